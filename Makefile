@@ -1,0 +1,53 @@
+# make demo   sets this machine up, builds tbuild, and makes a template: the whole line, on a rehearsal medium
+# make test   sets this machine up and runs every test, with a full rehearsal among them
+.PHONY: demo test check contract e2e bench build setup clean
+
+debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
+	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
+debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools
+
+demo: build
+	node dist/main.js recipe ol6-grid --rehearse
+	@echo "Ran: tbuild recipe ol6-grid --rehearse    (node dist/main.js is tbuild; 'npm link' puts it on the PATH)"
+
+test: build .tbuild/setup-tests
+	npx biome check .
+	npx tsc -p . --noEmit
+	TBUILD_REQUIRE=1 npx vitest run --project check
+	TBUILD_REQUIRE=1 npx vitest run --project contract
+	TBUILD_REQUIRE=1 npx vitest run --project e2e
+
+check: node_modules/.done
+	npx biome check .
+	npx tsc -p . --noEmit
+	npx vitest run --project check
+
+contract: build .tbuild/setup-tests
+	npx vitest run --project contract
+
+e2e: build .tbuild/setup-tests
+	npx vitest run --project e2e
+
+bench: build .tbuild/setup-tests
+	node test/bench/archive.mjs
+
+build: setup
+	npx tsc -p tsconfig.build.json
+
+setup: .tbuild/setup node_modules/.done
+
+node_modules/.done: package.json package-lock.json
+	@# not `npm ci`: npm 11 leaves the other platforms' packages out of its lock file, and then refuses it
+	npm install --no-save --no-audit --no-fund
+	@touch $@
+
+.tbuild/setup: Makefile
+	@sh .ci/debian.sh $(debian)
+	@mkdir -p .tbuild && touch $@
+
+.tbuild/setup-tests: Makefile
+	@sh .ci/debian.sh $(debian_tests)
+	@mkdir -p .tbuild && touch $@
+
+clean:
+	rm -rf dist node_modules/.done

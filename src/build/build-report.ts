@@ -1,0 +1,176 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Manifest } from "../store/store.ts";
+import type { BuildContext } from "./step.ts";
+
+export interface ReportFacts {
+  readonly manifest: Manifest;
+  readonly bundleFolder: string;
+  /** Milliseconds that each step took when it was made, kept ones too. */
+  readonly timings: Readonly<Record<string, number>>;
+  /** The steps of this run. */
+  readonly ran: Readonly<Record<string, number>>;
+}
+
+/** Writes `report.html` into the build's folder: one file, beside its pictures, that any browser shows. */
+export async function writeBuildReport(context: BuildContext, facts: ReportFacts): Promise<string> {
+  const pictures = (await readdir(join(context.folder, "pictures")).catch(() => [])).sort();
+  const log = await readFile(join(context.folder, "log.txt"), "utf8").catch(() => "");
+  const file = join(context.folder, "report.html");
+  await writeFile(file, buildReport(context.id, facts, pictures, log.split("\n").slice(-400)));
+  return file;
+}
+
+/** The page. Pure: the same facts give the same text. */
+export function buildReport(
+  id: string,
+  facts: ReportFacts,
+  pictures: readonly string[],
+  log: readonly string[],
+): string {
+  const { manifest } = facts;
+  const title = `${manifest.name} ${manifest.version}`;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${text(title)} · tbuild</title><style>${style}</style></head><body><main>
+<header><p class="crumb">tbuild build report · ${text(id)}</p><h1>${text(title)}</h1><p class="lead">${text(manifest.summary)}</p>
+${manifest.rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It proves the recipe, and is no Oracle Linux.</p>' : ""}</header>
+${section("The template", definitions(factsOf(manifest)))}
+${section("How it was made", timeline(facts))}
+${section("First boot, seen", list(manifest.trial, "No clone was booted: the hypervisor of this site has no channel for first-boot messages."))}
+${section("Bundles", bundles(facts))}
+${section("First-boot parameters", parameters(manifest))}
+${section("Sealed and converted", operations(manifest))}
+${section("Console pictures", gallery(pictures))}
+${section(`Packages (${manifest.packages.length})`, packages(manifest))}
+${section("Log", `<details><summary>The last ${log.length} lines</summary><pre>${text(log.join("\n"))}</pre></details>`)}
+</main></body></html>
+`;
+}
+
+function factsOf(manifest: Manifest): [string, string][] {
+  const disks = manifest.disks.map(
+    (disk) => `${disk.name}: ${gib(disk.bytes)}, ${gib(disk.dataBytes)} of data, ${disk.digest}`,
+  );
+  return [
+    ["Release", manifest.release.name],
+    ["Kernel", manifest.kernel],
+    ["Domain type", manifest.domainType],
+    [
+      "Machine",
+      `${manifest.machine.vcpus} vcpus, ${manifest.machine.memoryMib} MiB, vnics: ${manifest.machine.nics.join(", ")}`,
+    ],
+    ["Disks", disks.join("; ")],
+    ["Made", `${manifest.made} by tbuild ${manifest.tbuild}`],
+    [
+      "Recipe",
+      `${manifest.recipe}${manifest.git ? `, commit ${manifest.git.commit}${manifest.git.dirty ? " with changes" : ""}` : ""}`,
+    ],
+    ...Object.entries(manifest.inputs).map(([name, digest]): [string, string] => [`Input ${name}`, digest]),
+    ["Grew out of", manifest.parent ?? "nothing"],
+  ];
+}
+
+function timeline(facts: ReportFacts): string {
+  const longest = Math.max(1, ...Object.values(facts.timings));
+  const rows = Object.entries(facts.timings).map(([step, ms]) => {
+    const kept = !(step in facts.ran);
+    return `<div class="step${kept ? " kept" : ""}"><span>${text(step)}</span><span class="bar"><i style="width:${((100 * ms) / longest).toFixed(1)}%"></i></span><span class="ms">${(ms / 1000).toFixed(1)} s${kept ? ", kept" : ""}</span></div>`;
+  });
+  const total = Object.values(facts.ran).reduce((sum, ms) => sum + ms, 0);
+  return `<div class="timeline">${rows.join("\n")}</div><p class="note">This run took ${(total / 1000).toFixed(0)} s; steps marked “kept” were taken from a checkpoint.</p>`;
+}
+
+function bundles(facts: ReportFacts): string {
+  const { manifest } = facts;
+  const rows = manifest.bundles.map((b) => [b.format, b.file, gib(b.bytes), b.digest.replace("sha256:", "")]);
+  const url = manifest.bundles.find((bundle) => bundle.format === "ovm-tgz")?.file;
+  const hint =
+    url === undefined
+      ? ""
+      : `<p class="note">In Oracle VM Manager: <code>importTemplate Repository name=REPO url="http:////SERVER//${text(url)}"</code> (the CLI wants every slash in a quoted value doubled).</p>`;
+  return `<p>In <code>${text(facts.bundleFolder)}</code></p>${table(["format", "file", "size", "sha256"], rows)}${hint}`;
+}
+
+function parameters(manifest: Manifest): string {
+  const rows = manifest.contract.map((p) => [
+    p.key,
+    p.module,
+    [p.required ? "required" : "", p.hidden ? "hidden" : "", p.password ? "password" : ""]
+      .filter(Boolean)
+      .join(", "),
+    p.description,
+  ]);
+  return `${table(["key", "module", "", "means"], rows)}<p class="note">com.oracle.linux.root-password goes last: when it arrives, the modules are run.</p>`;
+}
+
+function operations(manifest: Manifest): string {
+  return manifest.operations
+    .map((operation) => {
+      if (operation.done.length === 0) return `<p class="quiet">${text(operation.name)}: nothing to do</p>`;
+      return `<details><summary>${text(operation.name)} <span class="count">${operation.done.length}</span></summary><ul>${operation.done.map((line) => `<li>${text(line)}</li>`).join("")}</ul></details>`;
+    })
+    .join("\n");
+}
+
+function gallery(pictures: readonly string[]): string {
+  if (pictures.length === 0) return '<p class="quiet">None: no machine ran in this build.</p>';
+  return `<div class="gallery">${pictures.map((file) => `<figure><a href="pictures/${encodeURIComponent(file)}"><img loading="lazy" src="pictures/${encodeURIComponent(file)}" alt="${text(file)}"></a><figcaption>${text(file.replace(/\.png$/, ""))}</figcaption></figure>`).join("")}</div>`;
+}
+
+function packages(manifest: Manifest): string {
+  const rows = manifest.packages.map((p) => [
+    p.name,
+    `${p.epoch > 0 ? `${p.epoch}:` : ""}${p.version}-${p.release}`,
+    p.arch,
+    p.signature ?? "unsigned",
+  ]);
+  return `<details><summary>Show all</summary>${table(["name", "version", "arch", "signature"], rows)}</details>`;
+}
+
+function section(title: string, body: string): string {
+  return `<section><h2>${text(title)}</h2>${body}</section>`;
+}
+
+function definitions(rows: readonly (readonly [string, string])[]): string {
+  return `<dl>${rows.map(([name, value]) => `<dt>${text(name)}</dt><dd>${text(value)}</dd>`).join("")}</dl>`;
+}
+
+function list(items: readonly string[], none: string): string {
+  return items.length === 0
+    ? `<p class="quiet">${text(none)}</p>`
+    : `<ul class="seen">${items.map((item) => `<li>${text(item)}</li>`).join("")}</ul>`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return '<p class="quiet">None.</p>';
+  const cells = (row: readonly string[], tag: string) =>
+    `<tr>${row.map((cell) => `<${tag}>${text(cell)}</${tag}>`).join("")}</tr>`;
+  return `<div class="scroll"><table><thead>${cells(head, "th")}</thead><tbody>${rows.map((row) => cells(row, "td")).join("\n")}</tbody></table></div>`;
+}
+
+function gib(bytes: number): string {
+  return bytes >= 1 << 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}
+
+function text(value: string): string {
+  return value.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+const style = `
+:root{color-scheme:light dark;--ink:#1d2430;--soft:#5d6776;--line:#dfe3e9;--paper:#fff;--wash:#f5f7f9;--mark:#b3402a;--good:#2f7d4f}
+@media (prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#98a3b3;--line:#2c3440;--paper:#14181e;--wash:#1b2129;--mark:#ec7f66;--good:#65bf8b}}
+body{margin:0;background:var(--wash);color:var(--ink);font:15px/1.55 system-ui,sans-serif}
+main{max-width:66rem;margin:0 auto;padding:2.5rem 1.5rem 5rem}
+h1{font-size:2.1rem;margin:.1rem 0 .3rem;letter-spacing:-.02em}h2{font-size:1.05rem;margin:0 0 .9rem}
+.crumb,.lead,.note,.quiet,.ms,figcaption{color:var(--soft)}.crumb{margin:0}.lead{margin:0 0 1rem;font-size:1.05rem}.note,.quiet{font-size:.9rem}
+.warning{border-left:4px solid var(--mark);padding:.5rem .9rem;background:var(--paper);color:var(--mark);margin:0}
+section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:1.2rem 1.4rem;margin-top:1.1rem}
+dl{display:grid;grid-template-columns:10rem 1fr;gap:.3rem 1rem;margin:0}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+.step{display:grid;grid-template-columns:11rem 1fr 8rem;gap:1rem;align-items:center;padding:.15rem 0}.bar{background:var(--wash);border-radius:4px;height:.8rem}
+.bar i{display:block;height:100%;border-radius:4px;background:var(--mark);min-width:2px}.step.kept .bar i{background:var(--line)}.ms{text-align:right;font-variant-numeric:tabular-nums}
+.seen{list-style:none;padding:0;margin:0}.seen li:before{content:"✓ ";color:var(--good)}
+table{border-collapse:collapse;width:100%;font-size:.88rem}th{text-align:left;color:var(--soft);font-weight:500}td,th{padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+.scroll{overflow-x:auto}code,pre,td{font-family:ui-monospace,monospace;font-size:.83rem}pre{overflow:auto;max-height:30rem}
+.count{color:var(--soft)}details{padding:.15rem 0}summary{cursor:pointer}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:1rem}figure{margin:0}img{width:100%;border:1px solid var(--line);border-radius:6px}`;

@@ -1,0 +1,269 @@
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Interrupted, TbuildError } from "../errors.ts";
+import { readModule } from "../guest/modules/module.ts";
+import type { Host } from "../host/host.ts";
+import { tryLock } from "../host/lock.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstart.ts";
+import { loadRecipe } from "../recipe/load.ts";
+import type { Site } from "../recipe/site.ts";
+import type { Manifest, Store } from "../store/store.ts";
+import { writeBuildReport } from "./build-report.ts";
+import type { BuildEvent } from "./event.ts";
+import { expectedTimes, rememberTimes } from "./expected-times.ts";
+import type { Home } from "./home.ts";
+import { gitState, sha256 } from "./manifest.ts";
+import type { Ingredients } from "./master.ts";
+import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { rules } from "./rules.ts";
+import type { BuildContext } from "./step.ts";
+import { builderDigest, fetchIso, makeMedium } from "./steps/fetch-medium.ts";
+import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
+import { planTemplate } from "./template.ts";
+
+/** What builds are made with: the site, opened. */
+export interface Workshop {
+  readonly home: Home;
+  readonly host: Host;
+  readonly hypervisor: Hypervisor;
+  readonly store: Store;
+  readonly site: Site;
+  readonly recipes: string;
+  readonly kickstarts: string;
+  readonly tbuild: string;
+}
+
+export interface BuildRequest {
+  readonly name: string;
+  readonly rehearse: boolean;
+  /** Take nothing from a checkpoint. */
+  readonly fresh: boolean;
+  /** Leave the machine of a failed step, to look at. */
+  readonly keep: boolean;
+}
+
+export interface BuildResult {
+  readonly id: string;
+  readonly folder: string;
+  readonly bundleFolder: string;
+  readonly manifest: Manifest;
+  readonly report: string;
+  /** Milliseconds of this run by step; what was kept is not in it. */
+  readonly ran: Readonly<Record<string, number>>;
+}
+
+/** Builds one recipe to a published template, from whatever is kept already. */
+export async function build(
+  workshop: Workshop,
+  request: BuildRequest,
+  report: (build: string, event: BuildEvent) => void,
+  signal: AbortSignal,
+): Promise<BuildResult> {
+  const made = await gather(workshop, request);
+  const context = contextOf(workshop, made, request, (event) => report(id, event), signal);
+  const { id } = context;
+  await using _lock = await buildLock(context);
+  await mkdir(context.folder, { recursive: true });
+  const begun = Date.now();
+  const pipeline = planTemplate(made, canBootTrial(made, request));
+  const ran: Record<string, number> = {};
+  const tell = context.report;
+  const watched: BuildContext = {
+    ...context,
+    report(event) {
+      if (event.type === "step-finished") ran[event.step] = event.ms;
+      tell(event);
+    },
+  };
+  const planned = await planOf(pipeline, watched, request.fresh);
+  const steps = planned.filter((step) => !step.kept).map((step) => step.step);
+  watched.report({
+    type: "build-started",
+    build: id,
+    steps,
+    expected: await expectedTimes(context.home, context.name),
+  });
+  if (!canBootTrial(made, request)) watched.report({ type: "note", text: noTrial });
+  try {
+    await checkSite(watched, steps);
+    const state = await runPipeline(pipeline, watched, {
+      fresh: request.fresh,
+      keepOnFailure: (error) => request.keep && isGuestFault(error),
+    });
+    const manifest = (await context.store.get(state.template)) ?? state.draft;
+    await rememberTimes(context.home, context.name, ran);
+    const file = await writeBuildReport(context, {
+      manifest,
+      bundleFolder: state.bundleFolder,
+      timings: state.timings,
+      ran,
+    });
+    watched.report({ type: "build-finished", build: id, ms: Date.now() - begun });
+    return { id, folder: context.folder, bundleFolder: state.bundleFolder, manifest, report: file, ran };
+  } catch (error) {
+    await rememberTimes(context.home, context.name, ran);
+    watched.report({
+      type: "build-failed",
+      build: id,
+      error: error instanceof Error ? error.message : String(error),
+    });
+    throw await withAdvice(context, request, error);
+  }
+}
+
+/** What `build` would do, step by step. Touches nothing. */
+export async function plan(
+  workshop: Workshop,
+  request: BuildRequest,
+): Promise<{ id: string; steps: PlannedStep[]; notes: string[] }> {
+  const made = await gather(workshop, request);
+  const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
+  const trial = canBootTrial(made, request);
+  return {
+    id: context.id,
+    steps: await planOf(planTemplate(made, trial), context, request.fresh),
+    notes: trial ? [] : [noTrial],
+  };
+}
+
+/** The kickstart of a recipe, its secrets shown as placeholders. */
+export async function kickstartOf(workshop: Workshop, name: string): Promise<string> {
+  const { recipe } = await loadRecipe(workshop.recipes, name, rules);
+  return kickstart(recipe, await readTemplate(workshop.kickstarts, recipe.kickstart), noSecrets);
+}
+
+const noTrial =
+  "no boot trial: first-boot messages of Oracle's own additions need Oracle VM or Xen, and qemu is neither; the image is audited, not booted";
+
+// On qemu there is a message channel for the rehearsal additions only; Oracle's speak to a hypervisor that qemu is not.
+function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
+  return request.rehearse && made.recipe.trial.clones > 0;
+}
+
+/** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
+async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingredients> {
+  const { recipe, file } = await loadRecipe(workshop.recipes, request.name, rules);
+  const folder = dirname(file);
+  const template = await readTemplate(workshop.kickstarts, recipe.kickstart);
+  const modules = await Promise.all(recipe.modules.map((name) => readModule(join(folder, "modules", name))));
+  const recipeText = JSON.stringify(recipe);
+  const git = await gitState(workshop.host, folder);
+  const text = await kickstart(recipe, template, noSecrets);
+  // The name and version in the first line shape nothing.
+  const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
+  const medium = request.rehearse
+    ? makeMedium(recipe, await builderDigest(assetsFolder()))
+    : fetchIso(recipe, workshop.home.isoFolder);
+  return {
+    recipe,
+    folder,
+    medium,
+    kickstart: template,
+    kickstartDigest,
+    provisionInputs: await provisionInputs(recipe, folder),
+    modules,
+    frame: {
+      recipeText,
+      inputs: {
+        kickstart: sha256(text),
+        ...Object.fromEntries(modules.map((module) => [`module:${module.name}`, sha256(module.digest)])),
+      },
+      ...(git && { git }),
+      tbuild: workshop.tbuild,
+    },
+  };
+}
+
+function contextOf(
+  workshop: Workshop,
+  made: Ingredients,
+  request: BuildRequest,
+  report: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): BuildContext {
+  const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
+  const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
+  const { home, host, hypervisor, site, store } = workshop;
+  return {
+    id,
+    name,
+    rehearsal: request.rehearse,
+    folder: join(home.builds, id),
+    home,
+    host,
+    hypervisor,
+    site,
+    store,
+    report,
+    signal,
+  };
+}
+
+async function readTemplate(folder: string, name: string): Promise<KickstartTemplate> {
+  const text = await readFile(join(folder, `${name}.ks.hbs`), "utf8").catch(() => undefined);
+  if (text === undefined) {
+    const names = (await readdir(folder).catch(() => []))
+      .filter((entry) => entry.endsWith(".ks.hbs"))
+      .map((entry) => entry.replace(".ks.hbs", ""));
+    throw new TbuildError("usage", `kickstart/${name}.ks.hbs: no such kickstart`, {
+      hint: `There is ${names.join(", ") || "none"}.`,
+    });
+  }
+  const partials: Record<string, string> = {};
+  for (const entry of await readdir(join(folder, "partials")).catch(() => []))
+    if (entry.endsWith(".hbs"))
+      partials[entry.slice(0, -".hbs".length)] = await readFile(join(folder, "partials", entry), "utf8");
+  return { name, text, partials };
+}
+
+function assetsFolder(): string {
+  return new URL("../../src/rehearsal/assets", import.meta.url).pathname;
+}
+
+async function buildLock(context: BuildContext) {
+  const got = await tryLock(join(context.home.builds, `${context.name}.lock`));
+  if ("release" in got) return got;
+  throw new TbuildError("environment", `${context.name}: is being built already, by process ${got.heldBy}`, {
+    hint: "Wait for it, or end it with Ctrl-C where it runs.",
+  });
+}
+
+// Nothing that boots a machine is started before the tools for it are known to be there.
+async function checkSite(context: BuildContext, steps: readonly string[]): Promise<void> {
+  if (
+    steps.some((step) => ["install-guest", "provision-guest", "inject-modules", "boot-trial"].includes(step))
+  )
+    await context.hypervisor.check();
+}
+
+function isGuestFault(error: unknown): boolean {
+  return error instanceof TbuildError && error.fault === "guest";
+}
+
+/** What to type next, in the words of this build. */
+async function withAdvice(context: BuildContext, request: BuildRequest, error: unknown): Promise<unknown> {
+  if (!(error instanceof TbuildError) || error instanceof Interrupted) return error;
+  const again = `tbuild recipe ${request.name}${request.rehearse ? " --rehearse" : ""}`;
+  const machines = (await context.hypervisor.list()).filter((name) => name.startsWith(`${context.id}-`));
+  const running = [];
+  for (const machine of machines)
+    if ((await context.hypervisor.state(machine)) === "running") running.push(machine);
+  const look = running.flatMap((machine) => [
+    `look at it:     tbuild console ${machine}`,
+    `log in:         tbuild console ${machine} --ssh`,
+  ]);
+  const lines = [
+    ...error.lines,
+    "",
+    `log:            ${join(context.folder, "log.txt")}`,
+    ...look,
+    ...(machines.length > 0 ? [`throw it away:  tbuild clean ${context.id}`] : []),
+    `go on:          ${again}   (what is done is kept)`,
+  ];
+  return new TbuildError(error.fault, `${context.name}: ${error.message}`, {
+    lines,
+    cause: error,
+    ...(error.hint !== undefined && { hint: error.hint }),
+  });
+}

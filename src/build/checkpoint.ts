@@ -1,0 +1,124 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Inputs } from "./step.ts";
+
+/** The disk as a step left it, with what the step gave, under the digest of all that shaped it. */
+export interface Checkpoint {
+  readonly id: string;
+  readonly key: string;
+  readonly recipe: string;
+  readonly step: string;
+  readonly inputs: Inputs;
+  /** The id of the checkpoint before it: a disk here may have grown out of that one's. */
+  readonly parent: string | undefined;
+  readonly made: string;
+  readonly ms: number;
+  readonly gives: object;
+}
+
+/**
+ * The key of a step's result. It holds the *id* of the checkpoint before, which is random and new whenever that is
+ * made again: so a disk that grew out of one can never be taken for one that would grow out of another.
+ */
+export function checkpointKey(step: string, inputs: Inputs, parent: string | undefined): string {
+  const sorted = Object.entries(inputs).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256")
+    .update(JSON.stringify([step, sorted, parent ?? null]))
+    .digest("hex")
+    .slice(0, 32);
+}
+
+export async function findCheckpoint(folder: string, key: string): Promise<Checkpoint | undefined> {
+  const target = await readlink(join(folder, "by-key", key)).catch(() => undefined);
+  return target === undefined ? undefined : readCheckpoint(folder, basename(target));
+}
+
+/** A folder for a checkpoint in the making. Left behind by a kill, it is swept by `sweep`. */
+export async function beginCheckpoint(folder: string): Promise<{ id: string; out: string }> {
+  const id = randomBytes(8).toString("hex");
+  const out = join(folder, `${id}.part`);
+  await mkdir(out, { recursive: true });
+  return { id, out };
+}
+
+/** Puts a finished checkpoint in its place, at once and as a whole. Paths in `gives` follow it there. */
+export async function keepCheckpoint(
+  folder: string,
+  out: string,
+  checkpoint: Checkpoint,
+): Promise<Checkpoint> {
+  const final = join(folder, checkpoint.id);
+  const kept: Checkpoint = {
+    ...checkpoint,
+    gives: JSON.parse(JSON.stringify(checkpoint.gives).replaceAll(out, final)),
+  };
+  await writeFile(join(out, "checkpoint.json"), `${JSON.stringify(kept, undefined, 2)}\n`);
+  await rename(out, final);
+  await mkdir(join(folder, "by-key"), { recursive: true });
+  const link = join(folder, "by-key", checkpoint.key);
+  await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
+  await rename(`${link}.${checkpoint.id}`, link);
+  return kept;
+}
+
+/** The newest checkpoint of a step of a recipe: what a plan compares its inputs with. */
+export async function lastCheckpoint(
+  folder: string,
+  recipe: string,
+  step: string,
+): Promise<Checkpoint | undefined> {
+  const all = (await allCheckpoints(folder)).filter((c) => c.recipe === recipe && c.step === step);
+  return all.sort((a, b) => b.made.localeCompare(a.made))[0];
+}
+
+export async function allCheckpoints(folder: string): Promise<Checkpoint[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => /^[0-9a-f]{16}$/.test(name));
+  const read = await Promise.all(names.map((name) => readCheckpoint(folder, name)));
+  return read.filter((c) => c !== undefined);
+}
+
+/** Names the inputs that differ, in words. */
+export function changedInputs(before: Inputs, now: Inputs): string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort();
+  return names.flatMap((name) => {
+    if (before[name] === now[name]) return [];
+    if (before[name] === undefined) return [`${name} is new`];
+    return [now[name] === undefined ? `${name} is gone` : `${name} changed`];
+  });
+}
+
+/**
+ * Removes what no build can come back to: half-made folders, and checkpoints of which a step before has been made
+ * again since. Gives the names of what it removed.
+ */
+export async function sweep(folder: string, options: { readonly parts: boolean }): Promise<string[]> {
+  const removed: string[] = [];
+  const drop = async (name: string) => {
+    await rm(join(folder, name), { recursive: true, force: true });
+    removed.push(name);
+  };
+  const names = await readdir(folder).catch((): string[] => []);
+  if (options.parts) for (const name of names.filter((n) => n.endsWith(".part"))) await drop(name);
+  const all = new Map((await allCheckpoints(folder)).map((c) => [c.id, c]));
+  const linked = new Map<string, string | undefined>();
+  for (const { key } of all.values()) linked.set(key, (await findCheckpoint(folder, key))?.id);
+  const reachable = (c: Checkpoint | undefined): boolean =>
+    c !== undefined && linked.get(c.key) === c.id && (c.parent === undefined || reachable(all.get(c.parent)));
+  for (const checkpoint of all.values()) {
+    if (reachable(checkpoint)) continue;
+    if (linked.get(checkpoint.key) === checkpoint.id)
+      await rm(join(folder, "by-key", checkpoint.key), { force: true });
+    await drop(checkpoint.id);
+  }
+  return removed;
+}
+
+async function readCheckpoint(folder: string, id: string): Promise<Checkpoint | undefined> {
+  const text = await readFile(join(folder, id, "checkpoint.json"), "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const checkpoint = JSON.parse(text) as Checkpoint;
+  // A folder that was copied or moved by hand has paths that lead nowhere.
+  const there = await stat(join(folder, id)).catch(() => undefined);
+  return there && checkpoint.id === id ? checkpoint : undefined;
+}

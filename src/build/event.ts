@@ -1,0 +1,36 @@
+/** All that can happen in a build. The core reports these; only the command line prints them. */
+export type BuildEvent =
+  | {
+      readonly type: "build-started";
+      readonly build: string;
+      /** The steps that will run. */
+      readonly steps: readonly string[];
+      /** How long each took the last times, in ms, where that is known. */
+      readonly expected: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly type: "step-started";
+      readonly step: string;
+      readonly index: number;
+      readonly of: number;
+      readonly text: string;
+    }
+  /** A step taken from a checkpoint. */
+  | { readonly type: "step-kept"; readonly step: string; readonly index: number; readonly of: number }
+  /** What a step does now; `done`/`total` where it can be counted. */
+  | {
+      readonly type: "progress";
+      readonly step: string;
+      readonly text: string;
+      readonly done?: number;
+      readonly total?: number;
+    }
+  | { readonly type: "step-finished"; readonly step: string; readonly ms: number }
+  | { readonly type: "step-failed"; readonly step: string; readonly error: string }
+  | { readonly type: "cleanup-failed"; readonly step: string; readonly error: string }
+  | { readonly type: "note"; readonly text: string }
+  | { readonly type: "picture"; readonly step: string; readonly file: string; readonly text: string }
+  | { readonly type: "command"; readonly host: string; readonly argv: readonly string[] }
+  | { readonly type: "output"; readonly from: string; readonly line: string }
+  | { readonly type: "build-finished"; readonly build: string; readonly ms: number }
+  | { readonly type: "build-failed"; readonly build: string; readonly error: string };

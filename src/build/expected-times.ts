@@ -1,0 +1,42 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Home } from "./home.ts";
+
+type Times = Record<string, Record<string, number>>;
+
+/** How long each step took the last times, in ms: of this recipe, else of any. */
+export async function expectedTimes(home: Home, recipe: string): Promise<Readonly<Record<string, number>>> {
+  const times = await read(home);
+  const any = Object.assign({}, ...Object.values(times)) as Record<string, number>;
+  return { ...any, ...times[recipe] };
+}
+
+/** Learns from a run: half of what was known, half of what was seen. */
+export async function rememberTimes(
+  home: Home,
+  recipe: string,
+  ran: Readonly<Record<string, number>>,
+): Promise<void> {
+  const times = await read(home);
+  const known = times[recipe] ?? {};
+  for (const [step, ms] of Object.entries(ran)) known[step] = Math.round(((known[step] ?? ms) + ms) / 2);
+  times[recipe] = known;
+  const file = fileOf(home);
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(`${file}.${process.pid}`, JSON.stringify(times));
+  await rename(`${file}.${process.pid}`, file);
+}
+
+// Only an estimate hangs on it: a file that cannot be read is the same as none.
+async function read(home: Home): Promise<Times> {
+  const text = await readFile(fileOf(home), "utf8").catch(() => "{}");
+  try {
+    return JSON.parse(text) as Times;
+  } catch {
+    return {};
+  }
+}
+
+function fileOf(home: Home): string {
+  return join(home.memory, "step-times.json");
+}

@@ -1,0 +1,189 @@
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { type Login, sshAnswers, sshHost } from "../host/ssh.ts";
+import { sleep, waitFor } from "../host/wait-for.ts";
+import type { Messages, VmDisk, VmSpec } from "../hypervisor/hypervisor.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import type { BuildContext, StepContext } from "./step.ts";
+
+/** The names of a build's machines: all start with its id, so that they are found again after a crash. */
+export function machineName(context: BuildContext, purpose: string): string {
+  return `${context.id}-${purpose}`;
+}
+
+/** A machine for this recipe. `addresses` are those the guest will have, where they are known. */
+export function machineSpec(
+  recipe: Recipe,
+  name: string,
+  disk: VmDisk,
+  options: {
+    readonly cdroms?: readonly string[];
+    readonly macs: readonly string[];
+    readonly address?: string;
+  },
+): VmSpec {
+  return {
+    name,
+    mode: "hvm",
+    vcpus: recipe.machine.vcpus,
+    memoryMib: recipe.machine.memory,
+    disks: [disk],
+    cdroms: options.cdroms ?? [],
+    nics: recipe.nics.map((_, index) => ({
+      network: index === 0 ? "build" : "isolated",
+      mac: options.macs[index] ?? "",
+      ...(index === 0 && options.address !== undefined && { address: options.address }),
+    })),
+    guest: { release: majorOf(recipe.release) },
+  };
+}
+
+/** MACs under Oracle's prefix that are the same each time for the same purpose. */
+export function fixedMacs(count: number): string[] {
+  return Array.from(
+    { length: count },
+    (_, index) => `00:21:f6:00:00:${(index + 1).toString(16).padStart(2, "0")}`,
+  );
+}
+
+/** A guest that runs and can be logged in to. */
+export interface LiveGuest {
+  readonly host: Host;
+  readonly name: string;
+}
+
+/** Starts a defined machine and waits until ssh answers. The console goes into the build's folder meanwhile. */
+export async function bootGuest(
+  context: StepContext,
+  name: string,
+  login: Login,
+  options: { readonly timeoutMs?: number } = {},
+): Promise<LiveGuest> {
+  await context.hypervisor.start(name);
+  context.progress("booting");
+  return { name, host: await loggedIn(context, name, login, options.timeoutMs ?? 300_000) };
+}
+
+export async function loggedIn(
+  context: StepContext,
+  name: string,
+  login: Login,
+  timeoutMs: number,
+): Promise<Host> {
+  return waitFor(
+    `${name}: ssh`,
+    async (last) => {
+      if ((await context.hypervisor.state(name)) !== "running") throw await fallen(context, name);
+      const address = await context.hypervisor.address(name);
+      if (!last && !(await sshAnswers(address.host, address.port))) return undefined;
+      const host = sshHost({ ...address, user: "root", login }, (argv) =>
+        context.report({ type: "command", host: name, argv }),
+      );
+      try {
+        await host.run(["true"], { timeoutMs: 20_000, signal: context.signal });
+        return host;
+      } catch (error) {
+        if (last)
+          throw new TbuildError("guest", `${name}: ssh does not answer`, {
+            cause: error,
+            lines: await consoleTail(context, name),
+          });
+        return undefined;
+      }
+    },
+    { timeoutMs, everyMs: 500, signal: context.signal },
+  );
+}
+
+/**
+ * Works with a running machine, and gives up at once when the machine cannot go on: a host whose disk is full stops it
+ * without a word, and whoever waits for its console or its ssh would wait for long.
+ */
+export async function whileRunning<T>(context: StepContext, name: string, work: Promise<T>): Promise<T> {
+  const done = new AbortController();
+  const signal = AbortSignal.any([context.signal, done.signal]);
+  const unable = context.hypervisor.waitStopped(name, { timeoutMs: 24 * 3_600_000, signal }).then(
+    () => work,
+    (error) => (error instanceof TbuildError ? Promise.reject(error) : work),
+  );
+  try {
+    return await Promise.race([work, unable]);
+  } finally {
+    done.abort();
+    unable.catch(() => {});
+  }
+}
+
+/** Shuts a guest down from the inside, as an operator would, and waits until the machine stands still. */
+export async function shutDown(context: StepContext, guest: LiveGuest): Promise<void> {
+  context.progress("shutting down");
+  // The connection goes away under the command; what counts is that the machine stops.
+  await guest.host.run(["sh", "-c", "sync; (sleep 1; exec poweroff) >/dev/null 2>&1 </dev/null &"], {
+    signal: context.signal,
+  });
+  const how = await context.hypervisor.waitStopped(guest.name, {
+    timeoutMs: 180_000,
+    signal: context.signal,
+  });
+  if (how !== "guest-shutdown") throw await fallen(context, guest.name);
+}
+
+/** Logs the console into the build's folder for as long as the machine runs. Ends by itself. */
+export async function* teeConsole(context: StepContext, name: string): AsyncIterable<string> {
+  for await (const line of context.hypervisor.console(name, context.signal)) {
+    context.report({ type: "output", from: name, line });
+    yield line;
+  }
+}
+
+/** A PNG of the screen for the report. A picture that cannot be had is no reason to fail a build. */
+export async function takePicture(
+  context: StepContext,
+  step: string,
+  name: string,
+  text: string,
+): Promise<void> {
+  const file = join(context.folder, "pictures", `${name}-${text.replaceAll(/\W+/g, "-")}.png`);
+  try {
+    const { mkdir } = await import("node:fs/promises");
+    await mkdir(join(context.folder, "pictures"), { recursive: true });
+    await context.hypervisor.picture(name, file);
+    context.report({ type: "picture", step, file, text });
+  } catch (error) {
+    context.report({
+      type: "note",
+      text: `no picture of ${name}: ${error instanceof Error ? error.message : error}`,
+    });
+  }
+}
+
+/** Waits until the guest has reported `key` with a value that `wanted` takes; gives all that it reported. */
+export async function reported(
+  context: StepContext,
+  messages: Messages,
+  key: string,
+  wanted: (value: string) => boolean,
+  timeoutMs: number,
+): Promise<string> {
+  return waitFor(
+    `message ${key}`,
+    async () =>
+      messages.received().findLast((message) => message.key === key && wanted(message.value))?.value,
+    { timeoutMs, everyMs: 200, signal: context.signal },
+  );
+}
+
+export async function consoleTail(context: BuildContext, name: string, count = 20): Promise<string[]> {
+  const data = await context.host.readFile(context.hypervisor.consoleFiles(name).log);
+  const lines = new TextDecoder().decode(data ?? new Uint8Array()).split(/[\r\n]+/);
+  return lines.filter((line) => line.trim() !== "").slice(-count);
+}
+
+async function fallen(context: StepContext, name: string): Promise<TbuildError> {
+  await sleep(200);
+  return new TbuildError("guest", `${name}: the machine went down by itself`, {
+    hint: `Read its console in ${context.hypervisor.consoleFiles(name).log}.`,
+    lines: await consoleTail(context, name),
+  });
+}

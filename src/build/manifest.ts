@@ -1,0 +1,86 @@
+import { createHash } from "node:crypto";
+import type { Host } from "../host/host.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import type { Digest, Manifest, PackageRecord, Parameter, Store } from "../store/store.ts";
+import { proposeVersion } from "../store/version.ts";
+import type { BuildContext } from "./step.ts";
+
+/** What a manifest says that is the same for all steps of a build. */
+export interface ManifestFrame {
+  readonly recipeText: string;
+  readonly inputs: Readonly<Record<string, Digest>>;
+  readonly git?: { readonly commit: string; readonly dirty: boolean };
+  readonly tbuild: string;
+}
+
+/** All that master and template have in common. */
+export function manifestOf(
+  recipe: Recipe,
+  frame: ManifestFrame,
+  context: BuildContext,
+  guest: {
+    readonly packages: readonly PackageRecord[];
+    readonly contract: readonly Parameter[];
+    readonly kernel: string;
+    readonly mediumDigest: Digest;
+  },
+): Omit<Manifest, "kind" | "version" | "domainType" | "disks"> {
+  return {
+    schema: 1,
+    name: context.name,
+    made: new Date().toISOString(),
+    summary: context.rehearsal ? `REHEARSAL, made of Debian's binaries: ${recipe.summary}` : recipe.summary,
+    rehearsal: context.rehearsal,
+    release: {
+      name: `Oracle Linux ${majorOf(recipe.release)}.${recipe.update}`,
+      major: majorOf(recipe.release),
+      update: recipe.update,
+    },
+    machine: { vcpus: recipe.machine.vcpus, memoryMib: recipe.machine.memory, nics: recipe.nics },
+    kernel: guest.kernel,
+    recipe: sha256(frame.recipeText),
+    recipeText: frame.recipeText,
+    ...(frame.git && { git: frame.git }),
+    inputs: { ...frame.inputs, medium: guest.mediumDigest },
+    packages: guest.packages,
+    contract: guest.contract,
+    operations: [],
+    trial: [],
+    bundles: [],
+    timings: {},
+    tbuild: frame.tbuild,
+  };
+}
+
+/** The version that is asked for, or the next patch of it that nobody has published. */
+export async function freeVersion(
+  store: Store,
+  kind: Manifest["kind"],
+  name: string,
+  wanted: string,
+): Promise<string> {
+  const existing = (await store.list()).filter(
+    (manifest) => manifest.kind === kind && manifest.name === name,
+  );
+  return proposeVersion(existing, wanted);
+}
+
+/** The commit that a recipe's folder is at; nothing outside a git repository. */
+export async function gitState(
+  host: Host,
+  folder: string,
+): Promise<{ commit: string; dirty: boolean } | undefined> {
+  const any = { allow: [...Array(256).keys()], cwd: folder };
+  try {
+    const commit = await host.run(["git", "rev-parse", "HEAD"], any);
+    if (commit.exitCode !== 0) return undefined;
+    const changes = await host.run(["git", "status", "--porcelain", "--", "."], any);
+    return { commit: commit.stdout.trim(), dirty: changes.stdout.trim() !== "" };
+  } catch {
+    return undefined; // no git on this machine: a build does not need it
+  }
+}
+
+export function sha256(data: string | Uint8Array): Digest {
+  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
+}

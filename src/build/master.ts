@@ -1,0 +1,35 @@
+import type { FirstBootModule } from "../guest/modules/module.ts";
+import type { KickstartTemplate } from "../recipe/kickstart.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import type { ManifestFrame } from "./manifest.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { Inputs, Step } from "./step.ts";
+import type { FetchedMedium } from "./steps/fetch-medium.ts";
+import { injectModules } from "./steps/inject-modules.ts";
+import { installGuest } from "./steps/install-guest.ts";
+import { keepMaster } from "./steps/keep-master.ts";
+import { provisionGuest } from "./steps/provision-guest.ts";
+
+/** All that a recipe refers to, read and digested: from here on planning touches no file. */
+export interface Ingredients {
+  readonly recipe: Recipe;
+  /** The recipe's folder: what it refers to lies there. */
+  readonly folder: string;
+  readonly medium: Step<object, FetchedMedium>;
+  readonly kickstart: KickstartTemplate;
+  /** Of the kickstart as rendered, without the build's secrets. */
+  readonly kickstartDigest: string;
+  readonly provisionInputs: Inputs;
+  readonly modules: readonly FirstBootModule[];
+  readonly frame: ManifestFrame;
+}
+
+/** From a disc to a kept master: HVM, with its additions and modules, never sealed. */
+export function planMaster(made: Ingredients) {
+  return Pipeline.start()
+    .step(made.medium)
+    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest))
+    .step(provisionGuest(made.recipe, made.folder, made.provisionInputs))
+    .step(injectModules(made.recipe, made.modules))
+    .step(keepMaster(made.recipe, made.frame));
+}

@@ -1,0 +1,226 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
+import { lock } from "../host/lock.ts";
+import {
+  beginCheckpoint,
+  type Checkpoint,
+  changedInputs,
+  checkpointKey,
+  findCheckpoint,
+  keepCheckpoint,
+  lastCheckpoint,
+} from "./checkpoint.ts";
+import type { BuildContext, Inputs, Step, StepContext } from "./step.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: the one place where steps of different types lie in one list
+type AnyStep = Step<any, any>;
+
+/** A line of steps. A step whose input no earlier one gives is a compile error. */
+export class Pipeline<State extends object> {
+  readonly steps: readonly AnyStep[];
+
+  private constructor(steps: readonly AnyStep[]) {
+    this.steps = steps;
+  }
+
+  static start(): Pipeline<object> {
+    return new Pipeline<object>([]);
+  }
+
+  step<Gives extends object>(step: Step<State, Gives>): Pipeline<State & Gives> {
+    return new Pipeline<State & Gives>([...this.steps, step]);
+  }
+
+  /** A step that may be left out gives nothing that a later one needs. */
+  stepIf<Gives extends object>(condition: boolean, step: Step<State, Gives>): Pipeline<State> {
+    return condition ? new Pipeline<State>([...this.steps, step]) : this;
+  }
+}
+
+/** What a plan says of one step. */
+export interface PlannedStep {
+  readonly step: string;
+  readonly text: string;
+  readonly kept: boolean;
+  /** For a step that runs: why it cannot be taken from a checkpoint. */
+  readonly why: readonly string[];
+}
+
+/** Says of each step whether it will run, and why. Touches nothing. */
+export async function planOf<State extends object>(
+  pipeline: Pipeline<State>,
+  context: BuildContext,
+  fresh = false,
+): Promise<PlannedStep[]> {
+  const planned: PlannedStep[] = [];
+  let state: object = {};
+  let before: Checkpoint | undefined;
+  let runs: string | undefined;
+  for (const step of pipeline.steps) {
+    const found = runs === undefined && !fresh ? await kept(context, step, state, before?.id) : undefined;
+    if (found) {
+      state = { ...state, ...found.gives };
+      before = found;
+    }
+    const why = found ? [] : fresh ? ["--fresh"] : await reasons(context, step, state, runs);
+    planned.push({ step: step.name, text: step.describe(), kept: found !== undefined, why });
+    if (!found) runs ??= step.name;
+  }
+  return planned;
+}
+
+/** Takes what is kept, runs the rest, and cleans up in reverse every step that it started. */
+export async function runPipeline<State extends object>(
+  pipeline: Pipeline<State>,
+  context: BuildContext,
+  options: { readonly fresh?: boolean; readonly keepOnFailure?: (error: unknown) => boolean } = {},
+): Promise<State & { readonly timings: Readonly<Record<string, number>> }> {
+  const started: AnyStep[] = [];
+  const timings: Record<string, number> = {};
+  let state: object = {};
+  let before: Checkpoint | undefined;
+  let ran = options.fresh ?? false;
+  try {
+    for (const [index, step] of pipeline.steps.entries()) {
+      checkInterrupted(context.signal);
+      const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
+      const inputs = step.inputs(state);
+      const key = checkpointKey(step.name, inputs, before?.id);
+      // Two builds may want the same result at the same time; the second takes what the first makes.
+      await using _lock = await lock(join(context.home.checkpoints, "locks", key), {
+        signal: context.signal,
+        onWait: (pid) =>
+          context.report({
+            type: "note",
+            text: `${step.name}: another build (pid ${pid}) is making the same; waiting for it`,
+          }),
+      });
+      const found = ran ? undefined : await kept(context, step, state, before?.id);
+      if (found) {
+        context.report({ type: "step-kept", ...place });
+        before = found;
+      } else {
+        ran = true;
+        started.push(step);
+        context.report({ type: "step-started", ...place, text: step.describe() });
+        before = await runStep(context, step, state, { key, inputs, parent: before?.id });
+        context.report({ type: "step-finished", step: step.name, ms: before.ms });
+      }
+      timings[step.name] = before.ms;
+      state = { ...state, ...before.gives };
+    }
+  } catch (error) {
+    const last = started.at(-1);
+    const interrupted = error instanceof Interrupted || context.signal.aborted;
+    if (last && !interrupted)
+      context.report({
+        type: "step-failed",
+        step: last.name,
+        error: error instanceof Error ? error.message : String(error),
+      });
+    const keep = !interrupted && (options.keepOnFailure?.(error) ?? false);
+    // The failed step's machine may be looked at; what earlier steps left is of no use to anybody.
+    await cleanUp(context, keep ? started.slice(0, -1) : started);
+    throw interrupted ? new Interrupted() : named(error, last?.name);
+  }
+  await cleanUp(context, started);
+  return { ...(state as State), timings };
+}
+
+/** Runs the clean-ups, last first. One that fails is reported, and the rest go on. */
+export async function cleanUp(context: BuildContext, steps: readonly AnyStep[]): Promise<void> {
+  for (const step of [...steps].reverse()) {
+    try {
+      await step.cleanup?.(context);
+    } catch (error) {
+      context.report({ type: "cleanup-failed", step: step.name, error: String(error) });
+    }
+  }
+}
+
+async function runStep(
+  context: BuildContext,
+  step: AnyStep,
+  state: object,
+  identity: { key: string; inputs: Inputs; parent: string | undefined },
+): Promise<Checkpoint> {
+  const { id, out } = await beginCheckpoint(context.home.checkpoints);
+  const begun = Date.now();
+  try {
+    const progress: StepContext["progress"] = (text, done, total) =>
+      context.report({
+        type: "progress",
+        step: step.name,
+        text,
+        ...(done !== undefined && { done }),
+        ...(total !== undefined && { total }),
+      });
+    // What an earlier run that was killed here has left is in the way.
+    await step.cleanup?.(context);
+    const gives = await step.run({ ...context, out, progress }, state);
+    checkInterrupted(context.signal);
+    const { key, inputs, parent } = identity;
+    const made = new Date().toISOString();
+    return await keepCheckpoint(context.home.checkpoints, out, {
+      id,
+      key,
+      recipe: context.name,
+      step: step.name,
+      inputs,
+      parent,
+      made,
+      ms: Date.now() - begun,
+      gives,
+    });
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+async function kept(
+  context: BuildContext,
+  step: AnyStep,
+  state: object,
+  parent: string | undefined,
+): Promise<Checkpoint | undefined> {
+  const found = await findCheckpoint(
+    context.home.checkpoints,
+    checkpointKey(step.name, step.inputs(state), parent),
+  );
+  if (!found) return undefined;
+  return !step.valid || (await step.valid(context, found.gives)) ? found : undefined;
+}
+
+async function reasons(
+  context: BuildContext,
+  step: AnyStep,
+  state: object,
+  runs: string | undefined,
+): Promise<string[]> {
+  const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
+  // After a step that runs, inputs that come from it are not known yet.
+  const inputs = runs === undefined ? step.inputs(state) : knownInputs(step, state);
+  const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
+  if (changed.length > 0) return changed;
+  if (runs !== undefined) return [`after ${runs}`];
+  return [last ? "its result is gone" : "never made"];
+}
+
+function knownInputs(step: AnyStep, state: object): Inputs | undefined {
+  try {
+    return step.inputs(state);
+  } catch {
+    return undefined;
+  }
+}
+
+// An error that names its step is found again in a log of ten builds.
+function named(error: unknown, step: string | undefined): unknown {
+  if (!(error instanceof TbuildError) || step === undefined) return error;
+  return new TbuildError(error.fault, `${step}: ${error.message}`, {
+    ...(error.hint !== undefined && { hint: error.hint }),
+    lines: error.lines,
+    cause: error.cause ?? error,
+  });
+}

@@ -1,0 +1,52 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join, normalize } from "node:path";
+
+/** Serves folders with repodata on loopback, by repository id, while a guest is provisioned. */
+export interface RepositoryServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+export async function serveRepositories(
+  folders: Readonly<Record<string, string>>,
+): Promise<RepositoryServer> {
+  const server = createServer((request, response) => {
+    answer(folders, request, response).catch(() => response.writeHead(400).end());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function answer(
+  folders: Readonly<Record<string, string>>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [id = "", ...rest] = decodeURIComponent(request.url ?? "/")
+    .replace(/\?.*$/, "")
+    .slice(1)
+    .split("/");
+  const folder = folders[id];
+  // Normalised as an absolute path, `..` cannot climb above the folder.
+  const file = folder === undefined ? undefined : join(folder, normalize(`/${rest.join("/")}`));
+  const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
+  if (file === undefined || !found?.isFile()) {
+    response.writeHead(404).end();
+    return;
+  }
+  response.writeHead(200, { "content-length": found.size, "content-type": "application/octet-stream" });
+  createReadStream(file)
+    .on("error", () => response.destroy())
+    .pipe(response);
+}

@@ -1,0 +1,40 @@
+import { TbuildError } from "../../errors.ts";
+import { convertOperations } from "../../guest/convert/index.ts";
+import { auditAll } from "../../guest/operation.ts";
+import { readRelease } from "../../guest/release.ts";
+import { sealOperations } from "../../guest/seal/index.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import { openImage } from "../guest-image.ts";
+import type { Step } from "../step.ts";
+import type { SealedImage } from "./seal-image.ts";
+
+export interface AuditedImage {
+  /** The operations of which nothing is pending. */
+  readonly audited: readonly string[];
+}
+
+/** Reopens the finished image, also after an online seal: nothing may be pending, and the file systems must be clean. */
+export function auditImage(recipe: Recipe): Step<SealedImage, AuditedImage> {
+  return {
+    name: "audit-image",
+    describe: () => "reopen the image and prove that nothing is pending",
+    inputs: () => ({}),
+    async run(context, { image }) {
+      await using opened = await openImage(context, image, { readOnly: true });
+      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), opened.volumes);
+      const operations = [...convert, ...sealOperations(recipe.seal)];
+      const found = await auditAll(opened.tree, operations);
+      const pending = found.flatMap((one) => one.done.map((left) => `${one.name}: ${left}`));
+      if (pending.length > 0)
+        throw new TbuildError(
+          "integrity",
+          `the sealed image is not clean: ${pending.length} things are pending`,
+          {
+            lines: pending.slice(0, 40),
+            hint: "This is a fault of an operation: it said that it was done, and the image says otherwise.",
+          },
+        );
+      return { audited: operations.map((operation) => operation.name) };
+    },
+  };
+}

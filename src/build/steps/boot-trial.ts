@@ -1,0 +1,254 @@
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import { type Identity, readIdentity, sharedIdentity } from "../../guest/identity.ts";
+import type { Host } from "../../host/host.ts";
+import { shellQuoted } from "../../host/local.ts";
+import { waitFor } from "../../host/wait-for.ts";
+import { liveGuest } from "../../image/mounted-tree.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
+import { consoleTail, loggedIn, machineName, machineSpec, reported, takePicture } from "../guest-machine.ts";
+import type { Step, StepContext } from "../step.ts";
+import type { SealedImage } from "./seal-image.ts";
+
+export interface Tried {
+  /** What was seen, one sentence each. */
+  readonly trial: readonly string[];
+}
+
+/**
+ * Boots throw-away clones of the sealed image with new MACs, configures them by first-boot messages with the root
+ * password last, and looks at what became of them; reboots each, and sees that nothing runs again.
+ */
+export function bootTrial(recipe: Recipe): Step<SealedImage, Tried> {
+  const { clones, messages, checks } = recipe.trial;
+  return {
+    name: "boot-trial",
+    describe: () => `boot ${clones} clones, configure them by messages, reboot them`,
+    inputs: () => ({
+      clones: String(clones),
+      messages: JSON.stringify(messages),
+      checks: JSON.stringify(checks),
+      machine: JSON.stringify(recipe.machine),
+      nics: recipe.nics.join(" "),
+    }),
+    async run(context, { image }) {
+      const numbers = Array.from({ length: clones }, (_, index) => index + 1);
+      const stop = new AbortController();
+      const scoped = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
+      // Side by side: each clone keeps one core busy. When one fails, the others need not go on.
+      const outcomes = await Promise.allSettled(
+        numbers.map((number) =>
+          tryClone(scoped, recipe, image, number).catch((error) => {
+            stop.abort();
+            throw error;
+          }),
+        ),
+      );
+      // What the throw-away clones were told is of no use any more.
+      for (const number of numbers)
+        for (const file of loginFiles(context, number)) await rm(file, { force: true });
+      const failed = outcomes
+        .filter((outcome) => outcome.status === "rejected")
+        .map((outcome) => outcome.reason);
+      const cause = failed.find((error) => error instanceof TbuildError) ?? failed[0];
+      if (cause) throw cause;
+      const identities = outcomes.flatMap((outcome) =>
+        outcome.status === "fulfilled" ? [outcome.value.identity] : [],
+      );
+      const shared = identities.flatMap((one, i) =>
+        identities.slice(i + 1).flatMap((other) => sharedIdentity(one, other)),
+      );
+      if (shared.length > 0)
+        throw new TbuildError("integrity", "two clones of the template are twins", { lines: shared });
+      const seen = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value.seen : []));
+      return {
+        trial:
+          clones > 1
+            ? [...seen, `${clones} clones share no hostname, address, host key, machine id or MAC`]
+            : seen,
+      };
+    },
+    async cleanup(context) {
+      for (let number = 1; number <= Math.max(clones, 1); number++)
+        await context.hypervisor.destroy(machineName(context, `trial-${number}`));
+    },
+  };
+}
+
+async function tryClone(
+  context: StepContext,
+  recipe: Recipe,
+  image: string,
+  number: number,
+): Promise<{ seen: string[]; identity: Identity }> {
+  const name = machineName(context, `trial-${number}`);
+  const wanted = { hostname: `trial${number}.tbuild.example`, address: `10.0.2.${30 + number}` };
+  const password = randomBytes(12).toString("base64url");
+  const login = { askpass: await askpass(context, number, password) };
+  const say = (text: string) => context.progress(`${wanted.hostname}: ${text}`);
+  const macs = recipe.nics.map(() => randomMac());
+  await context.hypervisor.define(
+    machineSpec(recipe, name, { grownFrom: image }, { macs, address: wanted.address }),
+  );
+  await context.hypervisor.start(name);
+  await using messages = await context.hypervisor.messages(name);
+  const state = (is: (value: string) => boolean, timeoutMs: number) =>
+    reported(context, messages, initialConfigKey, is, timeoutMs).catch((error) =>
+      explain(context, name, error),
+    );
+
+  say("waiting for its first boot to ask");
+  await state((value) => value === "waiting", 300_000);
+  for (const [key, value] of firstBootMessages(recipe, wanted)) await messages.send(key, value);
+  // The last one: when it arrives, the modules are run.
+  await messages.send("com.oracle.linux.root-password", password);
+  say("configuring itself");
+  const end = await state((value) => value === "done" || value.startsWith("failed"), 300_000);
+  if (end !== "done")
+    throw new TbuildError("guest", `${name}: first-boot configuration ${end}`, {
+      hint: "Look at /var/log/ovm-template-config.log in the clone, or run the module alone with ovm-template-config --script.",
+      lines: await consoleTail(context, name),
+    });
+  await takePicture(context, "boot-trial", name, "configured");
+
+  say("looking at what became of it");
+  const guest = await loggedIn(context, name, login, 120_000);
+  const identity = await checkClone(context, guest, recipe, wanted, macs);
+  const seen = [
+    `${wanted.hostname} took its hostname, its address ${wanted.address} and the root password from messages`,
+    `${wanted.hostname} has host keys and a machine id of its own`,
+    ...recipe.trial.checks.map((argv) => `${wanted.hostname}: ${shellQuoted(argv)}`),
+  ];
+
+  say("rebooting");
+  await guest.run(["sh", "-c", "(sleep 1; exec reboot) >/dev/null 2>&1 </dev/null &"]);
+  const how = await context.hypervisor.waitStopped(name, { timeoutMs: 120_000, signal: context.signal });
+  if (how !== "guest-reset") throw new TbuildError("guest", `${name}: did not reboot (${how})`);
+  await context.hypervisor.start(name);
+  await using later = await context.hypervisor.messages(name);
+  const after = await identityIn(await loggedIn(context, name, login, 240_000));
+  if (sameOf(identity) !== sameOf(after))
+    throw new TbuildError("guest", `${name}: is another machine after a reboot`, {
+      lines: [sameOf(identity), sameOf(after)],
+    });
+  // sshd starts after ovmd: by now a second configuration would have told of itself.
+  const more = later.received().find((message) => message.key === initialConfigKey);
+  if (more)
+    throw new TbuildError(
+      "guest",
+      `${name}: first-boot configuration ran again after a reboot (${more.value})`,
+    );
+  seen.push(`${wanted.hostname} rebooted, and nothing ran again`);
+  await context.hypervisor.stop(name, { force: true });
+  return { seen, identity: after };
+}
+
+/** The messages of a trial clone, in the order they are sent; the root password follows them. */
+export function firstBootMessages(
+  recipe: Recipe,
+  clone: { readonly hostname: string; readonly address: string },
+): [string, string][] {
+  const network = "com.oracle.linux.network";
+  const second: [string, string][] =
+    recipe.nics.length > 1
+      ? [
+          [`${network}.device.1`, "eth1"],
+          [`${network}.onboot.1`, "yes"],
+          [`${network}.bootproto.1`, "static"],
+          [`${network}.ipaddr.1`, clone.address.replace("10.0.2.", "192.168.77.")],
+          [`${network}.netmask.1`, "255.255.255.0"],
+        ]
+      : [];
+  return [
+    [`${network}.hostname`, clone.hostname],
+    [`${network}.device.0`, "eth0"],
+    [`${network}.onboot.0`, "yes"],
+    [`${network}.bootproto.0`, "static"],
+    [`${network}.ipaddr.0`, clone.address],
+    [`${network}.netmask.0`, "255.255.255.0"],
+    [`${network}.gateway.0`, "10.0.2.2"],
+    [`${network}.dns-servers.0`, "10.0.2.3"],
+    ...second,
+    ...Object.entries(recipe.trial.messages),
+  ];
+}
+
+async function checkClone(
+  context: StepContext,
+  guest: Host,
+  recipe: Recipe,
+  wanted: { hostname: string; address: string },
+  macs: readonly string[],
+): Promise<Identity> {
+  const fail = (text: string, lines: readonly string[] = []) =>
+    new TbuildError("guest", `${wanted.hostname}: ${text}`, { lines });
+  const hostname = (await guest.run(["hostname"])).stdout.trim();
+  if (hostname !== wanted.hostname) throw fail(`its hostname is "${hostname}"`);
+  const addresses = (await guest.run(["ip", "-o", "addr"])).stdout;
+  if (!addresses.includes(` ${wanted.address}/`))
+    throw fail(`has not the address ${wanted.address}`, addresses.trim().split("\n"));
+  const links = (await guest.run(["ip", "-o", "link"])).stdout;
+  for (const mac of macs)
+    if (!links.includes(mac)) throw fail(`no interface has the MAC ${mac}`, links.trim().split("\n"));
+  for (const argv of recipe.trial.checks) {
+    const out = await guest.run(argv, { allow: [...Array(255).keys()] });
+    if (out.exitCode !== 0)
+      throw fail(
+        `${shellQuoted(argv)}: exit code ${out.exitCode}`,
+        `${out.stdout}${out.stderr}`.trim().split("\n"),
+      );
+  }
+  const identity = await identityIn(guest);
+  if (identity.hostKeys.length === 0) throw fail("has no ssh host keys");
+  const missing = await waitFor(
+    "first-boot configuration",
+    async () => ((await armedIn(guest)) ? undefined : true),
+    { timeoutMs: 30_000, signal: context.signal },
+  );
+  if (!missing) throw fail("is still armed");
+  return identity;
+}
+
+// The random seed is a new one at each shutdown.
+function sameOf({ randomSeed: _seed, ...identity }: Identity): string {
+  return JSON.stringify(identity);
+}
+
+async function identityIn(guest: Host): Promise<Identity> {
+  await using tree = liveGuest(guest);
+  return await readIdentity(tree);
+}
+
+// Both files, of EL5/6 and of EL7 on; where first boot is done, neither says yes.
+async function armedIn(guest: Host): Promise<boolean> {
+  const files = ["/etc/sysconfig/ovmd", "/etc/sysconfig/ovm-template-initial-config"];
+  const out = await guest.run(["grep", "-is", "^INITIAL_CONFIG=[\"']*yes", ...files], { allow: [1, 2] });
+  return out.stdout.trim() !== "";
+}
+
+// ssh asks a program for the password: so neither the process list nor an environment ever shows it.
+async function askpass(context: StepContext, number: number, password: string): Promise<string> {
+  const [secret, program] = loginFiles(context, number);
+  await context.host.writeFile(secret, Buffer.from(`${password}\n`), 0o600);
+  await context.host.writeFile(program, Buffer.from(`#!/bin/sh\nexec cat ${shellQuoted([secret])}\n`), 0o700);
+  return program;
+}
+
+function loginFiles(context: StepContext, number: number): [string, string] {
+  return [join(context.out, `password-${number}`), join(context.out, `askpass-${number}`)];
+}
+
+async function explain(context: StepContext, name: string, error: unknown): Promise<never> {
+  if (context.signal.aborted || !(error instanceof TbuildError)) throw error;
+  throw new TbuildError("guest", `${name}: ${error.message}`, {
+    lines: await consoleTail(context, name),
+    cause: error,
+  });
+}
+
+function randomMac(): string {
+  return ["00", "21", "f6", ...(randomBytes(3).toString("hex").match(/../g) ?? [])].join(":");
+}

@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import { checkMedium } from "../../media/check.ts";
+import type { Medium } from "../../media/media.ts";
+import { readMedium } from "../../media/medium.ts";
+import { majorOf, type Recipe } from "../../recipe/recipe.ts";
+import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
+import type { Digest } from "../../store/store.ts";
+import type { Step } from "../step.ts";
+
+export interface FetchedMedium {
+  readonly medium: Medium;
+  readonly mediumDigest: Digest;
+  /** Folders with repodata that stand in for repositories, by id. Empty with a medium from Oracle. */
+  readonly standIns: Readonly<Record<string, string>>;
+  readonly standInsDigest: string;
+}
+
+/** Finds the ISO that the recipe names, and proves that it is the one. */
+export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, FetchedMedium> {
+  const file = join(isoFolder, recipe.iso.file);
+  return {
+    name: "fetch-medium",
+    describe: () => `check ${recipe.iso.file}`,
+    inputs: () => ({ iso: recipe.iso.sha256 }),
+    valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
+    async run(context) {
+      if (!(await stat(file).catch(() => undefined))) throw missingIso(recipe, isoFolder);
+      const medium = await readMedium(file);
+      const progress = (done: number, total: number) =>
+        context.progress("reading the ISO for its digest", done, total);
+      const wanted = {
+        major: majorOf(recipe.release),
+        update: recipe.update,
+        volumeId: recipe.iso.volumeId,
+        sha256: recipe.iso.sha256,
+      };
+      await checkMedium(medium, wanted, {
+        cacheFile: join(context.home.memory, "iso-digests.json"),
+        progress,
+        signal: context.signal,
+      });
+      return { medium, mediumDigest: `sha256:${recipe.iso.sha256}`, standIns: {}, standInsDigest: "none" };
+    },
+  };
+}
+
+/** Makes the stand-in medium, or takes the one that was made. */
+export function makeMedium(recipe: Recipe, builder: string): Step<object, FetchedMedium> {
+  const major = majorOf(recipe.release);
+  return {
+    name: "fetch-medium",
+    describe: () => `make the rehearsal medium for OL${major}.${recipe.update}`,
+    inputs: () => ({ "rehearsal medium": builder, release: `${recipe.release}.${recipe.update}` }),
+    valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
+    async run(context) {
+      if (major !== 6 && major !== 7)
+        throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
+          hint: "There is one for ol6 and one for ol7.",
+        });
+      const { progress, signal } = context;
+      const made = await makeRehearsalMedium(
+        context.host,
+        { major, update: recipe.update },
+        { cache: context.home.media, signal, progress },
+      );
+      const medium = await readMedium(made.iso);
+      return {
+        medium,
+        mediumDigest: made.digest,
+        standIns: made.repositories,
+        standInsDigest: made.repositoriesDigest,
+      };
+    },
+  };
+}
+
+/** The identity of the stand-in medium's builder: what it is made with, by content. */
+export async function builderDigest(assets: string): Promise<string> {
+  const files = (await readdir(assets, { recursive: true, withFileTypes: true })).filter(
+    (entry) => entry.isFile() && !entry.name.endsWith(".pyc"),
+  );
+  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
+  const hash = createHash("sha256");
+  for (const path of paths)
+    hash
+      .update(path.slice(assets.length))
+      .update("\0")
+      .update(await readFile(path))
+      .update("\0");
+  return hash.digest("hex").slice(0, 16);
+}
+
+function missingIso(recipe: Recipe, isoFolder: string): TbuildError {
+  return new TbuildError("environment", `${recipe.iso.file}: not in ${isoFolder}`, {
+    hint: `Put the disc there, or add --rehearse to build on a stand-in made from Debian's packages.`,
+    lines: [
+      `The recipe is built from ${recipe.iso.file}`,
+      `  volume id ${recipe.iso.volumeId}`,
+      `  sha256    ${recipe.iso.sha256}`,
+      "Oracle offers it at https://edelivery.oracle.com/linux and https://yum.oracle.com/oracle-linux-isos.html",
+    ],
+  });
+}

@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { parseContract } from "../../guest/modules/contract.ts";
+import { injectModule } from "../../guest/modules/inject.ts";
+import type { FirstBootModule } from "../../guest/modules/module.ts";
+import { applyAll } from "../../guest/operation.ts";
+import type { Host } from "../../host/host.ts";
+import { liveGuest } from "../../image/mounted-tree.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import type { PackageRecord, Parameter } from "../../store/store.ts";
+import { bootGuest, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
+import { installedPackages } from "../provision.ts";
+import type { Step } from "../step.ts";
+import type { InstalledGuest } from "./install-guest.ts";
+import type { ProvisionedGuest } from "./provision-guest.ts";
+
+export interface InjectedGuest {
+  readonly disk: string;
+  readonly packages: readonly PackageRecord[];
+  readonly contract: readonly Parameter[];
+  readonly kernel: string;
+}
+
+/** Puts the first-boot modules in and enables them, then asks the guest what it is made of. */
+export function injectModules(
+  recipe: Recipe,
+  modules: readonly FirstBootModule[],
+): Step<InstalledGuest & ProvisionedGuest, InjectedGuest> {
+  return {
+    name: "inject-modules",
+    describe: () =>
+      modules.length === 0
+        ? "read packages and first-boot parameters"
+        : `inject ${modules.map((m) => m.name).join(", ")} (ovm-chkconfig --add)`,
+    inputs: () => Object.fromEntries(modules.map((module) => [`module ${module.name}`, module.digest])),
+    async run(context, { disk, key }) {
+      const name = machineName(context, "inject");
+      await context.hypervisor.define(
+        machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length) }),
+      );
+      const guest = await bootGuest(context, name, { key });
+      await inject(guest.host, modules, (name) => context.progress(`injecting ${name}`));
+      context.progress("reading packages and first-boot parameters");
+      const packages = await installedPackages(guest.host);
+      const enumerated = await guest.host.run(["ovm-template-config", "--enumerate", "configure"]);
+      const kernel = (await guest.host.run(["uname", "-r"])).stdout.trim();
+      await shutDown(context, guest);
+      await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
+      return {
+        disk: join(context.out, "disk.qcow2"),
+        packages,
+        contract: parseContract(enumerated.stdout),
+        kernel,
+      };
+    },
+    cleanup: (context) => context.hypervisor.destroy(machineName(context, "inject")),
+  };
+}
+
+// The changes reach the guest when the tree is closed, so it is closed before the guest is asked about them.
+async function inject(
+  host: Host,
+  modules: readonly FirstBootModule[],
+  say: (name: string) => void,
+): Promise<void> {
+  for (const module of modules) {
+    say(module.name);
+    await using tree = liveGuest(host);
+    await applyAll(tree, [injectModule(module)]);
+  }
+}

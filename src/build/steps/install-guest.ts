@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import { installCommandLine } from "../../media/command-line.ts";
+import { appendToInitrd } from "../../media/initrd.ts";
+import { extractBoot } from "../../media/medium.ts";
+import { type KickstartTemplate, kickstart } from "../../recipe/kickstart.ts";
+import { majorOf, type Recipe } from "../../recipe/recipe.ts";
+import {
+  consoleTail,
+  fixedMacs,
+  machineName,
+  machineSpec,
+  takePicture,
+  teeConsole,
+  whileRunning,
+} from "../guest-machine.ts";
+import type { Step, StepContext } from "../step.ts";
+import { watchInstaller } from "../watch/watch.ts";
+import type { FetchedMedium } from "./fetch-medium.ts";
+
+export interface InstalledGuest {
+  /** The installed disk. */
+  readonly disk: string;
+  /** The private key that root of this guest lets in, until it is sealed. */
+  readonly key: string;
+}
+
+/** Runs the installer from the medium, unattended, and watches its console until it has powered off. */
+export function installGuest(
+  recipe: Recipe,
+  template: KickstartTemplate,
+  kickstartDigest: string,
+): Step<FetchedMedium, InstalledGuest> {
+  return {
+    name: "install-guest",
+    describe: () => `install Oracle Linux ${majorOf(recipe.release)}.${recipe.update} by kickstart`,
+    inputs: () => ({ kickstart: kickstartDigest, disk: `${recipe.machine.disk} MiB` }),
+    async run(context, { medium }) {
+      const name = machineName(context, "install");
+      const secrets = await makeSecrets(context);
+      const boot = join(context.folder, "install");
+      await mkdir(boot, { recursive: true });
+      const [kernel, vendorInitrd, initrd] = [
+        join(boot, "vmlinuz"),
+        join(boot, "initrd.vendor"),
+        join(boot, "initrd.img"),
+      ];
+      context.progress("taking kernel and initrd from the medium");
+      await extractBoot(medium, kernel, vendorInitrd);
+      const text = await kickstart(recipe, template, secrets);
+      await context.host.writeFile(join(boot, "ks.cfg"), Buffer.from(text), 0o600);
+      await appendToInitrd(vendorInitrd, [{ path: "ks.cfg", data: Buffer.from(text) }], initrd);
+
+      const disk = { blank: recipe.machine.disk * 1024 * 1024 };
+      await context.hypervisor.define(
+        machineSpec(recipe, name, disk, { cdroms: [medium.file], macs: fixedMacs(recipe.nics.length) }),
+      );
+      await context.hypervisor.start(name, { kernel, initrd, append: installCommandLine(medium) });
+      await watched(context, name, secrets.nonce);
+      await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.img"));
+      return { disk: join(context.out, "disk.img"), key: join(context.out, "build-key") };
+    },
+    cleanup: (context) => context.hypervisor.destroy(machineName(context, "install")),
+  };
+}
+
+// Success is the marker with our nonce on the console *and* a clean power-off: either alone proves nothing.
+async function watched(context: StepContext, name: string, nonce: string): Promise<void> {
+  let pictured = "";
+  const phase = (text: string) => {
+    const kind = text.replace(/\d.*/, "").trim();
+    if (kind === pictured) return;
+    pictured = kind;
+    void takePicture(context, "install-guest", name, kind);
+  };
+  const watching = watchInstaller(teeConsole(context, name), {
+    nonce,
+    signal: context.signal,
+    progress(text, done, total) {
+      phase(text);
+      context.progress(text, done, total);
+    },
+  });
+  await whileRunning(context, name, watching);
+  const how = await context.hypervisor.waitStopped(name, { timeoutMs: 300_000, signal: context.signal });
+  if (how === "guest-shutdown") return;
+  throw new TbuildError("guest", `${name}: the installer ended by ${how}, not by a power-off`, {
+    lines: await consoleTail(context, name),
+  });
+}
+
+async function makeSecrets(context: StepContext) {
+  const password = randomBytes(12).toString("base64url");
+  const key = join(context.out, "build-key");
+  await context.host.run([
+    "ssh-keygen",
+    "-q",
+    "-t",
+    "rsa",
+    "-b",
+    "2048",
+    "-N",
+    "",
+    "-C",
+    "tbuild-build-key",
+    "-f",
+    key,
+  ]);
+  const publicKey = new TextDecoder().decode(await context.host.readFile(`${key}.pub`)).trim();
+  const hashed = await context.host.run(["openssl", "passwd", "-6", "-stdin"], { input: `${password}\n` });
+  // For whoever looks at a machine that was kept after a failure.
+  await context.host.writeFile(join(context.folder, "root-password"), Buffer.from(`${password}\n`), 0o600);
+  return { nonce: randomBytes(8).toString("hex"), passwordHash: hashed.stdout.trim(), publicKey };
+}

@@ -1,0 +1,49 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Recipe } from "../../recipe/recipe.ts";
+import type { Digest, Manifest, StoredDisk } from "../../store/store.ts";
+import type { ManifestFrame } from "../manifest.ts";
+import { freeVersion, manifestOf } from "../manifest.ts";
+import type { Step } from "../step.ts";
+import type { FetchedMedium } from "./fetch-medium.ts";
+import type { InjectedGuest } from "./inject-modules.ts";
+
+export interface KeptMaster {
+  readonly master: Digest;
+  readonly masterDisk: StoredDisk;
+}
+
+/** Flattens the disk and keeps it in the store, unsealed. A template is always made from a copy of it. */
+export function keepMaster(
+  recipe: Recipe,
+  frame: ManifestFrame,
+): Step<FetchedMedium & InjectedGuest, KeptMaster> {
+  return {
+    name: "keep-master",
+    describe: () => "keep the unsealed master in the store",
+    inputs: () => ({
+      version: recipe.version,
+      machine: `${recipe.machine.vcpus} vcpus, ${recipe.machine.memory} MiB`,
+    }),
+    valid: async (context, gives) => (await context.store.get(gives.master)) !== undefined,
+    async run(context, state) {
+      const raw = join(context.out, "System.img");
+      context.progress("flattening the disk");
+      await context.host.run(["qemu-img", "convert", "-O", "raw", state.disk, raw], {
+        signal: context.signal,
+      });
+      context.progress("storing it by digest");
+      const masterDisk = await context.store.putDisk(raw, "System", context.signal);
+      await rm(raw);
+      const manifest: Manifest = {
+        ...manifestOf(recipe, frame, context, state),
+        kind: "master",
+        version: await freeVersion(context.store, "master", context.name, recipe.version),
+        // A master is what was installed: it boots as any HVM does, whatever its templates become.
+        domainType: "XEN_HVM",
+        disks: [masterDisk],
+      };
+      return { master: await context.store.publish(manifest), masterDisk };
+    },
+  };
+}

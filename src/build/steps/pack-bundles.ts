@@ -1,0 +1,76 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { packAll } from "../../packaging/index.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import type { Manifest } from "../../store/store.ts";
+import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
+import type { Step } from "../step.ts";
+import type { AuditedImage } from "./audit-image.ts";
+import type { ConvertedImage } from "./convert-image.ts";
+import type { FetchedMedium } from "./fetch-medium.ts";
+import type { InjectedGuest } from "./inject-modules.ts";
+import type { KeptMaster } from "./keep-master.ts";
+import type { SealedImage } from "./seal-image.ts";
+
+export interface PackedBundles {
+  /** The template as it will be published, its bundles with it. */
+  readonly draft: Manifest;
+  readonly bundleFolder: string;
+}
+
+type Needs = FetchedMedium &
+  InjectedGuest &
+  KeptMaster &
+  ConvertedImage &
+  SealedImage &
+  AuditedImage & { readonly trial?: readonly string[] };
+
+/** Numbers the template, puts its disk in the store, and packs it for those who take it elsewhere. */
+export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, PackedBundles> {
+  return {
+    name: "pack-bundles",
+    describe: () => `number the template and pack ${recipe.bundles.join(", ")}`,
+    inputs: () => ({ bundles: recipe.bundles.join(" "), version: recipe.version }),
+    valid: async (_context, gives) =>
+      (
+        await Promise.all(
+          gives.draft.bundles.map((bundle) =>
+            stat(join(gives.bundleFolder, bundle.file)).catch(() => undefined),
+          ),
+        )
+      ).every((found) => found !== undefined),
+    async run(context, state) {
+      context.progress("storing the disk by digest");
+      const disk = await context.store.putDisk(state.image, "System", context.signal);
+      // The image names its version already; it is another one only when somebody has published that meanwhile.
+      const version = await freeVersion(context.store, "template", context.name, state.numbered);
+      if (version !== recipe.version)
+        context.report({
+          type: "note",
+          text: `${context.name}@${recipe.version} is published with other content; this one is ${version}`,
+        });
+      const template: Manifest = {
+        ...manifestOf(recipe, frame, context, state),
+        kind: "template",
+        version,
+        domainType: recipe.domainType,
+        disks: [disk],
+        parent: state.master,
+        operations: [...state.converted, ...state.sealed],
+        trial: state.trial ?? [],
+      };
+      const bundleFolder = join(context.home.bundles, `${context.name}-${version}`);
+      const packed = await packAll(template, context.store, bundleFolder, recipe.bundles, {
+        signal: context.signal,
+        progress: (format, done, total) => context.progress(`packing ${format}`, done, total),
+      });
+      const bundles = packed.map((bundle) => ({
+        format: bundle.format,
+        file: bundle.name,
+        digest: `sha256:${bundle.sha256}` as const,
+        bytes: bundle.bytes,
+      }));
+      return { draft: { ...template, bundles }, bundleFolder };
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { applyAll, type Done, type Operation } from "../../guest/operation.ts";
+import { type Passport, writePassport } from "../../guest/passport.ts";
+import { sealOperations } from "../../guest/seal/index.ts";
+import { sealOnline } from "../../guest/seal-online.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import { openImage } from "../guest-image.ts";
+import { bootGuest, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
+import { freeVersion, sha256 } from "../manifest.ts";
+import type { Step, StepContext } from "../step.ts";
+import type { ConvertedImage } from "./convert-image.ts";
+import type { InstalledGuest } from "./install-guest.ts";
+
+export interface SealedImage {
+  /** The raw image, sealed and armed. */
+  readonly image: string;
+  readonly sealed: readonly Done[];
+  /** The version that the passport in the image names. */
+  readonly numbered: string;
+}
+
+/** What the image says of itself in /etc/tbuild-release. */
+export interface PassportFacts {
+  readonly recipeText: string;
+}
+
+/** Takes every identity out, arms the first boot, and gives the image its passport; offline, or in the running guest. */
+export function sealImage(
+  recipe: Recipe,
+  facts: PassportFacts,
+): Step<InstalledGuest & ConvertedImage, SealedImage> {
+  const { how } = recipe.seal;
+  return {
+    name: "seal-image",
+    describe: () => `seal ${how} and arm the first boot`,
+    inputs: () => ({
+      how,
+      skip: recipe.seal.skip.join(" "),
+      keep: recipe.seal.keep.join(" "),
+      operations: sealOperations(recipe.seal)
+        .map((o) => o.name)
+        .join(" "),
+    }),
+    async run(context, { image: converted, key }) {
+      const image = join(context.out, "System.img");
+      const numbered = await freeVersion(context.store, "template", context.name, recipe.version);
+      const operations = [
+        writePassport(passportOf(context, numbered, facts)),
+        ...sealOperations(recipe.seal),
+      ];
+      context.progress("copying the image");
+      await context.host.run(["cp", "--sparse=always", "--reflink=auto", converted, image], {
+        signal: context.signal,
+      });
+      const online = how === "online" ? await sealInGuest(context, recipe, image, key, operations) : [];
+      // After an online seal too: a guest writes on its way down, and what it wrote is dealt with here.
+      const offline = await sealOffline(context, image, operations);
+      return {
+        image,
+        numbered,
+        sealed: offline.map(({ name, done }) => ({
+          name,
+          done: [...(online.find((one) => one.name === name)?.done ?? []), ...done],
+        })),
+      };
+    },
+    cleanup: (context) => context.hypervisor.destroy(machineName(context, "seal")),
+  };
+}
+
+async function sealOffline(
+  context: StepContext,
+  image: string,
+  operations: readonly Operation[],
+): Promise<Done[]> {
+  await using opened = await openImage(context, image);
+  return await applyAll(opened.tree, operations, (done) => context.progress(done.name));
+}
+
+// As the talk does it: Oracle's own clean-up in the running guest first, then what it leaves behind.
+async function sealInGuest(
+  context: StepContext,
+  recipe: Recipe,
+  image: string,
+  key: string,
+  operations: readonly Operation[],
+): Promise<Done[]> {
+  const name = machineName(context, "seal");
+  await context.hypervisor.define(
+    machineSpec(recipe, name, { copyOf: image }, { macs: fixedMacs(recipe.nics.length) }),
+  );
+  const guest = await bootGuest(context, name, { key });
+  context.progress("ovmd -s cleanup; service ovmd enable-initial-config");
+  const done = await sealOnline(guest.host, operations);
+  await context.hypervisor.waitStopped(name, { timeoutMs: 180_000, signal: context.signal });
+  await context.hypervisor.fetchDisk(name, 0, `${image}.sealed`);
+  await rename(`${image}.sealed`, image);
+  return done;
+}
+
+function passportOf(context: StepContext, version: string, facts: PassportFacts): Passport {
+  const { name, id: build, rehearsal } = context;
+  return {
+    name,
+    version,
+    build,
+    recipe: sha256(facts.recipeText),
+    made: new Date().toISOString(),
+    rehearsal,
+  };
+}

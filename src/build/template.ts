@@ -1,0 +1,18 @@
+import { type Ingredients, planMaster } from "./master.ts";
+import { auditImage } from "./steps/audit-image.ts";
+import { bootTrial } from "./steps/boot-trial.ts";
+import { convertImage } from "./steps/convert-image.ts";
+import { packBundles } from "./steps/pack-bundles.ts";
+import { publishTemplate } from "./steps/publish-template.ts";
+import { sealImage } from "./steps/seal-image.ts";
+
+/** From a disc to a published template: the master, then a copy of it, converted, sealed, proved, packed and numbered. */
+export function planTemplate(made: Ingredients, canBootTrial: boolean) {
+  return planMaster(made)
+    .step(convertImage(made.recipe))
+    .step(sealImage(made.recipe, made.frame))
+    .step(auditImage(made.recipe))
+    .stepIf(canBootTrial, bootTrial(made.recipe))
+    .step(packBundles(made.recipe, made.frame))
+    .step(publishTemplate());
+}

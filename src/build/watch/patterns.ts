@@ -1,0 +1,121 @@
+/** A line of an installer's console that tells how far it is. */
+export interface Progress {
+  readonly pattern: RegExp;
+  /** What people read; `$1` … stand for groups. Where two groups are numbers, they are the count. */
+  readonly text: string;
+  readonly counted?: true;
+}
+
+/** A line after which an installation cannot succeed, and what to do. */
+export interface Failure {
+  readonly pattern: RegExp;
+  readonly text: string;
+  readonly hint: string;
+}
+
+// The releases say different things; one table serves all, since no line of one means something else on another.
+export const progress: readonly Progress[] = [
+  { pattern: /Linux version (\S+)/, text: "the kernel starts" },
+  {
+    pattern:
+      /Greetings\.|anaconda installer init version|Running anaconda .*, the|anaconda \S+ for .* started/,
+    text: "the installer starts",
+  },
+  {
+    pattern: /Retrieving installation information|Looking for installation images|Starting automated install/,
+    text: "reading the medium",
+  },
+  { pattern: /TBUILD \S+ pre disk=(\S+)/, text: "the kickstart is running, disk $1" },
+  {
+    pattern: /Checking dependencies|Setting up the installation environment|Checking software selection/,
+    text: "checking dependencies",
+  },
+  { pattern: /Creating \S+ (?:filesystem|on)|Formatting/, text: "making file systems" },
+  { pattern: /Packages completed: (\d+) of (\d+)/, text: "installing packages", counted: true },
+  { pattern: /Installing \S+ \((\d+)\/(\d+)\)/, text: "installing packages", counted: true },
+  { pattern: /Done \[(\d+)\/(\d+)\]/, text: "installing packages", counted: true },
+  { pattern: /Starting install process|Installing software/, text: "installing packages" },
+  { pattern: /Performing post.?install(?:ation)? (?:configuration|setup)/, text: "configuring" },
+  { pattern: /Installing boot ?loader/i, text: "installing the boot loader" },
+  { pattern: /Generating initramfs/, text: "making the initramfs" },
+  { pattern: /Running post-install(?:ation)? scripts/, text: "running the kickstart's scripts" },
+  {
+    pattern: /terminating anaconda|sending termination signals|powering off system|Running poweroff/,
+    text: "powering off",
+  },
+];
+
+const kickstartHint = "Look at the kickstart with `tbuild kickstart NAME`, and at the line that is named.";
+const missingMedium = "The installer does not see its disc; look at the console in the build's folder.";
+
+export const failures: readonly Failure[] = [
+  {
+    pattern: /Kernel panic - not syncing: (.*)/,
+    text: "the kernel panicked: $1",
+    hint: "Too little memory, or a kernel that does not suit the machine.",
+  },
+  {
+    pattern: /The following problem occurred on line (\d+) of the kickstart file:?\s*(.*)/,
+    text: "the kickstart has a fault on line $1: $2",
+    hint: kickstartHint,
+  },
+  {
+    pattern: /error was found while parsing (?:your|the) kickstart configuration/,
+    text: "the kickstart has a fault",
+    hint: kickstartHint,
+  },
+  { pattern: /parse-kickstart ERROR:?\s*(.*)/, text: "the kickstart has a fault: $1", hint: kickstartHint },
+  {
+    pattern: /An error occurred during reading the kickstart file/,
+    text: "the kickstart cannot be read",
+    hint: kickstartHint,
+  },
+  {
+    pattern: /There was an error running the kickstart script at line (\d+)/,
+    text: "the kickstart's script at line $1 failed",
+    hint: kickstartHint,
+  },
+  {
+    pattern:
+      /(?:Cannot find kickstart file|can't find \/ks\.cfg|Can't get kickstart from|cannot get kickstart)\s*(.*)/i,
+    text: "the installer did not get its kickstart",
+    hint: "This is a fault of tbuild: the kickstart travels in the initrd.",
+  },
+  {
+    pattern: /Traceback \(most recent call last\)/,
+    text: "the installer crashed",
+    hint: "The lines below say where; a fault of the installer, or something in the kickstart that it does not expect.",
+  },
+  {
+    pattern: /install exited abnormally \[\S+\]|Anaconda died after receiving signal/,
+    text: "the installer died",
+    hint: "Look at the console in the build's folder.",
+  },
+  {
+    pattern:
+      /Can't have a question in command line mode|Command line mode requires all choices|In interactive step .*, can't continue|Parted exceptions can't be handled|non-interactive cmdline mode|Running in cmdline mode, no interactive debugging/,
+    text: "the installer wants to ask something",
+    hint: "The kickstart leaves something open; the lines before say what.",
+  },
+  {
+    pattern: /(?:You do not have enough RAM|requires \d+ MB of memory).*/,
+    text: "too little memory for the installer",
+    hint: "Raise machine.memory in the recipe.",
+  },
+  {
+    pattern:
+      /dracut-initqueue.*timeout|\/dev\/root" does not exist|Entering emergency mode|Please insert CDROM containing|no suitable images|Could not boot\./,
+    text: "the medium was not found",
+    hint: missingMedium,
+  },
+  {
+    pattern: /The following error occurred while installing|An unknown error has occur?red/,
+    text: "the installation failed",
+    hint: "The lines below say why.",
+  },
+  {
+    pattern: /you may safely reboot your system|will be rebooted when you press Ctrl-C/,
+    text: "the installer gave up",
+    hint: "The lines before say why.",
+  },
+];

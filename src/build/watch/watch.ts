@@ -1,0 +1,119 @@
+import { Interrupted, TbuildError } from "../../errors.ts";
+import { printable } from "../../host/local.ts";
+import { failures, progress } from "./patterns.ts";
+
+export interface WatchOptions {
+  /** Stands in the kickstart's result line, and nowhere else. */
+  readonly nonce: string;
+  readonly signal: AbortSignal;
+  readonly progress: (text: string, done?: number, total?: number) => void;
+  /** No line for so long: the installer hangs. Long, because making file systems and initramfs is silent. */
+  readonly silenceMs?: number;
+}
+
+/**
+ * Reads an installer's console until it ends or until it can no longer succeed. Returns when the kickstart has said,
+ * with our nonce, that all is well and the console has ended; whether the machine then powered off is for the caller.
+ */
+export async function watchInstaller(lines: AsyncIterable<string>, options: WatchOptions): Promise<void> {
+  const tail: string[] = [];
+  let result: string | undefined;
+  let failed: TbuildError | undefined;
+  const iterator = lines[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      // After a line that means failure the lines that explain it still come, for a moment.
+      const next = await within(
+        iterator.next(),
+        failed ? 2_000 : (options.silenceMs ?? 30 * 60_000),
+        options.signal,
+      );
+      if (next === "silent") {
+        if (failed) break;
+        throw new TbuildError(
+          "guest",
+          `the installer has said nothing for ${Math.round((options.silenceMs ?? 0) / 60_000)} minutes`,
+          { lines: tail.slice(-20), hint: "It hangs or waits for an answer; look at its console." },
+        );
+      }
+      if (next.done) break;
+      const line = stripped(next.value);
+      if (line.trim() === "") continue;
+      tail.push(printable(line));
+      if (tail.length > 40) tail.shift();
+      result ??= resultOf(line, options.nonce);
+      failed ??= failureOf(line);
+      if (!failed) tellProgress(line, options);
+    }
+  } finally {
+    // Not waited for: a console that says nothing more would never answer.
+    void iterator.return?.();
+  }
+  if (failed)
+    throw new TbuildError("guest", failed.message, {
+      ...(failed.hint !== undefined && { hint: failed.hint }),
+      lines: tail.slice(-20),
+    });
+  if (result === "OK") return;
+  const why =
+    result === undefined
+      ? "the installer ended without the kickstart's word that all is well"
+      : `the kickstart's script said ${result}`;
+  throw new TbuildError("guest", why, {
+    lines: tail.slice(-20),
+    hint: "What the script printed is in /root/tbuild-post.log of the guest.",
+  });
+}
+
+/** What a line says of the result, if it is ours. */
+export function resultOf(line: string, nonce: string): string | undefined {
+  return line.includes(`TBUILD ${nonce} RESULT `)
+    ? line.slice(line.indexOf(" RESULT ") + " RESULT ".length).trim()
+    : undefined;
+}
+
+/** The failure that a line means, if it means one. */
+export function failureOf(line: string): TbuildError | undefined {
+  for (const { pattern, text, hint } of failures) {
+    const match = pattern.exec(line);
+    if (match)
+      return new TbuildError("guest", printable(filled(text, match)).replace(/[:\s]+$/, ""), { hint });
+  }
+  return undefined;
+}
+
+function tellProgress(line: string, options: WatchOptions): void {
+  for (const { pattern, text, counted } of progress) {
+    const match = pattern.exec(line);
+    if (!match) continue;
+    if (counted) options.progress(text, Number(match[1]), Number(match[2]));
+    else options.progress(filled(text, match));
+    return;
+  }
+}
+
+function filled(text: string, match: RegExpExecArray): string {
+  return text.replace(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? "");
+}
+
+// EL7's console is a tmux screen on a serial line: colours, cursor movements, titles.
+function stripped(line: string): string {
+  const esc = String.fromCharCode(27);
+  return line.replaceAll(
+    new RegExp(`${esc}(?:\\[[0-9;?]*[A-Za-z]|\\][^\\u0007]*\\u0007|[()][A-Z0-9])`, "g"),
+    "",
+  );
+}
+
+function within<T>(work: Promise<T>, ms: number, signal: AbortSignal): Promise<T | "silent"> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve("silent"), ms);
+    const interrupt = () => reject(new Interrupted());
+    signal.addEventListener("abort", interrupt, { once: true });
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", interrupt);
+    };
+    work.then(resolve, reject).finally(done);
+  });
+}

@@ -1,0 +1,146 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { type BuildRequest, type BuildResult, build, type Workshop } from "../../build/build.ts";
+import { Interrupted, TbuildError } from "../../errors.ts";
+import { recipeNames } from "../../recipe/load.ts";
+import { interruptible } from "../interrupt.ts";
+import { openSite } from "../open-site.ts";
+import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
+import { summaryOf } from "../summary.ts";
+import { coloursFor } from "../words.ts";
+
+const Options = z.object({
+  rehearse: z.boolean().default(false),
+  fresh: z.boolean().default(false),
+  keep: z.boolean().default(true),
+  jobs: z.coerce.number().int().min(1).max(64),
+  json: z.boolean().default(false),
+  verbose: z.boolean().default(false),
+  list: z.boolean().default(false),
+});
+type Options = z.infer<typeof Options>;
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const parsed = Options.safeParse(command.opts());
+  if (!parsed.success)
+    throw new TbuildError("usage", `--jobs ${command.opts().jobs}: not a number of builds`, {
+      hint: "Such as --jobs 2.",
+    });
+  const options = parsed.data;
+  const workshop = await openSite(command);
+  const names = await wantedNames(args[0] as string[], options, workshop);
+  if (names === undefined) return;
+  const screen = screenFor(options);
+  const requests = names.map((name) => ({
+    name,
+    rehearse: options.rehearse,
+    fresh: options.fresh,
+    keep: options.keep,
+  }));
+  try {
+    const outcomes = await interruptible((signal) =>
+      buildAll(workshop, requests, options.jobs, screen, signal),
+    );
+    screen.close();
+    report(outcomes, options);
+  } finally {
+    screen.close();
+  }
+}
+
+type Outcome =
+  | { readonly name: string; readonly result: BuildResult }
+  | { readonly name: string; readonly error: unknown };
+
+/** Builds all, so many side by side. One that fails does not stop the others; Ctrl-C stops all. */
+async function buildAll(
+  workshop: Workshop,
+  requests: readonly BuildRequest[],
+  jobs: number,
+  screen: Reporter,
+  signal: AbortSignal,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const waiting = [...requests];
+  const worker = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      outcomes.push(await buildOne(workshop, next, screen, signal));
+  };
+  await Promise.all(Array.from({ length: Math.min(jobs, requests.length) }, worker));
+  return outcomes;
+}
+
+async function buildOne(
+  workshop: Workshop,
+  request: BuildRequest,
+  screen: Reporter,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  let log: Reporter | undefined;
+  try {
+    const result = await build(
+      workshop,
+      request,
+      (id, event) => {
+        log ??= folderReporter(`${workshop.home.builds}/${id}`);
+        log.event(id, event);
+        screen.event(id, event);
+      },
+      signal,
+    );
+    return { name: request.name, result };
+  } catch (error) {
+    return { name: request.name, error };
+  }
+}
+
+function report(outcomes: readonly Outcome[], options: Options): void {
+  const colours = coloursFor(process.stdout);
+  for (const outcome of outcomes) {
+    if (!("result" in outcome)) continue;
+    const { result } = outcome;
+    process.stdout.write(
+      options.json ? `${JSON.stringify({ type: "result", ...result })}\n` : `${summaryOf(result, colours)}\n`,
+    );
+  }
+  const failed = outcomes.flatMap((outcome) => ("error" in outcome ? [outcome.error] : []));
+  const interrupted = failed.find((error) => error instanceof Interrupted);
+  if (interrupted) throw interrupted;
+  if (failed.length <= 1) {
+    if (failed[0] !== undefined) throw failed[0];
+    return;
+  }
+  const known = failed.filter((error) => error instanceof TbuildError);
+  if (known.length < failed.length) throw failed.find((error) => !(error instanceof TbuildError));
+  throw new TbuildError(known[0]?.fault ?? "guest", `${failed.length} of ${outcomes.length} builds failed`, {
+    lines: known.flatMap((error) => [
+      error.message,
+      ...error.lines.map((line) => `  ${line}`),
+      ...(error.hint === undefined ? [] : [error.hint]),
+      "",
+    ]),
+  });
+}
+
+async function wantedNames(
+  given: readonly string[],
+  options: Options,
+  workshop: Workshop,
+): Promise<readonly string[] | undefined> {
+  if (given.length > 0 && !options.list) return [...new Set(given)];
+  const names = await recipeNames(workshop.recipes);
+  if (!options.list)
+    throw new TbuildError("usage", "which recipe?", {
+      hint: `There is ${names.join(", ") || `none in ${workshop.recipes}`}.`,
+    });
+  process.stdout.write(names.map((name) => `${name}\n`).join(""));
+  return undefined;
+}
+
+// Progress goes to stderr, results to stdout; with --json both are one stream of JSON lines on stdout.
+function screenFor(options: Options): Reporter {
+  if (options.json) return jsonReporter((line) => process.stdout.write(`${line}\n`));
+  if (process.stderr.isTTY && !options.verbose)
+    return terminalReporter(process.stderr, coloursFor(process.stderr));
+  return lineReporter((line) => process.stderr.write(`${line}\n`), options);
+}

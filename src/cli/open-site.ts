@@ -1,0 +1,45 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import type { Workshop } from "../build/build.ts";
+import { homeAt } from "../build/home.ts";
+import { TbuildError } from "../errors.ts";
+import { localHost } from "../host/local.ts";
+import { openHypervisor } from "../hypervisor/index.ts";
+import { plain, readYaml } from "../recipe/located.ts";
+import { Site } from "../recipe/site.ts";
+import { folderStore } from "../store/folder-store.ts";
+import { version } from "./version.ts";
+
+/** Opens the site: hosts, hypervisor and store, as the site file says, or as this machine has them. */
+export async function openSite(command: Command): Promise<Workshop> {
+  const options = command.optsWithGlobals<{ home: string; site: string; recipes: string }>();
+  const site = await readSite(options.site);
+  const home = homeAt(resolve(options.home), {
+    store: site.store && resolve(site.store),
+    isoFolder: site.isoFolder && resolve(site.isoFolder),
+  });
+  const host = localHost();
+  const recipes = resolve(options.recipes);
+  const hypervisor = openHypervisor(host, site.hypervisor, { folder: home.machines, memory: home.memory });
+  return {
+    home,
+    host,
+    hypervisor,
+    store: folderStore(host, home.store),
+    site,
+    recipes,
+    kickstarts: join(recipes, "..", "kickstart"),
+    tbuild: version(),
+  };
+}
+
+async function readSite(file: string): Promise<Site> {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return Site.parse({});
+  const result = Site.safeParse(plain(readYaml(file, text)));
+  if (result.success) return result.data;
+  throw new TbuildError("usage", `${file}: not a site file`, {
+    lines: result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`),
+  });
+}

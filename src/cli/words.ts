@@ -1,0 +1,61 @@
+/** `0:43`, `12:05`, `1:02:03`. */
+export function clock(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const two = (n: number) => String(n).padStart(2, "0");
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** `512 B`, `3.4 MiB`, `12 GiB`. */
+export function size(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  let value = bytes;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+export function progressBar(share: number, width: number): string {
+  const full = Math.min(width, Math.round(share * width));
+  return "█".repeat(full) + "░".repeat(width - full);
+}
+
+export interface Colours {
+  readonly green: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly yellow: (text: string) => string;
+  readonly cyan: (text: string) => string;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+}
+
+/** Colours for a terminal, and none elsewhere. */
+export function coloursFor(stream: NodeJS.WriteStream): Colours {
+  const wanted = stream.isTTY && process.env.NO_COLOR === undefined && process.env.TERM !== "dumb";
+  const sgr = (open: number, close: number) => (text: string) =>
+    wanted ? `\u001b[${open}m${text}\u001b[${close}m` : text;
+  return {
+    green: sgr(32, 39),
+    red: sgr(31, 39),
+    yellow: sgr(33, 39),
+    cyan: sgr(36, 39),
+    bold: sgr(1, 22),
+    dim: sgr(2, 22),
+  };
+}
+
+/** Columns as wide as their widest cell; the last one free. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows.reduce<number[]>(
+    (all, row) => row.map((cell, i) => Math.max(all[i] ?? 0, cell.length)),
+    [],
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,48 @@
+/** Who must act: the author, whoever runs the hosts, whoever wrote the guest's parts, or everyone. */
+export type Fault = "usage" | "environment" | "guest" | "integrity";
+
+/** The exit code of each fault; `interrupted` and `bug` are what is none of the four. */
+export const exitCodes = {
+  usage: 2,
+  environment: 3,
+  guest: 4,
+  integrity: 5,
+  bug: 70,
+  interrupted: 130,
+} as const;
+
+export interface ErrorDetails {
+  /** What to do, in one sentence. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+  /** Lines that show what happened: the last of a console, all findings of a recipe. */
+  readonly lines?: readonly string[];
+}
+
+/** An expected failure. The message is "subject: what happened", lower case, without a full stop. */
+export class TbuildError extends Error {
+  override readonly name = "TbuildError";
+  readonly fault: Fault;
+  readonly hint: string | undefined;
+  readonly lines: readonly string[];
+
+  constructor(fault: Fault, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? {} : { cause: details.cause });
+    this.fault = fault;
+    this.hint = details.hint;
+    this.lines = details.lines ?? [];
+  }
+}
+
+/** Thrown where a signal ended the work; not a failure of anything. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+  constructor() {
+    super("interrupted");
+  }
+}
+
+/** Throws `Interrupted` when `signal` has been raised. */
+export function checkInterrupted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new Interrupted();
+}

@@ -1,0 +1,36 @@
+import type { Volume } from "../../image/access.ts";
+import type { Operation } from "../operation.ts";
+import { editsAll, kernelArguments } from "./edit.ts";
+
+/**
+ * Frees fstab and kernel lines of disk names, which change with the domain type. With `volumes` a name becomes
+ * the UUID of what it names, which boots everywhere; without, it becomes xvdX, which boots on Xen.
+ */
+export function diskNames(volumes: readonly Volume[] = []): Operation {
+  const change = (text: string) =>
+    text.replaceAll(diskName, (name, letter, number) => newName(volumes, name, letter, number));
+  const inFstab = (text: string) =>
+    text.replaceAll(/^(\s*)(\/dev\/\S+)/gm, (_all, space, device) => `${space}${change(device)}`);
+  return editsAll({
+    name: "disk-names",
+    summary: "Name disks by what is on them, not by where they were",
+    changes: [
+      { path: "/etc/fstab", change: inFstab },
+      { path: "/etc/crypttab", change: inFstab },
+      ...kernelArguments((line) => line.replaceAll(/\b(?:root|resume)=\/dev\/\S+/g, change)),
+    ],
+  });
+}
+
+const diskName = /\/dev\/[hsv]d([a-z])(\d+)?(?=\s|$)/g;
+
+function newName(
+  volumes: readonly Volume[],
+  name: string,
+  letter: string,
+  number: string | undefined,
+): string {
+  const volume = letter === "a" ? volumes.find((one) => one.name === `p${number}`) : undefined;
+  if (volume?.uuid !== undefined) return `UUID=${volume.uuid}`;
+  return volumes.length > 0 && letter === "a" ? name : `/dev/xvd${letter}${number ?? ""}`;
+}

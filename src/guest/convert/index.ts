@@ -1,0 +1,30 @@
+import type { Volume } from "../../image/access.ts";
+import type { Operation } from "../operation.ts";
+import type { Release } from "../release.ts";
+import { diskNames } from "./disk-names.ts";
+import { defaultKernel, modprobeAliases } from "./kernel.ts";
+import { pygrubMenu } from "./pygrub-menu.ts";
+import { xenConsole } from "./xen-console.ts";
+import { xenDrivers } from "./xen-drivers.ts";
+
+export type DomainType = "XEN_HVM" | "XEN_HVM_PV_DRIVERS" | "XEN_PVM";
+
+/** What makes an image installed under HVM fit for `domainType`; it still boots where it was made. */
+export function convertOperations(
+  domainType: DomainType,
+  release: Release,
+  volumes: readonly Volume[] = [],
+): Operation[] {
+  const drivers = [diskNames(volumes), xenDrivers(release)];
+  const paravirtual = [
+    xenConsole(release),
+    defaultKernel,
+    ...(release.major === 5 ? [modprobeAliases] : []),
+    pygrubMenu(release),
+  ];
+  return {
+    XEN_HVM: [],
+    XEN_HVM_PV_DRIVERS: drivers,
+    XEN_PVM: [...drivers, ...paravirtual],
+  }[domainType];
+}

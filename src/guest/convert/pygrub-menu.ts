@@ -1,0 +1,92 @@
+import type { GuestTree } from "../../image/tree.ts";
+import type { Operation } from "../operation.ts";
+import { type Release, releases } from "../release.ts";
+import { editsAll } from "./edit.ts";
+
+/** A menu that pygrub can read: it knows neither the loader entries of OL8 nor what grub2 computes. */
+export function pygrubMenu(release: Release): Operation {
+  return releases[release.major].grub === "legacy" ? legacyMenu() : staticMenu();
+}
+
+// grub2's parser of old menus does not take tabs at the start of a line, and pygrub does not need them.
+function legacyMenu(): Operation {
+  const base = editsAll({
+    name: "pygrub-menu",
+    summary: "Make the boot menu one that pygrub reads",
+    changes: [{ path: "/boot/grub/grub.conf", change: (text) => text.replaceAll(/^\t+/gm, "    ") }],
+  });
+  const menu = "/boot/grub/menu.lst";
+  return {
+    ...base,
+    async pending(tree) {
+      if (!(await tree.stat("/boot/grub/grub.conf"))) return ["/boot/grub/grub.conf: is not there"];
+      const link = (await tree.stat(menu)) ? [] : [menu];
+      return [...(await base.pending(tree)), ...link];
+    },
+    async apply(tree) {
+      await base.apply(tree);
+      if (!(await tree.stat(menu))) await tree.link(menu, "./grub.conf");
+    },
+  };
+}
+
+// pygrub looks for /grub/grub.cfg before /grub2/grub.cfg: this one is for it, the other stays grub's own.
+function staticMenu(): Operation {
+  return editsAll({
+    name: "pygrub-menu",
+    summary: "Write a plain boot menu for pygrub beside grub's own",
+    changes: [],
+    async files(tree) {
+      const entries = await bootEntries(tree);
+      return entries.length === 0 ? [] : [{ path: "/boot/grub/grub.cfg", text: menuText(entries) }];
+    },
+  });
+}
+
+interface Entry {
+  readonly title: string;
+  readonly kernel: string;
+  readonly initramfs: string | undefined;
+}
+
+async function bootEntries(tree: GuestTree): Promise<Entry[]> {
+  const entries = await loaderEntries(tree);
+  return entries.length > 0 ? entries : menuEntries((await tree.text("/boot/grub2/grub.cfg")) ?? "");
+}
+
+async function loaderEntries(tree: GuestTree): Promise<Entry[]> {
+  const environment = (await tree.text("/boot/grub2/grubenv")) ?? "";
+  const options = /^kernelopts=(.*)$/m.exec(environment)?.[1] ?? "";
+  const entries: Entry[] = [];
+  for (const path of (await tree.glob("/boot/loader/entries/*.conf")).reverse()) {
+    if (path.includes("rescue")) continue;
+    const text = (await tree.text(path)) ?? "";
+    const value = (key: string) => new RegExp(`^${key}[ \\t]+(.*)$`, "m").exec(text)?.[1]?.trim();
+    const kernel = `${value("linux") ?? ""} ${value("options") ?? ""}`
+      .replaceAll("$kernelopts", options)
+      .trim();
+    const initramfs = value("initrd")?.replaceAll(/\s*\$\w+/g, "");
+    if (kernel.startsWith("/")) entries.push({ title: value("title") ?? path, kernel, initramfs });
+  }
+  return entries;
+}
+
+function menuEntries(menu: string): Entry[] {
+  const entries: Entry[] = [];
+  for (const [, title = "", body = ""] of menu.matchAll(
+    /^menuentry\s+['"]([^'"]+)['"][^{]*\{([\s\S]*?)^\}/gm,
+  )) {
+    const kernel = /^\s*linux(?:16|efi)?\s+(\/.*)$/m.exec(body)?.[1];
+    const initramfs = /^\s*initrd(?:16|efi)?\s+(\/\S+)/m.exec(body)?.[1];
+    if (kernel !== undefined && !title.includes("rescue")) entries.push({ title, kernel, initramfs });
+  }
+  return entries;
+}
+
+function menuText(entries: readonly Entry[]): string {
+  const bodies = entries.map(({ title, kernel, initramfs }) => {
+    const lines = [`menuentry "${title.replaceAll('"', "'")}" {`, `  linux ${kernel}`];
+    return [...lines, ...(initramfs === undefined ? [] : [`  initrd ${initramfs}`]), "}"].join("\n");
+  });
+  return `# For pygrub; made by tbuild from the menu of grub2.\nset default=0\n${bodies.join("\n")}\n`;
+}

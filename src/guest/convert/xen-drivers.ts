@@ -1,0 +1,106 @@
+import { TbuildError } from "../../errors.ts";
+import type { GuestTree } from "../../image/tree.ts";
+import type { Operation } from "../operation.ts";
+import { type Release, releases } from "../release.ts";
+import { initramfsPaths } from "./initramfs.ts";
+
+/** Every kernel finds its Xen disk and network before the root file system is there. */
+export function xenDrivers(release: Release): Operation {
+  const { initrd } = releases[release.major];
+  return {
+    name: "xen-drivers",
+    summary: "Put the Xen disk and network drivers into the initramfs of every kernel",
+    needs: "programs",
+    async pending(tree) {
+      const found: string[] = [];
+      if (initrd === "dracut" && (await tree.text(dracutFile)) !== dracutText) found.push(dracutFile);
+      for (const kernel of await kernelsOf(tree)) {
+        const lacking = await lackingDrivers(tree, kernel);
+        if (lacking.length > 0) found.push(`${kernel.initramfs}: lacks ${lacking.join(", ")}`);
+      }
+      return found;
+    },
+    async apply(tree) {
+      if (initrd === "dracut") await tree.write(dracutFile, dracutText);
+      for (const kernel of await kernelsOf(tree)) {
+        if ((await lackingDrivers(tree, kernel)).length === 0) continue;
+        await requireModules(tree, kernel.version);
+        await tree.run(initrd === "dracut" ? dracutArgv(kernel) : mkinitrdArgv(kernel));
+      }
+    },
+  };
+}
+
+/** Kernels that can be booted, with where their initramfs is or ought to be. */
+export async function kernelsOf(tree: GuestTree): Promise<Kernel[]> {
+  const kernels: Kernel[] = [];
+  for (const path of await tree.glob("/boot/vmlinuz-*")) {
+    const version = path.slice("/boot/vmlinuz-".length);
+    if (version.includes("rescue") || version.endsWith("kdump")) continue;
+    const names = [
+      `/boot/initramfs-${version}.img`,
+      `/boot/initrd-${version}.img`,
+      `/boot/initrd.img-${version}`,
+    ];
+    const there: string[] = [];
+    for (const name of names) if (await tree.stat(name)) there.push(name);
+    kernels.push({ version, initramfs: there[0] ?? names[0] ?? "" });
+  }
+  return kernels;
+}
+
+export interface Kernel {
+  readonly version: string;
+  readonly initramfs: string;
+}
+
+// One driver has had several names; kernel-xen of OL5 calls them xenblk and xennet.
+const drivers = [
+  {
+    name: "xen-blkfront",
+    files: /\/(?:xen[-_]blkfront|xenblk|xen[-_]vbd)\.ko/,
+    option: "CONFIG_XEN_BLKDEV_FRONTEND=y",
+  },
+  {
+    name: "xen-netfront",
+    files: /\/(?:xen[-_]netfront|xennet|xen[-_]vnif)\.ko/,
+    option: "CONFIG_XEN_NETDEV_FRONTEND=y",
+  },
+] as const;
+
+const dracutFile = "/etc/dracut.conf.d/tbuild-xen.conf";
+// virtio too: the image still has to boot where it was made.
+const dracutText = 'add_drivers+=" xen-blkfront xen-netfront virtio_blk virtio_net virtio_pci ata_piix "\n';
+
+async function lackingDrivers(tree: GuestTree, { version, initramfs }: Kernel): Promise<string[]> {
+  const builtIn = (await tree.text(`/lib/modules/${version}/modules.builtin`)) ?? "";
+  const config = (await tree.text(`/boot/config-${version}`)) ?? "";
+  const wanted = drivers.filter(
+    ({ files, option }) => !files.test(builtIn) && !config.split("\n").includes(option),
+  );
+  if (wanted.length === 0) return [];
+  const image = await tree.read(initramfs);
+  const paths = image ? (await initramfsPaths(image)).map((path) => `/${path}`) : [];
+  return wanted.filter(({ files }) => !paths.some((path) => files.test(path))).map(({ name }) => name);
+}
+
+async function requireModules(tree: GuestTree, version: string): Promise<void> {
+  const known = (await tree.text(`/lib/modules/${version}/modules.dep`)) ?? "";
+  const absent = drivers.filter(({ files }) => !files.test(known)).map(({ name }) => name);
+  if (known !== "" && absent.length > 0)
+    throw new TbuildError("guest", `kernel ${version}: has no ${absent.join(", ")}`, {
+      hint: "Install the package that has its modules (kernel-uek-modules, kernel-modules-extra), or another kernel.",
+    });
+}
+
+function dracutArgv({ version, initramfs }: Kernel): string[] {
+  return ["dracut", "--force", "--add-drivers", "xen-blkfront xen-netfront", initramfs, version];
+}
+
+// --allow-missing: the names differ between the kernels of OL5, and one image may hold several of them.
+function mkinitrdArgv({ version, initramfs }: Kernel): string[] {
+  const names = version.endsWith("xen")
+    ? ["xenblk", "xennet"]
+    : ["xen-blkfront", "xen-netfront", "xen-vbd", "xen-vnif"];
+  return ["mkinitrd", "-f", "--allow-missing", ...names.map((name) => `--with=${name}`), initramfs, version];
+}

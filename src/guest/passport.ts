@@ -1,0 +1,52 @@
+import type { GuestTree } from "../image/tree.ts";
+import type { Operation } from "./operation.ts";
+
+/** What a template says of itself, from inside. */
+export interface Passport {
+  readonly name: string;
+  readonly version: string;
+  readonly build: string;
+  /** Digest of the recipe. */
+  readonly recipe: string;
+  /** ISO 8601, UTC. */
+  readonly made: string;
+  readonly rehearsal: boolean;
+}
+
+const file = "/etc/tbuild-release";
+
+/** Writes the passport into the guest, where an operator finds it years later. */
+export function writePassport(passport: Passport): Operation {
+  const text = passportText(passport);
+  return {
+    name: "passport",
+    summary: `Write ${file}, which says what this template is and how it was made`,
+    needs: "files",
+    pending: async (tree) => ((await tree.text(file)) === text ? [] : [file]),
+    apply: (tree) => tree.write(file, text, { mode: 0o644 }),
+  };
+}
+
+/** `undefined` when the guest was not made by tbuild. */
+export async function readPassport(tree: GuestTree): Promise<Passport | undefined> {
+  const text = await tree.text(file);
+  if (text === undefined) return undefined;
+  const values = new Map(
+    [...text.matchAll(/^([A-Z_]+)="?([^"\n]*)"?$/gm)].map(([, key, value]) => [key, value]),
+  );
+  const get = (key: string) => values.get(key) ?? "";
+  return {
+    name: get("NAME"),
+    version: get("VERSION"),
+    build: get("BUILD"),
+    recipe: get("RECIPE"),
+    made: get("MADE"),
+    rehearsal: get("REHEARSAL") === "yes",
+  };
+}
+
+function passportText({ name, version, build, recipe, made, rehearsal }: Passport): string {
+  const lines = { NAME: name, VERSION: version, BUILD: build, RECIPE: recipe, MADE: made };
+  const text = Object.entries(lines).map(([key, value]) => `${key}="${value}"\n`);
+  return `${text.join("")}REHEARSAL=${rehearsal ? "yes" : "no"}\n`;
+}

@@ -1,0 +1,66 @@
+import { TbuildError } from "../../errors.ts";
+import type { Operation, PathOperation } from "../operation.ts";
+import { firstBoot } from "./first-boot.ts";
+import * as identity from "./identity.ts";
+import { loginRecords, logs } from "./logs.ts";
+import * as network from "./network.ts";
+import { packageCache, rpmDatabase } from "./packages.ts";
+import { passwordBackups, rootPassword } from "./passwords.ts";
+import { cloudInit, serviceState } from "./services.ts";
+import { buildKey, sshHostKeys, userKeys } from "./ssh.ts";
+import * as traces from "./traces.ts";
+
+/** All that sealing does, in running order: what is armed first is not forgotten when a later one fails. */
+export const sealTable: readonly (Operation | PathOperation)[] = [
+  firstBoot,
+  sshHostKeys,
+  identity.machineId,
+  identity.dbusMachineId,
+  identity.hostname,
+  identity.iscsiInitiator,
+  identity.registration,
+  identity.yumUuid,
+  identity.diskIds,
+  network.networkInterfaces,
+  network.networkConnections,
+  network.networkRules,
+  network.networkState,
+  network.resolver,
+  packageCache,
+  rpmDatabase,
+  serviceState,
+  cloudInit,
+  traces.installerTraces,
+  traces.backupFiles,
+  traces.crashes,
+  traces.cronSpool,
+  traces.mail,
+  traces.histories,
+  traces.temporaryFiles,
+  passwordBackups,
+  rootPassword,
+  userKeys,
+  buildKey,
+  loginRecords,
+  logs,
+  identity.randomSeed,
+];
+
+export interface SealOptions {
+  /** Names of operations that are left out. */
+  readonly skip?: readonly string[];
+  /** Paths that stay as they are, with what is below them. */
+  readonly keep?: readonly string[];
+}
+
+/** The operations that seal a guest. */
+export function sealOperations({ skip = [], keep = [] }: SealOptions = {}): Operation[] {
+  const unknown = skip.filter((name) => !sealTable.some((operation) => operation.name === name));
+  if (unknown.length > 0)
+    throw new TbuildError("usage", `seal: no operation "${unknown.join('", "')}"`, {
+      hint: `There are: ${sealTable.map(({ name }) => name).join(", ")}.`,
+    });
+  return sealTable
+    .filter(({ name }) => !skip.includes(name))
+    .map((operation) => ("except" in operation ? operation.except(keep) : operation));
+}

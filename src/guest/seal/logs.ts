@@ -1,0 +1,50 @@
+import type { GuestTree } from "../../image/tree.ts";
+import { empties, hasContent, type PathOperation } from "../operation.ts";
+
+export const loginRecords = empties({
+  name: "login-records",
+  summary: "Empty the records of logins",
+  comesBack: true,
+  paths: ["wtmp", "btmp", "lastlog", "faillog", "tallylog"]
+    .map((name) => `/var/log/${name}`)
+    .concat("/var/run/utmp", "/run/utmp"),
+});
+
+/**
+ * Emptied rather than removed: a daemon that runs goes on writing to the file, and one that starts may not
+ * make it. What was rotated away, the journal and the logs of the installer go; folders stay.
+ */
+export const logs: PathOperation = logsExcept([]);
+
+function logsExcept(kept: readonly string[]): PathOperation {
+  const isKept = (path: string) => kept.some((one) => path === one || path.startsWith(`${one}/`));
+  const pending = async (tree: GuestTree) => {
+    const found: string[] = [];
+    for await (const { path, stat } of tree.walk("/var/log")) {
+      if (stat.kind !== "file" || isKept(path)) continue;
+      if (isSpent(path) || (await hasContent(tree, path))) found.push(path);
+    }
+    return found;
+  };
+  return {
+    name: "logs",
+    summary: "Empty the logs and remove rotated ones",
+    needs: "files",
+    comesBack: true,
+    pending,
+    async apply(tree) {
+      for (const path of await pending(tree))
+        if (isSpent(path)) await tree.remove(path);
+        else await tree.write(path, "");
+    },
+    except: logsExcept,
+  };
+}
+
+function isSpent(path: string): boolean {
+  return (
+    /^\/var\/log\/(?:journal|anaconda|installer)\//.test(path) ||
+    /^\/var\/log\/(?:anaconda[.\w-]*|ovm-template-config\.log|oraclevm-template\.log)$/.test(path) ||
+    /(?:\.\d+|-\d{8}(?:-\d+)?|\.old|\.gz|\.xz|\.bz2)$/.test(path)
+  );
+}

@@ -1,0 +1,95 @@
+import type { GuestTree } from "../../image/tree.ts";
+import { emptiesFolders, type Operation, removes } from "../operation.ts";
+
+const homes = ["/root", "/home/*"];
+
+export const histories = removes({
+  name: "histories",
+  summary: "Remove what shells and editors remember",
+  paths: homes.flatMap((home) =>
+    [
+      ".bash_history",
+      ".zsh_history",
+      ".ksh_history",
+      ".sh_history",
+      ".viminfo",
+      ".lesshst",
+      ".mysql_history",
+      ".python_history",
+      ".wget-hsts",
+      ".vnc/passwd",
+    ].map((name) => `${home}/${name}`),
+  ),
+});
+
+export const installerTraces = removes({
+  name: "installer-traces",
+  summary: "Remove what the installer and the build left behind",
+  paths: [
+    "/root/anaconda-ks.cfg",
+    "/root/initial-setup-ks.cfg",
+    "/root/original-ks.cfg",
+    "/root/install.log*",
+    "/root/ks-*",
+    "/root/tbuild-*",
+    "/root/.tbuild-*",
+    "/var/lib/tbuild",
+    "/tmp/tbuild-*",
+  ],
+});
+
+export const temporaryFiles = emptiesFolders({
+  name: "temporary-files",
+  summary: "Empty /tmp and /var/tmp",
+  comesBack: true,
+  paths: ["/tmp", "/var/tmp"],
+});
+
+export const mail = emptiesFolders({
+  name: "mail",
+  summary: "Empty the mail boxes and queues",
+  comesBack: true,
+  paths: ["/var/spool/mail", "/var/spool/mqueue", "/var/spool/clientmqueue", "/var/spool/postfix/maildrop"],
+});
+
+export const cronSpool = emptiesFolders({
+  name: "cron-spool",
+  summary: "Remove the users' cron tables and at jobs",
+  paths: ["/var/spool/cron", "/var/spool/at", "/var/spool/anacron"],
+});
+
+export const crashes = removes({
+  name: "crashes",
+  summary: "Remove core dumps and crash reports",
+  paths: [
+    "/var/crash/*",
+    "/var/spool/abrt/*",
+    "/var/tmp/abrt/*",
+    "/var/lib/systemd/coredump/*",
+    "/core",
+    "/core.*",
+    "/root/core",
+    "/root/core.*",
+    "/var/account/pacct*",
+  ],
+});
+
+/** Searched for, because Oracle's preinstall packages put them beside whatever they change. */
+export const backupFiles: Operation = {
+  name: "backup-files",
+  summary: "Remove copies that packages made of files they changed",
+  needs: "files",
+  pending: backupsIn,
+  async apply(tree) {
+    for (const path of await backupsIn(tree)) await tree.remove(path);
+  },
+};
+
+async function backupsIn(tree: GuestTree): Promise<string[]> {
+  const found: string[] = [];
+  for (const dir of ["/etc", "/boot"])
+    for await (const { path, stat } of tree.walk(dir))
+      if (stat.kind === "file" && /(?:\.orabackup\w*|\.uln-\w+|~)$/.test(path)) found.push(path);
+  for (const path of await tree.glob("/etc/*.old")) found.push(path);
+  return found;
+}

@@ -1,0 +1,32 @@
+/** A machine that can run commands and hold files: this one, or one over ssh. */
+export interface Host {
+  readonly name: string;
+  /** Runs `argv` without a shell. Throws when it exits non-zero, is killed, or times out. */
+  run(argv: readonly string[], options?: RunOptions): Promise<Output>;
+  /** `undefined` when there is no such file. */
+  readFile(path: string): Promise<Uint8Array | undefined>;
+  writeFile(path: string, data: Uint8Array, mode?: number): Promise<void>;
+  copyIn(local: string, remote: string): Promise<void>;
+  copyOut(remote: string, local: string): Promise<void>;
+}
+
+export interface RunOptions {
+  readonly input?: string | Uint8Array;
+  /** Added to the environment of the command. Never for secrets: a process list shows them. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Exit codes that are an answer and no failure; 0 always is. */
+  readonly allow?: readonly number[];
+  /** Called with each line of stdout and stderr as it comes. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface Output {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** stdout as it came, for binary data. */
+  readonly bytes: Uint8Array;
+}

@@ -1,0 +1,128 @@
+import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { Interrupted, TbuildError } from "../errors.ts";
+import type { Host, Output, RunOptions } from "./host.ts";
+
+/** This machine. `onCommand` sees every argv before it runs. */
+export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
+  return {
+    name: "local",
+    run(argv, options) {
+      onCommand?.(argv);
+      return runHere("local", argv, options);
+    },
+    readFile: (path) => readFile(path).catch(absent),
+    async writeFile(path, data, mode = 0o644) {
+      await mkdir(dirname(path), { recursive: true });
+      const temporary = `${path}.tmp-${process.pid}`;
+      await writeFile(temporary, data, { mode });
+      await rename(temporary, path);
+    },
+    copyIn: (from, to) => copyFile(from, to),
+    copyOut: (from, to) => copyFile(from, to),
+  };
+}
+
+/** Runs `argv` on this machine on behalf of host `name`; the one place where a program is started. */
+export async function runHere(
+  name: string,
+  argv: readonly string[],
+  options: RunOptions = {},
+): Promise<Output> {
+  const { execa } = await import("execa");
+  const [command, ...args] = argv;
+  if (command === undefined) throw new Error("empty argv");
+  const child = execa(command, args, {
+    encoding: "buffer",
+    reject: false,
+    stripFinalNewline: false,
+    maxBuffer: 1 << 30,
+    ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
+    ...(options.env && { env: options.env }),
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+    ...(options.signal && { cancelSignal: options.signal }),
+  });
+  if (options.onLine) {
+    forEachLine(child.stdout, options.onLine);
+    forEachLine(child.stderr, options.onLine);
+  }
+  const result = await child;
+  if (options.signal?.aborted) throw new Interrupted();
+  const bytes: Uint8Array = result.stdout ?? new Uint8Array();
+  const stdout = new TextDecoder().decode(bytes);
+  const stderr = new TextDecoder().decode(result.stderr ?? new Uint8Array());
+  if (result.code === "ENOENT")
+    throw new TbuildError("environment", `${command}: not installed on ${name}`, {
+      hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
+    });
+  const exitCode = result.exitCode;
+  if (exitCode !== undefined && (exitCode === 0 || options.allow?.includes(exitCode)))
+    return { exitCode, stdout, stderr, bytes };
+  throw failed(
+    name,
+    argv,
+    result.timedOut ? `no end after ${options.timeoutMs} ms` : ending(exitCode, result.signal),
+    {
+      stdout,
+      stderr,
+      cause: result,
+    },
+  );
+}
+
+/** `argv` as one line for a shell, for people to paste and for ssh, which hands a string to the far shell. */
+export function shellQuoted(argv: readonly string[]): string {
+  return argv
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
+}
+
+/** Control characters made visible, so that a program's output cannot draw on a terminal. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (c) =>
+    c === "\n" || c === "\t" ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}
+
+function ending(exitCode: number | undefined, signal: string | undefined): string {
+  return exitCode === undefined ? `killed by ${signal ?? "a signal"}` : `exit code ${exitCode}`;
+}
+
+function failed(
+  host: string,
+  argv: readonly string[],
+  how: string,
+  said: { stdout: string; stderr: string; cause: unknown },
+): TbuildError {
+  const text = said.stderr.trim() === "" ? said.stdout : said.stderr;
+  const lines = text
+    .trim()
+    .split("\n")
+    .slice(-12)
+    .map(printable)
+    .filter((line) => line !== "");
+  return new TbuildError("environment", `${argv[0]}: ${how} on ${host}`, {
+    lines: [`$ ${shellQuoted(argv)}`, ...lines],
+    cause: said.cause,
+  });
+}
+
+function forEachLine(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
+  if (!stream) return;
+  const decoder = new TextDecoder();
+  let rest = "";
+  stream.on("data", (chunk: Buffer) => {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  });
+  stream.on("end", () => {
+    if (rest !== "") onLine(rest);
+  });
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+  throw error;
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Host, RunOptions } from "./host.ts";
+import { runHere, shellQuoted } from "./local.ts";
+
+export interface SshTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly login: Login;
+}
+
+/** A private key's file; or a program that prints the password, so that no process list and no environment shows it. */
+export type Login = { readonly key: string } | { readonly askpass: string };
+
+/**
+ * A machine over ssh. Its host key is not checked: the machines are our own, made a minute ago, reached over
+ * loopback. All commands share one connection, which ends with the machine, or 15 s after the last of them.
+ */
+export function sshHost(target: SshTarget, onCommand?: (argv: readonly string[]) => void): Host {
+  const name = `${target.user}@${target.host}:${target.port}`;
+  // A unix socket's path has at most 107 bytes, so it does not lie in the build's folder.
+  const sockets = join(tmpdir(), `tbuild-ssh-${userInfo().uid}`);
+  const shared = [
+    "-o",
+    "ControlMaster=auto",
+    "-o",
+    "ControlPersist=15",
+    "-o",
+    `ControlPath=${join(sockets, randomBytes(6).toString("hex"))}`,
+  ];
+  const run = async (argv: readonly string[], options: RunOptions = {}) => {
+    onCommand?.(argv);
+    await mkdir(sockets, { recursive: true, mode: 0o700 });
+    const { env: _env, cwd: _cwd, ...rest } = options;
+    const askpass =
+      "askpass" in target.login
+        ? { env: { SSH_ASKPASS: target.login.askpass, SSH_ASKPASS_REQUIRE: "force" } }
+        : {};
+    const command = [...sshArgv(target, shared), remoteCommand(argv, options)];
+    return runHere(name, command, { ...rest, ...askpass }).catch(explained(name));
+  };
+  return {
+    name,
+    run,
+    async readFile(path) {
+      const out = await run(["sh", "-c", 'test -e "$0" || exit 44; exec cat -- "$0"', path], { allow: [44] });
+      return out.exitCode === 44 ? undefined : out.bytes;
+    },
+    async writeFile(path, data, mode = 0o644) {
+      const script =
+        'mkdir -p -- "$(dirname -- "$0")" && umask 077 && cat > "$0.tmp" && chmod "$1" "$0.tmp" && mv -f -- "$0.tmp" "$0"';
+      await run(["sh", "-c", script, path, mode.toString(8)], { input: data });
+    },
+    async copyIn(local, remote) {
+      await this.writeFile(remote, await readFile(local));
+    },
+    async copyOut(remote, local) {
+      const data = await this.readFile(remote);
+      if (!data) throw new TbuildError("guest", `${remote}: no such file on ${name}`);
+      await writeFile(local, data);
+    },
+  };
+}
+
+/** The ssh command up to, and without, the remote command; what a person can paste. */
+export function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
+  const how =
+    "key" in target.login
+      ? ["-i", target.login.key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+      : ["-o", "PreferredAuthentications=password,keyboard-interactive", "-o", "NumberOfPasswordPrompts=1"];
+  const trust = [
+    "-o",
+    "StrictHostKeyChecking=no",
+    "-o",
+    "UserKnownHostsFile=/dev/null",
+    "-o",
+    "LogLevel=ERROR",
+  ];
+  const patience = ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"];
+  return [
+    "ssh",
+    "-F",
+    "none",
+    ...how,
+    ...trust,
+    ...patience,
+    ...more,
+    "-p",
+    String(target.port),
+    `${target.user}@${target.host}`,
+  ];
+}
+
+// The far shell gets one string; `env` and `cd` go into it, because ssh passes neither.
+function remoteCommand(argv: readonly string[], options: RunOptions): string {
+  const env = Object.entries(options.env ?? {}).map(([key, value]) => `${key}=${value}`);
+  const command = shellQuoted(env.length > 0 ? ["env", ...env, ...argv] : argv);
+  return options.cwd === undefined ? command : `cd ${shellQuoted([options.cwd])} && ${command}`;
+}
+
+// ssh exits 255 when the connection failed, and with the code of the command otherwise.
+function explained(name: string) {
+  return (error: unknown): never => {
+    if (error instanceof TbuildError && error.message.includes("exit code 255"))
+      throw new TbuildError("guest", `${name}: no ssh connection`, {
+        cause: error,
+        lines: error.lines.slice(1),
+      });
+    throw error;
+  };
+}
+
+/**
+ * Whether an ssh server answers. Cheaper and quicker than a login: behind a forwarded port the connection itself
+ * always succeeds, and only a banner tells that somebody is there.
+ */
+export function sshAnswers(host: string, port: number, timeoutMs = 2_000): Promise<boolean> {
+  return new Promise((resolve) => {
+    const line = connect({ host, port });
+    const end = (answer: boolean) => {
+      clearTimeout(timer);
+      line.destroy();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => end(false), timeoutMs);
+    line.once("data", (data) => end(data.toString("latin1").startsWith("SSH-")));
+    line.once("error", () => end(false));
+    line.once("close", () => end(false));
+  });
+}

@@ -1,0 +1,35 @@
+import type { GuestTree } from "./tree.ts";
+
+/** A file system inside a disk image: where it starts and how long it is, in bytes. */
+export interface Volume {
+  /** `p1`, `p5`, or `vg/lv`. */
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly fs: "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "swap" | "vfat" | "unknown";
+  readonly uuid?: string;
+  readonly label?: string;
+}
+
+/** One volume and where the guest mounts it. */
+export interface Mount {
+  readonly at: string;
+  readonly volume: Volume;
+}
+
+/** A way into the files of an image. */
+export interface ImageAccess {
+  readonly name: string;
+  /** Whether trees that it opens can run programs of the guest. */
+  readonly runsPrograms: boolean;
+  readonly filesystems: readonly Volume["fs"][];
+  /** Throws an `environment` fault that names the missing tool or right. */
+  check(): Promise<void>;
+  /** Opens a raw image with all its mounts as one tree. Closing it leaves every file system consistent on disk. */
+  open(image: string, mounts: readonly Mount[], options?: OpenOptions): Promise<GuestTree>;
+}
+
+export interface OpenOptions {
+  /** Nothing is written, not even a waiting journal; a change fails when it is committed. */
+  readonly readOnly?: boolean;
+}

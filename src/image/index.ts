@@ -1,0 +1,51 @@
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import type { ImageAccess, Volume } from "./access.ts";
+import { debugfsAccess } from "./debugfs.ts";
+import { loopAccess } from "./loop.ts";
+
+export interface AccessOptions {
+  readonly needsPrograms?: boolean;
+  /** This one, and no other. */
+  readonly via?: keyof typeof accesses;
+  /** Told what is worth saying and no failure: a journal that was replayed. */
+  readonly note?: (text: string) => void;
+}
+
+/** The ways into an image, the one that asks for least first. */
+export const accesses = {
+  debugfs: debugfsAccess,
+  loop: (host: Host) => loopAccess(host),
+} as const satisfies Record<string, (host: Host, note?: (text: string) => void) => ImageAccess>;
+
+/** The first access that can open all `volumes`, run programs where that is needed, and works on this host. */
+export async function chooseAccess(
+  host: Host,
+  volumes: readonly Volume[],
+  options: AccessOptions = {},
+): Promise<ImageAccess> {
+  const reasons: string[] = [];
+  for (const [name, make] of Object.entries(accesses)) {
+    if (options.via !== undefined && name !== options.via) continue;
+    const access = make(host, options.note);
+    const why = unfit(access, volumes, options.needsPrograms ?? false) ?? (await lacks(access));
+    if (why === undefined) return access;
+    reasons.push(`${access.name}: ${why}`);
+  }
+  throw new TbuildError("environment", "image: there is no way to open it here", { lines: reasons });
+}
+
+function unfit(access: ImageAccess, volumes: readonly Volume[], needsPrograms: boolean): string | undefined {
+  if (needsPrograms && !access.runsPrograms) return "cannot run programs of the guest";
+  const strange = volumes.find(({ fs }) => fs !== "swap" && !access.filesystems.includes(fs));
+  return strange && `cannot open ${strange.fs} (${strange.name})`;
+}
+
+async function lacks(access: ImageAccess): Promise<string | undefined> {
+  try {
+    await access.check();
+  } catch (error) {
+    if (error instanceof TbuildError) return error.message;
+    throw error;
+  }
+}

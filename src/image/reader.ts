@@ -1,0 +1,94 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { TbuildError } from "../errors.ts";
+
+/** Bytes that can be read anywhere: an image, or a volume inside one. */
+export interface Reader {
+  readonly bytes: number;
+  /** Gives exactly `length` bytes, or throws. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** An image file on this machine. Blocks are kept once read, so that walking a file system costs few reads. */
+export async function fileReader(path: string): Promise<Reader & AsyncDisposable> {
+  const file = await open(path, "r").catch((cause) => {
+    throw new TbuildError("environment", `${path}: cannot be opened`, { cause });
+  });
+  const { size } = await file.stat();
+  return Object.assign(cachedReader(file, size, path), {
+    [Symbol.asyncDispose]: () => file.close(),
+  });
+}
+
+/** Bytes that are in memory. */
+export function bytesReader(data: Uint8Array): Reader {
+  return {
+    bytes: data.length,
+    async read(offset, length) {
+      checkRange("data", data.length, offset, length);
+      return data.subarray(offset, offset + length);
+    },
+  };
+}
+
+/** The part of `reader` that starts at `offset`. */
+export function windowOf(reader: Reader, offset: number, bytes: number): Reader {
+  return {
+    bytes,
+    async read(at, length) {
+      checkRange("volume", bytes, at, length);
+      return reader.read(offset + at, length);
+    },
+  };
+}
+
+const chunkBytes = 128 * 1024;
+const chunksKept = 256;
+
+function cachedReader(file: FileHandle, bytes: number, path: string): Reader {
+  const chunks = new Map<number, Uint8Array>();
+
+  async function chunk(index: number): Promise<Uint8Array> {
+    const kept = chunks.get(index);
+    if (kept) return kept;
+    const data = await readExactly(
+      file,
+      index * chunkBytes,
+      Math.min(chunkBytes, bytes - index * chunkBytes),
+    );
+    if (chunks.size >= chunksKept)
+      for (const oldest of [...chunks.keys()].slice(0, 32)) chunks.delete(oldest);
+    chunks.set(index, data);
+    return data;
+  }
+
+  return {
+    bytes,
+    async read(offset, length) {
+      checkRange(path, bytes, offset, length);
+      if (length > chunkBytes) return readExactly(file, offset, length);
+      const first = Math.floor(offset / chunkBytes);
+      const data = await chunk(first);
+      const start = offset - first * chunkBytes;
+      if (start + length <= data.length) return data.subarray(start, start + length);
+      return Buffer.concat([data.subarray(start), await chunk(first + 1)]).subarray(0, length);
+    },
+  };
+}
+
+async function readExactly(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const data = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const { bytesRead } = await file.read(data, done, length - done, offset + done);
+    if (bytesRead === 0) throw new TbuildError("integrity", `image: ends at byte ${offset + done}`);
+    done += bytesRead;
+  }
+  return data;
+}
+
+function checkRange(what: string, bytes: number, offset: number, length: number): void {
+  if (offset >= 0 && length >= 0 && offset + length <= bytes) return;
+  throw new TbuildError("integrity", `${what}: byte ${offset + length} is behind its end, ${bytes}`, {
+    hint: "The image is cut off or damaged; copy it again.",
+  });
+}

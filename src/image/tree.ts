@@ -1,0 +1,272 @@
+import { isUtf8 } from "node:buffer";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Output } from "../host/host.ts";
+
+export interface Stat {
+  readonly kind: "file" | "dir" | "link" | "other";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** Where a link points, as written. */
+  readonly target?: string;
+  /** `security.selinux`, where there is one. */
+  readonly label?: string;
+}
+
+/** What a file keeps or is given. */
+export interface Attributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly label?: string;
+}
+
+/** What a backend does. Paths are absolute inside the guest, and no link is ever followed. */
+export interface RawTree extends AsyncDisposable {
+  stat(path: string): Promise<Stat | undefined>;
+  list(dir: string): Promise<string[]>;
+  readFile(path: string): Promise<Uint8Array>;
+  writeFile(path: string, data: Uint8Array, attributes: Attributes): Promise<void>;
+  makeDir(path: string, attributes: Attributes): Promise<void>;
+  makeLink(path: string, target: string, label?: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  /** Runs a program of the guest. Backends that cannot leave it out. */
+  run?(argv: readonly string[]): Promise<Output>;
+  /** Brings to the guest what has been changed so far. Backends that change at once leave it out. */
+  commit?(): Promise<void>;
+}
+
+/** The files of one guest, wherever they are. Links are followed inside the guest only. */
+export class GuestTree implements AsyncDisposable {
+  readonly #raw: RawTree;
+
+  constructor(raw: RawTree) {
+    this.#raw = raw;
+  }
+
+  get runsPrograms(): boolean {
+    return this.#raw.run !== undefined;
+  }
+
+  /** Of the thing itself: a link at the end is not followed. */
+  async stat(path: string): Promise<Stat | undefined> {
+    return this.#raw.stat(await this.#resolve(path, "keep"));
+  }
+
+  /** `undefined` when there is no such file, or a link that leads nowhere. */
+  async read(path: string): Promise<Uint8Array | undefined> {
+    const real = await this.#resolve(path, "follow");
+    const found = await this.#raw.stat(real);
+    if (!found) return undefined;
+    if (found.kind !== "file") throw new TbuildError("guest", `${path}: not a file but a ${found.kind}`);
+    return this.#raw.readFile(real);
+  }
+
+  async text(path: string): Promise<string | undefined> {
+    const data = await this.read(path);
+    return data && Buffer.from(data).toString("utf8");
+  }
+
+  /** Creates or replaces, with its folders. A replaced file keeps its owner, mode and label. */
+  async write(path: string, data: string | Uint8Array, attributes: Partial<Attributes> = {}): Promise<void> {
+    const real = await this.#resolve(path, "follow");
+    const old = await this.#raw.stat(real);
+    if (old && old.kind !== "file") throw new TbuildError("guest", `${path}: not a file but a ${old.kind}`);
+    const kept = old ?? (await this.#newcomer(real, "file"));
+    const { mode, uid, gid, label } = { ...kept, ...attributes };
+    await this.#raw.writeFile(real, typeof data === "string" ? Buffer.from(data) : data, {
+      mode: mode & 0o7777,
+      uid,
+      gid,
+      ...(label !== undefined && { label }),
+    });
+  }
+
+  /** Changes the text of a file that exists; a text that stays as it is, is not written. */
+  async edit(path: string, change: (text: string) => string): Promise<void> {
+    const data = await this.read(path);
+    if (data === undefined) throw new TbuildError("guest", `${path}: no such file in the guest`);
+    // Old configuration files are not always UTF-8; read as latin1, every byte comes back as it was.
+    const encoding = isUtf8(data) ? "utf8" : "latin1";
+    const before = Buffer.from(data).toString(encoding);
+    const after = change(before);
+    if (after !== before) await this.write(path, Buffer.from(after, encoding));
+  }
+
+  /** Makes a symbolic link, in place of a file or link that is there. */
+  async link(path: string, target: string): Promise<void> {
+    const real = await this.#resolve(path, "keep");
+    const old = await this.#raw.stat(real);
+    if (old?.kind === "link" && old.target === target) return;
+    if (old?.kind === "dir")
+      throw new TbuildError("guest", `${path}: a folder stands where a link is wanted`);
+    const { label } = await this.#newcomer(real, "link");
+    if (old) await this.#raw.unlink(real);
+    await this.#raw.makeLink(real, target, old?.label ?? label);
+  }
+
+  /** Makes a folder and those above it; one that is there keeps its attributes. */
+  async makeDir(path: string, attributes: Partial<Attributes> = {}): Promise<void> {
+    const real = await this.#resolve(path, "follow");
+    const old = await this.#raw.stat(real);
+    if (old?.kind === "dir") return;
+    if (old) throw new TbuildError("guest", `${path}: not a folder but a ${old.kind}`);
+    await this.#raw.makeDir(real, { ...(await this.#newcomer(real, "dir")), ...attributes });
+  }
+
+  /** Whole folders; absent is fine; a link goes, not its target. */
+  async remove(path: string): Promise<void> {
+    const real = await this.#resolve(path, "keep");
+    if (real === "/") throw new TbuildError("usage", "/: the root of a guest cannot be removed");
+    await this.#removeReal(real);
+  }
+
+  /** The names in a folder, sorted; empty when there is no such folder. */
+  async list(dir: string): Promise<string[]> {
+    const real = await this.#resolve(dir, "follow");
+    const found = await this.#raw.stat(real);
+    return found?.kind === "dir" ? (await this.#raw.list(real)).sort() : [];
+  }
+
+  /** Paths that match, sorted. `*` and `?` stay within one name, and a leading dot has to be written. */
+  async glob(pattern: string): Promise<string[]> {
+    let found = [""];
+    for (const part of namesOf(pattern)) {
+      const deeper: string[] = [];
+      for (const dir of found)
+        if (/[*?]/.test(part)) {
+          const matches = nameMatcher(part);
+          const names = await this.list(dir === "" ? "/" : dir);
+          deeper.push(...names.filter(matches).map((name) => `${dir}/${name}`));
+        } else deeper.push(`${dir}/${part}`);
+      found = deeper;
+    }
+    const there: string[] = [];
+    for (const path of found) if (await this.stat(path)) there.push(path);
+    return there;
+  }
+
+  /** Everything below `dir`, folders before what is in them; links are listed and not followed. */
+  async *walk(dir: string): AsyncGenerator<{ readonly path: string; readonly stat: Stat }> {
+    for (const name of await this.list(dir)) {
+      const path = dir === "/" ? `/${name}` : `${dir}/${name}`;
+      const found = await this.stat(path);
+      if (!found) continue;
+      yield { path, stat: found };
+      if (found.kind === "dir") yield* this.walk(path);
+    }
+  }
+
+  /** Copies a folder of this machine into the guest, owned by root; what may be executed stays so. */
+  async copyIn(local: string, to: string): Promise<void> {
+    await this.makeDir(to);
+    for (const entry of await readdir(local, { withFileTypes: true })) {
+      const [from, into] = [join(local, entry.name), `${to}/${entry.name}`];
+      if (entry.isDirectory()) await this.copyIn(from, into);
+      else if (entry.isFile()) {
+        const mode = (await stat(from)).mode & 0o111 ? 0o755 : 0o644;
+        await this.write(into, await readFile(from), { mode });
+      } else throw new TbuildError("usage", `${from}: neither a file nor a folder`);
+    }
+  }
+
+  /** Runs a program of the guest; a failing one throws. */
+  async run(argv: readonly string[]): Promise<Output> {
+    if (!this.#raw.run)
+      throw new TbuildError("usage", `${argv[0]}: this way into the image cannot run programs`, {
+        hint: "Use the access `loop`, or change the guest online.",
+      });
+    return this.#raw.run(argv);
+  }
+
+  /** Brings all changes so far to the guest; closing does it too. */
+  async commit(): Promise<void> {
+    await this.#raw.commit?.();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#raw[Symbol.asyncDispose]();
+  }
+
+  async #removeReal(real: string): Promise<void> {
+    const found = await this.#raw.stat(real);
+    if (!found) return;
+    if (found.kind === "dir")
+      for (const name of await this.#raw.list(real)) await this.#removeReal(`${real}/${name}`);
+    await this.#raw.unlink(real);
+  }
+
+  // What a new thing is given: the owner root, and the label most of its neighbours have; without neighbours
+  // that of the folder, as the kernel does it. Makes the folders that it stands in.
+  async #newcomer(real: string, kind: "file" | "dir" | "link"): Promise<Attributes> {
+    const parent = parentOf(real);
+    const above = await this.#raw.stat(parent);
+    if (above && above.kind !== "dir")
+      throw new TbuildError("guest", `${parent}: not a folder but a ${above.kind}`);
+    if (!above) await this.#raw.makeDir(parent, await this.#newcomer(parent, "dir"));
+    const label = (await this.#usualLabel(parent, kind)) ?? (await this.#raw.stat(parent))?.label;
+    return { mode: kind === "dir" ? 0o755 : 0o644, uid: 0, gid: 0, ...(label !== undefined && { label }) };
+  }
+
+  async #usualLabel(dir: string, kind: "file" | "dir" | "link"): Promise<string | undefined> {
+    if ((await this.#raw.stat(dir))?.label === undefined) return undefined;
+    const counts = new Map<string, number>();
+    for (const name of await this.#raw.list(dir)) {
+      const neighbour = await this.#raw.stat(dir === "/" ? `/${name}` : `${dir}/${name}`);
+      if (neighbour?.kind === kind && neighbour.label !== undefined)
+        counts.set(neighbour.label, (counts.get(neighbour.label) ?? 0) + 1);
+    }
+    return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
+  }
+
+  // Links are resolved here and nowhere else: on a mounted image an absolute link that the host followed
+  // would land on the host.
+  async #resolve(path: string, last: "follow" | "keep"): Promise<string> {
+    let left = namesOf(path);
+    let at = "";
+    for (let links = 0; left.length > 0; ) {
+      const [name = "", ...rest] = left;
+      left = rest;
+      if (name === "..") {
+        at = at.slice(0, Math.max(0, at.lastIndexOf("/")));
+        continue;
+      }
+      const next = `${at}/${name}`;
+      const found = await this.#raw.stat(next);
+      if (found?.kind !== "link" || (left.length === 0 && last === "keep")) {
+        at = next;
+        continue;
+      }
+      links += 1;
+      if (links > 40) throw new TbuildError("guest", `${path}: too many links, one may lead to itself`);
+      const target = found.target ?? "";
+      if (target.startsWith("/")) at = "";
+      left = [...namesOf(target, "relative"), ...left];
+    }
+    return at === "" ? "/" : at;
+  }
+}
+
+/** The folder that a resolved path stands in. */
+export function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+function namesOf(path: string, kind: "absolute" | "relative" = "absolute"): string[] {
+  if (kind === "absolute" && !path.startsWith("/")) throw new Error(`${path}: not an absolute path`);
+  if (path.includes("\0"))
+    throw new TbuildError("usage", `${JSON.stringify(path)}: a path cannot hold a zero byte`);
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+function nameMatcher(pattern: string): (name: string) => boolean {
+  const source = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
+  const expression = new RegExp(`^${source}$`, "s");
+  return (name) => expression.test(name) && (pattern.startsWith(".") || !name.startsWith("."));
+}

@@ -1,0 +1,43 @@
+import { copyFile, open } from "node:fs/promises";
+import { gzipSync } from "node:zlib";
+
+export interface CpioFile {
+  /** Without a leading slash. */
+  readonly path: string;
+  readonly data: Uint8Array;
+  /** 0644 where it is left out. */
+  readonly mode?: number;
+}
+
+/** Copies an initrd and appends files to it, which the kernel unpacks over what is there. */
+export async function appendToInitrd(initrd: string, files: readonly CpioFile[], to: string): Promise<void> {
+  await copyFile(initrd, to);
+  const handle = await open(to, "a");
+  try {
+    // The kernel looks for the next archive at a multiple of four; a gzip'd one is also found behind lzma, a plain one not.
+    const { size } = await handle.stat();
+    await handle.write(Buffer.alloc((4 - (size % 4)) % 4));
+    await handle.write(gzipSync(newcCpio(files)));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A cpio archive in the "newc" format (cpio(5)): 110-byte ASCII headers, everything padded to four bytes. */
+export function newcCpio(files: readonly CpioFile[]): Uint8Array {
+  const parts = files.flatMap((file, index) => [
+    header(file.path, file.data.length, 0o100000 | (file.mode ?? 0o644), index + 1),
+    padded(file.data),
+  ]);
+  return Buffer.concat([...parts, header("TRAILER!!!", 0, 0, 0)]);
+}
+
+function header(name: string, bytes: number, mode: number, inode: number): Uint8Array {
+  const words = [inode, mode, 0, 0, 1, 0, bytes, 0, 0, 0, 0, Buffer.byteLength(name) + 1, 0];
+  const text = `070701${words.map((word) => word.toString(16).padStart(8, "0")).join("")}${name}\0`;
+  return padded(Buffer.from(text));
+}
+
+function padded(data: Uint8Array): Uint8Array {
+  return Buffer.concat([data, Buffer.alloc((4 - (data.length % 4)) % 4)]);
+}

@@ -1,0 +1,190 @@
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { z } from "zod";
+import { TbuildError } from "../errors.ts";
+import { type Finding, refuse, suggestion } from "./findings.ts";
+import { type Located, type Place, placeOf, plain, readYaml } from "./located.ts";
+import { Recipe } from "./recipe.ts";
+
+/** A recipe with what is needed to speak of it: where its values stand, and the files that it came from. */
+export interface LoadedRecipe {
+  readonly recipe: Recipe;
+  /** The recipe's file; paths in it are relative to its folder. */
+  readonly file: string;
+  /** Its own file, then what it extends, nearest first. */
+  readonly files: readonly string[];
+  place(path: readonly PropertyKey[]): Place;
+}
+
+/** A check of meaning. Gets the sections whose shape is right, and says what is wrong with them. */
+export type Rule = (recipe: Partial<Recipe>, context: RuleContext) => Promise<void> | void;
+export interface RuleContext {
+  readonly folder: string;
+  readonly problem: (path: readonly PropertyKey[], text: string) => void;
+}
+
+/**
+ * Reads recipe `name` of `folder` (or a path to a file), follows `extends`, checks shape and meaning, and gives
+ * the recipe or one `usage` fault with every finding: file, line, column, path.
+ */
+export async function loadRecipe(
+  folder: string,
+  name: string,
+  rules: readonly Rule[] = [],
+): Promise<LoadedRecipe> {
+  const file = name.includes("/") || /\.ya?ml$/.test(name) ? name : join(folder, `${name}.yaml`);
+  const { merged, files } = await readChain(file, folder, []);
+  const { findings, sections } = checkShape(merged);
+  const problem = (path: readonly PropertyKey[], text: string) =>
+    findings.push({ at: placeOf(merged, path), path: path.map(String).join("."), text });
+  for (const rule of rules) await rule(sections, { folder: dirname(file), problem });
+  refuse(relative(process.cwd(), file) || file, findings);
+  return { recipe: Recipe.parse(plain(merged)), file, files, place: (path) => placeOf(merged, path) };
+}
+
+/** The names of the recipes in a folder. */
+export async function recipeNames(folder: string): Promise<string[]> {
+  const entries = await readdir(folder).catch(() => []);
+  return entries
+    .filter((entry) => entry.endsWith(".yaml"))
+    .map((entry) => entry.slice(0, -".yaml".length))
+    .sort();
+}
+
+/** What is wrong with the shape, and the sections with which nothing is. */
+function checkShape(merged: Located): { findings: Finding[]; sections: Partial<Recipe> } {
+  const value = plain(merged);
+  const result = Recipe.safeParse(value);
+  if (result.success) return { findings: [], sections: result.data };
+  const findings = result.error.issues.flatMap((issue) => worded(issue, merged));
+  const given = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  const sections = Object.fromEntries(
+    Object.entries(Recipe.shape).flatMap(([key, schema]) => {
+      const section = schema.safeParse(given[key]);
+      return section.success ? [[key, section.data]] : [];
+    }),
+  );
+  return { findings, sections: sections as Partial<Recipe> };
+}
+
+/** A finding of zod in our words, with the nearest valid word. */
+function worded(issue: z.core.$ZodIssue, merged: Located): Finding[] {
+  const at = placeOf(merged, issue.path);
+  const path = issue.path.map(String).join(".");
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => ({
+      at: placeOf(merged, [...issue.path, key]),
+      path: [...issue.path.map(String), key].join("."),
+      text: `no such key${suggestion(key, knownKeys(issue.path))}`,
+    }));
+  if (issue.code === "invalid_value") {
+    const given = valueAt(merged, issue.path);
+    const words = issue.values.map(String);
+    return [
+      {
+        at,
+        path,
+        text:
+          given === undefined
+            ? "is missing"
+            : `"${given}" is none of its values${suggestion(String(given), words)}`,
+      },
+    ];
+  }
+  if (issue.code === "invalid_type" && valueAt(merged, issue.path) === undefined)
+    return [{ at, path, text: "is missing" }];
+  if (issue.code === "invalid_type") return [{ at, path, text: `should be ${article(issue.expected)}` }];
+  if (issue.code === "invalid_format")
+    return [
+      {
+        at,
+        path,
+        text: `"${valueAt(merged, issue.path)}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}`,
+      },
+    ];
+  return [{ at, path, text: issue.message.toLowerCase() }];
+}
+
+function article(type: string): string {
+  const words: Record<string, string> = {
+    array: "a list",
+    object: "a group of keys",
+    record: "a group of keys",
+    int: "a whole number",
+  };
+  return words[type] ?? `a ${type}`;
+}
+
+function valueAt(root: Located, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) =>
+      typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    plain(root),
+  );
+}
+
+/** The keys that the schema has at a path. */
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  let here = z.toJSONSchema(Recipe, { io: "input" }) as {
+    properties?: Record<string, object>;
+    items?: object;
+  };
+  for (const key of path)
+    here = ((typeof key === "number" ? here.items : here.properties?.[String(key)]) ?? {}) as typeof here;
+  return Object.keys(here.properties ?? {});
+}
+
+async function readChain(
+  file: string,
+  folder: string,
+  below: readonly string[],
+): Promise<{ merged: Located; files: string[] }> {
+  const chain = [...below, file];
+  if (below.includes(file)) throw new TbuildError("usage", `${file}: extends itself (${chain.join(" → ")})`);
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) {
+    const names = await recipeNames(folder);
+    const name = file.slice(dirname(file).length + 1).replace(/\.ya?ml$/, "");
+    throw new TbuildError("usage", `${file}: no such recipe${suggestion(name, names)}`, {
+      hint: "Recipes are the .yaml files in recipes/; `tbuild recipe --list` shows them.",
+    });
+  }
+  const own = readYaml(shown(file), text);
+  if (own.kind !== "map")
+    throw new TbuildError("usage", `${shown(file)}: not a recipe`, {
+      hint: "A recipe is a YAML file of keys and values.",
+    });
+  const parent = own.entries.get("extends");
+  if (!parent) return { merged: own, files: [file] };
+  if (parent.kind !== "scalar" || typeof parent.value !== "string")
+    throw new TbuildError(
+      "usage",
+      `${shown(file)}:${parent.at.line}: extends should be the name of a recipe`,
+    );
+  const above = await readChain(join(dirname(file), `${parent.value}.yaml`), folder, chain);
+  const entries = new Map(own.entries);
+  entries.delete("extends");
+  return { merged: merge(above.merged, { ...own, entries }, []), files: [file, ...above.files] };
+}
+
+// A disk layout or a set of nics means something as a whole; every other list grows.
+const replacedLists = new Set(["layout", "nics", "bundles"]);
+
+function merge(above: Located, own: Located, path: readonly string[]): Located {
+  if (above.kind === "map" && own.kind === "map") {
+    const entries = new Map(above.entries);
+    for (const [key, value] of own.entries) {
+      const inherited = entries.get(key);
+      entries.set(key, inherited ? merge(inherited, value, [...path, key]) : value);
+    }
+    return { kind: "map", at: own.at, entries };
+  }
+  if (above.kind === "list" && own.kind === "list" && !replacedLists.has(path.join(".")))
+    return { kind: "list", at: own.at, items: [...above.items, ...own.items] };
+  return own;
+}
+
+function shown(file: string): string {
+  const short = relative(process.cwd(), file);
+  return short.startsWith("..") ? file : short;
+}

@@ -1,0 +1,85 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { TbuildError } from "../errors.ts";
+
+/** Where something stands in a file; lines and columns count from 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** A YAML value that remembers where each part of it was written. */
+export type Located =
+  | { readonly kind: "map"; readonly at: Place; readonly entries: ReadonlyMap<string, Located> }
+  | { readonly kind: "list"; readonly at: Place; readonly items: readonly Located[] }
+  | { readonly kind: "scalar"; readonly at: Place; readonly value: unknown };
+
+/** Reads YAML. Anything that is not well-formed is a `usage` fault that names every place. */
+export function readYaml(file: string, text: string): Located {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
+  const place = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, column: col };
+  };
+  if (document.errors.length > 0)
+    throw new TbuildError("usage", `${file}: not a YAML file`, {
+      lines: document.errors.map(
+        (error) => `${placed(place(error.pos[0]))}: ${error.message.split("\n")[0]}`,
+      ),
+    });
+  return located(document.contents, place, place(0), document);
+}
+
+/** The plain value, without its places. */
+export function plain(located: Located): unknown {
+  if (located.kind === "scalar") return located.value;
+  if (located.kind === "list") return located.items.map(plain);
+  return Object.fromEntries([...located.entries].map(([key, value]) => [key, plain(value)]));
+}
+
+/** The place of what `path` leads to, or of the nearest thing above it that exists. */
+export function placeOf(root: Located, path: readonly PropertyKey[]): Place {
+  let here = root;
+  for (const key of path) {
+    const next =
+      here.kind === "map"
+        ? here.entries.get(String(key))
+        : here.kind === "list"
+          ? here.items[Number(key)]
+          : undefined;
+    if (!next) return here.at;
+    here = next;
+  }
+  return here.at;
+}
+
+export function placed(at: Place): string {
+  return `${at.file}:${at.line}:${at.column}`;
+}
+
+function located(
+  node: Node | null,
+  place: (offset: number) => Place,
+  above: Place,
+  document: ReturnType<typeof parseDocument>,
+): Located {
+  const at = node?.range ? place(node.range[0]) : above;
+  if (isAlias(node)) return located(node.resolve(document) ?? null, place, at, document);
+  if (isMap(node)) {
+    const entries = node.items.map((pair): [string, Located] => {
+      const key = pair.key as Node;
+      const keyAt = key.range ? place(key.range[0]) : at;
+      const value = located(pair.value as Node | null, place, keyAt, document);
+      // A fault of a scalar is shown at the scalar; of a block, at its key.
+      return [
+        isScalar(key) ? String(key.value) : String(key),
+        value.kind === "scalar" ? value : { ...value, at: keyAt },
+      ];
+    });
+    return { kind: "map", at, entries: new Map(entries) };
+  }
+  if (isSeq(node))
+    return { kind: "list", at, items: node.items.map((item) => located(item as Node, place, at, document)) };
+  return { kind: "scalar", at, value: isScalar(node) ? node.value : undefined };
+}

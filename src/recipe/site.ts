@@ -1,0 +1,22 @@
+import { z } from "zod";
+
+/** Where and with what: everything that differs between two people who build the same recipe. */
+export const Site = z.strictObject({
+  /** Where masters and templates are kept. */
+  store: z.string().optional(),
+  /** Where ISOs from Oracle are put. */
+  isoFolder: z.string().optional(),
+  hypervisor: z
+    .strictObject({
+      kind: z.literal("qemu").default("qemu"),
+      /** `auto` tries /dev/kvm before it trusts it. */
+      accelerator: z.enum(["auto", "kvm", "tcg"]).default("auto"),
+      /** A fixed port on loopback for ssh to the machine that is built; else a free one is taken. */
+      sshPort: z.int().min(1).max(65535).optional(),
+    })
+    .prefault({}),
+  images: z.strictObject({ kind: z.enum(["auto", "debugfs", "loop"]).default("auto") }).prefault({}),
+  /** Repository id → URL of a mirror, used while building and never written into the guest. */
+  mirrors: z.record(z.string(), z.string()).default({}),
+});
+export type Site = z.infer<typeof Site>;

@@ -1,0 +1,186 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { lock } from "../host/lock.ts";
+import type { Digest } from "../store/store.ts";
+import { fetchDebs } from "./debs.ts";
+import { makeIso } from "./iso-tree.ts";
+import type { RehearsalMedium, RehearsalRelease } from "./rehearsal.ts";
+
+export interface MediumOptions {
+  /** Where media, and the Debian packages that they are made of, are kept. */
+  readonly cache: string;
+  readonly signal?: AbortSignal;
+  readonly progress?: (text: string, done?: number, total?: number) => void;
+}
+
+/** What a maker of one part gets. */
+export interface Making {
+  readonly host: Host;
+  readonly release: RehearsalRelease;
+  /** The folder of the medium in the making. */
+  readonly folder: string;
+  readonly debs: { readonly extracted: string; readonly kernel: string };
+  readonly run: (
+    argv: readonly string[],
+    onLine?: (line: string) => void,
+    env?: Readonly<Record<string, string>>,
+  ) => Promise<string>;
+}
+
+export const assets = new URL("../../src/rehearsal/assets/", import.meta.url).pathname;
+
+/**
+ * Makes the stand-in installation medium and its repositories, or gives the ones that are kept. As any user: no
+ * mounts, no loop devices, no chroot. Its digest is that of all that goes in: our assets, the release, and the
+ * names and versions of the Debian packages.
+ */
+export async function makeRehearsalMedium(
+  host: Host,
+  release: RehearsalRelease,
+  options: MediumOptions,
+): Promise<RehearsalMedium> {
+  const { cache, signal, progress = () => {} } = options;
+  await mkdir(cache, { recursive: true });
+  const recipe = await assetsDigest(release);
+  const index = join(cache, `rehearsal-ol${release.major}.${release.update}-${recipe}.json`);
+  const known = await kept(index);
+  if (known) return known;
+  await using _lock = await lock(join(cache, "rehearsal.lock"), {
+    ...(signal && { signal }),
+    onWait: (pid) => progress(`process ${pid} is making a medium; waiting for it`),
+  });
+  const made = await kept(index);
+  if (made) return made;
+  await checkTools(host);
+  const debs = await fetchDebs(host, {
+    cache: join(cache, "debs"),
+    list: join(assets, "debs.list"),
+    progress,
+    ...(signal && { signal }),
+  });
+  const digest = createHash("sha256")
+    .update(`${recipe}\n${debs.names.join("\n")}`)
+    .digest("hex");
+  const final = join(cache, digest.slice(0, 16));
+  const folder = `${final}.part`;
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const run: Making["run"] = async (argv, onLine, env) =>
+    (
+      await host.run(argv, {
+        ...(signal && { signal }),
+        ...(onLine && { onLine }),
+        env: { LC_ALL: "C", SOURCE_DATE_EPOCH: "1700000000", ...env },
+      })
+    ).stdout;
+  const making: Making = { host, release, folder, debs, run };
+  await makePackages(making, progress);
+  await makeIso(making, progress);
+  // What only the making needed.
+  for (const scratch of ["work", "tree", "stage2"])
+    await rm(join(folder, scratch), { recursive: true, force: true });
+  await rm(final, { recursive: true, force: true });
+  await rename(folder, final);
+  const id = `ol${release.major}`;
+  const medium: RehearsalMedium = {
+    iso: join(final, "medium.iso"),
+    digest: `sha256:${digest}`,
+    repositories: {
+      [`${id}_addons`]: join(final, "rpms", "addons"),
+      [`${id}_latest`]: join(final, "rpms", "latest"),
+    },
+    repositoriesDigest: `sha256:${createHash("sha256").update(`repositories ${digest}`).digest("hex")}`,
+  };
+  await writeFile(`${index}.new`, JSON.stringify(medium));
+  await rename(`${index}.new`, index);
+  return medium;
+}
+
+async function makePackages(
+  { run, folder, debs, release }: Making,
+  progress: NonNullable<MediumOptions["progress"]>,
+): Promise<void> {
+  progress("making RPMs of Debian's packages");
+  const argv = [
+    "python3",
+    join(assets, "packages.py"),
+    debs.extracted,
+    join(folder, "work"),
+    join(folder, "rpms"),
+    String(release.major),
+    String(release.update),
+    debs.kernel,
+  ];
+  const counted = (line: string) => {
+    const match = /^package (\d+)\/(\d+) (\S+)/.exec(line);
+    if (match) progress(`making RPMs: ${match[3]}`, Number(match[1]), Number(match[2]));
+  };
+  await run(argv, counted, { PYTHONDONTWRITEBYTECODE: "1" });
+  for (const repository of ["addons", "latest"])
+    await run([
+      "createrepo_c",
+      "-q",
+      "--no-database",
+      "--revision",
+      "1700000000",
+      "--set-timestamp-to-revision",
+      join(folder, "rpms", repository),
+    ]);
+}
+
+async function kept(index: string): Promise<RehearsalMedium | undefined> {
+  const text = await readFile(index, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  const medium = JSON.parse(text) as RehearsalMedium;
+  const there = await Promise.all(
+    [medium.iso, ...Object.values(medium.repositories)].map((path) => stat(path).catch(() => undefined)),
+  );
+  return there.every((one) => one !== undefined)
+    ? (medium as RehearsalMedium & { digest: Digest })
+    : undefined;
+}
+
+async function assetsDigest(release: RehearsalRelease): Promise<string> {
+  const entries = await readdir(assets, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
+    .map((entry) => join(entry.parentPath, entry.name));
+  const hash = createHash("sha256").update(JSON.stringify(release));
+  for (const file of files.sort())
+    hash
+      .update(file.slice(assets.length))
+      .update("\0")
+      .update(await readFile(file))
+      .update("\0");
+  return hash.digest("hex").slice(0, 16);
+}
+
+const tools: readonly (readonly [string, string])[] = [
+  ["rpmbuild", "rpm"],
+  ["createrepo_c", "createrepo-c"],
+  ["mksquashfs", "squashfs-tools"],
+  ["xorriso", "xorriso"],
+  ["cpio", "cpio"],
+  ["zstd", "zstd"],
+  ["python3", "python3"],
+  ["dpkg-deb", "dpkg"],
+  ["apt-get", "apt"],
+];
+
+async function checkTools(host: Host): Promise<void> {
+  const missing: string[] = [];
+  for (const [tool, debian] of tools) {
+    const found = await host.run(["sh", "-c", 'command -v "$0"', tool], { allow: [1, 127] });
+    if (found.exitCode !== 0) missing.push(debian);
+  }
+  if (!(await stat("/usr/lib/ISOLINUX/isolinux.bin").catch(() => undefined))) missing.push("isolinux");
+  if (!(await stat("/usr/lib/syslinux/modules/bios/ldlinux.c32").catch(() => undefined)))
+    missing.push("syslinux-common");
+  if (missing.length === 0) return;
+  throw new TbuildError("environment", "the rehearsal medium: tools are missing", {
+    hint: `Install them: apt-get install ${missing.join(" ")}`,
+  });
+}

@@ -1,0 +1,23 @@
+import type { Digest } from "../store/store.ts";
+
+/** What stands in for Oracle's media: an installation ISO, and the repositories that a recipe names. */
+export interface RehearsalMedium {
+  readonly iso: string;
+  readonly digest: Digest;
+  /** Folders with repodata, by repository id: `ol6_addons`, `ol6_latest`. */
+  readonly repositories: Readonly<Record<string, string>>;
+  /** Digest over the repositories' content. */
+  readonly repositoriesDigest: Digest;
+}
+
+/** Which release the stand-in behaves as. */
+export interface RehearsalRelease {
+  readonly major: 6 | 7;
+  readonly update: number;
+}
+
+/** First-boot state, told by the rehearsal additions under this key: `waiting`, `running`, `done`, `failed: why`. */
+export const initialConfigKey = "org.tbuild.rehearsal.initial-config";
+
+/** Name of the virtio-serial port that carries the messages: JSON lines `{"key","value"}`, both ways. */
+export const messagePort = "org.tbuild.ovmapi.0";

@@ -1,0 +1,199 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { sweep } from "../../src/build/checkpoint.ts";
+import type { BuildEvent } from "../../src/build/event.ts";
+import { homeAt } from "../../src/build/home.ts";
+import { Pipeline, planOf, runPipeline } from "../../src/build/pipeline.ts";
+import type { BuildContext, Step } from "../../src/build/step.ts";
+import { Interrupted, TbuildError } from "../../src/errors.ts";
+
+let root: string;
+let events: BuildEvent[];
+let log: string[];
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "tbuild-pipeline-"));
+  events = [];
+  log = [];
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+function context(signal = new AbortController().signal): BuildContext {
+  const nothing = undefined as never;
+  const home = homeAt(root);
+  return {
+    id: "b-1",
+    name: "b",
+    rehearsal: false,
+    folder: join(root, "b"),
+    home,
+    host: nothing,
+    hypervisor: nothing,
+    site: nothing,
+    store: nothing,
+    report: (event) => events.push(event),
+    signal,
+  };
+}
+
+/** A step that writes its letter behind what it was given. */
+function letter(
+  name: string,
+  input: string,
+  fails?: unknown,
+): Step<{ text?: string }, { text: string; file: string }> {
+  return {
+    name,
+    describe: () => `write ${name}`,
+    inputs: () => ({ input }),
+    async run({ out }, { text = "" }) {
+      log.push(`run ${name}`);
+      if (fails) throw fails;
+      const file = join(out, "text");
+      await writeFile(file, text + input);
+      return { text: text + input, file };
+    },
+    async cleanup() {
+      log.push(`clean ${name}`);
+    },
+  };
+}
+
+const line = (a: string, b: string, c: string, fails?: unknown) =>
+  Pipeline.start()
+    .step(letter("one", a))
+    .step(letter("two", b))
+    .step(letter("three", c, fails));
+
+const runs = () => log.filter((entry) => entry.startsWith("run"));
+
+describe("a pipeline", () => {
+  it("hands on what each step gives, and keeps its files", async () => {
+    const state = await runPipeline(line("a", "b", "c"), context());
+    expect(state.text).toBe("abc");
+    expect(await readFile(state.file, "utf8")).toBe("abc");
+  });
+
+  it("does nothing twice", async () => {
+    await runPipeline(line("a", "b", "c"), context());
+    log = [];
+    expect((await runPipeline(line("a", "b", "c"), context())).text).toBe("abc");
+    expect(runs()).toEqual([]);
+  });
+
+  it("runs from the first step whose input changed, and says which", async () => {
+    await runPipeline(line("a", "b", "c"), context());
+    const planned = await planOf(line("a", "X", "c"), context());
+    expect(planned.map((step) => [step.kept, step.why])).toEqual([
+      [true, []],
+      [false, ["input changed"]],
+      [false, ["after two"]],
+    ]);
+    log = [];
+    expect((await runPipeline(line("a", "X", "c"), context())).text).toBe("aXc");
+    expect(runs()).toEqual(["run two", "run three"]);
+  });
+
+  it("goes back to an older result when the inputs are the old ones again", async () => {
+    await runPipeline(line("a", "b", "c"), context());
+    await runPipeline(line("a", "X", "c"), context());
+    log = [];
+    expect((await runPipeline(line("a", "b", "c"), context())).text).toBe("abc");
+    expect(runs()).toEqual([]);
+  });
+
+  it("never takes what grew out of a result that has been made again since", async () => {
+    await runPipeline(line("a", "b", "c"), context());
+    await runPipeline(line("a", "b", "c"), context(), { fresh: true });
+    log = [];
+    await runPipeline(line("a", "b", "c"), context());
+    expect(runs()).toEqual([]);
+    const removed = await sweep(context().home.checkpoints, { parts: true });
+    expect(removed).toHaveLength(3);
+  });
+
+  it("resumes at the step that failed, cleans up in reverse, and names the step", async () => {
+    const fault = new TbuildError("guest", "it broke");
+    await expect(runPipeline(line("a", "b", "c", fault), context())).rejects.toThrow("three: it broke");
+    expect(log.filter((entry) => entry.startsWith("clean")).slice(-3)).toEqual([
+      "clean three",
+      "clean two",
+      "clean one",
+    ]);
+    log = [];
+    await runPipeline(line("a", "b", "c"), context());
+    expect(runs()).toEqual(["run three"]);
+  });
+
+  it("leaves the failed step's things where they are when told so", async () => {
+    const before = () => log.slice(log.indexOf("run three") + 1);
+    await expect(
+      runPipeline(line("a", "b", "c", new Error("x")), context(), { keepOnFailure: () => true }),
+    ).rejects.toThrow();
+    expect(before()).toEqual(["clean two", "clean one"]);
+  });
+
+  it("stops at a signal, cleans up, and keeps what was done", async () => {
+    const controller = new AbortController();
+    const stopping: Step<{ text?: string }, { text: string; file: string }> = {
+      ...letter("two", "b"),
+      async run() {
+        controller.abort();
+        return { text: "", file: "" };
+      },
+    };
+    await expect(
+      runPipeline(Pipeline.start().step(letter("one", "a")).step(stopping), context(controller.signal)),
+    ).rejects.toBeInstanceOf(Interrupted);
+    expect(log.at(-2)).toBe("clean two");
+    log = [];
+    await runPipeline(line("a", "b", "c"), context());
+    expect(runs()).toEqual(["run two", "run three"]);
+  });
+
+  it("reports a clean-up that fails and goes on with the others", async () => {
+    const broken = { ...letter("two", "b"), cleanup: () => Promise.reject(new Error("stuck")) };
+    const failing = {
+      ...letter("three", "c"),
+      run: () => Promise.reject(new Error("x")),
+      cleanup: undefined as never,
+    };
+    await expect(
+      runPipeline(Pipeline.start().step(letter("one", "a")).step(broken).step(failing), context()),
+    ).rejects.toThrow();
+    expect(events.filter((event) => event.type === "cleanup-failed").length).toBeGreaterThan(0);
+    expect(log.at(-1)).toBe("clean one");
+  });
+
+  it("runs again when what a checkpoint speaks of is gone", async () => {
+    const valid: Step<{ text?: string }, { text: string; file: string }> = {
+      ...letter("one", "a"),
+      valid: async (_context, gives) =>
+        (await stat(`${gives.file}.elsewhere`).catch(() => undefined)) !== undefined,
+    };
+    await runPipeline(Pipeline.start().step(valid), context());
+    await runPipeline(Pipeline.start().step(valid), context());
+    expect(runs()).toHaveLength(2);
+  });
+
+  it("does not compile when no earlier step gives what a step needs", () => {
+    const needy: Step<{ disk: string }, object> = {
+      name: "needy",
+      describe: () => "",
+      inputs: () => ({}),
+      run: async () => ({}),
+    };
+    // @ts-expect-error nobody gives `disk`
+    Pipeline.start().step(needy);
+    const giver: Step<object, { disk: string }> = {
+      name: "giver",
+      describe: () => "",
+      inputs: () => ({}),
+      run: async () => ({ disk: "" }),
+    };
+    Pipeline.start().step(giver).step(needy);
+    // @ts-expect-error a step that may be left out gives nothing
+    Pipeline.start().stepIf(true, giver).step(needy);
+  });
+});

@@ -1,0 +1,127 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { localHost } from "../../src/host/local.ts";
+import { formats, packAll } from "../../src/packaging/index.ts";
+import { vmCfg } from "../../src/packaging/vm-cfg.ts";
+import { folderStore } from "../../src/store/folder-store.ts";
+import type { Manifest, Store } from "../../src/store/store.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+
+const host = localHost();
+let folder: string;
+let image: string;
+let store: Store;
+let manifest: Manifest;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-format-"));
+  image = join(folder, "disk.img");
+  const file = await open(image, "w");
+  await file.truncate(200 * 2 ** 20);
+  for (const at of [0, 50, 199])
+    await file.write(Buffer.alloc(2 ** 19, `data at ${at} `), 0, undefined, at * 2 ** 20);
+  await file.close();
+  store = folderStore(host, join(folder, "store"));
+  manifest = sampleManifest(await store.putDisk(image, "System"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const sha256 = async (file: string) =>
+  createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
+
+describe.each(formats.map((format) => format.name))("%s", (name) => {
+  it("has the same bytes each time, leaves nothing beside it, and has its sum in SHA256SUMS", async () => {
+    const [one, two] = [join(folder, `${name}-1`), join(folder, `${name}-2`)];
+    const first = await packAll(manifest, store, one, [name], {});
+    const second = await packAll(manifest, store, two, [name], {});
+    expect(second[0]?.sha256).toBe(first[0]?.sha256);
+    expect(await sha256(first[0]?.file ?? "")).toBe(first[0]?.sha256);
+    expect((await readdir(one)).sort()).toEqual(["SHA256SUMS", first[0]?.name].sort());
+    await host.run(["sha256sum", "-c", "SHA256SUMS"], { cwd: one });
+  });
+
+  it("cut short, leaves no file", async () => {
+    const controller = new AbortController();
+    controller.abort();
+    const place = join(folder, `${name}-cut`);
+    await expect(packAll(manifest, store, place, [name], { signal: controller.signal })).rejects.toThrow();
+    expect(await readdir(place)).toEqual([]);
+  });
+});
+
+describe("bundles", () => {
+  it("ovm-tgz is what importTemplate wants: vm.cfg and System.img, to the byte", async () => {
+    const [bundle] = await packAll(manifest, store, join(folder, "tgz"), ["ovm-tgz"], {});
+    const listed = await host.run(["tar", "-tzf", bundle?.file ?? ""]);
+    expect(listed.stdout).toBe("vm.cfg\nSystem.img\n");
+    await host.run(["tar", "-xzf", bundle?.file ?? "", "-C", join(folder, "tgz")]);
+    expect(await sha256(join(folder, "tgz/System.img"))).toBe(await sha256(image));
+  });
+
+  it.each(["XEN_PVM", "XEN_HVM_PV_DRIVERS", "XEN_HVM"] as const)(
+    "vm.cfg of %s is Python",
+    async (domainType) => {
+      const file = join(folder, "vm.cfg");
+      await writeFile(file, vmCfg({ ...manifest, domainType }));
+      const parsed = await host.run([
+        "python3",
+        "-c",
+        "import sys, json; names = {}; exec(open(sys.argv[1]).read(), {}, names); print(json.dumps(names))",
+        file,
+      ]);
+      const config = JSON.parse(parsed.stdout);
+      expect(config.disk).toEqual(["file:System.img,xvda,w"]);
+      expect(config.vif).toHaveLength(2);
+      expect(config.OVM_description).toContain(`It's "small" & <sealed>`);
+      expect(config.bootloader).toBe(domainType === "XEN_PVM" ? "/usr/bin/pygrub" : undefined);
+      expect(config.builder).toBe(domainType === "XEN_PVM" ? undefined : "hvm");
+    },
+  );
+
+  it("ova has descriptor, checksums and disk in this order, and all of it is well-formed", async () => {
+    const [bundle] = await packAll({ ...manifest, rehearsal: true }, store, join(folder, "ova"), ["ova"], {});
+    const id = "ol6-sample-1.0.0";
+    expect((await host.run(["tar", "-tf", bundle?.file ?? ""])).stdout).toBe(
+      `${id}.ovf\n${id}.mf\nSystem.vmdk\n`,
+    );
+    await host.run(["tar", "-xf", bundle?.file ?? "", "-C", join(folder, "ova")]);
+    await host.run(["xmllint", "--noout", join(folder, `ova/${id}.ovf`)]);
+    for (const line of (await readFile(join(folder, `ova/${id}.mf`), "utf8")).trim().split("\n")) {
+      const [, file = "", sum] = /^SHA1\((.+)\)= ([0-9a-f]{40})$/.exec(line) ?? [];
+      expect(
+        createHash("sha1")
+          .update(await readFile(join(folder, "ova", file)))
+          .digest("hex"),
+      ).toBe(sum);
+    }
+    await host.run([
+      "qemu-img",
+      "compare",
+      "-f",
+      "vmdk",
+      "-F",
+      "raw",
+      join(folder, "ova/System.vmdk"),
+      image,
+    ]);
+    const ovf = await readFile(join(folder, `ova/${id}.ovf`), "utf8");
+    for (const part of [
+      'ovf:capacity="209715200"',
+      "PVM_Linux",
+      'ovf:key="root-password"',
+      'ovf:class="org.tbuild.grid"',
+      "A REHEARSAL",
+    ])
+      expect(ovf).toContain(part);
+  });
+
+  it("qcow2 is clean, and holds the disk", async () => {
+    const [bundle] = await packAll(manifest, store, join(folder, "qcow2"), ["qcow2"], {});
+    await host.run(["qemu-img", "check", bundle?.file ?? ""]);
+    await host.run(["qemu-img", "compare", "-f", "qcow2", "-F", "raw", bundle?.file ?? "", image]);
+  });
+});

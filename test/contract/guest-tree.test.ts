@@ -1,0 +1,109 @@
+import { chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { expect } from "vitest";
+import type { Host } from "../../src/host/host.ts";
+import { localHost } from "../../src/host/local.ts";
+import type { Mount } from "../../src/image/access.ts";
+import { accesses } from "../../src/image/index.ts";
+import { mountedTree } from "../../src/image/mounted-tree.ts";
+import { memoryTree } from "../fakes/memory-tree.ts";
+import { missing } from "../fakes/missing.ts";
+import { fixture, guestTreeContract } from "./guest-tree.ts";
+
+const host = localHost();
+const needsTools = missing("debugfs", "e2fsck", "mke2fs", "root");
+
+guestTreeContract("memory", async () => {
+  const tree = memoryTree(fixture.files, { links: fixture.links });
+  return { open: async () => tree };
+});
+
+const kinds = {
+  "ext4 with metadata_csum and 64bit": ["-t", "ext4", "-O", "64bit,metadata_csum"],
+  "ext4 as OL6 makes it": ["-t", "ext4", "-O", "^64bit,^metadata_csum"],
+  "ext3 with 128-byte inodes": ["-t", "ext3", "-I", "128"],
+  "ext2 with 4096-byte blocks": ["-t", "ext2", "-b", "4096"],
+};
+
+for (const [kind, options] of Object.entries(kinds))
+  guestTreeContract(`debugfs: ${kind}`, () => onImage("debugfs", options), needsTools);
+
+guestTreeContract(
+  "debugfs: /boot and /var apart",
+  () => onImage("debugfs", ["-t", "ext4"], "apart"),
+  needsTools,
+);
+guestTreeContract(
+  "loop: ext4",
+  () => onImage("loop", ["-t", "ext4"]),
+  missing("mount", "losetup", "mke2fs", "root", "loop"),
+);
+guestTreeContract("mounted: a folder of this machine", () => onFolder(host), missing("find", "root"));
+guestTreeContract(
+  "mounted: over a shell, as ssh does it",
+  () => onFolder(throughShell()),
+  missing("find", "root"),
+);
+
+async function onImage(name: keyof typeof accesses, options: readonly string[], apart?: "apart") {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-tree-"));
+  const image = join(folder, "disk.img");
+  const root = join(folder, "root");
+  await makeFolder(root);
+  const mounts: Mount[] = [];
+  const make = async (at: string, from: string, start: number) => {
+    const place = `offset=${start * 1048576}`;
+    await host.run(["mke2fs", "-q", "-F", ...options, "-E", place, "-d", from, image, "20M"]);
+    const volume = { name: `p${mounts.length + 1}`, offset: start * 1048576, bytes: 20 * 1048576 };
+    mounts.push({ at, volume: { ...volume, fs: "ext4" } });
+  };
+  await host.run(["truncate", "-s", "80M", image]);
+  if (apart) {
+    await make("/var", join(root, "var"), 30);
+    await host.run(["find", join(root, "var"), "-mindepth", "1", "-delete"]);
+  }
+  await make("/", root, 1);
+  return {
+    open: () => accesses[name](host).open(image, mounts),
+    async after() {
+      for (const { volume } of mounts)
+        expect((await host.run(["e2fsck", "-fn", `${image}?offset=${volume.offset}`])).stdout).toContain(
+          "Pass 5",
+        );
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function onFolder(on: Host) {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild tree-"));
+  const root = join(folder, "root");
+  await makeFolder(root);
+  return {
+    open: async () => mountedTree(on, root),
+    after: () => rm(folder, { recursive: true }),
+  };
+}
+
+async function makeFolder(root: string): Promise<void> {
+  for (const [path, { data, mode, uid, gid }] of Object.entries(fixture.files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), data);
+    await chown(join(root, path), uid, gid);
+    await chmod(join(root, path), mode);
+  }
+  for (const [path, target] of Object.entries(fixture.links)) await symlink(target, join(root, path));
+}
+
+// What ssh does: the argv becomes one string, and a shell with a poor environment takes it apart again.
+function throughShell(): Host {
+  return {
+    ...host,
+    name: "far",
+    async run(argv, options) {
+      const { shellQuoted } = await import("../../src/host/local.ts");
+      return host.run(["env", "-i", "PATH=/usr/bin:/bin", "sh", "-c", shellQuoted(argv)], options);
+    },
+  };
+}

@@ -1,0 +1,311 @@
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BuildEvent } from "../../src/build/event.ts";
+import { localHost } from "../../src/host/local.ts";
+import { waitFor } from "../../src/host/wait-for.ts";
+import { mountsOf } from "../../src/image/disk.ts";
+import { chooseAccess } from "../../src/image/index.ts";
+import type { GuestTree } from "../../src/image/tree.ts";
+import type { Manifest } from "../../src/store/store.ts";
+import { machinesRunning, makeTbuild, repository, type Tbuild } from "./tbuild.ts";
+
+// One story, told in order: each part goes on from what the one before has left.
+let recipes: string;
+let tbuild: Tbuild;
+beforeAll(async () => {
+  recipes = await mkdtemp(join(tmpdir(), "tbuild-e2e-"));
+  await cp(join(repository, "recipes"), join(recipes, "recipes"), { recursive: true });
+  await cp(join(repository, "kickstart"), join(recipes, "kickstart"), { recursive: true });
+  tbuild = await makeTbuild("e2e", join(recipes, "recipes"));
+});
+afterAll(async () => {
+  await tbuild.run("clean");
+  await rm(recipes, { recursive: true, force: true });
+});
+
+const rehearse = (...more: string[]) => ["recipe", "ol6-grid", "--rehearse", ...more];
+
+interface Result {
+  readonly manifest: Manifest;
+  readonly bundleFolder: string;
+  readonly folder: string;
+  readonly report: string;
+  readonly ran: Record<string, number>;
+}
+
+async function resultOf(
+  run: Promise<{ code: number | null; stdout: string; stderr: string }>,
+): Promise<Result> {
+  const { code, stdout, stderr } = await run;
+  expect(code, `${stderr}\n${stdout.split("\n").slice(-30).join("\n")}`).toBe(0);
+  return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+}
+
+async function running(step: string): Promise<void> {
+  await waitFor(
+    `a machine that does ${step}`,
+    async () =>
+      (await machinesRunning(tbuild.home)).some((command) => command.includes(`-${step}`)) ? true : undefined,
+    { timeoutMs: 240_000 },
+  );
+}
+
+describe("a rehearsal of ol6-grid", () => {
+  it("names step, cause and what to do next when qemu is killed, and keeps what was done", async () => {
+    const build = tbuild.start(...rehearse());
+    await running("install");
+    const machine =
+      (await readdir(join(tbuild.home, "machines"))).find((name) => name.endsWith("-install")) ?? "";
+    process.kill(Number(await readFile(join(tbuild.home, "machines", machine, "pid"), "utf8")), "SIGKILL");
+    const { code, stderr } = await build.ended;
+    expect(code).toBe(4);
+    expect(stderr).toContain("install-guest: ");
+    expect(stderr).toMatch(/go on: +tbuild recipe ol6-grid --rehearse/);
+    expect((await tbuild.run("plan", "ol6-grid", "--rehearse")).stdout).toMatch(/kept +fetch-medium/);
+  });
+
+  it("is cleaned up by name after kill -9", async () => {
+    const build = tbuild.start(...rehearse());
+    await running("install");
+    build.kill("SIGKILL");
+    await build.ended;
+    expect(await machinesRunning(tbuild.home)).toHaveLength(1);
+    expect((await tbuild.run("clean")).stdout).toMatch(/machine ol6-grid-rehearsal-\w+-install: thrown away/);
+    expect(await machinesRunning(tbuild.home)).toEqual([]);
+  });
+
+  let first: Result;
+  it("can be interrupted and killed at every step: nothing is left running, and nothing that was done is lost", async () => {
+    const { steps } = JSON.parse((await tbuild.run("plan", "ol6-grid", "--rehearse", "--json")).stdout) as {
+      steps: { step: string }[];
+    };
+    const killed = new Set<string>();
+    const done = new Set<string>();
+    for (;;) {
+      const build = tbuild.start(...rehearse("--json"));
+      let signal: NodeJS.Signals | undefined;
+      for await (const line of createInterface(build.stdout as Readable)) {
+        const event = JSON.parse(line) as BuildEvent;
+        if (event.type === "step-started") expect([...done]).not.toContain(event.step);
+        if (event.type === "step-finished") done.add(event.step);
+        if (event.type !== "step-started" || signal) continue;
+        signal = (["SIGINT", "SIGKILL"] as const).find((one) => !killed.has(`${one} ${event.step}`));
+        if (!signal) continue;
+        killed.add(`${signal} ${event.step}`);
+        setTimeout(() => build.kill(signal), 1_000);
+      }
+      const { code, stderr } = await build.ended;
+      if (code === 0) break;
+      expect(signal === "SIGKILL" ? null : 130, stderr).toBe(code);
+      if (signal === "SIGINT") expect(await machinesRunning(tbuild.home)).toEqual([]);
+    }
+    // Steps that take less than a second may be done before the signal comes; it then meets the next.
+    expect(killed.size).toBeGreaterThanOrEqual(steps.length);
+    expect(await machinesRunning(tbuild.home)).toEqual([]);
+  });
+
+  it("ends in a sealed, versioned, booted template", async () => {
+    first = await resultOf(tbuild.run(...rehearse("--json")));
+    const { manifest } = first;
+    expect(manifest).toMatchObject({
+      name: "ol6-grid-rehearsal",
+      version: "1.0.0",
+      kind: "template",
+      rehearsal: true,
+      domainType: "XEN_PVM",
+    });
+    expect(manifest.trial).toContain("2 clones share no hostname, address, host key, machine id or MAC");
+    expect(manifest.trial.filter((seen) => seen.endsWith("rebooted, and nothing ran again"))).toHaveLength(2);
+    expect(manifest.contract.map((parameter) => parameter.key)).toEqual(
+      expect.arrayContaining([
+        "com.oracle.linux.root-password",
+        "com.oracle.linux.network.hostname",
+        "org.tbuild.grid.mode",
+      ]),
+    );
+    expect(manifest.packages.map((one) => one.name)).toEqual(
+      expect.arrayContaining([
+        "ovmd",
+        "ovm-template-config-network",
+        "oracle-rdbms-server-11gR2-preinstall",
+        "kernel",
+      ]),
+    );
+    for (const bundle of manifest.bundles)
+      expect((await stat(join(first.bundleFolder, bundle.file))).size).toBe(bundle.bytes);
+    expect((await readdir(first.bundleFolder)).sort()).toEqual([
+      "SHA256SUMS",
+      "ol6-grid-rehearsal-1.0.0.ova",
+      "ol6-grid-rehearsal-1.0.0.qcow2",
+      "ol6-grid-rehearsal-1.0.0.tgz",
+    ]);
+    expect(await machinesRunning(tbuild.home)).toEqual([]);
+  });
+
+  it("leaves a report with pictures, and no secret in any log or manifest", async () => {
+    expect(await readFile(first.report, "utf8")).toContain("made of Debian’s binaries");
+    expect((await readdir(join(first.folder, "pictures"))).length).toBeGreaterThan(5);
+    const password = (await readFile(join(first.folder, "root-password"), "utf8")).trim();
+    const told = [
+      await readFile(join(first.folder, "log.jsonl"), "utf8"),
+      await readFile(first.report, "utf8"),
+      JSON.stringify(first.manifest),
+    ].join("\n");
+    expect(told).not.toContain(password);
+    expect(told).not.toContain("$6$");
+    expect(told).not.toContain("PRIVATE KEY");
+  });
+
+  it("takes the build's key and password out, arms the first boot, and says in the image that it is a rehearsal", async () => {
+    await using tree = await sealedTree("ol6-grid-rehearsal");
+    expect(await tree.text("/etc/sysconfig/ovmd")).toMatch(/^INITIAL_CONFIG=yes$/m);
+    expect(await tree.text("/root/.ssh/authorized_keys")).toBeUndefined();
+    expect(await tree.text("/etc/shadow")).toMatch(/^root:[!*]+:/m);
+    expect(await tree.text("/etc/tbuild-release")).toMatch(/NAME="ol6-grid-rehearsal"\nVERSION="1.0.0"/);
+    expect(await tree.text("/etc/tbuild-release")).toContain("REHEARSAL=yes");
+    expect(await tree.text("/boot/grub/grub.conf")).toContain("console=hvc0");
+  });
+
+  it("does nothing when there is nothing to do, within 30 s", async () => {
+    const again = tbuild.run(...rehearse("--json"));
+    expect((await resultOf(again)).ran).toEqual({});
+    expect((await again).ms).toBeLessThan(30_000);
+  });
+
+  it("sealed online gives the same tree as sealed offline, but for what the guest itself writes", async () => {
+    await writeFile(
+      join(recipes, "recipes/ol6-online.yaml"),
+      "extends: ol6-grid\nname: ol6-online\nversion: 1.0.0\nsummary: sealed as the talk does it\nseal: { how: online }\ntrial: { clones: 0 }\nbundles: [qcow2]\n",
+    );
+    const { ran } = await resultOf(tbuild.run("recipe", "ol6-online", "--rehearse", "--json"));
+    expect(Object.keys(ran)).toEqual(["seal-image", "audit-image", "pack-bundles", "publish-template"]);
+    const [offline, online] = [await listed("ol6-grid-rehearsal"), await listed("ol6-online-rehearsal")];
+    expect(online.get("/etc/sysconfig/ovmd")).toBe(offline.get("/etc/sysconfig/ovmd"));
+    const differing = [...new Set([...offline.keys(), ...online.keys()])].filter(
+      (path) => offline.get(path) !== online.get(path) && path !== "/etc/tbuild-release",
+    );
+    expect(differing).toEqual([]);
+  });
+
+  it("after a change of a module's payload runs from the injection on, and gives a new version", async () => {
+    await appendFile(
+      join(recipes, "recipes/modules/grid/payload/opt/tbuild/grid/configure.sh"),
+      "# changed\n",
+    );
+    const plan = await tbuild.run("plan", "ol6-grid", "--rehearse");
+    expect(plan.stdout).toMatch(/kept +provision-guest/);
+    expect(plan.stdout).toMatch(/run +inject-modules.*\(module grid changed\)/);
+    const second = await resultOf(tbuild.run(...rehearse("--json")));
+    expect(second.manifest.version).toBe("1.0.1");
+    expect(Object.keys(second.ran)[0]).toBe("inject-modules");
+    expect((await tbuild.run("template", "list")).stdout).toMatch(
+      /ol6-grid-rehearsal@1\.0\.0[\s\S]*ol6-grid-rehearsal@1\.0\.1/,
+    );
+    expect((await tbuild.run("template", "show", "ol6-grid-rehearsal")).stdout).toContain(
+      "ol6-grid-rehearsal@1.0.1  (a rehearsal)",
+    );
+    expect((await tbuild.run("template", "verify")).code).toBe(0);
+  });
+
+  it("says what a script of the recipe answered, and keeps the machine to look into", async () => {
+    await writeFile(
+      join(recipes, "recipes/ol6-broken.yaml"),
+      'extends: ol6-grid\nname: ol6-broken\nversion: 1.0.0\nscripts: [{ name: breaks, run: "echo no such thing as luck >&2; exit 3" }]\n',
+    );
+    const { code, stderr } = await tbuild.run("recipe", "ol6-broken", "--rehearse");
+    expect(code).toBe(4);
+    expect(stderr).toMatch(/ol6-broken-rehearsal: provision-guest: .*breaks/);
+    expect(stderr).toContain("no such thing as luck");
+    const machine = /look at it: +tbuild console (\S+)/.exec(stderr)?.[1] ?? "";
+    expect((await tbuild.run("console")).stdout).toMatch(new RegExp(`${machine} +running`));
+
+    const login = (await tbuild.run("console", machine, "--ssh")).stdout.trim();
+    expect((await localHost().run(["sh", "-c", `${login} rpm -q ovmd`])).stdout).toMatch(/^ovmd-/);
+    const console = tbuild.start("console", machine);
+    console.stdin?.write("\n");
+    await waitFor("the guest's prompt", async () => (console.said().includes("login:") ? true : undefined), {
+      timeoutMs: 60_000,
+    });
+    console.stdin?.write("\u001d");
+    expect((await console.ended).code).toBe(0);
+
+    const advice = /throw it away: +tbuild (clean \S+)/.exec(stderr)?.[1] ?? "";
+    expect((await tbuild.run(...advice.split(" "))).stdout).toContain(`machine ${machine}: thrown away`);
+    expect(await machinesRunning(tbuild.home)).toEqual([]);
+  });
+
+  it("does every command that README.md shows", async () => {
+    const readme = await readFile(join(repository, "README.md"), "utf8");
+    const shown = [...readme.matchAll(/^```sh\n([\s\S]*?)^```/gm)]
+      .flatMap((block) => (block[1] ?? "").split("\n"))
+      .map((line) => line.replace(/ +#.*/, ""))
+      .filter((line) => line.startsWith("tbuild "));
+    expect(shown.length).toBeGreaterThan(10);
+    for (const line of shown) {
+      const args = line.split(" ").slice(1);
+      const { code, stdout, stderr } = await tbuild.run(...args);
+      const [wanted, words] = elsewhere[line] ?? [0, ""];
+      expect(code, `${line}\n${stderr}`).toBe(wanted);
+      expect(`${stdout}${stderr}`).toContain(words);
+    }
+  });
+});
+
+/** What answers otherwise here than where a README is read: there is no disc of Oracle's, and no machine was kept. */
+const elsewhere: Record<string, [code: number, words: string]> = {
+  "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
+  "tbuild console MACHINE": [3, "MACHINE: is not running"],
+  "tbuild console MACHINE --ssh": [3, "MACHINE: is not running"],
+};
+
+/** The newest sealed image of a recipe, for reading. */
+async function sealedTree(recipe: string): Promise<GuestTree> {
+  const folder = join(tbuild.home, "checkpoints");
+  const found = await Promise.all(
+    (await readdir(folder)).map(async (id) =>
+      JSON.parse(await readFile(join(folder, id, "checkpoint.json"), "utf8").catch(() => "{}")),
+    ),
+  );
+  const sealed = found
+    .filter((one) => one.step === "seal-image" && one.recipe === recipe)
+    .sort((a, b) => b.made.localeCompare(a.made))[0];
+  const mounts = await mountsOf(sealed.gives.image);
+  const access = await chooseAccess(
+    localHost(),
+    mounts.map((mount) => mount.volume),
+  );
+  return access.open(sealed.gives.image, mounts, { readOnly: true });
+}
+
+/** Path → what a file is and holds, of all that sealing is about. */
+async function listed(recipe: string): Promise<Map<string, string>> {
+  await using tree = await sealedTree(recipe);
+  const found = new Map<string, string>();
+  async function walk(path: string): Promise<void> {
+    const at = await tree.stat(path);
+    if (!at) return;
+    const content =
+      at.kind === "file" ? Buffer.from((await tree.read(path)) ?? "").toString("base64") : (at.target ?? "");
+    found.set(path, `${at.kind} ${at.mode.toString(8)} ${at.uid}:${at.gid} ${content}`);
+    if (at.kind === "dir") for (const name of await tree.list(path)) await walk(`${path}/${name}`);
+  }
+  for (const path of [
+    "/etc",
+    "/root",
+    "/home",
+    "/boot/grub",
+    "/opt",
+    "/u01",
+    "/var/spool",
+    "/var/lib/dhclient",
+    "/var/lib/dbus",
+    "/tmp",
+    "/var/tmp",
+  ])
+    await walk(path);
+  return found;
+}

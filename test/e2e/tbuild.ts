@@ -1,0 +1,65 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, rm, symlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { mediaCache } from "../test-medium.ts";
+
+export const repository = resolve(import.meta.dirname, "../..");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly ms: number;
+}
+
+/** The built `tbuild`, in a home of the tests' own that shares the media. */
+export interface Tbuild {
+  readonly home: string;
+  run(...args: string[]): Promise<Ended>;
+  /** Starts it, and gives it to be ended by the test. */
+  start(...args: string[]): ChildProcess & { readonly ended: Promise<Ended>; said(): string };
+}
+
+export async function makeTbuild(name: string, recipes = join(repository, "recipes")): Promise<Tbuild> {
+  const home = join(repository, ".tbuild", name);
+  await rm(home, { recursive: true, force: true });
+  await mkdir(home, { recursive: true });
+  await mkdir(mediaCache, { recursive: true });
+  await symlink(mediaCache, join(home, "media"));
+  const start: Tbuild["start"] = (...args) => {
+    const begun = Date.now();
+    const child = spawn(
+      process.execPath,
+      [join(repository, "dist/main.js"), "--home", home, "--recipes", recipes, ...args],
+      { cwd: repository, stdio: "pipe" },
+    );
+    const said = { stdout: "", stderr: "" };
+    for (const stream of ["stdout", "stderr"] as const)
+      child[stream]?.setEncoding("utf8").on("data", (text) => (said[stream] += text));
+    const ended = new Promise<Ended>((done) =>
+      child.once("close", (code) => done({ code, ...said, ms: Date.now() - begun })),
+    );
+    return Object.assign(child, { ended, said: () => said.stdout });
+  };
+  return {
+    home,
+    start,
+    run: (...args) => {
+      const child = start(...args);
+      child.stdin?.end();
+      return child.ended;
+    },
+  };
+}
+
+/** The qemu processes of a home. */
+export async function machinesRunning(home: string): Promise<string[]> {
+  const { readdir, readFile } = await import("node:fs/promises");
+  const found: string[] = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    if (command.startsWith("qemu-system") && command.includes(home))
+      found.push(command.replaceAll("\0", " "));
+  }
+  return found;
+}

@@ -1,0 +1,94 @@
+import type { MemoryFile, MemoryOptions } from "../fakes/memory-tree.ts";
+
+type Dirt = {
+  readonly files: Readonly<Record<string, string | MemoryFile>>;
+  readonly links?: MemoryOptions["links"];
+};
+
+/** A guest of Oracle Linux 6 as a build leaves it, without dirt. */
+export const cleanGuest: Dirt = {
+  files: {
+    "/etc/oracle-release": "Oracle Linux Server release 6.10\n",
+    "/etc/rc.d/init.d/ovmd": { data: "#!/bin/sh\n# chkconfig: 2345 08 92\n", mode: 0o755 },
+    "/etc/fstab": "UUID=0 / ext4 defaults 1 1\n",
+  },
+};
+
+/** What each seal operation has to find. An operation without an entry fails the suite. */
+export const dirt: Readonly<Record<string, Dirt>> = {
+  "first-boot": { files: { "/etc/sysconfig/ovmd": { data: "# ovmd\nINITIAL_CONFIG=no\n", mode: 0o600 } } },
+  "ssh-host-keys": {
+    files: {
+      "/etc/ssh/ssh_host_rsa_key": { data: "k", mode: 0o600 },
+      "/etc/ssh/ssh_host_rsa_key.pub": "ssh-rsa AAAA",
+    },
+  },
+  "machine-id": { files: { "/etc/machine-id": { data: "0123456789abcdef0123456789abcdef\n", mode: 0o444 } } },
+  "dbus-machine-id": { files: { "/var/lib/dbus/machine-id": "0123456789abcdef0123456789abcdef\n" } },
+  hostname: {
+    files: { "/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=build7.example.com\nGATEWAY=10.0.0.1\n" },
+  },
+  "iscsi-initiator": {
+    files: { "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1988-12.com.oracle:abc\n" },
+  },
+  registration: {
+    files: { "/etc/sysconfig/rhn/systemid": "<xml/>", "/etc/sysconfig/rhn/osad-auth.conf": "x" },
+  },
+  "yum-uuid": { files: { "/var/lib/yum/uuid": "1-2-3" } },
+  "disk-ids": { files: { "/etc/blkid/blkid.tab": "x", "/etc/lvm/devices/system.devices": "x" } },
+  "network-interfaces": {
+    files: {
+      "/etc/sysconfig/network-scripts/ifcfg-eth0":
+        'DEVICE=eth0\nHWADDR=52:54:00:12:34:56\nUUID="a-b"\nBOOTPROTO=static\nIPADDR=10.0.0.5\nNETMASK=255.0.0.0\nONBOOT=yes\n',
+      "/etc/sysconfig/network-scripts/ifcfg-lo": "DEVICE=lo\nIPADDR=127.0.0.1\n",
+    },
+  },
+  "network-connections": {
+    files: {
+      "/etc/NetworkManager/system-connections/eth0.nmconnection": {
+        data: "[connection]\nid=eth0\nuuid=1\n[ipv4]\nmethod=manual\naddress1=10.0.0.5/8\n",
+        mode: 0o600,
+      },
+    },
+  },
+  "network-rules": { files: { "/etc/udev/rules.d/70-persistent-net.rules": "SUBSYSTEM" } },
+  "network-state": {
+    files: { "/var/lib/dhclient/dhclient-eth0.leases": "lease {}", "/var/lib/NetworkManager/x/y": "" },
+  },
+  resolver: { files: { "/etc/resolv.conf": "nameserver 10.0.2.3\n" } },
+  "package-cache": { files: { "/var/cache/yum/x86_64/6/repomd.xml": "x" } },
+  "rpm-database": { files: { "/var/lib/rpm/__db.001": "x", "/var/lib/rpm/Packages": "keep" } },
+  "service-state": { files: { "/var/lib/sss/db/cache.ldb": "x", "/etc/krb5.keytab": "x" } },
+  "cloud-init": { files: { "/var/lib/cloud/instance/id": "x" } },
+  "installer-traces": {
+    files: { "/root/anaconda-ks.cfg": "rootpw x", "/root/.tbuild-rc": "0", "/root/tbuild-logs/a": "" },
+  },
+  "backup-files": { files: { "/etc/sysctl.conf.orabackup": "x", "/boot/grub/grub.conf.orabackup.1": "x" } },
+  crashes: { files: { "/var/crash/one/vmcore": "x", "/root/core.123": "x" } },
+  "cron-spool": { files: { "/var/spool/cron/oracle": "* * * * * x" } },
+  mail: { files: { "/var/spool/mail/root": "From" } },
+  histories: { files: { "/root/.bash_history": "secret", "/home/oracle/.viminfo": "x" } },
+  "temporary-files": { files: { "/tmp/a/b": "", "/var/tmp/.hidden": "" } },
+  "password-backups": { files: { "/etc/shadow-": { data: "root:$6$x", mode: 0 } } },
+  "root-password": {
+    files: {
+      "/etc/shadow": {
+        data: "root:$6$salt$hash:15000:0:99999:7:::\nbin:*:1::::::\n",
+        mode: 0,
+        label: "x:y:shadow_t:s0",
+      },
+    },
+  },
+  "user-keys": { files: { "/home/oracle/.ssh/id_rsa": { data: "x", mode: 0o600, uid: 54321 } } },
+  "build-key": { files: { "/root/.ssh/authorized_keys": { data: "ssh-rsa AAAA build", mode: 0o600 } } },
+  "login-records": { files: { "/var/log/wtmp": { data: "x", gid: 22, mode: 0o664 } } },
+  logs: {
+    files: {
+      "/var/log/messages": { data: "Nov 23\n", mode: 0o600 },
+      "/var/log/messages-20261101": "old",
+      "/var/log/audit/audit.log": { data: "x", mode: 0o600 },
+      "/var/log/anaconda.log": "x",
+    },
+  },
+  "random-seed": { files: { "/var/lib/random-seed": { data: "seed", mode: 0o600 } } },
+};

@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import { readIdentity, sharedIdentity } from "../../src/guest/identity.ts";
+import { applyAll, auditAll } from "../../src/guest/operation.ts";
+import { sealOperations, sealTable } from "../../src/guest/seal/index.ts";
+import { type MemoryTree, memoryTree } from "../fakes/memory-tree.ts";
+import { cleanGuest, dirt } from "./dirty.ts";
+
+function guestWith(...names: readonly string[]): MemoryTree {
+  const files = Object.assign({}, cleanGuest.files, ...names.map((name) => dirt[name]?.files));
+  return memoryTree(files);
+}
+
+describe("every seal operation", () => {
+  it.each(sealTable.map((operation) => [operation.name, operation] as const))(
+    "%s finds its dirt, takes it away, and then has nothing to do",
+    async (name, operation) => {
+      expect(dirt[name], `${name} has no dirty fixture`).toBeDefined();
+      const tree = guestWith(name);
+      expect(await operation.pending(tree)).not.toEqual([]);
+      await operation.apply(tree);
+      expect(await operation.pending(tree)).toEqual([]);
+      const once = tree.snapshot();
+      await operation.apply(tree);
+      expect(tree.snapshot()).toEqual(once);
+    },
+  );
+
+  it.each(
+    sealTable
+      .filter(({ name }) => name !== "first-boot")
+      .map((operation) => [operation.name, operation] as const),
+  )("%s leaves a clean guest as it is", async (_name, operation) => {
+    const tree = guestWith();
+    const before = tree.snapshot();
+    await operation.apply(tree);
+    expect(tree.snapshot()).toEqual(before);
+  });
+});
+
+describe("a sealed guest", () => {
+  const all = Object.keys(dirt);
+
+  it("has nothing pending, and what was not meant stays, with owner, mode and label", async () => {
+    const tree = guestWith(...all);
+    await applyAll(tree, sealOperations());
+    expect(await auditAll(tree, sealOperations())).toEqual([]);
+    expect(await tree.text("/etc/sysconfig/ovmd")).toBe("# ovmd\nINITIAL_CONFIG=yes\n");
+    expect(await tree.text("/etc/shadow")).toBe("root:!!:15000:0:99999:7:::\nbin:*:1::::::\n");
+    expect(await tree.stat("/etc/shadow")).toMatchObject({ mode: 0, label: "x:y:shadow_t:s0" });
+    expect(await tree.stat("/etc/machine-id")).toMatchObject({ size: 0, mode: 0o444 });
+    expect(await tree.text("/var/lib/rpm/Packages")).toBe("keep");
+    expect(await tree.stat("/var/log/audit/audit.log")).toMatchObject({ size: 0, mode: 0o600 });
+    expect(await tree.text("/etc/sysconfig/network-scripts/ifcfg-eth0")).toBe(
+      "DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\n",
+    );
+    expect(await tree.text("/etc/sysconfig/network-scripts/ifcfg-lo")).toContain("127.0.0.1");
+    expect(await tree.stat("/etc/rc.d/rc3.d/S08ovmd")).toMatchObject({
+      kind: "link",
+      target: "../init.d/ovmd",
+    });
+  });
+
+  it("shares no identity with another made from the same guest", async () => {
+    const tree = guestWith(...all);
+    const before = await readIdentity(tree);
+    expect(before).toMatchObject({
+      hostname: "build7.example.com",
+      addresses: ["10.0.0.5"],
+      macs: ["52:54:00:12:34:56"],
+    });
+    expect(sharedIdentity(before, before).length).toBeGreaterThan(5);
+    await applyAll(tree, sealOperations());
+    const after = await readIdentity(tree);
+    expect(sharedIdentity(after, after)).toEqual([]);
+  });
+
+  it("keeps the paths that the recipe keeps, also below what goes", async () => {
+    const tree = guestWith(...all);
+    const operations = sealOperations({
+      keep: ["/root/.ssh/authorized_keys", "/var/log/audit"],
+      skip: ["hostname"],
+    });
+    await applyAll(tree, operations);
+    expect(await tree.text("/root/.ssh/authorized_keys")).toContain("build");
+    expect((await tree.stat("/var/log/audit/audit.log"))?.size).toBe(1);
+    expect(await tree.text("/etc/sysconfig/network")).toContain("build7");
+    expect(await auditAll(tree, operations)).toEqual([]);
+  });
+
+  it("is refused by a name that no operation has", () => {
+    expect(() => sealOperations({ skip: ["machine_id"] })).toThrow('no operation "machine_id"');
+  });
+});
+
+describe("first-boot", () => {
+  const firstBoot = sealTable[0] ?? expect.fail("no table");
+
+  it("adds the line where it is missing", async () => {
+    const tree = guestWith();
+    await tree.write("/etc/sysconfig/ovmd", "OVMD_ARGS=");
+    await firstBoot.apply(tree);
+    expect(await tree.text("/etc/sysconfig/ovmd")).toBe("OVMD_ARGS=\nINITIAL_CONFIG=yes\n");
+  });
+
+  it("says so when the additions are not installed, and fails", async () => {
+    const tree = memoryTree({ "/etc/oracle-release": "Oracle Linux Server release 6.10\n" });
+    expect((await firstBoot.pending(tree))[0]).toContain("the additions are not installed");
+    await expect(firstBoot.apply(tree)).rejects.toThrow("the additions are not installed");
+  });
+
+  it("arms OL7 by its own file and enables both units", async () => {
+    const unit = "[Install]\nWantedBy=multi-user.target\n";
+    const tree = memoryTree({
+      "/etc/oracle-release": "Oracle Linux Server release 7.9\n",
+      "/usr/lib/systemd/system/ovmd.service": unit,
+      "/usr/lib/systemd/system/ovm-template-initial-config.service": unit,
+      "/etc/sysconfig/ovm-template-initial-config": "INITIAL_CONFIG=no\n",
+    });
+    await applyAll(tree, [firstBoot]);
+    expect(await tree.text("/etc/sysconfig/ovm-template-initial-config")).toBe("INITIAL_CONFIG=yes\n");
+    expect(await tree.list("/etc/systemd/system/multi-user.target.wants")).toEqual([
+      "ovm-template-initial-config.service",
+      "ovmd.service",
+    ]);
+  });
+});

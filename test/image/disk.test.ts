@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import { mountsFromFstab, readVolumes } from "../../src/image/disk.ts";
+import { fileSystemOf } from "../../src/image/filesystem.ts";
+import { partitionsOf } from "../../src/image/partitions.ts";
+import { bytesReader } from "../../src/image/reader.ts";
+import { gpt, mbr, physicalVolume, segment, volumeGroup } from "./disk-tables.ts";
+
+const mib = 1048576;
+
+function disk(bytes: number, ...parts: readonly (readonly [number, Buffer])[]) {
+  const image = Buffer.alloc(bytes);
+  for (const [at, part] of parts) part.copy(image, at);
+  return bytesReader(image);
+}
+
+function superblock(magic: string | number, at: number): Buffer {
+  const block = Buffer.alloc(70 * 1024);
+  if (typeof magic === "string") block.write(magic, at, "latin1");
+  else block.writeUInt16LE(magic, at);
+  return block;
+}
+
+const ext = superblock(0xef53, 1024 + 56);
+
+describe("partitions", () => {
+  it("are read from an MBR, logical ones too, counted as Linux does", async () => {
+    const table = mbr([
+      { type: 0x83, start: 2048, count: 2048 },
+      { type: 0x05, start: 4096, count: 8192 },
+    ]);
+    const first = mbr([
+      { type: 0x83, start: 63, count: 100 },
+      { type: 0x05, start: 2048, count: 2048 },
+    ]);
+    const second = mbr([{ type: 0x82, start: 63, count: 200 }]);
+    const image = disk(8 * mib, [0, table], [4096 * 512, first], [(4096 + 2048) * 512, second]);
+    expect(await partitionsOf(image)).toEqual([
+      { name: "p1", offset: mib, bytes: mib },
+      { name: "p5", offset: (4096 + 63) * 512, bytes: 100 * 512 },
+      { name: "p6", offset: (4096 + 2048 + 63) * 512, bytes: 200 * 512 },
+    ]);
+  });
+
+  it("are read from a GPT", async () => {
+    const image = disk(4 * mib, [0, gpt([{ first: 2048, last: 4095 }])]);
+    expect(await partitionsOf(image)).toEqual([{ name: "p1", offset: mib, bytes: mib }]);
+  });
+
+  it("are none on a disk that is one file system", async () => {
+    expect(await partitionsOf(disk(4 * mib, [0, ext]))).toEqual([]);
+    expect((await readVolumes(disk(4 * mib, [0, ext])))[0]).toMatchObject({
+      name: "disk",
+      fs: "ext2",
+      offset: 0,
+    });
+  });
+});
+
+describe("a volume", () => {
+  it.each([
+    ["xfs", "XFSB", 0],
+    ["btrfs", "_BHRfS_M", 65536 + 64],
+    ["swap", "SWAPSPACE2", 4086],
+    ["vfat", "FAT32", 82],
+    ["unknown", "", 0],
+  ] as const)("is seen to hold %s", async (fs, magic, at) => {
+    expect((await fileSystemOf(bytesReader(superblock(magic, at)))).fs).toBe(fs);
+  });
+
+  it.each([
+    ["LUKS", superblock("LUKS\u00ba\u00be", 0)],
+    [
+      "software RAID",
+      Buffer.concat([Buffer.alloc(4096), Buffer.from([0xfc, 0x4e, 0x2b, 0xa9]), Buffer.alloc(65536)]),
+    ],
+  ])("with %s is named and refused", async (words, content) => {
+    await expect(readVolumes(disk(4 * mib, [0, content]))).rejects.toThrow(words);
+  });
+});
+
+describe("LVM2", () => {
+  const group = volumeGroup({ root: segment(1, 1, 2), swap: segment(1, 3, 1) });
+
+  it.each([
+    ["in one piece", 512],
+    ["over the end of its ring", 65536 - 100],
+  ])("metadata %s gives linear volumes by arithmetic", async (_how, at) => {
+    const root = mib + mib + 4 * mib;
+    const table = mbr([{ type: 0x8e, start: 2048, count: 40 * 2048 }]);
+    const image = disk(48 * mib, [0, table], [mib, physicalVolume(group, at)], [root, ext]);
+    expect(await readVolumes(image)).toMatchObject([
+      { name: "vg-a/root", offset: root, bytes: 8 * mib, fs: "ext2" },
+      { name: "vg-a/swap", offset: root + 8 * mib, bytes: 4 * mib, fs: "unknown" },
+    ]);
+  });
+
+  it.each([
+    ["lies in 2 pieces", `${segment(1, 0, 1)}\n${segment(2, 4, 1)}`],
+    ["is striped over 2", segment(1, 0, 1, "striped", 2)],
+    ['is of the type "thin"', segment(1, 0, 1, "thin")],
+  ])("a volume that %s is refused", async (words, segments) => {
+    const image = disk(8 * mib, [0, physicalVolume(volumeGroup({ data: segments }))]);
+    await expect(readVolumes(image)).rejects.toThrow(words);
+  });
+});
+
+describe("mounts", () => {
+  const volume = (name: string, fs: "ext4" | "swap", uuid: string, label?: string) => ({
+    ...{ name, fs, uuid, offset: 0, bytes: 1 },
+    ...(label !== undefined && { label }),
+  });
+  const volumes = [
+    volume("p1", "ext4", "u-1", "/boot"),
+    volume("p2", "swap", "u-2"),
+    volume("vg-a/root", "ext4", "u-3"),
+    volume("p3", "ext4", "u-4"),
+  ];
+
+  it.each([["UUID=u-1"], ["LABEL=/boot"], ["/dev/xvda1"], ["/dev/sda1"], ["/dev/disk/by-uuid/u-1"]])(
+    "are found by %s",
+    (device) => {
+      const [root] = [volumes[2] ?? expect.fail()];
+      const fstab = `/dev/mapper/vg--a-root / ext4 defaults 1 1\n${device} /boot ext4 defaults 1 2 # x\n/dev/vda2 swap swap defaults 0 0\nnas:/x /mnt nfs defaults 0 0\n`;
+      expect(mountsFromFstab(fstab, volumes, root).map(({ at, volume }) => [at, volume.name])).toEqual([
+        ["/", "vg-a/root"],
+        ["/boot", "p1"],
+      ]);
+    },
+  );
+
+  it("name logical volumes both ways", () => {
+    const [root] = [volumes[3] ?? expect.fail()];
+    for (const device of ["/dev/mapper/vg--a-root", "/dev/vg-a/root"])
+      expect(mountsFromFstab(`${device} /u01 ext4 defaults 0 0`, volumes, root)[1]?.volume.name).toBe(
+        "vg-a/root",
+      );
+  });
+});

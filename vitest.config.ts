@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config";
+
+// Three projects: `check` needs no root, no network and seconds; `contract` starts real tools; `e2e` boots machines.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "check",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/contract/**", "test/e2e/**"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
