@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { Workshop } from "../build/build.ts";
@@ -9,6 +10,7 @@ import { openHypervisor } from "../hypervisor/index.ts";
 import { plain, readYaml } from "../recipe/located.ts";
 import { Site } from "../recipe/site.ts";
 import { folderStore } from "../store/folder-store.ts";
+import { recordsIn } from "../store/records.ts";
 import { version } from "./version.ts";
 
 /** Opens the site: hosts, hypervisor and store, as the site file says, or as this machine has them. */
@@ -27,6 +29,11 @@ export async function openSite(command: Command): Promise<Workshop> {
     host,
     hypervisor,
     store: folderStore(host, home.store),
+    records: recordsIn(
+      host,
+      join(recipes, ".."),
+      site.signingKey && resolve(site.signingKey.replace(/^~(?=\/)/, homedir())),
+    ),
     site,
     recipes,
     kickstarts: join(recipes, "..", "kickstart"),
