@@ -92,6 +92,16 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-verify.ts")));
   program
+    .command("whois")
+    .description("find the version that a disk came from, even after it ran")
+    .argument("<image>", "a disk: raw, qcow2, vmdk, vdi")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild whois /OVS/Repositories/0004fb/VirtualDisks/0004fb.img\n\nEnds with 1 when no version is found.",
+    )
+    .action(lazily(() => import("./commands/whois.ts")));
+  program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')
     .addArgument(program.createArgument("<shell>", "bash or zsh").choices(["bash", "zsh"]))

@@ -67,17 +67,23 @@ describe("the portrait of a guest", () => {
   it("has neither text nor digest of what not everybody in the guest may read", async () => {
     const tree = memoryTree({
       "/etc/shadow": { data: "root:$6$salt$hash:1::\n", mode: 0o000 },
-      "/etc/sudoers": { data: "root ALL=(ALL) ALL\n", mode: 0o440 },
+      "/etc/ldap.conf": { data: "base dc=x ALL=\n", mode: 0o600 },
       "/etc/pki/key.pem": "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n",
     });
     const { files } = await portraitOf(tree, [], {});
-    for (const path of ["/etc/shadow", "/etc/sudoers", "/etc/pki/key.pem"]) {
+    for (const path of ["/etc/shadow", "/etc/ldap.conf", "/etc/pki/key.pem"]) {
       const file = files.find((one) => one.path === path);
       expect(file).toBeDefined();
       expect(file).not.toHaveProperty("digest");
       expect(file).not.toHaveProperty("text");
     }
     expect(JSON.stringify(files)).not.toMatch(/hash|MIIE|ALL=/);
+  });
+
+  it("has the text of what is closed by habit only, such as sshd_config", async () => {
+    const tree = memoryTree({ "/etc/ssh/sshd_config": { data: "PermitRootLogin no\n", mode: 0o600 } });
+    const { files } = await portraitOf(tree, [], {});
+    expect(files.at(-1)).toMatchObject({ mode: "600", text: "PermitRootLogin no\n" });
   });
 
   it("stops keeping texts before a manifest becomes a library", async () => {

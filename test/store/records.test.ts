@@ -143,7 +143,10 @@ describe.skipIf(missing("ssh-keygen"))("a signed manifest", () => {
   });
 
   it("is by a stranger until allowed_signers knows the key", async () => {
-    expect(await records.signature(version("1.0.0"))).toMatchObject({ state: "stranger", key: expect.stringMatching(/^SHA256:/) });
+    expect(await records.signature(version("1.0.0"))).toMatchObject({
+      state: "stranger",
+      key: expect.stringMatching(/^SHA256:/),
+    });
     await writeFile(
       join(folder, "allowed_signers"),
       `me@example.com ${await readFile(`${key}.pub`, "utf8")}`,
