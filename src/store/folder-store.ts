@@ -75,21 +75,36 @@ export function folderStore(host: Host, folder: string): Store {
     },
 
     async restoreDisk(disk, to, signal) {
-      const list = await chunksOf(disk);
       const handle = await open(to, "w");
       try {
         await handle.truncate(disk.bytes);
-        for (const [index, digest] of list.entries()) {
-          checkInterrupted(signal);
-          if (digest !== undefined)
-            await writeAll(handle, await checkedChunk(chunkFile(digest), digest), index * chunkBytes);
-        }
+        for await (const { start, data } of self.readDisk(disk, signal))
+          if (data) await writeAll(handle, data, start);
       } catch (error) {
         await rm(to, { force: true });
         throw explained(error, to);
       } finally {
         await handle.close();
       }
+    },
+
+    async *readDisk(disk, signal) {
+      let start = 0;
+      let hole = 0;
+      for (const digest of await chunksOf(disk)) {
+        checkInterrupted(signal);
+        const length = Math.min(chunkBytes, disk.bytes - start - hole);
+        if (digest === undefined) {
+          hole += length;
+          continue;
+        }
+        if (hole > 0) yield { start, length: hole };
+        start += hole;
+        hole = 0;
+        yield { start, length, data: await checkedChunk(chunkFile(digest), digest) };
+        start += length;
+      }
+      if (hole > 0) yield { start, length: hole };
     },
 
     async openDisk(disk) {

@@ -11,6 +11,16 @@ export interface StoredDisk {
   readonly dataBytes: number;
 }
 
+/**
+ * A run of a disk's bytes; without `data` all of it is zeros. Runs come in order and leave no gap; each starts at a
+ * multiple of 4096, and only a disk's last can have another length.
+ */
+export interface Run {
+  readonly start: number;
+  readonly length: number;
+  readonly data?: Uint8Array;
+}
+
 /** One RPM of a guest, as `rpm -qa` tells it. */
 export interface PackageRecord {
   readonly name: string;
@@ -147,6 +157,8 @@ export interface Store {
   putDisk(file: string, name: string, signal?: AbortSignal): Promise<StoredDisk>;
   /** Writes a disk to `to`, sparse, checked against its digest while it is read. */
   restoreDisk(disk: StoredDisk, to: string, signal?: AbortSignal): Promise<void>;
+  /** A disk from its first byte to its last, checked against its digest while it is read; holes are said, not read. */
+  readDisk(disk: StoredDisk, signal?: AbortSignal): AsyncIterable<Run>;
   /** A path whose bytes are the disk, for reading only. */
   openDisk(disk: StoredDisk): Promise<string>;
   /** The same name and version with other content is an `integrity` fault; the same content is fine. */

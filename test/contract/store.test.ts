@@ -46,6 +46,24 @@ describe("a store", () => {
     expect(await sha256(await store.openDisk(disk))).toBe(await sha256(image));
   });
 
+  it("reads a disk in runs without a gap, holes unread", async () => {
+    const disk = await store.putDisk(image, "System");
+    const hash = createHash("sha256");
+    let at = 0;
+    let read = 0;
+    for await (const { start, length, data } of store.readDisk(disk)) {
+      expect(start).toBe(at);
+      expect(start % 4096).toBe(0);
+      expect(data?.length ?? length).toBe(length);
+      hash.update(data ?? Buffer.alloc(length));
+      at += length;
+      read += data?.length ?? 0;
+    }
+    expect(at).toBe(disk.bytes);
+    expect(read).toBeLessThan(20 * 2 ** 20);
+    expect(hash.digest("hex")).toBe(await sha256(image));
+  });
+
   it("keeps what two disks have in common once", async () => {
     const first = await store.putDisk(image, "System");
     const before = (await chunks()).length;
