@@ -9,6 +9,7 @@ import { localHost } from "../host/local.ts";
 import { openHypervisor } from "../hypervisor/index.ts";
 import { plain, readYaml } from "../recipe/located.ts";
 import { Site } from "../recipe/site.ts";
+import { readCatalog } from "../store/catalog.ts";
 import { folderStore } from "../store/folder-store.ts";
 import { recordsIn } from "../store/records.ts";
 import { version } from "./version.ts";
@@ -39,6 +40,12 @@ export async function openSite(command: Command): Promise<Workshop> {
     kickstarts: join(recipes, "..", "kickstart"),
     tbuild: version(),
   };
+}
+
+/** The site, and all versions that it and the recipe repo know. */
+export async function openCatalog(command: Command) {
+  const workshop = await openSite(command);
+  return { ...workshop, catalog: await readCatalog(workshop.store, workshop.records) };
 }
 
 async function readSite(file: string): Promise<Site> {

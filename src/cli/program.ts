@@ -77,15 +77,34 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
   const template = program.command("template").description("the versions that have been made");
   template
     .command("list")
-    .description("all templates and masters")
+    .description("the versions: channel, release, size, what each alone takes, seal, age")
+    .option("--all", "the masters, too")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-list.ts")));
   template
     .command("show")
-    .description("the manifest of a template, and its lineage")
-    .argument("<ref>", "name, or name@version")
+    .description("what is in a version, where it came from, and whose signature it has")
+    .argument("<ref>", ref)
     .option("--json", "the manifest as JSON")
     .action(lazily(() => import("./commands/template-show.ts")));
+  template
+    .command("log")
+    .description("what grew out of what, as a graph, the newest first")
+    .argument("[name]", "a template; without one, all")
+    .option("--json", "as JSON")
+    .action(lazily(() => import("./commands/template-log.ts")));
+  template
+    .command("diff")
+    .description("what changed between two versions, in words, and which version that deserves")
+    .argument("<a>", `${ref}; alone, it is compared with the version before it`)
+    .argument("[b]", ref)
+    .option("--json", "as JSON")
+    .option("--html", "as a page")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tbuild template diff ol6-grid\n  tbuild template diff ol6-grid@stable ol6-grid@candidate --html > diff.html",
+    )
+    .action(lazily(() => import("./commands/template-diff.ts")));
   template
     .command("verify")
     .description("read every byte of the store")
@@ -113,6 +132,8 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
 export interface CommandFile {
   run(args: readonly unknown[], command: Command): Promise<void>;
 }
+
+const ref = "name (its newest), name@1.2.3, name@channel or name@tag";
 
 function lazily(load: () => Promise<CommandFile>) {
   return async (...args: unknown[]) => {

@@ -78,6 +78,17 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
   return found;
 }
 
+/** What has to be said before a version is used. */
+export function warningsOf({ manifest, revoked }: CatalogEntry): string[] {
+  const { name, version, rehearsal } = manifest;
+  return [
+    ...(revoked
+      ? [`${name}@${version} was revoked on ${revoked.since.slice(0, 10)}: ${revoked.reason}`]
+      : []),
+    ...(rehearsal ? [`${name}@${version} is a rehearsal, made of Debian's binaries, and not for use`] : []),
+  ];
+}
+
 /** The version before it, by number. */
 export function previousOf(catalog: readonly CatalogEntry[], entry: CatalogEntry): CatalogEntry | undefined {
   return templatesOf(catalog)

@@ -174,6 +174,25 @@ export function folderStore(host: Host, folder: string): Store {
       return [...line.values()];
     },
 
+    async ownBytes() {
+      const users = new Map<string, Set<Digest>>();
+      const own = new Map<Digest, number>();
+      for (const manifest of await self.list()) {
+        const digest = manifestDigest(manifest);
+        own.set(digest, 0);
+        // A disk that is missing is for `verify` to report; here it takes no room.
+        for (const disk of manifest.disks)
+          for (const chunk of await chunksOf(disk).catch((): ChunkList => []))
+            if (chunk !== undefined) users.set(chunk, (users.get(chunk) ?? new Set()).add(digest));
+      }
+      for (const [chunk, [only, ...others]] of users) {
+        if (only === undefined || others.length > 0) continue;
+        const { size = 0 } = (await stat(chunkFile(chunk)).catch(() => undefined)) ?? {};
+        own.set(only, (own.get(only) ?? 0) + size);
+      }
+      return own;
+    },
+
     async verify(signal) {
       const wrong: string[] = [];
       for (const manifest of await self.list()) {

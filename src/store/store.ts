@@ -168,6 +168,8 @@ export interface Store {
   list(): Promise<Manifest[]>;
   /** The manifest, its parent, and so on. */
   lineage(digest: Digest): Promise<Manifest[]>;
+  /** How much would go if one manifest alone went, by its digest: what no other shares. */
+  ownBytes(): Promise<ReadonlyMap<Digest, number>>;
   /** Reads every byte. Gives one sentence for each thing that is wrong. */
   verify(signal?: AbortSignal): Promise<string[]>;
 }
