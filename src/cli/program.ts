@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { version } from "./version.ts";
 
 /** Every command, one line each. What a command does is imported when it is run, so that help is fast. */
@@ -106,6 +106,41 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     )
     .action(lazily(() => import("./commands/template-diff.ts")));
   template
+    .command("tag")
+    .description("give a version a name that stays on it")
+    .argument("<ref>", ref)
+    .argument("<tag>", "such as audited-2026")
+    .option("--json", "as JSON")
+    .action(lazily(() => import("./commands/template-tag.ts")));
+  template
+    .command("promote")
+    .description("lead a channel to a version")
+    .argument("<ref>", ref)
+    .addArgument(channel())
+    .option("--although-rehearsal", "even if it is a rehearsal; never to stable")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild template promote ol6-grid@1.1.0 candidate\n  tbuild template promote ol6-grid@candidate stable",
+    )
+    .action(lazily(() => import("./commands/template-promote.ts")));
+  template
+    .command("rollback")
+    .description("lead a channel back to where it led before")
+    .argument("<name>", "a template")
+    .addArgument(channel())
+    .option("--reason <text>", "why; it is written down")
+    .option("--json", "as JSON")
+    .action(lazily(() => import("./commands/template-rollback.ts")));
+  template
+    .command("revoke")
+    .description("warn of a version, wherever it is used")
+    .argument("<ref>", ref)
+    .option("--reason <text>", "why; everybody is told")
+    .option("--undo", "take it back")
+    .option("--json", "as JSON")
+    .action(lazily(() => import("./commands/template-revoke.ts")));
+  template
     .command("verify")
     .description("read every byte of the store")
     .option("--json", "as JSON")
@@ -134,6 +169,10 @@ export interface CommandFile {
 }
 
 const ref = "name (its newest), name@1.2.3, name@channel or name@tag";
+
+function channel(): Argument {
+  return new Argument("<channel>", "where to").choices(["candidate", "stable"]);
+}
 
 function lazily(load: () => Promise<CommandFile>) {
   return async (...args: unknown[]) => {
