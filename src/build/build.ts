@@ -152,7 +152,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   const template = await readTemplate(workshop.kickstarts, recipe.kickstart);
   const modules = await Promise.all(recipe.modules.map((name) => readModule(join(folder, "modules", name))));
   const recipeText = JSON.stringify(recipe);
-  const git = await gitState(workshop.host, folder);
+  const git = await gitState(workshop.host, [folder, workshop.kickstarts]);
   const text = await kickstart(recipe, template, noSecrets);
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));

@@ -74,17 +74,21 @@ export async function freeVersion(
   return proposeVersion(existing, wanted);
 }
 
-/** The commit that a recipe's folder is at; nothing outside a git repository. */
+/** The commit that recipes and kickstarts are at, and whether they are as committed; nothing outside a git repository. */
 export async function gitState(
   host: Host,
-  folder: string,
+  folders: readonly [string, ...string[]],
 ): Promise<{ commit: string; dirty: boolean } | undefined> {
-  const any = { allow: [...Array(256).keys()], cwd: folder };
+  const any = { allow: [...Array(256).keys()], cwd: folders[0] };
   try {
     const commit = await host.run(["git", "rev-parse", "HEAD"], any);
     if (commit.exitCode !== 0) return undefined;
-    const changes = await host.run(["git", "status", "--porcelain", "--", "."], any);
-    return { commit: commit.stdout.trim(), dirty: changes.stdout.trim() !== "" };
+    let dirty = false;
+    for (const folder of folders) {
+      const changes = await host.run(["git", "status", "--porcelain", "--", "."], { ...any, cwd: folder });
+      dirty ||= changes.stdout.trim() !== "";
+    }
+    return { commit: commit.stdout.trim(), dirty };
   } catch {
     return undefined; // no git on this machine: a build does not need it
   }

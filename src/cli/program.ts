@@ -28,6 +28,13 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     );
 
   program
+    .command("init")
+    .description("make a recipe repo: a git repository with recipes, kickstarts, and room for records")
+    .argument("[folder]", "where; it need not exist", ".")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild init templates")
+    .action(lazily(() => import("./commands/init.ts")));
+  program
     .command("recipe")
     .description("build templates: whatever is missing of master, template and bundles")
     .argument("[name...]", "recipes, by name or file")
@@ -140,6 +147,23 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--undo", "take it back")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-revoke.ts")));
+  template
+    .command("export")
+    .description("write a version into one file, for where there is no network")
+    .argument("<ref>", ref)
+    .option("-o, --output <file>", "the file; otherwise <name>-<version>.tbuild")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild template export ol6-grid@stable -o /media/stick/ol6-grid.tbuild",
+    )
+    .action(lazily(() => import("./commands/template-export.ts")));
+  template
+    .command("import")
+    .description("take a version in from a file that `template export` wrote")
+    .argument("<file>", "the file")
+    .option("--json", "as JSON")
+    .action(lazily(() => import("./commands/template-import.ts")));
   template
     .command("verify")
     .description("read every byte of the store")

@@ -37,7 +37,8 @@ export interface Records {
   put(manifest: Manifest, signature?: string): Promise<string>;
   has(which: Pick<Manifest, "kind" | "name" | "version">): Promise<boolean>;
   list(): Promise<Manifest[]>;
-  signature(manifest: Manifest): Promise<Signature>;
+  /** What the signature in the repo, or the one that is given, is worth. */
+  signature(manifest: Manifest, given?: string): Promise<Signature>;
   /** As it stands in the repo; `undefined` when the record is unsigned. */
   signatureText(manifest: Manifest): Promise<string | undefined>;
   channel(name: string, channel: ChannelName): Promise<Channel | undefined>;
@@ -101,11 +102,10 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       return found;
     },
 
-    async signature(manifest) {
-      const text = await this.signatureText(manifest);
-      if (text === undefined) return { state: "unsigned" };
-      const signers = join(folder, "allowed_signers");
-      return signatureOf(host, manifestText(manifest), `${fileOf(manifest)}.sig`, signers);
+    async signature(manifest, given) {
+      const signature = given ?? (await this.signatureText(manifest));
+      if (signature === undefined) return { state: "unsigned" };
+      return signatureOf(host, manifestText(manifest), signature, join(folder, "allowed_signers"));
     },
 
     signatureText: (manifest) => readFile(`${fileOf(manifest)}.sig`, "utf8").catch(() => undefined),

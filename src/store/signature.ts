@@ -1,4 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 
@@ -29,13 +31,24 @@ export async function signText(host: Host, key: string, text: string): Promise<s
   }
 }
 
-/** Checks a signature file against the text that it stands beside. */
+/** Checks a signature of `text` against the list of who may sign. */
 export async function signatureOf(
   host: Host,
   text: string,
-  file: string,
+  signature: string,
   signers: string,
 ): Promise<Signature> {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-signature-"));
+  try {
+    const file = join(folder, "sig");
+    await writeFile(file, signature);
+    return await checked(host, text, file, signers);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function checked(host: Host, text: string, file: string, signers: string): Promise<Signature> {
   const any = { input: text, allow: [...Array(256).keys()] };
   const fits = await host.run(["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", file], any);
   if (fits.exitCode !== 0) return { state: "bad", why: "the signature is not one of this manifest" };
