@@ -113,6 +113,12 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     )
     .action(lazily(() => import("./commands/template-diff.ts")));
   template
+    .command("sbom")
+    .description("the bill of materials of a version, CycloneDX JSON")
+    .argument("<ref>", ref)
+    .addHelpText("after", "\nExample:\n  tbuild template sbom ol6-grid@stable > ol6-grid.cdx.json")
+    .action(lazily(() => import("./commands/template-sbom.ts")));
+  template
     .command("tag")
     .description("give a version a name that stays on it")
     .argument("<ref>", ref)

@@ -209,16 +209,18 @@ function parameterChanges(from: readonly Parameter[], to: readonly Parameter[]):
   };
 }
 
-// What every build of tbuild's writes anew says nothing of the recipe.
-const alwaysOther = new Set(["/etc/tbuild-release"]);
+// What every build writes anew says nothing of the recipe, and what is started at boot is said of the services.
+const saidElsewhere = /^\/etc\/(tbuild-release$|rc\.d\/rc\d\.d\/|systemd\/system\/[^/]+\.wants\/)/;
 
-function fileChanges(from: readonly FileRecord[], to: readonly FileRecord[]): Difference["files"] {
+function fileChanges(allBefore: readonly FileRecord[], allAfter: readonly FileRecord[]): Difference["files"] {
+  const from = allBefore.filter(({ path }) => !saidElsewhere.test(path));
+  const to = allAfter.filter(({ path }) => !saidElsewhere.test(path));
   const before = new Map(from.map((file) => [file.path, file]));
   const after = new Map(to.map((file) => [file.path, file]));
   const changed: FileChange[] = [];
   for (const [path, now] of after) {
     const was = before.get(path);
-    if (!was || alwaysOther.has(path)) continue;
+    if (!was) continue;
     const what = whatChanged(was, now);
     if (what.length === 0) continue;
     const patch = was.text !== undefined && now.text !== undefined ? patchOf(was.text, now.text) : [];
@@ -238,7 +240,8 @@ function whatChanged(was: FileRecord, now: FileRecord): string[] {
   if (was.owner !== now.owner) what.push(`owner ${was.owner} → ${now.owner}`);
   if (was.target !== now.target && now.kind === "link")
     what.push(`leads to ${now.target}, not ${was.target}`);
-  if (was.digest === now.digest) return what;
+  // Of a file that was not to be read in one of them nothing is known, and so no change.
+  if (was.digest === now.digest || was.digest === undefined || now.digest === undefined) return what;
   if (was.package !== undefined && now.package !== undefined)
     what.push(`as another version of ${now.package} brings it`);
   else if (was.package !== undefined) what.push(`no longer as ${was.package} brings it`);

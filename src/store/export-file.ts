@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
@@ -120,67 +120,91 @@ async function imported(
   records: Records,
   file: string,
   work: string,
-  { signal, progress }: ExportOptions,
+  options: ExportOptions,
 ): Promise<Imported> {
   const bad = (what: string) => new TbuildError("integrity", `${file}: ${what}`);
-  const lineage: Manifest[] = [];
-  const signatures = new Map<number, string>();
-  let revoked: Revocation | undefined;
-  let pieces: Pieces | undefined;
-  let total = 0;
-  let done = 0;
-  const { size } = await stat(file);
-  for await (const entry of tarEntries(createReadStream(file))) {
-    checkInterrupted(signal);
-    if (entry.type !== "file") throw bad(`holds a ${entry.type}, ${entry.name}`);
-    total += entry.size;
-    progress?.(Math.min(total, size), size);
-    if (entry.name === "tbuild-export.json") {
-      revoked = Head.parse(JSON.parse((await textOf(entry, 65_536)).toString())).revoked;
-      continue;
-    }
-    const [, index, signature] = /^manifests\/(\d{1,4})\.json(\.sig)?$/.exec(entry.name) ?? [];
-    if (index !== undefined && signature !== undefined) {
-      signatures.set(Number(index), (await textOf(entry, 65_536)).toString());
-      continue;
-    }
-    if (index !== undefined) {
-      if (Number(index) !== lineage.length) throw bad("its manifests are not in order");
-      lineage.push(
-        readManifest(`${file}: ${entry.name}`, (await textOf(entry, mostManifestBytes)).toString()),
-      );
-      continue;
-    }
-    const manifest = lineage[0];
-    if (!manifest) throw bad("has no manifest before its disks");
-    const [, name, offset] = /^disks\/([\w-]+)\/(\d{1,15})\.gz$/.exec(entry.name) ?? [];
-    const disk = manifest.disks.find((one) => one.name === name);
-    if (!disk) throw bad(`holds ${entry.name}, which its manifest does not know`);
-    // What is here already need not be unpacked to be found the same.
-    if (await isHere(store, manifest)) break;
-    if (disk.bytes > mostDiskBytes) throw bad(`says that disk ${disk.name} has ${disk.bytes} bytes`);
-    if (pieces?.disk !== disk) {
-      await pieces?.close();
-      pieces = await piecesOf(disk, join(work, disk.name));
-    }
-    await pieces.put(Number(offset), await textOf(entry, 2 * pieceBytes), bad);
-    done += 1;
-  }
-  await pieces?.close();
+  const { lineage, signatures, revoked } = await unpack(store, file, work, options, bad);
   const [manifest, ...ancestors] = lineage;
   if (manifest?.kind !== "template") throw bad("holds no template");
   checkLineage(lineage, bad);
   const signature = await checkedSignature(records, manifest, signatures.get(0), bad);
   const already = await isHere(store, manifest);
   if (!already) {
-    if (done === 0 && manifest.disks.some(({ dataBytes }) => dataBytes > 0)) throw bad("holds no disk");
-    for (const disk of manifest.disks) await take(store, disk, join(work, disk.name), signal, bad);
+    for (const disk of manifest.disks) await take(store, disk, join(work, disk.name), options.signal, bad);
     await store.publish(manifest);
   }
   await records.put(manifest, signatures.get(0));
   for (const [i, ancestor] of ancestors.entries()) await records.put(ancestor, signatures.get(i + 1));
   if (revoked) await records.revoke(manifest.name, manifest.version, revoked);
   return { manifest, signature, already };
+}
+
+interface Unpacked {
+  readonly lineage: Manifest[];
+  readonly signatures: Map<number, string>;
+  revoked?: Revocation;
+}
+
+/** Reads the archive to its end, its disks into files of their names in `work`; of one that is here already only the beginning. */
+async function unpack(
+  store: Store,
+  file: string,
+  work: string,
+  { signal, progress }: ExportOptions,
+  bad: (what: string) => TbuildError,
+): Promise<Unpacked> {
+  const found: Unpacked = { lineage: [], signatures: new Map() };
+  const { size } = await stat(file);
+  let pieces: Pieces | undefined;
+  let read = 0;
+  try {
+    for await (const entry of tarEntries(createReadStream(file))) {
+      checkInterrupted(signal);
+      if (entry.type !== "file") throw bad(`holds a ${entry.type}, ${entry.name}`);
+      read += entry.size;
+      progress?.(Math.min(read, size), size);
+      if (!entry.name.startsWith("disks/")) {
+        await keepText(found, entry, file, bad);
+        continue;
+      }
+      const manifest = found.lineage[0];
+      if (!manifest) throw bad("has no manifest before its disks");
+      if (await isHere(store, manifest)) break;
+      const [, name, offset] = /^disks\/([\w-]+)\/(\d{1,15})\.gz$/.exec(entry.name) ?? [];
+      const disk = manifest.disks.find((one) => one.name === name);
+      if (!disk) throw bad(`holds ${entry.name}, which its manifest does not know`);
+      if (pieces?.disk !== disk) {
+        await pieces?.close();
+        pieces = await piecesOf(disk, join(work, disk.name));
+      }
+      await pieces.put(Number(offset), await bytesOf(entry, 2 * pieceBytes), bad);
+    }
+  } finally {
+    await pieces?.close();
+  }
+  return found;
+}
+
+async function keepText(
+  found: Unpacked,
+  entry: TarEntry,
+  file: string,
+  bad: (what: string) => TbuildError,
+): Promise<void> {
+  const [, index, signature] = /^manifests\/(\d{1,4})\.json(\.sig)?$/.exec(entry.name) ?? [];
+  const text = (await bytesOf(entry, index === undefined ? 65_536 : mostManifestBytes)).toString();
+  if (entry.name === "tbuild-export.json") {
+    const { revoked } = Head.parse(JSON.parse(text));
+    if (revoked) found.revoked = revoked;
+  } else if (index === undefined) throw bad(`holds ${entry.name}, which does not belong there`);
+  else if (signature !== undefined) found.signatures.set(Number(index), text);
+  else if (Number(index) !== found.lineage.length) throw bad("its manifests are not in order");
+  else {
+    const manifest = readManifest(`${file}: ${entry.name}`, text);
+    const huge = manifest.disks.find(({ bytes }) => bytes > mostDiskBytes);
+    if (huge) throw bad(`says that disk ${huge.name} has ${huge.bytes} bytes`);
+    found.lineage.push(manifest);
+  }
 }
 
 async function isHere(store: Store, manifest: Manifest): Promise<boolean> {
@@ -214,8 +238,8 @@ async function take(
   bad: (what: string) => TbuildError,
 ): Promise<void> {
   // A disk of nothing but zeros has no piece.
-  await using _empty = await open(image, "a");
-  await _empty.truncate(disk.bytes);
+  await (await open(image, "a")).close();
+  await truncate(image, disk.bytes);
   const stored = await store.putDisk(image, disk.name, signal);
   if (stored.digest !== disk.digest) throw bad(`disk ${disk.name} is not what its digest says`);
 }
@@ -244,7 +268,7 @@ async function piecesOf(disk: StoredDisk, file: string): Promise<Pieces> {
   };
 }
 
-async function textOf(entry: TarEntry, most: number): Promise<Buffer> {
+async function bytesOf(entry: TarEntry, most: number): Promise<Buffer> {
   if (entry.size > most) throw new Error(`${entry.name} is larger than it can be`);
   const parts: Uint8Array[] = [];
   for await (const part of entry.body) parts.push(part);

@@ -120,7 +120,6 @@ describe("the difference of two templates", () => {
     });
     expect(sectionsOf(difference)[0]?.lines).toEqual([
       { sign: "+", text: "/etc/new (of setup)" },
-      { sign: "+", text: "/etc/tbuild-release" },
       { sign: "-", text: "/etc/gone" },
       {
         sign: "~",
@@ -132,6 +131,12 @@ describe("the difference of two templates", () => {
     expect(said(inside({ files: [packaged, file("/etc/gone", "x")] }))).toEqual([
       "Files in /etc: ~ /etc/ntp.conf: as ntp brings it again",
     ]);
+  });
+
+  it("keeps quiet of what the services say, and of what nobody could read", () => {
+    const { digest: _digest, text: _text, ...closed } = file("/etc/ntp.conf", "");
+    const files = [closed, file("/etc/gone", "x"), { ...closed, path: "/etc/rc.d/rc3.d/S58ntpd" }];
+    expect(said(inside({ files }))).toEqual([]);
   });
 
   it("invents nothing where one of the two has no record of its inside", () => {
