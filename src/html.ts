@@ -1,7 +1,8 @@
-/** A whole page that any browser shows without asking for anything else. `body` is HTML, the rest is text. */
+/** A whole page that any browser shows without asking for anything else, and that sends nothing anywhere. `body` is HTML, the rest is text. */
 export function page(title: string, body: string, moreStyle = ""): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'none'">
 <title>${text(title)}</title><style>${style}${moreStyle}</style></head><body><main>
 ${body}
 </main></body></html>

@@ -171,6 +171,15 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-import.ts")));
   template
+    .command("site")
+    .description(
+      "write the catalog as a static web site: list, versions, differences, and a form for each contract",
+    )
+    .argument("<folder>", "new, empty, or from the last time")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template site public")
+    .action(lazily(() => import("./commands/template-site.ts")));
+  template
     .command("verify")
     .description("read every byte of the store")
     .option("--json", "as JSON")

@@ -40,7 +40,7 @@ function countOf(difference: Difference): string {
 
 function lineOf({ sign, text: said, patch }: Line): string {
   const kind = { "+": "plus", "-": "minus", "~": "other", "↑": "up", "↓": "down" }[sign];
-  if (!patch) return `<li class="${kind}"><i>${sign}</i>${text(said)}</li>`;
+  if (!patch) return `<li class="${kind}"><i>${sign.replace("-", "−")}</i>${text(said)}</li>`;
   return `<li class="${kind}"><i>${sign}</i><details open><summary>${text(said)}</summary><pre>${patch.map(patchLine).join("")}</pre></details></li>`;
 }
 

@@ -30,7 +30,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 /** What grew out of what, as a tree; the newest first. */
 export function graphOf(entries: readonly CatalogEntry[], text: (entry: CatalogEntry) => string): string[] {
-  const newestFirst = [...entries].sort((a, b) => b.manifest.made.localeCompare(a.manifest.made));
+  const newestFirst = [...entries].reverse().sort((a, b) => b.manifest.made.localeCompare(a.manifest.made));
   const known = new Set(entries.map(({ digest }) => digest));
   const branch = (entry: CatalogEntry, lead: string, below: string, above: readonly string[]): string[] => {
     const children = newestFirst.filter(
