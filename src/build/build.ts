@@ -9,6 +9,7 @@ import { type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstar
 import { loadRecipe } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
+import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records.ts";
 import type { Digest, Manifest, Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
@@ -21,7 +22,7 @@ import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { contentOf } from "./provision.ts";
 import { rules } from "./rules.ts";
 import type { BuildContext } from "./step.ts";
-import { builderDigest, fetchIso, makeMedium } from "./steps/fetch-medium.ts";
+import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
 import { planTemplate } from "./template.ts";
 
@@ -157,7 +158,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
   const medium = request.rehearse
-    ? makeMedium(recipe, await builderDigest(assetsFolder()))
+    ? makeMedium(recipe, await builderDigest())
     : fetchIso(recipe, workshop.home.isoFolder);
   return {
     recipe,
@@ -231,10 +232,6 @@ async function readTemplate(folder: string, name: string): Promise<KickstartTemp
     if (entry.endsWith(".hbs"))
       partials[entry.slice(0, -".hbs".length)] = await readFile(join(folder, "partials", entry), "utf8");
   return { name, text, partials };
-}
-
-function assetsFolder(): string {
-  return new URL("../../src/rehearsal/assets", import.meta.url).pathname;
 }
 
 async function buildLock(context: BuildContext) {
