@@ -93,6 +93,12 @@ export function sectionsOf(difference: Difference): Section[] {
   return all.filter(({ lines }) => lines.length > 0);
 }
 
+/** The same in a line: where something changed, and how much. */
+export function inShort(difference: Difference): string {
+  const counted = sectionsOf(difference).map(({ title, lines }) => `${title.toLowerCase()} ${lines.length}`);
+  return counted.join(", ") || "nothing that is recorded";
+}
+
 function linesOf<T, C>(
   { added, removed, changed }: Changes<T, C>,
   text: (one: T) => string,

@@ -128,6 +128,7 @@ async function imported(
   if (manifest?.kind !== "template") throw bad("holds no template");
   checkLineage(lineage, bad);
   const signature = await checkedSignature(records, manifest, signatures.get(0), bad);
+  for (const one of lineage) await records.check(one);
   const already = await isHere(store, manifest);
   if (!already) {
     for (const disk of manifest.disks) await take(store, disk, join(work, disk.name), options.signal, bad);

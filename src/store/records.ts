@@ -33,6 +33,8 @@ export type ChannelName = (typeof channelNames)[number];
 /** What a recipe repo knows of its templates. People commit it, so it is made to be merged. */
 export interface Records {
   readonly folder: string;
+  /** Throws what `put` would, before anything is published: somebody else has this version, and it is another. */
+  check(manifest: Manifest): Promise<void>;
   /** Writes a manifest down, signed where a key is set; other content under the same version is an `integrity` fault. */
   put(manifest: Manifest, signature?: string): Promise<string>;
   has(which: Pick<Manifest, "kind" | "name" | "version">): Promise<boolean>;
@@ -73,7 +75,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
   return {
     folder,
 
-    async put(manifest, signature) {
+    async check(manifest) {
       const text = manifestText(manifest);
       const file = fileOf(readManifest(`${manifest.name}@${manifest.version}`, text));
       const there = await readFile(file, "utf8").catch(() => undefined);
@@ -81,7 +83,13 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
         throw new TbuildError("integrity", `${file}: records another ${manifest.name}@${manifest.version}`, {
           hint: "Somebody has published this version, too. Raise the version in the recipe and build again.",
         });
-      if (there === undefined) await writeWhole(file, text);
+    },
+
+    async put(manifest, signature) {
+      await this.check(manifest);
+      const text = manifestText(manifest);
+      const file = fileOf(manifest);
+      if (!(await this.has(manifest))) await writeWhole(file, text);
       const signed = signature ?? (signingKey && (await signText(host, signingKey, text)));
       if (signed !== undefined && (await readFile(`${file}.sig`).catch(() => undefined)) === undefined)
         await writeWhole(`${file}.sig`, signed);

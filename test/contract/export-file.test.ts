@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Interrupted } from "../../src/errors.ts";
 import { localHost } from "../../src/host/local.ts";
 import { findTemplate, readCatalog } from "../../src/store/catalog.ts";
 import { exportTemplate, importTemplate, isExport } from "../../src/store/export-file.ts";
@@ -140,6 +141,33 @@ describe.skipIf(missing("qemu-img"))("a template in one file", () => {
     }
     expect(await place("there").store.list()).toEqual([]);
     expect(await place("there").records.list()).toEqual([]);
+  });
+
+  it("is refused where somebody has recorded another of that version, and nothing is published", async () => {
+    const { store, records } = place("there");
+    await records.put({ ...manifest, summary: "another" });
+    await expect(take()).rejects.toThrow(/records another ol6-sample@1\.0\.0/);
+    expect(await store.list()).toEqual([]);
+  });
+
+  it("leaves nothing half-made when it is interrupted", async () => {
+    const { store, records } = place("here");
+    const catalog = await readCatalog(store, records);
+    const entry = findTemplate(catalog, "ol6-sample");
+    const ended = new AbortController();
+    const stop = { signal: ended.signal, progress: () => ended.abort() };
+    const other = join(folder, "other.tbuild");
+    await expect(exportTemplate(store, records, catalog, entry, other, stop)).rejects.toBeInstanceOf(
+      Interrupted,
+    );
+    const there = place("there");
+    const again = { signal: ended.signal };
+    await expect(
+      importTemplate(there.store, there.records, file, join(folder, "work"), again),
+    ).rejects.toBeInstanceOf(Interrupted);
+    expect((await readdir(folder)).filter((name) => name.startsWith("other"))).toEqual([]);
+    expect(await readdir(join(folder, "work"))).toEqual([]);
+    expect(await there.store.list()).toEqual([]);
   });
 
   it("is told from other files", async () => {

@@ -44,6 +44,7 @@ export function keepMaster(
         disks: [masterDisk],
         timings: context.timings,
       };
+      await context.records.check(manifest);
       const master = await context.store.publish(manifest);
       await context.records.put(manifest);
       return { master, masterDisk };

@@ -18,6 +18,7 @@ export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
       (await records.has({ kind: "template", name, version: gives.version })),
     async run(context, { draft }) {
       const manifest = { ...draft, timings: context.timings };
+      await context.records.check(manifest);
       const template = await context.store.publish(manifest);
       const file = await context.records.put(manifest);
       context.report({ type: "note", text: `recorded in ${file}; commit it` });

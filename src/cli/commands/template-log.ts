@@ -3,7 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import { printable } from "../../host/local.ts";
 import { type CatalogEntry, lineageOf, previousOf } from "../../store/catalog.ts";
 import { compare } from "../../store/compare.ts";
-import { sectionsOf } from "../../store/difference-words.ts";
+import { inShort } from "../../store/difference-words.ts";
 import { openCatalog } from "../open-site.ts";
 import { type Colours, coloursFor } from "../words.ts";
 
@@ -60,14 +60,8 @@ function lineOf(catalog: readonly CatalogEntry[], entry: CatalogEntry, colours: 
   const pointers = [...channels, ...tags].map((one) => colours.green(` [${one}]`)).join("");
   const gone = revoked ? colours.red(` revoked: ${printable(revoked.reason)}`) : "";
   const before = kind === "template" ? previousOf(catalog, entry) : undefined;
-  const news = before ? colours.dim(`  ${newsOf(before, entry)}`) : "";
+  const news = before
+    ? colours.dim(`  since ${before.manifest.version}: ${inShort(compare(before.manifest, manifest))}`)
+    : "";
   return `${mark}${colours.bold(`${name}@${version}`)}  ${made.slice(0, 16).replace("T", " ")}${commit}${pointers}${gone}${news}`;
-}
-
-/** A few words on what is new since the version before. */
-function newsOf(before: CatalogEntry, entry: CatalogEntry): string {
-  const sections = sectionsOf(compare(before.manifest, entry.manifest));
-  if (sections.length === 0) return `as ${before.manifest.version}`;
-  const counted = sections.map(({ title, lines }) => `${title.toLowerCase()} ${lines.length}`);
-  return `since ${before.manifest.version}: ${counted.join(", ")}`;
 }
