@@ -105,6 +105,7 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .description("what changed between two versions, in words, and which version that deserves")
     .argument("<a>", `${ref}; alone, it is compared with the version before it`)
     .argument("[b]", ref)
+    .option("--texts", "the texts of packages' own files, too: reads both disks")
     .option("--json", "as JSON")
     .option("--html", "as a page")
     .addHelpText(

@@ -96,12 +96,12 @@ async function fileOf(
   const mode = (stat.mode & 0o7777).toString(8);
   const record = { path, kind, mode, owner: `${uid}:${gid}`, ...(target !== undefined && { target }) };
   // What not everybody in the guest may read is nobody's business here either: no text, and no digest to guess it by.
-  if (kind !== "file" || ((stat.mode & 0o004) === 0 && !isWorthSeeing(path))) return record;
+  if (!isOpen(path, stat)) return record;
   const data = (await tree.read(path)) ?? new Uint8Array();
   const owner = packaged[path];
   if (owner && isAsPackaged(data, owner.digest))
     return { ...record, digest: sha256(data), package: owner.package };
-  if (!isUtf8(data) || data.includes(0)) return { ...record, digest: sha256(data) };
+  if (!isText(data)) return { ...record, digest: sha256(data) };
   const text = maskSecrets(Buffer.from(data).toString("utf8"));
   if (text === undefined) return record;
   const digest = sha256(Buffer.from(text));
@@ -113,6 +113,21 @@ function isWorthSeeing(path: string): boolean {
   return /^\/etc\/(ssh\/sshd_config|sudoers|sudoers\.d\/.+|crontab|sysctl\.conf|sysconfig\/ip6?tables)$/.test(
     path,
   );
+}
+
+/** The text of a file that everybody may see, secrets masked; `undefined` when it is none of that. */
+export async function visibleText(tree: GuestTree, path: string, stat: Stat): Promise<string | undefined> {
+  if (!isOpen(path, stat)) return undefined;
+  const data = (await tree.read(path)) ?? new Uint8Array();
+  return isText(data) ? maskSecrets(Buffer.from(data).toString("utf8")) : undefined;
+}
+
+function isOpen(path: string, { kind, mode }: Stat): boolean {
+  return kind === "file" && ((mode & 0o004) !== 0 || isWorthSeeing(path));
+}
+
+function isText(data: Uint8Array): boolean {
+  return isUtf8(data) && !data.includes(0);
 }
 
 function isAsPackaged(data: Uint8Array, digest: string): boolean {

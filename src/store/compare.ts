@@ -102,6 +102,28 @@ export function compare(from: Manifest, to: Manifest): Difference {
   };
 }
 
+/** The files of a difference whose content is other, and of which no text was recorded. */
+export function untold({ files }: Difference): string[] {
+  return files.changed
+    .filter(({ from, to, patch }) => !patch && from.digest !== to.digest && to.kind === "file")
+    .map(({ path }) => path);
+}
+
+/** The same difference with texts that stand in no record. */
+export function withTexts(
+  difference: Difference,
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): Difference {
+  const changed = difference.files.changed.map((change) => {
+    const [was, now] = [before.get(change.path), after.get(change.path)];
+    return change.patch || was === undefined || now === undefined
+      ? change
+      : { ...change, patch: patchOf(was, now) };
+  });
+  return { ...difference, files: { ...difference.files, changed } };
+}
+
 /** True when nothing that can be told apart is other. */
 export function isSame(difference: Difference): boolean {
   const { facts, packages, kernels, services, users, groups, modules, parameters, files, inputs } =

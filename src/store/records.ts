@@ -105,7 +105,9 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
           for (const file of await namesIn(join(folder, kind, name))) {
             if (!/^\d+\.\d+\.\d+\.json$/.test(file)) continue;
             const path = join(folder, kind, name, file);
-            found.push(readManifest(path, await readFile(path, "utf8")));
+            const text = await readFile(path, "utf8");
+            if (isConflict(text)) throw unreadable(path, text);
+            found.push(readManifest(path, text));
           }
       return found;
     },
@@ -178,13 +180,21 @@ async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undef
   try {
     return shape.parse(JSON.parse(text));
   } catch (cause) {
-    throw new TbuildError("integrity", `${file}: is not what tbuild writes there`, {
-      cause,
-      hint: /^<{7} /m.test(text)
-        ? "A git merge has left its conflict here: keep one of the two."
-        : "`git log -p` on this file shows what happened to it.",
-    });
+    throw unreadable(file, text, cause);
   }
+}
+
+function isConflict(text: string): boolean {
+  return /^<{7} /m.test(text);
+}
+
+function unreadable(file: string, text: string, cause?: unknown): TbuildError {
+  return new TbuildError("integrity", `${file}: is not what tbuild writes there`, {
+    cause,
+    hint: isConflict(text)
+      ? "A git merge has left its conflict here: keep one of the two."
+      : "`git log -p` on this file shows what happened to it.",
+  });
 }
 
 function json(value: object): string {

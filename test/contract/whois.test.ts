@@ -1,13 +1,15 @@
-import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { textsIn } from "../../src/build/disk-texts.ts";
 import { whois } from "../../src/build/whois.ts";
 import { portraitOf } from "../../src/guest/portrait.ts";
 import { localHost } from "../../src/host/local.ts";
 import { mountsOf } from "../../src/image/disk.ts";
 import { chooseAccess } from "../../src/image/index.ts";
 import { type CatalogEntry, readCatalog } from "../../src/store/catalog.ts";
+import { folderStore } from "../../src/store/folder-store.ts";
 import { recordsIn } from "../../src/store/records.ts";
 import type { GuestRecord, Store } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
@@ -110,6 +112,25 @@ describe.skipIf(missing("mke2fs", "debugfs", "e2fsck", "qemu-img"))("whois", () 
       versions: [],
       passport: { version: "9.9.9" },
     });
+  });
+
+  it("finds the texts of a version's files in its disk, and of closed ones none", async () => {
+    const store = folderStore(host, join(folder, "store"));
+    const stored = await store.putDisk(
+      await image("texts.img", { ...sealed, "/etc/app.conf": "token=x\n" }),
+      "System",
+    );
+    const manifest = sampleManifest(stored);
+    const paths = ["/etc/ntp.conf", "/etc/app.conf", "/etc/none"];
+    await expect(textsIn({ host, store }, manifest, paths, { ...options, folder })).rejects.toMatchObject({
+      fault: "environment",
+    });
+    await store.publish(manifest);
+    expect([...(await textsIn({ host, store }, manifest, paths, { ...options, folder }))]).toEqual([
+      ["/etc/ntp.conf", "server a\n"],
+      ["/etc/app.conf", "token=***\n"],
+    ]);
+    expect((await readdir(folder)).filter((name) => name.startsWith("texts-"))).toEqual([]);
   });
 
   it("refuses what is no disk", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { diffPage } from "../../src/pages/diff-page.ts";
-import { compare, isSame } from "../../src/store/compare.ts";
+import { compare, isSame, untold, withTexts } from "../../src/store/compare.ts";
 import { sectionsOf } from "../../src/store/difference-words.ts";
 import { proposalFor } from "../../src/store/proposal.ts";
 import { compareRpmVersions } from "../../src/store/rpm-version.ts";
@@ -137,6 +137,28 @@ describe("the difference of two templates", () => {
     const { digest: _digest, text: _text, ...closed } = file("/etc/ntp.conf", "");
     const files = [closed, file("/etc/gone", "x"), { ...closed, path: "/etc/rc.d/rc3.d/S58ntpd" }];
     expect(said(inside({ files }))).toEqual([]);
+  });
+
+  it("takes in texts that stand in no record, for the files that changed without one", () => {
+    const packaged = (digest: string): FileRecord => {
+      const { text: _text, ...rest } = file("/etc/ntp.conf", "", { package: "ntp" });
+      return { ...rest, digest: `sha256:${digest.repeat(64)}` };
+    };
+    const difference = compare(
+      { ...before, guest: { ...guest, files: [packaged("1")] } },
+      { ...before, guest: { ...guest, files: [packaged("2")] } },
+    );
+    expect(untold(difference)).toEqual(["/etc/ntp.conf"]);
+    const told = withTexts(
+      difference,
+      new Map([["/etc/ntp.conf", "a\n"]]),
+      new Map([["/etc/ntp.conf", "b\n"]]),
+    );
+    expect(told.files.changed[0]).toMatchObject({
+      what: ["as another version of ntp brings it"],
+      patch: ["@@ -1,1 +1,1 @@", "-a", "+b"],
+    });
+    expect(untold(told)).toEqual([]);
   });
 
   it("invents nothing where one of the two has no record of its inside", () => {

@@ -45,6 +45,16 @@ describe("the records of a recipe repo", () => {
     });
   });
 
+  it("name a version that two people have built, after a merge", async () => {
+    const file = await records.put(version("1.0.0"));
+    await writeFile(file, `<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> theirs\n`);
+    await expect(records.list()).rejects.toMatchObject({
+      fault: "integrity",
+      message: expect.stringContaining("templates/ol6-sample/1.0.0.json"),
+      hint: expect.stringContaining("keep one of the two"),
+    });
+  });
+
   it("keep a tag where it was put", async () => {
     await records.setTag("ol6-sample", "audited", pointerTo(version("1.0.0")));
     await expect(records.setTag("ol6-sample", "audited", pointerTo(version("1.0.1")))).rejects.toThrow(

@@ -1,17 +1,29 @@
 import type { Command } from "commander";
+import type { Workshop } from "../../build/build.ts";
+import { textsIn } from "../../build/disk-texts.ts";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../host/local.ts";
 import { diffPage } from "../../pages/diff-page.ts";
 import { findTemplate, previousOf, templatesOf } from "../../store/catalog.ts";
-import { compare, type Difference } from "../../store/compare.ts";
+import { compare, type Difference, untold, withTexts } from "../../store/compare.ts";
 import { type Line, sectionsOf } from "../../store/difference-words.ts";
 import { type Proposal, proposalFor } from "../../store/proposal.ts";
+import type { Manifest } from "../../store/store.ts";
+import { interruptible } from "../interrupt.ts";
 import { openCatalog } from "../open-site.ts";
 import { type Colours, coloursFor } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { json = false, html = false } = command.opts<{ json?: boolean; html?: boolean }>();
-  const { catalog } = await openCatalog(command);
+  const {
+    json = false,
+    html = false,
+    texts = false,
+  } = command.opts<{
+    json?: boolean;
+    html?: boolean;
+    texts?: boolean;
+  }>();
+  const { catalog, ...workshop } = await openCatalog(command);
   const [a, b] = args as [string, string | undefined];
   const to = findTemplate(catalog, b ?? a);
   const from = b === undefined ? previousOf(catalog, to) : findTemplate(catalog, a);
@@ -21,11 +33,27 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         .map(({ manifest }) => `${manifest.name}@${manifest.version}`)
         .join(", ")}.`,
     });
-  const difference = compare(from.manifest, to.manifest);
+  const recorded = compare(from.manifest, to.manifest);
+  const difference = texts ? await readTexts(workshop, from.manifest, to.manifest, recorded) : recorded;
   const proposal = proposalFor(difference);
   if (json) process.stdout.write(`${JSON.stringify({ ...difference, proposal }, undefined, 2)}\n`);
   else if (html) process.stdout.write(diffPage(difference, proposal));
   else process.stdout.write(`${wordsOf(difference, proposal, coloursFor(process.stdout)).join("\n")}\n`);
+}
+
+async function readTexts(
+  { host, store, home }: Workshop,
+  from: Manifest,
+  to: Manifest,
+  difference: Difference,
+): Promise<Difference> {
+  const paths = untold(difference);
+  if (paths.length === 0) return difference;
+  return await interruptible(async (signal) => {
+    const options = { folder: home.root, signal };
+    const before = await textsIn({ host, store }, from, paths, options);
+    return withTexts(difference, before, await textsIn({ host, store }, to, paths, options));
+  });
 }
 
 function wordsOf(difference: Difference, proposal: Proposal, colours: Colours): string[] {
