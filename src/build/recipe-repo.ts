@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { makeFolder } from "../host/file-fault.ts";
 import type { Host } from "../host/host.ts";
 
 /** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
@@ -10,7 +11,7 @@ export async function makeRecipeRepo(host: Host, folder: string): Promise<string
     throw new TbuildError("usage", `${folder}: has recipes already`, {
       hint: "`tbuild init` starts a repo; go on in the one that you have.",
     });
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const any = { cwd: folder, allow: [...Array(256).keys()] };
   const inside = await host.run(["git", "rev-parse", "--is-inside-work-tree"], any);
   if (inside.exitCode !== 0) await host.run(["git", "init", "--quiet", "-b", "main"], { cwd: folder });

@@ -40,7 +40,12 @@ export async function whois(
   options: WhoisOptions,
 ): Promise<Whose> {
   await using raw = await rawOf(host, image, options);
-  const mounts = await mountsOf(raw.path);
+  const mounts = await mountsOf(raw.path).catch((error) => {
+    if (!(error instanceof TbuildError) || !/\.(tgz|tar|tar\.gz|ova|zip)$/.test(image)) throw error;
+    throw new TbuildError("usage", `${image}: is an archive, not a disk`, {
+      hint: "Take the disk out of it first, or import it.",
+    });
+  });
   const volumes = mounts.map((mount) => mount.volume);
   const access = await chooseAccess(host, volumes);
   await using tree = await access.open(raw.path, mounts, { readOnly: true });

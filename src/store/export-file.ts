@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { z } from "zod";
 import { checkInterrupted, Interrupted, TbuildError } from "../errors.ts";
+import { fileFault } from "../host/file-fault.ts";
 import { type TarEntry, tarEnd, tarEntries, tarHeader, tarPadding } from "../tar.ts";
 import { type CatalogEntry, lineageOf } from "./catalog.ts";
 import { manifestDigest, manifestText, readManifest } from "./manifest-file.ts";
@@ -54,7 +55,9 @@ export async function exportTemplate(
       hint: "Pull or import it first, or export it where it was built.",
     });
   const part = `${file}.${process.pid}.part`;
-  const handle = await open(part, "wx");
+  const handle = await open(part, "wx").catch((error) => {
+    throw fileFault(error, file);
+  });
   try {
     const put = writer(handle);
     const head = { format, name, version, ...(entry.revoked && { revoked: entry.revoked }) };
@@ -73,7 +76,7 @@ export async function exportTemplate(
   } catch (error) {
     await handle.close().catch(() => {});
     await rm(part, { force: true });
-    throw diskFull(error, file);
+    throw fileFault(error, file);
   }
 }
 
@@ -86,9 +89,11 @@ export interface Imported {
 
 /** True when `file` begins as `exportTemplate` begins one. */
 export async function isExport(file: string): Promise<boolean> {
+  if (!(await stat(file).catch(() => undefined))?.isFile())
+    throw new TbuildError("usage", `${file}: no such file`);
   const start = Buffer.alloc(64);
-  await using handle = await open(file, "r").catch(() => {
-    throw new TbuildError("usage", `${file}: no such file, or one that may not be read`);
+  await using handle = await open(file, "r").catch((error) => {
+    throw fileFault(error, file);
   });
   await handle.read(start, 0, start.length, 0);
   return start.toString("latin1").startsWith("tbuild-export.json\0");
@@ -108,7 +113,8 @@ export async function importTemplate(
     return await imported(store, records, file, work, options);
   } catch (error) {
     if (error instanceof TbuildError || error instanceof Interrupted) throw error;
-    if ((error as NodeJS.ErrnoException).code !== undefined && isOurs(error)) throw diskFull(error, work);
+    const fault = fileFault(error, work);
+    if (fault instanceof TbuildError) throw fault;
     throw new TbuildError("integrity", `${file}: is damaged or cut off`, { cause: error });
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -336,21 +342,4 @@ async function* piecesIn(
     }
   }
   if (bytes > 0) yield { offset, data: Buffer.concat(parts) };
-}
-
-// zlib's errors have a code, too; they speak of the file that is read.
-function isOurs(error: unknown): boolean {
-  return ["ENOSPC", "EACCES", "EROFS", "EDQUOT", "EFBIG"].includes(
-    (error as NodeJS.ErrnoException).code ?? "",
-  );
-}
-
-function diskFull(error: unknown, place: string): unknown {
-  if ((error as NodeJS.ErrnoException).code === "EEXIST")
-    return new TbuildError("usage", `${place}: is being written by another`, { cause: error });
-  if (!isOurs(error)) return error;
-  return new TbuildError("environment", `${place}: cannot be written: ${(error as Error).message}`, {
-    cause: error,
-    hint: "Make room there, or name another place; nothing was published.",
-  });
 }

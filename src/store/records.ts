@@ -67,10 +67,10 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
   const fileOf = ({ kind, name, version }: Pick<Manifest, "kind" | "name" | "version">) =>
     join(folder, `${kind}s`, name, `${version}.json`);
   const inTemplate = (name: string, ...rest: string[]) =>
-    join(folder, "templates", Name.parse(name), ...rest);
+    join(folder, "templates", checked(Name, name, "template"), ...rest);
   const channelFile = (name: string, channel: ChannelName) => inTemplate(name, "channels", `${channel}.json`);
   const revokedFile = (name: string, version: string) =>
-    inTemplate(name, `${Version.parse(version)}.revoked.json`);
+    inTemplate(name, `${checked(Version, version, "version")}.revoked.json`);
 
   return {
     folder,
@@ -182,6 +182,12 @@ async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undef
   } catch (cause) {
     throw unreadable(file, text, cause);
   }
+}
+
+// What becomes part of a path is narrow, whoever asks.
+function checked(shape: z.ZodType<string>, value: string, what: string): string {
+  if (shape.safeParse(value).success) return value;
+  throw new TbuildError("usage", `${value}: is no name of a ${what}`);
 }
 
 function isConflict(text: string): boolean {

@@ -172,6 +172,17 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     expect(await readFile(join(folder, "mine/index.html"), "utf8")).toBe("mine");
   });
 
+  it.each<[number, string, string[]]>([
+    [2, "../x: is no name of a template", ["template", "rollback", "../x", "stable"]],
+    [3, "there is no such folder", ["template", "export", "ol6-sample@1.0.0", "-o", "/nonexistent/x"]],
+    [2, "/tmp: no such file", ["template", "import", "/tmp"]],
+    [3, "/etc/passwd: something else is there", ["template", "site", "/etc/passwd"]],
+    [3, "/proc/x: there is no such folder", ["init", "/proc/x"]],
+    [2, "is no disk image that can be read", ["whois", "/tmp"]],
+  ])("end with %i and %j where nothing can be done", async (code, words, args) => {
+    expect(await tbuild(...args)).toMatchObject({ code, stderr: expect.stringContaining(words) });
+  });
+
   it("leave a repo that two people can merge", async () => {
     await git("add", "-A");
     await git("commit", "-qm", "mine");

@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import { makeFolder } from "../../host/file-fault.ts";
 import { catalogPages } from "../../pages/catalog-pages.ts";
 import { openCatalog } from "../open-site.ts";
 
@@ -14,8 +15,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const before = await filesBefore(out);
   const pages = catalogPages(catalog, new Date().toISOString());
   for (const file of before) if (!pages.has(file)) await rm(join(out, file), { force: true });
+  await makeFolder(out);
   for (const [file, text] of pages) {
-    await mkdir(dirname(join(out, file)), { recursive: true });
+    await makeFolder(dirname(join(out, file)));
     await writeFile(join(out, file), text);
   }
   await writeFile(join(out, listing), [...pages.keys()].map((file) => `${file}\n`).join(""));
