@@ -37,6 +37,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   execa: ["host/local.ts"],
   handlebars: ["recipe"],
   "tar-stream": ["tar.ts"],
+  "@toondepauw/node-zstd": ["store/compression.ts"],
   "node:child_process": [],
 };
 
