@@ -146,7 +146,7 @@ export function folderStore(host: Host, folder: string): Store {
     },
 
     async prune(options) {
-      await using _lock = await at.lock(options.signal);
+      await using _lock = options.apply ? await at.lock(options.signal) : undefined;
       return await pruneStore(at, await self.list(), options);
     },
   };

@@ -27,7 +27,7 @@ const entryBytes = 40;
 const tailBytes = 4 + magic.length;
 /** Packs are closed when they are so large: few enough for a registry, small enough to be sent again. */
 export const fullPack = 32 * 2 ** 20;
-const largestPack = 64 * 2 ** 20;
+export const largestPack = 64 * 2 ** 20;
 
 /**
  * A pack: the chunks one behind the other, then for each of them its sha256, its length and how many bytes it takes

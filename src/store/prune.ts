@@ -32,7 +32,7 @@ export async function pruneStore(
   const disks = await decideDisks(store, versions.kept, grace);
   const index = await readPacks(store.folder);
   const packs = await decidePacks(store, index, await chunksOf(store, disks.kept), grace);
-  const loose = await looseFiles(store);
+  const loose = await looseFiles(store, grace);
   if (options.apply) {
     await removeDurably(versions.gone.map((manifest) => store.manifestFile(manifest)));
     await removeDurably(versions.gone.map((manifest) => sumFile(store.manifestFile(manifest))));
@@ -202,14 +202,17 @@ async function repack(
   });
 }
 
-/** Sums without their manifest, which a kill can leave. */
-async function looseFiles(store: StoreFolder): Promise<string[]> {
-  const manifests = new Set((await store.manifestFiles()).map(sumFile));
-  const folders = new Set([...manifests].map(dirname));
+/** What a kill can leave: sums without their manifest, and downloads that nobody goes on with. */
+async function looseFiles(store: StoreFolder, grace: number): Promise<string[]> {
+  const manifests = await store.manifestFiles();
+  const sums = new Set(manifests.map(sumFile));
   const found: string[] = [];
-  for (const folder of folders)
+  for (const folder of new Set(manifests.map(dirname)))
     for (const name of await readdir(folder))
-      if (name.endsWith(".sha256") && !manifests.has(join(folder, name))) found.push(join(folder, name));
+      if (name.endsWith(".sha256") && !sums.has(join(folder, name))) found.push(join(folder, name));
+  const incoming = join(store.folder, "incoming");
+  for (const name of await readdir(incoming).catch((): string[] => []))
+    if (!(await isYoung(join(incoming, name), grace))) found.push(join(incoming, name));
   return found;
 }
 

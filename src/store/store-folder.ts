@@ -22,6 +22,8 @@ export interface StoreFolder {
   manifestFiles(): Promise<string[]>;
   /** The digests of all disks, published or not. */
   disks(): Promise<Digest[]>;
+  /** Refuses what is published with other content. */
+  checkFree(manifest: Manifest): Promise<"new" | "there">;
   partsOf(disk: DiskKey): Promise<readonly Part[]>;
   /** The rest is for who holds the lock. */
   addList(text: string): Promise<Digest>;
@@ -101,7 +103,7 @@ export function storeFolder(folder: string): StoreFolder {
       return digest;
     },
 
-    async addManifest(manifest) {
+    async checkFree(manifest) {
       const text = manifestText(manifest);
       const { kind, name, version } = readManifest(`${manifest.name}@${manifest.version}`, text);
       // Whatever takes a template by its name alone must not be able to take a rehearsal for the real one.
@@ -110,12 +112,16 @@ export function storeFolder(folder: string): StoreFolder {
           "integrity",
           `${name}@${version}: only a rehearsal, and every rehearsal, is named so`,
         );
-      const file = manifestFile({ kind, name, version });
-      const there = await textOf(file);
+      const there = await textOf(manifestFile({ kind, name, version }));
       if (there !== undefined && there !== text)
         throw new TbuildError("integrity", `${name}@${version}: is published with other content`, {
           hint: "Raise the version: what is published stays as it is.",
         });
+      return there === undefined ? "new" : "there";
+    },
+
+    async addManifest(manifest) {
+      const free = await self.checkFree(manifest);
       const { chunks } = await readPacks(folder);
       for (const disk of manifest.disks)
         for (const { chunk } of await self.partsOf(disk))
@@ -125,9 +131,10 @@ export function storeFolder(folder: string): StoreFolder {
               `disk ${disk.digest}: chunk ${chunk} is missing from the store`,
             );
       const digest = manifestDigest(manifest);
-      if (there === undefined) {
-        await write(sumFile(file), `${hex(digest)}  ${version}.json\n`);
-        await write(file, text);
+      const file = manifestFile(manifest);
+      if (free === "new") {
+        await write(sumFile(file), `${hex(digest)}  ${manifest.version}.json\n`);
+        await write(file, manifestText(manifest));
       }
       return digest;
     },

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
-import { createCipheriv, createHash } from "node:crypto";
+import { createHash } from "node:crypto";
 import {
-  chmod,
   mkdir,
   mkdtemp,
   open,
@@ -21,6 +20,7 @@ import { lock } from "../../src/host/lock.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
 import type { Digest, Store, StoredDisk } from "../../src/store/store.ts";
 import { proposeVersion } from "../../src/store/version.ts";
+import { flip, noise, sha256, write } from "../disk-sample.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
@@ -40,11 +40,6 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const sha256 = async (file: string) =>
-  createHash("sha256")
-    .update(await readFile(file))
-    .digest("hex");
-
 async function packs(): Promise<string[]> {
   const names = await readdir(join(folder, "store/packs")).catch((): string[] => []);
   return names.map((name) => join(folder, "store/packs", name));
@@ -53,26 +48,6 @@ async function packs(): Promise<string[]> {
 async function spaceOf(path: string): Promise<number> {
   const out = await host.run(["du", "--summarize", "--apparent-size", "--block-size=1", path]);
   return Number.parseInt(out.stdout, 10);
-}
-
-/** Bytes that neither compress nor repeat, the same each time. */
-function noise(seed: string, bytes: number): Buffer {
-  return createCipheriv("aes-128-ctr", createHash("md5").update(seed).digest(), Buffer.alloc(16)).update(
-    Buffer.alloc(bytes),
-  );
-}
-
-async function write(file: string, data: Uint8Array, at: number): Promise<void> {
-  const handle = await open(file, "r+");
-  await handle.write(data, 0, data.length, at);
-  await handle.close();
-}
-
-async function flip(file: string, at: number): Promise<void> {
-  await chmod(file, 0o644);
-  const data = await readFile(file);
-  data[at] = (data[at] ?? 0) ^ 1;
-  await writeFile(file, data);
 }
 
 describe("a store", () => {
