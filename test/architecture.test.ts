@@ -37,6 +37,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   execa: ["host/local.ts"],
   handlebars: ["recipe"],
   "tar-stream": ["tar.ts"],
+  saxes: ["packaging/import/read-xml.ts"],
   "node:child_process": [],
 };
 

@@ -91,6 +91,25 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .description("read every byte of the store")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-verify.ts")));
+  template
+    .command("import")
+    .description("make a version of a template from elsewhere: Oracle's .tgz or .ova, or an image")
+    .argument(
+      "<file>",
+      ".tgz, .ova, the folder of an unpacked .ova, or an image: raw, qcow2, vmdk, gzipped or not",
+    )
+    .option("--as <name[@version]>", "what it is called; otherwise as it calls itself")
+    .addOption(
+      new Option("--domain-type <type>", "where nothing in it says so").choices([
+        "XEN_HVM",
+        "XEN_HVM_PV_DRIVERS",
+        "XEN_PVM",
+      ]),
+    )
+    .option("--max-size <size>", "the most that it may hold unpacked", "256G")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template import OVM_OL6U10_x86_64_PVM.tgz --as ol6-vendor")
+    .action(lazily(() => import("./commands/template-import.ts")));
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')
