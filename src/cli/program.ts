@@ -92,6 +92,25 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-verify.ts")));
   template
+    .command("bundle")
+    .description("pack a version to be taken elsewhere, straight from the store, with SHA256SUMS beside it")
+    .argument("<ref>", "name, or name@version")
+    .addOption(
+      new Option("--format <format...>", "how; ovm-tgz by itself").choices([
+        "ovm-tgz",
+        "ova",
+        "qcow2",
+        "raw",
+      ]),
+    )
+    .option("--out <folder>", "where to; a folder of its own in the home by itself")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild template bundle ol6-grid@1.0.0 --format ova qcow2 --out /srv/bundles",
+    )
+    .action(lazily(() => import("./commands/template-bundle.ts")));
+  template
     .command("import")
     .description("make a version of a template from elsewhere: Oracle's .tgz or .ova, or an image")
     .argument(
