@@ -9,6 +9,7 @@ import { ovfDescriptor } from "../../src/packaging/ovf.ts";
 import { vmCfg } from "../../src/packaging/vm-cfg.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
 import type { Manifest, Store } from "../../src/store/store.ts";
+import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
@@ -90,7 +91,8 @@ describe("bundles", () => {
       `${id}.ovf\n${id}.mf\nSystem.vmdk\n`,
     );
     await host.run(["tar", "-xf", bundle?.file ?? "", "-C", join(folder, "ova")]);
-    await host.run(["xmllint", "--noout", join(folder, `ova/${id}.ovf`)]);
+    const schema = join(import.meta.dirname, "ovf-1.1/envelope.xsd");
+    await host.run(["xmllint", "--noout", "--nonet", "--schema", schema, join(folder, `ova/${id}.ovf`)]);
     for (const line of (await readFile(join(folder, `ova/${id}.mf`), "utf8")).trim().split("\n")) {
       const [, file = "", sum] = /^SHA1\((.+)\)= ([0-9a-f]{40})$/.exec(line) ?? [];
       expect(
@@ -191,6 +193,16 @@ describe("bundles", () => {
       const info = await host.run(["qemu-img", "info", "-f", format, "--output=json", packed]);
       expect(JSON.parse(info.stdout)["virtual-size"]).toBe(bytes);
     }
+  });
+
+  const lacking = missing("virt-v2v");
+  it.skipIf(lacking)(`ova is taken by virt-v2v${lacking ? ` (${lacking})` : ""}`, async () => {
+    const [bundle] = await packAll(manifest, store, join(folder, "v2v"), ["ova"], {});
+    const env = { LIBGUESTFS_BACKEND: "direct" };
+    const argv = ["virt-v2v", "-i", "ova", bundle?.file ?? "", "--print-source"];
+    const { stdout } = await host.run(argv, { env, timeoutMs: 60_000 });
+    expect(stdout).toMatch(/source name: ol6-sample-1\.0\.0/);
+    expect(stdout).toMatch(/memory: 2147483648[\s\S]*nr vCPUs: 2[\s\S]*"public" \[xennet\]/);
   });
 
   it("qcow2 is clean, and holds the disk", async () => {
