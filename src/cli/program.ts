@@ -118,6 +118,44 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  tbuild template pull registry.example/templates/ol6-grid:1.0.0")
     .action(lazily(() => import("./commands/template-pull.ts")));
+  template
+    .command("bundle")
+    .description("pack a version to be taken elsewhere, straight from the store, with SHA256SUMS beside it")
+    .argument("<ref>", "name, or name@version")
+    .addOption(
+      new Option("--format <format...>", "how; ovm-tgz by itself").choices([
+        "ovm-tgz",
+        "ova",
+        "qcow2",
+        "raw",
+      ]),
+    )
+    .option("--out <folder>", "where to; a folder of its own in the home by itself")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild template bundle ol6-grid@1.0.0 --format ova qcow2 --out /srv/bundles",
+    )
+    .action(lazily(() => import("./commands/template-bundle.ts")));
+  template
+    .command("import")
+    .description("make a version of a template from elsewhere: Oracle's .tgz or .ova, or an image")
+    .argument(
+      "<file>",
+      ".tgz, .ova, the folder of an unpacked .ova, or an image: raw, qcow2, vmdk, gzipped or not",
+    )
+    .option("--as <name[@version]>", "what it is called; otherwise as it calls itself")
+    .addOption(
+      new Option("--domain-type <type>", "where nothing in it says so").choices([
+        "XEN_HVM",
+        "XEN_HVM_PV_DRIVERS",
+        "XEN_PVM",
+      ]),
+    )
+    .option("--max-size <size>", "the most that it may hold unpacked", "256G")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template import OVM_OL6U10_x86_64_PVM.tgz --as ol6-vendor")
+    .action(lazily(() => import("./commands/template-import.ts")));
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')

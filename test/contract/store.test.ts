@@ -57,7 +57,6 @@ describe("a store", () => {
     await store.restoreDisk(disk, join(folder, "back.img"));
     expect(await sha256(join(folder, "back.img"))).toBe(await sha256(image));
     expect((await stat(join(folder, "back.img"))).blocks * 512).toBeLessThan(40 * 2 ** 20);
-    expect(await sha256(await store.openDisk(disk))).toBe(await sha256(image));
   });
 
   it("reads a disk in runs without a gap, holes unread", async () => {
