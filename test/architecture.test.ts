@@ -37,6 +37,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   execa: ["host/local.ts"],
   handlebars: ["recipe"],
   "tar-stream": ["tar.ts"],
+  "@toondepauw/node-zstd": ["store/compression.ts"],
+  saxes: ["packaging/import/read-xml.ts"],
   "node:child_process": [],
 };
 
@@ -44,7 +46,12 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 const tables: Readonly<Record<string, readonly string[]>> = {
   "image/index.ts": ["image/debugfs.ts", "image/loop.ts"],
   "hypervisor/index.ts": ["hypervisor/qemu.ts"],
-  "packaging/index.ts": ["packaging/ovm-tgz.ts", "packaging/ova.ts", "packaging/qcow2.ts"],
+  "packaging/index.ts": [
+    "packaging/ovm-tgz.ts",
+    "packaging/ova.ts",
+    "packaging/qcow2.ts",
+    "packaging/raw.ts",
+  ],
 };
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

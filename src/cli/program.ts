@@ -91,6 +91,71 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .description("read every byte of the store")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-verify.ts")));
+  template
+    .command("prune")
+    .description("say what of the store nobody needs, and why; removes it with --apply")
+    .option("--keep <n>", "let go of all but the newest n versions of each name")
+    .option("--apply", "remove it")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template prune --keep 5")
+    .action(lazily(() => import("./commands/template-prune.ts")));
+  template
+    .command("push")
+    .description(
+      "put a template into an OCI registry, as <place>/<name>:<version>; only what is new there is sent",
+    )
+    .argument("<ref>", "name, or name@version")
+    .argument("<place>", "registry and path, such as registry.example/templates")
+    .option("--plain-http", "speak to the registry without encryption")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template push ol6-grid@1.0.0 registry.example/templates")
+    .action(lazily(() => import("./commands/template-push.ts")));
+  template
+    .command("pull")
+    .description("take a template out of an OCI registry into the store")
+    .argument("<reference>", "such as registry.example/templates/ol6-grid:1.0.0, or with @sha256:…")
+    .option("--plain-http", "speak to the registry without encryption")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template pull registry.example/templates/ol6-grid:1.0.0")
+    .action(lazily(() => import("./commands/template-pull.ts")));
+  template
+    .command("bundle")
+    .description("pack a version to be taken elsewhere, straight from the store, with SHA256SUMS beside it")
+    .argument("<ref>", "name, or name@version")
+    .addOption(
+      new Option("--format <format...>", "how; ovm-tgz by itself").choices([
+        "ovm-tgz",
+        "ova",
+        "qcow2",
+        "raw",
+      ]),
+    )
+    .option("--out <folder>", "where to; a folder of its own in the home by itself")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild template bundle ol6-grid@1.0.0 --format ova qcow2 --out /srv/bundles",
+    )
+    .action(lazily(() => import("./commands/template-bundle.ts")));
+  template
+    .command("import")
+    .description("make a version of a template from elsewhere: Oracle's .tgz or .ova, or an image")
+    .argument(
+      "<file>",
+      ".tgz, .ova, the folder of an unpacked .ova, or an image: raw, qcow2, vmdk, gzipped or not",
+    )
+    .option("--as <name[@version]>", "what it is called; otherwise as it calls itself")
+    .addOption(
+      new Option("--domain-type <type>", "where nothing in it says so").choices([
+        "XEN_HVM",
+        "XEN_HVM_PV_DRIVERS",
+        "XEN_PVM",
+      ]),
+    )
+    .option("--max-size <size>", "the most that it may hold unpacked", "256G")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template import OVM_OL6U10_x86_64_PVM.tgz --as ol6-vendor")
+    .action(lazily(() => import("./commands/template-import.ts")));
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')

@@ -11,6 +11,16 @@ export interface StoredDisk {
   readonly dataBytes: number;
 }
 
+/**
+ * A run of a disk's bytes; without `data` all of it is zeros. Runs come in order and leave no gap; each starts at a
+ * multiple of 4096, and only a disk's last can have another length.
+ */
+export interface Run {
+  readonly start: number;
+  readonly length: number;
+  readonly data?: Uint8Array;
+}
+
 /** One RPM of a guest, as `rpm -qa` tells it. */
 export interface PackageRecord {
   readonly name: string;
@@ -81,14 +91,34 @@ export interface Ref {
   readonly version?: string;
 }
 
+export interface PruneOptions {
+  /** How many versions of each name stay; without it all do, and only what is left over goes. */
+  readonly keep?: number;
+  /** Versions that stay whatever their age, and why: a channel or a tag leads to them. */
+  readonly held?: ReadonlyMap<Digest, string>;
+  /** Without it nothing is touched. */
+  readonly apply: boolean;
+  /** How long what nothing names is taken for somebody's who is about to publish it; a day. */
+  readonly graceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Pruned {
+  readonly removed: readonly { readonly what: string; readonly reason: string }[];
+  readonly kept: readonly { readonly what: string; readonly reason: string }[];
+  /** What that frees. */
+  readonly bytes: number;
+  readonly applied: boolean;
+}
+
 /** Keeps masters and templates: content by digest, names and versions once and for all. */
 export interface Store {
   /** Takes a raw image in. Twice is fine, and cheap. */
   putDisk(file: string, name: string, signal?: AbortSignal): Promise<StoredDisk>;
   /** Writes a disk to `to`, sparse, checked against its digest while it is read. */
   restoreDisk(disk: StoredDisk, to: string, signal?: AbortSignal): Promise<void>;
-  /** A path whose bytes are the disk, for reading only. */
-  openDisk(disk: StoredDisk): Promise<string>;
+  /** A disk from its first byte to its last, checked against its digest while it is read; holes are said, not read. */
+  readDisk(disk: StoredDisk, signal?: AbortSignal): AsyncIterable<Run>;
   /** The same name and version with other content is an `integrity` fault; the same content is fine. */
   publish(manifest: Manifest): Promise<Digest>;
   find(kind: Manifest["kind"], ref: Ref): Promise<Manifest | undefined>;
@@ -98,4 +128,6 @@ export interface Store {
   lineage(digest: Digest): Promise<Manifest[]>;
   /** Reads every byte. Gives one sentence for each thing that is wrong. */
   verify(signal?: AbortSignal): Promise<string[]>;
+  /** Says what nobody needs and why, and with `apply` removes it. */
+  prune(options: PruneOptions): Promise<Pruned>;
 }
