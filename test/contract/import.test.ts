@@ -289,6 +289,14 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     await writeFile(file, Buffer.from(text.replace(from, to.slice(0, from.length)), "latin1"));
   }
 
+  it("throws away what a killed import left", async () => {
+    const left = join(folder, "import/import-dead");
+    await mkdir(left, { recursive: true });
+    await writeFile(join(left, "lock"), "999999999 1\n");
+    await writeFile(join(left, "disk-1.img"), "x");
+    await imported(image, { name: "after-a-kill" });
+  });
+
   it("that is cut short leaves nothing", async () => {
     const controller = new AbortController();
     controller.abort();
