@@ -38,6 +38,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   handlebars: ["recipe"],
   "tar-stream": ["tar.ts"],
   saxes: ["packaging/import/read-xml.ts"],
+  "@toondepauw/node-zstd": ["store/compression.ts"],
   "node:child_process": [],
 };
 

@@ -5,7 +5,7 @@ import type { Digest, Manifest } from "./store.ts";
 
 const Name = z.string().regex(/^[a-z][a-z0-9-]*$/);
 const Version = z.string().regex(/^\d+\.\d+\.\d+$/);
-const DigestText = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+export const DigestText = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
 // What becomes a path or an address is checked; the rest is for people, and is kept as it stands.
 const Checked = z.looseObject({

@@ -91,6 +91,26 @@ export interface Ref {
   readonly version?: string;
 }
 
+export interface PruneOptions {
+  /** How many versions of each name stay; without it all do, and only what is left over goes. */
+  readonly keep?: number;
+  /** Versions that stay whatever their age, and why: a channel or a tag leads to them. */
+  readonly held?: ReadonlyMap<Digest, string>;
+  /** Without it nothing is touched. */
+  readonly apply: boolean;
+  /** How long what nothing names is taken for somebody's who is about to publish it; a day. */
+  readonly graceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Pruned {
+  readonly removed: readonly { readonly what: string; readonly reason: string }[];
+  readonly kept: readonly { readonly what: string; readonly reason: string }[];
+  /** What that frees. */
+  readonly bytes: number;
+  readonly applied: boolean;
+}
+
 /** Keeps masters and templates: content by digest, names and versions once and for all. */
 export interface Store {
   /** Takes a raw image in. Twice is fine, and cheap. */
@@ -110,4 +130,6 @@ export interface Store {
   lineage(digest: Digest): Promise<Manifest[]>;
   /** Reads every byte. Gives one sentence for each thing that is wrong. */
   verify(signal?: AbortSignal): Promise<string[]>;
+  /** Says what nobody needs and why, and with `apply` removes it. */
+  prune(options: PruneOptions): Promise<Pruned>;
 }

@@ -1,0 +1,45 @@
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import { parseReference, referenceText } from "../../store/oci/reference.ts";
+import { pushTemplate } from "../../store/oci/template.ts";
+import { storeFolder } from "../../store/store-folder.ts";
+import { interruptible } from "../interrupt.ts";
+import { registryOf, showTransfer } from "../open-registry.ts";
+import { openSite } from "../open-site.ts";
+import { size } from "../words.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const { store, home, host } = await openSite(command);
+  const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
+  const [name = "", version] = String(args[0]).split("@");
+  const template = await store.find("template", { name, ...(version !== undefined && { version }) });
+  if (!template)
+    throw new TbuildError("usage", `${args[0]}: no such template`, {
+      hint: "`tbuild template list` shows what there is.",
+    });
+  const place = parseReference(String(args[1]));
+  if (place.which !== undefined)
+    throw new TbuildError("usage", `${args[1]}: name and version are the template's`, {
+      hint: `Give the place alone: tbuild template push ${args[0]} ${referenceText({ registry: place.registry, repository: place.repository })}`,
+    });
+  const reference = {
+    registry: place.registry,
+    repository: `${place.repository}/${template.name}`,
+    which: template.version,
+  };
+  const pushed = await interruptible((signal) =>
+    pushTemplate(
+      storeFolder(home.store),
+      template,
+      reference,
+      registryOf(host, reference, { ...(plainHttp && { plainHttp }), signal }),
+      showTransfer,
+    ),
+  );
+  const { digest, moved, spared } = pushed;
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ reference: referenceText(reference), digest, moved, spared })}\n`
+      : `${referenceText(reference)}: ${size(moved)} sent, ${size(spared)} were there already\n`,
+  );
+}
