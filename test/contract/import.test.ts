@@ -498,6 +498,16 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
       "which is not there",
     ],
     [
+      "a manifest that lists a file again and again",
+      () => archive({ ...plain(), "a.mf": Buffer.concat([sums("sha1", plain()), sums("sha1", plain())]) }),
+      "twice",
+    ],
+    [
+      "one file for two disks",
+      () => archive({ ...plain(), "a.ovf": descriptor({ href: "disk.vmdk" }, { href: "disk.vmdk" }) }),
+      "is two disks",
+    ],
+    [
       "two descriptors",
       () => archive({ ...plain(), "b.ovf": descriptor({ href: "disk.vmdk" }) }),
       "more than one descriptor",
