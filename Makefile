@@ -4,7 +4,7 @@
 
 debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
 	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
-debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools docker-registry virt-v2v
+debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools docker-registry virt-v2v chromium
 # what the bench stands beside
 debian_bench := casync borgbackup
 
