@@ -3,6 +3,7 @@ import { collectingTree } from "./change.ts";
 import { type Draft, type Writable, writableWindow } from "./draft.ts";
 import { type Ext, openExt } from "./ext.ts";
 import { type ExtEditor, editExt } from "./ext-editor.ts";
+import { type FreeBlock, freeBlocks } from "./free-space.ts";
 import { changesIn, partFinder } from "./parts.ts";
 import { GuestTree } from "./tree.ts";
 
@@ -10,6 +11,7 @@ export interface DraftedTree {
   readonly tree: GuestTree;
   /** Writes zeros over what the changes have freed, and gives how many bytes that is. */
   scrub(): Promise<number>;
+  freeBlocks(mayHoldData: (offset: number, bytes: number) => boolean): AsyncGenerator<FreeBlock>;
 }
 
 /**
@@ -20,7 +22,7 @@ export async function draftTree(draft: Draft, mounts: readonly Mount[]): Promise
   const parts: Part[] = [];
   for (const { at, volume } of mounts) {
     const disk = writableWindow(draft, volume.offset, Math.min(volume.bytes, draft.bytes - volume.offset));
-    parts.push({ at, disk, ext: await openExt(disk) });
+    parts.push({ at, disk, start: volume.offset, ext: await openExt(disk) });
   }
   const partOf = partFinder(parts);
   const tree = new GuestTree(
@@ -47,12 +49,17 @@ export async function draftTree(draft: Draft, mounts: readonly Mount[]): Promise
       for (const part of parts) bytes += (await part.editor?.scrub()) ?? 0;
       return bytes;
     },
+    async *freeBlocks(mayHoldData) {
+      for (const { disk, start } of parts)
+        yield* freeBlocks(disk, (offset, bytes) => mayHoldData(start + offset, bytes));
+    },
   };
 }
 
 interface Part {
   readonly at: string;
   readonly disk: Writable;
+  readonly start: number;
   ext: Ext;
   editor?: ExtEditor;
 }

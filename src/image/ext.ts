@@ -4,8 +4,9 @@ import type { Stat } from "./tree.ts";
 
 /** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
 export interface Ext {
-  /** The journal holds changes that are not yet in place. */
+  /** The journal holds changes that are not yet in place, or files wait to be removed. */
   readonly isDirty: boolean;
+  /** It was not unmounted and has no journal, or errors were seen in it. */
   readonly hasErrors: boolean;
   readonly inodeBytes: number;
   stat(path: string): Promise<Stat | undefined>;
@@ -189,8 +190,9 @@ function superblock(block: Uint8Array) {
     inodeBytes: sb.getUint32(76, true) === 0 ? 128 : sb.getUint16(88, true),
     descriptorBytes: incompatible & 0x80 ? Math.max(32, sb.getUint16(254, true)) : 32,
     descriptorsAt: (sb.getUint32(20, true) + 1) * blockBytes,
-    isDirty: (incompatible & 0x4) !== 0,
-    hasErrors: (sb.getUint16(58, true) & 0x2) !== 0,
+    isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
+    // The first bit says that it was unmounted, or has a journal that makes up for it.
+    hasErrors: (sb.getUint16(58, true) & 0x3) !== 1,
   };
 }
 

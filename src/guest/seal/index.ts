@@ -1,5 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Operation, PathOperation } from "../operation.ts";
+import { autorelabel } from "./autorelabel.ts";
 import { firstBoot } from "./first-boot.ts";
 import * as identity from "./identity.ts";
 import { loginRecords, logs } from "./logs.ts";
@@ -49,18 +50,28 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
 export interface SealOptions {
   /** Names of operations that are left out. */
   readonly skip?: readonly string[];
+  /** Names of the only operations that are wanted. */
+  readonly only?: readonly string[];
   /** Paths that stay as they are, with what is below them. */
   readonly keep?: readonly string[];
+  /** Have SELinux label all files anew at the next boot. */
+  readonly relabel?: boolean;
 }
 
 /** The operations that seal a guest. */
-export function sealOperations({ skip = [], keep = [] }: SealOptions = {}): Operation[] {
-  const unknown = skip.filter((name) => !sealTable.some((operation) => operation.name === name));
+export function sealOperations({ skip = [], only, keep = [], relabel }: SealOptions = {}): Operation[] {
+  const unknown = [...skip, ...(only ?? [])].filter((name) => !sealTable.some((one) => one.name === name));
   if (unknown.length > 0)
     throw new TbuildError("usage", `seal: no operation "${unknown.join('", "')}"`, {
       hint: `There are: ${sealTable.map(({ name }) => name).join(", ")}.`,
     });
-  return sealTable
-    .filter(({ name }) => !skip.includes(name))
+  const wanted = sealTable
+    .filter(({ name }) => !skip.includes(name) && (only?.includes(name) ?? true))
     .map((operation) => ("except" in operation ? operation.except(keep) : operation));
+  return [...wanted, ...(relabel ? [autorelabel] : [])];
+}
+
+/** The least that makes a forgotten template right. */
+export function repairOperations({ relabel }: Pick<SealOptions, "relabel">): Operation[] {
+  return [firstBoot, ...(relabel ? [autorelabel] : [])];
 }
