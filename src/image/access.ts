@@ -9,6 +9,10 @@ export interface Volume {
   readonly fs: "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "swap" | "vfat" | "unknown";
   readonly uuid?: string;
   readonly label?: string;
+  /** Where it lies, when that is not one run of bytes: a logical volume that was extended. */
+  readonly pieces?: readonly { readonly offset: number; readonly bytes: number }[];
+  /** Why nobody can open it, in words: encrypted, or spread in a way that no arithmetic resolves. */
+  readonly refused?: string;
 }
 
 /** One volume and where the guest mounts it. */
@@ -22,6 +26,8 @@ export interface ImageAccess {
   readonly name: string;
   /** Whether trees that it opens can run programs of the guest. */
   readonly runsPrograms: boolean;
+  /** Whether it can open a volume that lies in several pieces. */
+  readonly joinsPieces?: true;
   readonly filesystems: readonly Volume["fs"][];
   /** Throws an `environment` fault that names the missing tool or right. */
   check(): Promise<void>;

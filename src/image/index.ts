@@ -18,18 +18,21 @@ export const accesses = {
   loop: (host: Host) => loopAccess(host),
 } as const satisfies Record<string, (host: Host, note?: (text: string) => void) => ImageAccess>;
 
-/** The first access that can open all `volumes`, run programs where that is needed, and works on this host. */
+/**
+ * The first access that can open all `volumes`, run programs where that is needed, and works on this host; `why`
+ * says what spoke against those before it.
+ */
 export async function chooseAccess(
   host: Host,
   volumes: readonly Volume[],
   options: AccessOptions = {},
-): Promise<ImageAccess> {
+): Promise<ImageAccess & { readonly why: readonly string[] }> {
   const reasons: string[] = [];
   for (const [name, make] of Object.entries(accesses)) {
     if (options.via !== undefined && name !== options.via) continue;
     const access = make(host, options.note);
     const why = unfit(access, volumes, options.needsPrograms ?? false) ?? (await lacks(access));
-    if (why === undefined) return access;
+    if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }
   throw new TbuildError("environment", "image: there is no way to open it here", { lines: reasons });
@@ -37,6 +40,9 @@ export async function chooseAccess(
 
 function unfit(access: ImageAccess, volumes: readonly Volume[], needsPrograms: boolean): string | undefined {
   if (needsPrograms && !access.runsPrograms) return "cannot run programs of the guest";
+  const split = volumes.find(({ pieces }) => pieces !== undefined);
+  if (split && !access.joinsPieces)
+    return `cannot open ${split.name}, which lies in ${split.pieces?.length} pieces`;
   const strange = volumes.find(({ fs }) => fs !== "swap" && !access.filesystems.includes(fs));
   return strange && `cannot open ${strange.fs} (${strange.name})`;
 }

@@ -21,7 +21,8 @@ export function auditImage(recipe: Recipe): Step<SealedImage, AuditedImage> {
     inputs: () => ({}),
     async run(context, { image }) {
       await using opened = await openImage(context, image, { readOnly: true });
-      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), opened.volumes);
+      const mounted = opened.mounts.map(({ volume }) => volume);
+      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       const operations = [...convert, ...sealOperations(recipe.seal)];
       const found = await auditAll(opened.tree, operations);
       const pending = found.flatMap((one) => one.done.map((left) => `${one.name}: ${left}`));

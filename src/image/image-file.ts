@@ -1,0 +1,58 @@
+import { open } from "node:fs/promises";
+import { TbuildError } from "../errors.ts";
+import { type Format, formatOf } from "./format.ts";
+import { fileReader, type Reader } from "./reader.ts";
+
+/** One file that an image consists of, and what it is. */
+export interface Layer {
+  readonly file: string;
+  readonly format: Format;
+}
+
+/** The bytes of the disk in an image file, whatever its format. */
+export interface ImageFile extends Reader, AsyncDisposable {
+  readonly file: string;
+  readonly format: Format;
+  /** The file itself, and then those that it stands on. */
+  readonly layers: readonly Layer[];
+}
+
+/** Opens an image file for reading, without any program. */
+export async function readImageFile(file: string): Promise<ImageFile> {
+  const format = await formatOfFile(file);
+  if (format === "qcow2")
+    throw new TbuildError("environment", `${file}: is a qcow2 image`, {
+      hint: `Convert it: qemu-img convert -O raw '${file}' '${file}.raw'`,
+    });
+  return Object.assign(await fileReader(file), { file, format, layers: [{ file, format }] });
+}
+
+async function formatOfFile(file: string): Promise<Format> {
+  await using handle = await open(file, "r").catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError(cause.code === "ENOENT" ? "usage" : "environment", `${file}: ${reason(cause)}`, {
+      cause,
+    });
+  });
+  const found = await handle.stat();
+  if (!found.isFile())
+    throw new TbuildError("usage", `${file}: is ${kindOf(found)}, not an image file`, {
+      ...(found.isDirectory() && { hint: `To look at all images in it: tbuild scan '${file}'` }),
+    });
+  const part = async (at: number, length: number) => {
+    const bytes = Buffer.alloc(length);
+    const { bytesRead } = await handle.read(bytes, 0, length, at);
+    return bytes.subarray(0, bytesRead);
+  };
+  return formatOf(file, await part(0, 65536), await part(Math.max(0, found.size - 512), 512));
+}
+
+function reason(cause: NodeJS.ErrnoException): string {
+  if (cause.code === "ENOENT") return "there is no such file";
+  if (cause.code === "EACCES") return "this user may not read it";
+  return "cannot be opened";
+}
+
+function kindOf(found: { isDirectory(): boolean; isBlockDevice(): boolean }): string {
+  if (found.isDirectory()) return "a folder";
+  return found.isBlockDevice() ? "a block device" : "something else";
+}

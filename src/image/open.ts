@@ -1,0 +1,103 @@
+import { open } from "node:fs/promises";
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import type { ImageAccess, Mount, Volume } from "./access.ts";
+import { type Layout, layoutOf, mountsIn } from "./disk.ts";
+import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
+import { filesInUse } from "./in-use.ts";
+import { type AccessOptions, chooseAccess } from "./index.ts";
+import type { GuestTree } from "./tree.ts";
+
+export interface OpenImageOptions extends AccessOptions {
+  /** Nothing is written, not even a waiting journal. An image in use can be read, and is not changed. */
+  readonly readOnly?: boolean;
+}
+
+/** What an image file holds, before anything is opened in it. */
+export interface ImageFacts extends Layout {
+  readonly file: string;
+  readonly format: Layer["format"];
+  readonly layers: readonly Layer[];
+  /** Of the disk, not of the file. */
+  readonly bytes: number;
+  /** Who uses it now, in words. */
+  readonly inUse: readonly string[];
+}
+
+/** The guest in an image file, opened. Closing it makes the changes that are still in memory. */
+export interface OpenedImage extends ImageFacts, AsyncDisposable {
+  /** A raw view of the disk: the file itself, where it is raw. What is written to it is in the image. */
+  readonly raw: string;
+  readonly mounts: readonly Mount[];
+  readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
+  /** Why this way, and what spoke against those before it. */
+  readonly why: readonly string[];
+  readonly tree: GuestTree;
+}
+
+/** The door to an image file: refuses what must not be touched, finds the guest's volumes, and takes the best way in. */
+export async function openImageFile(
+  host: Host,
+  file: string,
+  options: OpenImageOptions = {},
+): Promise<OpenedImage> {
+  const { readOnly = false, note = () => {} } = options;
+  const { facts, mounts } = await lookInto(file);
+  if (readOnly)
+    for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
+  else await refuseChange(facts);
+  const access = await chooseAccess(
+    host,
+    mounts.map(({ volume }) => volume),
+    options,
+  );
+  const tree = await access.open(file, mounts, { readOnly });
+  return {
+    ...facts,
+    raw: file,
+    mounts,
+    access: { name: access.name, runsPrograms: access.runsPrograms },
+    why: access.why,
+    tree,
+    [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
+  };
+}
+
+/** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
+export async function imageFacts(file: string): Promise<ImageFacts> {
+  await using image = await readImageFile(file);
+  return factsOf(image);
+}
+
+async function lookInto(file: string): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
+  await using image = await readImageFile(file);
+  const facts = await factsOf(image);
+  return { facts, mounts: await mountsIn(image, file, facts.volumes) };
+}
+
+async function factsOf(image: ImageFile): Promise<ImageFacts> {
+  const { file, format, layers, bytes } = image;
+  return { file, format, layers, bytes, inUse: filesInUse().by(file), ...(await layoutOf(image)) };
+}
+
+async function refuseChange({ file, inUse, volumes }: ImageFacts): Promise<void> {
+  if (inUse.length > 0)
+    throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
+      hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",
+    });
+  // Some of the guest could not be looked at, so nobody could say that it is sealed.
+  const [closed] = volumes.filter(({ refused }) => refused !== undefined);
+  if (closed) throw refusedVolume(file, closed);
+  await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError("environment", `${file}: cannot be written (${cause.code})`, {
+      hint: "Make the file and its folder writable, or work on a copy.",
+      cause,
+    });
+  });
+}
+
+function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
+  return new TbuildError("environment", `${file}: ${name} ${refused}`, {
+    hint: "Nothing was touched. Attach the disk to a machine that has it open, and change the guest online.",
+  });
+}
