@@ -20,6 +20,8 @@ export async function openExt(reader: Reader): Promise<Ext> {
   const sb = superblock(await reader.read(1024, 1024));
   const names = new Map<number, Map<string, number>>();
   const inodes = new Map<number, Inode>();
+  // Operations ask for the same few paths again and again.
+  const stats = new Map<string, Stat | undefined>();
 
   async function inode(number: number): Promise<Inode> {
     const kept = inodes.get(number);
@@ -121,20 +123,27 @@ export async function openExt(reader: Reader): Promise<Ext> {
     return found;
   }
 
+  async function statOf(path: string): Promise<Stat | undefined> {
+    const found = await lookUp(path);
+    if (!found) return undefined;
+    const label = (await attributesOf(found)).get("security.selinux");
+    const { kind, mode, uid, gid, size } = found;
+    return {
+      ...{ kind, mode, uid, gid, size },
+      ...(kind === "link" && { target: decode(found.fastTarget() ?? (await content(found))) }),
+      ...(label && { label: decode(label).replace(/\0$/, "") }),
+    };
+  }
+
   return {
     isDirty: sb.isDirty,
     hasErrors: sb.hasErrors,
     inodeBytes: sb.inodeBytes,
     async stat(path) {
-      const found = await lookUp(path);
-      if (!found) return undefined;
-      const label = (await attributesOf(found)).get("security.selinux");
-      const { kind, mode, uid, gid, size } = found;
-      return {
-        ...{ kind, mode, uid, gid, size },
-        ...(kind === "link" && { target: decode(found.fastTarget() ?? (await content(found))) }),
-        ...(label && { label: decode(label).replace(/\0$/, "") }),
-      };
+      if (stats.has(path)) return stats.get(path);
+      const found = await statOf(path);
+      stats.set(path, found);
+      return found;
     },
     async list(dir) {
       const found = await numberOf(dir);

@@ -69,7 +69,8 @@ export async function imageFacts(file: string): Promise<ImageFacts> {
   return factsOf(image);
 }
 
-async function lookInto(file: string): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
+/** What is in an image file, and where the guest mounts it. */
+export async function lookInto(file: string): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
   const facts = await factsOf(image);
   return { facts, mounts: await mountsIn(image, file, facts.volumes) };
@@ -80,7 +81,8 @@ async function factsOf(image: ImageFile): Promise<ImageFacts> {
   return { file, format, layers, bytes, inUse: filesInUse().by(file), ...(await layoutOf(image)) };
 }
 
-async function refuseChange({ file, inUse, volumes }: ImageFacts): Promise<void> {
+/** Throws when the image must not be changed now, or cannot be. */
+export async function refuseChange({ file, inUse, volumes }: ImageFacts): Promise<void> {
   if (inUse.length > 0)
     throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
       hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",

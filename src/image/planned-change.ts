@@ -3,17 +3,18 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type Lock, tryLock } from "../host/lock.ts";
 import type { Mount } from "./access.ts";
-import { mountsOf } from "./disk.ts";
 import { type Draft, draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
 import { openExt } from "./ext.ts";
 import { Unfit } from "./ext-volume.ts";
 import type { FreeBlock } from "./free-space.ts";
 import { dataRanges, overlapWith } from "./holes.ts";
-import { type AccessOptions, chooseAccess } from "./index.ts";
+import { type ImageFile, readImageFile } from "./image-file.ts";
+import type { AccessOptions } from "./index.ts";
 import { replayInto } from "./journal.ts";
+import { lookInto, openImageFile, refuseChange } from "./open.ts";
 import { differingPieces } from "./pieces.ts";
-import { fileReader, type Reader, windowOf } from "./reader.ts";
+import { type Reader, windowOf } from "./reader.ts";
 import type { GuestTree } from "./tree.ts";
 import { changeImage, isUnsettled, namesFor, settle, type UndoRecord } from "./undo.ts";
 
@@ -61,8 +62,11 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const planned =
-      (await planInMemory(host, image, work, options)) ?? (await planInCopy(host, image, work, options));
+    const { facts, mounts } = await lookInto(image);
+    await refuseChange(facts);
+    const inMemory =
+      facts.format === "raw" ? await planInMemory(host, image, mounts, work, options) : undefined;
+    const planned = inMemory ?? (await planInCopy(host, image, work, options));
     return {
       ...planned,
       async apply(what) {
@@ -97,24 +101,22 @@ export async function readGuest<Result>(
   options: ChangeOptions = {},
 ): Promise<Result> {
   const { note = () => {} } = options;
-  const image = await imagePath(file);
-  if (await isUnsettled(image))
+  const path = await imagePath(file);
+  if (await isUnsettled(path))
     note(
       `${file}: a change of it was cut off while it was written; the next repair, seal or undo finishes it`,
     );
-  const mounts = await mountsOf(image);
+  const { facts, mounts } = await lookInto(path);
   if (options.via === undefined && isExt(mounts)) {
-    await using reader = await fileReader(image);
+    for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
+    await using image = await readImageFile(path);
     for (const { volume } of mounts)
-      if (await isUnclean(reader, volume))
+      if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
-    const draft = draftOf(reader);
-    return await work(await drafted(host, image, draft, mounts));
+    return await work(await drafted(host, image, draftOf(image), mounts));
   }
-  const volumes = mounts.map(({ volume }) => volume);
-  const access = await chooseAccess(host, volumes, options);
-  await using tree = await access.open(image, mounts, { readOnly: true });
-  return await work({ tree, mounts, via: access.name });
+  await using opened = await openImageFile(host, path, { ...options, readOnly: true });
+  return await work({ tree: opened.tree, mounts, via: opened.access.name });
 }
 
 /** Where an image really lies: what belongs to it lies there too. */
@@ -152,13 +154,12 @@ interface Planned<Result> {
 async function planInMemory<Result>(
   host: Host,
   image: string,
+  mounts: readonly Mount[],
   work: (guest: DraftedGuest) => Promise<Result>,
   { via, needsPrograms = false, note = () => {} }: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
-  if (via !== undefined || needsPrograms) return undefined;
-  const mounts = await mountsOf(image);
-  if (!isExt(mounts)) return undefined;
-  await using reader = await fileReader(image);
+  if (via !== undefined || needsPrograms || !isExt(mounts)) return undefined;
+  await using reader = await readImageFile(image);
   const draft = draftOf(reader);
   try {
     for (const { volume } of mounts) {
@@ -167,7 +168,7 @@ async function planInMemory<Result>(
       note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
       await replayInto(host, image, volume, (at, data) => draft.write(volume.offset + at, data));
     }
-    const guest = await drafted(host, image, draft, mounts);
+    const guest = await drafted(host, reader, draft, mounts);
     const result = await work(guest);
     await guest.tree.commit();
     const pieces = await draft.pieces();
@@ -181,19 +182,20 @@ async function planInMemory<Result>(
 
 async function drafted(
   host: Host,
-  image: string,
+  { file, format }: ImageFile,
   draft: Draft,
   mounts: readonly Mount[],
 ): Promise<DraftedGuest> {
   const { tree, scrub, freeBlocks } = await draftTree(draft, mounts);
   async function* free(): AsyncGenerator<FreeBlock> {
-    yield* freeBlocks(overlapWith(await dataRanges(host, image)));
+    const hasData = format === "raw" ? overlapWith(await dataRanges(host, file)) : () => true;
+    yield* freeBlocks(hasData);
   }
   return { tree, mounts, via: "draft", blocks: { scrub, free } };
 }
 
 function isExt(mounts: readonly Mount[]): boolean {
-  return mounts.every(({ volume }) => volume.fs.startsWith("ext"));
+  return mounts.every(({ volume }) => volume.fs.startsWith("ext") && volume.pieces === undefined);
 }
 
 async function isUnclean(reader: Reader, { offset, bytes }: Mount["volume"]): Promise<boolean> {
@@ -209,21 +211,17 @@ async function planInCopy<Result>(
 ): Promise<Planned<Result>> {
   const copy = namesFor(image).work;
   await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy]);
-  const mounts = await mountsOf(copy);
-  const access = await chooseAccess(
-    host,
-    mounts.map(({ volume }) => volume),
-    options,
-  );
   let result: Result;
+  let via: string;
   {
-    await using tree = await access.open(copy, mounts);
-    result = await work({ tree, mounts, via: access.name });
+    await using opened = await openImageFile(host, copy, options);
+    via = opened.access.name;
+    result = await work({ tree: opened.tree, mounts: opened.mounts, via });
   }
   const { size } = await stat(copy);
   return {
     result,
-    via: access.name,
+    via,
     pieces: await differingPieces(host, image, copy),
     bytes: size,
     close: () => rm(copy, { force: true }),

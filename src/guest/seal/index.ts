@@ -67,7 +67,7 @@ export function sealOperations({ skip = [], only, keep = [], relabel }: SealOpti
     });
   const wanted = sealTable
     .filter(({ name }) => !skip.includes(name) && (only?.includes(name) ?? true))
-    .map((operation) => ("except" in operation ? operation.except(keep) : operation));
+    .map((operation) => (keep.length > 0 && "except" in operation ? operation.except(keep) : operation));
   return [...wanted, ...(relabel ? [autorelabel] : [])];
 }
 
