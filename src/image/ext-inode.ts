@@ -174,9 +174,9 @@ export async function setLabel(
 ): Promise<void> {
   // The kernel stores a label with a zero byte at its end.
   const value = Buffer.from(`${label}\0`);
-  const start = at.extra + inode.readUInt16LE(at.extra);
+  const start = volume.inodeBytes > 128 ? at.extra + inode.readUInt16LE(at.extra) : inode.length;
   const padded = Math.ceil(value.length / 4) * 4;
-  if (volume.inodeBytes > 128 && start + 4 + 24 + 4 + padded <= inode.length) {
+  if (start + 4 + 24 + 4 + padded <= inode.length) {
     inode.writeUInt32LE(0xea020000, start);
     const table = inode.subarray(start + 4);
     labelEntry(table, value, table.length - padded, 0);

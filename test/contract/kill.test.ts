@@ -27,36 +27,40 @@ describe.skipIf(lacking !== undefined)(`kill -9${lacking ? ` — skipped: ${lack
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it(`${kills} times over repair, seal and undo: the image is as before or as after, and both can be had`, async () => {
-    const seen = { before: 0, after: 0, settled: 0 };
-    const durations = { repair: 900, seal: 1500, undo: 600 };
-    for (let round = 0; round < kills; round++) {
-      const command = (["repair", "seal", "undo"] as const)[round % 3] ?? "seal";
-      if (command === "undo") await tbuild(["seal", "--yes", image]);
-      const started = performance.now();
-      // Every other one not at a random moment, but just when the change begins or ends.
-      const at = round % 2 ? Math.random() * durations[command] : undefined;
-      const ended = await killed(command === "undo" ? ["undo", image] : [command, "--yes", image], at);
-      if (ended === "by itself") durations[command] = performance.now() - started;
+  it(
+    `${kills} times over repair, seal and undo: the image is as before or as after, and both can be had`,
+    async () => {
+      const seen = { before: 0, after: 0, settled: 0 };
+      const durations = { repair: 900, seal: 1500, undo: 600 };
+      for (let round = 0; round < kills; round++) {
+        const command = (["repair", "seal", "undo"] as const)[round % 3] ?? "seal";
+        if (command === "undo") await tbuild(["seal", "--yes", image]);
+        const started = performance.now();
+        // Every other one not at a random moment, but just when the change begins or ends.
+        const at = round % 2 ? Math.random() * durations[command] : undefined;
+        const ended = await killed(command === "undo" ? ["undo", image] : [command, "--yes", image], at);
+        if (ended === "by itself") durations[command] = performance.now() - started;
 
-      if ((await settle(image)) !== undefined) seen.settled++;
-      const records = await undoRecords(image);
-      seen[records.length === 0 ? "before" : "after"]++;
-      if (records.length > 0) {
-        expect(records.length).toBe(1);
-        await isSound(image);
-        const operations = command === "repair" ? repairOperations({}) : sealOperations();
-        expect(await readGuest(host, image, ({ tree }) => auditAll(tree, operations))).toEqual([]);
-        await undoLast(image);
+        if ((await settle(image)) !== undefined) seen.settled++;
+        const records = await undoRecords(image);
+        seen[records.length === 0 ? "before" : "after"]++;
+        if (records.length > 0) {
+          expect(records.length).toBe(1);
+          await isSound(image);
+          const operations = command === "repair" ? repairOperations({}) : sealOperations();
+          expect(await readGuest(host, image, ({ tree }) => auditAll(tree, operations))).toEqual([]);
+          await undoLast(image);
+        }
+        expect(await sha256Of(image), `round ${round}, ${command}`).toBe(before);
+        await rm(`${image}.tbuild-lock`, { force: true });
+        expect(await readdir(folder)).toEqual(["System.img"]);
       }
-      expect(await sha256Of(image), `round ${round}, ${command}`).toBe(before);
-      await rm(`${image}.tbuild-lock`, { force: true });
-      expect(await readdir(folder)).toEqual(["System.img"]);
-    }
-    console.log(`${kills} kills: ${JSON.stringify(seen)}`);
-    expect(seen.before).toBeGreaterThan(0);
-    expect(seen.after).toBeGreaterThan(0);
-  });
+      console.log(`${kills} kills: ${JSON.stringify(seen)}`);
+      expect(seen.before).toBeGreaterThan(0);
+      expect(seen.after).toBeGreaterThan(0);
+    },
+    kills * 15_000,
+  );
 
   /** Starts tbuild and kills it after `ms`, or as soon as a name beside the image changes. */
   function killed(args: readonly string[], ms: number | undefined): Promise<"by itself" | "killed"> {
