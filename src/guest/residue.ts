@@ -30,7 +30,7 @@ export const identityClasses: readonly IdentityClass[] = [
       "network-connections",
       "network-rules",
       "network-state",
-      "network-names",
+      "hosts-file",
       "resolver",
     ],
     looks: /^(?:HWADDR|IPADDR\d*)="?[\da-f]|SUBSYSTEM=="net".*ATTR\{address\}|^lease \{$|^mac-address=/im,
@@ -57,7 +57,7 @@ export const identityClasses: readonly IdentityClass[] = [
     name: "traces",
     operations: ["histories", "temporary-files", "cron-spool", "package-cache", "backup-files"],
   },
-  { name: "services", operations: ["service-state", "cloud-init", "rpm-database"] },
+  { name: "services", operations: ["service-state", "cloud-init", "rpm-database", "package-leftovers"] },
 ];
 
 /** What a guest shows of one class. */

@@ -5,7 +5,7 @@ import { firstBoot } from "./first-boot.ts";
 import * as identity from "./identity.ts";
 import { loginRecords, logs } from "./logs.ts";
 import * as network from "./network.ts";
-import { packageCache, rpmDatabase } from "./packages.ts";
+import { packageCache, packageLeftovers, rpmDatabase } from "./packages.ts";
 import { passwordBackups, rootPassword } from "./passwords.ts";
 import { cloudInit, serviceState } from "./services.ts";
 import { buildKey, sshHostKeys, userKeys } from "./ssh.ts";
@@ -17,6 +17,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   sshHostKeys,
   identity.machineId,
   identity.dbusMachineId,
+  network.hostsFile,
   identity.hostname,
   identity.iscsiInitiator,
   identity.registration,
@@ -29,6 +30,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   network.resolver,
   packageCache,
   rpmDatabase,
+  packageLeftovers,
   serviceState,
   cloudInit,
   traces.installerTraces,
