@@ -44,7 +44,9 @@ export class ExtVolume {
       throw new TbuildError("integrity", "volume: no ext file system in it");
     const strange = strangeFeature(sb);
     if (strange !== undefined) throw new Unfit(strange);
-    return new ExtVolume(disk, sb);
+    const volume = new ExtVolume(disk, sb);
+    if (volume.blocks * volume.blockBytes > disk.bytes) throw damaged("it is larger than its volume");
+    return volume;
   }
 
   get firstBlock(): number {

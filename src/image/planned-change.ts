@@ -12,7 +12,7 @@ import { dataRanges, overlapWith } from "./holes.ts";
 import { type ImageFile, readImageFile } from "./image-file.ts";
 import type { AccessOptions } from "./index.ts";
 import { replayInto } from "./journal.ts";
-import { lookInto, openImageFile, refuseChange } from "./open.ts";
+import { type ImageFacts, lookInto, openImageFile, refuseChange } from "./open.ts";
 import { differingPieces } from "./pieces.ts";
 import { type Reader, windowOf } from "./reader.ts";
 import type { GuestTree } from "./tree.ts";
@@ -64,6 +64,7 @@ export async function planChange<Result>(
     const before = await stat(image);
     const { facts, mounts } = await lookInto(image);
     await refuseChange(facts);
+    refuseCut(file, facts);
     const inMemory =
       facts.format === "raw" ? await planInMemory(host, image, mounts, work, options) : undefined;
     const planned = inMemory ?? (await planInCopy(host, image, work, options));
@@ -141,6 +142,15 @@ export async function lockImage(image: string): Promise<Lock> {
   });
   if ("release" in got) return got;
   throw new TbuildError("environment", `${image}: is being changed by another tbuild, process ${got.heldBy}`);
+}
+
+// What lies behind the end reads as nothing, and a change would make it look whole.
+function refuseCut(file: string, { volumes, bytes }: ImageFacts): void {
+  const cut = volumes.find((volume) => volume.offset + volume.bytes > bytes);
+  if (cut)
+    throw new TbuildError("integrity", `${file}: ends at byte ${bytes}, in the middle of ${cut.name}`, {
+      hint: "Nothing was touched. The image is cut off; copy it again.",
+    });
 }
 
 interface Planned<Result> {
