@@ -41,10 +41,11 @@ export async function openImageFile(
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
   const { readOnly = false, note = () => {} } = options;
-  const { facts, mounts } = await lookInto(file);
-  if (readOnly)
+  const { facts, mounts } = await lookInto(file, async (facts) => {
+    if (!readOnly) return refuseChange(facts);
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
-  else await refuseChange(facts);
+    for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
+  });
   const access = await chooseAccess(
     host,
     mounts.map(({ volume }) => volume),
@@ -81,9 +82,13 @@ export async function imageFacts(file: string): Promise<ImageFacts> {
   return factsOf(image);
 }
 
-async function lookInto(file: string): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
+async function lookInto(
+  file: string,
+  check: (facts: ImageFacts) => Promise<void>,
+): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
   const facts = await factsOf(image);
+  await check(facts);
   return { facts, mounts: await mountsIn(image, file, facts.volumes) };
 }
 
