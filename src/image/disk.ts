@@ -11,6 +11,8 @@ import { joinedReader, type Reader, windowOf } from "./reader.ts";
 export interface Layout {
   readonly table: PartitionTable["table"];
   readonly volumes: readonly Volume[];
+  /** What reaches over the end of what holds it: the image was cut off. */
+  readonly cutOff: readonly string[];
 }
 
 /** The volumes of an image nobody described: its partitions, and the linear logical volumes in them. */
@@ -23,16 +25,26 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
   const { table, partitions } = await partitionTableOf(disk);
   const places = table === "none" ? [{ name: "disk", offset: 0, bytes: disk.bytes }] : partitions;
   const volumes: Volume[] = [];
+  const cutOff = partitions
+    .filter(({ offset, bytes }) => offset + bytes > disk.bytes)
+    .map(({ name, offset, bytes }) => `${name} ends at byte ${offset + bytes}, the disk at ${disk.bytes}`);
   const physicals: PhysicalVolume[] = [];
   for (const place of places) {
-    const { lvm, ...volume } = await volumeAt(disk, place);
+    const { lvm, own = 0, ...volume } = await volumeAt(disk, place);
+    if (own > place.bytes && cutOff.length === 0)
+      cutOff.push(`${place.name}: its file system has ${own} bytes, and there are ${place.bytes}`);
     if (lvm) physicals.push({ reader: insideOf(disk, place), offset: place.offset });
     else volumes.push(volume);
   }
-  for (const logical of await logicalVolumes(physicals))
-    if (logical.refused !== undefined) volumes.push({ ...logical, fs: "unknown" });
-    else volumes.push(await volumeAt(disk, logical));
-  return { table, volumes };
+  for (const logical of await logicalVolumes(physicals)) {
+    if (logical.refused !== undefined) {
+      volumes.push({ ...logical, fs: "unknown" });
+      continue;
+    }
+    const { own: _own, lvm: _lvm, ...volume } = await volumeAt(disk, logical);
+    volumes.push(volume);
+  }
+  return { table, volumes, cutOff };
 }
 
 /** Where the guest mounts its volumes, read from the `/etc/fstab` of the one that holds it. */
@@ -82,9 +94,9 @@ export function insideOf(
 async function volumeAt(
   disk: Reader,
   place: Pick<Volume, "name" | "offset" | "bytes" | "pieces">,
-): Promise<Volume & { readonly lvm?: true }> {
+): Promise<Volume & { readonly lvm?: true; readonly own?: number }> {
   if (place.offset >= disk.bytes) return { ...place, fs: "unknown" };
-  const { lvm, uuid, label, refused, fs } = await fileSystemOf(insideOf(disk, place));
+  const { lvm, uuid, label, refused, fs, bytes: own } = await fileSystemOf(insideOf(disk, place));
   return {
     ...place,
     fs,
@@ -92,6 +104,7 @@ async function volumeAt(
     ...(label !== undefined && { label }),
     ...(refused !== undefined && { refused }),
     ...(lvm && { lvm }),
+    ...(own !== undefined && { own }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import { type Format, formatOf } from "./format.ts";
+import { qcow2Header, qcow2Reader } from "./qcow2.ts";
 import { fileReader, type Reader } from "./reader.ts";
 
 /** One file that an image consists of, and what it is. */
@@ -19,12 +20,50 @@ export interface ImageFile extends Reader, AsyncDisposable {
 
 /** Opens an image file for reading, without any program. */
 export async function readImageFile(file: string): Promise<ImageFile> {
+  return readLayer(file, []);
+}
+
+async function readLayer(file: string, above: readonly string[]): Promise<ImageFile> {
   const format = await formatOfFile(file);
-  if (format === "qcow2")
-    throw new TbuildError("environment", `${file}: is a qcow2 image`, {
-      hint: `Convert it: qemu-img convert -O raw '${file}' '${file}.raw'`,
-    });
-  return Object.assign(await fileReader(file), { file, format, layers: [{ file, format }] });
+  const reader = await fileReader(file);
+  const own = { file, format };
+  if (format === "raw") return Object.assign(reader, { ...own, layers: [own] });
+  let below: ImageFile | undefined;
+  const close = async () => {
+    await below?.[Symbol.asyncDispose]();
+    await reader[Symbol.asyncDispose]();
+  };
+  try {
+    const header = await qcow2Header(file, reader);
+    if (header.backing !== undefined) below = await readBelow(file, header.backing, [...above, file]);
+    const disk = await qcow2Reader(file, reader, header, below);
+    return { ...own, ...disk, layers: [own, ...(below?.layers ?? [])], [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function readBelow(file: string, backing: string, above: readonly string[]): Promise<ImageFile> {
+  if (above.includes(backing) || above.length > 64)
+    throw new TbuildError("integrity", `${file}: stands on ${backing}, which stands on it in turn`);
+  return readLayer(backing, above).catch((cause) => {
+    if (!(cause instanceof TbuildError)) throw cause;
+    throw new TbuildError(
+      cause.fault === "usage" ? "environment" : cause.fault,
+      `${file}: ${chainFault(cause.message)}`,
+      {
+        cause,
+        hint:
+          cause.hint ??
+          "Put the file where the image looks for it, or: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
+      },
+    );
+  });
+}
+
+function chainFault(message: string): string {
+  return message.includes("stands on") ? message : `stands on a file that cannot be used: ${message}`;
 }
 
 async function formatOfFile(file: string): Promise<Format> {

@@ -6,12 +6,11 @@ import { type Layout, layoutOf, mountsIn } from "./disk.ts";
 import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
 import { filesInUse } from "./in-use.ts";
 import { type AccessOptions, chooseAccess } from "./index.ts";
+import { rawView } from "./raw-view.ts";
 import type { GuestTree } from "./tree.ts";
 
-export interface OpenImageOptions extends AccessOptions {
-  /** Nothing is written, not even a waiting journal. An image in use can be read, and is not changed. */
-  readonly readOnly?: boolean;
-}
+/** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
+export type OpenImageOptions = AccessOptions;
 
 /** What an image file holds, before anything is opened in it. */
 export interface ImageFacts extends Layout {
@@ -26,7 +25,7 @@ export interface ImageFacts extends Layout {
 
 /** The guest in an image file, opened. Closing it makes the changes that are still in memory. */
 export interface OpenedImage extends ImageFacts, AsyncDisposable {
-  /** A raw view of the disk: the file itself, where it is raw. What is written to it is in the image. */
+  /** What the way in was given: the file itself, or a raw view of the disk in it. */
   readonly raw: string;
   readonly mounts: readonly Mount[];
   readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
@@ -42,24 +41,38 @@ export async function openImageFile(
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
   const { readOnly = false, note = () => {} } = options;
-  const { facts, mounts } = await lookInto(file);
-  if (readOnly)
+  const { facts, mounts } = await lookInto(file, async (facts) => {
+    if (!readOnly) return refuseChange(facts);
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
-  else await refuseChange(facts);
+    for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
+  });
   const access = await chooseAccess(
     host,
     mounts.map(({ volume }) => volume),
     options,
   );
-  const tree = await access.open(file, mounts, { readOnly });
+  const view = (access.formats ?? ["raw"]).includes(facts.format)
+    ? undefined
+    : await rawView(host, file, readOnly);
+  const raw = view?.file ?? file;
+  const tree = await access.open(raw, mounts, { readOnly }).catch(async (error) => {
+    await view?.[Symbol.asyncDispose]();
+    throw error;
+  });
   return {
     ...facts,
-    raw: file,
+    raw,
     mounts,
     access: { name: access.name, runsPrograms: access.runsPrograms },
     why: access.why,
     tree,
-    [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      try {
+        await tree[Symbol.asyncDispose]();
+      } finally {
+        await view?.[Symbol.asyncDispose]();
+      }
+    },
   };
 }
 
@@ -69,20 +82,31 @@ export async function imageFacts(file: string): Promise<ImageFacts> {
   return factsOf(image);
 }
 
-/** What is in an image file, and where the guest mounts it. */
-export async function lookInto(file: string): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
+/** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
+export async function lookInto(
+  file: string,
+  check: (facts: ImageFacts) => Promise<void>,
+): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
   const facts = await factsOf(image);
+  await check(facts);
   return { facts, mounts: await mountsIn(image, file, facts.volumes) };
 }
 
 async function factsOf(image: ImageFile): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
-  return { file, format, layers, bytes, inUse: filesInUse().by(file), ...(await layoutOf(image)) };
+  const { table, volumes, cutOff } = await layoutOf(image);
+  const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
+  const inUse = layers.flatMap((layer) => filesInUse().by(layer.file));
+  return { file, format, layers, bytes, inUse, table, volumes, cutOff: [...cutOff, ...odd] };
 }
 
 /** Throws when the image must not be changed now, or cannot be. */
-export async function refuseChange({ file, inUse, volumes }: ImageFacts): Promise<void> {
+export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
+  if (cutOff.length > 0)
+    throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
+      hint: "Nothing was touched. Copy the image again.",
+    });
   if (inUse.length > 0)
     throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
       hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",

@@ -12,7 +12,7 @@ import { dataRanges, overlapWith } from "./holes.ts";
 import { type ImageFile, readImageFile } from "./image-file.ts";
 import type { AccessOptions } from "./index.ts";
 import { replayInto } from "./journal.ts";
-import { type ImageFacts, lookInto, openImageFile, refuseChange } from "./open.ts";
+import { lookInto, openImageFile, refuseChange } from "./open.ts";
 import { differingPieces } from "./pieces.ts";
 import { type Reader, windowOf } from "./reader.ts";
 import type { GuestTree } from "./tree.ts";
@@ -62,9 +62,7 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(image);
-    await refuseChange(facts);
-    refuseCut(file, facts);
+    const { facts, mounts } = await lookInto(image, refuseChange);
     const inMemory =
       facts.format === "raw" ? await planInMemory(host, image, mounts, work, options) : undefined;
     const planned = inMemory ?? (await planInCopy(host, image, work, options));
@@ -107,9 +105,11 @@ export async function readGuest<Result>(
     note(
       `${file}: a change of it was cut off while it was written; the next repair, seal or undo finishes it`,
     );
-  const { facts, mounts } = await lookInto(path);
+  const { mounts } = await lookInto(path, async ({ inUse, cutOff }) => {
+    for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
+    for (const what of cutOff) note(`${file}: is cut off: ${what}`);
+  });
   if (options.via === undefined && isExt(mounts)) {
-    for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     await using image = await readImageFile(path);
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
@@ -142,15 +142,6 @@ export async function lockImage(image: string): Promise<Lock> {
   });
   if ("release" in got) return got;
   throw new TbuildError("environment", `${image}: is being changed by another tbuild, process ${got.heldBy}`);
-}
-
-// What lies behind the end reads as nothing, and a change would make it look whole.
-function refuseCut(file: string, { volumes, bytes }: ImageFacts): void {
-  const cut = volumes.find((volume) => volume.offset + volume.bytes > bytes);
-  if (cut)
-    throw new TbuildError("integrity", `${file}: ends at byte ${bytes}, in the middle of ${cut.name}`, {
-      hint: "Nothing was touched. The image is cut off; copy it again.",
-    });
 }
 
 interface Planned<Result> {
