@@ -10,7 +10,7 @@ import { Unfit } from "./ext-volume.ts";
 import type { FreeBlock } from "./free-space.ts";
 import { dataRanges, overlapWith } from "./holes.ts";
 import { type ImageFile, readImageFile } from "./image-file.ts";
-import type { AccessOptions } from "./index.ts";
+import { type AccessOptions, accesses } from "./index.ts";
 import { replayInto } from "./journal.ts";
 import { lookInto, openImageFile, refuseChange } from "./open.ts";
 import { differingPieces } from "./pieces.ts";
@@ -41,9 +41,15 @@ export interface PlannedChange<Result> extends AsyncDisposable {
   apply(what: string): Promise<UndoRecord>;
 }
 
-export interface ChangeOptions extends AccessOptions {
-  readonly note?: (text: string) => void;
+export interface ChangeOptions extends Omit<AccessOptions, "via" | "readOnly"> {
+  /** `draft` is the change in memory. */
+  readonly via?: Way;
 }
+
+export type Way = "draft" | NonNullable<AccessOptions["via"]>;
+
+/** The ways into an image that can be asked for. */
+export const ways = ["draft", ...Object.keys(accesses)] as readonly Way[];
 
 /**
  * Lets `work` change the guest in `file`, and gives what that comes to in bytes; the image stays as it is. An ext
@@ -109,14 +115,14 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   });
-  if (options.via === undefined && isExt(mounts)) {
+  if (mayDraft(options) && isExt(mounts)) {
     await using image = await readImageFile(path);
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     return await work(await drafted(host, image, draftOf(image), mounts));
   }
-  await using opened = await openImageFile(host, path, { ...options, readOnly: true });
+  await using opened = await openImageFile(host, path, { ...accessOptions(options), readOnly: true });
   return await work({ tree: opened.tree, mounts, via: opened.access.name });
 }
 
@@ -157,9 +163,10 @@ async function planInMemory<Result>(
   image: string,
   mounts: readonly Mount[],
   work: (guest: DraftedGuest) => Promise<Result>,
-  { via, needsPrograms = false, note = () => {} }: ChangeOptions,
+  options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
-  if (via !== undefined || needsPrograms || !isExt(mounts)) return undefined;
+  const { note = () => {} } = options;
+  if (!mayDraft(options) || !isExt(mounts)) return undefined;
   await using reader = await readImageFile(image);
   const draft = draftOf(reader);
   try {
@@ -175,7 +182,7 @@ async function planInMemory<Result>(
     const pieces = await draft.pieces();
     return { result, via: "draft", pieces, bytes: reader.bytes, close: async () => {} };
   } catch (error) {
-    if (!(error instanceof Unfit)) throw error;
+    if (!(error instanceof Unfit) || options.via === "draft") throw error;
     note(`${error.message}; the change is made in a copy beside the image`);
     return undefined;
   }
@@ -193,6 +200,22 @@ async function drafted(
     yield* freeBlocks(hasData);
   }
   return { tree, mounts, via: "draft", blocks: { scrub, free } };
+}
+
+function mayDraft({ via = "draft", needsPrograms = false }: ChangeOptions): boolean {
+  return via === "draft" && !needsPrograms;
+}
+
+function accessOptions({ via, ...options }: ChangeOptions): AccessOptions {
+  if (via === "draft")
+    throw new TbuildError(
+      "environment",
+      "draft: only ext file systems in raw images can be changed this way",
+      {
+        hint: "Leave --via away; tbuild then takes the fastest way that can.",
+      },
+    );
+  return { ...options, ...(via !== undefined && { via }) };
 }
 
 function isExt(mounts: readonly Mount[]): boolean {
@@ -215,7 +238,7 @@ async function planInCopy<Result>(
   let result: Result;
   let via: string;
   {
-    await using opened = await openImageFile(host, copy, options);
+    await using opened = await openImageFile(host, copy, accessOptions(options));
     via = opened.access.name;
     result = await work({ tree: opened.tree, mounts: opened.mounts, via });
   }

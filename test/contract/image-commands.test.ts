@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missing } from "../fakes/missing.ts";
 import { host, isSound, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
 
-const lacking = missing("mke2fs", "e2fsck", "losetup", "mount", "loop", "root");
+const lacking = missing("mke2fs", "e2fsck", "qemu-img", "losetup", "mount", "loop", "root");
 const main = resolve(import.meta.dirname, "../../dist/main.js");
 
 describe.skipIf(lacking !== undefined)(
@@ -154,6 +154,26 @@ describe.skipIf(lacking !== undefined)(
       expect((await stat(`${image}.tbuild-undo-1`)).size).toBeLessThan(4 * 1048576);
       await tbuild("undo", image);
       expect(await sha256Of(image)).toBe(digest);
+    });
+
+    it("change a qcow2 image, and undone it is the same file", async () => {
+      const image = join(folder, "disk.qcow2");
+      await host.run(["qemu-img", "convert", "-O", "qcow2", master, image]);
+      const before = await sha256Of(image);
+      const { exitCode, stderr } = await tbuild("seal", "--yes", image);
+      expect(exitCode, stderr).toBe(0);
+      expect((await tbuild("seal", "--check", image)).exitCode).toBe(0);
+      await host.run(["qemu-img", "check", image]);
+      await host.run(["qemu-img", "convert", "-O", "raw", image, join(folder, "raw.img")]);
+      await isSound(join(folder, "raw.img"));
+      await tbuild("undo", image);
+      expect(await sha256Of(image)).toBe(before);
+    });
+
+    it("name the ways there are when one is asked for that there is not", async () => {
+      const { exitCode, stderr } = await tbuild("repair", "--plan", "--via", "magic", master);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain("draft, ");
     });
 
     it("leave an image with a feature that its own writer does not know to another way", async () => {

@@ -6,7 +6,7 @@ import type { ClassReport } from "../../guest/residue.ts";
 import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
 import { loadRecipe } from "../../recipe/load.ts";
-import { type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
+import { type ChangeFlags, changeImages, eachImage, wayOf } from "../change-images.ts";
 import { coloursFor, table } from "../words.ts";
 
 interface SealFlags extends ChangeFlags {
@@ -68,7 +68,7 @@ async function check(
       image,
       { operations, residue: flags.residue ?? false },
       {
-        ...(flags.via !== undefined && { via: flags.via }),
+        ...wayOf(flags),
         note: (text) => process.stderr.write(`${text}\n`),
       },
     );
@@ -79,7 +79,9 @@ async function check(
       return;
     }
     const lines = findings.pending.map(({ name, done }) => `  ${colours.cyan(name)}: ${done.join(", ")}`);
-    const verdict = isClean ? "nothing is pending" : `${lines.length} operations are pending`;
+    const verdict = isClean
+      ? "nothing is pending"
+      : `pending: ${findings.pending.length === 0 ? "what is left in free blocks" : `${findings.pending.length} operations`}`;
     process.stdout.write(
       `${[`${colours.bold(image)}  ${findings.release.name}, by ${findings.via}: ${verdict}`, ...lines, ...stateLines(findings.classes).map((line) => `  ${line}`)].join("\n")}\n`,
     );
