@@ -39,6 +39,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   execa: ["host/local.ts"],
   handlebars: ["recipe"],
   "tar-stream": ["tar.ts"],
+  "@toondepauw/node-zstd": ["store/compression.ts"],
+  saxes: ["packaging/import/read-xml.ts"],
   diff: ["store/compare.ts"],
   "@cyclonedx/cyclonedx-library": ["store/sbom.ts"],
   "node:child_process": [],
@@ -46,9 +48,14 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 
 // Backends are imported by their table, and by nobody else.
 const tables: Readonly<Record<string, readonly string[]>> = {
-  "image/index.ts": ["image/debugfs.ts", "image/loop.ts"],
+  "image/index.ts": ["image/direct.ts", "image/debugfs.ts", "image/loop.ts"],
   "hypervisor/index.ts": ["hypervisor/qemu.ts"],
-  "packaging/index.ts": ["packaging/ovm-tgz.ts", "packaging/ova.ts", "packaging/qcow2.ts"],
+  "packaging/index.ts": [
+    "packaging/ovm-tgz.ts",
+    "packaging/ova.ts",
+    "packaging/qcow2.ts",
+    "packaging/raw.ts",
+  ],
 };
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));

@@ -9,7 +9,7 @@ import { localHost } from "../host/local.ts";
 import { openHypervisor } from "../hypervisor/index.ts";
 import { plain, readYaml } from "../recipe/located.ts";
 import { Site } from "../recipe/site.ts";
-import { readCatalog } from "../store/catalog.ts";
+import { findTemplate, readCatalog, warningsOf } from "../store/catalog.ts";
 import { folderStore } from "../store/folder-store.ts";
 import { recordsIn } from "../store/records.ts";
 import { version } from "./version.ts";
@@ -46,6 +46,19 @@ export async function openSite(command: Command): Promise<Workshop> {
 export async function openCatalog(command: Command) {
   const workshop = await openSite(command);
   return { ...workshop, catalog: await readCatalog(workshop.store, workshop.records) };
+}
+
+/** A version whose disks are in the store, by `name`, `name@1.2.3`, `name@stable` or `name@<tag>`; warns where one must. */
+export async function openTemplate(command: Command, ref: string) {
+  const site = await openCatalog(command);
+  const entry = findTemplate(site.catalog, ref);
+  const { name, version } = entry.manifest;
+  if (!entry.here)
+    throw new TbuildError("environment", `${name}@${version}: its disk is not in this store`, {
+      hint: "Pull or import it first.",
+    });
+  for (const warning of warningsOf(entry)) process.stderr.write(`warning: ${warning}\n`);
+  return { ...site, template: entry.manifest };
 }
 
 async function readSite(file: string): Promise<Site> {

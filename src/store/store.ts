@@ -151,6 +151,26 @@ export interface Ref {
   readonly version?: string;
 }
 
+export interface PruneOptions {
+  /** How many versions of each name stay; without it all do, and only what is left over goes. */
+  readonly keep?: number;
+  /** Versions that stay whatever their age, and why: a channel or a tag leads to them. */
+  readonly held?: ReadonlyMap<Digest, string>;
+  /** Without it nothing is touched. */
+  readonly apply: boolean;
+  /** How long what nothing names is taken for somebody's who is about to publish it; a day. */
+  readonly graceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Pruned {
+  readonly removed: readonly { readonly what: string; readonly reason: string }[];
+  readonly kept: readonly { readonly what: string; readonly reason: string }[];
+  /** What that frees. */
+  readonly bytes: number;
+  readonly applied: boolean;
+}
+
 /** Keeps masters and templates: content by digest, names and versions once and for all. */
 export interface Store {
   /** Takes a raw image in. Twice is fine, and cheap. */
@@ -159,8 +179,6 @@ export interface Store {
   restoreDisk(disk: StoredDisk, to: string, signal?: AbortSignal): Promise<void>;
   /** A disk from its first byte to its last, checked against its digest while it is read; holes are said, not read. */
   readDisk(disk: StoredDisk, signal?: AbortSignal): AsyncIterable<Run>;
-  /** A path whose bytes are the disk, for reading only. */
-  openDisk(disk: StoredDisk): Promise<string>;
   /** The same name and version with other content is an `integrity` fault; the same content is fine. */
   publish(manifest: Manifest): Promise<Digest>;
   find(kind: Manifest["kind"], ref: Ref): Promise<Manifest | undefined>;
@@ -172,4 +190,6 @@ export interface Store {
   ownBytes(): Promise<ReadonlyMap<Digest, number>>;
   /** Reads every byte. Gives one sentence for each thing that is wrong. */
   verify(signal?: AbortSignal): Promise<string[]>;
+  /** Says what nobody needs and why, and with `apply` removes it. */
+  prune(options: PruneOptions): Promise<Pruned>;
 }

@@ -27,7 +27,8 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
     inputs: () => ({ writes: "services, users, modules, files in /etc" }),
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
-      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), opened.volumes);
+      const mounted = opened.mounts.map(({ volume }) => volume);
+      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       const operations = [...convert, ...sealOperations(recipe.seal)];
       const found = await auditAll(opened.tree, operations);
       const pending = found.flatMap((one) => one.done.map((left) => `${one.name}: ${left}`));
