@@ -343,6 +343,15 @@ describe("pruning a store", () => {
     await store.publish(sampleManifest(disk));
   });
 
+  it("gives the space of versions that go back at once", async () => {
+    await publishThree();
+    const { removed, kept } = await store.prune({ keep: 1, apply: true });
+    expect(namesOf(kept)).toEqual(["template ol6-sample@1.0.2"]);
+    expect(namesOf(removed).filter((what) => what.startsWith("disk "))).toHaveLength(2);
+    expect(await readdir(join(folder, "store/disks"))).toHaveLength(1);
+    expect(await store.verify()).toEqual([]);
+  });
+
   it("removes nothing from a store that is damaged", async () => {
     await publishThree();
     const disk = (await store.find("template", { name: "ol6-sample" }))?.disks[0] as StoredDisk;
