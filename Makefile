@@ -32,6 +32,7 @@ e2e: build .tbuild/setup-tests
 
 bench: build .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_bench)
+	node test/bench/start-up.mjs
 	node test/bench/store.mjs
 	node test/bench/bundles.mjs
 

@@ -8,6 +8,7 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstart.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Site } from "../recipe/site.ts";
+import { builderDigest } from "../rehearsal/medium.ts";
 import type { Manifest, Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
 import type { BuildEvent } from "./event.ts";
@@ -18,7 +19,7 @@ import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { rules } from "./rules.ts";
 import type { BuildContext } from "./step.ts";
-import { builderDigest, fetchIso, makeMedium } from "./steps/fetch-medium.ts";
+import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
 import { planTemplate } from "./template.ts";
 
@@ -153,7 +154,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
   const medium = request.rehearse
-    ? makeMedium(recipe, await builderDigest(assetsFolder()))
+    ? makeMedium(recipe, await builderDigest())
     : fetchIso(recipe, workshop.home.isoFolder);
   return {
     recipe,
@@ -215,10 +216,6 @@ async function readTemplate(folder: string, name: string): Promise<KickstartTemp
     if (entry.endsWith(".hbs"))
       partials[entry.slice(0, -".hbs".length)] = await readFile(join(folder, "partials", entry), "utf8");
   return { name, text, partials };
-}
-
-function assetsFolder(): string {
-  return new URL("../../src/rehearsal/assets", import.meta.url).pathname;
 }
 
 async function buildLock(context: BuildContext) {
