@@ -4,7 +4,9 @@
 
 debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
 	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
-debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools virt-v2v docker-registry
+debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools docker-registry virt-v2v
+# what the bench stands beside
+debian_bench := casync borgbackup
 
 demo: build
 	node dist/main.js recipe ol6-grid --rehearse
@@ -29,8 +31,9 @@ e2e: build .tbuild/setup-tests
 	npx vitest run --project e2e
 
 bench: build .tbuild/setup-tests
+	@sh .ci/debian.sh $(debian_bench)
 	node test/bench/start-up.mjs
-	node test/bench/archive.mjs
+	node test/bench/store.mjs
 	node test/bench/bundles.mjs
 
 build: setup

@@ -37,8 +37,8 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   execa: ["host/local.ts"],
   handlebars: ["recipe"],
   "tar-stream": ["tar.ts"],
-  saxes: ["packaging/import/read-xml.ts"],
   "@toondepauw/node-zstd": ["store/compression.ts"],
+  saxes: ["packaging/import/read-xml.ts"],
   "node:child_process": [],
 };
 

@@ -92,6 +92,33 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-verify.ts")));
   template
+    .command("prune")
+    .description("say what of the store nobody needs, and why; removes it with --apply")
+    .option("--keep <n>", "let go of all but the newest n versions of each name")
+    .option("--apply", "remove it")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template prune --keep 5")
+    .action(lazily(() => import("./commands/template-prune.ts")));
+  template
+    .command("push")
+    .description(
+      "put a template into an OCI registry, as <place>/<name>:<version>; only what is new there is sent",
+    )
+    .argument("<ref>", "name, or name@version")
+    .argument("<place>", "registry and path, such as registry.example/templates")
+    .option("--plain-http", "speak to the registry without encryption")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template push ol6-grid@1.0.0 registry.example/templates")
+    .action(lazily(() => import("./commands/template-push.ts")));
+  template
+    .command("pull")
+    .description("take a template out of an OCI registry into the store")
+    .argument("<reference>", "such as registry.example/templates/ol6-grid:1.0.0, or with @sha256:…")
+    .option("--plain-http", "speak to the registry without encryption")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild template pull registry.example/templates/ol6-grid:1.0.0")
+    .action(lazily(() => import("./commands/template-pull.ts")));
+  template
     .command("bundle")
     .description("pack a version to be taken elsewhere, straight from the store, with SHA256SUMS beside it")
     .argument("<ref>", "name, or name@version")
@@ -129,33 +156,6 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  tbuild template import OVM_OL6U10_x86_64_PVM.tgz --as ol6-vendor")
     .action(lazily(() => import("./commands/template-import.ts")));
-  template
-    .command("prune")
-    .description("say what of the store nobody needs, and why; removes it with --apply")
-    .option("--keep <n>", "let go of all but the newest n versions of each name")
-    .option("--apply", "remove it")
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  tbuild template prune --keep 5")
-    .action(lazily(() => import("./commands/template-prune.ts")));
-  template
-    .command("push")
-    .description(
-      "put a template into an OCI registry, as <place>/<name>:<version>; only what is new there is sent",
-    )
-    .argument("<ref>", "name, or name@version")
-    .argument("<place>", "registry and path, such as registry.example/templates")
-    .option("--plain-http", "speak to the registry without encryption")
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  tbuild template push ol6-grid@1.0.0 registry.example/templates")
-    .action(lazily(() => import("./commands/template-push.ts")));
-  template
-    .command("pull")
-    .description("take a template out of an OCI registry into the store")
-    .argument("<reference>", "such as registry.example/templates/ol6-grid:1.0.0, or with @sha256:…")
-    .option("--plain-http", "speak to the registry without encryption")
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  tbuild template pull registry.example/templates/ol6-grid:1.0.0")
-    .action(lazily(() => import("./commands/template-pull.ts")));
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')

@@ -1,5 +1,4 @@
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { chunksOfImage } from "./chunker.ts";
@@ -92,14 +91,6 @@ export function folderStore(host: Host, folder: string): Store {
       }
     },
 
-    async openDisk(disk) {
-      const path = join(folder, "plain", `${disk.digest.slice("sha256:".length)}.img`);
-      if (await exists(path)) return path;
-      await mkdir(join(folder, "plain"), { recursive: true });
-      await self.restoreDisk(disk, path);
-      return path;
-    },
-
     async publish(manifest) {
       await using _lock = await at.lock();
       // Awaited here: while the lock is let go nobody would listen to a failure.
@@ -151,8 +142,4 @@ export function folderStore(host: Host, folder: string): Store {
     },
   };
   return self;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

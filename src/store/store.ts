@@ -119,8 +119,6 @@ export interface Store {
   restoreDisk(disk: StoredDisk, to: string, signal?: AbortSignal): Promise<void>;
   /** A disk from its first byte to its last, checked against its digest while it is read; holes are said, not read. */
   readDisk(disk: StoredDisk, signal?: AbortSignal): AsyncIterable<Run>;
-  /** A path whose bytes are the disk, for reading only. */
-  openDisk(disk: StoredDisk): Promise<string>;
   /** The same name and version with other content is an `integrity` fault; the same content is fine. */
   publish(manifest: Manifest): Promise<Digest>;
   find(kind: Manifest["kind"], ref: Ref): Promise<Manifest | undefined>;

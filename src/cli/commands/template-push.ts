@@ -4,8 +4,9 @@ import { parseReference, referenceText } from "../../store/oci/reference.ts";
 import { pushTemplate } from "../../store/oci/template.ts";
 import { storeFolder } from "../../store/store-folder.ts";
 import { interruptible } from "../interrupt.ts";
-import { registryOf, showTransfer } from "../open-registry.ts";
+import { registryOf } from "../open-registry.ts";
 import { openSite } from "../open-site.ts";
+import { progressLine } from "../progress-line.ts";
 import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -27,15 +28,16 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     repository: `${place.repository}/${template.name}`,
     which: template.version,
   };
+  const line = progressLine(json === true);
   const pushed = await interruptible((signal) =>
     pushTemplate(
       storeFolder(home.store),
       template,
       reference,
       registryOf(host, reference, { ...(plainHttp && { plainHttp }), signal }),
-      showTransfer,
+      (moved, total) => line.show("sending", moved, total),
     ),
-  );
+  ).finally(line.close);
   const { digest, moved, spared } = pushed;
   process.stdout.write(
     json
