@@ -78,6 +78,16 @@ describe("a store", () => {
     expect(hash.digest("hex")).toBe(await sha256(image));
   });
 
+  it("gives a disk one digest, whether its zeros are holes of the file or are written out", async () => {
+    const plain = join(folder, "plain.img");
+    await writeFile(plain, await readFile(image));
+    const half = join(folder, "half.img");
+    await host.run(["cp", "--sparse=always", plain, half]);
+    await host.run(["fallocate", "--offset", "5M", "--length", "3000K", half]);
+    const first = await store.putDisk(image, "System");
+    for (const file of [plain, half]) expect((await store.putDisk(file, "System")).digest).toBe(first.digest);
+  });
+
   it("keeps what two disks have in common once", async () => {
     const first = await store.putDisk(image, "System");
     const before = await packs();
