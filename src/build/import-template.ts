@@ -9,9 +9,10 @@ import { mountsOf } from "../image/disk.ts";
 import { chooseAccess } from "../image/index.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { type Unpacked, unpackTemplate } from "../packaging/import/unpack.ts";
-import type { Manifest, PackageRecord, Parameter, Store, StoredDisk } from "../store/store.ts";
+import type { Manifest, PackageRecord, Parameter, StoredDisk } from "../store/store.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
 import { installedPackages } from "./provision.ts";
+import type { BuildContext } from "./step.ts";
 
 export interface ImportOptions {
   /** What the version is called; by itself it is called what its image, or its description, calls it. */
@@ -38,7 +39,7 @@ export interface Imported {
 /** Makes a published version of a template or an image from elsewhere: unpacked, inspected, and without a lineage. */
 export async function importTemplate(
   host: Host,
-  store: Store,
+  { store, records }: Pick<BuildContext, "store" | "records">,
   file: string,
   options: ImportOptions,
 ): Promise<Imported> {
@@ -58,7 +59,8 @@ export async function importTemplate(
   );
   if (same && (options.version === undefined || options.version === same.version))
     return { manifest: same, isNew: false, notes };
-  const version = options.version ?? (await freeVersion(store, "template", naming.name, naming.version));
+  const version =
+    options.version ?? (await freeVersion({ name: naming.name, store, records }, "template", naming.version));
   const manifest = manifestOf(file, unpacked, guest, { ...naming, version }, disks, options, notes);
   await store.publish(manifest);
   return { manifest, isNew: true, notes };

@@ -5,6 +5,7 @@ import { chunksOfImage } from "./chunker.ts";
 import { diskListText, type Part } from "./disk-list.ts";
 import { explained, writeAll } from "./durable.ts";
 import { manifestDigest, readManifest } from "./manifest-file.ts";
+import { ownBytesOf } from "./own-bytes.ts";
 import { chunksAtATime, openChunks, openPackWriter, readPacks } from "./packs.ts";
 import { inParallel } from "./parallel.ts";
 import { pruneStore } from "./prune.ts";
@@ -130,6 +131,8 @@ export function folderStore(host: Host, folder: string): Store {
       }
       return [...line.values()];
     },
+
+    ownBytes: async () => ownBytesOf(at, await self.list()),
 
     async verify(signal) {
       await at.checkFormat();

@@ -30,6 +30,7 @@ export interface PackageRecord {
   readonly arch: string;
   /** Key id of the signature; absent when unsigned. */
   readonly signature?: string;
+  readonly license?: string;
 }
 
 /** One first-boot parameter, as a module's `do_enumerate` declares it. */
@@ -40,6 +41,58 @@ export interface Parameter {
   readonly required: boolean;
   readonly hidden: boolean;
   readonly password: boolean;
+}
+
+/** One thing in the guest's /etc. Files that not everybody in the guest may read have no digest and no text here. */
+export interface FileRecord {
+  readonly path: string;
+  readonly kind: "file" | "dir" | "link" | "other";
+  /** Octal, such as `644`. */
+  readonly mode: string;
+  /** Numbers, `uid:gid`. */
+  readonly owner: string;
+  readonly digest?: Digest;
+  /** Of a link. */
+  readonly target?: string;
+  /** The package whose file it is, unchanged. */
+  readonly package?: string;
+  /** Of a text that is not as a package made it, secrets masked. */
+  readonly text?: string;
+}
+
+/** What a sealed guest is like inside, as far as two versions can differ in it. No secrets. */
+export interface GuestRecord {
+  readonly kernels: readonly string[];
+  /** What is started at boot. */
+  readonly services: readonly string[];
+  readonly users: readonly {
+    readonly name: string;
+    readonly uid: number;
+    readonly gid: number;
+    readonly home: string;
+    readonly shell: string;
+  }[];
+  readonly groups: readonly {
+    readonly name: string;
+    readonly gid: number;
+    readonly members: readonly string[];
+  }[];
+  /** First-boot modules, by the digest of their script. */
+  readonly modules: readonly { readonly name: string; readonly digest: Digest }[];
+  readonly files: readonly FileRecord[];
+  /** File systems by their own ids, which they keep wherever the disk goes. */
+  readonly volumes: readonly { readonly name: string; readonly fs: string; readonly uuid?: string }[];
+}
+
+/** How a template was sealed, and what was proved of it afterwards. */
+export interface SealRecord {
+  readonly how: "offline" | "online";
+  readonly skipped: readonly string[];
+  readonly kept: readonly string[];
+  /** The next boot configures the guest. */
+  readonly armed: boolean;
+  /** The operations of which nothing is pending. */
+  readonly audited: readonly string[];
 }
 
 /** What is known about one kept master or template. Its own digest is its identity. */
@@ -83,6 +136,13 @@ export interface Manifest {
   /** Milliseconds by step. */
   readonly timings: Readonly<Record<string, number>>;
   readonly tbuild: string;
+  /** The id of the build, and of the passport in the image. */
+  readonly build?: string;
+  readonly passport?: string;
+  /** Where it was made; nothing that opens a door. */
+  readonly hosts?: Readonly<Record<string, string>>;
+  readonly guest?: GuestRecord;
+  readonly seal?: SealRecord;
 }
 
 /** `name` (its newest version) or `name@1.2.3`. */
@@ -126,6 +186,8 @@ export interface Store {
   list(): Promise<Manifest[]>;
   /** The manifest, its parent, and so on. */
   lineage(digest: Digest): Promise<Manifest[]>;
+  /** How much would go if one manifest alone went, by its digest: what no other shares. */
+  ownBytes(): Promise<ReadonlyMap<Digest, number>>;
   /** Reads every byte. Gives one sentence for each thing that is wrong. */
   verify(signal?: AbortSignal): Promise<string[]>;
   /** Says what nobody needs and why, and with `apply` removes it. */

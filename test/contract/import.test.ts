@@ -8,6 +8,7 @@ import { type Imported, type ImportOptions, importTemplate } from "../../src/bui
 import { localHost } from "../../src/host/local.ts";
 import { packAll } from "../../src/packaging/index.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
+import { recordsIn } from "../../src/store/records.ts";
 import type { Manifest, Store } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
@@ -58,7 +59,7 @@ async function makeGuest(to: string, files: Readonly<Record<string, string>>): P
 async function imported(file: string, options: Partial<ImportOptions> = {}, into = store): Promise<Imported> {
   const workFolder = join(folder, "import");
   try {
-    return await importTemplate(host, into, file, {
+    return await importTemplate(host, { store: into, records: recordsIn(host, folder) }, file, {
       mostBytes: 2 ** 30,
       workFolder,
       tbuild: "0.1.0",

@@ -1,9 +1,8 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { TbuildError } from "../../errors.ts";
 import { type Bundle, packAll } from "../../packaging/index.ts";
 import { interruptible } from "../interrupt.ts";
-import { openSite } from "../open-site.ts";
+import { openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
 import { size, table } from "../words.ts";
 
@@ -15,13 +14,7 @@ interface Options {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const options = command.opts<Options>();
-  const { home, store } = await openSite(command);
-  const [name = "", version] = String(args[0]).split("@");
-  const template = await store.find("template", { name, ...(version !== undefined && { version }) });
-  if (!template)
-    throw new TbuildError("usage", `${args[0]}: no such template`, {
-      hint: "`tbuild template list` shows what there is.",
-    });
+  const { home, store, template } = await openTemplate(command, String(args[0]));
   const folder = resolve(options.out ?? join(home.bundles, `${template.name}-${template.version}`));
   const line = progressLine(options.json ?? false);
   const bundles = await interruptible((signal) =>

@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { importTemplate } from "../../build/import-template.ts";
 import { TbuildError } from "../../errors.ts";
+import { importTemplate as importExport, isExport } from "../../store/export-file.ts";
 import type { Manifest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
@@ -17,12 +18,14 @@ interface Options {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const options = command.opts<Options>();
+  const file = resolve(String(args[0]));
+  if (await isExport(file)) return await takeExport(file, command, options);
   const [name, version] = readAs(options.as);
   const mostBytes = readSize(options.maxSize);
-  const { home, host, store, tbuild } = await openSite(command);
+  const { home, host, store, records, tbuild } = await openSite(command);
   const line = progressLine(options.json ?? false);
   const imported = await interruptible((signal) =>
-    importTemplate(host, store, resolve(String(args[0])), {
+    importTemplate(host, { store, records }, file, {
       ...(name !== undefined && { name }),
       ...(version !== undefined && { version }),
       ...(options.domainType && { domainType: options.domainType }),
@@ -43,6 +46,28 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     `${manifest.name}@${manifest.version}  ${isNew ? "imported" : "was there already"}: ${manifest.release.name}, ` +
       `${manifest.disks.length} disk${manifest.disks.length === 1 ? "" : "s"}, ${size(bytes)} of data\n`,
+  );
+}
+
+/** What \`tbuild template export\` wrote: a version as it is, with its signature, and under no other name. */
+async function takeExport(file: string, command: Command, options: Options): Promise<void> {
+  if (options.as !== undefined || options.domainType !== undefined)
+    throw new TbuildError(
+      "usage",
+      `${file}: is an export of tbuild; it keeps its name, version and domain type`,
+      {
+        hint: "Leave --as and --domain-type out.",
+      },
+    );
+  const { store, records, home } = await openSite(command);
+  const { manifest, signature, already } = await interruptible((signal) =>
+    importExport(store, records, file, home.root, { signal }),
+  );
+  const { name, version } = manifest;
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ name, version, signature, already })}\n`
+      : `${name}@${version}: ${already ? "was here already" : "is here now"}, signature: ${signature.state}\n`,
   );
 }
 

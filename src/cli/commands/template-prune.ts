@@ -1,16 +1,23 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import type { CatalogEntry } from "../../store/catalog.ts";
+import type { Digest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
-import { openSite } from "../open-site.ts";
+import { openCatalog } from "../open-site.ts";
 import { size, table } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
-  const { store } = await openSite(command);
+  const { store, catalog } = await openCatalog(command);
   const { json, keep, apply } = command.opts<{ json?: boolean; keep?: string; apply?: boolean }>();
   if (keep !== undefined && !/^[1-9]\d{0,5}$/.test(keep))
     throw new TbuildError("usage", `--keep ${keep}: how many versions shall stay? At least one.`);
   const pruned = await interruptible((signal) =>
-    store.prune({ ...(keep !== undefined && { keep: Number(keep) }), apply: apply === true, signal }),
+    store.prune({
+      ...(keep !== undefined && { keep: Number(keep) }),
+      held: heldBy(catalog),
+      apply: apply === true,
+      signal,
+    }),
   );
   if (json) {
     process.stdout.write(`${JSON.stringify(pruned)}\n`);
@@ -25,4 +32,14 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   else if (apply) process.stdout.write(`${size(pruned.bytes)} freed\n`);
   else
     process.stdout.write(`${size(pruned.bytes)} would be freed; nothing was touched, --apply removes it\n`);
+}
+
+/** What channels and tags lead to, and which. */
+function heldBy(catalog: readonly CatalogEntry[]): Map<Digest, string> {
+  return new Map(
+    catalog.flatMap(({ digest, channels, tags }) => {
+      const names = [...channels, ...tags];
+      return names.length > 0 ? [[digest, names.join(", ")] as const] : [];
+    }),
+  );
 }

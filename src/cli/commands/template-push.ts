@@ -5,19 +5,13 @@ import { pushTemplate } from "../../store/oci/template.ts";
 import { storeFolder } from "../../store/store-folder.ts";
 import { interruptible } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
-import { openSite } from "../open-site.ts";
+import { openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
 import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { store, home, host } = await openSite(command);
+  const { home, host, template } = await openTemplate(command, String(args[0]));
   const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
-  const [name = "", version] = String(args[0]).split("@");
-  const template = await store.find("template", { name, ...(version !== undefined && { version }) });
-  if (!template)
-    throw new TbuildError("usage", `${args[0]}: no such template`, {
-      hint: "`tbuild template list` shows what there is.",
-    });
   const place = parseReference(String(args[1]));
   if (place.which !== undefined)
     throw new TbuildError("usage", `${args[1]}: name and version are the template's`, {
