@@ -29,6 +29,14 @@ export async function writePacked(
     for (let done = 0; done < data.length; )
       done += (await handle.write(data, done, data.length - done, at + done)).bytesWritten;
   };
+  // Writes stand in the same queue as the compression, behind all that waits there: so there are few of them.
+  let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
+  const flush = async () => {
+    const data = Buffer.concat(waiting);
+    [waiting, waitingBytes] = [[], 0];
+    await writeAt(data, position - data.length);
+  };
   try {
     await write({
       get position() {
@@ -37,10 +45,13 @@ export async function writePacked(
       async append(data) {
         checkInterrupted(options.signal);
         hash.update(data);
-        await writeAt(data, position);
         position += data.length;
+        waiting.push(data);
+        waitingBytes += data.length;
+        if (waitingBytes >= writeBytes) await flush();
       },
       async skip(length) {
+        await flush();
         for (let left = length; left > 0; left -= zeros.length) {
           checkInterrupted(options.signal);
           hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
@@ -52,6 +63,7 @@ export async function writePacked(
         await writeAt(data, at);
       },
     });
+    await flush();
     await handle.truncate(position);
     // What was filled in later is digested by reading it all again: it comes from memory, and compressing twice to
     // know it first would take many times as long.
@@ -69,6 +81,7 @@ export async function writePacked(
   }
 }
 
+const writeBytes = 1 << 20;
 const zeros = Buffer.alloc(1 << 20);
 
 async function digestOf(

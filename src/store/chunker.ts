@@ -11,7 +11,8 @@ const fewestBlocks = 4;
 const mostBlocks = 64;
 export const largestChunk = mostBlocks * blockBytes;
 
-// Read at once; a chunk never reaches over it.
+// Read at once; a chunk never reaches over a multiple of it. Where a file has holes and where it has zeros is not the
+// disk's affair: so the same disk has the same chunks, and the same digest, wherever its holes are.
 const readBytes = 2 ** 20;
 
 export interface Chunk {
@@ -27,9 +28,11 @@ export async function* chunksOfImage(host: Host, file: string, signal?: AbortSig
   const handle = await open(file, "r");
   try {
     for (const { start, end } of merged(await dataExtents(host, file), (await handle.stat()).size))
-      for (let at = start; at < end; at += readBytes) {
+      for (let at = start; at < end; ) {
         checkInterrupted(signal);
-        yield* cut(await bytesAt(handle, at, Math.min(readBytes, end - at)), at);
+        const next = Math.min(end, Math.floor(at / readBytes + 1) * readBytes);
+        yield* cut(await bytesAt(handle, at, next - at), at);
+        at = next;
       }
   } finally {
     await handle.close();

@@ -5,7 +5,7 @@ import { openCompression } from "./compression.ts";
 import { bytesAt, explained, removeDurably } from "./durable.ts";
 import { manifestDigest } from "./manifest-file.ts";
 import { type Entry, unpack } from "./pack.ts";
-import { openPackWriter, type PackIndex, packFile, readPacks } from "./packs.ts";
+import { openPackWriter, packFile, readPacks } from "./packs.ts";
 import type { Digest, Manifest, Pruned, PruneOptions } from "./store.ts";
 import { type StoreFolder, sumFile } from "./store-folder.ts";
 import { compareVersions } from "./version.ts";
@@ -29,9 +29,9 @@ export async function pruneStore(
 ): Promise<Pruned> {
   const grace = options.graceMs ?? graceMs;
   const versions = decideVersions(manifests, options);
-  const disks = await decideDisks(store, versions.kept, grace);
-  const index = await readPacks(store.folder);
-  const packs = await decidePacks(store, index, await chunksOf(store, disks.kept), grace);
+  const disks = await decideDisks(store, versions, grace);
+  const needed = await chunksOf(store, disks.kept);
+  const packs = await decidePacks(store, needed, await chunksOf(store, disks.left), grace);
   const loose = await looseFiles(store, grace);
   if (options.apply) {
     await removeDurably(versions.gone.map((manifest) => store.manifestFile(manifest)));
@@ -92,20 +92,29 @@ function decideVersions(manifests: readonly Manifest[], { keep, held }: PruneOpt
   };
 }
 
-async function decideDisks(store: StoreFolder, kept: readonly Manifest[], grace: number) {
-  const needed = new Map<Digest, number | undefined>(
-    kept.flatMap(({ disks }) => disks.map((disk) => [disk.digest, disk.bytes] as const)),
-  );
+async function decideDisks(
+  store: StoreFolder,
+  versions: { readonly kept: readonly Manifest[]; readonly gone: readonly Manifest[] },
+  grace: number,
+) {
+  const named = (manifests: readonly Manifest[]) =>
+    new Map<Digest, number | undefined>(
+      manifests.flatMap(({ disks }) => disks.map((disk) => [disk.digest, disk.bytes] as const)),
+    );
+  const [kept, left] = [named(versions.kept), named(versions.gone)];
   const [gone, stay]: [Digest[], Finding[]] = [[], []];
-  for (const digest of await store.disks()) {
-    if (needed.has(digest)) continue;
-    if (await isYoung(store.listFile(digest), grace)) {
-      needed.set(digest, undefined);
+  const there = await store.disks();
+  for (const digest of there) {
+    if (kept.has(digest)) continue;
+    if (!left.has(digest) && (await isYoung(store.listFile(digest), grace))) {
+      kept.set(digest, undefined);
       stay.push({ what: `disk ${digest}`, reason: "not published, but put in less than a day ago" });
     } else gone.push(digest);
   }
   return {
-    kept: needed,
+    kept,
+    // A kill while they were removed can have taken some of the lists already.
+    left: new Map([...left].filter(([digest]) => there.includes(digest))),
     gone,
     stay,
     removed: gone.map(
@@ -114,7 +123,7 @@ async function decideDisks(store: StoreFolder, kept: readonly Manifest[], grace:
   };
 }
 
-/** All chunks that have to stay. A list that cannot be read says nothing of them, so nothing may go then. */
+/** The chunks of disks. A list that cannot be read does not say what has to stay, so nothing may go then. */
 async function chunksOf(
   store: StoreFolder,
   disks: ReadonlyMap<Digest, number | undefined>,
@@ -134,7 +143,13 @@ async function chunksOf(
   return chunks;
 }
 
-async function decidePacks(store: StoreFolder, index: PackIndex, needed: ReadonlySet<string>, grace: number) {
+async function decidePacks(
+  store: StoreFolder,
+  needed: ReadonlySet<string>,
+  left: ReadonlySet<string>,
+  grace: number,
+) {
+  const index = await readPacks(store.folder);
   const gone: string[] = [];
   const shrunk = new Map<string, readonly Entry[]>();
   const [stay, removed]: [Finding[], Finding[]] = [[], []];
@@ -151,7 +166,8 @@ async function decidePacks(store: StoreFolder, index: PackIndex, needed: Readonl
     const [all, live] = [sizeOf(entries), sizeOf(used)];
     if (live * 2 >= all && used.length > 0) continue;
     const what = `pack ${pack}`;
-    if (used.length === 0 && (await isYoung(packFile(store.folder, pack), grace)))
+    const wasNeeded = entries.some(({ digest }) => left.has(digest));
+    if (used.length === 0 && !wasNeeded && (await isYoung(packFile(store.folder, pack), grace)))
       stay.push({ what, reason: "needed by nothing, but written less than a day ago" });
     else {
       bytes += all - live;

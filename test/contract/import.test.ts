@@ -1,5 +1,16 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -157,6 +168,18 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     const { manifest } = await imported(file);
     expect([manifest.name, manifest.version, manifest.rehearsal]).toEqual(["ol6-x-rehearsal", "3.2.1", true]);
     await expect(imported(file, { name: "ol6-real" })).rejects.toMatchObject({ fault: "usage" });
+  });
+
+  it("does not read what is too large to be what it is called", async () => {
+    const file = join(folder, "large.img");
+    const root = await mkdtemp(join(folder, "root-"));
+    await mkdir(join(root, "etc"));
+    await writeFile(join(root, "etc/fstab"), guestFiles["/etc/fstab"] ?? "");
+    await writeFile(join(root, "etc/oracle-release"), "Oracle Linux Server release 6.10\n");
+    await truncate(join(root, "etc/oracle-release"), 2 ** 33);
+    await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, file, "8M"]);
+    const { notes } = await imported(file);
+    expect(notes.join("\n")).toContain("release: /etc/oracle-release: 8589934592 bytes are too many");
   });
 
   it("of a file system that it cannot open says so, and imports the disk", async () => {

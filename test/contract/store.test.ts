@@ -78,6 +78,16 @@ describe("a store", () => {
     expect(hash.digest("hex")).toBe(await sha256(image));
   });
 
+  it("gives a disk one digest, whether its zeros are holes of the file or are written out", async () => {
+    const plain = join(folder, "plain.img");
+    await writeFile(plain, await readFile(image));
+    const half = join(folder, "half.img");
+    await host.run(["cp", "--sparse=always", plain, half]);
+    await host.run(["fallocate", "--offset", "5M", "--length", "3000K", half]);
+    const first = await store.putDisk(image, "System");
+    for (const file of [plain, half]) expect((await store.putDisk(file, "System")).digest).toBe(first.digest);
+  });
+
   it("keeps what two disks have in common once", async () => {
     const first = await store.putDisk(image, "System");
     const before = await packs();
@@ -341,6 +351,15 @@ describe("pruning a store", () => {
     expect(await store.putDisk(image, "System")).toEqual(disk);
     expect((await store.prune({ apply: true })).removed).toEqual([]);
     await store.publish(sampleManifest(disk));
+  });
+
+  it("gives the space of versions that go back at once", async () => {
+    await publishThree();
+    const { removed, kept } = await store.prune({ keep: 1, apply: true });
+    expect(namesOf(kept)).toEqual(["template ol6-sample@1.0.2"]);
+    expect(namesOf(removed).filter((what) => what.startsWith("disk "))).toHaveLength(2);
+    expect(await readdir(join(folder, "store/disks"))).toHaveLength(1);
+    expect(await store.verify()).toEqual([]);
   });
 
   it("removes nothing from a store that is damaged", async () => {

@@ -65,6 +65,14 @@ async function askHelper(host: Host, helper: string, registry: string): Promise<
   });
   // It ends so when it has nothing for this registry.
   if (exitCode !== 0) return undefined;
-  const { Username, Secret } = Helped.parse(JSON.parse(stdout));
-  return { user: Username, password: Secret };
+  try {
+    const { Username, Secret } = Helped.parse(JSON.parse(stdout));
+    return { user: Username, password: Secret };
+  } catch {
+    // Without the cause: the parser quotes what it read, and there is a password in it.
+    throw new TbuildError(
+      "environment",
+      `docker-credential-${helper}: does not answer as a credential helper`,
+    );
+  }
 }
