@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missing } from "../fakes/missing.ts";
-import { host, isSound, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
+import { host, isSound, kinds, makeDirtyImage, sha256Of, start } from "./dirty-image.ts";
 
 const lacking = missing("mke2fs", "e2fsck", "qemu-img", "losetup", "mount", "loop", "root");
 const main = resolve(import.meta.dirname, "../../dist/main.js");
@@ -141,6 +141,25 @@ describe.skipIf(lacking !== undefined)(
         expect(stderr).toContain("is in use");
       }
       expect(await sha256Of(used)).toBe(digest);
+    });
+
+    it.each([
+      ["a descriptor leads elsewhere", 2 * 32, 0x7fffffff, "the descriptor of group 2"],
+      ["a group counts its blocks wrong", 12, 0x00010001, "counts its blocks wrong"],
+    ])("refuse a file system in which %s", async (_what, at, value, words) => {
+      const image = await copyOf("damaged.img");
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32LE(value);
+      {
+        await using file = await open(image, "r+");
+        // Blocks of 1024 bytes: the descriptors lie behind the superblock, which is block 1.
+        await file.write(bytes, 0, 4, start + 2048 + at);
+      }
+      const damaged = await sha256Of(image);
+      const { exitCode, stderr } = await tbuild("repair", "--yes", image);
+      expect(exitCode).toBe(5);
+      expect(stderr).toContain(words);
+      expect(await sha256Of(image)).toBe(damaged);
     });
 
     it("work on a copy where the way in changes at once, and are undone all the same", async () => {
