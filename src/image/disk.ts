@@ -96,13 +96,14 @@ async function volumeAt(
   place: Pick<Volume, "name" | "offset" | "bytes" | "pieces">,
 ): Promise<Volume & { readonly lvm?: true; readonly own?: number }> {
   if (place.offset >= disk.bytes) return { ...place, fs: "unknown" };
-  const { lvm, uuid, label, refused, fs, bytes: own } = await fileSystemOf(insideOf(disk, place));
+  const { lvm, uuid, label, refused, isDirty, fs, bytes: own } = await fileSystemOf(insideOf(disk, place));
   return {
     ...place,
     fs,
     ...(uuid !== undefined && { uuid }),
     ...(label !== undefined && { label }),
     ...(refused !== undefined && { refused }),
+    ...(isDirty && { isDirty }),
     ...(lvm && { lvm }),
     ...(own !== undefined && { own }),
   };

@@ -4,13 +4,16 @@ import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { type Layout, layoutOf, mountsIn } from "./disk.ts";
 import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
-import { filesInUse } from "./in-use.ts";
+import { type FilesInUse, filesInUse } from "./in-use.ts";
 import { type AccessOptions, chooseAccess } from "./index.ts";
 import { rawView } from "./raw-view.ts";
 import type { GuestTree } from "./tree.ts";
 
 /** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
-export type OpenImageOptions = AccessOptions;
+export interface OpenImageOptions extends AccessOptions {
+  /** Who uses which files, seen once for many images. */
+  readonly users?: FilesInUse;
+}
 
 /** What an image file holds, before anything is opened in it. */
 export interface ImageFacts extends Layout {
@@ -40,8 +43,8 @@ export async function openImageFile(
   file: string,
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
-  const { readOnly = false, note = () => {} } = options;
-  const { facts, mounts } = await lookInto(file, async (facts) => {
+  const { readOnly = false, note = () => {}, users = filesInUse() } = options;
+  const { facts, mounts } = await lookInto(file, users, async (facts) => {
     if (!readOnly) return refuseChange(facts);
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
@@ -79,24 +82,25 @@ export async function openImageFile(
 /** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
 export async function imageFacts(file: string): Promise<ImageFacts> {
   await using image = await readImageFile(file);
-  return factsOf(image);
+  return await factsOf(image, filesInUse());
 }
 
 async function lookInto(
   file: string,
+  users: FilesInUse,
   check: (facts: ImageFacts) => Promise<void>,
 ): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
-  const facts = await factsOf(image);
+  const facts = await factsOf(image, users);
   await check(facts);
   return { facts, mounts: await mountsIn(image, file, facts.volumes) };
 }
 
-async function factsOf(image: ImageFile): Promise<ImageFacts> {
+async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, volumes, cutOff } = await layoutOf(image);
   const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
-  const inUse = layers.flatMap((layer) => filesInUse().by(layer.file));
+  const inUse = layers.flatMap((layer) => users.by(layer.file));
   return { file, format, layers, bytes, inUse, table, volumes, cutOff: [...cutOff, ...odd] };
 }
 
