@@ -107,12 +107,55 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .description("read every byte of the store")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-verify.ts")));
+  imageCommand(
+    "repair",
+    "arm the first boot of templates that somebody forgot to arm; the least that makes them right",
+  )
+    .argument("<image...>", "disk images of stopped machines or templates")
+    .addHelpText("after", "\nExample:\n  tbuild repair --plan System.img")
+    .action(lazily(() => import("./commands/repair.ts")));
+  imageCommand("seal", "take every identity out of the guests in disk images, and arm their first boot")
+    .argument("[image...]", "disk images of stopped machines or templates")
+    .option("--check", "say what is pending; exit code 1 when anything is")
+    .option("--residue", "with --check: look into free blocks, too")
+    .option("--scrub", "write zeros over what is removed, and over free blocks in which something is left")
+    .option("--list", "list the operations")
+    .option("--skip <operation...>", "leave these out", [])
+    .option("--only <operation...>", "do these and no others", [])
+    .option("--keep <path...>", "leave these paths of the guest as they are", [])
+    .option("--recipe <name>", "skip and keep what this recipe does")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys",
+    )
+    .action(lazily(() => import("./commands/seal.ts")));
+  program
+    .command("undo")
+    .description("take the last repair or seal of disk images back, byte for byte")
+    .argument("<image...>", "disk images that were changed")
+    .option("--all", "every change, back to the first")
+    .option("--list", "list what can be undone")
+    .option("--json", "one JSON object per image")
+    .addHelpText("after", "\nExample:\n  tbuild undo System.img")
+    .action(lazily(() => import("./commands/undo.ts")));
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')
     .addArgument(program.createArgument("<shell>", "bash or zsh").choices(["bash", "zsh"]))
     .action(lazily(() => import("./commands/completion.ts")));
   return program;
+
+  // What the commands that change disk images have in common.
+  function imageCommand(name: string, description: string): Command {
+    return program
+      .command(name)
+      .description(description)
+      .option("--plan", "show what would be changed, files and byte ranges, and change nothing")
+      .option("--yes", "do not ask")
+      .option("--relabel", "also have SELinux label all files anew at the next boot")
+      .option("--via <way>", "this way into the image, and no other")
+      .option("--json", "one JSON object per image");
+  }
 }
 
 /** What every command file exports. The last argument is the command itself, for its options and the program's. */

@@ -44,30 +44,43 @@ export async function openImageFile(
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
   const { readOnly = false, note = () => {}, users = filesInUse() } = options;
-  const { facts, mounts } = await lookInto(file, users, async (facts) => {
+  const check = async (facts: ImageFacts) => {
     if (!readOnly) return refuseChange(facts);
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
-  });
+  };
+  const { facts, mounts } = await lookInto(host, file, check, { users, ...options });
   const access = await chooseAccess(
     host,
     mounts.map(({ volume }) => volume),
     options,
   );
-  const view = (access.formats ?? ["raw"]).includes(facts.format)
-    ? undefined
-    : await rawView(host, file, readOnly);
+  return {
+    ...facts,
+    mounts,
+    access: { name: access.name, runsPrograms: access.runsPrograms },
+    why: access.why,
+    ...(await openBy(host, access, facts, mounts, readOnly)),
+  };
+}
+
+// A way that does not take the format is given a raw view of the disk in it.
+async function openBy(
+  host: Host,
+  access: ImageAccess,
+  { file, format }: Pick<ImageFacts, "file" | "format">,
+  mounts: readonly Mount[],
+  readOnly: boolean,
+): Promise<Pick<OpenedImage, "raw" | "tree"> & AsyncDisposable> {
+  const takes = (access.formats ?? ["raw"]).includes(format);
+  const view = takes ? undefined : await rawView(host, file, readOnly);
   const raw = view?.file ?? file;
   const tree = await access.open(raw, mounts, { readOnly }).catch(async (error) => {
     await view?.[Symbol.asyncDispose]();
     throw error;
   });
   return {
-    ...facts,
     raw,
-    mounts,
-    access: { name: access.name, runsPrograms: access.runsPrograms },
-    why: access.why,
     tree,
     async [Symbol.asyncDispose]() {
       try {
@@ -85,15 +98,22 @@ export async function imageFacts(file: string): Promise<ImageFacts> {
   return await factsOf(image, filesInUse());
 }
 
-async function lookInto(
+/** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
+export async function lookInto(
+  host: Host,
   file: string,
-  users: FilesInUse,
   check: (facts: ImageFacts) => Promise<void>,
+  { users = filesInUse(), via }: Pick<OpenImageOptions, "users" | "via"> = {},
 ): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
   const facts = await factsOf(image, users);
   await check(facts);
-  return { facts, mounts: await mountsIn(image, file, facts.volumes) };
+  const fstabOn = async (volume: Volume) => {
+    const access = await chooseAccess(host, [volume], { readOnly: true, ...(via && { via }) });
+    await using opened = await openBy(host, access, facts, [{ at: "/", volume }], true);
+    return await opened.tree.text("/etc/fstab");
+  };
+  return { facts, mounts: await mountsIn(image, file, facts.volumes, fstabOn) };
 }
 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
@@ -104,7 +124,8 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
   return { file, format, layers, bytes, inUse, table, volumes, cutOff: [...cutOff, ...odd] };
 }
 
-async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
+/** Throws when the image must not be changed now, or cannot be. */
+export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
       hint: "Nothing was touched. Copy the image again.",
