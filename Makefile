@@ -4,7 +4,8 @@
 
 debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
 	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
-debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools docker-registry virt-v2v chromium
+debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
+	dmsetup fuse3 docker-registry virt-v2v chromium
 # what the bench stands beside
 debian_bench := casync borgbackup guestfish guestfs-tools linux-image-cloud-amd64
 

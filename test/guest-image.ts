@@ -60,7 +60,7 @@ export const ol6Guest: GuestFiles = {
     "/etc/fstab": "/dev/sda1 / ext4 defaults 1 1\n",
     "/etc/sysconfig/ovmd": "INITIAL_CONFIG=no\n",
     "/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=master1\n",
-    "/etc/rc.d/init.d/ovmd": { data: "#!/bin/sh\n# chkconfig: 2345 08 92\n", mode: 0o755 },
+    "/etc/rc.d/init.d/ovmd": { data: "#!/bin/sh\n# chkconfig: 3 08 92\n", mode: 0o755 },
   },
   links: { "/etc/init.d": "rc.d/init.d", "/etc/rc.d/rc3.d/S08ovmd": "../init.d/ovmd" },
 };

@@ -81,6 +81,22 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--checkpoints", "the checkpoints too: the next build starts from the disc")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/clean.ts")));
+  program
+    .command("inspect")
+    .description("say what is in an image: disk, guest, kernels, first boot, identity; touches nothing")
+    .argument("<image>", "a raw or qcow2 image")
+    .option("--packages", "list the installed packages")
+    .option("--via <way>", "the way into the image, instead of the best one")
+    .option("--json", "as JSON, with all packages")
+    .addHelpText("after", "\nExample:\n  tbuild inspect System.img")
+    .action(lazily(() => import("./commands/inspect.ts")));
+  program
+    .command("scan")
+    .description("say of every image in a folder what it is; 1 when one is unarmed, dirty or unreadable")
+    .argument("[folder]", "a repository, or any folder", "/OVS/Repositories")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild scan /OVS/Repositories")
+    .action(lazily(() => import("./commands/scan.ts")));
   const template = program.command("template").description("the versions that have been made");
   template
     .command("list")

@@ -71,6 +71,39 @@ export async function runHere(
   );
 }
 
+/** A program of this machine that is spoken to, line by line. */
+export interface Talk {
+  say(line: string): void;
+  kill(): void;
+  /** Resolves when it has ended, however. */
+  readonly ended: Promise<void>;
+}
+
+/** Starts `argv` and gives its lines to `onLine`; its stdin stays open for `say`. It ends with tbuild. */
+export async function talkHere(
+  argv: readonly string[],
+  options: { readonly onLine: (line: string) => void; readonly env?: Readonly<Record<string, string>> },
+): Promise<Talk> {
+  const { execa } = await import("execa");
+  const [command = "", ...args] = argv;
+  const child = execa(command, args, {
+    encoding: "buffer",
+    buffer: false,
+    reject: false,
+    stdin: "pipe",
+    ...(options.env && { env: options.env }),
+  });
+  forEachLine(child.stdout, options.onLine);
+  forEachLine(child.stderr, options.onLine);
+  // One that is gone does not listen; `ended` tells.
+  child.stdin.on("error", () => {});
+  return {
+    say: (line) => void child.stdin.write(`${line}\n`),
+    kill: () => void child.kill("SIGKILL"),
+    ended: child.then(() => {}),
+  };
+}
+
 /** `argv` as one line for a shell, for people to paste and for ssh, which hands a string to the far shell. */
 export function shellQuoted(argv: readonly string[]): string {
   return argv

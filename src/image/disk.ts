@@ -53,19 +53,34 @@ export async function mountsOf(image: string): Promise<Mount[]> {
   return await mountsIn(reader, image, (await layoutOf(reader)).volumes);
 }
 
-export async function mountsIn(reader: Reader, image: string, volumes: readonly Volume[]): Promise<Mount[]> {
+/** The same, for volumes that are known; `fstabOn` looks into those that no reader of ours opens. */
+export async function mountsIn(
+  reader: Reader,
+  image: string,
+  volumes: readonly Volume[],
+  fstabOn: (volume: Volume) => Promise<string | undefined> = async () => undefined,
+): Promise<Mount[]> {
   for (const volume of volumes.filter(({ fs }) => fs.startsWith("ext"))) {
     const ext = await openExt(insideOf(reader, volume));
     if (!(await ext.stat("/etc/fstab"))) continue;
     return mountsFromFstab(Buffer.from(await ext.readFile("/etc/fstab")).toString(), volumes, volume);
   }
   const others = volumes.filter(({ fs }) => fs === "xfs" || fs === "btrfs");
-  if (others.length === 0)
-    throw new TbuildError("guest", `${image}: no volume of it holds an /etc/fstab`, {
-      lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
-    });
-  throw new TbuildError("environment", `${image}: its root may be on ${others.map((v) => v.fs).join(", ")}`, {
-    hint: "Name the mounts, and open the image with the access `loop`.",
+  for (const volume of others) {
+    const fstab = await fstabOn(volume);
+    if (fstab !== undefined) return mountsFromFstab(fstab, volumes, volume);
+  }
+  const closed = volumes.find(({ refused }) => refused !== undefined);
+  if (closed)
+    throw new TbuildError(
+      "environment",
+      `${image}: ${closed.name} ${closed.refused}, and no other holds an /etc/fstab`,
+      {
+        hint: "Attach the disk to a machine that has it open, and change the guest online.",
+      },
+    );
+  throw new TbuildError("guest", `${image}: no volume of it holds an /etc/fstab`, {
+    lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
   });
 }
 
@@ -96,13 +111,14 @@ async function volumeAt(
   place: Pick<Volume, "name" | "offset" | "bytes" | "pieces">,
 ): Promise<Volume & { readonly lvm?: true; readonly own?: number }> {
   if (place.offset >= disk.bytes) return { ...place, fs: "unknown" };
-  const { lvm, uuid, label, refused, fs, bytes: own } = await fileSystemOf(insideOf(disk, place));
+  const { lvm, uuid, label, refused, isDirty, fs, bytes: own } = await fileSystemOf(insideOf(disk, place));
   return {
     ...place,
     fs,
     ...(uuid !== undefined && { uuid }),
     ...(label !== undefined && { label }),
     ...(refused !== undefined && { refused }),
+    ...(isDirty && { isDirty }),
     ...(lvm && { lvm }),
     ...(own !== undefined && { own }),
   };

@@ -46,6 +46,7 @@ export class ExtVolume {
     if (strange !== undefined) throw new Unfit(strange);
     const volume = new ExtVolume(disk, sb);
     if (volume.blocks * volume.blockBytes > disk.bytes) throw damaged("it is larger than its volume");
+    await volume.#checkDescriptors();
     return volume;
   }
 
@@ -225,8 +226,34 @@ export class ExtVolume {
     const group = new Group(data, this.#hasGroupSums);
     group.blocks = await this.block(group.blocksAt);
     group.inodes = await this.block(group.inodesAt);
+    this.#checkCounts(number, group);
     this.#groups.set(number, group);
     return group;
+  }
+
+  // Of all groups: e2fsck takes the old copies of the descriptors when one of them is bad, and with them old counts.
+  async #checkDescriptors(): Promise<void> {
+    const bytes = this.groups * this.#descriptorBytes;
+    const table = Buffer.from(await this.#disk.read(this.#descriptorAt(0), bytes));
+    const isFlexible = (this.#sb.readUInt32LE(96) & 0x200) !== 0;
+    for (let number = 0; number < this.groups; number++) {
+      const at = number * this.#descriptorBytes;
+      const group = new Group(table.subarray(at, at + this.#descriptorBytes), this.#hasGroupSums);
+      const start = isFlexible ? this.firstBlock : this.firstBlock + number * this.#blocksPerGroup;
+      const end = isFlexible ? this.blocks : Math.min(start + this.#blocksPerGroup, this.blocks);
+      for (const place of [group.blocksAt, group.inodesAt, group.tableAt])
+        if (place < start || place >= end) throw damaged(`the descriptor of group ${number}`);
+    }
+  }
+
+  // A descriptor that leads elsewhere, or a bitmap that is not one, would have us write over what is in use.
+  #checkCounts(number: number, group: Group): void {
+    const start = this.firstBlock + number * this.#blocksPerGroup;
+    const length = Math.min(this.#blocksPerGroup, this.blocks - start);
+    if (!(group.flags & blocksUninit) && zerosIn(group.blocks, length) !== group.free("blocks"))
+      throw damaged(`group ${number} counts its blocks wrong`);
+    if (!(group.flags & inodesUninit) && zerosIn(group.inodes, this.#inodesPerGroup) !== group.free("inodes"))
+      throw damaged(`group ${number} counts its inodes wrong`);
   }
 
   async #inodeAt(number: number): Promise<number> {
@@ -371,6 +398,18 @@ function le32(value: number): Buffer {
 function bitOf(bitmap: Buffer, bit: number): boolean {
   return ((bitmap[bit >> 3] ?? 0xff) & (1 << (bit & 7))) !== 0;
 }
+function zerosIn(bitmap: Buffer, bits: number): number {
+  let zeros = 0;
+  for (let byte = 0; byte < bits >> 3; byte++) zeros += zeroBits[bitmap[byte] ?? 0] ?? 0;
+  for (let bit = bits & ~7; bit < bits; bit++) if (!bitOf(bitmap, bit)) zeros++;
+  return zeros;
+}
+
+const zeroBits = Uint8Array.from(
+  { length: 256 },
+  (_, byte) => 8 - byte.toString(2).replaceAll("0", "").length,
+);
+
 function setBit(bitmap: Buffer, bit: number): void {
   bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) | (1 << (bit & 7));
 }

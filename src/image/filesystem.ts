@@ -7,6 +7,8 @@ export interface FileSystem {
   readonly label?: string;
   /** How long it takes itself to be. */
   readonly bytes?: number;
+  /** Its journal holds changes that are not yet in place, or it says itself that it is damaged. */
+  readonly isDirty?: true;
   /** It is a physical volume of LVM2. */
   readonly lvm?: true;
   /** It is something that cannot be opened, in words. */
@@ -44,7 +46,13 @@ function ext(head: Buffer): FileSystem {
   const is64bit = ((incompatible ?? 0) & 0x80) !== 0;
   const blocks = head.readUInt32LE(1024 + 4) + (is64bit ? head.readUInt32LE(1024 + 336) * 2 ** 32 : 0);
   const bytes = blocks * 2 ** (10 + Math.min(head.readUInt32LE(1024 + 24), 6));
-  return { fs, bytes, ...identity(uuidAt(head, 1024 + 104), text(head, 1024 + 120, 16)) };
+  const isDirty = ((incompatible ?? 0) & 0x4) !== 0 || (head.readUInt16LE(1024 + 58) & 0x2) !== 0;
+  return {
+    fs,
+    bytes,
+    ...(isDirty && { isDirty }),
+    ...identity(uuidAt(head, 1024 + 104), text(head, 1024 + 120, 16)),
+  };
 }
 
 function identity(uuid: string, label: string): Pick<FileSystem, "uuid" | "label"> {

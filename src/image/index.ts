@@ -4,6 +4,7 @@ import type { ImageAccess, Volume } from "./access.ts";
 import { debugfsAccess } from "./debugfs.ts";
 import { directAccess } from "./direct.ts";
 import { loopAccess } from "./loop.ts";
+import { umlAccess } from "./uml.ts";
 
 export interface AccessOptions {
   readonly needsPrograms?: boolean;
@@ -20,6 +21,7 @@ export const accesses = {
   direct: (_host: Host, note?: (text: string) => void) => directAccess(note),
   debugfs: debugfsAccess,
   loop: (host: Host) => loopAccess(host),
+  uml: (host: Host) => umlAccess(host),
 } as const satisfies Record<string, (host: Host, note?: (text: string) => void) => ImageAccess>;
 
 /**

@@ -53,7 +53,7 @@ function mountOptions({ volume }: Mount, readOnly: boolean): string {
 }
 
 // `ro` alone still replays a journal, and fails where it cannot.
-const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
+export const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
   ext3: ",noload",
   ext4: ",noload",
   xfs: ",norecovery",

@@ -4,13 +4,16 @@ import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { type Layout, layoutOf, mountsIn } from "./disk.ts";
 import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
-import { filesInUse } from "./in-use.ts";
+import { type FilesInUse, filesInUse } from "./in-use.ts";
 import { type AccessOptions, chooseAccess } from "./index.ts";
 import { rawView } from "./raw-view.ts";
 import type { GuestTree } from "./tree.ts";
 
 /** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
-export type OpenImageOptions = AccessOptions;
+export interface OpenImageOptions extends AccessOptions {
+  /** Who uses which files, seen once for many images. */
+  readonly users?: FilesInUse;
+}
 
 /** What an image file holds, before anything is opened in it. */
 export interface ImageFacts extends Layout {
@@ -40,31 +43,44 @@ export async function openImageFile(
   file: string,
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
-  const { readOnly = false, note = () => {} } = options;
-  const { facts, mounts } = await lookInto(file, async (facts) => {
+  const { readOnly = false, note = () => {}, users = filesInUse() } = options;
+  const check = async (facts: ImageFacts) => {
     if (!readOnly) return refuseChange(facts);
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
-  });
+  };
+  const { facts, mounts } = await lookInto(host, file, check, { users, ...options });
   const access = await chooseAccess(
     host,
     mounts.map(({ volume }) => volume),
     options,
   );
-  const view = (access.formats ?? ["raw"]).includes(facts.format)
-    ? undefined
-    : await rawView(host, file, readOnly);
+  return {
+    ...facts,
+    mounts,
+    access: { name: access.name, runsPrograms: access.runsPrograms },
+    why: access.why,
+    ...(await openBy(host, access, facts, mounts, readOnly)),
+  };
+}
+
+// A way that does not take the format is given a raw view of the disk in it.
+async function openBy(
+  host: Host,
+  access: ImageAccess,
+  { file, format }: Pick<ImageFacts, "file" | "format">,
+  mounts: readonly Mount[],
+  readOnly: boolean,
+): Promise<Pick<OpenedImage, "raw" | "tree"> & AsyncDisposable> {
+  const takes = (access.formats ?? ["raw"]).includes(format);
+  const view = takes ? undefined : await rawView(host, file, readOnly);
   const raw = view?.file ?? file;
   const tree = await access.open(raw, mounts, { readOnly }).catch(async (error) => {
     await view?.[Symbol.asyncDispose]();
     throw error;
   });
   return {
-    ...facts,
     raw,
-    mounts,
-    access: { name: access.name, runsPrograms: access.runsPrograms },
-    why: access.why,
     tree,
     async [Symbol.asyncDispose]() {
       try {
@@ -79,25 +95,32 @@ export async function openImageFile(
 /** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
 export async function imageFacts(file: string): Promise<ImageFacts> {
   await using image = await readImageFile(file);
-  return factsOf(image);
+  return await factsOf(image, filesInUse());
 }
 
 /** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
 export async function lookInto(
+  host: Host,
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
+  { users = filesInUse(), via }: Pick<OpenImageOptions, "users" | "via"> = {},
 ): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
-  const facts = await factsOf(image);
+  const facts = await factsOf(image, users);
   await check(facts);
-  return { facts, mounts: await mountsIn(image, file, facts.volumes) };
+  const fstabOn = async (volume: Volume) => {
+    const access = await chooseAccess(host, [volume], { readOnly: true, ...(via && { via }) });
+    await using opened = await openBy(host, access, facts, [{ at: "/", volume }], true);
+    return await opened.tree.text("/etc/fstab");
+  };
+  return { facts, mounts: await mountsIn(image, file, facts.volumes, fstabOn) };
 }
 
-async function factsOf(image: ImageFile): Promise<ImageFacts> {
+async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, volumes, cutOff } = await layoutOf(image);
   const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
-  const inUse = layers.flatMap((layer) => filesInUse().by(layer.file));
+  const inUse = layers.flatMap((layer) => users.by(layer.file));
   return { file, format, layers, bytes, inUse, table, volumes, cutOff: [...cutOff, ...odd] };
 }
 

@@ -68,7 +68,7 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(image, refuseChange);
+    const { facts, mounts } = await lookInto(host, image, refuseChange);
     const inMemory =
       facts.format === "raw" ? await planInMemory(host, image, mounts, work, options) : undefined;
     const planned = inMemory ?? (await planInCopy(host, image, work, options));
@@ -111,7 +111,7 @@ export async function readGuest<Result>(
     note(
       `${file}: a change of it was cut off while it was written; the next repair, seal or undo finishes it`,
     );
-  const { mounts } = await lookInto(path, async ({ inUse, cutOff }) => {
+  const { mounts } = await lookInto(host, path, async ({ inUse, cutOff }) => {
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   });

@@ -22,41 +22,31 @@ const fresh = () => {
   execFileSync("sync", [image]);
 };
 
-function median(times, work, reset = () => {}) {
+function median(times, work, { before = () => {}, after = () => {} } = {}) {
   const seconds = [];
   for (let time = 0; time < times; time++) {
-    reset();
+    before();
     const begun = performance.now();
     work();
     seconds.push((performance.now() - begun) / 1000);
+    after();
   }
   return seconds.sort((a, b) => a - b)[Math.floor(times / 2)];
 }
 
 makeImage(master);
 fresh();
-const undo = () => run(tbuild("undo", image));
-const ours = (times, ...args) => {
-  const seconds = median(times, () => run(tbuild(...args, "--yes", image)), () => times && undoIfAny());
-  undo();
-  return seconds;
-};
-let changed = false;
-function undoIfAny() {
-  if (changed) undo();
-  changed = true;
-}
+const ours = (times, ...args) =>
+  median(times, () => run(tbuild(...args, "--yes", image)), { after: () => run(tbuild("undo", image)) });
 const flag = "INITIAL_CONFIG=yes\n";
 const script = (text) => ({ input: text });
 const peers = Number(process.env.BENCH_PEER_RUNS ?? 3);
 
 const repair = ours(7, "repair");
-changed = false;
 const seal = ours(7, "seal");
-changed = false;
 const scrub = ours(3, "seal", "--scrub");
 const rows = [["tbuild repair", repair, repair], ["tbuild seal", seal, seal], ["tbuild seal --scrub", scrub, seal]];
-const other = (name, than, times, work, reset) => rows.push([name, median(times, work, reset), than]);
+const other = (name, than, times, work, before) => rows.push([name, median(times, work, { before }), than]);
 
 execFileSync("sh", ["-c", `printf '${flag.trim()}\\n' > ${folder}/ovmd`]);
 other("debugfs rm+write (loses the label)", repair, 5, () =>

@@ -14,6 +14,7 @@ import type { GuestTree } from "../../src/image/tree.ts";
 import { changeImage } from "../../src/image/undo.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 import { missing } from "../fakes/missing.ts";
+import { emptyDisk } from "../guest-image.ts";
 import { fixture, guestTreeContract } from "./guest-tree.ts";
 
 const host = localHost();
@@ -45,6 +46,21 @@ guestTreeContract(
   "loop: ext4",
   () => onImage("loop", ["-t", "ext4"]),
   missing("mount", "losetup", "mke2fs", "root", "loop"),
+);
+guestTreeContract(
+  "uml: xfs",
+  () => onVolume("uml", "xfs"),
+  missing("linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop"),
+);
+guestTreeContract(
+  "uml: btrfs on a logical volume in two pieces",
+  () => onVolume("uml", "btrfs", [200, 8]),
+  missing("linux.uml", "dmsetup", "mkfs.btrfs", "mount", "losetup", "root", "loop"),
+);
+guestTreeContract(
+  "loop: xfs",
+  () => onVolume("loop", "xfs"),
+  missing("mkfs.xfs", "mount", "losetup", "root", "loop"),
 );
 guestTreeContract("mounted: a folder of this machine", () => onFolder(host), missing("find", "root"));
 guestTreeContract(
@@ -78,6 +94,49 @@ async function onImage(name: keyof typeof accesses | "draft", options: readonly 
         expect((await host.run(["e2fsck", "-fn", `${image}?offset=${volume.offset}`])).stdout).toContain(
           "Pass 5",
         );
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+// A file system of 320 MiB, the least that XFS takes; in two halves, which lie where `halves` says, in MiB.
+async function onVolume(
+  name: keyof typeof accesses,
+  fs: "ext4" | "xfs" | "btrfs",
+  halves?: [number, number],
+) {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-volume-"));
+  const [image, inside] = [join(folder, "disk.img"), join(folder, "inside")];
+  const mib = 1048576;
+  await host.run(["truncate", "-s", "320M", inside]);
+  await host.run([`mkfs.${fs}`, "-q", inside]);
+  await makeFolder(join(folder, "files"));
+  await mkdir(join(folder, "at"));
+  await host.run(["mount", "-o", "loop", inside, join(folder, "at")]);
+  await host.run(["cp", "-a", `${folder}/files/.`, join(folder, "at")]);
+  await host.run(["umount", join(folder, "at")]);
+  const places = halves ? [halves[0] * mib, halves[1] * mib] : [mib];
+  const bytes = (320 / places.length) * mib;
+  await emptyDisk(image, 400);
+  const copy = (from: string, to: string, skip: number, seek: number) =>
+    host.run([
+      ...["dd", `if=${from}`, `of=${to}`, "bs=1M", "conv=notrunc,sparse", "status=none"],
+      ...[`skip=${skip / mib}`, `seek=${seek / mib}`, `count=${bytes / mib}`],
+    ]);
+  for (const [index, place] of places.entries()) await copy(inside, image, index * bytes, place);
+  const volume = { name: halves ? "vg/root" : "p1", offset: places[0] ?? 0, bytes: 320 * mib, fs };
+  const pieces = places.map((offset) => ({ offset, bytes }));
+  const mounts: Mount[] = [{ at: "/", volume: { ...volume, ...(halves && { pieces }) } }];
+  return {
+    open: () => accesses[name](host).open(image, mounts),
+    async after() {
+      const after = join(folder, "after");
+      await host.run(["truncate", "-s", "320M", after]);
+      for (const [index, place] of places.entries()) await copy(image, after, place, index * bytes);
+      const check = { ext4: ["e2fsck", "-fn"], xfs: ["xfs_repair", "-n"], btrfs: ["btrfs", "check", "-q"] }[
+        fs
+      ];
+      await host.run([...check, after]);
       await rm(folder, { recursive: true });
     },
   };

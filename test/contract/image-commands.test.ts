@@ -1,11 +1,34 @@
-import { copyFile, mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missing } from "../fakes/missing.ts";
-import { host, isSound, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
+import { makeDirtyFolder } from "../guest/dirty-folder.ts";
+import { mbr } from "../image/disk-tables.ts";
+import { host, isSound, kinds, makeDirtyImage, sha256Of, start } from "./dirty-image.ts";
 
-const lacking = missing("mke2fs", "e2fsck", "qemu-img", "losetup", "mount", "loop", "root");
+const lacking = missing(
+  "mke2fs",
+  "e2fsck",
+  "mkfs.xfs",
+  "qemu-img",
+  "python3",
+  "losetup",
+  "mount",
+  "loop",
+  "root",
+);
 const main = resolve(import.meta.dirname, "../../dist/main.js");
 
 describe.skipIf(lacking !== undefined)(
@@ -143,6 +166,25 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(used)).toBe(digest);
     });
 
+    it.each([
+      ["a descriptor leads elsewhere", 2 * 32, 0x7fffffff, "the descriptor of group 2"],
+      ["a group counts its blocks wrong", 12, 0x00010001, "counts its blocks wrong"],
+    ])("refuse a file system in which %s", async (_what, at, value, words) => {
+      const image = await copyOf("damaged.img");
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32LE(value);
+      {
+        await using file = await open(image, "r+");
+        // Blocks of 1024 bytes: the descriptors lie behind the superblock, which is block 1.
+        await file.write(bytes, 0, 4, start + 2048 + at);
+      }
+      const damaged = await sha256Of(image);
+      const { exitCode, stderr } = await tbuild("repair", "--yes", image);
+      expect(exitCode).toBe(5);
+      expect(stderr).toContain(words);
+      expect(await sha256Of(image)).toBe(damaged);
+    });
+
     it("work on a copy where the way in changes at once, and are undone all the same", async () => {
       const image = await copyOf("loop.img");
       const { stdout, stderr, exitCode } = await tbuild("repair", "--yes", "--via", "loop", image);
@@ -166,6 +208,32 @@ describe.skipIf(lacking !== undefined)(
       await host.run(["qemu-img", "check", image]);
       await host.run(["qemu-img", "convert", "-O", "raw", image, join(folder, "raw.img")]);
       await isSound(join(folder, "raw.img"));
+      await tbuild("undo", image);
+      expect(await sha256Of(image)).toBe(before);
+    });
+
+    it("change a guest on XFS, and undone it is the same file", async () => {
+      const [image, volume, at] = [join(folder, "xfs.img"), join(folder, "p1.xfs"), join(folder, "xfs")];
+      await host.run(["truncate", "-s", "302M", volume]);
+      await host.run(["mkfs.xfs", "-q", volume]);
+      await mkdir(at);
+      await host.run(["mount", "-o", "loop", volume, at]);
+      try {
+        await makeDirtyFolder(at, 100);
+      } finally {
+        await host.run(["umount", at]);
+      }
+      await host.run(["truncate", "-s", "303M", image]);
+      await host.run(["dd", `if=${volume}`, `of=${image}`, "bs=1M", "seek=1", "conv=notrunc,sparse"]);
+      await host.run(["dd", `of=${image}`, "conv=notrunc"], {
+        input: mbr([{ type: 0x83, start: start / 512, count: (302 * 1048576) / 512 }]),
+      });
+      const before = await sha256Of(image);
+      const { exitCode, stderr } = await tbuild("seal", "--yes", image);
+      expect(exitCode, stderr).toBe(0);
+      expect((await tbuild("seal", "--check", image)).exitCode).toBe(0);
+      await host.run(["dd", `if=${image}`, `of=${volume}`, "bs=1M", "skip=1", "conv=notrunc"]);
+      await host.run(["xfs_repair", "-n", "-f", volume]);
       await tbuild("undo", image);
       expect(await sha256Of(image)).toBe(before);
     });

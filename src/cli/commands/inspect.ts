@@ -1,0 +1,134 @@
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import type { Identity } from "../../guest/identity.ts";
+import { type Survey, surveyGuest } from "../../guest/survey.ts";
+import { localHost, printable } from "../../host/local.ts";
+import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
+import { viaOption } from "../via.ts";
+import { size, table } from "../words.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const file = String(args[0]);
+  const {
+    json = false,
+    packages = false,
+    via,
+  } = command.opts<{ json?: boolean; packages?: boolean; via?: string }>();
+  const notes: string[] = [];
+  const note = (text: string) => void notes.push(text);
+  const opened = await openGuest(file, via, note);
+  if (!("tree" in opened)) {
+    print(json, { ...opened.facts, notes: [...notes, opened.why] }, [
+      ...diskRows(opened.facts),
+      ["guest", opened.why],
+    ]);
+    return;
+  }
+  await using image = opened;
+  const survey = await surveyGuest(
+    image.tree,
+    image.mounts.map(({ volume }) => volume),
+  );
+  const { tree: _tree, raw: _raw, [Symbol.asyncDispose]: _close, ...facts } = image;
+  const rows = [
+    ...diskRows(image),
+    ...wayRows(image),
+    ...guestRows(survey),
+    ...notes.map((text) => ["note", text]),
+  ];
+  print(json, { ...facts, ...survey, notes }, rows);
+  if (packages && !json) process.stdout.write(`${packageLines(survey).join("\n")}\n`);
+}
+
+// A disk without a guest is worth a look, too.
+async function openGuest(
+  file: string,
+  via: string | undefined,
+  note: (text: string) => void,
+): Promise<OpenedImage | { facts: ImageFacts; why: string }> {
+  try {
+    return await openImageFile(localHost(), file, { readOnly: true, note, ...viaOption(via) });
+  } catch (error) {
+    if (!(error instanceof TbuildError) || via !== undefined) throw error;
+    const facts = await imageFacts(file).catch(() => undefined);
+    if (!facts) throw error;
+    return { facts, why: [error.message.replace(`${file}: `, ""), ...error.lines].join("; ") };
+  }
+}
+
+function print(json: boolean, object: unknown, rows: readonly (readonly string[])[]): void {
+  // What a guest's files say is not to draw on a terminal.
+  const text = json ? JSON.stringify(object, undefined, 2) : table(rows.map((row) => row.map(printable)));
+  process.stdout.write(`${text}\n`);
+}
+
+function diskRows({ file, layers, bytes, table, volumes, inUse, cutOff }: ImageFacts): string[][] {
+  return [
+    ["image", `${file}, ${size(bytes)}`],
+    [
+      "format",
+      layers.map((layer, i) => (i === 0 ? layer.format : `on ${layer.format} ${layer.file}`)).join(", "),
+    ],
+    ["table", { mbr: "MBR", gpt: "GPT", none: "none" }[table]],
+    ...volumes.map(({ name, fs, bytes, label, uuid, pieces, refused, isDirty }) => [
+      `  ${name}`,
+      [
+        refused ?? fs,
+        size(bytes),
+        ...(label === undefined ? [] : [`label ${label}`]),
+        ...(uuid === undefined ? [] : [uuid]),
+        ...(pieces ? [`in ${pieces.length} pieces`] : []),
+        ...(isDirty ? ["not cleanly unmounted"] : []),
+      ].join(", "),
+    ]),
+    ...cutOff.map((what) => ["cut off", what]),
+    ...inUse.map((who) => ["in use", `by ${who}`]),
+  ];
+}
+
+function wayRows({ mounts, access, why }: OpenedImage): string[][] {
+  const left = why.length > 0 ? ` (not ${why.join("; not ")})` : "";
+  return [
+    ["mounts", mounts.map(({ at, volume }) => `${volume.name} on ${at}`).join(", ")],
+    ["read by", `${access.name}${left}`],
+  ];
+}
+
+function guestRows(survey: Survey): string[][] {
+  const { release, kernels, bootLoader, fitness, additions, modules, toArm, identity, passport, packages } =
+    survey;
+  return [
+    ["release", release?.name ?? "unknown"],
+    ...kernels.map(({ version, initramfs, hasInitramfs }) => [
+      "kernel",
+      `${version}, ${hasInitramfs ? initramfs : "without an initramfs"}`,
+    ]),
+    ["boot loader", bootLoader ? `${bootLoader.kind}, ${bootLoader.file}` : "none found"],
+    ...(bootLoader?.entries ?? []).map((entry) => ["  entry", entry]),
+    ...(fitness === undefined ? [] : [["fit for", fitness]]),
+    ["additions", additions.join(" ") || "none"],
+    ["modules", modules.join(" ") || "none"],
+    ...(toArm ? [["armed", toArm.length === 0 ? "yes" : `no: ${toArm.join(", ")}`]] : []),
+    ["identity", identityLines(identity).join(", ") || "none"],
+    ...(passport ? [["made by tbuild", `${passport.name} ${passport.version}, ${passport.made}`]] : []),
+    ...(packages ? [["packages", `${packages.length} (--packages lists them)`]] : []),
+    ...survey.unknown.map((what) => ["not known", what]),
+  ];
+}
+
+function identityLines(identity: Identity): string[] {
+  return Object.entries(identity).flatMap(
+    ([name, value]: [string, string | readonly string[] | undefined]) => {
+      const values = typeof value === "string" ? [value] : (value ?? []);
+      return values.map(
+        (one) => `${name.replaceAll(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`).replace(/s$/, "")} ${one}`,
+      );
+    },
+  );
+}
+
+function packageLines({ packages = [] }: Survey): string[] {
+  return packages.map(
+    ({ name, version, release, arch }) => `${name}-${version}-${release}${arch ? `.${arch}` : ""}`,
+  );
+}

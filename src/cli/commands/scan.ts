@@ -1,0 +1,53 @@
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
+import { localHost, printable } from "../../host/local.ts";
+import { interruptible } from "../interrupt.ts";
+import { coloursFor, table } from "../words.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const { json = false } = command.opts<{ json?: boolean }>();
+  const folder = String(args[0]);
+  const found = await interruptible((signal) =>
+    scanFolder(localHost(), folder, { signal, onEach: progressOn(process.stderr) }),
+  );
+  if (found.length === 0)
+    throw new TbuildError("usage", `${folder}: holds no image`, {
+      hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd.",
+    });
+  process.stdout.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : `${lines(found).join("\n")}\n`);
+  // As a check does: something is to be done.
+  if (found.some(({ kind }) => wanting.includes(kind))) process.exitCode = 1;
+}
+
+const wanting: readonly Kind[] = ["unarmed template", "dirty", "unreadable"];
+
+function lines(found: readonly Scanned[]): string[] {
+  const colours = coloursFor(process.stdout);
+  const rows = found.map(({ file, kind, release = "", owner, remarks }) => [
+    kind,
+    release,
+    printable(file),
+    printable([...(owner ? [`${owner.kind} ${owner.name}`] : []), ...remarks].join("; ")),
+  ]);
+  const counts = new Map<Kind, number>();
+  for (const { kind } of found) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const summary = [...counts].map(([kind, count]) => `${count} ${kind}`).join(", ");
+  const text = table(rows)
+    .split("\n")
+    .map((line, i) => {
+      const kind = found[i]?.kind ?? "data disk";
+      if (kind === "armed template") return colours.green(line);
+      return wanting.includes(kind) ? colours.yellow(line) : line;
+    });
+  return [...text, "", `${found.length} images: ${summary}`];
+}
+
+function progressOn(stream: NodeJS.WriteStream) {
+  let told = 0;
+  return (done: number, all: number) => {
+    if (!stream.isTTY || (Date.now() - told < 100 && done < all)) return;
+    told = Date.now();
+    stream.write(done < all ? `\r${done} of ${all} images` : "\r\u001b[K");
+  };
+}

@@ -1,0 +1,39 @@
+/** One installed package. */
+export interface Package {
+  readonly name: string;
+  readonly epoch?: number;
+  readonly version: string;
+  readonly release: string;
+  readonly arch?: string;
+}
+
+const tags = { name: 1000, version: 1001, release: 1002, epoch: 1003, arch: 1022 } as const;
+
+/** A package's header as rpm's database keeps it: two counts, an index of 16-byte entries, and their data. */
+export function parseHeader(blob: Buffer): Package | undefined {
+  if (blob.length < 8) return undefined;
+  const [entries, bytes] = [blob.readUInt32BE(0), blob.readUInt32BE(4)];
+  const data = 8 + entries * 16;
+  if (entries > 65536 || data + bytes > blob.length) return undefined;
+  const found = new Map<number, string | number>();
+  for (let at = 8; at < data; at += 16) {
+    const [tag, type, offset] = [
+      blob.readUInt32BE(at),
+      blob.readUInt32BE(at + 4),
+      data + blob.readUInt32BE(at + 8),
+    ];
+    if (!Object.values(tags).includes(tag as never) || offset >= blob.length) continue;
+    if (type === 6) found.set(tag, blob.toString("utf8", offset, blob.indexOf(0, offset)));
+    else if (type === 4 && offset + 4 <= blob.length) found.set(tag, blob.readUInt32BE(offset));
+  }
+  const text = (tag: number) => String(found.get(tag) ?? "");
+  if (!found.has(tags.name)) return undefined;
+  const epoch = found.get(tags.epoch);
+  return {
+    name: text(tags.name),
+    ...(typeof epoch === "number" && { epoch }),
+    version: text(tags.version),
+    release: text(tags.release),
+    ...(found.has(tags.arch) && { arch: text(tags.arch) }),
+  };
+}

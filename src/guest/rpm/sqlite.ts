@@ -1,0 +1,105 @@
+import { TbuildError } from "../../errors.ts";
+
+/**
+ * The last column of every row of `table`, where it is a blob: all that is wanted of an rpmdb.sqlite. Read here and
+ * not by a library, because the smallest costs megabytes or a compiler, for one table of one shape.
+ */
+export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string): Buffer[] {
+  if (main.toString("latin1", 0, 15) !== "SQLite format 3") throw damaged("no SQLite file");
+  const declared = main.readUInt16BE(16);
+  const pageBytes = declared === 1 ? 65536 : declared;
+  if (pageBytes < 512) throw damaged(`pages of ${pageBytes} bytes`);
+  const usable = pageBytes - (main[20] ?? 0);
+  const newer = log ? loggedPages(log, pageBytes) : new Map<number, Buffer>();
+  const page = (number: number): Buffer => {
+    const found = newer.get(number) ?? main.subarray((number - 1) * pageBytes, number * pageBytes);
+    if (number < 1 || found.length < pageBytes) throw damaged(`page ${number} is not there`);
+    return found;
+  };
+
+  function* rows(root: number, depth = 0): Generator<Buffer> {
+    if (depth > 20) throw damaged("its tree has a circle");
+    const node = page(root);
+    const start = root === 1 ? 100 : 0;
+    const [type, count] = [node[start], node.readUInt16BE(start + 3)];
+    if (type !== 5 && type !== 13) throw damaged(`page ${root} is no part of a table`);
+    const cells = start + (type === 5 ? 12 : 8);
+    for (let index = 0; index < count; index++) {
+      const at = node.readUInt16BE(cells + index * 2);
+      if (type === 5) yield* rows(node.readUInt32BE(at), depth + 1);
+      else yield payload(node, at);
+    }
+    if (type === 5) yield* rows(node.readUInt32BE(start + 8), depth + 1);
+  }
+
+  function payload(node: Buffer, cell: number): Buffer {
+    const [bytes, afterBytes] = varint(node, cell);
+    const [, at] = varint(node, afterBytes);
+    const most = usable - 35;
+    if (bytes <= most) return node.subarray(at, at + bytes);
+    const least = Math.floor(((usable - 12) * 32) / 255) - 23;
+    const wanted = least + ((bytes - least) % (usable - 4));
+    const here = wanted <= most ? wanted : least;
+    const parts = [node.subarray(at, at + here)];
+    let next = node.readUInt32BE(at + here);
+    for (let left = bytes - here; left > 0; ) {
+      const more = page(next);
+      parts.push(more.subarray(4, 4 + Math.min(left, usable - 4)));
+      left -= usable - 4;
+      next = more.readUInt32BE(0);
+    }
+    return Buffer.concat(parts);
+  }
+
+  for (const row of rows(1)) {
+    const [, name, , root] = columns(row);
+    if (name?.toString() !== table || !root) continue;
+    return [...rows(root.readUIntBE(0, root.length))].flatMap((one) => columns(one).at(-1) ?? []);
+  }
+  throw damaged(`no table ${table}`);
+}
+
+// Types first, each with the length of its value, then the values.
+function columns(row: Buffer): Buffer[] {
+  const [end, first] = varint(row, 0);
+  const found: Buffer[] = [];
+  let value = end;
+  for (let at = first; at < end; ) {
+    const [type, next] = varint(row, at);
+    const bytes =
+      type >= 12 ? (type - (type % 2 === 0 ? 12 : 13)) / 2 : ([0, 1, 2, 3, 4, 6, 8, 8][type] ?? 0);
+    found.push(row.subarray(value, value + bytes));
+    value += bytes;
+    at = next;
+  }
+  return found;
+}
+
+function varint(data: Buffer, start: number): [number, number] {
+  let value = 0;
+  for (let at = start; at < start + 8; at++) {
+    const byte = data[at] ?? 0;
+    value = value * 128 + (byte & 0x7f);
+    if (byte < 128) return [value, at + 1];
+  }
+  return [value * 256 + (data[start + 8] ?? 0), start + 9];
+}
+
+// The write-ahead log: pages newer than those of the file, as far as they were committed.
+function loggedPages(log: Buffer, pageBytes: number): Map<number, Buffer> {
+  const committed = new Map<number, Buffer>();
+  if (log.length < 32 || log.readUInt32BE(8) !== pageBytes) return committed;
+  let open = new Map<number, Buffer>();
+  for (let at = 32; at + 24 + pageBytes <= log.length; at += 24 + pageBytes) {
+    if (!log.subarray(at + 8, at + 16).equals(log.subarray(16, 24))) break;
+    open.set(log.readUInt32BE(at), log.subarray(at + 24, at + 24 + pageBytes));
+    if (log.readUInt32BE(at + 4) === 0) continue;
+    for (const [number, page] of open) committed.set(number, page);
+    open = new Map();
+  }
+  return committed;
+}
+
+function damaged(how: string): TbuildError {
+  return new TbuildError("guest", `rpm database: ${how}`);
+}

@@ -1,0 +1,158 @@
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { checkInterrupted, TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { type FilesInUse, filesInUse } from "../image/in-use.ts";
+import { type OpenedImage, openImageFile } from "../image/open.ts";
+import { type Identity, readIdentity } from "./identity.ts";
+import { readRelease } from "./release.ts";
+import { firstBoot } from "./seal/first-boot.ts";
+import { releaseInShort } from "./survey.ts";
+
+export type Kind =
+  | "armed template"
+  | "unarmed template"
+  | "running VM"
+  | "used VM"
+  | "data disk"
+  | "dirty"
+  | "unreadable";
+
+/** What an image is, in one line. */
+export interface Scanned {
+  readonly file: string;
+  readonly kind: Kind;
+  readonly release?: string;
+  /** Whose disk it is, by a vm.cfg of the repository. */
+  readonly owner?: Owner;
+  /** Why it is of this kind, and what else is to be known. */
+  readonly remarks: readonly string[];
+}
+
+export interface Owner {
+  readonly kind: "template" | "machine";
+  readonly name: string;
+}
+
+export interface ScanOptions {
+  readonly onEach?: (done: number, all: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Every image below `folder`: a repository of Oracle VM, a folder of them, or any other. */
+export async function scanFolder(host: Host, folder: string, options: ScanOptions = {}): Promise<Scanned[]> {
+  const { images, owners } = await findImages(folder);
+  const users = filesInUse();
+  const found: Scanned[] = new Array(images.length);
+  let [next, done] = [0, 0];
+  // Reading waits for the disk more than for us: several at a time keep both busy.
+  const worker = async () => {
+    for (let index = next++; index < images.length; index = next++) {
+      checkInterrupted(options.signal);
+      const file = images[index] ?? "";
+      found[index] = await scanImage(host, file, owners.get(basename(file)), users);
+      options.onEach?.(++done, images.length);
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+  return found;
+}
+
+async function scanImage(
+  host: Host,
+  file: string,
+  owner: Owner | undefined,
+  users: FilesInUse,
+): Promise<Scanned> {
+  const base = { file, ...(owner && { owner }) };
+  const inUse = users.by(file);
+  if (inUse.length > 0)
+    return { ...base, kind: "running VM", remarks: inUse.map((user) => `in use by ${user}`) };
+  try {
+    await using image = await openImageFile(host, file, { readOnly: true, users });
+    return { ...base, ...(await classify(image, owner)) };
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    if (error.fault === "guest" && error.message.includes("no volume of it holds"))
+      return { ...base, kind: "data disk", remarks: error.lines };
+    return { ...base, kind: "unreadable", remarks: [error.message.replace(`${file}: `, "")] };
+  }
+}
+
+async function classify(
+  { tree, mounts, cutOff }: OpenedImage,
+  owner: Owner | undefined,
+): Promise<Pick<Scanned, "kind" | "release" | "remarks">> {
+  const release = releaseInShort(await readRelease(tree));
+  if (cutOff.length > 0) return { kind: "unreadable", release, remarks: [`is cut off: ${cutOff[0]}`] };
+  const dirty = mounts.filter(({ volume }) => volume.isDirty).map(({ volume }) => volume.name);
+  if (dirty.length > 0)
+    return { kind: "dirty", release, remarks: [`not cleanly unmounted: ${dirty.join(", ")}`] };
+  const toArm = await firstBoot.pending(tree);
+  const left = identityLeft(await readIdentity(tree));
+  const remarks = left.length > 0 ? [`identity left: ${left.join(", ")}`] : [];
+  if (toArm.length === 0) return { kind: "armed template", release, remarks };
+  const isTemplate = owner ? owner.kind === "template" : left.length === 0;
+  return {
+    kind: isTemplate ? "unarmed template" : "used VM",
+    release,
+    remarks: [...remarks, `not armed: ${toArm[0]}`],
+  };
+}
+
+function identityLeft({
+  hostKeys,
+  machineId,
+  addresses,
+  macs,
+  hostname,
+  iscsiInitiator,
+}: Identity): string[] {
+  const found = {
+    "host keys": hostKeys.length > 0,
+    "machine id": machineId !== undefined,
+    addresses: addresses.length > 0,
+    MACs: macs.length > 0,
+    hostname: hostname !== undefined && !hostname.startsWith("localhost"),
+    "iSCSI initiator": iscsiInitiator !== undefined,
+  };
+  return Object.entries(found).flatMap(([name, isLeft]) => (isLeft ? [name] : []));
+}
+
+// What a repository keeps beside its disks; ISOs and assemblies are no images of a guest.
+const strangers = new Set(["ISOs", "Assemblies", "VirtualAppliances", "lost+found"]);
+const imageName = /\.(?:img|raw|qcow2?|vmdk|vdi|vhdx?|qed)$/i;
+
+async function findImages(folder: string): Promise<{ images: string[]; owners: Map<string, Owner> }> {
+  const images: string[] = [];
+  const owners = new Map<string, Owner>();
+  const look = async (at: string): Promise<void> => {
+    const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
+      throw new TbuildError(
+        "usage",
+        `${at}: ${cause.code === "ENOTDIR" ? "is no folder" : "cannot be read"}`,
+        {
+          cause,
+          ...(cause.code === "ENOTDIR" && { hint: `One image is looked at by: tbuild inspect '${at}'` }),
+        },
+      );
+    });
+    for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
+      const path = join(at, entry.name);
+      if (entry.isDirectory() && !strangers.has(entry.name) && !entry.name.startsWith(".")) await look(path);
+      if (entry.isFile() && entry.name === "vm.cfg") await readConfig(path, owners);
+      if (entry.isFile() && imageName.test(entry.name)) images.push(path);
+    }
+  };
+  await look(folder);
+  return { images, owners };
+}
+
+// A disk that a template and its machines share by name belongs to the template.
+async function readConfig(path: string, owners: Map<string, Owner>): Promise<void> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  const name = /^OVM_simple_name\s*=\s*['"](.*)['"]/m.exec(text)?.[1] ?? basename(join(path, ".."));
+  const kind = path.includes("/Templates/") ? "template" : "machine";
+  for (const [, disk = ""] of text.matchAll(/['"](?:file|phy|tap:[\w:]+):([^,'"]+),/g))
+    if (owners.get(basename(disk))?.kind !== "template") owners.set(basename(disk), { kind, name });
+}

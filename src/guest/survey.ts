@@ -1,0 +1,171 @@
+import { TbuildError } from "../errors.ts";
+import type { Volume } from "../image/access.ts";
+import type { GuestTree } from "../image/tree.ts";
+import { convertOperations } from "./convert/index.ts";
+import { type Kernel, kernelsOf } from "./convert/xen-drivers.ts";
+import { type Identity, readIdentity } from "./identity.ts";
+import { parseHeader } from "./modules/module.ts";
+import { auditAll } from "./operation.ts";
+import { type Passport, readPassport } from "./passport.ts";
+import { type Release, readRelease } from "./release.ts";
+import { readRpmDatabase } from "./rpm/database.ts";
+import type { Package } from "./rpm/header.ts";
+import { firstBoot } from "./seal/first-boot.ts";
+
+/** All that a guest tells of itself without any program of it being run. */
+export interface Survey {
+  readonly release?: Release;
+  readonly kernels: readonly (Kernel & { readonly hasInitramfs: boolean })[];
+  readonly bootLoader?: BootLoader;
+  /** For which domain types it is fit, or what it lacks for them, in one line. */
+  readonly fitness?: string;
+  readonly additions: readonly string[];
+  readonly modules: readonly string[];
+  /** What lacks for the next boot to configure it; nothing of an armed guest. */
+  readonly toArm?: readonly string[];
+  readonly identity: Identity;
+  readonly passport?: Passport;
+  readonly packages?: readonly Package[];
+  /** What could not be found out, and why. */
+  readonly unknown: readonly string[];
+}
+
+export interface BootLoader {
+  readonly kind: "GRUB legacy" | "GRUB 2" | "GRUB 2 with BLS";
+  readonly file: string;
+  readonly entries: readonly string[];
+}
+
+export async function surveyGuest(tree: GuestTree, volumes: readonly Volume[]): Promise<Survey> {
+  const unknown: string[] = [];
+  // One part that cannot be read is no reason to be silent about the others.
+  const ask = async <T>(what: string, question: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await question();
+    } catch (error) {
+      if (!(error instanceof TbuildError)) throw error;
+      unknown.push(`${what}: ${error.message}`);
+      return undefined;
+    }
+  };
+  const release = await ask("release", () => readRelease(tree));
+  const packages = (await ask("packages", () => readRpmDatabase(tree)))?.packages;
+  if (packages === undefined && !unknown.some((one) => one.startsWith("packages")))
+    unknown.push("packages: there is no rpm database");
+  const toArm = release && (await ask("first boot", () => firstBoot.pending(tree)));
+  const fitness = release && (await ask("fitness", () => fitnessOf(tree, release, volumes)));
+  const bootLoader = await ask("boot loader", () => readBootLoader(tree));
+  const passport = await ask("passport", () => readPassport(tree));
+  return {
+    ...(release && { release }),
+    kernels: (await ask("kernels", () => kernelsWithInitramfs(tree))) ?? [],
+    ...(bootLoader && { bootLoader }),
+    ...(fitness !== undefined && { fitness }),
+    additions: (await ask("additions", () => additionsOf(tree, packages))) ?? [],
+    modules: (await ask("modules", () => modulesOf(tree))) ?? [],
+    ...(toArm && { toArm }),
+    identity: (await ask("identity", () => readIdentity(tree))) ?? nobody,
+    ...(passport && { passport }),
+    ...(packages && { packages }),
+    unknown,
+  };
+}
+
+const nobody: Identity = {
+  hostname: undefined,
+  addresses: [],
+  hostKeys: [],
+  machineId: undefined,
+  macs: [],
+  randomSeed: undefined,
+  iscsiInitiator: undefined,
+};
+
+async function kernelsWithInitramfs(tree: GuestTree) {
+  const found: (Kernel & { hasInitramfs: boolean })[] = [];
+  for (const kernel of await kernelsOf(tree))
+    found.push({ ...kernel, hasInitramfs: (await tree.stat(kernel.initramfs)) !== undefined });
+  return found;
+}
+
+async function fitnessOf(tree: GuestTree, release: Release, volumes: readonly Volume[]): Promise<string> {
+  const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") =>
+    (await auditAll(tree, convertOperations(type, release, volumes))).map(({ name }) => name);
+  const drivers = await lacks("XEN_HVM_PV_DRIVERS");
+  const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers want ${drivers.join(", ")})`;
+  // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 has none for anybody.
+  if (release.major >= 7) return `${hvm}; no PVM`;
+  const paravirtual = (await lacks("XEN_PVM")).filter((name) => !drivers.includes(name));
+  if (drivers.length + paravirtual.length === 0) return `${hvm}; PVM`;
+  return `${hvm}; PVM wants ${[...drivers, ...paravirtual].join(", ")}`;
+}
+
+async function readBootLoader(tree: GuestTree): Promise<BootLoader | undefined> {
+  const entries = await tree.glob("/boot/loader/entries/*.conf");
+  const [modern] = await present(tree, [
+    "/boot/grub2/grub.cfg",
+    ...(await tree.glob("/boot/efi/EFI/*/grub.cfg")),
+  ]);
+  if (entries.length > 0)
+    return {
+      kind: "GRUB 2 with BLS",
+      file: modern ?? "/boot/loader/entries",
+      entries: await Promise.all(
+        entries.map(async (path) => /^title\s+(.*)$/m.exec((await tree.text(path)) ?? "")?.[1] ?? path),
+      ),
+    };
+  if (modern !== undefined)
+    return withTitles(tree, "GRUB 2", modern, /^\s*menuentry\s+(?:'([^']*)'|"([^"]*)")/gm);
+  const [legacy] = await present(tree, ["/boot/grub/grub.conf", "/boot/grub/menu.lst"]);
+  return legacy === undefined ? undefined : withTitles(tree, "GRUB legacy", legacy, /^\s*title\s+(.*)$/gm);
+}
+
+async function withTitles(
+  tree: GuestTree,
+  kind: BootLoader["kind"],
+  file: string,
+  title: RegExp,
+): Promise<BootLoader> {
+  const text = (await tree.text(file)) ?? "";
+  return {
+    kind,
+    file,
+    entries: [...text.matchAll(title)].map(([, one, other]) => (one ?? other ?? "").trim()),
+  };
+}
+
+async function present(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of paths) if ((await tree.stat(path))?.kind === "file") found.push(path);
+  return found;
+}
+
+// By their packages, and where those cannot be read by their programs.
+async function additionsOf(tree: GuestTree, packages: readonly Package[] | undefined): Promise<string[]> {
+  const names =
+    /^(?:ovmd|libovmapi|xenstoreprovider|ovm-template-config(?:-.+)?|python-simplejson|kmod-ovmapi)$/;
+  if (packages)
+    return packages
+      .filter(({ name }) => names.test(name))
+      .map(({ name, version, release }) => `${name}-${version}-${release}`);
+  const programs = await present(tree, [
+    "/usr/sbin/ovmd",
+    "/usr/sbin/ovm-template-config",
+    "/usr/sbin/ovm-chkconfig",
+  ]);
+  return programs.map((path) => path.slice(path.lastIndexOf("/") + 1));
+}
+
+async function modulesOf(tree: GuestTree): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of await tree.glob("/etc/template.d/scripts/*"))
+    if (parseHeader((await tree.text(path)) ?? "").name !== undefined)
+      found.push(path.slice(path.lastIndexOf("/") + 1));
+  return found;
+}
+
+/** "Oracle Linux 6.10": the release in the fewest words. */
+export function releaseInShort({ name, major, update }: Release): string {
+  const maker = /^(.*?)(?: Server)?(?: Linux)? release/.exec(name)?.[1] ?? "Enterprise";
+  return `${maker.replace(/ Linux$/, "")} Linux ${major}.${update}`;
+}

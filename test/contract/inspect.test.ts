@@ -1,0 +1,138 @@
+import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { scanFolder } from "../../src/guest/scan.ts";
+import { surveyGuest } from "../../src/guest/survey.ts";
+import { localHost } from "../../src/host/local.ts";
+import { openImageFile } from "../../src/image/open.ts";
+import { missing } from "../fakes/missing.ts";
+import { emptyDisk, extDisk, type GuestFiles, guestFolder, ol6Guest } from "../guest-image.ts";
+
+const host = localHost();
+const lacking = missing("mke2fs", "qemu-img");
+const skipped = lacking ? ` — skipped: ${lacking}` : "";
+
+const withFiles = (files: GuestFiles["files"]): GuestFiles => ({
+  ...ol6Guest,
+  files: { ...ol6Guest.files, ...files },
+});
+const machine = withFiles({
+  "/boot/vmlinuz-2.6.39-400.el6uek": "kernel",
+  "/boot/initramfs-2.6.39-400.el6uek.img": "",
+  "/boot/vmlinuz-2.6.32-754.el6": "kernel",
+  "/boot/grub/grub.conf": "default=0\ntitle Oracle UEK\n\troot (hd0,0)\ntitle Oracle Red Hat Kernel\n",
+  "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+  "/etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nHWADDR=00:21:F6:00:00:01\nIPADDR=192.168.1.9\n",
+  "/etc/template.d/scripts/grid":
+    "#!/usr/bin/python\n### BEGIN PLUGIN INFO\n# name: grid\n# configure: 91\n# description: d\n### END PLUGIN INFO\n",
+});
+const armed = withFiles({
+  "/etc/sysconfig/ovmd": "INITIAL_CONFIG=yes\n",
+  "/etc/sysconfig/network": "NETWORKING=yes\n",
+});
+
+describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
+  let folder: string;
+  let image: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-inspect-"));
+    image = join(folder, "machine.img");
+    await extDisk(image, machine);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("tells release, kernels, boot loader, modules, what lacks to be armed, and the identity", async () => {
+    await using opened = await openImageFile(host, image, { readOnly: true });
+    const survey = await surveyGuest(opened.tree, opened.volumes);
+    expect(survey).toMatchObject({
+      release: { name: "Oracle Linux Server release 6.10", major: 6, update: 10 },
+      kernels: [
+        { version: "2.6.32-754.el6", hasInitramfs: false },
+        { version: "2.6.39-400.el6uek", hasInitramfs: true },
+      ],
+      bootLoader: { kind: "GRUB legacy", entries: ["Oracle UEK", "Oracle Red Hat Kernel"] },
+      modules: ["grid"],
+      toArm: expect.arrayContaining(["/etc/sysconfig/ovmd"]),
+      identity: { hostname: "master1", addresses: ["192.168.1.9"], macs: ["00:21:f6:00:00:01"] },
+      unknown: ["packages: there is no rpm database"],
+    });
+    expect(survey.fitness).toContain("PVM wants");
+  });
+
+  it("changes nothing, not even a waiting journal", async () => {
+    const before = await readFile(image);
+    await using opened = await openImageFile(host, image, { readOnly: true });
+    await surveyGuest(opened.tree, opened.volumes);
+    expect((await readFile(image)).equals(before)).toBe(true);
+  });
+
+  it("scans a repository: one answer for each image, whatever it is", async () => {
+    const repository = join(folder, "repo");
+    const disks = join(repository, "VirtualDisks");
+    await mkdir(disks, { recursive: true });
+    await mkdir(join(repository, "Templates/0004fb14"), { recursive: true });
+    await mkdir(join(repository, "VirtualMachines/0004fb06"), { recursive: true });
+    await mkdir(join(repository, "ISOs"), { recursive: true });
+    await writeFile(join(repository, "ISOs/disc.img"), "not looked at");
+    const disk = (name: string) => join(disks, `${name}.img`);
+    for (const name of ["vm", "forgotten", "dirty", "cut"]) await copyFile(image, disk(name));
+    await extDisk(disk("armed"), armed);
+    await emptyDisk(disk("data"), 4);
+    await host.run(["debugfs", "-w", "-R", "feature needs_recovery", `${disk("dirty")}?offset=1048576`]);
+    await truncate(disk("cut"), 20_000_000);
+    await host.run(["qemu-img", "convert", "-O", "vmdk", disk("data"), join(disks, "foreign.vmdk")]);
+    await host.run(["qemu-img", "convert", "-O", "qcow2", disk("armed"), join(disks, "armed.qcow2")]);
+    const config = (name: string, file: string) =>
+      `OVM_simple_name = '${name}'\ndisk = ['file:/OVS/Repositories/repo/VirtualDisks/${file}.img,xvda,w']\n`;
+    await writeFile(join(repository, "Templates/0004fb14/vm.cfg"), config("ol6-forgotten", "forgotten"));
+    await writeFile(join(repository, "VirtualMachines/0004fb06/vm.cfg"), config("db1", "vm"));
+
+    const seen: number[] = [];
+    const found = await scanFolder(host, repository, { onEach: (done) => seen.push(done) });
+    expect(Object.fromEntries(found.map(({ file, kind }) => [file.slice(disks.length + 1), kind]))).toEqual({
+      "armed.img": "armed template",
+      "armed.qcow2": "armed template",
+      "cut.img": "unreadable",
+      "data.img": "data disk",
+      "dirty.img": "dirty",
+      "foreign.vmdk": "unreadable",
+      "forgotten.img": "unarmed template",
+      "vm.img": "used VM",
+    });
+    expect(found.find(({ file }) => file === disk("forgotten"))).toMatchObject({
+      owner: { kind: "template", name: "ol6-forgotten" },
+      release: "Oracle Linux 6.10",
+    });
+    expect(found.find(({ file }) => file.endsWith("foreign.vmdk"))?.remarks.join()).toContain("VMDK");
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it.skipIf(missing("mkfs.xfs", "linux.uml", "mount", "losetup", "root", "loop") !== undefined)(
+    "finds a guest whose root is XFS, by the way that is named",
+    async () => {
+      const [root, disk] = [await guestFolder(armed), join(folder, "xfs.img")];
+      const inside = join(folder, "inside");
+      await host.run(["truncate", "-s", "320M", inside]);
+      await host.run(["mkfs.xfs", "-q", inside]);
+      await mkdir(join(folder, "at"));
+      await host.run(["mount", "-o", "loop", inside, join(folder, "at")]);
+      await host.run(["cp", "-a", `${root}/.`, join(folder, "at")]);
+      await host.run(["umount", join(folder, "at")]);
+      await emptyDisk(disk, 321);
+      await host.run([
+        "dd",
+        `if=${inside}`,
+        `of=${disk}`,
+        "bs=1M",
+        "seek=1",
+        "conv=notrunc,sparse",
+        "status=none",
+      ]);
+      for (const via of ["loop", "uml"] as const) {
+        await using opened = await openImageFile(host, disk, { readOnly: true, via });
+        expect((await surveyGuest(opened.tree, opened.volumes)).toArm).toEqual([]);
+      }
+    },
+  );
+});
