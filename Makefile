@@ -33,6 +33,7 @@ bench: build .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_bench)
 	node test/bench/archive.mjs
 	node test/bench/offline.mjs
+	node test/bench/scan.mjs
 
 # as the kill test of `make test`, and longer
 torture: build .tbuild/setup-tests
