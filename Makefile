@@ -38,6 +38,8 @@ bench: build .tbuild/setup-tests
 # as the kill test of `make test`, and longer
 torture: build .tbuild/setup-tests
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	@sh .ci/debian.sh $(debian_bench)
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts -t guestfish
 
 build: setup
 	npx tsc -p tsconfig.build.json
