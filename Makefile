@@ -4,8 +4,10 @@
 
 debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
 	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
-debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs dmsetup fuse3
-debian_bench := guestfish guestfs-tools linux-image-cloud-amd64
+debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools docker-registry virt-v2v chromium \
+	db5.3-util user-mode-linux btrfs-progs dmsetup fuse3
+# what the bench stands beside
+debian_bench := casync borgbackup guestfish guestfs-tools linux-image-cloud-amd64
 
 demo: build
 	node dist/main.js recipe ol6-grid --rehearse
@@ -31,7 +33,9 @@ e2e: build .tbuild/setup-tests
 
 bench: build .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_bench)
-	node test/bench/archive.mjs
+	node test/bench/start-up.mjs
+	node test/bench/store.mjs
+	node test/bench/bundles.mjs
 	node test/bench/offline.mjs
 	node test/bench/scan.mjs
 
