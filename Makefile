@@ -37,10 +37,13 @@ bench: build .tbuild/setup-tests
 	node test/bench/store.mjs
 	node test/bench/bundles.mjs
 	node test/bench/offline.mjs
+	node test/bench/scan.mjs
 
 # as the kill test of `make test`, and longer
 torture: build .tbuild/setup-tests
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	@sh .ci/debian.sh $(debian_bench)
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts -t guestfish
 
 build: setup
 	npx tsc -p tsconfig.build.json

@@ -48,7 +48,13 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 
 // Backends are imported by their table, and by nobody else.
 const tables: Readonly<Record<string, readonly string[]>> = {
-  "image/index.ts": ["image/direct.ts", "image/debugfs.ts", "image/loop.ts", "image/uml.ts"],
+  "image/index.ts": [
+    "image/direct.ts",
+    "image/debugfs.ts",
+    "image/loop.ts",
+    "image/uml.ts",
+    "image/guestfish.ts",
+  ],
   "hypervisor/index.ts": ["hypervisor/qemu.ts"],
   "packaging/index.ts": [
     "packaging/ovm-tgz.ts",

@@ -94,7 +94,10 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .command("scan")
     .description("say of every image in a folder what it is; 1 when one is unarmed, dirty or unreadable")
     .argument("[folder]", "a repository, or any folder", "/OVS/Repositories")
-    .option("--json", "as JSON")
+    .option("--repair", "arm the templates that are not, as `tbuild repair` does: the plan, then a question")
+    .option("--plan", "with --repair: only the plan")
+    .option("--yes", "with --repair: ask nothing")
+    .option("--json", "as JSON, one line for each image")
     .addHelpText("after", "\nExample:\n  tbuild scan /OVS/Repositories")
     .action(lazily(() => import("./commands/scan.ts")));
   const template = program.command("template").description("the versions that have been made");

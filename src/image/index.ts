@@ -3,6 +3,7 @@ import type { Host } from "../host/host.ts";
 import type { ImageAccess, Volume } from "./access.ts";
 import { debugfsAccess } from "./debugfs.ts";
 import { directAccess } from "./direct.ts";
+import { guestfishAccess } from "./guestfish.ts";
 import { loopAccess } from "./loop.ts";
 import { umlAccess } from "./uml.ts";
 
@@ -22,6 +23,7 @@ export const accesses = {
   debugfs: debugfsAccess,
   loop: (host: Host) => loopAccess(host),
   uml: (host: Host) => umlAccess(host),
+  guestfish: (host: Host) => guestfishAccess(host),
 } as const satisfies Record<string, (host: Host, note?: (text: string) => void) => ImageAccess>;
 
 /**

@@ -17,7 +17,9 @@ export const Site = z.strictObject({
       sshPort: z.int().min(1).max(65535).optional(),
     })
     .prefault({}),
-  images: z.strictObject({ kind: z.enum(["auto", "debugfs", "loop"]).default("auto") }).prefault({}),
+  images: z
+    .strictObject({ kind: z.enum(["auto", "debugfs", "loop", "uml", "guestfish"]).default("auto") })
+    .prefault({}),
   /** Repository id → URL of a mirror, used while building and never written into the guest. */
   mirrors: z.record(z.string(), z.string()).default({}),
 });

@@ -306,6 +306,7 @@ describe("a rehearsal of ol6-grid", () => {
 /** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
+  "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
   "tbuild template import OVM_OL6U10_x86_64_PVM.tgz": [2, "OVM_OL6U10_x86_64_PVM.tgz: no such file"],
   "tbuild console MACHINE": [3, "MACHINE: is not running"],
   "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],

@@ -1,15 +1,16 @@
 import type { Command } from "commander";
 import type { Outcome } from "../../guest/offline.ts";
 import { repairOperations } from "../../guest/seal/index.ts";
-import { type ChangeFlags, changeImages } from "../change-images.ts";
+import { type ChangeFlags, type Changing, changeImages } from "../change-images.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<ChangeFlags & { relabel?: boolean }>();
-  await changeImages(args[0] as string[], flags, {
-    verb: "repair",
-    job: { operations: repairOperations({ relabel: flags.relabel ?? false }) },
-    remarks,
-  });
+  await changeImages(args[0] as string[], flags, repairing(flags));
+}
+
+/** What a repair does, for whoever changes images. */
+export function repairing({ relabel = false }: { readonly relabel?: boolean } = {}): Changing {
+  return { verb: "repair", job: { operations: repairOperations({ relabel }) }, remarks };
 }
 
 function remarks({ pending, classes }: Outcome): string[] {

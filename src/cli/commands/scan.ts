@@ -5,8 +5,15 @@ import { localHost, printable } from "../../host/local.ts";
 import { interruptible } from "../interrupt.ts";
 import { coloursFor, table } from "../words.ts";
 
+interface Flags {
+  readonly repair?: boolean;
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { json = false } = command.opts<{ json?: boolean }>();
+  const flags = command.opts<Flags>();
   const folder = String(args[0]);
   const found = await interruptible((signal) =>
     scanFolder(localHost(), folder, { signal, onEach: progressOn(process.stderr) }),
@@ -15,12 +22,21 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     throw new TbuildError("usage", `${folder}: holds no image`, {
       hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd.",
     });
-  process.stdout.write(json ? `${JSON.stringify(found, undefined, 2)}\n` : `${lines(found).join("\n")}\n`);
+  const text = flags.json ? found.map((one) => JSON.stringify(one)) : lines(found);
+  process.stdout.write(`${text.join("\n")}\n`);
+  if (flags.repair) return repairUnarmed(found, flags);
   // As a check does: something is to be done.
   if (found.some(({ kind }) => wanting.includes(kind))) process.exitCode = 1;
 }
 
 const wanting: readonly Kind[] = ["unarmed template", "dirty", "unreadable"];
+
+async function repairUnarmed(found: readonly Scanned[], flags: Flags): Promise<void> {
+  const unarmed = found.filter(({ kind }) => kind === "unarmed template").map(({ file }) => file);
+  const { changeImages } = await import("../change-images.ts");
+  const { repairing } = await import("./repair.ts");
+  await changeImages(unarmed, flags, repairing());
+}
 
 function lines(found: readonly Scanned[]): string[] {
   const colours = coloursFor(process.stdout);
