@@ -289,6 +289,14 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     await writeFile(file, Buffer.from(text.replace(from, to.slice(0, from.length)), "latin1"));
   }
 
+  it("throws away what a killed import left", async () => {
+    const left = join(folder, "import/import-dead");
+    await mkdir(left, { recursive: true });
+    await writeFile(join(left, "lock"), "999999999 1\n");
+    await writeFile(join(left, "disk-1.img"), "x");
+    await imported(image, { name: "after-a-kill" });
+  });
+
   it("that is cut short leaves nothing", async () => {
     const controller = new AbortController();
     controller.abort();
@@ -488,6 +496,16 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
       "a manifest that lists what is not there",
       () => archive({ ...plain(), "a.mf": sums("sha1", { ...plain(), "more.vmdk": vmdk }) }),
       "which is not there",
+    ],
+    [
+      "a manifest that lists a file again and again",
+      () => archive({ ...plain(), "a.mf": Buffer.concat([sums("sha1", plain()), sums("sha1", plain())]) }),
+      "twice",
+    ],
+    [
+      "one file for two disks",
+      () => archive({ ...plain(), "a.ovf": descriptor({ href: "disk.vmdk" }, { href: "disk.vmdk" }) }),
+      "is two disks",
     ],
     [
       "two descriptors",

@@ -146,6 +146,23 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await machinesRunning(tbuild.home)).toEqual([]);
   });
 
+  it("comes back from its bundle as what it is, with its packages and parameters", async () => {
+    const file = join(first.bundleFolder, "ol6-grid-rehearsal-1.0.0.ova");
+    expect(JSON.parse((await tbuild.run("template", "import", file, "--json")).stdout).isNew).toBe(false);
+    const elsewhere = ["--home", join(tbuild.home, "elsewhere")];
+    const { stdout, stderr } = await tbuild.run(...elsewhere, "template", "import", file, "--json");
+    const { manifest } = JSON.parse(stdout || `"${stderr}"`) as { manifest: Manifest };
+    const { disks, kernel, domainType, machine, packages } = first.manifest;
+    expect(manifest).toMatchObject({ name: "ol6-grid-rehearsal", version: "1.0.0", rehearsal: true });
+    expect(manifest).toMatchObject({ disks, kernel, domainType, machine });
+    expect(manifest.packages.map((one) => one.name)).toEqual(packages.map((one) => one.name));
+    expect(manifest.contract.map((one) => one.key).sort()).toEqual(
+      first.manifest.contract.map((one) => one.key).sort(),
+    );
+    expect(manifest.parent).toBeUndefined();
+    expect(await readdir(join(tbuild.home, "elsewhere/import"))).toEqual([]);
+  });
+
   it("leaves a report with pictures, and no secret in any log or manifest", async () => {
     expect(await readFile(first.report, "utf8")).toContain("made of Debian’s binaries");
     expect((await readdir(join(first.folder, "pictures"))).length).toBeGreaterThan(5);
@@ -256,6 +273,7 @@ describe("a rehearsal of ol6-grid", () => {
 /** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
+  "tbuild template import OVM_OL6U10_x86_64_PVM.tgz": [2, "OVM_OL6U10_x86_64_PVM.tgz: no such file"],
   "tbuild console MACHINE": [3, "MACHINE: is not running"],
   "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],
   "tbuild template pull registry.example/templates/ol6-grid-rehearsal:1.0.0": [3, "cannot be reached"],

@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { fileSource, gunzipSource } from "./byte-source.ts";
-import { gunzippedParts, type Member, tooLarge, type UnpackOptions, writeSparse } from "./members.ts";
+import {
+  diskFull,
+  gunzippedParts,
+  type Member,
+  tooLarge,
+  type UnpackOptions,
+  writeSparse,
+} from "./members.ts";
 import { shown } from "./tar-entries.ts";
 
 export type ImageKind = "raw" | "qcow2" | "vmdk" | "gzip";
@@ -64,7 +71,11 @@ export async function rawDisk(
   else
     await host
       .run(["qemu-img", "convert", "-O", "raw", driverOf(member, kind), to], signalOf(options))
-      .catch(damaged(member));
+      .catch((error) => {
+        const isFull =
+          error instanceof TbuildError && error.lines.some((line) => line.includes("No space left"));
+        throw isFull ? diskFull(to, error) : damaged(member)(error);
+      });
   return to;
 }
 

@@ -102,11 +102,7 @@ export async function writeSparse(
     }
     await handle.truncate(bytes ?? end);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-    throw new TbuildError("environment", `${dirname(file)}: the disk is full`, {
-      hint: "Make room for the unpacked disks; nothing has been imported.",
-      cause: error,
-    });
+    throw (error as NodeJS.ErrnoException).code === "ENOSPC" ? diskFull(file, error) : error;
   } finally {
     await handle.close();
   }
@@ -125,6 +121,13 @@ export async function* gunzippedParts(
     yield { at, data };
     at += data.length;
   }
+}
+
+export function diskFull(file: string, cause: unknown): TbuildError {
+  return new TbuildError("environment", `${dirname(file)}: the disk is full`, {
+    hint: "Make room for the unpacked disks; nothing has been imported.",
+    cause,
+  });
 }
 
 export function tooLarge(what: string, bytes: number, options: UnpackOptions): TbuildError {

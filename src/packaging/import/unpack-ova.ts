@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -24,6 +25,8 @@ export async function unpackOva(
   const ovf = readOvf(basename(descriptor.name), await memberText(descriptor, mostDescriptorBytes));
   const notes = await checkAll(package_, descriptor, options);
   const disks: UnpackedDisk[] = [];
+  const taken = new Set<string>();
+  let { mostBytes } = options;
   for (const disk of ovf.disks) {
     const member = await fileOf(package_, disk, work, options);
     if (disk.fileBytes !== undefined && disk.fileBytes !== member.bytes)
@@ -31,7 +34,11 @@ export async function unpackOva(
         "integrity",
         `${shown(disk.href)}: has ${member.bytes} bytes, and the OVF says ${disk.fileBytes}`,
       );
-    const file = await rawDisk(host, member, work, disk.capacity, options);
+    if (taken.has(member.name))
+      throw new TbuildError("integrity", `${shown(disk.href)}: is two disks of the OVF`);
+    taken.add(member.name);
+    const file = await rawDisk(host, member, work, disk.capacity, { ...options, mostBytes });
+    mostBytes -= (await stat(file)).size;
     disks.push({ name: diskName(member.name, disks), file });
   }
   return { said: ovf, disks, notes: [...notes, ...package_.notes] };
@@ -63,7 +70,12 @@ async function checkAll(files: Package, descriptor: Member, options: UnpackOptio
   theOnly(files.members, /\.mf$/i, "manifest");
   const sums = readChecksums(basename(manifest.name), await memberText(manifest, mostDescriptorBytes));
   const checked = new Set<Member>();
+  const listed = new Set<string>();
   for (const sum of sums) {
+    const line = `${sum.algorithm} ${sum.file}`;
+    if (listed.has(line))
+      throw new TbuildError("integrity", `${shown(manifest.name)}: lists ${shown(sum.file)} twice`);
+    listed.add(line);
     const member = files.find(sum.file) ?? newest(files, sum);
     if (!member)
       throw new TbuildError(

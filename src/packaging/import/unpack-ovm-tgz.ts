@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -23,6 +24,7 @@ export async function unpackOvmTgz(
   const notes: string[] = [];
   const disks: UnpackedDisk[] = [];
   const taken = new Set<Member>();
+  let { mostBytes } = options;
   for (const entry of texts(values.get("disk"))) {
     const [source = "", device = "", mode = ""] = entry.split(",");
     if (/:cdrom\b/.test(device) || /\.iso$/i.test(source)) continue;
@@ -46,7 +48,9 @@ export async function unpackOvmTgz(
         `vm.cfg: names the disk ${shown(name)}, which is there ${found.length} times`,
       );
     taken.add(member);
-    disks.push({ name: diskName(name, disks), file: await rawDisk(host, member, work, undefined, options) });
+    const file = await rawDisk(host, member, work, undefined, { ...options, mostBytes });
+    mostBytes -= (await stat(file)).size;
+    disks.push({ name: diskName(name, disks), file });
   }
   if (disks.length === 0) throw new TbuildError("integrity", "vm.cfg: names no disk of the archive");
   for (const member of members)

@@ -1,10 +1,11 @@
-import { mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../../src/host/local.ts";
 import { membersOf } from "../../../src/packaging/import/members.ts";
+import { tarHeader } from "../../../src/tar.ts";
 import { type RawEntry, tarEntry, tarFile } from "./tar-file.ts";
 
 let folder: string;
@@ -160,6 +161,23 @@ describe("an archive from elsewhere", () => {
       const { stdout } = await localHost().run(["stat", "-c", "%b", disk?.file ?? ""]);
       expect(Number(stdout) * 512).toBeLessThan(8 * 2 ** 20);
     }
+  });
+
+  it("of more than 8 GiB, whose size octal digits cannot say, is read, as tar writes it and as we do", async () => {
+    const bytes = 9 * 2 ** 30;
+    const handle = await open(join(folder, "large.img"), "w");
+    await handle.truncate(bytes);
+    await handle.close();
+    for (const format of ["gnu", "pax"])
+      expect(
+        (await membersIn(await tar("-S", "--format", format, "-cf", "-", "large.img"), "tar", 2 ** 40))[0],
+      ).toMatchObject({ name: "large.img", bytes });
+    const ours = join(folder, "ours.tar");
+    await writeFile(ours, await tarHeader("large.img", bytes));
+    await truncate(ours, 512 + bytes + 1024);
+    expect(await membersOf(ours, "tar", folder, { mostBytes: 2 ** 40 })).toMatchObject([
+      { offset: 512, bytes },
+    ]);
   });
 
   it("with a link, packed by the real tar, is refused", async () => {
