@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { checkInterrupted } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { bytesAt } from "./durable.ts";
@@ -11,8 +11,6 @@ const fewestBlocks = 4;
 const mostBlocks = 64;
 export const largestChunk = mostBlocks * blockBytes;
 
-// Read at once; a chunk never reaches over a multiple of it. Where a file has holes and where it has zeros is not the
-// disk's affair: so the same disk has the same chunks, and the same digest, wherever its holes are.
 const readBytes = 2 ** 20;
 
 export interface Chunk {
@@ -28,12 +26,7 @@ export async function* chunksOfImage(host: Host, file: string, signal?: AbortSig
   const handle = await open(file, "r");
   try {
     for (const { start, end } of merged(await dataExtents(host, file), (await handle.stat()).size))
-      for (let at = start; at < end; ) {
-        checkInterrupted(signal);
-        const next = Math.min(end, Math.floor(at / readBytes + 1) * readBytes);
-        yield* cut(await bytesAt(handle, at, next - at), at);
-        at = next;
-      }
+      yield* chunksOfExtent(handle, start, end, signal);
   } finally {
     await handle.close();
   }
@@ -52,7 +45,25 @@ function merged(extents: readonly { start: number; end: number }[], size: number
   return all;
 }
 
-function* cut(data: Buffer, offset: number): Generator<Chunk> {
+async function* chunksOfExtent(
+  handle: FileHandle,
+  start: number,
+  end: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Chunk> {
+  // What is read at once cuts nothing: the last chunk waits for what comes behind it.
+  let rest: Buffer = Buffer.alloc(0);
+  for (let at = start; at < end; at += readBytes) {
+    checkInterrupted(signal);
+    const data = Buffer.concat([rest, await bytesAt(handle, at, Math.min(readBytes, end - at))]);
+    const begin = yield* cut(data, at - rest.length);
+    rest = data.subarray(begin);
+  }
+  if (rest.length > 0) yield { start: end - rest.length, data: rest };
+}
+
+/** Gives all chunks but the last, and where that one begins. */
+function* cut(data: Buffer, offset: number): Generator<Chunk, number> {
   let begin = 0;
   const piece = (end: number) => ({ start: offset + begin, data: data.subarray(begin, end) });
   for (let at = 0; at < data.length; at += blockBytes) {
@@ -67,7 +78,7 @@ function* cut(data: Buffer, offset: number): Generator<Chunk> {
     yield piece(at + block.length);
     begin = at + block.length;
   }
-  if (begin < data.length) yield piece(data.length);
+  return begin;
 }
 
 const zeros = Buffer.alloc(blockBytes);

@@ -100,16 +100,21 @@ describe("a store", () => {
     expect((await stat(more[0] ?? "")).size).toBeLessThan(300_000);
   });
 
-  it("knows what it has when it lies on other blocks", async () => {
+  it("knows what it has when it lies on other blocks, and in other extents", async () => {
+    const data = noise("much", 24 * 2 ** 20);
+    await write(image, data, 20 * 2 ** 20);
     await store.putDisk(image, "System");
-    const [before] = await packs();
+    const before = await packs();
     const moved = join(folder, "moved.img");
     await writeFile(moved, "");
     await truncate(moved, 80 * 2 ** 20);
-    await write(moved, noise("data", 3 * 2 ** 20), 33 * 2 ** 20 + 7 * 4096);
-    await store.putDisk(moved, "System");
-    const more = (await packs()).filter((pack) => pack !== before);
-    for (const pack of more) expect((await stat(pack)).size).toBeLessThan(600_000);
+    await write(moved, Buffer.concat([noise("inserted", 5 * 4096), data]), 33 * 2 ** 20 + 7 * 4096);
+    const disk = await store.putDisk(moved, "System");
+    const [more = "", ...others] = (await packs()).filter((pack) => !before.includes(pack));
+    expect(others).toEqual([]);
+    expect((await stat(more)).size).toBeLessThan(600_000);
+    await store.restoreDisk(disk, join(folder, "back.img"));
+    expect(await sha256(join(folder, "back.img"))).toBe(await sha256(moved));
   });
 
   it("takes an image of any length, and one without any data", async () => {
