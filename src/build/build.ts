@@ -5,11 +5,14 @@ import { readModule } from "../guest/modules/module.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstart.ts";
-import { loadRecipe } from "../recipe/load.ts";
+import { type KickstartTemplate, noSecrets, renderKickstart } from "../recipe/kickstart.ts";
+import { type LoadedRecipe, loadRecipe } from "../recipe/load.ts";
+import type { Located } from "../recipe/located.ts";
+import { majorOf } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
 import type { Manifest, Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
+import { kickstartFaults, type PlacedFault, refuseFaults } from "./check-kickstart.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import type { Home } from "./home.ts";
@@ -31,6 +34,8 @@ export interface Workshop {
   readonly site: Site;
   readonly recipes: string;
   readonly kickstarts: string;
+  /** What site, environment and command line say of every recipe. */
+  readonly values: readonly Located[];
   readonly tbuild: string;
 }
 
@@ -127,10 +132,25 @@ export async function plan(
   };
 }
 
-/** The kickstart of a recipe, its secrets shown as placeholders. */
-export async function kickstartOf(workshop: Workshop, name: string): Promise<string> {
-  const { recipe } = await loadRecipe(workshop.recipes, name, rules);
-  return kickstart(recipe, await readTemplate(workshop.kickstarts, recipe.kickstart), noSecrets);
+/** A recipe, with what the site and whoever calls lay over it, checked. */
+export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
+  return loadRecipe(workshop.recipes, name, rules, workshop.values);
+}
+
+/** The kickstart of a recipe, its secrets shown as placeholders, and what its release's installer would say of it. */
+export async function kickstartOf(
+  workshop: Workshop,
+  name: string,
+): Promise<{ text: string; faults: PlacedFault[]; release: string }> {
+  const loaded = await recipeOf(workshop, name);
+  const { recipe } = loaded;
+  const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
+  const rendered = await renderKickstart(recipe, template, noSecrets);
+  return {
+    text: rendered.text,
+    faults: kickstartFaults(rendered, loaded),
+    release: `OL${majorOf(recipe.release)}.${recipe.update}`,
+  };
 }
 
 const noTrial =
@@ -143,13 +163,16 @@ function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
 
 /** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
 async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingredients> {
-  const { recipe, file } = await loadRecipe(workshop.recipes, request.name, rules);
+  const loaded = await recipeOf(workshop, request.name);
+  const { recipe, file } = loaded;
   const folder = dirname(file);
-  const template = await readTemplate(workshop.kickstarts, recipe.kickstart);
+  const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
   const modules = await Promise.all(recipe.modules.map((name) => readModule(join(folder, "modules", name))));
   const recipeText = JSON.stringify(recipe);
   const git = await gitState(workshop.host, folder);
-  const text = await kickstart(recipe, template, noSecrets);
+  const rendered = await renderKickstart(recipe, template, noSecrets);
+  refuseFaults(request.name, kickstartFaults(rendered, loaded));
+  const { text } = rendered;
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
   const medium = request.rehearse

@@ -10,6 +10,8 @@ export interface ProvisionOptions {
   readonly folder: string;
   /** Repository id → URL to use while building, instead of the recipe's; signatures are not checked there. */
   readonly mirrors: Readonly<Record<string, string>>;
+  /** The ids of the only repositories that there are: a rehearsal has a stand-in for some. */
+  readonly only?: readonly string[];
   readonly progress: (text: string, done?: number, total?: number) => void;
   readonly signal: AbortSignal;
 }
@@ -47,6 +49,7 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
         `name=${repository.name}`,
         `baseurl=${repository.url}`,
         ...(repository.gpgKey === undefined ? ["gpgcheck=0"] : [`gpgkey=${repository.gpgKey}`, "gpgcheck=1"]),
+        ...(repository.proxy === undefined ? [] : [`proxy=${repository.proxy}`]),
         `enabled=${repository.enabled ? 1 : 0}`,
         "",
       ].join("\n"),
@@ -55,12 +58,16 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
 }
 
 /** The yum command that installs all that a recipe wants, from its repositories or their mirrors. */
-export function yumInstall(recipe: Recipe, mirrors: Readonly<Record<string, string>>): string[] {
+export function yumInstall(
+  recipe: Recipe,
+  { mirrors, only }: Pick<ProvisionOptions, "mirrors" | "only">,
+): string[] {
   const wanted = [...recipe.additions.packages, ...recipe.packages.install];
-  const ids = new Set([
+  const all = new Set([
     recipe.additions.repository,
     ...recipe.repositories.filter((r) => r.enabled).map((r) => r.id),
   ]);
+  const ids = new Set([...all].filter((id) => only === undefined || only.includes(id)));
   const mirrored = [...ids].flatMap((id) =>
     mirrors[id] === undefined ? [] : [`--setopt=${id}.baseurl=${mirrors[id]}`, `--setopt=${id}.gpgcheck=0`],
   );
@@ -87,7 +94,7 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
   const said: string[] = [];
   options.progress("reading the repositories");
   await asGuest("packages", () =>
-    guest.run(yumInstall(recipe, options.mirrors), {
+    guest.run(yumInstall(recipe, options), {
       signal: options.signal,
       onLine(line) {
         said.push(line);

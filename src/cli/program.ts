@@ -14,6 +14,12 @@ export function makeProgram(): Command {
     )
     .option("--site <file>", "the site file", "site.yaml")
     .option("--recipes <folder>", "the folder of the recipes", "recipes")
+    .addOption(
+      new Option(
+        "--set <key=value>",
+        "say one value of the recipe, over all others; as often as needed",
+      ).argParser((text, before: string[] | undefined) => [...(before ?? []), text]),
+    )
     .addHelpText(
       "after",
       `
@@ -27,7 +33,7 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
 4 the guest failed, 5 something is not what its digest says, 70 a fault of tbuild, 130 interrupted.`,
     );
 
-  program
+  const recipe = program
     .command("recipe")
     .description("build templates: whatever is missing of master, template and bundles")
     .argument("[name...]", "recipes, by name or file")
@@ -40,6 +46,19 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--list", "list the recipes")
     .addHelpText("after", "\nExample:\n  tbuild recipe ol6-grid --rehearse")
     .action(lazily(() => import("./commands/recipe.ts")));
+  recipe
+    .command("show")
+    .description("print a recipe as it applies, with all that it extends")
+    .argument("<name>", "a recipe")
+    .option("--resolved", "the defaults too, and where each value came from")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild recipe show ol6-grid --resolved --set machine.memory=4G")
+    .action(lazily(() => import("./commands/recipe-show.ts")));
+  recipe
+    .command("schema")
+    .description("print the JSON Schema of recipes, for editors")
+    .option("--markdown", "as docs/recipe.md, for people")
+    .action(lazily(() => import("./commands/recipe-schema.ts")));
   program
     .command("plan")
     .description("say of each step whether it will run, and why; touches nothing")
@@ -52,6 +71,12 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .command("kickstart")
     .description("print the kickstart of a recipe, secrets as placeholders")
     .argument("<name>", "a recipe")
+    .option(
+      "--check",
+      "say what the release's own installer would not take, and the recipe's line that caused it",
+    )
+    .option("--json", "text and faults as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild kickstart ol8-kvm --check")
     .action(lazily(() => import("./commands/kickstart.ts")));
   program
     .command("rehearse")

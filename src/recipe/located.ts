@@ -11,7 +11,13 @@ export interface Place {
 /** A YAML value that remembers where each part of it was written. */
 export type Located =
   | { readonly kind: "map"; readonly at: Place; readonly entries: ReadonlyMap<string, Located> }
-  | { readonly kind: "list"; readonly at: Place; readonly items: readonly Located[] }
+  | {
+      readonly kind: "list";
+      readonly at: Place;
+      readonly items: readonly Located[];
+      /** What it does to the list that it is laid over, where that is said. */
+      readonly how?: "append" | "replace";
+    }
   | { readonly kind: "scalar"; readonly at: Place; readonly value: unknown };
 
 /** Reads YAML. Anything that is not well-formed is a `usage` fault that names every place. */
@@ -36,6 +42,19 @@ export function plain(located: Located): unknown {
   if (located.kind === "scalar") return located.value;
   if (located.kind === "list") return located.items.map(plain);
   return Object.fromEntries([...located.entries].map(([key, value]) => [key, plain(value)]));
+}
+
+/** What `path` leads to. */
+export function locatedAt(root: Located | undefined, path: readonly PropertyKey[]): Located | undefined {
+  return path.reduce<Located | undefined>(
+    (here, key) =>
+      here?.kind === "map"
+        ? here.entries.get(String(key))
+        : here?.kind === "list"
+          ? here.items[Number(key)]
+          : undefined,
+    root,
+  );
 }
 
 /** The place of what `path` leads to, or of the nearest thing above it that exists. */

@@ -16,7 +16,9 @@ export const Site = z.strictObject({
     })
     .prefault({}),
   images: z.strictObject({ kind: z.enum(["auto", "debugfs", "loop"]).default("auto") }).prefault({}),
-  /** Repository id → URL of a mirror, used while building and never written into the guest. */
+  /** Repository id → URL or folder of a mirror, used while building and never written into the guest. */
   mirrors: z.record(z.string(), z.string()).default({}),
+  /** Laid over every recipe: `machine.memory: 4G`, `packages.install+: [strace]`. */
+  set: z.record(z.string().regex(/^[A-Za-z][\w.-]*\+?$/, "a key of a recipe"), z.unknown()).default({}),
 });
 export type Site = z.infer<typeof Site>;

@@ -42,7 +42,8 @@ export function provisionGuest(
       const { progress, signal } = context;
       const mirrors = { ...context.site.mirrors, ...local };
       const work = async () => {
-        await provision(guest.host, recipe, { folder, mirrors, progress, signal });
+        const only = Object.keys(local).length > 0 ? { only: Object.keys(local) } : {};
+        await provision(guest.host, recipe, { folder, mirrors, ...only, progress, signal });
         progress("making the initramfs fit for Xen");
         await applyPrograms(guest.host, recipe);
       };
