@@ -6,7 +6,7 @@ import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type KickstartTemplate, noSecrets, renderKickstart } from "../recipe/kickstart.ts";
-import { type LoadedRecipe, loadRecipe } from "../recipe/load.ts";
+import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
 import type { Located } from "../recipe/located.ts";
 import { majorOf } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
@@ -167,7 +167,9 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   const { recipe, file } = loaded;
   const folder = dirname(file);
   const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
-  const modules = await Promise.all(recipe.modules.map((name) => readModule(join(folder, "modules", name))));
+  const modules = await Promise.all(
+    recipe.modules.map(async (name) => readModule(await moduleFolder(name, file, workshop.recipes))),
+  );
   const recipeText = JSON.stringify(recipe);
   const git = await gitState(workshop.host, folder);
   const rendered = await renderKickstart(recipe, template, noSecrets);
@@ -196,6 +198,13 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
       tbuild: workshop.tbuild,
     },
   };
+}
+
+async function moduleFolder(name: string, file: string, recipes: string): Promise<string> {
+  const folders = moduleFolders(file, recipes).map((folder) => join(folder, name));
+  for (const folder of folders)
+    if ((await readdir(folder).catch(() => undefined)) !== undefined) return folder;
+  return folders[0] ?? name;
 }
 
 function contextOf(

@@ -22,8 +22,9 @@ export const rules: readonly Rule[] = [
         `no repository "${recipe.additions.repository}"${suggestion(recipe.additions.repository, ids)}`,
       );
   },
-  async (recipe, { problem, folder }) => {
-    const names = await readdir(join(folder, "modules")).catch((): string[] => []);
+  async (recipe, { problem, moduleFolders }) => {
+    const listed = moduleFolders.map((folder) => readdir(folder).catch((): string[] => []));
+    const names = (await Promise.all(listed)).flat();
     for (const [i, name] of (recipe.modules ?? []).entries())
       if (!names.includes(name))
         problem(["modules", i], `no folder modules/${name}${suggestion(name, names)}`);

@@ -58,18 +58,9 @@ export async function renderKickstart(
   secrets: BuildSecrets,
   post?: PostProvisioning,
 ): Promise<RenderedKickstart> {
-  const { default: handlebars } = await import("handlebars");
-  const engine = handlebars.create();
   const marks = new Marks();
-  engine.registerHelper("word", (value: unknown) => marks.written(value, quotedWord));
-  engine.registerHelper("shell", (value: unknown) => marks.written(value, shellWord));
-  engine.registerHelper("line", (value: unknown) => marks.written(value, asLine));
-  engine.registerHelper("joined", (values: unknown[], between: unknown) =>
-    marks.joined(values, String(between)),
-  );
-  for (const [name, text] of Object.entries(template.partials)) engine.registerPartial(name, text);
   try {
-    const render = engine.compile(template.text, { noEscape: true, strict: true });
+    const render = await compiled(template);
     const values = marks.traced(recipe, []) as Traced;
     return marks.read(
       render({ recipe: values, secrets: escaped(secrets), ...derived(recipe, values, post) }),
@@ -79,6 +70,31 @@ export async function renderKickstart(
       cause: error,
     });
   }
+}
+
+const known = new WeakMap<KickstartTemplate, (values: object) => string>();
+
+async function compiled(template: KickstartTemplate): Promise<(values: object) => string> {
+  const before = known.get(template);
+  if (before) return before;
+  const { default: handlebars } = await import("handlebars");
+  const engine = handlebars.create();
+  engine.registerHelper("word", (value: unknown) => written(value, quotedWord));
+  engine.registerHelper("shell", (value: unknown) => written(value, shellWord));
+  engine.registerHelper("line", (value: unknown) => written(value, asLine));
+  engine.registerHelper("joined", (values: unknown[], between: unknown) => {
+    const texts = values.map((value) => (value instanceof Value ? value.text : String(value)));
+    const marks = values.map((value) => (value instanceof Value ? value.mark() : ""));
+    return `${marks.join("")}${quotedWord(texts.join(String(between)))}`;
+  });
+  for (const [name, text] of Object.entries(template.partials)) engine.registerPartial(name, text);
+  const render = engine.compile(template.text, { noEscape: true, strict: true });
+  known.set(template, render);
+  return render;
+}
+
+function written(value: unknown, how: (text: string) => string): string {
+  return value instanceof Value ? `${value.mark()}${how(value.text)}` : how(String(value));
 }
 
 /** What a value of the recipe is in a template: it writes itself as one word of a kickstart line. */
@@ -94,7 +110,11 @@ class Value {
   }
 
   toString(): string {
-    return this.marks.written(this, quotedWord);
+    return written(this, quotedWord);
+  }
+
+  mark(): string {
+    return this.marks.mark(this);
   }
 }
 
@@ -116,18 +136,6 @@ class Marks {
     );
   }
 
-  written(value: unknown, how: (text: string) => string): string {
-    if (!(value instanceof Value)) return how(String(value));
-    return `${this.mark(value)}${how(value.text)}`;
-  }
-
-  /** All of them as one word. */
-  joined(values: readonly unknown[], between: string): string {
-    const known = values.filter((value) => value instanceof Value);
-    const texts = values.map((value) => (value instanceof Value ? value.text : String(value)));
-    return `${known.map((value) => this.mark(value)).join("")}${quotedWord(texts.join(between))}`;
-  }
-
   read(marked: string): RenderedKickstart {
     const origins = new Map<number, (readonly PropertyKey[])[]>();
     const mark = new RegExp(`${this.word}(\\d+)\u0002`, "g");
@@ -142,7 +150,7 @@ class Marks {
     return { text: lines.join("\n"), origins };
   }
 
-  private mark(value: Value): string {
+  mark(value: Value): string {
     this.paths.push(value.path);
     return `${this.word}${this.paths.length - 1}\u0002`;
   }

@@ -1,5 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
@@ -23,6 +23,8 @@ export interface LoadedRecipe {
 export type Rule = (recipe: Partial<Recipe>, context: RuleContext) => Promise<void> | void;
 export interface RuleContext {
   readonly folder: string;
+  /** Where first-boot modules lie: beside the recipe, or in the recipes folder. */
+  readonly moduleFolders: readonly string[];
   readonly problem: (path: readonly PropertyKey[], text: string) => void;
 }
 
@@ -45,7 +47,8 @@ export async function loadRecipe(
   findings.push(...chain.findings);
   const problem = (path: readonly PropertyKey[], text: string) =>
     findings.push({ at: placeOf(merged, path), path: path.map(String).join("."), text });
-  for (const rule of rules) await rule(sections, { folder: dirname(file), problem });
+  for (const rule of rules)
+    await rule(sections, { folder: dirname(file), moduleFolders: moduleFolders(file, folder), problem });
   refuse(relative(process.cwd(), file) || file, findings);
   return {
     recipe: Recipe.parse(plain(merged)),
@@ -54,6 +57,11 @@ export async function loadRecipe(
     said: merged,
     place: (path) => placeOf(merged, path),
   };
+}
+
+/** Where the first-boot modules of a recipe lie, nearest first. */
+export function moduleFolders(file: string, folder: string): string[] {
+  return [...new Set([join(dirname(file), "modules"), join(folder, "modules")])];
 }
 
 /** The names of the recipes in a folder. */
@@ -116,7 +124,7 @@ function worded(issue: z.core.$ZodIssue, merged: Located): Finding[] {
         text: `"${valueAt(merged, issue.path)}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}`,
       },
     ];
-  return [{ at, path, text: issue.message.toLowerCase() }];
+  return [{ at, path, text: issue.message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase()) }];
 }
 
 function article(type: string): string {
@@ -176,7 +184,10 @@ async function readChain(
       "usage",
       `${shown(file)}:${parent.at.line}: extends should be the name of a recipe`,
     );
-  const above = await readChain(join(dirname(file), `${parent.value}.yaml`), folder, chain);
+  const beside = resolve(dirname(file), `${parent.value}.yaml`);
+  // A recipe from elsewhere may grow from one of the recipes folder.
+  const found = (await isFile(beside)) ? beside : resolve(folder, `${parent.value}.yaml`);
+  const above = await readChain((await isFile(found)) ? found : beside, folder, chain);
   const entries = new Map(said.entries);
   entries.delete("extends");
   return {
@@ -184,6 +195,10 @@ async function readChain(
     files: [file, ...above.files],
     findings: [...above.findings, ...findings],
   };
+}
+
+async function isFile(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined))?.isFile() ?? false;
 }
 
 function shown(file: string): string {
