@@ -19,7 +19,9 @@ import type { Home } from "./home.ts";
 import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { postProvisioning } from "./post-script.ts";
 import { rules } from "./rules.ts";
+import type { SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { builderDigest, fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
@@ -36,6 +38,8 @@ export interface Workshop {
   readonly kickstarts: string;
   /** What site, environment and command line say of every recipe. */
   readonly values: readonly Located[];
+  /** Environment variables, for secrets that a recipe refers to. */
+  readonly environment: SecretFinder;
   readonly tbuild: string;
 }
 
@@ -145,12 +149,26 @@ export async function kickstartOf(
   const loaded = await recipeOf(workshop, name);
   const { recipe } = loaded;
   const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
-  const rendered = await renderKickstart(recipe, template, noSecrets);
+  const rendered = await renderKickstart(
+    recipe,
+    template,
+    noSecrets,
+    await shownPost(loaded, workshop.site.mirrors),
+  );
   return {
     text: rendered.text,
     faults: kickstartFaults(rendered, loaded),
     release: `OL${majorOf(recipe.release)}.${recipe.update}`,
   };
+}
+
+// With passwords as placeholders.
+async function shownPost({ recipe, file }: LoadedRecipe, mirrors: Readonly<Record<string, string>>) {
+  if (recipe.provision !== "post") return undefined;
+  const passwords = Object.fromEntries(
+    recipe.users.filter((user) => user.password).map((user) => [user.name, "@PASSWORD-HASH@"]),
+  );
+  return postProvisioning(recipe, { folder: dirname(file), mirrors, passwords });
 }
 
 const noTrial =
@@ -172,7 +190,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   );
   const recipeText = JSON.stringify(recipe);
   const git = await gitState(workshop.host, folder);
-  const rendered = await renderKickstart(recipe, template, noSecrets);
+  const rendered = await renderKickstart(recipe, template, noSecrets, await shownPost(loaded, {}));
   refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
   // The name and version in the first line shape nothing.
@@ -216,7 +234,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store } = workshop;
+  const { home, host, hypervisor, site, store, environment } = workshop;
   return {
     id,
     name,
@@ -227,6 +245,7 @@ function contextOf(
     hypervisor,
     site,
     store,
+    environment,
     report,
     signal,
   };

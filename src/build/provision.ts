@@ -12,6 +12,8 @@ export interface ProvisionOptions {
   readonly mirrors: Readonly<Record<string, string>>;
   /** The ids of the only repositories that there are: a rehearsal has a stand-in for some. */
   readonly only?: readonly string[];
+  /** User → hash of the password. */
+  readonly passwords: Readonly<Record<string, string>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
   readonly signal: AbortSignal;
 }
@@ -20,15 +22,21 @@ export interface ProvisionOptions {
 export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   await writeRepositories(guest, recipe);
   await installPackages(guest, recipe, options);
-  await makeAccounts(guest, recipe);
+  await makeAccounts(guest, recipe, options);
   await makeFolders(guest, recipe);
   await writeFiles(guest, recipe, options);
   await runScripts(guest, recipe, options);
   await setServices(guest, recipe);
 }
 
+/** Proves that all is there that was to be installed: after %post has done it, or over ssh. */
+export async function proveProvisioned(guest: Host, recipe: Recipe): Promise<void> {
+  await proveInstalled(guest, [...recipe.additions.packages, ...recipe.packages.install]);
+}
+
 /** Every RPM of a guest, by name. */
 export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
+  const from = await repositoriesOf(guest);
   const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SIGPGP:pgpsig"]
     .map((tag) => `%{${tag}}`)
     .join("|");
@@ -36,7 +44,7 @@ export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
   return out.stdout
     .trim()
     .split("\n")
-    .map(packageRecord)
+    .map((line) => packageRecord(line, from))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
@@ -109,7 +117,7 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
     throw new TbuildError("guest", `packages: ${scriptlet.trim()}`, { lines: said.slice(-15) });
   if (recipe.packages.remove.length > 0)
     await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
-  await proveInstalled(guest, [...recipe.additions.packages, ...recipe.packages.install]);
+  await proveProvisioned(guest, recipe);
   await guest.run(["yum", "clean", "all"]);
 }
 
@@ -124,7 +132,7 @@ async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<v
     });
 }
 
-async function makeAccounts(guest: Host, recipe: Recipe): Promise<void> {
+async function makeAccounts(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   const group = 'getent group "$0" >/dev/null || groupadd -g "$1" "$0"';
   for (const { name, gid } of recipe.groups)
     await asGuest(`group ${name}`, () => guest.run(["sh", "-c", group, name, String(gid)]));
@@ -144,6 +152,12 @@ async function makeAccounts(guest: Host, recipe: Recipe): Promise<void> {
         u.home ?? `/home/${u.name}`,
       ]),
     );
+  const known = recipe.users.flatMap(({ name }) => {
+    const hash = options.passwords[name];
+    return hash === undefined ? [] : [`${name}:${hash}\n`];
+  });
+  if (known.length > 0)
+    await asGuest("passwords", () => guest.run(["chpasswd", "-e"], { input: known.join("") }));
 }
 
 async function makeFolders(guest: Host, recipe: Recipe): Promise<void> {
@@ -204,8 +218,29 @@ async function asGuest(what: string, work: () => Promise<unknown>): Promise<void
   }
 }
 
-function packageRecord(line: string): PackageRecord {
+// yum of EL6 and EL7 keeps it in files, dnf in its history; yum of EL5 nowhere.
+async function repositoriesOf(guest: Host): Promise<ReadonlyMap<string, string>> {
+  const script = `if [ -d /var/lib/yum/yumdb ]; then
+  cd /var/lib/yum/yumdb && for f in */*/from_repo; do d=\${f%/from_repo}; d=\${d#*/}; echo "\${d#*-}|$(cat "$f")"; done
+elif command -v dnf >/dev/null; then
+  dnf -q -C repoquery --installed --qf '%{name}-%{version}-%{release}-%{arch}|%{from_repo}'
+fi`;
+  const out = await guest.run(["sh", "-c", script], { allow: [...Array(256).keys()] });
+  const pairs = out.stdout.split("\n").map((line) => line.trim().split("|"));
+  return new Map(pairs.flatMap(([name, repository]) => (name && repository ? [[name, repository]] : [])));
+}
+
+function packageRecord(line: string, from: ReadonlyMap<string, string>): PackageRecord {
   const [name = "", epoch = "0", version = "", release = "", arch = "", signature = ""] = line.split("|");
   const key = /Key ID ([0-9a-f]+)/.exec(signature)?.[1];
-  return { name, epoch: Number(epoch), version, release, arch, ...(key !== undefined && { signature: key }) };
+  const repository = from.get(`${name}-${version}-${release}-${arch}`);
+  return {
+    name,
+    epoch: Number(epoch),
+    version,
+    release,
+    arch,
+    ...(key !== undefined && { signature: key }),
+    ...(repository !== undefined && { repository }),
+  };
 }

@@ -4,6 +4,7 @@ import type { Site } from "../recipe/site.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";
+import type { SecretFinder } from "./secrets.ts";
 
 /** Everything a build may touch. Never changes during a build. */
 export interface BuildContext {
@@ -19,6 +20,8 @@ export interface BuildContext {
   readonly hypervisor: Hypervisor;
   readonly site: Site;
   readonly store: Store;
+  /** Where secrets that a recipe refers to may be found. */
+  readonly environment: SecretFinder;
   readonly report: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
 }

@@ -32,6 +32,7 @@ export async function openSite(command: Command): Promise<Workshop> {
     recipes,
     kickstarts: join(recipes, "..", "kickstart"),
     values: [...siteValues(located), ...environmentValues(), ...givenValues(options.set ?? [])],
+    environment: (name) => process.env[name],
     tbuild: version(),
   };
 }

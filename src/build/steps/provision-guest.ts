@@ -7,8 +7,9 @@ import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { bootGuest, fixedMacs, machineName, machineSpec, shutDown, whileRunning } from "../guest-machine.ts";
-import { contentOf, provision } from "../provision.ts";
-import { serveRepositories } from "../repository-server.ts";
+import { contentOf, proveProvisioned, provision } from "../provision.ts";
+import { mirrorsFor, serveRepositories } from "../repository-server.ts";
+import { passwordHashes } from "../secrets.ts";
 import type { Inputs, Step } from "../step.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
@@ -26,7 +27,9 @@ export function provisionGuest(
   return {
     name: "provision-guest",
     describe: () =>
-      `install the additions and ${recipe.packages.install.length} packages, write ${recipe.files.length} files, over ssh`,
+      recipe.provision === "post"
+        ? "prove what the installer's %post has installed"
+        : `install the additions and ${recipe.packages.install.length} packages, write ${recipe.files.length} files, over ssh`,
     inputs: ({ standInsDigest }) => ({ ...inputs, "stand-in repositories": standInsDigest ?? "none" }),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
@@ -34,16 +37,17 @@ export function provisionGuest(
         machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length) }),
       );
       const guest = await bootGuest(context, name, { key });
-      await using server = await serveRepositories(standIns);
-      // Slirp shows the host's loopback to the guest as 10.0.2.2.
-      const local = Object.fromEntries(
-        Object.keys(standIns).map((id) => [id, `http://10.0.2.2:${server.port}/${id}/`]),
-      );
+      const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
+      await using server = await serveRepositories(served);
+      const mirrors = urls(server.port);
       const { progress, signal } = context;
-      const mirrors = { ...context.site.mirrors, ...local };
       const work = async () => {
-        const only = Object.keys(local).length > 0 ? { only: Object.keys(local) } : {};
-        await provision(guest.host, recipe, { folder, mirrors, ...only, progress, signal });
+        if (recipe.provision === "post") await proveProvisioned(guest.host, recipe);
+        else {
+          const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
+          const only = onlyStandIns(standIns);
+          await provision(guest.host, recipe, { folder, mirrors, ...only, passwords, progress, signal });
+        }
         progress("making the initramfs fit for Xen");
         await applyPrograms(guest.host, recipe);
       };
@@ -93,6 +97,12 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
   return Object.fromEntries(
     Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value))]),
   );
+}
+
+/** A rehearsal has a stand-in for some repositories, and must not ask for the others. */
+export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only?: readonly string[] } {
+  const ids = Object.keys(standIns);
+  return ids.length > 0 ? { only: ids } : {};
 }
 
 export function digestOf(data: string | Uint8Array): string {
