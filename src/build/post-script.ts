@@ -2,10 +2,17 @@ import { TbuildError } from "../errors.ts";
 import { isName, type PostProvisioning } from "../recipe/kickstart.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { shellWord } from "../recipe/shell-words.ts";
-import { contentOf, type ProvisionOptions, repositoryFile, yumInstall } from "./provision.ts";
+import {
+  contentOf,
+  type ProvisionOptions,
+  repositoryFile,
+  yumConfig,
+  yumConfigFile,
+  yumInstall,
+} from "./provision.ts";
 
 /** What the installer's %post needs beside the recipe. */
-export interface PostOptions extends Pick<ProvisionOptions, "folder" | "mirrors" | "only"> {
+export interface PostOptions extends Pick<ProvisionOptions, "folder" | "mirrors" | "only" | "proxy"> {
   /** User → hash of the password. */
   readonly passwords: Readonly<Record<string, string>>;
 }
@@ -24,8 +31,7 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
     ...services(recipe),
     "rm -f /root/.tbuild-why",
   ];
-  const { id, url } = additionsOf(recipe);
-  const proxy = additionsOf(recipe).proxy;
+  const { id, url, proxy = options.proxy } = additionsOf(recipe);
   return {
     script: `${script.join("\n")}\n`,
     // One is enough for the installer to bring the network up; the packages come by yum.
@@ -69,6 +75,9 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
   const proved = [...recipe.additions.packages, ...recipe.packages.install].filter(isName);
   return [
     because("packages"),
+    ...(majorOf(recipe.release) === 5
+      ? writing(Buffer.from(yumConfig(recipe, options)), "yum", `> ${yumConfigFile}`)
+      : []),
     `${yum(yumInstall(recipe, options))} > /root/tbuild-yum.log 2>&1 || { tail -n 15 /root/tbuild-yum.log; exit 91; }`,
     // yum ends with 0 although a scriptlet failed; only this line tells.
     `! grep -Ei 'Error in [a-z]+ scriptlet|scriptlet failed' /root/tbuild-yum.log`,
@@ -77,6 +86,7 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
     `for p in ${proved.map(shellWord).join(" ")}; do rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
     `[ -z "$missing" ] || { echo "packages: not installed:$missing" > /root/.tbuild-why; exit 90; }`,
     "yum clean all",
+    `rm -f ${yumConfigFile}`,
   ];
 }
 

@@ -12,6 +12,8 @@ export interface ProvisionOptions {
   readonly mirrors: Readonly<Record<string, string>>;
   /** The ids of the only repositories that there are: a rehearsal has a stand-in for some. */
   readonly only?: readonly string[];
+  /** Towards what has no mirror; a repository's own proxy is its own. */
+  readonly proxy?: string;
   /** User → hash of the password. */
   readonly passwords: Readonly<Record<string, string>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
@@ -66,28 +68,41 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
 }
 
 /** The yum command that installs all that a recipe wants, from its repositories or their mirrors. */
-export function yumInstall(
-  recipe: Recipe,
-  { mirrors, only }: Pick<ProvisionOptions, "mirrors" | "only">,
-): string[] {
+export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
   const wanted = [...recipe.additions.packages, ...recipe.packages.install];
-  const all = new Set([
-    recipe.additions.repository,
-    ...recipe.repositories.filter((r) => r.enabled).map((r) => r.id),
-  ]);
-  const ids = new Set([...all].filter((id) => only === undefined || only.includes(id)));
-  const mirrored = [...ids].flatMap((id) =>
-    mirrors[id] === undefined ? [] : [`--setopt=${id}.baseurl=${mirrors[id]}`, `--setopt=${id}.gpgcheck=0`],
-  );
-  return [
-    "yum",
-    "-y",
-    "--disablerepo=*",
-    `--enablerepo=${[...ids].join(",")}`,
-    ...mirrored,
-    "install",
-    ...wanted,
-  ];
+  if (majorOf(recipe.release) === 5) return ["yum", "-y", "-c", yumConfigFile, "install", ...wanted];
+  const used = usedRepositories(recipe, options);
+  const settings = used.flatMap(({ id, proxy }) => {
+    const mirror = options.mirrors[id];
+    // The way to a mirror is not the way to what it mirrors.
+    const direct = proxy === undefined ? [] : [`--setopt=${id}.proxy=_none_`];
+    if (mirror !== undefined)
+      return [`--setopt=${id}.baseurl=${mirror}`, `--setopt=${id}.gpgcheck=0`, ...direct];
+    if (proxy !== undefined) return [];
+    return options.proxy === undefined ? [] : [`--setopt=${id}.proxy=${options.proxy}`];
+  });
+  const ids = used.map(({ id }) => id).join(",");
+  return ["yum", "-y", "--disablerepo=*", `--enablerepo=${ids}`, ...settings, "install", ...wanted];
+}
+
+export type YumOptions = Pick<ProvisionOptions, "mirrors" | "only" | "proxy">;
+
+export const yumConfigFile = "/tmp/tbuild-yum.conf";
+
+/** For yum of EL5, which knows no --setopt: a configuration of its own, with the repositories and their mirrors. */
+export function yumConfig(recipe: Recipe, options: YumOptions): string {
+  const used = usedRepositories(recipe, options).map(({ gpgKey, proxy = options.proxy, ...one }) => {
+    const mirror = options.mirrors[one.id];
+    const signed = mirror === undefined && gpgKey !== undefined ? { gpgKey } : {};
+    const past = mirror === undefined && proxy !== undefined ? { proxy } : {};
+    return { ...one, ...signed, ...past, url: mirror ?? one.url, enabled: true };
+  });
+  return `[main]\ncachedir=/var/cache/yum\nreposdir=/dev/null\nplugins=1\n\n${repositoryFile(used)}`;
+}
+
+function usedRepositories(recipe: Recipe, { only }: YumOptions): Recipe["repositories"] {
+  const used = recipe.repositories.filter((one) => one.enabled || one.id === recipe.additions.repository);
+  return used.filter(({ id }) => only === undefined || only.includes(id));
 }
 
 async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
@@ -101,6 +116,8 @@ async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
 async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   const said: string[] = [];
   options.progress("reading the repositories");
+  if (majorOf(recipe.release) === 5)
+    await guest.writeFile(yumConfigFile, Buffer.from(yumConfig(recipe, options)));
   await asGuest("packages", () =>
     guest.run(yumInstall(recipe, options), {
       signal: options.signal,
@@ -119,6 +136,7 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
     await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
   await proveProvisioned(guest, recipe);
   await guest.run(["yum", "clean", "all"]);
+  await guest.run(["rm", "-f", yumConfigFile]);
 }
 
 // yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.

@@ -79,6 +79,16 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .addHelpText("after", "\nExample:\n  tbuild kickstart ol8-kvm --check")
     .action(lazily(() => import("./commands/kickstart.ts")));
   program
+    .command("doctor")
+    .description(
+      "try what a build needs from outside: disc, repositories, packages; exit code 1 when something is missing",
+    )
+    .argument("<name>", "a recipe")
+    .option("--rehearse", "with the stand-ins of a rehearsal")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild doctor ol6-grid")
+    .action(lazily(() => import("./commands/doctor.ts")));
+  program
     .command("rehearse")
     .description("make the stand-in for Oracle's disc")
     .command("medium")

@@ -22,7 +22,7 @@ import { hashed, passwordHashes } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
-import { onlyStandIns } from "./provision-guest.ts";
+import { onlyStandIns, proxyOf } from "./provision-guest.ts";
 
 export interface InstalledGuest {
   /** The installed disk. */
@@ -108,7 +108,13 @@ async function postOf(
 ): Promise<PostProvisioning | undefined> {
   if (recipe.provision !== "post") return undefined;
   const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
-  return postProvisioning(recipe, { folder, mirrors, ...onlyStandIns(standIns), passwords });
+  return postProvisioning(recipe, {
+    folder,
+    mirrors,
+    ...onlyStandIns(standIns),
+    ...proxyOf(context),
+    passwords,
+  });
 }
 
 async function makeSecrets(context: StepContext, recipe: Recipe) {

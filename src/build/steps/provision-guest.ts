@@ -10,7 +10,7 @@ import { bootGuest, fixedMacs, machineName, machineSpec, shutDown, whileRunning 
 import { contentOf, proveProvisioned, provision } from "../provision.ts";
 import { mirrorsFor, serveRepositories } from "../repository-server.ts";
 import { passwordHashes } from "../secrets.ts";
-import type { Inputs, Step } from "../step.ts";
+import type { Inputs, Step, StepContext } from "../step.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 
@@ -45,7 +45,7 @@ export function provisionGuest(
         if (recipe.provision === "post") await proveProvisioned(guest.host, recipe);
         else {
           const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
-          const only = onlyStandIns(standIns);
+          const only = { ...onlyStandIns(standIns), ...proxyOf(context) };
           await provision(guest.host, recipe, { folder, mirrors, ...only, passwords, progress, signal });
         }
         progress("making the initramfs fit for Xen");
@@ -103,6 +103,10 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
 export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only?: readonly string[] } {
   const ids = Object.keys(standIns);
   return ids.length > 0 ? { only: ids } : {};
+}
+
+export function proxyOf({ site }: StepContext): { proxy?: string } {
+  return site.proxy === undefined ? {} : { proxy: site.proxy };
 }
 
 export function digestOf(data: string | Uint8Array): string {
