@@ -4,9 +4,10 @@ import { pathToFileURL } from "node:url";
 import { TbuildError } from "../errors.ts";
 import { discOf } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, mediumFolder, type Recipe } from "../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
+import { usedRepositories, wantedPackages } from "./provision.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 
 /** One thing that a build needs, and whether it is there. */
@@ -49,7 +50,7 @@ export async function examine(
     await kickstartExamined(workshop, name),
     ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
     ...repositories,
-    ...packagesExamined(recipe, contents, places.size - contents.size),
+    ...packagesExamined(wantedPackages(recipe), contents, usedRepositories(recipe).length - contents.size),
   ];
 }
 
@@ -64,7 +65,7 @@ async function placesOf(
   recipe: Recipe,
   options: Parameters<typeof examine>[2],
 ): Promise<ReadonlyMap<string, Place>> {
-  const used = recipe.repositories.filter((one) => one.enabled || one.id === recipe.additions.repository);
+  const used = usedRepositories(recipe).filter(({ url }) => mediumFolder(url) === undefined);
   if (options.rehearse) {
     const standIns = await standInsOf(workshop, recipe, options);
     return new Map(
@@ -124,11 +125,11 @@ async function discExamined(workshop: Workshop, recipe: Recipe): Promise<Examine
 }
 
 function packagesExamined(
-  recipe: Recipe,
+  wanted: readonly string[],
   contents: ReadonlyMap<string, RepositoryContents>,
   unread: number,
 ): Examined[] {
-  const wanted = [...new Set([...recipe.additions.packages, ...recipe.packages.install])];
+  if (contents.size === 0) return [{ what: "packages", ok: false, text: "no repository could be read" }];
   const all = [...contents.values()];
   const missing = wanted.filter((name) => !all.some((one) => has(one, name)));
   if (missing.length === 0)
@@ -136,7 +137,7 @@ function packagesExamined(
   // What a repository has that could not be read, nobody knows.
   const where =
     unread > 0
-      ? `not in what could be read (${[...contents.keys()].join(", ") || "nothing"})`
+      ? `not in what could be read (${[...contents.keys()].join(", ")})`
       : `in none of ${[...contents.keys()].join(", ")}`;
   const names = [...new Set(all.flatMap((one) => [...one.names]))];
   return missing.map((name) => ({

@@ -1,11 +1,14 @@
 import { TbuildError } from "../errors.ts";
 import { isName, type PostProvisioning } from "../recipe/kickstart.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, mediumFolder, type Recipe } from "../recipe/recipe.ts";
 import { shellWord } from "../recipe/shell-words.ts";
 import {
   contentOf,
+  lastingRepositories,
+  mediumCopy,
   type ProvisionOptions,
   repositoryFile,
+  wantedPackages,
   yumConfig,
   yumConfigFile,
   yumInstall,
@@ -35,7 +38,10 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
   return {
     script: `${script.join("\n")}\n`,
     // One is enough for the installer to bring the network up; the packages come by yum.
-    repositories: [{ id, url: options.mirrors[id] ?? url, ...(proxy !== undefined && { proxy }) }],
+    repositories:
+      mediumFolder(url) === undefined
+        ? [{ id, url: options.mirrors[id] ?? url, ...(proxy !== undefined && { proxy }) }]
+        : [],
   };
 }
 
@@ -59,7 +65,12 @@ function additionsOf(recipe: Recipe): Recipe["repositories"][number] {
 }
 
 function repositories(recipe: Recipe): string[] {
-  return recipe.repositories.flatMap((repository) => [
+  const onMedium = recipe.repositories.filter(({ url }) => mediumFolder(url) !== undefined);
+  const passing =
+    onMedium.length > 0
+      ? writing(Buffer.from(repositoryFile(onMedium)), "repositories", `> ${mediumRepositories}`)
+      : [];
+  const lasting = lastingRepositories(recipe).flatMap((repository) => [
     `if ! grep -qsF ${shellWord(`[${repository.id}]`)} /etc/yum.repos.d/*.repo; then`,
     ...writing(
       Buffer.from(repositoryFile([repository])),
@@ -68,11 +79,15 @@ function repositories(recipe: Recipe): string[] {
     ),
     "fi",
   ]);
+  return [...passing, ...lasting];
 }
+
+// Gone when all is installed, as what it speaks of is.
+const mediumRepositories = "/etc/yum.repos.d/tbuild-medium.repo";
 
 function packages(recipe: Recipe, options: PostOptions): string[] {
   const yum = (argv: readonly string[]) => argv.map(shellWord).join(" ");
-  const proved = [...recipe.additions.packages, ...recipe.packages.install].filter(isName);
+  const proved = wantedPackages(recipe).filter(isName);
   return [
     because("packages"),
     ...(majorOf(recipe.release) === 5
@@ -80,13 +95,13 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
       : []),
     `${yum(yumInstall(recipe, options))} > /root/tbuild-yum.log 2>&1 || { tail -n 15 /root/tbuild-yum.log; exit 91; }`,
     // yum ends with 0 although a scriptlet failed; only this line tells.
-    `! grep -Ei 'Error in [a-z]+ scriptlet|scriptlet failed' /root/tbuild-yum.log`,
+    `if grep -Ei 'Error in [a-z]+ scriptlet|scriptlet failed' /root/tbuild-yum.log; then exit 92; fi`,
     ...(recipe.packages.remove.length > 0 ? [yum(["yum", "-y", "remove", ...recipe.packages.remove])] : []),
     "missing=",
     `for p in ${proved.map(shellWord).join(" ")}; do rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
     `[ -z "$missing" ] || { echo "packages: not installed:$missing" > /root/.tbuild-why; exit 90; }`,
     "yum clean all",
-    `rm -f ${yumConfigFile}`,
+    `rm -rf ${yumConfigFile} ${mediumRepositories} ${mediumCopy}`,
   ];
 }
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
 import type { PackageRecord } from "../store/store.ts";
 
 export interface ProvisionOptions {
@@ -33,7 +33,7 @@ export async function provision(guest: Host, recipe: Recipe, options: ProvisionO
 
 /** Proves that all is there that was to be installed: after %post has done it, or over ssh. */
 export async function proveProvisioned(guest: Host, recipe: Recipe): Promise<void> {
-  await proveInstalled(guest, [...recipe.additions.packages, ...recipe.packages.install]);
+  await proveInstalled(guest, wantedPackages(recipe));
 }
 
 /** Every RPM of a guest, by name. */
@@ -57,7 +57,7 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
       [
         `[${repository.id}]`,
         `name=${repository.name}`,
-        `baseurl=${repository.url}`,
+        `baseurl=${urlInGuest(repository.url)}`,
         ...(repository.gpgKey === undefined ? ["gpgcheck=0"] : [`gpgkey=${repository.gpgKey}`, "gpgcheck=1"]),
         ...(repository.proxy === undefined ? [] : [`proxy=${repository.proxy}`]),
         `enabled=${repository.enabled ? 1 : 0}`,
@@ -69,7 +69,7 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
 
 /** The yum command that installs all that a recipe wants, from its repositories or their mirrors. */
 export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
-  const wanted = [...recipe.additions.packages, ...recipe.packages.install];
+  const wanted = wantedPackages(recipe);
   if (majorOf(recipe.release) === 5) return ["yum", "-y", "-c", yumConfigFile, "install", ...wanted];
   const used = usedRepositories(recipe, options);
   const settings = used.flatMap(({ id, proxy }) => {
@@ -83,6 +83,12 @@ export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
   });
   const ids = used.map(({ id }) => id).join(",");
   return ["yum", "-y", "--disablerepo=*", `--enablerepo=${ids}`, ...settings, "install", ...wanted];
+}
+
+/** What yum installs. */
+export function wantedPackages(recipe: Recipe): string[] {
+  const kernel = uekRepository(recipe) === undefined ? [] : ["kernel-uek"];
+  return [...new Set([...recipe.additions.packages, ...kernel, ...recipe.packages.install])];
 }
 
 export type YumOptions = Pick<ProvisionOptions, "mirrors" | "only" | "proxy">;
@@ -100,15 +106,38 @@ export function yumConfig(recipe: Recipe, options: YumOptions): string {
   return `[main]\ncachedir=/var/cache/yum\nreposdir=/dev/null\nplugins=1\n\n${repositoryFile(used)}`;
 }
 
-function usedRepositories(recipe: Recipe, { only }: YumOptions): Recipe["repositories"] {
-  const used = recipe.repositories.filter((one) => one.enabled || one.id === recipe.additions.repository);
+/** The repositories of a build: those that stay enabled, that of the additions, and of UEK the release that is asked for. */
+export function usedRepositories(
+  recipe: Recipe,
+  { only }: Pick<YumOptions, "only"> = {},
+): Recipe["repositories"] {
+  const uek = uekRepository(recipe);
+  const used = recipe.repositories.filter(
+    ({ id, enabled }) =>
+      id === recipe.additions.repository || id === uek || (enabled && !(uek && /_UEKR\d+$/.test(id))),
+  );
   return used.filter(({ id }) => only === undefined || only.includes(id));
+}
+
+/** Where the guest finds what %post has copied from the medium. */
+export function urlInGuest(url: string): string {
+  const folder = mediumFolder(url);
+  return folder === undefined ? url : `file://${mediumCopy}${folder}/`;
+}
+
+export const mediumCopy = "/var/tmp/tbuild-medium";
+
+/** Those that are there when the build is over. */
+export function lastingRepositories(recipe: Recipe): Recipe["repositories"] {
+  return recipe.repositories.filter(({ url }) => mediumFolder(url) === undefined);
 }
 
 async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
   // The release's own files may have the same ids already; yum warns of every repository that it is told of twice.
   const known = await guest.run(["sh", "-c", "cat /etc/yum.repos.d/*.repo 2>/dev/null || :"]);
-  const missing = recipe.repositories.filter((repository) => !known.stdout.includes(`[${repository.id}]`));
+  const missing = lastingRepositories(recipe).filter(
+    (repository) => !known.stdout.includes(`[${repository.id}]`),
+  );
   if (missing.length > 0)
     await guest.writeFile("/etc/yum.repos.d/tbuild.repo", Buffer.from(repositoryFile(missing)));
 }

@@ -4,7 +4,7 @@ import { sealTable } from "../guest/seal/index.ts";
 import { lastUpdate } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
 import type { Rule } from "../recipe/load.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
 export const rules: readonly Rule[] = [
@@ -110,10 +110,20 @@ export const rules: readonly Rule[] = [
       if (repository.proxy !== undefined && recipe.provision === "post" && recipe.release === "ol5")
         problem(["repositories", i, "proxy"], "the installer of OL5 knows no proxy; use provision: ssh");
     }
+    for (const [i, repository] of (recipe.repositories ?? []).entries())
+      if (mediumFolder(repository.url) !== undefined && recipe.provision !== "post")
+        problem(["repositories", i, "url"], "only the installer sees the medium; use provision: post");
     for (const [i, port] of (recipe.ports ?? []).entries())
       if (Number.parseInt(port, 10) > 65535) problem(["ports", i], `there is no port ${port}`);
     if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
       problem(["ports"], "the firewall is off, so no port needs to be opened");
+  },
+  (recipe, { problem }) => {
+    if (!recipe.release || !recipe.kernel) return;
+    const id = uekRepository({ release: recipe.release, kernel: recipe.kernel });
+    const ids = recipe.repositories?.map((repository) => repository.id);
+    if (id !== undefined && ids && !ids.includes(id))
+      problem(["kernel"], `${recipe.kernel} comes from the repository ${id}, which the recipe does not have`);
   },
   (recipe, { problem }) => {
     for (const [list, key] of [

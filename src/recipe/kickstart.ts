@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { TbuildError } from "../errors.ts";
-import { majorOf, type Recipe } from "./recipe.ts";
+import { majorOf, mediumFolder, type Recipe } from "./recipe.ts";
 import { quotedWord, shellWord } from "./shell-words.ts";
 
 /** What one build puts into a kickstart beside the recipe. */
@@ -190,13 +190,19 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
     },
     devices: recipe.nics.map((_, index) => ({ device: `eth${index}`, first: index === 0 })),
     arguments: [...consoles, ...stable, ...(values.kernelArguments as unknown[])],
-    uek: recipe.kernel === "uek",
+    uek: recipe.kernel !== "rhck",
     // Before 5.3, ignoredisk cannot say which disk is the only one.
     namesDisk: major > 5 || recipe.update >= 3,
     systemd: major >= 7,
-    proved: ["openssh-server", recipe.kernel === "uek" ? "kernel-uek" : "kernel", ...base],
+    proved: ["openssh-server", recipe.kernel === "rhck" ? "kernel" : "kernel-uek", ...base],
+    medium: mediumFolders(recipe),
     post: post && { ...post, script: post.script.replace(/\n$/, "") },
   };
+}
+
+function mediumFolders(recipe: Recipe): string[] {
+  if (recipe.provision !== "post") return [];
+  return recipe.repositories.flatMap(({ url }) => mediumFolder(url) ?? []);
 }
 
 function at(values: Traced, list: string, index: number): unknown {

@@ -25,6 +25,10 @@ const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine
 const Mode = text(/^0?[0-7]{3,4}$/, 'a mode such as "0775", in quotes');
 const Line = text(/^[^\p{Cc}\p{Co}\u2028\u2029]*$/u, "one line without control characters");
 const Url = text(/^((https?|ftp):\/\/|file:\/\/\/)[^\s"'`\\<>{}|^]+$/, "an http, https, ftp or file URL");
+const RepositoryUrl = text(
+  /^((https?|ftp):\/\/|file:\/\/\/|medium:\/(?!.*\.\.))[^\s"'`\\<>{}|^]+$/,
+  "an http, https, ftp or file URL, or medium:/folder",
+);
 const ProxyUrl = text(
   /^https?:\/\/[\w.-]+(:\d+)?\/?$/,
   "a proxy such as http://proxy:3128, without a password",
@@ -81,7 +85,9 @@ const Partition = z.strictObject({
 const Repository = z.strictObject({
   id: text(/^\w[\w.-]*$/, "a repository id").describe("Its id in yum; Oracle's own where there is one."),
   name: Line.describe("As yum shows it."),
-  url: Url.describe("Where its repodata lies. `file:` is seen from the guest."),
+  url: RepositoryUrl.describe(
+    "Where its repodata lies. `file:` is seen from the guest; `medium:/addons` is a folder of the installation medium, for `provision: post`.",
+  ),
   gpgKey: Url.optional().describe("Without one, signatures are not checked."),
   enabled: z.boolean().default(false).describe("Whether it stays enabled in the template."),
   proxy: ProxyUrl.optional().describe("A proxy for this repository, in the guest as well."),
@@ -150,10 +156,10 @@ export const Recipe = z.strictObject({
     .default([])
     .describe("What the firewall lets in beside ssh."),
   kernel: z
-    .enum(["uek", "rhck"])
+    .enum(["uek", "uekr2", "uekr3", "uekr4", "uekr5", "uekr6", "uekr7", "uekr8", "rhck"])
     .default("uek")
     .describe(
-      "Which kernel boots: Oracle's Unbreakable Enterprise Kernel, or Red Hat's. Oracle's additions need UEK.",
+      "Which kernel boots: the disc's Unbreakable Enterprise Kernel, a release of it from the repository `olN_UEKRn`, or Red Hat's. Oracle's additions need UEK.",
     ),
   kernelArguments: z
     .array(text(/^[\w.,=:/@%+-]+$/, "a kernel argument without blanks or quotes"))
@@ -250,4 +256,15 @@ export type Recipe = z.infer<typeof Recipe>;
 /** `6` of `ol6`. */
 export function majorOf(release: Recipe["release"]): number {
   return Number(release.slice(2));
+}
+
+/** `/addons` of `medium:/addons`; `undefined` for what is elsewhere. */
+export function mediumFolder(url: string): string | undefined {
+  return /^medium:(\/.*?)\/*$/.exec(url)?.[1];
+}
+
+/** The repository that a release of UEK comes from, such as `ol6_UEKR4`. */
+export function uekRepository(recipe: Pick<Recipe, "release" | "kernel">): string | undefined {
+  const release = /^uekr(\d)$/.exec(recipe.kernel)?.[1];
+  return release === undefined ? undefined : `${recipe.release}_UEKR${release}`;
 }

@@ -103,12 +103,79 @@ services: { enable: [ntpd], disable: [cups] }
     const body = sections.find((part) => part.name === "%post")?.body.join("\n") ?? "";
     await bash(`bash -n <<'WHOLE'\n${body}\nWHOLE\n`);
     for (const wanted of [
-      `'--setopt=${recipe.additions.repository}.baseurl=http://10.0.2.2:1/addons/'`,
+      major === 5
+        ? "|baseurl=http://10.0.2.2:1/addons/\n|gpgcheck=0"
+        : `'--setopt=${recipe.additions.repository}.baseurl=http://10.0.2.2:1/addons/'`,
       "echo 'grid:$6$a$b' | chpasswd -e",
       major >= 7 ? "systemctl enable 'ntpd'" : "chkconfig 'ntpd' on",
       "for p in 'libovmapi' ",
     ])
       expect(body).toContain(wanted);
+  });
+});
+
+describe("a repository on the medium", () => {
+  const offline = (more: string) => `replace: [repositories]
+repositories: [{ id: addons, name: addons, url: "medium:/addons" }]
+additions: { repository: addons }
+${more}`;
+
+  it.each([5, 6, 7, 8, 9])(
+    "is copied into the guest of OL%i, used without network, and gone afterwards",
+    async (major) => {
+      const recipe = await load(`ol${major}`, offline(""));
+      const post = await postProvisioning(recipe, { folder, mirrors: {}, passwords: {} });
+      const text = await kickstart(recipe, await kickstartTemplate(recipe.release), noSecrets, post);
+      expect(checkKickstart(text, major)).toEqual([]);
+      expect(text).not.toMatch(/^repo /m);
+      expect(text).toContain("cp -a /tmp/tbuild-medium'/addons'/. $S/var/tmp/tbuild-medium'/addons'/");
+      expect(text).toContain("|baseurl=file:///var/tmp/tbuild-medium/addons/");
+      expect(text).toMatch(
+        /^rm -rf \/tmp\/tbuild-yum\.conf \/etc\/yum\.repos\.d\/tbuild-medium\.repo \/var\/tmp\/tbuild-medium$/m,
+      );
+      const scripts = partsOf(text, major, () => {}).filter((part) => part.name === "%post");
+      expect(scripts).toHaveLength(3);
+      await bash(
+        scripts.map((part, i) => `bash -n <<'WHOLE${i}'\n${part.body.join("\n")}\nWHOLE${i}`).join("\n"),
+      );
+    },
+  );
+
+  it("is for the installer only", async () => {
+    const file = join(folder, "own.yaml");
+    await writeFile(file, `extends: ol6-base\nname: own\n${offline("")}`);
+    await expect(
+      loadRecipe(resolve(import.meta.dirname, "../../recipes"), file, rules),
+    ).rejects.toMatchObject({
+      lines: [
+        expect.stringMatching(/own\.yaml:4:\d+: repositories\.0\.url: only the installer sees the medium/),
+      ],
+    });
+  });
+});
+
+describe("a release of UEK", () => {
+  it("is taken from its own repository and from no other", async () => {
+    const recipe = await load(
+      "ol7",
+      `kernel: uekr5
+repositories: [{ id: ol7_UEKR5, name: UEK R5, url: "https://yum.oracle.com/repo/OracleLinux/OL7/UEKR5/x86_64/" }]
+`,
+    );
+    const { script } = await postProvisioning(recipe, { folder, mirrors: {}, passwords: {} });
+    const yum = script.split("\n").find((line) => line.startsWith("'yum'")) ?? "";
+    expect(yum).toContain("'--enablerepo=ol7_latest,ol7_addons,ol7_UEKR5'");
+    expect(yum).toContain("'kernel-uek'");
+  });
+
+  it("needs that repository", async () => {
+    await expect(load("ol7", "kernel: uekr3\n")).rejects.toMatchObject({
+      lines: [
+        expect.stringContaining(
+          "kernel: uekr3 comes from the repository ol7_UEKR3, which the recipe does not have",
+        ),
+      ],
+    });
   });
 });
 
