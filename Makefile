@@ -29,6 +29,7 @@ e2e: build .tbuild/setup-tests
 	npx vitest run --project e2e
 
 bench: build .tbuild/setup-tests
+	node test/bench/start-up.mjs
 	node test/bench/archive.mjs
 
 build: setup

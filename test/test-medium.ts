@@ -6,6 +6,6 @@ import type { RehearsalMedium } from "../src/rehearsal/rehearsal.ts";
 /** Where tests keep what is dear to make; the same as `make demo`, so that neither makes it twice. */
 export const mediaCache = resolve(import.meta.dirname, "../.tbuild/media");
 
-export function testMedium(major: 6 | 7): Promise<RehearsalMedium> {
-  return makeRehearsalMedium(localHost(), { major, update: major === 6 ? 10 : 9 }, { cache: mediaCache });
+export function testMedium(major: 6 | 7, host = localHost()): Promise<RehearsalMedium> {
+  return makeRehearsalMedium(host, { major, update: major === 6 ? 10 : 9 }, { cache: mediaCache });
 }

@@ -10,6 +10,7 @@ import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts"
 import type { Located } from "../recipe/located.ts";
 import { majorOf } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
+import { builderDigest } from "../rehearsal/medium.ts";
 import type { Manifest, Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
 import { kickstartFaults, type PlacedFault, refuseFaults } from "./check-kickstart.ts";
@@ -23,7 +24,7 @@ import { postProvisioning } from "./post-script.ts";
 import { rules } from "./rules.ts";
 import type { SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
-import { builderDigest, fetchIso, makeMedium } from "./steps/fetch-medium.ts";
+import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
 import { planTemplate } from "./template.ts";
 
@@ -196,7 +197,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
   const medium = request.rehearse
-    ? makeMedium(recipe, await builderDigest(assetsFolder()))
+    ? makeMedium(recipe, await builderDigest())
     : fetchIso(recipe, workshop.home.isoFolder);
   return {
     recipe,
@@ -266,10 +267,6 @@ async function readTemplate(folder: string, name: string): Promise<KickstartTemp
     if (entry.endsWith(".hbs"))
       partials[entry.slice(0, -".hbs".length)] = await readFile(join(folder, "partials", entry), "utf8");
   return { name, text, partials };
-}
-
-function assetsFolder(): string {
-  return new URL("../../src/rehearsal/assets", import.meta.url).pathname;
 }
 
 async function buildLock(context: BuildContext) {

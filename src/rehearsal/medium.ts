@@ -44,8 +44,8 @@ export async function makeRehearsalMedium(
 ): Promise<RehearsalMedium> {
   const { cache, signal, progress = () => {} } = options;
   await mkdir(cache, { recursive: true });
-  const recipe = await assetsDigest(release);
-  const index = join(cache, `rehearsal-ol${release.major}.${release.update}-${recipe}.json`);
+  const builder = await builderDigest();
+  const index = join(cache, `rehearsal-ol${release.major}.${release.update}-${builder}.json`);
   const known = await kept(index);
   if (known) return known;
   await using _lock = await lock(join(cache, "rehearsal.lock"), {
@@ -62,7 +62,7 @@ export async function makeRehearsalMedium(
     ...(signal && { signal }),
   });
   const digest = createHash("sha256")
-    .update(`${recipe}\n${debs.names.join("\n")}`)
+    .update(`${release.major}.${release.update} ${builder}\n${debs.names.join("\n")}`)
     .digest("hex");
   const final = join(cache, digest.slice(0, 16));
   const folder = `${final}.part`;
@@ -97,6 +97,22 @@ export async function makeRehearsalMedium(
   await writeFile(`${index}.new`, JSON.stringify(medium));
   await rename(`${index}.new`, index);
   return medium;
+}
+
+/** The identity of the builder: the digest of its assets, by path and content. */
+export async function builderDigest(): Promise<string> {
+  const entries = await readdir(assets, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
+    .map((entry) => join(entry.parentPath, entry.name));
+  const hash = createHash("sha256");
+  for (const file of files.sort())
+    hash
+      .update(file.slice(assets.length))
+      .update("\0")
+      .update(await readFile(file))
+      .update("\0");
+  return hash.digest("hex").slice(0, 16);
 }
 
 async function makePackages(
@@ -141,21 +157,6 @@ async function kept(index: string): Promise<RehearsalMedium | undefined> {
   return there.every((one) => one !== undefined)
     ? (medium as RehearsalMedium & { digest: Digest })
     : undefined;
-}
-
-async function assetsDigest(release: RehearsalRelease): Promise<string> {
-  const entries = await readdir(assets, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
-    .map((entry) => join(entry.parentPath, entry.name));
-  const hash = createHash("sha256").update(JSON.stringify(release));
-  for (const file of files.sort())
-    hash
-      .update(file.slice(assets.length))
-      .update("\0")
-      .update(await readFile(file))
-      .update("\0");
-  return hash.digest("hex").slice(0, 16);
 }
 
 const tools: readonly (readonly [string, string])[] = [

@@ -57,20 +57,16 @@ describe.skipIf(lacking !== undefined)(
     });
     afterAll(() => rm(folder, { recursive: true }));
 
-    it("takes less than a second, changes only what it means to, and leaves a sound file system", async () => {
+    it("is one debugfs, changes only what it means to, and leaves a sound file system", async () => {
       const sealed = await copyOf("debugfs.img");
       const access = await chooseAccess(host, await volumesOf(sealed));
       expect(access.name).toBe("debugfs");
       commands.length = 0;
-      const started = performance.now();
       {
         await using tree = await access.open(sealed, await mountsOf(sealed));
         await applyAll(tree, sealOperations());
       }
-      const ms = performance.now() - started;
       expect(commands).toEqual(["debugfs"]);
-      console.log(`seal with debugfs: ${Math.round(ms)} ms`);
-      expect(ms).toBeLessThan(2000);
       await using tree = await open("debugfs", sealed);
       expect(await auditAll(tree, sealOperations())).toEqual([]);
       const after = await pictureOf(tree);

@@ -170,10 +170,8 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await tree.text("/boot/grub/grub.conf")).toContain("console=hvc0");
   });
 
-  it("does nothing when there is nothing to do, within 30 s", async () => {
-    const again = tbuild.run(...rehearse("--json"));
-    expect((await resultOf(again)).ran).toEqual({});
-    expect((await again).ms).toBeLessThan(30_000);
+  it("does nothing when there is nothing to do", async () => {
+    expect((await resultOf(tbuild.run(...rehearse("--json")))).ran).toEqual({});
   });
 
   it("sealed online gives the same tree as sealed offline, but for what the guest itself writes", async () => {

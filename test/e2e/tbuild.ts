@@ -9,7 +9,6 @@ export interface Ended {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  readonly ms: number;
 }
 
 /** The built `tbuild`, in a home of the tests' own that shares the media. */
@@ -27,7 +26,6 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
   await mkdir(mediaCache, { recursive: true });
   await symlink(mediaCache, join(home, "media"));
   const start: Tbuild["start"] = (...args) => {
-    const begun = Date.now();
     const child = spawn(
       process.execPath,
       [join(repository, "dist/main.js"), "--home", home, "--recipes", recipes, ...args],
@@ -36,9 +34,7 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
     const said = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const)
       child[stream]?.setEncoding("utf8").on("data", (text) => (said[stream] += text));
-    const ended = new Promise<Ended>((done) =>
-      child.once("close", (code) => done({ code, ...said, ms: Date.now() - begun })),
-    );
+    const ended = new Promise<Ended>((done) => child.once("close", (code) => done({ code, ...said })));
     return Object.assign(child, { ended, said: () => said.stdout });
   };
   return {

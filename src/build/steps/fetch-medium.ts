@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { checkMedium } from "../../media/check.ts";
@@ -71,22 +70,6 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
       };
     },
   };
-}
-
-/** The identity of the stand-in medium's builder: what it is made with, by content. */
-export async function builderDigest(assets: string): Promise<string> {
-  const files = (await readdir(assets, { recursive: true, withFileTypes: true })).filter(
-    (entry) => entry.isFile() && !entry.name.endsWith(".pyc"),
-  );
-  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
-  const hash = createHash("sha256");
-  for (const path of paths)
-    hash
-      .update(path.slice(assets.length))
-      .update("\0")
-      .update(await readFile(path))
-      .update("\0");
-  return hash.digest("hex").slice(0, 16);
 }
 
 /** The digest of the disc, once it is proved to be the one. */
