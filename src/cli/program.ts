@@ -59,6 +59,23 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .description("print the JSON Schema of recipes, for editors")
     .option("--markdown", "as docs/recipe.md, for people")
     .action(lazily(() => import("./commands/recipe-schema.ts")));
+  recipe
+    .command("import")
+    .description("make a recipe of a kickstart, and say what of it was not taken over")
+    .argument("<kickstart>", "a file")
+    .addOption(
+      new Option("--release <release>", "what it is for; else what it looks like").choices([
+        "ol5",
+        "ol6",
+        "ol7",
+        "ol8",
+        "ol9",
+      ]),
+    )
+    .option("--name <name>", "of the recipe; else that of the file")
+    .option("--json", "recipe and what was left out, as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml")
+    .action(lazily(() => import("./commands/recipe-import.ts")));
   program
     .command("plan")
     .description("say of each step whether it will run, and why; touches nothing")
