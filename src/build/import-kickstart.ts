@@ -44,6 +44,7 @@ export function releaseOfKickstart(text: string): Release {
   if (has(/^\s*(timesource|rhsm)\b/m) || has(/--inst-langs=|--exclude-weakdeps/)) return "ol9";
   if (has(/^\s*(authselect|module|syspurpose)\b/m)) return "ol8";
   if (has(/^\s*(eula|reqpart)\b/m) || has(/^%(addon|anaconda)\b/m)) return "ol7";
+  if (has(/^\s*(part|logvol)\b.*\bxfs\b/m)) return "ol7";
   if (has(/^\s*key\b/m) || !has(/^\s*%end\b/m)) return "ol5";
   return has(/^\s*install\s*$/m) ? "ol6" : "ol7";
 }
@@ -51,7 +52,7 @@ export function releaseOfKickstart(text: string): Release {
 /** The recipe as a file, with what was left out as comments. */
 export function importedText({ recipe, left }: ImportedKickstart, from: string): string {
   const lines = left.map(({ line, text, why }) =>
-    `# ${line === 0 ? "" : `line ${line}: `}${text.trim().replace(/[^\x20-\x7e]/g, "?")}  (${why})`.slice(
+    `# ${line === 0 ? "" : `line ${line}: `}${text.trim().replace(/[^\x20-\x7e…]/g, "?")}  (${why})`.slice(
       0,
       200,
     ),
@@ -75,6 +76,12 @@ interface Read {
 
 type Layout = { mount: string; fs: string; size: string; grow?: boolean; volume?: string };
 
+// What is left out is told, and lands in the recipe's comments.
+function withoutSecrets(text: string): string {
+  if (/^\s*(rootpw|sshpw)\b/.test(text)) return `${text.trim().split(/\s/)[0]} …`;
+  return text.replace(/(--\w*(?:pass|key)\w*)(=|\s+)("[^"]*"|'[^']*'|\S+)/g, "$1$2…");
+}
+
 /** What has been gathered so far. */
 class Findings {
   readonly left: LeftOut[] = [];
@@ -90,7 +97,7 @@ class Findings {
   }
 
   leave(line: number, text: string, why: string): void {
-    this.left.push({ line, text, why });
+    this.left.push({ line, text: withoutSecrets(text), why });
   }
 
   /** Adds to a list what the schema of its items takes. */
@@ -403,7 +410,10 @@ async function settle(recipe: Record<string, unknown>, found: Findings, base: Re
     } else if (own !== undefined) {
       found.leave(0, key, problem.text);
       delete recipe[key];
-      if (key === "layout") delete recipe.machine;
+      if (key === "layout") {
+        delete recipe.machine;
+        delete recipe.domainType;
+      }
     } else return;
   }
 }
