@@ -47,7 +47,8 @@ export function installGuest(
       const name = machineName(context, "install");
       const secrets = await makeSecrets(context, recipe);
       const boot = join(context.folder, "install");
-      await mkdir(boot, { recursive: true });
+      // The kickstart in it holds hashes of passwords.
+      await mkdir(boot, { recursive: true, mode: 0o700 });
       const [kernel, vendorInitrd, initrd] = [
         join(boot, "vmlinuz"),
         join(boot, "initrd.vendor"),
