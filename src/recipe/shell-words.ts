@@ -25,15 +25,21 @@ export function shellWords(line: string): string[] {
   return words;
 }
 
-/** One word of a line that the same splitting gives back as it is. */
+/** One word of a line that the same splitting gives back as it is. What would end the line is refused. */
 export function quotedWord(text: string): string {
+  oneLine(text);
   if (/^[\w.,+:@/=%^$-]+$/.test(text)) return text;
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** One word for a POSIX shell. */
+/** One word for a POSIX shell, on one line. */
 export function shellWord(text: string): string {
+  oneLine(text);
   return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function oneLine(text: string): void {
+  if (/[\p{Cc}\u2028\u2029]/u.test(text)) throw new Error(`${JSON.stringify(text)} cannot stand on a line`);
 }
 
 // In double quotes a backslash escapes a quote and itself, and nothing else.

@@ -58,6 +58,16 @@ describe("a fault of a kickstart", () => {
     }
   });
 
+  it("is that of a template which sets a text of several lines on one", async () => {
+    const loaded = await load('scripts: [{ name: a, run: "one\\nrootpw x\\n" }]\n');
+    for (const text of ["lang {{recipe.scripts.0.run}}\n", "%post\n{{shell recipe.scripts.0.run}}\n%end\n"]) {
+      const template = { ...(await kickstartTemplate("ol9")), text };
+      await expect(renderKickstart(loaded.recipe, template, noSecrets)).rejects.toThrow(
+        /kickstart\/ol9\.ks\.hbs: "one\\nrootpw x\\n" cannot stand on a line/,
+      );
+    }
+  });
+
   it("is that of a template which names what no recipe has", async () => {
     const loaded = await load("");
     const template = { ...(await kickstartTemplate("ol9")), text: "lang {{recipe.language}}\n" };
