@@ -8,10 +8,11 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type KickstartTemplate, noSecrets, renderKickstart } from "../recipe/kickstart.ts";
 import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
 import type { Located } from "../recipe/located.ts";
-import { majorOf } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
-import type { Manifest, Store } from "../store/store.ts";
+import type { Records } from "../store/records.ts";
+import type { Digest, Manifest, Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
 import { kickstartFaults, type PlacedFault, refuseFaults } from "./check-kickstart.ts";
 import type { BuildEvent } from "./event.ts";
@@ -21,6 +22,7 @@ import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { postProvisioning } from "./post-script.ts";
+import { contentOf } from "./provision.ts";
 import { rules } from "./rules.ts";
 import type { SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
@@ -34,6 +36,7 @@ export interface Workshop {
   readonly host: Host;
   readonly hypervisor: Hypervisor;
   readonly store: Store;
+  readonly records: Records;
   readonly site: Site;
   readonly recipes: string;
   readonly kickstarts: string;
@@ -190,7 +193,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
     recipe.modules.map(async (name) => readModule(await moduleFolder(name, file, workshop.recipes))),
   );
   const recipeText = JSON.stringify(recipe);
-  const git = await gitState(workshop.host, folder);
+  const git = await gitState(workshop.host, [folder, workshop.kickstarts]);
   const rendered = await renderKickstart(recipe, template, noSecrets, await shownPost(loaded, {}));
   refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
@@ -212,6 +215,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
       inputs: {
         kickstart: sha256(text),
         ...Object.fromEntries(modules.map((module) => [`module:${module.name}`, sha256(module.digest)])),
+        ...(await digestsOf(recipe, folder)),
       },
       ...(git && { git }),
       tbuild: workshop.tbuild,
@@ -226,6 +230,16 @@ async function moduleFolder(name: string, file: string, recipes: string): Promis
   return folders[0] ?? name;
 }
 
+/** The recipe's files and scripts, which may stand in files of their own. */
+async function digestsOf(recipe: Recipe, folder: string): Promise<Record<string, Digest>> {
+  const digests: Record<string, Digest> = {};
+  for (const { path, content, from } of recipe.files)
+    digests[`file:${path}`] = sha256(await contentOf(folder, content, from));
+  for (const { name, run, from } of recipe.scripts)
+    digests[`script:${name}`] = sha256(await contentOf(folder, run, from));
+  return digests;
+}
+
 function contextOf(
   workshop: Workshop,
   made: Ingredients,
@@ -235,7 +249,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store, environment } = workshop;
+  const { home, host, hypervisor, site, store, records, environment } = workshop;
   return {
     id,
     name,
@@ -247,6 +261,7 @@ function contextOf(
     site,
     store,
     environment,
+    records,
     report,
     signal,
   };

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
 import type { PackageRecord } from "../store/store.ts";
@@ -36,10 +37,14 @@ export async function proveProvisioned(guest: Host, recipe: Recipe): Promise<voi
   await proveInstalled(guest, wantedPackages(recipe));
 }
 
-/** Every RPM of a guest, by name. */
-export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
-  const from = await repositoriesOf(guest);
-  const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SIGPGP:pgpsig"]
+/** Every RPM of a guest, by name; with the repositories that `repositoriesOf` gives, where the guest can be asked. */
+export async function installedPackages(
+  guest: Host,
+  from: ReadonlyMap<string, string> = new Map(),
+): Promise<PackageRecord[]> {
+  // Where a signature stands depends on who signed and when: over the header alone, or over all of it.
+  const signatures = ["RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG"].map((tag) => `${tag}:pgpsig`);
+  const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "LICENSE", ...signatures]
     .map((tag) => `%{${tag}}`)
     .join("|");
   const out = await guest.run(["rpm", "-qa", "--qf", `${fields}\\n`]);
@@ -48,6 +53,19 @@ export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
     .split("\n")
     .map((line) => packageRecord(line, from))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** What packages put into /etc: path → package and digest, as rpm knows them. */
+export async function packagedFiles(guest: Host): Promise<PackagedFiles> {
+  // FILEMD5S is what EL5 calls the digests; later ones still know the name, and give SHA-256 under it.
+  const query = `rpm -qa --qf '[%{=NAME}|%{FILEMD5S}|%{FILENAMES}\n]' | grep '|/etc/' || :`;
+  const out = await guest.run(["sh", "-c", query]);
+  const found: Record<string, { package: string; digest: string }> = {};
+  for (const line of out.stdout.split("\n")) {
+    const [name = "", digest = "", path] = line.split("|");
+    if (path !== undefined && digest !== "") found[path] = { package: name, digest };
+  }
+  return found;
 }
 
 /** The text of the yum repository file. */
@@ -265,8 +283,8 @@ async function asGuest(what: string, work: () => Promise<unknown>): Promise<void
   }
 }
 
-// yum of EL6 and EL7 keeps it in files, dnf in its history; yum of EL5 nowhere.
-async function repositoriesOf(guest: Host): Promise<ReadonlyMap<string, string>> {
+/** Package → id of its repository. yum of EL6 and EL7 keeps it in files, dnf in its history; yum of EL5 nowhere. */
+export async function repositoriesOf(guest: Host): Promise<ReadonlyMap<string, string>> {
   const script = `if [ -d /var/lib/yum/yumdb ]; then
   cd /var/lib/yum/yumdb && for f in */*/from_repo; do d=\${f%/from_repo}; d=\${d#*/}; echo "\${d#*-}|$(cat "$f")"; done
 elif command -v dnf >/dev/null; then
@@ -277,9 +295,11 @@ fi`;
   return new Map(pairs.flatMap(([name, repository]) => (name && repository ? [[name, repository]] : [])));
 }
 
-function packageRecord(line: string, from: ReadonlyMap<string, string>): PackageRecord {
-  const [name = "", epoch = "0", version = "", release = "", arch = "", signature = ""] = line.split("|");
-  const key = /Key ID ([0-9a-f]+)/.exec(signature)?.[1];
+/** One line of what `installedPackages` asks for. */
+export function packageRecord(line: string, from: ReadonlyMap<string, string> = new Map()): PackageRecord {
+  const [name = "", epoch = "0", version = "", release = "", arch = "", license = "", ...signatures] =
+    line.split("|");
+  const key = /Key ID ([0-9a-f]+)/.exec(signatures.join("|"))?.[1];
   const repository = from.get(`${name}-${version}-${release}-${arch}`);
   return {
     name,
@@ -287,6 +307,7 @@ function packageRecord(line: string, from: ReadonlyMap<string, string>): Package
     version,
     release,
     arch,
+    ...(license !== "" && license !== "(none)" && { license }),
     ...(key !== undefined && { signature: key }),
     ...(repository !== undefined && { repository }),
   };

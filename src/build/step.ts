@@ -1,6 +1,7 @@
 import type { Host } from "../host/host.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Site } from "../recipe/site.ts";
+import type { Records } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";
@@ -22,6 +23,8 @@ export interface BuildContext {
   readonly store: Store;
   /** Where secrets that a recipe refers to may be found. */
   readonly environment: SecretFinder;
+  /** Of the recipe repo that the recipe stands in. */
+  readonly records: Records;
   readonly report: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
 }
@@ -30,6 +33,8 @@ export interface BuildContext {
 export interface StepContext extends BuildContext {
   /** Files that the step leaves go here; the runner keeps the folder under the step's key. */
   readonly out: string;
+  /** Milliseconds of the steps before it, kept ones too. */
+  readonly timings: Readonly<Record<string, number>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 

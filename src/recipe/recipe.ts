@@ -37,7 +37,7 @@ const HostName = text(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name
 
 export const Release = z.enum(["ol5", "ol6", "ol7", "ol8", "ol9"]);
 export const DomainType = z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]);
-export const BundleFormat = z.enum(["ovm-tgz", "ova", "qcow2"]);
+export const BundleFormat = z.enum(["ovm-tgz", "ova", "qcow2", "raw"]);
 
 /** A secret never stands in a recipe: only where it is found when a build needs it. */
 export const SecretReference = z.union(

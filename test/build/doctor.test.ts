@@ -77,6 +77,7 @@ function workshop(mirrors: Record<string, string>, sets: string[] = []): Worksho
     host: localHost(),
     hypervisor: undefined as never,
     store: undefined as never,
+    records: undefined as never,
     site: Site.parse({ mirrors }),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),

@@ -33,6 +33,7 @@ function context(signal = new AbortController().signal): BuildContext {
     site: nothing,
     store: nothing,
     environment: () => undefined,
+    records: nothing,
     report: (event) => events.push(event),
     signal,
   };
