@@ -1,55 +1,97 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { kickstartFaults } from "../src/build/check-kickstart.ts";
 import { rules } from "../src/build/rules.ts";
 import { readModule } from "../src/guest/modules/module.ts";
-import { type KickstartTemplate, kickstart, noSecrets } from "../src/recipe/kickstart.ts";
+import { partsOf } from "../src/recipe/check-kickstart.ts";
+import { discOf, lastUpdate } from "../src/recipe/discs.ts";
+import { noSecrets, renderKickstart } from "../src/recipe/kickstart.ts";
 import { loadRecipe, recipeNames } from "../src/recipe/load.ts";
+import { assignment } from "../src/recipe/merge.ts";
+import { majorOf } from "../src/recipe/recipe.ts";
+import { recipeReference } from "../src/recipe/reference.ts";
+import { recipeSchema } from "../src/recipe/schema.ts";
 import { assets } from "../src/rehearsal/medium.ts";
+import { kickstartTemplate } from "./kickstart-template.ts";
 
 const root = resolve(import.meta.dirname, "..");
-const names = await recipeNames(join(root, "recipes"));
+const folder = join(root, "recipes");
+const names = await recipeNames(folder);
 
-async function template(name: string): Promise<KickstartTemplate> {
-  const partials: Record<string, string> = {};
-  for (const file of await readdir(join(root, "kickstart/partials")))
-    partials[file.replace(".hbs", "")] = await readFile(join(root, "kickstart/partials", file), "utf8");
-  return { name, text: await readFile(join(root, `kickstart/${name}.ks.hbs`), "utf8"), partials };
+async function load(name: string, update?: number) {
+  const values = update === undefined ? [] : [assignment(`update=${update}`, "--set update")];
+  return loadRecipe(
+    folder,
+    name,
+    rules,
+    values.flatMap((value) => value ?? []),
+  );
 }
 
 describe.each(names)("recipe %s", (name) => {
   it("loads, and its modules are well-formed", async () => {
-    const { recipe } = await loadRecipe(join(root, "recipes"), name, rules);
+    const { recipe } = await load(name);
     for (const module of recipe.modules)
-      expect((await readModule(join(root, "recipes/modules", module))).name).toBe(module);
+      expect((await readModule(join(folder, "modules", module))).name).toBe(module);
   });
 
-  it("gives a kickstart that the installer of its release reads without complaint", async () => {
-    const { recipe } = await loadRecipe(join(root, "recipes"), name, rules);
-    const text = await kickstart(recipe, await template(recipe.kickstart), noSecrets);
-    const parser =
-      "import sys; sys.path.insert(0, sys.argv[1]); sys.dont_write_bytecode = True\nimport kickstart\nopen(sys.argv[3], 'w').write(sys.stdin.read())\ncommands, sections = kickstart.parse(sys.argv[3], int(sys.argv[2]), includes=False)\nprint(len(commands), kickstart.completeness(commands, sections, int(sys.argv[2])))";
-    const file = `/tmp/tbuild-recipes-test-${process.pid}.ks`;
-    const run = promisify(execFile)("python3", [
-      "-c",
-      parser,
-      join(assets, "installer"),
-      recipe.release.slice(2),
-      file,
-    ]);
-    run.child.stdin?.end(text);
-    expect((await run).stdout).toMatch(/^\d+ \[\]\n$/);
-    expect(text).not.toContain("&quot;");
-    expect(text).not.toContain("--erroronfail");
+  it("gives for every update of its release a kickstart of which that release says nothing", async () => {
+    const { recipe } = await load(name);
+    for (let update = 0; update <= lastUpdate[recipe.release]; update++) {
+      const loaded = await load(name, update);
+      expect(discOf(loaded.recipe).file).toContain(`R${majorOf(recipe.release)}-U${update}-`);
+      const template = await kickstartTemplate(recipe.kickstart ?? recipe.release);
+      const rendered = await renderKickstart(loaded.recipe, template, noSecrets);
+      expect(kickstartFaults(rendered, loaded)).toEqual([]);
+    }
+  });
+
+  it("gives scripts that a shell can read", async () => {
+    const { recipe } = await load(name);
+    const template = await kickstartTemplate(recipe.kickstart ?? recipe.release);
+    const { text } = await renderKickstart(recipe, template, noSecrets);
+    const scripts = partsOf(text, majorOf(recipe.release), () => {}).filter((part) =>
+      /^%p(re|ost)$/.test(part.name),
+    );
+    expect(scripts).toHaveLength(3);
+    const run = promisify(execFile)("bash", ["-n"]);
+    run.child.stdin?.end(scripts.flatMap((part) => part.body).join("\n"));
+    await run;
+  });
+
+  it("has a line in README.md, and tells editors of its schema", async () => {
+    expect(await readFile(join(root, "README.md"), "utf8")).toContain(`\`${name}\``);
+    expect(await readFile(join(folder, `${name}.yaml`), "utf8")).toMatch(
+      /^# yaml-language-server: \$schema=\.\.\/docs\/recipe\.schema\.json\n/,
+    );
   });
 });
 
-it("a value that could leave its line is refused by the schema, whatever it is", async () => {
-  const { Recipe } = await import("../src/recipe/recipe.ts");
-  for (const lang of ["en_US\nrootpw x", 'a"b', "a b", "%include /etc/shadow", "$(x)", "`x`"])
-    expect(Recipe.shape.lang.safeParse(lang).success, lang).toBe(false);
-  for (const name of ["bash\n%post", "a b\n", "$(rm)", "-", "a'b"])
-    expect(Recipe.shape.packages.safeParse({ base: [name] }).success, name).toBe(false);
+describe.each(names.filter((name) => /^ol[67]/.test(name)))("recipe %s", (name) => {
+  it("gives a kickstart that the installer of the rehearsal reads without complaint", async () => {
+    const { recipe } = await load(name);
+    const { text } = await renderKickstart(recipe, await kickstartTemplate(recipe.release), noSecrets);
+    const parser =
+      "import sys; sys.path.insert(0, sys.argv[1]); sys.dont_write_bytecode = True\nimport kickstart\nopen(sys.argv[3], 'w').write(sys.stdin.read())\ncommands, sections = kickstart.parse(sys.argv[3], int(sys.argv[2]), includes=False)\nprint(len(commands), kickstart.completeness([c for c in commands] + [kickstart.Command('clearpart', 0, {}, [])], sections, int(sys.argv[2])))";
+    const file = `/tmp/tbuild-recipes-test-${process.pid}.ks`;
+    const argv = ["-c", parser, join(assets, "installer"), recipe.release.slice(2), file];
+    const run = promisify(execFile)("python3", argv);
+    run.child.stdin?.end(text);
+    expect((await run).stdout).toMatch(/^\d+ \[\]\n$/);
+  });
+});
+
+// After a change of the schema: npx vitest run --project check -u test/recipes.test.ts
+it("docs/recipe.md and docs/recipe.schema.json are what the schema says", async () => {
+  await expect(recipeReference()).toMatchFileSnapshot(join(root, "docs/recipe.md"));
+  await expect(`${JSON.stringify(recipeSchema(), undefined, 2)}\n`).toMatchFileSnapshot(
+    join(root, "docs/recipe.schema.json"),
+  );
+});
+
+it("every key of a recipe that is not plain is said in words in docs/recipe.md", () => {
+  expect(recipeReference()).not.toMatch(/\| `\^/);
 });

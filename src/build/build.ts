@@ -5,22 +5,26 @@ import { readModule } from "../guest/modules/module.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstart.ts";
-import { loadRecipe } from "../recipe/load.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import { type KickstartTemplate, noSecrets, renderKickstart } from "../recipe/kickstart.ts";
+import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
+import type { Located } from "../recipe/located.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records.ts";
 import type { Digest, Manifest, Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
+import { kickstartFaults, type PlacedFault, refuseFaults } from "./check-kickstart.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import type { Home } from "./home.ts";
 import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { postProvisioning } from "./post-script.ts";
 import { contentOf } from "./provision.ts";
 import { rules } from "./rules.ts";
+import type { SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
@@ -36,6 +40,10 @@ export interface Workshop {
   readonly site: Site;
   readonly recipes: string;
   readonly kickstarts: string;
+  /** What site, environment and command line say of every recipe. */
+  readonly values: readonly Located[];
+  /** Environment variables, for secrets that a recipe refers to. */
+  readonly environment: SecretFinder;
   readonly tbuild: string;
 }
 
@@ -132,10 +140,39 @@ export async function plan(
   };
 }
 
-/** The kickstart of a recipe, its secrets shown as placeholders. */
-export async function kickstartOf(workshop: Workshop, name: string): Promise<string> {
-  const { recipe } = await loadRecipe(workshop.recipes, name, rules);
-  return kickstart(recipe, await readTemplate(workshop.kickstarts, recipe.kickstart), noSecrets);
+/** A recipe, with what the site and whoever calls lay over it, checked. */
+export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
+  return loadRecipe(workshop.recipes, name, rules, workshop.values);
+}
+
+/** The kickstart of a recipe, its secrets shown as placeholders, and what its release's installer would say of it. */
+export async function kickstartOf(
+  workshop: Workshop,
+  name: string,
+): Promise<{ text: string; faults: PlacedFault[]; release: string }> {
+  const loaded = await recipeOf(workshop, name);
+  const { recipe } = loaded;
+  const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
+  const rendered = await renderKickstart(
+    recipe,
+    template,
+    noSecrets,
+    await shownPost(loaded, workshop.site.mirrors),
+  );
+  return {
+    text: rendered.text,
+    faults: kickstartFaults(rendered, loaded),
+    release: `OL${majorOf(recipe.release)}.${recipe.update}`,
+  };
+}
+
+// With passwords as placeholders.
+async function shownPost({ recipe, file }: LoadedRecipe, mirrors: Readonly<Record<string, string>>) {
+  if (recipe.provision !== "post") return undefined;
+  const passwords = Object.fromEntries(
+    recipe.users.filter((user) => user.password).map((user) => [user.name, "@PASSWORD-HASH@"]),
+  );
+  return postProvisioning(recipe, { folder: dirname(file), mirrors, passwords });
 }
 
 const noTrial =
@@ -148,13 +185,18 @@ function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
 
 /** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
 async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingredients> {
-  const { recipe, file } = await loadRecipe(workshop.recipes, request.name, rules);
+  const loaded = await recipeOf(workshop, request.name);
+  const { recipe, file } = loaded;
   const folder = dirname(file);
-  const template = await readTemplate(workshop.kickstarts, recipe.kickstart);
-  const modules = await Promise.all(recipe.modules.map((name) => readModule(join(folder, "modules", name))));
+  const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
+  const modules = await Promise.all(
+    recipe.modules.map(async (name) => readModule(await moduleFolder(name, file, workshop.recipes))),
+  );
   const recipeText = JSON.stringify(recipe);
   const git = await gitState(workshop.host, [folder, workshop.kickstarts]);
-  const text = await kickstart(recipe, template, noSecrets);
+  const rendered = await renderKickstart(recipe, template, noSecrets, await shownPost(loaded, {}));
+  refuseFaults(request.name, kickstartFaults(rendered, loaded));
+  const { text } = rendered;
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
   const medium = request.rehearse
@@ -181,6 +223,13 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   };
 }
 
+async function moduleFolder(name: string, file: string, recipes: string): Promise<string> {
+  const folders = moduleFolders(file, recipes).map((folder) => join(folder, name));
+  for (const folder of folders)
+    if ((await readdir(folder).catch(() => undefined)) !== undefined) return folder;
+  return folders[0] ?? name;
+}
+
 /** The recipe's files and scripts, which may stand in files of their own. */
 async function digestsOf(recipe: Recipe, folder: string): Promise<Record<string, Digest>> {
   const digests: Record<string, Digest> = {};
@@ -200,7 +249,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store, records } = workshop;
+  const { home, host, hypervisor, site, store, records, environment } = workshop;
   return {
     id,
     name,
@@ -211,6 +260,7 @@ function contextOf(
     hypervisor,
     site,
     store,
+    environment,
     records,
     report,
     signal,

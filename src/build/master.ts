@@ -28,7 +28,7 @@ export interface Ingredients {
 export function planMaster(made: Ingredients) {
   return Pipeline.start()
     .step(made.medium)
-    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest))
+    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest, made.folder))
     .step(provisionGuest(made.recipe, made.folder, made.provisionInputs))
     .step(injectModules(made.recipe, made.modules))
     .step(keepMaster(made.recipe, made.frame));

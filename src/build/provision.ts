@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
 import type { PackageRecord } from "../store/store.ts";
 
 export interface ProvisionOptions {
@@ -11,6 +11,12 @@ export interface ProvisionOptions {
   readonly folder: string;
   /** Repository id → URL to use while building, instead of the recipe's; signatures are not checked there. */
   readonly mirrors: Readonly<Record<string, string>>;
+  /** The ids of the only repositories that there are: a rehearsal has a stand-in for some. */
+  readonly only?: readonly string[];
+  /** Towards what has no mirror; a repository's own proxy is its own. */
+  readonly proxy?: string;
+  /** User → hash of the password. */
+  readonly passwords: Readonly<Record<string, string>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
   readonly signal: AbortSignal;
 }
@@ -19,15 +25,23 @@ export interface ProvisionOptions {
 export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   await writeRepositories(guest, recipe);
   await installPackages(guest, recipe, options);
-  await makeAccounts(guest, recipe);
+  await makeAccounts(guest, recipe, options);
   await makeFolders(guest, recipe);
   await writeFiles(guest, recipe, options);
   await runScripts(guest, recipe, options);
   await setServices(guest, recipe);
 }
 
-/** Every RPM of a guest, by name. */
-export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
+/** Proves that all is there that was to be installed: after %post has done it, or over ssh. */
+export async function proveProvisioned(guest: Host, recipe: Recipe): Promise<void> {
+  await proveInstalled(guest, wantedPackages(recipe));
+}
+
+/** Every RPM of a guest, by name; with the repositories that `repositoriesOf` gives, where the guest can be asked. */
+export async function installedPackages(
+  guest: Host,
+  from: ReadonlyMap<string, string> = new Map(),
+): Promise<PackageRecord[]> {
   // Where a signature stands depends on who signed and when: over the header alone, or over all of it.
   const signatures = ["RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG"].map((tag) => `${tag}:pgpsig`);
   const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "LICENSE", ...signatures]
@@ -37,7 +51,7 @@ export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
   return out.stdout
     .trim()
     .split("\n")
-    .map(packageRecord)
+    .map((line) => packageRecord(line, from))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
@@ -61,8 +75,9 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
       [
         `[${repository.id}]`,
         `name=${repository.name}`,
-        `baseurl=${repository.url}`,
+        `baseurl=${urlInGuest(repository.url)}`,
         ...(repository.gpgKey === undefined ? ["gpgcheck=0"] : [`gpgkey=${repository.gpgKey}`, "gpgcheck=1"]),
+        ...(repository.proxy === undefined ? [] : [`proxy=${repository.proxy}`]),
         `enabled=${repository.enabled ? 1 : 0}`,
         "",
       ].join("\n"),
@@ -71,30 +86,76 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
 }
 
 /** The yum command that installs all that a recipe wants, from its repositories or their mirrors. */
-export function yumInstall(recipe: Recipe, mirrors: Readonly<Record<string, string>>): string[] {
-  const wanted = [...recipe.additions.packages, ...recipe.packages.install];
-  const ids = new Set([
-    recipe.additions.repository,
-    ...recipe.repositories.filter((r) => r.enabled).map((r) => r.id),
-  ]);
-  const mirrored = [...ids].flatMap((id) =>
-    mirrors[id] === undefined ? [] : [`--setopt=${id}.baseurl=${mirrors[id]}`, `--setopt=${id}.gpgcheck=0`],
+export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
+  const wanted = wantedPackages(recipe);
+  if (majorOf(recipe.release) === 5) return ["yum", "-y", "-c", yumConfigFile, "install", ...wanted];
+  const used = usedRepositories(recipe, options);
+  const settings = used.flatMap(({ id, proxy }) => {
+    const mirror = options.mirrors[id];
+    // The way to a mirror is not the way to what it mirrors.
+    const direct = proxy === undefined ? [] : [`--setopt=${id}.proxy=_none_`];
+    if (mirror !== undefined)
+      return [`--setopt=${id}.baseurl=${mirror}`, `--setopt=${id}.gpgcheck=0`, ...direct];
+    if (proxy !== undefined) return [];
+    return options.proxy === undefined ? [] : [`--setopt=${id}.proxy=${options.proxy}`];
+  });
+  const ids = used.map(({ id }) => id).join(",");
+  return ["yum", "-y", "--disablerepo=*", `--enablerepo=${ids}`, ...settings, "install", ...wanted];
+}
+
+/** What yum installs. */
+export function wantedPackages(recipe: Recipe): string[] {
+  const kernel = uekRepository(recipe) === undefined ? [] : ["kernel-uek"];
+  return [...new Set([...recipe.additions.packages, ...kernel, ...recipe.packages.install])];
+}
+
+export type YumOptions = Pick<ProvisionOptions, "mirrors" | "only" | "proxy">;
+
+export const yumConfigFile = "/tmp/tbuild-yum.conf";
+
+/** For yum of EL5, which knows no --setopt: a configuration of its own, with the repositories and their mirrors. */
+export function yumConfig(recipe: Recipe, options: YumOptions): string {
+  const used = usedRepositories(recipe, options).map(({ gpgKey, proxy = options.proxy, ...one }) => {
+    const mirror = options.mirrors[one.id];
+    const signed = mirror === undefined && gpgKey !== undefined ? { gpgKey } : {};
+    const past = mirror === undefined && proxy !== undefined ? { proxy } : {};
+    return { ...one, ...signed, ...past, url: mirror ?? one.url, enabled: true };
+  });
+  return `[main]\ncachedir=/var/cache/yum\nreposdir=/dev/null\nplugins=1\n\n${repositoryFile(used)}`;
+}
+
+/** The repositories of a build: those that stay enabled, that of the additions, and of UEK the release that is asked for. */
+export function usedRepositories(
+  recipe: Recipe,
+  { only }: Pick<YumOptions, "only"> = {},
+): Recipe["repositories"] {
+  const uek = uekRepository(recipe);
+  const used = recipe.repositories.filter(
+    ({ id, enabled }) =>
+      id === recipe.additions.repository || id === uek || (enabled && !(uek && /_UEKR\d+$/.test(id))),
   );
-  return [
-    "yum",
-    "-y",
-    "--disablerepo=*",
-    `--enablerepo=${[...ids].join(",")}`,
-    ...mirrored,
-    "install",
-    ...wanted,
-  ];
+  return used.filter(({ id }) => only === undefined || only.includes(id));
+}
+
+/** Where the guest finds what %post has copied from the medium. */
+export function urlInGuest(url: string): string {
+  const folder = mediumFolder(url);
+  return folder === undefined ? url : `file://${mediumCopy}${folder}/`;
+}
+
+export const mediumCopy = "/var/tmp/tbuild-medium";
+
+/** Those that are there when the build is over. */
+export function lastingRepositories(recipe: Recipe): Recipe["repositories"] {
+  return recipe.repositories.filter(({ url }) => mediumFolder(url) === undefined);
 }
 
 async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
   // The release's own files may have the same ids already; yum warns of every repository that it is told of twice.
   const known = await guest.run(["sh", "-c", "cat /etc/yum.repos.d/*.repo 2>/dev/null || :"]);
-  const missing = recipe.repositories.filter((repository) => !known.stdout.includes(`[${repository.id}]`));
+  const missing = lastingRepositories(recipe).filter(
+    (repository) => !known.stdout.includes(`[${repository.id}]`),
+  );
   if (missing.length > 0)
     await guest.writeFile("/etc/yum.repos.d/tbuild.repo", Buffer.from(repositoryFile(missing)));
 }
@@ -102,8 +163,10 @@ async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
 async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   const said: string[] = [];
   options.progress("reading the repositories");
+  if (majorOf(recipe.release) === 5)
+    await guest.writeFile(yumConfigFile, Buffer.from(yumConfig(recipe, options)));
   await asGuest("packages", () =>
-    guest.run(yumInstall(recipe, options.mirrors), {
+    guest.run(yumInstall(recipe, options), {
       signal: options.signal,
       onLine(line) {
         said.push(line);
@@ -118,8 +181,9 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
     throw new TbuildError("guest", `packages: ${scriptlet.trim()}`, { lines: said.slice(-15) });
   if (recipe.packages.remove.length > 0)
     await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
-  await proveInstalled(guest, [...recipe.additions.packages, ...recipe.packages.install]);
+  await proveProvisioned(guest, recipe);
   await guest.run(["yum", "clean", "all"]);
+  await guest.run(["rm", "-f", yumConfigFile]);
 }
 
 // yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.
@@ -133,7 +197,7 @@ async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<v
     });
 }
 
-async function makeAccounts(guest: Host, recipe: Recipe): Promise<void> {
+async function makeAccounts(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   const group = 'getent group "$0" >/dev/null || groupadd -g "$1" "$0"';
   for (const { name, gid } of recipe.groups)
     await asGuest(`group ${name}`, () => guest.run(["sh", "-c", group, name, String(gid)]));
@@ -153,6 +217,12 @@ async function makeAccounts(guest: Host, recipe: Recipe): Promise<void> {
         u.home ?? `/home/${u.name}`,
       ]),
     );
+  const known = recipe.users.flatMap(({ name }) => {
+    const hash = options.passwords[name];
+    return hash === undefined ? [] : [`${name}:${hash}\n`];
+  });
+  if (known.length > 0)
+    await asGuest("passwords", () => guest.run(["chpasswd", "-e"], { input: known.join("") }));
 }
 
 async function makeFolders(guest: Host, recipe: Recipe): Promise<void> {
@@ -213,11 +283,24 @@ async function asGuest(what: string, work: () => Promise<unknown>): Promise<void
   }
 }
 
+/** Package → id of its repository. yum of EL6 and EL7 keeps it in files, dnf in its history; yum of EL5 nowhere. */
+export async function repositoriesOf(guest: Host): Promise<ReadonlyMap<string, string>> {
+  const script = `if [ -d /var/lib/yum/yumdb ]; then
+  cd /var/lib/yum/yumdb && for f in */*/from_repo; do d=\${f%/from_repo}; d=\${d#*/}; echo "\${d#*-}|$(cat "$f")"; done
+elif command -v dnf >/dev/null; then
+  dnf -q -C repoquery --installed --qf '%{name}-%{version}-%{release}-%{arch}|%{from_repo}'
+fi`;
+  const out = await guest.run(["sh", "-c", script], { allow: [...Array(256).keys()] });
+  const pairs = out.stdout.split("\n").map((line) => line.trim().split("|"));
+  return new Map(pairs.flatMap(([name, repository]) => (name && repository ? [[name, repository]] : [])));
+}
+
 /** One line of what `installedPackages` asks for. */
-export function packageRecord(line: string): PackageRecord {
+export function packageRecord(line: string, from: ReadonlyMap<string, string> = new Map()): PackageRecord {
   const [name = "", epoch = "0", version = "", release = "", arch = "", license = "", ...signatures] =
     line.split("|");
   const key = /Key ID ([0-9a-f]+)/.exec(signatures.join("|"))?.[1];
+  const repository = from.get(`${name}-${version}-${release}-${arch}`);
   return {
     name,
     epoch: Number(epoch),
@@ -226,5 +309,6 @@ export function packageRecord(line: string): PackageRecord {
     arch,
     ...(license !== "" && license !== "(none)" && { license }),
     ...(key !== undefined && { signature: key }),
+    ...(repository !== undefined && { repository }),
   };
 }

@@ -28,6 +28,23 @@ export async function serveRepositories(
   };
 }
 
+/** Where the guest finds each mirror: one that is a folder here is served to it. */
+export function mirrorsFor(
+  mirrors: Readonly<Record<string, string>>,
+  standIns: Readonly<Record<string, string>>,
+): { readonly served: Record<string, string>; urls(port: number): Record<string, string> } {
+  const folders = Object.entries(mirrors).filter(([, where]) => !/^[a-z]+:\/\//.test(where));
+  const served = { ...Object.fromEntries(folders), ...standIns };
+  return {
+    served,
+    // Slirp shows the host's loopback to the guest as 10.0.2.2.
+    urls: (port) => ({
+      ...mirrors,
+      ...Object.fromEntries(Object.keys(served).map((id) => [id, `http://10.0.2.2:${port}/${id}/`])),
+    }),
+  };
+}
+
 async function answer(
   folders: Readonly<Record<string, string>>,
   request: IncomingMessage,

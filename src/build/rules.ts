@@ -1,9 +1,10 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sealTable } from "../guest/seal/index.ts";
+import { lastUpdate } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
 import type { Rule } from "../recipe/load.ts";
-import { majorOf } from "../recipe/recipe.ts";
+import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
 export const rules: readonly Rule[] = [
@@ -21,8 +22,9 @@ export const rules: readonly Rule[] = [
         `no repository "${recipe.additions.repository}"${suggestion(recipe.additions.repository, ids)}`,
       );
   },
-  async (recipe, { problem, folder }) => {
-    const names = await readdir(join(folder, "modules")).catch((): string[] => []);
+  async (recipe, { problem, moduleFolders }) => {
+    const listed = moduleFolders.map((folder) => readdir(folder).catch((): string[] => []));
+    const names = (await Promise.all(listed)).flat();
     for (const [i, name] of (recipe.modules ?? []).entries())
       if (!names.includes(name))
         problem(["modules", i], `no folder modules/${name}${suggestion(name, names)}`);
@@ -34,34 +36,94 @@ export const rules: readonly Rule[] = [
           problem([kind, i, "from"], `no file ${join(folder, one.from)}`);
   },
   (recipe, { problem }) => {
+    if (!recipe.release || recipe.update === undefined) return;
+    const last = lastUpdate[recipe.release];
+    if (recipe.update > last)
+      problem(["update"], `there is no ${recipe.release}.${recipe.update}; the last update is ${last}`);
+    const [, major, update] = /-R(\d+)-U(\d+)-/.exec(recipe.iso?.file ?? "") ?? [];
+    if (major !== undefined && (`ol${major}` !== recipe.release || Number(update) !== recipe.update))
+      problem(
+        ["iso", "file"],
+        `is the disc of ol${major}.${update}, and the recipe is ${recipe.release}.${recipe.update}`,
+      );
+  },
+  (recipe, { problem }) => {
     if (recipe.domainType !== "XEN_PVM" || !recipe.release) return;
+    const use = "use XEN_HVM_PV_DRIVERS";
     // Oracle Linux 7 has no PVM: OLIT builds PVHVM only (facts, Oracle VM, section 6).
     if (majorOf(recipe.release) >= 7)
-      problem(["domainType"], `${recipe.release} cannot run as XEN_PVM; use XEN_HVM_PV_DRIVERS`);
+      problem(["domainType"], `${recipe.release} cannot run as XEN_PVM; ${use}`);
+    if (recipe.target === "kvm") problem(["domainType"], `KVM runs no XEN_PVM; ${use}`);
+    if (noPvm(recipe.target))
+      problem(
+        ["domainType"],
+        `Oracle VM makes no XEN_PVM from 3.4.6 on, and the target is ${recipe.target}; ${use}`,
+      );
     const boot = recipe.layout?.findIndex((part) => part.mount === "/boot") ?? -1;
     const part = recipe.layout?.[boot];
     if (recipe.layout && !part)
       problem(["layout"], "XEN_PVM boots by pygrub, which needs a separate /boot on ext3");
-    if (part && part.fs === "xfs")
-      problem(["layout", boot, "fs"], "pygrub cannot read /boot on xfs; use ext3");
+    if (part && part.fs !== "ext3")
+      problem(["layout", boot, "fs"], `pygrub may not be able to read /boot on ${part.fs}; use ext3`);
   },
   (recipe, { problem }) => {
     const { layout, machine } = recipe;
     if (!layout || !machine) return;
     if (!layout.some((part) => part.mount === "/")) problem(["layout"], "has no / partition");
-    if (layout.length > 4)
-      problem(["layout"], `has ${layout.length} partitions; an MBR disk has room for 4 primary ones`);
+    const primary = layout.filter((part) => part.volume === undefined).length;
+    const count = primary + (primary < layout.length ? 1 : 0);
+    if (count > 4) problem(["layout"], `has ${count} partitions; an MBR disk has room for 4 primary ones`);
     const need = layout.reduce((sum, part) => sum + part.size, 0);
     if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
-    for (const [i, part] of layout.entries())
+    for (const [i, part] of layout.entries()) {
       if ((part.mount === "swap") !== (part.fs === "swap"))
         problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
+      if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
+        problem(["layout", i, "mount"], `${part.mount} is there twice`);
+      if (part.volume === undefined) continue;
+      if (layout.slice(0, i).some((other) => other.volume === part.volume))
+        problem(["layout", i, "volume"], `"${part.volume}" is there twice`);
+      if (part.mount === "/boot") problem(["layout", i, "volume"], "/boot has to be a plain partition");
+      if (part.fs === "btrfs")
+        problem(["layout", i, "fs"], "btrfs has volumes of its own; leave `volume` out");
+    }
+    // A boot loader reads plain partitions only.
+    const root = layout.findIndex((part) => part.mount === "/");
+    const booted = layout.some((part) => part.mount === "/boot");
+    if (root >= 0 && !booted && (layout[root]?.volume !== undefined || layout[root]?.fs === "btrfs"))
+      problem(["layout", root], "a boot loader cannot read it; add a plain /boot");
   },
   (recipe, { problem }) => {
-    // ext3 and ext4 are what EL5 and EL6 can boot from and install on; xfs comes with EL7.
-    if (!recipe.release || majorOf(recipe.release) > 6) return;
-    for (const [i, part] of (recipe.layout ?? []).entries())
-      if (part.fs === "xfs") problem(["layout", i, "fs"], `${recipe.release} cannot be installed on xfs`);
+    if (!recipe.release) return;
+    const possible = fileSystems[recipe.release];
+    for (const [i, part] of (recipe.layout ?? []).entries()) {
+      if (!possible.includes(part.fs))
+        problem(["layout", i, "fs"], `${recipe.release} cannot be installed on ${part.fs}`);
+      else if (part.mount === "/boot" && part.fs === "btrfs")
+        problem(["layout", i, "fs"], "/boot has to be on ext3, ext4 or xfs");
+    }
+  },
+  (recipe, { problem }) => {
+    for (const [i, repository] of (recipe.repositories ?? []).entries()) {
+      if ((recipe.repositories ?? []).slice(0, i).some((other) => other.id === repository.id))
+        problem(["repositories", i, "id"], `"${repository.id}" is there twice`);
+      if (repository.proxy !== undefined && recipe.provision === "post" && recipe.release === "ol5")
+        problem(["repositories", i, "proxy"], "the installer of OL5 knows no proxy; use provision: ssh");
+    }
+    for (const [i, repository] of (recipe.repositories ?? []).entries())
+      if (mediumFolder(repository.url) !== undefined && recipe.provision !== "post")
+        problem(["repositories", i, "url"], "only the installer sees the medium; use provision: post");
+    for (const [i, port] of (recipe.ports ?? []).entries())
+      if (Number.parseInt(port, 10) > 65535) problem(["ports", i], `there is no port ${port}`);
+    if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
+      problem(["ports"], "the firewall is off, so no port needs to be opened");
+  },
+  (recipe, { problem }) => {
+    if (!recipe.release || !recipe.kernel) return;
+    const id = uekRepository({ release: recipe.release, kernel: recipe.kernel });
+    const ids = recipe.repositories?.map((repository) => repository.id);
+    if (id !== undefined && ids && !ids.includes(id))
+      problem(["kernel"], `${recipe.kernel} comes from the repository ${id}, which the recipe does not have`);
   },
   (recipe, { problem }) => {
     for (const [list, key] of [
@@ -82,3 +144,18 @@ export const rules: readonly Rule[] = [
       }
   },
 ];
+
+// What Anaconda of the disc offers: OL5 makes ext4 on request only, and the kernel of OL8 and OL9 has no btrfs.
+const fileSystems: Readonly<Record<Recipe["release"], readonly string[]>> = {
+  ol5: ["ext3", "swap"],
+  ol6: ["ext3", "ext4", "swap"],
+  ol7: ["ext3", "ext4", "xfs", "btrfs", "swap"],
+  ol8: ["ext3", "ext4", "xfs", "swap"],
+  ol9: ["ext3", "ext4", "xfs", "swap"],
+};
+
+/** Oracle VM 3.4.6 and what comes after it (facts, peers, section 0). */
+function noPvm(target: string | undefined): boolean {
+  const [, minor, patch] = /^ovm-3\.(\d+)(?:\.(\d+))?$/.exec(target ?? "") ?? [];
+  return minor !== undefined && (Number(minor) > 4 || (Number(minor) === 4 && Number(patch ?? 0) >= 6));
+}

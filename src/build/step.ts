@@ -5,6 +5,7 @@ import type { Records } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";
+import type { SecretFinder } from "./secrets.ts";
 
 /** Everything a build may touch. Never changes during a build. */
 export interface BuildContext {
@@ -20,6 +21,8 @@ export interface BuildContext {
   readonly hypervisor: Hypervisor;
   readonly site: Site;
   readonly store: Store;
+  /** Where secrets that a recipe refers to may be found. */
+  readonly environment: SecretFinder;
   /** Of the recipe repo that the recipe stands in. */
   readonly records: Records;
   readonly report: (event: BuildEvent) => void;

@@ -7,7 +7,8 @@ import { homeAt } from "../build/home.ts";
 import { TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import { openHypervisor } from "../hypervisor/index.ts";
-import { plain, readYaml } from "../recipe/located.ts";
+import { type Located, plain, readYaml } from "../recipe/located.ts";
+import { assigned, assignment } from "../recipe/merge.ts";
 import { Site } from "../recipe/site.ts";
 import { findTemplate, readCatalog, warningsOf } from "../store/catalog.ts";
 import { folderStore } from "../store/folder-store.ts";
@@ -16,8 +17,8 @@ import { version } from "./version.ts";
 
 /** Opens the site: hosts, hypervisor and store, as the site file says, or as this machine has them. */
 export async function openSite(command: Command): Promise<Workshop> {
-  const options = command.optsWithGlobals<{ home: string; site: string; recipes: string }>();
-  const site = await readSite(options.site);
+  const options = command.optsWithGlobals<{ home: string; site: string; recipes: string; set?: string[] }>();
+  const { site, located } = await readSite(options.site);
   const home = homeAt(resolve(options.home), {
     store: site.store && resolve(site.store),
     isoFolder: site.isoFolder && resolve(site.isoFolder),
@@ -38,6 +39,8 @@ export async function openSite(command: Command): Promise<Workshop> {
     site,
     recipes,
     kickstarts: join(recipes, "..", "kickstart"),
+    values: [...siteValues(located), ...environmentValues(), ...givenValues(options.set ?? [])],
+    environment: (name) => process.env[name],
     tbuild: version(),
   };
 }
@@ -61,12 +64,40 @@ export async function openTemplate(command: Command, ref: string) {
   return { ...site, template: entry.manifest };
 }
 
-async function readSite(file: string): Promise<Site> {
+async function readSite(file: string): Promise<{ site: Site; located?: Located }> {
   const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return Site.parse({});
-  const result = Site.safeParse(plain(readYaml(file, text)));
-  if (result.success) return result.data;
+  if (text === undefined) return { site: Site.parse({}) };
+  const located = readYaml(file, text);
+  const result = Site.safeParse(plain(located) ?? {});
+  if (result.success) return { site: result.data, located };
   throw new TbuildError("usage", `${file}: not a site file`, {
     lines: result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`),
+  });
+}
+
+function siteValues(site: Located | undefined): Located[] {
+  const set = site?.kind === "map" ? site.entries.get("set") : undefined;
+  return set?.kind === "map" ? [...set.entries].map(([key, value]) => assigned(key, value)) : [];
+}
+
+/** `TBUILD_SET_machine__memory=4G`: two underscores stand for a dot, which names of variables cannot have. */
+function environmentValues(): Located[] {
+  const prefix = "TBUILD_SET_";
+  return Object.keys(process.env)
+    .filter((name) => name.startsWith(prefix))
+    .sort()
+    .flatMap((name) => {
+      const key = name.slice(prefix.length).replaceAll("__", ".");
+      return assignment(`${key}=${process.env[name]}`, name) ?? [];
+    });
+}
+
+function givenValues(given: readonly string[]): Located[] {
+  return given.map((text) => {
+    const value = assignment(text, `--set ${text.replace(/\+?=[\s\S]*/, "")}`);
+    if (value) return value;
+    throw new TbuildError("usage", `--set ${text}: not key=value`, {
+      hint: "Such as --set machine.memory=4G, or --set packages.install+=strace.",
+    });
   });
 }

@@ -14,6 +14,12 @@ export function makeProgram(): Command {
     )
     .option("--site <file>", "the site file", "site.yaml")
     .option("--recipes <folder>", "the folder of the recipes", "recipes")
+    .addOption(
+      new Option(
+        "--set <key=value>",
+        "say one value of the recipe, over all others; as often as needed",
+      ).argParser((text, before: string[] | undefined) => [...(before ?? []), text]),
+    )
     .addHelpText(
       "after",
       `
@@ -34,7 +40,7 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  tbuild init templates")
     .action(lazily(() => import("./commands/init.ts")));
-  program
+  const recipe = program
     .command("recipe")
     .description("build templates: whatever is missing of master, template and bundles")
     .argument("[name...]", "recipes, by name or file")
@@ -47,6 +53,36 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .option("--list", "list the recipes")
     .addHelpText("after", "\nExample:\n  tbuild recipe ol6-grid --rehearse")
     .action(lazily(() => import("./commands/recipe.ts")));
+  recipe
+    .command("show")
+    .description("print a recipe as it applies, with all that it extends")
+    .argument("<name>", "a recipe")
+    .option("--resolved", "the defaults too, and where each value came from")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild recipe show ol6-grid --resolved --set machine.memory=4G")
+    .action(lazily(() => import("./commands/recipe-show.ts")));
+  recipe
+    .command("schema")
+    .description("print the JSON Schema of recipes, for editors")
+    .option("--markdown", "as docs/recipe.md, for people")
+    .action(lazily(() => import("./commands/recipe-schema.ts")));
+  recipe
+    .command("import")
+    .description("make a recipe of a kickstart, and say what of it was not taken over")
+    .argument("<kickstart>", "a file")
+    .addOption(
+      new Option("--release <release>", "what it is for; else what it looks like").choices([
+        "ol5",
+        "ol6",
+        "ol7",
+        "ol8",
+        "ol9",
+      ]),
+    )
+    .option("--name <name>", "of the recipe; else that of the file")
+    .option("--json", "recipe and what was left out, as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml")
+    .action(lazily(() => import("./commands/recipe-import.ts")));
   program
     .command("plan")
     .description("say of each step whether it will run, and why; touches nothing")
@@ -59,7 +95,23 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .command("kickstart")
     .description("print the kickstart of a recipe, secrets as placeholders")
     .argument("<name>", "a recipe")
+    .option(
+      "--check",
+      "say what the release's own installer would not take, and the recipe's line that caused it",
+    )
+    .option("--json", "text and faults as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild kickstart ol8-kvm --check")
     .action(lazily(() => import("./commands/kickstart.ts")));
+  program
+    .command("doctor")
+    .description(
+      "try what a build needs from outside: disc, repositories, packages; exit code 1 when something is missing",
+    )
+    .argument("<name>", "a recipe")
+    .option("--rehearse", "with the stand-ins of a rehearsal")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild doctor ol6-grid")
+    .action(lazily(() => import("./commands/doctor.ts")));
   program
     .command("rehearse")
     .description("make the stand-in for Oracle's disc")

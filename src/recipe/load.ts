@@ -1,9 +1,10 @@
-import { readdir, readFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
 import { type Located, type Place, placeOf, plain, readYaml } from "./located.ts";
+import { merge, orderedLists } from "./merge.ts";
 import { Recipe } from "./recipe.ts";
 
 /** A recipe with what is needed to speak of it: where its values stand, and the files that it came from. */
@@ -13,6 +14,8 @@ export interface LoadedRecipe {
   readonly file: string;
   /** Its own file, then what it extends, nearest first. */
   readonly files: readonly string[];
+  /** All that was said, each part with its place; what is not in it is a default. */
+  readonly said: Located;
   place(path: readonly PropertyKey[]): Place;
 }
 
@@ -20,26 +23,45 @@ export interface LoadedRecipe {
 export type Rule = (recipe: Partial<Recipe>, context: RuleContext) => Promise<void> | void;
 export interface RuleContext {
   readonly folder: string;
+  /** Where first-boot modules lie: beside the recipe, or in the recipes folder. */
+  readonly moduleFolders: readonly string[];
   readonly problem: (path: readonly PropertyKey[], text: string) => void;
 }
 
 /**
  * Reads recipe `name` of `folder` (or a path to a file), follows `extends`, checks shape and meaning, and gives
- * the recipe or one `usage` fault with every finding: file, line, column, path.
+ * the recipe or one `usage` fault with every finding: file, line, column, path. `values` are laid over what the files
+ * say, the last one on top.
  */
 export async function loadRecipe(
   folder: string,
   name: string,
   rules: readonly Rule[] = [],
+  values: readonly Located[] = [],
 ): Promise<LoadedRecipe> {
   const file = name.includes("/") || /\.ya?ml$/.test(name) ? name : join(folder, `${name}.yaml`);
-  const { merged, files } = await readChain(file, folder, []);
+  const chain = await readChain(file, folder, []);
+  const { files } = chain;
+  const merged = values.reduce((below, value) => merge(below, value, []), chain.merged);
   const { findings, sections } = checkShape(merged);
+  findings.push(...chain.findings);
   const problem = (path: readonly PropertyKey[], text: string) =>
     findings.push({ at: placeOf(merged, path), path: path.map(String).join("."), text });
-  for (const rule of rules) await rule(sections, { folder: dirname(file), problem });
+  for (const rule of rules)
+    await rule(sections, { folder: dirname(file), moduleFolders: moduleFolders(file, folder), problem });
   refuse(relative(process.cwd(), file) || file, findings);
-  return { recipe: Recipe.parse(plain(merged)), file, files, place: (path) => placeOf(merged, path) };
+  return {
+    recipe: Recipe.parse(plain(merged)),
+    file,
+    files,
+    said: merged,
+    place: (path) => placeOf(merged, path),
+  };
+}
+
+/** Where the first-boot modules of a recipe lie, nearest first. */
+export function moduleFolders(file: string, folder: string): string[] {
+  return [...new Set([join(dirname(file), "modules"), join(folder, "modules")])];
 }
 
 /** The names of the recipes in a folder. */
@@ -102,7 +124,7 @@ function worded(issue: z.core.$ZodIssue, merged: Located): Finding[] {
         text: `"${valueAt(merged, issue.path)}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}`,
       },
     ];
-  return [{ at, path, text: issue.message.toLowerCase() }];
+  return [{ at, path, text: issue.message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase()) }];
 }
 
 function article(type: string): string {
@@ -138,7 +160,7 @@ async function readChain(
   file: string,
   folder: string,
   below: readonly string[],
-): Promise<{ merged: Located; files: string[] }> {
+): Promise<{ merged: Located; files: string[]; findings: Finding[] }> {
   const chain = [...below, file];
   if (below.includes(file)) throw new TbuildError("usage", `${file}: extends itself (${chain.join(" → ")})`);
   const text = await readFile(file, "utf8").catch(() => undefined);
@@ -154,34 +176,29 @@ async function readChain(
     throw new TbuildError("usage", `${shown(file)}: not a recipe`, {
       hint: "A recipe is a YAML file of keys and values.",
     });
-  const parent = own.entries.get("extends");
-  if (!parent) return { merged: own, files: [file] };
+  const { said, findings } = orderedLists(own);
+  const parent = said.entries.get("extends");
+  if (!parent) return { merged: said, files: [file], findings };
   if (parent.kind !== "scalar" || typeof parent.value !== "string")
     throw new TbuildError(
       "usage",
       `${shown(file)}:${parent.at.line}: extends should be the name of a recipe`,
     );
-  const above = await readChain(join(dirname(file), `${parent.value}.yaml`), folder, chain);
-  const entries = new Map(own.entries);
+  const beside = resolve(dirname(file), `${parent.value}.yaml`);
+  // A recipe from elsewhere may grow from one of the recipes folder.
+  const found = (await isFile(beside)) ? beside : resolve(folder, `${parent.value}.yaml`);
+  const above = await readChain((await isFile(found)) ? found : beside, folder, chain);
+  const entries = new Map(said.entries);
   entries.delete("extends");
-  return { merged: merge(above.merged, { ...own, entries }, []), files: [file, ...above.files] };
+  return {
+    merged: merge(above.merged, { ...said, entries }, []),
+    files: [file, ...above.files],
+    findings: [...above.findings, ...findings],
+  };
 }
 
-// A disk layout or a set of nics means something as a whole; every other list grows.
-const replacedLists = new Set(["layout", "nics", "bundles"]);
-
-function merge(above: Located, own: Located, path: readonly string[]): Located {
-  if (above.kind === "map" && own.kind === "map") {
-    const entries = new Map(above.entries);
-    for (const [key, value] of own.entries) {
-      const inherited = entries.get(key);
-      entries.set(key, inherited ? merge(inherited, value, [...path, key]) : value);
-    }
-    return { kind: "map", at: own.at, entries };
-  }
-  if (above.kind === "list" && own.kind === "list" && !replacedLists.has(path.join(".")))
-    return { kind: "list", at: own.at, items: [...above.items, ...own.items] };
-  return own;
+async function isFile(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined))?.isFile() ?? false;
 }
 
 function shown(file: string): string {

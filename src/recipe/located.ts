@@ -11,7 +11,13 @@ export interface Place {
 /** A YAML value that remembers where each part of it was written. */
 export type Located =
   | { readonly kind: "map"; readonly at: Place; readonly entries: ReadonlyMap<string, Located> }
-  | { readonly kind: "list"; readonly at: Place; readonly items: readonly Located[] }
+  | {
+      readonly kind: "list";
+      readonly at: Place;
+      readonly items: readonly Located[];
+      /** What it does to the list that it is laid over, where that is said. */
+      readonly how?: "append" | "replace";
+    }
   | { readonly kind: "scalar"; readonly at: Place; readonly value: unknown };
 
 /** Reads YAML. Anything that is not well-formed is a `usage` fault that names every place. */
@@ -28,7 +34,19 @@ export function readYaml(file: string, text: string): Located {
         (error) => `${placed(place(error.pos[0]))}: ${error.message.split("\n")[0]}`,
       ),
     });
-  return located(document.contents, place, place(0), document);
+  // An anchor that holds its own alias would have no end, and aliases of aliases nearly none.
+  let values = 0;
+  const limited = (at: Place, depth: number) => {
+    if (++values <= 100_000 && depth <= 100) return;
+    throw new TbuildError("usage", `${placed(at)}: its aliases lead to too much, or to themselves`);
+  };
+  return located(document.contents, { place, limited, document }, place(0), 0);
+}
+
+interface Reading {
+  readonly place: (offset: number) => Place;
+  readonly limited: (at: Place, depth: number) => void;
+  readonly document: ReturnType<typeof parseDocument>;
 }
 
 /** The plain value, without its places. */
@@ -36,6 +54,19 @@ export function plain(located: Located): unknown {
   if (located.kind === "scalar") return located.value;
   if (located.kind === "list") return located.items.map(plain);
   return Object.fromEntries([...located.entries].map(([key, value]) => [key, plain(value)]));
+}
+
+/** What `path` leads to. */
+export function locatedAt(root: Located | undefined, path: readonly PropertyKey[]): Located | undefined {
+  return path.reduce<Located | undefined>(
+    (here, key) =>
+      here?.kind === "map"
+        ? here.entries.get(String(key))
+        : here?.kind === "list"
+          ? here.items[Number(key)]
+          : undefined,
+    root,
+  );
 }
 
 /** The place of what `path` leads to, or of the nearest thing above it that exists. */
@@ -58,19 +89,16 @@ export function placed(at: Place): string {
   return `${at.file}:${at.line}:${at.column}`;
 }
 
-function located(
-  node: Node | null,
-  place: (offset: number) => Place,
-  above: Place,
-  document: ReturnType<typeof parseDocument>,
-): Located {
+function located(node: Node | null, reading: Reading, above: Place, depth: number): Located {
+  const { place, document } = reading;
   const at = node?.range ? place(node.range[0]) : above;
-  if (isAlias(node)) return located(node.resolve(document) ?? null, place, at, document);
+  reading.limited(at, depth);
+  if (isAlias(node)) return located(node.resolve(document) ?? null, reading, at, depth + 1);
   if (isMap(node)) {
     const entries = node.items.map((pair): [string, Located] => {
       const key = pair.key as Node;
       const keyAt = key.range ? place(key.range[0]) : at;
-      const value = located(pair.value as Node | null, place, keyAt, document);
+      const value = located(pair.value as Node | null, reading, keyAt, depth + 1);
       // A fault of a scalar is shown at the scalar; of a block, at its key.
       return [
         isScalar(key) ? String(key.value) : String(key),
@@ -80,6 +108,10 @@ function located(
     return { kind: "map", at, entries: new Map(entries) };
   }
   if (isSeq(node))
-    return { kind: "list", at, items: node.items.map((item) => located(item as Node, place, at, document)) };
+    return {
+      kind: "list",
+      at,
+      items: node.items.map((item) => located(item as Node, reading, at, depth + 1)),
+    };
   return { kind: "scalar", at, value: isScalar(node) ? node.value : undefined };
 }

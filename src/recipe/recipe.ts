@@ -1,56 +1,103 @@
 import { z } from "zod";
 
+/** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
+function text(form: RegExp, words: string) {
+  return z.string().regex(form, words).meta({ title: words });
+}
+
 /** Megabytes are written as `500M`, gigabytes as `12G`; kept as MiB. */
-export const SizeMib = z
-  .string()
-  .regex(/^[1-9]\d*[MG]$/, "a size such as 500M or 12G")
-  .transform((text) => Number(text.slice(0, -1)) * (text.endsWith("G") ? 1024 : 1));
+export const SizeMib = text(/^[1-9]\d{0,6}[MG]$/, "a size such as 500M or 12G").transform(
+  (text) => Number(text.slice(0, -1)) * (text.endsWith("G") ? 1024 : 1),
+);
 
 // What ends up on a kickstart line or in a configuration file never holds what could end that line or word.
-const Word = z.string().regex(/^[\w.+:@/-]+$/, "a word of letters, digits and . _ + - : @ /");
-const PackageName = z.string().regex(/^[\w][\w.+*-]*$/, "a package name");
-const GroupOrPackage = z.string().regex(/^(@\^?)?[\w][\w.+* -]*$/, "a package name, or @group");
-const AccountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, "a user or group name");
-const GuestPath = z
-  .string()
-  .regex(/^\/[\w.+@/-]+$/, "an absolute path in the guest")
-  .refine((path) => !path.split("/").includes(".."), "a path without ..");
-const Mode = z.string().regex(/^0?[0-7]{3,4}$/, 'a mode such as "0775", in quotes');
-const Line = z.string().regex(/^[^\r\n]*$/, "one line");
-const Url = z.string().regex(/^(https?|file):\/\/[^\s"'\\]+$/, "an http, https or file URL");
+const Word = text(/^[\w.+:@/-]+$/, "a word of letters, digits and . _ + - : @ /");
+const Lang = text(/^[A-Za-z][\w.@-]*$/, "a locale such as en_US.UTF-8");
+const Keyboard = text(/^[A-Za-z][\w.-]*$/, "a keyboard map such as us");
+const Timezone = text(/^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*){0,2}$/, "a time zone such as Europe/Zurich");
+const PackageName = text(/^\w[\w.+*-]*$/, "a package name");
+const GroupOrPackage = text(/^(\w[\w.+*-]*|@\^?\w([\w.+:/ -]*\w)?)$/, "a package name, or @group");
+const AccountName = text(/^[a-z_][a-z0-9_-]{0,31}$/, "a user or group name");
+const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine(
+  (path) => !path.split("/").includes(".."),
+  "a path without ..",
+);
+const Mode = text(/^0?[0-7]{3,4}$/, 'a mode such as "0775", in quotes');
+const Line = text(/^[^\p{Cc}\p{Co}\u2028\u2029]*$/u, "one line without control characters");
+const Url = text(/^((https?|ftp):\/\/|file:\/\/\/)[^\s"'`\\<>{}|^]+$/, "an http, https, ftp or file URL");
+const RepositoryUrl = text(
+  /^((https?|ftp):\/\/|file:\/\/\/|medium:\/(?!.*\.\.))[^\s"'`\\<>{}|^]+$/,
+  "an http, https, ftp or file URL, or medium:/folder",
+);
+const ProxyUrl = text(
+  /^https?:\/\/[\w.-]+(:\d+)?\/?$/,
+  "a proxy such as http://proxy:3128, without a password",
+);
+const HostName = text(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or address");
 
 export const Release = z.enum(["ol5", "ol6", "ol7", "ol8", "ol9"]);
 export const DomainType = z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]);
 export const BundleFormat = z.enum(["ovm-tgz", "ova", "qcow2", "raw"]);
 
+/** A secret never stands in a recipe: only where it is found when a build needs it. */
+export const SecretReference = z.union(
+  [
+    z.strictObject({ env: text(/^[A-Za-z_]\w*$/, "the name of an environment variable") }),
+    z.strictObject({ file: z.string().min(1) }),
+  ],
+  "a secret stands in a recipe only by reference: { env: NAME } or { file: PATH }",
+);
+export type SecretReference = z.infer<typeof SecretReference>;
+
 const Iso = z.strictObject({
-  /** As Oracle names it. */
-  file: z.string().regex(/^[\w.-]+\.iso$/, "the name of an .iso file"),
-  volumeId: z.string().min(1).max(32),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits"),
+  file: text(/^[\w.-]+\.iso$/, "the name of an .iso file")
+    .optional()
+    .describe("As Oracle names it, or as you did. Known for every update of every release."),
+  volumeId: Line.min(1)
+    .max(32)
+    .optional()
+    .describe(
+      "The ISO 9660 volume id. Known for OL6.0 to OL9.3, and by its pattern after that; of OL5 nobody has it on record.",
+    ),
+  bytes: z.int().min(1).optional().describe("The size of the volume. Known for OL6.0 to OL9.3."),
+  sha256: text(/^[0-9a-f]{64}$/, "64 hex digits")
+    .optional()
+    .describe("From Oracle's checksum file. A disc whose digest is not known is not installed from."),
 });
 
 const Partition = z.strictObject({
-  mount: z.union([z.literal("swap"), z.string().regex(/^\/[\w./-]*$/, "a mount point, or swap")]),
-  fs: z.enum(["ext3", "ext4", "xfs", "swap"]),
-  size: SizeMib,
-  grow: z.boolean().default(false),
+  mount: z
+    .union(
+      [z.literal("swap"), text(/^\/([\w-][\w.-]*(\/[\w-][\w.-]*)*)?$/, "a mount point")],
+      "a mount point, or swap",
+    )
+    .describe("Where it is mounted, or `swap`."),
+  fs: z
+    .enum(["ext3", "ext4", "xfs", "btrfs", "swap"])
+    .describe("OL5: ext3. OL6: ext3, ext4. OL7: also xfs, btrfs. OL8, OL9: ext3, ext4, xfs."),
+  size: SizeMib.describe("At least this much."),
+  grow: z.boolean().default(false).describe("Takes what is left of the disk."),
+  volume: text(/^[a-z][a-z0-9_]{0,30}$/, "a name of a logical volume: lower-case letters, digits and _")
+    .optional()
+    .describe("Makes it a logical volume of this name, in the group `volumeGroup`."),
 });
 
 const Repository = z.strictObject({
-  id: z.string().regex(/^[\w.-]+$/, "a repository id"),
-  name: Line,
-  url: Url,
-  gpgKey: Url.optional(),
-  enabled: z.boolean().default(false),
+  id: text(/^\w[\w.-]*$/, "a repository id").describe("Its id in yum; Oracle's own where there is one."),
+  name: Line.describe("As yum shows it."),
+  url: RepositoryUrl.describe(
+    "Where its repodata lies. `file:` is seen from the guest; `medium:/addons` is a folder of the installation medium, for `provision: post`.",
+  ),
+  gpgKey: Url.optional().describe("Without one, signatures are not checked."),
+  enabled: z.boolean().default(false).describe("Whether it stays enabled in the template."),
+  proxy: ProxyUrl.optional().describe("A proxy for this repository, in the guest as well."),
 });
 
 const File = z
   .strictObject({
     path: GuestPath,
     content: z.string().optional(),
-    /** A file beside the recipe. */
-    from: z.string().optional(),
+    from: z.string().optional().describe("A file beside the recipe."),
     owner: AccountName.default("root"),
     group: AccountName.default("root"),
     mode: Mode.default("0644"),
@@ -59,53 +106,86 @@ const File = z
 
 const Script = z
   .strictObject({
-    name: z.string().regex(/^[\w-]+$/, "a name of letters, digits, - and _"),
-    run: z.string().optional(),
-    /** A file beside the recipe. */
-    from: z.string().optional(),
+    name: text(/^[\w-]+$/, "a name of letters, digits, - and _"),
+    run: z.string().optional().describe("Run by `bash -euo pipefail`, as root."),
+    from: z.string().optional().describe("A file beside the recipe."),
   })
   .refine((script) => (script.run === undefined) !== (script.from === undefined), "either run or from");
 
 /** What we want: a golden template, from the disc to the bundle. Knows nothing of where it is made. */
 export const Recipe = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, "lower-case letters, digits and -"),
-  version: z.string().regex(/^\d+\.\d+\.\d+$/, "three numbers, such as 1.0.0"),
-  summary: Line,
-  release: Release,
-  update: z.int().min(0).max(20),
-  iso: Iso,
-  /** A template in `kickstart/`, without `.ks.hbs`. */
-  kickstart: z.string().regex(/^[\w-]+$/),
+  name: text(/^[a-z][a-z0-9-]{0,39}$/, "lower-case letters, digits and -").describe("The template's name."),
+  version: text(/^\d{1,9}\.\d{1,9}\.\d{1,9}$/, "three numbers, such as 1.0.0").describe(
+    "The version that is asked for; one that is taken becomes the next patch.",
+  ),
+  summary: Line.describe("One line for lists and bundles."),
+  release: Release.describe("The release of Oracle Linux."),
+  update: z.int().min(0).max(20).describe("The update: 10 of OL6.10."),
+  iso: Iso.prefault({}).describe("The disc. Follows from release and update; say here only what differs."),
+  kickstart: text(/^[\w-]+$/, "a name of letters, digits, - and _")
+    .optional()
+    .describe("A template in `kickstart/`, without `.ks.hbs`. The release's own unless said."),
   machine: z
     .strictObject({
       vcpus: z.int().min(1).max(128).default(1),
       memory: SizeMib.prefault("1G"),
-      disk: SizeMib.prefault("12G"),
+      disk: SizeMib.prefault("12G").describe(
+        "The system disk. Its name is never said: the installer takes the one there is.",
+      ),
     })
-    .prefault({}),
-  layout: z.array(Partition).min(1),
-  /** One per vnic of the template, in order: eth0, eth1 … */
+    .prefault({})
+    .describe("The machine as it is built and as the bundles declare it."),
+  layout: z.array(Partition).min(1).describe("Partitions and logical volumes of the system disk."),
+  volumeGroup: text(/^[a-z][a-z0-9_]{0,30}$/, "lower-case letters, digits and _")
+    .default("system")
+    .describe("The volume group of what has a `volume`."),
   nics: z
     .array(z.enum(["public", "interconnect", "storage"]))
     .min(1)
     .max(8)
-    .default(["public"]),
-  lang: Word.default("en_US.UTF-8"),
-  keyboard: Word.default("us"),
-  timezone: Word.default("UTC"),
+    .default(["public"])
+    .describe("One per vnic of the template, in order: eth0, eth1 …"),
+  lang: Lang.default("en_US.UTF-8"),
+  keyboard: Keyboard.default("us"),
+  timezone: Timezone.default("UTC"),
+  ntp: z.array(HostName).max(8).default([]).describe("Time servers. None leaves the release's own."),
   selinux: z.enum(["enforcing", "permissive", "disabled"]).default("permissive"),
-  firewall: z.boolean().default(true),
-  repositories: z.array(Repository).default([]),
-  additions: z.strictObject({ repository: z.string(), packages: z.array(PackageName).min(1) }),
+  firewall: z.boolean().default(true).describe("On lets ssh and `ports` in."),
+  ports: z
+    .array(text(/^\d{1,5}:(tcp|udp)$/, "a port such as 1521:tcp"))
+    .default([])
+    .describe("What the firewall lets in beside ssh."),
+  kernel: z
+    .enum(["uek", "uekr2", "uekr3", "uekr4", "uekr5", "uekr6", "uekr7", "uekr8", "rhck"])
+    .default("uek")
+    .describe(
+      "Which kernel boots: the disc's Unbreakable Enterprise Kernel, a release of it from the repository `olN_UEKRn`, or Red Hat's. Oracle's additions need UEK.",
+    ),
+  kernelArguments: z
+    .array(text(/^[\w.,=:/@%+-]+$/, "a kernel argument without blanks or quotes"))
+    .default([])
+    .describe("Beside the consoles that tbuild sets."),
+  repositories: z.array(Repository).default([]).describe("Written into the guest, and used while building."),
+  additions: z
+    .strictObject({
+      repository: z.string().describe("The id of the repository that has them."),
+      packages: z.array(PackageName).min(1),
+    })
+    .describe("Oracle's guest additions."),
   packages: z
     .strictObject({
-      /** By the installer, from the medium. */
-      base: z.array(GroupOrPackage).default([]),
-      /** By yum, in the running guest. */
-      install: z.array(GroupOrPackage).default([]),
-      remove: z.array(PackageName).default([]),
+      base: z.array(GroupOrPackage).default([]).describe("By the installer, from the medium, beside @core."),
+      exclude: z.array(PackageName).default([]).describe("Not by the installer."),
+      install: z.array(GroupOrPackage).default([]).describe("By yum, from the repositories."),
+      remove: z.array(PackageName).default([]).describe("Taken out at the end."),
     })
     .prefault({}),
+  provision: z
+    .enum(["ssh", "post"])
+    .default("ssh")
+    .describe(
+      "Where additions, packages, accounts, files, scripts and services are done: over ssh in the booted guest, or in the installer's %post.",
+    ),
   groups: z.array(z.strictObject({ name: AccountName, gid: z.int().min(1).max(65533) })).default([]),
   users: z
     .array(
@@ -115,6 +195,9 @@ export const Recipe = z.strictObject({
         group: AccountName,
         groups: z.array(AccountName).default([]),
         home: GuestPath.optional(),
+        password: SecretReference.optional().describe(
+          "Where its password is found; without one nobody logs in with a password.",
+        ),
       }),
     )
     .default([]),
@@ -133,31 +216,55 @@ export const Recipe = z.strictObject({
   services: z
     .strictObject({ enable: z.array(Word).default([]), disable: z.array(Word).default([]) })
     .prefault({}),
-  /** First-boot modules: folders in `recipes/modules/`. */
-  modules: z.array(z.string().regex(/^[\w-]+$/)).default([]),
-  domainType: DomainType,
+  modules: z
+    .array(text(/^[\w-]+$/, "a name of letters, digits, - and _"))
+    .default([])
+    .describe("First-boot modules: folders in `recipes/modules/`."),
+  target: text(/^(ovm(-3\.\d(\.\d{1,2})?)?|xen|kvm)$/, "a target such as ovm-3.4.6, xen or kvm")
+    .optional()
+    .describe("What it is made for. Oracle VM has no PVM from 3.4.6 on, and KVM has none at all."),
+  domainType: DomainType.describe(
+    "XEN_PVM only for OL5 and OL6, on Oracle VM before 3.4.6; otherwise XEN_HVM_PV_DRIVERS.",
+  ),
   seal: z
     .strictObject({
       how: z.enum(["offline", "online"]).default("offline"),
-      skip: z.array(z.string()).default([]),
-      /** Paths in the guest that no operation removes. */
-      keep: z.array(GuestPath).default([]),
+      skip: z.array(z.string()).default([]).describe("Seal operations to leave out."),
+      keep: z.array(GuestPath).default([]).describe("Paths in the guest that no operation removes."),
     })
     .prefault({}),
   bundles: z.array(BundleFormat).min(1).default(["ovm-tgz", "ova", "qcow2"]),
   trial: z
     .strictObject({
       clones: z.int().min(0).max(4).default(2),
-      /** Sent beside hostname, network and root password; the first-boot parameters of the modules. */
-      messages: z.record(z.string(), z.string()).default({}),
-      /** Commands that must succeed in every configured clone. */
-      checks: z.array(z.array(z.string()).min(1)).default([]),
+      messages: z
+        .record(z.string(), z.string())
+        .default({})
+        .describe(
+          "Sent beside hostname, network and root password: the first-boot parameters of the modules.",
+        ),
+      checks: z
+        .array(z.array(z.string()).min(1))
+        .default([])
+        .describe("Commands that must succeed in every configured clone."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("The test: throw-away clones that configure themselves."),
 });
 export type Recipe = z.infer<typeof Recipe>;
 
 /** `6` of `ol6`. */
 export function majorOf(release: Recipe["release"]): number {
   return Number(release.slice(2));
+}
+
+/** `/addons` of `medium:/addons`; `undefined` for what is elsewhere. */
+export function mediumFolder(url: string): string | undefined {
+  return /^medium:(\/.*?)\/*$/.exec(url)?.[1];
+}
+
+/** The repository that a release of UEK comes from, such as `ol6_UEKR4`. */
+export function uekRepository(recipe: Pick<Recipe, "release" | "kernel">): string | undefined {
+  const release = /^uekr(\d)$/.exec(recipe.kernel)?.[1];
+  return release === undefined ? undefined : `${recipe.release}_UEKR${release}`;
 }

@@ -20,7 +20,14 @@ export const Site = z.strictObject({
   images: z
     .strictObject({ kind: z.enum(["auto", "debugfs", "loop", "uml", "guestfish"]).default("auto") })
     .prefault({}),
-  /** Repository id → URL of a mirror, used while building and never written into the guest. */
+  /** Repository id → URL or folder of a mirror, used while building and never written into the guest. */
   mirrors: z.record(z.string(), z.string()).default({}),
+  /** A proxy towards the repositories, used while building and never written into the guest. */
+  proxy: z
+    .string()
+    .regex(/^https?:\/\/[\w.-]+(:\d+)?\/?$/, "a proxy such as http://proxy:3128")
+    .optional(),
+  /** Laid over every recipe: `machine.memory: 4G`, `packages.install+: [strace]`. */
+  set: z.record(z.string().regex(/^[A-Za-z][\w.-]*\+?$/, "a key of a recipe"), z.unknown()).default({}),
 });
 export type Site = z.infer<typeof Site>;

@@ -17,6 +17,7 @@ const Package = z.looseObject({
   arch: Text,
   signature: Text.optional(),
   license: Text.optional(),
+  repository: Text.optional(),
 });
 const Guest = z.looseObject({
   kernels: z.array(Text),

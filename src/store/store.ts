@@ -30,6 +30,8 @@ export interface PackageRecord {
   readonly arch: string;
   /** Key id of the signature; absent when unsigned. */
   readonly signature?: string;
+  /** Id of the repository that it came from; absent where the guest does not keep it. */
+  readonly repository?: string;
   readonly license?: string;
 }
 

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { rules } from "../../src/build/rules.ts";
 import { TbuildError } from "../../src/errors.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
+import { assignment } from "../../src/recipe/merge.ts";
+import { resolvedText, resolvedValues } from "../../src/recipe/resolved.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -33,8 +35,13 @@ async function load(text: string, name = "small") {
   return loadRecipe(folder, name, rules);
 }
 
-async function faults(text: string): Promise<TbuildError> {
-  return load(text).then(
+const set = (text: string, from = `--set ${text.replace(/\+?=.*/, "")}`) =>
+  assignment(text, from) ?? expect.fail(`${text} is no assignment`);
+
+const faults = (text: string) => faultsOf(text, "small");
+
+async function faultsOf(text: string, name: string): Promise<TbuildError> {
+  return load(text, name).then(
     () => expect.fail("the recipe was accepted"),
     (error) => error,
   );
@@ -90,6 +97,12 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ["a YAML fault", "name: [unclosed", /not a YAML file/],
     ["a list", "- a\n- b\n", /not a recipe/],
     ["nothing", "", /not a recipe/],
+    ["an alias within itself", "name: &a [*a]\n", /aliases lead to too much, or to themselves/],
+    [
+      "aliases of aliases",
+      `a: &a [${"x,".repeat(20)}]\nb: &b [${"*a,".repeat(20)}]\nc: &c [${"*b,".repeat(20)}]\nd: [${"*c,".repeat(20)}]\n`,
+      /aliases lead to too much/,
+    ],
     ["itself above it", "extends: small\nname: small\n", /extends itself/],
   ])("that is %s is refused in words", async (_what, text, message) => {
     expect((await faults(text)).message).toMatch(message);
@@ -98,6 +111,109 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
   it("that does not exist is answered with the nearest name", async () => {
     await load(whole);
     await expect(loadRecipe(folder, "smal")).rejects.toThrow(/no such recipe; did you mean "small"\?/);
+  });
+
+  it("grows over several levels, and turns growing and replacing round where it says so", async () => {
+    await load(
+      whole.replace("domainType", "packages: { base: [ksh, vim], install: [a] }\nnics: [public]\ndomainType"),
+    );
+    await load("extends: small\nname: middle\npackages: { base: [tar], install: [b] }\n", "middle");
+    const { recipe, files } = await load(
+      `extends: middle
+name: top
+replace: [packages.base]
+append: [nics]
+packages: { base: [zip], install: [c] }
+nics: [storage]
+`,
+      "top",
+    );
+    expect(recipe.packages.base).toEqual(["zip"]);
+    expect(recipe.packages.install).toEqual(["a", "b", "c"]);
+    expect(recipe.nics).toEqual(["public", "storage"]);
+    expect(files.map((file) => file.replace(/.*\//, ""))).toEqual(["top.yaml", "middle.yaml", "small.yaml"]);
+    expect(
+      (await faultsOf("extends: small\nname: top\nreplace: [packages.bse, nics]\n", "top")).lines,
+    ).toEqual([
+      expect.stringMatching(/top\.yaml:3:11: replace\.0: "packages\.bse" is no list of this file$/),
+      expect.stringMatching(/top\.yaml:3:25: replace\.1: "nics" is no list of this file$/),
+    ]);
+  });
+
+  it("takes values from outside over its own, the last on top, and says of each where it came from", async () => {
+    await load(whole);
+    const loaded = await loadRecipe(folder, "small", rules, [
+      set("timezone=Europe/Zurich", "site.yaml"),
+      set("machine.memory=2G", "TBUILD_SET_machine__memory"),
+      set("machine.memory=4G"),
+      set("layout.1.size=6G"),
+      set("additions.packages+=libovmapi"),
+      set("nics=[public, storage]"),
+    ]);
+    expect(loaded.recipe).toMatchObject({ timezone: "Europe/Zurich", nics: ["public", "storage"] });
+    expect(loaded.recipe.machine.memory).toBe(4096);
+    expect(loaded.recipe.layout.map((part) => part.size)).toEqual([500, 6144]);
+    expect(loaded.recipe.additions.packages).toEqual(["ovmd", "libovmapi"]);
+    const from = new Map(
+      resolvedValues(loaded).map((one) => [one.path, `${one.value} ${one.from.replace(/.*\//, "")}`]),
+    );
+    expect(from.get("machine.memory")).toBe("4G --set machine.memory");
+    expect(from.get("machine.disk")).toBe("12G default");
+    expect(from.get("layout.0.size")).toBe("500M small.yaml:9");
+    expect(from.get("layout.1.size")).toBe("6G --set layout.1.size");
+    expect(from.get("additions.packages.1")).toBe("libovmapi --set additions.packages");
+    // What is shown is a recipe again, and the same one.
+    const again = await load(resolvedText(loaded), "again");
+    expect(again.recipe).toEqual(loaded.recipe);
+  });
+
+  it("says of a bad value from outside where it came from", async () => {
+    await load(whole);
+    const refused = await loadRecipe(folder, "small", rules, [
+      set("machine.memroy=1G"),
+      set("update=6.10"),
+    ]).catch((error) => error);
+    expect(refused.lines).toEqual([
+      '--set machine.memroy:1:1: machine.memroy: no such key; did you mean "memory"?',
+      "--set update:1:1: update: should be a whole number",
+    ]);
+  });
+
+  it("holds no secret, only where it is found", async () => {
+    const user = (password: string) =>
+      whole.replace(
+        "domainType",
+        `users: [{ name: oracle, uid: 1, group: dba, password: ${password} }]\ndomainType`,
+      );
+    expect((await load(user("{ env: ORACLE_PASSWORD }"))).recipe.users[0]?.password).toEqual({
+      env: "ORACLE_PASSWORD",
+    });
+    expect((await faults(user("welcome1"))).lines.join()).toContain(
+      "users.0.password: a secret stands in a recipe only by reference: { env: NAME } or { file: PATH }",
+    );
+  });
+
+  it.each([
+    ["ovm-3.4.6", "Oracle VM makes no XEN_PVM from 3.4.6 on"],
+    ["kvm", "KVM runs no XEN_PVM"],
+  ])("for %s is not made for PVM", async (target, words) => {
+    expect(
+      (await faults(whole.replace("domainType", `target: ${target}\ndomainType`))).lines.join(),
+    ).toContain(words);
+    await load(whole.replace("domainType", "target: ovm-3.4.5\ndomainType"));
+  });
+
+  it.each([
+    ["ol5", "{ mount: /, fs: ext4, size: 3G }", "ol5 cannot be installed on ext4"],
+    ["ol6", "{ mount: /, fs: xfs, size: 3G }", "ol6 cannot be installed on xfs"],
+    ["ol6", "{ mount: /, fs: ext4, size: 30G }", "needs 31220 MiB, and the disk has 12288 MiB"],
+    ["ol6", "{ mount: /boot, fs: ext3, size: 1G }", "/boot is there twice"],
+    ["ol6", "{ mount: swap, fs: ext3, size: 1G }", "swap on ext3"],
+  ])("on %s with %s is refused", async (release, part, words) => {
+    const text = whole
+      .replace("release: ol6", `release: ${release}`)
+      .replace("{ mount: /, fs: ext4, size: 3G, grow: true }", part);
+    expect((await faults(text)).lines.join("\n")).toContain(words);
   });
 
   it("cannot put PVM on a release that has none", async () => {

@@ -9,7 +9,7 @@ import { liveGuest } from "../../image/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { PackageRecord, Parameter } from "../../store/store.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
-import { installedPackages, packagedFiles } from "../provision.ts";
+import { installedPackages, packagedFiles, repositoriesOf } from "../provision.ts";
 import type { Step } from "../step.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 import type { ProvisionedGuest } from "./provision-guest.ts";
@@ -46,7 +46,7 @@ export function injectModules(
       const guest = await bootGuest(context, name, { key });
       await inject(guest.host, modules, (name) => context.progress(`injecting ${name}`));
       context.progress("reading packages and first-boot parameters");
-      const packages = await installedPackages(guest.host);
+      const packages = await installedPackages(guest.host, await repositoriesOf(guest.host));
       const files = await packagedFiles(guest.host);
       const enumerated = await guest.host.run(["ovm-template-config", "--enumerate", "configure"]);
       const kernel = (await guest.host.run(["uname", "-r"])).stdout.trim();

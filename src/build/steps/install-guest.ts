@@ -5,7 +5,7 @@ import { TbuildError } from "../../errors.ts";
 import { installCommandLine } from "../../media/command-line.ts";
 import { appendToInitrd } from "../../media/initrd.ts";
 import { extractBoot } from "../../media/medium.ts";
-import { type KickstartTemplate, kickstart } from "../../recipe/kickstart.ts";
+import { type KickstartTemplate, kickstart, type PostProvisioning } from "../../recipe/kickstart.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import {
   consoleTail,
@@ -17,9 +17,13 @@ import {
   teeConsole,
   whileRunning,
 } from "../guest-machine.ts";
+import { postProvisioning } from "../post-script.ts";
+import { mirrorsFor, serveRepositories } from "../repository-server.ts";
+import { hashed, passwordHashes } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
+import { onlyStandIns, proxyOf } from "./provision-guest.ts";
 
 export interface InstalledGuest {
   /** The installed disk. */
@@ -33,16 +37,18 @@ export function installGuest(
   recipe: Recipe,
   template: KickstartTemplate,
   kickstartDigest: string,
+  folder: string,
 ): Step<FetchedMedium, InstalledGuest> {
   return {
     name: "install-guest",
     describe: () => `install Oracle Linux ${majorOf(recipe.release)}.${recipe.update} by kickstart`,
     inputs: () => ({ kickstart: kickstartDigest, disk: `${recipe.machine.disk} MiB` }),
-    async run(context, { medium }) {
+    async run(context, { medium, standIns }) {
       const name = machineName(context, "install");
-      const secrets = await makeSecrets(context);
+      const secrets = await makeSecrets(context, recipe);
       const boot = join(context.folder, "install");
-      await mkdir(boot, { recursive: true });
+      // The kickstart in it holds hashes of passwords.
+      await mkdir(boot, { recursive: true, mode: 0o700 });
       const [kernel, vendorInitrd, initrd] = [
         join(boot, "vmlinuz"),
         join(boot, "initrd.vendor"),
@@ -50,7 +56,10 @@ export function installGuest(
       ];
       context.progress("taking kernel and initrd from the medium");
       await extractBoot(medium, kernel, vendorInitrd);
-      const text = await kickstart(recipe, template, secrets);
+      const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
+      await using server = await serveRepositories(recipe.provision === "post" ? served : {});
+      const post = await postOf(context, recipe, folder, urls(server.port), standIns);
+      const text = await kickstart(recipe, template, secrets, post);
       await context.host.writeFile(join(boot, "ks.cfg"), Buffer.from(text), 0o600);
       await appendToInitrd(vendorInitrd, [{ path: "ks.cfg", data: Buffer.from(text) }], initrd);
 
@@ -92,7 +101,25 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
   });
 }
 
-async function makeSecrets(context: StepContext) {
+async function postOf(
+  context: StepContext,
+  recipe: Recipe,
+  folder: string,
+  mirrors: Readonly<Record<string, string>>,
+  standIns: Readonly<Record<string, string>>,
+): Promise<PostProvisioning | undefined> {
+  if (recipe.provision !== "post") return undefined;
+  const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
+  return postProvisioning(recipe, {
+    folder,
+    mirrors,
+    ...onlyStandIns(standIns),
+    ...proxyOf(context),
+    passwords,
+  });
+}
+
+async function makeSecrets(context: StepContext, recipe: Recipe) {
   const password = randomBytes(12).toString("base64url");
   const key = join(context.out, "build-key");
   await context.host.run([
@@ -110,8 +137,8 @@ async function makeSecrets(context: StepContext) {
     key,
   ]);
   const publicKey = new TextDecoder().decode(await context.host.readFile(`${key}.pub`)).trim();
-  const hashed = await context.host.run(["openssl", "passwd", "-6", "-stdin"], { input: `${password}\n` });
+  const passwordHash = await hashed(context.host, recipe, password);
   // For whoever looks at a machine that was kept after a failure.
   await context.host.writeFile(join(context.folder, "root-password"), Buffer.from(`${password}\n`), 0o600);
-  return { nonce: randomBytes(8).toString("hex"), passwordHash: hashed.stdout.trim(), publicKey };
+  return { nonce: randomBytes(8).toString("hex"), passwordHash, publicKey };
 }

@@ -15,9 +15,10 @@ import {
   shutDown,
   whileRunning,
 } from "../guest-machine.ts";
-import { contentOf, provision } from "../provision.ts";
-import { serveRepositories } from "../repository-server.ts";
-import type { Inputs, Step } from "../step.ts";
+import { contentOf, proveProvisioned, provision } from "../provision.ts";
+import { mirrorsFor, serveRepositories } from "../repository-server.ts";
+import { passwordHashes } from "../secrets.ts";
+import type { Inputs, Step, StepContext } from "../step.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 
@@ -34,7 +35,9 @@ export function provisionGuest(
   return {
     name: "provision-guest",
     describe: () =>
-      `install the additions and ${recipe.packages.install.length} packages, write ${recipe.files.length} files, over ssh`,
+      recipe.provision === "post"
+        ? "prove what the installer's %post has installed"
+        : `install the additions and ${recipe.packages.install.length} packages, write ${recipe.files.length} files, over ssh`,
     inputs: ({ standInsDigest }) => ({ ...inputs, "stand-in repositories": standInsDigest ?? "none" }),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
@@ -42,15 +45,17 @@ export function provisionGuest(
         machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length) }),
       );
       const guest = await bootGuest(context, name, { key });
-      await using server = await serveRepositories(standIns);
-      // Slirp shows the host's loopback to the guest as 10.0.2.2.
-      const local = Object.fromEntries(
-        Object.keys(standIns).map((id) => [id, `http://10.0.2.2:${server.port}/${id}/`]),
-      );
+      const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
+      await using server = await serveRepositories(served);
+      const mirrors = urls(server.port);
       const { progress, signal } = context;
-      const mirrors = { ...context.site.mirrors, ...local };
       const work = async () => {
-        await provision(guest.host, recipe, { folder, mirrors, progress, signal });
+        if (recipe.provision === "post") await proveProvisioned(guest.host, recipe);
+        else {
+          const passwords = await passwordHashes(recipe, context.host, folder, context.environment);
+          const only = { ...onlyStandIns(standIns), ...proxyOf(context) };
+          await provision(guest.host, recipe, { folder, mirrors, ...only, passwords, progress, signal });
+        }
         progress("making the initramfs fit for Xen");
         await applyPrograms(guest.host, recipe);
       };
@@ -100,6 +105,16 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
   return Object.fromEntries(
     Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value))]),
   );
+}
+
+/** A rehearsal has a stand-in for some repositories, and must not ask for the others. */
+export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only?: readonly string[] } {
+  const ids = Object.keys(standIns);
+  return ids.length > 0 ? { only: ids } : {};
+}
+
+export function proxyOf({ site }: StepContext): { proxy?: string } {
+  return site.proxy === undefined ? {} : { proxy: site.proxy };
 }
 
 export function digestOf(data: string | Uint8Array): string {

@@ -24,7 +24,7 @@ function bash(commands: readonly { name: string; words: readonly string[] }[]): 
 ${cases.join("\n")}
     esac
     case \${COMP_WORDS[1]} in
-    recipe|plan|kickstart) words="$words $(tbuild recipe --list 2>/dev/null)";;
+    recipe|plan|kickstart|doctor) words="$words $(tbuild recipe --list 2>/dev/null)";;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$word"))

@@ -1,0 +1,164 @@
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { TbuildError } from "../errors.ts";
+import { discOf } from "../recipe/discs.ts";
+import { suggestion } from "../recipe/findings.ts";
+import { majorOf, mediumFolder, type Recipe } from "../recipe/recipe.ts";
+import { makeRehearsalMedium } from "../rehearsal/medium.ts";
+import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
+import { usedRepositories, wantedPackages } from "./provision.ts";
+import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
+
+/** One thing that a build needs, and whether it is there. */
+export interface Examined {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+/** Tries what a build of a recipe will need from outside, before it is begun: kickstart, disc, repositories, packages. */
+export async function examine(
+  workshop: Workshop,
+  name: string,
+  options: { readonly rehearse: boolean; readonly signal: AbortSignal; progress(text: string): void },
+): Promise<Examined[]> {
+  const { recipe } = await recipeOf(workshop, name);
+  const places = await placesOf(workshop, recipe, options);
+  const contents = new Map<string, RepositoryContents>();
+  const repositories: Examined[] = [];
+  for (const [id, place] of places) {
+    options.progress(`reading ${id}`);
+    try {
+      const { signal } = options;
+      const found = await readRepository(place.url, workshop.host, {
+        signal,
+        ...(place.proxy && { proxy: place.proxy }),
+      });
+      contents.set(id, found);
+      repositories.push({
+        what: `repository ${id}`,
+        ok: true,
+        text: `${place.url}: ${found.packages} packages`,
+      });
+    } catch (error) {
+      if (!(error instanceof TbuildError)) throw error;
+      repositories.push({ what: `repository ${id}`, ok: false, text: error.message });
+    }
+  }
+  return [
+    await kickstartExamined(workshop, name),
+    ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
+    ...repositories,
+    ...packagesExamined(wantedPackages(recipe), contents, usedRepositories(recipe).length - contents.size),
+  ];
+}
+
+interface Place {
+  readonly url: string;
+  readonly proxy?: string | undefined;
+}
+
+/** Where each repository that the build uses will be asked: at its mirror, its stand-in, or itself. */
+async function placesOf(
+  workshop: Workshop,
+  recipe: Recipe,
+  options: Parameters<typeof examine>[2],
+): Promise<ReadonlyMap<string, Place>> {
+  const used = usedRepositories(recipe).filter(({ url }) => mediumFolder(url) === undefined);
+  if (options.rehearse) {
+    const standIns = await standInsOf(workshop, recipe, options);
+    return new Map(
+      used.flatMap(({ id }) => {
+        const folder = standIns[id];
+        return folder === undefined ? [] : [[id, { url: pathToFileURL(`${folder}/`).href }]];
+      }),
+    );
+  }
+  return new Map(
+    used.map(({ id, url, proxy }) => {
+      const mirror = workshop.site.mirrors[id];
+      if (mirror === undefined) return [id, { url, proxy: proxy ?? workshop.site.proxy }];
+      return [id, { url: /^[a-z]+:\/\//.test(mirror) ? mirror : pathToFileURL(`${resolve(mirror)}/`).href }];
+    }),
+  );
+}
+
+async function standInsOf(
+  workshop: Workshop,
+  recipe: Recipe,
+  { signal, progress }: Parameters<typeof examine>[2],
+): Promise<Readonly<Record<string, string>>> {
+  const major = majorOf(recipe.release);
+  if (major !== 6 && major !== 7)
+    throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
+      hint: "There is one for ol6 and one for ol7.",
+    });
+  const release = { major, update: recipe.update } as const;
+  return (await makeRehearsalMedium(workshop.host, release, { cache: workshop.home.media, signal, progress }))
+    .repositories;
+}
+
+async function kickstartExamined(workshop: Workshop, name: string): Promise<Examined> {
+  const { faults, release } = await kickstartOf(workshop, name);
+  return {
+    what: "kickstart",
+    ok: faults.length === 0,
+    text:
+      faults.length === 0
+        ? `${release} takes every line`
+        : `${faults.length} faults; tbuild kickstart ${name} --check`,
+  };
+}
+
+async function discExamined(workshop: Workshop, recipe: Recipe): Promise<Examined> {
+  const disc = discOf(recipe);
+  const file = join(workshop.home.isoFolder, disc.file);
+  const found = await stat(file).catch(() => undefined);
+  const known =
+    disc.sha256 === undefined ? "; nothing says which sha256 it should have: give iso.sha256" : "";
+  return {
+    what: "disc",
+    ok: found !== undefined && disc.sha256 !== undefined,
+    text: `${file}${found ? "" : ": is not there"}${known}`,
+  };
+}
+
+function packagesExamined(
+  wanted: readonly string[],
+  contents: ReadonlyMap<string, RepositoryContents>,
+  unread: number,
+): Examined[] {
+  if (contents.size === 0) return [{ what: "packages", ok: false, text: "no repository could be read" }];
+  const all = [...contents.values()];
+  const missing = wanted.filter((name) => !all.some((one) => has(one, name)));
+  if (missing.length === 0)
+    return [{ what: "packages", ok: true, text: `all ${wanted.length} that yum will install are there` }];
+  // What a repository has that could not be read, nobody knows.
+  const where =
+    unread > 0
+      ? `not in what could be read (${[...contents.keys()].join(", ")})`
+      : `in none of ${[...contents.keys()].join(", ")}`;
+  const names = [...new Set(all.flatMap((one) => [...one.names]))];
+  return missing.map((name) => ({
+    what: `package ${name}`,
+    ok: false,
+    text: `${where}${names.length > 0 ? nearest(name, names) : ""}`,
+  }));
+}
+
+function nearest(name: string, names: readonly string[]): string {
+  return names.length <= 12 ? suggestion(name, names) : suggestion(name, names).replace(/^; there is .*/, "");
+}
+
+function has(contents: RepositoryContents, wanted: string): boolean {
+  if (wanted.startsWith("@")) return contents.groups.has(wanted.replace(/^@\^?/, ""));
+  if (!wanted.includes("*")) return contents.names.has(wanted) || contents.provides.has(wanted);
+  const pattern = new RegExp(
+    `^${wanted
+      .split("*")
+      .map((part) => part.replace(/[.+]/g, "\\$&"))
+      .join(".*")}$`,
+  );
+  return [...contents.names].some((name) => pattern.test(name));
+}

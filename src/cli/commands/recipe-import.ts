@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import type { Command } from "commander";
+import { recipeOf } from "../../build/build.ts";
+import { importedText, importKickstart, releaseOfKickstart } from "../../build/import-kickstart.ts";
+import { TbuildError } from "../../errors.ts";
+import { Release } from "../../recipe/recipe.ts";
+import { openSite } from "../open-site.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const file = String(args[0]);
+  const {
+    release,
+    name,
+    json = false,
+  } = command.optsWithGlobals<{ release?: string; name?: string; json?: boolean }>();
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new TbuildError("usage", `${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
+  });
+  const wanted = release === undefined ? releaseOfKickstart(text) : Release.parse(release);
+  const { recipe } = await recipeOf(await openSite(command), `${wanted}-base`);
+  const imported = await importKickstart(text, name ?? nameOf(file), recipe);
+  process.stdout.write(json ? `${JSON.stringify(imported, undefined, 2)}\n` : importedText(imported, file));
+}
+
+function nameOf(file: string): string {
+  const name = basename(file)
+    .replace(/\.(ks|cfg|kickstart)$/i, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^[^a-z]+|-+$/g, "");
+  return (name === "" ? "imported" : name).slice(0, 40);
+}

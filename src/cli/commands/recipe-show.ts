@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import { recipeOf } from "../../build/build.ts";
+import { plain } from "../../recipe/located.ts";
+import { resolvedText, resolvedValues } from "../../recipe/resolved.ts";
+import { openSite } from "../open-site.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  // --json is an option of `recipe`, too, which sees it first.
+  const { resolved = false, json = false } = command.optsWithGlobals<{
+    resolved?: boolean;
+    json?: boolean;
+  }>();
+  const loaded = await recipeOf(await openSite(command), String(args[0]));
+  if (json) {
+    const shown = resolved ? resolvedValues(loaded) : plain(loaded.said);
+    process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+    return;
+  }
+  if (resolved) {
+    process.stdout.write(resolvedText(loaded));
+    return;
+  }
+  const { stringify } = await import("yaml");
+  process.stdout.write(stringify(plain(loaded.said), { lineWidth: 0 }));
+}

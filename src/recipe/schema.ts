@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { Recipe } from "./recipe.ts";
+
+/** The part of JSON Schema that a recipe's schema uses. */
+export interface JsonSchema {
+  readonly type?: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly items?: JsonSchema;
+  readonly anyOf?: readonly JsonSchema[];
+}
+
+/** The JSON Schema of a recipe file, for editors. A file that extends another may leave anything out. */
+export function recipeSchema(): JsonSchema {
+  const { $schema, ...whole } = z.toJSONSchema(Recipe, { io: "input" }) as JsonSchema & { $schema: string };
+  const { required: _, properties, ...rest } = partial(whole);
+  return {
+    $schema,
+    title: "A recipe of tbuild",
+    ...rest,
+    properties: { ...ofFiles, ...properties },
+  } as JsonSchema;
+}
+
+/** What must be said, by a recipe or by what it extends. */
+export function requiredKeys(): readonly string[] {
+  return (z.toJSONSchema(Recipe, { io: "input" }) as JsonSchema).required ?? [];
+}
+
+const lists = { type: "array", items: { type: "string" } } as const;
+
+// What stands in a file and is gone when the recipe is resolved.
+const ofFiles: Readonly<Record<string, JsonSchema>> = {
+  extends: {
+    type: "string",
+    description: "The recipe that this one grows from; that one may extend another.",
+  },
+  append: {
+    ...lists,
+    description:
+      "Lists of this file, such as `layout`, that add to the inherited one although they would replace it.",
+  },
+  replace: {
+    ...lists,
+    description:
+      "Lists of this file, such as `packages.install`, that replace the inherited one instead of growing it.",
+  },
+};
+
+// Inside a list every item is whole; outside, a key may be inherited.
+function partial(schema: JsonSchema): JsonSchema {
+  if (schema.properties === undefined) return schema;
+  const { required: _, ...rest } = schema;
+  return {
+    ...rest,
+    properties: Object.fromEntries(
+      Object.entries(schema.properties).map(([key, one]) => [key, partial(one)]),
+    ),
+  };
+}

@@ -1,0 +1,77 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { checkAnswers, checkKickstart } from "../../src/recipe/check-kickstart.ts";
+import { quotedWord, shellWords } from "../../src/recipe/shell-words.ts";
+
+// 175 lines and sections, each with what the parser of every release said of it.
+const [, ...rows] = readFileSync(join(import.meta.dirname, "kickstart-lines.tsv"), "utf8")
+  .trimEnd()
+  .split("\n");
+const verdicts = rows.flatMap((row) => {
+  const [line = "", ...said] = row.split("\t");
+  return said.slice(0, 5).map((verdict, index) => ({ line, major: index + 5, verdict }));
+});
+
+function verdictOf(text: string, major: number): string {
+  const faults = checkKickstart(text, major);
+  if (faults.some((fault) => fault.severity === "error")) return "FAIL";
+  return faults.length > 0 ? "warn" : "ok";
+}
+
+describe("the table of kickstart commands", () => {
+  it("says of every line what the release's own parser said", () => {
+    expect(verdicts).toHaveLength(875);
+    const wrong = verdicts
+      .map((one) => ({ ...one, ours: verdictOf(one.line.split(" ⏎ ").join("\n"), one.major) }))
+      .filter((one) => one.ours !== one.verdict)
+      .map((one) => `OL${one.major} ${one.line}: is ${one.verdict}, we say ${one.ours}`);
+    expect(wrong).toEqual([]);
+  });
+
+  it("names the line and the nearest word", () => {
+    expect(checkKickstart("cdrom\nnetwrok --bootproto=dhcp\nrootpw --iscripted x\n", 7)).toEqual([
+      { line: 2, severity: "error", text: 'OL7 has no command netwrok; did you mean "network"?' },
+      { line: 3, severity: "error", text: 'rootpw of OL7 has no --iscripted; did you mean "--iscrypted"?' },
+    ]);
+  });
+
+  it("says what the installer would ask for", () => {
+    expect(checkAnswers("lang en_US\nkeyboard us\nrootpw x\n", 6).map((fault) => fault.text)).toEqual([
+      expect.stringMatching(/^timezone is missing/),
+      expect.stringMatching(/^part or partition or autopart or mount is missing/),
+      expect.stringMatching(/^%packages is missing/),
+      expect.stringMatching(/^poweroff or reboot or halt or shutdown is missing/),
+    ]);
+  });
+});
+
+describe("the words of a line", () => {
+  it("are what Python's shlex gives, whatever the line", () => {
+    const character = fc.constantFrom(..."ab #'\"\\=-\t");
+    const lines = fc.sample(fc.string({ unit: character, maxLength: 12 }), 400);
+    const script =
+      "import json,shlex,sys\nout=[]\nfor line in json.load(sys.stdin):\n  try: out.append(shlex.split(line, comments=True))\n  except ValueError as e: out.append(str(e))\nprint(json.dumps(out))";
+    const expected = JSON.parse(
+      execFileSync("python3", ["-c", script], { input: JSON.stringify(lines), encoding: "utf8" }),
+    );
+    const ours = lines.map((line) => {
+      try {
+        return shellWords(line);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    expect(ours).toEqual(expected);
+  });
+
+  it("come back from quoting as they were", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme-ascii", minLength: 1 }), (text) => {
+        expect(shellWords(`part --label=${quotedWord(text)} /`)[1]).toBe(`--label=${text}`);
+      }),
+    );
+  });
+});
