@@ -5,7 +5,7 @@ import { readModule } from "../guest/modules/module.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstart.ts";
+import { type BuildSecrets, type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstart.ts";
 import { loadRecipe } from "../recipe/load.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
@@ -129,9 +129,13 @@ export async function plan(
 }
 
 /** The kickstart of a recipe, its secrets shown as placeholders. */
-export async function kickstartOf(workshop: Workshop, name: string): Promise<string> {
+export async function kickstartOf(
+  workshop: Workshop,
+  name: string,
+  secrets: BuildSecrets = noSecrets,
+): Promise<string> {
   const { recipe } = await loadRecipe(workshop.recipes, name, rules);
-  return kickstart(recipe, await readTemplate(workshop.kickstarts, recipe.kickstart), noSecrets);
+  return kickstart(recipe, await readTemplate(workshop.kickstarts, recipe.kickstart), secrets);
 }
 
 const noTrial =

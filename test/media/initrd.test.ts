@@ -18,6 +18,8 @@ const medium: Medium = {
   arch: "x86_64",
   kernel: "k",
   initrd: "i",
+  repositories: ["."],
+  starts: {},
 };
 
 it("writes an archive that cpio reads", () => {

@@ -1,8 +1,10 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import { checkMedium } from "../../media/check.ts";
-import type { Medium } from "../../media/media.ts";
+import { printable } from "../../host/local.ts";
+import { checkMedium, type WantedMedium } from "../../media/check.ts";
+import { discsIn } from "../../media/discs.ts";
+import { type Medium, releaseOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
@@ -26,17 +28,11 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
     inputs: () => ({ iso: recipe.iso.sha256 }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
     async run(context) {
-      if (!(await stat(file).catch(() => undefined))) throw missingIso(recipe, isoFolder);
+      if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
       const medium = await readMedium(file);
       const progress = (done: number, total: number) =>
         context.progress("reading the ISO for its digest", done, total);
-      const wanted = {
-        major: majorOf(recipe.release),
-        update: recipe.update,
-        volumeId: recipe.iso.volumeId,
-        sha256: recipe.iso.sha256,
-      };
-      await checkMedium(medium, wanted, {
+      await checkMedium(medium, wantedMedium(recipe), {
         cacheFile: join(context.home.memory, "iso-digests.json"),
         progress,
         signal: context.signal,
@@ -76,13 +72,27 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
   };
 }
 
-function missingIso(recipe: Recipe, isoFolder: string): TbuildError {
+/** The disc that a recipe is built from. */
+export function wantedMedium(recipe: Recipe): WantedMedium {
+  const { volumeId, sha256 } = recipe.iso;
+  return { major: majorOf(recipe.release), update: recipe.update, volumeId, sha256 };
+}
+
+/** Says which disc is wanted, and which ones lie there instead. */
+export async function missingIso(recipe: Recipe, isoFolder: string): Promise<TbuildError> {
+  const there = (await discsIn(isoFolder)).map((disc) => {
+    if (!("medium" in disc)) return disc.fault;
+    const { volumeId } = disc.medium;
+    const is = volumeId === recipe.iso.volumeId ? "is the disc that is wanted, by another name" : "is";
+    return `${disc.file}: ${is} ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})`;
+  });
   return new TbuildError("environment", `${recipe.iso.file}: not in ${isoFolder}`, {
     hint: `Put the disc there, or add --rehearse to build on a stand-in made from Debian's packages.`,
     lines: [
       `The recipe is built from ${recipe.iso.file}`,
       `  volume id ${recipe.iso.volumeId}`,
       `  sha256    ${recipe.iso.sha256}`,
+      ...there,
       "Oracle offers it at https://edelivery.oracle.com/linux and https://yum.oracle.com/oracle-linux-isos.html",
     ],
   });

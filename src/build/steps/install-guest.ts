@@ -5,7 +5,7 @@ import { TbuildError } from "../../errors.ts";
 import { installCommandLine } from "../../media/command-line.ts";
 import { appendToInitrd } from "../../media/initrd.ts";
 import { extractBoot } from "../../media/medium.ts";
-import { type KickstartTemplate, kickstart } from "../../recipe/kickstart.ts";
+import { type BuildSecrets, type KickstartTemplate, kickstart } from "../../recipe/kickstart.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import {
   consoleTail,
@@ -91,7 +91,10 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
   });
 }
 
-async function makeSecrets(context: StepContext) {
+/** The secrets of one build: a throw-away key in `out`, and a throw-away password, which `folder` keeps for people. */
+export async function makeSecrets(
+  context: Pick<StepContext, "host" | "out" | "folder">,
+): Promise<BuildSecrets> {
   const password = randomBytes(12).toString("base64url");
   const key = join(context.out, "build-key");
   await context.host.run([
