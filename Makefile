@@ -4,7 +4,7 @@
 
 debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
 	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
-debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools
+debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools ovmf grub-efi-amd64-bin grub-common
 
 demo: build
 	node dist/main.js recipe ol6-grid --rehearse

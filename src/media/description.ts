@@ -22,7 +22,7 @@ export interface Witnesses {
 /** Puts together what a disc says of itself. A disc that contradicts itself, or is one of several, is refused. */
 export function described({ treeinfo, discinfo, volumeId }: Witnesses): Description {
   const tree = sections(treeinfo);
-  const disc = discinfo.split(/\r?\n/).map((line) => line.trim());
+  const disc = discinfo.split(/\r?\n/, 8).map((line) => line.slice(0, 200).trim());
   const general = tree.general ?? {};
   const { major, update } = release({
     ".treeinfo": numbered(tree.release?.version ?? general.version),
@@ -115,11 +115,12 @@ function sections(ini: string): Record<string, Record<string, string>> {
   let here: Record<string, string> = {};
   for (const line of ini.split(/\r?\n/)) {
     const head = /^\[([^\]]+)\]/.exec(line);
-    const pair = /^([^=#;]+?)\s*=\s*(.*)$/.exec(line);
+    const equals = line.indexOf("=");
     if (head?.[1] !== undefined) {
       here = Object.create(null);
       found[head[1]] = here;
-    } else if (pair?.[1] !== undefined) here[pair[1]] = (pair[2] ?? "").trim();
+    } else if (equals > 0 && !/^[#;]/.test(line))
+      here[line.slice(0, equals).trim()] = line.slice(equals + 1).trim();
   }
   return found;
 }

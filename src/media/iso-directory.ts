@@ -29,15 +29,21 @@ export interface Naming {
 /** Reads a piece of the image, and less where the image ends. */
 export type ReadAt = (offset: number, bytes: number) => Promise<Buffer>;
 
-// No honest record needs more continuation areas; a crafted one may lead in circles.
+// No honest record needs more continuation areas, and no honest folder; a crafted one may lead in circles.
 const mostContinuations = 32;
+const mostInFolder = 20_000;
 
 /** The entries of a directory, without "." and "..". A record that cannot be right is an `integrity` fault. */
 export async function entriesOf(data: Buffer, naming: Naming, read: ReadAt): Promise<IsoEntry[]> {
   const entries: IsoEntry[] = [];
+  let reads = 0;
+  const counted: ReadAt = (offset, bytes) => {
+    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is scattered over the image");
+    return read(offset, bytes);
+  };
   let unfinished: IsoEntry | undefined;
   for (const record of recordsOf(data).slice(2)) {
-    const { multiple, moved, ...entry } = await entryOf(record, naming, read);
+    const { multiple, moved, ...entry } = await entryOf(record, naming, counted);
     const whole: IsoEntry = unfinished
       ? {
           ...entry,

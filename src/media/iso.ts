@@ -33,7 +33,7 @@ export interface Iso extends AsyncDisposable {
 }
 
 // A folder of 10 000 packages takes 1.5 MB; text files take less than a tenth of their limit.
-const mostOfFolder = 64 << 20;
+const mostOfFolder = 16 << 20;
 const mostOfText = 1 << 20;
 const mostLinks = 16;
 
@@ -84,10 +84,18 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
   const naming: Naming = { joliet: !rockRidge && second !== undefined, skip: rockRidge?.skip ?? 0 };
   const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(156));
   const root: IsoEntry = { name: "", kind: "folder", extents: [rootExtent], bytes: rootExtent.bytes };
+  // By where a folder lies: the root is looked through for every path.
+  const known = new Map<number, Promise<IsoEntry[]>>();
   const children = async (folder: IsoEntry): Promise<IsoEntry[]> => {
     const [extent] = folder.extents;
     if (folder.kind !== "folder" || !extent) return [];
-    return entriesOf(await folderData(extent, `the folder ${printable(folder.name)}`), naming, read);
+    const entries =
+      known.get(extent.offset) ??
+      folderData(extent, `the folder ${printable(folder.name)}`).then((data) =>
+        entriesOf(data, naming, read),
+      );
+    known.set(extent.offset, entries);
+    return entries;
   };
   /** Walks from the root; ".." of a link's target climbs, and at the root stays there. */
   const walk = async (path: string, links: number): Promise<IsoEntry | undefined> => {
@@ -155,6 +163,8 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
       if (entry?.kind !== "file") throw new TbuildError("integrity", `${file}: has no ${printable(path)}`);
       await guarded(async () => {
         for (const extent of entry.extents) inside(extent, path);
+        // A file of pieces that lie over each other could be larger than what holds it.
+        if (entry.bytes > size) throw new TbuildError("integrity", `${path} is larger than the image`);
         await pipeline(pieces(handle, entry.extents), createWriteStream(to));
       });
     },

@@ -82,7 +82,7 @@ async function changedFiles(
   const text = async (path: string) => new TextDecoder().decode(await iso.read(path));
   // UEFI's drivers read the disc by its ISO names and its FAT image, so it starts what lies where the old menu says.
   const uefi = (old: string) => {
-    const path = (word: string) => new RegExp(`^\\s*${word}(?:efi)?\\s+/?(\\S+)`, "m").exec(old)?.[1];
+    const path = (word: string) => new RegExp(`^[ \\t]*${word}(?:efi)?[ \\t]+/?(\\S+)`, "m").exec(old)?.[1];
     return grubMenu(entry(path("(?:linux|kernel)") ?? medium.kernel, path("initrd") ?? medium.initrd), old);
   };
   for (const path of medium.starts.efi.menus) await change(path, uefi(await text(path)));

@@ -1,9 +1,22 @@
-import { execFileSync, spawn } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  statfs,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
+import { stageAddons } from "../../src/media/addons.ts";
 import { bootIso } from "../../src/media/boot-iso.ts";
 import { installCommandLine } from "../../src/media/command-line.ts";
 import { appendToInitrd, newcCpio } from "../../src/media/initrd.ts";
@@ -157,19 +170,154 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
       },
     );
 
-    it.each(layouts)("OL$release's initrd, packed with $packing, has the kickstart", async (layout) => {
+    it.each(layouts.filter(({ packing }) => packing === "gzip" || packing === "lzma"))(
+      "OL$release's initrd, packed with $packing, has the kickstart",
+      async (layout) => {
+        const medium = await readMedium(discOf(layout));
+        const [kernel, vendor, initrd] = ["k", "v", "i"].map((name) => join(folder, name)) as [
+          string,
+          string,
+          string,
+        ];
+        await extractBoot(medium, kernel, vendor);
+        await appendToInitrd(vendor, [{ path: "ks.cfg", data: Buffer.from(kickstartOf(layout)) }], initrd);
+        const line = installCommandLine(medium);
+        const said = await booted(
+          "-kernel",
+          kernel,
+          "-initrd",
+          initrd,
+          "-append",
+          line,
+          ...drive(medium.file),
+        );
+        expect(said).toContain(`COMMAND LINE ${line}\n`);
+        expect(said).toContain(shown(layout));
+      },
+    );
+
+    it("a boot ISO starts the installer, which finds the untouched disc in the second drive", async () => {
+      const layout = layoutOf("7.9");
       const medium = await readMedium(discOf(layout));
-      const [kernel, vendor, initrd] = ["k", "v", "i"].map((name) => join(folder, name)) as [
-        string,
-        string,
-        string,
-      ];
-      await extractBoot(medium, kernel, vendor);
-      await appendToInitrd(vendor, [{ path: "ks.cfg", data: Buffer.from(kickstartOf(layout)) }], initrd);
-      const line = installCommandLine(medium);
-      const said = await booted("-kernel", kernel, "-initrd", initrd, "-append", line, ...drive(medium.file));
-      expect(said).toContain(`COMMAND LINE ${line}\n`);
+      const made = join(folder, "boot.iso");
+      await bootIso(await making("boot"), medium, made, {
+        kickstart: kickstartOf(layout),
+        talksOn: "serial",
+      });
+      const said = await booted(...drive(made, 2), ...drive(medium.file, 3));
+      expect(said).toContain(
+        `COMMAND LINE BOOT_IMAGE=/isolinux/vmlinuz initrd=/isolinux/initrd.img inst.ks=file:/ks.cfg inst.stage2=hd:LABEL=OL-7.9\\x20Server.x86_64 `,
+      );
       expect(said).toContain(shown(layout));
+      expect(said).toContain("STAGE2 /m/LiveOS/squashfs.img");
+      expect((await stat(made)).size).toBeLessThan((await stat(medium.file)).size);
     });
+
+    it.skipIf(missing("/usr/share/OVMF/OVMF_CODE_4M.fd"))(
+      "a remastered disc starts by UEFI too",
+      async () => {
+        const layout = layoutOf("8.9");
+        const medium = await readMedium(discOf(layout));
+        const made = join(folder, "uefi.iso");
+        await remaster(await making("uefi"), medium, made, {
+          kickstart: kickstartOf(layout),
+          talksOn: "serial",
+        });
+        const variables = join(folder, "vars.fd");
+        await copyFile("/usr/share/OVMF/OVMF_VARS_4M.fd", variables);
+        const firmware = ["/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on", variables];
+        const said = await booted(
+          ...firmware.flatMap((file) => ["-drive", `if=pflash,format=raw,file=${file}`]),
+          ...drive(made),
+        );
+        expect(said).toContain(installCommandLine(medium, { kickstart: "medium", talksOn: "serial" }));
+        expect(said).toContain(shown(layout));
+      },
+    );
+
+    it.skipIf(missing("root", "loop", "mkfs.xfs"))(
+      "where files can share blocks, a remastered disc costs what was added, and starts all the same",
+      async () => {
+        const layout = layoutOf("9.2");
+        const [image, mount] = [join(folder, "xfs.img"), join(folder, "xfs")];
+        await writeFile(image, "");
+        await truncate(image, 400 << 20);
+        await host.run(["mkfs.xfs", "-q", "-m", "reflink=1", image]);
+        await mkdir(mount);
+        await host.run(["mount", "-o", "loop", image, mount]);
+        try {
+          const original = join(mount, "original.iso");
+          await copyFile(discOf(layout), original);
+          const digest = await sha256(original);
+          const used = async () => {
+            const { blocks, bfree, bsize } = await statfs(mount);
+            return (blocks - bfree) * bsize;
+          };
+          const before = await used();
+          const made = join(mount, "made.iso");
+          const { shared } = await remaster(await making("shared"), await readMedium(original), made, {
+            kickstart: kickstartOf(layout),
+            talksOn: "serial",
+          });
+          await host.run(["sync", "-f", mount]);
+          expect(shared).toBe(true);
+          expect((await used()) - before).toBeLessThan((await stat(original)).size / 3);
+          expect(await sha256(original)).toBe(digest);
+          expect(await booted(...drive(made))).toContain(shown(layout));
+        } finally {
+          await host.run(["umount", mount]);
+        }
+      },
+    );
+
+    it("packages for a site without network are on the disc as a repository, beside what was there", async () => {
+      const medium = await readMedium(discOf(layoutOf("7.9")));
+      const rpms = (await testMedium(6)).repositories.ol6_addons ?? "";
+      const how = await making("addons");
+      const addons = await stageAddons(how, medium, rpms);
+      const made = join(folder, "addons.iso");
+      await remaster(how, medium, made, { kickstart: "cdrom\n", talksOn: "screen", addons });
+      await using iso = await openIso(made);
+      const [rpm = ""] = (await readdir(rpms)).filter((name) => name.endsWith(".rpm"));
+      await iso.extract(`addons/${rpm}`, join(folder, rpm));
+      expect(await sha256(join(folder, rpm))).toBe(await sha256(join(rpms, rpm)));
+      expect((await readMedium(made)).repositories).toEqual([".", "addons", "addons/HighAvailability"]);
+    });
+
+    it("an OEMDRV volume has its label and the kickstart, as a CD and as a disk", async () => {
+      const medium = await readMedium(discOf(layoutOf("8.9")));
+      for (const form of ["iso", "disk"] as const) {
+        const made = join(folder, `oemdrv.${form}`);
+        await oemdrv(await making(`oemdrv-${form}`), medium, made, { kickstart: "cdrom\n", form });
+        expect((await host.run(["blkid", "-p", "-o", "value", "-s", "LABEL", made])).stdout).toBe("OEMDRV\n");
+        const kickstart =
+          form === "disk"
+            ? (await host.run(["mtype", "-i", made, "::ks.cfg"])).stdout
+            : new TextDecoder().decode(await (await openIso(made)).read("ks.cfg"));
+        expect(kickstart).toBe("cdrom\n");
+      }
+    });
+
+    it.each(["5.11", "6.10"])(
+      "an OEMDRV volume is refused for OL%s, which would not look at it",
+      async (release) => {
+        const medium = await readMedium(discOf(layoutOf(release)));
+        await expect(
+          oemdrv(await making("never"), medium, join(folder, "never"), { kickstart: "", form: "iso" }),
+        ).rejects.toMatchObject({ fault: "usage", message: expect.stringContaining("for drivers only") });
+      },
+    );
   },
 );
+
+const layoutOf = (release: string): Layout => {
+  const layout = layouts.find((one) => one.release === release);
+  if (!layout) throw new Error(release);
+  return layout;
+};
+
+async function sha256(file: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
+}

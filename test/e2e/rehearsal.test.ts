@@ -256,6 +256,8 @@ describe("a rehearsal of ol6-grid", () => {
 /** What answers otherwise here than where a README is read: there is no disc of Oracle's, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
+  "tbuild media inspect": [3, "there is no installation disc"],
+  "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild console MACHINE": [3, "MACHINE: is not running"],
   "tbuild console MACHINE --ssh": [3, "MACHINE: is not running"],
 };

@@ -127,6 +127,13 @@ describe("a hostile image", () => {
     await iso[Symbol.asyncDispose]();
   });
 
+  it("with a file that is larger than the image, of pieces that lie over each other, is refused", async () => {
+    const piece = { name: "A.;1", block: 18, bytes: 20_000, more: true };
+    write([piece, piece, piece, { ...piece, more: false }]);
+    await using iso = await openIso(file);
+    await refused(iso.extract("A", join(folder, "never")), /A is larger than the image/);
+  });
+
   it("with a text of gigabytes is refused without reading it", async () => {
     write([{ name: "A.;1", block: 30, bytes: 0xf000_0000 }]);
     await refused(reads("A"), /A: has 4026531840 bytes, and should have few/);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, linkSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 
@@ -95,6 +95,8 @@ export interface Installer {
 /** Writes such a disc. Without an installer it has the right files with the wrong content, and does not start. */
 export function syntheticDisc(folder: string, layout: Layout, installer?: Installer): string {
   const tree = join(folder, `tree-${layout.release}`);
+  const file = join(folder, `OL ${layout.release} dvd.iso`);
+  for (const old of [tree, file]) rmSync(old, { recursive: true, force: true });
   const put = (path: string, data: Uint8Array | string) => {
     mkdirSync(dirname(join(tree, path)), { recursive: true });
     writeFileSync(join(tree, path), data);
@@ -118,16 +120,19 @@ export function syntheticDisc(folder: string, layout: Layout, installer?: Instal
   for (const name of ["vmlinuz", "initrd.img"])
     linkSync(join(tree, "isolinux", name), join(tree, "images/pxeboot", name));
   if (layout.efi) putEfi(tree, layout, put);
-  const file = join(folder, `OL ${layout.release} dvd.iso`);
-  execFileSync("xorriso", [
-    ...["-as", "mkisofs", "-quiet", "-o", file, "-V", layout.volumeId, "-J", "-joliet-long", "-R"],
-    ...(layout.hybrid ? ["-isohybrid-mbr", "/usr/lib/ISOLINUX/isohdpfx.bin"] : []),
-    ...["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"],
-    ...["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"],
-    ...(layout.efi ? ["-eltorito-alt-boot", "-e", "images/efiboot.img", "-no-emul-boot"] : []),
-    ...(layout.hybrid ? ["-isohybrid-gpt-basdat"] : []),
-    tree,
-  ]);
+  execFileSync(
+    "xorriso",
+    [
+      ...["-as", "mkisofs", "-quiet", "-o", file, "-V", layout.volumeId, "-J", "-joliet-long", "-R"],
+      ...(layout.hybrid ? ["-isohybrid-mbr", "/usr/lib/ISOLINUX/isohdpfx.bin"] : []),
+      ...["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"],
+      ...["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"],
+      ...(layout.efi ? ["-eltorito-alt-boot", "-e", "images/efiboot.img", "-no-emul-boot"] : []),
+      ...(layout.hybrid ? ["-isohybrid-gpt-basdat"] : []),
+      tree,
+    ],
+    { stdio: "ignore" },
+  );
   return file;
 }
 

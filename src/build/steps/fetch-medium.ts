@@ -83,8 +83,8 @@ export async function missingIso(recipe: Recipe, isoFolder: string): Promise<Tbu
   const there = (await discsIn(isoFolder)).map((disc) => {
     if (!("medium" in disc)) return disc.fault;
     const { volumeId } = disc.medium;
-    const is = volumeId === recipe.iso.volumeId ? "is the disc that is wanted, by another name" : "is";
-    return `${disc.file}: ${is} ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})`;
+    const same = volumeId === recipe.iso.volumeId ? ", the disc that is wanted, by another name" : "";
+    return `${disc.file}: is ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})${same}`;
   });
   return new TbuildError("environment", `${recipe.iso.file}: not in ${isoFolder}`, {
     hint: `Put the disc there, or add --rehearse to build on a stand-in made from Debian's packages.`,
