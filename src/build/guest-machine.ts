@@ -1,7 +1,8 @@
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { type Login, sshAnswers, sshHost } from "../host/ssh.ts";
+import { type Login, sshAnswers, sshCommand, sshHost } from "../host/ssh.ts";
 import { sleep, waitFor } from "../host/wait-for.ts";
 import type { Messages, VmDisk, VmSpec } from "../hypervisor/hypervisor.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
@@ -10,6 +11,33 @@ import type { BuildContext, StepContext } from "./step.ts";
 /** The names of a build's machines: all start with its id, so that they are found again after a crash. */
 export function machineName(context: BuildContext, purpose: string): string {
   return `${context.id}-${purpose}`;
+}
+
+/** What is kept of a machine in its build's folder, for whoever looks at one that was left: `ssh` is how to log in. */
+export function machineFile(
+  buildFolder: string,
+  machine: string,
+  what: "ssh" | "password" | "askpass",
+): string {
+  return join(buildFolder, `${machine}.${what}`);
+}
+
+/** The folder of the build that a machine belongs to: its name starts with the build's id. */
+export function folderOfMachine(builds: string, machine: string): string {
+  return join(builds, /^.*-[0-9a-f]{6}(?=-)/.exec(machine)?.[0] ?? machine);
+}
+
+/** Takes what was kept of a machine for logging in; the machine is gone, or never needed it. */
+export async function forgetLogin(buildFolder: string, machine: string): Promise<void> {
+  for (const file of await readdir(buildFolder).catch(() => []))
+    if (file.startsWith(`${machine}.`)) await rm(join(buildFolder, file), { force: true });
+}
+
+/** Throws a machine of this build away, and what was kept for logging in to it. Absent is fine. */
+export async function discard(context: BuildContext, purpose: string): Promise<void> {
+  const name = machineName(context, purpose);
+  await context.hypervisor.destroy(name);
+  await forgetLogin(context.folder, name);
 }
 
 /** A machine for this recipe. `addresses` are those the guest will have, where they are known. */
@@ -71,15 +99,18 @@ export async function loggedIn(
   login: Login,
   timeoutMs: number,
 ): Promise<Host> {
+  const target = { ...(await context.hypervisor.address(name)), user: "root", login };
+  await context.host.writeFile(
+    machineFile(context.folder, name, "ssh"),
+    Buffer.from(sshCommand(target)),
+    0o600,
+  );
   return waitFor(
     `${name}: ssh`,
     async (last) => {
       if ((await context.hypervisor.state(name)) !== "running") throw await fallen(context, name);
-      const address = await context.hypervisor.address(name);
-      if (!last && !(await sshAnswers(address.host, address.port))) return undefined;
-      const host = sshHost({ ...address, user: "root", login }, (argv) =>
-        context.report({ type: "command", host: name, argv }),
-      );
+      if (!last && !(await sshAnswers(target.host, target.port))) return undefined;
+      const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
       try {
         await host.run(["true"], { timeoutMs: 20_000, signal: context.signal });
         return host;

@@ -37,12 +37,8 @@ export function sshHost(target: SshTarget, onCommand?: (argv: readonly string[])
     onCommand?.(argv);
     await mkdir(sockets, { recursive: true, mode: 0o700 });
     const { env: _env, cwd: _cwd, ...rest } = options;
-    const askpass =
-      "askpass" in target.login
-        ? { env: { SSH_ASKPASS: target.login.askpass, SSH_ASKPASS_REQUIRE: "force" } }
-        : {};
     const command = [...sshArgv(target, shared), remoteCommand(argv, options)];
-    return runHere(name, command, { ...rest, ...askpass }).catch(explained(name));
+    return runHere(name, command, { ...rest, env: askpassEnv(target.login) }).catch(explained(name));
   };
   return {
     name,
@@ -67,8 +63,8 @@ export function sshHost(target: SshTarget, onCommand?: (argv: readonly string[])
   };
 }
 
-/** The ssh command up to, and without, the remote command; what a person can paste. */
-export function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
+/** The ssh command up to, and without, the remote command. */
+function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
   const how =
     "key" in target.login
       ? ["-i", target.login.key, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
@@ -94,6 +90,20 @@ export function sshArgv(target: SshTarget, more: readonly string[] = []): string
     String(target.port),
     `${target.user}@${target.host}`,
   ];
+}
+
+/** What a person can paste to log in; reads as it stands in any shell. */
+export function sshCommand(target: SshTarget): string {
+  return shellQuoted([
+    ...Object.entries(askpassEnv(target.login)).flatMap(([key, value], i) =>
+      i === 0 ? ["env", `${key}=${value}`] : [`${key}=${value}`],
+    ),
+    ...sshArgv(target),
+  ]);
+}
+
+function askpassEnv(login: Login): Record<string, string> {
+  return "askpass" in login ? { SSH_ASKPASS: login.askpass, SSH_ASKPASS_REQUIRE: "force" } : {};
 }
 
 // The far shell gets one string; `env` and `cd` go into it, because ssh passes neither.

@@ -18,6 +18,8 @@ export interface Qmp extends Disposable {
 
 export async function openQmp(socket: string, timeoutMs = 10_000): Promise<Qmp> {
   const line = await connected(socket);
+  // Nobody is kept waiting by it: a machine that is left to be looked at outlives the process that started it.
+  line.unref();
   const events: QmpEvent[] = [];
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
   let last = 0;

@@ -1,6 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { type Identity, readIdentity, sharedIdentity } from "../../guest/identity.ts";
 import type { Host } from "../../host/host.ts";
@@ -9,7 +7,16 @@ import { waitFor } from "../../host/wait-for.ts";
 import { liveGuest } from "../../image/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
-import { consoleTail, loggedIn, machineName, machineSpec, reported, takePicture } from "../guest-machine.ts";
+import {
+  consoleTail,
+  discard,
+  loggedIn,
+  machineFile,
+  machineName,
+  machineSpec,
+  reported,
+  takePicture,
+} from "../guest-machine.ts";
 import type { Step, StepContext } from "../step.ts";
 import type { SealedImage } from "./seal-image.ts";
 
@@ -47,9 +54,6 @@ export function bootTrial(recipe: Recipe): Step<SealedImage, Tried> {
           }),
         ),
       );
-      // What the throw-away clones were told is of no use any more.
-      for (const number of numbers)
-        for (const file of loginFiles(context, number)) await rm(file, { force: true });
       const failed = outcomes
         .filter((outcome) => outcome.status === "rejected")
         .map((outcome) => outcome.reason);
@@ -72,8 +76,7 @@ export function bootTrial(recipe: Recipe): Step<SealedImage, Tried> {
       };
     },
     async cleanup(context) {
-      for (let number = 1; number <= Math.max(clones, 1); number++)
-        await context.hypervisor.destroy(machineName(context, `trial-${number}`));
+      for (let number = 1; number <= Math.max(clones, 1); number++) await discard(context, `trial-${number}`);
     },
   };
 }
@@ -87,7 +90,7 @@ async function tryClone(
   const name = machineName(context, `trial-${number}`);
   const wanted = { hostname: `trial${number}.tbuild.example`, address: `10.0.2.${30 + number}` };
   const password = randomBytes(12).toString("base64url");
-  const login = { askpass: await askpass(context, number, password) };
+  const login = { askpass: await askpass(context, name, password) };
   const say = (text: string) => context.progress(`${wanted.hostname}: ${text}`);
   const macs = recipe.nics.map(() => randomMac());
   await context.hypervisor.define(
@@ -230,15 +233,12 @@ async function armedIn(guest: Host): Promise<boolean> {
 }
 
 // ssh asks a program for the password: so neither the process list nor an environment ever shows it.
-async function askpass(context: StepContext, number: number, password: string): Promise<string> {
-  const [secret, program] = loginFiles(context, number);
+async function askpass(context: StepContext, machine: string, password: string): Promise<string> {
+  const secret = machineFile(context.folder, machine, "password");
+  const program = machineFile(context.folder, machine, "askpass");
   await context.host.writeFile(secret, Buffer.from(`${password}\n`), 0o600);
   await context.host.writeFile(program, Buffer.from(`#!/bin/sh\nexec cat ${shellQuoted([secret])}\n`), 0o700);
   return program;
-}
-
-function loginFiles(context: StepContext, number: number): [string, string] {
-  return [join(context.out, `password-${number}`), join(context.out, `askpass-${number}`)];
 }
 
 async function explain(context: StepContext, name: string, error: unknown): Promise<never> {

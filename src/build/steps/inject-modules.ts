@@ -7,7 +7,7 @@ import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { PackageRecord, Parameter } from "../../store/store.ts";
-import { bootGuest, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
+import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
 import { installedPackages } from "../provision.ts";
 import type { Step } from "../step.ts";
 import type { InstalledGuest } from "./install-guest.ts";
@@ -52,7 +52,7 @@ export function injectModules(
         kernel,
       };
     },
-    cleanup: (context) => context.hypervisor.destroy(machineName(context, "inject")),
+    cleanup: (context) => discard(context, "inject"),
   };
 }
 

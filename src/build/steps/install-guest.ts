@@ -9,6 +9,7 @@ import { type BuildSecrets, type KickstartTemplate, kickstart } from "../../reci
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import {
   consoleTail,
+  discard,
   fixedMacs,
   machineName,
   machineSpec,
@@ -62,7 +63,7 @@ export function installGuest(
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.img"));
       return { disk: join(context.out, "disk.img"), key: join(context.out, "build-key") };
     },
-    cleanup: (context) => context.hypervisor.destroy(machineName(context, "install")),
+    cleanup: (context) => discard(context, "install"),
   };
 }
 

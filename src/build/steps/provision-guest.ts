@@ -6,7 +6,15 @@ import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import { bootGuest, fixedMacs, machineName, machineSpec, shutDown, whileRunning } from "../guest-machine.ts";
+import {
+  bootGuest,
+  discard,
+  fixedMacs,
+  machineName,
+  machineSpec,
+  shutDown,
+  whileRunning,
+} from "../guest-machine.ts";
 import { contentOf, provision } from "../provision.ts";
 import { serveRepositories } from "../repository-server.ts";
 import type { Inputs, Step } from "../step.ts";
@@ -51,7 +59,7 @@ export function provisionGuest(
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
       return { disk: join(context.out, "disk.qcow2") };
     },
-    cleanup: (context) => context.hypervisor.destroy(machineName(context, "provision")),
+    cleanup: (context) => discard(context, "provision"),
   };
 }
 

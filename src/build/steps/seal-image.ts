@@ -6,7 +6,7 @@ import { sealOperations } from "../../guest/seal/index.ts";
 import { sealOnline } from "../../guest/seal-online.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
-import { bootGuest, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
+import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
 import { freeVersion, sha256 } from "../manifest.ts";
 import type { Step, StepContext } from "../step.ts";
 import type { ConvertedImage } from "./convert-image.ts";
@@ -65,7 +65,7 @@ export function sealImage(
         })),
       };
     },
-    cleanup: (context) => context.hypervisor.destroy(machineName(context, "seal")),
+    cleanup: (context) => discard(context, "seal"),
   };
 }
 

@@ -2,6 +2,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { sweep } from "../../build/checkpoint.ts";
+import { folderOfMachine, forgetLogin } from "../../build/guest-machine.ts";
 import { TbuildError } from "../../errors.ts";
 import { holderOf } from "../../host/lock.ts";
 import { openSite } from "../open-site.ts";
@@ -21,7 +22,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const machines = (await hypervisor.list()).filter(
     (name) => !isBusy(name) && (wanted.length === 0 || wanted.some((id) => name.startsWith(`${id}-`))),
   );
-  for (const machine of machines) await hypervisor.destroy(machine);
+  for (const machine of machines) {
+    await hypervisor.destroy(machine);
+    await forgetLogin(folderOfMachine(home.builds, machine), machine);
+  }
   const removed: string[] = [];
   // Nobody builds: no half-made checkpoint can be somebody's.
   if (busy.length === 0 && checkpoints) await rm(home.checkpoints, { recursive: true, force: true });

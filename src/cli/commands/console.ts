@@ -1,11 +1,9 @@
-import { readdir } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { allCheckpoints } from "../../build/checkpoint.ts";
+import { folderOfMachine, machineFile } from "../../build/guest-machine.ts";
 import { TbuildError } from "../../errors.ts";
-import { shellQuoted } from "../../host/local.ts";
-import { sshArgv } from "../../host/ssh.ts";
 import { openSite } from "../open-site.ts";
 import { table } from "../words.ts";
 
@@ -25,24 +23,18 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       hint: `Its console so far: ${hypervisor.consoleFiles(name).log}`,
     });
   if (command.opts<{ ssh?: boolean }>().ssh) {
-    const key = await keyFor(home.checkpoints, home.builds, name);
-    const address = await hypervisor.address(name);
-    process.stdout.write(`${shellQuoted(sshArgv({ ...address, user: "root", login: { key } }))}\n`);
+    process.stdout.write(`${await sshCommandOf(home.builds, name)}\n`);
     return;
   }
   await joinConsole(hypervisor.consoleFiles(name).socket);
 }
 
-/** The build key of the newest installation that this machine can have come from. */
-async function keyFor(checkpoints: string, builds: string, machine: string): Promise<string> {
-  const known = (await allCheckpoints(checkpoints)).filter(
-    (c) => c.step === "install-guest" && machine.startsWith(`${c.recipe}-`),
-  );
-  const newest = known.sort((a, b) => b.made.localeCompare(a.made))[0];
-  if (newest && "key" in newest.gives) return String(newest.gives.key);
-  const parts = (await readdir(checkpoints).catch(() => [])).filter((name) => name.endsWith(".part"));
-  throw new TbuildError("environment", `${machine}: has no build key yet`, {
-    hint: `It is still being installed${parts.length > 0 ? "" : " or was cleaned"}; log in on its console, the root password is in ${join(builds, machine.replace(/-[^-]+$/, ""), "root-password")}.`,
+async function sshCommandOf(builds: string, machine: string): Promise<string> {
+  const folder = folderOfMachine(builds, machine);
+  const text = await readFile(machineFile(folder, machine, "ssh"), "utf8").catch(() => undefined);
+  if (text !== undefined) return text;
+  throw new TbuildError("environment", `${machine}: nobody can log in by ssh yet`, {
+    hint: `It is still being installed. Log in on its console; the root password is in ${join(folder, "root-password")}.`,
   });
 }
 
