@@ -200,6 +200,11 @@ const makers: Readonly<Record<MediaForm, (making: Making) => Promise<Made>>> = {
           ? "it shares its blocks with the original: what was added is all that it takes"
           : "the file system shares no blocks between files, so it is a whole copy; --as boot needs none",
         "attach it alone: the original has the same label",
+        ...(addons !== undefined && medium.major <= 6
+          ? [
+              "that the installer of OL5 and OL6 sees its CD there is known from its source, and not proved on a real disc",
+            ]
+          : []),
         diskFirst,
       ],
     };
@@ -264,6 +269,10 @@ const makers: Readonly<Record<MediaForm, (making: Making) => Promise<Made>>> = {
       commandLine: boot.commandLine,
       notes: [
         `put the files of ${medium.file} (mounted, or unpacked) where ${boot.tree} serves them`,
+        // COMMAND_LINE_SIZE of 2.6.18, less what the boot loader adds.
+        ...(medium.major <= 5 && boot.commandLine.length > 200
+          ? ["OL5's kernel reads 255 characters of its command line: take a shorter --url"]
+          : []),
         "whoever can read ks.cfg there has the password's hash: serve it for as long as it takes",
         ...(medium.xen
           ? [

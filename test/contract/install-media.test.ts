@@ -293,7 +293,7 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
         const kickstart =
           form === "disk"
             ? (await host.run(["mtype", "-i", made, "::ks.cfg"])).stdout
-            : new TextDecoder().decode(await (await openIso(made)).read("ks.cfg"));
+            : await kickstartOn(made);
         expect(kickstart).toBe("cdrom\n");
       }
     });
@@ -315,6 +315,11 @@ const layoutOf = (release: string): Layout => {
   if (!layout) throw new Error(release);
   return layout;
 };
+
+async function kickstartOn(made: string): Promise<string> {
+  await using iso = await openIso(made);
+  return new TextDecoder().decode(await iso.read("ks.cfg"));
+}
 
 async function sha256(file: string): Promise<string> {
   return createHash("sha256")
