@@ -184,7 +184,8 @@ const makers: Readonly<Record<MediaForm, (making: Making) => Promise<Made>>> = {
     const talksOn = request.talksOn ?? "screen";
     const addons =
       request.addons === undefined ? undefined : await stageAddons(making, medium, request.addons);
-    const withAddons = addons === undefined ? kickstart : offering(kickstart, medium);
+    const url = addons === undefined ? undefined : addonsUrl(medium);
+    const withAddons = offering(kickstart, url);
     const { shared } = await remaster(making, medium, join(part, file), {
       kickstart: withAddons,
       talksOn,
@@ -194,16 +195,14 @@ const makers: Readonly<Record<MediaForm, (making: Making) => Promise<Made>>> = {
     return {
       files: [file, "ks.cfg"],
       commandLine: installCommandLine(medium, { kickstart: "medium", talksOn }),
-      ...(addons !== undefined && { addonsUrl: addonsUrl(medium) }),
+      ...(url !== undefined && { addonsUrl: url }),
       notes: [
         shared
           ? "it shares its blocks with the original: what was added is all that it takes"
           : "the file system shares no blocks between files, so it is a whole copy; --as boot needs none",
         "attach it alone: the original has the same label",
-        ...(addons !== undefined && medium.major <= 6
-          ? [
-              "that the installer of OL5 and OL6 sees its CD there is known from its source, and not proved on a real disc",
-            ]
+        ...(addons !== undefined && url === undefined
+          ? ["the installer of this release does not use /addons by itself: the kickstart must, in %post"]
           : []),
         diskFirst,
       ],
@@ -292,9 +291,8 @@ function nameOf({ recipe, kickstart }: InstallMediaRequest): string {
   return (name.split("/").at(-1) ?? "").replace(/\.(yaml|cfg|ks)$/, "");
 }
 
-/** A kickstart that also installs from the packages on the medium. */
-function offering(kickstart: string, medium: Medium): string {
-  const url = addonsUrl(medium);
-  if (kickstart.includes(url)) return kickstart;
+/** A kickstart that also installs from the packages on the medium, unless it sees to them itself. */
+function offering(kickstart: string, url: string | undefined): string {
+  if (url === undefined || kickstart.includes("/addons")) return kickstart;
   return kickstart.replace(/^%/m, () => `repo --name=tbuild-addons --baseurl=${url}\n\n%`);
 }

@@ -37,8 +37,10 @@ export function addonsArgs(staged: string): string[] {
   return ["-follow", "link", "-map", staged, `/${addonsFolder}`];
 }
 
-/** Where the installer itself sees that repository while it installs; on OL5 and OL6 its CD is on /mnt/source. */
-export function addonsUrl({ major }: Pick<Medium, "major">): string {
-  const root = major >= 7 ? "/run/install/repo" : "/mnt/source";
-  return `file://${root}/${addonsFolder}`;
+/**
+ * Where the installer sees that repository while it installs. What OL5's and OL6's would see is not proved, and they
+ * stop for good at a repository that is not there.
+ */
+export function addonsUrl({ major }: Pick<Medium, "major">): string | undefined {
+  return major >= 7 ? `file:///run/install/repo/${addonsFolder}` : undefined;
 }

@@ -88,6 +88,11 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "ope
         "install\ncdrom\npoweroff\n\nrepo --name=tbuild-addons --baseurl=file:///run/install/repo/addons\n\n%packages\n%end\n",
       );
       expect((await readMedium(made.files[0] ?? "")).repositories).toContain("addons");
+      const older = syntheticDisc(folder, layoutOf("5.11"));
+      const left = await make({ kickstart: join(folder, "my.ks"), iso: older, addons: rpms });
+      expect(left.addonsUrl).toBeUndefined();
+      expect(left.notes.join("\n")).toContain("does not use /addons by itself");
+      expect(await readFile(join(left.folder, "ks.cfg"), "utf8")).not.toContain("repo ");
     });
 
     it("names a wrong disc, and what lies where the right one should", async () => {
