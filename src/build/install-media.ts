@@ -90,7 +90,11 @@ export async function makeInstallMedia(
       if ((await stat(join(part, file))).isFile()) await chmod(join(part, file), 0o600);
     if (request.replace) await rm(request.out, { recursive: true, force: true });
     await rename(part, request.out);
-    const { files: _files, ...more } = made;
+    const left =
+      request.kickstart === undefined
+        ? ["what the recipe adds over ssh is left to do, with build-key: this installs its kickstart"]
+        : [];
+    const { files: _files, ...more } = { ...made, notes: [...made.notes, ...left] };
     return { folder: request.out, medium, files: files.map((name) => join(request.out, name)), ...more };
   } finally {
     await rm(part, { recursive: true, force: true });

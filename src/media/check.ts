@@ -24,12 +24,12 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Proves that a medium is the one that is wanted: first what it says of itself, then its size, then every byte. */
+/** Proves that a medium is the one that is wanted (what it says of itself, its size, every byte), and gives its digest. */
 export async function checkMedium(
   medium: Medium,
   wanted: WantedMedium,
   options: CheckOptions,
-): Promise<void> {
+): Promise<string> {
   const is = printable(releaseOf(medium));
   const want = `OL${wanted.major}.${wanted.update}`;
   if (is !== want)
@@ -51,7 +51,7 @@ export async function checkMedium(
   const digest = await digestOf(medium.file, options);
   if (wanted.sha256 === undefined)
     throw new TbuildError("usage", `${medium.file}: the recipe does not say which digest it must have`, {
-      hint: "Compare with Oracle's checksum file, and write it into the recipe.",
+      hint: "Compare it with Oracle's checksum file (https://linux.oracle.com/security/gpg/), and give it as iso.sha256.",
       lines: [`iso: { sha256: ${digest} }`],
     });
   if (digest !== wanted.sha256)
@@ -59,6 +59,7 @@ export async function checkMedium(
       lines: [`its sha256 is   ${digest}`, `the recipe has  ${wanted.sha256}`],
       hint: "Download it again, or correct iso.sha256 when the disc is what you want.",
     });
+  return digest;
 }
 
 /** The SHA-256 of a file, as hex digits. */
