@@ -43,11 +43,10 @@ export async function checkMedium(
       `${medium.file}: its volume id is "${printable(medium.volumeId)}", the recipe wants "${wanted.volumeId}"`,
     );
   if (wanted.bytes !== undefined && medium.bytes !== wanted.bytes)
-    throw new TbuildError(
-      "integrity",
-      `${medium.file}: its volume has ${medium.bytes} bytes, and that of the disc that the recipe wants ${wanted.bytes}`,
-      { hint: "Download it again." },
-    );
+    throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
+      lines: [`its volume has   ${medium.bytes} bytes`, `the recipe wants ${wanted.bytes} bytes`],
+      hint: "Download it again, or correct iso.bytes when the disc is what you want.",
+    });
   const digest = await digestOf(medium.file, options);
   if (wanted.sha256 === undefined)
     throw new TbuildError("usage", `${medium.file}: the recipe does not say which digest it must have`, {
