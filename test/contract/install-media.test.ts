@@ -21,6 +21,7 @@ import { bootIso } from "../../src/media/boot-iso.ts";
 import { installCommandLine } from "../../src/media/command-line.ts";
 import { appendToInitrd, newcCpio } from "../../src/media/initrd.ts";
 import { openIso } from "../../src/media/iso.ts";
+import type { Medium } from "../../src/media/media.ts";
 import { extractBoot, readMedium } from "../../src/media/medium.ts";
 import { oemdrv } from "../../src/media/oemdrv.ts";
 import { remaster } from "../../src/media/remaster.ts";
@@ -117,6 +118,7 @@ async function making(name: string): Promise<ImageMaking> {
   return { host, scratch };
 }
 
+const releases = layouts.map((layout) => [layout.release, layout] as const);
 const kickstartOf = (layout: Layout) => `# for ${layout.release}\ncdrom\npoweroff\n`;
 const shown = (layout: Layout) => `KICKSTART\n${kickstartOf(layout)}`;
 
@@ -130,7 +132,7 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
       return known;
     };
 
-    it.each(layouts)("OL$release is read without mounting it", async (layout) => {
+    it.each(releases)("OL%s is read without mounting it", async (_release, layout) => {
       const medium = await readMedium(discOf(layout));
       const [major, update] = layout.release.split(".").map(Number);
       expect(medium).toMatchObject({
@@ -151,9 +153,9 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
       expect(medium.xen?.kernel).toBe(major === 5 ? "images/xen/vmlinuz" : undefined);
     });
 
-    it.each(layouts)(
-      "OL$release, remastered, installs by itself and is otherwise the same disc",
-      async (layout) => {
+    it.each(releases)(
+      "OL%s, remastered, installs by itself and is otherwise the same disc",
+      async (_release, layout) => {
         const medium = await readMedium(discOf(layout));
         const made = join(folder, `remastered ${layout.release}.iso`);
         await remaster(await making(`remaster-${layout.release}`), medium, made, {
@@ -162,6 +164,10 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
         });
         const { file: _, bytes: __, ...same } = medium;
         expect(await readMedium(made)).toMatchObject(same);
+        const uefi = await uefiMenus(made, medium);
+        expect(uefi).toHaveLength(layout.efi ? 2 : 0);
+        for (const menu of uefi)
+          expect(menu).toContain(medium.major >= 7 ? " inst.ks=hd:LABEL=" : " ks=cdrom:/ks.cfg ");
         const said = await booted(...drive(made));
         const commandLine = installCommandLine(medium, { kickstart: "medium", talksOn: "serial" });
         expect(said).toContain(commandLine);
@@ -170,9 +176,9 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
       },
     );
 
-    it.each(layouts.filter(({ packing }) => packing === "gzip" || packing === "lzma"))(
-      "OL$release's initrd, packed with $packing, has the kickstart",
-      async (layout) => {
+    it.each(releases.filter(([, { packing }]) => packing === "gzip" || packing === "lzma"))(
+      "OL%s's initrd, packed as it is there, has the kickstart",
+      async (_release, layout) => {
         const medium = await readMedium(discOf(layout));
         const [kernel, vendor, initrd] = ["k", "v", "i"].map((name) => join(folder, name)) as [
           string,
@@ -315,6 +321,19 @@ const layoutOf = (release: string): Layout => {
   if (!layout) throw new Error(release);
   return layout;
 };
+
+/** Both menus of UEFI: beside the FAT image, and in it. */
+async function uefiMenus(made: string, { starts }: Medium): Promise<string[]> {
+  const [menu] = starts.efi?.menus ?? [];
+  if (starts.efi === undefined || menu === undefined) return [];
+  await using iso = await openIso(made);
+  const image = join(folder, "efiboot.img");
+  await iso.extract(starts.efi.image, image);
+  return [
+    new TextDecoder().decode(await iso.read(menu)),
+    (await host.run(["mtype", "-i", image, `::${menu}`])).stdout,
+  ];
+}
 
 async function kickstartOn(made: string): Promise<string> {
   await using iso = await openIso(made);
