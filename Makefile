@@ -1,10 +1,13 @@
 # make demo   sets this machine up, builds tbuild, and makes a template: the whole line, on a rehearsal medium
 # make test   sets this machine up and runs every test, with a full rehearsal among them
-.PHONY: demo test check contract e2e bench build setup clean
+.PHONY: demo test check contract e2e bench torture build setup clean
 
 debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
 	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
-debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools ovmf grub-efi-amd64-bin grub-common
+debian_tests := libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools docker-registry virt-v2v chromium \
+	ovmf grub-efi-amd64-bin grub-common
+# what the bench stands beside
+debian_bench := casync borgbackup guestfish guestfs-tools linux-image-cloud-amd64
 
 demo: build
 	node dist/main.js recipe ol6-grid --rehearse
@@ -29,8 +32,15 @@ e2e: build .tbuild/setup-tests
 	npx vitest run --project e2e
 
 bench: build .tbuild/setup-tests
+	@sh .ci/debian.sh $(debian_bench)
 	node test/bench/start-up.mjs
-	node test/bench/archive.mjs
+	node test/bench/store.mjs
+	node test/bench/bundles.mjs
+	node test/bench/offline.mjs
+
+# as the kill test of `make test`, and longer
+torture: build .tbuild/setup-tests
+	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
 
 build: setup
 	npx tsc -p tsconfig.build.json

@@ -12,3 +12,7 @@ root=
 $root apt-get -qq update
 # shellcheck disable=SC2086 — a list of package names
 DEBIAN_FRONTEND=noninteractive $root apt-get -qq -y install --no-install-recommends $missing >/dev/null
+# Debian starts its registry at once; the tests start one of their own, where and when they need it.
+case $missing in
+  *docker-registry*) ! command -v systemctl >/dev/null || $root systemctl --quiet disable --now docker-registry || true ;;
+esac

@@ -1,4 +1,5 @@
-import { pack } from "tar-stream";
+import { Readable } from "node:stream";
+import { extract, pack } from "tar-stream";
 
 /** The header of one file of a tar archive; fixed owner, mode and time, so that the same file has the same bytes. */
 export async function tarHeader(name: string, size: number): Promise<Uint8Array> {
@@ -29,3 +30,29 @@ export function tarPadding(size: number): Uint8Array {
 
 /** What ends an archive. */
 export const tarEnd = new Uint8Array(1024);
+
+/** One thing in an archive; its body has to be read, or left, before the next one comes. */
+export interface TarEntry {
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Reads an archive that anybody may have made; throws where it is damaged or cut off. */
+export async function* tarEntries(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
+  const reader = extract();
+  const source = Readable.from(archive, { objectMode: false });
+  source.on("error", (error) => reader.destroy(error));
+  source.pipe(reader);
+  try {
+    for await (const entry of reader) {
+      const { name, type, size } = entry.header;
+      yield { name, type: type ?? "file", size: size ?? 0, body: entry as AsyncIterable<Uint8Array> };
+      entry.resume();
+    }
+  } finally {
+    source.destroy();
+    reader.destroy();
+  }
+}

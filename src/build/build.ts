@@ -7,9 +7,11 @@ import { tryLock } from "../host/lock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type BuildSecrets, type KickstartTemplate, kickstart, noSecrets } from "../recipe/kickstart.ts";
 import { loadRecipe } from "../recipe/load.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
-import type { Manifest, Store } from "../store/store.ts";
+import type { Records } from "../store/records.ts";
+import type { Digest, Manifest, Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
@@ -17,6 +19,7 @@ import type { Home } from "./home.ts";
 import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { contentOf } from "./provision.ts";
 import { rules } from "./rules.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
@@ -29,6 +32,7 @@ export interface Workshop {
   readonly host: Host;
   readonly hypervisor: Hypervisor;
   readonly store: Store;
+  readonly records: Records;
   readonly site: Site;
   readonly recipes: string;
   readonly kickstarts: string;
@@ -153,7 +157,7 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   const template = await readTemplate(workshop.kickstarts, recipe.kickstart);
   const modules = await Promise.all(recipe.modules.map((name) => readModule(join(folder, "modules", name))));
   const recipeText = JSON.stringify(recipe);
-  const git = await gitState(workshop.host, folder);
+  const git = await gitState(workshop.host, [folder, workshop.kickstarts]);
   const text = await kickstart(recipe, template, noSecrets);
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
@@ -173,11 +177,22 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
       inputs: {
         kickstart: sha256(text),
         ...Object.fromEntries(modules.map((module) => [`module:${module.name}`, sha256(module.digest)])),
+        ...(await digestsOf(recipe, folder)),
       },
       ...(git && { git }),
       tbuild: workshop.tbuild,
     },
   };
+}
+
+/** The recipe's files and scripts, which may stand in files of their own. */
+async function digestsOf(recipe: Recipe, folder: string): Promise<Record<string, Digest>> {
+  const digests: Record<string, Digest> = {};
+  for (const { path, content, from } of recipe.files)
+    digests[`file:${path}`] = sha256(await contentOf(folder, content, from));
+  for (const { name, run, from } of recipe.scripts)
+    digests[`script:${name}`] = sha256(await contentOf(folder, run, from));
+  return digests;
 }
 
 function contextOf(
@@ -189,7 +204,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store } = workshop;
+  const { home, host, hypervisor, site, store, records } = workshop;
   return {
     id,
     name,
@@ -200,6 +215,7 @@ function contextOf(
     hypervisor,
     site,
     store,
+    records,
     report,
     signal,
   };

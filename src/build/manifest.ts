@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { arch, cpus, hostname, release } from "node:os";
 import type { Host } from "../host/host.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
-import type { Digest, Manifest, PackageRecord, Parameter, Store } from "../store/store.ts";
+import type { Digest, Manifest, PackageRecord, Parameter } from "../store/store.ts";
 import { proposeVersion } from "../store/version.ts";
 import type { BuildContext } from "./step.ts";
 
@@ -49,33 +50,45 @@ export function manifestOf(
     bundles: [],
     timings: {},
     tbuild: frame.tbuild,
+    build: context.id,
+    hosts: hostsOf(context),
   };
 }
 
-/** The version that is asked for, or the next patch of it that nobody has published. */
+// Names and versions only: a site's mirrors and addresses may hold passwords, and are nobody's business later.
+function hostsOf({ hypervisor, site }: BuildContext): Readonly<Record<string, string>> {
+  return {
+    builder: `${hostname()}, Linux ${release()} ${arch()}, ${cpus().length} cpus, node ${process.versions.node}`,
+    hypervisor: `${hypervisor.name}, accelerator ${site.hypervisor.accelerator}`,
+  };
+}
+
+/** The version that is asked for, or the next patch of it that nobody has published, here or in the recipe repo. */
 export async function freeVersion(
-  store: Store,
+  context: Pick<BuildContext, "name" | "store" | "records">,
   kind: Manifest["kind"],
-  name: string,
   wanted: string,
 ): Promise<string> {
-  const existing = (await store.list()).filter(
-    (manifest) => manifest.kind === kind && manifest.name === name,
-  );
+  const known = [...(await context.store.list()), ...(await context.records.list())];
+  const existing = known.filter((manifest) => manifest.kind === kind && manifest.name === context.name);
   return proposeVersion(existing, wanted);
 }
 
-/** The commit that a recipe's folder is at; nothing outside a git repository. */
+/** The commit that recipes and kickstarts are at, and whether they are as committed; nothing outside a git repository. */
 export async function gitState(
   host: Host,
-  folder: string,
+  folders: readonly [string, ...string[]],
 ): Promise<{ commit: string; dirty: boolean } | undefined> {
-  const any = { allow: [...Array(256).keys()], cwd: folder };
+  const any = { allow: [...Array(256).keys()], cwd: folders[0] };
   try {
     const commit = await host.run(["git", "rev-parse", "HEAD"], any);
     if (commit.exitCode !== 0) return undefined;
-    const changes = await host.run(["git", "status", "--porcelain", "--", "."], any);
-    return { commit: commit.stdout.trim(), dirty: changes.stdout.trim() !== "" };
+    let dirty = false;
+    for (const folder of folders) {
+      const changes = await host.run(["git", "status", "--porcelain", "--", "."], { ...any, cwd: folder });
+      dirty ||= changes.stdout.trim() !== "";
+    }
+    return { commit: commit.stdout.trim(), dirty };
   } catch {
     return undefined; // no git on this machine: a build does not need it
   }

@@ -104,7 +104,12 @@ export async function runPipeline<State extends object>(
         ran = true;
         started.push(step);
         context.report({ type: "step-started", ...place, text: step.describe() });
-        before = await runStep(context, step, state, { key, inputs, parent: before?.id });
+        before = await runStep(context, step, state, {
+          key,
+          inputs,
+          parent: before?.id,
+          timings: { ...timings },
+        });
         context.report({ type: "step-finished", step: step.name, ms: before.ms });
       }
       timings[step.name] = before.ms;
@@ -143,7 +148,7 @@ async function runStep(
   context: BuildContext,
   step: AnyStep,
   state: object,
-  identity: { key: string; inputs: Inputs; parent: string | undefined },
+  made: { key: string; inputs: Inputs; parent: string | undefined; timings: Record<string, number> },
 ): Promise<Checkpoint> {
   const { id, out } = await beginCheckpoint(context.home.checkpoints);
   const begun = Date.now();
@@ -158,10 +163,9 @@ async function runStep(
       });
     // What an earlier run that was killed here has left is in the way.
     await step.cleanup?.(context);
-    const gives = await step.run({ ...context, out, progress }, state);
+    const { key, inputs, parent, timings } = made;
+    const gives = await step.run({ ...context, out, progress, timings }, state);
     checkInterrupted(context.signal);
-    const { key, inputs, parent } = identity;
-    const made = new Date().toISOString();
     return await keepCheckpoint(context.home.checkpoints, out, {
       id,
       key,
@@ -169,7 +173,7 @@ async function runStep(
       step: step.name,
       inputs,
       parent,
-      made,
+      made: new Date().toISOString(),
       ms: Date.now() - begun,
       gives,
     });

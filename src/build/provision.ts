@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { PackageRecord } from "../store/store.ts";
@@ -27,7 +28,9 @@ export async function provision(guest: Host, recipe: Recipe, options: ProvisionO
 
 /** Every RPM of a guest, by name. */
 export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
-  const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "SIGPGP:pgpsig"]
+  // Where a signature stands depends on who signed and when: over the header alone, or over all of it.
+  const signatures = ["RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG"].map((tag) => `${tag}:pgpsig`);
+  const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "LICENSE", ...signatures]
     .map((tag) => `%{${tag}}`)
     .join("|");
   const out = await guest.run(["rpm", "-qa", "--qf", `${fields}\\n`]);
@@ -36,6 +39,19 @@ export async function installedPackages(guest: Host): Promise<PackageRecord[]> {
     .split("\n")
     .map(packageRecord)
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** What packages put into /etc: path → package and digest, as rpm knows them. */
+export async function packagedFiles(guest: Host): Promise<PackagedFiles> {
+  // FILEMD5S is what EL5 calls the digests; later ones still know the name, and give SHA-256 under it.
+  const query = `rpm -qa --qf '[%{=NAME}|%{FILEMD5S}|%{FILENAMES}\n]' | grep '|/etc/' || :`;
+  const out = await guest.run(["sh", "-c", query]);
+  const found: Record<string, { package: string; digest: string }> = {};
+  for (const line of out.stdout.split("\n")) {
+    const [name = "", digest = "", path] = line.split("|");
+    if (path !== undefined && digest !== "") found[path] = { package: name, digest };
+  }
+  return found;
 }
 
 /** The text of the yum repository file. */
@@ -197,8 +213,18 @@ async function asGuest(what: string, work: () => Promise<unknown>): Promise<void
   }
 }
 
-function packageRecord(line: string): PackageRecord {
-  const [name = "", epoch = "0", version = "", release = "", arch = "", signature = ""] = line.split("|");
-  const key = /Key ID ([0-9a-f]+)/.exec(signature)?.[1];
-  return { name, epoch: Number(epoch), version, release, arch, ...(key !== undefined && { signature: key }) };
+/** One line of what `installedPackages` asks for. */
+export function packageRecord(line: string): PackageRecord {
+  const [name = "", epoch = "0", version = "", release = "", arch = "", license = "", ...signatures] =
+    line.split("|");
+  const key = /Key ID ([0-9a-f]+)/.exec(signatures.join("|"))?.[1];
+  return {
+    name,
+    epoch: Number(epoch),
+    version,
+    release,
+    arch,
+    ...(license !== "" && license !== "(none)" && { license }),
+    ...(key !== undefined && { signature: key }),
+  };
 }

@@ -1,6 +1,7 @@
 import type { Host } from "../host/host.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Site } from "../recipe/site.ts";
+import type { Records } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";
@@ -19,6 +20,8 @@ export interface BuildContext {
   readonly hypervisor: Hypervisor;
   readonly site: Site;
   readonly store: Store;
+  /** Of the recipe repo that the recipe stands in. */
+  readonly records: Records;
   readonly report: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
 }
@@ -27,6 +30,8 @@ export interface BuildContext {
 export interface StepContext extends BuildContext {
   /** Files that the step leaves go here; the runner keeps the folder under the step's key. */
   readonly out: string;
+  /** Milliseconds of the steps before it, kept ones too. */
+  readonly timings: Readonly<Record<string, number>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import type { Workshop } from "../build/build.ts";
@@ -8,7 +9,9 @@ import { localHost } from "../host/local.ts";
 import { openHypervisor } from "../hypervisor/index.ts";
 import { plain, readYaml } from "../recipe/located.ts";
 import { Site } from "../recipe/site.ts";
+import { findTemplate, readCatalog, warningsOf } from "../store/catalog.ts";
 import { folderStore } from "../store/folder-store.ts";
+import { recordsIn } from "../store/records.ts";
 import { version } from "./version.ts";
 
 /** Opens the site: hosts, hypervisor and store, as the site file says, or as this machine has them. */
@@ -27,11 +30,35 @@ export async function openSite(command: Command): Promise<Workshop> {
     host,
     hypervisor,
     store: folderStore(host, home.store),
+    records: recordsIn(
+      host,
+      join(recipes, ".."),
+      site.signingKey && resolve(site.signingKey.replace(/^~(?=\/)/, homedir())),
+    ),
     site,
     recipes,
     kickstarts: join(recipes, "..", "kickstart"),
     tbuild: version(),
   };
+}
+
+/** The site, and all versions that it and the recipe repo know. */
+export async function openCatalog(command: Command) {
+  const workshop = await openSite(command);
+  return { ...workshop, catalog: await readCatalog(workshop.store, workshop.records) };
+}
+
+/** A version whose disks are in the store, by `name`, `name@1.2.3`, `name@stable` or `name@<tag>`; warns where one must. */
+export async function openTemplate(command: Command, ref: string) {
+  const site = await openCatalog(command);
+  const entry = findTemplate(site.catalog, ref);
+  const { name, version } = entry.manifest;
+  if (!entry.here)
+    throw new TbuildError("environment", `${name}@${version}: its disk is not in this store`, {
+      hint: "Pull or import it first.",
+    });
+  for (const warning of warningsOf(entry)) process.stderr.write(`warning: ${warning}\n`);
+  return { ...site, template: entry.manifest };
 }
 
 async function readSite(file: string): Promise<Site> {

@@ -1,8 +1,13 @@
 import type { BuildResult } from "../build/build.ts";
+import { compare } from "../store/compare.ts";
+import { inShort } from "../store/difference-words.ts";
+import { proposalFor } from "../store/proposal.ts";
+import type { Manifest } from "../store/store.ts";
+import { compareVersions } from "../store/version.ts";
 import { type Colours, clock, size, table } from "./words.ts";
 
 /** What a person wants to know at the end of a build. */
-export function summaryOf(result: BuildResult, colours: Colours): string {
+export function summaryOf(result: BuildResult, before: Manifest | undefined, colours: Colours): string {
   const { manifest } = result;
   const steps = Object.entries(result.ran).map(([step, ms]) => [`  ${step}`, clock(ms)]);
   const disk = manifest.disks[0];
@@ -18,6 +23,17 @@ export function summaryOf(result: BuildResult, colours: Colours): string {
     table(
       manifest.bundles.map((bundle) => [`  ${bundle.file}`, size(bundle.bytes), bundle.digest.slice(7, 19)]),
     ),
+    ...(before ? newsOf(before, manifest, colours) : []),
     `Report: ${result.report}`,
   ].join("\n");
+}
+
+/** What is new since the version before, and whether the number says so. */
+function newsOf(before: Manifest, manifest: Manifest, colours: Colours): string[] {
+  const difference = compare(before, manifest);
+  const { version, level, because } = proposalFor(difference);
+  const said = `Since ${before.version}: ${inShort(difference)}; tbuild template diff ${manifest.name}`;
+  if (level === "none" || compareVersions(version, manifest.version) <= 0) return [said];
+  const advice = `By what changed it deserves ${version} (${level}: ${because.join(", ")}): raise \`version\` in the recipe`;
+  return [said, colours.yellow(advice)];
 }

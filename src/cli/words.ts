@@ -15,6 +15,20 @@ export function size(bytes: number): string {
   return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** `2 days`, `5 hours`, `1 min`: since a moment in ISO 8601. */
+export function age(since: string, now = Date.now()): string {
+  const minutes = Math.max(0, (now - Date.parse(since)) / 60_000);
+  const units: [string, number][] = [
+    ["year", 525_600],
+    ["month", 43_800],
+    ["day", 1440],
+    ["hour", 60],
+  ];
+  const [unit, length] = units.find(([, length]) => minutes >= length) ?? ["min", 1];
+  const count = Math.floor(minutes / length);
+  return `${count} ${unit}${unit === "min" || count === 1 ? "" : "s"}`;
+}
+
 export function progressBar(share: number, width: number): string {
   const full = Math.min(width, Math.round(share * width));
   return "█".repeat(full) + "░".repeat(width - full);

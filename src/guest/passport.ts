@@ -6,6 +6,8 @@ export interface Passport {
   readonly name: string;
   readonly version: string;
   readonly build: string;
+  /** Of this passport alone; the manifest has it too, so the two find each other whatever was renumbered. */
+  readonly id: string;
   /** Digest of the recipe. */
   readonly recipe: string;
   /** ISO 8601, UTC. */
@@ -39,14 +41,15 @@ export async function readPassport(tree: GuestTree): Promise<Passport | undefine
     name: get("NAME"),
     version: get("VERSION"),
     build: get("BUILD"),
+    id: get("ID"),
     recipe: get("RECIPE"),
     made: get("MADE"),
     rehearsal: get("REHEARSAL") === "yes",
   };
 }
 
-function passportText({ name, version, build, recipe, made, rehearsal }: Passport): string {
-  const lines = { NAME: name, VERSION: version, BUILD: build, RECIPE: recipe, MADE: made };
+function passportText({ name, version, build, id, recipe, made, rehearsal }: Passport): string {
+  const lines = { NAME: name, VERSION: version, BUILD: build, ID: id, RECIPE: recipe, MADE: made };
   const text = Object.entries(lines).map(([key, value]) => `${key}="${value}"\n`);
   return `${text.join("")}REHEARSAL=${rehearsal ? "yes" : "no"}\n`;
 }

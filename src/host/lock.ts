@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkInterrupted } from "../errors.ts";
 import { sleep } from "./wait-for.ts";
@@ -11,18 +12,41 @@ export interface Lock extends AsyncDisposable {
 export async function tryLock(file: string): Promise<Lock | { readonly heldBy: number }> {
   await mkdir(dirname(file), { recursive: true });
   for (;;) {
-    try {
-      const handle = await open(file, "wx");
-      await handle.writeFile(`${process.pid} ${await startOf(process.pid)}\n`);
-      await handle.close();
+    if (await create(file)) {
       const release = () => rm(file, { force: true });
       return { release, [Symbol.asyncDispose]: release };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const holder = await holderOf(file);
+    const text = await readFile(file, "utf8").catch(() => undefined);
+    const holder = text === undefined ? undefined : await living(text);
     if (holder !== undefined) return { heldBy: holder };
-    await rm(file, { force: true });
+    if (text !== undefined) await removeStale(file, text);
+  }
+}
+
+/** Makes the file with what it says in it at once; false when there is one. */
+async function create(file: string): Promise<boolean> {
+  const own = `${file}.${process.pid}-${randomBytes(6).toString("hex")}`;
+  await writeFile(own, `${process.pid} ${await startOf(process.pid)}\n`);
+  try {
+    await link(own, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  } finally {
+    await rm(own, { force: true });
+  }
+}
+
+// Two that see the same dead holder must not both remove its file: the second would remove what the first has made in
+// its place. So who removes it holds a lock on that very holder, under which the file either is still that one or is not.
+async function removeStale(file: string, text: string): Promise<void> {
+  const claim = await tryLock(`${file}.${createHash("sha256").update(text).digest("hex").slice(0, 12)}`);
+  if (!("release" in claim)) return sleep(5);
+  try {
+    if ((await readFile(file, "utf8").catch(() => undefined)) === text) await rm(file, { force: true });
+  } finally {
+    await claim.release();
   }
 }
 
@@ -45,17 +69,12 @@ export async function lock(
 /** The living process that holds the lock file, if any. */
 export async function holderOf(file: string): Promise<number | undefined> {
   const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const [pid = 0, start = ""] = text
-    .trim()
-    .split(" ")
-    .map((word, i) => (i === 0 ? Number(word) : word)) as [number, string];
-  // An empty file: its maker is between creating and writing it, or died there; the next try tells.
-  if (pid === 0) {
-    await sleep(50);
-    return (await readFile(file, "utf8").catch(() => "")) === "" ? undefined : holderOf(file);
-  }
-  return (await startOf(pid)) === start ? pid : undefined;
+  return text === undefined ? undefined : living(text);
+}
+
+async function living(text: string): Promise<number | undefined> {
+  const [pid = "", start = ""] = text.trim().split(" ");
+  return /^\d+$/.test(pid) && (await startOf(Number(pid))) === start ? Number(pid) : undefined;
 }
 
 // Pids are used again; a process is the same one only when it also started at the same moment (proc(5), stat field 22).

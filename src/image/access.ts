@@ -1,3 +1,4 @@
+import type { Format } from "./format.ts";
 import type { GuestTree } from "./tree.ts";
 
 /** A file system inside a disk image: where it starts and how long it is, in bytes. */
@@ -9,6 +10,10 @@ export interface Volume {
   readonly fs: "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "swap" | "vfat" | "unknown";
   readonly uuid?: string;
   readonly label?: string;
+  /** Where it lies, when that is not one run of bytes: a logical volume that was extended. */
+  readonly pieces?: readonly { readonly offset: number; readonly bytes: number }[];
+  /** Why nobody can open it, in words: encrypted, or spread in a way that no arithmetic resolves. */
+  readonly refused?: string;
 }
 
 /** One volume and where the guest mounts it. */
@@ -22,10 +27,15 @@ export interface ImageAccess {
   readonly name: string;
   /** Whether trees that it opens can run programs of the guest. */
   readonly runsPrograms: boolean;
+  readonly readsOnly?: true;
+  /** The formats of image files that it takes as they are; left out, raw ones. */
+  readonly formats?: readonly Format[];
+  /** Whether it can open a volume that lies in several pieces. */
+  readonly joinsPieces?: true;
   readonly filesystems: readonly Volume["fs"][];
   /** Throws an `environment` fault that names the missing tool or right. */
   check(): Promise<void>;
-  /** Opens a raw image with all its mounts as one tree. Closing it leaves every file system consistent on disk. */
+  /** Opens an image with all its mounts as one tree. Closing it leaves every file system consistent on disk. */
   open(image: string, mounts: readonly Mount[], options?: OpenOptions): Promise<GuestTree>;
 }
 

@@ -9,6 +9,7 @@ import { type Change, collectingTree, type Source } from "./change.ts";
 import { checkFileSystem } from "./e2fsck.ts";
 import { type Ext, openExt } from "./ext.ts";
 import { replayJournal } from "./journal.ts";
+import { changesIn, partFinder } from "./parts.ts";
 import { fileReader, windowOf } from "./reader.ts";
 import { GuestTree } from "./tree.ts";
 
@@ -28,8 +29,7 @@ export function debugfsAccess(host: Host, note: (text: string) => void = () => {
     },
     async open(image, mounts, { readOnly = false } = {}) {
       const parts: Part[] = [];
-      for (const mount of deepestFirst(mounts))
-        parts.push(await openPart(host, image, mount, readOnly, note));
+      for (const mount of mounts) parts.push(await openPart(host, image, mount, readOnly, note));
       return new GuestTree(collectingTree(debugfsSource(host, parts, readOnly)));
     },
   };
@@ -117,14 +117,7 @@ async function openPart(
 }
 
 function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean): Source {
-  const partOf = (path: string): [Part, string] => {
-    for (const part of parts) {
-      if (part.at === "/") return [part, path];
-      if (path === part.at || path.startsWith(`${part.at}/`))
-        return [part, path.slice(part.at.length) || "/"];
-    }
-    throw new TbuildError("usage", `${path}: no volume is given for /`);
-  };
+  const partOf = partFinder(parts);
   return {
     stat: (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path)),
     list: (path) => ((part, inside) => part.ext.list(inside))(...partOf(path)),
@@ -132,10 +125,7 @@ function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean): S
     async apply(changes) {
       if (readOnly) throw new TbuildError("usage", "the image was opened for reading only");
       for (const part of parts) {
-        const own = changes.flatMap((change) => {
-          const [owner, path] = partOf(change.path);
-          return owner === part ? [{ ...change, path }] : [];
-        });
+        const own = changesIn(part, changes, partOf);
         if (own.length > 0) await applyTo(host, part, own);
       }
     },
@@ -233,9 +223,4 @@ function quoted(word: string): string {
       hint: "Open the image with the access `loop`, or skip the operation.",
     });
   return `"${word.replaceAll('"', '""')}"`;
-}
-
-// So that the first that fits a path is the one that holds it.
-function deepestFirst(mounts: readonly Mount[]): Mount[] {
-  return [...mounts].sort((a, b) => b.at.length - a.at.length);
 }

@@ -1,31 +1,61 @@
 import { TbuildError } from "../errors.ts";
 import type { Mount, Volume } from "./access.ts";
 import { openExt } from "./ext.ts";
-import { type FileSystem, fileSystemOf } from "./filesystem.ts";
-import { logicalVolumes } from "./lvm.ts";
-import { type Partition, partitionsOf } from "./partitions.ts";
-import { fileReader, type Reader, windowOf } from "./reader.ts";
+import { fileSystemOf } from "./filesystem.ts";
+import { readImageFile } from "./image-file.ts";
+import { logicalVolumes, type PhysicalVolume } from "./lvm.ts";
+import { type PartitionTable, partitionTableOf } from "./partitions.ts";
+import { joinedReader, type Reader, windowOf } from "./reader.ts";
 
-/** The volumes of a raw image nobody described: its partitions, and the linear logical volumes in them. */
-export async function volumesOf(image: string): Promise<Volume[]> {
-  await using reader = await fileReader(image);
-  return await readVolumes(reader);
+/** How a disk is divided. */
+export interface Layout {
+  readonly table: PartitionTable["table"];
+  readonly volumes: readonly Volume[];
+  /** What reaches over the end of what holds it: the image was cut off. */
+  readonly cutOff: readonly string[];
 }
 
-export async function readVolumes(disk: Reader): Promise<Volume[]> {
-  const partitions = await partitionsOf(disk);
-  if (partitions.length === 0) return readVolume(disk, { name: "disk", offset: 0, bytes: disk.bytes });
+/** The volumes of an image nobody described: its partitions, and the linear logical volumes in them. */
+export async function volumesOf(image: string): Promise<readonly Volume[]> {
+  await using reader = await readImageFile(image);
+  return (await layoutOf(reader)).volumes;
+}
+
+export async function layoutOf(disk: Reader): Promise<Layout> {
+  const { table, partitions } = await partitionTableOf(disk);
+  const places = table === "none" ? [{ name: "disk", offset: 0, bytes: disk.bytes }] : partitions;
   const volumes: Volume[] = [];
-  for (const partition of partitions) volumes.push(...(await readVolume(disk, partition)));
-  return volumes;
+  const cutOff = partitions
+    .filter(({ offset, bytes }) => offset + bytes > disk.bytes)
+    .map(({ name, offset, bytes }) => `${name} ends at byte ${offset + bytes}, the disk at ${disk.bytes}`);
+  const physicals: PhysicalVolume[] = [];
+  for (const place of places) {
+    const { lvm, own = 0, ...volume } = await volumeAt(disk, place);
+    if (own > place.bytes && cutOff.length === 0)
+      cutOff.push(`${place.name}: its file system has ${own} bytes, and there are ${place.bytes}`);
+    if (lvm) physicals.push({ reader: insideOf(disk, place), offset: place.offset });
+    else volumes.push(volume);
+  }
+  for (const logical of await logicalVolumes(physicals)) {
+    if (logical.refused !== undefined) {
+      volumes.push({ ...logical, fs: "unknown" });
+      continue;
+    }
+    const { own: _own, lvm: _lvm, ...volume } = await volumeAt(disk, logical);
+    volumes.push(volume);
+  }
+  return { table, volumes, cutOff };
 }
 
 /** Where the guest mounts its volumes, read from the `/etc/fstab` of the one that holds it. */
 export async function mountsOf(image: string): Promise<Mount[]> {
-  await using reader = await fileReader(image);
-  const volumes = await readVolumes(reader);
+  await using reader = await readImageFile(image);
+  return await mountsIn(reader, image, (await layoutOf(reader)).volumes);
+}
+
+export async function mountsIn(reader: Reader, image: string, volumes: readonly Volume[]): Promise<Mount[]> {
   for (const volume of volumes.filter(({ fs }) => fs.startsWith("ext"))) {
-    const ext = await openExt(windowOf(reader, volume.offset, volume.bytes));
+    const ext = await openExt(insideOf(reader, volume));
     if (!(await ext.stat("/etc/fstab"))) continue;
     return mountsFromFstab(Buffer.from(await ext.readFile("/etc/fstab")).toString(), volumes, volume);
   }
@@ -52,28 +82,30 @@ export function mountsFromFstab(fstab: string, volumes: readonly Volume[], root:
   return mounts;
 }
 
-async function readVolume(
+/** The bytes of a volume. */
+export function insideOf(
   disk: Reader,
-  place: Pick<Partition, "name" | "offset" | "bytes">,
-): Promise<Volume[]> {
-  const bytes = Math.min(place.bytes, disk.bytes - place.offset);
-  if (bytes <= 0) return [{ ...place, fs: "unknown" }];
-  const inside = windowOf(disk, place.offset, bytes);
-  const found: FileSystem = await fileSystemOf(inside);
-  if (found.refused)
-    throw new TbuildError("environment", `${place.name}: ${found.refused}`, { hint: refusedHint });
-  if (!found.lvm)
-    return [{ name: place.name, offset: place.offset, bytes: place.bytes, ...volumeFacts(found) }];
-  const volumes: Volume[] = [];
-  for (const logical of await logicalVolumes(inside))
-    volumes.push(...(await readVolume(disk, { ...logical, offset: place.offset + logical.offset })));
-  return volumes;
+  { offset, bytes, pieces }: Pick<Volume, "offset" | "bytes" | "pieces">,
+): Reader {
+  if (pieces) return joinedReader(pieces.map((piece) => windowOf(disk, piece.offset, piece.bytes)));
+  return windowOf(disk, offset, Math.min(bytes, disk.bytes - offset));
 }
 
-const refusedHint = "Attach the disk to a machine that has it open, and change the guest online.";
-
-function volumeFacts({ fs, uuid, label }: FileSystem): Pick<Volume, "fs" | "uuid" | "label"> {
-  return { fs, ...(uuid !== undefined && { uuid }), ...(label !== undefined && { label }) };
+async function volumeAt(
+  disk: Reader,
+  place: Pick<Volume, "name" | "offset" | "bytes" | "pieces">,
+): Promise<Volume & { readonly lvm?: true; readonly own?: number }> {
+  if (place.offset >= disk.bytes) return { ...place, fs: "unknown" };
+  const { lvm, uuid, label, refused, fs, bytes: own } = await fileSystemOf(insideOf(disk, place));
+  return {
+    ...place,
+    fs,
+    ...(uuid !== undefined && { uuid }),
+    ...(label !== undefined && { label }),
+    ...(refused !== undefined && { refused }),
+    ...(lvm && { lvm }),
+    ...(own !== undefined && { own }),
+  };
 }
 
 // A disk is called sda, vda, xvda or hda by the hypervisor that shows it, so only the number counts.

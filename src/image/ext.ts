@@ -4,8 +4,9 @@ import type { Stat } from "./tree.ts";
 
 /** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
 export interface Ext {
-  /** The journal holds changes that are not yet in place. */
+  /** The journal holds changes that are not yet in place, or files wait to be removed. */
   readonly isDirty: boolean;
+  /** It was not unmounted and has no journal, or errors were seen in it. */
   readonly hasErrors: boolean;
   readonly inodeBytes: number;
   stat(path: string): Promise<Stat | undefined>;
@@ -19,6 +20,8 @@ export async function openExt(reader: Reader): Promise<Ext> {
   const sb = superblock(await reader.read(1024, 1024));
   const names = new Map<number, Map<string, number>>();
   const inodes = new Map<number, Inode>();
+  // Operations ask for the same few paths again and again.
+  const stats = new Map<string, Stat | undefined>();
 
   async function inode(number: number): Promise<Inode> {
     const kept = inodes.get(number);
@@ -120,20 +123,27 @@ export async function openExt(reader: Reader): Promise<Ext> {
     return found;
   }
 
+  async function statOf(path: string): Promise<Stat | undefined> {
+    const found = await lookUp(path);
+    if (!found) return undefined;
+    const label = (await attributesOf(found)).get("security.selinux");
+    const { kind, mode, uid, gid, size } = found;
+    return {
+      ...{ kind, mode, uid, gid, size },
+      ...(kind === "link" && { target: decode(found.fastTarget() ?? (await content(found))) }),
+      ...(label && { label: decode(label).replace(/\0$/, "") }),
+    };
+  }
+
   return {
     isDirty: sb.isDirty,
     hasErrors: sb.hasErrors,
     inodeBytes: sb.inodeBytes,
     async stat(path) {
-      const found = await lookUp(path);
-      if (!found) return undefined;
-      const label = (await attributesOf(found)).get("security.selinux");
-      const { kind, mode, uid, gid, size } = found;
-      return {
-        ...{ kind, mode, uid, gid, size },
-        ...(kind === "link" && { target: decode(found.fastTarget() ?? (await content(found))) }),
-        ...(label && { label: decode(label).replace(/\0$/, "") }),
-      };
+      if (stats.has(path)) return stats.get(path);
+      const found = await statOf(path);
+      stats.set(path, found);
+      return found;
     },
     async list(dir) {
       const found = await numberOf(dir);
@@ -189,8 +199,9 @@ function superblock(block: Uint8Array) {
     inodeBytes: sb.getUint32(76, true) === 0 ? 128 : sb.getUint16(88, true),
     descriptorBytes: incompatible & 0x80 ? Math.max(32, sb.getUint16(254, true)) : 32,
     descriptorsAt: (sb.getUint32(20, true) + 1) * blockBytes,
-    isDirty: (incompatible & 0x4) !== 0,
-    hasErrors: (sb.getUint16(58, true) & 0x2) !== 0,
+    isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
+    // The first bit says that it was unmounted, or has a journal that makes up for it.
+    hasErrors: (sb.getUint16(58, true) & 0x3) !== 1,
   };
 }
 

@@ -5,6 +5,8 @@ export interface FileSystem {
   readonly fs: Volume["fs"];
   readonly uuid?: string;
   readonly label?: string;
+  /** How long it takes itself to be. */
+  readonly bytes?: number;
   /** It is a physical volume of LVM2. */
   readonly lvm?: true;
   /** It is something that cannot be opened, in words. */
@@ -21,7 +23,10 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   if (head.readUInt32LE(4096) === 0xa92b4efc || head.readUInt32LE(0) === 0xa92b4efc)
     return { fs: "unknown", refused: "is a member of a Linux software RAID (MD)" };
   if (head.readUInt16LE(1024 + 56) === 0xef53) return ext(head);
-  if (at(0, "XFSB")) return { fs: "xfs", ...identity(uuidAt(head, 32), text(head, 108, 12)) };
+  if (at(0, "XFSB")) {
+    const bytes = Number(head.readBigUInt64BE(8)) * head.readUInt32BE(4);
+    return { fs: "xfs", bytes, ...identity(uuidAt(head, 32), text(head, 108, 12)) };
+  }
   if (at(65536 + 64, "_BHRfS_M"))
     return { fs: "btrfs", ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)) };
   if (at(4086, "SWAPSPACE2") || at(4086, "SWAP-SPACE"))
@@ -36,7 +41,10 @@ function ext(head: Buffer): FileSystem {
   const [compatible, incompatible, readOnly] = [92, 96, 100].map((at) => head.readUInt32LE(1024 + at));
   const isNewer = ((incompatible ?? 0) & ~0x1e) !== 0 || ((readOnly ?? 0) & ~0x7) !== 0;
   const fs = isNewer ? "ext4" : (compatible ?? 0) & 0x4 ? "ext3" : "ext2";
-  return { fs, ...identity(uuidAt(head, 1024 + 104), text(head, 1024 + 120, 16)) };
+  const is64bit = ((incompatible ?? 0) & 0x80) !== 0;
+  const blocks = head.readUInt32LE(1024 + 4) + (is64bit ? head.readUInt32LE(1024 + 336) * 2 ** 32 : 0);
+  const bytes = blocks * 2 ** (10 + Math.min(head.readUInt32LE(1024 + 24), 6));
+  return { fs, bytes, ...identity(uuidAt(head, 1024 + 104), text(head, 1024 + 120, 16)) };
 }
 
 function identity(uuid: string, label: string): Pick<FileSystem, "uuid" | "label"> {

@@ -2,10 +2,13 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Volume } from "./access.ts";
 import { debugfsAccess } from "./debugfs.ts";
+import { directAccess } from "./direct.ts";
 import { loopAccess } from "./loop.ts";
 
 export interface AccessOptions {
   readonly needsPrograms?: boolean;
+  /** Nothing is to be written. */
+  readonly readOnly?: boolean;
   /** This one, and no other. */
   readonly via?: keyof typeof accesses;
   /** Told what is worth saying and no failure: a journal that was replayed. */
@@ -14,29 +17,41 @@ export interface AccessOptions {
 
 /** The ways into an image, the one that asks for least first. */
 export const accesses = {
+  direct: (_host: Host, note?: (text: string) => void) => directAccess(note),
   debugfs: debugfsAccess,
   loop: (host: Host) => loopAccess(host),
 } as const satisfies Record<string, (host: Host, note?: (text: string) => void) => ImageAccess>;
 
-/** The first access that can open all `volumes`, run programs where that is needed, and works on this host. */
+/**
+ * The first access that can open all `volumes`, run programs where that is needed, and works on this host; `why`
+ * says what spoke against those before it.
+ */
 export async function chooseAccess(
   host: Host,
   volumes: readonly Volume[],
   options: AccessOptions = {},
-): Promise<ImageAccess> {
+): Promise<ImageAccess & { readonly why: readonly string[] }> {
   const reasons: string[] = [];
   for (const [name, make] of Object.entries(accesses)) {
     if (options.via !== undefined && name !== options.via) continue;
     const access = make(host, options.note);
-    const why = unfit(access, volumes, options.needsPrograms ?? false) ?? (await lacks(access));
-    if (why === undefined) return access;
+    const why = unfit(access, volumes, options) ?? (await lacks(access));
+    if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }
   throw new TbuildError("environment", "image: there is no way to open it here", { lines: reasons });
 }
 
-function unfit(access: ImageAccess, volumes: readonly Volume[], needsPrograms: boolean): string | undefined {
+function unfit(
+  access: ImageAccess,
+  volumes: readonly Volume[],
+  { needsPrograms = false, readOnly = false }: AccessOptions,
+): string | undefined {
+  if (access.readsOnly && !readOnly) return "only reads";
   if (needsPrograms && !access.runsPrograms) return "cannot run programs of the guest";
+  const split = volumes.find(({ pieces }) => pieces !== undefined);
+  if (split && !access.joinsPieces)
+    return `cannot open ${split.name}, which lies in ${split.pieces?.length} pieces`;
   const strange = volumes.find(({ fs }) => fs !== "swap" && !access.filesystems.includes(fs));
   return strange && `cannot open ${strange.fs} (${strange.name})`;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import type { ImageAccess, Mount } from "./access.ts";
+import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { mountedTree } from "./mounted-tree.ts";
 
 /** Loop devices and the kernel's own file systems. Needs root; programs of the guest run by chroot. */
@@ -48,8 +48,17 @@ export function loopAccess(host: Host): ImageAccess {
 function mountOptions({ volume }: Mount, readOnly: boolean): string {
   // nouuid: XFS refuses a second file system with the same id, and copies of one image are our daily bread.
   const own = volume.fs === "xfs" ? ",nouuid" : "";
-  return `loop,offset=${volume.offset},sizelimit=${volume.bytes},nodev${own}${readOnly ? ",ro" : ""}`;
+  const quiet = readOnly ? `,ro${withoutReplay[volume.fs] ?? ""}` : "";
+  return `loop,offset=${volume.offset},sizelimit=${volume.bytes},nodev${own}${quiet}`;
 }
+
+// `ro` alone still replays a journal, and fails where it cannot.
+const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
+  ext3: ",noload",
+  ext4: ",noload",
+  xfs: ",norecovery",
+  btrfs: ",rescue=nologreplay",
+};
 
 // The kernel's folders are there while a program runs, and not while files are looked at.
 async function runInside(host: Host, root: string, argv: readonly string[]) {

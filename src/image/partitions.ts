@@ -7,15 +7,27 @@ export interface Partition {
   readonly bytes: number;
 }
 
-/** The partitions of a disk with an MBR or GPT table; none when the disk has no table. */
-export async function partitionsOf(disk: Reader): Promise<Partition[]> {
-  if (disk.bytes < 1024) return [];
+export interface PartitionTable {
+  readonly table: "mbr" | "gpt" | "none";
+  readonly partitions: readonly Partition[];
+}
+
+/** The partitions of a disk with an MBR or GPT table. */
+export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
+  const none: PartitionTable = { table: "none", partitions: [] };
+  if (disk.bytes < 1024) return none;
   const mbr = await disk.read(0, sector);
-  if (!hasSignature(mbr)) return [];
+  if (!hasSignature(mbr)) return none;
   const entries = mbrEntries(mbr);
-  if (entries.some(({ type }) => type === 0xee)) return gptPartitions(disk);
+  if (entries.some(({ type }) => type === 0xee))
+    return { table: "gpt", partitions: await gptPartitions(disk) };
   // A boot sector of a file system has the signature too, but no sensible entries.
-  if (entries.some(({ start, count }) => start + count > Math.ceil(disk.bytes / sector))) return [];
+  if (entries.length === 0 || entries.some(({ start }) => start === 0 || start >= disk.bytes / sector))
+    return none;
+  return { table: "mbr", partitions: await mbrPartitions(disk, entries) };
+}
+
+async function mbrPartitions(disk: Reader, entries: ReturnType<typeof mbrEntries>): Promise<Partition[]> {
   const found: Partition[] = [];
   for (const { index, type, start, count } of entries)
     if (extendedTypes.includes(type)) found.push(...(await logicalPartitions(disk, start)));

@@ -41,6 +41,25 @@ export function windowOf(reader: Reader, offset: number, bytes: number): Reader 
   };
 }
 
+/** Readers one behind the other, as one. */
+export function joinedReader(parts: readonly Reader[]): Reader {
+  const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+  return {
+    bytes,
+    async read(offset, length) {
+      checkRange("volume", bytes, offset, length);
+      const found: Uint8Array[] = [];
+      let start = 0;
+      for (const part of parts) {
+        const [from, to] = [Math.max(offset, start), Math.min(offset + length, start + part.bytes)];
+        if (from < to) found.push(await part.read(from - start, to - from));
+        start += part.bytes;
+      }
+      return found.length === 1 && found[0] ? found[0] : Buffer.concat(found);
+    },
+  };
+}
+
 const chunkBytes = 128 * 1024;
 const chunksKept = 256;
 

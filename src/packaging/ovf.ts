@@ -13,7 +13,7 @@ export function ovfDescriptor(manifest: Manifest, files: readonly OvfFile[]): st
     `    <ovf:Network ovf:name="${text(name)}"><ovf:Description>${text(name)}</ovf:Description></ovf:Network>`;
   const paravirtual = manifest.domainType === "XEN_PVM";
   return `<?xml version="1.0" encoding="UTF-8"?>
-<ovf:Envelope xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData" xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ovf:version="1.0" xml:lang="en-US">
+<ovf:Envelope xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovm="http://schemas.oracle.com/ovm/ovf/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData" xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ovf:version="1.1.0" xml:lang="en-US">
   <ovf:References>
 ${files.map((file, i) => `    <ovf:File ovf:id="file${i + 1}" ovf:href="${text(file.href)}" ovf:size="${file.bytes}"/>`).join("\n")}
   </ovf:References>
@@ -46,11 +46,17 @@ ${hardware(manifest)}
       <ovf:Info>Where it came from</ovf:Info>
       <ovf:Annotation>${text(annotation(manifest))}</ovf:Annotation>
     </ovf:AnnotationSection>
+    <ovm:ScalingSection ovf:required="false">
+      <ovf:Info>How many machines are made of it</ovf:Info>
+      <ovm:InstanceCount>1</ovm:InstanceCount>
+      <ovm:MinInstanceCount>1</ovm:MinInstanceCount>
+      <ovm:MaxInstanceCount>64</ovm:MaxInstanceCount>
+    </ovm:ScalingSection>
     <ovf:ProductSection ovf:class="com.oracle.linux">
       <ovf:Info>First-boot configuration</ovf:Info>
       <ovf:Product>${text(manifest.name)}</ovf:Product>
       <ovf:Version>${text(manifest.version)}</ovf:Version>
-${manifest.contract
+${passwordLast(manifest.contract)
   .filter((one) => one.key.startsWith("com.oracle.linux."))
   .map((one) => property(one, "com.oracle.linux."))
   .join("\n")}
@@ -58,6 +64,12 @@ ${manifest.contract
 ${ownSections(manifest)}  </ovf:VirtualSystem>
 </ovf:Envelope>
 `;
+}
+
+/** The message with the root password starts the work, so whoever goes through the list sends it last. */
+function passwordLast(contract: readonly Parameter[]): Parameter[] {
+  const isLast = ({ key }: Parameter) => key === "com.oracle.linux.root-password";
+  return [...contract.filter((one) => !isLast(one)), ...contract.filter(isLast)];
 }
 
 function hardware(manifest: Manifest): string {

@@ -4,51 +4,84 @@ import { dirname } from "node:path";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import type { Packed, PackOptions } from "./format.ts";
 
-/** Writes parts to a file that appears under its name only when it is whole, and digests it on the way. */
+/** A bundle while it is written. */
+export interface PackedFile {
+  readonly position: number;
+  append(data: Uint8Array): Promise<void>;
+  /** Appends zeros; they take no room. */
+  skip(length: number): Promise<void>;
+  /** Writes over what was skipped: what stands in front of a bundle is often known last. */
+  fill(position: number, data: Uint8Array): Promise<void>;
+}
+
+/** Writes a file that appears under its name only when it is whole, and digests it. */
 export async function writePacked(
   file: string,
-  parts: AsyncIterable<Uint8Array>,
   options: PackOptions,
+  write: (out: PackedFile) => Promise<void>,
 ): Promise<Packed> {
   await mkdir(dirname(file), { recursive: true });
   const hash = createHash("sha256");
-  let bytes = 0;
-  const handle = await open(`${file}.part`, "w");
+  let position = 0;
+  let isFilled = false;
+  const handle = await open(`${file}.part`, "w+");
+  const writeAt = async (data: Uint8Array, at: number) => {
+    for (let done = 0; done < data.length; )
+      done += (await handle.write(data, done, data.length - done, at + done)).bytesWritten;
+  };
   try {
-    for await (const part of parts) {
-      checkInterrupted(options.signal);
-      hash.update(part);
-      for (let done = 0; done < part.length; ) done += (await handle.write(part, done)).bytesWritten;
-      bytes += part.length;
-    }
+    await write({
+      get position() {
+        return position;
+      },
+      async append(data) {
+        checkInterrupted(options.signal);
+        hash.update(data);
+        await writeAt(data, position);
+        position += data.length;
+      },
+      async skip(length) {
+        for (let left = length; left > 0; left -= zeros.length) {
+          checkInterrupted(options.signal);
+          hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
+        }
+        position += length;
+      },
+      async fill(at, data) {
+        isFilled = true;
+        await writeAt(data, at);
+      },
+    });
+    await handle.truncate(position);
+    // What was filled in later is digested by reading it all again: it comes from memory, and compressing twice to
+    // know it first would take many times as long.
+    const sha256 = isFilled ? await digestOf(handle, options) : hash.digest("hex");
     await handle.sync();
+    await handle.close();
+    await rename(`${file}.part`, file);
+    return { file, bytes: position, sha256 };
   } catch (error) {
+    await handle.close();
     await rm(`${file}.part`, { force: true });
     if ((error as NodeJS.ErrnoException).code === "ENOSPC")
       throw new TbuildError("environment", `${file}: the disk is full`, { cause: error });
     throw error;
-  } finally {
-    await handle.close();
   }
-  await rename(`${file}.part`, file);
-  return { file, bytes, sha256: hash.digest("hex") };
 }
 
-/** The bytes of a file, in pieces. */
-export async function* fileParts(
-  file: string,
-  progress?: (bytes: number) => void,
-): AsyncIterable<Uint8Array> {
-  const handle = await open(file, "r");
-  try {
-    for (;;) {
-      const buffer = Buffer.allocUnsafe(1 << 20);
-      const { bytesRead } = await handle.read(buffer);
-      if (bytesRead === 0) return;
-      progress?.(bytesRead);
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
+const zeros = Buffer.alloc(1 << 20);
+
+async function digestOf(
+  handle: import("node:fs/promises").FileHandle,
+  options: PackOptions,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(4 << 20);
+  for (let at = 0; ; ) {
+    checkInterrupted(options.signal);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) return hash.digest("hex");
+    hash.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
   }
 }

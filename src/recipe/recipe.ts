@@ -21,7 +21,7 @@ const Url = z.string().regex(/^(https?|file):\/\/[^\s"'\\]+$/, "an http, https o
 
 export const Release = z.enum(["ol5", "ol6", "ol7", "ol8", "ol9"]);
 export const DomainType = z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]);
-export const BundleFormat = z.enum(["ovm-tgz", "ova", "qcow2"]);
+export const BundleFormat = z.enum(["ovm-tgz", "ova", "qcow2", "raw"]);
 
 const Iso = z.strictObject({
   /** As Oracle names it. */

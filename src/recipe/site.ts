@@ -6,6 +6,8 @@ export const Site = z.strictObject({
   store: z.string().optional(),
   /** Where ISOs from Oracle are put. */
   isoFolder: z.string().optional(),
+  /** An ssh key that signs manifests; its public half serves when ssh-agent has the private one. */
+  signingKey: z.string().optional(),
   hypervisor: z
     .strictObject({
       kind: z.literal("qemu").default("qemu"),

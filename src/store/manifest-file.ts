@@ -3,17 +3,54 @@ import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import type { Digest, Manifest } from "./store.ts";
 
-const Name = z.string().regex(/^[a-z][a-z0-9-]*$/);
-const Version = z.string().regex(/^\d+\.\d+\.\d+$/);
-const DigestText = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+export const Name = z.string().regex(/^[a-z][a-z0-9-]*$/);
+export const Version = z.string().regex(/^\d+\.\d+\.\d+$/);
+export const DigestText = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
-// What becomes a path or an address is checked; the rest is for people, and is kept as it stands.
+const Text = z.string();
+const Count = z.number();
+const Package = z.looseObject({
+  name: Text,
+  epoch: Count,
+  version: Text,
+  release: Text,
+  arch: Text,
+  signature: Text.optional(),
+  license: Text.optional(),
+});
+const Guest = z.looseObject({
+  kernels: z.array(Text),
+  services: z.array(Text),
+  users: z.array(z.looseObject({ name: Text, uid: Count, gid: Count, home: Text, shell: Text })),
+  groups: z.array(z.looseObject({ name: Text, gid: Count, members: z.array(Text) })),
+  modules: z.array(z.looseObject({ name: Text, digest: DigestText })),
+  files: z.array(
+    z.looseObject({
+      path: Text,
+      kind: z.enum(["file", "dir", "link", "other"]),
+      mode: Text,
+      owner: Text,
+      digest: DigestText.optional(),
+      target: Text.optional(),
+      package: Text.optional(),
+      text: Text.optional(),
+    }),
+  ),
+  volumes: z.array(z.looseObject({ name: Text, fs: Text, uuid: Text.optional() })),
+});
+
+// What becomes a path or an address is narrow; of the rest, the shape is checked, so that commands can speak of it.
 const Checked = z.looseObject({
   schema: z.literal(1),
   kind: z.enum(["master", "template"]),
   name: Name,
   version: Version,
+  made: z.iso.datetime(),
+  summary: Text,
   rehearsal: z.boolean(),
+  release: z.looseObject({ name: Text, major: Count, update: Count }),
+  domainType: z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]),
+  machine: z.looseObject({ vcpus: Count, memoryMib: Count, nics: z.array(Text) }),
   disks: z.array(
     z.looseObject({
       name: z.string().regex(/^[\w-]+$/),
@@ -22,8 +59,43 @@ const Checked = z.looseObject({
       dataBytes: z.int().min(0),
     }),
   ),
+  kernel: Text,
+  recipe: DigestText,
+  recipeText: Text,
+  git: z.looseObject({ commit: Text, dirty: z.boolean() }).optional(),
+  inputs: z.record(Text, DigestText),
   parent: DigestText.optional(),
-  bundles: z.array(z.looseObject({ file: z.string().regex(/^[\w.+-]+$/) })),
+  packages: z.array(Package),
+  contract: z.array(
+    z.looseObject({
+      key: Text,
+      description: Text,
+      module: Text,
+      required: z.boolean(),
+      hidden: z.boolean(),
+      password: z.boolean(),
+    }),
+  ),
+  operations: z.array(z.looseObject({ name: Text, done: z.array(Text) })),
+  trial: z.array(Text),
+  bundles: z.array(
+    z.looseObject({ format: Text, file: z.string().regex(/^[\w.+-]+$/), digest: DigestText, bytes: Count }),
+  ),
+  timings: z.record(Text, Count),
+  tbuild: Text,
+  build: Text.optional(),
+  passport: Text.optional(),
+  hosts: z.record(Text, Text).optional(),
+  guest: Guest.optional(),
+  seal: z
+    .looseObject({
+      how: z.enum(["offline", "online"]),
+      skipped: z.array(Text),
+      kept: z.array(Text),
+      armed: z.boolean(),
+      audited: z.array(Text),
+    })
+    .optional(),
 });
 
 /** Canonical JSON: keys sorted, so that the same manifest has the same bytes, and so the same digest. */

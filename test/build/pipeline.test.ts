@@ -32,6 +32,7 @@ function context(signal = new AbortController().signal): BuildContext {
     hypervisor: nothing,
     site: nothing,
     store: nothing,
+    records: nothing,
     report: (event) => events.push(event),
     signal,
   };

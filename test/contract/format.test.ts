@@ -1,13 +1,15 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { formats, packAll } from "../../src/packaging/index.ts";
+import { ovfDescriptor } from "../../src/packaging/ovf.ts";
 import { vmCfg } from "../../src/packaging/vm-cfg.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
 import type { Manifest, Store } from "../../src/store/store.ts";
+import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
@@ -89,7 +91,8 @@ describe("bundles", () => {
       `${id}.ovf\n${id}.mf\nSystem.vmdk\n`,
     );
     await host.run(["tar", "-xf", bundle?.file ?? "", "-C", join(folder, "ova")]);
-    await host.run(["xmllint", "--noout", join(folder, `ova/${id}.ovf`)]);
+    const schema = join(import.meta.dirname, "ovf-1.1/envelope.xsd");
+    await host.run(["xmllint", "--noout", "--nonet", "--schema", schema, join(folder, `ova/${id}.ovf`)]);
     for (const line of (await readFile(join(folder, `ova/${id}.mf`), "utf8")).trim().split("\n")) {
       const [, file = "", sum] = /^SHA1\((.+)\)= ([0-9a-f]{40})$/.exec(line) ?? [];
       expect(
@@ -117,6 +120,89 @@ describe("bundles", () => {
       "A REHEARSAL",
     ])
       expect(ovf).toContain(part);
+  });
+
+  it("OVF properties end with the root password, which starts the work", async () => {
+    const [root, other] = manifest.contract;
+    if (!root || !other) throw new Error("the sample has two parameters");
+    const ovf = ovfDescriptor({ ...manifest, contract: [root, { ...other, key: "com.oracle.linux.a" }] }, []);
+    expect([...ovf.matchAll(/ovf:key="([^"]+)"/g)].map(([, key]) => key)).toEqual(["a", "root-password"]);
+  });
+
+  it("raw is the disk, and as sparse", async () => {
+    const [bundle] = await packAll(manifest, store, join(folder, "raw"), ["raw"], {});
+    expect(await sha256(bundle?.file ?? "")).toBe(await sha256(image));
+    expect(Number((await host.run(["stat", "-c", "%b", bundle?.file ?? ""])).stdout) * 512).toBeLessThan(
+      20 * 2 ** 20,
+    );
+  });
+
+  it("of two disks have both, and those of one disk have a file for each", async () => {
+    const second = join(folder, "second.img");
+    await writeFile(second, Buffer.alloc(2 ** 20, "second"));
+    const two = { ...manifest, disks: [...manifest.disks, await store.putDisk(second, "data")] };
+    const place = join(folder, "two");
+    await packAll(two, store, place, ["ovm-tgz", "ova"], {});
+    const bundles = await packAll(two, store, place, ["qcow2", "raw"], {});
+    const id = "ol6-sample-1.0.0";
+    expect(bundles.map((bundle) => bundle.name)).toEqual([
+      `${id}-System.qcow2`,
+      `${id}-data.qcow2`,
+      `${id}-System.img`,
+      `${id}-data.img`,
+    ]);
+    expect(await sha256(join(place, `${id}-data.img`))).toBe(await sha256(second));
+    await host.run(["qemu-img", "compare", join(place, `${id}-data.qcow2`), second]);
+    const list = async (file: string) => (await host.run(["tar", "-tf", join(place, file)])).stdout;
+    expect(await list(`${id}.tgz`)).toBe("vm.cfg\nSystem.img\ndata.img\n");
+    expect(await list(`${id}.ova`)).toBe(`${id}.ovf\n${id}.mf\nSystem.vmdk\ndata.vmdk\n`);
+    const sums = (await readFile(join(place, "SHA256SUMS"), "utf8")).trim().split("\n");
+    expect(sums).toHaveLength(6);
+    await host.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], { cwd: place });
+  });
+
+  // A sector, whole and broken blocks, tables that are full, empty and behind one another, data that does not compress.
+  it.each([
+    [512, [0]],
+    [65536, []],
+    [65536 + 512, [0, 65536]],
+    [2 ** 20 + 4096, [2 ** 20]],
+    [32 * 2 ** 20 + 65536, [32 * 2 ** 20 - 512, 32 * 2 ** 20]],
+    [1100 * 2 ** 20, [0, 511 * 2 ** 20 + 2 ** 19 + 100, 512 * 2 ** 20, 1100 * 2 ** 20 - 512]],
+  ])("of a disk of %i bytes with data at %j are read as that disk by qemu", async (bytes, places) => {
+    const file = join(folder, "odd.img");
+    const handle = await open(file, "w");
+    for (const [i, at] of places.entries()) {
+      const data = i % 2 ? Buffer.alloc(3 * 2 ** 20, "text ") : randomBytes(3 * 2 ** 20);
+      await handle.write(data.subarray(0, Math.min(data.length, bytes - at)), 0, undefined, at);
+    }
+    await handle.truncate(bytes);
+    await handle.close();
+    const odd = { ...manifest, disks: [await store.putDisk(file, "System")] };
+    const place = join(folder, `odd-${bytes}`);
+    const [ova, qcow2] = await packAll(odd, store, place, ["ova", "qcow2"], {});
+    await host.run(["tar", "-xf", ova?.file ?? "", "-C", place]);
+    const vmdk = join(place, "System.vmdk");
+    for (const [format, packed] of [
+      ["vmdk", vmdk],
+      ["qcow2", qcow2?.file ?? ""],
+    ] as const) {
+      await host.run(["qemu-img", "check", "-f", format, packed]);
+      const compared = ["qemu-img", "compare", "-f", format, "-F", "raw", packed, file];
+      expect((await host.run(compared)).stdout).toContain("Images are identical");
+      const info = await host.run(["qemu-img", "info", "-f", format, "--output=json", packed]);
+      expect(JSON.parse(info.stdout)["virtual-size"]).toBe(bytes);
+    }
+  });
+
+  const lacking = missing("virt-v2v");
+  it.skipIf(lacking)(`ova is taken by virt-v2v${lacking ? ` (${lacking})` : ""}`, async () => {
+    const [bundle] = await packAll(manifest, store, join(folder, "v2v"), ["ova"], {});
+    const env = { LIBGUESTFS_BACKEND: "direct" };
+    const argv = ["virt-v2v", "-i", "ova", bundle?.file ?? "", "--print-source"];
+    const { stdout } = await host.run(argv, { env, timeoutMs: 60_000 });
+    expect(stdout).toMatch(/source name: ol6-sample-1\.0\.0/);
+    expect(stdout).toMatch(/memory: 2147483648[\s\S]*nr vCPUs: 2[\s\S]*"public" \[xennet\]/);
   });
 
   it("qcow2 is clean, and holds the disk", async () => {

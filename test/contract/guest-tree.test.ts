@@ -5,8 +5,13 @@ import { expect } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Mount } from "../../src/image/access.ts";
+import { draftOf } from "../../src/image/draft.ts";
+import { draftTree } from "../../src/image/draft-tree.ts";
 import { accesses } from "../../src/image/index.ts";
 import { mountedTree } from "../../src/image/mounted-tree.ts";
+import { fileReader } from "../../src/image/reader.ts";
+import type { GuestTree } from "../../src/image/tree.ts";
+import { changeImage } from "../../src/image/undo.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 import { missing } from "../fakes/missing.ts";
 import { fixture, guestTreeContract } from "./guest-tree.ts";
@@ -26,8 +31,10 @@ const kinds = {
   "ext2 with 4096-byte blocks": ["-t", "ext2", "-b", "4096"],
 };
 
-for (const [kind, options] of Object.entries(kinds))
+for (const [kind, options] of Object.entries(kinds)) {
   guestTreeContract(`debugfs: ${kind}`, () => onImage("debugfs", options), needsTools);
+  guestTreeContract(`draft: ${kind}`, () => onImage("draft", options), needsTools);
+}
 
 guestTreeContract(
   "debugfs: /boot and /var apart",
@@ -46,7 +53,7 @@ guestTreeContract(
   missing("find", "root"),
 );
 
-async function onImage(name: keyof typeof accesses, options: readonly string[], apart?: "apart") {
+async function onImage(name: keyof typeof accesses | "draft", options: readonly string[], apart?: "apart") {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-tree-"));
   const image = join(folder, "disk.img");
   const root = join(folder, "root");
@@ -65,7 +72,7 @@ async function onImage(name: keyof typeof accesses, options: readonly string[], 
   }
   await make("/", root, 1);
   return {
-    open: () => accesses[name](host).open(image, mounts),
+    open: () => (name === "draft" ? openDraft(image, mounts) : accesses[name](host).open(image, mounts)),
     async after() {
       for (const { volume } of mounts)
         expect((await host.run(["e2fsck", "-fn", `${image}?offset=${volume.offset}`])).stdout).toContain(
@@ -74,6 +81,22 @@ async function onImage(name: keyof typeof accesses, options: readonly string[], 
       await rm(folder, { recursive: true });
     },
   };
+}
+
+// A draft whose pieces go into the image when the tree is closed.
+async function openDraft(image: string, mounts: readonly Mount[]): Promise<GuestTree> {
+  const reader = await fileReader(image);
+  const draft = draftOf(reader);
+  const { tree } = await draftTree(draft, mounts);
+  return Object.assign(tree, {
+    async [Symbol.asyncDispose]() {
+      await tree.commit();
+      const pieces = await draft.pieces();
+      await reader[Symbol.asyncDispose]();
+      if (pieces.length > 0)
+        await changeImage(image, pieces, { what: "test", when: "now", bytes: reader.bytes });
+    },
+  });
 }
 
 async function onFolder(on: Host) {

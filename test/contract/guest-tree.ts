@@ -28,23 +28,30 @@ export const fixture = {
   },
 } as const;
 
+interface Prepared {
+  readonly open: () => Promise<GuestTree>;
+  /** For a way that only reads: everything is read by it, and changed by `open`. */
+  readonly openToRead?: () => Promise<GuestTree>;
+  readonly after?: () => Promise<void>;
+}
+
 /** What each way into a guest must do. `open` gives the same guest again, changed by what was done before. */
-export function guestTreeContract(
-  name: string,
-  prepare: () => Promise<{ open: () => Promise<GuestTree>; after?: () => Promise<void> }>,
-  lacking?: string,
-): void {
+export function guestTreeContract(name: string, prepare: () => Promise<Prepared>, lacking?: string): void {
   describe.skipIf(lacking !== undefined)(`${name}${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
     let open: () => Promise<GuestTree>;
+    let openToChange: () => Promise<GuestTree>;
     let after: (() => Promise<void>) | undefined;
     beforeAll(async () => {
-      ({ open, after } = await prepare());
+      const prepared = await prepare();
+      openToChange = prepared.open;
+      open = prepared.openToRead ?? prepared.open;
+      after = prepared.after;
     });
     afterAll(async () => after?.());
 
     async function changed(change: (tree: GuestTree) => Promise<void>): Promise<GuestTree> {
       {
-        await using tree = await open();
+        await using tree = await openToChange();
         await change(tree);
       }
       return open();

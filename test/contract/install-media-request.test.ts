@@ -12,6 +12,7 @@ import { openIso } from "../../src/media/iso.ts";
 import { readMedium } from "../../src/media/medium.ts";
 import { Site } from "../../src/recipe/site.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
+import { recordsIn } from "../../src/store/records.ts";
 import { missing } from "../fakes/missing.ts";
 import { type Layout, layouts, syntheticDisc } from "../media/synthetic-disc.ts";
 import { mediaCache, testMedium } from "../test-medium.ts";
@@ -32,6 +33,7 @@ beforeAll(async () => {
     site,
     recipes: join(repository, "recipes"),
     kickstarts: join(repository, "kickstart"),
+    records: recordsIn(host, join(folder, "repo")),
     tbuild: "test",
   };
   await writeFile(join(folder, "my.ks"), "install\ncdrom\npoweroff\n\n%packages\n%end\n");

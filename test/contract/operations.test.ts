@@ -1,6 +1,6 @@
-import { chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
@@ -11,9 +11,9 @@ import { waitFor } from "../../src/host/wait-for.ts";
 import { mountsOf, volumesOf } from "../../src/image/disk.ts";
 import { accesses, chooseAccess } from "../../src/image/index.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
-import type { MemoryFile } from "../fakes/memory-tree.ts";
 import { missing } from "../fakes/missing.ts";
-import { cleanGuest, dirt } from "../guest/dirty.ts";
+import { dirt } from "../guest/dirty.ts";
+import { makeDirtyFolder } from "../guest/dirty-folder.ts";
 import { mbr } from "../image/disk-tables.ts";
 
 const commands: string[] = [];
@@ -214,18 +214,7 @@ function insideOf(root: string): Host {
 }
 
 async function makeGuest(root: string): Promise<void> {
-  const all: Record<string, string | MemoryFile> = Object.assign(
-    {},
-    cleanGuest.files,
-    ...Object.values(dirt).map(({ files }) => files),
-  );
-  for (const [path, file] of Object.entries(all)) {
-    const { data, mode = 0o644, uid = 0, gid = 0 } = typeof file === "string" ? { data: file } : file;
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), data);
-    await chown(join(root, path), uid, gid);
-    await chmod(join(root, path), mode);
-  }
+  await makeDirtyFolder(root);
   const call = '#!/bin/sh\necho "$@" >> /opt/calls\n';
   const standIns = { ovmd: call, service: call, "halt-the-guest": "#!/bin/sh\n: > /opt/halted\n" };
   await mkdir(join(root, "opt/stand-in"), { recursive: true });
@@ -233,11 +222,6 @@ async function makeGuest(root: string): Promise<void> {
     await writeFile(join(root, "opt/stand-in", name), text, { mode: 0o755 });
   for (const dir of ["usr", "dev", "proc"]) await mkdir(join(root, dir), { recursive: true });
   for (const dir of ["bin", "sbin", "lib", "lib64"]) await symlink(`usr/${dir}`, join(root, dir));
-  for (let dir = 0; dir < 200; dir++) {
-    await mkdir(join(root, `opt/doc/${dir}`), { recursive: true });
-    for (let file = 0; file < 100; file++)
-      await writeFile(join(root, `opt/doc/${dir}/${file}`), `${dir} ${file}`);
-  }
 }
 
 async function pictureOf(tree: GuestTree): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { appendFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -146,6 +146,23 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await machinesRunning(tbuild.home)).toEqual([]);
   });
 
+  it("comes back from its bundle as what it is, with its packages and parameters", async () => {
+    const file = join(first.bundleFolder, "ol6-grid-rehearsal-1.0.0.ova");
+    expect(JSON.parse((await tbuild.run("template", "import", file, "--json")).stdout).isNew).toBe(false);
+    const elsewhere = ["--home", join(tbuild.home, "elsewhere")];
+    const { stdout, stderr } = await tbuild.run(...elsewhere, "template", "import", file, "--json");
+    const { manifest } = JSON.parse(stdout || `"${stderr}"`) as { manifest: Manifest };
+    const { disks, kernel, domainType, machine, packages } = first.manifest;
+    expect(manifest).toMatchObject({ name: "ol6-grid-rehearsal", version: "1.0.0", rehearsal: true });
+    expect(manifest).toMatchObject({ disks, kernel, domainType, machine });
+    expect(manifest.packages.map((one) => one.name)).toEqual(packages.map((one) => one.name));
+    expect(manifest.contract.map((one) => one.key).sort()).toEqual(
+      first.manifest.contract.map((one) => one.key).sort(),
+    );
+    expect(manifest.parent).toBeUndefined();
+    expect(await readdir(join(tbuild.home, "elsewhere/import"))).toEqual([]);
+  });
+
   it("leaves a report with pictures, and no secret in any log or manifest", async () => {
     expect(await readFile(first.report, "utf8")).toContain("made of Debian’s binaries");
     expect((await readdir(join(first.folder, "pictures"))).length).toBeGreaterThan(5);
@@ -158,6 +175,31 @@ describe("a rehearsal of ol6-grid", () => {
     expect(told).not.toContain(password);
     expect(told).not.toContain("$6$");
     expect(told).not.toContain("PRIVATE KEY");
+  });
+
+  it("is recorded in the recipe repo with what is inside, and its disk is known by whois", async () => {
+    const record = join(recipes, "templates/ol6-grid-rehearsal/1.0.0.json");
+    expect(JSON.parse(await readFile(record, "utf8"))).toEqual(first.manifest);
+    const { guest, seal, timings, inputs, parent } = first.manifest;
+    expect(guest?.services).toEqual(expect.arrayContaining(["ntpd", "ovmd", "sshd"]));
+    expect(guest?.users.map(({ name }) => name)).toEqual(expect.arrayContaining(["grid", "oracle", "root"]));
+    expect(guest?.modules.map(({ name }) => name)).toContain("grid");
+    const limits = guest?.files.find(({ path }) => path === "/etc/security/limits.d/90-grid.conf");
+    expect(limits?.text).toContain("grid hard nofile 65536");
+    expect(guest?.files.find(({ path }) => path === "/etc/shadow")).not.toHaveProperty("digest");
+    expect(seal).toMatchObject({ how: "offline", armed: true });
+    expect(Object.keys(timings)).toEqual(expect.arrayContaining(["install-guest", "boot-trial"]));
+    expect(Object.keys(inputs)).toEqual(
+      expect.arrayContaining(["medium", "kickstart", "module:grid", "script:ntp-slew"]),
+    );
+    expect(parent).toBeDefined();
+    expect((await tbuild.run("template", "log", "ol6-grid-rehearsal")).stdout).toMatch(
+      /○ master ol6-grid-rehearsal@1\.0\.0.*\n└─● ol6-grid-rehearsal@1\.0\.0/,
+    );
+    const bundle = join(first.bundleFolder, "ol6-grid-rehearsal-1.0.0.qcow2");
+    expect((await tbuild.run("whois", bundle)).stdout).toMatch(
+      /^ol6-grid-rehearsal@1\.0\.0 +its passport is this version's own/,
+    );
   });
 
   it("takes the build's key and password out, arms the first boot, and says in the image that it is a rehearsal", async () => {
@@ -203,6 +245,9 @@ describe("a rehearsal of ol6-grid", () => {
     expect((await tbuild.run("template", "list")).stdout).toMatch(
       /ol6-grid-rehearsal@1\.0\.0[\s\S]*ol6-grid-rehearsal@1\.0\.1/,
     );
+    expect((await tbuild.run("template", "diff", "ol6-grid-rehearsal")).stdout).toContain(
+      "module:grid is another",
+    );
     expect((await tbuild.run("template", "show", "ol6-grid-rehearsal")).stdout).toContain(
       "ol6-grid-rehearsal@1.0.1  (a rehearsal)",
     );
@@ -243,8 +288,13 @@ describe("a rehearsal of ol6-grid", () => {
       .map((line) => line.replace(/ +#.*/, ""))
       .filter((line) => line.startsWith("tbuild "));
     expect(shown.length).toBeGreaterThan(10);
+    const image = join(tbuild.home, "System.img");
+    await copyFile((await newest("convert-image", "ol6-grid-rehearsal")).gives.image, image);
     for (const line of shown) {
-      const args = line.split(" ").slice(1);
+      const args = line
+        .split(" ")
+        .slice(1)
+        .map((word) => (word === "System.img" ? image : word));
       const { code, stdout, stderr } = await tbuild.run(...args);
       const [wanted, words] = elsewhere[line] ?? [0, ""];
       expect(code, `${line}\n${stderr}`).toBe(wanted);
@@ -253,26 +303,38 @@ describe("a rehearsal of ol6-grid", () => {
   });
 });
 
-/** What answers otherwise here than where a README is read: there is no disc of Oracle's, and no machine was kept. */
+/** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild media inspect": [3, "there is no installation disc"],
   "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
+  "tbuild template import OVM_OL6U10_x86_64_PVM.tgz": [2, "OVM_OL6U10_x86_64_PVM.tgz: no such file"],
   "tbuild console MACHINE": [3, "MACHINE: is not running"],
+  "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],
+  "tbuild template pull registry.example/templates/ol6-grid-rehearsal:1.0.0": [3, "cannot be reached"],
   "tbuild console MACHINE --ssh": [3, "MACHINE: is not running"],
+  "tbuild whois orphan.img": [2, "orphan.img: is no disk image"],
+  "tbuild template promote ol6-grid@1.0.0 stable": [2, "no such template"],
+  "tbuild template rollback ol6-grid stable": [2, "has no channel stable"],
+  "tbuild seal --check --residue System.img": [1, "pending"],
 };
 
-/** The newest sealed image of a recipe, for reading. */
-async function sealedTree(recipe: string): Promise<GuestTree> {
+/** The newest result of a step of a recipe. */
+async function newest(step: string, recipe: string): Promise<{ gives: { image: string } }> {
   const folder = join(tbuild.home, "checkpoints");
   const found = await Promise.all(
     (await readdir(folder)).map(async (id) =>
       JSON.parse(await readFile(join(folder, id, "checkpoint.json"), "utf8").catch(() => "{}")),
     ),
   );
-  const sealed = found
-    .filter((one) => one.step === "seal-image" && one.recipe === recipe)
+  return found
+    .filter((one) => one.step === step && one.recipe === recipe)
     .sort((a, b) => b.made.localeCompare(a.made))[0];
+}
+
+/** The newest sealed image of a recipe, for reading. */
+async function sealedTree(recipe: string): Promise<GuestTree> {
+  const sealed = await newest("seal-image", recipe);
   const mounts = await mountsOf(sealed.gives.image);
   const access = await chooseAccess(
     localHost(),

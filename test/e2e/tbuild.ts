@@ -29,7 +29,8 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
     const child = spawn(
       process.execPath,
       [join(repository, "dist/main.js"), "--home", home, "--recipes", recipes, ...args],
-      { cwd: repository, stdio: "pipe" },
+      // In the recipe repo, as a person is.
+      { cwd: join(recipes, ".."), stdio: "pipe" },
     );
     const said = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const)

@@ -25,6 +25,12 @@ export const dirt: Readonly<Record<string, Dirt>> = {
   },
   "machine-id": { files: { "/etc/machine-id": { data: "0123456789abcdef0123456789abcdef\n", mode: 0o444 } } },
   "dbus-machine-id": { files: { "/var/lib/dbus/machine-id": "0123456789abcdef0123456789abcdef\n" } },
+  "hosts-file": {
+    files: {
+      "/etc/hosts": "127.0.0.1 localhost\n10.0.0.5 build7\n10.0.0.9 other\n",
+      "/etc/sysconfig/network-scripts/ifcfg-eth1": "DEVICE=eth1\nIPADDR=10.0.0.5\n",
+    },
+  },
   hostname: {
     files: { "/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=build7.example.com\nGATEWAY=10.0.0.1\n" },
   },
@@ -32,10 +38,22 @@ export const dirt: Readonly<Record<string, Dirt>> = {
     files: { "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1988-12.com.oracle:abc\n" },
   },
   registration: {
-    files: { "/etc/sysconfig/rhn/systemid": "<xml/>", "/etc/sysconfig/rhn/osad-auth.conf": "x" },
+    files: {
+      "/etc/sysconfig/rhn/systemid": "<xml/>",
+      "/etc/sysconfig/rhn/osad-auth.conf": "x",
+      "/etc/sysconfig/rhn/up2date-uuid": "rhnuuid=1",
+      "/etc/sysconfig/hw-uuid": "1",
+      "/var/lib/uptrack/uuid": "1",
+    },
   },
   "yum-uuid": { files: { "/var/lib/yum/uuid": "1-2-3" } },
-  "disk-ids": { files: { "/etc/blkid/blkid.tab": "x", "/etc/lvm/devices/system.devices": "x" } },
+  "disk-ids": {
+    files: {
+      "/etc/blkid/blkid.tab": "x",
+      "/etc/lvm/devices/system.devices": "x",
+      "/etc/multipath/wwids": "x",
+    },
+  },
   "network-interfaces": {
     files: {
       "/etc/sysconfig/network-scripts/ifcfg-eth0":
@@ -58,14 +76,29 @@ export const dirt: Readonly<Record<string, Dirt>> = {
   resolver: { files: { "/etc/resolv.conf": "nameserver 10.0.2.3\n" } },
   "package-cache": { files: { "/var/cache/yum/x86_64/6/repomd.xml": "x" } },
   "rpm-database": { files: { "/var/lib/rpm/__db.001": "x", "/var/lib/rpm/Packages": "keep" } },
-  "service-state": { files: { "/var/lib/sss/db/cache.ldb": "x", "/etc/krb5.keytab": "x" } },
+  "package-leftovers": { files: { "/var/lib/yum/transaction-all.2026-11-01.10:00.01": "x" } },
+  "service-state": {
+    files: {
+      "/var/lib/sss/db/cache.ldb": "x",
+      "/etc/krb5.keytab": "x",
+      "/var/lib/net-snmp/snmpd.conf": "oldEngineID 0x80",
+      "/var/lib/tuned/active_profile": "x",
+    },
+  },
   "cloud-init": { files: { "/var/lib/cloud/instance/id": "x" } },
   "installer-traces": {
     files: { "/root/anaconda-ks.cfg": "rootpw x", "/root/.tbuild-rc": "0", "/root/tbuild-logs/a": "" },
   },
-  "backup-files": { files: { "/etc/sysctl.conf.orabackup": "x", "/boot/grub/grub.conf.orabackup.1": "x" } },
+  "backup-files": {
+    files: {
+      "/etc/sysctl.conf.orabackup": "x",
+      "/boot/grub/grub.conf.orabackup.1": "x",
+      "/etc/sysconfig/ntpd.rpmsave": "x",
+      "/root/notes~": "x",
+    },
+  },
   crashes: { files: { "/var/crash/one/vmcore": "x", "/root/core.123": "x" } },
-  "cron-spool": { files: { "/var/spool/cron/oracle": "* * * * * x" } },
+  "cron-spool": { files: { "/var/spool/cron/oracle": "* * * * * x", "/var/spool/at/a0000101": "x" } },
   mail: { files: { "/var/spool/mail/root": "From" } },
   histories: { files: { "/root/.bash_history": "secret", "/home/oracle/.viminfo": "x" } },
   "temporary-files": { files: { "/tmp/a/b": "", "/var/tmp/.hidden": "" } },

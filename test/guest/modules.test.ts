@@ -109,6 +109,7 @@ describe("the passport", () => {
     const passport = {
       name: "ol6-grid",
       version: "1.0.0",
+      id: "6f0a",
       build: "ol6-grid-7f3a",
       recipe: "sha256:0",
       made: "2026-11-23T21:00:00Z",

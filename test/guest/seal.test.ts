@@ -92,6 +92,29 @@ describe("a sealed guest", () => {
   });
 });
 
+describe("the spool of at", () => {
+  it("keeps its counter and its folder", async () => {
+    const tree = memoryTree({ "/var/spool/at/.SEQ": "00001", "/var/spool/at/spool/out": "x" });
+    await applyAll(tree, sealOperations({ only: ["cron-spool"] }));
+    expect(await tree.list("/var/spool/at")).toEqual([".SEQ", "spool"]);
+    expect(await tree.list("/var/spool/at/spool")).toEqual([]);
+  });
+});
+
+describe("hosts-file", () => {
+  it("takes out the lines of the guest's name and addresses, and keeps all others", async () => {
+    const tree = memoryTree({
+      "/etc/sysconfig/network": "HOSTNAME=build7.example.com\n",
+      "/etc/hosts":
+        "127.0.0.1 localhost\n10.1.1.1 build7.example.com build7\n# 10.1.1.1 a note\n10.1.1.2 db # build7.example.com\n",
+    });
+    await applyAll(tree, sealOperations({ only: ["hosts-file", "hostname"] }));
+    expect(await tree.text("/etc/hosts")).toBe(
+      "127.0.0.1 localhost\n# 10.1.1.1 a note\n10.1.1.2 db # build7.example.com\n",
+    );
+  });
+});
+
 describe("first-boot", () => {
   const firstBoot = sealTable[0] ?? expect.fail("no table");
 
@@ -106,6 +129,28 @@ describe("first-boot", () => {
     const tree = memoryTree({ "/etc/oracle-release": "Oracle Linux Server release 6.10\n" });
     expect((await firstBoot.pending(tree))[0]).toContain("the additions are not installed");
     await expect(firstBoot.apply(tree)).rejects.toThrow("the additions are not installed");
+  });
+
+  it("arms Oracle's older templates by their own file, with or without ovmd", async () => {
+    const tree = memoryTree({
+      "/etc/enterprise-release": "Enterprise Linux Enterprise Linux Server release 5.5 (Carthage)\n",
+      "/etc/sysconfig/oraclevm-template": "# template\nRUN_TEMPLATE_CONFIG=NO\n",
+      "/etc/rc.d/init.d/oraclevm-template": "#!/bin/sh\n# chkconfig: 35 05 95\n",
+    });
+    await applyAll(tree, [firstBoot]);
+    expect(await tree.text("/etc/sysconfig/oraclevm-template")).toBe("# template\nRUN_TEMPLATE_CONFIG=YES\n");
+    expect(await tree.stat("/etc/sysconfig/ovmd")).toBeUndefined();
+    expect(await tree.glob("/etc/rc.d/rc?.d/*")).toEqual([
+      "/etc/rc.d/rc3.d/S05oraclevm-template",
+      "/etc/rc.d/rc5.d/S05oraclevm-template",
+    ]);
+  });
+
+  it("takes YES for yes, as the talk writes it", async () => {
+    const tree = guestWith("first-boot");
+    await firstBoot.apply(tree);
+    await tree.write("/etc/sysconfig/ovmd", "INITIAL_CONFIG=YES\n");
+    expect(await firstBoot.pending(tree)).toEqual([]);
   });
 
   it("arms OL7 by its own file and enables both units", async () => {

@@ -71,6 +71,13 @@ export function volumeGroup(logical: Readonly<Record<string, string>>): string {
 }
 
 /** One linear piece of a logical volume. */
-export function segment(number: number, start: number, count: number, type = "striped", stripes = 1): string {
-  return `segment${number} {\nstart_extent = 0\nextent_count = ${count}\ntype = "${type}"\nstripe_count = ${stripes}\nstripes = [\n"pv0", ${start}\n]\n}`;
+export function segment(
+  number: number,
+  start: number,
+  count: number,
+  type = "striped",
+  stripes = 1,
+  own = 0,
+): string {
+  return `segment${number} {\nstart_extent = ${own}\nextent_count = ${count}\ntype = "${type}"\nstripe_count = ${stripes}\nstripes = [\n"pv0", ${start}\n]\n}`;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { mountsFromFstab, readVolumes } from "../../src/image/disk.ts";
+import { insideOf, layoutOf, mountsFromFstab } from "../../src/image/disk.ts";
 import { fileSystemOf } from "../../src/image/filesystem.ts";
-import { partitionsOf } from "../../src/image/partitions.ts";
+import { partitionTableOf } from "../../src/image/partitions.ts";
 import { bytesReader } from "../../src/image/reader.ts";
 import { gpt, mbr, physicalVolume, segment, volumeGroup } from "./disk-tables.ts";
 
@@ -34,7 +34,7 @@ describe("partitions", () => {
     ]);
     const second = mbr([{ type: 0x82, start: 63, count: 200 }]);
     const image = disk(8 * mib, [0, table], [4096 * 512, first], [(4096 + 2048) * 512, second]);
-    expect(await partitionsOf(image)).toEqual([
+    expect((await partitionTableOf(image)).partitions).toEqual([
       { name: "p1", offset: mib, bytes: mib },
       { name: "p5", offset: (4096 + 63) * 512, bytes: 100 * 512 },
       { name: "p6", offset: (4096 + 2048 + 63) * 512, bytes: 200 * 512 },
@@ -43,12 +43,15 @@ describe("partitions", () => {
 
   it("are read from a GPT", async () => {
     const image = disk(4 * mib, [0, gpt([{ first: 2048, last: 4095 }])]);
-    expect(await partitionsOf(image)).toEqual([{ name: "p1", offset: mib, bytes: mib }]);
+    expect(await partitionTableOf(image)).toEqual({
+      table: "gpt",
+      partitions: [{ name: "p1", offset: mib, bytes: mib }],
+    });
   });
 
   it("are none on a disk that is one file system", async () => {
-    expect(await partitionsOf(disk(4 * mib, [0, ext]))).toEqual([]);
-    expect((await readVolumes(disk(4 * mib, [0, ext])))[0]).toMatchObject({
+    expect((await layoutOf(disk(4 * mib, [0, ext]))).table).toBe("none");
+    expect((await layoutOf(disk(4 * mib, [0, ext]))).volumes[0]).toMatchObject({
       name: "disk",
       fs: "ext2",
       offset: 0,
@@ -74,7 +77,8 @@ describe("a volume", () => {
       Buffer.concat([Buffer.alloc(4096), Buffer.from([0xfc, 0x4e, 0x2b, 0xa9]), Buffer.alloc(65536)]),
     ],
   ])("with %s is named and refused", async (words, content) => {
-    await expect(readVolumes(disk(4 * mib, [0, content]))).rejects.toThrow(words);
+    const [volume] = (await layoutOf(disk(4 * mib, [0, content]))).volumes;
+    expect(volume?.refused).toContain(words);
   });
 });
 
@@ -88,19 +92,44 @@ describe("LVM2", () => {
     const root = mib + mib + 4 * mib;
     const table = mbr([{ type: 0x8e, start: 2048, count: 40 * 2048 }]);
     const image = disk(48 * mib, [0, table], [mib, physicalVolume(group, at)], [root, ext]);
-    expect(await readVolumes(image)).toMatchObject([
+    expect((await layoutOf(image)).volumes).toMatchObject([
       { name: "vg-a/root", offset: root, bytes: 8 * mib, fs: "ext2" },
       { name: "vg-a/swap", offset: root + 8 * mib, bytes: 4 * mib, fs: "unknown" },
     ]);
   });
 
   it.each([
-    ["lies in 2 pieces", `${segment(1, 0, 1)}\n${segment(2, 4, 1)}`],
     ["is striped over 2", segment(1, 0, 1, "striped", 2)],
     ['is of the type "thin"', segment(1, 0, 1, "thin")],
   ])("a volume that %s is refused", async (words, segments) => {
     const image = disk(8 * mib, [0, physicalVolume(volumeGroup({ data: segments }))]);
-    await expect(readVolumes(image)).rejects.toThrow(words);
+    const [volume] = (await layoutOf(image)).volumes;
+    expect(volume?.refused).toContain(words);
+  });
+
+  it("a volume in two pieces is read as one, and pieces that touch are one", async () => {
+    const data = Buffer.concat([
+      Buffer.from(
+        physicalVolume(volumeGroup({ data: `${segment(1, 0, 1)}\n${segment(2, 3, 1, undefined, 1, 1)}` })),
+      ),
+    ]);
+    const image = disk(24 * mib, [0, data], [mib, ext], [mib + 12 * mib, Buffer.from("second piece")]);
+    const [volume] = (await layoutOf(image)).volumes;
+    expect(volume).toMatchObject({
+      fs: "ext2",
+      bytes: 8 * mib,
+      pieces: [
+        { offset: mib, bytes: 4 * mib },
+        { offset: 13 * mib, bytes: 4 * mib },
+      ],
+    });
+    const inside = insideOf(image, volume ?? expect.fail());
+    expect(Buffer.from(await inside.read(4 * mib - 2, 14)).toString()).toBe("\0\0second piece");
+    const touching = volumeGroup({ data: `${segment(1, 0, 1)}\n${segment(2, 1, 2, undefined, 1, 1)}` });
+    expect((await layoutOf(disk(24 * mib, [0, physicalVolume(touching)]))).volumes[0]).toMatchObject({
+      offset: mib,
+      bytes: 12 * mib,
+    });
   });
 });
 

@@ -1,27 +1,34 @@
 import { TbuildError } from "../../errors.ts";
 import { convertOperations } from "../../guest/convert/index.ts";
 import { auditAll } from "../../guest/operation.ts";
+import { portraitOf } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
+import { isArmed } from "../../guest/seal/first-boot.ts";
 import { sealOperations } from "../../guest/seal/index.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
+import type { GuestRecord } from "../../store/store.ts";
 import { openImage } from "../guest-image.ts";
 import type { Step } from "../step.ts";
+import type { InjectedGuest } from "./inject-modules.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface AuditedImage {
   /** The operations of which nothing is pending. */
   readonly audited: readonly string[];
+  readonly armed: boolean;
+  readonly guest: GuestRecord;
 }
 
 /** Reopens the finished image, also after an online seal: nothing may be pending, and the file systems must be clean. */
-export function auditImage(recipe: Recipe): Step<SealedImage, AuditedImage> {
+export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
-    describe: () => "reopen the image and prove that nothing is pending",
-    inputs: () => ({}),
-    async run(context, { image }) {
+    describe: () => "reopen the image, prove that nothing is pending, and write down what is inside",
+    inputs: () => ({ writes: "services, users, modules, files in /etc" }),
+    async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
-      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), opened.volumes);
+      const mounted = opened.mounts.map(({ volume }) => volume);
+      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       const operations = [...convert, ...sealOperations(recipe.seal)];
       const found = await auditAll(opened.tree, operations);
       const pending = found.flatMap((one) => one.done.map((left) => `${one.name}: ${left}`));
@@ -34,7 +41,12 @@ export function auditImage(recipe: Recipe): Step<SealedImage, AuditedImage> {
             hint: "This is a fault of an operation: it said that it was done, and the image says otherwise.",
           },
         );
-      return { audited: operations.map((operation) => operation.name) };
+      context.progress("writing down what is inside");
+      return {
+        audited: operations.map((operation) => operation.name),
+        armed: await isArmed(opened.tree),
+        guest: await portraitOf(opened.tree, opened.volumes, packagedFiles),
+      };
     },
   };
 }

@@ -24,7 +24,8 @@ export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
       context.progress("copying the master");
       await context.store.restoreDisk(masterDisk, image, context.signal);
       await using opened = await openImage(context, image);
-      const operations = convertOperations(recipe.domainType, await readRelease(opened.tree), opened.volumes);
+      const mounted = opened.mounts.map(({ volume }) => volume);
+      const operations = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       return {
         image,
         converted: await applyAll(opened.tree, operations, (done) => context.progress(done.name)),

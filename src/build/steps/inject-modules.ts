@@ -3,12 +3,13 @@ import { parseContract } from "../../guest/modules/contract.ts";
 import { injectModule } from "../../guest/modules/inject.ts";
 import type { FirstBootModule } from "../../guest/modules/module.ts";
 import { applyAll } from "../../guest/operation.ts";
+import type { PackagedFiles } from "../../guest/portrait.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { PackageRecord, Parameter } from "../../store/store.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
-import { installedPackages } from "../provision.ts";
+import { installedPackages, packagedFiles } from "../provision.ts";
 import type { Step } from "../step.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 import type { ProvisionedGuest } from "./provision-guest.ts";
@@ -18,6 +19,8 @@ export interface InjectedGuest {
   readonly packages: readonly PackageRecord[];
   readonly contract: readonly Parameter[];
   readonly kernel: string;
+  /** What packages put into /etc; what differs from it was made by hand. */
+  readonly packagedFiles: PackagedFiles;
 }
 
 /** Puts the first-boot modules in and enables them, then asks the guest what it is made of. */
@@ -31,7 +34,10 @@ export function injectModules(
       modules.length === 0
         ? "read packages and first-boot parameters"
         : `inject ${modules.map((m) => m.name).join(", ")} (ovm-chkconfig --add)`,
-    inputs: () => Object.fromEntries(modules.map((module) => [`module ${module.name}`, module.digest])),
+    inputs: () => ({
+      ...Object.fromEntries(modules.map((module) => [`module ${module.name}`, module.digest])),
+      questions: "packages, their files in /etc, parameters, kernel",
+    }),
     async run(context, { disk, key }) {
       const name = machineName(context, "inject");
       await context.hypervisor.define(
@@ -41,6 +47,7 @@ export function injectModules(
       await inject(guest.host, modules, (name) => context.progress(`injecting ${name}`));
       context.progress("reading packages and first-boot parameters");
       const packages = await installedPackages(guest.host);
+      const files = await packagedFiles(guest.host);
       const enumerated = await guest.host.run(["ovm-template-config", "--enumerate", "configure"]);
       const kernel = (await guest.host.run(["uname", "-r"])).stdout.trim();
       await shutDown(context, guest);
@@ -50,6 +57,7 @@ export function injectModules(
         packages,
         contract: parseContract(enumerated.stdout),
         kernel,
+        packagedFiles: files,
       };
     },
     cleanup: (context) => discard(context, "inject"),

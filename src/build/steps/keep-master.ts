@@ -38,12 +38,16 @@ export function keepMaster(
       const manifest: Manifest = {
         ...manifestOf(recipe, frame, context, state),
         kind: "master",
-        version: await freeVersion(context.store, "master", context.name, recipe.version),
+        version: await freeVersion(context, "master", recipe.version),
         // A master is what was installed: it boots as any HVM does, whatever its templates become.
         domainType: "XEN_HVM",
         disks: [masterDisk],
+        timings: context.timings,
       };
-      return { master: await context.store.publish(manifest), masterDisk };
+      await context.records.check(manifest);
+      const master = await context.store.publish(manifest);
+      await context.records.put(manifest);
+      return { master, masterDisk };
     },
   };
 }

@@ -43,7 +43,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
       context.progress("storing the disk by digest");
       const disk = await context.store.putDisk(state.image, "System", context.signal);
       // The image names its version already; it is another one only when somebody has published that meanwhile.
-      const version = await freeVersion(context.store, "template", context.name, state.numbered);
+      const version = await freeVersion(context, "template", state.numbered);
       if (version !== recipe.version)
         context.report({
           type: "note",
@@ -58,6 +58,15 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
         parent: state.master,
         operations: [...state.converted, ...state.sealed],
         trial: state.trial ?? [],
+        passport: state.passport,
+        guest: state.guest,
+        seal: {
+          how: recipe.seal.how,
+          skipped: recipe.seal.skip,
+          kept: recipe.seal.keep,
+          armed: state.armed,
+          audited: state.audited,
+        },
       };
       const bundleFolder = join(context.home.bundles, `${context.name}-${version}`);
       const packed = await packAll(template, context.store, bundleFolder, recipe.bundles, {

@@ -11,11 +11,18 @@ export interface PublishedTemplate {
 export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
   return {
     name: "publish-template",
-    describe: () => "publish the template with its manifest and lineage",
+    describe: () => "publish the template, and record it in the recipe repo",
     inputs: () => ({}),
-    valid: async (context, gives) => (await context.store.get(gives.template)) !== undefined,
+    valid: async ({ name, store, records }, gives) =>
+      (await store.get(gives.template)) !== undefined &&
+      (await records.has({ kind: "template", name, version: gives.version })),
     async run(context, { draft }) {
-      return { template: await context.store.publish(draft), version: draft.version };
+      const manifest = { ...draft, timings: context.timings };
+      await context.records.check(manifest);
+      const template = await context.store.publish(manifest);
+      const file = await context.records.put(manifest);
+      context.report({ type: "note", text: `recorded in ${file}; commit it` });
+      return { template, version: draft.version };
     },
   };
 }

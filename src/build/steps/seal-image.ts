@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { applyAll, type Done, type Operation } from "../../guest/operation.ts";
@@ -18,6 +19,8 @@ export interface SealedImage {
   readonly sealed: readonly Done[];
   /** The version that the passport in the image names. */
   readonly numbered: string;
+  /** The id of that passport. */
+  readonly passport: string;
 }
 
 /** What the image says of itself in /etc/tbuild-release. */
@@ -44,11 +47,9 @@ export function sealImage(
     }),
     async run(context, { image: converted, key }) {
       const image = join(context.out, "System.img");
-      const numbered = await freeVersion(context.store, "template", context.name, recipe.version);
-      const operations = [
-        writePassport(passportOf(context, numbered, facts)),
-        ...sealOperations(recipe.seal),
-      ];
+      const numbered = await freeVersion(context, "template", recipe.version);
+      const passport = passportOf(context, numbered, facts);
+      const operations = [writePassport(passport), ...sealOperations(recipe.seal)];
       context.progress("copying the image");
       await context.host.run(["cp", "--sparse=always", "--reflink=auto", converted, image], {
         signal: context.signal,
@@ -59,6 +60,7 @@ export function sealImage(
       return {
         image,
         numbered,
+        passport: passport.id,
         sealed: offline.map(({ name, done }) => ({
           name,
           done: [...(online.find((one) => one.name === name)?.done ?? []), ...done],
@@ -105,6 +107,7 @@ function passportOf(context: StepContext, version: string, facts: PassportFacts)
     name,
     version,
     build,
+    id: randomUUID(),
     recipe: sha256(facts.recipeText),
     made: new Date().toISOString(),
     rehearsal,

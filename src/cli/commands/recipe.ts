@@ -3,6 +3,8 @@ import { z } from "zod";
 import { type BuildRequest, type BuildResult, build, type Workshop } from "../../build/build.ts";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { recipeNames } from "../../recipe/load.ts";
+import { type CatalogEntry, previousOf, readCatalog } from "../../store/catalog.ts";
+import { manifestDigest } from "../../store/manifest-file.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
@@ -42,7 +44,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       buildAll(workshop, requests, options.jobs, screen, signal),
     );
     screen.close();
-    report(outcomes, options);
+    report(outcomes, options, await readCatalog(workshop.store, workshop.records));
   } finally {
     screen.close();
   }
@@ -94,13 +96,17 @@ async function buildOne(
   }
 }
 
-function report(outcomes: readonly Outcome[], options: Options): void {
+function report(outcomes: readonly Outcome[], options: Options, catalog: readonly CatalogEntry[]): void {
   const colours = coloursFor(process.stdout);
   for (const outcome of outcomes) {
     if (!("result" in outcome)) continue;
     const { result } = outcome;
+    const entry = catalog.find(({ digest }) => digest === manifestDigest(result.manifest));
+    const before = entry && previousOf(catalog, entry);
     process.stdout.write(
-      options.json ? `${JSON.stringify({ type: "result", ...result })}\n` : `${summaryOf(result, colours)}\n`,
+      options.json
+        ? `${JSON.stringify({ type: "result", ...result })}\n`
+        : `${summaryOf(result, before?.manifest, colours)}\n`,
     );
   }
   const failed = outcomes.flatMap((outcome) => ("error" in outcome ? [outcome.error] : []));

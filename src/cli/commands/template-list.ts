@@ -1,25 +1,58 @@
 import type { Command } from "commander";
-import { openSite } from "../open-site.ts";
-import { size, table } from "../words.ts";
+import { printable } from "../../host/local.ts";
+import { type CatalogEntry, templatesOf } from "../../store/catalog.ts";
+import { openCatalog } from "../open-site.ts";
+import { age, coloursFor, size, table } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
-  const { store } = await openSite(command);
-  const manifests = (await store.list()).sort(
-    (a, b) =>
-      a.kind.localeCompare(b.kind) * -1 || a.name.localeCompare(b.name) || a.made.localeCompare(b.made),
-  );
-  if (command.opts<{ json?: boolean }>().json) {
-    process.stdout.write(`${JSON.stringify(manifests, undefined, 2)}\n`);
+  const { all = false, json = false } = command.opts<{ all?: boolean; json?: boolean }>();
+  const { store, catalog } = await openCatalog(command);
+  const entries = all ? catalog : templatesOf(catalog);
+  const own = await store.ownBytes();
+  if (json) {
+    const said = entries.map(({ manifest, ...entry }) => ({
+      ...manifest,
+      ...entry,
+      ownBytes: own.get(entry.digest),
+    }));
+    process.stdout.write(`${JSON.stringify(said, undefined, 2)}\n`);
     return;
   }
-  const rows = manifests.map((m) => [
-    m.kind,
-    `${m.name}@${m.version}`,
-    m.release.name,
-    m.domainType,
-    size(m.disks.reduce((sum, disk) => sum + disk.dataBytes, 0)),
-    m.rehearsal ? "rehearsal" : "",
-    m.made.slice(0, 16).replace("T", " "),
-  ]);
-  process.stdout.write(rows.length === 0 ? "nothing published yet\n" : `${table(rows)}\n`);
+  if (entries.length === 0) {
+    process.stdout.write("nothing published yet\n");
+    return;
+  }
+  const head = ["VERSION", "CHANNEL", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
+  const rows = entries.map((entry) => rowOf(entry, own.get(entry.digest)));
+  const colours = coloursFor(process.stdout);
+  const [first = "", ...rest] = table([head, ...rows]).split("\n");
+  const lines = rest.map((line, i) => (entries[i]?.revoked ? colours.red(line) : line));
+  process.stdout.write(`${[colours.dim(first), ...lines].join("\n")}\n`);
+}
+
+function rowOf({ manifest, here, channels, tags, revoked }: CatalogEntry, own: number | undefined): string[] {
+  const { kind, name, version, release, domainType, disks, seal, rehearsal, made } = manifest;
+  const notes = [
+    kind === "master" ? "master" : "",
+    revoked ? `revoked: ${revoked.reason}` : "",
+    rehearsal ? "rehearsal" : "",
+    here ? "" : "recorded, its disk is not in this store",
+  ];
+  return [
+    `${name}@${version}`,
+    [...channels, ...tags].join(" ") || "-",
+    release.name,
+    domainType,
+    size(disks.reduce((sum, disk) => sum + disk.dataBytes, 0)),
+    own === undefined ? "-" : size(own),
+    sealedWord(kind, seal),
+    age(made),
+    printable(notes.filter(Boolean).join("; ")),
+  ];
+}
+
+function sealedWord(kind: CatalogEntry["manifest"]["kind"], seal: CatalogEntry["manifest"]["seal"]): string {
+  if (kind === "master") return "no";
+  if (!seal) return "yes";
+  return seal.armed ? `${seal.how}, armed` : `${seal.how}, not armed`;
 }

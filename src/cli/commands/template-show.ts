@@ -1,43 +1,101 @@
 import type { Command } from "commander";
-import { sha256 } from "../../build/manifest.ts";
-import { TbuildError } from "../../errors.ts";
-import { openSite } from "../open-site.ts";
-import { table } from "../words.ts";
+import { printable } from "../../host/local.ts";
+import { findTemplate, lineageOf, warningsOf } from "../../store/catalog.ts";
+import { manifestText } from "../../store/manifest-file.ts";
+import type { Signature } from "../../store/signature.ts";
+import type { Manifest } from "../../store/store.ts";
+import { openCatalog } from "../open-site.ts";
+import { type Colours, clock, coloursFor, size, table } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { store } = await openSite(command);
-  const [name = "", version] = String(args[0]).split("@");
-  const manifest = await store.find("template", { name, ...(version !== undefined && { version }) });
-  if (!manifest)
-    throw new TbuildError("usage", `${args[0]}: no such template`, {
-      hint: "`tbuild template list` shows what there is.",
-    });
+  const { catalog, records } = await openCatalog(command);
+  const entry = findTemplate(catalog, String(args[0]));
+  const { manifest, digest, channels, tags, here, recorded } = entry;
   if (command.opts<{ json?: boolean }>().json) {
-    process.stdout.write(`${JSON.stringify(manifest, undefined, 2)}\n`);
+    process.stdout.write(manifestText(manifest));
     return;
   }
-  const rows = [
+  const colours = coloursFor(process.stdout);
+  const signature = await records.signature(manifest);
+  if (signature.state === "bad") process.exitCode = 5;
+  const lineage = lineageOf(catalog, entry).slice(1);
+  const rows: [string, string][] = [
     ["template", `${manifest.name}@${manifest.version}${manifest.rehearsal ? "  (a rehearsal)" : ""}`],
-    ["summary", manifest.summary],
-    ["made", `${manifest.made} by tbuild ${manifest.tbuild}`],
-    ["release", `${manifest.release.name}, kernel ${manifest.kernel}`],
-    ["domain type", manifest.domainType],
-    ["packages", String(manifest.packages.length)],
-    ["parameters", manifest.contract.map((parameter) => parameter.key).join(" ")],
+    ["channel", [...channels, ...tags].join(" ") || "none"],
+    ...factsOf(manifest),
+    ...madeOf(manifest),
     [
-      "operations",
-      manifest.operations
-        .filter((operation) => operation.done.length > 0)
-        .map((operation) => operation.name)
-        .join(" "),
+      "grew out of",
+      lineage.map(({ manifest: m }) => `${m.kind} ${m.name}@${m.version}`).join(", ") ||
+        "nothing that is known here",
     ],
-    ...Object.entries(manifest.inputs).map(([input, digest]) => [`input ${input}`, digest]),
-    ...manifest.disks.map((disk) => [`disk ${disk.name}`, disk.digest]),
+    ["digest", digest],
+    ["signature", signatureWords(signature, colours)],
+    [
+      "kept",
+      [
+        here ? "in this store" : "its disk is not in this store",
+        recorded ? `recorded in ${records.folder}` : "not recorded in the recipe repo",
+      ].join("; "),
+    ],
+  ];
+  const warnings = warningsOf(entry).map((text) => `${colours.red("!")} ${text}\n`);
+  process.stdout.write(
+    `${warnings.join("")}${table(rows.map(([name, value]) => [name, name === "signature" ? value : printable(value)]))}\n`,
+  );
+}
+
+function factsOf(manifest: Manifest): [string, string][] {
+  const { release, kernel, domainType, machine, contract, packages, guest, seal, trial, disks } = manifest;
+  return [
+    ["summary", manifest.summary],
+    ["release", `${release.name}, kernel ${kernel}`],
+    ["domain type", domainType],
+    ["machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`],
+    ["packages", String(packages.length)],
+    ["parameters", contract.map(({ key }) => key).join(" ")],
+    ...(guest
+      ? ([
+          ["modules", guest.modules.map(({ name }) => name).join(" ")],
+          ["services", guest.services.join(" ")],
+        ] satisfies [string, string][])
+      : []),
+    ...(seal
+      ? ([
+          [
+            "sealed",
+            `${seal.how}, ${seal.armed ? "armed" : "NOT armed"}, ${seal.audited.length} operations proved${seal.skipped.length > 0 ? `, without ${seal.skipped.join(", ")}` : ""}`,
+          ],
+        ] satisfies [string, string][])
+      : []),
+    ["boot trial", trial.length === 0 ? "none" : `${trial.length} checks held`],
+    ...disks.map((disk): [string, string] => [
+      `disk ${disk.name}`,
+      `${size(disk.bytes)}, ${size(disk.dataBytes)} of data, ${disk.digest}`,
+    ]),
+  ];
+}
+
+function madeOf({ made, tbuild, build, recipe, git, inputs, hosts, timings }: Manifest): [string, string][] {
+  const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+  return [
+    [
+      "made",
+      `${made} by tbuild ${tbuild}${build ? `, build ${build}` : ""}${took > 0 ? `, in ${clock(took)}` : ""}`,
+    ],
     [
       "recipe",
-      `${sha256(manifest.recipeText)}${manifest.git ? `, commit ${manifest.git.commit}${manifest.git.dirty ? " with changes" : ""}` : ""}`,
+      `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with changes that are not in it" : ""}` : ", in no git repository"}`,
     ],
-    ["parent", manifest.parent ?? "none"],
+    ...Object.entries(inputs).map(([input, digest]): [string, string] => [`input ${input}`, digest]),
+    ...Object.entries(hosts ?? {}).map(([host, said]): [string, string] => [host, said]),
   ];
-  process.stdout.write(`${table(rows)}\n`);
+}
+
+function signatureWords(signature: Signature, colours: Colours): string {
+  if (signature.state === "good") return colours.green(`good, by ${signature.by}`);
+  if (signature.state === "unsigned") return "none";
+  if (signature.state === "stranger")
+    return colours.yellow(`fits, but allowed_signers does not know the key ${signature.key}`);
+  return colours.red(`BAD: ${signature.why}`);
 }

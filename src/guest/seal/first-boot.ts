@@ -41,13 +41,20 @@ interface Flag {
   readonly value: string;
 }
 
-async function flags(tree: GuestTree, { major }: Release): Promise<Flag[]> {
-  const found: Flag[] = [{ file: releases[major].armingFile, key: "INITIAL_CONFIG", value: "yes" }];
-  // Oracle's older templates for OL5 have a mechanism of their own.
-  const older = "/etc/sysconfig/oraclevm-template";
-  const key = /^(RUN_TEMPLATE_CONF(?:IG)?)=/m.exec((await tree.text(older)) ?? "")?.[1];
-  if (key !== undefined) found.push({ file: older, key, value: "YES" });
+// Oracle's older templates for OL5 have a mechanism of their own, with or without the additions beside it.
+const olderTemplate = "/etc/sysconfig/oraclevm-template";
+
+async function flags(tree: GuestTree, release: Release): Promise<Flag[]> {
+  const found: Flag[] = [];
+  if (await hasAdditions(tree, release))
+    found.push({ file: releases[release.major].armingFile, key: "INITIAL_CONFIG", value: "yes" });
+  const key = await olderKey(tree);
+  if (key !== undefined) found.push({ file: olderTemplate, key, value: "YES" });
   return found;
+}
+
+async function olderKey(tree: GuestTree): Promise<string | undefined> {
+  return /^(RUN_TEMPLATE_CONF(?:IG)?)=/m.exec((await tree.text(olderTemplate)) ?? "")?.[1];
 }
 
 function isSet(text: string, { key, value }: Flag): boolean {
@@ -59,7 +66,8 @@ function isSet(text: string, { key, value }: Flag): boolean {
         line
           .slice(key.length + 1)
           .replaceAll(/["']/g, "")
-          .trim() === value,
+          .trim()
+          .toLowerCase() === value.toLowerCase(),
     )
   );
 }
@@ -74,9 +82,13 @@ function withFlag(text: string, flag: Flag): string {
 }
 
 async function missingAdditions(tree: GuestTree, release: Release): Promise<string | undefined> {
-  const services = await Promise.all(servicesOf(release).map((service) => serviceFile(tree, service)));
-  if (services.some((file) => file !== undefined)) return undefined;
+  if ((await hasAdditions(tree, release)) || (await olderKey(tree)) !== undefined) return undefined;
   return `the additions are not installed: there is no service ${servicesOf(release).join(" or ")}`;
+}
+
+async function hasAdditions(tree: GuestTree, release: Release): Promise<boolean> {
+  for (const service of servicesOf(release)) if (await serviceFile(tree, service)) return true;
+  return false;
 }
 
 interface StartLink {
@@ -87,7 +99,7 @@ interface StartLink {
 // The links that make the services start, where they are not there yet.
 async function startLinks(tree: GuestTree, release: Release): Promise<StartLink[]> {
   const links: StartLink[] = [];
-  for (const service of servicesOf(release)) {
+  for (const service of [...servicesOf(release), "oraclevm-template"]) {
     const file = await serviceFile(tree, service);
     const text = file && (await tree.text(file));
     if (!file || !text) continue;

@@ -41,6 +41,8 @@ export const randomSeed = removes({
     "/var/lib/systemd/random-seed",
     "/var/lib/urandom/random-seed",
     "/boot/efi/loader/random-seed",
+    "/boot/loader/random-seed",
+    "/var/lib/systemd/credential.secret",
   ],
 });
 
@@ -62,11 +64,16 @@ export const registration = removes({
     "/etc/sysconfig/rhn/systemid",
     "/etc/sysconfig/rhn/systemid.save",
     "/etc/sysconfig/rhn/osad-auth.conf",
+    "/etc/sysconfig/rhn/up2date-uuid",
+    "/var/lib/up2date/*",
+    "/var/lib/uptrack/uuid",
     "/etc/pki/consumer/*",
     "/etc/pki/entitlement/*",
     "/var/lib/rhsm/cache/*",
     "/etc/smolt/uuid",
     "/etc/smolt/hw-uuid",
+    "/etc/sysconfig/hw-uuid",
+    "/etc/insights-client/machine-id",
   ],
 });
 
@@ -89,6 +96,7 @@ export const diskIds = removes({
     "/etc/blkid/blkid.tab",
     "/etc/blkid/blkid.tab.old",
     "/var/run/blkid/blkid.tab",
+    "/run/blkid/blkid.tab",
     "/etc/multipath/bindings",
     "/etc/multipath/wwids",
   ],

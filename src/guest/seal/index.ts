@@ -1,10 +1,11 @@
 import { TbuildError } from "../../errors.ts";
 import type { Operation, PathOperation } from "../operation.ts";
+import { autorelabel } from "./autorelabel.ts";
 import { firstBoot } from "./first-boot.ts";
 import * as identity from "./identity.ts";
 import { loginRecords, logs } from "./logs.ts";
 import * as network from "./network.ts";
-import { packageCache, rpmDatabase } from "./packages.ts";
+import { packageCache, packageLeftovers, rpmDatabase } from "./packages.ts";
 import { passwordBackups, rootPassword } from "./passwords.ts";
 import { cloudInit, serviceState } from "./services.ts";
 import { buildKey, sshHostKeys, userKeys } from "./ssh.ts";
@@ -16,6 +17,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   sshHostKeys,
   identity.machineId,
   identity.dbusMachineId,
+  network.hostsFile,
   identity.hostname,
   identity.iscsiInitiator,
   identity.registration,
@@ -28,6 +30,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   network.resolver,
   packageCache,
   rpmDatabase,
+  packageLeftovers,
   serviceState,
   cloudInit,
   traces.installerTraces,
@@ -49,18 +52,28 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
 export interface SealOptions {
   /** Names of operations that are left out. */
   readonly skip?: readonly string[];
+  /** Names of the only operations that are wanted. */
+  readonly only?: readonly string[];
   /** Paths that stay as they are, with what is below them. */
   readonly keep?: readonly string[];
+  /** Have SELinux label all files anew at the next boot. */
+  readonly relabel?: boolean;
 }
 
 /** The operations that seal a guest. */
-export function sealOperations({ skip = [], keep = [] }: SealOptions = {}): Operation[] {
-  const unknown = skip.filter((name) => !sealTable.some((operation) => operation.name === name));
+export function sealOperations({ skip = [], only, keep = [], relabel }: SealOptions = {}): Operation[] {
+  const unknown = [...skip, ...(only ?? [])].filter((name) => !sealTable.some((one) => one.name === name));
   if (unknown.length > 0)
     throw new TbuildError("usage", `seal: no operation "${unknown.join('", "')}"`, {
       hint: `There are: ${sealTable.map(({ name }) => name).join(", ")}.`,
     });
-  return sealTable
-    .filter(({ name }) => !skip.includes(name))
-    .map((operation) => ("except" in operation ? operation.except(keep) : operation));
+  const wanted = sealTable
+    .filter(({ name }) => !skip.includes(name) && (only?.includes(name) ?? true))
+    .map((operation) => (keep.length > 0 && "except" in operation ? operation.except(keep) : operation));
+  return [...wanted, ...(relabel ? [autorelabel] : [])];
+}
+
+/** The least that makes a forgotten template right. */
+export function repairOperations({ relabel }: Pick<SealOptions, "relabel">): Operation[] {
+  return [firstBoot, ...(relabel ? [autorelabel] : [])];
 }

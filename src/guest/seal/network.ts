@@ -1,4 +1,35 @@
-import { edits, empties, removes } from "../operation.ts";
+import type { GuestTree } from "../../image/tree.ts";
+import { readIdentity } from "../identity.ts";
+import { edits, empties, type Operation, removes } from "../operation.ts";
+
+/** Before the addresses and the host name are taken out, by which the lines are known. */
+export const hostsFile: Operation = {
+  name: "hosts-file",
+  summary: "Take the guest's own name and addresses out of /etc/hosts",
+  needs: "files",
+  pending: async (tree) => ((await withoutOwn(tree)) === undefined ? [] : ["/etc/hosts"]),
+  async apply(tree) {
+    const text = await withoutOwn(tree);
+    if (text !== undefined) await tree.write("/etc/hosts", text);
+  },
+};
+
+// The text as it should be, where that is another.
+async function withoutOwn(tree: GuestTree): Promise<string | undefined> {
+  const text = await tree.text("/etc/hosts");
+  if (text === undefined) return undefined;
+  const { hostname = "localhost", addresses } = await readIdentity(tree);
+  const isOwn = (line: string) => {
+    const [address = "", ...names] = line.replace(/#.*/, "").trim().split(/\s+/);
+    if (/^(?:127\.|::1$|$)/.test(address)) return false;
+    return addresses.includes(address) || (!hostname.startsWith("localhost") && names.includes(hostname));
+  };
+  const kept = text
+    .split("\n")
+    .filter((line) => !isOwn(line))
+    .join("\n");
+  return kept === text ? undefined : kept;
+}
 
 export const networkInterfaces = edits({
   name: "network-interfaces",
@@ -38,8 +69,11 @@ export const networkState = removes({
     "/var/lib/dhcpcd/*",
     "/var/lib/dhcpd/*.leases*",
     "/var/lib/NetworkManager/*",
+    "/var/lib/wicked/*",
+    "/var/lib/dhclient6/*",
     "/etc/sysconfig/network-scripts/ifcfg-*.bak",
     "/etc/sysconfig/network-scripts/route-eth*",
+    "/etc/sysconfig/network-scripts/route6-eth*",
   ],
 });
 
@@ -51,7 +85,7 @@ export const resolver = empties({
 });
 
 const tied =
-  /^(?:HWADDR|UUID|IPADDR\d*|NETMASK\d*|PREFIX\d*|GATEWAY\d*|BROADCAST|NETWORK|DNS\d|DOMAIN|DHCP_HOSTNAME|IPV6ADDR\w*|IPV6_DEFAULTGW)=.*\n?/gm;
+  /^[ \t]*(?:export[ \t]+)?(?:HWADDR|MACADDR|UUID|IPADDR\d*|NETMASK\d*|PREFIX\d*|GATEWAY\d*|BROADCAST|NETWORK|DNS\d|DOMAIN|DHCP_HOSTNAME|IPV6ADDR\w*|IPV6_DEFAULTGW)=.*\n?/gm;
 
 // An interface without an address of its own, such as that of an interconnect, stays without one.
 function freeInterface(text: string): string {

@@ -6,6 +6,20 @@ export const packageCache = emptiesFolders({
   paths: ["/var/cache/yum", "/var/cache/dnf", "/var/cache/PackageKit", "/var/lib/dnf/yumdb/cache"],
 });
 
+/** What a transaction that was cut off left for the next, and what up2date kept to roll back. */
+export const packageLeftovers = removes({
+  name: "package-leftovers",
+  summary: "Remove what unfinished package transactions left behind",
+  paths: [
+    "/var/lib/yum/transaction-*",
+    "/var/lib/dnf/system-upgrade",
+    "/var/spool/up2date/*",
+    "/var/lib/rpm/.dbenv.lock",
+    "/var/run/yum.pid",
+    "/var/lib/yum/*.lock",
+  ],
+});
+
 /** Berkeley DB's shared memory: tied to the machine that made it, and made anew. */
 export const rpmDatabase = removes({
   name: "rpm-database",

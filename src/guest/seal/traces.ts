@@ -18,6 +18,10 @@ export const histories = removes({
       ".python_history",
       ".wget-hsts",
       ".vnc/passwd",
+      ".history",
+      ".psql_history",
+      ".rediscli_history",
+      ".sqlplus_history",
     ].map((name) => `${home}/${name}`),
   ),
 });
@@ -30,6 +34,11 @@ export const installerTraces = removes({
     "/root/initial-setup-ks.cfg",
     "/root/original-ks.cfg",
     "/root/install.log*",
+    "/root/anaconda-post.log",
+    "/root/anaconda-screenshots",
+    "/var/lib/anaconda",
+    "/etc/sysconfig/firstboot-ks.cfg",
+    "/ks-script-*",
     "/root/ks-*",
     "/root/tbuild-*",
     "/root/.tbuild-*",
@@ -49,13 +58,27 @@ export const mail = emptiesFolders({
   name: "mail",
   summary: "Empty the mail boxes and queues",
   comesBack: true,
-  paths: ["/var/spool/mail", "/var/spool/mqueue", "/var/spool/clientmqueue", "/var/spool/postfix/maildrop"],
+  paths: [
+    "/var/spool/mail",
+    "/var/mail",
+    "/var/spool/mqueue",
+    "/var/spool/clientmqueue",
+    "/var/spool/postfix/maildrop",
+  ],
 });
 
-export const cronSpool = emptiesFolders({
+/** at counts its jobs in a hidden file beside them and writes into a folder: both stay. */
+export const cronSpool = removes({
   name: "cron-spool",
   summary: "Remove the users' cron tables and at jobs",
-  paths: ["/var/spool/cron", "/var/spool/at", "/var/spool/anacron"],
+  paths: [
+    "/var/spool/cron/*",
+    "/var/spool/at/a*",
+    "/var/spool/at/b*",
+    "/var/spool/at/=*",
+    "/var/spool/at/spool/*",
+    "/var/spool/anacron/*",
+  ],
 });
 
 export const crashes = removes({
@@ -71,6 +94,8 @@ export const crashes = removes({
     "/root/core",
     "/root/core.*",
     "/var/account/pacct*",
+    "/var/log/dump/*",
+    "/var/spool/rhsm/debug/*",
   ],
 });
 
@@ -85,11 +110,18 @@ export const backupFiles: Operation = {
   },
 };
 
+const copies = /(?:\.orabackup[.\w]*|\.uln-\w+|\.rpmsave|\.rpmorig|\.bak|~)$/;
+
+// What operations of its own take care of, and may be told to keep.
+function isOthers(path: string): boolean {
+  return /^\/etc\/(?:blkid\.tab|(?:passwd|shadow|group|gshadow|subuid|subgid)\.)|\/ifcfg-/.test(path);
+}
+
 async function backupsIn(tree: GuestTree): Promise<string[]> {
   const found: string[] = [];
-  for (const dir of ["/etc", "/boot"])
+  for (const dir of ["/etc", "/boot", "/root", "/srv"])
     for await (const { path, stat } of tree.walk(dir))
-      if (stat.kind === "file" && /(?:\.orabackup\w*|\.uln-\w+|~)$/.test(path)) found.push(path);
-  for (const path of await tree.glob("/etc/*.old")) found.push(path);
+      if (stat.kind === "file" && copies.test(path) && !isOthers(path)) found.push(path);
+  for (const path of await tree.glob("/etc/*.old")) if (!isOthers(path)) found.push(path);
   return found;
 }

@@ -1,0 +1,45 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { visibleText } from "../guest/portrait.ts";
+import type { Host } from "../host/host.ts";
+import { mountsOf } from "../image/disk.ts";
+import { chooseAccess } from "../image/index.ts";
+import { manifestDigest } from "../store/manifest-file.ts";
+import type { Manifest, Store } from "../store/store.ts";
+
+/** Texts of files that the manifest has no text of, read from the template's disk, secrets masked. */
+export async function textsIn(
+  { host, store }: { readonly host: Host; readonly store: Store },
+  manifest: Manifest,
+  paths: readonly string[],
+  options: { readonly folder: string; readonly signal: AbortSignal },
+): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>();
+  const [disk] = manifest.disks;
+  if (!disk || !(await store.get(manifestDigest(manifest))))
+    throw new TbuildError(
+      "environment",
+      `${manifest.name}@${manifest.version}: its disk is not in this store`,
+      { hint: "Leave --texts out: the rest stands in the record." },
+    );
+  const image = join(options.folder, `texts-${process.pid}.img`);
+  await mkdir(options.folder, { recursive: true });
+  try {
+    await store.restoreDisk(disk, image, options.signal);
+    const mounts = await mountsOf(image);
+    const access = await chooseAccess(
+      host,
+      mounts.map(({ volume }) => volume),
+    );
+    await using tree = await access.open(image, mounts, { readOnly: true });
+    for (const path of paths) {
+      const stat = await tree.stat(path);
+      const text = stat && (await visibleText(tree, path, stat));
+      if (text !== undefined) texts.set(path, text);
+    }
+  } finally {
+    await rm(image, { force: true });
+  }
+  return texts;
+}

@@ -1,0 +1,255 @@
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { type GuestFacts, inspectGuest } from "../guest/inspect.ts";
+import type { Host } from "../host/host.ts";
+import { holderOf, tryLock } from "../host/lock.ts";
+import type { Mount } from "../image/access.ts";
+import { mountsOf } from "../image/disk.ts";
+import { chooseAccess } from "../image/index.ts";
+import type { GuestTree } from "../image/tree.ts";
+import { type Unpacked, unpackTemplate } from "../packaging/import/unpack.ts";
+import type { Manifest, PackageRecord, Parameter, StoredDisk } from "../store/store.ts";
+import { freeVersion, sha256 } from "./manifest.ts";
+import { installedPackages } from "./provision.ts";
+import type { BuildContext } from "./step.ts";
+
+export interface ImportOptions {
+  /** What the version is called; by itself it is called what its image, or its description, calls it. */
+  readonly name?: string;
+  readonly version?: string;
+  readonly domainType?: Manifest["domainType"];
+  /** The largest disk, and the most that one archive may hold. */
+  readonly mostBytes: number;
+  /** The folder in which it is unpacked; nothing is left there. */
+  readonly workFolder: string;
+  readonly tbuild: string;
+  readonly signal?: AbortSignal;
+  readonly progress?: (text: string, done?: number, total?: number) => void;
+}
+
+export interface Imported {
+  readonly manifest: Manifest;
+  /** False when this template is there already, disk for disk. */
+  readonly isNew: boolean;
+  /** What is not known of it, and what was left out, in words. */
+  readonly notes: readonly string[];
+}
+
+/** Makes a published version of a template or an image from elsewhere: unpacked, inspected, and without a lineage. */
+export async function importTemplate(
+  host: Host,
+  { store, records }: Pick<BuildContext, "store" | "records">,
+  file: string,
+  options: ImportOptions,
+): Promise<Imported> {
+  await using work = await workFolder(options.workFolder);
+  const unpacked = await unpackTemplate(host, file, work.path, options);
+  options.progress?.("looking into the guest");
+  const guest = await inspectDisks(host, unpacked, work.path);
+  const disks: StoredDisk[] = [];
+  for (const disk of unpacked.disks) {
+    options.progress?.(`storing ${disk.name} by digest`);
+    disks.push(await store.putDisk(disk.file, disk.name, options.signal));
+  }
+  const naming = nameOf(file, unpacked, guest, options);
+  const notes = [...unpacked.notes, ...guest.unknown, ...naming.notes];
+  const same = (await store.list()).find(
+    (one) => one.kind === "template" && one.name === naming.name && sameDisks(one.disks, disks),
+  );
+  if (same && (options.version === undefined || options.version === same.version))
+    return { manifest: same, isNew: false, notes };
+  const version =
+    options.version ?? (await freeVersion({ name: naming.name, store, records }, "template", naming.version));
+  const manifest = manifestOf(file, unpacked, guest, { ...naming, version }, disks, options, notes);
+  await store.publish(manifest);
+  return { manifest, isNew: true, notes };
+}
+
+/** A folder that is gone afterwards; what a killed import left is thrown away first. */
+async function workFolder(parent: string): Promise<AsyncDisposable & { readonly path: string }> {
+  await mkdir(parent, { recursive: true });
+  for (const name of await readdir(parent))
+    if ((await holderOf(join(parent, name, "lock"))) === undefined)
+      await rm(join(parent, name), { recursive: true, force: true });
+  const path = await mkdtemp(join(parent, "import-"));
+  await tryLock(join(path, "lock"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+type Inspected = GuestFacts & { readonly packages: readonly PackageRecord[] };
+
+/** Looks into the disk that holds a root. What cannot be opened without the kernel's help stays unknown. */
+async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promise<Inspected> {
+  const reasons: string[] = [];
+  for (const disk of unpacked.disks) {
+    try {
+      const mounts = await mountsOf(disk.file);
+      await using tree = await openUntrusted(host, disk.file, mounts);
+      const facts = await inspectGuest(tree);
+      const packages = await packagesOf(host, tree, join(work, "rpm"));
+      return typeof packages === "string"
+        ? { ...facts, packages: [], unknown: [...facts.unknown, `packages: ${packages}`] }
+        : { ...facts, packages };
+    } catch (error) {
+      if (!(error instanceof TbuildError)) throw error;
+      reasons.push(`inside ${disk.name}: ${error.message.replace(`${disk.file}: `, "")}`);
+    }
+  }
+  const nothing = { release: undefined, armed: false, passport: undefined, kernel: undefined, contract: [] };
+  return { ...nothing, packages: [], unknown: reasons };
+}
+
+// The kernel never mounts what comes from elsewhere: its file systems trust what is on a disk.
+async function openUntrusted(host: Host, image: string, mounts: readonly Mount[]): Promise<GuestTree> {
+  const volumes = mounts.map((mount) => mount.volume);
+  const access = await chooseAccess(host, volumes, { via: "debugfs" });
+  return access.open(image, mounts, { readOnly: true });
+}
+
+const rpmFolders = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"];
+const mostDatabaseBytes = 512 << 20;
+
+/** The guest's RPMs, by this machine's rpm on a copy of the guest's database; in words, why not. */
+async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<PackageRecord[] | string> {
+  const { writeFile } = await import("node:fs/promises");
+  let bytes = 0;
+  for (const folder of rpmFolders)
+    for (const name of await tree.list(folder)) {
+      const found = await tree.stat(`${folder}/${name}`);
+      if (found?.kind !== "file" || !/^[\w.-]+$/.test(name)) continue;
+      bytes += found.size;
+      if (bytes > mostDatabaseBytes) return "the database is larger than 512 MiB";
+      await mkdir(copy, { recursive: true });
+      await writeFile(join(copy, name), (await tree.read(`${folder}/${name}`)) ?? "");
+    }
+  if (bytes === 0) return "there is no rpm database";
+  const rpm: Host = {
+    ...host,
+    run: ([program = "", ...rest], options) =>
+      host.run([program, "--dbpath", copy, ...rest], { ...options, timeoutMs: 120_000 }),
+  };
+  try {
+    const found = (await installedPackages(rpm)).filter((one) => one.name !== "");
+    return found.length > 0 ? found : "this machine's rpm reads nothing in the guest's database";
+  } catch (error) {
+    if (error instanceof TbuildError) return error.message;
+    throw error;
+  }
+}
+
+interface Naming {
+  readonly name: string;
+  readonly version: string;
+  readonly rehearsal: boolean;
+  readonly notes: readonly string[];
+}
+
+/** The name by which it is published: as asked for, else as the image says, else as its description says. */
+function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, options: ImportOptions): Naming {
+  const numbered = /^(.*?)-(\d+\.\d+\.\d+)$/.exec(said.name ?? "");
+  const [saidName, saidVersion] = numbered ? [numbered[1], numbered[2]] : [said.name, said.version];
+  const stem = basename(file).replace(/(?:\.(?:tgz|tar|gz|ova|ovf|img|raw|qcow2|vmdk))+$/i, "");
+  const wanted =
+    options.name ?? plainName(passport?.name ?? saidName ?? stem) ?? plainName(stem) ?? "imported";
+  const rehearsal = passport?.rehearsal ?? wanted.endsWith("-rehearsal");
+  if (options.name !== undefined && rehearsal !== wanted.endsWith("-rehearsal"))
+    throw new TbuildError(
+      "usage",
+      `${wanted}: the image says that it is ${rehearsal ? "a" : "no"} rehearsal`,
+      {
+        hint: "The names of rehearsals, and only theirs, end in -rehearsal.",
+      },
+    );
+  const name = rehearsal && !wanted.endsWith("-rehearsal") ? `${wanted}-rehearsal` : wanted;
+  const version =
+    [passport?.version, saidVersion].find((one) => /^\d+\.\d+\.\d+$/.test(one ?? "")) ?? "1.0.0";
+  return {
+    name: rehearsal ? name : name.replace(/-rehearsal$/, ""),
+    version,
+    rehearsal,
+    notes: passport ? [] : ["lineage: its image has no passport of tbuild's"],
+  };
+}
+
+/** As names are: small letters, digits and dashes, a letter first. */
+function plainName(text: string): string | undefined {
+  const name = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^[^a-z]+|-+$/g, "")
+    .slice(0, 60);
+  return name === "" ? undefined : name;
+}
+
+function manifestOf(
+  file: string,
+  { kind, said, digest }: Unpacked,
+  guest: Inspected,
+  naming: Omit<Naming, "notes">,
+  disks: readonly StoredDisk[],
+  options: ImportOptions,
+  notes: string[],
+): Manifest {
+  if ((options.domainType ?? said.domainType) === undefined)
+    notes.push("domain type: nothing names it; XEN_HVM_PV_DRIVERS was taken (--domain-type says otherwise)");
+  if (said.vcpus === undefined || said.memoryMib === undefined)
+    notes.push("machine: nothing says how large it is; 1 CPU and 1024 MiB were taken where nothing does");
+  if (guest.release && !guest.armed)
+    notes.push("first boot: it is not armed; a clone will not configure itself");
+  const recipeText = JSON.stringify({ imported: { from: printable(basename(file)), kind } });
+  return {
+    schema: 1,
+    kind: "template",
+    name: naming.name,
+    version: naming.version,
+    made: new Date().toISOString(),
+    summary: printable(said.summary ?? `imported from ${basename(file)}`),
+    rehearsal: naming.rehearsal,
+    release: guest.release
+      ? { ...guest.release, name: printable(guest.release.name) }
+      : { name: "unknown", major: 0, update: 0 },
+    domainType: options.domainType ?? said.domainType ?? "XEN_HVM_PV_DRIVERS",
+    machine: {
+      vcpus: said.vcpus ?? 1,
+      memoryMib: said.memoryMib ?? 1024,
+      nics: (said.nics ?? ["public"]).map(printable),
+    },
+    disks,
+    kernel: printable(guest.kernel ?? "unknown"),
+    recipe: sha256(recipeText),
+    recipeText,
+    inputs: { archive: digest },
+    packages: guest.packages,
+    contract: contractOf(guest.contract, said.contract ?? []),
+    operations: [],
+    trial: [],
+    bundles: [],
+    timings: {},
+    tbuild: options.tbuild,
+  };
+}
+
+/** What the image's own modules ask for, and what only the description names; the root password last. */
+function contractOf(inside: readonly Parameter[], said: readonly Parameter[]): Parameter[] {
+  const keys = new Set(inside.map(({ key }) => key));
+  const all = [...inside, ...said.filter(({ key }) => !keys.has(key))].map((one) => ({
+    ...one,
+    key: printable(one.key),
+    description: printable(one.description),
+  }));
+  const isLast = ({ key }: Parameter) => key === "com.oracle.linux.root-password";
+  return [...all.filter((one) => !isLast(one)), ...all.filter(isLast)];
+}
+
+/** One line, and nothing that draws on a terminal: these words come from elsewhere and are shown for years. */
+function printable(text: string): string {
+  return text
+    .replaceAll(/\p{C}+/gu, " ")
+    .trim()
+    .slice(0, 500);
+}
+
+function sameDisks(one: readonly StoredDisk[], other: readonly StoredDisk[]): boolean {
+  return one.length === other.length && one.every((disk, i) => disk.digest === other[i]?.digest);
+}

@@ -1,0 +1,45 @@
+import { constants } from "node:fs";
+import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+
+/** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
+export async function makeRecipeRepo(host: Host, folder: string): Promise<string[]> {
+  if (await exists(join(folder, "recipes")))
+    throw new TbuildError("usage", `${folder}: has recipes already`, {
+      hint: "`tbuild init` starts a repo; go on in the one that you have.",
+    });
+  await mkdir(folder, { recursive: true });
+  const any = { cwd: folder, allow: [...Array(256).keys()] };
+  const inside = await host.run(["git", "rev-parse", "--is-inside-work-tree"], any);
+  if (inside.exitCode !== 0) await host.run(["git", "init", "--quiet", "-b", "main"], { cwd: folder });
+  const written = [
+    ...(await copyTree(join(tool, "recipe-repo"), folder)),
+    ...(await copyTree(join(tool, "recipes"), join(folder, "recipes"))),
+    ...(await copyTree(join(tool, "kickstart"), join(folder, "kickstart"))),
+  ];
+  await host.run(["git", "add", "--", ...written], { cwd: folder });
+  return written.map((file) => relative(folder, file)).sort();
+}
+
+const tool = new URL("../..", import.meta.url).pathname;
+
+// Names that start with a dot are kept as `dot-…`: npm leaves a .gitignore out of what it packs.
+async function copyTree(from: string, to: string): Promise<string[]> {
+  const written: string[] = [];
+  for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const source = join(entry.parentPath, entry.name);
+    const target = join(to, relative(from, source).replaceAll(/(^|\/)dot-/g, "$1."));
+    if (await exists(target)) continue;
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(source, target, constants.COPYFILE_EXCL);
+    written.push(target);
+  }
+  return written;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

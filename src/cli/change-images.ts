@@ -1,0 +1,130 @@
+import { createInterface } from "node:readline/promises";
+import { exitCodes, Interrupted, TbuildError } from "../errors.ts";
+import { type Job, type Outcome, planJob } from "../guest/offline.ts";
+import { localHost } from "../host/local.ts";
+import { type PlannedChange, type Way, ways } from "../image/planned-change.ts";
+import { explained } from "./explained.ts";
+import { interruptible } from "./interrupt.ts";
+import { coloursFor, size } from "./words.ts";
+
+export interface ChangeFlags {
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  readonly via?: string;
+}
+
+/** What a command does to each of its images, and how it says it. */
+export interface Changing {
+  /** `seal`, `repair`. */
+  readonly verb: string;
+  readonly job: Job;
+  /** Lines about what was found, under the plan. */
+  readonly remarks: (outcome: Outcome) => string[];
+}
+
+/** Plans the change of each image, shows it, asks, and makes it. One that fails does not stop the others. */
+export async function changeImages(
+  images: readonly string[],
+  flags: ChangeFlags,
+  changing: Changing,
+): Promise<void> {
+  await eachImage(images, flags, async (image, signal) => {
+    await using planned = await planJob(localHost(), image, changing.job, {
+      ...wayOf(flags),
+      note: (text) => process.stderr.write(`${text}\n`),
+    });
+    const { result } = planned;
+    const isNeeded = planned.pieces.length > 0;
+    if (!flags.json) process.stdout.write(planText(image, planned, changing, flags.plan ?? false));
+    if (signal.aborted) throw new Interrupted();
+    const record =
+      isNeeded && !flags.plan && (await isAgreed(image, flags, signal))
+        ? await planned.apply(`${changing.verb}: ${result.pending.map(({ name }) => name).join(" ")}`)
+        : undefined;
+    if (flags.json) {
+      const { pending, ...rest } = result;
+      const ranges = planned.pieces.map(({ offset, bytes }) => ({ offset, bytes }));
+      const changed = record !== undefined;
+      const undo = record && { file: record.file, bytes: record.bytes };
+      process.stdout.write(
+        `${JSON.stringify({ image, changed, operations: pending, ranges, undo, ...rest })}\n`,
+      );
+    } else if (record)
+      process.stdout.write(
+        `  done; \`tbuild undo ${image}\` takes it back (${record.file}, ${size(record.bytes)})\n`,
+      );
+    else if (isNeeded && !flags.plan) process.stdout.write("  nothing was done\n");
+  });
+}
+
+/** Does `work` for each image; failures are told as they come, and the first gives the exit code. */
+export async function eachImage(
+  images: readonly string[],
+  { json = false }: { readonly json?: boolean },
+  work: (image: string, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  await interruptible(async (signal) => {
+    for (const image of images)
+      try {
+        if (signal.aborted) throw new Interrupted();
+        await work(image, signal);
+      } catch (error) {
+        if (images.length === 1 || !(error instanceof TbuildError)) throw error;
+        process.stderr.write(`${explained(error)}\n`);
+        if (json)
+          process.stdout.write(`${JSON.stringify({ image, error: error.message, fault: error.fault })}\n`);
+        process.exitCode ||= exitCodes[error.fault];
+      }
+  });
+}
+
+/** The way into the image that was asked for. */
+export function wayOf({ via }: ChangeFlags): { readonly via?: Way } {
+  if (via === undefined) return {};
+  const way = ways.find((one) => one === via);
+  if (way) return { via: way };
+  throw new TbuildError("usage", `--via ${via}: there is no such way`, {
+    hint: `There are: ${ways.join(", ")}.`,
+  });
+}
+
+function planText(
+  image: string,
+  { result, pieces, via }: PlannedChange<Outcome>,
+  { verb, remarks }: Changing,
+  isWhole: boolean,
+): string {
+  const colours = coloursFor(process.stdout);
+  const lines = [`${colours.bold(image)}  ${result.release.name}, by ${via}`];
+  for (const { name, done } of result.pending) {
+    const shown = isWhole || done.length <= 4 ? done : [...done.slice(0, 3), `and ${done.length - 3} more`];
+    lines.push(`  ${colours.cyan(name)}: ${shown.join(", ")}`);
+  }
+  const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+  if (pieces.length === 0) lines.push(`  nothing to ${verb}`);
+  else
+    lines.push(`  ${pieces.length} ${pieces.length === 1 ? "place" : "places"} of the image, ${size(bytes)}`);
+  if (isWhole)
+    lines.push(...pieces.map((piece) => `    bytes ${piece.offset} to ${piece.offset + piece.bytes - 1}`));
+  if (result.scrubbed) lines.push(`  of it ${size(result.scrubbed)} of zeros over what was freed`);
+  lines.push(...remarks(result).map((line) => `  ${line}`));
+  return `${lines.join("\n")}\n`;
+}
+
+async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: AbortSignal): Promise<boolean> {
+  if (yes) return true;
+  if (json || !process.stdin.isTTY || !process.stderr.isTTY)
+    throw new TbuildError("usage", `${image}: nobody can be asked here, and nothing was changed`, {
+      hint: "Say --yes to change it, or --plan to look only.",
+    });
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(?:es)?$/i.test((await asking.question("  change it? [y/N] ", { signal })).trim());
+  } catch (cause) {
+    if (signal.aborted) throw new Interrupted();
+    throw cause;
+  } finally {
+    asking.close();
+  }
+}

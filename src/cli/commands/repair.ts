@@ -1,0 +1,22 @@
+import type { Command } from "commander";
+import type { Outcome } from "../../guest/offline.ts";
+import { repairOperations } from "../../guest/seal/index.ts";
+import { type ChangeFlags, changeImages } from "../change-images.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const flags = command.opts<ChangeFlags & { relabel?: boolean }>();
+  await changeImages(args[0] as string[], flags, {
+    verb: "repair",
+    job: { operations: repairOperations({ relabel: flags.relabel ?? false }) },
+    remarks,
+  });
+}
+
+function remarks({ pending, classes }: Outcome): string[] {
+  const armed = pending.some(({ name }) => name === "first-boot") ? "will be armed" : "is armed already";
+  const left = classes.filter(({ state }) => state === "left");
+  if (left.length === 0) return [`first boot ${armed}; no identity is left in it`];
+  return [
+    `first boot ${armed}; left in it: ${left.map(({ name }) => name).join(", ")} (\`tbuild seal\` takes them out)`,
+  ];
+}

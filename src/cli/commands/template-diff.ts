@@ -1,0 +1,89 @@
+import type { Command } from "commander";
+import type { Workshop } from "../../build/build.ts";
+import { textsIn } from "../../build/disk-texts.ts";
+import { TbuildError } from "../../errors.ts";
+import { printable } from "../../host/local.ts";
+import { diffPage } from "../../pages/diff-page.ts";
+import { findTemplate, previousOf, templatesOf } from "../../store/catalog.ts";
+import { compare, type Difference, untold, withTexts } from "../../store/compare.ts";
+import { type Line, sectionsOf } from "../../store/difference-words.ts";
+import { type Proposal, proposalFor } from "../../store/proposal.ts";
+import type { Manifest } from "../../store/store.ts";
+import { interruptible } from "../interrupt.ts";
+import { openCatalog } from "../open-site.ts";
+import { type Colours, coloursFor } from "../words.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const {
+    json = false,
+    html = false,
+    texts = false,
+  } = command.opts<{
+    json?: boolean;
+    html?: boolean;
+    texts?: boolean;
+  }>();
+  const { catalog, ...workshop } = await openCatalog(command);
+  const [a, b] = args as [string, string | undefined];
+  const to = findTemplate(catalog, b ?? a);
+  const from = b === undefined ? previousOf(catalog, to) : findTemplate(catalog, a);
+  if (!from)
+    throw new TbuildError("usage", `${to.manifest.name}@${to.manifest.version}: has no version before it`, {
+      hint: `Name two; there is ${templatesOf(catalog)
+        .map(({ manifest }) => `${manifest.name}@${manifest.version}`)
+        .join(", ")}.`,
+    });
+  const recorded = compare(from.manifest, to.manifest);
+  const difference = texts ? await readTexts(workshop, from.manifest, to.manifest, recorded) : recorded;
+  const proposal = proposalFor(difference);
+  if (json) process.stdout.write(`${JSON.stringify({ ...difference, proposal }, undefined, 2)}\n`);
+  else if (html) process.stdout.write(diffPage(difference, proposal));
+  else process.stdout.write(`${wordsOf(difference, proposal, coloursFor(process.stdout)).join("\n")}\n`);
+}
+
+async function readTexts(
+  { host, store, home }: Workshop,
+  from: Manifest,
+  to: Manifest,
+  difference: Difference,
+): Promise<Difference> {
+  const paths = untold(difference);
+  if (paths.length === 0) return difference;
+  return await interruptible(async (signal) => {
+    const options = { folder: home.root, signal };
+    const before = await textsIn({ host, store }, from, paths, options);
+    return withTexts(difference, before, await textsIn({ host, store }, to, paths, options));
+  });
+}
+
+function wordsOf(difference: Difference, proposal: Proposal, colours: Colours): string[] {
+  const { from, to, looked } = difference;
+  const sections = sectionsOf(difference).flatMap(({ title, lines }) => [
+    "",
+    colours.bold(title),
+    ...lines.flatMap((line) => lineWords(line, colours)),
+  ]);
+  return [
+    colours.bold(`${from.name}@${from.version} → ${to.name}@${to.version}`),
+    ...(sections.length === 0 ? ["Nothing that is recorded differs."] : sections),
+    ...(looked
+      ? []
+      : ["", "One of them has no record of its services, users and files: it was made by an older tbuild."]),
+    "",
+    `Version: ${colours.bold(proposal.version)} (${proposal.level}: ${proposal.because.join(", ")})`,
+  ];
+}
+
+function lineWords({ sign, text, patch = [] }: Line, colours: Colours): string[] {
+  const colour = { "+": "green", "-": "red", "~": "yellow", "↑": "cyan", "↓": "yellow" } as const;
+  return [
+    `  ${colours[colour[sign]](sign)} ${printable(text)}`,
+    ...patch.map((line) => `      ${patchLine(printable(line), colours)}`),
+  ];
+}
+
+function patchLine(line: string, colours: Colours): string {
+  if (line.startsWith("+")) return colours.green(line);
+  if (line.startsWith("-")) return colours.red(line);
+  return line.startsWith("@@") ? colours.cyan(line) : line;
+}

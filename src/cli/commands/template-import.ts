@@ -1,0 +1,90 @@
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { importTemplate } from "../../build/import-template.ts";
+import { TbuildError } from "../../errors.ts";
+import { importTemplate as importExport, isExport } from "../../store/export-file.ts";
+import type { Manifest } from "../../store/store.ts";
+import { interruptible } from "../interrupt.ts";
+import { openSite } from "../open-site.ts";
+import { progressLine } from "../progress-line.ts";
+import { size } from "../words.ts";
+
+interface Options {
+  readonly as?: string;
+  readonly domainType?: Manifest["domainType"];
+  readonly maxSize: string;
+  readonly json?: boolean;
+}
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const options = command.opts<Options>();
+  const file = resolve(String(args[0]));
+  if (await isExport(file)) return await takeExport(file, command, options);
+  const [name, version] = readAs(options.as);
+  const mostBytes = readSize(options.maxSize);
+  const { home, host, store, records, tbuild } = await openSite(command);
+  const line = progressLine(options.json ?? false);
+  const imported = await interruptible((signal) =>
+    importTemplate(host, { store, records }, file, {
+      ...(name !== undefined && { name }),
+      ...(version !== undefined && { version }),
+      ...(options.domainType && { domainType: options.domainType }),
+      mostBytes,
+      workFolder: join(home.root, "import"),
+      tbuild,
+      signal,
+      progress: line.show,
+    }),
+  ).finally(line.close);
+  const { manifest, isNew, notes } = imported;
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ manifest, isNew, notes }, undefined, 2)}\n`);
+    return;
+  }
+  for (const note of notes) process.stderr.write(`note: ${note}\n`);
+  const bytes = manifest.disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
+  process.stdout.write(
+    `${manifest.name}@${manifest.version}  ${isNew ? "imported" : "was there already"}: ${manifest.release.name}, ` +
+      `${manifest.disks.length} disk${manifest.disks.length === 1 ? "" : "s"}, ${size(bytes)} of data\n`,
+  );
+}
+
+/** What \`tbuild template export\` wrote: a version as it is, with its signature, and under no other name. */
+async function takeExport(file: string, command: Command, options: Options): Promise<void> {
+  if (options.as !== undefined || options.domainType !== undefined)
+    throw new TbuildError(
+      "usage",
+      `${file}: is an export of tbuild; it keeps its name, version and domain type`,
+      {
+        hint: "Leave --as and --domain-type out.",
+      },
+    );
+  const { store, records, home } = await openSite(command);
+  const { manifest, signature, already } = await interruptible((signal) =>
+    importExport(store, records, file, home.root, { signal }),
+  );
+  const { name, version } = manifest;
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ name, version, signature, already })}\n`
+      : `${name}@${version}: ${already ? "was here already" : "is here now"}, signature: ${signature.state}\n`,
+  );
+}
+
+/** `name` or `name@1.2.3`. */
+function readAs(as: string | undefined): [name?: string, version?: string] {
+  if (as === undefined) return [];
+  const [, name, version] = /^([a-z][a-z0-9-]*)(?:@(\d+\.\d+\.\d+))?$/.exec(as) ?? [];
+  if (name === undefined)
+    throw new TbuildError("usage", `--as "${as}": not a name, or name@1.2.3`, {
+      hint: "Names are of small letters, digits and dashes.",
+    });
+  return version === undefined ? [name] : [name, version];
+}
+
+function readSize(text: string): number {
+  const [, amount, unit = ""] = /^([1-9]\d{0,5})([MGT])$/.exec(text) ?? [];
+  if (amount === undefined)
+    throw new TbuildError("usage", `--max-size "${text}": not a size such as 500M or 200G`);
+  return Number(amount) * ({ M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }[unit] ?? 1);
+}

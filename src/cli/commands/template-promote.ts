@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import { findTemplate } from "../../store/catalog.ts";
+import { promote } from "../../store/channels.ts";
+import type { ChannelName } from "../../store/records.ts";
+import { openCatalog } from "../open-site.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const { catalog, records } = await openCatalog(command);
+  const { althoughRehearsal = false, json = false } = command.opts<{
+    althoughRehearsal?: boolean;
+    json?: boolean;
+  }>();
+  const entry = findTemplate(catalog, String(args[0]));
+  const moved = await promote(records, entry, args[1] as ChannelName, { althoughRehearsal });
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ name: entry.manifest.name, ...moved })}\n`);
+    return;
+  }
+  const { name } = entry.manifest;
+  const words =
+    moved.from === moved.to
+      ? `leads to ${moved.to} already`
+      : `leads to ${moved.to} now${moved.from ? `, and led to ${moved.from}` : ""}; commit it`;
+  process.stdout.write(`${name}: ${moved.channel} ${words}\n`);
+}

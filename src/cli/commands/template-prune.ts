@@ -1,0 +1,45 @@
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import type { CatalogEntry } from "../../store/catalog.ts";
+import type { Digest } from "../../store/store.ts";
+import { interruptible } from "../interrupt.ts";
+import { openCatalog } from "../open-site.ts";
+import { size, table } from "../words.ts";
+
+export async function run(_args: readonly unknown[], command: Command): Promise<void> {
+  const { store, catalog } = await openCatalog(command);
+  const { json, keep, apply } = command.opts<{ json?: boolean; keep?: string; apply?: boolean }>();
+  if (keep !== undefined && !/^[1-9]\d{0,5}$/.test(keep))
+    throw new TbuildError("usage", `--keep ${keep}: how many versions shall stay? At least one.`);
+  const pruned = await interruptible((signal) =>
+    store.prune({
+      ...(keep !== undefined && { keep: Number(keep) }),
+      held: heldBy(catalog),
+      apply: apply === true,
+      signal,
+    }),
+  );
+  if (json) {
+    process.stdout.write(`${JSON.stringify(pruned)}\n`);
+    return;
+  }
+  const rows = [
+    ...pruned.kept.map(({ what, reason }) => ["stays", what, reason]),
+    ...pruned.removed.map(({ what, reason }) => [apply ? "removed" : "would go", what, reason]),
+  ];
+  if (rows.length > 0) process.stdout.write(`${table(rows)}\n`);
+  if (pruned.removed.length === 0) process.stdout.write("nothing to remove\n");
+  else if (apply) process.stdout.write(`${size(pruned.bytes)} freed\n`);
+  else
+    process.stdout.write(`${size(pruned.bytes)} would be freed; nothing was touched, --apply removes it\n`);
+}
+
+/** What channels and tags lead to, and which. */
+function heldBy(catalog: readonly CatalogEntry[]): Map<Digest, string> {
+  return new Map(
+    catalog.flatMap(({ digest, channels, tags }) => {
+      const names = [...channels, ...tags];
+      return names.length > 0 ? [[digest, names.join(", ")] as const] : [];
+    }),
+  );
+}

@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import { parseReference, referenceText } from "../../store/oci/reference.ts";
+import { pushTemplate } from "../../store/oci/template.ts";
+import { storeFolder } from "../../store/store-folder.ts";
+import { interruptible } from "../interrupt.ts";
+import { registryOf } from "../open-registry.ts";
+import { openTemplate } from "../open-site.ts";
+import { progressLine } from "../progress-line.ts";
+import { size } from "../words.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const { home, host, template } = await openTemplate(command, String(args[0]));
+  const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
+  const place = parseReference(String(args[1]));
+  if (place.which !== undefined)
+    throw new TbuildError("usage", `${args[1]}: name and version are the template's`, {
+      hint: `Give the place alone: tbuild template push ${args[0]} ${referenceText({ registry: place.registry, repository: place.repository })}`,
+    });
+  const reference = {
+    registry: place.registry,
+    repository: `${place.repository}/${template.name}`,
+    which: template.version,
+  };
+  const line = progressLine(json === true);
+  const pushed = await interruptible((signal) =>
+    pushTemplate(
+      storeFolder(home.store),
+      template,
+      reference,
+      registryOf(host, reference, { ...(plainHttp && { plainHttp }), signal }),
+      (moved, total) => line.show("sending", moved, total),
+    ),
+  ).finally(line.close);
+  const { digest, moved, spared } = pushed;
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ reference: referenceText(reference), digest, moved, spared })}\n`
+      : `${referenceText(reference)}: ${size(moved)} sent, ${size(spared)} were there already\n`,
+  );
+}

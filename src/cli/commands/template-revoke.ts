@@ -1,0 +1,30 @@
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import { findTemplate } from "../../store/catalog.ts";
+import { openCatalog } from "../open-site.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const { catalog, records } = await openCatalog(command);
+  const options = command.opts<{ reason?: string; undo?: boolean; json?: boolean }>();
+  const { manifest, channels } = findTemplate(catalog, String(args[0]));
+  const { name, version } = manifest;
+  if (!options.undo && !options.reason?.trim())
+    throw new TbuildError("usage", `${name}@${version}: say why, with --reason`, {
+      hint: "Whoever wants to clone it will be told.",
+    });
+  const revocation = options.undo
+    ? undefined
+    : { reason: options.reason?.trim() ?? "", since: new Date().toISOString() };
+  if (revocation) await records.put(manifest);
+  await records.revoke(name, version, revocation);
+  for (const channel of revocation ? channels : [])
+    process.stderr.write(
+      `${channel} still leads to it: tbuild template rollback ${name} ${channel} leads it back\n`,
+    );
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ name, version, revoked: revocation ?? null })}\n`);
+  else
+    process.stdout.write(
+      `${name}@${version}: ${revocation ? "is revoked" : "is not revoked any more"}; commit it\n`,
+    );
+}

@@ -1,0 +1,40 @@
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import { catalogPages } from "../../pages/catalog-pages.ts";
+import { openCatalog } from "../open-site.ts";
+
+// What marks a folder as ours, and lists what we wrote, so that the next time what is gone can go.
+const listing = ".tbuild-site";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const out = resolve(String(args[0]));
+  const { catalog } = await openCatalog(command);
+  const before = await filesBefore(out);
+  const pages = catalogPages(catalog, new Date().toISOString());
+  for (const file of before) if (!pages.has(file)) await rm(join(out, file), { force: true });
+  for (const [file, text] of pages) {
+    await mkdir(dirname(join(out, file)), { recursive: true });
+    await writeFile(join(out, file), text);
+  }
+  await writeFile(join(out, listing), [...pages.keys()].map((file) => `${file}\n`).join(""));
+  const index = join(out, "index.html");
+  process.stdout.write(
+    command.opts<{ json?: boolean }>().json
+      ? `${JSON.stringify({ index, files: [...pages.keys()] })}\n`
+      : `${index}: ${pages.size} files; open it, or put the folder on any web server\n`,
+  );
+}
+
+async function filesBefore(out: string): Promise<string[]> {
+  const known = await readFile(join(out, listing), "utf8").catch(() => undefined);
+  if (known !== undefined)
+    return known.split("\n").filter((file) => /^([a-z][a-z0-9-]*\/)?\w[\w.]*$/.test(file));
+  const there = await readdir(out).catch(() => []);
+  if (there.length > 0)
+    throw new TbuildError("usage", `${out}: is not empty, and nothing that tbuild wrote`, {
+      hint: "Name a new or empty folder.",
+    });
+  return [];
+}

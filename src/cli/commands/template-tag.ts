@@ -1,0 +1,17 @@
+import type { Command } from "commander";
+import { findTemplate } from "../../store/catalog.ts";
+import { tag } from "../../store/channels.ts";
+import { openCatalog } from "../open-site.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const { catalog, records } = await openCatalog(command);
+  const entry = findTemplate(catalog, String(args[0]));
+  const name = String(args[1]);
+  await tag(records, entry, name);
+  const { manifest } = entry;
+  process.stdout.write(
+    command.opts<{ json?: boolean }>().json
+      ? `${JSON.stringify({ name: manifest.name, version: manifest.version, tag: name })}\n`
+      : `${manifest.name}@${manifest.version}: is ${manifest.name}@${name}, too; commit it\n`,
+  );
+}

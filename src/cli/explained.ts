@@ -1,0 +1,21 @@
+import { Interrupted, TbuildError } from "../errors.ts";
+import { version } from "./version.ts";
+import { coloursFor } from "./words.ts";
+
+/** What was thrown, in words for a person. */
+export function explained(error: unknown): string {
+  const colours = coloursFor(process.stderr);
+  if (error instanceof Interrupted) return "interrupted; what was done is kept";
+  if (!(error instanceof TbuildError))
+    return [
+      colours.red("this is a fault of tbuild"),
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+      `tbuild ${version()}, node ${process.version}; please report it with this text`,
+    ].join("\n");
+  const lines = error.lines.map((line) => (line === "" ? "" : `  ${line}`));
+  return [
+    `${colours.red("tbuild:")} ${colours.bold(error.message)}`,
+    ...lines,
+    ...(error.hint === undefined ? [] : [error.hint]),
+  ].join("\n");
+}

@@ -1,0 +1,108 @@
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import {
+  type ChangeOptions,
+  type DraftedGuest,
+  type PlannedChange,
+  planChange,
+  readGuest,
+} from "../image/planned-change.ts";
+import { type Identity, readIdentity } from "./identity.ts";
+import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
+import { type Release, readRelease } from "./release.ts";
+import { type ClassReport, classReports, findResidue } from "./residue.ts";
+import { sealOperations } from "./seal/index.ts";
+
+/** What is to be done to a guest in an image. */
+export interface Job {
+  readonly operations: readonly Operation[];
+  /** Zeros over what is freed, and over free blocks in which something is left. */
+  readonly scrub?: boolean;
+}
+
+export interface Findings {
+  readonly release: Release;
+  readonly via: string;
+  /** What each operation has to do, those with nothing left out. */
+  readonly pending: readonly Done[];
+  /** Of the guest as it is, or as it will be. */
+  readonly identity: Identity;
+  readonly classes: readonly ClassReport[];
+}
+
+export interface Outcome extends Findings {
+  /** Bytes that zeros were written over; `undefined` when nobody asked. */
+  readonly scrubbed?: number;
+}
+
+/** Looks what is pending; changes nothing. */
+export async function checkImage(
+  host: Host,
+  file: string,
+  { operations, residue = false }: Pick<Job, "operations"> & { readonly residue?: boolean },
+  options: ChangeOptions = {},
+): Promise<Findings> {
+  return readGuest(
+    host,
+    file,
+    async (guest) => {
+      const pending = await auditAll(guest.tree, operations);
+      const seen = residue ? { found: (await findResidue(guest, { scrub: false }))?.found } : undefined;
+      return {
+        release: await readRelease(guest.tree),
+        via: guest.via,
+        pending,
+        identity: await readIdentity(guest.tree),
+        classes: classReports(pending, names(operations), seen),
+      };
+    },
+    options,
+  );
+}
+
+/** Works the job out: what the operations do, and every byte that it changes. The image stays as it is. */
+export async function planJob(
+  host: Host,
+  file: string,
+  job: Job,
+  options: ChangeOptions = {},
+): Promise<PlannedChange<Outcome>> {
+  return planChange(host, file, (guest) => doJob(guest, job), options);
+}
+
+async function doJob(guest: DraftedGuest, { operations, scrub = false }: Job): Promise<Outcome> {
+  const { tree } = guest;
+  const done = (await applyAll(tree, operations)).filter((one) => one.done.length > 0);
+  await tree.commit();
+  if (done.length > 0) await checkDone(guest, operations);
+  if (scrub && !guest.blocks)
+    throw new TbuildError("environment", `scrub: ${guest.via} does not see free blocks`, {
+      hint: "Scrubbing works on ext file systems in raw images. Leave --scrub away.",
+    });
+  const freed = scrub ? await guest.blocks?.scrub() : undefined;
+  const residue = scrub ? await findResidue(guest, { scrub: true }) : undefined;
+  const others = sealOperations().filter((operation) => !operations.includes(operation));
+  const left = await auditAll(tree, others);
+  return {
+    release: await readRelease(tree),
+    via: guest.via,
+    pending: done,
+    identity: await readIdentity(tree),
+    classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined),
+    ...(freed !== undefined && { scrubbed: freed + (residue?.zeroed ?? 0) }),
+  };
+}
+
+// Read again from what was written: that an operation is done is not taken on its word.
+async function checkDone({ tree, via }: DraftedGuest, operations: readonly Operation[]): Promise<void> {
+  const left = await auditAll(tree, operations);
+  if (left.length > 0)
+    throw new TbuildError("integrity", `${via}: something is pending in what was written`, {
+      lines: left.flatMap(({ name, done }) => done.map((one) => `${name}: ${one}`)).slice(0, 20),
+      hint: "The image was not touched. This is a fault of tbuild; please report it.",
+    });
+}
+
+function names(operations: readonly Operation[]): string[] {
+  return operations.map(({ name }) => name);
+}

@@ -1,0 +1,140 @@
+import { isUtf8 } from "node:buffer";
+import { createHash } from "node:crypto";
+import type { Volume } from "../image/access.ts";
+import type { GuestTree, Stat } from "../image/tree.ts";
+import type { Digest, FileRecord, GuestRecord } from "../store/store.ts";
+import { maskSecrets } from "./secrets.ts";
+
+/** Path → the package that brought it, and its digest as rpm keeps it: MD5 on EL5, SHA-256 since. */
+export type PackagedFiles = Readonly<Record<string, { readonly package: string; readonly digest: string }>>;
+
+// A manifest is kept in git and read by every command: it has the texts that people change, not libraries of them.
+const mostTextBytes = 64 * 1024;
+const mostTextBytesTogether = 1024 * 1024;
+
+/** What a guest is like inside, for the manifest: what two versions can differ in. Reads only. */
+export async function portraitOf(
+  tree: GuestTree,
+  volumes: readonly Volume[],
+  packaged: PackagedFiles,
+): Promise<GuestRecord> {
+  return {
+    kernels: (await tree.list("/boot")).flatMap((name) => /^vmlinuz-(.+)$/.exec(name)?.[1] ?? []),
+    services: await servicesOf(tree),
+    users: parseUsers((await tree.text("/etc/passwd")) ?? ""),
+    groups: parseGroups((await tree.text("/etc/group")) ?? ""),
+    modules: await modulesOf(tree),
+    files: await filesOf(tree, packaged),
+    volumes: volumes.map(({ name, fs, uuid }) => ({ name, fs, ...(uuid !== undefined && { uuid }) })),
+  };
+}
+
+/** What is started at boot: runlevel links of SysV, `.wants` links of systemd. */
+export async function servicesOf(tree: GuestTree): Promise<string[]> {
+  const sysv = (await tree.list("/etc/rc.d/rc3.d")).flatMap((name) => /^S\d\d(.+)$/.exec(name)?.[1] ?? []);
+  const wanted = await tree.glob("/etc/systemd/system/*.wants/*");
+  const units = wanted.map((path) => path.slice(path.lastIndexOf("/") + 1));
+  return [...new Set([...sysv, ...units])].sort();
+}
+
+function parseUsers(text: string): GuestRecord["users"] {
+  return rowsOf(text, 7).map(([name = "", , uid, gid, , home = "", shell = ""]) => ({
+    name,
+    uid: Number(uid),
+    gid: Number(gid),
+    home,
+    shell,
+  }));
+}
+
+function parseGroups(text: string): GuestRecord["groups"] {
+  return rowsOf(text, 4).map(([name = "", , gid, members = ""]) => ({
+    name,
+    gid: Number(gid),
+    members: members.split(",").filter((member) => member !== ""),
+  }));
+}
+
+function rowsOf(text: string, columns: number): string[][] {
+  return text
+    .split("\n")
+    .map((line) => line.split(":"))
+    .filter((row) => row.length === columns);
+}
+
+async function modulesOf(tree: GuestTree): Promise<GuestRecord["modules"]> {
+  const folder = "/etc/template.d/scripts";
+  const found: { name: string; digest: Digest }[] = [];
+  for (const name of await tree.list(folder)) {
+    if ((await tree.stat(`${folder}/${name}`))?.kind !== "file" || /\.py[co]$/.test(name)) continue;
+    found.push({ name, digest: sha256((await tree.read(`${folder}/${name}`)) ?? new Uint8Array()) });
+  }
+  return found;
+}
+
+async function filesOf(tree: GuestTree, packaged: PackagedFiles): Promise<FileRecord[]> {
+  const found: FileRecord[] = [];
+  let textBytes = 0;
+  for await (const { path, stat } of tree.walk("/etc")) {
+    const file = await fileOf(tree, path, stat, packaged);
+    const bytes = file.text?.length ?? 0;
+    const { text: _text, ...without } = file;
+    const fits = textBytes + bytes <= mostTextBytesTogether;
+    if (fits) textBytes += bytes;
+    found.push(fits ? file : without);
+  }
+  return found;
+}
+
+async function fileOf(
+  tree: GuestTree,
+  path: string,
+  stat: Stat,
+  packaged: PackagedFiles,
+): Promise<FileRecord> {
+  const { kind, uid, gid, target } = stat;
+  const mode = (stat.mode & 0o7777).toString(8);
+  const record = { path, kind, mode, owner: `${uid}:${gid}`, ...(target !== undefined && { target }) };
+  // What not everybody in the guest may read is nobody's business here either: no text, and no digest to guess it by.
+  if (!isOpen(path, stat)) return record;
+  const data = (await tree.read(path)) ?? new Uint8Array();
+  const owner = packaged[path];
+  if (owner && isAsPackaged(data, owner.digest))
+    return { ...record, digest: sha256(data), package: owner.package };
+  if (!isText(data)) return { ...record, digest: sha256(data) };
+  const text = maskSecrets(Buffer.from(data).toString("utf8"));
+  if (text === undefined) return record;
+  const digest = sha256(Buffer.from(text));
+  return data.length <= mostTextBytes ? { ...record, digest, text } : { ...record, digest };
+}
+
+// Closed to users by habit, and what an audit asks for first; passwords do not belong in them, and are masked.
+function isWorthSeeing(path: string): boolean {
+  return /^\/etc\/(ssh\/sshd_config|sudoers|sudoers\.d\/.+|crontab|sysctl\.conf|sysconfig\/ip6?tables)$/.test(
+    path,
+  );
+}
+
+/** The text of a file that everybody may see, secrets masked; `undefined` when it is none of that. */
+export async function visibleText(tree: GuestTree, path: string, stat: Stat): Promise<string | undefined> {
+  if (!isOpen(path, stat)) return undefined;
+  const data = (await tree.read(path)) ?? new Uint8Array();
+  return isText(data) ? maskSecrets(Buffer.from(data).toString("utf8")) : undefined;
+}
+
+function isOpen(path: string, { kind, mode }: Stat): boolean {
+  return kind === "file" && ((mode & 0o004) !== 0 || isWorthSeeing(path));
+}
+
+function isText(data: Uint8Array): boolean {
+  return isUtf8(data) && !data.includes(0);
+}
+
+function isAsPackaged(data: Uint8Array, digest: string): boolean {
+  const algorithm = digest.length === 32 ? "md5" : "sha256";
+  return createHash(algorithm).update(data).digest("hex") === digest;
+}
+
+function sha256(data: Uint8Array): Digest {
+  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
+}

@@ -1,0 +1,116 @@
+import type { DraftedGuest } from "../image/planned-change.ts";
+import type { Done } from "./operation.ts";
+
+/** One kind of thing by which guests are told apart, or that tells of the one who made them. */
+export interface IdentityClass {
+  readonly name: string;
+  /** The operations that reset it. */
+  readonly operations: readonly string[];
+  /** How a block looks in which it was kept; left out, such a block looks like any other. */
+  readonly looks?: RegExp;
+}
+
+export const identityClasses: readonly IdentityClass[] = [
+  {
+    name: "SSH keys",
+    operations: ["ssh-host-keys", "user-keys", "build-key"],
+    looks:
+      /-----BEGIN (?:RSA|DSA|EC|OPENSSH) PRIVATE KEY-----|\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+) AAAA/,
+  },
+  {
+    name: "machine id",
+    operations: ["machine-id", "dbus-machine-id"],
+    looks: /^[\da-f]{32}\n\0/,
+  },
+  { name: "host name", operations: ["hostname"], looks: /^HOSTNAME="?(?!localhost)\w/m },
+  {
+    name: "network",
+    operations: [
+      "network-interfaces",
+      "network-connections",
+      "network-rules",
+      "network-state",
+      "hosts-file",
+      "resolver",
+    ],
+    looks: /^(?:HWADDR|IPADDR\d*)="?[\da-f]|SUBSYSTEM=="net".*ATTR\{address\}|^lease \{$|^mac-address=/im,
+  },
+  { name: "random seed", operations: ["random-seed"] },
+  {
+    name: "registration",
+    operations: ["registration", "yum-uuid"],
+    looks: /<name>system_id<\/name>|^InitiatorName=iqn\./m,
+  },
+  { name: "storage ids", operations: ["iscsi-initiator", "disk-ids"], looks: /^InitiatorName=iqn\./m },
+  {
+    name: "passwords",
+    operations: ["root-password", "password-backups", "installer-traces"],
+    looks: /\$(?:1|2[aby]|5|6|y)\$[./\w$=,]{8,}|^rootpw /m,
+  },
+  {
+    name: "logs",
+    operations: ["logs", "login-records", "mail", "crashes"],
+    looks:
+      /^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d \S+ [^\n:]+: |^type=[A-Z_]+ msg=audit\(/m,
+  },
+  {
+    name: "traces",
+    operations: ["histories", "temporary-files", "cron-spool", "package-cache", "backup-files"],
+  },
+  { name: "services", operations: ["service-state", "cloud-init", "rpm-database", "package-leftovers"] },
+];
+
+/** What a guest shows of one class. */
+export interface ClassReport {
+  readonly name: string;
+  /** `unknown`: nobody looked, or it cannot be seen. */
+  readonly state: "reset" | "left" | "unknown";
+  readonly why: readonly string[];
+}
+
+/** How many free blocks show something of each class, and how many bytes of them were zeroed. */
+export interface Residue {
+  readonly found: ReadonlyMap<string, number>;
+  readonly zeroed: number;
+}
+
+/** Searches the free blocks; `undefined` where the way in does not see blocks. */
+export async function findResidue(
+  guest: DraftedGuest,
+  { scrub }: { readonly scrub: boolean },
+): Promise<Residue | undefined> {
+  if (!guest.blocks) return undefined;
+  let zeroed = 0;
+  const found = new Map<string, number>();
+  for await (const block of guest.blocks.free()) {
+    const text = Buffer.from(block.data.buffer, block.data.byteOffset, block.data.length).toString("latin1");
+    const shown = identityClasses.filter(({ looks }) => looks?.test(text));
+    for (const { name } of shown) found.set(name, (found.get(name) ?? 0) + 1);
+    if (!scrub || shown.length === 0) continue;
+    await block.zero();
+    zeroed += block.data.length;
+  }
+  return { found, zeroed };
+}
+
+/** Says of every class whether it is reset. `applied` names the operations that were looked at or done. */
+export function classReports(
+  pending: readonly Done[],
+  applied: readonly string[],
+  residue?: { readonly found: ReadonlyMap<string, number> | undefined },
+): ClassReport[] {
+  return identityClasses.map(({ name, operations, looks }) => {
+    const left = pending.filter((one) => operations.includes(one.name)).flatMap(({ done }) => done);
+    const blocks = residue?.found?.get(name) ?? 0;
+    const hidden = blocks > 0 ? [`${blocks} free ${blocks === 1 ? "block" : "blocks"}`] : [];
+    if (left.length + hidden.length > 0) return { name, state: "left", why: [...left, ...hidden] };
+    const skipped = operations.filter((one) => !applied.includes(one));
+    if (skipped.length > 0)
+      return { name, state: "unknown", why: skipped.map((one) => `${one} was left out`) };
+    if (residue && !looks)
+      return { name, state: "unknown", why: ["in free blocks it looks like anything else"] };
+    if (residue && !residue.found)
+      return { name, state: "unknown", why: ["free blocks cannot be seen this way"] };
+    return { name, state: "reset", why: [] };
+  });
+}

@@ -1,0 +1,98 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+
+/** Who uses image files on this machine, as seen at one moment. What another machine does with a shared disk is not seen. */
+export interface FilesInUse {
+  /** Why `file` must not be changed now, in words; nothing when nobody uses it. */
+  by(file: string): readonly string[];
+}
+
+/** Looks once at loop devices, qemu's locks and open files, for any number of questions. */
+export function filesInUse(): FilesInUse {
+  const uses = new Map<string, string[]>();
+  const add = (id: string | undefined, what: string) => {
+    if (id !== undefined) uses.set(id, [...(uses.get(id) ?? []), what]);
+  };
+  for (const { file, what } of loopDevices()) add(idOf(file), what);
+  for (const { id, what } of qemuLocks()) add(id, what);
+  for (const { id, what } of openForWriting()) add(id, what);
+  return {
+    by(file) {
+      const id = idOf(file);
+      return [...new Set((id !== undefined && uses.get(id)) || [])];
+    },
+  };
+}
+
+// A file has many names; device and inode are its own.
+function idOf(file: string): string | undefined {
+  const found = quietly(() => statSync(file));
+  return found && `${found.dev}:${found.ino}`;
+}
+
+function* loopDevices(): Generator<{ file: string; what: string }> {
+  const mounts = quietly(() => readFileSync("/proc/self/mounts", "utf8")) ?? "";
+  for (const name of namesIn("/sys/block").filter((one) => one.startsWith("loop"))) {
+    const file = quietly(() => readFileSync(`/sys/block/${name}/loop/backing_file`, "utf8").trimEnd());
+    if (file === undefined) continue;
+    const at = mounts
+      .split("\n")
+      .flatMap((line) => (line.startsWith(`/dev/${name} `) || line.startsWith(`/dev/${name}p`) ? [line] : []))
+      .map((line) => line.split(" ")[1]);
+    yield {
+      file,
+      what: `the loop device /dev/${name}${at.length > 0 ? `, mounted on ${at.join(" and ")}` : ""}`,
+    };
+  }
+}
+
+/**
+ * qemu locks byte 101 of an image that it writes to, and byte 201 of one that nobody else may write to. Its
+ * locks belong to open files, not to processes, so the kernel's list has no pid.
+ */
+function* qemuLocks(): Generator<{ id: string; what: string }> {
+  const locks = quietly(() => readFileSync("/proc/locks", "utf8")) ?? "";
+  const pattern = /^\d+: OFDLCK +\S+ +\S+ +\S+ +([\da-f]+):([\da-f]+):(\d+) (\d+) (\d+)$/gm;
+  for (const [, major = "", minor = "", inode = "", first, last] of locks.matchAll(pattern)) {
+    const holds = (byte: number) => Number(first) <= byte && byte <= Number(last);
+    const id = `${deviceNumber(Number.parseInt(major, 16), Number.parseInt(minor, 16))}:${inode}`;
+    if (holds(101)) yield { id, what: "qemu, which writes to it" };
+    else if (holds(201)) yield { id, what: "qemu, which wants it to stay as it is" };
+  }
+}
+
+// As makedev(3) does it.
+function deviceNumber(major: number, minor: number): number {
+  return (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
+}
+
+// Without root only one's own processes can be looked into.
+function* openForWriting(): Generator<{ id: string; what: string }> {
+  for (const pid of namesIn("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid))
+    for (const fd of namesIn(`/proc/${pid}/fd`)) {
+      const link = quietly(() => readlinkSync(`/proc/${pid}/fd/${fd}`));
+      if (!link?.startsWith("/") || link.startsWith("/dev/") || link.startsWith("/proc/")) continue;
+      const flags = quietly(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"));
+      const access = Number.parseInt(/^flags:\s*(\d+)/m.exec(flags ?? "")?.[1] ?? "0", 8) & 3;
+      if (access === 0) continue;
+      const id = idOf(`/proc/${pid}/fd/${fd}`);
+      if (id !== undefined)
+        yield { id, what: `${nameOf(pid)} (process ${pid}), which has it open for writing` };
+    }
+}
+
+function nameOf(pid: string): string {
+  return quietly(() => readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd()) ?? "a program";
+}
+
+function namesIn(folder: string): string[] {
+  return quietly(() => readdirSync(folder)) ?? [];
+}
+
+// What goes away while it is looked at is not in use, and what may not be seen cannot be said.
+function quietly<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}

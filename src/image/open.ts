@@ -1,0 +1,129 @@
+import { open } from "node:fs/promises";
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import type { ImageAccess, Mount, Volume } from "./access.ts";
+import { type Layout, layoutOf, mountsIn } from "./disk.ts";
+import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
+import { filesInUse } from "./in-use.ts";
+import { type AccessOptions, chooseAccess } from "./index.ts";
+import { rawView } from "./raw-view.ts";
+import type { GuestTree } from "./tree.ts";
+
+/** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
+export type OpenImageOptions = AccessOptions;
+
+/** What an image file holds, before anything is opened in it. */
+export interface ImageFacts extends Layout {
+  readonly file: string;
+  readonly format: Layer["format"];
+  readonly layers: readonly Layer[];
+  /** Of the disk, not of the file. */
+  readonly bytes: number;
+  /** Who uses it now, in words. */
+  readonly inUse: readonly string[];
+}
+
+/** The guest in an image file, opened. Closing it makes the changes that are still in memory. */
+export interface OpenedImage extends ImageFacts, AsyncDisposable {
+  /** What the way in was given: the file itself, or a raw view of the disk in it. */
+  readonly raw: string;
+  readonly mounts: readonly Mount[];
+  readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
+  /** Why this way, and what spoke against those before it. */
+  readonly why: readonly string[];
+  readonly tree: GuestTree;
+}
+
+/** The door to an image file: refuses what must not be touched, finds the guest's volumes, and takes the best way in. */
+export async function openImageFile(
+  host: Host,
+  file: string,
+  options: OpenImageOptions = {},
+): Promise<OpenedImage> {
+  const { readOnly = false, note = () => {} } = options;
+  const { facts, mounts } = await lookInto(file, async (facts) => {
+    if (!readOnly) return refuseChange(facts);
+    for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
+    for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
+  });
+  const access = await chooseAccess(
+    host,
+    mounts.map(({ volume }) => volume),
+    options,
+  );
+  const view = (access.formats ?? ["raw"]).includes(facts.format)
+    ? undefined
+    : await rawView(host, file, readOnly);
+  const raw = view?.file ?? file;
+  const tree = await access.open(raw, mounts, { readOnly }).catch(async (error) => {
+    await view?.[Symbol.asyncDispose]();
+    throw error;
+  });
+  return {
+    ...facts,
+    raw,
+    mounts,
+    access: { name: access.name, runsPrograms: access.runsPrograms },
+    why: access.why,
+    tree,
+    async [Symbol.asyncDispose]() {
+      try {
+        await tree[Symbol.asyncDispose]();
+      } finally {
+        await view?.[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+/** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
+export async function imageFacts(file: string): Promise<ImageFacts> {
+  await using image = await readImageFile(file);
+  return factsOf(image);
+}
+
+/** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
+export async function lookInto(
+  file: string,
+  check: (facts: ImageFacts) => Promise<void>,
+): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
+  await using image = await readImageFile(file);
+  const facts = await factsOf(image);
+  await check(facts);
+  return { facts, mounts: await mountsIn(image, file, facts.volumes) };
+}
+
+async function factsOf(image: ImageFile): Promise<ImageFacts> {
+  const { file, format, layers, bytes } = image;
+  const { table, volumes, cutOff } = await layoutOf(image);
+  const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
+  const inUse = layers.flatMap((layer) => filesInUse().by(layer.file));
+  return { file, format, layers, bytes, inUse, table, volumes, cutOff: [...cutOff, ...odd] };
+}
+
+/** Throws when the image must not be changed now, or cannot be. */
+export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
+  if (cutOff.length > 0)
+    throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
+      hint: "Nothing was touched. Copy the image again.",
+    });
+  if (inUse.length > 0)
+    throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
+      hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",
+    });
+  // Some of the guest could not be looked at, so nobody could say that it is sealed.
+  const [closed] = volumes.filter(({ refused }) => refused !== undefined);
+  if (closed) throw refusedVolume(file, closed);
+  await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError("environment", `${file}: cannot be written (${cause.code})`, {
+      hint: "Make the file and its folder writable, or work on a copy.",
+      cause,
+    });
+  });
+}
+
+function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
+  return new TbuildError("environment", `${file}: ${name} ${refused}`, {
+    hint: "Nothing was touched. Attach the disk to a machine that has it open, and change the guest online.",
+  });
+}

@@ -1,0 +1,104 @@
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { createGunzip } from "node:zlib";
+import { TbuildError } from "../../errors.ts";
+
+/** Bytes that come in order, from a file or out of a compressed one. */
+export interface ByteSource extends AsyncDisposable {
+  /** How many have been read or passed over. */
+  readonly position: number;
+  /** Up to `length` bytes; fewer, or none, only at the end. */
+  read(length: number): Promise<Uint8Array>;
+  /** Passes over bytes. Behind the end is found out by the next read. */
+  skip(length: number): Promise<void>;
+}
+
+/** A part of a file; the whole of it without `place`. */
+export async function fileSource(
+  path: string,
+  place: { readonly offset: number; readonly bytes: number } = { offset: 0, bytes: Number.MAX_SAFE_INTEGER },
+): Promise<ByteSource> {
+  const handle = await open(path, "r");
+  let position = 0;
+  return {
+    get position() {
+      return position;
+    },
+    async read(length) {
+      const buffer = Buffer.allocUnsafe(Math.min(length, place.bytes - position));
+      let done = 0;
+      while (done < buffer.length) {
+        const at = place.offset + position + done;
+        const { bytesRead } = await handle.read(buffer, done, buffer.length - done, at);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      position += done;
+      return buffer.subarray(0, done);
+    },
+    async skip(length) {
+      position = Math.min(position + length, place.bytes);
+    },
+    [Symbol.asyncDispose]: () => handle.close(),
+  };
+}
+
+/** What a gzip holds, all its members. One that is cut off or damaged is an `integrity` fault of `what`. */
+export function gunzipSource(
+  what: string,
+  path: string,
+  place?: { readonly offset: number; readonly bytes: number },
+): ByteSource {
+  const range = place ? { start: place.offset, end: place.offset + place.bytes - 1 } : {};
+  const file = createReadStream(path, { highWaterMark: 1 << 20, ...range });
+  const gunzip = createGunzip({ chunkSize: 1 << 20 });
+  file.on("error", (error) => gunzip.destroy(error));
+  const chunks = file.pipe(gunzip)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  let position = 0;
+  let rest: Uint8Array = new Uint8Array();
+
+  async function more(): Promise<boolean> {
+    try {
+      const next = await chunks.next();
+      if (next.done) return false;
+      rest = next.value;
+      return true;
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (!code.startsWith("Z_")) throw error;
+      throw new TbuildError(
+        "integrity",
+        code === "Z_BUF_ERROR" ? `${what}: ends in the middle of its gzip` : `${what}: its gzip is damaged`,
+        { hint: "Fetch it again, and compare its checksum.", cause: error },
+      );
+    }
+  }
+
+  /** Takes up to `length` bytes, piece by piece. */
+  async function take(length: number, use: (piece: Uint8Array) => void): Promise<void> {
+    for (let left = length; left > 0; ) {
+      if (rest.length === 0 && !(await more())) return;
+      const piece = rest.subarray(0, left);
+      rest = rest.subarray(piece.length);
+      left -= piece.length;
+      position += piece.length;
+      use(piece);
+    }
+  }
+
+  return {
+    get position() {
+      return position;
+    },
+    async read(length) {
+      const pieces: Uint8Array[] = [];
+      await take(length, (piece) => pieces.push(piece));
+      return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
+    },
+    skip: (length) => take(length, () => {}),
+    async [Symbol.asyncDispose]() {
+      file.destroy();
+      gunzip.destroy();
+    },
+  };
+}

@@ -1,0 +1,219 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { fileSource, gunzipSource } from "./byte-source.ts";
+import {
+  diskFull,
+  gunzippedParts,
+  type Member,
+  tooLarge,
+  type UnpackOptions,
+  writeSparse,
+} from "./members.ts";
+import { shown } from "./tar-entries.ts";
+
+export type ImageKind = "raw" | "qcow2" | "vmdk" | "gzip";
+
+/** What a file's first bytes say it is; what tbuild cannot read is a `usage` fault that says what it is. */
+export async function imageKind(member: Member): Promise<ImageKind | undefined> {
+  await using source = await fileSource(member.file, member);
+  const head = Buffer.alloc(36 * 1024);
+  head.set(await source.read(head.length));
+  const at = (offset: number, text: string) => head.toString("latin1", offset, offset + text.length) === text;
+  if (at(0, "QFI\xfb")) return "qcow2";
+  if (at(0, "KDMV")) return "vmdk";
+  if (at(0, "\x1f\x8b")) return "gzip";
+  const other = foreign.find(([offset, text]) => at(offset, text));
+  if (other)
+    throw new TbuildError("usage", `${shown(member.name)}: is ${other[2]}, which is not imported`, {
+      hint: other[3],
+    });
+  return diskMarks.some(([offset, text]) => at(offset, text)) ? "raw" : undefined;
+}
+
+/**
+ * A disk as a plain image, in a file of its own below `work` unless it is one already. `capacity` is what a
+ * description says of its size: a disk that is larger than that lies.
+ */
+export async function rawDisk(
+  host: Host,
+  member: Member,
+  work: string,
+  capacity: number | undefined,
+  options: UnpackOptions,
+): Promise<string> {
+  const kind = (await imageKind(member)) ?? "raw";
+  if (kind === "gzip") {
+    // With tables and markers a disk can be a little larger packed than it is.
+    const most = Math.min(options.mostBytes, capacity === undefined ? Infinity : capacity * 1.1 + (1 << 20));
+    const inner = await gunzipped(member, join(work, `gunzipped-${unique()}`), most, options);
+    if ((await imageKind(inner)) === "gzip")
+      throw new TbuildError("integrity", `${shown(member.name)}: is a gzip in a gzip`);
+    return rawDisk(host, inner, work, capacity, options);
+  }
+  const bytes = kind === "raw" ? member.bytes : await virtualBytes(host, member, kind, options);
+  if (bytes > options.mostBytes) throw tooLarge(`${shown(member.name)}: the disk`, bytes, options);
+  if (bytes === 0 || bytes % 512 !== 0)
+    throw new TbuildError(
+      "integrity",
+      `${shown(member.name)}: ${bytes} bytes are no whole number of sectors`,
+    );
+  if (capacity !== undefined && bytes > capacity)
+    throw new TbuildError(
+      "integrity",
+      `${shown(member.name)}: the disk has ${bytes} bytes, and its description says ${capacity}`,
+    );
+  if (kind === "raw" && member.offset === 0 && (await stat(member.file)).size === bytes) return member.file;
+  const to = join(work, `disk-${unique()}.img`);
+  options.progress?.(`unpacking ${member.name}`);
+  if (kind === "raw") await copied(member, to, options);
+  else
+    await host
+      .run(["qemu-img", "convert", "-O", "raw", driverOf(member, kind), to], signalOf(options))
+      .catch((error) => {
+        const isFull =
+          error instanceof TbuildError && error.lines.some((line) => line.includes("No space left"));
+        throw isFull ? diskFull(to, error) : damaged(member)(error);
+      });
+  return to;
+}
+
+let made = 0;
+function unique(): number {
+  return ++made;
+}
+
+/** What an image says of its disk's size, after its header was found to name no other file. */
+async function virtualBytes(host: Host, member: Member, kind: "qcow2" | "vmdk", options: UnpackOptions) {
+  await (kind === "qcow2" ? refuseQcow2(member) : refuseVmdk(member));
+  const info = await host
+    .run(["qemu-img", "info", "--output=json", driverOf(member, kind)], signalOf(options))
+    .catch(damaged(member));
+  return Number((JSON.parse(info.stdout) as { "virtual-size": number })["virtual-size"]);
+}
+
+// The driver is named, so that qemu never guesses it from what the image holds; `backing: null`, so that it opens
+// nothing else whatever the image says.
+function driverOf(member: Member, kind: "qcow2" | "vmdk"): string {
+  const file = { driver: "file", filename: member.file, "read-only": true };
+  const range = { driver: "raw", offset: member.offset, size: member.bytes, file };
+  return `json:${JSON.stringify({ driver: kind, backing: null, file: range })}`;
+}
+
+/** A qcow2 can name a backing file and a data file anywhere on this machine. */
+async function refuseQcow2(member: Member): Promise<void> {
+  await using source = await fileSource(member.file, member);
+  const head = Buffer.alloc(104);
+  head.set(await source.read(head.length));
+  const refuse = refuser(member);
+  const version = head.readUInt32BE(4);
+  if (version !== 2 && version !== 3) throw refuse(`is a qcow of version ${version}`);
+  if (head.readBigUInt64BE(8) !== 0n) throw refuse("needs another image behind it");
+  if (head.readUInt32BE(32) !== 0) throw refuse("is encrypted");
+  if (version === 3 && head.readBigUInt64BE(72) & 4n) throw refuse("keeps its data in another file");
+}
+
+/** A VMDK can name flat files and a parent anywhere on this machine. */
+async function refuseVmdk(member: Member): Promise<void> {
+  await using source = await fileSource(member.file, member);
+  const head = Buffer.alloc(512);
+  head.set(await source.read(head.length));
+  const refuse = refuser(member);
+  const [at, length] = [Number(head.readBigUInt64LE(28)) * 512, Number(head.readBigUInt64LE(36)) * 512];
+  // With a capacity of 0 qemu takes all extents from the descriptor.
+  if (head.readBigUInt64LE(12) === 0n) throw refuse("holds no disk");
+  if (length > 1 << 20 || at + length > member.bytes) throw refuse("has a damaged header");
+  await source.skip(at - 512);
+  const descriptor = Buffer.from(await source.read(length)).toString("latin1");
+  const value = (key: string) =>
+    new RegExp(`^\\s*${key}\\s*=\\s*"?([^"\\r\\n]*)"?\\s*$`, "m").exec(descriptor)?.[1];
+  const type = value("createType");
+  if (type !== undefined && !["monolithicSparse", "streamOptimized"].includes(type))
+    throw refuse(`keeps its data in other files (${shown(type)})`);
+  if (descriptor.includes("parentFileNameHint") || !/^(?:f{8})?$/i.test(value("parentCID") ?? ""))
+    throw refuse("is a difference to another disk");
+  if ((descriptor.match(/^\s*(?:RW|RDONLY|NOACCESS)\s/gm) ?? []).length > 1)
+    throw refuse("keeps its data in several files");
+}
+
+function refuser(member: Member): (why: string) => TbuildError {
+  return (why) =>
+    new TbuildError("integrity", `${shown(member.name)}: ${why}`, {
+      hint: "Convert it where it was made: qemu-img convert -O qcow2 …",
+    });
+}
+
+async function gunzipped(member: Member, to: string, most: number, options: UnpackOptions): Promise<Member> {
+  await using source = gunzipSource(shown(member.name), member.file, member);
+  const tooMuch = () =>
+    new TbuildError(
+      "integrity",
+      `${shown(member.name)}: holds more than the ${Math.floor(most)} bytes it may`,
+      {
+        hint: "It is no disk of the size that its description gives, or --max-size is too small.",
+      },
+    );
+  await writeSparse(to, undefined, gunzippedParts(source, tooMuch, most), {
+    ...options,
+    progress: (done) => options.progress?.(`unpacking ${member.name}`, done),
+  });
+  return { name: member.name, file: to, offset: 0, bytes: (await stat(to)).size };
+}
+
+async function copied(member: Member, to: string, options: UnpackOptions): Promise<void> {
+  await using source = await fileSource(member.file, member);
+  async function* parts() {
+    for (let at = 0; ; ) {
+      const data = await source.read(1 << 20);
+      if (data.length === 0) return;
+      yield { at, data };
+      at += data.length;
+    }
+  }
+  await writeSparse(to, member.bytes, parts(), {
+    ...options,
+    progress: (done) => options.progress?.(`unpacking ${member.name}`, done, member.bytes),
+  });
+}
+
+function damaged(member: Member) {
+  return (error: unknown): never => {
+    if (!(error instanceof TbuildError) || !error.message.includes("exit code")) throw error;
+    throw new TbuildError("integrity", `${shown(member.name)}: is damaged`, {
+      lines: error.lines.slice(1),
+      hint: "Fetch it again, and compare its checksum.",
+      cause: error,
+    });
+  };
+}
+
+function signalOf(options: UnpackOptions) {
+  return options.signal ? { signal: options.signal } : {};
+}
+
+const convertHint = "Convert it with `qemu-img convert -O qcow2`, and import that.";
+const unpackHint = "Unpack it, and import what was in it.";
+const foreign: readonly (readonly [at: number, magic: string, what: string, hint: string])[] = [
+  [0, "# Disk DescriptorFile", "the descriptor of a VMDK whose data lies in other files", convertHint],
+  [0, "COWD", "a VMDK of VMware's old kind", convertHint],
+  [0, "conectix", "a VHD", convertHint],
+  [0, "vhdxfile", "a VHDX", convertHint],
+  [0x40, "\x7f\x10\xda\xbe", "a VDI", convertHint],
+  [0, "QED\0", "a QED", convertHint],
+  [0, "PK\x03\x04", "a zip", unpackHint],
+  [0, "\xfd7zXZ\0", "packed by xz", unpackHint],
+  [0, "\x28\xb5\x2f\xfd", "packed by zstd", unpackHint],
+  [0, "BZh", "packed by bzip2", unpackHint],
+  [0, "7z\xbc\xaf", "a 7z archive", unpackHint],
+  [32769, "CD001", "an ISO image", "A template is made of an installation disc by `tbuild recipe`."],
+];
+
+/** A partition table, or a file system or physical volume on the whole disk. */
+const diskMarks: readonly (readonly [at: number, magic: string])[] = [
+  [510, "\x55\xaa"],
+  [512, "EFI PART"],
+  [1080, "\x53\xef"],
+  [0, "XFSB"],
+  [512, "LABELONE"],
+];

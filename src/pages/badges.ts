@@ -1,0 +1,17 @@
+import { text } from "../html.ts";
+import type { CatalogEntry } from "../store/catalog.ts";
+
+/** What is said of a version, in small. */
+export function badges({ manifest, channels, tags, revoked }: CatalogEntry): string {
+  const badge = (kind: string, word: string) => `<span class="badge ${kind}">${text(word)}</span>`;
+  return [
+    ...channels.map((channel) => badge(channel, channel)),
+    ...tags.map((tag) => badge("tag", tag)),
+    ...(revoked ? [badge("revoked", "revoked")] : []),
+    ...(manifest.rehearsal ? [badge("rehearsal", "rehearsal")] : []),
+  ].join("");
+}
+
+export function size(bytes: number): string {
+  return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}

@@ -1,0 +1,59 @@
+import { text } from "../html.ts";
+import type { Parameter } from "../store/store.ts";
+import { managerMessages, stdinMessages } from "./first-boot-messages.ts";
+
+/** The contract of a template as a form that writes the messages. What is typed stays in the page. */
+export function contractForm(contract: readonly Parameter[], name: string): string {
+  if (contract.length === 0) return '<p class="quiet">This template has no first-boot parameters.</p>';
+  const usual = contract.filter(({ hidden }) => !hidden);
+  const hidden = contract.filter((one) => one.hidden);
+  return `<p class="note">Fill in what you want to say; a clone of this template waits for these messages at its first boot. Nothing leaves this page.</p>
+<div class="form"><form id="contract" autocomplete="off" onsubmit="return false">
+<label class="field"><b>The clone’s name in Oracle VM Manager</b><input id="machine" value="${text(name)}-1"></label>
+<div class="fields">${usual.map(field).join("\n")}</div>
+${hidden.length === 0 ? "" : `<details><summary>${hidden.length} that are seldom asked for</summary><div class="fields">${hidden.map(field).join("\n")}</div></details>`}
+</form>
+<div class="messages"><p class="tabs"><button id="as-manager" aria-pressed="true">Oracle VM CLI</button><button id="as-stdin" aria-pressed="false">ovm-template-config --stdin</button><button id="copy">Copy</button></p>
+<pre id="messages" tabindex="0"></pre><p class="note" id="lacking"></p></div></div>
+<noscript><p class="note">The form writes the messages with JavaScript; without it, send each parameter as a message, com.oracle.linux.root-password last.</p></noscript>
+<script>
+${managerMessages}
+${stdinMessages}
+${script}
+</script>`;
+}
+
+function field({ key, description, required, password, module }: Parameter): string {
+  const marks = `${required ? " data-required" : ""}${password ? " data-password" : ""}`;
+  return `<label class="field"><b${required ? ' class="required"' : ""}>${text(key)}</b><span class="note">${text(description)} <span class="badge">${text(module)}</span></span><input name="${text(key)}" type="${password ? "password" : "text"}" autocomplete="${password ? "new-password" : "off"}"${marks}></label>`;
+}
+
+const script = `
+const form = document.getElementById("contract"), out = document.getElementById("messages");
+const lacking = document.getElementById("lacking"), machine = document.getElementById("machine");
+const tabs = { manager: document.getElementById("as-manager"), stdin: document.getElementById("as-stdin") };
+let shown = "manager";
+function write() {
+  const inputs = [...form.querySelectorAll("input[name]")];
+  const answers = inputs.map((one) => ({ key: one.name, value: one.value, password: "password" in one.dataset }));
+  const lines = shown === "manager" ? managerMessages(answers, machine.value) : stdinMessages(answers);
+  out.textContent = lines.join("\\n");
+  const open = inputs.filter((one) => "required" in one.dataset && one.value === "").map((one) => one.name);
+  const root = inputs.find((one) => one.name === "com.oracle.linux.root-password");
+  lacking.textContent = open.length > 0 ? "Still required: " + open.join(", ")
+    : root && root.value === "" ? "Without the root password the clone goes on waiting: it starts the work, and goes last." : "";
+}
+for (const [name, button] of Object.entries(tabs)) button.addEventListener("click", () => {
+  shown = name;
+  for (const [other, one] of Object.entries(tabs)) one.setAttribute("aria-pressed", String(other === name));
+  write();
+});
+document.getElementById("copy").addEventListener("click", async (event) => {
+  // A page from a file may not write to the clipboard by itself; then what is marked is copied.
+  try { await navigator.clipboard.writeText(out.textContent); }
+  catch { getSelection().selectAllChildren(out); document.execCommand("copy"); }
+  event.target.textContent = "Copied";
+  setTimeout(() => { event.target.textContent = "Copy"; }, 1500);
+});
+form.addEventListener("input", write);
+write();`;

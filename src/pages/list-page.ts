@@ -1,0 +1,58 @@
+import { page, text } from "../html.ts";
+import type { CatalogEntry } from "../store/catalog.ts";
+import { badges, size } from "./badges.ts";
+import { style } from "./style.ts";
+
+/** All templates, a section for each name, the newest version first. */
+export function listPage(templates: readonly CatalogEntry[], made: string): string {
+  const names = [...new Set(templates.map(({ manifest }) => manifest.name))].sort();
+  const body = `<header><p class="crumb">tbuild</p><h1>Templates</h1>
+<p class="lead">${names.length} template${names.length === 1 ? "" : "s"}, ${templates.length} version${templates.length === 1 ? "" : "s"}, as of ${text(made.slice(0, 16).replace("T", " "))} UTC</p>
+${templates.length > 5 ? '<input class="search" id="search" type="search" placeholder="Search name, release, channel, package…" aria-label="Search">' : ""}</header>
+${names.map((name) => ofName(templates.filter(({ manifest }) => manifest.name === name).reverse())).join("\n")}
+${names.length === 0 ? '<p class="quiet">Nothing has been published yet.</p>' : ""}
+<script>${script}</script>`;
+  return page("Templates · tbuild", body, style);
+}
+
+function ofName(versions: readonly CatalogEntry[]): string {
+  const newest = versions[0];
+  if (!newest) return "";
+  const { name, summary } = newest.manifest;
+  return `<section><h2>${text(name)}</h2><p class="note">${text(summary)}</p>
+<div class="scroll"><table class="templates"><thead><tr><th>Version</th><th></th><th>Release</th><th>Domain type</th><th class="num">Packages</th><th class="num">Data</th><th>Made</th><th>Changes</th></tr></thead><tbody>
+${versions.map((entry, i) => row(entry, versions[i + 1])).join("\n")}
+</tbody></table></div></section>`;
+}
+
+function row(entry: CatalogEntry, before: CatalogEntry | undefined): string {
+  const { manifest, revoked } = entry;
+  const { name, version, release, domainType, packages, disks, made } = manifest;
+  const words = [name, version, release.name, domainType, ...entry.channels, ...entry.tags];
+  const searched = [...words, ...packages.map((one) => one.name)].join(" ").toLowerCase();
+  const data = disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
+  const changes = before
+    ? `<a href="${diffFile(before, entry)}">since ${text(before.manifest.version)}</a>`
+    : '<span class="quiet">the first</span>';
+  return `<tr${revoked ? ' class="gone"' : ""} data-words="${text(searched)}"><td><a href="${versionFile(entry)}">${text(version)}</a></td><td>${badges(entry)}</td><td>${text(release.name)}</td><td>${text(domainType)}</td><td class="num">${packages.length}</td><td class="num">${size(data)}</td><td>${text(made.slice(0, 10))}</td><td>${changes}</td></tr>`;
+}
+
+/** Where a version's page lies, from the front page. */
+export function versionFile({ manifest }: CatalogEntry): string {
+  return `${manifest.name}/${manifest.version}.html`;
+}
+
+/** Where the page of two versions' difference lies, from the front page. */
+export function diffFile(from: CatalogEntry, to: CatalogEntry): string {
+  return `${to.manifest.name}/${from.manifest.version}..${to.manifest.version}.html`;
+}
+
+const script = `
+const search = document.getElementById("search");
+search?.addEventListener("input", () => {
+  const words = search.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  for (const row of document.querySelectorAll("tr[data-words]"))
+    row.hidden = !words.every((word) => row.dataset.words.includes(word));
+  for (const section of document.querySelectorAll("section"))
+    section.hidden = [...section.querySelectorAll("tr[data-words]")].every((row) => row.hidden);
+});`;

@@ -1,0 +1,162 @@
+import { definitions, page, section, table, text } from "../html.ts";
+import type { CatalogEntry } from "../store/catalog.ts";
+import { packageVersion } from "../store/rpm-version.ts";
+import type { GuestRecord, Manifest } from "../store/store.ts";
+import { badges, size } from "./badges.ts";
+import { contractForm } from "./contract-form.ts";
+import { style } from "./style.ts";
+
+export interface VersionPage {
+  readonly entry: CatalogEntry;
+  /** All versions of the template, oldest first. */
+  readonly versions: readonly CatalogEntry[];
+  /** It, what it grew out of, and so on. */
+  readonly lineage: readonly CatalogEntry[];
+  /** The versions that a page of differences leads to this one from, nearest first. */
+  readonly comparedWith: readonly CatalogEntry[];
+}
+
+/** All about one version, its contract as a form. */
+export function versionPage({ entry, versions, lineage, comparedWith }: VersionPage): string {
+  const { manifest, revoked } = entry;
+  const { name, version, summary, rehearsal, packages, guest } = manifest;
+  const others = [...versions]
+    .reverse()
+    .map(({ manifest: { version: other } }) =>
+      other === version ? `<b>${text(other)}</b>` : `<a href="${other}.html">${text(other)}</a>`,
+    );
+  const body = `<header><p class="crumb"><a href="../index.html">Templates</a> · ${text(name)}</p>
+<h1>${text(name)}<small>${text(version)}</small></h1><p>${badges(entry)}</p><p class="lead">${text(summary)}</p>
+${revoked ? `<p class="warning">Revoked on ${text(revoked.since.slice(0, 10))}: ${text(revoked.reason)}</p>` : ""}
+${rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It proves the recipe, and is no Oracle Linux.</p>' : ""}
+<nav class="versions">${others.join("\n")}</nav></header>
+${section("In short", definitions(factsOf(manifest)))}
+${section("First boot", contractForm(manifest.contract, name))}
+${section("Where it came from", originOf(manifest, lineage, comparedWith))}
+${section("Seal", sealOf(manifest))}
+${section("Boot trial", manifest.trial.length === 0 ? '<p class="quiet">No clone of it was booted.</p>' : `<ul class="seen">${manifest.trial.map((seen) => `<li>${text(seen)}</li>`).join("")}</ul>`)}
+${guest ? insides(guest) : ""}
+${section(
+  `Packages (${packages.length})`,
+  `<details><summary>Show all</summary>${table(
+    ["name", "version", "arch", "licence", "signature"],
+    packages.map((one) => [
+      one.name,
+      packageVersion(one),
+      one.arch,
+      one.license ?? "",
+      one.signature ?? "unsigned",
+    ]),
+  )}</details>`,
+)}
+${section("To take away", `<p><a href="${version}.json">Manifest</a> (JSON) · <a href="${version}.cdx.json">Bill of materials</a> (CycloneDX)</p>${bundlesOf(manifest)}`)}`;
+  return page(`${name} ${version} · tbuild`, body, style);
+}
+
+function factsOf(manifest: Manifest): [string, string][] {
+  const { release, kernel, domainType, machine, disks, made, guest } = manifest;
+  return [
+    ["Release", `${release.name}, kernel ${kernel}`],
+    ["Domain type", domainType],
+    ["Machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics: ${machine.nics.join(", ")}`],
+    [
+      "Disks",
+      disks.map((disk) => `${disk.name}: ${size(disk.bytes)}, ${size(disk.dataBytes)} of data`).join("; "),
+    ],
+    ["Made", `${made.slice(0, 16).replace("T", " ")} UTC by tbuild ${manifest.tbuild}`],
+    ...(guest
+      ? ([
+          ["Services", guest.services.join(", ")],
+          ["First-boot modules", guest.modules.map(({ name }) => name).join(", ")],
+        ] satisfies [string, string][])
+      : []),
+  ];
+}
+
+function originOf(
+  manifest: Manifest,
+  lineage: readonly CatalogEntry[],
+  comparedWith: readonly CatalogEntry[],
+): string {
+  const { recipe, git, inputs, build, hosts = {}, timings, version, parent } = manifest;
+  const line = lineage.map(
+    ({ manifest: one }) =>
+      `<li>${text(one.kind)} ${text(one.name)} ${text(one.version)}, ${text(one.made.slice(0, 10))}</li>`,
+  );
+  const commit = git
+    ? `${git.commit}${git.dirty ? ", with changes that are not in it" : ""}`
+    : "in no git repository";
+  const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+  const diffs = comparedWith.map(
+    ({ manifest: { version: from } }) =>
+      `<a href="${from}..${version}.html">${text(from)} → ${text(version)}</a>`,
+  );
+  return `<ol class="lineage">${line.join("")}</ol>${parent !== undefined && lineage.length === 1 ? `<p class="note">Its parent, ${text(parent)}, is not known here.</p>` : ""}
+${diffs.length > 0 ? `<p>What changed: ${diffs.join(" · ")}</p>` : ""}
+${definitions([
+  ["Recipe", recipe],
+  ["Commit", commit],
+  ...(build
+    ? ([["Build", `${build}${took > 0 ? `, ${Math.round(took / 1000)} s` : ""}`]] satisfies [
+        string,
+        string,
+      ][])
+    : []),
+  ...Object.entries(hosts).map(([host, said]): [string, string] => [host, said]),
+])}
+<details><summary>Digests of all that went in <span class="count">${Object.keys(inputs).length}</span></summary>${table(
+    ["what", "digest"],
+    Object.entries(inputs),
+  )}</details>
+<details><summary>The recipe as it was resolved</summary><pre>${text(pretty(manifest.recipeText))}</pre></details>`;
+}
+
+function sealOf({ seal, operations }: Manifest): string {
+  const done = operations.filter((one) => one.done.length > 0);
+  const list = done.map(
+    (one) =>
+      `<details><summary>${text(one.name)} <span class="count">${one.done.length}</span></summary><ul>${one.done.map((line) => `<li>${text(line)}</li>`).join("")}</ul></details>`,
+  );
+  const said = seal
+    ? `<p>${seal.armed ? "Armed: the next boot configures it." : "<b>Not armed.</b>"} Sealed ${text(seal.how)}; ${seal.audited.length} operations were proved on the finished image.${seal.skipped.length > 0 ? ` Left out: ${text(seal.skipped.join(", "))}.` : ""}</p>`
+    : "";
+  return `${said}<details><summary>What was done to it <span class="count">${list.length}</span></summary>${list.join("\n")}</details>`;
+}
+
+function insides(guest: GuestRecord): string {
+  const people = guest.users.filter(({ uid, name }) => uid >= 500 || name === "root");
+  const changed = guest.files.filter((file) => file.text !== undefined && file.text !== "");
+  return `${section(
+    "Users",
+    table(
+      ["name", "uid", "home", "shell"],
+      people.map((u) => [u.name, String(u.uid), u.home, u.shell]),
+    ),
+  )}
+${section(
+  "Files in /etc that are not as packages made them",
+  changed.length === 0
+    ? '<p class="quiet">None.</p>'
+    : changed
+        .map(
+          ({ path, mode, text: content = "" }) =>
+            `<details><summary>${text(path)} <span class="count">${text(mode)}</span></summary><pre>${text(content)}</pre></details>`,
+        )
+        .join("\n"),
+)}`;
+}
+
+function bundlesOf({ bundles }: Manifest): string {
+  return table(
+    ["format", "file", "size", "sha256"],
+    bundles.map((one) => [one.format, one.file, size(one.bytes), one.digest.replace("sha256:", "")]),
+  );
+}
+
+function pretty(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json), undefined, 2);
+  } catch {
+    return json;
+  }
+}

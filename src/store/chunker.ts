@@ -1,0 +1,81 @@
+import { open } from "node:fs/promises";
+import { checkInterrupted } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { bytesAt } from "./durable.ts";
+import { dataExtents } from "./extents.ts";
+
+// Measured on two installations of one system (ARCHITECTURE.md): smaller chunks share a little more and compress worse.
+const blockBytes = 4096;
+const averageBlocks = 16;
+const fewestBlocks = 4;
+const mostBlocks = 64;
+export const largestChunk = mostBlocks * blockBytes;
+
+// Read at once; a chunk never reaches over it.
+const readBytes = 2 ** 20;
+
+export interface Chunk {
+  readonly start: number;
+  readonly data: Buffer;
+}
+
+/**
+ * The data of an image in chunks that its content cuts; what no chunk covers is zeros. File systems place files on blocks
+ * of 4 KiB, so cuts are looked for there only: a file that moved to other blocks still has the same chunks.
+ */
+export async function* chunksOfImage(host: Host, file: string, signal?: AbortSignal): AsyncGenerator<Chunk> {
+  const handle = await open(file, "r");
+  try {
+    for (const { start, end } of merged(await dataExtents(host, file), (await handle.stat()).size))
+      for (let at = start; at < end; at += readBytes) {
+        checkInterrupted(signal);
+        yield* cut(await bytesAt(handle, at, Math.min(readBytes, end - at)), at);
+      }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whole blocks, touching ones as one: file systems with smaller blocks have holes that end within ours. */
+function merged(extents: readonly { start: number; end: number }[], size: number) {
+  const all: { start: number; end: number }[] = [];
+  for (const extent of extents) {
+    const start = Math.floor(extent.start / blockBytes) * blockBytes;
+    const end = Math.min(size, Math.ceil(extent.end / blockBytes) * blockBytes);
+    const last = all.at(-1);
+    if (last && start <= last.end) last.end = Math.max(last.end, end);
+    else if (start < end) all.push({ start, end });
+  }
+  return all;
+}
+
+function* cut(data: Buffer, offset: number): Generator<Chunk> {
+  let begin = 0;
+  const piece = (end: number) => ({ start: offset + begin, data: data.subarray(begin, end) });
+  for (let at = 0; at < data.length; at += blockBytes) {
+    const block = data.subarray(at, at + blockBytes);
+    if (isZero(block)) {
+      if (at > begin) yield piece(at);
+      begin = at + block.length;
+      continue;
+    }
+    const blocks = (at - begin) / blockBytes + 1;
+    if (blocks < fewestBlocks || (blocks < mostBlocks && mark(block) % averageBlocks !== 0)) continue;
+    yield piece(at + block.length);
+    begin = at + block.length;
+  }
+  if (begin < data.length) yield piece(data.length);
+}
+
+const zeros = Buffer.alloc(blockBytes);
+
+function isZero(block: Buffer): boolean {
+  return block.equals(zeros.subarray(0, block.length));
+}
+
+/** A number that a block's content gives. It only places cuts, so a word in four is enough. */
+function mark(block: Buffer): number {
+  let hash = 0;
+  for (let i = 0; i + 4 <= block.length; i += 16) hash = Math.imul(hash ^ block.readInt32LE(i), 0x9e3779b1);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}

@@ -1,0 +1,81 @@
+import { type FileHandle, mkdir, open, readFile, rename, rm, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { TbuildError } from "../errors.ts";
+
+/** A file that appears under its name whole or not at all, and stays after a power cut. */
+export async function writeOnce(temporary: string, file: string, data: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(temporary), { recursive: true });
+  const handle = await open(temporary, "w", 0o444);
+  try {
+    await handle.writeFile(data);
+    await handle.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+  await renameDurably(temporary, file);
+}
+
+/** Renames a file that is synced, and syncs the folder that now has it. */
+export async function renameDurably(temporary: string, file: string): Promise<void> {
+  // A new folder is an entry of the one above, which has to stay as well.
+  const made = await mkdir(dirname(file), { recursive: true });
+  await rename(temporary, file);
+  await syncFolder(dirname(file));
+  if (made !== undefined)
+    for (let folder = dirname(file); folder.length >= made.length; folder = dirname(folder))
+      await syncFolder(dirname(folder));
+}
+
+/** Removes files, and only returns when they stay removed. */
+export async function removeDurably(files: readonly string[]): Promise<void> {
+  for (const file of files)
+    await unlink(file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
+  for (const folder of new Set(files.map(dirname))) await syncFolder(folder).catch(() => {});
+}
+
+export async function bytesAt(handle: FileHandle, start: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await handle.read(buffer, done, length - done, start + done);
+    if (bytesRead === 0) throw new TbuildError("integrity", "the file is shorter than it should be");
+    done += bytesRead;
+  }
+  return buffer;
+}
+
+export async function writeAll(handle: FileHandle, data: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < data.length; )
+    done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
+}
+
+/** `undefined` when there is no such file; whatever else keeps it from being read is thrown. */
+export async function textOf(file: string): Promise<string | undefined> {
+  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    throw error;
+  });
+}
+
+/** What a full disk means for whoever reads it; other errors as they are. */
+export function explained(error: unknown, place: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new TbuildError("environment", `${place}: the disk is full`, {
+    hint: "Make room and try again: nothing was published, and nothing that was is lost.",
+    cause: error,
+  });
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,63 @@
+import { type Difference, isSame } from "./compare.ts";
+
+export interface Proposal {
+  readonly level: "major" | "minor" | "patch" | "none";
+  readonly version: string;
+  /** Why, in words. */
+  readonly because: readonly string[];
+}
+
+/**
+ * Which version a change deserves, by what it does to whoever clones the template: major when what they send or
+ * where they run it no longer fits, minor when they can do more, patch otherwise.
+ */
+export function proposalFor(difference: Difference): Proposal {
+  const { from } = difference;
+  for (const level of ["major", "minor"] as const) {
+    const because = reasons[level](difference);
+    if (because.length > 0) return { level, version: raised(from.version, level), because };
+  }
+  if (isSame(difference)) return { level: "none", version: from.version, because: ["nothing is other"] };
+  const because = ["no parameter, domain type, package or module came or went that asks for more"];
+  return { level: "patch", version: raised(from.version, "patch"), because };
+}
+
+const reasons = {
+  major: ({ facts, parameters }: Difference): string[] => [
+    ...parameters.removed.map(({ key }) => `parameter ${key} removed`),
+    ...parameters.added.filter(({ required }) => required).map(({ key }) => `parameter ${key} required`),
+    ...parameters.changed
+      .filter(({ from, to }) => to.required && !from.required)
+      .map(({ to }) => `parameter ${to.key} required`),
+    ...facts
+      .filter(({ what }) => what === "domain type")
+      .map(({ from, to }) => `domain type ${from} → ${to}`),
+    ...facts
+      .filter(({ what, from, to }) => what === "release" && majorOf(from) !== majorOf(to))
+      .map(({ from, to }) => `release ${from} → ${to}`),
+  ],
+  minor: ({ packages, modules, parameters, from, to }: Difference): string[] => [
+    ...newNames(packages).map((name) => `package ${name} added`),
+    ...modules.added.map((name) => `module ${name} added`),
+    ...parameters.added.filter(({ required }) => !required).map(({ key }) => `parameter ${key} added`),
+    ...(from.name === to.name ? [] : [`${to.name} is another template than ${from.name}`]),
+  ],
+};
+
+// A second kernel beside the first is an upgrade, not a package that was added.
+function newNames({ added, removed, changed }: Difference["packages"]): string[] {
+  const known = new Set([...removed, ...changed.map(({ from }) => from)].map(({ name }) => name));
+  return [...new Set(added.map(({ name }) => name))].filter(
+    (name) => !known.has(name) && !/^kernel/.test(name),
+  );
+}
+
+function majorOf(release: string): string {
+  return /(\d+)(?:\.\d+)?$/.exec(release)?.[1] ?? release;
+}
+
+function raised(version: string, level: "major" | "minor" | "patch"): string {
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  if (level === "major") return `${major + 1}.0.0`;
+  return level === "minor" ? `${major}.${minor + 1}.0` : `${major}.${minor}.${patch + 1}`;
+}

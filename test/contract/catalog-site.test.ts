@@ -1,0 +1,168 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { localHost } from "../../src/host/local.ts";
+import { catalogPages } from "../../src/pages/catalog-pages.ts";
+import { managerMessages, stdinMessages } from "../../src/pages/first-boot-messages.ts";
+import { readCatalog } from "../../src/store/catalog.ts";
+import { promote } from "../../src/store/channels.ts";
+import { recordsIn } from "../../src/store/records.ts";
+import type { Manifest, Store } from "../../src/store/store.ts";
+import { missing } from "../fakes/missing.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+
+const disk = {
+  name: "System",
+  digest: `sha256:${"d".repeat(64)}`,
+  bytes: 2 ** 34,
+  dataBytes: 2 ** 30,
+} as const;
+const file = (text: string) =>
+  ({
+    path: "/etc/ntp.conf",
+    kind: "file",
+    mode: "644",
+    owner: "0:0",
+    text,
+    digest: `sha256:${Buffer.from(text).toString("hex").padEnd(64, "0")}`,
+  }) as const;
+const guest = (text: string) => ({
+  kernels: [],
+  services: ["sshd"],
+  users: [],
+  groups: [],
+  modules: [],
+  files: [file(text)],
+  volumes: [],
+});
+const hostile = `<img src=x onerror="document.title='broken'"></script>`;
+const versions: Manifest[] = [
+  sampleManifest(disk, { version: "1.0.0", guest: guest("server a\n") }),
+  sampleManifest(disk, { version: "1.0.1", guest: guest("server b\n"), summary: hostile }),
+  sampleManifest(disk, { version: "1.1.0", guest: guest(`${hostile}\n`), summary: hostile }),
+  ...["a", "b", "c"].map((name) => sampleManifest(disk, { name: `ol7-${name}` })),
+];
+
+describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
+  let folder: string;
+  let browser: Browser;
+  let server: Server;
+  const troubles: string[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-site-"));
+    const store = { list: async () => versions } as unknown as Store;
+    const records = recordsIn(localHost(), join(folder, "repo"));
+    const [first] = await readCatalog(store, records);
+    if (first) await promote(records, first, "stable");
+    await records.revoke("ol6-sample", "1.0.1", { reason: "it hangs", since: "2026-11-25T10:00:00.000Z" });
+    const pages = catalogPages(await readCatalog(store, records), "2026-11-25T10:00:00.000Z");
+    for (const [path, text] of pages) {
+      await mkdir(dirname(join(folder, "site", path)), { recursive: true });
+      await writeFile(join(folder, "site", path), text);
+    }
+    server = createServer(async (request, response) => {
+      const data = await readFile(join(folder, "site", decodeURI(request.url ?? "/"))).catch(() => undefined);
+      response.writeHead(data ? 200 : 404, { "content-type": "text/html" }).end(data);
+    }).listen(0, "127.0.0.1");
+    // As root, as in CI, Chromium has no sandbox.
+    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    server?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function open(url: string): Promise<Page> {
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => troubles.push(error.message));
+    page.on("requestfailed", (request) => troubles.push(request.url()));
+    page.on("response", (response) => response.status() >= 400 && troubles.push(response.url()));
+    await page.goto(url);
+    return page;
+  }
+  const bases = {
+    "a file": () => `file://${join(folder, "site")}/`,
+    "a web server": () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+  };
+
+  it.each(Object.entries(bases))(
+    "leads from the list to versions and differences, from %s",
+    async (_where, base) => {
+      const page = await open(`${base()}index.html`);
+      expect(await page.locator("tr[data-words]").count()).toBe(6);
+      expect(await page.locator("tr.gone .badge.revoked").count()).toBe(1);
+      await page.click("a:text-is('since 1.0.0')");
+      expect(await page.textContent("h1")).toBe("ol6-sample 1.0.0 → 1.0.1");
+      expect(await page.textContent("pre .minus")).toBe("-server a\n");
+      expect(await page.textContent("pre .plus")).toBe("+server b\n");
+      await page.click("text=ol6-sample 1.0.1");
+      expect(await page.textContent(".warning")).toContain("Revoked on 2026-11-25: it hangs");
+      await page.click("text=1.1.0");
+      expect(await page.textContent(".lineage")).toContain("template ol6-sample 1.1.0");
+      await page.click("text=1.0.0 → 1.1.0");
+      expect(await page.textContent("h1")).toBe("ol6-sample 1.0.0 → 1.1.0");
+      await page.click("text=Templates");
+      expect(await page.title()).toBe("Templates · tbuild");
+      await page.close();
+      expect(troubles).toEqual([]);
+    },
+  );
+
+  it("finds by any words", async () => {
+    const page = await open(`${bases["a file"]()}index.html`);
+    await page.fill("#search", "OL6-sample stable bash");
+    expect(await page.locator("tr[data-words]:visible").count()).toBe(1);
+    expect(await page.locator("section:visible").count()).toBe(1);
+    await page.close();
+  });
+
+  it("makes the messages of what is typed, the root password last, for both takers", async () => {
+    const page = await open(`${bases["a file"]()}ol6-sample/1.1.0.html`);
+    expect(await page.textContent("#lacking")).toContain("com.oracle.linux.root-password");
+    await page.fill("#machine", 'my "clone"');
+    await page.fill('input[name="com.oracle.linux.root-password"]', 'se/cr"et');
+    await page.fill('input[name="org.tbuild.grid.mode"]', "cluster");
+    const answers = [
+      { key: "com.oracle.linux.root-password", value: 'se/cr"et', password: true },
+      { key: "org.tbuild.grid.mode", value: "cluster", password: false },
+    ];
+    const lines = [
+      'sendVmMessage Vm name="my /"clone/"" key=org.tbuild.grid.mode message="cluster" log=Yes',
+      'sendVmMessage Vm name="my /"clone/"" key=com.oracle.linux.root-password message="se//cr/"et" log=No',
+    ];
+    expect(managerMessages(answers, 'my "clone"')).toEqual(lines);
+    expect(await page.textContent("#messages")).toBe(lines.join("\n"));
+    expect(await page.textContent("#lacking")).toBe("");
+    expect(await page.getAttribute('input[name="com.oracle.linux.root-password"]', "type")).toBe("password");
+    await page.click("#as-stdin");
+    const json = ['{"org.tbuild.grid.mode":"cluster"}', '{"com.oracle.linux.root-password":"se/cr\\"et"}'];
+    expect(stdinMessages(answers)).toEqual(json);
+    expect(await page.textContent("#messages")).toBe(json.join("\n"));
+    expect(await page.getAttribute("#as-stdin", "aria-pressed")).toBe("true");
+    await page.close();
+  });
+
+  it("shows what a manifest says as text, whatever it is", async () => {
+    for (const path of ["index.html", "ol6-sample/1.0.1.html", "ol6-sample/1.0.1..1.1.0.html"]) {
+      const page = await open(bases["a file"]() + path);
+      expect(await page.title()).not.toBe("broken");
+      expect(await page.locator("img").count()).toBe(0);
+      expect(await page.textContent("body")).toContain("onerror=");
+      await page.close();
+    }
+    expect(troubles).toEqual([]);
+  });
+
+  it("fits a narrow screen", async () => {
+    const page = await open(`${bases["a file"]()}ol6-sample/1.1.0.html`);
+    await page.setViewportSize({ width: 400, height: 800 });
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(400);
+    await page.close();
+  });
+});

@@ -1,0 +1,657 @@
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Imported, type ImportOptions, importTemplate } from "../../src/build/import-template.ts";
+import { localHost } from "../../src/host/local.ts";
+import { packAll } from "../../src/packaging/index.ts";
+import { folderStore } from "../../src/store/folder-store.ts";
+import { recordsIn } from "../../src/store/records.ts";
+import type { Manifest, Store } from "../../src/store/store.ts";
+import { missing } from "../fakes/missing.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+
+const lacking = missing("qemu-img", "mke2fs", "debugfs", "tar");
+const title = (text: string) => (lacking ? `${text} (${lacking})` : text);
+
+const host = localHost();
+let folder: string;
+/** A guest that tbuild has not made, on an ext4 without partitions. */
+let image: string;
+let store: Store;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-import-"));
+  image = join(folder, "guest.img");
+  if (!lacking) await makeGuest(image, guestFiles);
+  store = folderStore(host, join(folder, "store"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const guestFiles: Record<string, string> = {
+  "/etc/fstab": "/dev/xvda / ext4 defaults 1 1\n",
+  "/etc/oracle-release": "Oracle Linux Server release 6.10\n",
+  "/etc/sysconfig/ovmd": "INITIAL_CONFIG=yes\n",
+  "/etc/rc.d/init.d/ovmd": "#!/bin/sh\n# chkconfig: 345 08 92\n",
+  "/etc/rc.d/rc3.d/S08ovmd": "",
+  "/etc/rc.d/rc4.d/S08ovmd": "",
+  "/etc/rc.d/rc5.d/S08ovmd": "",
+  "/boot/grub/grub.conf":
+    "default=1\ntitle a\n kernel /boot/vmlinuz-1 ro\ntitle b\n kernel /boot/vmlinuz-4.1.12-124.el6uek.x86_64 ro\n",
+  "/etc/template.d/configure/90-authentication": "",
+  "/etc/template.d/configure/50-dark": "",
+  "/etc/template.d/scripts/authentication":
+    "KEY = 'com.oracle.linux.root-password'\nparam += [{'key': KEY, 'description': 'System root password.', 'required': True, 'password': True}]\n",
+  "/etc/template.d/scripts/dark":
+    "PRE = 'a.b.'\n{'key': PRE + 'c', 'description': 'known'}\n{'key': '%s.0' % PRE}\n",
+};
+
+async function makeGuest(to: string, files: Readonly<Record<string, string>>): Promise<void> {
+  const root = await mkdtemp(join(folder, "root-"));
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, to, "8M"]);
+}
+
+async function imported(file: string, options: Partial<ImportOptions> = {}, into = store): Promise<Imported> {
+  const workFolder = join(folder, "import");
+  try {
+    return await importTemplate(host, { store: into, records: recordsIn(host, folder) }, file, {
+      mostBytes: 2 ** 30,
+      workFolder,
+      tbuild: "0.1.0",
+      ...options,
+    });
+  } finally {
+    expect(await readdir(workFolder)).toEqual([]);
+  }
+}
+
+/** The disks of a version have these bytes. */
+async function expectDisks({ manifest }: Imported, ...images: readonly string[]): Promise<void> {
+  const wanted = await Promise.all(images.map((file) => sha256(file)));
+  const found: string[] = [];
+  for (const disk of manifest.disks) {
+    const to = join(folder, "restored.img");
+    await store.restoreDisk(disk, to);
+    found.push(await sha256(to));
+  }
+  expect(found).toEqual(wanted);
+}
+
+const hash = (algorithm: string, data: Uint8Array) => createHash(algorithm).update(data).digest("hex");
+const sha256 = async (file: string) => hash("sha256", await readFile(file));
+
+describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
+  let template: Manifest;
+  let bundles: Awaited<ReturnType<typeof packAll>>;
+  beforeAll(async () => {
+    const source = folderStore(host, join(folder, "source"));
+    template = sampleManifest(await source.putDisk(image, "System"));
+    bundles = await packAll(template, source, join(folder, "bundles"), ["ovm-tgz", "ova", "qcow2"], {});
+  });
+
+  it.each(["ovm-tgz", "ova", "qcow2"] as const)(
+    "%s gives the same disk, whatever the file is called",
+    async (format) => {
+      const file = join(folder, `some file of ${format}`);
+      await copyFile(bundles.find((bundle) => bundle.format === format)?.file ?? "", file);
+      const there = await imported(file, { name: `from-${format}` });
+      await expectDisks(there, image);
+      expect(there.manifest.inputs).toEqual({ archive: `sha256:${await sha256(file)}` });
+      expect(there.manifest.parent).toBeUndefined();
+      if (format === "qcow2") return;
+      expect(there.manifest).toMatchObject({
+        version: "1.0.0",
+        domainType: "XEN_PVM",
+        machine: {
+          vcpus: 2,
+          memoryMib: 2048,
+          nics: format === "ova" ? ["public", "interconnect"] : ["public", "public"],
+        },
+      });
+    },
+  );
+
+  it("is a new version only when its disk is another", async () => {
+    const file = bundles[0]?.file ?? "";
+    const first = await imported(file);
+    expect([first.isNew, first.manifest.name, first.manifest.version]).toEqual([true, "ol6-sample", "1.0.0"]);
+    expect((await imported(file)).isNew).toBe(false);
+    const changed = join(folder, "ol6-sample.img");
+    await makeGuest(changed, { ...guestFiles, "/etc/motd": "changed" });
+    expect((await imported(changed)).manifest.version).toBe("1.0.1");
+    await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow("is published with other content");
+  });
+});
+
+describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
+  it("says release, kernel and parameters, reads scripts and runs none, and says what it could not know", async () => {
+    const { manifest, notes } = await imported(image, { name: "inspected" });
+    expect(manifest.release).toMatchObject({ major: 6, update: 10 });
+    expect(manifest.kernel).toBe("4.1.12-124.el6uek.x86_64");
+    expect(manifest.contract.map((one) => [one.key, one.password])).toEqual([
+      ["a.b.c", false],
+      ["com.oracle.linux.root-password", true],
+    ]);
+    expect(notes.join("\n")).toMatch(/parameters of the module dark/);
+    expect(notes.join("\n")).toMatch(/packages: there is no rpm database/);
+    expect(notes.join("\n")).toMatch(/domain type: nothing names it/);
+    expect(notes.join("\n")).not.toMatch(/not armed/);
+  });
+
+  it("says that a first boot is not armed", async () => {
+    const file = join(folder, "unarmed.img");
+    await makeGuest(file, { ...guestFiles, "/etc/sysconfig/ovmd": "INITIAL_CONFIG=no\n" });
+    expect((await imported(file)).notes.join("\n")).toContain("first boot: it is not armed");
+  });
+
+  it("takes name and version from the passport, and never lets a rehearsal pass for the real one", async () => {
+    const file = join(folder, "ol6-real.img");
+    const passport =
+      'NAME="ol6-x-rehearsal"\nVERSION="3.2.1"\nBUILD="b"\nRECIPE="r"\nMADE="m"\nREHEARSAL=yes\n';
+    await makeGuest(file, { ...guestFiles, "/etc/tbuild-release": passport });
+    const { manifest } = await imported(file);
+    expect([manifest.name, manifest.version, manifest.rehearsal]).toEqual(["ol6-x-rehearsal", "3.2.1", true]);
+    await expect(imported(file, { name: "ol6-real" })).rejects.toMatchObject({ fault: "usage" });
+  });
+
+  it("of a file system that it cannot open says so, and imports the disk", async () => {
+    const file = join(folder, "xfs.img");
+    const handle = await open(file, "w");
+    await handle.write("XFSB");
+    await handle.truncate(2 ** 20);
+    await handle.close();
+    const there = await imported(file);
+    await expectDisks(there, file);
+    expect(there.manifest.release.name).toBe("unknown");
+    expect(there.notes.join("\n")).toMatch(/inside System: .*xfs/);
+  });
+});
+
+describe.skipIf(lacking)(title("import of an image"), () => {
+  it.each([
+    ["raw", []],
+    ["qcow2", []],
+    ["qcow2", ["-c"]],
+    ["qcow2", ["-o", "compat=0.10"]],
+    ["vmdk", ["-o", "subformat=streamOptimized"]],
+    ["vmdk", ["-o", "subformat=monolithicSparse"]],
+  ])("%s %j gives its disk, plain and gzipped", async (format, options) => {
+    const file = join(folder, "image.any");
+    await host.run(["qemu-img", "convert", "-O", format, ...options, image, file]);
+    await expectDisks(await imported(file, { name: "image" }), image);
+    await writeFile(`${file}.gz`, gzipSync(await readFile(file), { level: 1 }));
+    await expectDisks(await imported(`${file}.gz`, { name: "image" }), image);
+  });
+
+  it.each<[string, (file: string) => Promise<unknown>, string]>([
+    [
+      "a qcow2 with a file of this machine behind it",
+      (file) => host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", "raw", file]),
+      "needs another image behind it",
+    ],
+    [
+      "a qcow2 with its data in a file of this machine",
+      (file) =>
+        host.run([
+          "qemu-img",
+          "create",
+          "-q",
+          "-f",
+          "qcow2",
+          "-o",
+          `data_file=${file}.data,data_file_raw=on`,
+          file,
+          "1M",
+        ]),
+      "in another file",
+    ],
+    [
+      "a VMDK descriptor that names a file of this machine",
+      (file) =>
+        writeFile(
+          file,
+          '# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 8 FLAT "/etc/shadow" 0\n',
+        ),
+      "data lies in other files",
+    ],
+    [
+      "a sparse VMDK that names a file of this machine",
+      (file) => bentVmdk(file, 'createType="monolithicSparse"', 'createType="monolithicFlat"  '),
+      "other files",
+    ],
+    [
+      "a VMDK with a parent",
+      (file) => bentVmdk(file, "parentCID=ffffffff", "parentCID=12345678"),
+      "difference to another disk",
+    ],
+    [
+      "a VMDK whose disk is 8 PiB",
+      async (file) => {
+        await bentVmdk(file, "", "");
+        const handle = await open(file, "r+");
+        await handle.write(Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 0]), 0, 8, 12);
+        await handle.close();
+      },
+      "System|damaged|allowed",
+    ],
+    [
+      "a qcow2 that is larger than allowed",
+      (file) => host.run(["qemu-img", "create", "-q", "-f", "qcow2", file, "1T"]),
+      "are allowed",
+    ],
+    [
+      "a picture",
+      (file) =>
+        writeFile(file, Buffer.concat([Buffer.from("\xff\xd8\xff\xe0", "latin1"), Buffer.alloc(9000, "x")])),
+      "neither a template nor",
+    ],
+    ["nothing", (file) => writeFile(file, ""), "neither a template nor"],
+    ["text, gzipped", (file) => writeFile(file, gzipSync("hello")), "sectors|no disk image"],
+    ["a zip", (file) => writeFile(file, "PK\u0003\u0004 and so on"), "is a zip"],
+    [
+      "zeros without end, gzipped",
+      (file) => writeFile(file, gzipSync(Buffer.alloc(2 ** 27))),
+      "it may|no disk image",
+    ],
+    ["a gzip in a gzip", (file) => writeFile(file, gzipSync(gzipSync("x".repeat(1024)))), "gzip in a gzip"],
+    [
+      "a tar of other things",
+      async (file) => writeFile(file, (await host.run(["tar", "-cf", "-", "-C", "/etc", "hostname"])).bytes),
+      "neither a vm.cfg nor",
+    ],
+    [
+      "a cut-off vmdk",
+      async (file) => {
+        await host.run(["qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", image, file]);
+        await writeFile(file, (await readFile(file)).subarray(0, 100_000));
+      },
+      "damaged",
+    ],
+  ])("%s is refused, and nothing is published", async (_what, make, words) => {
+    const empty = folderStore(host, join(folder, "empty"));
+    const file = join(folder, "hostile");
+    await rm(file, { force: true });
+    await make(file);
+    await expect(imported(file, { mostBytes: 2 ** 26 }, empty)).rejects.toMatchObject({
+      fault: expect.stringMatching(/usage|integrity/),
+      message: expect.stringMatching(words),
+    });
+    expect(await empty.list()).toEqual([]);
+  });
+
+  async function bentVmdk(file: string, from: string, to: string): Promise<void> {
+    await host.run(["qemu-img", "create", "-q", "-f", "vmdk", file, "1M"]);
+    const text = (await readFile(file)).toString("latin1");
+    await writeFile(file, Buffer.from(text.replace(from, to.slice(0, from.length)), "latin1"));
+  }
+
+  it("throws away what a killed import left", async () => {
+    const left = join(folder, "import/import-dead");
+    await mkdir(left, { recursive: true });
+    await writeFile(join(left, "lock"), "999999999 1\n");
+    await writeFile(join(left, "disk-1.img"), "x");
+    await imported(image, { name: "after-a-kill" });
+  });
+
+  it("that is cut short leaves nothing", async () => {
+    const controller = new AbortController();
+    controller.abort();
+    await expect(imported(image, { signal: controller.signal })).rejects.toThrow();
+  });
+});
+
+/** The kinds of OVA that virt-v2v has test cases for, and what people do to them. */
+describe.skipIf(lacking)(title("import of an OVA"), () => {
+  let vmdk: Buffer;
+  beforeAll(async () => {
+    const file = join(folder, "disk.vmdk");
+    await host.run(["qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", image, file]);
+    vmdk = await readFile(file);
+  });
+
+  interface Disk {
+    readonly href: string;
+    readonly file?: string;
+    readonly disk?: string;
+  }
+
+  function descriptor(...disks: readonly Disk[]): Buffer {
+    return Buffer.from(`<?xml version="1.0"?>
+<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">
+<References>${disks.map(({ href, file = "" }, i) => `<File ovf:id="f${i}" ovf:href="${href}" ${file}/>`).join("")}</References>
+<DiskSection>${disks.map(({ disk = 'ovf:capacity="8" ovf:capacityAllocationUnits="byte * 2^20"' }, i) => `<Disk ovf:diskId="d${i}" ovf:fileRef="f${i}" ${disk}/>`).join("")}</DiskSection>
+<VirtualSystem ovf:id="vm"><Name>a machine</Name><VirtualHardwareSection>${disks.map((_, i) => `<Item><rasd:HostResource>ovf:/disk/d${i}</rasd:HostResource><rasd:ResourceType>17</rasd:ResourceType></Item>`).join("")}</VirtualHardwareSection></VirtualSystem></Envelope>`);
+  }
+
+  const sums = (algorithm: string, files: Record<string, Uint8Array>, end = "\n") =>
+    Buffer.from(
+      Object.entries(files)
+        .map(([name, data]) => `${algorithm.toUpperCase()}(${name})= ${hash(algorithm, data)}${end}`)
+        .join(""),
+    );
+
+  async function archive(files: Record<string, Uint8Array>, ...options: readonly string[]): Promise<string> {
+    const place = await mkdtemp(join(folder, "ova-"));
+    await unpacked(files, place);
+    const file = `${place}.ova`;
+    await host.run(["tar", ...options, "-cf", file, "-C", place, ...Object.keys(files)]);
+    return file;
+  }
+
+  async function unpacked(files: Record<string, Uint8Array>, place: string): Promise<void> {
+    for (const [name, data] of Object.entries(files)) {
+      await mkdir(dirname(join(place, name)), { recursive: true });
+      await writeFile(join(place, name), data);
+    }
+  }
+
+  const plain = () => ({ "a.ovf": descriptor({ href: "disk.vmdk" }), "disk.vmdk": vmdk });
+  const withSums = (algorithm: string, end?: string) => ({
+    ...plain(),
+    "a.mf": sums(algorithm, plain(), end),
+  });
+
+  const good: [string, () => Promise<string>][] = [
+    ["a plain tar", () => archive(plain())],
+    ["a gzipped tar", () => archive(withSums("sha1"), "-z")],
+    ["sums of SHA-1", () => archive(withSums("sha1"))],
+    ["sums of SHA-256", () => archive(withSums("sha256"))],
+    ["sums of SHA-512 and line ends of Windows", () => archive(withSums("sha512", "\r\n"))],
+    [
+      "a disk compressed by gzip",
+      () =>
+        archive({
+          "a.ovf": descriptor({ href: "disk.vmdk.gz", file: 'ovf:compression="gzip"' }),
+          "disk.vmdk.gz": gzipSync(vmdk),
+        }),
+    ],
+    [
+      "a disk compressed by gzip that it does not mention",
+      () => archive({ "a.ovf": descriptor({ href: "disk.vmdk" }), "disk.vmdk": gzipSync(vmdk) }),
+    ],
+    [
+      "a folder in the archive",
+      () =>
+        archive({
+          "x/y/a.ovf": descriptor({ href: "disk.vmdk" }),
+          "x/y/disk.vmdk": vmdk,
+          "x/y/a.mf": sums("sha1", plain()),
+        }),
+    ],
+    [
+      "blanks in names, encoded",
+      () => archive({ "a b.ovf": descriptor({ href: "my%20disk%201.vmdk" }), "my disk 1.vmdk": vmdk }),
+    ],
+    [
+      "blanks in names, plain",
+      () =>
+        archive({
+          "a b.ovf": descriptor({ href: "my disk 1.vmdk" }),
+          "my disk 1.vmdk": vmdk,
+          "a b.mf": sums("sha1", { "my disk 1.vmdk": vmdk }),
+        }),
+    ],
+    [
+      "the newest of three snapshots",
+      () =>
+        archive({
+          "a.ovf": descriptor({ href: "disk.vmdk" }),
+          "disk.vmdk.000000000": Buffer.alloc(10240),
+          "disk.vmdk.000000001": Buffer.alloc(11264),
+          "disk.vmdk.000000002": vmdk,
+          "a.mf": sums("sha1", { "disk.vmdk": vmdk, "disk.vmdk.000000002": vmdk }),
+        }),
+    ],
+    [
+      "pieces",
+      () =>
+        archive({
+          "a.ovf": descriptor({ href: "disk.vmdk", file: `ovf:chunkSize="65536" ovf:size="${vmdk.length}"` }),
+          ...pieces(),
+        }),
+    ],
+    [
+      "a fixed VMDK",
+      async () => archive({ "a.ovf": descriptor({ href: "disk.vmdk" }), "disk.vmdk": await sparseVmdk() }),
+    ],
+    [
+      "a raw disk",
+      async () =>
+        archive({ "a.ovf": descriptor({ href: "disk.img" }), "disk.img": await readFile(image) }, "-S"),
+    ],
+    [
+      "a folder that somebody unpacked",
+      async () => {
+        const place = await mkdtemp(join(folder, "ova-"));
+        await unpacked(withSums("sha256"), place);
+        return place;
+      },
+    ],
+    [
+      "the .ovf in such a folder",
+      async () => {
+        const place = await mkdtemp(join(folder, "ova-"));
+        await unpacked(withSums("sha256"), place);
+        return join(place, "a.ovf");
+      },
+    ],
+  ];
+
+  function pieces(): Record<string, Uint8Array> {
+    const count = Math.ceil(vmdk.length / 65536);
+    return Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [
+        `disk.vmdk.${String(i).padStart(9, "0")}`,
+        vmdk.subarray(i * 65536, (i + 1) * 65536),
+      ]),
+    );
+  }
+
+  async function sparseVmdk(): Promise<Buffer> {
+    const file = join(folder, "fixed.vmdk");
+    await host.run(["qemu-img", "convert", "-O", "vmdk", image, file]);
+    return readFile(file);
+  }
+
+  it.each(good)("with %s gives its disk", async (_what, make) => {
+    await expectDisks(await imported(await make(), { name: "an-ova" }), image);
+  });
+
+  it("with two disks gives both, in the machine's order", async () => {
+    const second = join(folder, "second.img");
+    await writeFile(second, Buffer.alloc(1 << 20, "second"));
+    const file = await archive({
+      "a.ovf": descriptor({ href: "disk.vmdk" }, { href: "second.img", disk: 'ovf:capacity="1048576"' }),
+      "second.img": await readFile(second),
+      "disk.vmdk": vmdk,
+    });
+    const there = await imported(file, { name: "two" });
+    await expectDisks(there, image, second);
+    expect(there.manifest.disks.map((disk) => disk.name)).toEqual(["disk", "second"]);
+    expect(there.manifest.release.major).toBe(6);
+    expect(there.notes.join("\n")).toContain("it has no manifest");
+  });
+
+  const bad: [string, () => Promise<string>, string][] = [
+    [
+      "a sum of SHA-1 that lies",
+      () => archive({ ...plain(), "a.mf": sums("sha1", { ...plain(), "disk.vmdk": Buffer.from("other") }) }),
+      "is not what its manifest says",
+    ],
+    [
+      "a sum of SHA-256 that lies",
+      () => archive({ ...plain(), "a.mf": sums("sha256", { ...plain(), "a.ovf": Buffer.from("other") }) }),
+      "is not what its manifest says",
+    ],
+    [
+      "a manifest that cannot be read",
+      () => archive({ ...plain(), "a.mf": Buffer.from("SHA1 of disk.vmdk is fine\n") }),
+      "is no checksum",
+    ],
+    [
+      "a manifest that lists what is not there",
+      () => archive({ ...plain(), "a.mf": sums("sha1", { ...plain(), "more.vmdk": vmdk }) }),
+      "which is not there",
+    ],
+    [
+      "a manifest that lists a file again and again",
+      () => archive({ ...plain(), "a.mf": Buffer.concat([sums("sha1", plain()), sums("sha1", plain())]) }),
+      "twice",
+    ],
+    [
+      "one file for two disks",
+      () => archive({ ...plain(), "a.ovf": descriptor({ href: "disk.vmdk" }, { href: "disk.vmdk" }) }),
+      "is two disks",
+    ],
+    [
+      "two descriptors",
+      () => archive({ ...plain(), "b.ovf": descriptor({ href: "disk.vmdk" }) }),
+      "more than one descriptor",
+    ],
+    ["no disk", () => archive({ "a.ovf": descriptor({ href: "disk.vmdk" }) }), "it is not there"],
+    [
+      "a size that lies",
+      () => archive({ "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="1"' }), "disk.vmdk": vmdk }),
+      "and the OVF says 1",
+    ],
+    [
+      "a capacity that lies",
+      () =>
+        archive({
+          "a.ovf": descriptor({ href: "disk.vmdk", disk: 'ovf:capacity="1048576"' }),
+          "disk.vmdk": vmdk,
+        }),
+      "its description says 1048576",
+    ],
+    [
+      "a gzip that is larger than its capacity",
+      () =>
+        archive({
+          "a.ovf": descriptor({
+            href: "d.gz",
+            file: 'ovf:compression="gzip"',
+            disk: 'ovf:capacity="1048576"',
+          }),
+          "d.gz": gzipSync(Buffer.alloc(2 ** 26)),
+        }),
+      "holds more than",
+    ],
+    [
+      "another compression",
+      () =>
+        archive({
+          "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:compression="bzip2"' }),
+          "disk.vmdk": vmdk,
+        }),
+      "gzip is what is known",
+    ],
+    [
+      "a disk above it",
+      () => archive({ "a.ovf": descriptor({ href: "../../../etc/passwd" }) }),
+      "leads out of the archive",
+    ],
+    [
+      "a disk of the host",
+      () => archive({ "a.ovf": descriptor({ href: "/etc/passwd" }) }),
+      "leads out of the archive",
+    ],
+    [
+      "a disk elsewhere",
+      () => archive({ "a.ovf": descriptor({ href: "http://127.0.0.1/disk.vmdk" }) }),
+      "nothing is fetched",
+    ],
+    [
+      "a piece missing",
+      async () => {
+        const { "disk.vmdk.000000001": _gone, ...others } = pieces();
+        return archive({
+          "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:chunkSize="65536"' }),
+          ...others,
+        });
+      },
+      "its piece 000000001 is missing",
+    ],
+    [
+      "a link for a disk, in an unpacked folder",
+      async () => {
+        const place = await mkdtemp(join(folder, "ova-"));
+        await unpacked({ "a.ovf": descriptor({ href: "disk.vmdk" }) }, place);
+        await symlink(image, join(place, "disk.vmdk"));
+        return place;
+      },
+      "it is not there",
+    ],
+  ];
+
+  it.each(bad)("with %s is refused", async (_what, make, words) => {
+    const file = await make();
+    await expect(imported(file, { name: "an-ova" })).rejects.toMatchObject({
+      fault: "integrity",
+      message: expect.stringContaining(words),
+    });
+  });
+});
+
+describe.skipIf(lacking)(title("import of an Oracle VM template"), () => {
+  async function template(
+    config: string,
+    files: Record<string, string> = { "System.img": image },
+  ): Promise<string> {
+    const place = await mkdtemp(join(folder, "tgz-"));
+    await writeFile(join(place, "vm.cfg"), config);
+    for (const [name, from] of Object.entries(files)) {
+      await mkdir(dirname(join(place, name)), { recursive: true });
+      await copyFile(from, join(place, name));
+    }
+    await host.run(["tar", "-czSf", `${place}.tgz`, "-C", place, "."]);
+    return `${place}.tgz`;
+  }
+
+  it("as Oracle packs it: in a folder, sparse, its disks named by the paths of another machine", async () => {
+    const second = join(folder, "data.img");
+    await writeFile(second, Buffer.alloc(1 << 20, "data"));
+    const config = `name = 'OVM_OL6U10_x86_64_PVM'
+bootloader = '/usr/bin/pygrub'
+memory = '1024'
+vcpus = 4
+disk = ['file:/OVS/running_pool/OVM_OL6/System.img,xvda,w', 'tap:aio:/OVS/x/data.img,xvdb,w!', 'file:/OVS/a.iso,hdc:cdrom,r', 'phy:/dev/sdq,xvdd,w']
+vif = ['mac=00:16:3E:00:00:01,bridge=xenbr0']
+`;
+    const file = await template(config, {
+      "OVM_OL6/System.img": image,
+      "OVM_OL6/data.img": second,
+      "left.img": second,
+    });
+    const there = await imported(file);
+    await expectDisks(there, image, second);
+    expect(there.manifest).toMatchObject({
+      name: "ovm-ol6u10-x86-64-pvm",
+      domainType: "XEN_PVM",
+      machine: { vcpus: 4, memoryMib: 1024, nics: ["xenbr0"] },
+    });
+    for (const words of ["is a device of another machine", "is shared", "left.img"])
+      expect(there.notes.join("\n")).toContain(words);
+  });
+
+  it.each([
+    ["names a disk that is not there", "disk = ['file:Other.img,xvda,w']\n", "not in the archive"],
+    ["names no disk", "memory = 1\n", "names no disk"],
+    [
+      "names a disk twice",
+      "disk = ['file:System.img,xvda,w', 'file:System.img,xvdb,w']\n",
+      "not in the archive",
+    ],
+    ["is a program", "disk = [open('/etc/passwd').read()]\n", "no literal"],
+  ])("whose vm.cfg %s is refused", async (_what, config, words) => {
+    const file = await template(config);
+    await expect(imported(file)).rejects.toMatchObject({
+      fault: "integrity",
+      message: expect.stringContaining(words),
+    });
+  });
+});

@@ -1,0 +1,322 @@
+import { spawn } from "node:child_process";
+import { createHash, createSign, generateKeyPairSync } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { localHost } from "../../src/host/local.ts";
+import { folderStore } from "../../src/store/folder-store.ts";
+import { dockerCredentials } from "../../src/store/oci/credentials.ts";
+import { parseReference } from "../../src/store/oci/reference.ts";
+import { openRegistry, type RegistryOptions } from "../../src/store/oci/registry.ts";
+import { pullTemplate, pushTemplate } from "../../src/store/oci/template.ts";
+import type { Manifest, Store, StoredDisk } from "../../src/store/store.ts";
+import { storeFolder } from "../../src/store/store-folder.ts";
+import { flip, noise, sha256, write } from "../disk-sample.ts";
+import { type DockerRegistry, freePort, startRegistry } from "../fakes/docker-registry.ts";
+import { missing } from "../fakes/missing.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+
+const lacking = missing("docker-registry", "openssl");
+const host = localHost();
+const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
+let shared: string;
+let registry: DockerRegistry;
+beforeAll(async () => {
+  shared = await mkdtemp(join(tmpdir(), "tbuild-registry-"));
+  if (lacking === undefined) registry = await startRegistry(shared);
+});
+afterAll(async () => {
+  await registry?.stop();
+  await rm(shared, { recursive: true, force: true });
+});
+
+let folder: string;
+let image: string;
+let store: Store;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-push-"));
+  store = folderStore(host, join(folder, "store"));
+  image = join(folder, "disk.img");
+  await writeFile(image, "");
+  await truncate(image, 100 * 2 ** 20);
+  await write(image, noise("system", 12 * 2 ** 20), 2 ** 20);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function publish(version: string): Promise<Manifest> {
+  const manifest = sampleManifest(await store.putDisk(image, "System"), { version });
+  await store.publish(manifest);
+  return manifest;
+}
+
+/** Of the only pack in the store. */
+async function packName(): Promise<string> {
+  const names = await readdir(join(folder, "store/packs"));
+  expect(names).toHaveLength(1);
+  return names.join().replace(".pack", "");
+}
+
+const at = (repository: string, which: string, address = registry.address) => ({
+  ...parseReference(`${address}/${repository}`),
+  which,
+});
+const open = (repository: string, options: RegistryOptions = {}, address = registry.address) =>
+  openRegistry(parseReference(`${address}/${repository}`), { plainHttp: true, ...options });
+const push = (manifest: Manifest, repository: string, options?: RegistryOptions, address?: string) =>
+  pushTemplate(
+    storeFolder(join(folder, "store")),
+    manifest,
+    at(repository, manifest.version, address),
+    open(repository, options, address),
+  );
+const pull = (to: string, repository: string, which: string, options?: RegistryOptions, address?: string) =>
+  pullTemplate(
+    storeFolder(join(folder, to)),
+    at(repository, which, address),
+    open(repository, options, address),
+  );
+
+describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking})`}`, () => {
+  it("gives into an empty store what was pushed, to the same digest", async () => {
+    const manifest = await publish("1.0.0");
+    const pushed = await push(manifest, "round/ol6-sample");
+    expect(pushed.moved).toBeGreaterThan(12 * 2 ** 20);
+    const pulled = await pull("other", "round/ol6-sample", "1.0.0");
+    expect(pulled.digest).toBe(pushed.digest);
+    const other = folderStore(host, join(folder, "other"));
+    expect(await other.find("template", { name: "ol6-sample" })).toEqual(manifest);
+    expect(await other.verify()).toEqual([]);
+    await other.restoreDisk(manifest.disks[0] as StoredDisk, join(folder, "back.img"));
+    expect(await sha256(join(folder, "back.img"))).toBe(await sha256(image));
+    const again = await pull("other", "round/ol6-sample", "1.0.0");
+    expect(again.moved).toBeLessThan(2 ** 20);
+  });
+
+  it("keeps what ten versions share once: the tenth sends less than a twentieth, and all come back", async () => {
+    const sums: string[] = [];
+    let tenth = 0;
+    let first = 0;
+    for (let i = 0; i < 10; i++) {
+      await write(image, noise(`version ${i}`, 20_000), (1 + i) * 2 ** 20);
+      const { moved } = await push(await publish(`1.0.${i}`), "ten/ol6-sample");
+      first ||= moved;
+      tenth = moved;
+      sums.push(await sha256(image));
+    }
+    expect(tenth / first).toBeLessThan(0.05);
+    for (const i of [9, 0, 4]) {
+      const { manifest, moved } = await pull("other", "ten/ol6-sample", `1.0.${i}`);
+      if (i !== 9) expect(moved / first).toBeLessThan(0.05);
+      await folderStore(host, join(folder, "other")).restoreDisk(
+        manifest.disks[0] as StoredDisk,
+        join(folder, "back.img"),
+      );
+      expect(await sha256(join(folder, "back.img"))).toBe(sums[i]);
+    }
+  });
+
+  it("never has another template under a name and version", async () => {
+    await push(await publish("1.0.0"), "once/ol6-sample");
+    const other = sampleManifest(await store.putDisk(image, "System"), { summary: "another" });
+    await expect(push(other, "once/ol6-sample")).rejects.toThrow(/is published with other content/);
+    const elsewhere = folderStore(host, join(folder, "other"));
+    await elsewhere.publish({ ...other, disks: [await elsewhere.putDisk(image, "System")] });
+    await expect(pull("other", "once/ol6-sample", "1.0.0")).rejects.toThrow(/is published with other/);
+    await expect(pull("other", "once/ol6-sample", "9.9.9")).rejects.toThrow(/no such version/);
+  });
+
+  it("is only spoken to without encryption when that was said", async () => {
+    const manifest = await publish("1.0.0");
+    await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(/cannot be reached/);
+  });
+
+  it("is not believed: what it changed is refused, and nothing of it is published", async () => {
+    const manifest = await publish("1.0.0");
+    await push(manifest, "lies/ol6-sample");
+    const disk = manifest.disks[0]?.digest ?? "";
+    for (const digest of [disk.slice(7), await packName()]) {
+      const blob = join(registry.data, "blobs/sha256", digest.slice(0, 2), digest, "data");
+      await flip(blob, 1000);
+      await expect(pull("other", "lies/ol6-sample", "1.0.0")).rejects.toThrow(
+        /gave something else for sha256/,
+      );
+      await flip(blob, 1000);
+      expect(await folderStore(host, join(folder, "other")).list()).toEqual([]);
+    }
+    await pull("other", "lies/ol6-sample", "1.0.0");
+  });
+
+  it("is not believed when its digests are right, and what they name is wrong", async () => {
+    const manifest = await publish("1.0.0");
+    await push(manifest, "forged/ol6-sample");
+    const forged = open("forged/ol6-sample");
+    const pack = await readFile(join(folder, "store/packs", `${await packName()}.pack`));
+    pack[1000] = (pack[1000] ?? 0) ^ 1;
+    const digest = `sha256:${createHash("sha256").update(pack).digest("hex")}` as const;
+    await forged.putBlob(digest, pack);
+    const artifact = JSON.parse(Buffer.from((await forged.getManifest("1.0.0")) ?? []).toString());
+    artifact.layers.at(-1).digest = digest;
+    await forged.putManifest("1.0.1", Buffer.from(JSON.stringify(artifact)));
+    await expect(pull("other", "forged/ol6-sample", "1.0.1")).rejects.toThrow(/a chunk that is not what/);
+    artifact.layers.pop();
+    await forged.putManifest("1.0.2", Buffer.from(JSON.stringify(artifact)));
+    await expect(pull("other", "forged/ol6-sample", "1.0.2")).rejects.toThrow(/is missing from the store/);
+    const image = { ...artifact, artifactType: "application/vnd.other" };
+    await forged.putManifest("1.0.3", Buffer.from(JSON.stringify(image)));
+    await expect(pull("other", "forged/ol6-sample", "1.0.3")).rejects.toThrow(/is not a template of tbuild/);
+    expect(await folderStore(host, join(folder, "other")).list()).toEqual([]);
+  });
+
+  it("has whole versions after each of 20 kills, and so has the store; the next push goes on", async () => {
+    const first = await publish("1.0.0");
+    await push(first, "killed/ol6-sample");
+    const argv = (home: string, ...args: string[]) => [
+      tbuild,
+      "--home",
+      join(folder, home),
+      "template",
+      ...args,
+      "--plain-http",
+    ];
+    /** Ends with the exit code, or is killed `after` ms. */
+    const run = async (args: readonly string[], after?: number) => {
+      const begun = performance.now();
+      const child = spawn(process.execPath, args, { stdio: "ignore" });
+      const timer = after === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), after);
+      const code = await new Promise((done) => child.once("exit", done));
+      clearTimeout(timer);
+      return { code, ms: performance.now() - begun };
+    };
+    const pulling = (home: string) => argv(home, "pull", `${registry.address}/killed/ol6-sample:1.0.0`);
+    const whole = await run(pulling("whole"));
+    expect(whole.code).toBe(0);
+    for (let i = 1; i <= 10; i++) {
+      await run(pulling("home"), (whole.ms * (3 + i)) / 13);
+      expect(await folderStore(host, join(folder, "home/store")).verify()).toEqual([]);
+      await write(image, noise(`kill ${i}`, 2 ** 20), (1 + i) * 2 ** 20);
+      await publish(`1.0.${i}`);
+      await run(
+        argv("", "push", `ol6-sample@1.0.${i}`, `${registry.address}/killed`),
+        (whole.ms * (3 + i)) / 13,
+      );
+      await rm(join(folder, "read"), { recursive: true, force: true });
+      await pull("read", "killed/ol6-sample", "1.0.0");
+    }
+    const last = await store.find("template", { name: "ol6-sample" });
+    await push(last as Manifest, "killed/ol6-sample");
+    await pull("read", "killed/ol6-sample", "1.0.10");
+    expect(await folderStore(host, join(folder, "read")).verify()).toEqual([]);
+    expect((await run(pulling("home"))).code).toBe(0);
+    expect(await store.verify()).toEqual([]);
+  });
+});
+
+describe.skipIf(lacking)("a registry that wants to know who it is", () => {
+  const credentials = { user: "somebody", password: "open sesame" };
+  let guarded: DockerRegistry;
+  afterEach(() => guarded?.stop());
+
+  it("takes the password that Docker's config file has", async () => {
+    await writeFile(
+      join(folder, "htpasswd"),
+      "somebody:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n",
+    );
+    guarded = await startRegistry(
+      join(folder, "registry"),
+      `auth: { htpasswd: { realm: here, path: ${folder}/htpasswd } }`,
+    );
+    const manifest = await publish("1.0.0");
+    const as = (password: string) => ({
+      credentials: async () => {
+        const auth = Buffer.from(`somebody:${password}`).toString("base64");
+        await writeFile(
+          join(folder, "config.json"),
+          JSON.stringify({ auths: { [guarded.address]: { auth } } }),
+        );
+        return dockerCredentials(host, join(folder, "config.json"), guarded.address);
+      },
+    });
+    await expect(push(manifest, "a/b", {}, guarded.address)).rejects.toThrow(/does not let us in/);
+    await expect(push(manifest, "a/b", as("wrong"), guarded.address)).rejects.toThrow(/does not let us in/);
+    await push(manifest, "a/b", as("open sesame"), guarded.address);
+    await pull("other", "a/b", "1.0.0", as("open sesame"), guarded.address);
+  });
+
+  it("gives a token for the password, and takes the token", async () => {
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const key = join(folder, "key.pem");
+    await writeFile(key, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    const certificate = join(folder, "certificate.pem");
+    await host.run([
+      "openssl",
+      "req",
+      "-x509",
+      "-key",
+      key,
+      "-subj",
+      "/CN=tokens",
+      "-days",
+      "2",
+      "-out",
+      certificate,
+    ]);
+    const port = await freePort();
+    const realm = `http://127.0.0.1:${port}/token`;
+    const asked: string[] = [];
+    const tokens = await tokenServer(port, asked, async (scope, subject) => {
+      const [type, name, actions = ""] = scope.split(":");
+      const now = Math.floor(Date.now() / 1000);
+      const der = (await readFile(certificate, "utf8")).replace(/-----.*?-----|\s/g, "");
+      const access = [{ type, name, actions: actions.split(",") }];
+      const claims = {
+        iss: "us",
+        sub: subject,
+        aud: "here",
+        iat: now,
+        nbf: now - 9,
+        exp: now + 99,
+        jti: "1",
+        access,
+      };
+      const text = [{ typ: "JWT", alg: "RS256", x5c: [der] }, claims]
+        .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+        .join(".");
+      return `${text}.${createSign("RSA-SHA256").update(text).sign(privateKey, "base64url")}`;
+    });
+    try {
+      guarded = await startRegistry(
+        join(folder, "registry"),
+        `auth: { token: { realm: "${realm}", service: here, issuer: us, rootcertbundle: ${certificate} } }`,
+      );
+      const manifest = await publish("1.0.0");
+      await expect(push(manifest, "a/b", {}, guarded.address)).rejects.toThrow(/does not let us in/);
+      const known = { credentials: async () => credentials };
+      await push(manifest, "a/b", known, guarded.address);
+      await pull("other", "a/b", "1.0.0", known, guarded.address);
+      expect(asked).toContain("repository:a/b:pull,push");
+    } finally {
+      tokens.close();
+    }
+  });
+});
+
+async function tokenServer(
+  port: number,
+  asked: string[],
+  make: (scope: string, subject: string) => Promise<string>,
+): Promise<Server> {
+  const wanted = `Basic ${Buffer.from("somebody:open sesame").toString("base64")}`;
+  const server = createServer(async (request, response) => {
+    const scope = new URL(request.url ?? "", "http://here").searchParams.get("scope") ?? "";
+    if (request.headers.authorization !== wanted) {
+      response.writeHead(401).end();
+      return;
+    }
+    asked.push(scope);
+    response.end(JSON.stringify({ token: await make(scope, "somebody") }));
+  });
+  await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+  return server;
+}

@@ -1,0 +1,192 @@
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { localHost } from "../../src/host/local.ts";
+import { folderStore } from "../../src/store/folder-store.ts";
+import { recordsIn } from "../../src/store/records.ts";
+import { missing } from "../fakes/missing.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+
+const host = localHost();
+const main = resolve(import.meta.dirname, "../../dist/main.js");
+let folder: string;
+let repo: string;
+
+/** The built tbuild, in the recipe repo `repo`, as somebody who has cloned it. */
+const tbuild = async (...args: string[]) => {
+  const at = [
+    "--home",
+    join(folder, "home"),
+    "--site",
+    join(repo, "site.yaml"),
+    "--recipes",
+    join(repo, "recipes"),
+  ];
+  const { exitCode, stdout, stderr } = await host.run([process.execPath, main, ...at, ...args], {
+    cwd: folder,
+    allow: [1, 2, 3, 4, 5, 70],
+  });
+  return { code: exitCode, stdout, stderr };
+};
+const git = (...args: string[]) =>
+  host.run(["git", "-C", repo, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
+
+// One story, told in order.
+describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands", () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-commands-"));
+    repo = join(folder, "repo");
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("begin in a repo that `tbuild init` makes, from which recipes can be planned", async () => {
+    const made = await tbuild("init", repo);
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining("a recipe repo") });
+    expect((await readdir(repo)).sort()).toEqual(
+      [
+        ".git",
+        ".gitattributes",
+        ".github",
+        ".gitignore",
+        "README.md",
+        "allowed_signers",
+        "kickstart",
+        "recipes",
+        "site.example.yaml",
+      ].sort(),
+    );
+    await git("commit", "-qm", "start");
+    expect((await git("status", "--porcelain")).stdout).toBe("");
+    const plan = await tbuild("plan", "ol6-grid", "--rehearse");
+    expect(plan.stdout).toMatch(/run +install-guest/);
+    expect(await tbuild("init", repo)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("has recipes already"),
+    });
+    expect((await tbuild("template", "list")).stdout).toBe("nothing published yet\n");
+  });
+
+  it("show what was published, its signature, and what is only recorded", async () => {
+    const image = join(folder, "disk.img");
+    await using disk = await open(image, "w");
+    await disk.truncate(64 * 2 ** 20);
+    await disk.write(Buffer.alloc(2 ** 20, "t"), 0, undefined, 2 ** 20);
+    const key = join(folder, "key");
+    await host.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
+    await writeFile(join(repo, "site.yaml"), `signingKey: ${key}\n`);
+    await writeFile(join(repo, "allowed_signers"), `me@example.com ${await readFile(`${key}.pub`, "utf8")}`);
+    const store = folderStore(host, join(folder, "home/store"));
+    const records = recordsIn(host, repo, key);
+    const stored = await store.putDisk(image, "System");
+    const [first, second] = [
+      sampleManifest(stored),
+      sampleManifest(stored, { version: "1.0.1", domainType: "XEN_HVM" }),
+    ];
+    for (const manifest of [first, second]) {
+      await store.publish(manifest);
+      await records.put(manifest);
+    }
+    await records.put(sampleManifest(stored, { name: "ol6-elsewhere", summary: "\u001b[31mred" }));
+    const { stdout } = await tbuild("template", "list");
+    expect(stdout).toMatch(/^VERSION +CHANNEL +RELEASE +DOMAIN TYPE +DATA +OWN +SEALED +AGE$/m);
+    expect(stdout).toMatch(/^ol6-sample@1\.0\.1 +- +Oracle Linux 6\.10 +XEN_HVM +4\.0 MiB +0 B/m);
+    expect(stdout).toMatch(/^ol6-elsewhere@1\.0\.0 .*recorded, its disk is not in this store$/m);
+    const shown = await tbuild("template", "show", "ol6-sample@1.0.0");
+    expect(shown.stdout).toMatch(/^signature +good, by me@example\.com$/m);
+    expect(JSON.parse((await tbuild("template", "show", "ol6-sample@1.0.0", "--json")).stdout)).toEqual(
+      first,
+    );
+    expect((await tbuild("template", "show", "ol6-elsewhere")).stdout).toMatch(/^summary +\\x1b\[31mred$/m);
+    expect((await tbuild("template", "log", "ol6-sample")).stdout).toMatch(
+      /● ol6-sample@1\.0\.1 .*since 1\.0\.0: the template 1\n● ol6-sample@1\.0\.0/,
+    );
+    expect((await tbuild("template", "show", "nothing")).code).toBe(2);
+  });
+
+  it("tell versions apart in words, as JSON and as a page", async () => {
+    const words = await tbuild("template", "diff", "ol6-sample");
+    expect(words.stdout).toContain("~ domain type: XEN_PVM → XEN_HVM");
+    expect(words.stdout).toContain("Version: 2.0.0 (major: domain type XEN_PVM → XEN_HVM)");
+    const json = JSON.parse(
+      (await tbuild("template", "diff", "ol6-sample@1.0.0", "ol6-sample@1.0.1", "--json")).stdout,
+    );
+    expect(json.proposal).toMatchObject({ level: "major", version: "2.0.0" });
+    expect((await tbuild("template", "diff", "ol6-sample", "--html")).stdout).toContain(
+      "<h1>ol6-sample 1.0.0 → 1.0.1</h1>",
+    );
+    expect(await tbuild("template", "diff", "ol6-elsewhere")).toMatchObject({ code: 2 });
+    expect(JSON.parse((await tbuild("template", "sbom", "ol6-sample")).stdout)).toMatchObject({
+      bomFormat: "CycloneDX",
+    });
+  });
+
+  it("lead channels and tags, revoke, and roll back", async () => {
+    expect((await tbuild("template", "promote", "ol6-sample@1.0.0", "stable")).stdout).toBe(
+      "ol6-sample: stable leads to 1.0.0 now; commit it\n",
+    );
+    await tbuild("template", "promote", "ol6-sample@1.0.1", "stable");
+    await tbuild("template", "tag", "ol6-sample@1.0.0", "audited");
+    const revoked = await tbuild("template", "revoke", "ol6-sample@stable", "--reason", "it hangs");
+    expect(revoked.stderr).toContain("tbuild template rollback ol6-sample stable");
+    expect((await tbuild("template", "rollback", "ol6-sample", "stable")).stdout).toContain(
+      "leads back to 1.0.0",
+    );
+    const { stdout } = await tbuild("template", "list");
+    expect(stdout).toMatch(/^ol6-sample@1\.0\.0 +stable audited /m);
+    expect(stdout).toMatch(/^ol6-sample@1\.0\.1 .*revoked: it hangs$/m);
+    expect((await tbuild("template", "show", "ol6-sample@1.0.1")).stdout).toMatch(
+      /^! ol6-sample@1\.0\.1 was revoked/,
+    );
+    expect((await tbuild("template", "revoke", "ol6-sample@1.0.1")).code).toBe(2);
+    expect((await tbuild("template", "promote", "ol6-sample@1.0.0", "nightly")).code).toBe(2);
+  });
+
+  it("write a version into one file and a catalog into a folder, and overwrite nothing of others", async () => {
+    const file = join(folder, "sample.tbuild");
+    expect(await tbuild("template", "export", "ol6-sample@stable", "-o", file)).toMatchObject({ code: 0 });
+    expect(await tbuild("template", "export", "ol6-sample@stable", "-o", file)).toMatchObject({ code: 2 });
+    expect(await tbuild("template", "export", "ol6-elsewhere")).toMatchObject({ code: 3 });
+    const other = ["--home", join(folder, "other"), "--recipes", join(folder, "other/repo/recipes")];
+    const taken = await tbuild("template", "import", file, ...other);
+    expect(taken.stdout).toBe("ol6-sample@1.0.0: is here now, signature: stranger\n");
+    expect((await tbuild("template", "verify", ...other)).code).toBe(0);
+    expect((await tbuild("template", "import", main, ...other)).code).toBe(2);
+    const out = join(folder, "site");
+    expect((await tbuild("template", "site", out)).code).toBe(0);
+    expect((await tbuild("template", "site", out)).code).toBe(0);
+    expect((await readdir(join(out, "ol6-sample"))).sort()).toEqual(
+      [
+        "1.0.0.cdx.json",
+        "1.0.0.html",
+        "1.0.0.json",
+        "1.0.1.cdx.json",
+        "1.0.1.html",
+        "1.0.1.json",
+        "1.0.0..1.0.1.html",
+      ].sort(),
+    );
+    await mkdir(join(folder, "mine"));
+    await writeFile(join(folder, "mine/index.html"), "mine");
+    expect((await tbuild("template", "site", join(folder, "mine"))).code).toBe(2);
+    expect(await readFile(join(folder, "mine/index.html"), "utf8")).toBe("mine");
+  });
+
+  it("leave a repo that two people can merge", async () => {
+    await git("add", "-A");
+    await git("commit", "-qm", "mine");
+    const status = await git("status", "--porcelain");
+    expect(status.stdout).toBe("");
+    expect((await git("ls-files", "templates")).stdout.trim().split("\n")).toEqual([
+      "templates/ol6-elsewhere/1.0.0.json",
+      "templates/ol6-elsewhere/1.0.0.json.sig",
+      "templates/ol6-sample/1.0.0.json",
+      "templates/ol6-sample/1.0.0.json.sig",
+      "templates/ol6-sample/1.0.1.json",
+      "templates/ol6-sample/1.0.1.json.sig",
+      "templates/ol6-sample/1.0.1.revoked.json",
+      "templates/ol6-sample/channels/stable.json",
+      "templates/ol6-sample/tags/audited.json",
+    ]);
+  });
+});

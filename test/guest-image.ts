@@ -1,0 +1,66 @@
+import { chmod, chown, mkdir, mkdtemp, open, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { localHost } from "../src/host/local.ts";
+import { mbr } from "./image/disk-tables.ts";
+
+const host = localHost();
+const mib = 1048576;
+
+export interface GuestFiles {
+  readonly files: Readonly<
+    Record<string, string | { readonly data: string | Uint8Array; mode?: number; uid?: number; gid?: number }>
+  >;
+  readonly links?: Readonly<Record<string, string>>;
+}
+
+/** A folder with the files of a guest; given back to be made into a file system. */
+export async function guestFolder({ files, links = {} }: GuestFiles): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), "tbuild-guest-"));
+  for (const [path, file] of Object.entries(files)) {
+    const { data, mode = 0o644, uid = 0, gid = 0 } = typeof file === "string" ? { data: file } : file;
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), data);
+    if (process.getuid?.() === 0) await chown(join(root, path), uid, gid);
+    await chmod(join(root, path), mode);
+  }
+  for (const [path, target] of Object.entries(links)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await symlink(target, join(root, path));
+  }
+  await chmod(root, 0o755);
+  return root;
+}
+
+/** A raw disk of `mebibytes` with an MBR and one partition from 1 MiB on, an ext file system with `guest` in it. */
+export async function extDisk(
+  image: string,
+  guest: GuestFiles,
+  { options = ["-t", "ext4"], mebibytes = 40 }: { options?: readonly string[]; mebibytes?: number } = {},
+): Promise<void> {
+  const root = await guestFolder(guest);
+  await emptyDisk(image, mebibytes);
+  await host.run([
+    ...["mke2fs", "-q", "-F", ...options, "-E", `offset=${mib}`, "-d", root, image, `${mebibytes - 1}M`],
+  ]);
+  await rm(root, { recursive: true });
+}
+
+/** A raw disk with an MBR and one partition from 1 MiB on. */
+export async function emptyDisk(image: string, mebibytes: number): Promise<void> {
+  await using disk = await open(image, "w");
+  await disk.truncate(mebibytes * mib);
+  await disk.write(mbr([{ type: 0x83, start: 2048, count: (mebibytes - 1) * 2048 }]), 0);
+}
+
+/** An Oracle Linux 6 guest with additions, as small as it may be. */
+export const ol6Guest: GuestFiles = {
+  files: {
+    "/etc/oracle-release": "Oracle Linux Server release 6.10\n",
+    "/etc/fstab": "/dev/sda1 / ext4 defaults 1 1\n",
+    "/etc/sysconfig/ovmd": "INITIAL_CONFIG=no\n",
+    "/etc/sysconfig/network": "NETWORKING=yes\nHOSTNAME=master1\n",
+    "/etc/rc.d/init.d/ovmd": { data: "#!/bin/sh\n# chkconfig: 2345 08 92\n", mode: 0o755 },
+  },
+  links: { "/etc/init.d": "rc.d/init.d", "/etc/rc.d/rc3.d/S08ovmd": "../init.d/ovmd" },
+};

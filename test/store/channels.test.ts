@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { localHost } from "../../src/host/local.ts";
+import { findTemplate, readCatalog, warningsOf } from "../../src/store/catalog.ts";
+import { promote, rollback, tag } from "../../src/store/channels.ts";
+import { type Records, recordsIn } from "../../src/store/records.ts";
+import type { Store } from "../../src/store/store.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+
+const disk = { name: "System", digest: `sha256:${"d".repeat(64)}`, bytes: 1, dataBytes: 1 } as const;
+const published = [
+  ...["1.0.0", "1.0.1", "1.1.0"].map((version) => sampleManifest(disk, { version })),
+  sampleManifest(disk, { name: "ol6-sample-rehearsal", rehearsal: true }),
+];
+const store = { list: async () => published } as unknown as Store;
+let folder: string;
+let records: Records;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-channels-"));
+  records = recordsIn(localHost(), folder);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+const entry = async (ref: string) => findTemplate(await readCatalog(store, records), ref);
+
+describe("a channel", () => {
+  it("leads where it was promoted to, and records what it leads to", async () => {
+    expect(await promote(records, await entry("ol6-sample@1.0.0"), "stable")).toEqual({
+      channel: "stable",
+      to: "1.0.0",
+    });
+    expect((await records.list()).map(({ version }) => version)).toEqual(["1.0.0"]);
+    expect((await entry("ol6-sample@stable")).manifest.version).toBe("1.0.0");
+    expect(await promote(records, await entry("ol6-sample@1.0.0"), "stable")).toMatchObject({
+      from: "1.0.0",
+    });
+    expect((await records.channel("ol6-sample", "stable"))?.before).toEqual([]);
+  });
+
+  it("goes back step by step, past what was revoked, and says why", async () => {
+    for (const version of ["1.0.0", "1.0.1", "1.1.0"])
+      await promote(records, await entry(`ol6-sample@${version}`), "stable");
+    await records.revoke("ol6-sample", "1.0.1", { reason: "leaks", since: new Date().toISOString() });
+    const back = await rollback(
+      records,
+      await readCatalog(store, records),
+      "ol6-sample",
+      "stable",
+      "it hangs",
+    );
+    expect(back).toEqual({ channel: "stable", from: "1.1.0", to: "1.0.0" });
+    expect(await records.channel("ol6-sample", "stable")).toMatchObject({
+      version: "1.0.0",
+      why: "rolled back from 1.1.0: it hangs",
+      before: [],
+    });
+    await expect(
+      rollback(records, await readCatalog(store, records), "ol6-sample", "stable"),
+    ).rejects.toThrow(/has led to nothing else that may still be used/);
+    await expect(rollback(records, [], "ol6-sample", "candidate")).rejects.toThrow(/has no channel/);
+  });
+
+  it("never leads to a rehearsal by mistake, and stable never does", async () => {
+    const rehearsal = await entry("ol6-sample-rehearsal");
+    await expect(promote(records, rehearsal, "candidate")).rejects.toMatchObject({
+      fault: "usage",
+      hint: expect.stringContaining("--although-rehearsal"),
+    });
+    await expect(promote(records, rehearsal, "stable", { althoughRehearsal: true })).rejects.toThrow(
+      /never becomes stable/,
+    );
+    expect(await promote(records, rehearsal, "candidate", { althoughRehearsal: true })).toMatchObject({
+      to: "1.0.0",
+    });
+    expect(warningsOf(rehearsal)).toEqual([expect.stringContaining("rehearsal")]);
+  });
+
+  it("never leads to what was revoked", async () => {
+    await records.revoke("ol6-sample", "1.0.0", { reason: "leaks keys", since: "2026-11-25T10:00:00.000Z" });
+    await expect(promote(records, await entry("ol6-sample@1.0.0"), "stable")).rejects.toThrow(
+      /was revoked: leaks keys/,
+    );
+    expect(warningsOf(await entry("ol6-sample@1.0.0"))).toEqual([
+      "ol6-sample@1.0.0 was revoked on 2026-11-25: leaks keys",
+    ]);
+    await records.revoke("ol6-sample", "1.0.0", undefined);
+    expect(warningsOf(await entry("ol6-sample@1.0.0"))).toEqual([]);
+  });
+});
+
+describe("a tag", () => {
+  it("is a name of a version, and no channel and no number", async () => {
+    await tag(records, await entry("ol6-sample@1.0.1"), "audited-2026");
+    expect((await entry("ol6-sample@audited-2026")).manifest.version).toBe("1.0.1");
+    for (const name of ["stable", "1.0.0", "../x", "", "Ä"])
+      await expect(tag(records, await entry("ol6-sample@1.0.1"), name)).rejects.toMatchObject({
+        fault: "usage",
+      });
+  });
+});
