@@ -37,7 +37,7 @@ ${script}
 }
 
 /** Kernel modules with all that they need, in the order to load them. */
-async function drivers(
+export async function drivers(
   extracted: string,
   names: readonly string[],
 ): Promise<{ name: string; data: Uint8Array }[]> {

@@ -5,7 +5,12 @@ import { readModule } from "../guest/modules/module.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { type KickstartTemplate, noSecrets, renderKickstart } from "../recipe/kickstart.ts";
+import {
+  type BuildSecrets,
+  type KickstartTemplate,
+  noSecrets,
+  renderKickstart,
+} from "../recipe/kickstart.ts";
 import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
 import type { Located } from "../recipe/located.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
@@ -24,7 +29,7 @@ import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { postProvisioning } from "./post-script.ts";
 import { contentOf } from "./provision.ts";
 import { rules } from "./rules.ts";
-import type { SecretFinder } from "./secrets.ts";
+import { passwordHashes, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
@@ -145,10 +150,11 @@ export async function recipeOf(workshop: Workshop, name: string): Promise<Loaded
   return loadRecipe(workshop.recipes, name, rules, workshop.values);
 }
 
-/** The kickstart of a recipe, its secrets shown as placeholders, and what its release's installer would say of it. */
+/** The kickstart of a recipe, its secrets shown as placeholders where none are given, and what its release's installer would say of it. */
 export async function kickstartOf(
   workshop: Workshop,
   name: string,
+  secrets: BuildSecrets = noSecrets,
 ): Promise<{ text: string; faults: PlacedFault[]; release: string }> {
   const loaded = await recipeOf(workshop, name);
   const { recipe } = loaded;
@@ -156,14 +162,22 @@ export async function kickstartOf(
   const rendered = await renderKickstart(
     recipe,
     template,
-    noSecrets,
-    await shownPost(loaded, workshop.site.mirrors),
+    secrets,
+    secrets === noSecrets ? await shownPost(loaded, workshop.site.mirrors) : await realPost(workshop, loaded),
   );
   return {
     text: rendered.text,
     faults: kickstartFaults(rendered, loaded),
     release: `OL${majorOf(recipe.release)}.${recipe.update}`,
   };
+}
+
+async function realPost(workshop: Workshop, { recipe, file }: LoadedRecipe) {
+  if (recipe.provision !== "post") return undefined;
+  const { host, environment, site } = workshop;
+  const folder = dirname(file);
+  const passwords = await passwordHashes(recipe, host, folder, environment);
+  return postProvisioning(recipe, { folder, mirrors: site.mirrors, passwords });
 }
 
 // With passwords as placeholders.

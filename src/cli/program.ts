@@ -120,6 +120,57 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
     .addOption(new Option("--release <release>", "what it behaves as").choices(["ol6", "ol7"]).default("ol6"))
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/rehearse-medium.ts")));
+  const media = program
+    .command("media")
+    .description("installation discs: what they are, and unattended ones");
+  media
+    .command("inspect")
+    .description("say what a disc is, and what can be made of it, without mounting it")
+    .argument("[iso...]", "discs; without any, those in the ISO folder")
+    .option("--digest", "its SHA-256 too, which reads all of it")
+    .option("--json", "as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild media inspect OracleLinux-R6-U10-Server-x86_64-dvd.iso")
+    .action(lazily(() => import("./commands/media-inspect.ts")));
+  media
+    .command("make")
+    .description("make what installs a recipe unattended, on Oracle VM or anywhere")
+    .argument("[recipe]", "whose kickstart it installs with")
+    .addOption(
+      new Option(
+        "--as <form>",
+        "a whole disc, a small one beside it, a volume, files for qemu or for a boot server",
+      )
+        .choices(["remaster", "boot", "oemdrv", "initrd", "network"])
+        .default("remaster"),
+    )
+    .option("--iso <file>", "the disc; else the one that the recipe names, in the ISO folder")
+    .option("--rehearse", "on the stand-in for Oracle's disc")
+    .option("--kickstart <file>", "this kickstart, as it stands")
+    .option("--addons <folder>", "put these RPMs on the disc, as a repository")
+    .addOption(
+      new Option("--console <where>", "where the installer talks; screen, and serial with initrd").choices([
+        "screen",
+        "serial",
+      ]),
+    )
+    .addOption(
+      new Option("--volume <kind>", "what the volume is, with oemdrv")
+        .choices(["iso", "disk"])
+        .default("iso"),
+    )
+    .option("--url <address>", "where a web server will have the result, with network")
+    .option("--out <folder>", "a new folder for the result")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tbuild media make ol6-grid                          a DVD that installs by itself
+  tbuild media make ol6-grid --as boot                a small disc beside the untouched DVD
+  tbuild media make ol6-grid --addons rpms            with packages for a site without network
+  tbuild media make --kickstart ks.cfg --iso DVD.iso --as initrd`,
+    )
+    .action(lazily(() => import("./commands/media-make.ts")));
   program
     .command("console")
     .description("join the serial console of a machine that was kept (leave with Ctrl-])")

@@ -3,14 +3,18 @@ import { createReadStream } from "node:fs";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Interrupted, TbuildError } from "../errors.ts";
-import type { Medium } from "./media.ts";
+import { printable } from "../host/local.ts";
+import { type Medium, releaseOf } from "./media.ts";
 
 /** Which disc a recipe wants. */
 export interface WantedMedium {
   readonly major: number;
   readonly update: number;
-  readonly volumeId: string;
-  readonly sha256: string;
+  /** What of the following is left out is not known, and is not checked; without a digest nothing is proved. */
+  readonly volumeId?: string;
+  /** Of the volume; a file may be longer. */
+  readonly bytes?: number;
+  readonly sha256?: string;
 }
 
 export interface CheckOptions {
@@ -20,33 +24,45 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Proves that a medium is the one that is wanted: first what it says of itself, then every byte. */
+/** Proves that a medium is the one that is wanted (what it says of itself, its size, every byte), and gives its digest. */
 export async function checkMedium(
   medium: Medium,
   wanted: WantedMedium,
   options: CheckOptions,
-): Promise<void> {
-  const is = `OL${medium.major}.${medium.update}`;
+): Promise<string> {
+  const is = printable(releaseOf(medium));
   const want = `OL${wanted.major}.${wanted.update}`;
   if (is !== want)
     throw new TbuildError(
       "usage",
-      `${medium.file}: this is ${is} (volume id ${medium.volumeId}), the recipe wants ${want}`,
+      `${medium.file}: this is ${is} (volume id ${printable(medium.volumeId)}), the recipe wants ${want}`,
     );
-  if (medium.volumeId !== wanted.volumeId)
+  if (wanted.volumeId !== undefined && medium.volumeId !== wanted.volumeId)
     throw new TbuildError(
       "usage",
-      `${medium.file}: its volume id is "${medium.volumeId}", the recipe wants "${wanted.volumeId}"`,
+      `${medium.file}: its volume id is "${printable(medium.volumeId)}", the recipe wants "${wanted.volumeId}"`,
     );
+  if (wanted.bytes !== undefined && medium.bytes !== wanted.bytes)
+    throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
+      lines: [`its volume has   ${medium.bytes} bytes`, `the recipe wants ${wanted.bytes} bytes`],
+      hint: "Download it again, or correct iso.bytes when the disc is what you want.",
+    });
   const digest = await digestOf(medium.file, options);
+  if (wanted.sha256 === undefined)
+    throw new TbuildError("usage", `${medium.file}: the recipe does not say which digest it must have`, {
+      hint: "Compare it with Oracle's checksum file (https://linux.oracle.com/security/gpg/), and give it as iso.sha256.",
+      lines: [`iso: { sha256: ${digest} }`],
+    });
   if (digest !== wanted.sha256)
     throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
       lines: [`its sha256 is   ${digest}`, `the recipe has  ${wanted.sha256}`],
       hint: "Download it again, or correct iso.sha256 when the disc is what you want.",
     });
+  return digest;
 }
 
-async function digestOf(file: string, options: CheckOptions): Promise<string> {
+/** The SHA-256 of a file, as hex digits. */
+export async function digestOf(file: string, options: CheckOptions): Promise<string> {
   const { size, mtimeMs, ino } = await stat(file);
   const mark = `${file} ${size} ${mtimeMs} ${ino}`;
   const known = JSON.parse(await readFile(options.cacheFile, "utf8").catch(() => "{}")) as Record<

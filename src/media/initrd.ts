@@ -1,4 +1,6 @@
+import { constants } from "node:fs";
 import { copyFile, open } from "node:fs/promises";
+import { posix } from "node:path";
 import { gzipSync } from "node:zlib";
 
 export interface CpioFile {
@@ -9,9 +11,13 @@ export interface CpioFile {
   readonly mode?: number;
 }
 
-/** Copies an initrd and appends files to it, which the kernel unpacks over what is there. */
+/**
+ * Copies an initrd and appends files to it, which the kernel unpacks over what is there. However the initrd itself is
+ * packed (gzip, xz, lzma, zstd, or plain behind a plain one with microcode), what follows is gzip'd: that every kernel
+ * since OL5's unpacks, which knows nothing else.
+ */
 export async function appendToInitrd(initrd: string, files: readonly CpioFile[], to: string): Promise<void> {
-  await copyFile(initrd, to);
+  await copyFile(initrd, to, constants.COPYFILE_FICLONE);
   const handle = await open(to, "a");
   try {
     // The kernel looks for the next archive at a multiple of four; a gzip'd one is also found behind lzma, a plain one not.
@@ -23,13 +29,26 @@ export async function appendToInitrd(initrd: string, files: readonly CpioFile[],
   }
 }
 
-/** A cpio archive in the "newc" format (cpio(5)): 110-byte ASCII headers, everything padded to four bytes. */
+/**
+ * A cpio archive in the "newc" format (cpio(5)): 110-byte ASCII headers, everything padded to four bytes. Folders come
+ * before what is in them, because the kernel makes none by itself.
+ */
 export function newcCpio(files: readonly CpioFile[]): Uint8Array {
-  const parts = files.flatMap((file, index) => [
-    header(file.path, file.data.length, 0o100000 | (file.mode ?? 0o644), index + 1),
-    padded(file.data),
-  ]);
+  const folders = [...new Set(files.flatMap((file) => foldersOf(file.path)))];
+  const parts = [
+    ...folders.map((path, index) => header(path, 0, 0o040755, index + 1)),
+    ...files.flatMap((file, index) => [
+      header(file.path, file.data.length, 0o100000 | (file.mode ?? 0o644), folders.length + index + 1),
+      padded(file.data),
+    ]),
+  ];
   return Buffer.concat([...parts, header("TRAILER!!!", 0, 0, 0)]);
+}
+
+/** `["a", "a/b"]` of `a/b/c`. */
+function foldersOf(path: string): string[] {
+  const folder = posix.dirname(path);
+  return folder === "." || folder === "/" ? [] : [...foldersOf(folder), folder];
 }
 
 function header(name: string, bytes: number, mode: number, inode: number): Uint8Array {

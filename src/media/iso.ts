@@ -1,139 +1,248 @@
 import { createWriteStream } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { TbuildError } from "../errors.ts";
+import { printable } from "../host/local.ts";
+import { type BootImage, bootImages } from "./el-torito.ts";
+import {
+  type Extent,
+  entriesOf,
+  extentOf,
+  type IsoEntry,
+  type Naming,
+  rockRidgeOf,
+  sector,
+} from "./iso-directory.ts";
 
-const sector = 2048;
-
-/** A file or folder of an ISO 9660 image. */
-export interface IsoEntry {
-  readonly name: string;
-  readonly folder: boolean;
-  /** In bytes from the start of the image. */
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-/** An ISO 9660 image, read without mounting it. */
+/** An ISO 9660 image, read without mounting it. Paths stay inside, whatever the image says. */
 export interface Iso extends AsyncDisposable {
   readonly volumeId: string;
   /** As the volume descriptor says; the file can be longer, and must not be shorter. */
   readonly bytes: number;
+  /** Whether there is a second tree with the names that Windows likes. */
+  readonly joliet: boolean;
+  readonly boot: readonly BootImage[];
   find(path: string): Promise<IsoEntry | undefined>;
-  read(path: string): Promise<Uint8Array | undefined>;
+  /** What is in a folder; nothing where there is no such folder. */
+  list(path: string): Promise<readonly IsoEntry[]>;
+  /** A small file; one of more than `atMost` bytes is an `integrity` fault. */
+  read(path: string, atMost?: number): Promise<Uint8Array | undefined>;
+  /** The first bytes of a file; none where there is no such file. */
+  head(path: string, bytes: number): Promise<Buffer>;
   extract(path: string, to: string): Promise<void>;
 }
 
+// A folder of 10 000 packages takes 1.5 MB; text files take less than a tenth of their limit.
+const mostOfFolder = 16 << 20;
+const mostOfText = 1 << 20;
+const mostLinks = 16;
+
 /** Opens an image. What is no ISO 9660, or is shorter than it says, is an `integrity` fault. */
 export async function openIso(file: string): Promise<Iso> {
-  const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new TbuildError(
-      "environment",
-      `${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`,
-    );
-  });
+  const unreadable = (error: NodeJS.ErrnoException) => {
+    const what = error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`;
+    throw new TbuildError("environment", `${file}: ${what}`);
+  };
+  const found = await stat(file).catch(unreadable);
+  // To open a fifo is to wait for whoever writes to it.
+  if (!found.isFile() && !found.isBlockDevice())
+    throw new TbuildError("environment", `${file}: is neither a file nor a drive`);
+  const handle = await open(file, "r").catch(unreadable);
   try {
     return await opened(file, handle);
   } catch (error) {
     await handle.close();
-    throw error;
+    throw explained(file, error);
   }
 }
 
 async function opened(file: string, handle: FileHandle): Promise<Iso> {
-  const { size } = await handle.stat();
-  const descriptor = await bytesAt(handle, 16 * sector, sector);
-  if (descriptor.length < sector || descriptor[0] !== 1 || descriptor.toString("latin1", 1, 6) !== "CD001")
-    throw new TbuildError("integrity", `${file}: is not an ISO 9660 image`, {
-      hint: "Look at what it is with: file",
-    });
-  const volumeId = descriptor.toString("latin1", 40, 72).trimEnd();
-  const bytes = descriptor.readUInt32LE(80) * sector;
+  const read = (offset: number, bytes: number) => bytesAt(handle, offset, bytes);
+  const { primary, second, bootRecord } = await descriptors(file, read);
+  const volumeId = primary.toString("latin1", 40, 72).replace(/[\0 ]+$/, "");
+  const bytes = primary.readUInt32LE(80) * sector;
+  const size = await sizeOf(handle);
   if (size < bytes)
     throw new TbuildError(
       "integrity",
-      `${file}: is truncated: it has ${size} bytes, and its volume (${volumeId}) has ${bytes}`,
+      `${file}: is truncated: it has ${size} bytes, and its volume (${printable(volumeId)}) has ${bytes}`,
       { hint: "Copy or download it again." },
     );
-  const root = entryOf(descriptor.subarray(156, 190));
+  const inside = ({ offset, bytes: length }: Extent, what: string) => {
+    if (offset + length > size)
+      throw new TbuildError("integrity", `${what} lies outside of the image`, {
+        hint: "Copy or download it again.",
+      });
+  };
+  const folderData = async (extent: Extent, what: string): Promise<Buffer> => {
+    inside(extent, what);
+    if (extent.bytes > mostOfFolder) throw new TbuildError("integrity", `${what} is no folder`);
+    return read(extent.offset, extent.bytes);
+  };
 
+  const rockRidge = rockRidgeOf(await folderData(extentOf(primary.subarray(156)), "the root"));
+  const naming: Naming = { joliet: !rockRidge && second !== undefined, skip: rockRidge?.skip ?? 0 };
+  const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(156));
+  const root: IsoEntry = { name: "", kind: "folder", extents: [rootExtent], bytes: rootExtent.bytes };
+  // By where a folder lies: the root is looked through for every path.
+  const known = new Map<number, Promise<IsoEntry[]>>();
   const children = async (folder: IsoEntry): Promise<IsoEntry[]> => {
-    const data = await bytesAt(handle, folder.offset, folder.bytes);
-    const entries: IsoEntry[] = [];
-    for (let at = 0; at < data.length; ) {
-      const length = data[at] ?? 0;
-      // Records do not cross sectors: a zero length means that the rest of this one is empty.
-      if (length === 0) at = (Math.floor(at / sector) + 1) * sector;
-      else {
-        entries.push(entryOf(data.subarray(at, at + length)));
-        at += length;
+    const [extent] = folder.extents;
+    if (folder.kind !== "folder" || !extent) return [];
+    const entries =
+      known.get(extent.offset) ??
+      folderData(extent, `the folder ${printable(folder.name)}`).then((data) =>
+        entriesOf(data, naming, read),
+      );
+    known.set(extent.offset, entries);
+    return entries;
+  };
+  /** Walks from the root; ".." of a link's target climbs, and at the root stays there. */
+  const walk = async (path: string, links: number): Promise<IsoEntry | undefined> => {
+    let trail: IsoEntry[] = [root];
+    const parts = partsOf(path);
+    for (const [i, name] of parts.entries()) {
+      if (name === "..") {
+        trail = trail.length > 1 ? trail.slice(0, -1) : trail;
+        continue;
       }
+      const entries = await children(trail.at(-1) ?? root);
+      const found =
+        entries.find((entry) => entry.name === name) ??
+        entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
+      if (found?.kind !== "link") {
+        if (!found) return undefined;
+        trail.push(found);
+        continue;
+      }
+      if (links >= mostLinks) throw new TbuildError("integrity", `${printable(path)}: too many links`);
+      const target = found.target ?? "";
+      const from = target.startsWith("/") ? [] : trail.slice(1).map((entry) => entry.name);
+      return walk([...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
     }
-    return entries.slice(2); // "." and ".."
+    return trail.at(-1);
   };
-  const find = async (path: string): Promise<IsoEntry | undefined> => {
-    let here: IsoEntry | undefined = root;
-    for (const name of path.split("/").filter((part) => part !== "")) {
-      if (!here?.folder) return undefined;
-      const inside: IsoEntry[] = await children(here);
-      here =
-        inside.find((entry) => entry.name === name) ??
-        inside.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw explained(file, error);
     }
-    return here;
   };
+  const find = (path: string) => guarded(() => walk(path, 0));
+
   return {
     volumeId,
     bytes,
+    joliet: second !== undefined,
+    boot: await bootImages(bootRecord, read),
     find,
-    async read(path) {
+    async list(path) {
+      const folder = await find(path);
+      return folder ? guarded(() => children(folder)) : [];
+    },
+    async read(path, atMost = mostOfText) {
       const entry = await find(path);
-      return entry && !entry.folder ? bytesAt(handle, entry.offset, entry.bytes) : undefined;
+      if (entry?.kind !== "file") return undefined;
+      if (entry.bytes > atMost)
+        throw new TbuildError("integrity", `${file}: ${path}: has ${entry.bytes} bytes, and should have few`);
+      const parts: Buffer[] = [];
+      for (const extent of entry.extents) {
+        await guarded(async () => inside(extent, path));
+        parts.push(await read(extent.offset, extent.bytes));
+      }
+      return Buffer.concat(parts);
+    },
+    async head(path, length) {
+      const entry = await find(path);
+      const [extent] = entry?.kind === "file" ? entry.extents : [];
+      return extent ? read(extent.offset, Math.min(length, extent.bytes)) : Buffer.alloc(0);
     },
     async extract(path, to) {
       const entry = await find(path);
-      if (!entry || entry.folder) throw new TbuildError("integrity", `${file}: has no ${path}`);
-      const from = handle.createReadStream({
-        start: entry.offset,
-        end: entry.offset + entry.bytes - 1,
-        autoClose: false,
+      if (entry?.kind !== "file") throw new TbuildError("integrity", `${file}: has no ${printable(path)}`);
+      await guarded(async () => {
+        for (const extent of entry.extents) inside(extent, path);
+        // A file of pieces that lie over each other could be larger than what holds it.
+        if (entry.bytes > size) throw new TbuildError("integrity", `${path} is larger than the image`);
+        await pipeline(pieces(handle, entry.extents), createWriteStream(to));
       });
-      await pipeline(from, createWriteStream(to));
     },
     [Symbol.asyncDispose]: () => handle.close(),
   };
 }
 
-/** A directory record: the Rock Ridge name where there is one, else the ISO name without its version. */
-function entryOf(record: Buffer): IsoEntry {
-  const nameLength = record[32] ?? 0;
-  const plain = record
-    .toString("latin1", 33, 33 + nameLength)
-    .replace(/;\d+$/, "")
-    .replace(/\.$/, "");
-  // The system use area begins at the next even byte behind the name.
-  const alternate = rockRidgeName(record.subarray(33 + nameLength + (nameLength % 2 === 0 ? 1 : 0)));
-  return {
-    name: alternate ?? plain,
-    folder: ((record[25] ?? 0) & 2) !== 0,
-    offset: record.readUInt32LE(2) * sector,
-    bytes: record.readUInt32LE(10),
-  };
+interface Descriptors {
+  readonly primary: Buffer;
+  /** Joliet's, where it is there. */
+  readonly second: Buffer | undefined;
+  readonly bootRecord: Buffer | undefined;
 }
 
-function rockRidgeName(area: Buffer): string | undefined {
-  let name = "";
-  for (let at = 0; at + 4 <= area.length; ) {
-    const length = area[at + 2] ?? 0;
-    if (length < 4) break;
-    if (area.toString("latin1", at, at + 2) === "NM") name += area.toString("utf8", at + 5, at + length);
-    at += length;
+async function descriptors(
+  file: string,
+  read: (offset: number, bytes: number) => Promise<Buffer>,
+): Promise<Descriptors> {
+  const found: { primary?: Buffer; second?: Buffer; bootRecord?: Buffer } = {};
+  // The list ends with a terminator of type 255; 64 are more than any disc has.
+  for (let number = 16; number < 80; number++) {
+    const one = await read(number * sector, sector);
+    if (one.length < sector || one.toString("latin1", 1, 6) !== "CD001" || one[0] === 255) break;
+    if (one[0] === 1) found.primary ??= one;
+    if (one[0] === 2 && /^%\/[@CE]/.test(one.toString("latin1", 88, 91))) found.second ??= one;
+    if (one[0] === 0) found.bootRecord ??= one;
   }
-  return name === "" ? undefined : name;
+  const { primary } = found;
+  if (!primary || primary.readUInt16LE(128) !== sector)
+    throw new TbuildError("integrity", `${file}: is not an ISO 9660 image`, {
+      hint: whatItIs(await read(0, 512)),
+    });
+  return { primary, second: found.second, bootRecord: found.bootRecord };
+}
+
+// What people really have in the place of a disc: the answer of a download that wanted a login, or an archive with the disc in it.
+function whatItIs(head: Buffer): string {
+  const text = head.toString("latin1");
+  if (head.length === 0) return "It is empty.";
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text))
+    return "It is a web page: the server answered the download with one. Sign in, and download again.";
+  if (text.startsWith("PK\x03\x04")) return "It is a zip archive: unpack it, the disc may be in it.";
+  if (text.startsWith("\x1f\x8b")) return "It is gzip'd: unpack it with gunzip.";
+  return "Look at what it is with: file";
+}
+
+function partsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+async function* pieces(handle: FileHandle, extents: readonly Extent[]): AsyncGenerator<Buffer> {
+  for (const { offset, bytes } of extents)
+    for (let at = 0; at < bytes; at += 1 << 20)
+      yield await bytesAt(handle, offset + at, Math.min(1 << 20, bytes - at));
 }
 
 async function bytesAt(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
   const buffer = Buffer.alloc(length);
-  const { bytesRead } = await handle.read(buffer, 0, length, offset);
-  return buffer.subarray(0, bytesRead);
+  let got = 0;
+  while (got < length) {
+    const { bytesRead } = await handle.read(buffer, got, length - got, offset + got);
+    if (bytesRead === 0) break;
+    got += bytesRead;
+  }
+  return buffer.subarray(0, got);
+}
+
+// A drive says 0 of itself, and is as long as can be read from it.
+async function sizeOf(handle: FileHandle): Promise<number> {
+  const { size } = await handle.stat();
+  return size > 0 ? size : Number.POSITIVE_INFINITY;
+}
+
+/** Names the image in what was found wrong inside it. */
+function explained(file: string, error: unknown): unknown {
+  if (!(error instanceof TbuildError) || error.message.startsWith(`${file}: `)) return error;
+  return new TbuildError(error.fault, `${file}: ${error.message}`, {
+    cause: error,
+    ...(error.hint !== undefined && { hint: error.hint }),
+  });
 }

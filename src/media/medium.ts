@@ -1,38 +1,43 @@
 import { TbuildError } from "../errors.ts";
+import { printable } from "../host/local.ts";
+import { described } from "./description.ts";
 import { type Iso, openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";
 
 /** Reads what an installation medium says of itself. What is none is an `integrity` fault that says why. */
 export async function readMedium(file: string): Promise<Medium> {
   await using iso = await openIso(file);
-  const treeinfo = sections((await text(iso, ".treeinfo")) ?? "");
-  const discinfo = (await text(iso, ".discinfo"))?.split("\n") ?? [];
-  const general = treeinfo.general ?? {};
-  const told = general.version ?? releaseIn(discinfo[1]) ?? releaseIn(iso.volumeId);
-  const release = told === undefined ? undefined : /^(\d+)(?:\.(\d+))?/.exec(told);
-  if (!release)
-    throw new TbuildError("integrity", `${file}: is not an installation disc (volume id ${iso.volumeId})`, {
-      hint: "It has neither .treeinfo nor .discinfo; the recipe wants the DVD, not a boot or source disc.",
-    });
-  const arch = general.arch ?? discinfo[2]?.trim() ?? "unknown";
-  if (arch !== "x86_64") throw new TbuildError("integrity", `${file}: is for ${arch}, not for x86_64`);
-  const images = treeinfo["images-x86_64"] ?? {};
-  const [kernel, initrd] = [
-    await first(iso, ["isolinux/vmlinuz", images.kernel]),
-    await first(iso, ["isolinux/initrd.img", images.initrd]),
-  ];
+  const name = `${file} (volume id ${printable(iso.volumeId)})`;
+  const says = await describedBy(iso, name);
+  if (says.arch !== "x86_64")
+    throw new TbuildError("integrity", `${name}: is for ${printable(says.arch)}, not for x86_64`);
+  const kernel = await firstOf(iso, ["isolinux/vmlinuz", says.kernel]);
+  const initrd = await firstOf(iso, ["isolinux/initrd.img", says.initrd]);
   if (kernel === undefined || initrd === undefined)
-    throw new TbuildError("integrity", `${file}: has no kernel and initrd to start an installation with`);
+    throw new TbuildError("integrity", `${name}: has no kernel and initrd to start an installation with`, {
+      hint: "It may be a disc of sources or of extra packages; tbuild wants the DVD.",
+    });
+  const { family, major, update, arch, variant } = says;
+  const stage2 = await firstOf(iso, [
+    says.stage2,
+    ...["images/install.img", "LiveOS/squashfs.img", "images/stage2.img", "images/minstg2.img"],
+  ]);
+  const xen = await firstOf(iso, ["images/xen/vmlinuz"]);
   return {
     file,
     volumeId: iso.volumeId,
     bytes: iso.bytes,
-    major: Number(release[1]),
-    update: Number(release[2] ?? 0),
-    family: general.family ?? discinfo[1]?.replace(/\s*[\d.]+$/, "") ?? "unknown",
+    major,
+    update,
+    family,
     arch,
     kernel,
     initrd,
+    ...(variant !== undefined && { variant }),
+    ...(stage2 !== undefined && { stage2 }),
+    ...(xen !== undefined && { xen: { kernel: xen, initrd: "images/xen/initrd.img" } }),
+    repositories: await repositoriesOf(iso),
+    starts: await startsOf(iso),
   };
 }
 
@@ -43,32 +48,62 @@ export async function extractBoot(medium: Medium, kernel: string, initrd: string
   await iso.extract(medium.initrd, initrd);
 }
 
-async function first(iso: Iso, paths: readonly (string | undefined)[]): Promise<string | undefined> {
-  for (const path of paths) if (path !== undefined && (await iso.find(path))) return path;
-  return undefined;
-}
-
-async function text(iso: Iso, path: string): Promise<string | undefined> {
-  const data = await iso.read(path);
-  return data && new TextDecoder().decode(data);
-}
-
-/** `6.10` in `OL6.10 x86_64 Disc 1 20180625`, `Oracle Linux 6.10`, `OL-7.9 Server.x86_64`, `OL-8-9-0-BaseOS-x86_64`. */
-function releaseIn(words: string | undefined): string | undefined {
-  const match = /(?:OL|Linux|Server)[- ]?(\d+)(?:[.-](\d+))?/i.exec(words ?? "");
-  return match ? `${match[1]}.${match[2] ?? 0}` : undefined;
-}
-
-function sections(ini: string): Record<string, Record<string, string>> {
-  const found: Record<string, Record<string, string>> = {};
-  let here: Record<string, string> = {};
-  for (const line of ini.split(/\r?\n/)) {
-    const head = /^\[(.+)\]/.exec(line);
-    const pair = /^([^=#;]+?)\s*=\s*(.*)$/.exec(line);
-    if (head?.[1] !== undefined) {
-      here = {};
-      found[head[1]] = here;
-    } else if (pair?.[1] !== undefined) here[pair[1]] = pair[2] ?? "";
+async function describedBy(iso: Iso, name: string) {
+  const text = async (path: string) => new TextDecoder().decode((await iso.read(path)) ?? new Uint8Array());
+  const witnesses = {
+    treeinfo: await text(".treeinfo"),
+    discinfo: await text(".discinfo"),
+    volumeId: iso.volumeId,
+  };
+  try {
+    return described(witnesses);
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    throw new TbuildError(error.fault, `${name}: ${error.message}`, {
+      ...(error.hint !== undefined && { hint: error.hint }),
+    });
   }
+}
+
+async function repositoriesOf(iso: Iso): Promise<string[]> {
+  const folders = (await iso.list("")).filter((entry) => entry.kind === "folder").map((entry) => entry.name);
+  const addons = (await iso.list("addons")).map((entry) => `addons/${entry.name}`);
+  const found: string[] = [];
+  // No disc has half as many; a crafted one may have a million.
+  for (const folder of [".", ...folders, ...addons].slice(0, 64))
+    if (await iso.find(`${folder}/repodata/repomd.xml`)) found.push(folder);
+  return found;
+}
+
+async function startsOf(iso: Iso): Promise<Medium["starts"]> {
+  const starts = (platform: string) => iso.boot.find((image) => image.platform === platform);
+  const isolinux = starts("bios") && (await firstOf(iso, ["isolinux/isolinux.cfg"]));
+  const efi = starts("efi");
+  const image = await firstOf(iso, ["images/efiboot.img"]);
+  const isThat =
+    efi && image !== undefined && (await iso.find(image))?.extents[0]?.offset === efi.offset
+      ? image
+      : undefined;
+  const menus = await allOf(iso, ["EFI/BOOT/grub.cfg", "EFI/BOOT/BOOTX64.conf", "EFI/BOOT/BOOTX64.cfg"]);
+  return {
+    ...(isolinux !== undefined && { isolinux }),
+    ...(isThat !== undefined && { efi: { image: isThat, menus } }),
+  };
+}
+
+async function firstOf(iso: Iso, paths: readonly (string | undefined)[]): Promise<string | undefined> {
+  return (
+    await allOf(
+      iso,
+      paths.filter((path) => path !== undefined),
+    )
+  )[0];
+}
+
+async function allOf(iso: Iso, paths: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  // A path goes into boot menus, so it is one that no menu can read otherwise.
+  for (const path of paths)
+    if (/^[\w.+/-]+$/.test(path) && (await iso.find(path))?.kind === "file") found.push(path);
   return found;
 }

@@ -10,6 +10,7 @@ import { installCommandLine } from "../../src/media/command-line.ts";
 import { appendToInitrd } from "../../src/media/initrd.ts";
 import type { Medium } from "../../src/media/media.ts";
 import { extractBoot, readMedium } from "../../src/media/medium.ts";
+import { oemdrv } from "../../src/media/oemdrv.ts";
 import { testMedium } from "../test-medium.ts";
 
 // A kickstart that the installer refuses on its third line: seeing that line refused proves the delivery, in 15 s.
@@ -146,7 +147,12 @@ describe.each([
   it(
     major === 6 ? "knows nothing of OEMDRV" : "takes its kickstart from a volume labelled OEMDRV",
     async () => {
-      const said = await installer(medium, serial, { disk: await volume("OEMDRV", "vfat") });
+      const disk = join(folder, "oemdrv.img");
+      const scratch = join(folder, "oemdrv");
+      if (major === 7) await oemdrv({ host, scratch }, medium, disk, { kickstart: refused, form: "disk" });
+      const said = await installer(medium, serial, {
+        disk: major === 7 ? disk : await volume("OEMDRV", "vfat"),
+      });
       if (major === 7) expectRefusal(said);
       else expect(said).toContain("Can't get kickstart");
     },

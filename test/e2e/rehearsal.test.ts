@@ -307,6 +307,8 @@ describe("a rehearsal of ol6-grid", () => {
 const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
+  "tbuild media inspect": [3, "there is no installation disc"],
+  "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild template import OVM_OL6U10_x86_64_PVM.tgz": [2, "OVM_OL6U10_x86_64_PVM.tgz: no such file"],
   "tbuild console MACHINE": [3, "MACHINE: is not running"],
   "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],

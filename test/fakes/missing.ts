@@ -12,6 +12,7 @@ export function missing(...needs: readonly string[]): string | undefined {
 function has(need: string): boolean {
   if (need === "root") return process.getuid?.() === 0;
   if (need === "loop") return isThere("/dev/loop-control");
+  if (need.startsWith("/")) return isThere(need);
   const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
   return folders.some((folder) => isThere(join(folder, need)));
 }

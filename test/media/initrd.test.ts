@@ -6,19 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { escapedLabel, installCommandLine } from "../../src/media/command-line.ts";
 import { appendToInitrd, newcCpio } from "../../src/media/initrd.ts";
-import type { Medium } from "../../src/media/media.ts";
-
-const medium: Medium = {
-  file: "x.iso",
-  volumeId: "OL-7.9 Server.x86_64",
-  bytes: 1,
-  major: 7,
-  update: 9,
-  family: "Oracle Linux",
-  arch: "x86_64",
-  kernel: "k",
-  initrd: "i",
-};
+import { sampleMedium as medium } from "./sample-medium.ts";
 
 it("writes an archive that cpio reads", () => {
   const archive = newcCpio([

@@ -1,10 +1,12 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import { checkMedium } from "../../media/check.ts";
-import type { Medium } from "../../media/media.ts";
+import { printable } from "../../host/local.ts";
+import { checkMedium, type WantedMedium } from "../../media/check.ts";
+import { discsIn } from "../../media/discs.ts";
+import { type Medium, releaseOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
-import { type Disc, discOf } from "../../recipe/discs.ts";
+import { discOf } from "../../recipe/discs.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
 import type { Digest } from "../../store/store.ts";
@@ -28,11 +30,11 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
     inputs: () => ({ iso: disc.sha256 ?? "of a digest that the recipe does not know" }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
     async run(context) {
-      if (!(await stat(file).catch(() => undefined))) throw missingIso(disc, isoFolder);
+      if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
       const medium = await readMedium(file);
       const progress = (done: number, total: number) =>
         context.progress("reading the ISO for its digest", done, total);
-      const sha256 = await proved(disc, medium, recipe, {
+      const sha256 = await checkMedium(medium, wantedMedium(recipe), {
         cacheFile: join(context.home.memory, "iso-digests.json"),
         progress,
         signal: context.signal,
@@ -72,49 +74,28 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
   };
 }
 
-/** The digest of the disc, once it is proved to be the one. */
-async function proved(
-  disc: Disc,
-  medium: Medium,
-  recipe: Recipe,
-  options: Parameters<typeof checkMedium>[2],
-): Promise<string> {
-  const wanted = {
-    major: majorOf(recipe.release),
-    update: recipe.update,
-    volumeId: disc.volumeId ?? medium.volumeId,
-    sha256: disc.sha256 ?? "none",
-  };
-  const comparable =
-    medium.major === wanted.major && medium.update === wanted.update && disc.bytes !== undefined;
-  if (comparable && medium.bytes !== disc.bytes)
-    throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
-      lines: [`its volume has    ${medium.bytes} bytes`, `Oracle's disc has ${disc.bytes} bytes`],
-      hint: "Download it again, or say iso.bytes when the disc is what you want.",
-    });
-  try {
-    await checkMedium(medium, wanted, options);
-  } catch (error) {
-    if (disc.sha256 !== undefined || !(error instanceof TbuildError) || error.fault !== "integrity")
-      throw error;
-    throw new TbuildError("usage", `${medium.file}: nothing says which digest it should have`, {
-      lines: error.lines.slice(0, 1),
-      hint: `Compare it with ${checksums}, and give it as iso.sha256 in the recipe or by --set iso.sha256=…`,
-      cause: error,
-    });
-  }
-  return wanted.sha256;
+/** The disc that a recipe is built from. */
+export function wantedMedium(recipe: Recipe): WantedMedium {
+  const { file: _file, ...known } = discOf(recipe);
+  return { major: majorOf(recipe.release), update: recipe.update, ...known };
 }
 
-const checksums = "Oracle's checksum file (https://linux.oracle.com/security/gpg/)";
-
-function missingIso(disc: Disc, isoFolder: string): TbuildError {
-  return new TbuildError("environment", `${disc.file}: not in ${isoFolder}`, {
+/** Says which disc is wanted, and which ones lie there instead. */
+export async function missingIso(recipe: Recipe, isoFolder: string): Promise<TbuildError> {
+  const wanted = discOf(recipe);
+  const there = (await discsIn(isoFolder)).map((disc) => {
+    if (!("medium" in disc)) return disc.fault;
+    const { volumeId } = disc.medium;
+    const same = volumeId === wanted.volumeId ? ", the disc that is wanted, by another name" : "";
+    return `${disc.file}: is ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})${same}`;
+  });
+  return new TbuildError("environment", `${wanted.file}: not in ${isoFolder}`, {
     hint: `Put the disc there, or add --rehearse to build on a stand-in made from Debian's packages.`,
     lines: [
-      `The recipe is built from ${disc.file}`,
-      `  volume id ${disc.volumeId ?? "not on record"}`,
-      `  sha256    ${disc.sha256 ?? "not on record; give it as iso.sha256"}`,
+      `The recipe is built from ${wanted.file}`,
+      `  volume id ${wanted.volumeId ?? "not on record"}`,
+      `  sha256    ${wanted.sha256 ?? "not on record; give it as iso.sha256"}`,
+      ...there,
       "Oracle offers it at https://edelivery.oracle.com/linux and https://yum.oracle.com/oracle-linux-isos.html",
     ],
   });

@@ -5,7 +5,12 @@ import { TbuildError } from "../../errors.ts";
 import { installCommandLine } from "../../media/command-line.ts";
 import { appendToInitrd } from "../../media/initrd.ts";
 import { extractBoot } from "../../media/medium.ts";
-import { type KickstartTemplate, kickstart, type PostProvisioning } from "../../recipe/kickstart.ts";
+import {
+  type BuildSecrets,
+  type KickstartTemplate,
+  kickstart,
+  type PostProvisioning,
+} from "../../recipe/kickstart.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import {
   consoleTail,
@@ -119,7 +124,11 @@ async function postOf(
   });
 }
 
-async function makeSecrets(context: StepContext, recipe: Recipe) {
+/** The secrets of one build: a throw-away key in `out`, and a throw-away password, which `folder` keeps for people. */
+export async function makeSecrets(
+  context: Pick<StepContext, "host" | "out" | "folder">,
+  recipe: Recipe,
+): Promise<BuildSecrets> {
   const password = randomBytes(12).toString("base64url");
   const key = join(context.out, "build-key");
   await context.host.run([

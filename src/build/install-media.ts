@@ -1,0 +1,170 @@
+import { chmod, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { checkMedium } from "../media/check.ts";
+import type { CommandLineOptions } from "../media/command-line.ts";
+import type { Medium } from "../media/media.ts";
+import { readMedium } from "../media/medium.ts";
+import type { OemdrvForm } from "../media/oemdrv.ts";
+import type { ImageMaking } from "../media/xorriso.ts";
+import { discOf } from "../recipe/discs.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { makeRehearsalMedium } from "../rehearsal/medium.ts";
+import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
+import { refuseFaults } from "./check-kickstart.ts";
+import { type MediaForm, mediaForms } from "./media-forms.ts";
+import { missingIso, wantedMedium } from "./steps/fetch-medium.ts";
+import { makeSecrets } from "./steps/install-guest.ts";
+
+export interface InstallMediaRequest {
+  readonly form: MediaForm;
+  /** The recipe whose kickstart it installs with; or a kickstart's file, and then `iso` too. */
+  readonly recipe?: string;
+  readonly kickstart?: string;
+  /** The disc; else the one that the recipe names. */
+  readonly iso?: string;
+  readonly rehearse: boolean;
+  /** A folder of RPMs to put on the medium. */
+  readonly addons?: string;
+  readonly talksOn?: CommandLineOptions["talksOn"];
+  readonly oemdrvForm: OemdrvForm;
+  /** Where a web server will have the result. */
+  readonly url?: string;
+  /** The folder that will hold the result. */
+  readonly out: string;
+  /** Whether what is in that folder may be thrown away. */
+  readonly replace: boolean;
+}
+
+export interface InstallMedia {
+  readonly folder: string;
+  /** The main file first. */
+  readonly files: readonly string[];
+  readonly medium: Medium;
+  /** What the installer is started with; nothing where the disc's own menu starts it. */
+  readonly commandLine?: string;
+  /** Where the installer sees the extra packages. */
+  readonly addonsUrl?: string;
+  readonly notes: readonly string[];
+}
+
+export interface InstallMediaOptions {
+  readonly signal: AbortSignal;
+  readonly progress: (text: string, done?: number, total?: number) => void;
+}
+
+/**
+ * Makes what installs a recipe unattended somewhere else than on our own hypervisor: a disc, a disk, a kernel with its
+ * initrd, or the files of a boot server. The throw-away key and password of the guest lie beside it.
+ */
+export async function makeInstallMedia(
+  workshop: Workshop,
+  request: InstallMediaRequest,
+  options: InstallMediaOptions,
+): Promise<InstallMedia> {
+  refuseNonsense(request);
+  await refuseFull(request);
+  const medium = await openMedium(workshop, request, options);
+  const part = `${request.out}.part`;
+  const making: ImageMaking = { host: workshop.host, scratch: join(part, "scratch"), ...options };
+  await rm(part, { recursive: true, force: true });
+  await mkdir(making.scratch, { recursive: true, mode: 0o700 });
+  await chmod(part, 0o700);
+  try {
+    const kickstart = await kickstartFor(workshop, request, part);
+    const made = await mediaForms[request.form]({ request, medium, kickstart, making, part });
+    await rm(making.scratch, { recursive: true });
+    const files = [
+      ...made.files,
+      ...(await readdir(part)).filter((name) => !made.files.includes(name)).sort(),
+    ];
+    // What is in it lets in as root.
+    for (const file of files)
+      if ((await stat(join(part, file))).isFile()) await chmod(join(part, file), 0o600);
+    if (request.replace) await rm(request.out, { recursive: true, force: true });
+    await rename(part, request.out);
+    const left =
+      request.kickstart === undefined
+        ? ["what the recipe adds over ssh is left to do, with build-key: this installs its kickstart"]
+        : [];
+    const { files: _files, ...more } = { ...made, notes: [...made.notes, ...left] };
+    return { folder: request.out, medium, files: files.map((name) => join(request.out, name)), ...more };
+  } finally {
+    await rm(part, { recursive: true, force: true });
+  }
+}
+
+function refuseNonsense({ recipe, kickstart, iso, rehearse, addons, form, url }: InstallMediaRequest): void {
+  const wrong =
+    recipe === undefined && kickstart === undefined
+      ? "name a recipe, or a kickstart with --kickstart"
+      : recipe === undefined && iso === undefined
+        ? "a kickstart alone does not say which disc it is for; name it with --iso"
+        : rehearse && (iso !== undefined || recipe === undefined)
+          ? "--rehearse makes the disc that the recipe needs; leave out --iso, and name a recipe"
+          : addons !== undefined && form !== "remaster"
+            ? "--addons puts packages on the disc that the installer installs from; that is --as remaster"
+            : (form === "network") !== (url !== undefined)
+              ? "--url goes with --as network, and says where the web server will have the result"
+              : url !== undefined && !/^(https?|ftp):\/\/[\w.:/~%-]+$/.test(url)
+                ? `--url: ${url} is no http or ftp address`
+                : undefined;
+  if (wrong !== undefined)
+    throw new TbuildError("usage", wrong, { hint: "tbuild media make --help shows examples." });
+}
+
+async function refuseFull({ out, replace }: InstallMediaRequest): Promise<void> {
+  const inside = await readdir(out).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new TbuildError("usage", `${out}: is no folder`);
+  });
+  if (inside.length > 0 && !replace)
+    throw new TbuildError("usage", `${out}: there is something in it already`);
+}
+
+async function openMedium(
+  workshop: Workshop,
+  request: InstallMediaRequest,
+  { signal, progress }: InstallMediaOptions,
+): Promise<Medium> {
+  if (request.recipe === undefined) return readMedium(request.iso ?? "");
+  const { home, host } = workshop;
+  const { recipe } = await recipeOf(workshop, request.recipe);
+  if (request.rehearse) {
+    const release = rehearsalRelease(recipe);
+    const made = await makeRehearsalMedium(host, release, { cache: home.media, signal, progress });
+    return readMedium(made.iso);
+  }
+  const file = request.iso ?? join(home.isoFolder, discOf(recipe).file);
+  if (request.iso === undefined && !(await stat(file).catch(() => undefined)))
+    throw await missingIso(recipe, home.isoFolder);
+  const medium = await readMedium(file);
+  await checkMedium(medium, wantedMedium(recipe), {
+    cacheFile: join(home.memory, "iso-digests.json"),
+    signal,
+    progress: (done, total) => progress("reading the ISO for its digest", done, total),
+  });
+  return medium;
+}
+
+function rehearsalRelease({ name, release, update }: Recipe) {
+  const major = majorOf(release);
+  if (major === 6 || major === 7) return { major, update } as const;
+  throw new TbuildError("usage", `${name}: no rehearsal medium for ${release}`, {
+    hint: "There is one for ol6 and one for ol7.",
+  });
+}
+
+/** The kickstart as it will be read, with secrets of its own where it comes from a recipe. */
+async function kickstartFor(workshop: Workshop, request: InstallMediaRequest, part: string): Promise<string> {
+  if (request.kickstart !== undefined)
+    return readFile(request.kickstart, "utf8").catch(() => {
+      throw new TbuildError("usage", `${request.kickstart}: no such file`);
+    });
+  const name = request.recipe ?? "";
+  const { recipe } = await recipeOf(workshop, name);
+  const secrets = await makeSecrets({ host: workshop.host, out: part, folder: part }, recipe);
+  const { text, faults } = await kickstartOf(workshop, name, secrets);
+  refuseFaults(name, faults);
+  return text;
+}

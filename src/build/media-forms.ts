@@ -1,0 +1,146 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { addonsUrl, stageAddons } from "../media/addons.ts";
+import { bootIso } from "../media/boot-iso.ts";
+import { installCommandLine } from "../media/command-line.ts";
+import { appendToInitrd } from "../media/initrd.ts";
+import type { Medium } from "../media/media.ts";
+import { extractBoot } from "../media/medium.ts";
+import { networkBoot } from "../media/network-boot.ts";
+import { oemdrv, oemdrvWarnings } from "../media/oemdrv.ts";
+import { remaster } from "../media/remaster.ts";
+import type { ImageMaking } from "../media/xorriso.ts";
+import type { InstallMedia, InstallMediaRequest } from "./install-media.ts";
+
+/** What the maker of a form gets. */
+interface Making {
+  readonly request: InstallMediaRequest;
+  readonly medium: Medium;
+  readonly kickstart: string;
+  readonly making: ImageMaking;
+  /** Where the result is put together. */
+  readonly part: string;
+}
+
+type Made = Omit<InstallMedia, "folder" | "medium">;
+
+/** What can be made of a disc, and of each what people have to know who use it. */
+export const mediaForms = {
+  async remaster({ request, medium, kickstart, making, part }: Making): Promise<Made> {
+    const file = `${nameOf(request)}-install.iso`;
+    const talksOn = request.talksOn ?? "screen";
+    const addons =
+      request.addons === undefined ? undefined : await stageAddons(making, medium, request.addons);
+    const url = addons === undefined ? undefined : addonsUrl(medium);
+    const withAddons = offering(kickstart, url);
+    const { shared } = await remaster(making, medium, join(part, file), {
+      kickstart: withAddons,
+      talksOn,
+      ...(addons !== undefined && { addons }),
+    });
+    await writeFile(join(part, "ks.cfg"), withAddons);
+    return {
+      files: [file, "ks.cfg"],
+      commandLine: installCommandLine(medium, { kickstart: "medium", talksOn }),
+      ...(url !== undefined && { addonsUrl: url }),
+      notes: [
+        shared
+          ? "it shares its blocks with the original: what was added is all that it takes"
+          : "the file system shares no blocks between files, so it is a whole copy; --as boot needs none",
+        "attach it alone: the original has the same label",
+        ...(addons !== undefined && url === undefined
+          ? ["the installer of this release does not use /addons by itself: the kickstart must, in %post"]
+          : []),
+        diskFirst,
+      ],
+    };
+  },
+  async boot({ request, medium, kickstart, making, part }: Making): Promise<Made> {
+    const file = `${nameOf(request)}-boot.iso`;
+    const talksOn = request.talksOn ?? "screen";
+    await bootIso(making, medium, join(part, file), { kickstart, talksOn });
+    await writeFile(join(part, "ks.cfg"), kickstart);
+    return {
+      files: [file, "ks.cfg"],
+      commandLine: installCommandLine(medium, { kickstart: "initrd", talksOn }),
+      notes: [
+        `the first CD drive gets it, the second ${medium.file} as it is`,
+        "a BIOS starts it, UEFI does not",
+        diskFirst,
+      ],
+    };
+  },
+  async oemdrv({ request, medium, kickstart, making, part }: Making): Promise<Made> {
+    const form = request.oemdrvForm;
+    const file = `${nameOf(request)}-oemdrv.${form === "iso" ? "iso" : "img"}`;
+    await oemdrv(making, medium, join(part, file), { kickstart, form });
+    await writeFile(join(part, "ks.cfg"), kickstart);
+    return {
+      files: [file, "ks.cfg"],
+      notes: [
+        `attach it as a second ${form === "iso" ? "CD" : "disk"} beside ${medium.file}, whose own menu starts after a minute`,
+        ...oemdrvWarnings(medium, form),
+        diskFirst,
+      ],
+    };
+  },
+  async initrd({ request, medium, kickstart, making, part }: Making): Promise<Made> {
+    const vendor = join(making.scratch, "initrd.vendor");
+    await extractBoot(medium, join(part, "vmlinuz"), vendor);
+    await appendToInitrd(
+      vendor,
+      [{ path: "ks.cfg", data: Buffer.from(kickstart) }],
+      join(part, "initrd.img"),
+    );
+    const talksOn = request.talksOn ?? "serial";
+    const commandLine = installCommandLine(medium, { kickstart: "initrd", talksOn });
+    await writeFile(join(part, "command-line"), `${commandLine}\n`);
+    await writeFile(join(part, "ks.cfg"), kickstart);
+    return {
+      files: ["vmlinuz", "initrd.img", "command-line", "ks.cfg"],
+      commandLine,
+      notes: [
+        `qemu-system-x86_64 -m 2048 -no-reboot -kernel vmlinuz -initrd initrd.img -append "$(cat command-line)" -cdrom ${medium.file} -hda disk.img`,
+      ],
+    };
+  },
+  async network({ request, medium, kickstart, part }: Making): Promise<Made> {
+    const boot = networkBoot(medium, kickstart, request.url ?? "");
+    await extractBoot(medium, join(part, "vmlinuz"), join(part, "initrd.img"));
+    await writeFile(join(part, "ks.cfg"), boot.kickstart);
+    await mkdir(join(part, "pxelinux.cfg"), { mode: 0o700 });
+    await writeFile(join(part, "pxelinux.cfg", "default"), boot.pxelinux);
+    return {
+      files: ["pxelinux.cfg", "ks.cfg", "vmlinuz", "initrd.img"],
+      commandLine: boot.commandLine,
+      notes: [
+        `put the files of ${medium.file} (mounted, or unpacked) where ${boot.tree} serves them`,
+        // COMMAND_LINE_SIZE of 2.6.18, less what the boot loader adds.
+        ...(medium.major <= 5 && boot.commandLine.length > 200
+          ? ["OL5's kernel reads 255 characters of its command line: take a shorter --url"]
+          : []),
+        "whoever can read ks.cfg there has the password's hash: serve it for as long as it takes",
+        ...(medium.xen
+          ? [
+              `a PV guest of Oracle VM takes ${boot.tree} as its network install path, and starts ${medium.xen.kernel}`,
+            ]
+          : []),
+      ],
+    };
+  },
+} as const satisfies Record<string, (making: Making) => Promise<Made>>;
+export type MediaForm = keyof typeof mediaForms;
+
+// Otherwise the disc, left in its drive, would install again over what it has installed.
+const diskFirst = "let the machine try its disk first and this second (in Oracle VM: bootOrder='DISK,CDROM')";
+
+function nameOf({ recipe, kickstart }: InstallMediaRequest): string {
+  const name = recipe ?? kickstart ?? "";
+  return (name.split("/").at(-1) ?? "").replace(/\.(yaml|cfg|ks)$/, "");
+}
+
+/** A kickstart that also installs from the packages on the medium, unless it sees to them itself. */
+function offering(kickstart: string, url: string | undefined): string {
+  if (url === undefined || kickstart.includes("/addons")) return kickstart;
+  return kickstart.replace(/^%/m, () => `repo --name=tbuild-addons --baseurl=${url}\n\n%`);
+}

@@ -1,0 +1,35 @@
+import { interruptible } from "./interrupt.ts";
+import { jsonReporter, lineReporter, type Reporter, terminalReporter } from "./report.ts";
+import { coloursFor } from "./words.ts";
+
+export type Progress = (text: string, done?: number, total?: number) => void;
+
+/** Runs work that is one step by itself, with its progress on stderr, or with `json` as events on stdout. */
+export async function oneStep<T>(
+  what: { readonly name: string; readonly step: string; readonly json: boolean },
+  work: (options: { signal: AbortSignal; progress: Progress }) => Promise<T>,
+): Promise<T> {
+  const { name, step } = what;
+  const screen = screenFor(what.json);
+  screen.event(name, { type: "build-started", build: name, steps: [step], expected: {} });
+  screen.event(name, { type: "step-started", step, index: 1, of: 1, text: "looking at what is there" });
+  const progress: Progress = (text, done, total) =>
+    screen.event(name, {
+      type: "progress",
+      step,
+      text,
+      ...(done !== undefined && { done }),
+      ...(total !== undefined && { total }),
+    });
+  try {
+    return await interruptible((signal) => work({ signal, progress }));
+  } finally {
+    screen.close();
+  }
+}
+
+function screenFor(json: boolean): Reporter {
+  if (json) return jsonReporter((line) => process.stdout.write(`${line}\n`));
+  if (process.stderr.isTTY) return terminalReporter(process.stderr, coloursFor(process.stderr));
+  return lineReporter((line) => process.stderr.write(`${line}\n`), { verbose: false });
+}

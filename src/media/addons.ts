@@ -1,0 +1,46 @@
+import { mkdir, readdir, stat, symlink } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Medium } from "./media.ts";
+import type { ImageMaking } from "./xorriso.ts";
+
+/** On the medium. Some discs of OL7 have folders of their own in it, which stay. */
+const addonsFolder = "addons";
+
+/**
+ * Makes a repository of the RPMs in a folder, for sites without network. The RPMs are linked to, not copied; they
+ * reach the medium in one go.
+ */
+export async function stageAddons(making: ImageMaking, medium: Medium, from: string): Promise<string> {
+  const { host, scratch, signal, progress } = making;
+  const files = await readdir(from).catch(() => undefined);
+  if (!files) throw new TbuildError("usage", `${from}: no such folder`);
+  const rpms = files.filter((file) => file.endsWith(".rpm"));
+  if (rpms.length === 0) throw new TbuildError("usage", `${from}: has no .rpm file`);
+  progress?.(`making a repository of ${rpms.length} packages`);
+  const staged = join(scratch, addonsFolder);
+  await mkdir(staged, { recursive: true });
+  for (const rpm of rpms) {
+    if (!(await stat(join(from, rpm))).isFile())
+      throw new TbuildError("usage", `${join(from, rpm)}: is no file`);
+    await symlink(resolve(from, rpm), join(staged, rpm));
+  }
+  // What yum of the release reads: OL5's knows no SHA-256, and all know gzip.
+  const checksum = medium.major <= 5 ? "sha" : "sha256";
+  const readable = ["--checksum", checksum, "--general-compress-type", "gz", "--no-database"];
+  await host.run(["createrepo_c", "-q", ...readable, staged], { ...(signal && { signal }) });
+  return staged;
+}
+
+/** For xorriso: the folder with the files that its links lead to. */
+export function addonsArgs(staged: string): string[] {
+  return ["-follow", "link", "-map", staged, `/${addonsFolder}`];
+}
+
+/**
+ * Where the installer sees that repository while it installs. What OL5's and OL6's would see is not proved, and they
+ * stop for good at a repository that is not there.
+ */
+export function addonsUrl({ major }: Pick<Medium, "major">): string | undefined {
+  return major >= 7 ? `file:///run/install/repo/${addonsFolder}` : undefined;
+}

@@ -1,0 +1,82 @@
+import { type Medium, releaseOf } from "./media.ts";
+
+/** What the default entry of a menu starts. */
+export interface MenuEntry {
+  /** Words and blanks only, so that no menu reads anything else in it. */
+  readonly title: string;
+  /** Absolute paths on the disc. */
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly commandLine: string;
+}
+
+/** What the console shows before the installer starts. */
+export function menuTitle(medium: Medium): string {
+  return `tbuild installs ${releaseOf(medium)} and erases the first disk`.replaceAll(/[^\w .+-]/g, "");
+}
+
+/**
+ * A whole menu for isolinux. Nothing that comes over a serial line can stop it: there is no prompt. Whoever holds
+ * Shift gets one, and can start the first disk by typing `local`.
+ */
+export function isolinuxMenu(entry: MenuEntry): string {
+  return `# ${entry.title}
+serial 0 115200
+default tbuild
+prompt 0
+timeout 10
+say ${entry.title}
+label tbuild
+  kernel ${entry.kernel}
+  append initrd=${entry.initrd} ${entry.commandLine}
+label local
+  localboot 0x80
+`;
+}
+
+/**
+ * A menu for GRUB on UEFI, in the dialect of the one that it replaces: OL6 has GRUB 0.97, and of GRUB 2 some know
+ * `linuxefi` only and some `linux` only. The lines by which the old menu finds the disc are kept.
+ */
+export function grubMenu(entry: MenuEntry, old: string): string {
+  const lines = old.split(/\r?\n/);
+  if (!lines.some((line) => /^\s*menuentry\s/.test(line))) return legacyGrubMenu(entry, lines);
+  const word = (pattern: RegExp, otherwise: string) =>
+    lines.map((line) => pattern.exec(line)?.[1]).find((found) => found !== undefined) ?? otherwise;
+  return [
+    `# ${entry.title}`,
+    "set default=0",
+    "set timeout=1",
+    ...lines.filter((line) => /^\s*(search|insmod)\s/.test(line)).map((line) => line.trim()),
+    `menuentry "${entry.title}" {`,
+    `\t${word(/^\s*(linux(?:efi)?)\s/, "linuxefi")} ${entry.kernel} ${labelAsIn(old, entry.commandLine)}`,
+    `\t${word(/^\s*(initrd(?:efi)?)\s/, "initrdefi")} ${entry.initrd}`,
+    "}",
+    "",
+  ].join("\n");
+}
+
+// `findiso` and `root` say which disc the paths below are on.
+function legacyGrubMenu(entry: MenuEntry, old: readonly string[]): string {
+  const finds = old.filter((line) => /^\s*(findiso\b|root\s)/.test(line)).map((line) => `\t${line.trim()}`);
+  return [
+    `# ${entry.title}`,
+    "default=0",
+    "timeout=1",
+    "hiddenmenu",
+    `title ${entry.title}`,
+    ...finds.slice(0, 1),
+    `\tkernel ${entry.kernel} ${entry.commandLine}`,
+    `\tinitrd ${entry.initrd}`,
+    "",
+  ].join("\n");
+}
+
+// How a backslash must be written differs between GRUBs: the distributors' pass `\x20` on as it stands, others do not.
+// The old menu was made for the one that is on the disc, so the label is spelled as there.
+function labelAsIn(old: string, commandLine: string): string {
+  const label = /inst\.stage2=hd:LABEL=([^\s:'"]+)/;
+  const [theirs, ours] = [label.exec(old)?.[1], label.exec(commandLine)?.[1]];
+  if (theirs === undefined || ours === undefined) return commandLine;
+  return commandLine.replaceAll(`hd:LABEL=${ours}`, () => `hd:LABEL=${theirs}`);
+}

@@ -1,0 +1,27 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Medium } from "./media.ts";
+import { readMedium } from "./medium.ts";
+
+/** A disc in a folder, or why a file that is called one is none. */
+export type FoundDisc = { readonly file: string } & (
+  | { readonly medium: Medium }
+  | { readonly fault: string }
+);
+
+/** Looks at every .iso file of a folder; one that cannot be read hides no other. */
+export async function discsIn(folder: string): Promise<FoundDisc[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  const files = names.filter((name) => /\.iso$/i.test(name)).sort();
+  return Promise.all(files.map((name) => discAt(join(folder, name))));
+}
+
+async function discAt(file: string): Promise<FoundDisc> {
+  try {
+    return { file, medium: await readMedium(file) };
+  } catch (error) {
+    if (error instanceof TbuildError) return { file, fault: error.message };
+    throw error;
+  }
+}

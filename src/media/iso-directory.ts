@@ -1,0 +1,190 @@
+import { TbuildError } from "../errors.ts";
+
+export const sector = 2048;
+
+/** A piece of an image, in bytes from its start. */
+export interface Extent {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** A name on an ISO 9660 image. */
+export interface IsoEntry {
+  readonly name: string;
+  readonly kind: "file" | "folder" | "link";
+  /** In the order of their content: a file of 4 GiB and more has several. */
+  readonly extents: readonly Extent[];
+  readonly bytes: number;
+  /** Where a link leads, as it is written. */
+  readonly target?: string;
+}
+
+/** How the names of a directory are to be read. */
+export interface Naming {
+  readonly joliet: boolean;
+  /** Bytes to skip before the Rock Ridge fields, as the root's "SP" field says. */
+  readonly skip: number;
+}
+
+/** Reads a piece of the image, and less where the image ends. */
+export type ReadAt = (offset: number, bytes: number) => Promise<Buffer>;
+
+// No honest record needs more continuation areas, and no honest folder; a crafted one may lead in circles.
+const mostContinuations = 32;
+const mostInFolder = 20_000;
+
+/** The entries of a directory, without "." and "..". A record that cannot be right is an `integrity` fault. */
+export async function entriesOf(data: Buffer, naming: Naming, read: ReadAt): Promise<IsoEntry[]> {
+  const entries: IsoEntry[] = [];
+  let reads = 0;
+  const counted: ReadAt = (offset, bytes) => {
+    if (++reads > mostInFolder) throw new TbuildError("integrity", "a folder is scattered over the image");
+    return read(offset, bytes);
+  };
+  let unfinished: IsoEntry | undefined;
+  for (const record of recordsOf(data).slice(2)) {
+    const { multiple, moved, ...entry } = await entryOf(record, naming, counted);
+    const whole: IsoEntry = unfinished
+      ? {
+          ...entry,
+          extents: [...unfinished.extents, ...entry.extents],
+          bytes: unfinished.bytes + entry.bytes,
+        }
+      : entry;
+    unfinished = multiple ? whole : undefined;
+    if (!multiple && !moved) entries.push(whole);
+  }
+  return entries;
+}
+
+/** The fields of the root's own record say whether there is Rock Ridge, and how much to skip before it. */
+export function rockRidgeOf(rootFolder: Buffer): { readonly skip: number } | undefined {
+  const own = recordsOf(rootFolder)[0];
+  if (!own) return undefined;
+  for (const field of fieldsOf(systemUse(own, 0)))
+    if (field.name === "SP" && field.data[0] === 0xbe && field.data[1] === 0xef)
+      return { skip: field.data[2] ?? 0 };
+  return undefined;
+}
+
+/** Where a directory record points; also right for the root's record in a volume descriptor. */
+export function extentOf(record: Buffer): Extent {
+  // Behind an extended attribute record, which nobody has used in decades.
+  const start = record.readUInt32LE(2) + (record[1] ?? 0);
+  return { offset: start * sector, bytes: record.readUInt32LE(10) };
+}
+
+function recordsOf(data: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  for (let at = 0; at < data.length; ) {
+    const length = data[at] ?? 0;
+    // Records do not cross sectors: a zero length means that the rest of this one is empty.
+    if (length === 0) {
+      at = (Math.floor(at / sector) + 1) * sector;
+      continue;
+    }
+    const record = data.subarray(at, at + length);
+    if (length < 34 || record.length < length || 33 + (record[32] ?? 0) > length)
+      throw new TbuildError("integrity", `a directory record is damaged at its byte ${at}`);
+    records.push(record);
+    at += length;
+  }
+  return records;
+}
+
+async function entryOf(record: Buffer, naming: Naming, read: ReadAt) {
+  const flags = record[25] ?? 0;
+  const extent = extentOf(record);
+  const alternate = naming.joliet ? {} : await rockRidge(record, naming.skip, read);
+  const isFolder = (flags & 2) !== 0 || alternate.child !== undefined;
+  return {
+    name: alternate.name ?? plainName(record, naming),
+    kind:
+      alternate.target !== undefined ? ("link" as const) : isFolder ? ("folder" as const) : ("file" as const),
+    extents: [alternate.child === undefined ? extent : await childFolder(alternate.child, read)],
+    bytes: extent.bytes,
+    ...(alternate.target !== undefined && { target: alternate.target }),
+    multiple: (flags & 0x80) !== 0,
+    moved: alternate.moved === true,
+  };
+}
+
+function plainName(record: Buffer, { joliet }: Naming): string {
+  const bytes = record.subarray(33, 33 + (record[32] ?? 0));
+  // UCS-2, big end first.
+  const text = joliet
+    ? Buffer.from(bytes.subarray(0, bytes.length & ~1))
+        .swap16()
+        .toString("utf16le")
+    : bytes.toString("latin1");
+  return text.replace(/;\d+$/, "").replace(/\.$/, "");
+}
+
+interface RockRidge {
+  name?: string;
+  target?: string;
+  /** The sector of a folder that stands elsewhere, because it would be too deep here. */
+  child?: number;
+  /** Such a folder where it really stands. */
+  moved?: boolean;
+}
+
+async function rockRidge(record: Buffer, skip: number, read: ReadAt): Promise<RockRidge> {
+  const found: RockRidge = {};
+  let area: Buffer | undefined = systemUse(record, skip);
+  for (let areas = 0; area; areas++) {
+    if (areas > mostContinuations) throw new TbuildError("integrity", "a directory record leads in circles");
+    let next: Promise<Buffer> | undefined;
+    for (const { name, data } of fieldsOf(area)) {
+      if (name === "NM" && ((data[0] ?? 0) & 6) === 0)
+        found.name = (found.name ?? "") + data.toString("utf8", 1);
+      if (name === "SL") found.target = (found.target ?? "") + linkParts(data, found.target);
+      if (name === "CL" && data.length >= 8) found.child = data.readUInt32LE(0);
+      if (name === "RE") found.moved = true;
+      if (name === "CE" && data.length >= 24)
+        next = read(
+          data.readUInt32LE(0) * sector + data.readUInt32LE(8),
+          Math.min(data.readUInt32LE(16), 16 * sector),
+        );
+    }
+    area = await next;
+  }
+  return found;
+}
+
+function systemUse(record: Buffer, skip: number): Buffer {
+  const nameLength = record[32] ?? 0;
+  // It begins at the next even byte behind the name.
+  return record.subarray(33 + nameLength + (nameLength % 2 === 0 ? 1 : 0) + skip);
+}
+
+function fieldsOf(area: Buffer): { name: string; data: Buffer }[] {
+  const fields: { name: string; data: Buffer }[] = [];
+  for (let at = 0; at + 4 <= area.length; ) {
+    const length = area[at + 2] ?? 0;
+    if (length < 4 || at + length > area.length) break;
+    fields.push({ name: area.toString("latin1", at, at + 2), data: area.subarray(at + 4, at + length) });
+    at += length;
+  }
+  return fields;
+}
+
+// A link is written as its parts, each with flags: 1 goes on in the next field, 2 is ".", 4 is "..", 8 is "/".
+function linkParts(data: Buffer, before: string | undefined): string {
+  let text = "";
+  for (let at = 1; at + 2 <= data.length; ) {
+    const [flags = 0, length = 0] = [data[at], data[at + 1]];
+    const glue = before === undefined && text === "" ? "" : "/";
+    if (flags & 8) text += "/";
+    else
+      text += `${glue}${flags & 2 ? "." : flags & 4 ? ".." : data.toString("utf8", at + 2, at + 2 + length)}`;
+    at += 2 + length;
+  }
+  return text;
+}
+
+async function childFolder(location: number, read: ReadAt): Promise<Extent> {
+  const own = await read(location * sector, 34);
+  if (own.length < 34) throw new TbuildError("integrity", "a folder lies outside of the image");
+  return extentOf(own);
+}

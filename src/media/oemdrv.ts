@@ -1,0 +1,52 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { type Medium, releaseOf } from "./media.ts";
+import { type ImageMaking, xorriso } from "./xorriso.ts";
+
+const label = "OEMDRV";
+
+/** Why the installer of this release would not take its kickstart from such a volume; nothing where it does. */
+export function withoutOemdrv({ major, update, family }: Medium): string | undefined {
+  const release = releaseOf({ major, update, family });
+  if (major <= 6)
+    return `${release} looks on a volume labelled ${label} for drivers only, not for a kickstart`;
+  if (major === 7 && update < 2) return `${release} does not look for it yet: 7.2 was the first that does`;
+  return undefined;
+}
+
+/** What to mind where it does. */
+export function oemdrvWarnings({ major, update }: Medium, form: OemdrvForm): string[] {
+  return form === "disk" && major === 7 && update < 4
+    ? [
+        "before OL7.4 the installer may take a disk with this label for one to install on; give it as a CD (iso)",
+      ]
+    : [];
+}
+
+export type OemdrvForm = "iso" | "disk";
+
+/** Writes a volume that the installer finds by its label: a CD to put beside the untouched medium, or a small disk. */
+export async function oemdrv(
+  making: ImageMaking,
+  medium: Medium,
+  to: string,
+  options: { readonly kickstart: string; readonly form: OemdrvForm },
+): Promise<void> {
+  const reason = withoutOemdrv(medium);
+  if (reason !== undefined)
+    throw new TbuildError("usage", `${medium.file}: ${reason}`, {
+      hint: "Take --as remaster or --as boot, which work with every release.",
+    });
+  const tree = join(making.scratch, "tree");
+  await mkdir(tree, { recursive: true });
+  const kickstart = join(tree, "ks.cfg");
+  await writeFile(kickstart, options.kickstart);
+  if (options.form === "iso")
+    return xorriso(making, "writing the ISO", ["-as", "mkisofs", "-o", to, "-V", label, "-R", "-J", tree]);
+  const run = (argv: readonly string[]) =>
+    making.host.run(argv, { ...(making.signal && { signal: making.signal }) });
+  // A floppy's 1.44 MB, without a partition table: the label is then that of the whole disk.
+  await run(["mformat", "-C", "-i", to, "-f", "1440", "-v", label, "::"]);
+  await run(["mcopy", "-i", to, kickstart, "::ks.cfg"]);
+}

@@ -1,0 +1,142 @@
+import { constants } from "node:fs";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { addonsArgs } from "./addons.ts";
+import { grubMenu, isolinuxMenu, type MenuEntry, menuTitle } from "./boot-menu.ts";
+import { type CommandLineOptions, installCommandLine } from "./command-line.ts";
+import { openIso } from "./iso.ts";
+import type { Medium } from "./media.ts";
+import { type ImageMaking, xorriso } from "./xorriso.ts";
+
+export interface RemasterOptions {
+  readonly kickstart: string;
+  readonly talksOn: CommandLineOptions["talksOn"];
+  /** A folder that `stageAddons` has made. */
+  readonly addons?: string;
+}
+
+/**
+ * Writes a copy of a medium that installs by itself: the kickstart is on it, and its default entry starts with it,
+ * whether a BIOS or UEFI starts the disc. Boot records, label and all other files stay.
+ *
+ * Where the file system shares blocks between files, the copy costs only what was added; elsewhere it is written once.
+ */
+export async function remaster(
+  making: ImageMaking,
+  medium: Medium,
+  to: string,
+  options: RemasterOptions,
+): Promise<{ readonly shared: boolean }> {
+  if (medium.starts.isolinux === undefined)
+    throw new TbuildError("integrity", `${medium.file}: has no isolinux menu to change`, {
+      hint: "The DVDs of Oracle Linux 5 to 9 have one; is this another kind of disc?",
+    });
+  const changes = await changedFiles(making, medium, medium.starts.isolinux, options);
+  const [from, part] = [`stdio:${resolve(medium.file)}`, `stdio:${resolve(to)}`];
+  const shared = await sharedCopy(medium.file, to);
+  await xorriso(making, "writing the ISO", [
+    // Without it the tree would begin at block 32, as on a disc that is written in sessions.
+    ...["-compliance", "no_emul_toc"],
+    ...(shared ? ["-dev", part] : ["-indev", from, "-outdev", part]),
+    ...["-boot_image", "any", "replay", "-volid", medium.volumeId],
+    ...["-joliet", (await hasJoliet(medium)) ? "on" : "off"],
+    ...changes.flatMap(([file, path]) => [
+      ...["-map", file, path, "-chown", "0", path, "--", "-chgrp", "0", path, "--"],
+      ...["-chmod", "0444", path, "--"],
+    ]),
+    ...(options.addons === undefined ? [] : addonsArgs(options.addons)),
+    "-commit",
+  ]);
+  await proveRemaster(medium, to);
+  return { shared };
+}
+
+type Change = readonly [file: string, path: string];
+
+/** Writes what is new on the disc into the scratch folder. */
+async function changedFiles(
+  making: ImageMaking,
+  medium: Medium,
+  menu: string,
+  { kickstart, talksOn }: RemasterOptions,
+): Promise<Change[]> {
+  const changes: Change[] = [];
+  const change = async (path: string, text: string) => {
+    const file = join(making.scratch, "disc", path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+    changes.push([file, `/${path}`]);
+  };
+  const entry = (kernel: string, initrd: string): MenuEntry => ({
+    title: menuTitle(medium),
+    kernel: `/${kernel}`,
+    initrd: `/${initrd}`,
+    commandLine: installCommandLine(medium, { kickstart: "medium", talksOn }),
+  });
+  await change("ks.cfg", kickstart);
+  await change(menu, isolinuxMenu(entry(medium.kernel, medium.initrd)));
+  if (!medium.starts.efi) return changes;
+
+  await using iso = await openIso(medium.file);
+  const text = async (path: string) => new TextDecoder().decode(await iso.read(path));
+  // UEFI's drivers read the disc by its ISO names and its FAT image, so it starts what lies where the old menu says.
+  const uefi = (old: string) => {
+    const path = (word: string) => new RegExp(`^[ \\t]*${word}(?:efi)?[ \\t]+/?(\\S+)`, "m").exec(old)?.[1];
+    return grubMenu(entry(path("(?:linux|kernel)") ?? medium.kernel, path("initrd") ?? medium.initrd), old);
+  };
+  for (const path of medium.starts.efi.menus) await change(path, uefi(await text(path)));
+  const image = join(making.scratch, "disc", medium.starts.efi.image);
+  await mkdir(dirname(image), { recursive: true });
+  await iso.extract(medium.starts.efi.image, image);
+  if (await changeFatMenus(making, image, uefi)) changes.push([image, `/${medium.starts.efi.image}`]);
+  return changes;
+}
+
+/** A second copy of the menu lies inside the FAT image that UEFI starts. */
+async function changeFatMenus(
+  { host, scratch, signal }: ImageMaking,
+  image: string,
+  menu: (old: string) => string,
+): Promise<boolean> {
+  let changed = false;
+  for (const path of ["::EFI/BOOT/grub.cfg", "::EFI/BOOT/BOOTX64.conf"]) {
+    const old = await host.run(["mtype", "-i", image, path], { allow: [1], ...(signal && { signal }) });
+    if (old.exitCode !== 0) continue;
+    const file = join(scratch, "fat-menu");
+    await writeFile(file, menu(old.stdout));
+    await host.run(["mcopy", "-o", "-i", image, file, path], { ...(signal && { signal }) });
+    changed = true;
+  }
+  return changed;
+}
+
+// Both files then share their blocks, until one of them changes a block: what xorriso appends is all that is written.
+async function sharedCopy(from: string, to: string): Promise<boolean> {
+  return copyFile(from, to, constants.COPYFILE_FICLONE_FORCE).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function hasJoliet(medium: Medium): Promise<boolean> {
+  await using iso = await openIso(medium.file);
+  return iso.joliet;
+}
+
+/** Reads the result back: a disc that would start something else, or under another name, is not handed out. */
+async function proveRemaster(medium: Medium, made: string): Promise<void> {
+  await using iso = await openIso(made);
+  const [kickstart, menu] = [await iso.read("ks.cfg"), await iso.read(medium.starts.isolinux ?? "")];
+  const efi = medium.starts.efi && (await iso.find(medium.starts.efi.image))?.extents[0]?.offset;
+  const ok =
+    iso.volumeId === medium.volumeId &&
+    kickstart !== undefined &&
+    new TextDecoder().decode(menu).includes("default tbuild") &&
+    iso.boot.some((image) => image.platform === "bios") &&
+    (efi === undefined || iso.boot.some((image) => image.platform === "efi" && image.offset === efi));
+  if (!ok)
+    throw new TbuildError("environment", `${made}: xorriso did not write what it was told to`, {
+      hint: `Compare: xorriso -indev ${made} -report_el_torito plain, and the same for ${medium.file}`,
+    });
+}

@@ -1,0 +1,201 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { Workshop } from "../../src/build/build.ts";
+import { homeAt } from "../../src/build/home.ts";
+import { type InstallMediaRequest, makeInstallMedia } from "../../src/build/install-media.ts";
+import { localHost } from "../../src/host/local.ts";
+import { openHypervisor } from "../../src/hypervisor/index.ts";
+import { discsIn } from "../../src/media/discs.ts";
+import { openIso } from "../../src/media/iso.ts";
+import { readMedium } from "../../src/media/medium.ts";
+import { Site } from "../../src/recipe/site.ts";
+import { folderStore } from "../../src/store/folder-store.ts";
+import { recordsIn } from "../../src/store/records.ts";
+import { missing } from "../fakes/missing.ts";
+import { type Layout, layouts, syntheticDisc } from "../media/synthetic-disc.ts";
+import { mediaCache, testMedium } from "../test-medium.ts";
+
+const repository = resolve(import.meta.dirname, "../..");
+const host = localHost();
+let folder: string;
+let workshop: Workshop;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-media-request-"));
+  const site = Site.parse({});
+  const home = { ...homeAt(join(folder, "home")), media: mediaCache };
+  workshop = {
+    home,
+    host,
+    hypervisor: openHypervisor(host, site.hypervisor, { folder: home.machines, memory: home.memory }),
+    store: folderStore(host, home.store),
+    site,
+    recipes: join(repository, "recipes"),
+    kickstarts: join(repository, "kickstart"),
+    records: recordsIn(host, join(folder, "repo")),
+    tbuild: "test",
+    values: [],
+    environment: () => undefined,
+  };
+  await writeFile(join(folder, "my.ks"), "install\ncdrom\npoweroff\n\n%packages\n%end\n");
+});
+afterEach(() => vi.unstubAllEnvs());
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const layoutOf = (release: string, more: Partial<Layout> = {}): Layout => {
+  const layout = layouts.find((one) => one.release === release);
+  if (!layout) throw new Error(release);
+  return { ...layout, ...more };
+};
+const make = (request: Partial<InstallMediaRequest>) =>
+  makeInstallMedia(
+    workshop,
+    {
+      form: "remaster",
+      rehearse: false,
+      oemdrvForm: "iso",
+      out: join(folder, "out"),
+      replace: true,
+      ...request,
+    },
+    { signal: new AbortController().signal, progress: () => {} },
+  );
+
+describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "openssl"))(
+  "tbuild media make",
+  () => {
+    it("makes a disc from the recipe's kickstart, with secrets of its own that only their owner reads", async () => {
+      const made = await make({ recipe: "ol6-grid", rehearse: true, form: "boot" });
+      expect(made.files.map((file) => file.slice(made.folder.length + 1))).toEqual([
+        "ol6-grid-boot.iso",
+        "ks.cfg",
+        "build-key",
+        "build-key.pub",
+        "root-password",
+      ]);
+      const kickstart = await readFile(join(made.folder, "ks.cfg"), "utf8");
+      expect(kickstart).toContain((await readFile(join(made.folder, "build-key.pub"), "utf8")).trim());
+      expect(kickstart).toMatch(/\$6\$/);
+      expect(kickstart).not.toContain("@PASSWORD-HASH@");
+      expect((await stat(made.folder)).mode & 0o777).toBe(0o700);
+      for (const file of made.files) expect((await stat(file)).mode & 0o077).toBe(0);
+    });
+
+    it("puts a kickstart of one's own on any disc, and tells it of the extra packages", async () => {
+      const iso = syntheticDisc(folder, layoutOf("7.9"));
+      const rpms = (await testMedium(6)).repositories.ol6_addons ?? "";
+      const made = await make({ kickstart: join(folder, "my.ks"), iso, addons: rpms });
+      expect(made.addonsUrl).toBe("file:///run/install/repo/addons");
+      await using disc = await openIso(made.files[0] ?? "");
+      expect(new TextDecoder().decode(await disc.read("ks.cfg"))).toBe(
+        "install\ncdrom\npoweroff\n\nrepo --name=tbuild-addons --baseurl=file:///run/install/repo/addons\n\n%packages\n%end\n",
+      );
+      expect((await readMedium(made.files[0] ?? "")).repositories).toContain("addons");
+      const older = syntheticDisc(folder, layoutOf("5.11"));
+      const left = await make({ kickstart: join(folder, "my.ks"), iso: older, addons: rpms });
+      expect(left.addonsUrl).toBeUndefined();
+      expect(left.notes.join("\n")).toContain("does not use /addons by itself");
+      expect(await readFile(join(left.folder, "ks.cfg"), "utf8")).not.toContain("repo ");
+    });
+
+    it("names a wrong disc, and what lies where the right one should", async () => {
+      const { isoFolder } = workshop.home;
+      await mkdir(isoFolder, { recursive: true });
+      const six9 = layoutOf("6.10", {
+        release: "6.9",
+        volumeId: "OL6.9 x86_64 Disc 1 20170324",
+        treeinfo: layoutOf("6.10").treeinfo.replace("6.10", "6.9"),
+        discinfo: ["1", "Oracle Linux Server 6.9", "x86_64"],
+      });
+      const iso = syntheticDisc(isoFolder, six9);
+      await writeFile(join(isoFolder, "page.iso"), "<html>");
+      await expect(make({ recipe: "ol6-grid", iso })).rejects.toMatchObject({
+        fault: "usage",
+        message: `${iso}: this is OL6.9 (volume id OL6.9 x86_64 Disc 1 20170324), the recipe wants OL6.10`,
+      });
+      await expect(make({ recipe: "ol6-grid" })).rejects.toMatchObject({
+        fault: "environment",
+        lines: expect.arrayContaining([
+          `${iso}: is OL6.9 (volume id OL6.9 x86_64 Disc 1 20170324)`,
+          `${join(isoFolder, "page.iso")}: is not an ISO 9660 image`,
+        ]),
+      });
+      const wrongContent = syntheticDisc(isoFolder, layoutOf("6.10"));
+      await expect(make({ recipe: "ol6-grid" })).rejects.toMatchObject({
+        lines: expect.arrayContaining([
+          `${wrongContent}: is OL6.10 (volume id OL6.10 x86_64 Disc 1 20180625), the disc that is wanted, by another name`,
+        ]),
+      });
+      await expect(make({ recipe: "ol6-grid", iso: wrongContent })).rejects.toMatchObject({
+        fault: "integrity",
+      });
+      expect(await discsIn(isoFolder)).toHaveLength(3);
+    });
+
+    it("refuses a disc of a set, a truncated one, and one for another machine", async () => {
+      const set = syntheticDisc(
+        folder,
+        layoutOf("5.11", { treeinfo: layoutOf("5.11").treeinfo.replace("totaldiscs = 1", "totaldiscs = 5") }),
+      );
+      await expect(make({ kickstart: join(folder, "my.ks"), iso: set })).rejects.toThrow(
+        /is disc 1 of 5 of OL5\.11/,
+      );
+      const arm = syntheticDisc(
+        folder,
+        layoutOf("8.9", {
+          treeinfo: layoutOf("8.9").treeinfo.replaceAll("x86_64", "aarch64"),
+        }),
+      );
+      await expect(make({ kickstart: join(folder, "my.ks"), iso: arm })).rejects.toThrow(/is for aarch64/);
+      await truncate(arm, 2 << 20);
+      await expect(make({ kickstart: join(folder, "my.ks"), iso: arm })).rejects.toThrow(
+        /is truncated: it has 2097152/,
+      );
+    });
+
+    it("leaves nothing behind where xorriso is missing, and says so", async () => {
+      const iso = syntheticDisc(folder, layoutOf("5.11"));
+      const out = join(folder, "without");
+      vi.stubEnv("PATH", "/nowhere");
+      await expect(make({ kickstart: join(folder, "my.ks"), iso, out })).rejects.toMatchObject({
+        fault: "environment",
+        message: "xorriso: not installed on local",
+      });
+      vi.unstubAllEnvs();
+      expect((await readdir(folder)).filter((name) => name.startsWith("without"))).toEqual([]);
+    });
+
+    it("takes nothing away from a folder that somebody named, and says what goes with what", async () => {
+      const iso = syntheticDisc(folder, layoutOf("5.11"));
+      const kickstart = join(folder, "my.ks");
+      await expect(make({ kickstart, iso, out: folder, replace: false })).rejects.toThrow(
+        /there is something in it already/,
+      );
+      await expect(make({})).rejects.toThrow(/name a recipe, or a kickstart/);
+      await expect(make({ kickstart })).rejects.toThrow(/name it with --iso/);
+      await expect(make({ kickstart, iso, form: "network" })).rejects.toThrow(/--url goes with --as network/);
+      await expect(make({ kickstart, iso, form: "boot", addons: folder })).rejects.toThrow(/--as remaster/);
+      await expect(make({ kickstart, iso, addons: join(folder, "home") })).rejects.toThrow(
+        /has no \.rpm file/,
+      );
+    });
+
+    it("makes the files for a boot server", async () => {
+      const iso = syntheticDisc(folder, layoutOf("5.11"));
+      const made = await make({
+        kickstart: join(folder, "my.ks"),
+        iso,
+        form: "network",
+        url: "http://10.0.0.1/ol5",
+      });
+      expect(await readFile(join(made.folder, "pxelinux.cfg/default"), "utf8")).toContain(
+        "append initrd=initrd.img ks=http://10.0.0.1/ol5/ks.cfg method=http://10.0.0.1/ol5/disc cmdline",
+      );
+      expect(await readFile(join(made.folder, "ks.cfg"), "utf8")).toContain(
+        "url --url=http://10.0.0.1/ol5/disc\n",
+      );
+      expect(made.notes.join("\n")).toContain("network install path, and starts images/xen/vmlinuz");
+    });
+  },
+);
