@@ -93,7 +93,8 @@ async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promi
         : { ...facts, packages };
     } catch (error) {
       if (!(error instanceof TbuildError)) throw error;
-      reasons.push(`inside ${disk.name}: ${error.message.replace(`${disk.file}: `, "")}`);
+      const why = [error.message.replace(`${disk.file}: `, ""), ...error.lines].join("; ");
+      reasons.push(`inside ${disk.name}: ${why}`);
     }
   }
   const nothing = { release: undefined, armed: false, passport: undefined, kernel: undefined, contract: [] };

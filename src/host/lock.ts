@@ -1,5 +1,5 @@
-import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, readlink, rm, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkInterrupted } from "../errors.ts";
 import { sleep } from "./wait-for.ts";
@@ -8,7 +8,10 @@ export interface Lock extends AsyncDisposable {
   release(): Promise<void>;
 }
 
-/** Takes the lock file at once, or gives the pid that holds it. A lock of a dead process is taken over. */
+/**
+ * Takes the lock at once, or gives the pid that holds it. A lock of a dead process is taken over. It is a link that
+ * leads nowhere and whose target says who holds it: made whole in one call, so that a kill leaves nothing half-made.
+ */
 export async function tryLock(file: string): Promise<Lock | { readonly heldBy: number }> {
   await mkdir(dirname(file), { recursive: true });
   for (;;) {
@@ -16,25 +19,32 @@ export async function tryLock(file: string): Promise<Lock | { readonly heldBy: n
       const release = () => rm(file, { force: true });
       return { release, [Symbol.asyncDispose]: release };
     }
-    const text = await readFile(file, "utf8").catch(() => undefined);
+    const text = await textOf(file);
     const holder = text === undefined ? undefined : await living(text);
     if (holder !== undefined) return { heldBy: holder };
     if (text !== undefined) await removeStale(file, text);
   }
 }
 
-/** Makes the file with what it says in it at once; false when there is one. */
 async function create(file: string): Promise<boolean> {
-  const own = `${file}.${process.pid}-${randomBytes(6).toString("hex")}`;
-  await writeFile(own, `${process.pid} ${await startOf(process.pid)}\n`);
   try {
-    await link(own, file);
+    await symlink(`${process.pid} ${await startOf(process.pid)}`, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     return false;
-  } finally {
-    await rm(own, { force: true });
+  }
+}
+
+/** What the lock says; nothing when it is gone. A file of the same name that is no lock is nobody's. */
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readlink(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EINVAL") return "no lock";
+    if (code === "ENOENT") return undefined;
+    throw error;
   }
 }
 
@@ -44,7 +54,7 @@ async function removeStale(file: string, text: string): Promise<void> {
   const claim = await tryLock(`${file}.${createHash("sha256").update(text).digest("hex").slice(0, 12)}`);
   if (!("release" in claim)) return sleep(5);
   try {
-    if ((await readFile(file, "utf8").catch(() => undefined)) === text) await rm(file, { force: true });
+    if ((await textOf(file)) === text) await rm(file, { force: true });
   } finally {
     await claim.release();
   }
@@ -68,7 +78,7 @@ export async function lock(
 
 /** The living process that holds the lock file, if any. */
 export async function holderOf(file: string): Promise<number | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
+  const text = await textOf(file);
   return text === undefined ? undefined : living(text);
 }
 

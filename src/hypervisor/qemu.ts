@@ -243,10 +243,16 @@ async function kill(folder: string): Promise<void> {
   const pid = await pidOf(folder);
   if (pid === undefined) return;
   process.kill(pid, "SIGKILL");
-  await waitFor(`qemu ${pid}: end`, async () => ((await pidOf(folder)) === undefined ? true : undefined), {
-    timeoutMs: 10_000,
+  await waitFor(`qemu ${pid}: end`, async () => ((await hasEnded(pid)) ? true : undefined), {
+    timeoutMs: 30_000,
     everyMs: 20,
   });
+}
+
+// A process that ends loses its command line first and its open files last: only a zombie has let go of its disks.
+async function hasEnded(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  return stat === undefined || /^.*\) [ZX]/s.test(stat);
 }
 
 // The path of a unix socket has at most 107 bytes, and a build's folder can be anywhere.

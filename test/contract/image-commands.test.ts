@@ -145,7 +145,7 @@ describe.skipIf(lacking !== undefined)(
     it("go on with the other images when one cannot be had, and say so in the exit code", async () => {
       const [one, two] = [await copyOf("one.img"), await copyOf("two.img")];
       const broken = join(folder, "broken.img");
-      await writeFile(broken, Buffer.alloc(100_000, "garbage"));
+      await writeFile(broken, Buffer.alloc(102_400, "garbage"));
       const { exitCode, stderr } = await tbuild("repair", "--yes", one, broken, two);
       expect(exitCode).toBe(4);
       expect(stderr).toContain("broken.img");
