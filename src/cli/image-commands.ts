@@ -1,0 +1,78 @@
+import type { Command } from "commander";
+import { lazily } from "./lazily.ts";
+
+/** Commands for the disk images of guests, wherever they came from. */
+export function addImageCommands(program: Command): void {
+  program
+    .command("inspect")
+    .description("say what is in an image: disk, guest, kernels, first boot, identity; touches nothing")
+    .argument("<image>", "a raw or qcow2 image")
+    .option("--packages", "list the installed packages")
+    .option("--via <way>", "the way into the image, instead of the best one")
+    .option("--json", "as JSON, with all packages")
+    .addHelpText("after", "\nExample:\n  tbuild inspect System.img")
+    .action(lazily(() => import("./commands/inspect.ts")));
+  program
+    .command("scan")
+    .description("say of every image in a folder what it is; 1 when one is unarmed, dirty or unreadable")
+    .argument("[folder]", "a repository, or any folder", "/OVS/Repositories")
+    .option("--repair", "arm the templates that are not, as `tbuild repair` does: the plan, then a question")
+    .option("--plan", "with --repair: only the plan")
+    .option("--yes", "with --repair: ask nothing")
+    .option("--json", "as JSON, one line for each image")
+    .addHelpText("after", "\nExample:\n  tbuild scan /OVS/Repositories")
+    .action(lazily(() => import("./commands/scan.ts")));
+  program
+    .command("whois")
+    .description("find the version that a disk came from, even after it ran")
+    .argument("<image>", "a disk: raw, qcow2, vmdk, vdi")
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild whois /OVS/Repositories/0004fb/VirtualDisks/0004fb.img\n\nEnds with 1 when no version is found.",
+    )
+    .action(lazily(() => import("./commands/whois.ts")));
+  imageCommand(
+    "repair",
+    "arm the first boot of templates that somebody forgot to arm; the least that makes them right",
+  )
+    .argument("<image...>", "disk images of stopped machines or templates")
+    .addHelpText("after", "\nExample:\n  tbuild repair --plan System.img")
+    .action(lazily(() => import("./commands/repair.ts")));
+  imageCommand("seal", "take every identity out of the guests in disk images, and arm their first boot")
+    .argument("[image...]", "disk images of stopped machines or templates")
+    .option("--check", "say what is pending; exit code 1 when anything is")
+    .option("--residue", "with --check: look into free blocks, too")
+    .option("--scrub", "write zeros over what is removed, and over free blocks in which something is left")
+    .option("--list", "list the operations")
+    .option("--skip <operation...>", "leave these out", [])
+    .option("--only <operation...>", "do these and no others", [])
+    .option("--keep <path...>", "leave these paths of the guest as they are", [])
+    .option("--recipe <name>", "skip and keep what this recipe does")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys",
+    )
+    .action(lazily(() => import("./commands/seal.ts")));
+  program
+    .command("undo")
+    .description("take the last repair or seal of disk images back, byte for byte")
+    .argument("<image...>", "disk images that were changed")
+    .option("--all", "every change, back to the first")
+    .option("--list", "list what can be undone")
+    .option("--json", "one JSON object per image")
+    .addHelpText("after", "\nExample:\n  tbuild undo System.img")
+    .action(lazily(() => import("./commands/undo.ts")));
+
+  // What the commands that change disk images have in common.
+  function imageCommand(name: string, description: string): Command {
+    return program
+      .command(name)
+      .description(description)
+      .option("--plan", "show what would be changed, files and byte ranges, and change nothing")
+      .option("--yes", "do not ask")
+      .option("--relabel", "also have SELinux label all files anew at the next boot")
+      .option("--via <way>", "this way into the image, and no other")
+      .option("--json", "one JSON object per image");
+  }
+}
