@@ -61,7 +61,7 @@ export async function openTemplate(command: Command, ref: string) {
       hint: "Pull or import it first.",
     });
   for (const warning of warningsOf(entry)) process.stderr.write(`warning: ${warning}\n`);
-  return { ...site, template: entry.manifest };
+  return { ...site, entry, template: entry.manifest };
 }
 
 async function readSite(file: string): Promise<{ site: Site; located?: Located }> {

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { inParallel } from "../store/parallel.ts";
 import { tarEnd, tarHeader, tarPadding } from "../tar.ts";
 import { blocksOf } from "./blocks.ts";
 import { counted, diskProgress, type Format } from "./format.ts";
-import { inOrder } from "./in-order.ts";
 import { writePacked } from "./packed-file.ts";
 import { vmCfg } from "./vm-cfg.ts";
 
@@ -33,10 +33,8 @@ export const ovmTgz: Format = {
     const file = join(folder, `${template.name}-${template.version}.tgz`);
     const packed = await writePacked(file, options, async (out) => {
       const zeros = await member(new Uint8Array(blockBytes));
-      const members = inOrder(
-        pieces(),
-        async (piece) => ("zeros" in piece ? piece : await member(piece)),
-        16,
+      const members = inParallel(pieces(), 16, async (piece) =>
+        "zeros" in piece ? piece : await member(piece),
       );
       for await (const one of members)
         if (!("zeros" in one)) await out.append(one);

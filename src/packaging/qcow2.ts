@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { deflateRaw } from "node:zlib";
+import { inParallel } from "../store/parallel.ts";
 import type { StoredDisk } from "../store/store.ts";
 import { type Block, blocksOf } from "./blocks.ts";
 import { counted, diskFile, diskProgress, type Format, type Packed } from "./format.ts";
-import { inOrder } from "./in-order.ts";
 import { type PackedFile, writePacked } from "./packed-file.ts";
 
 const clusterBits = 16;
@@ -54,7 +54,7 @@ async function writeQcow2(out: PackedFile, disk: StoredDisk, blocks: AsyncIterab
     if (!isZero(table)) first[tableIndex] = BigInt(await aligned(table)) | ownCopy;
     table = Buffer.alloc(clusterBytes);
   };
-  for await (const { start, data, isCompressed } of inOrder(blocks, compressed, 64)) {
+  for await (const { start, data, isCompressed } of inParallel(blocks, 64, compressed)) {
     if (!data) continue;
     const cluster = start / clusterBytes;
     const index = Math.floor(cluster / entriesInTable);

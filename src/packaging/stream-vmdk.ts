@@ -1,8 +1,8 @@
 import { promisify } from "node:util";
 import { deflate } from "node:zlib";
+import { inParallel } from "../store/parallel.ts";
 import type { Run } from "../store/store.ts";
 import { type Block, blocksOf } from "./blocks.ts";
-import { inOrder } from "./in-order.ts";
 
 const sector = 512;
 const grainBytes = 64 * 1024;
@@ -43,7 +43,7 @@ export async function* streamVmdk(
     table = Buffer.alloc(grainsInTable * 4);
   }
 
-  const grains = inOrder(blocksOf(runs, grainBytes), compressed, 64);
+  const grains = inParallel(blocksOf(runs, grainBytes), 64, compressed);
   for await (const { start, grain } of grains) {
     if (!grain) continue;
     const index = Math.floor(start / grainBytes / grainsInTable);

@@ -1,4 +1,7 @@
-/** Gives `work` of each item in their order, with up to `width` of them under way. */
+/**
+ * Gives `work` of each item in their order, with up to `width` of them under way: compression and hashing run in Node's
+ * thread pool, so all cores are busy while the bytes stay the same each time.
+ */
 export async function* inParallel<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   width: number,

@@ -2,21 +2,18 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { findTemplate, warningsOf } from "../../store/catalog.ts";
 import { exportTemplate } from "../../store/export-file.ts";
 import { interruptible } from "../interrupt.ts";
-import { openCatalog } from "../open-site.ts";
+import { openTemplate } from "../open-site.ts";
 import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { catalog, store, records } = await openCatalog(command);
   const { output, json = false } = command.opts<{ output?: string; json?: boolean }>();
-  const entry = findTemplate(catalog, String(args[0]));
-  const { name, version } = entry.manifest;
+  const { catalog, entry, template, store, records } = await openTemplate(command, String(args[0]));
+  const { name, version } = template;
   const file = resolve(output ?? `${name}-${version}.tbuild`);
   if (await stat(file).catch(() => undefined))
     throw new TbuildError("usage", `${file}: is there already`, { hint: "Remove it, or name another." });
-  for (const warning of warningsOf(entry)) process.stderr.write(`! ${warning}\n`);
   const bytes = await interruptible((signal) =>
     exportTemplate(store, records, catalog, entry, file, { signal }),
   );
