@@ -45,7 +45,8 @@ function joinConsole(socket: string): Promise<void> {
     const terminal = process.stdin;
     const leave = () => {
       if (terminal.isTTY) terminal.setRawMode(false);
-      terminal.pause();
+      // A pause would not do: behind a pipe that stays open it keeps the process waiting.
+      terminal.destroy();
       line.destroy();
       resolve();
     };
