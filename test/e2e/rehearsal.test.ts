@@ -1,4 +1,4 @@
-import { appendFile, copyFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -289,7 +289,8 @@ describe("a rehearsal of ol6-grid", () => {
       .filter((line) => line.startsWith("tbuild "));
     expect(shown.length).toBeGreaterThan(10);
     const image = join(tbuild.home, "System.img");
-    await copyFile((await newest("convert-image", "ol6-grid-rehearsal")).gives.image, image);
+    const { gives } = await newest("convert-image", "ol6-grid-rehearsal");
+    await localHost().run(["cp", "--sparse=always", gives.image, image]);
     for (const line of shown) {
       const args = line
         .split(" ")
