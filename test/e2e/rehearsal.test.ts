@@ -60,9 +60,15 @@ describe("a rehearsal of ol6-grid", () => {
     await running("install");
     const machine =
       (await readdir(join(tbuild.home, "machines"))).find((name) => name.endsWith("-install")) ?? "";
-    process.kill(Number(await readFile(join(tbuild.home, "machines", machine, "pid"), "utf8")), "SIGKILL");
+    const file = (name: string) => readFile(join(tbuild.home, "machines", machine, name), "utf8");
+    await waitFor(
+      "the installer's kernel",
+      async () => ((await file("console.log")).includes("Linux version") ? true : undefined),
+      { timeoutMs: 240_000 },
+    );
+    process.kill(Number(await file("pid")), "SIGKILL");
     const { code, stderr } = await build.ended;
-    expect(code).toBe(4);
+    expect(code, stderr).toBe(4);
     expect(stderr).toContain("install-guest: ");
     expect(stderr).toMatch(/go on: +tbuild recipe ol6-grid --rehearse/);
     expect((await tbuild.run("plan", "ol6-grid", "--rehearse")).stdout).toMatch(/kept +fetch-medium/);
@@ -149,7 +155,13 @@ describe("a rehearsal of ol6-grid", () => {
   it("comes back from its bundle as what it is, with its packages and parameters", async () => {
     const file = join(first.bundleFolder, "ol6-grid-rehearsal-1.0.0.ova");
     expect(JSON.parse((await tbuild.run("template", "import", file, "--json")).stdout).isNew).toBe(false);
-    const elsewhere = ["--home", join(tbuild.home, "elsewhere")];
+    // Where neither the store nor the recipe repo knows it.
+    const elsewhere = [
+      "--home",
+      join(tbuild.home, "elsewhere"),
+      "--recipes",
+      join(tbuild.home, "elsewhere/recipes"),
+    ];
     const { stdout, stderr } = await tbuild.run(...elsewhere, "template", "import", file, "--json");
     const { manifest } = JSON.parse(stdout || `"${stderr}"`) as { manifest: Manifest };
     const { disks, kernel, domainType, machine, packages } = first.manifest;
