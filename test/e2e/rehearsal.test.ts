@@ -63,7 +63,7 @@ describe("a rehearsal of ol6-grid", () => {
     const file = (name: string) => readFile(join(tbuild.home, "machines", machine, name), "utf8");
     await waitFor(
       "the installer's kernel",
-      async () => ((await file("console.log")).includes("Linux version") ? true : undefined),
+      async () => ((await file("console.log").catch(() => "")).includes("Linux version") ? true : undefined),
       { timeoutMs: 240_000 },
     );
     process.kill(Number(await file("pid")), "SIGKILL");
