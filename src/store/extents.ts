@@ -14,12 +14,3 @@ export async function dataExtents(host: Host, file: string): Promise<Extent[]> {
     .filter((range) => range.data && !range.zero)
     .map(({ start, length }) => ({ start, end: start + length }));
 }
-
-/** Says of blocks of `size` bytes, asked in order, whether any of it is data. */
-export function dataFinder(extents: readonly Extent[], size: number): (start: number) => boolean {
-  let at = 0;
-  return (start) => {
-    while (at < extents.length && (extents[at]?.end ?? 0) <= start) at++;
-    return (extents[at]?.start ?? Number.POSITIVE_INFINITY) < start + size;
-  };
-}
