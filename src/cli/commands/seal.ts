@@ -5,7 +5,6 @@ import { checkImage, type Outcome } from "../../guest/offline.ts";
 import type { ClassReport } from "../../guest/residue.ts";
 import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
-import { loadRecipe } from "../../recipe/load.ts";
 import { type ChangeFlags, changeImages, eachImage, wayOf } from "../change-images.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -46,14 +45,20 @@ function list(json: boolean): void {
 
 async function chosen(flags: SealFlags, command: Command): Promise<SealOptions> {
   const { recipes } = command.optsWithGlobals<{ recipes: string }>();
-  const named = flags.recipe === undefined ? undefined : await loadRecipe(resolve(recipes), flags.recipe);
-  const { skip = [], keep = [] } = named?.recipe.seal ?? {};
+  const { skip = [], keep = [] } =
+    flags.recipe === undefined ? {} : await sealOf(resolve(recipes), flags.recipe);
   return {
     skip: [...skip, ...flags.skip],
     keep: [...keep, ...flags.keep],
     ...(flags.only.length > 0 && { only: flags.only }),
     relabel: flags.relabel ?? false,
   };
+}
+
+// The schema of recipes takes longer to load than a seal takes.
+async function sealOf(recipes: string, name: string) {
+  const { loadRecipe } = await import("../../recipe/load.ts");
+  return (await loadRecipe(recipes, name)).recipe.seal ?? {};
 }
 
 async function check(
