@@ -90,8 +90,16 @@ export function storeFolder(folder: string): StoreFolder {
     async partsOf(disk) {
       await checkFormat();
       const text = await textOf(listFile(disk.digest));
-      if (text === undefined) throw new TbuildError("integrity", `disk ${disk.digest}: is not in the store`);
-      return readDiskList(disk, text);
+      try {
+        if (text === undefined)
+          throw new TbuildError("integrity", `disk ${disk.digest}: is not in the store`);
+        return readDiskList(disk, text);
+      } catch (cause) {
+        throw new TbuildError("integrity", (cause as Error).message, {
+          cause,
+          hint: "`tbuild template verify` says which versions have it; pull or import one of them again, and it is whole.",
+        });
+      }
     },
 
     async addList(text) {

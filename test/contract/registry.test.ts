@@ -160,6 +160,33 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     return host.run([...argv, "--plain-http"], { allow: [5] });
   }
 
+  it.skipIf(missing("root"))(
+    "says at a pull that the disk is full; what is there stays whole, and room mends it",
+    async () => {
+      const manifest = await publish("1.0.0");
+      await push(manifest, "crowded/ol6-sample");
+      const small = join(folder, "small");
+      await mkdir(small);
+      await host.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small]);
+      try {
+        const taking = () => pull("small", "crowded/ol6-sample", "1.0.0");
+        await expect(taking()).rejects.toMatchObject({
+          fault: "environment",
+          message: expect.stringContaining("the disk is full"),
+        });
+        const crowded = folderStore(host, small);
+        expect(await crowded.list()).toEqual([]);
+        expect(await readdir(join(small, "incoming"))).toEqual([]);
+        await host.run(["mount", "-o", "remount,size=64m", small]);
+        await taking();
+        expect(await crowded.list()).toEqual([manifest]);
+        expect(await crowded.verify()).toEqual([]);
+      } finally {
+        await host.run(["umount", small]);
+      }
+    },
+  );
+
   it("never has another template under a name and version", async () => {
     await push(await publish("1.0.0"), "once/ol6-sample");
     const other = sampleManifest(await store.putDisk(image, "System"), { summary: "another" });

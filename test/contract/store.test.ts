@@ -18,6 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { lock } from "../../src/host/lock.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
+import { packAll } from "../../src/packaging/index.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
 import type { Digest, Store, StoredDisk } from "../../src/store/store.ts";
 import { proposeVersion } from "../../src/store/version.ts";
@@ -267,6 +268,19 @@ describe("a store", () => {
       const disk = await store.putDisk(image, "System");
       await expect(store.restoreDisk(disk, join(small, "back.img"))).rejects.toThrow(/the disk is full/);
       expect(await readdir(small)).not.toContain("back.img.part");
+      for (const format of ["ovm-tgz", "ova", "qcow2", "raw"] as const)
+        await expect(
+          packAll(sampleManifest(disk), store, join(small, format), [format], {}),
+          format,
+        ).rejects.toMatchObject({
+          fault: "environment",
+          message: expect.stringMatching(/ol6-sample-1\.0\.0\.\w+: the disk is full/),
+        });
+      expect(
+        (await readdir(small, { recursive: true })).filter((name) =>
+          /\.(?:tgz|ova|qcow2|img|part)$/.test(name),
+        ),
+      ).toEqual([]);
     } finally {
       await host.run(["umount", small]);
     }
