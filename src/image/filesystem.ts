@@ -1,5 +1,6 @@
 import type { Volume } from "./access.ts";
 import type { Reader } from "./reader.ts";
+import { hasXfsLog } from "./xfs-log.ts";
 
 export interface FileSystem {
   readonly fs: Volume["fs"];
@@ -27,7 +28,13 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   if (head.readUInt16LE(1024 + 56) === 0xef53) return ext(head);
   if (at(0, "XFSB")) {
     const bytes = Number(head.readBigUInt64BE(8)) * head.readUInt32BE(4);
-    return { fs: "xfs", bytes, ...identity(uuidAt(head, 32), text(head, 108, 12)) };
+    const isDirty = await hasXfsLog(volume, head);
+    return {
+      fs: "xfs",
+      bytes,
+      ...(isDirty && { isDirty }),
+      ...identity(uuidAt(head, 32), text(head, 108, 12)),
+    };
   }
   if (at(65536 + 64, "_BHRfS_M"))
     return { fs: "btrfs", ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)) };

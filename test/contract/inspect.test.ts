@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { scanFolder } from "../../src/guest/scan.ts";
 import { surveyGuest } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
-import { openImageFile } from "../../src/image/open.ts";
+import { imageFacts, openImageFile } from "../../src/image/open.ts";
 import { missing } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, type GuestFiles, guestFolder, ol6Guest } from "../guest-image.ts";
 
@@ -139,6 +139,39 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
         await using opened = await openImageFile(host, disk, { readOnly: true, via });
         expect((await surveyGuest(opened.tree, opened.volumes)).toArm).toEqual([]);
       }
+    },
+  );
+
+  it.skipIf(missing("mkfs.xfs", "xfs_logprint", "mount", "losetup", "root", "loop") !== undefined)(
+    "sees whether the log of an XFS waits to be replayed, as xfs_logprint does",
+    async () => {
+      const [disk, at, copy] = [join(folder, "log.img"), join(folder, "log"), join(folder, "log-copy.img")];
+      await host.run(["truncate", "-s", "320M", disk]);
+      await host.run(["mkfs.xfs", "-q", disk]);
+      await mkdir(at);
+      const seen: string[] = [];
+      const look = async (file: string) => {
+        const [volume] = (await imageFacts(file)).volumes;
+        const { stdout } = await host.run(["xfs_logprint", "-t", file], { allow: [1, 2] });
+        expect(volume?.isDirty ? "DIRTY" : "CLEAN").toBe(/state: <(\w+)>/.exec(stdout)?.[1]);
+        seen.push(volume?.isDirty ? "dirty" : "clean");
+      };
+      await look(disk);
+      for (const files of [3, 2000]) {
+        await host.run(["mount", "-o", "loop", disk, at]);
+        try {
+          for (let i = 0; i < files; i++) await writeFile(join(at, `${files}-${i}`), "x");
+          await host.run(["sync", "-f", at]);
+          await writeFile(join(at, "later"), "x");
+          await host.run(["sync", "-f", at]);
+          await copyFile(disk, copy);
+        } finally {
+          await host.run(["umount", at]);
+        }
+        await look(copy);
+        await look(disk);
+      }
+      expect(seen).toEqual(["clean", "dirty", "clean", "dirty", "clean"]);
     },
   );
 });
