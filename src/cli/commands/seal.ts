@@ -106,7 +106,9 @@ function stateLines(classes: readonly ClassReport[]): string[] {
 }
 
 function freedHint(scrubbed: number | undefined): string[] {
-  return scrubbed === undefined
-    ? ["what is removed can be read in free blocks until it is overwritten; --scrub does that"]
-    : [];
+  return [
+    scrubbed === undefined
+      ? "what is removed can be read in free blocks until it is overwritten; --scrub does that"
+      : "what is scrubbed is in the undo record still: delete that one before the image goes out",
+  ];
 }
