@@ -249,19 +249,35 @@ async function runScripts(guest: Host, recipe: Recipe, options: ProvisionOptions
     const text = await contentOf(options.folder, script.run, script.from);
     // From stdin: nothing is left in the guest, and a script may start with any interpreter's line that bash ignores.
     await asGuest(`script ${script.name}`, () =>
-      guest.run(["bash", "-euo", "pipefail", "-s"], { input: text, signal: options.signal }),
+      guest.run(["bash", "-euo", "pipefail", "-s"], { input: readWhole(text), signal: options.signal }),
     );
   }
 }
 
+/** A script that bash reads to its end before it runs: one that reads its input, or takes another, is not cut short. */
+export function readWhole(script: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from("{ :\n"), script, Buffer.from("\n}\n")]);
+}
+
 async function setServices(guest: Host, recipe: Recipe): Promise<void> {
-  const systemd = majorOf(recipe.release) >= 7;
-  const set = (name: string, on: boolean) =>
-    systemd ? ["systemctl", on ? "enable" : "disable", name] : ["chkconfig", name, on ? "on" : "off"];
   for (const name of recipe.services.enable)
-    await asGuest(`service ${name}`, () => guest.run(set(name, true)));
+    await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: true })));
   for (const name of recipe.services.disable)
-    await asGuest(`service ${name}`, () => guest.run(set(name, false)));
+    await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: false })));
+}
+
+/** Turns a service on or off for the next boot. One that is not there is off already. */
+export function setService(
+  recipe: Pick<Recipe, "release">,
+  name: string,
+  { on }: { on: boolean },
+): readonly string[] {
+  const systemd = majorOf(recipe.release) >= 7;
+  if (on) return systemd ? ["systemctl", "enable", name] : ["chkconfig", name, "on"];
+  const off = systemd
+    ? 'case "$(systemctl is-enabled "$0" 2>/dev/null)" in ""|not-found) ;; *) systemctl disable "$0" ;; esac'
+    : 'if chkconfig --list "$0" >/dev/null 2>&1; then chkconfig "$0" off; fi';
+  return ["sh", "-c", off, name];
 }
 
 /** The bytes of a file or script of the recipe. */

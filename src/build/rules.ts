@@ -2,9 +2,10 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sealTable } from "../guest/seal/index.ts";
 import { lastUpdate } from "../recipe/discs.ts";
+import { fileSystems } from "../recipe/file-systems.ts";
 import { suggestion } from "../recipe/findings.ts";
 import type { Rule } from "../recipe/load.ts";
-import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
+import { majorOf, mediumFolder, uekRepository } from "../recipe/recipe.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
 export const rules: readonly Rule[] = [
@@ -72,7 +73,7 @@ export const rules: readonly Rule[] = [
     if (!layout.some((part) => part.mount === "/")) problem(["layout"], "has no / partition");
     const primary = layout.filter((part) => part.volume === undefined).length;
     const count = primary + (primary < layout.length ? 1 : 0);
-    if (count > 4) problem(["layout"], `has ${count} partitions; an MBR disk has room for 4 primary ones`);
+    if (count > 14) problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
     const need = layout.reduce((sum, part) => sum + part.size, 0);
     if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
     for (const [i, part] of layout.entries()) {
@@ -144,15 +145,6 @@ export const rules: readonly Rule[] = [
       }
   },
 ];
-
-// What Anaconda of the disc offers: OL5 makes ext4 on request only, and the kernel of OL8 and OL9 has no btrfs.
-const fileSystems: Readonly<Record<Recipe["release"], readonly string[]>> = {
-  ol5: ["ext3", "swap"],
-  ol6: ["ext3", "ext4", "swap"],
-  ol7: ["ext3", "ext4", "xfs", "btrfs", "swap"],
-  ol8: ["ext3", "ext4", "xfs", "swap"],
-  ol9: ["ext3", "ext4", "xfs", "swap"],
-};
 
 /** Oracle VM 3.4.6 and what comes after it (facts, peers, section 0). */
 function noPvm(target: string | undefined): boolean {

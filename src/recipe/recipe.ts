@@ -77,7 +77,7 @@ const Partition = z.strictObject({
     .describe("OL5: ext3. OL6: ext3, ext4. OL7: also xfs, btrfs. OL8, OL9: ext3, ext4, xfs."),
   size: SizeMib.describe("At least this much."),
   grow: z.boolean().default(false).describe("Takes what is left of the disk."),
-  volume: text(/^[a-z][a-z0-9_]{0,30}$/, "a name of a logical volume: lower-case letters, digits and _")
+  volume: text(/^[A-Za-z]\w{0,30}$/, "a name of a logical volume: letters, digits and _")
     .optional()
     .describe("Makes it a logical volume of this name, in the group `volumeGroup`."),
 });
@@ -136,7 +136,7 @@ export const Recipe = z.strictObject({
     .prefault({})
     .describe("The machine as it is built and as the bundles declare it."),
   layout: z.array(Partition).min(1).describe("Partitions and logical volumes of the system disk."),
-  volumeGroup: text(/^[a-z][a-z0-9_]{0,30}$/, "lower-case letters, digits and _")
+  volumeGroup: text(/^[A-Za-z]\w{0,30}$/, "letters, digits and _")
     .default("system")
     .describe("The volume group of what has a `volume`."),
   nics: z
