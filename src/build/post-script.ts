@@ -100,7 +100,7 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
     `if grep -Ei 'Error in [a-z]+ scriptlet|scriptlet failed' /root/tbuild-yum.log; then exit 92; fi`,
     ...(recipe.packages.remove.length > 0 ? [yum(["yum", "-y", "remove", ...recipe.packages.remove])] : []),
     "missing=",
-    `for p in ${proved.map(shellWord).join(" ")}; do rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
+    `for p in ${proved.map(shellWord).join(" ")}; do rpm -q "$p" >/dev/null || rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
     `[ -z "$missing" ] || { echo "packages: not installed:$missing" > /root/.tbuild-why; exit 90; }`,
     "yum clean all",
     `rm -rf ${yumConfigFile} ${mediumRepositories} ${mediumCopy}`,

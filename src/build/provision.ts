@@ -189,7 +189,12 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
 // yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.
 async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<void> {
   const names = wanted.filter((name) => !name.startsWith("@") && !name.includes("*"));
-  const out = await guest.run(["rpm", "-q", "--whatprovides", ...names], { allow: [...Array(256).keys()] });
+  const allow = [...Array(256).keys()];
+  // A name may have an architecture or a version, which nothing provides; or be one that something else provides.
+  const named = await guest.run(["rpm", "-q", ...names], { allow });
+  const others = names.filter((name) => named.stdout.includes(`package ${name} is not installed`));
+  if (others.length === 0) return;
+  const out = await guest.run(["rpm", "-q", "--whatprovides", ...others], { allow });
   const missing = [...out.stdout.matchAll(/no package provides (\S+)/g)].map((match) => match[1]);
   if (missing.length > 0)
     throw new TbuildError("guest", `packages: not installed: ${missing.join(", ")}`, {

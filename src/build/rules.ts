@@ -120,6 +120,17 @@ export const rules: readonly Rule[] = [
       problem(["ports"], "the firewall is off, so no port needs to be opened");
   },
   (recipe, { problem }) => {
+    const { release, packages } = recipe;
+    if (!release || !packages) return;
+    for (const list of ["base", "install"] as const)
+      for (const [i, name] of packages[list].entries()) {
+        if (name.startsWith("@^") && majorOf(release) <= 6)
+          problem(["packages", list, i], `${release} has groups, but no environments such as ${name}`);
+        if (/^@[^:]+:/.test(name) && majorOf(release) <= 7)
+          problem(["packages", list, i], `${release} has no modules such as ${name}`);
+      }
+  },
+  (recipe, { problem }) => {
     if (!recipe.release || !recipe.kernel) return;
     const id = uekRepository({ release: recipe.release, kernel: recipe.kernel });
     const ids = recipe.repositories?.map((repository) => repository.id);

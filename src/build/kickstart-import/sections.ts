@@ -1,5 +1,5 @@
 import type { KickstartPart } from "../../recipe/check-kickstart.ts";
-import { Recipe } from "../../recipe/recipe.ts";
+import { majorOf, Recipe } from "../../recipe/recipe.ts";
 import type { Findings } from "./findings.ts";
 import { readLine } from "./read-line.ts";
 
@@ -38,7 +38,11 @@ function takePackage(from: { line: number; text: string }, found: Findings): voi
     return;
   }
   const name = word.replace(/^@\s+/, "@");
-  if (!Recipe.shape.packages.safeParse({ base: [name] }).success) found.leave(from, "no package name");
+  if (majorOf(found.release) <= 6 && name.startsWith("@^"))
+    found.leave(from, `${found.release} has no environments`);
+  else if (majorOf(found.release) <= 7 && /^@[^:]+:/.test(name))
+    found.leave(from, `${found.release} has no modules`);
+  else if (!Recipe.shape.packages.safeParse({ base: [name] }).success) found.leave(from, "no package name");
   else if (!found.packages.base?.includes(name)) found.packages.base?.push(name);
 }
 
