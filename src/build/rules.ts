@@ -60,6 +60,9 @@ export const rules: readonly Rule[] = [
         ["domainType"],
         `Oracle VM makes no XEN_PVM from 3.4.6 on, and the target is ${recipe.target}; ${use}`,
       );
+    // Red Hat's kernel of EL5 is for real hardware; its kernel-xen is the one for PV (facts, kickstart, section 4.4).
+    if (recipe.release === "ol5" && recipe.kernel === "rhck" && !recipe.packages?.base.includes("kernel-xen"))
+      problem(["kernel"], "rhck of ol5 runs as XEN_PVM only with kernel-xen in packages.base; or use uek");
     const boot = recipe.layout?.findIndex((part) => part.mount === "/boot") ?? -1;
     const part = recipe.layout?.[boot];
     if (recipe.layout && !part)
@@ -81,6 +84,8 @@ export const rules: readonly Rule[] = [
         problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
       if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
         problem(["layout", i, "mount"], `${part.mount} is there twice`);
+      if (part.options !== undefined && ["swap", "btrfs"].includes(part.fs))
+        problem(["layout", i, "options"], `no installer takes mount options for ${part.fs}`);
       if (part.volume === undefined) continue;
       if (layout.slice(0, i).some((other) => other.volume === part.volume))
         problem(["layout", i, "volume"], `"${part.volume}" is there twice`);

@@ -1,5 +1,5 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { grubMenu, isolinuxMenu, type MenuEntry, menuTitle } from "./boot-menu.ts";
 import { type CommandLineOptions, installCommandLine } from "./command-line.ts";
 import { changeFatMenus } from "./fat-menus.ts";
@@ -74,6 +74,14 @@ async function putEfi(
       .replaceAll(/^search\s.*\n/gm, "")
       .replace("menuentry ", `search --no-floppy --set=root --label ${label}\nmenuentry `);
   const changed = await changeFatMenus(making, image, menu);
-  if (!changed) await rm(image);
-  return changed;
+  if (!changed) {
+    await rm(image);
+    return false;
+  }
+  // GRUB from a CD takes the CD for its root, and reads the menu there.
+  for (const path of efi.menus) {
+    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await writeFile(join(tree, path), menu(new TextDecoder().decode(await iso.read(path))));
+  }
+  return true;
 }

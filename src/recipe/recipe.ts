@@ -16,7 +16,7 @@ const Lang = text(/^[A-Za-z][\w.@-]*$/, "a locale such as en_US.UTF-8");
 const Keyboard = text(/^[A-Za-z][\w.-]*$/, "a keyboard map such as us");
 const Timezone = text(/^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*){0,2}$/, "a time zone such as Europe/Zurich");
 const PackageName = text(/^\w[\w.+*-]*$/, "a package name");
-const GroupOrPackage = text(/^(\w[\w.+*-]*|@\^?\w([\w.+:/ -]*\w)?)$/, "a package name, or @group");
+const GroupOrPackage = text(/^(\w[\w.+*-]*|@\^?\w([\w.+:/ ()',&-]*[\w)])?)$/, "a package name, or @group");
 const AccountName = text(/^[a-z_][a-z0-9_-]{0,31}$/, "a user or group name");
 const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine(
   (path) => !path.split("/").includes(".."),
@@ -77,6 +77,9 @@ const Partition = z.strictObject({
     .describe("OL5: ext3. OL6: ext3, ext4. OL7: also xfs, btrfs. OL8, OL9: ext3, ext4, xfs."),
   size: SizeMib.describe("At least this much."),
   grow: z.boolean().default(false).describe("Takes what is left of the disk."),
+  options: text(/^[\w.,=:/%+-]+$/, "mount options such as nodev,nosuid")
+    .optional()
+    .describe("Mount options, as in fstab. None gives the release's own."),
   volume: text(/^[A-Za-z]\w{0,30}$/, "a name of a logical volume: letters, digits and _")
     .optional()
     .describe("Makes it a logical volume of this name, in the group `volumeGroup`."),

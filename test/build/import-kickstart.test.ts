@@ -120,7 +120,7 @@ volgroup rhel-vg --pesize=8192 pv.7
 volgroup data pv.8
 logvol none --thinpool --name=pool --vgname=rhel-vg --size=9000
 logvol / --thin --poolname=pool --vgname=rhel-vg --name=root-lv --size=5000 --fsty xfs
-logvol /srv --vgname=data --name=root_lv --percent=30 --useexisting
+logvol /srv --vgname=data --name=root_lv --percent=30 --useexisting --fsoptions="nodev,nosuid"
 %packages
 %end
 `,
@@ -131,7 +131,7 @@ logvol /srv --vgname=data --name=root_lv --percent=30 --useexisting
       { mount: "swap", fs: "swap", size: 2048, grow: false },
       { mount: "/scratch", fs: "ext3", size: 900, grow: true },
       { mount: "/", fs: "xfs", size: 5000, grow: false, volume: "root_lv" },
-      { mount: "/srv", fs: "ext4", size: 1024, grow: false, volume: "data_root_lv" },
+      { mount: "/srv", fs: "ext4", size: 1024, grow: false, volume: "data_root_lv", options: "nodev,nosuid" },
     ]);
     expect(recipe.volumeGroup).toBe("rhel_vg");
     expect(recipe.machine.disk).toBeGreaterThanOrEqual(12 * 1024);

@@ -47,6 +47,7 @@ const partition = (mount: fc.Arbitrary<string>, fs: fc.Arbitrary<unknown>) =>
       size: some(size),
       grow: fc.boolean(),
       volume: some(word.map((w) => w.replace(/\W/g, "_"))),
+      options: some(fc.constantFrom("nodev,nosuid", "defaults,data=journal")),
     },
     { requiredKeys: ["mount", "fs", "size"] },
   );
@@ -203,6 +204,8 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
   const consoles = ["console=tty0", "console=ttyS0,115200"];
   const stable = major >= 7 ? ["net.ifnames=0", "biosdevname=0"] : [];
   const grow = (part: { grow: boolean }) => (part.grow ? ["--grow"] : []);
+  const options = (part: { options?: string | undefined }) =>
+    part.options === undefined ? [] : [`--fsoptions=${part.options}`];
   const plain = recipe.layout.filter((part) => part.volume === undefined);
   const volumes = recipe.layout.filter((part) => part.volume !== undefined);
   const ordered = [
@@ -253,7 +256,13 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
     ...(major > 5 || recipe.update >= 3 ? [["clearpart", "--all", "--initlabel"]] : []),
     ["%include", "/tmp/tbuild-disk.ks"],
     ...ordered.flatMap((part, index) => {
-      const rest = [`--fstype=${part.fs}`, `--size=${part.size}`, ...grow(part), ...primary(index)];
+      const rest = [
+        `--fstype=${part.fs}`,
+        `--size=${part.size}`,
+        ...grow(part),
+        ...options(part),
+        ...primary(index),
+      ];
       const id = `btrfs.0${recipe.layout.indexOf(part) + 1}`;
       return part.fs === "btrfs"
         ? [
@@ -280,6 +289,7 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
             `--fstype=${part.fs}`,
             `--size=${part.size}`,
             ...grow(part),
+            ...options(part),
           ]),
         ]
       : []),

@@ -19,13 +19,14 @@ export interface LayoutPart {
   readonly fs: string;
   readonly size: string;
   readonly grow?: boolean;
+  readonly options?: string;
   readonly volume?: string;
 }
 
 /** What has been gathered so far of a kickstart. */
 export class Findings {
   readonly release: Recipe["release"];
-  readonly left: (LeftOut & { why: string })[] = [];
+  readonly left: LeftOut[] = [];
   readonly scalars: Record<string, unknown> = {};
   readonly lists: Record<string, unknown[]> = {};
   readonly packages: Record<string, string[]> = { base: [], exclude: [] };
@@ -37,6 +38,7 @@ export class Findings {
   readonly members = new Map<string, { readonly mib: number; readonly grow: boolean }>();
   /** The disks that were named. */
   readonly disks = new Set<string>();
+  private readonly told = new Map<string, { why: string }>();
   private readonly standings = new Map<unknown, Standing>();
 
   constructor(release: Recipe["release"]) {
@@ -45,9 +47,15 @@ export class Findings {
 
   leave({ line, text }: Standing, why: string): void {
     const told = withoutSecrets(text);
-    const same = this.left.find((one) => one.line === line && one.text === told);
-    if (same === undefined) this.left.push({ line, text: told, why });
-    else if (!same.why.includes(why)) same.why += `; ${why}`;
+    const key = `${line} ${told}`;
+    const same = this.told.get(key);
+    if (same !== undefined) {
+      if (!same.why.includes(why)) same.why += `; ${why}`;
+      return;
+    }
+    const one = { line, text: told, why };
+    this.told.set(key, one);
+    this.left.push(one);
   }
 
   /** Adds to a list what the schema of its items takes. */

@@ -73,6 +73,8 @@ function takePost(part: KickstartPart, found: Findings): void {
   if (body === "") return;
   if (/[\p{Cc}\ufffd]/u.test(body.replace(/[\t\n\r]/g, "")))
     found.leave(part, "holds bytes that are no text; look at what they have become");
+  if (/\$SNIPPET\(|^#(if|for|set)\b|\{%|\{\{/m.test(body))
+    found.leave(part, "it holds lines of a template; make the kickstart of it first");
   if (secrets.test(body))
     found.leave(part, "it may hold a secret, which stands in the recipe's script now: take it out");
   // A kickstart's script goes on after a command that fails, and what it ends with counts for --erroronfail only.

@@ -25,12 +25,14 @@ export function takePartition(read: ReadLine, found: Findings): void {
   const inGroup = read.name === "logvol";
   const volume = inGroup ? volumeOf(read, found) : undefined;
   if (inGroup) read.has("thin");
+  const fs = mount === "swap" ? "swap" : fileSystemOf(read, mount, found);
   found.addPart(
     {
       mount: mount === "/" ? mount : mount.replace(/\/+$/, ""),
-      fs: mount === "swap" ? "swap" : fileSystemOf(read, mount, found),
+      fs,
       size: `${mib}M`,
       ...(grow && { grow }),
+      ...optionsOf(read, fs, found),
       ...(volume !== undefined && { volume }),
     },
     read,
@@ -127,6 +129,14 @@ function sizeOf(read: ReadLine, found: Findings): { mib: number; grow: boolean }
   if (!/^(pv|raid|btrfs)\./.test(mount) && !read.has("thinpool"))
     found.leave(read, `its size is not said in MiB; it has ${mib} MiB${grow ? " and grows" : ""}`);
   return { mib, grow };
+}
+
+function optionsOf(read: ReadLine, fs: string, found: Findings): { options?: string } {
+  const options = read.option("fsoptions");
+  if (options === undefined || options === "defaults" || fs === "swap") return {};
+  if (/^[\w.,=:/%+-]+$/.test(options)) return { options };
+  found.leave(read, "no recipe can hold its mount options");
+  return {};
 }
 
 function oneDisk(read: ReadLine, disk: string, found: Findings): void {
