@@ -5,6 +5,7 @@ import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
 import type { PackageRecord } from "../store/store.ts";
+import { fstabLine } from "./further-disks.ts";
 
 export interface ProvisionOptions {
   /** The recipe's folder: `from` paths start there. */
@@ -23,6 +24,7 @@ export interface ProvisionOptions {
 
 /** Brings a running guest to what the recipe says, over ssh. What fails is a `guest` fault that names it. */
 export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  await mountDisks(guest, recipe);
   await writeRepositories(guest, recipe);
   await installPackages(guest, recipe, options);
   await makeAccounts(guest, recipe, options);
@@ -148,6 +150,18 @@ export const mediumCopy = "/var/tmp/tbuild-medium";
 /** Those that are there when the build is over. */
 export function lastingRepositories(recipe: Recipe): Recipe["repositories"] {
   return recipe.repositories.filter(({ url }) => mediumFolder(url) === undefined);
+}
+
+// First of all, so that what is put there lies on them.
+async function mountDisks(guest: Host, recipe: Recipe): Promise<void> {
+  const script =
+    'mkdir -p -- "$0" && echo "$1" >> /etc/fstab && mount "$0" && { [ ! -x /sbin/restorecon ] || /sbin/restorecon "$0"; }';
+  for (const [index, disk] of recipe.disks.entries()) {
+    const { mount } = disk;
+    if (mount === undefined) continue;
+    const line = fstabLine(recipe, disk, index);
+    await asGuest(`disk ${mount}`, () => guest.run(["sh", "-c", script, mount, line]));
+  }
 }
 
 async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {

@@ -125,6 +125,18 @@ export const rules: readonly Rule[] = [
       problem(["ports"], "the firewall is off, so no port needs to be opened");
   },
   (recipe, { problem }) => {
+    const taken = new Set((recipe.layout ?? []).map((part) => part.mount));
+    for (const [i, disk] of (recipe.disks ?? []).entries()) {
+      if (disk.fs === undefined || disk.mount === undefined) continue;
+      if (recipe.release && !fileSystems[recipe.release].includes(disk.fs))
+        problem(["disks", i, "fs"], `${recipe.release} mounts no ${disk.fs}`);
+      if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is there twice`);
+      taken.add(disk.mount);
+      if (recipe.provision === "post")
+        problem(["disks", i, "mount"], "the installer does not see it; use provision: ssh");
+    }
+  },
+  (recipe, { problem }) => {
     const { release, packages } = recipe;
     if (!release || !packages) return;
     for (const list of ["base", "install"] as const)

@@ -182,7 +182,7 @@ btrfs /home --subvol --name=home pool
 keyboard --vckeymap=de --xlayouts='us','de' --switch='grp:x'
 lang en_US.UTF-8 --addsupport=de_DE
 firewall --service=ssh,https,zabbix --port=8080 --trust=eth1
-bootloader --location=partition --append="rhgb quiet audit=1 console=hvc0 dm=\\"a b\\"" --password=geheim
+bootloader --location=partition --append="rhgb quiet audit=1 rd.lvm.lv=rhel/root console=hvc0 dm=\\"a b\\"" --password=geheim
 user --name=joe --gecos="Joe Doe" --shell=/bin/zsh --group=wheel,docker --password=geheim --plaintext
 user --name=root --password=geheim
 repo --name=x --baseurl=http://joe:geheim@host/x --cost=1
@@ -233,7 +233,7 @@ cp a b
     expect(told(2)).toMatch(/one keyboard map.*--switch/);
     expect(told(3)).toMatch(/--addsupport/);
     expect(told(4)).toMatch(/not zabbix.*--trust/);
-    expect(told(5)).toMatch(/console=hvc0.*secret.*partition|secret|partition/);
+    expect(told(5)).toMatch(/console=hvc0.*lvm\.lv=rhel\/root.*MBR, not in partition/);
     expect(told(6)).toMatch(/--gecos, --shell/);
     expect(told(24)).toMatch(/may hold a secret/);
     expect(told(27)).toMatch(/lines 28 to 28/);

@@ -162,11 +162,16 @@ function named(port: string): string {
 
 function takeBootloader(read: ReadLine, found: Findings): void {
   const dropped: string[] = [];
+  const foreign: string[] = [];
   for (const word of (read.option("append") ?? "").split(/\s+/).filter((one) => one !== ""))
     if (/^(console=|rhgb$|quiet$|splash\b|net\.ifnames=|biosdevname=)/.test(word)) dropped.push(word);
+    else if (/^(root|resume|initrd|ks|inst\.[\w.]+|BOOT_IMAGE|rd_L\w+|rd\.(lvm|luks)\.\w+)=/.test(word))
+      foreign.push(word);
     else found.add("kernelArguments", word, read);
   if (dropped.length > 0)
     found.leave(read, `tbuild sets the consoles and names of nics itself: ${dropped.join(" ")}`);
+  if (foreign.length > 0)
+    found.leave(read, `speaks of the machine that it was written for: ${foreign.join(" ")}`);
   if (read.has("password", "md5pass", "iscrypted"))
     found.leave({ ...read, text: "bootloader --password" }, "a secret stands in no recipe");
   const place = read.option("location");
