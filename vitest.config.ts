@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Three projects: `check` needs no root, no network and seconds; `contract` starts real tools; `e2e` boots machines.
@@ -16,6 +17,8 @@ export default defineConfig({
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
+          // Vitest would leave one core to itself.
+          maxWorkers: availableParallelism(),
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },

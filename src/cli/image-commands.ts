@@ -45,9 +45,9 @@ export function addImageCommands(program: Command): void {
     .option("--residue", "with --check: look into free blocks, too")
     .option("--scrub", "write zeros over what is removed, and over free blocks in which something is left")
     .option("--list", "list the operations")
-    .option("--skip <operation...>", "leave these out", [])
-    .option("--only <operation...>", "do these and no others", [])
-    .option("--keep <path...>", "leave these paths of the guest as they are", [])
+    .option("--skip <operation...>", "leave these out")
+    .option("--only <operation...>", "do these and no others")
+    .option("--keep <path...>", "leave these paths of the guest as they are")
     .option("--recipe <name>", "skip and keep what this recipe does")
     .addHelpText(
       "after",

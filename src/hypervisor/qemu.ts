@@ -233,26 +233,43 @@ async function accelerated(
 
 /** The pid of a machine's qemu, if it lives. A pid that is now another program's does not count. */
 async function pidOf(folder: string): Promise<number | undefined> {
+  const pid = await writtenPid(folder);
+  if (pid === undefined) return undefined;
+  return (await commandLine(pid)).includes(join(folder, "pid")) ? pid : undefined;
+}
+
+async function writtenPid(folder: string): Promise<number | undefined> {
   const pid = Number((await readFile(join(folder, "pid"), "utf8").catch(() => "")).trim());
-  if (!(pid > 0)) return undefined;
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return command.includes(join(folder, "pid")) ? pid : undefined;
+  return pid > 0 ? pid : undefined;
+}
+
+async function commandLine(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
 }
 
 async function kill(folder: string): Promise<void> {
-  const pid = await pidOf(folder);
+  const pid = await writtenPid(folder);
   if (pid === undefined) return;
-  process.kill(pid, "SIGKILL");
+  if ((await pidOf(folder)) !== undefined) process.kill(pid, "SIGKILL");
+  else if (!(await isEnding(pid))) return;
   await waitFor(`qemu ${pid}: end`, async () => ((await hasEnded(pid)) ? true : undefined), {
     timeoutMs: 30_000,
     everyMs: 20,
   });
 }
 
-// A process that ends loses its command line first and its open files last: only a zombie has let go of its disks.
+async function isEnding(pid: number): Promise<boolean> {
+  const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+  return name.startsWith("qemu") && (await commandLine(pid)) === "";
+}
+
+// A process that ends loses its command line first and its open files last, and its first thread may be a zombie while
+// others still hold them: only a zombie without other threads has let go of its disks.
 async function hasEnded(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  return stat === undefined || /^.*\) [ZX]/s.test(stat);
+  if (stat === undefined) return true;
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  return /^.*\) [ZX]/s.test(stat) && threads.length <= 1;
 }
 
 // The path of a unix socket has at most 107 bytes, and a build's folder can be anywhere.

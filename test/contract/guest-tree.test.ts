@@ -18,7 +18,7 @@ import { emptyDisk } from "../guest-image.ts";
 import { fixture, guestTreeContract } from "./guest-tree.ts";
 
 const host = localHost();
-const needsTools = missing("debugfs", "e2fsck", "mke2fs", "root");
+const needsTools = missing("debugfs", "e2fsck", "mke2fs", "sfdisk", "root");
 
 guestTreeContract("memory", async () => {
   const tree = memoryTree(fixture.files, { links: fixture.links });
@@ -45,7 +45,7 @@ guestTreeContract(
 guestTreeContract(
   "loop: ext4",
   () => onImage("loop", ["-t", "ext4"]),
-  missing("mount", "losetup", "mke2fs", "root", "loop"),
+  missing("mount", "losetup", "mke2fs", "sfdisk", "root", "loop"),
 );
 guestTreeContract(
   "uml: xfs",
@@ -67,7 +67,7 @@ if (process.env.TBUILD_SLOW === "1")
   guestTreeContract(
     "guestfish: ext4",
     () => onImage("guestfish", ["-t", "ext4"]),
-    missing("guestfish", "mke2fs", "root"),
+    missing("guestfish", "mke2fs", "sfdisk", "root"),
   );
 guestTreeContract("mounted: a folder of this machine", () => onFolder(host), missing("find", "root"));
 guestTreeContract(
@@ -94,6 +94,9 @@ async function onImage(name: keyof typeof accesses | "draft", options: readonly 
     await host.run(["find", join(root, "var"), "-mindepth", "1", "-delete"]);
   }
   await make("/", root, 1);
+  // guestfish asks the kernel where the partitions are.
+  const parts = mounts.map(({ volume }) => `start=${volume.offset / 512}, size=${volume.bytes / 512}\n`);
+  await host.run(["sfdisk", "-q", "--wipe", "never", image], { input: parts.join("") });
   return {
     open: () => (name === "draft" ? openDraft(image, mounts) : accesses[name](host).open(image, mounts)),
     async after() {

@@ -109,22 +109,28 @@ function guestRows(survey: Survey): string[][] {
     ["additions", additions.join(" ") || "none"],
     ["modules", modules.join(" ") || "none"],
     ...(toArm ? [["armed", toArm.length === 0 ? "yes" : `no: ${toArm.join(", ")}`]] : []),
-    ["identity", identityLines(identity).join(", ") || "none"],
+    ...identityRows(identity),
     ...(passport ? [["made by tbuild", `${passport.name} ${passport.version}, ${passport.made}`]] : []),
     ...(packages ? [["packages", `${packages.length} (--packages lists them)`]] : []),
     ...survey.unknown.map((what) => ["not known", what]),
   ];
 }
 
-function identityLines(identity: Identity): string[] {
-  return Object.entries(identity).flatMap(
-    ([name, value]: [string, string | readonly string[] | undefined]) => {
-      const values = typeof value === "string" ? [value] : (value ?? []);
-      return values.map(
-        (one) => `${name.replaceAll(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`).replace(/s$/, "")} ${one}`,
-      );
-    },
+const identityWords: Record<keyof Identity, string> = {
+  hostname: "host name",
+  addresses: "address",
+  hostKeys: "host key",
+  machineId: "machine id",
+  macs: "MAC",
+  randomSeed: "random seed",
+  iscsiInitiator: "iSCSI initiator",
+};
+
+function identityRows(identity: Identity): string[][] {
+  const rows = (Object.keys(identityWords) as (keyof Identity)[]).flatMap((key) =>
+    [identity[key] ?? []].flat().map((value) => [`  ${identityWords[key]}`, value]),
   );
+  return rows.length === 0 ? [["identity", "none"]] : [["identity", `${rows.length} marks`], ...rows];
 }
 
 function packageLines({ packages = [] }: Survey): string[] {

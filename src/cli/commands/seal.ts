@@ -14,9 +14,9 @@ interface SealFlags extends ChangeFlags {
   readonly scrub?: boolean;
   readonly list?: boolean;
   readonly relabel?: boolean;
-  readonly skip: readonly string[];
-  readonly only: readonly string[];
-  readonly keep: readonly string[];
+  readonly skip?: readonly string[];
+  readonly only?: readonly string[];
+  readonly keep?: readonly string[];
   readonly recipe?: string;
 }
 
@@ -45,18 +45,17 @@ function list(json: boolean): void {
 
 async function chosen(flags: SealFlags, command: Command): Promise<SealOptions> {
   const { recipes } = command.optsWithGlobals<{ recipes: string }>();
-  const { skip = [], keep = [] } =
-    flags.recipe === undefined ? {} : await sealOf(resolve(recipes), flags.recipe);
+  const recipe = flags.recipe === undefined ? {} : await sealOf(resolve(recipes), flags.recipe);
   return {
-    skip: [...skip, ...flags.skip],
-    keep: [...keep, ...flags.keep],
-    ...(flags.only.length > 0 && { only: flags.only }),
+    skip: [...(recipe.skip ?? []), ...(flags.skip ?? [])],
+    keep: [...(recipe.keep ?? []), ...(flags.keep ?? [])],
+    ...(flags.only && { only: flags.only }),
     relabel: flags.relabel ?? false,
   };
 }
 
 // The schema of recipes takes longer to load than a seal takes.
-async function sealOf(recipes: string, name: string) {
+async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealOptions, "skip" | "keep">>> {
   const { loadRecipe } = await import("../../recipe/load.ts");
   return (await loadRecipe(recipes, name)).recipe.seal ?? {};
 }
