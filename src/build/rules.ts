@@ -5,6 +5,7 @@ import { lastUpdate } from "../recipe/discs.ts";
 import { fileSystems } from "../recipe/file-systems.ts";
 import { suggestion } from "../recipe/findings.ts";
 import type { Rule } from "../recipe/load.ts";
+import { neededService } from "../recipe/needed-services.ts";
 import { majorOf, mediumFolder, uekRepository } from "../recipe/recipe.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
@@ -123,6 +124,11 @@ export const rules: readonly Rule[] = [
       if (Number.parseInt(port, 10) > 65535) problem(["ports", i], `there is no port ${port}`);
     if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
       problem(["ports"], "the firewall is off, so no port needs to be opened");
+  },
+  (recipe, { problem }) => {
+    for (const [i, name] of (recipe.services?.disable ?? []).entries())
+      if (recipe.release && neededService(name, recipe.release))
+        problem(["services", "disable", i], `without ${name} nobody can log in, tbuild neither`);
   },
   (recipe, { problem }) => {
     const taken = new Set((recipe.layout ?? []).map((part) => part.mount));

@@ -99,7 +99,7 @@ print(1)
     expect(recipe.scripts).toEqual([
       {
         name: "post-1",
-        run: "set +eu +o pipefail; trap 'exit 0' EXIT\necho '%end of story' > /etc/motd\nfalse\n",
+        run: "set +eu +o pipefail; trap 'kill $(jobs -p) 2>/dev/null; exit 0' EXIT\necho '%end of story' > /etc/motd\nfalse\n",
       },
     ]);
     expect(JSON.stringify([recipe, left])).not.toMatch(/hush|\$1\$x/);
@@ -259,9 +259,10 @@ cp a b
 
   it("ends with a script that goes on as the installer's did, whatever it reads", async () => {
     const { recipe } = await around(
-      "%post\nexec < /dev/null\nfalse\necho reached\nread -r gone\nexit 3\n%end\n",
+      "services --disabled=sshd,cups\n%post\ntail -f /dev/null &\nexec < /dev/null\nfalse\necho reached\nread -r gone\nexit 3\n%end\n",
       "ol7",
     );
+    expect(recipe.services.disable).toEqual(["cups"]);
     const run = promisify(execFile)("bash", ["-euo", "pipefail", "-s"]);
     run.child.stdin?.end(readWhole(Buffer.from(recipe.scripts[0]?.run ?? "")));
     expect((await run).stdout).toBe("reached\n");

@@ -221,6 +221,7 @@ nics: [storage]
     ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is there twice"],
     ["provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]", "the installer does not see it"],
     ["packages: { base: ['@^minimal'] }", "packages.base.0: ol6 has groups, but no environments"],
+    ["services: { disable: [sshd] }", "services.disable.0: without sshd nobody can log in"],
     ["packages: { install: ['@nodejs:10'] }", "packages.install.0: ol6 has no modules"],
   ])("with %s is refused", async (more, words) => {
     expect((await faults(`${whole}${more}\n`)).lines.join("\n")).toContain(words);

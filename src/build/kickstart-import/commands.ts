@@ -1,3 +1,4 @@
+import { neededService } from "../../recipe/needed-services.ts";
 import { Recipe } from "../../recipe/recipe.ts";
 import { takeAccountGroup, takeUser } from "./accounts.ts";
 import type { Findings } from "./findings.ts";
@@ -206,7 +207,9 @@ function takeServices(read: ReadLine, found: Findings): void {
     ["disabled", "disable"],
   ] as const)
     for (const name of read.list(option)) {
-      if (!Recipe.shape.services.safeParse({ [list]: [name] }).success)
+      if (list === "disable" && neededService(name, found.release))
+        found.leave(read, `${name} stays: tbuild comes in by ssh`);
+      else if (!Recipe.shape.services.safeParse({ [list]: [name] }).success)
         found.leave(read, `"${name}" is no service`);
       else if (!found.services[list]?.includes(name)) found.services[list]?.push(name);
     }

@@ -49,6 +49,8 @@ function takePackage(from: { line: number; text: string }, found: Findings): voi
 function takeExclusion(name: string, from: { line: number; text: string }, found: Findings): void {
   if (/^kernel-uek\*?$/.test(name)) found.say("kernel", "rhck", from);
   else if (/^openssh-server/.test(name)) found.leave(from, "tbuild comes in by ssh");
+  else if (name === "NetworkManager" && majorOf(found.release) >= 8)
+    found.leave(from, "the network of this release is NetworkManager's");
   else if (!Recipe.shape.packages.safeParse({ exclude: [name] }).success)
     found.leave(from, name.startsWith("@") ? "a recipe leaves out packages, not groups" : "no package name");
   else if (!found.packages.exclude?.includes(name)) found.packages.exclude?.push(name);
@@ -77,8 +79,11 @@ function takePost(part: KickstartPart, found: Findings): void {
     found.leave(part, "it holds lines of a template; make the kickstart of it first");
   if (secrets.test(body))
     found.leave(part, "it may hold a secret, which stands in the recipe's script now: take it out");
-  // A kickstart's script goes on after a command that fails, and what it ends with counts for --erroronfail only.
-  const how = read.has("erroronfail") ? "set +eu +o pipefail" : "set +eu +o pipefail; trap 'exit 0' EXIT";
+  // A kickstart's script goes on after a command that fails, and what it ends with counts for --erroronfail only. What it
+  // leaves running ends with the installer, where ssh would wait for it.
+  const how = read.has("erroronfail")
+    ? "set +eu +o pipefail"
+    : "set +eu +o pipefail; trap 'kill $(jobs -p) 2>/dev/null; exit 0' EXIT";
   found.add(
     "scripts",
     { name: `post-${(found.lists.scripts?.length ?? 0) + 1}`, run: `${how}\n${body}\n` },
