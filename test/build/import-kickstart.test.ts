@@ -138,6 +138,21 @@ logvol /srv --vgname=data --name=root_lv --percent=30 --useexisting --fsoptions=
     expect(new Set(left.map(({ line }) => line))).toEqual(new Set([3, 5, 6, 7, 8, 9, 10, 11, 12, 13]));
   });
 
+  it("makes further disks of file systems on other disks, where their size is said", async () => {
+    const { recipe, left } = await around(
+      `part /boot --fstype=ext4 --size=500 --ondisk=sda
+part / --fstype=ext4 --size=5000 --ondisk=/dev/sda
+part /u02 --fstype=ext4 --size=9000 --grow --fsoptions=noatime --ondisk=sdb
+part /u03 --fstype=ext4 --size=1 --grow --ondisk=sdc
+part swap --size=900 --ondisk=sdb
+`,
+      "ol6",
+    );
+    expect(recipe.disks).toEqual([{ size: 9000, fs: "ext4", mount: "/u02", options: "noatime" }]);
+    expect(recipe.layout.map(({ mount }) => mount)).toEqual(["/boot", "/", "/u03", "swap"]);
+    expect(left.map(({ line }) => line)).toEqual([4, 5]);
+  });
+
   it("takes a btrfs of Fedora for what the release can have", async () => {
     const text = `part btrfs.1 --fstype=btrfs --size=6000 --grow
 part /boot --fstype=ext4 --size=600

@@ -21,7 +21,10 @@ export function takePartition(read: ReadLine, found: Findings): void {
     found.leave(read, "a recipe has no thin pools; the volumes of this one are plain ones");
     return;
   }
-  if (disk !== undefined) oneDisk(read, disk, found);
+  if (disk !== undefined && isFurther(disk, found)) {
+    if (takeFurtherDisk(read, mount, found)) return;
+    found.leave(read, "further disks have ext3 or ext4 and a size that is said; it is on the system disk");
+  }
   const inGroup = read.name === "logvol";
   const volume = inGroup ? volumeOf(read, found) : undefined;
   if (inGroup) read.has("thin");
@@ -139,11 +142,30 @@ function optionsOf(read: ReadLine, fs: string, found: Findings): { options?: str
   return {};
 }
 
-function oneDisk(read: ReadLine, disk: string, found: Findings): void {
-  const before = found.disks.size;
+// The first disk that is named is the system's.
+function isFurther(disk: string, found: Findings): boolean {
   found.disks.add(disk.replace(/^\/dev\//, ""));
-  if (before > 0 && found.disks.size > before)
-    found.leave(read, "a template has one system disk, and this is on it with the rest");
+  return [...found.disks][0] !== disk.replace(/^\/dev\//, "");
+}
+
+/** A file system of its own on another disk is a further disk; says whether it was one. */
+function takeFurtherDisk(read: ReadLine, mount: string, found: Findings): boolean {
+  const [size, fs = "", options] = [
+    Number(read.option("size")),
+    read.option("fstype"),
+    read.option("fsoptions"),
+  ];
+  const possible = ["ext3", "ext4"].filter((one) => fileSystems[found.release].includes(one));
+  // What the system starts from lies on its own disk, and of one that only grows nobody knows how large it is.
+  if (!possible.includes(fs) || !(size >= 100) || !/^\/(?!$|boot|usr|etc|var$|root$)/.test(mount))
+    return false;
+  const before = found.left.length;
+  found.add(
+    "disks",
+    { size: `${size}M`, fs, mount, ...(options && options !== "defaults" && { options }) },
+    read,
+  );
+  return found.left.length === before;
 }
 
 function volumeOf(read: ReadLine, found: Findings): string {
