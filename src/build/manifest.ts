@@ -15,7 +15,7 @@ export interface ManifestFrame {
 }
 
 /** All that master and template have in common. */
-export function manifestOf(
+export async function manifestOf(
   recipe: Recipe,
   frame: ManifestFrame,
   context: BuildContext,
@@ -25,7 +25,7 @@ export function manifestOf(
     readonly kernel: string;
     readonly mediumDigest: Digest;
   },
-): Omit<Manifest, "kind" | "version" | "domainType" | "disks"> {
+): Promise<Omit<Manifest, "kind" | "version" | "domainType" | "disks">> {
   return {
     schema: 1,
     name: context.name,
@@ -51,15 +51,15 @@ export function manifestOf(
     timings: {},
     tbuild: frame.tbuild,
     build: context.id,
-    hosts: hostsOf(context),
+    hosts: await hostsOf(context),
   };
 }
 
 // Names and versions only: a site's mirrors and addresses may hold passwords, and are nobody's business later.
-function hostsOf({ hypervisor, site }: BuildContext): Readonly<Record<string, string>> {
+async function hostsOf({ hypervisor }: BuildContext): Promise<Readonly<Record<string, string>>> {
   return {
     builder: `${hostname()}, Linux ${release()} ${arch()}, ${cpus().length} cpus, node ${process.versions.node}`,
-    hypervisor: `${hypervisor.name}, accelerator ${site.hypervisor.accelerator}`,
+    hypervisor: await hypervisor.describe(),
   };
 }
 

@@ -10,7 +10,7 @@ import { openHypervisor } from "../hypervisor/index.ts";
 import { type Located, plain, readYaml } from "../recipe/located.ts";
 import { assigned, assignment } from "../recipe/merge.ts";
 import { Site } from "../recipe/site.ts";
-import { findTemplate, readCatalog, warningsOf } from "../store/catalog.ts";
+import { findTemplate, passedOver, readCatalog, warningsOf } from "../store/catalog.ts";
 import { folderStore } from "../store/folder-store.ts";
 import { recordsIn } from "../store/records.ts";
 import { version } from "./version.ts";
@@ -60,7 +60,8 @@ export async function openTemplate(command: Command, ref: string) {
     throw new TbuildError("environment", `${name}@${version}: its disk is not in this store`, {
       hint: "Pull or import it first.",
     });
-  for (const warning of warningsOf(entry)) process.stderr.write(`warning: ${warning}\n`);
+  for (const warning of [...passedOver(site.catalog, ref, entry), ...warningsOf(entry)])
+    process.stderr.write(`warning: ${warning}\n`);
   return { ...site, entry, template: entry.manifest };
 }
 

@@ -22,7 +22,7 @@ interface Described {
   readonly name: string;
   readonly summary: string;
   readonly comesBack?: true;
-  /** Paths or patterns as `GuestTree.glob` takes them. */
+  /** Paths or patterns as `GuestTree.glob` takes them; `~/` is each user's home folder, but not root's. */
   readonly paths: readonly string[];
 }
 
@@ -112,7 +112,7 @@ function pathOperation(
 ): PathOperation {
   const pending = async (tree: GuestTree) => {
     const found: string[] = [];
-    for (const pattern of paths)
+    for (const pattern of await withHomes(tree, paths))
       for (const path of await tree.glob(pattern))
         for (const free of await without(tree, path, kept)) if (await isPending(tree, free)) found.push(free);
     return [...new Set(found)];
@@ -129,6 +129,22 @@ function pathOperation(
     except: (more) =>
       pathOperation({ name, summary, paths, ...(comesBack && { comesBack }) }, isPending, change, more),
   };
+}
+
+async function withHomes(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
+  if (!paths.some((path) => path.startsWith("~/"))) return [...paths];
+  const homes = await homesOf(tree);
+  return paths.flatMap((path) =>
+    path.startsWith("~/") ? homes.map((home) => `${home}${path.slice(1)}`) : [path],
+  );
+}
+
+// Those in /home, whoever they belong to, and those that /etc/passwd puts elsewhere, as Oracle's under /u01.
+async function homesOf(tree: GuestTree): Promise<string[]> {
+  const users = ((await tree.text("/etc/passwd")) ?? "").split("\n");
+  const named = users.map((line) => (line.split(":")[5] ?? "").replace(/\/+$/, ""));
+  const others = named.filter((home) => /^\/[^*?[\]]+$/.test(home) && !/^\/(?:root|home\/[^/]+)$/.test(home));
+  return [...new Set(["/home/*", ...others])];
 }
 
 // `path`, or the parts of it that nobody wants to keep.

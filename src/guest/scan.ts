@@ -14,6 +14,7 @@ export type Kind =
   | "unarmed template"
   | "running VM"
   | "used VM"
+  | "packed template"
   | "data disk"
   | "dirty"
   | "unreadable";
@@ -65,6 +66,8 @@ async function scanImage(
   users: FilesInUse,
 ): Promise<Scanned> {
   const base = { file, ...(owner && { owner }) };
+  if (packedName.test(file))
+    return { ...base, kind: "packed template", remarks: ["not looked into; `tbuild template import` does"] };
   const inUse = users.by(file);
   if (inUse.length > 0)
     return { ...base, kind: "running VM", remarks: inUse.map((user) => `in use by ${user}`) };
@@ -119,8 +122,9 @@ function identityLeft({
   return Object.entries(found).flatMap(([name, isLeft]) => (isLeft ? [name] : []));
 }
 
-// What a repository keeps beside its disks; ISOs and assemblies are no images of a guest.
-const strangers = new Set(["ISOs", "Assemblies", "VirtualAppliances", "lost+found"]);
+// What a repository keeps beside its disks, and tbuild beside an image: no images of a guest.
+const strangers = /^(?:ISOs|lost\+found|\..*|.*\.tbuild-\w+)$/;
+const packedName = /\.(?:ova|tgz|tar\.gz)$/i;
 const imageName = /\.(?:img|raw|qcow2?|vmdk|vdi|vhdx?|qed)$/i;
 
 async function findImages(folder: string): Promise<{ images: string[]; owners: Map<string, Owner> }> {
@@ -139,9 +143,9 @@ async function findImages(folder: string): Promise<{ images: string[]; owners: M
     });
     for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
       const path = join(at, entry.name);
-      if (entry.isDirectory() && !strangers.has(entry.name) && !entry.name.startsWith(".")) await look(path);
+      if (entry.isDirectory() && !strangers.test(entry.name)) await look(path);
       if (entry.isFile() && entry.name === "vm.cfg") await readConfig(path, owners);
-      if (entry.isFile() && imageName.test(entry.name)) images.push(path);
+      if (entry.isFile() && (imageName.test(entry.name) || packedName.test(entry.name))) images.push(path);
     }
   };
   await look(folder);

@@ -66,6 +66,11 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       await host.run(["qemu-img", "--version"]);
     },
 
+    async describe() {
+      const { stdout } = await host.run(["qemu-system-x86_64", "--version"]);
+      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerated(host, options)}`;
+    },
+
     async define(spec) {
       if (!/^[a-z0-9][a-z0-9-]*$/.test(spec.name)) throw new Error(`bad machine name ${spec.name}`);
       if ((await self.state(spec.name)) !== "absent")
@@ -218,11 +223,7 @@ function howItStopped(monitor: Qmp | undefined): Stopped {
   return event.data.reason === "guest-reset" ? "guest-reset" : "guest-shutdown";
 }
 
-async function accelerated(
-  host: Host,
-  options: QemuOptions,
-  boot: DirectBoot | undefined,
-): Promise<"kvm" | "tcg"> {
+async function accelerated(host: Host, options: QemuOptions, boot?: DirectBoot): Promise<"kvm" | "tcg"> {
   if (options.accelerator !== "auto") return options.accelerator;
   const choice = await chooseAccelerator(host, {
     cacheFile: join(options.memory, "accelerator.json"),

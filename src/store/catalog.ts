@@ -49,7 +49,7 @@ export function templatesOf(catalog: readonly CatalogEntry[]): CatalogEntry[] {
   return catalog.filter(({ manifest }) => manifest.kind === "template");
 }
 
-/** `name` is its newest version; `name@1.2.3`, `name@stable` and `name@<tag>` are exactly that. */
+/** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exactly that. */
 export function findTemplate(catalog: readonly CatalogEntry[], ref: string): CatalogEntry {
   const [name = "", which] = ref.split("@");
   const named = templatesOf(catalog).filter(({ manifest }) => manifest.name === name);
@@ -57,13 +57,15 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
     throw new TbuildError("usage", `${ref}: no such template`, {
       hint: "`tbuild template list` shows what there is.",
     });
-  const fitting = named.filter(
-    ({ manifest, channels, tags }) =>
-      which === undefined ||
-      manifest.version === which ||
-      (channels as readonly string[]).includes(which) ||
-      tags.includes(which),
+  const fitting = named.filter(({ manifest, channels, tags, revoked }) =>
+    which === undefined
+      ? !revoked
+      : manifest.version === which || [...channels, ...tags].some((one) => one === which),
   );
+  if (fitting.length === 0 && which === undefined)
+    throw new TbuildError("usage", `${name}: every version of it was revoked`, {
+      hint: `Say which one you want all the same: ${named.map(({ manifest }) => `${name}@${manifest.version}`).join(", ")}.`,
+    });
   const found = fitting.at(-1);
   if (!found)
     throw new TbuildError("usage", `${ref}: ${name} has no such version, channel or tag`, {
@@ -76,6 +78,19 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
       hint: "Two people published the same version. Keep the one that is recorded, and build the other again under a new one.",
     });
   return found;
+}
+
+/** The versions that `ref` does not mean because they were revoked, in words. */
+export function passedOver(catalog: readonly CatalogEntry[], ref: string, found: CatalogEntry): string[] {
+  if (ref.includes("@")) return [];
+  const { name, version } = found.manifest;
+  return templatesOf(catalog)
+    .filter(({ manifest, revoked }) => manifest.name === name && revoked !== undefined)
+    .filter(({ manifest }) => compareVersions(manifest.version, version) > 0)
+    .map(
+      ({ manifest, revoked }) =>
+        `${name}@${manifest.version} is newer and was revoked (${revoked?.reason}); this is ${version}`,
+    );
 }
 
 /** What has to be said before a version is used. */

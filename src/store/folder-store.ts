@@ -54,7 +54,9 @@ export function folderStore(host: Host, folder: string): Store {
       }
       if (end < size) parts.push({ chunk: undefined, length: size - end });
       await writer.close();
-      return { name, digest: await at.addList(diskListText(size, parts)), bytes: size, dataBytes };
+      const digest = await at.addList(diskListText(size, parts));
+      const chunks = parts.filter(({ chunk }) => chunk !== undefined).length;
+      return { name, digest, bytes: size, dataBytes, chunks };
     },
 
     async restoreDisk(disk, to, signal) {

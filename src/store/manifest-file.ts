@@ -58,6 +58,7 @@ const Checked = z.looseObject({
       digest: DigestText,
       bytes: z.int().min(0),
       dataBytes: z.int().min(0),
+      chunks: z.int().min(0).exactOptional(),
     }),
   ),
   kernel: Text,

@@ -9,6 +9,8 @@ export interface StoredDisk {
   readonly bytes: number;
   /** Bytes that are not holes. */
   readonly dataBytes: number;
+  /** How many chunks they are kept in; not said by the first versions of tbuild. */
+  readonly chunks?: number;
 }
 
 /**

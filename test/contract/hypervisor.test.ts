@@ -124,6 +124,10 @@ describe("qemu", () => {
     expect((await readFile(base)).every((byte) => byte === 7)).toBe(true);
   });
 
+  it("says what runs machines here, for the manifest", async () => {
+    expect(await hypervisor.describe()).toMatch(/^qemu \d+\.\d+\.\d+, (?:kvm|tcg)$/);
+  });
+
   it("names a port that is taken, where the site fixed it", async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) =>

@@ -71,6 +71,44 @@ describe.skipIf(lacking !== undefined)(
       expect(before.equals(after)).toBe(true);
     });
 
+    it("are done by a scan to the templates of a repository that nobody armed, and to nothing else", async () => {
+      const repository = join(folder, "Repositories/0004fb00");
+      const disk = (name: string) => join(repository, "VirtualDisks", `${name}.img`);
+      await mkdir(join(repository, "VirtualDisks"), { recursive: true });
+      for (const [kind, name] of [
+        ["Templates", "forgotten"],
+        ["VirtualMachines", "used"],
+      ] as const) {
+        await host.run(["cp", "--sparse=always", master, disk(name)]);
+        await mkdir(join(repository, kind, name), { recursive: true });
+        await writeFile(
+          join(repository, kind, name, "vm.cfg"),
+          `OVM_simple_name = '${name}'\ndisk = ['file:/OVS/${disk(name)},xvda,w']\n`,
+        );
+      }
+      const unasked = await tbuild("scan", "--repair", repository);
+      expect(unasked.exitCode).toBe(2);
+      expect(unasked.stderr).toContain("--yes");
+      const plan = await tbuild("scan", "--repair", "--plan", repository);
+      expect(plan.exitCode).toBe(1);
+      expect(plan.stdout).toMatch(/forgotten\.img +.*\n(?:.*\n)* +first-boot: \/etc\/sysconfig\/ovmd/);
+      for (const name of ["forgotten", "used"]) expect(await sha256Of(disk(name))).toBe(digest);
+
+      const done = await tbuild("scan", "--repair", "--yes", repository);
+      expect(done.exitCode, done.stderr).toBe(0);
+      expect(await sha256Of(disk("used"))).toBe(digest);
+      await isSound(disk("forgotten"));
+      const after = await tbuild("scan", "--json", repository);
+      expect(after.exitCode).toBe(0);
+      const kinds = after.stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).kind);
+      expect(kinds).toEqual(["armed template", "used VM"]);
+      await tbuild("undo", disk("forgotten"));
+      expect(await sha256Of(disk("forgotten"))).toBe(digest);
+    });
+
     it("ask on a terminal, and elsewhere want --yes", async () => {
       const image = await copyOf("asked.img");
       const { exitCode, stderr } = await tbuild("seal", image);

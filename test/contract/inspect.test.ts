@@ -87,6 +87,11 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       `OVM_simple_name = '${name}'\ndisk = ['file:/OVS/Repositories/repo/VirtualDisks/${file}.img,xvda,w']\n`;
     await writeFile(join(repository, "Templates/0004fb14/vm.cfg"), config("ol6-forgotten", "forgotten"));
     await writeFile(join(repository, "VirtualMachines/0004fb06/vm.cfg"), config("db1", "vm"));
+    // What a repair leaves beside an image, or left when it was killed.
+    await writeFile(`${disk("vm")}.tbuild-undo-1`, "");
+    await mkdir(`${disk("vm")}.tbuild-work`);
+    await copyFile(image, join(`${disk("vm")}.tbuild-work`, "raw.img"));
+    await writeFile(join(disks, "packed.ova"), "");
 
     const seen: number[] = [];
     const found = await scanFolder(host, repository, { onEach: (done) => seen.push(done) });
@@ -98,6 +103,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       "dirty.img": "dirty",
       "foreign.vmdk": "unreadable",
       "forgotten.img": "unarmed template",
+      "packed.ova": "packed template",
       "vm.img": "used VM",
     });
     expect(found.find(({ file }) => file === disk("forgotten"))).toMatchObject({
@@ -105,7 +111,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       release: "Oracle Linux 6.10",
     });
     expect(found.find(({ file }) => file.endsWith("foreign.vmdk"))?.remarks.join()).toContain("VMDK");
-    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   it.skipIf(missing("mkfs.xfs", "linux.uml", "mount", "losetup", "root", "loop") !== undefined)(

@@ -138,6 +138,9 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     expect((await tbuild("template", "show", "ol6-sample@1.0.1")).stdout).toMatch(
       /^! ol6-sample@1\.0\.1 was revoked/,
     );
+    expect((await tbuild("template", "show", "ol6-sample")).stdout).toMatch(
+      /^! ol6-sample@1\.0\.1 is newer and was revoked \(it hangs\); this is 1\.0\.0\n/,
+    );
     expect((await tbuild("template", "revoke", "ol6-sample@1.0.1")).code).toBe(2);
     expect((await tbuild("template", "promote", "ol6-sample@1.0.0", "nightly")).code).toBe(2);
   });

@@ -112,7 +112,14 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       },
     },
   },
-  "user-keys": { files: { "/home/oracle/.ssh/id_rsa": { data: "x", mode: 0o600, uid: 54321 } } },
+  "user-keys": {
+    files: {
+      "/etc/passwd":
+        "root:x:0:0:root:/root:/bin/bash\nbin:x:1:1::/:/sbin/nologin\ngrid:x:54322:54321::/u01/grid/:/bin/bash\n",
+      "/home/oracle/.ssh/id_rsa": { data: "x", mode: 0o600, uid: 54321 },
+      "/u01/grid/.ssh/authorized_keys": { data: "ssh-rsa AAAA", mode: 0o600, uid: 54322 },
+    },
+  },
   "build-key": { files: { "/root/.ssh/authorized_keys": { data: "ssh-rsa AAAA build", mode: 0o600 } } },
   "login-records": { files: { "/var/log/wtmp": { data: "x", gid: 22, mode: 0o664 } } },
   logs: {

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { readIdentity, sharedIdentity } from "../../src/guest/identity.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
@@ -37,6 +38,27 @@ describe("every seal operation", () => {
   });
 });
 
+// `virt-sysprep --list-operations` of libguestfs 1.48: those with a star.
+const sysprep =
+  "abrt-data backup-files bash-history blkid-tab crash-data cron-spool customize dhcp-client-state dhcp-server-state dovecot-data ipa-client kerberos-hostkeytab logfiles lvm-uuids machine-id mail-spool net-hostname net-hwaddr net-nmconn pacct-log package-manager-cache pam-data passwd-backups puppet-data-log rh-subscription-manager rhn-systemid rpm-db samba-db-log script smolt-uuid ssh-hostkeys ssh-userdir sssd-db-log tmp-files udev-persistent-net utmp yum-uuid".split(
+    " ",
+  );
+
+it("ARCHITECTURE.md says of each default operation of virt-sysprep which of ours covers it, or why none", async () => {
+  const text = await readFile(new URL("../../ARCHITECTURE.md", import.meta.url), "utf8");
+  const rows = [...text.matchAll(/^\| ([a-z, -]+) \| (.+) \|$/gm)]
+    .map(([, theirs = "", ours = ""]) => ({ theirs: theirs.split(", "), ours }))
+    .filter(({ theirs }) => theirs.every((name) => sysprep.includes(name)));
+  expect(rows.flatMap(({ theirs }) => theirs).sort()).toEqual(sysprep);
+  for (const { theirs, ours } of rows)
+    if (!ours.startsWith("none: "))
+      for (const name of ours.replace(/:.*/, "").split(", "))
+        expect(
+          sealTable.map((one) => one.name),
+          theirs.join(),
+        ).toContain(name);
+});
+
 describe("a sealed guest", () => {
   const all = Object.keys(dirt);
 
@@ -58,6 +80,15 @@ describe("a sealed guest", () => {
       kind: "link",
       target: "../init.d/ovmd",
     });
+  });
+
+  it("has no keys and histories in homes that /etc/passwd puts elsewhere, but all else of them", async () => {
+    const tree = guestWith("user-keys");
+    await tree.write("/u01/grid/.bash_history", "secret");
+    await tree.write("/u01/grid/.bashrc", "alias");
+    await applyAll(tree, sealOperations());
+    expect(await tree.list("/u01/grid")).toEqual([".bashrc"]);
+    expect(await tree.text("/etc/passwd")).toContain("/u01/grid/");
   });
 
   it("shares no identity with another made from the same guest", async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { findTemplate, readCatalog, warningsOf } from "../../src/store/catalog.ts";
+import { findTemplate, passedOver, readCatalog, warningsOf } from "../../src/store/catalog.ts";
 import { promote, rollback, tag } from "../../src/store/channels.ts";
 import { type Records, recordsIn } from "../../src/store/records.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -86,6 +86,32 @@ describe("a channel", () => {
     ]);
     await records.revoke("ol6-sample", "1.0.0", undefined);
     expect(warningsOf(await entry("ol6-sample@1.0.0"))).toEqual([]);
+  });
+});
+
+describe("a name without a version", () => {
+  const revoke = (version: string) =>
+    records.revoke("ol6-sample", version, { reason: "leaks", since: "2026-11-25T10:00:00.000Z" });
+
+  it("means the newest that was not revoked, and what was passed over is said", async () => {
+    expect((await entry("ol6-sample")).manifest.version).toBe("1.1.0");
+    await revoke("1.1.0");
+    const found = await entry("ol6-sample");
+    expect(found.manifest.version).toBe("1.0.1");
+    const catalog = await readCatalog(store, records);
+    expect(passedOver(catalog, "ol6-sample", found)).toEqual([
+      "ol6-sample@1.1.0 is newer and was revoked (leaks); this is 1.0.1",
+    ]);
+    expect(passedOver(catalog, "ol6-sample@1.0.1", found)).toEqual([]);
+    expect((await entry("ol6-sample@1.1.0")).manifest.version).toBe("1.1.0");
+  });
+
+  it("is refused when all were revoked, and says how to have one all the same", async () => {
+    for (const version of ["1.0.0", "1.0.1", "1.1.0"]) await revoke(version);
+    await expect(entry("ol6-sample")).rejects.toMatchObject({
+      message: "ol6-sample: every version of it was revoked",
+      hint: expect.stringContaining("ol6-sample@1.1.0"),
+    });
   });
 });
 

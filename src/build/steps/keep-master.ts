@@ -36,7 +36,7 @@ export function keepMaster(
       const masterDisk = await context.store.putDisk(raw, "System", context.signal);
       await rm(raw);
       const manifest: Manifest = {
-        ...manifestOf(recipe, frame, context, state),
+        ...(await manifestOf(recipe, frame, context, state)),
         kind: "master",
         version: await freeVersion(context, "master", recipe.version),
         // A master is what was installed: it boots as any HVM does, whatever its templates become.

@@ -55,7 +55,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
           text: `${context.name}@${recipe.version} is published with other content; this one is ${version}`,
         });
       const template: Manifest = {
-        ...manifestOf(recipe, frame, context, state),
+        ...(await manifestOf(recipe, frame, context, state)),
         kind: "template",
         version,
         domainType: recipe.domainType,

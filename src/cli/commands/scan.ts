@@ -20,13 +20,14 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
   if (found.length === 0)
     throw new TbuildError("usage", `${folder}: holds no image`, {
-      hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd.",
+      hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd; .ova and .tgz are packed ones.",
     });
   const text = flags.json ? found.map((one) => JSON.stringify(one)) : lines(found);
   process.stdout.write(`${text.join("\n")}\n`);
-  if (flags.repair) return repairUnarmed(found, flags);
+  if (flags.repair) await repairUnarmed(found, flags);
+  const isMended = (kind: Kind) => kind === "unarmed template" && flags.repair && !flags.plan;
   // As a check does: something is to be done.
-  if (found.some(({ kind }) => wanting.includes(kind))) process.exitCode = 1;
+  if (found.some(({ kind }) => wanting.includes(kind) && !isMended(kind))) process.exitCode ||= 1;
 }
 
 const wanting: readonly Kind[] = ["unarmed template", "dirty", "unreadable"];

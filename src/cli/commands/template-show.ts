@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
-import { findTemplate, lineageOf, warningsOf } from "../../store/catalog.ts";
+import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/catalog.ts";
 import { manifestText } from "../../store/manifest-file.ts";
 import type { Signature } from "../../store/signature.ts";
 import type { Manifest } from "../../store/store.ts";
@@ -39,7 +39,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       ].join("; "),
     ],
   ];
-  const warnings = warningsOf(entry).map((text) => `${colours.red("!")} ${text}\n`);
+  const warnings = [...passedOver(catalog, String(args[0]), entry), ...warningsOf(entry)].map(
+    (text) => `${colours.red("!")} ${text}\n`,
+  );
   process.stdout.write(
     `${warnings.join("")}${table(rows.map(([name, value]) => [name, name === "signature" ? value : printable(value)]))}\n`,
   );
@@ -71,7 +73,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["boot trial", trial.length === 0 ? "none" : `${trial.length} checks held`],
     ...disks.map((disk): [string, string] => [
       `disk ${disk.name}`,
-      `${size(disk.bytes)}, ${size(disk.dataBytes)} of data, ${disk.digest}`,
+      `${size(disk.bytes)}, ${size(disk.dataBytes)} of data${disk.chunks === undefined ? "" : ` in ${disk.chunks} chunks`}, ${disk.digest}`,
     ]),
   ];
 }

@@ -15,5 +15,5 @@ export const buildKey = removes({
 export const userKeys = removes({
   name: "user-keys",
   summary: "Remove the users' SSH keys and known hosts",
-  paths: ["/home/*/.ssh", "/home/*/.rhosts", "/home/*/.shosts"],
+  paths: ["~/.ssh", "~/.rhosts", "~/.shosts"],
 });

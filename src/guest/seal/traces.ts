@@ -1,7 +1,7 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { emptiesFolders, type Operation, removes } from "../operation.ts";
 
-const homes = ["/root", "/home/*"];
+const homes = ["/root", "~"];
 
 export const histories = removes({
   name: "histories",
