@@ -2,14 +2,15 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { type GuestFacts, inspectGuest } from "../guest/inspect.ts";
+import { portraitOf } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { holderOf, tryLock } from "../host/lock.ts";
 import type { Mount } from "../image/access.ts";
-import { mountsOf } from "../image/disk.ts";
 import { chooseAccess } from "../image/index.ts";
+import { lookInto } from "../image/open.ts";
 import { GuestTree } from "../image/tree.ts";
 import { type Unpacked, unpackTemplate } from "../packaging/import/unpack.ts";
-import type { Manifest, PackageRecord, Parameter, StoredDisk } from "../store/store.ts";
+import type { GuestRecord, Manifest, PackageRecord, Parameter, StoredDisk } from "../store/store.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
 import { installedPackages } from "./provision.ts";
 import type { BuildContext } from "./step.ts";
@@ -63,6 +64,7 @@ export async function importTemplate(
     options.version ?? (await freeVersion({ name: naming.name, store, records }, "template", naming.version));
   const manifest = manifestOf(file, unpacked, guest, { ...naming, version }, disks, options, notes);
   await store.publish(manifest);
+  await records.put(manifest);
   return { manifest, isNew: true, notes };
 }
 
@@ -77,20 +79,24 @@ async function workFolder(parent: string): Promise<AsyncDisposable & { readonly 
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-type Inspected = GuestFacts & { readonly packages: readonly PackageRecord[] };
+type Inspected = GuestFacts & {
+  readonly packages: readonly PackageRecord[];
+  readonly portrait?: GuestRecord;
+};
 
 /** Looks into the disk that holds a root. What cannot be opened without the kernel's help stays unknown. */
 async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promise<Inspected> {
   const reasons: string[] = [];
   for (const disk of unpacked.disks) {
     try {
-      const mounts = await mountsOf(disk.file);
+      const { mounts } = await lookInto(host, disk.file, async () => {}, { via: "uml" });
       await using tree = await openUntrusted(host, disk.file, mounts);
-      const facts = await inspectGuest(withSmallFiles(tree));
+      const bounded = withBounds(tree);
+      const facts = await inspectGuest(bounded);
       const packages = await packagesOf(host, tree, join(work, "rpm"));
-      return typeof packages === "string"
-        ? { ...facts, packages: [], unknown: [...facts.unknown, `packages: ${packages}`] }
-        : { ...facts, packages };
+      const unknown = [...facts.unknown, ...(typeof packages === "string" ? [`packages: ${packages}`] : [])];
+      const portrait = await portrayed(bounded, mounts, unknown);
+      return { ...facts, packages: typeof packages === "string" ? [] : packages, unknown, ...portrait };
     } catch (error) {
       if (!(error instanceof TbuildError)) throw error;
       const why = [error.message.replace(`${disk.file}: `, ""), ...error.lines].join("; ");
@@ -101,27 +107,55 @@ async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promi
   return { ...nothing, packages: [], unknown: reasons };
 }
 
-// The kernel never mounts what comes from elsewhere: its file systems trust what is on a disk.
+// Without it the version is as good, only `diff` says less of it.
+async function portrayed(
+  tree: GuestTree,
+  mounts: readonly Mount[],
+  unknown: string[],
+): Promise<{ readonly portrait?: GuestRecord }> {
+  try {
+    const volumes = mounts.map(({ volume }) => volume);
+    return { portrait: await portraitOf(tree, volumes, {}) };
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    unknown.push(`files and services: ${error.message}`);
+    return {};
+  }
+}
+
+// This machine's kernel never mounts what comes from elsewhere: its file systems trust what is on a disk. What only a
+// kernel reads is mounted by one that is a process.
 async function openUntrusted(host: Host, image: string, mounts: readonly Mount[]): Promise<GuestTree> {
   const volumes = mounts.map((mount) => mount.volume);
-  const access = await chooseAccess(host, volumes, { via: "debugfs" });
+  const isExt = volumes.every(({ fs, pieces }) => fs.startsWith("ext") && !pieces);
+  const access = await chooseAccess(host, volumes, { via: isExt ? "debugfs" : "uml", readOnly: true });
   return access.open(image, mounts, { readOnly: true });
 }
 
 const mostFileBytes = 16 << 20;
+const mostBytesTogether = 512 << 20;
+const mostNames = 100_000;
 
-/** The same guest, but for files that no configuration is: a hole of any size is called /etc/oracle-release at no cost. */
-function withSmallFiles(tree: GuestTree): GuestTree {
+/** The same guest as far as it is sane: a hole of any size is called /etc/oracle-release at no cost, and so are many. */
+function withBounds(tree: GuestTree): GuestTree {
+  let [bytesRead, names] = [0, 0];
   const readOnly = async () => {
     throw new Error("an imported guest is only read");
   };
   return new GuestTree({
     stat: (path) => tree.stat(path),
-    list: (path) => tree.list(path),
+    async list(path) {
+      const found = await tree.list(path);
+      names += found.length;
+      if (names > mostNames)
+        throw new TbuildError("guest", `${path}: more than ${mostNames} files are too many`);
+      return found;
+    },
     async readFile(path) {
       const bytes = (await tree.stat(path))?.size ?? 0;
-      if (bytes > mostFileBytes)
+      if (bytes > mostFileBytes || bytesRead + bytes > mostBytesTogether)
         throw new TbuildError("guest", `${path}: ${bytes} bytes are too many to look at`);
+      bytesRead += bytes;
       return (await tree.read(path)) ?? new Uint8Array();
     },
     writeFile: readOnly,
@@ -246,6 +280,7 @@ function manifestOf(
     recipeText,
     inputs: { archive: digest },
     packages: guest.packages,
+    ...(guest.portrait && { guest: guest.portrait }),
     contract: contractOf(guest.contract, said.contract ?? []),
     operations: [],
     trial: [],

@@ -1,3 +1,5 @@
+import type { Signature } from "../store/signature.ts";
+
 /** `0:43`, `12:05`, `1:02:03`. */
 export function clock(ms: number): string {
   const seconds = Math.round(ms / 1000);
@@ -72,4 +74,13 @@ export function table(rows: readonly (readonly string[])[]): string {
         .trimEnd(),
     )
     .join("\n");
+}
+
+/** What the signature of a template is worth. */
+export function signatureWords(signature: Signature, colours: Colours): string {
+  if (signature.state === "good") return colours.green(`good, by ${signature.by}`);
+  if (signature.state === "unsigned") return "none";
+  if (signature.state === "stranger")
+    return colours.yellow(`fits, but allowed_signers does not know the key ${signature.key}`);
+  return colours.red(`BAD: ${signature.why}`);
 }

@@ -140,8 +140,9 @@ async function imported(
     for (const disk of manifest.disks) await take(store, disk, join(work, disk.name), options.signal, bad);
     await store.publish(manifest);
   }
-  await records.put(manifest, signatures.get(0));
-  for (const [i, ancestor] of ancestors.entries()) await records.put(ancestor, signatures.get(i + 1));
+  await records.put(manifest, signatures.get(0) ?? false);
+  for (const [i, ancestor] of ancestors.entries())
+    await records.put(ancestor, signatures.get(i + 1) ?? false);
   if (revoked) await records.revoke(manifest.name, manifest.version, revoked);
   return { manifest, signature, already };
 }

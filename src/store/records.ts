@@ -35,8 +35,11 @@ export interface Records {
   readonly folder: string;
   /** Throws what `put` would, before anything is published: somebody else has this version, and it is another. */
   check(manifest: Manifest): Promise<void>;
-  /** Writes a manifest down, signed where a key is set; other content under the same version is an `integrity` fault. */
-  put(manifest: Manifest, signature?: string): Promise<string>;
+  /**
+   * Writes a manifest down, signed where a key is set; one from elsewhere with the signature that came with it, or with
+   * none (`false`). Other content under the same version is an `integrity` fault.
+   */
+  put(manifest: Manifest, signature?: string | false): Promise<string>;
   has(which: Pick<Manifest, "kind" | "name" | "version">): Promise<boolean>;
   list(): Promise<Manifest[]>;
   /** What the signature in the repo, or the one that is given, is worth. */
@@ -91,7 +94,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       const file = fileOf(manifest);
       if (!(await this.has(manifest))) await writeWhole(file, text);
       const signed = signature ?? (signingKey && (await signText(host, signingKey, text)));
-      if (signed !== undefined && (await readFile(`${file}.sig`).catch(() => undefined)) === undefined)
+      if (signed && (await readFile(`${file}.sig`).catch(() => undefined)) === undefined)
         await writeWhole(`${file}.sig`, signed);
       return file;
     },

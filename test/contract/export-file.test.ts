@@ -74,7 +74,7 @@ describe.skipIf(missing("qemu-img"))("a template in one file", () => {
     await records.revoke("ol6-sample", "1.0.0", { reason: "leaks", since: "2026-11-25T10:00:00.000Z" });
     const catalog = await readCatalog(store, records);
     await rm(file);
-    await exportTemplate(store, records, catalog, findTemplate(catalog, "ol6-sample"), file, options);
+    await exportTemplate(store, records, catalog, findTemplate(catalog, "ol6-sample@1.0.0"), file, options);
     await take();
     expect(await place("there").records.revocation("ol6-sample", "1.0.0")).toMatchObject({ reason: "leaks" });
   });

@@ -180,9 +180,10 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, file, "8M"]);
     const { notes } = await imported(file);
     expect(notes.join("\n")).toContain("release: /etc/oracle-release: 8589934592 bytes are too many");
+    expect(notes.join("\n")).toContain("files and services: /etc/oracle-release: 8589934592 bytes");
   });
 
-  it("of a file system that it cannot open says so, and imports the disk", async () => {
+  it("of a file system that nothing can open says so, and imports the disk", async () => {
     const file = join(folder, "xfs.img");
     const handle = await open(file, "w");
     await handle.write("XFSB");
@@ -191,8 +192,35 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     const there = await imported(file);
     await expectDisks(there, file);
     expect(there.manifest.release.name).toBe("unknown");
-    expect(there.notes.join("\n")).toMatch(/inside System: .*xfs/);
+    expect(there.notes.join("\n")).toMatch(/inside System: .*/);
   });
+
+  it.skipIf(missing("linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop") !== undefined)(
+    "of a guest on XFS looks into it by a kernel that is a process, and not this machine's",
+    async () => {
+      const file = join(folder, "guest-on-xfs.img");
+      const at = join(folder, "at");
+      await host.run(["truncate", "-s", "320M", file]);
+      await host.run(["mkfs.xfs", "-q", file]);
+      await mkdir(at);
+      await host.run(["mount", "-o", "loop", file, at]);
+      await mkdir(join(at, "etc"));
+      await writeFile(join(at, "etc/fstab"), "/dev/sda / xfs defaults 0 0\n");
+      await writeFile(join(at, "etc/oracle-release"), "Oracle Linux Server release 7.9\n");
+      await writeFile(join(at, "etc/motd"), "hello\n");
+      await host.run(["umount", at]);
+      const ran: string[] = [];
+      const watched = localHost((argv) => ran.push(argv[0] ?? ""));
+      const { manifest } = await importTemplate(watched, { store, records: recordsIn(host, folder) }, file, {
+        mostBytes: 2 ** 30,
+        workFolder: join(folder, "import"),
+        tbuild: "0.1.0",
+      });
+      expect(manifest.release).toMatchObject({ major: 7, update: 9 });
+      expect(manifest.guest?.files.find(({ path }) => path === "/etc/motd")?.text).toBe("hello\n");
+      expect(ran).not.toContain("mount");
+    },
+  );
 });
 
 describe.skipIf(lacking)(title("import of an image"), () => {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { createHash, createSign, generateKeyPairSync } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -8,9 +8,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { localHost } from "../../src/host/local.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
 import { dockerCredentials } from "../../src/store/oci/credentials.ts";
-import { parseReference } from "../../src/store/oci/reference.ts";
+import { parseReference, referenceText } from "../../src/store/oci/reference.ts";
 import { openRegistry, type RegistryOptions } from "../../src/store/oci/registry.ts";
 import { pullTemplate, pushTemplate } from "../../src/store/oci/template.ts";
+import { recordsIn } from "../../src/store/records.ts";
+import { signText } from "../../src/store/signature.ts";
 import type { Manifest, Store, StoredDisk } from "../../src/store/store.ts";
 import { storeFolder } from "../../src/store/store-folder.ts";
 import { flip, noise, sha256, write } from "../disk-sample.ts";
@@ -18,7 +20,7 @@ import { type DockerRegistry, freePort, startRegistry } from "../fakes/docker-re
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
-const lacking = missing("docker-registry", "openssl");
+const lacking = missing("docker-registry", "openssl", "ssh-keygen");
 const host = localHost();
 const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
 let shared: string;
@@ -106,7 +108,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       sums.push(await sha256(image));
     }
     expect(tenth / first).toBeLessThan(0.05);
-    for (const i of [9, 0, 4]) {
+    for (const i of [9, 0, 1, 2, 3, 4, 5, 6, 7, 8]) {
       const { manifest, moved } = await pull("other", "ten/ol6-sample", `1.0.${i}`);
       if (i !== 9) expect(moved / first).toBeLessThan(0.05);
       await folderStore(host, join(folder, "other")).restoreDisk(
@@ -116,6 +118,47 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       expect(await sha256(join(folder, "back.img"))).toBe(sums[i]);
     }
   });
+
+  it("carries the signature of a template; one that is bad ends the pull before anything is fetched", async () => {
+    const manifest = await publish("1.0.0");
+    const key = join(folder, "key");
+    await host.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
+    const ours = recordsIn(host, join(folder, "ours"), key);
+    await ours.put(manifest);
+    const signature = await ours.signatureText(manifest);
+    const reference = at("signed/ol6-sample", "1.0.0");
+    const send = (what: string | undefined) =>
+      pushTemplate(storeFolder(join(folder, "store")), manifest, reference, open("signed/ol6-sample"), {
+        signature: what,
+      });
+    await send(signature);
+
+    const theirs = recordsIn(host, join(folder, "theirs"));
+    await mkdir(theirs.folder);
+    const publicKey = (await readFile(`${key}.pub`, "utf8")).trim();
+    await writeFile(join(theirs.folder, "allowed_signers"), `builder@example.com ${publicKey}\n`);
+    const { stdout } = await takeInto(theirs.folder, reference);
+    expect(stdout).toContain("signature: good, by builder@example.com");
+    expect(await theirs.signatureText(manifest)).toBe(signature);
+
+    const other = await signText(host, key, "something else");
+    await send(other);
+    const refused = await takeInto(join(folder, "third"), reference);
+    expect(refused.exitCode).toBe(5);
+    expect(refused.stderr).toContain("its signature is bad");
+    expect(await readdir(join(folder, "third/home/store")).catch(() => [])).not.toContain("packs");
+
+    await send(undefined);
+    expect((await takeInto(join(folder, "fourth"), reference)).stdout).toContain("signature: none");
+    expect(await recordsIn(host, join(folder, "fourth")).list()).toEqual([manifest]);
+  });
+
+  /** `tbuild template pull` with a recipe repo of its own. */
+  async function takeInto(repo: string, reference: Parameters<typeof referenceText>[0]) {
+    const options = ["--home", join(repo, "home"), "--recipes", join(repo, "recipes")];
+    const argv = [process.execPath, tbuild, ...options, "template", "pull", referenceText(reference)];
+    return host.run([...argv, "--plain-http"], { allow: [5] });
+  }
 
   it("never has another template under a name and version", async () => {
     await push(await publish("1.0.0"), "once/ol6-sample");
@@ -295,7 +338,11 @@ describe.skipIf(lacking)("a registry that wants to know who it is", () => {
       const known = { credentials: async () => credentials };
       await push(manifest, "a/b", known, guarded.address);
       await pull("other", "a/b", "1.0.0", known, guarded.address);
-      expect(asked).toContain("repository:a/b:pull,push");
+      // The registry names what it wants in any order.
+      const sorted = asked.map((scope) =>
+        scope.replace(/[a-z,]+$/, (actions) => actions.split(",").sort().join()),
+      );
+      expect(sorted).toContain("repository:a/b:pull,push");
     } finally {
       tokens.close();
     }

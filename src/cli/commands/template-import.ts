@@ -7,7 +7,7 @@ import type { Manifest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
-import { size } from "../words.ts";
+import { coloursFor, signatureWords, size } from "../words.ts";
 
 interface Options {
   readonly as?: string;
@@ -67,7 +67,7 @@ async function takeExport(file: string, command: Command, options: Options): Pro
   process.stdout.write(
     options.json
       ? `${JSON.stringify({ name, version, signature, already })}\n`
-      : `${name}@${version}: ${already ? "was here already" : "is here now"}, signature: ${signature.state}\n`,
+      : `${name}@${version}: ${already ? "was here already" : "is here now"}, signature: ${signatureWords(signature, coloursFor(process.stdout))}\n`,
   );
 }
 

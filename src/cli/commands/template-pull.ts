@@ -2,33 +2,44 @@ import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { parseReference } from "../../store/oci/reference.ts";
 import { pullTemplate } from "../../store/oci/template.ts";
+import type { Manifest } from "../../store/store.ts";
 import { storeFolder } from "../../store/store-folder.ts";
 import { interruptible } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
 import { openSite } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
-import { size } from "../words.ts";
+import { coloursFor, signatureWords, size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { home, host } = await openSite(command);
+  const { home, host, records } = await openSite(command);
   const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
   const { which, ...place } = parseReference(String(args[0]));
   if (which === undefined)
     throw new TbuildError("usage", `${args[0]}: which version?`, { hint: `Such as ${args[0]}:1.0.0` });
+  const accept = async (manifest: Manifest, text: string | undefined) => {
+    await records.check(manifest);
+    const signature = await records.signature(manifest, text);
+    if (signature.state === "bad")
+      throw new TbuildError("integrity", `${args[0]}: its signature is bad: ${signature.why}`, {
+        hint: "Nothing was fetched. Ask whoever pushed it.",
+      });
+  };
   const line = progressLine(json === true);
   const pulled = await interruptible((signal) =>
     pullTemplate(
       storeFolder(home.store),
       { ...place, which },
       registryOf(host, place, { ...(plainHttp && { plainHttp }), signal }),
-      (moved, total) => line.show("fetching", moved, total),
+      { accept, progress: (moved, total) => line.show("fetching", moved, total) },
     ),
   ).finally(line.close);
   const { manifest, digest, moved, spared } = pulled;
   const { name, version } = manifest;
+  await records.put(manifest, pulled.signature ?? false);
+  const signature = await records.signature(manifest);
   process.stdout.write(
     json
-      ? `${JSON.stringify({ name, version, digest, moved, spared })}\n`
-      : `${name}@${version}: ${size(moved)} fetched, ${size(spared)} were here already\n`,
+      ? `${JSON.stringify({ name, version, digest, moved, spared, signature })}\n`
+      : `${name}@${version}: ${size(moved)} fetched, ${size(spared)} were here already; signature: ${signatureWords(signature, coloursFor(process.stdout))}\n`,
   );
 }

@@ -10,7 +10,7 @@ import { progressLine } from "../progress-line.ts";
 import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { home, host, template } = await openTemplate(command, String(args[0]));
+  const { home, host, records, template } = await openTemplate(command, String(args[0]));
   const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
   const place = parseReference(String(args[1]));
   if (place.which !== undefined)
@@ -22,6 +22,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     repository: `${place.repository}/${template.name}`,
     which: template.version,
   };
+  const signature = await records.signatureText(template);
   const line = progressLine(json === true);
   const pushed = await interruptible((signal) =>
     pushTemplate(
@@ -29,7 +30,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       template,
       reference,
       registryOf(host, reference, { ...(plainHttp && { plainHttp }), signal }),
-      (moved, total) => line.show("sending", moved, total),
+      { signature, progress: (moved, total) => line.show("sending", moved, total) },
     ),
   ).finally(line.close);
   const { digest, moved, spared } = pushed;

@@ -2,10 +2,9 @@ import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
 import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/catalog.ts";
 import { manifestText } from "../../store/manifest-file.ts";
-import type { Signature } from "../../store/signature.ts";
 import type { Manifest } from "../../store/store.ts";
 import { openCatalog } from "../open-site.ts";
-import { type Colours, clock, coloursFor, size, table } from "../words.ts";
+import { clock, coloursFor, signatureWords, size, table } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { catalog, records } = await openCatalog(command);
@@ -92,12 +91,4 @@ function madeOf({ made, tbuild, build, recipe, git, inputs, hosts, timings }: Ma
     ...Object.entries(inputs).map(([input, digest]): [string, string] => [`input ${input}`, digest]),
     ...Object.entries(hosts ?? {}).map(([host, said]): [string, string] => [host, said]),
   ];
-}
-
-function signatureWords(signature: Signature, colours: Colours): string {
-  if (signature.state === "good") return colours.green(`good, by ${signature.by}`);
-  if (signature.state === "unsigned") return "none";
-  if (signature.state === "stranger")
-    return colours.yellow(`fits, but allowed_signers does not know the key ${signature.key}`);
-  return colours.red(`BAD: ${signature.why}`);
 }

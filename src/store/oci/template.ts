@@ -22,6 +22,9 @@ const types = {
   pack: "application/vnd.tbuild.pack.v1",
 } as const;
 
+/** The annotation with the signature of the manifest, as it stands in the recipe repo of who pushed it. */
+const signatureKey = "vnd.tbuild.signature";
+
 const largestConfig = 32 * 2 ** 20;
 const largestList = 128 * 2 ** 20;
 const atATime = 3;
@@ -38,6 +41,7 @@ const Artifact = z.looseObject({
   artifactType: z.literal(artifactType),
   config: Descriptor.refine(({ mediaType, size }) => mediaType === types.manifest && size <= largestConfig),
   layers: z.array(Descriptor).max(50_000),
+  annotations: z.looseObject({ [signatureKey]: z.string().max(16_384).exactOptional() }).exactOptional(),
 });
 
 export interface Moved {
@@ -61,7 +65,7 @@ export async function pushTemplate(
   template: Manifest,
   reference: Reference & { readonly which: string },
   registry: Registry,
-  progress?: Progress,
+  { signature, progress }: { readonly signature?: string | undefined; readonly progress?: Progress } = {},
 ): Promise<Moved> {
   const there = await registry.getManifest(reference.which);
   if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
@@ -100,6 +104,7 @@ export async function pushTemplate(
         ? `A rehearsal, no Oracle Linux. ${template.summary}`
         : template.summary,
       ...(template.git && { "org.opencontainers.image.revision": template.git.commit }),
+      ...(signature !== undefined && { [signatureKey]: signature }),
     },
   };
   await registry.putManifest(reference.which, Buffer.from(JSON.stringify(artifact)));
@@ -140,23 +145,31 @@ async function blobsOf(store: StoreFolder, template: Manifest): Promise<Blob[]> 
   return blobs;
 }
 
+export interface PullOptions {
+  /** Told what comes, with the signature that came with it, before its disks are fetched; what it throws ends the pull. */
+  readonly accept?: (manifest: Manifest, signature: string | undefined) => Promise<void>;
+  readonly progress?: Progress;
+}
+
 /** Takes a template out of a registry into the store; every byte is checked before it counts. */
 export async function pullTemplate(
   store: StoreFolder,
   reference: Reference & { readonly which: string },
   registry: Registry,
-  progress?: Progress,
-): Promise<Moved> {
+  { accept, progress }: PullOptions = {},
+): Promise<Moved & { readonly signature?: string }> {
   await store.checkFormat();
   const artifact = await registry.getManifest(reference.which);
   if (!artifact)
     throw new TbuildError("usage", `${referenceText(reference)}: there is no such version in the registry`);
-  const { config, layers } = readArtifact(reference, artifact);
+  const { config, layers, annotations } = readArtifact(reference, artifact);
+  const signature = annotations?.[signatureKey];
   const text = Buffer.from(await wholeBlob(registry, config)).toString("utf8");
   const manifest = readManifest(referenceText(reference), text);
   if (manifest.kind !== "template" || manifestText(manifest) !== text)
     throw new TbuildError("integrity", `${referenceText(reference)}: its manifest is not one of a template`);
   await store.checkFree(manifest);
+  await accept?.(manifest, signature);
 
   let moved = config.size;
   const lists: string[] = [];
@@ -186,7 +199,13 @@ export async function pullTemplate(
 
   await using _lock = await store.lock();
   for (const list of lists) await store.addList(list);
-  return { digest: await store.addManifest(manifest), manifest, moved, spared: size(all) - size(wanted) };
+  return {
+    digest: await store.addManifest(manifest),
+    manifest,
+    moved,
+    spared: size(all) - size(wanted),
+    ...(signature !== undefined && { signature }),
+  };
 }
 
 function readArtifact(reference: Reference, data: Uint8Array): z.infer<typeof Artifact> {
