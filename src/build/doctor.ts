@@ -2,11 +2,13 @@ import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TbuildError } from "../errors.ts";
+import { downloadAll } from "../host/download.ts";
 import { discOf } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
 import { majorOf, mediumFolder, type Recipe } from "../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
+import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { usedRepositories, wantedPackages } from "./provision.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 
@@ -49,9 +51,69 @@ export async function examine(
   return [
     await kickstartExamined(workshop, name),
     ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
+    ...(await packagesOnDisc(workshop, recipe, options)),
     ...repositories,
+    ...(await keysExamined(recipe, places, options.signal)),
     ...packagesExamined(wantedPackages(recipe), contents, usedRepositories(recipe).length - contents.size),
   ];
+}
+
+/** What the installer will take from the disc, where the disc is there: with --ignoremissing it says nothing itself. */
+async function packagesOnDisc(
+  workshop: Workshop,
+  recipe: Recipe,
+  options: Parameters<typeof examine>[2],
+): Promise<Examined[]> {
+  const file = options.rehearse
+    ? (await rehearsalMedium(workshop, recipe, options)).iso
+    : join(workshop.home.isoFolder, discOf(recipe).file);
+  if (!(await stat(file).catch(() => undefined))) return [];
+  options.progress("reading the packages on the disc");
+  try {
+    const contents = await discContents(file, workshop.host, options);
+    const wanted = packagesFromDisc(recipe);
+    const missing = missingFrom(contents, wanted);
+    if (contents.size === 0) return [{ what: "disc", ok: false, text: `${file}: has no packages` }];
+    return missing.length === 0
+      ? [
+          {
+            what: "packages on the disc",
+            ok: true,
+            text: `all ${wanted.length} that it will install are there`,
+          },
+        ]
+      : told(missing, `not on the disc (${[...contents.keys()].join(", ")})`, contents);
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    return [{ what: "packages on the disc", ok: false, text: error.message }];
+  }
+}
+
+/** The keys that are fetched over the network; the others come with the release. */
+async function keysExamined(
+  recipe: Recipe,
+  places: ReadonlyMap<string, Place>,
+  signal: AbortSignal,
+): Promise<Examined[]> {
+  const keys = new Map<string, string | undefined>();
+  for (const { id, url, gpgKey } of recipe.repositories) {
+    const place = places.get(id);
+    // What comes from a mirror is not checked.
+    if (gpgKey !== undefined && /^(https?|ftp):/.test(gpgKey) && place?.url === url)
+      keys.set(gpgKey, place.proxy);
+  }
+  return Promise.all(
+    [...keys].map(async ([url, proxy]) => {
+      try {
+        const key = await downloadAll(url, { signal, ...(proxy !== undefined && { proxy }) });
+        const ok = key.includes("BEGIN PGP PUBLIC KEY");
+        return { what: "GPG key", ok, text: ok ? url : `${url}: is no public key` };
+      } catch (error) {
+        if (!(error instanceof TbuildError)) throw error;
+        return { what: "GPG key", ok: false, text: error.message };
+      }
+    }),
+  );
 }
 
 interface Place {
@@ -67,7 +129,7 @@ async function placesOf(
 ): Promise<ReadonlyMap<string, Place>> {
   const used = usedRepositories(recipe).filter(({ url }) => mediumFolder(url) === undefined);
   if (options.rehearse) {
-    const standIns = await standInsOf(workshop, recipe, options);
+    const { repositories: standIns } = await rehearsalMedium(workshop, recipe, options);
     return new Map(
       used.flatMap(({ id }) => {
         const folder = standIns[id];
@@ -84,19 +146,18 @@ async function placesOf(
   );
 }
 
-async function standInsOf(
+async function rehearsalMedium(
   workshop: Workshop,
   recipe: Recipe,
   { signal, progress }: Parameters<typeof examine>[2],
-): Promise<Readonly<Record<string, string>>> {
+) {
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
     throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
       hint: "There is one for ol6 and one for ol7.",
     });
   const release = { major, update: recipe.update } as const;
-  return (await makeRehearsalMedium(workshop.host, release, { cache: workshop.home.media, signal, progress }))
-    .repositories;
+  return makeRehearsalMedium(workshop.host, release, { cache: workshop.home.media, signal, progress });
 }
 
 async function kickstartExamined(workshop: Workshop, name: string): Promise<Examined> {
@@ -130,8 +191,7 @@ function packagesExamined(
   unread: number,
 ): Examined[] {
   if (contents.size === 0) return [{ what: "packages", ok: false, text: "no repository could be read" }];
-  const all = [...contents.values()];
-  const missing = wanted.filter((name) => !all.some((one) => has(one, name)));
+  const missing = missingFrom(contents, wanted);
   if (missing.length === 0)
     return [{ what: "packages", ok: true, text: `all ${wanted.length} that yum will install are there` }];
   // What a repository has that could not be read, nobody knows.
@@ -139,12 +199,29 @@ function packagesExamined(
     unread > 0
       ? `not in what could be read (${[...contents.keys()].join(", ")})`
       : `in none of ${[...contents.keys()].join(", ")}`;
-  const names = [...new Set(all.flatMap((one) => [...one.names]))];
-  return missing.map((name) => ({
-    what: `package ${name}`,
-    ok: false,
-    text: `${where}${names.length > 0 ? nearest(name, names) : ""}`,
-  }));
+  return told(missing, where, contents);
+}
+
+function missingFrom(contents: ReadonlyMap<string, RepositoryContents>, wanted: readonly string[]): string[] {
+  return wanted.filter((name) => ![...contents.values()].some((one) => has(one, name)));
+}
+
+function told(
+  missing: readonly string[],
+  where: string,
+  contents: ReadonlyMap<string, RepositoryContents>,
+): Examined[] {
+  const all = [...contents.values()];
+  return missing.map((name) => {
+    const [kind, names] = name.startsWith("@")
+      ? ["group", all.flatMap((one) => [...one.groups].map((group) => `@${group}`))]
+      : ["package", all.flatMap((one) => [...one.names])];
+    return {
+      what: `${kind} ${name}`,
+      ok: false,
+      text: `${where}${names.length > 0 ? nearest(name, [...new Set(names)]) : ""}`,
+    };
+  });
 }
 
 function nearest(name: string, names: readonly string[]): string {
@@ -152,8 +229,10 @@ function nearest(name: string, names: readonly string[]): string {
 }
 
 function has(contents: RepositoryContents, wanted: string): boolean {
-  if (wanted.startsWith("@")) return contents.groups.has(wanted.replace(/^@\^?/, ""));
-  if (!wanted.includes("*")) return contents.names.has(wanted) || contents.provides.has(wanted);
+  // A module is said with a colon; the list of modules is not read.
+  if (wanted.startsWith("@")) return wanted.includes(":") || contents.groups.has(wanted.replace(/^@\^?/, ""));
+  if (!wanted.includes("*"))
+    return [contents.names, contents.builds, contents.provides].some((set) => set.has(wanted));
   const pattern = new RegExp(
     `^${wanted
       .split("*")

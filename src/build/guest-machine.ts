@@ -49,6 +49,8 @@ export function machineSpec(
     readonly cdroms?: readonly string[];
     readonly macs: readonly string[];
     readonly address?: string;
+    /** Behind the system disk. */
+    readonly further?: readonly VmDisk[];
   },
 ): VmSpec {
   return {
@@ -56,7 +58,7 @@ export function machineSpec(
     mode: "hvm",
     vcpus: recipe.machine.vcpus,
     memoryMib: recipe.machine.memory,
-    disks: [disk],
+    disks: [disk, ...(options.further ?? [])],
     cdroms: options.cdroms ?? [],
     nics: recipe.nics.map((_, index) => ({
       network: index === 0 ? "build" : "isolated",

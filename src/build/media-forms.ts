@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
 import { addonsUrl, stageAddons } from "../media/addons.ts";
 import { bootIso } from "../media/boot-iso.ts";
 import { installCommandLine } from "../media/command-line.ts";
 import { appendToInitrd } from "../media/initrd.ts";
-import type { Medium } from "../media/media.ts";
+import { type Medium, releaseOf } from "../media/media.ts";
 import { extractBoot } from "../media/medium.ts";
 import { networkBoot } from "../media/network-boot.ts";
 import { oemdrv, oemdrvWarnings } from "../media/oemdrv.ts";
@@ -29,9 +30,17 @@ export const mediaForms = {
   async remaster({ request, medium, kickstart, making, part }: Making): Promise<Made> {
     const file = `${nameOf(request)}-install.iso`;
     const talksOn = request.talksOn ?? "screen";
+    const url = request.addons === undefined ? undefined : addonsUrl(medium);
+    if (request.addons !== undefined && url === undefined && !kickstart.includes("/addons"))
+      throw new TbuildError(
+        "usage",
+        `--addons: the installer of ${releaseOf(medium)} would not look at them`,
+        {
+          hint: "In the recipe, say `provision: post` and give a repository the url medium:/addons; or use them in %post.",
+        },
+      );
     const addons =
       request.addons === undefined ? undefined : await stageAddons(making, medium, request.addons);
-    const url = addons === undefined ? undefined : addonsUrl(medium);
     const withAddons = offering(kickstart, url);
     const { shared } = await remaster(making, medium, join(part, file), {
       kickstart: withAddons,
@@ -48,8 +57,8 @@ export const mediaForms = {
           ? "it shares its blocks with the original: what was added is all that it takes"
           : "the file system shares no blocks between files, so it is a whole copy; --as boot needs none",
         "attach it alone: the original has the same label",
-        ...(addons !== undefined && url === undefined
-          ? ["the installer of this release does not use /addons by itself: the kickstart must, in %post"]
+        ...(medium.starts.efiOutside
+          ? ["a BIOS installs from it; UEFI shows the vendor's own menu, which lies outside the disc's files"]
           : []),
         diskFirst,
       ],
@@ -58,14 +67,14 @@ export const mediaForms = {
   async boot({ request, medium, kickstart, making, part }: Making): Promise<Made> {
     const file = `${nameOf(request)}-boot.iso`;
     const talksOn = request.talksOn ?? "screen";
-    await bootIso(making, medium, join(part, file), { kickstart, talksOn });
+    const { uefi } = await bootIso(making, medium, join(part, file), { kickstart, talksOn });
     await writeFile(join(part, "ks.cfg"), kickstart);
     return {
       files: [file, "ks.cfg"],
       commandLine: installCommandLine(medium, { kickstart: "initrd", talksOn }),
       notes: [
         `the first CD drive gets it, the second ${medium.file} as it is`,
-        "a BIOS starts it, UEFI does not",
+        uefi ? "a BIOS starts it, and UEFI" : "a BIOS starts it, UEFI does not",
         diskFirst,
       ],
     };
@@ -110,10 +119,13 @@ export const mediaForms = {
     await writeFile(join(part, "ks.cfg"), boot.kickstart);
     await mkdir(join(part, "pxelinux.cfg"), { mode: 0o700 });
     await writeFile(join(part, "pxelinux.cfg", "default"), boot.pxelinux);
+    await writeFile(join(part, "grub.cfg"), boot.grub);
+    await writeFile(join(part, "boot.ipxe"), boot.ipxe);
     return {
-      files: ["pxelinux.cfg", "ks.cfg", "vmlinuz", "initrd.img"],
+      files: ["pxelinux.cfg", "grub.cfg", "boot.ipxe", "ks.cfg", "vmlinuz", "initrd.img"],
       commandLine: boot.commandLine,
       notes: [
+        "a BIOS that starts pxelinux.0 reads pxelinux.cfg, UEFI that starts grubx64.efi reads grub.cfg (both from the TFTP server's root), and iPXE takes boot.ipxe from either server; the loaders themselves come from your distribution",
         `put the files of ${medium.file} (mounted, or unpacked) where ${boot.tree} serves them`,
         // COMMAND_LINE_SIZE of 2.6.18, less what the boot loader adds.
         ...(medium.major <= 5 && boot.commandLine.length > 200

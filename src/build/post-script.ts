@@ -7,7 +7,9 @@ import {
   lastingRepositories,
   mediumCopy,
   type ProvisionOptions,
+  readWhole,
   repositoryFile,
+  setService,
   wantedPackages,
   yumConfig,
   yumConfigFile,
@@ -98,7 +100,7 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
     `if grep -Ei 'Error in [a-z]+ scriptlet|scriptlet failed' /root/tbuild-yum.log; then exit 92; fi`,
     ...(recipe.packages.remove.length > 0 ? [yum(["yum", "-y", "remove", ...recipe.packages.remove])] : []),
     "missing=",
-    `for p in ${proved.map(shellWord).join(" ")}; do rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
+    `for p in ${proved.map(shellWord).join(" ")}; do rpm -q "$p" >/dev/null || rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
     `[ -z "$missing" ] || { echo "packages: not installed:$missing" > /root/.tbuild-why; exit 90; }`,
     "yum clean all",
     `rm -rf ${yumConfigFile} ${mediumRepositories} ${mediumCopy}`,
@@ -145,18 +147,15 @@ async function scripts(recipe: Recipe, options: PostOptions): Promise<string[]> 
   for (const script of recipe.scripts) {
     const data = await contentOf(options.folder, script.run, script.from);
     all.push(because(`script ${script.name}`));
-    all.push(...writing(data, `script ${script.name}`, "| bash -euo pipefail -s"));
+    all.push(...writing(readWhole(data), `script ${script.name}`, "| bash -euo pipefail -s"));
   }
   return all;
 }
 
 function services(recipe: Recipe): string[] {
-  const systemd = majorOf(recipe.release) >= 7;
   const set = (on: boolean) => (name: string) => [
     because(`service ${name}`),
-    systemd
-      ? `systemctl ${on ? "enable" : "disable"} ${shellWord(name)}`
-      : `chkconfig ${shellWord(name)} ${on ? "on" : "off"}`,
+    setService(recipe, name, { on }).map(shellWord).join(" "),
   ];
   return [...recipe.services.enable.flatMap(set(true)), ...recipe.services.disable.flatMap(set(false))];
 }

@@ -5,6 +5,7 @@ import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
 import type { PackageRecord } from "../store/store.ts";
+import { fstabLine } from "./further-disks.ts";
 
 export interface ProvisionOptions {
   /** The recipe's folder: `from` paths start there. */
@@ -23,6 +24,7 @@ export interface ProvisionOptions {
 
 /** Brings a running guest to what the recipe says, over ssh. What fails is a `guest` fault that names it. */
 export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  await mountDisks(guest, recipe);
   await writeRepositories(guest, recipe);
   await installPackages(guest, recipe, options);
   await makeAccounts(guest, recipe, options);
@@ -150,6 +152,18 @@ export function lastingRepositories(recipe: Recipe): Recipe["repositories"] {
   return recipe.repositories.filter(({ url }) => mediumFolder(url) === undefined);
 }
 
+// First of all, so that what is put there lies on them.
+async function mountDisks(guest: Host, recipe: Recipe): Promise<void> {
+  const script =
+    'mkdir -p -- "$0" && echo "$1" >> /etc/fstab && mount "$0" && { [ ! -x /sbin/restorecon ] || /sbin/restorecon "$0"; }';
+  for (const [index, disk] of recipe.disks.entries()) {
+    const { mount } = disk;
+    if (mount === undefined) continue;
+    const line = fstabLine(recipe, disk, index);
+    await asGuest(`disk ${mount}`, () => guest.run(["sh", "-c", script, mount, line]));
+  }
+}
+
 async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
   // The release's own files may have the same ids already; yum warns of every repository that it is told of twice.
   const known = await guest.run(["sh", "-c", "cat /etc/yum.repos.d/*.repo 2>/dev/null || :"]);
@@ -189,7 +203,12 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
 // yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.
 async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<void> {
   const names = wanted.filter((name) => !name.startsWith("@") && !name.includes("*"));
-  const out = await guest.run(["rpm", "-q", "--whatprovides", ...names], { allow: [...Array(256).keys()] });
+  const allow = [...Array(256).keys()];
+  // A name may have an architecture or a version, which nothing provides; or be one that something else provides.
+  const named = await guest.run(["rpm", "-q", ...names], { allow });
+  const others = names.filter((name) => named.stdout.includes(`package ${name} is not installed`));
+  if (others.length === 0) return;
+  const out = await guest.run(["rpm", "-q", "--whatprovides", ...others], { allow });
   const missing = [...out.stdout.matchAll(/no package provides (\S+)/g)].map((match) => match[1]);
   if (missing.length > 0)
     throw new TbuildError("guest", `packages: not installed: ${missing.join(", ")}`, {
@@ -249,19 +268,35 @@ async function runScripts(guest: Host, recipe: Recipe, options: ProvisionOptions
     const text = await contentOf(options.folder, script.run, script.from);
     // From stdin: nothing is left in the guest, and a script may start with any interpreter's line that bash ignores.
     await asGuest(`script ${script.name}`, () =>
-      guest.run(["bash", "-euo", "pipefail", "-s"], { input: text, signal: options.signal }),
+      guest.run(["bash", "-euo", "pipefail", "-s"], { input: readWhole(text), signal: options.signal }),
     );
   }
 }
 
+/** A script that bash reads to its end before it runs: one that reads its input, or takes another, is not cut short. */
+export function readWhole(script: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from("{ :\n"), script, Buffer.from("\n}\n")]);
+}
+
 async function setServices(guest: Host, recipe: Recipe): Promise<void> {
-  const systemd = majorOf(recipe.release) >= 7;
-  const set = (name: string, on: boolean) =>
-    systemd ? ["systemctl", on ? "enable" : "disable", name] : ["chkconfig", name, on ? "on" : "off"];
   for (const name of recipe.services.enable)
-    await asGuest(`service ${name}`, () => guest.run(set(name, true)));
+    await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: true })));
   for (const name of recipe.services.disable)
-    await asGuest(`service ${name}`, () => guest.run(set(name, false)));
+    await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: false })));
+}
+
+/** Turns a service on or off for the next boot. One that is not there is off already. */
+export function setService(
+  recipe: Pick<Recipe, "release">,
+  name: string,
+  { on }: { on: boolean },
+): readonly string[] {
+  const systemd = majorOf(recipe.release) >= 7;
+  if (on) return systemd ? ["systemctl", "enable", name] : ["chkconfig", name, "on"];
+  const off = systemd
+    ? 'case "$(systemctl is-enabled "$0" 2>/dev/null)" in ""|not-found) ;; *) systemctl disable "$0" ;; esac'
+    : 'if chkconfig --list "$0" >/dev/null 2>&1; then chkconfig "$0" off; fi';
+  return ["sh", "-c", off, name];
 }
 
 /** The bytes of a file or script of the recipe. */

@@ -8,6 +8,8 @@ export interface RepositoryContents {
   readonly packages: number;
   /** Every name, for the nearest word. */
   readonly names: ReadonlySet<string>;
+  /** `name.arch` of every package, those for other machines too: a name may be said so. */
+  readonly builds: ReadonlySet<string>;
   /** What packages provide beside their names. */
   readonly provides: ReadonlySet<string>;
   /** Ids and names of its groups. */
@@ -25,7 +27,12 @@ export async function readRepository(
   const primary = locationOf(index, ["primary"]);
   if (primary === undefined)
     throw new TbuildError("environment", `${base}repodata/repomd.xml: is no index of a repository`);
-  const found = { packages: 0, names: new Set<string>(), provides: new Set<string>() };
+  const found = {
+    packages: 0,
+    names: new Set<string>(),
+    builds: new Set<string>(),
+    provides: new Set<string>(),
+  };
   const comps = locationOf(index, ["group", "group_gz", "group_xz"]);
   await tagsOf(new URL(primary, base).href, host, options, packageReader(found));
   const groups = new Set<string>();
@@ -45,12 +52,18 @@ function locationOf(index: string, types: readonly string[]): string | undefined
 /** Gets each tag and the text before it. */
 type TagReader = (text: string, tag: string) => void;
 
-function packageReader(found: { packages: number; names: Set<string>; provides: Set<string> }): TagReader {
+function packageReader(found: {
+  packages: number;
+  names: Set<string>;
+  builds: Set<string>;
+  provides: Set<string>;
+}): TagReader {
   let providing = false;
   let name = "";
   return (text, tag) => {
     if (tag === "/name") name = text;
     else if (tag === "/arch") {
+      found.builds.add(`${name}.${text}`);
       if (!["x86_64", "noarch"].includes(text)) return;
       found.packages++;
       found.names.add(name);

@@ -2,9 +2,11 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sealTable } from "../guest/seal/index.ts";
 import { lastUpdate } from "../recipe/discs.ts";
+import { fileSystems } from "../recipe/file-systems.ts";
 import { suggestion } from "../recipe/findings.ts";
 import type { Rule } from "../recipe/load.ts";
-import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
+import { neededService } from "../recipe/needed-services.ts";
+import { majorOf, mediumFolder, uekRepository } from "../recipe/recipe.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
 export const rules: readonly Rule[] = [
@@ -59,6 +61,9 @@ export const rules: readonly Rule[] = [
         ["domainType"],
         `Oracle VM makes no XEN_PVM from 3.4.6 on, and the target is ${recipe.target}; ${use}`,
       );
+    // Red Hat's kernel of EL5 is for real hardware; its kernel-xen is the one for PV (facts, kickstart, section 4.4).
+    if (recipe.release === "ol5" && recipe.kernel === "rhck" && !recipe.packages?.base.includes("kernel-xen"))
+      problem(["kernel"], "rhck of ol5 runs as XEN_PVM only with kernel-xen in packages.base; or use uek");
     const boot = recipe.layout?.findIndex((part) => part.mount === "/boot") ?? -1;
     const part = recipe.layout?.[boot];
     if (recipe.layout && !part)
@@ -72,7 +77,7 @@ export const rules: readonly Rule[] = [
     if (!layout.some((part) => part.mount === "/")) problem(["layout"], "has no / partition");
     const primary = layout.filter((part) => part.volume === undefined).length;
     const count = primary + (primary < layout.length ? 1 : 0);
-    if (count > 4) problem(["layout"], `has ${count} partitions; an MBR disk has room for 4 primary ones`);
+    if (count > 14) problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
     const need = layout.reduce((sum, part) => sum + part.size, 0);
     if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
     for (const [i, part] of layout.entries()) {
@@ -80,6 +85,8 @@ export const rules: readonly Rule[] = [
         problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
       if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
         problem(["layout", i, "mount"], `${part.mount} is there twice`);
+      if (part.options !== undefined && ["swap", "btrfs"].includes(part.fs))
+        problem(["layout", i, "options"], `no installer takes mount options for ${part.fs}`);
       if (part.volume === undefined) continue;
       if (layout.slice(0, i).some((other) => other.volume === part.volume))
         problem(["layout", i, "volume"], `"${part.volume}" is there twice`);
@@ -119,6 +126,34 @@ export const rules: readonly Rule[] = [
       problem(["ports"], "the firewall is off, so no port needs to be opened");
   },
   (recipe, { problem }) => {
+    for (const [i, name] of (recipe.services?.disable ?? []).entries())
+      if (recipe.release && neededService(name, recipe.release))
+        problem(["services", "disable", i], `without ${name} nobody can log in, tbuild neither`);
+  },
+  (recipe, { problem }) => {
+    const taken = new Set((recipe.layout ?? []).map((part) => part.mount));
+    for (const [i, disk] of (recipe.disks ?? []).entries()) {
+      if (disk.fs === undefined || disk.mount === undefined) continue;
+      if (recipe.release && !fileSystems[recipe.release].includes(disk.fs))
+        problem(["disks", i, "fs"], `${recipe.release} mounts no ${disk.fs}`);
+      if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is there twice`);
+      taken.add(disk.mount);
+      if (recipe.provision === "post")
+        problem(["disks", i, "mount"], "the installer does not see it; use provision: ssh");
+    }
+  },
+  (recipe, { problem }) => {
+    const { release, packages } = recipe;
+    if (!release || !packages) return;
+    for (const list of ["base", "install"] as const)
+      for (const [i, name] of packages[list].entries()) {
+        if (name.startsWith("@^") && majorOf(release) <= 6)
+          problem(["packages", list, i], `${release} has groups, but no environments such as ${name}`);
+        if (/^@[^:]+:/.test(name) && majorOf(release) <= 7)
+          problem(["packages", list, i], `${release} has no modules such as ${name}`);
+      }
+  },
+  (recipe, { problem }) => {
     if (!recipe.release || !recipe.kernel) return;
     const id = uekRepository({ release: recipe.release, kernel: recipe.kernel });
     const ids = recipe.repositories?.map((repository) => repository.id);
@@ -144,15 +179,6 @@ export const rules: readonly Rule[] = [
       }
   },
 ];
-
-// What Anaconda of the disc offers: OL5 makes ext4 on request only, and the kernel of OL8 and OL9 has no btrfs.
-const fileSystems: Readonly<Record<Recipe["release"], readonly string[]>> = {
-  ol5: ["ext3", "swap"],
-  ol6: ["ext3", "ext4", "swap"],
-  ol7: ["ext3", "ext4", "xfs", "btrfs", "swap"],
-  ol8: ["ext3", "ext4", "xfs", "swap"],
-  ol9: ["ext3", "ext4", "xfs", "swap"],
-};
 
 /** Oracle VM 3.4.6 and what comes after it (facts, peers, section 0). */
 function noPvm(target: string | undefined): boolean {

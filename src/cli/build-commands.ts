@@ -116,7 +116,7 @@ export function addBuildCommands(program: Command): void {
     .option("--iso <file>", "the disc; else the one that the recipe names, in the ISO folder")
     .option("--rehearse", "on the stand-in for Oracle's disc")
     .option("--kickstart <file>", "this kickstart, as it stands")
-    .option("--addons <folder>", "put these RPMs on the disc, as a repository")
+    .option("--addons <folder>", "put these RPMs on the disc, as a repository (OL5 sees it in %post only)")
     .addOption(
       new Option("--console <where>", "where the installer talks; screen, and serial with initrd").choices([
         "screen",

@@ -10,13 +10,13 @@ import { type Colours, clock, size, table } from "./words.ts";
 export function summaryOf(result: BuildResult, before: Manifest | undefined, colours: Colours): string {
   const { manifest } = result;
   const steps = Object.entries(result.ran).map(([step, ms]) => [`  ${step}`, clock(ms)]);
-  const disk = manifest.disks[0];
+  const disks = manifest.disks.map((disk) => `${size(disk.bytes)} disk with ${size(disk.dataBytes)} of data`);
   return [
     "",
     colours.bold(`${manifest.name}@${manifest.version}`) +
       (manifest.rehearsal ? colours.yellow("  a rehearsal, not for use") : ""),
     `  ${manifest.summary}`,
-    `  ${manifest.domainType}, kernel ${manifest.kernel}, ${manifest.packages.length} packages, ${disk ? `${size(disk.bytes)} disk with ${size(disk.dataBytes)} of data` : ""}`,
+    `  ${manifest.domainType}, kernel ${manifest.kernel}, ${manifest.packages.length} packages, ${disks.join(", ")}`,
     ...manifest.trial.map((seen) => `  ${colours.green("✓")} ${seen}`),
     steps.length === 0 ? "Nothing to do: everything was kept." : `What ran:\n${table(steps)}`,
     `Bundles in ${result.bundleFolder}:`,

@@ -38,9 +38,11 @@ export function addonsArgs(staged: string): string[] {
 }
 
 /**
- * Where the installer sees that repository while it installs. What OL5's and OL6's would see is not proved, and they
- * stop for good at a repository that is not there.
+ * Where the installer sees that repository while it installs. OL6 has the disc on /mnt/source then, as media that Cobbler
+ * made for it relied on. OL5 takes the disc away and mounts it again in between, and stops for good at a repository that
+ * is not there, so its %post has to see to it.
  */
 export function addonsUrl({ major }: Pick<Medium, "major">): string | undefined {
-  return major >= 7 ? `file:///run/install/repo/${addonsFolder}` : undefined;
+  if (major <= 5) return undefined;
+  return `file://${major >= 7 ? "/run/install/repo" : "/mnt/source"}/${addonsFolder}`;
 }

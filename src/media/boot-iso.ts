@@ -1,9 +1,10 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { isolinuxMenu, menuTitle } from "./boot-menu.ts";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { grubMenu, isolinuxMenu, type MenuEntry, menuTitle } from "./boot-menu.ts";
 import { type CommandLineOptions, installCommandLine } from "./command-line.ts";
+import { changeFatMenus } from "./fat-menus.ts";
 import { appendToInitrd } from "./initrd.ts";
-import { openIso } from "./iso.ts";
+import { type Iso, openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";
 import { type ImageMaking, xorriso } from "./xorriso.ts";
 
@@ -12,14 +13,15 @@ const label = "TBUILD";
 
 /**
  * Writes a small disc that starts the installer with the kickstart in its initrd; the installer then finds the
- * untouched medium in the second drive, by scanning (OL5, OL6) or by its label. For a BIOS: guests of Oracle VM have one.
+ * untouched medium in the second drive, by scanning (OL5, OL6) or by its label. UEFI starts it too where the medium has
+ * GRUB 2 for it (OL7 and later); OL6's GRUB 0.97 looks for the medium's own disc.
  */
 export async function bootIso(
   making: ImageMaking,
   medium: Medium,
   to: string,
   options: { readonly kickstart: string; readonly talksOn: CommandLineOptions["talksOn"] },
-): Promise<void> {
+): Promise<{ readonly uefi: boolean }> {
   const tree = join(making.scratch, "tree");
   const isolinux = join(tree, "isolinux");
   await mkdir(isolinux, { recursive: true });
@@ -33,17 +35,53 @@ export async function bootIso(
   await iso.extract(medium.initrd, vendor);
   const kickstart = { path: "ks.cfg", data: Buffer.from(options.kickstart) };
   await appendToInitrd(vendor, [kickstart], join(isolinux, "initrd.img"));
-  const menu = isolinuxMenu({
+  const entry: MenuEntry = {
     title: menuTitle(medium),
     kernel: "/isolinux/vmlinuz",
     initrd: "/isolinux/initrd.img",
     commandLine: installCommandLine(medium, { kickstart: "initrd", talksOn: options.talksOn }),
-  });
-  await writeFile(join(isolinux, "isolinux.cfg"), menu);
+  };
+  await writeFile(join(isolinux, "isolinux.cfg"), isolinuxMenu(entry));
+  const uefi = await putEfi(making, iso, medium, entry, tree);
   await xorriso(making, "writing the boot ISO", [
     ...["-as", "mkisofs", "-o", to, "-V", label, "-R", "-J"],
     ...["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"],
     ...["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"],
+    ...(uefi ? ["-eltorito-alt-boot", "-e", efiImage, "-no-emul-boot"] : []),
     tree,
   ]);
+  return { uefi };
+}
+
+const efiImage = "images/efiboot.img";
+
+/** The medium's FAT image with a menu that starts what is on this disc. */
+async function putEfi(
+  making: ImageMaking,
+  iso: Iso,
+  medium: Medium,
+  entry: MenuEntry,
+  tree: string,
+): Promise<boolean> {
+  const efi = medium.starts.efi;
+  if (efi === undefined || medium.major < 7) return false;
+  const image = join(tree, efiImage);
+  await mkdir(join(tree, "images"), { recursive: true });
+  await iso.extract(efi.image, image);
+  // The old menu looks for the medium.
+  const menu = (old: string) =>
+    grubMenu(entry, old)
+      .replaceAll(/^search\s.*\n/gm, "")
+      .replace("menuentry ", `search --no-floppy --set=root --label ${label}\nmenuentry `);
+  const changed = await changeFatMenus(making, image, menu);
+  if (!changed) {
+    await rm(image);
+    return false;
+  }
+  // GRUB from a CD takes the CD for its root, and reads the menu there.
+  for (const path of efi.menus) {
+    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await writeFile(join(tree, path), menu(new TextDecoder().decode(await iso.read(path))));
+  }
+  return true;
 }

@@ -26,6 +26,8 @@ export interface Medium {
     readonly isolinux?: string;
     /** The FAT image that UEFI starts, and the menus, in it and beside it, that its GRUB may read. */
     readonly efi?: { readonly image: string; readonly menus: readonly string[] };
+    /** UEFI starts it from something that is no file of the disc, so its menu cannot be changed. */
+    readonly efiOutside?: true;
   };
 }
 

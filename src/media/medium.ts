@@ -79,16 +79,22 @@ async function startsOf(iso: Iso): Promise<Medium["starts"]> {
   const starts = (platform: string) => iso.boot.find((image) => image.platform === platform);
   const isolinux = starts("bios") && (await firstOf(iso, ["isolinux/isolinux.cfg"]));
   const efi = starts("efi");
-  const image = await firstOf(iso, ["images/efiboot.img"]);
-  const isThat =
-    efi && image !== undefined && (await iso.find(image))?.extents[0]?.offset === efi.offset
-      ? image
-      : undefined;
+  const image = efi && (await fileAt(iso, efi.offset));
   const menus = await allOf(iso, ["EFI/BOOT/grub.cfg", "EFI/BOOT/BOOTX64.conf", "EFI/BOOT/BOOTX64.cfg"]);
   return {
     ...(isolinux !== undefined && { isolinux }),
-    ...(isThat !== undefined && { efi: { image: isThat, menus } }),
+    ...(image !== undefined && { efi: { image, menus } }),
+    ...(efi !== undefined && image === undefined && { efiOutside: true }),
   };
+}
+
+/** The file that the boot record speaks of: images/efiboot.img on Oracle's discs. */
+async function fileAt(iso: Iso, offset: number): Promise<string | undefined> {
+  for (const folder of ["images", "EFI/BOOT", "boot/grub", "isolinux"]) {
+    const image = (await iso.list(folder)).slice(0, 64).find((entry) => entry.extents[0]?.offset === offset);
+    if (image?.kind === "file") return (await allOf(iso, [`${folder}/${image.name}`]))[0];
+  }
+  return undefined;
 }
 
 async function firstOf(iso: Iso, paths: readonly (string | undefined)[]): Promise<string | undefined> {

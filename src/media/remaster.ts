@@ -5,6 +5,7 @@ import { TbuildError } from "../errors.ts";
 import { addonsArgs } from "./addons.ts";
 import { grubMenu, isolinuxMenu, type MenuEntry, menuTitle } from "./boot-menu.ts";
 import { type CommandLineOptions, installCommandLine } from "./command-line.ts";
+import { changeFatMenus } from "./fat-menus.ts";
 import { openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";
 import { type ImageMaking, xorriso } from "./xorriso.ts";
@@ -91,24 +92,6 @@ async function changedFiles(
   await iso.extract(medium.starts.efi.image, image);
   if (await changeFatMenus(making, image, uefi)) changes.push([image, `/${medium.starts.efi.image}`]);
   return changes;
-}
-
-/** A second copy of the menu lies inside the FAT image that UEFI starts. */
-async function changeFatMenus(
-  { host, scratch, signal }: ImageMaking,
-  image: string,
-  menu: (old: string) => string,
-): Promise<boolean> {
-  let changed = false;
-  for (const path of ["::EFI/BOOT/grub.cfg", "::EFI/BOOT/BOOTX64.conf"]) {
-    const old = await host.run(["mtype", "-i", image, path], { allow: [1], ...(signal && { signal }) });
-    if (old.exitCode !== 0) continue;
-    const file = join(scratch, "fat-menu");
-    await writeFile(file, menu(old.stdout));
-    await host.run(["mcopy", "-o", "-i", image, file, path], { ...(signal && { signal }) });
-    changed = true;
-  }
-  return changed;
 }
 
 // Both files then share their blocks, until one of them changes a block: what xorriso appends is all that is written.

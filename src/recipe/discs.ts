@@ -38,7 +38,9 @@ export function knownDisc(release: Recipe["release"], update: number): Disc {
 }
 
 function fileOf(major: number, update: number): string {
-  if (major === 5) return `Enterprise-R5-U${update}-Server-x86_64-dvd.iso`;
+  // Of OL5 only 5.8 has the later name, as its mirrors show.
+  if (major === 5)
+    return `${update === 8 ? "OracleLinux" : "Enterprise"}-R5-U${update}-Server-x86_64-dvd.iso`;
   return `OracleLinux-R${major}-U${update}-${major <= 7 ? "Server-" : ""}x86_64-dvd.iso`;
 }
 
@@ -66,10 +68,15 @@ const sectorsOf: Readonly<Record<Recipe["release"], readonly (number | undefined
   ol9: [4447854, 4742894, 5013148],
 };
 
-// Oracle's checksum files: https://linux.oracle.com/security/gpg/checksum/. Those of 7.9 and 8.9 as public build
-// files quote them; a wrong one can only refuse a good disc, never let a wrong one pass.
+// Oracle's checksum files are at https://linux.oracle.com/security/gpg/checksum/. These are as public build files quote
+// them: each is the same in two or more that have nothing to do with each other (of 8.9 only one was found, whose other
+// sums hold). A wrong one can only refuse a good disc, never let a wrong one pass.
 const digests: Readonly<Record<string, string>> = {
   "6.10": "625044388ee60a031965a42a32f4c1de0c029268975edcd542fd14160e0dadcb",
   "7.9": "28d2928ded40baddcd11884b9a6a611429df12897784923c346057ec5cdd1012",
+  "8.8": "cae39116245ff7c3c86d5305d9c11430ce5c4e512987563435ac59c37a082d7e",
   "8.9": "ce90b598be2e9889fa880128fc53b3e9c1f95d9e31859759e5e180602312c181",
+  "8.10": "7676a80eeaafa16903eebb2abba147a3afe230b130cc066d56fdd6854d8da900",
+  "9.2": "cac3c41cc2d3467ba8902a5d74575bcf460f129634d5a0d1d67d87094dd70b09",
+  "9.4": "77034a4945474cb7c77820bd299cac9a557b8a298a5810c31d63ce404ad13c5e",
 };

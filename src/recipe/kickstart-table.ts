@@ -27,11 +27,11 @@ const plain: CommandRule = { in: all, options: "" };
 const many = 99;
 
 const formats =
-  "fstype= size= grow maxsize= fsoptions= recommended encrypted passphrase= label=:6789 noformat useexisting bytes-per-inode=:56 percent=:56789 fsprofile=:6789 resize:6789 mkfsoptions=:789 escrowcert=:6789 backuppassphrase:6789 cipher=:6789";
+  "fstype= size= grow maxsize= fsoptions= recommended encrypted passphrase= label=:789 noformat useexisting bytes-per-inode=:5 percent=:56789 fsprofile=:6789 resize:789 mkfsoptions=:789 escrowcert=:6789 backuppassphrase:6789 cipher=:6789";
 const partition: CommandRule = {
   in: all,
   words: [1, 1],
-  options: `${formats.replace("label=:6789", "label=").replace("useexisting ", "")} asprimary ondisk= ondrive= onpart= usepart= onbiosdisk= start=:56 end=:56 active:56 hibernation:789`,
+  options: `${formats.replace("label=:789", "label=").replace("useexisting ", "")} asprimary ondisk= ondrive= onpart= usepart= onbiosdisk= start=:56 end=:56 active:56 hibernation:6789`,
 };
 const script = "interpreter= log= logfile= erroronfail";
 
@@ -96,7 +96,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     in: all,
     words: [1, 1],
     needs: ["vgname", "name"],
-    options: `${formats} vgname= name= thinpool:6789 thin:6789 poolname=:6789 chunksize=:6789 metadatasize=:6789 profile=:789 cachesize=:789 cachemode=:789 cachepvs=:789 hibernation:789`,
+    options: `${formats} vgname= name= thinpool:6789 thin:6789 poolname=:6789 chunksize=:6789 metadatasize=:6789 profile=:6789 cachesize=:789 cachemode=:789 cachepvs=:789 hibernation:6789`,
   },
   mediacheck: plain,
   module: { in: "89", needs: ["name"], options: "name= stream= disable" },

@@ -171,6 +171,9 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
     btrfs: `btrfs.${String(index + 1).padStart(2, "0")}`,
   }));
   const volumes = recipe.layout.filter((part) => part.volume !== undefined);
+  const partitions = recipe.layout.length - volumes.length + (volumes.length > 0 ? 1 : 0);
+  // An MBR has room for four, or for three and one that holds the others.
+  const primary = (index: number) => partitions <= 4 || index < 3;
   const rank = (mount: string) => (mount === "/boot" ? 0 : mount === "swap" ? 1 : 2);
   const plain = layout.filter((part) => !part.inGroup);
   // eth0 stays eth0 whether the nic is virtio, emulated or a vif of Xen.
@@ -181,12 +184,15 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
   return {
     major,
     // What boots first comes first on the disk; sorting keeps the order of the others.
-    parts: plain.sort((a, b) => rank(a.mountpoint) - rank(b.mountpoint)),
+    parts: plain
+      .sort((a, b) => rank(a.mountpoint) - rank(b.mountpoint))
+      .map((part, index) => ({ ...part, primary: primary(index) })),
     volumes: layout.filter((part) => part.inGroup),
     group: volumes.length > 0 && {
       // Room for the extents that sizes are rounded up to, and for LVM's own.
       size: volumes.reduce((sum, part) => sum + part.size, 0) + 8 * (volumes.length + 1),
       grow: volumes.some((part) => part.grow),
+      primary: primary(plain.length),
     },
     devices: recipe.nics.map((_, index) => ({ device: `eth${index}`, first: index === 0 })),
     arguments: [...consoles, ...stable, ...(values.kernelArguments as unknown[])],

@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
-import { type Located, type Place, placeOf, plain, readYaml } from "./located.ts";
+import { type Located, type Place, placed, placeOf, plain, readYaml } from "./located.ts";
 import { merge, orderedLists } from "./merge.ts";
 import { Recipe } from "./recipe.ts";
 
@@ -164,13 +164,7 @@ async function readChain(
   const chain = [...below, file];
   if (below.includes(file)) throw new TbuildError("usage", `${file}: extends itself (${chain.join(" → ")})`);
   const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) {
-    const names = await recipeNames(folder);
-    const name = file.slice(dirname(file).length + 1).replace(/\.ya?ml$/, "");
-    throw new TbuildError("usage", `${file}: no such recipe${suggestion(name, names)}`, {
-      hint: "Recipes are the .yaml files in recipes/; `tbuild recipe --list` shows them.",
-    });
-  }
+  if (text === undefined) throw await noSuchRecipe(file, file, folder);
   const own = readYaml(shown(file), text);
   if (own.kind !== "map")
     throw new TbuildError("usage", `${shown(file)}: not a recipe`, {
@@ -184,10 +178,13 @@ async function readChain(
       "usage",
       `${shown(file)}:${parent.at.line}: extends should be the name of a recipe`,
     );
-  const beside = resolve(dirname(file), `${parent.value}.yaml`);
+  const wanted = `${parent.value.replace(/\.ya?ml$/, "")}.yaml`;
+  const beside = resolve(dirname(file), wanted);
   // A recipe from elsewhere may grow from one of the recipes folder.
-  const found = (await isFile(beside)) ? beside : resolve(folder, `${parent.value}.yaml`);
-  const above = await readChain((await isFile(found)) ? found : beside, folder, chain);
+  const found = (await isFile(beside)) ? beside : resolve(folder, wanted);
+  if (!(await isFile(found)))
+    throw await noSuchRecipe(`${placed(parent.at)}: extends ${parent.value}`, wanted, folder);
+  const above = await readChain(found, folder, chain);
   const entries = new Map(said.entries);
   entries.delete("extends");
   return {
@@ -195,6 +192,14 @@ async function readChain(
     files: [file, ...above.files],
     findings: [...above.findings, ...findings],
   };
+}
+
+async function noSuchRecipe(what: string, file: string, folder: string): Promise<TbuildError> {
+  const names = await recipeNames(folder);
+  const name = file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "");
+  return new TbuildError("usage", `${what}: no such recipe${suggestion(name, names)}`, {
+    hint: "Recipes are the .yaml files in recipes/; `tbuild recipe --list` shows them.",
+  });
 }
 
 async function isFile(file: string): Promise<boolean> {

@@ -16,7 +16,7 @@ const Lang = text(/^[A-Za-z][\w.@-]*$/, "a locale such as en_US.UTF-8");
 const Keyboard = text(/^[A-Za-z][\w.-]*$/, "a keyboard map such as us");
 const Timezone = text(/^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*){0,2}$/, "a time zone such as Europe/Zurich");
 const PackageName = text(/^\w[\w.+*-]*$/, "a package name");
-const GroupOrPackage = text(/^(\w[\w.+*-]*|@\^?\w([\w.+:/ -]*\w)?)$/, "a package name, or @group");
+const GroupOrPackage = text(/^(\w[\w.+*-]*|@\^?\w([\w.+:/ ()',&-]*[\w)])?)$/, "a package name, or @group");
 const AccountName = text(/^[a-z_][a-z0-9_-]{0,31}$/, "a user or group name");
 const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine(
   (path) => !path.split("/").includes(".."),
@@ -33,6 +33,7 @@ const ProxyUrl = text(
   /^https?:\/\/[\w.-]+(:\d+)?\/?$/,
   "a proxy such as http://proxy:3128, without a password",
 );
+const MountOptions = text(/^[\w.,=:/%+-]+$/, "mount options such as nodev,nosuid");
 const HostName = text(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or address");
 
 export const Release = z.enum(["ol5", "ol6", "ol7", "ol8", "ol9"]);
@@ -77,10 +78,22 @@ const Partition = z.strictObject({
     .describe("OL5: ext3. OL6: ext3, ext4. OL7: also xfs, btrfs. OL8, OL9: ext3, ext4, xfs."),
   size: SizeMib.describe("At least this much."),
   grow: z.boolean().default(false).describe("Takes what is left of the disk."),
-  volume: text(/^[a-z][a-z0-9_]{0,30}$/, "a name of a logical volume: lower-case letters, digits and _")
+  options: MountOptions.optional().describe("Mount options, as in fstab. None gives the release's own."),
+  volume: text(/^[A-Za-z]\w{0,30}$/, "a name of a logical volume: letters, digits and _")
     .optional()
     .describe("Makes it a logical volume of this name, in the group `volumeGroup`."),
 });
+
+const Disk = z
+  .strictObject({
+    size: SizeMib.describe("Its size."),
+    fs: z.enum(["ext3", "ext4"]).optional().describe("OL5: ext3. Without one it is blank, as ASM wants it."),
+    mount: text(/^(\/[\w-][\w.-]*)+$/, "a mount point")
+      .optional()
+      .describe("Where the guest mounts it; what the recipe writes there is on it."),
+    options: MountOptions.optional().describe("Mount options, as in fstab."),
+  })
+  .refine((disk) => (disk.fs === undefined) === (disk.mount === undefined), "fs and mount go together");
 
 const Repository = z.strictObject({
   id: text(/^\w[\w.-]*$/, "a repository id").describe("Its id in yum; Oracle's own where there is one."),
@@ -136,9 +149,16 @@ export const Recipe = z.strictObject({
     .prefault({})
     .describe("The machine as it is built and as the bundles declare it."),
   layout: z.array(Partition).min(1).describe("Partitions and logical volumes of the system disk."),
-  volumeGroup: text(/^[a-z][a-z0-9_]{0,30}$/, "lower-case letters, digits and _")
+  volumeGroup: text(/^[A-Za-z]\w{0,30}$/, "letters, digits and _")
     .default("system")
     .describe("The volume group of what has a `volume`."),
+  disks: z
+    .array(Disk)
+    .max(6)
+    .default([])
+    .describe(
+      "Further disks, in order: xvdb, xvdc … They are in the bundles; the installer does not see them.",
+    ),
   nics: z
     .array(z.enum(["public", "interconnect", "storage"]))
     .min(1)

@@ -165,7 +165,9 @@ describe("tbuild doctor", () => {
       ol6_addons: addons,
     };
     const found = await examine(
-      workshop(mirrors, ["packages.install=[ksh, ksh-virtual, '@base', 'ovm-template-config-*']"]),
+      workshop(mirrors, [
+        "packages.install=[ksh, ksh-virtual, other-arch.i686, '@base', 'ovm-template-config-*']",
+      ]),
       "ol6-base",
       options,
     );
@@ -203,6 +205,30 @@ describe("tbuild doctor", () => {
       "package libovmapi",
       "package starce",
       "package needed-by-strace",
+    ]);
+  });
+
+  it("fetches the keys that come over the network, and says which is none", async () => {
+    const port = await listening((request, response) => {
+      response.end(request.url === "/key" ? "-----BEGIN PGP PUBLIC KEY BLOCK-----" : "<html>");
+    });
+    const own = (id: string, key: string) => ({
+      id,
+      name: id,
+      url: `http://127.0.0.1:${port}/`,
+      gpgKey: `http://127.0.0.1:${port}/${key}`,
+      enabled: true,
+    });
+    const found = await examine(
+      workshop({}, [
+        `repositories=${JSON.stringify([own("a", "key"), own("b", "page"), own("ol6_addons", "key")])}`,
+      ]),
+      "ol6-base",
+      options,
+    );
+    expect(found.filter(({ what }) => what === "GPG key").map(({ ok, text }) => [ok, text])).toEqual([
+      [true, `http://127.0.0.1:${port}/key`],
+      [false, `http://127.0.0.1:${port}/page: is no public key`],
     ]);
   });
 });

@@ -1,11 +1,14 @@
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { kickstartFaults } from "../../src/build/check-kickstart.ts";
 import { importedText, importKickstart, releaseOfKickstart } from "../../src/build/import-kickstart.ts";
+import { readWhole } from "../../src/build/provision.ts";
 import { rules } from "../../src/build/rules.ts";
 import { noSecrets, renderKickstart } from "../../src/recipe/kickstart.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
@@ -80,11 +83,11 @@ print(1)
       ports: ["1521:tcp", "80:tcp"],
       nics: ["public", "interconnect"],
       kernelArguments: ["crashkernel=128M"],
-      volumeGroup: "volgroup00",
+      volumeGroup: "VolGroup00",
       layout: [
         { mount: "/boot", fs: "ext3", size: 200 },
-        { mount: "/", fs: "ext4", size: 4096, grow: true, volume: "logvol00" },
-        { mount: "swap", fs: "swap", size: 1024, volume: "logvol01" },
+        { mount: "/", fs: "ext4", size: 4096, grow: true, volume: "LogVol00" },
+        { mount: "swap", fs: "swap", size: 1024, volume: "LogVol01" },
       ],
       packages: { base: ["@Development Tools", "ksh"], exclude: ["plymouth"] },
       services: { enable: ["ovmd", "ntpd"], disable: ["cups", "kudzu"] },
@@ -94,10 +97,190 @@ print(1)
     ]);
     expect(recipe.repositories.at(-1)).toMatchObject({ id: "Oracle_addons", url: "http://h/addons" });
     expect(recipe.scripts).toEqual([
-      { name: "post-1", run: "set +eu +o pipefail\necho '%end of story' > /etc/motd\nfalse\n" },
+      {
+        name: "post-1",
+        run: "set +eu +o pipefail; trap 'kill $(jobs -p) 2>/dev/null; exit 0' EXIT\necho '%end of story' > /etc/motd\nfalse\n",
+      },
     ]);
     expect(JSON.stringify([recipe, left])).not.toMatch(/hush|\$1\$x/);
-    expect(left.map(({ line }) => line)).toEqual([2, 6, 9, 18, 21, 33]);
+    expect(left.map(({ line }) => line)).toEqual([2, 6, 9, 11, 18, 21, 22, 23, 33]);
+  });
+
+  it("keeps every partition, logical volume and mirror on its one disk, and says what each has become", async () => {
+    const { recipe, left } = await around(
+      `part raid.11 --size=700 --ondisk=sda
+part raid.21 --size=700 --ondisk=sdb
+raid /boot --fstype=xfs --device=md0 --level=1 raid.11 raid.21
+part pv.7 --fstype="lvmpv" --size=1 --grow --ondisk=sda
+part /boot/efi --fstype=efi --size=200
+part swap --recommended
+part /scratch/ --fstype=ext2 --size=900 --ondisk=sdc --maxsize=9000 --grow
+part None --fstype="PPC PReP Boot" --size=8
+volgroup rhel-vg --pesize=8192 pv.7
+volgroup data pv.8
+logvol none --thinpool --name=pool --vgname=rhel-vg --size=9000
+logvol / --thin --poolname=pool --vgname=rhel-vg --name=root-lv --size=5000 --fsty xfs
+logvol /srv --vgname=data --name=root_lv --percent=30 --useexisting --fsoptions="nodev,nosuid"
+%packages
+%end
+`,
+      "ol7",
+    );
+    expect(recipe.layout).toEqual([
+      { mount: "/boot", fs: "xfs", size: 700, grow: false },
+      { mount: "swap", fs: "swap", size: 2048, grow: false },
+      { mount: "/scratch", fs: "ext3", size: 900, grow: true },
+      { mount: "/", fs: "xfs", size: 5000, grow: false, volume: "root_lv" },
+      { mount: "/srv", fs: "ext4", size: 1024, grow: false, volume: "data_root_lv", options: "nodev,nosuid" },
+    ]);
+    expect(recipe.volumeGroup).toBe("rhel_vg");
+    expect(recipe.machine.disk).toBeGreaterThanOrEqual(12 * 1024);
+    expect(new Set(left.map(({ line }) => line))).toEqual(new Set([3, 5, 6, 7, 8, 9, 10, 11, 12, 13]));
+  });
+
+  it("makes further disks of file systems on other disks, where their size is said", async () => {
+    const { recipe, left } = await around(
+      `part /boot --fstype=ext4 --size=500 --ondisk=sda
+part / --fstype=ext4 --size=5000 --ondisk=/dev/sda
+part /u02 --fstype=ext4 --size=9000 --grow --fsoptions=noatime --ondisk=sdb
+part /u03 --fstype=ext4 --size=1 --grow --ondisk=sdc
+part swap --size=900 --ondisk=sdb
+`,
+      "ol6",
+    );
+    expect(recipe.disks).toEqual([{ size: 9000, fs: "ext4", mount: "/u02", options: "noatime" }]);
+    expect(recipe.layout.map(({ mount }) => mount)).toEqual(["/boot", "/", "/u03", "swap"]);
+    expect(left.map(({ line }) => line)).toEqual([4, 5]);
+  });
+
+  it("takes a btrfs of Fedora for what the release can have", async () => {
+    const text = `part btrfs.1 --fstype=btrfs --size=6000 --grow
+part /boot --fstype=ext4 --size=600
+btrfs none --label=pool btrfs.1
+btrfs / --subvol --name=root LABEL=pool
+btrfs /home --subvol --name=home pool
+`;
+    const seven = await around(text, "ol7");
+    expect(seven.recipe.layout).toMatchObject([
+      { mount: "/boot", size: 600 },
+      { mount: "/", fs: "btrfs", size: 6000, grow: true },
+    ]);
+    expect(seven.left.map(({ line }) => line)).toEqual([5]);
+    const nine = await around(text, "ol9");
+    expect(nine.recipe.layout).toMatchObject([{}, { mount: "/", fs: "ext4", size: 6000 }]);
+  });
+
+  it("with seven partitions keeps them all: the installer puts the last ones into an extended one", async () => {
+    const mounts = ["/boot", "swap", "/", "/usr", "/var", "/tmp", "/home"];
+    const text = mounts.map((mount) => `part ${mount} --fstype=ext3 --size=900`).join("\n");
+    const { recipe } = await around(text, "ol5");
+    expect(recipe.layout.map(({ mount }) => mount)).toEqual(mounts);
+    const rendered = await renderKickstart(recipe, await kickstartTemplate("ol5"), noSecrets);
+    const primary = rendered.text.split("\n").filter((line) => /^part .*--asprimary/.test(line));
+    expect(primary).toHaveLength(3);
+  });
+
+  it("counts each nic once, and those of bonds and bridges for what they are made of", async () => {
+    const nics = async (text: string) => (await around(text, "ol7")).recipe.nics.length;
+    expect(await nics("network --device=eth0 --bootproto=dhcp\nnetwork --hostname=x --device=eth0")).toBe(1);
+    expect(await nics("network --bootproto=dhcp --device=link\nnetwork --hostname=a")).toBe(1);
+    expect(await nics("network --device=bond0 --bondslaves=em1,em2 --bootproto=dhcp")).toBe(2);
+    expect(await nics('network --device=t0 --teamslaves="p1\'{\\"prio\\": -10}\',p2" --bootproto=dhcp')).toBe(
+      2,
+    );
+    expect(await nics("network --device=br0 --bridgeslaves=em1 --ip=10.0.0.1 --bootproto=static")).toBe(1);
+  });
+
+  it("tells every option that it had no word for, and no secret in doing so", async () => {
+    const { recipe, left } = await around(
+      `timezone Europe/Rome --nontp
+keyboard --vckeymap=de --xlayouts='us','de' --switch='grp:x'
+lang en_US.UTF-8 --addsupport=de_DE
+firewall --service=ssh,https,zabbix --port=8080 --trust=eth1
+bootloader --location=partition --append="rhgb quiet audit=1 rd.lvm.lv=rhel/root console=hvc0 dm=\\"a b\\"" --password=geheim
+user --name=joe --gecos="Joe Doe" --shell=/bin/zsh --group=wheel,docker --password=geheim --plaintext
+user --name=root --password=geheim
+repo --name=x --baseurl=http://joe:geheim@host/x --cost=1
+repo --name=AppStream --baseurl=file:///run/install/repo/AppStream
+autopart --encrypted --passphrase="geheim und lang" --type=thinp
+key 49af-geheim
+sshkey --username=root "ssh-rsa geheim"
+rhsm --organization=1 --activation-key=geheim
+logging --host=10.0.0.1
+rootpw geheim
+services --disabled="kdump, cups"
+%packages --excludedocs --ignoremissing --nobase
+@core --nodefaults
+-@dial-up
+-kernel-uek
+@nodejs:10/development
+%include more.ks
+%end
+%post --erroronfail --interpreter "/bin/bash"
+echo 'joe:geheim' | chpasswd
+%end
+%post --nochroot
+cp a b
+
+%end
+`,
+      "ol8",
+    );
+    expect(recipe).toMatchObject({
+      timezone: "Europe/Rome",
+      keyboard: "de",
+      kernel: "rhck",
+      ports: ["8080:tcp", "443:tcp"],
+      kernelArguments: ["audit=1"],
+      groups: [{ name: "joe" }, { name: "docker" }],
+      users: [{ name: "joe", groups: ["wheel", "docker"], password: { env: "JOE_PASSWORD" } }],
+      packages: { base: ["@nodejs:10/development"], exclude: [] },
+      services: { disable: ["kdump", "cups"] },
+      scripts: [{ run: "set +eu +o pipefail\necho 'joe:geheim' | chpasswd\n" }],
+    });
+    expect(JSON.stringify(left)).not.toContain("geheim");
+    const told = (line: number) =>
+      left
+        .filter((one) => one.line === line)
+        .map(({ why }) => why)
+        .join("; ");
+    expect(told(1)).toMatch(/runs in UTC.*--nontp/);
+    expect(told(2)).toMatch(/one keyboard map.*--switch/);
+    expect(told(3)).toMatch(/--addsupport/);
+    expect(told(4)).toMatch(/not zabbix.*--trust/);
+    expect(told(5)).toMatch(/console=hvc0.*lvm\.lv=rhel\/root.*MBR, not in partition/);
+    expect(told(6)).toMatch(/--gecos, --shell/);
+    expect(told(24)).toMatch(/may hold a secret/);
+    expect(told(27)).toMatch(/lines 28 to 28/);
+    for (const line of [7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 22]) expect(told(line)).not.toBe("");
+  });
+
+  it("has no lines that get lost when it is a template of something else, or no text at all", async () => {
+    const { recipe, left } = await around(
+      "\uFEFF% if x:\r\nlang de_DE\r\n{% endif %}\r\n$SNIPPET('x')\r\nurl --url=$tree\r\n%post\r\n% not a section\r\necho \uFFFD\r\n%end\r\n",
+      "ol6",
+    );
+    expect(recipe.lang).toBe("de_DE");
+    expect(recipe.scripts[0]?.run).toContain("% not a section\n");
+    expect(left.map(({ line }) => line)).toEqual([1, 3, 4, 5, 6]);
+    for (const release of releases)
+      await fc.assert(
+        fc.asyncProperty(fc.string({ unit: "binary", maxLength: 200 }), async (text) => {
+          await around(text, release);
+        }),
+        { numRuns: 10 },
+      );
+  });
+
+  it("ends with a script that goes on as the installer's did, whatever it reads", async () => {
+    const { recipe } = await around(
+      "services --disabled=sshd,cups\n%post\ntail -f /dev/null &\nexec < /dev/null\nfalse\necho reached\nread -r gone\nexit 3\n%end\n",
+      "ol7",
+    );
+    expect(recipe.services.disable).toEqual(["cups"]);
+    const run = promisify(execFile)("bash", ["-euo", "pipefail", "-s"]);
+    run.child.stdin?.end(readWhole(Buffer.from(recipe.scripts[0]?.run ?? "")));
+    expect((await run).stdout).toBe("reached\n");
   });
 
   it("of whatever lines gives a recipe that loads, and whose kickstart its release takes", async () => {
@@ -135,6 +318,9 @@ print(1)
     ["install\npart / --fstype xfs --size=1\n%packages\n%end\n", "ol7"],
     ["authselect select minimal\n%end\n", "ol8"],
     ["timesource --ntp-disable\n%end\n", "ol9"],
+    ["#version=RHEL8\ninstall\n", "ol8"],
+    ["url --url=http://mirror/centos/6.10/os/x86_64/\nauthselect x\n", "ol6"],
+    ["%packages\n@^minimal-environment\n%end\n", "ol8"],
   ])("%j looks like %s", (text, release) => {
     expect(releaseOfKickstart(text)).toBe(release);
   });

@@ -107,7 +107,7 @@ services: { enable: [ntpd], disable: [cups] }
         ? "|baseurl=http://10.0.2.2:1/addons/\n|gpgcheck=0"
         : `'--setopt=${recipe.additions.repository}.baseurl=http://10.0.2.2:1/addons/'`,
       "echo 'grid:$6$a$b' | chpasswd -e",
-      major >= 7 ? "systemctl enable 'ntpd'" : "chkconfig 'ntpd' on",
+      major >= 7 ? "'systemctl' 'enable' 'ntpd'" : "'chkconfig' 'ntpd' 'on'",
       "for p in 'libovmapi' ",
     ])
       expect(body).toContain(wanted);

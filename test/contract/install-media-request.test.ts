@@ -1,8 +1,20 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Workshop } from "../../src/build/build.ts";
+import { examine } from "../../src/build/doctor.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { type InstallMediaRequest, makeInstallMedia } from "../../src/build/install-media.ts";
 import { localHost } from "../../src/host/local.ts";
@@ -10,6 +22,7 @@ import { openHypervisor } from "../../src/hypervisor/index.ts";
 import { discsIn } from "../../src/media/discs.ts";
 import { openIso } from "../../src/media/iso.ts";
 import { readMedium } from "../../src/media/medium.ts";
+import { assignment } from "../../src/recipe/merge.ts";
 import { Site } from "../../src/recipe/site.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
 import { recordsIn } from "../../src/store/records.ts";
@@ -39,6 +52,7 @@ beforeAll(async () => {
     environment: () => undefined,
   };
   await writeFile(join(folder, "my.ks"), "install\ncdrom\npoweroff\n\n%packages\n%end\n");
+  await writeFile(join(folder, "sees.ks"), "cdrom\n%post\nrpm -U /root/addons/*.rpm\n");
 });
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -93,10 +107,63 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "ope
       );
       expect((await readMedium(made.files[0] ?? "")).repositories).toContain("addons");
       const older = syntheticDisc(folder, layoutOf("5.11"));
-      const left = await make({ kickstart: join(folder, "my.ks"), iso: older, addons: rpms });
-      expect(left.addonsUrl).toBeUndefined();
-      expect(left.notes.join("\n")).toContain("does not use /addons by itself");
-      expect(await readFile(join(left.folder, "ks.cfg"), "utf8")).not.toContain("repo ");
+      await expect(
+        make({ kickstart: join(folder, "my.ks"), iso: older, addons: rpms }),
+      ).rejects.toMatchObject({
+        fault: "usage",
+        message: "--addons: the installer of OL5.11 would not look at them",
+      });
+      const seen = await make({ kickstart: join(folder, "sees.ks"), iso: older, addons: rpms });
+      expect(await readFile(join(seen.folder, "ks.cfg"), "utf8")).not.toContain("repo ");
+      const six = syntheticDisc(folder, layoutOf("6.10"));
+      const { addonsUrl } = await make({ kickstart: join(folder, "my.ks"), iso: six, addons: rpms });
+      expect(addonsUrl).toBe("file:///mnt/source/addons");
+    });
+
+    it("is preceded by a doctor who misses packages on the disc: groups, names, and what a pattern stands for", async () => {
+      const { isoFolder } = workshop.home;
+      await mkdir(isoFolder, { recursive: true });
+      const made = syntheticDisc(isoFolder, layoutOf("6.10"));
+      const iso = join(isoFolder, "OracleLinux-R6-U10-Server-x86_64-dvd.iso");
+      await rename(made, iso);
+      const examined = async (...base: string[]) => {
+        const values = [`packages.base=${JSON.stringify(base)}`].map(
+          (text) => assignment(text, "--set") ?? expect.fail(),
+        );
+        const options = { rehearse: false, signal: new AbortController().signal, progress: () => {} };
+        const site = Site.parse({ mirrors: { ol6_latest: folder, ol6_UEKR4: folder, ol6_addons: folder } });
+        const all = await examine({ ...workshop, site, values }, "ol6-base", options);
+        return all.filter(({ what }) => /disc$|^package |^group /.test(what));
+      };
+      const repository = join(isoFolder, "tree-6.10");
+      const rpms = (await testMedium(6)).repositories.ol6_latest ?? "";
+      expect((await examined()).find(({ what }) => what === "packages on the disc")?.text).toMatch(
+        /repomd\.xml: is no index of a repository/,
+      );
+      // The same disc, with a real repository on it.
+      await writeFile(
+        join(folder, "comps.xml"),
+        "<comps><group><id>core</id><name>Core</name></group><group><id>base</id><name>Base</name></group></comps>",
+      );
+      await cp(rpms, join(folder, "repository"), { recursive: true });
+      await host.run(["createrepo_c", "-q", "-g", join(folder, "comps.xml"), join(folder, "repository")]);
+      await rm(repository, { recursive: true });
+      await host.run([
+        "xorriso",
+        ...["-return_with", "FATAL", "32", "-dev", iso, "-boot_image", "any", "replay"],
+        ...["-rm_r", "/repodata", "/Server", "/HighAvailability", "--"],
+        ...["-map", join(folder, "repository/repodata"), "/repodata", "-commit"],
+      ]);
+      const found = await examined("@base", "@bsae", "ksh", "oracleasm*", "kshh");
+      expect(found.filter(({ what }) => what !== "disc").map(({ what, text }) => `${what}: ${text}`)).toEqual(
+        [
+          "package openssh-server: not on the disc (.)",
+          "package kernel-uek: not on the disc (.)",
+          'group @bsae: not on the disc (.); did you mean "@base"?',
+          'package kshh: not on the disc (.); did you mean "ksh"?',
+        ],
+      );
+      await rm(iso);
     });
 
     it("names a wrong disc, and what lies where the right one should", async () => {
@@ -176,9 +243,9 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "ope
       await expect(make({ kickstart })).rejects.toThrow(/name it with --iso/);
       await expect(make({ kickstart, iso, form: "network" })).rejects.toThrow(/--url goes with --as network/);
       await expect(make({ kickstart, iso, form: "boot", addons: folder })).rejects.toThrow(/--as remaster/);
-      await expect(make({ kickstart, iso, addons: join(folder, "home") })).rejects.toThrow(
-        /has no \.rpm file/,
-      );
+      await expect(
+        make({ kickstart: join(folder, "sees.ks"), iso, addons: join(folder, "home") }),
+      ).rejects.toThrow(/has no \.rpm file/);
     });
 
     it("makes the files for a boot server", async () => {

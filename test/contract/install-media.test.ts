@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   copyFile,
   mkdir,
@@ -12,6 +13,8 @@ import {
   truncate,
   writeFile,
 } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -23,6 +26,7 @@ import { appendToInitrd, newcCpio } from "../../src/media/initrd.ts";
 import { openIso } from "../../src/media/iso.ts";
 import type { Medium } from "../../src/media/media.ts";
 import { extractBoot, readMedium } from "../../src/media/medium.ts";
+import { networkBoot } from "../../src/media/network-boot.ts";
 import { oemdrv } from "../../src/media/oemdrv.ts";
 import { remaster } from "../../src/media/remaster.ts";
 import type { ImageMaking } from "../../src/media/xorriso.ts";
@@ -54,6 +58,8 @@ async function testInstaller(): Promise<Installer> {
     "vfat",
     "nls_cp437",
     "nls_ascii",
+    "virtio_pci",
+    "virtio_net",
   ]);
   const init = `#!/busybox sh
 /busybox mkdir -p /proc /sys /dev /m
@@ -67,6 +73,7 @@ device() { for try in 1 2 3 4 5 6; do findfs "$(printf %b "$1")" 2>/dev/null && 
 from() { mount -r "$1" /m && cat "/m$2" && umount /m; }
 for word in $(cat /proc/cmdline); do
   case $word in
+    *ks=http:*) ifconfig eth0 10.0.2.15 up; echo KICKSTART; wget -q -O - "\${word#*ks=}" ;;
     *ks=file:*) echo KICKSTART; cat "\${word#*file:}" ;;
     ks=cdrom:*) for cd in /dev/sr*; do mount -r $cd /m && { [ -f /m/ks.cfg ] && echo KICKSTART && cat /m/ks.cfg; umount /m; }; done ;;
     inst.ks=hd:*) place=\${word#inst.ks=hd:}; echo KICKSTART; from "$(device "\${place%%:*}")" "\${place#*:}" ;;
@@ -229,15 +236,83 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
           kickstart: kickstartOf(layout),
           talksOn: "serial",
         });
-        const variables = join(folder, "vars.fd");
-        await copyFile("/usr/share/OVMF/OVMF_VARS_4M.fd", variables);
-        const firmware = ["/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on", variables];
-        const said = await booted(
-          ...firmware.flatMap((file) => ["-drive", `if=pflash,format=raw,file=${file}`]),
-          ...drive(made),
-        );
+        const said = await booted(...(await uefi()), ...drive(made));
         expect(said).toContain(installCommandLine(medium, { kickstart: "medium", talksOn: "serial" }));
         expect(said).toContain(shown(layout));
+      },
+    );
+
+    it.skipIf(missing("/usr/share/OVMF/OVMF_CODE_4M.fd"))("a boot ISO starts by UEFI too", async () => {
+      const layout = layoutOf("9.2");
+      const medium = await readMedium(discOf(layout));
+      const made = join(folder, "boot-uefi.iso");
+      const how = { kickstart: kickstartOf(layout), talksOn: "serial" } as const;
+      expect(await bootIso(await making("boot-uefi"), medium, made, how)).toEqual({ uefi: true });
+      const said = await booted(...(await uefi()), ...drive(made, 2), ...drive(medium.file, 3));
+      expect(said).toContain(installCommandLine(medium, { kickstart: "initrd", talksOn: "serial" }));
+      expect(said).toContain(shown(layout));
+      expect(said).toContain("STAGE2 /m/images/install.img");
+    });
+
+    it("a disc that UEFI starts from outside its files is told of", async () => {
+      const disc = discOf(layoutOf("8.9"));
+      const moved = join(folder, "moved.iso");
+      const tree = join(folder, "tree-8.9");
+      await host.run([
+        ...[
+          "xorriso",
+          "-as",
+          "mkisofs",
+          "-quiet",
+          "-o",
+          moved,
+          "-V",
+          (await readMedium(disc)).volumeId,
+          "-R",
+        ],
+        ...["-append_partition", "2", "0xef", join(tree, "images/efiboot.img")],
+        ...["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"],
+        ...["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "-eltorito-alt-boot"],
+        ...["-e", "--interval:appended_partition_2:all::", "-no-emul-boot", tree],
+      ]);
+      const { starts } = await readMedium(moved);
+      expect(starts.efi).toBeUndefined();
+      expect(starts.efiOutside).toBe(true);
+    });
+
+    it.skipIf(missing("/usr/lib/PXELINUX/pxelinux.0"))(
+      "a boot server starts the installer with its kickstart, by pxelinux and by iPXE",
+      async () => {
+        for (const [release, bootfile] of [
+          ["6.10", "pxelinux.0"],
+          ["9.2", "boot.ipxe"],
+        ] as const) {
+          const layout = layoutOf(release);
+          const medium = await readMedium(discOf(layout));
+          const tftp = join(folder, `tftp-${release}`);
+          await mkdir(join(tftp, "pxelinux.cfg"), { recursive: true });
+          const server = createServer(async (request, response) => {
+            response.end(await readFile(join(tftp, request.url ?? "")).catch(() => "none"));
+          }).listen(0, "127.0.0.1");
+          await once(server, "listening");
+          const { port } = server.address() as AddressInfo;
+          const boot = networkBoot(medium, kickstartOf(layout), `http://10.0.2.2:${port}`);
+          await extractBoot(medium, join(tftp, "vmlinuz"), join(tftp, "initrd.img"));
+          await writeFile(join(tftp, "ks.cfg"), boot.kickstart);
+          await writeFile(join(tftp, "pxelinux.cfg/default"), boot.pxelinux);
+          await writeFile(join(tftp, "boot.ipxe"), boot.ipxe);
+          await copyFile("/usr/lib/PXELINUX/pxelinux.0", join(tftp, "pxelinux.0"));
+          await copyFile("/usr/lib/syslinux/modules/bios/ldlinux.c32", join(tftp, "ldlinux.c32"));
+          const said = await booted(
+            ...["-netdev", `user,id=n,tftp=${tftp},bootfile=${bootfile}`],
+            ...["-device", "virtio-net-pci,netdev=n", "-boot", "order=n"],
+          );
+          server.close();
+          expect(said).toContain(boot.commandLine);
+          expect(said).toContain(
+            `KICKSTART\n# for ${release}\nurl --url=http://10.0.2.2:${port}/disc\npoweroff\n`,
+          );
+        }
       },
     );
 
@@ -315,6 +390,16 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
     );
   },
 );
+
+/** The firmware, with variables of its own. */
+async function uefi(): Promise<string[]> {
+  const variables = join(folder, "vars.fd");
+  await copyFile("/usr/share/OVMF/OVMF_VARS_4M.fd", variables);
+  return ["/usr/share/OVMF/OVMF_CODE_4M.fd,readonly=on", variables].flatMap((file) => [
+    "-drive",
+    `if=pflash,format=raw,file=${file}`,
+  ]);
+}
 
 const layoutOf = (release: string): Layout => {
   const layout = layouts.find((one) => one.release === release);

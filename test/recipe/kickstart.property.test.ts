@@ -47,6 +47,7 @@ const partition = (mount: fc.Arbitrary<string>, fs: fc.Arbitrary<unknown>) =>
       size: some(size),
       grow: fc.boolean(),
       volume: some(word.map((w) => w.replace(/\W/g, "_"))),
+      options: some(fc.constantFrom("nodev,nosuid", "defaults,data=journal")),
     },
     { requiredKeys: ["mount", "fs", "size"] },
   );
@@ -169,7 +170,10 @@ it("of a thousand random recipes each is refused in words, or every value stands
       expect(section(parts, "%post").filter((line) => line.includes("whatprovides"))).toEqual(
         expectedPackages(recipe)
           .filter((name) => /^[^@-][^*]*$/.test(name))
-          .map((name) => `  rpm -q --whatprovides '${name}' >/dev/null || missing="$missing "'${name}'`),
+          .map(
+            (name) =>
+              `  rpm -q '${name}' >/dev/null || rpm -q --whatprovides '${name}' >/dev/null || missing="$missing "'${name}'`,
+          ),
       );
       expect(text).not.toMatch(/[^\n\x20-\x7e]/);
     }),
@@ -200,6 +204,8 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
   const consoles = ["console=tty0", "console=ttyS0,115200"];
   const stable = major >= 7 ? ["net.ifnames=0", "biosdevname=0"] : [];
   const grow = (part: { grow: boolean }) => (part.grow ? ["--grow"] : []);
+  const options = (part: { options?: string | undefined }) =>
+    part.options === undefined ? [] : [`--fsoptions=${part.options}`];
   const plain = recipe.layout.filter((part) => part.volume === undefined);
   const volumes = recipe.layout.filter((part) => part.volume !== undefined);
   const ordered = [
@@ -208,6 +214,8 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
     ...plain.filter((part) => !["/boot", "swap"].includes(part.mount)),
   ];
   const sum = volumes.reduce((all, part) => all + part.size, 0) + 8 * (volumes.length + 1);
+  const count = plain.length + (volumes.length > 0 ? 1 : 0);
+  const primary = (index: number) => (count <= 4 || index < 3 ? ["--asprimary"] : []);
   return [
     ...(major <= 7 ? [["install"]] : []),
     ["cdrom"],
@@ -247,8 +255,14 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
     ["zerombr"],
     ...(major > 5 || recipe.update >= 3 ? [["clearpart", "--all", "--initlabel"]] : []),
     ["%include", "/tmp/tbuild-disk.ks"],
-    ...ordered.flatMap((part) => {
-      const rest = [`--fstype=${part.fs}`, `--size=${part.size}`, ...grow(part), "--asprimary"];
+    ...ordered.flatMap((part, index) => {
+      const rest = [
+        `--fstype=${part.fs}`,
+        `--size=${part.size}`,
+        ...grow(part),
+        ...options(part),
+        ...primary(index),
+      ];
       const id = `btrfs.0${recipe.layout.indexOf(part) + 1}`;
       return part.fs === "btrfs"
         ? [
@@ -264,7 +278,7 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
             "pv.01",
             `--size=${sum}`,
             ...(volumes.some((part) => part.grow) ? ["--grow"] : []),
-            "--asprimary",
+            ...primary(plain.length),
           ],
           ["volgroup", recipe.volumeGroup, "--pesize=4096", "pv.01"],
           ...volumes.map((part) => [
@@ -275,6 +289,7 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
             `--fstype=${part.fs}`,
             `--size=${part.size}`,
             ...grow(part),
+            ...options(part),
           ]),
         ]
       : []),

@@ -216,6 +216,34 @@ nics: [storage]
     expect((await faults(text)).lines.join("\n")).toContain(words);
   });
 
+  it.each([
+    ["disks: [{ size: 1G, fs: ext4 }]", "disks.0: fs and mount go together"],
+    ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is there twice"],
+    ["provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]", "the installer does not see it"],
+    ["packages: { base: ['@^minimal'] }", "packages.base.0: ol6 has groups, but no environments"],
+    ["services: { disable: [sshd] }", "services.disable.0: without sshd nobody can log in"],
+    ["packages: { install: ['@nodejs:10'] }", "packages.install.0: ol6 has no modules"],
+  ])("with %s is refused", async (more, words) => {
+    expect((await faults(`${whole}${more}\n`)).lines.join("\n")).toContain(words);
+  });
+
+  it("on OL5 runs as PVM only with a kernel that can", async () => {
+    const five = whole
+      .replace("release: ol6", "release: ol5")
+      .replace("fs: ext4", "fs: ext3")
+      .replace("domainType", "kernel: rhck\ndomainType");
+    expect((await faults(five)).lines.join()).toContain("only with kernel-xen in packages.base");
+    await load(`${five}packages: { base: [kernel-xen] }\n`);
+  });
+
+  it("extends a recipe by the name of its file too, and says where one is named that is not there", async () => {
+    await load(whole);
+    expect((await load("extends: small.yaml\nname: grown\n", "grown")).recipe.name).toBe("grown");
+    expect((await faults("extends: smal\nname: grown\n")).message).toMatch(
+      /small\.yaml:1:10: extends smal: no such recipe/,
+    );
+  });
+
   it("cannot put PVM on a release that has none", async () => {
     const error = await faults(whole.replace("release: ol6", "release: ol7"));
     expect(error.lines.join()).toContain("ol7 cannot run as XEN_PVM; use XEN_HVM_PV_DRIVERS");

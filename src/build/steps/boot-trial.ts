@@ -18,6 +18,7 @@ import {
   takePicture,
 } from "../guest-machine.ts";
 import type { Step, StepContext } from "../step.ts";
+import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface Tried {
@@ -29,7 +30,7 @@ export interface Tried {
  * Boots throw-away clones of the sealed image with new MACs, configures them by first-boot messages with the root
  * password last, and looks at what became of them; reboots each, and sees that nothing runs again.
  */
-export function bootTrial(recipe: Recipe): Step<SealedImage, Tried> {
+export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, Tried> {
   const { clones, messages, checks } = recipe.trial;
   return {
     name: "boot-trial",
@@ -40,15 +41,16 @@ export function bootTrial(recipe: Recipe): Step<SealedImage, Tried> {
       checks: JSON.stringify(checks),
       machine: JSON.stringify(recipe.machine),
       nics: recipe.nics.join(" "),
+      ...(recipe.disks.length > 0 && { disks: JSON.stringify(recipe.disks) }),
     }),
-    async run(context, { image }) {
+    async run(context, { image, furtherDisks }) {
       const numbers = Array.from({ length: clones }, (_, index) => index + 1);
       const stop = new AbortController();
       const scoped = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
       // Side by side: each clone keeps one core busy. When one fails, the others need not go on.
       const outcomes = await Promise.allSettled(
         numbers.map((number) =>
-          tryClone(scoped, recipe, image, number).catch((error) => {
+          tryClone(scoped, recipe, [image, ...furtherDisks], number).catch((error) => {
             stop.abort();
             throw error;
           }),
@@ -84,7 +86,7 @@ export function bootTrial(recipe: Recipe): Step<SealedImage, Tried> {
 async function tryClone(
   context: StepContext,
   recipe: Recipe,
-  image: string,
+  [image = "", ...furtherDisks]: readonly string[],
   number: number,
 ): Promise<{ seen: string[]; identity: Identity }> {
   const name = machineName(context, `trial-${number}`);
@@ -94,7 +96,12 @@ async function tryClone(
   const say = (text: string) => context.progress(`${wanted.hostname}: ${text}`);
   const macs = recipe.nics.map(() => randomMac());
   await context.hypervisor.define(
-    machineSpec(recipe, name, { grownFrom: image }, { macs, address: wanted.address }),
+    machineSpec(
+      recipe,
+      name,
+      { grownFrom: image },
+      { macs, address: wanted.address, further: furtherDisks.map((grownFrom) => ({ grownFrom })) },
+    ),
   );
   await context.hypervisor.start(name);
   await using messages = await context.hypervisor.messages(name);

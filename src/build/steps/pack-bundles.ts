@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { packAll } from "../../packaging/index.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import type { Manifest } from "../../store/store.ts";
+import { furtherDiskName } from "../further-disks.ts";
 import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
 import type { Step } from "../step.ts";
 import type { AuditedImage } from "./audit-image.ts";
@@ -10,6 +11,7 @@ import type { ConvertedImage } from "./convert-image.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
 import type { InjectedGuest } from "./inject-modules.ts";
 import type { KeptMaster } from "./keep-master.ts";
+import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface PackedBundles {
@@ -19,6 +21,7 @@ export interface PackedBundles {
 }
 
 type Needs = FetchedMedium &
+  ProvisionedGuest &
   InjectedGuest &
   KeptMaster &
   ConvertedImage &
@@ -41,7 +44,9 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
       ).every((found) => found !== undefined),
     async run(context, state) {
       context.progress("storing the disk by digest");
-      const disk = await context.store.putDisk(state.image, "System", context.signal);
+      const disks = [await context.store.putDisk(state.image, "System", context.signal)];
+      for (const [index, file] of state.furtherDisks.entries())
+        disks.push(await context.store.putDisk(file, furtherDiskName(index), context.signal));
       // The image names its version already; it is another one only when somebody has published that meanwhile.
       const version = await freeVersion(context, "template", state.numbered);
       if (version !== recipe.version)
@@ -54,7 +59,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
         kind: "template",
         version,
         domainType: recipe.domainType,
-        disks: [disk],
+        disks,
         parent: state.master,
         operations: [...state.converted, ...state.sealed],
         trial: state.trial ?? [],

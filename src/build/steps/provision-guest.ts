@@ -6,6 +6,7 @@ import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
+import { makeFurtherDisks } from "../further-disks.ts";
 import {
   bootGuest,
   discard,
@@ -24,6 +25,8 @@ import type { InstalledGuest } from "./install-guest.ts";
 
 export interface ProvisionedGuest {
   readonly disk: string;
+  /** With what provisioning has put on them. */
+  readonly furtherDisks: readonly string[];
 }
 
 /** Boots what was installed and brings it to what the recipe says: repositories, additions, packages, files, scripts. */
@@ -41,8 +44,10 @@ export function provisionGuest(
     inputs: ({ standInsDigest }) => ({ ...inputs, "stand-in repositories": standInsDigest ?? "none" }),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
+      const furtherDisks = await makeFurtherDisks(context.host, recipe, context.out, context.signal);
+      const further = furtherDisks.map((copyOf) => ({ copyOf }));
       await context.hypervisor.define(
-        machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length) }),
+        machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length), further }),
       );
       const guest = await bootGuest(context, name, { key });
       const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
@@ -62,7 +67,9 @@ export function provisionGuest(
       await whileRunning(context, name, work());
       await shutDown(context, guest);
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
-      return { disk: join(context.out, "disk.qcow2") };
+      for (const [index, file] of furtherDisks.entries())
+        await context.hypervisor.fetchDisk(name, index + 1, file);
+      return { disk: join(context.out, "disk.qcow2"), furtherDisks };
     },
     cleanup: (context) => discard(context, "provision"),
   };
@@ -101,6 +108,7 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
     files,
     scripts,
     drivers: domainType,
+    disks: recipe.disks,
   };
   return Object.fromEntries(
     Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value))]),

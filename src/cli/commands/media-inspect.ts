@@ -62,9 +62,14 @@ function described(medium: Inspected): string {
       "packages",
       repositories.length === 0 ? "none: it only starts an installation" : repositories.join(", "),
     ],
-    ["starts by", [starts.isolinux && "BIOS", starts.efi && "UEFI"].filter(Boolean).join(", ") || "nothing"],
+    ["starts by", startedBy(starts)],
     ["OEMDRV", oemdrv ?? "yes"],
   ];
   const title = coloursFor(process.stdout).bold(medium.file);
   return `${title}\n${printable(table(rows)).replaceAll(/^/gm, "  ")}\n`;
+}
+
+function startedBy({ isolinux, efi, efiOutside }: Medium["starts"]): string {
+  const ways = [isolinux && "BIOS", efi && "UEFI", efiOutside && "UEFI (with a menu that cannot be changed)"];
+  return ways.filter(Boolean).join(", ") || "nothing";
 }

@@ -19,7 +19,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   });
   const wanted = release === undefined ? releaseOfKickstart(text) : Release.parse(release);
   const { recipe } = await recipeOf(await openSite(command), `${wanted}-base`);
-  const imported = await importKickstart(text, name ?? nameOf(file), recipe);
+  const own = name ?? nameOf(file);
+  // A recipe cannot extend itself.
+  const imported = await importKickstart(text, own === recipe.name ? `${own}-imported` : own, recipe);
   process.stdout.write(json ? `${JSON.stringify(imported, undefined, 2)}\n` : importedText(imported, file));
 }
 

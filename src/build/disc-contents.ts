@@ -1,0 +1,45 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Host } from "../host/host.ts";
+import { type Iso, openIso } from "../media/iso.ts";
+import { readMedium } from "../media/medium.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
+
+/** What the repositories on a disc have: folder → its packages and groups. */
+export async function discContents(
+  file: string,
+  host: Host,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<ReadonlyMap<string, RepositoryContents>> {
+  const medium = await readMedium(file);
+  await using iso = await openIso(file);
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-disc-"));
+  try {
+    const found = new Map<string, RepositoryContents>();
+    for (const [index, repository] of medium.repositories.entries()) {
+      const copy = join(folder, String(index));
+      await copyMetadata(iso, repository, copy);
+      found.set(repository, await readRepository(pathToFileURL(copy).href, host, { signal }));
+    }
+    return found;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the installer is told to install: the recipe's own, and what every kickstart of ours names. */
+export function packagesFromDisc(recipe: Recipe): string[] {
+  const kernel = recipe.kernel === "rhck" ? "kernel" : "kernel-uek";
+  return [...new Set(["@core", "openssh-server", kernel, ...recipe.packages.base])];
+}
+
+async function copyMetadata(iso: Iso, repository: string, to: string): Promise<void> {
+  await mkdir(join(to, "repodata"), { recursive: true });
+  // Lists of files and changes are most of it, and nobody asks them here.
+  for (const entry of await iso.list(`${repository}/repodata`))
+    if (entry.kind === "file" && /^[\w.+-]+$/.test(entry.name) && !/filelists|other|sqlite/.test(entry.name))
+      await iso.extract(`${repository}/repodata/${entry.name}`, join(to, "repodata", entry.name));
+}

@@ -1,0 +1,84 @@
+import type { KickstartPart } from "../../recipe/check-kickstart.ts";
+import { commands, optionsOf, sections } from "../../recipe/kickstart-table.ts";
+import { shellWords } from "../../recipe/shell-words.ts";
+
+/** A line as its command, words and options. Remembers which of the options were asked for. */
+export class ReadLine {
+  readonly line: number;
+  readonly text: string;
+  readonly name: string;
+  readonly words: readonly string[];
+  private readonly options: ReadonlyMap<string, string>;
+  private readonly asked = new Set<string>();
+
+  constructor(part: KickstartPart, words: readonly string[], options: ReadonlyMap<string, string>) {
+    this.line = part.line;
+    this.text = part.text;
+    this.name = part.name;
+    this.words = words;
+    this.options = options;
+  }
+
+  /** The value of the first of these options that is there. */
+  option(...names: readonly string[]): string | undefined {
+    for (const name of names) this.asked.add(name);
+    return names.map((name) => this.options.get(name)).find((value) => value !== undefined);
+  }
+
+  has(...names: readonly string[]): boolean {
+    return this.option(...names) !== undefined;
+  }
+
+  /** The names in a list such as `--services=ssh,http`. */
+  list(...names: readonly string[]): string[] {
+    return (this.option(...names) ?? "").split(/[,\s]+/).filter((one) => one !== "");
+  }
+
+  /** The options that nobody asked for. */
+  unasked(): string[] {
+    return [...this.options.keys()].filter((name) => !this.asked.has(name));
+  }
+}
+
+/** Reads a line as any of the installers would; `undefined` when its quotation is not closed. */
+export function readLine(part: KickstartPart): ReadLine | undefined {
+  try {
+    const known = knownOptions(part.name);
+    const words: string[] = [];
+    const options = new Map<string, string>();
+    const all = shellWords(part.text).slice(1);
+    for (let i = 0; i < all.length; i++) {
+      const word = all[i] ?? "";
+      const [, said, value] = /^--([\w-]+)(?:=(.*))?$/s.exec(word) ?? [];
+      if (said === undefined) {
+        words.push(word);
+        continue;
+      }
+      const name = spelledOut(said, known);
+      const takesValue = known.get(name) ?? true;
+      const next = all[i + 1];
+      if (value !== undefined || !takesValue || next === undefined || next.startsWith("--"))
+        options.set(name, value ?? "");
+      else {
+        options.set(name, next);
+        i++;
+      }
+    }
+    return new ReadLine(part, words, options);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Option → whether it takes a value, over all releases. */
+function knownOptions(name: string): ReadonlyMap<string, boolean> {
+  const rule = commands[name] ?? sections[name];
+  return new Map(rule ? optionsOf(rule).map((option) => [option.name, option.value]) : []);
+}
+
+// The installers' option parsers take the beginning of an option for it, where it is the beginning of one only.
+function spelledOut(said: string, known: ReadonlyMap<string, boolean>): string {
+  if (known.has(said)) return said;
+  const meant = [...known.keys()].filter((name) => name.startsWith(said));
+  return meant.length === 1 && meant[0] !== undefined ? meant[0] : said;
+}

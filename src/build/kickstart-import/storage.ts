@@ -1,0 +1,204 @@
+import { fileSystems } from "../../recipe/file-systems.ts";
+import { Recipe } from "../../recipe/recipe.ts";
+import type { Findings } from "./findings.ts";
+import type { ReadLine } from "./read-line.ts";
+
+/** `part` and `logvol`: what is on the system disk, in the words of a recipe's layout. */
+export function takePartition(read: ReadLine, found: Findings): void {
+  const mount = read.words[0] ?? "";
+  const { mib, grow } = sizeOf(read, found);
+  const disk = read.option("ondisk", "ondrive");
+  read.has("asprimary");
+  // What they are made of has no file system of its own, and swap has but one.
+  if (mount === "swap" || !mount.startsWith("/")) read.has("fstype", "type");
+  if (/^(raid|btrfs)\./.test(mount)) found.members.set(mount, { mib, grow });
+  if (/^(pv|raid|btrfs)\./.test(mount)) return;
+  if (["biosboot", "prepboot", "/boot/efi"].includes(mount)) {
+    found.leave(read, "a template boots by BIOS");
+    return;
+  }
+  if (read.has("thinpool")) {
+    found.leave(read, "a recipe has no thin pools; the volumes of this one are plain ones");
+    return;
+  }
+  if (disk !== undefined && isFurther(disk, found)) {
+    if (takeFurtherDisk(read, mount, found)) return;
+    found.leave(read, "further disks have ext3 or ext4 and a size that is said; it is on the system disk");
+  }
+  const inGroup = read.name === "logvol";
+  const volume = inGroup ? volumeOf(read, found) : undefined;
+  if (inGroup) read.has("thin");
+  const fs = mount === "swap" ? "swap" : fileSystemOf(read, mount, found);
+  found.addPart(
+    {
+      mount: mount === "/" ? mount : mount.replace(/\/+$/, ""),
+      fs,
+      size: `${mib}M`,
+      ...(grow && { grow }),
+      ...optionsOf(read, fs, found),
+      ...(volume !== undefined && { volume }),
+    },
+    read,
+  );
+}
+
+/** `volgroup`: the first one is the recipe's. */
+export function takeVolumeGroup(read: ReadLine, found: Findings): void {
+  const said = read.words[0];
+  if (said === undefined) {
+    found.leave(read, "it has no name");
+    return;
+  }
+  const name = asName(said);
+  const extents = read.option("pesize");
+  if (extents !== undefined && !/^(4096|4)K?$/.test(extents))
+    found.leave(read, "the extents of a recipe's volume group have 4 MiB");
+  if (found.scalars.volumeGroup === undefined) found.say("volumeGroup", name, read);
+  else if (found.scalars.volumeGroup !== name)
+    found.leave(
+      read,
+      `a recipe has one volume group, ${found.scalars.volumeGroup}; the volumes of this one are in it`,
+    );
+  if (name !== said) found.leave(read, `is called ${name}`);
+}
+
+/** `raid`: a template has one disk, so what was on several is a plain partition of the size of one member. */
+export function takeRaid(read: ReadLine, found: Findings): void {
+  const [mount = "", ...names] = read.words;
+  const members = names.flatMap((name) => found.members.get(name) ?? []);
+  read.option("device", "level", "spares");
+  if (/^pv\./.test(mount)) {
+    found.leave(read, "a template has one disk; the volume group is on a plain partition");
+    return;
+  }
+  if (members.length === 0) {
+    found.leave(read, "its members are not there");
+    return;
+  }
+  found.leave(read, "a template has one disk; this is a plain partition of it");
+  const grow = members.some((member) => member.grow);
+  found.addPart(
+    {
+      mount,
+      fs: mount === "swap" ? "swap" : fileSystemOf(read, mount, found),
+      size: `${Math.max(...members.map((member) => member.mib))}M`,
+      ...(grow && { grow }),
+    },
+    read,
+  );
+}
+
+/**
+ * `btrfs`: a volume that is mounted is a part of the layout. Of the subvolumes of one that is not, `/` stands for all of
+ * it, and the others lie in that.
+ */
+export function takeBtrfs(read: ReadLine, found: Findings): void {
+  const [mount = "", ...names] = read.words;
+  const members = names.flatMap((name) => found.members.get(name.replace(/^LABEL=/, "")) ?? []);
+  const volume = {
+    mib: members.reduce((sum, member) => sum + member.mib, 0),
+    grow: members.some((member) => member.grow),
+  };
+  const label = read.option("label");
+  if (label !== undefined) found.members.set(label, volume);
+  if (members.length === 0) found.leave(read, "its members are not there");
+  else if (!mount.startsWith("/")) return;
+  else if (read.has("subvol") && mount !== "/") found.leave(read, "a recipe has no subvolumes; it lies in /");
+  else
+    found.addPart(
+      {
+        mount,
+        fs: known("btrfs", mount, read, found),
+        size: `${volume.mib}M`,
+        ...(volume.grow && { grow: true }),
+      },
+      read,
+    );
+}
+
+// What the installer works out by itself, or finds on the disk, has to be said in a recipe.
+const usual: Readonly<Record<string, number>> = { "/boot": 500, swap: 2048, "/": 3072 };
+
+function sizeOf(read: ReadLine, found: Findings): { mib: number; grow: boolean } {
+  const mount = read.words[0] ?? "";
+  const said = Number(read.option("size"));
+  const percent = Number(read.option("percent"));
+  const grows = read.has("grow");
+  if (read.has("maxsize")) found.leave(read, "a recipe says the least size, and whether it grows");
+  if (Number.isInteger(said) && said >= 1) return { mib: Math.min(said, 9_999_999), grow: grows };
+  const mib = usual[mount] ?? 1024;
+  const grow = grows || mount === "/" || percent >= 100;
+  read.has("recommended", "hibernation");
+  if (!/^(pv|raid|btrfs)\./.test(mount) && !read.has("thinpool"))
+    found.leave(read, `its size is not said in MiB; it has ${mib} MiB${grow ? " and grows" : ""}`);
+  return { mib, grow };
+}
+
+function optionsOf(read: ReadLine, fs: string, found: Findings): { options?: string } {
+  const options = read.option("fsoptions");
+  if (options === undefined || options === "defaults" || fs === "swap") return {};
+  if (/^[\w.,=:/%+-]+$/.test(options)) return { options };
+  found.leave(read, "no recipe can hold its mount options");
+  return {};
+}
+
+// The first disk that is named is the system's.
+function isFurther(disk: string, found: Findings): boolean {
+  found.disks.add(disk.replace(/^\/dev\//, ""));
+  return [...found.disks][0] !== disk.replace(/^\/dev\//, "");
+}
+
+/** A file system of its own on another disk is a further disk; says whether it was one. */
+function takeFurtherDisk(read: ReadLine, mount: string, found: Findings): boolean {
+  const [size, fs = "", options] = [
+    Number(read.option("size")),
+    read.option("fstype"),
+    read.option("fsoptions"),
+  ];
+  const possible = ["ext3", "ext4"].filter((one) => fileSystems[found.release].includes(one));
+  // What the system starts from lies on its own disk, and of one that only grows nobody knows how large it is.
+  if (!possible.includes(fs) || !(size >= 100) || !/^\/(?!$|boot|usr|etc|var$|root$)/.test(mount))
+    return false;
+  const before = found.left.length;
+  found.add(
+    "disks",
+    { size: `${size}M`, fs, mount, ...(options && options !== "defaults" && { options }) },
+    read,
+  );
+  return found.left.length === before;
+}
+
+function volumeOf(read: ReadLine, found: Findings): string {
+  const said = read.option("name") ?? (read.words[0] ?? "volume").replace(/^\/+/, "");
+  const group = read.option("vgname");
+  if (group !== undefined && found.scalars.volumeGroup === undefined)
+    found.say("volumeGroup", asName(group), read);
+  const name = asName(said === "" ? "root" : said);
+  const taken = found.layout.some((part) => part.volume === name);
+  const free = taken ? asName(`${group ?? ""}_${said}`) : name;
+  if (free !== said) found.leave(read, `the volume is called ${free}`);
+  return free;
+}
+
+function asName(text: string): string {
+  if (Recipe.shape.volumeGroup.safeParse(text).success) return text;
+  const name = text.replace(/\W+/g, "_").replace(/^[^A-Za-z]+/, "");
+  return name === "" ? "volume" : name.slice(0, 31);
+}
+
+function fileSystemOf(read: ReadLine, mount: string, found: Findings): string {
+  const said = read.option("fstype", "type");
+  return said === undefined || said === "" ? own(found.release) : known(said, mount, read, found);
+}
+
+function known(said: string, mount: string, read: ReadLine, found: Findings): string {
+  const possible = fileSystems[found.release].filter((fs) => fs !== "swap");
+  if (possible.includes(said) && !(said === "btrfs" && mount === "/boot")) return said;
+  const instead = said === "ext2" ? "ext3" : own(found.release);
+  found.leave(read, `${found.release} is not installed on ${said}; it is ${instead}`);
+  return instead;
+}
+
+function own(release: Recipe["release"]): string {
+  return release === "ol5" ? "ext3" : "ext4";
+}
