@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { visibleText } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
-import { mountsOf } from "../image/disk.ts";
-import { chooseAccess } from "../image/index.ts";
+import { openUntrusted } from "../image/untrusted.ts";
 import { manifestDigest } from "../store/manifest-file.ts";
 import type { Manifest, Store } from "../store/store.ts";
 
@@ -27,12 +26,9 @@ export async function textsIn(
   await mkdir(options.folder, { recursive: true });
   try {
     await store.restoreDisk(disk, image, options.signal);
-    const mounts = await mountsOf(image);
-    const access = await chooseAccess(
-      host,
-      mounts.map(({ volume }) => volume),
-    );
-    await using tree = await access.open(image, mounts, { readOnly: true });
+    // An imported version is anybody's.
+    const { tree: opened } = await openUntrusted(host, image);
+    await using tree = opened;
     for (const path of paths) {
       const stat = await tree.stat(path);
       const text = stat && (await visibleText(tree, path, stat));

@@ -59,10 +59,5 @@ const features = {
 
 function idOf(what: string): string {
   const hex = createHash("sha256").update(what).digest("hex");
-  return [8, 4, 4, 4, 12]
-    .reduce<{ at: number; parts: string[] }>(
-      ({ at, parts }, length) => ({ at: at + length, parts: [...parts, hex.slice(at, at + length)] }),
-      { at: 0, parts: [] },
-    )
-    .parts.join("-");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, "$1-$2-$3-$4-$5");
 }

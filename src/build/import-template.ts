@@ -6,9 +6,8 @@ import { portraitOf } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { holderOf, tryLock } from "../host/lock.ts";
 import type { Mount } from "../image/access.ts";
-import { chooseAccess } from "../image/index.ts";
-import { lookInto } from "../image/open.ts";
 import { GuestTree } from "../image/tree.ts";
+import { openUntrusted } from "../image/untrusted.ts";
 import { type Unpacked, unpackTemplate } from "../packaging/import/unpack.ts";
 import type { GuestRecord, Manifest, PackageRecord, Parameter, StoredDisk } from "../store/store.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
@@ -63,6 +62,7 @@ export async function importTemplate(
   const version =
     options.version ?? (await freeVersion({ name: naming.name, store, records }, "template", naming.version));
   const manifest = manifestOf(file, unpacked, guest, { ...naming, version }, disks, options, notes);
+  await records.check(manifest);
   await store.publish(manifest);
   await records.put(manifest);
   return { manifest, isNew: true, notes };
@@ -89,8 +89,8 @@ async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promi
   const reasons: string[] = [];
   for (const disk of unpacked.disks) {
     try {
-      const { mounts } = await lookInto(host, disk.file, async () => {}, { via: "uml" });
-      await using tree = await openUntrusted(host, disk.file, mounts);
+      const { tree: opened, mounts } = await openUntrusted(host, disk.file);
+      await using tree = opened;
       const bounded = withBounds(tree);
       const facts = await inspectGuest(bounded);
       const packages = await packagesOf(host, tree, join(work, "rpm"));
@@ -121,15 +121,6 @@ async function portrayed(
     unknown.push(`files and services: ${error.message}`);
     return {};
   }
-}
-
-// This machine's kernel never mounts what comes from elsewhere: its file systems trust what is on a disk. What only a
-// kernel reads is mounted by one that is a process.
-async function openUntrusted(host: Host, image: string, mounts: readonly Mount[]): Promise<GuestTree> {
-  const volumes = mounts.map((mount) => mount.volume);
-  const isExt = volumes.every(({ fs, pieces }) => fs.startsWith("ext") && !pieces);
-  const access = await chooseAccess(host, volumes, { via: isExt ? "debugfs" : "uml", readOnly: true });
-  return access.open(image, mounts, { readOnly: true });
 }
 
 const mostFileBytes = 16 << 20;

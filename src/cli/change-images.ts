@@ -2,9 +2,10 @@ import { createInterface } from "node:readline/promises";
 import { exitCodes, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
-import { type PlannedChange, type Way, ways } from "../image/planned-change.ts";
+import type { PlannedChange } from "../image/planned-change.ts";
 import { explained } from "./explained.ts";
 import { interruptible } from "./interrupt.ts";
+import { viaOption } from "./via.ts";
 import { coloursFor, size } from "./words.ts";
 
 export interface ChangeFlags {
@@ -31,7 +32,7 @@ export async function changeImages(
 ): Promise<void> {
   await eachImage(images, flags, async (image, signal) => {
     await using planned = await planJob(localHost(), image, changing.job, {
-      ...wayOf(flags),
+      ...viaOption(flags.via),
       note: (text) => process.stderr.write(`${text}\n`),
     });
     const { result } = planned;
@@ -76,16 +77,6 @@ export async function eachImage(
           process.stdout.write(`${JSON.stringify({ image, error: error.message, fault: error.fault })}\n`);
         process.exitCode ||= exitCodes[error.fault];
       }
-  });
-}
-
-/** The way into the image that was asked for. */
-export function wayOf({ via }: ChangeFlags): { readonly via?: Way } {
-  if (via === undefined) return {};
-  const way = ways.find((one) => one === via);
-  if (way) return { via: way };
-  throw new TbuildError("usage", `--via ${via}: there is no such way`, {
-    hint: `There are: ${ways.join(", ")}.`,
   });
 }
 

@@ -10,7 +10,7 @@ import { Unfit } from "./ext-volume.ts";
 import type { FreeBlock } from "./free-space.ts";
 import { dataRanges, overlapWith } from "./holes.ts";
 import { type ImageFile, readImageFile } from "./image-file.ts";
-import { type AccessOptions, accesses } from "./index.ts";
+import type { AccessOptions } from "./index.ts";
 import { replayInto } from "./journal.ts";
 import { lookInto, openImageFile, refuseChange } from "./open.ts";
 import { differingPieces } from "./pieces.ts";
@@ -41,19 +41,12 @@ export interface PlannedChange<Result> extends AsyncDisposable {
   apply(what: string): Promise<UndoRecord>;
 }
 
-export interface ChangeOptions extends Omit<AccessOptions, "via" | "readOnly"> {
-  /** `draft` is the change in memory. */
-  readonly via?: Way;
-}
-
-export type Way = "draft" | NonNullable<AccessOptions["via"]>;
-
-/** The ways into an image that can be asked for. */
-export const ways = ["draft", ...Object.keys(accesses)] as readonly Way[];
+/** `via: "direct"` is the change in memory, and no other. */
+export type ChangeOptions = Omit<AccessOptions, "readOnly">;
 
 /**
  * Lets `work` change the guest in `file`, and gives what that comes to in bytes; the image stays as it is. An ext
- * guest in a raw image is changed in memory. Any other is changed in a copy beside the image, by the best way in,
+ * guest is changed in memory. Any other is changed in a copy beside the image, by the best way in,
  * and compared: slower, and as safe.
  */
 export async function planChange<Result>(
@@ -180,9 +173,9 @@ async function planInMemory<Result>(
     const result = await work(guest);
     await guest.tree.commit();
     const pieces = await draft.pieces();
-    return { result, via: "draft", pieces, bytes: reader.bytes, close: async () => {} };
+    return { result, via: "direct", pieces, bytes: reader.bytes, close: async () => {} };
   } catch (error) {
-    if (!(error instanceof Unfit) || options.via === "draft") throw error;
+    if (!(error instanceof Unfit) || options.via === "direct") throw error;
     note(`${error.message}; the change is made in a copy beside the image`);
     return undefined;
   }
@@ -199,22 +192,18 @@ async function drafted(
     const hasData = format === "raw" ? overlapWith(await dataRanges(host, file)) : () => true;
     yield* freeBlocks(hasData);
   }
-  return { tree, mounts, via: "draft", blocks: { scrub, free } };
+  return { tree, mounts, via: "direct", blocks: { scrub, free } };
 }
 
-function mayDraft({ via = "draft", needsPrograms = false }: ChangeOptions): boolean {
-  return via === "draft" && !needsPrograms;
+function mayDraft({ via = "direct", needsPrograms = false }: ChangeOptions): boolean {
+  return via === "direct" && !needsPrograms;
 }
 
 function accessOptions({ via, ...options }: ChangeOptions): AccessOptions {
-  if (via === "draft")
-    throw new TbuildError(
-      "environment",
-      "draft: only ext file systems in raw images can be changed this way",
-      {
-        hint: "Leave --via away; tbuild then takes the fastest way that can.",
-      },
-    );
+  if (via === "direct")
+    throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
+      hint: "Leave --via away; tbuild then takes the fastest way that can.",
+    });
   return { ...options, ...(via !== undefined && { via }) };
 }
 

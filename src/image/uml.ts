@@ -55,7 +55,13 @@ async function mountAll(machine: Machine, mounts: readonly Mount[], readOnly: bo
     const how = `${volume.fs === "xfs" ? "nouuid," : ""}${readOnly ? `ro${withoutReplay[volume.fs] ?? ""}` : "rw"}`;
     script.push(shellQuoted(["mount", "-t", volume.fs, "-o", how, device, `${root}${at === "/" ? "" : at}`]));
   }
-  await machine.run(["sh", "-c", script.join("\n")]);
+  await machine.run(["sh", "-c", script.join("\n")]).catch((cause: TbuildError) => {
+    const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
+    throw new TbuildError(cause.fault ?? "environment", `uml: cannot mount ${what}`, {
+      cause,
+      lines: cause.lines ?? [],
+    });
+  });
   return mountedTree(machine, root, {
     close: () => machine.end(),
     run: (argv) =>

@@ -279,7 +279,7 @@ describe.skipIf(lacking !== undefined)(
     it("name the ways there are when one is asked for that there is not", async () => {
       const { exitCode, stderr } = await tbuild("repair", "--plan", "--via", "magic", master);
       expect(exitCode).toBe(2);
-      expect(stderr).toContain("draft, ");
+      expect(stderr).toContain("direct, debugfs, ");
     });
 
     it("leave an image with a feature that its own writer does not know to another way", async () => {

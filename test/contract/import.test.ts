@@ -135,7 +135,11 @@ describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
     const changed = join(folder, "ol6-sample.img");
     await makeGuest(changed, { ...guestFiles, "/etc/motd": "changed" });
     expect((await imported(changed)).manifest.version).toBe("1.0.1");
-    await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow("is published with other content");
+    await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow("records another ol6-sample@1.0.0");
+    // A version that only the recipe repo knows is taken, too, and then nothing is published.
+    const elsewhere = folderStore(host, join(folder, "elsewhere"));
+    await expect(imported(changed, { version: "1.0.0" }, elsewhere)).rejects.toThrow("records another");
+    expect(await elsewhere.list()).toEqual([]);
   });
 });
 
@@ -192,7 +196,7 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     const there = await imported(file);
     await expectDisks(there, file);
     expect(there.manifest.release.name).toBe("unknown");
-    expect(there.notes.join("\n")).toMatch(/inside System: .*/);
+    expect(there.notes.join("\n")).toMatch(/inside System: uml: cannot mount disk \(xfs\)/);
   });
 
   it.skipIf(missing("linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop") !== undefined)(

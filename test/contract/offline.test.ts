@@ -148,7 +148,7 @@ for (const [kind, options] of Object.entries(kinds))
 
 async function change(image: string, operations: readonly Operation[], scrub = false): Promise<Outcome> {
   await using planned = await planJob(host, image, { operations, scrub });
-  expect(planned.via).toBe("draft");
+  expect(planned.via).toBe("direct");
   await planned.apply("test");
   return planned.result;
 }

@@ -5,7 +5,8 @@ import { checkImage, type Outcome } from "../../guest/offline.ts";
 import type { ClassReport } from "../../guest/residue.ts";
 import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
-import { type ChangeFlags, changeImages, eachImage, wayOf } from "../change-images.ts";
+import { type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
+import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
 interface SealFlags extends ChangeFlags {
@@ -72,7 +73,7 @@ async function check(
       image,
       { operations, residue: flags.residue ?? false },
       {
-        ...wayOf(flags),
+        ...viaOption(flags.via),
         note: (text) => process.stderr.write(`${text}\n`),
       },
     );
