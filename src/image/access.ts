@@ -39,6 +39,11 @@ export interface ImageAccess {
   check(): Promise<void>;
   /** Opens an image with all its mounts as one tree. Closing it leaves every file system consistent on disk. */
   open(image: string, mounts: readonly Mount[], options?: OpenOptions): Promise<GuestTree>;
+  /**
+   * Opens it so that the image stays as it is: what changes goes to the file `work`, which `snapshotPieces` reads once
+   * the tree is closed. `bytes` is the size of the disk. Ways that change the image itself leave it out.
+   */
+  openBeside?(image: string, mounts: readonly Mount[], work: string, bytes: number): Promise<GuestTree>;
 }
 
 export interface OpenOptions {

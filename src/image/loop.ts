@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import type { ImageAccess, Mount, Volume } from "./access.ts";
+import type { ImageAccess, Volume } from "./access.ts";
 import { mountedTree } from "./mounted-tree.ts";
 
 /** Loop devices and the kernel's own file systems. Needs root; programs of the guest run by chroot. */
@@ -30,7 +30,7 @@ export function loopAccess(host: Host): ImageAccess {
       try {
         for (const mount of [...mounts].sort((a, b) => a.at.length - b.at.length)) {
           const at = join(root, mount.at);
-          await host.run(["mount", "-o", mountOptions(mount, readOnly), "--", image, at]);
+          await host.run(["mount", "-o", loopOptions(mount.volume, readOnly), "--", image, at]);
           mounted.push(at);
         }
         return mountedTree(host, root, {
@@ -45,23 +45,28 @@ export function loopAccess(host: Host): ImageAccess {
   };
 }
 
-function mountOptions({ volume }: Mount, readOnly: boolean): string {
+function loopOptions(volume: Volume, readOnly: boolean): string {
+  return `loop,offset=${volume.offset},sizelimit=${volume.bytes},${mountOptions(volume, readOnly)}`;
+}
+
+/** How a volume of a guest is mounted by a kernel that is not the guest's. */
+export function mountOptions({ fs }: Volume, readOnly: boolean): string {
   // nouuid: XFS refuses a second file system with the same id, and copies of one image are our daily bread.
-  const own = volume.fs === "xfs" ? ",nouuid" : "";
-  const quiet = readOnly ? `,ro${withoutReplay[volume.fs] ?? ""}` : "";
-  return `loop,offset=${volume.offset},sizelimit=${volume.bytes},nodev${own}${quiet}`;
+  const own = fs === "xfs" ? ",nouuid" : "";
+  const quiet = readOnly ? `,ro${withoutReplay[fs] ?? ""}` : "";
+  return `nodev${own}${quiet}`;
 }
 
 // `ro` alone still replays a journal, and fails where it cannot.
-export const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
+const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
   ext3: ",noload",
   ext4: ",noload",
   xfs: ",norecovery",
   btrfs: ",rescue=nologreplay",
 };
 
-// The kernel's folders are there while a program runs, and not while files are looked at.
-async function runInside(host: Host, root: string, argv: readonly string[]) {
+/** Runs a program of the guest whose files are at `root`. The kernel's folders are there only meanwhile. */
+export async function runInside(host: Host, root: string, argv: readonly string[]) {
   const bound: string[] = [];
   try {
     for (const folder of ["/dev", "/proc", "/sys"]) {

@@ -43,7 +43,7 @@ export async function openImageFile(
   file: string,
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
-  const { readOnly = false, note = () => {}, users = filesInUse() } = options;
+  const { readOnly = false, note = () => {}, users = options.far?.users ?? filesInUse() } = options;
   const check = async (facts: ImageFacts) => {
     if (!readOnly) return refuseChange(facts);
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
@@ -93,9 +93,9 @@ async function openBy(
 }
 
 /** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
-export async function imageFacts(file: string): Promise<ImageFacts> {
+export async function imageFacts(file: string, users = filesInUse()): Promise<ImageFacts> {
   await using image = await readImageFile(file);
-  return await factsOf(image, filesInUse());
+  return await factsOf(image, users);
 }
 
 /** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
@@ -103,13 +103,17 @@ export async function lookInto(
   host: Host,
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
-  { users = filesInUse(), via }: Pick<OpenImageOptions, "users" | "via"> = {},
+  { far, users = far?.users ?? filesInUse(), via }: Pick<OpenImageOptions, "users" | "via" | "far"> = {},
 ): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
   const facts = await factsOf(image, users);
   await check(facts);
   const fstabOn = async (volume: Volume) => {
-    const access = await chooseAccess(host, [volume], { readOnly: true, ...(via && { via }) });
+    const access = await chooseAccess(host, [volume], {
+      readOnly: true,
+      ...(via && { via }),
+      ...(far && { far }),
+    });
     await using opened = await openBy(host, access, facts, [{ at: "/", volume }], true);
     return await opened.tree.text("/etc/fstab");
   };

@@ -2,10 +2,10 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import type { Host, Output, RunOptions } from "../host/host.ts";
-import { printable, shellQuoted, type Talk, talkHere } from "../host/local.ts";
+import type { Host, Output, RunOptions, Talk } from "../host/host.ts";
+import { printable, shellQuoted, talkHere } from "../host/local.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { withoutReplay } from "./loop.ts";
+import { mountOptions } from "./loop.ts";
 import { mountedTree } from "./mounted-tree.ts";
 import type { GuestTree } from "./tree.ts";
 
@@ -52,7 +52,7 @@ async function mountAll(machine: Machine, mounts: readonly Mount[], readOnly: bo
   for (const [index, { at, volume }] of byDepth(mounts).entries()) {
     const device = deviceOf(volume) ?? `/dev/mapper/v${index}`;
     if (deviceOf(volume) === undefined) script.push(mapping(volume, index));
-    const how = `${volume.fs === "xfs" ? "nouuid," : ""}${readOnly ? `ro${withoutReplay[volume.fs] ?? ""}` : "rw"}`;
+    const how = mountOptions(volume, readOnly);
     script.push(shellQuoted(["mount", "-t", volume.fs, "-o", how, device, `${root}${at === "/" ? "" : at}`]));
   }
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause: TbuildError) => {
@@ -150,6 +150,7 @@ async function startMachine(image: string, readOnly: boolean): Promise<Machine> 
       for (const kind of ["in", "sh", "out", "err"]) await rm(file(kind), { force: true });
       return outputOf(argv, { exitCode, stdout: bytes.toString("utf8"), stderr, bytes }, options);
     },
+    talk: () => Promise.reject(new Error("not a host for talks")),
     readFile: () => Promise.reject(new Error("not a host for files")),
     writeFile: () => Promise.reject(new Error("not a host for files")),
     copyIn: () => Promise.reject(new Error("not a host for files")),

@@ -67,14 +67,15 @@ async function check(
   operations: ReturnType<typeof sealOperations>,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
-  await eachImage(images, flags, async (image) => {
+  await eachImage(images, flags, async ({ name: image, file, far, shown }) => {
     const findings = await checkImage(
       localHost(),
-      image,
+      file,
       { operations, residue: flags.residue ?? false },
       {
         ...viaOption(flags.via),
-        note: (text) => process.stderr.write(`${text}\n`),
+        ...(far && { far }),
+        note: (text) => process.stderr.write(`${shown(text)}\n`),
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
