@@ -62,11 +62,7 @@ export async function startDom0(): Promise<Dom0> {
   return {
     ...{ host, sshConfig, folder },
     run: (script) => host.run(["sh", "-c", `PATH=/usr/sbin:/usr/bin:/sbin:/bin\n${script}`]),
-    async [Symbol.asyncDispose]() {
-      await host.run(["sh", "-c", "sync; echo o > /proc/sysrq-trigger"]).catch(() => {});
-      await Promise.race([kernel.ended, sleep(10_000)]);
-      await close();
-    },
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -23,6 +23,12 @@ function farPath(text: string): FarPath | undefined {
   return address === undefined || path === undefined ? undefined : { address, path };
 }
 
+// Apart from `await using`: beside that, TypeScript 5.9 does not rewrite the name in import().
+async function open(path: FarPath, config: string | undefined) {
+  const { openFar } = await import("../image/far.ts");
+  return openFar(path, config === undefined ? {} : { config });
+}
+
 /** Lets `work` have the image `name`; `[user@]host:/path` is on another machine, unless a file here is called so. */
 export async function withImage<Result>(
   name: string,
@@ -31,8 +37,7 @@ export async function withImage<Result>(
 ): Promise<Result> {
   const path = existsSync(name) ? undefined : farPath(name);
   if (!path) return work({ name, file: name, shown: (text) => text });
-  const { openFar } = await import("../image/far.ts");
-  const { far, seen } = await openFar(path, sshConfig === undefined ? {} : { config: sshConfig });
+  const { far, seen } = await open(path, sshConfig);
   await using _far = far;
   const shown = (text: string) => text.replaceAll(far.at, `${path.address}:${far.pathOn(far.at)}`);
   try {

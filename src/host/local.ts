@@ -97,9 +97,18 @@ export async function talkHere(
   return {
     say: (line) => void child.stdin.write(`${line}\n`),
     sayNoMore: () => void child.stdin.end(),
-    kill: () => void child.kill("SIGKILL"),
+    kill: () => killSession(child.pid),
     ended: child.then(({ exitCode }) => exitCode),
   };
+}
+
+// With all that it started.
+function killSession(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 /** `argv` as one line for a shell, for people to paste and for ssh, which hands a string to the far shell. */

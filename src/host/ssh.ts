@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { TbuildError } from "../errors.ts";
+import { type Fault, TbuildError } from "../errors.ts";
 import type { Host, RunOptions } from "./host.ts";
 import { runHere, shellQuoted, talkHere } from "./local.ts";
 
@@ -23,7 +23,7 @@ export type Login = { readonly key: string } | { readonly askpass: string };
  */
 export function sshHost(target: SshTarget, onCommand?: (argv: readonly string[]) => void): Host {
   const name = `${target.user}@${target.host}:${target.port}`;
-  return hostOver(name, sshArgv(target, sharedLine()), askpassEnv(target.login), onCommand);
+  return hostOver(name, sshArgv(target, sharedLine()), askpassEnv(target.login), "guest", onCommand);
 }
 
 /** A machine as the user's own `ssh ADDRESS` reaches it: with their configuration, keys, agent and known hosts. */
@@ -35,7 +35,7 @@ export interface FarHost extends Host {
 /** `config` is another file than `~/.ssh/config`. */
 export function farHost(address: string, config?: string): FarHost {
   const sshOptions = [...(config === undefined ? [] : ["-F", config]), ...patience, ...sharedLine()];
-  return { ...hostOver(address, ["ssh", ...sshOptions, "--", address], {}), sshOptions };
+  return { ...hostOver(address, ["ssh", ...sshOptions, "--", address], {}, "environment"), sshOptions };
 }
 
 // A unix socket's path has at most 107 bytes, so it does not lie in the build's folder.
@@ -52,6 +52,7 @@ function hostOver(
   name: string,
   ssh: readonly string[],
   env: Readonly<Record<string, string>>,
+  fault: Fault,
   onCommand?: (argv: readonly string[]) => void,
 ): Host {
   const begin = async (argv: readonly string[]) => {
@@ -61,7 +62,9 @@ function hostOver(
   const run = async (argv: readonly string[], options: RunOptions = {}) => {
     await begin(argv);
     const { env: _env, cwd: _cwd, ...rest } = options;
-    return runHere(name, [...ssh, remoteCommand(argv, options)], { ...rest, env }).catch(explained(name));
+    return runHere(name, [...ssh, remoteCommand(argv, options)], { ...rest, env }).catch(
+      explained(name, fault),
+    );
   };
   return {
     name,
@@ -140,10 +143,10 @@ function remoteCommand(argv: readonly string[], options: RunOptions): string {
 }
 
 // ssh exits 255 when the connection failed, and with the code of the command otherwise.
-function explained(name: string) {
+function explained(name: string, fault: Fault) {
   return (error: unknown): never => {
     if (error instanceof TbuildError && error.message.includes("exit code 255"))
-      throw new TbuildError("guest", `${name}: no ssh connection`, {
+      throw new TbuildError(fault, `${name}: no ssh connection`, {
         cause: error,
         lines: error.lines.slice(1),
       });

@@ -3,8 +3,8 @@ import { TbuildError } from "../errors.ts";
 import { hold } from "../host/hold.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { mountOptions, runInside } from "./loop.ts";
 import { mountedTree } from "./mounted-tree.ts";
+import { mountOptions, runInside } from "./mounting.ts";
 import { snapshotBytes, snapshotSectors } from "./snapshot.ts";
 import type { GuestTree } from "./tree.ts";
 
@@ -109,7 +109,8 @@ attached() {
 }
 
 snapshot() {
-  dd if=/dev/null of="$work" bs=1 count=0 seek="$room" 2> /dev/null || { echo "$work: no room"; return 1; }
+  dd if=/dev/zero of="$work" bs=4096 count=8 conv=fsync || return 1
+  dd if=/dev/null of="$work" bs=1 count=0 seek="$room" || return 1
   top=$(losetup -f --show "$work") || { echo "$top"; return 1; }
   modprobe -q dm-snapshot
   sectors=$(blockdev --getsize "$base")

@@ -245,11 +245,13 @@ async function planBeside<Result>(
   });
   if (!access?.openBeside) return undefined;
   const { work: snapshot } = namesFor(file);
-  let result: Result;
-  {
-    await using tree = await access.openBeside(file, mounts, snapshot, bytes);
-    result = await work({ tree, mounts, via: access.name });
-  }
+  const tree = await access.openBeside(file, mounts, snapshot, bytes);
+  const result = await work({ tree, mounts, via: access.name }).catch(async (error) => {
+    // Of a disk that is full a program says that it cannot write; why, is known when the snapshot is taken down.
+    await tree[Symbol.asyncDispose]();
+    throw error;
+  });
+  await tree[Symbol.asyncDispose]();
   const pieces = await snapshotPieces(file, snapshot);
   return { result, via: access.name, pieces, bytes, close: () => rm(snapshot, { force: true }) };
 }

@@ -5,8 +5,8 @@ import { TbuildError } from "../errors.ts";
 import type { Host, Output, RunOptions, Talk } from "../host/host.ts";
 import { printable, shellQuoted, talkHere } from "../host/local.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { mountOptions } from "./loop.ts";
 import { mountedTree } from "./mounted-tree.ts";
+import { mountOptions } from "./mounting.ts";
 import type { GuestTree } from "./tree.ts";
 
 /**
