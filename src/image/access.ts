@@ -10,6 +10,8 @@ export interface Volume {
   readonly fs: "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "swap" | "vfat" | "unknown";
   readonly uuid?: string;
   readonly label?: string;
+  /** Of btrfs: the subvolume that the guest mounts, where that is not the default one. */
+  readonly subvolume?: string;
   /** It was not cleanly unmounted: its journal holds changes that are not yet in place. */
   readonly isDirty?: true;
   /** Where it lies, when that is not one run of bytes: a logical volume that was extended. */

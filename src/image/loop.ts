@@ -14,8 +14,7 @@ export function loopAccess(host: Host): ImageAccess {
     runsPrograms: true,
     filesystems: ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"],
     async check() {
-      const { stdout } = await host.run(["id", "-u"]);
-      if (stdout.trim() !== "0")
+      if (!(await mayMount(host)))
         throw new TbuildError("environment", "loop: only root can mount an image", {
           hint: "Run tbuild as root, or use the access `debugfs`.",
         });
@@ -44,6 +43,13 @@ export function loopAccess(host: Host): ImageAccess {
       }
     },
   };
+}
+
+// Root in a container often may not: what counts is CAP_SYS_ADMIN, bit 21.
+async function mayMount(host: Host): Promise<boolean> {
+  const { stdout } = await host.run(["cat", "/proc/self/status"]);
+  const held = BigInt(`0x${/^CapEff:\s*([\da-f]+)$/m.exec(stdout)?.[1] ?? "0"}`);
+  return (held & (1n << 21n)) !== 0n;
 }
 
 function loopOptions(volume: Volume, readOnly: boolean): string {

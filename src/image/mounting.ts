@@ -2,11 +2,12 @@ import type { Host, Output } from "../host/host.ts";
 import type { Volume } from "./access.ts";
 
 /** How a volume of a guest is mounted by a kernel that is not the guest's. */
-export function mountOptions({ fs }: Volume, readOnly: boolean): string {
+export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): string {
   // nouuid: XFS refuses a second file system with the same id, and copies of one image are our daily bread.
   const own = fs === "xfs" ? ",nouuid" : "";
+  const part = subvolume === undefined ? "" : `,subvol=${subvolume}`;
   const quiet = readOnly ? `,ro${withoutReplay[fs] ?? ""}` : "";
-  return `nodev${own}${quiet}`;
+  return `nodev${own}${part}${quiet}`;
 }
 
 // `ro` alone still replays a journal, and fails where it cannot.

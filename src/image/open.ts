@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { type Layout, layoutOf, mountsIn } from "./disk.ts";
+import { type FoundFstab, type Layout, layoutOf, mountsIn } from "./disk.ts";
 import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
 import { type AccessOptions, chooseAccess } from "./index.ts";
@@ -115,9 +115,20 @@ export async function lookInto(
       ...(far && { far }),
     });
     await using opened = await openBy(host, access, facts, [{ at: "/", volume }], true);
-    return await opened.tree.text("/etc/fstab");
+    return await fstabIn(opened.tree, volume);
   };
   return { facts, mounts: await mountsIn(image, file, facts.volumes, fstabOn) };
+}
+
+// Installers put the root of a guest on btrfs into a subvolume: a folder, seen from the top.
+async function fstabIn(tree: GuestTree, { fs }: Volume): Promise<FoundFstab | undefined> {
+  const text = await tree.text("/etc/fstab");
+  if (text !== undefined) return { text };
+  for (const subvolume of fs === "btrfs" ? await tree.list("/") : []) {
+    const text = await tree.text(`/${subvolume}/etc/fstab`);
+    if (text !== undefined) return { text, subvolume };
+  }
+  return undefined;
 }
 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {

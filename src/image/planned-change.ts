@@ -63,7 +63,7 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(host, image, refuseChange, options.far && { far: options.far });
+    const { facts, mounts } = await lookInto(host, image, refuseChange, lookOptions(options));
     const inMemory =
       facts.format === "raw" ? await planInMemory(host, image, mounts, work, options) : undefined;
     const planned =
@@ -113,7 +113,7 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { mounts } = await lookInto(host, path, tell, options.far && { far: options.far });
+  const { mounts } = await lookInto(host, path, tell, lookOptions(options));
   if (mayDraft(options) && isExt(mounts)) {
     await using image = await readImageFile(path);
     for (const { volume } of mounts)
@@ -212,6 +212,11 @@ function accessOptions({ via, ...options }: ChangeOptions): AccessOptions {
       hint: "Leave --via away; tbuild then takes the fastest way that can.",
     });
   return { ...options, ...(via !== undefined && { via }) };
+}
+
+// What the guest is changed in memory by cannot look for an fstab elsewhere than on ext.
+function lookOptions({ via, far }: ChangeOptions): Pick<AccessOptions, "via" | "far"> {
+  return { ...(via !== undefined && via !== "direct" && { via }), ...(far && { far }) };
 }
 
 function isExt(mounts: readonly Mount[]): boolean {
