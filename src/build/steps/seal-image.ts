@@ -77,7 +77,7 @@ async function sealOffline(
   operations: readonly Operation[],
 ): Promise<Done[]> {
   await using opened = await openImage(context, image);
-  return await applyAll(opened.tree, operations, (done) => context.progress(done.name));
+  return await applyAll(opened.tree, operations, context.progress);
 }
 
 // As the talk does it: Oracle's own clean-up in the running guest first, then what it leaves behind.
