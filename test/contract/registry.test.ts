@@ -199,7 +199,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
 
   it("is only spoken to without encryption when that was said", async () => {
     const manifest = await publish("1.0.0");
-    await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(/cannot be reached/);
+    await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(/does not speak https/);
   });
 
   it("is not believed: what it changed is refused, and nothing of it is published", async () => {
@@ -284,7 +284,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
 });
 
 describe.skipIf(lacking)("a registry that wants to know who it is", () => {
-  const credentials = { user: "somebody", password: "open sesame" };
+  const credentials = { user: "somebody", password: "open sesame", from: "here" };
   let guarded: DockerRegistry;
   afterEach(() => guarded?.stop());
 
