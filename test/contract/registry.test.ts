@@ -199,7 +199,9 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
 
   it("is only spoken to without encryption when that was said", async () => {
     const manifest = await publish("1.0.0");
-    await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(/does not speak https/);
+    await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(
+      /does not speak https/,
+    );
   });
 
   it("is not believed: what it changed is refused, and nothing of it is published", async () => {
