@@ -22,7 +22,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     process.stdout.write("nothing published yet\n");
     return;
   }
-  const head = ["VERSION", "CHANNEL", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
+  const head = ["VERSION", "CHANNEL, TAG", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
   const rows = entries.map((entry) => rowOf(entry, own.get(entry.digest)));
   const colours = coloursFor(process.stdout);
   const [first = "", ...rest] = table([head, ...rows]).split("\n");
@@ -53,6 +53,7 @@ function rowOf({ manifest, here, channels, tags, revoked }: CatalogEntry, own: n
 
 function sealedWord(kind: CatalogEntry["manifest"]["kind"], seal: CatalogEntry["manifest"]["seal"]): string {
   if (kind === "master") return "no";
-  if (!seal) return "yes";
+  // Imported, or made by an older tbuild: nobody proved it.
+  if (!seal) return "not known";
   return seal.armed ? `${seal.how}, armed` : `${seal.how}, not armed`;
 }
