@@ -12,7 +12,7 @@ const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs
 export function registryOf(
   host: Host,
   reference: Reference,
-  options: { plainHttp?: boolean; signal: AbortSignal },
+  options: { plainHttp?: boolean; signal?: AbortSignal },
 ): Registry {
   const docker = process.env.DOCKER_CONFIG ?? join(homedir(), ".docker");
   const file = join(docker, "config.json");

@@ -89,7 +89,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     }
     await records.put(sampleManifest(stored, { name: "ol6-elsewhere", summary: "\u001b[31mred" }));
     const { stdout } = await tbuild("template", "list");
-    expect(stdout).toMatch(/^VERSION +CHANNEL +RELEASE +DOMAIN TYPE +DATA +OWN +SEALED +AGE$/m);
+    expect(stdout).toMatch(/^VERSION +CHANNEL, TAG +RELEASE +DOMAIN TYPE +DATA +OWN +SEALED +AGE$/m);
     expect(stdout).toMatch(/^ol6-sample@1\.0\.1 +- +Oracle Linux 6\.10 +XEN_HVM +1\.0 MiB +0 B/m);
     expect(stdout).toMatch(/^ol6-elsewhere@1\.0\.0 .*recorded, its disk is not in this store$/m);
     const shown = await tbuild("template", "show", "ol6-sample@1.0.0");

@@ -3,6 +3,7 @@ import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
 import { printable } from "../../host/local.ts";
 import { sleep } from "../../host/wait-for.ts";
 import type { Digest } from "../store.ts";
+import { compareVersions } from "../version.ts";
 import { certificateFault, type TrustPlaces, trust } from "./certificates.ts";
 import { apiHost, type Credentials } from "./credentials.ts";
 import { type Answer, httpClient, type Question } from "./http.ts";
@@ -32,6 +33,8 @@ export interface Registry {
   putManifest(which: string, data: Uint8Array): Promise<void>;
   /** `undefined` when there is none. */
   getManifest(which: string): Promise<Uint8Array | undefined>;
+  /** The versions that are there; a registry need not say, and then there is none. */
+  tags(): Promise<readonly string[]>;
 }
 
 export function openRegistry(reference: Reference, options: RegistryOptions = {}): Registry {
@@ -224,6 +227,12 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       if (said !== digest) throw new TbuildError("integrity", `${what}: is not what its digest says`);
       return data;
     },
+
+    async tags() {
+      const answer = await ask({ url: api("tags/list"), method: "GET" });
+      if (!answer.ok) return answer.drop() ?? [];
+      return tagsIn(await limitedText(registry, answer, largestManifest));
+    },
   };
 }
 
@@ -231,6 +240,15 @@ function challengeOf(challenge: string): Record<string, string | undefined> {
   return Object.fromEntries(
     [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
   );
+}
+
+function tagsIn(text: string): string[] {
+  try {
+    const { tags } = JSON.parse(text) as { tags?: unknown };
+    return Array.isArray(tags) ? tags.filter((tag) => /^\d+\.\d+\.\d+$/.test(tag)).sort(compareVersions) : [];
+  } catch {
+    return [];
+  }
 }
 
 function tokenIn(text: string): string | undefined {

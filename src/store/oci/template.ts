@@ -111,6 +111,13 @@ export async function pushTemplate(
   return { digest: manifestDigest(template), manifest: template, moved, spared };
 }
 
+/** What there is, for who asked for nothing that there is. */
+export function versionsHint(versions: readonly string[]): string {
+  return versions.length === 0
+    ? "There is none of that name; is the place right, and may you see it?"
+    : `There is ${versions.join(", ")}.`;
+}
+
 interface Blob extends Descriptor {
   read(): Promise<Uint8Array>;
 }
@@ -161,7 +168,9 @@ export async function pullTemplate(
   await store.checkFormat();
   const artifact = await registry.getManifest(reference.which);
   if (!artifact)
-    throw new TbuildError("usage", `${referenceText(reference)}: there is no such version in the registry`);
+    throw new TbuildError("usage", `${referenceText(reference)}: there is no such version in the registry`, {
+      hint: versionsHint(await registry.tags()),
+    });
   const { config, layers, annotations } = readArtifact(reference, artifact);
   const signature = annotations?.[signatureKey];
   const text = Buffer.from(await wholeBlob(registry, config)).toString("utf8");
