@@ -38,9 +38,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       { accept, progress: (moved, total) => line.show("fetching", moved, total) },
     ),
   ).finally(line.close);
-  const { manifest, digest, moved, spared } = pulled;
+  const { manifest, digest, moved, spared, ancestors } = pulled;
   const { name, version } = manifest;
   await records.put(manifest, pulled.signature ?? false);
+  for (const ancestor of ancestors) if (!(await records.has(ancestor))) await records.put(ancestor, false);
   const signature = await records.signature(manifest);
   process.stdout.write(
     json
