@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
-import { type CatalogEntry, templatesOf } from "../../store/catalog.ts";
+import { type CatalogEntry, templatesOf, yieldedIn } from "../../store/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { age, coloursFor, size, table } from "../words.ts";
 
@@ -23,19 +23,25 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     return;
   }
   const head = ["VERSION", "CHANNEL, TAG", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
-  const rows = entries.map((entry) => rowOf(entry, own.get(entry.digest)));
+  const yielded = new Set(yieldedIn(catalog));
+  const rows = entries.map((entry) => rowOf(entry, own.get(entry.digest), yielded.has(entry)));
   const colours = coloursFor(process.stdout);
   const [first = "", ...rest] = table([head, ...rows]).split("\n");
   const lines = rest.map((line, i) => (entries[i]?.revoked ? colours.red(line) : line));
   process.stdout.write(`${[colours.dim(first), ...lines].join("\n")}\n`);
 }
 
-function rowOf({ manifest, here, channels, tags, revoked }: CatalogEntry, own: number | undefined): string[] {
+function rowOf(
+  { manifest, here, channels, tags, revoked }: CatalogEntry,
+  own: number | undefined,
+  hasYielded: boolean,
+): string[] {
   const { kind, name, version, release, domainType, disks, seal, rehearsal, made } = manifest;
   const notes = [
     kind === "master" ? "master" : "",
     revoked ? `revoked: ${revoked.reason}` : "",
     rehearsal ? "rehearsal" : "",
+    hasYielded ? "the recipe repo records another of this number" : "",
     here ? "" : "recorded, its disk is not in this store",
   ];
   return [
