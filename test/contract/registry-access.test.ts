@@ -207,6 +207,14 @@ echo '{"ServerURL":"${address}","Username":"somebody","Secret":"${password}"}'`;
       expect(await push(address)).toMatchObject({ exitCode: 0 });
       expect(asked.at(-1)?.[0]).toBe("ours");
       expect(asked.at(-1)?.[1]).toMatch(/^repository:team\/ol6-sample:(?:pull,push|push,pull)$/);
+
+      // What `docker login` keeps where the server gives it a token to get others with, instead of the password.
+      const count = asked.length;
+      await config({ auths: { [address]: { ...kept("somebody", ""), identitytoken: "a wrong one" } } });
+      expect((await push(address)).exitCode).toBe(3);
+      await config({ auths: { [address]: { ...kept("somebody", ""), identitytoken: password } } });
+      expect(await push(address)).toMatchObject({ exitCode: 0 });
+      expect(asked.length).toBeGreaterThan(count);
     } finally {
       server.close();
     }
@@ -275,9 +283,17 @@ async function makeTls(folder: string): Promise<Tls> {
 async function tokenServer(port: number, tls: Tls, asked: (string | null)[][]): Promise<Server> {
   const [key, cert] = [await readFile(tls.key), await readFile(tls.certificate, "utf8")];
   const wanted = `Basic ${Buffer.from(`somebody:${password}`).toString("base64")}`;
-  const server = createServer({ key, cert }, (request, response) => {
-    if (request.headers.authorization !== wanted) return void response.writeHead(401).end();
-    const query = new URL(request.url ?? "", "https://here").searchParams;
+  const server = createServer({ key, cert }, async (request, response) => {
+    let body = "";
+    for await (const part of request) body += part;
+    const isPost = request.method === "POST";
+    const query = isPost
+      ? new URLSearchParams(body)
+      : new URL(request.url ?? "", "https://here").searchParams;
+    const isKnown = isPost
+      ? query.get("grant_type") === "refresh_token" && query.get("refresh_token") === password
+      : request.headers.authorization === wanted;
+    if (!isKnown) return void response.writeHead(401).end();
     asked.push([query.get("service"), query.get("scope")]);
     const [type, name, actions = ""] = (query.get("scope") ?? "").split(":");
     const now = Math.floor(Date.now() / 1000);

@@ -7,12 +7,16 @@ import { textOf } from "../durable.ts";
 export interface Credentials {
   readonly user: string;
   readonly password: string;
+  /** The password is a token that gets others, as registries give to `docker login`. */
+  readonly isRefreshToken?: boolean;
   /** The file or the helper that had them. */
   readonly from: string;
 }
 
 const Config = z.looseObject({
-  auths: z.record(z.string(), z.looseObject({ auth: z.string().optional() })).optional(),
+  auths: z
+    .record(z.string(), z.looseObject({ auth: z.string().optional(), identitytoken: z.string().optional() }))
+    .optional(),
   credHelpers: z.record(z.string(), z.string()).optional(),
   credsStore: z.string().optional(),
 });
@@ -41,8 +45,10 @@ export async function dockerCredentials(
   const helped =
     helper === undefined || helper === "" ? undefined : await askHelper(host, file, helper, registry);
   if (helped) return helped;
-  const own = Object.entries(config.auths ?? {}).find(([key, { auth }]) => isOurs(key) && auth)?.[1].auth;
-  return own === undefined ? undefined : decode(file, registry, own);
+  const own = Object.entries(config.auths ?? {}).find(([key, { auth }]) => isOurs(key) && auth)?.[1];
+  if (own?.auth === undefined) return undefined;
+  const decoded = decode(file, registry, own.auth);
+  return own.identitytoken ? { ...decoded, password: own.identitytoken, isRefreshToken: true } : decoded;
 }
 
 function parse(file: string, text: string): z.infer<typeof Config> {
@@ -109,7 +115,8 @@ async function askHelper(
     );
   try {
     const { Username, Secret } = Helped.parse(JSON.parse(stdout));
-    return { user: Username, password: Secret, from: program };
+    // So helpers mark a token, for want of a field.
+    return { user: Username, password: Secret, from: program, isRefreshToken: Username === "<token>" };
   } catch {
     // Without the cause: the parser quotes what it read, and there is a password in it.
     throw fault("does not answer as a credential helper");

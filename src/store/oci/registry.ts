@@ -102,7 +102,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     const challenge = answer.header("www-authenticate") ?? "";
     credentials ??= options.credentials?.() ?? Promise.resolve(undefined);
     const known = await credentials;
-    const basic = known && `Basic ${Buffer.from(`${known.user}:${known.password}`).toString("base64")}`;
+    const basic = known && basicOf(known);
     if (/^basic\b/i.test(challenge)) {
       // The same again would be refused again.
       if (basic === undefined || basic === authorization) return false;
@@ -114,14 +114,11 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     const url = new URL(said.realm);
     if (url.protocol !== "https:" && !options.plainHttp)
       throw new TbuildError("environment", `${registry}: gives its tokens out unencrypted, at ${url.host}`);
-    if (said.service !== undefined) url.searchParams.set("service", said.service);
     // A token to read must not take the place of one to write, which another request has asked for.
     const asked = said.scope ?? `repository:${repository}:pull,push`;
     const wanted: string = scope?.includes("push") ? scope : asked;
     scope = wanted;
-    url.searchParams.set("scope", wanted);
-    const headers = { ...(basic !== undefined && { authorization: basic }) };
-    const given = await client.ask({ url, method: "GET", headers }).catch((error) => {
+    const given = await client.ask(tokenQuestion(url, said.service, wanted, known)).catch((error) => {
       if (options.signal?.aborted) throw new Interrupted();
       const what = `${url.host}, which gives the tokens of ${registry}`;
       throw finalFault(url.host, places, error) ?? unreachable(what, error);
@@ -240,6 +237,32 @@ function challengeOf(challenge: string): Record<string, string | undefined> {
   return Object.fromEntries(
     [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
   );
+}
+
+/** As the registry's specification of tokens has it: with a name and password, or by OAuth 2 with what got us a token before. */
+function tokenQuestion(
+  realm: URL,
+  service: string | undefined,
+  scope: string,
+  known: Credentials | undefined,
+): Question {
+  const asked = { ...(service !== undefined && { service }), scope };
+  if (known?.isRefreshToken) {
+    const grant = { grant_type: "refresh_token", client_id: "tbuild", refresh_token: known.password };
+    return {
+      url: realm,
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: Buffer.from(new URLSearchParams({ ...asked, ...grant }).toString()),
+    };
+  }
+  const url = new URL(realm);
+  for (const [key, value] of Object.entries(asked)) url.searchParams.set(key, value);
+  return { url, method: "GET", headers: { ...(known && { authorization: basicOf(known) }) } };
+}
+
+function basicOf({ user, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 }
 
 function tagsIn(text: string): string[] {
