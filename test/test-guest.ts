@@ -6,18 +6,22 @@ import { newcCpio } from "../src/media/initrd.ts";
 import { extractBoot, readMedium } from "../src/media/medium.ts";
 import { mediaCache, testMedium } from "./test-medium.ts";
 
+/** There once the medium is. */
+export const testBusybox = join(mediaCache, "debs/extracted/busybox-static/bin/busybox");
+
 /** A guest that is up in five seconds: the medium's kernel, busybox, a few drivers, and `script` as all it does. */
 export async function testGuest(
   folder: string,
   script: string,
   writeFile: (path: string, data: Uint8Array) => Promise<void>,
+  moreDrivers: readonly string[] = [],
 ): Promise<DirectBoot> {
   const medium = await testMedium(6);
   const kernel = join(folder, "vmlinuz");
   await extractBoot(await readMedium(medium.iso), kernel, join(folder, "unused"));
   const extracted = join(mediaCache, "debs/extracted");
-  const busybox = await readFile(join(extracted, "busybox-static/bin/busybox"));
-  const modules = await drivers(extracted, ["virtio_pci", "virtio_blk", "virtio_console"]);
+  const busybox = await readFile(testBusybox);
+  const modules = await drivers(extracted, ["virtio_pci", "virtio_blk", "virtio_console", ...moreDrivers]);
   const init = `#!/busybox sh
 /busybox mkdir -p /proc /sys /dev
 /busybox mount -t proc proc /proc; /busybox mount -t sysfs sysfs /sys; /busybox mount -t devtmpfs dev /dev

@@ -271,6 +271,7 @@ function manifestOf(
     recipeText,
     inputs: { archive: digest },
     packages: guest.packages,
+    ...(guest.passport?.id && { passport: printable(guest.passport.id) }),
     ...(guest.portrait && { guest: guest.portrait }),
     contract: contractOf(guest.contract, said.contract ?? []),
     operations: [],

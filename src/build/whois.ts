@@ -5,12 +5,12 @@ import { type Passport, readPassport } from "../guest/passport.ts";
 import { portraitOf } from "../guest/portrait.ts";
 import { isArmed } from "../guest/seal/first-boot.ts";
 import type { Host } from "../host/host.ts";
-import type { Volume } from "../image/access.ts";
-import { mountsOf } from "../image/disk.ts";
-import { chooseAccess } from "../image/index.ts";
-import type { GuestTree } from "../image/tree.ts";
+import { readImageFile } from "../image/image-file.ts";
+import { type OpenedImage, openImageFile } from "../image/open.ts";
 import { type CatalogEntry, templatesOf } from "../store/catalog.ts";
+import { type Resemblance, resemblances } from "../store/resemblance.ts";
 import type { GuestRecord } from "../store/store.ts";
+import type { StoreFolder } from "../store/store-folder.ts";
 
 /** A version that a disk may have come from, and what speaks for it. */
 export interface Suspect {
@@ -22,40 +22,41 @@ export interface Whose {
   readonly passport?: Passport;
   /** The next boot configures it; `undefined` when it is not to be told. */
   readonly armed?: boolean;
-  /** The likeliest first; one, when its passport names it. */
+  /** One; several only when nothing tells them apart. */
   readonly suspects: readonly Suspect[];
 }
 
 export interface WhoisOptions {
-  /** A folder for a raw copy, where an image is something else. */
+  /** Where the disks of versions are, to compare with. */
+  readonly store: StoreFolder;
+  /** A folder for a raw copy of an image that is neither raw nor qcow2. */
   readonly folder: string;
   readonly signal: AbortSignal;
+  readonly note?: (text: string) => void;
 }
 
-/** Finds the version that a disk came from: by its passport, else by its file systems and what lies in /etc. */
+/**
+ * Finds the version that a disk came from: by its passport, else by what is still where it was on the version's disk, and
+ * where that disk is not here by the ids of its file systems and what lies in /etc.
+ */
 export async function whois(
   host: Host,
   image: string,
   catalog: readonly CatalogEntry[],
   options: WhoisOptions,
 ): Promise<Whose> {
-  await using raw = await rawOf(host, image, options);
-  const mounts = await mountsOf(raw.path).catch((error) => {
-    if (!(error instanceof TbuildError) || !/\.(tgz|tar|tar\.gz|ova|zip)$/.test(image)) throw error;
-    throw new TbuildError("usage", `${image}: is an archive, not a disk`, {
-      hint: "Take the disk out of it first, or import it.",
-    });
+  await using raw = await readable(host, image, options);
+  await using opened = await openImageFile(host, raw.path, {
+    readOnly: true,
+    ...(options.note && { note: options.note }),
   });
-  const volumes = mounts.map((mount) => mount.volume);
-  const access = await chooseAccess(host, volumes);
-  await using tree = await access.open(raw.path, mounts, { readOnly: true });
-  const passport = await readPassport(tree);
+  const passport = await readPassport(opened.tree);
   const named = passport ? byPassport(catalog, passport) : [];
-  const armed = await isArmed(tree).catch(() => undefined);
+  const armed = await isArmed(opened.tree).catch(() => undefined);
   return {
     ...(passport && { passport }),
     ...(armed !== undefined && { armed }),
-    suspects: named.length > 0 ? named : await byContent(catalog, tree, volumes),
+    suspects: named.length > 0 ? named : await byContent(templatesOf(catalog), opened, raw.path, options),
   };
 }
 
@@ -74,25 +75,57 @@ function byPassport(catalog: readonly CatalogEntry[], passport: Passport): Suspe
     }));
 }
 
-// A disk that ran keeps its file systems' ids; which of several versions it was, most of /etc still tells.
 async function byContent(
-  catalog: readonly CatalogEntry[],
-  tree: GuestTree,
-  volumes: readonly Volume[],
+  templates: readonly CatalogEntry[],
+  opened: OpenedImage,
+  file: string,
+  { store, signal }: WhoisOptions,
+): Promise<Suspect[]> {
+  await using disk = await readImageFile(file);
+  const disks = templates.flatMap(({ manifest }) => manifest.disks.slice(0, 1));
+  const [likeliest, ...others] = await resemblances(store, disk, disks, signal);
+  if (!likeliest) return byFiles(templates, opened);
+  const { own, share } = likeliest;
+  const equal = [likeliest, ...others].filter((one) => one.own === own && one.share === share);
+  const found = equal.flatMap((one) =>
+    templates
+      .filter(({ manifest }) => manifest.disks[0]?.digest === one.digest)
+      .map((entry) => ({ entry, why: resemblanceWords(one, others.length) })),
+  );
+  if (templates.every(({ here }) => here)) return found;
+  // One whose disk is elsewhere may be it rather than its sisters that are here.
+  return [...found, ...(await byFiles(templates, opened)).filter(({ entry }) => !entry.here)];
+}
+
+function resemblanceWords({ share, own, decided }: Resemblance, others: number): string {
+  const left = `${percent(share)} of the version's data is where it was`;
+  if (others === 0 || decided === 0) return left;
+  return `${left}, and of the blocks that set like versions apart ${own} of ${decided} are this one's`;
+}
+
+// A disk that ran keeps its file systems' ids; which of several versions it was, most of /etc still tells.
+async function byFiles(
+  templates: readonly CatalogEntry[],
+  { tree, volumes }: OpenedImage,
 ): Promise<Suspect[]> {
   const uuids = new Set(volumes.flatMap(({ uuid }) => uuid ?? []));
-  const related = templatesOf(catalog).filter(({ manifest }) =>
+  const related = templates.filter(({ manifest }) =>
     manifest.guest?.volumes.some(({ uuid }) => uuid !== undefined && uuids.has(uuid)),
   );
   if (related.length === 0) return [];
   const seen = await portraitOf(tree, volumes, {});
-  return related
-    .map((entry) => ({ entry, share: shareOf(entry.manifest.guest, seen) }))
-    .sort((a, b) => b.share - a.share)
+  const shares = related.map((entry) => ({ entry, share: shareOf(entry.manifest.guest, seen) }));
+  const most = Math.max(...shares.map(({ share }) => share));
+  return shares
+    .filter(({ share }) => share === most)
     .map(({ entry, share }) => ({
       entry,
-      why: `its file systems have the same ids, and ${Math.floor(100 * share)} % of the version's files in /etc are as they were`,
+      why: `its file systems have the same ids, and ${percent(share)} of the version's files in /etc are as they were`,
     }));
+}
+
+function percent(share: number): string {
+  return `${Math.floor(100 * share)} %`;
 }
 
 function shareOf(record: GuestRecord | undefined, seen: GuestRecord): number {
@@ -102,7 +135,7 @@ function shareOf(record: GuestRecord | undefined, seen: GuestRecord): number {
   return files.length === 0 ? 0 : same.length / files.length;
 }
 
-async function rawOf(
+async function readable(
   host: Host,
   image: string,
   { folder, signal }: WhoisOptions,
@@ -114,7 +147,7 @@ async function rawOf(
     });
   });
   const { format } = JSON.parse(asked.stdout) as { format: string };
-  if (format === "raw") return { path: image, async [Symbol.asyncDispose]() {} };
+  if (format === "raw" || format === "qcow2") return { path: image, async [Symbol.asyncDispose]() {} };
   const path = join(folder, `whois-${process.pid}.img`);
   const remove = () => rm(path, { force: true });
   try {

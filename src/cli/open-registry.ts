@@ -5,15 +5,25 @@ import { dockerCredentials } from "../store/oci/credentials.ts";
 import type { Reference } from "../store/oci/reference.ts";
 import { openRegistry, type Registry } from "../store/oci/registry.ts";
 
-/** The registry of a reference, with what `docker login` knows of it. */
+/** What Debian's and Oracle's systems trust, where a company adds its own authority. */
+const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+
+/** The registry of a reference, with what `docker login` knows of it, and the certificates kept for it as for Docker. */
 export function registryOf(
   host: Host,
   reference: Reference,
-  options: { plainHttp?: boolean; signal: AbortSignal },
+  options: { plainHttp?: boolean; signal?: AbortSignal },
 ): Registry {
-  const file = join(process.env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json");
+  const docker = process.env.DOCKER_CONFIG ?? join(homedir(), ".docker");
+  const file = join(docker, "config.json");
+  const more = process.env.NODE_EXTRA_CA_CERTS;
   return openRegistry(reference, {
     ...options,
     credentials: () => dockerCredentials(host, file, reference.registry),
+    lookedIn: file,
+    trust: {
+      bundles: [...systemBundles, ...(more ? [more] : [])],
+      folders: ["/etc/docker/certs.d", join(docker, "certs.d")],
+    },
   });
 }

@@ -1,6 +1,12 @@
 import { Argument, type Command, Option } from "commander";
 import { lazily } from "./lazily.ts";
 
+const registryHelp = `
+The password is what \`docker login\` has kept, in ~/.docker/config.json or by a
+helper. An authority of your own: /etc/docker/certs.d/HOST:PORT/ca.crt, or the
+same below ~/.docker.
+`;
+
 /** Commands for the versions that have been made. */
 export function addTemplateCommands(program: Command): void {
   const template = program.command("template").description("the versions that have been made");
@@ -118,7 +124,10 @@ export function addTemplateCommands(program: Command): void {
     .argument("<place>", "registry and path, such as registry.example/templates")
     .option("--plain-http", "speak to the registry without encryption")
     .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  tbuild template push ol6-grid@1.0.0 registry.example/templates")
+    .addHelpText(
+      "after",
+      `${registryHelp}\nExample:\n  tbuild template push ol6-grid@1.0.0 registry.example/templates`,
+    )
     .action(lazily(() => import("./commands/template-push.ts")));
   template
     .command("pull")
@@ -126,7 +135,10 @@ export function addTemplateCommands(program: Command): void {
     .argument("<reference>", "such as registry.example/templates/ol6-grid:1.0.0, or with @sha256:…")
     .option("--plain-http", "speak to the registry without encryption")
     .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  tbuild template pull registry.example/templates/ol6-grid:1.0.0")
+    .addHelpText(
+      "after",
+      `${registryHelp}\nExample:\n  tbuild template pull registry.example/templates/ol6-grid:1.0.0`,
+    )
     .action(lazily(() => import("./commands/template-pull.ts")));
   template
     .command("bundle")

@@ -76,6 +76,11 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
+/** What is to be done with what was just recorded; rehearsals are not for the repo (`tbuild init` has git ignore them). */
+export function commitIt(template: string): string {
+  return template.endsWith("-rehearsal") ? "" : "; commit it";
+}
+
 /** What the signature of a template is worth. */
 export function signatureWords(signature: Signature, colours: Colours): string {
   if (signature.state === "good") return colours.green(`good, by ${signature.by}`);

@@ -10,8 +10,8 @@ export function contractForm(contract: readonly Parameter[], name: string): stri
   return `<p class="note">Fill in what you want to say; a clone of this template waits for these messages at its first boot. Nothing leaves this page.</p>
 <div class="form"><form id="contract" autocomplete="off" onsubmit="return false">
 <label class="field"><b>The clone’s name in Oracle VM Manager</b><input id="machine" value="${text(name)}-1"></label>
-<div class="fields">${usual.map(field).join("\n")}</div>
-${hidden.length === 0 ? "" : `<details><summary>${hidden.length} that are seldom asked for</summary><div class="fields">${hidden.map(field).join("\n")}</div></details>`}
+${byModule(usual)}
+${hidden.length === 0 ? "" : `<details><summary>${hidden.length} that are seldom asked for</summary>${byModule(hidden)}</details>`}
 </form>
 <div class="messages"><p class="tabs"><button id="as-manager" aria-pressed="true">Oracle VM CLI</button><button id="as-stdin" aria-pressed="false">ovm-template-config --stdin</button><button id="copy">Copy</button></p>
 <pre id="messages" tabindex="0"></pre><p class="note" id="lacking"></p></div></div>
@@ -23,9 +23,19 @@ ${script}
 </script>`;
 }
 
-function field({ key, description, required, password, module }: Parameter): string {
+function byModule(parameters: readonly Parameter[]): string {
+  const modules = [...new Set(parameters.map(({ module }) => module))];
+  return modules
+    .map((module) => {
+      const fields = parameters.filter((one) => one.module === module).map(field);
+      return `<h3>${text(module)}</h3><div class="fields">${fields.join("\n")}</div>`;
+    })
+    .join("\n");
+}
+
+function field({ key, description, required, password }: Parameter): string {
   const marks = `${required ? " data-required" : ""}${password ? " data-password" : ""}`;
-  return `<label class="field"><b${required ? ' class="required"' : ""}>${text(key)}</b><span class="note">${text(description)} <span class="badge">${text(module)}</span></span><input name="${text(key)}" type="${password ? "password" : "text"}" autocomplete="${password ? "new-password" : "off"}"${marks}></label>`;
+  return `<label class="field"><b${required ? ' class="required"' : ""}>${text(key)}</b><span class="note">${text(description)}</span><input name="${text(key)}" type="${password ? "password" : "text"}" autocomplete="${password ? "new-password" : "off"}"${marks}></label>`;
 }
 
 const script = `

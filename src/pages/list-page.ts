@@ -1,4 +1,4 @@
-import { page, text } from "../html.ts";
+import { page, section, text } from "../html.ts";
 import type { CatalogEntry } from "../store/catalog.ts";
 import { badges, size } from "./badges.ts";
 import { style } from "./style.ts";
@@ -10,7 +10,8 @@ export function listPage(templates: readonly CatalogEntry[], made: string): stri
 <p class="lead">${names.length} template${names.length === 1 ? "" : "s"}, ${templates.length} version${templates.length === 1 ? "" : "s"}, as of ${text(made.slice(0, 16).replace("T", " "))} UTC</p>
 ${templates.length > 5 ? '<input class="search" id="search" type="search" placeholder="Search name, release, channel, package…" aria-label="Search">' : ""}</header>
 ${names.map((name) => ofName(templates.filter(({ manifest }) => manifest.name === name).reverse())).join("\n")}
-${names.length === 0 ? '<p class="quiet">Nothing has been published yet.</p>' : ""}
+${names.length === 0 ? section("Nothing has been published yet", '<p class="note">A build publishes a version: <code>tbuild recipe NAME</code>; so does <code>tbuild template import FILE</code>, of a template or an image from elsewhere. Then make these pages again.</p>') : ""}
+<p class="quiet" id="none" hidden>No version has all of these words.</p>
 <script>${script}</script>`;
   return page("Templates · tbuild", body, style);
 }
@@ -20,7 +21,7 @@ function ofName(versions: readonly CatalogEntry[]): string {
   if (!newest) return "";
   const { name, summary } = newest.manifest;
   return `<section><h2>${text(name)}</h2><p class="note">${text(summary)}</p>
-<div class="scroll"><table class="templates"><thead><tr><th>Version</th><th></th><th>Release</th><th>Domain type</th><th class="num">Packages</th><th class="num">Data</th><th>Made</th><th>Changes</th></tr></thead><tbody>
+<div class="scroll"><table class="templates"><colgroup>${[8, 19, 17, 19, 9, 9, 10, 9].map((share) => `<col style="width:${share}%">`).join("")}</colgroup><thead><tr><th>Version</th><th></th><th>Release</th><th>Domain type</th><th class="num">Packages</th><th class="num">Data</th><th>Made</th><th>Changes</th></tr></thead><tbody>
 ${versions.map((entry, i) => row(entry, versions[i + 1])).join("\n")}
 </tbody></table></div></section>`;
 }
@@ -34,7 +35,7 @@ function row(entry: CatalogEntry, before: CatalogEntry | undefined): string {
   const changes = before
     ? `<a href="${diffFile(before, entry)}">since ${text(before.manifest.version)}</a>`
     : '<span class="quiet">the first</span>';
-  return `<tr${revoked ? ' class="gone"' : ""} data-words="${text(searched)}"><td><a href="${versionFile(entry)}">${text(version)}</a></td><td>${badges(entry)}</td><td>${text(release.name)}</td><td>${text(domainType)}</td><td class="num">${packages.length}</td><td class="num">${size(data)}</td><td>${text(made.slice(0, 10))}</td><td>${changes}</td></tr>`;
+  return `<tr${revoked ? ' class="gone"' : ""} data-words="${text(searched)}"><td><a href="${versionFile(entry)}">${text(version)}</a></td><td>${badges(entry)}</td><td data-label="Release">${text(release.name)}</td><td data-label="Domain type">${text(domainType)}</td><td data-label="Packages" class="num">${packages.length || "–"}</td><td data-label="Data" class="num">${size(data)}</td><td data-label="Made">${text(made.slice(0, 10))}</td><td data-label="Changes">${changes}</td></tr>`;
 }
 
 /** Where a version's page lies, from the front page. */
@@ -55,4 +56,5 @@ search?.addEventListener("input", () => {
     row.hidden = !words.every((word) => row.dataset.words.includes(word));
   for (const section of document.querySelectorAll("section"))
     section.hidden = [...section.querySelectorAll("tr[data-words]")].every((row) => row.hidden);
+  document.getElementById("none").hidden = document.querySelector("section:not([hidden])") !== null;
 });`;

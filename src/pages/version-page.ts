@@ -22,17 +22,25 @@ export function versionPage({ entry, versions, lineage, comparedWith }: VersionP
   const { name, version, summary, rehearsal, packages, guest } = manifest;
   const others = [...versions]
     .reverse()
-    .map(({ manifest: { version: other } }) =>
-      other === version ? `<b>${text(other)}</b>` : `<a href="${other}.html">${text(other)}</a>`,
+    .map(({ manifest: { version: other }, revoked: gone }) =>
+      other === version
+        ? `<b>${text(other)}</b>`
+        : `<a${gone ? ' class="gone"' : ""} href="${other}.html">${text(other)}</a>`,
     );
+  const changes = comparedWith.map(
+    ({ manifest: { version: from } }) =>
+      `<a href="${from}..${version}.html">${text(from)} → ${text(version)}</a>`,
+  );
+  const badge = badges(entry);
   const body = `<header><p class="crumb"><a href="../index.html">Templates</a> · ${text(name)}</p>
-<h1>${text(name)}<small>${text(version)}</small></h1><p>${badges(entry)}</p><p class="lead">${text(summary)}</p>
+<h1>${text(name)}<small>${text(version)}</small></h1>${badge === "" ? "" : `<p>${badge}</p>`}<p class="lead">${text(summary)}</p>
 ${revoked ? `<p class="warning">Revoked on ${text(revoked.since.slice(0, 10))}: ${text(revoked.reason)}</p>` : ""}
 ${rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It proves the recipe, and is no Oracle Linux.</p>' : ""}
-<nav class="versions">${others.join("\n")}</nav></header>
+${others.length > 1 ? `<nav class="versions" aria-label="Versions">${others.join("\n")}</nav>` : ""}
+${changes.length > 0 ? `<p class="changes">What changed: ${changes.join(" · ")}</p>` : ""}</header>
 ${section("In short", definitions(factsOf(manifest)))}
 ${section("First boot", contractForm(manifest.contract, name))}
-${section("Where it came from", originOf(manifest, lineage, comparedWith))}
+${section("Where it came from", originOf(manifest, lineage))}
 ${section("Seal", sealOf(manifest))}
 ${section("Boot trial", manifest.trial.length === 0 ? '<p class="quiet">No clone of it was booted.</p>' : `<ul class="seen">${manifest.trial.map((seen) => `<li>${text(seen)}</li>`).join("")}</ul>`)}
 ${guest ? insides(guest) : ""}
@@ -73,12 +81,8 @@ function factsOf(manifest: Manifest): [string, string][] {
   ];
 }
 
-function originOf(
-  manifest: Manifest,
-  lineage: readonly CatalogEntry[],
-  comparedWith: readonly CatalogEntry[],
-): string {
-  const { recipe, git, inputs, build, hosts = {}, timings, version, parent } = manifest;
+function originOf(manifest: Manifest, lineage: readonly CatalogEntry[]): string {
+  const { recipe, git, inputs, build, hosts = {}, timings, parent } = manifest;
   const line = lineage.map(
     ({ manifest: one }) =>
       `<li>${text(one.kind)} ${text(one.name)} ${text(one.version)}, ${text(one.made.slice(0, 10))}</li>`,
@@ -87,12 +91,7 @@ function originOf(
     ? `${git.commit}${git.dirty ? ", with changes that are not in it" : ""}`
     : "in no git repository";
   const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
-  const diffs = comparedWith.map(
-    ({ manifest: { version: from } }) =>
-      `<a href="${from}..${version}.html">${text(from)} → ${text(version)}</a>`,
-  );
   return `<ol class="lineage">${line.join("")}</ol>${parent !== undefined && lineage.length === 1 ? `<p class="note">Its parent, ${text(parent)}, is not known here.</p>` : ""}
-${diffs.length > 0 ? `<p>What changed: ${diffs.join(" · ")}</p>` : ""}
 ${definitions([
   ["Recipe", recipe],
   ["Commit", commit],

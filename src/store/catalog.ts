@@ -75,9 +75,16 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
   if (others.length > 1)
     throw new TbuildError("integrity", `${name}@${found.manifest.version}: there are two of them`, {
       lines: others.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
-      hint: "Two people published the same version. Keep the one that is recorded, and build the other again under a new one.",
+      hint: "Two people published the same version. The one that is recorded counts: build the other again under a new number, and take it out of the store with `tbuild template prune --apply`.",
     });
   return found;
+}
+
+/** Those in the store of which the recipe repo records another of the same number: two people built it, and one yielded. */
+export function yieldedIn(catalog: readonly CatalogEntry[]): CatalogEntry[] {
+  const nameOf = ({ manifest: { kind, name, version } }: CatalogEntry) => `${kind} ${name}@${version}`;
+  const recorded = new Set(catalog.filter((entry) => entry.recorded).map(nameOf));
+  return catalog.filter((entry) => !entry.recorded && recorded.has(nameOf(entry)));
 }
 
 /** The versions that `ref` does not mean because they were revoked, in words. */

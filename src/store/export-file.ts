@@ -115,7 +115,10 @@ export async function importTemplate(
     if (error instanceof TbuildError || error instanceof Interrupted) throw error;
     const fault = fileFault(error, work);
     if (fault instanceof TbuildError) throw fault;
-    throw new TbuildError("integrity", `${file}: is damaged or cut off`, { cause: error });
+    throw new TbuildError("integrity", `${file}: is damaged or cut off`, {
+      cause: error,
+      hint: "Nothing of it was published. Copy it again, and compare its sha256sum with where it was made.",
+    });
   } finally {
     await rm(work, { recursive: true, force: true });
   }

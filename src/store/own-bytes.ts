@@ -9,14 +9,16 @@ export async function ownBytesOf(
   manifests: readonly Manifest[],
 ): Promise<Map<Digest, number>> {
   const users = new Map<string, Set<Digest>>();
-  // A disk that is missing is for `verify` to report; here it takes no room.
-  for (const manifest of manifests)
+  const own = new Map<Digest, number>();
+  for (const manifest of manifests) {
+    const digest = manifestDigest(manifest);
+    own.set(digest, 0);
+    // A disk that is missing is for `verify` to report; here it takes no room.
     for (const disk of manifest.disks)
       for (const { chunk } of await store.partsOf(disk).catch(() => []))
-        if (chunk !== undefined)
-          users.set(chunk, (users.get(chunk) ?? new Set()).add(manifestDigest(manifest)));
+        if (chunk !== undefined) users.set(chunk, (users.get(chunk) ?? new Set()).add(digest));
+  }
   const { chunks } = await readPacks(store.folder);
-  const own = new Map(manifests.map((manifest) => [manifestDigest(manifest), 0]));
   for (const [chunk, [only, ...others]] of users)
     if (only !== undefined && others.length === 0)
       own.set(only, (own.get(only) ?? 0) + (chunks.get(chunk)?.entry.stored ?? 0));

@@ -54,7 +54,7 @@ export async function pruneStore(
   };
 }
 
-function decideVersions(manifests: readonly Manifest[], { keep, held }: PruneOptions) {
+function decideVersions(manifests: readonly Manifest[], { keep, held, yielded }: PruneOptions) {
   const reasons = new Map<Manifest, string>();
   const lines = new Map<string, Manifest[]>();
   for (const manifest of manifests) {
@@ -65,8 +65,10 @@ function decideVersions(manifests: readonly Manifest[], { keep, held }: PruneOpt
     line
       .sort((a, b) => compareVersions(b.version, a.version))
       .forEach((manifest, i) => {
-        const why = held?.get(manifestDigest(manifest));
+        const digest = manifestDigest(manifest);
+        const why = held?.get(digest);
         if (why !== undefined) reasons.set(manifest, why);
+        else if (yielded?.has(digest)) return;
         else if (keep === undefined) reasons.set(manifest, "published");
         else if (i < keep) reasons.set(manifest, keep === 1 ? "the newest" : `among the newest ${keep}`);
       });
@@ -86,7 +88,9 @@ function decideVersions(manifests: readonly Manifest[], { keep, held }: PruneOpt
     removed: gone.map(
       (manifest): Finding => ({
         what: nameOf(manifest),
-        reason: `older than the newest ${keep}, held by no channel or tag, and nothing kept grew out of it`,
+        reason:
+          yielded?.get(manifestDigest(manifest)) ??
+          `older than the newest ${keep}, held by no channel or tag, and nothing kept grew out of it`,
       }),
     ),
   };

@@ -160,6 +160,8 @@ export interface PruneOptions {
   readonly keep?: number;
   /** Versions that stay whatever their age, and why: a channel or a tag leads to them. */
   readonly held?: ReadonlyMap<Digest, string>;
+  /** Versions that go, and why: somebody else's of the same number was agreed on. */
+  readonly yielded?: ReadonlyMap<Digest, string>;
   /** Without it nothing is touched. */
   readonly apply: boolean;
   /** How long what nothing names is taken for somebody's who is about to publish it; a day. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -45,6 +45,19 @@ const versions: Manifest[] = [
   sampleManifest(disk, { version: "1.0.1", guest: guest("server b\n"), summary: hostile }),
   sampleManifest(disk, { version: "1.1.0", guest: guest(`${hostile}\n`), summary: hostile }),
   ...["a", "b", "c"].map((name) => sampleManifest(disk, { name: `ol7-${name}` })),
+  sampleManifest(disk, {
+    name: `ol8-${"long-".repeat(9)}name`,
+    summary: `imported from ${"OVM_OL8U10_x86_64_PVHVM_".repeat(4)}.ova`,
+    parent: disk.digest,
+    trial: [`grep ${"x".repeat(120)}`],
+    bundles: [{ format: "ova", file: `${"f".repeat(80)}.ova`, digest: disk.digest, bytes: 1 }],
+    contract: [
+      {
+        ...{ key: `org.example.${"deep.".repeat(12)}key`, description: "d".repeat(90), module: "m" },
+        ...{ required: true, hidden: false, password: false },
+      },
+    ],
+  }),
 ];
 
 describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
@@ -95,7 +108,7 @@ describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
     "leads from the list to versions and differences, from %s",
     async (_where, base) => {
       const page = await open(`${base()}index.html`);
-      expect(await page.locator("tr[data-words]").count()).toBe(6);
+      expect(await page.locator("tr[data-words]").count()).toBe(7);
       expect(await page.locator("tr.gone .badge.revoked").count()).toBe(1);
       await page.click("a:text-is('since 1.0.0')");
       expect(await page.textContent("h1")).toBe("ol6-sample 1.0.0 → 1.0.1");
@@ -159,10 +172,31 @@ describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
     expect(troubles).toEqual([]);
   });
 
-  it("fits a narrow screen", async () => {
-    const page = await open(`${bases["a file"]()}ol6-sample/1.1.0.html`);
-    await page.setViewportSize({ width: 400, height: 800 });
-    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(400);
+  it("never scrolls sideways, however narrow the screen and long the words, nor when there is nothing", async () => {
+    await writeFile(join(folder, "site/none.html"), catalogPages([], "2026-11-25").get("index.html") ?? "");
+    const pages = (await readdir(join(folder, "site"), { recursive: true })).filter((path) =>
+      path.endsWith(".html"),
+    );
+    expect(pages.length).toBeGreaterThan(10);
+    const page = await open(`${bases["a file"]()}none.html`);
+    for (const width of [400, 320]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const path of pages) {
+        await page.goto(bases["a file"]() + path);
+        await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true");
+        expect(await page.evaluate("document.documentElement.scrollWidth"), `${path} at ${width}`).toBe(
+          width,
+        );
+      }
+    }
+    await page.close();
+  });
+
+  it("says when no version has the words that are looked for", async () => {
+    const page = await open(`${bases["a file"]()}index.html`);
+    expect(await page.isVisible("#none")).toBe(false);
+    await page.fill("#search", "no such words");
+    expect(await page.isVisible("#none")).toBe(true);
     await page.close();
   });
 });

@@ -170,6 +170,45 @@ describe.skipIf(missing("qemu-img"))("a template in one file", () => {
     expect(await there.store.list()).toEqual([]);
   });
 
+  it.skipIf(missing("root"))(
+    "says where the disk is full, in writing it and in taking it in; nothing half-made stays, and room mends it",
+    async () => {
+      const small = join(folder, "small");
+      await host.run(["mkdir", small]);
+      await host.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small]);
+      try {
+        const { store, records } = place("here");
+        const catalog = await readCatalog(store, records);
+        const entry = findTemplate(catalog, "ol6-sample");
+        const to = join(small, "out.tbuild");
+        const write = () => exportTemplate(store, records, catalog, entry, to, options);
+        const full = { fault: "environment", message: expect.stringContaining("the disk is full") };
+        await expect(write()).rejects.toMatchObject({ ...full, message: expect.stringContaining(to) });
+        expect(await readdir(small)).toEqual([]);
+        expect(await store.verify()).toEqual([]);
+
+        // The work folder lies there, and then the store.
+        const there = place("there");
+        await expect(importTemplate(there.store, there.records, file, small, options)).rejects.toMatchObject(
+          full,
+        );
+        expect(await readdir(small)).toEqual([]);
+        const crowded = folderStore(host, join(small, "store"));
+        const work = join(folder, "work");
+        await expect(importTemplate(crowded, there.records, file, work, options)).rejects.toMatchObject(full);
+        expect(await crowded.list()).toEqual([]);
+        expect(await there.records.list()).toEqual([]);
+
+        await host.run(["mount", "-o", "remount,size=64m", small]);
+        expect(await write()).toBeGreaterThan(9 * 2 ** 20);
+        await importTemplate(crowded, there.records, to, work, options);
+        expect(await crowded.verify()).toEqual([]);
+      } finally {
+        await host.run(["umount", small]);
+      }
+    },
+  );
+
   it("is told from other files", async () => {
     await writeFile(join(folder, "other"), "PK");
     expect(await isExport(join(folder, "other"))).toBe(false);

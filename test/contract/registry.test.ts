@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
+import { manifestDigest } from "../../src/store/manifest-file.ts";
 import { dockerCredentials } from "../../src/store/oci/credentials.ts";
 import { parseReference, referenceText } from "../../src/store/oci/reference.ts";
 import { openRegistry, type RegistryOptions } from "../../src/store/oci/registry.ts";
@@ -187,6 +188,27 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     },
   );
 
+  it("brings along what a template grew out of, and no stranger that says so", async () => {
+    const master = sampleManifest(await store.putDisk(image, "System"), { kind: "master" });
+    const manifest = { ...(await publish("1.0.0")), version: "1.0.1", parent: manifestDigest(master) };
+    await store.publish(manifest);
+    const stranger = { ...master, summary: "another" };
+    for (const [where, ancestors] of [
+      ["line/ol6-sample", [master]],
+      ["lie/ol6-sample", [stranger]],
+    ] as const)
+      await pushTemplate(storeFolder(join(folder, "store")), manifest, at(where, "1.0.1"), open(where), {
+        ancestors,
+      });
+    expect((await pull("other", "line/ol6-sample", "1.0.1")).ancestors).toEqual([master]);
+    expect((await pull("other", "lie/ol6-sample", "1.0.1")).ancestors).toEqual([]);
+    await takeInto(join(folder, "fifth"), at("line/ol6-sample", "1.0.1"));
+    expect((await recordsIn(host, join(folder, "fifth")).list()).map(({ kind }) => kind)).toEqual([
+      "master",
+      "template",
+    ]);
+  });
+
   it("never has another template under a name and version", async () => {
     await push(await publish("1.0.0"), "once/ol6-sample");
     const other = sampleManifest(await store.putDisk(image, "System"), { summary: "another" });
@@ -194,12 +216,17 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     const elsewhere = folderStore(host, join(folder, "other"));
     await elsewhere.publish({ ...other, disks: [await elsewhere.putDisk(image, "System")] });
     await expect(pull("other", "once/ol6-sample", "1.0.0")).rejects.toThrow(/is published with other/);
-    await expect(pull("other", "once/ol6-sample", "9.9.9")).rejects.toThrow(/no such version/);
+    await expect(pull("other", "once/ol6-sample", "9.9.9")).rejects.toMatchObject({
+      message: expect.stringContaining("no such version"),
+      hint: "There is 1.0.0.",
+    });
   });
 
   it("is only spoken to without encryption when that was said", async () => {
     const manifest = await publish("1.0.0");
-    await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(/cannot be reached/);
+    await expect(push(manifest, "tls/ol6-sample", { plainHttp: false })).rejects.toThrow(
+      /does not speak https/,
+    );
   });
 
   it("is not believed: what it changed is refused, and nothing of it is published", async () => {
@@ -284,7 +311,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
 });
 
 describe.skipIf(lacking)("a registry that wants to know who it is", () => {
-  const credentials = { user: "somebody", password: "open sesame" };
+  const credentials = { user: "somebody", password: "open sesame", from: "here" };
   let guarded: DockerRegistry;
   afterEach(() => guarded?.stop());
 

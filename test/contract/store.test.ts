@@ -101,6 +101,25 @@ describe("a store", () => {
     expect((await stat(more[0] ?? "")).size).toBeLessThan(300_000);
   });
 
+  it("says how much each version has to itself, at once, however much stands in its manifest", async () => {
+    await write(image, noise("much", 40 * 2 ** 20), 16 * 2 ** 20);
+    const packages = Array.from({ length: 3000 }, (_, i) => ({
+      ...{ name: `package-${i}`, epoch: 0, version: "1.0", release: "1.el6", arch: "x86_64" },
+    }));
+    const publish = async (version: string) =>
+      store.publish(sampleManifest(await store.putDisk(image, "System"), { version, packages }));
+    const first = await publish("1.0.0");
+    await write(image, noise("other", 8192), 30 * 2 ** 20);
+    const second = await publish("1.0.1");
+    const begun = performance.now();
+    const own = await store.ownBytes();
+    expect(performance.now() - begun).toBeLessThan(1000);
+    for (const digest of [first, second]) {
+      expect(own.get(digest)).toBeGreaterThan(8191);
+      expect(own.get(digest)).toBeLessThan(600_000);
+    }
+  });
+
   it("knows what it has when it lies on other blocks, and in other extents", async () => {
     const data = noise("much", 24 * 2 ** 20);
     await write(image, data, 20 * 2 ** 20);

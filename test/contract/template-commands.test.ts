@@ -89,7 +89,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     }
     await records.put(sampleManifest(stored, { name: "ol6-elsewhere", summary: "\u001b[31mred" }));
     const { stdout } = await tbuild("template", "list");
-    expect(stdout).toMatch(/^VERSION +CHANNEL +RELEASE +DOMAIN TYPE +DATA +OWN +SEALED +AGE$/m);
+    expect(stdout).toMatch(/^VERSION +CHANNEL, TAG +RELEASE +DOMAIN TYPE +DATA +OWN +SEALED +AGE$/m);
     expect(stdout).toMatch(/^ol6-sample@1\.0\.1 +- +Oracle Linux 6\.10 +XEN_HVM +1\.0 MiB +0 B/m);
     expect(stdout).toMatch(/^ol6-elsewhere@1\.0\.0 .*recorded, its disk is not in this store$/m);
     const shown = await tbuild("template", "show", "ol6-sample@1.0.0");
@@ -204,5 +204,45 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
       "templates/ol6-sample/channels/stable.json",
       "templates/ol6-sample/tags/audited.json",
     ]);
+  });
+
+  it("take what git merges of two people: what each says alone, and one of two who built the same number", async () => {
+    const theirs = join(folder, "theirs");
+    await host.run(["git", "clone", "-q", repo, theirs]);
+    const [store, disk] = [
+      folderStore(host, join(folder, "home/store")),
+      (await recordsIn(host, repo).list())[0]?.disks[0],
+    ];
+    if (!disk) throw new Error("no disk was recorded");
+    const version = (number: string, summary: string) => sampleManifest(disk, { version: number, summary });
+    for (const one of [version("1.1.0", "theirs"), version("2.0.0", "theirs")])
+      await recordsIn(host, theirs).put(one);
+    await store.publish(version("2.0.0", "ours"));
+    await recordsIn(host, repo).put(version("2.0.0", "ours"));
+    const identity = ["-c", "user.name=they", "-c", "user.email=they@example.com"];
+    for (const place of [theirs, repo]) {
+      await host.run(["git", "-C", place, "add", "-A"]);
+      await host.run(["git", "-C", place, ...identity, "commit", "-qm", "built"]);
+    }
+    const pulling = ["git", "-C", repo, ...identity, "pull", "-q", "--no-rebase", theirs, "HEAD"];
+    expect((await host.run(pulling, { allow: [1] })).exitCode).toBe(1);
+    expect((await git("diff", "--name-only", "--diff-filter=U")).stdout).toBe(
+      "templates/ol6-sample/2.0.0.json\n",
+    );
+    expect((await tbuild("template", "list")).stderr).toContain("A git merge has left its conflict here");
+
+    await git("checkout", "-q", "--theirs", "templates/ol6-sample/2.0.0.json");
+    await git("add", "-A");
+    await git("commit", "-qm", "merged");
+    const { stdout } = await tbuild("template", "list");
+    expect(stdout).toMatch(/^ol6-sample@1\.1\.0 .*recorded, its disk is not in this store$/m);
+    expect(stdout).toMatch(/^ol6-sample@2\.0\.0 .*the recipe repo records another of this number$/m);
+    expect((await tbuild("template", "show", "ol6-sample@2.0.0")).stderr).toContain(
+      "tbuild template prune --apply",
+    );
+    expect((await tbuild("template", "prune", "--apply")).stdout).toMatch(
+      /^removed +template ol6-sample@2\.0\.0/m,
+    );
+    expect((await tbuild("template", "show", "ol6-sample@2.0.0")).stdout).toMatch(/^summary +theirs$/m);
   });
 });

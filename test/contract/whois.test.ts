@@ -1,19 +1,24 @@
-import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { textsIn } from "../../src/build/disk-texts.ts";
 import { whois } from "../../src/build/whois.ts";
 import { portraitOf } from "../../src/guest/portrait.ts";
 import { localHost } from "../../src/host/local.ts";
+import { openHypervisor } from "../../src/hypervisor/index.ts";
 import { mountsOf } from "../../src/image/disk.ts";
 import { chooseAccess } from "../../src/image/index.ts";
 import { type CatalogEntry, readCatalog } from "../../src/store/catalog.ts";
 import { folderStore } from "../../src/store/folder-store.ts";
 import { recordsIn } from "../../src/store/records.ts";
 import type { GuestRecord, Store } from "../../src/store/store.ts";
+import { storeFolder } from "../../src/store/store-folder.ts";
+import { noise } from "../disk-sample.ts";
 import { missing } from "../fakes/missing.ts";
+import { extDisk, ol6Guest } from "../guest-image.ts";
 import { sampleManifest } from "../manifest-sample.ts";
+import { testBusybox, testGuest } from "../test-guest.ts";
 
 const host = localHost();
 const recipe = `sha256:${"a".repeat(64)}` as const;
@@ -32,7 +37,11 @@ const sealed = {
 describe.skipIf(missing("mke2fs", "debugfs", "e2fsck", "qemu-img"))("whois", () => {
   let folder: string;
   let catalog: CatalogEntry[];
-  const options = { folder: tmpdir(), signal: new AbortController().signal };
+  const options = {
+    folder: tmpdir(),
+    store: storeFolder(join(tmpdir(), "tbuild-no-store")),
+    signal: new AbortController().signal,
+  };
 
   async function image(name: string, files: Record<string, string>, id = uuid): Promise<string> {
     const tree = join(folder, `${name}.tree`);
@@ -94,7 +103,7 @@ describe.skipIf(missing("mke2fs", "debugfs", "e2fsck", "qemu-img"))("whois", () 
       "/etc/new": "x",
     };
     expect(await found(await image("ran.img", ran))).toMatchObject({
-      versions: ["1.0.1", "1.0.0"],
+      versions: ["1.0.1"],
       why: expect.stringMatching(/same ids, and 80 % of the version's files in \/etc are as they were/),
     });
   });
@@ -143,3 +152,108 @@ describe.skipIf(missing("mke2fs", "debugfs", "e2fsck", "qemu-img"))("whois", () 
     });
   });
 });
+
+// Two versions that differ in one small file outside of /etc; the first is booted, and behaves as a first boot does.
+describe.skipIf(missing("qemu-system-x86_64", "mke2fs", "debugfs", "qemu-img"))(
+  "whois of a disk that ran",
+  () => {
+    const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
+    let folder: string;
+    let ran: string;
+
+    const command = (...args: string[]) => {
+      const places = ["--home", join(folder, "home"), "--recipes", join(folder, "repo/recipes")];
+      return host.run([process.execPath, tbuild, ...places, ...args], { allow: [1] });
+    };
+    const inGuest = (image: string, ...requests: string[]) =>
+      host.run(["debugfs", "-w", "-f", "-", `${image}?offset=1048576`], { input: requests.join("\n") });
+    const firstBoot = `#!/bin/busybox sh
+PATH=/bin; exec >/dev/ttyS0 2>&1
+for applet in sed dd mkdir sync mount umount; do busybox ln -sf busybox /bin/$applet; done
+echo "127.0.0.1 web1" > /etc/hosts
+sed -i s/yes/no/ /etc/sysconfig/ovmd
+mkdir -p /etc/ssh /var/log
+dd if=/dev/urandom of=/etc/ssh/ssh_host_rsa_key bs=1k count=2
+dd if=/dev/urandom of=/var/log/messages bs=64k count=24
+sync; mount -o remount,ro /; echo "the guest is done"; busybox poweroff -f
+`;
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), "tbuild-whois-ran-"));
+      const boot = await testGuest(
+        folder,
+        "/busybox mkdir /disk; /busybox mount /dev/vda1 /disk; /busybox mount -o move /dev /disk/dev; exec /busybox switch_root /disk /sbin/init",
+        writeFile,
+        ["ext4"],
+      );
+      const first = join(folder, "first.img");
+      await extDisk(first, {
+        ...ol6Guest,
+        files: {
+          ...ol6Guest.files,
+          "/etc/sysconfig/ovmd": "INITIAL_CONFIG=yes\n",
+          "/etc/tbuild-release": passport("id-0", "1.0.0"),
+          "/bin/busybox": { data: await readFile(testBusybox), mode: 0o755 },
+          "/sbin/init": { data: firstBoot, mode: 0o755 },
+          "/dev/null": "",
+          "/opt/app/run.sh": "exec app --threads 4\n",
+          "/opt/app/library.so": { data: noise("library", 6 * 2 ** 20) },
+        },
+      });
+      const second = join(folder, "second.img");
+      await host.run(["cp", "--sparse=always", first, second]);
+      await writeFile(join(folder, "run.sh"), "exec app --threads 8\n");
+      await writeFile(join(folder, "passport"), passport("id-1", "1.0.1"));
+      await inGuest(
+        second,
+        ...["rm /opt/app/run.sh", `write ${folder}/run.sh /opt/app/run.sh`],
+        ...["rm /etc/tbuild-release", `write ${folder}/passport /etc/tbuild-release`],
+      );
+      for (const image of [first, second]) await command("template", "import", image);
+
+      const machines = { folder: join(folder, "machines"), memory: join(folder, "memory") };
+      const hypervisor = openHypervisor(host, { kind: "qemu", accelerator: "tcg" }, machines);
+      await hypervisor.define({
+        ...{ name: "ran", mode: "hvm", vcpus: 1, memoryMib: 256, guest: { release: 6 } },
+        ...{ disks: [{ grownFrom: first }], cdroms: [], nics: [] },
+      });
+      try {
+        await hypervisor.start("ran", boot);
+        expect(await hypervisor.waitStopped("ran", { timeoutMs: 90_000 })).toBe("guest-shutdown");
+        expect(await readFile(hypervisor.consoleFiles("ran").log, "utf8")).toContain("the guest is done");
+        ran = join(folder, "orphan.qcow2");
+        await hypervisor.fetchDisk("ran", 0, ran);
+      } finally {
+        await hypervisor.destroy("ran");
+      }
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+
+    it("names the version by the passport that is still in it", async () => {
+      const { exitCode, stdout } = await command("whois", ran);
+      expect(stdout).toMatch(/^ol6-sample@1\.0\.0 +its passport is this version's own\n/);
+      expect(stdout).toContain("not armed: it has been configured");
+      expect(exitCode).toBe(0);
+    });
+
+    it("names it by content when the passport is gone, and no other version of its line", async () => {
+      const orphan = join(folder, "orphan.img");
+      await host.run(["qemu-img", "convert", "-O", "raw", ran, orphan]);
+      await inGuest(orphan, "rm /etc/tbuild-release");
+      const { exitCode, stdout } = await command("whois", orphan);
+      expect(stdout).toMatch(/^ol6-sample@1\.0\.0 +9\d % of the version's data is where it was, and of the/);
+      expect(stdout).not.toContain("1.0.1");
+      expect(exitCode).toBe(0);
+    });
+
+    it("says of a disk of nobody's that it is none, and ends with 1", async () => {
+      const stranger = join(folder, "stranger.img");
+      await extDisk(stranger, { ...ol6Guest, files: { ...ol6Guest.files, "/etc/motd": "a stranger\n" } });
+      const { exitCode, stdout } = await command("whois", stranger);
+      expect(stdout).toMatch(
+        /^none of the 2 versions that are known here, and it has no passport of tbuild's\n/,
+      );
+      expect(exitCode).toBe(1);
+    });
+  },
+);

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { appendFile, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,9 +10,10 @@ import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
 import { mountsOf } from "../../src/image/disk.ts";
 import { chooseAccess } from "../../src/image/index.ts";
+import { openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
 import type { Manifest } from "../../src/store/store.ts";
-import { machinesRunning, makeTbuild, repository, type Tbuild } from "./tbuild.ts";
+import { machinesRunning, makeTbuild, processes, repository, type Tbuild } from "./tbuild.ts";
 
 // One story, told in order: each part goes on from what the one before has left.
 let recipes: string;
@@ -28,6 +30,36 @@ afterAll(async () => {
 });
 
 const rehearse = (...more: string[]) => ["recipe", "ol6-grid", "--rehearse", ...more];
+
+/** The disk of a trial clone that was configured and rebooted. */
+const orphan = () => join(tbuild.home, "orphan.img");
+
+/**
+ * Copies the first clone's disk while it stands still between its two boots: the build is held meanwhile, once it has
+ * told the guest to reboot, so that it does not start the machine again.
+ */
+async function keepClone(build: ChildProcess, to: string): Promise<void> {
+  const clone = async () =>
+    (await machinesRunning(tbuild.home)).find((command) => command.includes("-trial-1"));
+  const [, port = ""] = /hostfwd=tcp:127\.0\.0\.1:(\d+)/.exec((await clone()) ?? "") ?? [];
+  const asking = async () =>
+    (await processes()).some(
+      (command) => command.startsWith("ssh ") && command.includes(port) && command.includes("exec reboot"),
+    );
+  const until = (what: string, is: () => Promise<boolean>) =>
+    waitFor(what, async () => ((await is()) ? true : undefined), { timeoutMs: 90_000, everyMs: 10 });
+  await until("ssh", asking);
+  await until("the reboot", async () => !(await asking()));
+  build.kill("SIGSTOP");
+  try {
+    await until("the machine to stand still", async () => (await clone()) === undefined);
+    const machines = join(tbuild.home, "machines");
+    const name = (await readdir(machines)).find((one) => one.endsWith("-trial-1")) ?? "";
+    await localHost().run(["qemu-img", "convert", "-O", "raw", join(machines, name, "disk0.qcow2"), to]);
+  } finally {
+    build.kill("SIGCONT");
+  }
+}
 
 interface Result {
   readonly manifest: Manifest;
@@ -98,6 +130,8 @@ describe("a rehearsal of ol6-grid", () => {
         const event = JSON.parse(line) as BuildEvent;
         if (event.type === "step-started") expect([...done]).not.toContain(event.step);
         if (event.type === "step-finished") done.add(event.step);
+        if (event.type === "progress" && event.text === "trial1.tbuild.example: rebooting")
+          await keepClone(build, orphan());
         if (event.type !== "step-started" || signal) continue;
         signal = (["SIGINT", "SIGKILL"] as const).find((one) => !killed.has(`${one} ${event.step}`));
         if (!signal) continue;
@@ -209,9 +243,10 @@ describe("a rehearsal of ol6-grid", () => {
       /○ master ol6-grid-rehearsal@1\.0\.0.*\n└─● ol6-grid-rehearsal@1\.0\.0/,
     );
     const bundle = join(first.bundleFolder, "ol6-grid-rehearsal-1.0.0.qcow2");
-    expect((await tbuild.run("whois", bundle)).stdout).toMatch(
-      /^ol6-grid-rehearsal@1\.0\.0 +its passport is this version's own/,
-    );
+    for (const image of [bundle, orphan()])
+      expect((await tbuild.run("whois", image)).stdout).toMatch(
+        /^ol6-grid-rehearsal@1\.0\.0 +its passport is this version's own/,
+      );
   });
 
   it("takes the build's key and password out, arms the first boot, and says in the image that it is a rehearsal", async () => {
@@ -264,6 +299,17 @@ describe("a rehearsal of ol6-grid", () => {
       "ol6-grid-rehearsal@1.0.1  (a rehearsal)",
     );
     expect((await tbuild.run("template", "verify")).code).toBe(0);
+    // A clone of the first that was configured and rebooted, and has lost its passport.
+    {
+      await using opened = await openImageFile(localHost(), orphan());
+      await opened.tree.remove("/etc/tbuild-release");
+    }
+    const { code, stdout } = await tbuild.run("whois", orphan());
+    expect(stdout).toMatch(
+      /^ol6-grid-rehearsal@1\.0\.0 +9\d % of the version's data is where it was, and of/,
+    );
+    expect(stdout).not.toContain("1.0.1");
+    expect(code).toBe(0);
   });
 
   it("says what a script of the recipe answered, and keeps the machine to look into", async () => {

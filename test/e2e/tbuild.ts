@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { mediaCache } from "../test-medium.ts";
 
@@ -51,12 +51,12 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
 
 /** The qemu processes of a home. */
 export async function machinesRunning(home: string): Promise<string[]> {
-  const { readdir, readFile } = await import("node:fs/promises");
-  const found: string[] = [];
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-    const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-    if (command.startsWith("qemu-system") && command.includes(home))
-      found.push(command.replaceAll("\0", " "));
-  }
-  return found;
+  return (await processes()).filter((command) => command.startsWith("qemu-system") && command.includes(home));
+}
+
+/** The command lines of all processes. */
+export async function processes(): Promise<string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const commands = pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""));
+  return (await Promise.all(commands)).map((command) => command.replaceAll("\0", " "));
 }

@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { waitFor } from "../../src/host/wait-for.ts";
 
-/** Debian's docker-registry on a free port of the loopback, with its data in `folder`; `auth` is YAML of its own. */
-export async function startRegistry(folder: string, auth = ""): Promise<DockerRegistry> {
+/** Debian's docker-registry on a free port of the loopback, with its data in `folder`; `auth` and `tls` are YAML of its own. */
+export async function startRegistry(folder: string, auth = "", tls = ""): Promise<DockerRegistry> {
   const port = await freePort();
   await mkdir(folder, { recursive: true });
   const config = join(folder, "config.yml");
@@ -14,7 +14,7 @@ export async function startRegistry(folder: string, auth = ""): Promise<DockerRe
     `version: 0.1
 log: { level: error, accesslog: { disabled: true } }
 storage: { filesystem: { rootdirectory: ${folder}/data } }
-http: { addr: 127.0.0.1:${port} }
+http: { addr: 127.0.0.1:${port}${tls && `, tls: ${tls}`} }
 ${auth}`,
   );
   const child = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
@@ -44,6 +44,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+// Also where TLS is spoken: then it answers that this is no TLS.
 async function answers(port: number, child: ChildProcess): Promise<true | undefined> {
   if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
   return (await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => undefined)) ? true : undefined;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { findTemplate, lineageOf, previousOf, readCatalog } from "../../src/store/catalog.ts";
+import { findTemplate, lineageOf, previousOf, readCatalog, yieldedIn } from "../../src/store/catalog.ts";
 import { manifestDigest } from "../../src/store/manifest-file.ts";
 import { pointerTo, type Records, recordsIn } from "../../src/store/records.ts";
 import type { Manifest, Store } from "../../src/store/store.ts";
@@ -140,6 +140,8 @@ describe("the catalog", () => {
     } as unknown as Store;
     const both = await readCatalog(other, records);
     expect(() => findTemplate(both, "ol6-sample@1.0.0")).toThrow(/there are two of them/);
+    expect(yieldedIn(both).map(({ manifest }) => manifest.summary)).toEqual(["built elsewhere"]);
+    expect(yieldedIn(catalog)).toEqual([]);
   });
 });
 

@@ -138,8 +138,8 @@ describe("Docker's config file", () => {
         file,
         JSON.stringify({ auths: { "a.example": { auth }, "https://b.example/v1/": { auth } } }),
       );
-      expect(await of("a.example")).toEqual({ user: "me", password: "a:b" });
-      expect(await of("b.example")).toEqual({ user: "me", password: "a:b" });
+      expect(await of("a.example")).toEqual({ user: "me", password: "a:b", from: file });
+      expect(await of("b.example")).toEqual({ user: "me", password: "a:b", from: file });
       expect(await of("example")).toBeUndefined();
       await writeFile(file, '{"auths": {"a.example": {"auth": "c2VjcmV0"');
       const error = await of("a.example").catch((one) => one);

@@ -21,7 +21,7 @@ export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
       await context.records.check(manifest);
       const template = await context.store.publish(manifest);
       const file = await context.records.put(manifest);
-      context.report({ type: "note", text: `recorded in ${file}; commit it` });
+      context.report({ type: "note", text: `recorded in ${file}${manifest.rehearsal ? "" : "; commit it"}` });
       return { template, version: draft.version };
     },
   };

@@ -5,6 +5,7 @@ import { TbuildError } from "../../errors.ts";
 import { exportTemplate } from "../../store/export-file.ts";
 import { interruptible } from "../interrupt.ts";
 import { openTemplate } from "../open-site.ts";
+import { progressLine } from "../progress-line.ts";
 import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -14,9 +15,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const file = resolve(output ?? `${name}-${version}.tbuild`);
   if (await stat(file).catch(() => undefined))
     throw new TbuildError("usage", `${file}: is there already`, { hint: "Remove it, or name another." });
+  const line = progressLine(json);
   const bytes = await interruptible((signal) =>
-    exportTemplate(store, records, catalog, entry, file, { signal }),
-  );
+    exportTemplate(store, records, catalog, entry, file, {
+      signal,
+      progress: (done, total) => line.show("packing", done, total),
+    }),
+  ).finally(line.close);
   process.stdout.write(
     json
       ? `${JSON.stringify({ name, version, file, bytes })}\n`

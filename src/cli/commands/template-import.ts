@@ -60,9 +60,13 @@ async function takeExport(file: string, command: Command, options: Options): Pro
       },
     );
   const { store, records, home } = await openSite(command);
+  const line = progressLine(options.json ?? false);
   const { manifest, signature, already } = await interruptible((signal) =>
-    importExport(store, records, file, home.root, { signal }),
-  );
+    importExport(store, records, file, home.root, {
+      signal,
+      progress: (done, total) => line.show("reading", done, total),
+    }),
+  ).finally(line.close);
   const { name, version } = manifest;
   process.stdout.write(
     options.json

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
-import { type CatalogEntry, templatesOf } from "../../store/catalog.ts";
+import { type CatalogEntry, templatesOf, yieldedIn } from "../../store/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { age, coloursFor, size, table } from "../words.ts";
 
@@ -22,20 +22,26 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     process.stdout.write("nothing published yet\n");
     return;
   }
-  const head = ["VERSION", "CHANNEL", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
-  const rows = entries.map((entry) => rowOf(entry, own.get(entry.digest)));
+  const head = ["VERSION", "CHANNEL, TAG", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
+  const yielded = new Set(yieldedIn(catalog));
+  const rows = entries.map((entry) => rowOf(entry, own.get(entry.digest), yielded.has(entry)));
   const colours = coloursFor(process.stdout);
   const [first = "", ...rest] = table([head, ...rows]).split("\n");
   const lines = rest.map((line, i) => (entries[i]?.revoked ? colours.red(line) : line));
   process.stdout.write(`${[colours.dim(first), ...lines].join("\n")}\n`);
 }
 
-function rowOf({ manifest, here, channels, tags, revoked }: CatalogEntry, own: number | undefined): string[] {
+function rowOf(
+  { manifest, here, channels, tags, revoked }: CatalogEntry,
+  own: number | undefined,
+  hasYielded: boolean,
+): string[] {
   const { kind, name, version, release, domainType, disks, seal, rehearsal, made } = manifest;
   const notes = [
     kind === "master" ? "master" : "",
     revoked ? `revoked: ${revoked.reason}` : "",
     rehearsal ? "rehearsal" : "",
+    hasYielded ? "the recipe repo records another of this number" : "",
     here ? "" : "recorded, its disk is not in this store",
   ];
   return [
@@ -53,6 +59,7 @@ function rowOf({ manifest, here, channels, tags, revoked }: CatalogEntry, own: n
 
 function sealedWord(kind: CatalogEntry["manifest"]["kind"], seal: CatalogEntry["manifest"]["seal"]): string {
   if (kind === "master") return "no";
-  if (!seal) return "yes";
+  // Imported, or made by an older tbuild: nobody proved it.
+  if (!seal) return "not known";
   return seal.armed ? `${seal.how}, armed` : `${seal.how}, not armed`;
 }

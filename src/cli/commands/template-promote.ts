@@ -3,6 +3,7 @@ import { findTemplate } from "../../store/catalog.ts";
 import { promote } from "../../store/channels.ts";
 import type { ChannelName } from "../../store/records.ts";
 import { openCatalog } from "../open-site.ts";
+import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { catalog, records } = await openCatalog(command);
@@ -20,6 +21,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const words =
     moved.from === moved.to
       ? `leads to ${moved.to} already`
-      : `leads to ${moved.to} now${moved.from ? `, and led to ${moved.from}` : ""}; commit it`;
+      : `leads to ${moved.to} now${moved.from ? `, and led to ${moved.from}` : ""}${commitIt(name)}`;
   process.stdout.write(`${name}: ${moved.channel} ${words}\n`);
 }

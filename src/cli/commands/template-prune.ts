@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import type { CatalogEntry } from "../../store/catalog.ts";
+import { type CatalogEntry, yieldedIn } from "../../store/catalog.ts";
 import type { Digest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
 import { openCatalog } from "../open-site.ts";
@@ -15,6 +15,9 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     store.prune({
       ...(keep !== undefined && { keep: Number(keep) }),
       held: heldBy(catalog),
+      yielded: new Map(
+        yieldedIn(catalog).map(({ digest }) => [digest, "the recipe repo records another of this number"]),
+      ),
       apply: apply === true,
       signal,
     }),

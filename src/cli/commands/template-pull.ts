@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { parseReference } from "../../store/oci/reference.ts";
-import { pullTemplate } from "../../store/oci/template.ts";
+import { pullTemplate, versionsHint } from "../../store/oci/template.ts";
 import type { Manifest } from "../../store/store.ts";
 import { storeFolder } from "../../store/store-folder.ts";
 import { interruptible } from "../interrupt.ts";
@@ -14,8 +14,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { home, host, records } = await openSite(command);
   const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
   const { which, ...place } = parseReference(String(args[0]));
-  if (which === undefined)
-    throw new TbuildError("usage", `${args[0]}: which version?`, { hint: `Such as ${args[0]}:1.0.0` });
+  if (which === undefined) {
+    const there = registryOf(host, place, { ...(plainHttp && { plainHttp }) });
+    const versions = await interruptible(() => there.tags());
+    throw new TbuildError("usage", `${args[0]}: which version?`, {
+      hint: `Such as ${args[0]}:${versions.at(-1) ?? "1.0.0"}. ${versionsHint(versions)}`,
+    });
+  }
   const accept = async (manifest: Manifest, text: string | undefined) => {
     await records.check(manifest);
     const signature = await records.signature(manifest, text);
@@ -33,9 +38,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       { accept, progress: (moved, total) => line.show("fetching", moved, total) },
     ),
   ).finally(line.close);
-  const { manifest, digest, moved, spared } = pulled;
+  const { manifest, digest, moved, spared, ancestors } = pulled;
   const { name, version } = manifest;
   await records.put(manifest, pulled.signature ?? false);
+  for (const ancestor of ancestors) if (!(await records.has(ancestor))) await records.put(ancestor, false);
   const signature = await records.signature(manifest);
   process.stdout.write(
     json

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import { lineageOf } from "../../store/catalog.ts";
 import { parseReference, referenceText } from "../../store/oci/reference.ts";
 import { pushTemplate } from "../../store/oci/template.ts";
 import { storeFolder } from "../../store/store-folder.ts";
@@ -10,7 +11,7 @@ import { progressLine } from "../progress-line.ts";
 import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { home, host, records, template } = await openTemplate(command, String(args[0]));
+  const { home, host, records, catalog, entry, template } = await openTemplate(command, String(args[0]));
   const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
   const place = parseReference(String(args[1]));
   if (place.which !== undefined)
@@ -23,6 +24,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     which: template.version,
   };
   const signature = await records.signatureText(template);
+  const ancestors = lineageOf(catalog, entry)
+    .slice(1)
+    .map(({ manifest }) => manifest);
   const line = progressLine(json === true);
   const pushed = await interruptible((signal) =>
     pushTemplate(
@@ -30,7 +34,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       template,
       reference,
       registryOf(host, reference, { ...(plainHttp && { plainHttp }), signal }),
-      { signature, progress: (moved, total) => line.show("sending", moved, total) },
+      { signature, ancestors, progress: (moved, total) => line.show("sending", moved, total) },
     ),
   ).finally(line.close);
   const { digest, moved, spared } = pushed;

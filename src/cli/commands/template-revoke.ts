@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { findTemplate } from "../../store/catalog.ts";
 import { openCatalog } from "../open-site.ts";
+import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { catalog, records } = await openCatalog(command);
@@ -25,6 +26,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`${JSON.stringify({ name, version, revoked: revocation ?? null })}\n`);
   else
     process.stdout.write(
-      `${name}@${version}: ${revocation ? "is revoked" : "is not revoked any more"}; commit it\n`,
+      `${name}@${version}: ${revocation ? "is revoked" : "is not revoked any more"}${commitIt(name)}\n`,
     );
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { rollback } from "../../store/channels.ts";
 import type { ChannelName } from "../../store/records.ts";
 import { openCatalog } from "../open-site.ts";
+import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { catalog, records } = await openCatalog(command);
@@ -11,6 +12,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     json
       ? `${JSON.stringify({ name, ...moved })}\n`
-      : `${name}: ${channel} leads back to ${moved.to}, from ${moved.from}; commit it\n`,
+      : `${name}: ${channel} leads back to ${moved.to}, from ${moved.from}${commitIt(name)}\n`,
   );
 }

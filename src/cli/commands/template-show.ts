@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
 import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/catalog.ts";
 import { manifestText } from "../../store/manifest-file.ts";
-import type { Manifest } from "../../store/store.ts";
+import type { Manifest, Parameter } from "../../store/store.ts";
 import { openCatalog } from "../open-site.ts";
 import { clock, coloursFor, signatureWords, size, table } from "../words.ts";
 
@@ -20,7 +20,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const lineage = lineageOf(catalog, entry).slice(1);
   const rows: [string, string][] = [
     ["template", `${manifest.name}@${manifest.version}${manifest.rehearsal ? "  (a rehearsal)" : ""}`],
-    ["channel", [...channels, ...tags].join(" ") || "none"],
+    ["channel", channels.join(" ") || "none"],
+    ...(tags.length > 0 ? ([["tag", tags.join(" ")]] satisfies [string, string][]) : []),
     ...factsOf(manifest),
     ...madeOf(manifest),
     [
@@ -46,6 +47,15 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
+/** A row for each, with the name before the first. */
+function listed(name: string, values: readonly string[]): [string, string][] {
+  return values.map((value, i) => [i === 0 ? name : "", value]);
+}
+
+function parameterWords({ key, required, hidden }: Parameter): string {
+  return `${key}${required ? "  required" : ""}${hidden ? "  seldom asked for" : ""}`;
+}
+
 function factsOf(manifest: Manifest): [string, string][] {
   const { release, kernel, domainType, machine, contract, packages, guest, seal, trial, disks } = manifest;
   return [
@@ -54,7 +64,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["domain type", domainType],
     ["machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`],
     ["packages", String(packages.length)],
-    ["parameters", contract.map(({ key }) => key).join(" ")],
+    ...listed("parameters", contract.map(parameterWords)),
     ...(guest
       ? ([
           ["modules", guest.modules.map(({ name }) => name).join(" ")],
@@ -88,7 +98,7 @@ function madeOf({ made, tbuild, build, recipe, git, inputs, hosts, timings }: Ma
       "recipe",
       `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with changes that are not in it" : ""}` : ", in no git repository"}`,
     ],
-    ...Object.entries(inputs).map(([input, digest]): [string, string] => [`input ${input}`, digest]),
+    ...listed("made of", table(Object.entries(inputs)).split("\n")),
     ...Object.entries(hosts ?? {}).map(([host, said]): [string, string] => [host, said]),
   ];
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { findTemplate } from "../../store/catalog.ts";
 import { tag } from "../../store/channels.ts";
 import { openCatalog } from "../open-site.ts";
+import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { catalog, records } = await openCatalog(command);
@@ -12,6 +13,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     command.opts<{ json?: boolean }>().json
       ? `${JSON.stringify({ name: manifest.name, version: manifest.version, tag: name })}\n`
-      : `${manifest.name}@${manifest.version}: is ${manifest.name}@${name}, too; commit it\n`,
+      : `${manifest.name}@${manifest.version}: is ${manifest.name}@${name}, too${commitIt(manifest.name)}\n`,
   );
 }

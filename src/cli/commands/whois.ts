@@ -1,16 +1,22 @@
 import { tmpdir } from "node:os";
 import type { Command } from "commander";
 import { type Suspect, type Whose, whois } from "../../build/whois.ts";
-import { readCatalog } from "../../store/catalog.ts";
+import { readCatalog, templatesOf } from "../../store/catalog.ts";
+import { storeFolder } from "../../store/store-folder.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { host, store, records } = await openSite(command);
+  const { home, host, store, records } = await openSite(command);
   const catalog = await readCatalog(store, records);
   const whose = await interruptible((signal) =>
-    whois(host, String(args[0]), catalog, { folder: tmpdir(), signal }),
+    whois(host, String(args[0]), catalog, {
+      store: storeFolder(home.store),
+      folder: tmpdir(),
+      signal,
+      note: (text) => process.stderr.write(`${text}\n`),
+    }),
   );
   if (whose.suspects.length === 0) process.exitCode = 1;
   if (command.opts<{ json?: boolean }>().json) {
@@ -18,7 +24,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`${JSON.stringify({ ...whose, suspects }, undefined, 2)}\n`);
     return;
   }
-  process.stdout.write(`${wordsOf(whose, coloursFor(process.stdout)).join("\n")}\n`);
+  const known = templatesOf(catalog).length;
+  process.stdout.write(`${wordsOf(whose, known, coloursFor(process.stdout)).join("\n")}\n`);
 }
 
 function summary({ manifest, digest, channels, revoked, here }: Suspect["entry"]) {
@@ -26,7 +33,7 @@ function summary({ manifest, digest, channels, revoked, here }: Suspect["entry"]
   return { name, version, digest, made, rehearsal, channels, here, ...(revoked && { revoked }) };
 }
 
-function wordsOf({ passport, armed, suspects }: Whose, colours: Colours): string[] {
+function wordsOf({ passport, armed, suspects }: Whose, known: number, colours: Colours): string[] {
   const lines = suspects.map(({ entry, why }) => {
     const { name, version } = entry.manifest;
     const revoked = entry.revoked ? colours.red(`  revoked: ${entry.revoked.reason}`) : "";
@@ -35,8 +42,8 @@ function wordsOf({ passport, armed, suspects }: Whose, colours: Colours): string
   if (suspects.length === 0)
     lines.push(
       passport
-        ? `a template of tbuild's, but of none that is known here: ${passport.name}@${passport.version}`
-        : "none of the versions that are known here, and it has no passport of tbuild's",
+        ? `made by tbuild, and none of the ${known} versions that are known here: ${passport.name}@${passport.version}`
+        : `none of the ${known} versions that are known here, and it has no passport of tbuild's`,
     );
   const facts = [
     ...(passport

@@ -3,7 +3,10 @@ import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
 import { printable } from "../../host/local.ts";
 import { sleep } from "../../host/wait-for.ts";
 import type { Digest } from "../store.ts";
-import type { Credentials } from "./credentials.ts";
+import { compareVersions } from "../version.ts";
+import { certificateFault, type TrustPlaces, trust } from "./certificates.ts";
+import { apiHost, type Credentials } from "./credentials.ts";
+import { type Answer, httpClient, type Question } from "./http.ts";
 import { isDigest, type Reference, referenceText } from "./reference.ts";
 
 export const manifestType = "application/vnd.oci.image.manifest.v1+json";
@@ -14,6 +17,10 @@ export interface RegistryOptions {
   readonly plainHttp?: boolean;
   /** Asked once, and only when the registry wants to know who it is. */
   readonly credentials?: () => Promise<Credentials | undefined>;
+  /** Where they are looked for, in words. */
+  readonly lookedIn?: string;
+  /** Whose certificates count, beside those that Node brings. */
+  readonly trust?: TrustPlaces;
   readonly signal?: AbortSignal;
 }
 
@@ -26,146 +33,162 @@ export interface Registry {
   putManifest(which: string, data: Uint8Array): Promise<void>;
   /** `undefined` when there is none. */
   getManifest(which: string): Promise<Uint8Array | undefined>;
+  /** The versions that are there; a registry need not say, and then there is none. */
+  tags(): Promise<readonly string[]>;
 }
 
 export function openRegistry(reference: Reference, options: RegistryOptions = {}): Registry {
   const { registry, repository } = reference;
-  const origin = new URL(`${options.plainHttp ? "http" : "https"}://${registry}`);
+  const origin = new URL(`${options.plainHttp ? "http" : "https"}://${apiHost(registry)}`);
   const api = (path: string) => new URL(`/v2/${repository}/${path}`, origin);
   let credentials: Promise<Credentials | undefined> | undefined;
   let authorization: string | undefined;
   let scope: string | undefined;
 
+  const { folders = [], bundles = [] } = options.trust ?? {};
+  const places = { folders, bundles };
+  const client = httpClient(trust(places, origin.host), options.signal);
+
   /** Follows redirects by itself: none may lead to where nothing is encrypted, and no other host gets our password. */
-  async function send(request: Question): Promise<Response> {
-    let { url, method } = request;
+  async function send(question: Question): Promise<Answer> {
+    let { url } = question;
     for (let hops = 0; hops < 5; hops++) {
       checkInterrupted(options.signal);
       if (url.protocol !== "https:" && !(options.plainHttp && url.protocol === "http:"))
         throw new TbuildError("environment", `${registry}: leads to ${url.protocol}//${url.host}`, {
           hint: "Only https is spoken, unless you say --plain-http.",
         });
-      const response = await fetch(url, {
-        method,
-        redirect: "manual",
+      const answer = await client.ask({
+        ...question,
+        url,
         headers: {
-          ...request.headers,
+          ...question.headers,
           ...(authorization !== undefined && url.origin === origin.origin && { authorization }),
         },
-        ...(request.body && { body: request.body }),
-        ...(options.signal && { signal: options.signal }),
       });
-      const location = response.headers.get("location");
-      if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
-      await response.body?.cancel();
+      const location = answer.header("location");
+      if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
+      answer.drop();
       url = new URL(location, url);
     }
     throw new TbuildError("environment", `${registry}: leads in a circle`);
   }
 
   /** Tries again what failed on the way, and once with a login where one is wanted. */
-  async function ask(request: Question): Promise<Response> {
+  async function ask(question: Question): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
-      let response: Response;
+      let answer: Answer;
       try {
-        response = await send(request);
-        if (response.status === 401 && (await login(response))) response = await send(request);
+        answer = await send(question);
+        if (answer.status === 401 && (await login(answer))) answer = await send(question);
       } catch (error) {
         if (options.signal?.aborted) throw new Interrupted();
         if (error instanceof TbuildError) throw error;
-        if (attempt < 4) {
+        const final = finalFault(registry, places, error as NodeJS.ErrnoException);
+        if (!final && attempt < 4) {
           await sleep(250 * 2 ** attempt, options.signal);
           continue;
         }
-        throw unreachable(registry, error);
+        throw final ?? unreachable(registry, error);
       }
-      if (response.status < 500 || attempt === 4) return response;
-      await response.body?.cancel();
+      if (answer.status < 500 || attempt === 4) return answer;
+      answer.drop();
       await sleep(250 * 2 ** attempt, options.signal);
     }
   }
 
-  async function login(response: Response): Promise<boolean> {
-    await response.body?.cancel();
-    const challenge = response.headers.get("www-authenticate") ?? "";
+  async function login(answer: Answer): Promise<boolean> {
+    answer.drop();
+    const challenge = answer.header("www-authenticate") ?? "";
     credentials ??= options.credentials?.() ?? Promise.resolve(undefined);
     const known = await credentials;
-    const basic = known && `Basic ${Buffer.from(`${known.user}:${known.password}`).toString("base64")}`;
+    const basic = known && basicOf(known);
     if (/^basic\b/i.test(challenge)) {
       // The same again would be refused again.
       if (basic === undefined || basic === authorization) return false;
       authorization = basic;
       return true;
     }
-    if (!/^bearer\b/i.test(challenge)) return false;
-    const said = Object.fromEntries(
-      [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
-    );
+    const said = /^bearer\b/i.test(challenge) ? challengeOf(challenge) : {};
     if (said.realm === undefined || !URL.canParse(said.realm)) return false;
     const url = new URL(said.realm);
     if (url.protocol !== "https:" && !options.plainHttp)
       throw new TbuildError("environment", `${registry}: gives its tokens out unencrypted, at ${url.host}`);
-    if (said.service !== undefined) url.searchParams.set("service", said.service);
     // A token to read must not take the place of one to write, which another request has asked for.
     const asked = said.scope ?? `repository:${repository}:pull,push`;
     const wanted: string = scope?.includes("push") ? scope : asked;
     scope = wanted;
-    url.searchParams.set("scope", wanted);
-    const answer = await fetch(url, {
-      redirect: "error",
-      ...(basic !== undefined && { headers: { authorization: basic } }),
-      ...(options.signal && { signal: options.signal }),
+    const given = await client.ask(tokenQuestion(url, said.service, wanted, known)).catch((error) => {
+      if (options.signal?.aborted) throw new Interrupted();
+      const what = `${url.host}, which gives the tokens of ${registry}`;
+      throw finalFault(url.host, places, error) ?? unreachable(what, error);
     });
-    if (!answer.ok) return (await answer.body?.cancel()) ?? false;
-    const { token, access_token } = JSON.parse(await limitedText(answer, 2 ** 20)) as Record<string, unknown>;
-    const bearer = token ?? access_token;
-    if (typeof bearer !== "string") return false;
-    authorization = `Bearer ${bearer}`;
+    if (given.status === 401 || given.status === 403) return given.drop() ?? false;
+    const token = given.ok ? tokenIn(await limitedText(url.host, given, 2 ** 20)) : given.drop();
+    if (token === undefined)
+      throw new TbuildError("environment", `${url.host}: gives no token for ${registry}`, {
+        lines: [`${given.status} ${given.statusText}`],
+      });
+    authorization = `Bearer ${token}`;
     return true;
   }
 
-  async function refused(response: Response, what: string): Promise<TbuildError> {
-    const said = await limitedText(response, 2 ** 16).catch(() => "");
+  async function refused(answer: Answer, what: string): Promise<TbuildError> {
+    const said = await limitedText(registry, answer, 2 ** 16).catch(() => "");
     const lines = [
-      `${response.status} ${response.statusText}`,
+      `${answer.status} ${answer.statusText}`,
       ...printable(said).slice(0, 500).split("\n", 3),
-    ];
-    if (response.status === 401 || response.status === 403)
-      return new TbuildError("environment", `${registry}: does not let us in for ${what}`, {
+    ].filter((line) => line.trim() !== "");
+    if (said.includes("HTTP request to an HTTPS server"))
+      return new TbuildError("environment", `${registry}: speaks https only`, {
         lines,
-        hint: `Log in with \`docker login ${registry}\` or \`podman login --authfile ~/.docker/config.json ${registry}\`.`,
+        hint: "Leave --plain-http out.",
       });
-    return new TbuildError("environment", `${registry}: refused ${what}`, { lines: lines.filter(Boolean) });
+    if (answer.status === 401 || answer.status === 403) {
+      const known = await credentials;
+      const { lookedIn } = options;
+      return new TbuildError("environment", `${registry}: does not let us in for ${what}`, {
+        lines: [
+          ...lines,
+          ...(known ? [`asked as ${printable(known.user)}, whose password came from ${known.from}`] : []),
+          ...(!known && lookedIn !== undefined ? [`no password for ${registry} in ${lookedIn}`] : []),
+        ],
+        hint: known
+          ? `${answer.status === 401 ? "The password is wrong or has ended" : "This user may not do that"}; another login: \`docker login ${registry}\`.`
+          : `Log in with \`docker login ${registry}\` or \`podman login --authfile ~/.docker/config.json ${registry}\`.`,
+      });
+    }
+    return new TbuildError("environment", `${registry}: refused ${what}`, { lines });
   }
 
   return {
     async hasBlob(digest) {
-      const response = await ask({ url: api(`blobs/${digest}`), method: "HEAD" });
-      if (response.status === 404) return false;
-      if (!response.ok) throw await refused(response, `a look at ${digest}`);
-      return true;
+      const answer = await ask({ url: api(`blobs/${digest}`), method: "HEAD" });
+      if (!answer.ok && answer.status !== 404) throw await refused(answer, `a look at ${digest}`);
+      answer.drop();
+      return answer.ok;
     },
 
     async putBlob(digest, data) {
       const begun = await ask({ url: api("blobs/uploads/"), method: "POST" });
-      const location = begun.headers.get("location");
-      if (begun.status !== 202 || location === null) throw await refused(begun, "an upload");
-      await begun.body?.cancel();
+      const location = begun.header("location");
+      if (begun.status !== 202 || location === undefined) throw await refused(begun, "an upload");
+      begun.drop();
       const url = new URL(location, api("blobs/uploads/"));
       url.searchParams.set("digest", digest);
       const headers = { "content-type": "application/octet-stream" };
       const done = await ask({ url, method: "PUT", headers, body: data });
       if (done.status !== 201) throw await refused(done, `the upload of ${digest}`);
-      await done.body?.cancel();
+      done.drop();
     },
 
     async *readBlob(digest, size) {
-      const response = await ask({ url: api(`blobs/${digest}`), method: "GET" });
-      if (!response.ok || !response.body) throw await refused(response, `the download of ${digest}`);
+      const answer = await ask({ url: api(`blobs/${digest}`), method: "GET" });
+      if (!answer.ok) throw await refused(answer, `the download of ${digest}`);
       const hash = createHash("sha256");
       let bytes = 0;
       try {
-        for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
+        for await (const piece of answer.body) {
           bytes += piece.length;
           if (bytes > size) break;
           hash.update(piece);
@@ -181,61 +204,122 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
 
     async putManifest(which, data) {
       const headers = { "content-type": manifestType };
-      const response = await ask({ url: api(`manifests/${which}`), method: "PUT", headers, body: data });
-      if (response.status !== 201) throw await refused(response, `the manifest ${which}`);
-      await response.body?.cancel();
+      const answer = await ask({ url: api(`manifests/${which}`), method: "PUT", headers, body: data });
+      if (answer.status !== 201) throw await refused(answer, `the manifest ${which}`);
+      answer.drop();
     },
 
     async getManifest(which) {
       const headers = { accept: manifestType };
-      const response = await ask({ url: api(`manifests/${which}`), method: "GET", headers });
+      const answer = await ask({ url: api(`manifests/${which}`), method: "GET", headers });
       const what = referenceText({ ...reference, which });
-      if (response.status === 404) {
-        await response.body?.cancel();
+      if (answer.status === 404) {
+        answer.drop();
         return undefined;
       }
-      if (!response.ok) throw await refused(response, `the manifest ${which}`);
-      const data = await limited(response, largestManifest);
+      if (!answer.ok) throw await refused(answer, `the manifest ${which}`);
+      const data = await limited(registry, answer, largestManifest);
       const digest = `sha256:${createHash("sha256").update(data).digest("hex")}`;
-      const said = isDigest(which) ? which : (response.headers.get("docker-content-digest") ?? digest);
+      const said = isDigest(which) ? which : (answer.header("docker-content-digest") ?? digest);
       if (said !== digest) throw new TbuildError("integrity", `${what}: is not what its digest says`);
       return data;
+    },
+
+    async tags() {
+      const answer = await ask({ url: api("tags/list"), method: "GET" });
+      if (!answer.ok) return answer.drop() ?? [];
+      return tagsIn(await limitedText(registry, answer, largestManifest));
     },
   };
 }
 
-interface Question {
-  readonly url: URL;
-  readonly method: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+function challengeOf(challenge: string): Record<string, string | undefined> {
+  return Object.fromEntries(
+    [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
+  );
 }
 
-async function limitedText(response: Response, most: number): Promise<string> {
-  return Buffer.from(await limited(response, most)).toString("utf8");
+/** As the registry's specification of tokens has it: with a name and password, or by OAuth 2 with what got us a token before. */
+function tokenQuestion(
+  realm: URL,
+  service: string | undefined,
+  scope: string,
+  known: Credentials | undefined,
+): Question {
+  const asked = { ...(service !== undefined && { service }), scope };
+  if (known?.isRefreshToken) {
+    const grant = { grant_type: "refresh_token", client_id: "tbuild", refresh_token: known.password };
+    return {
+      url: realm,
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: Buffer.from(new URLSearchParams({ ...asked, ...grant }).toString()),
+    };
+  }
+  const url = new URL(realm);
+  for (const [key, value] of Object.entries(asked)) url.searchParams.set(key, value);
+  return { url, method: "GET", headers: { ...(known && { authorization: basicOf(known) }) } };
 }
 
-async function limited(response: Response, most: number): Promise<Uint8Array> {
+function basicOf({ user, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+}
+
+function tagsIn(text: string): string[] {
+  try {
+    const { tags } = JSON.parse(text) as { tags?: unknown };
+    return Array.isArray(tags) ? tags.filter((tag) => /^\d+\.\d+\.\d+$/.test(tag)).sort(compareVersions) : [];
+  } catch {
+    return [];
+  }
+}
+
+function tokenIn(text: string): string | undefined {
+  try {
+    const { token, access_token } = JSON.parse(text) as Record<string, unknown>;
+    const bearer = token ?? access_token;
+    return typeof bearer === "string" ? bearer : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function limitedText(from: string, answer: Answer, most: number): Promise<string> {
+  return Buffer.from(await limited(from, answer, most)).toString("utf8");
+}
+
+async function limited(from: string, answer: Answer, most: number): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  for await (const piece of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+  for await (const piece of answer.body) {
     bytes += piece.length;
-    if (bytes > most)
-      throw new TbuildError(
-        "integrity",
-        `${new URL(response.url).host}: answers with more than ${most} bytes`,
-      );
+    if (bytes > most) throw new TbuildError("integrity", `${from}: answers with more than ${most} bytes`);
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }
 
+/** What another try would not mend. */
+function finalFault(
+  registry: string,
+  places: TrustPlaces,
+  error: NodeJS.ErrnoException,
+): TbuildError | undefined {
+  const code = error.code ?? "";
+  if (code === "EPROTO" || /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/.test(code))
+    return new TbuildError("environment", `${registry}: does not speak https`, {
+      lines: [code],
+      cause: error,
+      hint: "If it is meant to be without encryption, say --plain-http.",
+    });
+  return certificateFault(registry, places, error);
+}
+
 function unreachable(registry: string, error: unknown): TbuildError {
-  const { cause } = error as { cause?: { code?: string; message?: string } };
-  const why = cause?.code ?? cause?.message ?? (error instanceof Error ? error.message : String(error));
+  const { code, message } = error as NodeJS.ErrnoException;
   return new TbuildError("environment", `${registry}: cannot be reached`, {
-    lines: [why],
+    lines: [message || code || String(error)],
     cause: error,
-    hint: "A registry without encryption is only spoken to with --plain-http.",
+    hint: "Is the name right, and the port? A registry without encryption is only spoken to with --plain-http.",
   });
 }

@@ -18,6 +18,7 @@ import { manifestType, type Registry } from "./registry.ts";
 const artifactType = "application/vnd.tbuild.template.v1";
 const types = {
   manifest: "application/vnd.tbuild.manifest.v1+json",
+  ancestor: "application/vnd.tbuild.ancestor.v1+json",
   disk: "application/vnd.tbuild.disk.v2",
   pack: "application/vnd.tbuild.pack.v1",
 } as const;
@@ -27,6 +28,7 @@ const signatureKey = "vnd.tbuild.signature";
 
 const largestConfig = 32 * 2 ** 20;
 const largestList = 128 * 2 ** 20;
+const mostAncestors = 100;
 const atATime = 3;
 
 const Descriptor = z.looseObject({
@@ -55,6 +57,13 @@ export interface Moved {
 
 export type Progress = (moved: number, total: number) => void;
 
+export interface PushOptions {
+  readonly signature?: string | undefined;
+  /** What it grew out of, nearest first: their manifests go with it, their disks do not. */
+  readonly ancestors?: readonly Manifest[];
+  readonly progress?: Progress;
+}
+
 /**
  * Puts a template into a registry as an OCI artifact: our manifest is its config, and its layers are the lists of its
  * disks and the packs that have their chunks. Packs are shared by versions here as there, so only new ones go over the
@@ -65,14 +74,14 @@ export async function pushTemplate(
   template: Manifest,
   reference: Reference & { readonly which: string },
   registry: Registry,
-  { signature, progress }: { readonly signature?: string | undefined; readonly progress?: Progress } = {},
+  { signature, ancestors = [], progress }: PushOptions = {},
 ): Promise<Moved> {
   const there = await registry.getManifest(reference.which);
   if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
     throw new TbuildError("integrity", `${referenceText(reference)}: is published with other content`, {
       hint: "Raise the version: what is published stays as it is.",
     });
-  const blobs = await blobsOf(store, template);
+  const blobs = await blobsOf(store, template, ancestors);
   const total = blobs.reduce((sum, { size }) => sum + size, 0);
   let [moved, spared] = [0, 0];
   const sent = inParallel(blobs, atATime, async ({ digest, size, read }) => {
@@ -111,20 +120,26 @@ export async function pushTemplate(
   return { digest: manifestDigest(template), manifest: template, moved, spared };
 }
 
+/** What there is, for who asked for nothing that there is. */
+export function versionsHint(versions: readonly string[]): string {
+  return versions.length === 0
+    ? "There is none of that name; is the place right, and may you see it?"
+    : `There is ${versions.join(", ")}.`;
+}
+
 interface Blob extends Descriptor {
   read(): Promise<Uint8Array>;
 }
 
-/** The config first, then lists, then packs in the order in which the disks need them. */
-async function blobsOf(store: StoreFolder, template: Manifest): Promise<Blob[]> {
-  const text = Buffer.from(manifestText(template));
-  const blobs: Blob[] = [
-    {
-      mediaType: types.manifest,
-      digest: manifestDigest(template),
-      size: text.length,
-      read: async () => text,
-    },
+/** The config first, then ancestors, then lists, then packs in the order in which the disks need them. */
+async function blobsOf(
+  store: StoreFolder,
+  template: Manifest,
+  ancestors: readonly Manifest[],
+): Promise<Blob[]> {
+  const blobs = [
+    manifestBlob(types.manifest, template),
+    ...ancestors.map((one) => manifestBlob(types.ancestor, one)),
   ];
   const fromFile = async (mediaType: string, digest: Digest, file: string) => {
     if (!blobs.some((blob) => blob.digest === digest))
@@ -145,6 +160,11 @@ async function blobsOf(store: StoreFolder, template: Manifest): Promise<Blob[]> 
   return blobs;
 }
 
+function manifestBlob(mediaType: string, manifest: Manifest): Blob {
+  const text = Buffer.from(manifestText(manifest));
+  return { mediaType, digest: manifestDigest(manifest), size: text.length, read: async () => text };
+}
+
 export interface PullOptions {
   /** Told what comes, with the signature that came with it, before its disks are fetched; what it throws ends the pull. */
   readonly accept?: (manifest: Manifest, signature: string | undefined) => Promise<void>;
@@ -157,11 +177,13 @@ export async function pullTemplate(
   reference: Reference & { readonly which: string },
   registry: Registry,
   { accept, progress }: PullOptions = {},
-): Promise<Moved & { readonly signature?: string }> {
+): Promise<Moved & { readonly signature?: string; readonly ancestors: readonly Manifest[] }> {
   await store.checkFormat();
   const artifact = await registry.getManifest(reference.which);
   if (!artifact)
-    throw new TbuildError("usage", `${referenceText(reference)}: there is no such version in the registry`);
+    throw new TbuildError("usage", `${referenceText(reference)}: there is no such version in the registry`, {
+      hint: versionsHint(await registry.tags()),
+    });
   const { config, layers, annotations } = readArtifact(reference, artifact);
   const signature = annotations?.[signatureKey];
   const text = Buffer.from(await wholeBlob(registry, config)).toString("utf8");
@@ -170,6 +192,7 @@ export async function pullTemplate(
     throw new TbuildError("integrity", `${referenceText(reference)}: its manifest is not one of a template`);
   await store.checkFree(manifest);
   await accept?.(manifest, signature);
+  const ancestors = await ancestorsOf(registry, manifest, layers);
 
   let moved = config.size;
   const lists: string[] = [];
@@ -204,8 +227,27 @@ export async function pullTemplate(
     manifest,
     moved,
     spared: size(all) - size(wanted),
+    ancestors,
     ...(signature !== undefined && { signature }),
   };
+}
+
+/** As far as the artifact has them; that each is what the one before grew out of, its digest proves. */
+async function ancestorsOf(
+  registry: Registry,
+  template: Manifest,
+  layers: readonly Descriptor[],
+): Promise<Manifest[]> {
+  const found: Manifest[] = [];
+  for (let { parent } = template; parent !== undefined && found.length < mostAncestors; ) {
+    const layer = layers.find(({ mediaType, digest }) => mediaType === types.ancestor && digest === parent);
+    if (!layer || layer.size > largestConfig) break;
+    const text = Buffer.from(await wholeBlob(registry, layer)).toString("utf8");
+    const ancestor = readManifest(`what ${template.name}@${template.version} grew out of`, text);
+    found.push(ancestor);
+    parent = ancestor.parent;
+  }
+  return found;
 }
 
 function readArtifact(reference: Reference, data: Uint8Array): z.infer<typeof Artifact> {
