@@ -36,6 +36,24 @@ async function around(text: string, release: (typeof releases)[number]) {
 }
 
 describe("a kickstart", () => {
+  it("is taken for the release whose installer refuses least of it", () => {
+    expect(releaseOfKickstart("cdrom\nfirewall --service ssh\nnetwork --onboot yes --ipv6 off\n")).not.toBe(
+      "ol5",
+    );
+    expect(releaseOfKickstart("unsupported_hardware\nuser --name=u --plaintext\n%packages\n@core\n")).toBe(
+      "ol6",
+    );
+    expect(releaseOfKickstart("install\nkey --skip\n%packages\n@core\n")).toBe("ol5");
+  });
+
+  it("has all ports of a firewall that says them one by one", async () => {
+    const { recipe } = await around(
+      "firewall --ssh --port=7001:udp --port 4241:tcp --service=http --service=ntp\n",
+      "ol6",
+    );
+    expect(recipe.ports).toEqual(["7001:udp", "4241:tcp", "80:tcp", "123:udp"]);
+  });
+
   it("is told of whatever the line of a command may not have", async () => {
     const { recipe } = await loadRecipe(recipes, "ol9-base", rules);
     for (const [name, rule] of Object.entries(commands)) {

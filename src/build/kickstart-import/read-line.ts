@@ -50,6 +50,9 @@ export function leaveRest(read: ReadLine, found: Findings): void {
   if (spare.length > 0) found.leave(read, `means nothing here: ${spare.join(" ")}`);
 }
 
+// Of these, each that is given adds to those before; of the others the last one counts.
+const gathered = new Set(["port", "service", "trust"]);
+
 /** Reads a line as any of the installers would; `undefined` when its quotation is not closed. */
 export function readLine(part: KickstartPart): ReadLine | undefined {
   try {
@@ -67,12 +70,11 @@ export function readLine(part: KickstartPart): ReadLine | undefined {
       const name = spelledOut(said, known);
       const takesValue = known.get(name) ?? true;
       const next = all[i + 1];
-      if (value !== undefined || !takesValue || next === undefined || next.startsWith("--"))
-        options.set(name, value ?? "");
-      else {
-        options.set(name, next);
-        i++;
-      }
+      const alone = value !== undefined || !takesValue || next === undefined || next.startsWith("--");
+      const behind = alone ? (value ?? "") : next;
+      if (!alone) i++;
+      const before = gathered.has(name) ? options.get(name) : undefined;
+      options.set(name, before === undefined ? behind : `${before},${behind}`);
     }
     return new ReadLine(part, words, options);
   } catch {
