@@ -11,7 +11,10 @@ export const SizeMib = text(/^[1-9]\d{0,6}[MG]$/, "a size such as 500M or 12G").
 );
 
 // What ends up on a kickstart line or in a configuration file never holds what could end that line or word.
-const Word = text(/^[\w.+:@/-]+$/, "a word of letters, digits and . _ + - : @ /");
+const Service = text(
+  /^\w[\w.+:@/-]*$/,
+  "a service: letters, digits and . _ + - : @ /, a letter or digit first",
+);
 const Lang = text(/^[A-Za-z][\w.@-]*$/, "a locale such as en_US.UTF-8");
 const Keyboard = text(/^[A-Za-z][\w.-]*$/, "a keyboard map such as us");
 const Timezone = text(/^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*){0,2}$/, "a time zone such as Europe/Zurich");
@@ -24,9 +27,12 @@ const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine
 );
 const Mode = text(/^0?[0-7]{3,4}$/, 'a mode such as "0775", in quotes');
 const Line = text(/^[^\p{Cc}\p{Co}\u2028\u2029]*$/u, "one line without control characters");
-const Url = text(/^((https?|ftp):\/\/|file:\/\/\/)[^\s"'`\\<>{}|^]+$/, "an http, https, ftp or file URL");
+const Url = text(
+  /^((https?|ftp):\/\/|file:\/\/\/)[^\s\p{C}"'`\\<>{}|^]+$/u,
+  "an http, https, ftp or file URL",
+);
 const RepositoryUrl = text(
-  /^((https?|ftp):\/\/|file:\/\/\/|medium:\/(?!.*\.\.))[^\s"'`\\<>{}|^]+$/,
+  /^((https?|ftp):\/\/|file:\/\/\/|medium:\/(?!.*\.\.))[^\s\p{C}"'`\\<>{}|^]+$/u,
   "an http, https, ftp or file URL, or medium:/folder",
 );
 const ProxyUrl = text(
@@ -234,7 +240,7 @@ export const Recipe = z.strictObject({
   files: z.array(File).default([]),
   scripts: z.array(Script).default([]),
   services: z
-    .strictObject({ enable: z.array(Word).default([]), disable: z.array(Word).default([]) })
+    .strictObject({ enable: z.array(Service).default([]), disable: z.array(Service).default([]) })
     .prefault({}),
   modules: z
     .array(text(/^[\w-]+$/, "a name of letters, digits, - and _"))
