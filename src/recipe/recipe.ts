@@ -108,8 +108,10 @@ const Repository = z.strictObject({
     "Where its repodata lies. `file:` is seen from the guest; `medium:/addons` is a folder of the installation medium, for `provision: post`.",
   ),
   gpgKey: Url.optional().describe("Without one, signatures are not checked."),
-  enabled: z.boolean().default(false).describe("Whether it stays enabled in the template."),
-  proxy: ProxyUrl.optional().describe("A proxy for this repository, in the guest as well."),
+  enabled: z.boolean().default(false).describe("Whether yum uses it, while building and in the template."),
+  proxy: ProxyUrl.optional().describe(
+    "A proxy for this repository, in the guest as well; one for building only is the site's.",
+  ),
 });
 
 const File = z
@@ -170,7 +172,9 @@ export const Recipe = z.strictObject({
     .min(1)
     .max(8)
     .default(["public"])
-    .describe("One per vnic of the template, in order: eth0, eth1 …"),
+    .describe(
+      "The network of each vnic, in order: eth0, eth1 … Only eth0 is up while building; the first boot sets them.",
+    ),
   lang: Lang.default("en_US.UTF-8"),
   keyboard: Keyboard.default("us"),
   timezone: Timezone.default("UTC"),
@@ -191,7 +195,10 @@ export const Recipe = z.strictObject({
     .array(text(/^[\w.,=:/@%+-]+$/, "a kernel argument without blanks or quotes"))
     .default([])
     .describe("Beside the consoles that tbuild sets."),
-  repositories: z.array(Repository).default([]).describe("Written into the guest, and used while building."),
+  repositories: z
+    .array(Repository)
+    .default([])
+    .describe("Written into the guest. A build uses those that are enabled, and that of the additions."),
   additions: z
     .strictObject({
       repository: z.string().describe("The id of the repository that has them."),
@@ -256,7 +263,12 @@ export const Recipe = z.strictObject({
     .strictObject({
       how: z.enum(["offline", "online"]).default("offline"),
       skip: z.array(z.string()).default([]).describe("Seal operations to leave out."),
-      keep: z.array(GuestPath).default([]).describe("Paths in the guest that no operation removes."),
+      keep: z
+        .array(GuestPath)
+        .default([])
+        .describe(
+          "Paths in the guest that no operation removes. Users' `.ssh/authorized_keys` among `files` stay anyway.",
+        ),
     })
     .prefault({}),
   bundles: z.array(BundleFormat).min(1).default(["ovm-tgz", "ova", "qcow2"]),
@@ -293,4 +305,12 @@ export function mediumFolder(url: string): string | undefined {
 export function uekRepository(recipe: Pick<Recipe, "release" | "kernel">): string | undefined {
   const release = /^uekr(\d)$/.exec(recipe.kernel)?.[1];
   return release === undefined ? undefined : `${recipe.release}_UEKR${release}`;
+}
+
+/** What the seal is told: a key that the recipe gives a user belongs to the template, and is no trace of its build. */
+export function sealing({ seal, files }: Pick<Recipe, "seal" | "files">): Recipe["seal"] {
+  const keys = files
+    .map(({ path }) => path)
+    .filter((path) => path.endsWith("/.ssh/authorized_keys") && !path.startsWith("/root/"));
+  return { ...seal, keep: [...new Set([...seal.keep, ...keys])] };
 }
