@@ -57,8 +57,11 @@ async function chosen(flags: SealFlags, command: Command): Promise<SealOptions> 
 
 // The schema of recipes takes longer to load than a seal takes.
 async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealOptions, "skip" | "keep">>> {
-  const { loadRecipe } = await import("../../recipe/load.ts");
-  return (await loadRecipe(recipes, name)).recipe.seal ?? {};
+  const [{ loadRecipe }, { sealing }] = await Promise.all([
+    import("../../recipe/load.ts"),
+    import("../../recipe/recipe.ts"),
+  ]);
+  return sealing((await loadRecipe(recipes, name)).recipe);
 }
 
 async function check(
