@@ -19,7 +19,7 @@ export interface FarFlags {
 
 // As scp has it.
 function farPath(text: string): FarPath | undefined {
-  const [, address, path] = /^((?:[\w.-]+@)?(?:\w[\w.-]*|\[[\da-fA-F:]+\])):(\/.*)$/s.exec(text) ?? [];
+  const [, address, path] = /^((?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[\da-fA-F:]+\])):(\/.*)$/s.exec(text) ?? [];
   return address === undefined || path === undefined ? undefined : { address, path };
 }
 

@@ -32,10 +32,11 @@ export interface FarHost extends Host {
   readonly sshOptions: readonly string[];
 }
 
-/** `config` is another file than `~/.ssh/config`. */
+/** `address` has IPv6 in brackets, as scp and sshfs do; `config` is another file than `~/.ssh/config`. */
 export function farHost(address: string, config?: string): FarHost {
   const sshOptions = [...(config === undefined ? [] : ["-F", config]), ...patience, ...sharedLine()];
-  return { ...hostOver(address, ["ssh", ...sshOptions, "--", address], {}, "environment"), sshOptions };
+  const ssh = ["ssh", ...sshOptions, "--", address.replace(/[[\]]/g, "")];
+  return { ...hostOver(address, ssh, {}, "environment"), sshOptions };
 }
 
 // A unix socket's path has at most 107 bytes, so it does not lie in the build's folder.

@@ -23,7 +23,7 @@ export interface FarFolder extends AsyncDisposable {
   lock(seen: string): Promise<Lock>;
 }
 
-/** A file or folder on another machine: `[user@]host`, as `ssh` takes it (IPv6 in brackets), and an absolute path. */
+/** A file or folder on another machine: `[user@]host` (IPv6 in brackets), and an absolute path. */
 export interface FarPath {
   readonly address: string;
   readonly path: string;
@@ -34,7 +34,7 @@ export async function openFar(
   { address, path }: FarPath,
   { config }: { readonly config?: string } = {},
 ): Promise<{ far: FarFolder; seen: string }> {
-  const host = farHost(address.replace(/[[\]]/g, ""), config);
+  const host = farHost(address, config);
   const { stdout } = await host.run(["sh", "-c", lookScript, "sh", path], { allow: [44] });
   const [kind = "", real = ""] = stdout.split("\0");
   if (real === "")
