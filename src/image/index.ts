@@ -72,7 +72,7 @@ async function lacks(access: ImageAccess): Promise<string | undefined> {
   try {
     await access.check();
   } catch (error) {
-    if (error instanceof TbuildError) return error.message;
+    if (error instanceof TbuildError) return error.message.replace(`${access.name}: `, "");
     throw error;
   }
 }
