@@ -25,7 +25,7 @@ export function diskNames(volumes: readonly Volume[] = []): Operation {
 
 // What GRUB's own tools take for the disks of the machine; it knows names only.
 function inDeviceMap(text: string): string {
-  return text.replaceAll(/^(\(hd\d+\)\s+\/dev\/)[hsv]d([a-z])\s*$/gm, "$1xvd$2");
+  return text.replaceAll(/^(\(hd\d+\)\s+\/dev\/)[hsv]d([a-z])[ \t]*$/gm, "$1xvd$2");
 }
 
 const diskName = /\/dev\/[hsv]d([a-z])(\d+)?(?=\s|$)/g;
