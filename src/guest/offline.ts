@@ -10,7 +10,7 @@ import {
 import { type Identity, readIdentity } from "./identity.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { type Release, readRelease } from "./release.ts";
-import { type ClassReport, classReports, findResidue } from "./residue.ts";
+import { type ClassReport, classReports, findResidue, tellsOfGuest } from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
 
 /** What is to be done to a guest in an image. */
@@ -47,7 +47,7 @@ export async function checkImage(
     file,
     async (guest) => {
       const pending = await auditAll(guest.tree, operations);
-      const seen = residue ? { found: (await findResidue(guest, { scrub: false }))?.found } : undefined;
+      const seen = residue ? { found: await findResidue(guest) } : undefined;
       return {
         release: await readRelease(guest.tree),
         via: guest.via,
@@ -67,7 +67,12 @@ export async function planJob(
   job: Job,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Outcome>> {
-  return planChange(host, file, (guest) => doJob(guest, job), options);
+  const planned = await planChange(host, file, (guest) => doJob(guest, job), {
+    ...options,
+    ...(job.scrub && { scrub: tellsOfGuest }),
+  });
+  const { scrubbed } = planned;
+  return { ...planned, result: { ...planned.result, ...(scrubbed !== undefined && { scrubbed }) } };
 }
 
 async function doJob(guest: DraftedGuest, { operations, scrub = false }: Job): Promise<Outcome> {
@@ -75,12 +80,6 @@ async function doJob(guest: DraftedGuest, { operations, scrub = false }: Job): P
   const done = (await applyAll(tree, operations)).filter((one) => one.done.length > 0);
   await tree.commit();
   if (done.length > 0) await checkDone(guest, operations);
-  if (scrub && !guest.blocks)
-    throw new TbuildError("environment", `scrub: ${guest.via} does not see free blocks`, {
-      hint: "Scrubbing works on ext file systems in raw images. Leave --scrub away.",
-    });
-  const freed = scrub ? await guest.blocks?.scrub() : undefined;
-  const residue = scrub ? await findResidue(guest, { scrub: true }) : undefined;
   const others = sealOperations().filter((operation) => !operations.includes(operation));
   const left = await auditAll(tree, others);
   return {
@@ -89,7 +88,6 @@ async function doJob(guest: DraftedGuest, { operations, scrub = false }: Job): P
     pending: done,
     identity: await readIdentity(tree),
     classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined),
-    ...(freed !== undefined && { scrubbed: freed + (residue?.zeroed ?? 0) }),
   };
 }
 

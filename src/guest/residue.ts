@@ -74,29 +74,23 @@ export interface ClassReport {
   readonly why: readonly string[];
 }
 
-/** How many free blocks show something of each class, and how many bytes of them were zeroed. */
-export interface Residue {
-  readonly found: ReadonlyMap<string, number>;
-  readonly zeroed: number;
+/** How many free blocks show something of each class; `undefined` where the way in does not see blocks. */
+export async function findResidue(guest: DraftedGuest): Promise<ReadonlyMap<string, number> | undefined> {
+  if (!guest.freeBlocks) return undefined;
+  const found = new Map<string, number>();
+  for await (const { data } of guest.freeBlocks())
+    for (const { name } of shownBy(data)) found.set(name, (found.get(name) ?? 0) + 1);
+  return found;
 }
 
-/** Searches the free blocks; `undefined` where the way in does not see blocks. */
-export async function findResidue(
-  guest: DraftedGuest,
-  { scrub }: { readonly scrub: boolean },
-): Promise<Residue | undefined> {
-  if (!guest.blocks) return undefined;
-  let zeroed = 0;
-  const found = new Map<string, number>();
-  for await (const block of guest.blocks.free()) {
-    const text = Buffer.from(block.data.buffer, block.data.byteOffset, block.data.length).toString("latin1");
-    const shown = identityClasses.filter(({ looks }) => looks?.test(text));
-    for (const { name } of shown) found.set(name, (found.get(name) ?? 0) + 1);
-    if (!scrub || shown.length === 0) continue;
-    await block.zero();
-    zeroed += block.data.length;
-  }
-  return { found, zeroed };
+/** Whether a block shows something of any class. */
+export function tellsOfGuest(block: Uint8Array): boolean {
+  return shownBy(block).length > 0;
+}
+
+function shownBy(block: Uint8Array): IdentityClass[] {
+  const text = Buffer.from(block.buffer, block.byteOffset, block.length).toString("latin1");
+  return identityClasses.filter(({ looks }) => looks?.test(text));
 }
 
 /** Says of every class whether it is reset. `applied` names the operations that were looked at or done. */

@@ -3,29 +3,21 @@ import { collectingTree } from "./change.ts";
 import { type Draft, type Writable, writableWindow } from "./draft.ts";
 import { type Ext, openExt } from "./ext.ts";
 import { type ExtEditor, editExt } from "./ext-editor.ts";
-import { type FreeBlock, freeBlocks } from "./free-space.ts";
 import { changesIn, partFinder } from "./parts.ts";
 import { GuestTree } from "./tree.ts";
-
-export interface DraftedTree {
-  readonly tree: GuestTree;
-  /** Writes zeros over what the changes have freed, and gives how many bytes that is. */
-  scrub(): Promise<number>;
-  freeBlocks(mayHoldData: (offset: number, bytes: number) => boolean): AsyncGenerator<FreeBlock>;
-}
 
 /**
  * The files of a disk of which a draft is made: ext2, ext3 and ext4, without root and without another program.
  * Left: debugfs, which changes the image at once, replaces inodes, and counts 128-byte inodes wrong.
  */
-export async function draftTree(draft: Draft, mounts: readonly Mount[]): Promise<DraftedTree> {
+export async function draftTree(draft: Draft, mounts: readonly Mount[]): Promise<GuestTree> {
   const parts: Part[] = [];
   for (const { at, volume } of mounts) {
     const disk = writableWindow(draft, volume.offset, Math.min(volume.bytes, draft.bytes - volume.offset));
-    parts.push({ at, disk, start: volume.offset, ext: await openExt(disk) });
+    parts.push({ at, disk, ext: await openExt(disk) });
   }
   const partOf = partFinder(parts);
-  const tree = new GuestTree(
+  return new GuestTree(
     collectingTree({
       stat: (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path)),
       list: (path) => ((part, inside) => part.ext.list(inside))(...partOf(path)),
@@ -42,24 +34,11 @@ export async function draftTree(draft: Draft, mounts: readonly Mount[]): Promise
       async close() {},
     }),
   );
-  return {
-    tree,
-    async scrub() {
-      let bytes = 0;
-      for (const part of parts) bytes += (await part.editor?.scrub()) ?? 0;
-      return bytes;
-    },
-    async *freeBlocks(mayHoldData) {
-      for (const { disk, start } of parts)
-        yield* freeBlocks(disk, (offset, bytes) => mayHoldData(start + offset, bytes));
-    },
-  };
 }
 
 interface Part {
   readonly at: string;
   readonly disk: Writable;
-  readonly start: number;
   ext: Ext;
   editor?: ExtEditor;
 }

@@ -109,6 +109,15 @@ export function writableWindow(disk: Writable, offset: number, bytes: number): W
   };
 }
 
+/** For what only reads: writing to it is a fault of tbuild. */
+export function readOnly(disk: Reader): Writable {
+  return {
+    bytes: disk.bytes,
+    read: (offset, length) => disk.read(offset, length),
+    write: () => Promise.reject(new Error("opened for reading only")),
+  };
+}
+
 const pageBytes = 4096;
 const zeroPage = new Uint8Array(pageBytes);
 const largestPiece = 1 << 20;

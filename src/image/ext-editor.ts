@@ -4,7 +4,6 @@ import type { Writable } from "./draft.ts";
 import { addEntry, findEntry, isEmptyFolder, removeEntry, startFolder } from "./ext-folder.ts";
 import {
   at,
-  attributeBlockOf,
   dropAttributes,
   flag,
   kindOf,
@@ -19,14 +18,11 @@ import { type Attributes, parentOf } from "./tree.ts";
 /** Changes the files of an ext file system, in process. An inode that stays keeps all that nobody asked to change. */
 export interface ExtEditor {
   apply(changes: readonly Change[]): Promise<void>;
-  /** Writes zeros over the blocks that the changes have freed, and gives how many bytes that is. */
-  scrub(): Promise<number>;
 }
 
 /** Throws `Unfit` for what it leaves to other ways: unknown features, and files and folders of rare shapes. */
 export async function editExt(disk: Writable): Promise<ExtEditor> {
   const volume = await ExtVolume.open(disk);
-  const freed = new Set<number>();
 
   async function apply(changes: readonly Change[]): Promise<void> {
     for (const change of changes)
@@ -53,8 +49,6 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     }
     await release(await ownedBlocks(volume, inode));
     await dropAttributes(volume, inode);
-    const block = attributeBlockOf(inode);
-    if (block !== 0) freed.add(block);
     await volume.freeInode(number, kind === "dir" ? "dir" : "other");
     await volume.putInode(number, spent(inode));
     if (kind === "dir") await countFolder(parent, -1);
@@ -116,10 +110,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   }
 
   async function release({ data, maps }: Owned): Promise<void> {
-    for (const block of [...data, ...maps]) {
-      await volume.freeBlock(block);
-      freed.add(block);
-    }
+    for (const block of [...data, ...maps]) await volume.freeBlock(block);
   }
 
   async function countFolder(parent: number, by: number): Promise<void> {
@@ -142,19 +133,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     return number;
   }
 
-  return {
-    apply,
-    async scrub() {
-      const zeros = new Uint8Array(volume.blockBytes);
-      let bytes = 0;
-      for (const block of freed)
-        if (await volume.isFree(block)) {
-          await volume.putBlock(block, zeros);
-          bytes += zeros.length;
-        }
-      return bytes;
-    },
-  };
+  return { apply };
 }
 
 function nameOf(path: string): Buffer {

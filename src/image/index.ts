@@ -35,18 +35,20 @@ export const accesses = {
 
 /**
  * The first access that can open all `volumes`, run programs where that is needed, and works on this host; `why`
- * says what spoke against those before it.
+ * says what spoke against those before it. `failed` are those that were tried on this image, to no avail.
  */
 export async function chooseAccess(
   host: Host,
   volumes: readonly Volume[],
   options: AccessOptions = {},
+  failed: readonly { readonly name: string; readonly why: string }[] = [],
 ): Promise<ImageAccess & { readonly why: readonly string[] }> {
   const reasons: string[] = [];
   for (const [name, make] of Object.entries(accesses)) {
     if (options.via !== undefined && name !== options.via) continue;
     const access = make(host, options);
-    const why = unfit(access, volumes, options) ?? (await lacks(access));
+    const tried = failed.find((one) => one.name === name);
+    const why = tried?.why ?? unfit(access, volumes, options) ?? (await lacks(access));
     if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }

@@ -50,18 +50,38 @@ export async function openImageFile(
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
   };
   const { facts, mounts } = await lookInto(host, file, check, { users, ...options });
-  const access = await chooseAccess(
-    host,
-    mounts.map(({ volume }) => volume),
-    options,
-  );
-  return {
-    ...facts,
-    mounts,
-    access: { name: access.name, runsPrograms: access.runsPrograms },
-    why: access.why,
-    ...(await openBy(host, access, facts, mounts, readOnly)),
-  };
+  return { ...facts, mounts, ...(await openByBest(host, facts, mounts, options)) };
+}
+
+/**
+ * By the best way, and where that fails on this very image, by the next: a kernel may have XFS, and not its format of
+ * 2010. What spoke against the ways before is in `why`.
+ */
+async function openByBest(
+  host: Host,
+  facts: Pick<ImageFacts, "file" | "format">,
+  mounts: readonly Mount[],
+  options: AccessOptions,
+  failed: readonly { readonly name: string; readonly why: string }[] = [],
+): Promise<Pick<OpenedImage, "raw" | "tree" | "access" | "why"> & AsyncDisposable> {
+  const volumes = mounts.map(({ volume }) => volume);
+  const access = await chooseAccess(host, volumes, options, failed);
+  const { name, runsPrograms, why } = access;
+  try {
+    const opened = await openBy(host, access, facts, mounts, options.readOnly ?? false);
+    return { access: { name, runsPrograms }, why, ...opened };
+  } catch (error) {
+    if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
+      throw error;
+    // The command is a line, too; what it said comes after it.
+    const reason = error.lines.find((line) => !line.startsWith("$ "))?.trim() ?? error.message;
+    return openByBest(host, facts, mounts, options, [...failed, { name, why: reason }]).catch((last) => {
+      // Nothing else is there: then what the best one said is what counts.
+      throw failed.length === 0 && last instanceof TbuildError && last.message.startsWith("image: ")
+        ? error
+        : last;
+    });
+  }
 }
 
 // A way that does not take the format is given a raw view of the disk in it.
@@ -109,12 +129,11 @@ export async function lookInto(
   const facts = await factsOf(image, users);
   await check(facts);
   const fstabOn = async (volume: Volume) => {
-    const access = await chooseAccess(host, [volume], {
+    await using opened = await openByBest(host, facts, [{ at: "/", volume }], {
       readOnly: true,
       ...(via && { via }),
       ...(far && { far }),
     });
-    await using opened = await openBy(host, access, facts, [{ at: "/", volume }], true);
     return await fstabIn(opened.tree, volume);
   };
   return { facts, mounts: await mountsIn(image, file, facts.volumes, fstabOn) };

@@ -3,13 +3,13 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type Lock, tryLock } from "../host/lock.ts";
 import type { Mount } from "./access.ts";
-import { type Draft, draftOf, type Piece } from "./draft.ts";
+import { draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
 import { openExt } from "./ext.ts";
 import { Unfit } from "./ext-volume.ts";
 import type { FarFolder } from "./far.ts";
-import type { FreeBlock } from "./free-space.ts";
-import { dataRanges, overlapWith } from "./holes.ts";
+import { type FreeBlock, freeBlocks, scrubFree, tellsFreeBlocks } from "./free-space.ts";
+import { dataRanges } from "./holes.ts";
 import { type ImageFile, readImageFile } from "./image-file.ts";
 import { type AccessOptions, chooseAccess } from "./index.ts";
 import { replayInto } from "./journal.ts";
@@ -25,13 +25,8 @@ export interface DraftedGuest {
   readonly tree: GuestTree;
   readonly mounts: readonly Mount[];
   readonly via: string;
-  /** What only a way in knows that sees blocks, and not just files. */
-  readonly blocks?: {
-    /** Zeros over what the changes have freed; gives how many bytes. */
-    scrub(): Promise<number>;
-    /** Blocks that no file has, and in which something stands. */
-    free(): AsyncGenerator<FreeBlock>;
-  };
+  /** Blocks that no file has, and in which something stands; left out where they cannot be seen. */
+  freeBlocks?(): AsyncGenerator<FreeBlock>;
 }
 
 /** A change that is worked out to the byte and not yet made. Nobody else can change the image until it is closed. */
@@ -39,12 +34,17 @@ export interface PlannedChange<Result> extends AsyncDisposable {
   readonly result: Result;
   readonly via: string;
   readonly pieces: readonly Piece[];
+  /** Bytes of it that are zeros over free blocks; `undefined` when nobody asked for them. */
+  readonly scrubbed?: number;
   /** Makes it; `what` is said in the record that undoes it. */
   apply(what: string): Promise<UndoRecord>;
 }
 
 /** `via: "direct"` is the change in memory, and no other. */
-export type ChangeOptions = Omit<AccessOptions, "readOnly">;
+export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
+  /** Zeros are to be written over blocks that the change frees, and over those free blocks that this says yes to. */
+  readonly scrub?: (block: Uint8Array) => boolean;
+}
 
 /**
  * Lets `work` change the guest in `file`, and gives what that comes to in bytes; the image stays as it is. An ext
@@ -66,10 +66,11 @@ export async function planChange<Result>(
     const { facts, mounts } = await lookInto(host, image, refuseChange, lookOptions(options));
     const inMemory =
       facts.format === "raw" ? await planInMemory(host, image, mounts, work, options) : undefined;
-    const planned =
+    const made =
       inMemory ??
       (facts.format === "raw" ? await planBeside(host, facts, mounts, work, options) : undefined) ??
       (await planInCopy(host, image, work, options));
+    const planned = options.scrub ? await scrubbed(host, facts, mounts, made, options.scrub) : made;
     return {
       ...planned,
       async apply(what) {
@@ -114,15 +115,34 @@ export async function readGuest<Result>(
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
   const { mounts } = await lookInto(host, path, tell, lookOptions(options));
+  await using image = await readImageFile(path);
   if (mayDraft(options) && isExt(mounts)) {
-    await using image = await readImageFile(path);
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
-    return await work(await drafted(host, image, draftOf(image), mounts));
+    const tree = await draftTree(draftOf(image), mounts);
+    return await work({ tree, mounts, via: "direct", ...freeBlocksOf(host, image, mounts) });
   }
   await using opened = await openImageFile(host, path, { ...accessOptions(options), readOnly: true });
-  return await work({ tree: opened.tree, mounts, via: opened.access.name });
+  return await work({
+    ...{ tree: opened.tree, mounts, via: opened.access.name },
+    ...freeBlocksOf(host, image, mounts),
+  });
+}
+
+// Of a qcow2 nobody says where it has holes as a disk; all of it is read.
+function freeBlocksOf(
+  host: Host,
+  image: ImageFile,
+  mounts: readonly Mount[],
+): Pick<DraftedGuest, "freeBlocks"> {
+  if (!mounts.every(({ volume }) => tellsFreeBlocks(volume) && !volume.isDirty)) return {};
+  return {
+    async *freeBlocks() {
+      const whole = [{ start: 0, length: image.bytes }];
+      yield* freeBlocks(image, mounts, image.format === "raw" ? await dataRanges(host, image.file) : whole);
+    },
+  };
 }
 
 /** Where an image really lies: what belongs to it lies there too. */
@@ -176,9 +196,9 @@ async function planInMemory<Result>(
       note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
       await replayInto(host, image, volume, (at, data) => draft.write(volume.offset + at, data));
     }
-    const guest = await drafted(host, reader, draft, mounts);
-    const result = await work(guest);
-    await guest.tree.commit();
+    const tree = await draftTree(draft, mounts);
+    const result = await work({ tree, mounts, via: "direct" });
+    await tree.commit();
     const pieces = await draft.pieces();
     return { result, via: "direct", pieces, bytes: reader.bytes, close: async () => {} };
   } catch (error) {
@@ -188,18 +208,28 @@ async function planInMemory<Result>(
   }
 }
 
-async function drafted(
+// Once the change stands in blocks, whatever it was made by, what it freed is seen in them.
+async function scrubbed<Result>(
   host: Host,
-  { file, format }: ImageFile,
-  draft: Draft,
+  { file, format }: ImageFacts,
   mounts: readonly Mount[],
-): Promise<DraftedGuest> {
-  const { tree, scrub, freeBlocks } = await draftTree(draft, mounts);
-  async function* free(): AsyncGenerator<FreeBlock> {
-    const hasData = format === "raw" ? overlapWith(await dataRanges(host, file)) : () => true;
-    yield* freeBlocks(hasData);
-  }
-  return { tree, mounts, via: "direct", blocks: { scrub, free } };
+  planned: Planned<Result>,
+  tells: (block: Uint8Array) => boolean,
+): Promise<Planned<Result> & { readonly scrubbed: number }> {
+  const closed = mounts.find(({ volume }) => !tellsFreeBlocks(volume));
+  if (closed || format !== "raw")
+    throw new TbuildError(
+      "environment",
+      `${file}: free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`,
+      {
+        hint: "Scrubbing works on ext and XFS in raw images. Leave --scrub away.",
+      },
+    );
+  await using before = await readImageFile(file);
+  const after = draftOf(before);
+  for (const piece of planned.pieces) await after.write(piece.offset, await piece.after());
+  const bytes = await scrubFree(before, after, mounts, await dataRanges(host, file), tells);
+  return { ...planned, pieces: await after.pieces(), scrubbed: bytes };
 }
 
 function mayDraft({ via = "direct", needsPrograms = false }: ChangeOptions): boolean {

@@ -113,7 +113,7 @@ async function onImage(name: keyof typeof accesses | "draft", options: readonly 
 async function openDraft(image: string, mounts: readonly Mount[]): Promise<GuestTree> {
   const reader = await fileReader(image);
   const draft = draftOf(reader);
-  const { tree } = await draftTree(draft, mounts);
+  const tree = await draftTree(draft, mounts);
   return Object.assign(tree, {
     async [Symbol.asyncDispose]() {
       await tree.commit();

@@ -279,6 +279,23 @@ describe.skipIf(lacking !== undefined)(
       expect((await tbuild("seal", "--check", image)).exitCode).toBe(0);
       await takeOut();
       await host.run(["xfs_repair", "-n", "-f", volume]);
+      const residue = await tbuild("seal", "--check", "--residue", image);
+      expect(residue.exitCode).toBe(1);
+      expect(residue.stdout).toMatch(/left: SSH keys \(\d+ free blocks?\)/);
+      await tbuild("undo", image);
+      expect(await sha256Of(image)).toBe(before);
+    });
+
+    it("scrub a guest on XFS: nothing that went is in a free block, and undone it is the same file", async () => {
+      const { image, volume, takeOut } = await diskWith("xfs", "scrubbed.img");
+      const before = await sha256Of(image);
+      const scrubbed = await tbuild("seal", "--yes", "--scrub", image);
+      expect(scrubbed.exitCode, scrubbed.stderr).toBe(0);
+      expect(scrubbed.stdout).toMatch(/of it .* of zeros over what was freed/);
+      const check = await tbuild("seal", "--check", "--residue", image);
+      expect(check.exitCode, check.stdout).toBe(0);
+      await takeOut();
+      await host.run(["xfs_repair", "-n", "-f", volume]);
       await tbuild("undo", image);
       expect(await sha256Of(image)).toBe(before);
     });

@@ -142,6 +142,25 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     },
   );
 
+  it.skipIf(missing("mkfs.xfs", "linux.uml") !== undefined)(
+    "takes the next way in where the best one cannot open this very image",
+    async () => {
+      const [disk, tree] = [join(folder, "old.xfs"), join(folder, "old.tree")];
+      await host.run(["truncate", "-s", "320M", disk]);
+      await writeFile(tree, "/\n0\n2\nd--755 0 0\netc d--755 0 0\nfstab ---644 0 0 /etc/fstab\n$\n$\n");
+      // The format before checksums: newer kernels may not mount it, User-mode Linux's does.
+      await host.run(["mkfs.xfs", "-q", "-m", "crc=0", "-p", tree, disk]);
+      const mounted = await openImageFile(host, disk, { readOnly: true, via: "loop" }).then(
+        async (opened) => opened[Symbol.asyncDispose]().then(() => true),
+        () => false,
+      );
+      await using opened = await openImageFile(host, disk, { readOnly: true });
+      expect(opened.access.name).toBe(mounted ? "loop" : "uml");
+      expect(await opened.tree.stat("/etc/fstab")).toBeDefined();
+      if (!mounted) expect(opened.why.join("; ")).toContain("loop: mount: ");
+    },
+  );
+
   it.skipIf(missing("mkfs.xfs", "xfs_logprint", "mount", "losetup", "root", "loop") !== undefined)(
     "sees whether the log of an XFS waits to be replayed, as xfs_logprint does",
     async () => {
