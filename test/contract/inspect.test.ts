@@ -7,7 +7,7 @@ import { surveyGuest } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
 import { missing } from "../fakes/missing.ts";
-import { emptyDisk, extDisk, type GuestFiles, guestFolder, ol6Guest } from "../guest-image.ts";
+import { emptyDisk, extDisk, type GuestFiles, ol6Guest, xfsDisk } from "../guest-image.ts";
 
 const host = localHost();
 const lacking = missing("mke2fs", "qemu-img");
@@ -117,24 +117,8 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
   it.skipIf(missing("mkfs.xfs", "linux.uml", "mount", "losetup", "root", "loop") !== undefined)(
     "finds a guest whose root is XFS, by the way that is named",
     async () => {
-      const [root, disk] = [await guestFolder(armed), join(folder, "xfs.img")];
-      const inside = join(folder, "inside");
-      await host.run(["truncate", "-s", "320M", inside]);
-      await host.run(["mkfs.xfs", "-q", inside]);
-      await mkdir(join(folder, "at"));
-      await host.run(["mount", "-o", "loop", inside, join(folder, "at")]);
-      await host.run(["cp", "-a", `${root}/.`, join(folder, "at")]);
-      await host.run(["umount", join(folder, "at")]);
-      await emptyDisk(disk, 321);
-      await host.run([
-        "dd",
-        `if=${inside}`,
-        `of=${disk}`,
-        "bs=1M",
-        "seek=1",
-        "conv=notrunc,sparse",
-        "status=none",
-      ]);
+      const disk = join(folder, "xfs.img");
+      await xfsDisk(disk, armed);
       for (const via of ["loop", "uml"] as const) {
         await using opened = await openImageFile(host, disk, { readOnly: true, via });
         expect((await surveyGuest(opened.tree, opened.volumes)).toArm).toEqual([]);
