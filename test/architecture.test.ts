@@ -52,6 +52,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/direct.ts",
     "image/debugfs.ts",
     "image/loop.ts",
+    "image/kpartx.ts",
     "image/uml.ts",
     "image/guestfish.ts",
   ],

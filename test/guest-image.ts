@@ -46,6 +46,28 @@ export async function extDisk(
   await rm(root, { recursive: true });
 }
 
+/** The same with XFS, which needs root and 320 MiB. */
+export async function xfsDisk(image: string, guest: GuestFiles): Promise<void> {
+  const [root, inside, at] = [await guestFolder(guest), `${image}.inside`, `${image}.at`];
+  await host.run(["truncate", "-s", "320M", inside]);
+  await host.run(["mkfs.xfs", "-q", inside]);
+  await mkdir(at);
+  await host.run(["mount", "-o", "loop", inside, at]);
+  await host.run(["cp", "-a", `${root}/.`, at]);
+  await host.run(["umount", at]);
+  await emptyDisk(image, 321);
+  await host.run([
+    "dd",
+    `if=${inside}`,
+    `of=${image}`,
+    "bs=1M",
+    "seek=1",
+    "conv=notrunc,sparse",
+    "status=none",
+  ]);
+  for (const path of [root, inside, at]) await rm(path, { recursive: true });
+}
+
 /** A raw disk with an MBR and one partition from 1 MiB on. */
 export async function emptyDisk(image: string, mebibytes: number): Promise<void> {
   await using disk = await open(image, "w");

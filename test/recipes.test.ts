@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -11,7 +12,7 @@ import { discOf, lastUpdate } from "../src/recipe/discs.ts";
 import { noSecrets, renderKickstart } from "../src/recipe/kickstart.ts";
 import { loadRecipe, recipeNames } from "../src/recipe/load.ts";
 import { assignment } from "../src/recipe/merge.ts";
-import { majorOf } from "../src/recipe/recipe.ts";
+import { majorOf, sealing } from "../src/recipe/recipe.ts";
 import { recipeReference } from "../src/recipe/reference.ts";
 import { recipeSchema } from "../src/recipe/schema.ts";
 import { assets } from "../src/rehearsal/medium.ts";
@@ -68,6 +69,21 @@ describe.each(names)("recipe %s", (name) => {
       /^# yaml-language-server: \$schema=\.\.\/docs\/recipe\.schema\.json\n/,
     );
   });
+});
+
+it("the whole recipe in the reference loads, and its installer takes its kickstart", async () => {
+  const own = await mkdtemp(join(tmpdir(), "tbuild-reference-"));
+  try {
+    const [, example = ""] = /## A whole recipe[\s\S]*?```yaml\n([\s\S]*?)```/.exec(recipeReference()) ?? [];
+    await writeFile(join(own, "shop.yaml"), example);
+    await writeFile(join(own, "shop.pub"), "ssh-ed25519 AAAA shop");
+    const loaded = await loadRecipe(folder, join(own, "shop.yaml"), rules);
+    const rendered = await renderKickstart(loaded.recipe, await kickstartTemplate("ol8"), noSecrets);
+    expect(kickstartFaults(rendered, loaded)).toEqual([]);
+    expect(sealing(loaded.recipe).keep).toEqual(["/home/shop/.ssh/authorized_keys"]);
+  } finally {
+    await rm(own, { recursive: true });
+  }
 });
 
 describe.each(names.filter((name) => /^ol[67]/.test(name)))("recipe %s", (name) => {

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TbuildError } from "../errors.ts";
 import { downloadAll } from "../host/download.ts";
@@ -11,6 +11,7 @@ import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { usedRepositories, wantedPackages } from "./provision.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
+import { provePasswords } from "./secrets.ts";
 
 /** One thing that a build needs, and whether it is there. */
 export interface Examined {
@@ -25,7 +26,7 @@ export async function examine(
   name: string,
   options: { readonly rehearse: boolean; readonly signal: AbortSignal; progress(text: string): void },
 ): Promise<Examined[]> {
-  const { recipe } = await recipeOf(workshop, name);
+  const { recipe, file } = await recipeOf(workshop, name);
   const places = await placesOf(workshop, recipe, options);
   const contents = new Map<string, RepositoryContents>();
   const repositories: Examined[] = [];
@@ -50,12 +51,32 @@ export async function examine(
   }
   return [
     await kickstartExamined(workshop, name),
+    ...(await passwordsExamined(recipe, dirname(file), workshop.environment)),
     ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
     ...(await packagesOnDisc(workshop, recipe, options)),
     ...repositories,
     ...(await keysExamined(recipe, places, options.signal)),
     ...packagesExamined(wantedPackages(recipe), contents, usedRepositories(recipe).length - contents.size),
   ];
+}
+
+async function passwordsExamined(
+  { users }: Recipe,
+  folder: string,
+  environment: Workshop["environment"],
+): Promise<Examined[]> {
+  const examined = users.map(async (user) => {
+    const what = `password of ${user.name}`;
+    if (!user.password) return [];
+    try {
+      await provePasswords({ users: [user] }, folder, environment);
+      return [{ what, ok: true, text: "is there" }];
+    } catch (error) {
+      if (!(error instanceof TbuildError)) throw error;
+      return [{ what, ok: false, text: error.message }];
+    }
+  });
+  return (await Promise.all(examined)).flat();
 }
 
 /** What the installer will take from the disc, where the disc is there: with --ignoremissing it says nothing itself. */

@@ -64,7 +64,7 @@ function withoutTemplates(text: string, found: Findings): string {
   let inSection = false;
   return lines
     .map((line, index) => {
-      const word = /^%\S*/.exec(line)?.[0] ?? "";
+      const word = /^\s*(%\S*)/.exec(line)?.[1] ?? "";
       if (word in sections) inSection = true;
       else if (word === "%end") inSection = false;
       else if (!inSection && /^%(?![A-Za-z])/.test(word)) {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { addonsUrl, stageAddons } from "../media/addons.ts";
@@ -7,7 +7,7 @@ import { installCommandLine } from "../media/command-line.ts";
 import { appendToInitrd } from "../media/initrd.ts";
 import { type Medium, releaseOf } from "../media/media.ts";
 import { extractBoot } from "../media/medium.ts";
-import { networkBoot } from "../media/network-boot.ts";
+import { networkBoot, writeNetworkBoot } from "../media/network-boot.ts";
 import { oemdrv, oemdrvWarnings } from "../media/oemdrv.ts";
 import { remaster } from "../media/remaster.ts";
 import type { ImageMaking } from "../media/xorriso.ts";
@@ -116,16 +116,11 @@ export const mediaForms = {
   async network({ request, medium, kickstart, part }: Making): Promise<Made> {
     const boot = networkBoot(medium, kickstart, request.url ?? "");
     await extractBoot(medium, join(part, "vmlinuz"), join(part, "initrd.img"));
-    await writeFile(join(part, "ks.cfg"), boot.kickstart);
-    await mkdir(join(part, "pxelinux.cfg"), { mode: 0o700 });
-    await writeFile(join(part, "pxelinux.cfg", "default"), boot.pxelinux);
-    await writeFile(join(part, "grub.cfg"), boot.grub);
-    await writeFile(join(part, "boot.ipxe"), boot.ipxe);
     return {
-      files: ["pxelinux.cfg", "grub.cfg", "boot.ipxe", "ks.cfg", "vmlinuz", "initrd.img"],
+      files: [...(await writeNetworkBoot(part, boot)), "vmlinuz", "initrd.img"],
       commandLine: boot.commandLine,
       notes: [
-        "a BIOS that starts pxelinux.0 reads pxelinux.cfg, UEFI that starts grubx64.efi reads grub.cfg (both from the TFTP server's root), and iPXE takes boot.ipxe from either server; the loaders themselves come from your distribution",
+        "a BIOS that starts pxelinux.0 reads pxelinux.cfg, UEFI reads grub.cfg beside grubx64.efi, or grub/grub.cfg if it starts Debian's grubnetx64.efi (all from the TFTP server's root), and iPXE takes boot.ipxe from either server; the loaders themselves come from your distribution",
         `put the files of ${medium.file} (mounted, or unpacked) where ${boot.tree} serves them`,
         // COMMAND_LINE_SIZE of 2.6.18, less what the boot loader adds.
         ...(medium.major <= 5 && boot.commandLine.length > 200

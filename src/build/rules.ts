@@ -149,6 +149,8 @@ export const rules: readonly Rule[] = [
       for (const [i, name] of packages[list].entries()) {
         if (name.startsWith("@^") && majorOf(release) <= 6)
           problem(["packages", list, i], `${release} has groups, but no environments such as ${name}`);
+        if (name.includes("'") && release === "ol5" && list === "base")
+          problem(["packages", list, i], `the installer of ol5 takes no ' for part of a name`);
         if (/^@[^:]+:/.test(name) && majorOf(release) <= 7)
           problem(["packages", list, i], `${release} has no modules such as ${name}`);
       }

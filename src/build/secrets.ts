@@ -20,6 +20,16 @@ export async function passwordHashes(
   return hashes;
 }
 
+/** Fails for the first user whose password is not where the recipe says. */
+export async function provePasswords(
+  recipe: Pick<Recipe, "users">,
+  folder: string,
+  environment: SecretFinder,
+): Promise<void> {
+  for (const { name, password } of recipe.users)
+    if (password) await found(password, name, folder, environment);
+}
+
 /** `$6$…`, or `$1$…` where the release is too old for that. */
 export async function hashed(host: Host, recipe: Recipe, secret: string): Promise<string> {
   const old = majorOf(recipe.release) === 5 && recipe.update < 2;

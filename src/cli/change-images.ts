@@ -5,10 +5,11 @@ import { localHost } from "../host/local.ts";
 import type { PlannedChange } from "../image/planned-change.ts";
 import { explained } from "./explained.ts";
 import { interruptible } from "./interrupt.ts";
+import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
 import { viaOption } from "./via.ts";
 import { coloursFor, size } from "./words.ts";
 
-export interface ChangeFlags {
+export interface ChangeFlags extends FarFlags {
   readonly plan?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -30,10 +31,11 @@ export async function changeImages(
   flags: ChangeFlags,
   changing: Changing,
 ): Promise<void> {
-  await eachImage(images, flags, async (image, signal) => {
-    await using planned = await planJob(localHost(), image, changing.job, {
+  await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
+    await using planned = await planJob(localHost(), file, changing.job, {
       ...viaOption(flags.via),
-      note: (text) => process.stderr.write(`${text}\n`),
+      ...(far && { far }),
+      note: (text) => process.stderr.write(`${shown(text)}\n`),
     });
     const { result } = planned;
     const isNeeded = planned.pieces.length > 0;
@@ -47,13 +49,13 @@ export async function changeImages(
       const { pending, ...rest } = result;
       const ranges = planned.pieces.map(({ offset, bytes }) => ({ offset, bytes }));
       const changed = record !== undefined;
-      const undo = record && { file: record.file, bytes: record.bytes };
+      const undo = record && { file: shown(record.file), bytes: record.bytes };
       process.stdout.write(
         `${JSON.stringify({ image, changed, operations: pending, ranges, undo, ...rest })}\n`,
       );
     } else if (record)
       process.stdout.write(
-        `  done; \`tbuild undo ${image}\` takes it back (${record.file}, ${size(record.bytes)})\n`,
+        `  done; \`tbuild undo ${image}\` takes it back (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
     else if (isNeeded && !flags.plan) process.stdout.write("  nothing was done\n");
   });
@@ -62,14 +64,14 @@ export async function changeImages(
 /** Does `work` for each image; failures are told as they come, and the first gives the exit code. */
 export async function eachImage(
   images: readonly string[],
-  { json = false }: { readonly json?: boolean },
-  work: (image: string, signal: AbortSignal) => Promise<void>,
+  { json = false, ...flags }: FarFlags & { readonly json?: boolean },
+  work: (image: NamedImage, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   await interruptible(async (signal) => {
     for (const image of images)
       try {
         if (signal.aborted) throw new Interrupted();
-        await work(image, signal);
+        await withImage(image, flags, (named) => work(named, signal));
       } catch (error) {
         if (images.length === 1 || !(error instanceof TbuildError)) throw error;
         process.stderr.write(`${explained(error)}\n`);

@@ -1,6 +1,13 @@
 import type { Command } from "commander";
 import { lazily } from "./lazily.ts";
 
+const sshConfig = ["--ssh-config <file>", "for images on other machines, instead of ~/.ssh/config"] as const;
+
+const elsewhere = `
+
+An image on another machine is named as scp does it, and reached by ssh:
+  root@ovs1:/OVS/Repositories/0004fb/VirtualDisks/0004fb.img`;
+
 /** Commands for the disk images of guests, wherever they came from. */
 export function addImageCommands(program: Command): void {
   program
@@ -9,8 +16,9 @@ export function addImageCommands(program: Command): void {
     .argument("<image>", "a raw or qcow2 image")
     .option("--packages", "list the installed packages")
     .option("--via <way>", "the way into the image, instead of the best one")
+    .option(...sshConfig)
     .option("--json", "as JSON, with all packages")
-    .addHelpText("after", "\nExample:\n  tbuild inspect System.img")
+    .addHelpText("after", `\nExample:\n  tbuild inspect System.img${elsewhere}`)
     .action(lazily(() => import("./commands/inspect.ts")));
   program
     .command("scan")
@@ -19,8 +27,12 @@ export function addImageCommands(program: Command): void {
     .option("--repair", "arm the templates that are not, as `tbuild repair` does: the plan, then a question")
     .option("--plan", "with --repair: only the plan")
     .option("--yes", "with --repair: ask nothing")
+    .option(...sshConfig)
     .option("--json", "as JSON, one line for each image")
-    .addHelpText("after", "\nExample:\n  tbuild scan /OVS/Repositories")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories",
+    )
     .action(lazily(() => import("./commands/scan.ts")));
   program
     .command("whois")
@@ -37,7 +49,7 @@ export function addImageCommands(program: Command): void {
     "arm the first boot of templates that somebody forgot to arm; the least that makes them right",
   )
     .argument("<image...>", "disk images of stopped machines or templates")
-    .addHelpText("after", "\nExample:\n  tbuild repair --plan System.img")
+    .addHelpText("after", `\nExample:\n  tbuild repair --plan System.img${elsewhere}`)
     .action(lazily(() => import("./commands/repair.ts")));
   imageCommand("seal", "take every identity out of the guests in disk images, and arm their first boot")
     .argument("[image...]", "disk images of stopped machines or templates")
@@ -51,7 +63,7 @@ export function addImageCommands(program: Command): void {
     .option("--recipe <name>", "skip and keep what this recipe does")
     .addHelpText(
       "after",
-      "\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys",
+      `\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys${elsewhere}`,
     )
     .action(lazily(() => import("./commands/seal.ts")));
   program
@@ -60,8 +72,9 @@ export function addImageCommands(program: Command): void {
     .argument("<image...>", "disk images that were changed")
     .option("--all", "every change, back to the first")
     .option("--list", "list what can be undone")
+    .option(...sshConfig)
     .option("--json", "one JSON object per image")
-    .addHelpText("after", "\nExample:\n  tbuild undo System.img")
+    .addHelpText("after", `\nExample:\n  tbuild undo System.img${elsewhere}`)
     .action(lazily(() => import("./commands/undo.ts")));
 
   // What the commands that change disk images have in common.
@@ -73,6 +86,7 @@ export function addImageCommands(program: Command): void {
       .option("--yes", "do not ask")
       .option("--relabel", "also have SELinux label all files anew at the next boot")
       .option("--via <way>", "this way into the image, and no other")
+      .option(...sshConfig)
       .option("--json", "one JSON object per image");
   }
 }

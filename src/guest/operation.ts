@@ -36,7 +36,7 @@ export interface Done {
 export async function applyAll(
   tree: GuestTree,
   operations: readonly Operation[],
-  onEach: (done: Done) => void = () => {},
+  onEach: (name: string, done: number, total: number) => void = () => {},
 ): Promise<Done[]> {
   const all: Done[] = [];
   for (const operation of operations) {
@@ -48,7 +48,7 @@ export async function applyAll(
         lines: left,
       });
     all.push({ name: operation.name, done });
-    onEach({ name: operation.name, done });
+    onEach(operation.name, all.length, operations.length);
   }
   return all;
 }

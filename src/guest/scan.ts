@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import type { FarFolder } from "../image/far.ts";
 import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import { type Identity, readIdentity } from "./identity.ts";
@@ -38,12 +39,14 @@ export interface Owner {
 export interface ScanOptions {
   readonly onEach?: (done: number, all: number) => void;
   readonly signal?: AbortSignal;
+  /** Where the folder really lies, when it is only seen here. */
+  readonly far?: FarFolder;
 }
 
 /** Every image below `folder`: a repository of Oracle VM, a folder of them, or any other. */
 export async function scanFolder(host: Host, folder: string, options: ScanOptions = {}): Promise<Scanned[]> {
   const { images, owners } = await findImages(folder);
-  const users = filesInUse();
+  const users = options.far?.users ?? filesInUse();
   const found: Scanned[] = new Array(images.length);
   let [next, done] = [0, 0];
   // Reading waits for the disk more than for us: several at a time keep both busy.

@@ -3,6 +3,8 @@ export interface Host {
   readonly name: string;
   /** Runs `argv` without a shell. Throws when it exits non-zero, is killed, or times out. */
   run(argv: readonly string[], options?: RunOptions): Promise<Output>;
+  /** Starts `argv` and leaves it running, to be spoken to. A Ctrl-C at our terminal does not reach it. */
+  talk(argv: readonly string[], options: TalkOptions): Promise<Talk>;
   /** `undefined` when there is no such file. */
   readFile(path: string): Promise<Uint8Array | undefined>;
   writeFile(path: string, data: Uint8Array, mode?: number): Promise<void>;
@@ -29,4 +31,18 @@ export interface Output {
   readonly stderr: string;
   /** stdout as it came, for binary data. */
   readonly bytes: Uint8Array;
+}
+
+export interface TalkOptions {
+  /** Called with each line of stdout and stderr as it comes. */
+  readonly onLine: (line: string) => void;
+}
+
+/** A program that is spoken to, line by line. Its stdin ends with tbuild, however that ends. */
+export interface Talk {
+  say(line: string): void;
+  sayNoMore(): void;
+  kill(): void;
+  /** Resolves when it has ended, with its exit code; `undefined` when a signal ended it. */
+  readonly ended: Promise<number | undefined>;
 }

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Interrupted, TbuildError } from "../errors.ts";
-import type { Host, Output, RunOptions } from "./host.ts";
+import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
 
 /** This machine. `onCommand` sees every argv before it runs. */
 export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
@@ -10,6 +10,10 @@ export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
     run(argv, options) {
       onCommand?.(argv);
       return runHere("local", argv, options);
+    },
+    talk(argv, options) {
+      onCommand?.(argv);
+      return talkHere(argv, options);
     },
     readFile: (path) => readFile(path).catch(absent),
     async writeFile(path, data, mode = 0o644) {
@@ -71,18 +75,10 @@ export async function runHere(
   );
 }
 
-/** A program of this machine that is spoken to, line by line. */
-export interface Talk {
-  say(line: string): void;
-  kill(): void;
-  /** Resolves when it has ended, however. */
-  readonly ended: Promise<void>;
-}
-
-/** Starts `argv` and gives its lines to `onLine`; its stdin stays open for `say`. It ends with tbuild. */
+/** Starts `argv` on this machine, in a session of its own. */
 export async function talkHere(
   argv: readonly string[],
-  options: { readonly onLine: (line: string) => void; readonly env?: Readonly<Record<string, string>> },
+  options: TalkOptions & { readonly env?: Readonly<Record<string, string>> },
 ): Promise<Talk> {
   const { execa } = await import("execa");
   const [command = "", ...args] = argv;
@@ -91,6 +87,7 @@ export async function talkHere(
     buffer: false,
     reject: false,
     stdin: "pipe",
+    detached: true,
     ...(options.env && { env: options.env }),
   });
   forEachLine(child.stdout, options.onLine);
@@ -99,9 +96,19 @@ export async function talkHere(
   child.stdin.on("error", () => {});
   return {
     say: (line) => void child.stdin.write(`${line}\n`),
-    kill: () => void child.kill("SIGKILL"),
-    ended: child.then(() => {}),
+    sayNoMore: () => void child.stdin.end(),
+    kill: () => killSession(child.pid),
+    ended: child.then(({ exitCode }) => exitCode),
   };
+}
+
+// With all that it started.
+function killSession(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 /** `argv` as one line for a shell, for people to paste and for ssh, which hands a string to the far shell. */

@@ -3,9 +3,9 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
-import { TbuildError } from "../errors.ts";
+import { type Fault, TbuildError } from "../errors.ts";
 import type { Host, RunOptions } from "./host.ts";
-import { runHere, shellQuoted } from "./local.ts";
+import { runHere, shellQuoted, talkHere } from "./local.ts";
 
 export interface SshTarget {
   readonly host: string;
@@ -23,26 +23,57 @@ export type Login = { readonly key: string } | { readonly askpass: string };
  */
 export function sshHost(target: SshTarget, onCommand?: (argv: readonly string[]) => void): Host {
   const name = `${target.user}@${target.host}:${target.port}`;
-  // A unix socket's path has at most 107 bytes, so it does not lie in the build's folder.
-  const sockets = join(tmpdir(), `tbuild-ssh-${userInfo().uid}`);
-  const shared = [
-    "-o",
-    "ControlMaster=auto",
-    "-o",
-    "ControlPersist=15",
-    "-o",
-    `ControlPath=${join(sockets, randomBytes(6).toString("hex"))}`,
-  ];
-  const run = async (argv: readonly string[], options: RunOptions = {}) => {
+  return hostOver(name, sshArgv(target, sharedLine()), askpassEnv(target.login), "guest", onCommand);
+}
+
+/** A machine as the user's own `ssh ADDRESS` reaches it: with their configuration, keys, agent and known hosts. */
+export interface FarHost extends Host {
+  /** What another program has to tell ssh to use the same connection, as options and without `ssh`. */
+  readonly sshOptions: readonly string[];
+}
+
+/** `address` has IPv6 in brackets, as scp and sshfs do; `config` is another file than `~/.ssh/config`. */
+export function farHost(address: string, config?: string): FarHost {
+  const sshOptions = [...(config === undefined ? [] : ["-F", config]), ...patience, ...sharedLine()];
+  const ssh = ["ssh", ...sshOptions, "--", address.replace(/[[\]]/g, "")];
+  return { ...hostOver(address, ssh, {}, "environment"), sshOptions };
+}
+
+// A unix socket's path has at most 107 bytes, so it does not lie in the build's folder.
+const sockets = join(tmpdir(), `tbuild-ssh-${userInfo().uid}`);
+
+function sharedLine(): string[] {
+  const socket = join(sockets, randomBytes(6).toString("hex"));
+  return ["-o", "ControlMaster=auto", "-o", "ControlPersist=15", "-o", `ControlPath=${socket}`];
+}
+
+const patience = ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"];
+
+function hostOver(
+  name: string,
+  ssh: readonly string[],
+  env: Readonly<Record<string, string>>,
+  fault: Fault,
+  onCommand?: (argv: readonly string[]) => void,
+): Host {
+  const begin = async (argv: readonly string[]) => {
     onCommand?.(argv);
     await mkdir(sockets, { recursive: true, mode: 0o700 });
+  };
+  const run = async (argv: readonly string[], options: RunOptions = {}) => {
+    await begin(argv);
     const { env: _env, cwd: _cwd, ...rest } = options;
-    const command = [...sshArgv(target, shared), remoteCommand(argv, options)];
-    return runHere(name, command, { ...rest, env: askpassEnv(target.login) }).catch(explained(name));
+    return runHere(name, [...ssh, remoteCommand(argv, options)], { ...rest, env }).catch(
+      explained(name, fault),
+    );
   };
   return {
     name,
     run,
+    async talk(argv, options) {
+      await begin(argv);
+      return talkHere([...ssh, remoteCommand(argv, {})], { ...options, env });
+    },
     async readFile(path) {
       const out = await run(["sh", "-c", 'test -e "$0" || exit 44; exec cat -- "$0"', path], { allow: [44] });
       return out.exitCode === 44 ? undefined : out.bytes;
@@ -77,7 +108,6 @@ function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
     "-o",
     "LogLevel=ERROR",
   ];
-  const patience = ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=6"];
   return [
     "ssh",
     "-F",
@@ -114,10 +144,10 @@ function remoteCommand(argv: readonly string[], options: RunOptions): string {
 }
 
 // ssh exits 255 when the connection failed, and with the code of the command otherwise.
-function explained(name: string) {
+function explained(name: string, fault: Fault) {
   return (error: unknown): never => {
     if (error instanceof TbuildError && error.message.includes("exit code 255"))
-      throw new TbuildError("guest", `${name}: no ssh connection`, {
+      throw new TbuildError(fault, `${name}: no ssh connection`, {
         cause: error,
         lines: error.lines.slice(1),
       });

@@ -10,6 +10,8 @@ export interface Volume {
   readonly fs: "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "swap" | "vfat" | "unknown";
   readonly uuid?: string;
   readonly label?: string;
+  /** Of btrfs: the subvolume that the guest mounts, where that is not the default one. */
+  readonly subvolume?: string;
   /** It was not cleanly unmounted: its journal holds changes that are not yet in place. */
   readonly isDirty?: true;
   /** Where it lies, when that is not one run of bytes: a logical volume that was extended. */
@@ -39,6 +41,11 @@ export interface ImageAccess {
   check(): Promise<void>;
   /** Opens an image with all its mounts as one tree. Closing it leaves every file system consistent on disk. */
   open(image: string, mounts: readonly Mount[], options?: OpenOptions): Promise<GuestTree>;
+  /**
+   * Opens it so that the image stays as it is: what changes goes to the file `work`, which `snapshotPieces` reads once
+   * the tree is closed. `bytes` is the size of the disk. Ways that change the image itself leave it out.
+   */
+  openBeside?(image: string, mounts: readonly Mount[], work: string, bytes: number): Promise<GuestTree>;
 }
 
 export interface OpenOptions {

@@ -15,8 +15,7 @@ import { GuestTree } from "./tree.ts";
 
 /**
  * ext2, ext3 and ext4 without root. Reading is done here, in process (ext.ts); all changes of a session go to
- * one debugfs. Left: fuse2fs, which needs /dev/fuse and a package that few have (not measured here); one debugfs per
- * question, which costs a process each.
+ * one debugfs. Left: one debugfs per question, which costs a process each.
  */
 export function debugfsAccess(host: Host, note: (text: string) => void = () => {}): ImageAccess {
   return {

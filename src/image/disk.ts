@@ -58,7 +58,7 @@ export async function mountsIn(
   reader: Reader,
   image: string,
   volumes: readonly Volume[],
-  fstabOn: (volume: Volume) => Promise<string | undefined> = async () => undefined,
+  fstabOn: (volume: Volume) => Promise<FoundFstab | undefined> = async () => undefined,
 ): Promise<Mount[]> {
   for (const volume of volumes.filter(({ fs }) => fs.startsWith("ext"))) {
     const ext = await openExt(insideOf(reader, volume));
@@ -68,7 +68,7 @@ export async function mountsIn(
   const others = volumes.filter(({ fs }) => fs === "xfs" || fs === "btrfs");
   for (const volume of others) {
     const fstab = await fstabOn(volume);
-    if (fstab !== undefined) return mountsFromFstab(fstab, volumes, volume);
+    if (fstab) return mountsFromFstab(fstab.text, volumes, partOf(volume, fstab.subvolume));
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
   if (closed)
@@ -84,14 +84,28 @@ export async function mountsIn(
   });
 }
 
+/** An `/etc/fstab`, and the subvolume of btrfs that it lies in, where that is not the default one. */
+export interface FoundFstab {
+  readonly text: string;
+  readonly subvolume?: string;
+}
+
+// A name goes into the options of a mount, so one that could be more is none.
+function partOf(volume: Volume, subvolume: string | undefined): Volume {
+  if (volume.fs !== "btrfs" || !subvolume || !/^[\w@./-]+$/.test(subvolume)) return volume;
+  return { ...volume, subvolume: subvolume.replace(/^\/+/, "") };
+}
+
 /** The mounts that an fstab names; what is not on this disk (nfs, a second disk) is left out. */
 export function mountsFromFstab(fstab: string, volumes: readonly Volume[], root: Volume): Mount[] {
   const mounts: Mount[] = [{ at: "/", volume: root }];
   for (const line of fstab.split("\n")) {
-    const [device, at] = line.replace(/#.*/, "").trim().split(/\s+/);
+    const [device, at, , options = ""] = line.replace(/#.*/, "").trim().split(/\s+/);
     if (!device || !at?.startsWith("/") || at === "/") continue;
-    const volume = volumes.find((one) => isNamed(one, device));
-    if (volume && volume !== root && !["swap", "unknown"].includes(volume.fs))
+    const found = volumes.find((one) => isNamed(one, device));
+    if (!found || ["swap", "unknown"].includes(found.fs)) continue;
+    const volume = partOf(found, /(?:^|,)subvol=([^,]+)/.exec(options)?.[1]);
+    if (volume.name !== root.name || volume.subvolume !== root.subvolume)
       mounts.push({ at: at.replace(/\/+$/, ""), volume });
   }
   return mounts;

@@ -68,7 +68,10 @@ export function guestfishAccess(host: Host): ImageAccess {
 function guestfishArgv(image: string, mounts: readonly Mount[], at: string, readOnly: boolean): string[] {
   const parts = [...mounts]
     .sort((a, b) => a.at.length - b.at.length)
-    .flatMap((mount) => ["-m", `${deviceOf(mount.volume)}:${mount.at}`]);
+    .flatMap(({ at, volume }) => {
+      const part = volume.subvolume === undefined ? "" : `:subvol=${volume.subvolume}`;
+      return ["-m", `${deviceOf(volume)}:${at}${part}`];
+    });
   const how = readOnly ? "--ro" : "--rw";
   return ["guestfish", how, "-a", image, ...parts, "mount-local", at, ":", "mount-local-run"];
 }

@@ -3,7 +3,9 @@ import type { Host } from "../host/host.ts";
 import type { ImageAccess, Volume } from "./access.ts";
 import { debugfsAccess } from "./debugfs.ts";
 import { directAccess } from "./direct.ts";
+import type { FarFolder } from "./far.ts";
 import { guestfishAccess } from "./guestfish.ts";
+import { kpartxAccess } from "./kpartx.ts";
 import { loopAccess } from "./loop.ts";
 import { umlAccess } from "./uml.ts";
 
@@ -11,6 +13,10 @@ export interface AccessOptions {
   readonly needsPrograms?: boolean;
   /** Nothing is to be written. */
   readonly readOnly?: boolean;
+  /** What is written has to go beside the image. */
+  readonly beside?: boolean;
+  /** Where the image really lies, when it is only seen here. */
+  readonly far?: FarFolder;
   /** This one, and no other. */
   readonly via?: keyof typeof accesses;
   /** Told what is worth saying and no failure: a journal that was replayed. */
@@ -19,12 +25,13 @@ export interface AccessOptions {
 
 /** The ways into an image, the one that asks for least first. */
 export const accesses = {
-  direct: (_host: Host, note?: (text: string) => void) => directAccess(note),
-  debugfs: debugfsAccess,
+  direct: (_host: Host, { note }: AccessOptions = {}) => directAccess(note),
+  debugfs: (host: Host, { note }: AccessOptions = {}) => debugfsAccess(host, note),
   loop: (host: Host) => loopAccess(host),
+  kpartx: (host: Host, { far }: AccessOptions = {}) => kpartxAccess(far?.host ?? host, far?.pathOn),
   uml: (host: Host) => umlAccess(host),
   guestfish: (host: Host) => guestfishAccess(host),
-} as const satisfies Record<string, (host: Host, note?: (text: string) => void) => ImageAccess>;
+} as const satisfies Record<string, (host: Host, options?: AccessOptions) => ImageAccess>;
 
 /**
  * The first access that can open all `volumes`, run programs where that is needed, and works on this host; `why`
@@ -38,7 +45,7 @@ export async function chooseAccess(
   const reasons: string[] = [];
   for (const [name, make] of Object.entries(accesses)) {
     if (options.via !== undefined && name !== options.via) continue;
-    const access = make(host, options.note);
+    const access = make(host, options);
     const why = unfit(access, volumes, options) ?? (await lacks(access));
     if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
@@ -49,9 +56,10 @@ export async function chooseAccess(
 function unfit(
   access: ImageAccess,
   volumes: readonly Volume[],
-  { needsPrograms = false, readOnly = false }: AccessOptions,
+  { needsPrograms = false, readOnly = false, beside = false }: AccessOptions,
 ): string | undefined {
   if (access.readsOnly && !readOnly) return "only reads";
+  if (beside && !access.openBeside) return "changes the image itself";
   if (needsPrograms && !access.runsPrograms) return "cannot run programs of the guest";
   const split = volumes.find(({ pieces }) => pieces !== undefined);
   if (split && !access.joinsPieces)
@@ -64,7 +72,7 @@ async function lacks(access: ImageAccess): Promise<string | undefined> {
   try {
     await access.check();
   } catch (error) {
-    if (error instanceof TbuildError) return error.message;
+    if (error instanceof TbuildError) return error.message.replace(`${access.name}: `, "");
     throw error;
   }
 }

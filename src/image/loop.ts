@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import type { ImageAccess, Mount, Volume } from "./access.ts";
+import type { ImageAccess, Volume } from "./access.ts";
 import { mountedTree } from "./mounted-tree.ts";
+import { mountOptions, runInside } from "./mounting.ts";
 
 /** Loop devices and the kernel's own file systems. Needs root; programs of the guest run by chroot. */
 export function loopAccess(host: Host): ImageAccess {
@@ -13,8 +14,7 @@ export function loopAccess(host: Host): ImageAccess {
     runsPrograms: true,
     filesystems: ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"],
     async check() {
-      const { stdout } = await host.run(["id", "-u"]);
-      if (stdout.trim() !== "0")
+      if (!(await mayMount(host)))
         throw new TbuildError("environment", "loop: only root can mount an image", {
           hint: "Run tbuild as root, or use the access `debugfs`.",
         });
@@ -30,7 +30,7 @@ export function loopAccess(host: Host): ImageAccess {
       try {
         for (const mount of [...mounts].sort((a, b) => a.at.length - b.at.length)) {
           const at = join(root, mount.at);
-          await host.run(["mount", "-o", mountOptions(mount, readOnly), "--", image, at]);
+          await host.run(["mount", "-o", loopOptions(mount.volume, readOnly), "--", image, at]);
           mounted.push(at);
         }
         return mountedTree(host, root, {
@@ -45,31 +45,13 @@ export function loopAccess(host: Host): ImageAccess {
   };
 }
 
-function mountOptions({ volume }: Mount, readOnly: boolean): string {
-  // nouuid: XFS refuses a second file system with the same id, and copies of one image are our daily bread.
-  const own = volume.fs === "xfs" ? ",nouuid" : "";
-  const quiet = readOnly ? `,ro${withoutReplay[volume.fs] ?? ""}` : "";
-  return `loop,offset=${volume.offset},sizelimit=${volume.bytes},nodev${own}${quiet}`;
+// Root in a container often may not: what counts is CAP_SYS_ADMIN, bit 21.
+async function mayMount(host: Host): Promise<boolean> {
+  const { stdout } = await host.run(["cat", "/proc/self/status"]);
+  const held = BigInt(`0x${/^CapEff:\s*([\da-f]+)$/m.exec(stdout)?.[1] ?? "0"}`);
+  return (held & (1n << 21n)) !== 0n;
 }
 
-// `ro` alone still replays a journal, and fails where it cannot.
-export const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
-  ext3: ",noload",
-  ext4: ",noload",
-  xfs: ",norecovery",
-  btrfs: ",rescue=nologreplay",
-};
-
-// The kernel's folders are there while a program runs, and not while files are looked at.
-async function runInside(host: Host, root: string, argv: readonly string[]) {
-  const bound: string[] = [];
-  try {
-    for (const folder of ["/dev", "/proc", "/sys"]) {
-      await host.run(["mount", "--bind", folder, `${root}${folder}`]);
-      bound.push(`${root}${folder}`);
-    }
-    return await host.run(["chroot", root, ...argv], { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
-  } finally {
-    for (const folder of bound.reverse()) await host.run(["umount", folder]);
-  }
+function loopOptions(volume: Volume, readOnly: boolean): string {
+  return `loop,offset=${volume.offset},sizelimit=${volume.bytes},${mountOptions(volume, readOnly)}`;
 }

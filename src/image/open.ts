@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { type Layout, layoutOf, mountsIn } from "./disk.ts";
+import { type FoundFstab, type Layout, layoutOf, mountsIn } from "./disk.ts";
 import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
 import { type AccessOptions, chooseAccess } from "./index.ts";
@@ -43,7 +43,7 @@ export async function openImageFile(
   file: string,
   options: OpenImageOptions = {},
 ): Promise<OpenedImage> {
-  const { readOnly = false, note = () => {}, users = filesInUse() } = options;
+  const { readOnly = false, note = () => {}, users = options.far?.users ?? filesInUse() } = options;
   const check = async (facts: ImageFacts) => {
     if (!readOnly) return refuseChange(facts);
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
@@ -93,9 +93,9 @@ async function openBy(
 }
 
 /** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
-export async function imageFacts(file: string): Promise<ImageFacts> {
+export async function imageFacts(file: string, users = filesInUse()): Promise<ImageFacts> {
   await using image = await readImageFile(file);
-  return await factsOf(image, filesInUse());
+  return await factsOf(image, users);
 }
 
 /** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
@@ -103,17 +103,32 @@ export async function lookInto(
   host: Host,
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
-  { users = filesInUse(), via }: Pick<OpenImageOptions, "users" | "via"> = {},
+  { far, users = far?.users ?? filesInUse(), via }: Pick<OpenImageOptions, "users" | "via" | "far"> = {},
 ): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
   const facts = await factsOf(image, users);
   await check(facts);
   const fstabOn = async (volume: Volume) => {
-    const access = await chooseAccess(host, [volume], { readOnly: true, ...(via && { via }) });
+    const access = await chooseAccess(host, [volume], {
+      readOnly: true,
+      ...(via && { via }),
+      ...(far && { far }),
+    });
     await using opened = await openBy(host, access, facts, [{ at: "/", volume }], true);
-    return await opened.tree.text("/etc/fstab");
+    return await fstabIn(opened.tree, volume);
   };
   return { facts, mounts: await mountsIn(image, file, facts.volumes, fstabOn) };
+}
+
+// Installers put the root of a guest on btrfs into a subvolume: a folder, seen from the top.
+async function fstabIn(tree: GuestTree, { fs }: Volume): Promise<FoundFstab | undefined> {
+  const text = await tree.text("/etc/fstab");
+  if (text !== undefined) return { text };
+  for (const subvolume of fs === "btrfs" ? await tree.list("/") : []) {
+    const text = await tree.text(`/${subvolume}/etc/fstab`);
+    if (text !== undefined) return { text, subvolume };
+  }
+  return undefined;
 }
 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {

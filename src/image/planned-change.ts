@@ -7,14 +7,16 @@ import { type Draft, draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
 import { openExt } from "./ext.ts";
 import { Unfit } from "./ext-volume.ts";
+import type { FarFolder } from "./far.ts";
 import type { FreeBlock } from "./free-space.ts";
 import { dataRanges, overlapWith } from "./holes.ts";
 import { type ImageFile, readImageFile } from "./image-file.ts";
-import type { AccessOptions } from "./index.ts";
+import { type AccessOptions, chooseAccess } from "./index.ts";
 import { replayInto } from "./journal.ts";
-import { lookInto, openImageFile, refuseChange } from "./open.ts";
+import { type ImageFacts, lookInto, openImageFile, refuseChange } from "./open.ts";
 import { differingPieces } from "./pieces.ts";
 import { type Reader, windowOf } from "./reader.ts";
+import { snapshotPieces } from "./snapshot.ts";
 import type { GuestTree } from "./tree.ts";
 import { changeImage, isUnsettled, namesFor, settle, type UndoRecord } from "./undo.ts";
 
@@ -56,15 +58,18 @@ export async function planChange<Result>(
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Result>> {
   const image = await imagePath(file);
-  const lock = await lockImage(image);
+  const lock = await lockImage(image, options.far);
   try {
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(host, image, refuseChange);
+    const { facts, mounts } = await lookInto(host, image, refuseChange, lookOptions(options));
     const inMemory =
       facts.format === "raw" ? await planInMemory(host, image, mounts, work, options) : undefined;
-    const planned = inMemory ?? (await planInCopy(host, image, work, options));
+    const planned =
+      inMemory ??
+      (facts.format === "raw" ? await planBeside(host, facts, mounts, work, options) : undefined) ??
+      (await planInCopy(host, image, work, options));
     return {
       ...planned,
       async apply(what) {
@@ -104,10 +109,11 @@ export async function readGuest<Result>(
     note(
       `${file}: a change of it was cut off while it was written; the next repair, seal or undo finishes it`,
     );
-  const { mounts } = await lookInto(host, path, async ({ inUse, cutOff }) => {
+  const tell = async ({ inUse, cutOff }: ImageFacts) => {
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
-  });
+  };
+  const { mounts } = await lookInto(host, path, tell, lookOptions(options));
   if (mayDraft(options) && isExt(mounts)) {
     await using image = await readImageFile(path);
     for (const { volume } of mounts)
@@ -132,7 +138,8 @@ export async function imagePath(file: string): Promise<string> {
 }
 
 /** Takes the image for this process; one that is taken is refused. */
-export async function lockImage(image: string): Promise<Lock> {
+export async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
+  if (far) return far.lock(image);
   const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `${image}: nothing can be written beside it (${cause.code})`, {
       hint: "A change leaves a record there that undoes it. Make the folder writable, or work on a copy.",
@@ -207,6 +214,11 @@ function accessOptions({ via, ...options }: ChangeOptions): AccessOptions {
   return { ...options, ...(via !== undefined && { via }) };
 }
 
+// What the guest is changed in memory by cannot look for an fstab elsewhere than on ext.
+function lookOptions({ via, far }: ChangeOptions): Pick<AccessOptions, "via" | "far"> {
+  return { ...(via !== undefined && via !== "direct" && { via }), ...(far && { far }) };
+}
+
 function isExt(mounts: readonly Mount[]): boolean {
   return mounts.every(({ volume }) => volume.fs.startsWith("ext") && volume.pieces === undefined);
 }
@@ -214,6 +226,39 @@ function isExt(mounts: readonly Mount[]): boolean {
 async function isUnclean(reader: Reader, { offset, bytes }: Mount["volume"]): Promise<boolean> {
   const ext = await openExt(windowOf(reader, offset, Math.min(bytes, reader.bytes - offset)));
   return ext.isDirty || ext.hasErrors;
+}
+
+// Where a way in can let a change go beside the image, nothing is copied and nothing compared.
+async function planBeside<Result>(
+  host: Host,
+  { file, bytes }: ImageFacts,
+  mounts: readonly Mount[],
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions,
+): Promise<Planned<Result> | undefined> {
+  const access = await chooseAccess(
+    host,
+    mounts.map(({ volume }) => volume),
+    {
+      ...accessOptions(options),
+      beside: true,
+    },
+  ).catch((error) => {
+    // Copying a disk over a network and back is no way.
+    if (options.far || !(error instanceof TbuildError)) throw error;
+    return undefined;
+  });
+  if (!access?.openBeside) return undefined;
+  const { work: snapshot } = namesFor(file);
+  const tree = await access.openBeside(file, mounts, snapshot, bytes);
+  const result = await work({ tree, mounts, via: access.name }).catch(async (error) => {
+    // Of a disk that is full a program says that it cannot write; why, is known when the snapshot is taken down.
+    await tree[Symbol.asyncDispose]();
+    throw error;
+  });
+  await tree[Symbol.asyncDispose]();
+  const pieces = await snapshotPieces(file, snapshot);
+  return { result, via: access.name, pieces, bytes, close: () => rm(snapshot, { force: true }) };
 }
 
 async function planInCopy<Result>(

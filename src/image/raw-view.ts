@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { hold } from "../host/hold.ts";
 import type { Host } from "../host/host.ts";
-import { waitFor } from "../host/wait-for.ts";
 
 export interface RawView extends AsyncDisposable {
   /** A file that shows the disk as it is, byte for byte; written to, the image is changed. */
@@ -17,48 +17,52 @@ export interface RawView extends AsyncDisposable {
  */
 export async function rawView(host: Host, image: string, readOnly: boolean): Promise<RawView> {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-view-"));
-  const [file, pidFile] = [join(folder, "disk.img"), join(folder, "pid")];
-  const close = async () => {
-    const pid = (await readFile(pidFile, "utf8").catch(() => "")).trim();
-    if (pid !== "") {
-      await host.run(["kill", pid], { allow: [1] });
-      // Its last act is to write what it still holds and to take the view away.
-      await waitFor(`${image}: the end of qemu-storage-daemon`, async () => gone(pid), {
-        timeoutMs: 60_000,
-        everyMs: 10,
+  const file = join(folder, "disk.img");
+  await writeFile(file, "");
+  const close = () => rm(folder, { recursive: true, force: true });
+  const held = await hold(host, image, script, daemonArguments(image, file, readOnly)).catch(
+    async (cause) => {
+      await close();
+      throw new TbuildError("environment", `${image}: its disk cannot be shown as a raw file`, {
+        lines: cause instanceof TbuildError ? cause.lines : [],
+        hint: `It needs qemu-storage-daemon and /dev/fuse. Or: qemu-img convert -O raw '${image}' '${image}.raw'`,
+        cause,
       });
-    }
-    await rm(folder, { recursive: true, force: true });
+    },
+  );
+  return {
+    file,
+    async [Symbol.asyncDispose]() {
+      await held[Symbol.asyncDispose]();
+      await close();
+    },
   };
-  try {
-    await writeFile(file, "");
-    const access = readOnly ? "on" : "off";
-    await host.run([
-      "qemu-storage-daemon",
-      ...[
-        "--blockdev",
-        JSON.stringify({ driver: "file", "node-name": "file", filename: image, "read-only": readOnly }),
-      ],
-      ...["--blockdev", `driver=qcow2,node-name=disk,file=file,read-only=${access}`],
-      "--export",
-      `type=fuse,id=view,node-name=disk,mountpoint=${file},writable=${readOnly ? "off" : "on"},allow-other=off`,
-      ...["--daemonize", "--pidfile", pidFile],
-    ]);
-    if ((await stat(file)).size === 0) throw new Error("the view is empty");
-    return { file, [Symbol.asyncDispose]: close };
-  } catch (cause) {
-    await close();
-    throw new TbuildError("environment", `${image}: its disk cannot be shown as a raw file`, {
-      lines: cause instanceof TbuildError ? cause.lines : [],
-      hint: `It needs qemu-storage-daemon and /dev/fuse. Or: qemu-img convert -O raw '${image}' '${image}.raw'`,
-      cause,
-    });
-  }
 }
 
-async function gone(pid: string): Promise<true | undefined> {
-  return stat(`/proc/${pid}`).then(
-    () => undefined,
-    () => true,
-  );
+function daemonArguments(image: string, view: string, readOnly: boolean): string[] {
+  const file = { driver: "file", "node-name": "file", filename: image, "read-only": readOnly };
+  const disk = { driver: "qcow2", "node-name": "disk", file: "file", "read-only": readOnly };
+  const how = { writable: !readOnly, "allow-other": "off" };
+  return [
+    view,
+    ...["--blockdev", JSON.stringify(file), "--blockdev", JSON.stringify(disk)],
+    ...[
+      "--export",
+      JSON.stringify({ type: "fuse", id: "view", "node-name": "disk", mountpoint: view, ...how }),
+    ],
+  ];
 }
+
+// The daemon's last act is to write what it still holds and to take the view away.
+const script = `
+view=$1
+shift
+qemu-storage-daemon "$@" < /dev/null &
+until test -s "$view"; do
+  kill -0 $! 2> /dev/null || exit 1
+  sleep 0.02
+done
+echo tbuild-ready
+until_gone
+kill $!
+wait $!`;

@@ -72,8 +72,9 @@ function legacyGrubMenu(entry: MenuEntry, old: readonly string[]): string {
   ].join("\n");
 }
 
-// How a backslash must be written differs between GRUBs: the distributors' pass `\x20` on as it stands, others do not.
-// The old menu was made for the one that is on the disc, so the label is spelled as there.
+// The GRUB on Oracle's discs hands `\x20` to the kernel as it stands, quoted or not (Red Hat's patch of 2.02~beta2).
+// Upstream's hands over `x20`, or `\\x20` however it is quoted: no spelling is right for both. The old menu was made for
+// the one that is on the disc, so the label is spelled as there.
 function labelAsIn(old: string, commandLine: string): string {
   const label = /inst\.stage2=hd:LABEL=([^\s:'"]+)/;
   const [theirs, ours] = [label.exec(old)?.[1], label.exec(commandLine)?.[1]];

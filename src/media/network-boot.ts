@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { menuTitle } from "./boot-menu.ts";
 import { installCommandLine } from "./command-line.ts";
 import type { Medium } from "./media.ts";
@@ -5,7 +7,7 @@ import type { Medium } from "./media.ts";
 export interface NetworkBoot {
   /** For `pxelinux.cfg/default`. */
   readonly pxelinux: string;
-  /** For `grub.cfg` beside a GRUB that UEFI has fetched. */
+  /** The menu of a GRUB that UEFI has fetched. */
   readonly grub: string;
   /** A script for iPXE, which finds kernel and initrd where it was found itself. */
   readonly ipxe: string;
@@ -35,17 +37,50 @@ label tbuild
   kernel vmlinuz
   append initrd=initrd.img ${commandLine}
 `,
-    grub: `set default=0
-set timeout=1
-menuentry "${menuTitle(medium)}" {
-  linux /vmlinuz ${commandLine}
-  initrd /initrd.img
-}
-`,
+    grub: grubMenu(menuTitle(medium), commandLine),
     ipxe: `#!ipxe
 kernel vmlinuz initrd=initrd.img ${commandLine}
 initrd initrd.img
 boot
 `,
   };
+}
+
+/** Puts everything but kernel and initrd into a folder, under the names by which the loaders ask for it. */
+export async function writeNetworkBoot(folder: string, boot: NetworkBoot): Promise<string[]> {
+  const files = {
+    "pxelinux.cfg/default": boot.pxelinux,
+    "grub.cfg": boot.grub,
+    // Debian's and Ubuntu's signed GRUB for the network looks here, and nowhere else.
+    "grub/grub.cfg": boot.grub,
+    "boot.ipxe": boot.ipxe,
+    "ks.cfg": boot.kickstart,
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(join(folder, dirname(name)), { mode: 0o700, recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+  return ["pxelinux.cfg", "grub.cfg", "grub", "boot.ipxe", "ks.cfg"];
+}
+
+// OL7's GRUB wants `linuxefi`, and upstream's knows `linux` only: a function is called where no command has its name.
+// OL6's kernel is too old for `linuxefi`, which fails then.
+function grubMenu(title: string, commandLine: string): string {
+  return `set default=0
+set timeout=1
+function linuxefi {
+  linux "$@"
+}
+function initrdefi {
+  initrd "$@"
+}
+menuentry "${title}" {
+  if linuxefi /vmlinuz ${commandLine}; then
+    initrdefi /initrd.img
+  else
+    linux /vmlinuz ${commandLine}
+    initrd /initrd.img
+  fi
+}
+`;
 }

@@ -1,5 +1,6 @@
+import { checkWords, type Given, type Say } from "./check-words.ts";
 import { suggestion } from "./findings.ts";
-import { type CommandRule, commands, type OptionRule, optionsOf, sections } from "./kickstart-table.ts";
+import { apart, commands, once, sections } from "./kickstart-table.ts";
 import { shellWords } from "./shell-words.ts";
 
 /** What the installer of a release would say of a line. */
@@ -16,8 +17,9 @@ export function checkKickstart(text: string, major: number): KickstartFault[] {
   const faults: KickstartFault[] = [];
   const say = (line: number, severity: KickstartFault["severity"], what: string) =>
     faults.push({ line, severity, text: what });
+  const together = new Together(major, say);
   for (const part of partsOf(text, major, say)) {
-    if (part.kind === "command") checkCommand(part, major, say);
+    if (part.kind === "command") together.add(part, checkCommand(part, major, say));
     else checkSection(part, major, say);
   }
   return faults.sort((a, b) => a.line - b.line);
@@ -55,8 +57,6 @@ export interface KickstartPart {
   readonly body: readonly string[];
 }
 
-type Say = (line: number, severity: KickstartFault["severity"], what: string) => void;
-
 /** The parts of a kickstart, in order. Says what is wrong with how they are put together. */
 export function partsOf(text: string, major: number, say: Say): KickstartPart[] {
   const parts: KickstartPart[] = [];
@@ -74,8 +74,8 @@ export function partsOf(text: string, major: number, say: Say): KickstartPart[] 
       else if (major === 5 && open.part.name === "%packages")
         say(line, "error", "OL5 knows no %end: a section ends where the next one begins");
       open = undefined;
-    } else if (open && !(raw.startsWith("%") && word in sections)) open.body.push(raw);
-    else if (raw.startsWith("%") && word !== "%include" && word !== "%ksappend") {
+    } else if (open && !(word in sections)) open.body.push(raw);
+    else if (word.startsWith("%") && word !== "%include" && word !== "%ksappend") {
       unclosed();
       const part = { kind: "section" as const, name: word, line, text: raw, body: [] as string[] };
       open = { part, body: part.body };
@@ -98,100 +98,70 @@ function checkSection(part: KickstartPart, major: number, say: Say): void {
   if (part.name !== "%packages") return;
   for (const [index, line] of part.body.entries()) {
     const at = part.line + 1 + index;
-    if (major === 5 && /\S\s*#/.test(line))
-      say(at, "warning", "OL5 takes a comment behind a package for part of its name");
     if (/^\s*%/.test(line)) say(at, "error", `${line.trim()} cannot stand in %packages`);
+    else if (major === 5) checkPackageOfOl5(line, at, say);
   }
 }
 
-function checkCommand(part: KickstartPart, major: number, say: Say): void {
+function checkPackageOfOl5(line: string, at: number, say: Say): void {
+  if (/\S\s*#/.test(line)) say(at, "warning", "OL5 takes a comment behind a package for part of its name");
+  try {
+    if (!/^\s*#/.test(line)) shellWords(line);
+  } catch (error) {
+    say(at, "error", `OL5 reads it like a command: ${(error as Error).message}`);
+  }
+}
+
+function checkCommand(part: KickstartPart, major: number, say: Say): Given | undefined {
   if (part.name === "%include" || part.name === "%ksappend") {
     if (part.text.trim().split(/\s+/).length !== 2) say(part.line, "error", `${part.name} wants one file`);
-    return;
+    return undefined;
   }
   const rule = commands[part.name];
   if (!rule?.in.includes(String(major))) {
     const there = Object.keys(commands).filter((name) => commands[name]?.in.includes(String(major)));
     say(part.line, "error", `OL${major} has no command ${part.name}${suggestion(part.name, there)}`);
-    return;
+    return undefined;
   }
-  checkWords(part, rule, major, say);
+  const given = checkWords(part, rule, major, say);
+  // EL8 and EL9 leave btrfs to others.
+  if (major >= 8 && given?.options.get("fstype") === "btrfs" && part.name !== "autopart")
+    say(part.line, "error", `OL${major} has no btrfs`);
+  return given;
 }
 
-function checkWords({ name, line, text }: KickstartPart, rule: CommandRule, major: number, say: Say): void {
-  const release = String(major);
-  if (rule.warn?.includes(release)) say(line, "warning", `OL${major} warns that ${name} is on its way out`);
-  let words: string[];
-  try {
-    words = shellWords(text).slice(1);
-  } catch (error) {
-    say(line, "error", `${name}: ${(error as Error).message}`);
-    return;
+/** What each line may say, and all of them may not. */
+class Together {
+  private readonly seen = new Set<string>();
+  private readonly named = new Set<string>();
+  private readonly major: number;
+  private readonly say: Say;
+
+  constructor(major: number, say: Say) {
+    this.major = major;
+    this.say = say;
   }
-  if (rule.options === "*") return;
-  const options = optionsOf(rule).filter((option) => option.in.includes(release));
-  const given = new Set<string>();
-  let free = 0;
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i] as string;
-    if (!word.startsWith("--")) {
-      free++;
-      continue;
+
+  add({ name, line }: KickstartPart, given: Given | undefined): void {
+    for (const [releases, one, others] of apart) {
+      if (!releases.includes(String(this.major))) continue;
+      const against = name === one ? others : others.includes(name) ? [one] : [];
+      const met = against.find((other) => this.seen.has(other));
+      if (met !== undefined) this.say(line, "error", `${name} cannot stand beside ${met}`);
     }
-    const [option, value] = splitOption(word);
-    const known = options.find((one) => one.name === option);
-    if (!known) {
-      const there = options.map((one) => `--${one.name}`);
-      say(line, "error", `${name} of OL${major} has no --${option}${suggestion(`--${option}`, there)}`);
-      continue;
-    }
-    given.add(option);
-    if (known.warn.includes(release))
-      say(line, "warning", `OL${major} warns that --${option} of ${name} is on its way out`);
-    if (takesNext(known, value, words[i + 1])) i++;
-    else if (known.value && value === undefined) say(line, "error", `${name}: --${option} wants a value`);
-    else if (!known.value && value !== undefined) say(line, "error", `${name}: --${option} takes no value`);
+    this.seen.add(name);
+    if (given !== undefined && this.major > 5) this.addName(name, line, given);
   }
-  checkCount(name, line, rule, major, free, given, say);
-}
 
-function checkCount(
-  name: string,
-  line: number,
-  rule: CommandRule,
-  major: number,
-  free: number,
-  given: ReadonlySet<string>,
-  say: Say,
-): void {
-  for (const need of rule.needs ?? [])
-    if (!need.split(" ").some((option) => given.has(option)))
-      say(
-        line,
-        "error",
-        `${name} wants ${need
-          .split(" ")
-          .map((option) => `--${option}`)
-          .join(" or ")}`,
-      );
-  const [least, most] = rule.wordsOf?.[String(major)] ?? rule.words ?? [0, 0];
-  const excused = rule.insteadOfWord?.split(" ").some((option) => given.has(option)) ?? false;
-  if (free < least && !excused)
-    say(line, "error", `${name} wants ${least === 1 ? "a word" : `${least} words`}`);
-  if (free > most)
-    say(
-      line,
-      "error",
-      `${name} of OL${major} takes ${most === 0 ? "no word" : most === 1 ? "only one word" : `${most} words`}`,
-    );
-  else if (name === "zerombr" && free > 0) say(line, "warning", "OL5 warns of the word behind zerombr");
-}
-
-function splitOption(word: string): [option: string, value: string | undefined] {
-  const at = word.indexOf("=");
-  return at < 0 ? [word.slice(2), undefined] : [word.slice(2, at), word.slice(at + 1)];
-}
-
-function takesNext(option: OptionRule, value: string | undefined, next: string | undefined): boolean {
-  return option.value && value === undefined && next !== undefined && !next.startsWith("--");
+  private addName(name: string, line: number, given: Given): void {
+    const by = once[name];
+    if (by === undefined) return;
+    const words = by.length === 0 ? given.words.slice(0, 1) : by.map((option) => given.options.get(option));
+    const key = words.join(" ");
+    if (key === "" || key === "swap") return;
+    const command = name === "partition" ? "part" : name;
+    if (this.named.has(`${command} ${key}`))
+      this.say(line, "warning", `OL${this.major} warns of a second ${command} of ${key}`);
+    this.named.add(`${command} ${key}`);
+  }
 }

@@ -2,10 +2,11 @@
  * What each release's installer takes in a kickstart: commands, their options and words, and the sections.
  *
  * From `kickstart-lines.tsv` (175 lines and sections, each put to the real parser of OL5 … OL9; a copy is in the tests,
- * which hold this table to it), and for options that are not in it from pykickstart's documentation of the release.
+ * which hold this table to it), and for what is not in it from pykickstart's handlers RHEL5 … RHEL9, its documentation
+ * and its tests; what of these is told here stands in the tests as `kickstart-more-lines.tsv`.
  *
- * An option is written `name` or `name=` (takes a value), then `:678` when only those releases have it, then `~9` when
- * those take it with a warning.
+ * An option is written `name` or `name=` (takes a value; `name=#` a whole number, `name=(a|b)` one of these words,
+ * `name?` one or none), then `:678` when only those releases have it, then `~9` when those take it with a warning.
  */
 export interface CommandRule {
   /** The releases that have it. */
@@ -15,8 +16,10 @@ export interface CommandRule {
   /** How many words may stand beside the options, `[least, most]`; by release where they differ. */
   readonly words?: readonly [number, number];
   readonly wordsOf?: Readonly<Record<string, readonly [number, number]>>;
-  /** Each of these groups must be answered by one of its options. */
+  /** Each of these groups must be answered by one of its options; `a b:56` in those releases only. */
   readonly needs?: readonly string[];
+  /** Of each of these groups at most one may be given. */
+  readonly either?: readonly string[];
   /** Where one of these is given, no word is needed. */
   readonly insteadOfWord?: string;
   readonly options: string;
@@ -25,15 +28,23 @@ export interface CommandRule {
 const all = "56789";
 const plain: CommandRule = { in: all, options: "" };
 const many = 99;
+// OL5 looks at no words beside the options of most commands.
+const unread = { 5: [0, many] } as const;
 
-const formats =
-  "fstype= size= grow maxsize= fsoptions= recommended encrypted passphrase= label=:789 noformat useexisting bytes-per-inode=:5 percent=:56789 fsprofile=:6789 resize:789 mkfsoptions=:789 escrowcert=:6789 backuppassphrase:6789 cipher=:6789";
+const luks =
+  "encrypted passphrase= escrowcert=:6789 backuppassphrase:6789 cipher=:6789 luks-version=:89 pbkdf=:89 pbkdf-memory=#:89 pbkdf-time=#:89 pbkdf-iterations=#:89";
+const formats = `fstype= fsoptions= noformat bytes-per-inode=#:5 fsprofile=:6789 mkfsoptions=:789 ${luks}`;
+const sizes = "size=# grow maxsize=# recommended hibernation:6789 resize:789";
+const onceFormatted = ["pbkdf-time pbkdf-iterations", "mkfsoptions fsprofile", "mkfsoptions noformat"];
 const partition: CommandRule = {
   in: all,
   words: [1, 1],
-  options: `${formats.replace("label=:789", "label=").replace("useexisting ", "")} asprimary ondisk= ondrive= onpart= usepart= onbiosdisk= start=:56 end=:56 active:56 hibernation:6789`,
+  either: onceFormatted,
+  options: `${formats} ${sizes} type= label= asprimary ondisk= ondrive= onpart= usepart= onbiosdisk= start=#:5 end=#:5 active~89`,
 };
+const leave: CommandRule = { in: all, wordsOf: unread, options: "eject kexec:789" };
 const script = "interpreter= log= logfile= erroronfail";
+const certificates = "sslcacert=:789 sslclientcert=:789 sslclientkey=:789";
 
 export const commands: Readonly<Record<string, CommandRule>> = {
   auth: { in: all, warn: "89", words: [0, many], options: "*" },
@@ -41,47 +52,76 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   authselect: { in: "89", words: [0, many], options: "*" },
   autopart: {
     in: all,
-    options:
-      "encrypted passphrase= escrowcert=:6789 backuppassphrase:6789 cipher=:6789 type=:789 fstype=:789 nolvm:789 nohome:789 noboot:89 noswap:89",
+    wordsOf: unread,
+    either: ["pbkdf-time pbkdf-iterations"],
+    options: `${luks} type=(lvm|plain|partition|thinp|btrfs:7):789 fstype=:789 nolvm:789 nohome:789 noboot:89 noswap:89`,
   },
-  autostep: { in: all, warn: "9", options: "autoscreenshot" },
+  autostep: { in: all, warn: "9", wordsOf: unread, options: "autoscreenshot" },
   bootloader: {
     in: all,
+    wordsOf: unread,
     options:
-      "location= append= driveorder= password= md5pass= upgrade hvargs=:56 iscrypted:6789 timeout=:6789 disabled:6789 default=:6789 boot-drive=:789 leavebootorder:789 extlinux:789 nombr:789",
+      "location=(mbr|partition|none|boot) append= driveorder= password= md5pass= upgrade~89 lba32:56~6 hvargs=:5 iscrypted:6789 timeout=#:6789 disabled:6789 default=:6789 boot-drive=:789 leavebootorder:789 extlinux:789 nombr:789",
   },
   btrfs: {
     in: "7",
-    words: [1, many],
-    options: "label= data= metadata= subvol parent= name= noformat useexisting mkfsoptions=",
+    words: [2, many],
+    options:
+      "label= data=(raid0|raid1|raid10|single|0|1|10) metadata=(raid0|raid1|raid10|single|0|1|10) subvol parent= name= noformat useexisting mkfsoptions=",
   },
-  cdrom: plain,
-  clearpart: { in: all, options: "all linux none initlabel drives= disklabel=:789 list=:789 cdl:6789" },
-  cmdline: plain,
-  driverdisk: { in: all, words: [0, 1], options: "source= type=:56 biospart=" },
-  dmraid: { in: "567", options: "name= dev=" },
-  eula: { in: "789", options: "agreed accepted agree accept" },
-  fcoe: { in: "6789", options: "nic= dcb autovlan" },
+  cdrom: { ...plain, wordsOf: unread },
+  clearpart: {
+    in: all,
+    wordsOf: unread,
+    options: "all linux none initlabel drives= disklabel=:789 list=:789 cdl:789",
+  },
+  cmdline: { ...plain, wordsOf: unread },
+  device: { in: "5678", warn: "8", words: [0, many], options: "opts=" },
+  deviceprobe: { in: "5678", warn: "8", words: [0, many], options: "" },
+  driverdisk: {
+    in: all,
+    words: [1, 1],
+    wordsOf: unread,
+    insteadOfWord: "source biospart",
+    options: "source= type=:5 biospart=",
+  },
+  dmraid: { in: "5678", warn: "8", wordsOf: unread, needs: ["name", "dev"], options: "name= dev=" },
+  eula: { in: "789", needs: ["agreed accepted agree accept"], options: "agreed accepted agree accept" },
+  fcoe: { in: "6789", needs: ["nic"], options: "nic= dcb autovlan:789" },
   firewall: {
     in: all,
-    words: [0, many],
+    wordsOf: unread,
     options:
-      "disabled disable enabled enable ssh http ftp smtp telnet:5 high:5 medium:5 port= trust= service=:6789 remove-service=:789 use-system-defaults:789",
+      "disabled disable enabled enable ssh http ftp smtp telnet:56~6 high:5~5 medium:5~5 port= trust= service=:6789 remove-service=:789 use-system-defaults:789",
   },
-  firstboot: { in: all, options: "disabled disable enabled enable reconfig" },
-  graphical: { in: all, options: "non-interactive:589" },
-  group: { in: "6789", needs: ["name"], options: "name= gid=" },
-  halt: { in: all, options: "eject:6789" },
-  harddrive: { in: all, needs: ["dir"], options: "partition= biospart= dir=" },
-  ignoredisk: { in: all, options: "drives= only-use= interactive:67" },
-  install: { in: "5678", warn: "8", options: "" },
+  firstboot: { in: all, wordsOf: unread, options: "disabled disable enabled enable reconfig" },
+  graphical: { in: all, wordsOf: unread, options: "non-interactive:589" },
+  group: { in: "6789", needs: ["name"], options: "name= gid=#" },
+  halt: leave,
+  harddrive: {
+    in: all,
+    wordsOf: unread,
+    needs: ["dir", "partition biospart"],
+    either: ["partition biospart"],
+    options: "partition= biospart= dir=",
+  },
+  hmc: { in: "789", options: "" },
+  ignoredisk: {
+    in: all,
+    wordsOf: unread,
+    needs: ["drives only-use interactive:6789"],
+    either: ["drives only-use interactive"],
+    options: "drives= only-use= interactive:678~8",
+  },
+  install: { in: "5678", warn: "8", wordsOf: unread, options: "root-device=:67" },
   interactive: { in: "56", options: "" },
   iscsi: {
     in: all,
+    needs: ["ipaddr"],
     options: "target= ipaddr= port= user= password= reverse-user= reverse-password= iface=:6789",
   },
   iscsiname: { in: all, words: [1, 1], options: "" },
-  key: { in: "56", words: [0, 1], options: "skip" },
+  key: { in: "56", words: [1, 1], insteadOfWord: "skip", options: "skip" },
   keyboard: {
     in: all,
     words: [1, 1],
@@ -91,55 +131,97 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   lang: { in: all, words: [1, 1], options: "addsupport=:789" },
   langsupport: { in: "5", warn: "5", words: [0, many], options: "default=" },
   liveimg: { in: "789", needs: ["url"], options: "url= proxy= checksum= noverifyssl" },
-  logging: { in: all, options: "host= port= level=~9" },
+  logging: {
+    in: all,
+    wordsOf: unread,
+    options: "host= port= level=(debug|info|warning|error|critical)~9",
+  },
   logvol: {
     in: all,
     words: [1, 1],
-    needs: ["vgname", "name"],
-    options: `${formats} vgname= name= thinpool:6789 thin:6789 poolname=:6789 chunksize=:6789 metadatasize=:6789 profile=:6789 cachesize=:789 cachemode=:789 cachepvs=:789 hibernation:6789`,
+    wordsOf: { 5: [1, many] },
+    needs: ["vgname", "name", "size percent recommended hibernation useexisting noformat:789"],
+    either: [...onceFormatted, "thin thinpool", "size percent"],
+    options: `${formats} ${sizes} useexisting percent=# label=:789 vgname= name= thinpool:6789 thin:6789 poolname=:6789 chunksize=#:6789 metadatasize=#:6789 profile=:6789 cachesize=#:89 cachemode=(writeback|writethrough):89 cachepvs=:89`,
   },
   mediacheck: plain,
   module: { in: "89", needs: ["name"], options: "name= stream= disable" },
-  monitor: { in: "567", options: "hsync= vsync= monitor= noprobe" },
-  mount: { in: "89", words: [2, 2], options: "reformat= mkfsoptions= mountoptions=" },
+  monitor: { in: "56", warn: "6", options: "hsync= vsync= monitor= noprobe" },
+  mount: { in: "89", words: [2, 2], options: "reformat? mkfsoptions= mountoptions=" },
   mouse: { in: "5", warn: "5", words: [0, many], options: "device= emulthree" },
-  multipath: { in: "567", options: "name= device= rule=" },
+  multipath: {
+    in: "5678",
+    warn: "8",
+    wordsOf: unread,
+    needs: ["name", "device", "rule"],
+    options: "name= device= rule=",
+  },
   network: {
     in: all,
+    wordsOf: unread,
     options:
-      "bootproto= device= onboot= ip= netmask= gateway= nameserver= hostname= nodns noipv4 noipv6 mtu= ethtool= dhcpclass= essid= wepkey= notksdevice:56 class=:5 ipv6=:6789 ipv6gateway=:6789 activate:6789 nodefroute:6789 bondslaves=:6789 bondopts=:6789 vlanid=:6789 no-activate:789 bridgeslaves=:789 bridgeopts=:789 teamslaves=:789 teamconfig=:789 interfacename=:789 bindto=:789 wpakey=:789 ipv6gateway=:789",
+      "bootproto=(dhcp|bootp|static|query|ibft:6789) device= onboot=(yes|no|on|off|true|false|1|0) ip= netmask= gateway= nameserver= hostname= nodns noipv4 noipv6 mtu= ethtool= dhcpclass= essid= wepkey= notksdevice ipv6=:6789 activate:6789 nodefroute:6789 bondslaves=:6789 bondopts=:6789 vlanid=:6789 ipv6gateway=:789 no-activate:789 bridgeslaves=:789 bridgeopts=:789 teamslaves=:789 teamconfig=:789 interfacename=:789 bindto=(mac):789 wpakey=:789",
   },
-  nfs: { in: all, needs: ["server", "dir"], options: "server= dir= opts=" },
-  ostreesetup: { in: "789", options: "osname= remote= url= ref= nogpg" },
+  nfs: { in: all, wordsOf: unread, needs: ["server", "dir"], options: "server= dir= opts=" },
+  nvdimm: { in: "789", words: [1, 1], options: "namespace= mode= sectorsize=# blockdevs=" },
+  ostreecontainer: {
+    in: "9",
+    needs: ["url"],
+    options: "stateroot= remote= url= transport= no-signature-verification",
+  },
+  ostreesetup: {
+    in: "789",
+    needs: ["osname", "url", "ref"],
+    options: "osname= remote= url= ref= nogpg",
+  },
   part: partition,
   partition,
-  poweroff: { in: all, options: "eject:6789" },
+  poweroff: leave,
   raid: {
     in: all,
-    words: [1, many],
-    options: `${formats.replace("size= ", "")} level= device= spares= chunksize=:6789`,
+    words: [2, many],
+    insteadOfWord: "useexisting noformat",
+    needs: ["device", "level useexisting noformat:6789"],
+    either: onceFormatted,
+    options: `${formats} useexisting label=:789 level=(0|1|4:6789|5|6|10|raid0|raid1|raid4:6789|raid5|raid6|raid10) device= spares=# chunksize=#:789`,
   },
   realm: { in: "789", words: [1, many], options: "*" },
-  reboot: { in: all, options: "eject kexec:789" },
+  reboot: leave,
   repo: {
     in: all,
-    needs: ["name"],
-    options:
-      "name= baseurl= mirrorlist= cost=:6789 excludepkgs=:6789 includepkgs=:6789 ignoregroups=:6789~9 proxy=:6789 noverifyssl:6789 install:789 metalink=:89 sslcacert=:89 sslclientcert=:89 sslclientkey=:89",
+    wordsOf: unread,
+    needs: ["name", "baseurl mirrorlist:56"],
+    either: ["baseurl mirrorlist metalink"],
+    options: `name= baseurl= mirrorlist= cost=#:6789 excludepkgs=:6789 includepkgs=:6789 ignoregroups=(yes|no|on|off|true|false|1|0):6789~9 proxy=:6789 noverifyssl:6789 install:789 metalink=:89 ${certificates}`,
   },
   reqpart: { in: "789", options: "add-boot" },
-  rescue: { in: "6789", options: "nomount romount" },
+  rescue: { in: "6789", either: ["nomount romount"], options: "nomount romount" },
+  rhsm: {
+    in: "89",
+    needs: ["organization", "activation-key"],
+    options: "organization= activation-key= connect-to-insights proxy= server-hostname= rhsm-baseurl=",
+  },
   rootpw: {
     in: all,
     words: [1, 1],
     insteadOfWord: "lock",
     options: "iscrypted plaintext:6789 lock:789 allow-ssh:9",
   },
-  selinux: { in: all, options: "disabled enforcing permissive" },
-  services: { in: all, options: "enabled= disabled=" },
-  shutdown: { in: all, options: "eject:6789" },
+  selinux: { in: all, wordsOf: unread, options: "disabled enforcing permissive" },
+  services: {
+    in: all,
+    wordsOf: unread,
+    needs: ["enabled disabled:6789"],
+    options: "enabled= disabled=",
+  },
+  shutdown: leave,
   skipx: plain,
-  snapshot: { in: "789", words: [1, 1], options: "name= when=" },
+  snapshot: {
+    in: "789",
+    words: [1, 1],
+    needs: ["name", "when"],
+    options: "name= when=(pre-install|post-install)",
+  },
   sshkey: { in: "789", words: [1, 1], needs: ["username"], options: "username=" },
   sshpw: {
     in: "6789",
@@ -148,51 +230,92 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     options: "username= iscrypted plaintext lock sshkey:789",
   },
   syspurpose: { in: "89", options: "role= sla= usage= addon=" },
-  text: { in: all, options: "non-interactive:589" },
-  timesource: { in: "9", options: "ntp-server= ntp-pool= ntp-disable nts" },
+  text: { in: all, wordsOf: unread, options: "non-interactive:589" },
+  timesource: {
+    in: "9",
+    needs: ["ntp-server ntp-pool ntp-disable"],
+    either: ["ntp-server ntp-pool ntp-disable"],
+    options: "ntp-server= ntp-pool= ntp-disable nts",
+  },
   timezone: {
     in: all,
     words: [1, 1],
+    insteadOfWord: "utc isUtc nontp ntpservers:789",
+    either: ["nontp ntpservers"],
     options: "utc isUtc~9 nontp:789~9 ntpservers=:789~9",
   },
   unsupported_hardware: { in: "67", options: "" },
-  updates: { in: "6789", words: [0, 1], options: "" },
-  upgrade: { in: "56", options: "root-device=" },
+  updates: { in: "6789", words: [0, 1], wordsOf: { 9: [1, 1] }, options: "" },
+  upgrade: { in: "567", warn: "7", options: "root-device=:67" },
   url: {
     in: all,
+    wordsOf: unread,
     needs: ["url mirrorlist metalink"],
-    options:
-      "url= proxy=:6789 noverifyssl:6789 mirrorlist=:789 metalink=:89 sslcacert=:89 sslclientcert=:89 sslclientkey=:89",
+    either: ["url mirrorlist metalink"],
+    options: `url= proxy=:6789 noverifyssl:6789 mirrorlist=:789 metalink=:89 ${certificates}`,
   },
   user: {
     in: all,
+    wordsOf: unread,
     needs: ["name"],
     options:
-      "name= groups= password= iscrypted uid= homedir= shell= plaintext:6789 gecos=:6789 lock:6789 gid=:789",
+      "name= groups= password= iscrypted uid=# homedir= shell= plaintext:6789 gecos=:6789 lock:6789 gid=#:789",
   },
-  vnc: { in: all, options: "enabled:5 host= port= password= connect=:5" },
+  vnc: { in: all, wordsOf: unread, options: "host= port= password= connect=:5~5" },
   volgroup: {
     in: all,
     words: [2, many],
-    options: "pesize= noformat useexisting reserved-space=:6789 reserved-percent=:6789",
+    insteadOfWord: "noformat useexisting",
+    either: ["reserved-space reserved-percent"],
+    options: "pesize=# noformat useexisting reserved-space=#:6789 reserved-percent=#:6789",
   },
   xconfig: {
     in: all,
-    options: "startxonboot defaultdesktop= driver=:567 depth=:567 resolution=:567 videoram=:567",
+    options:
+      "startxonboot defaultdesktop= driver=:5 depth=#:5 resolution=:5 videoram=:5 card=:5~5 hsync=:5~5 vsync=:5~5 monitor=:5~5 noprobe:5~5",
   },
-  zerombr: { in: all, wordsOf: { 5: [0, 1] }, options: "" },
-  zfcp: { in: all, options: "devnum= wwpn= fcplun= scsiid=:5 scsilun=:5" },
+  zerombr: { in: all, wordsOf: unread, options: "" },
+  zfcp: {
+    in: all,
+    wordsOf: unread,
+    needs: ["devnum", "wwpn:5678", "fcplun:5678"],
+    options: "devnum= wwpn= fcplun= scsiid=:5 scsilun=:5",
+  },
+  zipl: { in: "89", options: "secure-boot no-secure-boot force-secure-boot" },
 };
+
+/** What a kickstart has once: the word, or the options, that name it. A second one of the same name is warned of. */
+export const once: Readonly<Record<string, readonly string[]>> = {
+  part: [],
+  partition: [],
+  raid: ["device"],
+  volgroup: [],
+  logvol: ["vgname", "name"],
+  btrfs: [],
+  network: ["device"],
+  repo: ["name"],
+  user: ["name"],
+  group: ["name"],
+};
+
+/** What cannot stand in one kickstart with any of the others: the releases, and the commands. */
+export const apart: readonly (readonly [releases: string, one: string, others: readonly string[]])[] = [
+  ["6789", "autopart", ["part", "partition", "raid", "volgroup", "logvol"]],
+  ["789", "autopart", ["reqpart"]],
+  ["89", "mount", ["autopart", "part", "partition", "raid", "volgroup", "logvol", "reqpart"]],
+];
 
 export const sections: Readonly<Record<string, CommandRule>> = {
   "%packages": {
     in: all,
+    wordsOf: unread,
+    either: ["default nobase", "default nocore"],
     options:
-      "ignoremissing excludedocs nobase:567~7 resolvedeps:5 ignoredeps:5 nocore:6789 default:6789 instLangs=:678 inst-langs=:9 multilib:789 timeout=:789 retries=:789 exclude-weakdeps:9 excludeWeakdeps:8",
+      "ignoremissing excludedocs nobase:567~7 resolvedeps:5~5 ignoredeps:5~5 nocore:6789 default:6789 instLangs=:678 inst-langs=:9 multilib:789 timeout=#:789 retries=#:789 exclude-weakdeps:9 excludeWeakdeps:8",
   },
-  "%pre": { in: all, options: script },
-  "%post": { in: all, options: `${script} nochroot` },
-  "%traceback": { in: all, warn: "9", options: `${script} nochroot` },
+  "%pre": { in: all, wordsOf: unread, options: script },
+  "%post": { in: all, wordsOf: unread, options: `${script} nochroot` },
+  "%traceback": { in: all, warn: "9", wordsOf: unread, options: script },
   "%pre-install": { in: "789", options: script },
   "%onerror": { in: "789", options: script },
   "%addon": { in: "789", words: [1, many], options: "*" },
@@ -202,9 +325,19 @@ export const sections: Readonly<Record<string, CommandRule>> = {
 /** What an option may be, by release. */
 export interface OptionRule {
   readonly name: string;
-  readonly value: boolean;
+  /** Whether a value follows; `maybe` one that is written behind `=`. */
+  readonly value: boolean | "maybe";
+  readonly number: boolean;
+  /** The words that its value may be, by the releases that take them; none for any. */
+  readonly choices: readonly Limited[];
   readonly in: string;
   readonly warn: string;
+}
+
+/** Words, and the releases that they are for. */
+export interface Limited {
+  readonly text: string;
+  readonly in: string;
 }
 
 /** The options of a command; `*` stands for any. */
@@ -213,7 +346,21 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
     .split(/\s+/)
     .filter((text) => text !== "" && text !== "*")
     .map((text) => {
-      const [, name = "", value, releases, warn] = /^([\w-]+)(=?)(?::(\d+))?(?:~(\d+))?$/.exec(text) ?? [];
-      return { name, value: value === "=", in: releases ?? rule.in, warn: warn ?? "" };
+      const form = /^([\w-]+)(\?|=(?:(#)|\(([^)]*)\))?)?(?::(\d+))?(?:~(\d+))?$/;
+      const [, name = "", value = "", number, choices = "", releases, warn] = form.exec(text) ?? [];
+      return {
+        name,
+        value: value === "?" ? "maybe" : value !== "",
+        number: number !== undefined,
+        choices: choices === "" ? [] : choices.split("|").map((choice) => limited(choice)),
+        in: releases ?? rule.in,
+        warn: warn ?? "",
+      };
     });
+}
+
+/** Reads `words:releases`, or `words` for all releases. */
+export function limited(said: string): Limited {
+  const [text = "", releases = all] = said.split(":");
+  return { text, in: releases };
 }

@@ -198,7 +198,7 @@ async function noSuchRecipe(what: string, file: string, folder: string): Promise
   const names = await recipeNames(folder);
   const name = file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "");
   return new TbuildError("usage", `${what}: no such recipe${suggestion(name, names)}`, {
-    hint: "Recipes are the .yaml files in recipes/; `tbuild recipe --list` shows them.",
+    hint: `Recipes are the .yaml files in ${shown(folder)}; \`tbuild recipe --list\` shows them, and \`tbuild init\` makes a folder that has those of tbuild.`,
   });
 }
 

@@ -11,7 +11,10 @@ export const SizeMib = text(/^[1-9]\d{0,6}[MG]$/, "a size such as 500M or 12G").
 );
 
 // What ends up on a kickstart line or in a configuration file never holds what could end that line or word.
-const Word = text(/^[\w.+:@/-]+$/, "a word of letters, digits and . _ + - : @ /");
+const Service = text(
+  /^\w[\w.+:@/-]*$/,
+  "a service: letters, digits and . _ + - : @ /, a letter or digit first",
+);
 const Lang = text(/^[A-Za-z][\w.@-]*$/, "a locale such as en_US.UTF-8");
 const Keyboard = text(/^[A-Za-z][\w.-]*$/, "a keyboard map such as us");
 const Timezone = text(/^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*){0,2}$/, "a time zone such as Europe/Zurich");
@@ -24,9 +27,12 @@ const GuestPath = text(/^\/[\w.+@/-]+$/, "an absolute path in the guest").refine
 );
 const Mode = text(/^0?[0-7]{3,4}$/, 'a mode such as "0775", in quotes');
 const Line = text(/^[^\p{Cc}\p{Co}\u2028\u2029]*$/u, "one line without control characters");
-const Url = text(/^((https?|ftp):\/\/|file:\/\/\/)[^\s"'`\\<>{}|^]+$/, "an http, https, ftp or file URL");
+const Url = text(
+  /^((https?|ftp):\/\/|file:\/\/\/)[^\s\p{C}"'`\\<>{}|^]+$/u,
+  "an http, https, ftp or file URL",
+);
 const RepositoryUrl = text(
-  /^((https?|ftp):\/\/|file:\/\/\/|medium:\/(?!.*\.\.))[^\s"'`\\<>{}|^]+$/,
+  /^((https?|ftp):\/\/|file:\/\/\/|medium:\/(?!.*\.\.))[^\s\p{C}"'`\\<>{}|^]+$/u,
   "an http, https, ftp or file URL, or medium:/folder",
 );
 const ProxyUrl = text(
@@ -102,8 +108,10 @@ const Repository = z.strictObject({
     "Where its repodata lies. `file:` is seen from the guest; `medium:/addons` is a folder of the installation medium, for `provision: post`.",
   ),
   gpgKey: Url.optional().describe("Without one, signatures are not checked."),
-  enabled: z.boolean().default(false).describe("Whether it stays enabled in the template."),
-  proxy: ProxyUrl.optional().describe("A proxy for this repository, in the guest as well."),
+  enabled: z.boolean().default(false).describe("Whether yum uses it, while building and in the template."),
+  proxy: ProxyUrl.optional().describe(
+    "A proxy for this repository, in the guest as well; one for building only is the site's.",
+  ),
 });
 
 const File = z
@@ -164,7 +172,9 @@ export const Recipe = z.strictObject({
     .min(1)
     .max(8)
     .default(["public"])
-    .describe("One per vnic of the template, in order: eth0, eth1 …"),
+    .describe(
+      "The network of each vnic, in order: eth0, eth1 … Only eth0 is up while building; the first boot sets them.",
+    ),
   lang: Lang.default("en_US.UTF-8"),
   keyboard: Keyboard.default("us"),
   timezone: Timezone.default("UTC"),
@@ -185,7 +195,10 @@ export const Recipe = z.strictObject({
     .array(text(/^[\w.,=:/@%+-]+$/, "a kernel argument without blanks or quotes"))
     .default([])
     .describe("Beside the consoles that tbuild sets."),
-  repositories: z.array(Repository).default([]).describe("Written into the guest, and used while building."),
+  repositories: z
+    .array(Repository)
+    .default([])
+    .describe("Written into the guest. A build uses those that are enabled, and that of the additions."),
   additions: z
     .strictObject({
       repository: z.string().describe("The id of the repository that has them."),
@@ -234,7 +247,7 @@ export const Recipe = z.strictObject({
   files: z.array(File).default([]),
   scripts: z.array(Script).default([]),
   services: z
-    .strictObject({ enable: z.array(Word).default([]), disable: z.array(Word).default([]) })
+    .strictObject({ enable: z.array(Service).default([]), disable: z.array(Service).default([]) })
     .prefault({}),
   modules: z
     .array(text(/^[\w-]+$/, "a name of letters, digits, - and _"))
@@ -250,7 +263,12 @@ export const Recipe = z.strictObject({
     .strictObject({
       how: z.enum(["offline", "online"]).default("offline"),
       skip: z.array(z.string()).default([]).describe("Seal operations to leave out."),
-      keep: z.array(GuestPath).default([]).describe("Paths in the guest that no operation removes."),
+      keep: z
+        .array(GuestPath)
+        .default([])
+        .describe(
+          "Paths in the guest that no operation removes. Users' `.ssh/authorized_keys` among `files` stay anyway.",
+        ),
     })
     .prefault({}),
   bundles: z.array(BundleFormat).min(1).default(["ovm-tgz", "ova", "qcow2"]),
@@ -287,4 +305,12 @@ export function mediumFolder(url: string): string | undefined {
 export function uekRepository(recipe: Pick<Recipe, "release" | "kernel">): string | undefined {
   const release = /^uekr(\d)$/.exec(recipe.kernel)?.[1];
   return release === undefined ? undefined : `${recipe.release}_UEKR${release}`;
+}
+
+/** What the seal is told: a key that the recipe gives a user belongs to the template, and is no trace of its build. */
+export function sealing({ seal, files }: Pick<Recipe, "seal" | "files">): Recipe["seal"] {
+  const keys = files
+    .map(({ path }) => path)
+    .filter((path) => path.endsWith("/.ssh/authorized_keys") && !path.startsWith("/root/"));
+  return { ...seal, keep: [...new Set([...seal.keep, ...keys])] };
 }

@@ -23,6 +23,74 @@ Schema, and \`docs/recipe.schema.json\` is that; the first line of a recipe tell
 `;
 
 const tail = `
+## A whole recipe
+
+\`recipes/shop.yaml\`: an Oracle Linux 8 with a second network, a disk for data, a repository behind a proxy, a package
+of it, an account with a password and a key, and a script. The rest it has from \`ol8-base\`.
+
+\`\`\`yaml
+# yaml-language-server: $schema=../docs/recipe.schema.json
+extends: ol8-base
+name: shop
+version: 1.0.0
+summary: Oracle Linux 8.9 with the shop
+
+machine: { vcpus: 2, memory: 4G, disk: 20G }
+nics: [public, storage]
+disks:
+  - { size: 50G, fs: ext4, mount: /data }
+timezone: Europe/Zurich
+ports: ["8443:tcp"]
+
+repositories:
+  - id: shop
+    name: Packages of the shop
+    url: http://packages.example.com/el8/
+    gpgKey: http://packages.example.com/RPM-GPG-KEY-shop
+    proxy: http://proxy.example.com:3128
+    enabled: true
+packages:
+  install: [shop-server]
+
+groups:
+  - { name: shop, gid: 1001 }
+users:
+  - { name: shop, uid: 1001, group: shop, password: { env: SHOP_PASSWORD } }
+folders:
+  - { path: /home/shop/.ssh, owner: shop, group: shop, mode: "0700" }
+  - { path: /data/shop, owner: shop, group: shop, mode: "0750" }
+files:
+  - path: /home/shop/.ssh/authorized_keys
+    from: shop.pub
+    owner: shop
+    group: shop
+    mode: "0600"
+scripts:
+  - name: swappiness
+    run: echo 'vm.swappiness = 10' > /etc/sysctl.d/90-shop.conf
+services:
+  enable: [shop-server]
+\`\`\`
+
+Where the build finds Oracle's repositories on your machines is the matter of \`site.yaml\`, and stands in no template:
+
+\`\`\`yaml
+mirrors:                            # repository id → a URL, or a folder here that has repodata/
+  ol8_baseos_latest: /srv/mirror/ol8/baseos/
+  ol8_addons: http://mirror.example.com/ol8/addons/
+proxy: http://proxy.example.com:3128    # towards repositories without a mirror and without a proxy of their own
+\`\`\`
+
+\`\`\`sh
+tbuild recipe show shop --resolved  # every value, and what said so
+tbuild kickstart shop --check       # what the installer will be given, and whether it takes every line
+tbuild doctor shop                  # disc, repositories and packages: is all there?
+tbuild plan shop                    # what would be done, and why
+SHOP_PASSWORD=… tbuild recipe shop
+\`\`\`
+
+Accounts, folders, files, scripts and services come in this order, after the packages. A script sees what is before it.
+
 ## How values come together
 
 A recipe \`extends\` another, which may extend a third. Groups of keys grow into each other and lists grow; \`layout\`,

@@ -181,6 +181,22 @@ describe("tbuild doctor", () => {
     ]);
   });
 
+  it("misses a password that is not where the recipe says", async () => {
+    const mirrors = Object.fromEntries(
+      ["ol6_latest", "ol6_UEKR4", "ol6_addons"].map((id) => [id, join(folder, "none")]),
+    );
+    const users = ["a", "b"].map(
+      (name, i) => `{ name: ${name}, uid: 100${i}, group: root, password: { env: OF_${name} } }`,
+    );
+    const shop = workshop(mirrors, [`users=[${users}]`]);
+    const environment = (name: string) => (name === "OF_a" ? "secret" : undefined);
+    const found = await examine({ ...shop, environment }, "ol6-base", options);
+    expect(found.filter(({ what }) => what.startsWith("password"))).toEqual([
+      { what: "password of a", ok: true, text: "is there" },
+      { what: "password of b", ok: false, text: "the password of b: there is no environment variable OF_b" },
+    ]);
+  });
+
   it("names what no repository has, with the nearest word, and the repository that cannot be reached", async () => {
     const mirrors = {
       ol6_latest: await repository("latest", ["strace"]),

@@ -11,6 +11,7 @@ import { importedText, importKickstart, releaseOfKickstart } from "../../src/bui
 import { readWhole } from "../../src/build/provision.ts";
 import { rules } from "../../src/build/rules.ts";
 import { noSecrets, renderKickstart } from "../../src/recipe/kickstart.ts";
+import { commands } from "../../src/recipe/kickstart-table.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { kickstartTemplate } from "../kickstart-template.ts";
 
@@ -35,6 +36,69 @@ async function around(text: string, release: (typeof releases)[number]) {
 }
 
 describe("a kickstart", () => {
+  it("is taken for the release whose installer refuses least of it", () => {
+    expect(releaseOfKickstart("cdrom\nfirewall --service ssh\nnetwork --onboot yes --ipv6 off\n")).not.toBe(
+      "ol5",
+    );
+    expect(releaseOfKickstart("unsupported_hardware\nuser --name=u --plaintext\n%packages\n@core\n")).toBe(
+      "ol6",
+    );
+    expect(releaseOfKickstart("install\nkey --skip\n%packages\n@core\n")).toBe("ol5");
+  });
+
+  it("has all ports of a firewall that says them one by one", async () => {
+    const { recipe } = await around(
+      "firewall --ssh --port=7001:udp --port 4241:tcp --service=http --service=ntp\n",
+      "ol6",
+    );
+    expect(recipe.ports).toEqual(["7001:udp", "4241:tcp", "80:tcp", "123:udp"]);
+  });
+
+  it("is told of whatever the line of a command may not have", async () => {
+    const { recipe } = await loadRecipe(recipes, "ol9-base", rules);
+    for (const [name, rule] of Object.entries(commands)) {
+      const words = Array.from({ length: Math.min(3, rule.words?.[1] ?? 0) }, (_, i) => `/w${i}`);
+      const text = `${name} ${words.join(" ")} spare --odd=1\n`;
+      const { left } = await importKickstart(text, "mine", recipe);
+      expect([name, left[0]?.line]).toEqual([name, 1]);
+    }
+  });
+
+  it("says what of arrays, volume groups, time sources and locked accounts it cannot keep", async () => {
+    const { recipe, left } = await around(
+      `part raid.1 --size=4000 --grow
+part raid.2 --size=4000
+raid / --device=md0 --level=1 --fstype=ext4 --fsoptions=noatime --encrypted raid.1 raid.2
+part /boot --size=500 --fstype=ext3 -ondisk=sda
+part pv.1 --size=100
+volgroup v pv.1 --reserved-percent=5
+timesource --ntp-server=a.example --ntp-pool=b.example
+keyboard us --vckeymap=de
+user --name=u --password=x --lock
+%packages spare
+%end
+%post --log=/root/x.log
+%include /tmp/more
+echo
+%end
+`,
+      "ol9",
+    );
+    expect(recipe.layout).toContainEqual(
+      expect.objectContaining({ mount: "/", fs: "ext4", options: "noatime", grow: true }),
+    );
+    expect(recipe.ntp).toEqual(["a.example", "b.example"]);
+    expect(recipe.users).toEqual([expect.not.objectContaining({ password: expect.anything() })]);
+    const why = (line: number) => left.filter((one) => one.line === line).map((one) => one.why);
+    expect(why(3)).toEqual([expect.stringMatching(/one disk.*--encrypted/)]);
+    expect(why(4)).toEqual([expect.stringMatching(/means nothing here: -ondisk=sda/)]);
+    expect(why(6)).toEqual([expect.stringMatching(/--reserved-percent/)]);
+    expect(why(8)).toEqual([expect.stringMatching(/one keyboard map/)]);
+    expect(why(9)).toEqual([expect.stringMatching(/--lock/)]);
+    expect(why(10)).toEqual([expect.stringMatching(/means nothing here: spare/)]);
+    expect(why(12)).toEqual([expect.stringMatching(/not in \/root\/x\.log.*another file/)]);
+  });
+
   it("becomes a recipe with all that a recipe has words for, and says what it has none for", async () => {
     const { recipe, left } = await around(
       `install
@@ -103,7 +167,7 @@ print(1)
       },
     ]);
     expect(JSON.stringify([recipe, left])).not.toMatch(/hush|\$1\$x/);
-    expect(left.map(({ line }) => line)).toEqual([2, 6, 9, 11, 18, 21, 22, 23, 33]);
+    expect(left.map(({ line }) => line)).toEqual([2, 6, 9, 11, 18, 21, 22, 23, 29, 33]);
   });
 
   it("keeps every partition, logical volume and mirror on its one disk, and says what each has become", async () => {

@@ -1,6 +1,6 @@
-import { chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { expect } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
@@ -14,8 +14,8 @@ import type { GuestTree } from "../../src/image/tree.ts";
 import { changeImage } from "../../src/image/undo.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 import { missing } from "../fakes/missing.ts";
-import { emptyDisk } from "../guest-image.ts";
 import { fixture, guestTreeContract } from "./guest-tree.ts";
+import { makeFolder, onVolume } from "./guest-volume.ts";
 
 const host = localHost();
 const needsTools = missing("debugfs", "e2fsck", "mke2fs", "sfdisk", "root");
@@ -49,17 +49,17 @@ guestTreeContract(
 );
 guestTreeContract(
   "uml: xfs",
-  () => onVolume("uml", "xfs"),
+  () => onVolume(accesses.uml(host), "xfs"),
   missing("linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop"),
 );
 guestTreeContract(
   "uml: btrfs on a logical volume in two pieces",
-  () => onVolume("uml", "btrfs", [200, 8]),
+  () => onVolume(accesses.uml(host), "btrfs", { halves: [200, 8] }),
   missing("linux.uml", "dmsetup", "mkfs.btrfs", "mount", "losetup", "root", "loop"),
 );
 guestTreeContract(
   "loop: xfs",
-  () => onVolume("loop", "xfs"),
+  () => onVolume(accesses.loop(host), "xfs"),
   missing("mkfs.xfs", "mount", "losetup", "root", "loop"),
 );
 // Each of its fifteen openings starts a machine, half a minute under TCG: `make torture` has the time.
@@ -109,49 +109,6 @@ async function onImage(name: keyof typeof accesses | "draft", options: readonly 
   };
 }
 
-// A file system of 320 MiB, the least that XFS takes; in two halves, which lie where `halves` says, in MiB.
-async function onVolume(
-  name: keyof typeof accesses,
-  fs: "ext4" | "xfs" | "btrfs",
-  halves?: [number, number],
-) {
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-volume-"));
-  const [image, inside] = [join(folder, "disk.img"), join(folder, "inside")];
-  const mib = 1048576;
-  await host.run(["truncate", "-s", "320M", inside]);
-  await host.run([`mkfs.${fs}`, "-q", inside]);
-  await makeFolder(join(folder, "files"));
-  await mkdir(join(folder, "at"));
-  await host.run(["mount", "-o", "loop", inside, join(folder, "at")]);
-  await host.run(["cp", "-a", `${folder}/files/.`, join(folder, "at")]);
-  await host.run(["umount", join(folder, "at")]);
-  const places = halves ? [halves[0] * mib, halves[1] * mib] : [mib];
-  const bytes = (320 / places.length) * mib;
-  await emptyDisk(image, 400);
-  const copy = (from: string, to: string, skip: number, seek: number) =>
-    host.run([
-      ...["dd", `if=${from}`, `of=${to}`, "bs=1M", "conv=notrunc,sparse", "status=none"],
-      ...[`skip=${skip / mib}`, `seek=${seek / mib}`, `count=${bytes / mib}`],
-    ]);
-  for (const [index, place] of places.entries()) await copy(inside, image, index * bytes, place);
-  const volume = { name: halves ? "vg/root" : "p1", offset: places[0] ?? 0, bytes: 320 * mib, fs };
-  const pieces = places.map((offset) => ({ offset, bytes }));
-  const mounts: Mount[] = [{ at: "/", volume: { ...volume, ...(halves && { pieces }) } }];
-  return {
-    open: () => accesses[name](host).open(image, mounts),
-    async after() {
-      const after = join(folder, "after");
-      await host.run(["truncate", "-s", "320M", after]);
-      for (const [index, place] of places.entries()) await copy(image, after, place, index * bytes);
-      const check = { ext4: ["e2fsck", "-fn"], xfs: ["xfs_repair", "-n"], btrfs: ["btrfs", "check", "-q"] }[
-        fs
-      ];
-      await host.run([...check, after]);
-      await rm(folder, { recursive: true });
-    },
-  };
-}
-
 // A draft whose pieces go into the image when the tree is closed.
 async function openDraft(image: string, mounts: readonly Mount[]): Promise<GuestTree> {
   const reader = await fileReader(image);
@@ -176,16 +133,6 @@ async function onFolder(on: Host) {
     open: async () => mountedTree(on, root),
     after: () => rm(folder, { recursive: true }),
   };
-}
-
-async function makeFolder(root: string): Promise<void> {
-  for (const [path, { data, mode, uid, gid }] of Object.entries(fixture.files)) {
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), data);
-    await chown(join(root, path), uid, gid);
-    await chmod(join(root, path), mode);
-  }
-  for (const [path, target] of Object.entries(fixture.links)) await symlink(target, join(root, path));
 }
 
 // What ssh does: the argv becomes one string, and a shell with a poor environment takes it apart again.

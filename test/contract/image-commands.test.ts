@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import {
   copyFile,
   mkdir,
@@ -12,7 +13,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { missing } from "../fakes/missing.ts";
 import { makeDirtyFolder } from "../guest/dirty-folder.ts";
 import { mbr } from "../image/disk-tables.ts";
@@ -22,6 +23,9 @@ const lacking = missing(
   "mke2fs",
   "e2fsck",
   "mkfs.xfs",
+  "mkfs.btrfs",
+  "linux.uml",
+  "pgrep",
   "qemu-img",
   "python3",
   "losetup",
@@ -250,28 +254,83 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
+    it("leave no program behind that showed a qcow2 image, when they are killed", async () => {
+      const image = join(folder, "killed.qcow2");
+      await host.run(["qemu-img", "convert", "-O", "qcow2", master, image]);
+      const before = await sha256Of(image);
+      const showing = async () => {
+        const found = await host.run(["pgrep", "-f", `qemu-storage-daemon.*${image}`], { allow: [1] });
+        return found.stdout.trim();
+      };
+      const child = spawn(process.execPath, [main, "seal", "--yes", image]);
+      await vi.waitFor(async () => expect(await showing()).not.toBe(""), { timeout: 20_000, interval: 5 });
+      child.kill("SIGKILL");
+      await vi.waitFor(async () => expect(await showing()).toBe(""), { timeout: 20_000 });
+      const { stderr } = await tbuild("seal", "--plan", image);
+      expect(stderr).toContain("had been cut off before it was begun");
+      expect(await sha256Of(image)).toBe(before);
+    });
+
     it("change a guest on XFS, and undone it is the same file", async () => {
-      const [image, volume, at] = [join(folder, "xfs.img"), join(folder, "p1.xfs"), join(folder, "xfs")];
-      await host.run(["truncate", "-s", "302M", volume]);
-      await host.run(["mkfs.xfs", "-q", volume]);
-      await mkdir(at);
-      await host.run(["mount", "-o", "loop", volume, at]);
-      try {
-        await makeDirtyFolder(at, 100);
-      } finally {
-        await host.run(["umount", at]);
-      }
-      await host.run(["truncate", "-s", "303M", image]);
-      await host.run(["dd", `if=${volume}`, `of=${image}`, "bs=1M", "seek=1", "conv=notrunc,sparse"]);
-      await host.run(["dd", `of=${image}`, "conv=notrunc"], {
-        input: mbr([{ type: 0x83, start: start / 512, count: (302 * 1048576) / 512 }]),
-      });
+      const { image, volume, takeOut } = await diskWith("xfs", "xfs.img");
       const before = await sha256Of(image);
       const { exitCode, stderr } = await tbuild("seal", "--yes", image);
       expect(exitCode, stderr).toBe(0);
       expect((await tbuild("seal", "--check", image)).exitCode).toBe(0);
-      await host.run(["dd", `if=${image}`, `of=${volume}`, "bs=1M", "skip=1", "conv=notrunc"]);
+      await takeOut();
       await host.run(["xfs_repair", "-n", "-f", volume]);
+      await tbuild("undo", image);
+      expect(await sha256Of(image)).toBe(before);
+    });
+
+    it("do it without any right of root by User-mode Linux, whatever the name, and keep labels", async () => {
+      const label = "system_u:object_r:net_conf_t:s0";
+      const { image, volume, at, takeOut } = await diskWith("xfs", "a name, with all.img", async (root) => {
+        await setLabel(join(root, "etc/sysconfig/network"), label);
+      });
+      const before = await sha256Of(image);
+      const { exitCode, stderr, stdout } = await host.run(
+        [
+          ...["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", process.execPath],
+          ...[main, "seal", "--yes", "--via", "uml", image],
+        ],
+        { allow: [1, 2, 3, 4, 5] },
+      );
+      expect(exitCode, stderr).toBe(0);
+      expect(stdout).toContain("hostname: ");
+      await takeOut();
+      await host.run(["xfs_repair", "-n", "-f", volume]);
+      await host.run(["mount", "-o", "loop,ro", volume, at]);
+      try {
+        expect(await readFile(join(at, "etc/sysconfig/network"), "utf8")).not.toContain("HOSTNAME=master");
+        expect(await labelOf(join(at, "etc/sysconfig/network"))).toBe(label);
+      } finally {
+        await host.run(["umount", at]);
+      }
+      await tbuild("undo", image);
+      expect(await sha256Of(image)).toBe(before);
+    });
+
+    it("find a guest in the subvolumes of a btrfs", async () => {
+      const { image, volume, at, takeOut } = await diskWith("btrfs", "btrfs.img");
+      const before = await sha256Of(image);
+      const inspected = await tbuild("inspect", "--json", image);
+      expect(JSON.parse(inspected.stdout).mounts).toMatchObject([
+        { at: "/", volume: { subvolume: "root" } },
+        { at: "/home", volume: { subvolume: "home" } },
+      ]);
+      const { exitCode, stderr } = await tbuild("seal", "--yes", image);
+      expect(exitCode, stderr).toBe(0);
+      expect((await tbuild("seal", "--check", image)).exitCode).toBe(0);
+      await takeOut();
+      await host.run(["btrfs", "check", "-q", volume]);
+      await host.run(["mount", "-o", "loop,ro", volume, at]);
+      try {
+        expect(await readdir(join(at, "root/etc/ssh"))).not.toContain("ssh_host_rsa_key");
+        expect(await readdir(join(at, "home/someone"))).not.toContain(".bash_history");
+      } finally {
+        await host.run(["umount", at]);
+      }
       await tbuild("undo", image);
       expect(await sha256Of(image)).toBe(before);
     });
@@ -295,6 +354,56 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
+    /** The dirtiest guest in one partition; `takeOut` copies it to `volume` again, to be looked at. */
+    async function diskWith(
+      fs: "xfs" | "btrfs",
+      name: string,
+      then: (root: string) => Promise<void> = async () => {},
+    ) {
+      const [image, volume, at] = ["", ".volume", ".at"].map((end) => join(folder, `${name}${end}`)) as [
+        string,
+        string,
+        string,
+      ];
+      await host.run(["truncate", "-s", "302M", volume]);
+      await host.run([`mkfs.${fs}`, "-q", volume]);
+      await mkdir(at);
+      await host.run(["mount", "-o", "loop", volume, at]);
+      try {
+        if (fs === "btrfs") await intoSubvolumes(at);
+        else await makeDirtyFolder(at, 100);
+        await then(at);
+      } finally {
+        await host.run(["umount", at]);
+      }
+      await host.run(["truncate", "-s", "303M", image]);
+      await host.run(["dd", `if=${volume}`, `of=${image}`, "bs=1M", "seek=1", "conv=notrunc,sparse"]);
+      await host.run(["dd", `of=${image}`, "conv=notrunc"], {
+        input: mbr([{ type: 0x83, start: start / 512, count: (302 * 1048576) / 512 }]),
+      });
+      const takeOut = () =>
+        host.run(["dd", `if=${image}`, `of=${volume}`, "bs=1M", "skip=1", "conv=notrunc"]);
+      return { image, volume, at, takeOut };
+    }
+
+    // As an installer lays them out: / and /home are folders of one file system, by name.
+    async function intoSubvolumes(at: string): Promise<void> {
+      const [root, home] = [join(at, "root"), join(at, "home")];
+      for (const one of [root, home]) await host.run(["btrfs", "subvolume", "create", one]);
+      await makeDirtyFolder(root, 100);
+      await mkdir(join(home, "someone"));
+      await writeFile(join(home, "someone/.bash_history"), "ls\n");
+      const passwd = join(root, "etc/passwd");
+      await writeFile(
+        passwd,
+        `${await readFile(passwd, "utf8")}someone:x:1000:1000::/home/someone:/bin/bash\n`,
+      );
+      await writeFile(
+        join(root, "etc/fstab"),
+        "/dev/sda1 / btrfs subvol=root 0 0\n/dev/sda1 /home btrfs subvol=home,noatime 0 0\n",
+      );
+    }
+
     async function copyOf(name: string): Promise<string> {
       await copyFile(master, join(folder, name));
       return join(folder, name);
@@ -317,6 +426,19 @@ def read(fd):
     return data
 sys.exit(os.waitstatus_to_exitcode(pty.spawn(argv, read)))
 `;
+
+// Node has no call for extended attributes.
+async function setLabel(file: string, label: string): Promise<void> {
+  const script =
+    "import os, sys; os.setxattr(sys.argv[1], 'security.selinux', sys.argv[2].encode() + b'\\0')";
+  await host.run(["python3", "-c", script, file, label]);
+}
+
+async function labelOf(file: string): Promise<string> {
+  const script =
+    "import os, sys; print(os.getxattr(sys.argv[1], 'security.selinux').rstrip(b'\\0').decode())";
+  return (await host.run(["python3", "-c", script, file])).stdout.trim();
+}
 
 function tbuild(...args: string[]) {
   return host.run([process.execPath, main, ...args], { allow: [1, 2, 3, 4, 5] });

@@ -16,7 +16,7 @@ import {
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { stageAddons } from "../../src/media/addons.ts";
@@ -26,7 +26,7 @@ import { appendToInitrd, newcCpio } from "../../src/media/initrd.ts";
 import { openIso } from "../../src/media/iso.ts";
 import type { Medium } from "../../src/media/media.ts";
 import { extractBoot, readMedium } from "../../src/media/medium.ts";
-import { networkBoot } from "../../src/media/network-boot.ts";
+import { networkBoot, writeNetworkBoot } from "../../src/media/network-boot.ts";
 import { oemdrv } from "../../src/media/oemdrv.ts";
 import { remaster } from "../../src/media/remaster.ts";
 import type { ImageMaking } from "../../src/media/xorriso.ts";
@@ -280,40 +280,50 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
       expect(starts.efiOutside).toBe(true);
     });
 
-    it.skipIf(missing("/usr/lib/PXELINUX/pxelinux.0"))(
-      "a boot server starts the installer with its kickstart, by pxelinux and by iPXE",
-      async () => {
-        for (const [release, bootfile] of [
-          ["6.10", "pxelinux.0"],
-          ["9.2", "boot.ipxe"],
-        ] as const) {
-          const layout = layoutOf(release);
-          const medium = await readMedium(discOf(layout));
-          const tftp = join(folder, `tftp-${release}`);
-          await mkdir(join(tftp, "pxelinux.cfg"), { recursive: true });
-          const server = createServer(async (request, response) => {
-            response.end(await readFile(join(tftp, request.url ?? "")).catch(() => "none"));
-          }).listen(0, "127.0.0.1");
-          await once(server, "listening");
-          const { port } = server.address() as AddressInfo;
-          const boot = networkBoot(medium, kickstartOf(layout), `http://10.0.2.2:${port}`);
-          await extractBoot(medium, join(tftp, "vmlinuz"), join(tftp, "initrd.img"));
-          await writeFile(join(tftp, "ks.cfg"), boot.kickstart);
-          await writeFile(join(tftp, "pxelinux.cfg/default"), boot.pxelinux);
-          await writeFile(join(tftp, "boot.ipxe"), boot.ipxe);
-          await copyFile("/usr/lib/PXELINUX/pxelinux.0", join(tftp, "pxelinux.0"));
-          await copyFile("/usr/lib/syslinux/modules/bios/ldlinux.c32", join(tftp, "ldlinux.c32"));
-          const said = await booted(
-            ...["-netdev", `user,id=n,tftp=${tftp},bootfile=${bootfile}`],
-            ...["-device", "virtio-net-pci,netdev=n", "-boot", "order=n"],
-          );
-          server.close();
-          expect(said).toContain(boot.commandLine);
-          expect(said).toContain(
-            `KICKSTART\n# for ${release}\nurl --url=http://10.0.2.2:${port}/disc\npoweroff\n`,
-          );
-        }
-      },
+    /** A TFTP and a web server with the form `network`, and a machine that has nothing but its network card. */
+    async function startsFromServer(
+      release: string,
+      bootfile: string,
+      { loaders = [], firmware = [] }: { loaders?: readonly string[]; firmware?: readonly string[] } = {},
+    ): Promise<void> {
+      const layout = layoutOf(release);
+      const medium = await readMedium(discOf(layout));
+      const tftp = join(folder, `tftp-${release}`);
+      await mkdir(tftp);
+      const server = createServer(async (request, response) => {
+        response.end(await readFile(join(tftp, request.url ?? "")).catch(() => "none"));
+      }).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      const boot = networkBoot(medium, kickstartOf(layout), `http://10.0.2.2:${port}`);
+      await extractBoot(medium, join(tftp, "vmlinuz"), join(tftp, "initrd.img"));
+      await writeNetworkBoot(tftp, boot);
+      for (const loader of loaders) await copyFile(loader, join(tftp, basename(loader)));
+      const said = await booted(
+        ...firmware,
+        ...["-netdev", `user,id=n,tftp=${tftp},bootfile=${bootfile}`],
+        ...["-device", "virtio-net-pci,netdev=n", "-boot", "order=n"],
+      );
+      server.close();
+      expect(said).toContain(boot.commandLine);
+      expect(said).toContain(
+        `KICKSTART\n# for ${release}\nurl --url=http://10.0.2.2:${port}/disc\npoweroff\n`,
+      );
+    }
+
+    const pxelinux = ["/usr/lib/PXELINUX/pxelinux.0", "/usr/lib/syslinux/modules/bios/ldlinux.c32"];
+    it.skipIf(missing(...pxelinux))(
+      "a boot server starts the installer with its kickstart, by pxelinux",
+      () => startsFromServer("6.10", "pxelinux.0", { loaders: pxelinux }),
+    );
+
+    it("a boot server starts the installer with its kickstart, by iPXE", () =>
+      startsFromServer("9.2", "boot.ipxe"));
+
+    const netGrub = "/usr/lib/grub/x86_64-efi/monolithic/grubnetx64.efi";
+    it.skipIf(missing("/usr/share/OVMF/OVMF_CODE_4M.fd", netGrub))(
+      "a boot server starts the installer with its kickstart, by GRUB on UEFI",
+      async () => startsFromServer("8.9", "grubnetx64.efi", { loaders: [netGrub], firmware: await uefi() }),
     );
 
     it.skipIf(missing("root", "loop", "mkfs.xfs"))(

@@ -162,7 +162,7 @@ describe.skipIf(lacking !== undefined)(
       const notes: string[] = [];
       {
         await using tree = await accesses
-          .debugfs(host, (text) => notes.push(text))
+          .debugfs(host, { note: (text) => notes.push(text) })
           .open(cut, await mountsOf(cut));
         await tree.write("/etc/late", "x");
       }

@@ -366,6 +366,7 @@ describe("a rehearsal of ol6-grid", () => {
 const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
+  "tbuild scan root@ovs1:/OVS/Repositories": [3, "root@ovs1: no ssh connection"],
   "tbuild media inspect": [3, "there is no installation disc"],
   "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild template import OVM_OL6U10_x86_64_PVM.tgz": [2, "OVM_OL6U10_x86_64_PVM.tgz: no such file"],

@@ -60,6 +60,10 @@ describe("a start over the network", () => {
     const boot = networkBoot({ ...medium, major }, "install\ncdrom\ntext\n", "http://10.0.0.1/t/");
     expect(boot.commandLine).toContain(words);
     expect(boot.pxelinux).toContain(`append initrd=initrd.img ${boot.commandLine}\n`);
+    expect(boot.grub).toContain(
+      `if linuxefi /vmlinuz ${boot.commandLine}; then\n    initrdefi /initrd.img\n  else\n`,
+    );
+    expect(boot.grub).toContain(`  linux /vmlinuz ${boot.commandLine}\n    initrd /initrd.img\n`);
     expect(boot.kickstart).toBe("install\nurl --url=http://10.0.0.1/t/disc\ntext\n");
   });
 });

@@ -23,8 +23,10 @@ export function takeUser(read: ReadLine, found: Findings): void {
   }
   const uid = Number(read.option("uid") ?? 1000 + (found.lists.users?.length ?? 0));
   const groups = read.list("groups").filter((group) => group !== name);
-  const secret = read.has("password");
-  read.has("iscrypted", "plaintext", "lock");
+  read.has("iscrypted", "plaintext");
+  const locked = read.has("lock");
+  const secret = read.has("password") && !locked;
+  if (locked) found.leave(read, "is locked: it has no password, and --lock is not said");
   const home = read.option("homedir");
   const before = found.left.length;
   addGroup({ name, gid: Number(read.option("gid") ?? uid) }, found, read);

@@ -2,7 +2,7 @@ import { neededService } from "../../recipe/needed-services.ts";
 import { Recipe } from "../../recipe/recipe.ts";
 import { takeAccountGroup, takeUser } from "./accounts.ts";
 import type { Findings } from "./findings.ts";
-import type { ReadLine } from "./read-line.ts";
+import { leaveRest, type ReadLine } from "./read-line.ts";
 import { takeBtrfs, takePartition, takeRaid, takeVolumeGroup } from "./storage.ts";
 
 type Take = (read: ReadLine, found: Findings) => void;
@@ -15,9 +15,7 @@ export function takeCommand(read: ReadLine, found: Findings): void {
     return;
   }
   take(read, found);
-  const rest = ruled.has(read.name) ? [] : read.unasked();
-  if (rest.length > 0)
-    found.leave(read, `a recipe has no word for ${rest.map((name) => `--${name}`).join(", ")}`);
+  if (!ruled.has(read.name)) leaveRest(read, found);
 }
 
 const left =
@@ -56,8 +54,8 @@ const notTheSame: Readonly<Record<string, readonly string[]>> = {
   "there is nothing of what it names: a recipe makes the file systems": ["mount"],
 };
 
-// Of these, the whole line is told already, or nothing of it matters.
-const ruled = new Set([...Object.values(notTheSame).flat(), "volgroup", "raid", "btrfs"]);
+// Of these, the whole line is told already.
+const ruled = new Set(Object.values(notTheSame).flat());
 
 const table: Readonly<Record<string, Take>> = {
   ...Object.fromEntries(
@@ -79,8 +77,10 @@ const table: Readonly<Record<string, Take>> = {
   keyboard: takeKeyboard,
   timezone: takeTimezone,
   timesource(read, found) {
-    const host = read.option("ntp-server", "ntp-pool");
-    if (host !== undefined) found.add("ntp", host, read);
+    for (const option of ["ntp-server", "ntp-pool"]) {
+      const host = read.option(option);
+      if (host !== undefined) found.add("ntp", host, read);
+    }
   },
   selinux(read, found) {
     const mode = ["disabled", "permissive", "enforcing"].find((one) => read.has(one));
@@ -104,9 +104,10 @@ const table: Readonly<Record<string, Take>> = {
 function takeKeyboard(read: ReadLine, found: Findings): void {
   const first = (text: string | undefined) => text?.split(/[ ,(]/)[0];
   const layouts = read.option("xlayouts");
-  const map = [read.words[0], read.option("vckeymap"), first(layouts)].find((one) => one);
+  const said = [read.words[0], read.option("vckeymap"), layouts].filter((one) => one);
+  const map = first(said[0]);
   found.say("keyboard", map, read);
-  if (layouts && layouts !== map) found.leave(read, "a recipe has one keyboard map");
+  if (said.some((one) => one !== map)) found.leave(read, "a recipe has one keyboard map");
 }
 
 function takeTimezone(read: ReadLine, found: Findings): void {

@@ -1,6 +1,7 @@
 import type { KickstartPart } from "../../recipe/check-kickstart.ts";
-import { commands, optionsOf, sections } from "../../recipe/kickstart-table.ts";
+import { type CommandRule, commands, optionsOf, sections } from "../../recipe/kickstart-table.ts";
 import { shellWords } from "../../recipe/shell-words.ts";
+import type { Findings } from "./findings.ts";
 
 /** A line as its command, words and options. Remembers which of the options were asked for. */
 export class ReadLine {
@@ -40,6 +41,18 @@ export class ReadLine {
   }
 }
 
+/** Tells of a line what nobody asked for, and the words that it cannot have. */
+export function leaveRest(read: ReadLine, found: Findings): void {
+  const rest = read.unasked();
+  if (rest.length > 0)
+    found.leave(read, `a recipe has no word for ${rest.map((name) => `--${name}`).join(", ")}`);
+  const spare = read.words.slice(ruleOf(read.name)?.words?.[1] ?? 0);
+  if (spare.length > 0) found.leave(read, `means nothing here: ${spare.join(" ")}`);
+}
+
+// Of these, each that is given adds to those before; of the others the last one counts.
+const gathered = new Set(["port", "service", "trust"]);
+
 /** Reads a line as any of the installers would; `undefined` when its quotation is not closed. */
 export function readLine(part: KickstartPart): ReadLine | undefined {
   try {
@@ -57,12 +70,11 @@ export function readLine(part: KickstartPart): ReadLine | undefined {
       const name = spelledOut(said, known);
       const takesValue = known.get(name) ?? true;
       const next = all[i + 1];
-      if (value !== undefined || !takesValue || next === undefined || next.startsWith("--"))
-        options.set(name, value ?? "");
-      else {
-        options.set(name, next);
-        i++;
-      }
+      const alone = value !== undefined || !takesValue || next === undefined || next.startsWith("--");
+      const behind = alone ? (value ?? "") : next;
+      if (!alone) i++;
+      const before = gathered.has(name) ? options.get(name) : undefined;
+      options.set(name, before === undefined ? behind : `${before},${behind}`);
     }
     return new ReadLine(part, words, options);
   } catch {
@@ -72,8 +84,12 @@ export function readLine(part: KickstartPart): ReadLine | undefined {
 
 /** Option → whether it takes a value, over all releases. */
 function knownOptions(name: string): ReadonlyMap<string, boolean> {
-  const rule = commands[name] ?? sections[name];
-  return new Map(rule ? optionsOf(rule).map((option) => [option.name, option.value]) : []);
+  const rule = ruleOf(name);
+  return new Map(rule ? optionsOf(rule).map((option) => [option.name, option.value === true]) : []);
+}
+
+function ruleOf(name: string): CommandRule | undefined {
+  return commands[name] ?? sections[name];
 }
 
 // The installers' option parsers take the beginning of an option for it, where it is the beginning of one only.

@@ -1,16 +1,24 @@
-import type { Recipe } from "../../recipe/recipe.ts";
+import { checkKickstart } from "../../recipe/check-kickstart.ts";
+import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 
-/** The release that a kickstart was written for, as far as it shows: what it says of itself, then what only some have. */
+const releases = ["ol5", "ol6", "ol7", "ol8", "ol9"] as const;
+
+/**
+ * The release that a kickstart was written for, as far as it shows: what it says of itself, then what only some have,
+ * then whose installer takes most of it.
+ */
 export function releaseOfKickstart(text: string): Recipe["release"] {
-  const has = (pattern: RegExp) => pattern.test(text);
   const said = /^\uFEFF?#\s*version[\s=]+(?:RHEL|OL|EL|CENTOS)[\s-]?(\d+)/im.exec(text)?.[1];
-  const named = oneOf(said) ?? oneOf(nameIn(text));
-  if (named !== undefined) return named;
+  return oneOf(said) ?? oneOf(nameIn(text)) ?? leastRefused(text, guessOf(text));
+}
+
+function guessOf(text: string): Recipe["release"] {
+  const has = (pattern: RegExp) => pattern.test(text);
   if (has(/^\s*(timesource|rhsm)\b/m) || has(/--inst-langs=|--exclude-weakdeps/)) return "ol9";
   if (has(/^\s*(authselect|module|syspurpose)\b/m) || has(/AppStream|^@\^[\w-]+-environment/m)) return "ol8";
   if (has(/^\s*(eula|reqpart)\b/m) || has(/^%(addon|anaconda)\b/m)) return "ol7";
   if (has(/^\s*(part|logvol)\b.*\bxfs\b/m) || has(/^@\^/m)) return "ol7";
-  if (has(/^\s*key\b/m) || !has(/^\s*%end\b/m)) return "ol5";
+  if (has(/^\s*key\b/m) || (has(/^%\w/m) && !has(/^\s*%end\b/m))) return "ol5";
   return has(/^\s*install\s*$/m) ? "ol6" : "ol7";
 }
 
@@ -22,6 +30,17 @@ function nameIn(text: string): string | undefined {
 }
 
 function oneOf(major: string | undefined): Recipe["release"] | undefined {
-  const known = ["ol5", "ol6", "ol7", "ol8", "ol9"] as const;
-  return known.find((release) => release === `ol${major}`);
+  return releases.find((release) => release === `ol${major}`);
+}
+
+/** The release that refuses the fewest lines; of several the nearest to what it looks like. */
+function leastRefused(text: string, guess: Recipe["release"]): Recipe["release"] {
+  const far = (release: Recipe["release"]) => Math.abs(majorOf(release) - majorOf(guess));
+  const [best] = releases
+    .map((release) => ({
+      release,
+      refused: checkKickstart(text, majorOf(release)).filter(({ severity }) => severity === "error").length,
+    }))
+    .sort((a, b) => a.refused - b.refused || far(a.release) - far(b.release));
+  return best?.release ?? guess;
 }

@@ -1,7 +1,7 @@
 import type { KickstartPart } from "../../recipe/check-kickstart.ts";
 import { majorOf, Recipe } from "../../recipe/recipe.ts";
 import type { Findings } from "./findings.ts";
-import { readLine } from "./read-line.ts";
+import { leaveRest, readLine } from "./read-line.ts";
 
 /** Takes over the packages of `%packages`, and every `%post` that bash can run in the guest. */
 export function takeSection(part: KickstartPart, found: Findings): void {
@@ -19,10 +19,11 @@ export function takeSection(part: KickstartPart, found: Findings): void {
 
 function takePackages(part: KickstartPart, found: Findings): void {
   const read = readLine(part);
-  read?.has("ignoremissing");
-  const options = read?.unasked() ?? [];
-  if (options.length > 0)
-    found.leave(part, `a recipe has no word for ${options.map((name) => `--${name}`).join(", ")}`);
+  if (read === undefined) found.leave(part, "its quotation is not closed");
+  else {
+    read.has("ignoremissing");
+    leaveRest(read, found);
+  }
   for (const [index, raw] of part.body.entries())
     takePackage({ line: part.line + 1 + index, text: raw }, found);
 }
@@ -73,6 +74,12 @@ function takePost(part: KickstartPart, found: Findings): void {
   }
   const body = part.body.join("\n").trim();
   if (body === "") return;
+  const stops = read.has("erroronfail");
+  const log = read.option("log", "logfile");
+  if (log !== undefined) found.leave(part, `what it prints is in the log of the build, not in ${log}`);
+  leaveRest(read, found);
+  if (/^\s*%(include|ksappend)\b/m.test(body))
+    found.leave(part, "it holds lines of another file; put them in the recipe's script");
   if (/[\p{Cc}\ufffd]/u.test(body.replace(/[\t\n\r]/g, "")))
     found.leave(part, "holds bytes that are no text; look at what they have become");
   if (/\$SNIPPET\(|^#(if|for|set)\b|\{%|\{\{/m.test(body))
@@ -81,7 +88,7 @@ function takePost(part: KickstartPart, found: Findings): void {
     found.leave(part, "it may hold a secret, which stands in the recipe's script now: take it out");
   // A kickstart's script goes on after a command that fails, and what it ends with counts for --erroronfail only. What it
   // leaves running ends with the installer, where ssh would wait for it.
-  const how = read.has("erroronfail")
+  const how = stops
     ? "set +eu +o pipefail"
     : "set +eu +o pipefail; trap 'kill $(jobs -p) 2>/dev/null; exit 0' EXIT";
   found.add(

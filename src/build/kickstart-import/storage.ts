@@ -66,7 +66,7 @@ export function takeVolumeGroup(read: ReadLine, found: Findings): void {
 export function takeRaid(read: ReadLine, found: Findings): void {
   const [mount = "", ...names] = read.words;
   const members = names.flatMap((name) => found.members.get(name) ?? []);
-  read.option("device", "level", "spares");
+  for (const option of ["device", "level", "spares", "chunksize"]) read.option(option);
   if (/^pv\./.test(mount)) {
     found.leave(read, "a template has one disk; the volume group is on a plain partition");
     return;
@@ -77,12 +77,15 @@ export function takeRaid(read: ReadLine, found: Findings): void {
   }
   found.leave(read, "a template has one disk; this is a plain partition of it");
   const grow = members.some((member) => member.grow);
+  if (mount === "swap") read.option("fstype");
+  const fs = mount === "swap" ? "swap" : fileSystemOf(read, mount, found);
   found.addPart(
     {
       mount,
-      fs: mount === "swap" ? "swap" : fileSystemOf(read, mount, found),
+      fs,
       size: `${Math.max(...members.map((member) => member.mib))}M`,
       ...(grow && { grow }),
+      ...optionsOf(read, fs, found),
     },
     read,
   );
@@ -101,9 +104,14 @@ export function takeBtrfs(read: ReadLine, found: Findings): void {
   };
   const label = read.option("label");
   if (label !== undefined) found.members.set(label, volume);
+  if (read.has("data") || read.has("metadata"))
+    found.leave(read, "a template has one disk, so there are no levels");
+  // The name of a subvolume is told with it.
+  const nested = read.has("subvol");
+  if (nested) read.option("name");
   if (members.length === 0) found.leave(read, "its members are not there");
   else if (!mount.startsWith("/")) return;
-  else if (read.has("subvol") && mount !== "/") found.leave(read, "a recipe has no subvolumes; it lies in /");
+  else if (nested && mount !== "/") found.leave(read, "a recipe has no subvolumes; it lies in /");
   else
     found.addPart(
       {

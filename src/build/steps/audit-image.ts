@@ -5,7 +5,7 @@ import { portraitOf } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
 import { isArmed } from "../../guest/seal/first-boot.ts";
 import { sealOperations } from "../../guest/seal/index.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
+import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import type { GuestRecord } from "../../store/store.ts";
 import { openImage } from "../guest-image.ts";
 import type { Step } from "../step.ts";
@@ -29,7 +29,7 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
       await using opened = await openImage(context, image, { readOnly: true });
       const mounted = opened.mounts.map(({ volume }) => volume);
       const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
-      const operations = [...convert, ...sealOperations(recipe.seal)];
+      const operations = [...convert, ...sealOperations(sealing(recipe))];
       const found = await auditAll(opened.tree, operations);
       const pending = found.flatMap((one) => one.done.map((left) => `${one.name}: ${left}`));
       if (pending.length > 0)

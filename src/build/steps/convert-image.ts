@@ -28,7 +28,7 @@ export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
       const operations = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       return {
         image,
-        converted: await applyAll(opened.tree, operations, (done) => context.progress(done.name)),
+        converted: await applyAll(opened.tree, operations, context.progress),
       };
     },
   };

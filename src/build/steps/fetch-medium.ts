@@ -90,7 +90,7 @@ export async function missingIso(recipe: Recipe, isoFolder: string): Promise<Tbu
     return `${disc.file}: is ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})${same}`;
   });
   return new TbuildError("environment", `${wanted.file}: not in ${isoFolder}`, {
-    hint: `Put the disc there, or add --rehearse to build on a stand-in made from Debian's packages.`,
+    hint: `Put the disc there${[6, 7].includes(majorOf(recipe.release)) ? ", or add --rehearse to build on a stand-in made from Debian's packages" : ""}.`,
     lines: [
       `The recipe is built from ${wanted.file}`,
       `  volume id ${wanted.volumeId ?? "not on record"}`,

@@ -24,7 +24,7 @@ import {
 } from "../guest-machine.ts";
 import { postProvisioning } from "../post-script.ts";
 import { mirrorsFor, serveRepositories } from "../repository-server.ts";
-import { hashed, passwordHashes } from "../secrets.ts";
+import { hashed, passwordHashes, provePasswords } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
@@ -49,6 +49,8 @@ export function installGuest(
     describe: () => `install Oracle Linux ${majorOf(recipe.release)}.${recipe.update} by kickstart`,
     inputs: () => ({ kickstart: kickstartDigest, disk: `${recipe.machine.disk} MiB` }),
     async run(context, { medium, standIns }) {
+      // Said now, and not when the guest is installed and wants them.
+      await provePasswords(recipe, folder, context.environment);
       const name = machineName(context, "install");
       const secrets = await makeSecrets(context, recipe);
       const boot = join(context.folder, "install");

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { packAll } from "../../packaging/index.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
+import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import type { Manifest } from "../../store/store.ts";
 import { furtherDiskName } from "../further-disks.ts";
 import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
@@ -68,7 +68,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
         seal: {
           how: recipe.seal.how,
           skipped: recipe.seal.skip,
-          kept: recipe.seal.keep,
+          kept: sealing(recipe).keep,
           armed: state.armed,
           audited: state.audited,
         },

@@ -40,7 +40,7 @@ export function provisionGuest(
     describe: () =>
       recipe.provision === "post"
         ? "prove what the installer's %post has installed"
-        : `install the additions and ${recipe.packages.install.length} packages, write ${recipe.files.length} files, over ssh`,
+        : `bring in over ssh: ${broughtIn(recipe)}`,
     inputs: ({ standInsDigest }) => ({ ...inputs, "stand-in repositories": standInsDigest ?? "none" }),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
@@ -127,4 +127,13 @@ export function proxyOf({ site }: StepContext): { proxy?: string } {
 
 export function digestOf(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex").slice(0, 16);
+}
+
+function broughtIn({ packages, users, files, scripts }: Recipe): string {
+  const counts = { package: packages.install, user: users, file: files, script: scripts };
+  const some = Object.entries(counts).filter(([, { length }]) => length > 0);
+  return [
+    "the additions",
+    ...some.map(([what, { length }]) => `${length} ${what}${length === 1 ? "" : "s"}`),
+  ].join(", ");
 }

@@ -5,7 +5,7 @@ import { applyAll, type Done, type Operation } from "../../guest/operation.ts";
 import { type Passport, writePassport } from "../../guest/passport.ts";
 import { sealOperations } from "../../guest/seal/index.ts";
 import { sealOnline } from "../../guest/seal-online.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
+import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
 import { freeVersion, sha256 } from "../manifest.ts";
@@ -33,15 +33,16 @@ export function sealImage(
   recipe: Recipe,
   facts: PassportFacts,
 ): Step<InstalledGuest & ConvertedImage, SealedImage> {
-  const { how } = recipe.seal;
+  const seal = sealing(recipe);
+  const { how } = seal;
   return {
     name: "seal-image",
     describe: () => `seal ${how} and arm the first boot`,
     inputs: () => ({
       how,
-      skip: recipe.seal.skip.join(" "),
-      keep: recipe.seal.keep.join(" "),
-      operations: sealOperations(recipe.seal)
+      skip: seal.skip.join(" "),
+      keep: seal.keep.join(" "),
+      operations: sealOperations(seal)
         .map((o) => o.name)
         .join(" "),
     }),
@@ -49,7 +50,7 @@ export function sealImage(
       const image = join(context.out, "System.img");
       const numbered = await freeVersion(context, "template", recipe.version);
       const passport = passportOf(context, numbered, facts);
-      const operations = [writePassport(passport), ...sealOperations(recipe.seal)];
+      const operations = [writePassport(passport), ...sealOperations(seal)];
       context.progress("copying the image");
       await context.host.run(["cp", "--sparse=always", "--reflink=auto", converted, image], {
         signal: context.signal,
@@ -77,7 +78,7 @@ async function sealOffline(
   operations: readonly Operation[],
 ): Promise<Done[]> {
   await using opened = await openImage(context, image);
-  return await applyAll(opened.tree, operations, (done) => context.progress(done.name));
+  return await applyAll(opened.tree, operations, context.progress);
 }
 
 // As the talk does it: Oracle's own clean-up in the running guest first, then what it leaves behind.

@@ -4,21 +4,32 @@ import type { Identity } from "../../guest/identity.ts";
 import { type Survey, surveyGuest } from "../../guest/survey.ts";
 import { localHost, printable } from "../../host/local.ts";
 import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
+import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
 import { size, table } from "../words.ts";
 
+interface Flags extends FarFlags {
+  readonly json?: boolean;
+  readonly packages?: boolean;
+  readonly via?: string;
+}
+
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const file = String(args[0]);
-  const {
-    json = false,
-    packages = false,
-    via,
-  } = command.opts<{ json?: boolean; packages?: boolean; via?: string }>();
+  const flags = command.opts<Flags>();
+  await withImage(String(args[0]), flags, (image) => inspect(image, flags));
+}
+
+async function inspect(named: NamedImage, { json = false, packages = false, via }: Flags): Promise<void> {
   const notes: string[] = [];
-  const note = (text: string) => void notes.push(text);
-  const opened = await openGuest(file, via, note);
+  const note = (text: string) => void notes.push(named.shown(text));
+  const opened = await openGuest(named, via, note);
+  // What a guest's files say is not to draw on a terminal.
+  const print = (object: unknown, rows: readonly (readonly string[])[]) =>
+    process.stdout.write(
+      `${json ? jsonOf(object, named) : table(rows.map((row) => row.map(named.shown).map(printable)))}\n`,
+    );
   if (!("tree" in opened)) {
-    print(json, { ...opened.facts, notes: [...notes, opened.why] }, [
+    print({ ...opened.facts, notes: [...notes, opened.why] }, [
       ...diskRows(opened.facts),
       ["guest", opened.why],
     ]);
@@ -36,30 +47,33 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     ...guestRows(survey),
     ...notes.map((text) => ["note", text]),
   ];
-  print(json, { ...facts, ...survey, notes }, rows);
+  print({ ...facts, ...survey, notes }, rows);
   if (packages && !json) process.stdout.write(`${packageLines(survey).join("\n")}\n`);
 }
 
 // A disk without a guest is worth a look, too.
 async function openGuest(
-  file: string,
+  { file, far }: NamedImage,
   via: string | undefined,
   note: (text: string) => void,
 ): Promise<OpenedImage | { facts: ImageFacts; why: string }> {
   try {
-    return await openImageFile(localHost(), file, { readOnly: true, note, ...viaOption(via) });
+    return await openImageFile(localHost(), file, {
+      readOnly: true,
+      note,
+      ...viaOption(via),
+      ...(far && { far }),
+    });
   } catch (error) {
     if (!(error instanceof TbuildError) || via !== undefined) throw error;
-    const facts = await imageFacts(file).catch(() => undefined);
+    const facts = await imageFacts(file, far?.users).catch(() => undefined);
     if (!facts) throw error;
     return { facts, why: [error.message.replace(`${file}: `, ""), ...error.lines].join("; ") };
   }
 }
 
-function print(json: boolean, object: unknown, rows: readonly (readonly string[])[]): void {
-  // What a guest's files say is not to draw on a terminal.
-  const text = json ? JSON.stringify(object, undefined, 2) : table(rows.map((row) => row.map(printable)));
-  process.stdout.write(`${text}\n`);
+function jsonOf(object: unknown, { shown }: NamedImage): string {
+  return JSON.stringify(object, (_key, value) => (typeof value === "string" ? shown(value) : value), 2);
 }
 
 function diskRows({ file, layers, bytes, table, volumes, inUse, cutOff }: ImageFacts): string[][] {

@@ -3,9 +3,10 @@ import { TbuildError } from "../../errors.ts";
 import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
 import { localHost, printable } from "../../host/local.ts";
 import { interruptible } from "../interrupt.ts";
+import { type FarFlags, withImage } from "../named-image.ts";
 import { coloursFor, table } from "../words.ts";
 
-interface Flags {
+interface Flags extends FarFlags {
   readonly repair?: boolean;
   readonly plan?: boolean;
   readonly yes?: boolean;
@@ -16,7 +17,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.opts<Flags>();
   const folder = String(args[0]);
   const found = await interruptible((signal) =>
-    scanFolder(localHost(), folder, { signal, onEach: progressOn(process.stderr) }),
+    withImage(folder, flags, async ({ file, far, shown }) => {
+      const options = { signal, onEach: progressOn(process.stderr), ...(far && { far }) };
+      const scanned = await scanFolder(localHost(), file, options);
+      return scanned.map((one) => ({ ...one, file: shown(one.file), remarks: one.remarks.map(shown) }));
+    }),
   );
   if (found.length === 0)
     throw new TbuildError("usage", `${folder}: holds no image`, {

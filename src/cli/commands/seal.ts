@@ -57,8 +57,11 @@ async function chosen(flags: SealFlags, command: Command): Promise<SealOptions> 
 
 // The schema of recipes takes longer to load than a seal takes.
 async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealOptions, "skip" | "keep">>> {
-  const { loadRecipe } = await import("../../recipe/load.ts");
-  return (await loadRecipe(recipes, name)).recipe.seal ?? {};
+  const [{ loadRecipe }, { sealing }] = await Promise.all([
+    import("../../recipe/load.ts"),
+    import("../../recipe/recipe.ts"),
+  ]);
+  return sealing((await loadRecipe(recipes, name)).recipe);
 }
 
 async function check(
@@ -67,14 +70,15 @@ async function check(
   operations: ReturnType<typeof sealOperations>,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
-  await eachImage(images, flags, async (image) => {
+  await eachImage(images, flags, async ({ name: image, file, far, shown }) => {
     const findings = await checkImage(
       localHost(),
-      image,
+      file,
       { operations, residue: flags.residue ?? false },
       {
         ...viaOption(flags.via),
-        note: (text) => process.stderr.write(`${text}\n`),
+        ...(far && { far }),
+        note: (text) => process.stderr.write(`${shown(text)}\n`),
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;

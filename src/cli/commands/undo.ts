@@ -2,9 +2,10 @@ import type { Command } from "commander";
 import { imagePath, lockImage } from "../../image/planned-change.ts";
 import { settle, undoLast, undoRecords } from "../../image/undo.ts";
 import { eachImage } from "../change-images.ts";
+import type { FarFlags, NamedImage } from "../named-image.ts";
 import { size } from "../words.ts";
 
-interface UndoFlags {
+interface UndoFlags extends FarFlags {
   readonly list?: boolean;
   readonly all?: boolean;
   readonly json?: boolean;
@@ -12,25 +13,33 @@ interface UndoFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<UndoFlags>();
-  await eachImage(args[0] as string[], flags, (file) => (flags.list ? list(file, flags) : undo(file, flags)));
+  await eachImage(args[0] as string[], flags, (image) =>
+    flags.list ? list(image, flags) : undo(image, flags),
+  );
 }
 
-async function list(file: string, { json }: UndoFlags): Promise<void> {
+async function list({ name, file, shown }: NamedImage, { json }: UndoFlags): Promise<void> {
   const records = await undoRecords(await imagePath(file));
-  if (json) process.stdout.write(`${JSON.stringify({ image: file, records })}\n`);
-  else if (records.length === 0) process.stdout.write(`${file}: no change of it can be undone\n`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ image: name, records: records.map((one) => ({ ...one, file: shown(one.file) })) })}\n`,
+    );
+  else if (records.length === 0) process.stdout.write(`${name}: no change of it can be undone\n`);
   for (const { what, when, bytes } of json ? [] : records)
-    process.stdout.write(`${file}: ${when}  ${what}  (${size(bytes)})\n`);
+    process.stdout.write(`${name}: ${when}  ${what}  (${size(bytes)})\n`);
 }
 
-async function undo(file: string, { all, json }: UndoFlags): Promise<void> {
+async function undo({ name, file, far, shown }: NamedImage, { all, json }: UndoFlags): Promise<void> {
   const image = await imagePath(file);
-  await using _lock = await lockImage(image);
+  await using _lock = await lockImage(image, far);
   const settled = await settle(image);
-  if (settled !== undefined) process.stderr.write(`${file}: ${settled}\n`);
+  if (settled !== undefined) process.stderr.write(`${name}: ${settled}\n`);
   const undone = [];
   do undone.push(await undoLast(image));
   while (all && (await undoRecords(image)).length > 0);
-  if (json) process.stdout.write(`${JSON.stringify({ image: file, settled, undone })}\n`);
-  else for (const { what } of undone) process.stdout.write(`${file}: taken back: ${what}\n`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ image: name, settled, undone: undone.map((one) => ({ ...one, file: shown(one.file) })) })}\n`,
+    );
+  else for (const { what } of undone) process.stdout.write(`${name}: taken back: ${what}\n`);
 }

@@ -17,9 +17,15 @@ export function diskNames(volumes: readonly Volume[] = []): Operation {
     changes: [
       { path: "/etc/fstab", change: inFstab },
       { path: "/etc/crypttab", change: inFstab },
+      ...["/boot/grub/device.map", "/boot/grub2/device.map"].map((path) => ({ path, change: inDeviceMap })),
       ...kernelArguments((line) => line.replaceAll(/\b(?:root|resume)=\/dev\/\S+/g, change)),
     ],
   });
+}
+
+// What GRUB's own tools take for the disks of the machine; it knows names only.
+function inDeviceMap(text: string): string {
+  return text.replaceAll(/^(\(hd\d+\)\s+\/dev\/)[hsv]d([a-z])[ \t]*$/gm, "$1xvd$2");
 }
 
 const diskName = /\/dev\/[hsv]d([a-z])(\d+)?(?=\s|$)/g;

@@ -1,0 +1,53 @@
+import { existsSync } from "node:fs";
+import { TbuildError } from "../errors.ts";
+import type { FarFolder, FarPath } from "../image/far.ts";
+
+/** An image, or a folder of them, as a command was given it: here, or on another machine and seen here. */
+export interface NamedImage {
+  /** As it was given. */
+  readonly name: string;
+  /** Where it is read and written. */
+  readonly file: string;
+  readonly far?: FarFolder;
+  /** A text about it as people know its place: `ovs1:/OVS/…` and not where that is seen here. */
+  shown(text: string): string;
+}
+
+export interface FarFlags {
+  readonly sshConfig?: string;
+}
+
+// As scp has it.
+function farPath(text: string): FarPath | undefined {
+  const [, address, path] = /^((?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[\da-fA-F:]+\])):(\/.*)$/s.exec(text) ?? [];
+  return address === undefined || path === undefined ? undefined : { address, path };
+}
+
+// Apart from `await using`: beside that, TypeScript 5.9 does not rewrite the name in import().
+async function open(path: FarPath, config: string | undefined) {
+  const { openFar } = await import("../image/far.ts");
+  return openFar(path, config === undefined ? {} : { config });
+}
+
+/** Lets `work` have the image `name`; `[user@]host:/path` is on another machine, unless a file here is called so. */
+export async function withImage<Result>(
+  name: string,
+  { sshConfig }: FarFlags,
+  work: (image: NamedImage) => Promise<Result>,
+): Promise<Result> {
+  const path = existsSync(name) ? undefined : farPath(name);
+  if (!path) return work({ name, file: name, shown: (text) => text });
+  const { far, seen } = await open(path, sshConfig);
+  await using _far = far;
+  const shown = (text: string) => text.replaceAll(far.at, `${path.address}:${far.pathOn(far.at)}`);
+  try {
+    return await work({ name, file: seen, far, shown });
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    throw new TbuildError(error.fault, shown(error.message), {
+      cause: error.cause,
+      lines: error.lines.map(shown),
+      ...(error.hint !== undefined && { hint: shown(error.hint) }),
+    });
+  }
+}

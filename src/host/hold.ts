@@ -1,0 +1,59 @@
+import { TbuildError } from "../errors.ts";
+import type { Host } from "./host.ts";
+import { printable } from "./local.ts";
+
+/** Something that stands on a host for as long as we live: a mount, a mapping, a lock. Closing it takes it down. */
+export interface Held extends AsyncDisposable {
+  /** What the script said when it stood. */
+  readonly said: string;
+}
+
+/**
+ * Runs a script that sets something up, says `tbuild-ready …`, reads its stdin to the end, and takes everything down
+ * again. Its stdin ends with us, also when we are killed or the line to the host breaks, so nothing is left behind.
+ * `what` is said in errors: `System.img: kpartx`.
+ */
+export async function hold(host: Host, what: string, script: string, args: readonly string[]): Promise<Held> {
+  const lines: string[] = [];
+  let isReady: (said: string) => void = () => {};
+  const ready = new Promise<string>((resolve) => {
+    isReady = resolve;
+  });
+  const talk = await host.talk(["sh", "-c", `${patient}\n${script}`, "sh", ...args], {
+    onLine(line) {
+      const [, said] = /^tbuild-ready ?(.*)$/.exec(line) ?? [];
+      if (said === undefined) lines.push(line);
+      else isReady(said);
+    },
+  });
+  const failed = (how: string) =>
+    new TbuildError("environment", `${what}: ${how} on ${host.name}`, {
+      lines: lines.slice(-8).map(printable),
+    });
+  const said = await Promise.race([
+    ready,
+    talk.ended.then(() => Promise.reject(failed("could not be set up"))),
+  ]);
+  return {
+    said,
+    async [Symbol.asyncDispose]() {
+      talk.sayNoMore();
+      if ((await talk.ended) !== 0) throw failed("was not taken down cleanly");
+    },
+  };
+}
+
+// Only the end of stdin ends a script. What is busy for a moment is tried for five seconds.
+const patient = `
+PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C; export PATH LC_ALL
+trap '' HUP INT TERM PIPE
+exec 2>&1
+until_gone() { cat > /dev/null; }
+again() {
+  left=50
+  until said=$("$@" 2>&1); do
+    left=$((left - 1))
+    [ $left -gt 0 ] || { echo "$said"; return 1; }
+    sleep 0.1
+  done
+}`;

@@ -1,0 +1,54 @@
+import { mkdtemp, rmdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { type Held, hold } from "./hold.ts";
+import { localHost } from "./local.ts";
+import type { FarHost } from "./ssh.ts";
+
+/** A folder of another machine, as a folder here. */
+export interface SeenFolder extends AsyncDisposable {
+  readonly at: string;
+}
+
+/**
+ * Shows `folder` of `far` here, by sshfs: any ssh server will do, nothing is installed there, and no root is needed.
+ * What is written and synced here is so there (fsync@openssh.com; OpenSSH 6.5 and later).
+ */
+export async function seeFolder(far: FarHost, folder: string): Promise<SeenFolder> {
+  const at = await mkdtemp(join(tmpdir(), "tbuild-far-"));
+  const held = await mounted(far, folder, at).catch(async (error) => {
+    await rmdir(at);
+    throw error;
+  });
+  return {
+    at,
+    async [Symbol.asyncDispose]() {
+      await held[Symbol.asyncDispose]();
+      await rmdir(at);
+    },
+  };
+}
+
+async function mounted(far: FarHost, folder: string, at: string): Promise<Held> {
+  const here = localHost();
+  await here.run(["sshfs", "--version"]).catch((cause) => {
+    throw new TbuildError("environment", `${far.name}: sshfs is not installed here, which shows its files`, {
+      hint: "apt-get install sshfs",
+      cause,
+    });
+  });
+  return hold(here, `${far.name}:${folder}: sshfs`, script, [
+    ...[`${far.name}:${folder}`, at],
+    // What the other side does to these files is to be seen at once.
+    ...[...far.sshOptions, "-o", "dir_cache=no", "-o", "attr_timeout=0", "-o", "entry_timeout=0"],
+  ]);
+}
+
+const script = `
+from=$1 at=$2
+shift 2
+sshfs "$@" "$from" "$at" || exit 1
+echo tbuild-ready
+until_gone
+again fusermount3 -u "$at"`;

@@ -1,0 +1,162 @@
+import { randomBytes } from "node:crypto";
+import { TbuildError } from "../errors.ts";
+import { hold } from "../host/hold.ts";
+import type { Host } from "../host/host.ts";
+import type { ImageAccess, Mount, Volume } from "./access.ts";
+import { mountedTree } from "./mounted-tree.ts";
+import { mountOptions, runInside } from "./mounting.ts";
+import { snapshotBytes, snapshotSectors } from "./snapshot.ts";
+import type { GuestTree } from "./tree.ts";
+
+/**
+ * kpartx and the kernel's own file systems, on a host that has device-mapper: here, or on an Oracle VM Server over
+ * ssh, where `pathOn` says what an image is called. Needs root there. A change can go into a snapshot beside the
+ * image: nothing is copied, and what it holds afterwards is the change. Volume groups of the guest are never
+ * activated: two copies of one image have the same.
+ */
+export function kpartxAccess(host: Host, pathOn = (image: string) => image): ImageAccess {
+  const open = (image: string, mounts: readonly Mount[], readOnly: boolean, work?: Work) =>
+    openByKpartx(host, pathOn(image), mounts, readOnly, work && { ...work, file: pathOn(work.file) });
+  return {
+    name: "kpartx",
+    runsPrograms: true,
+    joinsPieces: true,
+    filesystems: ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"],
+    async check() {
+      const { exitCode } = await host.run(["sh", "-c", checkScript], {
+        allow: Object.keys(lacks).map(Number),
+      });
+      const lack = lacks[exitCode];
+      if (lack) throw new TbuildError("environment", `kpartx: ${lack} (${host.name})`);
+    },
+    open: (image, mounts, { readOnly = false } = {}) => open(image, mounts, readOnly),
+    openBeside: (image, mounts, work, bytes) => open(image, mounts, false, { file: work, bytes }),
+  };
+}
+
+/** A snapshot's file, and the size of the disk that it is of. */
+interface Work {
+  readonly file: string;
+  readonly bytes: number;
+}
+
+async function openByKpartx(
+  host: Host,
+  image: string,
+  mounts: readonly Mount[],
+  readOnly: boolean,
+  work: Work | undefined,
+): Promise<GuestTree> {
+  const name = `tbuild-${randomBytes(6).toString("hex")}`;
+  const how = work ? "beside" : readOnly ? "ro" : "rw";
+  const room = work ? [work.file, String(snapshotBytes(work.bytes))] : ["", "0"];
+  const folders = [...mounts].sort((one, other) => one.at.length - other.at.length);
+  const held = await hold(host, `${image}: kpartx`, script, [
+    ...[name, how, image, ...room],
+    ...folders.flatMap(({ at, volume }) => [
+      ...[deviceOf(volume), volume.fs, mountOptions(volume, readOnly), at === "/" ? "" : at],
+    ]),
+  ]);
+  return mountedTree(host, held.said, {
+    close: async () => held[Symbol.asyncDispose](),
+    run: (argv) => runInside(host, held.said, argv),
+  });
+}
+
+// A partition by kpartx, the whole disk, or a table for dmsetup, in which `@` stands for the disk.
+function deviceOf({ name, offset, bytes, pieces = [{ offset, bytes }] }: Volume): string {
+  if (name === "disk" || /^p\d+$/.test(name)) return name;
+  let start = 0;
+  const lines = pieces.map((piece) => {
+    const line = `${start} ${piece.bytes / 512} linear @ ${piece.offset / 512}`;
+    start += piece.bytes / 512;
+    return line;
+  });
+  return lines.join("\n");
+}
+
+const lacks: Readonly<Record<number, string>> = {
+  41: "only root can map and mount an image",
+  42: "the kernel has no device-mapper",
+  43: "the program kpartx is not installed",
+  44: "the program dmsetup is not installed",
+};
+
+const checkScript = `
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+test "$(id -u)" = 0 || exit 41
+command -v dmsetup > /dev/null || exit 44
+command -v kpartx > /dev/null || exit 43
+dmsetup targets 2> /dev/null | grep -q '^linear ' || exit 42`;
+
+// Each function sets something up, lets the next go on, and takes it down, however that went. No more than what an
+// Oracle VM Server has; a shell of 2005 reads it. Mounts stand in each other, so each is a call within the one before.
+const script = `
+umask 077
+name=$1 how=$2 image=$3 work=$4 room=$5
+shift 5
+
+attached() {
+  flag=-r
+  [ "$how" != rw ] || flag=
+  base=$(losetup $flag -f --show "$image") || { echo "$base"; return 1; }
+  case $how in
+    beside) snapshot "$@" ;;
+    *) disk=$base; partitions "$@" ;;
+  esac
+  code=$?
+  again losetup -d "$base" && return $code
+}
+
+snapshot() {
+  dd if=/dev/zero of="$work" bs=4096 count=8 conv=fsync || return 1
+  dd if=/dev/null of="$work" bs=1 count=0 seek="$room" || return 1
+  top=$(losetup -f --show "$work") || { echo "$top"; return 1; }
+  modprobe -q dm-snapshot
+  sectors=$(blockdev --getsize "$base")
+  if echo "0 $sectors snapshot $base $top P ${snapshotSectors}" | dmsetup create "$name"; then
+    disk=/dev/mapper/$name
+    partitions "$@"
+    code=$?
+    dmsetup status "$name" | grep -q Invalid && { echo "$work: the disk it lies on is full"; code=1; }
+    again dmsetup remove "$name" || code=1
+  else
+    code=1
+  fi
+  again losetup -d "$top" && sync && return $code
+}
+
+partitions() {
+  kpartx -a -p p "$disk" || return 1
+  root=$(mktemp -d /tmp/tbuild-kpartx-XXXXXX) && mounted "$@"
+  code=$?
+  rmdir "$root"
+  again kpartx -d -p p "$disk" && return $code
+}
+
+mounted() {
+  if [ $# = 0 ]; then
+    echo "tbuild-ready $root"
+    until_gone
+    return 0
+  fi
+  case $1 in
+    disk) device=$disk ;;
+    p*) device=/dev/mapper/\${disk##*/}$1 ;;
+    *)
+      device=/dev/mapper/$name-$#
+      echo "$1" | sed "s|@|$disk|" | dmsetup create "$name-$#" || return 1 ;;
+  esac
+  again test -b "$device" && mount -t "$2" -o "$3" "$device" "$root$4" && {
+    (shift 4; mounted "$@")
+    code=$?
+    again umount "$root$4"
+  } && code=$code || code=1
+  case $1 in
+    disk | p*) ;;
+    *) again dmsetup remove "$name-$#" || code=1 ;;
+  esac
+  return $code
+}
+
+attached "$@"`;

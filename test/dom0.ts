@@ -1,0 +1,127 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import type { Output } from "../src/host/host.ts";
+import { localHost, shellQuoted, talkHere } from "../src/host/local.ts";
+import { type FarHost, farHost } from "../src/host/ssh.ts";
+import { sleep } from "../src/host/wait-for.ts";
+
+/** What a machine needs to run one. */
+export const dom0Needs = [
+  ...["linux.uml", "kpartx", "dmsetup", "losetup", "sshd", "ssh", "sshfs", "ip", "busybox", "root"],
+  "/dev/net/tun",
+];
+
+/**
+ * A server as an Oracle VM Server is to tbuild: root by ssh, images in its files, loop devices, device-mapper, kpartx.
+ * It is a kernel in a process (User-mode Linux) with this machine's programs, in a network of its own.
+ */
+export interface Dom0 extends AsyncDisposable {
+  readonly host: FarHost;
+  /** For `--ssh-config`; the server is called `dom0` there. */
+  readonly sshConfig: string;
+  /** The only folder that it has in common with us for writing; called the same on both sides. */
+  readonly folder: string;
+  /** As root there, by a shell. */
+  run(script: string): Promise<Output>;
+}
+
+const here = localHost();
+
+export async function startDom0(): Promise<Dom0> {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-dom0-"));
+  const network = basename(folder);
+  const own = join(folder, "own");
+  const [init, sshConfig] = [join(own, "init"), join(own, "ssh_config")];
+  await mkdir(own);
+  for (const key of ["key", "host-key"])
+    await here.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(own, key)]);
+  await writeFile(join(own, "sshd_config"), sshdConfig(own));
+  await writeFile(sshConfig, clientConfig(own, network));
+  await writeFile(init, initScript(folder, own));
+  await chmod(init, 0o755);
+  await here.run(["ip", "netns", "add", network]);
+  await here.run(["ip", "netns", "exec", network, "sh", "-c", networkScript]);
+  const said: string[] = [];
+  const argv = ["ip", "netns", "exec", network, "linux.uml", ...kernelArguments(init, own)];
+  const kernel = await talkHere(argv, { onLine: (line) => said.push(line) });
+  const host = farHost("dom0", sshConfig);
+  const close = async () => {
+    kernel.kill();
+    await kernel.ended;
+    await here.run(["ip", "netns", "del", network]);
+    await rm(folder, { recursive: true });
+  };
+  for (let left = 300; !said.some((line) => line.includes("Server listening")); left--) {
+    if (left === 0) {
+      await close();
+      throw new Error(`no server: ${said.join("\n")}`);
+    }
+    await sleep(100);
+  }
+  return {
+    ...{ host, sshConfig, folder },
+    run: (script) => host.run(["sh", "-c", `PATH=/usr/sbin:/usr/bin:/sbin:/bin\n${script}`]),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function kernelArguments(init: string, own: string): string[] {
+  const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${init}`];
+  // Without a policy SELinux would hide the labels that lie on the disk.
+  const console = ["con=null", "con0=fd:0,fd:1", "quiet", "lsm=yama"];
+  return ["mem=768M", ...root, ...console, "eth0=tuntap,tap0", `uml_dir=${own}/`, "umid=dom0"];
+}
+
+const networkScript =
+  "ip link set lo up; ip tuntap add tap0 mode tap; ip addr add 10.9.9.1/24 dev tap0; ip link set tap0 up";
+
+function initScript(folder: string, own: string): string {
+  const modules = ["block/loop", "md/dm-mod", "md/dm-bufio", "md/dm-snapshot", "../fs/fuse/fuse"];
+  return [
+    "#!/bin/sh",
+    "export PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    "mount -t proc proc /proc",
+    "mount -t sysfs sysfs /sys",
+    "mkdir -p /dev/pts; mount -t devpts devpts /dev/pts",
+    "mount -t tmpfs tmpfs /run && mkdir /run/sshd",
+    "mount -t tmpfs tmpfs /tmp",
+    // What this machine's root has in its shell is not to run at every command.
+    "mount -t tmpfs tmpfs /root",
+    shellQuoted(["mkdir", folder]),
+    shellQuoted(["mount", "-t", "hostfs", "-o", folder, "none", folder]),
+    `for module in ${modules.join(" ")}; do insmod /usr/lib/uml/modules/$(uname -r)/kernel/drivers/$module.ko; done`,
+    "ip link set lo up; ip addr add 10.9.9.2/24 dev eth0; ip link set eth0 up",
+    `/usr/sbin/sshd -D -e -f ${shellQuoted([join(own, "sshd_config")])}`,
+    "",
+  ].join("\n");
+}
+
+// No udev runs there to make the nodes of devices.
+function sshdConfig(own: string): string {
+  return [
+    `HostKey ${own}/host-key`,
+    `AuthorizedKeysFile ${own}/key.pub`,
+    "PermitRootLogin yes",
+    "StrictModes no",
+    "UsePAM no",
+    "PidFile none",
+    "SetEnv DM_DISABLE_UDEV=1",
+    "Subsystem sftp internal-sftp",
+    "",
+  ].join("\n");
+}
+
+function clientConfig(own: string, network: string): string {
+  return [
+    "Host dom0",
+    "  User root",
+    "  IdentitiesOnly yes",
+    `  IdentityFile ${own}/key`,
+    `  UserKnownHostsFile ${own}/known-hosts`,
+    "  StrictHostKeyChecking accept-new",
+    "  LogLevel ERROR",
+    `  ProxyCommand ip netns exec ${network} busybox nc 10.9.9.2 22`,
+    "",
+  ].join("\n");
+}
