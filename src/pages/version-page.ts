@@ -19,7 +19,7 @@ export interface VersionPage {
 /** All about one version, its contract as a form. */
 export function versionPage({ entry, versions, lineage, comparedWith }: VersionPage): string {
   const { manifest, revoked } = entry;
-  const { name, version, summary, rehearsal, packages, guest } = manifest;
+  const { name, version, summary, rehearsal, guest, packages } = manifest;
   const others = [...versions]
     .reverse()
     .map(({ manifest: { version: other }, revoked: gone }) =>
@@ -44,19 +44,7 @@ ${section("Where it came from", originOf(manifest, lineage))}
 ${section("Seal", sealOf(manifest))}
 ${section("Boot trial", manifest.trial.length === 0 ? '<p class="quiet">No clone of it was booted.</p>' : `<ul class="seen">${manifest.trial.map((seen) => `<li>${text(seen)}</li>`).join("")}</ul>`)}
 ${guest ? insides(guest) : ""}
-${section(
-  `Packages (${packages.length})`,
-  `<details><summary>Show all</summary>${table(
-    ["name", "version", "arch", "licence", "signature"],
-    packages.map((one) => [
-      one.name,
-      packageVersion(one),
-      one.arch,
-      one.license ?? "",
-      one.signature ?? "unsigned",
-    ]),
-  )}</details>`,
-)}
+${section(`Packages (${packages.length || "not known"})`, packagesOf(manifest))}
 ${section("To take away", `<p><a href="${version}.json">Manifest</a> (JSON) · <a href="${version}.cdx.json">Bill of materials</a> (CycloneDX)</p>${bundlesOf(manifest)}`)}`;
   return page(`${name} ${version} · tbuild`, body, style);
 }
@@ -118,8 +106,22 @@ function sealOf({ seal, operations }: Manifest): string {
   );
   const said = seal
     ? `<p>${seal.armed ? "Armed: the next boot configures it." : "<b>Not armed.</b>"} Sealed ${text(seal.how)}; ${seal.audited.length} operations were proved on the finished image.${seal.skipped.length > 0 ? ` Left out: ${text(seal.skipped.join(", "))}.` : ""}</p>`
-    : "";
+    : '<p class="quiet">Nobody proved that it is sealed: it was imported, or made by an older tbuild.</p>';
+  if (list.length === 0) return said;
   return `${said}<details><summary>What was done to it <span class="count">${list.length}</span></summary>${list.join("\n")}</details>`;
+}
+
+function packagesOf({ packages }: Manifest): string {
+  if (packages.length === 0)
+    return '<p class="quiet">The guest has no database of packages that could be read.</p>';
+  const rows = packages.map((one) => [
+    one.name,
+    packageVersion(one),
+    one.arch,
+    one.license ?? "",
+    one.signature ?? "unsigned",
+  ]);
+  return `<details><summary>Show all</summary>${table(["name", "version", "arch", "licence", "signature"], rows)}</details>`;
 }
 
 function insides(guest: GuestRecord): string {
@@ -145,7 +147,9 @@ ${section(
 )}`;
 }
 
-function bundlesOf({ bundles }: Manifest): string {
+function bundlesOf({ name, version, bundles }: Manifest): string {
+  if (bundles.length === 0)
+    return `<p class="note">It was not packed when it was made: <code>tbuild template bundle ${text(name)}@${text(version)}</code> packs it.</p>`;
   return table(
     ["format", "file", "size", "sha256"],
     bundles.map((one) => [one.format, one.file, size(one.bytes), one.digest.replace("sha256:", "")]),
