@@ -359,6 +359,7 @@ cp a b
       'lang "a',
       "repo --name=../x --baseurl=javascript:x",
       "timezone",
+      "timezone --utc Europe/Zurch",
       "network --device=eth9",
       "services --enabled=a b,$(id)",
       "%packages\n%include x\n-\n@\n%end",

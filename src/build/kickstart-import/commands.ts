@@ -1,5 +1,6 @@
 import { neededService } from "../../recipe/needed-services.ts";
 import { Recipe } from "../../recipe/recipe.ts";
+import { isTimezone } from "../../recipe/timezones.ts";
 import { takeAccountGroup, takeUser } from "./accounts.ts";
 import type { Findings } from "./findings.ts";
 import { leaveRest, type ReadLine } from "./read-line.ts";
@@ -111,7 +112,9 @@ function takeKeyboard(read: ReadLine, found: Findings): void {
 }
 
 function takeTimezone(read: ReadLine, found: Findings): void {
-  found.say("timezone", read.words[0], read);
+  const [zone] = read.words;
+  if (zone === undefined || isTimezone(zone)) found.say("timezone", zone, read);
+  else found.leave(read, `there is no time zone ${zone}`);
   for (const host of read.list("ntpservers")) found.add("ntp", host, read);
   if (!read.has("utc", "isUtc")) found.leave(read, "the clock of a template runs in UTC");
 }
