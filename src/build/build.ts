@@ -26,8 +26,9 @@ import type { Home } from "./home.ts";
 import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
-import { postProvisioning } from "./post-script.ts";
+import { type PostOptions, postProvisioning } from "./post-script.ts";
 import { contentOf } from "./provision.ts";
+import { mirrorsFor } from "./repository-server.ts";
 import { rules } from "./rules.ts";
 import { passwordHashes, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
@@ -163,7 +164,9 @@ export async function kickstartOf(
     recipe,
     template,
     secrets,
-    secrets === noSecrets ? await shownPost(loaded, workshop.site.mirrors) : await realPost(workshop, loaded),
+    secrets === noSecrets
+      ? await shownPost(loaded, inBuild(workshop.site))
+      : await realPost(workshop, loaded),
   );
   return {
     text: rendered.text,
@@ -172,21 +175,36 @@ export async function kickstartOf(
   };
 }
 
-async function realPost(workshop: Workshop, { recipe, file }: LoadedRecipe) {
+/** How a guest gets at repositories. */
+type WayOut = Pick<PostOptions, "mirrors" | "proxy">;
+
+// For a machine that is not built here: it sees no folder of this one.
+async function realPost({ host, environment, site }: Workshop, { recipe, file }: LoadedRecipe) {
   if (recipe.provision !== "post") return undefined;
-  const { host, environment, site } = workshop;
   const folder = dirname(file);
   const passwords = await passwordHashes(recipe, host, folder, environment);
-  return postProvisioning(recipe, { folder, mirrors: site.mirrors, passwords });
+  const mirrors = Object.fromEntries(
+    Object.entries(site.mirrors).filter(([, where]) => /^(https?|ftp):/.test(where)),
+  );
+  return postProvisioning(recipe, { folder, passwords, ...wayOut(mirrors, site.proxy) });
 }
 
 // With passwords as placeholders.
-async function shownPost({ recipe, file }: LoadedRecipe, mirrors: Readonly<Record<string, string>>) {
+async function shownPost({ recipe, file }: LoadedRecipe, way: WayOut) {
   if (recipe.provision !== "post") return undefined;
   const passwords = Object.fromEntries(
     recipe.users.filter((user) => user.password).map((user) => [user.name, "@PASSWORD-HASH@"]),
   );
-  return postProvisioning(recipe, { folder: dirname(file), mirrors, passwords });
+  return postProvisioning(recipe, { folder: dirname(file), passwords, ...way });
+}
+
+// A build serves the folders on a port that is free then.
+function inBuild({ mirrors, proxy }: Site): WayOut {
+  return wayOut(mirrorsFor(mirrors, {}).urls(80), proxy);
+}
+
+function wayOut(mirrors: Readonly<Record<string, string>>, proxy: string | undefined): WayOut {
+  return proxy === undefined ? { mirrors } : { mirrors, proxy };
 }
 
 const noTrial =
@@ -208,7 +226,12 @@ async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingred
   );
   const recipeText = JSON.stringify(recipe);
   const git = await gitState(workshop.host, [folder, workshop.kickstarts]);
-  const rendered = await renderKickstart(recipe, template, noSecrets, await shownPost(loaded, {}));
+  const rendered = await renderKickstart(
+    recipe,
+    template,
+    noSecrets,
+    await shownPost(loaded, { mirrors: {} }),
+  );
   refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
   // The name and version in the first line shape nothing.

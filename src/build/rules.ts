@@ -7,6 +7,7 @@ import { suggestion } from "../recipe/findings.ts";
 import type { Rule } from "../recipe/load.ts";
 import { neededService } from "../recipe/needed-services.ts";
 import { majorOf, mediumFolder, uekRepository } from "../recipe/recipe.ts";
+import { isTimezone, timezones } from "../recipe/timezones.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
 export const rules: readonly Rule[] = [
@@ -23,6 +24,10 @@ export const rules: readonly Rule[] = [
         ["additions", "repository"],
         `no repository "${recipe.additions.repository}"${suggestion(recipe.additions.repository, ids)}`,
       );
+  },
+  ({ timezone }, { problem }) => {
+    if (timezone !== undefined && !isTimezone(timezone))
+      problem(["timezone"], `no time zone "${timezone}"${suggestion(timezone, timezones)}`);
   },
   async (recipe, { problem, moduleFolders }) => {
     const listed = moduleFolders.map((folder) => readdir(folder).catch((): string[] => []));

@@ -21,7 +21,16 @@ export function addBuildCommands(program: Command): void {
     .option("--json", "events as JSON lines")
     .option("--verbose", "every command and every console line")
     .option("--list", "list the recipes")
-    .addHelpText("after", "\nExample:\n  tbuild recipe ol6-grid --rehearse")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tbuild recipe --list                     the recipes that there are
+  tbuild recipe show ol8-base --resolved   all that one says, and where
+  tbuild recipe ol6-grid --rehearse        build it on the stand-in
+  tbuild recipe schema --markdown          every key, and a whole recipe to begin with
+  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml`,
+    )
     .action(lazily(() => import("./commands/recipe.ts")));
   recipe
     .command("show")

@@ -7,8 +7,10 @@ import { homeAt } from "../build/home.ts";
 import { TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import { openHypervisor } from "../hypervisor/index.ts";
+import { refuse } from "../recipe/findings.ts";
 import { type Located, plain, readYaml } from "../recipe/located.ts";
 import { assigned, assignment } from "../recipe/merge.ts";
+import { shapeFindings } from "../recipe/shape.ts";
 import { Site } from "../recipe/site.ts";
 import { findTemplate, passedOver, readCatalog, warningsOf } from "../store/catalog.ts";
 import { folderStore } from "../store/folder-store.ts";
@@ -70,10 +72,8 @@ async function readSite(file: string): Promise<{ site: Site; located?: Located }
   if (text === undefined) return { site: Site.parse({}) };
   const located = readYaml(file, text);
   const result = Site.safeParse(plain(located) ?? {});
-  if (result.success) return { site: result.data, located };
-  throw new TbuildError("usage", `${file}: not a site file`, {
-    lines: result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`),
-  });
+  if (!result.success) refuse(file, shapeFindings(Site, result.error, located));
+  return { site: Site.parse(plain(located) ?? {}), located };
 }
 
 function siteValues(site: Located | undefined): Located[] {

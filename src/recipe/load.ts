@@ -1,11 +1,11 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
-import { z } from "zod";
 import { TbuildError } from "../errors.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
 import { type Located, type Place, placed, placeOf, plain, readYaml } from "./located.ts";
 import { merge, orderedLists } from "./merge.ts";
 import { Recipe } from "./recipe.ts";
+import { shapeFindings } from "./shape.ts";
 
 /** A recipe with what is needed to speak of it: where its values stand, and the files that it came from. */
 export interface LoadedRecipe {
@@ -78,7 +78,7 @@ function checkShape(merged: Located): { findings: Finding[]; sections: Partial<R
   const value = plain(merged);
   const result = Recipe.safeParse(value);
   if (result.success) return { findings: [], sections: result.data };
-  const findings = result.error.issues.flatMap((issue) => worded(issue, merged));
+  const findings = shapeFindings(Recipe, result.error, merged);
   const given = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
   const sections = Object.fromEntries(
     Object.entries(Recipe.shape).flatMap(([key, schema]) => {
@@ -87,73 +87,6 @@ function checkShape(merged: Located): { findings: Finding[]; sections: Partial<R
     }),
   );
   return { findings, sections: sections as Partial<Recipe> };
-}
-
-/** A finding of zod in our words, with the nearest valid word. */
-function worded(issue: z.core.$ZodIssue, merged: Located): Finding[] {
-  const at = placeOf(merged, issue.path);
-  const path = issue.path.map(String).join(".");
-  if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => ({
-      at: placeOf(merged, [...issue.path, key]),
-      path: [...issue.path.map(String), key].join("."),
-      text: `no such key${suggestion(key, knownKeys(issue.path))}`,
-    }));
-  if (issue.code === "invalid_value") {
-    const given = valueAt(merged, issue.path);
-    const words = issue.values.map(String);
-    return [
-      {
-        at,
-        path,
-        text:
-          given === undefined
-            ? "is missing"
-            : `"${given}" is none of its values${suggestion(String(given), words)}`,
-      },
-    ];
-  }
-  if (issue.code === "invalid_type" && valueAt(merged, issue.path) === undefined)
-    return [{ at, path, text: "is missing" }];
-  if (issue.code === "invalid_type") return [{ at, path, text: `should be ${article(issue.expected)}` }];
-  if (issue.code === "invalid_format")
-    return [
-      {
-        at,
-        path,
-        text: `"${valueAt(merged, issue.path)}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}`,
-      },
-    ];
-  return [{ at, path, text: issue.message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase()) }];
-}
-
-function article(type: string): string {
-  const words: Record<string, string> = {
-    array: "a list",
-    object: "a group of keys",
-    record: "a group of keys",
-    int: "a whole number",
-  };
-  return words[type] ?? `a ${type}`;
-}
-
-function valueAt(root: Located, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) =>
-      typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
-    plain(root),
-  );
-}
-
-/** The keys that the schema has at a path. */
-function knownKeys(path: readonly PropertyKey[]): string[] {
-  let here = z.toJSONSchema(Recipe, { io: "input" }) as {
-    properties?: Record<string, object>;
-    items?: object;
-  };
-  for (const key of path)
-    here = ((typeof key === "number" ? here.items : here.properties?.[String(key)]) ?? {}) as typeof here;
-  return Object.keys(here.properties ?? {});
 }
 
 async function readChain(

@@ -1,4 +1,13 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLParseError,
+} from "yaml";
 import { TbuildError } from "../errors.ts";
 
 /** Where something stands in a file; lines and columns count from 1. */
@@ -30,9 +39,7 @@ export function readYaml(file: string, text: string): Located {
   };
   if (document.errors.length > 0)
     throw new TbuildError("usage", `${file}: not a YAML file`, {
-      lines: document.errors.map(
-        (error) => `${placed(place(error.pos[0]))}: ${error.message.split("\n")[0]}`,
-      ),
+      lines: document.errors.map((error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`),
     });
   // An anchor that holds its own alias would have no end, and aliases of aliases nearly none.
   let values = 0;
@@ -41,6 +48,12 @@ export function readYaml(file: string, text: string): Located {
     throw new TbuildError("usage", `${placed(at)}: its aliases lead to too much, or to themselves`);
   };
   return located(document.contents, { place, limited, document }, place(0), 0);
+}
+
+function wordedFault({ code, message, pos: [from] }: YAMLParseError, text: string): string {
+  if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(text.slice(from))}: is there twice`;
+  if (code === "BLOCK_AS_IMPLICIT_KEY") return 'a value with ": " in it has to be in quotes';
+  return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }
 
 interface Reading {

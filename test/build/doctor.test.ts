@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Workshop } from "../../src/build/build.ts";
+import { kickstartOf, type Workshop } from "../../src/build/build.ts";
 import { examine } from "../../src/build/doctor.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { readRepository } from "../../src/build/repository-metadata.ts";
@@ -246,5 +246,30 @@ describe("tbuild doctor", () => {
       [true, `http://127.0.0.1:${port}/key`],
       [false, `http://127.0.0.1:${port}/page: is no public key`],
     ]);
+  });
+});
+
+describe("a kickstart that gets its packages in %post", () => {
+  const site = (mirrors: Record<string, string>) => {
+    const made = workshop(mirrors, ["provision=post"]);
+    return { ...made, site: Site.parse({ mirrors, proxy: "http://proxy.example.com:3128" }) };
+  };
+  const mirrors = { ol8_baseos_latest: "/srv/baseos", ol8_appstream: "http://mirror.example.com/appstream/" };
+
+  it("is shown with the ways to the repositories that a build has", async () => {
+    const { text } = await kickstartOf(site(mirrors), "ol8-base");
+    expect(text).toContain("--setopt=ol8_baseos_latest.baseurl=http://10.0.2.2:80/ol8_baseos_latest/'");
+    expect(text).toContain("--setopt=ol8_appstream.baseurl=http://mirror.example.com/appstream/'");
+    expect(text).toContain("--setopt=ol8_addons.proxy=http://proxy.example.com:3128'");
+    expect(text).not.toContain("ol8_appstream.proxy");
+  });
+
+  it("names no folder of this machine on a medium, which another one reads", async () => {
+    const secrets = { passwordHash: "$6$a$b", publicKey: "ssh-ed25519 A", nonce: "n" };
+    const { text } = await kickstartOf(site(mirrors), "ol8-base", secrets);
+    expect(text).not.toContain("/srv/baseos");
+    expect(text).not.toContain("10.0.2.2");
+    expect(text).toContain("--setopt=ol8_baseos_latest.proxy=http://proxy.example.com:3128'");
+    expect(text).toContain("--setopt=ol8_appstream.baseurl=http://mirror.example.com/appstream/'");
   });
 });

@@ -359,6 +359,7 @@ cp a b
       'lang "a',
       "repo --name=../x --baseurl=javascript:x",
       "timezone",
+      "timezone --utc Europe/Zurch",
       "network --device=eth9",
       "services --enabled=a b,$(id)",
       "%packages\n%include x\n-\n@\n%end",
@@ -374,6 +375,14 @@ cp a b
       { numRuns: 100 },
     );
   }, 60_000);
+
+  it("says where the key of a user goes", async () => {
+    const { left } = await around(`user --name=joe\nsshkey --username=joe "ssh-rsa geheim"\n`, "ol8");
+    expect(left.find(({ line }) => line === 2)?.why).toBe(
+      "the key of a user is one of the files of a recipe, such as /home/joe/.ssh/authorized_keys",
+    );
+    expect(JSON.stringify(left)).not.toContain("geheim");
+  });
 
   it.each([
     ["key --skip\n%packages\n@core\n", "ol5"],

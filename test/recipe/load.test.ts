@@ -94,6 +94,46 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
   });
 
   it.each([
+    [
+      "a number for a size",
+      "machine: { memory: 4 }",
+      "1:20: machine.memory: 4 is not a size such as 500M or 12G",
+    ],
+    [
+      "a mode without quotes",
+      "folders: [{ path: /x, mode: 0755 }]",
+      '1:29: folders.0.mode: 755 is not a mode such as "0775", in quotes',
+    ],
+    ["a port without its protocol", "ports: [1521]", "1:9: ports.0: 1521 is not a port such as 1521:tcp"],
+    ["a text for a list", "ntp: pool.ntp.org", "1:6: ntp: should be a list"],
+    ["a list for a text", "timezone: [UTC]", "1:1: timezone: should be a time zone such as Europe/Zurich"],
+    ["no value", "lang:", "1:6: lang: should be a locale such as en_US.UTF-8"],
+    [
+      "a time zone that is none",
+      "timezone: Europe/Zurch",
+      '1:11: timezone: no time zone "Europe/Zurch"; did you mean "Europe/Zurich"?',
+    ],
+    [
+      "a time zone in another spelling",
+      "timezone: utc",
+      '1:11: timezone: no time zone "utc"; did you mean "UTC"?',
+    ],
+    [
+      "a key of a list's item",
+      "disks: [{ size: 5G, filesystem: ext4 }]",
+      "1:33: disks.0.filesystem: no such key",
+    ],
+    ["a key twice", "selinux: disabled\nselinux: enforcing", "2:1: selinux: is there twice"],
+    ["a colon in a text", "summary: Oracle: all of it", '1:10: a value with ": " in it has to be in quotes'],
+    ["a tab", "packages:\n\tbase: [ksh]", "2:1: Tabs are not allowed as indentation"],
+  ])("with %s is told of it with its place", async (_what, line, told) => {
+    await load(whole);
+    const { lines } = await faultsOf(`${line}\nextends: small\nname: wrong\n`, "wrong");
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(`wrong.yaml:${told}`);
+  });
+
+  it.each([
     ["a YAML fault", "name: [unclosed", /not a YAML file/],
     ["a list", "- a\n- b\n", /not a recipe/],
     ["nothing", "", /not a recipe/],

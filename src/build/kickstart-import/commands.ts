@@ -1,5 +1,6 @@
 import { neededService } from "../../recipe/needed-services.ts";
 import { Recipe } from "../../recipe/recipe.ts";
+import { isTimezone } from "../../recipe/timezones.ts";
 import { takeAccountGroup, takeUser } from "./accounts.ts";
 import type { Findings } from "./findings.ts";
 import { leaveRest, type ReadLine } from "./read-line.ts";
@@ -49,7 +50,7 @@ const notTheSame: Readonly<Record<string, readonly string[]>> = {
   ],
   "the machine is switched off when it is installed": ["reboot"],
   "it is installed from the disc": ["url", "nfs", "harddrive", "liveimg", "ostreesetup", "ostreecontainer"],
-  "made for each build, taken out by the seal, and set at first boot": ["rootpw", "sshpw", "sshkey"],
+  "made for each build, taken out by the seal, and set at first boot": ["rootpw", "sshpw"],
   "the layout of the base recipe is used": ["autopart"],
   "there is nothing of what it names: a recipe makes the file systems": ["mount"],
 };
@@ -66,6 +67,14 @@ const table: Readonly<Record<string, Take>> = {
   ...Object.fromEntries(
     Object.entries(notTheSame).flatMap(([why, names]) => names.map((name) => [name, left(why)])),
   ),
+  sshkey(read, found) {
+    const user = read.option("username") ?? "root";
+    const why =
+      user === "root"
+        ? "made for each build, and taken out by the seal"
+        : `the key of a user is one of the files of a recipe, such as /home/${user}/.ssh/authorized_keys`;
+    found.leave(read, why);
+  },
   key(read, found) {
     if (!read.has("skip")) found.leave(read, "an Oracle disc asks for no installation number");
   },
@@ -111,7 +120,9 @@ function takeKeyboard(read: ReadLine, found: Findings): void {
 }
 
 function takeTimezone(read: ReadLine, found: Findings): void {
-  found.say("timezone", read.words[0], read);
+  const [zone] = read.words;
+  if (zone === undefined || isTimezone(zone)) found.say("timezone", zone, read);
+  else found.leave(read, `there is no time zone ${zone}`);
   for (const host of read.list("ntpservers")) found.add("ntp", host, read);
   if (!read.has("utc", "isUtc")) found.leave(read, "the clock of a template runs in UTC");
 }

@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { type Finding, suggestion } from "./findings.ts";
+import { type Located, locatedAt, placeOf, plain } from "./located.ts";
+import type { JsonSchema } from "./schema.ts";
+
+/** What is wrong with the shape of a file, in our words: each with its place, its path, and the nearest valid word. */
+export function shapeFindings(schema: z.ZodType, error: z.ZodError, root: Located): Finding[] {
+  const json = z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
+  const of = (issue: z.core.$ZodIssue) => issue.path.map(String).join(".");
+  const wrongType = new Set(error.issues.filter(({ code }) => code === "invalid_type").map(of));
+  // What is of another type is too long as well, or has not the right form.
+  const issues = error.issues.filter((issue) => issue.code === "invalid_type" || !wrongType.has(of(issue)));
+  return issues.flatMap((issue) => worded(issue, root, json));
+}
+
+function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Finding[] {
+  const finding = (text: string, path = issue.path): Finding => ({
+    at: placeOf(root, path),
+    path: path.map(String).join("."),
+    text,
+  });
+  const here = locatedAt(root, issue.path);
+  const given = here && plain(here);
+  switch (issue.code) {
+    case "unrecognized_keys": {
+      const known = Object.keys(schemaAt(schema, issue.path).properties ?? {});
+      return issue.keys.map((key) => finding(`no such key${suggestion(key, known)}`, [...issue.path, key]));
+    }
+    case "invalid_key":
+      return [finding(`is not ${issue.issues[0]?.message ?? "a key"}`)];
+    case "invalid_value":
+      if (given === undefined) return [finding("is missing")];
+      return [
+        finding(`"${given}" is none of its values${suggestion(String(given), issue.values.map(String))}`),
+      ];
+    case "invalid_type":
+      if (given === undefined) return [finding("is missing")];
+      return [finding(ofOtherType(issue.expected, here, schemaAt(schema, issue.path).title))];
+    case "invalid_format":
+      return [
+        finding(`"${given}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}`),
+      ];
+    default:
+      return [finding(issue.message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase()))];
+  }
+}
+
+// What YAML reads as a number, such as a mode without quotes, may only lack its form.
+function ofOtherType(expected: string, here: Located | undefined, form: string | undefined): string {
+  if (here?.kind === "scalar" && form !== undefined && here.value !== null)
+    return `${here.value} is not ${form}`;
+  if (form !== undefined) return `should be ${form}`;
+  const items = here?.kind === "map" ? [...here.entries.keys()] : [];
+  if (expected === "array" && items.length > 0 && items.every((key) => /^\d+$/.test(key)))
+    return `has no item ${items.join(", ")}; they are counted from 0`;
+  const words: Record<string, string> = {
+    array: "a list",
+    object: "a group of keys",
+    record: "a group of keys",
+    int: "a whole number",
+  };
+  return `should be ${words[expected] ?? `a ${expected}`}`;
+}
+
+function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema {
+  return path.reduce<JsonSchema>(
+    (here, key) => (typeof key === "number" ? here.items : here.properties?.[String(key)]) ?? {},
+    schema,
+  );
+}
