@@ -46,3 +46,11 @@ export class Interrupted extends Error {
 export function checkInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new Interrupted();
 }
+
+/** What went wrong first: when the clean-up after a failure fails too, `await using` throws both as one. */
+export function firstFault(error: unknown): unknown {
+  let first = error;
+  while (first instanceof Error && first.name === "SuppressedError" && "suppressed" in first)
+    first = first.suppressed;
+  return first;
+}

@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { exitCodes, Interrupted, TbuildError } from "../errors.ts";
+import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
 import type { PlannedChange } from "../image/planned-change.ts";
@@ -72,7 +72,8 @@ export async function eachImage(
       try {
         if (signal.aborted) throw new Interrupted();
         await withImage(image, flags, (named) => work(named, signal));
-      } catch (error) {
+      } catch (thrown) {
+        const error = firstFault(thrown);
         if (images.length === 1 || !(error instanceof TbuildError)) throw error;
         process.stderr.write(`${explained(error)}\n`);
         if (json)

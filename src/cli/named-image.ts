@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { TbuildError } from "../errors.ts";
+import { firstFault, TbuildError } from "../errors.ts";
 import type { FarFolder, FarPath } from "../image/far.ts";
 
 /** An image, or a folder of them, as a command was given it: here, or on another machine and seen here. */
@@ -39,10 +39,11 @@ export async function withImage<Result>(
   if (!path) return work({ name, file: name, shown: (text) => text });
   const { far, seen } = await open(path, sshConfig);
   await using _far = far;
-  const shown = (text: string) => text.replaceAll(far.at, `${path.address}:${far.pathOn(far.at)}`);
+  const shown = (text: string) => text.replaceAll(far.at, () => `${path.address}:${far.pathOn(far.at)}`);
   try {
     return await work({ name, file: seen, far, shown });
-  } catch (error) {
+  } catch (thrown) {
+    const error = firstFault(thrown);
     if (!(error instanceof TbuildError)) throw error;
     throw new TbuildError(error.fault, shown(error.message), {
       cause: error.cause,

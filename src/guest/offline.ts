@@ -5,8 +5,8 @@ import {
   type DraftedGuest,
   type PlannedChange,
   planChange,
-  readGuest,
 } from "../image/planned-change.ts";
+import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { type Release, readRelease } from "./release.ts";

@@ -6,6 +6,8 @@ import { printable } from "./local.ts";
 export interface Held extends AsyncDisposable {
   /** What the script said when it stood. */
   readonly said: string;
+  /** It has ended by itself, or the line to its host is broken. */
+  isGone(): boolean;
 }
 
 /**
@@ -30,15 +32,18 @@ export async function hold(host: Host, what: string, script: string, args: reado
     new TbuildError("environment", `${what}: ${how} on ${host.name}`, {
       lines: lines.slice(-8).map(printable),
     });
-  const said = await Promise.race([
-    ready,
-    talk.ended.then(() => Promise.reject(failed("could not be set up"))),
-  ]);
+  let gone = false;
+  const ended = talk.ended.then((code) => {
+    gone = true;
+    return code;
+  });
+  const said = await Promise.race([ready, ended.then(() => Promise.reject(failed("could not be set up")))]);
   return {
     said,
+    isGone: () => gone,
     async [Symbol.asyncDispose]() {
       talk.sayNoMore();
-      if ((await talk.ended) !== 0) throw failed("was not taken down cleanly");
+      if ((await ended) !== 0) throw failed("was not taken down cleanly");
     },
   };
 }

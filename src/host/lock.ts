@@ -6,6 +6,8 @@ import { sleep } from "./wait-for.ts";
 
 export interface Lock extends AsyncDisposable {
   release(): Promise<void>;
+  /** Of a lock on another machine: the line to it is broken, and with it the lock. */
+  isLost?(): boolean;
 }
 
 /**

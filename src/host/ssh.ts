@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
 import type { Host, RunOptions } from "./host.ts";
 import { runHere, shellQuoted, talkHere } from "./local.ts";
@@ -34,7 +34,7 @@ export interface FarHost extends Host {
 
 /** `address` has IPv6 in brackets, as scp and sshfs do; `config` is another file than `~/.ssh/config`. */
 export function farHost(address: string, config?: string): FarHost {
-  const sshOptions = [...(config === undefined ? [] : ["-F", config]), ...patience, ...sharedLine()];
+  const sshOptions = [...(config === undefined ? [] : ["-F", resolve(config)]), ...patience, ...sharedLine()];
   const ssh = ["ssh", ...sshOptions, "--", address.replace(/[[\]]/g, "")];
   return { ...hostOver(address, ssh, {}, "environment"), sshOptions };
 }

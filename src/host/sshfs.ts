@@ -1,4 +1,4 @@
-import { mkdtemp, rmdir } from "node:fs/promises";
+import { mkdtemp, realpath } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
@@ -13,21 +13,13 @@ export interface SeenFolder extends AsyncDisposable {
 
 /**
  * Shows `folder` of `far` here, by sshfs: any ssh server will do, nothing is installed there, and no root is needed.
- * What is written and synced here is so there (fsync@openssh.com; OpenSSH 6.5 and later).
+ * What is synced here is on the disk there, from OpenSSH 6.5 on (fsync@openssh.com); an older server, as Oracle VM Server
+ * has it, may lose what it was just told when its own power fails.
  */
 export async function seeFolder(far: FarHost, folder: string): Promise<SeenFolder> {
-  const at = await mkdtemp(join(tmpdir(), "tbuild-far-"));
-  const held = await mounted(far, folder, at).catch(async (error) => {
-    await rmdir(at);
-    throw error;
-  });
-  return {
-    at,
-    async [Symbol.asyncDispose]() {
-      await held[Symbol.asyncDispose]();
-      await rmdir(at);
-    },
-  };
+  const at = await realpath(await mkdtemp(join(tmpdir(), "tbuild-far-")));
+  const held = await mounted(far, folder, at);
+  return { at, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
 }
 
 async function mounted(far: FarHost, folder: string, at: string): Promise<Held> {
@@ -45,10 +37,13 @@ async function mounted(far: FarHost, folder: string, at: string): Promise<Held> 
   ]);
 }
 
+// It ends itself when its line breaks, by a signal that it must not be deaf to.
 const script = `
 from=$1 at=$2
 shift 2
-sshfs "$@" "$from" "$at" || exit 1
+(trap - HUP INT TERM PIPE; exec sshfs "$@" "$from" "$at") || { rmdir "$at"; exit 1; }
 echo tbuild-ready
 until_gone
-again fusermount3 -u "$at"`;
+unmount=$(command -v fusermount3 || command -v fusermount)
+! grep -q " $at " /proc/mounts || again "$unmount" -u "$at"
+rmdir "$at"`;

@@ -98,17 +98,23 @@ function partOf(volume: Volume, subvolume: string | undefined): Volume {
 
 /** The mounts that an fstab names; what is not on this disk (nfs, a second disk) is left out. */
 export function mountsFromFstab(fstab: string, volumes: readonly Volume[], root: Volume): Mount[] {
-  const mounts: Mount[] = [{ at: "/", volume: root }];
+  const mounts = new Map([["/", root]]);
   for (const line of fstab.split("\n")) {
-    const [device, at, , options = ""] = line.replace(/#.*/, "").trim().split(/\s+/);
-    if (!device || !at?.startsWith("/") || at === "/") continue;
+    const [device, place = "", , options = ""] = line.replace(/#.*/, "").trim().split(/\s+/);
+    const at = place.replace(/\/+$/, "");
+    if (!device || !isPlace(at)) continue;
     const found = volumes.find((one) => isNamed(one, device));
     if (!found || ["swap", "unknown"].includes(found.fs)) continue;
     const volume = partOf(found, /(?:^|,)subvol=([^,]+)/.exec(options)?.[1]);
-    if (volume.name !== root.name || volume.subvolume !== root.subvolume)
-      mounts.push({ at: at.replace(/\/+$/, ""), volume });
+    if (volume.name !== root.name || volume.subvolume !== root.subvolume) mounts.set(at, volume);
   }
-  return mounts;
+  return [...mounts].map(([at, volume]) => ({ at, volume }));
+}
+
+// A guest's word on where something is mounted is a path on the host that mounts it: none that leads up.
+function isPlace(at: string): boolean {
+  const [start, ...names] = at.split("/");
+  return start === "" && names.length > 0 && names.every((name) => name !== "" && !/^\.{1,2}$/.test(name));
 }
 
 /** The bytes of a volume. */

@@ -1,11 +1,11 @@
 import { basename, dirname, join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { type Held, hold } from "../host/hold.ts";
+import { hold } from "../host/hold.ts";
 import type { Host } from "../host/host.ts";
 import type { Lock } from "../host/lock.ts";
 import { farHost } from "../host/ssh.ts";
 import { seeFolder } from "../host/sshfs.ts";
-import type { FilesInUse } from "./in-use.ts";
+import { type FilesInUse, qemuLocks } from "./in-use.ts";
 
 /**
  * A folder with images on another machine, which is seen here. Its files are read and written as any; who uses them,
@@ -15,8 +15,10 @@ export interface FarFolder extends AsyncDisposable {
   readonly host: Host;
   /** Where it is seen. */
   readonly at: string;
-  /** The files that were open there before they were seen here. */
+  /** Who used its files when it was opened. */
   readonly users: FilesInUse;
+  /** Looks again who uses its files. */
+  look(): Promise<FilesInUse>;
   /** What a file that is seen here is called there. */
   pathOn(seen: string): string;
   /** Takes an image for us, as a tbuild on that machine would. */
@@ -42,15 +44,19 @@ export async function openFar(
       hint: `See what is there: ssh ${address} ls ${dirname(path)}`,
     });
   const folder = kind === "dir" ? real : dirname(real);
-  const users = await usersOn(host);
+  let pathOn = (seen: string) => seen;
+  // The shells that hold our own locks have the images open.
+  const own = new Set<string>();
+  const look = async (): Promise<FilesInUse> => {
+    const users = await usersOn(host, ["find", folder, ...(kind === "dir" ? [] : ["-maxdepth", "1"])], own);
+    return { by: (seen) => users(pathOn(seen)) };
+  };
+  const users = await look();
   const seenFolder = await seeFolder(host, folder);
-  const pathOn = (seen: string) => join(folder, seen.slice(seenFolder.at.length));
+  pathOn = (seen) => join(folder, seen.slice(seenFolder.at.length));
   const far: FarFolder = {
-    host,
-    at: seenFolder.at,
-    users: { by: (seen) => users(pathOn(seen)) },
-    pathOn,
-    lock: (seen) => lockOn(host, pathOn(seen)),
+    ...{ host, at: seenFolder.at, users, look, pathOn },
+    lock: (seen) => lockOn(host, pathOn(seen), own),
     [Symbol.asyncDispose]: () => seenFolder[Symbol.asyncDispose](),
   };
   return { far, seen: kind === "dir" ? seenFolder.at : join(seenFolder.at, basename(real)) };
@@ -61,81 +67,91 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 real=$(readlink -f -- "$1") && test -e "$real" || exit 44
 if test -d "$real"; then printf 'dir\\0%s\\0' "$real"; else printf 'file\\0%s\\0' "$real"; fi`;
 
-// Loop devices, and what any process has open for writing. Kernels before 2.6.22 do not say how it is open: then it counts.
+// A file has many names; device and inode are its own. losetup of 2005 has only 64 bytes for a name, so of a loop device
+// its inode has to do. Kernels before 2.6.22 do not say how a file is open: then it counts as open for writing.
 const usersScript = `
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C; export PATH LC_ALL
-for file in /sys/block/loop*/loop/backing_file; do
-  test -e "$file" && printf '%s\\0%s\\0' "$file" "$(cat "$file")"
-done
-losetup -a 2> /dev/null | sed -n 's/^\\([^:]*\\): .*(\\(.*\\))$/\\1 \\2/p' | while read -r device file; do
-  printf '%s\\0%s\\0' "$device" "$file"
-done
-find /proc/[0-9]*/fd -lname '/*' ! -lname '/dev/*' ! -lname '/proc/*' -printf '%p\\0%l\\0' 2> /dev/null
-printf '\\0'
+losetup -a 2> /dev/null | sed -n 's/^\\([^:]*\\): \\[[^]]*\\]:\\([0-9]*\\) .*/loop \\1 \\2/p'
+find -L /proc/[0-9]*/fd -maxdepth 1 -type f -printf 'open %p %D:%i\\n' 2> /dev/null
 cd /proc && grep -H '^flags:.*[04]$' [0-9]*/fdinfo/* 2> /dev/null
+cat /proc/locks 2> /dev/null
 :`;
 
-async function usersOn(host: Host): Promise<(file: string) => string[]> {
+async function usersOn(
+  host: Host,
+  find: readonly string[],
+  own: ReadonlySet<string>,
+): Promise<(file: string) => string[]> {
+  const listing = await host.run([...find, "-type", "f", "-printf", "%D:%i\\0%p\\0"], { allow: [1] });
+  const ids = idsIn(listing.stdout);
   const { stdout } = await host.run(["sh", "-c", usersScript]);
-  const [list = "", flags = ""] = stdout.split("\0\0");
   const onlyRead = new Set(
-    flags
-      .split("\n")
-      .flatMap(
-        (line) => /^(\d+)\/fdinfo\/(\d+):flags:\s*[0-7]*[04]$/.exec(line)?.slice(1, 3).join("/") ?? [],
-      ),
+    [...stdout.matchAll(/^(\d+)\/fdinfo\/(\d+):flags:\s*[0-7]*[04]$/gm)].map(([, pid, fd]) => `${pid}/${fd}`),
   );
-  const uses = new Map<string, Set<string>>();
-  const fields = list.split("\0");
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const [who = "", file = ""] = [fields[at], fields[at + 1]];
-    const what = whoUses(who, onlyRead, host.name);
-    if (what !== undefined) uses.set(file, (uses.get(file) ?? new Set()).add(what));
-  }
-  return (file) => [...(uses.get(file) ?? [])];
-}
-
-function whoUses(who: string, onlyRead: ReadonlySet<string>, host: string): string | undefined {
-  const device = /^(?:\/sys\/block|\/dev)\/(loop\d+)/.exec(who)?.[1];
-  if (device !== undefined) return `the loop device /dev/${device} on ${host}`;
-  const [, pid = "", fd = ""] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(who) ?? [];
-  if (onlyRead.has(`${pid}/${fd}`)) return undefined;
-  return `process ${pid} on ${host}, which has it open for writing`;
-}
-
-async function lockOn(host: Host, image: string): Promise<Lock> {
-  const held = await hold(host, `${host.name}:${image}`, lockScript, [image, `${image}.tbuild-lock`]);
-  if (held.said !== "") {
-    await held[Symbol.asyncDispose]();
-    throw new TbuildError(
-      "environment",
-      `${host.name}:${image}: is being changed by another tbuild (process ${held.said} there)`,
+  const uses: { id: RegExp | string; what: string }[] = [];
+  for (const [, device, inode] of stdout.matchAll(/^loop (\S+) (\d+)$/gm))
+    uses.push({ id: new RegExp(`:${inode}$`), what: `the loop device ${device} on ${host.name}` });
+  for (const [, pid = "", fd, id = ""] of stdout.matchAll(/^open \/proc\/(\d+)\/fd\/(\d+) (\S+)$/gm))
+    if (!own.has(pid) && !onlyRead.has(`${pid}/${fd}`))
+      uses.push({ id, what: `process ${pid} on ${host.name}, which has it open for writing` });
+  for (const { id, what } of qemuLocks(stdout)) uses.push({ id, what: `${what}, on ${host.name}` });
+  return (file) => {
+    const id = ids.get(file);
+    const found = uses.filter(
+      (use) => id !== undefined && (typeof use.id === "string" ? use.id === id : use.id.test(id)),
     );
+    return [...new Set(found.map(({ what }) => what))];
+  };
+}
+
+function idsIn(listing: string): Map<string, string> {
+  const fields = listing.split("\0");
+  const ids = new Map<string, string>();
+  for (let at = 0; at + 1 < fields.length; at += 2) ids.set(fields[at + 1] ?? "", fields[at] ?? "");
+  return ids;
+}
+
+async function lockOn(host: Host, image: string, own: Set<string>): Promise<Lock> {
+  const held = await hold(host, `${host.name}:${image}`, lockScript, [image, `${image}.tbuild-lock`]);
+  const [, what, pid = ""] = /^(own|taken) ?(\d*)$/.exec(held.said) ?? [];
+  if (what !== "own") {
+    await held[Symbol.asyncDispose]();
+    const who = pid === "" ? "" : ` (process ${pid} there)`;
+    throw new TbuildError("environment", `${host.name}:${image}: is being changed by another tbuild${who}`);
   }
-  return { release: () => release(held), [Symbol.asyncDispose]: () => release(held) };
+  own.add(pid);
+  const release = async () => held[Symbol.asyncDispose]();
+  return { release, isLost: () => held.isGone(), [Symbol.asyncDispose]: release };
 }
 
-async function release(held: Held): Promise<void> {
-  await held[Symbol.asyncDispose]();
-}
-
-// The lock of host/lock.ts, held by this shell. The kernel's lock on the image keeps two shells from both removing one that a
-// dead process left.
+// The lock of host/lock.ts, held by this shell. The kernel's lock on the image keeps two shells from both removing one
+// that a dead process left; over NFS it wants a file that is open for writing. What is removed is renamed first, and is
+// put back when it was another's after all.
 const lockScript = `
 image=$1 lock=$2
-exec 9< "$image"
-flock -n 9 || { echo "tbuild-ready another"; until_gone; exit 0; }
+exec 9<> "$image" || exit 1
+flock -n 9
+case $? in
+  0) ;;
+  1) echo "tbuild-ready taken"; until_gone; exit 0 ;;
+  *) exit 1 ;;
+esac
 begin() { sed 's/.*) //' "/proc/$1/stat" 2> /dev/null | cut -d' ' -f20; }
 own="$$ $(begin $$)"
+left=20
 until ln -s "$own" "$lock" 2> /dev/null; do
-  holder=$(readlink "$lock") || { echo "$lock: cannot be made"; exit 1; }
+  left=$((left - 1))
+  [ $left -gt 0 ] || { echo "$lock: cannot be made"; exit 1; }
+  holder=$(readlink "$lock") || continue
   if [ "$(begin "\${holder%% *}")" = "\${holder#* }" ]; then
-    echo "tbuild-ready \${holder%% *}"
+    echo "tbuild-ready taken \${holder%% *}"
     until_gone
     exit 0
   fi
-  rm -f "$lock"
+  mv -f "$lock" "$lock.$$" 2> /dev/null || continue
+  [ "$(readlink "$lock.$$")" = "$holder" ] || ln -s "$(readlink "$lock.$$")" "$lock"
+  rm -f "$lock.$$"
 done
-echo tbuild-ready
-until_gone
+echo "tbuild-ready own $$"
+until_gone 9>&-
 rm -f "$lock"`;

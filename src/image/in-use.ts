@@ -13,7 +13,8 @@ export function filesInUse(): FilesInUse {
     if (id !== undefined) uses.set(id, [...(uses.get(id) ?? []), what]);
   };
   for (const { file, what } of loopDevices()) add(idOf(file), what);
-  for (const { id, what } of qemuLocks()) add(id, what);
+  for (const { id, what } of qemuLocks(quietly(() => readFileSync("/proc/locks", "utf8")) ?? ""))
+    add(id, what);
   for (const { id, what } of openForWriting()) add(id, what);
   return {
     by(file) {
@@ -47,10 +48,9 @@ function* loopDevices(): Generator<{ file: string; what: string }> {
 
 /**
  * qemu locks byte 101 of an image that it writes to, and byte 201 of one that nobody else may write to. Its
- * locks belong to open files, not to processes, so the kernel's list has no pid.
+ * locks belong to open files, not to processes, so the kernel's list (`/proc/locks`) has no pid.
  */
-function* qemuLocks(): Generator<{ id: string; what: string }> {
-  const locks = quietly(() => readFileSync("/proc/locks", "utf8")) ?? "";
+export function* qemuLocks(locks: string): Generator<{ id: string; what: string }> {
   const pattern = /^\d+: OFDLCK +\S+ +\S+ +\S+ +([\da-f]+):([\da-f]+):(\d+) (\d+) (\d+)$/gm;
   for (const [, major = "", minor = "", inode = "", first, last] of locks.matchAll(pattern)) {
     const holds = (byte: number) => Number(first) <= byte && byte <= Number(last);

@@ -4,15 +4,15 @@ import { hold } from "../host/hold.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { mountedTree } from "./mounted-tree.ts";
-import { mountOptions, runInside } from "./mounting.ts";
+import { mountOptions, mountScript, runInside } from "./mounting.ts";
 import { snapshotBytes, snapshotSectors } from "./snapshot.ts";
 import type { GuestTree } from "./tree.ts";
 
 /**
  * kpartx and the kernel's own file systems, on a host that has device-mapper: here, or on an Oracle VM Server over
  * ssh, where `pathOn` says what an image is called. Needs root there. A change can go into a snapshot beside the
- * image: nothing is copied, and what it holds afterwards is the change. Volume groups of the guest are never
- * activated: two copies of one image have the same.
+ * image: nothing is copied, and what it holds afterwards is the change. Volume groups of the guest are not used: two
+ * copies of one image have the same; logical volumes are mapped by arithmetic.
  */
 export function kpartxAccess(host: Host, pathOn = (image: string) => image): ImageAccess {
   const open = (image: string, mounts: readonly Mount[], readOnly: boolean, work?: Work) =>
@@ -90,16 +90,22 @@ command -v kpartx > /dev/null || exit 43
 dmsetup targets 2> /dev/null | grep -q '^linear ' || exit 42`;
 
 // Each function sets something up, lets the next go on, and takes it down, however that went. No more than what an
-// Oracle VM Server has; a shell of 2005 reads it. Mounts stand in each other, so each is a call within the one before.
+// Oracle VM Server has, whose losetup may be of 2005. Of partitions that kpartx cannot map, the mount tells.
 const script = `
 umask 077
 name=$1 how=$2 image=$3 work=$4 room=$5
 shift 5
 
+attach() {
+  loop=$(losetup $1 -f --show "$2" 2> /dev/null) && return 0
+  loop=$(losetup -f) && losetup $1 "$loop" "$2"
+}
+
 attached() {
   flag=-r
   [ "$how" != rw ] || flag=
-  base=$(losetup $flag -f --show "$image") || { echo "$base"; return 1; }
+  attach "$flag" "$image" || return 1
+  base=$loop
   case $how in
     beside) snapshot "$@" ;;
     *) disk=$base; partitions "$@" ;;
@@ -111,7 +117,8 @@ attached() {
 snapshot() {
   dd if=/dev/zero of="$work" bs=4096 count=8 conv=fsync || return 1
   dd if=/dev/null of="$work" bs=1 count=0 seek="$room" || return 1
-  top=$(losetup -f --show "$work") || { echo "$top"; return 1; }
+  attach "" "$work" || return 1
+  top=$loop
   modprobe -q dm-snapshot
   sectors=$(blockdev --getsize "$base")
   if echo "0 $sectors snapshot $base $top P ${snapshotSectors}" | dmsetup create "$name"; then
@@ -123,40 +130,33 @@ snapshot() {
   else
     code=1
   fi
-  again losetup -d "$top" && sync && return $code
+  again losetup -d "$top" && dd if=/dev/null of="$work" bs=1 count=0 conv=notrunc,fsync && return $code
 }
 
 partitions() {
-  kpartx -a -p p "$disk" || return 1
-  root=$(mktemp -d /tmp/tbuild-kpartx-XXXXXX) && mounted "$@"
+  said=$(kpartx -a -p p "$disk" 2>&1) || echo "$said"
+  guest_mounted "$@"
   code=$?
-  rmdir "$root"
   again kpartx -d -p p "$disk" && return $code
 }
 
-mounted() {
-  if [ $# = 0 ]; then
-    echo "tbuild-ready $root"
-    until_gone
-    return 0
-  fi
+open_device() {
   case $1 in
     disk) device=$disk ;;
     p*) device=/dev/mapper/\${disk##*/}$1 ;;
     *)
-      device=/dev/mapper/$name-$#
-      echo "$1" | sed "s|@|$disk|" | dmsetup create "$name-$#" || return 1 ;;
+      device=/dev/mapper/$name-$2
+      echo "$1" | sed "s|@|$disk|" | dmsetup create "$name-$2" || return 1 ;;
   esac
-  again test -b "$device" && mount -t "$2" -o "$3" "$device" "$root$4" && {
-    (shift 4; mounted "$@")
-    code=$?
-    again umount "$root$4"
-  } && code=$code || code=1
+  again test -b "$device"
+}
+
+close_device() {
   case $1 in
     disk | p*) ;;
-    *) again dmsetup remove "$name-$#" || code=1 ;;
+    *) again dmsetup remove "$name-$2" ;;
   esac
-  return $code
 }
+${mountScript}
 
 attached "$@"`;

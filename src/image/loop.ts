@@ -1,11 +1,9 @@
-import { mkdtemp, rmdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { hold } from "../host/hold.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Volume } from "./access.ts";
 import { mountedTree } from "./mounted-tree.ts";
-import { mountOptions, runInside } from "./mounting.ts";
+import { mountOptions, mountScript, runInside } from "./mounting.ts";
 
 /** Loop devices and the kernel's own file systems. Needs root; programs of the guest run by chroot. */
 export function loopAccess(host: Host): ImageAccess {
@@ -21,29 +19,28 @@ export function loopAccess(host: Host): ImageAccess {
       await host.run(["losetup", "--find"]);
     },
     async open(image, mounts, { readOnly = false } = {}) {
-      const root = await mkdtemp(join(tmpdir(), "tbuild-loop-"));
-      const mounted: string[] = [];
-      const close = async () => {
-        for (const at of mounted.splice(0).reverse()) await host.run(["umount", at]);
-        await rmdir(root);
-      };
-      try {
-        for (const mount of [...mounts].sort((a, b) => a.at.length - b.at.length)) {
-          const at = join(root, mount.at);
-          await host.run(["mount", "-o", loopOptions(mount.volume, readOnly), "--", image, at]);
-          mounted.push(at);
-        }
-        return mountedTree(host, root, {
-          close,
-          run: (argv) => runInside(host, root, argv),
-        });
-      } catch (error) {
-        await close();
-        throw error;
-      }
+      const inOrder = [...mounts].sort((one, other) => one.at.length - other.at.length);
+      const held = await hold(host, `${image}: loop`, script, [
+        image,
+        ...inOrder.flatMap(({ at, volume }) => [
+          ...[volume.name, volume.fs, loopOptions(volume, readOnly), at === "/" ? "" : at],
+        ]),
+      ]);
+      return mountedTree(host, held.said, {
+        close: async () => held[Symbol.asyncDispose](),
+        run: (argv) => runInside(host, held.said, argv),
+      });
     },
   };
 }
+
+const script = `
+device=$1
+shift
+open_device() { :; }
+close_device() { :; }
+${mountScript}
+guest_mounted "$@"`;
 
 // Root in a container often may not: what counts is CAP_SYS_ADMIN, bit 21.
 async function mayMount(host: Host): Promise<boolean> {

@@ -7,7 +7,7 @@ export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): stri
   const own = fs === "xfs" ? ",nouuid" : "";
   const part = subvolume === undefined ? "" : `,subvol=${subvolume}`;
   const quiet = readOnly ? `,ro${withoutReplay[fs] ?? ""}` : "";
-  return `nodev${own}${part}${quiet}`;
+  return `nodev,nosuid${own}${part}${quiet}`;
 }
 
 // `ro` alone still replays a journal, and fails where it cannot.
@@ -31,3 +31,46 @@ export async function runInside(host: Host, root: string, argv: readonly string[
     for (const folder of bound.reverse()) await host.run(["umount", folder]);
   }
 }
+
+/**
+ * Shell: `mounted` mounts what its arguments say, four for each (device, type, options, place), each within the one
+ * before, below a folder that only its owner enters; says where, waits, and takes all down again. A place has to be what
+ * it is called: a link in the guest would lead mount(8) out of it. Whoever uses it has `open_device`, which sets `device`,
+ * and `close_device`.
+ */
+export const mountScript = `
+guest_mounted() {
+  folder=$(mktemp -d "\${TMPDIR:-/tmp}/tbuild-mount-XXXXXX") && mkdir "$folder/guest" || return 1
+  root=$(readlink -f "$folder/guest") && mounted "$@"
+  code=$?
+  rmdir "$folder/guest" "$folder"
+  return $code
+}
+
+mounted() {
+  if [ $# = 0 ]; then
+    echo "tbuild-ready $root"
+    until_gone
+    return 0
+  fi
+  open_device "$1" $# || return 1
+  if [ "$(readlink -f "$root$4")" != "$root$4" ]; then
+    echo "$4: the guest mounts a volume there, and it is a link or nothing"
+    code=1
+  elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
+    (shift 4; mounted "$@")
+    code=$?
+    # What a program of the guest was given, should it be there still.
+    [ -n "$4" ] || for bound in dev proc sys; do umount "$root/$bound" 2> /dev/null; done
+    again umount "$root$4" || code=1
+  else
+    code=1
+  fi
+  close_device "$1" $# || code=1
+  return $code
+}
+
+# Kernels before 5.9 do not know how to leave the log of a btrfs alone; reading only, they do.
+mount_of_old() {
+  [ "$3" != "\${3%,rescue=nologreplay}" ] && mount -t "$2" -o "\${3%,rescue=nologreplay}" "$device" "$root$4"
+}`;

@@ -126,6 +126,15 @@ export async function lookInto(
   { far, users = far?.users ?? filesInUse(), via }: Pick<OpenImageOptions, "users" | "via" | "far"> = {},
 ): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
   await using image = await readImageFile(file);
+  const stranger = far && image.layers.find((layer) => !layer.file.startsWith(`${far.at}/`));
+  if (stranger)
+    throw new TbuildError(
+      "environment",
+      `${file}: stands on ${stranger.file}, which is on ${far.host.name} elsewhere`,
+      {
+        hint: "Only what lies in the folder of the image is seen from here. Run tbuild on that machine.",
+      },
+    );
   const facts = await factsOf(image, users);
   await check(facts);
   const fstabOn = async (volume: Volume) => {
@@ -164,10 +173,7 @@ export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts)
     throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
       hint: "Nothing was touched. Copy the image again.",
     });
-  if (inUse.length > 0)
-    throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
-      hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",
-    });
+  refuseUsers(file, inUse);
   // Some of the guest could not be looked at, so nobody could say that it is sealed.
   const [closed] = volumes.filter(({ refused }) => refused !== undefined);
   if (closed) throw refusedVolume(file, closed);
@@ -177,6 +183,18 @@ export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts)
       cause,
     });
   });
+}
+
+/** Throws when somebody uses the image now. */
+export function refuseUse(file: string, users: FilesInUse): void {
+  refuseUsers(file, users.by(file));
+}
+
+function refuseUsers(file: string, inUse: readonly string[]): void {
+  if (inUse.length > 0)
+    throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
+      hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",
+    });
 }
 
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {

@@ -58,11 +58,16 @@ const script = `
 view=$1
 shift
 qemu-storage-daemon "$@" < /dev/null &
+left=1500
 until test -s "$view"; do
-  kill -0 $! 2> /dev/null || exit 1
+  left=$((left - 1))
+  kill -0 $! 2> /dev/null && [ $left -gt 0 ] || { kill $! 2> /dev/null; exit 1; }
   sleep 0.02
 done
 echo tbuild-ready
 until_gone
 kill $!
-wait $!`;
+wait $!
+code=$?
+rm -r "$(dirname "$view")"
+exit $code`;

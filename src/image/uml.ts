@@ -52,8 +52,10 @@ async function mountAll(machine: Machine, mounts: readonly Mount[], readOnly: bo
   for (const [index, { at, volume }] of byDepth(mounts).entries()) {
     const device = deviceOf(volume) ?? `/dev/mapper/v${index}`;
     if (deviceOf(volume) === undefined) script.push(mapping(volume, index));
-    const how = mountOptions(volume, readOnly);
-    script.push(shellQuoted(["mount", "-t", volume.fs, "-o", how, device, `${root}${at === "/" ? "" : at}`]));
+    const place = `${root}${at === "/" ? "" : at}`;
+    // A link in the guest would lead mount(8) out of it.
+    script.push(`test "$(readlink -f ${shellQuoted([place])})" = ${shellQuoted([place])} || ${linked(at)}`);
+    script.push(shellQuoted(["mount", "-t", volume.fs, "-o", mountOptions(volume, readOnly), device, place]));
   }
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause: TbuildError) => {
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
@@ -67,6 +69,11 @@ async function mountAll(machine: Machine, mounts: readonly Mount[], readOnly: bo
     run: (argv) =>
       machine.run(["sh", "-c", insideScript, ...argv], { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } }),
   });
+}
+
+function linked(at: string): string {
+  const what = `${at}: the guest mounts a volume there, and it is a link or nothing`;
+  return `{ ${shellQuoted(["echo", what])} >&2; exit 1; }`;
 }
 
 // The kernel's folders are there while a program runs, and not while files are looked at.

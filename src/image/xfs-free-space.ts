@@ -67,12 +67,20 @@ async function openGroup(volume: Reader, name: string, superblock: Buffer, start
   };
 }
 
-// A ring of numbers, in which `head` says where the first is and how many there are.
+// A ring of numbers, in which `head` says where the first and the last are. Kernels before 4.5 made it a number shorter than
+// later ones do: where its length does not fit what is said of it, nothing is taken from it.
 function reserveOf(head: Buffer, ring: Buffer, isFifth: boolean): number[] {
-  const [length, first, count] = [12, 40, 48].map((at) => head.readUInt32BE(at)) as [number, number, number];
+  const [length, first, last, count] = [12, 40, 44, 48].map((at) => head.readUInt32BE(at)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const start = isFifth ? 36 : 0;
   const places = Math.floor((ring.length - start) / 4);
-  const found = Array.from({ length: Math.min(count, places) }, (_, index) =>
+  if (isFifth && ring.toString("latin1", 0, 4) !== "XAFL") return [];
+  if (first >= places || last >= places || count !== ((last - first + places) % places) + 1) return [];
+  const found = Array.from({ length: count }, (_, index) =>
     ring.readUInt32BE(start + ((first + index) % places) * 4),
   );
   return found.filter((block) => block < length);

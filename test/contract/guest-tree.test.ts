@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, it } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Mount } from "../../src/image/access.ts";
@@ -75,6 +75,31 @@ guestTreeContract(
   () => onFolder(throughShell()),
   missing("find", "root"),
 );
+
+for (const name of ["loop", "uml"] as const)
+  it.skipIf(missing("linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop") !== undefined)(
+    `${name}: a volume is never mounted where a link of the guest leads`,
+    async () => {
+      const { image, mounts, after } = await onVolume(accesses[name](host), "xfs");
+      const victim = await mkdtemp(join(tmpdir(), "tbuild-victim-"));
+      const [root] = mounts;
+      {
+        await using tree = await accesses[name](host).open(image, mounts);
+        await tree.link("/boot", victim);
+      }
+      const opening = accesses[name](host).open(image, [
+        ...mounts,
+        { ...(root ?? expect.fail()), at: "/boot" },
+      ]);
+      await expect(opening).rejects.toMatchObject({
+        lines: [expect.stringContaining("/boot: the guest mounts")],
+      });
+      expect(await readFile("/proc/mounts", "utf8")).not.toContain(victim);
+      expect(await readdir(victim)).toEqual([]);
+      await rm(victim, { recursive: true });
+      await after();
+    },
+  );
 
 async function onImage(name: keyof typeof accesses | "draft", options: readonly string[], apart?: "apart") {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-tree-"));

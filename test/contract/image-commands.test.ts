@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   copyFile,
   mkdir,
@@ -14,6 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { planJob } from "../../src/guest/offline.ts";
+import { repairOperations } from "../../src/guest/seal/index.ts";
 import { missing } from "../fakes/missing.ts";
 import { makeDirtyFolder } from "../guest/dirty-folder.ts";
 import { mbr } from "../image/disk-tables.ts";
@@ -206,6 +209,26 @@ describe.skipIf(lacking !== undefined)(
         expect(stderr).toContain("is in use");
       }
       expect(await sha256Of(used)).toBe(digest);
+      await tbuild("repair", "--yes", used);
+      const repaired = await sha256Of(used);
+      {
+        await using _writer = await open(used, "r+");
+        expect(await tbuild("undo", used)).toMatchObject({ exitCode: 3 });
+      }
+      expect(await sha256Of(used)).toBe(repaired);
+    });
+
+    it("refuse an image that somebody takes between the plan and its yes", async () => {
+      const image = await copyOf("taken.img");
+      await using planned = await planJob(host, image, { operations: repairOperations({}) });
+      const taken = spawn("sh", ["-c", 'exec 3<> "$0"; echo taken; read -r _', image]);
+      await once(taken.stdout, "data");
+      await expect(planned.apply("test")).rejects.toThrow("is in use, by sh");
+      taken.stdin.end();
+      await once(taken, "close");
+      expect(await sha256Of(image)).toBe(digest);
+      await planned.apply("test");
+      expect(await sha256Of(image)).not.toBe(digest);
     });
 
     it.each([
@@ -364,7 +387,7 @@ describe.skipIf(lacking !== undefined)(
       const before = await sha256Of(image);
       const { stdout, stderr, exitCode } = await tbuild("repair", "--yes", image);
       expect(exitCode, stderr).toBe(0);
-      expect(stderr).toContain("in a copy beside the image");
+      expect(stderr).toContain("the change is made beside the image");
       expect(stdout).toContain("by debugfs");
       await isSound(image);
       await tbuild("undo", image);

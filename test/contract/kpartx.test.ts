@@ -115,6 +115,12 @@ describe.skipIf(lacking !== undefined)(
         const open = await tbuild("repair", "--yes", `dom0:${ext}`);
         expect(open.stderr).toMatch(/is in use, by process \d+ on dom0, which has it open for writing/);
         await dom0.run("pkill sleep");
+        const otherName = `${ext}.link`;
+        await dom0.run(
+          `ln '${ext}' '${otherName}'; sleep 61 < /dev/null > /dev/null 2>&1 3<> '${otherName}' &`,
+        );
+        expect((await tbuild("repair", "--yes", `dom0:${ext}`)).stderr).toContain("is in use, by process");
+        await dom0.run(`pkill sleep; rm '${otherName}'`);
         const { far, seen } = await openFar({ address: "dom0", path: ext }, { config: dom0.sshConfig });
         {
           await using _far = far;
@@ -130,7 +136,7 @@ describe.skipIf(lacking !== undefined)(
         const child = spawn(process.execPath, [
           ...[main, "seal", "--plan", "--ssh-config", dom0.sshConfig, `dom0:${xfs}`],
         ]);
-        await vi.waitFor(async () => expect(await traces(dom0)).toContain("tbuild-kpartx"), waiting);
+        await vi.waitFor(async () => expect(await traces(dom0)).toContain("tbuild-mount"), waiting);
         child.kill("SIGKILL");
         await vi.waitFor(async () => expect(await traces(dom0)).toBe(""), waiting);
         const { stderr } = await tbuild("repair", "--plan", `dom0:${xfs}`);
@@ -193,7 +199,7 @@ describe.skipIf(lacking !== undefined)(
 
 /** What is still attached, mapped or mounted there. */
 async function traces(dom0: Dom0): Promise<string> {
-  return (await dom0.run("losetup -a; dmsetup ls | grep -v '^No '; grep tbuild-kpartx /proc/mounts; :"))
+  return (await dom0.run("losetup -a; dmsetup ls | grep -v '^No '; grep tbuild-mount /proc/mounts; :"))
     .stdout;
 }
 

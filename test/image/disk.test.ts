@@ -157,6 +157,25 @@ describe("mounts", () => {
     },
   );
 
+  it.each(["/../../etc", "/boot/../../etc", "/./etc", "/boot//efi", "boot", "/"])(
+    "leave out a place that is none inside the guest: %s",
+    (place) => {
+      const [root] = [volumes[2] ?? expect.fail()];
+      expect(mountsFromFstab(`UUID=u-1 ${place} ext4 defaults 0 0\n`, volumes, root)).toEqual([
+        { at: "/", volume: root },
+      ]);
+    },
+  );
+
+  it("are one for each place: the last, as mount has it", () => {
+    const [root] = [volumes[2] ?? expect.fail()];
+    const fstab = "UUID=u-1 /boot ext4 defaults 0 0\nUUID=u-4 /boot/ ext4 defaults 0 0\n";
+    expect(mountsFromFstab(fstab, volumes, root).map(({ at, volume }) => [at, volume.name])).toEqual([
+      ["/", "vg-a/root"],
+      ["/boot", "p3"],
+    ]);
+  });
+
   it("name logical volumes both ways", () => {
     const [root] = [volumes[3] ?? expect.fail()];
     for (const device of ["/dev/mapper/vg--a-root", "/dev/vg-a/root"])

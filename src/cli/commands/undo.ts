@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { imagePath, lockImage } from "../../image/planned-change.ts";
+import { imagePath, takeImage } from "../../image/planned-change.ts";
 import { settle, undoLast, undoRecords } from "../../image/undo.ts";
 import { eachImage } from "../change-images.ts";
 import type { FarFlags, NamedImage } from "../named-image.ts";
@@ -30,8 +30,8 @@ async function list({ name, file, shown }: NamedImage, { json }: UndoFlags): Pro
 }
 
 async function undo({ name, file, far, shown }: NamedImage, { all, json }: UndoFlags): Promise<void> {
-  const image = await imagePath(file);
-  await using _lock = await lockImage(image, far);
+  const { image, lock } = await takeImage(file, far);
+  await using _lock = lock;
   const settled = await settle(image);
   if (settled !== undefined) process.stderr.write(`${name}: ${settled}\n`);
   const undone = [];

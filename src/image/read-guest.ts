@@ -1,0 +1,59 @@
+import type { Host } from "../host/host.ts";
+import type { Mount } from "./access.ts";
+import { draftOf } from "./draft.ts";
+import { draftTree } from "./draft-tree.ts";
+import { freeBlocks, tellsFreeBlocks } from "./free-space.ts";
+import { dataRanges } from "./holes.ts";
+import { type ImageFile, readImageFile } from "./image-file.ts";
+import { type ImageFacts, lookInto, openImageFile } from "./open.ts";
+import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./plan-ways.ts";
+import { type ChangeOptions, type DraftedGuest, imagePath } from "./planned-change.ts";
+import { isUnsettled } from "./undo.ts";
+
+/** Lets `work` look at the guest in `file`, of which nothing is changed. */
+export async function readGuest<Result>(
+  host: Host,
+  file: string,
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions = {},
+): Promise<Result> {
+  const { note = () => {} } = options;
+  const path = await imagePath(file);
+  if (await isUnsettled(path))
+    note(
+      `${file}: a change of it was cut off while it was written; the next repair, seal or undo finishes it`,
+    );
+  const tell = async ({ inUse, cutOff }: ImageFacts) => {
+    for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
+    for (const what of cutOff) note(`${file}: is cut off: ${what}`);
+  };
+  const { mounts } = await lookInto(host, path, tell, lookOptions(options));
+  await using image = await readImageFile(path);
+  if (mayDraft(options) && isExt(mounts)) {
+    for (const { volume } of mounts)
+      if (await isUnclean(image, volume))
+        note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
+    const tree = await draftTree(draftOf(image), mounts);
+    return await work({ tree, mounts, via: "direct", ...freeBlocksOf(host, image, mounts) });
+  }
+  await using opened = await openImageFile(host, path, { ...accessOptions(options), readOnly: true });
+  return await work({
+    ...{ tree: opened.tree, mounts, via: opened.access.name },
+    ...freeBlocksOf(host, image, mounts),
+  });
+}
+
+// Of a qcow2 nobody says where it has holes as a disk; all of it is read.
+function freeBlocksOf(
+  host: Host,
+  image: ImageFile,
+  mounts: readonly Mount[],
+): Pick<DraftedGuest, "freeBlocks"> {
+  if (!mounts.every(({ volume }) => tellsFreeBlocks(volume) && !volume.isDirty)) return {};
+  return {
+    async *freeBlocks() {
+      const whole = [{ start: 0, length: image.bytes }];
+      yield* freeBlocks(image, mounts, image.format === "raw" ? await dataRanges(host, image.file) : whole);
+    },
+  };
+}
