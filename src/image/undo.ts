@@ -1,8 +1,21 @@
-import { createHash } from "node:crypto";
-import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { isZero, type Piece } from "./draft.ts";
+import { fileFault } from "../host/file-fault.ts";
+import type { Piece } from "./draft.ts";
+import {
+  type ChangeNote,
+  checkRecord,
+  checkUntouched,
+  checkUntouchedByOthers,
+  type Head,
+  openBeside,
+  openQuietly,
+  piecesOf,
+  readHead,
+  writeFully,
+  writeRecord,
+} from "./undo-record.ts";
 
 /**
  * How an image is changed: never but by this. A record with the old and the new bytes is written beside the
@@ -12,12 +25,6 @@ import { isZero, type Piece } from "./draft.ts";
  *   .tbuild-new ─► .tbuild-redo ─► .tbuild-undo-1 ─► .tbuild-undoing ─► gone
  *   image: before   being changed    after             being restored     before
  */
-export interface ChangeNote {
-  /** What was done, as a person would say it. */
-  readonly what: string;
-  readonly when: string;
-}
-
 export interface UndoRecord extends ChangeNote {
   readonly file: string;
   readonly number: number;
@@ -31,37 +38,32 @@ export async function changeImage(
   pieces: readonly Piece[],
   { bytes: sizeAfter, ...note }: ChangeNote & { readonly bytes: number },
 ): Promise<UndoRecord> {
-  const names = namesFor(image);
-  const number = ((await undoRecords(image)).at(-1)?.number ?? 0) + 1;
-  await using target = await open(image, "r+").catch(refused(image));
-  const { size, uid, gid } = await target.stat();
-  {
-    await using record = await open(names.new, "w", 0o600).catch(refused(names.new));
-    await record.chown(uid, gid).catch(() => {});
-    await writeRecord(record, target, pieces, { ...note, size, sizeAfter });
-  }
-  await renameSafely(names.new, names.redo);
-  await finish(image, target, "after");
-  await renameSafely(names.redo, names.undo(number));
-  const { size: bytes } = await statOf(names.undo(number));
-  return { ...note, number, bytes, file: names.undo(number) };
+  const number = await nextNumber(image);
+  await using target = await openBeside(image, "r+");
+  const { size } = await target.stat();
+  const bytes = await prepare(image, target, pieces, { ...note, size, sizeAfter });
+  await finishChange(image, target, number);
+  return { ...note, number, bytes, file: namesFor(image).undo(number) };
 }
 
-/** Brings an image whose change was cut off to a whole state, and says what was done; `undefined` when nothing was. */
+/**
+ * Brings an image whose change was cut off to a whole state, and says what was done; `undefined` when nothing was.
+ * Refused when somebody else has changed the image since, where it was to be changed.
+ */
 export async function settle(image: string): Promise<string | undefined> {
   const names = namesFor(image);
   const there = await besides(image);
   if (there.includes(basename(names.redo))) {
-    await using target = await open(image, "r+").catch(refused(image));
-    await finish(image, target, "after");
-    const number = ((await undoRecords(image)).at(-1)?.number ?? 0) + 1;
-    await renameSafely(names.redo, names.undo(number));
+    const number = await nextNumber(image);
+    await using target = await openBeside(image, "r+");
+    await checkUntouchedByOthers(image, target, names.redo);
+    await finishChange(image, target, number);
     return "a change of it had been cut off while it was written; it is now finished, and can be undone";
   }
   if (there.includes(basename(names.undoing))) {
-    await using target = await open(image, "r+").catch(refused(image));
-    await finish(image, target, "before");
-    await rm(names.undoing);
+    await using target = await openBeside(image, "r+");
+    await checkUntouchedByOthers(image, target, names.undoing);
+    await finishUndo(image, target);
     return "an undo of it had been cut off; it is now finished";
   }
   const left = [names.new, names.work].filter((file) => there.includes(basename(file)));
@@ -84,7 +86,7 @@ export async function undoRecords(image: string): Promise<UndoRecord[]> {
     const number = Number(/\.tbuild-undo-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
     if (Number.isNaN(number) || name !== basename(namesFor(image).undo(number))) continue;
     const file = join(dirname(image), name);
-    await using record = await open(file, "r").catch(refused(file));
+    await using record = await openBeside(file, "r");
     const { what, when } = await readHead(record, file);
     found.push({ file, number, what, when, bytes: (await record.stat()).size });
   }
@@ -98,12 +100,10 @@ export async function undoLast(image: string): Promise<UndoRecord> {
     throw new TbuildError("usage", `${image}: there is no change to undo`, {
       hint: `Records of changes lie beside the image, as ${basename(namesFor(image).undo(1))}.`,
     });
-  await using target = await open(image, "r+").catch(refused(image));
+  await using target = await openBeside(image, "r+");
   await checkUntouched(image, target, last.file);
-  const { undoing } = namesFor(image);
-  await renameSafely(last.file, undoing);
-  await finish(image, target, "before");
-  await rm(undoing);
+  await renameSafely(last.file, namesFor(image).undoing);
+  await finishUndo(image, target);
   return last;
 }
 
@@ -119,139 +119,86 @@ export function namesFor(image: string) {
   };
 }
 
-interface Head extends ChangeNote {
-  /** Of the image file, before and after. */
-  readonly size: number;
-  readonly sizeAfter: number;
+async function nextNumber(image: string): Promise<number> {
+  return ((await undoRecords(image)).at(-1)?.number ?? 0) + 1;
 }
 
-const magic = "tbuild-undo 1 ";
-const headBytes = 13;
-const [beforeIsZero, afterIsZero, isLast] = [1, 2, 4] as const;
-
-async function writeRecord(
-  record: FileHandle,
-  image: FileHandle,
+// Puts the record beside the image, which stays as it is; gives the record's size.
+async function prepare(
+  image: string,
+  target: FileHandle,
   pieces: readonly Piece[],
   head: Head,
-): Promise<void> {
-  const hash = createHash("sha256");
-  let waiting: Uint8Array[] = [];
-  let bytes = 0;
-  const write = async (...parts: Uint8Array[]) => {
-    for (const part of parts) {
-      hash.update(part);
-      waiting.push(part);
-      bytes += part.length;
-    }
-    if (bytes > 1 << 20) await out();
-  };
-  const out = async () => {
-    await writeFully(record, Buffer.concat(waiting));
-    waiting = [];
-    bytes = 0;
-  };
-  await write(Buffer.from(`${magic}${JSON.stringify(head)}\n`));
-  for (const piece of pieces) {
-    const [before, after] = [await readOrZeros(image, piece, head.size), await piece.after()];
-    const flags = (isZero(before) ? beforeIsZero : 0) | (isZero(after) ? afterIsZero : 0);
-    await write(pieceHead(piece.offset, piece.bytes, flags));
-    if (!(flags & beforeIsZero)) await write(before);
-    if (!(flags & afterIsZero)) await write(after);
+): Promise<number> {
+  const names = namesFor(image);
+  try {
+    const bytes = await writeRecord(names.new, target, pieces, head);
+    await renameSafely(names.new, names.redo);
+    return bytes;
+  } catch (error) {
+    // Where even this fails, it is left to `settle`.
+    for (const file of [names.new, names.redo]) await rm(file, { force: true }).catch(() => {});
+    const hint =
+      "The image is as it was. Make room there, or see why it cannot be written, and run the command again.";
+    throw unwritten(error, names.new, hint);
   }
-  await write(pieceHead(0, 0, isLast));
-  await out();
-  await writeFully(record, hash.digest());
-  await record.sync();
 }
 
-// Writes one side of the record into the image. Doing it again does no harm.
-async function finish(image: string, target: FileHandle, side: "before" | "after"): Promise<void> {
-  const names = namesFor(image);
-  const file = side === "after" ? names.redo : names.undoing;
-  await using record = await open(file, "r").catch(refused(file));
+async function finishChange(image: string, target: FileHandle, number: number): Promise<void> {
+  const { redo, undo } = namesFor(image);
+  try {
+    await writeSide("after", target, redo);
+    await renameSafely(redo, undo(number));
+  } catch (error) {
+    throw unwritten(error, image, begun("change", redo));
+  }
+}
+
+async function finishUndo(image: string, target: FileHandle): Promise<void> {
+  const { undoing } = namesFor(image);
+  try {
+    await writeSide("before", target, undoing);
+    await rm(undoing);
+  } catch (error) {
+    throw unwritten(error, image, begun("undo", undoing));
+  }
+}
+
+// Doing it again does no harm.
+async function writeSide(side: "before" | "after", target: FileHandle, file: string): Promise<void> {
+  await using record = await openQuietly(file, "r");
   const { size, sizeAfter } = await checkRecord(record, file, target);
-  for await (const piece of piecesOf(record, file)) await writeFully(target, piece[side], piece.offset);
+  for await (const piece of piecesOf(record, file)) await writePiece(target, piece.offset, piece[side]);
   if (size !== sizeAfter) await target.truncate(side === "after" ? sizeAfter : size);
   await target.datasync();
 }
 
-async function checkRecord(record: FileHandle, file: string, target: FileHandle): Promise<Head> {
-  const hash = createHash("sha256");
-  const { size } = await record.stat();
-  for (let at = 0; at < size - 32; at += 1 << 20)
-    hash.update(await readFully(record, at, Math.min(1 << 20, size - 32 - at)));
-  if (size < 32 || !hash.digest().equals(await readFully(record, size - 32, 32)))
-    throw new TbuildError("integrity", `${file}: the record of a change is damaged`, {
-      hint: "Nothing was done with it. Take the image from a copy.",
-    });
-  const head = await readHead(record, file);
-  const now = (await target.stat()).size;
-  if (now < Math.min(head.size, head.sizeAfter) || now > Math.max(head.size, head.sizeAfter))
-    throw new TbuildError("integrity", `${file}: belongs to an image of ${head.size} bytes, not of ${now}`, {
-      hint: "The image was replaced or resized since; its record of changes is of no more use.",
-    });
-  return head;
-}
+// sshfs sends what is longer in parts, counted from its start: one that is lost would end within a sector.
+const largestWrite = 1 << 15;
 
-async function checkUntouched(image: string, target: FileHandle, file: string): Promise<void> {
-  await using record = await open(file, "r").catch(refused(file));
-  await checkRecord(record, file, target);
-  for await (const { offset, after } of piecesOf(record, file))
-    if (!(await readFully(target, offset, after.length)).equals(after))
-      throw new TbuildError(
-        "integrity",
-        `${image}: was changed since, at byte ${offset}, so it cannot be undone`,
-        {
-          hint: `Nothing was touched. The old bytes are in ${file}.`,
-        },
-      );
-}
-
-async function readHead(record: FileHandle, file: string): Promise<Head> {
-  const { size } = await record.stat();
-  const text = (await readFully(record, 0, Math.min(size, 4096))).toString("utf8");
-  const end = text.indexOf("\n");
-  try {
-    if (!text.startsWith(magic) || end < 0) throw new Error("no record");
-    const head = JSON.parse(text.slice(magic.length, end)) as Head;
-    return head;
-  } catch (cause) {
-    throw new TbuildError("integrity", `${file}: is no record of a change`, { cause });
+async function writePiece(target: FileHandle, offset: number, data: Uint8Array): Promise<void> {
+  for (let done = 0; done < data.length; ) {
+    const end = done + largestWrite - ((offset + done) % largestWrite);
+    await writeFully(target, data.subarray(done, end), offset + done);
+    done = end;
   }
 }
 
-async function* piecesOf(
-  record: FileHandle,
-  file: string,
-): AsyncGenerator<{ offset: number; before: Buffer; after: Buffer }> {
-  const start = await readFully(record, 0, Math.min(4096, (await record.stat()).size));
-  let at = start.indexOf(10) + 1;
-  for (;;) {
-    const head = await readFully(record, at, headBytes);
-    const [offset, bytes, flags] = [
-      Number(head.readBigUInt64BE(0)),
-      head.readUInt32BE(8),
-      head.readUInt8(12),
-    ];
-    at += headBytes;
-    if (flags & isLast) return;
-    if (bytes > 1 << 26) throw new TbuildError("integrity", `${file}: the record of a change is damaged`);
-    const side = async (zero: number) => {
-      if (flags & zero) return Buffer.alloc(bytes);
-      at += bytes;
-      return readFully(record, at - bytes, bytes);
-    };
-    yield { offset, before: await side(beforeIsZero), after: await side(afterIsZero) };
-  }
+function begun(what: string, file: string): string {
+  return (
+    `The ${what} is begun, and ${file} holds all of it. Make room, or see why it cannot be written; ` +
+    "the next repair, seal or undo of the image finishes it."
+  );
 }
 
-function pieceHead(offset: number, bytes: number, flags = 0): Buffer {
-  const head = Buffer.alloc(headBytes);
-  head.writeBigUInt64BE(BigInt(offset), 0);
-  head.writeUInt32BE(bytes, 8);
-  head.writeUInt8(flags, 12);
-  return head;
+// What the system refused, in words for whoever runs it; any other error as it is.
+function unwritten(error: unknown, place: string, hint: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (error instanceof TbuildError || syscall === undefined) return error;
+  const fault = fileFault(error, place);
+  const message =
+    fault instanceof TbuildError ? fault.message : `${place}: cannot be written (${syscall}: ${code})`;
+  return new TbuildError("environment", message, { hint, cause: error });
 }
 
 async function besides(image: string): Promise<string[]> {
@@ -262,44 +209,6 @@ async function besides(image: string): Promise<string[]> {
 // A name is safe when its folder is on the disk.
 async function renameSafely(from: string, to: string): Promise<void> {
   await rename(from, to);
-  await using folder = await open(dirname(to), "r");
+  await using folder = await openQuietly(dirname(to), "r");
   await folder.sync();
-}
-
-async function statOf(file: string) {
-  await using handle = await open(file, "r");
-  return await handle.stat();
-}
-
-// Behind the end of the image, where a change makes it longer, there was nothing.
-async function readOrZeros(file: FileHandle, { offset, bytes }: Piece, size: number): Promise<Buffer> {
-  const there = Math.max(0, Math.min(bytes, size - offset));
-  return Buffer.concat([await readFully(file, offset, there), Buffer.alloc(bytes - there)]);
-}
-
-async function readFully(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
-  const data = Buffer.allocUnsafe(bytes);
-  for (let done = 0; done < bytes; ) {
-    const { bytesRead } = await file.read(data, done, bytes - done, offset + done);
-    if (bytesRead === 0) throw new TbuildError("integrity", `record or image: ends at byte ${offset + done}`);
-    done += bytesRead;
-  }
-  return data;
-}
-
-async function writeFully(file: FileHandle, data: Uint8Array, offset?: number): Promise<void> {
-  for (let done = 0; done < data.length; ) {
-    const at = offset === undefined ? null : offset + done;
-    const { bytesWritten } = await file.write(data, done, data.length - done, at);
-    done += bytesWritten;
-  }
-}
-
-function refused(file: string) {
-  return (cause: NodeJS.ErrnoException): never => {
-    throw new TbuildError("environment", `${file}: cannot be opened for that (${cause.code})`, {
-      hint: "A change needs the image and its folder writable: the record that undoes it lies there.",
-      cause,
-    });
-  };
 }

@@ -1,6 +1,6 @@
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { draftOf } from "../../src/image/draft.ts";
 import { bytesReader } from "../../src/image/reader.ts";
@@ -75,6 +75,82 @@ describe("a change that was cut off", () => {
     expect(await readdir(folder)).toEqual(["a disk.img"]);
   });
 
+  it.each([
+    ["redo", []],
+    ["redo", [0, 3]],
+    ["redo", [1, 2, 6]],
+    ["undoing", []],
+    ["undoing", [0, 3]],
+    ["undoing", [1, 2, 6]],
+  ] as const)(
+    "is finished when of one %s piece only the sectors %j had been written",
+    async (name, sectors) => {
+      const { after, file } = await changedPiece();
+      await rename(file, namesFor(image)[name]);
+      const [from, to] = name === "redo" ? [old, after] : [after, old];
+      const now = Buffer.from(from);
+      for (const sector of sectors) to.copy(now, 512 * (sector + 1), 512 * (sector + 1), 512 * (sector + 2));
+      await writeFile(image, now);
+      expect(await settle(image)).toContain("is now finished");
+      expect((await readFile(image)).equals(to)).toBe(true);
+    },
+  );
+
+  it.each(["redo", "undoing"] as const)("is finished (%s) when others wrote elsewhere", async (name) => {
+    const { after, file } = await changedPiece();
+    await rename(file, namesFor(image)[name]);
+    // Two of them in sectors that have part of the piece.
+    const [from, to] = [old, after].map((side) => Buffer.from(side));
+    for (const place of [699, 3700, 9000]) for (const side of [from, to]) side?.write("!", place);
+    await writeFile(image, from ?? "");
+    expect(await settle(image)).toContain("is now finished");
+    expect(await readFile(image)).toEqual(name === "redo" ? to : from);
+  });
+
+  it.each([0, 100, 5000])("is finished when the image had grown by %i bytes of 5000", async (grown) => {
+    const bytes = old.length + 5000;
+    const piece = { offset: bytes - 1000, bytes: 1000, after: async () => Buffer.alloc(1000, "end") };
+    const { file } = await changeImage(image, [piece], { what: "grow", when: "", bytes });
+    const after = await readFile(image);
+    await rename(file, namesFor(image).redo);
+    await truncate(image, old.length);
+    await truncate(image, old.length + grown);
+    expect(await settle(image)).toContain("is now finished");
+    expect((await readFile(image)).equals(after)).toBe(true);
+    await rename(file, namesFor(image).undoing);
+    await truncate(image, old.length + grown);
+    expect(await settle(image)).toContain("is now finished");
+    expect((await readFile(image)).equals(old)).toBe(true);
+  });
+
+  it.each([
+    ["redo", 700, "700 to 1023"],
+    ["redo", 1024, "1024 to 1535"],
+    ["redo", 3699, "3584 to 3699"],
+    ["undoing", 700, "700 to 1023"],
+    ["undoing", 2000, "1536 to 2047"],
+    ["undoing", 3699, "3584 to 3699"],
+  ] as const)("is not finished (%s) over what others wrote at %i", async (name, place, bytes) => {
+    const { after, file } = await changedPiece();
+    const record = namesFor(image)[name];
+    await rename(file, record);
+    const now = Buffer.from(old);
+    after.copy(now, 1536, 1536, 2048);
+    now.write("!", place);
+    await writeFile(image, now);
+    // Asked again, the answer is the same.
+    for (let times = 0; times < 2; times++)
+      await expect(settle(image)).rejects.toMatchObject({
+        fault: "integrity",
+        message: expect.stringContaining(`${image}: bytes ${bytes} were changed by somebody else`),
+        hint: expect.stringContaining(record),
+      });
+    expect((await readFile(image)).equals(now)).toBe(true);
+    expect(await readdir(folder)).toEqual(["a disk.img", basename(record)]);
+    await rm(record);
+    expect(await settle(image)).toBeUndefined();
+  });
+
   it("is forgotten when the image had not been touched yet", async () => {
     await writeFile(namesFor(image).new, "half a rec");
     await writeFile(namesFor(image).work, "a copy");
@@ -116,6 +192,13 @@ async function changed(text = "changed!") {
   const draft = draftOf(bytesReader(bytes));
   for (const place of places) await draft.write(place, Buffer.from(text));
   return changeImage(image, await draft.pieces(), { what: "a test", when: "now", bytes: bytes.length });
+}
+
+// One piece, from within a sector to within another.
+async function changedPiece() {
+  const piece = { offset: 700, bytes: 3000, after: async () => Buffer.alloc(3000, "new ") };
+  const record = await changeImage(image, [piece], { what: "a test", when: "now", bytes: old.length });
+  return { ...record, after: await readFile(image) };
 }
 
 // As after a kill: the first places as they were to be, the others as they were.

@@ -1,0 +1,157 @@
+import { randomBytes } from "node:crypto";
+import { type FSWatcher, watch } from "node:fs";
+import { mkdir, mkdtemp, open, readdir, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { changeImage, namesFor, settle, undoLast } from "../../src/image/undo.ts";
+import { missing } from "../fakes/missing.ts";
+import { host, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
+
+const lacking = missing("mount", "mke2fs", "root");
+const main = resolve(import.meta.dirname, "../../dist/main.js");
+
+describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
+  let folder = "";
+  let image = "";
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-full-"));
+    image = join(folder, "System.img");
+    await host.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder]);
+  });
+  afterEach(async () => {
+    await host.run(["umount", folder]);
+    await rm(folder, { recursive: true });
+  });
+
+  it("that has no room for the record leaves the image as it was, and nothing beside it", async () => {
+    await makeDirtyImage(image, kinds["ext4, as OL6"], { megabytes: 32, files: 50 });
+    const before = await sha256Of(image);
+    await leaveRoom(8192);
+    const run = await host.run([process.execPath, main, "seal", "--yes", image], { allow: [3] });
+    expect(run.stderr).toContain(`${namesFor(image).new}: the disk is full`);
+    expect(run.stderr).toContain("The image is as it was.");
+    expect(await sha256Of(image)).toBe(before);
+    expect(await readdir(folder)).toEqual(["System.img", "ballast"]);
+
+    await rm(join(folder, "ballast"));
+    await host.run([process.execPath, main, "seal", "--yes", image]);
+    await host.run([process.execPath, main, "undo", image]);
+    expect(await sha256Of(image)).toBe(before);
+  });
+
+  it("that has room for the record, and none for what goes into the holes of the image, is finished later", async () => {
+    {
+      await using sparse = await open(image, "w");
+      await sparse.truncate(8 << 20);
+    }
+    const before = await readFile(image);
+    const data = randomBytes(1 << 20);
+    const pieces = [1, 3].map((at) => ({
+      offset: (at << 20) + 100,
+      bytes: 1 << 20,
+      after: async () => data,
+    }));
+    await leaveRoom(3 << 20);
+    const change = changeImage(image, pieces, { what: "fill", when: "", bytes: 8 << 20 });
+    const { redo, undo } = namesFor(image);
+    const refused = {
+      fault: "environment",
+      message: `${image}: the disk is full`,
+      hint: expect.stringContaining(`The change is begun, and ${redo} holds all of it.`),
+    };
+    await expect(change).rejects.toMatchObject(refused);
+    await expect(settle(image)).rejects.toMatchObject(refused);
+    expect(await readdir(folder)).toEqual(["System.img", "System.img.tbuild-redo", "ballast"]);
+
+    await rm(join(folder, "ballast"));
+    expect(await settle(image)).toContain("is now finished, and can be undone");
+    const now = await readFile(image);
+    for (const { offset, bytes } of pieces)
+      expect(now.subarray(offset, offset + bytes).equals(data)).toBe(true);
+    expect((await undoLast(image)).file).toBe(undo(1));
+    expect((await readFile(image)).equals(before)).toBe(true);
+  });
+
+  async function leaveRoom(bytes: number) {
+    const { bavail, bsize } = await statfs(folder);
+    await writeFile(join(folder, "ballast"), Buffer.alloc(bavail * bsize - bytes));
+  }
+});
+
+const sftp = "/usr/lib/openssh/sftp-server";
+const lackingLine = missing("sshfs", "fusermount3", "/dev/fuse", sftp);
+
+describe.skipIf(lackingLine !== undefined)(
+  `a line that breaks${lackingLine ? ` — skipped: ${lackingLine}` : ""}`,
+  () => {
+    const old = Buffer.alloc(24 << 20, "old ");
+    const note = { what: "a test", when: "now", bytes: old.length };
+    let folder = "";
+    let there = "";
+    let seen = "";
+    beforeEach(async () => {
+      folder = await mkdtemp(join(tmpdir(), "tbuild-line-"));
+      for (const made of ["there", "seen"]) await mkdir(join(folder, made));
+      there = join(folder, "there", "System.img");
+      seen = join(folder, "seen", "System.img");
+      await writeFile(there, old);
+      // Sshfs as it is, and sftp-server as it is; no ssh between them.
+      const line = join(folder, "line");
+      await writeFile(line, `#!/bin/sh\necho $$ > ${folder}/pid\nexec ${sftp}\n`, { mode: 0o755 });
+      await host.run(["sshfs", "-o", `ssh_command=${line}`, `there:${folder}/there`, `${folder}/seen`]);
+    });
+    afterEach(async () => {
+      // Sshfs that has lost its line goes by itself.
+      await host.run(["fusermount3", "-u", join(folder, "seen")], { allow: [1] });
+      await rm(folder, { recursive: true });
+    });
+
+    it("while the record is written leaves the image as it was", async () => {
+      const pieces = newPieces(async (at) => {
+        if (at === 15) await breakLine();
+      });
+      await expect(changeImage(seen, pieces, note)).rejects.toMatchObject({
+        fault: "environment",
+        message: expect.stringContaining(`${namesFor(seen).new}: cannot be written`),
+        hint: expect.stringContaining("The image is as it was."),
+      });
+      expect(await settle(there)).toContain("the image is as it was");
+      expect((await readFile(there)).equals(old)).toBe(true);
+    });
+
+    it("while the image is written leaves a change that the next command finishes", async () => {
+      using _watcher = closing(watch(there, () => breakLine().catch(() => {})));
+      await expect(changeImage(seen, newPieces(), note)).rejects.toMatchObject({
+        fault: "environment",
+        message: expect.stringContaining(`${seen}: cannot be written`),
+        hint: expect.stringContaining(`The change is begun, and ${namesFor(seen).redo} holds all of it.`),
+      });
+      expect(await settle(there)).toContain("is now finished");
+      const now = await readFile(there);
+      for (const { offset, bytes } of newPieces())
+        expect(now.subarray(offset, offset + bytes).equals(Buffer.alloc(bytes, "new "))).toBe(true);
+      await undoLast(there);
+      expect((await readFile(there)).equals(old)).toBe(true);
+    });
+
+    // They begin and end within sectors.
+    function newPieces(before: (at: number) => Promise<void> = async () => {}) {
+      return Array.from({ length: 20 }, (_, at) => ({
+        ...{ offset: (at << 20) + 100, bytes: 1_000_000 },
+        async after() {
+          await before(at);
+          return Buffer.alloc(1_000_000, "new ");
+        },
+      }));
+    }
+
+    async function breakLine() {
+      process.kill(Number(await readFile(join(folder, "pid"), "utf8")), "SIGKILL");
+    }
+  },
+);
+
+function closing(watcher: FSWatcher) {
+  return { [Symbol.dispose]: () => watcher.close() };
+}
