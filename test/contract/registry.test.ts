@@ -280,7 +280,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     /** Ends with the exit code, or is killed `after` ms. */
     const run = async (args: readonly string[], after?: number) => {
       const begun = performance.now();
-      const child = spawn(process.execPath, args, { stdio: "ignore" });
+      const child = spawn(process.execPath, args, { cwd: folder, stdio: "ignore" });
       const timer = after === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), after);
       const code = await new Promise((done) => child.once("exit", done));
       clearTimeout(timer);
