@@ -1,10 +1,10 @@
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import type { Output } from "../src/host/host.ts";
+import type { Output, Talk } from "../src/host/host.ts";
 import { localHost, shellQuoted, talkHere } from "../src/host/local.ts";
 import { type FarHost, farHost } from "../src/host/ssh.ts";
-import { sleep } from "../src/host/wait-for.ts";
+import { waitFor } from "../src/host/wait-for.ts";
 
 /** What a machine needs to run one. */
 export const dom0Needs = [
@@ -32,32 +32,27 @@ export async function startDom0(): Promise<Dom0> {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-dom0-"));
   const network = basename(folder);
   const own = join(folder, "own");
-  const [init, sshConfig] = [join(own, "init"), join(own, "ssh_config")];
-  await mkdir(own);
-  for (const key of ["key", "host-key"])
-    await here.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(own, key)]);
-  await writeFile(join(own, "sshd_config"), sshdConfig(own));
-  await writeFile(sshConfig, clientConfig(own, network));
-  await writeFile(init, initScript(folder, own));
-  await chmod(init, 0o755);
-  await here.run(["ip", "netns", "add", network]);
-  await here.run(["ip", "netns", "exec", network, "sh", "-c", networkScript]);
-  const said: string[] = [];
-  const argv = ["ip", "netns", "exec", network, "linux.uml", ...kernelArguments(init, own)];
-  const kernel = await talkHere(argv, { onLine: (line) => said.push(line) });
+  const sshConfig = join(own, "ssh_config");
   const host = farHost("dom0", sshConfig);
+  let kernel: Talk | undefined;
   const close = async () => {
-    kernel.kill();
-    await kernel.ended;
-    await here.run(["ip", "netns", "del", network]);
+    kernel?.kill();
+    await kernel?.ended;
+    await here.run(["ip", "netns", "del", network], { allow: [1] });
     await rm(folder, { recursive: true });
   };
-  for (let left = 300; !said.some((line) => line.includes("Server listening")); left--) {
-    if (left === 0) {
-      await close();
-      throw new Error(`no server: ${said.join("\n")}`);
-    }
-    await sleep(100);
+  try {
+    await writeFiles(folder, own, network);
+    await here.run(["ip", "netns", "add", network]);
+    await here.run(["ip", "netns", "exec", network, "sh", "-c", networkScript]);
+    const said: string[] = [];
+    const argv = ["ip", "netns", "exec", network, "linux.uml", ...kernelArguments(own)];
+    kernel = await talkHere(argv, { onLine: (line) => said.push(line) });
+    const listens = async () => said.some((line) => line.includes("Server listening")) || undefined;
+    await waitFor("dom0: its ssh server", listens, { timeoutMs: 120_000, everyMs: 100 });
+  } catch (error) {
+    await close();
+    throw error;
   }
   return {
     ...{ host, sshConfig, folder },
@@ -66,8 +61,18 @@ export async function startDom0(): Promise<Dom0> {
   };
 }
 
-function kernelArguments(init: string, own: string): string[] {
-  const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${init}`];
+async function writeFiles(folder: string, own: string, network: string): Promise<void> {
+  await mkdir(own);
+  for (const key of ["key", "host-key"])
+    await here.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(own, key)]);
+  await writeFile(join(own, "sshd_config"), sshdConfig(own));
+  await writeFile(join(own, "ssh_config"), clientConfig(own, network));
+  await writeFile(join(own, "init"), initScript(folder, own));
+  await chmod(join(own, "init"), 0o755);
+}
+
+function kernelArguments(own: string): string[] {
+  const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${own}/init`];
   // Without a policy SELinux would hide the labels that lie on the disk.
   const console = ["con=null", "con0=fd:0,fd:1", "quiet", "lsm=yama"];
   return ["mem=768M", ...root, ...console, "eth0=tuntap,tap0", `uml_dir=${own}/`, "umid=dom0"];

@@ -33,7 +33,7 @@ describe.skipIf(lacking !== undefined)(
       onVolume(there(), "xfs", {
         parent: dom0.folder,
         settle: () => dom0.run("sync"),
-        ...(halves && { halves }),
+        halves,
       });
     guestTreeContract("kpartx: xfs on a logical volume in two pieces", () => prepare([200, 8]));
 
