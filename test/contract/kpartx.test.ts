@@ -52,6 +52,22 @@ describe.skipIf(lacking !== undefined)(
       await after();
     });
 
+    it("never mounts a volume where a link of the guest leads, and takes down what stood", async () => {
+      const { image, mounts, after } = await prepare([200, 8]);
+      const [root] = mounts;
+      {
+        await using tree = await there().open(image, mounts);
+        await tree.link("/boot", "/run");
+      }
+      const linked = { ...(root ?? expect.fail()), at: "/boot" };
+      await expect(there().open(image, [...mounts, linked])).rejects.toMatchObject({
+        lines: expect.arrayContaining([expect.stringContaining("/boot: the guest mounts a volume there")]),
+      });
+      expect((await dom0.run("grep -c ' /run ' /proc/mounts")).stdout.trim()).toBe("1");
+      expect(await traces(dom0)).toBe("");
+      await after();
+    });
+
     describe("the commands, for images on another machine", () => {
       let [folder, ext, xfs] = ["", "", ""];
       beforeAll(async () => {
