@@ -3,7 +3,9 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { shellQuoted } from "../../src/host/local.ts";
+import { planJob } from "../../src/guest/offline.ts";
+import { repairOperations } from "../../src/guest/seal/index.ts";
+import { localHost, shellQuoted } from "../../src/host/local.ts";
 import type { ImageAccess } from "../../src/image/access.ts";
 import { openFar } from "../../src/image/far.ts";
 import { kpartxAccess } from "../../src/image/kpartx.ts";
@@ -144,6 +146,24 @@ describe.skipIf(lacking !== undefined)(
           const taken = await tbuild("repair", "--yes", `dom0:${ext}`);
           expect(taken.stderr).toContain("is being changed by another tbuild");
         }
+        await expectWhole(ext, before);
+      });
+
+      it("are refused the change when the line broke that held the lock", async () => {
+        const before = await sha256Of(ext);
+        const { far, seen } = await openFar({ address: "dom0", path: ext }, { config: dom0.sshConfig });
+        {
+          await using _far = far;
+          const planned = await planJob(localHost(), seen, { operations: repairOperations({}) }, { far });
+          const other = await far.lock(join(far.at, "xfs.img"));
+          // As when the line breaks: the shells that hold the locks are gone.
+          await dom0.run("pkill -9 -f '[.]img.tbuild-lock'");
+          await vi.waitFor(() => expect(other.isLost?.()).toBe(true), waiting);
+          await expect(planned.apply("test")).rejects.toThrow("the lock");
+          await expect(other.release()).rejects.toThrow("was not taken down cleanly");
+          await expect(planned[Symbol.asyncDispose]()).rejects.toThrow("was not taken down cleanly");
+        }
+        await dom0.run(`rm -f '${ext}.tbuild-lock' '${xfs}.tbuild-lock'`);
         await expectWhole(ext, before);
       });
 
