@@ -92,11 +92,15 @@ describe.each(names.filter((name) => /^ol[67]/.test(name)))("recipe %s", (name) 
     const { text } = await renderKickstart(recipe, await kickstartTemplate(recipe.release), noSecrets);
     const parser =
       "import sys; sys.path.insert(0, sys.argv[1]); sys.dont_write_bytecode = True\nimport kickstart\nopen(sys.argv[3], 'w').write(sys.stdin.read())\ncommands, sections = kickstart.parse(sys.argv[3], int(sys.argv[2]), includes=False)\nprint(len(commands), kickstart.completeness([c for c in commands] + [kickstart.Command('clearpart', 0, {}, [])], sections, int(sys.argv[2])))";
-    const file = `/tmp/tbuild-recipes-test-${process.pid}.ks`;
-    const argv = ["-c", parser, join(assets, "installer"), recipe.release.slice(2), file];
-    const run = promisify(execFile)("python3", argv);
-    run.child.stdin?.end(text);
-    expect((await run).stdout).toMatch(/^\d+ \[\]\n$/);
+    const folder = await mkdtemp(join(tmpdir(), "tbuild-recipes-"));
+    try {
+      const argv = ["-c", parser, join(assets, "installer"), recipe.release.slice(2), join(folder, "ks")];
+      const run = promisify(execFile)("python3", argv);
+      run.child.stdin?.end(text);
+      expect((await run).stdout).toMatch(/^\d+ \[\]\n$/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

@@ -101,7 +101,7 @@ function planText(
     lines.push(`  ${pieces.length} ${pieces.length === 1 ? "place" : "places"} of the image, ${size(bytes)}`);
   if (isWhole)
     lines.push(...pieces.map((piece) => `    bytes ${piece.offset} to ${piece.offset + piece.bytes - 1}`));
-  if (result.scrubbed) lines.push(`  of it ${size(result.scrubbed)} of zeros over what was freed`);
+  if (result.scrubbed) lines.push(`  free blocks of ${size(result.scrubbed)} are overwritten with zeros`);
   lines.push(...remarks(result).map((line) => `  ${line}`));
   return `${lines.join("\n")}\n`;
 }

@@ -7,6 +7,7 @@ import { printable, talkHere } from "../host/local.ts";
 import { waitFor } from "../host/wait-for.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { mountedTree } from "./mounted-tree.ts";
+import { byDepth, kernelFileSystems } from "./mounting.ts";
 
 /**
  * The last resort: libguestfs starts a machine of its own, ten seconds and more, and shows the guest's files here over
@@ -18,7 +19,7 @@ export function guestfishAccess(host: Host): ImageAccess {
     runsPrograms: false,
     joinsPieces: true,
     formats: ["raw", "qcow2"],
-    filesystems: ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"],
+    filesystems: kernelFileSystems,
     async check() {
       await host.run(["guestfish", "--version"]);
     },
@@ -66,12 +67,10 @@ export function guestfishAccess(host: Host): ImageAccess {
 }
 
 function guestfishArgv(image: string, mounts: readonly Mount[], at: string, readOnly: boolean): string[] {
-  const parts = [...mounts]
-    .sort((a, b) => a.at.length - b.at.length)
-    .flatMap(({ at, volume }) => {
-      const part = volume.subvolume === undefined ? "" : `:subvol=${volume.subvolume}`;
-      return ["-m", `${deviceOf(volume)}:${at}${part}`];
-    });
+  const parts = byDepth(mounts).flatMap(({ at, volume }) => {
+    const part = volume.subvolume === undefined ? "" : `:subvol=${volume.subvolume}`;
+    return ["-m", `${deviceOf(volume)}:${at}${part}`];
+  });
   const how = readOnly ? "--ro" : "--rw";
   return ["guestfish", how, "-a", image, ...parts, "mount-local", at, ":", "mount-local-run"];
 }

@@ -39,6 +39,7 @@ export const accesses = {
  */
 export async function chooseAccess(
   host: Host,
+  image: string,
   volumes: readonly Volume[],
   options: AccessOptions = {},
   failed: readonly { readonly name: string; readonly why: string }[] = [],
@@ -52,7 +53,7 @@ export async function chooseAccess(
     if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }
-  throw new TbuildError("environment", "image: there is no way to open it here", { lines: reasons });
+  throw new TbuildError("environment", `${image}: there is no way to open it here`, { lines: reasons });
 }
 
 function unfit(

@@ -1,10 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { TbuildError } from "../errors.ts";
-import { hold } from "../host/hold.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { mountedTree } from "./mounted-tree.ts";
-import { mountOptions, mountScript, runInside } from "./mounting.ts";
+import { byDepth, heldTree, kernelFileSystems, linearTable, mountOptions, mountScript } from "./mounting.ts";
 import { snapshotBytes, snapshotSectors } from "./snapshot.ts";
 import type { GuestTree } from "./tree.ts";
 
@@ -21,7 +19,7 @@ export function kpartxAccess(host: Host, pathOn = (image: string) => image): Ima
     name: "kpartx",
     runsPrograms: true,
     joinsPieces: true,
-    filesystems: ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"],
+    filesystems: kernelFileSystems,
     async check() {
       const { exitCode } = await host.run(["sh", "-c", checkScript], {
         allow: Object.keys(lacks).map(Number),
@@ -50,29 +48,15 @@ async function openByKpartx(
   const name = `tbuild-${randomBytes(6).toString("hex")}`;
   const how = work ? "beside" : readOnly ? "ro" : "rw";
   const room = work ? [work.file, String(snapshotBytes(work.bytes))] : ["", "0"];
-  const folders = [...mounts].sort((one, other) => one.at.length - other.at.length);
-  const held = await hold(host, `${image}: kpartx`, script, [
-    ...[name, how, image, ...room],
-    ...folders.flatMap(({ at, volume }) => [
-      ...[deviceOf(volume), volume.fs, mountOptions(volume, readOnly), at === "/" ? "" : at],
-    ]),
+  const places = byDepth(mounts).flatMap(({ at, volume }) => [
+    ...[deviceOf(volume), volume.fs, mountOptions(volume, readOnly), at === "/" ? "" : at],
   ]);
-  return mountedTree(host, held.said, {
-    close: async () => held[Symbol.asyncDispose](),
-    run: (argv) => runInside(host, held.said, argv),
-  });
+  return heldTree(host, `${image}: kpartx`, script, [name, how, image, ...room, ...places]);
 }
 
 // A partition by kpartx, the whole disk, or a table for dmsetup, in which `@` stands for the disk.
-function deviceOf({ name, offset, bytes, pieces = [{ offset, bytes }] }: Volume): string {
-  if (name === "disk" || /^p\d+$/.test(name)) return name;
-  let start = 0;
-  const lines = pieces.map((piece) => {
-    const line = `${start} ${piece.bytes / 512} linear @ ${piece.offset / 512}`;
-    start += piece.bytes / 512;
-    return line;
-  });
-  return lines.join("\n");
+function deviceOf(volume: Volume): string {
+  return volume.name === "disk" || /^p\d+$/.test(volume.name) ? volume.name : linearTable(volume, "@");
 }
 
 const lacks: Readonly<Record<number, string>> = {

@@ -1,16 +1,14 @@
 import { TbuildError } from "../errors.ts";
-import { hold } from "../host/hold.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Volume } from "./access.ts";
-import { mountedTree } from "./mounted-tree.ts";
-import { mountOptions, mountScript, runInside } from "./mounting.ts";
+import { byDepth, heldTree, kernelFileSystems, mountOptions, mountScript } from "./mounting.ts";
 
 /** Loop devices and the kernel's own file systems. Needs root; programs of the guest run by chroot. */
 export function loopAccess(host: Host): ImageAccess {
   return {
     name: "loop",
     runsPrograms: true,
-    filesystems: ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"],
+    filesystems: kernelFileSystems,
     async check() {
       if (!(await mayMount(host)))
         throw new TbuildError("environment", "loop: only root can mount an image", {
@@ -19,17 +17,10 @@ export function loopAccess(host: Host): ImageAccess {
       await host.run(["losetup", "--find"]);
     },
     async open(image, mounts, { readOnly = false } = {}) {
-      const inOrder = [...mounts].sort((one, other) => one.at.length - other.at.length);
-      const held = await hold(host, `${image}: loop`, script, [
-        image,
-        ...inOrder.flatMap(({ at, volume }) => [
-          ...[volume.name, volume.fs, loopOptions(volume, readOnly), at === "/" ? "" : at],
-        ]),
+      const places = byDepth(mounts).flatMap(({ at, volume }) => [
+        ...[volume.name, volume.fs, loopOptions(volume, readOnly), at === "/" ? "" : at],
       ]);
-      return mountedTree(host, held.said, {
-        close: async () => held[Symbol.asyncDispose](),
-        run: (argv) => runInside(host, held.said, argv),
-      });
+      return heldTree(host, `${image}: loop`, script, [image, ...places]);
     },
   };
 }

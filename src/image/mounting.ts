@@ -1,5 +1,42 @@
+import { TbuildError } from "../errors.ts";
+import { hold } from "../host/hold.ts";
 import type { Host, Output } from "../host/host.ts";
-import type { Volume } from "./access.ts";
+import type { Mount, Volume } from "./access.ts";
+import { mountedTree } from "./mounted-tree.ts";
+import type { GuestTree } from "./tree.ts";
+
+/** What the kernels that tbuild meets have file systems for. */
+export const kernelFileSystems: readonly Volume["fs"][] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"];
+
+/** Folders before what is mounted in them. */
+export function byDepth(mounts: readonly Mount[]): Mount[] {
+  return [...mounts].sort((one, other) => one.at.length - other.at.length);
+}
+
+/** The table that makes device-mapper show a volume of `disk`, wherever it lies there. In sectors of 512 bytes. */
+export function linearTable({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, disk: string): string {
+  let start = 0;
+  const lines = pieces.map((piece) => {
+    const line = `${start} ${piece.bytes / 512} linear ${disk} ${piece.offset / 512}`;
+    start += piece.bytes / 512;
+    return line;
+  });
+  return lines.join("\n");
+}
+
+/** The guest whose volumes a script with `mountScript` in it mounts, until the tree is closed. */
+export async function heldTree(
+  host: Host,
+  what: string,
+  script: string,
+  args: readonly string[],
+): Promise<GuestTree> {
+  const held = await hold(host, what, script, args);
+  return mountedTree(host, held.said, {
+    close: async () => held[Symbol.asyncDispose](),
+    run: (argv) => runInside(host, held.said, argv),
+  });
+}
 
 /** How a volume of a guest is mounted by a kernel that is not the guest's. */
 export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): string {
@@ -18,11 +55,14 @@ const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
   btrfs: ",rescue=nologreplay",
 };
 
-/** Runs a program of the guest whose files are at `root`. The kernel's folders are there only meanwhile. */
-export async function runInside(host: Host, root: string, argv: readonly string[]): Promise<Output> {
+// The kernel's folders are there only meanwhile. mount(8) would follow a link in the guest out of it.
+async function runInside(host: Host, root: string, argv: readonly string[]): Promise<Output> {
   const bound: string[] = [];
   try {
     for (const folder of ["/dev", "/proc", "/sys"]) {
+      const { stdout } = await host.run(["readlink", "-f", `${root}${folder}`]);
+      if (stdout.trimEnd() !== `${root}${folder}`)
+        throw new TbuildError("guest", `${folder}: is a link or nothing, so no program of the guest is run`);
       await host.run(["mount", "--bind", folder, `${root}${folder}`]);
       bound.push(`${root}${folder}`);
     }
@@ -60,14 +100,20 @@ mounted() {
   elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
     (shift 4; mounted "$@")
     code=$?
-    # What a program of the guest was given, should it be there still.
-    [ -n "$4" ] || for bound in dev proc sys; do umount "$root/$bound" 2> /dev/null; done
+    [ -n "$4" ] || unbound
     again umount "$root$4" || code=1
   else
     code=1
   fi
   close_device "$1" $# || code=1
   return $code
+}
+
+# What a program of the guest was given, should it be there still; and not where a link leads, which umount would follow.
+unbound() {
+  for bound in dev proc sys; do
+    [ "$(readlink -f "$root/$bound")" != "$root/$bound" ] || umount "$root/$bound" 2> /dev/null
+  done
 }
 
 # Kernels before 5.9 do not know how to leave the log of a btrfs alone; reading only, they do.

@@ -57,30 +57,31 @@ export async function openImageFile(
  * By the best way, and where that fails on this very image, by the next: a kernel may have XFS, and not its format of
  * 2010. What spoke against the ways before is in `why`.
  */
-async function openByBest(
+export async function openByBest(
   host: Host,
   facts: Pick<ImageFacts, "file" | "format">,
   mounts: readonly Mount[],
   options: AccessOptions,
-  failed: readonly { readonly name: string; readonly why: string }[] = [],
 ): Promise<Pick<OpenedImage, "raw" | "tree" | "access" | "why"> & AsyncDisposable> {
   const volumes = mounts.map(({ volume }) => volume);
-  const access = await chooseAccess(host, volumes, options, failed);
-  const { name, runsPrograms, why } = access;
-  try {
-    const opened = await openBy(host, access, facts, mounts, options.readOnly ?? false);
-    return { access: { name, runsPrograms }, why, ...opened };
-  } catch (error) {
-    if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
-      throw error;
-    // The command is a line, too; what it said comes after it.
-    const reason = error.lines.find((line) => !line.startsWith("$ "))?.trim() ?? error.message;
-    return openByBest(host, facts, mounts, options, [...failed, { name, why: reason }]).catch((last) => {
-      // Nothing else is there: then what the best one said is what counts.
-      throw failed.length === 0 && last instanceof TbuildError && last.message.startsWith("image: ")
-        ? error
-        : last;
+  const failed: { name: string; why: string }[] = [];
+  let first: TbuildError | undefined;
+  for (;;) {
+    // When no other is left, what the best one said is what counts.
+    const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
+      throw first ?? error;
     });
+    const { name, runsPrograms, why } = access;
+    try {
+      const opened = await openBy(host, access, facts, mounts, options.readOnly ?? false);
+      return { access: { name, runsPrograms }, why, ...opened };
+    } catch (error) {
+      if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
+        throw error;
+      first ??= error;
+      // The command is a line, too; what it said comes after it.
+      failed.push({ name, why: error.lines.find((line) => !line.startsWith("$ "))?.trim() ?? error.message });
+    }
   }
 }
 

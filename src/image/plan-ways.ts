@@ -104,6 +104,7 @@ async function planBeside<Result>(
 ): Promise<Planned<Result> | undefined> {
   const access = await chooseAccess(
     host,
+    file,
     mounts.map(({ volume }) => volume),
     {
       ...accessOptions(options),

@@ -6,7 +6,7 @@ import type { Mount } from "./access.ts";
 import type { Piece } from "./draft.ts";
 import type { FarFolder } from "./far.ts";
 import type { FreeBlock } from "./free-space.ts";
-import { filesInUse } from "./in-use.ts";
+import { type FilesInUse, filesInUse } from "./in-use.ts";
 import type { AccessOptions } from "./index.ts";
 import { lookInto, refuseChange, refuseUse } from "./open.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
@@ -50,12 +50,15 @@ export async function planChange<Result>(
   work: (guest: DraftedGuest) => Promise<Result>,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Result>> {
-  const { image, lock } = await takeImage(file, options.far);
+  const { image, lock, users } = await takeImage(file, options.far);
   try {
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(host, image, refuseChange, lookOptions(options));
+    const { facts, mounts } = await lookInto(host, image, refuseChange, {
+      ...lookOptions(options),
+      users,
+    });
     refuseWish(facts, mounts, options);
     const planned = await planBest(host, facts, mounts, work, options);
     return {
@@ -88,16 +91,21 @@ export async function planChange<Result>(
 export async function takeImage(
   file: string,
   far?: FarFolder,
-): Promise<{ readonly image: string; readonly lock: Lock }> {
+): Promise<{ readonly image: string; readonly lock: Lock; readonly users: FilesInUse }> {
   const image = await imagePath(file);
   const lock = await lockImage(image, far);
   try {
-    refuseUse(image, far ? await far.look() : filesInUse());
+    const users = await usersNow(far);
+    refuseUse(image, users);
+    return { image, lock, users };
   } catch (error) {
     await lock.release();
     throw error;
   }
-  return { image, lock };
+}
+
+async function usersNow(far: FarFolder | undefined): Promise<FilesInUse> {
+  return far ? await far.look() : filesInUse();
 }
 
 // Between a plan and its yes there may be a coffee break, and somebody who starts the machine.
@@ -116,7 +124,7 @@ async function refuseMeanwhile(
         hint: "Nothing was done. Run the command again.",
       },
     );
-  refuseUse(image, far ? await far.look() : filesInUse());
+  refuseUse(image, await usersNow(far));
   const now = await stat(image);
   if (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino)
     throw new TbuildError("environment", `${file}: was changed by somebody else meanwhile`, {

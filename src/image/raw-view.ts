@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
@@ -19,24 +19,14 @@ export async function rawView(host: Host, image: string, readOnly: boolean): Pro
   const folder = await mkdtemp(join(tmpdir(), "tbuild-view-"));
   const file = join(folder, "disk.img");
   await writeFile(file, "");
-  const close = () => rm(folder, { recursive: true, force: true });
-  const held = await hold(host, image, script, daemonArguments(image, file, readOnly)).catch(
-    async (cause) => {
-      await close();
-      throw new TbuildError("environment", `${image}: its disk cannot be shown as a raw file`, {
-        lines: cause instanceof TbuildError ? cause.lines : [],
-        hint: `It needs qemu-storage-daemon and /dev/fuse. Or: qemu-img convert -O raw '${image}' '${image}.raw'`,
-        cause,
-      });
-    },
-  );
-  return {
-    file,
-    async [Symbol.asyncDispose]() {
-      await held[Symbol.asyncDispose]();
-      await close();
-    },
-  };
+  const held = await hold(host, image, script, daemonArguments(image, file, readOnly)).catch((cause) => {
+    throw new TbuildError("environment", `${image}: its disk cannot be shown as a raw file`, {
+      lines: cause instanceof TbuildError ? cause.lines : [],
+      hint: `It needs qemu-storage-daemon and /dev/fuse. Or: qemu-img convert -O raw '${image}' '${image}.raw'`,
+      cause,
+    });
+  });
+  return { file, [Symbol.asyncDispose]: async () => held[Symbol.asyncDispose]() };
 }
 
 function daemonArguments(image: string, view: string, readOnly: boolean): string[] {
@@ -53,21 +43,23 @@ function daemonArguments(image: string, view: string, readOnly: boolean): string
   ];
 }
 
-// The daemon's last act is to write what it still holds and to take the view away.
+// The daemon's last act is to write what it still holds and to take the view away; then its folder goes.
 const script = `
 view=$1
 shift
 qemu-storage-daemon "$@" < /dev/null &
-left=1500
-until test -s "$view"; do
-  left=$((left - 1))
-  kill -0 $! 2> /dev/null && [ $left -gt 0 ] || { kill $! 2> /dev/null; exit 1; }
-  sleep 0.02
-done
-echo tbuild-ready
-until_gone
-kill $!
-wait $!
+daemon=$!
+shown() {
+  left=1500
+  until test -s "$view"; do
+    left=$((left - 1))
+    kill -0 $daemon 2> /dev/null && [ $left -gt 0 ] || return 1
+    sleep 0.02
+  done
+}
+shown && echo tbuild-ready && until_gone
+kill $daemon 2> /dev/null
+wait $daemon
 code=$?
 rm -r "$(dirname "$view")"
 exit $code`;

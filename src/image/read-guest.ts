@@ -5,7 +5,7 @@ import { draftTree } from "./draft-tree.ts";
 import { freeBlocks, tellsFreeBlocks } from "./free-space.ts";
 import { dataRanges } from "./holes.ts";
 import { type ImageFile, readImageFile } from "./image-file.ts";
-import { type ImageFacts, lookInto, openImageFile } from "./open.ts";
+import { type ImageFacts, lookInto, openByBest } from "./open.ts";
 import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./plan-ways.ts";
 import { type ChangeOptions, type DraftedGuest, imagePath } from "./planned-change.ts";
 import { isUnsettled } from "./undo.ts";
@@ -27,7 +27,7 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { mounts } = await lookInto(host, path, tell, lookOptions(options));
+  const { facts, mounts } = await lookInto(host, path, tell, lookOptions(options));
   await using image = await readImageFile(path);
   if (mayDraft(options) && isExt(mounts)) {
     for (const { volume } of mounts)
@@ -36,7 +36,7 @@ export async function readGuest<Result>(
     const tree = await draftTree(draftOf(image), mounts);
     return await work({ tree, mounts, via: "direct", ...freeBlocksOf(host, image, mounts) });
   }
-  await using opened = await openImageFile(host, path, { ...accessOptions(options), readOnly: true });
+  await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
     ...{ tree: opened.tree, mounts, via: opened.access.name },
     ...freeBlocksOf(host, image, mounts),

@@ -6,7 +6,7 @@ import type { Host, Output, RunOptions, Talk } from "../host/host.ts";
 import { printable, shellQuoted, talkHere } from "../host/local.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { mountedTree } from "./mounted-tree.ts";
-import { mountOptions } from "./mounting.ts";
+import { byDepth, kernelFileSystems, linearTable, mountOptions } from "./mounting.ts";
 import type { GuestTree } from "./tree.ts";
 
 /**
@@ -18,7 +18,7 @@ export function umlAccess(host: Host): ImageAccess {
     name: "uml",
     runsPrograms: true,
     joinsPieces: true,
-    filesystems: ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"],
+    filesystems: kernelFileSystems,
     async check() {
       await host.run(["linux.uml", "--version"]).catch((cause) => {
         throw new TbuildError("environment", "uml: Debian's package user-mode-linux is not installed", {
@@ -91,16 +91,10 @@ function deviceOf({ name, pieces }: Volume): string | undefined {
   return number <= 15 && !pieces ? `/dev/ubda${number}` : undefined;
 }
 
-function mapping({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, index: number): string {
-  let start = 0;
-  const lines = pieces.map((piece) => {
-    const line = `${start} ${piece.bytes / 512} linear /dev/ubda ${piece.offset / 512}`;
-    start += piece.bytes / 512;
-    return line;
-  });
+function mapping(volume: Volume, index: number): string {
   // No udev runs there to make the device's node.
   const create = ["env", "DM_DISABLE_UDEV=1", "dmsetup", "create", `v${index}`];
-  return `printf '%s\\n' ${lines.map((line) => shellQuoted([line])).join(" ")} | ${shellQuoted(create)}`;
+  return `printf '%s\\n' ${shellQuoted([linearTable(volume, "/dev/ubda")])} | ${shellQuoted(create)}`;
 }
 
 /** A machine whose commands go through a shared folder: a request, its input, its output; the console says when. */
@@ -231,9 +225,4 @@ function outputOf(argv: readonly string[], output: Output, { allow = [] }: RunOp
   throw new TbuildError("environment", `${argv[0]}: exit code ${output.exitCode} in User-mode Linux`, {
     lines: output.stderr.trim().split("\n").slice(-8).map(printable),
   });
-}
-
-// Folders before what is mounted in them.
-function byDepth(mounts: readonly Mount[]): Mount[] {
-  return [...mounts].sort((a, b) => a.at.length - b.at.length);
 }

@@ -15,6 +15,6 @@ export async function openUntrusted(
   const { mounts } = await lookInto(host, image, async () => {}, { via: "uml" });
   const volumes = mounts.map(({ volume }) => volume);
   const isExt = volumes.every(({ fs, pieces }) => fs.startsWith("ext") && !pieces);
-  const access = await chooseAccess(host, volumes, { via: isExt ? "debugfs" : "uml", readOnly: true });
+  const access = await chooseAccess(host, image, volumes, { via: isExt ? "debugfs" : "uml", readOnly: true });
   return { tree: await access.open(image, mounts, { readOnly: true }), mounts };
 }

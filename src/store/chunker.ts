@@ -83,8 +83,9 @@ function* cut(data: Buffer, offset: number): Generator<Chunk, number> {
 
 const zeros = Buffer.alloc(blockBytes);
 
-function isZero(block: Buffer): boolean {
-  return block.equals(zeros.subarray(0, block.length));
+/** Of a block of 4 KiB at most. */
+export function isZero(block: Uint8Array): boolean {
+  return zeros.subarray(0, block.length).equals(block);
 }
 
 /** A number that a block's content gives. It only places cuts, so a word in four is enough. */

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { checkInterrupted } from "../errors.ts";
+import { isZero } from "./chunker.ts";
 import { openChunks } from "./packs.ts";
 import { inParallel } from "./parallel.ts";
 import { sha256Of } from "./sha256.ts";
@@ -160,10 +161,4 @@ async function apart(
     for (const { digest } of whose) own.set(digest, (own.get(digest) ?? 0) + 1);
   }
   return { decided, own };
-}
-
-const zeros = Buffer.alloc(blockBytes);
-
-function isZero(block: Uint8Array): boolean {
-  return zeros.subarray(0, block.length).equals(block);
 }

@@ -59,7 +59,7 @@ describe.skipIf(lacking !== undefined)(
 
     it("is one debugfs, changes only what it means to, and leaves a sound file system", async () => {
       const sealed = await copyOf("debugfs.img");
-      const access = await chooseAccess(host, await volumesOf(sealed));
+      const access = await chooseAccess(host, sealed, await volumesOf(sealed));
       expect(access.name).toBe("debugfs");
       commands.length = 0;
       {

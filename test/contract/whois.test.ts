@@ -59,7 +59,7 @@ describe.skipIf(missing("mke2fs", "debugfs", "e2fsck", "qemu-img"))("whois", () 
   async function portrait(file: string): Promise<GuestRecord> {
     const mounts = await mountsOf(file);
     const volumes = mounts.map(({ volume }) => volume);
-    await using tree = await (await chooseAccess(host, volumes)).open(file, mounts, { readOnly: true });
+    await using tree = await (await chooseAccess(host, file, volumes)).open(file, mounts, { readOnly: true });
     return await portraitOf(tree, volumes, {});
   }
 

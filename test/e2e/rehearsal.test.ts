@@ -399,6 +399,7 @@ async function sealedTree(recipe: string): Promise<GuestTree> {
   const mounts = await mountsOf(sealed.gives.image);
   const access = await chooseAccess(
     localHost(),
+    sealed.gives.image,
     mounts.map((mount) => mount.volume),
   );
   return access.open(sealed.gives.image, mounts, { readOnly: true });
