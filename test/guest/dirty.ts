@@ -69,6 +69,7 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       },
     },
   },
+  "dhcp-client": { files: { "/etc/dhcp/dhclient.conf": 'timeout 60;\nsend host-name "build7";\n' } },
   "network-rules": { files: { "/etc/udev/rules.d/70-persistent-net.rules": "SUBSYSTEM" } },
   "network-state": {
     files: { "/var/lib/dhclient/dhclient-eth0.leases": "lease {}", "/var/lib/NetworkManager/x/y": "" },

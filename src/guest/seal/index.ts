@@ -26,6 +26,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   network.networkInterfaces,
   network.networkConnections,
   network.networkRules,
+  network.dhcpClient,
   network.networkState,
   network.resolver,
   packageCache,
