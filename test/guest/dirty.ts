@@ -25,6 +25,18 @@ export const dirt: Readonly<Record<string, Dirt>> = {
   },
   "machine-id": { files: { "/etc/machine-id": { data: "0123456789abcdef0123456789abcdef\n", mode: 0o444 } } },
   "dbus-machine-id": { files: { "/var/lib/dbus/machine-id": "0123456789abcdef0123456789abcdef\n" } },
+  "boot-entries": {
+    files: {
+      "/boot/loader/entries/0123456789abcdef0123456789abcdef-5.15.0-1.el9uek.x86_64.conf":
+        "title Oracle Linux\nversion 5.15.0-1.el9uek.x86_64\nmachine-id 0123456789abcdef0123456789abcdef\n",
+      "/boot/grub2/grubenv":
+        "# GRUB Environment Block\nsaved_entry=0123456789abcdef0123456789abcdef-5.15.0-1.el9uek.x86_64\n".padEnd(
+          1024,
+          "#",
+        ),
+      "/etc/kernel/entry-token": "0123456789abcdef0123456789abcdef\n",
+    },
+  },
   "hosts-file": {
     files: {
       "/etc/hosts": "127.0.0.1 localhost\n10.0.0.5 build7\n10.0.0.9 other\n",
@@ -100,6 +112,7 @@ export const dirt: Readonly<Record<string, Dirt>> = {
   },
   crashes: { files: { "/var/crash/one/vmcore": "x", "/root/core.123": "x" } },
   "cron-spool": { files: { "/var/spool/cron/oracle": "* * * * * x", "/var/spool/at/a0000101": "x" } },
+  "at-counter": { files: { "/var/spool/at/.SEQ": { data: "0001f\n", mode: 0o600 } } },
   mail: { files: { "/var/spool/mail/root": "From" } },
   histories: { files: { "/root/.bash_history": "secret", "/home/oracle/.viminfo": "x" } },
   "temporary-files": { files: { "/tmp/a/b": "", "/var/tmp/.hidden": "" } },
@@ -129,6 +142,7 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       "/var/log/messages-20261101": "old",
       "/var/log/audit/audit.log": { data: "x", mode: 0o600 },
       "/var/log/anaconda.log": "x",
+      "/var/log/journal/0123456789abcdef0123456789abcdef/system.journal": "x",
     },
   },
   "random-seed": { files: { "/var/lib/random-seed": { data: "seed", mode: 0o600 } } },

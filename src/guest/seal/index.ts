@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Operation, PathOperation } from "../operation.ts";
 import { autorelabel } from "./autorelabel.ts";
+import { bootEntries } from "./boot-entries.ts";
 import { firstBoot } from "./first-boot.ts";
 import * as identity from "./identity.ts";
 import { loginRecords, logs } from "./logs.ts";
@@ -17,6 +18,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   sshHostKeys,
   identity.machineId,
   identity.dbusMachineId,
+  bootEntries,
   network.hostsFile,
   identity.hostname,
   identity.iscsiInitiator,
@@ -38,6 +40,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   traces.backupFiles,
   traces.crashes,
   traces.cronSpool,
+  traces.atCounter,
   traces.mail,
   traces.histories,
   traces.temporaryFiles,

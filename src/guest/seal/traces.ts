@@ -1,5 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { emptiesFolders, type Operation, removes } from "../operation.ts";
+import { edits, emptiesFolders, type Operation, removes } from "../operation.ts";
 
 const homes = ["/root", "~"];
 
@@ -65,6 +65,14 @@ export const mail = emptiesFolders({
     "/var/spool/clientmqueue",
     "/var/spool/postfix/maildrop",
   ],
+});
+
+/** It stays, because at refuses to work without it (at.c, `nextjob`). */
+export const atCounter = edits({
+  name: "at-counter",
+  summary: "Set the counter of at jobs back",
+  paths: ["/var/spool/at/.SEQ"],
+  change: (text) => (/^0*\s*$/.test(text) ? text : "00000\n"),
 });
 
 /** at counts its jobs in a hidden file beside them and writes into a folder: both stay. */
