@@ -72,6 +72,14 @@ export function removes(described: Described): PathOperation {
   );
 }
 
+/** As `removes`, where `isWanted` says so. */
+export function removesWhere(
+  described: Described,
+  isWanted: (tree: GuestTree, path: string) => Promise<boolean>,
+): PathOperation {
+  return pathOperation(described, isWanted, (tree, path) => tree.remove(path));
+}
+
 /** Folders that stay, and whose content has to go; `paths` are the folders. */
 export function emptiesFolders(described: Described): PathOperation {
   const inside = described.paths.flatMap((path) => [`${path}/*`, `${path}/.*`]);
@@ -167,7 +175,8 @@ function pathOperation<Context = undefined>(
   };
 }
 
-async function withHomes(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
+/** Each of `paths` as it is, and for one that starts with `~/` each user's; root's home is not among them. */
+export async function withHomes(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
   if (!paths.some((path) => path.startsWith("~/"))) return [...paths];
   const homes = await homesOf(tree);
   return paths.flatMap((path) =>

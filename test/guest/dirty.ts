@@ -98,6 +98,12 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       "/var/lib/tuned/active_profile": "x",
     },
   },
+  "service-keys": {
+    files: {
+      "/usr/libexec/httpd-ssl-gencerts": { data: "#!/bin/sh\n", mode: 0o755 },
+      "/etc/pki/tls/private/localhost.key": { data: "x", mode: 0o600 },
+    },
+  },
   "cloud-init": { files: { "/var/lib/cloud/instance/id": "x" } },
   "installer-traces": {
     files: { "/root/anaconda-ks.cfg": "rootpw x", "/root/.tbuild-rc": "0", "/root/tbuild-logs/a": "" },

@@ -16,7 +16,7 @@ function machineIdUnless(isKept: boolean): PathOperation {
   const pending = async (tree: GuestTree) => {
     if (isKept) return [];
     const found = await tree.stat(machineIdFile);
-    if (!found) return (await isOfSystemd(tree)) ? [`${machineIdFile} (there is none)`] : [];
+    if (!found) return (await isOfSystemd(tree)) ? [machineIdFile] : [];
     const isDone = found.kind === "file" && found.size === 0;
     return isDone || found.kind === "dir" ? [] : [machineIdFile];
   };

@@ -8,7 +8,7 @@ import { loginRecords, logs } from "./logs.ts";
 import * as network from "./network.ts";
 import { packageCache, packageLeftovers, rpmDatabase } from "./packages.ts";
 import { passwordBackups, rootPassword } from "./passwords.ts";
-import { cloudInit, serviceState } from "./services.ts";
+import { cloudInit, serviceKeys, serviceState } from "./services.ts";
 import { buildKey, sshHostKeys, userKeys } from "./ssh.ts";
 import * as traces from "./traces.ts";
 
@@ -35,6 +35,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   rpmDatabase,
   packageLeftovers,
   serviceState,
+  serviceKeys,
   cloudInit,
   traces.installerTraces,
   traces.backupFiles,
