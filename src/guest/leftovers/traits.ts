@@ -53,11 +53,11 @@ export function hasTrait(text: string, { text: wanted, beside, notAfter }: Trait
   return false;
 }
 
-// A full stop or colon that ends a sentence, or a port behind an address.
+// A full stop or a colon that ends a word.
 function isEndOf(text: string, at: number): boolean {
   return (
-    (text[at] === "." && !/[\w]/.test(text[at + 1] ?? "")) ||
-    (text[at] === ":" && !/[\da-f]{1,4}:/.test(text.slice(at + 1, at + 6)))
+    (text[at] === "." && !/\w/.test(text[at + 1] ?? "")) ||
+    (text[at] === ":" && !/[\da-f:]/.test(text[at + 1] ?? ""))
   );
 }
 

@@ -33,7 +33,9 @@ async function readBlobs(
       const log = kind === "sqlite" ? await bytesOf(tree, `${folder}/${file}-wal`) : undefined;
       return {
         kind,
-        blobs: whole(() => (kind === "sqlite" ? sqliteBlobs(data, log, "Packages") : berkeleyValues(data))),
+        blobs: unlessDamaged(() =>
+          kind === "sqlite" ? sqliteBlobs(data, log, "Packages") : berkeleyValues(data),
+        ),
       };
     }
   }
@@ -46,7 +48,7 @@ const files = [
 ] as const;
 
 function packagesIn(blobs: readonly Buffer[]): Package[] {
-  return whole(() =>
+  return unlessDamaged(() =>
     blobs
       .flatMap((blob) => parseHeader(blob) ?? [])
       .filter(({ name }) => name !== "gpg-pubkey")
@@ -54,7 +56,8 @@ function packagesIn(blobs: readonly Buffer[]): Package[] {
   );
 }
 
-function whole<T>(read: () => T): T {
+/** What `read` gives; a place outside of the bytes is said to be damage. */
+export function unlessDamaged<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {

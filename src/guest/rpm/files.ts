@@ -1,5 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { readHeaders } from "./database.ts";
+import { readHeaders, unlessDamaged } from "./database.ts";
 
 /** A file as its package brought it. */
 export interface PackageFile {
@@ -31,7 +31,9 @@ export async function readPackageFiles(
   if (!headers) return undefined;
   const moved = await movedFolders(tree);
   const found = new Map<string, PackageFile>();
-  for (const header of headers) addFiles(header, found, moved);
+  unlessDamaged(() => {
+    for (const header of headers) addFiles(header, found, moved);
+  });
   return found;
 }
 
