@@ -44,6 +44,8 @@ const notLookedInto = new Set(["/proc", "/sys", "/dev", "/run", "/var/lib/rpm", 
 export async function searchGuest(tree: GuestTree, options: SearchOptions): Promise<Searched> {
   const { traits, packaged, signal } = options;
   const except = new Set([...notLookedInto, ...options.except]);
+  const mayHold = traitFilter(traits);
+  const inName = (name: string) => (mayHold.test(name) ? traitIn(name, traits) : undefined);
   const found: Leftover[] = [];
   const tooLarge: string[] = [];
   let [files, bytes] = [0, 0];
@@ -59,8 +61,7 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
       if (stat.kind === "dir") folders.push(path);
       const owner = packaged?.get(path);
       if (owner === undefined) {
-        const named =
-          traitIn(name, traits) ?? (stat.target === undefined ? undefined : traitIn(stat.target, traits));
+        const named = inName(name) ?? (stat.target === undefined ? undefined : inName(stat.target));
         if (named !== undefined) {
           found.push({ path, what: `${named.what} in ${stat.kind === "link" ? "a link" : "a name"}` });
           continue;
@@ -93,6 +94,12 @@ function whatIn(path: string, data: Buffer, { traits }: SearchOptions): string |
 function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {
   const small = text.toLowerCase();
   return traits.find((trait) => hasTrait(small, trait));
+}
+
+/** Whether any trait may stand in a short text, in one look. */
+function traitFilter(traits: readonly Trait[]): RegExp {
+  const texts = traits.map(({ text }) => text.replaceAll(/[^\w]/g, "\\$&"));
+  return texts.length === 0 ? /(?!)/ : new RegExp(texts.join("|"), "i");
 }
 
 // Libraries come with keys for their own tests, also where pip, gem or npm brought them.

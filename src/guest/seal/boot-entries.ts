@@ -20,7 +20,8 @@ export const bootEntries: Operation = {
   name: "boot-entries",
   summary: "Give boot entries and their token names without the machine id of the build",
   needs: "files",
-  pending: async (tree) => (await planned(tree)).map(({ path }) => path),
+  pending: async (tree) =>
+    (await planned(tree)).flatMap(({ path, to }) => (to === undefined ? [path] : [path, to])),
   async apply(tree) {
     for (const { path, to, text, isEmptied } of await planned(tree)) {
       if (isEmptied) await tree.remove(path);
