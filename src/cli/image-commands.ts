@@ -44,6 +44,19 @@ export function addImageCommands(program: Command): void {
       "\nExample:\n  tbuild whois /OVS/Repositories/0004fb/VirtualDisks/0004fb.img\n\nEnds with 1 when no version is found.",
     )
     .action(lazily(() => import("./commands/whois.ts")));
+  program
+    .command("twins")
+    .description("compare two clones that were booted: what both have and each should have of its own")
+    .argument("<image>", "the disk of one clone of a template, after its first boot")
+    .argument("<other>", "the disk of another")
+    .option("--via <way>", "the way into the images")
+    .option(...sshConfig)
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild twins clone1.img clone2.img\n\nEnds with 1 when anything is suspected.",
+    )
+    .action(lazily(() => import("./commands/twins.ts")));
   imageCommand(
     "repair",
     "arm the first boot of templates that somebody forgot to arm; the least that makes them right",
