@@ -22,14 +22,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   build: ["rehearsal", "recipe", "media", "guest", "packaging", "hypervisor", "image", "store", "host"],
   rehearsal: ["media", "store", "host"],
-  guest: ["image", "host", "store"],
-  packaging: ["store", "host"],
+  guest: ["image", "host", "store", "vm-cfg"],
+  packaging: ["store", "host", "vm-cfg"],
   pages: ["store"],
   image: ["host"],
   hypervisor: ["host"],
   media: ["host"],
   recipe: [],
-  store: ["host"],
+  store: ["host", "vm-cfg"],
+  "vm-cfg": [],
   host: [],
 };
 

@@ -7,6 +7,8 @@ export const Name = z.string().regex(/^[a-z][a-z0-9-]*$/);
 export const Version = z.string().regex(/^\d+\.\d+\.\d+$/);
 export const DigestText = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
+const Slot = z.string().regex(/^[a-z][a-z0-9]{0,31}$/);
+
 const Text = z.string();
 const Count = z.number();
 const Package = z.looseObject({
@@ -51,7 +53,16 @@ const Checked = z.looseObject({
   rehearsal: z.boolean(),
   release: z.looseObject({ name: Text, major: Count, update: Count }),
   domainType: z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]),
-  machine: z.looseObject({ vcpus: Count, memoryMib: Count, nics: z.array(Text) }),
+  machine: z.looseObject({
+    vcpus: Count,
+    memoryMib: Count,
+    nics: z.array(Text),
+    maxVcpus: Count.optional(),
+    maxMemoryMib: Count.optional(),
+    vifs: z.array(Text).optional(),
+    drives: z.array(Slot).optional(),
+    settings: z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.json()).optional(),
+  }),
   disks: z.array(
     z.looseObject({
       name: z.string().regex(/^[\w-]+$/),
@@ -59,6 +70,8 @@ const Checked = z.looseObject({
       bytes: z.int().min(0),
       dataBytes: z.int().min(0),
       chunks: z.int().min(0).exactOptional(),
+      slot: Slot.optional(),
+      mode: z.enum(["r", "w!"]).optional(),
     }),
   ),
   kernel: Text,
@@ -89,6 +102,7 @@ const Checked = z.looseObject({
   passport: Text.optional(),
   hosts: z.record(Text, Text).optional(),
   guest: Guest.optional(),
+  armed: z.boolean().optional(),
   seal: z
     .looseObject({
       how: z.enum(["offline", "online"]),

@@ -1,3 +1,5 @@
+import type { Value } from "../vm-cfg/value.ts";
+
 /** `sha256:` and 64 hex digits. */
 export type Digest = `sha256:${string}`;
 
@@ -11,6 +13,10 @@ export interface StoredDisk {
   readonly dataBytes: number;
   /** How many chunks they are kept in; not said by the first versions of tbuild. */
   readonly chunks?: number;
+  /** Where the machine has it, such as `xvdd`; else the first is xvda, the next xvdb. */
+  readonly slot?: string;
+  /** Read only, or shared by several machines that write; else one machine writes. */
+  readonly mode?: "r" | "w!";
 }
 
 /**
@@ -99,6 +105,23 @@ export interface SealRecord {
   readonly audited: readonly string[];
 }
 
+/** The machine that a template is for. What is not said is as tbuild writes it. */
+export interface Machine {
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  /** Networks, one for each vnic. */
+  readonly nics: readonly string[];
+  /** What it can be given while it runs. */
+  readonly maxVcpus?: number;
+  readonly maxMemoryMib?: number;
+  /** Of an import: the vnics as its vm.cfg writes them, one for each of `nics`: `mac=00:21:f6:00:00:01,bridge=br0`. */
+  readonly vifs?: readonly string[];
+  /** Of an import: drives for removable media, by their slots. */
+  readonly drives?: readonly string[];
+  /** Of an import: what else its vm.cfg sets, to be written out again. No secrets. */
+  readonly settings?: Readonly<Record<string, Value>>;
+}
+
 /** What is known about one kept master or template. Its own digest is its identity. */
 export interface Manifest {
   readonly schema: 1;
@@ -112,7 +135,7 @@ export interface Manifest {
   readonly rehearsal: boolean;
   readonly release: { readonly name: string; readonly major: number; readonly update: number };
   readonly domainType: "XEN_HVM" | "XEN_HVM_PV_DRIVERS" | "XEN_PVM";
-  readonly machine: { readonly vcpus: number; readonly memoryMib: number; readonly nics: readonly string[] };
+  readonly machine: Machine;
   readonly disks: readonly StoredDisk[];
   /** The kernel that boots, `uname -r`. */
   readonly kernel: string;
@@ -147,6 +170,8 @@ export interface Manifest {
   readonly hosts?: Readonly<Record<string, string>>;
   readonly guest?: GuestRecord;
   readonly seal?: SealRecord;
+  /** Of an import: whether the next boot configures it, as a look into the image found; absent when nobody could look. */
+  readonly armed?: boolean;
 }
 
 /** `name` (its newest version) or `name@1.2.3`. */
