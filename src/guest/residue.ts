@@ -1,4 +1,4 @@
-import type { DraftedGuest } from "../image/planned-change.ts";
+import type { DraftedGuest } from "../image/change/planned-change.ts";
 import type { Done } from "./operation.ts";
 
 /** One kind of thing by which guests are told apart, or that tells of the one who made them. */
