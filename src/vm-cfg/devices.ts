@@ -51,7 +51,8 @@ export function readDisk(text: string): DiskEntry {
   const place = ["target", "format", "vdev", "access"];
   const setSlot = (word: string) => {
     // Device models of xend wrote `ioemu:hda`.
-    const [, slot = "", kind = ""] = /^(?:ioemu:)?(\/dev\/)?([^:]*)(?::(cdrom|disk))?$/.exec(word)?.slice(1) ?? [];
+    const [, slot = "", kind = ""] =
+      /^(?:ioemu:)?(\/dev\/)?([^:]*)(?::(cdrom|disk))?$/.exec(word)?.slice(1) ?? [];
     if (slot !== "") found.slot = slot;
     if (kind === "cdrom") isCdrom = true;
   };
@@ -69,7 +70,7 @@ export function readDisk(text: string): DiskEntry {
     if (key !== "" && !word.startsWith("/")) {
       index--;
       if (key === "vdev") setSlot(value.trim());
-      else if (key === "access") found.mode = modeOf(value.trim());
+      else if (key === "access") found.mode = modeOf(value.trim()) ?? "w";
       else if (key === "format") found.format = formats[value.trim()] ?? "unknown";
       else if (key === "devtype") isCdrom = value.trim() === "cdrom";
       else options.push(word);
@@ -96,14 +97,24 @@ export function readDisk(text: string): DiskEntry {
     mode: found.mode ?? (isCdrom ? "r" : "w"),
     format: found.format ?? named ?? "raw",
     isDevice:
-      prefixes.includes("phy") || (prefixes.length === 0 && target.startsWith("/dev/")) || prefixes.includes("drbd"),
+      prefixes.includes("phy") ||
+      (prefixes.length === 0 && target.startsWith("/dev/")) ||
+      prefixes.includes("drbd"),
     isCdrom: isCdrom || isIso,
     options,
   };
 }
 
 function modeOf(word: string): DiskMode | undefined {
-  const modes: Readonly<Record<string, DiskMode>> = { r: "r", ro: "r", w: "w", rw: "w", "w!": "w!", "!": "w!", "rw!": "w!" };
+  const modes: Readonly<Record<string, DiskMode>> = {
+    r: "r",
+    ro: "r",
+    w: "w",
+    rw: "w",
+    "w!": "w!",
+    "!": "w!",
+    "rw!": "w!",
+  };
   return modes[word];
 }
 
@@ -113,8 +124,9 @@ function withoutPrefixes(target: string): { target: string; prefixes: string[] }
   let rest = target;
   for (;;) {
     const [all, word = ""] =
-      /^(phy|file|tap2?|tapdisk|blktap2?|aio|sync|ram|raw|qcow2?|vhd|qed|drbd|iscsi|nbd|ioemu|block-[\w-]+):/.exec(rest) ??
-      [];
+      /^(phy|file|tap2?|tapdisk|blktap2?|aio|sync|ram|raw|qcow2?|vhd|qed|drbd|iscsi|nbd|ioemu|block-[\w-]+):/.exec(
+        rest,
+      ) ?? [];
     if (all === undefined) return { target: rest.trim(), prefixes };
     prefixes.push(word);
     rest = rest.slice(all.length);

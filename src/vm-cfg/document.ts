@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { type Cursor, readValue, spend, take, weightOf, Wrong } from "./literals.ts";
+import { type Cursor, readValue, spend, take, Wrong, weightOf } from "./literals.ts";
 import { type Dialect, isList, literal, type Value } from "./value.ts";
 
 /** One assignment, and where it stands; places are bytes of the file. */
@@ -44,7 +44,10 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
     throw new TbuildError("integrity", `${file}: ${bytes.length} bytes are too many for a vm.cfg`);
   const text = Buffer.from(bytes).toString("latin1");
   // Positions stay those of the file: a line break of two bytes becomes a blank and a line break.
-  const plain = text.replace(/^\u00ef\u00bb\u00bf/, "   ").replaceAll("\r\n", " \n").replaceAll("\r", "\n");
+  const plain = text
+    .replace(/^\u00ef\u00bb\u00bf/, "   ")
+    .replaceAll("\r\n", " \n")
+    .replaceAll("\r", "\n");
   const lineAt = lineCounter(plain);
   const problems: Remark[] = [];
   const remarks: Remark[] = [];
@@ -115,7 +118,8 @@ function readStatement(
     if (name === undefined) break;
     take(cursor, /[ \t]*/y);
     const found = take(cursor, /\+?=/y) ?? "=";
-    if (found === "+=" && names.length > 0) throw new Wrong(cursor.at, '"+=" stands in a chain of assignments');
+    if (found === "+=" && names.length > 0)
+      throw new Wrong(cursor.at, '"+=" stands in a chain of assignments');
     names.push(name);
     operator = found;
     take(cursor, /[ \t]*(?:\\\n[ \t]*)*/y);
@@ -142,7 +146,9 @@ function noAssignment(cursor: Cursor): Wrong {
   const [rest = ""] = line.exec(cursor.text) ?? [];
   const [name] = /^[A-Za-z_]\w*/.exec(rest) ?? [];
   if (name === undefined) return new Wrong(cursor.at, "it begins no assignment to a name");
-  if (/^(?:import|from|if|for|while|def|class|print|exec|del|try|with|global|return|raise|assert)$/.test(name))
+  if (
+    /^(?:import|from|if|for|while|def|class|print|exec|del|try|with|global|return|raise|assert)$/.test(name)
+  )
     return new Wrong(cursor.at, `"${name}" is a statement of Python, and nothing of a vm.cfg is run`);
   return new Wrong(cursor.at, `there is no "=" behind ${name}`);
 }
@@ -185,7 +191,12 @@ function unquotedList(
   const first = /^\s*([A-Za-z][\w-]*[=:])/.exec(inside)?.[1] ?? "";
   return inside
     .split(new RegExp(`,\\s*(?=${first})`))
-    .map((item) => item.split(",").map((one) => one.trim()).join(","))
+    .map((item) =>
+      item
+        .split(",")
+        .map((one) => one.trim())
+        .join(","),
+    )
     .map((item) => item.replace(/,$/, ""));
 }
 

@@ -1,4 +1,4 @@
-import { type Value, isList } from "./value.ts";
+import { isList, type Value } from "./value.ts";
 
 /** A fault or a remark, and the byte that it is about. */
 export class Wrong extends Error {
@@ -131,7 +131,8 @@ export function readValue(
     const body = take(cursor, bodies[quote] ?? /(?!)/y);
     if (body === undefined) throw wrong("a text that begins here does not end", start);
     const inner = body.slice(0, -quote.length);
-    if (prefix === "ur") return unescaped(inner.replaceAll(/\\(?!u[\da-fA-F]{4}|U[\da-fA-F]{8})/g, "\\\\"), true);
+    if (prefix === "ur")
+      return unescaped(inner.replaceAll(/\\(?!u[\da-fA-F]{4}|U[\da-fA-F]{8})/g, "\\\\"), true);
     if (prefix.includes("r")) return Buffer.from(inner, "latin1");
     return unescaped(inner, prefix === "u");
   }
@@ -182,7 +183,8 @@ export function readValue(
 
   function calculated(operator: string, left: Value, right: Value, at: number): Value {
     const unable = () => wrong(`"${operator}" joins values that it cannot join`, at);
-    if (typeof left === "number" && typeof right === "number") return arithmetic(operator, left, right, unable);
+    if (typeof left === "number" && typeof right === "number")
+      return arithmetic(operator, left, right, unable);
     const joined = (bytes: number) => spend(cursor, bytes, at);
     if (operator === "+" && typeof left === "string" && typeof right === "string") {
       joined(weightOf(left) + weightOf(right));
@@ -212,7 +214,8 @@ export function readValue(
   function numberOf(word: string, at: number): number {
     const plain = word.replace(/[lL]$/, "");
     const isWhole = /^(?:0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*|[1-9]\d*)$/.test(plain);
-    if (!isWhole && !/^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(word)) throw wrong(`${word} is no number`, at);
+    if (!isWhole && !/^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(word))
+      throw wrong(`${word} is no number`, at);
     if (!isWhole && /^0\d+$/.test(word))
       throw wrong(`${word} is no number: with a 0 in front it is octal, and has no digit above 7`, at);
     const value = isWhole && /^0[0-7]+$/.test(plain) ? Number.parseInt(plain, 8) : Number(plain);
@@ -305,7 +308,13 @@ function formatted(pattern: string, values: readonly Value[]): string | undefine
     const value = values[next++];
     if (kind === "s" && fill === "" && (typeof value === "string" || typeof value === "number"))
       return String(value);
-    if (kind !== undefined && kind !== "s" && typeof value === "number" && Number.isInteger(value) && value >= 0) {
+    if (
+      kind !== undefined &&
+      kind !== "s" &&
+      typeof value === "number" &&
+      Number.isInteger(value) &&
+      value >= 0
+    ) {
       const digits = value.toString(/x/i.test(kind) ? 16 : 10).padStart(Number(fill), "0");
       return kind === "X" ? digits.toUpperCase() : digits;
     }

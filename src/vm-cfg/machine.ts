@@ -56,7 +56,9 @@ export function machineOf(config: VmCfg): VmCfgMachine {
     if (value === undefined || value === null) return undefined;
     const found = typeof value === "string" ? Number(value.trim() || Number.NaN) : Number(value);
     if (Number.isInteger(found) && found > 0) return found;
-    notes.push(`vm.cfg: ${key} is ${JSON.stringify(value)}, which is no whole number above 0; it is left out`);
+    notes.push(
+      `vm.cfg: ${key} is ${JSON.stringify(value)}, which is no whole number above 0; it is left out`,
+    );
     return undefined;
   };
   const [vcpus, maxVcpus] = [number("vcpus"), number("maxvcpus")];
