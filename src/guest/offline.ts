@@ -1,11 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import {
-  type ChangeOptions,
-  type DraftedGuest,
-  type PlannedChange,
-  planChange,
-} from "../image/change/planned-change.ts";
+import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
+import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, type Trait } from "./leftovers/index.ts";
