@@ -3,9 +3,9 @@ import type { GuestTree } from "../../image/tree.ts";
 import { type PackageFile, readPackageFiles } from "../rpm/files.ts";
 import { knownLeftovers } from "./known.ts";
 import { type Leftover, type Searched, searchGuest } from "./search.ts";
-import { readTraits, type Trait } from "./traits.ts";
+import { readTraits, showsTrait, type Trait } from "./traits.ts";
 
-export { type Leftover, readTraits, type Trait };
+export { type Leftover, readTraits, showsTrait, type Trait };
 
 /** All that is left in a guest, and what could not be looked at. */
 export interface Leftovers extends Searched {
