@@ -5,7 +5,7 @@ import {
   type DraftedGuest,
   type PlannedChange,
   planChange,
-} from "../image/planned-change.ts";
+} from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";

@@ -7,7 +7,7 @@ import { compareImages } from "../../guest/twins.ts";
 import type { Host } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
 import { waitFor } from "../../host/wait-for.ts";
-import { liveGuest } from "../../image/mounted-tree.ts";
+import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
 import {

@@ -4,9 +4,10 @@ import { convertOperations } from "../../guest/convert/index.ts";
 import { applyAll } from "../../guest/operation.ts";
 import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
-import { liveGuest } from "../../image/mounted-tree.ts";
+import { liveGuest } from "../../image/ways/mounted-tree.ts";
+import { makeFurtherDisks } from "../../provision/further-disks.ts";
+import { contentOf, proveProvisioned, provision } from "../../provision/provision.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import { makeFurtherDisks } from "../further-disks.ts";
 import {
   bootGuest,
   discard,
@@ -16,7 +17,6 @@ import {
   shutDown,
   whileRunning,
 } from "../guest-machine.ts";
-import { contentOf, proveProvisioned, provision } from "../provision.ts";
 import { mirrorsFor, serveRepositories } from "../repository-server.ts";
 import { passwordHashes } from "../secrets.ts";
 import type { Inputs, Step, StepContext } from "../step.ts";

@@ -1,8 +1,8 @@
 import { TbuildError } from "../../errors.ts";
+import { firstBoot } from "../../firstboot/arming.ts";
 import type { Operation, PathOperation } from "../operation.ts";
 import { autorelabel } from "./autorelabel.ts";
 import { bootEntries } from "./boot-entries.ts";
-import { firstBoot } from "./first-boot.ts";
 import * as identity from "./identity.ts";
 import { loginRecords, logs } from "./logs.ts";
 import * as network from "./network.ts";
