@@ -159,6 +159,7 @@ describe("a rehearsal of ol6-grid", () => {
       domainType: "XEN_PVM",
     });
     expect(manifest.trial).toContain("2 clones share no hostname, address, host key, machine id or MAC");
+    expect(manifest.trial).toContain("2 clones have no file in common that each should have of its own");
     expect(manifest.trial.filter((seen) => seen.endsWith("rebooted, and nothing ran again"))).toHaveLength(2);
     expect(manifest.contract.map((parameter) => parameter.key)).toEqual(
       expect.arrayContaining([
