@@ -1,4 +1,5 @@
-import type { Manifest, StoredDisk } from "../../store/store.ts";
+import type { StoredDisk } from "../../model/disk.ts";
+import type { Manifest } from "../../model/manifest.ts";
 import { withCoding } from "../../vm-cfg/document.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
 import { type Dialect, literal, type Value } from "../../vm-cfg/value.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { firstBootSentence, vmCfg, xlCfg } from "../../../src/bundles/write/vm-cfg.ts";
-import type { Manifest } from "../../../src/store/store.ts";
+import type { Manifest } from "../../../src/model/manifest.ts";
 import { readVmCfg } from "../../../src/vm-cfg/document.ts";
 import { machineOf } from "../../../src/vm-cfg/machine.ts";
 import { sampleManifest } from "../../manifest-sample.ts";
