@@ -26,7 +26,10 @@ export function reasonOf(error: unknown): string {
   if (code in words) return words[code] ?? "";
   if (code.startsWith("HPE_")) return "what it answers is not HTTP";
   const message = (error as Error).message ?? String(error);
-  const refused = /Proxy response \((\d+)\)/.exec(message)?.[1];
+  const refused = /Proxy response \((\d+)\)|Proxy Authentication Required \((407)\)/
+    .exec(message)
+    ?.slice(1)
+    .find(Boolean);
   if (refused === "407") return "the proxy wants a user name and a password";
   if (refused !== undefined) return `the proxy refuses to connect: ${refused}`;
   return message === "" ? code || "unknown" : message;
@@ -36,14 +39,22 @@ export function reasonOf(error: unknown): string {
 export function isFinal(error: unknown): boolean {
   const code = codeOf(error);
   return (
-    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|UND_ERR_PRX_TLS|HPE_|EACCES)/.test(code) ||
-    /Proxy response \((?!5)\d+\)|redirects|user name and a password/.test((error as Error).message ?? "")
+    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|UND_ERR_PRX_TLS|HPE_|EACCES)/.test(
+      code,
+    ) ||
+    /Proxy response \((?!5)\d+\)|redirects|Proxy Authentication|user name and a password/.test(
+      (error as Error).message ?? "",
+    )
   );
 }
 
 // Where several addresses of a host were tried, each has its own failure; the first says enough.
 function codeOf(error: unknown): string {
-  const { code, errors, cause } = error as { code?: unknown; errors?: { code?: unknown }[]; cause?: { code?: unknown } };
+  const { code, errors, cause } = error as {
+    code?: unknown;
+    errors?: { code?: unknown }[];
+    cause?: { code?: unknown };
+  };
   const found = code ?? errors?.[0]?.code ?? cause?.code;
   return typeof found === "string" ? found : "";
 }

@@ -41,8 +41,8 @@ export interface ClientOptions {
   readonly limits?: Partial<Limits>;
   /** Called before each request, redirected ones too. Throws where it must not be sent; gives headers for that place alone. */
   readonly admit?: (url: URL) => Readonly<Record<string, string>>;
-  /** Called with each answer of which another request could do better, such as one with a login. True asks again. */
-  readonly again?: (answer: Answer) => Promise<boolean>;
+  /** Called with each refusal, and how often it was called before: true asks again, with a login for example. */
+  readonly again?: (answer: Answer, times: number) => Promise<boolean>;
 }
 
 /** HTTP and HTTPS: one client for all that tbuild asks of servers. */
@@ -92,9 +92,16 @@ export function httpClient(options: ClientOptions = {}): Client {
   const { signal, onWait } = options;
   const dispatchers = new Map<string, Promise<Dispatcher>>();
 
+  const keyOf = (url: URL) => `${url.origin} ${options.proxyFor?.(url)?.href ?? ""}`;
+  /** A proxy that says nothing while it is asked to connect is not let go by itself. */
+  const forget = async (url: URL) => {
+    const stuck = await dispatchers.get(keyOf(url));
+    dispatchers.delete(keyOf(url));
+    await stuck?.destroy().catch(() => {});
+  };
   const dispatcherFor = (url: URL): Promise<Dispatcher> => {
     const proxy = options.proxyFor?.(url);
-    const key = `${url.origin} ${proxy?.href ?? ""}`;
+    const key = keyOf(url);
     let found = dispatchers.get(key);
     if (!found) {
       found = makeDispatcher(url, proxy, options, limits);
@@ -121,14 +128,13 @@ export function httpClient(options: ClientOptions = {}): Client {
       const location = answer.header("location");
       if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
       answer.drop();
-      if (!URL.canParse(location, url)) throw new HttpError(url.host, "redirects to what is no address");
+      if (!URL.canParse(location, url.href)) throw new HttpError(url.host, "redirects to what is no address");
       seen.add(`${method} ${url.href}`);
       url = new URL(location, url);
       if (!/^https?:$/.test(url.protocol))
         throw new HttpError(url.host, `redirects to a ${url.protocol} address`);
       if (answer.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
-      if (seen.has(`${method} ${url.href}`))
-        throw new HttpError(question.url.host, "redirects in a circle");
+      if (seen.has(`${method} ${url.href}`)) throw new HttpError(question.url.host, "redirects in a circle");
       if (seen.size > mostHops)
         throw new HttpError(question.url.host, `redirects more than ${mostHops} times`);
     }
@@ -140,16 +146,19 @@ export function httpClient(options: ClientOptions = {}): Client {
     const stalled = watch.begin();
     const stop = signal ? AbortSignal.any([stalled, signal]) : stalled;
     try {
-      const response = await dispatcher.request({
-        origin: url.origin,
-        path: `${url.pathname}${url.search}`,
-        method,
-        headers: { ...headers, ...(body && { "content-length": String(body.length) }) },
-        ...(body && { body: pieces(body, watch) as never }),
-        signal: stop,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      });
+      const response = await unlessStopped(
+        stop,
+        dispatcher.request({
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
+          method,
+          headers: { ...headers, ...(body && { "content-length": String(body.length) }) },
+          ...(body && { body: pieces(body, watch) as never }),
+          signal: stop,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+        }),
+      );
       if (response.statusCode === 407) {
         response.body.on("error", () => {}).destroy();
         throw new HttpError(url.host, "the proxy wants a user name and a password");
@@ -159,6 +168,7 @@ export function httpClient(options: ClientOptions = {}): Client {
       return answerOf(url, response, watch);
     } catch (error) {
       watch.end();
+      if (stop.aborted && options.proxyFor?.(url)) await forget(url);
       if (signal?.aborted) throw new Interrupted();
       throw through(stalled.aborted ? stalled.reason : error, url);
     }
@@ -183,6 +193,7 @@ export function httpClient(options: ClientOptions = {}): Client {
 
   async function asked(question: Question, watch: Watch): Promise<Answer> {
     const { host } = question.url;
+    let times = 0;
     for (let attempt = 1; ; attempt++) {
       let answer: Answer;
       try {
@@ -195,10 +206,11 @@ export function httpClient(options: ClientOptions = {}): Client {
         continue;
       }
       if (!passing.includes(answer.status)) {
-        if (answer.ok || !(await options.again?.(answer))) return answer;
+        if (answer.ok || times >= mostTries || !(await options.again?.(answer, times))) return answer;
         answer.drop();
-        // Logging in is no failed attempt; whoever says `again` says it a few times at most.
+        // Logging in is no failed attempt.
         attempt--;
+        times++;
         continue;
       }
       const told = retryAfterMs(answer.header("retry-after"), Date.now());
@@ -346,6 +358,26 @@ async function makeDispatcher(
     }),
     requestTls: connect as never,
     proxyTls: { ...(await tls(proxy)), timeout: limits.silenceMs } as never,
-    clientFactory: (origin, more) => new Pool(origin, { ...more, headersTimeout: limits.silenceMs }),
+    clientFactory(origin, more) {
+      const pool = new Pool(origin, { ...more, headersTimeout: limits.silenceMs });
+      const ask: (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> =
+        pool.connect.bind(pool);
+      // undici takes a socket's failure for one of its own connections, and would connect again without end.
+      const connectThrough = (how: Dispatcher.ConnectOptions) =>
+        ask(how).catch((cause) => {
+          throw Object.assign(new Error(reasonOf(cause), { cause }), { code: "TBUILD_PROXY" });
+        });
+      return Object.assign(pool, { connect: connectThrough as never });
+    },
+  });
+}
+
+/** undici looks at a signal only once it is connected. */
+function unlessStopped<T>(stop: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stopped = () => reject(stop.reason);
+    stop.addEventListener("abort", stopped, { once: true });
+    if (stop.aborted) stopped();
+    work.then(resolve, reject).finally(() => stop.removeEventListener("abort", stopped));
   });
 }

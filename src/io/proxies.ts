@@ -101,5 +101,7 @@ function bare(host: string): string {
 
 function isLoopback(host: string): boolean {
   const name = bare(host.toLowerCase());
-  return name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127(\.\d+){3}$/.test(name);
+  return (
+    name === "localhost" || name.endsWith(".localhost") || name === "::1" || /^127(\.\d+){3}$/.test(name)
+  );
 }

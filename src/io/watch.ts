@@ -110,9 +110,7 @@ export class Watch {
     if (this.#idle >= Math.min(silenceMs, patienceMs))
       this.#controller.abort(new Stalled(`nothing came for ${secondsOf(this.#idle)} s`));
     else if (this.#waited >= slowMs)
-      this.#controller.abort(
-        new Stalled(`only ${this.#bytes} bytes came in ${secondsOf(this.#waited)} s`),
-      );
+      this.#controller.abort(new Stalled(`only ${this.#bytes} bytes came in ${secondsOf(this.#waited)} s`));
   }
 }
 

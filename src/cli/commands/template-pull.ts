@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { parseReference } from "../../store/exchange/oci/reference.ts";
-import { pullTemplate, versionsHint } from "../../store/exchange/oci/template.ts";
+import { pullTemplate, versionsAmong, versionsHint } from "../../store/exchange/oci/template.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import { interruptible } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
@@ -16,7 +16,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { which, ...place } = parseReference(String(args[0]));
   if (which === undefined) {
     const there = registryOf(host, place, { ...(plainHttp && { plainHttp }) });
-    const versions = await interruptible(() => there.tags());
+    const versions = versionsAmong(await interruptible(() => there.tags()));
     throw new TbuildError("usage", `${args[0]}: which version?`, {
       hint: `Such as ${args[0]}:${versions.at(-1) ?? "1.0.0"}. ${versionsHint(versions)}`,
     });
@@ -34,7 +34,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     pullTemplate(
       storeFolder(home.store),
       { ...place, which },
-      registryOf(host, place, { ...(plainHttp && { plainHttp }), signal }),
+      registryOf(host, place, {
+        ...(plainHttp && { plainHttp }),
+        signal,
+        onWait: (words) => line.show(words),
+      }),
       { accept, progress: (moved, total) => line.show("fetching", moved, total) },
     ),
   ).finally(line.close);

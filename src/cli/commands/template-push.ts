@@ -33,7 +33,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       storeFolder(home.store),
       template,
       reference,
-      registryOf(host, reference, { ...(plainHttp && { plainHttp }), signal }),
+      registryOf(host, reference, {
+        ...(plainHttp && { plainHttp }),
+        signal,
+        onWait: (words) => line.show(words),
+      }),
       { signature, ancestors, progress: (moved, total) => line.show("sending", moved, total) },
     ),
   ).finally(line.close);
