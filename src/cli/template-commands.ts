@@ -12,7 +12,9 @@ export function addTemplateCommands(program: Command): void {
   const template = program.command("template").description("the versions that have been made");
   template
     .command("list")
-    .description("the versions: channel, release, size, what each alone takes, seal, age")
+    .description(
+      "the versions, by name and then by version number, the oldest first: channel, release, size, seal, age",
+    )
     .option("--all", "the masters, too")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-list.ts")));
@@ -24,7 +26,7 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-show.ts")));
   template
     .command("log")
-    .description("what grew out of what, as a graph, the newest first")
+    .description("what grew out of what, as a graph, by date: the newest first")
     .argument("[name]", "a template; without one, all")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-log.ts")));

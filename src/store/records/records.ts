@@ -1,8 +1,10 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { namesIn, textOf } from "../../io/durable.ts";
+import { fileFault } from "../../io/file-fault.ts";
 import { DigestText } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
@@ -82,7 +84,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
     async check(manifest) {
       const text = manifestText(manifest);
       const file = fileOf(readManifest(`${manifest.name}@${manifest.version}`, text));
-      const there = await readFile(file, "utf8").catch(() => undefined);
+      const there = await textOf(file);
       if (there !== undefined && there !== text)
         throw new TbuildError("integrity", `${file}: records another ${manifest.name}@${manifest.version}`, {
           hint: "Somebody has published this version, too. Raise the version in the recipe and build again.",
@@ -95,8 +97,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       const file = fileOf(manifest);
       if (!(await this.has(manifest))) await writeWhole(file, text);
       const signed = signature ?? (signingKey && (await signText(host, signingKey, text)));
-      if (signed && (await readFile(`${file}.sig`).catch(() => undefined)) === undefined)
-        await writeWhole(`${file}.sig`, signed);
+      if (signed && (await textOf(`${file}.sig`)) === undefined) await writeWhole(`${file}.sig`, signed);
       return file;
     },
 
@@ -122,7 +123,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       return signatureOf(host, manifestText(manifest), signature, join(folder, "allowed_signers"));
     },
 
-    signatureText: (manifest) => readFile(`${fileOf(manifest)}.sig`, "utf8").catch(() => undefined),
+    signatureText: (manifest) => textOf(`${fileOf(manifest)}.sig`),
 
     channel: (name, channel) => readJson(channelFile(name, channel), ChannelFile),
 
@@ -179,7 +180,7 @@ const ChannelFile = PointerFile.extend({ before: z.array(PointerFile) });
 const RevocationFile = z.object({ reason: z.string(), since: z.iso.datetime() });
 
 async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
+  const text = await textOf(file);
   if (text === undefined) return undefined;
   try {
     return shape.parse(JSON.parse(text));
@@ -213,9 +214,12 @@ function json(value: object): string {
 
 /** Appears whole or not at all. */
 async function writeWhole(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.part`;
-  const handle = await open(temporary, "w");
+  const fault = (error: unknown) => {
+    throw fileFault(error, file);
+  };
+  await mkdir(dirname(file), { recursive: true }).catch(fault);
+  const handle = await open(temporary, "w").catch(fault);
   try {
     await handle.writeFile(text);
     await handle.sync();
@@ -224,11 +228,6 @@ async function writeWhole(file: string, text: string): Promise<void> {
   } catch (error) {
     await handle.close().catch(() => {});
     await rm(temporary, { force: true });
-    throw error;
+    throw fileFault(error, file);
   }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return [];
-  return (await readdir(folder)).sort();
 }
