@@ -1,12 +1,8 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { lookBefore } from "../image/change/before.ts";
-import {
-  type ChangeOptions,
-  type DraftedGuest,
-  type PlannedChange,
-  planChange,
-} from "../image/change/planned-change.ts";
+import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
+import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";

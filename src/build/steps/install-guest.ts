@@ -23,12 +23,11 @@ import {
   teeConsole,
   whileRunning,
 } from "../guest-machine.ts";
-import { mirrorsFor, serveRepositories } from "../repository-server.ts";
+import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { hashed, passwordHashes, provePasswords } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
-import { onlyStandIns, proxyOf } from "./provision-guest.ts";
 
 export interface InstalledGuest {
   /** The installed disk. */

@@ -17,9 +17,9 @@ import {
   shutDown,
   whileRunning,
 } from "../guest-machine.ts";
-import { mirrorsFor, serveRepositories } from "../repository-server.ts";
+import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { passwordHashes } from "../secrets.ts";
-import type { Inputs, Step, StepContext } from "../step.ts";
+import type { Inputs, Step } from "../step.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 
@@ -113,16 +113,6 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
   return Object.fromEntries(
     Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value))]),
   );
-}
-
-/** A rehearsal has a stand-in for some repositories, and must not ask for the others. */
-export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only?: readonly string[] } {
-  const ids = Object.keys(standIns);
-  return ids.length > 0 ? { only: ids } : {};
-}
-
-export function proxyOf({ site }: StepContext): { proxy?: string } {
-  return site.proxy === undefined ? {} : { proxy: site.proxy };
 }
 
 export function digestOf(data: string | Uint8Array): string {
