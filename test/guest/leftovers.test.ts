@@ -109,6 +109,15 @@ describe("what a seal leaves", () => {
     expect(await leftOf({ "/srv/app/file": data }, { keep: ["/srv/app"] })).toEqual([]);
   });
 
+  it("is told where it stands in a certificate", async () => {
+    const der = Buffer.from("3082010a0c11", "hex").toString("latin1");
+    const body = Buffer.from(`${der}build7.example.com0\x82`, "latin1").toString("base64");
+    const pem = `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`;
+    expect(await leftOf({ "/etc/pki/tls/certs/app.crt": pem })).toEqual([
+      "this host's name in /etc/pki/tls/certs/app.crt",
+    ]);
+  });
+
   it("has Oracle's password files and wallets told by their names", async () => {
     const home = "/u01/app/oracle";
     expect(await leftOf({ [`${home}/dbs/orapwORCL`]: "x", [`${home}/wallet/cwallet.sso`]: "x" })).toEqual([
