@@ -28,12 +28,12 @@ import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { type PostOptions, postProvisioning } from "./post-script.ts";
 import { contentOf } from "./provision.ts";
+import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { rules } from "./rules.ts";
 import { passwordHashes, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
-import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
 import { planTemplate } from "./template.ts";
 
 /** What builds are made with: the site, opened. */
@@ -286,7 +286,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store, records, environment } = workshop;
+  const { home, host, hypervisor, site, store, records, environment, tbuild } = workshop;
   return {
     id,
     name,
@@ -301,6 +301,7 @@ function contextOf(
     records,
     report,
     signal,
+    tbuild,
   };
 }
 

@@ -85,6 +85,7 @@ const Checked = z.looseObject({
   ),
   timings: z.record(Text, Count),
   tbuild: Text,
+  makers: z.record(Text, Text).optional(),
   build: Text.optional(),
   passport: Text.optional(),
   hosts: z.record(Text, Text).optional(),

@@ -140,6 +140,8 @@ export interface Manifest {
   /** Milliseconds by step. */
   readonly timings: Readonly<Record<string, number>>;
   readonly tbuild: string;
+  /** Step → version of the tbuild that made its result, and the digest of its code for that step; kept steps too. */
+  readonly makers?: Readonly<Record<string, string>>;
   /** The id of the build, and of the passport in the image. */
   readonly build?: string;
   readonly passport?: string;
