@@ -4,64 +4,88 @@ import { describe, expect, it } from "vitest";
 
 const src = resolve(import.meta.dirname, "../src");
 
-// Who may import whom: the picture in ARCHITECTURE.md, as a table.
+// Who may import whom: the picture in ARCHITECTURE.md, as a table. What a room may use is a room, or one file of it.
+const open = ["errors.ts", "html.ts", "io"];
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli"],
   cli: [
     "build",
-    "rehearsal",
-    "recipe",
-    "media",
+    "bundles",
+    "firstboot",
     "guest",
-    "packaging",
-    "pages",
+    "host",
     "hypervisor",
     "image",
+    "kickstart",
+    "media",
+    "model",
+    "pages",
+    "provision",
+    "recipe",
+    "rehearsal",
     "store",
-    "host",
   ],
-  build: ["rehearsal", "recipe", "media", "guest", "packaging", "hypervisor", "image", "store", "host"],
-  rehearsal: ["media", "store", "host"],
-  guest: ["image", "host", "store"],
-  packaging: ["store", "host"],
-  pages: ["store"],
+  build: [
+    "bundles",
+    "firstboot",
+    "guest",
+    "host",
+    "hypervisor",
+    "image",
+    "kickstart",
+    "media",
+    "model",
+    "provision",
+    "recipe",
+    "rehearsal",
+    "store",
+  ],
+  rehearsal: ["host", "media", "model", "store"],
+  provision: ["guest", "host", "kickstart", "model", "recipe", "store"],
+  kickstart: ["recipe"],
+  recipe: ["guest/seal/index.ts"],
+  guest: ["firstboot", "host", "image", "model", "store"],
+  firstboot: ["guest/operation.ts", "guest/release.ts", "image", "model", "store"],
+  bundles: ["host", "model", "store"],
+  pages: ["firstboot/messages.ts", "model", "store"],
+  store: ["host", "model"],
+  model: ["store/store.ts"],
   image: ["host"],
   hypervisor: ["host"],
   media: ["host"],
-  recipe: [],
-  store: ["host"],
   host: [],
+  io: [],
 };
 
 // One door per package.
 const doors: Readonly<Record<string, readonly string[]>> = {
   commander: ["cli"],
   execa: ["host/local.ts"],
-  handlebars: ["recipe"],
-  "tar-stream": ["tar.ts"],
-  "@toondepauw/node-zstd": ["store/compression.ts"],
-  saxes: ["packaging/import/read-xml.ts"],
-  diff: ["store/compare.ts"],
-  "@cyclonedx/cyclonedx-library": ["store/sbom.ts"],
+  handlebars: ["kickstart/render.ts"],
+  "tar-stream": ["io/tar.ts"],
+  "@toondepauw/node-zstd": ["store/folder/compression.ts"],
+  saxes: ["bundles/read/read-xml.ts"],
+  diff: ["store/compare/compare.ts"],
+  "@cyclonedx/cyclonedx-library": ["store/compare/sbom.ts"],
   "node:child_process": [],
 };
 
 // Backends are imported by their table, and by nobody else.
 const tables: Readonly<Record<string, readonly string[]>> = {
-  "image/index.ts": [
-    "image/direct.ts",
-    "image/debugfs.ts",
-    "image/loop.ts",
-    "image/kpartx.ts",
-    "image/uml.ts",
-    "image/guestfish.ts",
+  "image/ways/index.ts": [
+    "image/ways/direct.ts",
+    "image/ways/debugfs.ts",
+    "image/ways/loop.ts",
+    "image/ways/kpartx.ts",
+    "image/ways/uml.ts",
+    "image/ways/guestfish.ts",
   ],
-  "hypervisor/index.ts": ["hypervisor/qemu.ts"],
-  "packaging/index.ts": [
-    "packaging/ovm-tgz.ts",
-    "packaging/ova.ts",
-    "packaging/qcow2.ts",
-    "packaging/raw.ts",
+  "hypervisor/index.ts": ["hypervisor/qemu/qemu.ts"],
+  "bundles/write/index.ts": [
+    "bundles/write/ovm-tgz.ts",
+    "bundles/write/ova.ts",
+    "bundles/write/qcow2.ts",
+    "bundles/write/raw.ts",
   ],
 };
 
@@ -71,8 +95,9 @@ const imports = files.flatMap((file) => importsOf(file));
 describe("architecture", () => {
   it.each(imports.filter((i) => i.ours))("$file may import $target", ({ file, target }) => {
     const [from, to] = [folderOf(file), folderOf(target)];
-    if (from === to || to === "errors.ts" || to === "tar.ts" || to === "html.ts") return;
-    expect(mayImport[from] ?? [], `${file} imports ${target}`).toContain(to);
+    if (from === to) return;
+    const allowed = [...open, ...(mayImport[from] ?? [])];
+    expect(allowed.includes(to) || allowed.includes(target), `${file} imports ${target}`).toBe(true);
   });
 
   it.each(imports.filter((i) => !i.ours && i.target in doors))(

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fromPortable, toPortable } from "../host/portable.ts";
+import { fromPortable, toPortable } from "../io/portable.ts";
 import type { Inputs } from "./step.ts";
 
 /** The disk as a step left it, with what the step gave, under the digest of all that shaped it. */
@@ -70,7 +70,8 @@ export async function keepCheckpoint(
 /** Closes checkpoints to all but their owner, also those of a tbuild that left them open: their disks hold secrets. */
 export async function closeCheckpoints(folder: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);
-  for (const name of names.filter((one) => /^[0-9a-f]{16}(\.part)?$/.test(one))) await close(join(folder, name));
+  for (const name of names.filter((one) => /^[0-9a-f]{16}(\.part)?$/.test(one)))
+    await close(join(folder, name));
   if (names.length > 0) await chmod(folder, 0o700);
 }
 

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { type Unpacked, unpackTemplate } from "../bundles/read/unpack.ts";
 import { TbuildError } from "../errors.ts";
 import { type GuestFacts, inspectGuest } from "../guest/inspect.ts";
 import { portraitOf } from "../guest/portrait.ts";
@@ -8,10 +9,9 @@ import { holderOf, tryLock } from "../host/lock.ts";
 import type { Mount } from "../image/access.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
-import { type Unpacked, unpackTemplate } from "../packaging/import/unpack.ts";
+import { installedPackages } from "../provision/provision.ts";
 import type { GuestRecord, Manifest, PackageRecord, Parameter, StoredDisk } from "../store/store.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
-import { installedPackages } from "./provision.ts";
 import type { BuildContext } from "./step.ts";
 
 export interface ImportOptions {

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { refuseFaults } from "../kickstart/check-recipe.ts";
 import { checkMedium } from "../media/check.ts";
 import type { CommandLineOptions } from "../media/command-line.ts";
 import type { Medium } from "../media/media.ts";
@@ -11,7 +12,6 @@ import { discOf } from "../recipe/discs.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
-import { refuseFaults } from "./check-kickstart.ts";
 import { type MediaForm, mediaForms } from "./media-forms.ts";
 import { missingIso, wantedMedium } from "./steps/fetch-medium.ts";
 import { makeSecrets } from "./steps/install-guest.ts";

@@ -219,7 +219,8 @@ async function reasons(
 // As a plan names it: "tbuild's code changed".
 const codeInput = "tbuild's code";
 
-async function allInputs(step: AnyStep, state: object): Promise<Inputs> {
+/** What shapes a step's result: what the step says, and its code. */
+export async function allInputs(step: AnyStep, state: object): Promise<Inputs> {
   return { ...step.inputs(state), [codeInput]: await stepCode(step.module) };
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import { contentOf } from "../provision/provision.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import { contentOf } from "./provision.ts";
 import type { Inputs } from "./step.ts";
 
 /** What shapes provisioning, section by section, so that a plan can name the one that changed. */
@@ -14,7 +14,8 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
       digestOf(await contentOf(folder, script.run, script.from)),
     ]),
   );
-  const { repositories, additions, packages, groups, users, folders, services, domainType, provision } = recipe;
+  const { repositories, additions, packages, groups, users, folders, services, domainType, provision } =
+    recipe;
   const sections = {
     repositories,
     additions,

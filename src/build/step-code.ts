@@ -1,4 +1,4 @@
-import { codeDigest } from "../host/code-digest.ts";
+import { type CodeDigestOptions, codeDigest } from "../io/code-digest.ts";
 
 /**
  * Modules that steps import and that leave no mark on a result, or one that is an input already, with all that they
@@ -9,13 +9,13 @@ export const unshaping: Readonly<Record<string, string>> = {
   "host/": "runs programs and moves files",
   "build/watch/": "reads the console",
   "recipe/recipe": "the values of a recipe are inputs themselves",
-  "recipe/kickstart": "the kickstart as rendered is an input",
-  "build/post-script": "its text is part of the kickstart as rendered",
+  "kickstart/": "the kickstart as rendered is an input",
+  "provision/post-script": "its text is part of the kickstart as rendered",
 };
 
 /** The digest of the code that shapes what a step makes; `module` is the step's `import.meta.url`. */
-export function stepCode(module: string): Promise<string> {
-  return codeDigest(module, { shapes });
+export function stepCode(module: string, read?: CodeDigestOptions["read"]): Promise<string> {
+  return codeDigest(module, { shapes, ...(read && { read }) });
 }
 
 function shapes(path: string): boolean {

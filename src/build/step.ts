@@ -1,7 +1,7 @@
 import type { Host } from "../host/host.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Site } from "../recipe/site.ts";
-import type { Records } from "../store/records.ts";
+import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";

@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
-import type { PlannedChange } from "../image/planned-change.ts";
+import type { PlannedChange } from "../image/change/planned-change.ts";
 import { explained } from "./explained.ts";
 import { interruptible } from "./interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";

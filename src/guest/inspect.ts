@@ -1,9 +1,9 @@
+import { isArmed } from "../firstboot/arming.ts";
+import { parseContract, parsePython } from "../firstboot/contract.ts";
 import type { GuestTree } from "../image/tree.ts";
 import type { Parameter } from "../store/store.ts";
-import { parseContract, parsePython } from "./modules/contract.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
-import { isArmed } from "./seal/first-boot.ts";
 
 /** What a guest that nobody described says of itself, without anything of it being run. */
 export interface GuestFacts {

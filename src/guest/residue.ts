@@ -1,4 +1,5 @@
-import type { DraftedGuest } from "../image/planned-change.ts";
+import type { DraftedGuest } from "../image/change/planned-change.ts";
+import type { Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
 
 /** One kind of thing by which guests are told apart, or that tells of the one who made them. */
@@ -25,7 +26,7 @@ export const identityClasses: readonly IdentityClass[] = [
   },
   {
     name: "machine id",
-    operations: ["machine-id", "dbus-machine-id"],
+    operations: ["machine-id", "dbus-machine-id", "boot-entries"],
     looks: /^[\da-f]{32}\n\0/,
   },
   { name: "host name", operations: ["hostname"], looks: /^HOSTNAME="?(?!localhost)\w/m },
@@ -36,6 +37,7 @@ export const identityClasses: readonly IdentityClass[] = [
       "network-connections",
       "network-rules",
       "network-state",
+      "dhcp-client",
       "hosts-file",
       "resolver",
     ],
@@ -61,9 +63,12 @@ export const identityClasses: readonly IdentityClass[] = [
   },
   {
     name: "traces",
-    operations: ["histories", "temporary-files", "cron-spool", "package-cache", "backup-files"],
+    operations: ["histories", "temporary-files", "cron-spool", "at-counter", "package-cache", "backup-files"],
   },
-  { name: "services", operations: ["service-state", "cloud-init", "rpm-database", "package-leftovers"] },
+  {
+    name: "services",
+    operations: ["service-state", "service-keys", "cloud-init", "rpm-database", "package-leftovers"],
+  },
 ];
 
 /** What a guest shows of one class. */
@@ -98,8 +103,9 @@ export function classReports(
   pending: readonly Done[],
   applied: readonly string[],
   residue?: { readonly found: ReadonlyMap<string, number> | undefined },
+  leftovers?: Leftovers,
 ): ClassReport[] {
-  return identityClasses.map(({ name, operations, looks }) => {
+  const reports = identityClasses.map(({ name, operations, looks }): ClassReport => {
     const left = pending.filter((one) => operations.includes(one.name)).flatMap(({ done }) => done);
     const blocks = residue?.found?.get(name) ?? 0;
     const hidden = blocks > 0 ? [`${blocks} free ${blocks === 1 ? "block" : "blocks"}`] : [];
@@ -113,4 +119,15 @@ export function classReports(
       return { name, state: "unknown", why: ["free blocks cannot be seen this way"] };
     return { name, state: "reset", why: [] };
   });
+  return leftovers ? [...reports, leftoverReport(leftovers)] : reports;
+}
+
+/** What the search through all files comes to. */
+export const leftoverClass = "all other files";
+
+function leftoverReport({ found, limits }: Leftovers): ClassReport {
+  const name = leftoverClass;
+  if (found.length > 0)
+    return { name, state: "left", why: found.map(({ path, what }) => `${what} in ${path}`) };
+  return limits.length > 0 ? { name, state: "unknown", why: limits } : { name, state: "reset", why: [] };
 }

@@ -1,13 +1,13 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../errors.ts";
+import { firstBoot } from "../firstboot/arming.ts";
 import type { Host } from "../host/host.ts";
 import type { FarFolder } from "../image/far.ts";
 import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { readRelease } from "./release.ts";
-import { firstBoot } from "./seal/first-boot.ts";
 import { releaseInShort } from "./survey.ts";
 
 export type Kind =

@@ -1,6 +1,6 @@
 import { definitions, page, section, table, text } from "../html.ts";
-import type { CatalogEntry } from "../store/catalog.ts";
-import { packageVersion } from "../store/rpm-version.ts";
+import { packageVersion } from "../store/compare/rpm-version.ts";
+import type { CatalogEntry } from "../store/records/catalog.ts";
 import type { GuestRecord, Manifest } from "../store/store.ts";
 import { badges, size } from "./badges.ts";
 import { contractForm } from "./contract-form.ts";

@@ -8,10 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
-import { mountsOf } from "../../src/image/disk.ts";
-import { chooseAccess } from "../../src/image/index.ts";
+import { mountsOf } from "../../src/image/disk/disk.ts";
 import { openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
+import { chooseAccess } from "../../src/image/ways/index.ts";
 import type { Manifest } from "../../src/store/store.ts";
 import { machinesRunning, makeTbuild, processes, repository, type Tbuild } from "./tbuild.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { diffPage } from "../../src/pages/diff-page.ts";
-import { compare, isSame, untold, withTexts } from "../../src/store/compare.ts";
-import { sectionsOf } from "../../src/store/difference-words.ts";
-import { proposalFor } from "../../src/store/proposal.ts";
-import { compareRpmVersions } from "../../src/store/rpm-version.ts";
+import { compare, isSame, untold, withTexts } from "../../src/store/compare/compare.ts";
+import { sectionsOf } from "../../src/store/compare/difference-words.ts";
+import { proposalFor } from "../../src/store/compare/proposal.ts";
+import { compareRpmVersions } from "../../src/store/compare/rpm-version.ts";
 import type { FileRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../../src/store/store.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

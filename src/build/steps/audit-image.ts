@@ -1,9 +1,9 @@
 import { TbuildError } from "../../errors.ts";
+import { isArmed } from "../../firstboot/arming.ts";
 import { convertOperations } from "../../guest/convert/index.ts";
 import { auditAll } from "../../guest/operation.ts";
 import { portraitOf } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
-import { isArmed } from "../../guest/seal/first-boot.ts";
 import { sealOperations } from "../../guest/seal/index.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import type { GuestRecord } from "../../store/store.ts";

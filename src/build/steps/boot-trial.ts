@@ -4,7 +4,7 @@ import { type Identity, readIdentity, sharedIdentity } from "../../guest/identit
 import type { Host } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
 import { waitFor } from "../../host/wait-for.ts";
-import { liveGuest } from "../../image/mounted-tree.ts";
+import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
 import {

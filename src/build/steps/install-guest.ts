@@ -2,15 +2,16 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import { installCommandLine } from "../../media/command-line.ts";
-import { appendToInitrd } from "../../media/initrd.ts";
-import { extractBoot } from "../../media/medium.ts";
 import {
   type BuildSecrets,
   type KickstartTemplate,
   kickstart,
   type PostProvisioning,
-} from "../../recipe/kickstart.ts";
+} from "../../kickstart/render.ts";
+import { installCommandLine } from "../../media/command-line.ts";
+import { appendToInitrd } from "../../media/initrd.ts";
+import { extractBoot } from "../../media/medium.ts";
+import { postProvisioning } from "../../provision/post-script.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import {
   consoleTail,
@@ -22,7 +23,6 @@ import {
   teeConsole,
   whileRunning,
 } from "../guest-machine.ts";
-import { postProvisioning } from "../post-script.ts";
 import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { hashed, passwordHashes, provePasswords } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";

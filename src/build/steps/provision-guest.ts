@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { convertOperations } from "../../guest/convert/index.ts";
+import { inGuestOperations } from "../../guest/convert/in-guest.ts";
 import { applyAll } from "../../guest/operation.ts";
 import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
-import { liveGuest } from "../../image/mounted-tree.ts";
+import { liveGuest } from "../../image/ways/mounted-tree.ts";
+import { makeFurtherDisks } from "../../provision/further-disks.ts";
+import { proveProvisioned, provision } from "../../provision/provision.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import { makeFurtherDisks } from "../further-disks.ts";
 import {
   bootGuest,
   discard,
@@ -15,7 +16,6 @@ import {
   shutDown,
   whileRunning,
 } from "../guest-machine.ts";
-import { proveProvisioned, provision } from "../provision.ts";
 import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { passwordHashes } from "../secrets.ts";
 import type { Inputs, Step } from "../step.ts";
@@ -78,11 +78,7 @@ export function provisionGuest(
 // What only a running guest can do of a conversion (its initramfs) is done here, so that the rest works offline.
 async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
   await using tree = liveGuest(host);
-  const operations = convertOperations(recipe.domainType, await readRelease(tree));
-  await applyAll(
-    tree,
-    operations.filter((operation) => operation.needs === "programs"),
-  );
+  await applyAll(tree, inGuestOperations(recipe.domainType, await readRelease(tree)));
 }
 
 function broughtIn({ packages, users, files, scripts }: Recipe): string {

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { importTemplate } from "../../build/import-template.ts";
 import { TbuildError } from "../../errors.ts";
-import { importTemplate as importExport, isExport } from "../../store/export-file.ts";
+import { importTemplate as importExport, isExport } from "../../store/exchange/export-file.ts";
 import type { Manifest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";

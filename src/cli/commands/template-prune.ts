@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { type CatalogEntry, yieldedIn } from "../../store/catalog.ts";
+import { type CatalogEntry, yieldedIn } from "../../store/records/catalog.ts";
 import type { Digest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
 import { openCatalog } from "../open-site.ts";

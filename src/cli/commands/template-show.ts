@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
-import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/catalog.ts";
-import { manifestText } from "../../store/manifest-file.ts";
+import { manifestText } from "../../model/manifest-file.ts";
+import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/records/catalog.ts";
 import type { Manifest, Parameter } from "../../store/store.ts";
 import { openCatalog } from "../open-site.ts";
 import { clock, coloursFor, signatureWords, size, table } from "../words.ts";
@@ -87,7 +87,17 @@ function factsOf(manifest: Manifest): [string, string][] {
   ];
 }
 
-function madeOf({ made, tbuild, build, recipe, git, inputs, hosts, timings, makers }: Manifest): [string, string][] {
+function madeOf({
+  made,
+  tbuild,
+  build,
+  recipe,
+  git,
+  inputs,
+  hosts,
+  timings,
+  makers,
+}: Manifest): [string, string][] {
   const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
   return [
     [

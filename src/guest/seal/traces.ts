@@ -1,27 +1,43 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { emptiesFolders, type Operation, removes } from "../operation.ts";
+import { edits, emptiesFolders, type Operation, removes } from "../operation.ts";
 
 const homes = ["/root", "~"];
 
 export const histories = removes({
   name: "histories",
-  summary: "Remove what shells and editors remember",
+  summary: "Remove what shells, editors and clients remember",
   paths: homes.flatMap((home) =>
     [
-      ".bash_history",
-      ".zsh_history",
-      ".ksh_history",
-      ".sh_history",
-      ".viminfo",
-      ".lesshst",
-      ".mysql_history",
-      ".python_history",
-      ".wget-hsts",
-      ".vnc/passwd",
+      // bash, zsh, ksh, python, mysql, psql, sqlite, rediscli, sqlplus and rman under rlwrap, irb, php, node ...
+      ".*_history",
+      ".*-history",
+      ".*_hist",
       ".history",
-      ".psql_history",
-      ".rediscli_history",
-      ".sqlplus_history",
+      ".histfile",
+      ".dbshell",
+      ".Rhistory",
+      ".viminfo",
+      ".viminfo.tmp",
+      ".vim/.netrwhist",
+      ".local/share/nvim/shada/*",
+      ".local/share/fish/fish_history",
+      ".local/share/nano/*_history",
+      ".local/share/recently-used.xbel",
+      ".ipython/profile_*/history.sqlite",
+      ".mongodb/mongosh/*_repl_history",
+      ".lesshst",
+      ".local/state/lesshst",
+      ".wget-hsts",
+      ".lftp/rl_history",
+      ".vnc/passwd",
+      ".vnc/*.log",
+      ".Xauthority",
+      ".ICEauthority",
+      ".xauth*",
+      ".xsession-errors*",
+      // The seed of OpenSSL and of GnuPG.
+      ".rnd",
+      ".gnupg/random_seed",
     ].map((name) => `${home}/${name}`),
   ),
 });
@@ -65,6 +81,14 @@ export const mail = emptiesFolders({
     "/var/spool/clientmqueue",
     "/var/spool/postfix/maildrop",
   ],
+});
+
+/** It stays, because at refuses to work without it (at.c, `nextjob`). */
+export const atCounter = edits({
+  name: "at-counter",
+  summary: "Set the counter of at jobs back",
+  paths: ["/var/spool/at/.SEQ"],
+  change: (text) => (/^0*\s*$/.test(text) ? text : "00000\n"),
 });
 
 /** at counts its jobs in a hidden file beside them and writes into a folder: both stay. */
