@@ -12,6 +12,8 @@ import {
   noSecrets,
   renderKickstart,
 } from "../kickstart/render.ts";
+import type { Digest } from "../model/digest.ts";
+import type { Manifest } from "../model/manifest.ts";
 import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
 import { contentOf } from "../provision/provision.ts";
 import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
@@ -21,7 +23,7 @@ import { rules } from "../recipe/rules.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
-import type { Digest, Manifest, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";

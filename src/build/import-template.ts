@@ -9,8 +9,9 @@ import { holderOf, tryLock } from "../host/lock.ts";
 import type { Mount } from "../image/access.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
+import type { StoredDisk } from "../model/disk.ts";
+import type { GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { installedPackages } from "../provision/provision.ts";
-import type { GuestRecord, Manifest, PackageRecord, Parameter, StoredDisk } from "../store/store.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
 import type { BuildContext } from "./step.ts";
 

@@ -1,7 +1,7 @@
 import { isArmed } from "../firstboot/arming.ts";
 import { parseContract, parsePython } from "../firstboot/contract.ts";
 import type { GuestTree } from "../image/tree.ts";
-import type { Parameter } from "../store/store.ts";
+import type { Parameter } from "../model/manifest.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
 

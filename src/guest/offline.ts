@@ -1,14 +1,10 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import {
-  type ChangeOptions,
-  type DraftedGuest,
-  type PlannedChange,
-  planChange,
-} from "../image/change/planned-change.ts";
+import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
+import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
-import { findLeftovers, type Leftovers, readTraits, type Trait } from "./leftovers/index.ts";
+import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { type Release, readRelease } from "./release.ts";
 import { type ClassReport, classReports, findResidue, tellsOfGuest } from "./residue.ts";
@@ -84,18 +80,27 @@ export async function planJob(
   job: Job,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Outcome>> {
-  const planned = await planChange(host, file, (guest) => doJob(guest, job), {
-    ...options,
-    ...(job.scrub && { scrub: tellsOfGuest }),
-  });
+  // By what a seal takes away, the rest is found that it does not, in files and in free blocks.
+  let traits: readonly Trait[] = [];
+  const planned = await planChange(
+    host,
+    file,
+    async (guest) => {
+      if (job.search || job.scrub) traits = await readTraits(guest.tree);
+      return doJob(guest, job, traits);
+    },
+    { ...options, ...(job.scrub && { scrub: (block) => tellsOfGuest(block) || showsTrait(block, traits) }) },
+  );
   const { scrubbed } = planned;
   return { ...planned, result: { ...planned.result, ...(scrubbed !== undefined && { scrubbed }) } };
 }
 
-async function doJob(guest: DraftedGuest, { operations, scrub = false, search }: Job): Promise<Outcome> {
+async function doJob(
+  guest: DraftedGuest,
+  { operations, scrub = false, search }: Job,
+  traits: readonly Trait[],
+): Promise<Outcome> {
   const { tree } = guest;
-  // By what a seal takes away, the rest is found that it does not.
-  const traits = search ? await readTraits(tree) : [];
   const done = (await applyAll(tree, operations)).filter((one) => one.done.length > 0);
   await tree.commit();
   if (done.length > 0) await checkDone(guest, operations);

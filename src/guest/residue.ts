@@ -1,4 +1,4 @@
-import type { DraftedGuest } from "../image/change/planned-change.ts";
+import type { DraftedGuest } from "../image/change/drafted-guest.ts";
 import type { Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
 
@@ -22,14 +22,18 @@ export const identityClasses: readonly IdentityClass[] = [
     name: "SSH keys",
     operations: ["ssh-host-keys", "user-keys", "build-key"],
     looks:
-      /-----BEGIN (?:RSA|DSA|EC|OPENSSH) PRIVATE KEY-----|\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+) AAAA/,
+      /-----BEGIN (?:[A-Z]{2,9} )?PRIVATE KEY(?: BLOCK)?-----|\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+) AAAA/,
   },
   {
     name: "machine id",
     operations: ["machine-id", "dbus-machine-id", "boot-entries"],
     looks: /^[\da-f]{32}\n\0/,
   },
-  { name: "host name", operations: ["hostname"], looks: /^HOSTNAME="?(?!localhost)\w/m },
+  {
+    name: "host name",
+    operations: ["hostname"],
+    looks: /^[ \t]*(?:export[ \t]+)?HOSTNAME=["']?(?!localhost)\w/m,
+  },
   {
     name: "network",
     operations: [
@@ -41,7 +45,17 @@ export const identityClasses: readonly IdentityClass[] = [
       "hosts-file",
       "resolver",
     ],
-    looks: /^(?:HWADDR|IPADDR\d*)="?[\da-f]|SUBSYSTEM=="net".*ATTR\{address\}|^lease \{$|^mac-address=/im,
+    // ifcfg files, udev's rules, leases, and NetworkManager's keyfiles.
+    looks: new RegExp(
+      [
+        "^[ \\t]*(?:export[ \\t]+)?(?:HWADDR|MACADDR|IPADDR\\d*|IPADDR_START|DHCP_CLIENT_ID|DHCPV6_DUID)=[\"']?[\\da-f]{1,3}[.:]",
+        'SUBSYSTEM=="net".*ATTR\\{address\\}',
+        "^lease6? \\{\\r?$",
+        "^[ \\t]*(?:cloned-)?mac-address[ \\t]*=[ \\t]*[\\da-f]{2}:",
+        "^[ \\t]*(?:dhcp-(?:client-id|duid|iaid)|address\\d+)[ \\t]*=[ \\t]*(?:[\\da-f]{1,4}:|\\d)",
+      ].join("|"),
+      "im",
+    ),
   },
   { name: "random seed", operations: ["random-seed"], looks: randomSeed },
   {
@@ -59,7 +73,8 @@ export const identityClasses: readonly IdentityClass[] = [
     name: "logs",
     operations: ["logs", "login-records", "mail", "crashes"],
     looks:
-      /^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d \S+ [^\n:]+: |^type=[A-Z_]+ msg=audit\(/m,
+      // The last: the head of a file of the journal.
+      /^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d \S+ [^\n:]+: |^type=[A-Z_]+ msg=audit\(|LPKSHHRH/m,
   },
   {
     name: "traces",

@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
+import { readGuest } from "../image/read-guest.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { secretIn } from "./leftovers/secret-shapes.ts";
-import { readPackageFiles } from "./rpm/files.ts";
+import { packageFilesOr } from "./rpm/files.ts";
 
 /** A file that two clones of one template have in common, and that looks as if each should have one of its own. */
 export interface TwinSuspect {
@@ -18,12 +21,37 @@ export interface TwinReport {
   readonly madeAnew: readonly string[];
   /** Files that both have, equal to the byte, and that no package brought as they are. */
   readonly common: number;
+  /** Why the comparison says less than it could, in words. */
+  readonly limits: readonly string[];
 }
 
 export interface TwinOptions {
   /** UUIDs that clones have in common on purpose: those of the template's file systems, and of its passport. */
   readonly shared: readonly string[];
   readonly signal?: AbortSignal;
+}
+
+/** The guests in two image files, compared; neither is changed. */
+export async function compareImages(
+  host: Host,
+  one: string,
+  other: string,
+  {
+    signal,
+    ways = [{}, {}],
+  }: { readonly signal?: AbortSignal; readonly ways?: readonly [ChangeOptions, ChangeOptions] } = {},
+): Promise<TwinReport> {
+  const compared = (here: DraftedGuest) =>
+    readGuest(
+      host,
+      other,
+      (there) => {
+        const shared = here.mounts.flatMap(({ volume }) => volume.uuid ?? []);
+        return compareTwins(here.tree, there.tree, { shared, ...(signal && { signal }) });
+      },
+      ways[1],
+    );
+  return readGuest(host, one, compared, ways[0]);
 }
 
 const mostBytes = 16 * 1024 * 1024;
@@ -40,7 +68,8 @@ export async function compareTwins(
   other: GuestTree,
   options: TwinOptions,
 ): Promise<TwinReport> {
-  const packaged = await readPackageFiles(one);
+  const limits: string[] = [];
+  const packaged = await packageFilesOr(one, limits);
   const shared = new Set(
     [...options.shared, ...(await volumesNamed(one))].map((id) => id.toLowerCase().replaceAll("-", "")),
   );
@@ -85,6 +114,7 @@ export async function compareTwins(
     suspects: suspects.sort((a, b) => inOrder(a.path, b.path)),
     madeAnew: madeAnew.sort(inOrder),
     common,
+    limits,
   };
 }
 

@@ -1,16 +1,8 @@
 import { suggestion } from "../recipe/findings.ts";
 import { checkWords, type Given, type Say } from "./check-words.ts";
+import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
 import { apart, commands, once, sections } from "./table.ts";
-
-/** What the installer of a release would say of a line. */
-export interface KickstartFault {
-  /** Counted from 1. */
-  readonly line: number;
-  /** An error stops the installer; a warning it only prints. */
-  readonly severity: "error" | "warning";
-  readonly text: string;
-}
 
 /** Puts a kickstart to the table of its release, line by line, as that release's own parser would read it. */
 export function checkKickstart(text: string, major: number): KickstartFault[] {
@@ -45,16 +37,6 @@ export function checkAnswers(text: string, major: number): KickstartFault[] {
       severity: "error" as const,
       text: `${choice.join(" or ")} is missing: the installer would ask for it, and wait for ever`,
     }));
-}
-
-/** A command, or a section with its lines. */
-export interface KickstartPart {
-  readonly kind: "command" | "section";
-  readonly name: string;
-  readonly line: number;
-  readonly text: string;
-  /** Of a section: the lines between its first and its `%end`. */
-  readonly body: readonly string[];
 }
 
 /** The parts of a kickstart, in order. Says what is wrong with how they are put together. */

@@ -6,33 +6,16 @@ import type { Host } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
 import { codeDigest } from "../io/code-digest.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
-import type { Digest } from "../store/store.ts";
+import { asDigest, type Digest, digestOf } from "../model/digest.ts";
 import { fetchDebs } from "./debs.ts";
 import { makeIso } from "./iso-tree.ts";
-import type { RehearsalMedium, RehearsalRelease } from "./rehearsal.ts";
-
-export interface MediumOptions {
-  /** Where media, and the Debian packages that they are made of, are kept. */
-  readonly cache: string;
-  readonly signal?: AbortSignal;
-  readonly progress?: (text: string, done?: number, total?: number) => void;
-}
-
-/** What a maker of one part gets. */
-export interface Making {
-  readonly host: Host;
-  readonly release: RehearsalRelease;
-  /** The folder of the medium in the making. */
-  readonly folder: string;
-  readonly debs: { readonly extracted: string; readonly kernel: string };
-  readonly run: (
-    argv: readonly string[],
-    onLine?: (line: string) => void,
-    env?: Readonly<Record<string, string>>,
-  ) => Promise<string>;
-}
-
-export const assets = new URL("../../src/rehearsal/assets/", import.meta.url).pathname;
+import {
+  assets,
+  type Making,
+  type MediumOptions,
+  type RehearsalMedium,
+  type RehearsalRelease,
+} from "./rehearsal.ts";
 
 /**
  * Makes the stand-in installation medium and its repositories, or gives the ones that are kept. As any user: no
@@ -89,12 +72,12 @@ export async function makeRehearsalMedium(
   const id = `ol${release.major}`;
   const medium: RehearsalMedium = {
     iso: join(final, "medium.iso"),
-    digest: `sha256:${digest}`,
+    digest: asDigest(digest),
     repositories: {
       [`${id}_addons`]: join(final, "rpms", "addons"),
       [`${id}_latest`]: join(final, "rpms", "latest"),
     },
-    repositoriesDigest: `sha256:${createHash("sha256").update(`repositories ${digest}`).digest("hex")}`,
+    repositoriesDigest: digestOf(`repositories ${digest}`),
   };
   await writeFile(`${index}.new`, toPortable(medium, { cache }));
   await rename(`${index}.new`, index);

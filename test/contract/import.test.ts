@@ -18,9 +18,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Imported, type ImportOptions, importTemplate } from "../../src/build/import-template.ts";
 import { packAll } from "../../src/bundles/write/index.ts";
 import { localHost } from "../../src/host/local.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
-import type { Manifest, Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

@@ -18,7 +18,7 @@ const example = (pattern: string) => pattern.replaceAll("*", "x").replaceAll("?"
 
 // What a file has to hold to count as a secret.
 const secret =
-  'api_key: 0123456789abcdef0123456789abcdef\nlicense_key: 0123456789abcdef0123456789abcdef01234567\nComputerID\nPrivateKey = x\ntoken: x\ntoken = "x"\npassword = x\n_auth password\naccesskey=0123456789abcdef\nclient-key-data: x\n"auth": "x"\nhttps://a:b@c\nfingerprint=x\nPRIVATE KEY\nnode.session.auth.password = x\n: RSA key\n';
+  'api_key: 0123456789abcdef0123456789abcdef\nlicense_key: 0123456789abcdef0123456789abcdef01234567\nComputerID\nPrivateKey = x\ntoken: x\ntoken = "x"\npassword = x\n_auth password\naccesskey=0123456789abcdef\nclient-key-data: x\n"auth": "x"\nhttps://a:b@c\nfingerprint=x\nPRIVATE KEY\nnode.session.auth.password = x\n: RSA key\n5b6e0b3c-1111-4000-8000-00000000abcd\nsystem_id = x\nbindpw x\nrocommunity x\npsk=x\n';
 
 describe.each(agents.map((agent) => [agent.name, agent] as const))("%s", (_name, agent) => {
   const { resets = [], reports = [], madeBy } = agent;
@@ -74,7 +74,22 @@ it("a file of a known name without a secret in it is no secret", async () => {
     "/root/.docker/config.json": "{}\n",
     "/etc/ipsec.secrets": "# comment\ninclude /etc/ipsec.d/*.secrets\n",
     "/etc/iscsi/iscsid.conf": "#node.session.auth.password = password\n",
+    "/etc/snmp/snmpd.conf": "rocommunity public\n# createUser x\n",
+    "/etc/sssd/sssd.conf": "[domain/x]\nid_provider = ldap\n",
+    "/etc/crypttab": "swap /dev/vda2 /dev/urandom swap\ndata UUID=1 none\n",
+    "/etc/lvm/lvmlocal.conf": 'local {\n\t# system_id = ""\n}\n',
     "/etc/uptrack/uptrack.conf": "accesskey = INSERT_ACCESS_KEY\n",
   });
   expect(await knownLeftovers(tree)).toEqual([]);
+});
+
+it("files with passwords that crypttab and fstab name are reported", async () => {
+  const tree = memoryTree({
+    "/etc/crypttab": "luks-1 UUID=1 /etc/luks.key discard\n",
+    "/etc/luks.key": "word",
+    "/etc/fstab":
+      "//nas/x /mnt cifs ro,credentials=/etc/cifs.cred,uid=1 0 0\n# //nas /x cifs credentials=/etc/no\n",
+    "/etc/cifs.cred": "password=x\n",
+  });
+  expect((await knownLeftovers(tree)).map(({ path }) => path)).toEqual(["/etc/luks.key", "/etc/cifs.cred"]);
 });

@@ -25,6 +25,7 @@ describe("two clones", () => {
       ],
       madeAnew: ["/etc/machine-id"],
       common: 5,
+      limits: [],
     });
   });
 

@@ -6,10 +6,10 @@ import { checkMedium, type WantedMedium } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";
 import { type Medium, releaseOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
+import type { Digest } from "../../model/digest.ts";
 import { discOf } from "../../recipe/discs.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
-import type { Digest } from "../../store/store.ts";
 import type { Step } from "../step.ts";
 
 export interface FetchedMedium {

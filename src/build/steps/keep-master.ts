@@ -1,7 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Digest } from "../../model/digest.ts";
+import type { StoredDisk } from "../../model/disk.ts";
+import type { Manifest } from "../../model/manifest.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import type { Digest, Manifest, StoredDisk } from "../../store/store.ts";
 import type { ManifestFrame } from "../manifest.ts";
 import { freeVersion, manifestOf } from "../manifest.ts";
 import type { Step } from "../step.ts";

@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { packAll } from "../../bundles/write/index.ts";
+import type { Manifest } from "../../model/manifest.ts";
 import { furtherDiskName } from "../../provision/further-disks.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
-import type { Manifest } from "../../store/store.ts";
 import { freeVersion, type ManifestFrame, manifestOf, sha256 } from "../manifest.ts";
 import type { Step } from "../step.ts";
 import type { AuditedImage } from "./audit-image.ts";

@@ -1,4 +1,4 @@
-import type { Digest } from "../../store/store.ts";
+import type { Digest } from "../../model/digest.ts";
 import type { Step } from "../step.ts";
 import type { PackedBundles } from "./pack-bundles.ts";
 

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { Manifest, Parameter } from "../../store/store.ts";
+import type { Manifest, Parameter } from "../../model/manifest.ts";
 
 /** What a template's own description (a vm.cfg, an OVF) says of it; nothing of it is proved. */
 export interface Described {

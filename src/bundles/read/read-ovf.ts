@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import type { Parameter } from "../../store/store.ts";
+import type { Parameter } from "../../model/manifest.ts";
 import type { Described } from "./contents.ts";
 import { children, childText, type Element, readXml } from "./read-xml.ts";
 import { shown } from "./tar-entries.ts";

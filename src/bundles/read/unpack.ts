@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import type { Digest } from "../../store/store.ts";
+import { asDigest, type Digest } from "../../model/digest.ts";
 import { fileSource, gunzipSource } from "./byte-source.ts";
 import type { Contents } from "./contents.ts";
 import { imageKind, rawDisk } from "./disk-image.ts";
@@ -99,7 +99,7 @@ async function digestOf(file: string, options: UnpackOptions): Promise<Digest> {
   for (;;) {
     checkInterrupted(options.signal);
     const data = await source.read(4 << 20);
-    if (data.length === 0) return `sha256:${hash.digest("hex")}`;
+    if (data.length === 0) return asDigest(hash.digest("hex"));
     hash.update(data);
     options.progress?.(`reading ${basename(file)}`, source.position, size);
   }

@@ -1,4 +1,4 @@
-import type { Manifest, Parameter } from "../../store/store.ts";
+import type { Manifest, Parameter } from "../../model/manifest.ts";
 
 export interface OvfFile {
   readonly href: string;

@@ -1,4 +1,4 @@
-import type { Manifest } from "../../store/store.ts";
+import type { Manifest } from "../../model/manifest.ts";
 
 /** The configuration of an Oracle VM guest: Python literals, one assignment a line, as the Manager writes them. */
 export function vmCfg(manifest: Manifest): string {

@@ -7,7 +7,7 @@ import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
-import { type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
+import { type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -92,11 +92,11 @@ async function check(
   job: Pick<Job, "operations" | "search">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
-  await eachImage(images, flags, async ({ name: image, file, far, shown }) => {
+  await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
     const findings = await checkImage(
       localHost(),
       file,
-      { ...job, residue: flags.residue ?? false },
+      { ...interruptedBy(signal, job), residue: flags.residue ?? false },
       {
         ...viaOption(flags.via),
         ...(far && { far }),

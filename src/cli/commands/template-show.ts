@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
-import { manifestText } from "../../model/manifest-file.ts";
+import type { Manifest, Parameter } from "../../model/manifest.ts";
+import { manifestText } from "../../model/manifest.ts";
 import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/records/catalog.ts";
-import type { Manifest, Parameter } from "../../store/store.ts";
 import { openCatalog } from "../open-site.ts";
 import { clock, coloursFor, signatureWords, size, table } from "../words.ts";
 

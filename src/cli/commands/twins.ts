@@ -1,7 +1,6 @@
 import type { Command } from "commander";
-import { compareTwins, type TwinReport } from "../../guest/twins.ts";
+import { compareImages, type TwinReport } from "../../guest/twins.ts";
 import { localHost } from "../../host/local.ts";
-import { readGuest } from "../../image/read-guest.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
@@ -28,35 +27,21 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
-async function compared(
+function compared(
   first: NamedImage,
   second: NamedImage,
   flags: TwinFlags,
   signal: AbortSignal,
 ): Promise<TwinReport> {
-  const options = ({ far, shown }: NamedImage) => ({
+  const way = ({ far, shown }: NamedImage) => ({
     ...viaOption(flags.via),
     ...(far && { far }),
     note: (text: string) => process.stderr.write(`${shown(text)}\n`),
   });
-  return readGuest(
-    localHost(),
-    first.file,
-    (here) =>
-      readGuest(
-        localHost(),
-        second.file,
-        async (there) => {
-          const shared = here.mounts.flatMap(({ volume }) => volume.uuid ?? []);
-          return compareTwins(here.tree, there.tree, { shared, signal });
-        },
-        options(second),
-      ),
-    options(first),
-  );
+  return compareImages(localHost(), first.file, second.file, { signal, ways: [way(first), way(second)] });
 }
 
-function wordsOf({ suspects, madeAnew, common }: TwinReport): string[] {
+function wordsOf({ suspects, madeAnew, common, limits }: TwinReport): string[] {
   const colours = coloursFor(process.stdout);
   const verdict =
     suspects.length === 0
@@ -66,5 +51,6 @@ function wordsOf({ suspects, madeAnew, common }: TwinReport): string[] {
     colours.bold(verdict),
     ...(suspects.length > 0 ? [table(suspects.map(({ path, what }) => [`  ${path}`, what]))] : []),
     `${common} files beside those of packages are the same in both; ${madeAnew.length} were made anew`,
+    ...limits,
   ];
 }

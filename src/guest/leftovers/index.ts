@@ -1,11 +1,10 @@
-import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
-import { type PackageFile, readPackageFiles } from "../rpm/files.ts";
+import { packageFilesOr } from "../rpm/files.ts";
 import { knownLeftovers } from "./known.ts";
 import { type Leftover, type Searched, searchGuest } from "./search.ts";
-import { readTraits, type Trait } from "./traits.ts";
+import { readTraits, showsTrait, type Trait } from "./traits.ts";
 
-export { type Leftover, readTraits, type Trait };
+export { type Leftover, readTraits, showsTrait, type Trait };
 
 /** All that is left in a guest, and what could not be looked at. */
 export interface Leftovers extends Searched {
@@ -30,7 +29,7 @@ export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): 
   const isExcepted = coveredBy(except);
   const known = (await knownLeftovers(tree)).filter(({ path }) => !isExcepted(path));
   const { traits, signal } = options;
-  const packaged = await packagesOf(tree, limits);
+  const packaged = await packageFilesOr(tree, limits);
   const searched = await searchGuest(tree, { traits, packaged, except, ...(signal && { signal }) });
   const told = new Set(known.map(({ path }) => path));
   if (searched.tooLarge.length > 0)
@@ -44,19 +43,6 @@ export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): 
     ),
     limits,
   };
-}
-
-async function packagesOf(
-  tree: GuestTree,
-  limits: string[],
-): Promise<ReadonlyMap<string, PackageFile> | undefined> {
-  try {
-    return await readPackageFiles(tree);
-  } catch (error) {
-    if (!(error instanceof TbuildError)) throw error;
-    limits.push(`which files are packages' is unknown: ${error.message}`);
-    return undefined;
-  }
 }
 
 /** Whether a path is one of `paths` or below one; in a time that does not grow with their number. */

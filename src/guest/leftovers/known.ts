@@ -16,6 +16,7 @@ export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
     ...(await notMadeAgain(tree)),
     ...(await unclearKeys(tree)),
     ...(await idsOfBootEntries(tree)),
+    ...(await namedSecrets(tree)),
   ];
 }
 
@@ -87,4 +88,20 @@ async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {
   return entries
     .filter((path) => /\/(?!f{32})[\da-f]{32}-[^/]+$/.test(path))
     .map((path) => ({ path, what: "a machine id in a name" }));
+}
+
+// Files with passwords that crypttab(5) and fstab(5) name.
+async function namedSecrets(tree: GuestTree): Promise<Leftover[]> {
+  const crypttab = ((await textIn(tree, "/etc/crypttab")) ?? "").matchAll(/^\s*[^#\s]\S*\s+\S+\s+(\/\S+)/gm);
+  const fstab = ((await textIn(tree, "/etc/fstab")) ?? "").matchAll(
+    /^\s*[^#\s].*?\bcred(?:entials)?=(\/[^\s,]+)/gm,
+  );
+  const named = [
+    ...[...crypttab].map(([, path = ""]) => ({ path, what: "the key of an encrypted volume" })),
+    ...[...fstab].map(([, path = ""]) => ({ path, what: "the password of a share" })),
+  ];
+  const found: Leftover[] = [];
+  for (const one of named)
+    if (!one.path.startsWith("/dev/") && (await isThere(tree, one.path, undefined))) found.push(one);
+  return found;
 }

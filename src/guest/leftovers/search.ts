@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../../errors.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import type { PackageFile } from "../rpm/files.ts";
-import { secretIn } from "./secret-shapes.ts";
+import { secretIn, secretNamed } from "./secret-shapes.ts";
 import { hasTrait, type Trait } from "./traits.ts";
 
 /** Something in a guest that no operation takes away, and that tells of the build or opens something. */
@@ -88,7 +88,8 @@ function whatIn(path: string, data: Buffer, { traits }: SearchOptions): string |
   const text = data.toString("latin1");
   const trait = traitIn(text, traits);
   if (trait !== undefined) return trait.what;
-  return isProgramsOwn(path) ? undefined : secretIn(data, text);
+  if (isProgramsOwn(path)) return undefined;
+  return secretNamed(path.slice(path.lastIndexOf("/") + 1)) ?? secretIn(data, text);
 }
 
 function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {

@@ -5,10 +5,32 @@ export function secretIn(data: Buffer, text: string): string | undefined {
   if (isKeyStore(data)) return "a key store with a private key";
   if (isKeytab(data)) return "a Kerberos keytab";
   if (data.subarray(0, 8192).includes(0)) return undefined;
+  if (hasLogin(text)) return "a login in an address";
   const token = tokenShape.exec(text)?.[0];
   return token !== undefined && !/EXAMPLE|0{12}|x{12}/i.test(token)
     ? `a token (${token.slice(0, 4)}…)`
     : undefined;
+}
+
+/** What a file is by its name alone; `undefined` for most. */
+export function secretNamed(name: string): string | undefined {
+  // Oracle's: the password file of an instance, and wallets.
+  if (/^orapw\w+$/.test(name)) return "a password file of Oracle Database";
+  return /^(?:cwallet\.sso|ewallet\.p12)$/.test(name) ? "an Oracle wallet" : undefined;
+}
+
+// https://user:word@host, but for the words of manuals and for variables.
+function hasLogin(text: string): boolean {
+  if (!text.includes("://")) return false;
+  for (const [, user = "", word = ""] of text.matchAll(
+    /\b[a-z][a-z0-9+.-]{1,20}:\/\/([^\s:/@"'<>]{1,100}):([^\s:/@"'<>]{1,200})@[\w[]/gi,
+  ))
+    if (
+      !/^(?:user(?:name)?|name|login|foo|me|u)$/i.test(user) &&
+      !/^(?:pass(?:word)?|pw|secret|\*+|x+|\.+)$|[$%{}]/i.test(word)
+    )
+      return true;
+  return false;
 }
 
 // RFC 7468 and its kin: a line that names it, and base64 below. A program that only knows the line has none below.

@@ -38,6 +38,13 @@ export async function readTraits(tree: GuestTree): Promise<Trait[]> {
   return traits.filter(({ text }) => text.length >= 4 && !seen.has(text) && seen.add(text));
 }
 
+/** Whether a block of a disk has any of the traits in it. */
+export function showsTrait(block: Uint8Array, traits: readonly Trait[]): boolean {
+  if (traits.length === 0) return false;
+  const text = Buffer.from(block.buffer, block.byteOffset, block.length).toString("latin1").toLowerCase();
+  return traits.some((trait) => hasTrait(text, trait));
+}
+
 /** Whether a text, in small letters, has a trait in it. */
 export function hasTrait(text: string, { text: wanted, beside, notAfter }: Trait): boolean {
   for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {

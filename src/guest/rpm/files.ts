@@ -1,3 +1,4 @@
+import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { readHeaders, unlessDamaged } from "./database.ts";
 
@@ -35,6 +36,20 @@ export async function readPackageFiles(
     for (const header of headers) addFiles(header, found, moved);
   });
   return found;
+}
+
+/** As `readPackageFiles`; of a database that cannot be read `limits` says so, and every file is taken for nobody's. */
+export async function packageFilesOr(
+  tree: GuestTree,
+  limits: string[],
+): Promise<ReadonlyMap<string, PackageFile> | undefined> {
+  try {
+    return await readPackageFiles(tree);
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    limits.push(`which files are packages' is unknown: ${error.message}`);
+    return undefined;
+  }
 }
 
 // Since the move to /usr, /bin and its like are links, and packages of before name files through them.

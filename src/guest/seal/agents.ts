@@ -539,6 +539,63 @@ export const agents: readonly Agent[] = [
     afterwards: "updatedb makes its list again",
   },
   { name: "BIND's log", resets: ["/var/named/data/named.run"], afterwards: anew },
+  {
+    name: "Subscription manager's facts",
+    resets: ["/var/lib/rhsm/facts/*"],
+    reports: ["/etc/rhsm/facts/*.facts"],
+    looks: /[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i,
+    afterwards: "gathers them again; a fact that is set by hand is the same in every clone",
+  },
+  {
+    name: "LVM",
+    reports: ["/etc/lvm/lvmlocal.conf"],
+    looks: /^\s*(?:system_id|host_id)\s*=/m,
+    afterwards: "all clones would own the same volume groups (lvmsystemid(7))",
+  },
+  // Passwords in files of the system
+  {
+    name: "LDAP and SSSD",
+    reports: [
+      "/etc/ldap.secret",
+      "/etc/openldap/ldap.secret",
+      "/etc/pam_ldap.secret",
+      "/etc/sssd/sssd.conf",
+      "/etc/sssd/conf.d/*.conf",
+      "/etc/nslcd.conf",
+    ],
+    looks: /^\s*(?:ldap_default_authtok\s*=|bindpw\s)\s*\S|^[^\s=[#]+\s*$/m,
+    afterwards: "opens a directory",
+  },
+  { name: "PPP", reports: ["/etc/ppp/*-secrets"], looks: /^\s*[^#\s]/m, afterwards: "opens a network" },
+  {
+    name: "wpa_supplicant",
+    reports: ["/etc/wpa_supplicant/*.conf"],
+    looks: /^\s*(?:psk|password|wep_key\d|private_key_passwd)\s*=\s*\S/m,
+    afterwards: "opens a network",
+  },
+  {
+    name: "SNMP",
+    reports: ["/etc/snmp/snmpd.conf", "/etc/snmp/snmpd.local.conf"],
+    looks: /^\s*(?:r[ow]community6?\s+(?!public\b|private\b)\S|createUser\s+\S)/m,
+    afterwards: "opens the agent",
+  },
+  { name: "rsync", reports: ["/etc/rsyncd.secrets", "/etc/rsyncd.scrt"], afterwards: "opens the daemon" },
+  {
+    name: "Squid and httpd",
+    reports: [
+      "/etc/squid/passwd",
+      "/etc/httpd/*htpasswd*",
+      "/etc/httpd/conf*/*htpasswd*",
+      "/etc/nginx/*htpasswd*",
+    ],
+    afterwards: "opens a service",
+  },
+  {
+    name: "Postfix",
+    reports: ["/etc/postfix/sasl_passwd*", "/etc/postfix/*/sasl_passwd*"],
+    looks: /^\s*[^#\s]|\0/m,
+    afterwards: "opens a relay",
+  },
 ];
 
 /** What people leave in their home folders that opens something elsewhere. */

@@ -13,9 +13,9 @@ import { type AccessOptions, chooseAccess } from "../ways/index.ts";
 import { snapshotPieces } from "../ways/snapshot.ts";
 import { draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
+import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
 import { differingPieces } from "./pieces.ts";
-import type { ChangeOptions, DraftedGuest } from "./planned-change.ts";
 import { namesFor } from "./undo.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
