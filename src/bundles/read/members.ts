@@ -72,13 +72,17 @@ export async function membersBeside(descriptor: string): Promise<Member[]> {
 
 /** The whole of a small text. */
 export async function memberText(member: Member, mostBytes: number): Promise<string> {
+  return Buffer.from(await memberBytes(member, mostBytes)).toString("utf8");
+}
+
+export async function memberBytes(member: Member, mostBytes: number): Promise<Uint8Array> {
   if (member.bytes > mostBytes)
     throw new TbuildError(
       "integrity",
       `${shown(member.name)}: ${member.bytes} bytes are too many for a text`,
     );
   await using source = await fileSource(member.file, member);
-  return Buffer.from(await source.read(member.bytes)).toString("utf8");
+  return await source.read(member.bytes);
 }
 
 /** Pieces of a file, each with its place; what lies between them is zeros. */

@@ -2,110 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readChecksums } from "../../../src/bundles/read/checksums.ts";
 import { readOvf } from "../../../src/bundles/read/read-ovf.ts";
-import { readVmCfg } from "../../../src/bundles/read/read-vm-cfg.ts";
 import { readXml } from "../../../src/bundles/read/read-xml.ts";
 import { ovfDescriptor } from "../../../src/bundles/write/ovf.ts";
-import { vmCfg } from "../../../src/bundles/write/vm-cfg.ts";
 import { TbuildError } from "../../../src/errors.ts";
 import { sampleManifest } from "../../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"b".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;
-
-describe("a vm.cfg", () => {
-  it("as the Manager writes it is read, values and all", () => {
-    const values = readVmCfg(`# made by hand
-vif = ['mac=00:21:f6:00:00:01,bridge=xenbr0', u"type=netfront,bridge=10a b"]
-OVM_simple_name = 'it\\'s \\x41 "template"'
-disk = [ 'file:/OVS/running_pool/x/System.img,xvda,w',   # the system
-         'phy:/dev/sdb,xvdb,w!',
-       ]
-memory = "2048" ; 
-maxvcpus=2
-cpu_weight = 27500L
-OVM_high_availability = False
-extra = None
-options = {'a': [1, -2, 0x1f], "b": (True, )}
-path = r'C:\\new'
-last = 'no new line at the end'`);
-    expect(values.get("vif")).toEqual(["mac=00:21:f6:00:00:01,bridge=xenbr0", "type=netfront,bridge=10a b"]);
-    expect(values.get("OVM_simple_name")).toBe(`it's A "template"`);
-    expect(values.get("disk")).toHaveLength(2);
-    expect([values.get("memory"), values.get("maxvcpus"), values.get("cpu_weight")]).toEqual([
-      "2048",
-      2,
-      27500,
-    ]);
-    expect([values.get("OVM_high_availability"), values.get("extra")]).toEqual([false, undefined]);
-    expect(values.get("options")).toEqual(
-      new Map([
-        ["a", [1, -2, 31]],
-        ["b", [true]],
-      ] as never),
-    );
-    expect(values.get("path")).toBe("C:\\new");
-    expect(values.get("last")).toBe("no new line at the end");
-  });
-
-  it.each([
-    ["a call", "name = open('/etc/passwd').read()", 1],
-    ["an import", "memory = 1\nimport os", 2],
-    ["an expression", "memory = 1024 * 1024", 1],
-    ["a name", "memory = other", 1],
-    ["a list that does not end", "disk = ['a',\n'b'", 2],
-    ["a string that does not end", "name = 'a\nb'", 1],
-    ["a comparison", "memory == 1", 1],
-    ["a template as the talk shows it", "vif = [mac=00:21:f6:00:00:01]", 1],
-    ["nesting without end", `x = ${"[".repeat(100_000)}`, 1],
-    ["bytes of a program", "\u007fELF\u0001\u0000", 1],
-  ])("with %s is refused with its line, and nothing is run", (_what, text, line) => {
-    expect(() => readVmCfg(text)).toThrow(new RegExp(`^vm\\.cfg:${line}: `));
-  });
-
-  it("of our own is read back", () => {
-    for (const domainType of ["XEN_PVM", "XEN_HVM", "XEN_HVM_PV_DRIVERS"] as const) {
-      const values = readVmCfg(vmCfg(sampleManifest(disk, { domainType })));
-      expect(values.get("disk")).toEqual(["file:System.img,xvda,w"]);
-      expect(values.get("OVM_description")).toContain(`It's "small" & <sealed>`);
-    }
-  });
-
-  it("of any text is read or refused, at once", () => {
-    const pieces = fc.constantFrom(
-      "a",
-      " = ",
-      "=",
-      "[",
-      "]",
-      "(",
-      "{",
-      "}",
-      ",",
-      "'",
-      '"',
-      "\\",
-      "\n",
-      "#",
-      "1",
-      "\0",
-      ":",
-    );
-    fc.assert(
-      fc.property(
-        fc.oneof(
-          fc.string(),
-          fc.array(pieces).map((all) => all.join("")),
-        ),
-        (text) => {
-          try {
-            readVmCfg(text);
-          } catch (error) {
-            expect(error).toBeInstanceOf(TbuildError);
-          }
-        },
-      ),
-    );
-  });
-});
 
 const ovf = (inner: string, head = "") =>
   `<?xml version="1.0"?>${head}<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">${inner}</Envelope>`;
