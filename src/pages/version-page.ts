@@ -71,7 +71,7 @@ function factsOf(manifest: Manifest): [string, string][] {
 }
 
 function originOf(manifest: Manifest, lineage: readonly CatalogEntry[]): string {
-  const { recipe, git, inputs, build, hosts = {}, timings, parent } = manifest;
+  const { recipe, git, inputs, build, hosts = {}, timings, parent, makers = {} } = manifest;
   const line = lineage.map(
     ({ manifest: one }) =>
       `<li>${text(one.kind)} ${text(one.name)} ${text(one.version)}, ${text(one.made.slice(0, 10))}</li>`,
@@ -95,6 +95,10 @@ ${definitions([
 <details><summary>Digests of all that went in <span class="count">${Object.keys(inputs).length}</span></summary>${table(
     ["what", "digest"],
     Object.entries(inputs),
+  )}</details>
+<details><summary>The tbuild that made each step <span class="count">${Object.keys(makers).length}</span></summary>${table(
+    ["step", "tbuild"],
+    Object.entries(makers),
   )}</details>
 <details><summary>The recipe as it was resolved</summary><pre>${text(pretty(manifest.recipeText))}</pre></details>`;
 }

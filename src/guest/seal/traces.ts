@@ -1,5 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { edits, emptiesFolders, type Operation, removes } from "../operation.ts";
+import { edits, emptiesFolders, isKept, type PathOperation, removes } from "../operation.ts";
 
 const homes = ["/root", "~"];
 
@@ -124,15 +124,21 @@ export const crashes = removes({
 });
 
 /** Searched for, because Oracle's preinstall packages put them beside whatever they change. */
-export const backupFiles: Operation = {
-  name: "backup-files",
-  summary: "Remove copies that packages made of files they changed",
-  needs: "files",
-  pending: backupsIn,
-  async apply(tree) {
-    for (const path of await backupsIn(tree)) await tree.remove(path);
-  },
-};
+export const backupFiles: PathOperation = backupsExcept([]);
+
+function backupsExcept(kept: readonly string[]): PathOperation {
+  const pending = async (tree: GuestTree) => (await backupsIn(tree)).filter((path) => !isKept(path, kept));
+  return {
+    name: "backup-files",
+    summary: "Remove copies that packages made of files they changed",
+    needs: "files",
+    pending,
+    async apply(tree) {
+      for (const path of await pending(tree)) await tree.remove(path);
+    },
+    except: backupsExcept,
+  };
+}
 
 const copies = /(?:\.orabackup[.\w]*|\.uln-\w+|\.rpmsave|\.rpmorig|\.bak|~)$/;
 
