@@ -1,5 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { lookBefore } from "../image/change/before.ts";
 import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
 import { type OtherVolume, said } from "../image/disk/account.ts";
@@ -64,7 +65,11 @@ export async function checkImage(
     async (guest) => {
       const pending = await auditAll(guest.tree, operations);
       const seen = residue ? { found: await findResidue(guest) } : undefined;
-      const leftovers = search && (await searched(guest, await readTraits(guest.tree), pending, search));
+      // Of a guest that was sealed, what told it from others is still in the record that undoes the seal.
+      const traits = search
+        ? [...(await readTraits(guest.tree)), ...((await lookBefore(file, guest.mounts, readTraits)) ?? [])]
+        : [];
+      const leftovers = search && (await searched(guest, traits, pending, search));
       return {
         release: await readRelease(guest.tree),
         ...accountOf(guest),

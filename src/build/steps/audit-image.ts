@@ -23,6 +23,7 @@ export interface AuditedImage {
 export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
+    module: import.meta.url,
     describe: () => "reopen the image, prove that nothing is pending, and write down what is inside",
     inputs: () => ({ writes: "services, users, modules, files in /etc" }),
     async run(context, { image, packagedFiles }) {
