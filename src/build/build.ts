@@ -25,17 +25,18 @@ import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
+import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import type { Home } from "./home.ts";
 import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
-import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
 import { planTemplate } from "./template.ts";
 
 /** What builds are made with: the site, opened. */
@@ -86,6 +87,7 @@ export async function build(
   const { id } = context;
   await using _lock = await buildLock(context);
   await mkdir(context.folder, { recursive: true });
+  await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
   const pipeline = planTemplate(made, canBootTrial(made, request));
   const ran: Record<string, number> = {};
@@ -218,7 +220,10 @@ function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
 }
 
 /** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
-async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingredients> {
+export async function gather(
+  workshop: Workshop,
+  request: Pick<BuildRequest, "name" | "rehearse">,
+): Promise<Ingredients> {
   const loaded = await recipeOf(workshop, request.name);
   const { recipe, file } = loaded;
   const folder = dirname(file);
@@ -288,7 +293,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store, records, environment } = workshop;
+  const { home, host, hypervisor, site, store, records, environment, tbuild } = workshop;
   return {
     id,
     name,
@@ -303,6 +308,7 @@ function contextOf(
     records,
     report,
     signal,
+    tbuild,
   };
 }
 

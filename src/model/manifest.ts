@@ -142,6 +142,8 @@ const Manifest = z.object({
   /** Milliseconds by step. */
   timings: z.record(Text, Count),
   tbuild: Text,
+  /** Step → version of the tbuild that made its result, and the digest of its code for that step; kept steps too. */
+  makers: z.record(Text, Text).exactOptional(),
   /** The id of the build, and of the passport in the image. */
   build: Text.exactOptional(),
   passport: Text.exactOptional(),

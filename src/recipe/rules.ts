@@ -6,7 +6,8 @@ import { fileSystems } from "./file-systems.ts";
 import { suggestion } from "./findings.ts";
 import type { Rule } from "./load.ts";
 import { neededService } from "./needed-services.ts";
-import { majorOf, mediumFolder, uekRepository } from "./recipe.ts";
+import { majorOf } from "./recipe.ts";
+import { mediumFolder, uekRepository } from "./repositories.ts";
 import { isTimezone, timezones } from "./timezones.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */

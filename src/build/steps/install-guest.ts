@@ -45,8 +45,13 @@ export function installGuest(
 ): Step<FetchedMedium, InstalledGuest> {
   return {
     name: "install-guest",
+    module: import.meta.url,
     describe: () => `install Oracle Linux ${majorOf(recipe.release)}.${recipe.update} by kickstart`,
-    inputs: () => ({ kickstart: kickstartDigest, disk: `${recipe.machine.disk} MiB` }),
+    inputs: () => ({
+      kickstart: kickstartDigest,
+      disk: `${recipe.machine.disk} MiB`,
+      nics: String(recipe.nics.length),
+    }),
     async run(context, { medium, standIns }) {
       // Said now, and not when the guest is installed and wants them.
       await provePasswords(recipe, folder, context.environment);
