@@ -16,6 +16,7 @@ export function addTemplateCommands(program: Command): void {
       "the versions, by name and then by version number, the oldest first: channel, release, size, seal, age",
     )
     .option("--all", "the masters, too")
+    .option("--refresh", "first ask the registries for new revocations, channels and tags")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-list.ts")));
   template
@@ -134,7 +135,10 @@ export function addTemplateCommands(program: Command): void {
   template
     .command("pull")
     .description("take a template out of an OCI registry into the store")
-    .argument("<reference>", "such as registry.example/templates/ol6-grid:1.0.0, or with @sha256:…")
+    .argument(
+      "<reference>",
+      "such as registry.example/templates/ol6-grid:1.0.0, :stable, :TAG, or with @sha256:…",
+    )
     .option("--plain-http", "speak to the registry without encryption")
     .option("--json", "as JSON")
     .addHelpText(
