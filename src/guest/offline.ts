@@ -7,7 +7,7 @@ import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
-import { type Release, readRelease } from "./release.ts";
+import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
 import { type ClassReport, classReports, findResidue, tellsOfGuest } from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
 
@@ -16,6 +16,8 @@ export interface Job {
   readonly operations: readonly Operation[];
   /** Zeros over what is freed, and over free blocks in which something is left. */
   readonly scrub?: boolean;
+  /** What the guest is to be treated as, where it is no release that tbuild knows. */
+  readonly as?: Major;
   /** Look for what is left of the build in every file that is not a package's. */
   readonly search?: Search;
 }
@@ -51,13 +53,15 @@ export async function checkImage(
     operations,
     residue = false,
     search,
-  }: Pick<Job, "operations" | "search"> & { readonly residue?: boolean },
+    as,
+  }: Pick<Job, "operations" | "search" | "as"> & { readonly residue?: boolean },
   options: ChangeOptions = {},
 ): Promise<Findings> {
   return readGuest(
     host,
     file,
     async (guest) => {
+      const release = await releaseOf(guest, as);
       const pending = await auditAll(guest.tree, operations);
       const seen = residue ? { found: await findResidue(guest) } : undefined;
       // Of a guest that was sealed, what told it from others is still in the record that undoes the seal.
@@ -66,7 +70,7 @@ export async function checkImage(
         : [];
       const leftovers = search && (await searched(guest, traits, pending, search));
       return {
-        release: await readRelease(guest.tree),
+        release,
         via: guest.via,
         pending,
         identity: await readIdentity(guest.tree),
@@ -102,10 +106,12 @@ export async function planJob(
 
 async function doJob(
   guest: DraftedGuest,
-  { operations, scrub = false, search }: Job,
+  { operations, scrub = false, search, as }: Job,
   traits: readonly Trait[],
 ): Promise<Outcome> {
   const { tree } = guest;
+  // A guest that tbuild does not know is refused before anything is worked out.
+  const release = await releaseOf(guest, as);
   const done = (await applyAll(tree, operations)).filter((one) => one.done.length > 0);
   await tree.commit();
   if (done.length > 0) await checkDone(guest, operations);
@@ -113,13 +119,18 @@ async function doJob(
   const left = await auditAll(tree, others);
   const leftovers = search && (await searched(guest, traits, left, search));
   return {
-    release: await readRelease(tree),
+    release,
     via: guest.via,
     pending: done,
     identity: await readIdentity(tree),
     classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined, leftovers),
     ...(leftovers && { leftovers }),
   };
+}
+
+async function releaseOf({ tree }: DraftedGuest, as: Major | undefined): Promise<Release> {
+  if (as !== undefined) declareRelease(tree, as);
+  return readRelease(tree);
 }
 
 // guestfish takes a round trip for each file: hours for a guest.

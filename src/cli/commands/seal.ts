@@ -7,7 +7,7 @@ import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
-import { type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
+import { asFlag, type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -34,7 +34,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const options = await chosen(flags, command);
   const operations = sealOperations(options);
   const search = flags.search === false || flags.only ? undefined : { keep: options.keep ?? [] };
-  if (flags.check) return check(images, flags, { operations, ...(search && { search }) });
+  if (flags.check) return check(images, flags, { operations, ...(search && { search }), ...asFlag(flags) });
   await changeImages(images, flags, {
     verb: "seal",
     job: { operations, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
@@ -89,7 +89,7 @@ async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealO
 async function check(
   images: readonly string[],
   flags: SealFlags,
-  job: Pick<Job, "operations" | "search">,
+  job: Pick<Job, "operations" | "search" | "as">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
