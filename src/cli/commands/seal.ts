@@ -5,7 +5,7 @@ import type { Leftovers } from "../../guest/leftovers/index.ts";
 import { checkImage, type Job, type Outcome } from "../../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
-import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
+import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
 import { viaOption } from "../via.ts";
@@ -33,11 +33,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     throw new TbuildError("usage", "seal: --check changes nothing, --scrub does");
   const options = await chosen(flags, command);
   const operations = sealOperations(options);
+  const swap = sealsSwap(options);
   const search = flags.search === false || flags.only ? undefined : { keep: options.keep ?? [] };
-  if (flags.check) return check(images, flags, { operations, ...(search && { search }), ...asFlag(flags) });
+  if (flags.check)
+    return check(images, flags, { operations, swap, ...(search && { search }), ...asFlag(flags) });
   await changeImages(images, flags, {
     verb: "seal",
-    job: { operations, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+    job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
     remarks: ({ classes, leftovers, scrubbed }: Outcome) => [
       ...stateLines(classes),
       ...leftoverLines(leftovers),
@@ -48,7 +50,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 function list(json: boolean): void {
   const agents = agentRows();
-  const rows = sealTable.map(({ name, summary }) => ({
+  const rows = sealParts.map(({ name, summary }) => ({
     name,
     summary,
     ...(name === "service-state" && { agents }),
@@ -89,7 +91,7 @@ async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealO
 async function check(
   images: readonly string[],
   flags: SealFlags,
-  job: Pick<Job, "operations" | "search" | "as">,
+  job: Pick<Job, "operations" | "search" | "as" | "swap">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {

@@ -2,6 +2,7 @@ import type { Mount } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import type { AccessOptions } from "../ways/index.ts";
 import type { FreeBlock } from "./free-space.ts";
+import type { SwapState } from "./swap.ts";
 
 /** A guest that is read, or changed beside its image. */
 export interface DraftedGuest {
@@ -10,10 +11,14 @@ export interface DraftedGuest {
   readonly via: string;
   /** Blocks that no file has, and in which something stands; left out where they cannot be seen. */
   freeBlocks?(): AsyncGenerator<FreeBlock>;
+  /** What the swap volumes hold; `onEach` is shown it. Left out where a change is worked out: `renewSwap` deals with it. */
+  swap?(onEach: (data: Uint8Array) => void): Promise<SwapState[]>;
 }
 
 /** `via: "direct"` is the change in memory, and no other. */
 export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
   /** Zeros are to be written over blocks that the change frees, and over those free blocks that this says yes to. */
   readonly scrub?: (block: Uint8Array) => boolean;
+  /** The swap volumes are to be made new. */
+  readonly renewSwap?: boolean;
 }
