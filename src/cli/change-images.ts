@@ -16,6 +16,7 @@ export interface ChangeFlags extends FarFlags {
   readonly json?: boolean;
   readonly via?: string;
   readonly as?: string;
+  readonly althoughUnmounted?: boolean;
 }
 
 /** What a command does to each of its images, and how it says it. */
@@ -25,6 +26,8 @@ export interface Changing {
   readonly job: Job;
   /** Lines about what was found, under the plan. */
   readonly remarks: (outcome: Outcome) => string[];
+  /** Whether what the command says is not known of this outcome; it then ends with the code for that. */
+  readonly isUnknown?: (outcome: Outcome) => boolean;
 }
 
 /** Plans the change of each image, shows it, asks, and makes it. One that fails does not stop the others. */
@@ -38,6 +41,7 @@ export async function changeImages(
     await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
       ...viaOption(flags.via),
       ...(far && { far }),
+      ...(flags.althoughUnmounted && { althoughUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
     });
     const { result } = planned;
@@ -61,6 +65,7 @@ export async function changeImages(
         `  done; \`tbuild undo ${image}\` takes it back (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
     else if (isNeeded && !flags.plan) process.stdout.write("  nothing was done\n");
+    if (changing.isUnknown?.(result)) process.exitCode ||= exitCodes.unknown;
   });
 }
 

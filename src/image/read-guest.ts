@@ -29,7 +29,7 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts } = await lookInto(host, path, tell, lookOptions(options));
+  const { facts, mounts, others, unresolved } = await lookInto(host, path, tell, lookOptions(options));
   await using image = await readImageFile(path);
   const swap = (onEach: (data: Uint8Array) => void) =>
     swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
@@ -38,11 +38,19 @@ export async function readGuest<Result>(
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     const tree = await draftTree(draftOf(image), mounts);
-    return await work({ tree, mounts, via: "direct", swap, ...freeBlocksOf(host, image, mounts) });
+    return await work({
+      tree,
+      mounts,
+      others,
+      unresolved,
+      via: "direct",
+      swap,
+      ...freeBlocksOf(host, image, mounts),
+    });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, via: opened.access.name, swap },
+    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap },
     ...freeBlocksOf(host, image, mounts),
   });
 }
