@@ -235,7 +235,8 @@ function extlinuxEntry(lines: readonly string[]): Draft {
         if (initrd) entry.initrd = initrd.trim();
         continue;
       }
-      for (const one of argument.trim().split(" "))
+      // It looks for the word in small letters first, and only then in any.
+      for (const one of argument.includes("initrd=") ? argument.trim().split(" ") : [])
         if (one.toLowerCase().startsWith("initrd=")) {
           entry.initrd = one.replaceAll("initrd=", "");
           value = value.replaceAll(one, "");
