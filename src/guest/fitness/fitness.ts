@@ -120,7 +120,10 @@ async function kernelReasons(
   settings: string | undefined,
 ): Promise<FitnessReason[]> {
   const none = { about: kernel, remedy: "install a kernel with PV: kernel-uek, or kernel-xen on release 5" };
-  const data = await files.read(kernel.startsWith("/") ? kernel : `/${kernel}`);
+  const data = await files.read(kernel.startsWith("/") ? kernel : `/${kernel}`).catch((error: unknown) => {
+    if (!(error instanceof TbuildError)) throw error;
+    return undefined;
+  });
   const isPv = data && isParavirtual(data);
   if (isPv === true) return [];
   if (isPv === false) return [{ weight: "unfit", why: "has no entry for a paravirtual domain", ...none }];

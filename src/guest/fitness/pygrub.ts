@@ -122,6 +122,9 @@ export async function existsIn(files: GuestTree, path: string): Promise<boolean>
   return found?.kind === "link" ? (await files.read(absolute)) !== undefined : found?.kind === "file";
 }
 
+// Kernels and initramfs stay far below; a hole of any size can be called either.
+const mostBytes = 256 << 20;
+
 /** One file system by itself: what lies below a mount point of the guest is seen, and its other volumes are not. */
 function treeOf(ext: Ext): GuestTree {
   const readOnly = async () => {
@@ -130,7 +133,11 @@ function treeOf(ext: Ext): GuestTree {
   return new GuestTree({
     stat: (path) => ext.stat(path),
     list: (path) => ext.list(path),
-    readFile: (path) => ext.readFile(path),
+    async readFile(path) {
+      const bytes = (await ext.stat(path))?.size ?? 0;
+      if (bytes > mostBytes) throw new TbuildError("guest", `${path}: ${bytes} bytes are too many to look at`);
+      return ext.readFile(path);
+    },
     writeFile: readOnly,
     makeDir: readOnly,
     makeLink: readOnly,
