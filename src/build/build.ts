@@ -34,7 +34,7 @@ import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
-import { passwordHashes, type SecretFinder } from "./secrets.ts";
+import { passwordHashes, provePasswords, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
 import { planTemplate } from "./template.ts";
@@ -109,6 +109,9 @@ export async function build(
   });
   if (!canBootTrial(made, request)) watched.report({ type: "note", text: noTrial });
   try {
+    // A kept guest has its passwords already.
+    if (steps.includes("provision-guest"))
+      await provePasswords(made.recipe, made.folder, watched.environment);
     await checkSite(watched, steps);
     const state = await runPipeline(pipeline, watched, {
       fresh: request.fresh,

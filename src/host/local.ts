@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Interrupted, TbuildError } from "../errors.ts";
+import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
 
 /** This machine. `onCommand` sees every argv before it runs. */
@@ -42,7 +43,7 @@ export async function runHere(
     stripFinalNewline: false,
     maxBuffer: 1 << 30,
     ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
-    ...(options.env && { env: options.env }),
+    ...ownEnvironment(command, options.env),
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
     ...(options.signal && { cancelSignal: options.signal }),
@@ -88,7 +89,7 @@ export async function talkHere(
     reject: false,
     stdin: "pipe",
     detached: true,
-    ...(options.env && { env: options.env }),
+    ...ownEnvironment(command, options.env),
   });
   forEachLine(child.stdout, options.onLine);
   forEachLine(child.stderr, options.onLine);
@@ -100,6 +101,10 @@ export async function talkHere(
     kill: () => killSession(child.pid),
     ended: child.then(({ exitCode }) => exitCode),
   };
+}
+
+function ownEnvironment(program: string, env: RunOptions["env"] = {}) {
+  return { env: { ...environmentFor(program), ...env }, extendEnv: false };
 }
 
 // With all that it started.
