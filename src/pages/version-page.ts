@@ -1,4 +1,5 @@
 import { definitions, page, section, table, text } from "../html.ts";
+import { firstBootSentence } from "../model/known.ts";
 import type { GuestRecord, Manifest } from "../model/manifest.ts";
 import { packageVersion } from "../store/compare/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
@@ -102,7 +103,8 @@ ${definitions([
 <details><summary>The recipe as it was resolved</summary><pre>${text(pretty(manifest.recipeText))}</pre></details>`;
 }
 
-function sealOf({ seal, operations }: Manifest): string {
+function sealOf(manifest: Manifest): string {
+  const { seal, operations } = manifest;
   const done = operations.filter((one) => one.done.length > 0);
   const list = done.map(
     (one) =>
@@ -110,7 +112,7 @@ function sealOf({ seal, operations }: Manifest): string {
   );
   const said = seal
     ? `<p>${seal.armed ? "Armed: the next boot configures it." : "<b>Not armed.</b>"} Sealed ${text(seal.how)}; ${seal.audited.length} operations were proved on the finished image.${seal.skipped.length > 0 ? ` Left out: ${text(seal.skipped.join(", "))}.` : ""}</p>`
-    : '<p class="quiet">Nobody proved that it is sealed: it was imported, or made by an older tbuild.</p>';
+    : `<p class="quiet">${text(firstBootSentence(manifest))}</p>`;
   if (list.length === 0) return said;
   return `${said}<details><summary>What was done to it <span class="count">${list.length}</span></summary>${list.join("\n")}</details>`;
 }

@@ -481,6 +481,34 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
         archive({ "a.ovf": descriptor({ href: "disk.img" }), "disk.img": await readFile(image) }, "-S"),
     ],
     [
+      "a size that is wrong and sums that are right",
+      () => {
+        const files = {
+          "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="99999999"' }),
+          "disk.vmdk": vmdk,
+        };
+        return archive({ ...files, "a.mf": sums("sha256", files) });
+      },
+    ],
+    [
+      "a size that is too small",
+      () => archive({ "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="10"' }), "disk.vmdk": vmdk }),
+    ],
+    [
+      "a manifest that lists itself, another one, and what a Mac leaves beside files",
+      () => {
+        const files = { ...plain() };
+        const itself = Buffer.concat([sums("sha1", files), Buffer.from(`SHA1(a.mf)= ${"0".repeat(40)}\n`)]);
+        const beside = {
+          "b.mf": Buffer.from("SHA1(x)= 1"),
+          "._a.ovf": vmdk,
+          "._a.mf": vmdk,
+          ".DS_Store": vmdk,
+        };
+        return archive({ ...beside, ...files, "a.mf": itself });
+      },
+    ],
+    [
       "a folder that somebody unpacked",
       async () => {
         const place = await mkdtemp(join(folder, "ova-"));
@@ -571,9 +599,13 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     ],
     ["no disk", () => archive({ "a.ovf": descriptor({ href: "disk.vmdk" }) }), "it is not there"],
     [
-      "a size that lies",
-      () => archive({ "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="1"' }), "disk.vmdk": vmdk }),
-      "and the OVF says 1",
+      "a file that is shorter than it says, without a sum",
+      () =>
+        archive({
+          "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="99999999"' }),
+          "disk.vmdk": vmdk,
+        }),
+      "and the OVF says 99999999",
     ],
     [
       "a capacity that lies",
@@ -667,6 +699,11 @@ describe.skipIf(lacking)(title("import of an Oracle VM template"), () => {
     await host.run(["tar", "-czSf", `${place}.tgz`, "-C", place, "."]);
     return `${place}.tgz`;
   }
+
+  it("unpacked in a folder is imported from there", async () => {
+    const place = (await template("bootloader = 'pygrub'\ndisk = ['file:System.img,xvda,w']\n")).slice(0, -4);
+    await expectDisks(await imported(place, { name: "from-a-folder" }), image);
+  });
 
   it("as Oracle packs it: in a folder, sparse, its disks named by the paths of another machine", async () => {
     const second = join(folder, "data.img");

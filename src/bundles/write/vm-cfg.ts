@@ -1,4 +1,5 @@
 import type { StoredDisk } from "../../model/disk.ts";
+import { firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { withCoding } from "../../vm-cfg/document.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
@@ -194,12 +195,4 @@ function headOf(manifest: Manifest, dialect: Dialect): string[] {
       ? ["Some of its disks are shared; xl has no mode that says so."]
       : []),
   ].map((line) => `# ${line.replaceAll(/\p{Cc}+/gu, " ")}`);
-}
-
-/** What is known of the first boot and of the seal, and no more. */
-export function firstBootSentence({ seal, armed = seal?.armed }: Manifest): string {
-  const sealed = seal ? "Sealed" : "Nobody proved that it is sealed";
-  if (armed === undefined) return `${sealed}; whether it configures itself at first boot is not known.`;
-  if (!armed) return `${sealed}; it is not armed: it does not configure itself at first boot.`;
-  return `${sealed}${seal ? ":" : ";"} it configures itself at first boot, when it gets its messages, com.oracle.linux.root-password last.`;
 }

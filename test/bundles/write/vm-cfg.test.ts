@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { firstBootSentence, vmCfg, xlCfg } from "../../../src/bundles/write/vm-cfg.ts";
+import { vmCfg, xlCfg } from "../../../src/bundles/write/vm-cfg.ts";
+import { firstBootSentence } from "../../../src/model/known.ts";
 import type { Manifest } from "../../../src/model/manifest.ts";
 import { readVmCfg } from "../../../src/vm-cfg/document.ts";
 import { machineOf } from "../../../src/vm-cfg/machine.ts";
