@@ -63,9 +63,7 @@ async function lookedUp(
   environment: SecretFinder,
 ): Promise<Looked> {
   const where =
-    "env" in reference
-      ? `environment variable ${reference.env}`
-      : `file ${resolve(folder, reference.file)}`;
+    "env" in reference ? `environment variable ${reference.env}` : `file ${resolve(folder, reference.file)}`;
   const data =
     "env" in reference
       ? environment(reference.env)
