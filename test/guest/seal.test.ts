@@ -138,6 +138,19 @@ describe("a sealed guest", () => {
   });
 });
 
+describe("service-state", () => {
+  it("takes Samba's databases and leaves its folders", async () => {
+    const tree = memoryTree({
+      "/var/lib/samba/private/secrets.tdb": "x",
+      "/var/lib/samba/wins.dat": "x",
+      "/var/lib/samba/lock/names": "x",
+    });
+    await applyAll(tree, sealOperations({ only: ["service-state"] }));
+    expect(await tree.list("/var/lib/samba")).toEqual(["lock", "private"]);
+    for (const folder of ["lock", "private"]) expect(await tree.list(`/var/lib/samba/${folder}`)).toEqual([]);
+  });
+});
+
 describe("the spool of at", () => {
   it("keeps its counter and its folder", async () => {
     const tree = memoryTree({ "/var/spool/at/.SEQ": "00001", "/var/spool/at/spool/out": "x" });

@@ -149,7 +149,7 @@ function isOthers(path: string): boolean {
 
 async function backupsIn(tree: GuestTree): Promise<string[]> {
   const found: string[] = [];
-  for (const dir of ["/etc", "/boot", "/root", "/srv"])
+  for (const dir of ["/etc", "/boot", "/root", "/srv", "/var"])
     for await (const { path, stat } of tree.walk(dir))
       if (stat.kind === "file" && copies.test(path) && !isOthers(path)) found.push(path);
   for (const path of await tree.glob("/etc/*.old")) if (!isOthers(path)) found.push(path);
