@@ -148,9 +148,16 @@ function failed(
     .map(printable)
     .filter((line) => line !== "");
   return new TbuildError("environment", `${argv[0]}: ${how} on ${host}`, {
-    lines: [`$ ${shellQuoted(argv)}`, ...lines],
+    // What a program said comes first: its command may be long.
+    lines: [...lines, `$ ${shortened(shellQuoted(argv))}`],
     cause: said.cause,
   });
+}
+
+/** A command as people want to see it: one line, and not all of a long script. */
+export function shortened(command: string): string {
+  const line = printable(command.replaceAll(/\s*\n\s*/g, "; "));
+  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }
 
 function forEachLine(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
