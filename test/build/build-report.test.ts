@@ -16,7 +16,7 @@ describe("the report of a build that failed", () => {
     );
     expect(page).toContain("What happened in provision-guest");
     expect(page).toContain("script breaks: exit code 3");
-    expect(page).toMatch(/no such &lt;b(?:&gt;|>)luck/);
+    expect(page).toContain("no such &#60;b&#62;luck");
     expect(page).not.toContain("<b>luck");
     expect(page).toContain("61.0 s");
     expect(page).toContain("install-configuring.png");
