@@ -15,11 +15,7 @@ export interface ReportFacts {
 
 /** Writes `report.html` into the build's folder: one file, beside its pictures, that any browser shows. */
 export async function writeBuildReport(context: BuildContext, facts: ReportFacts): Promise<string> {
-  const pictures = (await readdir(join(context.folder, "pictures")).catch(() => [])).sort();
-  const log = await readFile(join(context.folder, "log.txt"), "utf8").catch(() => "");
-  const file = join(context.folder, "report.html");
-  await writeFile(file, buildReport(context.id, facts, pictures, log.split("\n").slice(-400)));
-  return file;
+  return write(context, (pictures, log) => buildReport(context.id, facts, pictures, log));
 }
 
 export interface Failure {
@@ -34,10 +30,17 @@ export interface Failure {
 
 /** Writes the report of a build that failed or was interrupted into its folder. */
 export async function writeFailureReport(context: BuildContext, failure: Failure): Promise<string> {
-  const pictures = (await readdir(join(context.folder, "pictures")).catch(() => [])).sort();
-  const log = await readFile(join(context.folder, "log.txt"), "utf8").catch(() => "");
-  const file = join(context.folder, "report.html");
-  await writeFile(file, failureReport(context.id, failure, pictures, log.split("\n").slice(-400)));
+  return write(context, (pictures, log) => failureReport(context.id, failure, pictures, log));
+}
+
+async function write(
+  { folder }: BuildContext,
+  pageOf: (pictures: readonly string[], log: readonly string[]) => string,
+): Promise<string> {
+  const pictures = (await readdir(join(folder, "pictures")).catch(() => [])).sort();
+  const log = await readFile(join(folder, "log.txt"), "utf8").catch(() => "");
+  const file = join(folder, "report.html");
+  await writeFile(file, pageOf(pictures, log.split("\n").slice(-400)));
   return file;
 }
 
