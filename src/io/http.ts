@@ -92,6 +92,7 @@ export function httpClient(options: ClientOptions = {}): Client {
   const { signal, onWait } = options;
   const dispatchers = new Map<string, Promise<Dispatcher>>();
 
+  const alerts = new Map<string, Error>();
   const keyOf = (url: URL) => `${url.origin} ${options.proxyFor?.(url)?.href ?? ""}`;
   /** A proxy that says nothing while it is asked to connect is not let go by itself. */
   const forget = async (url: URL) => {
@@ -104,7 +105,7 @@ export function httpClient(options: ClientOptions = {}): Client {
     const key = keyOf(url);
     let found = dispatchers.get(key);
     if (!found) {
-      found = makeDispatcher(url, proxy, options, limits);
+      found = makeDispatcher(url, proxy, options, limits, (error) => alerts.set(url.host, error));
       dispatchers.set(key, found);
     }
     return found;
@@ -178,6 +179,8 @@ export function httpClient(options: ClientOptions = {}): Client {
   function through(error: unknown, url: URL): unknown {
     if (error instanceof TbuildError || error instanceof Interrupted) return error;
     if (error instanceof HttpError && error.cause !== undefined) return error;
+    const alert = alerts.get(url.host);
+    if (alert) return new HttpError(url.host, reasonOf(alert), alert);
     const proxy = options.proxyFor?.(url);
     const why = error instanceof HttpError ? error.message : reasonOf(error);
     return new HttpError(url.host, proxy ? `${why} (through the proxy ${shownProxy(proxy)})` : why, error);
@@ -341,12 +344,26 @@ async function makeDispatcher(
   proxy: URL | undefined,
   { contextOf }: ClientOptions,
   limits: Limits,
+  onAlert: (error: Error) => void,
 ): Promise<Dispatcher> {
-  const { Agent, Pool, ProxyAgent } = await import("undici");
+  const { Agent, buildConnector, Pool, ProxyAgent } = await import("undici");
   const tls = async (one: URL) =>
     one.protocol === "https:" && contextOf ? { secureContext: await contextOf(one.host) } : {};
   const connect = { ...(await tls(url)), timeout: limits.silenceMs };
-  if (!proxy) return new Agent({ connect });
+  if (!proxy) {
+    // undici tells only that a connection ended; the alert that a server ended it with (TLS 1.3 sends one for a missing
+    // certificate behind the handshake) is known to the socket alone.
+    const open = buildConnector(connect);
+    return new Agent({
+      connect: (how, done) =>
+        open(how, (...result) => {
+          result[1]?.prependListener("error", (error: NodeJS.ErrnoException) => {
+            if (error.code?.startsWith("ERR_SSL_")) onAlert(error);
+          });
+          done(...result);
+        }),
+    });
+  }
   const user = proxy.username === "" ? undefined : proxy;
   const password = (text: string) => decodeURIComponent(text);
   return new ProxyAgent({
