@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Output } from "../host/host.ts";
+import { pacer, type Watch } from "../host/pace.ts";
 
 export interface Stat {
   readonly kind: "file" | "dir" | "link" | "other";
@@ -42,9 +43,11 @@ export interface RawTree extends AsyncDisposable {
 /** The files of one guest, wherever they are. Links are followed inside the guest only. */
 export class GuestTree implements AsyncDisposable {
   readonly #raw: RawTree;
+  readonly #pace: () => Promise<void> | undefined;
 
-  constructor(raw: RawTree) {
+  constructor(raw: RawTree, { signal, progress }: Watch = {}) {
     this.#raw = raw;
+    this.#pace = pacer(signal, (paths) => progress?.(`${paths} paths looked at`));
   }
 
   get runsPrograms(): boolean {
@@ -140,7 +143,7 @@ export class GuestTree implements AsyncDisposable {
         if (/[*?]/.test(part)) {
           const matches = nameMatcher(part);
           const names = await this.list(dir === "" ? "/" : dir);
-          deeper.push(...names.filter(matches).map((name) => `${dir}/${name}`));
+          for (const name of names) if (matches(name)) deeper.push(`${dir}/${name}`);
         } else deeper.push(`${dir}/${part}`);
       found = deeper;
     }
@@ -192,6 +195,8 @@ export class GuestTree implements AsyncDisposable {
   }
 
   async #removeReal(real: string): Promise<void> {
+    const turn = this.#pace();
+    if (turn) await turn;
     const found = await this.#raw.stat(real);
     if (!found) return;
     if (found.kind === "dir")
@@ -199,7 +204,7 @@ export class GuestTree implements AsyncDisposable {
     await this.#raw.unlink(real);
   }
 
-  // What a new thing is given: the owner root, and the label most of its neighbours have; without neighbours
+  // What a new thing is given: the owner root, and the label most of its (first) neighbours have; without neighbours
   // that of the folder, as the kernel does it. Makes the folders that it stands in.
   async #newcomer(real: string, kind: "file" | "dir" | "link"): Promise<Attributes> {
     const parent = parentOf(real);
@@ -214,7 +219,7 @@ export class GuestTree implements AsyncDisposable {
   async #usualLabel(dir: string, kind: "file" | "dir" | "link"): Promise<string | undefined> {
     if ((await this.#raw.stat(dir))?.label === undefined) return undefined;
     const counts = new Map<string, number>();
-    for (const name of await this.#raw.list(dir)) {
+    for (const name of (await this.#raw.list(dir)).slice(0, neighboursAsked)) {
       const neighbour = await this.#raw.stat(dir === "/" ? `/${name}` : `${dir}/${name}`);
       if (neighbour?.kind === kind && neighbour.label !== undefined)
         counts.set(neighbour.label, (counts.get(neighbour.label) ?? 0) + 1);
@@ -225,6 +230,8 @@ export class GuestTree implements AsyncDisposable {
   // Links are resolved here and nowhere else: on a mounted image an absolute link that the host followed
   // would land on the host.
   async #resolve(path: string, last: "follow" | "keep"): Promise<string> {
+    const turn = this.#pace();
+    if (turn) await turn;
     let left = namesOf(path);
     let at = "";
     for (let links = 0; left.length > 0; ) {
@@ -250,9 +257,17 @@ export class GuestTree implements AsyncDisposable {
   }
 }
 
+// Enough to know a folder's habit; all of a large one would be asked again for each newcomer.
+const neighboursAsked = 256;
+
 /** The folder that a resolved path stands in. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
+}
+
+/** The last name of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function namesOf(path: string, kind: "absolute" | "relative" = "absolute"): string[] {
