@@ -1,5 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import type { Watch } from "../host/pace.ts";
 import type { ImageAccess, Volume } from "./access.ts";
 import { debugfsAccess } from "./debugfs.ts";
 import { directAccess } from "./direct.ts";
@@ -19,6 +20,7 @@ export interface AccessOptions {
   readonly far?: FarFolder;
   /** This one, and no other. */
   readonly via?: keyof typeof accesses;
+  readonly watch?: Watch;
   /** Told what is worth saying and no failure: a journal that was replayed. */
   readonly note?: (text: string) => void;
 }

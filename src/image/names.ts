@@ -11,7 +11,7 @@ export function stringOf(bytes: Uint8Array): string {
   const parts: string[] = [];
   let from = 0;
   for (let at = 0; at < data.length; ) {
-    const length = characterLength(data, at);
+    const length = (data[at] ?? 0) < 0x80 ? 1 : characterLength(data, at);
     if (length > 0) {
       at += length;
       continue;
@@ -75,9 +75,9 @@ function hex(code: number, digits: number): string {
 const loneByte = /[\udc80-\udcff]/u;
 const loneBytes = /[\udc80-\udcff]/gu;
 
-// Of the character that starts at `at`; 0 when none does.
+// Of the character of several bytes that starts at `at`; 0 when none does.
 function characterLength(data: Buffer, at: number): number {
   const first = data[at] ?? 0;
-  const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
   return at + length <= data.length && isUtf8(data.subarray(at, at + length)) ? length : 0;
 }
