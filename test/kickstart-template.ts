@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { KickstartTemplate } from "../src/recipe/kickstart.ts";
+import type { KickstartTemplate } from "../src/kickstart/render.ts";
 
 const folder = resolve(import.meta.dirname, "../kickstart");
 

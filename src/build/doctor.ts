@@ -2,14 +2,15 @@ import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TbuildError } from "../errors.ts";
-import { downloadAll } from "../host/download.ts";
+import { downloadAll } from "../io/download.ts";
+import { usedRepositories, wantedPackages } from "../provision/provision.ts";
 import { discOf } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
-import { majorOf, mediumFolder, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { mediumFolder } from "../recipe/repositories.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
-import { usedRepositories, wantedPackages } from "./provision.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 import { provePasswords } from "./secrets.ts";
 

@@ -1,5 +1,5 @@
-import type { FirstBootModule } from "../guest/modules/module.ts";
-import type { KickstartTemplate } from "../recipe/kickstart.ts";
+import type { FirstBootModule } from "../firstboot/module.ts";
+import type { KickstartTemplate } from "../kickstart/render.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { ManifestFrame } from "./manifest.ts";
 import { Pipeline } from "./pipeline.ts";

@@ -2,8 +2,8 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { makeFolder } from "../host/file-fault.ts";
 import type { Host } from "../host/host.ts";
+import { makeFolder } from "../io/file-fault.ts";
 
 /** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
 export async function makeRecipeRepo(host: Host, folder: string): Promise<string[]> {

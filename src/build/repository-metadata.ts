@@ -1,7 +1,7 @@
 import { createGunzip } from "node:zlib";
 import { TbuildError } from "../errors.ts";
-import { type DownloadOptions, download, downloadAll } from "../host/download.ts";
 import type { Host } from "../host/host.ts";
+import { type DownloadOptions, download, downloadAll } from "../io/download.ts";
 
 /** What a yum repository has, of what was asked for. */
 export interface RepositoryContents {

@@ -1,16 +1,16 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { isArmed } from "../firstboot/arming.ts";
 import { type Passport, readPassport } from "../guest/passport.ts";
 import { portraitOf } from "../guest/portrait.ts";
-import { isArmed } from "../guest/seal/first-boot.ts";
 import type { Host } from "../host/host.ts";
-import { readImageFile } from "../image/image-file.ts";
+import { readImageFile } from "../image/file/image-file.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
-import { type CatalogEntry, templatesOf } from "../store/catalog.ts";
-import { type Resemblance, resemblances } from "../store/resemblance.ts";
-import type { GuestRecord } from "../store/store.ts";
-import type { StoreFolder } from "../store/store-folder.ts";
+import type { GuestRecord } from "../model/manifest.ts";
+import { type Resemblance, resemblances } from "../store/folder/resemblance.ts";
+import type { StoreFolder } from "../store/folder/store-folder.ts";
+import { type CatalogEntry, templatesOf } from "../store/records/catalog.ts";
 
 /** A version that a disk may have come from, and what speaks for it. */
 export interface Suspect {

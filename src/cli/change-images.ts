@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
-import type { PlannedChange } from "../image/planned-change.ts";
+import type { PlannedChange } from "../image/change/planned-change.ts";
 import { explained } from "./explained.ts";
 import { interruptible } from "./interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
@@ -32,7 +32,7 @@ export async function changeImages(
   changing: Changing,
 ): Promise<void> {
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
-    await using planned = await planJob(localHost(), file, changing.job, {
+    await using planned = await planJob(localHost(), file, interruptedBy(signal, changing.job), {
       ...viaOption(flags.via),
       ...(far && { far }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
@@ -81,6 +81,11 @@ export async function eachImage(
         process.exitCode ||= exitCodes[error.fault];
       }
   });
+}
+
+/** A search through all files takes long enough to be ended. */
+export function interruptedBy<Given extends Pick<Job, "search">>(signal: AbortSignal, job: Given): Given {
+  return job.search ? { ...job, search: { ...job.search, signal } } : job;
 }
 
 function planText(

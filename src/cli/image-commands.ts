@@ -44,6 +44,19 @@ export function addImageCommands(program: Command): void {
       "\nExample:\n  tbuild whois /OVS/Repositories/0004fb/VirtualDisks/0004fb.img\n\nEnds with 1 when no version is found.",
     )
     .action(lazily(() => import("./commands/whois.ts")));
+  program
+    .command("twins")
+    .description("compare two clones that were booted: what both have and each should have of its own")
+    .argument("<image>", "the disk of one clone of a template, after its first boot")
+    .argument("<other>", "the disk of another")
+    .option("--via <way>", "the way into the images")
+    .option(...sshConfig)
+    .option("--json", "as JSON")
+    .addHelpText(
+      "after",
+      "\nExample:\n  tbuild twins clone1.img clone2.img\n\nEnds with 1 when anything is suspected.",
+    )
+    .action(lazily(() => import("./commands/twins.ts")));
   imageCommand(
     "repair",
     "arm the first boot of templates that somebody forgot to arm; the least that makes them right",
@@ -56,7 +69,8 @@ export function addImageCommands(program: Command): void {
     .option("--check", "say what is pending; exit code 1 when anything is")
     .option("--residue", "with --check: look into free blocks, too")
     .option("--scrub", "write zeros over what is removed, and over free blocks in which something is left")
-    .option("--list", "list the operations")
+    .option("--no-search", "do not look through all files for names, ids and secrets that no operation knows")
+    .option("--list", "list the operations, and the agents whose ids and secrets are known")
     .option("--skip <operation...>", "leave these out")
     .option("--only <operation...>", "do these and no others")
     .option("--keep <path...>", "leave these paths of the guest as they are")

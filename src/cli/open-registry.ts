@@ -1,9 +1,9 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Host } from "../host/host.ts";
-import { dockerCredentials } from "../store/oci/credentials.ts";
-import type { Reference } from "../store/oci/reference.ts";
-import { openRegistry, type Registry } from "../store/oci/registry.ts";
+import { dockerCredentials } from "../store/exchange/oci/credentials.ts";
+import type { Reference } from "../store/exchange/oci/reference.ts";
+import { openRegistry, type Registry } from "../store/exchange/oci/registry.ts";
 
 /** What Debian's and Oracle's systems trust, where a company adds its own authority. */
 const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];

@@ -12,9 +12,9 @@ import { type Located, plain, readYaml } from "../recipe/located.ts";
 import { assigned, assignment } from "../recipe/merge.ts";
 import { shapeFindings } from "../recipe/shape.ts";
 import { Site } from "../recipe/site.ts";
-import { findTemplate, passedOver, readCatalog, warningsOf } from "../store/catalog.ts";
-import { folderStore } from "../store/folder-store.ts";
-import { recordsIn } from "../store/records.ts";
+import { folderStore } from "../store/folder/folder-store.ts";
+import { findTemplate, passedOver, readCatalog, warningsOf } from "../store/records/catalog.ts";
+import { recordsIn } from "../store/records/records.ts";
 import { version } from "./version.ts";
 
 /** Opens the site: hosts, hypervisor and store, as the site file says, or as this machine has them. */

@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { type AccessOptions, accesses } from "../image/index.ts";
+import { type AccessOptions, accesses } from "../image/ways/index.ts";
 
 /** `--via`, as the door to an image wants it. */
 export function viaOption(name: string | undefined): Pick<AccessOptions, "via"> {

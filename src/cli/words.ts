@@ -1,4 +1,4 @@
-import type { Signature } from "../store/signature.ts";
+import type { Signature } from "../store/records/signature.ts";
 
 /** `0:43`, `12:05`, `1:02:03`. */
 export function clock(ms: number): string {

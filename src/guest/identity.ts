@@ -1,5 +1,10 @@
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import type { GuestTree } from "../image/tree.ts";
+import { digestOf } from "../model/digest.ts";
+import { keyfileEntries } from "./config/keyfile.ts";
+import { shellAssignments } from "./config/shell.ts";
+import { textIn } from "./operation.ts";
 
 /** All by which one guest is told from another. Two clones share none of the lists' entries. */
 export interface Identity {
@@ -14,22 +19,25 @@ export interface Identity {
 }
 
 export async function readIdentity(tree: GuestTree): Promise<Identity> {
-  const interfaces = await texts(tree, ["/etc/sysconfig/network-scripts/ifcfg-*", connections]);
-  const rules = await texts(tree, ["/etc/udev/rules.d/70-persistent-net.rules"]);
-  const own = interfaces.filter((text) => !/^DEVICE="?lo"?$/m.test(text)).join("\n");
+  const pairs = await networkPairs(tree);
+  const rules = (await filesAt(tree, ["/etc/udev/rules.d/*.rules"])).map(({ text }) => withoutComments(text));
+  const values = (keys: RegExp) => pairs.filter(({ key }) => keys.test(key)).map(({ value }) => value);
   return {
     hostname: await readHostname(tree),
-    addresses: unique(own, /^(?:IPADDR\d*|address\d*)="?([\d.]+)/gm),
-    hostKeys: (await texts(tree, ["/etc/ssh/ssh_host_*.pub"])).flatMap(fingerprint).sort(),
-    machineId:
-      nonEmpty(await tree.text("/etc/machine-id")) ?? nonEmpty(await tree.text("/var/lib/dbus/machine-id")),
-    macs: unique(`${own}\n${rules.join("\n")}`.toLowerCase(), /\b((?:[\da-f]{2}:){5}[\da-f]{2})\b/g),
-    randomSeed: await digestOf(tree, [
+    addresses: unique(
+      values(/^(?:IPADDR\d*|IPADDR_START|IPV6ADDR\w*|address(?:es)?\d*)$/).flatMap(addressesIn),
+    ),
+    hostKeys: (await filesAt(tree, ["/etc/ssh/ssh_host_*.pub"]))
+      .flatMap(({ text }) => fingerprint(text))
+      .sort(),
+    machineId: (await idIn(tree, "/etc/machine-id")) ?? (await idIn(tree, "/var/lib/dbus/machine-id")),
+    macs: unique([...pairs.map(({ value }) => value), ...rules].flatMap(macsIn)),
+    randomSeed: await digestOfFirst(tree, [
       "/var/lib/systemd/random-seed",
       "/var/lib/random-seed",
       "/var/lib/urandom/random-seed",
     ]),
-    iscsiInitiator: /^InitiatorName=(.+)$/m.exec(
+    iscsiInitiator: /^\s*InitiatorName\s*=\s*(\S+)/m.exec(
       (await tree.text("/etc/iscsi/initiatorname.iscsi")) ?? "",
     )?.[1],
   };
@@ -48,21 +56,60 @@ export function sharedIdentity(one: Identity, other: Identity): string[] {
   return shared;
 }
 
-const connections = "/etc/NetworkManager/system-connections/*";
-
 async function readHostname(tree: GuestTree): Promise<string | undefined> {
-  const named = nonEmpty(await tree.text("/etc/hostname"));
-  return named ?? /^HOSTNAME="?([^"\n]+)"?$/m.exec((await tree.text("/etc/sysconfig/network")) ?? "")?.[1];
+  const file = ((await textIn(tree, "/etc/hostname")) ?? "").split("\n");
+  // hostname(5): lines that start with `#` are passed over.
+  const named = nonEmpty(file.find((line) => line.trim() !== "" && !line.startsWith("#")));
+  if (named !== undefined) return named;
+  const network = shellAssignments((await textIn(tree, "/etc/sysconfig/network")) ?? "");
+  return nonEmpty(network.findLast(({ name }) => name === "HOSTNAME")?.value);
 }
 
-async function texts(tree: GuestTree, patterns: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
+// Of every interface but the loopback, by the rules of the format that it is written in.
+async function networkPairs(tree: GuestTree): Promise<{ readonly key: string; readonly value: string }[]> {
+  const interfaces = (await filesAt(tree, ["/etc/sysconfig/network-scripts/ifcfg-*"])).map(({ text }) =>
+    shellAssignments(text).map(({ name, value }) => ({ key: name, value: value.trim() })),
+  );
+  const connections = (await filesAt(tree, ["/etc/NetworkManager/system-connections/*"])).map(({ text }) =>
+    keyfileEntries(text),
+  );
+  return [
+    ...interfaces.filter((pairs) => !pairs.some(({ key, value }) => key === "DEVICE" && /^lo\b/.test(value))),
+    ...connections,
+  ].flat();
+}
+
+async function filesAt(
+  tree: GuestTree,
+  patterns: readonly string[],
+): Promise<{ readonly path: string; readonly text: string }[]> {
+  const found: { path: string; text: string }[] = [];
   for (const pattern of patterns)
     for (const path of await tree.glob(pattern)) {
-      const text = (await tree.stat(path))?.kind === "file" ? await tree.text(path) : undefined;
-      if (text !== undefined) found.push(text);
+      const text = await textIn(tree, path);
+      if (text !== undefined) found.push({ path, text });
     }
   return found;
+}
+
+async function idIn(tree: GuestTree, path: string): Promise<string | undefined> {
+  const text = nonEmpty(await textIn(tree, path));
+  // machine-id(5): what an image has that was never booted.
+  return text === "uninitialized" ? undefined : text;
+}
+
+function addressesIn(value: string): string[] {
+  const all = value.split(/[\s,;]+/).map((one) => one.replace(/\/.*/, ""));
+  return all.filter((one) => isIP(one) !== 0 && !/^(?:127\.|0\.0\.0\.0$|::1?$)/.test(one));
+}
+
+function macsIn(text: string): string[] {
+  const found = text.toLowerCase().match(/(?<![\da-f:-])[\da-f]{2}(?:[:-][\da-f]{2}){5}(?![\da-f:-])/g) ?? [];
+  return found.map((one) => one.replaceAll("-", ":"));
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/^\s*#.*$/gm, "");
 }
 
 function fingerprint(key: string): string[] {
@@ -72,16 +119,16 @@ function fingerprint(key: string): string[] {
   return [`SHA256:${digest} ${type}`];
 }
 
-async function digestOf(tree: GuestTree, paths: readonly string[]): Promise<string | undefined> {
+async function digestOfFirst(tree: GuestTree, paths: readonly string[]): Promise<string | undefined> {
   for (const path of paths) {
     const data = await tree.read(path);
-    if (data && data.length > 0) return `sha256:${createHash("sha256").update(data).digest("hex")}`;
+    if (data && data.length > 0) return digestOf(data);
   }
   return undefined;
 }
 
-function unique(text: string, pattern: RegExp): string[] {
-  return [...new Set([...text.matchAll(pattern)].map(([, value = ""]) => value))].sort();
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)].sort();
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -1,13 +1,11 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import {
-  type ChangeOptions,
-  type DraftedGuest,
-  type PlannedChange,
-  planChange,
-} from "../image/planned-change.ts";
+import { lookBefore } from "../image/change/before.ts";
+import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
+import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
+import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { type Release, readRelease } from "./release.ts";
 import { type ClassReport, classReports, findResidue, tellsOfGuest } from "./residue.ts";
@@ -18,6 +16,14 @@ export interface Job {
   readonly operations: readonly Operation[];
   /** Zeros over what is freed, and over free blocks in which something is left. */
   readonly scrub?: boolean;
+  /** Look for what is left of the build in every file that is not a package's. */
+  readonly search?: Search;
+}
+
+export interface Search {
+  /** Paths that are meant to stay. */
+  readonly keep: readonly string[];
+  readonly signal?: AbortSignal;
 }
 
 export interface Findings {
@@ -28,6 +34,8 @@ export interface Findings {
   /** Of the guest as it is, or as it will be. */
   readonly identity: Identity;
   readonly classes: readonly ClassReport[];
+  /** What no operation takes away; `undefined` when nobody looked. */
+  readonly leftovers?: Leftovers;
 }
 
 export interface Outcome extends Findings {
@@ -39,7 +47,11 @@ export interface Outcome extends Findings {
 export async function checkImage(
   host: Host,
   file: string,
-  { operations, residue = false }: Pick<Job, "operations"> & { readonly residue?: boolean },
+  {
+    operations,
+    residue = false,
+    search,
+  }: Pick<Job, "operations" | "search"> & { readonly residue?: boolean },
   options: ChangeOptions = {},
 ): Promise<Findings> {
   return readGuest(
@@ -48,12 +60,18 @@ export async function checkImage(
     async (guest) => {
       const pending = await auditAll(guest.tree, operations);
       const seen = residue ? { found: await findResidue(guest) } : undefined;
+      // Of a guest that was sealed, what told it from others is still in the record that undoes the seal.
+      const traits = search
+        ? [...(await readTraits(guest.tree)), ...((await lookBefore(file, guest.mounts, readTraits)) ?? [])]
+        : [];
+      const leftovers = search && (await searched(guest, traits, pending, search));
       return {
         release: await readRelease(guest.tree),
         via: guest.via,
         pending,
         identity: await readIdentity(guest.tree),
-        classes: classReports(pending, names(operations), seen),
+        classes: classReports(pending, names(operations), seen, leftovers),
+        ...(leftovers && { leftovers }),
       };
     },
     options,
@@ -67,28 +85,60 @@ export async function planJob(
   job: Job,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Outcome>> {
-  const planned = await planChange(host, file, (guest) => doJob(guest, job), {
-    ...options,
-    ...(job.scrub && { scrub: tellsOfGuest }),
-  });
+  // By what a seal takes away, the rest is found that it does not, in files and in free blocks.
+  let traits: readonly Trait[] = [];
+  const planned = await planChange(
+    host,
+    file,
+    async (guest) => {
+      if (job.search || job.scrub) traits = await readTraits(guest.tree);
+      return doJob(guest, job, traits);
+    },
+    { ...options, ...(job.scrub && { scrub: (block) => tellsOfGuest(block) || showsTrait(block, traits) }) },
+  );
   const { scrubbed } = planned;
   return { ...planned, result: { ...planned.result, ...(scrubbed !== undefined && { scrubbed }) } };
 }
 
-async function doJob(guest: DraftedGuest, { operations, scrub = false }: Job): Promise<Outcome> {
+async function doJob(
+  guest: DraftedGuest,
+  { operations, scrub = false, search }: Job,
+  traits: readonly Trait[],
+): Promise<Outcome> {
   const { tree } = guest;
   const done = (await applyAll(tree, operations)).filter((one) => one.done.length > 0);
   await tree.commit();
   if (done.length > 0) await checkDone(guest, operations);
   const others = sealOperations().filter((operation) => !operations.includes(operation));
   const left = await auditAll(tree, others);
+  const leftovers = search && (await searched(guest, traits, left, search));
   return {
     release: await readRelease(tree),
     via: guest.via,
     pending: done,
     identity: await readIdentity(tree),
-    classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined),
+    classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined, leftovers),
+    ...(leftovers && { leftovers }),
   };
+}
+
+// guestfish takes a round trip for each file: hours for a guest.
+async function searched(
+  { tree, via }: DraftedGuest,
+  traits: readonly Trait[],
+  pending: readonly Done[],
+  { keep, signal }: Search,
+): Promise<Leftovers> {
+  if (via === "guestfish")
+    return {
+      found: [],
+      files: 0,
+      bytes: 0,
+      tooLarge: [],
+      limits: ["guestfish is too slow to look into all files"],
+    };
+  const paths = pending.flatMap(({ done }) => done);
+  return findLeftovers(tree, { traits, pending: paths, keep, ...(signal && { signal }) });
 }
 
 // Read again from what was written: that an operation is done is not taken on its word.

@@ -72,31 +72,66 @@ export function removes(described: Described): PathOperation {
   );
 }
 
+/** As `removes`, where `isWanted` says so. */
+export function removesWhere(
+  described: Described,
+  isWanted: (tree: GuestTree, path: string) => Promise<boolean>,
+): PathOperation {
+  return pathOperation(described, isWanted, (tree, path) => tree.remove(path));
+}
+
 /** Folders that stay, and whose content has to go; `paths` are the folders. */
 export function emptiesFolders(described: Described): PathOperation {
   const inside = described.paths.flatMap((path) => [`${path}/*`, `${path}/.*`]);
   return removes({ ...described, paths: inside });
 }
 
-/** Files that stay, with owner, mode and label, and lose their content. */
+/** Files that stay, with owner, mode and label, and lose their content, also behind a link. */
 export function empties(described: Described): PathOperation {
-  return pathOperation(described, hasContent, (tree, path) => tree.write(path, ""));
-}
-
-/** Text files that have to read otherwise. `change` gives the text as it should be. */
-export function edits(
-  described: Described & { readonly change: (text: string, path: string) => string },
-): PathOperation {
-  const { change } = described;
   return pathOperation(
     described,
-    async (tree, path) => {
-      if (!["file", "link"].includes((await tree.stat(path))?.kind ?? "")) return false;
-      const text = await tree.text(path);
-      return text !== undefined && change(text, path) !== text;
-    },
-    (tree, path) => tree.edit(path, (text) => change(text, path)),
+    async (tree, path) => ((await textIn(tree, path)) ?? "") !== "",
+    (tree, path) => tree.write(path, ""),
   );
+}
+
+/**
+ * Text files that have to read otherwise. `change` gives the text as it should be, or `undefined` for a file that has
+ * to go. What `prepare` found in the whole guest is given to it.
+ */
+export function edits<Context = undefined>(
+  described: Described & {
+    readonly prepare?: (tree: GuestTree) => Promise<Context>;
+    readonly change: (text: string, path: string, context: Context) => string | undefined;
+  },
+): PathOperation {
+  const { change } = described;
+  const prepared = async (tree: GuestTree) => (await described.prepare?.(tree)) as Context;
+  return pathOperation(
+    described,
+    async (tree, path, context) => {
+      const text = await textIn(tree, path);
+      return text !== undefined && change(text, path, context) !== text;
+    },
+    async (tree, path, context) => {
+      if (change((await textIn(tree, path)) ?? "", path, context) === undefined) await tree.remove(path);
+      else await tree.edit(path, (text) => change(text, path, context) ?? text);
+    },
+    prepared,
+  );
+}
+
+/** The text of a file, also behind a link; `undefined` for all else, such as a link to a folder. */
+export async function textIn(tree: GuestTree, path: string): Promise<string | undefined> {
+  const kind = (await tree.stat(path))?.kind;
+  if (kind === "file") return tree.text(path);
+  if (kind !== "link") return undefined;
+  try {
+    return await tree.text(path);
+  } catch (error) {
+    if (error instanceof TbuildError && error.fault === "guest") return undefined;
+    throw error;
+  }
 }
 
 export async function hasContent(tree: GuestTree, path: string): Promise<boolean> {
@@ -104,17 +139,19 @@ export async function hasContent(tree: GuestTree, path: string): Promise<boolean
   return found?.kind === "file" && found.size > 0;
 }
 
-function pathOperation(
+function pathOperation<Context = undefined>(
   { name, summary, comesBack, paths }: Described,
-  isPending: (tree: GuestTree, path: string) => Promise<boolean>,
-  change: (tree: GuestTree, path: string) => Promise<void>,
+  isPending: (tree: GuestTree, path: string, context: Context) => Promise<boolean>,
+  change: (tree: GuestTree, path: string, context: Context) => Promise<void>,
+  prepare: (tree: GuestTree) => Promise<Context> = async () => undefined as Context,
   kept: readonly string[] = [],
 ): PathOperation {
-  const pending = async (tree: GuestTree) => {
+  const find = async (tree: GuestTree, context: Context) => {
     const found: string[] = [];
     for (const pattern of await withHomes(tree, paths))
       for (const path of await tree.glob(pattern))
-        for (const free of await without(tree, path, kept)) if (await isPending(tree, free)) found.push(free);
+        for (const free of await without(tree, path, kept))
+          if (await isPending(tree, free, context)) found.push(free);
     return [...new Set(found)];
   };
   return {
@@ -122,16 +159,24 @@ function pathOperation(
     summary,
     needs: "files",
     ...(comesBack && { comesBack }),
-    pending,
+    pending: async (tree) => find(tree, await prepare(tree)),
     async apply(tree) {
-      for (const path of await pending(tree)) await change(tree, path);
+      const context = await prepare(tree);
+      for (const path of await find(tree, context)) await change(tree, path, context);
     },
     except: (more) =>
-      pathOperation({ name, summary, paths, ...(comesBack && { comesBack }) }, isPending, change, more),
+      pathOperation(
+        { name, summary, paths, ...(comesBack && { comesBack }) },
+        isPending,
+        change,
+        prepare,
+        more,
+      ),
   };
 }
 
-async function withHomes(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
+/** Each of `paths` as it is, and for one that starts with `~/` each user's; root's home is not among them. */
+export async function withHomes(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
   if (!paths.some((path) => path.startsWith("~/"))) return [...paths];
   const homes = await homesOf(tree);
   return paths.flatMap((path) =>
@@ -147,9 +192,14 @@ async function homesOf(tree: GuestTree): Promise<string[]> {
   return [...new Set(["/home/*", ...others])];
 }
 
+/** Whether a path is one of `kept`, or below one. */
+export function isKept(path: string, kept: readonly string[]): boolean {
+  return kept.some((one) => path === one || path.startsWith(`${one}/`));
+}
+
 // `path`, or the parts of it that nobody wants to keep.
 async function without(tree: GuestTree, path: string, kept: readonly string[]): Promise<string[]> {
-  if (kept.some((one) => path === one || path.startsWith(`${one}/`))) return [];
+  if (isKept(path, kept)) return [];
   if (!kept.some((one) => one.startsWith(`${path}/`))) return [path];
   const parts: string[] = [];
   for (const child of await tree.list(path)) parts.push(...(await without(tree, `${path}/${child}`, kept)));

@@ -1,4 +1,5 @@
-import type { DraftedGuest } from "../image/planned-change.ts";
+import type { DraftedGuest } from "../image/change/drafted-guest.ts";
+import type { Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
 
 /** One kind of thing by which guests are told apart, or that tells of the one who made them. */
@@ -21,14 +22,18 @@ export const identityClasses: readonly IdentityClass[] = [
     name: "SSH keys",
     operations: ["ssh-host-keys", "user-keys", "build-key"],
     looks:
-      /-----BEGIN (?:RSA|DSA|EC|OPENSSH) PRIVATE KEY-----|\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+) AAAA/,
+      /-----BEGIN (?:[A-Z]{2,9} )?PRIVATE KEY(?: BLOCK)?-----|\b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+) AAAA/,
   },
   {
     name: "machine id",
-    operations: ["machine-id", "dbus-machine-id"],
+    operations: ["machine-id", "dbus-machine-id", "boot-entries"],
     looks: /^[\da-f]{32}\n\0/,
   },
-  { name: "host name", operations: ["hostname"], looks: /^HOSTNAME="?(?!localhost)\w/m },
+  {
+    name: "host name",
+    operations: ["hostname"],
+    looks: /^[ \t]*(?:export[ \t]+)?HOSTNAME=["']?(?!localhost)\w/m,
+  },
   {
     name: "network",
     operations: [
@@ -36,10 +41,21 @@ export const identityClasses: readonly IdentityClass[] = [
       "network-connections",
       "network-rules",
       "network-state",
+      "dhcp-client",
       "hosts-file",
       "resolver",
     ],
-    looks: /^(?:HWADDR|IPADDR\d*)="?[\da-f]|SUBSYSTEM=="net".*ATTR\{address\}|^lease \{$|^mac-address=/im,
+    // ifcfg files, udev's rules, leases, and NetworkManager's keyfiles.
+    looks: new RegExp(
+      [
+        "^[ \\t]*(?:export[ \\t]+)?(?:HWADDR|MACADDR|IPADDR\\d*|IPADDR_START|DHCP_CLIENT_ID|DHCPV6_DUID)=[\"']?[\\da-f]{1,3}[.:]",
+        'SUBSYSTEM=="net".*ATTR\\{address\\}',
+        "^lease6? \\{\\r?$",
+        "^[ \\t]*(?:cloned-)?mac-address[ \\t]*=[ \\t]*[\\da-f]{2}:",
+        "^[ \\t]*(?:dhcp-(?:client-id|duid|iaid)|address\\d+)[ \\t]*=[ \\t]*(?:[\\da-f]{1,4}:|\\d)",
+      ].join("|"),
+      "im",
+    ),
   },
   { name: "random seed", operations: ["random-seed"], looks: randomSeed },
   {
@@ -57,13 +73,17 @@ export const identityClasses: readonly IdentityClass[] = [
     name: "logs",
     operations: ["logs", "login-records", "mail", "crashes"],
     looks:
-      /^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d \S+ [^\n:]+: |^type=[A-Z_]+ msg=audit\(/m,
+      // The last: the head of a file of the journal.
+      /^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d \S+ [^\n:]+: |^type=[A-Z_]+ msg=audit\(|LPKSHHRH/m,
   },
   {
     name: "traces",
-    operations: ["histories", "temporary-files", "cron-spool", "package-cache", "backup-files"],
+    operations: ["histories", "temporary-files", "cron-spool", "at-counter", "package-cache", "backup-files"],
   },
-  { name: "services", operations: ["service-state", "cloud-init", "rpm-database", "package-leftovers"] },
+  {
+    name: "services",
+    operations: ["service-state", "service-keys", "cloud-init", "rpm-database", "package-leftovers"],
+  },
 ];
 
 /** What a guest shows of one class. */
@@ -98,8 +118,9 @@ export function classReports(
   pending: readonly Done[],
   applied: readonly string[],
   residue?: { readonly found: ReadonlyMap<string, number> | undefined },
+  leftovers?: Leftovers,
 ): ClassReport[] {
-  return identityClasses.map(({ name, operations, looks }) => {
+  const reports = identityClasses.map(({ name, operations, looks }): ClassReport => {
     const left = pending.filter((one) => operations.includes(one.name)).flatMap(({ done }) => done);
     const blocks = residue?.found?.get(name) ?? 0;
     const hidden = blocks > 0 ? [`${blocks} free ${blocks === 1 ? "block" : "blocks"}`] : [];
@@ -113,4 +134,15 @@ export function classReports(
       return { name, state: "unknown", why: ["free blocks cannot be seen this way"] };
     return { name, state: "reset", why: [] };
   });
+  return leftovers ? [...reports, leftoverReport(leftovers)] : reports;
+}
+
+/** What the search through all files comes to. */
+export const leftoverClass = "all other files";
+
+function leftoverReport({ found, limits }: Leftovers): ClassReport {
+  const name = leftoverClass;
+  if (found.length > 0)
+    return { name, state: "left", why: found.map(({ path, what }) => `${what} in ${path}`) };
+  return limits.length > 0 ? { name, state: "unknown", why: limits } : { name, state: "reset", why: [] };
 }

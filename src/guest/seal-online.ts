@@ -1,5 +1,5 @@
 import type { Host } from "../host/host.ts";
-import { liveGuest } from "../image/mounted-tree.ts";
+import { liveGuest } from "../image/ways/mounted-tree.ts";
 import { auditAll, type Done, type Operation } from "./operation.ts";
 
 /**

@@ -1,16 +1,16 @@
 import { TbuildError } from "../errors.ts";
+import { firstBoot } from "../firstboot/arming.ts";
+import { parseHeader } from "../firstboot/module.ts";
 import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { convertOperations } from "./convert/index.ts";
 import { type Kernel, kernelsOf } from "./convert/xen-drivers.ts";
 import { type Identity, readIdentity } from "./identity.ts";
-import { parseHeader } from "./modules/module.ts";
 import { auditAll } from "./operation.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
 import { readRpmDatabase } from "./rpm/database.ts";
 import type { Package } from "./rpm/header.ts";
-import { firstBoot } from "./seal/first-boot.ts";
 
 /** All that a guest tells of itself without any program of it being run. */
 export interface Survey {

@@ -1,6 +1,6 @@
 import type { Host } from "../host/host.ts";
 import type { Hypervisor } from "./hypervisor.ts";
-import { type QemuOptions, qemu } from "./qemu.ts";
+import { type QemuOptions, qemu } from "./qemu/qemu.ts";
 
 /** The hypervisors, by the name that a site gives. */
 const table = { qemu } as const;

@@ -1,5 +1,5 @@
 import type { Watch } from "../host/pace.ts";
-import type { Format } from "./format.ts";
+import type { Format } from "./file/format.ts";
 import type { GuestTree } from "./tree.ts";
 
 /** A file system inside a disk image: where it starts and how long it is, in bytes. */

@@ -2,12 +2,12 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { type FoundFstab, type Layout, layoutOf, mountsIn } from "./disk.ts";
-import { type ImageFile, type Layer, readImageFile } from "./image-file.ts";
+import { type FoundFstab, type Layout, layoutOf, mountsIn } from "./disk/disk.ts";
+import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
+import { rawView } from "./file/raw-view.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
-import { type AccessOptions, chooseAccess } from "./index.ts";
-import { rawView } from "./raw-view.ts";
 import type { GuestTree } from "./tree.ts";
+import { type AccessOptions, chooseAccess } from "./ways/index.ts";
 
 /** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
 export interface OpenImageOptions extends AccessOptions {

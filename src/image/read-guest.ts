@@ -1,14 +1,15 @@
 import type { Host } from "../host/host.ts";
 import type { Mount } from "./access.ts";
-import { draftOf } from "./draft.ts";
-import { draftTree } from "./draft-tree.ts";
-import { freeBlocks, tellsFreeBlocks } from "./free-space.ts";
-import { dataRanges } from "./holes.ts";
-import { type ImageFile, readImageFile } from "./image-file.ts";
+import { draftOf } from "./change/draft.ts";
+import { draftTree } from "./change/draft-tree.ts";
+import type { ChangeOptions, DraftedGuest } from "./change/drafted-guest.ts";
+import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
+import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
+import { imagePath } from "./change/planned-change.ts";
+import { isUnsettled } from "./change/undo.ts";
+import { dataRanges } from "./file/holes.ts";
+import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, lookInto, openByBest } from "./open.ts";
-import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./plan-ways.ts";
-import { type ChangeOptions, type DraftedGuest, imagePath } from "./planned-change.ts";
-import { isUnsettled } from "./undo.ts";
 
 /** Lets `work` look at the guest in `file`, of which nothing is changed. */
 export async function readGuest<Result>(

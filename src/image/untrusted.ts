@@ -1,8 +1,8 @@
 import type { Host } from "../host/host.ts";
 import type { Mount } from "./access.ts";
-import { chooseAccess } from "./index.ts";
 import { lookInto } from "./open.ts";
 import type { GuestTree } from "./tree.ts";
+import { chooseAccess } from "./ways/index.ts";
 
 /**
  * The guest in an image that comes from elsewhere, for reading. This machine's kernel never mounts such a one: its file

@@ -1,5 +1,5 @@
 import { text } from "../html.ts";
-import type { CatalogEntry } from "../store/catalog.ts";
+import type { CatalogEntry } from "../store/records/catalog.ts";
 
 /** What is said of a version, in small. */
 export function badges({ manifest, channels, tags, revoked }: CatalogEntry): string {

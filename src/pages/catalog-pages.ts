@@ -1,8 +1,8 @@
-import { type CatalogEntry, lineageOf, templatesOf } from "../store/catalog.ts";
-import { compare } from "../store/compare.ts";
-import { manifestText } from "../store/manifest-file.ts";
-import { proposalFor } from "../store/proposal.ts";
-import { sbomOf } from "../store/sbom.ts";
+import { manifestText } from "../model/manifest.ts";
+import { compare } from "../store/compare/compare.ts";
+import { proposalFor } from "../store/compare/proposal.ts";
+import { sbomOf } from "../store/compare/sbom.ts";
+import { type CatalogEntry, lineageOf, templatesOf } from "../store/records/catalog.ts";
 import { diffPage } from "./diff-page.ts";
 import { diffFile, listPage, versionFile } from "./list-page.ts";
 import { versionPage } from "./version-page.ts";

@@ -1,7 +1,7 @@
 import { page, section, text } from "../html.ts";
-import type { Difference } from "../store/compare.ts";
-import { type Line, sectionsOf } from "../store/difference-words.ts";
-import type { Proposal } from "../store/proposal.ts";
+import type { Difference } from "../store/compare/compare.ts";
+import { type Line, sectionsOf } from "../store/compare/difference-words.ts";
+import type { Proposal } from "../store/compare/proposal.ts";
 import { style } from "./style.ts";
 
 /** What changed between two versions, as a page. `crumb` is HTML that leads back to where the page is linked. */

@@ -1,5 +1,5 @@
 import { page, section, text } from "../html.ts";
-import type { CatalogEntry } from "../store/catalog.ts";
+import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges, size } from "./badges.ts";
 import { style } from "./style.ts";
 

@@ -267,7 +267,7 @@ export const Recipe = z.strictObject({
         .array(GuestPath)
         .default([])
         .describe(
-          "Paths in the guest that no operation removes. Users' `.ssh/authorized_keys` among `files` stay anyway.",
+          "Paths in the guest that no operation changes, and that are not reported as left. What `files` puts there stays anyway, but for root's `.ssh`.",
         ),
     })
     .prefault({}),
@@ -296,21 +296,11 @@ export function majorOf(release: Recipe["release"]): number {
   return Number(release.slice(2));
 }
 
-/** `/addons` of `medium:/addons`; `undefined` for what is elsewhere. */
-export function mediumFolder(url: string): string | undefined {
-  return /^medium:(\/.*?)\/*$/.exec(url)?.[1];
-}
-
-/** The repository that a release of UEK comes from, such as `ol6_UEKR4`. */
-export function uekRepository(recipe: Pick<Recipe, "release" | "kernel">): string | undefined {
-  const release = /^uekr(\d)$/.exec(recipe.kernel)?.[1];
-  return release === undefined ? undefined : `${recipe.release}_UEKR${release}`;
-}
-
-/** What the seal is told: a key that the recipe gives a user belongs to the template, and is no trace of its build. */
+/**
+ * What the seal is told: a file that the recipe puts into the guest belongs to the template, and is no trace of its
+ * build. Only root's keys are not the recipe's alone: the build adds its own to them.
+ */
 export function sealing({ seal, files }: Pick<Recipe, "seal" | "files">): Recipe["seal"] {
-  const keys = files
-    .map(({ path }) => path)
-    .filter((path) => path.endsWith("/.ssh/authorized_keys") && !path.startsWith("/root/"));
-  return { ...seal, keep: [...new Set([...seal.keep, ...keys])] };
+  const own = files.map(({ path }) => path).filter((path) => !path.startsWith("/root/.ssh/"));
+  return { ...seal, keep: [...new Set([...seal.keep, ...own])] };
 }

@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { localHost } from "../../dist/host/local.js";
-import { packAll } from "../../dist/packaging/index.js";
-import { folderStore } from "../../dist/store/folder-store.js";
+import { packAll } from "../../dist/bundles/write/index.js";
+import { folderStore } from "../../dist/store/folder/folder-store.js";
 
 const dataBytes = Number(process.argv[2] ?? 1) * 2 ** 30;
 const folder = mkdtempSync(join(tmpdir(), "tbuild-bench-"));

@@ -44,8 +44,10 @@ const peers = Number(process.env.BENCH_PEER_RUNS ?? 3);
 
 const repair = ours(7, "repair");
 const seal = ours(7, "seal");
+const unsearched = ours(7, "seal", "--no-search");
 const scrub = ours(3, "seal", "--scrub");
-const rows = [["tbuild repair", repair, repair], ["tbuild seal", seal, seal], ["tbuild seal --scrub", scrub, seal]];
+const rows = [["tbuild repair", repair, repair], ["tbuild seal", seal, seal],
+  ["tbuild seal --no-search", unsearched, seal], ["tbuild seal --scrub", scrub, seal]];
 const other = (name, than, times, work, before) => rows.push([name, median(times, work, { before }), than]);
 
 execFileSync("sh", ["-c", `printf '${flag.trim()}\\n' > ${folder}/ovmd`]);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { localHost } from "../../dist/host/local.js";
-import { folderStore } from "../../dist/store/folder-store.js";
+import { folderStore } from "../../dist/store/folder/folder-store.js";
 
 const dataBytes = Number(process.argv[2] ?? 2) * 2 ** 30;
 const folder = mkdtempSync(join(tmpdir(), "tbuild-bench-"));

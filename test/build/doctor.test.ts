@@ -11,8 +11,8 @@ import { examine } from "../../src/build/doctor.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { readRepository } from "../../src/build/repository-metadata.ts";
 import { serveRepositories } from "../../src/build/repository-server.ts";
-import { downloadAll } from "../../src/host/download.ts";
 import { localHost } from "../../src/host/local.ts";
+import { downloadAll } from "../../src/io/download.ts";
 import { assignment } from "../../src/recipe/merge.ts";
 import { Site } from "../../src/recipe/site.ts";
 

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, open, readdir, readFile, rm, statfs, writeFile } from "
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { changeImage, namesFor, settle, undoLast } from "../../src/image/undo.ts";
+import { changeImage, namesFor, settle, undoLast } from "../../src/image/change/undo.ts";
 import { missing } from "../fakes/missing.ts";
 import { host, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
 

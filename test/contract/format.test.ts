@@ -3,12 +3,13 @@ import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { formats, packAll } from "../../src/bundles/write/index.ts";
+import { ovfDescriptor } from "../../src/bundles/write/ovf.ts";
+import { vmCfg } from "../../src/bundles/write/vm-cfg.ts";
 import { localHost } from "../../src/host/local.ts";
-import { formats, packAll } from "../../src/packaging/index.ts";
-import { ovfDescriptor } from "../../src/packaging/ovf.ts";
-import { vmCfg } from "../../src/packaging/vm-cfg.ts";
-import { folderStore } from "../../src/store/folder-store.ts";
-import type { Manifest, Store } from "../../src/store/store.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
+import { folderStore } from "../../src/store/folder/folder-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

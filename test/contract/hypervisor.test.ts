@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
-import { chooseAccelerator } from "../../src/hypervisor/accelerator.ts";
 import type { Hypervisor, VmDisk, VmSpec } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/index.ts";
+import { chooseAccelerator } from "../../src/hypervisor/qemu/accelerator.ts";
 import { testGuest } from "../test-guest.ts";
 
 let folder: string;

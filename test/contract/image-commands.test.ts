@@ -167,6 +167,40 @@ describe.skipIf(lacking !== undefined)(
       expect((await tbuild("undo", image)).exitCode).toBe(2);
     });
 
+    it("name what no operation knows, until it is kept by its name", async () => {
+      const image = await copyOf("left.img");
+      const [conf, key] = [join(folder, "conf.xml"), join(folder, "key.pem")];
+      await writeFile(conf, "<host>build7.example.com</host>\n");
+      await writeFile(key, `-----BEGIN PRIVATE KEY-----\n${"Ab9+".repeat(16)}\n-----END PRIVATE KEY-----\n`);
+      await host.run(["debugfs", "-w", "-f", "-", `${image}?offset=${start}`], {
+        input: `write ${conf} /opt/conf.xml\nwrite ${key} /opt/key.pem\n`,
+      });
+      const sealed = await tbuild("seal", "--yes", image);
+      expect(sealed.exitCode, sealed.stderr).toBe(0);
+      expect(sealed.stdout).toContain("left: this host's name in /opt/conf.xml");
+      expect(sealed.stdout).toContain("left: a private key in /opt/key.pem");
+      const check = await tbuild("seal", "--check", "--json", image);
+      expect(check.exitCode).toBe(1);
+      expect(JSON.parse(check.stdout)).toMatchObject({
+        sealed: false,
+        pending: [],
+        // The name is known from the record that undoes the seal.
+        leftovers: {
+          found: [
+            { path: "/opt/conf.xml", what: "this host's name" },
+            { path: "/opt/key.pem", what: "a private key" },
+          ],
+        },
+      });
+      const list = ["--keep", "/opt/key.pem", "/opt/conf.xml", "--", image];
+      expect((await tbuild("seal", "--check", "--no-search", image)).exitCode).toBe(0);
+      expect((await tbuild("seal", "--check", ...list)).exitCode).toBe(0);
+      for (const name of await readdir(folder))
+        if (name.startsWith("left.img.tbuild-undo")) await rm(join(folder, name));
+      expect((await tbuild("seal", "--check", "--keep", "/opt/key.pem", "--", image)).exitCode).toBe(0);
+      expect((await tbuild("twins", image, image)).exitCode).toBe(1);
+    });
+
     it("take only what they are told to, and refuse names that there are not", async () => {
       const image = await copyOf("only.img");
       const { stdout } = await tbuild(

@@ -6,8 +6,8 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { auditAll } from "../../src/guest/operation.ts";
 import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts";
+import { settle, undoLast, undoRecords } from "../../src/image/change/undo.ts";
 import { readGuest } from "../../src/image/read-guest.ts";
-import { settle, undoLast, undoRecords } from "../../src/image/undo.ts";
 import { missing } from "../fakes/missing.ts";
 import { host, isSound, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
 

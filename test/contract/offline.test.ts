@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkImage, type Outcome, planJob } from "../../src/guest/offline.ts";
 import type { Operation } from "../../src/guest/operation.ts";
 import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts";
+import { undoLast } from "../../src/image/change/undo.ts";
 import { readGuest } from "../../src/image/read-guest.ts";
-import { undoLast } from "../../src/image/undo.ts";
 import { missing } from "../fakes/missing.ts";
 import { host, isSound, kinds, makeDirtyImage, sha256Of, start } from "./dirty-image.ts";
 

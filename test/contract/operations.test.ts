@@ -8,9 +8,9 @@ import { sealOnline } from "../../src/guest/seal-online.ts";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
-import { mountsOf, volumesOf } from "../../src/image/disk.ts";
-import { accesses, chooseAccess } from "../../src/image/index.ts";
+import { mountsOf, volumesOf } from "../../src/image/disk/disk.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
+import { accesses, chooseAccess } from "../../src/image/ways/index.ts";
 import { missing } from "../fakes/missing.ts";
 import { dirt } from "../guest/dirty.ts";
 import { makeDirtyFolder } from "../guest/dirty-folder.ts";
@@ -74,7 +74,7 @@ describe.skipIf(lacking !== undefined)(
         (line) => line.split(" ")[0] ?? "",
       );
       const meant = Object.values(dirt).flatMap(({ files }) => Object.keys(files));
-      const made = /^\/etc\/rc\.d(\/rc\d\.d(\/S08ovmd)?)?$/;
+      const made = /^\/etc\/rc\.d(\/rc\d\.d(\/S08ovmd)?)?$|^\/boot\/loader\/entries\/f{32}-/;
       const strange = changed.filter(
         (path) => !meant.some((one) => one === path || one.startsWith(`${path}/`)) && !made.test(path),
       );
@@ -84,11 +84,13 @@ describe.skipIf(lacking !== undefined)(
 
     it("gives the same tree by loop, by debugfs, and in the guest that runs", async () => {
       const trees: string[][] = [];
+      // The programs of the guest that runs are this machine's: what makes a service's keys again is not among them.
+      const operations = sealOperations({ skip: ["service-keys"] });
       for (const name of ["debugfs", "loop"] as const) {
         const sealed = await copyOf(`${name}-2.img`);
         {
           await using tree = await open(name, sealed);
-          await applyAll(tree, sealOperations());
+          await applyAll(tree, operations);
         }
         await using tree = await open("debugfs", sealed);
         trees.push(await pictureOf(tree));
@@ -98,8 +100,8 @@ describe.skipIf(lacking !== undefined)(
       await mkdir(at);
       await host.run(["mount", "-o", `loop,offset=${start}`, live, at]);
       try {
-        const done = await sealOnline(insideOf(at), sealOperations(), { last: ["halt-the-guest"] });
-        expect(done.length).toBe(Object.keys(dirt).length);
+        const done = await sealOnline(insideOf(at), operations, { last: ["halt-the-guest"] });
+        expect(done.length).toBe(Object.keys(dirt).length - 1);
         await waitFor("the end", async () => (await host.readFile(`${at}/opt/halted`)) && true, {
           timeoutMs: 10_000,
         });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { folderStore } from "../../src/store/folder-store.ts";
+import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { noise, write } from "../disk-sample.ts";
 import { type DockerRegistry, freePort, startRegistry } from "../fakes/docker-registry.ts";
 import { missing } from "../fakes/missing.ts";

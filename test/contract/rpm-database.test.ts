@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readRpmDatabase } from "../../src/guest/rpm/database.ts";
+import { readPackageFiles } from "../../src/guest/rpm/files.ts";
 import { sqliteBlobs } from "../../src/guest/rpm/sqlite.ts";
 import { localHost } from "../../src/host/local.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
@@ -50,6 +51,42 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
   });
 
   it.each(["sqlite", "berkeley"] as const)(
+    "of the kind %s gives the files of each package, but for those that it only names",
+    async (kind) => {
+      const path = { sqlite: "rpmdb.sqlite", berkeley: "Packages" }[kind];
+      const data = { [`/var/lib/rpm/${path}`]: await readFile(database[kind]) };
+      const found = await readPackageFiles(memoryTree(data, { links: { "/lib": "usr/lib" } }));
+      const format = "[%{FILENAMES} %{FILESIZES} %{FILEDIGESTS} %{FILEFLAGS}\n]";
+      const { stdout } = await host.run([
+        "rpm",
+        "--dbpath",
+        join(folder, "sqlite"),
+        "-q",
+        "--qf",
+        format,
+        "whole",
+      ]);
+      const rows = stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" "));
+      expect(rows.map(([name]) => name)).toContain("/var/whole.cache");
+      expect(found).toEqual(
+        new Map(
+          rows
+            .filter(([name]) => name !== "/var/whole.cache")
+            .map(([name = "", bytes, digest, flags]) => [
+              name.replace(/^\/lib\//, "/usr/lib/"),
+              { bytes: Number(bytes), digest, isConfig: (Number(flags) & 1) !== 0 },
+            ]),
+        ),
+      );
+      expect(found?.get("/etc/whole.conf")?.isConfig).toBe(true);
+      expect(found?.get("/usr/lib/whole/data")?.bytes).toBe(5);
+    },
+  );
+
+  it.each(["sqlite", "berkeley"] as const)(
     "of the kind %s, damaged anywhere, is said so and no more",
     async (kind) => {
       const whole = await readFile(database[kind]);
@@ -58,9 +95,10 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
         const hurt = Buffer.from(whole);
         hurt.fill(0xff, at, Math.min(whole.length, at + 700));
         for (const data of [hurt, whole.subarray(0, at + 1)])
-          await readRpmDatabase(memoryTree({ [`/var/lib/rpm/${path}`]: data })).catch((error) =>
-            expect(error).toMatchObject({ name: "TbuildError", fault: "guest" }),
-          );
+          for (const read of [readRpmDatabase, readPackageFiles])
+            await read(memoryTree({ [`/var/lib/rpm/${path}`]: data })).catch((error) =>
+              expect(error).toMatchObject({ name: "TbuildError", fault: "guest" }),
+            );
       }
     },
   );
@@ -75,7 +113,7 @@ async function buildPackages(): Promise<string[]> {
   });
   await writeFile(
     spec,
-    `Name: whole\nVersion: 1.2\nRelease: 3.el6\nSummary: whole\nLicense: none\nBuildArch: noarch\n%description\nwhole\n%files\n${parts.join("")}`,
+    `Name: whole\nVersion: 1.2\nRelease: 3.el6\nSummary: whole\nLicense: none\nBuildArch: noarch\n%description\nwhole\n%install\nmkdir -p %{buildroot}/etc %{buildroot}/lib/whole %{buildroot}/var\necho conf >%{buildroot}/etc/whole.conf\necho data >%{buildroot}/lib/whole/data\necho x >%{buildroot}/var/whole.cache\n%files\n%config /etc/whole.conf\n/lib/whole/data\n%ghost /var/whole.cache\n${parts.join("")}`,
   );
   await host.run(["rpmbuild", "-bb", "--define", `_topdir ${folder}/top`, spec]);
   return (await host.run(["find", join(folder, "top"), "-name", "*.rpm"])).stdout.trim().split("\n");

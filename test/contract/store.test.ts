@@ -15,13 +15,15 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { packAll } from "../../src/bundles/write/index.ts";
 import { localHost } from "../../src/host/local.ts";
 import { lock } from "../../src/host/lock.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
-import { packAll } from "../../src/packaging/index.ts";
-import { folderStore } from "../../src/store/folder-store.ts";
-import type { Digest, Store, StoredDisk } from "../../src/store/store.ts";
-import { proposeVersion } from "../../src/store/version.ts";
+import type { Digest } from "../../src/model/digest.ts";
+import type { StoredDisk } from "../../src/model/disk.ts";
+import { proposeVersion } from "../../src/model/version.ts";
+import { folderStore } from "../../src/store/folder/folder-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { flip, noise, sha256, write } from "../disk-sample.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
@@ -418,7 +420,7 @@ describe("a store whose users are killed", () => {
     const dist = resolve(import.meta.dirname, "../../dist");
     await writeFile(
       script,
-      `import { folderStore } from "${dist}/store/folder-store.js";
+      `import { folderStore } from "${dist}/store/folder/folder-store.js";
 import { localHost } from "${dist}/host/local.js";
 const [act, folder, image, manifest] = process.argv.slice(2);
 const store = folderStore(localHost(), folder);

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { folderStore } from "../../src/store/folder-store.ts";
-import { recordsIn } from "../../src/store/records.ts";
+import { folderStore } from "../../src/store/folder/folder-store.ts";
+import { recordsIn } from "../../src/store/records/records.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { fileReader } from "../../src/image/reader.ts";
-import { freeRunsOfXfs } from "../../src/image/xfs-free-space.ts";
+import { freeRunsOfXfs } from "../../src/image/xfs/free-space.ts";
+import { fileReader } from "../../src/io/reader.ts";
 import { missing } from "../fakes/missing.ts";
 
 const host = localHost();

@@ -8,11 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
-import { mountsOf } from "../../src/image/disk.ts";
-import { chooseAccess } from "../../src/image/index.ts";
+import { mountsOf } from "../../src/image/disk/disk.ts";
 import { openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
-import type { Manifest } from "../../src/store/store.ts";
+import { chooseAccess } from "../../src/image/ways/index.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
 import { machinesRunning, makeTbuild, processes, repository, type Tbuild } from "./tbuild.ts";
 
 // One story, told in order: each part goes on from what the one before has left.
@@ -159,6 +159,7 @@ describe("a rehearsal of ol6-grid", () => {
       domainType: "XEN_PVM",
     });
     expect(manifest.trial).toContain("2 clones share no hostname, address, host key, machine id or MAC");
+    expect(manifest.trial).toContain("2 clones have no file in common that each should have of its own");
     expect(manifest.trial.filter((seen) => seen.endsWith("rebooted, and nothing ran again"))).toHaveLength(2);
     expect(manifest.contract.map((parameter) => parameter.key)).toEqual(
       expect.arrayContaining([

@@ -25,6 +25,18 @@ export const dirt: Readonly<Record<string, Dirt>> = {
   },
   "machine-id": { files: { "/etc/machine-id": { data: "0123456789abcdef0123456789abcdef\n", mode: 0o444 } } },
   "dbus-machine-id": { files: { "/var/lib/dbus/machine-id": "0123456789abcdef0123456789abcdef\n" } },
+  "boot-entries": {
+    files: {
+      "/boot/loader/entries/0123456789abcdef0123456789abcdef-5.15.0-1.el9uek.x86_64.conf":
+        "title Oracle Linux\nversion 5.15.0-1.el9uek.x86_64\nmachine-id 0123456789abcdef0123456789abcdef\n",
+      "/boot/grub2/grubenv":
+        "# GRUB Environment Block\nsaved_entry=0123456789abcdef0123456789abcdef-5.15.0-1.el9uek.x86_64\n".padEnd(
+          1024,
+          "#",
+        ),
+      "/etc/kernel/entry-token": "0123456789abcdef0123456789abcdef\n",
+    },
+  },
   "hosts-file": {
     files: {
       "/etc/hosts": "127.0.0.1 localhost\n10.0.0.5 build7\n10.0.0.9 other\n",
@@ -69,6 +81,7 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       },
     },
   },
+  "dhcp-client": { files: { "/etc/dhcp/dhclient.conf": 'timeout 60;\nsend host-name "build7";\n' } },
   "network-rules": { files: { "/etc/udev/rules.d/70-persistent-net.rules": "SUBSYSTEM" } },
   "network-state": {
     files: { "/var/lib/dhclient/dhclient-eth0.leases": "lease {}", "/var/lib/NetworkManager/x/y": "" },
@@ -85,6 +98,12 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       "/var/lib/tuned/active_profile": "x",
     },
   },
+  "service-keys": {
+    files: {
+      "/usr/libexec/httpd-ssl-gencerts": { data: "#!/bin/sh\n", mode: 0o755 },
+      "/etc/pki/tls/private/localhost.key": { data: "x", mode: 0o600 },
+    },
+  },
   "cloud-init": { files: { "/var/lib/cloud/instance/id": "x" } },
   "installer-traces": {
     files: { "/root/anaconda-ks.cfg": "rootpw x", "/root/.tbuild-rc": "0", "/root/tbuild-logs/a": "" },
@@ -99,6 +118,7 @@ export const dirt: Readonly<Record<string, Dirt>> = {
   },
   crashes: { files: { "/var/crash/one/vmcore": "x", "/root/core.123": "x" } },
   "cron-spool": { files: { "/var/spool/cron/oracle": "* * * * * x", "/var/spool/at/a0000101": "x" } },
+  "at-counter": { files: { "/var/spool/at/.SEQ": { data: "0001f\n", mode: 0o600 } } },
   mail: { files: { "/var/spool/mail/root": "From" } },
   histories: { files: { "/root/.bash_history": "secret", "/home/oracle/.viminfo": "x" } },
   "temporary-files": { files: { "/tmp/a/b": "", "/var/tmp/.hidden": "" } },
@@ -128,6 +148,7 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       "/var/log/messages-20261101": "old",
       "/var/log/audit/audit.log": { data: "x", mode: 0o600 },
       "/var/log/anaconda.log": "x",
+      "/var/log/journal/0123456789abcdef0123456789abcdef/system.journal": "x",
     },
   },
   "random-seed": { files: { "/var/lib/random-seed": { data: "seed", mode: 0o600 } } },

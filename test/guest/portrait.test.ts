@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { packageRecord } from "../../src/build/provision.ts";
 import { portraitOf } from "../../src/guest/portrait.ts";
 import { maskSecrets } from "../../src/guest/secrets.ts";
+import { packageRecord } from "../../src/provision/provision.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");

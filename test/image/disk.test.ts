@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { insideOf, layoutOf, mountsFromFstab } from "../../src/image/disk.ts";
-import { fileSystemOf } from "../../src/image/filesystem.ts";
-import { partitionTableOf } from "../../src/image/partitions.ts";
-import { bytesReader } from "../../src/image/reader.ts";
+import { insideOf, layoutOf, mountsFromFstab } from "../../src/image/disk/disk.ts";
+import { fileSystemOf } from "../../src/image/disk/filesystem.ts";
+import { partitionTableOf } from "../../src/image/disk/partitions.ts";
+import { bytesReader } from "../../src/io/reader.ts";
 import { gpt, mbr, physicalVolume, segment, volumeGroup } from "./disk-tables.ts";
 
 const mib = 1048576;

@@ -2,9 +2,16 @@ import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { draftOf } from "../../src/image/draft.ts";
-import { bytesReader } from "../../src/image/reader.ts";
-import { changeImage, isUnsettled, namesFor, settle, undoLast, undoRecords } from "../../src/image/undo.ts";
+import { draftOf } from "../../src/image/change/draft.ts";
+import {
+  changeImage,
+  isUnsettled,
+  namesFor,
+  settle,
+  undoLast,
+  undoRecords,
+} from "../../src/image/change/undo.ts";
+import { bytesReader } from "../../src/io/reader.ts";
 
 const old = Buffer.alloc(3 * 4096 + 100, "old ");
 const places = [10, 4090, 3 * 4096 + 90] as const;

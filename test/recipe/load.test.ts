@@ -2,11 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { rules } from "../../src/build/rules.ts";
 import { TbuildError } from "../../src/errors.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { assignment } from "../../src/recipe/merge.ts";
 import { resolvedText, resolvedValues } from "../../src/recipe/resolved.ts";
+import { rules } from "../../src/recipe/rules.ts";
 
 let folder: string;
 beforeEach(async () => {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { findTemplate, passedOver, readCatalog, warningsOf } from "../../src/store/catalog.ts";
-import { promote, rollback, tag } from "../../src/store/channels.ts";
-import { type Records, recordsIn } from "../../src/store/records.ts";
+import { findTemplate, passedOver, readCatalog, warningsOf } from "../../src/store/records/catalog.ts";
+import { promote, rollback, tag } from "../../src/store/records/channels.ts";
+import { type Records, recordsIn } from "../../src/store/records/records.ts";
 import type { Store } from "../../src/store/store.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

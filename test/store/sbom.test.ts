@@ -1,6 +1,6 @@
 import { Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import { describe, expect, it } from "vitest";
-import { sbomOf } from "../../src/store/sbom.ts";
+import { sbomOf } from "../../src/store/compare/sbom.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"d".repeat(64)}`, bytes: 1, dataBytes: 1 } as const;

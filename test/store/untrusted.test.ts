@@ -4,11 +4,11 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { openCompression } from "../../src/store/compression.ts";
-import { diskListDigest, diskListText, readDiskList } from "../../src/store/disk-list.ts";
-import { dockerCredentials } from "../../src/store/oci/credentials.ts";
-import { parseReference, referenceText } from "../../src/store/oci/reference.ts";
-import { checkPack, makePack, readIndex } from "../../src/store/pack.ts";
+import { dockerCredentials } from "../../src/store/exchange/oci/credentials.ts";
+import { parseReference, referenceText } from "../../src/store/exchange/oci/reference.ts";
+import { openCompression } from "../../src/store/folder/compression.ts";
+import { diskListDigest, diskListText, readDiskList } from "../../src/store/folder/disk-list.ts";
+import { checkPack, makePack, readIndex } from "../../src/store/folder/pack.ts";
 import { noise } from "../disk-sample.ts";
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {

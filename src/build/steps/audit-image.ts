@@ -1,12 +1,12 @@
 import { TbuildError } from "../../errors.ts";
+import { isArmed } from "../../firstboot/arming.ts";
 import { convertOperations } from "../../guest/convert/index.ts";
 import { auditAll } from "../../guest/operation.ts";
 import { portraitOf } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
-import { isArmed } from "../../guest/seal/first-boot.ts";
 import { sealOperations } from "../../guest/seal/index.ts";
+import type { GuestRecord } from "../../model/manifest.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
-import type { GuestRecord } from "../../store/store.ts";
 import { openImage } from "../guest-image.ts";
 import type { Step } from "../step.ts";
 import type { InjectedGuest } from "./inject-modules.ts";
@@ -23,6 +23,7 @@ export interface AuditedImage {
 export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
+    module: import.meta.url,
     describe: () => "reopen the image, prove that nothing is pending, and write down what is inside",
     inputs: () => ({ writes: "services, users, modules, files in /etc" }),
     async run(context, { image, packagedFiles }) {

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { type Identity, readIdentity, sharedIdentity } from "../../guest/identity.ts";
+import { compareImages } from "../../guest/twins.ts";
 import type { Host } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
 import { waitFor } from "../../host/wait-for.ts";
-import { liveGuest } from "../../image/mounted-tree.ts";
+import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
 import {
@@ -34,6 +37,7 @@ export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, 
   const { clones, messages, checks } = recipe.trial;
   return {
     name: "boot-trial",
+    module: import.meta.url,
     describe: () => `boot ${clones} clones, configure them by messages, reboot them`,
     inputs: () => ({
       clones: String(clones),
@@ -70,12 +74,9 @@ export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, 
       if (shared.length > 0)
         throw new TbuildError("integrity", "two clones of the template are twins", { lines: shared });
       const seen = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value.seen : []));
-      return {
-        trial:
-          clones > 1
-            ? [...seen, `${clones} clones share no hostname, address, host key, machine id or MAC`]
-            : seen,
-      };
+      if (clones < 2) return { trial: seen };
+      seen.push(`${clones} clones share no hostname, address, host key, machine id or MAC`);
+      return { trial: [...seen, ...(await comparedDisks(scoped))] };
     },
     async cleanup(context) {
       for (let number = 1; number <= Math.max(clones, 1); number++) await discard(context, `trial-${number}`);
@@ -154,6 +155,35 @@ async function tryClone(
   seen.push(`${wanted.hostname} rebooted, and nothing ran again`);
   await context.hypervisor.stop(name, { force: true });
   return { seen, identity: after };
+}
+
+/**
+ * What two clones still have in common after their first boot and a reboot, and each should have of its own: it finds
+ * identities that no list has. That is told, and stops no build, since only a person can say what a random word is.
+ */
+async function comparedDisks(context: StepContext): Promise<string[]> {
+  context.progress("comparing the clones");
+  const [one, other] = await Promise.all(
+    [1, 2].map(async (number) => {
+      const file = join(context.out, `trial-${number}.qcow2`);
+      await context.hypervisor.fetchDisk(machineName(context, `trial-${number}`), 0, file);
+      return file;
+    }),
+  );
+  try {
+    const { suspects } = await compareImages(context.host, one ?? "", other ?? "", {
+      signal: context.signal,
+    });
+    for (const { path, what } of suspects.slice(0, 10))
+      context.report({ type: "note", text: `both clones have ${path}: ${what}` });
+    return suspects.length === 0 ? ["2 clones have no file in common that each should have of its own"] : [];
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    context.report({ type: "note", text: `the clones were not compared: ${error.message}` });
+    return [];
+  } finally {
+    for (const file of [one, other]) if (file !== undefined) await rm(file, { force: true });
+  }
 }
 
 /** The messages of a trial clone, in the order they are sent; the root password follows them. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
+import { findLeftovers, readTraits, type Trait } from "../../guest/leftovers/index.ts";
 import { applyAll, type Done, type Operation } from "../../guest/operation.ts";
 import { type Passport, writePassport } from "../../guest/passport.ts";
 import { sealOperations } from "../../guest/seal/index.ts";
@@ -17,6 +18,8 @@ export interface SealedImage {
   /** The raw image, sealed and armed. */
   readonly image: string;
   readonly sealed: readonly Done[];
+  /** What no operation takes away and the recipe does not keep, each with its path; in words. */
+  readonly leftovers: readonly string[];
   /** The version that the passport in the image names. */
   readonly numbered: string;
   /** The id of that passport. */
@@ -37,6 +40,7 @@ export function sealImage(
   const { how } = seal;
   return {
     name: "seal-image",
+    module: import.meta.url,
     describe: () => `seal ${how} and arm the first boot`,
     inputs: () => ({
       how,
@@ -55,11 +59,13 @@ export function sealImage(
       await context.host.run(["cp", "--sparse=always", "--reflink=auto", converted, image], {
         signal: context.signal,
       });
+      const traits = await traitsOf(context, image);
       const online = how === "online" ? await sealInGuest(context, recipe, image, key, operations) : [];
       // After an online seal too: a guest writes on its way down, and what it wrote is dealt with here.
       const offline = await sealOffline(context, image, operations);
       return {
         image,
+        leftovers: await leftoversIn(context, image, traits, seal.keep),
         numbered,
         passport: passport.id,
         sealed: offline.map(({ name, done }) => ({
@@ -72,6 +78,14 @@ export function sealImage(
   };
 }
 
+const mostLeftoversTold = 10;
+
+// Before anything is taken away by which it is known.
+async function traitsOf(context: StepContext, image: string): Promise<Trait[]> {
+  await using opened = await openImage(context, image, { readOnly: true });
+  return await readTraits(opened.tree);
+}
+
 async function sealOffline(
   context: StepContext,
   image: string,
@@ -79,6 +93,24 @@ async function sealOffline(
 ): Promise<Done[]> {
   await using opened = await openImage(context, image);
   return await applyAll(opened.tree, operations, context.progress);
+}
+
+async function leftoversIn(
+  context: StepContext,
+  image: string,
+  traits: readonly Trait[],
+  keep: readonly string[],
+): Promise<string[]> {
+  context.progress("looking for what is left");
+  await using opened = await openImage(context, image, { readOnly: true });
+  const { signal } = context;
+  const { found } = await findLeftovers(opened.tree, { traits, pending: [], keep, signal });
+  const all = found.map(({ path, what }) => `${what} in ${path}`);
+  for (const left of all.slice(0, mostLeftoversTold))
+    context.report({ type: "note", text: `left in the image: ${left}` });
+  if (all.length > mostLeftoversTold)
+    context.report({ type: "note", text: `left in the image: ${all.length - mostLeftoversTold} more` });
+  return all;
 }
 
 // As the talk does it: Oracle's own clean-up in the running guest first, then what it leaves behind.

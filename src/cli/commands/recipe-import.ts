@@ -2,8 +2,12 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Command } from "commander";
 import { recipeOf } from "../../build/build.ts";
-import { importedText, importKickstart, releaseOfKickstart } from "../../build/import-kickstart.ts";
 import { TbuildError } from "../../errors.ts";
+import {
+  importedText,
+  importKickstart,
+  releaseOfKickstart,
+} from "../../kickstart/import/import-kickstart.ts";
 import { Release } from "../../recipe/recipe.ts";
 import { openSite } from "../open-site.ts";
 

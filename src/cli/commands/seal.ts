@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { checkImage, type Outcome } from "../../guest/offline.ts";
-import type { ClassReport } from "../../guest/residue.ts";
+import type { Leftovers } from "../../guest/leftovers/index.ts";
+import { checkImage, type Job, type Outcome } from "../../guest/offline.ts";
+import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
+import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
-import { type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
+import { type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -19,6 +21,7 @@ interface SealFlags extends ChangeFlags {
   readonly only?: readonly string[];
   readonly keep?: readonly string[];
   readonly recipe?: string;
+  readonly search?: boolean;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -28,19 +31,38 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (images.length === 0) throw new TbuildError("usage", "seal: no image is named");
   if (flags.check && flags.scrub)
     throw new TbuildError("usage", "seal: --check changes nothing, --scrub does");
-  const operations = sealOperations(await chosen(flags, command));
-  if (flags.check) return check(images, flags, operations);
+  const options = await chosen(flags, command);
+  const operations = sealOperations(options);
+  const search = flags.search === false || flags.only ? undefined : { keep: options.keep ?? [] };
+  if (flags.check) return check(images, flags, { operations, ...(search && { search }) });
   await changeImages(images, flags, {
     verb: "seal",
-    job: { operations, ...(flags.scrub && { scrub: true }) },
-    remarks: ({ classes, scrubbed }: Outcome) => [...stateLines(classes), ...freedHint(scrubbed)],
+    job: { operations, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+    remarks: ({ classes, leftovers, scrubbed }: Outcome) => [
+      ...stateLines(classes),
+      ...leftoverLines(leftovers),
+      ...freedHint(scrubbed),
+    ],
   });
 }
 
 function list(json: boolean): void {
-  const rows = sealTable.map(({ name, summary }) => ({ name, summary }));
+  const agents = agentRows();
+  const rows = sealTable.map(({ name, summary }) => ({
+    name,
+    summary,
+    ...(name === "service-state" && { agents }),
+  }));
+  if (json) {
+    process.stdout.write(`${JSON.stringify(rows)}\n`);
+    return;
+  }
+  const known = agents.flatMap(({ name, resets, reports }) => [
+    ...resets.map((path) => [name, "reset", path]),
+    ...reports.map((path) => [name, "reported", path]),
+  ]);
   process.stdout.write(
-    json ? `${JSON.stringify(rows)}\n` : `${table(rows.map(({ name, summary }) => [name, summary]))}\n`,
+    `${table(rows.map(({ name, summary }) => [name, summary]))}\n\nAgents and secrets that are known:\n${table(known)}\n`,
   );
 }
 
@@ -67,14 +89,14 @@ async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealO
 async function check(
   images: readonly string[],
   flags: SealFlags,
-  operations: ReturnType<typeof sealOperations>,
+  job: Pick<Job, "operations" | "search">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
-  await eachImage(images, flags, async ({ name: image, file, far, shown }) => {
+  await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
     const findings = await checkImage(
       localHost(),
       file,
-      { operations, residue: flags.residue ?? false },
+      { ...interruptedBy(signal, job), residue: flags.residue ?? false },
       {
         ...viaOption(flags.via),
         ...(far && { far }),
@@ -90,9 +112,11 @@ async function check(
     const lines = findings.pending.map(({ name, done }) => `  ${colours.cyan(name)}: ${done.join(", ")}`);
     const verdict = isClean
       ? "nothing is pending"
-      : `pending: ${findings.pending.length === 0 ? "what is left in free blocks" : `${findings.pending.length} operations`}`;
+      : findings.pending.length === 0
+        ? "nothing is pending, but something is left"
+        : `pending: ${findings.pending.length} operations`;
     process.stdout.write(
-      `${[`${colours.bold(image)}  ${findings.release.name}, by ${findings.via}: ${verdict}`, ...lines, ...stateLines(findings.classes).map((line) => `  ${line}`)].join("\n")}\n`,
+      `${[`${colours.bold(image)}  ${findings.release.name}, by ${findings.via}: ${verdict}`, ...lines, ...[...stateLines(findings.classes), ...leftoverLines(findings.leftovers)].map((line) => `  ${line}`)].join("\n")}\n`,
     );
   });
 }
@@ -105,8 +129,27 @@ function stateLines(classes: readonly ClassReport[]): string[] {
     `${one.name} (${one.why.length > 3 ? `${one.why.slice(0, 2).join(", ")} and ${one.why.length - 2} more` : one.why.join(", ")})`;
   return [
     ...(reset.length > 0 ? [`reset: ${reset.join(", ")}`] : []),
-    ...(of("left").length > 0 ? [`left: ${of("left").map(reasons).join("; ")}`] : []),
+    ...(of("left").length > 0
+      ? [
+          `left: ${of("left")
+            .map((one) => (one.name === leftoverClass ? one.name : reasons(one)))
+            .join("; ")}`,
+        ]
+      : []),
     ...(of("unknown").length > 0 ? [`unknown: ${of("unknown").map(reasons).join("; ")}`] : []),
+  ];
+}
+
+const mostLeftoverLines = 40;
+
+function leftoverLines(leftovers: Leftovers | undefined): string[] {
+  const found = leftovers?.found ?? [];
+  if (found.length === 0) return [];
+  const more = found.length - mostLeftoverLines;
+  return [
+    ...found.slice(0, mostLeftoverLines).map(({ path, what }) => `left: ${what} in ${path}`),
+    ...(more > 0 ? [`and ${more} more; --json has all`] : []),
+    "what is meant to stay is named with --keep, or in a recipe under `seal: keep:`",
   ];
 }
 

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { type Bundle, packAll } from "../../packaging/index.ts";
+import { type Bundle, packAll } from "../../bundles/write/index.ts";
 import { interruptible } from "../interrupt.ts";
 import { openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";

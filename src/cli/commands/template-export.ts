@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { exportTemplate } from "../../store/export-file.ts";
+import { exportTemplate } from "../../store/exchange/export-file.ts";
 import { interruptible } from "../interrupt.ts";
 import { openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
-import { type CatalogEntry, templatesOf, yieldedIn } from "../../store/catalog.ts";
+import { type CatalogEntry, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { age, coloursFor, size, table } from "../words.ts";
 

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../host/local.ts";
-import { type CatalogEntry, lineageOf, previousOf } from "../../store/catalog.ts";
-import { compare } from "../../store/compare.ts";
-import { inShort } from "../../store/difference-words.ts";
+import { compare } from "../../store/compare/compare.ts";
+import { inShort } from "../../store/compare/difference-words.ts";
+import { type CatalogEntry, lineageOf, previousOf } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { type Colours, coloursFor } from "../words.ts";
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { findTemplate } from "../../store/catalog.ts";
-import { promote } from "../../store/channels.ts";
-import type { ChannelName } from "../../store/records.ts";
+import { findTemplate } from "../../store/records/catalog.ts";
+import { promote } from "../../store/records/channels.ts";
+import type { ChannelName } from "../../store/records/records.ts";
 import { openCatalog } from "../open-site.ts";
 import { commitIt } from "../words.ts";
 

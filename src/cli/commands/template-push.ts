@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { lineageOf } from "../../store/catalog.ts";
-import { parseReference, referenceText } from "../../store/oci/reference.ts";
-import { pushTemplate } from "../../store/oci/template.ts";
-import { storeFolder } from "../../store/store-folder.ts";
+import { parseReference, referenceText } from "../../store/exchange/oci/reference.ts";
+import { pushTemplate } from "../../store/exchange/oci/template.ts";
+import { storeFolder } from "../../store/folder/store-folder.ts";
+import { lineageOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
 import { openTemplate } from "../open-site.ts";

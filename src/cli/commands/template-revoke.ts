@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { findTemplate } from "../../store/catalog.ts";
+import { findTemplate } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { commitIt } from "../words.ts";
 

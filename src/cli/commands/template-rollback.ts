@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { rollback } from "../../store/channels.ts";
-import type { ChannelName } from "../../store/records.ts";
+import { rollback } from "../../store/records/channels.ts";
+import type { ChannelName } from "../../store/records/records.ts";
 import { openCatalog } from "../open-site.ts";
 import { commitIt } from "../words.ts";
 

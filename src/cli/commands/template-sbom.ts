@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { findTemplate } from "../../store/catalog.ts";
-import { sbomOf } from "../../store/sbom.ts";
+import { sbomOf } from "../../store/compare/sbom.ts";
+import { findTemplate } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {

@@ -2,7 +2,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { makeFolder } from "../../host/file-fault.ts";
+import { makeFolder } from "../../io/file-fault.ts";
 import { catalogPages } from "../../pages/catalog-pages.ts";
 import { openCatalog } from "../open-site.ts";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { findTemplate } from "../../store/catalog.ts";
-import { tag } from "../../store/channels.ts";
+import { findTemplate } from "../../store/records/catalog.ts";
+import { tag } from "../../store/records/channels.ts";
 import { openCatalog } from "../open-site.ts";
 import { commitIt } from "../words.ts";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { imagePath, takeImage } from "../../image/planned-change.ts";
-import { settle, undoLast, undoRecords } from "../../image/undo.ts";
+import { imagePath, takeImage } from "../../image/change/planned-change.ts";
+import { settle, undoLast, undoRecords } from "../../image/change/undo.ts";
 import { eachImage } from "../change-images.ts";
 import type { FarFlags, NamedImage } from "../named-image.ts";
 import { size } from "../words.ts";

@@ -1,8 +1,8 @@
 import { tmpdir } from "node:os";
 import type { Command } from "commander";
 import { type Suspect, type Whose, whois } from "../../build/whois.ts";
-import { readCatalog, templatesOf } from "../../store/catalog.ts";
-import { storeFolder } from "../../store/store-folder.ts";
+import { storeFolder } from "../../store/folder/store-folder.ts";
+import { readCatalog, templatesOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";

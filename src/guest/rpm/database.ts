@@ -11,6 +11,19 @@ export interface RpmDatabase {
 
 /** The packages that a guest has, by name, without running anything of it; `undefined` when it has no rpm database. */
 export async function readRpmDatabase(tree: GuestTree): Promise<RpmDatabase | undefined> {
+  const found = await readBlobs(tree);
+  return found && { kind: found.kind, packages: packagesIn(found.blobs) };
+}
+
+/** The header of each package, as `parseHeader` reads it; `undefined` when there is no rpm database. */
+export async function readHeaders(tree: GuestTree): Promise<Buffer[] | undefined> {
+  const found = await readBlobs(tree);
+  return found?.blobs.filter((blob) => parseHeader(blob) !== undefined);
+}
+
+async function readBlobs(
+  tree: GuestTree,
+): Promise<{ readonly kind: RpmDatabase["kind"]; readonly blobs: Buffer[] } | undefined> {
   for (const folder of ["/usr/lib/sysimage/rpm", "/var/lib/rpm"]) {
     if (await tree.stat(`${folder}/Packages.db`))
       throw new TbuildError("guest", "rpm database: is of the kind ndb, which Oracle Linux does not use");
@@ -18,7 +31,12 @@ export async function readRpmDatabase(tree: GuestTree): Promise<RpmDatabase | un
       const data = await bytesOf(tree, `${folder}/${file}`);
       if (!data) continue;
       const log = kind === "sqlite" ? await bytesOf(tree, `${folder}/${file}-wal`) : undefined;
-      return { kind, packages: packagesIn(kind, data, log) };
+      return {
+        kind,
+        blobs: unlessDamaged(() =>
+          kind === "sqlite" ? sqliteBlobs(data, log, "Packages") : berkeleyValues(data),
+        ),
+      };
     }
   }
   return undefined;
@@ -29,16 +47,19 @@ const files = [
   ["berkeley", "Packages"],
 ] as const;
 
-function packagesIn(kind: RpmDatabase["kind"], data: Buffer, log: Buffer | undefined): Package[] {
-  const blobs = {
-    sqlite: () => sqliteBlobs(data, log, "Packages"),
-    berkeley: () => berkeleyValues(data),
-  };
-  try {
-    return blobs[kind]()
+function packagesIn(blobs: readonly Buffer[]): Package[] {
+  return unlessDamaged(() =>
+    blobs
       .flatMap((blob) => parseHeader(blob) ?? [])
       .filter(({ name }) => name !== "gpg-pubkey")
-      .sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
+      .sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0)),
+  );
+}
+
+/** What `read` gives; a place outside of the bytes is said to be damage. */
+export function unlessDamaged<T>(read: () => T): T {
+  try {
+    return read();
   } catch (error) {
     // Node's own complaint about a place outside of the bytes.
     if (error instanceof RangeError)

@@ -1,35 +1,98 @@
-import { edits, empties, type Operation, removes } from "../operation.ts";
+import { TbuildError } from "../../errors.ts";
+import type { GuestTree } from "../../image/tree.ts";
+import { shellAssignments } from "../config/shell.ts";
+import { withEdits } from "../config/text-edits.ts";
+import { edits, isKept, type PathOperation, removes, removesWhere } from "../operation.ts";
+import { readRelease, releases } from "../release.ts";
 
-/** Emptied, not removed: to systemd a missing machine id also means a first boot, with all presets anew. */
-export const machineId = empties({
-  name: "machine-id",
-  summary: "Empty the machine id; the next boot makes one",
-  paths: ["/etc/machine-id"],
-});
+/**
+ * Emptied, not removed: to systemd a missing machine id also means a first boot, with all presets anew (machine-id(5),
+ * "First Boot Semantics"). So a guest of systemd that has none is given an empty one, and a link to the id of dbus
+ * becomes an empty file.
+ */
+export const machineId: PathOperation = machineIdUnless(false);
+
+function machineIdUnless(stays: boolean): PathOperation {
+  const pending = async (tree: GuestTree) => {
+    if (stays) return [];
+    const found = await tree.stat(machineIdFile);
+    if (!found) return (await isOfSystemd(tree)) ? [machineIdFile] : [];
+    const isDone = found.kind === "file" && found.size === 0;
+    return isDone || found.kind === "dir" ? [] : [machineIdFile];
+  };
+  return {
+    name: "machine-id",
+    summary: "Empty the machine id; the next boot makes one",
+    needs: "files",
+    pending,
+    async apply(tree) {
+      if ((await pending(tree)).length === 0) return;
+      const found = await tree.stat(machineIdFile);
+      if (found?.kind === "link") await tree.remove(machineIdFile);
+      await tree.write(machineIdFile, "", found?.kind === "file" ? {} : { mode: 0o444 });
+    },
+    except: (kept) => machineIdUnless(isKept(machineIdFile, kept)),
+  };
+}
+
+const machineIdFile = "/etc/machine-id";
+
+async function isOfSystemd(tree: GuestTree): Promise<boolean> {
+  try {
+    return releases[(await readRelease(tree)).major].init === "systemd";
+  } catch (error) {
+    if (error instanceof TbuildError) return false;
+    throw error;
+  }
+}
 
 /** A copy of its own, as OL6 has it, is removed: dbus refuses an empty one. A link to the other stays. */
-export const dbusMachineId: Operation = {
-  name: "dbus-machine-id",
-  summary: "Remove the machine id that dbus keeps for itself",
-  needs: "files",
-  async pending(tree) {
-    const path = "/var/lib/dbus/machine-id";
-    return (await tree.stat(path))?.kind === "file" ? [path] : [];
+export const dbusMachineId = removesWhere(
+  {
+    name: "dbus-machine-id",
+    summary: "Remove the machine id that dbus keeps for itself",
+    paths: ["/var/lib/dbus/machine-id"],
   },
-  apply: (tree) => tree.remove("/var/lib/dbus/machine-id"),
-};
+  async (tree, path) => (await tree.stat(path))?.kind === "file",
+);
 
 export const hostname = edits({
   name: "hostname",
   summary: "Set the host name back to localhost.localdomain",
-  paths: ["/etc/sysconfig/network", "/etc/hostname"],
-  change: (text, path) =>
-    path === "/etc/hostname"
-      ? "localhost.localdomain\n"
-      : text
-          .replaceAll(/^HOSTNAME=.*$/gm, "HOSTNAME=localhost.localdomain")
-          .replaceAll(/^GATEWAY=.*\n?/gm, ""),
+  paths: [
+    "/etc/sysconfig/network",
+    "/etc/sysconfig/networking/profiles/*/network",
+    "/etc/hostname",
+    "/etc/machine-info",
+  ],
+  change(text, path) {
+    if (path === "/etc/hostname") return "localhost.localdomain\n";
+    // machine-info(5): the host name as people write it.
+    const names = path === "/etc/machine-info" ? /^PRETTY_HOSTNAME$/ : undefined;
+    return names ? withoutValues(text, names) : freeNetwork(text);
+  },
 });
+
+/** /etc/sysconfig/network, which initscripts read as a shell does: the host name goes back, the gateway goes. */
+function freeNetwork(text: string): string {
+  const edits = shellAssignments(text)
+    .filter(({ name, value }) => name === "HOSTNAME" && value.trim() !== "localhost.localdomain")
+    .map(({ valueStart, valueEnd }) => ({ start: valueStart, end: valueEnd, text: "localhost.localdomain" }));
+  return withoutValues(
+    withEdits(text, edits),
+    /^(?:GATEWAY|IPV6_DEFAULTGW|IPV6ADDR|IPADDR|NETMASK|DHCP_HOSTNAME|DNS\d+|DOMAIN|SEARCH)$/,
+  );
+}
+
+function withoutValues(text: string, names: RegExp): string {
+  const edits = shellAssignments(text)
+    .filter(({ name, value }) => names.test(name) && value !== "")
+    .map(({ lines, valueStart, valueEnd }) => ({
+      ...(lines ?? { start: valueStart, end: valueEnd }),
+      text: "",
+    }));
+  return withEdits(text, edits);
+}
 
 /** One seed for all clones would make their first keys guessable. */
 export const randomSeed = removes({

@@ -1,13 +1,14 @@
 import { TbuildError } from "../../errors.ts";
+import { firstBoot } from "../../firstboot/arming.ts";
 import type { Operation, PathOperation } from "../operation.ts";
 import { autorelabel } from "./autorelabel.ts";
-import { firstBoot } from "./first-boot.ts";
+import { bootEntries } from "./boot-entries.ts";
 import * as identity from "./identity.ts";
 import { loginRecords, logs } from "./logs.ts";
 import * as network from "./network.ts";
 import { packageCache, packageLeftovers, rpmDatabase } from "./packages.ts";
 import { passwordBackups, rootPassword } from "./passwords.ts";
-import { cloudInit, serviceState } from "./services.ts";
+import { cloudInit, serviceKeys, serviceState } from "./services.ts";
 import { buildKey, sshHostKeys, userKeys } from "./ssh.ts";
 import * as traces from "./traces.ts";
 
@@ -17,6 +18,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   sshHostKeys,
   identity.machineId,
   identity.dbusMachineId,
+  bootEntries,
   network.hostsFile,
   identity.hostname,
   identity.iscsiInitiator,
@@ -26,17 +28,20 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   network.networkInterfaces,
   network.networkConnections,
   network.networkRules,
+  network.dhcpClient,
   network.networkState,
   network.resolver,
   packageCache,
   rpmDatabase,
   packageLeftovers,
   serviceState,
+  serviceKeys,
   cloudInit,
   traces.installerTraces,
   traces.backupFiles,
   traces.crashes,
   traces.cronSpool,
+  traces.atCounter,
   traces.mail,
   traces.histories,
   traces.temporaryFiles,

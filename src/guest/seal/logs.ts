@@ -1,5 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { empties, hasContent, type PathOperation } from "../operation.ts";
+import { empties, hasContent, isKept, type PathOperation } from "../operation.ts";
 
 export const loginRecords = empties({
   name: "login-records",
@@ -17,11 +17,18 @@ export const loginRecords = empties({
 export const logs: PathOperation = logsExcept([]);
 
 function logsExcept(kept: readonly string[]): PathOperation {
-  const isKept = (path: string) => kept.some((one) => path === one || path.startsWith(`${one}/`));
+  const holdsKept = (path: string) => kept.some((one) => one.startsWith(`${path}/`));
   const pending = async (tree: GuestTree) => {
     const found: string[] = [];
+    let gone = "";
     for await (const { path, stat } of tree.walk("/var/log")) {
-      if (stat.kind !== "file" || isKept(path)) continue;
+      if (isKept(path, kept) || (gone !== "" && path.startsWith(gone))) continue;
+      // Its name is the machine id (systemd-journald.service(8)).
+      if (stat.kind === "dir" && /^\/var\/log\/journal\/[^/]+$/.test(path) && !holdsKept(path)) {
+        found.push(path);
+        gone = `${path}/`;
+      }
+      if (stat.kind !== "file") continue;
       if (isSpent(path) || (await hasContent(tree, path))) found.push(path);
     }
     return found;
@@ -34,7 +41,7 @@ function logsExcept(kept: readonly string[]): PathOperation {
     pending,
     async apply(tree) {
       for (const path of await pending(tree))
-        if (isSpent(path)) await tree.remove(path);
+        if (isSpent(path) || path.startsWith("/var/log/journal/")) await tree.remove(path);
         else await tree.write(path, "");
     },
     except: logsExcept,

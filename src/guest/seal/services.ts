@@ -1,48 +1,33 @@
-import { removes } from "../operation.ts";
+import type { GuestTree } from "../../image/tree.ts";
+import { removes, removesWhere } from "../operation.ts";
+import { agents } from "./agents.ts";
 
-export const serviceState = removes({
-  name: "service-state",
-  summary: "Remove keys and databases that tie services to this host",
-  paths: [
-    "/etc/krb5.keytab",
-    "/var/lib/sss/db/*",
-    "/var/lib/sss/mc/*",
-    "/var/log/sssd/*",
-    "/var/lib/samba/*.tdb",
-    "/var/lib/samba/private/*.tdb",
-    "/var/lib/puppet/ssl/*",
-    "/var/lib/puppet/log/*",
-    "/var/lib/puppet/state/*",
-    "/var/lib/puppet/client*/*",
-    "/var/lib/puppet/reports/*",
-    "/etc/ipa/default.conf",
-    "/etc/ipa/ca.crt",
-    "/etc/ipa/nssdb/*",
-    "/var/lib/ipa-client/sysrestore/*",
-    "/var/lib/ipa-client/pki/*",
-    "/var/lib/dovecot/*",
-    "/var/lib/tuned/*",
-    "/var/lib/pam_timestamp/*",
-    "/var/run/sudo/*",
-    "/var/db/sudo/*",
-    "/var/run/console/*",
-    "/var/run/faillock/*",
-    "/var/run/sepermit/*",
-    "/var/lib/net-snmp/snmpd.conf",
-    "/etc/Pegasus/*.cnf",
-    "/etc/Pegasus/*.crt",
-    "/etc/Pegasus/*.csr",
-    "/etc/Pegasus/*.pem",
-    "/etc/Pegasus/*.srl",
-    "/var/lib/AccountsService/users/*",
-    "/var/lib/fprint/*",
-    "/var/lib/logrotate.status",
-    "/var/lib/logrotate/logrotate.status",
-    "/var/cache/gdm/*",
-    "/var/named/data/named.run",
-    "/var/lib/waagent/*",
-  ],
-});
+/** What the agents of the table make again by themselves. */
+export const serviceState = removesWhere(
+  {
+    name: "service-state",
+    summary: "Remove ids, keys and databases that tie services and agents to this host",
+    paths: agents.flatMap(({ resets = [], madeBy }) => (madeBy === undefined ? resets : [])),
+  },
+  // Samba's folders are its package's, each with an owner and a mode of its own.
+  async (tree, path) => !path.startsWith("/var/lib/samba/") || (await tree.stat(path))?.kind !== "dir",
+);
+
+/** Only where the program is there that makes them again: without it the service would not start. */
+export const serviceKeys = removesWhere(
+  {
+    name: "service-keys",
+    summary: "Remove certificates and keys that a program of the guest makes again",
+    paths: agents.flatMap(({ resets = [], madeBy }) => (madeBy === undefined ? [] : resets)),
+  },
+  (tree, path) => isMadeAgain(tree, path),
+);
+
+/** Whether what makes `path` again is in the guest. */
+export async function isMadeAgain(tree: GuestTree, path: string): Promise<boolean> {
+  const maker = agents.find(({ resets, madeBy }) => madeBy !== undefined && resets?.includes(path))?.madeBy;
+  return maker !== undefined && (await tree.stat(maker)) !== undefined;
+}
 
 export const cloudInit = removes({
   name: "cloud-init",

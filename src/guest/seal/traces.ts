@@ -1,27 +1,43 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { emptiesFolders, type Operation, removes } from "../operation.ts";
+import { edits, emptiesFolders, isKept, type PathOperation, removes } from "../operation.ts";
 
 const homes = ["/root", "~"];
 
 export const histories = removes({
   name: "histories",
-  summary: "Remove what shells and editors remember",
+  summary: "Remove what shells, editors and clients remember",
   paths: homes.flatMap((home) =>
     [
-      ".bash_history",
-      ".zsh_history",
-      ".ksh_history",
-      ".sh_history",
-      ".viminfo",
-      ".lesshst",
-      ".mysql_history",
-      ".python_history",
-      ".wget-hsts",
-      ".vnc/passwd",
+      // bash, zsh, ksh, python, mysql, psql, sqlite, rediscli, sqlplus and rman under rlwrap, irb, php, node ...
+      ".*_history",
+      ".*-history",
+      ".*_hist",
       ".history",
-      ".psql_history",
-      ".rediscli_history",
-      ".sqlplus_history",
+      ".histfile",
+      ".dbshell",
+      ".Rhistory",
+      ".viminfo",
+      ".viminfo.tmp",
+      ".vim/.netrwhist",
+      ".local/share/nvim/shada/*",
+      ".local/share/fish/fish_history",
+      ".local/share/nano/*_history",
+      ".local/share/recently-used.xbel",
+      ".ipython/profile_*/history.sqlite",
+      ".mongodb/mongosh/*_repl_history",
+      ".lesshst",
+      ".local/state/lesshst",
+      ".wget-hsts",
+      ".lftp/rl_history",
+      ".vnc/passwd",
+      ".vnc/*.log",
+      ".Xauthority",
+      ".ICEauthority",
+      ".xauth*",
+      ".xsession-errors*",
+      // The seed of OpenSSL and of GnuPG.
+      ".rnd",
+      ".gnupg/random_seed",
     ].map((name) => `${home}/${name}`),
   ),
 });
@@ -67,6 +83,14 @@ export const mail = emptiesFolders({
   ],
 });
 
+/** It stays, because at refuses to work without it (at.c, `nextjob`). */
+export const atCounter = edits({
+  name: "at-counter",
+  summary: "Set the counter of at jobs back",
+  paths: ["/var/spool/at/.SEQ"],
+  change: (text) => (/^0*\s*$/.test(text) ? text : "00000\n"),
+});
+
 /** at counts its jobs in a hidden file beside them and writes into a folder: both stay. */
 export const cronSpool = removes({
   name: "cron-spool",
@@ -100,15 +124,21 @@ export const crashes = removes({
 });
 
 /** Searched for, because Oracle's preinstall packages put them beside whatever they change. */
-export const backupFiles: Operation = {
-  name: "backup-files",
-  summary: "Remove copies that packages made of files they changed",
-  needs: "files",
-  pending: backupsIn,
-  async apply(tree) {
-    for (const path of await backupsIn(tree)) await tree.remove(path);
-  },
-};
+export const backupFiles: PathOperation = backupsExcept([]);
+
+function backupsExcept(kept: readonly string[]): PathOperation {
+  const pending = async (tree: GuestTree) => (await backupsIn(tree)).filter((path) => !isKept(path, kept));
+  return {
+    name: "backup-files",
+    summary: "Remove copies that packages made of files they changed",
+    needs: "files",
+    pending,
+    async apply(tree) {
+      for (const path of await pending(tree)) await tree.remove(path);
+    },
+    except: backupsExcept,
+  };
+}
 
 const copies = /(?:\.orabackup[.\w]*|\.uln-\w+|\.rpmsave|\.rpmorig|\.bak|~)$/;
 
@@ -119,7 +149,7 @@ function isOthers(path: string): boolean {
 
 async function backupsIn(tree: GuestTree): Promise<string[]> {
   const found: string[] = [];
-  for (const dir of ["/etc", "/boot", "/root", "/srv"])
+  for (const dir of ["/etc", "/boot", "/root", "/srv", "/var"])
     for await (const { path, stat } of tree.walk(dir))
       if (stat.kind === "file" && copies.test(path) && !isOthers(path)) found.push(path);
   for (const path of await tree.glob("/etc/*.old")) if (!isOthers(path)) found.push(path);

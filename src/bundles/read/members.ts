@@ -1,0 +1,197 @@
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { type ByteSource, fileSource, gunzipSource } from "./byte-source.ts";
+import { mostEntries, shown, type TarEntry, tarEntries } from "./tar-entries.ts";
+
+/** A file of an archive: a range of bytes in a file of this machine. */
+export interface Member {
+  /** As the archive names it; never a path of this machine. */
+  readonly name: string;
+  readonly file: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface UnpackOptions {
+  /** The largest disk that is taken, and the most that one archive may hold. */
+  readonly mostBytes: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: (text: string, done?: number, total?: number) => void;
+}
+
+/**
+ * The files of an archive. Those of a plain tar stay where they are; those of a compressed one, and sparse ones, are
+ * written into `work` under numbers, so that no name of the archive ever becomes a path here.
+ */
+export async function membersOf(
+  archive: string,
+  kind: "tar" | "tgz",
+  work: string,
+  options: UnpackOptions,
+): Promise<Member[]> {
+  const what = shownFile(archive);
+  const size = (await stat(archive)).size;
+  await using source = kind === "tgz" ? gunzipSource(what, archive) : await fileSource(archive);
+  const found: Member[] = [];
+  let total = 0;
+  for await (const entry of tarEntries(what, source)) {
+    total += entry.bytes;
+    if (total > options.mostBytes) throw tooLarge(`${what}: with ${shown(entry.name)} it`, total, options);
+    if (kind === "tar" && entry.offset + entry.stored > size) throw endsIn(what, entry.name);
+    if (kind === "tar" && !entry.data) {
+      found.push({ name: entry.name, file: archive, offset: entry.offset, bytes: entry.bytes });
+      continue;
+    }
+    const file = join(work, `member-${found.length}`);
+    await writeSparse(file, entry.bytes, entryParts(what, source, entry), {
+      ...options,
+      progress: (done) => options.progress?.(`unpacking ${entry.name}`, done, entry.bytes),
+    });
+    found.push({ name: entry.name, file, offset: 0, bytes: entry.bytes });
+  }
+  // The checksum of a gzip stands at its end, behind the zeros that end and fill up the tar.
+  if (kind === "tgz" && (await source.read(mostFilling)).length === mostFilling)
+    throw new TbuildError("integrity", `${what}: goes on behind the end of its tar`);
+  return found.filter(({ name }) => !isLeftover(name));
+}
+
+/** What a Mac and a Windows file manager put beside files. */
+function isLeftover(name: string): boolean {
+  return /(?:^|\/)(?:\._[^/]*|\.DS_Store|Thumbs\.db|__MACOSX\/.*)$/.test(name);
+}
+
+/** The files of a folder that somebody unpacked: an OVF's, all of them plain. */
+export async function membersBeside(descriptor: string): Promise<Member[]> {
+  const folder = dirname(descriptor);
+  const found: Member[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isFile() || isLeftover(entry.name)) continue;
+    if (found.length >= mostEntries)
+      throw new TbuildError("usage", `${shownFile(folder)}: more than ${mostEntries} files`);
+    const file = join(folder, entry.name);
+    found.push({ name: entry.name, file, offset: 0, bytes: (await stat(file)).size });
+  }
+  return found;
+}
+
+/** The whole of a small text. */
+export async function memberText(member: Member, mostBytes: number): Promise<string> {
+  return Buffer.from(await memberBytes(member, mostBytes)).toString("utf8");
+}
+
+export async function memberBytes(member: Member, mostBytes: number): Promise<Uint8Array> {
+  if (member.bytes > mostBytes)
+    throw new TbuildError(
+      "integrity",
+      `${shown(member.name)}: ${member.bytes} bytes are too many for a text`,
+    );
+  await using source = await fileSource(member.file, member);
+  return await source.read(member.bytes);
+}
+
+/** Pieces of a file, each with its place; what lies between them is zeros. */
+export type Parts = AsyncIterable<{ readonly at: number; readonly data: Uint8Array }>;
+
+/** Writes a file that has holes where there are zeros; it ends with its last part, or is `bytes` long. */
+export async function writeSparse(
+  file: string,
+  bytes: number | undefined,
+  parts: Parts,
+  options: { readonly signal?: AbortSignal; readonly progress?: (done: number) => void },
+): Promise<void> {
+  const handle = await open(file, "wx", 0o600);
+  let end = 0;
+  try {
+    for await (const { at, data } of parts) {
+      checkInterrupted(options.signal);
+      await writeData(handle, at, data);
+      end = at + data.length;
+      options.progress?.(at + data.length);
+    }
+    await handle.truncate(bytes ?? end);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === "ENOSPC" ? diskFull(file, error) : error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a gzip holds, as parts; more than `mostBytes` is an `integrity` fault. */
+export async function* gunzippedParts(
+  source: ByteSource,
+  tooMuch: () => TbuildError,
+  mostBytes: number,
+): Parts {
+  for (let at = 0; ; ) {
+    const data = await source.read(pieceBytes);
+    if (data.length === 0) return;
+    if (at + data.length > mostBytes) throw tooMuch();
+    yield { at, data };
+    at += data.length;
+  }
+}
+
+export function diskFull(file: string, cause: unknown): TbuildError {
+  return new TbuildError("environment", `${dirname(file)}: the disk is full`, {
+    hint: "Make room for the unpacked disks; nothing has been imported.",
+    cause,
+  });
+}
+
+export function tooLarge(what: string, bytes: number, options: UnpackOptions): TbuildError {
+  return new TbuildError(
+    "integrity",
+    `${what} takes ${gib(bytes)} unpacked; ${gib(options.mostBytes)} are allowed`,
+    {
+      hint: "If that is right, say so with --max-size.",
+    },
+  );
+}
+
+/** The file's name as somebody typed it. */
+export function shownFile(path: string): string {
+  return /\p{Cc}/u.test(path) ? shown(path) : path;
+}
+
+const pieceBytes = 1 << 20;
+const mostFilling = 16 << 20;
+const blockBytes = 64 * 1024;
+const zeros = Buffer.alloc(blockBytes);
+
+async function* entryParts(what: string, source: ByteSource, entry: TarEntry): Parts {
+  for (const { start, bytes } of entry.data ?? [{ start: 0, bytes: entry.bytes }])
+    for (let done = 0; done < bytes; ) {
+      const data = await source.read(Math.min(pieceBytes, bytes - done));
+      if (data.length === 0) throw endsIn(what, entry.name);
+      yield { at: start + done, data };
+      done += data.length;
+    }
+}
+
+/** Leaves out blocks of zeros, so that they stay holes. */
+async function writeData(handle: FileHandle, at: number, data: Uint8Array): Promise<void> {
+  let from = 0;
+  for (let start = 0; start <= data.length; start += blockBytes) {
+    const block = data.subarray(start, start + blockBytes);
+    if (block.length > 0 && zeros.compare(block, 0, block.length, 0, block.length) !== 0) continue;
+    if (start > from) await writeAll(handle, data.subarray(from, start), at + from);
+    from = start + blockBytes;
+  }
+  if (from < data.length) await writeAll(handle, data.subarray(from), at + from);
+}
+
+async function writeAll(handle: FileHandle, data: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < data.length; )
+    done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
+}
+
+function endsIn(what: string, name: string): TbuildError {
+  return new TbuildError("integrity", `${what}: ends in the middle of ${shown(name)}`, {
+    hint: "Fetch it again, and compare its checksum.",
+  });
+}
+
+function gib(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}

@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { asDigest, type Digest } from "../../model/digest.ts";
+import { fileSource, gunzipSource } from "./byte-source.ts";
+import type { Contents } from "./contents.ts";
+import { imageKind, rawDisk } from "./disk-image.ts";
+import { type Member, membersBeside, membersOf, shownFile, type UnpackOptions } from "./members.ts";
+import { unpackOva } from "./unpack-ova.ts";
+import { unpackOvmTgz } from "./unpack-ovm-tgz.ts";
+
+export interface Unpacked extends Contents {
+  readonly kind: "ovm-tgz" | "ova" | "image";
+  /** Of the file that was imported; of a folder, of its descriptor or its vm.cfg. */
+  readonly digest: Digest;
+}
+
+/**
+ * Takes a template of Oracle's (.tgz, .ova, an unpacked .ova) or an image apart, by what it holds and not by its
+ * name. Nothing of it is run or believed: names never become paths, links and devices are refused, sizes are
+ * limited, sums are compared. What it writes is below `work`, which the caller throws away.
+ */
+export async function unpackTemplate(
+  host: Host,
+  file: string,
+  work: string,
+  options: UnpackOptions,
+): Promise<Unpacked> {
+  const found = await stat(file).catch(() => undefined);
+  if (!found?.isFile() && !found?.isDirectory())
+    throw new TbuildError("usage", `${shownFile(file)}: no such file`);
+  if (found.isDirectory() && (await stat(join(file, "vm.cfg")).catch(() => undefined))?.isFile()) {
+    const config = join(file, "vm.cfg");
+    const contents = await unpackOvmTgz(host, await membersBeside(config), work, options);
+    return { kind: "ovm-tgz", digest: await digestOf(config, options), ...contents };
+  }
+  if (found.isDirectory() || /\.ovf$/i.test(file)) {
+    const { descriptor, members } = await unpackedOva(file, found.isDirectory());
+    const contents = await unpackOva(host, members, work, options);
+    return { kind: "ova", digest: await digestOf(descriptor, options), ...contents };
+  }
+  const whole: Member = { name: basename(file), file, offset: 0, bytes: found.size };
+  const tar = await tarKind(whole);
+  if (!tar) return { kind: "image", ...(await unpackImage(host, whole, work, options)) };
+  const members = await membersOf(file, tar, work, options);
+  const has = (pattern: RegExp) => members.some((member) => pattern.test(member.name));
+  const digest = await digestOf(file, options);
+  if (has(/\.ovf$/i)) return { kind: "ova", digest, ...(await unpackOva(host, members, work, options)) };
+  if (has(/(?:^|\/)vm\.cfg$/))
+    return { kind: "ovm-tgz", digest, ...(await unpackOvmTgz(host, members, work, options)) };
+  throw new TbuildError("integrity", `${shownFile(file)}: holds neither a vm.cfg nor an .ovf`, {
+    hint: "It is no template; if an image is in it, unpack it and import that.",
+  });
+}
+
+async function unpackImage(host: Host, whole: Member, work: string, options: UnpackOptions) {
+  const kind = await imageKind(whole);
+  if (kind === undefined)
+    throw new TbuildError("usage", `${shownFile(whole.file)}: is neither a template nor a disk image`, {
+      hint: "What is imported: .tgz and .ova of Oracle VM, and images: raw, qcow2, vmdk; each of them gzipped, too.",
+    });
+  const file = await rawDisk(host, whole, work, undefined, options);
+  if (kind === "gzip" && !(await imageKind({ ...whole, file, bytes: (await stat(file)).size })))
+    throw new TbuildError("usage", `${shownFile(whole.file)}: what its gzip holds is no disk image`);
+  const digest = await digestOf(whole.file, options);
+  return { said: {}, disks: [{ name: "System", file }], notes: [], digest };
+}
+
+/** Whether it is a tar, plain or compressed: a header stands where a tar has one. */
+async function tarKind(member: Member): Promise<"tar" | "tgz" | undefined> {
+  await using plain = await fileSource(member.file, member);
+  const head = Buffer.from(await plain.read(512));
+  if (isTarHeader(head)) return "tar";
+  if (head[0] !== 0x1f || head[1] !== 0x8b) return undefined;
+  await using inner = gunzipSource(shownFile(member.file), member.file);
+  return isTarHeader(Buffer.from(await inner.read(512))) ? "tgz" : undefined;
+}
+
+function isTarHeader(head: Buffer): boolean {
+  return head.length === 512 && head.toString("latin1", 257, 262) === "ustar";
+}
+
+async function unpackedOva(
+  file: string,
+  isFolder: boolean,
+): Promise<{ descriptor: string; members: Member[] }> {
+  const members = await membersBeside(isFolder ? join(file, "any") : file);
+  const descriptors = members.filter((member) => /\.ovf$/i.test(member.name));
+  const [first] = isFolder ? descriptors : descriptors.filter((member) => member.name === basename(file));
+  if (!first)
+    throw new TbuildError("usage", `${shownFile(file)}: there is neither an .ovf nor a vm.cfg in it`);
+  if (isFolder) return { descriptor: first.file, members };
+  return {
+    descriptor: join(dirname(file), first.name),
+    members: members.filter((member) => member === first || !descriptors.includes(member)),
+  };
+}
+
+async function digestOf(file: string, options: UnpackOptions): Promise<Digest> {
+  const hash = createHash("sha256");
+  await using source = await fileSource(file);
+  const { size } = await stat(file);
+  for (;;) {
+    checkInterrupted(options.signal);
+    const data = await source.read(4 << 20);
+    if (data.length === 0) return asDigest(hash.digest("hex"));
+    hash.update(data);
+    options.progress?.(`reading ${basename(file)}`, source.position, size);
+  }
+}

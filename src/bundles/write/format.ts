@@ -1,0 +1,59 @@
+import type { Manifest } from "../../model/manifest.ts";
+import type { Store } from "../../store/store.ts";
+
+export interface Packed {
+  /** Path of the bundle; beside it lies nothing temporary. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * A way to pack a template. The same template gives the same bytes. A format that holds one disk gives a file for
+ * each disk, the others give one.
+ */
+export interface Format {
+  readonly name: "ovm-tgz" | "ova" | "qcow2" | "raw";
+  /** With its dot. */
+  readonly extension: string;
+  /**
+   * Writes `<folder>/<name>-<version><extension>` (with `-<disk>` where there are several), straight from the store,
+   * by way of a `.part` file that never outlives a failure.
+   */
+  pack(template: Manifest, store: Store, folder: string, options: PackOptions): Promise<readonly Packed[]>;
+}
+
+export interface PackOptions {
+  readonly signal?: AbortSignal;
+  /** Bytes of the disks read so far, and of how many. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/** Counts the bytes of all disks of a template. */
+export function diskProgress(template: Manifest, options: PackOptions): (bytes: number) => void {
+  const total = template.disks.reduce((sum, disk) => sum + disk.bytes, 0);
+  let done = 0;
+  return (bytes) => {
+    done += bytes;
+    options.progress?.(done, total);
+  };
+}
+
+/** The name of a disk's own bundle. */
+export function diskFile(template: Manifest, index: number, extension: string): string {
+  const stem = `${template.name}-${template.version}`;
+  return template.disks.length === 1
+    ? `${stem}${extension}`
+    : `${stem}-${template.disks[index]?.name ?? index}${extension}`;
+}
+
+/** Tells of each piece of a disk once it has been taken. */
+export async function* counted<T extends { readonly length: number }>(
+  pieces: AsyncIterable<T>,
+  progress: (bytes: number) => void,
+): AsyncIterable<T> {
+  for await (const piece of pieces) {
+    yield piece;
+    progress(piece.length);
+  }
+}

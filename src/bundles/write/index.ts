@@ -1,0 +1,56 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Store } from "../../store/store.ts";
+import type { Format, Packed, PackOptions } from "./format.ts";
+import { ova } from "./ova.ts";
+import { ovmTgz } from "./ovm-tgz.ts";
+import { qcow2 } from "./qcow2.ts";
+import { raw } from "./raw.ts";
+
+/** The formats, by the name that a recipe gives. */
+export const formats: readonly Format[] = [ovmTgz, ova, qcow2, raw];
+
+export interface Bundle extends Packed {
+  readonly format: Format["name"];
+  readonly name: string;
+}
+
+/**
+ * Packs a template in each of the formats, straight from the store, and keeps their sums in SHA256SUMS beside them.
+ * One format after the other: each keeps all cores busy.
+ */
+export async function packAll(
+  template: Manifest,
+  store: Store,
+  folder: string,
+  names: readonly Format["name"][],
+  options: Omit<PackOptions, "progress"> & {
+    readonly progress?: (format: string, done: number, total: number) => void;
+  },
+): Promise<Bundle[]> {
+  await mkdir(folder, { recursive: true });
+  const bundles: Bundle[] = [];
+  for (const format of formats.filter(({ name }) => names.includes(name))) {
+    const packed = await format.pack(template, store, folder, {
+      ...(options.signal && { signal: options.signal }),
+      progress: (done, total) => options.progress?.(format.name, done, total),
+    });
+    bundles.push(...packed.map((one) => ({ ...one, format: format.name, name: basename(one.file) })));
+  }
+  await writeSums(folder, bundles);
+  return bundles;
+}
+
+/** Writes the sums anew; those of other files in the folder stay. */
+async function writeSums(folder: string, bundles: readonly Bundle[]): Promise<void> {
+  const file = join(folder, "SHA256SUMS");
+  const names = new Set(bundles.map((bundle) => bundle.name));
+  const others = (await readFile(file, "utf8").catch(() => ""))
+    .split("\n")
+    .filter((line) => line !== "" && !names.has(line.slice(66)));
+  const lines = [...others, ...bundles.map((bundle) => `${bundle.sha256}  ${bundle.name}`)];
+  const byName = (a: string, b: string) => (a.slice(66) < b.slice(66) ? -1 : 1);
+  await writeFile(`${file}.part`, `${lines.sort(byName).join("\n")}\n`);
+  await rename(`${file}.part`, file);
+}

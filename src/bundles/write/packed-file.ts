@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
+import type { Packed, PackOptions } from "./format.ts";
+
+/** A bundle while it is written. */
+export interface PackedFile {
+  readonly position: number;
+  append(data: Uint8Array): Promise<void>;
+  /** Appends zeros; they take no room. */
+  skip(length: number): Promise<void>;
+  /** Writes over what was skipped: what stands in front of a bundle is often known last. */
+  fill(position: number, data: Uint8Array): Promise<void>;
+}
+
+/** Writes a file that appears under its name only when it is whole, and digests it. */
+export async function writePacked(
+  file: string,
+  options: PackOptions,
+  write: (out: PackedFile) => Promise<void>,
+): Promise<Packed> {
+  await mkdir(dirname(file), { recursive: true });
+  const hash = createHash("sha256");
+  let position = 0;
+  let isFilled = false;
+  const handle = await open(`${file}.part`, "w+");
+  const writeAt = async (data: Uint8Array, at: number) => {
+    for (let done = 0; done < data.length; )
+      done += (await handle.write(data, done, data.length - done, at + done)).bytesWritten;
+  };
+  // Writes stand in the same queue as the compression, behind all that waits there: so there are few of them.
+  let waiting: Uint8Array[] = [];
+  let waitingBytes = 0;
+  const flush = async () => {
+    const data = Buffer.concat(waiting);
+    [waiting, waitingBytes] = [[], 0];
+    await writeAt(data, position - data.length);
+  };
+  try {
+    await write({
+      get position() {
+        return position;
+      },
+      async append(data) {
+        checkInterrupted(options.signal);
+        hash.update(data);
+        position += data.length;
+        waiting.push(data);
+        waitingBytes += data.length;
+        if (waitingBytes >= writeBytes) await flush();
+      },
+      async skip(length) {
+        await flush();
+        for (let left = length; left > 0; left -= zeros.length) {
+          checkInterrupted(options.signal);
+          hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
+        }
+        position += length;
+      },
+      async fill(at, data) {
+        isFilled = true;
+        await writeAt(data, at);
+      },
+    });
+    await flush();
+    await handle.truncate(position);
+    // What was filled in later is digested by reading it all again: it comes from memory, and compressing twice to
+    // know it first would take many times as long.
+    const sha256 = isFilled ? await digestOf(handle, options) : hash.digest("hex");
+    await handle.sync();
+    await handle.close();
+    await rename(`${file}.part`, file);
+    return { file, bytes: position, sha256 };
+  } catch (error) {
+    await handle.close();
+    await rm(`${file}.part`, { force: true });
+    if ((error as NodeJS.ErrnoException).code === "ENOSPC")
+      throw new TbuildError("environment", `${file}: the disk is full`, { cause: error });
+    throw error;
+  }
+}
+
+const writeBytes = 1 << 20;
+const zeros = Buffer.alloc(1 << 20);
+
+async function digestOf(
+  handle: import("node:fs/promises").FileHandle,
+  options: PackOptions,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(4 << 20);
+  for (let at = 0; ; ) {
+    checkInterrupted(options.signal);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0) return hash.digest("hex");
+    hash.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+}

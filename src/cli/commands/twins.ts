@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import { compareImages, type TwinReport } from "../../guest/twins.ts";
+import { localHost } from "../../host/local.ts";
+import { interruptible } from "../interrupt.ts";
+import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
+import { viaOption } from "../via.ts";
+import { coloursFor, table } from "../words.ts";
+
+interface TwinFlags extends FarFlags {
+  readonly json?: boolean;
+  readonly via?: string;
+}
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const flags = command.opts<TwinFlags>();
+  const [one, other] = args as [string, string];
+  const report = await interruptible((signal) =>
+    withImage(one, flags, (first) =>
+      withImage(other, flags, (second) => compared(first, second, flags, signal)),
+    ),
+  );
+  if (report.suspects.length > 0) process.exitCode ||= 1;
+  process.stdout.write(
+    flags.json
+      ? `${JSON.stringify({ images: [one, other], ...report })}\n`
+      : `${wordsOf(report).join("\n")}\n`,
+  );
+}
+
+function compared(
+  first: NamedImage,
+  second: NamedImage,
+  flags: TwinFlags,
+  signal: AbortSignal,
+): Promise<TwinReport> {
+  const way = ({ far, shown }: NamedImage) => ({
+    ...viaOption(flags.via),
+    ...(far && { far }),
+    note: (text: string) => process.stderr.write(`${shown(text)}\n`),
+  });
+  return compareImages(localHost(), first.file, second.file, { signal, ways: [way(first), way(second)] });
+}
+
+function wordsOf({ suspects, madeAnew, common, limits }: TwinReport): string[] {
+  const colours = coloursFor(process.stdout);
+  const verdict =
+    suspects.length === 0
+      ? "nothing that both have looks as if each should have its own"
+      : `${suspects.length} ${suspects.length === 1 ? "file" : "files"} that both have, and that each should have of its own:`;
+  return [
+    colours.bold(verdict),
+    ...(suspects.length > 0 ? [table(suspects.map(({ path, what }) => [`  ${path}`, what]))] : []),
+    `${common} files beside those of packages are the same in both; ${madeAnew.length} were made anew`,
+    ...limits,
+  ];
+}

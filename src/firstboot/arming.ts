@@ -1,0 +1,155 @@
+import { TbuildError } from "../errors.ts";
+import type { Operation } from "../guest/operation.ts";
+import { type Release, readRelease, releases } from "../guest/release.ts";
+import type { GuestTree } from "../image/tree.ts";
+
+/** Arms the guest: the next boot configures it. */
+export const firstBoot: Operation = {
+  name: "first-boot",
+  summary: "Arm first-boot configuration",
+  needs: "files",
+  async pending(tree) {
+    const release = await readRelease(tree);
+    const lacking = await missingAdditions(tree, release);
+    if (lacking) return [lacking];
+    const files = [];
+    for (const flag of await flags(tree, release))
+      if (!isSet((await tree.text(flag.file)) ?? "", flag)) files.push(flag.file);
+    return [...files, ...(await startLinks(tree, release)).map(({ path }) => path)];
+  },
+  async apply(tree) {
+    const release = await readRelease(tree);
+    const lacking = await missingAdditions(tree, release);
+    if (lacking)
+      throw new TbuildError("guest", `first-boot: ${lacking}`, {
+        hint: "Install ovmd, libovmapi, xenstoreprovider and ovm-template-config, or skip the operation `first-boot`.",
+      });
+    for (const flag of await flags(tree, release))
+      await tree.write(flag.file, withFlag((await tree.text(flag.file)) ?? "", flag));
+    for (const { path, target } of await startLinks(tree, release)) await tree.link(path, target);
+  },
+};
+
+/** Whether the next boot will configure the guest. */
+export async function isArmed(tree: GuestTree): Promise<boolean> {
+  return (await firstBoot.pending(tree)).length === 0;
+}
+
+interface Flag {
+  readonly file: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+// Oracle's older templates for OL5 have a mechanism of their own, with or without the additions beside it.
+const olderTemplate = "/etc/sysconfig/oraclevm-template";
+
+async function flags(tree: GuestTree, release: Release): Promise<Flag[]> {
+  const found: Flag[] = [];
+  if (await hasAdditions(tree, release))
+    found.push({ file: releases[release.major].armingFile, key: "INITIAL_CONFIG", value: "yes" });
+  const key = await olderKey(tree);
+  if (key !== undefined) found.push({ file: olderTemplate, key, value: "YES" });
+  return found;
+}
+
+async function olderKey(tree: GuestTree): Promise<string | undefined> {
+  return /^(RUN_TEMPLATE_CONF(?:IG)?)=/m.exec((await tree.text(olderTemplate)) ?? "")?.[1];
+}
+
+function isSet(text: string, { key, value }: Flag): boolean {
+  const lines = text.split("\n").filter((line) => line.startsWith(`${key}=`));
+  return (
+    lines.length > 0 &&
+    lines.every(
+      (line) =>
+        line
+          .slice(key.length + 1)
+          .replaceAll(/["']/g, "")
+          .trim()
+          .toLowerCase() === value.toLowerCase(),
+    )
+  );
+}
+
+// Oracle's own sed changes the line where it is, and does nothing, silently, where it is not.
+function withFlag(text: string, flag: Flag): string {
+  if (isSet(text, flag)) return text;
+  const line = `${flag.key}=${flag.value}`;
+  const pattern = new RegExp(`^${flag.key}=.*$`, "gm");
+  if (pattern.test(text)) return text.replaceAll(pattern, line);
+  return `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${line}\n`;
+}
+
+async function missingAdditions(tree: GuestTree, release: Release): Promise<string | undefined> {
+  if ((await hasAdditions(tree, release)) || (await olderKey(tree)) !== undefined) return undefined;
+  return `the additions are not installed: there is no service ${servicesOf(release).join(" or ")}`;
+}
+
+async function hasAdditions(tree: GuestTree, release: Release): Promise<boolean> {
+  for (const service of servicesOf(release)) if (await serviceFile(tree, service)) return true;
+  return false;
+}
+
+interface StartLink {
+  readonly path: string;
+  readonly target: string;
+}
+
+// The links that make the services start, where they are not there yet.
+async function startLinks(tree: GuestTree, release: Release): Promise<StartLink[]> {
+  const links: StartLink[] = [];
+  for (const service of [...servicesOf(release), "oraclevm-template"]) {
+    const file = await serviceFile(tree, service);
+    const text = file && (await tree.text(file));
+    if (!file || !text) continue;
+    links.push(
+      ...(file.endsWith(".service") ? unitLinks(file, text) : await runlevelLinks(tree, service, text)),
+    );
+  }
+  const missing: StartLink[] = [];
+  for (const link of links) if (!(await tree.stat(link.path))) missing.push(link);
+  return missing;
+}
+
+function servicesOf({ major }: Release): string[] {
+  return releases[major].init === "systemd" ? ["ovmd", "ovm-template-initial-config"] : ["ovmd"];
+}
+
+async function serviceFile(tree: GuestTree, service: string): Promise<string | undefined> {
+  for (const path of [
+    `/usr/lib/systemd/system/${service}.service`,
+    `/lib/systemd/system/${service}.service`,
+    `/etc/systemd/system/${service}.service`,
+    `/etc/rc.d/init.d/${service}`,
+    `/etc/init.d/${service}`,
+  ])
+    if ((await tree.stat(path))?.kind === "file") return path;
+  return undefined;
+}
+
+function unitLinks(file: string, text: string): StartLink[] {
+  const name = file.slice(file.lastIndexOf("/") + 1);
+  const wanted = [...text.matchAll(/^(WantedBy|RequiredBy)=(.*)$/gm)];
+  return wanted.flatMap(([, how, targets = ""]) =>
+    targets
+      .trim()
+      .split(/\s+/)
+      .map((target) => ({
+        path: `/etc/systemd/system/${target}.${how === "WantedBy" ? "wants" : "requires"}/${name}`,
+        target: file,
+      })),
+  );
+}
+
+// As `chkconfig ovmd on` reads it: "# chkconfig: 2345 08 92". Any start link of that level will do.
+async function runlevelLinks(tree: GuestTree, service: string, text: string): Promise<StartLink[]> {
+  const [, levels = "-", start = "08"] = /^#\s*chkconfig:\s*(\S+)\s+(\d+)/m.exec(text) ?? [];
+  const links: StartLink[] = [];
+  for (const level of levels === "-" ? "2345" : levels) {
+    const folder = `${(await tree.stat("/etc/rc.d"))?.kind === "dir" ? "/etc/rc.d" : "/etc"}/rc${level}.d`;
+    if ((await tree.glob(`${folder}/S??${service}`)).length > 0) continue;
+    links.push({ path: `${folder}/S${start.padStart(2, "0")}${service}`, target: `../init.d/${service}` });
+  }
+  return links;
+}

@@ -1,0 +1,105 @@
+import { TbuildError } from "../errors.ts";
+import type { Parameter } from "../model/manifest.ts";
+
+/**
+ * The contract, from what `ovm-template-config --enumerate configure` prints: JSON, or with
+ * `--human-readable` the same as Python writes it. The root password comes last, because it starts the work.
+ */
+export function parseContract(printed: string): Parameter[] {
+  const modules = parsePython(printed);
+  if (!Array.isArray(modules)) throw unreadable(printed);
+  const parameters = modules.flatMap((entry): Parameter[] => {
+    if (!Array.isArray(entry)) throw unreadable(printed);
+    const [, module, list] = entry as unknown[];
+    if (!Array.isArray(list)) throw unreadable(printed);
+    return list.map((one) => parameterOf(String(module), one as Record<string, unknown>));
+  });
+  return [...parameters.filter((one) => !startsTheWork(one)), ...parameters.filter(startsTheWork)];
+}
+
+/** Reads what Python prints for lists, tuples, dicts, strings, numbers and the like; JSON is a part of that. */
+export function parsePython(text: string): unknown {
+  const words =
+    text.match(/[urb]{0,2}'(?:[^'\\]|\\.)*'|[urb]{0,2}"(?:[^"\\]|\\.)*"|[[\](){},:]|[^\s[\](){},:'"]+/g) ??
+    [];
+  let at = 0;
+  const value = (): unknown => {
+    const word = words[at++];
+    if (word === undefined) throw unreadable(text);
+    if (word === "[" || word === "(") return items(word === "[" ? "]" : ")");
+    if (word === "{") return Object.fromEntries(pairs());
+    const [, quoted] = /^[urb]{0,2}(["'].*)$/s.exec(word) ?? [];
+    if (quoted !== undefined) return unescaped(quoted.slice(1, -1));
+    if (word in constants) return constants[word];
+    if (/^-?\d+(?:\.\d+)?$/.test(word)) return Number(word);
+    throw unreadable(text);
+  };
+  const items = (end: string): unknown[] => {
+    const found: unknown[] = [];
+    while (words[at] !== end) {
+      found.push(value());
+      if (words[at] === ",") at++;
+      else if (words[at] !== end) throw unreadable(text);
+    }
+    at++;
+    return found;
+  };
+  const pairs = (): [string, unknown][] => {
+    const found: [string, unknown][] = [];
+    while (words[at] !== "}") {
+      const key = String(value());
+      if (words[at++] !== ":") throw unreadable(text);
+      found.push([key, value()]);
+      if (words[at] === ",") at++;
+      else if (words[at] !== "}") throw unreadable(text);
+    }
+    at++;
+    return found;
+  };
+  const found = value();
+  if (at < words.length) throw unreadable(text);
+  return found;
+}
+
+const constants: Readonly<Record<string, unknown>> = {
+  True: true,
+  False: false,
+  None: undefined,
+  true: true,
+  false: false,
+  null: undefined,
+};
+
+function parameterOf(module: string, one: Record<string, unknown>): Parameter {
+  const { key, description = "", required, hidden, password } = one;
+  if (typeof key !== "string") throw new TbuildError("guest", `module ${module}: a parameter without a key`);
+  return {
+    key,
+    description: String(description),
+    module,
+    required: isYes(required),
+    hidden: isYes(hidden),
+    password: isYes(password),
+  };
+}
+
+function isYes(value: unknown): boolean {
+  return value === true || /^(?:true|yes|1)$/i.test(String(value ?? ""));
+}
+
+function startsTheWork({ key }: Parameter): boolean {
+  return key === "com.oracle.linux.root-password";
+}
+
+function unescaped(text: string): string {
+  return text.replaceAll(/\\(?:u([\da-f]{4})|x([\da-f]{2})|(.))/gis, (_all, long, short, one) => {
+    if (long ?? short) return String.fromCharCode(Number.parseInt(long ?? short, 16));
+    return ({ n: "\n", t: "\t", r: "\r" } as Record<string, string>)[one] ?? one;
+  });
+}
+
+function unreadable(text: string): TbuildError {
+  return new TbuildError("guest", "ovm-template-config: its list of parameters cannot be read", {
+    lines: text.split("\n").slice(0, 8),
+  });
+}

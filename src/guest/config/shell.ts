@@ -1,0 +1,167 @@
+/** One `NAME=value` of a file that a shell reads. */
+export interface Assignment {
+  readonly name: string;
+  /** The value without its quotes. What the shell would put in for `$name` or `$(command)` stays as written. */
+  readonly value: string;
+  /** Of the value as written, quotes included. */
+  readonly valueStart: number;
+  readonly valueEnd: number;
+  /** The lines that it fills alone, line end included; `undefined` where something else stands there too. */
+  readonly lines?: { readonly start: number; readonly end: number };
+}
+
+/**
+ * The assignments of a file that bash reads as `. file`, such as an ifcfg file: quoted in either way, exported,
+ * several on a line, continued on the next by a backslash, with comments behind them, and with CR-LF line ends.
+ */
+export function shellAssignments(text: string): Assignment[] {
+  const lexer = new ShellLexer(text);
+  return lexer.assignments();
+}
+
+const declaring = new Set(["export", "declare", "typeset", "readonly", "local"]);
+const compound = new Set(
+  "if then elif else fi case esac for while until do done select function { } !".split(" "),
+);
+
+class ShellLexer {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  assignments(): Assignment[] {
+    const found: (Assignment & { readonly start: number; readonly wordEnd: number })[] = [];
+    // A line that stands alone inside of an `if` cannot go: nothing but it may be there.
+    let isPlain = true;
+    let takesAssignments = true;
+    // Where the words of the current line begin, and how many there are of each kind.
+    let lineStart = 0;
+    let wordsHere = 0;
+    let assignedHere: number[] = [];
+    const endLine = (end: number) => {
+      const [only] = assignedHere;
+      const one = only === undefined ? undefined : found[only];
+      if (one && assignedHere.length === 1 && wordsHere === 1)
+        found[only ?? 0] = { ...one, lines: { start: lineStart, end } };
+      [lineStart, wordsHere, assignedHere] = [end, 0, []];
+    };
+    while (this.#at < this.#text.length) {
+      const character = this.#text[this.#at] ?? "";
+      if (character === "\n") {
+        endLine(++this.#at);
+        takesAssignments = true;
+      } else if (/\s/.test(character)) this.#at++;
+      else if (character === "\\" && /^\\\r?\n/.test(this.#text.slice(this.#at, this.#at + 3)))
+        this.#at += this.#text[this.#at + 1] === "\r" ? 3 : 2;
+      else if (character === "#") this.#skipComment();
+      else if (/[;&|()<>]/.test(character)) {
+        if (/[()]/.test(character)) isPlain = false;
+        // `a && b`: without a, b would run always.
+        if (/[&|<>]/.test(character)) wordsHere++;
+        this.#at++;
+        takesAssignments = true;
+      } else {
+        const start = this.#at;
+        const value = this.#word();
+        const written = this.#text.slice(start, this.#at);
+        const equals = /^([A-Za-z_]\w*)\+?=/.exec(written);
+        if (takesAssignments && equals) {
+          const valueStart = start + equals[0].length;
+          found.push({
+            name: equals[1] ?? "",
+            value: value.slice(equals[0].length),
+            valueStart,
+            valueEnd: this.#at,
+            start,
+            wordEnd: this.#at,
+          });
+          assignedHere.push(found.length - 1);
+          wordsHere++;
+        } else if (takesAssignments && compound.has(written)) isPlain = false;
+        else if (!takesAssignments || !declaring.has(written)) {
+          wordsHere++;
+          takesAssignments = takesAssignments && written.startsWith("-");
+        }
+      }
+    }
+    endLine(this.#text.length);
+    return found.map(({ name, value, valueStart, valueEnd, lines }) => ({
+      name,
+      value,
+      valueStart,
+      valueEnd,
+      ...(isPlain && lines && { lines }),
+    }));
+  }
+
+  #skipComment(): void {
+    const end = this.#text.indexOf("\n", this.#at);
+    this.#at = end < 0 ? this.#text.length : end;
+  }
+
+  /** Reads a word and gives it without its quotes. */
+  #word(): string {
+    let value = "";
+    while (this.#at < this.#text.length) {
+      const rest = this.#text.slice(this.#at, this.#at + 2);
+      const character = rest[0] ?? "";
+      if (/[\s;&|()<>]/.test(character)) break;
+      if (character === "\\") {
+        if (/^\\\r?\n/.test(this.#text.slice(this.#at, this.#at + 3))) {
+          this.#at += rest[1] === "\r" ? 3 : 2;
+          continue;
+        }
+        value += rest[1] ?? "";
+        this.#at += rest.length;
+      } else if (character === "'") value += this.#until("'", false);
+      else if (character === '"') value += this.#until('"', true);
+      else if (character === "`") value += `\`${this.#until("`", true)}\``;
+      else if (rest === "$(" || rest === "${") value += this.#expansion(rest === "$(" ? ")" : "}");
+      else if (rest === "$'" || rest === '$"') this.#at++;
+      else {
+        value += character;
+        this.#at++;
+      }
+    }
+    return value;
+  }
+
+  // Up to the closing quote. One that is never closed ends with its line, so that the rest of the file is still read.
+  #until(quote: string, escapes: boolean): string {
+    const start = this.#at + 1;
+    let value = "";
+    for (let at = start; at < this.#text.length; at++) {
+      const character = this.#text[at] ?? "";
+      if (character === quote) {
+        this.#at = at + 1;
+        return value;
+      }
+      if (escapes && character === "\\" && at + 1 < this.#text.length) {
+        const next = this.#text[++at] ?? "";
+        if (next === "\n") continue;
+        value += /["\\$`]/.test(next) ? next : `\\${next}`;
+      } else value += character;
+    }
+    const line = /^[^\r\n]*/.exec(this.#text.slice(start))?.[0] ?? "";
+    this.#at = start + line.length;
+    return line;
+  }
+
+  #expansion(close: string): string {
+    const start = this.#at;
+    const open = this.#text[start + 1];
+    let depth = 0;
+    for (let at = start + 1; at < this.#text.length && this.#text[at] !== "\n"; at++) {
+      if (this.#text[at] === open) depth++;
+      else if (this.#text[at] === close && --depth === 0) {
+        this.#at = at + 1;
+        return this.#text.slice(start, at + 1);
+      }
+    }
+    this.#at = start + 2;
+    return this.#text.slice(start, start + 2);
+  }
+}

@@ -1,0 +1,55 @@
+import type { GuestTree } from "../../image/tree.ts";
+import { packageFilesOr } from "../rpm/files.ts";
+import { knownLeftovers } from "./known.ts";
+import { type Leftover, type Searched, searchGuest } from "./search.ts";
+import { readTraits, showsTrait, type Trait } from "./traits.ts";
+
+export { type Leftover, readTraits, showsTrait, type Trait };
+
+/** All that is left in a guest, and what could not be looked at. */
+export interface Leftovers extends Searched {
+  /** Why the search says less than it could, in words. */
+  readonly limits: readonly string[];
+}
+
+export interface LeftoverOptions {
+  /** What tells this guest from others; read before a seal, because a seal takes it away. */
+  readonly traits: readonly Trait[];
+  /** Paths that operations would still deal with: what stands in them is told already. */
+  readonly pending: readonly string[];
+  /** Paths that are meant to stay. */
+  readonly keep: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** Whatever is left of the build, its people and its secrets, in every file that is not a package's. Reads only. */
+export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): Promise<Leftovers> {
+  const limits: string[] = [];
+  const except = [...options.keep, ...options.pending];
+  const isExcepted = coveredBy(except);
+  const known = (await knownLeftovers(tree)).filter(({ path }) => !isExcepted(path));
+  const { traits, signal } = options;
+  const packaged = await packageFilesOr(tree, limits);
+  const searched = await searchGuest(tree, { traits, packaged, except, ...(signal && { signal }) });
+  const told = new Set(known.map(({ path }) => path));
+  if (searched.tooLarge.length > 0)
+    limits.push(
+      `not read because of their size: ${searched.tooLarge.slice(0, 3).join(", ")}${searched.tooLarge.length > 3 ? ` and ${searched.tooLarge.length - 3} more` : ""}`,
+    );
+  return {
+    ...searched,
+    found: [...known, ...searched.found.filter(({ path }) => !told.has(path))].sort((one, other) =>
+      one.path < other.path ? -1 : one.path > other.path ? 1 : 0,
+    ),
+    limits,
+  };
+}
+
+/** Whether a path is one of `paths` or below one; in a time that does not grow with their number. */
+function coveredBy(paths: readonly string[]): (path: string) => boolean {
+  const all = new Set(paths);
+  return (path) => {
+    for (let at = path; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) if (all.has(at)) return true;
+    return false;
+  };
+}

@@ -1,0 +1,107 @@
+import type { GuestTree } from "../../image/tree.ts";
+import { keyfileEntries } from "../config/keyfile.ts";
+import { textIn, withHomes } from "../operation.ts";
+import { type Agent, agents, peoplesSecrets } from "../seal/agents.ts";
+import { connectionFiles, connectionsNamed, interfaceFiles } from "../seal/network.ts";
+import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
+import { judgeUnknownKey } from "../seal/network-keys.ts";
+import { isMadeAgain } from "../seal/services.ts";
+import type { Leftover } from "./search.ts";
+
+/** What the tables know of and no operation takes away: secrets of agents and people, and unclear keys of the network. */
+export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
+  return [
+    ...(await reported(tree, agents, (path) => [path])),
+    ...(await reported(tree, peoplesSecrets, (path) => [`/root/${path}`, `~/${path}`])),
+    ...(await notMadeAgain(tree)),
+    ...(await unclearKeys(tree)),
+    ...(await idsOfBootEntries(tree)),
+    ...(await namedSecrets(tree)),
+  ];
+}
+
+async function reported(
+  tree: GuestTree,
+  table: readonly Agent[],
+  placesOf: (path: string) => readonly string[],
+): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const { name, reports = [], looks } of table)
+    for (const pattern of await withHomes(tree, reports.flatMap(placesOf)))
+      for (const path of await tree.glob(pattern))
+        if (await isThere(tree, path, looks)) found.push({ path, what: `a secret or an id of ${name}` });
+  return found;
+}
+
+async function isThere(tree: GuestTree, path: string, looks: RegExp | undefined): Promise<boolean> {
+  const stat = await tree.stat(path);
+  if (stat?.kind === "dir") return (await tree.list(path)).length > 0;
+  const text = await textIn(tree, path);
+  return text !== undefined && text.trim() !== "" && (looks?.test(text) ?? true);
+}
+
+// A key that only its package made, such as mod_ssl's before OL8: all clones have the same.
+async function notMadeAgain(tree: GuestTree): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const { name, resets = [], madeBy } of agents)
+    for (const path of madeBy === undefined ? [] : resets)
+      if (
+        /\.(?:key|pem)$/.test(path) &&
+        (await tree.stat(path))?.kind === "file" &&
+        !(await isMadeAgain(tree, path))
+      )
+        found.push({ path, what: `a key of ${name}, which nothing in the guest would make again` });
+  return found;
+}
+
+async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
+  const named = await connectionsNamed(tree);
+  const found: Leftover[] = [];
+  const kinds = [
+    [[...interfaceFiles, "/etc/sysconfig/network-scripts/keys-*"], freeIfcfg],
+    [connectionFiles, freeKeyfile],
+  ] as const;
+  for (const [patterns, free] of kinds)
+    for (const pattern of patterns)
+      for (const path of await tree.glob(pattern)) {
+        const text = path.endsWith("/ifcfg-lo") ? undefined : await textIn(tree, path);
+        for (const { key, class: kind } of text === undefined ? [] : free(text, named).unclear)
+          found.push({ path, what: `${kind === "secret" ? "a secret" : `maybe its ${kind}`} (${key})` });
+      }
+  for (const pattern of [
+    "/etc/NetworkManager/*.conf",
+    "/etc/NetworkManager/conf.d/*.conf",
+    "/etc/systemd/network/*",
+  ])
+    for (const path of await tree.glob(pattern))
+      for (const { group, key, value } of keyfileEntries((await textIn(tree, path)) ?? "")) {
+        const verdict = judgeUnknownKey(key, value);
+        if (verdict.fate === "unclear" && (verdict.class !== "address" || path.startsWith("/etc/systemd/")))
+          found.push({ path, what: `maybe its ${verdict.class} (${group}.${key})` });
+      }
+  return found;
+}
+
+// Those that have to keep their names, because something that cannot be changed here names them.
+async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {
+  const entries = await tree.glob("/boot/loader/entries/*.conf");
+  return entries
+    .filter((path) => /\/(?!f{32})[\da-f]{32}-[^/]+$/.test(path))
+    .map((path) => ({ path, what: "a machine id in a name" }));
+}
+
+// Files with passwords that crypttab(5) and fstab(5) name.
+async function namedSecrets(tree: GuestTree): Promise<Leftover[]> {
+  const crypttab = ((await textIn(tree, "/etc/crypttab")) ?? "").matchAll(/^\s*[^#\s]\S*\s+\S+\s+(\/\S+)/gm);
+  const fstab = ((await textIn(tree, "/etc/fstab")) ?? "").matchAll(
+    /^\s*[^#\s].*?\bcred(?:entials)?=(\/[^\s,]+)/gm,
+  );
+  const named = [
+    ...[...crypttab].map(([, path = ""]) => ({ path, what: "the key of an encrypted volume" })),
+    ...[...fstab].map(([, path = ""]) => ({ path, what: "the password of a share" })),
+  ];
+  const found: Leftover[] = [];
+  for (const one of named)
+    if (!one.path.startsWith("/dev/") && (await isThere(tree, one.path, undefined))) found.push(one);
+  return found;
+}

@@ -1,0 +1,134 @@
+import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { checkInterrupted } from "../../errors.ts";
+import type { GuestTree, Stat } from "../../image/tree.ts";
+import type { PackageFile } from "../rpm/files.ts";
+import { secretIn, secretNamed } from "./secret-shapes.ts";
+import { hasTrait, type Trait } from "./traits.ts";
+
+/** Something in a guest that no operation takes away, and that tells of the build or opens something. */
+export interface Leftover {
+  readonly path: string;
+  /** "this host's name", "a private key". */
+  readonly what: string;
+}
+
+export interface Searched {
+  readonly found: readonly Leftover[];
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that were too large to be read. */
+  readonly tooLarge: readonly string[];
+}
+
+export interface SearchOptions {
+  readonly traits: readonly Trait[];
+  /** The files of the guest's packages; `undefined` when it has no database of them. */
+  readonly packaged: ReadonlyMap<string, PackageFile> | undefined;
+  /** Paths that are not looked into, with what is below them. */
+  readonly except: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+// A disk image or a database is no configuration, and every file is read whole.
+const mostBytes = 16 * 1024 * 1024;
+
+// Nothing of them lies on a disk, or it is rpm's own record of what the packages brought.
+const notLookedInto = new Set(["/proc", "/sys", "/dev", "/run", "/var/lib/rpm", "/usr/lib/sysimage/rpm"]);
+
+/**
+ * Looks for traits of this guest and for secrets in every file that is not as a package brought it: in what it holds,
+ * in its name, and in where a link leads. A package's file of the size that it came with is taken for unchanged, unless
+ * it is a configuration file.
+ */
+export async function searchGuest(tree: GuestTree, options: SearchOptions): Promise<Searched> {
+  const { traits, packaged, signal } = options;
+  const except = new Set([...notLookedInto, ...options.except]);
+  const mayHold = traitFilter(traits);
+  const inName = (name: string) => (mayHold.test(name) ? traitIn(name, traits) : undefined);
+  const found: Leftover[] = [];
+  const tooLarge: string[] = [];
+  let [files, bytes] = [0, 0];
+  const folders = ["/"];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    checkInterrupted(signal);
+    await setImmediate();
+    for (const name of await tree.list(folder)) {
+      const path = folder === "/" ? `/${name}` : `${folder}/${name}`;
+      if (except.has(path) || (folder === "/" && name === "lost+found")) continue;
+      const stat = await tree.stat(path);
+      if (!stat) continue;
+      if (stat.kind === "dir") folders.push(path);
+      const owner = packaged?.get(path);
+      if (owner === undefined) {
+        const named = inName(name) ?? (stat.target === undefined ? undefined : inName(stat.target));
+        if (named !== undefined) {
+          found.push({ path, what: `${named.what} in ${stat.kind === "link" ? "a link" : "a name"}` });
+          continue;
+        }
+      }
+      if (stat.kind !== "file" || stat.size === 0 || isAsItCame(owner, stat)) continue;
+      if (stat.size > mostBytes) {
+        // Programs, archives of locales, and packed initramfs: nothing in them can be found by its look.
+        if (!/^\/(?:usr|boot)\//.test(path)) tooLarge.push(path);
+        continue;
+      }
+      const data = await readSafely(tree, path);
+      files++;
+      bytes += data.length;
+      const what = whatIn(path, data, options);
+      if (what !== undefined && !(owner && digestOf(data, owner.digest) === owner.digest))
+        found.push({ path, what });
+    }
+  }
+  return { found: found.sort((one, other) => (one.path < other.path ? -1 : 1)), files, bytes, tooLarge };
+}
+
+function whatIn(path: string, data: Buffer, { traits }: SearchOptions): string | undefined {
+  const text = data.toString("latin1");
+  const trait = traitIn(text, traits) ?? traitIn(certificatesIn(text), traits);
+  if (trait !== undefined) return trait.what;
+  if (isProgramsOwn(path)) return undefined;
+  return secretNamed(path.slice(path.lastIndexOf("/") + 1)) ?? secretIn(data, text);
+}
+
+// A name in a certificate stands in base64, and as it is once that is undone.
+function certificatesIn(text: string): string {
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) return "";
+  const blocks = text.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END/g);
+  return [...blocks].map(([, body = ""]) => Buffer.from(body, "base64").toString("latin1")).join("\n");
+}
+
+function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {
+  const small = text.toLowerCase();
+  return traits.find((trait) => hasTrait(small, trait));
+}
+
+/** Whether any trait may stand in a short text, in one look. */
+function traitFilter(traits: readonly Trait[]): RegExp {
+  const texts = traits.map(({ text }) => text.replaceAll(/[^\w]/g, "\\$&"));
+  return texts.length === 0 ? /(?!)/ : new RegExp(texts.join("|"), "i");
+}
+
+// Libraries come with keys for their own tests, also where pip, gem or npm brought them.
+function isProgramsOwn(path: string): boolean {
+  return (
+    /^\/(?:usr|lib|lib64)\/(?!local\/etc\/)/.test(path) ||
+    /\/(?:site-packages|node_modules|gems)\//.test(path)
+  );
+}
+
+function isAsItCame(owner: PackageFile | undefined, stat: Stat): boolean {
+  return owner !== undefined && !owner.isConfig && owner.bytes === stat.size;
+}
+
+function digestOf(data: Buffer, like: string): string {
+  return createHash(like.length === 32 ? "md5" : "sha256")
+    .update(data)
+    .digest("hex");
+}
+
+async function readSafely(tree: GuestTree, path: string): Promise<Buffer> {
+  const data = (await tree.read(path)) ?? new Uint8Array();
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}

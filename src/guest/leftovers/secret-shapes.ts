@@ -1,0 +1,93 @@
+/** What of a secret's kind stands in a file, such as "a private key"; `undefined` when nothing does. */
+export function secretIn(data: Buffer, text: string): string | undefined {
+  const key = privateKey(text);
+  if (key !== undefined) return key;
+  if (isKeyStore(data)) return "a key store with a private key";
+  if (isKeytab(data)) return "a Kerberos keytab";
+  if (data.subarray(0, 8192).includes(0)) return undefined;
+  if (hasLogin(text)) return "a login in an address";
+  const token = tokenShape.exec(text)?.[0];
+  return token !== undefined && !/EXAMPLE|0{12}|x{12}/i.test(token)
+    ? `a token (${token.slice(0, 4)}…)`
+    : undefined;
+}
+
+/** What a file is by its name alone; `undefined` for most. */
+export function secretNamed(name: string): string | undefined {
+  // Oracle's: the password file of an instance, and wallets.
+  if (/^orapw\w+$/.test(name)) return "a password file of Oracle Database";
+  return /^(?:cwallet\.sso|ewallet\.p12)$/.test(name) ? "an Oracle wallet" : undefined;
+}
+
+// https://user:word@host, but for the words of manuals and for variables.
+function hasLogin(text: string): boolean {
+  if (!text.includes("://")) return false;
+  for (const [, user = "", word = ""] of text.matchAll(
+    /\b[a-z][a-z0-9+.-]{1,20}:\/\/([^\s:/@"'<>]{1,100}):([^\s:/@"'<>]{1,200})@(?!(?:localhost|127\.|host(?:name)?\b|server\b|[\w.-]*\bexample\.))[\w[]/gi,
+  ))
+    if (
+      !/^(?:user(?:name)?|name|login|foo|me|u)$/i.test(user) &&
+      !/^(?:pass(?:word)?|pw|secret|\*+|x+|\.+)$|[$%{}]/i.test(word)
+    )
+      return true;
+  return false;
+}
+
+// RFC 7468 and its kin: a line that names it, and base64 below. A program that only knows the line has none below.
+function privateKey(text: string): string | undefined {
+  if (
+    !text.includes("-----BEGIN ") &&
+    !text.includes("PuTTY-User-Key") &&
+    !text.includes("Private-key-format")
+  )
+    return undefined;
+  const [, kind = ""] =
+    /-----BEGIN ([A-Z0-9 ]{0,40})PRIVATE KEY(?: BLOCK)?-----[\r\n]+(?:[A-Za-z-]+: [^\r\n]{0,200}[\r\n]+){0,6}[\r\n]*[A-Za-z0-9+/=]{30,}/.exec(
+      text,
+    ) ?? [];
+  if (kind !== "" || /-----BEGIN PRIVATE KEY-----[\r\n]+[A-Za-z0-9+/=]{30,}/.test(text))
+    return kind.includes("ENCRYPTED") ? "an encrypted private key" : "a private key";
+  if (/-----BEGIN OpenVPN Static key V\d-----[\r\n]+[\da-f]{30,}/.test(text))
+    return "a static key of OpenVPN";
+  if (/^PuTTY-User-Key-File-\d: /m.test(text)) return "a private key of PuTTY";
+  if (/^Private-key-format: v\d/m.test(text)) return "a private key of DNSSEC";
+  return undefined;
+}
+
+/** A Java key store whose first entry is a private key, or a PKCS#12 with a shrouded key bag (RFC 7292, 4.2.2). */
+function isKeyStore(data: Buffer): boolean {
+  if (data.length > 16 && data.readUInt32BE(0) === 0xfeedfeed) return data.readUInt32BE(12) === 1;
+  if (data.length > 64 && data[0] === 0x30 && (data[1] ?? 0) >= 0x80 && data.length < 1024 * 1024)
+    return data.includes(shroudedKeyBag) || data.includes(keyBag);
+  return false;
+}
+
+const keyBag = Buffer.from("060b2a864886f70d010c0a0101", "hex");
+const shroudedKeyBag = Buffer.from("060b2a864886f70d010c0a0102", "hex");
+
+// MIT's keytab: version 5.2, then entries, each behind its length.
+function isKeytab(data: Buffer): boolean {
+  if (data.length < 30 || data[0] !== 5 || data[1] !== 2) return false;
+  const bytes = data.readInt32BE(2);
+  const components = data.readUInt16BE(6);
+  return bytes > 0 && bytes + 6 <= data.length && components > 0 && components < 8;
+}
+
+/** Tokens that say what they are by their look. */
+const tokenShape = new RegExp(
+  [
+    "\\bAKIA[0-9A-Z]{16}\\b",
+    "\\bgh[pousr]_[A-Za-z0-9]{36}",
+    "\\bgithub_pat_[A-Za-z0-9_]{50}",
+    "\\bglpat-[\\w-]{20}",
+    "\\bxox[abprs]-\\d[\\w-]{20}",
+    "\\bAIza[\\w-]{35}\\b",
+    "\\bnpm_[A-Za-z0-9]{36}",
+    "\\bpypi-AgEIcHlwaS5vcmc[\\w-]{40}",
+    "\\bhvs\\.[\\w-]{24}",
+    "\\bsk_live_[A-Za-z0-9]{20}",
+    "\\bdop_v1_[a-f0-9]{64}",
+    "\\beyJ[\\w-]{10,500}\\.eyJ[\\w-]{10,4000}\\.[\\w-]{20}",
+    "\\bocid1\\.instance\\.oc\\d+\\.[\\w.-]{30}",
+  ].join("|"),
+);

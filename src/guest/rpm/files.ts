@@ -1,0 +1,116 @@
+import { TbuildError } from "../../errors.ts";
+import type { GuestTree } from "../../image/tree.ts";
+import { readHeaders, unlessDamaged } from "./database.ts";
+
+/** A file as its package brought it. */
+export interface PackageFile {
+  readonly bytes: number;
+  /** MD5 in hex up to EL5, SHA-256 since; empty for what is no file. */
+  readonly digest: string;
+  /** A configuration file, which is meant to be changed. */
+  readonly isConfig: boolean;
+}
+
+// RPMTAG_* and RPMFILE_* of rpm's lib/rpmtag.h and lib/rpmfiles.h.
+const tags = {
+  sizes: 1028,
+  longSizes: 5008,
+  digests: 1035,
+  flags: 1037,
+  dirIndexes: 1116,
+  names: 1117,
+  dirs: 1118,
+  oldNames: 1027,
+};
+const [config, ghost] = [1, 64];
+
+/** All files that packages brought, without running anything of the guest; `undefined` without an rpm database. */
+export async function readPackageFiles(
+  tree: GuestTree,
+): Promise<ReadonlyMap<string, PackageFile> | undefined> {
+  const headers = await readHeaders(tree);
+  if (!headers) return undefined;
+  const moved = await movedFolders(tree);
+  const found = new Map<string, PackageFile>();
+  unlessDamaged(() => {
+    for (const header of headers) addFiles(header, found, moved);
+  });
+  return found;
+}
+
+/** As `readPackageFiles`; of a database that cannot be read `limits` says so, and every file is taken for nobody's. */
+export async function packageFilesOr(
+  tree: GuestTree,
+  limits: string[],
+): Promise<ReadonlyMap<string, PackageFile> | undefined> {
+  try {
+    return await readPackageFiles(tree);
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    limits.push(`which files are packages' is unknown: ${error.message}`);
+    return undefined;
+  }
+}
+
+// Since the move to /usr, /bin and its like are links, and packages of before name files through them.
+async function movedFolders(tree: GuestTree): Promise<ReadonlyMap<string, string>> {
+  const moved = new Map<string, string>();
+  for (const name of ["bin", "sbin", "lib", "lib64"])
+    if ((await tree.stat(`/${name}`))?.kind === "link") moved.set(`/${name}/`, `/usr/${name}/`);
+  return moved;
+}
+
+function addFiles(header: Buffer, found: Map<string, PackageFile>, moved: ReadonlyMap<string, string>): void {
+  const read = valuesOf(header);
+  const names = read.strings(tags.names);
+  const dirs = read.strings(tags.dirs);
+  const [dirIndexes, flags] = [read.numbers(tags.dirIndexes), read.numbers(tags.flags)];
+  const sizes = read.numbers(tags.sizes).length > 0 ? read.numbers(tags.sizes) : read.numbers(tags.longSizes);
+  const digests = read.strings(tags.digests);
+  const paths =
+    names.length > 0
+      ? names.map((name, at) => (dirs[dirIndexes[at] ?? 0] ?? "/") + name)
+      : read.strings(tags.oldNames);
+  for (const [at, path] of paths.entries()) {
+    const flag = flags[at] ?? 0;
+    if ((flag & ghost) !== 0) continue;
+    const folder = path.slice(0, path.indexOf("/", 1) + 1);
+    const real = moved.has(folder) ? `${moved.get(folder)}${path.slice(folder.length)}` : path;
+    found.set(real, { bytes: sizes[at] ?? -1, digest: digests[at] ?? "", isConfig: (flag & config) !== 0 });
+  }
+}
+
+function valuesOf(header: Buffer) {
+  const entries = header.readUInt32BE(0);
+  const data = 8 + entries * 16;
+  const places = new Map<number, { type: number; at: number; count: number }>();
+  for (let at = 8; at + 16 <= data && at + 16 <= header.length; at += 16)
+    places.set(header.readUInt32BE(at), {
+      type: header.readUInt32BE(at + 4),
+      at: data + header.readUInt32BE(at + 8),
+      count: header.readUInt32BE(at + 12),
+    });
+  return {
+    strings(tag: number): string[] {
+      const place = places.get(tag);
+      if (!place || (place.type !== 8 && place.type !== 6)) return [];
+      const values: string[] = [];
+      for (let { at } = place; values.length < place.count && at < header.length; ) {
+        const end = header.indexOf(0, at);
+        if (end < 0) break;
+        values.push(header.toString("latin1", at, end));
+        at = end + 1;
+      }
+      return values;
+    },
+    numbers(tag: number): number[] {
+      const place = places.get(tag);
+      if (!place) return [];
+      const bytes = place.type === 5 ? 8 : place.type === 3 ? 2 : 4;
+      const values: number[] = [];
+      for (let at = place.at; values.length < place.count && at + bytes <= header.length; at += bytes)
+        values.push(bytes === 8 ? Number(header.readBigUInt64BE(at)) : header.readUIntBE(at, bytes));
+      return values;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import { access, constants, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Host } from "../../host/host.ts";
+
+export interface Accelerator {
+  readonly accelerator: "kvm" | "tcg";
+  /** One sentence for the log. */
+  readonly why: string;
+}
+
+/**
+ * Which accelerator to use. A /dev/kvm that opens proves nothing: on some nested hosts a Linux kernel hangs under it
+ * right after the boot sector. So a real kernel is started with a deadline, once per boot of this host, and KVM is
+ * taken only when that kernel has come as far as missing its root file system.
+ */
+export async function chooseAccelerator(
+  host: Host,
+  options: { readonly cacheFile: string; readonly kernel?: string; readonly deadlineMs?: number },
+): Promise<Accelerator> {
+  if (
+    !(await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return { accelerator: "tcg", why: "there is no /dev/kvm that may be used" };
+  const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  const known = await remembered(options.cacheFile, boot);
+  if (known) return known;
+  if (options.kernel === undefined)
+    return { accelerator: "tcg", why: "/dev/kvm was not tried: there is no kernel at hand to try it with" };
+  const works = await boots(host, options.kernel, options.deadlineMs ?? 8_000);
+  const choice: Accelerator = works
+    ? { accelerator: "kvm", why: "a kernel started under /dev/kvm" }
+    : { accelerator: "tcg", why: "/dev/kvm is there, but a kernel does not start under it" };
+  await mkdir(dirname(options.cacheFile), { recursive: true });
+  await writeFile(options.cacheFile, JSON.stringify({ boot, ...choice }));
+  return choice;
+}
+
+// Without an initrd and a root every kernel ends in this panic, within 3 s where KVM works.
+async function boots(host: Host, kernel: string, deadlineMs: number): Promise<boolean> {
+  if (!(await stat(kernel).catch(() => undefined))) return false;
+  let panicked = false;
+  const argv = [
+    "qemu-system-x86_64",
+    "-machine",
+    "pc",
+    "-accel",
+    "kvm",
+    "-cpu",
+    "host",
+    "-m",
+    "512",
+    "-nodefaults",
+    "-no-user-config",
+  ];
+  const output = [
+    "-display",
+    "none",
+    "-serial",
+    "stdio",
+    "-no-reboot",
+    "-kernel",
+    kernel,
+    "-append",
+    "console=ttyS0 panic=-1",
+  ];
+  const onLine = (line: string) => {
+    panicked ||= /VFS: (Unable to mount root|Cannot open root)|Kernel panic - not syncing/.test(line);
+  };
+  await host.run([...argv, ...output], { timeoutMs: deadlineMs, onLine }).catch(() => undefined);
+  return panicked;
+}
+
+async function remembered(file: string, boot: string): Promise<Accelerator | undefined> {
+  const text = await readFile(file, "utf8").catch(() => "{}");
+  try {
+    const known = JSON.parse(text) as { boot?: string; accelerator?: "kvm" | "tcg"; why?: string };
+    return known.boot === boot && known.accelerator && known.why !== undefined
+      ? { accelerator: known.accelerator, why: known.why }
+      : undefined;
+  } catch {
+    return undefined; // written by halves when the host went down; it is tried again
+  }
+}

@@ -1,0 +1,140 @@
+import type { Output } from "../../host/host.ts";
+import { type Attributes, nameOf, parentOf, type RawTree, type Stat } from "../tree.ts";
+
+/** What is to become of one path. `was` is what stands there now. */
+export type Change =
+  | { readonly kind: "remove"; readonly path: string; readonly was: Stat }
+  | {
+      readonly kind: "write";
+      readonly path: string;
+      readonly data: Uint8Array;
+      readonly attributes: Attributes;
+      readonly was?: Stat;
+    }
+  | { readonly kind: "dir"; readonly path: string; readonly attributes: Attributes }
+  | { readonly kind: "link"; readonly path: string; readonly target: string; readonly label?: string };
+
+/** A guest that is dear to ask and dear to change: read piece by piece, changed in one go. */
+export interface Source {
+  stat(path: string): Promise<Stat | undefined>;
+  list(dir: string): Promise<string[]>;
+  readFile(path: string): Promise<Uint8Array>;
+  /** Makes the changes, in their order: removals deepest first, then folders, then what stands in them. */
+  apply(changes: readonly Change[]): Promise<void>;
+  run?(argv: readonly string[]): Promise<Output>;
+  close(): Promise<void>;
+}
+
+/** Keeps changes in memory, in front of `source`, until they are committed: one process instead of hundreds. */
+export function collectingTree(source: Source): RawTree {
+  const nodes = new Map<string, Node>();
+  // What was changed in each folder, so that listing one costs no look at all the others.
+  const changedIn = new Map<string, Set<string>>();
+
+  async function known(path: string): Promise<Node> {
+    const node = nodes.get(path);
+    if (node) return node;
+    const was = await source.stat(path);
+    return { was, now: was && { stat: was } };
+  }
+
+  async function put(path: string, now: Node["now"]): Promise<void> {
+    const { was } = await known(path);
+    nodes.set(path, { was, now });
+    const dir = parentOf(path);
+    const siblings = changedIn.get(dir);
+    if (siblings) siblings.add(path);
+    else changedIn.set(dir, new Set([path]));
+  }
+
+  async function commit(): Promise<void> {
+    const changes = changesOf(nodes);
+    if (changes.length === 0) return;
+    await source.apply(changes);
+    nodes.clear();
+    changedIn.clear();
+  }
+
+  const run = source.run?.bind(source);
+  return {
+    commit,
+    stat: async (path) => (await known(path)).now?.stat,
+    async list(dir) {
+      const old = (await known(dir)).was?.kind === "dir" ? await source.list(dir) : [];
+      const names = new Set(old);
+      for (const path of changedIn.get(dir) ?? []) {
+        const name = nameOf(path);
+        if (nodes.get(path)?.now) names.add(name);
+        else names.delete(name);
+      }
+      return [...names];
+    },
+    async readFile(path) {
+      const data = nodes.get(path)?.now?.data;
+      return data ?? source.readFile(path);
+    },
+    async writeFile(path, data, attributes) {
+      await put(path, { stat: { kind: "file", size: data.length, ...attributes }, data });
+    },
+    async makeDir(path, attributes) {
+      await put(path, { stat: { kind: "dir", size: 0, ...attributes } });
+    },
+    async makeLink(path, target, label) {
+      const owner = { uid: 0, gid: 0, ...(label !== undefined && { label }) };
+      await put(path, { stat: { kind: "link", mode: 0o777, size: target.length, target, ...owner } });
+    },
+    unlink: (path) => put(path, undefined),
+    ...(run && {
+      async run(argv: readonly string[]) {
+        await commit();
+        return run(argv);
+      },
+    }),
+    async [Symbol.asyncDispose]() {
+      try {
+        await commit();
+      } finally {
+        await source.close();
+      }
+    },
+  };
+}
+
+interface Node {
+  readonly was: Stat | undefined;
+  readonly now: { readonly stat: Stat; readonly data?: Uint8Array } | undefined;
+}
+
+function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
+  const byDepth = [...nodes]
+    .map(([path, node]) => ({ path, depth: depth(path), ...node }))
+    .sort((a, b) => a.depth - b.depth || (a.path < b.path ? -1 : 1));
+  const removals: Change[] = [];
+  const dirs: Change[] = [];
+  const rest: Change[] = [];
+  for (const { path, was, now } of byDepth) {
+    // A file that stays a file is written over, so that what its inode carries can be kept.
+    const stays = was && now && was.kind === now.stat.kind && was.kind !== "link";
+    if (was && !stays) removals.push({ kind: "remove", path, was });
+    if (!now) continue;
+    const attributes = attributesOf(now.stat);
+    if (now.stat.kind === "dir" && !stays) dirs.push({ kind: "dir", path, attributes });
+    if (now.stat.kind === "file" && now.data)
+      rest.push({ kind: "write", path, data: now.data, attributes, ...(stays && { was }) });
+    if (now.stat.kind === "link") {
+      const { target = "", label } = now.stat;
+      rest.push({ kind: "link", path, target, ...(label !== undefined && { label }) });
+    }
+  }
+  return [...removals.reverse(), ...dirs, ...rest];
+}
+
+function attributesOf({ mode, uid, gid, label }: Stat): Attributes {
+  return { mode, uid, gid, ...(label !== undefined && { label }) };
+}
+
+function depth(path: string): number {
+  let slashes = 0;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) slashes++;
+  return slashes;
+}

@@ -1,0 +1,152 @@
+import type { Reader } from "../../io/reader.ts";
+
+/** A disk, or a volume of one, that can be written to. */
+export interface Writable extends Reader {
+  write(offset: number, data: Uint8Array): Promise<void>;
+}
+
+/** A run of bytes that are to read otherwise. */
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: number;
+  /** What is to stand there. */
+  after(): Promise<Uint8Array>;
+}
+
+/** A disk that is written in memory only; what was written is told as pieces. */
+export interface Draft extends Writable {
+  /** What differs from the disk beneath, in order of place, neighbours joined. */
+  pieces(): Promise<Piece[]>;
+}
+
+/** Starts a draft of `disk`, of which only the pages that are written are held. */
+export function draftOf(disk: Reader): Draft {
+  const pages = new Map<number, Uint8Array>();
+
+  async function page(index: number): Promise<Uint8Array> {
+    const start = index * pageBytes;
+    return pages.get(index) ?? disk.read(start, Math.min(pageBytes, disk.bytes - start));
+  }
+
+  return {
+    bytes: disk.bytes,
+    async read(offset, length) {
+      const [first, last] = [Math.floor(offset / pageBytes), Math.floor((offset + length - 1) / pageBytes)];
+      let isWritten = false;
+      for (let index = first; index <= last && !isWritten; index++) isWritten = pages.has(index);
+      if (!isWritten) return disk.read(offset, length);
+      const data = new Uint8Array(length);
+      data.set(await disk.read(offset, length));
+      for (let index = first; index <= last; index++) {
+        const written = pages.get(index);
+        if (!written) continue;
+        const start = index * pageBytes;
+        const from = Math.max(offset, start);
+        const to = Math.min(offset + length, start + written.length);
+        data.set(written.subarray(from - start, to - start), from - offset);
+      }
+      return data;
+    },
+    async write(offset, data) {
+      if (offset < 0 || offset + data.length > disk.bytes)
+        throw new Error(`draft: byte ${offset + data.length} is behind the end`);
+      for (let done = 0; done < data.length; ) {
+        const at = offset + done;
+        const index = Math.floor(at / pageBytes);
+        const start = index * pageBytes;
+        const part = data.subarray(done, done + start + pageBytes - at);
+        if (part.length === pageBytes && isZero(part)) pages.set(index, zeroPage);
+        else {
+          const own = pages.get(index);
+          const changed = own && own !== zeroPage ? own : Uint8Array.from(await page(index));
+          changed.set(part, at - start);
+          pages.set(index, changed);
+        }
+        done += part.length;
+      }
+    },
+    async pieces() {
+      const found: Piece[] = [];
+      let open: { offset: number; parts: Uint8Array[]; bytes: number } | undefined;
+      const close = () => {
+        if (!open) return;
+        const { offset, parts, bytes } = open;
+        found.push({ offset, bytes, after: async () => Buffer.concat(parts) });
+        open = undefined;
+      };
+      for (const [index, now] of [...pages].sort(([a], [b]) => a - b)) {
+        const start = index * pageBytes;
+        for (const [from, to] of differing(await disk.read(start, now.length), now)) {
+          if (!open || open.offset + open.bytes !== start + from || open.bytes >= largestPiece) {
+            close();
+            open = { offset: start + from, parts: [], bytes: 0 };
+          }
+          open.parts.push(now.subarray(from, to));
+          open.bytes += to - from;
+        }
+      }
+      close();
+      return found;
+    },
+  };
+}
+
+/** The part of `disk` that starts at `offset`. */
+export function writableWindow(disk: Writable, offset: number, bytes: number): Writable {
+  const check = (at: number, length: number) => {
+    if (at < 0 || length < 0 || at + length > bytes)
+      throw new Error(`volume: byte ${at + length} is behind its end, ${bytes}`);
+  };
+  return {
+    bytes,
+    async read(at, length) {
+      check(at, length);
+      return disk.read(offset + at, length);
+    },
+    async write(at, data) {
+      check(at, data.length);
+      return disk.write(offset + at, data);
+    },
+  };
+}
+
+/** For what only reads: writing to it is a fault of tbuild. */
+export function readOnly(disk: Reader): Writable {
+  return {
+    bytes: disk.bytes,
+    read: (offset, length) => disk.read(offset, length),
+    write: () => Promise.reject(new Error("opened for reading only")),
+  };
+}
+
+const pageBytes = 4096;
+const zeroPage = new Uint8Array(pageBytes);
+const largestPiece = 1 << 20;
+const grain = 32;
+
+/** Where two pages differ, to 32 bytes: a flag that is set is told as such, and not as a page. */
+export function differing(one: Uint8Array, other: Uint8Array): [from: number, to: number][] {
+  const [a, b] = [asBuffer(one), asBuffer(other)];
+  if (a.equals(b)) return [];
+  const found: [number, number][] = [];
+  for (let at = 0; at < b.length; at += grain) {
+    const end = Math.min(at + grain, b.length);
+    if (a.compare(b, at, end, at, end) === 0) continue;
+    const last = found.at(-1);
+    if (last && last[1] === at) last[1] = end;
+    else found.push([at, end]);
+  }
+  return found;
+}
+
+export function isZero(data: Uint8Array): boolean {
+  for (let at = 0; at < data.length; at += pageBytes) {
+    const part = data.subarray(at, at + pageBytes);
+    if (!asBuffer(part).equals(zeroPage.subarray(0, part.length))) return false;
+  }
+  return true;
+}
+
+function asBuffer(data: Uint8Array): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.length);
+}

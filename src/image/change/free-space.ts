@@ -1,0 +1,118 @@
+import type { Reader } from "../../io/reader.ts";
+import type { Mount, Volume } from "../access.ts";
+import { insideOf } from "../disk/disk.ts";
+import type { FreeRun } from "../disk/free-run.ts";
+import { ExtVolume, Unfit } from "../ext/volume.ts";
+import { type DataRange, overlapWith } from "../file/holes.ts";
+import { freeRunsOfXfs } from "../xfs/free-space.ts";
+import { type Draft, isZero, readOnly } from "./draft.ts";
+
+/** A block that no file has, and in which something stands. */
+export interface FreeBlock {
+  readonly volume: Volume;
+  /** In the volume, in bytes. */
+  readonly offset: number;
+  readonly data: Uint8Array;
+}
+
+/** Whether tbuild can tell which blocks of it are free: ext's and XFS's. While a journal waits, what it tells is old. */
+export function tellsFreeBlocks({ fs }: Volume): boolean {
+  return fs.startsWith("ext") || fs === "xfs";
+}
+
+/** The free blocks of a guest that hold anything; where `data` has none, nobody looks. */
+export async function* freeBlocks(
+  disk: Reader,
+  mounts: readonly Mount[],
+  data: readonly DataRange[],
+): AsyncGenerator<FreeBlock> {
+  const hasData = overlapWith(data);
+  for (const { volume } of mounts) {
+    const inside = insideOf(disk, volume);
+    for await (const run of freeRuns(inside, volume))
+      for (let at = run.offset; at < run.offset + run.bytes; at += readBytes) {
+        const bytes = Math.min(readBytes, run.offset + run.bytes - at);
+        if (!volume.pieces && !hasData(volume.offset + at, bytes)) continue;
+        const found = await inside.read(at, bytes);
+        if (isZero(found)) continue;
+        for (let from = 0; from < bytes; from += run.blockBytes) {
+          const block = found.subarray(from, from + run.blockBytes);
+          if (!isZero(block)) yield { volume, offset: at + from, data: block };
+        }
+      }
+  }
+}
+
+/**
+ * Zeros over free blocks: those that a change has freed, and of the others those that `tells` of the guest. `after` is
+ * a draft of `before`. Gives the bytes that were written.
+ */
+export async function scrubFree(
+  before: Reader,
+  after: Draft,
+  mounts: readonly Mount[],
+  data: readonly DataRange[],
+  tells: (block: Uint8Array) => boolean,
+): Promise<number> {
+  const wasFree = new Map<Volume, (offset: number, bytes: number) => boolean>();
+  for (const { volume } of mounts) {
+    const cover = volume.isDirty ? undefined : await coverOf(insideOf(before, volume), volume);
+    if (cover) wasFree.set(volume, cover);
+  }
+  const written = (await after.pieces()).map(({ offset, bytes }) => ({ start: offset, length: bytes }));
+  const ranges = [...data, ...written].sort((one, other) => one.start - other.start);
+  let bytes = 0;
+  for await (const block of freeBlocks(after, mounts, joined(ranges))) {
+    if (wasFree.get(block.volume)?.(block.offset, block.data.length) && !tells(block.data)) continue;
+    await writeInside(after, block.volume, block.offset, new Uint8Array(block.data.length));
+    bytes += block.data.length;
+  }
+  return bytes;
+}
+
+function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
+  return fs === "xfs" ? freeRunsOfXfs(inside, name) : freeRunsOfExt(inside);
+}
+
+async function* freeRunsOfExt(inside: Reader): AsyncGenerator<FreeRun> {
+  const volume = await ExtVolume.open(readOnly(inside));
+  const { blockBytes } = volume;
+  for await (const { block, count } of volume.freeRuns())
+    yield { offset: block * blockBytes, bytes: count * blockBytes, blockBytes };
+}
+
+// Nothing where nobody can tell, since it was left unclean: then all that is free now counts as freed.
+async function coverOf(inside: Reader, volume: Volume) {
+  const runs: DataRange[] = [];
+  try {
+    for await (const { offset, bytes } of freeRuns(inside, volume))
+      runs.push({ start: offset, length: bytes });
+  } catch (error) {
+    if (error instanceof Unfit) return undefined;
+    throw error;
+  }
+  return overlapWith(runs.sort((one, other) => one.start - other.start));
+}
+
+// Ranges in order of place, those that touch or overlap as one.
+function joined(ranges: readonly DataRange[]): DataRange[] {
+  const found: { start: number; length: number }[] = [];
+  for (const { start, length } of ranges) {
+    const last = found.at(-1);
+    if (last && start <= last.start + last.length)
+      last.length = Math.max(last.length, start + length - last.start);
+    else found.push({ start, length });
+  }
+  return found;
+}
+
+async function writeInside(disk: Draft, volume: Volume, offset: number, data: Uint8Array): Promise<void> {
+  let start = 0;
+  for (const piece of volume.pieces ?? [volume]) {
+    const [from, to] = [Math.max(offset, start), Math.min(offset + data.length, start + piece.bytes)];
+    if (from < to) await disk.write(piece.offset + from - start, data.subarray(from - offset, to - offset));
+    start += piece.bytes;
+  }
+}
+
+const readBytes = 512 * 1024;

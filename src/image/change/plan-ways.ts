@@ -1,0 +1,210 @@
+import { rm, stat } from "node:fs/promises";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { type Reader, windowOf } from "../../io/reader.ts";
+import type { Mount } from "../access.ts";
+import { openExt } from "../ext/ext.ts";
+import { replayInto } from "../ext/journal.ts";
+import { Unfit } from "../ext/volume.ts";
+import { dataRanges } from "../file/holes.ts";
+import { readImageFile } from "../file/image-file.ts";
+import { type ImageFacts, openImageFile } from "../open.ts";
+import { type AccessOptions, chooseAccess } from "../ways/index.ts";
+import { snapshotPieces } from "../ways/snapshot.ts";
+import { draftOf, type Piece } from "./draft.ts";
+import { draftTree } from "./draft-tree.ts";
+import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
+import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
+import { differingPieces } from "./pieces.ts";
+import { namesFor } from "./undo.ts";
+
+/** A change that stands beside its image, as what it comes to in bytes. */
+export interface Planned<Result> {
+  readonly result: Result;
+  readonly via: string;
+  readonly pieces: readonly Piece[];
+  readonly bytes: number;
+  close(): Promise<void>;
+}
+
+/** Throws where a change cannot be worked out as it is wanted, before any work is done. */
+export function refuseWish(
+  { file, format }: ImageFacts,
+  mounts: readonly Mount[],
+  options: ChangeOptions,
+): void {
+  if (options.far && format !== "raw")
+    throw new TbuildError("environment", `${file}: a ${format} image is not changed over a network`, {
+      hint: "Run tbuild on the machine where it lies, or copy it here.",
+    });
+  const closed = mounts.find(({ volume }) => !tellsFreeBlocks(volume));
+  if (options.scrub && (closed || format !== "raw"))
+    throw new TbuildError(
+      "environment",
+      `${file}: free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`,
+      {
+        hint: "Scrubbing works on ext and XFS in raw images. Leave --scrub away.",
+      },
+    );
+}
+
+/** Works a change out: in memory, in a snapshot, or in a copy that is compared; the first of them that can do it. */
+export async function planBest<Result>(
+  host: Host,
+  facts: ImageFacts,
+  mounts: readonly Mount[],
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions,
+): Promise<Planned<Result> & { readonly scrubbed?: number }> {
+  const isRaw = facts.format === "raw";
+  const planned =
+    (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
+    (isRaw ? await planBeside(host, facts, mounts, work, options) : undefined) ??
+    (await planInCopy(host, facts.file, work, options));
+  return options.scrub ? await scrubbed(host, facts, mounts, planned, options.scrub) : planned;
+}
+
+async function planInMemory<Result>(
+  host: Host,
+  image: string,
+  mounts: readonly Mount[],
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions,
+): Promise<Planned<Result> | undefined> {
+  const { note = () => {} } = options;
+  if (!mayDraft(options) || !isExt(mounts)) return undefined;
+  await using reader = await readImageFile(image);
+  const draft = draftOf(reader);
+  try {
+    for (const { volume } of mounts) {
+      if (!(await isUnclean(reader, volume))) continue;
+      // An edit beside a journal that waits is lost, or damages, when the guest mounts it.
+      note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
+      await replayInto(host, image, volume, (at, data) => draft.write(volume.offset + at, data));
+    }
+    const tree = await draftTree(draft, mounts, options.watch);
+    const result = await work({ tree, mounts, via: "direct" });
+    await tree.commit();
+    const pieces = await draft.pieces();
+    return { result, via: "direct", pieces, bytes: reader.bytes, close: async () => {} };
+  } catch (error) {
+    if (!(error instanceof Unfit) || options.via === "direct") throw error;
+    note(`${error.message}; the change is made beside the image`);
+    return undefined;
+  }
+}
+
+// Where a way in can let a change go beside the image, nothing is copied and nothing compared.
+async function planBeside<Result>(
+  host: Host,
+  { file, bytes }: ImageFacts,
+  mounts: readonly Mount[],
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions,
+): Promise<Planned<Result> | undefined> {
+  const access = await chooseAccess(
+    host,
+    file,
+    mounts.map(({ volume }) => volume),
+    {
+      ...accessOptions(options),
+      beside: true,
+    },
+  ).catch((error) => {
+    // Copying a disk over a network and back is no way.
+    if (options.far || !(error instanceof TbuildError)) throw error;
+    return undefined;
+  });
+  if (!access?.openBeside) return undefined;
+  const { work: snapshot } = namesFor(file);
+  const tree = await access.openBeside(file, mounts, snapshot, bytes, options.watch).catch((error) => {
+    if (options.far || options.via !== undefined || !(error instanceof TbuildError)) throw error;
+    options.note?.(`${error.message}; the change is made in a copy beside the image`);
+    return undefined;
+  });
+  if (!tree) return undefined;
+  const result = await work({ tree, mounts, via: access.name }).catch(async (error) => {
+    // Of a disk that is full a program says that it cannot write; why, is known when the snapshot is taken down.
+    await tree[Symbol.asyncDispose]();
+    throw error;
+  });
+  await tree[Symbol.asyncDispose]();
+  const pieces = await snapshotPieces(file, snapshot);
+  return { result, via: access.name, pieces, bytes, close: () => rm(snapshot, { force: true }) };
+}
+
+async function planInCopy<Result>(
+  host: Host,
+  image: string,
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions,
+): Promise<Planned<Result>> {
+  const copy = namesFor(image).work;
+  await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
+    ...(options.watch?.signal && { signal: options.watch.signal }),
+  });
+  let result: Result;
+  let via: string;
+  {
+    await using opened = await openImageFile(host, copy, accessOptions(options));
+    via = opened.access.name;
+    result = await work({ tree: opened.tree, mounts: opened.mounts, via });
+  }
+  const { size } = await stat(copy);
+  return {
+    result,
+    via,
+    pieces: await differingPieces(host, image, copy),
+    bytes: size,
+    close: () => rm(copy, { force: true }),
+  };
+}
+
+// Once the change stands in blocks, whatever it was made by, what it freed is seen in them.
+async function scrubbed<Result>(
+  host: Host,
+  { file }: ImageFacts,
+  mounts: readonly Mount[],
+  planned: Planned<Result>,
+  tells: (block: Uint8Array) => boolean,
+): Promise<Planned<Result> & { readonly scrubbed: number }> {
+  await using before = await readImageFile(file);
+  const after = draftOf(before);
+  for (const piece of planned.pieces) await after.write(piece.offset, await piece.after());
+  const bytes = await scrubFree(before, after, mounts, await dataRanges(host, file), tells);
+  return { ...planned, pieces: await after.pieces(), scrubbed: bytes };
+}
+
+export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOptions): boolean {
+  return via === "direct" && !needsPrograms;
+}
+
+export function accessOptions({ via, ...options }: ChangeOptions): AccessOptions {
+  if (via === "direct")
+    throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
+      hint: "Leave --via away; tbuild then takes the fastest way that can.",
+    });
+  return { ...options, ...(via !== undefined && { via }) };
+}
+
+/** What the guest is changed in memory by cannot look for an fstab elsewhere than on ext. */
+export function lookOptions({
+  via,
+  far,
+  watch,
+}: ChangeOptions): Pick<AccessOptions, "via" | "far" | "watch"> {
+  return {
+    ...(via !== undefined && via !== "direct" && { via }),
+    ...(far && { far }),
+    ...(watch && { watch }),
+  };
+}
+
+export function isExt(mounts: readonly Mount[]): boolean {
+  return mounts.every(({ volume }) => volume.fs.startsWith("ext") && volume.pieces === undefined);
+}
+
+export async function isUnclean(reader: Reader, { offset, bytes }: Mount["volume"]): Promise<boolean> {
+  const ext = await openExt(windowOf(reader, offset, Math.min(bytes, reader.bytes - offset)));
+  return ext.isDirty || ext.hasErrors;
+}

@@ -1,0 +1,139 @@
+import { realpath, rm, stat } from "node:fs/promises";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { type Lock, tryLock } from "../../host/lock.ts";
+import type { FarFolder } from "../far.ts";
+import { type FilesInUse, filesInUse } from "../in-use.ts";
+import { lookInto, refuseChange, refuseUse } from "../open.ts";
+import type { Piece } from "./draft.ts";
+import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
+import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
+import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
+
+/** A change that is worked out to the byte and not yet made. Nobody else can change the image until it is closed. */
+export interface PlannedChange<Result> extends AsyncDisposable {
+  readonly result: Result;
+  readonly via: string;
+  readonly pieces: readonly Piece[];
+  /** Bytes of it that are zeros over free blocks; `undefined` when nobody asked for them. */
+  readonly scrubbed?: number;
+  /** Makes it; `what` is said in the record that undoes it. */
+  apply(what: string): Promise<UndoRecord>;
+}
+
+/**
+ * Lets `work` change the guest in `file`, and gives what that comes to in bytes; the image stays as it is. An ext
+ * guest is changed in memory. Any other is changed beside the image: in a snapshot where a way in has one, else in a
+ * copy that is then compared; slower, and as safe.
+ */
+export async function planChange<Result>(
+  host: Host,
+  file: string,
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions = {},
+): Promise<PlannedChange<Result>> {
+  const { image, lock, users } = await takeImage(file, options.far);
+  try {
+    const settled = await settle(image);
+    if (settled !== undefined) options.note?.(`${file}: ${settled}`);
+    const before = await stat(image);
+    const { facts, mounts } = await lookInto(host, image, refuseChange, {
+      ...lookOptions(options),
+      users,
+    });
+    refuseWish(facts, mounts, options);
+    const planned = await planBest(host, facts, mounts, work, options);
+    return {
+      ...planned,
+      async apply(what) {
+        await refuseMeanwhile(file, image, before, lock, options.far);
+        return changeImage(image, planned.pieces, {
+          what,
+          when: new Date().toISOString(),
+          bytes: planned.bytes,
+        });
+      },
+      async [Symbol.asyncDispose]() {
+        try {
+          await planned.close();
+        } finally {
+          await lock.release();
+        }
+      },
+    };
+  } catch (error) {
+    // What went wrong is what counts; what is left beside the image, the next command removes.
+    await rm(namesFor(image).work, { force: true }).catch(() => {});
+    await lock.release().catch(() => {});
+    throw error;
+  }
+}
+
+/** Takes an image that is to be changed: where it really lies, and locked for us. One in use is refused. */
+export async function takeImage(
+  file: string,
+  far?: FarFolder,
+): Promise<{ readonly image: string; readonly lock: Lock; readonly users: FilesInUse }> {
+  const image = await imagePath(file);
+  const lock = await lockImage(image, far);
+  try {
+    const users = await usersNow(far);
+    refuseUse(image, users);
+    return { image, lock, users };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function usersNow(far: FarFolder | undefined): Promise<FilesInUse> {
+  return far ? await far.look() : filesInUse();
+}
+
+// Between a plan and its yes there may be a coffee break, and somebody who starts the machine.
+async function refuseMeanwhile(
+  file: string,
+  image: string,
+  before: Awaited<ReturnType<typeof stat>>,
+  lock: Lock,
+  far: FarFolder | undefined,
+): Promise<void> {
+  if (lock.isLost?.())
+    throw new TbuildError(
+      "environment",
+      `${file}: the connection to ${far?.host.name} was lost, and the lock`,
+      {
+        hint: "Nothing was done. Run the command again.",
+      },
+    );
+  refuseUse(image, await usersNow(far));
+  const now = await stat(image);
+  if (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino)
+    throw new TbuildError("environment", `${file}: was changed by somebody else meanwhile`, {
+      hint: "Nothing was done. See who uses the image, and run the command again.",
+    });
+}
+
+/** Where an image really lies: what belongs to it lies there too. */
+export async function imagePath(file: string): Promise<string> {
+  const image = await realpath(file).catch((cause) => {
+    throw new TbuildError("environment", `${file}: cannot be opened`, { cause });
+  });
+  if (!(await stat(image)).isFile())
+    throw new TbuildError("usage", `${file}: not an image file`, {
+      hint: "Devices and folders are not changed: a record to undo it could not lie beside them.",
+    });
+  return image;
+}
+
+async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
+  if (far) return far.lock(image);
+  const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError("environment", `${image}: nothing can be written beside it (${cause.code})`, {
+      hint: "A change leaves a record there that undoes it. Make the folder writable, or work on a copy.",
+      cause,
+    });
+  });
+  if ("release" in got) return got;
+  throw new TbuildError("environment", `${image}: is being changed by another tbuild, process ${got.heldBy}`);
+}

@@ -1,0 +1,234 @@
+import { createHash } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import { TbuildError } from "../../errors.ts";
+import { isZero, type Piece } from "./draft.ts";
+
+export interface ChangeNote {
+  /** What was done, as a person would say it. */
+  readonly what: string;
+  readonly when: string;
+}
+
+/** What a record of a change begins with. */
+export interface Head extends ChangeNote {
+  /** Of the image file, before and after. */
+  readonly size: number;
+  readonly sizeAfter: number;
+}
+
+const magic = "tbuild-undo 1 ";
+const headBytes = 13;
+const [beforeIsZero, afterIsZero, isLast] = [1, 2, 4] as const;
+
+/** Writes the record of a change of `image` that is yet to be made; gives its size. */
+export async function writeRecord(
+  file: string,
+  image: FileHandle,
+  pieces: readonly Piece[],
+  head: Head,
+): Promise<number> {
+  const { uid, gid } = await image.stat();
+  await using record = await openQuietly(file, "w");
+  await record.chown(uid, gid).catch(() => {});
+  const hash = createHash("sha256");
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  const write = async (...parts: Uint8Array[]) => {
+    for (const part of parts) {
+      hash.update(part);
+      waiting.push(part);
+      bytes += part.length;
+    }
+    if (bytes > 1 << 20) await out();
+  };
+  const out = async () => {
+    await writeFully(record, Buffer.concat(waiting));
+    waiting = [];
+    bytes = 0;
+  };
+  await write(Buffer.from(`${magic}${JSON.stringify(head)}\n`));
+  for (const piece of pieces) {
+    const [before, after] = [await readOrZeros(image, piece, head.size), await piece.after()];
+    const flags = (isZero(before) ? beforeIsZero : 0) | (isZero(after) ? afterIsZero : 0);
+    await write(pieceHead(piece.offset, piece.bytes, flags));
+    if (!(flags & beforeIsZero)) await write(before);
+    if (!(flags & afterIsZero)) await write(after);
+  }
+  await write(pieceHead(0, 0, isLast));
+  await out();
+  await writeFully(record, hash.digest());
+  await record.sync();
+  return (await record.stat()).size;
+}
+
+/** Refuses a record that is damaged, or of an image that has another size. */
+export async function checkRecord(record: FileHandle, file: string, target: FileHandle): Promise<Head> {
+  const hash = createHash("sha256");
+  const { size } = await record.stat();
+  for (let at = 0; at < size - 32; at += 1 << 20)
+    hash.update(await readFully(record, at, Math.min(1 << 20, size - 32 - at)));
+  if (size < 32 || !hash.digest().equals(await readFully(record, size - 32, 32)))
+    throw new TbuildError("integrity", `${file}: the record of a change is damaged`, {
+      hint: "Nothing was done with it. Take the image from a copy.",
+    });
+  const head = await readHead(record, file);
+  const now = (await target.stat()).size;
+  if (now < Math.min(head.size, head.sizeAfter) || now > Math.max(head.size, head.sizeAfter))
+    throw new TbuildError("integrity", `${file}: belongs to an image of ${head.size} bytes, not of ${now}`, {
+      hint: "The image was replaced or resized since; its record of changes is of no more use, and can be removed.",
+    });
+  return head;
+}
+
+/** Refuses an image that is no longer as the change in `file` left it. */
+export async function checkUntouched(image: string, target: FileHandle, file: string): Promise<void> {
+  await using record = await openBeside(file, "r");
+  await checkRecord(record, file, target);
+  for await (const { offset, after } of piecesOf(record, file))
+    if (!(await readFully(target, offset, after.length)).equals(after))
+      throw new TbuildError(
+        "integrity",
+        `${image}: was changed since, at byte ${offset}, so it cannot be undone`,
+        {
+          hint: `Nothing was touched. The old bytes are in ${file}.`,
+        },
+      );
+}
+
+/** Refuses an image in which something stands that is of neither side of the change in `file`, which was cut off. */
+export async function checkUntouchedByOthers(image: string, target: FileHandle, file: string): Promise<void> {
+  await using record = await openBeside(file, "r");
+  await checkRecord(record, file, target);
+  const { size } = await target.stat();
+  for await (const piece of piecesOf(record, file)) {
+    const now = await readOrZeros(target, { offset: piece.offset, bytes: piece.after.length }, size);
+    const strange = strangeSector(piece, now);
+    if (!strange) continue;
+    const [from, to] = strange;
+    throw new TbuildError(
+      "integrity",
+      `${image}: bytes ${from} to ${to - 1} were changed by somebody else after a change of it had been cut off`,
+      {
+        hint:
+          `Nothing was touched. ${file} holds the old and the new bytes. Take the image from a copy, ` +
+          "or remove that file to keep the image as it is, half changed; its file systems want a check then.",
+      },
+    );
+  }
+}
+
+const sectorBytes = 512;
+
+// A write that is cut off leaves every sector as it was or as it was to be.
+function strangeSector(
+  { offset, before, after }: RecordedPiece,
+  now: Buffer,
+): [from: number, to: number] | undefined {
+  if (now.equals(after) || now.equals(before)) return undefined;
+  for (let from = 0, to = 0; from < now.length; from = to) {
+    to = Math.min(now.length, from + sectorBytes - ((offset + from) % sectorBytes));
+    const isAs = (side: Buffer) => now.compare(side, from, to, from, to) === 0;
+    if (!isAs(before) && !isAs(after)) return [offset + from, offset + to];
+  }
+  return undefined;
+}
+
+/** What a record of a change begins with, unchecked: enough to list it. */
+export async function readHead(record: FileHandle, file: string): Promise<Head> {
+  const { size } = await record.stat();
+  const text = (await readFully(record, 0, Math.min(size, 4096))).toString("utf8");
+  const end = text.indexOf("\n");
+  try {
+    if (!text.startsWith(magic) || end < 0) throw new Error("no record");
+    const head = JSON.parse(text.slice(magic.length, end)) as Head;
+    return head;
+  } catch (cause) {
+    throw new TbuildError("integrity", `${file}: is no record of a change`, { cause });
+  }
+}
+
+interface RecordedPiece {
+  readonly offset: number;
+  readonly before: Buffer;
+  readonly after: Buffer;
+}
+
+/** What is changed, in the order of the record. */
+export async function* piecesOf(record: FileHandle, file: string): AsyncGenerator<RecordedPiece> {
+  const start = await readFully(record, 0, Math.min(4096, (await record.stat()).size));
+  let at = start.indexOf(10) + 1;
+  for (;;) {
+    const head = await readFully(record, at, headBytes);
+    const [offset, bytes, flags] = [
+      Number(head.readBigUInt64BE(0)),
+      head.readUInt32BE(8),
+      head.readUInt8(12),
+    ];
+    at += headBytes;
+    if (flags & isLast) return;
+    if (bytes > 1 << 26) throw new TbuildError("integrity", `${file}: the record of a change is damaged`);
+    const side = async (zero: number) => {
+      if (flags & zero) return Buffer.alloc(bytes);
+      at += bytes;
+      return readFully(record, at - bytes, bytes);
+    };
+    yield { offset, before: await side(beforeIsZero), after: await side(afterIsZero) };
+  }
+}
+
+function pieceHead(offset: number, bytes: number, flags = 0): Buffer {
+  const head = Buffer.alloc(headBytes);
+  head.writeBigUInt64BE(BigInt(offset), 0);
+  head.writeUInt32BE(bytes, 8);
+  head.writeUInt8(flags, 12);
+  return head;
+}
+
+// Behind the end of the image, where a change makes it longer, there is nothing.
+async function readOrZeros(
+  file: FileHandle,
+  { offset, bytes }: Omit<Piece, "after">,
+  size: number,
+): Promise<Buffer> {
+  const there = Math.max(0, Math.min(bytes, size - offset));
+  return Buffer.concat([await readFully(file, offset, there), Buffer.alloc(bytes - there)]);
+}
+
+async function readFully(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
+  const data = Buffer.allocUnsafe(bytes);
+  for (let done = 0; done < bytes; ) {
+    const { bytesRead } = await file.read(data, done, bytes - done, offset + done);
+    if (bytesRead === 0) throw new TbuildError("integrity", `record or image: ends at byte ${offset + done}`);
+    done += bytesRead;
+  }
+  return data;
+}
+
+/** Writes all of `data`: at `offset`, or where the file is at. */
+export async function writeFully(file: FileHandle, data: Uint8Array, offset?: number): Promise<void> {
+  for (let done = 0; done < data.length; ) {
+    const at = offset === undefined ? null : offset + done;
+    const { bytesWritten } = await file.write(data, done, data.length - done, at);
+    done += bytesWritten;
+  }
+}
+
+/** Opens an image, or what lies beside it. */
+export function openBeside(file: string, flags: "r" | "r+"): Promise<FileHandle> {
+  return openQuietly(file, flags).catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError("environment", `${file}: cannot be opened for that (${cause.code})`, {
+      hint: "A change needs the image and its folder writable: the record that undoes it lies there.",
+      cause,
+    });
+  });
+}
+
+/**
+ * Fails as the system does; nobody else can read what is made. That closing fails is not told: what matters was synced
+ * before, and where a line broke it would hide what failed first.
+ */
+export async function openQuietly(file: string, flags: "r" | "r+" | "w"): Promise<FileHandle> {
+  const handle = await open(file, flags, 0o600);
+  handle[Symbol.asyncDispose] = () => handle.close().catch(() => {});
+  return handle;
+}

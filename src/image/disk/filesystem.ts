@@ -1,0 +1,83 @@
+import type { Reader } from "../../io/reader.ts";
+import type { Volume } from "../access.ts";
+import { hasXfsLog } from "../xfs/log.ts";
+
+export interface FileSystem {
+  readonly fs: Volume["fs"];
+  readonly uuid?: string;
+  readonly label?: string;
+  /** How long it takes itself to be. */
+  readonly bytes?: number;
+  /** Its journal holds changes that are not yet in place, or it says itself that it is damaged. */
+  readonly isDirty?: true;
+  /** It is a physical volume of LVM2. */
+  readonly lvm?: true;
+  /** It is something that cannot be opened, in words. */
+  readonly refused?: string;
+}
+
+/** What a volume holds, by its superblock. */
+export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
+  const head = Buffer.alloc(70 * 1024);
+  head.set(await volume.read(0, Math.min(head.length, volume.bytes)));
+  const at = (offset: number, text: string) => head.toString("latin1", offset, offset + text.length) === text;
+  if (at(0, "LUKS\xba\xbe")) return { fs: "unknown", refused: "is encrypted with LUKS" };
+  if ([0, 512, 1024, 1536].some((offset) => at(offset, "LABELONE"))) return { fs: "unknown", lvm: true };
+  if (head.readUInt32LE(4096) === 0xa92b4efc || head.readUInt32LE(0) === 0xa92b4efc)
+    return { fs: "unknown", refused: "is a member of a Linux software RAID (MD)" };
+  if (head.readUInt16LE(1024 + 56) === 0xef53) return ext(head);
+  if (at(0, "XFSB")) {
+    const bytes = Number(head.readBigUInt64BE(8)) * head.readUInt32BE(4);
+    const isDirty = await hasXfsLog(volume, head);
+    return {
+      fs: "xfs",
+      bytes,
+      ...(isDirty && { isDirty }),
+      ...identity(uuidAt(head, 32), text(head, 108, 12)),
+    };
+  }
+  if (at(65536 + 64, "_BHRfS_M"))
+    return { fs: "btrfs", ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)) };
+  if (at(4086, "SWAPSPACE2") || at(4086, "SWAP-SPACE"))
+    return { fs: "swap", ...identity(uuidAt(head, 1036), text(head, 1052, 16)) };
+  if (at(82, "FAT32")) return { fs: "vfat", ...identity(fatId(head, 67), text(head, 71, 11)) };
+  if (at(54, "FAT1")) return { fs: "vfat", ...identity(fatId(head, 39), text(head, 43, 11)) };
+  return { fs: "unknown" };
+}
+
+// ext3 has a journal; ext4 has a feature that ext3 does not know.
+function ext(head: Buffer): FileSystem {
+  const [compatible, incompatible, readOnly] = [92, 96, 100].map((at) => head.readUInt32LE(1024 + at));
+  const isNewer = ((incompatible ?? 0) & ~0x1e) !== 0 || ((readOnly ?? 0) & ~0x7) !== 0;
+  const fs = isNewer ? "ext4" : (compatible ?? 0) & 0x4 ? "ext3" : "ext2";
+  const is64bit = ((incompatible ?? 0) & 0x80) !== 0;
+  const blocks = head.readUInt32LE(1024 + 4) + (is64bit ? head.readUInt32LE(1024 + 336) * 2 ** 32 : 0);
+  const bytes = blocks * 2 ** (10 + Math.min(head.readUInt32LE(1024 + 24), 6));
+  const isDirty = ((incompatible ?? 0) & 0x4) !== 0 || (head.readUInt16LE(1024 + 58) & 0x2) !== 0;
+  return {
+    fs,
+    bytes,
+    ...(isDirty && { isDirty }),
+    ...identity(uuidAt(head, 1024 + 104), text(head, 1024 + 120, 16)),
+  };
+}
+
+function identity(uuid: string, label: string): Pick<FileSystem, "uuid" | "label"> {
+  return { uuid, ...(label !== "" && { label }) };
+}
+
+function uuidAt(head: Buffer, at: number): string {
+  return head.toString("hex", at, at + 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function fatId(head: Buffer, at: number): string {
+  const id = head.readUInt32LE(at).toString(16).toUpperCase().padStart(8, "0");
+  return `${id.slice(0, 4)}-${id.slice(4)}`;
+}
+
+function text(head: Buffer, at: number, length: number): string {
+  return head
+    .toString("utf8", at, at + length)
+    .replace(/\0.*$/s, "")
+    .trimEnd();
+}

@@ -1,0 +1,182 @@
+import { TbuildError } from "../../errors.ts";
+import type { Reader } from "../../io/reader.ts";
+import type { Partition } from "./partitions.ts";
+
+/** A volume group's logical volumes, by arithmetic; no device-mapper is needed. Offsets count from the disk's start. */
+export async function logicalVolumes(physicals: readonly PhysicalVolume[]): Promise<LogicalVolume[]> {
+  const groups = new Map<string, { metadata: Section; places: Map<string, number> }>();
+  for (const { reader, offset } of physicals) {
+    const { id, text } = await readPhysical(reader);
+    const metadata = parseLvm(text);
+    const group = groups.get(groupOf(metadata).name) ?? { metadata, places: new Map() };
+    group.places.set(id, offset);
+    groups.set(groupOf(metadata).name, group);
+  }
+  return [...groups.values()].flatMap(({ metadata, places }) => volumesOfGroup(metadata, places));
+}
+
+export interface PhysicalVolume {
+  readonly reader: Reader;
+  /** Where on the disk it starts. */
+  readonly offset: number;
+}
+
+/** Name: that of the volume group, `/`, and its own. */
+export interface LogicalVolume extends Partition {
+  /** Where it lies, when that is not one run of bytes. */
+  readonly pieces?: readonly Piece[];
+  /** Why it cannot be opened by arithmetic, in words. */
+  readonly refused?: string;
+}
+
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+type Section = { readonly [name: string]: string | readonly string[] | Section };
+
+/** LVM's own text format: `name { … }`, `key = value`, `key = [ … ]`. */
+export function parseLvm(source: string): Section {
+  const words: readonly string[] =
+    source.replaceAll(/#.*$/gm, "").match(/"(?:[^"\\]|\\.)*"|[{}[\]=,]|[^\s{}[\]=,"]+/g) ?? [];
+  let at = 0;
+  const plain = (word: string) =>
+    word.startsWith('"') ? word.slice(1, -1).replaceAll(/\\(.)/g, "$1") : word;
+
+  function section(): Section {
+    const found: Record<string, Section[string]> = {};
+    while (at < words.length && words[at] !== "}") {
+      const name = words[at++] ?? "";
+      const sign = words[at++];
+      if (sign === "{") found[name] = section();
+      else if (sign === "=") found[name] = words[at] === "[" ? list() : plain(words[at++] ?? "");
+      else throw new TbuildError("integrity", `LVM metadata: "${sign}" after "${name}"`);
+    }
+    at++;
+    return found;
+  }
+
+  function list(): string[] {
+    const end = words.indexOf("]", at);
+    const items = words
+      .slice(at + 1, end)
+      .filter((word) => word !== ",")
+      .map(plain);
+    at = end + 1;
+    return items;
+  }
+
+  return section();
+}
+
+function groupOf(metadata: Section): { name: string; content: Section } {
+  const [name, content] = Object.entries(metadata).find(([, value]) => isSection(value)) ?? [];
+  if (name === undefined || !isSection(content))
+    throw new TbuildError("integrity", "LVM metadata: no volume group");
+  return { name, content };
+}
+
+/** The visible volumes of a group; `places` says where on this disk each of its physical volumes starts, by id. */
+export function volumesOfGroup(metadata: Section, places: ReadonlyMap<string, number>): LogicalVolume[] {
+  const { name: group, content } = groupOf(metadata);
+  const extent = Number(content.extent_size) * 512;
+  const physicals = sectionsOf(content.physical_volumes);
+  // A clone of a disk may have another id in its label than in its metadata; with one volume there is no doubt.
+  const only = physicals.length === 1 ? [...places.values()][0] : undefined;
+  const starts = new Map(
+    physicals.flatMap(([key, { id, pe_start: start }]) => {
+      const place = only ?? places.get(String(id).replaceAll("-", ""));
+      return place === undefined ? [] : [[key, place + Number(start) * 512] as const];
+    }),
+  );
+  const volumes = sectionsOf(content.logical_volumes);
+  const origins = volumes.flatMap(([, volume]) =>
+    segmentsOf(volume).flatMap(({ type, origin }) => (type === "snapshot" ? [origin] : [])),
+  );
+  return volumes.flatMap(([logical, volume]) => {
+    if (Array.isArray(volume.status) && !volume.status.includes("VISIBLE")) return [];
+    const name = `${group}/${logical}`;
+    const segments = segmentsOf(volume);
+    const bytes = segments.reduce((sum, segment) => sum + Number(segment.extent_count) * extent, 0);
+    const refused = origins.includes(logical) ? "has a snapshot" : whyNotLinear(segments, starts);
+    if (refused !== undefined) return { name, offset: 0, bytes, refused };
+    return { name, ...joined(segments.map((segment) => pieceOf(segment, starts, extent))) };
+  });
+}
+
+function whyNotLinear(segments: readonly Section[], starts: ReadonlyMap<string, number>): string | undefined {
+  if (segments.length === 0) return "has no segment in the LVM metadata";
+  for (const { type, stripe_count: count, stripes } of segments) {
+    const [physical = ""] = Array.isArray(stripes) ? stripes : [];
+    if (type !== "striped") return `is of the type "${String(type)}"`;
+    if (count !== "1") return `is striped over ${String(count)} volumes`;
+    if (!starts.has(physical)) return "lies on another disk, at least in part";
+  }
+  return undefined;
+}
+
+function pieceOf(segment: Section, starts: ReadonlyMap<string, number>, extent: number): Piece {
+  const [physical = "", first] = segment.stripes as readonly string[];
+  return {
+    offset: (starts.get(physical) ?? 0) + Number(first) * extent,
+    bytes: Number(segment.extent_count) * extent,
+  };
+}
+
+function joined(pieces: readonly Piece[]): Omit<LogicalVolume, "name"> {
+  const merged: Piece[] = [];
+  for (const piece of pieces) {
+    const last = merged.at(-1);
+    if (last && last.offset + last.bytes === piece.offset)
+      merged.splice(-1, 1, { offset: last.offset, bytes: last.bytes + piece.bytes });
+    else merged.push(piece);
+  }
+  const bytes = merged.reduce((sum, piece) => sum + piece.bytes, 0);
+  return { offset: merged[0]?.offset ?? 0, bytes, ...(merged.length > 1 && { pieces: merged }) };
+}
+
+// In the order of the volume's own extents.
+function segmentsOf(volume: Section): Section[] {
+  return sectionsOf(volume)
+    .filter(([key]) => /^segment\d+$/.test(key))
+    .map(([, segment]) => segment)
+    .sort((one, other) => Number(one.start_extent) - Number(other.start_extent));
+}
+
+// Label → header of the physical volume → metadata area → the newest text in its ring.
+async function readPhysical(volume: Reader): Promise<{ id: string; text: string }> {
+  const head = Buffer.from(await volume.read(0, 4096));
+  const label = [0, 512, 1024, 1536].find((at) => head.toString("latin1", at, at + 8) === "LABELONE");
+  if (label === undefined) throw new TbuildError("integrity", "LVM: no label");
+  let at = label + head.readUInt32LE(label + 20);
+  const id = head.toString("latin1", at, at + 32);
+  at += 40;
+  while (at < 4000 && head.readBigUInt64LE(at) !== 0n) at += 16;
+  at += 16;
+  const area = Number(head.readBigUInt64LE(at));
+  if (area === 0) throw new TbuildError("environment", "LVM: no metadata on this physical volume");
+  const header = Buffer.from(await volume.read(area, 512));
+  if (header.toString("latin1", 4, 20) !== " LVM2 x[5A%r0N*>")
+    throw new TbuildError("integrity", "LVM: damaged metadata");
+  const ring = Number(header.readBigUInt64LE(32));
+  const [offset, size] = [Number(header.readBigUInt64LE(40)), Number(header.readBigUInt64LE(48))];
+  // The text may run over the end of the ring; it goes on behind the header.
+  if (offset < 512 || offset >= ring || size > ring)
+    throw new TbuildError("integrity", "LVM: damaged metadata");
+  const first = Math.min(size, ring - offset);
+  const parts = [await volume.read(area + offset, first)];
+  if (first < size) parts.push(await volume.read(area + 512, size - first));
+  return { id, text: Buffer.concat(parts).toString("utf8").replace(/\0.*$/s, "") };
+}
+
+function isSection(value: unknown): value is Section {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function sectionsOf(value: unknown): [string, Section][] {
+  if (!isSection(value)) return [];
+  return Object.entries(value).flatMap(([name, inner]) =>
+    isSection(inner) ? [[name, inner] as [string, Section]] : [],
+  );
+}

@@ -1,0 +1,215 @@
+import { randomBytes } from "node:crypto";
+import { pacer, type Watch } from "../../host/pace.ts";
+import type { Change } from "../change/change.ts";
+import type { Writable } from "../change/draft.ts";
+import { bytesOf, shown } from "../names.ts";
+import { type Attributes, nameOf, parentOf } from "../tree.ts";
+import { ExtFolder, startFolder } from "./folder.ts";
+import { at, dropAttributes, flag, kindOf, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
+import { damaged, ExtVolume, Unfit } from "./volume.ts";
+
+/** Changes the files of an ext file system, in process. An inode that stays keeps all that nobody asked to change. */
+export interface ExtEditor {
+  apply(changes: readonly Change[], watch?: Watch): Promise<void>;
+}
+
+/** Throws `Unfit` for what it leaves to other ways: unknown features, and files and folders of rare shapes. */
+export async function editExt(disk: Writable): Promise<ExtEditor> {
+  const volume = await ExtVolume.open(disk);
+
+  // Of the folders that changes are made in, or lead through.
+  const folders = new Map<number, ExtFolder>();
+
+  async function apply(changes: readonly Change[], { signal, progress }: Watch = {}): Promise<void> {
+    const pace = pacer(signal, (steps) => progress?.("changes made", steps, changes.length));
+    for (const change of changes) {
+      const turn = pace();
+      if (turn) await turn;
+      if (change.kind === "remove") await remove(change.path);
+      else if (change.kind === "write" && change.was)
+        await rewrite(change.path, change.data, change.attributes);
+      else await make(change);
+    }
+    for (const folder of folders.values()) await folder.flush();
+    folders.clear();
+    await volume.flush();
+  }
+
+  async function remove(path: string): Promise<void> {
+    const [parent, name] = [await numberOf(parentOf(path)), bytesOf(nameOf(path))];
+    const folder = await folderAt(parent);
+    const number = folder.find(name);
+    if (number === undefined) throw damaged(`${shown(path)} is not there`);
+    const inode = await volume.inode(number);
+    const kind = kindOf(inode);
+    if (kind === "dir") await dropFolder(path, number);
+    folder.remove(name);
+    const links = inode.readUInt16LE(at.links) - (kind === "dir" ? 2 : 1);
+    if (kind !== "dir" && links > 0) {
+      inode.writeUInt16LE(links, at.links);
+      touch(inode, [at.ctime]);
+      return volume.putInode(number, inode);
+    }
+    await release(await ownedBlocks(volume, inode));
+    await dropAttributes(volume, inode);
+    await volume.freeInode(number, kind === "dir" ? "dir" : "other");
+    await volume.putInode(number, spent(inode));
+    if (kind === "dir") await countFolder(parent, -1);
+  }
+
+  // Its blocks are written once more: the names in them are gone, and free blocks stay readable.
+  async function dropFolder(path: string, number: number): Promise<void> {
+    const folder = await folderAt(number);
+    if (!folder.isEmpty) throw damaged(`${shown(path)} is not empty`);
+    await folder.flush();
+    folders.delete(number);
+  }
+
+  async function rewrite(path: string, data: Uint8Array, attributes: Attributes): Promise<void> {
+    const number = await numberOf(path);
+    const inode = await volume.inode(number);
+    await setContent(number, inode, data);
+    own(inode, attributes);
+    touch(inode, [at.mtime, at.ctime]);
+    await volume.putInode(number, inode);
+  }
+
+  async function make(change: Exclude<Change, { kind: "remove" }>): Promise<void> {
+    const kind = change.kind === "write" ? "file" : change.kind;
+    const [parent, name] = [await numberOf(parentOf(change.path)), bytesOf(nameOf(change.path))];
+    const number = await volume.takeInode(parent, kind === "dir" ? "dir" : "other");
+    const attributes = change.kind === "link" ? linkAttributes(change.label) : change.attributes;
+    const inode = fresh(volume, kind, attributes);
+    if (change.kind === "write") await setContent(number, inode, change.data);
+    if (change.kind === "link") await setTarget(number, inode, bytesOf(change.target));
+    if (kind === "dir") {
+      const [block = 0] = await volume.takeBlocks(1, number);
+      await mapBlocks(volume, number, inode, [block]);
+      inode.writeUInt32LE(volume.blockBytes, at.size);
+      await startFolder(volume, { number, inode, parent, block });
+    }
+    if (attributes.label !== undefined) await setLabel(volume, number, inode, attributes.label);
+    await volume.putInode(number, inode);
+    await (await folderAt(parent)).add(name, number, kind);
+    if (kind === "dir") await countFolder(parent, 1);
+  }
+
+  // Into the blocks that are there, as far as they are needed.
+  async function setContent(number: number, inode: Buffer, data: Uint8Array): Promise<void> {
+    const { blockBytes } = volume;
+    const old = await ownedBlocks(volume, inode);
+    const count = Math.ceil(data.length / blockBytes);
+    const blocks = old.data.slice(0, count);
+    if (blocks.length < count) blocks.push(...(await volume.takeBlocks(count - blocks.length, number)));
+    for (const [index, block] of blocks.entries()) {
+      const content = Buffer.alloc(blockBytes);
+      content.set(data.subarray(index * blockBytes, (index + 1) * blockBytes));
+      await volume.putBlock(block, content);
+    }
+    await release({ data: old.data.slice(count), maps: old.maps });
+    await mapBlocks(volume, number, inode, blocks);
+    inode.writeUInt32LE(data.length, at.size);
+    inode.writeUInt32LE(0, at.sizeHigh);
+  }
+
+  async function setTarget(number: number, inode: Buffer, target: Buffer): Promise<void> {
+    if (target.length >= 60) return setContent(number, inode, target);
+    inode.writeUInt32LE(0, at.flags);
+    inode.fill(0, at.block, at.block + 60);
+    target.copy(inode, at.block);
+    inode.writeUInt32LE(target.length, at.size);
+  }
+
+  async function release({ data, maps }: Owned): Promise<void> {
+    for (const block of [...data, ...maps]) await volume.freeBlock(block);
+  }
+
+  async function countFolder(parent: number, by: number): Promise<void> {
+    const inode = await volume.inode(parent);
+    const links = inode.readUInt16LE(at.links);
+    // 1: it had more subfolders than the field can count, and is not counted any more.
+    if (links === 1) return;
+    if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
+    inode.writeUInt16LE(links + by, at.links);
+    await volume.putInode(parent, inode);
+  }
+
+  async function numberOf(path: string): Promise<number> {
+    let number = 2;
+    for (const name of path.split("/").filter((part) => part !== "")) {
+      const next = (await folderAt(number)).find(bytesOf(name));
+      if (next === undefined) throw damaged(`${shown(path)} is not there`);
+      number = next;
+    }
+    return number;
+  }
+
+  async function folderAt(number: number): Promise<ExtFolder> {
+    const kept = folders.get(number);
+    if (kept) return kept;
+    const opened = await ExtFolder.open(volume, number);
+    folders.set(number, opened);
+    return opened;
+  }
+
+  return { apply };
+}
+
+function linkAttributes(label: string | undefined): Attributes {
+  return { mode: 0o777, uid: 0, gid: 0, ...(label !== undefined && { label }) };
+}
+
+function fresh(volume: ExtVolume, kind: "file" | "dir" | "link", attributes: Attributes): Buffer {
+  const inode = Buffer.alloc(volume.inodeBytes);
+  const types = { file: 0o100000, dir: 0o040000, link: 0o120000 };
+  inode.writeUInt16LE(types[kind], at.mode);
+  own(inode, attributes);
+  inode.writeUInt16LE(kind === "dir" ? 2 : 1, at.links);
+  if (volume.hasExtents) {
+    inode.writeUInt32LE(flag.extents, at.flags);
+    inode.writeUInt16LE(0xf30a, at.block);
+    inode.writeUInt16LE(4, at.block + 4);
+  }
+  randomBytes(4).copy(inode, at.generation);
+  if (volume.inodeBytes > 128) inode.writeUInt16LE(volume.extraBytes, at.extra);
+  touch(inode, [at.atime, at.mtime, at.ctime]);
+  if (volume.extraBytes >= 20) inode.writeUInt32LE(now(), at.crtime);
+  return inode;
+}
+
+function own(inode: Buffer, { mode, uid, gid }: Attributes): void {
+  inode.writeUInt16LE((inode.readUInt16LE(at.mode) & 0o170000) | (mode & 0o7777), at.mode);
+  inode.writeUInt16LE(uid & 0xffff, at.uid);
+  inode.writeUInt16LE(uid >>> 16, at.uidHigh);
+  inode.writeUInt16LE(gid & 0xffff, at.gid);
+  inode.writeUInt16LE(gid >>> 16, at.gidHigh);
+}
+
+// The finer part of a time lies behind the first 128 bytes, where the inode has that much.
+const finer: Readonly<Record<number, number>> = { [at.ctime]: 132, [at.mtime]: 136, [at.atime]: 140 };
+
+function touch(inode: Buffer, times: readonly number[]): void {
+  for (const time of times) {
+    inode.writeUInt32LE(now(), time);
+    const place = finer[time] ?? 0;
+    if (inode.length > 128 && place + 4 <= 128 + inode.readUInt16LE(at.extra)) inode.writeUInt32LE(0, place);
+  }
+}
+
+// An inode nobody has any more: without its blocks, target and attributes, which stay readable otherwise.
+function spent(inode: Buffer): Buffer {
+  const left = Buffer.from(inode);
+  left.writeUInt16LE(0, at.links);
+  left.writeUInt32LE(now(), at.dtime);
+  left.fill(0, at.block, at.block + 60);
+  for (const place of [at.size, at.sizeHigh, at.sectors, at.attributes, at.flags])
+    left.writeUInt32LE(0, place);
+  left.writeUInt16LE(0, at.sectorsHigh);
+  left.writeUInt16LE(0, at.attributesHigh);
+  if (left.length > 128) left.fill(0, 128 + left.readUInt16LE(at.extra));
+  return left;
+}
+
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,228 @@
+import { shown, stringOf } from "../names.ts";
+import { at, flag, folderSum, mapBlocks, ownedBlocks, sizeOf } from "./inode.ts";
+import { damaged, type ExtVolume, Unfit } from "./volume.ts";
+
+export type EntryKind = "file" | "dir" | "link";
+
+/**
+ * A folder whose entries are changed. Its blocks stay in memory, with an index of the names in them, so that an entry
+ * costs the same in a folder of a million. `flush` writes what has changed.
+ */
+export class ExtFolder {
+  readonly #volume: ExtVolume;
+  readonly #number: number;
+  readonly #blocks: FolderBlock[];
+  // The name's bytes as latin1: names of a guest need not be UTF-8.
+  readonly #places = new Map<string, Place>();
+  // Before this one, no block has room for a name of the usual length.
+  #roomFrom = 0;
+
+  private constructor(volume: ExtVolume, number: number, blocks: FolderBlock[]) {
+    this.#volume = volume;
+    this.#number = number;
+    this.#blocks = blocks;
+    for (const [index, { data }] of blocks.entries())
+      for (const { at, inode, name } of entriesOf(data))
+        if (inode !== 0) this.#places.set(name.toString("latin1"), { index, at });
+  }
+
+  static async open(volume: ExtVolume, number: number): Promise<ExtFolder> {
+    const blocks: FolderBlock[] = [];
+    for (const block of (await ownedBlocks(volume, await volume.inode(number))).data)
+      blocks.push({ number: block, data: await volume.block(block), isChanged: false });
+    return new ExtFolder(volume, number, blocks);
+  }
+
+  /** The number of the inode that `name` stands for. */
+  find(name: Buffer): number | undefined {
+    const place = this.#places.get(name.toString("latin1"));
+    return place && this.#blocks[place.index]?.data.readUInt32LE(place.at);
+  }
+
+  get isEmpty(): boolean {
+    for (const name of this.#places.keys()) if (name !== "." && name !== "..") return false;
+    return true;
+  }
+
+  /** Takes an entry out, and its name with it: what is not used of a block stays readable otherwise. */
+  remove(name: Buffer): void {
+    const key = name.toString("latin1");
+    const place = this.#places.get(key);
+    const block = place && this.#blocks[place.index];
+    if (!block) throw damaged(`no entry ${shown(stringOf(name))}`);
+    const { data } = block;
+    const length = data.readUInt16LE(place.at + 4);
+    const before = entryBefore(data, place.at);
+    if (before === undefined) {
+      data.writeUInt32LE(0, place.at);
+      data.fill(0, place.at + 6, place.at + 8 + padded(name.length));
+    } else {
+      data.writeUInt16LE(data.readUInt16LE(before + 4) + length, before + 4);
+      data.fill(0, place.at, place.at + 8 + padded(name.length));
+    }
+    block.isChanged = true;
+    this.#places.delete(key);
+    this.#roomFrom = Math.min(this.#roomFrom, place.index);
+  }
+
+  async add(name: Buffer, inode: number, kind: EntryKind): Promise<void> {
+    if (name.length === 0 || name.length > 255) throw new Unfit(`a name of ${name.length} bytes`);
+    const folder = await this.#volume.inode(this.#number);
+    if (folder.readUInt32LE(at.flags) & flag.indexed && this.#blocks.length > 1)
+      throw new Unfit("a new name in a large, indexed folder");
+    for (let index = this.#roomFrom; index < this.#blocks.length; index++) {
+      const place = this.#roomIn(index, 8 + padded(name.length));
+      if (place === undefined) continue;
+      this.#put(index, place, name, inode, kind);
+      this.#roomFrom = index;
+      return;
+    }
+    const [number = 0] = await this.#volume.takeBlocks(1, this.#number);
+    const data = emptyFolderBlock(this.#volume);
+    this.#blocks.push({ number, data, isChanged: true });
+    const numbers = this.#blocks.map((block) => block.number);
+    await mapBlocks(this.#volume, this.#number, folder, numbers);
+    folder.writeUInt32LE(sizeOf(folder) + this.#volume.blockBytes, at.size);
+    await this.#volume.putInode(this.#number, folder);
+    data.writeUInt16LE(data.length - tailBytes(this.#volume), 4);
+    this.#put(this.#blocks.length - 1, { at: 0, used: 0 }, name, inode, kind);
+  }
+
+  async flush(): Promise<void> {
+    const changed = this.#blocks.filter(({ isChanged }) => isChanged);
+    if (changed.length === 0) return;
+    const inode = await this.#volume.inode(this.#number);
+    for (const block of changed) {
+      await putFolderBlock(this.#volume, this.#number, inode, block.number, block.data);
+      block.isChanged = false;
+    }
+  }
+
+  #roomIn(index: number, needed: number): Room | undefined {
+    const { data } = this.#blocks[index] ?? { data: Buffer.alloc(0) };
+    for (const entry of entriesOf(data)) {
+      if (isTail(entry)) continue;
+      const used = entry.inode === 0 ? 0 : 8 + padded(entry.name.length);
+      if (entry.length - used >= needed) return { at: entry.at, used };
+    }
+    return undefined;
+  }
+
+  // Behind what is used of the entry at `room`.
+  #put(index: number, room: Room, name: Buffer, inode: number, kind: EntryKind): void {
+    const block = this.#blocks[index];
+    if (!block) return;
+    const length = block.data.readUInt16LE(room.at + 4);
+    if (room.used > 0) block.data.writeUInt16LE(room.used, room.at + 4);
+    putEntry(block.data, room.at + room.used, length - room.used, name, inode, kind);
+    block.isChanged = true;
+    this.#places.set(name.toString("latin1"), { index, at: room.at + room.used });
+  }
+}
+
+interface FolderBlock {
+  readonly number: number;
+  readonly data: Buffer;
+  isChanged: boolean;
+}
+
+interface Place {
+  /** Of the block. */
+  readonly index: number;
+  readonly at: number;
+}
+
+interface Room {
+  readonly at: number;
+  readonly used: number;
+}
+
+// `entriesOf` has looked at the block before.
+function entryBefore(data: Buffer, place: number): number | undefined {
+  let before: number | undefined;
+  for (let at = 0; at < place; at += data.readUInt16LE(at + 4)) before = at;
+  return before;
+}
+
+/** The first block of a new folder. */
+export async function startFolder(
+  volume: ExtVolume,
+  { number, inode, parent, block: at }: { number: number; inode: Buffer; parent: number; block: number },
+): Promise<void> {
+  const block = emptyFolderBlock(volume);
+  putEntry(block, 0, 12, Buffer.from("."), number, "dir");
+  putEntry(block, 12, block.length - tailBytes(volume) - 12, Buffer.from(".."), parent, "dir");
+  await putFolderBlock(volume, number, inode, at, block);
+}
+
+interface Entry {
+  readonly at: number;
+  readonly inode: number;
+  readonly length: number;
+  readonly name: Buffer;
+  readonly type: number;
+}
+
+const types: Readonly<Record<EntryKind, number>> = { file: 1, dir: 2, link: 7 };
+const tailType = 0xde;
+
+function* entriesOf(block: Buffer): Generator<Entry> {
+  for (let place = 0; place + 8 <= block.length; ) {
+    const length = block.readUInt16LE(place + 4);
+    const nameLength = block.readUInt8(place + 6);
+    if (length < 8 || length % 4 !== 0 || place + length > block.length || nameLength + 8 > length)
+      throw damaged("a folder");
+    yield {
+      at: place,
+      inode: block.readUInt32LE(place),
+      length,
+      name: block.subarray(place + 8, place + 8 + nameLength),
+      type: block.readUInt8(place + 7),
+    };
+    place += length;
+  }
+}
+
+function putEntry(
+  block: Buffer,
+  place: number,
+  length: number,
+  name: Buffer,
+  inode: number,
+  kind: EntryKind,
+): void {
+  block.writeUInt32LE(inode, place);
+  block.writeUInt16LE(length, place + 4);
+  block.writeUInt8(name.length, place + 6);
+  block.writeUInt8(types[kind], place + 7);
+  name.copy(block, place + 8);
+}
+
+async function putFolderBlock(
+  volume: ExtVolume,
+  dir: number,
+  inode: Buffer,
+  number: number,
+  block: Buffer,
+): Promise<void> {
+  if (volume.hasChecksums) block.writeUInt32LE(folderSum(volume, dir, inode, block), block.length - 4);
+  await volume.putBlock(number, block);
+}
+
+function emptyFolderBlock(volume: ExtVolume): Buffer {
+  const block = Buffer.alloc(volume.blockBytes);
+  if (!volume.hasChecksums) return block;
+  block.writeUInt16LE(12, block.length - 8);
+  block.writeUInt8(tailType, block.length - 5);
+  return block;
+}
+
+function tailBytes(volume: ExtVolume): number {
+  return volume.hasChecksums ? 12 : 0;
+}
+function isTail({ inode, length, type }: Entry): boolean {
+  return inode === 0 && length === 12 && type === tailType;
+}
+function padded(length: number): number {
+  return Math.ceil(length / 4) * 4;
+}

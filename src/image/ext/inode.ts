@@ -1,0 +1,238 @@
+import { crc32c } from "./crc.ts";
+import { damaged, type ExtVolume, Unfit } from "./volume.ts";
+
+/** Where the fields of an inode lie. */
+export const at = {
+  mode: 0,
+  uid: 2,
+  size: 4,
+  atime: 8,
+  ctime: 12,
+  mtime: 16,
+  dtime: 20,
+  gid: 24,
+  links: 26,
+  sectors: 28,
+  flags: 32,
+  block: 40,
+  generation: 100,
+  attributes: 104,
+  sizeHigh: 108,
+  sectorsHigh: 116,
+  attributesHigh: 118,
+  uidHigh: 120,
+  gidHigh: 122,
+  extra: 128,
+  crtime: 144,
+} as const;
+
+export const flag = {
+  encrypted: 0x800,
+  indexed: 0x1000,
+  huge: 0x40000,
+  extents: 0x80000,
+  verity: 0x100000,
+  pastEnd: 0x400000,
+  inline: 0x10000000,
+} as const;
+
+/** The blocks of an inode: those of its content, in order, and those that say where they are. */
+export interface Owned {
+  readonly data: readonly number[];
+  readonly maps: readonly number[];
+}
+
+export function kindOf(inode: Buffer): "file" | "dir" | "link" | "other" {
+  return ({ 4: "dir", 8: "file", 10: "link" } as const)[inode.readUInt16LE(at.mode) >> 12] ?? "other";
+}
+
+export function sizeOf(inode: Buffer): number {
+  return inode.readUInt32LE(at.size) + inode.readUInt32LE(at.sizeHigh) * 2 ** 32;
+}
+
+export function attributeBlockOf(inode: Buffer): number {
+  return inode.readUInt32LE(at.attributes) + inode.readUInt16LE(at.attributesHigh) * 2 ** 32;
+}
+
+export async function ownedBlocks(volume: ExtVolume, inode: Buffer): Promise<Owned> {
+  const flags = inode.readUInt32LE(at.flags);
+  if (flags & (flag.inline | flag.encrypted | flag.verity))
+    throw new Unfit("inline, encrypted or sealed files");
+  const kind = kindOf(inode);
+  // A short link holds its target where others hold their blocks, and a device its numbers.
+  const isFast = kind === "link" && sizeOf(inode) < 60 && !(flags & flag.extents);
+  if (kind === "other" || isFast) return { data: [], maps: [] };
+  const owned = { data: [] as number[], maps: [] as number[] };
+  if (flags & flag.extents) await extentBlocks(volume, inode.subarray(at.block, at.block + 60), 5, owned);
+  else await mappedBlocks(volume, inode, owned);
+  return owned;
+}
+
+/** Makes `data` the content of the inode, with new maps; the blocks of the old ones are the caller's to free. */
+export async function mapBlocks(
+  volume: ExtVolume,
+  number: number,
+  inode: Buffer,
+  data: readonly number[],
+): Promise<void> {
+  const map = inode.subarray(at.block, at.block + 60);
+  map.fill(0);
+  const maps =
+    inode.readUInt32LE(at.flags) & flag.extents
+      ? mapExtents(map, data)
+      : await mapDirect(volume, number, map, data);
+  const own = attributeBlockOf(inode) === 0 ? 0 : 1;
+  const sectors = ((data.length + maps + own) * volume.blockBytes) / 512;
+  inode.writeUInt32LE(sectors % 2 ** 32, at.sectors);
+  inode.writeUInt16LE(Math.floor(sectors / 2 ** 32), at.sectorsHigh);
+  inode.writeUInt32LE((inode.readUInt32LE(at.flags) & ~(flag.huge | flag.pastEnd)) >>> 0, at.flags);
+}
+
+async function extentBlocks(
+  volume: ExtVolume,
+  node: Buffer,
+  deepest: number,
+  into: { data: number[]; maps: number[] },
+): Promise<void> {
+  const [magic, count, depth] = [node.readUInt16LE(0), node.readUInt16LE(2), node.readUInt16LE(6)];
+  if (magic !== 0xf30a || depth > deepest || 12 + count * 12 > node.length) throw damaged("an extent tree");
+  for (let entry = 12; entry < 12 + count * 12; entry += 12)
+    if (depth > 0) {
+      const child = node.readUInt32LE(entry + 4) + node.readUInt16LE(entry + 8) * 2 ** 32;
+      into.maps.push(child);
+      await extentBlocks(volume, await volume.block(child), depth - 1, into);
+    } else {
+      const length = node.readUInt16LE(entry + 4);
+      const first = node.readUInt32LE(entry + 8) + node.readUInt16LE(entry + 6) * 2 ** 32;
+      // More than 32768 means allocated but never written.
+      const blocks = length > 32768 ? length - 32768 : length;
+      for (let step = 0; step < blocks; step++) into.data.push(first + step);
+    }
+}
+
+async function mappedBlocks(
+  volume: ExtVolume,
+  inode: Buffer,
+  into: { data: number[]; maps: number[] },
+): Promise<void> {
+  async function below(block: number, level: number): Promise<void> {
+    if (block === 0) return;
+    if (level === 0) return void into.data.push(block);
+    into.maps.push(block);
+    const map = await volume.block(block);
+    for (let entry = 0; entry < map.length; entry += 4) await below(map.readUInt32LE(entry), level - 1);
+  }
+  for (let entry = 0; entry < 12; entry++) await below(inode.readUInt32LE(at.block + entry * 4), 0);
+  for (const level of [1, 2, 3]) await below(inode.readUInt32LE(at.block + (11 + level) * 4), level);
+}
+
+function mapExtents(map: Buffer, data: readonly number[]): number {
+  const runs: { logical: number; first: number; count: number }[] = [];
+  for (const [logical, block] of data.entries()) {
+    const last = runs.at(-1);
+    if (last && last.first + last.count === block && last.count < 32768) last.count++;
+    else runs.push({ logical, first: block, count: 1 });
+  }
+  if (runs.length > 4) throw new Unfit("a file in more than four pieces");
+  map.writeUInt16LE(0xf30a, 0);
+  map.writeUInt16LE(runs.length, 2);
+  map.writeUInt16LE(4, 4);
+  for (const [index, { logical, first, count }] of runs.entries()) {
+    const entry = 12 + index * 12;
+    map.writeUInt32LE(logical, entry);
+    map.writeUInt16LE(count, entry + 4);
+    map.writeUInt16LE(Math.floor(first / 2 ** 32), entry + 6);
+    map.writeUInt32LE(first % 2 ** 32, entry + 8);
+  }
+  return 0;
+}
+
+async function mapDirect(
+  volume: ExtVolume,
+  number: number,
+  map: Buffer,
+  data: readonly number[],
+): Promise<number> {
+  const indirect = data.slice(12);
+  if (indirect.length > volume.blockBytes / 4) throw new Unfit("a long file with block maps");
+  for (const [entry, block] of data.slice(0, 12).entries()) map.writeUInt32LE(block, entry * 4);
+  if (indirect.length === 0) return 0;
+  const [block = 0] = await volume.takeBlocks(1, number);
+  const entries = Buffer.alloc(volume.blockBytes);
+  for (const [entry, one] of indirect.entries()) entries.writeUInt32LE(one, entry * 4);
+  await volume.putBlock(block, entries);
+  map.writeUInt32LE(block, 48);
+  return 1;
+}
+
+/** Puts a security label into a new inode, or into a block of its own where the inode has no room behind it. */
+export async function setLabel(
+  volume: ExtVolume,
+  number: number,
+  inode: Buffer,
+  label: string,
+): Promise<void> {
+  // The kernel stores a label with a zero byte at its end.
+  const value = Buffer.from(`${label}\0`);
+  const start = volume.inodeBytes > 128 ? at.extra + inode.readUInt16LE(at.extra) : inode.length;
+  const padded = Math.ceil(value.length / 4) * 4;
+  if (start + 4 + 24 + 4 + padded <= inode.length) {
+    inode.writeUInt32LE(0xea020000, start);
+    const table = inode.subarray(start + 4);
+    labelEntry(table, value, table.length - padded, 0);
+    return;
+  }
+  const [block = 0] = await volume.takeBlocks(1, number);
+  const data = Buffer.alloc(volume.blockBytes);
+  data.writeUInt32LE(0xea020000, 0);
+  data.writeUInt32LE(1, 4);
+  data.writeUInt32LE(1, 8);
+  const hash = hashOf("selinux", value);
+  data.writeUInt32LE(hash, 12);
+  const place = data.length - padded;
+  value.copy(data, place);
+  labelEntry(data.subarray(32), value, place, hash, data);
+  if (volume.hasChecksums) data.writeUInt32LE(volume.attributeSum(block, data), 16);
+  await volume.putBlock(block, data);
+  inode.writeUInt32LE(block % 2 ** 32, at.attributes);
+  inode.writeUInt16LE(Math.floor(block / 2 ** 32), at.attributesHigh);
+  inode.writeUInt32LE(inode.readUInt32LE(at.sectors) + volume.blockBytes / 512, at.sectors);
+}
+
+/** Lets go of the block of extended attributes, which several inodes may share. */
+export async function dropAttributes(volume: ExtVolume, inode: Buffer): Promise<void> {
+  const block = attributeBlockOf(inode);
+  if (block === 0) return;
+  const data = await volume.block(block);
+  if (data.readUInt32LE(0) !== 0xea020000) throw damaged("a block of attributes");
+  const users = data.readUInt32LE(4);
+  if (users <= 1) return volume.freeBlock(block);
+  data.writeUInt32LE(users - 1, 4);
+  if (volume.hasChecksums) data.writeUInt32LE(volume.attributeSum(block, data), 16);
+  await volume.putBlock(block, data);
+}
+
+function labelEntry(table: Buffer, value: Buffer, place: number, hash: number, values: Buffer = table): void {
+  table.writeUInt8(7, 0);
+  table.writeUInt8(6, 1);
+  table.writeUInt16LE(place, 2);
+  table.writeUInt32LE(value.length, 8);
+  table.writeUInt32LE(hash, 12);
+  table.write("selinux", 16, "latin1");
+  value.copy(values, place);
+}
+
+function hashOf(name: string, value: Buffer): number {
+  let hash = 0;
+  for (const byte of Buffer.from(name)) hash = (hash << 5) ^ (hash >>> 27) ^ byte;
+  const words = Buffer.alloc(Math.ceil(value.length / 4) * 4);
+  value.copy(words);
+  for (let word = 0; word < words.length; word += 4)
+    hash = (hash << 16) ^ (hash >>> 16) ^ words.readUInt32LE(word);
+  return hash >>> 0;
+}
+
+/** The checksum at the end of a block of a folder. */
+export function folderSum(volume: ExtVolume, number: number, inode: Buffer, block: Buffer): number {
+  return crc32c(volume.seedOf(number, inode), block.subarray(0, block.length - 12));
+}

@@ -1,0 +1,65 @@
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Host } from "../../host/host.ts";
+import type { Volume } from "../access.ts";
+import { checkFileSystem } from "./e2fsck.ts";
+
+/**
+ * Replays the journal of an ext volume inside a raw image. e2fsck and debugfs 1.47 cannot do it in place: after the
+ * replay they open the image anew and forget the offset. So the volume is copied out, replayed there, and the
+ * blocks that differ are written back; the superblock, which says that there is a journal to replay, comes last.
+ */
+export async function replayJournal(host: Host, image: string, volume: Volume): Promise<void> {
+  await using target = await open(image, "r+");
+  await replayInto(host, image, volume, async (at, data) => {
+    if (at === 0) await target.sync();
+    await target.write(data, 0, data.length, volume.offset + at);
+  });
+  await target.sync();
+}
+
+/** Says what the replay changes in the volume, the image itself left as it is. */
+export async function replayInto(
+  host: Host,
+  image: string,
+  { offset, bytes }: Volume,
+  write: (at: number, data: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-journal-"));
+  const [before, after] = [join(folder, "before"), join(folder, "after")];
+  try {
+    await host.run([
+      "dd",
+      ...[`if=${image}`, `of=${before}`, "bs=1M", "conv=sparse", "status=none"],
+      ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
+    ]);
+    await host.run(["truncate", "-s", String(bytes), before]);
+    await host.run(["cp", "--sparse=always", before, after]);
+    await checkFileSystem(host, after);
+    await writeDifferences(before, after, write);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const chunkBytes = 1 << 20;
+
+async function writeDifferences(
+  before: string,
+  after: string,
+  write: (at: number, data: Uint8Array) => Promise<void>,
+): Promise<void> {
+  await using one = await open(before, "r");
+  await using other = await open(after, "r");
+  const { size } = await other.stat();
+  const [old, now] = [Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes)];
+  // The chunk with the superblock is the first, and is written when all others are on the disk.
+  for (let at = chunkBytes; at < size + chunkBytes; at += chunkBytes) {
+    const place = at < size ? at : 0;
+    const { bytesRead } = await other.read(now, 0, chunkBytes, place);
+    await one.read(old, 0, chunkBytes, place);
+    if (!old.subarray(0, bytesRead).equals(now.subarray(0, bytesRead)))
+      await write(place, now.subarray(0, bytesRead));
+  }
+}

@@ -1,0 +1,418 @@
+import { TbuildError } from "../../errors.ts";
+import type { Writable } from "../change/draft.ts";
+import { crc16, crc32c } from "./crc.ts";
+
+/** Thrown for what tbuild's own writer of ext leaves to others; another way into the image may do it. */
+export class Unfit extends TbuildError {
+  constructor(what: string) {
+    super("environment", `ext: ${what}`, { hint: "Another way into the image may do it; see --via." });
+  }
+}
+
+/** The superblock, groups, bitmaps and inodes of an ext file system, changed with all their counts and checksums. */
+export class ExtVolume {
+  readonly blockBytes: number;
+  readonly inodeBytes: number;
+  readonly hasExtents: boolean;
+  readonly hasChecksums: boolean;
+  /** How much of a new inode is used behind its first 128 bytes. */
+  readonly extraBytes: number;
+  readonly #disk: Writable;
+  readonly #sb: Buffer;
+  readonly #groups = new Map<number, Group>();
+  readonly #seed: number;
+  readonly #descriptorBytes: number;
+
+  private constructor(disk: Writable, sb: Buffer) {
+    this.#disk = disk;
+    this.#sb = sb;
+    const incompatible = sb.readUInt32LE(96);
+    this.blockBytes = 1024 << sb.readUInt32LE(24);
+    this.inodeBytes = sb.readUInt32LE(76) === 0 ? 128 : sb.readUInt16LE(88);
+    this.extraBytes =
+      this.inodeBytes > 128 ? Math.min(Math.max(sb.readUInt16LE(350), 28), this.inodeBytes - 128) : 0;
+    this.hasExtents = (incompatible & 0x40) !== 0;
+    this.hasChecksums = (sb.readUInt32LE(100) & 0x400) !== 0;
+    this.#descriptorBytes = incompatible & 0x80 ? Math.max(32, sb.readUInt16LE(254)) : 32;
+    this.#seed = incompatible & 0x2000 ? sb.readUInt32LE(624) : crc32c(0xffffffff, sb.subarray(104, 120));
+  }
+
+  /** Throws `Unfit` where the file system has what this writer does not know, or is not clean. */
+  static async open(disk: Writable): Promise<ExtVolume> {
+    const sb = Buffer.from(await disk.read(1024, 1024));
+    if (sb.readUInt16LE(56) !== 0xef53)
+      throw new TbuildError("integrity", "volume: no ext file system in it");
+    const strange = strangeFeature(sb);
+    if (strange !== undefined) throw new Unfit(strange);
+    const volume = new ExtVolume(disk, sb);
+    if (volume.blocks * volume.blockBytes > disk.bytes) throw damaged("it is larger than its volume");
+    await volume.#checkDescriptors();
+    return volume;
+  }
+
+  get firstBlock(): number {
+    return this.#sb.readUInt32LE(20);
+  }
+  get blocks(): number {
+    return this.#sb.readUInt32LE(4) + (this.#is64 ? this.#sb.readUInt32LE(336) * 2 ** 32 : 0);
+  }
+  get groups(): number {
+    return Math.ceil((this.blocks - this.firstBlock) / this.#blocksPerGroup);
+  }
+  get #blocksPerGroup(): number {
+    return this.#sb.readUInt32LE(32);
+  }
+  get #inodesPerGroup(): number {
+    return this.#sb.readUInt32LE(40);
+  }
+  get #is64(): boolean {
+    return this.#descriptorBytes >= 64;
+  }
+
+  async block(number: number): Promise<Buffer> {
+    this.#checkBlock(number);
+    return Buffer.from(await this.#disk.read(number * this.blockBytes, this.blockBytes));
+  }
+
+  async putBlock(number: number, data: Uint8Array): Promise<void> {
+    this.#checkBlock(number);
+    await this.#disk.write(number * this.blockBytes, data);
+  }
+
+  async inode(number: number): Promise<Buffer> {
+    return Buffer.from(await this.#disk.read(await this.#inodeAt(number), this.inodeBytes));
+  }
+
+  async putInode(number: number, inode: Buffer): Promise<void> {
+    if (this.hasChecksums) {
+      const hasHigh = this.inodeBytes > 128 && inode.readUInt16LE(128) >= 4;
+      inode.writeUInt16LE(0, 124);
+      if (hasHigh) inode.writeUInt16LE(0, 130);
+      const sum = crc32c(this.seedOf(number, inode), inode);
+      inode.writeUInt16LE(sum & 0xffff, 124);
+      if (hasHigh) inode.writeUInt16LE(sum >>> 16, 130);
+    }
+    await this.#disk.write(await this.#inodeAt(number), inode);
+  }
+
+  /** What the checksums of the blocks of an inode start from. */
+  seedOf(number: number, inode: Buffer): number {
+    return crc32c(crc32c(this.#seed, le32(number)), inode.subarray(100, 104));
+  }
+
+  /** The checksum of a block of extended attributes, which counts with its place. */
+  attributeSum(block: number, data: Buffer): number {
+    const clean = Buffer.from(data);
+    clean.writeUInt32LE(0, 16);
+    return crc32c(crc32c(this.#seed, Buffer.concat([le32(block), le32(Math.floor(block / 2 ** 32))])), clean);
+  }
+
+  async freeBlock(number: number): Promise<void> {
+    this.#checkBlock(number);
+    const at = number - this.firstBlock;
+    const group = await this.#group(Math.floor(at / this.#blocksPerGroup));
+    const bit = at % this.#blocksPerGroup;
+    if (!bitOf(group.blocks, bit)) throw damaged(`block ${number} is used and said to be free`);
+    clearBit(group.blocks, bit);
+    this.#count(group, "blocks", 1);
+  }
+
+  async isFree(number: number): Promise<boolean> {
+    const at = number - this.firstBlock;
+    const group = await this.#group(Math.floor(at / this.#blocksPerGroup));
+    return !bitOf(group.blocks, at % this.#blocksPerGroup);
+  }
+
+  /** Free blocks as near as can be behind the group of `inode`. */
+  async takeBlocks(count: number, inode: number): Promise<number[]> {
+    const found: number[] = [];
+    for (const number of this.#groupsFrom(inode)) {
+      const group = await this.#group(number);
+      // The bitmap of such a group is not on the disk yet.
+      if (found.length === count) break;
+      if (group.flags & blocksUninit || group.free("blocks") === 0) continue;
+      const start = this.firstBlock + number * this.#blocksPerGroup;
+      const length = Math.min(this.#blocksPerGroup, this.blocks - start);
+      for (let bit = 0; bit < length && found.length < count; bit++) {
+        if (bitOf(group.blocks, bit)) continue;
+        setBit(group.blocks, bit);
+        this.#count(group, "blocks", -1);
+        found.push(start + bit);
+      }
+    }
+    if (found.length < count) throw new TbuildError("guest", "ext: no space is left in the file system");
+    return found;
+  }
+
+  async takeInode(near: number, kind: "dir" | "other"): Promise<number> {
+    for (const number of this.#groupsFrom(near)) {
+      const group = await this.#group(number);
+      if (group.flags & inodesUninit || group.free("inodes") === 0) continue;
+      for (let bit = 0; bit < this.#inodesPerGroup; bit++) {
+        if (bitOf(group.inodes, bit)) continue;
+        setBit(group.inodes, bit);
+        this.#count(group, "inodes", -1);
+        if (kind === "dir") this.#count(group, "dirs", 1);
+        const used = bit + 1;
+        if (this.#hasGroupSums && group.unused > this.#inodesPerGroup - used)
+          group.unused = this.#inodesPerGroup - used;
+        return number * this.#inodesPerGroup + used;
+      }
+    }
+    throw new TbuildError("guest", "ext: no inode is left in the file system");
+  }
+
+  async freeInode(number: number, kind: "dir" | "other"): Promise<void> {
+    const group = await this.#group(Math.floor((number - 1) / this.#inodesPerGroup));
+    const bit = (number - 1) % this.#inodesPerGroup;
+    if (!bitOf(group.inodes, bit)) throw damaged(`inode ${number} is used and said to be free`);
+    clearBit(group.inodes, bit);
+    this.#count(group, "inodes", 1);
+    if (kind === "dir") this.#count(group, "dirs", -1);
+  }
+
+  /** Writes the bitmaps, descriptors and superblock that have changed. */
+  async flush(): Promise<void> {
+    const changed = [...this.#groups].filter(([, group]) => group.isChanged);
+    if (changed.length === 0) return;
+    for (const [number, group] of changed) {
+      await this.putBlock(group.blocksAt, group.blocks);
+      await this.putBlock(group.inodesAt, group.inodes);
+      this.#sumGroup(number, group);
+      await this.#disk.write(this.#descriptorAt(number), group.data);
+      group.isChanged = false;
+    }
+    this.#sb.writeUInt32LE(Math.floor(Date.now() / 1000), 48);
+    if (this.hasChecksums) this.#sb.writeUInt32LE(crc32c(0xffffffff, this.#sb.subarray(0, 1020)), 1020);
+    await this.#disk.write(1024, this.#sb);
+  }
+
+  /** Runs of free blocks, of groups that have ever been used. */
+  async *freeRuns(): AsyncGenerator<{ readonly block: number; readonly count: number }> {
+    for (let number = 0; number < this.groups; number++) {
+      const group = await this.#group(number);
+      if (group.flags & blocksUninit) continue;
+      const start = this.firstBlock + number * this.#blocksPerGroup;
+      const length = Math.min(this.#blocksPerGroup, this.blocks - start);
+      for (let bit = 0; bit < length; ) {
+        if (bitOf(group.blocks, bit)) {
+          bit++;
+          continue;
+        }
+        const first = bit;
+        while (bit < length && !bitOf(group.blocks, bit)) bit++;
+        yield { block: start + first, count: bit - first };
+      }
+    }
+  }
+
+  get #hasGroupSums(): boolean {
+    return (this.#sb.readUInt32LE(100) & 0x410) !== 0;
+  }
+
+  #checkBlock(number: number): void {
+    if (number <= 0 || number >= this.blocks) throw damaged(`block ${number} is outside of it`);
+  }
+
+  #descriptorAt(group: number): number {
+    return (this.firstBlock + 1) * this.blockBytes + group * this.#descriptorBytes;
+  }
+
+  async #group(number: number): Promise<Group> {
+    const kept = this.#groups.get(number);
+    if (kept) return kept;
+    if (number < 0 || number >= this.groups) throw damaged(`group ${number} is outside of it`);
+    const data = Buffer.from(await this.#disk.read(this.#descriptorAt(number), this.#descriptorBytes));
+    const group = new Group(data, this.#hasGroupSums);
+    group.blocks = await this.block(group.blocksAt);
+    group.inodes = await this.block(group.inodesAt);
+    this.#checkCounts(number, group);
+    this.#groups.set(number, group);
+    return group;
+  }
+
+  // Of all groups: e2fsck takes the old copies of the descriptors when one of them is bad, and with them old counts.
+  async #checkDescriptors(): Promise<void> {
+    const bytes = this.groups * this.#descriptorBytes;
+    const table = Buffer.from(await this.#disk.read(this.#descriptorAt(0), bytes));
+    const isFlexible = (this.#sb.readUInt32LE(96) & 0x200) !== 0;
+    for (let number = 0; number < this.groups; number++) {
+      const at = number * this.#descriptorBytes;
+      const group = new Group(table.subarray(at, at + this.#descriptorBytes), this.#hasGroupSums);
+      const start = isFlexible ? this.firstBlock : this.firstBlock + number * this.#blocksPerGroup;
+      const end = isFlexible ? this.blocks : Math.min(start + this.#blocksPerGroup, this.blocks);
+      for (const place of [group.blocksAt, group.inodesAt, group.tableAt])
+        if (place < start || place >= end) throw damaged(`the descriptor of group ${number}`);
+    }
+  }
+
+  // A descriptor that leads elsewhere, or a bitmap that is not one, would have us write over what is in use.
+  #checkCounts(number: number, group: Group): void {
+    const start = this.firstBlock + number * this.#blocksPerGroup;
+    const length = Math.min(this.#blocksPerGroup, this.blocks - start);
+    if (!(group.flags & blocksUninit) && zerosIn(group.blocks, length) !== group.free("blocks"))
+      throw damaged(`group ${number} counts its blocks wrong`);
+    if (!(group.flags & inodesUninit) && zerosIn(group.inodes, this.#inodesPerGroup) !== group.free("inodes"))
+      throw damaged(`group ${number} counts its inodes wrong`);
+  }
+
+  async #inodeAt(number: number): Promise<number> {
+    const index = Math.floor((number - 1) / this.#inodesPerGroup);
+    const group = await this.#group(index);
+    return group.tableAt * this.blockBytes + ((number - 1) % this.#inodesPerGroup) * this.inodeBytes;
+  }
+
+  // All groups, that of `inode` first.
+  *#groupsFrom(inode: number): Generator<number> {
+    const first = Math.floor((inode - 1) / this.#inodesPerGroup);
+    for (let step = 0; step < this.groups; step++) yield (first + step) % this.groups;
+  }
+
+  #count(group: Group, what: Counted, by: number): void {
+    group.add(what, by);
+    group.isChanged = true;
+    if (what === "inodes") this.#sb.writeUInt32LE(this.#sb.readUInt32LE(16) + by, 16);
+    if (what !== "blocks") return;
+    const free = this.#sb.readUInt32LE(12) + (this.#is64 ? this.#sb.readUInt32LE(344) * 2 ** 32 : 0) + by;
+    this.#sb.writeUInt32LE(free % 2 ** 32, 12);
+    if (this.#is64) this.#sb.writeUInt32LE(Math.floor(free / 2 ** 32), 344);
+  }
+
+  #sumGroup(number: number, group: Group): void {
+    const { data } = group;
+    if (this.hasChecksums) {
+      const sums = [
+        [24, 56, crc32c(this.#seed, group.blocks.subarray(0, this.#blocksPerGroup / 8))],
+        [26, 58, crc32c(this.#seed, group.inodes.subarray(0, this.#inodesPerGroup / 8))],
+      ] as const;
+      for (const [low, high, sum] of sums) {
+        data.writeUInt16LE(sum & 0xffff, low);
+        if (data.length >= 64) data.writeUInt16LE(sum >>> 16, high);
+      }
+      data.writeUInt16LE(0, 30);
+      data.writeUInt16LE(crc32c(crc32c(this.#seed, le32(number)), data) & 0xffff, 30);
+    } else if (this.#hasGroupSums) {
+      const head = Buffer.concat([this.#sb.subarray(104, 120), le32(number), data.subarray(0, 30)]);
+      data.writeUInt16LE(crc16(crc16(0xffff, head), data.subarray(32)), 30);
+    }
+  }
+}
+
+type Counted = "blocks" | "inodes" | "dirs";
+
+const places: Readonly<Record<Counted | "unused", readonly [low: number, high: number]>> = {
+  blocks: [12, 44],
+  inodes: [14, 46],
+  dirs: [16, 48],
+  unused: [28, 50],
+};
+
+const inodesUninit = 1;
+const blocksUninit = 2;
+
+/** A group descriptor and the two bitmaps of the group. */
+class Group {
+  readonly data: Buffer;
+  readonly #hasFlags: boolean;
+  blocks: Buffer = Buffer.alloc(0);
+  inodes: Buffer = Buffer.alloc(0);
+  isChanged = false;
+
+  constructor(data: Buffer, hasFlags: boolean) {
+    this.data = data;
+    this.#hasFlags = hasFlags;
+  }
+
+  get blocksAt(): number {
+    return this.#place(0, 32);
+  }
+  get inodesAt(): number {
+    return this.#place(4, 36);
+  }
+  get tableAt(): number {
+    return this.#place(8, 40);
+  }
+  get flags(): number {
+    return this.#hasFlags ? this.data.readUInt16LE(18) : 0;
+  }
+  get unused(): number {
+    return this.#get("unused");
+  }
+  set unused(value: number) {
+    this.#set("unused", value);
+  }
+  free(what: Counted): number {
+    return this.#get(what);
+  }
+  add(what: Counted, by: number): void {
+    this.#set(what, this.#get(what) + by);
+  }
+
+  #place(low: number, high: number): number {
+    return (
+      this.data.readUInt32LE(low) + (this.data.length >= 64 ? this.data.readUInt32LE(high) * 2 ** 32 : 0)
+    );
+  }
+  #get(what: keyof typeof places): number {
+    const [low, high] = places[what];
+    return this.data.readUInt16LE(low) + (this.data.length >= 64 ? this.data.readUInt16LE(high) * 65536 : 0);
+  }
+  #set(what: keyof typeof places, value: number): void {
+    const [low, high] = places[what];
+    if (value < 0) throw damaged(`a group has fewer than no ${what}`);
+    this.data.writeUInt16LE(value % 65536, low);
+    if (this.data.length >= 64) this.data.writeUInt16LE(Math.floor(value / 65536), high);
+  }
+}
+
+/** That the file system contradicts itself. */
+export function damaged(what: string): TbuildError {
+  return new TbuildError("integrity", `ext file system: damaged, ${what}`, {
+    hint: "Nothing was changed. Look at it with e2fsck, on a copy.",
+  });
+}
+
+// What may be there beside the features that this writer keeps right.
+const knownIncompatible = 0x2 | 0x40 | 0x80 | 0x200 | 0x2000 | 0x4000;
+const knownReadOnly = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x400;
+
+function strangeFeature(sb: Buffer): string | undefined {
+  const incompatible = sb.readUInt32LE(96) & ~knownIncompatible;
+  const readOnly = sb.readUInt32LE(100) & ~knownReadOnly;
+  if (incompatible & 0x4) return "the journal waits to be replayed";
+  if (incompatible !== 0) return `unknown feature 0x${incompatible.toString(16)}`;
+  if (readOnly !== 0) return `unknown feature 0x${readOnly.toString(16)} (read-only compatible)`;
+  if ((sb.readUInt16LE(58) & 0x3) !== 1) return "not cleanly unmounted";
+  if (sb.readUInt32LE(232) !== 0) return "files wait to be removed";
+  if (sb.readUInt32LE(24) > 4 || sb.readUInt32LE(32) === 0 || sb.readUInt32LE(40) === 0)
+    return "a strange superblock";
+  if (!(incompatible & 0x2) && !(sb.readUInt32LE(96) & 0x2)) return "folders without file types";
+  return undefined;
+}
+
+function le32(value: number): Buffer {
+  const data = Buffer.alloc(4);
+  data.writeUInt32LE(value % 2 ** 32);
+  return data;
+}
+function bitOf(bitmap: Buffer, bit: number): boolean {
+  return ((bitmap[bit >> 3] ?? 0xff) & (1 << (bit & 7))) !== 0;
+}
+function zerosIn(bitmap: Buffer, bits: number): number {
+  let zeros = 0;
+  for (let byte = 0; byte < bits >> 3; byte++) zeros += zeroBits[bitmap[byte] ?? 0] ?? 0;
+  for (let bit = bits & ~7; bit < bits; bit++) if (!bitOf(bitmap, bit)) zeros++;
+  return zeros;
+}
+
+const zeroBits = Uint8Array.from(
+  { length: 256 },
+  (_, byte) => 8 - byte.toString(2).replaceAll("0", "").length,
+);
+
+function setBit(bitmap: Buffer, bit: number): void {
+  bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) | (1 << (bit & 7));
+}
+function clearBit(bitmap: Buffer, bit: number): void {
+  bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) & ~(1 << (bit & 7));
+}

@@ -1,0 +1,27 @@
+import type { Host } from "../../host/host.ts";
+
+export interface DataRange {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Where a file has data, read as a raw image; Node cannot ask for holes itself, qemu-img can. */
+export async function dataRanges(host: Host, file: string): Promise<DataRange[]> {
+  const { stdout } = await host.run(["qemu-img", "map", "-f", "raw", "--output=json", file]);
+  const ranges = JSON.parse(stdout) as (DataRange & { data: boolean; zero: boolean })[];
+  return ranges.filter(({ data, zero }) => data && !zero).map(({ start, length }) => ({ start, length }));
+}
+
+/** Says whether any of a run of bytes is in one of `ranges`, which are in order. */
+export function overlapWith(ranges: readonly DataRange[]): (offset: number, bytes: number) => boolean {
+  return (offset, bytes) => {
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { start, length } = ranges[middle] ?? { start: 0, length: 0 };
+      if (start + length <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return (ranges[low]?.start ?? Number.POSITIVE_INFINITY) < offset + bytes;
+  };
+}

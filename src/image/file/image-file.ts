@@ -1,0 +1,97 @@
+import { open } from "node:fs/promises";
+import { TbuildError } from "../../errors.ts";
+import { fileReader, type Reader } from "../../io/reader.ts";
+import { type Format, formatOf } from "./format.ts";
+import { qcow2Header, qcow2Reader } from "./qcow2.ts";
+
+/** One file that an image consists of, and what it is. */
+export interface Layer {
+  readonly file: string;
+  readonly format: Format;
+}
+
+/** The bytes of the disk in an image file, whatever its format. */
+export interface ImageFile extends Reader, AsyncDisposable {
+  readonly file: string;
+  readonly format: Format;
+  /** The file itself, and then those that it stands on. */
+  readonly layers: readonly Layer[];
+}
+
+/** Opens an image file for reading, without any program. */
+export async function readImageFile(file: string): Promise<ImageFile> {
+  return readLayer(file, []);
+}
+
+async function readLayer(file: string, above: readonly string[]): Promise<ImageFile> {
+  const format = await formatOfFile(file);
+  const reader = await fileReader(file);
+  const own = { file, format };
+  if (format === "raw") return Object.assign(reader, { ...own, layers: [own] });
+  let below: ImageFile | undefined;
+  const close = async () => {
+    await below?.[Symbol.asyncDispose]();
+    await reader[Symbol.asyncDispose]();
+  };
+  try {
+    const header = await qcow2Header(file, reader);
+    if (header.backing !== undefined) below = await readBelow(file, header.backing, [...above, file]);
+    const disk = await qcow2Reader(file, reader, header, below);
+    return { ...own, ...disk, layers: [own, ...(below?.layers ?? [])], [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function readBelow(file: string, backing: string, above: readonly string[]): Promise<ImageFile> {
+  if (above.includes(backing) || above.length > 64)
+    throw new TbuildError("integrity", `${file}: stands on ${backing}, which stands on it in turn`);
+  return readLayer(backing, above).catch((cause) => {
+    if (!(cause instanceof TbuildError)) throw cause;
+    throw new TbuildError(
+      cause.fault === "usage" ? "environment" : cause.fault,
+      `${file}: ${chainFault(cause.message)}`,
+      {
+        cause,
+        hint:
+          cause.hint ??
+          "Put the file where the image looks for it, or: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
+      },
+    );
+  });
+}
+
+function chainFault(message: string): string {
+  return message.includes("stands on") ? message : `stands on a file that cannot be used: ${message}`;
+}
+
+async function formatOfFile(file: string): Promise<Format> {
+  await using handle = await open(file, "r").catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError(cause.code === "ENOENT" ? "usage" : "environment", `${file}: ${reason(cause)}`, {
+      cause,
+    });
+  });
+  const found = await handle.stat();
+  if (!found.isFile())
+    throw new TbuildError("usage", `${file}: is ${kindOf(found)}, not an image file`, {
+      ...(found.isDirectory() && { hint: `To look at all images in it: tbuild scan '${file}'` }),
+    });
+  const part = async (at: number, length: number) => {
+    const bytes = Buffer.alloc(length);
+    const { bytesRead } = await handle.read(bytes, 0, length, at);
+    return bytes.subarray(0, bytesRead);
+  };
+  return formatOf(file, await part(0, 65536), await part(Math.max(0, found.size - 512), 512));
+}
+
+function reason(cause: NodeJS.ErrnoException): string {
+  if (cause.code === "ENOENT") return "there is no such file";
+  if (cause.code === "EACCES") return "this user may not read it";
+  return "cannot be opened";
+}
+
+function kindOf(found: { isDirectory(): boolean; isBlockDevice(): boolean }): string {
+  if (found.isDirectory()) return "a folder";
+  return found.isBlockDevice() ? "a block device" : "something else";
+}

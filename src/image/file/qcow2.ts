@@ -1,0 +1,199 @@
+import { dirname, resolve } from "node:path";
+import { promisify } from "node:util";
+import { inflateRaw } from "node:zlib";
+import { TbuildError } from "../../errors.ts";
+import type { Reader } from "../../io/reader.ts";
+
+/** What the header of a qcow2 file says. */
+export interface Qcow2Header {
+  readonly clusterBytes: number;
+  /** Of the disk. */
+  readonly bytes: number;
+  readonly l1At: number;
+  readonly l1Entries: number;
+  /** The file that this one stands on, as a path that can be opened. */
+  readonly backing?: string;
+  readonly snapshots: number;
+}
+
+/** Reads the header, and throws for what cannot be opened: encrypted, damaged, of a kind that is not known here. */
+export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2Header> {
+  const head = Buffer.from(await reader.read(0, Math.min(reader.bytes, 65536)));
+  if (head.length < 104) throw cutOff(file, reader.bytes, 104);
+  const version = head.readUInt32BE(4);
+  if (version !== 2 && version !== 3) throw unknown(file, `qcow version ${version}`);
+  const clusterBits = head.readUInt32BE(20);
+  if (clusterBits < 9 || clusterBits > 21) throw unknown(file, `clusters of 2^${clusterBits} bytes`);
+  if (head.readUInt32BE(32) !== 0)
+    throw new TbuildError("environment", `${file}: is encrypted`, {
+      hint: "Nothing was touched. Convert it, with its key, by qemu-img to an image that is not.",
+    });
+  refuseFeatures(file, version === 3 ? head.readUInt32BE(76) : 0);
+  const header = {
+    clusterBytes: 2 ** clusterBits,
+    bytes: number64(head, 24),
+    l1Entries: head.readUInt32BE(36),
+    l1At: number64(head, 40),
+    snapshots: head.readUInt32BE(60),
+  };
+  const needed = Math.ceil(header.bytes / (header.clusterBytes * (header.clusterBytes / 8)));
+  if (header.l1Entries < needed || header.l1Entries > 32 * 1024 * 1024)
+    throw new TbuildError("integrity", `${file}: its size and its tables do not fit together`, {
+      hint: `See: qemu-img check '${file}'`,
+    });
+  const l1End = header.l1At + header.l1Entries * 8;
+  if (l1End > reader.bytes) throw cutOff(file, reader.bytes, l1End);
+  const [nameAt, nameBytes] = [number64(head, 8), head.readUInt32BE(16)];
+  if (nameAt === 0) return header;
+  const name = head.toString("utf8", nameAt, nameAt + Math.min(nameBytes, 1023));
+  return { ...header, backing: backingPath(file, name) };
+}
+
+/** The disk in a qcow2 file. Every cluster that it names is checked to be there before anything is read. */
+export async function qcow2Reader(
+  file: string,
+  reader: Reader,
+  header: Qcow2Header,
+  backing: Reader | undefined,
+): Promise<Reader> {
+  const { clusterBytes, bytes } = header;
+  const perTable = clusterBytes / 8;
+  const l1 = Buffer.from(await reader.read(header.l1At, header.l1Entries * 8));
+  await checkComplete(file, reader, l1, clusterBytes);
+  const unpacked = new Map<number, Uint8Array>();
+
+  async function entryOf(cluster: number): Promise<Entry> {
+    const table = tableAt(l1, Math.floor(cluster / perTable));
+    if (table === 0) return { kind: "below" };
+    const at = table + (cluster % perTable) * 8;
+    const entry = Buffer.from(await reader.read(at, 8));
+    const high = entry.readUInt32BE(0);
+    if (high & 0x40000000) return { kind: "packed", cluster, ...packedPlace(entry, clusterBytes) };
+    const offset = tableAt(entry, 0);
+    if (entry.readUInt32BE(4) & 1) return { kind: "zero" };
+    return offset === 0 ? { kind: "below" } : { kind: "data", offset };
+  }
+
+  async function part(entry: Entry, disk: number, inside: number, length: number): Promise<Uint8Array> {
+    if (entry.kind === "data") return readPadded(reader, entry.offset + inside, length);
+    if (entry.kind === "packed") return (await unpack(entry)).subarray(inside, inside + length);
+    if (entry.kind === "zero" || !backing || disk >= backing.bytes) return new Uint8Array(length);
+    return readPadded(backing, disk, length);
+  }
+
+  async function unpack({ cluster, offset, packedBytes }: PackedEntry): Promise<Uint8Array> {
+    const kept = unpacked.get(cluster);
+    if (kept) return kept;
+    const packed = await reader.read(offset, Math.min(packedBytes, reader.bytes - offset));
+    const found = await inflated(packed, { maxOutputLength: clusterBytes, finishFlush: 2 }).catch((cause) => {
+      throw new TbuildError("integrity", `${file}: a damaged compressed cluster at ${offset}`, { cause });
+    });
+    if (unpacked.size >= 64) unpacked.clear();
+    unpacked.set(cluster, found);
+    return found;
+  }
+
+  return {
+    bytes,
+    async read(offset, length) {
+      if (offset < 0 || length < 0 || offset + length > bytes)
+        throw new TbuildError("integrity", `${file}: byte ${offset + length} is behind its end, ${bytes}`);
+      const found: Uint8Array[] = [];
+      for (let at = offset; at < offset + length; ) {
+        const inside = at % clusterBytes;
+        const take = Math.min(clusterBytes - inside, offset + length - at);
+        found.push(await part(await entryOf(Math.floor(at / clusterBytes)), at, inside, take));
+        at += take;
+      }
+      return found.length === 1 && found[0] ? found[0] : Buffer.concat(found);
+    },
+  };
+}
+
+type Entry =
+  | { readonly kind: "below" }
+  | { readonly kind: "zero" }
+  | { readonly kind: "data"; readonly offset: number }
+  | PackedEntry;
+
+interface PackedEntry {
+  readonly kind: "packed";
+  readonly cluster: number;
+  readonly offset: number;
+  readonly packedBytes: number;
+}
+
+const inflated = promisify(inflateRaw);
+
+// A compressed cluster's entry: its offset, and how many further sectors it reaches into.
+function packedPlace(entry: Buffer, clusterBytes: number): { offset: number; packedBytes: number } {
+  const word = entry.readBigUInt64BE(0) & 0x3fffffffffffffffn;
+  const shift = BigInt(62 - (Math.log2(clusterBytes) - 8));
+  const offset = Number(word & ((1n << shift) - 1n));
+  return { offset, packedBytes: (Number(word >> shift) + 1) * 512 - (offset % 512) };
+}
+
+async function checkComplete(file: string, reader: Reader, l1: Buffer, clusterBytes: number): Promise<void> {
+  let end = 0;
+  for (let at = 0; at < l1.length / 8; at++) {
+    const table = tableAt(l1, at);
+    if (table === 0) continue;
+    if (table + clusterBytes > reader.bytes) throw cutOff(file, reader.bytes, table + clusterBytes);
+    const l2 = Buffer.from(await reader.read(table, clusterBytes));
+    for (let entry = 0; entry < clusterBytes / 8; entry++) {
+      // A compressed cluster may be the last of the file, and shorter than its entry allows for.
+      if (l2.readUInt32BE(entry * 8) & 0x40000000) continue;
+      const offset = tableAt(l2, entry);
+      if (offset !== 0) end = Math.max(end, offset + 1);
+    }
+  }
+  if (end > reader.bytes) throw cutOff(file, reader.bytes, end);
+}
+
+// Bits 9 to 55 are the place in the file.
+function tableAt(table: Buffer, index: number): number {
+  const [high, low] = [table.readUInt32BE(index * 8), table.readUInt32BE(index * 8 + 4)];
+  return (high & 0x00ffffff) * 2 ** 32 + (low & ~0x1ff) + ((low & ~0x1ff) < 0 ? 2 ** 32 : 0);
+}
+
+// A file may end inside its last cluster; what is behind its end reads as zeros.
+async function readPadded(reader: Reader, offset: number, length: number): Promise<Uint8Array> {
+  const there = Math.max(0, Math.min(length, reader.bytes - offset));
+  const found = await reader.read(offset, there);
+  return there === length ? found : Buffer.concat([found, Buffer.alloc(length - there)]);
+}
+
+function refuseFeatures(file: string, features: number): void {
+  if (features & 0x2)
+    throw new TbuildError("integrity", `${file}: is marked as corrupt`, {
+      hint: `Nothing was touched. Repair it first: qemu-img check -r all '${file}'`,
+    });
+  if (features & 0x4) throw unknown(file, "its data in another file");
+  if (features & 0x8) throw unknown(file, "zstd compression");
+  if (features & 0x10) throw unknown(file, "extended L2 entries");
+  if (features & ~0x1f) throw unknown(file, `a feature that is not known here (0x${features.toString(16)})`);
+}
+
+// "json:" and "nbd://" name what is no file.
+function backingPath(file: string, name: string): string {
+  const plain = name.replace(/^file:(?:\/\/)?/, "");
+  if (/^[a-z][a-z0-9+]+:/.test(plain))
+    throw unknown(file, `as what it stands on, "${name}", which is not a file`);
+  return resolve(dirname(file), plain);
+}
+
+function unknown(file: string, what: string): TbuildError {
+  return new TbuildError("environment", `${file}: a qcow2 image with ${what}`, {
+    hint: `Convert it: qemu-img convert -O raw '${file}' '${file}.raw'`,
+  });
+}
+
+function cutOff(file: string, bytes: number, needed: number): TbuildError {
+  return new TbuildError("integrity", `${file}: is cut off: it has ${bytes} bytes and needs ${needed}`, {
+    hint: "Copy the image again.",
+  });
+}
+
+function number64(head: Buffer, at: number): number {
+  return Number(head.readBigUInt64BE(at));
+}

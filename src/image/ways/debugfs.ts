@@ -1,0 +1,230 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { printable } from "../../host/local.ts";
+import type { Watch } from "../../host/pace.ts";
+import { fileReader, windowOf } from "../../io/reader.ts";
+import type { ImageAccess, Mount } from "../access.ts";
+import { type Change, collectingTree, type Source } from "../change/change.ts";
+import { changesIn, partFinder } from "../change/parts.ts";
+import { checkFileSystem } from "../ext/e2fsck.ts";
+import { type Ext, openExt } from "../ext/ext.ts";
+import { replayJournal } from "../ext/journal.ts";
+import { bytesOf, shown } from "../names.ts";
+import { GuestTree } from "../tree.ts";
+
+/**
+ * ext2, ext3 and ext4 without root. Reading is done here, in process (ext.ts); all changes of a session go to
+ * one debugfs. Left: one debugfs per question, which costs a process each.
+ */
+export function debugfsAccess(host: Host, note: (text: string) => void = () => {}): ImageAccess {
+  return {
+    name: "debugfs",
+    runsPrograms: false,
+    filesystems: ["ext2", "ext3", "ext4"],
+    async check() {
+      await host.run(["debugfs", "-V"]);
+      await host.run(["e2fsck", "-V"]);
+    },
+    async open(image, mounts, { readOnly = false, watch = {} } = {}) {
+      const parts: Part[] = [];
+      for (const mount of mounts) parts.push(await openPart(host, image, mount, readOnly, note));
+      return new GuestTree(collectingTree(debugfsSource(host, parts, readOnly, watch)), watch);
+    },
+  };
+}
+
+/** The lines that make debugfs do `changes`; `fileOf` says where the content of a change lies on the host. */
+export function debugfsBatch(
+  changes: readonly Change[],
+  fileOf: (change: Change, attribute?: string) => string,
+  kept: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>,
+): string[] {
+  return changes.flatMap((change) => {
+    const path = quoted(change.path);
+    if (change.kind === "remove") return [`${change.was.kind === "dir" ? "rmdir" : "rm"} ${path}`];
+    const attributes = [...(kept.get(change.path)?.keys() ?? [])].map(
+      (name) => `ea_set -r -f ${quoted(fileOf(change, name))} ${path} ${name}`,
+    );
+    if (change.kind === "link") return [`symlink ${path} ${quoted(change.target)}`, ...attributes];
+    const { mode, uid, gid } = change.attributes;
+    const type = change.kind === "dir" ? 0o040000 : 0o100000;
+    const make =
+      change.kind === "dir"
+        ? [`mkdir ${path}`]
+        : [...(change.was ? [`rm ${path}`] : []), `write ${quoted(fileOf(change))} ${path}`];
+    const owner = [
+      `sif ${path} mode 0${(type | mode).toString(8)}`,
+      `sif ${path} uid ${uid}`,
+      `sif ${path} gid ${gid}`,
+    ];
+    return [...make, ...owner, ...attributes];
+  });
+}
+
+interface Part {
+  readonly at: string;
+  /** As debugfs and e2fsck take it: the image and where in it the file system starts. */
+  readonly device: string;
+  ext: Ext;
+  reopen(): Promise<Ext>;
+  close(): PromiseLike<void>;
+}
+
+async function openPart(
+  host: Host,
+  image: string,
+  mount: Mount,
+  readOnly: boolean,
+  note: (text: string) => void,
+): Promise<Part> {
+  const { volume } = mount;
+  if (!volume.fs.startsWith("ext"))
+    throw new TbuildError("environment", `${volume.name}: debugfs cannot open ${volume.fs}`, {
+      hint: "Open the image with the access `loop`.",
+    });
+  if (image.includes("?")) throw new TbuildError("usage", `${image}: e2fsprogs takes no "?" in a file name`);
+  const device = `${image}?offset=${volume.offset}`;
+  const open = async () => {
+    const reader = await fileReader(image);
+    const ext = await openExt(
+      windowOf(reader, volume.offset, Math.min(volume.bytes, reader.bytes - volume.offset)),
+    );
+    return { ext, close: () => reader[Symbol.asyncDispose]() };
+  };
+  let opened = await open();
+  if (opened.ext.isDirty || opened.ext.hasErrors)
+    if (readOnly) note(`${volume.name}: its journal is not replayed; the newest changes are not seen`);
+    else {
+      // An edit beside a journal that waits is lost, or damages, when the guest mounts it.
+      note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
+      await opened.close();
+      await replayJournal(host, image, volume);
+      opened = await open();
+    }
+  return {
+    at: mount.at,
+    device,
+    ext: opened.ext,
+    async reopen() {
+      await opened.close();
+      opened = await open();
+      return opened.ext;
+    },
+    close: () => opened.close(),
+  };
+}
+
+function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, watch: Watch): Source {
+  const partOf = partFinder(parts);
+  return {
+    stat: (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path)),
+    list: (path) => ((part, inside) => part.ext.list(inside))(...partOf(path)),
+    readFile: (path) => ((part, inside) => part.ext.readFile(inside))(...partOf(path)),
+    async apply(changes) {
+      if (readOnly) throw new TbuildError("usage", "the image was opened for reading only");
+      for (const part of parts) {
+        const own = changesIn(part, changes, partOf);
+        if (own.length > 0) await applyTo(host, part, own, watch);
+      }
+    },
+    async close() {
+      for (const part of parts) await part.close();
+    },
+  };
+}
+
+async function applyTo(host: Host, part: Part, changes: readonly Change[], { signal }: Watch): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-debugfs-"));
+  try {
+    // debugfs makes a new inode; what the old one carried is brought over, all of it.
+    const kept = new Map<string, Map<string, Uint8Array>>();
+    for (const change of changes) {
+      const found = await attributesFor(part.ext, change);
+      if (found.size > 0) kept.set(change.path, found);
+    }
+    const files = new Map<string, string>();
+    const fileOf = (change: Change, attribute = "") => {
+      const key = `${change.path}\0${attribute}`;
+      const file = files.get(key) ?? join(folder, String(files.size));
+      files.set(key, file);
+      return file;
+    };
+    const lines = debugfsBatch(changes, fileOf, kept);
+    const made = new Map(changes.filter(({ kind }) => kind !== "remove").map((one) => [one.path, one]));
+    for (const [key, file] of files) {
+      const [path = "", attribute = ""] = key.split("\0");
+      const change = made.get(path);
+      const data =
+        attribute === "" ? change?.kind === "write" && change.data : kept.get(path)?.get(attribute);
+      await writeFile(file, data || new Uint8Array());
+    }
+    const output = await host.run(["debugfs", "-w", "-f", "-", part.device], {
+      input: bytesOf(`${lines.join("\n")}\n`),
+      ...(signal && { signal }),
+    });
+    // debugfs exits 0 even when a request fails, so what it says on stderr is the result.
+    const complaints = output.stderr
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("debugfs 1."));
+    // Attributes of 128-byte inodes, as OL5 makes them, lie in blocks that debugfs counts wrong; e2fsck sets it right.
+    if (part.ext.inodeBytes === 128) await checkFileSystem(host, part.device);
+    part.ext = await part.reopen();
+    const wrong = await differences(part.ext, changes);
+    if (complaints.length > 0 || wrong.length > 0)
+      throw new TbuildError("integrity", `${part.device}: not all changes were made`, {
+        lines: [...complaints.map(printable), ...wrong].slice(0, 20),
+        hint: "Take a fresh copy of the image; this one holds only a part of the changes.",
+      });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function attributesFor(ext: Ext, change: Change): Promise<Map<string, Uint8Array>> {
+  if (change.kind === "remove") return new Map();
+  const found = new Map(change.kind === "write" && change.was ? await ext.attributes(change.path) : []);
+  const label = change.kind === "link" ? change.label : change.attributes.label;
+  // The kernel stores a label with a zero byte at its end.
+  if (label !== undefined) found.set("security.selinux", bytesOf(`${label}\0`));
+  return found;
+}
+
+async function differences(ext: Ext, changes: readonly Change[]): Promise<string[]> {
+  const wrong: string[] = [];
+  const made = new Set(changes.filter((change) => change.kind !== "remove").map((change) => change.path));
+  for (const change of changes) {
+    const found = await ext.stat(change.path);
+    const path = shown(change.path);
+    if (change.kind === "remove") {
+      if (found && !made.has(change.path)) wrong.push(`${path}: is still there`);
+      continue;
+    }
+    if (found?.kind !== (change.kind === "write" ? "file" : change.kind)) {
+      wrong.push(`${path}: is not there`);
+      continue;
+    }
+    if (change.kind === "link") {
+      if (found.target !== change.target) wrong.push(`${path}: leads to ${shown(found.target ?? "")}`);
+      continue;
+    }
+    const { mode, uid, gid, label } = change.attributes;
+    if (found.mode !== mode || found.uid !== uid || found.gid !== gid || found.label !== label)
+      wrong.push(`${path}: has another owner, mode or label`);
+    if (change.kind === "write" && Buffer.compare(await ext.readFile(change.path), change.data) !== 0)
+      wrong.push(`${path}: has other content`);
+  }
+  return wrong;
+}
+
+// Inside double quotes only the quote is special, and is doubled. A line ends a request: such a name is refused. So is what
+// its line has no room for.
+function quoted(word: string): string {
+  if (/[\n\0]/.test(word) || word.length > 4000)
+    throw new TbuildError("environment", `${shown(word)}: debugfs cannot take this name`, {
+      hint: "Leave --via away; tbuild then takes a way into the image that can.",
+    });
+  return `"${word.replaceAll('"', '""')}"`;
+}

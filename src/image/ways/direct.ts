@@ -1,0 +1,66 @@
+import { TbuildError } from "../../errors.ts";
+import type { Watch } from "../../host/pace.ts";
+import type { Reader } from "../../io/reader.ts";
+import type { ImageAccess, Mount } from "../access.ts";
+import { collectingTree } from "../change/change.ts";
+import { partFinder } from "../change/parts.ts";
+import { insideOf } from "../disk/disk.ts";
+import { type Ext, openExt } from "../ext/ext.ts";
+import { readImageFile } from "../file/image-file.ts";
+import { GuestTree } from "../tree.ts";
+
+/**
+ * Reading in process: no program, no root, no raw view. The way to look at an image, and to look at a hundred.
+ */
+export function directAccess(note: (text: string) => void = () => {}): ImageAccess {
+  return {
+    name: "direct",
+    runsPrograms: false,
+    readsOnly: true,
+    joinsPieces: true,
+    formats: ["raw", "qcow2"],
+    filesystems: ["ext2", "ext3", "ext4"],
+    async check() {},
+    async open(image, mounts, { watch } = {}) {
+      const disk = await readImageFile(image);
+      try {
+        const close = async () => disk[Symbol.asyncDispose]();
+        return await directTree(disk, mounts, { note, close, ...(watch && { watch }) });
+      } catch (error) {
+        await disk[Symbol.asyncDispose]();
+        throw error;
+      }
+    },
+  };
+}
+
+/** The files on a disk that can be read, for reading. */
+export async function directTree(
+  disk: Reader,
+  mounts: readonly Mount[],
+  {
+    note = () => {},
+    close = async () => {},
+    watch = {},
+  }: { note?: (text: string) => void; close?: () => Promise<void>; watch?: Watch } = {},
+): Promise<GuestTree> {
+  const parts: { readonly at: string; readonly files: Ext }[] = [];
+  for (const { at, volume } of mounts) {
+    const files = await openExt(insideOf(disk, volume));
+    if (files.isDirty) note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
+    parts.push({ at, files });
+  }
+  const partOf = partFinder(parts);
+  return new GuestTree(
+    collectingTree({
+      stat: (path) => (({ files }, inside) => files.stat(inside))(...partOf(path)),
+      list: (path) => (({ files }, inside) => files.list(inside))(...partOf(path)),
+      readFile: (path) => (({ files }, inside) => files.readFile(inside))(...partOf(path)),
+      async apply() {
+        throw new TbuildError("usage", "the image was opened for reading only");
+      },
+      close,
+    }),
+    watch,
+  );
+}

@@ -1,0 +1,125 @@
+import { TbuildError } from "../../errors.ts";
+import { hold } from "../../host/hold.ts";
+import type { Host, Output } from "../../host/host.ts";
+import type { Watch } from "../../host/pace.ts";
+import type { Mount, Volume } from "../access.ts";
+import type { GuestTree } from "../tree.ts";
+import { mountedTree } from "./mounted-tree.ts";
+
+/** What the kernels that tbuild meets have file systems for. */
+export const kernelFileSystems: readonly Volume["fs"][] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"];
+
+/** Folders before what is mounted in them. */
+export function byDepth(mounts: readonly Mount[]): Mount[] {
+  return [...mounts].sort((one, other) => one.at.length - other.at.length);
+}
+
+/** The table that makes device-mapper show a volume of `disk`, wherever it lies there. In sectors of 512 bytes. */
+export function linearTable({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, disk: string): string {
+  let start = 0;
+  const lines = pieces.map((piece) => {
+    const line = `${start} ${piece.bytes / 512} linear ${disk} ${piece.offset / 512}`;
+    start += piece.bytes / 512;
+    return line;
+  });
+  return lines.join("\n");
+}
+
+/** The guest whose volumes a script with `mountScript` in it mounts, until the tree is closed. */
+export async function heldTree(
+  host: Host,
+  what: string,
+  script: string,
+  args: readonly string[],
+  watch: Watch = {},
+): Promise<GuestTree> {
+  const held = await hold(host, what, script, args);
+  return mountedTree(host, held.said, {
+    watch,
+    close: async () => held[Symbol.asyncDispose](),
+    run: (argv) => runInside(host, held.said, argv),
+  });
+}
+
+/** How a volume of a guest is mounted by a kernel that is not the guest's. */
+export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): string {
+  // nouuid: XFS refuses a second file system with the same id, and copies of one image are our daily bread.
+  const own = fs === "xfs" ? ",nouuid" : "";
+  const part = subvolume === undefined ? "" : `,subvol=${subvolume}`;
+  const quiet = readOnly ? `,ro${withoutReplay[fs] ?? ""}` : "";
+  return `nodev,nosuid${own}${part}${quiet}`;
+}
+
+// `ro` alone still replays a journal, and fails where it cannot.
+const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
+  ext3: ",noload",
+  ext4: ",noload",
+  xfs: ",norecovery",
+  btrfs: ",rescue=nologreplay",
+};
+
+// The kernel's folders are there only meanwhile. mount(8) would follow a link in the guest out of it.
+async function runInside(host: Host, root: string, argv: readonly string[]): Promise<Output> {
+  const bound: string[] = [];
+  try {
+    for (const folder of ["/dev", "/proc", "/sys"]) {
+      const { stdout } = await host.run(["readlink", "-f", `${root}${folder}`]);
+      if (stdout.trimEnd() !== `${root}${folder}`)
+        throw new TbuildError("guest", `${folder}: is a link or nothing, so no program of the guest is run`);
+      await host.run(["mount", "--bind", folder, `${root}${folder}`]);
+      bound.push(`${root}${folder}`);
+    }
+    return await host.run(["chroot", root, ...argv], { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
+  } finally {
+    for (const folder of bound.reverse()) await host.run(["umount", folder]);
+  }
+}
+
+/**
+ * Shell: `mounted` mounts what its arguments say, four for each (device, type, options, place), each within the one
+ * before, below a folder that only its owner enters; says where, waits, and takes all down again. A place has to be what
+ * it is called: a link in the guest would lead mount(8) out of it. Whoever uses it has `open_device`, which sets `device`,
+ * and `close_device`.
+ */
+export const mountScript = `
+guest_mounted() {
+  folder=$(mktemp -d "\${TMPDIR:-/tmp}/tbuild-mount-XXXXXX") && mkdir "$folder/guest" || return 1
+  root=$(readlink -f "$folder/guest") && mounted "$@"
+  code=$?
+  rmdir "$folder/guest" "$folder"
+  return $code
+}
+
+mounted() {
+  if [ $# = 0 ]; then
+    echo "tbuild-ready $root"
+    until_gone
+    return 0
+  fi
+  open_device "$1" $# || return 1
+  if [ "$(readlink -f "$root$4")" != "$root$4" ]; then
+    echo "$4: the guest mounts a volume there, and it is a link or nothing"
+    code=1
+  elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
+    (shift 4; mounted "$@")
+    code=$?
+    [ -n "$4" ] || unbound
+    again umount "$root$4" || code=1
+  else
+    code=1
+  fi
+  close_device "$1" $# || code=1
+  return $code
+}
+
+# What a program of the guest was given, should it be there still; and not where a link leads, which umount would follow.
+unbound() {
+  for bound in dev proc sys; do
+    [ "$(readlink -f "$root/$bound")" != "$root/$bound" ] || umount "$root/$bound" 2> /dev/null
+  done
+}
+
+# Kernels before 5.9 do not know how to leave the log of a btrfs alone; reading only, they do.
+mount_of_old() {
+  [ "$3" != "\${3%,rescue=nologreplay}" ] && mount -t "$2" -o "\${3%,rescue=nologreplay}" "$device" "$root$4"
+}`;

@@ -1,0 +1,88 @@
+import { TbuildError } from "../../errors.ts";
+import { fileReader, type Reader } from "../../io/reader.ts";
+import type { Piece } from "../change/draft.ts";
+
+/** Of a chunk, in 512-byte sectors: what `dmsetup create` is told. 4 KiB, as file systems' blocks. */
+export const snapshotSectors = 8;
+
+/** Room that a snapshot of `bytes` takes when every chunk of it changes: the chunks, their index, and the head. */
+export function snapshotBytes(bytes: number): number {
+  const chunk = snapshotSectors * 512;
+  const chunks = Math.ceil(bytes / chunk);
+  return (chunks + Math.ceil(chunks / (chunk / 16)) + 8) * chunk;
+}
+
+/**
+ * What was changed, read out of the file that a snapshot of device-mapper wrote the changed chunks to. Chunks that
+ * were written and are as before are left out. Layout: the kernel's drivers/md/dm-snap-persistent.c; all numbers are
+ * little-endian: a head chunk (magic, valid, version, sectors in a chunk), then an index chunk of pairs (chunk of the
+ * disk, chunk of this file), as many chunks of data as it has room for pairs, and so on; a pair with 0 is the end.
+ */
+export async function snapshotPieces(image: string, file: string): Promise<Piece[]> {
+  await using snapshot = await fileReader(file);
+  await using disk = await fileReader(image);
+  const chunk = await chunkBytes(file, snapshot);
+  const changed: Place[] = [];
+  for await (const [at, from] of changedChunks(snapshot, chunk)) {
+    const bytes = Math.min(chunk, disk.bytes - at * chunk);
+    if (bytes <= 0) continue;
+    const now = await snapshot.read(from * chunk, bytes);
+    if (Buffer.compare(now, await disk.read(at * chunk, bytes)) !== 0)
+      changed.push({ offset: at * chunk, from: from * chunk, bytes });
+  }
+  return inRuns(changed).map((run) => ({
+    offset: run[0]?.offset ?? 0,
+    bytes: run.reduce((sum, { bytes }) => sum + bytes, 0),
+    after: () => bytesOf(file, run),
+  }));
+}
+
+interface Place {
+  readonly offset: number;
+  /** Where its bytes stand in the snapshot's file. */
+  readonly from: number;
+  readonly bytes: number;
+}
+
+// Neighbours together, 1 MiB at most.
+function inRuns(places: readonly Place[]): Place[][] {
+  const runs: Place[][] = [];
+  for (const place of [...places].sort((one, other) => one.offset - other.offset)) {
+    const run = runs.at(-1);
+    const last = run?.at(-1);
+    if (run && last && run.length < 256 && last.offset + last.bytes === place.offset) run.push(place);
+    else runs.push([place]);
+  }
+  return runs;
+}
+
+async function chunkBytes(file: string, snapshot: Reader): Promise<number> {
+  const head = Buffer.from(await snapshot.read(0, 16));
+  const [magic, valid, version] = [head.readUInt32LE(0), head.readUInt32LE(4), head.readUInt32LE(8)];
+  if (magic !== 0x70416e53 || version !== 1)
+    throw new TbuildError("integrity", `${file}: is no snapshot of device-mapper`);
+  if (valid !== 1)
+    throw new TbuildError("environment", `${file}: the snapshot broke while the guest was changed`, {
+      hint: "Nothing was done to the image. Is the disk full that it lies on?",
+    });
+  return head.readUInt32LE(12) * 512;
+}
+
+async function* changedChunks(snapshot: Reader, chunk: number): AsyncGenerator<[number, number]> {
+  const pairs = chunk / 16;
+  for (let area = 1; (area + 1) * chunk <= snapshot.bytes; area += pairs + 1) {
+    const index = Buffer.from(await snapshot.read(area * chunk, chunk));
+    for (let at = 0; at < chunk; at += 16) {
+      const [old, now] = [Number(index.readBigUInt64LE(at)), Number(index.readBigUInt64LE(at + 8))];
+      if (now === 0) return;
+      yield [old, now];
+    }
+  }
+}
+
+async function bytesOf(file: string, run: readonly Place[]): Promise<Uint8Array> {
+  await using snapshot = await fileReader(file);
+  const parts: Uint8Array[] = [];
+  for (const { from, bytes } of run) parts.push(await snapshot.read(from, bytes));
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,88 @@
+import { stringify } from "yaml";
+import { majorOf, Recipe } from "../../recipe/recipe.ts";
+import { partsOf } from "../check.ts";
+import type { KickstartPart } from "../part.ts";
+import { sections } from "../table.ts";
+import { takeCommand } from "./commands.ts";
+import { Findings, type LeftOut } from "./findings.ts";
+import { readLine } from "./read-line.ts";
+import { takeSection } from "./sections.ts";
+import { settle } from "./settle.ts";
+
+export { releaseOfKickstart } from "./release.ts";
+
+/** A recipe made of a kickstart, and what of the kickstart is not in it. */
+export interface ImportedKickstart {
+  readonly recipe: Readonly<Record<string, unknown>>;
+  /** By line; what has none comes last. */
+  readonly left: readonly LeftOut[];
+}
+
+/** Makes a recipe of what a kickstart says, on the base recipe of its release. Every line is in it, or among those left out with the reason. */
+export async function importKickstart(text: string, name: string, base: Recipe): Promise<ImportedKickstart> {
+  const { release } = base;
+  const found = new Findings(release);
+  for (const part of partsOf(withoutTemplates(text, found), majorOf(release), () => {})) take(part, found);
+  const recipe: Record<string, unknown> = {
+    extends: `${release}-base`,
+    name,
+    version: "1.0.0",
+    summary: `Imported from a kickstart for Oracle Linux ${majorOf(release)}`,
+  };
+  for (const [key, value] of Object.entries(found.values())) {
+    const shape = Recipe.shape[key as keyof typeof Recipe.shape];
+    if (shape.safeParse(value).success) recipe[key] = value;
+    else found.leave({ line: 0, text: key }, "has a value that no recipe can hold");
+  }
+  await settle(recipe, found, base);
+  const last = (line: number) => (line === 0 ? Number.POSITIVE_INFINITY : line);
+  return { recipe, left: found.left.sort((a, b) => last(a.line) - last(b.line)) };
+}
+
+/** The recipe as a file, with what was left out as comments. */
+export function importedText({ recipe, left }: ImportedKickstart, from: string): string {
+  const lines = left.map(({ line, text, why }) =>
+    [
+      `# ${line === 0 ? "" : `line ${line}: `}${printable(text.trim()).slice(0, 120)}`,
+      `  (${printable(why).slice(0, 240)})`,
+    ].join(""),
+  );
+  return [
+    "# yaml-language-server: $schema=../docs/recipe.schema.json",
+    `# Made from ${printable(from)}. Not taken over:`,
+    ...(lines.length > 0 ? lines : ["# nothing was left out"]),
+    stringify(recipe, { lineWidth: 0, blockQuote: "literal" }),
+  ].join("\n");
+}
+
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e…]/g, "?");
+}
+
+// A line of a template engine, such as `% if x:`, begins no section; what it stands for nobody knows here.
+function withoutTemplates(text: string, found: Findings): string {
+  const lines = text.replace(/^\uFEFF/, "").split(text.includes("\n") ? /\r?\n/ : "\r");
+  let inSection = false;
+  return lines
+    .map((line, index) => {
+      const word = /^\s*(%\S*)/.exec(line)?.[1] ?? "";
+      if (word in sections) inSection = true;
+      else if (word === "%end") inSection = false;
+      else if (!inSection && /^%(?![A-Za-z])/.test(word)) {
+        found.leave({ line: index + 1, text: line }, "a line of a template; make the kickstart of it first");
+        return "";
+      }
+      return line;
+    })
+    .join("\n");
+}
+
+function take(part: KickstartPart, found: Findings): void {
+  if (part.kind === "section") {
+    takeSection(part, found);
+    return;
+  }
+  const read = readLine(part);
+  if (read === undefined) found.leave(part, "its quotation is not closed");
+  else takeCommand(read, found);
+}

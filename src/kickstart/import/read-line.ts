@@ -1,0 +1,100 @@
+import type { KickstartPart } from "../part.ts";
+import { shellWords } from "../shell-words.ts";
+import { type CommandRule, commands, optionsOf, sections } from "../table.ts";
+import type { Findings } from "./findings.ts";
+
+/** A line as its command, words and options. Remembers which of the options were asked for. */
+export class ReadLine {
+  readonly line: number;
+  readonly text: string;
+  readonly name: string;
+  readonly words: readonly string[];
+  private readonly options: ReadonlyMap<string, string>;
+  private readonly asked = new Set<string>();
+
+  constructor(part: KickstartPart, words: readonly string[], options: ReadonlyMap<string, string>) {
+    this.line = part.line;
+    this.text = part.text;
+    this.name = part.name;
+    this.words = words;
+    this.options = options;
+  }
+
+  /** The value of the first of these options that is there. */
+  option(...names: readonly string[]): string | undefined {
+    for (const name of names) this.asked.add(name);
+    return names.map((name) => this.options.get(name)).find((value) => value !== undefined);
+  }
+
+  has(...names: readonly string[]): boolean {
+    return this.option(...names) !== undefined;
+  }
+
+  /** The names in a list such as `--services=ssh,http`. */
+  list(...names: readonly string[]): string[] {
+    return (this.option(...names) ?? "").split(/[,\s]+/).filter((one) => one !== "");
+  }
+
+  /** The options that nobody asked for. */
+  unasked(): string[] {
+    return [...this.options.keys()].filter((name) => !this.asked.has(name));
+  }
+}
+
+/** Tells of a line what nobody asked for, and the words that it cannot have. */
+export function leaveRest(read: ReadLine, found: Findings): void {
+  const rest = read.unasked();
+  if (rest.length > 0)
+    found.leave(read, `a recipe has no word for ${rest.map((name) => `--${name}`).join(", ")}`);
+  const spare = read.words.slice(ruleOf(read.name)?.words?.[1] ?? 0);
+  if (spare.length > 0) found.leave(read, `means nothing here: ${spare.join(" ")}`);
+}
+
+// Of these, each that is given adds to those before; of the others the last one counts.
+const gathered = new Set(["port", "service", "trust"]);
+
+/** Reads a line as any of the installers would; `undefined` when its quotation is not closed. */
+export function readLine(part: KickstartPart): ReadLine | undefined {
+  try {
+    const known = knownOptions(part.name);
+    const words: string[] = [];
+    const options = new Map<string, string>();
+    const all = shellWords(part.text).slice(1);
+    for (let i = 0; i < all.length; i++) {
+      const word = all[i] ?? "";
+      const [, said, value] = /^--([\w-]+)(?:=(.*))?$/s.exec(word) ?? [];
+      if (said === undefined) {
+        words.push(word);
+        continue;
+      }
+      const name = spelledOut(said, known);
+      const takesValue = known.get(name) ?? true;
+      const next = all[i + 1];
+      const alone = value !== undefined || !takesValue || next === undefined || next.startsWith("--");
+      const behind = alone ? (value ?? "") : next;
+      if (!alone) i++;
+      const before = gathered.has(name) ? options.get(name) : undefined;
+      options.set(name, before === undefined ? behind : `${before},${behind}`);
+    }
+    return new ReadLine(part, words, options);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Option → whether it takes a value, over all releases. */
+function knownOptions(name: string): ReadonlyMap<string, boolean> {
+  const rule = ruleOf(name);
+  return new Map(rule ? optionsOf(rule).map((option) => [option.name, option.value === true]) : []);
+}
+
+function ruleOf(name: string): CommandRule | undefined {
+  return commands[name] ?? sections[name];
+}
+
+// The installers' option parsers take the beginning of an option for it, where it is the beginning of one only.
+function spelledOut(said: string, known: ReadonlyMap<string, boolean>): string {
+  if (known.has(said)) return said;
+  const meant = [...known.keys()].filter((name) => name.startsWith(said));
+  return meant.length === 1 && meant[0] !== undefined ? meant[0] : said;
+}

@@ -1,0 +1,107 @@
+import { majorOf, Recipe } from "../../recipe/recipe.ts";
+import type { KickstartPart } from "../part.ts";
+import type { Findings } from "./findings.ts";
+import { leaveRest, readLine } from "./read-line.ts";
+
+/** Takes over the packages of `%packages`, and every `%post` that bash can run in the guest. */
+export function takeSection(part: KickstartPart, found: Findings): void {
+  if (part.name === "%packages") takePackages(part, found);
+  else if (part.name === "%post") takePost(part, found);
+  else if (part.name === "%addon" && /com_redhat_kdump\s+--disable/.test(part.text)) return;
+  else
+    found.leave(
+      part,
+      part.name.startsWith("%pre")
+        ? `%pre is tbuild's own: it chooses the disk${extent(part)}`
+        : `a recipe has no place for this section${extent(part)}`,
+    );
+}
+
+function takePackages(part: KickstartPart, found: Findings): void {
+  const read = readLine(part);
+  if (read === undefined) found.leave(part, "its quotation is not closed");
+  else {
+    read.has("ignoremissing");
+    leaveRest(read, found);
+  }
+  for (const [index, raw] of part.body.entries())
+    takePackage({ line: part.line + 1 + index, text: raw }, found);
+}
+
+function takePackage(from: { line: number; text: string }, found: Findings): void {
+  const entry = from.text.replace(/#.*/, "").trim();
+  const word = entry.replace(/\s--\S+/g, "").trim();
+  if (word === "") return;
+  if (word !== entry) found.leave(from, "a recipe takes a group as the release has it");
+  if (/^@\s*core$/i.test(word) || word === "openssh-server") return;
+  if (word.startsWith("-")) {
+    takeExclusion(word.slice(1).trim(), from, found);
+    return;
+  }
+  const name = word.replace(/^@\s+/, "@");
+  if (majorOf(found.release) <= 6 && name.startsWith("@^"))
+    found.leave(from, `${found.release} has no environments`);
+  else if (majorOf(found.release) <= 7 && /^@[^:]+:/.test(name))
+    found.leave(from, `${found.release} has no modules`);
+  else if (!Recipe.shape.packages.safeParse({ base: [name] }).success) found.leave(from, "no package name");
+  else if (!found.packages.base?.includes(name)) found.packages.base?.push(name);
+}
+
+function takeExclusion(name: string, from: { line: number; text: string }, found: Findings): void {
+  if (/^kernel-uek\*?$/.test(name)) found.say("kernel", "rhck", from);
+  else if (/^openssh-server/.test(name)) found.leave(from, "tbuild comes in by ssh");
+  else if (name === "NetworkManager" && majorOf(found.release) >= 8)
+    found.leave(from, "the network of this release is NetworkManager's");
+  else if (!Recipe.shape.packages.safeParse({ exclude: [name] }).success)
+    found.leave(from, name.startsWith("@") ? "a recipe leaves out packages, not groups" : "no package name");
+  else if (!found.packages.exclude?.includes(name)) found.packages.exclude?.push(name);
+}
+
+function takePost(part: KickstartPart, found: Findings): void {
+  const read = readLine(part);
+  if (read === undefined) {
+    found.leave(part, `its quotation is not closed${extent(part)}`);
+    return;
+  }
+  if (read.has("nochroot")) {
+    found.leave(part, `a script of a recipe is run in the guest, not beside it${extent(part)}`);
+    return;
+  }
+  const interpreter = read.option("interpreter") ?? "/bin/sh";
+  if (!/\/(ba|k|da)?sh(\s|$)/.test(interpreter)) {
+    found.leave(part, `a script of a recipe is run by bash, not by ${interpreter}${extent(part)}`);
+    return;
+  }
+  const body = part.body.join("\n").trim();
+  if (body === "") return;
+  const stops = read.has("erroronfail");
+  const log = read.option("log", "logfile");
+  if (log !== undefined) found.leave(part, `what it prints is in the log of the build, not in ${log}`);
+  leaveRest(read, found);
+  if (/^\s*%(include|ksappend)\b/m.test(body))
+    found.leave(part, "it holds lines of another file; put them in the recipe's script");
+  if (/[\p{Cc}\ufffd]/u.test(body.replace(/[\t\n\r]/g, "")))
+    found.leave(part, "holds bytes that are no text; look at what they have become");
+  if (/\$SNIPPET\(|^#(if|for|set)\b|\{%|\{\{/m.test(body))
+    found.leave(part, "it holds lines of a template; make the kickstart of it first");
+  if (secrets.test(body))
+    found.leave(part, "it may hold a secret, which stands in the recipe's script now: take it out");
+  // A kickstart's script goes on after a command that fails, and what it ends with counts for --erroronfail only. What it
+  // leaves running ends with the installer, where ssh would wait for it.
+  const how = stops
+    ? "set +eu +o pipefail"
+    : "set +eu +o pipefail; trap 'kill $(jobs -p) 2>/dev/null; exit 0' EXIT";
+  found.add(
+    "scripts",
+    { name: `post-${(found.lists.scripts?.length ?? 0) + 1}`, run: `${how}\n${body}\n` },
+    part,
+  );
+}
+
+const secrets = /\bpasswd\s.*--stdin|\bchpasswd\b|activationkey|--password[= ]|PRIVATE KEY|_PASSWORD=/i;
+
+/** Which lines a section has that is left out as a whole. */
+function extent(part: KickstartPart): string {
+  const filled = part.body.findLastIndex((line) => line.trim() !== "");
+  return filled < 0 ? "" : `; lines ${part.line + 1} to ${part.line + 1 + filled} are its own`;
+}

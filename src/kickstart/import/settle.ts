@@ -1,0 +1,59 @@
+import { Recipe } from "../../recipe/recipe.ts";
+import { rules } from "../../recipe/rules.ts";
+import type { Findings } from "./findings.ts";
+
+/** Takes out again what the rules refuse, one after the other; the base recipe stands for it. */
+export async function settle(recipe: Record<string, unknown>, found: Findings, base: Recipe): Promise<void> {
+  sizeDisk(recipe);
+  for (;;) {
+    const problem = (await problemsOf(recipe, base))[0];
+    if (problem === undefined) return;
+    const [key = "", index] = problem.path.map(String);
+    const inherited = (base as unknown as Record<string, unknown>)[key];
+    const grows = Array.isArray(inherited) && key !== "layout" && key !== "nics";
+    const at = Number(index) - (grows ? inherited.length : 0);
+    const own = recipe[key];
+    // Without a /boot that pygrub reads it is no PVM, but it is a machine.
+    if (problem.text.includes("pygrub") && recipe.domainType === undefined)
+      recipe.domainType = "XEN_HVM_PV_DRIVERS";
+    else if (Array.isArray(own) && at >= 0 && at < own.length && own.length > 1) {
+      tell(own[at], JSON.stringify(own[at]), problem.text, found);
+      recipe[key] = own.filter((_, i) => i !== at);
+      sizeDisk(recipe);
+    } else if (own !== undefined) {
+      const parts = Array.isArray(own) ? own : [key];
+      for (const part of parts) tell(part, key, problem.text, found);
+      delete recipe[key];
+      if (key === "layout") {
+        delete recipe.machine;
+        delete recipe.domainType;
+      }
+    } else return;
+  }
+}
+
+function tell(value: unknown, text: string, why: string, found: Findings): void {
+  found.leave(found.standingOf(value) ?? { line: 0, text }, why);
+}
+
+// Room for what grows, and never less than a base recipe has.
+function sizeDisk(recipe: Record<string, unknown>): void {
+  if (recipe.layout === undefined) return;
+  const sum = Recipe.shape.layout.parse(recipe.layout).reduce((all, part) => all + part.size, 0);
+  recipe.machine = { disk: `${Math.min(9_999_999, Math.max(12, Math.ceil((sum * 1.25) / 1024)))}G` };
+}
+
+async function problemsOf(recipe: Record<string, unknown>, base: Recipe) {
+  const whole: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(recipe)) {
+    const shape = Recipe.shape[key as keyof typeof Recipe.shape];
+    if (shape === undefined) continue;
+    const parsed = shape.parse(value);
+    const grows = Array.isArray(parsed) && key !== "layout" && key !== "nics";
+    whole[key] = grows ? [...(whole[key] as unknown[]), ...parsed] : parsed;
+  }
+  const found: { path: readonly PropertyKey[]; text: string }[] = [];
+  const problem = (path: readonly PropertyKey[], text: string) => found.push({ path, text });
+  for (const rule of rules) await rule(whole as Partial<Recipe>, { folder: "", moduleFolders: [], problem });
+  return found;
+}

@@ -1,0 +1,350 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { PackagedFiles } from "../guest/portrait.ts";
+import type { Host } from "../host/host.ts";
+import type { PackageRecord } from "../model/manifest.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { mediumFolder, uekRepository } from "../recipe/repositories.ts";
+import { fstabLine } from "./further-disks.ts";
+
+export interface ProvisionOptions {
+  /** The recipe's folder: `from` paths start there. */
+  readonly folder: string;
+  /** Repository id → URL to use while building, instead of the recipe's; signatures are not checked there. */
+  readonly mirrors: Readonly<Record<string, string>>;
+  /** The ids of the only repositories that there are: a rehearsal has a stand-in for some. */
+  readonly only?: readonly string[];
+  /** Towards what has no mirror; a repository's own proxy is its own. */
+  readonly proxy?: string;
+  /** User → hash of the password. */
+  readonly passwords: Readonly<Record<string, string>>;
+  readonly progress: (text: string, done?: number, total?: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Brings a running guest to what the recipe says, over ssh. What fails is a `guest` fault that names it. */
+export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  await mountDisks(guest, recipe);
+  await writeRepositories(guest, recipe);
+  await installPackages(guest, recipe, options);
+  await makeAccounts(guest, recipe, options);
+  await makeFolders(guest, recipe);
+  await writeFiles(guest, recipe, options);
+  await runScripts(guest, recipe, options);
+  await setServices(guest, recipe);
+}
+
+/** Proves that all is there that was to be installed: after %post has done it, or over ssh. */
+export async function proveProvisioned(guest: Host, recipe: Recipe): Promise<void> {
+  await proveInstalled(guest, wantedPackages(recipe));
+}
+
+/** Every RPM of a guest, by name; with the repositories that `repositoriesOf` gives, where the guest can be asked. */
+export async function installedPackages(
+  guest: Host,
+  from: ReadonlyMap<string, string> = new Map(),
+): Promise<PackageRecord[]> {
+  // Where a signature stands depends on who signed and when: over the header alone, or over all of it.
+  const signatures = ["RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG"].map((tag) => `${tag}:pgpsig`);
+  const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "LICENSE", ...signatures]
+    .map((tag) => `%{${tag}}`)
+    .join("|");
+  const out = await guest.run(["rpm", "-qa", "--qf", `${fields}\\n`]);
+  return out.stdout
+    .trim()
+    .split("\n")
+    .map((line) => packageRecord(line, from))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** What packages put into /etc: path → package and digest, as rpm knows them. */
+export async function packagedFiles(guest: Host): Promise<PackagedFiles> {
+  // FILEMD5S is what EL5 calls the digests; later ones still know the name, and give SHA-256 under it.
+  const query = `rpm -qa --qf '[%{=NAME}|%{FILEMD5S}|%{FILENAMES}\n]' | grep '|/etc/' || :`;
+  const out = await guest.run(["sh", "-c", query]);
+  const found: Record<string, { package: string; digest: string }> = {};
+  for (const line of out.stdout.split("\n")) {
+    const [name = "", digest = "", path] = line.split("|");
+    if (path !== undefined && digest !== "") found[path] = { package: name, digest };
+  }
+  return found;
+}
+
+/** The text of the yum repository file. */
+export function repositoryFile(repositories: Recipe["repositories"]): string {
+  return repositories
+    .map((repository) =>
+      [
+        `[${repository.id}]`,
+        `name=${repository.name}`,
+        `baseurl=${urlInGuest(repository.url)}`,
+        ...(repository.gpgKey === undefined ? ["gpgcheck=0"] : [`gpgkey=${repository.gpgKey}`, "gpgcheck=1"]),
+        ...(repository.proxy === undefined ? [] : [`proxy=${repository.proxy}`]),
+        `enabled=${repository.enabled ? 1 : 0}`,
+        "",
+      ].join("\n"),
+    )
+    .join("\n");
+}
+
+/** The yum command that installs all that a recipe wants, from its repositories or their mirrors. */
+export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
+  const wanted = wantedPackages(recipe);
+  if (majorOf(recipe.release) === 5) return ["yum", "-y", "-c", yumConfigFile, "install", ...wanted];
+  const used = usedRepositories(recipe, options);
+  const settings = used.flatMap(({ id, proxy }) => {
+    const mirror = options.mirrors[id];
+    // The way to a mirror is not the way to what it mirrors.
+    const direct = proxy === undefined ? [] : [`--setopt=${id}.proxy=_none_`];
+    if (mirror !== undefined)
+      return [`--setopt=${id}.baseurl=${mirror}`, `--setopt=${id}.gpgcheck=0`, ...direct];
+    if (proxy !== undefined) return [];
+    return options.proxy === undefined ? [] : [`--setopt=${id}.proxy=${options.proxy}`];
+  });
+  const ids = used.map(({ id }) => id).join(",");
+  return ["yum", "-y", "--disablerepo=*", `--enablerepo=${ids}`, ...settings, "install", ...wanted];
+}
+
+/** What yum installs. */
+export function wantedPackages(recipe: Recipe): string[] {
+  const kernel = uekRepository(recipe) === undefined ? [] : ["kernel-uek"];
+  return [...new Set([...recipe.additions.packages, ...kernel, ...recipe.packages.install])];
+}
+
+export type YumOptions = Pick<ProvisionOptions, "mirrors" | "only" | "proxy">;
+
+export const yumConfigFile = "/tmp/tbuild-yum.conf";
+
+/** For yum of EL5, which knows no --setopt: a configuration of its own, with the repositories and their mirrors. */
+export function yumConfig(recipe: Recipe, options: YumOptions): string {
+  const used = usedRepositories(recipe, options).map(({ gpgKey, proxy = options.proxy, ...one }) => {
+    const mirror = options.mirrors[one.id];
+    const signed = mirror === undefined && gpgKey !== undefined ? { gpgKey } : {};
+    const past = mirror === undefined && proxy !== undefined ? { proxy } : {};
+    return { ...one, ...signed, ...past, url: mirror ?? one.url, enabled: true };
+  });
+  return `[main]\ncachedir=/var/cache/yum\nreposdir=/dev/null\nplugins=1\n\n${repositoryFile(used)}`;
+}
+
+/** The repositories of a build: those that stay enabled, that of the additions, and of UEK the release that is asked for. */
+export function usedRepositories(
+  recipe: Recipe,
+  { only }: Pick<YumOptions, "only"> = {},
+): Recipe["repositories"] {
+  const uek = uekRepository(recipe);
+  const used = recipe.repositories.filter(
+    ({ id, enabled }) =>
+      id === recipe.additions.repository || id === uek || (enabled && !(uek && /_UEKR\d+$/.test(id))),
+  );
+  return used.filter(({ id }) => only === undefined || only.includes(id));
+}
+
+/** Where the guest finds what %post has copied from the medium. */
+export function urlInGuest(url: string): string {
+  const folder = mediumFolder(url);
+  return folder === undefined ? url : `file://${mediumCopy}${folder}/`;
+}
+
+export const mediumCopy = "/var/tmp/tbuild-medium";
+
+/** Those that are there when the build is over. */
+export function lastingRepositories(recipe: Recipe): Recipe["repositories"] {
+  return recipe.repositories.filter(({ url }) => mediumFolder(url) === undefined);
+}
+
+// First of all, so that what is put there lies on them.
+async function mountDisks(guest: Host, recipe: Recipe): Promise<void> {
+  const script =
+    'mkdir -p -- "$0" && echo "$1" >> /etc/fstab && mount "$0" && { [ ! -x /sbin/restorecon ] || /sbin/restorecon "$0"; }';
+  for (const [index, disk] of recipe.disks.entries()) {
+    const { mount } = disk;
+    if (mount === undefined) continue;
+    const line = fstabLine(recipe, disk, index);
+    await asGuest(`disk ${mount}`, () => guest.run(["sh", "-c", script, mount, line]));
+  }
+}
+
+async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
+  // The release's own files may have the same ids already; yum warns of every repository that it is told of twice.
+  const known = await guest.run(["sh", "-c", "cat /etc/yum.repos.d/*.repo 2>/dev/null || :"]);
+  const missing = lastingRepositories(recipe).filter(
+    (repository) => !known.stdout.includes(`[${repository.id}]`),
+  );
+  if (missing.length > 0)
+    await guest.writeFile("/etc/yum.repos.d/tbuild.repo", Buffer.from(repositoryFile(missing)));
+}
+
+async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  const said: string[] = [];
+  options.progress("reading the repositories");
+  if (majorOf(recipe.release) === 5)
+    await guest.writeFile(yumConfigFile, Buffer.from(yumConfig(recipe, options)));
+  await asGuest("packages", () =>
+    guest.run(yumInstall(recipe, options), {
+      signal: options.signal,
+      onLine(line) {
+        said.push(line);
+        const step = /^\s*(Installing|Updating|Upgrading)\s*:\s*(\S+)\s.*?(\d+)\/(\d+)/.exec(line);
+        if (step) options.progress(`installing ${step[2]}`, Number(step[3]), Number(step[4]));
+      },
+    }),
+  );
+  // yum ends with 0 although a scriptlet failed; only this line tells.
+  const scriptlet = said.find((line) => /Error in \w+ scriptlet|scriptlet failed/i.test(line));
+  if (scriptlet !== undefined)
+    throw new TbuildError("guest", `packages: ${scriptlet.trim()}`, { lines: said.slice(-15) });
+  if (recipe.packages.remove.length > 0)
+    await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
+  await proveProvisioned(guest, recipe);
+  await guest.run(["yum", "clean", "all"]);
+  await guest.run(["rm", "-f", yumConfigFile]);
+}
+
+// yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.
+async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<void> {
+  const names = wanted.filter((name) => !name.startsWith("@") && !name.includes("*"));
+  const allow = [...Array(256).keys()];
+  // A name may have an architecture or a version, which nothing provides; or be one that something else provides.
+  const named = await guest.run(["rpm", "-q", ...names], { allow });
+  const others = names.filter((name) => named.stdout.includes(`package ${name} is not installed`));
+  if (others.length === 0) return;
+  const out = await guest.run(["rpm", "-q", "--whatprovides", ...others], { allow });
+  const missing = [...out.stdout.matchAll(/no package provides (\S+)/g)].map((match) => match[1]);
+  if (missing.length > 0)
+    throw new TbuildError("guest", `packages: not installed: ${missing.join(", ")}`, {
+      hint: "No enabled repository has them; look at the recipe's repositories and at the spelling.",
+    });
+}
+
+async function makeAccounts(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  const group = 'getent group "$0" >/dev/null || groupadd -g "$1" "$0"';
+  for (const { name, gid } of recipe.groups)
+    await asGuest(`group ${name}`, () => guest.run(["sh", "-c", group, name, String(gid)]));
+  // A preinstall package may have made the user already; then its groups are set, and its id stays.
+  const user =
+    'if getent passwd "$0" >/dev/null; then usermod -g "$2" -G "$3" "$0"; else useradd -m -u "$1" -g "$2" -G "$3" -d "$4" "$0"; fi';
+  for (const u of recipe.users)
+    await asGuest(`user ${u.name}`, () =>
+      guest.run([
+        "sh",
+        "-c",
+        user,
+        u.name,
+        String(u.uid),
+        u.group,
+        u.groups.join(","),
+        u.home ?? `/home/${u.name}`,
+      ]),
+    );
+  const known = recipe.users.flatMap(({ name }) => {
+    const hash = options.passwords[name];
+    return hash === undefined ? [] : [`${name}:${hash}\n`];
+  });
+  if (known.length > 0)
+    await asGuest("passwords", () => guest.run(["chpasswd", "-e"], { input: known.join("") }));
+}
+
+async function makeFolders(guest: Host, recipe: Recipe): Promise<void> {
+  const script = 'mkdir -p -- "$0" && chown "$1:$2" "$0" && chmod "$3" "$0"';
+  for (const folder of recipe.folders)
+    await asGuest(`folder ${folder.path}`, () =>
+      guest.run(["sh", "-c", script, folder.path, folder.owner, folder.group, folder.mode]),
+    );
+}
+
+async function writeFiles(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  for (const file of recipe.files) {
+    const data = await contentOf(options.folder, file.content, file.from);
+    await asGuest(`file ${file.path}`, async () => {
+      await guest.writeFile(file.path, data, Number.parseInt(file.mode, 8));
+      await guest.run(["chown", `${file.owner}:${file.group}`, file.path]);
+    });
+  }
+}
+
+async function runScripts(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  for (const [index, script] of recipe.scripts.entries()) {
+    options.progress(`script ${script.name}`, index + 1, recipe.scripts.length);
+    const text = await contentOf(options.folder, script.run, script.from);
+    // From stdin: nothing is left in the guest, and a script may start with any interpreter's line that bash ignores.
+    await asGuest(`script ${script.name}`, () =>
+      guest.run(["bash", "-euo", "pipefail", "-s"], { input: readWhole(text), signal: options.signal }),
+    );
+  }
+}
+
+/** A script that bash reads to its end before it runs: one that reads its input, or takes another, is not cut short. */
+export function readWhole(script: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from("{ :\n"), script, Buffer.from("\n}\n")]);
+}
+
+async function setServices(guest: Host, recipe: Recipe): Promise<void> {
+  for (const name of recipe.services.enable)
+    await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: true })));
+  for (const name of recipe.services.disable)
+    await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: false })));
+}
+
+/** Turns a service on or off for the next boot. One that is not there is off already. */
+export function setService(
+  recipe: Pick<Recipe, "release">,
+  name: string,
+  { on }: { on: boolean },
+): readonly string[] {
+  const systemd = majorOf(recipe.release) >= 7;
+  if (on) return systemd ? ["systemctl", "enable", name] : ["chkconfig", name, "on"];
+  const off = systemd
+    ? 'case "$(systemctl is-enabled "$0" 2>/dev/null)" in ""|not-found) ;; *) systemctl disable "$0" ;; esac'
+    : 'if chkconfig --list "$0" >/dev/null 2>&1; then chkconfig "$0" off; fi';
+  return ["sh", "-c", off, name];
+}
+
+/** The bytes of a file or script of the recipe. */
+export async function contentOf(
+  folder: string,
+  inline: string | undefined,
+  from: string | undefined,
+): Promise<Uint8Array> {
+  return inline === undefined ? readFile(join(folder, from ?? "")) : Buffer.from(inline);
+}
+
+// A command that fails in the guest is the matter of whoever wrote the recipe, not of whoever runs the host.
+async function asGuest(what: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    throw new TbuildError("guest", `${what}: ${error.message}`, { lines: error.lines, cause: error });
+  }
+}
+
+/** Package → id of its repository. yum of EL6 and EL7 keeps it in files, dnf in its history; yum of EL5 nowhere. */
+export async function repositoriesOf(guest: Host): Promise<ReadonlyMap<string, string>> {
+  const script = `if [ -d /var/lib/yum/yumdb ]; then
+  cd /var/lib/yum/yumdb && for f in */*/from_repo; do d=\${f%/from_repo}; d=\${d#*/}; echo "\${d#*-}|$(cat "$f")"; done
+elif command -v dnf >/dev/null; then
+  dnf -q -C repoquery --installed --qf '%{name}-%{version}-%{release}-%{arch}|%{from_repo}'
+fi`;
+  const out = await guest.run(["sh", "-c", script], { allow: [...Array(256).keys()] });
+  const pairs = out.stdout.split("\n").map((line) => line.trim().split("|"));
+  return new Map(pairs.flatMap(([name, repository]) => (name && repository ? [[name, repository]] : [])));
+}
+
+/** One line of what `installedPackages` asks for. */
+export function packageRecord(line: string, from: ReadonlyMap<string, string> = new Map()): PackageRecord {
+  const [name = "", epoch = "0", version = "", release = "", arch = "", license = "", ...signatures] =
+    line.split("|");
+  const key = /Key ID ([0-9a-f]+)/.exec(signatures.join("|"))?.[1];
+  const repository = from.get(`${name}-${version}-${release}-${arch}`);
+  return {
+    name,
+    epoch: Number(epoch),
+    version,
+    release,
+    arch,
+    ...(license !== "" && license !== "(none)" && { license }),
+    ...(key !== undefined && { signature: key }),
+    ...(repository !== undefined && { repository }),
+  };
+}

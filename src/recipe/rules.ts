@@ -1,0 +1,195 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { sealTable } from "../guest/seal/index.ts";
+import { lastUpdate } from "./discs.ts";
+import { fileSystems } from "./file-systems.ts";
+import { suggestion } from "./findings.ts";
+import type { Rule } from "./load.ts";
+import { neededService } from "./needed-services.ts";
+import { majorOf } from "./recipe.ts";
+import { mediumFolder, uekRepository } from "./repositories.ts";
+import { isTimezone, timezones } from "./timezones.ts";
+
+/** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
+export const rules: readonly Rule[] = [
+  (recipe, { problem }) => {
+    const known = sealTable.map((operation) => operation.name);
+    for (const [i, name] of (recipe.seal?.skip ?? []).entries())
+      if (!known.includes(name))
+        problem(["seal", "skip", i], `no operation "${name}"${suggestion(name, known)}`);
+  },
+  (recipe, { problem }) => {
+    const ids = recipe.repositories?.map((repository) => repository.id);
+    if (ids && recipe.additions && !ids.includes(recipe.additions.repository))
+      problem(
+        ["additions", "repository"],
+        `no repository "${recipe.additions.repository}"${suggestion(recipe.additions.repository, ids)}`,
+      );
+  },
+  ({ timezone }, { problem }) => {
+    if (timezone !== undefined && !isTimezone(timezone))
+      problem(["timezone"], `no time zone "${timezone}"${suggestion(timezone, timezones)}`);
+  },
+  async (recipe, { problem, moduleFolders }) => {
+    const listed = moduleFolders.map((folder) => readdir(folder).catch((): string[] => []));
+    const names = (await Promise.all(listed)).flat();
+    for (const [i, name] of (recipe.modules ?? []).entries())
+      if (!names.includes(name))
+        problem(["modules", i], `no folder modules/${name}${suggestion(name, names)}`);
+  },
+  async (recipe, { problem, folder }) => {
+    for (const kind of ["files", "scripts"] as const)
+      for (const [i, one] of (recipe[kind] ?? []).entries())
+        if (one.from !== undefined && !(await stat(join(folder, one.from)).catch(() => undefined))?.isFile())
+          problem([kind, i, "from"], `no file ${join(folder, one.from)}`);
+  },
+  (recipe, { problem }) => {
+    if (!recipe.release || recipe.update === undefined) return;
+    const last = lastUpdate[recipe.release];
+    if (recipe.update > last)
+      problem(["update"], `there is no ${recipe.release}.${recipe.update}; the last update is ${last}`);
+    const [, major, update] = /-R(\d+)-U(\d+)-/.exec(recipe.iso?.file ?? "") ?? [];
+    if (major !== undefined && (`ol${major}` !== recipe.release || Number(update) !== recipe.update))
+      problem(
+        ["iso", "file"],
+        `is the disc of ol${major}.${update}, and the recipe is ${recipe.release}.${recipe.update}`,
+      );
+  },
+  (recipe, { problem }) => {
+    if (recipe.domainType !== "XEN_PVM" || !recipe.release) return;
+    const use = "use XEN_HVM_PV_DRIVERS";
+    // Oracle Linux 7 has no PVM: OLIT builds PVHVM only (facts, Oracle VM, section 6).
+    if (majorOf(recipe.release) >= 7)
+      problem(["domainType"], `${recipe.release} cannot run as XEN_PVM; ${use}`);
+    if (recipe.target === "kvm") problem(["domainType"], `KVM runs no XEN_PVM; ${use}`);
+    if (noPvm(recipe.target))
+      problem(
+        ["domainType"],
+        `Oracle VM makes no XEN_PVM from 3.4.6 on, and the target is ${recipe.target}; ${use}`,
+      );
+    // Red Hat's kernel of EL5 is for real hardware; its kernel-xen is the one for PV (facts, kickstart, section 4.4).
+    if (recipe.release === "ol5" && recipe.kernel === "rhck" && !recipe.packages?.base.includes("kernel-xen"))
+      problem(["kernel"], "rhck of ol5 runs as XEN_PVM only with kernel-xen in packages.base; or use uek");
+    const boot = recipe.layout?.findIndex((part) => part.mount === "/boot") ?? -1;
+    const part = recipe.layout?.[boot];
+    if (recipe.layout && !part)
+      problem(["layout"], "XEN_PVM boots by pygrub, which needs a separate /boot on ext3");
+    if (part && part.fs !== "ext3")
+      problem(["layout", boot, "fs"], `pygrub may not be able to read /boot on ${part.fs}; use ext3`);
+  },
+  (recipe, { problem }) => {
+    const { layout, machine } = recipe;
+    if (!layout || !machine) return;
+    if (!layout.some((part) => part.mount === "/")) problem(["layout"], "has no / partition");
+    const primary = layout.filter((part) => part.volume === undefined).length;
+    const count = primary + (primary < layout.length ? 1 : 0);
+    if (count > 14) problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
+    const need = layout.reduce((sum, part) => sum + part.size, 0);
+    if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
+    for (const [i, part] of layout.entries()) {
+      if ((part.mount === "swap") !== (part.fs === "swap"))
+        problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
+      if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
+        problem(["layout", i, "mount"], `${part.mount} is there twice`);
+      if (part.options !== undefined && ["swap", "btrfs"].includes(part.fs))
+        problem(["layout", i, "options"], `no installer takes mount options for ${part.fs}`);
+      if (part.volume === undefined) continue;
+      if (layout.slice(0, i).some((other) => other.volume === part.volume))
+        problem(["layout", i, "volume"], `"${part.volume}" is there twice`);
+      if (part.mount === "/boot") problem(["layout", i, "volume"], "/boot has to be a plain partition");
+      if (part.fs === "btrfs")
+        problem(["layout", i, "fs"], "btrfs has volumes of its own; leave `volume` out");
+    }
+    // A boot loader reads plain partitions only.
+    const root = layout.findIndex((part) => part.mount === "/");
+    const booted = layout.some((part) => part.mount === "/boot");
+    if (root >= 0 && !booted && (layout[root]?.volume !== undefined || layout[root]?.fs === "btrfs"))
+      problem(["layout", root], "a boot loader cannot read it; add a plain /boot");
+  },
+  (recipe, { problem }) => {
+    if (!recipe.release) return;
+    const possible = fileSystems[recipe.release];
+    for (const [i, part] of (recipe.layout ?? []).entries()) {
+      if (!possible.includes(part.fs))
+        problem(["layout", i, "fs"], `${recipe.release} cannot be installed on ${part.fs}`);
+      else if (part.mount === "/boot" && part.fs === "btrfs")
+        problem(["layout", i, "fs"], "/boot has to be on ext3, ext4 or xfs");
+    }
+  },
+  (recipe, { problem }) => {
+    for (const [i, repository] of (recipe.repositories ?? []).entries()) {
+      if ((recipe.repositories ?? []).slice(0, i).some((other) => other.id === repository.id))
+        problem(["repositories", i, "id"], `"${repository.id}" is there twice`);
+      if (repository.proxy !== undefined && recipe.provision === "post" && recipe.release === "ol5")
+        problem(["repositories", i, "proxy"], "the installer of OL5 knows no proxy; use provision: ssh");
+    }
+    for (const [i, repository] of (recipe.repositories ?? []).entries())
+      if (mediumFolder(repository.url) !== undefined && recipe.provision !== "post")
+        problem(["repositories", i, "url"], "only the installer sees the medium; use provision: post");
+    for (const [i, port] of (recipe.ports ?? []).entries())
+      if (Number.parseInt(port, 10) > 65535) problem(["ports", i], `there is no port ${port}`);
+    if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
+      problem(["ports"], "the firewall is off, so no port needs to be opened");
+  },
+  (recipe, { problem }) => {
+    for (const [i, name] of (recipe.services?.disable ?? []).entries())
+      if (recipe.release && neededService(name, recipe.release))
+        problem(["services", "disable", i], `without ${name} nobody can log in, tbuild neither`);
+  },
+  (recipe, { problem }) => {
+    const taken = new Set((recipe.layout ?? []).map((part) => part.mount));
+    for (const [i, disk] of (recipe.disks ?? []).entries()) {
+      if (disk.fs === undefined || disk.mount === undefined) continue;
+      if (recipe.release && !fileSystems[recipe.release].includes(disk.fs))
+        problem(["disks", i, "fs"], `${recipe.release} mounts no ${disk.fs}`);
+      if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is there twice`);
+      taken.add(disk.mount);
+      if (recipe.provision === "post")
+        problem(["disks", i, "mount"], "the installer does not see it; use provision: ssh");
+    }
+  },
+  (recipe, { problem }) => {
+    const { release, packages } = recipe;
+    if (!release || !packages) return;
+    for (const list of ["base", "install"] as const)
+      for (const [i, name] of packages[list].entries()) {
+        if (name.startsWith("@^") && majorOf(release) <= 6)
+          problem(["packages", list, i], `${release} has groups, but no environments such as ${name}`);
+        if (name.includes("'") && release === "ol5" && list === "base")
+          problem(["packages", list, i], `the installer of ol5 takes no ' for part of a name`);
+        if (/^@[^:]+:/.test(name) && majorOf(release) <= 7)
+          problem(["packages", list, i], `${release} has no modules such as ${name}`);
+      }
+  },
+  (recipe, { problem }) => {
+    if (!recipe.release || !recipe.kernel) return;
+    const id = uekRepository({ release: recipe.release, kernel: recipe.kernel });
+    const ids = recipe.repositories?.map((repository) => repository.id);
+    if (id !== undefined && ids && !ids.includes(id))
+      problem(["kernel"], `${recipe.kernel} comes from the repository ${id}, which the recipe does not have`);
+  },
+  (recipe, { problem }) => {
+    for (const [list, key] of [
+      ["groups", "gid"],
+      ["users", "uid"],
+    ] as const)
+      for (const [i, one] of (recipe[list] ?? []).entries()) {
+        const earlier = (recipe[list] ?? []).slice(0, i) as readonly { name: string }[];
+        if (earlier.some((other) => other.name === one.name))
+          problem([list, i, "name"], `"${one.name}" is there twice`);
+        const id = (one as unknown as Record<string, number>)[key];
+        if (
+          (recipe[list] ?? [])
+            .slice(0, i)
+            .some((other) => (other as unknown as Record<string, number>)[key] === id)
+        )
+          problem([list, i, key], `${id} is there twice`);
+      }
+  },
+];
+
+/** Oracle VM 3.4.6 and what comes after it (facts, peers, section 0). */
+function noPvm(target: string | undefined): boolean {
+  const [, minor, patch] = /^ovm-3\.(\d+)(?:\.(\d+))?$/.exec(target ?? "") ?? [];
+  return minor !== undefined && (Number(minor) > 4 || (Number(minor) === 4 && Number(patch ?? 0) >= 6));
+}

@@ -1,0 +1,124 @@
+import { z } from "zod";
+import { TbuildError } from "../../../errors.ts";
+import type { Host } from "../../../host/host.ts";
+import { printable } from "../../../host/local.ts";
+import { textOf } from "../../../io/durable.ts";
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+  /** The password is a token that gets others, as registries give to `docker login`. */
+  readonly isRefreshToken?: boolean;
+  /** The file or the helper that had them. */
+  readonly from: string;
+}
+
+const Config = z.looseObject({
+  auths: z
+    .record(z.string(), z.looseObject({ auth: z.string().optional(), identitytoken: z.string().optional() }))
+    .optional(),
+  credHelpers: z.record(z.string(), z.string()).optional(),
+  credsStore: z.string().optional(),
+});
+const Helped = z.looseObject({ Username: z.string(), Secret: z.string() });
+
+const hub = "docker.io";
+
+/** Where a registry's API is: Docker Hub goes by another name than its images. */
+export function apiHost(registry: string): string {
+  return registry === hub ? "registry-1.docker.io" : registry;
+}
+
+/** What `docker login` has kept for a registry, by a helper or in the file; `undefined` where there is nothing. */
+export async function dockerCredentials(
+  host: Host,
+  file: string,
+  registry: string,
+): Promise<Credentials | undefined> {
+  const text = await textOf(file);
+  if (text === undefined) return undefined;
+  const config = parse(file, text);
+  const isOurs = (key: string) =>
+    hostOf(key) === registry || (registry === hub && ["index.docker.io", apiHost(hub)].includes(hostOf(key)));
+  const helper =
+    Object.entries(config.credHelpers ?? {}).find(([key]) => isOurs(key))?.[1] ?? config.credsStore;
+  const helped =
+    helper === undefined || helper === "" ? undefined : await askHelper(host, file, helper, registry);
+  if (helped) return helped;
+  const own = Object.entries(config.auths ?? {}).find(([key, { auth }]) => isOurs(key) && auth)?.[1];
+  if (own?.auth === undefined) return undefined;
+  const decoded = decode(file, registry, own.auth);
+  return own.identitytoken ? { ...decoded, password: own.identitytoken, isRefreshToken: true } : decoded;
+}
+
+function parse(file: string, text: string): z.infer<typeof Config> {
+  try {
+    return Config.parse(JSON.parse(text));
+  } catch (error) {
+    // Neither the text nor what the parser says of it: there are passwords in it.
+    throw new TbuildError("environment", `${file}: is not a configuration of Docker's`, {
+      ...(error instanceof z.ZodError && { lines: error.issues.map((issue) => issue.path.join(".")) }),
+    });
+  }
+}
+
+// Keys are hosts, or as in older files URLs.
+function hostOf(key: string): string {
+  return key.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+}
+
+function decode(file: string, registry: string, auth: string): Credentials {
+  const text = Buffer.from(auth, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  if (colon < 0) throw new TbuildError("environment", `${file}: has no user and password for ${registry}`);
+  return { user: text.slice(0, colon), password: text.slice(colon + 1), from: file };
+}
+
+// A helper may have to ask a person for a PIN.
+const helperMs = 120_000;
+
+async function askHelper(
+  host: Host,
+  file: string,
+  helper: string,
+  registry: string,
+): Promise<Credentials | undefined> {
+  const program = `docker-credential-${helper}`;
+  if (!/^[\w.-]+$/.test(helper))
+    throw new TbuildError("environment", `${program.slice(0, 80)}: is not the name of a helper`);
+  const fault = (what: string, lines: readonly string[] = []) =>
+    new TbuildError("environment", `${program}: ${what}`, {
+      lines,
+      hint: `${file} says that it has the password for ${registry}. Mend it, or take it out of there and log in again.`,
+    });
+  const { exitCode, stdout, stderr } = await host
+    .run([program, "get"], {
+      input: registry === hub ? "https://index.docker.io/v1/" : registry,
+      allow: Array.from({ length: 255 }, (_, i) => i + 1),
+      timeoutMs: helperMs,
+    })
+    .catch((error) => {
+      // Without what it printed: there may be a password in it.
+      if (!(error instanceof TbuildError)) throw error;
+      throw fault(
+        /not installed/.test(error.message)
+          ? "is not installed, or not on the PATH"
+          : "was killed, or did not end",
+      );
+    });
+  // So helpers say that they have nothing for this registry.
+  if (exitCode !== 0 && /credentials not found/i.test(stdout + stderr)) return undefined;
+  if (exitCode !== 0)
+    throw fault(
+      `failed with exit code ${exitCode}`,
+      printable(stderr).slice(0, 500).split("\n", 3).filter(Boolean),
+    );
+  try {
+    const { Username, Secret } = Helped.parse(JSON.parse(stdout));
+    // So helpers mark a token, for want of a field.
+    return { user: Username, password: Secret, from: program, isRefreshToken: Username === "<token>" };
+  } catch {
+    // Without the cause: the parser quotes what it read, and there is a password in it.
+    throw fault("does not answer as a credential helper");
+  }
+}

@@ -1,0 +1,152 @@
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { explained, writeAll } from "../../io/durable.ts";
+import { inParallel } from "../../io/parallel.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest, readManifest } from "../../model/manifest.ts";
+import { compareVersions } from "../../model/version.ts";
+import type { Store } from "../store.ts";
+import { chunksOfImage } from "./chunker.ts";
+import { diskListText, type Part } from "./disk-list.ts";
+import { ownBytesOf } from "./own-bytes.ts";
+import { chunksAtATime, openChunks, openPackWriter, readPacks } from "./packs.ts";
+import { pruneStore } from "./prune.ts";
+import { storeFolder } from "./store-folder.ts";
+import { verifyStore } from "./verify.ts";
+
+/**
+ * A store in a folder:
+ *
+ *     packs/<sha256>.pack             compressed chunks of disks, and which; ends up as layers in a registry
+ *     disks/<sha256>                  what a disk is made of: its chunks and holes, in order
+ *     masters/, templates/<name>/<version>.json, and beside it .sha256
+ *     tmp/                            written here, synced, renamed; the manifest last
+ *     lock                            held by who writes
+ *
+ * A disk's digest is that of its list, not of its plain bytes: so holes cost nothing, and versions share what they have
+ * in common. Bundles carry plain SHA-256 sums.
+ */
+export function folderStore(host: Host, folder: string): Store {
+  const at = storeFolder(folder);
+
+  const self: Store = {
+    async putDisk(file, name, signal) {
+      await using _lock = await at.lock(signal);
+      const { size } = await stat(file);
+      const writer = await openPackWriter(folder, (await readPacks(folder)).chunks.keys());
+      const prepared = inParallel(
+        chunksOfImage(host, file, signal),
+        chunksAtATime,
+        async ({ start, data }) => ({
+          start,
+          length: data.length,
+          chunk: await writer.prepare(data),
+        }),
+      );
+      const parts: Part[] = [];
+      let [end, dataBytes] = [0, 0];
+      for await (const { start, length, chunk } of prepared) {
+        if (start > end) parts.push({ chunk: undefined, length: start - end });
+        parts.push({ chunk: chunk.digest, length });
+        end = start + length;
+        dataBytes += length;
+        await writer.add(chunk);
+      }
+      if (end < size) parts.push({ chunk: undefined, length: size - end });
+      await writer.close();
+      const digest = await at.addList(diskListText(size, parts));
+      const chunks = parts.filter(({ chunk }) => chunk !== undefined).length;
+      return { name, digest, bytes: size, dataBytes, chunks };
+    },
+
+    async restoreDisk(disk, to, signal) {
+      const partial = `${to}.part`;
+      try {
+        const handle = await open(partial, "w");
+        try {
+          await handle.truncate(disk.bytes);
+          for await (const { start, data } of self.readDisk(disk, signal))
+            if (data) await writeAll(handle, data, start);
+        } finally {
+          await handle.close();
+        }
+        await rename(partial, to);
+      } catch (error) {
+        await rm(partial, { force: true });
+        throw explained(error, to);
+      }
+    },
+
+    async *readDisk(disk, signal) {
+      const parts = await at.partsOf(disk);
+      await using chunks = await openChunks(folder);
+      let start = 0;
+      const read = inParallel(parts, chunksAtATime, async ({ chunk, length }) => ({
+        length,
+        data: chunk === undefined ? undefined : await chunks.read(chunk),
+      }));
+      for await (const { length, data } of read) {
+        checkInterrupted(signal);
+        if (data && data.length !== length)
+          throw new TbuildError("integrity", `disk ${disk.digest}: a chunk is not as long as its list says`);
+        yield { start, length, ...(data && { data }) };
+        start += length;
+      }
+    },
+
+    async publish(manifest) {
+      await using _lock = await at.lock();
+      // Awaited here: while the lock is let go nobody would listen to a failure.
+      return await at.addManifest(manifest);
+    },
+
+    async find(kind, ref) {
+      const all = (await self.list()).filter(
+        (manifest) =>
+          manifest.kind === kind &&
+          manifest.name === ref.name &&
+          (ref.version ?? manifest.version) === manifest.version,
+      );
+      return all.sort((a, b) => compareVersions(b.version, a.version))[0];
+    },
+
+    async get(digest) {
+      return (await self.list()).find((manifest) => manifestDigest(manifest) === digest);
+    },
+
+    async list() {
+      await at.checkFormat();
+      const found: Manifest[] = [];
+      for (const file of await at.manifestFiles())
+        found.push(readManifest(file, await readFile(file, "utf8")));
+      return found;
+    },
+
+    async lineage(digest) {
+      const line = new Map<Digest, Manifest>();
+      // A manifest names its parent by digest, so a ring cannot be made; a store that was tampered with can hold one.
+      for (let next: Digest | undefined = digest; next !== undefined && !line.has(next); ) {
+        const manifest: Manifest | undefined = await self.get(next);
+        if (!manifest) break;
+        line.set(next, manifest);
+        next = manifest.parent;
+      }
+      return [...line.values()];
+    },
+
+    ownBytes: async () => ownBytesOf(at, await self.list()),
+
+    async verify(signal) {
+      await at.checkFormat();
+      return verifyStore(at, signal);
+    },
+
+    async prune(options) {
+      await using _lock = options.apply ? await at.lock(options.signal) : undefined;
+      return await pruneStore(at, await self.list(), options);
+    },
+  };
+  return self;
+}

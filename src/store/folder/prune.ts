@@ -1,0 +1,251 @@
+import { open, readdir, rm, stat } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { bytesAt, explained, removeDurably } from "../../io/durable.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest } from "../../model/manifest.ts";
+import { compareVersions } from "../../model/version.ts";
+import type { Pruned, PruneOptions } from "../store.ts";
+import { openCompression } from "./compression.ts";
+import { type Entry, unpack } from "./pack.ts";
+import { openPackWriter, packFile, readPacks } from "./packs.ts";
+import { type StoreFolder, sumFile } from "./store-folder.ts";
+
+// What no manifest names may be a build's that is about to publish it, or a pull's that will go on.
+const graceMs = 24 * 60 * 60 * 1000;
+
+interface Finding {
+  readonly what: string;
+  readonly reason: string;
+}
+
+/**
+ * Decides what goes, and with `apply` removes it: manifests first, then lists, then packs. So whatever a kill leaves is
+ * whole, and only too much. For who holds the lock.
+ */
+export async function pruneStore(
+  store: StoreFolder,
+  manifests: readonly Manifest[],
+  options: PruneOptions,
+): Promise<Pruned> {
+  const grace = options.graceMs ?? graceMs;
+  const versions = decideVersions(manifests, options);
+  const disks = await decideDisks(store, versions, grace);
+  const needed = await chunksOf(store, disks.kept);
+  const packs = await decidePacks(store, needed, await chunksOf(store, disks.left), grace);
+  const loose = await looseFiles(store, grace);
+  if (options.apply) {
+    await removeDurably(versions.gone.map((manifest) => store.manifestFile(manifest)));
+    await removeDurably(versions.gone.map((manifest) => sumFile(store.manifestFile(manifest))));
+    await removeDurably(disks.gone.map((digest) => store.listFile(digest)));
+    await repack(store, packs.shrunk, options.signal);
+    await removeDurably([...packs.gone, ...packs.shrunk.keys()].map((pack) => packFile(store.folder, pack)));
+    for (const file of loose) await rm(file, { recursive: true, force: true });
+  }
+  return {
+    removed: [
+      ...versions.removed,
+      ...disks.removed,
+      ...packs.removed,
+      ...loose.map((file) => ({ what: relative(store.folder, file), reason: "left over" })),
+    ],
+    kept: [...versions.stay, ...disks.stay, ...packs.stay],
+    bytes: packs.bytes,
+    applied: options.apply,
+  };
+}
+
+function decideVersions(manifests: readonly Manifest[], { keep, held, yielded }: PruneOptions) {
+  const reasons = new Map<Manifest, string>();
+  const lines = new Map<string, Manifest[]>();
+  for (const manifest of manifests) {
+    const line = `${manifest.kind} ${manifest.name}`;
+    lines.set(line, [...(lines.get(line) ?? []), manifest]);
+  }
+  for (const line of lines.values())
+    line
+      .sort((a, b) => compareVersions(b.version, a.version))
+      .forEach((manifest, i) => {
+        const digest = manifestDigest(manifest);
+        const why = held?.get(digest);
+        if (why !== undefined) reasons.set(manifest, why);
+        else if (yielded?.has(digest)) return;
+        else if (keep === undefined) reasons.set(manifest, "published");
+        else if (i < keep) reasons.set(manifest, keep === 1 ? "the newest" : `among the newest ${keep}`);
+      });
+  const byDigest = new Map(manifests.map((manifest) => [manifestDigest(manifest), manifest]));
+  for (const manifest of [...reasons.keys()])
+    for (let child = manifest; ; ) {
+      const parent = child.parent && byDigest.get(child.parent);
+      if (!parent || reasons.has(parent)) break;
+      reasons.set(parent, `${child.kind} ${child.name}@${child.version} grew out of it`);
+      child = parent;
+    }
+  const gone = manifests.filter((manifest) => !reasons.has(manifest));
+  return {
+    kept: [...reasons.keys()],
+    gone,
+    stay: [...reasons].map(([manifest, reason]): Finding => ({ what: nameOf(manifest), reason })),
+    removed: gone.map(
+      (manifest): Finding => ({
+        what: nameOf(manifest),
+        reason:
+          yielded?.get(manifestDigest(manifest)) ??
+          `older than the newest ${keep}, held by no channel or tag, and nothing kept grew out of it`,
+      }),
+    ),
+  };
+}
+
+async function decideDisks(
+  store: StoreFolder,
+  versions: { readonly kept: readonly Manifest[]; readonly gone: readonly Manifest[] },
+  grace: number,
+) {
+  const named = (manifests: readonly Manifest[]) =>
+    new Map<Digest, number | undefined>(
+      manifests.flatMap(({ disks }) => disks.map((disk) => [disk.digest, disk.bytes] as const)),
+    );
+  const [kept, left] = [named(versions.kept), named(versions.gone)];
+  const [gone, stay]: [Digest[], Finding[]] = [[], []];
+  const there = await store.disks();
+  for (const digest of there) {
+    if (kept.has(digest)) continue;
+    if (!left.has(digest) && (await isYoung(store.listFile(digest), grace))) {
+      kept.set(digest, undefined);
+      stay.push({ what: `disk ${digest}`, reason: "not published, but put in less than a day ago" });
+    } else gone.push(digest);
+  }
+  return {
+    kept,
+    // A kill while they were removed can have taken some of the lists already.
+    left: new Map([...left].filter(([digest]) => there.includes(digest))),
+    gone,
+    stay,
+    removed: gone.map(
+      (digest): Finding => ({ what: `disk ${digest}`, reason: "nothing that stays names it" }),
+    ),
+  };
+}
+
+/** The chunks of disks. A list that cannot be read does not say what has to stay, so nothing may go then. */
+async function chunksOf(
+  store: StoreFolder,
+  disks: ReadonlyMap<Digest, number | undefined>,
+): Promise<Set<string>> {
+  const chunks = new Set<string>();
+  for (const [digest, bytes] of disks)
+    try {
+      for (const { chunk } of await store.partsOf({ digest, bytes }))
+        if (chunk !== undefined) chunks.add(chunk);
+    } catch (error) {
+      throw new TbuildError("integrity", `${store.folder}: is damaged, so nothing was removed`, {
+        lines: [error instanceof Error ? error.message : String(error)],
+        hint: "`tbuild template verify` names what is hit.",
+        cause: error,
+      });
+    }
+  return chunks;
+}
+
+async function decidePacks(
+  store: StoreFolder,
+  needed: ReadonlySet<string>,
+  left: ReadonlySet<string>,
+  grace: number,
+) {
+  const index = await readPacks(store.folder);
+  const gone: string[] = [];
+  const shrunk = new Map<string, readonly Entry[]>();
+  const [stay, removed]: [Finding[], Finding[]] = [[], []];
+  let bytes = 0;
+  for (const pack of index.broken)
+    stay.push({
+      what: `pack ${pack}`,
+      reason: "cannot be read: `tbuild template verify` names what that hits",
+    });
+  for (const [pack, entries] of index.packs) {
+    const used = entries.filter(
+      ({ digest }) => needed.has(digest) && index.chunks.get(digest)?.pack === pack,
+    );
+    const [all, live] = [sizeOf(entries), sizeOf(used)];
+    if (live * 2 >= all && used.length > 0) continue;
+    const what = `pack ${pack}`;
+    const wasNeeded = entries.some(({ digest }) => left.has(digest));
+    if (used.length === 0 && !wasNeeded && (await isYoung(packFile(store.folder, pack), grace)))
+      stay.push({ what, reason: "needed by nothing, but written less than a day ago" });
+    else {
+      bytes += all - live;
+      if (used.length === 0) {
+        gone.push(pack);
+        removed.push({ what, reason: "nothing that stays needs a chunk of it" });
+      } else {
+        shrunk.set(pack, used);
+        removed.push({
+          what,
+          reason: `only ${Math.round((live * 100) / all)} % of it is needed, and is packed anew`,
+        });
+      }
+    }
+  }
+  return { gone, shrunk, stay, removed, bytes };
+}
+
+/** Writes the chunks that are needed into packs of their own, each checked on the way. */
+async function repack(
+  store: StoreFolder,
+  shrunk: ReadonlyMap<string, readonly Entry[]>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const compression = await openCompression();
+  const writer = await openPackWriter(store.folder, []);
+  for (const [pack, entries] of shrunk) {
+    checkInterrupted(signal);
+    const handle = await open(packFile(store.folder, pack), "r");
+    try {
+      for (const entry of entries) {
+        const { digest, length } = entry;
+        if (!(await unpack(handle, entry, compression)))
+          throw new TbuildError("integrity", `chunk ${digest}: is not what its digest says`, {
+            hint: "The store is damaged; `tbuild template verify` names what is hit.",
+          });
+        await writer.add({
+          digest,
+          packed: { digest, length, stored: await bytesAt(handle, entry.at, entry.stored) },
+        });
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+  await writer.close().catch((error) => {
+    throw explained(error, store.folder);
+  });
+}
+
+/** What a kill can leave: sums without their manifest, and downloads that nobody goes on with. */
+async function looseFiles(store: StoreFolder, grace: number): Promise<string[]> {
+  const manifests = await store.manifestFiles();
+  const sums = new Set(manifests.map(sumFile));
+  const found: string[] = [];
+  for (const folder of new Set(manifests.map(dirname)))
+    for (const name of await readdir(folder))
+      if (name.endsWith(".sha256") && !sums.has(join(folder, name))) found.push(join(folder, name));
+  const incoming = join(store.folder, "incoming");
+  for (const name of await readdir(incoming).catch((): string[] => []))
+    if (!(await isYoung(join(incoming, name), grace))) found.push(join(incoming, name));
+  return found;
+}
+
+async function isYoung(file: string, grace: number): Promise<boolean> {
+  return Date.now() - (await stat(file)).mtimeMs < grace;
+}
+
+function sizeOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, entry) => sum + entry.stored, 0);
+}
+
+function nameOf({ kind, name, version }: Manifest): string {
+  return `${kind} ${name}@${version}`;
+}

@@ -1,0 +1,165 @@
+import { stat } from "node:fs/promises";
+import { checkInterrupted } from "../../errors.ts";
+import { inParallel } from "../../io/parallel.ts";
+import { sha256Of } from "../../io/sha256.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { StoredDisk } from "../../model/disk.ts";
+import { isZero } from "./chunker.ts";
+import { openChunks } from "./packs.ts";
+import type { StoreFolder } from "./store-folder.ts";
+
+/** How much of a stored disk is still on one that grew out of it, or out of another. */
+export interface Resemblance {
+  readonly digest: Digest;
+  /** Of its data, what is where it was: 0 to 1. */
+  readonly share: number;
+  /** Blocks of 1 KiB in which the disks compared differ: how many decided, and how many of them are as in this one. */
+  readonly decided: number;
+  readonly own: number;
+}
+
+/** The bytes of the disk that is asked about. */
+export interface Bytes {
+  readonly bytes: number;
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+interface Placed {
+  readonly start: number;
+  readonly length: number;
+  readonly chunk: string;
+}
+
+interface Candidate {
+  readonly digest: Digest;
+  readonly chunks: readonly Placed[];
+}
+
+// The smallest block of a file system: in a larger one a change of the run's hides what its neighbours say.
+const blockBytes = 1024;
+const mostCompared = 10;
+const atATime = 16;
+const sampleSize = 64;
+// A guest that was updated for years still has a third of its blocks where they were; strangers share next to none.
+const leastShare = 0.2;
+
+/**
+ * Compares a disk that may have run with stored ones, chunk by chunk at their places; the likeliest first, strangers left
+ * out. A run changes blocks all over a disk, but it does not make those that set another version apart: so the order is by
+ * these, and then by what is left in place.
+ */
+export async function resemblances(
+  store: StoreFolder,
+  disk: Bytes,
+  stored: readonly Pick<StoredDisk, "digest" | "bytes">[],
+  signal?: AbortSignal,
+): Promise<Resemblance[]> {
+  const isThere = placeCheck(disk);
+  const candidates: Candidate[] = [];
+  for (const { digest, bytes } of new Map(stored.map((one) => [one.digest, one])).values()) {
+    if (!(await stat(store.listFile(digest)).catch(() => undefined))) continue;
+    const candidate = { digest, chunks: placed(await store.partsOf({ digest, bytes })) };
+    const { chunks } = candidate;
+    const step = Math.max(1, Math.floor(chunks.length / sampleSize));
+    const sample = chunks.filter((_, i) => i % step === 0);
+    if ((await shareOf(sample, isThere, signal)) >= leastShare / 2) candidates.push(candidate);
+  }
+  const shares = new Map<Digest, number>();
+  for (const { digest, chunks } of candidates) shares.set(digest, await shareOf(chunks, isThere, signal));
+  const share = ({ digest }: { digest: Digest }) => shares.get(digest) ?? 0;
+  const best = Math.max(leastShare, ...shares.values());
+  const close = candidates
+    .filter((one) => share(one) >= Math.max(leastShare, best - 0.25))
+    .sort((a, b) => share(b) - share(a))
+    .slice(0, mostCompared);
+  const { decided, own } = await apart(store, disk, close, signal);
+  return close
+    .map(({ digest }) => ({ digest, share: share({ digest }), decided, own: own.get(digest) ?? 0 }))
+    .sort((a, b) => b.own - a.own || b.share - a.share);
+}
+
+function placed(parts: readonly { chunk: string | undefined; length: number }[]): Placed[] {
+  const chunks: Placed[] = [];
+  let start = 0;
+  for (const { chunk, length } of parts) {
+    if (chunk !== undefined) chunks.push({ start, length, chunk });
+    start += length;
+  }
+  return chunks;
+}
+
+const placeOf = ({ start, chunk }: Placed) => `${start} ${chunk}`;
+
+/** Whether a chunk is at its place; what versions share is read once. */
+function placeCheck(disk: Bytes): (one: Placed) => Promise<boolean> {
+  const seen = new Map<string, boolean>();
+  return async (one) => {
+    const known = seen.get(placeOf(one));
+    if (known !== undefined) return known;
+    const { start, length, chunk } = one;
+    const is = start + length <= disk.bytes && (await sha256Of(await disk.read(start, length))) === chunk;
+    seen.set(placeOf(one), is);
+    return is;
+  };
+}
+
+async function shareOf(
+  chunks: readonly Placed[],
+  isThere: (one: Placed) => Promise<boolean>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let [all, there] = [0, 0];
+  const checked = inParallel(chunks, atATime, async (one) => ({ ...one, is: await isThere(one) }));
+  for await (const { length, is } of checked) {
+    checkInterrupted(signal);
+    all += length;
+    if (is) there += length;
+  }
+  return all === 0 ? 0 : there / all;
+}
+
+/** Looks at the blocks in which candidates differ, and whose they are on the disk: not nobody's, and not everybody's. */
+async function apart(
+  store: StoreFolder,
+  disk: Bytes,
+  candidates: readonly Candidate[],
+  signal: AbortSignal | undefined,
+): Promise<{ decided: number; own: ReadonlyMap<Digest, number> }> {
+  const owners = new Map<string, number>();
+  for (const { chunks } of candidates)
+    for (const one of chunks) owners.set(placeOf(one), (owners.get(placeOf(one)) ?? 0) + 1);
+  // Block number → three sets as bits: who has data there, who has it as the disk has, and (the last bit) it is zero there.
+  const blocks = new Map<number, number>();
+  const zeroBit = 1 << (2 * mostCompared);
+  await using kept = await openChunks(store.folder);
+  for (const [i, { chunks }] of candidates.entries()) {
+    const special = chunks.filter((one) => owners.get(placeOf(one)) !== candidates.length);
+    const read = inParallel(special, atATime, async (one) => ({
+      ...one,
+      wanted: await kept.read(one.chunk),
+      found: await disk.read(one.start, Math.max(0, Math.min(one.length, disk.bytes - one.start))),
+    }));
+    for await (const { start, wanted, found } of read) {
+      checkInterrupted(signal);
+      for (let at = 0; at < wanted.length; at += blockBytes) {
+        const there = found.subarray(at, at + blockBytes);
+        const isAs = wanted.subarray(at, at + blockBytes).equals(there);
+        const block = (start + at) / blockBytes;
+        const seen = blocks.get(block) ?? (isZero(there) ? zeroBit : 0);
+        blocks.set(block, seen | (1 << i) | (isAs ? 1 << (mostCompared + i) : 0));
+      }
+    }
+  }
+  const own = new Map<Digest, number>();
+  let decided = 0;
+  for (const seen of blocks.values()) {
+    const whose = candidates.filter(
+      (_, i) =>
+        (seen & (1 << (mostCompared + i))) !== 0 || ((seen & zeroBit) !== 0 && (seen & (1 << i)) === 0),
+    );
+    if (whose.length === 0 || whose.length === candidates.length) continue;
+    decided++;
+    for (const { digest } of whose) own.set(digest, (own.get(digest) ?? 0) + 1);
+  }
+  return { decided, own };
+}

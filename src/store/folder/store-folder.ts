@@ -1,0 +1,165 @@
+import { readdir, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import { type Lock, lock } from "../../host/lock.ts";
+import { explained, textOf, writeOnce } from "../../io/durable.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
+import { type DiskKey, diskListDigest, type Part, readDiskList } from "./disk-list.ts";
+import { readPacks } from "./packs.ts";
+
+const format = "tbuild store 2\n";
+
+/** The files of a store, and how they are written: each once, whole, synced, by who holds the lock. */
+export interface StoreFolder {
+  readonly folder: string;
+  /** Waits until nobody else writes, and throws away what a dead writer left half-made. */
+  lock(signal?: AbortSignal): Promise<Lock>;
+  checkFormat(): Promise<void>;
+  listFile(digest: Digest): string;
+  manifestFile(which: Pick<Manifest, "kind" | "name" | "version">): string;
+  /** The files of all manifests, whatever is in them. */
+  manifestFiles(): Promise<string[]>;
+  /** The digests of all disks, published or not. */
+  disks(): Promise<Digest[]>;
+  /** Refuses what is published with other content. */
+  checkFree(manifest: Manifest): Promise<"new" | "there">;
+  partsOf(disk: DiskKey): Promise<readonly Part[]>;
+  /** The rest is for who holds the lock. */
+  addList(text: string): Promise<Digest>;
+  addManifest(manifest: Manifest): Promise<Digest>;
+}
+
+export function storeFolder(folder: string): StoreFolder {
+  const listFile = (digest: Digest) => join(folder, "disks", hex(digest));
+  const manifestFile = ({ kind, name, version }: Pick<Manifest, "kind" | "name" | "version">) =>
+    join(folder, `${kind}s`, name, `${version}.json`);
+
+  async function write(file: string, text: string): Promise<void> {
+    try {
+      await writeOnce(join(folder, "tmp", "text"), file, text);
+    } catch (error) {
+      throw explained(error, folder);
+    }
+  }
+
+  async function checkFormat(): Promise<void> {
+    const there = await textOf(join(folder, "format"));
+    if (there === format || (there === undefined && !(await isOld()))) return;
+    throw new TbuildError("environment", `${folder}: is a store that this tbuild does not read`, {
+      hint: "Remove it, or move it away, and the checkpoints with it (`tbuild clean --checkpoints`); then build again.",
+    });
+  }
+
+  // Before there were packs, a chunk was a file, and there was no `format`.
+  const isOld = async () => (await stat(join(folder, "chunks")).catch(() => undefined)) !== undefined;
+
+  const self: StoreFolder = {
+    folder,
+    listFile,
+    manifestFile,
+    checkFormat,
+
+    async lock(signal) {
+      await checkFormat();
+      const held = await lock(join(folder, "lock"), signal ? { signal } : {});
+      try {
+        await rm(join(folder, "tmp"), { recursive: true, force: true });
+        if ((await textOf(join(folder, "format"))) === undefined) await write(join(folder, "format"), format);
+      } catch (error) {
+        await held.release();
+        throw error;
+      }
+      return held;
+    },
+
+    async manifestFiles() {
+      const found: string[] = [];
+      for (const kind of ["masters", "templates"])
+        for (const name of await namesIn(join(folder, kind)))
+          for (const file of await namesIn(join(folder, kind, name)))
+            if (file.endsWith(".json")) found.push(join(folder, kind, name, file));
+      return found;
+    },
+
+    async disks() {
+      const names = await namesIn(join(folder, "disks"));
+      return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name): Digest => `sha256:${name}`);
+    },
+
+    async partsOf(disk) {
+      await checkFormat();
+      const text = await textOf(listFile(disk.digest));
+      try {
+        if (text === undefined)
+          throw new TbuildError("integrity", `disk ${disk.digest}: is not in the store`);
+        return readDiskList(disk, text);
+      } catch (cause) {
+        throw new TbuildError("integrity", (cause as Error).message, {
+          cause,
+          hint: "`tbuild template verify` says which versions have it; pull or import one of them again, and it is whole.",
+        });
+      }
+    },
+
+    async addList(text) {
+      const digest = diskListDigest(text);
+      const file = listFile(digest);
+      if ((await textOf(file)) !== text) await write(file, text);
+      // Its age says how long a build may still want to publish it.
+      else await utimes(file, new Date(), new Date());
+      return digest;
+    },
+
+    async checkFree(manifest) {
+      const text = manifestText(manifest);
+      const { kind, name, version } = readManifest(`${manifest.name}@${manifest.version}`, text);
+      // Whatever takes a template by its name alone must not be able to take a rehearsal for the real one.
+      if (manifest.rehearsal !== name.endsWith("-rehearsal"))
+        throw new TbuildError(
+          "integrity",
+          `${name}@${version}: only a rehearsal, and every rehearsal, is named so`,
+        );
+      const there = await textOf(manifestFile({ kind, name, version }));
+      if (there !== undefined && there !== text)
+        throw new TbuildError("integrity", `${name}@${version}: is published with other content`, {
+          hint: "Raise the version: what is published stays as it is.",
+        });
+      return there === undefined ? "new" : "there";
+    },
+
+    async addManifest(manifest) {
+      const free = await self.checkFree(manifest);
+      const { chunks } = await readPacks(folder);
+      for (const disk of manifest.disks)
+        for (const { chunk } of await self.partsOf(disk))
+          if (chunk !== undefined && !chunks.has(chunk))
+            throw new TbuildError(
+              "integrity",
+              `disk ${disk.digest}: chunk ${chunk} is missing from the store`,
+            );
+      const digest = manifestDigest(manifest);
+      const file = manifestFile(manifest);
+      if (free === "new") {
+        await write(sumFile(file), `${hex(digest)}  ${manifest.version}.json\n`);
+        await write(file, manifestText(manifest));
+      }
+      return digest;
+    },
+  };
+  return self;
+}
+
+/** `sha256sum -c` reads it. A manifest is text, which a flipped bit can leave a manifest. */
+export function sumFile(manifest: string): string {
+  return manifest.replace(/\.json$/, ".sha256");
+}
+
+export function hex(digest: Digest): string {
+  return digest.slice("sha256:".length);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder).catch((): string[] => [])).sort();
+}

@@ -1,0 +1,151 @@
+import { TbuildError } from "../../errors.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest } from "../../model/manifest.ts";
+import { compareVersions } from "../../model/version.ts";
+import type { Store } from "../store.ts";
+import { type ChannelName, channelNames, type Records, type Revocation } from "./records.ts";
+
+/** One master or template, with all that is said of it here and in the recipe repo. */
+export interface CatalogEntry {
+  readonly manifest: Manifest;
+  readonly digest: Digest;
+  /** Its disks are in this store. */
+  readonly here: boolean;
+  readonly recorded: boolean;
+  readonly channels: readonly ChannelName[];
+  readonly tags: readonly string[];
+  readonly revoked?: Revocation;
+}
+
+/** All masters and templates that the store holds or the recipe repo knows: by name, oldest version first. */
+export async function readCatalog(store: Store, records: Records): Promise<CatalogEntry[]> {
+  const [kept, recorded] = [await store.list(), await records.list()];
+  const here = new Set(kept.map(manifestDigest));
+  const known = new Set(recorded.map(manifestDigest));
+  const all = new Map([...kept, ...recorded].map((manifest) => [manifestDigest(manifest), manifest]));
+  const said = new Map<string, Awaited<ReturnType<typeof saidOf>>>();
+  for (const { name, kind } of all.values())
+    if (kind === "template" && !said.has(name)) said.set(name, await saidOf(records, name));
+  const entries: CatalogEntry[] = [];
+  for (const [digest, manifest] of all) {
+    const { channels = [], tags = [] } = manifest.kind === "template" ? (said.get(manifest.name) ?? {}) : {};
+    const leadsHere = (pointer: { digest: string }) => pointer.digest === digest;
+    const revoked =
+      manifest.kind === "template" ? await records.revocation(manifest.name, manifest.version) : undefined;
+    entries.push({
+      manifest,
+      digest,
+      here: here.has(digest),
+      recorded: known.has(digest),
+      channels: channels.filter(([, pointer]) => leadsHere(pointer)).map(([channel]) => channel),
+      tags: tags.filter(([, pointer]) => leadsHere(pointer)).map(([tag]) => tag),
+      ...(revoked && { revoked }),
+    });
+  }
+  return entries.sort(inOrder);
+}
+
+/** The templates among them. */
+export function templatesOf(catalog: readonly CatalogEntry[]): CatalogEntry[] {
+  return catalog.filter(({ manifest }) => manifest.kind === "template");
+}
+
+/** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exactly that. */
+export function findTemplate(catalog: readonly CatalogEntry[], ref: string): CatalogEntry {
+  const [name = "", which] = ref.split("@");
+  const named = templatesOf(catalog).filter(({ manifest }) => manifest.name === name);
+  if (named.length === 0)
+    throw new TbuildError("usage", `${ref}: no such template`, {
+      hint: "`tbuild template list` shows what there is.",
+    });
+  const fitting = named.filter(({ manifest, channels, tags, revoked }) =>
+    which === undefined
+      ? !revoked
+      : manifest.version === which || [...channels, ...tags].some((one) => one === which),
+  );
+  if (fitting.length === 0 && which === undefined)
+    throw new TbuildError("usage", `${name}: every version of it was revoked`, {
+      hint: `Say which one you want all the same: ${named.map(({ manifest }) => `${name}@${manifest.version}`).join(", ")}.`,
+    });
+  const found = fitting.at(-1);
+  if (!found)
+    throw new TbuildError("usage", `${ref}: ${name} has no such version, channel or tag`, {
+      hint: `There is ${named.map(({ manifest }) => manifest.version).join(", ")}.`,
+    });
+  const others = fitting.filter(({ manifest }) => manifest.version === found.manifest.version);
+  if (others.length > 1)
+    throw new TbuildError("integrity", `${name}@${found.manifest.version}: there are two of them`, {
+      lines: others.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
+      hint: "Two people published the same version. The one that is recorded counts: build the other again under a new number, and take it out of the store with `tbuild template prune --apply`.",
+    });
+  return found;
+}
+
+/** Those in the store of which the recipe repo records another of the same number: two people built it, and one yielded. */
+export function yieldedIn(catalog: readonly CatalogEntry[]): CatalogEntry[] {
+  const nameOf = ({ manifest: { kind, name, version } }: CatalogEntry) => `${kind} ${name}@${version}`;
+  const recorded = new Set(catalog.filter((entry) => entry.recorded).map(nameOf));
+  return catalog.filter((entry) => !entry.recorded && recorded.has(nameOf(entry)));
+}
+
+/** The versions that `ref` does not mean because they were revoked, in words. */
+export function passedOver(catalog: readonly CatalogEntry[], ref: string, found: CatalogEntry): string[] {
+  if (ref.includes("@")) return [];
+  const { name, version } = found.manifest;
+  return templatesOf(catalog)
+    .filter(({ manifest, revoked }) => manifest.name === name && revoked !== undefined)
+    .filter(({ manifest }) => compareVersions(manifest.version, version) > 0)
+    .map(
+      ({ manifest, revoked }) =>
+        `${name}@${manifest.version} is newer and was revoked (${revoked?.reason}); this is ${version}`,
+    );
+}
+
+/** What has to be said before a version is used. */
+export function warningsOf({ manifest, revoked }: CatalogEntry): string[] {
+  const { name, version, rehearsal } = manifest;
+  return [
+    ...(revoked
+      ? [`${name}@${version} was revoked on ${revoked.since.slice(0, 10)}: ${revoked.reason}`]
+      : []),
+    ...(rehearsal ? [`${name}@${version} is a rehearsal, made of Debian's binaries, and not for use`] : []),
+  ];
+}
+
+/** The version before it, by number. */
+export function previousOf(catalog: readonly CatalogEntry[], entry: CatalogEntry): CatalogEntry | undefined {
+  return templatesOf(catalog)
+    .filter(
+      ({ manifest }) =>
+        manifest.name === entry.manifest.name &&
+        compareVersions(manifest.version, entry.manifest.version) < 0,
+    )
+    .at(-1);
+}
+
+/** It, its parent, and so on, as far as they are known. */
+export function lineageOf(catalog: readonly CatalogEntry[], entry: CatalogEntry): CatalogEntry[] {
+  const line: CatalogEntry[] = [];
+  for (let next: CatalogEntry | undefined = entry; next && !line.includes(next); ) {
+    line.push(next);
+    const parent: Digest | undefined = next.manifest.parent;
+    next = catalog.find(({ digest }) => digest === parent);
+  }
+  return line;
+}
+
+async function saidOf(records: Records, name: string) {
+  const channels: [ChannelName, { digest: string }][] = [];
+  for (const channel of channelNames) {
+    const pointer = await records.channel(name, channel);
+    if (pointer) channels.push([channel, pointer]);
+  }
+  return { channels, tags: Object.entries(await records.tags(name)) };
+}
+
+function inOrder({ manifest: a }: CatalogEntry, { manifest: b }: CatalogEntry): number {
+  if (a.kind !== b.kind) return a.kind < b.kind ? -1 : 1;
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  return compareVersions(a.version, b.version);
+}

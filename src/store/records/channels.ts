@@ -1,0 +1,87 @@
+import { TbuildError } from "../../errors.ts";
+import { type CatalogEntry, templatesOf } from "./catalog.ts";
+import { type ChannelName, channelNames, type Pointer, pointerTo, type Records } from "./records.ts";
+
+export interface Moved {
+  readonly channel: ChannelName;
+  readonly from?: string;
+  readonly to: string;
+}
+
+/** Leads a channel to a version. What may be used by mistake is refused: the revoked, and rehearsals. */
+export async function promote(
+  records: Records,
+  entry: CatalogEntry,
+  channel: ChannelName,
+  options: { readonly althoughRehearsal?: boolean } = {},
+): Promise<Moved> {
+  const { manifest, revoked } = entry;
+  const named = `${manifest.name}@${manifest.version}`;
+  if (revoked)
+    throw new TbuildError("usage", `${named}: was revoked: ${revoked.reason}`, {
+      hint: `\`tbuild template revoke ${named} --undo\` takes that back.`,
+    });
+  if (manifest.rehearsal && channel === "stable")
+    throw new TbuildError(
+      "usage",
+      `${named}: is a rehearsal, made of Debian's binaries, and never becomes stable`,
+    );
+  if (manifest.rehearsal && !options.althoughRehearsal)
+    throw new TbuildError("usage", `${named}: is a rehearsal, made of Debian's binaries, and not for use`, {
+      hint: "To try a channel out with it all the same, say --although-rehearsal.",
+    });
+  const now = await records.channel(manifest.name, channel);
+  if (now?.digest === entry.digest) return { channel, from: now.version, to: now.version };
+  // A channel that leads to what the repo does not know would lead nowhere for everybody else.
+  await records.put(manifest);
+  const before = now ? [...now.before, plain(now)] : [];
+  await records.setChannel(manifest.name, channel, { ...pointerTo(manifest), before });
+  return { channel, ...(now && { from: now.version }), to: manifest.version };
+}
+
+/** Leads a channel back to where it led before, past all that has been revoked since. */
+export async function rollback(
+  records: Records,
+  catalog: readonly CatalogEntry[],
+  name: string,
+  channel: ChannelName,
+  why?: string,
+): Promise<Moved> {
+  const now = await records.channel(name, channel);
+  if (!now) throw new TbuildError("usage", `${name}: has no channel ${channel}`);
+  const usable = (pointer: Pointer) =>
+    pointer.digest !== now.digest &&
+    templatesOf(catalog).some(({ digest, revoked }) => digest === pointer.digest && !revoked);
+  const at = now.before.findLastIndex(usable);
+  const back = now.before[at];
+  if (!back)
+    throw new TbuildError("usage", `${name}: ${channel} has led to nothing else that may still be used`, {
+      hint: `Lead it to a version yourself: \`tbuild template promote ${name}@VERSION ${channel}\`.`,
+    });
+  await records.setChannel(name, channel, {
+    version: back.version,
+    digest: back.digest,
+    since: new Date().toISOString(),
+    why: `rolled back from ${now.version}${why === undefined ? "" : `: ${why}`}`,
+    before: now.before.slice(0, at),
+  });
+  return { channel, from: now.version, to: back.version };
+}
+
+/** A name that stays on one version. */
+export async function tag(records: Records, { manifest }: CatalogEntry, name: string): Promise<void> {
+  if (!/^[a-z][a-z0-9._-]{0,39}$/.test(name))
+    throw new TbuildError("usage", `${name}: not a tag`, {
+      hint: "A tag starts with a lower-case letter; letters, digits and . _ - follow.",
+    });
+  if ((channelNames as readonly string[]).includes(name))
+    throw new TbuildError("usage", `${name}: is a channel`, {
+      hint: `\`tbuild template promote ${manifest.name}@${manifest.version} ${name}\` leads it there.`,
+    });
+  await records.put(manifest);
+  await records.setTag(manifest.name, name, pointerTo(manifest));
+}
+
+function plain({ version, digest, since, why }: Pointer): Pointer {
+  return { version, digest, since, ...(why !== undefined && { why }) };
+}

@@ -1,0 +1,234 @@
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { DigestText } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
+import { type Signature, signatureOf, signText } from "./signature.ts";
+
+/** A name that leads to a version: a channel, which moves, or a tag, which stays. */
+export interface Pointer {
+  readonly version: string;
+  readonly digest: string;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+  readonly why?: string;
+}
+
+export interface Channel extends Pointer {
+  /** Where it led before, the newest last: what a rollback goes back through. */
+  readonly before: readonly Pointer[];
+}
+
+export interface Revocation {
+  readonly reason: string;
+  readonly since: string;
+}
+
+/** `candidate` is to be tried, `stable` is what people take. */
+export const channelNames = ["candidate", "stable"] as const;
+export type ChannelName = (typeof channelNames)[number];
+
+/** What a recipe repo knows of its templates. People commit it, so it is made to be merged. */
+export interface Records {
+  readonly folder: string;
+  /** Throws what `put` would, before anything is published: somebody else has this version, and it is another. */
+  check(manifest: Manifest): Promise<void>;
+  /**
+   * Writes a manifest down, signed where a key is set; one from elsewhere with the signature that came with it, or with
+   * none (`false`). Other content under the same version is an `integrity` fault.
+   */
+  put(manifest: Manifest, signature?: string | false): Promise<string>;
+  has(which: Pick<Manifest, "kind" | "name" | "version">): Promise<boolean>;
+  list(): Promise<Manifest[]>;
+  /** What the signature in the repo, or the one that is given, is worth. */
+  signature(manifest: Manifest, given?: string): Promise<Signature>;
+  /** As it stands in the repo; `undefined` when the record is unsigned. */
+  signatureText(manifest: Manifest): Promise<string | undefined>;
+  channel(name: string, channel: ChannelName): Promise<Channel | undefined>;
+  /** Leads a channel elsewhere, or with `undefined` nowhere. */
+  setChannel(name: string, channel: ChannelName, to: Channel | undefined): Promise<void>;
+  tags(name: string): Promise<Readonly<Record<string, Pointer>>>;
+  setTag(name: string, tag: string, to: Pointer): Promise<void>;
+  revocation(name: string, version: string): Promise<Revocation | undefined>;
+  revoke(name: string, version: string, revocation: Revocation | undefined): Promise<void>;
+}
+
+/**
+ * The records in the folder of a recipe repo:
+ *
+ *     templates/<name>/<version>.json           a manifest, and beside it .json.sig and .revoked.json
+ *     templates/<name>/channels/<channel>.json
+ *     templates/<name>/tags/<tag>.json
+ *     masters/<name>/<version>.json
+ *
+ * One file for each thing that is said: two people who say different things never touch the same file, so git merges
+ * them; two who say opposite things get a conflict in that one file, as they should.
+ */
+export function recordsIn(host: Host, folder: string, signingKey?: string): Records {
+  const fileOf = ({ kind, name, version }: Pick<Manifest, "kind" | "name" | "version">) =>
+    join(folder, `${kind}s`, name, `${version}.json`);
+  const inTemplate = (name: string, ...rest: string[]) =>
+    join(folder, "templates", checked(Name, name, "template"), ...rest);
+  const channelFile = (name: string, channel: ChannelName) => inTemplate(name, "channels", `${channel}.json`);
+  const revokedFile = (name: string, version: string) =>
+    inTemplate(name, `${checked(Version, version, "version")}.revoked.json`);
+
+  return {
+    folder,
+
+    async check(manifest) {
+      const text = manifestText(manifest);
+      const file = fileOf(readManifest(`${manifest.name}@${manifest.version}`, text));
+      const there = await readFile(file, "utf8").catch(() => undefined);
+      if (there !== undefined && there !== text)
+        throw new TbuildError("integrity", `${file}: records another ${manifest.name}@${manifest.version}`, {
+          hint: "Somebody has published this version, too. Raise the version in the recipe and build again.",
+        });
+    },
+
+    async put(manifest, signature) {
+      await this.check(manifest);
+      const text = manifestText(manifest);
+      const file = fileOf(manifest);
+      if (!(await this.has(manifest))) await writeWhole(file, text);
+      const signed = signature ?? (signingKey && (await signText(host, signingKey, text)));
+      if (signed && (await readFile(`${file}.sig`).catch(() => undefined)) === undefined)
+        await writeWhole(`${file}.sig`, signed);
+      return file;
+    },
+
+    has: async (which) => (await stat(fileOf(which)).catch(() => undefined)) !== undefined,
+
+    async list() {
+      const found: Manifest[] = [];
+      for (const kind of ["masters", "templates"])
+        for (const name of await namesIn(join(folder, kind)))
+          for (const file of await namesIn(join(folder, kind, name))) {
+            if (!/^\d+\.\d+\.\d+\.json$/.test(file)) continue;
+            const path = join(folder, kind, name, file);
+            const text = await readFile(path, "utf8");
+            if (isConflict(text)) throw unreadable(path, text);
+            found.push(readManifest(path, text));
+          }
+      return found;
+    },
+
+    async signature(manifest, given) {
+      const signature = given ?? (await this.signatureText(manifest));
+      if (signature === undefined) return { state: "unsigned" };
+      return signatureOf(host, manifestText(manifest), signature, join(folder, "allowed_signers"));
+    },
+
+    signatureText: (manifest) => readFile(`${fileOf(manifest)}.sig`, "utf8").catch(() => undefined),
+
+    channel: (name, channel) => readJson(channelFile(name, channel), ChannelFile),
+
+    async setChannel(name, channel, to) {
+      if (to) await writeWhole(channelFile(name, channel), json(to));
+      else await rm(channelFile(name, channel), { force: true });
+    },
+
+    async tags(name) {
+      const tags: Record<string, Pointer> = {};
+      for (const file of await namesIn(inTemplate(name, "tags"))) {
+        const pointer = await readJson(inTemplate(name, "tags", file), PointerFile);
+        if (pointer) tags[file.replace(/\.json$/, "")] = pointer;
+      }
+      return tags;
+    },
+
+    async setTag(name, tag, to) {
+      const file = inTemplate(name, "tags", `${tag}.json`);
+      const there = await readJson(file, PointerFile);
+      if (there && there.digest !== to.digest)
+        throw new TbuildError("usage", `${name}: the tag ${tag} is on ${there.version}, and a tag stays`, {
+          hint: "Take another name; what moves is a channel: `tbuild template promote`.",
+        });
+      if (!there) await writeWhole(file, json(to));
+    },
+
+    revocation: (name, version) => readJson(revokedFile(name, version), RevocationFile),
+
+    async revoke(name, version, revocation) {
+      if (revocation) await writeWhole(revokedFile(name, version), json(revocation));
+      else await rm(revokedFile(name, version), { force: true });
+    },
+  };
+}
+
+/** A channel or tag that leads to this manifest from now on. */
+export function pointerTo(manifest: Manifest, why?: string): Pointer {
+  return {
+    version: manifest.version,
+    digest: manifestDigest(manifest),
+    since: new Date().toISOString(),
+    ...(why !== undefined && { why }),
+  };
+}
+
+const PointerFile = z.object({
+  version: Version,
+  digest: DigestText,
+  since: z.iso.datetime(),
+  why: z.string().exactOptional(),
+});
+const ChannelFile = PointerFile.extend({ before: z.array(PointerFile) });
+const RevocationFile = z.object({ reason: z.string(), since: z.iso.datetime() });
+
+async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return shape.parse(JSON.parse(text));
+  } catch (cause) {
+    throw unreadable(file, text, cause);
+  }
+}
+
+// What becomes part of a path is narrow, whoever asks.
+function checked(shape: z.ZodType<string>, value: string, what: string): string {
+  if (shape.safeParse(value).success) return value;
+  throw new TbuildError("usage", `${value}: is no name of a ${what}`);
+}
+
+function isConflict(text: string): boolean {
+  return /^<{7} /m.test(text);
+}
+
+function unreadable(file: string, text: string, cause?: unknown): TbuildError {
+  return new TbuildError("integrity", `${file}: is not what tbuild writes there`, {
+    cause,
+    hint: isConflict(text)
+      ? "A git merge has left its conflict here: keep one of the two."
+      : "`git log -p` on this file shows what happened to it.",
+  });
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, undefined, 1)}\n`;
+}
+
+/** Appears whole or not at all. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}.part`;
+  const handle = await open(temporary, "w");
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+    await handle.close();
+    await rename(temporary, file);
+  } catch (error) {
+    await handle.close().catch(() => {});
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return [];
+  return (await readdir(folder)).sort();
+}

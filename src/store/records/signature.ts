@@ -1,0 +1,66 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+
+/** What a signature beside a manifest is worth. */
+export type Signature =
+  | { readonly state: "unsigned" }
+  | { readonly state: "good"; readonly by: string }
+  /** It fits the manifest, and `allowed_signers` does not know the key. */
+  | { readonly state: "stranger"; readonly key: string }
+  | { readonly state: "bad"; readonly why: string };
+
+// Signatures made for something else, a git commit say, are none for a manifest.
+const namespace = "tbuild-manifest";
+
+/**
+ * Signs with ssh-keygen: people have such keys, in agents and on tokens too, git signs commits with the same ones,
+ * and a list of who may sign (`allowed_signers`) is a text file that is reviewed and merged as any other.
+ */
+export async function signText(host: Host, key: string, text: string): Promise<string> {
+  try {
+    return (await host.run(["ssh-keygen", "-Y", "sign", "-f", key, "-n", namespace], { input: text })).stdout;
+  } catch (cause) {
+    throw new TbuildError("environment", `${key}: cannot sign with it`, {
+      cause,
+      lines: cause instanceof TbuildError ? cause.lines : [],
+      hint: "`signingKey` in the site file names an ssh key; one with a passphrase has to be in ssh-agent.",
+    });
+  }
+}
+
+/** Checks a signature of `text` against the list of who may sign. */
+export async function signatureOf(
+  host: Host,
+  text: string,
+  signature: string,
+  signers: string,
+): Promise<Signature> {
+  const folder = await mkdtemp(join(tmpdir(), "tbuild-signature-"));
+  try {
+    const file = join(folder, "sig");
+    await writeFile(file, signature);
+    return await checked(host, text, file, signers);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function checked(host: Host, text: string, file: string, signers: string): Promise<Signature> {
+  const any = { input: text, allow: [...Array(256).keys()] };
+  const fits = await host.run(["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", file], any);
+  if (fits.exitCode !== 0) return { state: "bad", why: "the signature is not one of this manifest" };
+  const key = /key (\S+)/.exec(fits.stdout)?.[1] ?? "unknown";
+  if ((await readFile(signers).catch(() => undefined)) === undefined) return { state: "stranger", key };
+  const found = await host.run(["ssh-keygen", "-Y", "find-principals", "-s", file, "-f", signers], any);
+  const by = found.stdout.trim().split("\n")[0] ?? "";
+  if (found.exitCode !== 0 || by === "") return { state: "stranger", key };
+  const verified = await host.run(
+    ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", by, "-n", namespace, "-s", file],
+    any,
+  );
+  if (verified.exitCode === 0) return { state: "good", by };
+  return { state: "bad", why: `${by} may not sign manifests, or not at that time` };
+}

@@ -1,0 +1,168 @@
+import { generateKeyPairSync } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { findLeftovers, readTraits } from "../../src/guest/leftovers/index.ts";
+import { applyAll } from "../../src/guest/operation.ts";
+import { sealOperations } from "../../src/guest/seal/index.ts";
+import { memoryTree } from "../fakes/memory-tree.ts";
+
+const id = "0123456789abcdef0123456789abcdef";
+const hostKey = `AAAAC3NzaC1lZDI1NTE5AAAAI${"Qx7".repeat(16)}`;
+const privateKey = generateKeyPairSync("ed25519").privateKey.export({
+  type: "pkcs8",
+  format: "pem",
+}) as string;
+
+/** A guest by whose own identity everything else is told. */
+const own = {
+  "/etc/oracle-release": "Oracle Linux Server release 8.10\n",
+  "/etc/hostname": "build7.example.com\n",
+  "/etc/machine-id": `${id}\n`,
+  "/etc/ssh/ssh_host_ed25519_key.pub": `ssh-ed25519 ${hostKey} root@build7\n`,
+  "/etc/sysconfig/network-scripts/ifcfg-eth0":
+    "DEVICE=eth0\nHWADDR=52:54:00:AA:BB:CC\nIPADDR=192.0.2.17\nUUID=5b6e0b3c-1111-4000-8000-00000000abcd\n",
+  "/etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.1988-12.com.oracle:f00dfeed\n",
+  "/var/lib/dhclient/eth1.leases": "lease {\n  fixed-address 192.0.2.99;\n}\n",
+};
+
+/** Seals a guest with these files besides, and gives what is left of it: path and what, in a line. */
+async function leftOf(
+  files: Record<string, string | Uint8Array>,
+  { keep = [] as string[], links = {} as Record<string, string> } = {},
+): Promise<string[]> {
+  const tree = memoryTree({ ...own, ...files }, { links });
+  const traits = await readTraits(tree);
+  await applyAll(tree, sealOperations({ skip: ["first-boot"], keep }));
+  const { found } = await findLeftovers(tree, { traits, pending: [], keep });
+  return found.map(({ path, what }) => `${what} in ${path}`);
+}
+
+describe("what a seal leaves", () => {
+  it("is nothing of a guest that has nothing but what the operations know", async () => {
+    expect(await leftOf({})).toEqual([]);
+  });
+
+  it.each([
+    ["<host>build7.example.com</host>", "this host's name"],
+    ["server=BUILD7", "this host's name"],
+    ["listen 192.0.2.17:8080", "this host's address"],
+    ["ip:192.0.2.99.", "this host's address"],
+    ["mac = 52-54-00-AA-bb-cc", "its link address"],
+    ["mac 525400aabbcc;", "its link address"],
+    [`node: ${id}`, "its machine id"],
+    ["01234567-89AB-CDEF-0123-456789ABCDEF", "its machine id"],
+    [`build7 ssh-ed25519 ${hostKey}`, "this host's name"],
+    [`* ssh-ed25519 ${hostKey}`, "its SSH host key"],
+    ["con 5b6e0b3c-1111-4000-8000-00000000abcd", "the id of one of its connections"],
+    ["iqn.1988-12.com.oracle:f00dfeed", "its iSCSI name"],
+  ])("is told where %j stands in a file", async (text, what) => {
+    expect(await leftOf({ "/opt/app/conf.xml": text })).toEqual([`${what} in /opt/app/conf.xml`]);
+    const packed = Buffer.concat([Buffer.from([0, 1, 2, 255]), Buffer.from(` ${text} `), Buffer.from([0])]);
+    expect(await leftOf({ "/opt/app/data.bin": packed })).toEqual([`${what} in /opt/app/data.bin`]);
+  });
+
+  it.each([
+    "build77 build7-old mybuild7 build7_x",
+    "192.0.2.170 1192.0.2.17 192.0.2.17.4",
+    "152:54:00:aa:bb:cc 52:54:00:aa:bb:cc:dd",
+    `f${id} ${id}0`,
+    `vmlinuz-0-rescue-${id}`,
+    "iqn.1988-12.com.oracle:f00dfeed2",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN CERTIFICATE-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END CERTIFICATE-----",
+    "AKIAIOSFODNN7EXAMPLE",
+    "mysql://root:r00t@localhost/x http://bob:s3cret@www.example.com/ http://user:password@host http://$U:$P@host https://host:8080/a@b",
+    "password = secret",
+  ])("is no false alarm: %j", async (text) => {
+    expect(await leftOf({ "/opt/app/conf": text })).toEqual([]);
+  });
+
+  it.each([
+    [privateKey, "a private key"],
+    [
+      `-----BEGIN RSA PRIVATE KEY-----\r\nProc-Type: 4,ENCRYPTED\r\nDEK-Info: AES-128-CBC,00\r\n\r\n${"Ab9+".repeat(16)}\r\n`,
+      "a private key",
+    ],
+    [`-----BEGIN ENCRYPTED PRIVATE KEY-----\n${"Ab9+".repeat(16)}\n`, "an encrypted private key"],
+    [`-----BEGIN OPENSSH PRIVATE KEY-----\n${"b3Bl".repeat(17)}\n`, "a private key"],
+    [`-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: x\n\n${"lQOY".repeat(16)}\n`, "a private key"],
+    ["PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "a private key of PuTTY"],
+    ["Private-key-format: v1.3\nAlgorithm: 13\n", "a private key of DNSSEC"],
+    [`token: ghp_${"aB3d".repeat(9)}`, "a token (ghp_…)"],
+    ["baseurl=https://mirror:s3cret@repo.corp/ol8", "a login in an address"],
+    ["aws_access_key_id=AKIAQ2W3E4R5T6Y7U8I9", "a token (AKIA…)"],
+    [
+      `key=${Buffer.from('{"alg":"HS256"}').toString("base64url")}.${Buffer.from('{"sub":"build"}').toString("base64url")}.${"x9Y_".repeat(8)}`,
+      "a token (eyJh…)",
+    ],
+    ["id ocid1.instance.oc1.eu-frankfurt-1.antheljsabcdefghijklmnopqrstuvwx", "a token (ocid…)"],
+    [
+      Buffer.from(`feedfeed00000002000000010000000100${"00".repeat(20)}`, "hex"),
+      "a key store with a private key",
+    ],
+    [
+      Buffer.from(`308204d0${"00".repeat(60)}060b2a864886f70d010c0a0102`, "hex"),
+      "a key store with a private key",
+    ],
+    [Buffer.from(`05020000003a0002000b4558414d504c452e434f4d${"61".repeat(60)}`, "hex"), "a Kerberos keytab"],
+  ])("has its secrets told by their look: %j", async (data, what) => {
+    expect(await leftOf({ "/srv/app/file": data })).toEqual([`${what} in /srv/app/file`]);
+    expect(await leftOf({ "/srv/app/file": data }, { keep: ["/srv/app"] })).toEqual([]);
+  });
+
+  it("is told where it stands in a certificate", async () => {
+    const der = Buffer.from("3082010a0c11", "hex").toString("latin1");
+    const body = Buffer.from(`${der}build7.example.com0\x82`, "latin1").toString("base64");
+    const pem = `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`;
+    expect(await leftOf({ "/etc/pki/tls/certs/app.crt": pem })).toEqual([
+      "this host's name in /etc/pki/tls/certs/app.crt",
+    ]);
+  });
+
+  it("has Oracle's password files and wallets told by their names", async () => {
+    const home = "/u01/app/oracle";
+    expect(await leftOf({ [`${home}/dbs/orapwORCL`]: "x", [`${home}/wallet/cwallet.sso`]: "x" })).toEqual([
+      `a password file of Oracle Database in ${home}/dbs/orapwORCL`,
+      `an Oracle wallet in ${home}/wallet/cwallet.sso`,
+    ]);
+  });
+
+  it("is told by names and links too", async () => {
+    const links = { "/srv/current": "/opt/build7.example.com/app" };
+    expect(
+      await leftOf({ "/u01/cdata/build7.olr": "x", "/etc/app/build7.example.com/x": "y" }, { links }),
+    ).toEqual([
+      "this host's name in a name in /etc/app/build7.example.com",
+      "this host's name in a link in /srv/current",
+      "this host's name in a name in /u01/cdata/build7.olr",
+    ]);
+  });
+
+  it("has no keys for tests told that come with libraries", async () => {
+    expect(await leftOf({ "/usr/lib/python3.6/site-packages/x/test.pem": privateKey })).toEqual([]);
+  });
+
+  it("has the id told that boot entries had to keep, after the seal too", async () => {
+    const tree = memoryTree(
+      { "/boot/vmlinuz-0-rescue-0123456789abcdef0123456789abcdef": "x", "/opt/app/id": id },
+      { links: { "/boot/grub2/grubenv": "../efi/EFI/redhat/grubenv" } },
+    );
+    await tree.write(`/boot/loader/entries/${id}-5.15.conf`, "title x\n");
+    const { found } = await findLeftovers(tree, { traits: await readTraits(tree), pending: [], keep: [] });
+    expect(found.map(({ path }) => path)).toEqual([`/boot/loader/entries/${id}-5.15.conf`, "/opt/app/id"]);
+  });
+
+  it("says which files it did not read because of their size", async () => {
+    const tree = memoryTree({
+      "/u01/data.dbf": Buffer.alloc(17 * 1024 * 1024),
+      "/usr/lib/locale/archive": Buffer.alloc(17 * 1024 * 1024),
+    });
+    const { limits } = await findLeftovers(tree, { traits: [], pending: [], keep: [] });
+    expect(limits).toEqual(["not read because of their size: /u01/data.dbf"]);
+  });
+
+  it("looks for no word that stands everywhere", async () => {
+    const tree = memoryTree({ "/etc/hostname": "oracle\n", "/opt/app": "user oracle" });
+    const traits = await readTraits(tree);
+    expect((await findLeftovers(tree, { traits, pending: [], keep: [] })).found).toEqual([]);
+  });
+});

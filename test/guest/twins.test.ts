@@ -1,0 +1,55 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { compareTwins, randomIn } from "../../src/guest/twins.ts";
+import { memoryTree } from "../fakes/memory-tree.ts";
+
+describe("two clones", () => {
+  it("have named what both have and each should have of its own, and what each made anew", async () => {
+    const uuid = randomUUID();
+    const volume = randomUUID();
+    const both = {
+      "/etc/agent/id": `${uuid}\n`,
+      "/etc/fstab": `UUID=${volume} / ext4 defaults 1 1\nUUID=${randomUUID()} swap swap defaults 0 0\n`,
+      "/boot/grub/grub.conf": `kernel /vmlinuz root=UUID=${volume}\n`,
+      "/etc/tbuild-release": `ID=${randomUUID()}\n`,
+      "/var/lib/agent/seed": randomBytes(64),
+      "/etc/motd": "welcome\n",
+      "/usr/share/x": randomUUID(),
+    };
+    const clone = () => memoryTree({ ...both, "/etc/machine-id": randomBytes(16).toString("hex") });
+    const report = await compareTwins(clone(), clone(), { shared: [volume] });
+    expect(report).toEqual({
+      suspects: [
+        { path: "/etc/agent/id", what: `a UUID (${uuid.slice(0, 8)}…)` },
+        { path: "/var/lib/agent/seed", what: "random bytes" },
+      ],
+      madeAnew: ["/etc/machine-id"],
+      common: 5,
+      limits: [],
+    });
+  });
+
+  it.each([
+    ["an id of 32 digits", randomBytes(16).toString("hex"), "an id"],
+    ["a link address", "mac=52:54:00:12:34:56", "a link address"],
+    [
+      "a key in base64",
+      `key ${randomBytes(64).toString("base64").replaceAll("/", "a").replaceAll("+", "b")}`,
+      "a random word",
+    ],
+    ["512 random bytes", randomBytes(512), "random bytes"],
+  ])("are suspected for %s", (_name, data, what) => {
+    expect(randomIn(Buffer.from(data))).toMatch(what);
+  });
+
+  it.each([
+    ["text", "The quick brown fox jumps over the lazy dog, 42 times, and then once more.\n"],
+    ["a table", Buffer.from(new Uint32Array(300).map((_, at) => at).buffer)],
+    ["packed data", Buffer.concat([Buffer.from("1f8b0800", "hex"), randomBytes(400)])],
+    ["zeros for an id", `${"0".repeat(32)} 00000000-0000-0000-0000-000000000000`],
+    ["a long path", "/very/long/path/that/goes/on/and/on/Through/Many2/folders/until/it/ends/somewhere"],
+    ["nothing", ""],
+  ])("are not suspected for %s", (_name, data) => {
+    expect(randomIn(Buffer.from(data))).toBeUndefined();
+  });
+});

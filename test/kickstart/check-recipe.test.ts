@@ -1,0 +1,78 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { TbuildError } from "../../src/errors.ts";
+import { kickstartFaults, refuseFaults } from "../../src/kickstart/check-recipe.ts";
+import { noSecrets, renderKickstart } from "../../src/kickstart/render.ts";
+import { loadRecipe } from "../../src/recipe/load.ts";
+import { rules } from "../../src/recipe/rules.ts";
+import { kickstartTemplate } from "../kickstart-template.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-check-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function load(text: string) {
+  const file = join(folder, "own.yaml");
+  await writeFile(file, `extends: ol9-base\nname: own\n${text}`);
+  return loadRecipe(resolve(import.meta.dirname, "../../recipes"), file, rules);
+}
+
+describe("a fault of a kickstart", () => {
+  it("is put to the value of the recipe that stands on its line", async () => {
+    const loaded = await load("timezone: Europe/Zurich\nlang: de_CH.UTF-8\n");
+    const template = await kickstartTemplate("ol9");
+    const text = template.text
+      .replace("timezone --utc", "timezone --isUtc")
+      .replace("{{> answers}}", "lang {{recipe.lang}} {{recipe.lang}}\nkeyboard us");
+    const faults = kickstartFaults(
+      await renderKickstart(loaded.recipe, { ...template, text }, noSecrets),
+      loaded,
+    );
+    expect(
+      faults.map(({ at, path, severity, source }) => ({ line: at.line, path, severity, source })),
+    ).toEqual([
+      { line: 4, path: "lang", severity: "error", source: "lang de_CH.UTF-8 de_CH.UTF-8" },
+      { line: 3, path: "timezone", severity: "warning", source: "timezone --isUtc Europe/Zurich" },
+    ]);
+  });
+
+  it("of a line that no value stands on is put to the name of the template, and is refused with all others", async () => {
+    const loaded = await load("kickstart: ol6\n");
+    const rendered = await renderKickstart(loaded.recipe, await kickstartTemplate("ol6"), noSecrets);
+    const faults = kickstartFaults(rendered, loaded);
+    expect(faults.map((fault) => fault.text)).toEqual([
+      expect.stringMatching(/^OL9 has no command install/),
+      expect.stringMatching(/^OL9 warns that authconfig/),
+    ]);
+    try {
+      refuseFaults("own", faults);
+      expect.fail("it was accepted");
+    } catch (error) {
+      expect((error as TbuildError).lines).toEqual([
+        expect.stringMatching(/own\.yaml:3:12: kickstart: OL9 has no command install.* \(line 2: install\)$/),
+      ]);
+    }
+  });
+
+  it("is that of a template which sets a text of several lines on one", async () => {
+    const loaded = await load('scripts: [{ name: a, run: "one\\nrootpw x\\n" }]\n');
+    for (const text of ["lang {{recipe.scripts.0.run}}\n", "%post\n{{shell recipe.scripts.0.run}}\n%end\n"]) {
+      const template = { ...(await kickstartTemplate("ol9")), text };
+      await expect(renderKickstart(loaded.recipe, template, noSecrets)).rejects.toThrow(
+        /kickstart\/ol9\.ks\.hbs: "one\\nrootpw x\\n" cannot stand on a line/,
+      );
+    }
+  });
+
+  it("is that of a template which names what no recipe has", async () => {
+    const loaded = await load("");
+    const template = { ...(await kickstartTemplate("ol9")), text: "lang {{recipe.language}}\n" };
+    await expect(renderKickstart(loaded.recipe, template, noSecrets)).rejects.toThrow(
+      /kickstart\/ol9\.ks\.hbs: "language" not defined/,
+    );
+  });
+});

@@ -1,0 +1,90 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { checkAnswers, checkKickstart } from "../../src/kickstart/check.ts";
+import { quotedWord, shellWords } from "../../src/kickstart/shell-words.ts";
+
+/** Lines and sections, each with a verdict for every release. */
+function verdictsIn(file: string) {
+  const [, ...rows] = readFileSync(join(import.meta.dirname, file), "utf8")
+    .trimEnd()
+    .split("\n");
+  return rows.flatMap((row) => {
+    const [line = "", ...said] = row.split("\t");
+    return said.slice(0, 5).map((verdict, index) => ({ line, major: index + 5, verdict }));
+  });
+}
+
+function wrongOf(verdicts: ReturnType<typeof verdictsIn>): string[] {
+  return verdicts
+    .map((one) => ({ ...one, ours: verdictOf(one.line.split(" ⏎ ").join("\n"), one.major) }))
+    .filter((one) => one.ours !== one.verdict)
+    .map((one) => `OL${one.major} ${one.line}: is ${one.verdict}, we say ${one.ours}`);
+}
+
+function verdictOf(text: string, major: number): string {
+  const faults = checkKickstart(text, major);
+  if (faults.some((fault) => fault.severity === "error")) return "FAIL";
+  return faults.length > 0 ? "warn" : "ok";
+}
+
+describe("the table of kickstart commands", () => {
+  // 175 lines, each put to the real parser of every release.
+  it("says of every line what the release's own parser said", () => {
+    const verdicts = verdictsIn("kickstart-lines.tsv");
+    expect(verdicts).toHaveLength(875);
+    expect(wrongOf(verdicts)).toEqual([]);
+  });
+
+  it("says of further lines what the handlers of the releases and their tests say", () => {
+    const verdicts = verdictsIn("kickstart-more-lines.tsv");
+    expect(verdicts.length).toBeGreaterThan(500);
+    expect(wrongOf(verdicts)).toEqual([]);
+  });
+
+  it("names the line and the nearest word", () => {
+    expect(checkKickstart("cdrom\nnetwrok --bootproto=dhcp\nrootpw --iscripted x\n", 7)).toEqual([
+      { line: 2, severity: "error", text: 'OL7 has no command netwrok; did you mean "network"?' },
+      { line: 3, severity: "error", text: 'rootpw of OL7 has no --iscripted; did you mean "--iscrypted"?' },
+    ]);
+  });
+
+  it("says what the installer would ask for", () => {
+    expect(checkAnswers("lang en_US\nkeyboard us\nrootpw x\n", 6).map((fault) => fault.text)).toEqual([
+      expect.stringMatching(/^timezone is missing/),
+      expect.stringMatching(/^part or partition or autopart or mount is missing/),
+      expect.stringMatching(/^%packages is missing/),
+      expect.stringMatching(/^poweroff or reboot or halt or shutdown is missing/),
+    ]);
+  });
+});
+
+describe("the words of a line", () => {
+  it("are what Python's shlex gives, whatever the line", () => {
+    const character = fc.constantFrom(..."ab #'\"\\=-\t");
+    const lines = fc.sample(fc.string({ unit: character, maxLength: 12 }), 400);
+    const script =
+      "import json,shlex,sys\nout=[]\nfor line in json.load(sys.stdin):\n  try: out.append(shlex.split(line, comments=True))\n  except ValueError as e: out.append(str(e))\nprint(json.dumps(out))";
+    const expected = JSON.parse(
+      execFileSync("python3", ["-c", script], { input: JSON.stringify(lines), encoding: "utf8" }),
+    );
+    const ours = lines.map((line) => {
+      try {
+        return shellWords(line);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    expect(ours).toEqual(expected);
+  });
+
+  it("come back from quoting as they were", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme-ascii", minLength: 1 }), (text) => {
+        expect(shellWords(`part --label=${quotedWord(text)} /`)[1]).toBe(`--label=${text}`);
+      }),
+    );
+  });
+});
