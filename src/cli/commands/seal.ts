@@ -7,7 +7,15 @@ import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
-import { type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
+import { namedBy, shown as shownName } from "../../image/names.ts";
+import {
+  type ChangeFlags,
+  changeImages,
+  eachImage,
+  interruptedBy,
+  jsonLine,
+  shownDone,
+} from "../change-images.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -71,7 +79,7 @@ async function chosen(flags: SealFlags, command: Command): Promise<SealOptions> 
   const recipe = flags.recipe === undefined ? {} : await sealOf(resolve(recipes), flags.recipe);
   return {
     skip: [...(recipe.skip ?? []), ...(flags.skip ?? [])],
-    keep: [...(recipe.keep ?? []), ...(flags.keep ?? [])],
+    keep: [...(recipe.keep ?? []), ...(flags.keep ?? []).map(namedBy)],
     ...(flags.only && { only: flags.only }),
     relabel: flags.relabel ?? false,
   };
@@ -101,15 +109,20 @@ async function check(
         ...viaOption(flags.via),
         ...(far && { far }),
         note: (text) => process.stderr.write(`${shown(text)}\n`),
+        watch: { signal },
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
     if (!isClean) process.exitCode ||= 1;
     if (flags.json) {
-      process.stdout.write(`${JSON.stringify({ image, sealed: isClean, ...findings })}\n`);
+      process.stdout.write(
+        `${jsonLine({ image, sealed: isClean, ...findings, pending: findings.pending.map(shownDone) })}\n`,
+      );
       return;
     }
-    const lines = findings.pending.map(({ name, done }) => `  ${colours.cyan(name)}: ${done.join(", ")}`);
+    const lines = findings.pending
+      .map(shownDone)
+      .map(({ name, done }) => `  ${colours.cyan(name)}: ${done.join(", ")}`);
     const verdict = isClean
       ? "nothing is pending"
       : findings.pending.length === 0
@@ -147,7 +160,7 @@ function leftoverLines(leftovers: Leftovers | undefined): string[] {
   if (found.length === 0) return [];
   const more = found.length - mostLeftoverLines;
   return [
-    ...found.slice(0, mostLeftoverLines).map(({ path, what }) => `left: ${what} in ${path}`),
+    ...found.slice(0, mostLeftoverLines).map(({ path, what }) => `left: ${what} in ${shownName(path)}`),
     ...(more > 0 ? [`and ${more} more; --json has all`] : []),
     "what is meant to stay is named with --keep, or in a recipe under `seal: keep:`",
   ];
