@@ -4,6 +4,7 @@ import type { Watch } from "../host/pace.ts";
 import { lookBefore } from "../image/change/before.ts";
 import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
+import { type OtherVolume, said } from "../image/disk/account.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
@@ -35,6 +36,10 @@ export interface Findings {
   /** Of the guest as it is, or as it will be. */
   readonly identity: Identity;
   readonly classes: readonly ClassReport[];
+  /** The volumes of the disk that nobody looked into. */
+  readonly others: readonly OtherVolume[];
+  /** What the guest mounts and is not on this disk, a line each. */
+  readonly elsewhere: readonly string[];
   /** What no operation takes away; `undefined` when nobody looked. */
   readonly leftovers?: Leftovers;
 }
@@ -68,7 +73,7 @@ export async function checkImage(
       const leftovers = search && (await searched(guest, traits, pending, search));
       return {
         release: await readRelease(guest.tree),
-        via: guest.via,
+        ...accountOf(guest),
         pending,
         identity: await readIdentity(guest.tree),
         classes: classReports(pending, names(operations), seen, leftovers),
@@ -116,7 +121,7 @@ async function doJob(
   const leftovers = search && (await searched(guest, traits, left, search));
   return {
     release: await readRelease(tree),
-    via: guest.via,
+    ...accountOf(guest),
     pending: done,
     identity: await readIdentity(tree),
     classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined, leftovers),
@@ -151,6 +156,14 @@ async function checkDone({ tree, via }: DraftedGuest, operations: readonly Opera
       lines: left.flatMap(({ name, done }) => done.map((one) => `${name}: ${one}`)).slice(0, 20),
       hint: "The image was not touched. This is a fault of tbuild; please report it.",
     });
+}
+
+function accountOf({
+  via,
+  others,
+  unresolved,
+}: DraftedGuest): Pick<Findings, "via" | "others" | "elsewhere"> {
+  return { via, others, elsewhere: unresolved.map(said) };
 }
 
 function names(operations: readonly Operation[]): string[] {

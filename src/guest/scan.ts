@@ -94,7 +94,7 @@ async function scanImage(
 }
 
 async function classify(
-  { tree, mounts, cutOff }: OpenedImage,
+  { tree, mounts, others, cutOff }: OpenedImage,
   owner: Owner | undefined,
 ): Promise<Pick<Scanned, "kind" | "release" | "remarks">> {
   const release = releaseInShort(await readRelease(tree));
@@ -104,7 +104,11 @@ async function classify(
     return { kind: "dirty", release, remarks: [`not cleanly unmounted: ${dirty.join(", ")}`] };
   const toArm = await firstBoot.pending(tree);
   const left = identityLeft(await readIdentity(tree));
-  const remarks = left.length > 0 ? [`identity left: ${left.join(", ")}`] : [];
+  const unread = others.filter(({ state }) => state === "unknown");
+  const remarks = [
+    ...(left.length > 0 ? [`identity left: ${left.join(", ")}`] : []),
+    ...unread.map(({ name, why }) => `not looked into: ${name} ${why}`),
+  ];
   if (toArm.length === 0) return { kind: "armed template", release, remarks };
   const isTemplate = owner ? owner.kind === "template" : left.length === 0;
   return {

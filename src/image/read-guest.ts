@@ -28,18 +28,25 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts } = await lookInto(host, path, tell, lookOptions(options));
+  const { facts, mounts, others, unresolved } = await lookInto(host, path, tell, lookOptions(options));
   await using image = await readImageFile(path);
   if (mayDraft(options) && isExt(mounts)) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     const tree = await draftTree(draftOf(image), mounts, options.watch);
-    return await work({ tree, mounts, via: "direct", ...freeBlocksOf(host, image, mounts) });
+    return await work({
+      tree,
+      mounts,
+      others,
+      unresolved,
+      via: "direct",
+      ...freeBlocksOf(host, image, mounts),
+    });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, via: opened.access.name },
+    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name },
     ...freeBlocksOf(host, image, mounts),
   });
 }

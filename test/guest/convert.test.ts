@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { convertOperations, type DomainType } from "../../src/guest/convert/index.ts";
+import type { DomainType } from "../../src/choices.ts";
+import { convertOperations } from "../../src/guest/convert/index.ts";
 import { initramfsPaths } from "../../src/guest/convert/initramfs.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
 import { parseRelease, type Release } from "../../src/guest/release.ts";

@@ -42,6 +42,12 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
             hint: "This is a fault of an operation: it said that it was done, and the image says otherwise.",
           },
         );
+      const unread = opened.others.filter(({ state }) => state === "unknown");
+      if (unread.length > 0)
+        throw new TbuildError("integrity", "the sealed image has volumes that nobody looked into", {
+          lines: unread.map(({ name, why }) => `${name} ${why}`),
+          hint: "Let the recipe mount them, so that they are sealed too.",
+        });
       context.progress("writing down what is inside");
       return {
         audited: operations.map((operation) => operation.name),

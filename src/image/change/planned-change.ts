@@ -4,7 +4,7 @@ import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
 import type { FarFolder } from "../far.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
-import { lookInto, refuseChange, refuseUse } from "../open.ts";
+import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
@@ -37,12 +37,19 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(host, image, refuseChange, {
+    const check = (facts: ImageFacts) => refuseChange(facts, options.althoughUnmounted);
+    const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,
     });
     refuseWish(facts, mounts, options);
-    const planned = await planBest(host, facts, mounts, work, options);
+    const planned = await planBest(
+      host,
+      facts,
+      mounts,
+      (guest) => work({ ...guest, others, unresolved }),
+      options,
+    );
     return {
       ...planned,
       async apply(what) {
