@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import type { Done } from "../guest/operation.ts";
+import { parseMajor } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
 import { shown as shownName } from "../image/names.ts";
@@ -17,6 +18,7 @@ export interface ChangeFlags extends FarFlags {
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly via?: string;
+  readonly as?: string;
   readonly althoughUnmounted?: boolean;
 }
 
@@ -37,9 +39,10 @@ export async function changeImages(
   flags: ChangeFlags,
   changing: Changing,
 ): Promise<void> {
+  const job = { ...changing.job, ...asFlag(flags) };
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
     const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
-    await using planned = await planJob(localHost(), file, interruptedBy(signal, changing.job), {
+    await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
       ...viaOption(flags.via),
       ...(far && { far }),
       ...(flags.althoughUnmounted && { althoughUnmounted: true }),
@@ -103,6 +106,11 @@ export function jsonLine(object: unknown): string {
   return JSON.stringify(object, (_key, value) =>
     typeof value === "string" && /\p{Cs}/u.test(value) ? shownName(value) : value,
   );
+}
+
+/** What the guests are said to be. */
+export function asFlag({ as }: Pick<ChangeFlags, "as">): Pick<Job, "as"> {
+  return as === undefined ? {} : { as: parseMajor(as) };
 }
 
 /** A search through all files takes long enough to be ended. */

@@ -104,6 +104,7 @@ export function addImageCommands(program: Command): void {
       .option("--plan", "show what would be changed, files and byte ranges, and change nothing")
       .option("--yes", "do not ask")
       .option("--relabel", "also have SELinux label all files anew at the next boot")
+      .option("--as <release>", "treat a guest that tbuild does not know as this release: ol5 to ol9")
       .option("--via <way>", `this way into the image, and no other: ${waysIn.join(", ")}`)
       .option(...sshConfig)
       .option("--json", "one JSON object per image");
