@@ -85,7 +85,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     expect(text).toEqual([
       'small.yaml:2:10: version: "one" is not three numbers, such as 1.0.0',
       'small.yaml:8:12: kickstrat: no such key; did you mean "kickstart"?',
-      'small.yaml:10:37: layout.0.size: "half" is not a size such as 500M or 12G',
+      'small.yaml:10:37: layout.0.size: "half" is not a size such as 500M, 12G or 2T',
       'small.yaml:14:26: additions.repository: no repository "ol6_addon"; did you mean "ol6_addons"?',
       'small.yaml:15:13: domainType: "XEN_PV" is none of its values; did you mean "XEN_PVM"?',
       'small.yaml:16:16: seal.skip.0: no operation "machine_id"; did you mean "machine-id"?',
@@ -97,14 +97,18 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "a number for a size",
       "machine: { memory: 4 }",
-      "1:20: machine.memory: 4 is not a size such as 500M or 12G",
+      "1:20: machine.memory: 4 is not a size such as 500M, 12G or 2T",
     ],
     [
       "a mode without quotes",
       "folders: [{ path: /x, mode: 0755 }]",
       '1:29: folders.0.mode: 755 is not a mode such as "0775", in quotes',
     ],
-    ["a port without its protocol", "ports: [1521]", "1:9: ports.0: 1521 is not a port such as 1521:tcp"],
+    [
+      "a port without its protocol",
+      "ports: [1521]",
+      "1:9: ports.0: 1521 is not a port such as 1521:tcp, or several as 7000-7010:tcp",
+    ],
     ["a text for a list", "ntp: pool.ntp.org", "1:6: ntp: should be a list"],
     ["a list for a text", "timezone: [UTC]", "1:1: timezone: should be a time zone such as Europe/Zurich"],
     ["no value", "lang:", "1:6: lang: should be a locale such as en_US.UTF-8"],
