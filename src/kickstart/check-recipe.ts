@@ -1,5 +1,6 @@
 import { type Finding, refuse } from "../recipe/findings.ts";
 import type { LoadedRecipe } from "../recipe/load.ts";
+import { pathInFile } from "../recipe/located.ts";
 import { majorOf } from "../recipe/recipe.ts";
 import { checkAnswers, checkKickstart, type KickstartFault } from "./check.ts";
 import type { RenderedKickstart } from "./render.ts";
@@ -22,7 +23,7 @@ export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecip
     return {
       ...fault,
       at: loaded.place(path),
-      path: path.map(String).join("."),
+      path: pathInFile(loaded.said, path),
       source: lines[fault.line - 1] ?? "",
     };
   });

@@ -2,7 +2,16 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
-import { type Located, locatedAt, type Place, placed, placeOf, plain, readYaml } from "./located.ts";
+import {
+  type Located,
+  locatedAt,
+  type Place,
+  pathInFile,
+  placed,
+  placeOf,
+  plain,
+  readYaml,
+} from "./located.ts";
 import { merge, orderedLists } from "./merge.ts";
 import { Recipe } from "./recipe.ts";
 import { shapeFindings } from "./shape.ts";
@@ -48,7 +57,7 @@ export async function loadRecipe(
   const { findings, sections } = checkShape(merged);
   findings.push(...chain.findings);
   const problem = (path: readonly PropertyKey[], text: string) =>
-    findings.push({ at: placeOf(merged, path), path: path.map(String).join("."), text });
+    findings.push({ at: placeOf(merged, path), path: pathInFile(merged, path), text });
   const standing = (path: readonly PropertyKey[]) => {
     const at = locatedAt(merged, path)?.at;
     return at === undefined ? "" : ` (${at.file}:${at.line})`;
