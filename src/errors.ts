@@ -7,6 +7,8 @@ export const exitCodes = {
   environment: 3,
   guest: 4,
   integrity: 5,
+  /** Nothing failed, and what was asked cannot be said: part of an image could not be looked into. */
+  unknown: 6,
   bug: 70,
   interrupted: 130,
 } as const;

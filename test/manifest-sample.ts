@@ -1,4 +1,5 @@
-import type { Manifest, StoredDisk } from "../src/store/store.ts";
+import type { StoredDisk } from "../src/model/disk.ts";
+import type { Manifest } from "../src/model/manifest.ts";
 
 /** A template as a build publishes it, around a disk. */
 export function sampleManifest(disk: StoredDisk, changes: Partial<Manifest> = {}): Manifest {

@@ -15,7 +15,7 @@ import { majorOf, sealing } from "../src/recipe/recipe.ts";
 import { recipeReference } from "../src/recipe/reference.ts";
 import { rules } from "../src/recipe/rules.ts";
 import { recipeSchema } from "../src/recipe/schema.ts";
-import { assets } from "../src/rehearsal/medium.ts";
+import { assets } from "../src/rehearsal/rehearsal.ts";
 import { kickstartTemplate } from "./kickstart-template.ts";
 
 const root = resolve(import.meta.dirname, "..");

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { definitions, list, page, section, table, text } from "../html.ts";
-import type { Manifest } from "../store/store.ts";
+import type { Manifest } from "../model/manifest.ts";
 import type { BuildContext } from "./step.ts";
 
 export interface ReportFacts {

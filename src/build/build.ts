@@ -12,6 +12,8 @@ import {
   noSecrets,
   renderKickstart,
 } from "../kickstart/render.ts";
+import type { Digest } from "../model/digest.ts";
+import type { Manifest } from "../model/manifest.ts";
 import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
 import { contentOf } from "../provision/provision.ts";
 import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
@@ -21,19 +23,20 @@ import { rules } from "../recipe/rules.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
-import type { Digest, Manifest, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
+import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import type { Home } from "./home.ts";
 import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
-import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
 import { planTemplate } from "./template.ts";
 
 /** What builds are made with: the site, opened. */
@@ -84,6 +87,7 @@ export async function build(
   const { id } = context;
   await using _lock = await buildLock(context);
   await mkdir(context.folder, { recursive: true });
+  await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
   const pipeline = planTemplate(made, canBootTrial(made, request));
   const ran: Record<string, number> = {};
@@ -216,7 +220,10 @@ function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
 }
 
 /** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
-async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingredients> {
+export async function gather(
+  workshop: Workshop,
+  request: Pick<BuildRequest, "name" | "rehearse">,
+): Promise<Ingredients> {
   const loaded = await recipeOf(workshop, request.name);
   const { recipe, file } = loaded;
   const folder = dirname(file);
@@ -286,7 +293,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store, records, environment } = workshop;
+  const { home, host, hypervisor, site, store, records, environment, tbuild } = workshop;
   return {
     id,
     name,
@@ -301,6 +308,7 @@ function contextOf(
     records,
     report,
     signal,
+    tbuild,
   };
 }
 

@@ -4,8 +4,9 @@ import { TbuildError } from "../errors.ts";
 import { visibleText } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { openUntrusted } from "../image/untrusted.ts";
-import { manifestDigest } from "../model/manifest-file.ts";
-import type { Manifest, Store } from "../store/store.ts";
+import type { Manifest } from "../model/manifest.ts";
+import { manifestDigest } from "../model/manifest.ts";
+import type { Store } from "../store/store.ts";
 
 /** Texts of files that the manifest has no text of, read from the template's disk, secrets masked. */
 export async function textsIn(

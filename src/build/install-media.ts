@@ -3,49 +3,19 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { checkFile, refuseFaults } from "../kickstart/check-recipe.ts";
 import { checkMedium } from "../media/check.ts";
-import type { CommandLineOptions } from "../media/command-line.ts";
 import type { Medium } from "../media/media.ts";
 import { readMedium } from "../media/medium.ts";
-import type { OemdrvForm } from "../media/oemdrv.ts";
 import type { ImageMaking } from "../media/xorriso.ts";
 import { discOf } from "../recipe/discs.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
-import { type MediaForm, mediaForms } from "./media-forms.ts";
+import { type FormRequest, type InstallMedia, type MediaForm, mediaForms } from "./media-forms.ts";
 import { missingIso, wantedMedium } from "./steps/fetch-medium.ts";
 import { makeSecrets } from "./steps/install-guest.ts";
 
-export interface InstallMediaRequest {
+export interface InstallMediaRequest extends FormRequest {
   readonly form: MediaForm;
-  /** The recipe whose kickstart it installs with; or a kickstart's file, and then `iso` too. */
-  readonly recipe?: string;
-  readonly kickstart?: string;
-  /** The disc; else the one that the recipe names. */
-  readonly iso?: string;
-  readonly rehearse: boolean;
-  /** A folder of RPMs to put on the medium. */
-  readonly addons?: string;
-  readonly talksOn?: CommandLineOptions["talksOn"];
-  readonly oemdrvForm: OemdrvForm;
-  /** Where a web server will have the result. */
-  readonly url?: string;
-  /** The folder that will hold the result. */
-  readonly out: string;
-  /** Whether what is in that folder may be thrown away. */
-  readonly replace: boolean;
-}
-
-export interface InstallMedia {
-  readonly folder: string;
-  /** The main file first. */
-  readonly files: readonly string[];
-  readonly medium: Medium;
-  /** What the installer is started with; nothing where the disc's own menu starts it. */
-  readonly commandLine?: string;
-  /** Where the installer sees the extra packages. */
-  readonly addonsUrl?: string;
-  readonly notes: readonly string[];
 }
 
 export interface InstallMediaOptions {

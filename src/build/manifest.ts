@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { arch, cpus, hostname, release } from "node:os";
 import type { Host } from "../host/host.ts";
+import type { Digest } from "../model/digest.ts";
+import type { Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { proposeVersion } from "../model/version.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
-import type { Digest, Manifest, PackageRecord, Parameter } from "../store/store.ts";
 import type { BuildContext } from "./step.ts";
 
 /** What a manifest says that is the same for all steps of a build. */

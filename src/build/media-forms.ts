@@ -3,19 +3,50 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { addonsUrl, stageAddons } from "../media/addons.ts";
 import { bootIso } from "../media/boot-iso.ts";
-import { installCommandLine } from "../media/command-line.ts";
+import { type CommandLineOptions, installCommandLine } from "../media/command-line.ts";
 import { appendToInitrd } from "../media/initrd.ts";
 import { type Medium, releaseOf } from "../media/media.ts";
 import { extractBoot } from "../media/medium.ts";
 import { networkBoot, writeNetworkBoot } from "../media/network-boot.ts";
-import { oemdrv, oemdrvWarnings } from "../media/oemdrv.ts";
+import { type OemdrvForm, oemdrv, oemdrvWarnings } from "../media/oemdrv.ts";
 import { remaster } from "../media/remaster.ts";
 import type { ImageMaking } from "../media/xorriso.ts";
-import type { InstallMedia, InstallMediaRequest } from "./install-media.ts";
+
+/** What is wanted of any form. */
+export interface FormRequest {
+  /** The recipe whose kickstart it installs with; or a kickstart's file, and then `iso` too. */
+  readonly recipe?: string;
+  readonly kickstart?: string;
+  /** The disc; else the one that the recipe names. */
+  readonly iso?: string;
+  readonly rehearse: boolean;
+  /** A folder of RPMs to put on the medium. */
+  readonly addons?: string;
+  readonly talksOn?: CommandLineOptions["talksOn"];
+  readonly oemdrvForm: OemdrvForm;
+  /** Where a web server will have the result. */
+  readonly url?: string;
+  /** The folder that will hold the result. */
+  readonly out: string;
+  /** Whether what is in that folder may be thrown away. */
+  readonly replace: boolean;
+}
+
+export interface InstallMedia {
+  readonly folder: string;
+  /** The main file first. */
+  readonly files: readonly string[];
+  readonly medium: Medium;
+  /** What the installer is started with; nothing where the disc's own menu starts it. */
+  readonly commandLine?: string;
+  /** Where the installer sees the extra packages. */
+  readonly addonsUrl?: string;
+  readonly notes: readonly string[];
+}
 
 /** What the maker of a form gets. */
 interface Making {
-  readonly request: InstallMediaRequest;
+  readonly request: FormRequest;
   readonly medium: Medium;
   readonly kickstart: string;
   readonly making: ImageMaking;
@@ -141,7 +172,7 @@ export type MediaForm = keyof typeof mediaForms;
 // Otherwise the disc, left in its drive, would install again over what it has installed.
 const diskFirst = "let the machine try its disk first and this second (in Oracle VM: bootOrder='DISK,CDROM')";
 
-function nameOf({ recipe, kickstart }: InstallMediaRequest): string {
+function nameOf({ recipe, kickstart }: FormRequest): string {
   const name = recipe ?? kickstart ?? "";
   return (name.split("/").at(-1) ?? "").replace(/\.(yaml|cfg|ks)$/, "");
 }

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, normalize } from "node:path";
+import type { BuildContext } from "./step.ts";
 
 /** Serves folders with repodata on loopback, by repository id, while a guest is provisioned. */
 export interface RepositoryServer extends AsyncDisposable {
@@ -66,4 +67,14 @@ async function answer(
   createReadStream(file)
     .on("error", () => response.destroy())
     .pipe(response);
+}
+
+/** A rehearsal has a stand-in for some repositories, and must not ask for the others. */
+export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only?: readonly string[] } {
+  const ids = Object.keys(standIns);
+  return ids.length > 0 ? { only: ids } : {};
+}
+
+export function proxyOf({ site }: Pick<BuildContext, "site">): { proxy?: string } {
+  return site.proxy === undefined ? {} : { proxy: site.proxy };
 }

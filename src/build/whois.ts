@@ -7,10 +7,10 @@ import { portraitOf } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { readImageFile } from "../image/file/image-file.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
+import type { GuestRecord } from "../model/manifest.ts";
 import { type Resemblance, resemblances } from "../store/folder/resemblance.ts";
 import type { StoreFolder } from "../store/folder/store-folder.ts";
 import { type CatalogEntry, templatesOf } from "../store/records/catalog.ts";
-import type { GuestRecord } from "../store/store.ts";
 
 /** A version that a disk may have come from, and what speaks for it. */
 export interface Suspect {

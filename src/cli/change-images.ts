@@ -14,6 +14,7 @@ export interface ChangeFlags extends FarFlags {
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly via?: string;
+  readonly althoughUnmounted?: boolean;
 }
 
 /** What a command does to each of its images, and how it says it. */
@@ -23,6 +24,8 @@ export interface Changing {
   readonly job: Job;
   /** Lines about what was found, under the plan. */
   readonly remarks: (outcome: Outcome) => string[];
+  /** Whether what the command says is not known of this outcome; it then ends with the code for that. */
+  readonly isUnknown?: (outcome: Outcome) => boolean;
 }
 
 /** Plans the change of each image, shows it, asks, and makes it. One that fails does not stop the others. */
@@ -35,6 +38,7 @@ export async function changeImages(
     await using planned = await planJob(localHost(), file, interruptedBy(signal, changing.job), {
       ...viaOption(flags.via),
       ...(far && { far }),
+      ...(flags.althoughUnmounted && { althoughUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
     });
     const { result } = planned;
@@ -58,6 +62,7 @@ export async function changeImages(
         `  done; \`tbuild undo ${image}\` takes it back (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
     else if (isNeeded && !flags.plan) process.stdout.write("  nothing was done\n");
+    if (changing.isUnknown?.(result)) process.exitCode ||= exitCodes.unknown;
   });
 }
 

@@ -72,6 +72,10 @@ export function addImageCommands(program: Command): void {
     .option("--no-search", "do not look through all files for names, ids and secrets that no operation knows")
     .option("--list", "list the operations, and the agents whose ids and secrets are known")
     .option("--skip <operation...>", "leave these out")
+    .option(
+      "--although-unmounted",
+      "exit 0 although a volume of the disk was not looked into (otherwise 6), and change the rest although one is encrypted or a member of a RAID",
+    )
     .option("--only <operation...>", "do these and no others")
     .option("--keep <path...>", "leave these paths of the guest as they are")
     .option("--recipe <name>", "skip and keep what this recipe does")

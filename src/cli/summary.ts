@@ -1,9 +1,9 @@
 import type { BuildResult } from "../build/build.ts";
+import type { Manifest } from "../model/manifest.ts";
 import { compareVersions } from "../model/version.ts";
 import { compare } from "../store/compare/compare.ts";
 import { inShort } from "../store/compare/difference-words.ts";
 import { proposalFor } from "../store/compare/proposal.ts";
-import type { Manifest } from "../store/store.ts";
 import { type Colours, clock, size, table } from "./words.ts";
 
 /** What a person wants to know at the end of a build. */

@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import type { Parameter } from "../store/store.ts";
+import type { Parameter } from "../model/manifest.ts";
 
 /**
  * The contract, from what `ovm-template-config --enumerate configure` prints: JSON, or with

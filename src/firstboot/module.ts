@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { asDigest, type Digest } from "../model/digest.ts";
 
 /** The moments at which ovm-template-config runs modules. */
 export const targets = [
@@ -32,7 +33,7 @@ export interface FirstBootModule {
   readonly script: Uint8Array;
   readonly payload: readonly ModuleFile[];
   /** Of the script and all it brings along, names and modes too. */
-  readonly digest: `sha256:${string}`;
+  readonly digest: Digest;
 }
 
 /** Reads a module's folder; all that is wrong with it is thrown at once, each with file and line. */
@@ -117,11 +118,11 @@ async function readPayload(folder: string, at: string): Promise<ModuleFile[]> {
   return files;
 }
 
-function digestOf(script: Uint8Array, payload: readonly ModuleFile[]): `sha256:${string}` {
+function digestOf(script: Uint8Array, payload: readonly ModuleFile[]): Digest {
   const hash = createHash("sha256").update(`script ${script.length}\n`).update(script);
   for (const { path, data, mode } of payload)
     hash.update(`${JSON.stringify(path)} ${mode} ${data.length}\n`).update(data);
-  return `sha256:${hash.digest("hex")}`;
+  return asDigest(hash.digest("hex"));
 }
 
 function isTarget(word: string): word is Target {

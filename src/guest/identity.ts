@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import type { GuestTree } from "../image/tree.ts";
+import { digestOf } from "../model/digest.ts";
 import { keyfileEntries } from "./config/keyfile.ts";
 import { shellAssignments } from "./config/shell.ts";
 import { textIn } from "./operation.ts";
@@ -31,7 +32,7 @@ export async function readIdentity(tree: GuestTree): Promise<Identity> {
       .sort(),
     machineId: (await idIn(tree, "/etc/machine-id")) ?? (await idIn(tree, "/var/lib/dbus/machine-id")),
     macs: unique([...pairs.map(({ value }) => value), ...rules].flatMap(macsIn)),
-    randomSeed: await digestOf(tree, [
+    randomSeed: await digestOfFirst(tree, [
       "/var/lib/systemd/random-seed",
       "/var/lib/random-seed",
       "/var/lib/urandom/random-seed",
@@ -118,10 +119,10 @@ function fingerprint(key: string): string[] {
   return [`SHA256:${digest} ${type}`];
 }
 
-async function digestOf(tree: GuestTree, paths: readonly string[]): Promise<string | undefined> {
+async function digestOfFirst(tree: GuestTree, paths: readonly string[]): Promise<string | undefined> {
   for (const path of paths) {
     const data = await tree.read(path);
-    if (data && data.length > 0) return `sha256:${createHash("sha256").update(data).digest("hex")}`;
+    if (data && data.length > 0) return digestOf(data);
   }
   return undefined;
 }

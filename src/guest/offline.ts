@@ -1,11 +1,9 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import {
-  type ChangeOptions,
-  type DraftedGuest,
-  type PlannedChange,
-  planChange,
-} from "../image/change/planned-change.ts";
+import { lookBefore } from "../image/change/before.ts";
+import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
+import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
+import { type OtherVolume, said } from "../image/disk/account.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
@@ -37,6 +35,10 @@ export interface Findings {
   /** Of the guest as it is, or as it will be. */
   readonly identity: Identity;
   readonly classes: readonly ClassReport[];
+  /** The volumes of the disk that nobody looked into. */
+  readonly others: readonly OtherVolume[];
+  /** What the guest mounts and is not on this disk, a line each. */
+  readonly elsewhere: readonly string[];
   /** What no operation takes away; `undefined` when nobody looked. */
   readonly leftovers?: Leftovers;
 }
@@ -63,10 +65,14 @@ export async function checkImage(
     async (guest) => {
       const pending = await auditAll(guest.tree, operations);
       const seen = residue ? { found: await findResidue(guest) } : undefined;
-      const leftovers = search && (await searched(guest, await readTraits(guest.tree), pending, search));
+      // Of a guest that was sealed, what told it from others is still in the record that undoes the seal.
+      const traits = search
+        ? [...(await readTraits(guest.tree)), ...((await lookBefore(file, guest.mounts, readTraits)) ?? [])]
+        : [];
+      const leftovers = search && (await searched(guest, traits, pending, search));
       return {
         release: await readRelease(guest.tree),
-        via: guest.via,
+        ...accountOf(guest),
         pending,
         identity: await readIdentity(guest.tree),
         classes: classReports(pending, names(operations), seen, leftovers),
@@ -113,7 +119,7 @@ async function doJob(
   const leftovers = search && (await searched(guest, traits, left, search));
   return {
     release: await readRelease(tree),
-    via: guest.via,
+    ...accountOf(guest),
     pending: done,
     identity: await readIdentity(tree),
     classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined, leftovers),
@@ -148,6 +154,14 @@ async function checkDone({ tree, via }: DraftedGuest, operations: readonly Opera
       lines: left.flatMap(({ name, done }) => done.map((one) => `${name}: ${one}`)).slice(0, 20),
       hint: "The image was not touched. This is a fault of tbuild; please report it.",
     });
+}
+
+function accountOf({
+  via,
+  others,
+  unresolved,
+}: DraftedGuest): Pick<Findings, "via" | "others" | "elsewhere"> {
+  return { via, others, elsewhere: unresolved.map(said) };
 }
 
 function names(operations: readonly Operation[]): string[] {

@@ -2,7 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Volume } from "../image/access.ts";
 import type { GuestTree, Stat } from "../image/tree.ts";
-import type { Digest, FileRecord, GuestRecord } from "../store/store.ts";
+import { type Digest, digestOf } from "../model/digest.ts";
+import type { FileRecord, GuestRecord } from "../model/manifest.ts";
 import { maskSecrets } from "./secrets.ts";
 
 /** Path → the package that brought it, and its digest as rpm keeps it: MD5 on EL5, SHA-256 since. */
@@ -67,7 +68,7 @@ async function modulesOf(tree: GuestTree): Promise<GuestRecord["modules"]> {
   const found: { name: string; digest: Digest }[] = [];
   for (const name of await tree.list(folder)) {
     if ((await tree.stat(`${folder}/${name}`))?.kind !== "file" || /\.py[co]$/.test(name)) continue;
-    found.push({ name, digest: sha256((await tree.read(`${folder}/${name}`)) ?? new Uint8Array()) });
+    found.push({ name, digest: digestOf((await tree.read(`${folder}/${name}`)) ?? new Uint8Array()) });
   }
   return found;
 }
@@ -100,11 +101,11 @@ async function fileOf(
   const data = (await tree.read(path)) ?? new Uint8Array();
   const owner = packaged[path];
   if (owner && isAsPackaged(data, owner.digest))
-    return { ...record, digest: sha256(data), package: owner.package };
-  if (!isText(data)) return { ...record, digest: sha256(data) };
+    return { ...record, digest: digestOf(data), package: owner.package };
+  if (!isText(data)) return { ...record, digest: digestOf(data) };
   const text = maskSecrets(Buffer.from(data).toString("utf8"));
   if (text === undefined) return record;
-  const digest = sha256(Buffer.from(text));
+  const digest = digestOf(Buffer.from(text));
   return data.length <= mostTextBytes ? { ...record, digest, text } : { ...record, digest };
 }
 
@@ -133,8 +134,4 @@ function isText(data: Uint8Array): boolean {
 function isAsPackaged(data: Uint8Array, digest: string): boolean {
   const algorithm = digest.length === 32 ? "md5" : "sha256";
   return createHash(algorithm).update(data).digest("hex") === digest;
-}
-
-function sha256(data: Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
 }

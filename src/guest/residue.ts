@@ -1,4 +1,4 @@
-import type { DraftedGuest } from "../image/change/planned-change.ts";
+import type { DraftedGuest } from "../image/change/drafted-guest.ts";
 import type { Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import type { ChangeOptions, DraftedGuest } from "../image/change/planned-change.ts";
+import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { readGuest } from "../image/read-guest.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { secretIn } from "./leftovers/secret-shapes.ts";

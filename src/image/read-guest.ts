@@ -2,9 +2,10 @@ import type { Host } from "../host/host.ts";
 import type { Mount } from "./access.ts";
 import { draftOf } from "./change/draft.ts";
 import { draftTree } from "./change/draft-tree.ts";
+import type { ChangeOptions, DraftedGuest } from "./change/drafted-guest.ts";
 import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
 import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
-import { type ChangeOptions, type DraftedGuest, imagePath } from "./change/planned-change.ts";
+import { imagePath } from "./change/planned-change.ts";
 import { isUnsettled } from "./change/undo.ts";
 import { dataRanges } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
@@ -27,18 +28,25 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts } = await lookInto(host, path, tell, lookOptions(options));
+  const { facts, mounts, others, unresolved } = await lookInto(host, path, tell, lookOptions(options));
   await using image = await readImageFile(path);
   if (mayDraft(options) && isExt(mounts)) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     const tree = await draftTree(draftOf(image), mounts);
-    return await work({ tree, mounts, via: "direct", ...freeBlocksOf(host, image, mounts) });
+    return await work({
+      tree,
+      mounts,
+      others,
+      unresolved,
+      via: "direct",
+      ...freeBlocksOf(host, image, mounts),
+    });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, via: opened.access.name },
+    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name },
     ...freeBlocksOf(host, image, mounts),
   });
 }

@@ -2,7 +2,8 @@ import { type Finding, refuse } from "../recipe/findings.ts";
 import type { LoadedRecipe } from "../recipe/load.ts";
 import { pathInFile } from "../recipe/located.ts";
 import { majorOf } from "../recipe/recipe.ts";
-import { checkAnswers, checkKickstart, type KickstartFault } from "./check.ts";
+import { checkAnswers, checkKickstart } from "./check.ts";
+import type { KickstartFault } from "./part.ts";
 import type { RenderedKickstart } from "./render.ts";
 
 /** What the installer would say of a kickstart, and what in the recipe made it so. */

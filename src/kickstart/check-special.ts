@@ -1,5 +1,5 @@
-import type { KickstartPart } from "./check.ts";
 import type { Given, Say } from "./check-words.ts";
+import type { KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
 
 type Check = (part: KickstartPart, given: Given, major: number) => string | undefined;

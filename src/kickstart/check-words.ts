@@ -1,5 +1,5 @@
 import { suggestion } from "../recipe/findings.ts";
-import type { KickstartFault, KickstartPart } from "./check.ts";
+import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
 import { type CommandRule, cameBefore, limited, type OptionRule, optionsOf } from "./table.ts";
 

@@ -1,17 +1,9 @@
 import { suggestion } from "../recipe/findings.ts";
 import { checkSpecial } from "./check-special.ts";
 import { checkWords, type Given, type Installer, type Say } from "./check-words.ts";
+import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
 import { apart, cameBefore, commands, once, sections } from "./table.ts";
-
-/** What the installer of a release would say of a line. */
-export interface KickstartFault {
-  /** Counted from 1. */
-  readonly line: number;
-  /** An error stops the installer; a warning it only prints. */
-  readonly severity: "error" | "warning";
-  readonly text: string;
-}
 
 /**
  * Puts a kickstart to the table of its release, line by line, as that release's own parser would read it. Where updates
@@ -50,16 +42,6 @@ export function checkAnswers(text: string, major: number): KickstartFault[] {
       severity: "error" as const,
       text: `${choice.join(" or ")} is missing: the installer would ask for it, and wait for ever`,
     }));
-}
-
-/** A command, or a section with its lines. */
-export interface KickstartPart {
-  readonly kind: "command" | "section";
-  readonly name: string;
-  readonly line: number;
-  readonly text: string;
-  /** Of a section: the lines between its first and its `%end`. */
-  readonly body: readonly string[];
 }
 
 /** The parts of a kickstart, in order. Says what is wrong with how they are put together. */

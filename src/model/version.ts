@@ -1,4 +1,4 @@
-import type { Manifest } from "../store/store.ts";
+import type { Manifest } from "./manifest.ts";
 
 /** The version that is asked for when it is free, else the next patch behind the newest of its series. */
 export function proposeVersion(existing: readonly Manifest[], wanted: string): string {

@@ -1,4 +1,4 @@
-import { manifestText } from "../model/manifest-file.ts";
+import { manifestText } from "../model/manifest.ts";
 import { compare } from "../store/compare/compare.ts";
 import { proposalFor } from "../store/compare/proposal.ts";
 import { sbomOf } from "../store/compare/sbom.ts";

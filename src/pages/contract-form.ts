@@ -1,6 +1,6 @@
 import { managerMessages, stdinMessages } from "../firstboot/messages.ts";
 import { text } from "../html.ts";
-import type { Parameter } from "../store/store.ts";
+import type { Parameter } from "../model/manifest.ts";
 
 /** The contract of a template as a form that writes the messages. What is typed stays in the page. */
 export function contractForm(contract: readonly Parameter[], name: string): string {

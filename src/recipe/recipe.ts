@@ -298,17 +298,6 @@ export function majorOf(release: Recipe["release"]): number {
   return Number(release.slice(2));
 }
 
-/** `/addons` of `medium:/addons`; `undefined` for what is elsewhere. */
-export function mediumFolder(url: string): string | undefined {
-  return /^medium:(\/.*?)\/*$/.exec(url)?.[1];
-}
-
-/** The repository that a release of UEK comes from, such as `ol6_UEKR4`. */
-export function uekRepository(recipe: Pick<Recipe, "release" | "kernel">): string | undefined {
-  const release = /^uekr(\d)$/.exec(recipe.kernel)?.[1];
-  return release === undefined ? undefined : `${recipe.release}_UEKR${release}`;
-}
-
 /**
  * What the seal is told: a file that the recipe puts into the guest belongs to the template, and is no trace of its
  * build. Only root's keys are not the recipe's alone: the build adds its own to them.

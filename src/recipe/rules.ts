@@ -9,7 +9,8 @@ import { isKeyboard, keyboardsOf } from "./keyboards.ts";
 import type { Rule } from "./load.ts";
 import { faultOfLang } from "./locales.ts";
 import { neededService } from "./needed-services.ts";
-import { majorOf, mediumFolder, uekRepository } from "./recipe.ts";
+import { majorOf } from "./recipe.ts";
+import { mediumFolder, uekRepository } from "./repositories.ts";
 import { isTimezone, timezones } from "./timezones.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmod, copyFile, link, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { assets, type Making, type MediumOptions } from "./medium.ts";
-import type { RehearsalRelease } from "./rehearsal.ts";
+import { assets, type Making, type MediumOptions, type RehearsalRelease } from "./rehearsal.ts";
 
 /** Puts the medium together: packages with repodata, second stage, initrd, boot loader, and what it says of itself. */
 export async function makeIso(

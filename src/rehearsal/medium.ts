@@ -4,33 +4,18 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
-import type { Digest } from "../store/store.ts";
+import { codeDigest } from "../io/code-digest.ts";
+import { fromPortable, toPortable } from "../io/portable.ts";
+import { asDigest, type Digest, digestOf } from "../model/digest.ts";
 import { fetchDebs } from "./debs.ts";
 import { makeIso } from "./iso-tree.ts";
-import type { RehearsalMedium, RehearsalRelease } from "./rehearsal.ts";
-
-export interface MediumOptions {
-  /** Where media, and the Debian packages that they are made of, are kept. */
-  readonly cache: string;
-  readonly signal?: AbortSignal;
-  readonly progress?: (text: string, done?: number, total?: number) => void;
-}
-
-/** What a maker of one part gets. */
-export interface Making {
-  readonly host: Host;
-  readonly release: RehearsalRelease;
-  /** The folder of the medium in the making. */
-  readonly folder: string;
-  readonly debs: { readonly extracted: string; readonly kernel: string };
-  readonly run: (
-    argv: readonly string[],
-    onLine?: (line: string) => void,
-    env?: Readonly<Record<string, string>>,
-  ) => Promise<string>;
-}
-
-export const assets = new URL("../../src/rehearsal/assets/", import.meta.url).pathname;
+import {
+  assets,
+  type Making,
+  type MediumOptions,
+  type RehearsalMedium,
+  type RehearsalRelease,
+} from "./rehearsal.ts";
 
 /**
  * Makes the stand-in installation medium and its repositories, or gives the ones that are kept. As any user: no
@@ -46,13 +31,13 @@ export async function makeRehearsalMedium(
   await mkdir(cache, { recursive: true });
   const builder = await builderDigest();
   const index = join(cache, `rehearsal-ol${release.major}.${release.update}-${builder}.json`);
-  const known = await kept(index);
+  const known = await kept(index, cache);
   if (known) return known;
   await using _lock = await lock(join(cache, "rehearsal.lock"), {
     ...(signal && { signal }),
     onWait: (pid) => progress(`process ${pid} is making a medium; waiting for it`),
   });
-  const made = await kept(index);
+  const made = await kept(index, cache);
   if (made) return made;
   await checkTools(host);
   const debs = await fetchDebs(host, {
@@ -87,25 +72,25 @@ export async function makeRehearsalMedium(
   const id = `ol${release.major}`;
   const medium: RehearsalMedium = {
     iso: join(final, "medium.iso"),
-    digest: `sha256:${digest}`,
+    digest: asDigest(digest),
     repositories: {
       [`${id}_addons`]: join(final, "rpms", "addons"),
       [`${id}_latest`]: join(final, "rpms", "latest"),
     },
-    repositoriesDigest: `sha256:${createHash("sha256").update(`repositories ${digest}`).digest("hex")}`,
+    repositoriesDigest: digestOf(`repositories ${digest}`),
   };
-  await writeFile(`${index}.new`, JSON.stringify(medium));
+  await writeFile(`${index}.new`, toPortable(medium, { cache }));
   await rename(`${index}.new`, index);
   return medium;
 }
 
-/** The identity of the builder: the digest of its assets, by path and content. */
+/** The identity of the builder: the digest of its code and of its assets, by path and content. */
 export async function builderDigest(): Promise<string> {
   const entries = await readdir(assets, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
     .map((entry) => join(entry.parentPath, entry.name));
-  const hash = createHash("sha256");
+  const hash = createHash("sha256").update(await codeDigest(import.meta.url, { shapes }));
   for (const file of files.sort())
     hash
       .update(file.slice(assets.length))
@@ -113,6 +98,10 @@ export async function builderDigest(): Promise<string> {
       .update(await readFile(file))
       .update("\0");
   return hash.digest("hex").slice(0, 16);
+}
+
+function shapes(path: string): boolean {
+  return path !== "errors" && !path.startsWith("host/");
 }
 
 async function makePackages(
@@ -147,10 +136,10 @@ async function makePackages(
     ]);
 }
 
-async function kept(index: string): Promise<RehearsalMedium | undefined> {
+async function kept(index: string, cache: string): Promise<RehearsalMedium | undefined> {
   const text = await readFile(index, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const medium = JSON.parse(text) as RehearsalMedium;
+  const medium = fromPortable(text, { cache }) as RehearsalMedium;
   const there = await Promise.all(
     [medium.iso, ...Object.values(medium.repositories)].map((path) => stat(path).catch(() => undefined)),
   );

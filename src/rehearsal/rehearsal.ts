@@ -1,4 +1,5 @@
-import type { Digest } from "../store/store.ts";
+import type { Host } from "../host/host.ts";
+import type { Digest } from "../model/digest.ts";
 
 /** What stands in for Oracle's media: an installation ISO, and the repositories that a recipe names. */
 export interface RehearsalMedium {
@@ -21,3 +22,26 @@ export const initialConfigKey = "org.tbuild.rehearsal.initial-config";
 
 /** Name of the virtio-serial port that carries the messages: JSON lines `{"key","value"}`, both ways. */
 export const messagePort = "org.tbuild.ovmapi.0";
+
+export interface MediumOptions {
+  /** Where media, and the Debian packages that they are made of, are kept. */
+  readonly cache: string;
+  readonly signal?: AbortSignal;
+  readonly progress?: (text: string, done?: number, total?: number) => void;
+}
+
+/** What a maker of one part gets. */
+export interface Making {
+  readonly host: Host;
+  readonly release: RehearsalRelease;
+  /** The folder of the medium in the making. */
+  readonly folder: string;
+  readonly debs: { readonly extracted: string; readonly kernel: string };
+  readonly run: (
+    argv: readonly string[],
+    onLine?: (line: string) => void,
+    env?: Readonly<Record<string, string>>,
+  ) => Promise<string>;
+}
+
+export const assets = new URL("../../src/rehearsal/assets/", import.meta.url).pathname;

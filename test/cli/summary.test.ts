@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { summaryOf } from "../../src/cli/summary.ts";
 import { age, coloursFor } from "../../src/cli/words.ts";
-import type { Manifest } from "../../src/store/store.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"d".repeat(64)}`, bytes: 1, dataBytes: 1 } as const;

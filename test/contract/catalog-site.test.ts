@@ -7,11 +7,12 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { managerMessages, stdinMessages } from "../../src/firstboot/messages.ts";
 import { localHost } from "../../src/host/local.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
 import { catalogPages } from "../../src/pages/catalog-pages.ts";
 import { readCatalog } from "../../src/store/records/catalog.ts";
 import { promote } from "../../src/store/records/channels.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
-import type { Manifest, Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

@@ -8,13 +8,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Interrupted } from "../../src/errors.ts";
 import { localHost } from "../../src/host/local.ts";
 import { tarEnd, tarEntries, tarHeader, tarPadding } from "../../src/io/tar.ts";
-import { manifestDigest, manifestText } from "../../src/model/manifest-file.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
+import { manifestDigest, manifestText } from "../../src/model/manifest.ts";
 import { exportTemplate, importTemplate, isExport } from "../../src/store/exchange/export-file.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { findTemplate, readCatalog } from "../../src/store/records/catalog.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import { signText } from "../../src/store/records/signature.ts";
-import type { Manifest } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

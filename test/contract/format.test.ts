@@ -7,8 +7,9 @@ import { formats, packAll } from "../../src/bundles/write/index.ts";
 import { ovfDescriptor } from "../../src/bundles/write/ovf.ts";
 import { vmCfg } from "../../src/bundles/write/vm-cfg.ts";
 import { localHost } from "../../src/host/local.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
-import type { Manifest, Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

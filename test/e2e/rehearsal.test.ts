@@ -12,7 +12,7 @@ import { mountsOf } from "../../src/image/disk/disk.ts";
 import { openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
 import { chooseAccess } from "../../src/image/ways/index.ts";
-import type { Manifest } from "../../src/store/store.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
 import { machinesRunning, makeTbuild, processes, repository, type Tbuild } from "./tbuild.ts";
 
 // One story, told in order: each part goes on from what the one before has left.

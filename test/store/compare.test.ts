@@ -1,10 +1,16 @@
 import { describe, expect, it } from "vitest";
+import type {
+  FileRecord,
+  GuestRecord,
+  Manifest,
+  PackageRecord,
+  Parameter,
+} from "../../src/model/manifest.ts";
 import { diffPage } from "../../src/pages/diff-page.ts";
 import { compare, isSame, untold, withTexts } from "../../src/store/compare/compare.ts";
 import { sectionsOf } from "../../src/store/compare/difference-words.ts";
 import { proposalFor } from "../../src/store/compare/proposal.ts";
 import { compareRpmVersions } from "../../src/store/compare/rpm-version.ts";
-import type { FileRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../../src/store/store.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"d".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;

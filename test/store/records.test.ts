@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { manifestDigest } from "../../src/model/manifest-file.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
+import { manifestDigest } from "../../src/model/manifest.ts";
 import {
   findTemplate,
   lineageOf,
@@ -12,7 +13,7 @@ import {
   yieldedIn,
 } from "../../src/store/records/catalog.ts";
 import { pointerTo, type Records, recordsIn } from "../../src/store/records/records.ts";
-import type { Manifest, Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 

@@ -5,8 +5,8 @@ import { auditAll } from "../../guest/operation.ts";
 import { portraitOf } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
 import { sealOperations } from "../../guest/seal/index.ts";
+import type { GuestRecord } from "../../model/manifest.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
-import type { GuestRecord } from "../../store/store.ts";
 import { openImage } from "../guest-image.ts";
 import type { Step } from "../step.ts";
 import type { InjectedGuest } from "./inject-modules.ts";
@@ -23,6 +23,7 @@ export interface AuditedImage {
 export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
+    module: import.meta.url,
     describe: () => "reopen the image, prove that nothing is pending, and write down what is inside",
     inputs: () => ({ writes: "services, users, modules, files in /etc" }),
     async run(context, { image, packagedFiles }) {
@@ -41,6 +42,12 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
             hint: "This is a fault of an operation: it said that it was done, and the image says otherwise.",
           },
         );
+      const unread = opened.others.filter(({ state }) => state === "unknown");
+      if (unread.length > 0)
+        throw new TbuildError("integrity", "the sealed image has volumes that nobody looked into", {
+          lines: unread.map(({ name, why }) => `${name} ${why}`),
+          hint: "Let the recipe mount them, so that they are sealed too.",
+        });
       context.progress("writing down what is inside");
       return {
         audited: operations.map((operation) => operation.name),

@@ -6,10 +6,10 @@ import { checkMedium, type WantedMedium } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";
 import { type Medium, releaseOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
+import type { Digest } from "../../model/digest.ts";
 import { discOf } from "../../recipe/discs.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
-import type { Digest } from "../../store/store.ts";
 import type { Step } from "../step.ts";
 
 export interface FetchedMedium {
@@ -26,8 +26,12 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
   const file = join(isoFolder, disc.file);
   return {
     name: "fetch-medium",
+    module: import.meta.url,
     describe: () => `check ${disc.file}`,
-    inputs: () => ({ iso: disc.sha256 ?? "of a digest that the recipe does not know" }),
+    inputs: () => ({
+      iso: disc.sha256 ?? "of a digest that the recipe does not know",
+      disc: JSON.stringify(wantedMedium(recipe)),
+    }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
     async run(context) {
       if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
@@ -49,6 +53,7 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
   const major = majorOf(recipe.release);
   return {
     name: "fetch-medium",
+    module: import.meta.url,
     describe: () => `make the rehearsal medium for OL${major}.${recipe.update}`,
     inputs: () => ({ "rehearsal medium": builder, release: `${recipe.release}.${recipe.update}` }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,

@@ -6,9 +6,9 @@ import { applyAll } from "../../guest/operation.ts";
 import type { PackagedFiles } from "../../guest/portrait.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
+import type { PackageRecord, Parameter } from "../../model/manifest.ts";
 import { installedPackages, packagedFiles, repositoriesOf } from "../../provision/provision.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import type { PackageRecord, Parameter } from "../../store/store.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
 import type { Step } from "../step.ts";
 import type { InstalledGuest } from "./install-guest.ts";
@@ -30,6 +30,7 @@ export function injectModules(
 ): Step<InstalledGuest & ProvisionedGuest, InjectedGuest> {
   return {
     name: "inject-modules",
+    module: import.meta.url,
     describe: () =>
       modules.length === 0
         ? "read packages and first-boot parameters"

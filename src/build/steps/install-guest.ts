@@ -23,12 +23,11 @@ import {
   teeConsole,
   whileRunning,
 } from "../guest-machine.ts";
-import { mirrorsFor, serveRepositories } from "../repository-server.ts";
+import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { hashed, passwordHashes, provePasswords } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
-import { onlyStandIns, proxyOf } from "./provision-guest.ts";
 
 export interface InstalledGuest {
   /** The installed disk. */
@@ -46,8 +45,13 @@ export function installGuest(
 ): Step<FetchedMedium, InstalledGuest> {
   return {
     name: "install-guest",
+    module: import.meta.url,
     describe: () => `install Oracle Linux ${majorOf(recipe.release)}.${recipe.update} by kickstart`,
-    inputs: () => ({ kickstart: kickstartDigest, disk: `${recipe.machine.disk} MiB` }),
+    inputs: () => ({
+      kickstart: kickstartDigest,
+      disk: `${recipe.machine.disk} MiB`,
+      nics: String(recipe.nics.length),
+    }),
     async run(context, { medium, standIns }) {
       // Said now, and not when the guest is installed and wants them.
       await provePasswords(recipe, folder, context.environment);

@@ -1,7 +1,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Digest } from "../../model/digest.ts";
+import type { StoredDisk } from "../../model/disk.ts";
+import type { Manifest } from "../../model/manifest.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import type { Digest, Manifest, StoredDisk } from "../../store/store.ts";
 import type { ManifestFrame } from "../manifest.ts";
 import { freeVersion, manifestOf } from "../manifest.ts";
 import type { Step } from "../step.ts";
@@ -20,10 +22,13 @@ export function keepMaster(
 ): Step<FetchedMedium & InjectedGuest, KeptMaster> {
   return {
     name: "keep-master",
+    module: import.meta.url,
     describe: () => "keep the unsealed master in the store",
     inputs: () => ({
+      name: recipe.name,
       version: recipe.version,
       machine: `${recipe.machine.vcpus} vcpus, ${recipe.machine.memory} MiB`,
+      nics: recipe.nics.join(" "),
     }),
     valid: async (context, gives) => (await context.store.get(gives.master)) !== undefined,
     async run(context, state) {
@@ -43,6 +48,7 @@ export function keepMaster(
         domainType: "XEN_HVM",
         disks: [masterDisk],
         timings: context.timings,
+        makers: context.makers,
       };
       await context.records.check(manifest);
       const master = await context.store.publish(manifest);

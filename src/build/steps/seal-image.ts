@@ -40,6 +40,7 @@ export function sealImage(
   const { how } = seal;
   return {
     name: "seal-image",
+    module: import.meta.url,
     describe: () => `seal ${how} and arm the first boot`,
     inputs: () => ({
       how,

@@ -1,4 +1,4 @@
-import type { Run } from "../../store/store.ts";
+import type { Run } from "../../model/disk.ts";
 
 /**
  * Blocks of one size, all but a disk's last; without `data` it is a run of blocks of zeros. Where the store keeps

@@ -1,4 +1,5 @@
-import type { Manifest, Store } from "../../store/store.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Store } from "../../store/store.ts";
 
 export interface Packed {
   /** Path of the bundle; beside it lies nothing temporary. */

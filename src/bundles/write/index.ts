@@ -1,6 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Manifest, Store } from "../../store/store.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
 import { ova } from "./ova.ts";
 import { ovmTgz } from "./ovm-tgz.ts";

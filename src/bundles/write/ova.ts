@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { tarEnd, tarHeader, tarPadding } from "../../io/tar.ts";
-import type { Run, StoredDisk } from "../../store/store.ts";
+import type { Run, StoredDisk } from "../../model/disk.ts";
 import { counted, diskProgress, type Format } from "./format.ts";
 import { ovfDescriptor } from "./ovf.ts";
 import { type PackedFile, writePacked } from "./packed-file.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { deflateRaw } from "node:zlib";
 import { inParallel } from "../../io/parallel.ts";
-import type { StoredDisk } from "../../store/store.ts";
+import type { StoredDisk } from "../../model/disk.ts";
 import { type Block, blocksOf } from "./blocks.ts";
 import { counted, diskFile, diskProgress, type Format, type Packed } from "./format.ts";
 import { type PackedFile, writePacked } from "./packed-file.ts";

@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import { deflate } from "node:zlib";
 import { inParallel } from "../../io/parallel.ts";
-import type { Run } from "../../store/store.ts";
+import type { Run } from "../../model/disk.ts";
 import { type Block, blocksOf } from "./blocks.ts";
 
 const sector = 512;

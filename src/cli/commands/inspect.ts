@@ -84,10 +84,10 @@ function diskRows({ file, layers, bytes, table, volumes, inUse, cutOff }: ImageF
       layers.map((layer, i) => (i === 0 ? layer.format : `on ${layer.format} ${layer.file}`)).join(", "),
     ],
     ["table", { mbr: "MBR", gpt: "GPT", none: "none" }[table]],
-    ...volumes.map(({ name, fs, bytes, label, uuid, pieces, refused, isDirty }) => [
+    ...volumes.map(({ name, fs, bytes, label, uuid, pieces, refused, holds, isDirty }) => [
       `  ${name}`,
       [
-        refused ?? fs,
+        refused ?? holds ?? fs,
         size(bytes),
         ...(label === undefined ? [] : [`label ${label}`]),
         ...(uuid === undefined ? [] : [uuid]),
@@ -100,10 +100,13 @@ function diskRows({ file, layers, bytes, table, volumes, inUse, cutOff }: ImageF
   ];
 }
 
-function wayRows({ mounts, access, why }: OpenedImage): string[][] {
+function wayRows({ mounts, others, access, why }: OpenedImage): string[][] {
   const left = why.length > 0 ? ` (not ${why.join("; not ")})` : "";
   return [
     ["mounts", mounts.map(({ at, volume }) => `${volume.name} on ${at}`).join(", ")],
+    ...others
+      .filter(({ state }) => state === "unknown")
+      .map(({ name, why }) => ["not looked into", `${name} ${why}`]),
     ["read by", `${access.name}${left}`],
   ];
 }

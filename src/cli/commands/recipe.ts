@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type BuildRequest, type BuildResult, build, type Workshop } from "../../build/build.ts";
 import { Interrupted, TbuildError } from "../../errors.ts";
-import { manifestDigest } from "../../model/manifest-file.ts";
+import { manifestDigest } from "../../model/manifest.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { type CatalogEntry, previousOf, readCatalog } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";

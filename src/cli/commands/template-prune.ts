@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import type { Digest } from "../../model/digest.ts";
 import { type CatalogEntry, yieldedIn } from "../../store/records/catalog.ts";
-import type { Digest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
 import { openCatalog } from "../open-site.ts";
 import { size, table } from "../words.ts";

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import type { Manifest } from "../../model/manifest.ts";
 import { parseReference } from "../../store/exchange/oci/reference.ts";
 import { pullTemplate, versionsHint } from "../../store/exchange/oci/template.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
-import type { Manifest } from "../../store/store.ts";
 import { interruptible } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
 import { openSite } from "../open-site.ts";

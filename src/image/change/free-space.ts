@@ -1,6 +1,7 @@
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
+import type { FreeRun } from "../disk/free-run.ts";
 import { ExtVolume, Unfit } from "../ext/volume.ts";
 import { type DataRange, overlapWith } from "../file/holes.ts";
 import { freeRunsOfXfs } from "../xfs/free-space.ts";
@@ -12,13 +13,6 @@ export interface FreeBlock {
   /** In the volume, in bytes. */
   readonly offset: number;
   readonly data: Uint8Array;
-}
-
-/** Neighbouring blocks that no file has, in bytes of their volume. */
-export interface FreeRun {
-  readonly offset: number;
-  readonly bytes: number;
-  readonly blockBytes: number;
 }
 
 /** Whether tbuild can tell which blocks of it are free: ext's and XFS's. While a journal waits, what it tells is old. */

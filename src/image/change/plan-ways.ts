@@ -13,9 +13,9 @@ import { type AccessOptions, chooseAccess } from "../ways/index.ts";
 import { snapshotPieces } from "../ways/snapshot.ts";
 import { draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
+import type { ChangeOptions, ReachedGuest } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
 import { differingPieces } from "./pieces.ts";
-import type { ChangeOptions, DraftedGuest } from "./planned-change.ts";
 import { namesFor } from "./undo.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
@@ -53,7 +53,7 @@ export async function planBest<Result>(
   host: Host,
   facts: ImageFacts,
   mounts: readonly Mount[],
-  work: (guest: DraftedGuest) => Promise<Result>,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> & { readonly scrubbed?: number }> {
   const isRaw = facts.format === "raw";
@@ -68,7 +68,7 @@ async function planInMemory<Result>(
   host: Host,
   image: string,
   mounts: readonly Mount[],
-  work: (guest: DraftedGuest) => Promise<Result>,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const { note = () => {} } = options;
@@ -99,7 +99,7 @@ async function planBeside<Result>(
   host: Host,
   { file, bytes }: ImageFacts,
   mounts: readonly Mount[],
-  work: (guest: DraftedGuest) => Promise<Result>,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const access = await chooseAccess(
@@ -136,7 +136,7 @@ async function planBeside<Result>(
 async function planInCopy<Result>(
   host: Host,
   image: string,
-  work: (guest: DraftedGuest) => Promise<Result>,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result>> {
   const copy = namesFor(image).work;
@@ -177,7 +177,7 @@ export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOption
   return via === "direct" && !needsPrograms;
 }
 
-export function accessOptions({ via, ...options }: ChangeOptions): AccessOptions {
+export function accessOptions({ via, althoughUnmounted: _, ...options }: ChangeOptions): AccessOptions {
   if (via === "direct")
     throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
       hint: "Leave --via away; tbuild then takes the fastest way that can.",

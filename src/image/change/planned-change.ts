@@ -2,25 +2,13 @@ import { realpath, rm, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
-import type { Mount } from "../access.ts";
 import type { FarFolder } from "../far.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
-import { lookInto, refuseChange, refuseUse } from "../open.ts";
-import type { GuestTree } from "../tree.ts";
-import type { AccessOptions } from "../ways/index.ts";
+import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
-import type { FreeBlock } from "./free-space.ts";
+import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
 import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
-
-/** A guest that is read, or changed beside its image. */
-export interface DraftedGuest {
-  readonly tree: GuestTree;
-  readonly mounts: readonly Mount[];
-  readonly via: string;
-  /** Blocks that no file has, and in which something stands; left out where they cannot be seen. */
-  freeBlocks?(): AsyncGenerator<FreeBlock>;
-}
 
 /** A change that is worked out to the byte and not yet made. Nobody else can change the image until it is closed. */
 export interface PlannedChange<Result> extends AsyncDisposable {
@@ -31,12 +19,6 @@ export interface PlannedChange<Result> extends AsyncDisposable {
   readonly scrubbed?: number;
   /** Makes it; `what` is said in the record that undoes it. */
   apply(what: string): Promise<UndoRecord>;
-}
-
-/** `via: "direct"` is the change in memory, and no other. */
-export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
-  /** Zeros are to be written over blocks that the change frees, and over those free blocks that this says yes to. */
-  readonly scrub?: (block: Uint8Array) => boolean;
 }
 
 /**
@@ -55,12 +37,19 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(host, image, refuseChange, {
+    const check = (facts: ImageFacts) => refuseChange(facts, options.althoughUnmounted);
+    const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,
     });
     refuseWish(facts, mounts, options);
-    const planned = await planBest(host, facts, mounts, work, options);
+    const planned = await planBest(
+      host,
+      facts,
+      mounts,
+      (guest) => work({ ...guest, others, unresolved }),
+      options,
+    );
     return {
       ...planned,
       async apply(what) {

@@ -5,6 +5,10 @@ export interface Partition {
   readonly name: string;
   readonly offset: number;
   readonly bytes: number;
+  readonly partUuid?: string;
+  readonly partLabel?: string;
+  /** GPT's type, a UUID in lower case; MBR's, two hex digits. */
+  readonly partType?: string;
 }
 
 export interface PartitionTable {
@@ -24,15 +28,29 @@ export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
   // A boot sector of a file system has the signature too, but no sensible entries.
   if (entries.length === 0 || entries.some(({ start }) => start === 0 || start >= disk.bytes / sector))
     return none;
-  return { table: "mbr", partitions: await mbrPartitions(disk, entries) };
+  const id = new DataView(mbr.buffer, mbr.byteOffset).getUint32(440, true).toString(16).padStart(8, "0");
+  const partitions = await mbrPartitions(disk, entries);
+  return {
+    table: "mbr",
+    partitions: partitions.map((one) => ({ ...one, partUuid: `${id}-${numberOf(one)}` })),
+  };
 }
 
 async function mbrPartitions(disk: Reader, entries: ReturnType<typeof mbrEntries>): Promise<Partition[]> {
   const found: Partition[] = [];
   for (const { index, type, start, count } of entries)
     if (extendedTypes.includes(type)) found.push(...(await logicalPartitions(disk, start)));
-    else found.push({ name: `p${index + 1}`, offset: start * sector, bytes: count * sector });
+    else
+      found.push({
+        ...{ name: `p${index + 1}`, offset: start * sector, bytes: count * sector },
+        partType: type.toString(16).padStart(2, "0"),
+      });
   return found;
+}
+
+// As the kernel writes it: two hex digits.
+function numberOf({ name }: Partition): string {
+  return Number(name.slice(1)).toString(16).padStart(2, "0");
 }
 
 const sector = 512;
@@ -67,6 +85,7 @@ async function logicalPartitions(disk: Reader, first: number): Promise<Partition
         name: `p${5 + found.length}`,
         offset: (table + own.start) * sector,
         bytes: own.count * sector,
+        partType: own.type.toString(16).padStart(2, "0"),
       });
     if (!next) break;
     table = first + next.start;
@@ -87,11 +106,25 @@ async function gptPartitions(disk: Reader): Promise<Partition[]> {
     const bytes = new DataView(entry.buffer, entry.byteOffset);
     const first = Number(bytes.getBigUint64(32, true));
     const last = Number(bytes.getBigUint64(40, true));
-    found.push({ name: `p${index + 1}`, offset: first * sector, bytes: (last - first + 1) * sector });
+    const label = Buffer.from(entry.subarray(56, 128)).toString("utf16le").replace(/\0.*$/s, "");
+    found.push({
+      ...{ name: `p${index + 1}`, offset: first * sector, bytes: (last - first + 1) * sector },
+      ...{ partType: guid(entry, 0), partUuid: guid(entry, 16) },
+      ...(label !== "" && { partLabel: label }),
+    });
   }
   return found;
 }
 
 function hasSignature(block: Uint8Array): boolean {
   return block[510] === 0x55 && block[511] === 0xaa;
+}
+
+// The first three fields are little-endian (UEFI specification, appendix A).
+function guid(entry: Uint8Array, at: number): string {
+  const bytes = Buffer.from(entry.subarray(at, at + 16));
+  bytes.subarray(0, 4).reverse();
+  bytes.subarray(4, 6).reverse();
+  bytes.subarray(6, 8).reverse();
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }

@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
-import type { FreeRun } from "../change/free-space.ts";
+import type { FreeRun } from "../disk/free-run.ts";
 
 /**
  * Runs of blocks that an XFS has free, by the tree of them that each allocation group keeps in order of place, and by the

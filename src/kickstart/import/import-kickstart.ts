@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import { majorOf, Recipe } from "../../recipe/recipe.ts";
-import { type KickstartPart, partsOf } from "../check.ts";
+import { partsOf } from "../check.ts";
+import type { KickstartPart } from "../part.ts";
 import { sections } from "../table.ts";
 import { takeCommand } from "./commands.ts";
 import { Findings, type LeftOut, type Standing } from "./findings.ts";

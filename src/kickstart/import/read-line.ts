@@ -1,4 +1,4 @@
-import type { KickstartPart } from "../check.ts";
+import type { KickstartPart } from "../part.ts";
 import { shellWords } from "../shell-words.ts";
 import { type CommandRule, commands, optionsOf, sections } from "../table.ts";
 import type { Findings } from "./findings.ts";

@@ -1,5 +1,5 @@
 import { majorOf, Recipe } from "../../recipe/recipe.ts";
-import type { KickstartPart } from "../check.ts";
+import type { KickstartPart } from "../part.ts";
 import type { Findings } from "./findings.ts";
 import { leaveRest, readLine } from "./read-line.ts";
 

@@ -1,5 +1,5 @@
 import { structuredPatch } from "diff";
-import type { FileRecord, Manifest, PackageRecord, Parameter } from "../store.ts";
+import type { FileRecord, Manifest, PackageRecord, Parameter } from "../../model/manifest.ts";
 import { comparePackages } from "./rpm-version.ts";
 
 /** What is in one of two lists, and what is in both and differs. */

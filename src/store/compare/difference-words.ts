@@ -1,4 +1,4 @@
-import type { PackageRecord, Parameter } from "../store.ts";
+import type { PackageRecord, Parameter } from "../../model/manifest.ts";
 import type { Changes, Difference } from "./compare.ts";
 import { comparePackages, packageVersion } from "./rpm-version.ts";
 

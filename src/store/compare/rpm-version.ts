@@ -1,4 +1,4 @@
-import type { PackageRecord } from "../store.ts";
+import type { PackageRecord } from "../../model/manifest.ts";
 
 /** `1:2.3-4.el6`, as people write it. */
 export function packageVersion({

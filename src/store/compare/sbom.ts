@@ -1,6 +1,6 @@
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
-import { manifestDigest } from "../../model/manifest-file.ts";
-import type { Manifest, PackageRecord } from "../store.ts";
+import type { Manifest, PackageRecord } from "../../model/manifest.ts";
+import { manifestDigest } from "../../model/manifest.ts";
 import { packageVersion } from "./rpm-version.ts";
 
 /** A template's bill of materials, CycloneDX 1.6 as JSON. Pure: the same manifest gives the same bytes. */

@@ -7,11 +7,13 @@ import { z } from "zod";
 import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { type TarEntry, tarEnd, tarEntries, tarHeader, tarPadding } from "../../io/tar.ts";
-import { manifestDigest, manifestText, readManifest } from "../../model/manifest-file.ts";
+import type { StoredDisk } from "../../model/disk.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
 import { type CatalogEntry, lineageOf } from "../records/catalog.ts";
 import type { Records, Revocation } from "../records/records.ts";
 import type { Signature } from "../records/signature.ts";
-import type { Manifest, Store, StoredDisk } from "../store.ts";
+import type { Store } from "../store.ts";
 
 /*
  * A template in one file, a tar archive that other tools can list:
@@ -89,8 +91,9 @@ export interface Imported {
 
 /** True when `file` begins as `exportTemplate` begins one. */
 export async function isExport(file: string): Promise<boolean> {
-  if (!(await stat(file).catch(() => undefined))?.isFile())
-    throw new TbuildError("usage", `${file}: no such file`);
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) return false;
+  if (!found?.isFile()) throw new TbuildError("usage", `${file}: no such file`);
   const start = Buffer.alloc(64);
   await using handle = await open(file, "r").catch((error) => {
     throw fileFault(error, file);

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { TbuildError } from "../../errors.ts";
-import type { Digest } from "../store.ts";
+import { type Digest, digestOf } from "../../model/digest.ts";
 import { largestChunk } from "./chunker.ts";
 
 /** A part of a disk: a chunk by the sha256 of its bytes, or with `undefined` a hole. */
@@ -28,7 +27,7 @@ export function diskListText(bytes: number, parts: readonly Part[]): string {
 }
 
 export function diskListDigest(text: string | Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+  return digestOf(text);
 }
 
 /** Reads a list that anybody may have written. */

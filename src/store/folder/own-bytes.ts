@@ -1,5 +1,6 @@
-import { manifestDigest } from "../../model/manifest-file.ts";
-import type { Digest, Manifest } from "../store.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest } from "../../model/manifest.ts";
 import { readPacks } from "./packs.ts";
 import type { StoreFolder } from "./store-folder.ts";
 

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { type Lock, lock } from "../../host/lock.ts";
 import { explained, textOf, writeOnce } from "../../io/durable.ts";
-import { manifestDigest, manifestText, readManifest } from "../../model/manifest-file.ts";
-import type { Digest, Manifest } from "../store.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
 import { type DiskKey, diskListDigest, type Part, readDiskList } from "./disk-list.ts";
 import { readPacks } from "./packs.ts";
 

@@ -1,7 +1,9 @@
 import { TbuildError } from "../../errors.ts";
-import { manifestDigest } from "../../model/manifest-file.ts";
+import type { Digest } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
-import type { Digest, Manifest, Store } from "../store.ts";
+import type { Store } from "../store.ts";
 import { type ChannelName, channelNames, type Records, type Revocation } from "./records.ts";
 
 /** One master or template, with all that is said of it here and in the recipe repo. */

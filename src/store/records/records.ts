@@ -3,15 +3,9 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import {
-  DigestText,
-  manifestDigest,
-  manifestText,
-  Name,
-  readManifest,
-  Version,
-} from "../../model/manifest-file.ts";
-import type { Manifest } from "../store.ts";
+import { DigestText } from "../../model/digest.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
 import { type Signature, signatureOf, signText } from "./signature.ts";
 
 /** A name that leads to a version: a channel, which moves, or a tag, which stays. */

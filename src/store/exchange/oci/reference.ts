@@ -1,5 +1,5 @@
 import { TbuildError } from "../../../errors.ts";
-import type { Digest } from "../../store.ts";
+import type { Digest } from "../../../model/digest.ts";
 
 /** `host[:port]/path`, and which of its artifacts: a tag, or the digest of a manifest. */
 export interface Reference {

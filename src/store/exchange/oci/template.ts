@@ -5,13 +5,15 @@ import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
 import { explained, renameDurably } from "../../../io/durable.ts";
 import { inParallel } from "../../../io/parallel.ts";
-import { DigestText, manifestDigest, manifestText, readManifest } from "../../../model/manifest-file.ts";
+import type { Digest } from "../../../model/digest.ts";
+import { DigestText } from "../../../model/digest.ts";
+import type { Manifest } from "../../../model/manifest.ts";
+import { manifestDigest, manifestText, readManifest } from "../../../model/manifest.ts";
 import { openCompression } from "../../folder/compression.ts";
 import { readDiskList } from "../../folder/disk-list.ts";
 import { checkPack, largestPack } from "../../folder/pack.ts";
 import { packFile, readPacks } from "../../folder/packs.ts";
 import { hex, type StoreFolder } from "../../folder/store-folder.ts";
-import type { Digest, Manifest } from "../../store.ts";
 import { type Reference, referenceText } from "./reference.ts";
 import { manifestType, type Registry } from "./registry.ts";
 

@@ -1,0 +1,29 @@
+import type { Mount } from "../access.ts";
+import type { OtherVolume } from "../disk/account.ts";
+import type { Unresolved } from "../disk/fstab.ts";
+import type { GuestTree } from "../tree.ts";
+import type { AccessOptions } from "../ways/index.ts";
+import type { FreeBlock } from "./free-space.ts";
+
+/** A guest that is read, or changed beside its image; with it, the rest of its disk, which nobody looks into. */
+export interface DraftedGuest extends ReachedGuest {
+  readonly others: readonly OtherVolume[];
+  readonly unresolved: readonly Unresolved[];
+}
+
+/** The part of a guest that a way in reaches. */
+export interface ReachedGuest {
+  readonly tree: GuestTree;
+  readonly mounts: readonly Mount[];
+  readonly via: string;
+  /** Blocks that no file has, and in which something stands; left out where they cannot be seen. */
+  freeBlocks?(): AsyncGenerator<FreeBlock>;
+}
+
+/** `via: "direct"` is the change in memory, and no other. */
+export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
+  /** Zeros are to be written over blocks that the change frees, and over those free blocks that this says yes to. */
+  readonly scrub?: (block: Uint8Array) => boolean;
+  /** A volume that nobody can open, encrypted or a member of something, does not keep the rest from being changed. */
+  readonly althoughUnmounted?: boolean;
+}

@@ -1,0 +1,6 @@
+/** Neighbouring blocks that no file has, in bytes of their volume. */
+export interface FreeRun {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly blockBytes: number;
+}

@@ -1,0 +1,197 @@
+import { z } from "zod";
+import { TbuildError } from "../errors.ts";
+import type { Value } from "../vm-cfg/value.ts";
+import { type Digest, DigestText, digestOf } from "./digest.ts";
+import { Slot, StoredDisk } from "./disk.ts";
+
+// The schema is the type. What becomes a path or an address is narrow; of the rest the shape is checked. Keys of later
+// versions of tbuild are let through, and kept.
+
+export const Name = z.string().regex(/^[a-z][a-z0-9-]*$/);
+export const Version = z.string().regex(/^\d+\.\d+\.\d+$/);
+
+const Text = z.string();
+const Count = z.number();
+const Setting: z.ZodType<Value> = z.json();
+
+/** One RPM of a guest, as `rpm -qa` tells it. */
+export type PackageRecord = Deep<typeof PackageRecord>;
+const PackageRecord = z.object({
+  name: Text,
+  epoch: Count,
+  version: Text,
+  release: Text,
+  arch: Text,
+  /** Key id of the signature; absent when unsigned. */
+  signature: Text.exactOptional(),
+  /** Id of the repository that it came from; absent where the guest does not keep it. */
+  repository: Text.exactOptional(),
+  license: Text.exactOptional(),
+});
+
+/** One first-boot parameter, as a module's `do_enumerate` declares it. */
+export type Parameter = Deep<typeof Parameter>;
+const Parameter = z.object({
+  key: Text,
+  description: Text,
+  module: Text,
+  required: z.boolean(),
+  hidden: z.boolean(),
+  password: z.boolean(),
+});
+
+/** One thing in the guest's /etc. Files that not everybody in the guest may read have no digest and no text here. */
+export type FileRecord = Deep<typeof FileRecord>;
+const FileRecord = z.object({
+  path: Text,
+  kind: z.enum(["file", "dir", "link", "other"]),
+  /** Octal, such as `644`. */
+  mode: Text,
+  /** Numbers, `uid:gid`. */
+  owner: Text,
+  digest: DigestText.exactOptional(),
+  /** Of a link. */
+  target: Text.exactOptional(),
+  /** The package whose file it is, unchanged. */
+  package: Text.exactOptional(),
+  /** Of a text that is not as a package made it, secrets masked. */
+  text: Text.exactOptional(),
+});
+
+/** What a sealed guest is like inside, as far as two versions can differ in it. No secrets. */
+export type GuestRecord = Deep<typeof GuestRecord>;
+const GuestRecord = z.object({
+  kernels: z.array(Text),
+  /** What is started at boot. */
+  services: z.array(Text),
+  users: z.array(z.object({ name: Text, uid: Count, gid: Count, home: Text, shell: Text })),
+  groups: z.array(z.object({ name: Text, gid: Count, members: z.array(Text) })),
+  /** First-boot modules, by the digest of their script. */
+  modules: z.array(z.object({ name: Text, digest: DigestText })),
+  files: z.array(FileRecord),
+  /** File systems by their own ids, which they keep wherever the disk goes. */
+  volumes: z.array(z.object({ name: Text, fs: Text, uuid: Text.exactOptional() })),
+});
+
+/** How a template was sealed, and what was proved of it afterwards. */
+export type SealRecord = Deep<typeof SealRecord>;
+const SealRecord = z.object({
+  how: z.enum(["offline", "online"]),
+  skipped: z.array(Text),
+  kept: z.array(Text),
+  /** The next boot configures the guest. */
+  armed: z.boolean(),
+  /** The operations of which nothing is pending. */
+  audited: z.array(Text),
+});
+
+/** The machine that a template is for. What is not said is as tbuild writes it. */
+export type Machine = Deep<typeof Machine>;
+const Machine = z.object({
+  vcpus: Count,
+  memoryMib: Count,
+  /** Networks, one for each vnic. */
+  nics: z.array(Text),
+  /** What it can be given while it runs. */
+  maxVcpus: Count.exactOptional(),
+  maxMemoryMib: Count.exactOptional(),
+  /** Of an import: the vnics as its vm.cfg writes them, one for each of `nics`: `mac=00:21:f6:00:00:01,bridge=br0`. */
+  vifs: z.array(Text).exactOptional(),
+  /** Of an import: drives for removable media, by their slots. */
+  drives: z.array(Slot).exactOptional(),
+  /** Of an import: what else its vm.cfg sets, to be written out again. No secrets. */
+  settings: z.record(z.string().regex(/^[A-Za-z_]\w*$/), Setting).exactOptional(),
+});
+
+/** What is known about one kept master or template. Its own digest is its identity. */
+export type Manifest = Deep<typeof Manifest>;
+const Manifest = z.object({
+  schema: z.literal(1),
+  kind: z.enum(["master", "template"]),
+  name: Name,
+  version: Version,
+  /** ISO 8601, UTC. */
+  made: z.iso.datetime(),
+  summary: Text,
+  /** True for all that was made from the stand-in medium; such a template is never promoted. */
+  rehearsal: z.boolean(),
+  release: z.object({ name: Text, major: Count, update: Count }),
+  domainType: z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]),
+  machine: Machine,
+  disks: z.array(StoredDisk),
+  /** The kernel that boots, `uname -r`. */
+  kernel: Text,
+  /** Digest of the recipe as resolved; the text itself stands in `recipeText`. */
+  recipe: DigestText,
+  recipeText: Text,
+  /** Where the recipe came from, when that is a git repository. */
+  git: z.object({ commit: Text, dirty: z.boolean() }).exactOptional(),
+  /** All that shaped it, by name: `iso`, `kickstart`, `module:grid` … */
+  inputs: z.record(Text, DigestText),
+  /** Digest of the manifest that it grew out of. */
+  parent: DigestText.exactOptional(),
+  packages: z.array(PackageRecord),
+  contract: z.array(Parameter),
+  /** Operations applied, in order, and what each had to do. */
+  operations: z.array(z.object({ name: Text, done: z.array(Text) })),
+  /** Checks of the boot trial that held, in words; empty where none was run. */
+  trial: z.array(Text),
+  bundles: z.array(
+    z.object({ format: Text, file: z.string().regex(/^[\w.+-]+$/), digest: DigestText, bytes: Count }),
+  ),
+  /** Milliseconds by step. */
+  timings: z.record(Text, Count),
+  tbuild: Text,
+  /** Step → version of the tbuild that made its result, and the digest of its code for that step; kept steps too. */
+  makers: z.record(Text, Text).exactOptional(),
+  /** The id of the build, and of the passport in the image. */
+  build: Text.exactOptional(),
+  passport: Text.exactOptional(),
+  /** Where it was made; nothing that opens a door. */
+  hosts: z.record(Text, Text).exactOptional(),
+  guest: GuestRecord.exactOptional(),
+  seal: SealRecord.exactOptional(),
+  /** Of an import: whether the next boot configures it, as a look into the image found; absent when nobody could look. */
+  armed: z.boolean().exactOptional(),
+});
+
+/** Canonical JSON: keys sorted, so that the same manifest has the same bytes, and so the same digest. */
+export function manifestText(manifest: Manifest): string {
+  return `${JSON.stringify(sorted(manifest), undefined, 1)}\n`;
+}
+
+export function manifestDigest(manifest: Manifest): Digest {
+  return digestOf(manifestText(manifest));
+}
+
+/** Reads a manifest that anybody may have written. What is none is an `integrity` fault. */
+export function readManifest(file: string, text: string): Manifest {
+  try {
+    const value: unknown = JSON.parse(text);
+    Manifest.parse(value);
+    return value as Manifest;
+  } catch (error) {
+    throw new TbuildError("integrity", `${file}: is not a manifest`, {
+      cause: error,
+      lines: [error instanceof Error ? error.message.slice(0, 300) : String(error)],
+    });
+  }
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, one]) => one !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, one]) => [key, sorted(one)]),
+  );
+}
+
+type Deep<S extends z.ZodType> = ReadonlyDeep<z.infer<S>>;
+type ReadonlyDeep<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : T extends readonly (infer E)[]
+    ? readonly ReadonlyDeep<E>[]
+    : { readonly [K in keyof T]: ReadonlyDeep<T[K]> };
