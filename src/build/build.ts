@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Interrupted, TbuildError } from "../errors.ts";
+import { Interrupted, TbuildError, together } from "../errors.ts";
 import { readModule } from "../firstboot/module.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
@@ -34,9 +34,9 @@ import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
-import { passwordHashes, type SecretFinder } from "./secrets.ts";
+import { passwordHashes, provePasswords, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
-import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
+import { fetchIso, makeMedium, proveDisc } from "./steps/fetch-medium.ts";
 import { planTemplate } from "./template.ts";
 
 /** What builds are made with: the site, opened. */
@@ -75,6 +75,41 @@ export interface BuildResult {
   readonly ran: Readonly<Record<string, number>>;
 }
 
+/**
+ * Resolves all recipes, and looks for what their builds need before their first step: disc, passwords, programs. Throws all
+ * that is missing at once.
+ */
+export async function prove(workshop: Workshop, requests: readonly BuildRequest[]): Promise<void> {
+  const faults: unknown[] = [];
+  const names = new Map<string, string>();
+  for (const request of requests)
+    await proveOne(workshop, request, names).catch((error: unknown) => faults.push(error));
+  if (faults.length > 0)
+    throw together(faults, `${faults.length} of ${requests.length} recipes cannot be built`);
+}
+
+async function proveOne(
+  workshop: Workshop,
+  request: BuildRequest,
+  names: Map<string, string>,
+): Promise<void> {
+  const made = await gather(workshop, request);
+  const { recipe, folder } = made;
+  const other = names.get(recipe.name);
+  if (other !== undefined)
+    throw new TbuildError("usage", `${request.name}: is called ${recipe.name}, as ${other} is`, {
+      hint: "Give one of them another `name`, or build one of them only.",
+    });
+  names.set(recipe.name, request.name);
+  const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
+  const planned = await planOf(planTemplate(made, canBootTrial(made, request)), context, request.fresh);
+  const steps = planned.filter((step) => !step.kept).map((step) => step.step);
+  if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
+  // A kept guest has its passwords already.
+  if (steps.includes("provision-guest")) await provePasswords(recipe, folder, workshop.environment);
+  await checkSite(context, steps);
+}
+
 /** Builds one recipe to a published template, from whatever is kept already. */
 export async function build(
   workshop: Workshop,
@@ -109,7 +144,6 @@ export async function build(
   });
   if (!canBootTrial(made, request)) watched.report({ type: "note", text: noTrial });
   try {
-    await checkSite(watched, steps);
     const state = await runPipeline(pipeline, watched, {
       fresh: request.fresh,
       keepOnFailure: (error) => request.keep && isGuestFault(error),

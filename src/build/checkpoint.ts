@@ -69,10 +69,10 @@ export async function keepCheckpoint(
 
 /** Closes checkpoints to all but their owner, also those of a tbuild that left them open: their disks hold secrets. */
 export async function closeCheckpoints(folder: string): Promise<void> {
-  const names = await readdir(folder).catch((): string[] => []);
-  for (const name of names.filter((one) => /^[0-9a-f]{16}(\.part)?$/.test(one)))
-    await close(join(folder, name));
-  if (names.length > 0) await chmod(folder, 0o700);
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o700);
+  for (const name of await readdir(folder))
+    if (/^[0-9a-f]{16}(\.part)?$/.test(name)) await close(join(folder, name)).catch(goneMeanwhile);
 }
 
 async function close(folder: string): Promise<void> {
@@ -80,8 +80,13 @@ async function close(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) await close(path);
-    else if (entry.isFile()) await chmod(path, 0o600);
+    else if (entry.isFile()) await chmod(path, 0o600).catch(goneMeanwhile);
   }
+}
+
+// Another build is at work in it, or has swept it.
+function goneMeanwhile(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
 /** The newest checkpoint of a step of a recipe: what a plan compares its inputs with. */

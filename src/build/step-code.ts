@@ -5,6 +5,7 @@ import { type CodeDigestOptions, codeDigest } from "../io/code-digest.ts";
  * import. A path that ends with `/` is a folder.
  */
 export const unshaping: Readonly<Record<string, string>> = {
+  choices: "what is chosen is an input itself",
   errors: "says what went wrong",
   "host/": "runs programs and moves files",
   "build/watch/": "reads the console",

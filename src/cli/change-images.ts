@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
+import { parseMajor } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
 import { explained } from "./explained.ts";
@@ -14,6 +15,7 @@ export interface ChangeFlags extends FarFlags {
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly via?: string;
+  readonly as?: string;
   readonly althoughUnmounted?: boolean;
 }
 
@@ -34,8 +36,9 @@ export async function changeImages(
   flags: ChangeFlags,
   changing: Changing,
 ): Promise<void> {
+  const job = { ...changing.job, ...asFlag(flags) };
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
-    await using planned = await planJob(localHost(), file, interruptedBy(signal, changing.job), {
+    await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
       ...viaOption(flags.via),
       ...(far && { far }),
       ...(flags.althoughUnmounted && { althoughUnmounted: true }),
@@ -86,6 +89,11 @@ export async function eachImage(
         process.exitCode ||= exitCodes[error.fault];
       }
   });
+}
+
+/** What the guests are said to be. */
+export function asFlag({ as }: Pick<ChangeFlags, "as">): Pick<Job, "as"> {
+  return as === undefined ? {} : { as: parseMajor(as) };
 }
 
 /** A search through all files takes long enough to be ended. */

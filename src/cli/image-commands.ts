@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { waysIn } from "../choices.ts";
 import { lazily } from "./lazily.ts";
 
 const sshConfig = ["--ssh-config <file>", "for images on other machines, instead of ~/.ssh/config"] as const;
@@ -15,7 +16,7 @@ export function addImageCommands(program: Command): void {
     .description("say what is in an image: disk, guest, kernels, first boot, identity; touches nothing")
     .argument("<image>", "a raw or qcow2 image")
     .option("--packages", "list the installed packages")
-    .option("--via <way>", "the way into the image, instead of the best one")
+    .option("--via <way>", `the way into the image, instead of the best one: ${waysIn.join(", ")}`)
     .option(...sshConfig)
     .option("--json", "as JSON, with all packages")
     .addHelpText("after", `\nExample:\n  tbuild inspect System.img${elsewhere}`)
@@ -49,7 +50,7 @@ export function addImageCommands(program: Command): void {
     .description("compare two clones that were booted: what both have and each should have of its own")
     .argument("<image>", "the disk of one clone of a template, after its first boot")
     .argument("<other>", "the disk of another")
-    .option("--via <way>", "the way into the images")
+    .option("--via <way>", `the way into the images: ${waysIn.join(", ")}`)
     .option(...sshConfig)
     .option("--json", "as JSON")
     .addHelpText(
@@ -103,7 +104,8 @@ export function addImageCommands(program: Command): void {
       .option("--plan", "show what would be changed, files and byte ranges, and change nothing")
       .option("--yes", "do not ask")
       .option("--relabel", "also have SELinux label all files anew at the next boot")
-      .option("--via <way>", "this way into the image, and no other")
+      .option("--as <release>", "treat a guest that tbuild does not know as this release: ol5 to ol9")
+      .option("--via <way>", `this way into the image, and no other: ${waysIn.join(", ")}`)
       .option(...sshConfig)
       .option("--json", "one JSON object per image");
   }

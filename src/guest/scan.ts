@@ -18,6 +18,7 @@ export type Kind =
   | "running VM"
   | "used VM"
   | "packed template"
+  | "other guest"
   | "data disk"
   | "dirty"
   | "unreadable";
@@ -92,7 +93,12 @@ async function classify(
   { tree, mounts, others, cutOff }: OpenedImage,
   owner: Owner | undefined,
 ): Promise<Pick<Scanned, "kind" | "release" | "remarks">> {
-  const release = releaseInShort(await readRelease(tree));
+  const known = await readRelease(tree).catch((error) => {
+    if (error instanceof TbuildError && error.fault === "guest") return error.message.replace("guest: ", "");
+    throw error;
+  });
+  if (typeof known === "string") return { kind: "other guest", remarks: [known] };
+  const release = releaseInShort(known);
   if (cutOff.length > 0) return { kind: "unreadable", release, remarks: [`is cut off: ${cutOff[0]}`] };
   const dirty = mounts.filter(({ volume }) => volume.isDirty).map(({ volume }) => volume.name);
   if (dirty.length > 0)

@@ -6,6 +6,7 @@ import type { ChangeOptions, DraftedGuest } from "./change/drafted-guest.ts";
 import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
 import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
 import { imagePath } from "./change/planned-change.ts";
+import { swapStates } from "./change/swap.ts";
 import { isUnsettled } from "./change/undo.ts";
 import { dataRanges } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
@@ -30,6 +31,8 @@ export async function readGuest<Result>(
   };
   const { facts, mounts, others, unresolved } = await lookInto(host, path, tell, lookOptions(options));
   await using image = await readImageFile(path);
+  const swap = (onEach: (data: Uint8Array) => void) =>
+    swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
   if (mayDraft(options) && isExt(mounts)) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
@@ -41,12 +44,13 @@ export async function readGuest<Result>(
       others,
       unresolved,
       via: "direct",
+      swap,
       ...freeBlocksOf(host, image, mounts),
     });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name },
+    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap },
     ...freeBlocksOf(host, image, mounts),
   });
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { domainTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { Value } from "../vm-cfg/value.ts";
 import { type Digest, DigestText, digestOf } from "./digest.ts";
@@ -116,7 +117,7 @@ const Manifest = z.object({
   /** True for all that was made from the stand-in medium; such a template is never promoted. */
   rehearsal: z.boolean(),
   release: z.object({ name: Text, major: Count, update: Count }),
-  domainType: z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]),
+  domainType: z.enum(domainTypes),
   machine: Machine,
   disks: z.array(StoredDisk),
   /** The kernel that boots, `uname -r`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { bundleFormats, domainTypes, releases } from "../choices.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -44,9 +45,9 @@ const ProxyUrl = text(
 const MountOptions = text(/^[\w.,=:/%+-]+$/, "mount options such as nodev,nosuid");
 const HostName = text(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or address");
 
-export const Release = z.enum(["ol5", "ol6", "ol7", "ol8", "ol9"]);
-export const DomainType = z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]);
-export const BundleFormat = z.enum(["ovm-tgz", "ova", "qcow2", "raw"]);
+export const Release = z.enum(releases);
+export const DomainType = z.enum(domainTypes);
+export const BundleFormat = z.enum(bundleFormats);
 
 /** A secret never stands in a recipe: only where it is found when a build needs it. */
 export const SecretReference = z.union(

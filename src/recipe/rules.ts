@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { sealTable } from "../guest/seal/index.ts";
+import { sealParts } from "../guest/seal/index.ts";
 import { contradictions } from "./contradictions.ts";
 import { lastUpdate } from "./discs.ts";
 import { fileSystems } from "./file-systems.ts";
@@ -16,7 +16,7 @@ import { isTimezone, timezones } from "./timezones.ts";
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
 export const rules: readonly Rule[] = [
   (recipe, { problem }) => {
-    const known = sealTable.map((operation) => operation.name);
+    const known = sealParts.map((operation) => operation.name);
     for (const [i, name] of (recipe.seal?.skip ?? []).entries())
       if (!known.includes(name))
         problem(["seal", "skip", i], `no operation "${name}"${suggestion(name, known)}`);

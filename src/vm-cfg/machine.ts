@@ -1,3 +1,4 @@
+import type { DomainType } from "../choices.ts";
 import { type DiskEntry, readDisk, readVif, textsOf } from "./devices.ts";
 import type { VmCfg } from "./document.ts";
 import { withoutSecrets } from "./secrets.ts";
@@ -11,7 +12,7 @@ export interface VmCfgMachine {
   readonly maxVcpus?: number;
   readonly memoryMib?: number;
   readonly maxMemoryMib?: number;
-  readonly domainType?: "XEN_HVM" | "XEN_HVM_PV_DRIVERS" | "XEN_PVM";
+  readonly domainType?: DomainType;
   readonly disks: readonly DiskEntry[];
   /** The bridge of each vnic, `public` where none is named. */
   readonly nics: readonly string[];

@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { gather, plan, type Workshop } from "../../src/build/build.ts";
+import { gather, plan, prove, type Workshop } from "../../src/build/build.ts";
 import { beginCheckpoint, checkpointKey, keepCheckpoint } from "../../src/build/checkpoint.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { allInputs } from "../../src/build/pipeline.ts";
@@ -197,5 +197,39 @@ describe("every value of a recipe", () => {
       }
     }
     expect(wrong).toEqual([]);
+  });
+});
+
+describe("what cannot be built is refused before the first step", () => {
+  const request = (name: string, rehearse: boolean) => ({ name, rehearse, fresh: false, keep: false });
+  const fault = async (...requests: ReturnType<typeof request>[]) =>
+    prove(workshop(), requests).then(
+      () => undefined,
+      (error) => error,
+    );
+
+  it("a recipe that does not exist, with a disc that is not there and a name that is taken", async () => {
+    const error = await fault(
+      request("ol6-base", false),
+      request("nosuch", false),
+      request(join(root, "recipes/ol6-base.yaml"), false),
+    );
+    expect(error.message).toBe("3 of 3 recipes cannot be built");
+    const lines = error.lines.join("\n");
+    expect(lines).toContain("OracleLinux-R6-U10-Server-x86_64-dvd.iso: not in");
+    expect(lines).toContain("nosuch.yaml: no such recipe");
+    expect(lines).toContain("is called ol6-base, as ol6-base is");
+  });
+
+  it("a rehearsal of a release that has none, also by a plan", async () => {
+    const words = "ol8-base: there is no rehearsal medium for ol8";
+    expect((await fault(request("ol8-base", true))).message).toBe(words);
+    await expect(plan(workshop(), request("ol8-base", true))).rejects.toThrow(words);
+  });
+
+  it("a password that is not there", async () => {
+    expect((await fault({ ...request("whole", true), fresh: true })).message).toBe(
+      "the password of shop: there is no environment variable SHOP",
+    );
   });
 });

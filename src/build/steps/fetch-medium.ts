@@ -34,7 +34,7 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
     }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
     async run(context) {
-      if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
+      await proveDisc(recipe, isoFolder);
       const medium = await readMedium(file);
       const progress = (done: number, total: number) =>
         context.progress("reading the ISO for its digest", done, total);
@@ -48,9 +48,19 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
   };
 }
 
+/** Fails when the disc of a recipe is not there; looks at nothing in it. */
+export async function proveDisc(recipe: Recipe, isoFolder: string): Promise<void> {
+  const file = join(isoFolder, discOf(recipe).file);
+  if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
+}
+
 /** Makes the stand-in medium, or takes the one that was made. */
 export function makeMedium(recipe: Recipe, builder: string): Step<object, FetchedMedium> {
   const major = majorOf(recipe.release);
+  if (major !== 6 && major !== 7)
+    throw new TbuildError("usage", `${recipe.name}: there is no rehearsal medium for ${recipe.release}`, {
+      hint: "There is one for ol6 and one for ol7. Without --rehearse, it is built from Oracle's disc.",
+    });
   return {
     name: "fetch-medium",
     module: import.meta.url,
@@ -58,10 +68,6 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
     inputs: () => ({ "rehearsal medium": builder, release: `${recipe.release}.${recipe.update}` }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
     async run(context) {
-      if (major !== 6 && major !== 7)
-        throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
-          hint: "There is one for ol6 and one for ol7.",
-        });
       const { progress, signal } = context;
       const made = await makeRehearsalMedium(
         context.host,

@@ -5,10 +5,10 @@ import type { Leftovers } from "../../guest/leftovers/index.ts";
 import { checkImage, type Job, type Outcome } from "../../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
-import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
+import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
 import type { OtherVolume } from "../../image/disk/account.ts";
-import { type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
+import { asFlag, type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -34,11 +34,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     throw new TbuildError("usage", "seal: --check changes nothing, --scrub does");
   const options = await chosen(flags, command);
   const operations = sealOperations(options);
+  const swap = sealsSwap(options);
   const search = flags.search === false || flags.only ? undefined : { keep: options.keep ?? [] };
-  if (flags.check) return check(images, flags, { operations, ...(search && { search }) });
+  if (flags.check)
+    return check(images, flags, { operations, swap, ...(search && { search }), ...asFlag(flags) });
   await changeImages(images, flags, {
     verb: "seal",
-    job: { operations, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+    job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
     isUnknown: ({ others }) => !flags.althoughUnmounted && unreadOf(others).length > 0,
     remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
       ...accountLines(others, elsewhere),
@@ -51,7 +53,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 function list(json: boolean): void {
   const agents = agentRows();
-  const rows = sealTable.map(({ name, summary }) => ({
+  const rows = sealParts.map(({ name, summary }) => ({
     name,
     summary,
     ...(name === "service-state" && { agents }),
@@ -92,7 +94,7 @@ async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealO
 async function check(
   images: readonly string[],
   flags: SealFlags,
-  job: Pick<Job, "operations" | "search">,
+  job: Pick<Job, "operations" | "search" | "as" | "swap">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {

@@ -1,6 +1,6 @@
+import type { DomainType } from "../../choices.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
-import type { DomainType } from "./index.ts";
 import { xenDrivers } from "./xen-drivers.ts";
 
 /** What of a conversion needs the programs of the running guest; the rest is done on its files, when it is stopped. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
@@ -78,7 +78,9 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
           hint: `Throw it away with: tbuild clean`,
         });
       // Its disks hold what the guest keeps to root.
-      await mkdir(folderOf(spec.name), { recursive: true, mode: 0o700 });
+      await mkdir(options.folder, { recursive: true });
+      await chmod(options.folder, 0o700);
+      await mkdir(folderOf(spec.name), { mode: 0o700 });
       const disks = [];
       for (const [index, disk] of spec.disks.entries())
         disks.push(await makeDisk(host, disk, file(spec.name, `disk${index}`)));

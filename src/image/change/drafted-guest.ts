@@ -4,6 +4,7 @@ import type { Unresolved } from "../disk/fstab.ts";
 import type { GuestTree } from "../tree.ts";
 import type { AccessOptions } from "../ways/index.ts";
 import type { FreeBlock } from "./free-space.ts";
+import type { SwapState } from "./swap.ts";
 
 /** A guest that is read, or changed beside its image; with it, the rest of its disk, which nobody looks into. */
 export interface DraftedGuest extends ReachedGuest {
@@ -18,12 +19,16 @@ export interface ReachedGuest {
   readonly via: string;
   /** Blocks that no file has, and in which something stands; left out where they cannot be seen. */
   freeBlocks?(): AsyncGenerator<FreeBlock>;
+  /** What the swap volumes hold; `onEach` is shown it. Left out where a change is worked out: `renewSwap` deals with it. */
+  swap?(onEach: (data: Uint8Array) => void): Promise<SwapState[]>;
 }
 
 /** `via: "direct"` is the change in memory, and no other. */
 export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
   /** Zeros are to be written over blocks that the change frees, and over those free blocks that this says yes to. */
   readonly scrub?: (block: Uint8Array) => boolean;
+  /** The swap volumes are to be made new. */
+  readonly renewSwap?: boolean;
   /** A volume that nobody can open, encrypted or a member of something, does not keep the rest from being changed. */
   readonly althoughUnmounted?: boolean;
 }

@@ -16,6 +16,7 @@ import { draftTree } from "./draft-tree.ts";
 import type { ChangeOptions, ReachedGuest } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
 import { differingPieces } from "./pieces.ts";
+import { freshSwap, renewSwap, type SwapState } from "./swap.ts";
 import { namesFor } from "./undo.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
@@ -24,6 +25,7 @@ export interface Planned<Result> {
   readonly via: string;
   readonly pieces: readonly Piece[];
   readonly bytes: number;
+  readonly swap?: readonly SwapState[];
   close(): Promise<void>;
 }
 
@@ -60,8 +62,21 @@ export async function planBest<Result>(
   const planned =
     (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
     (isRaw ? await planBeside(host, facts, mounts, work, options) : undefined) ??
-    (await planInCopy(host, facts.file, work, options));
-  return options.scrub ? await scrubbed(host, facts, mounts, planned, options.scrub) : planned;
+    (await planInCopy(host, facts, work, options));
+  const clean = options.scrub ? await scrubbed(host, facts, mounts, planned, options.scrub) : planned;
+  return options.renewSwap && isRaw ? await withFreshSwap(host, facts, clean) : clean;
+}
+
+// Swap lies in no file system, so it is made new beside whatever was done to those.
+async function withFreshSwap<Result, Given extends Planned<Result>>(
+  host: Host,
+  { file, volumes }: ImageFacts,
+  planned: Given,
+): Promise<Given> {
+  await using image = await readImageFile(file);
+  const { states, pieces } = await freshSwap(host, image, volumes);
+  const all = [...planned.pieces, ...pieces].sort((one, other) => one.offset - other.offset);
+  return { ...planned, pieces: all, swap: states };
 }
 
 async function planInMemory<Result>(
@@ -135,7 +150,7 @@ async function planBeside<Result>(
 
 async function planInCopy<Result>(
   host: Host,
-  image: string,
+  { file: image, format, volumes }: ImageFacts,
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result>> {
@@ -148,12 +163,14 @@ async function planInCopy<Result>(
     via = opened.access.name;
     result = await work({ tree: opened.tree, mounts: opened.mounts, via });
   }
+  const swap = options.renewSwap && format !== "raw" ? await renewSwap(host, copy, volumes) : undefined;
   const { size } = await stat(copy);
   return {
     result,
     via,
     pieces: await differingPieces(host, image, copy),
     bytes: size,
+    ...(swap && { swap }),
     close: () => rm(copy, { force: true }),
   };
 }

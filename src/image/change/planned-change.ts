@@ -8,6 +8,7 @@ import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
+import type { SwapState } from "./swap.ts";
 import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
 
 /** A change that is worked out to the byte and not yet made. Nobody else can change the image until it is closed. */
@@ -17,6 +18,8 @@ export interface PlannedChange<Result> extends AsyncDisposable {
   readonly pieces: readonly Piece[];
   /** Bytes of it that are zeros over free blocks; `undefined` when nobody asked for them. */
   readonly scrubbed?: number;
+  /** What the swap volumes held that are made new; `undefined` when nobody asked for it. */
+  readonly swap?: readonly SwapState[];
   /** Makes it; `what` is said in the record that undoes it. */
   apply(what: string): Promise<UndoRecord>;
 }

@@ -2,6 +2,7 @@ import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
 import { hasXfsLog } from "../xfs/log.ts";
 import { claimOn } from "./members.ts";
+import { swapAreaIn } from "./swap.ts";
 
 export interface FileSystem {
   readonly fs: Volume["fs"];
@@ -40,8 +41,11 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   }
   if (at(65536 + 64, "_BHRfS_M"))
     return { fs: "btrfs", ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)) };
-  if (at(4086, "SWAPSPACE2") || at(4086, "SWAP-SPACE"))
-    return { fs: "swap", ...identity(uuidAt(head, 1036), text(head, 1052, 16)) };
+  const swap = swapAreaIn(head.subarray(0, Math.min(65536, volume.bytes)));
+  if (swap) {
+    const { uuid, label } = swap;
+    return { fs: "swap", ...(uuid !== undefined && { uuid }), ...(label !== undefined && { label }) };
+  }
   if (at(82, "FAT32")) return { fs: "vfat", ...identity(fatId(head, 67), text(head, 71, 11)) };
   if (at(54, "FAT1")) return { fs: "vfat", ...identity(fatId(head, 39), text(head, 43, 11)) };
   const other = others.find(({ places, text }) => places.some((place) => at(place, text)));
