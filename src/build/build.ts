@@ -374,9 +374,13 @@ async function readTemplate(folder: string, name: string): Promise<KickstartTemp
 async function buildLock(context: BuildContext) {
   const got = await tryLock(join(context.home.builds, `${context.name}.lock`));
   if ("release" in got) return got;
-  throw new TbuildError("environment", `${context.name}: is being built already, by process ${got.heldBy}`, {
-    hint: "Wait for it, or end it with Ctrl-C where it runs.",
-  });
+  throw new TbuildError(
+    "environment",
+    `${context.name}: is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    {
+      hint: "Wait for it, or end it with Ctrl-C where it runs.",
+    },
+  );
 }
 
 // Nothing that boots a machine is started before the tools for it are known to be there.
