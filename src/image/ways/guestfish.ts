@@ -38,7 +38,8 @@ export function guestfishAccess(host: Host): ImageAccess {
       const isMounted = async () =>
         (await host.run(["stat", "-f", "-c", "%T", at], { allow: [1] })).stdout.startsWith("fuse");
       const close = async () => {
-        if (await isMounted()) await host.run(["fusermount3", "-u", at]);
+        // Also of one whose process is gone, of which stat tells nothing.
+        await host.run(["fusermount3", "-u", at], { allow: [1] });
         // It brings what was changed to the image before it ends.
         await waitFor("guestfish: its end", async () => ended || undefined, { timeoutMs: 120_000 });
         await rmdir(at);
@@ -53,7 +54,7 @@ export function guestfishAccess(host: Host): ImageAccess {
               });
             return (await isMounted()) || undefined;
           },
-          { timeoutMs: 300_000 },
+          { timeoutMs: 300_000, ...(watch.signal && { signal: watch.signal }) },
         );
       } catch (error) {
         talk.kill();
