@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Stat } from "../tree.ts";
+import { namedFeatures } from "./features.ts";
 
 /** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
 export interface Ext {
@@ -26,6 +27,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
   async function inode(number: number): Promise<Inode> {
     const kept = inodes.get(number);
     if (kept) return kept;
+    if (number < 1 || number > sb.inodes) throw damaged(`inode ${number} is none of its ${sb.inodes}`);
     const group = Math.floor((number - 1) / sb.inodesPerGroup);
     const descriptor = view(
       await reader.read(sb.descriptorsAt + group * sb.descriptorBytes, sb.descriptorBytes),
@@ -40,8 +42,11 @@ export async function openExt(reader: Reader): Promise<Ext> {
 
   async function lookUp(path: string): Promise<Inode | undefined> {
     let number = rootInode;
+    const above = new Set<number>();
     for (const name of path.split("/").filter((part) => part !== "")) {
       if ((await inode(number)).kind !== "dir") return undefined;
+      if (above.has(number)) throw damaged(`the folder ${path} stands in itself`);
+      above.add(number);
       const next = (await namesIn(number)).get(name);
       if (next === undefined) return undefined;
       number = next;
@@ -60,9 +65,11 @@ export async function openExt(reader: Reader): Promise<Ext> {
   async function content(of: Inode): Promise<Uint8Array> {
     if (of.size > largestFile)
       throw new TbuildError("guest", `file of ${of.size} bytes: too large to be read whole`);
+    if (of.kind === "link" && of.size > longestTarget) throw damaged(`a link of ${of.size} bytes`);
     const data = new Uint8Array(of.size);
     for await (const run of runs(of)) {
       const start = run.logical * sb.blockBytes;
+      if (start >= of.size) continue;
       const length = Math.min(run.count * sb.blockBytes, of.size - start);
       if (length > 0) data.set(await reader.read(run.physical * sb.blockBytes, length), start);
     }
@@ -71,25 +78,34 @@ export async function openExt(reader: Reader): Promise<Ext> {
 
   async function* runs(of: Inode): AsyncGenerator<Run> {
     if (of.flags & inlineFlag)
-      throw new TbuildError("environment", "inline data: not supported in ext4 images");
-    if (of.flags & extentsFlag) yield* extents(of.block);
+      throw new TbuildError("environment", "ext file system: a file with inline data, which is not read directly");
+    if (of.flags & extentsFlag) yield* extents(of.block, { logical: 0 }, undefined);
     else yield* mapped(of);
   }
 
-  async function* extents(node: Uint8Array): AsyncGenerator<Run> {
+  // `next` only grows: a tree that leads back into itself ends there.
+  async function* extents(
+    node: Uint8Array,
+    next: { logical: number },
+    level: number | undefined,
+  ): AsyncGenerator<Run> {
     const bytes = view(node);
-    if (bytes.getUint16(0, true) !== 0xf30a)
-      throw new TbuildError("integrity", "ext4: a damaged extent tree");
     const [count, levels] = [bytes.getUint16(2, true), bytes.getUint16(6, true)];
+    const isSane =
+      bytes.getUint16(0, true) === 0xf30a && 12 + count * 12 <= node.length && levels <= (level ?? 5);
+    if (!isSane || (level !== undefined && levels !== level)) throw damaged("an extent tree");
     for (let at = 12; at < 12 + count * 12; at += 12)
       if (levels > 0) {
         const child = bytes.getUint32(at + 4, true) + bytes.getUint16(at + 8, true) * 2 ** 32;
-        yield* extents(await reader.read(child * sb.blockBytes, sb.blockBytes));
+        yield* extents(await reader.read(child * sb.blockBytes, sb.blockBytes), next, levels - 1);
       } else {
         const length = bytes.getUint16(at + 4, true);
+        const logical = bytes.getUint32(at, true);
+        if (length === 0 || logical < next.logical) throw damaged("an extent tree");
+        next.logical = logical + (length > 32768 ? length - 32768 : length);
         const physical = bytes.getUint32(at + 8, true) + bytes.getUint16(at + 6, true) * 2 ** 32;
         // More than 32768 means allocated but never written: reads as zeros.
-        if (length <= 32768) yield { logical: bytes.getUint32(at, true), physical, count: length };
+        if (length <= 32768) yield { logical, physical, count: length };
       }
   }
 
@@ -177,7 +193,8 @@ interface Run {
 const rootInode = 2;
 const extentsFlag = 0x80000;
 const inlineFlag = 0x10000000;
-const largestFile = 1 << 30;
+const largestFile = 1 << 29;
+const longestTarget = 4096;
 
 // filetype, recover, extents, 64bit, mmp, flex_bg, csum_seed, largedir: what this reader knows how to take.
 const knownIncompatible = 0x2 | 0x4 | 0x40 | 0x80 | 0x100 | 0x200 | 0x2000 | 0x4000;
@@ -189,14 +206,25 @@ function superblock(block: Uint8Array) {
   const incompatible = sb.getUint32(96, true);
   const unknown = incompatible & ~knownIncompatible;
   if (unknown !== 0)
-    throw new TbuildError("environment", `ext file system: unknown feature 0x${unknown.toString(16)}`, {
-      hint: "Open the image with the access `loop`.",
-    });
-  const blockBytes = 1024 << sb.getUint32(24, true);
+    throw new TbuildError(
+      "environment",
+      `ext file system: has the ${namedFeatures(unknown, "incompatible")}, which is not read directly`,
+      { hint: "A kernel may know it: --via loop (as root), or --via uml." },
+    );
+  const logarithm = sb.getUint32(24, true);
+  if (logarithm > 6) throw damaged(`blocks of 2^${10 + logarithm} bytes`);
+  const blockBytes = 1024 << logarithm;
+  const inodesPerGroup = sb.getUint32(40, true);
+  if (inodesPerGroup === 0 || inodesPerGroup > blockBytes * 8)
+    throw damaged(`${inodesPerGroup} inodes in a group`);
+  const inodeBytes = sb.getUint32(76, true) === 0 ? 128 : sb.getUint16(88, true);
+  if (inodeBytes < 128 || inodeBytes > blockBytes || (inodeBytes & (inodeBytes - 1)) !== 0)
+    throw damaged(`inodes of ${inodeBytes} bytes`);
   return {
     blockBytes,
-    inodesPerGroup: sb.getUint32(40, true),
-    inodeBytes: sb.getUint32(76, true) === 0 ? 128 : sb.getUint16(88, true),
+    inodesPerGroup,
+    inodes: sb.getUint32(0, true),
+    inodeBytes,
     descriptorBytes: incompatible & 0x80 ? Math.max(32, sb.getUint16(254, true)) : 32,
     descriptorsAt: (sb.getUint32(20, true) + 1) * blockBytes,
     isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
@@ -280,12 +308,19 @@ function entries(data: Uint8Array, blockBytes: number): Map<string, number> {
   for (let at = 0; at + 8 <= data.length; ) {
     const number = bytes.getUint32(at, true);
     const length = bytes.getUint16(at + 4, true) || blockBytes;
-    if (length < 8) throw new TbuildError("integrity", "ext: a damaged folder");
+    if (length < 8 || at + length > data.length || bytes.getUint8(at + 6) + 8 > length)
+      throw damaged("a folder");
     const name = decode(data.subarray(at + 8, at + 8 + bytes.getUint8(at + 6)));
     if (number !== 0 && name !== "." && name !== "..") found.set(name, number);
     at += length;
   }
   return found;
+}
+
+function damaged(what: string): TbuildError {
+  return new TbuildError("integrity", `ext file system: damaged, ${what}`, {
+    hint: "Look at it with e2fsck, on a copy.",
+  });
 }
 
 function view(data: Uint8Array): DataView {
