@@ -14,6 +14,7 @@ export interface ChangeFlags extends FarFlags {
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly via?: string;
+  readonly fsck?: boolean;
 }
 
 /** What a command does to each of its images, and how it says it. */
@@ -34,6 +35,7 @@ export async function changeImages(
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
     await using planned = await planJob(localHost(), file, interruptedBy(signal, changing.job), {
       ...viaOption(flags.via),
+      ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
     });

@@ -98,6 +98,7 @@ export function addImageCommands(program: Command): void {
       .description(description)
       .option("--plan", "show what would be changed, files and byte ranges, and change nothing")
       .option("--yes", "do not ask")
+      .option("--fsck", "check each file system as a whole with e2fsck, before the change and after it")
       .option("--relabel", "also have SELinux label all files anew at the next boot")
       .option("--via <way>", "this way into the image, and no other")
       .option(...sshConfig)

@@ -7,9 +7,11 @@ import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
 import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
 import { imagePath } from "./change/planned-change.ts";
 import { isUnsettled } from "./change/undo.ts";
+import { Unfit } from "./ext/volume.ts";
 import { dataRanges } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, lookInto, openByBest } from "./open.ts";
+import type { GuestTree } from "./tree.ts";
 
 /** Lets `work` look at the guest in `file`, of which nothing is changed. */
 export async function readGuest<Result>(
@@ -30,11 +32,11 @@ export async function readGuest<Result>(
   };
   const { facts, mounts } = await lookInto(host, path, tell, lookOptions(options));
   await using image = await readImageFile(path);
-  if (mayDraft(options) && isExt(mounts)) {
+  const tree = mayDraft(options) && isExt(mounts) ? await draftedTree(image, mounts, options) : undefined;
+  if (tree) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
-    const tree = await draftTree(draftOf(image), mounts);
     return await work({ tree, mounts, via: "direct", ...freeBlocksOf(host, image, mounts) });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
@@ -42,6 +44,20 @@ export async function readGuest<Result>(
     ...{ tree: opened.tree, mounts, via: opened.access.name },
     ...freeBlocksOf(host, image, mounts),
   });
+}
+
+// Nothing where a volume has what is not read in process: another way may do it.
+async function draftedTree(
+  image: ImageFile,
+  mounts: readonly Mount[],
+  { via }: ChangeOptions,
+): Promise<GuestTree | undefined> {
+  try {
+    return await draftTree(draftOf(image), mounts);
+  } catch (error) {
+    if (!(error instanceof Unfit) || via === "direct") throw error;
+    return undefined;
+  }
 }
 
 // Of a qcow2 nobody says where it has holes as a disk; all of it is read.

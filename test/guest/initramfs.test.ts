@@ -33,7 +33,9 @@ describe("the files of an initramfs", () => {
     if (!packed) return expect.soft(argv[0]).toBe("installed");
     const image = Buffer.concat([packed, Buffer.alloc(5), gzipSync(archive("ks.cfg"))]);
     expect(await initramfsPaths(image)).toEqual(["lib/xen-blkfront.ko", "ks.cfg"]);
-    await expect(initramfsPaths(packed.subarray(0, packed.length - 9))).rejects.toMatchObject({ fault: "guest" });
+    await expect(initramfsPaths(packed.subarray(0, packed.length - 9))).rejects.toMatchObject({
+      fault: "guest",
+    });
   });
 
   it.each([
@@ -61,7 +63,9 @@ function archive(name: string, size = 10): Buffer {
 
 function entry(name: string, size: number): Buffer {
   const numbers = [1, 0o100644, 0, 0, 1, 0, size, 0, 0, 0, 0, name.length + 1, 0];
-  const head = Buffer.from(`070701${numbers.map((one) => one.toString(16).padStart(8, "0")).join("")}${name}\0`);
+  const head = Buffer.from(
+    `070701${numbers.map((one) => one.toString(16).padStart(8, "0")).join("")}${name}\0`,
+  );
   return Buffer.concat([padded(head), padded(Buffer.alloc(size, "x"))]);
 }
 

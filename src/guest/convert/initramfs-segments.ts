@@ -5,11 +5,16 @@ import { crc32 } from "node:zlib";
  * format does not tell (bzip2, lzma), that is the end of `data`; beyond it, when the segment is cut off.
  */
 export function segmentEnd(data: Buffer, at: number): number {
-  const end = { fd377a58: xzEnd, "28b52ffd": zstdEnd, "02214c18": lz4BlocksEnd, "04224d18": lz4FrameEnd, "894c5a4f": lzopEnd }[
-    data.toString("hex", at, at + 4)
-  ];
+  const end = {
+    fd377a58: xzEnd,
+    "28b52ffd": zstdEnd,
+    "02214c18": lz4BlocksEnd,
+    "04224d18": lz4FrameEnd,
+    "894c5a4f": lzopEnd,
+  }[data.toString("hex", at, at + 4)];
   // A length that stands behind the end is no length: the segment is cut off.
-  const word = (place: number) => (place + 4 <= data.length ? data.readUInt32LE(place) : Number.POSITIVE_INFINITY);
+  const word = (place: number) =>
+    place + 4 <= data.length ? data.readUInt32LE(place) : Number.POSITIVE_INFINITY;
   return end ? end(data, at, word) : data.length;
 }
 
@@ -19,7 +24,10 @@ type Words = (place: number) => number;
 function xzEnd(data: Buffer, at: number): number {
   for (let found = data.indexOf("YZ", at + 12); found >= 0; found = data.indexOf("YZ", found + 1)) {
     const footer = found - 10;
-    if ((found + 2 - at) % 4 === 0 && data.readUInt32LE(footer) === crc32(data.subarray(footer + 4, footer + 10)))
+    if (
+      (found + 2 - at) % 4 === 0 &&
+      data.readUInt32LE(footer) === crc32(data.subarray(footer + 4, footer + 10))
+    )
       return found + 2;
   }
   return Number.POSITIVE_INFINITY;

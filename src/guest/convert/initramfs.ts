@@ -67,7 +67,8 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
     }
   } catch (error) {
     // A program that is not there is nobody's damage.
-    const isOurs = error instanceof TbuildError && (error.fault === "guest" || /not installed/.test(error.message));
+    const isOurs =
+      error instanceof TbuildError && (error.fault === "guest" || /not installed/.test(error.message));
     if (isOurs) throw error;
     throw damaged("its compressed part is damaged or cut off", error);
   } finally {

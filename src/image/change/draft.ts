@@ -94,8 +94,7 @@ export function draftOf(disk: Reader): Draft {
 /** The part of `disk` that starts at `offset`. */
 export function writableWindow(disk: Writable, offset: number, bytes: number): Writable {
   const check = (at: number, length: number) => {
-    if (at < 0 || length < 0 || at + length > bytes)
-      throw behindEnd("volume", at + length, bytes);
+    if (at < 0 || length < 0 || at + length > bytes) throw behindEnd("volume", at + length, bytes);
   };
   return {
     bytes,

@@ -4,8 +4,8 @@ import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { fileSystemOf } from "./filesystem.ts";
-import { logicalVolumes, type PhysicalVolume } from "./lvm.ts";
-import { type PartitionTable, partitionTableOf } from "./partitions.ts";
+import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.ts";
+import { mbrOfLargeSectors, type PartitionTable, partitionTableOf } from "./partitions.ts";
 
 /** How a disk is divided. */
 export interface Layout {
@@ -13,6 +13,8 @@ export interface Layout {
   readonly volumes: readonly Volume[];
   /** What reaches over the end of what holds it: the image was cut off. */
   readonly cutOff: readonly string[];
+  /** What is wrong with the partition table, and how it was read all the same. */
+  readonly tableFault?: string;
 }
 
 /** The volumes of an image nobody described: its partitions, and the linear logical volumes in them. */
@@ -22,7 +24,9 @@ export async function volumesOf(image: string): Promise<readonly Volume[]> {
 }
 
 export async function layoutOf(disk: Reader): Promise<Layout> {
-  const { table, partitions } = await partitionTableOf(disk);
+  const { table, partitions, fault, sectorBytes } = await tableOf(disk);
+  const tableFault =
+    fault ?? (sectorBytes === 512 ? undefined : `it counts in sectors of ${sectorBytes} bytes`);
   const places = table === "none" ? [{ name: "disk", offset: 0, bytes: disk.bytes }] : partitions;
   const volumes: Volume[] = [];
   const cutOff = partitions
@@ -33,10 +37,10 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
     const { lvm, own = 0, ...volume } = await volumeAt(disk, place);
     if (own > place.bytes && cutOff.length === 0)
       cutOff.push(`${place.name}: its file system has ${own} bytes, and there are ${place.bytes}`);
-    if (lvm) physicals.push({ reader: insideOf(disk, place), offset: place.offset });
+    if (lvm) physicals.push({ name: place.name, reader: insideOf(disk, place), offset: place.offset });
     else volumes.push(volume);
   }
-  for (const logical of await logicalVolumes(physicals)) {
+  for (const logical of await logicalVolumes(physicals).catch((error) => closedGroup(error, physicals))) {
     if (logical.refused !== undefined) {
       volumes.push({ ...logical, fs: "unknown" });
       continue;
@@ -44,7 +48,36 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
     const { own: _own, lvm: _lvm, ...volume } = await volumeAt(disk, logical);
     volumes.push(volume);
   }
-  return { table, volumes, cutOff };
+  const isOffTable = tableFault !== undefined;
+  return {
+    table,
+    volumes: volumes.map((volume) => ({ ...volume, ...(isOffTable && { isOffTable }) })),
+    cutOff,
+    ...(isOffTable && { tableFault }),
+  };
+}
+
+// An MBR does not say how long its sectors are: what stands at its places does.
+async function tableOf(disk: Reader): Promise<PartitionTable> {
+  const table = await partitionTableOf(disk);
+  if (table.table !== "mbr" || (await holdsAnything(disk, table))) return table;
+  const large = await mbrOfLargeSectors(disk);
+  return large && (await holdsAnything(disk, large)) ? large : table;
+}
+
+async function holdsAnything(disk: Reader, { partitions }: PartitionTable): Promise<boolean> {
+  for (const place of partitions) {
+    const { fs, lvm, refused } = await volumeAt(disk, place);
+    if (fs !== "unknown" || lvm || refused !== undefined) return true;
+  }
+  return false;
+}
+
+// That a group cannot be read says nothing of the other volumes.
+function closedGroup(error: unknown, physicals: readonly PhysicalVolume[]): LogicalVolume[] {
+  if (!(error instanceof TbuildError)) throw error;
+  const refused = `is a physical volume of LVM that cannot be read (${error.message})`;
+  return physicals.map(({ reader, offset, name }) => ({ name, offset, bytes: reader.bytes, refused }));
 }
 
 /** Where the guest mounts its volumes, read from the `/etc/fstab` of the one that holds it. */
@@ -60,15 +93,25 @@ export async function mountsIn(
   volumes: readonly Volume[],
   fstabOn: (volume: Volume) => Promise<FoundFstab | undefined> = async () => undefined,
 ): Promise<Mount[]> {
-  for (const volume of volumes.filter(({ fs }) => fs.startsWith("ext"))) {
-    const ext = await openExt(insideOf(reader, volume));
-    if (!(await ext.stat("/etc/fstab"))) continue;
-    return mountsFromFstab(Buffer.from(await ext.readFile("/etc/fstab")).toString(), volumes, volume);
+  const unread: TbuildError[] = [];
+  const told = async (volume: Volume, look: typeof fstabOn) =>
+    look(volume).catch((error) => {
+      if (!(error instanceof TbuildError)) throw error;
+      unread.push(error);
+      return undefined;
+    });
+  const readable = volumes.filter(({ refused }) => refused === undefined);
+  for (const volume of readable.filter(({ fs }) => fs.startsWith("ext"))) {
+    const failures = unread.length;
+    const fstab = await told(volume, () => fstabOnExt(insideOf(reader, volume)));
+    const isStrange = unread.length > failures && unread.at(-1)?.fault === "environment";
+    const found = fstab ?? (isStrange ? await told(volume, fstabOn) : undefined);
+    if (found) return mountsFromFstab(found.text, readable, volume);
   }
-  const others = volumes.filter(({ fs }) => fs === "xfs" || fs === "btrfs");
+  const others = readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs");
   for (const volume of others) {
-    const fstab = await fstabOn(volume);
-    if (fstab) return mountsFromFstab(fstab.text, volumes, partOf(volume, fstab.subvolume));
+    const fstab = await told(volume, fstabOn);
+    if (fstab) return mountsFromFstab(fstab.text, readable, partOf(volume, fstab.subvolume));
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
   if (closed)
@@ -79,9 +122,26 @@ export async function mountsIn(
         hint: "Attach the disk to a machine that has it open, and change the guest online.",
       },
     );
+  const [first] = unread;
+  if (first)
+    throw new TbuildError(
+      first.fault,
+      `${image}: no volume that can be read holds an /etc/fstab: ${first.message}`,
+      {
+        lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
+        ...(first.hint !== undefined && { hint: first.hint }),
+        cause: first,
+      },
+    );
   throw new TbuildError("guest", `${image}: no volume of it holds an /etc/fstab`, {
     lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
   });
+}
+
+async function fstabOnExt(volume: Reader): Promise<FoundFstab | undefined> {
+  const ext = await openExt(volume);
+  if (!(await ext.stat("/etc/fstab"))) return undefined;
+  return { text: Buffer.from(await ext.readFile("/etc/fstab")).toString() };
 }
 
 /** An `/etc/fstab`, and the subvolume of btrfs that it lies in, where that is not the default one. */
@@ -131,7 +191,8 @@ async function volumeAt(
   place: Pick<Volume, "name" | "offset" | "bytes" | "pieces">,
 ): Promise<Volume & { readonly lvm?: true; readonly own?: number }> {
   if (place.offset >= disk.bytes) return { ...place, fs: "unknown" };
-  const { lvm, uuid, label, refused, isDirty, fs, bytes: own } = await fileSystemOf(insideOf(disk, place));
+  const { lvm, uuid, label, isDirty, fs, bytes: own, ...rest } = await fileSystemOf(insideOf(disk, place));
+  const refused = rest.refused ?? (fs.startsWith("ext") ? await damageOf(insideOf(disk, place)) : undefined);
   return {
     ...place,
     fs,
@@ -142,6 +203,17 @@ async function volumeAt(
     ...(lvm && { lvm }),
     ...(own !== undefined && { own }),
   };
+}
+
+// What another way in may know is no damage.
+async function damageOf(volume: Reader): Promise<string | undefined> {
+  try {
+    await (await openExt(volume)).stat("/");
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof TbuildError) || error.fault !== "integrity") return undefined;
+    return `cannot be read (${error.message})`;
+  }
 }
 
 // A disk is called sda, vda, xvda or hda by the hypervisor that shows it, so only the number counts.

@@ -49,8 +49,7 @@ async function mbrOf(
   const partitions: Partition[] = [];
   for (const { index, type, start, count } of entries)
     if (extendedTypes.includes(type)) partitions.push(...(await logicalPartitions(disk, start, sectorBytes)));
-    else
-      partitions.push({ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes });
+    else partitions.push({ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes });
   return { table: "mbr", partitions, sectorBytes };
 }
 
@@ -106,7 +105,10 @@ async function gptOf(disk: Reader): Promise<PartitionTable> {
       const header = await gptHeader(disk, at, sectorBytes);
       if (!header) continue;
       if (header.isWhole)
-        return gptTable(header, place === "primary" ? undefined : "its first header is damaged; read by the backup");
+        return gptTable(
+          header,
+          place === "primary" ? undefined : "its first header is damaged; read by the backup",
+        );
       headers.push(header);
     }
   const [first] = headers;
@@ -142,7 +144,10 @@ async function gptHeader(disk: Reader, at: number, sectorBytes: number): Promise
   return { sectorBytes, isWhole, entries, entryBytes };
 }
 
-function gptTable({ entries, entryBytes, sectorBytes }: GptHeader, fault: string | undefined): PartitionTable {
+function gptTable(
+  { entries, entryBytes, sectorBytes }: GptHeader,
+  fault: string | undefined,
+): PartitionTable {
   const partitions: Partition[] = [];
   for (let index = 0; (index + 1) * entryBytes <= entries.length; index++) {
     const entry = entries.subarray(index * entryBytes, (index + 1) * entryBytes);

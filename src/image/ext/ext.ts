@@ -2,6 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Stat } from "../tree.ts";
 import { namedFeatures } from "./features.ts";
+import { Unfit } from "./volume.ts";
 
 /** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
 export interface Ext {
@@ -77,8 +78,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
   }
 
   async function* runs(of: Inode): AsyncGenerator<Run> {
-    if (of.flags & inlineFlag)
-      throw new TbuildError("environment", "ext file system: a file with inline data, which is not read directly");
+    if (of.flags & inlineFlag) throw new Unfit("a file with inline data, which is not read directly");
     if (of.flags & extentsFlag) yield* extents(of.block, { logical: 0 }, undefined);
     else yield* mapped(of);
   }
@@ -206,11 +206,7 @@ function superblock(block: Uint8Array) {
   const incompatible = sb.getUint32(96, true);
   const unknown = incompatible & ~knownIncompatible;
   if (unknown !== 0)
-    throw new TbuildError(
-      "environment",
-      `ext file system: has the ${namedFeatures(unknown, "incompatible")}, which is not read directly`,
-      { hint: "A kernel may know it: --via loop (as root), or --via uml." },
-    );
+    throw new Unfit(`has the ${namedFeatures(unknown, "incompatible")}, which is not read directly`);
   const logarithm = sb.getUint32(24, true);
   if (logarithm > 6) throw damaged(`blocks of 2^${10 + logarithm} bytes`);
   const blockBytes = 1024 << logarithm;

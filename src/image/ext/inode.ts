@@ -114,7 +114,8 @@ async function extentBlocks(
 
 // A map that leads back into itself names more blocks than there are.
 function refuseMore(volume: ExtVolume, { data, maps }: Owned, more: number): void {
-  if (data.length + maps.length + more > volume.blocks) throw damaged("a file has more blocks than there are");
+  if (data.length + maps.length + more > volume.blocks)
+    throw damaged("a file has more blocks than there are");
 }
 
 async function mappedBlocks(

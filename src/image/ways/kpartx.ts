@@ -17,6 +17,7 @@ export function kpartxAccess(host: Host, pathOn = (image: string) => image): Ima
     openByKpartx(host, pathOn(image), mounts, readOnly, work && { ...work, file: pathOn(work.file) });
   return {
     name: "kpartx",
+    findsByTable: true,
     runsPrograms: true,
     joinsPieces: true,
     filesystems: kernelFileSystems,
