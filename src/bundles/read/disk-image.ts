@@ -114,7 +114,16 @@ function driverOf(member: Member, kind: "qcow2" | "vmdk"): string {
 /** A qcow2 can name a backing file and a data file anywhere on this machine. What else no way in takes is refused, too. */
 async function refuseQcow2(member: Member): Promise<void> {
   await using file = await fileReader(member.file);
-  const header = await qcow2Header(shown(member.name), windowOf(file, member.offset, member.bytes));
+  const header = await qcow2Header(shown(member.name), windowOf(file, member.offset, member.bytes)).catch(
+    (cause) => {
+      if (!(cause instanceof TbuildError)) throw cause;
+      // That nobody opens it here is what its maker has to mend.
+      throw new TbuildError("integrity", cause.message, {
+        ...(cause.hint !== undefined && { hint: cause.hint }),
+        cause,
+      });
+    },
+  );
   if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
 }
 

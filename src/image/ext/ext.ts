@@ -66,6 +66,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
   async function content(of: Inode): Promise<Uint8Array> {
     if (of.size > largestFile)
       throw new TbuildError("guest", `file of ${of.size} bytes: too large to be read whole`);
+    if (of.kind === "dir" && of.size > reader.bytes) throw damaged(`a folder of ${of.size} bytes`);
     if (of.kind === "link" && of.size > longestTarget) throw damaged(`a link of ${of.size} bytes`);
     const data = new Uint8Array(of.size);
     for await (const run of runs(of)) {
@@ -113,8 +114,11 @@ export async function openExt(reader: Reader): Promise<Ext> {
     const perBlock = sb.blockBytes / 4;
     const blocks = Math.ceil(of.size / sb.blockBytes);
     const top = view(of.block);
+    let left = reader.bytes / sb.blockBytes;
     async function* below(block: number, level: number, logical: number): AsyncGenerator<Run> {
       if (block === 0 || logical >= blocks) return;
+      // A map that leads back into itself names more blocks than there are.
+      if (--left < 0) throw damaged("a file has more blocks than there are");
       if (level === 0) return void (yield { logical, physical: block, count: 1 });
       const node = view(await reader.read(block * sb.blockBytes, sb.blockBytes));
       for (let i = 0; i < perBlock; i++)
@@ -307,6 +311,7 @@ function entries(data: Uint8Array, blockBytes: number): Map<string, number> {
     if (length < 8 || at + length > data.length || bytes.getUint8(at + 6) + 8 > length)
       throw damaged("a folder");
     const name = decode(data.subarray(at + 8, at + 8 + bytes.getUint8(at + 6)));
+    if (number !== 0 && /^$|[/\0]/.test(name)) throw damaged("a folder");
     if (number !== 0 && name !== "." && name !== "..") found.set(name, number);
     at += length;
   }

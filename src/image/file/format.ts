@@ -52,7 +52,11 @@ const packings: readonly (Signature & { readonly hint: (file: string) => string 
 const foreigners: readonly (Signature & { readonly driver: string; readonly isLast?: true })[] = [
   { name: "a VMDK image", magic: "KDMV", driver: "vmdk" },
   { name: "a VMDK image of the old kind", magic: "COWD", driver: "vmdk" },
-  { name: "the descriptor of a VMDK image in several files", magic: "# Disk DescriptorFile", driver: "vmdk" },
+  {
+    name: "the descriptor of a VMDK whose data lies in other files",
+    magic: "# Disk DescriptorFile",
+    driver: "vmdk",
+  },
   { name: "a VHDX image", magic: "vhdxfile", driver: "vhdx" },
   { name: "a dynamic VHD image", magic: "conectix", driver: "vpc" },
   { name: "a fixed VHD image", magic: "conectix", driver: "vpc", isLast: true },
