@@ -7,6 +7,8 @@ export const exitCodes = {
   environment: 3,
   guest: 4,
   integrity: 5,
+  /** Nothing failed, and what was asked cannot be said: part of an image could not be looked into. */
+  unknown: 6,
   bug: 70,
   interrupted: 130,
 } as const;
@@ -53,4 +55,21 @@ export function firstFault(error: unknown): unknown {
   while (first instanceof Error && first.name === "SuppressedError" && "suppressed" in first)
     first = first.suppressed;
   return first;
+}
+
+/** Several failures as one, each with all that it says; one is thrown as it is, and a fault of ours before all others. */
+export function together(failures: readonly unknown[], message: string): unknown {
+  const known = failures.filter((error) => error instanceof TbuildError);
+  const [first] = known;
+  if (first === undefined || known.length < failures.length)
+    return failures.find((error) => !(error instanceof TbuildError));
+  if (known.length === 1) return first;
+  return new TbuildError(first.fault, message, {
+    lines: known.flatMap((error) => [
+      error.message,
+      ...error.lines.map((line) => `  ${line}`),
+      ...(error.hint === undefined ? [] : [error.hint]),
+      "",
+    ]),
+  });
 }

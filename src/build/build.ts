@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Interrupted, TbuildError } from "../errors.ts";
+import { Interrupted, TbuildError, together } from "../errors.ts";
 import { readModule } from "../firstboot/module.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
@@ -25,17 +25,18 @@ import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import { writeBuildReport } from "./build-report.ts";
+import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import type { Home } from "./home.ts";
 import { gitState, sha256 } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
-import { passwordHashes, type SecretFinder } from "./secrets.ts";
+import { passwordHashes, provePasswords, type SecretFinder } from "./secrets.ts";
 import type { BuildContext } from "./step.ts";
-import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
-import { digestOf, provisionInputs } from "./steps/provision-guest.ts";
+import { fetchIso, makeMedium, proveDisc } from "./steps/fetch-medium.ts";
 import { planTemplate } from "./template.ts";
 
 /** What builds are made with: the site, opened. */
@@ -74,6 +75,41 @@ export interface BuildResult {
   readonly ran: Readonly<Record<string, number>>;
 }
 
+/**
+ * Resolves all recipes, and looks for what their builds need before their first step: disc, passwords, programs. Throws all
+ * that is missing at once.
+ */
+export async function prove(workshop: Workshop, requests: readonly BuildRequest[]): Promise<void> {
+  const faults: unknown[] = [];
+  const names = new Map<string, string>();
+  for (const request of requests)
+    await proveOne(workshop, request, names).catch((error: unknown) => faults.push(error));
+  if (faults.length > 0)
+    throw together(faults, `${faults.length} of ${requests.length} recipes cannot be built`);
+}
+
+async function proveOne(
+  workshop: Workshop,
+  request: BuildRequest,
+  names: Map<string, string>,
+): Promise<void> {
+  const made = await gather(workshop, request);
+  const { recipe, folder } = made;
+  const other = names.get(recipe.name);
+  if (other !== undefined)
+    throw new TbuildError("usage", `${request.name}: is called ${recipe.name}, as ${other} is`, {
+      hint: "Give one of them another `name`, or build one of them only.",
+    });
+  names.set(recipe.name, request.name);
+  const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
+  const planned = await planOf(planTemplate(made, canBootTrial(made, request)), context, request.fresh);
+  const steps = planned.filter((step) => !step.kept).map((step) => step.step);
+  if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
+  // A kept guest has its passwords already.
+  if (steps.includes("provision-guest")) await provePasswords(recipe, folder, workshop.environment);
+  await checkSite(context, steps);
+}
+
 /** Builds one recipe to a published template, from whatever is kept already. */
 export async function build(
   workshop: Workshop,
@@ -86,6 +122,7 @@ export async function build(
   const { id } = context;
   await using _lock = await buildLock(context);
   await mkdir(context.folder, { recursive: true });
+  await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
   const pipeline = planTemplate(made, canBootTrial(made, request));
   const ran: Record<string, number> = {};
@@ -107,7 +144,6 @@ export async function build(
   });
   if (!canBootTrial(made, request)) watched.report({ type: "note", text: noTrial });
   try {
-    await checkSite(watched, steps);
     const state = await runPipeline(pipeline, watched, {
       fresh: request.fresh,
       keepOnFailure: (error) => request.keep && isGuestFault(error),
@@ -218,7 +254,10 @@ function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
 }
 
 /** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
-async function gather(workshop: Workshop, request: BuildRequest): Promise<Ingredients> {
+export async function gather(
+  workshop: Workshop,
+  request: Pick<BuildRequest, "name" | "rehearse">,
+): Promise<Ingredients> {
   const loaded = await recipeOf(workshop, request.name);
   const { recipe, file } = loaded;
   const folder = dirname(file);
@@ -288,7 +327,7 @@ function contextOf(
 ): BuildContext {
   const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
   const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
-  const { home, host, hypervisor, site, store, records, environment } = workshop;
+  const { home, host, hypervisor, site, store, records, environment, tbuild } = workshop;
   return {
     id,
     name,
@@ -303,6 +342,7 @@ function contextOf(
     records,
     report,
     signal,
+    tbuild,
   };
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fromPortable, toPortable } from "../io/portable.ts";
 import type { Inputs } from "./step.ts";
 
 /** The disk as a step left it, with what the step gave, under the digest of all that shaped it. */
@@ -13,6 +14,8 @@ export interface Checkpoint {
   /** The id of the checkpoint before it: a disk here may have grown out of that one's. */
   readonly parent: string | undefined;
   readonly made: string;
+  /** The version of tbuild that made it, and the digest of its code for this step. */
+  readonly maker: string;
   readonly ms: number;
   readonly gives: object;
 }
@@ -38,28 +41,52 @@ export async function findCheckpoint(folder: string, key: string): Promise<Check
 export async function beginCheckpoint(folder: string): Promise<{ id: string; out: string }> {
   const id = randomBytes(8).toString("hex");
   const out = join(folder, `${id}.part`);
-  await mkdir(out, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(out, { mode: 0o700 });
   return { id, out };
 }
 
-/** Puts a finished checkpoint in its place, at once and as a whole. Paths in `gives` follow it there. */
+/**
+ * Puts a finished checkpoint in its place, at once and as a whole. Paths in `gives` follow it there, and are kept
+ * relative, so that a home may be moved or copied.
+ */
 export async function keepCheckpoint(
   folder: string,
   out: string,
   checkpoint: Checkpoint,
 ): Promise<Checkpoint> {
   const final = join(folder, checkpoint.id);
-  const kept: Checkpoint = {
-    ...checkpoint,
-    gives: JSON.parse(JSON.stringify(checkpoint.gives).replaceAll(out, final)),
-  };
-  await writeFile(join(out, "checkpoint.json"), `${JSON.stringify(kept, undefined, 2)}\n`);
+  const text = toPortable(checkpoint, { checkpoint: out, home: dirname(folder) });
+  await writeFile(join(out, "checkpoint.json"), `${text}\n`);
+  await close(out);
   await rename(out, final);
   await mkdir(join(folder, "by-key"), { recursive: true });
   const link = join(folder, "by-key", checkpoint.key);
   await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
   await rename(`${link}.${checkpoint.id}`, link);
-  return kept;
+  return fromPortable(text, { checkpoint: final, home: dirname(folder) }) as Checkpoint;
+}
+
+/** Closes checkpoints to all but their owner, also those of a tbuild that left them open: their disks hold secrets. */
+export async function closeCheckpoints(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o700);
+  for (const name of await readdir(folder))
+    if (/^[0-9a-f]{16}(\.part)?$/.test(name)) await close(join(folder, name)).catch(goneMeanwhile);
+}
+
+async function close(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await close(path);
+    else if (entry.isFile()) await chmod(path, 0o600).catch(goneMeanwhile);
+  }
+}
+
+// Another build is at work in it, or has swept it.
+function goneMeanwhile(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
 /** The newest checkpoint of a step of a recipe: what a plan compares its inputs with. */
@@ -115,10 +142,9 @@ export async function sweep(folder: string, options: { readonly parts: boolean }
 }
 
 async function readCheckpoint(folder: string, id: string): Promise<Checkpoint | undefined> {
-  const text = await readFile(join(folder, id, "checkpoint.json"), "utf8").catch(() => undefined);
+  const at = join(folder, id);
+  const text = await readFile(join(at, "checkpoint.json"), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const checkpoint = JSON.parse(text) as Checkpoint;
-  // A folder that was copied or moved by hand has paths that lead nowhere.
-  const there = await stat(join(folder, id)).catch(() => undefined);
-  return there && checkpoint.id === id ? checkpoint : undefined;
+  const checkpoint = fromPortable(text, { checkpoint: at, home: dirname(folder) }) as Checkpoint;
+  return checkpoint.id === id ? checkpoint : undefined;
 }

@@ -12,6 +12,7 @@ import { openUntrusted } from "../image/untrusted.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { installedPackages } from "../provision/provision.ts";
+import { domainKeys } from "../vm-cfg/machine.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
 import type { BuildContext } from "./step.ts";
 
@@ -51,7 +52,9 @@ export async function importTemplate(
   const disks: StoredDisk[] = [];
   for (const disk of unpacked.disks) {
     options.progress?.(`storing ${disk.name} by digest`);
-    disks.push(await store.putDisk(disk.file, disk.name, options.signal));
+    const { slot, mode } = disk;
+    const stored = await store.putDisk(disk.file, disk.name, options.signal);
+    disks.push({ ...stored, ...(slot !== undefined && { slot }), ...(mode && { mode }) });
   }
   const naming = nameOf(file, unpacked, guest, options);
   const notes = [...unpacked.notes, ...guest.unknown, ...naming.notes];
@@ -104,7 +107,13 @@ async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promi
       reasons.push(`inside ${disk.name}: ${why}`);
     }
   }
-  const nothing = { release: undefined, armed: false, passport: undefined, kernel: undefined, contract: [] };
+  const nothing = {
+    release: undefined,
+    armed: undefined,
+    passport: undefined,
+    kernel: undefined,
+    contract: [],
+  };
   return { ...nothing, packages: [], unknown: reasons };
 }
 
@@ -246,8 +255,7 @@ function manifestOf(
     notes.push("domain type: nothing names it; XEN_HVM_PV_DRIVERS was taken (--domain-type says otherwise)");
   if (said.vcpus === undefined || said.memoryMib === undefined)
     notes.push("machine: nothing says how large it is; 1 CPU and 1024 MiB were taken where nothing does");
-  if (guest.release && !guest.armed)
-    notes.push("first boot: it is not armed; a clone will not configure itself");
+  if (guest.armed === false) notes.push("first boot: it is not armed; a clone will not configure itself");
   const recipeText = JSON.stringify({ imported: { from: printable(basename(file)), kind } });
   return {
     schema: 1,
@@ -261,11 +269,7 @@ function manifestOf(
       ? { ...guest.release, name: printable(guest.release.name) }
       : { name: "unknown", major: 0, update: 0 },
     domainType: options.domainType ?? said.domainType ?? "XEN_HVM_PV_DRIVERS",
-    machine: {
-      vcpus: said.vcpus ?? 1,
-      memoryMib: said.memoryMib ?? 1024,
-      nics: (said.nics ?? ["public"]).map(printable),
-    },
+    machine: machineOf(said, options.domainType, notes),
     disks,
     kernel: printable(guest.kernel ?? "unknown"),
     recipe: sha256(recipeText),
@@ -274,12 +278,40 @@ function manifestOf(
     packages: guest.packages,
     ...(guest.passport?.id && { passport: printable(guest.passport.id) }),
     ...(guest.portrait && { guest: guest.portrait }),
+    ...(guest.armed !== undefined && { armed: guest.armed }),
     contract: contractOf(guest.contract, said.contract ?? []),
     operations: [],
     trial: [],
     bundles: [],
     timings: {},
     tbuild: options.tbuild,
+  };
+}
+
+/** The machine that was described; of another domain type, without what the described one is started by. */
+function machineOf(
+  said: Unpacked["said"],
+  asked: Manifest["domainType"] | undefined,
+  notes: string[],
+): Manifest["machine"] {
+  const { vcpus = 1, memoryMib = 1024, nics = ["public"], maxVcpus, maxMemoryMib, vifs, drives } = said;
+  const isOther = asked !== undefined && asked !== said.domainType;
+  const given = Object.entries(said.settings ?? {});
+  const left = isOther ? given.filter(([key]) => domainKeys.includes(key)) : [];
+  if (left.length > 0)
+    notes.push(
+      `vm.cfg: ${left.map(([key]) => key).join(", ")} ${left.length === 1 ? "belongs" : "belong"} to another domain type than ${asked}, and ${left.length === 1 ? "is" : "are"} left out`,
+    );
+  const settings = given.filter((one) => !left.includes(one));
+  return {
+    vcpus,
+    memoryMib,
+    nics: nics.map(printable),
+    ...(maxVcpus !== undefined && { maxVcpus }),
+    ...(maxMemoryMib !== undefined && { maxMemoryMib }),
+    ...(vifs && { vifs }),
+    ...(drives && { drives }),
+    ...(settings.length > 0 && { settings: Object.fromEntries(settings) }),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   lastCheckpoint,
 } from "./checkpoint.ts";
 import type { BuildContext, Inputs, Step, StepContext } from "./step.ts";
+import { stepCode } from "./step-code.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the one place where steps of different types lie in one list
 type AnyStep = Step<any, any>;
@@ -75,9 +76,10 @@ export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
   options: { readonly fresh?: boolean; readonly keepOnFailure?: (error: unknown) => boolean } = {},
-): Promise<State & { readonly timings: Readonly<Record<string, number>> }> {
+): Promise<State & Pick<StepContext, "timings" | "makers">> {
   const started: AnyStep[] = [];
   const timings: Record<string, number> = {};
+  const makers: Record<string, string> = {};
   let state: object = {};
   let before: Checkpoint | undefined;
   let ran = options.fresh ?? false;
@@ -85,7 +87,7 @@ export async function runPipeline<State extends object>(
     for (const [index, step] of pipeline.steps.entries()) {
       checkInterrupted(context.signal);
       const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
-      const inputs = step.inputs(state);
+      const inputs = await allInputs(step, state);
       const key = checkpointKey(step.name, inputs, before?.id);
       // Two builds may want the same result at the same time; the second takes what the first makes.
       await using _lock = await lock(join(context.home.checkpoints, "locks", key), {
@@ -109,10 +111,12 @@ export async function runPipeline<State extends object>(
           inputs,
           parent: before?.id,
           timings: { ...timings },
+          makers: { ...makers },
         });
         context.report({ type: "step-finished", step: step.name, ms: before.ms });
       }
       timings[step.name] = before.ms;
+      makers[step.name] = before.maker;
       state = { ...state, ...before.gives };
     }
   } catch (error) {
@@ -130,7 +134,7 @@ export async function runPipeline<State extends object>(
     throw interrupted ? new Interrupted() : named(error, last?.name);
   }
   await cleanUp(context, started);
-  return { ...(state as State), timings };
+  return { ...(state as State), timings, makers };
 }
 
 /** Runs the clean-ups, last first. One that fails is reported, and the rest go on. */
@@ -148,7 +152,7 @@ async function runStep(
   context: BuildContext,
   step: AnyStep,
   state: object,
-  made: { key: string; inputs: Inputs; parent: string | undefined; timings: Record<string, number> },
+  made: { key: string; inputs: Inputs; parent: string | undefined } & Pick<StepContext, "timings" | "makers">,
 ): Promise<Checkpoint> {
   const { id, out } = await beginCheckpoint(context.home.checkpoints);
   const begun = Date.now();
@@ -163,8 +167,8 @@ async function runStep(
       });
     // What an earlier run that was killed here has left is in the way.
     await step.cleanup?.(context);
-    const { key, inputs, parent, timings } = made;
-    const gives = await step.run({ ...context, out, progress, timings }, state);
+    const { key, inputs, parent, timings, makers } = made;
+    const gives = await step.run({ ...context, out, progress, timings, makers }, state);
     checkInterrupted(context.signal);
     return await keepCheckpoint(context.home.checkpoints, out, {
       id,
@@ -174,6 +178,7 @@ async function runStep(
       inputs,
       parent,
       made: new Date().toISOString(),
+      maker: `${context.tbuild}, code ${inputs[codeInput]}`,
       ms: Date.now() - begun,
       gives,
     });
@@ -190,7 +195,7 @@ async function kept(
 ): Promise<Checkpoint | undefined> {
   const found = await findCheckpoint(
     context.home.checkpoints,
-    checkpointKey(step.name, step.inputs(state), parent),
+    checkpointKey(step.name, await allInputs(step, state), parent),
   );
   if (!found) return undefined;
   return !step.valid || (await step.valid(context, found.gives)) ? found : undefined;
@@ -204,16 +209,24 @@ async function reasons(
 ): Promise<string[]> {
   const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
   // After a step that runs, inputs that come from it are not known yet.
-  const inputs = runs === undefined ? step.inputs(state) : knownInputs(step, state);
+  const inputs = runs === undefined ? await allInputs(step, state) : await knownInputs(step, state);
   const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
   if (changed.length > 0) return changed;
   if (runs !== undefined) return [`after ${runs}`];
   return [last ? "its result is gone" : "never made"];
 }
 
-function knownInputs(step: AnyStep, state: object): Inputs | undefined {
+// As a plan names it: "tbuild's code changed".
+const codeInput = "tbuild's code";
+
+/** What shapes a step's result: what the step says, and its code. */
+export async function allInputs(step: AnyStep, state: object): Promise<Inputs> {
+  return { ...step.inputs(state), [codeInput]: await stepCode(step.module) };
+}
+
+async function knownInputs(step: AnyStep, state: object): Promise<Inputs | undefined> {
   try {
-    return step.inputs(state);
+    return await allInputs(step, state);
   } catch {
     return undefined;
   }

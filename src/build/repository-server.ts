@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, normalize } from "node:path";
-import type { StepContext } from "./step.ts";
+import type { BuildContext } from "./step.ts";
 
 /** Serves folders with repodata on loopback, by repository id, while a guest is provisioned. */
 export interface RepositoryServer extends AsyncDisposable {
@@ -75,6 +75,6 @@ export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only
   return ids.length > 0 ? { only: ids } : {};
 }
 
-export function proxyOf({ site }: StepContext): { proxy?: string } {
+export function proxyOf({ site }: Pick<BuildContext, "site">): { proxy?: string } {
   return site.proxy === undefined ? {} : { proxy: site.proxy };
 }

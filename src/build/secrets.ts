@@ -20,14 +20,19 @@ export async function passwordHashes(
   return hashes;
 }
 
-/** Fails for the first user whose password is not where the recipe says. */
+/** Fails when the password of any user is not where the recipe says, or cannot be one; names all of them. */
 export async function provePasswords(
   recipe: Pick<Recipe, "users">,
   folder: string,
   environment: SecretFinder,
 ): Promise<void> {
-  for (const { name, password } of recipe.users)
-    if (password) await found(password, name, folder, environment);
+  const faults: string[] = [];
+  for (const { name, password } of recipe.users) {
+    const looked = password && (await lookedUp(password, folder, environment));
+    if (looked?.fault !== undefined) faults.push(`the password of ${name}: ${looked.fault}`);
+  }
+  const [first, ...more] = faults;
+  if (first !== undefined) throw unusable(first, more);
 }
 
 /** `$6$…`, or `$1$…` where the release is too old for that. */
@@ -43,20 +48,58 @@ async function found(
   folder: string,
   environment: SecretFinder,
 ): Promise<string> {
-  const [secret, where] =
+  const { secret, fault } = await lookedUp(reference, folder, environment);
+  if (secret === undefined) throw unusable(`the password of ${user}: ${fault}`);
+  return secret;
+}
+
+type Looked =
+  | { readonly secret: string; readonly fault?: never }
+  | { readonly secret?: never; readonly fault: string };
+
+async function lookedUp(
+  reference: SecretReference,
+  folder: string,
+  environment: SecretFinder,
+): Promise<Looked> {
+  const where =
+    "env" in reference ? `environment variable ${reference.env}` : `file ${resolve(folder, reference.file)}`;
+  const data =
     "env" in reference
-      ? [environment(reference.env), `environment variable ${reference.env}`]
-      : [
-          await readFile(resolve(folder, reference.file), "utf8").catch(() => undefined),
-          `file ${resolve(folder, reference.file)}`,
-        ];
-  const line = secret?.replace(/\r?\n$/, "");
-  if (line !== undefined && line !== "" && !/[\r\n]/.test(line)) return line;
-  throw new TbuildError(
-    "environment",
-    `the password of ${user}: ${secret === undefined ? "there is no" : "not one line in"} ${where}`,
-    {
-      hint: "The recipe says where the password is found; it has to be there while the guest is provisioned.",
-    },
-  );
+      ? environment(reference.env)
+      : await readFile(resolve(folder, reference.file)).catch(absent);
+  if (data === undefined) return { fault: `there is no ${where}` };
+  const text = typeof data === "string" ? data : decoded(data);
+  if (text === undefined) return { fault: `${where} is not UTF-8` };
+  const line = text.replace(/\r?\n$/, "");
+  const fault = faultOf(line);
+  return fault === undefined ? { secret: line } : { fault: `${where} ${fault}` };
+}
+
+// Nobody can type such a password at a login, or `openssl passwd` takes only a part of it.
+function faultOf(line: string): string | undefined {
+  if (line === "") return "is empty";
+  if (/[\r\n]/.test(line)) return "holds more than one line";
+  if (/\p{Cc}/u.test(line)) return "holds a control character";
+  return Buffer.byteLength(line) > 256 ? "holds more than 256 bytes" : undefined;
+}
+
+function decoded(data: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(data);
+  } catch {
+    return undefined;
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+  throw error;
+}
+
+function unusable(first: string, more: readonly string[] = []): TbuildError {
+  return new TbuildError("environment", first, {
+    lines: more,
+    hint: "The recipe says where a password is found. It has to be there, as one line, when the guest is made.",
+  });
 }

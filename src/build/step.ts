@@ -27,6 +27,8 @@ export interface BuildContext {
   readonly records: Records;
   readonly report: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
+  /** The version of tbuild. */
+  readonly tbuild: string;
 }
 
 /** What a step gets while it runs. */
@@ -35,6 +37,8 @@ export interface StepContext extends BuildContext {
   readonly out: string;
   /** Milliseconds of the steps before it, kept ones too. */
   readonly timings: Readonly<Record<string, number>>;
+  /** Which tbuild made each step before it, kept ones too. */
+  readonly makers: Readonly<Record<string, string>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 
@@ -44,6 +48,8 @@ export type Inputs = Readonly<Record<string, string>>;
 // `run`, `inputs` and `valid` are properties, not methods: only then does the compiler check Needs.
 export interface Step<Needs extends object = object, Gives extends object = object> {
   readonly name: string;
+  /** The module that the step stands in, `import.meta.url`: its code and all that it imports shape the result, too. */
+  readonly module: string;
   describe(): string;
   /** Pure. With the results before it, this is the identity of the result. */
   readonly inputs: (state: Needs) => Inputs;

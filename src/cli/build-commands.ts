@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { releases } from "../choices.ts";
 import { lazily } from "./lazily.ts";
 
 /** Commands that make templates, and what they need: recipes, media, machines. */
@@ -49,15 +50,7 @@ Examples:
     .command("import")
     .description("make a recipe of a kickstart, and say what of it was not taken over")
     .argument("<kickstart>", "a file")
-    .addOption(
-      new Option("--release <release>", "what it is for; else what it looks like").choices([
-        "ol5",
-        "ol6",
-        "ol7",
-        "ol8",
-        "ol9",
-      ]),
-    )
+    .addOption(new Option("--release <release>", "what it is for; else what it looks like").choices(releases))
     .option("--name <name>", "of the recipe; else that of the file")
     .option("--json", "recipe and what was left out, as JSON")
     .addHelpText("after", "\nExample:\n  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml")

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
+import { parseMajor } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
 import { explained } from "./explained.ts";
@@ -15,6 +16,8 @@ export interface ChangeFlags extends FarFlags {
   readonly json?: boolean;
   readonly via?: string;
   readonly fsck?: boolean;
+  readonly as?: string;
+  readonly althoughUnmounted?: boolean;
 }
 
 /** What a command does to each of its images, and how it says it. */
@@ -24,6 +27,8 @@ export interface Changing {
   readonly job: Job;
   /** Lines about what was found, under the plan. */
   readonly remarks: (outcome: Outcome) => string[];
+  /** Whether what the command says is not known of this outcome; it then ends with the code for that. */
+  readonly isUnknown?: (outcome: Outcome) => boolean;
 }
 
 /** Plans the change of each image, shows it, asks, and makes it. One that fails does not stop the others. */
@@ -32,11 +37,13 @@ export async function changeImages(
   flags: ChangeFlags,
   changing: Changing,
 ): Promise<void> {
+  const job = { ...changing.job, ...asFlag(flags) };
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
-    await using planned = await planJob(localHost(), file, interruptedBy(signal, changing.job), {
+    await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
       ...viaOption(flags.via),
       ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
+      ...(flags.althoughUnmounted && { althoughUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
     });
     const { result } = planned;
@@ -60,6 +67,7 @@ export async function changeImages(
         `  done; \`tbuild undo ${image}\` takes it back (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
     else if (isNeeded && !flags.plan) process.stdout.write("  nothing was done\n");
+    if (changing.isUnknown?.(result)) process.exitCode ||= exitCodes.unknown;
   });
 }
 
@@ -83,6 +91,11 @@ export async function eachImage(
         process.exitCode ||= exitCodes[error.fault];
       }
   });
+}
+
+/** What the guests are said to be. */
+export function asFlag({ as }: Pick<ChangeFlags, "as">): Pick<Job, "as"> {
+  return as === undefined ? {} : { as: parseMajor(as) };
 }
 
 /** A search through all files takes long enough to be ended. */

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { waysIn } from "../choices.ts";
 import { lazily } from "./lazily.ts";
 
 const sshConfig = ["--ssh-config <file>", "for images on other machines, instead of ~/.ssh/config"] as const;
@@ -15,7 +16,7 @@ export function addImageCommands(program: Command): void {
     .description("say what is in an image: disk, guest, kernels, first boot, identity; touches nothing")
     .argument("<image>", "a raw or qcow2 image")
     .option("--packages", "list the installed packages")
-    .option("--via <way>", "the way into the image, instead of the best one")
+    .option("--via <way>", `the way into the image, instead of the best one: ${waysIn.join(", ")}`)
     .option(...sshConfig)
     .option("--json", "as JSON, with all packages")
     .addHelpText("after", `\nExample:\n  tbuild inspect System.img${elsewhere}`)
@@ -49,7 +50,7 @@ export function addImageCommands(program: Command): void {
     .description("compare two clones that were booted: what both have and each should have of its own")
     .argument("<image>", "the disk of one clone of a template, after its first boot")
     .argument("<other>", "the disk of another")
-    .option("--via <way>", "the way into the images")
+    .option("--via <way>", `the way into the images: ${waysIn.join(", ")}`)
     .option(...sshConfig)
     .option("--json", "as JSON")
     .addHelpText(
@@ -72,6 +73,10 @@ export function addImageCommands(program: Command): void {
     .option("--no-search", "do not look through all files for names, ids and secrets that no operation knows")
     .option("--list", "list the operations, and the agents whose ids and secrets are known")
     .option("--skip <operation...>", "leave these out")
+    .option(
+      "--although-unmounted",
+      "exit 0 although a volume of the disk was not looked into (otherwise 6), and change the rest although one is encrypted or a member of a RAID",
+    )
     .option("--only <operation...>", "do these and no others")
     .option("--keep <path...>", "leave these paths of the guest as they are")
     .option("--recipe <name>", "skip and keep what this recipe does")
@@ -100,7 +105,8 @@ export function addImageCommands(program: Command): void {
       .option("--yes", "do not ask")
       .option("--fsck", "check each file system as a whole with e2fsck, before the change and after it")
       .option("--relabel", "also have SELinux label all files anew at the next boot")
-      .option("--via <way>", "this way into the image, and no other")
+      .option("--as <release>", "treat a guest that tbuild does not know as this release: ol5 to ol9")
+      .option("--via <way>", `this way into the image, and no other: ${waysIn.join(", ")}`)
       .option(...sshConfig)
       .option("--json", "one JSON object per image");
   }

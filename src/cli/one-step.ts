@@ -22,7 +22,7 @@ export async function oneStep<T>(
       ...(total !== undefined && { total }),
     });
   try {
-    return await interruptible((signal) => work({ signal, progress }));
+    return await interruptible((signal) => work({ signal, progress }), screen.say);
   } finally {
     screen.close();
   }

@@ -20,7 +20,8 @@ import { version } from "./version.ts";
 /** Opens the site: hosts, hypervisor and store, as the site file says, or as this machine has them. */
 export async function openSite(command: Command): Promise<Workshop> {
   const options = command.optsWithGlobals<{ home: string; site: string; recipes: string; set?: string[] }>();
-  const { site, located } = await readSite(options.site);
+  const given = command.getOptionValueSourceWithGlobals("site") !== "default";
+  const { site, located } = await readSite(options.site, given);
   const home = homeAt(resolve(options.home), {
     store: site.store && resolve(site.store),
     isoFolder: site.isoFolder && resolve(site.isoFolder),
@@ -67,8 +68,16 @@ export async function openTemplate(command: Command, ref: string) {
   return { ...site, entry, template: entry.manifest };
 }
 
-async function readSite(file: string): Promise<{ site: Site; located?: Located }> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
+// Without one, this machine is taken as it is; one that was asked for has to be there.
+async function readSite(file: string, given: boolean): Promise<{ site: Site; located?: Located }> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" && !given) return undefined;
+    throw new TbuildError(
+      error.code === "ENOENT" ? "usage" : "environment",
+      `${file}: ${error.code === "ENOENT" ? "no such site file" : `cannot be read (${error.code})`}`,
+      { cause: error },
+    );
+  });
   if (text === undefined) return { site: Site.parse({}) };
   const located = readYaml(file, text);
   const result = Site.safeParse(plain(located) ?? {});

@@ -7,6 +7,8 @@ import { type Colours, clock, progressBar } from "./words.ts";
 /** Turns events into something to look at. `build` is the id of the build that they come from. */
 export interface Reporter {
   event(build: string, event: BuildEvent): void;
+  /** Tells people of an interruption, where it is not drawn over. */
+  say(text: string): void;
   /** Ends what is still drawn. */
   close(): void;
 }
@@ -15,6 +17,7 @@ export interface Reporter {
 export function jsonReporter(write: (line: string) => void): Reporter {
   return {
     event: (build, event) => write(JSON.stringify({ time: new Date().toISOString(), build, ...event })),
+    say: (text) => void process.stderr.write(`${text}\n`),
     close() {},
   };
 }
@@ -28,15 +31,17 @@ export function lineReporter(
   const told = new Map<string, string>();
   return {
     event(build, event) {
-      if (event.type === "progress" && !options.verbose) {
+      if (event.type === "progress") {
         const tenth = event.total ? Math.floor((10 * (event.done ?? 0)) / event.total) : undefined;
-        const mark = `${event.step} ${tenth ?? event.text}`;
+        // What stands before a colon is what is done, and behind it what to.
+        const mark = `${event.step} ${tenth === undefined ? event.text : `${event.text.split(":")[0]} ${tenth}`}`;
         if (told.get(build) === mark) return;
         told.set(build, mark);
       }
       const line = plainLine(event, options.verbose);
       if (line !== undefined) write(`${new Date().toISOString().slice(11, 19)} ${build}: ${line}`);
     },
+    say: write,
     close() {},
   };
 }
@@ -53,6 +58,7 @@ export function folderReporter(folder: string): Reporter {
       text.event(build, event);
       json.event(build, event);
     },
+    say() {},
     close() {},
   };
 }
@@ -65,98 +71,152 @@ interface Running {
   done: number | undefined;
   total: number | undefined;
   since: number;
+  began: number;
   expected: Readonly<Record<string, number>>;
   left: string[];
+  /** The last lines of its guests' consoles. */
+  console: string[];
 }
 
-/** A line per running build at the foot of the terminal; what is finished scrolls away above it. */
+const consoleLines = 3;
+
+/**
+ * What each running build does, at the foot of the terminal, with the last lines of its guest's console; what is finished
+ * scrolls away above it. No line is wider than the terminal, so that what is drawn can be taken away again.
+ */
 export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours): Reporter {
   const builds = new Map<string, Running>();
-  let drawn = 0;
+  let drawn: string[] = [];
   let frame = 0;
+  let interrupted = false;
   const timer = setInterval(redraw, 120);
   timer.unref();
+  const columns = () => Math.max(10, terminal.columns ?? 80);
 
+  // A terminal that became narrower has folded what was drawn.
   function erase(): string {
-    return drawn === 0 ? "" : `\u001b[${drawn}A\u001b[J`;
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns())), 0);
+    drawn = [];
+    return rows === 0 ? "" : `\u001b[${rows}A\r\u001b[J`;
   }
   function redraw(): void {
     frame++;
-    const width = Math.max(40, terminal.columns ?? 80);
-    const lines = [...builds].map(([build, running]) => liveLine(build, running, frame, width, colours));
-    terminal.write(erase() + lines.map((line) => `${line}\n`).join(""));
-    drawn = lines.length;
+    const before = erase();
+    const room = Math.max(2, (terminal.rows ?? 24) - 1);
+    const each = [...builds].map(([build, running]) =>
+      liveLines(build, running, { frame, width: columns() - 1, interrupted }),
+    );
+    const whole = each.flat();
+    // Where not all has room, what builds do comes before what their guests say.
+    const shown = whole.length <= room ? whole : each.map(([head = ""]) => head).slice(0, room);
+    drawn = shown;
+    const painted = shown.map((line) => (/^ {2}[│…]/.test(line) ? colours.dim(line) : line));
+    terminal.write(before + painted.map((line) => `${line}\n`).join(""));
   }
   function above(line: string): void {
     terminal.write(`${erase()}${line}\n`);
-    drawn = 0;
     redraw();
   }
 
   return {
     event(build, event) {
       const running = builds.get(build);
+      const started = { done: undefined, total: undefined, since: Date.now() };
       if (event.type === "build-started") {
         builds.set(build, {
-          step: "",
-          index: 0,
-          of: 0,
-          text: "",
-          done: undefined,
-          total: undefined,
-          since: Date.now(),
+          ...{ step: "", index: 0, of: 0, text: "", began: Date.now(), console: [], ...started },
           expected: event.expected,
           left: [...event.steps],
         });
       } else if (event.type === "step-started" && running) {
-        Object.assign(running, {
-          step: event.step,
-          index: event.index,
-          of: event.of,
-          text: event.text,
-          done: undefined,
-          total: undefined,
-          since: Date.now(),
-        });
+        const { step, index, of, text } = event;
+        Object.assign(running, { step, index, of, text, console: [], ...started });
         running.left = running.left.filter((step) => step !== event.step);
       } else if (event.type === "progress" && running) {
         Object.assign(running, { text: event.text, done: event.done, total: event.total });
+      } else if (event.type === "output" && running && event.line.trim() !== "") {
+        running.console = [...running.console, event.line].slice(-consoleLines);
       } else if (event.type === "build-finished" || event.type === "build-failed") {
         builds.delete(build);
       }
       const line = finishedLine(build, event, colours);
       if (line !== undefined) above(line);
     },
+    say(text) {
+      interrupted = true;
+      above(colours.yellow(text));
+    },
     close() {
       clearInterval(timer);
       terminal.write(erase());
-      drawn = 0;
     },
   };
 }
 
-function liveLine(build: string, running: Running, frame: number, width: number, colours: Colours): string {
-  const elapsed = Date.now() - running.since;
-  const counted = running.total
-    ? ` ${running.done}/${running.total} ${progressBar((running.done ?? 0) / running.total, 12)}`
-    : "";
-  const left = remainingMs(running, elapsed);
-  const times = `${clock(elapsed)}${left === undefined ? "" : `, about ${clock(left)} left`}`;
-  const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[frame % 10] ?? "";
-  const head = `${spinner} ${build} ${running.index}/${running.of} ${running.step}: `;
-  const tail = `${counted}  ${times}`;
-  const room = Math.max(0, width - 1 - head.length - tail.length);
-  const text = printable(running.text).replaceAll("\n", " ");
-  const middle = text.length > room ? `${text.slice(0, Math.max(0, room - 1))}…` : text;
-  return `${colours.cyan(spinner)}${head.slice(1)}${middle}${colours.dim(tail)}`.slice(0, width * 3);
+interface Look {
+  readonly frame: number;
+  /** The most columns that a line may have. */
+  readonly width: number;
+  readonly interrupted: boolean;
 }
 
-/** What the steps that are left took the last times. `undefined` when one of them was never seen. */
-function remainingMs(running: Running, elapsed: number): number | undefined {
-  const current = running.expected[running.step];
+/** A build: which step it is at and for how long; what that does now; what its guest says. Each line fits. */
+function liveLines(build: string, running: Running, { frame, width, interrupted }: Look): string[] {
+  const elapsed = Date.now() - running.since;
+  const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[frame % 10] ?? "";
+  const place = running.of > 0 ? `${running.index}/${running.of} ${running.step}` : "starting";
+  const times = interrupted ? "cleaning up" : timesOf(running, elapsed);
+  const head = `${spinner} ${place}  ${times}`;
+  const named = `${head}  ${build}`;
+  const share = running.total ? Math.min(1, (running.done ?? 0) / running.total) : undefined;
+  const counted =
+    share === undefined ? "" : `  ${String(Math.round(share * 100)).padStart(3)} % ${progressBar(share, 10)}`;
+  const text = fitting(oneLine(running.text), Math.max(8, width - 2 - widthOf(counted)));
+  return [
+    fitting(widthOf(named) <= width ? named : head, width),
+    fitting(`  ${text}${counted}`, width),
+    ...running.console.map((line) => fitting(`  │ ${oneLine(line)}`, width)),
+  ];
+}
+
+/** How long this step has run, and how long all that is left will take, as far as that was learned. */
+function timesOf(running: Running, elapsed: number): string {
+  const expected = running.expected[running.step];
   const later = running.left.map((step) => running.expected[step]);
-  if (current === undefined || later.includes(undefined)) return undefined;
-  return Math.max(0, current - elapsed) + later.reduce<number>((sum, ms) => sum + (ms ?? 0), 0);
+  const known = expected !== undefined && !later.includes(undefined);
+  if (!known) return clock(elapsed);
+  if (elapsed > expected) return `${clock(elapsed)}, longer than the last times`;
+  const left = expected - elapsed + later.reduce<number>((sum, ms) => sum + (ms ?? 0), 0);
+  return `${clock(elapsed)}, about ${clock(left)} left in all`;
+}
+
+const control = new RegExp(
+  `${String.fromCharCode(27)}(?:\\[[0-9;?]*[A-Za-z]|\\][^\\u0007]*\\u0007|[()][A-Z0-9])`,
+  "g",
+);
+
+function oneLine(text: string): string {
+  return printable(text.replaceAll(control, "")).replaceAll(/\s/g, " ");
+}
+
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+function widthOf(text: string): number {
+  let width = 0;
+  for (const char of text) width += /\p{Mn}|\p{Cf}/u.test(char) ? 0 : wide.test(char) ? 2 : 1;
+  return width;
+}
+
+/** The text in at most so many columns, with a sign where something is cut off. */
+function fitting(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let cut = "";
+  for (const char of text) {
+    if (widthOf(cut + char) > width - 1) break;
+    cut += char;
+  }
+  return `${cut}…`;
 }
 
 function finishedLine(build: string, event: BuildEvent, colours: Colours): string | undefined {
@@ -177,7 +237,7 @@ function plainLine(event: BuildEvent, verbose: boolean): string | undefined {
   if (event.type === "step-started") return `${event.index}/${event.of} ${event.step}: ${event.text}`;
   if (event.type === "step-kept") return `${event.index}/${event.of} ${event.step}: kept`;
   if (event.type === "progress")
-    return `${event.step}: ${printable(event.text)}${event.total ? ` (${event.done}/${event.total})` : ""}`;
+    return `${event.step}: ${printable(event.text)}${countOf(event.done, event.total)}`;
   if (event.type === "step-finished") return `${event.step}: done in ${clock(event.ms)}`;
   if (event.type === "step-failed") return `${event.step}: failed: ${printable(event.error)}`;
   if (event.type === "cleanup-failed") return `clean-up of ${event.step} failed: ${printable(event.error)}`;
@@ -188,4 +248,10 @@ function plainLine(event: BuildEvent, verbose: boolean): string | undefined {
   if (event.type === "output") return verbose ? `${event.from}| ${printable(event.line)}` : undefined;
   if (event.type === "build-finished") return `finished in ${clock(event.ms)}`;
   return `failed: ${printable(event.error)}`;
+}
+
+// Bytes of a disk mean nothing to a person; packages do.
+function countOf(done = 0, total = 0): string {
+  if (total === 0) return "";
+  return total < 100_000 ? ` (${done}/${total})` : ` (${Math.floor((100 * done) / total)} %)`;
 }

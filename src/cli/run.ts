@@ -1,15 +1,16 @@
 import { CommanderError } from "commander";
 import { exitCodes, Interrupted, TbuildError } from "../errors.ts";
 import { explained } from "./explained.ts";
+import { stopWork } from "./interrupt.ts";
 import { makeProgram } from "./program.ts";
 
 /** Runs one command line and gives its exit code. The one place where what was thrown becomes words. */
 export async function run(args: readonly string[]): Promise<number> {
-  // A reader that has seen enough (`| head`) is no failure.
+  // A reader that has seen enough (`| head`) is no failure, but for what is still at work: that is stopped, and cleans up.
   for (const stream of [process.stdout, process.stderr])
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;
-      process.exit(0);
+      if (!stopWork()) process.exit(process.exitCode ?? 0);
     });
   try {
     await makeProgram().parseAsync(args, { from: "user" });

@@ -11,6 +11,8 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
   const { manifest } = result;
   const steps = Object.entries(result.ran).map(([step, ms]) => [`  ${step}`, clock(ms)]);
   const disks = manifest.disks.map((disk) => `${size(disk.bytes)} disk with ${size(disk.dataBytes)} of data`);
+  if (steps.length === 0)
+    return `${colours.bold(`${manifest.name}@${manifest.version}`)}: nothing to do, everything is kept; bundles in ${result.bundleFolder}`;
   return [
     "",
     colours.bold(`${manifest.name}@${manifest.version}`) +
@@ -18,7 +20,7 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
     `  ${manifest.summary}`,
     `  ${manifest.domainType}, kernel ${manifest.kernel}, ${manifest.packages.length} packages, ${disks.join(", ")}`,
     ...manifest.trial.map((seen) => `  ${colours.green("✓")} ${seen}`),
-    steps.length === 0 ? "Nothing to do: everything was kept." : `What ran:\n${table(steps)}`,
+    `What ran:\n${table(steps)}`,
     `Bundles in ${result.bundleFolder}:`,
     table(
       manifest.bundles.map((bundle) => [`  ${bundle.file}`, size(bundle.bytes), bundle.digest.slice(7, 19)]),

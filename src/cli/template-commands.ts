@@ -1,4 +1,5 @@
 import { Argument, type Command, Option } from "commander";
+import { bundleFormats, domainTypes } from "../choices.ts";
 import { lazily } from "./lazily.ts";
 
 const registryHelp = `
@@ -144,14 +145,7 @@ export function addTemplateCommands(program: Command): void {
     .command("bundle")
     .description("pack a version to be taken elsewhere, straight from the store, with SHA256SUMS beside it")
     .argument("<ref>", "name, or name@version")
-    .addOption(
-      new Option("--format <format...>", "how; ovm-tgz by itself").choices([
-        "ovm-tgz",
-        "ova",
-        "qcow2",
-        "raw",
-      ]),
-    )
+    .addOption(new Option("--format <format...>", "how; ovm-tgz by itself").choices(bundleFormats))
     .option("--out <folder>", "where to; a folder of its own in the home by itself")
     .option("--json", "as JSON")
     .addHelpText(
@@ -169,13 +163,7 @@ export function addTemplateCommands(program: Command): void {
       ".tgz, .ova, the folder of an unpacked .ova, or an image: raw, qcow2, vmdk, gzipped or not",
     )
     .option("--as <name[@version]>", "what it is called; otherwise as it calls itself")
-    .addOption(
-      new Option("--domain-type <type>", "where nothing in it says so").choices([
-        "XEN_HVM",
-        "XEN_HVM_PV_DRIVERS",
-        "XEN_PVM",
-      ]),
-    )
+    .addOption(new Option("--domain-type <type>", "where nothing in it says so").choices(domainTypes))
     .option("--max-size <size>", "the most that it may hold unpacked", "256G")
     .option("--json", "as JSON")
     .addHelpText("after", "\nExample:\n  tbuild template import OVM_OL6U10_x86_64_PVM.tgz --as ol6-vendor")

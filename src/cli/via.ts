@@ -1,11 +1,13 @@
+import { waysIn } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
-import { type AccessOptions, accesses } from "../image/ways/index.ts";
+import type { AccessOptions } from "../image/ways/index.ts";
 
 /** `--via`, as the door to an image wants it. */
 export function viaOption(name: string | undefined): Pick<AccessOptions, "via"> {
   if (name === undefined) return {};
-  if (Object.hasOwn(accesses, name)) return { via: name as keyof typeof accesses };
+  const via = waysIn.find((way) => way === name);
+  if (via !== undefined) return { via };
   throw new TbuildError("usage", `--via ${name}: no such way into an image`, {
-    hint: `There are: ${Object.keys(accesses).join(", ")}.`,
+    hint: `There are: ${waysIn.join(", ")}.`,
   });
 }

@@ -8,8 +8,8 @@ import { type Release, readRelease } from "./release.ts";
 /** What a guest that nobody described says of itself, without anything of it being run. */
 export interface GuestFacts {
   readonly release: Release | undefined;
-  /** Whether the next boot will configure it. */
-  readonly armed: boolean;
+  /** Whether the next boot will configure it; `undefined` when that could not be found out. */
+  readonly armed: boolean | undefined;
   /** Of a guest that tbuild made. */
   readonly passport: Passport | undefined;
   /** The kernel that boots. */
@@ -36,7 +36,7 @@ export async function inspectGuest(tree: GuestTree): Promise<GuestFacts> {
   const contract = (await ask("parameters", contractOf(tree, unknown))) ?? [];
   return {
     release,
-    armed: release !== undefined && (await ask("first boot", isArmed(tree))) === true,
+    armed: release && (await ask("first boot", isArmed(tree))),
     passport: await ask("passport", readPassport(tree)),
     kernel,
     contract,

@@ -1,13 +1,16 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { lookBefore } from "../image/change/before.ts";
 import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
+import { type OtherVolume, said } from "../image/disk/account.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
+import { lookIntoSwap, memoryReport, swapFilesOf, swapPending } from "./memory.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
-import { type Release, readRelease } from "./release.ts";
-import { type ClassReport, classReports, findResidue, tellsOfGuest } from "./residue.ts";
+import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
+import { type ClassReport, classReports, countShown, findResidue, tellsOfGuest } from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
 
 /** What is to be done to a guest in an image. */
@@ -15,6 +18,10 @@ export interface Job {
   readonly operations: readonly Operation[];
   /** Zeros over what is freed, and over free blocks in which something is left. */
   readonly scrub?: boolean;
+  /** The swap volumes are to be made new; `undefined` when swap is none of this job's business. */
+  readonly swap?: boolean;
+  /** What the guest is to be treated as, where it is no release that tbuild knows. */
+  readonly as?: Major;
   /** Look for what is left of the build in every file that is not a package's. */
   readonly search?: Search;
 }
@@ -33,6 +40,10 @@ export interface Findings {
   /** Of the guest as it is, or as it will be. */
   readonly identity: Identity;
   readonly classes: readonly ClassReport[];
+  /** The volumes of the disk that nobody looked into. */
+  readonly others: readonly OtherVolume[];
+  /** What the guest mounts and is not on this disk, a line each. */
+  readonly elsewhere: readonly string[];
   /** What no operation takes away; `undefined` when nobody looked. */
   readonly leftovers?: Leftovers;
 }
@@ -50,22 +61,32 @@ export async function checkImage(
     operations,
     residue = false,
     search,
-  }: Pick<Job, "operations" | "search"> & { readonly residue?: boolean },
+    as,
+    swap = false,
+  }: Pick<Job, "operations" | "search" | "as" | "swap"> & { readonly residue?: boolean },
   options: ChangeOptions = {},
 ): Promise<Findings> {
   return readGuest(
     host,
     file,
     async (guest) => {
-      const pending = await auditAll(guest.tree, operations);
-      const seen = residue ? { found: await findResidue(guest) } : undefined;
-      const leftovers = search && (await searched(guest, await readTraits(guest.tree), pending, search));
+      const release = await releaseOf(guest, as);
+      const inFiles = await auditAll(guest.tree, operations);
+      const inSwap = new Map<string, number>();
+      const memory = await lookIntoSwap(guest, (data) => residue && countShown(data, inSwap));
+      const pending = swap ? [...inFiles, ...memory.pending] : inFiles;
+      const seen = residue ? { found: await findResidue(guest), inSwap } : undefined;
+      // Of a guest that was sealed, what told it from others is still in the record that undoes the seal.
+      const traits = search
+        ? [...(await readTraits(guest.tree)), ...((await lookBefore(file, guest.mounts, readTraits)) ?? [])]
+        : [];
+      const leftovers = search && (await searched(guest, traits, pending, search));
       return {
-        release: await readRelease(guest.tree),
-        via: guest.via,
+        release,
+        ...accountOf(guest),
         pending,
         identity: await readIdentity(guest.tree),
-        classes: classReports(pending, names(operations), seen, leftovers),
+        classes: [...classReports(pending, names(operations), seen, leftovers), ...memory.classes],
         ...(leftovers && { leftovers }),
       };
     },
@@ -82,25 +103,44 @@ export async function planJob(
 ): Promise<PlannedChange<Outcome>> {
   // By what a seal takes away, the rest is found that it does not, in files and in free blocks.
   let traits: readonly Trait[] = [];
+  let swapFiles: readonly string[] = [];
   const planned = await planChange(
     host,
     file,
     async (guest) => {
       if (job.search || job.scrub) traits = await readTraits(guest.tree);
+      swapFiles = await swapFilesOf(guest.tree);
       return doJob(guest, job, traits);
     },
-    { ...options, ...(job.scrub && { scrub: (block) => tellsOfGuest(block) || showsTrait(block, traits) }) },
+    {
+      ...options,
+      ...(job.swap && { renewSwap: true }),
+      ...(job.scrub && { scrub: (block) => tellsOfGuest(block) || showsTrait(block, traits) }),
+    },
   );
-  const { scrubbed } = planned;
-  return { ...planned, result: { ...planned.result, ...(scrubbed !== undefined && { scrubbed }) } };
+  const { scrubbed, swap, result } = planned;
+  return {
+    ...planned,
+    result: {
+      ...result,
+      pending: [...result.pending, ...swapPending(swap ?? [])],
+      classes: [
+        ...result.classes,
+        ...(job.swap === undefined ? [] : memoryReport({ states: swap, isRenewed: true, files: swapFiles })),
+      ],
+      ...(scrubbed !== undefined && { scrubbed }),
+    },
+  };
 }
 
 async function doJob(
   guest: DraftedGuest,
-  { operations, scrub = false, search }: Job,
+  { operations, scrub = false, search, as }: Job,
   traits: readonly Trait[],
 ): Promise<Outcome> {
   const { tree } = guest;
+  // A guest that tbuild does not know is refused before anything is worked out.
+  const release = await releaseOf(guest, as);
   const done = (await applyAll(tree, operations)).filter((one) => one.done.length > 0);
   await tree.commit();
   if (done.length > 0) await checkDone(guest, operations);
@@ -108,13 +148,18 @@ async function doJob(
   const left = await auditAll(tree, others);
   const leftovers = search && (await searched(guest, traits, left, search));
   return {
-    release: await readRelease(tree),
-    via: guest.via,
+    release,
+    ...accountOf(guest),
     pending: done,
     identity: await readIdentity(tree),
     classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined, leftovers),
     ...(leftovers && { leftovers }),
   };
+}
+
+async function releaseOf({ tree }: DraftedGuest, as: Major | undefined): Promise<Release> {
+  if (as !== undefined) declareRelease(tree, as);
+  return readRelease(tree);
 }
 
 // guestfish takes a round trip for each file: hours for a guest.
@@ -144,6 +189,14 @@ async function checkDone({ tree, via }: DraftedGuest, operations: readonly Opera
       lines: left.flatMap(({ name, done }) => done.map((one) => `${name}: ${one}`)).slice(0, 20),
       hint: "The image was not touched. This is a fault of tbuild; please report it.",
     });
+}
+
+function accountOf({
+  via,
+  others,
+  unresolved,
+}: DraftedGuest): Pick<Findings, "via" | "others" | "elsewhere"> {
+  return { via, others, elsewhere: unresolved.map(said) };
 }
 
 function names(operations: readonly Operation[]): string[] {

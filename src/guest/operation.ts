@@ -192,9 +192,14 @@ async function homesOf(tree: GuestTree): Promise<string[]> {
   return [...new Set(["/home/*", ...others])];
 }
 
+/** Whether a path is one of `kept`, or below one. */
+export function isKept(path: string, kept: readonly string[]): boolean {
+  return kept.some((one) => path === one || path.startsWith(`${one}/`));
+}
+
 // `path`, or the parts of it that nobody wants to keep.
 async function without(tree: GuestTree, path: string, kept: readonly string[]): Promise<string[]> {
-  if (kept.some((one) => path === one || path.startsWith(`${one}/`))) return [];
+  if (isKept(path, kept)) return [];
   if (!kept.some((one) => one.startsWith(`${path}/`))) return [path];
   const parts: string[] = [];
   for (const child of await tree.list(path)) parts.push(...(await without(tree, `${path}/${child}`, kept)));

@@ -1,5 +1,13 @@
 import { TbuildError } from "../errors.ts";
 import type { GuestTree } from "../image/tree.ts";
+import {
+  type Claim,
+  claimOfOsRelease,
+  claimOfPackage,
+  claimOfReleaseFile,
+  knownProducts,
+  packageClaims,
+} from "./product.ts";
 
 export type Major = 5 | 6 | 7 | 8 | 9;
 
@@ -35,32 +43,147 @@ export interface ReleaseTraits {
   readonly console: "xvc0" | "hvc0";
 }
 
-/** Reads which release a guest is, from Oracle's own file first; throws when it is none that tbuild knows. */
+/**
+ * Reads which release a guest is: by its release file, Oracle's own first, by os-release, and where neither says it by its
+ * packages. Throws when it is no release that tbuild knows, when it is another distribution, or when its files contradict
+ * each other; `declareRelease` says it for such a guest.
+ */
 export async function readRelease(tree: GuestTree): Promise<Release> {
-  for (const file of releaseFiles) {
-    const text = await tree.text(file);
-    const found = text && parseRelease(text);
-    if (found) return found;
+  const said = declared.get(tree);
+  const found = await claimsOf(tree);
+  const [own] = found;
+  const reason = whyNot(found);
+  if (said !== undefined) {
+    if (own?.product !== undefined && own.major !== said && reason === undefined)
+      throw new TbuildError("usage", `guest: is ${own.text}, and --as says ol${said}`, {
+        hint: "Leave --as away; it is for guests that tbuild does not know.",
+      });
+    const name = own
+      ? `${own.text}, taken for Oracle Linux ${said}`
+      : `unknown, taken for Oracle Linux ${said}`;
+    if (reason !== undefined) return { name, major: said, update: 0 };
   }
-  throw new TbuildError("guest", "guest: not a release of Oracle Linux that tbuild knows", {
-    hint: `None of ${releaseFiles.join(", ")} tells of a release from 5 to 9.`,
-  });
+  if (!own?.product || reason !== undefined)
+    throw new TbuildError("guest", `guest: ${reason ?? "says nowhere which release it is"}`, {
+      lines: found.map(({ file, text }) => `${file}: ${text}`),
+      hint:
+        `tbuild knows ${knownProducts.join(", ")}, releases 5 to 9. ` +
+        "If this guest is built like one of them, say so: --as ol7.",
+    });
+  return { name: own.text, major: own.major as Major, update: own.update ?? 0 };
 }
 
-/** "Oracle Linux Server release 6.10" and its relatives. */
-export function parseRelease(text: string): Release | undefined {
-  const line = text.trim().split("\n")[0] ?? "";
-  const [, major, update] = /release (\d+)(?:\.(\d+))?/.exec(line) ?? [];
-  if (major === undefined || !(major in releases)) return undefined;
-  return { name: line, major: Number(major) as Major, update: Number(update ?? 0) };
+/** Says of a guest that it is to be treated as this release of Oracle Linux, whatever its files call it. */
+export function declareRelease(tree: GuestTree, major: Major): void {
+  declared.set(tree, major);
 }
+
+// What people said of a guest goes with its tree, so that every operation on the tree hears the same.
+const declared = new WeakMap<GuestTree, Major>();
+
+/** Reads `ol7`, as --as takes it. */
+export function parseMajor(word: string): Major {
+  const [, major = ""] = /^ol([5-9])$/i.exec(word) ?? [];
+  if (major === "")
+    throw new TbuildError("usage", `--as ${word}: no release that tbuild knows`, {
+      hint: `There are: ${Object.keys(releases)
+        .map((one) => `ol${one}`)
+        .join(", ")}.`,
+    });
+  return Number(major) as Major;
+}
+
+// What decides first. The packages are read only when no file does: that costs most.
+async function claimsOf(tree: GuestTree): Promise<Claim[]> {
+  const found: Claim[] = [];
+  const add = (claim: Claim | undefined) => {
+    if (claim) found.push(claim);
+  };
+  for (const file of releaseFiles) {
+    const text = await tree.text(file);
+    if (text) add(claimOfReleaseFile(file, text));
+  }
+  for (const file of ["/etc/os-release", "/usr/lib/os-release"]) {
+    const text = await tree.text(file);
+    if (!text) continue;
+    add(claimOfOsRelease(file, text));
+    break;
+  }
+  const isKnown = found.some(({ product }) => product !== undefined);
+  const isStrange = found.some(({ file, product }) => product === undefined && decides(file));
+  // One against the other, or nothing known at all: the packages were installed by nobody's editor.
+  if (isKnown === isStrange) add(await claimByPackages(tree));
+  return inOrder(found);
+}
+
+// A product that is known, with its update, comes first.
+function inOrder(claims: readonly Claim[]): Claim[] {
+  const rank = ({ product, major }: Claim) => (product === undefined ? 2 : major === undefined ? 1 : 0);
+  return [...claims].sort((one, other) => rank(one) - rank(other));
+}
+
+function whyNot(claims: readonly Claim[]): string | undefined {
+  const [own] = claims;
+  if (!own) return "says nowhere which release it is";
+  const stranger = claims.find(({ file, product }) => product === undefined && decides(file));
+  if (stranger && !claims.some(({ file, product }) => file === packageClaims && product === own.product))
+    return `is ${stranger.text}, by ${stranger.file}; no distribution that tbuild knows`;
+  if (own.product === undefined) return `is ${own.text}; no distribution that tbuild knows`;
+  if (own.major === undefined || !(own.major in releases))
+    return `is ${own.text}; no release that tbuild knows`;
+  const other = claims.find(
+    ({ file, product, major }) =>
+      product !== undefined &&
+      major !== undefined &&
+      major !== own.major &&
+      (decides(file) || file === packageClaims),
+  );
+  if (other) return `is ${own.text} by ${own.file}, and ${other.text} by ${other.file}`;
+  return undefined;
+}
+
+// People write /etc/redhat-release anew for installers that look for a certain line; nobody does that to these.
+function decides(file: string): boolean {
+  return isForeign(file) || file.endsWith("/os-release");
+}
+
+function isForeign(file: string): boolean {
+  return foreignFiles.includes(file);
+}
+
+async function claimByPackages(tree: GuestTree): Promise<Claim | undefined> {
+  const { readRpmDatabase } = await import("./rpm/database.ts");
+  try {
+    const claims = ((await readRpmDatabase(tree))?.packages ?? []).flatMap(
+      (one) => claimOfPackage(one) ?? [],
+    );
+    return claims.find(({ product }) => product === "Oracle Linux") ?? claims[0];
+  } catch (error) {
+    if (error instanceof TbuildError) return undefined;
+    throw error;
+  }
+}
+
+const foreignFiles = [
+  "/etc/fedora-release",
+  "/etc/mageia-release",
+  "/etc/mandriva-release",
+  "/etc/SuSE-release",
+  "/etc/xensource-release",
+  "/etc/ovs-release",
+];
 
 // oracle-release first: on Oracle Linux, redhat-release says what it is compatible with.
 const releaseFiles = [
   "/etc/oracle-release",
   "/etc/enterprise-release",
+  "/etc/centos-release",
+  "/etc/rocky-release",
+  "/etc/almalinux-release",
+  "/etc/sl-release",
   "/etc/redhat-release",
   "/etc/system-release",
+  ...foreignFiles,
 ];
 
 function newArmingFile() {

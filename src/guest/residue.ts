@@ -98,9 +98,17 @@ export interface ClassReport {
 export async function findResidue(guest: DraftedGuest): Promise<ReadonlyMap<string, number> | undefined> {
   if (!guest.freeBlocks) return undefined;
   const found = new Map<string, number>();
-  for await (const { data } of guest.freeBlocks())
-    for (const { name } of shownBy(data)) found.set(name, (found.get(name) ?? 0) + 1);
+  for await (const { data } of guest.freeBlocks()) countBlock(data, found);
   return found;
+}
+
+/** Counts, by class, the blocks of 4 KiB in a run of bytes that show something. */
+export function countShown(data: Uint8Array, found: Map<string, number>): void {
+  for (let at = 0; at < data.length; at += 4096) countBlock(data.subarray(at, at + 4096), found);
+}
+
+function countBlock(block: Uint8Array, found: Map<string, number>): void {
+  for (const { name } of shownBy(block)) found.set(name, (found.get(name) ?? 0) + 1);
 }
 
 /** Whether a block shows something of any class. */
@@ -117,13 +125,20 @@ function shownBy(block: Uint8Array): IdentityClass[] {
 export function classReports(
   pending: readonly Done[],
   applied: readonly string[],
-  residue?: { readonly found: ReadonlyMap<string, number> | undefined },
+  residue?: {
+    readonly found: ReadonlyMap<string, number> | undefined;
+    readonly inSwap?: ReadonlyMap<string, number>;
+  },
   leftovers?: Leftovers,
 ): ClassReport[] {
   const reports = identityClasses.map(({ name, operations, looks }): ClassReport => {
     const left = pending.filter((one) => operations.includes(one.name)).flatMap(({ done }) => done);
     const blocks = residue?.found?.get(name) ?? 0;
-    const hidden = blocks > 0 ? [`${blocks} free ${blocks === 1 ? "block" : "blocks"}`] : [];
+    const swapped = residue?.inSwap?.get(name) ?? 0;
+    const hidden = [
+      ...(blocks > 0 ? [`${blocks} free ${blocks === 1 ? "block" : "blocks"}`] : []),
+      ...(swapped > 0 ? [`${swapped} ${swapped === 1 ? "block" : "blocks"} of swap`] : []),
+    ];
     if (left.length + hidden.length > 0) return { name, state: "left", why: [...left, ...hidden] };
     const skipped = operations.filter((one) => !applied.includes(one));
     if (skipped.length > 0)

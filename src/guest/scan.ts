@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { firstBoot } from "../firstboot/arming.ts";
@@ -6,6 +6,8 @@ import type { Host } from "../host/host.ts";
 import type { FarFolder } from "../image/far.ts";
 import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
+import { readVmCfg } from "../vm-cfg/document.ts";
+import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { readRelease } from "./release.ts";
 import { releaseInShort } from "./survey.ts";
@@ -16,6 +18,7 @@ export type Kind =
   | "running VM"
   | "used VM"
   | "packed template"
+  | "other guest"
   | "data disk"
   | "dirty"
   | "unreadable";
@@ -87,17 +90,26 @@ async function scanImage(
 }
 
 async function classify(
-  { tree, mounts, cutOff }: OpenedImage,
+  { tree, mounts, others, cutOff }: OpenedImage,
   owner: Owner | undefined,
 ): Promise<Pick<Scanned, "kind" | "release" | "remarks">> {
-  const release = releaseInShort(await readRelease(tree));
+  const known = await readRelease(tree).catch((error) => {
+    if (error instanceof TbuildError && error.fault === "guest") return error.message.replace("guest: ", "");
+    throw error;
+  });
+  if (typeof known === "string") return { kind: "other guest", remarks: [known] };
+  const release = releaseInShort(known);
   if (cutOff.length > 0) return { kind: "unreadable", release, remarks: [`is cut off: ${cutOff[0]}`] };
   const dirty = mounts.filter(({ volume }) => volume.isDirty).map(({ volume }) => volume.name);
   if (dirty.length > 0)
     return { kind: "dirty", release, remarks: [`not cleanly unmounted: ${dirty.join(", ")}`] };
   const toArm = await firstBoot.pending(tree);
   const left = identityLeft(await readIdentity(tree));
-  const remarks = left.length > 0 ? [`identity left: ${left.join(", ")}`] : [];
+  const unread = others.filter(({ state }) => state === "unknown");
+  const remarks = [
+    ...(left.length > 0 ? [`identity left: ${left.join(", ")}`] : []),
+    ...unread.map(({ name, why }) => `not looked into: ${name} ${why}`),
+  ];
   if (toArm.length === 0) return { kind: "armed template", release, remarks };
   const isTemplate = owner ? owner.kind === "template" : left.length === 0;
   return {
@@ -158,9 +170,22 @@ async function findImages(folder: string): Promise<{ images: string[]; owners: M
 
 // A disk that a template and its machines share by name belongs to the template.
 async function readConfig(path: string, owners: Map<string, Owner>): Promise<void> {
-  const text = await readFile(path, "utf8").catch(() => "");
-  const name = /^OVM_simple_name\s*=\s*['"](.*)['"]/m.exec(text)?.[1] ?? basename(join(path, ".."));
+  const machine = await machineIn(path);
+  if (!machine) return;
+  const name = machine.name ?? basename(join(path, ".."));
   const kind = path.includes("/Templates/") ? "template" : "machine";
-  for (const [, disk = ""] of text.matchAll(/['"](?:file|phy|tap:[\w:]+):([^,'"]+),/g))
-    if (owners.get(basename(disk))?.kind !== "template") owners.set(basename(disk), { kind, name });
+  for (const { target, isCdrom } of machine.disks)
+    if (target !== undefined && !isCdrom && owners.get(basename(target))?.kind !== "template")
+      owners.set(basename(target), { kind, name });
+}
+
+// Whose disks these are is a remark beside what the images themselves say: one that cannot be read says nothing.
+async function machineIn(path: string): Promise<VmCfgMachine | undefined> {
+  try {
+    if ((await stat(path)).size > 256 * 1024) return undefined;
+    return machineOf(readVmCfg(await readFile(path), path));
+  } catch (error) {
+    if (error instanceof TbuildError || (error as NodeJS.ErrnoException).code !== undefined) return undefined;
+    throw error;
+  }
 }

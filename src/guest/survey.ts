@@ -5,6 +5,7 @@ import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { convertOperations } from "./convert/index.ts";
 import { type Kernel, kernelsOf } from "./convert/xen-drivers.ts";
+import type { Fitness } from "./fitness/fitness.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { auditAll } from "./operation.ts";
 import { type Passport, readPassport } from "./passport.ts";
@@ -36,7 +37,12 @@ export interface BootLoader {
   readonly entries: readonly string[];
 }
 
-export async function surveyGuest(tree: GuestTree, volumes: readonly Volume[]): Promise<Survey> {
+/** `pv` says whether the disk boots as a paravirtual domain; without it that is not known, and not said. */
+export async function surveyGuest(
+  tree: GuestTree,
+  volumes: readonly Volume[],
+  pv?: Fitness,
+): Promise<Survey> {
   const unknown: string[] = [];
   // One part that cannot be read is no reason to be silent about the others.
   const ask = async <T>(what: string, question: () => Promise<T>): Promise<T | undefined> => {
@@ -53,7 +59,7 @@ export async function surveyGuest(tree: GuestTree, volumes: readonly Volume[]): 
   if (packages === undefined && !unknown.some((one) => one.startsWith("packages")))
     unknown.push("packages: there is no rpm database");
   const toArm = release && (await ask("first boot", () => firstBoot.pending(tree)));
-  const fitness = release && (await ask("fitness", () => fitnessOf(tree, release, volumes)));
+  const fitness = release && (await ask("fitness", () => fitnessOf(tree, release, volumes, pv)));
   const bootLoader = await ask("boot loader", () => readBootLoader(tree));
   const passport = await ask("passport", () => readPassport(tree));
   return {
@@ -88,7 +94,12 @@ async function kernelsWithInitramfs(tree: GuestTree) {
   return found;
 }
 
-async function fitnessOf(tree: GuestTree, release: Release, volumes: readonly Volume[]): Promise<string> {
+async function fitnessOf(
+  tree: GuestTree,
+  release: Release,
+  volumes: readonly Volume[],
+  pv: Fitness | undefined,
+): Promise<string> {
   const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") =>
     (await auditAll(tree, convertOperations(type, release, volumes))).map(({ name }) => name);
   const drivers = await lacks("XEN_HVM_PV_DRIVERS");
@@ -96,8 +107,17 @@ async function fitnessOf(tree: GuestTree, release: Release, volumes: readonly Vo
   // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 has none for anybody.
   if (release.major >= 7) return `${hvm}; no PVM`;
   const paravirtual = (await lacks("XEN_PVM")).filter((name) => !drivers.includes(name));
-  if (drivers.length + paravirtual.length === 0) return `${hvm}; PVM`;
+  if (drivers.length + paravirtual.length === 0) return `${hvm}; ${pvmWords(pv)}`;
   return `${hvm}; PVM wants ${[...drivers, ...paravirtual].join(", ")}`;
+}
+
+/** PVM is said only of what pygrub boots, with a kernel that is known to have PV. */
+function pvmWords(pv: Fitness | undefined): string {
+  if (pv?.verdict === "fit") return "PVM";
+  const reasons = (pv?.reasons ?? []).filter(({ weight }) => weight === pv?.verdict);
+  const why = reasons.map(({ about, why: said }) => `${about}: ${said}`).join("; ");
+  if (pv?.verdict === "unfit") return `no PVM: ${why}`;
+  return `PVM is not known${why === "" ? "" : `: ${why}`}`;
 }
 
 async function readBootLoader(tree: GuestTree): Promise<BootLoader | undefined> {

@@ -14,7 +14,7 @@ export interface Host {
 
 export interface RunOptions {
   readonly input?: string | Uint8Array;
-  /** Added to the environment of the command. Never for secrets: a process list shows them. */
+  /** Added to what the command gets of tbuild's environment (`environmentFor`). Never for secrets: a process list shows them. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutMs?: number;

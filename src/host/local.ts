@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Interrupted, TbuildError } from "../errors.ts";
+import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
 
 /** This machine. `onCommand` sees every argv before it runs. */
@@ -42,7 +43,7 @@ export async function runHere(
     stripFinalNewline: false,
     maxBuffer: 1 << 30,
     ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
-    ...(options.env && { env: options.env }),
+    ...ownEnvironment(command, options.env),
     ...(options.cwd !== undefined && { cwd: options.cwd }),
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
     ...(options.signal && { cancelSignal: options.signal }),
@@ -109,7 +110,7 @@ export async function talkHere(
     reject: false,
     stdin: "pipe",
     detached: true,
-    ...(options.env && { env: options.env }),
+    ...ownEnvironment(command, options.env),
   });
   forEachLine(child.stdout, options.onLine);
   forEachLine(child.stderr, options.onLine);
@@ -121,6 +122,10 @@ export async function talkHere(
     kill: () => killSession(child.pid),
     ended: child.then(({ exitCode }) => exitCode),
   };
+}
+
+function ownEnvironment(program: string, env: RunOptions["env"] = {}) {
+  return { env: { ...environmentFor(program), ...env }, extendEnv: false };
 }
 
 // With all that it started.
@@ -170,9 +175,16 @@ function failed(
     .map(printable)
     .filter((line) => line !== "");
   return new TbuildError("environment", `${argv[0]}: ${how} on ${host}`, {
-    lines: [`$ ${shellQuoted(argv)}`, ...lines],
+    // What a program said comes first: its command may be long.
+    lines: [...lines, `$ ${shortened(shellQuoted(argv))}`],
     cause: said.cause,
   });
+}
+
+/** A command as people want to see it: one line, and not all of a long script. */
+export function shortened(command: string): string {
+  const line = printable(command.replaceAll(/\s*\n\s*/g, "; "));
+  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }
 
 function forEachLine(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {

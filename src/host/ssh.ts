@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
 import type { Host, RunOptions } from "./host.ts";
-import { runHere, shellQuoted, talkHere } from "./local.ts";
+import { runHere, shellQuoted, shortened, talkHere } from "./local.ts";
 
 export interface SshTarget {
   readonly host: string;
@@ -64,7 +64,7 @@ function hostOver(
     await begin(argv);
     const { env: _env, cwd: _cwd, ...rest } = options;
     return runHere(name, [...ssh, remoteCommand(argv, options)], { ...rest, env }).catch(
-      explained(name, fault),
+      explained(name, fault, argv),
     );
   };
   return {
@@ -143,15 +143,20 @@ function remoteCommand(argv: readonly string[], options: RunOptions): string {
   return options.cwd === undefined ? command : `cd ${shellQuoted([options.cwd])} && ${command}`;
 }
 
-// ssh exits 255 when the connection failed, and with the code of the command otherwise.
-function explained(name: string, fault: Fault) {
+// ssh exits 255 when the connection failed, and with the code of the command otherwise. How ssh was called is of no use to
+// whoever wrote the command.
+function explained(name: string, fault: Fault, argv: readonly string[]) {
   return (error: unknown): never => {
-    if (error instanceof TbuildError && error.message.includes("exit code 255"))
-      throw new TbuildError(fault, `${name}: no ssh connection`, {
-        cause: error,
-        lines: error.lines.slice(1),
-      });
-    throw error;
+    if (!(error instanceof TbuildError)) throw error;
+    const said = error.lines.slice(0, -1);
+    if (error.message.includes("exit code 255"))
+      throw new TbuildError(fault, `${name}: no ssh connection`, { cause: error, lines: said });
+    const message = error.message.replace(/^ssh: /, `${argv[0]}: `);
+    throw new TbuildError(error.fault, message, {
+      lines: [...said, `$ ${shortened(shellQuoted(argv))}`],
+      cause: error,
+      ...(error.hint !== undefined && { hint: error.hint }),
+    });
   };
 }
 

@@ -10,6 +10,13 @@ export interface Volume {
   readonly fs: "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "swap" | "vfat" | "unknown";
   readonly uuid?: string;
   readonly label?: string;
+  /** Of its partition: the GPT's UUID, or the MBR's disk id with the number, as `PARTUUID=` has them. */
+  readonly partUuid?: string;
+  readonly partLabel?: string;
+  /** GPT's type, a UUID in lower case; MBR's, two hex digits. */
+  readonly partType?: string;
+  /** What an unknown one holds, where that is known: `NTFS`. */
+  readonly holds?: string;
   /** Of btrfs: the subvolume that the guest mounts, where that is not the default one. */
   readonly subvolume?: string;
   /** It was not cleanly unmounted: its journal holds changes that are not yet in place. */

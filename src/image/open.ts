@@ -2,7 +2,9 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { type FoundFstab, type Layout, layoutOf, mountsIn } from "./disk/disk.ts";
+import { type OtherVolume, otherVolumes } from "./disk/account.ts";
+import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
+import type { Unresolved } from "./disk/fstab.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
 import { rawView } from "./file/raw-view.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
@@ -31,6 +33,7 @@ export interface OpenedImage extends ImageFacts, AsyncDisposable {
   /** What the way in was given: the file itself, or a raw view of the disk in it. */
   readonly raw: string;
   readonly mounts: readonly Mount[];
+  readonly others: readonly OtherVolume[];
   readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
   /** Why this way, and what spoke against those before it. */
   readonly why: readonly string[];
@@ -49,8 +52,8 @@ export async function openImageFile(
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts } = await lookInto(host, file, check, { users, ...options });
-  return { ...facts, mounts, ...(await openByBest(host, facts, mounts, options)) };
+  const { facts, mounts, others } = await lookInto(host, file, check, { users, ...options });
+  return { ...facts, mounts, others, ...(await openByBest(host, facts, mounts, options)) };
 }
 
 /**
@@ -125,7 +128,7 @@ export async function lookInto(
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
   { far, users = far?.users ?? filesInUse(), via }: Pick<OpenImageOptions, "users" | "via" | "far"> = {},
-): Promise<{ facts: ImageFacts; mounts: Mount[] }> {
+): Promise<LookedInto> {
   await using image = await readImageFile(file);
   const stranger = far && image.layers.find((layer) => !layer.file.startsWith(`${far.at}/`));
   if (stranger)
@@ -138,24 +141,39 @@ export async function lookInto(
     );
   const facts = await factsOf(image, users);
   await check(facts);
-  const fstabOn = async (volume: Volume) => {
+  const wordsOn = async (volume: Volume) => {
     await using opened = await openByBest(host, facts, [{ at: "/", volume }], {
       readOnly: true,
       ...(via && { via }),
       ...(far && { far }),
     });
-    return await fstabIn(opened.tree, volume);
+    return await wordsIn(opened.tree, volume);
   };
-  return { facts, mounts: await mountsIn(image, file, facts.volumes, fstabOn) };
+  const { mounts, unresolved } = await mountsIn(image, file, facts.volumes, wordsOn);
+  const others = await otherVolumes(image, facts.volumes, mounts, unresolved);
+  return { facts, mounts, unresolved, others };
+}
+
+/** An image, and its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
+export interface LookedInto {
+  readonly facts: ImageFacts;
+  readonly mounts: readonly Mount[];
+  readonly unresolved: readonly Unresolved[];
+  readonly others: readonly OtherVolume[];
 }
 
 // Installers put the root of a guest on btrfs into a subvolume: a folder, seen from the top.
-async function fstabIn(tree: GuestTree, { fs }: Volume): Promise<FoundFstab | undefined> {
-  const text = await tree.text("/etc/fstab");
-  if (text !== undefined) return { text };
+async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | undefined> {
+  const files = {
+    stat: (path: string) => tree.stat(path),
+    list: (path: string) => tree.list(path),
+    readFile: async (path: string) => (await tree.read(path)) ?? Buffer.alloc(0),
+  };
+  const words = await mountWords(files);
+  if (words !== undefined) return words;
   for (const subvolume of fs === "btrfs" ? await tree.list("/") : []) {
-    const text = await tree.text(`/${subvolume}/etc/fstab`);
-    if (text !== undefined) return { text, subvolume };
+    const words = await mountWords(files, `/${subvolume}`);
+    if (words !== undefined) return { ...words, subvolume };
   }
   return undefined;
 }
@@ -179,7 +197,10 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
 }
 
 /** Throws when the image must not be changed now, or cannot be. */
-export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
+export async function refuseChange(
+  { file, inUse, volumes, cutOff }: ImageFacts,
+  althoughUnmounted = false,
+): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
       hint: "Nothing was touched. Copy the image again.",
@@ -187,7 +208,7 @@ export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts)
   refuseUsers(file, inUse);
   // Some of the guest could not be looked at, so nobody could say that it is sealed.
   const [closed] = volumes.filter(({ refused }) => refused !== undefined);
-  if (closed) throw refusedVolume(file, closed);
+  if (closed && !althoughUnmounted) throw refusedVolume(file, closed);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `${file}: cannot be written (${cause.code})`, {
       hint: "Make the file and its folder writable, or work on a copy.",
@@ -210,6 +231,6 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
 
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
   return new TbuildError("environment", `${file}: ${name} ${refused}`, {
-    hint: "Nothing was touched. Attach the disk to a machine that has it open, and change the guest online.",
+    hint: "Nothing was touched. Attach the disk to a machine that has it open and change the guest online, or change the rest with --although-unmounted.",
   });
 }

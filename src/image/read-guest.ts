@@ -6,6 +6,7 @@ import type { ChangeOptions, DraftedGuest } from "./change/drafted-guest.ts";
 import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
 import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
 import { imagePath } from "./change/planned-change.ts";
+import { swapStates } from "./change/swap.ts";
 import { isUnsettled } from "./change/undo.ts";
 import { Unfit } from "./ext/volume.ts";
 import { dataRanges } from "./file/holes.ts";
@@ -30,18 +31,28 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts } = await lookInto(host, path, tell, lookOptions(options));
+  const { facts, mounts, others, unresolved } = await lookInto(host, path, tell, lookOptions(options));
   await using image = await readImageFile(path);
+  const swap = (onEach: (data: Uint8Array) => void) =>
+    swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
   const tree = mayDraft(options) && isExt(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
-    return await work({ tree, mounts, via: "direct", ...freeBlocksOf(host, image, mounts) });
+    return await work({
+      tree,
+      mounts,
+      others,
+      unresolved,
+      via: "direct",
+      swap,
+      ...freeBlocksOf(host, image, mounts),
+    });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, via: opened.access.name },
+    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap },
     ...freeBlocksOf(host, image, mounts),
   });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { TbuildError } from "../errors.ts";
-import { majorOf, mediumFolder, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { mediumFolder } from "../recipe/repositories.ts";
 import { quotedWord, shellWord } from "./shell-words.ts";
 
 /** What one build puts into a kickstart beside the recipe. */
@@ -181,6 +182,8 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
   const base = recipe.packages.base.flatMap((name, index) =>
     isName(name) ? [at(values, "base", index)] : [],
   );
+  // The kickstart of EL5 and EL6 has no word for time servers, so ntpd is told of them.
+  const ntpPackage = major <= 6 && recipe.ntp.length > 0 && !recipe.packages.base.includes("ntp");
   return {
     major,
     // What boots first comes first on the disk; sorting keeps the order of the others.
@@ -200,7 +203,13 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
     // Before 5.3, ignoredisk cannot say which disk is the only one.
     namesDisk: major > 5 || recipe.update >= 3,
     systemd: major >= 7,
-    proved: ["openssh-server", recipe.kernel === "rhck" ? "kernel" : "kernel-uek", ...base],
+    proved: [
+      "openssh-server",
+      recipe.kernel === "rhck" ? "kernel" : "kernel-uek",
+      ...(ntpPackage ? ["ntp"] : []),
+      ...base,
+    ],
+    ntpPackage,
     medium: mediumFolders(recipe),
     post: post && { ...post, script: post.script.replace(/\n$/, "") },
   };

@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { domainTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
+import type { Value } from "../vm-cfg/value.ts";
 import { type Digest, DigestText, digestOf } from "./digest.ts";
-import { StoredDisk } from "./disk.ts";
+import { Slot, StoredDisk } from "./disk.ts";
 
 // The schema is the type. What becomes a path or an address is narrow; of the rest the shape is checked. Keys of later
 // versions of tbuild are let through, and kept.
@@ -11,6 +13,7 @@ export const Version = z.string().regex(/^\d+\.\d+\.\d+$/);
 
 const Text = z.string();
 const Count = z.number();
+const Setting: z.ZodType<Value> = z.json();
 
 /** One RPM of a guest, as `rpm -qa` tells it. */
 export type PackageRecord = Deep<typeof PackageRecord>;
@@ -83,6 +86,24 @@ const SealRecord = z.object({
   audited: z.array(Text),
 });
 
+/** The machine that a template is for. What is not said is as tbuild writes it. */
+export type Machine = Deep<typeof Machine>;
+const Machine = z.object({
+  vcpus: Count,
+  memoryMib: Count,
+  /** Networks, one for each vnic. */
+  nics: z.array(Text),
+  /** What it can be given while it runs. */
+  maxVcpus: Count.exactOptional(),
+  maxMemoryMib: Count.exactOptional(),
+  /** Of an import: the vnics as its vm.cfg writes them, one for each of `nics`: `mac=00:21:f6:00:00:01,bridge=br0`. */
+  vifs: z.array(Text).exactOptional(),
+  /** Of an import: drives for removable media, by their slots. */
+  drives: z.array(Slot).exactOptional(),
+  /** Of an import: what else its vm.cfg sets, to be written out again. No secrets. */
+  settings: z.record(z.string().regex(/^[A-Za-z_]\w*$/), Setting).exactOptional(),
+});
+
 /** What is known about one kept master or template. Its own digest is its identity. */
 export type Manifest = Deep<typeof Manifest>;
 const Manifest = z.object({
@@ -96,8 +117,8 @@ const Manifest = z.object({
   /** True for all that was made from the stand-in medium; such a template is never promoted. */
   rehearsal: z.boolean(),
   release: z.object({ name: Text, major: Count, update: Count }),
-  domainType: z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]),
-  machine: z.object({ vcpus: Count, memoryMib: Count, nics: z.array(Text) }),
+  domainType: z.enum(domainTypes),
+  machine: Machine,
   disks: z.array(StoredDisk),
   /** The kernel that boots, `uname -r`. */
   kernel: Text,
@@ -122,6 +143,8 @@ const Manifest = z.object({
   /** Milliseconds by step. */
   timings: z.record(Text, Count),
   tbuild: Text,
+  /** Step → version of the tbuild that made its result, and the digest of its code for that step; kept steps too. */
+  makers: z.record(Text, Text).exactOptional(),
   /** The id of the build, and of the passport in the image. */
   build: Text.exactOptional(),
   passport: Text.exactOptional(),
@@ -129,6 +152,8 @@ const Manifest = z.object({
   hosts: z.record(Text, Text).exactOptional(),
   guest: GuestRecord.exactOptional(),
   seal: SealRecord.exactOptional(),
+  /** Of an import: whether the next boot configures it, as a look into the image found; absent when nobody could look. */
+  armed: z.boolean().exactOptional(),
 });
 
 /** Canonical JSON: keys sorted, so that the same manifest has the same bytes, and so the same digest. */
@@ -166,7 +191,7 @@ function sorted(value: unknown): unknown {
 }
 
 type Deep<S extends z.ZodType> = ReadonlyDeep<z.infer<S>>;
-type ReadonlyDeep<T> = T extends string | number | boolean | undefined
+type ReadonlyDeep<T> = T extends string | number | boolean | null | undefined
   ? T
   : T extends readonly (infer E)[]
     ? readonly ReadonlyDeep<E>[]

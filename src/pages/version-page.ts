@@ -1,4 +1,5 @@
 import { definitions, page, section, table, text } from "../html.ts";
+import { firstBootSentence } from "../model/known.ts";
 import type { GuestRecord, Manifest } from "../model/manifest.ts";
 import { packageVersion } from "../store/compare/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
@@ -70,7 +71,7 @@ function factsOf(manifest: Manifest): [string, string][] {
 }
 
 function originOf(manifest: Manifest, lineage: readonly CatalogEntry[]): string {
-  const { recipe, git, inputs, build, hosts = {}, timings, parent } = manifest;
+  const { recipe, git, inputs, build, hosts = {}, timings, parent, makers = {} } = manifest;
   const line = lineage.map(
     ({ manifest: one }) =>
       `<li>${text(one.kind)} ${text(one.name)} ${text(one.version)}, ${text(one.made.slice(0, 10))}</li>`,
@@ -95,10 +96,15 @@ ${definitions([
     ["what", "digest"],
     Object.entries(inputs),
   )}</details>
+<details><summary>The tbuild that made each step <span class="count">${Object.keys(makers).length}</span></summary>${table(
+    ["step", "tbuild"],
+    Object.entries(makers),
+  )}</details>
 <details><summary>The recipe as it was resolved</summary><pre>${text(pretty(manifest.recipeText))}</pre></details>`;
 }
 
-function sealOf({ seal, operations }: Manifest): string {
+function sealOf(manifest: Manifest): string {
+  const { seal, operations } = manifest;
   const done = operations.filter((one) => one.done.length > 0);
   const list = done.map(
     (one) =>
@@ -106,7 +112,7 @@ function sealOf({ seal, operations }: Manifest): string {
   );
   const said = seal
     ? `<p>${seal.armed ? "Armed: the next boot configures it." : "<b>Not armed.</b>"} Sealed ${text(seal.how)}; ${seal.audited.length} operations were proved on the finished image.${seal.skipped.length > 0 ? ` Left out: ${text(seal.skipped.join(", "))}.` : ""}</p>`
-    : '<p class="quiet">Nobody proved that it is sealed: it was imported, or made by an older tbuild.</p>';
+    : `<p class="quiet">${text(firstBootSentence(manifest))}</p>`;
   if (list.length === 0) return said;
   return `${said}<details><summary>What was done to it <span class="count">${list.length}</span></summary>${list.join("\n")}</details>`;
 }

@@ -1,7 +1,8 @@
 import { TbuildError } from "../errors.ts";
 import { isName, type PostProvisioning } from "../kickstart/render.ts";
 import { shellWord } from "../kickstart/shell-words.ts";
-import { majorOf, mediumFolder, type Recipe } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { mediumFolder } from "../recipe/repositories.ts";
 import {
   contentOf,
   lastingRepositories,

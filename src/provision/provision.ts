@@ -4,7 +4,8 @@ import { TbuildError } from "../errors.ts";
 import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import type { PackageRecord } from "../model/manifest.ts";
-import { majorOf, mediumFolder, type Recipe, uekRepository } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { mediumFolder, uekRepository } from "../recipe/repositories.ts";
 import { fstabLine } from "./further-disks.ts";
 
 export interface ProvisionOptions {

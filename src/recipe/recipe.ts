@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { bundleFormats, domainTypes, releases } from "../choices.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -42,9 +43,9 @@ const ProxyUrl = text(
 const MountOptions = text(/^[\w.,=:/%+-]+$/, "mount options such as nodev,nosuid");
 const HostName = text(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or address");
 
-export const Release = z.enum(["ol5", "ol6", "ol7", "ol8", "ol9"]);
-export const DomainType = z.enum(["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"]);
-export const BundleFormat = z.enum(["ovm-tgz", "ova", "qcow2", "raw"]);
+export const Release = z.enum(releases);
+export const DomainType = z.enum(domainTypes);
+export const BundleFormat = z.enum(bundleFormats);
 
 /** A secret never stands in a recipe: only where it is found when a build needs it. */
 export const SecretReference = z.union(
@@ -294,17 +295,6 @@ export type Recipe = z.infer<typeof Recipe>;
 /** `6` of `ol6`. */
 export function majorOf(release: Recipe["release"]): number {
   return Number(release.slice(2));
-}
-
-/** `/addons` of `medium:/addons`; `undefined` for what is elsewhere. */
-export function mediumFolder(url: string): string | undefined {
-  return /^medium:(\/.*?)\/*$/.exec(url)?.[1];
-}
-
-/** The repository that a release of UEK comes from, such as `ol6_UEKR4`. */
-export function uekRepository(recipe: Pick<Recipe, "release" | "kernel">): string | undefined {
-  const release = /^uekr(\d)$/.exec(recipe.kernel)?.[1];
-  return release === undefined ? undefined : `${recipe.release}_UEKR${release}`;
 }
 
 /**

@@ -1,18 +1,19 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { sealTable } from "../guest/seal/index.ts";
+import { sealParts } from "../guest/seal/index.ts";
 import { lastUpdate } from "./discs.ts";
 import { fileSystems } from "./file-systems.ts";
 import { suggestion } from "./findings.ts";
 import type { Rule } from "./load.ts";
 import { neededService } from "./needed-services.ts";
-import { majorOf, mediumFolder, uekRepository } from "./recipe.ts";
+import { majorOf } from "./recipe.ts";
+import { mediumFolder, uekRepository } from "./repositories.ts";
 import { isTimezone, timezones } from "./timezones.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
 export const rules: readonly Rule[] = [
   (recipe, { problem }) => {
-    const known = sealTable.map((operation) => operation.name);
+    const known = sealParts.map((operation) => operation.name);
     for (const [i, name] of (recipe.seal?.skip ?? []).entries())
       if (!known.includes(name))
         problem(["seal", "skip", i], `no operation "${name}"${suggestion(name, known)}`);

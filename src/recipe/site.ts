@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { waysIn } from "../choices.ts";
 
 /** Where and with what: everything that differs between two people who build the same recipe. */
 export const Site = z.strictObject({
@@ -17,9 +18,7 @@ export const Site = z.strictObject({
       sshPort: z.int().min(1).max(65535).optional(),
     })
     .prefault({}),
-  images: z
-    .strictObject({ kind: z.enum(["auto", "debugfs", "loop", "uml", "guestfish"]).default("auto") })
-    .prefault({}),
+  images: z.strictObject({ kind: z.enum(["auto", ...waysIn]).default("auto") }).prefault({}),
   /** Repository id → URL or folder of a mirror, used while building and never written into the guest. */
   mirrors: z.record(z.string(), z.string()).default({}),
   /** A proxy towards the repositories, used while building and never written into the guest. */

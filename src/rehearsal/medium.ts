@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
+import { codeDigest } from "../io/code-digest.ts";
+import { fromPortable, toPortable } from "../io/portable.ts";
 import { asDigest, type Digest, digestOf } from "../model/digest.ts";
 import { fetchDebs } from "./debs.ts";
 import { makeIso } from "./iso-tree.ts";
@@ -29,13 +31,13 @@ export async function makeRehearsalMedium(
   await mkdir(cache, { recursive: true });
   const builder = await builderDigest();
   const index = join(cache, `rehearsal-ol${release.major}.${release.update}-${builder}.json`);
-  const known = await kept(index);
+  const known = await kept(index, cache);
   if (known) return known;
   await using _lock = await lock(join(cache, "rehearsal.lock"), {
     ...(signal && { signal }),
     onWait: (pid) => progress(`process ${pid} is making a medium; waiting for it`),
   });
-  const made = await kept(index);
+  const made = await kept(index, cache);
   if (made) return made;
   await checkTools(host);
   const debs = await fetchDebs(host, {
@@ -77,18 +79,18 @@ export async function makeRehearsalMedium(
     },
     repositoriesDigest: digestOf(`repositories ${digest}`),
   };
-  await writeFile(`${index}.new`, JSON.stringify(medium));
+  await writeFile(`${index}.new`, toPortable(medium, { cache }));
   await rename(`${index}.new`, index);
   return medium;
 }
 
-/** The identity of the builder: the digest of its assets, by path and content. */
+/** The identity of the builder: the digest of its code and of its assets, by path and content. */
 export async function builderDigest(): Promise<string> {
   const entries = await readdir(assets, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
     .map((entry) => join(entry.parentPath, entry.name));
-  const hash = createHash("sha256");
+  const hash = createHash("sha256").update(await codeDigest(import.meta.url, { shapes }));
   for (const file of files.sort())
     hash
       .update(file.slice(assets.length))
@@ -96,6 +98,10 @@ export async function builderDigest(): Promise<string> {
       .update(await readFile(file))
       .update("\0");
   return hash.digest("hex").slice(0, 16);
+}
+
+function shapes(path: string): boolean {
+  return path !== "errors" && !path.startsWith("host/");
 }
 
 async function makePackages(
@@ -130,10 +136,10 @@ async function makePackages(
     ]);
 }
 
-async function kept(index: string): Promise<RehearsalMedium | undefined> {
+async function kept(index: string, cache: string): Promise<RehearsalMedium | undefined> {
   const text = await readFile(index, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const medium = JSON.parse(text) as RehearsalMedium;
+  const medium = fromPortable(text, { cache }) as RehearsalMedium;
   const there = await Promise.all(
     [medium.iso, ...Object.values(medium.repositories)].map((path) => stat(path).catch(() => undefined)),
   );

@@ -36,6 +36,7 @@ function context(signal = new AbortController().signal): BuildContext {
     records: nothing,
     report: (event) => events.push(event),
     signal,
+    tbuild: "0.1.0",
   };
 }
 
@@ -47,6 +48,7 @@ function letter(
 ): Step<{ text?: string }, { text: string; file: string }> {
   return {
     name,
+    module: import.meta.url,
     describe: () => `write ${name}`,
     inputs: () => ({ input }),
     async run({ out }, { text = "" }) {
@@ -182,6 +184,7 @@ describe("a pipeline", () => {
   it("does not compile when no earlier step gives what a step needs", () => {
     const needy: Step<{ disk: string }, object> = {
       name: "needy",
+      module: import.meta.url,
       describe: () => "",
       inputs: () => ({}),
       run: async () => ({}),
@@ -190,6 +193,7 @@ describe("a pipeline", () => {
     Pipeline.start().step(needy);
     const giver: Step<object, { disk: string }> = {
       name: "giver",
+      module: import.meta.url,
       describe: () => "",
       inputs: () => ({}),
       run: async () => ({ disk: "" }),

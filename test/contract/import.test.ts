@@ -481,6 +481,34 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
         archive({ "a.ovf": descriptor({ href: "disk.img" }), "disk.img": await readFile(image) }, "-S"),
     ],
     [
+      "a size that is wrong and sums that are right",
+      () => {
+        const files = {
+          "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="99999999"' }),
+          "disk.vmdk": vmdk,
+        };
+        return archive({ ...files, "a.mf": sums("sha256", files) });
+      },
+    ],
+    [
+      "a size that is too small",
+      () => archive({ "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="10"' }), "disk.vmdk": vmdk }),
+    ],
+    [
+      "a manifest that lists itself, another one, and what a Mac leaves beside files",
+      () => {
+        const files = { ...plain() };
+        const itself = Buffer.concat([sums("sha1", files), Buffer.from(`SHA1(a.mf)= ${"0".repeat(40)}\n`)]);
+        const beside = {
+          "b.mf": Buffer.from("SHA1(x)= 1"),
+          "._a.ovf": vmdk,
+          "._a.mf": vmdk,
+          ".DS_Store": vmdk,
+        };
+        return archive({ ...beside, ...files, "a.mf": itself });
+      },
+    ],
+    [
       "a folder that somebody unpacked",
       async () => {
         const place = await mkdtemp(join(folder, "ova-"));
@@ -571,9 +599,13 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     ],
     ["no disk", () => archive({ "a.ovf": descriptor({ href: "disk.vmdk" }) }), "it is not there"],
     [
-      "a size that lies",
-      () => archive({ "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="1"' }), "disk.vmdk": vmdk }),
-      "and the OVF says 1",
+      "a file that is shorter than it says, without a sum",
+      () =>
+        archive({
+          "a.ovf": descriptor({ href: "disk.vmdk", file: 'ovf:size="99999999"' }),
+          "disk.vmdk": vmdk,
+        }),
+      "and the OVF says 99999999",
     ],
     [
       "a capacity that lies",
@@ -668,6 +700,11 @@ describe.skipIf(lacking)(title("import of an Oracle VM template"), () => {
     return `${place}.tgz`;
   }
 
+  it("unpacked in a folder is imported from there", async () => {
+    const place = (await template("bootloader = 'pygrub'\ndisk = ['file:System.img,xvda,w']\n")).slice(0, -4);
+    await expectDisks(await imported(place, { name: "from-a-folder" }), image);
+  });
+
   it("as Oracle packs it: in a folder, sparse, its disks named by the paths of another machine", async () => {
     const second = join(folder, "data.img");
     await writeFile(second, Buffer.alloc(1 << 20, "data"));
@@ -690,19 +727,47 @@ vif = ['mac=00:16:3E:00:00:01,bridge=xenbr0']
       domainType: "XEN_PVM",
       machine: { vcpus: 4, memoryMib: 1024, nics: ["xenbr0"] },
     });
-    for (const words of ["is a device of another machine", "is shared", "left.img"])
+    expect(there.manifest.disks.map(({ slot, mode }) => [slot, mode])).toEqual([
+      ["xvda", undefined],
+      ["xvdb", "w!"],
+    ]);
+    for (const words of ["is a device of another machine", "the drive is empty", "left.img"])
       expect(there.notes.join("\n")).toContain(words);
+  });
+
+  it("loses nothing of its vm.cfg on the way out", async () => {
+    const small = join(folder, "asm.img");
+    await writeFile(small, Buffer.alloc(1 << 20, "asm"));
+    const lines = [
+      "memory = 512",
+      "maxmem = 4096",
+      "vcpus = 2",
+      "maxvcpus = 8",
+      "bootloader = '/usr/bin/pygrub'",
+      "extra = 'console=hvc0'",
+      "disk = ['file:System.img,xvda,w', 'file:asm1.img,xvdd,w!', 'file:ro.img,xvdf,r']",
+      "vif = ['mac=00:21:f6:00:00:01,bridge=br0', 'bridge=br1']",
+      "OVM_os_type = 'Oracle Linux 6'",
+      "OVM_high_availability = True",
+    ];
+    const file = await template(`name = 'gap'\n${lines.join("\n")}\n`, {
+      "System.img": image,
+      "asm1.img": small,
+      "ro.img": small,
+    });
+    const { manifest } = await imported(file);
+    const place = join(folder, "gap");
+    const [bundle] = await packAll(manifest, store, place, ["ovm-tgz"], {});
+    const config = await host.run(["tar", "-xzOf", bundle?.file ?? "", "vm.cfg"]);
+    for (const line of lines) expect(config.stdout.split("\n")).toContain(line);
+    expect(config.stdout).toContain("# Nobody proved that it is sealed; it configures itself at first boot");
   });
 
   it.each([
     ["names a disk that is not there", "disk = ['file:Other.img,xvda,w']\n", "not in the archive"],
     ["names no disk", "memory = 1\n", "names no disk"],
-    [
-      "names a disk twice",
-      "disk = ['file:System.img,xvda,w', 'file:System.img,xvdb,w']\n",
-      "not in the archive",
-    ],
-    ["is a program", "disk = [open('/etc/passwd').read()]\n", "no literal"],
+    ["names a disk twice", "disk = ['file:System.img,xvda,w', 'file:System.img,xvdb,w']\n", "twice"],
+    ["is a program", "disk = [open('/etc/passwd').read()]\n", "is a call"],
   ])("whose vm.cfg %s is refused", async (_what, config, words) => {
     const file = await template(config);
     await expect(imported(file)).rejects.toMatchObject({

@@ -70,7 +70,7 @@ describe("what a seal leaves", () => {
     "-----BEGIN PRIVATE KEY-----",
     "-----BEGIN CERTIFICATE-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END CERTIFICATE-----",
     "AKIAIOSFODNN7EXAMPLE",
-    "http://user:password@host http://$U:$P@host https://host:8080/a@b",
+    "mysql://root:r00t@localhost/x http://bob:s3cret@www.example.com/ http://user:password@host http://$U:$P@host https://host:8080/a@b",
     "password = secret",
   ])("is no false alarm: %j", async (text) => {
     expect(await leftOf({ "/opt/app/conf": text })).toEqual([]);
@@ -88,7 +88,7 @@ describe("what a seal leaves", () => {
     ["PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n", "a private key of PuTTY"],
     ["Private-key-format: v1.3\nAlgorithm: 13\n", "a private key of DNSSEC"],
     [`token: ghp_${"aB3d".repeat(9)}`, "a token (ghp_…)"],
-    ["baseurl=https://mirror:s3cret@repo.example/ol8", "a login in an address"],
+    ["baseurl=https://mirror:s3cret@repo.corp/ol8", "a login in an address"],
     ["aws_access_key_id=AKIAQ2W3E4R5T6Y7U8I9", "a token (AKIA…)"],
     [
       `key=${Buffer.from('{"alg":"HS256"}').toString("base64url")}.${Buffer.from('{"sub":"build"}').toString("base64url")}.${"x9Y_".repeat(8)}`,
@@ -107,6 +107,15 @@ describe("what a seal leaves", () => {
   ])("has its secrets told by their look: %j", async (data, what) => {
     expect(await leftOf({ "/srv/app/file": data })).toEqual([`${what} in /srv/app/file`]);
     expect(await leftOf({ "/srv/app/file": data }, { keep: ["/srv/app"] })).toEqual([]);
+  });
+
+  it("is told where it stands in a certificate", async () => {
+    const der = Buffer.from("3082010a0c11", "hex").toString("latin1");
+    const body = Buffer.from(`${der}build7.example.com0\x82`, "latin1").toString("base64");
+    const pem = `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`;
+    expect(await leftOf({ "/etc/pki/tls/certs/app.crt": pem })).toEqual([
+      "this host's name in /etc/pki/tls/certs/app.crt",
+    ]);
   });
 
   it("has Oracle's password files and wallets told by their names", async () => {

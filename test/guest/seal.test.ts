@@ -27,6 +27,21 @@ describe("every seal operation", () => {
   );
 
   it.each(
+    sealTable.flatMap((operation) => ("except" in operation ? [[operation.name, operation] as const] : [])),
+  )("%s keeps its hands off what is to be kept", async (name, operation) => {
+    const tree = guestWith(name);
+    const before = tree.snapshot();
+    const kept = operation.except(await operation.pending(tree));
+    expect(await kept.pending(tree)).toEqual([]);
+    await kept.apply(tree);
+    expect(tree.snapshot()).toEqual(before);
+  });
+
+  it("but the first boot can be told what to keep", () => {
+    expect(sealTable.filter((one) => !("except" in one)).map(({ name }) => name)).toEqual(["first-boot"]);
+  });
+
+  it.each(
     sealTable
       .filter(({ name }) => name !== "first-boot")
       .map((operation) => [operation.name, operation] as const),
@@ -120,6 +135,19 @@ describe("a sealed guest", () => {
 
   it("is refused by a name that no operation has", () => {
     expect(() => sealOperations({ skip: ["machine_id"] })).toThrow('no operation "machine_id"');
+  });
+});
+
+describe("service-state", () => {
+  it("takes Samba's databases and leaves its folders", async () => {
+    const tree = memoryTree({
+      "/var/lib/samba/private/secrets.tdb": "x",
+      "/var/lib/samba/wins.dat": "x",
+      "/var/lib/samba/lock/names": "x",
+    });
+    await applyAll(tree, sealOperations({ only: ["service-state"] }));
+    expect(await tree.list("/var/lib/samba")).toEqual(["lock", "private"]);
+    for (const folder of ["lock", "private"]) expect(await tree.list(`/var/lib/samba/${folder}`)).toEqual([]);
   });
 });
 

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { insideOf, layoutOf, mountsFromFstab } from "../../src/image/disk/disk.ts";
+import type { Volume } from "../../src/image/access.ts";
+import { insideOf, layoutOf } from "../../src/image/disk/disk.ts";
 import { fileSystemOf } from "../../src/image/disk/filesystem.ts";
+import { fstabEntries, resolveMounts } from "../../src/image/disk/fstab.ts";
 import { partitionTableOf } from "../../src/image/disk/partitions.ts";
 import { bytesReader } from "../../src/io/reader.ts";
 import { gpt, mbr, physicalVolume, segment, volumeGroup } from "./disk-tables.ts";
@@ -34,7 +36,7 @@ describe("partitions", () => {
     ]);
     const second = mbr([{ type: 0x82, start: 63, count: 200 }]);
     const image = disk(8 * mib, [0, table], [4096 * 512, first], [(4096 + 2048) * 512, second]);
-    expect((await partitionTableOf(image)).partitions).toEqual([
+    expect((await partitionTableOf(image)).partitions).toMatchObject([
       { name: "p1", offset: mib, bytes: mib },
       { name: "p5", offset: (4096 + 63) * 512, bytes: 100 * 512 },
       { name: "p6", offset: (4096 + 2048 + 63) * 512, bytes: 200 * 512 },
@@ -43,7 +45,7 @@ describe("partitions", () => {
 
   it("are read from a GPT", async () => {
     const image = disk(4 * mib, [0, gpt([{ first: 2048, last: 4095 }])]);
-    expect(await partitionTableOf(image)).toEqual({
+    expect(await partitionTableOf(image)).toMatchObject({
       table: "gpt",
       sectorBytes: 512,
       partitions: [{ name: "p1", offset: mib, bytes: mib }],
@@ -52,7 +54,7 @@ describe("partitions", () => {
 
   it("are read from a GPT of a disk with sectors of 4096 bytes", async () => {
     const image = disk(4 * mib, [0, gpt([{ first: 256, last: 511 }], 4 * mib, 4096)]);
-    expect(await partitionTableOf(image)).toEqual({
+    expect(await partitionTableOf(image)).toMatchObject({
       table: "gpt",
       sectorBytes: 4096,
       partitions: [{ name: "p1", offset: mib, bytes: mib }],
@@ -67,7 +69,7 @@ describe("partitions", () => {
         const data = gpt([{ first, last: 2 * first - 1 }], 4 * mib, size);
         data.fill(0xff, place, place + 16);
         const { partitions, fault } = await partitionTableOf(disk(4 * mib, [0, data]));
-        expect(partitions).toEqual([{ name: "p1", offset: mib, bytes: mib }]);
+        expect(partitions).toMatchObject([{ name: "p1", offset: mib, bytes: mib }]);
         expect(fault).toContain("backup");
       }
     },
@@ -126,7 +128,13 @@ describe("a volume", () => {
     ["LUKS", superblock("LUKS\u00ba\u00be", 0)],
     [
       "software RAID",
-      Buffer.concat([Buffer.alloc(4096), Buffer.from([0xfc, 0x4e, 0x2b, 0xa9]), Buffer.alloc(65536)]),
+      Buffer.concat([
+        Buffer.alloc(4096),
+        Buffer.from([0xfc, 0x4e, 0x2b, 0xa9, 1]),
+        Buffer.alloc(139),
+        Buffer.from([8]),
+        Buffer.alloc(65536),
+      ]),
     ],
   ])("with %s is named and refused", async (words, content) => {
     const [volume] = (await layoutOf(disk(4 * mib, [0, content]))).volumes;
@@ -184,6 +192,9 @@ describe("LVM2", () => {
     });
   });
 });
+
+const mountsFromFstab = (fstab: string, volumes: readonly Volume[], root: Volume) =>
+  resolveMounts(fstabEntries(fstab), volumes, root).mounts;
 
 describe("mounts", () => {
   const volume = (name: string, fs: "ext4" | "swap", uuid: string, label?: string) => ({

@@ -12,7 +12,8 @@ import type { KickstartPart } from "../../src/kickstart/part.ts";
 import { kickstart, noSecrets } from "../../src/kickstart/render.ts";
 import { shellWords } from "../../src/kickstart/shell-words.ts";
 import { postProvisioning } from "../../src/provision/post-script.ts";
-import { majorOf, mediumFolder, Recipe } from "../../src/recipe/recipe.ts";
+import { majorOf, Recipe } from "../../src/recipe/recipe.ts";
+import { mediumFolder } from "../../src/recipe/repositories.ts";
 import { rules } from "../../src/recipe/rules.ts";
 import type { JsonSchema } from "../../src/recipe/schema.ts";
 import { kickstartTemplate } from "../kickstart-template.ts";
@@ -722,6 +723,9 @@ function expectedPackages(recipe: Recipe): string[] {
     "@core",
     "openssh-server",
     ...(recipe.kernel === "uek" ? ["kernel-uek"] : ["kernel", "-kernel-uek"]),
+    ...(majorOf(recipe.release) <= 6 && recipe.ntp.length > 0 && !recipe.packages.base.includes("ntp")
+      ? ["ntp"]
+      : []),
     ...recipe.packages.base,
     ...recipe.packages.exclude.map((name) => `-${name}`),
   ];

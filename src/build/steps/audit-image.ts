@@ -1,10 +1,15 @@
 import { TbuildError } from "../../errors.ts";
 import { isArmed } from "../../firstboot/arming.ts";
 import { convertOperations } from "../../guest/convert/index.ts";
-import { auditAll } from "../../guest/operation.ts";
+import { swapPending } from "../../guest/memory.ts";
+import { auditAll, type Done } from "../../guest/operation.ts";
 import { portraitOf } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
-import { sealOperations } from "../../guest/seal/index.ts";
+import { sealOperations, sealsSwap } from "../../guest/seal/index.ts";
+import type { Host } from "../../host/host.ts";
+import type { Volume } from "../../image/access.ts";
+import { swapStates } from "../../image/change/swap.ts";
+import { readImageFile } from "../../image/file/image-file.ts";
 import type { GuestRecord } from "../../model/manifest.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
@@ -23,6 +28,7 @@ export interface AuditedImage {
 export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
+    module: import.meta.url,
     describe: () => "reopen the image, prove that nothing is pending, and write down what is inside",
     inputs: () => ({ writes: "services, users, modules, files in /etc" }),
     async run(context, { image, packagedFiles }) {
@@ -30,7 +36,10 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
       const mounted = opened.mounts.map(({ volume }) => volume);
       const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       const operations = [...convert, ...sealOperations(sealing(recipe))];
-      const found = await auditAll(opened.tree, operations);
+      const found = [
+        ...(await auditAll(opened.tree, operations)),
+        ...(sealsSwap(sealing(recipe)) ? await swapLeft(context.host, image, opened.volumes) : []),
+      ];
       const pending = found.flatMap((one) => one.done.map((left) => `${one.name}: ${left}`));
       if (pending.length > 0)
         throw new TbuildError(
@@ -41,6 +50,12 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
             hint: "This is a fault of an operation: it said that it was done, and the image says otherwise.",
           },
         );
+      const unread = opened.others.filter(({ state }) => state === "unknown");
+      if (unread.length > 0)
+        throw new TbuildError("integrity", "the sealed image has volumes that nobody looked into", {
+          lines: unread.map(({ name, why }) => `${name} ${why}`),
+          hint: "Let the recipe mount them, so that they are sealed too.",
+        });
       context.progress("writing down what is inside");
       return {
         audited: operations.map((operation) => operation.name),
@@ -49,4 +64,9 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
       };
     },
   };
+}
+
+async function swapLeft(host: Host, image: string, volumes: readonly Volume[]): Promise<Done[]> {
+  await using file = await readImageFile(image);
+  return swapPending(await swapStates(host, file, volumes));
 }

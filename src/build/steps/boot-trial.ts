@@ -37,6 +37,7 @@ export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, 
   const { clones, messages, checks } = recipe.trial;
   return {
     name: "boot-trial",
+    module: import.meta.url,
     describe: () => `boot ${clones} clones, configure them by messages, reboot them`,
     inputs: () => ({
       clones: String(clones),

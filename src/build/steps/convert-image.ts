@@ -17,6 +17,7 @@ export interface ConvertedImage {
 export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
   return {
     name: "convert-image",
+    module: import.meta.url,
     describe: () => `copy the master and convert it to ${recipe.domainType}`,
     inputs: () => ({ domainType: recipe.domainType }),
     async run(context, { masterDisk }) {

@@ -26,11 +26,15 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
   const file = join(isoFolder, disc.file);
   return {
     name: "fetch-medium",
+    module: import.meta.url,
     describe: () => `check ${disc.file}`,
-    inputs: () => ({ iso: disc.sha256 ?? "of a digest that the recipe does not know" }),
+    inputs: () => ({
+      iso: disc.sha256 ?? "of a digest that the recipe does not know",
+      disc: JSON.stringify(wantedMedium(recipe)),
+    }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
     async run(context) {
-      if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
+      await proveDisc(recipe, isoFolder);
       const medium = await readMedium(file);
       const progress = (done: number, total: number) =>
         context.progress("reading the ISO for its digest", done, total);
@@ -44,19 +48,26 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
   };
 }
 
+/** Fails when the disc of a recipe is not there; looks at nothing in it. */
+export async function proveDisc(recipe: Recipe, isoFolder: string): Promise<void> {
+  const file = join(isoFolder, discOf(recipe).file);
+  if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
+}
+
 /** Makes the stand-in medium, or takes the one that was made. */
 export function makeMedium(recipe: Recipe, builder: string): Step<object, FetchedMedium> {
   const major = majorOf(recipe.release);
+  if (major !== 6 && major !== 7)
+    throw new TbuildError("usage", `${recipe.name}: there is no rehearsal medium for ${recipe.release}`, {
+      hint: "There is one for ol6 and one for ol7. Without --rehearse, it is built from Oracle's disc.",
+    });
   return {
     name: "fetch-medium",
+    module: import.meta.url,
     describe: () => `make the rehearsal medium for OL${major}.${recipe.update}`,
     inputs: () => ({ "rehearsal medium": builder, release: `${recipe.release}.${recipe.update}` }),
     valid: async (_context, gives) => (await stat(gives.medium.file).catch(() => undefined)) !== undefined,
     async run(context) {
-      if (major !== 6 && major !== 7)
-        throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
-          hint: "There is one for ol6 and one for ol7.",
-        });
       const { progress, signal } = context;
       const made = await makeRehearsalMedium(
         context.host,

@@ -30,6 +30,7 @@ export function injectModules(
 ): Step<InstalledGuest & ProvisionedGuest, InjectedGuest> {
   return {
     name: "inject-modules",
+    module: import.meta.url,
     describe: () =>
       modules.length === 0
         ? "read packages and first-boot parameters"

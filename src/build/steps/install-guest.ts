@@ -24,7 +24,7 @@ import {
   whileRunning,
 } from "../guest-machine.ts";
 import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
-import { hashed, passwordHashes, provePasswords } from "../secrets.ts";
+import { hashed, passwordHashes } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
@@ -45,11 +45,14 @@ export function installGuest(
 ): Step<FetchedMedium, InstalledGuest> {
   return {
     name: "install-guest",
+    module: import.meta.url,
     describe: () => `install Oracle Linux ${majorOf(recipe.release)}.${recipe.update} by kickstart`,
-    inputs: () => ({ kickstart: kickstartDigest, disk: `${recipe.machine.disk} MiB` }),
+    inputs: () => ({
+      kickstart: kickstartDigest,
+      disk: `${recipe.machine.disk} MiB`,
+      nics: String(recipe.nics.length),
+    }),
     async run(context, { medium, standIns }) {
-      // Said now, and not when the guest is installed and wants them.
-      await provePasswords(recipe, folder, context.environment);
       const name = machineName(context, "install");
       const secrets = await makeSecrets(context, recipe);
       const boot = join(context.folder, "install");

@@ -22,10 +22,13 @@ export function keepMaster(
 ): Step<FetchedMedium & InjectedGuest, KeptMaster> {
   return {
     name: "keep-master",
+    module: import.meta.url,
     describe: () => "keep the unsealed master in the store",
     inputs: () => ({
+      name: recipe.name,
       version: recipe.version,
       machine: `${recipe.machine.vcpus} vcpus, ${recipe.machine.memory} MiB`,
+      nics: recipe.nics.join(" "),
     }),
     valid: async (context, gives) => (await context.store.get(gives.master)) !== undefined,
     async run(context, state) {
@@ -45,6 +48,7 @@ export function keepMaster(
         domainType: "XEN_HVM",
         disks: [masterDisk],
         timings: context.timings,
+        makers: context.makers,
       };
       await context.records.check(manifest);
       const master = await context.store.publish(manifest);

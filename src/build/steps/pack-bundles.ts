@@ -4,7 +4,7 @@ import { packAll } from "../../bundles/write/index.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { furtherDiskName } from "../../provision/further-disks.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
-import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
+import { freeVersion, type ManifestFrame, manifestOf, sha256 } from "../manifest.ts";
 import type { Step } from "../step.ts";
 import type { AuditedImage } from "./audit-image.ts";
 import type { ConvertedImage } from "./convert-image.ts";
@@ -32,8 +32,14 @@ type Needs = FetchedMedium &
 export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, PackedBundles> {
   return {
     name: "pack-bundles",
+    module: import.meta.url,
     describe: () => `number the template and pack ${recipe.bundles.join(", ")}`,
-    inputs: () => ({ bundles: recipe.bundles.join(" "), version: recipe.version }),
+    // The manifest holds the whole recipe, also what shapes neither the disk nor a bundle.
+    inputs: () => ({
+      bundles: recipe.bundles.join(" "),
+      summary: recipe.summary,
+      recipe: sha256(frame.recipeText),
+    }),
     valid: async (_context, gives) =>
       (
         await Promise.all(

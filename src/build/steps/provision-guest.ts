@@ -1,12 +1,11 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { convertOperations } from "../../guest/convert/index.ts";
+import { inGuestOperations } from "../../guest/convert/in-guest.ts";
 import { applyAll } from "../../guest/operation.ts";
 import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import { makeFurtherDisks } from "../../provision/further-disks.ts";
-import { contentOf, proveProvisioned, provision } from "../../provision/provision.ts";
+import { proveProvisioned, provision } from "../../provision/provision.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import {
   bootGuest,
@@ -37,6 +36,7 @@ export function provisionGuest(
 ): Step<FetchedMedium & InstalledGuest, ProvisionedGuest> {
   return {
     name: "provision-guest",
+    module: import.meta.url,
     describe: () =>
       recipe.provision === "post"
         ? "prove what the installer's %post has installed"
@@ -78,45 +78,7 @@ export function provisionGuest(
 // What only a running guest can do of a conversion (its initramfs) is done here, so that the rest works offline.
 async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
   await using tree = liveGuest(host);
-  const operations = convertOperations(recipe.domainType, await readRelease(tree));
-  await applyAll(
-    tree,
-    operations.filter((operation) => operation.needs === "programs"),
-  );
-}
-
-/** What shapes provisioning, section by section, so that a plan can name the one that changed. */
-export async function provisionInputs(recipe: Recipe, folder: string): Promise<Inputs> {
-  const files = await Promise.all(
-    recipe.files.map(async (file) => [file, digestOf(await contentOf(folder, file.content, file.from))]),
-  );
-  const scripts = await Promise.all(
-    recipe.scripts.map(async (script) => [
-      script.name,
-      digestOf(await contentOf(folder, script.run, script.from)),
-    ]),
-  );
-  const { repositories, additions, packages, groups, users, folders, services, domainType } = recipe;
-  const sections = {
-    repositories,
-    additions,
-    packages: packages.install.concat(packages.remove),
-    groups,
-    users,
-    folders,
-    services,
-    files,
-    scripts,
-    drivers: domainType,
-    disks: recipe.disks,
-  };
-  return Object.fromEntries(
-    Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value))]),
-  );
-}
-
-export function digestOf(data: string | Uint8Array): string {
-  return createHash("sha256").update(data).digest("hex").slice(0, 16);
+  await applyAll(tree, inGuestOperations(recipe.domainType, await readRelease(tree)));
 }
 
 function broughtIn({ packages, users, files, scripts }: Recipe): string {

@@ -11,13 +11,14 @@ export interface PublishedTemplate {
 export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
   return {
     name: "publish-template",
+    module: import.meta.url,
     describe: () => "publish the template, and record it in the recipe repo",
     inputs: () => ({}),
     valid: async ({ name, store, records }, gives) =>
       (await store.get(gives.template)) !== undefined &&
       (await records.has({ kind: "template", name, version: gives.version })),
     async run(context, { draft }) {
-      const manifest = { ...draft, timings: context.timings };
+      const manifest = { ...draft, timings: context.timings, makers: context.makers };
       await context.records.check(manifest);
       const template = await context.store.publish(manifest);
       const file = await context.records.put(manifest);

@@ -2,10 +2,13 @@ import { randomUUID } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { findLeftovers, readTraits, type Trait } from "../../guest/leftovers/index.ts";
+import { swapPending } from "../../guest/memory.ts";
 import { applyAll, type Done, type Operation } from "../../guest/operation.ts";
 import { type Passport, writePassport } from "../../guest/passport.ts";
-import { sealOperations } from "../../guest/seal/index.ts";
+import { sealOperations, sealsSwap, swapRenewal } from "../../guest/seal/index.ts";
 import { sealOnline } from "../../guest/seal-online.ts";
+import { renewSwap } from "../../image/change/swap.ts";
+import { volumesOf } from "../../image/disk/disk.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
@@ -40,12 +43,13 @@ export function sealImage(
   const { how } = seal;
   return {
     name: "seal-image",
+    module: import.meta.url,
     describe: () => `seal ${how} and arm the first boot`,
     inputs: () => ({
       how,
       skip: seal.skip.join(" "),
       keep: seal.keep.join(" "),
-      operations: sealOperations(seal)
+      operations: [...sealOperations(seal), ...(sealsSwap(seal) ? [swapRenewal] : [])]
         .map((o) => o.name)
         .join(" "),
     }),
@@ -61,7 +65,10 @@ export function sealImage(
       const traits = await traitsOf(context, image);
       const online = how === "online" ? await sealInGuest(context, recipe, image, key, operations) : [];
       // After an online seal too: a guest writes on its way down, and what it wrote is dealt with here.
-      const offline = await sealOffline(context, image, operations);
+      const offline = [
+        ...(await sealOffline(context, image, operations)),
+        ...(sealsSwap(seal) ? swapPending(await renewSwap(context.host, image, await volumesOf(image))) : []),
+      ];
       return {
         image,
         leftovers: await leftoversIn(context, image, traits, seal.keep),

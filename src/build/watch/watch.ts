@@ -16,6 +16,7 @@ export interface WatchOptions {
  * with our nonce, that all is well and the console has ended; whether the machine then powered off is for the caller.
  */
 export async function watchInstaller(lines: AsyncIterable<string>, options: WatchOptions): Promise<void> {
+  const { silenceMs = 30 * 60_000 } = options;
   const tail: string[] = [];
   let result: string | undefined;
   let failed: TbuildError | undefined;
@@ -23,18 +24,13 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
   try {
     for (;;) {
       // After a line that means failure the lines that explain it still come, for a moment.
-      const next = await within(
-        iterator.next(),
-        failed ? 2_000 : (options.silenceMs ?? 30 * 60_000),
-        options.signal,
-      );
+      const next = await within(iterator.next(), failed ? 2_000 : silenceMs, options.signal);
       if (next === "silent") {
         if (failed) break;
-        throw new TbuildError(
-          "guest",
-          `the installer has said nothing for ${Math.round((options.silenceMs ?? 0) / 60_000)} minutes`,
-          { lines: tail.slice(-20), hint: "It hangs or waits for an answer; look at its console." },
-        );
+        throw new TbuildError("guest", `the installer has said nothing for ${duration(silenceMs)}`, {
+          lines: tail.slice(-20),
+          hint: "It hangs or waits for an answer; look at its console.",
+        });
       }
       if (next.done) break;
       const line = stripped(next.value);
@@ -63,6 +59,13 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
     lines: tail.slice(-20),
     hint: "What the script printed is in /root/tbuild-post.log of the guest.",
   });
+}
+
+// No rounding to "0 minutes".
+function duration(ms: number): string {
+  const [count, unit] =
+    ms < 60_000 ? [Math.max(1, Math.round(ms / 1000)), "second"] : [Math.round(ms / 60_000), "minute"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 /** What a line says of the result, if it is ours. */

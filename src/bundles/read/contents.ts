@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { Manifest, Parameter } from "../../model/manifest.ts";
+import type { Machine, Manifest, Parameter } from "../../model/manifest.ts";
 
 /** What a template's own description (a vm.cfg, an OVF) says of it; nothing of it is proved. */
 export interface Described {
@@ -9,6 +9,11 @@ export interface Described {
   readonly vcpus?: number;
   readonly memoryMib?: number;
   readonly nics?: readonly string[];
+  readonly maxVcpus?: number;
+  readonly maxMemoryMib?: number;
+  readonly vifs?: readonly string[];
+  readonly drives?: readonly string[];
+  readonly settings?: Machine["settings"];
   readonly domainType?: Manifest["domainType"];
   readonly contract?: readonly Parameter[];
 }
@@ -18,6 +23,8 @@ export interface UnpackedDisk {
   readonly name: string;
   /** Below the work folder, or the imported file itself: for reading only. */
   readonly file: string;
+  readonly slot?: string;
+  readonly mode?: "r" | "w!";
 }
 
 /** What is in an archive. */

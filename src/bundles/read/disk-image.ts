@@ -194,7 +194,7 @@ function damaged(member: Member) {
   return (error: unknown): never => {
     if (!(error instanceof TbuildError) || !error.message.includes("exit code")) throw error;
     throw new TbuildError("integrity", `${shown(member.name)}: is damaged`, {
-      lines: error.lines.slice(1),
+      lines: error.lines.filter((line) => !line.startsWith("$ ")),
       hint: "Fetch it again, and compare its checksum.",
       cause: error,
     });

@@ -53,7 +53,12 @@ export async function membersOf(
   // The checksum of a gzip stands at its end, behind the zeros that end and fill up the tar.
   if (kind === "tgz" && (await source.read(mostFilling)).length === mostFilling)
     throw new TbuildError("integrity", `${what}: goes on behind the end of its tar`);
-  return found;
+  return found.filter(({ name }) => !isLeftover(name));
+}
+
+/** What a Mac and a Windows file manager put beside files. */
+function isLeftover(name: string): boolean {
+  return /(?:^|\/)(?:\._[^/]*|\.DS_Store|Thumbs\.db|__MACOSX\/.*)$/.test(name);
 }
 
 /** The files of a folder that somebody unpacked: an OVF's, all of them plain. */
@@ -61,7 +66,7 @@ export async function membersBeside(descriptor: string): Promise<Member[]> {
   const folder = dirname(descriptor);
   const found: Member[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (!entry.isFile()) continue;
+    if (!entry.isFile() || isLeftover(entry.name)) continue;
     if (found.length >= mostEntries)
       throw new TbuildError("usage", `${shownFile(folder)}: more than ${mostEntries} files`);
     const file = join(folder, entry.name);
@@ -72,13 +77,17 @@ export async function membersBeside(descriptor: string): Promise<Member[]> {
 
 /** The whole of a small text. */
 export async function memberText(member: Member, mostBytes: number): Promise<string> {
+  return Buffer.from(await memberBytes(member, mostBytes)).toString("utf8");
+}
+
+export async function memberBytes(member: Member, mostBytes: number): Promise<Uint8Array> {
   if (member.bytes > mostBytes)
     throw new TbuildError(
       "integrity",
       `${shown(member.name)}: ${member.bytes} bytes are too many for a text`,
     );
   await using source = await fileSource(member.file, member);
-  return Buffer.from(await source.read(member.bytes)).toString("utf8");
+  return await source.read(member.bytes);
 }
 
 /** Pieces of a file, each with its place; what lies between them is zeros. */

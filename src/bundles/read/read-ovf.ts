@@ -5,8 +5,8 @@ import { children, childText, type Element, readXml } from "./read-xml.ts";
 import { shown } from "./tar-entries.ts";
 
 export interface OvfDisk {
-  /** A file of the package. */
-  readonly href: string;
+  /** A file of the package; a disk without one is blank. */
+  readonly href?: string;
   /** The size of that file, where the OVF tells it. */
   readonly fileBytes?: number;
   readonly gzip: boolean;
@@ -20,7 +20,10 @@ export interface Ovf extends Described {
   readonly disks: readonly OvfDisk[];
 }
 
-/** What an OVF descriptor (1.x) says of its machine; of several machines, and of disks that it does not bring, none. */
+/**
+ * What an OVF descriptor says of its machine: 1.x, 0.9, and the dialect of oVirt and Oracle Linux Virtualization
+ * Manager, which writes 1.x with the sections of 0.9. Of several machines it is refused.
+ */
 export function readOvf(what: string, text: string): Ovf {
   const envelope = readXml(what, text);
   const refuse = (why: string) => new TbuildError("integrity", `${what}: ${why}`);
@@ -36,9 +39,9 @@ export function readOvf(what: string, text: string): Ovf {
     throw new TbuildError("usage", `${what}: describes ${machines.length} machines; a template is one`, {
       lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
     });
-  const hardware = children(machine, "VirtualHardwareSection")[0];
-  const products = children(machine, "ProductSection");
-  const items = children(hardware, "Item");
+  const hardware = sections(machine, "VirtualHardwareSection")[0];
+  const products = sections(machine, "ProductSection");
+  const items = itemsOf(children(hardware, "Item"), defaultConfiguration(envelope));
   const memory = items.find((item) => childText(item, "ResourceType") === "4");
   const memoryMib = quantity(memory, childText(memory, "AllocationUnits") ?? "byte * 2^20");
   const vcpus = Number(
@@ -62,7 +65,7 @@ export function readOvf(what: string, text: string): Ovf {
     ...(summary !== undefined && { summary }),
     ...(Number.isInteger(vcpus) && vcpus > 0 && { vcpus }),
     ...(memoryMib !== undefined && { memoryMib: Math.round(memoryMib / 2 ** 20) }),
-    ...(nics.length > 0 && { nics }),
+    nics,
     ...(domainType && { domainType }),
     contract: products.flatMap(parametersOf),
   };
@@ -77,8 +80,51 @@ const domainTypes: Readonly<Record<string, "XEN_PVM" | "XEN_HVM_PV_DRIVERS">> = 
 function machinesOf(element: Element): Element[] {
   return [
     ...children(element, "VirtualSystem"),
+    ...contents(element, "VirtualSystem"),
     ...children(element, "VirtualSystemCollection").flatMap(machinesOf),
+    ...contents(element, "VirtualSystemCollection").flatMap(machinesOf),
   ];
+}
+
+/** The sections of that name; OVF 0.9 and oVirt call each of them Section and name its type. */
+function sections(element: Element | undefined, name: string): Element[] {
+  return [...children(element, name), ...typed(element, "Section", name)];
+}
+
+function contents(element: Element, name: string): Element[] {
+  return typed(element, "Content", name);
+}
+
+function typed(element: Element | undefined, tag: string, name: string): Element[] {
+  return children(element, tag).filter(
+    (one) => one.attributes.get("type")?.split(":").at(-1) === `${name}_Type`,
+  );
+}
+
+/** The configuration that is taken when nobody chooses: the one marked as default, else the first (DSP0243, 9.8). */
+function defaultConfiguration(envelope: Element): string | undefined {
+  const all = sections(envelope, "DeploymentOptionSection").flatMap((one) => children(one, "Configuration"));
+  const chosen = all.find((one) => /^(?:true|1)$/.test(one.attributes.get("default") ?? "")) ?? all[0];
+  return chosen?.attributes.get("id");
+}
+
+/**
+ * The items of one configuration: its own first, then those of every configuration. Items that only say how little
+ * or how much may be given are no devices.
+ */
+function itemsOf(items: readonly Element[], configuration: string | undefined): Element[] {
+  const namesOf = (item: Element) => item.attributes.get("configuration")?.split(/\s+/).filter(Boolean) ?? [];
+  const real = items.filter((item) => !["min", "max"].includes(item.attributes.get("bound") ?? ""));
+  const own = real.filter((item) => configuration !== undefined && namesOf(item).includes(configuration));
+  const idsOf = new Set(own.map((item) => childText(item, "InstanceID")));
+  const common = real.filter(
+    (item) =>
+      namesOf(item).length === 0 &&
+      (childText(item, "InstanceID") === undefined || !idsOf.has(childText(item, "InstanceID"))),
+  );
+  return own.length === 0
+    ? common
+    : [...own, ...common].sort((one, other) => real.indexOf(one) - real.indexOf(other));
 }
 
 /** The disks in the order in which the machine has them, as the items of its hardware name them. */
@@ -87,21 +133,35 @@ function disksOf(
   items: readonly Element[],
   refuse: (why: string) => TbuildError,
 ): OvfDisk[] {
-  const files = byId(children(children(envelope, "References")[0], "File"), "id");
-  const disks = byId(children(children(envelope, "DiskSection")[0], "Disk"), "diskId");
+  const references = children(children(envelope, "References")[0], "File");
+  // oVirt's disks refer to a file by its name.
+  const files = new Map([...byId(references, "href"), ...byId(references, "id")]);
+  const described = sections(envelope, "DiskSection").flatMap((one) => children(one, "Disk"));
+  const disks = new Map([...byId(described, "fileRef"), ...byId(described, "diskId")]);
   const used = items
     .filter((item) => ["17", "31"].includes(childText(item, "ResourceType") ?? ""))
     .flatMap((item) => children(item, "HostResource").map((one) => one.text.trim()));
   if (used.length === 0) throw refuse("its machine has no disk");
   return used.map((resource) => {
-    // `ovf:/disk/<id>` in the standard, `/disk/<id>` in older OVFs.
-    const [, kind, id = ""] = /^(?:ovf:)?\/(disk|file)\/(.+)$/.exec(resource) ?? [];
-    const disk = kind === "disk" ? disks.get(id) : undefined;
-    const file = files.get(kind === "file" ? id : (disk?.attributes.get("fileRef") ?? ""));
-    if (!kind || (kind === "disk" && !disk))
-      throw refuse(`names the disk ${shown(resource)}, which it does not have`);
-    if (disk?.attributes.has("parentRef"))
+    // `ovf:/disk/<id>` in the standard, `/disk/<id>` and `disk/<id>` in older ones, `ovf:disk/<id>` from Oracle Linux
+    // Virtualization Manager, and from oVirt the disk's own name.
+    const [, kind = "disk", id = ""] = /^(?:ovf:)?\/?(disk|file)\/(.+)$/.exec(resource) ?? [
+      "",
+      "disk",
+      resource,
+    ];
+    const disk = kind === "disk" ? (disks.get(id) ?? disks.get(id.split("/").at(-1) ?? "")) : undefined;
+    if (kind === "disk" && !disk) throw refuse(`names the disk ${shown(resource)}, which it does not have`);
+    if ((disk?.attributes.get("parentRef") ?? "") !== "")
       throw refuse(`its disk ${shown(id)} is a difference to another disk`);
+    const capacity = capacityOf(disk);
+    const fileRef = disk?.attributes.get("fileRef") ?? "";
+    if (disk && fileRef === "") {
+      if (capacity === undefined || capacity === 0)
+        throw refuse(`its disk ${shown(id)} is blank, and nothing says how large it is`);
+      return { gzip: false, capacity: Math.ceil(capacity / 512) * 512 };
+    }
+    const file = files.get(kind === "file" ? id : fileRef);
     const href = file?.attributes.get("href");
     if (!file || href === undefined) throw refuse(`its disk ${shown(id)} is in no file`);
     const compression = file.attributes.get("compression") ?? "";
@@ -109,7 +169,6 @@ function disksOf(
       throw refuse(`its disk ${shown(id)} is compressed by ${shown(compression)}; gzip is what is known`);
     const fileBytes = wholeNumber(file.attributes.get("size"));
     const chunkBytes = wholeNumber(file.attributes.get("chunkSize"));
-    const capacity = capacityOf(disk);
     return {
       href,
       gzip: compression === "gzip",
@@ -134,11 +193,12 @@ function quantity(item: Element | undefined, unit: string): number | undefined {
 
 /** `byte`, `byte * 2^30`, and what was written before there were programmatic units. */
 function unitBytes(unit: string): number | undefined {
-  const [, power] = /^bytes?\s*\*\s*2\s*\^\s*(\d\d)$/i.exec(unit.trim()) ?? [];
-  if (power !== undefined) return 2 ** Number(power);
-  return { byte: 1, bytes: 1, kilobytes: 2 ** 10, megabytes: 2 ** 20, gigabytes: 2 ** 30 }[
-    unit.trim().toLowerCase()
-  ];
+  const [, base, power] = /^bytes?\s*\*\s*(2|10)\s*\^\s*(\d\d?)$/i.exec(unit.trim()) ?? [];
+  if (base !== undefined) return Number(base) ** Number(power);
+  const word = unit.trim().toLowerCase();
+  if (["", "b", "byte", "bytes"].includes(word)) return 1;
+  const [, prefix = ""] = /^(k|m|g|t)(?:i?b|(?:ilo|ega|iga|era|ibi|ebi)bytes?)$/.exec(word) ?? [];
+  return { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 }[prefix];
 }
 
 function parametersOf(product: Element): Parameter[] {

@@ -58,6 +58,26 @@ export function readXml(what: string, text: string): Element {
   return root;
 }
 
+/** XML in the encoding that its first bytes, or its declaration, name; UTF-8 where nothing does. */
+export function xmlText(what: string, bytes: Uint8Array): string {
+  const [one = 0, two = 0] = bytes;
+  const wide = new Map([
+    ["255,254", "utf-16le"],
+    ["60,0", "utf-16le"],
+    ["254,255", "utf-16be"],
+    ["0,60", "utf-16be"],
+  ]).get(`${one},${two}`);
+  const head = Buffer.from(bytes.subarray(0, 200)).toString("latin1");
+  const label = wide ?? /^[^>]*?<\?xml[^>]*?encoding=["']([\w.:-]{1,40})["']/.exec(head)?.[1] ?? "utf-8";
+  try {
+    return new TextDecoder(wide === undefined && /^utf-?16/i.test(label) ? "utf-8" : label).decode(bytes);
+  } catch (cause) {
+    throw new TbuildError("integrity", `${what}: is written in an encoding that is not known: ${label}`, {
+      cause,
+    });
+  }
+}
+
 /** The children of that name. */
 export function children(element: Element | undefined, name: string): Element[] {
   return (element?.children ?? []).filter((one) => one.name === name);

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { stat, truncate, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -6,8 +6,17 @@ import { fileSource } from "./byte-source.ts";
 import { type Checksum, checkSum, readChecksums } from "./checksums.ts";
 import { type Contents, diskName, type UnpackedDisk } from "./contents.ts";
 import { rawDisk } from "./disk-image.ts";
-import { type Member, memberText, type Parts, type UnpackOptions, writeSparse } from "./members.ts";
+import {
+  type Member,
+  memberBytes,
+  memberText,
+  type Parts,
+  tooLarge,
+  type UnpackOptions,
+  writeSparse,
+} from "./members.ts";
 import { type OvfDisk, readOvf } from "./read-ovf.ts";
+import { xmlText } from "./read-xml.ts";
 import { shown } from "./tar-entries.ts";
 
 const mostDescriptorBytes = 4 << 20;
@@ -22,26 +31,43 @@ export async function unpackOva(
   const descriptor = theOnly(members, /\.ovf$/i, "descriptor");
   const at = posix.dirname(descriptor.name);
   const package_ = packageOf(members, at === "." ? "" : `${at}/`);
-  const ovf = readOvf(basename(descriptor.name), await memberText(descriptor, mostDescriptorBytes));
-  const notes = await checkAll(package_, descriptor, options);
+  const what = basename(descriptor.name);
+  const ovf = readOvf(what, xmlText(what, await memberBytes(descriptor, mostDescriptorBytes)));
+  const { notes, proved } = await checkAll(package_, descriptor, options);
   const disks: UnpackedDisk[] = [];
   const taken = new Set<string>();
   let { mostBytes } = options;
-  for (const disk of ovf.disks) {
-    const member = await fileOf(package_, disk, work, options);
-    if (disk.fileBytes !== undefined && disk.fileBytes !== member.bytes)
-      throw new TbuildError(
-        "integrity",
-        `${shown(disk.href)}: has ${member.bytes} bytes, and the OVF says ${disk.fileBytes}`,
-      );
-    if (taken.has(member.name))
-      throw new TbuildError("integrity", `${shown(disk.href)}: is two disks of the OVF`);
+  for (const { href, ...disk } of ovf.disks) {
+    if (href === undefined) {
+      const bytes = disk.capacity ?? 0;
+      if (bytes > mostBytes) throw tooLarge(`${what}: a blank disk`, bytes, options);
+      mostBytes -= bytes;
+      notes.push(`a disk of ${bytes} bytes is blank`);
+      disks.push({ name: diskName("blank", disks), file: await blankDisk(work, disks.length, bytes) });
+      continue;
+    }
+    const member = await fileOf(package_, { ...disk, href }, work, options);
+    if (disk.fileBytes !== undefined && disk.fileBytes !== member.bytes) {
+      const words = `${shown(href)}: has ${member.bytes} bytes, and the OVF says ${disk.fileBytes}`;
+      // Descriptors are edited by hand. What is shorter than it ought to be is whole only when a sum says so.
+      if (member.bytes < disk.fileBytes && !proved.has(member)) throw new TbuildError("integrity", words);
+      notes.push(words);
+    }
+    if (taken.has(member.name)) throw new TbuildError("integrity", `${shown(href)}: is two disks of the OVF`);
     taken.add(member.name);
     const file = await rawDisk(host, member, work, disk.capacity, { ...options, mostBytes });
     mostBytes -= (await stat(file)).size;
     disks.push({ name: diskName(member.name, disks), file });
   }
   return { said: ovf, disks, notes: [...notes, ...package_.notes] };
+}
+
+/** All of it is a hole. */
+async function blankDisk(work: string, number: number, bytes: number): Promise<string> {
+  const file = join(work, `blank-${number}.img`);
+  await writeFile(file, "", { flag: "wx", mode: 0o600 });
+  await truncate(file, bytes);
+  return file;
 }
 
 /** The files of a package by the names that its descriptor and its sums use. */
@@ -63,11 +89,14 @@ function packageOf(members: readonly Member[], folder: string): Package {
 }
 
 /** Compares all sums of the package's manifest; what it does not list is said. */
-async function checkAll(files: Package, descriptor: Member, options: UnpackOptions): Promise<string[]> {
-  const manifests = files.members.filter((member) => /\.mf$/i.test(member.name));
-  const [manifest] = manifests;
-  if (!manifest) return ["it has no manifest: nothing proves that its files are whole"];
-  theOnly(files.members, /\.mf$/i, "manifest");
+async function checkAll(
+  files: Package,
+  descriptor: Member,
+  options: UnpackOptions,
+): Promise<{ readonly notes: string[]; readonly proved: ReadonlySet<Member> }> {
+  const manifest = manifestFor(files, descriptor);
+  if (!manifest)
+    return { notes: ["it has no manifest: nothing proves that its files are whole"], proved: new Set() };
   const sums = readChecksums(basename(manifest.name), await memberText(manifest, mostDescriptorBytes));
   const checked = new Set<Member>();
   const listed = new Set<string>();
@@ -77,6 +106,8 @@ async function checkAll(files: Package, descriptor: Member, options: UnpackOptio
       throw new TbuildError("integrity", `${shown(manifest.name)}: lists ${shown(sum.file)} twice`);
     listed.add(line);
     const member = files.find(sum.file) ?? newest(files, sum);
+    // No file can hold its own sum.
+    if (member === manifest) continue;
     if (!member)
       throw new TbuildError(
         "integrity",
@@ -85,13 +116,32 @@ async function checkAll(files: Package, descriptor: Member, options: UnpackOptio
     await checkSum(member, sum, options);
     checked.add(member);
   }
-  return files.members
+  const notes = files.members
     .filter((member) => /\.(?:ovf|vmdk|img|raw|qcow2|gz|\d{9})$/i.test(member.name) && !checked.has(member))
     .filter(
       (member) =>
         member === descriptor || !files.numbered(withoutNumber(member)).some((one) => checked.has(one)),
     )
     .map((member) => `its manifest has no sum of ${shown(member.name)}`);
+  return { notes, proved: checked };
+}
+
+/** The manifest that is called as the descriptor is; one that is called otherwise when it is the only one. */
+function manifestFor(files: Package, descriptor: Member): Member | undefined {
+  const all = files.members.filter((member) => /\.mf$/i.test(member.name));
+  const stem = descriptor.name.replace(/\.ovf$/i, "").toLowerCase();
+  const own = all.find((member) => member.name.replace(/\.mf$/i, "").toLowerCase() === stem);
+  if (own) return own;
+  const [first, second] = all;
+  if (second)
+    throw new TbuildError(
+      "integrity",
+      "the archive holds several manifests, none of which is called as its descriptor",
+      {
+        lines: all.map(({ name }) => shown(name)),
+      },
+    );
+  return first;
 }
 
 function newest(files: Package, sum: Checksum): Member | undefined {
@@ -103,7 +153,12 @@ function withoutNumber(member: Member): string {
 }
 
 /** The file of a disk: as it is named, put together of its pieces, or the newest of its snapshots. */
-async function fileOf(files: Package, disk: OvfDisk, work: string, options: UnpackOptions): Promise<Member> {
+async function fileOf(
+  files: Package,
+  disk: OvfDisk & { readonly href: string },
+  work: string,
+  options: UnpackOptions,
+): Promise<Member> {
   const { href } = disk;
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(href))
     throw new TbuildError("integrity", `${shown(href)}: lies elsewhere, and nothing is fetched`);

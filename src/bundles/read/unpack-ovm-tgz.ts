@@ -2,11 +2,12 @@ import { stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import type { Described } from "./contents.ts";
-import { type Contents, diskName, type UnpackedDisk } from "./contents.ts";
+import type { DiskEntry } from "../../vm-cfg/devices.ts";
+import { readVmCfg } from "../../vm-cfg/document.ts";
+import { machineOf, type VmCfgMachine } from "../../vm-cfg/machine.ts";
+import { type Contents, type Described, diskName, type UnpackedDisk } from "./contents.ts";
 import { rawDisk } from "./disk-image.ts";
-import { type Member, memberText, type UnpackOptions } from "./members.ts";
-import { type Literal, readVmCfg } from "./read-vm-cfg.ts";
+import { type Member, memberBytes, type UnpackOptions } from "./members.ts";
 import { shown } from "./tar-entries.ts";
 
 const mostConfigBytes = 256 * 1024;
@@ -20,77 +21,83 @@ export async function unpackOvmTgz(
 ): Promise<Contents> {
   const [config, second] = members.filter((member) => posix.basename(member.name) === "vm.cfg");
   if (!config || second) throw new TbuildError("integrity", "the archive holds more than one vm.cfg");
-  const values = readVmCfg(await memberText(config, mostConfigBytes));
-  const notes: string[] = [];
+  const machine = machineOf(readVmCfg(await memberBytes(config, mostConfigBytes)));
+  const { found, notes } = membersOfDisks(machine, members);
   const disks: UnpackedDisk[] = [];
-  const taken = new Set<Member>();
   let { mostBytes } = options;
-  for (const entry of texts(values.get("disk"))) {
-    const [source = "", device = "", mode = ""] = entry.split(",");
-    if (/:cdrom\b/.test(device) || /\.iso$/i.test(source)) continue;
-    if (source.startsWith("phy:")) {
-      notes.push(`its disk ${shown(source)} is a device of another machine, and is left out`);
-      continue;
-    }
-    if (mode.endsWith("!"))
-      notes.push(`its disk ${shown(source)} is shared by several machines; that is not kept`);
-    const name = posix.basename(source.replace(/^(?:file|tap(?::\w+)*|tap2(?::\w+)*):/, ""));
-    const found = members.filter((member) => posix.basename(member.name) === name);
-    const [member] = found;
-    if (!member || taken.has(member))
-      throw new TbuildError(
-        "integrity",
-        `vm.cfg: names the disk ${shown(name)}, which is not in the archive`,
-      );
-    if (found.length > 1)
-      throw new TbuildError(
-        "integrity",
-        `vm.cfg: names the disk ${shown(name)}, which is there ${found.length} times`,
-      );
-    taken.add(member);
+  for (const { entry, member } of found) {
     const file = await rawDisk(host, member, work, undefined, { ...options, mostBytes });
     mostBytes -= (await stat(file)).size;
-    disks.push({ name: diskName(name, disks), file });
+    disks.push({
+      name: diskName(member.name, disks),
+      file,
+      ...(entry.slot !== undefined && isSlot(entry.slot) && { slot: entry.slot }),
+      ...(entry.mode !== "w" && { mode: entry.mode }),
+    });
   }
-  if (disks.length === 0) throw new TbuildError("integrity", "vm.cfg: names no disk of the archive");
+  return { said: describe(machine), disks, notes: [...machine.notes, ...notes] };
+}
+
+interface Found {
+  readonly entry: DiskEntry;
+  readonly member: Member;
+}
+
+/** Which file each disk is. All that is wrong is told at once. */
+function membersOfDisks(
+  { disks }: VmCfgMachine,
+  members: readonly Member[],
+): { readonly found: readonly Found[]; readonly notes: readonly string[] } {
+  const [found, notes, problems]: [Found[], string[], string[]] = [[], [], []];
+  const taken = new Set<Member>();
+  for (const entry of disks) {
+    if (entry.isCdrom) {
+      if (entry.target !== undefined)
+        notes.push(
+          `the disc ${shown(posix.basename(entry.target))} in its drive is left out; the drive is empty`,
+        );
+      continue;
+    }
+    const { target, slot } = entry;
+    if (target === undefined) {
+      notes.push(`its disk ${shown(entry.text)} names no image, and is left out`);
+      continue;
+    }
+    if (entry.isDevice) {
+      notes.push(`its disk ${shown(entry.text)} is a device of another machine, and is left out`);
+      continue;
+    }
+    const name = posix.basename(target);
+    const named = members.filter((member) => posix.basename(member.name) === name);
+    // Of several with that name the one whose folders are those of the path.
+    const exact = named.filter((member) => `/${target}`.endsWith(`/${member.name}`));
+    const [member, other] = named.length > 1 && exact.length === 1 ? exact : named;
+    if (!member) problems.push(`names the disk ${shown(name)}, which is not in the archive`);
+    else if (other) problems.push(`names the disk ${shown(name)}, which is there ${named.length} times`);
+    else if (taken.has(member)) problems.push(`names the disk ${shown(name)} twice`);
+    else if (slot !== undefined && found.some(({ entry: one }) => one.slot === slot))
+      problems.push(`has two disks at ${shown(slot)}`);
+    if (member) taken.add(member);
+    if (member && !other) found.push({ entry, member });
+  }
+  if (problems.length === 0 && found.length === 0) problems.push("names no disk of the archive");
+  if (problems.length > 0)
+    throw new TbuildError("integrity", `vm.cfg: ${problems[0]}`, {
+      lines: problems.slice(1).map((problem) => `vm.cfg: ${problem}`),
+    });
   for (const member of members)
     if (/\.img$/i.test(member.name) && !taken.has(member))
       notes.push(`${shown(member.name)} is named by no vm.cfg, and is left out`);
-  return { said: describe(values), disks, notes };
+  return { found, notes };
 }
 
-function describe(values: ReadonlyMap<string, Literal>): Described {
-  const text = (key: string) => {
-    const value = values.get(key);
-    return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
-  };
-  const number = (key: string) => {
-    const value = Number(values.get(key) ?? Number.NaN);
-    return Number.isInteger(value) && value > 0 ? value : undefined;
-  };
-  const [name, summary] = [text("OVM_simple_name") ?? text("name"), text("OVM_description")];
-  const [vcpus, memoryMib] = [number("vcpus"), number("memory")];
-  const vifs = texts(values.get("vif"));
-  const nics = vifs.map((vif) => /(?:^|,)\s*bridge=([^,]+)/.exec(vif)?.[1] ?? "public");
-  const domainType = domainTypeOf(text, vifs);
-  return {
-    ...(name !== undefined && { name }),
-    ...(summary !== undefined && { summary }),
-    ...(vcpus !== undefined && { vcpus }),
-    ...(memoryMib !== undefined && { memoryMib }),
-    ...(nics.length > 0 && { nics }),
-    ...(domainType && { domainType }),
-  };
+function isSlot(text: string): boolean {
+  return /^[a-z][a-z0-9]{0,31}$/.test(text);
 }
 
-/** The Manager's own word where there is one; what it writes for PVHVM is not known, so its network cards tell. */
-function domainTypeOf(text: (key: string) => string | undefined, vifs: readonly string[]) {
-  const word = text("OVM_domain_type");
-  if (word === "xen_pvm" || (word === undefined && text("bootloader") !== undefined)) return "XEN_PVM";
-  if (word === undefined && text("builder") !== "hvm") return undefined;
-  return vifs.some((vif) => /(?:^|,)\s*type=netfront\b/.test(vif)) ? "XEN_HVM_PV_DRIVERS" : "XEN_HVM";
-}
-
-function texts(value: Literal): string[] {
-  return Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
+function describe({ disks, notes: _, nics, vifs, ...said }: VmCfgMachine): Described {
+  const drives = disks.flatMap(({ isCdrom, slot }) =>
+    isCdrom && slot !== undefined && isSlot(slot) ? slot : [],
+  );
+  return { ...said, nics, ...(vifs.length > 0 && { vifs }), ...(drives.length > 0 && { drives }) };
 }

@@ -13,7 +13,7 @@ import { unpackOvmTgz } from "./unpack-ovm-tgz.ts";
 
 export interface Unpacked extends Contents {
   readonly kind: "ovm-tgz" | "ova" | "image";
-  /** Of the file that was imported; of an unpacked OVA, of its descriptor. */
+  /** Of the file that was imported; of a folder, of its descriptor or its vm.cfg. */
   readonly digest: Digest;
 }
 
@@ -31,7 +31,12 @@ export async function unpackTemplate(
   const found = await stat(file).catch(() => undefined);
   if (!found?.isFile() && !found?.isDirectory())
     throw new TbuildError("usage", `${shownFile(file)}: no such file`);
-  if (found.isDirectory() || file.endsWith(".ovf")) {
+  if (found.isDirectory() && (await stat(join(file, "vm.cfg")).catch(() => undefined))?.isFile()) {
+    const config = join(file, "vm.cfg");
+    const contents = await unpackOvmTgz(host, await membersBeside(config), work, options);
+    return { kind: "ovm-tgz", digest: await digestOf(config, options), ...contents };
+  }
+  if (found.isDirectory() || /\.ovf$/i.test(file)) {
     const { descriptor, members } = await unpackedOva(file, found.isDirectory());
     const contents = await unpackOva(host, members, work, options);
     return { kind: "ova", digest: await digestOf(descriptor, options), ...contents };
@@ -84,7 +89,8 @@ async function unpackedOva(
   const members = await membersBeside(isFolder ? join(file, "any") : file);
   const descriptors = members.filter((member) => /\.ovf$/i.test(member.name));
   const [first] = isFolder ? descriptors : descriptors.filter((member) => member.name === basename(file));
-  if (!first) throw new TbuildError("usage", `${shownFile(file)}: there is no .ovf in it`);
+  if (!first)
+    throw new TbuildError("usage", `${shownFile(file)}: there is neither an .ovf nor a vm.cfg in it`);
   if (isFolder) return { descriptor: first.file, members };
   return {
     descriptor: join(dirname(file), first.name),

@@ -1,3 +1,4 @@
+import type { BundleFormat } from "../../choices.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 
@@ -13,7 +14,7 @@ export interface Packed {
  * each disk, the others give one.
  */
 export interface Format {
-  readonly name: "ovm-tgz" | "ova" | "qcow2" | "raw";
+  readonly name: BundleFormat;
   /** With its dot. */
   readonly extension: string;
   /**

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { type BundleFormat, bundleFormats } from "../../choices.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
@@ -8,8 +9,10 @@ import { ovmTgz } from "./ovm-tgz.ts";
 import { qcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
 
+const byName: Readonly<Record<BundleFormat, Format>> = { "ovm-tgz": ovmTgz, ova, qcow2, raw };
+
 /** The formats, by the name that a recipe gives. */
-export const formats: readonly Format[] = [ovmTgz, ova, qcow2, raw];
+export const formats: readonly Format[] = bundleFormats.map((name) => byName[name]);
 
 export interface Bundle extends Packed {
   readonly format: Format["name"];

@@ -11,6 +11,7 @@ export function ovfDescriptor(manifest: Manifest, files: readonly OvfFile[]): st
   const id = `${manifest.name}-${manifest.version}`;
   const network = (name: string) =>
     `    <ovf:Network ovf:name="${text(name)}"><ovf:Description>${text(name)}</ovf:Description></ovf:Network>`;
+  const networks = [...new Set(machine.nics)].map(network);
   const paravirtual = manifest.domainType === "XEN_PVM";
   return `<?xml version="1.0" encoding="UTF-8"?>
 <ovf:Envelope xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovm="http://schemas.oracle.com/ovm/ovf/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData" xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ovf:version="1.1.0" xml:lang="en-US">
@@ -21,11 +22,7 @@ ${files.map((file, i) => `    <ovf:File ovf:id="file${i + 1}" ovf:href="${text(f
     <ovf:Info>Virtual disks</ovf:Info>
 ${manifest.disks.map((disk, i) => `    <ovf:Disk ovf:diskId="disk${i + 1}" ovf:fileRef="file${i + 1}" ovf:capacity="${disk.bytes}" ovf:format="http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"/>`).join("\n")}
   </ovf:DiskSection>
-  <ovf:NetworkSection>
-    <ovf:Info>Networks of the vnics</ovf:Info>
-${[...new Set(machine.nics)].map(network).join("\n")}
-  </ovf:NetworkSection>
-  <ovf:VirtualSystem ovf:id="${text(id)}">
+${networks.length === 0 ? "" : `  <ovf:NetworkSection>\n    <ovf:Info>Networks of the vnics</ovf:Info>\n${networks.join("\n")}\n  </ovf:NetworkSection>\n`}  <ovf:VirtualSystem ovf:id="${text(id)}">
     <ovf:Info>${text(manifest.summary)}</ovf:Info>
     <ovf:Name>${text(id)}</ovf:Name>
     <ovf:OperatingSystemSection ovf:id="109">

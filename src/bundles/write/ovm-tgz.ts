@@ -20,7 +20,7 @@ export const ovmTgz: Format = {
   async pack(template, store, folder, options) {
     const progress = diskProgress(template, options);
     async function* pieces(): AsyncIterable<Uint8Array | { readonly zeros: number }> {
-      const config = Buffer.from(vmCfg(template));
+      const config = vmCfg(template);
       yield Buffer.concat([await tarHeader("vm.cfg", config.length), config, tarPadding(config.length)]);
       for (const disk of template.disks) {
         yield await tarHeader(`${disk.name}.img`, disk.bytes);

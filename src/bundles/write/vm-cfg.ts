@@ -1,76 +1,198 @@
+import type { StoredDisk } from "../../model/disk.ts";
+import { firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
+import { withCoding } from "../../vm-cfg/document.ts";
+import { domainKeys } from "../../vm-cfg/machine.ts";
+import { type Dialect, literal, type Value } from "../../vm-cfg/value.ts";
 
-/** The configuration of an Oracle VM guest: Python literals, one assignment a line, as the Manager writes them. */
-export function vmCfg(manifest: Manifest): string {
-  const pvm = manifest.domainType === "XEN_PVM";
-  const pvhvm = manifest.domainType === "XEN_HVM_PV_DRIVERS";
-  const disks = manifest.disks.map((disk, index) => `file:${disk.name}.img,${diskName(index)},w`);
-  // Without an address: the Manager gives each vnic one of its range when it makes a machine of the template.
-  const vif = manifest.machine.nics.map(() => (pvhvm ? "type=netfront" : ""));
-  const lines: [string, string | number | boolean | readonly string[]][] = [
-    ["name", `${manifest.name}-${manifest.version}`],
-    ["OVM_simple_name", `${manifest.name}-${manifest.version}`],
+/** The configuration of an Oracle VM guest: Python 2 literals, one assignment a line, as the Manager writes them. */
+export function vmCfg(manifest: Manifest): Buffer {
+  return written(manifest, "oracle-vm", (disk, slot) => `file:${disk.name}.img,${slot},${disk.mode ?? "w"}`);
+}
+
+/** The same for xl, which takes none of Oracle's keys. `path` is where each disk lies on the Xen host. */
+export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): Buffer {
+  return written(manifest, "xl", (disk, slot) => {
+    // xl knows no mode for disks that several machines write to; the backend does not hold them back.
+    const access = disk.mode === "r" ? "ro" : "rw";
+    return `format=raw, vdev=${slot}, access=${access}, target=${path(disk)}`;
+  });
+}
+
+/** Where each disk of a machine is: as it is told, and the others in the free places from xvda on. */
+export function slotsOf({ disks, machine }: Pick<Manifest, "disks" | "machine">): string[] {
+  const taken = new Set([...disks.flatMap(({ slot }) => slot ?? []), ...(machine.drives ?? [])]);
+  let next = 0;
+  return disks.map(({ slot }) => {
+    if (slot !== undefined) return slot;
+    while (taken.has(diskName(next))) next++;
+    return diskName(next++);
+  });
+}
+
+/** `xvda` for the first disk, `xvdb` for the next, `xvdaa` behind `xvdz`. */
+export function diskName(index: number): string {
+  const letters = (number: number): string =>
+    `${number >= 26 ? letters(Math.floor(number / 26) - 1) : ""}${String.fromCharCode(97 + (number % 26))}`;
+  return `xvd${letters(index)}`;
+}
+
+function written(
+  manifest: Manifest,
+  dialect: Dialect,
+  diskText: (disk: StoredDisk, slot: string) => string,
+): Buffer {
+  const lines: string[] = headOf(manifest, dialect);
+  for (const [key, value] of linesOf(manifest, dialect, diskText)) {
+    const text = literal(value, dialect);
+    if (text !== undefined) lines.push(`${key} = ${text}`);
+  }
+  const bytes = Buffer.from(`${lines.join("\n")}\n`).toString("latin1");
+  return Buffer.from(withCoding(bytes, dialect), "latin1");
+}
+
+function linesOf(
+  manifest: Manifest,
+  dialect: Dialect,
+  diskText: (disk: StoredDisk, slot: string) => string,
+): Map<string, Value> {
+  const { machine, domainType, release } = manifest;
+  const id = `${manifest.name}-${manifest.version}`;
+  const slots = slotsOf(manifest);
+  const isPvm = domainType === "XEN_PVM";
+  // An empty drive is one of HVM's; a paravirtual machine has a drive only with a disc in it.
+  const drives = isPvm ? [] : (machine.drives ?? []);
+  const settings = settingsFor(manifest, dialect);
+  const hasOwnType = Object.keys(settings).some((key) => domainKeys.includes(key));
+  return new Map<string, Value>([
+    ["name", id],
+    ...(dialect === "oracle-vm" ? managerLines(manifest, id) : []),
+    ["vcpus", machine.vcpus],
+    ["maxvcpus", machine.maxVcpus ?? machine.vcpus],
+    ["memory", machine.memoryMib],
+    ["maxmem", machine.maxMemoryMib ?? machine.memoryMib],
     [
-      "OVM_description",
-      `${manifest.summary} (${manifest.name} ${manifest.version}, tbuild ${manifest.tbuild})`,
+      "disk",
+      [
+        ...manifest.disks.map((disk, index) => diskText(disk, slots[index] ?? diskName(index))),
+        ...drives.map((slot) => (dialect === "xl" ? `,raw,${slot},cdrom` : `,${slot}:cdrom,r`)),
+      ],
     ],
-    ["OVM_os_type", `Oracle Linux ${manifest.release.major}`],
-    // How the Manager writes PVHVM here is not known, so it is left to say it itself.
-    ...(pvhvm ? [] : [["OVM_domain_type", pvm ? "xen_pvm" : "xen_hvm"] as [string, string]]),
-    ["guest_os_type", "linux"],
-    ["vcpus", manifest.machine.vcpus],
-    ["maxvcpus", manifest.machine.vcpus],
-    ["memory", manifest.machine.memoryMib],
-    ["maxmem", manifest.machine.memoryMib],
-    ["disk", disks],
-    ["vif", vif],
-    ...(pvm ? pvmLines : hvmLines),
-    ["keymap", "en-us"],
+    ["vif", vifsOf(manifest, dialect)],
+    ...(hasOwnType ? [] : typeLines(domainType, dialect)),
     ["on_poweroff", "destroy"],
     ["on_reboot", "restart"],
     ["on_crash", "restart"],
+    ...Object.entries(settings),
+    ...(dialect === "oracle-vm" && settings.OVM_os_type === undefined ? osType(release) : []),
+  ]);
+}
+
+// Without an address: the Manager gives each vnic one of its range when it makes a machine of the template.
+function vifsOf({ machine, domainType }: Manifest, dialect: Dialect): string[] {
+  const pvhvm = domainType === "XEN_HVM_PV_DRIVERS" && dialect === "oracle-vm";
+  const vifs = machine.vifs ?? machine.nics.map(() => (pvhvm ? "type=netfront" : ""));
+  // xl has the types ioemu and vif; a frontend needs none.
+  if (dialect === "oracle-vm") return [...vifs];
+  return vifs.map((vif) =>
+    vif
+      .split(",")
+      .filter((option) => option.trim() !== "type=netfront")
+      .join(","),
+  );
+}
+
+function managerLines({ name, version, summary, tbuild }: Manifest, id: string): [string, Value][] {
+  return [
+    ["OVM_simple_name", id],
+    ["OVM_description", `${summary} (${name} ${version}, tbuild ${tbuild})`],
+    ["guest_os_type", "linux"],
+    ["keymap", "en-us"],
     ["OVM_high_availability", false],
   ];
-  const head = [
-    `# ${manifest.name} ${manifest.version}: ${manifest.summary}`,
-    `# made ${manifest.made} by tbuild ${manifest.tbuild}; ${manifest.release.name}, kernel ${manifest.kernel}`,
-    ...(manifest.rehearsal
-      ? ["# A REHEARSAL: made of Debian's binaries on a stand-in medium. It is not Oracle Linux."]
-      : []),
-    "# Sealed: it configures itself at first boot, when it gets its messages, com.oracle.linux.root-password last.",
+}
+
+// What nobody could look into has no release, and then the Manager is told of none.
+function osType({ major }: Manifest["release"]): [string, Value][] {
+  return major > 0 ? [["OVM_os_type", `Oracle Linux ${major}`]] : [];
+}
+
+/** What an import's own vm.cfg set, as far as that dialect has it. */
+function settingsFor({ machine, domainType }: Manifest, dialect: Dialect): Readonly<Record<string, Value>> {
+  const { settings = {} } = machine;
+  if (dialect === "oracle-vm") return settings;
+  const kept = Object.entries(settings).filter(
+    ([key]) => /^[a-z][a-z0-9_]*$/.test(key) && !onlyForXend.has(key) && !domainKeys.includes(key),
+  );
+  // A kernel that the host has is started as it is; pygrub and hvmloader are xl's own.
+  const direct =
+    domainType === "XEN_PVM" && settings.bootloader === undefined && typeof settings.kernel === "string"
+      ? [
+          ["kernel", settings.kernel] as const,
+          ...(settings.ramdisk ? [["ramdisk", settings.ramdisk] as const] : []),
+        ]
+      : [];
+  return Object.fromEntries([...kept, ...direct, ...(direct.length > 0 ? [["type", "pv"] as const] : [])]);
+}
+
+// xl does not know them, or knows them by another name.
+const onlyForXend: ReadonlySet<string> = new Set([
+  "guest_os_type",
+  "cpu_cap",
+  "cpu_weight",
+  "exalogic_vnic",
+  "exalogic_ipoib",
+]);
+
+function typeLines(domainType: Manifest["domainType"], dialect: Dialect): [string, Value][] {
+  if (domainType === "XEN_PVM")
+    return dialect === "xl"
+      ? [
+          ["type", "pv"],
+          ["bootloader", "pygrub"],
+        ]
+      : [
+          ["OVM_domain_type", "xen_pvm"],
+          ["bootloader", "/usr/bin/pygrub"],
+          ["vfb", ["type=vnc,vncunused=1,vnclisten=127.0.0.1,keymap=en-us"]],
+        ];
+  const devices: [string, Value][] = [
+    ["boot", "c"],
+    ["acpi", 1],
+    ["apic", 1],
+    ["pae", 1],
+    ["timer_mode", 2],
+    ["serial", "pty"],
+    ["vnc", 1],
+    ["vnclisten", "127.0.0.1"],
+    ["vncunused", 1],
   ];
-  return `${head.map((line) => line.replaceAll("\n", " ")).join("\n")}\n${lines.map(([key, value]) => `${key} = ${literal(value)}`).join("\n")}\n`;
+  if (dialect === "xl") return [["type", "hvm"], ...devices];
+  return [
+    // How the Manager writes PVHVM here is not known, so it is left to say it itself.
+    ...(domainType === "XEN_HVM" ? [["OVM_domain_type", "xen_hvm"] as [string, Value]] : []),
+    ["builder", "hvm"],
+    ["kernel", "/usr/lib/xen/boot/hvmloader"],
+    ["device_model", "/usr/lib/xen/bin/qemu-dm"],
+    ...devices,
+  ];
 }
 
-const pvmLines: [string, string | number | boolean | readonly string[]][] = [
-  ["bootloader", "/usr/bin/pygrub"],
-  ["vfb", ["type=vnc,vncunused=1,vnclisten=127.0.0.1,keymap=en-us"]],
-];
-
-const hvmLines: typeof pvmLines = [
-  ["builder", "hvm"],
-  ["kernel", "/usr/lib/xen/boot/hvmloader"],
-  ["device_model", "/usr/lib/xen/bin/qemu-dm"],
-  ["boot", "c"],
-  ["acpi", 1],
-  ["apic", 1],
-  ["pae", 1],
-  ["timer_mode", 2],
-  ["serial", "pty"],
-  ["vnc", 1],
-  ["vnclisten", "127.0.0.1"],
-  ["vncunused", 1],
-];
-
-/** `xvda` for the first disk, `xvdb` for the next. */
-export function diskName(index: number): string {
-  return `xvd${String.fromCharCode(97 + index)}`;
-}
-
-function literal(value: string | number | boolean | readonly string[]): string {
-  if (typeof value === "number") return String(value);
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "string")
-    return `'${value.replaceAll("\\", "\\\\").replaceAll("'", "\\'").replaceAll("\n", "\\n")}'`;
-  return `[${value.map(literal).join(", ")}]`;
+function headOf(manifest: Manifest, dialect: Dialect): string[] {
+  const { name, version, summary, made, tbuild, release, kernel, rehearsal } = manifest;
+  const guest = [
+    release.major > 0 ? release.name : "no release is known",
+    kernel === "unknown" ? "its kernel is not known" : `kernel ${kernel}`,
+  ];
+  return [
+    `${name} ${version}: ${summary}`,
+    `made ${made} by tbuild ${tbuild}; ${guest.join(", ")}`,
+    ...(rehearsal
+      ? ["A REHEARSAL: made of Debian's binaries on a stand-in medium. It is not Oracle Linux."]
+      : []),
+    firstBootSentence(manifest),
+    ...(dialect === "xl" && manifest.disks.some(({ mode }) => mode === "w!")
+      ? ["Some of its disks are shared; xl has no mode that says so."]
+      : []),
+  ].map((line) => `# ${line.replaceAll(/\p{Cc}+/gu, " ")}`);
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
+import { type Fitness, pvFitness } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
 import { type Survey, surveyGuest } from "../../guest/survey.ts";
 import { localHost, printable } from "../../host/local.ts";
@@ -36,18 +37,24 @@ async function inspect(named: NamedImage, { json = false, packages = false, via 
     return;
   }
   await using image = opened;
+  const pv = await pvFitness(named.file).catch((error: unknown): Fitness => {
+    if (!(error instanceof TbuildError)) throw error;
+    return { verdict: "unknown", reasons: [{ weight: "unknown", about: "pygrub", why: error.message }] };
+  });
   const survey = await surveyGuest(
     image.tree,
     image.mounts.map(({ volume }) => volume),
+    pv,
   );
   const { tree: _tree, raw: _raw, [Symbol.asyncDispose]: _close, ...facts } = image;
   const rows = [
     ...diskRows(image),
     ...wayRows(image),
     ...guestRows(survey),
+    ...pygrubRows(pv),
     ...notes.map((text) => ["note", text]),
   ];
-  print({ ...facts, ...survey, notes }, rows);
+  print({ ...facts, ...survey, pv, notes }, rows);
   if (packages && !json) process.stdout.write(`${packageLines(survey).join("\n")}\n`);
 }
 
@@ -96,10 +103,10 @@ function diskRows({
       "table",
       [{ mbr: "MBR", gpt: "GPT", none: "none" }[table], ...(tableFault ? [tableFault] : [])].join(", "),
     ],
-    ...volumes.map(({ name, fs, bytes, label, uuid, pieces, refused, isDirty }) => [
+    ...volumes.map(({ name, fs, bytes, label, uuid, pieces, refused, holds, isDirty }) => [
       `  ${name}`,
       [
-        refused ?? fs,
+        refused ?? holds ?? fs,
         size(bytes),
         ...(label === undefined ? [] : [`label ${label}`]),
         ...(uuid === undefined ? [] : [uuid]),
@@ -112,11 +119,28 @@ function diskRows({
   ];
 }
 
-function wayRows({ mounts, access, why }: OpenedImage): string[][] {
+function wayRows({ mounts, others, access, why }: OpenedImage): string[][] {
   const left = why.length > 0 ? ` (not ${why.join("; not ")})` : "";
   return [
     ["mounts", mounts.map(({ at, volume }) => `${volume.name} on ${at}`).join(", ")],
+    ...others
+      .filter(({ state }) => state === "unknown")
+      .map(({ name, why }) => ["not looked into", `${name} ${why}`]),
     ["read by", `${access.name}${left}`],
+  ];
+}
+
+/** What a paravirtual domain would boot of the disk, and what speaks against it. */
+function pygrubRows({ verdict, boots, reasons }: Fitness): string[][] {
+  return [
+    [
+      "as PV",
+      `${verdict}${boots ? `: pygrub takes ${boots.kernel} by ${boots.config} of ${boots.volume}` : ""}`,
+    ],
+    ...reasons.map(({ about, why, remedy }) => [
+      "",
+      `${about}: ${why}${remedy === undefined ? "" : `; remedy: ${remedy}`}`,
+    ]),
   ];
 }
 

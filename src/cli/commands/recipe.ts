@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type BuildRequest, type BuildResult, build, type Workshop } from "../../build/build.ts";
-import { Interrupted, TbuildError } from "../../errors.ts";
+import { type BuildRequest, type BuildResult, build, prove, type Workshop } from "../../build/build.ts";
+import { Interrupted, TbuildError, together } from "../../errors.ts";
 import { manifestDigest } from "../../model/manifest.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { type CatalogEntry, previousOf, readCatalog } from "../../store/records/catalog.ts";
@@ -40,9 +40,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     keep: options.keep,
   }));
   try {
-    const outcomes = await interruptible((signal) =>
-      buildAll(workshop, requests, options.jobs, screen, signal),
-    );
+    const outcomes = await interruptible(async (signal) => {
+      await prove(workshop, requests);
+      return buildAll(workshop, requests, options.jobs, screen, signal);
+    }, screen.say);
     screen.close();
     report(outcomes, options, await readCatalog(workshop.store, workshop.records));
   } finally {
@@ -112,20 +113,8 @@ function report(outcomes: readonly Outcome[], options: Options, catalog: readonl
   const failed = outcomes.flatMap((outcome) => ("error" in outcome ? [outcome.error] : []));
   const interrupted = failed.find((error) => error instanceof Interrupted);
   if (interrupted) throw interrupted;
-  if (failed.length <= 1) {
-    if (failed[0] !== undefined) throw failed[0];
-    return;
-  }
-  const known = failed.filter((error) => error instanceof TbuildError);
-  if (known.length < failed.length) throw failed.find((error) => !(error instanceof TbuildError));
-  throw new TbuildError(known[0]?.fault ?? "guest", `${failed.length} of ${outcomes.length} builds failed`, {
-    lines: known.flatMap((error) => [
-      error.message,
-      ...error.lines.map((line) => `  ${line}`),
-      ...(error.hint === undefined ? [] : [error.hint]),
-      "",
-    ]),
-  });
+  if (failed.length === 0) return;
+  throw together(failed, `${failed.length} of ${outcomes.length} builds failed`);
 }
 
 async function wantedNames(

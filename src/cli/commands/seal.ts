@@ -1,13 +1,14 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { TbuildError } from "../../errors.ts";
+import { exitCodes, TbuildError } from "../../errors.ts";
 import type { Leftovers } from "../../guest/leftovers/index.ts";
 import { checkImage, type Job, type Outcome } from "../../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
-import { type SealOptions, sealOperations, sealTable } from "../../guest/seal/index.ts";
+import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
-import { type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
+import type { OtherVolume } from "../../image/disk/account.ts";
+import { asFlag, type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -33,12 +34,16 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     throw new TbuildError("usage", "seal: --check changes nothing, --scrub does");
   const options = await chosen(flags, command);
   const operations = sealOperations(options);
+  const swap = sealsSwap(options);
   const search = flags.search === false || flags.only ? undefined : { keep: options.keep ?? [] };
-  if (flags.check) return check(images, flags, { operations, ...(search && { search }) });
+  if (flags.check)
+    return check(images, flags, { operations, swap, ...(search && { search }), ...asFlag(flags) });
   await changeImages(images, flags, {
     verb: "seal",
-    job: { operations, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
-    remarks: ({ classes, leftovers, scrubbed }: Outcome) => [
+    job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+    isUnknown: ({ others }) => !flags.althoughUnmounted && unreadOf(others).length > 0,
+    remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
+      ...accountLines(others, elsewhere),
       ...stateLines(classes),
       ...leftoverLines(leftovers),
       ...freedHint(scrubbed),
@@ -48,7 +53,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 function list(json: boolean): void {
   const agents = agentRows();
-  const rows = sealTable.map(({ name, summary }) => ({
+  const rows = sealParts.map(({ name, summary }) => ({
     name,
     summary,
     ...(name === "service-state" && { agents }),
@@ -89,7 +94,7 @@ async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealO
 async function check(
   images: readonly string[],
   flags: SealFlags,
-  job: Pick<Job, "operations" | "search">,
+  job: Pick<Job, "operations" | "search" | "as" | "swap">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
@@ -104,21 +109,38 @@ async function check(
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
+    const unread = flags.althoughUnmounted ? [] : unreadOf(findings.others);
     if (!isClean) process.exitCode ||= 1;
+    else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
     if (flags.json) {
-      process.stdout.write(`${JSON.stringify({ image, sealed: isClean, ...findings })}\n`);
+      const sealed = isClean && unread.length > 0 ? "unknown" : isClean;
+      process.stdout.write(`${JSON.stringify({ image, sealed, ...findings })}\n`);
       return;
     }
     const lines = findings.pending.map(({ name, done }) => `  ${colours.cyan(name)}: ${done.join(", ")}`);
     const verdict = isClean
-      ? "nothing is pending"
+      ? unread.length === 0
+        ? "nothing is pending"
+        : `nothing is pending in what was looked into; ${unread.map(({ name }) => name).join(", ")} was not`
       : findings.pending.length === 0
         ? "nothing is pending, but something is left"
         : `pending: ${findings.pending.length} operations`;
     process.stdout.write(
-      `${[`${colours.bold(image)}  ${findings.release.name}, by ${findings.via}: ${verdict}`, ...lines, ...[...stateLines(findings.classes), ...leftoverLines(findings.leftovers)].map((line) => `  ${line}`)].join("\n")}\n`,
+      `${[`${colours.bold(image)}  ${findings.release.name}, by ${findings.via}: ${verdict}`, ...lines, ...[...accountLines(findings.others, findings.elsewhere), ...stateLines(findings.classes), ...leftoverLines(findings.leftovers)].map((line) => `  ${line}`)].join("\n")}\n`,
     );
   });
+}
+
+function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
+  return others.filter(({ state }) => state === "unknown");
+}
+
+function accountLines(others: readonly OtherVolume[], elsewhere: readonly string[]): string[] {
+  const unread = unreadOf(others);
+  return [
+    ...unread.map(({ name, why }) => `not looked into: ${name} ${why}`),
+    ...elsewhere.map((line) => `not on this disk: ${line}`),
+  ];
 }
 
 // One line for each state that there is, the worst with its reasons.

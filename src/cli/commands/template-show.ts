@@ -87,7 +87,17 @@ function factsOf(manifest: Manifest): [string, string][] {
   ];
 }
 
-function madeOf({ made, tbuild, build, recipe, git, inputs, hosts, timings }: Manifest): [string, string][] {
+function madeOf({
+  made,
+  tbuild,
+  build,
+  recipe,
+  git,
+  inputs,
+  hosts,
+  timings,
+  makers,
+}: Manifest): [string, string][] {
   const took = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
   return [
     [
@@ -99,6 +109,7 @@ function madeOf({ made, tbuild, build, recipe, git, inputs, hosts, timings }: Ma
       `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with changes that are not in it" : ""}` : ", in no git repository"}`,
     ],
     ...listed("made of", table(Object.entries(inputs)).split("\n")),
+    ...(makers ? listed("steps made by tbuild", table(Object.entries(makers)).split("\n")) : []),
     ...Object.entries(hosts ?? {}).map(([host, said]): [string, string] => [host, said]),
   ];
 }

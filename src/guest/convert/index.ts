@@ -1,3 +1,4 @@
+import type { DomainType } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
@@ -6,8 +7,6 @@ import { defaultKernel, modprobeAliases } from "./kernel.ts";
 import { pygrubMenu } from "./pygrub-menu.ts";
 import { xenConsole } from "./xen-console.ts";
 import { xenDrivers } from "./xen-drivers.ts";
-
-export type DomainType = "XEN_HVM" | "XEN_HVM_PV_DRIVERS" | "XEN_PVM";
 
 /** What makes an image installed under HVM fit for `domainType`; it still boots where it was made. */
 export function convertOperations(

@@ -86,10 +86,17 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
 
 function whatIn(path: string, data: Buffer, { traits }: SearchOptions): string | undefined {
   const text = data.toString("latin1");
-  const trait = traitIn(text, traits);
+  const trait = traitIn(text, traits) ?? traitIn(certificatesIn(text), traits);
   if (trait !== undefined) return trait.what;
   if (isProgramsOwn(path)) return undefined;
   return secretNamed(path.slice(path.lastIndexOf("/") + 1)) ?? secretIn(data, text);
+}
+
+// A name in a certificate stands in base64, and as it is once that is undone.
+function certificatesIn(text: string): string {
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) return "";
+  const blocks = text.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END/g);
+  return [...blocks].map(([, body = ""]) => Buffer.from(body, "base64").toString("latin1")).join("\n");
 }
 
 function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {

@@ -23,7 +23,7 @@ export function secretNamed(name: string): string | undefined {
 function hasLogin(text: string): boolean {
   if (!text.includes("://")) return false;
   for (const [, user = "", word = ""] of text.matchAll(
-    /\b[a-z][a-z0-9+.-]{1,20}:\/\/([^\s:/@"'<>]{1,100}):([^\s:/@"'<>]{1,200})@[\w[]/gi,
+    /\b[a-z][a-z0-9+.-]{1,20}:\/\/([^\s:/@"'<>]{1,100}):([^\s:/@"'<>]{1,200})@(?!(?:localhost|127\.|host(?:name)?\b|server\b|[\w.-]*\bexample\.))[\w[]/gi,
   ))
     if (
       !/^(?:user(?:name)?|name|login|foo|me|u)$/i.test(user) &&

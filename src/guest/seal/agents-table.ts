@@ -15,7 +15,8 @@ and is not reported.
 
 Behind the tables there is a search through every file that is not as a package brought it: for this guest's name,
 addresses, link addresses, machine id, SSH host keys, and other ids, in what files hold and in their names; and for
-private keys, key stores, keytabs and tokens. \`--no-search\` leaves it out.
+private keys, key stores, keytabs and tokens. After a seal the guest's own traits are still known from the record that
+undoes it, as long as that lies beside the image. \`--no-search\` leaves the search out.
 
 ## Operations, in their order
 

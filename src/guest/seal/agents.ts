@@ -126,8 +126,8 @@ export const agents: readonly Agent[] = [
   {
     name: "Samba and winbind",
     resets: [
-      "/var/lib/samba/*.*",
-      "/var/lib/samba/*/*.*",
+      "/var/lib/samba/*",
+      "/var/lib/samba/*/*",
       "/var/cache/samba/*",
       "/etc/samba/secrets.tdb",
       "/etc/samba/passdb.tdb",
@@ -551,6 +551,11 @@ export const agents: readonly Agent[] = [
     reports: ["/etc/lvm/lvmlocal.conf"],
     looks: /^\s*(?:system_id|host_id)\s*=/m,
     afterwards: "all clones would own the same volume groups (lvmsystemid(7))",
+  },
+  {
+    name: "Fonts and manual pages",
+    resets: ["/var/cache/fontconfig/*", "/var/cache/man/*"],
+    afterwards: "fc-cache and mandb make their caches again",
   },
   // Passwords in files of the system
   {

@@ -1,8 +1,7 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { shellAssignments } from "../config/shell.ts";
 import { withEdits } from "../config/text-edits.ts";
-import type { Operation } from "../operation.ts";
-import { textIn } from "../operation.ts";
+import { isKept, type PathOperation, textIn } from "../operation.ts";
 
 /**
  * Stands for a machine id in the names of boot entries. osbuild's images of RHEL carry the same (its stage
@@ -16,25 +15,35 @@ const nobodysId = "f".repeat(32);
  * and so does the token that kernel-install names further ones by. A rescue kernel keeps its name: dracut makes
  * another for the clone's own id with the next kernel.
  */
-export const bootEntries: Operation = {
-  name: "boot-entries",
-  summary: "Give boot entries and their token names without the machine id of the build",
-  needs: "files",
-  pending: async (tree) =>
-    (await planned(tree)).flatMap(({ path, to }) => (to === undefined ? [path] : [path, to])),
-  async apply(tree) {
-    for (const { path, to, text, isEmptied } of await planned(tree)) {
-      if (isEmptied) await tree.remove(path);
-      else if (to === undefined) await tree.write(path, text);
-      else {
-        const old = await tree.stat(path);
-        const { mode, uid, gid, label } = old ?? { mode: 0o644, uid: 0, gid: 0 };
-        await tree.write(to, text, { mode, uid, gid, ...(label !== undefined && { label }) });
-        await tree.remove(path);
+export const bootEntries: PathOperation = bootEntriesExcept([]);
+
+// Where one of the files is kept, all stay: they name each other.
+function bootEntriesExcept(kept: readonly string[]): PathOperation {
+  const wanted = async (tree: GuestTree) => {
+    const steps = await planned(tree);
+    return steps.some(({ path }) => isKept(path, kept)) ? [] : steps;
+  };
+  return {
+    name: "boot-entries",
+    summary: "Give boot entries and the token that names them names without the machine id of the build",
+    needs: "files",
+    pending: async (tree) =>
+      (await wanted(tree)).flatMap(({ path, to }) => (to === undefined ? [path] : [path, to])),
+    async apply(tree) {
+      for (const { path, to, text, isEmptied } of await wanted(tree)) {
+        if (isEmptied) await tree.remove(path);
+        else if (to === undefined) await tree.write(path, text);
+        else {
+          const old = await tree.stat(path);
+          const { mode, uid, gid, label } = old ?? { mode: 0o644, uid: 0, gid: 0 };
+          await tree.write(to, text, { mode, uid, gid, ...(label !== undefined && { label }) });
+          await tree.remove(path);
+        }
       }
-    }
-  },
-};
+    },
+    except: bootEntriesExcept,
+  };
+}
 
 interface Step {
   readonly path: string;

@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { shellAssignments } from "../config/shell.ts";
 import { withEdits } from "../config/text-edits.ts";
-import { edits, type Operation, type PathOperation, removes } from "../operation.ts";
+import { edits, isKept, type PathOperation, removes, removesWhere } from "../operation.ts";
 import { readRelease, releases } from "../release.ts";
 
 /**
@@ -12,9 +12,9 @@ import { readRelease, releases } from "../release.ts";
  */
 export const machineId: PathOperation = machineIdUnless(false);
 
-function machineIdUnless(isKept: boolean): PathOperation {
+function machineIdUnless(stays: boolean): PathOperation {
   const pending = async (tree: GuestTree) => {
-    if (isKept) return [];
+    if (stays) return [];
     const found = await tree.stat(machineIdFile);
     if (!found) return (await isOfSystemd(tree)) ? [machineIdFile] : [];
     const isDone = found.kind === "file" && found.size === 0;
@@ -31,8 +31,7 @@ function machineIdUnless(isKept: boolean): PathOperation {
       if (found?.kind === "link") await tree.remove(machineIdFile);
       await tree.write(machineIdFile, "", found?.kind === "file" ? {} : { mode: 0o444 });
     },
-    except: (kept) =>
-      machineIdUnless(kept.some((one) => machineIdFile === one || machineIdFile.startsWith(`${one}/`))),
+    except: (kept) => machineIdUnless(isKept(machineIdFile, kept)),
   };
 }
 
@@ -48,16 +47,14 @@ async function isOfSystemd(tree: GuestTree): Promise<boolean> {
 }
 
 /** A copy of its own, as OL6 has it, is removed: dbus refuses an empty one. A link to the other stays. */
-export const dbusMachineId: Operation = {
-  name: "dbus-machine-id",
-  summary: "Remove the machine id that dbus keeps for itself",
-  needs: "files",
-  async pending(tree) {
-    const path = "/var/lib/dbus/machine-id";
-    return (await tree.stat(path))?.kind === "file" ? [path] : [];
+export const dbusMachineId = removesWhere(
+  {
+    name: "dbus-machine-id",
+    summary: "Remove the machine id that dbus keeps for itself",
+    paths: ["/var/lib/dbus/machine-id"],
   },
-  apply: (tree) => tree.remove("/var/lib/dbus/machine-id"),
-};
+  async (tree, path) => (await tree.stat(path))?.kind === "file",
+);
 
 export const hostname = edits({
   name: "hostname",

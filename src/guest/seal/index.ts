@@ -54,6 +54,23 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   identity.randomSeed,
 ];
 
+/** A seal does this to the volumes of a disk, and not to a tree of files: `ChangeOptions.renewSwap`. */
+export const swapRenewal = {
+  name: "swap",
+  summary: "Make swap volumes new: the same UUID, label and size, and nothing of the build's memory in them",
+} as const;
+
+/** What a seal can be told to leave out. */
+export const sealParts: readonly { readonly name: string; readonly summary: string }[] = [
+  ...sealTable,
+  swapRenewal,
+];
+
+/** Whether a seal with these options makes swap volumes new. */
+export function sealsSwap({ skip = [], only }: Pick<SealOptions, "skip" | "only">): boolean {
+  return !skip.includes(swapRenewal.name) && (only?.includes(swapRenewal.name) ?? true);
+}
+
 export interface SealOptions {
   /** Names of operations that are left out. */
   readonly skip?: readonly string[];
@@ -67,10 +84,10 @@ export interface SealOptions {
 
 /** The operations that seal a guest. */
 export function sealOperations({ skip = [], only, keep = [], relabel }: SealOptions = {}): Operation[] {
-  const unknown = [...skip, ...(only ?? [])].filter((name) => !sealTable.some((one) => one.name === name));
+  const unknown = [...skip, ...(only ?? [])].filter((name) => !sealParts.some((one) => one.name === name));
   if (unknown.length > 0)
     throw new TbuildError("usage", `seal: no operation "${unknown.join('", "')}"`, {
-      hint: `There are: ${sealTable.map(({ name }) => name).join(", ")}.`,
+      hint: `There are: ${sealParts.map(({ name }) => name).join(", ")}.`,
     });
   const wanted = sealTable
     .filter(({ name }) => !skip.includes(name) && (only?.includes(name) ?? true))

@@ -1,5 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { empties, hasContent, type PathOperation } from "../operation.ts";
+import { empties, hasContent, isKept, type PathOperation } from "../operation.ts";
 
 export const loginRecords = empties({
   name: "login-records",
@@ -17,13 +17,12 @@ export const loginRecords = empties({
 export const logs: PathOperation = logsExcept([]);
 
 function logsExcept(kept: readonly string[]): PathOperation {
-  const isKept = (path: string) => kept.some((one) => path === one || path.startsWith(`${one}/`));
   const holdsKept = (path: string) => kept.some((one) => one.startsWith(`${path}/`));
   const pending = async (tree: GuestTree) => {
     const found: string[] = [];
     let gone = "";
     for await (const { path, stat } of tree.walk("/var/log")) {
-      if (isKept(path) || (gone !== "" && path.startsWith(gone))) continue;
+      if (isKept(path, kept) || (gone !== "" && path.startsWith(gone))) continue;
       // Its name is the machine id (systemd-journald.service(8)).
       if (stat.kind === "dir" && /^\/var\/log\/journal\/[^/]+$/.test(path) && !holdsKept(path)) {
         found.push(path);

@@ -109,7 +109,7 @@ export const networkState = removes({
     "/var/lib/dhcpcd/*",
     "/var/lib/dhcpv6/*",
     "/etc/dhcpcd.duid",
-    "/var/lib/dhcpd/*.leases*",
+    "/var/lib/dhcpd/*",
     "/var/lib/NetworkManager/*",
     "/var/lib/wicked/*",
     "/var/lib/dhclient6/*",

@@ -3,11 +3,15 @@ import { removes, removesWhere } from "../operation.ts";
 import { agents } from "./agents.ts";
 
 /** What the agents of the table make again by themselves. */
-export const serviceState = removes({
-  name: "service-state",
-  summary: "Remove ids, keys and databases that tie services and agents to this host",
-  paths: agents.flatMap(({ resets = [], madeBy }) => (madeBy === undefined ? resets : [])),
-});
+export const serviceState = removesWhere(
+  {
+    name: "service-state",
+    summary: "Remove ids, keys and databases that tie services and agents to this host",
+    paths: agents.flatMap(({ resets = [], madeBy }) => (madeBy === undefined ? resets : [])),
+  },
+  // Samba's folders are its package's, each with an owner and a mode of its own.
+  async (tree, path) => !path.startsWith("/var/lib/samba/") || (await tree.stat(path))?.kind !== "dir",
+);
 
 /** Only where the program is there that makes them again: without it the service would not start. */
 export const serviceKeys = removesWhere(

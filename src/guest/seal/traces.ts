@@ -1,5 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { edits, emptiesFolders, type Operation, removes } from "../operation.ts";
+import { edits, emptiesFolders, isKept, type PathOperation, removes } from "../operation.ts";
 
 const homes = ["/root", "~"];
 
@@ -124,15 +124,21 @@ export const crashes = removes({
 });
 
 /** Searched for, because Oracle's preinstall packages put them beside whatever they change. */
-export const backupFiles: Operation = {
-  name: "backup-files",
-  summary: "Remove copies that packages made of files they changed",
-  needs: "files",
-  pending: backupsIn,
-  async apply(tree) {
-    for (const path of await backupsIn(tree)) await tree.remove(path);
-  },
-};
+export const backupFiles: PathOperation = backupsExcept([]);
+
+function backupsExcept(kept: readonly string[]): PathOperation {
+  const pending = async (tree: GuestTree) => (await backupsIn(tree)).filter((path) => !isKept(path, kept));
+  return {
+    name: "backup-files",
+    summary: "Remove copies that packages made of files they changed",
+    needs: "files",
+    pending,
+    async apply(tree) {
+      for (const path of await pending(tree)) await tree.remove(path);
+    },
+    except: backupsExcept,
+  };
+}
 
 const copies = /(?:\.orabackup[.\w]*|\.uln-\w+|\.rpmsave|\.rpmorig|\.bak|~)$/;
 
@@ -143,7 +149,7 @@ function isOthers(path: string): boolean {
 
 async function backupsIn(tree: GuestTree): Promise<string[]> {
   const found: string[] = [];
-  for (const dir of ["/etc", "/boot", "/root", "/srv"])
+  for (const dir of ["/etc", "/boot", "/root", "/srv", "/var"])
     for await (const { path, stat } of tree.walk(dir))
       if (stat.kind === "file" && copies.test(path) && !isOthers(path)) found.push(path);
   for (const path of await tree.glob("/etc/*.old")) if (!isOthers(path)) found.push(path);

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, isAbsolute, join, relative } from "node:path";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { sleep, waitFor } from "../../host/wait-for.ts";
@@ -77,7 +77,10 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
         throw new TbuildError("environment", `${spec.name}: there is a machine of this name`, {
           hint: `Throw it away with: tbuild clean`,
         });
-      await mkdir(folderOf(spec.name), { recursive: true });
+      // Its disks hold what the guest keeps to root.
+      await mkdir(options.folder, { recursive: true });
+      await chmod(options.folder, 0o700);
+      await mkdir(folderOf(spec.name), { mode: 0o700 });
       const disks = [];
       for (const [index, disk] of spec.disks.entries())
         disks.push(await makeDisk(host, disk, file(spec.name, `disk${index}`)));
@@ -180,6 +183,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       if (from === undefined) throw new Error(`${vm} has no disk ${disk}`);
       // The machine is thrown away next; moving its disk doubles no space.
       await rename(from, to).catch(() => host.run(["cp", "--sparse=always", from, to]));
+      await keepNear(host, to);
     },
 
     async destroy(vm) {
@@ -215,6 +219,15 @@ async function makeDisk(
     await handle.close();
   }
   return { file, format: "raw" };
+}
+
+// What a disk has grown out of is named relative to it, so that the two may be moved or copied together.
+async function keepNear(host: Host, file: string): Promise<void> {
+  const info = await host.run(["qemu-img", "info", "--output=json", file]);
+  const below = JSON.parse(info.stdout) as Record<"backing-filename" | "backing-filename-format", string>;
+  const { "backing-filename": backing, "backing-filename-format": format } = below;
+  if (backing === undefined || !isAbsolute(backing)) return;
+  await host.run(["qemu-img", "rebase", "-u", "-b", relative(dirname(file), backing), "-F", format, file]);
 }
 
 function howItStopped(monitor: Qmp | undefined): Stopped {

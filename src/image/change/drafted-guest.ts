@@ -1,15 +1,26 @@
 import type { Mount } from "../access.ts";
+import type { OtherVolume } from "../disk/account.ts";
+import type { Unresolved } from "../disk/fstab.ts";
 import type { GuestTree } from "../tree.ts";
 import type { AccessOptions } from "../ways/index.ts";
 import type { FreeBlock } from "./free-space.ts";
+import type { SwapState } from "./swap.ts";
 
-/** A guest that is read, or changed beside its image. */
-export interface DraftedGuest {
+/** A guest that is read, or changed beside its image; with it, the rest of its disk, which nobody looks into. */
+export interface DraftedGuest extends ReachedGuest {
+  readonly others: readonly OtherVolume[];
+  readonly unresolved: readonly Unresolved[];
+}
+
+/** The part of a guest that a way in reaches. */
+export interface ReachedGuest {
   readonly tree: GuestTree;
   readonly mounts: readonly Mount[];
   readonly via: string;
   /** Blocks that no file has, and in which something stands; left out where they cannot be seen. */
   freeBlocks?(): AsyncGenerator<FreeBlock>;
+  /** What the swap volumes hold; `onEach` is shown it. Left out where a change is worked out: `renewSwap` deals with it. */
+  swap?(onEach: (data: Uint8Array) => void): Promise<SwapState[]>;
 }
 
 /** `via: "direct"` is the change in memory, and no other. */
@@ -18,4 +29,8 @@ export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"
   readonly fsck?: boolean;
   /** Zeros are to be written over blocks that the change frees, and over those free blocks that this says yes to. */
   readonly scrub?: (block: Uint8Array) => boolean;
+  /** The swap volumes are to be made new. */
+  readonly renewSwap?: boolean;
+  /** A volume that nobody can open, encrypted or a member of something, does not keep the rest from being changed. */
+  readonly althoughUnmounted?: boolean;
 }

@@ -13,9 +13,10 @@ import { type AccessOptions, chooseAccess } from "../ways/index.ts";
 import { snapshotPieces } from "../ways/snapshot.ts";
 import { draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
-import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
+import type { ChangeOptions, ReachedGuest } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
 import { differingPieces } from "./pieces.ts";
+import { freshSwap, renewSwap, type SwapState } from "./swap.ts";
 import { namesFor } from "./undo.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
@@ -24,6 +25,7 @@ export interface Planned<Result> {
   readonly via: string;
   readonly pieces: readonly Piece[];
   readonly bytes: number;
+  readonly swap?: readonly SwapState[];
   close(): Promise<void>;
 }
 
@@ -53,22 +55,35 @@ export async function planBest<Result>(
   host: Host,
   facts: ImageFacts,
   mounts: readonly Mount[],
-  work: (guest: DraftedGuest) => Promise<Result>,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> & { readonly scrubbed?: number }> {
   const isRaw = facts.format === "raw";
   const planned =
     (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
     (isRaw ? await planBeside(host, facts, mounts, work, options) : undefined) ??
-    (await planInCopy(host, facts.file, work, options));
-  return options.scrub ? await scrubbed(host, facts, mounts, planned, options.scrub) : planned;
+    (await planInCopy(host, facts, work, options));
+  const clean = options.scrub ? await scrubbed(host, facts, mounts, planned, options.scrub) : planned;
+  return options.renewSwap && isRaw ? await withFreshSwap(host, facts, clean) : clean;
+}
+
+// Swap lies in no file system, so it is made new beside whatever was done to those.
+async function withFreshSwap<Result, Given extends Planned<Result>>(
+  host: Host,
+  { file, volumes }: ImageFacts,
+  planned: Given,
+): Promise<Given> {
+  await using image = await readImageFile(file);
+  const { states, pieces } = await freshSwap(host, image, volumes);
+  const all = [...planned.pieces, ...pieces].sort((one, other) => one.offset - other.offset);
+  return { ...planned, pieces: all, swap: states };
 }
 
 async function planInMemory<Result>(
   host: Host,
   image: string,
   mounts: readonly Mount[],
-  work: (guest: DraftedGuest) => Promise<Result>,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const { note = () => {} } = options;
@@ -99,7 +114,7 @@ async function planBeside<Result>(
   host: Host,
   { file, bytes }: ImageFacts,
   mounts: readonly Mount[],
-  work: (guest: DraftedGuest) => Promise<Result>,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const access = await chooseAccess(
@@ -135,8 +150,8 @@ async function planBeside<Result>(
 
 async function planInCopy<Result>(
   host: Host,
-  image: string,
-  work: (guest: DraftedGuest) => Promise<Result>,
+  { file: image, format, volumes }: ImageFacts,
+  work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result>> {
   const copy = namesFor(image).work;
@@ -148,12 +163,14 @@ async function planInCopy<Result>(
     via = opened.access.name;
     result = await work({ tree: opened.tree, mounts: opened.mounts, via });
   }
+  const swap = options.renewSwap && format !== "raw" ? await renewSwap(host, copy, volumes) : undefined;
   const { size } = await stat(copy);
   return {
     result,
     via,
     pieces: await differingPieces(host, image, copy),
     bytes: size,
+    ...(swap && { swap }),
     close: () => rm(copy, { force: true }),
   };
 }
@@ -177,7 +194,7 @@ export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOption
   return via === "direct" && !needsPrograms;
 }
 
-export function accessOptions({ via, ...options }: ChangeOptions): AccessOptions {
+export function accessOptions({ via, althoughUnmounted: _, ...options }: ChangeOptions): AccessOptions {
   if (via === "direct")
     throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
       hint: "Leave --via away; tbuild then takes the fastest way that can.",

@@ -4,10 +4,11 @@ import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
 import type { FarFolder } from "../far.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
-import { lookInto, refuseChange, refuseUse } from "../open.ts";
+import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
+import type { SwapState } from "./swap.ts";
 import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
@@ -18,6 +19,8 @@ export interface PlannedChange<Result> extends AsyncDisposable {
   readonly pieces: readonly Piece[];
   /** Bytes of it that are zeros over free blocks; `undefined` when nobody asked for them. */
   readonly scrubbed?: number;
+  /** What the swap volumes held that are made new; `undefined` when nobody asked for it. */
+  readonly swap?: readonly SwapState[];
   /** Makes it; `what` is said in the record that undoes it. */
   apply(what: string): Promise<UndoRecord>;
 }
@@ -38,13 +41,20 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const { facts, mounts } = await lookInto(host, image, refuseChange, {
+    const check = (facts: ImageFacts) => refuseChange(facts, options.althoughUnmounted);
+    const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,
     });
     refuseWish(facts, mounts, options);
     if (options.fsck) await refuseFaulty(host, facts, mounts, "before");
-    const planned = await planBest(host, facts, mounts, work, options);
+    const planned = await planBest(
+      host,
+      facts,
+      mounts,
+      (guest) => work({ ...guest, others, unresolved }),
+      options,
+    );
     return {
       ...planned,
       async apply(what) {

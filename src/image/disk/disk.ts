@@ -4,7 +4,16 @@ import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { fileSystemOf } from "./filesystem.ts";
+import {
+  type FstabEntry,
+  fstabEntries,
+  type GuestMounts,
+  mountUnitEntry,
+  partOf,
+  resolveMounts,
+} from "./fstab.ts";
 import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.ts";
+import { claimOn } from "./members.ts";
 import { mbrOfLargeSectors, type PartitionTable, partitionTableOf } from "./partitions.ts";
 
 /** How a disk is divided. */
@@ -40,6 +49,10 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
     if (lvm) physicals.push({ name: place.name, reader: insideOf(disk, place), offset: place.offset });
     else volumes.push(volume);
   }
+  // A RAID of whole disks has its partitions inside; what lies at the end of the last partition is that one's own.
+  const whole = table === "none" ? undefined : await claimOn(behindPartitions(disk, partitions));
+  if (whole !== undefined)
+    volumes.push({ name: "disk", offset: 0, bytes: disk.bytes, fs: "unknown", refused: whole });
   for (const logical of await logicalVolumes(physicals).catch((error) => closedGroup(error, physicals))) {
     if (logical.refused !== undefined) {
       volumes.push({ ...logical, fs: "unknown" });
@@ -80,22 +93,39 @@ function closedGroup(error: unknown, physicals: readonly PhysicalVolume[]): Logi
   return physicals.map(({ reader, offset, name }) => ({ name, offset, bytes: reader.bytes, refused }));
 }
 
-/** Where the guest mounts its volumes, read from the `/etc/fstab` of the one that holds it. */
-export async function mountsOf(image: string): Promise<Mount[]> {
-  await using reader = await readImageFile(image);
-  return await mountsIn(reader, image, (await layoutOf(reader)).volumes);
+// The disk with zeros where its partitions are.
+function behindPartitions(disk: Reader, partitions: readonly Pick<Volume, "offset" | "bytes">[]): Reader {
+  return {
+    bytes: disk.bytes,
+    async read(offset, length) {
+      const data = Buffer.from(await disk.read(offset, length));
+      for (const { offset: from, bytes } of partitions)
+        data.fill(
+          0,
+          Math.max(0, Math.min(length, from - offset)),
+          Math.max(0, Math.min(length, from + bytes - offset)),
+        );
+      return data;
+    },
+  };
 }
 
-/** The same, for volumes that are known; `fstabOn` looks into those that no reader of ours opens. */
+/** Where the guest mounts its volumes, read from the `/etc/fstab` of the one that holds it. */
+export async function mountsOf(image: string): Promise<readonly Mount[]> {
+  await using reader = await readImageFile(image);
+  return (await mountsIn(reader, image, (await layoutOf(reader)).volumes)).mounts;
+}
+
+/** The same, for volumes that are known; `wordsOn` looks into those that no reader of ours opens. */
 export async function mountsIn(
   reader: Reader,
   image: string,
   volumes: readonly Volume[],
-  fstabOn: (volume: Volume) => Promise<FoundFstab | undefined> = async () => undefined,
-): Promise<Mount[]> {
+  wordsOn: (volume: Volume) => Promise<MountWords | undefined> = async () => undefined,
+): Promise<GuestMounts> {
   const unread: TbuildError[] = [];
-  const told = async (volume: Volume, look: typeof fstabOn) =>
-    look(volume).catch((error) => {
+  const told = async (look: () => Promise<MountWords | undefined>) =>
+    look().catch((error) => {
       if (!(error instanceof TbuildError)) throw error;
       unread.push(error);
       return undefined;
@@ -103,15 +133,14 @@ export async function mountsIn(
   const readable = volumes.filter(({ refused }) => refused === undefined);
   for (const volume of readable.filter(({ fs }) => fs.startsWith("ext"))) {
     const failures = unread.length;
-    const fstab = await told(volume, () => fstabOnExt(insideOf(reader, volume)));
+    const own = await told(async () => mountWords(await openExt(insideOf(reader, volume))));
     const isStrange = unread.length > failures && unread.at(-1)?.fault === "environment";
-    const found = fstab ?? (isStrange ? await told(volume, fstabOn) : undefined);
-    if (found) return mountsFromFstab(found.text, readable, volume);
+    const words = own ?? (isStrange ? await told(() => wordsOn(volume)) : undefined);
+    if (words) return resolveMounts(words.entries, volumes, volume);
   }
-  const others = readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs");
-  for (const volume of others) {
-    const fstab = await told(volume, fstabOn);
-    if (fstab) return mountsFromFstab(fstab.text, readable, partOf(volume, fstab.subvolume));
+  for (const volume of readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
+    const words = await told(() => wordsOn(volume));
+    if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume));
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
   if (closed)
@@ -138,43 +167,33 @@ export async function mountsIn(
   });
 }
 
-async function fstabOnExt(volume: Reader): Promise<FoundFstab | undefined> {
-  const ext = await openExt(volume);
-  if (!(await ext.stat("/etc/fstab"))) return undefined;
-  return { text: Buffer.from(await ext.readFile("/etc/fstab")).toString() };
-}
-
-/** An `/etc/fstab`, and the subvolume of btrfs that it lies in, where that is not the default one. */
-export interface FoundFstab {
-  readonly text: string;
+/** What a guest says that it mounts, and the subvolume of btrfs that it lies in, where that is not the default one. */
+export interface MountWords {
+  readonly entries: readonly FstabEntry[];
   readonly subvolume?: string;
 }
 
-// A name goes into the options of a mount, so one that could be more is none.
-function partOf(volume: Volume, subvolume: string | undefined): Volume {
-  if (volume.fs !== "btrfs" || !subvolume || !/^[\w@./-]+$/.test(subvolume)) return volume;
-  return { ...volume, subvolume: subvolume.replace(/^\/+/, "") };
+/** What is asked of a guest's files to find its mounts. */
+export interface MountFiles {
+  stat(path: string): Promise<{ readonly kind: string } | undefined>;
+  list(path: string): Promise<readonly string[]>;
+  readFile(path: string): Promise<Uint8Array>;
 }
 
-/** The mounts that an fstab names; what is not on this disk (nfs, a second disk) is left out. */
-export function mountsFromFstab(fstab: string, volumes: readonly Volume[], root: Volume): Mount[] {
-  const mounts = new Map([["/", root]]);
-  for (const line of fstab.split("\n")) {
-    const [device, place = "", , options = ""] = line.replace(/#.*/, "").trim().split(/\s+/);
-    const at = place.replace(/\/+$/, "");
-    if (!device || !isPlace(at)) continue;
-    const found = volumes.find((one) => isNamed(one, device));
-    if (!found || ["swap", "unknown"].includes(found.fs)) continue;
-    const volume = partOf(found, /(?:^|,)subvol=([^,]+)/.exec(options)?.[1]);
-    if (volume.name !== root.name || volume.subvolume !== root.subvolume) mounts.set(at, volume);
+/** The entries of a guest's fstab and of its own mount units; `undefined` where there is no fstab. */
+export async function mountWords(files: MountFiles, top = ""): Promise<MountWords | undefined> {
+  if (!(await files.stat(`${top}/etc/fstab`))) return undefined;
+  const text = async (path: string) => Buffer.from(await files.readFile(path)).toString();
+  const units = `${top}/etc/systemd/system`;
+  const names = (await files.stat(units))?.kind === "dir" ? await files.list(units) : [];
+  const found = fstabEntries(await text(`${top}/etc/fstab`));
+  for (const name of names) {
+    // A link leads to a unit that is named itself, or to /dev/null, which masks it.
+    if (!name.endsWith(".mount") || (await files.stat(`${units}/${name}`))?.kind !== "file") continue;
+    const entry = mountUnitEntry(await text(`${units}/${name}`), `/etc/systemd/system/${name}`);
+    if (entry) found.push(entry);
   }
-  return [...mounts].map(([at, volume]) => ({ at, volume }));
-}
-
-// A guest's word on where something is mounted is a path on the host that mounts it: none that leads up.
-function isPlace(at: string): boolean {
-  const [start, ...names] = at.split("/");
-  return start === "" && names.length > 0 && names.every((name) => name !== "" && !/^\.{1,2}$/.test(name));
+  return { entries: found };
 }
 
 /** The bytes of a volume. */
@@ -191,7 +210,16 @@ async function volumeAt(
   place: Pick<Volume, "name" | "offset" | "bytes" | "pieces">,
 ): Promise<Volume & { readonly lvm?: true; readonly own?: number }> {
   if (place.offset >= disk.bytes) return { ...place, fs: "unknown" };
-  const { lvm, uuid, label, isDirty, fs, bytes: own, ...rest } = await fileSystemOf(insideOf(disk, place));
+  const {
+    lvm,
+    uuid,
+    label,
+    holds,
+    isDirty,
+    fs,
+    bytes: own,
+    ...rest
+  } = await fileSystemOf(insideOf(disk, place));
   const refused = rest.refused ?? (fs.startsWith("ext") ? await damageOf(insideOf(disk, place)) : undefined);
   return {
     ...place,
@@ -199,6 +227,7 @@ async function volumeAt(
     ...(uuid !== undefined && { uuid }),
     ...(label !== undefined && { label }),
     ...(refused !== undefined && { refused }),
+    ...(holds !== undefined && { holds }),
     ...(isDirty && { isDirty }),
     ...(lvm && { lvm }),
     ...(own !== undefined && { own }),
@@ -214,27 +243,4 @@ async function damageOf(volume: Reader): Promise<string | undefined> {
     if (!(error instanceof TbuildError) || error.fault !== "integrity") return undefined;
     return `cannot be read (${error.message})`;
   }
-}
-
-// A disk is called sda, vda, xvda or hda by the hypervisor that shows it, so only the number counts.
-function isNamed(volume: Volume, device: string): boolean {
-  const [, key, value] = /^(UUID|LABEL)="?([^"]*)"?$/.exec(device) ?? [];
-  if (key === "UUID") return volume.uuid?.toLowerCase() === value?.toLowerCase();
-  if (key === "LABEL") return volume.label === value;
-  const [, byUuid] = /^\/dev\/disk\/by-uuid\/(.+)$/.exec(device) ?? [];
-  if (byUuid !== undefined) return volume.uuid === byUuid;
-  const [, number] = /^\/dev\/(?:[hsv]|xv)da(\d+)$/.exec(device) ?? [];
-  if (number !== undefined) return volume.name === `p${number}`;
-  return volume.name === logicalName(device);
-}
-
-// device-mapper doubles a dash that belongs to a name: vg--a-root is root in vg-a.
-function logicalName(device: string): string | undefined {
-  const [, group, logical] =
-    /^\/dev\/mapper\/((?:[^-]|--)+)-((?:[^-]|--)+)$/.exec(device) ??
-    /^\/dev\/([^/]+)\/([^/]+)$/.exec(device) ??
-    [];
-  if (group === undefined || logical === undefined) return undefined;
-  const single = (name: string) => (device.startsWith("/dev/mapper/") ? name.replaceAll("--", "-") : name);
-  return `${single(group)}/${single(logical)}`;
 }

@@ -1,6 +1,8 @@
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
 import { hasXfsLog } from "../xfs/log.ts";
+import { claimOn } from "./members.ts";
+import { swapAreaIn } from "./swap.ts";
 
 export interface FileSystem {
   readonly fs: Volume["fs"];
@@ -12,6 +14,8 @@ export interface FileSystem {
   readonly isDirty?: true;
   /** It is a physical volume of LVM2. */
   readonly lvm?: true;
+  /** What an unknown one holds, where that is known. */
+  readonly holds?: string;
   /** It is something that cannot be opened, in words. */
   readonly refused?: string;
 }
@@ -21,10 +25,9 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   const head = Buffer.alloc(70 * 1024);
   head.set(await volume.read(0, Math.min(head.length, volume.bytes)));
   const at = (offset: number, text: string) => head.toString("latin1", offset, offset + text.length) === text;
-  if (at(0, "LUKS\xba\xbe")) return { fs: "unknown", refused: "is encrypted with LUKS" };
+  const claim = await claimOn(volume);
+  if (claim !== undefined) return { fs: "unknown", refused: claim };
   if ([0, 512, 1024, 1536].some((offset) => at(offset, "LABELONE"))) return { fs: "unknown", lvm: true };
-  if (head.readUInt32LE(4096) === 0xa92b4efc || head.readUInt32LE(0) === 0xa92b4efc)
-    return { fs: "unknown", refused: "is a member of a Linux software RAID (MD)" };
   if (head.readUInt16LE(1024 + 56) === 0xef53) return ext(head);
   if (at(0, "XFSB")) {
     const bytes = Number(head.readBigUInt64BE(8)) * head.readUInt32BE(4);
@@ -38,12 +41,39 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   }
   if (at(65536 + 64, "_BHRfS_M"))
     return { fs: "btrfs", ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)) };
-  if (at(4086, "SWAPSPACE2") || at(4086, "SWAP-SPACE"))
-    return { fs: "swap", ...identity(uuidAt(head, 1036), text(head, 1052, 16)) };
+  const swap = swapAreaIn(head.subarray(0, Math.min(65536, volume.bytes)));
+  if (swap) {
+    const { uuid, label } = swap;
+    return { fs: "swap", ...(uuid !== undefined && { uuid }), ...(label !== undefined && { label }) };
+  }
   if (at(82, "FAT32")) return { fs: "vfat", ...identity(fatId(head, 67), text(head, 71, 11)) };
   if (at(54, "FAT1")) return { fs: "vfat", ...identity(fatId(head, 39), text(head, 43, 11)) };
-  return { fs: "unknown" };
+  const other = others.find(({ places, text }) => places.some((place) => at(place, text)));
+  return { fs: "unknown", ...(other && { holds: other.what }) };
 }
+
+// So that people are told what it is; the offsets are libblkid's.
+const others: readonly {
+  readonly what: string;
+  readonly places: readonly number[];
+  readonly text: string;
+}[] = [
+  { what: "an Oracle ASM disk", places: [32], text: "ORCLDISK" },
+  { what: "OCFS2", places: [1024, 2048, 4096, 8192], text: "OCFSV2" },
+  { what: "NTFS", places: [3], text: "NTFS    " },
+  { what: "exFAT", places: [3], text: "EXFAT   " },
+  { what: "ReiserFS", places: [65536 + 52, 8192 + 52], text: "ReIsEr" },
+  { what: "JFS", places: [32768], text: "JFS1" },
+  { what: "F2FS", places: [1024], text: "\x10\x20\xf5\xf2" },
+  { what: "GFS2", places: [65536], text: "\x01\x16\x19\x70" },
+  { what: "NILFS2", places: [1024 + 6], text: "\x34\x34" },
+  { what: "EROFS", places: [1024], text: "\xe2\xe1\xf5\xe0" },
+  { what: "HFS+", places: [1024], text: "H+" },
+  { what: "APFS", places: [32], text: "NXSB" },
+  { what: "squashfs", places: [0], text: "hsqs" },
+  { what: "ISO 9660", places: [32769], text: "CD001" },
+  { what: "UDF", places: [32769], text: "BEA01" },
+];
 
 // ext3 has a journal; ext4 has a feature that ext3 does not know.
 function ext(head: Buffer): FileSystem {

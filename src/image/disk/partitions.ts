@@ -6,6 +6,10 @@ export interface Partition {
   readonly name: string;
   readonly offset: number;
   readonly bytes: number;
+  readonly partUuid?: string;
+  readonly partLabel?: string;
+  /** GPT's type, a UUID in lower case; MBR's, two hex digits. */
+  readonly partType?: string;
 }
 
 export interface PartitionTable {
@@ -49,8 +53,25 @@ async function mbrOf(
   const partitions: Partition[] = [];
   for (const { index, type, start, count } of entries)
     if (extendedTypes.includes(type)) partitions.push(...(await logicalPartitions(disk, start, sectorBytes)));
-    else partitions.push({ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes });
-  return { table: "mbr", partitions, sectorBytes };
+    else
+      partitions.push({
+        ...{ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes },
+        partType: type.toString(16).padStart(2, "0"),
+      });
+  const id = Buffer.from(await disk.read(440, 4))
+    .readUInt32LE(0)
+    .toString(16)
+    .padStart(8, "0");
+  return {
+    table: "mbr",
+    sectorBytes,
+    partitions: partitions.map((one) => ({ ...one, partUuid: `${id}-${numberOf(one)}` })),
+  };
+}
+
+// As the kernel writes it: two hex digits.
+function numberOf({ name }: Partition): string {
+  return Number(name.slice(1)).toString(16).padStart(2, "0");
 }
 
 const extendedTypes = [0x05, 0x0f, 0x85];
@@ -87,6 +108,7 @@ async function logicalPartitions(disk: Reader, first: number, sectorBytes: numbe
         name: `p${5 + found.length}`,
         offset: (table + own.start) * sectorBytes,
         bytes: own.count * sectorBytes,
+        partType: own.type.toString(16).padStart(2, "0"),
       });
     if (!next) break;
     table = first + next.start;
@@ -154,10 +176,11 @@ function gptTable(
     if (entry.subarray(0, 16).every((byte) => byte === 0)) continue;
     const [first, last] = [Number(entry.readBigUInt64LE(32)), Number(entry.readBigUInt64LE(40))];
     if (last < first || !Number.isSafeInteger((last + 1) * sectorBytes)) continue;
+    const label = entry.toString("utf16le", 56, 128).replace(/\0.*$/s, "");
     partitions.push({
-      name: `p${index + 1}`,
-      offset: first * sectorBytes,
-      bytes: (last - first + 1) * sectorBytes,
+      ...{ name: `p${index + 1}`, offset: first * sectorBytes, bytes: (last - first + 1) * sectorBytes },
+      ...{ partType: guid(entry, 0), partUuid: guid(entry, 16) },
+      ...(label !== "" && { partLabel: label }),
     });
   }
   return { table: "gpt", partitions, sectorBytes, ...(fault !== undefined && { fault }) };
@@ -165,4 +188,13 @@ function gptTable(
 
 function hasSignature(block: Uint8Array): boolean {
   return block[510] === 0x55 && block[511] === 0xaa;
+}
+
+// The first three fields are little-endian (UEFI specification, appendix A).
+function guid(entry: Uint8Array, at: number): string {
+  const bytes = Buffer.from(entry.subarray(at, at + 16));
+  bytes.subarray(0, 4).reverse();
+  bytes.subarray(4, 6).reverse();
+  bytes.subarray(6, 8).reverse();
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }

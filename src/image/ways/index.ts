@@ -1,3 +1,4 @@
+import { type WayIn, waysIn } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { ImageAccess, Volume } from "../access.ts";
@@ -18,7 +19,7 @@ export interface AccessOptions {
   /** Where the image really lies, when it is only seen here. */
   readonly far?: FarFolder;
   /** This one, and no other. */
-  readonly via?: keyof typeof accesses;
+  readonly via?: WayIn;
   /** Told what is worth saying and no failure: a journal that was replayed. */
   readonly note?: (text: string) => void;
 }
@@ -31,7 +32,7 @@ export const accesses = {
   kpartx: (host: Host, { far }: AccessOptions = {}) => kpartxAccess(far?.host ?? host, far?.pathOn),
   uml: (host: Host) => umlAccess(host),
   guestfish: (host: Host) => guestfishAccess(host),
-} as const satisfies Record<string, (host: Host, options?: AccessOptions) => ImageAccess>;
+} as const satisfies Record<WayIn, (host: Host, options?: AccessOptions) => ImageAccess>;
 
 /**
  * The first access that can open all `volumes`, run programs where that is needed, and works on this host; `why`
@@ -45,7 +46,8 @@ export async function chooseAccess(
   failed: readonly { readonly name: string; readonly why: string }[] = [],
 ): Promise<ImageAccess & { readonly why: readonly string[] }> {
   const reasons: string[] = [];
-  for (const [name, make] of Object.entries(accesses)) {
+  for (const name of waysIn) {
+    const make = accesses[name];
     if (options.via !== undefined && name !== options.via) continue;
     const access = make(host, options);
     const tried = failed.find((one) => one.name === name);

@@ -1,7 +1,6 @@
+import { releases } from "../../choices.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { checkKickstart } from "../check.ts";
-
-const releases = ["ol5", "ol6", "ol7", "ol8", "ol9"] as const;
 
 /**
  * The release that a kickstart was written for, as far as it shows: what it says of itself, then what only some have,

@@ -91,8 +91,9 @@ export interface Imported {
 
 /** True when `file` begins as `exportTemplate` begins one. */
 export async function isExport(file: string): Promise<boolean> {
-  if (!(await stat(file).catch(() => undefined))?.isFile())
-    throw new TbuildError("usage", `${file}: no such file`);
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isDirectory()) return false;
+  if (!found?.isFile()) throw new TbuildError("usage", `${file}: no such file`);
   const start = Buffer.alloc(64);
   await using handle = await open(file, "r").catch((error) => {
     throw fileFault(error, file);

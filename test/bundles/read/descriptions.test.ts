@@ -2,110 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readChecksums } from "../../../src/bundles/read/checksums.ts";
 import { readOvf } from "../../../src/bundles/read/read-ovf.ts";
-import { readVmCfg } from "../../../src/bundles/read/read-vm-cfg.ts";
-import { readXml } from "../../../src/bundles/read/read-xml.ts";
+import { readXml, xmlText } from "../../../src/bundles/read/read-xml.ts";
 import { ovfDescriptor } from "../../../src/bundles/write/ovf.ts";
-import { vmCfg } from "../../../src/bundles/write/vm-cfg.ts";
 import { TbuildError } from "../../../src/errors.ts";
 import { sampleManifest } from "../../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"b".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;
-
-describe("a vm.cfg", () => {
-  it("as the Manager writes it is read, values and all", () => {
-    const values = readVmCfg(`# made by hand
-vif = ['mac=00:21:f6:00:00:01,bridge=xenbr0', u"type=netfront,bridge=10a b"]
-OVM_simple_name = 'it\\'s \\x41 "template"'
-disk = [ 'file:/OVS/running_pool/x/System.img,xvda,w',   # the system
-         'phy:/dev/sdb,xvdb,w!',
-       ]
-memory = "2048" ; 
-maxvcpus=2
-cpu_weight = 27500L
-OVM_high_availability = False
-extra = None
-options = {'a': [1, -2, 0x1f], "b": (True, )}
-path = r'C:\\new'
-last = 'no new line at the end'`);
-    expect(values.get("vif")).toEqual(["mac=00:21:f6:00:00:01,bridge=xenbr0", "type=netfront,bridge=10a b"]);
-    expect(values.get("OVM_simple_name")).toBe(`it's A "template"`);
-    expect(values.get("disk")).toHaveLength(2);
-    expect([values.get("memory"), values.get("maxvcpus"), values.get("cpu_weight")]).toEqual([
-      "2048",
-      2,
-      27500,
-    ]);
-    expect([values.get("OVM_high_availability"), values.get("extra")]).toEqual([false, undefined]);
-    expect(values.get("options")).toEqual(
-      new Map([
-        ["a", [1, -2, 31]],
-        ["b", [true]],
-      ] as never),
-    );
-    expect(values.get("path")).toBe("C:\\new");
-    expect(values.get("last")).toBe("no new line at the end");
-  });
-
-  it.each([
-    ["a call", "name = open('/etc/passwd').read()", 1],
-    ["an import", "memory = 1\nimport os", 2],
-    ["an expression", "memory = 1024 * 1024", 1],
-    ["a name", "memory = other", 1],
-    ["a list that does not end", "disk = ['a',\n'b'", 2],
-    ["a string that does not end", "name = 'a\nb'", 1],
-    ["a comparison", "memory == 1", 1],
-    ["a template as the talk shows it", "vif = [mac=00:21:f6:00:00:01]", 1],
-    ["nesting without end", `x = ${"[".repeat(100_000)}`, 1],
-    ["bytes of a program", "\u007fELF\u0001\u0000", 1],
-  ])("with %s is refused with its line, and nothing is run", (_what, text, line) => {
-    expect(() => readVmCfg(text)).toThrow(new RegExp(`^vm\\.cfg:${line}: `));
-  });
-
-  it("of our own is read back", () => {
-    for (const domainType of ["XEN_PVM", "XEN_HVM", "XEN_HVM_PV_DRIVERS"] as const) {
-      const values = readVmCfg(vmCfg(sampleManifest(disk, { domainType })));
-      expect(values.get("disk")).toEqual(["file:System.img,xvda,w"]);
-      expect(values.get("OVM_description")).toContain(`It's "small" & <sealed>`);
-    }
-  });
-
-  it("of any text is read or refused, at once", () => {
-    const pieces = fc.constantFrom(
-      "a",
-      " = ",
-      "=",
-      "[",
-      "]",
-      "(",
-      "{",
-      "}",
-      ",",
-      "'",
-      '"',
-      "\\",
-      "\n",
-      "#",
-      "1",
-      "\0",
-      ":",
-    );
-    fc.assert(
-      fc.property(
-        fc.oneof(
-          fc.string(),
-          fc.array(pieces).map((all) => all.join("")),
-        ),
-        (text) => {
-          try {
-            readVmCfg(text);
-          } catch (error) {
-            expect(error).toBeInstanceOf(TbuildError);
-          }
-        },
-      ),
-    );
-  });
-});
 
 const ovf = (inner: string, head = "") =>
   `<?xml version="1.0"?>${head}<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">${inner}</Envelope>`;
@@ -176,9 +78,14 @@ describe("an OVF", () => {
     ["a disk that is nowhere", ovf(machine("ovf:/disk/none")), "does not have"],
     ["a disk of the host", ovf(machine("/dev/sda")), "does not have"],
     [
-      "a disk without a file",
-      ovf(`<DiskSection><Disk diskId="d" capacity="1"/></DiskSection>${machine("ovf:/disk/d")}`),
+      "a disk of a file that is not described",
+      ovf(`<DiskSection><Disk diskId="d" fileRef="f" capacity="1"/></DiskSection>${machine("ovf:/disk/d")}`),
       "in no file",
+    ],
+    [
+      "a blank disk of no size",
+      ovf(`<DiskSection><Disk diskId="d"/></DiskSection>${machine("ovf:/disk/d")}`),
+      "is blank, and nothing says",
     ],
     [
       "a disk that is a difference",
@@ -190,6 +97,79 @@ describe("an OVF", () => {
   ])("with %s is refused", (_what, text, words) => {
     expect(() => readOvf("x.ovf", text)).toThrow(TbuildError);
     expect(() => readOvf("x.ovf", text)).toThrow(words);
+  });
+
+  const files = '<References><File ovf:href="d.raw" ovf:id="f"/></References>';
+  const item = (inner: string, attributes = "") =>
+    `<Item ${attributes}>${inner.replaceAll(/(\w+)=([^;]+);/g, "<rasd:$1>$2</rasd:$1>")}</Item>`;
+  const virtual = (items: string) =>
+    `<VirtualSystem ovf:id="v"><VirtualHardwareSection>${items}</VirtualHardwareSection></VirtualSystem>`;
+
+  it.each(["ovf:/disk/d", "/disk/d", "ovf:disk/d", "disk/d", "d"])("names its disk as %s", (resource) => {
+    const disk =
+      '<DiskSection><Disk ovf:diskId="d" ovf:fileRef="f" parentRef="" ovf:capacity="1048576"/></DiskSection>';
+    const text = ovf(`${files}${disk}${virtual(item(`ResourceType=17;HostResource=${resource};`))}`);
+    expect(readOvf("x.ovf", text)).toMatchObject({ nics: [], disks: [{ href: "d.raw", capacity: 1048576 }] });
+  });
+
+  it("with a blank disk has it, at its place", () => {
+    const disks =
+      '<DiskSection><Disk ovf:diskId="e" ovf:capacity="2" ovf:capacityAllocationUnits="byte * 2^20"/><Disk ovf:diskId="d" ovf:fileRef="f"/></DiskSection>';
+    const items = ["e", "d"].map((id) => item(`ResourceType=17;HostResource=ovf:/disk/${id};`)).join("");
+    expect(readOvf("x.ovf", ovf(files + disks + virtual(items))).disks).toEqual([
+      { gzip: false, capacity: 2 * 2 ** 20 },
+      { href: "d.raw", gzip: false },
+    ]);
+  });
+
+  it("with several configurations is that of the default one", () => {
+    const options =
+      '<DeploymentOptionSection><Configuration ovf:id="small"/><Configuration ovf:id="large" ovf:default="true"/></DeploymentOptionSection>';
+    const disk = '<DiskSection><Disk ovf:diskId="d" ovf:fileRef="f"/></DiskSection>';
+    const items = [
+      item("InstanceID=1;ResourceType=3;VirtualQuantity=1;"),
+      item("InstanceID=1;ResourceType=3;VirtualQuantity=8;", 'ovf:configuration="large"'),
+      item("InstanceID=2;ResourceType=4;VirtualQuantity=512;", 'ovf:configuration="small"'),
+      item(
+        "InstanceID=3;ResourceType=4;AllocationUnits=MB;VirtualQuantity=4096;",
+        'ovf:configuration="large huge"',
+      ),
+      item("InstanceID=3;ResourceType=4;AllocationUnits=MB;VirtualQuantity=1;", 'ovf:bound="min"'),
+      item("InstanceID=4;ResourceType=17;HostResource=ovf:/disk/d;"),
+    ].join("");
+    expect(readOvf("x.ovf", ovf(files + disk + options + virtual(items)))).toMatchObject({
+      vcpus: 8,
+      memoryMib: 4096,
+    });
+    expect(
+      readOvf("x.ovf", ovf(files + disk + options.replace(' ovf:default="true"', "") + virtual(items))),
+    ).toMatchObject({ vcpus: 1, memoryMib: 512 });
+  });
+
+  it("of version 0.9, and of oVirt, is read", () => {
+    const text = `<ovf:Envelope xmlns:ovf="http://www.vmware.com/schema/ovf/1/envelope" xmlns:rasd="r" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+      <References><File ovf:href="group/volume" ovf:id="volume" ovf:size="7"/></References>
+      <Section xsi:type="ovf:DiskSection_Type"><Disk ovf:diskId="volume" ovf:fileRef="group/volume" ovf:size="10"/></Section>
+      <Content ovf:id="out" xsi:type="ovf:VirtualSystem_Type"><Name>vm</Name><Section xsi:type="ovf:VirtualHardwareSection_Type">
+      ${item("ResourceType=4;AllocationUnits=MegaBytes;VirtualQuantity=1024;")}${item("ResourceType=10;Connection=ovirtmgmt;")}${item("ResourceType=17;HostResource=group/volume;")}</Section></Content></ovf:Envelope>`;
+    expect(readOvf("x.ovf", text)).toMatchObject({
+      name: "vm",
+      memoryMib: 1024,
+      nics: ["ovirtmgmt"],
+      disks: [{ href: "group/volume", fileBytes: 7 }],
+    });
+  });
+
+  it("in UTF-16, or in the encoding that it names, is read", () => {
+    const text = '<?xml version="1.0" encoding="UTF-16"?><a b="ü"/>';
+    const wide = Buffer.from(text, "utf16le");
+    for (const bytes of [Buffer.concat([Buffer.of(0xff, 0xfe), wide]), wide, Buffer.from(wide).swap16()])
+      expect(readXml("x", xmlText("x", bytes)).attributes.get("b")).toBe("ü");
+    const latin = Buffer.from('<?xml version="1.0" encoding="ISO-8859-1"?><a b="ü"/>', "latin1");
+    expect(readXml("x", xmlText("x", latin)).attributes.get("b")).toBe("ü");
+    expect(() => xmlText("x", Buffer.from('<?xml version="1.0" encoding="klingon"?><a/>'))).toThrow(
+      "klingon",
+    );
   });
 
   it("of two machines, or of version 2, is refused as what it is", () => {

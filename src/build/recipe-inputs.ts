@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import { contentOf } from "../provision/provision.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import type { Inputs } from "./step.ts";
+
+/** What shapes provisioning, section by section, so that a plan can name the one that changed. */
+export async function provisionInputs(recipe: Recipe, folder: string): Promise<Inputs> {
+  const files = await Promise.all(
+    recipe.files.map(async (file) => [file, digestOf(await contentOf(folder, file.content, file.from))]),
+  );
+  const scripts = await Promise.all(
+    recipe.scripts.map(async (script) => [
+      script.name,
+      digestOf(await contentOf(folder, script.run, script.from)),
+    ]),
+  );
+  const { repositories, additions, packages, groups, users, folders, services, domainType, provision } =
+    recipe;
+  const sections = {
+    repositories,
+    additions,
+    packages: [packages.install, packages.remove],
+    groups,
+    users,
+    folders,
+    services,
+    files,
+    scripts,
+    drivers: domainType,
+    provision,
+    disks: recipe.disks,
+  };
+  return Object.fromEntries(
+    Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value))]),
+  );
+}
+
+export function digestOf(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex").slice(0, 16);
+}

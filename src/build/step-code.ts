@@ -1,0 +1,24 @@
+import { type CodeDigestOptions, codeDigest } from "../io/code-digest.ts";
+
+/**
+ * Modules that steps import and that leave no mark on a result, or one that is an input already, with all that they
+ * import. A path that ends with `/` is a folder.
+ */
+export const unshaping: Readonly<Record<string, string>> = {
+  choices: "what is chosen is an input itself",
+  errors: "says what went wrong",
+  "host/": "runs programs and moves files",
+  "build/watch/": "reads the console",
+  "recipe/recipe": "the values of a recipe are inputs themselves",
+  "kickstart/": "the kickstart as rendered is an input",
+  "provision/post-script": "its text is part of the kickstart as rendered",
+};
+
+/** The digest of the code that shapes what a step makes; `module` is the step's `import.meta.url`. */
+export function stepCode(module: string, read?: CodeDigestOptions["read"]): Promise<string> {
+  return codeDigest(module, { shapes, ...(read && { read }) });
+}
+
+function shapes(path: string): boolean {
+  return !Object.keys(unshaping).some((one) => (one.endsWith("/") ? path.startsWith(one) : path === one));
+}

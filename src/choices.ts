@@ -1,0 +1,18 @@
+// What a recipe, a site and an option may choose from: the one list of each, from which schema, help, docs and types
+// are made. Nothing is imported here, so that help starts fast.
+
+/** Releases of Oracle Linux. */
+export const releases = ["ol5", "ol6", "ol7", "ol8", "ol9"] as const;
+export type ReleaseName = (typeof releases)[number];
+
+/** What a virtual machine is to Oracle VM. */
+export const domainTypes = ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"] as const;
+export type DomainType = (typeof domainTypes)[number];
+
+/** What a template is packed as. */
+export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw"] as const;
+export type BundleFormat = (typeof bundleFormats)[number];
+
+/** The ways into an image, the one that asks for least first. */
+export const waysIn = ["direct", "debugfs", "loop", "kpartx", "uml", "guestfish"] as const;
+export type WayIn = (typeof waysIn)[number];

@@ -1,0 +1,43 @@
+import { TbuildError } from "../../errors.ts";
+import type { Mount } from "../access.ts";
+import { readImageFile } from "../file/image-file.ts";
+import type { GuestTree } from "../tree.ts";
+import { draftOf } from "./draft.ts";
+import { draftTree } from "./draft-tree.ts";
+import { isExt } from "./plan-ways.ts";
+import { imagePath } from "./planned-change.ts";
+import { undoRecords } from "./undo.ts";
+import { openBeside, piecesOf, readHead } from "./undo-record.ts";
+
+// Everything of a record is held in memory; one of a scrub holds what stood in free blocks.
+const mostRecordBytes = 64 * 1024 * 1024;
+
+/**
+ * Lets `work` look at the guest as it was before the changes whose records lie beside its image. `undefined` where there
+ * are none, or where they cannot be laid over it: on a qcow2, on anything but ext, or on an image of another size. Where
+ * somebody else changed it since, it is as near as can be.
+ */
+export async function lookBefore<Result>(
+  file: string,
+  mounts: readonly Mount[],
+  work: (tree: GuestTree) => Promise<Result>,
+): Promise<Result | undefined> {
+  const path = await imagePath(file);
+  const records = await undoRecords(path);
+  if (records.length === 0 || records.reduce((sum, one) => sum + one.bytes, 0) > mostRecordBytes)
+    return undefined;
+  await using image = await readImageFile(path);
+  if (image.format !== "raw" || !isExt(mounts)) return undefined;
+  const before = draftOf(image);
+  try {
+    for (const record of records.reverse()) {
+      await using opened = await openBeside(record.file, "r");
+      if ((await readHead(opened, record.file)).sizeAfter !== image.bytes) return undefined;
+      for await (const piece of piecesOf(opened, record.file)) await before.write(piece.offset, piece.before);
+    }
+    return await work(await draftTree(before, mounts));
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    return undefined;
+  }
+}

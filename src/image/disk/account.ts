@@ -1,0 +1,84 @@
+import type { Reader } from "../../io/reader.ts";
+import type { Mount, Volume } from "../access.ts";
+import { openExt } from "../ext/ext.ts";
+import { insideOf } from "./disk.ts";
+import type { Unresolved } from "./fstab.ts";
+
+/** A volume of the disk that the guest does not mount, as far as its fstab and its mount units tell. */
+export interface OtherVolume {
+  readonly name: string;
+  readonly fs: Volume["fs"];
+  readonly bytes: number;
+  /** `nothing`: it holds nothing of the guest. `unknown`: nobody looked into it, so nobody can say. */
+  readonly state: "nothing" | "unknown";
+  /** Why, in words that follow its name. */
+  readonly why: string;
+}
+
+/**
+ * The volumes of a disk that nobody looks into when the guest is looked into. Together with the mounts they are the whole
+ * disk, so that "sealed" can be said of all of it, or not.
+ */
+export async function otherVolumes(
+  disk: Reader,
+  volumes: readonly Volume[],
+  mounts: readonly Mount[],
+  unresolved: readonly Unresolved[],
+): Promise<OtherVolume[]> {
+  const mounted = new Set(mounts.map(({ volume }) => volume.name));
+  const others = volumes.filter(({ name }) => !mounted.has(name));
+  return Promise.all(
+    others.map(async ({ name, fs, bytes, ...volume }) => ({
+      ...{ name, fs, bytes },
+      ...(await stateOf(disk, { name, fs, bytes, ...volume }, unresolved)),
+    })),
+  );
+}
+
+async function stateOf(
+  disk: Reader,
+  volume: Volume,
+  unresolved: readonly Unresolved[],
+): Promise<Pick<OtherVolume, "state" | "why">> {
+  const nothing = (why: string) => ({ state: "nothing" as const, why });
+  const unknown = (why: string) => ({ state: "unknown" as const, why });
+  const { fs, refused, holds, partType, offset, bytes } = volume;
+  if (refused !== undefined) return unknown(refused);
+  if (fs === "swap") return nothing("is swap");
+  if (fs === "unknown" && bootLoaderTypes.has(partType ?? "")) return nothing("holds a boot loader");
+  if (offset + bytes > disk.bytes) return unknown("reaches over the end of the disk");
+  if (fs.startsWith("ext")) {
+    const isEmpty = await openExt(insideOf(disk, volume))
+      .then(async (files) => (await files.list("/")).every((name) => name === "lost+found"))
+      .catch(() => false);
+    if (isEmpty) return nothing("is an empty file system");
+  }
+  if (fs === "unknown" && holds === undefined && (await isZero(insideOf(disk, volume))))
+    return nothing("is empty");
+  const what = fs === "unknown" ? (holds ?? "something that tbuild does not know") : fs;
+  // Why the guest's own word for it was of no use helps more than that it has none.
+  const word = unresolved.length === 1 && unresolved[0] ? `; ${said(unresolved[0])}` : "";
+  return unknown(`holds ${what}, and nothing says where the guest mounts it${word}`);
+}
+
+/** One line of an fstab that leads to no volume of this disk. */
+export function said({ entry: { from, device, at }, why }: Unresolved): string {
+  return `${from}: ${at} is ${device}, which ${why.startsWith("no volume") ? `is not here: ${why}` : why}`;
+}
+
+// BIOS boot, PowerPC PReP: GRUB writes its second stage there, without a file system (UEFI specification and GRUB manual).
+const bootLoaderTypes = new Set([
+  "21686148-6449-6e6f-744e-656564454649",
+  "9e1a2d38-c612-4316-aa26-8b49521e5a8b",
+  "41",
+]);
+
+async function isZero(volume: Reader): Promise<boolean> {
+  const step = 1024 * 1024;
+  const zeros = Buffer.alloc(step);
+  for (let at = 0; at < volume.bytes; at += step) {
+    const data = await volume.read(at, Math.min(step, volume.bytes - at));
+    if (zeros.compare(data, 0, data.length, 0, data.length) !== 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,227 @@
+import type { Mount, Volume } from "../access.ts";
+
+/** One thing that a guest mounts, as its fstab or a mount unit of systemd says it. */
+export interface FstabEntry {
+  /** What is mounted: `/dev/sda1`, `UUID=…`, `server:/export`. */
+  readonly device: string;
+  /** Where: `/var`; `none` or `swap` for swap. */
+  readonly at: string;
+  readonly type: string;
+  readonly options: readonly string[];
+  /** Where it is said: `/etc/fstab:4`. */
+  readonly from: string;
+}
+
+/** Where a guest mounts its volumes, and what it mounts that could not be found on this disk. */
+export interface GuestMounts {
+  readonly mounts: readonly Mount[];
+  /** One line for each, with where it is said and why: a second disk, a name that nothing here has. */
+  readonly unresolved: readonly Unresolved[];
+}
+
+export interface Unresolved {
+  readonly entry: FstabEntry;
+  readonly why: string;
+}
+
+/**
+ * The entries of an fstab, by the rules of fstab(5) and libmount: a comment is a line that starts with `#`, words are
+ * parted by blanks, octal escapes stand for what a word cannot hold, tags may be quoted, words after the sixth are ignored.
+ */
+export function fstabEntries(text: string, file = "/etc/fstab"): FstabEntry[] {
+  return text.split("\n").flatMap((line, index) => {
+    const words = line.trim().split(/[ \t\r]+/);
+    const [device = "", at = "", type = "auto", options = "defaults"] = words.map(unescaped);
+    if (device === "" || device.startsWith("#") || at === "") return [];
+    return [
+      { device: unquoted(device), at, type, options: options.split(","), from: `${file}:${index + 1}` },
+    ];
+  });
+}
+
+/** The entry of a mount unit: its section [Mount], last word counts. `undefined` where it mounts nothing. */
+export function mountUnitEntry(text: string, file: string): FstabEntry | undefined {
+  const said = new Map<string, string>();
+  let section = "";
+  for (const line of text.replaceAll(/\\\r?\n/g, " ").split("\n")) {
+    const words = line.trim();
+    if (words === "" || words.startsWith("#") || words.startsWith(";")) continue;
+    section = /^\[(.*)\]$/.exec(words)?.[1] ?? section;
+    const [, key, value] = /^(\w+)\s*=\s*(.*)$/.exec(words) ?? [];
+    if (section === "Mount" && key !== undefined && value !== undefined) said.set(key, value);
+  }
+  const [device, at] = [said.get("What"), said.get("Where")];
+  if (!device || !at) return undefined;
+  const options = (said.get("Options") ?? "defaults").split(",");
+  return { device: unquoted(device), at, type: said.get("Type") ?? "auto", options, from: file };
+}
+
+/** The mounts that the entries name. The later of two at one place counts, as for mount(8). */
+export function resolveMounts(
+  entries: readonly FstabEntry[],
+  volumes: readonly Volume[],
+  root: Volume,
+): GuestMounts {
+  const mounts = new Map([["/", root]]);
+  const unresolved: Unresolved[] = [];
+  for (const entry of entries) {
+    if (isNoDisk(entry)) continue;
+    const found = volumeOf(entry, volumes);
+    if (typeof found === "string") {
+      unresolved.push({ entry, why: found });
+      continue;
+    }
+    const at = entry.at.replace(/\/+$/, "");
+    if (found.fs === "swap" || entry.type === "swap" || at === "") continue;
+    if (!isPlace(at)) {
+      unresolved.push({ entry, why: `${entry.at} is no place in the guest` });
+      continue;
+    }
+    if (found.fs === "unknown") {
+      unresolved.push({
+        entry,
+        why: `${found.name} ${found.refused ?? "holds no file system that tbuild knows"}`,
+      });
+      continue;
+    }
+    const volume = partOf(found, entry.options.find((option) => option.startsWith("subvol="))?.slice(7));
+    if (volume.name !== root.name || volume.subvolume !== root.subvolume) mounts.set(at, volume);
+  }
+  return { mounts: [...mounts].map(([at, volume]) => ({ at, volume })), unresolved };
+}
+
+/** The volume, as the subvolume of btrfs that is mounted. A name goes into the options of a mount, so one that could be more is none. */
+export function partOf(volume: Volume, subvolume: string | undefined): Volume {
+  if (volume.fs !== "btrfs" || !subvolume || !/^[\w@./-]+$/.test(subvolume)) return volume;
+  return { ...volume, subvolume: subvolume.replace(/^\/+/, "") };
+}
+
+// What is no part of a disk of this machine: the kernel's own, what comes over a network, what is bound, what is removable.
+function isNoDisk({ device, type, options, at }: FstabEntry): boolean {
+  return (
+    noDiskTypes.has(type) ||
+    type.startsWith("fuse") ||
+    type.startsWith("nfs") ||
+    options.some(
+      (option) => ["bind", "rbind", "_netdev", "loop"].includes(option) || option.startsWith("loop="),
+    ) ||
+    /^(?:none|proc|sysfs|tmpfs|devpts|devtmpfs|shm|cgroup|overlay)$/.test(device) ||
+    /^\/dev\/(?:cdrom|dvd|cdrw|dvdrw|sr\d|scd\d|fd\d|floppy)/.test(device) ||
+    device.startsWith("//") ||
+    /^[^/=]+:/.test(device) ||
+    // A file: for swap, or an image of a file system. It lies in a volume, and is sealed with that.
+    (device.startsWith("/") && !device.startsWith("/dev/")) ||
+    at === "ignore"
+  );
+}
+
+const noDiskTypes = new Set(
+  (
+    "proc sysfs tmpfs ramfs devpts devtmpfs securityfs debugfs tracefs configfs hugetlbfs mqueue cgroup cgroup2 pstore bpf " +
+    "binfmt_misc rpc_pipefs nfsd selinuxfs efivarfs usbfs usbdevfs autofs cifs smbfs smb3 ncpfs afs ceph glusterfs lustre " +
+    "9p virtiofs vboxsf vmhgfs overlay aufs iso9660 udf sshfs davfs ignore"
+  ).split(" "),
+);
+
+/** The volume, or why there is none, in words that follow the device's name. */
+function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | string {
+  const by = (what: string, test: (volume: Volume) => boolean) => {
+    const [first, ...others] = volumes.filter(test);
+    if (!first) return `no volume of this disk has ${what}`;
+    // Mounting one of two would be a guess.
+    const isOne = others.length === 0 || (first.fs === "btrfs" && others.every(({ fs }) => fs === "btrfs"));
+    return isOne ? first : `${[first, ...others].map(({ name }) => name).join(" and ")} have ${what}`;
+  };
+  const same = (one: string | undefined, other: string) => one?.toLowerCase() === other.toLowerCase();
+  const [, tag, value = ""] = /^([A-Z]+)=(.*)$/.exec(device) ?? [];
+  const [, folder, name = ""] = /^\/dev\/disk\/(by-[a-z]+)\/(.+)$/.exec(device) ?? [];
+  const said = tag === undefined ? udevDecoded(name) : unquoted(value);
+  const key =
+    tag ??
+    { "by-uuid": "UUID", "by-label": "LABEL", "by-partuuid": "PARTUUID", "by-partlabel": "PARTLABEL" }[
+      folder ?? ""
+    ];
+  if (key === "UUID") return by(`the UUID ${said}`, ({ uuid }) => same(uuid, said));
+  if (key === "LABEL") return by(`the label ${said}`, ({ label }) => label === said);
+  if (key === "PARTUUID") return by(`the PARTUUID ${said}`, ({ partUuid }) => same(partUuid, said));
+  if (key === "PARTLABEL") return by(`the PARTLABEL ${said}`, ({ partLabel }) => partLabel === said);
+  if (key !== undefined && key !== "ID") return `${key}= is no tag that is known`;
+  if (key === "ID" || folder !== undefined) return byHardware(key === "ID" ? said : name, by);
+  return byNode(device, by);
+}
+
+type By = (what: string, test: (volume: Volume) => boolean) => Volume | string;
+
+// /dev/disk/by-id and by-path name a disk by what it is connected to, which an image does not tell; its partition they
+// name by number. An image of the only disk is that disk.
+function byHardware(name: string, by: By): Volume | string {
+  const [, mapped] = /^dm-name-(.+)$/.exec(name) ?? [];
+  if (mapped !== undefined) return byNode(`/dev/mapper/${udevDecoded(mapped)}`, by);
+  if (/^(?:dm-uuid|lvm-pv|md-)/.test(name)) return "is a name that this disk does not tell";
+  const [, number] = /-part(\d+)$/.exec(name) ?? [];
+  return number === undefined
+    ? "names a whole disk by its hardware"
+    : by(`the number ${number}`, ({ name }) => name === `p${number}`);
+}
+
+// A disk is called sda, vda, xvda, hda or nvme0n1 by the hypervisor that shows it, so only the letter and the number count.
+function byNode(device: string, by: By): Volume | string {
+  const partition =
+    /^\/dev\/(?:[hsv]|xv)d([a-z]+)(\d*)$/.exec(device) ??
+    /^\/dev\/(?:nvme|mmcblk)(\d+)(?:n\d+)?(?:p(\d+))?$/.exec(device) ??
+    /^\/dev\/(?:cciss|ida|rd)\/c\d+d(\d+)(?:p(\d+))?$/.exec(device);
+  if (partition) {
+    const [, disk = "", number = ""] = partition;
+    if (!["a", "0"].includes(disk)) return "is on another disk";
+    return number === ""
+      ? by("no partition table around it", ({ name }) => name === "disk")
+      : by(`the number ${number}`, ({ name }) => name === `p${number}`);
+  }
+  if (/^\/dev\/md/.test(device)) return "is a software RAID (MD)";
+  if (/^\/dev\/(?:drbd|bcache|zd|rbd|nbd|loop|mapper\/mpath|mapper\/luks|dm-)/.test(device))
+    return "is made of something that this disk does not tell";
+  const logical = logicalName(device);
+  if (logical === undefined) return "is a name that is not known";
+  return by(`the name ${logical}`, ({ name }) => name === logical);
+}
+
+// device-mapper doubles a dash that belongs to a name: vg--a-root is root in vg-a.
+function logicalName(device: string): string | undefined {
+  const isMapped = device.startsWith("/dev/mapper/");
+  const [, group, logical] =
+    /^\/dev\/mapper\/((?:[^-]|--)+)-((?:[^-]|--)+)$/.exec(device) ??
+    (isMapped ? null : /^\/dev\/([^/]+)\/([^/]+)$/.exec(device)) ??
+    [];
+  if (group === undefined || logical === undefined) return undefined;
+  const single = (name: string) => (isMapped ? name.replaceAll("--", "-") : name);
+  return `${single(group)}/${single(logical)}`;
+}
+
+// A guest's word on where something is mounted is a path on the host that mounts it: none that leads up.
+function isPlace(at: string): boolean {
+  const [start, ...names] = at.split("/");
+  return start === "" && names.length > 0 && names.every((name) => name !== "" && !/^\.{1,2}$/.test(name));
+}
+
+function unescaped(word: string): string {
+  return word.replaceAll(/(?:\\[0-3][0-7]{2})+/g, (run) =>
+    Buffer.from(
+      run
+        .split("\\")
+        .slice(1)
+        .map((octal) => Number.parseInt(octal, 8)),
+    ).toString(),
+  );
+}
+
+/** `UUID="x"`, `UUID='x'`, `"UUID=x"`. */
+function unquoted(word: string): string {
+  return word.replace(/^(["'])(.*)\1$/, "$2").replace(/^(\w+=)(["'])(.*)\2$/, "$1$3");
+}
+
+// udev writes what a file name should not hold as \x20.
+function udevDecoded(name: string): string {
+  return name.replaceAll(/\\x([0-9a-fA-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}

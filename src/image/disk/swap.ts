@@ -1,0 +1,57 @@
+/** What mkswap(8) writes, and what a swap area is to be once nothing is in it. */
+export interface SwapArea {
+  /** In bytes; a power of two from 4096 to 65536. */
+  readonly pageBytes: number;
+  readonly uuid?: string;
+  readonly label?: string;
+  /** It holds the memory of a machine that was suspended to disk. */
+  readonly isHibernated?: true;
+  /** The first page of it as it is when new: what mkswap wrote, and nothing else. */
+  readonly fresh: Uint8Array;
+}
+
+/**
+ * Reads the first 64 KiB of a volume as a swap area: union swap_header of the kernel's include/linux/swap.h, and of one
+ * that holds a suspended machine struct swsusp_header of kernel/power/swap.c, which keeps the signature that it replaced.
+ */
+export function swapAreaIn(head: Buffer): SwapArea | undefined {
+  for (const pageBytes of [4096, 8192, 16384, 32768, 65536]) {
+    if (head.length < pageBytes) return undefined;
+    const signature = head.toString("latin1", pageBytes - 10, pageBytes);
+    const isHibernated = signature === "S1SUSPEND\0" || signature === "S2SUSPEND\0";
+    const original = isHibernated ? head.toString("latin1", pageBytes - 20, pageBytes - 10) : signature;
+    if (original !== "SWAPSPACE2" && original !== "SWAP-SPACE") continue;
+    const identity = original === "SWAPSPACE2" ? identityOf(head) : {};
+    return {
+      pageBytes,
+      ...identity,
+      ...(isHibernated && { isHibernated }),
+      fresh: freshPage(head.subarray(0, pageBytes), original),
+    };
+  }
+  return undefined;
+}
+
+function identityOf(head: Buffer): Pick<SwapArea, "uuid" | "label"> {
+  const uuid = head
+    .toString("hex", 1036, 1052)
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  const label = head.toString("utf8", 1052, 1068).replace(/\0.*$/s, "").trimEnd();
+  return { uuid, ...(label !== "" && { label }) };
+}
+
+function freshPage(page: Buffer, signature: string): Uint8Array {
+  // The first version is a map of its pages, up to the signature.
+  const fresh = signature === "SWAP-SPACE" ? Buffer.from(page) : Buffer.alloc(page.length);
+  if (signature === "SWAPSPACE2") {
+    // A boot sector may stand before the header; mkswap leaves one where it is, too.
+    if (page.readUInt16BE(510) === 0x55aa) page.copy(fresh, 0, 0, 512);
+    page.copy(fresh, 1024, 1024, 1068);
+    const bad = page.readUInt32LE(1024) === 1 ? page.readUInt32LE(1032) : page.readUInt32BE(1032);
+    // The list of bad pages lies behind 117 words of padding, up to the signature.
+    if (bad <= (page.length - 1536 - 10) / 4) page.copy(fresh, 1536, 1536, 1536 + bad * 4);
+  }
+  fresh.fill(0, page.length - 20, page.length - 10);
+  fresh.write(signature, page.length - 10, "latin1");
+  return fresh;
+}

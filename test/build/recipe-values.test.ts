@@ -1,0 +1,235 @@
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { gather, plan, prove, type Workshop } from "../../src/build/build.ts";
+import { beginCheckpoint, checkpointKey, keepCheckpoint } from "../../src/build/checkpoint.ts";
+import { homeAt } from "../../src/build/home.ts";
+import { allInputs } from "../../src/build/pipeline.ts";
+import { planTemplate } from "../../src/build/template.ts";
+import { localHost } from "../../src/host/local.ts";
+import { assignment } from "../../src/recipe/merge.ts";
+import { Recipe } from "../../src/recipe/recipe.ts";
+import { Site } from "../../src/recipe/site.ts";
+
+const repository = resolve(import.meta.dirname, "../..");
+
+/** The first step that a change of a value shapes: `key=value`, as `--set` takes it, over the recipe below. */
+const shaped: Readonly<Record<string, readonly (readonly [setting: string, step: string])[]>> = {
+  name: [["name=another", "keep-master"]],
+  version: [["version=2.0.0", "keep-master"]],
+  summary: [["summary=another", "pack-bundles"]],
+  release: [["release=ol7; update=9; domainType=XEN_HVM", "fetch-medium"]],
+  update: [["update=9", "fetch-medium"]],
+  iso: [
+    [`iso.sha256=${"a".repeat(64)}`, "fetch-medium"],
+    ["iso.bytes=4711", "fetch-medium"],
+    ["iso.volumeId=ANOTHER", "fetch-medium"],
+    // Where a disc is found shapes nothing; the manifest still says what the recipe says.
+    ["iso.file=another.iso", "pack-bundles"],
+  ],
+  kickstart: [["kickstart=other", "install-guest"]],
+  machine: [
+    ["machine.vcpus=3", "keep-master"],
+    ["machine.memory=3G", "keep-master"],
+    ["machine.disk=23G", "install-guest"],
+  ],
+  layout: [
+    ["layout.0.size=600M", "install-guest"],
+    ["layout.0.options=nodev", "install-guest"],
+    ["layout.2.volume=another", "install-guest"],
+  ],
+  volumeGroup: [["volumeGroup=another", "install-guest"]],
+  disks: [["disks.0.size=3G", "provision-guest"]],
+  nics: [
+    ["nics=[public]", "install-guest"],
+    ["nics=[public, storage]", "keep-master"],
+  ],
+  lang: [["lang=de_CH.UTF-8", "install-guest"]],
+  keyboard: [["keyboard=de", "install-guest"]],
+  timezone: [["timezone=Europe/Zurich", "install-guest"]],
+  ntp: [["ntp=[ntp.example]", "install-guest"]],
+  selinux: [["selinux=enforcing", "install-guest"]],
+  firewall: [["firewall=false", "install-guest"]],
+  ports: [["ports=['1521:tcp']", "install-guest"]],
+  kernel: [["kernel=rhck", "install-guest"]],
+  kernelArguments: [["kernelArguments=[quiet]", "install-guest"]],
+  repositories: [["repositories.0.name=another", "provision-guest"]],
+  additions: [["additions.packages+=more", "provision-guest"]],
+  packages: [
+    ["packages.base+=more", "install-guest"],
+    ["packages.exclude+=more", "install-guest"],
+    ["packages.install+=more", "provision-guest"],
+    ["packages.remove+=more", "provision-guest"],
+  ],
+  provision: [["provision=post; disks=[]", "install-guest"]],
+  groups: [["groups.0.gid=777", "provision-guest"]],
+  users: [
+    ["users.0.uid=777", "provision-guest"],
+    ["users.0.password.env=ANOTHER", "provision-guest"],
+  ],
+  folders: [["folders.0.mode='0700'", "provision-guest"]],
+  files: [
+    ["files.0.content=another", "provision-guest"],
+    ["files.0.mode='0600'", "provision-guest"],
+  ],
+  scripts: [["scripts.0.run=another", "provision-guest"]],
+  services: [
+    ["services.enable+=more", "provision-guest"],
+    ["services.disable+=more", "provision-guest"],
+  ],
+  modules: [["modules=[]", "inject-modules"]],
+  target: [["target=ovm-3.4.2", "pack-bundles"]],
+  domainType: [["domainType=XEN_HVM", "provision-guest"]],
+  seal: [
+    ["seal.how=online", "seal-image"],
+    ["seal.skip=[logs]", "seal-image"],
+    ["seal.keep=[/etc/issue]", "seal-image"],
+  ],
+  bundles: [["bundles=[ova]", "pack-bundles"]],
+  trial: [
+    ["trial.clones=1", "boot-trial"],
+    ["trial.messages.x=y", "boot-trial"],
+    ["trial.checks=[['true']]", "boot-trial"],
+  ],
+};
+
+const text = `extends: ol6-base
+name: whole
+version: 1.0.0
+summary: has a value of each kind
+machine: { vcpus: 2, memory: 2G, disk: 20G }
+layout:
+  - { mount: /boot, fs: ext3, size: 500M }
+  - { mount: swap, fs: swap, size: 1G }
+  - { mount: /, fs: ext4, size: 8G, volume: root }
+disks: [{ size: 2G, fs: ext4, mount: /data }]
+nics: [public, interconnect]
+groups: [{ name: shop, gid: 700 }]
+users: [{ name: shop, uid: 700, group: shop, password: { env: SHOP } }]
+folders: [{ path: /srv/shop }]
+files: [{ path: /etc/shop, content: shop }]
+scripts: [{ name: shop, run: "true" }]
+services: { enable: [shop], disable: [other] }
+modules: [grid]
+domainType: XEN_PVM
+`;
+
+const paths = Object.values(shaped).flat();
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "tbuild-values-"));
+  for (const folder of ["recipes", "kickstart"])
+    await cp(join(repository, folder), join(root, folder), { recursive: true });
+  await cp(join(root, "kickstart/ol6.ks.hbs"), join(root, "kickstart/other.ks.hbs"));
+  await writeFile(join(root, "kickstart/other.ks.hbs"), "\n# another\n", { flag: "a" });
+  await writeFile(join(root, "recipes/whole.yaml"), text);
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+function workshop(settings: readonly string[] = []): Workshop {
+  const nothing = undefined as never;
+  const values = settings.flatMap((setting) => assignment(setting, "--set") ?? []);
+  const manifest = { get: async () => ({}), list: async () => [] } as unknown as Workshop["store"];
+  return {
+    home: homeAt(join(root, "home")),
+    host: localHost(),
+    hypervisor: nothing,
+    store: manifest,
+    records: { has: async () => true, list: async () => [] } as unknown as Workshop["records"],
+    site: Site.parse({}),
+    recipes: join(root, "recipes"),
+    kickstarts: join(root, "kickstart"),
+    values,
+    environment: () => undefined,
+    tbuild: "0.1.0",
+  };
+}
+
+/** Keeps a result of each step of the recipe, as a build leaves them. */
+async function keepAll(rehearse: boolean): Promise<void> {
+  const made = await gather(workshop(), { name: "whole", rehearse });
+  const folder = workshop().home.checkpoints;
+  const medium = { file: join(root, "recipes/whole.yaml") };
+  let parent: string | undefined;
+  for (const step of planTemplate(made, rehearse).steps) {
+    const { id, out } = await beginCheckpoint(folder);
+    const gives = {
+      medium,
+      standInsDigest: "none",
+      draft: { bundles: [] },
+      bundleFolder: out,
+      template: "t",
+    };
+    const inputs = await allInputs(step, gives);
+    const key = checkpointKey(step.name, inputs, parent);
+    const named = { id, key, recipe: "whole", step: step.name, inputs, parent, maker: "", ms: 1, gives };
+    await keepCheckpoint(folder, out, { ...named, made: new Date().toISOString() });
+    parent = id;
+  }
+}
+
+async function firstToRun(setting: readonly string[], rehearse: boolean) {
+  const { steps } = await plan(workshop(setting), { name: "whole", rehearse, fresh: false, keep: false });
+  return steps.find((step) => !step.kept);
+}
+
+describe("every value of a recipe", () => {
+  it("is in the table of what it shapes", () => {
+    expect(Object.keys(shaped).sort()).toEqual(Object.keys(Recipe.shape).sort());
+  });
+
+  it("shapes the step that the table says, and the plan says so", async () => {
+    const wrong: string[] = [];
+    for (const rehearse of [false, true]) {
+      await rm(workshop().home.checkpoints, { recursive: true, force: true });
+      await keepAll(rehearse);
+      expect(await firstToRun([], rehearse)).toBeUndefined();
+      for (const [setting, step] of paths) {
+        // Only a rehearsal has a trial.
+        if (rehearse !== setting.startsWith("trial.")) continue;
+        const found = await firstToRun(setting.split("; "), rehearse).catch((error) => ({
+          step: `${error.message} ${error.lines}`,
+          why: ["refused"],
+        }));
+        if (found?.step !== step || found.why.length === 0)
+          wrong.push(`${setting}: ${step} and not ${found?.step} (${found?.why})`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe("what cannot be built is refused before the first step", () => {
+  const request = (name: string, rehearse: boolean) => ({ name, rehearse, fresh: false, keep: false });
+  const fault = async (...requests: ReturnType<typeof request>[]) =>
+    prove(workshop(), requests).then(
+      () => undefined,
+      (error) => error,
+    );
+
+  it("a recipe that does not exist, with a disc that is not there and a name that is taken", async () => {
+    const error = await fault(
+      request("ol6-base", false),
+      request("nosuch", false),
+      request(join(root, "recipes/ol6-base.yaml"), false),
+    );
+    expect(error.message).toBe("3 of 3 recipes cannot be built");
+    const lines = error.lines.join("\n");
+    expect(lines).toContain("OracleLinux-R6-U10-Server-x86_64-dvd.iso: not in");
+    expect(lines).toContain("nosuch.yaml: no such recipe");
+    expect(lines).toContain("is called ol6-base, as ol6-base is");
+  });
+
+  it("a rehearsal of a release that has none, also by a plan", async () => {
+    const words = "ol8-base: there is no rehearsal medium for ol8";
+    expect((await fault(request("ol8-base", true))).message).toBe(words);
+    await expect(plan(workshop(), request("ol8-base", true))).rejects.toThrow(words);
+  });
+
+  it("a password that is not there", async () => {
+    expect((await fault({ ...request("whole", true), fresh: true })).message).toBe(
+      "the password of shop: there is no environment variable SHOP",
+    );
+  });
+});

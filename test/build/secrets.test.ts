@@ -1,0 +1,55 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { provePasswords } from "../../src/build/secrets.ts";
+import { TbuildError } from "../../src/errors.ts";
+import type { Recipe } from "../../src/recipe/recipe.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-secrets-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const user = (name: string, password: Recipe["users"][number]["password"]) =>
+  ({ name, uid: 1, group: name, groups: [], password }) as Recipe["users"][number];
+
+describe("a password", () => {
+  it.each([
+    ["one\ntwo", "holds more than one line"],
+    ["one\n\n", "holds more than one line"],
+    ["one\rtwo", "holds more than one line"],
+    ["", "is empty"],
+    ["\n", "is empty"],
+    ["a\u0000b", "holds a control character"],
+    ["a\tb", "holds a control character"],
+    ["a\u001b[A", "holds a control character"],
+    ["a\u0085b", "holds a control character"],
+    ["ä".repeat(129), "holds more than 256 bytes"],
+    [Buffer.from([0x61, 0xff]), "is not UTF-8"],
+  ])("%j in a file cannot be one", async (data, fault) => {
+    await writeFile(join(folder, "secret"), data);
+    const proof = provePasswords({ users: [user("ann", { file: "secret" })] }, folder, () => undefined);
+    await expect(proof).rejects.toThrow(`the password of ann: file ${folder}/secret ${fault}`);
+  });
+
+  it.each(["hunter2", "hunter2\n", "hunter2\r\n", " with blanks ", "pässwörd", "a:b", "x".repeat(256)])(
+    "%j is one",
+    async (text) => {
+      await writeFile(join(folder, "secret"), text);
+      await provePasswords({ users: [user("ann", { file: "secret" })] }, folder, () => undefined);
+      await provePasswords({ users: [user("ann", { env: "S" })] }, folder, () => text);
+    },
+  );
+
+  it("that cannot be one is told of with all others, and what it is is not said", async () => {
+    const users = [user("ann", { env: "A" }), user("bob", { env: "B" }), user("eve", { env: "E" })];
+    const environment = (name: string) => ({ A: "secret\nsecret", E: "fine" })[name];
+    const fault = await provePasswords({ users }, folder, environment).catch((error) => error);
+    expect(fault).toBeInstanceOf(TbuildError);
+    expect(fault.message).toContain("ann: environment variable A holds more than one line");
+    expect(fault.lines).toEqual(["the password of bob: there is no environment variable B"]);
+    expect(JSON.stringify([fault.message, fault.lines, fault.hint])).not.toContain("secret");
+  });
+});

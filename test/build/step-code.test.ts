@@ -1,0 +1,100 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { stepCode } from "../../src/build/step-code.ts";
+import { inGuestOperations } from "../../src/guest/convert/in-guest.ts";
+import { convertOperations } from "../../src/guest/convert/index.ts";
+import { codeDigest, modulesOf, pathOf } from "../../src/io/code-digest.ts";
+
+const steps = [
+  "fetch-medium",
+  "install-guest",
+  "provision-guest",
+  "inject-modules",
+  "keep-master",
+  "convert-image",
+  "seal-image",
+  "audit-image",
+  "boot-trial",
+  "pack-bundles",
+  "publish-template",
+];
+const moduleOf = (step: string) => new URL(`../../src/build/steps/${step}.ts`, import.meta.url).href;
+
+/** The steps whose code is another when `path` is another. */
+async function shapedBy(path: string): Promise<string[]> {
+  let changed = false;
+  const read = async (url: string) => {
+    const text = await readFile(fileURLToPath(url), "utf8");
+    if (pathOf(url) !== path) return text;
+    changed = true;
+    return `${text}\nexport const more = 1;\n`;
+  };
+  const moved: string[] = [];
+  for (const step of steps)
+    if ((await stepCode(moduleOf(step), read)) !== (await stepCode(moduleOf(step)))) moved.push(step);
+  expect(changed || moved.length === 0).toBe(true);
+  return moved;
+}
+
+describe("the code of a step", () => {
+  it.each([
+    ["an operation of the seal", "guest/seal/traces", ["seal-image", "audit-image"]],
+    ["the table of the seal", "guest/seal/index", ["seal-image", "audit-image"]],
+    ["an operation of the conversion", "guest/convert/xen-console", ["convert-image", "audit-image"]],
+    ["how modules are injected", "firstboot/inject", ["inject-modules"]],
+    ["a packer", "bundles/write/ova", ["pack-bundles"]],
+    ["what a bundle says", "bundles/write/vm-cfg", ["pack-bundles"]],
+    ["how guests are provisioned", "provision/provision", ["provision-guest", "inject-modules"]],
+    ["the stand-in for Oracle's disc", "rehearsal/iso-tree", ["fetch-medium"]],
+    ["what shapes nothing", "errors", []],
+    ["how programs are started", "host/local", []],
+    ["how the installer's console is read", "build/watch/patterns", []],
+    ["what is an input itself", "recipe/recipe", []],
+    ["what only the command line needs", "cli/report", []],
+  ])("is another, and no other step's, when %s is changed", async (_, path, wanted) => {
+    expect(await shapedBy(path)).toEqual(wanted);
+  });
+
+  it("holds every operation of a seal and of a conversion", async () => {
+    const paths = async (step: string) => [...(await modulesOf(moduleOf(step))).keys()].map(pathOf);
+    const { sealTable } = await import("../../src/guest/seal/index.ts");
+    expect(sealTable.length).toBeGreaterThan(20);
+    expect(await paths("seal-image")).toEqual(expect.arrayContaining(["guest/seal/ssh", "guest/seal/logs"]));
+    expect(await paths("convert-image")).toEqual(
+      expect.arrayContaining(["guest/convert/disk-names", "guest/convert/xen-drivers"]),
+    );
+  });
+
+  it.each([5, 6, 7, 8, 9] as const)(
+    "does in a running EL%i all of a conversion that needs its programs",
+    (major) => {
+      const release = { name: `EL${major}`, major, update: 0 };
+      for (const type of ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"] as const)
+        expect(inGuestOperations(type, release).map(({ name }) => name)).toEqual(
+          convertOperations(type, release)
+            .filter(({ needs }) => needs === "programs")
+            .map(({ name }) => name),
+        );
+    },
+  );
+
+  it("is the same when a file is moved, and when only a type is imported", async () => {
+    const at = (texts: Record<string, string>) => (url: string) =>
+      Promise.resolve(texts[url.replace("file:///x/", "")] ?? "");
+    const before = at({
+      "a.js": 'import { b } from "./b.js";\nb();',
+      "b.js": "export const b = () => 1;",
+    });
+    const moved = at({
+      "a.js": 'import { b } from "./far/b.js";\nb();',
+      "far/b.js": "export const b = () => 1;",
+    });
+    const other = at({ "a.js": 'import { b } from "./b.js";\nb();', "b.js": "export const b = () => 2;" });
+    const digest = (read: (url: string) => Promise<string>) => codeDigest("file:///x/a.js", { read });
+    expect(await digest(moved)).toBe(await digest(before));
+    expect(await digest(other)).not.toBe(await digest(before));
+    const typed = at({ "a.js": 'import type { T } from "./t.js";\n' });
+    expect([...(await modulesOf("file:///x/a.js", { read: typed })).keys()]).toEqual(["file:///x/a.js"]);
+  });
+});

@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { lineReporter, terminalReporter } from "../../src/cli/report.ts";
+import { coloursFor } from "../../src/cli/words.ts";
+
+const pieces = new RegExp(`(${String.fromCharCode(27)}\\[(\\d*)([A-Za-z]))|[\\s\\S]`, "gu");
+
+/** A terminal that folds long lines and knows the sequences that we write. */
+class Screen {
+  readonly isTTY = true;
+  columns: number;
+  rows = 24;
+  lines: string[] = [""];
+  row = 0;
+  column = 0;
+  constructor(columns: number) {
+    this.columns = columns;
+  }
+  write(text: string): boolean {
+    for (const [part, , count, command] of text.matchAll(pieces)) {
+      if (command === "A") this.row = Math.max(0, this.row - Number(count));
+      else if (command === "J") this.lines = [...this.lines.slice(0, this.row), ""];
+      else if (part === "\n") this.move(this.row + 1);
+      else if (part === "\r") this.column = 0;
+      else if (command === undefined) this.put(part);
+    }
+    return true;
+  }
+  private move(row: number): void {
+    this.row = row;
+    this.column = 0;
+    while (this.lines.length <= row) this.lines.push("");
+  }
+  private put(char: string): void {
+    const width = /[\u3000-\u9fff]/u.test(char) ? 2 : 1;
+    if (this.column + width > this.columns) this.move(this.row + 1);
+    this.lines[this.row] = (this.lines[this.row] ?? "").slice(0, this.column) + char;
+    this.column += width;
+  }
+  get shown(): string[] {
+    return this.lines.filter((line) => line !== "");
+  }
+}
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+const build = "ol6-grid-rehearsal-6d2a25";
+
+function building(columns: number) {
+  const screen = new Screen(columns);
+  const terminal = screen as unknown as NodeJS.WriteStream;
+  const reporter = terminalReporter(terminal, coloursFor(terminal));
+  const steps = ["install-guest", "provision-guest"];
+  const expected = { "install-guest": 60_000, "provision-guest": 30_000 };
+  reporter.event(build, { type: "build-started", build, steps, expected });
+  const text = "install Oracle Linux 6.10 by kickstart";
+  reporter.event(build, { type: "step-kept", step: "fetch-medium", index: 1, of: 11 });
+  reporter.event(build, { type: "step-started", step: "install-guest", index: 2, of: 11, text });
+  for (const line of ["one", "two", "three", `${"日本語 ".repeat(20)}\u001b[2J`, "last"])
+    reporter.event(build, { type: "output", from: "m", line });
+  const progress = { type: "progress", step: "install-guest", text: "installing packages" } as const;
+  reporter.event(build, { ...progress, done: 45, total: 148 });
+  return { screen, reporter };
+}
+
+describe.each([20, 40, 80, 120])("on a terminal of %i columns", (columns) => {
+  it("a build has five lines at the foot, however long it is looked at", () => {
+    const { screen } = building(columns);
+    vi.advanceTimersByTime(10_000);
+    expect(screen.shown.length).toBeLessThanOrEqual(6 + Math.floor(40 / columns));
+    expect(screen.shown.join("\n")).toContain("2/11 install-gue");
+    expect(screen.shown.join("\n")).toContain(columns > 20 ? "installing packages" : "insta");
+    expect(screen.shown.at(-1)).toBe("  │ last");
+    for (const line of screen.shown) expect(line.length).toBeLessThanOrEqual(columns);
+  });
+
+  it("nothing is left of what was drawn when it becomes narrower", () => {
+    const { screen, reporter } = building(columns);
+    vi.advanceTimersByTime(1_000);
+    screen.columns = Math.floor(columns / 2);
+    reporter.close();
+    // The terminal of this test does not fold again what it shows; whatever is taken away is at least all of it.
+    expect(screen.shown.join("\n")).not.toContain("│ last");
+  });
+
+  it("what is told of an interruption stays, and the build is said to clean up", () => {
+    const { screen, reporter } = building(columns);
+    reporter.say("interrupted");
+    vi.advanceTimersByTime(5_000);
+    expect(screen.shown).toContain("interrupted");
+    if (columns > 20) expect(screen.shown.join("\n")).toContain("cleaning up");
+  });
+});
+
+it("says how long all that is left will take, and when a step takes longer than it did", () => {
+  const { screen } = building(120);
+  vi.advanceTimersByTime(20_000);
+  expect(screen.shown.join("\n")).toContain("0:20, about 1:10 left in all");
+  vi.advanceTimersByTime(50_000);
+  expect(screen.shown.join("\n")).toContain("1:10, longer than the last times");
+});
+
+it("a log has a line for every tenth of what is counted, and no counts of bytes", () => {
+  const lines: string[] = [];
+  const reporter = lineReporter((line) => lines.push(line), { verbose: true });
+  for (const format of ["ova", "qcow2"])
+    for (let done = 0; done <= 12_884_901_888; done += 8_388_608)
+      reporter.event("b", {
+        ...({ type: "progress", step: "pack-bundles", text: `packing ${format}` } as const),
+        ...{ done, total: 12_884_901_888 },
+      });
+  expect(lines).toHaveLength(22);
+  expect(lines[5]).toMatch(/packing ova \(50 %\)$/);
+});
