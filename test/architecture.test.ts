@@ -65,6 +65,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   execa: ["host/local.ts"],
   handlebars: ["kickstart/render.ts"],
   "tar-stream": ["io/tar.ts"],
+  undici: ["io/http.ts"],
   "@toondepauw/node-zstd": ["io/compression.ts"],
   saxes: ["bundles/read/read-xml.ts"],
   diff: ["store/compare/compare.ts"],

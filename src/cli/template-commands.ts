@@ -13,8 +13,11 @@ export function addTemplateCommands(program: Command): void {
   const template = program.command("template").description("the versions that have been made");
   template
     .command("list")
-    .description("the versions: channel, release, size, what each alone takes, seal, age")
+    .description(
+      "the versions, by name and then by version number, the oldest first: channel, release, size, seal, age",
+    )
     .option("--all", "the masters, too")
+    .option("--refresh", "first ask the registries for new revocations, channels and tags")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-list.ts")));
   template
@@ -25,7 +28,7 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-show.ts")));
   template
     .command("log")
-    .description("what grew out of what, as a graph, the newest first")
+    .description("what grew out of what, as a graph, by date: the newest first")
     .argument("[name]", "a template; without one, all")
     .option("--json", "as JSON")
     .action(lazily(() => import("./commands/template-log.ts")));
@@ -133,7 +136,10 @@ export function addTemplateCommands(program: Command): void {
   template
     .command("pull")
     .description("take a template out of an OCI registry into the store")
-    .argument("<reference>", "such as registry.example/templates/ol6-grid:1.0.0, or with @sha256:…")
+    .argument(
+      "<reference>",
+      "such as registry.example/templates/ol6-grid:1.0.0, :stable, :TAG, or with @sha256:…",
+    )
     .option("--plain-http", "speak to the registry without encryption")
     .option("--json", "as JSON")
     .addHelpText(

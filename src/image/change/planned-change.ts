@@ -149,5 +149,8 @@ async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
     });
   });
   if ("release" in got) return got;
-  throw new TbuildError("environment", `${image}: is being changed by another tbuild, process ${got.heldBy}`);
+  throw new TbuildError(
+    "environment",
+    `${image}: is being changed by another tbuild, process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+  );
 }
