@@ -61,10 +61,10 @@ export async function readGuest<Result>(
 async function draftedTree(
   image: ImageFile,
   mounts: readonly Mount[],
-  { via }: ChangeOptions,
+  { via, watch }: ChangeOptions,
 ): Promise<GuestTree | undefined> {
   try {
-    return await draftTree(draftOf(image), mounts);
+    return await draftTree(draftOf(image), mounts, watch);
   } catch (error) {
     if (!(error instanceof Unfit) || via === "direct") throw error;
     return undefined;
