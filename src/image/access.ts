@@ -1,3 +1,4 @@
+import type { Watch } from "../host/pace.ts";
 import type { Format } from "./file/format.ts";
 import type { GuestTree } from "./tree.ts";
 
@@ -52,10 +53,17 @@ export interface ImageAccess {
    * Opens it so that the image stays as it is: what changes goes to the file `work`, which `snapshotPieces` reads once
    * the tree is closed. `bytes` is the size of the disk. Ways that change the image itself leave it out.
    */
-  openBeside?(image: string, mounts: readonly Mount[], work: string, bytes: number): Promise<GuestTree>;
+  openBeside?(
+    image: string,
+    mounts: readonly Mount[],
+    work: string,
+    bytes: number,
+    watch?: Watch,
+  ): Promise<GuestTree>;
 }
 
 export interface OpenOptions {
   /** Nothing is written, not even a waiting journal; a change fails when it is committed. */
   readonly readOnly?: boolean;
+  readonly watch?: Watch;
 }

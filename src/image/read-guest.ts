@@ -37,7 +37,7 @@ export async function readGuest<Result>(
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
-    const tree = await draftTree(draftOf(image), mounts);
+    const tree = await draftTree(draftOf(image), mounts, options.watch);
     return await work({
       tree,
       mounts,

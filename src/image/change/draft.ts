@@ -57,7 +57,8 @@ export function draftOf(disk: Reader): Draft {
         const part = data.subarray(done, done + start + pageBytes - at);
         if (part.length === pageBytes && isZero(part)) pages.set(index, zeroPage);
         else {
-          const changed = Uint8Array.from(await page(index));
+          const own = pages.get(index);
+          const changed = own && own !== zeroPage ? own : Uint8Array.from(await page(index));
           changed.set(part, at - start);
           pages.set(index, changed);
         }

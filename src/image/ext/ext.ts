@@ -1,5 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
+import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
 
 /** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
@@ -18,10 +19,10 @@ export interface Ext {
 
 export async function openExt(reader: Reader): Promise<Ext> {
   const sb = superblock(await reader.read(1024, 1024));
-  const names = new Map<number, Map<string, number>>();
+  const namesKept = new Map<number, Map<string, number>>();
+  // Of folders, which every path leads through; a guest has too many files for theirs.
   const inodes = new Map<number, Inode>();
-  // Operations ask for the same few paths again and again.
-  const stats = new Map<string, Stat | undefined>();
+  const stats = new Map<number, Stat>();
 
   async function inode(number: number): Promise<Inode> {
     const kept = inodes.get(number);
@@ -34,26 +35,35 @@ export async function openExt(reader: Reader): Promise<Ext> {
     const table = descriptor.getUint32(8, true) + high * 2 ** 32;
     const at = table * sb.blockBytes + ((number - 1) % sb.inodesPerGroup) * sb.inodeBytes;
     const read = new Inode(await reader.read(at, sb.inodeBytes));
-    inodes.set(number, read);
+    // A copy: what was read is part of a larger piece, which would be kept with it.
+    if (read.kind === "dir") inodes.set(number, read.copy());
     return read;
   }
 
-  async function lookUp(path: string): Promise<Inode | undefined> {
+  async function numberOf(path: string): Promise<number | undefined> {
     let number = rootInode;
     for (const name of path.split("/").filter((part) => part !== "")) {
-      if ((await inode(number)).kind !== "dir") return undefined;
-      const next = (await namesIn(number)).get(name);
+      const names = namesKept.get(number) ?? (await namesIn(number));
+      const next = names?.get(name);
       if (next === undefined) return undefined;
       number = next;
     }
-    return inode(number);
+    return number;
   }
 
-  async function namesIn(number: number): Promise<Map<string, number>> {
-    const kept = names.get(number);
+  async function lookUp(path: string): Promise<Inode | undefined> {
+    const number = await numberOf(path);
+    return number === undefined ? undefined : inode(number);
+  }
+
+  // Nothing when it is no folder.
+  async function namesIn(number: number): Promise<Map<string, number> | undefined> {
+    const kept = namesKept.get(number);
     if (kept) return kept;
-    const read = entries(await content(await inode(number)), sb.blockBytes);
-    names.set(number, read);
+    const found = await inode(number);
+    if (found.kind !== "dir") return undefined;
+    const read = entries(await content(found), sb.blockBytes);
+    namesKept.set(number, read);
     return read;
   }
 
@@ -123,15 +133,13 @@ export async function openExt(reader: Reader): Promise<Ext> {
     return found;
   }
 
-  async function statOf(path: string): Promise<Stat | undefined> {
-    const found = await lookUp(path);
-    if (!found) return undefined;
+  async function statOf(found: Inode): Promise<Stat> {
     const label = (await attributesOf(found)).get("security.selinux");
     const { kind, mode, uid, gid, size } = found;
     return {
       ...{ kind, mode, uid, gid, size },
-      ...(kind === "link" && { target: decode(found.fastTarget() ?? (await content(found))) }),
-      ...(label && { label: decode(label).replace(/\0$/, "") }),
+      ...(kind === "link" && { target: stringOf(found.fastTarget() ?? (await content(found))) }),
+      ...(label && { label: stringOf(label).replace(/\0$/, "") }),
     };
   }
 
@@ -140,14 +148,17 @@ export async function openExt(reader: Reader): Promise<Ext> {
     hasErrors: sb.hasErrors,
     inodeBytes: sb.inodeBytes,
     async stat(path) {
-      if (stats.has(path)) return stats.get(path);
-      const found = await statOf(path);
-      stats.set(path, found);
+      const number = await numberOf(path);
+      if (number === undefined) return undefined;
+      const kept = stats.get(number);
+      if (kept) return kept;
+      const found = await statOf(await inode(number));
+      stats.set(number, found);
       return found;
     },
     async list(dir) {
-      const found = await numberOf(dir);
-      return found === undefined ? [] : [...(await namesIn(found)).keys()];
+      const number = await numberOf(dir);
+      return [...((number === undefined ? undefined : await namesIn(number))?.keys() ?? [])];
     },
     async readFile(path) {
       const found = await lookUp(path);
@@ -159,13 +170,6 @@ export async function openExt(reader: Reader): Promise<Ext> {
       return found ? attributesOf(found) : new Map();
     },
   };
-
-  async function numberOf(path: string): Promise<number | undefined> {
-    let number: number | undefined = rootInode;
-    for (const name of path.split("/").filter((part) => part !== ""))
-      number = number === undefined ? undefined : (await namesIn(number)).get(name);
-    return number;
-  }
 }
 
 interface Run {
@@ -216,6 +220,9 @@ class Inode {
     this.#view = view(data);
   }
 
+  copy(): Inode {
+    return new Inode(Uint8Array.from(this.#data));
+  }
   get kind(): Stat["kind"] {
     return kinds[this.#view.getUint16(0, true) >> 12] ?? "other";
   }
@@ -265,7 +272,7 @@ function parseAttributes(table: Uint8Array, values: Uint8Array, into: Map<string
   const bytes = view(table);
   for (let at = 0; at + 16 <= table.length && bytes.getUint32(at, true) !== 0; ) {
     const length = bytes.getUint8(at);
-    const name = decode(table.subarray(at + 16, at + 16 + length));
+    const name = stringOf(table.subarray(at + 16, at + 16 + length));
     const offset = bytes.getUint16(at + 2, true);
     const prefix = attributePrefixes[bytes.getUint8(at + 1)] ?? "";
     into.set(`${prefix}${name}`, values.subarray(offset, offset + bytes.getUint32(at + 8, true)));
@@ -281,7 +288,7 @@ function entries(data: Uint8Array, blockBytes: number): Map<string, number> {
     const number = bytes.getUint32(at, true);
     const length = bytes.getUint16(at + 4, true) || blockBytes;
     if (length < 8) throw new TbuildError("integrity", "ext: a damaged folder");
-    const name = decode(data.subarray(at + 8, at + 8 + bytes.getUint8(at + 6)));
+    const name = stringOf(data.subarray(at + 8, at + 8 + bytes.getUint8(at + 6)));
     if (number !== 0 && name !== "." && name !== "..") found.set(name, number);
     at += length;
   }
@@ -290,8 +297,4 @@ function entries(data: Uint8Array, blockBytes: number): Map<string, number> {
 
 function view(data: Uint8Array): DataView {
   return new DataView(data.buffer, data.byteOffset, data.byteLength);
-}
-
-function decode(data: Uint8Array): string {
-  return new TextDecoder().decode(data);
 }

@@ -23,7 +23,7 @@ export function guestfishAccess(host: Host): ImageAccess {
     async check() {
       await host.run(["guestfish", "--version"]);
     },
-    async open(image, mounts, { readOnly = false } = {}) {
+    async open(image, mounts, { readOnly = false, watch = {} } = {}) {
       const at = await mkdtemp(join(tmpdir(), "tbuild-guestfish-"));
       const said: string[] = [];
       let ended = false;
@@ -61,7 +61,7 @@ export function guestfishAccess(host: Host): ImageAccess {
         await close();
         throw error;
       }
-      return mountedTree(host, at, { close });
+      return mountedTree(host, at, { close, watch });
     },
   };
 }
