@@ -18,6 +18,7 @@ export interface ChangeFlags extends FarFlags {
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly via?: string;
+  readonly fsck?: boolean;
   readonly as?: string;
   readonly althoughUnmounted?: boolean;
 }
@@ -44,6 +45,7 @@ export async function changeImages(
     const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
     await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
       ...viaOption(flags.via),
+      ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
       ...(flags.althoughUnmounted && { althoughUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),

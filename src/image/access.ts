@@ -24,6 +24,8 @@ export interface Volume {
   readonly isDirty?: true;
   /** Where it lies, when that is not one run of bytes: a logical volume that was extended. */
   readonly pieces?: readonly { readonly offset: number; readonly bytes: number }[];
+  /** A kernel does not find it by itself: its partition table is damaged, or counts in sectors of 4096 bytes. */
+  readonly isOffTable?: true;
   /** Why nobody can open it, in words: encrypted, or spread in a way that no arithmetic resolves. */
   readonly refused?: string;
 }
@@ -44,6 +46,8 @@ export interface ImageAccess {
   readonly formats?: readonly Format[];
   /** Whether it can open a volume that lies in several pieces. */
   readonly joinsPieces?: true;
+  /** It leaves it to a kernel to read the partition table. */
+  readonly findsByTable?: true;
   readonly filesystems: readonly Volume["fs"][];
   /** Throws an `environment` fault that names the missing tool or right. */
   check(): Promise<void>;

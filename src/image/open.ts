@@ -186,10 +186,20 @@ async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | un
 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
-  const { table, volumes, cutOff } = await layoutOf(image);
+  const { table, tableFault, volumes, cutOff } = await layoutOf(image);
   const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
   const inUse = layers.flatMap((layer) => users.by(layer.file));
-  return { file, format, layers, bytes, inUse, table, volumes, cutOff: [...cutOff, ...odd] };
+  return {
+    file,
+    format,
+    layers,
+    bytes,
+    inUse,
+    table,
+    volumes,
+    cutOff: [...cutOff, ...odd],
+    ...(tableFault !== undefined && { tableFault }),
+  };
 }
 
 /** Throws when the image must not be changed now, or cannot be. */

@@ -95,14 +95,26 @@ function jsonOf(object: unknown, { shown }: NamedImage): string {
   return JSON.stringify(object, (_key, value) => (typeof value === "string" ? text(value) : value), 2);
 }
 
-function diskRows({ file, layers, bytes, table, volumes, inUse, cutOff }: ImageFacts): string[][] {
+function diskRows({
+  file,
+  layers,
+  bytes,
+  table,
+  tableFault,
+  volumes,
+  inUse,
+  cutOff,
+}: ImageFacts): string[][] {
   return [
     ["image", `${file}, ${size(bytes)}`],
     [
       "format",
       layers.map((layer, i) => (i === 0 ? layer.format : `on ${layer.format} ${layer.file}`)).join(", "),
     ],
-    ["table", { mbr: "MBR", gpt: "GPT", none: "none" }[table]],
+    [
+      "table",
+      [{ mbr: "MBR", gpt: "GPT", none: "none" }[table], ...(tableFault ? [tableFault] : [])].join(", "),
+    ],
     ...volumes.map(({ name, fs, bytes, label, uuid, pieces, refused, holds, isDirty }) => [
       `  ${name}`,
       [

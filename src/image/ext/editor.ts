@@ -50,7 +50,9 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
       touch(inode, [at.ctime]);
       return volume.putInode(number, inode);
     }
-    await release(await ownedBlocks(volume, inode));
+    const owned = await ownedBlocks(volume, inode);
+    await volume.checkBlocks([...owned.data, ...owned.maps]);
+    await release(owned);
     await dropAttributes(volume, inode);
     await volume.freeInode(number, kind === "dir" ? "dir" : "other");
     await volume.putInode(number, spent(inode));
@@ -67,6 +69,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
 
   async function rewrite(path: string, data: Uint8Array, attributes: Attributes): Promise<void> {
     const number = await numberOf(path);
+    await volume.checkInode(number);
     const inode = await volume.inode(number);
     await setContent(number, inode, data);
     own(inode, attributes);
@@ -98,6 +101,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   async function setContent(number: number, inode: Buffer, data: Uint8Array): Promise<void> {
     const { blockBytes } = volume;
     const old = await ownedBlocks(volume, inode);
+    await volume.checkBlocks([...old.data, ...old.maps]);
     const count = Math.ceil(data.length / blockBytes);
     const blocks = old.data.slice(0, count);
     if (blocks.length < count) blocks.push(...(await volume.takeBlocks(count - blocks.length, number)));

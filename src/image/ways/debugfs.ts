@@ -89,10 +89,14 @@ async function openPart(
   const device = `${image}?offset=${volume.offset}`;
   const open = async () => {
     const reader = await fileReader(image);
-    const ext = await openExt(
-      windowOf(reader, volume.offset, Math.min(volume.bytes, reader.bytes - volume.offset)),
-    );
-    return { ext, close: () => reader[Symbol.asyncDispose]() };
+    try {
+      const bytes = Math.min(volume.bytes, reader.bytes - volume.offset);
+      const ext = await openExt(windowOf(reader, volume.offset, bytes));
+      return { ext, close: () => reader[Symbol.asyncDispose]() };
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw error;
+    }
   };
   let opened = await open();
   if (opened.ext.isDirty || opened.ext.hasErrors)

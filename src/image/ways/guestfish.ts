@@ -16,6 +16,7 @@ import { byDepth, kernelFileSystems } from "./mounting.ts";
 export function guestfishAccess(host: Host): ImageAccess {
   return {
     name: "guestfish",
+    findsByTable: true,
     runsPrograms: false,
     joinsPieces: true,
     formats: ["raw", "qcow2"],

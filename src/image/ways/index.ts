@@ -71,6 +71,8 @@ function unfit(
   const split = volumes.find(({ pieces }) => pieces !== undefined);
   if (split && !access.joinsPieces)
     return `cannot open ${split.name}, which lies in ${split.pieces?.length} pieces`;
+  if (access.findsByTable && volumes.some(({ isOffTable }) => isOffTable))
+    return "finds volumes by the partition table, which is damaged or counts in sectors of 4096 bytes";
   const strange = volumes.find(({ fs }) => fs !== "swap" && !access.filesystems.includes(fs));
   return strange && `cannot open ${strange.fs} (${strange.name})`;
 }

@@ -18,6 +18,7 @@ export function kpartxAccess(host: Host, pathOn = (image: string) => image): Ima
     openByKpartx(host, pathOn(image), mounts, how.work ? { ...how, work: pathOn(how.work) } : how);
   return {
     name: "kpartx",
+    findsByTable: true,
     runsPrograms: true,
     joinsPieces: true,
     filesystems: kernelFileSystems,

@@ -148,7 +148,8 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     list: names,
     readFile,
     async apply(changes) {
-      const { script, data } = commitScript(root, changes, options.farewell);
+      const locked = options.farewell ? [] : await lockedPaths(host, root, changes);
+      const { script, data } = commitScript(root, changes, options.farewell, locked);
       await runScript(host, script, { data, ...(signal && { signal }) });
       forget();
     },
@@ -183,6 +184,7 @@ export function commitScript(
   root: string,
   changes: readonly Change[],
   farewell: Farewell = { before: [], last: [] },
+  locked: readonly LockedPath[] = [],
 ): { script: string; data: Buffer } {
   // stdin holds the data of the changes, which a program must not take.
   const before = farewell.before.map((argv) => `${shellQuoted(argv)} < /dev/null`);
@@ -204,8 +206,50 @@ export function commitScript(
     }
     lines.push(...attributeLines(change, path));
   }
-  const script = [...head, ...removals(gone), ...lines, ...after].join("\n");
+  const { unlock, lock } = lockLines(root, locked);
+  const script = [...head, ...unlock, ...removals(gone), ...lines, ...lock, ...after].join("\n");
   return { script, data: Buffer.concat(data) };
+}
+
+/** A path that chattr has made immutable or append-only, which people do with resolv.conf. */
+export interface LockedPath {
+  readonly path: string;
+  /** `i`, `a`, or both. */
+  readonly flags: string;
+}
+
+// Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,
+// there is nothing to take off.
+async function lockedPaths(host: Host, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
+  const paths = [...new Set(changes.flatMap(({ path }) => [path, parentOf(path)]))];
+  const found: LockedPath[] = [];
+  for (let at = 0; at < paths.length; at += 300) {
+    const argv = paths.slice(at, at + 300).map((path) => `${root}${path}`);
+    const { stdout } = await host.run(["sh", "-c", 'lsattr -d -- "$@" 2> /dev/null || :', "sh", ...argv]);
+    for (const line of stdout.split("\n")) {
+      const [, all = "", path = ""] = /^(\S+) (.+)$/.exec(line) ?? [];
+      const flags = all.replaceAll(/[^ia]/g, "");
+      if (flags !== "" && argv.includes(path)) found.push({ path: path.slice(root.length) || "/", flags });
+    }
+  }
+  return found;
+}
+
+// Taken off before the changes, and put back on what is there after them, however they end.
+function lockLines(root: string, locked: readonly LockedPath[]): { unlock: string[]; lock: string[] } {
+  if (locked.length === 0) return { unlock: [], lock: [] };
+  const quoted = (path: string) => shellQuoted([`${root}${path}`]);
+  const again = locked.map(
+    ({ path, flags }) => `[ ! -e ${quoted(path)} ] || chattr +${flags} -- ${quoted(path)};`,
+  );
+  return {
+    unlock: [
+      `relock() { ${again.join(" ")} }`,
+      "trap relock EXIT",
+      ...locked.map(({ path, flags }) => `chattr -${flags} -- ${quoted(path)}`),
+    ],
+    lock: ["trap - EXIT", "relock"],
+  };
 }
 
 function attributeLines(change: Change, path: string): string[] {

@@ -92,8 +92,9 @@ const insideScript = [
 ].join("\n");
 
 // Partitions have devices, up to the fifteenth.
-function deviceOf({ name, pieces }: Volume): string | undefined {
+function deviceOf({ name, pieces, isOffTable }: Volume): string | undefined {
   if (name === "disk") return "/dev/ubda";
+  if (isOffTable) return undefined;
   const number = Number(/^p(\d+)$/.exec(name)?.[1] ?? 16);
   return number <= 15 && !pieces ? `/dev/ubda${number}` : undefined;
 }
