@@ -103,6 +103,7 @@ export function addImageCommands(program: Command): void {
       .description(description)
       .option("--plan", "show what would be changed, files and byte ranges, and change nothing")
       .option("--yes", "do not ask")
+      .option("--fsck", "check each file system as a whole with e2fsck, before the change and after it")
       .option("--relabel", "also have SELinux label all files anew at the next boot")
       .option("--as <release>", "treat a guest that tbuild does not know as this release: ol5 to ol9")
       .option("--via <way>", `this way into the image, and no other: ${waysIn.join(", ")}`)

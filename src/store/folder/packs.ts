@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
+import { type Compression, openCompression } from "../../io/compression.ts";
 import { explained, namesIn, writeOnce } from "../../io/durable.ts";
 import { inParallel } from "../../io/parallel.ts";
 import { sha256Of } from "../../io/sha256.ts";
-import { type Compression, openCompression } from "./compression.ts";
 import { type Entry, fullPack, makePack, type PackedChunk, readIndex, unpack } from "./pack.ts";
 
 /** How many chunks are worked on at a time: more than Node's pool has threads, so that none waits. */
