@@ -16,7 +16,7 @@ export interface ChangeFlags extends FarFlags {
   readonly json?: boolean;
   readonly via?: string;
   readonly as?: string;
-  readonly althoughUnmounted?: boolean;
+  readonly allowUnmounted?: boolean;
 }
 
 /** What a command does to each of its images, and how it says it. */
@@ -41,7 +41,7 @@ export async function changeImages(
     await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
       ...viaOption(flags.via),
       ...(far && { far }),
-      ...(flags.althoughUnmounted && { althoughUnmounted: true }),
+      ...(flags.allowUnmounted && { allowUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
     });
     const { result } = planned;
