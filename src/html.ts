@@ -2,7 +2,7 @@
 export function page(title: string, body: string, moreStyle = ""): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'self' file:; form-action 'none'">
 <title>${text(title)}</title><style>${style}${moreStyle}</style></head><body><main>
 ${body}
 </main></body></html>

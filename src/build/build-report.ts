@@ -15,11 +15,53 @@ export interface ReportFacts {
 
 /** Writes `report.html` into the build's folder: one file, beside its pictures, that any browser shows. */
 export async function writeBuildReport(context: BuildContext, facts: ReportFacts): Promise<string> {
-  const pictures = (await readdir(join(context.folder, "pictures")).catch(() => [])).sort();
-  const log = await readFile(join(context.folder, "log.txt"), "utf8").catch(() => "");
-  const file = join(context.folder, "report.html");
-  await writeFile(file, buildReport(context.id, facts, pictures, log.split("\n").slice(-400)));
+  return write(context, (pictures, log) => buildReport(context.id, facts, pictures, log));
+}
+
+export interface Failure {
+  /** What happened, in words. */
+  readonly error: string;
+  readonly lines: readonly string[];
+  /** The step that it happened in; none where no step had begun. */
+  readonly step: string | undefined;
+  /** Milliseconds of the steps that this run finished. */
+  readonly ran: Readonly<Record<string, number>>;
+}
+
+/** Writes the report of a build that failed or was interrupted into its folder. */
+export async function writeFailureReport(context: BuildContext, failure: Failure): Promise<string> {
+  return write(context, (pictures, log) => failureReport(context.id, failure, pictures, log));
+}
+
+async function write(
+  { folder }: BuildContext,
+  pageOf: (pictures: readonly string[], log: readonly string[]) => string,
+): Promise<string> {
+  const pictures = (await readdir(join(folder, "pictures")).catch(() => [])).sort();
+  const log = await readFile(join(folder, "log.txt"), "utf8").catch(() => "");
+  const file = join(folder, "report.html");
+  await writeFile(file, pageOf(pictures, log.split("\n").slice(-400)));
   return file;
+}
+
+/** The page of a build that did not end. Pure. */
+export function failureReport(
+  id: string,
+  { error, lines, step, ran }: Failure,
+  pictures: readonly string[],
+  log: readonly string[],
+): string {
+  const done = Object.entries(ran).map(([name, ms]) => [name, `${(ms / 1000).toFixed(1)} s`]);
+  return page(
+    `${id} · tbuild`,
+    `<header><p class="crumb">tbuild build report · ${text(id)}</p><h1>Not built</h1><p class="warning">${text(error)}</p></header>
+${section(step === undefined ? "What happened" : `What happened in ${step}`, `<pre>${text(lines.join("\n"))}</pre>`)}
+${section("Steps of this run that were done, and are kept", done.length > 0 ? table(["step", "took"], done) : '<p class="quiet">None.</p>')}
+${section("Console pictures", gallery(pictures))}
+${section("Log", `<details open><summary>The last ${log.length} lines</summary><pre>${text(log.join("\n"))}</pre></details>`)}
+`,
+    style,
+  );
 }
 
 /** The page. Pure: the same facts give the same text. */

@@ -24,7 +24,7 @@ import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
-import { writeBuildReport } from "./build-report.ts";
+import { writeBuildReport, writeFailureReport } from "./build-report.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
@@ -165,6 +165,14 @@ export async function build(
       build: id,
       error: error instanceof Error ? error.message : String(error),
     });
+    const last = planned.find(({ kept, step }) => !kept && !(step in ran));
+    // A report that cannot be written must not hide what happened.
+    await writeFailureReport(context, {
+      error: error instanceof Error ? error.message : String(error),
+      lines: error instanceof TbuildError ? error.lines : [],
+      step: last?.step,
+      ran,
+    }).catch(() => {});
     throw await withAdvice(context, request, error);
   }
 }
@@ -366,9 +374,13 @@ async function readTemplate(folder: string, name: string): Promise<KickstartTemp
 async function buildLock(context: BuildContext) {
   const got = await tryLock(join(context.home.builds, `${context.name}.lock`));
   if ("release" in got) return got;
-  throw new TbuildError("environment", `${context.name}: is being built already, by process ${got.heldBy}`, {
-    hint: "Wait for it, or end it with Ctrl-C where it runs.",
-  });
+  throw new TbuildError(
+    "environment",
+    `${context.name}: is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    {
+      hint: "Wait for it, or end it with Ctrl-C where it runs.",
+    },
+  );
 }
 
 // Nothing that boots a machine is started before the tools for it are known to be there.
@@ -399,6 +411,7 @@ async function withAdvice(context: BuildContext, request: BuildRequest, error: u
     ...error.lines,
     "",
     `log:            ${join(context.folder, "log.txt")}`,
+    `report:         ${join(context.folder, "report.html")}`,
     ...look,
     ...(machines.length > 0 ? [`throw it away:  tbuild clean ${context.id}`] : []),
     `go on:          ${again}   (what is done is kept)`,

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TbuildError } from "../errors.ts";
 import { downloadAll } from "../io/download.ts";
+import { type ProxyFor, proxiesOf } from "../io/proxies.ts";
 import { usedRepositories, wantedPackages } from "../provision/provision.ts";
 import { discOf } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
@@ -38,6 +39,7 @@ export async function examine(
       const found = await readRepository(place.url, workshop.host, {
         signal,
         ...(place.proxy && { proxy: place.proxy }),
+        proxyFor: proxiesOf(workshop.environment),
       });
       contents.set(id, found);
       repositories.push({
@@ -56,7 +58,7 @@ export async function examine(
     ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
     ...(await packagesOnDisc(workshop, recipe, options)),
     ...repositories,
-    ...(await keysExamined(recipe, places, options.signal)),
+    ...(await keysExamined(recipe, places, proxiesOf(workshop.environment), options.signal)),
     ...packagesExamined(wantedPackages(recipe), contents, usedRepositories(recipe).length - contents.size),
   ];
 }
@@ -115,6 +117,7 @@ async function packagesOnDisc(
 async function keysExamined(
   recipe: Recipe,
   places: ReadonlyMap<string, Place>,
+  proxyFor: ProxyFor,
   signal: AbortSignal,
 ): Promise<Examined[]> {
   const keys = new Map<string, string | undefined>();
@@ -127,7 +130,7 @@ async function keysExamined(
   return Promise.all(
     [...keys].map(async ([url, proxy]) => {
       try {
-        const key = await downloadAll(url, { signal, ...(proxy !== undefined && { proxy }) });
+        const key = await downloadAll(url, { signal, proxyFor, ...(proxy !== undefined && { proxy }) });
         const ok = key.includes("BEGIN PGP PUBLIC KEY");
         return { what: "GPG key", ok, text: ok ? url : `${url}: is no public key` };
       } catch (error) {

@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { refuseFaults } from "../kickstart/check-recipe.ts";
+import { checkFile, refuseFaults } from "../kickstart/check-recipe.ts";
 import { checkMedium } from "../media/check.ts";
 import type { Medium } from "../media/media.ts";
 import { readMedium } from "../media/medium.ts";
@@ -41,7 +41,8 @@ export async function makeInstallMedia(
   await mkdir(making.scratch, { recursive: true, mode: 0o700 });
   await chmod(part, 0o700);
   try {
-    const kickstart = await kickstartFor(workshop, request, part);
+    const notes: string[] = [];
+    const kickstart = await kickstartFor(workshop, request, part, medium, notes);
     const made = await mediaForms[request.form]({ request, medium, kickstart, making, part });
     await rm(making.scratch, { recursive: true });
     const files = [
@@ -57,7 +58,7 @@ export async function makeInstallMedia(
       request.kickstart === undefined
         ? ["what the recipe adds over ssh is left to do, with build-key: this installs its kickstart"]
         : [];
-    const { files: _files, ...more } = { ...made, notes: [...made.notes, ...left] };
+    const { files: _files, ...more } = { ...made, notes: [...made.notes, ...notes, ...left] };
     return { folder: request.out, medium, files: files.map((name) => join(request.out, name)), ...more };
   } finally {
     await rm(part, { recursive: true, force: true });
@@ -126,11 +127,21 @@ function rehearsalRelease({ name, release, update }: Recipe) {
 }
 
 /** The kickstart as it will be read, with secrets of its own where it comes from a recipe. */
-async function kickstartFor(workshop: Workshop, request: InstallMediaRequest, part: string): Promise<string> {
-  if (request.kickstart !== undefined)
-    return readFile(request.kickstart, "utf8").catch(() => {
-      throw new TbuildError("usage", `${request.kickstart}: no such file`);
+async function kickstartFor(
+  workshop: Workshop,
+  request: InstallMediaRequest,
+  part: string,
+  medium: Medium,
+  notes: string[],
+): Promise<string> {
+  if (request.kickstart !== undefined) {
+    const file = request.kickstart;
+    const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+      throw new TbuildError("usage", `${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
     });
+    notes.push(...checkFile(file, text, medium));
+    return text;
+  }
   const name = request.recipe ?? "";
   const { recipe } = await recipeOf(workshop, name);
   const secrets = await makeSecrets({ host: workshop.host, out: part, folder: part }, recipe);

@@ -1,12 +1,15 @@
 import { createInterface } from "node:readline/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
+import type { Done } from "../guest/operation.ts";
 import { parseMajor } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
+import { shown as shownName } from "../image/names.ts";
 import { explained } from "./explained.ts";
 import { interruptible } from "./interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
+import { progressLine } from "./progress-line.ts";
 import { viaOption } from "./via.ts";
 import { coloursFor, size } from "./words.ts";
 
@@ -15,6 +18,7 @@ export interface ChangeFlags extends FarFlags {
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly via?: string;
+  readonly fsck?: boolean;
   readonly as?: string;
   readonly allowUnmounted?: boolean;
 }
@@ -38,12 +42,15 @@ export async function changeImages(
 ): Promise<void> {
   const job = { ...changing.job, ...asFlag(flags) };
   await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
+    const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
     await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
       ...viaOption(flags.via),
+      ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
       ...(flags.allowUnmounted && { allowUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
-    });
+      watch: { signal, progress: line.show },
+    }).finally(line.close);
     const { result } = planned;
     const isNeeded = planned.pieces.length > 0;
     if (!flags.json) process.stdout.write(planText(image, planned, changing, flags.plan ?? false));
@@ -58,7 +65,7 @@ export async function changeImages(
       const changed = record !== undefined;
       const undo = record && { file: shown(record.file), bytes: record.bytes };
       process.stdout.write(
-        `${JSON.stringify({ image, changed, operations: pending, ranges, undo, ...rest })}\n`,
+        `${jsonLine({ image, changed, operations: pending.map(shownDone), ranges, undo, ...rest })}\n`,
       );
     } else if (record)
       process.stdout.write(
@@ -91,6 +98,18 @@ export async function eachImage(
   });
 }
 
+/** What an operation does, with the names of the guest as people and JSON are given them. */
+export function shownDone({ name, done }: Done): Done {
+  return { name, done: done.map(shownName) };
+}
+
+/** One object as JSON; a text of the guest that is not UTF-8 is escaped, since a lone surrogate is no text for most readers. */
+export function jsonLine(object: unknown): string {
+  return JSON.stringify(object, (_key, value) =>
+    typeof value === "string" && /\p{Cs}/u.test(value) ? shownName(value) : value,
+  );
+}
+
 /** What the guests are said to be. */
 export function asFlag({ as }: Pick<ChangeFlags, "as">): Pick<Job, "as"> {
   return as === undefined ? {} : { as: parseMajor(as) };
@@ -109,7 +128,7 @@ function planText(
 ): string {
   const colours = coloursFor(process.stdout);
   const lines = [`${colours.bold(image)}  ${result.release.name}, by ${via}`];
-  for (const { name, done } of result.pending) {
+  for (const { name, done } of result.pending.map(shownDone)) {
     const shown = isWhole || done.length <= 4 ? done : [...done.slice(0, 3), `and ${done.length - 3} more`];
     lines.push(`  ${colours.cyan(name)}: ${shown.join(", ")}`);
   }
@@ -118,7 +137,7 @@ function planText(
   else
     lines.push(`  ${pieces.length} ${pieces.length === 1 ? "place" : "places"} of the image, ${size(bytes)}`);
   if (isWhole)
-    lines.push(...pieces.map((piece) => `    bytes ${piece.offset} to ${piece.offset + piece.bytes - 1}`));
+    for (const { offset, bytes } of pieces) lines.push(`    bytes ${offset} to ${offset + bytes - 1}`);
   if (result.scrubbed) lines.push(`  free blocks of ${size(result.scrubbed)} are overwritten with zeros`);
   lines.push(...remarks(result).map((line) => `  ${line}`));
   return `${lines.join("\n")}\n`;

@@ -102,6 +102,7 @@ export function addImageCommands(program: Command): void {
       .description(description)
       .option("--plan", "show the files and byte ranges that would change; change nothing")
       .option("--yes", "do not ask")
+      .option("--fsck", "check each whole file system with e2fsck, before and after the change")
       .option("--relabel", "also relabel all files for SELinux at the next boot")
       .option("--as <release>", "treat an unknown guest as this release: ol5 to ol9")
       .option("--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`)

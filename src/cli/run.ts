@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
-import { exitCodes, Interrupted, TbuildError } from "../errors.ts";
+import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
+import { systemFault } from "../io/file-fault.ts";
 import { explained } from "./explained.ts";
 import { stopWork } from "./interrupt.ts";
 import { makeProgram } from "./program.ts";
@@ -15,7 +16,8 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     await makeProgram().parseAsync(args, { from: "user" });
     return typeof process.exitCode === "number" ? process.exitCode : 0;
-  } catch (error) {
+  } catch (thrown) {
+    const error = systemFault(firstFault(thrown)) ?? thrown;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     process.stderr.write(`${explained(error)}\n`);
     return codeOf(error);

@@ -14,8 +14,11 @@ export function addTemplateCommands(program: Command): void {
   const template = program.command("template").description("manage template versions");
   template
     .command("list")
-    .description("list versions: channel, release, size, unshared size, seal, age")
+    .description(
+      "list versions by name and number, oldest first: channel, release, size, unshared size, seal, age",
+    )
     .option("--all", "include masters")
+    .option("--refresh", "first ask the registries for new revocations, channels and tags")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-list.ts")));
   template
@@ -26,7 +29,7 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-show.ts")));
   template
     .command("log")
-    .description("show the lineage of versions as a graph, newest first")
+    .description("show the lineage of versions as a graph by date, newest first")
     .argument("[name]", "a template (default: all)")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-log.ts")));
@@ -135,7 +138,10 @@ export function addTemplateCommands(program: Command): void {
   template
     .command("pull")
     .description("download a template from an OCI registry into the store")
-    .argument("<reference>", "for example registry.example/templates/ol6-grid:1.0.0, or with @sha256:…")
+    .argument(
+      "<reference>",
+      "for example registry.example/templates/ol6-grid:1.0.0, or with :stable, :TAG or @sha256:…",
+    )
     .option("--plain-http", "connect without TLS")
     .option("--json", "print JSON")
     .addHelpText(

@@ -1,5 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import type { Watch } from "../host/pace.ts";
 import { lookBefore } from "../image/change/before.ts";
 import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
@@ -110,7 +111,7 @@ export async function planJob(
     async (guest) => {
       if (job.search || job.scrub) traits = await readTraits(guest.tree);
       swapFiles = await swapFilesOf(guest.tree);
-      return doJob(guest, job, traits);
+      return doJob(guest, job, traits, options.watch?.progress);
     },
     {
       ...options,
@@ -137,11 +138,12 @@ async function doJob(
   guest: DraftedGuest,
   { operations, scrub = false, search, as }: Job,
   traits: readonly Trait[],
+  progress?: Watch["progress"],
 ): Promise<Outcome> {
   const { tree } = guest;
   // A guest that tbuild does not know is refused before anything is worked out.
   const release = await releaseOf(guest, as);
-  const done = (await applyAll(tree, operations)).filter((one) => one.done.length > 0);
+  const done = (await applyAll(tree, operations, progress)).filter((one) => one.done.length > 0);
   await tree.commit();
   if (done.length > 0) await checkDone(guest, operations);
   const others = sealOperations().filter((operation) => !operations.includes(operation));

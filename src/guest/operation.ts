@@ -1,4 +1,5 @@
 import { TbuildError } from "../errors.ts";
+import { shown } from "../image/names.ts";
 import type { GuestTree } from "../image/tree.ts";
 
 /** One change to the inside of a guest. After `apply`, `pending` is empty. */
@@ -45,7 +46,7 @@ export async function applyAll(
     const left = done.length > 0 ? await operation.pending(tree) : [];
     if (left.length > 0)
       throw new TbuildError("guest", `${operation.name}: something is left after it was applied`, {
-        lines: left,
+        lines: left.map(shown),
       });
     all.push({ name: operation.name, done });
     onEach(operation.name, all.length, operations.length);

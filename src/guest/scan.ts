@@ -57,7 +57,7 @@ export async function scanFolder(host: Host, folder: string, options: ScanOption
     for (let index = next++; index < images.length; index = next++) {
       checkInterrupted(options.signal);
       const file = images[index] ?? "";
-      found[index] = await scanImage(host, file, owners.get(basename(file)), users, options.far);
+      found[index] = await scanImage(host, file, owners.get(basename(file)), users, options);
       options.onEach?.(++done, images.length);
     }
   };
@@ -70,7 +70,7 @@ async function scanImage(
   file: string,
   owner: Owner | undefined,
   users: FilesInUse,
-  far: FarFolder | undefined,
+  { far, signal }: ScanOptions,
 ): Promise<Scanned> {
   const base = { file, ...(owner && { owner }) };
   if (packedName.test(file))
@@ -79,7 +79,12 @@ async function scanImage(
   if (inUse.length > 0)
     return { ...base, kind: "running VM", remarks: inUse.map((user) => `in use by ${user}`) };
   try {
-    await using image = await openImageFile(host, file, { readOnly: true, users, ...(far && { far }) });
+    await using image = await openImageFile(host, file, {
+      readOnly: true,
+      users,
+      ...(far && { far }),
+      ...(signal && { watch: { signal } }),
+    });
     return { ...base, ...(await classify(image, owner)) };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;

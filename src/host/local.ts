@@ -57,10 +57,7 @@ export async function runHere(
   const bytes: Uint8Array = result.stdout ?? new Uint8Array();
   const stdout = new TextDecoder().decode(bytes);
   const stderr = new TextDecoder().decode(result.stderr ?? new Uint8Array());
-  if (result.code === "ENOENT")
-    throw new TbuildError("environment", `${command}: not installed on ${name}`, {
-      hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
-    });
+  if (result.code === "ENOENT") throw notInstalled(command, name);
   const exitCode = result.exitCode;
   if (exitCode !== undefined && (exitCode === 0 || options.allow?.includes(exitCode)))
     return { exitCode, stdout, stderr, bytes };
@@ -74,6 +71,30 @@ export async function runHere(
       cause: result,
     },
   );
+}
+
+/** Runs `argv` on this machine, and gives what it writes as it comes; whoever stops listening ends it. */
+export async function* streamHere(argv: readonly string[], input: Uint8Array): AsyncGenerator<Uint8Array> {
+  const { execa } = await import("execa");
+  const [command = "", ...args] = argv;
+  const child = execa(command, args, {
+    encoding: "buffer",
+    buffer: { stdout: false, stderr: true },
+    reject: false,
+    stripFinalNewline: false,
+    input,
+  });
+  try {
+    yield* child.stdout as AsyncIterable<Uint8Array>;
+  } finally {
+    // One that has ended is not hit by it.
+    child.kill("SIGKILL");
+  }
+  const { exitCode, code, signal, stderr } = await child;
+  if (code === "ENOENT") throw notInstalled(command, "local");
+  if (exitCode === 0) return;
+  const said = { stdout: "", stderr: new TextDecoder().decode(stderr ?? new Uint8Array()), cause: undefined };
+  throw failed("local", argv, ending(exitCode, signal), said);
 }
 
 /** Starts `argv` on this machine, in a session of its own. */
@@ -128,6 +149,12 @@ export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, (c) =>
     c === "\n" || c === "\t" ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
+}
+
+function notInstalled(command: string, host: string): TbuildError {
+  return new TbuildError("environment", `${command}: not installed on ${host}`, {
+    hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
+  });
 }
 
 function ending(exitCode: number | undefined, signal: string | undefined): string {

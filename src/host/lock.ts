@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname } from "node:path";
-import { checkInterrupted } from "../errors.ts";
+import { checkInterrupted, TbuildError } from "../errors.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { sleep } from "./wait-for.ts";
 
 export interface Lock extends AsyncDisposable {
@@ -10,12 +12,22 @@ export interface Lock extends AsyncDisposable {
   isLost?(): boolean;
 }
 
+/** The process that holds a lock, and the machine that it runs on where that is not this one. */
+export interface Holder {
+  readonly heldBy: number;
+  readonly on?: string;
+}
+
 /**
- * Takes the lock at once, or gives the pid that holds it. A lock of a dead process is taken over. It is a link that
- * leads nowhere and whose target says who holds it: made whole in one call, so that a kill leaves nothing half-made.
+ * Takes the lock at once, or says who holds it. A lock of a dead process is taken over; of one on another machine, as a
+ * file server makes possible, nobody here can know whether it lives, so it counts as alive. The lock is a link that
+ * leads nowhere and whose target says who holds it (`PID START BOOT HOST`): made whole in one call, also over NFS, so
+ * that a kill leaves nothing half-made.
  */
-export async function tryLock(file: string): Promise<Lock | { readonly heldBy: number }> {
-  await mkdir(dirname(file), { recursive: true });
+export async function tryLock(file: string): Promise<Lock | Holder> {
+  await mkdir(dirname(file), { recursive: true }).catch((error) => {
+    throw fileFault(error, dirname(file));
+  });
   for (;;) {
     if (await create(file)) {
       const release = () => rm(file, { force: true });
@@ -23,17 +35,17 @@ export async function tryLock(file: string): Promise<Lock | { readonly heldBy: n
     }
     const text = await textOf(file);
     const holder = text === undefined ? undefined : await living(text);
-    if (holder !== undefined) return { heldBy: holder };
+    if (holder !== undefined) return holder;
     if (text !== undefined) await removeStale(file, text);
   }
 }
 
 async function create(file: string): Promise<boolean> {
   try {
-    await symlink(`${process.pid} ${await startOf(process.pid)}`, file);
+    await symlink(`${process.pid} ${await startOf(process.pid)} ${await bootId()} ${await hostId()}`, file);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw fileFault(error, file);
     return false;
   }
 }
@@ -62,16 +74,24 @@ async function removeStale(file: string, text: string): Promise<void> {
   }
 }
 
+// How long a lock of another machine is waited for: it may be of one that no longer runs.
+const foreignMs = 15 * 60_000;
+
 /** Waits for the lock; `onWait` is told once who holds it. */
 export async function lock(
   file: string,
-  options: { signal?: AbortSignal; onWait?: (pid: number) => void } = {},
+  options: { signal?: AbortSignal; onWait?: (pid: number) => void; foreignMs?: number } = {},
 ): Promise<Lock> {
   let told = false;
+  const begun = Date.now();
   for (;;) {
     checkInterrupted(options.signal);
     const got = await tryLock(file);
     if ("release" in got) return got;
+    if (got.on !== undefined && Date.now() - begun >= (options.foreignMs ?? foreignMs))
+      throw new TbuildError("environment", `${file}: is held by process ${got.heldBy} on ${got.on}`, {
+        hint: "Whether it still runs can only be seen there. If it does not, remove this file.",
+      });
     if (!told) options.onWait?.(got.heldBy);
     told = true;
     await sleep(200, options.signal);
@@ -81,12 +101,33 @@ export async function lock(
 /** The living process that holds the lock file, if any. */
 export async function holderOf(file: string): Promise<number | undefined> {
   const text = await textOf(file);
-  return text === undefined ? undefined : living(text);
+  return text === undefined ? undefined : (await living(text))?.heldBy;
 }
 
-async function living(text: string): Promise<number | undefined> {
-  const [pid = "", start = ""] = text.trim().split(" ");
-  return /^\d+$/.test(pid) && (await startOf(Number(pid))) === start ? Number(pid) : undefined;
+async function living(text: string): Promise<Holder | undefined> {
+  const [pid = "", start = "", boot, host] = text.trim().split(" ");
+  if (!/^\d+$/.test(pid)) return undefined;
+  const heldBy = Number(pid);
+  // Locks of older versions name no machine.
+  if (boot === undefined || host === undefined || boot === (await bootId()))
+    return (await startOf(heldBy)) === start ? { heldBy } : undefined;
+  // The same kernel with other process ids is another container, which we cannot look into.
+  const isSameKernel = boot.split(":")[0] === (await bootId()).split(":")[0];
+  if (host === (await hostId()) && !isSameKernel) return undefined;
+  return { heldBy, on: host.split(":")[0] || "another machine" };
+}
+
+/** Which boot of which kernel (random(4)), and which of its worlds of process ids (pid_namespaces(7)). */
+async function bootId(): Promise<string> {
+  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "unknown");
+  const world = await readlink("/proc/self/ns/pid").catch(() => "");
+  return `${boot.trim()}:${world.replace(/\D/g, "")}`;
+}
+
+// Two machines may well have one name, and two of one image one machine-id; hardly ever both.
+async function hostId(): Promise<string> {
+  const machine = await readFile("/etc/machine-id", "utf8").catch(() => "");
+  return `${hostname()}:${machine.trim()}`;
 }
 
 // Pids are used again; a process is the same one only when it also started at the same moment (proc(5), stat field 22).

@@ -1,3 +1,4 @@
+import type { Watch } from "../host/pace.ts";
 import type { Format } from "./file/format.ts";
 import type { GuestTree } from "./tree.ts";
 
@@ -23,6 +24,8 @@ export interface Volume {
   readonly isDirty?: true;
   /** Where it lies, when that is not one run of bytes: a logical volume that was extended. */
   readonly pieces?: readonly { readonly offset: number; readonly bytes: number }[];
+  /** A kernel does not find it by itself: its partition table is damaged, or counts in sectors of 4096 bytes. */
+  readonly isOffTable?: true;
   /** Why nobody can open it, in words: encrypted, or spread in a way that no arithmetic resolves. */
   readonly refused?: string;
 }
@@ -43,6 +46,8 @@ export interface ImageAccess {
   readonly formats?: readonly Format[];
   /** Whether it can open a volume that lies in several pieces. */
   readonly joinsPieces?: true;
+  /** It leaves it to a kernel to read the partition table. */
+  readonly findsByTable?: true;
   readonly filesystems: readonly Volume["fs"][];
   /** Throws an `environment` fault that names the missing tool or right. */
   check(): Promise<void>;
@@ -52,10 +57,17 @@ export interface ImageAccess {
    * Opens it so that the image stays as it is: what changes goes to the file `work`, which `snapshotPieces` reads once
    * the tree is closed. `bytes` is the size of the disk. Ways that change the image itself leave it out.
    */
-  openBeside?(image: string, mounts: readonly Mount[], work: string, bytes: number): Promise<GuestTree>;
+  openBeside?(
+    image: string,
+    mounts: readonly Mount[],
+    work: string,
+    bytes: number,
+    watch?: Watch,
+  ): Promise<GuestTree>;
 }
 
 export interface OpenOptions {
   /** Nothing is written, not even a waiting journal; a change fails when it is committed. */
   readonly readOnly?: boolean;
+  readonly watch?: Watch;
 }

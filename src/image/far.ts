@@ -137,13 +137,20 @@ case $? in
   *) exit 1 ;;
 esac
 begin() { sed 's/.*) //' "/proc/$1/stat" 2> /dev/null | cut -d' ' -f20; }
-own="$$ $(begin $$)"
+boot="$(cat /proc/sys/kernel/random/boot_id):$(readlink /proc/self/ns/pid | tr -dc 0-9)"
+host="$(uname -n):$(cat /etc/machine-id 2> /dev/null)"
+own="$$ $(begin $$) $boot $host"
+# As in host/lock.ts: alive, unless this kernel says otherwise or this machine was booted anew.
+lives() {
+  if [ -z "$4" ] || [ "$3" = "$boot" ]; then [ "$(begin "$1")" = "$2" ]; return; fi
+  [ "$4" != "$host" ] || [ "\${3%%:*}" = "\${boot%%:*}" ]
+}
 left=20
 until ln -s "$own" "$lock" 2> /dev/null; do
   left=$((left - 1))
   [ $left -gt 0 ] || { echo "$lock: cannot be made"; exit 1; }
   holder=$(readlink "$lock") || continue
-  if [ "$(begin "\${holder%% *}")" = "\${holder#* }" ]; then
+  if lives $holder; then
     echo "tbuild-ready taken \${holder%% *}"
     until_gone
     exit 0

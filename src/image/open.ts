@@ -76,7 +76,7 @@ export async function openByBest(
     });
     const { name, runsPrograms, why } = access;
     try {
-      const opened = await openBy(host, access, facts, mounts, options.readOnly ?? false);
+      const opened = await openBy(host, access, facts, mounts, options);
       return { access: { name, runsPrograms }, why, ...opened };
     } catch (error) {
       if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
@@ -94,12 +94,12 @@ async function openBy(
   access: ImageAccess,
   { file, format }: Pick<ImageFacts, "file" | "format">,
   mounts: readonly Mount[],
-  readOnly: boolean,
+  { readOnly = false, watch }: AccessOptions,
 ): Promise<Pick<OpenedImage, "raw" | "tree"> & AsyncDisposable> {
   const takes = (access.formats ?? ["raw"]).includes(format);
   const view = takes ? undefined : await rawView(host, file, readOnly);
   const raw = view?.file ?? file;
-  const tree = await access.open(raw, mounts, { readOnly }).catch(async (error) => {
+  const tree = await access.open(raw, mounts, { readOnly, ...(watch && { watch }) }).catch(async (error) => {
     await view?.[Symbol.asyncDispose]();
     throw error;
   });
@@ -127,7 +127,12 @@ export async function lookInto(
   host: Host,
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
-  { far, users = far?.users ?? filesInUse(), via }: Pick<OpenImageOptions, "users" | "via" | "far"> = {},
+  {
+    far,
+    users = far?.users ?? filesInUse(),
+    via,
+    watch,
+  }: Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> = {},
 ): Promise<LookedInto> {
   await using image = await readImageFile(file);
   const stranger = far && image.layers.find((layer) => !layer.file.startsWith(`${far.at}/`));
@@ -146,6 +151,7 @@ export async function lookInto(
       readOnly: true,
       ...(via && { via }),
       ...(far && { far }),
+      ...(watch && { watch }),
     });
     return await wordsIn(opened.tree, volume);
   };
@@ -180,10 +186,20 @@ async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | un
 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
-  const { table, volumes, cutOff } = await layoutOf(image);
+  const { table, tableFault, volumes, cutOff } = await layoutOf(image);
   const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
   const inUse = layers.flatMap((layer) => users.by(layer.file));
-  return { file, format, layers, bytes, inUse, table, volumes, cutOff: [...cutOff, ...odd] };
+  return {
+    file,
+    format,
+    layers,
+    bytes,
+    inUse,
+    table,
+    volumes,
+    cutOff: [...cutOff, ...odd],
+    ...(tableFault !== undefined && { tableFault }),
+  };
 }
 
 /** Throws when the image must not be changed now, or cannot be. */

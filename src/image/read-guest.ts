@@ -8,9 +8,11 @@ import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change
 import { imagePath } from "./change/planned-change.ts";
 import { swapStates } from "./change/swap.ts";
 import { isUnsettled } from "./change/undo.ts";
+import { Unfit } from "./ext/volume.ts";
 import { dataRanges } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, lookInto, openByBest } from "./open.ts";
+import type { GuestTree } from "./tree.ts";
 
 /** Lets `work` look at the guest in `file`, of which nothing is changed. */
 export async function readGuest<Result>(
@@ -33,11 +35,11 @@ export async function readGuest<Result>(
   await using image = await readImageFile(path);
   const swap = (onEach: (data: Uint8Array) => void) =>
     swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
-  if (mayDraft(options) && isExt(mounts)) {
+  const tree = mayDraft(options) && isExt(mounts) ? await draftedTree(image, mounts, options) : undefined;
+  if (tree) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
-    const tree = await draftTree(draftOf(image), mounts);
     return await work({
       tree,
       mounts,
@@ -53,6 +55,20 @@ export async function readGuest<Result>(
     ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap },
     ...freeBlocksOf(host, image, mounts),
   });
+}
+
+// Nothing where a volume has what is not read in process: another way may do it.
+async function draftedTree(
+  image: ImageFile,
+  mounts: readonly Mount[],
+  { via, watch }: ChangeOptions,
+): Promise<GuestTree | undefined> {
+  try {
+    return await draftTree(draftOf(image), mounts, watch);
+  } catch (error) {
+    if (!(error instanceof Unfit) || via === "direct") throw error;
+    return undefined;
+  }
 }
 
 // Of a qcow2 nobody says where it has holes as a disk; all of it is read.

@@ -1,8 +1,9 @@
-import { isUtf8 } from "node:buffer";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Output } from "../host/host.ts";
+import { pacer, type Watch } from "../host/pace.ts";
+import { bytesOf, shown, stringOf } from "./names.ts";
 
 export interface Stat {
   readonly kind: "file" | "dir" | "link" | "other";
@@ -24,7 +25,7 @@ export interface Attributes {
   readonly label?: string;
 }
 
-/** What a backend does. Paths are absolute inside the guest, and no link is ever followed. */
+/** What a backend does. Paths are absolute inside the guest, written as `stringOf` has them, and no link is ever followed. */
 export interface RawTree extends AsyncDisposable {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
@@ -42,9 +43,11 @@ export interface RawTree extends AsyncDisposable {
 /** The files of one guest, wherever they are. Links are followed inside the guest only. */
 export class GuestTree implements AsyncDisposable {
   readonly #raw: RawTree;
+  readonly #pace: () => Promise<void> | undefined;
 
-  constructor(raw: RawTree) {
+  constructor(raw: RawTree, { signal, progress }: Watch = {}) {
     this.#raw = raw;
+    this.#pace = pacer(signal, (paths) => progress?.(`${paths} paths looked at`));
   }
 
   get runsPrograms(): boolean {
@@ -61,23 +64,26 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "follow");
     const found = await this.#raw.stat(real);
     if (!found) return undefined;
-    if (found.kind !== "file") throw new TbuildError("guest", `${path}: not a file but a ${found.kind}`);
+    if (found.kind !== "file")
+      throw new TbuildError("guest", `${shown(path)}: not a file but a ${found.kind}`);
     return this.#raw.readFile(real);
   }
 
+  /** As `stringOf` has it: what is not UTF-8 comes back byte for byte when it is written. */
   async text(path: string): Promise<string | undefined> {
     const data = await this.read(path);
-    return data && Buffer.from(data).toString("utf8");
+    return data && stringOf(data);
   }
 
   /** Creates or replaces, with its folders. A replaced file keeps its owner, mode and label. */
   async write(path: string, data: string | Uint8Array, attributes: Partial<Attributes> = {}): Promise<void> {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
-    if (old && old.kind !== "file") throw new TbuildError("guest", `${path}: not a file but a ${old.kind}`);
+    if (old && old.kind !== "file")
+      throw new TbuildError("guest", `${shown(path)}: not a file but a ${old.kind}`);
     const kept = old ?? (await this.#newcomer(real, "file"));
     const { mode, uid, gid, label } = { ...kept, ...attributes };
-    await this.#raw.writeFile(real, typeof data === "string" ? Buffer.from(data) : data, {
+    await this.#raw.writeFile(real, typeof data === "string" ? bytesOf(data) : data, {
       mode: mode & 0o7777,
       uid,
       gid,
@@ -88,12 +94,10 @@ export class GuestTree implements AsyncDisposable {
   /** Changes the text of a file that exists; a text that stays as it is, is not written. */
   async edit(path: string, change: (text: string) => string): Promise<void> {
     const data = await this.read(path);
-    if (data === undefined) throw new TbuildError("guest", `${path}: no such file in the guest`);
-    // Old configuration files are not always UTF-8; read as latin1, every byte comes back as it was.
-    const encoding = isUtf8(data) ? "utf8" : "latin1";
-    const before = Buffer.from(data).toString(encoding);
+    if (data === undefined) throw new TbuildError("guest", `${shown(path)}: no such file in the guest`);
+    const before = stringOf(data);
     const after = change(before);
-    if (after !== before) await this.write(path, Buffer.from(after, encoding));
+    if (after !== before) await this.write(path, after);
   }
 
   /** Makes a symbolic link, in place of a file or link that is there. */
@@ -102,7 +106,7 @@ export class GuestTree implements AsyncDisposable {
     const old = await this.#raw.stat(real);
     if (old?.kind === "link" && old.target === target) return;
     if (old?.kind === "dir")
-      throw new TbuildError("guest", `${path}: a folder stands where a link is wanted`);
+      throw new TbuildError("guest", `${shown(path)}: a folder stands where a link is wanted`);
     const { label } = await this.#newcomer(real, "link");
     if (old) await this.#raw.unlink(real);
     await this.#raw.makeLink(real, target, old?.label ?? label);
@@ -113,7 +117,7 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
     if (old?.kind === "dir") return;
-    if (old) throw new TbuildError("guest", `${path}: not a folder but a ${old.kind}`);
+    if (old) throw new TbuildError("guest", `${shown(path)}: not a folder but a ${old.kind}`);
     await this.#raw.makeDir(real, { ...(await this.#newcomer(real, "dir")), ...attributes });
   }
 
@@ -140,7 +144,7 @@ export class GuestTree implements AsyncDisposable {
         if (/[*?]/.test(part)) {
           const matches = nameMatcher(part);
           const names = await this.list(dir === "" ? "/" : dir);
-          deeper.push(...names.filter(matches).map((name) => `${dir}/${name}`));
+          for (const name of names) if (matches(name)) deeper.push(`${dir}/${name}`);
         } else deeper.push(`${dir}/${part}`);
       found = deeper;
     }
@@ -192,6 +196,8 @@ export class GuestTree implements AsyncDisposable {
   }
 
   async #removeReal(real: string): Promise<void> {
+    const turn = this.#pace();
+    if (turn) await turn;
     const found = await this.#raw.stat(real);
     if (!found) return;
     if (found.kind === "dir")
@@ -199,13 +205,13 @@ export class GuestTree implements AsyncDisposable {
     await this.#raw.unlink(real);
   }
 
-  // What a new thing is given: the owner root, and the label most of its neighbours have; without neighbours
+  // What a new thing is given: the owner root, and the label most of its (first) neighbours have; without neighbours
   // that of the folder, as the kernel does it. Makes the folders that it stands in.
   async #newcomer(real: string, kind: "file" | "dir" | "link"): Promise<Attributes> {
     const parent = parentOf(real);
     const above = await this.#raw.stat(parent);
     if (above && above.kind !== "dir")
-      throw new TbuildError("guest", `${parent}: not a folder but a ${above.kind}`);
+      throw new TbuildError("guest", `${shown(parent)}: not a folder but a ${above.kind}`);
     if (!above) await this.#raw.makeDir(parent, await this.#newcomer(parent, "dir"));
     const label = (await this.#usualLabel(parent, kind)) ?? (await this.#raw.stat(parent))?.label;
     return { mode: kind === "dir" ? 0o755 : 0o644, uid: 0, gid: 0, ...(label !== undefined && { label }) };
@@ -214,7 +220,7 @@ export class GuestTree implements AsyncDisposable {
   async #usualLabel(dir: string, kind: "file" | "dir" | "link"): Promise<string | undefined> {
     if ((await this.#raw.stat(dir))?.label === undefined) return undefined;
     const counts = new Map<string, number>();
-    for (const name of await this.#raw.list(dir)) {
+    for (const name of (await this.#raw.list(dir)).slice(0, neighboursAsked)) {
       const neighbour = await this.#raw.stat(dir === "/" ? `/${name}` : `${dir}/${name}`);
       if (neighbour?.kind === kind && neighbour.label !== undefined)
         counts.set(neighbour.label, (counts.get(neighbour.label) ?? 0) + 1);
@@ -225,6 +231,8 @@ export class GuestTree implements AsyncDisposable {
   // Links are resolved here and nowhere else: on a mounted image an absolute link that the host followed
   // would land on the host.
   async #resolve(path: string, last: "follow" | "keep"): Promise<string> {
+    const turn = this.#pace();
+    if (turn) await turn;
     let left = namesOf(path);
     let at = "";
     for (let links = 0; left.length > 0; ) {
@@ -241,7 +249,8 @@ export class GuestTree implements AsyncDisposable {
         continue;
       }
       links += 1;
-      if (links > 40) throw new TbuildError("guest", `${path}: too many links, one may lead to itself`);
+      if (links > 40)
+        throw new TbuildError("guest", `${shown(path)}: too many links, one may lead to itself`);
       const target = found.target ?? "";
       if (target.startsWith("/")) at = "";
       left = [...namesOf(target, "relative"), ...left];
@@ -250,15 +259,22 @@ export class GuestTree implements AsyncDisposable {
   }
 }
 
+// Enough to know a folder's habit; all of a large one would be asked again for each newcomer.
+const neighboursAsked = 256;
+
 /** The folder that a resolved path stands in. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
+/** The last name of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 function namesOf(path: string, kind: "absolute" | "relative" = "absolute"): string[] {
   if (kind === "absolute" && !path.startsWith("/")) throw new Error(`${path}: not an absolute path`);
-  if (path.includes("\0"))
-    throw new TbuildError("usage", `${JSON.stringify(path)}: a path cannot hold a zero byte`);
+  if (path.includes("\0")) throw new TbuildError("usage", `${shown(path)}: a path cannot hold a zero byte`);
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 

@@ -1,44 +1,64 @@
 import { createReadStream } from "node:fs";
-import { type IncomingMessage, request as plainRequest, type RequestOptions } from "node:http";
-import { request as tlsRequest } from "node:https";
-import type { Readable } from "node:stream";
-import { connect as tlsConnect } from "node:tls";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { TbuildError } from "../errors.ts";
+import { Interrupted, TbuildError } from "../errors.ts";
+import { HttpError, httpClient, RefusedError } from "./http.ts";
+import { reasonOf } from "./http-words.ts";
+import { type ProxyFor, proxyUrl } from "./proxies.ts";
 
 export interface DownloadOptions {
-  /** `http://proxy:3128`. */
+  /** `http://proxy:3128`, whatever the environment says. */
   readonly proxy?: string;
+  /** Where no `proxy` is given. */
+  readonly proxyFor?: ProxyFor;
   readonly signal?: AbortSignal;
-  /** How long nothing may come. */
+  /** How long nothing may come, in milliseconds. */
   readonly idleMs?: number;
 }
 
 /** What a URL holds, as a stream. Follows redirects; whatever is in the way is an `environment` fault that says what. */
 export async function download(url: string, options: DownloadOptions = {}): Promise<Readable> {
   if (url.startsWith("file:")) return opened(fileURLToPath(url));
-  let here = url;
-  for (let hops = 0; hops < 5; hops++) {
-    const response = await answered(here, options);
-    const { statusCode = 0, headers } = response;
-    if (statusCode >= 200 && statusCode < 300) return response;
-    response.resume();
-    if (statusCode < 300 || statusCode >= 400 || headers.location === undefined)
-      throw unreachable(url, `${statusCode} ${response.statusMessage ?? ""}`.trim());
-    here = new URL(headers.location, here).href;
-  }
-  throw unreachable(url, "it goes on redirecting");
+  const { proxy, proxyFor, signal, idleMs } = options;
+  const fixed = proxy === undefined ? undefined : proxyUrl(proxy, "proxy");
+  const client = httpClient({
+    signal,
+    ...(fixed ? { proxyFor: () => fixed } : proxyFor && { proxyFor }),
+    ...(idleMs !== undefined && { limits: { silenceMs: idleMs, patienceMs: 2 * idleMs } }),
+  });
+  const body = bodyOf(url, client.read({ url: new URL(url) }));
+  // The first piece comes here, so that what is in the way is thrown here.
+  const first = await body.next();
+  return Readable.from(
+    (async function* () {
+      if (first.done) return;
+      yield first.value;
+      yield* body;
+    })(),
+    { objectMode: false },
+  );
 }
 
 /** All of it. */
 export async function downloadAll(url: string, options: DownloadOptions = {}): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of await download(url, options)) chunks.push(chunk as Buffer);
-  } catch (error) {
-    throw error instanceof TbuildError ? error : unreachable(url, reasonOf(error));
-  }
+  for await (const chunk of await download(url, options)) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+async function* bodyOf(url: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (error instanceof TbuildError || error instanceof Interrupted) throw error;
+    if (error instanceof RefusedError) {
+      error.answer.drop();
+      throw unreachable(url, error.answer.statusLine);
+    }
+    if (!(error instanceof HttpError)) throw error;
+    const { host, message } = error;
+    throw unreachable(url, host === new URL(url).host ? message : `${host}: ${message}`);
+  }
 }
 
 async function opened(path: string): Promise<Readable> {
@@ -50,62 +70,6 @@ async function opened(path: string): Promise<Readable> {
   return stream;
 }
 
-async function answered(url: string, options: DownloadOptions): Promise<IncomingMessage> {
-  const { proxy, signal, idleMs = 15_000 } = options;
-  const secure = url.startsWith("https:");
-  try {
-    const common: RequestOptions = { ...(signal && { signal }), timeout: idleMs };
-    const how = proxy === undefined ? common : await through(new URL(proxy), new URL(url), common);
-    return await new Promise<IncomingMessage>((resolve, reject) => {
-      const send = secure ? tlsRequest : plainRequest;
-      const sent = proxy !== undefined && !secure ? plainRequest(how, resolve) : send(url, how, resolve);
-      sent.once("timeout", () => sent.destroy(new Error(`nothing came for ${idleMs / 1000} s`)));
-      sent.once("error", reject);
-      sent.end();
-    });
-  } catch (error) {
-    throw unreachable(url, `${reasonOf(error)}${proxy === undefined ? "" : ` (through ${proxy})`}`);
-  }
-}
-
-// A proxy is asked for plain http by the whole URL, and for https to connect us through.
-async function through(proxy: URL, target: URL, common: RequestOptions): Promise<RequestOptions> {
-  const at = { host: proxy.hostname, port: proxy.port || 80 };
-  if (target.protocol === "http:")
-    return { ...common, ...at, path: target.href, headers: { host: target.host } };
-  const to = `${target.hostname}:${target.port || 443}`;
-  const socket = await new Promise<import("node:net").Socket>((resolve, reject) => {
-    const asked = plainRequest({ ...common, ...at, method: "CONNECT", path: to, headers: { host: to } });
-    asked.once("connect", (response, connection) =>
-      response.statusCode === 200
-        ? resolve(connection)
-        : reject(new Error(`the proxy answers ${response.statusCode}`)),
-    );
-    asked.once("timeout", () => asked.destroy(new Error("the proxy does not answer")));
-    asked.once("error", reject);
-    asked.end();
-  });
-  return {
-    ...common,
-    agent: false,
-    createConnection: () => tlsConnect({ socket, servername: target.hostname }),
-  };
-}
-
 function unreachable(url: string, why: string): TbuildError {
   return new TbuildError("environment", `${url}: ${why}`);
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const words: Record<string, string> = {
-    ENOTFOUND: "no such host",
-    EAI_AGAIN: "the name cannot be resolved",
-    ECONNREFUSED: "nobody listens there",
-    ECONNRESET: "the connection was cut",
-    ETIMEDOUT: "no answer",
-    ENOENT: "no such file",
-    ENETUNREACH: "the network cannot be reached",
-  };
-  return words[code ?? ""] ?? message;
 }

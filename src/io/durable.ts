@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, readFile, rename, rm, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { fileFault, systemFault } from "./file-fault.ts";
 
 /** A file that appears under its name whole or not at all, and stays after a power cut. */
 export async function writeOnce(temporary: string, file: string, data: string | Uint8Array): Promise<void> {
@@ -57,18 +58,27 @@ export async function writeAll(handle: FileHandle, data: Uint8Array, position: n
 export async function textOf(file: string): Promise<string | undefined> {
   return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
-    throw error;
+    throw fileFault(error, file);
   });
 }
 
-/** What a full disk means for whoever reads it; other errors as they are. */
+/** What the system refused while something was written below `place`; other errors as they are. */
 export function explained(error: unknown, place: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  if (code !== "ENOSPC" && code !== "EDQUOT") return systemFault(error) ?? error;
   return new TbuildError("environment", `${place}: the disk is full`, {
     hint: "Make room and try again: nothing was published, and nothing that was is lost.",
     cause: error,
   });
+}
+
+/** The names in a folder, in order; none where there is no such folder. */
+export async function namesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    throw fileFault(error, folder);
+  });
+  return names.sort();
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 
+/** What the system's errors on files mean (errno(3)): the one list of them. */
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the quota is used up",
@@ -8,17 +9,43 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   EROFS: "the file system is read-only",
+  EIO: "the disk cannot be read or written (I/O error)",
+  ENXIO: "the device is gone",
+  ENODEV: "the device is gone",
+  ESTALE: "the file server has lost the file (stale handle)",
+  EMFILE: "too many files are open in this process (`ulimit -n`)",
+  ENFILE: "too many files are open on this machine",
+  ENOMEM: "the machine has no memory left",
+  ENAMETOOLONG: "the name is too long",
+  ELOOP: "too many symbolic links, or links that lead in a circle",
   ENOENT: "there is no such folder",
   ENOTDIR: "part of the path is no folder",
   EISDIR: "is a folder",
+  ENOTEMPTY: "the folder is not empty",
+  EBUSY: "is in use",
+  ETXTBSY: "is in use",
   EEXIST: "something else is there",
 };
+
+/** Those that may as well be a mistake of ours, where nobody expected them. */
+const doubtful = ["ENOENT", "EEXIST", "ENOTEMPTY"];
+
+/** A system's error that nobody on the way had words for; `undefined` for what is no such error. */
+export function systemFault(error: unknown): TbuildError | undefined {
+  const { code = "", path, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || doubtful.includes(code) || !(code in reasons)) return undefined;
+  return fileFault(error, path ?? "a file that is being used") as TbuildError;
+}
 
 /** What the file system refused, as an `environment` fault that names the place; any other error as it is. */
 export function fileFault(error: unknown, place: string): unknown {
   const reason = reasons[(error as NodeJS.ErrnoException).code ?? ""];
   if (reason === undefined || error instanceof TbuildError) return error;
-  return new TbuildError("environment", `${place}: ${reason}`, { cause: error });
+  // What was written for a place may have failed on another one, below it.
+  const { path, code = "" } = error as NodeJS.ErrnoException;
+  const where =
+    path !== undefined && path !== place && code !== "ENOENT" && path.startsWith(`${place}/`) ? path : place;
+  return new TbuildError("environment", `${where}: ${reason}`, { cause: error });
 }
 
 /** Makes a folder where its parent is; one that is there is fine. */

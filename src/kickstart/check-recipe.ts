@@ -1,5 +1,6 @@
 import { type Finding, refuse } from "../recipe/findings.ts";
 import type { LoadedRecipe } from "../recipe/load.ts";
+import { pathInFile } from "../recipe/located.ts";
 import { majorOf } from "../recipe/recipe.ts";
 import { checkAnswers, checkKickstart } from "./check.ts";
 import type { KickstartFault } from "./part.ts";
@@ -13,16 +14,47 @@ export type PlacedFault = KickstartFault &
 export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecipe): PlacedFault[] {
   const major = majorOf(loaded.recipe.release);
   const lines = rendered.text.split("\n");
-  return [...checkKickstart(rendered.text, major), ...checkAnswers(rendered.text, major)].map((fault) => {
+  const faults = [
+    ...checkKickstart(rendered.text, major, loaded.recipe.update),
+    ...checkAnswers(rendered.text, major),
+  ];
+  return faults.map((fault) => {
     // A line without a value of the recipe is there because of the template that the recipe names.
     const path = rendered.origins.get(fault.line)?.[0] ?? [loaded.recipe.kickstart ? "kickstart" : "release"];
     return {
       ...fault,
       at: loaded.place(path),
-      path: path.map(String).join("."),
+      path: pathInFile(loaded.said, path),
       source: lines[fault.line - 1] ?? "",
     };
   });
+}
+
+/**
+ * Throws when the installer of a disc would stop at a line of a file, and gives what it only warns of, or would ask for.
+ * Of a release that the table does not have, nothing is known.
+ */
+export function checkFile(
+  file: string,
+  text: string,
+  { major, update }: { readonly major: number; readonly update?: number | undefined },
+): string[] {
+  if (major < 5 || major > 9)
+    return [`${file}: not checked, as tbuild knows the installers of OL5 to OL9 only`];
+  const faults = checkKickstart(text, major, update);
+  const at = (line: number) => ({ file, line, column: 1 });
+  refuse(
+    `${file}: OL${major}${update === undefined ? "" : `.${update}`} would not install with it`,
+    faults
+      .filter((fault) => fault.severity === "error")
+      .map((fault) => ({ at: at(fault.line), path: "", text: fault.text })),
+  );
+  // What is missing may stand in a file that it includes.
+  const asked = /^\s*%(include|ksappend)\b/m.test(text) ? [] : checkAnswers(text, major);
+  return [
+    ...faults.map((fault) => `${file}:${fault.line}: ${fault.text}`),
+    ...asked.map((fault) => `${file}: ${fault.text}`),
+  ];
 }
 
 /** Throws when the installer would stop at a line. */

@@ -1,9 +1,15 @@
 import { suggestion } from "../recipe/findings.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { type CommandRule, limited, type OptionRule, optionsOf } from "./table.ts";
+import { type CommandRule, cameBefore, limited, type OptionRule, optionsOf } from "./table.ts";
 
 export type Say = (line: number, severity: KickstartFault["severity"], what: string) => void;
+
+/** Whose parser it is: a release, and its update where that is known; else the last one. */
+export interface Installer {
+  readonly major: number;
+  readonly update?: number | undefined;
+}
 
 /** What stands on a line: its words, and its options with their values. */
 export interface Given {
@@ -15,7 +21,7 @@ export interface Given {
 export function checkWords(
   part: KickstartPart,
   rule: CommandRule,
-  major: number,
+  { major, update }: Installer,
   say: Say,
 ): Given | undefined {
   const { name, line } = part;
@@ -23,7 +29,7 @@ export function checkWords(
   if (rule.warn?.includes(release)) say(line, "warning", `OL${major} warns that ${name} is on its way out`);
   let all: string[];
   try {
-    all = shellWords(part.text).slice(1);
+    all = shellWords(part.text, major > 5).slice(1);
   } catch (error) {
     say(line, "error", `${name}: ${(error as Error).message}`);
     return undefined;
@@ -47,6 +53,8 @@ export function checkWords(
     }
     const behind = takesNext(known, value, all[i + 1]) ? all[++i] : value;
     given.set(option, behind ?? "");
+    if (!cameBefore(known.since, major, update))
+      say(line, "error", `--${option} of ${name} came with OL${known.since}`);
     if (known.warn.includes(release))
       say(line, "warning", `OL${major} warns that --${option} of ${name} is on its way out`);
     const wrong = wrongValue(known, behind, release);
@@ -113,8 +121,24 @@ function checkGroups(
   for (const need of (rule.needs ?? []).map(limited))
     if (need.in.includes(release) && !need.text.split(" ").some((option) => given.has(option)))
       say(line, "error", `${name} wants ${written(need.text, " or ")}`);
+  for (const { option, others, not } of (rule.wants ?? []).flatMap((want) => wanted(want, release))) {
+    const met = others.filter((other) => given.has(other));
+    if (!given.has(option) || (not ? met.length === 0 : met.length > 0)) continue;
+    say(
+      line,
+      "error",
+      `${name} takes --${option} only ${not ? "without" : "with"} ${written(others.join(" "), " or ")}`,
+    );
+  }
   // OL5 takes the last of them.
   for (const group of release === "5" ? [] : (rule.either ?? []))
     if (group.split(" ").filter((option) => given.has(option)).length > 1)
       say(line, "error", `${name} takes only one of ${written(group, ", ")}`);
+}
+
+function wanted(want: string, release: string) {
+  const { text, in: releases } = limited(want);
+  const [option = "", others = ""] = text.split(">");
+  if (!releases.includes(release)) return [];
+  return [{ option, others: others.replace("!", "").split(" "), not: others.startsWith("!") }];
 }

@@ -1,18 +1,23 @@
 import { suggestion } from "../recipe/findings.ts";
-import { checkWords, type Given, type Say } from "./check-words.ts";
+import { checkSpecial } from "./check-special.ts";
+import { checkWords, type Given, type Installer, type Say } from "./check-words.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { apart, commands, once, sections } from "./table.ts";
+import { apart, cameBefore, commands, once, sections } from "./table.ts";
 
-/** Puts a kickstart to the table of its release, line by line, as that release's own parser would read it. */
-export function checkKickstart(text: string, major: number): KickstartFault[] {
+/**
+ * Puts a kickstart to the table of its release, line by line, as that release's own parser would read it. Where updates
+ * of a release differ, it is the given one, else the last.
+ */
+export function checkKickstart(text: string, major: number, update?: number): KickstartFault[] {
+  const installer = { major, update };
   const faults: KickstartFault[] = [];
   const say = (line: number, severity: KickstartFault["severity"], what: string) =>
     faults.push({ line, severity, text: what });
   const together = new Together(major, say);
   for (const part of partsOf(text, major, say)) {
-    if (part.kind === "command") together.add(part, checkCommand(part, major, say));
-    else checkSection(part, major, say);
+    if (part.kind === "command") together.add(part, checkCommand(part, installer, say));
+    else checkSection(part, installer, say);
   }
   return faults.sort((a, b) => a.line - b.line);
 }
@@ -69,19 +74,24 @@ export function partsOf(text: string, major: number, say: Say): KickstartPart[] 
   return parts;
 }
 
-function checkSection(part: KickstartPart, major: number, say: Say): void {
+function checkSection(part: KickstartPart, installer: Installer, say: Say): void {
+  const { major } = installer;
   const rule = sections[part.name];
   if (!rule?.in.includes(String(major))) {
     const there = Object.keys(sections).filter((name) => sections[name]?.in.includes(String(major)));
     say(part.line, "error", `OL${major} has no section ${part.name}${suggestion(part.name, there)}`);
     return;
   }
-  checkWords(part, rule, major, say);
+  if (!cameBefore(rule.since, major, installer.update))
+    say(part.line, "error", `${part.name} came with OL${rule.since}`);
+  checkWords(part, rule, installer, say);
   if (part.name !== "%packages") return;
   for (const [index, line] of part.body.entries()) {
     const at = part.line + 1 + index;
-    if (/^\s*%/.test(line)) say(at, "error", `${line.trim()} cannot stand in %packages`);
+    if (/^\s*%include\b/.test(line)) checkInclude(line, at, say);
+    else if (/^\s*%/.test(line)) say(at, "error", `${line.trim()} cannot stand in %packages`);
     else if (major === 5) checkPackageOfOl5(line, at, say);
+    else if (/^\s*@/.test(line)) checkGroup(line.replace(/#.*/, ""), at, say);
   }
 }
 
@@ -94,9 +104,25 @@ function checkPackageOfOl5(line: string, at: number, say: Say): void {
   }
 }
 
-function checkCommand(part: KickstartPart, major: number, say: Say): Given | undefined {
-  if (part.name === "%include" || part.name === "%ksappend") {
-    if (part.text.trim().split(/\s+/).length !== 2) say(part.line, "error", `${part.name} wants one file`);
+// From `Packages.add` of pykickstart: a group may have options, and these two exclude each other.
+function checkGroup(line: string, at: number, say: Say): void {
+  if (/\s--nodefaults\b/.test(line) && /\s--optional\b/.test(line))
+    say(at, "error", "a group takes --nodefaults or --optional, not both");
+}
+
+function checkInclude(text: string, line: number, say: Say): void {
+  if (text.trim().split(/\s+/).length !== 2) say(line, "error", "%include wants one file");
+}
+
+function checkCommand(part: KickstartPart, installer: Installer, say: Say): Given | undefined {
+  const { major } = installer;
+  if (part.name === "%include") {
+    checkInclude(part.text, part.line, say);
+    return undefined;
+  }
+  if (part.name === "%ksappend") {
+    if (major === 5) say(part.line, "error", "OL5 has no %ksappend");
+    else if (part.text.trim().split(/\s+/).length !== 2) say(part.line, "error", "%ksappend wants one file");
     return undefined;
   }
   const rule = commands[part.name];
@@ -105,10 +131,10 @@ function checkCommand(part: KickstartPart, major: number, say: Say): Given | und
     say(part.line, "error", `OL${major} has no command ${part.name}${suggestion(part.name, there)}`);
     return undefined;
   }
-  const given = checkWords(part, rule, major, say);
-  // EL8 and EL9 leave btrfs to others.
-  if (major >= 8 && given?.options.get("fstype") === "btrfs" && part.name !== "autopart")
-    say(part.line, "error", `OL${major} has no btrfs`);
+  if (!cameBefore(rule.since, major, installer.update))
+    say(part.line, "error", `${part.name} came with OL${rule.since}`);
+  const given = checkWords(part, rule, installer, say);
+  checkSpecial(part, given, major, say);
   return given;
 }
 

@@ -1,8 +1,8 @@
 /**
- * The words of a line as Python's `shlex.split(line, comments=True)` gives them, which is what every installer from
- * OL5 to OL9 asks. Throws where a quotation is not closed.
+ * The words of a line as Python's `shlex.split` gives them, which every installer from OL5 to OL9 asks; that of OL5 knows
+ * no comments. Throws where a quotation is not closed.
  */
-export function shellWords(line: string): string[] {
+export function shellWords(line: string, comments = true): string[] {
   const words: string[] = [];
   let word: string | undefined;
   for (let i = 0; i < line.length; i++) {
@@ -10,7 +10,7 @@ export function shellWords(line: string): string[] {
     if (/\s/.test(c)) {
       if (word !== undefined) words.push(word);
       word = undefined;
-    } else if (c === "#")
+    } else if (c === "#" && comments)
       break; // even in mid-word
     else if (c === "'" || c === '"') {
       const [text, end] = quotation(line, i);

@@ -6,11 +6,14 @@
  * and its tests; what of these is told here stands in the tests as `kickstart-more-lines.tsv`.
  *
  * An option is written `name` or `name=` (takes a value; `name=#` a whole number, `name=(a|b)` one of these words,
- * `name?` one or none), then `:678` when only those releases have it, then `~9` when those take it with a warning.
+ * `name?` one or none), then `:678` when only those releases have it, then `~9` when those take it with a warning, then
+ * `@7.1` when it came with that update.
  */
 export interface CommandRule {
   /** The releases that have it. */
   readonly in: string;
+  /** The update that it came with, such as `7.1`. */
+  readonly since?: string;
   /** The releases that take it, with a warning that it is on its way out. */
   readonly warn?: string;
   /** How many words may stand beside the options, `[least, most]`; by release where they differ. */
@@ -20,6 +23,8 @@ export interface CommandRule {
   readonly needs?: readonly string[];
   /** Of each of these groups at most one may be given. */
   readonly either?: readonly string[];
+  /** `a>b c:789`: option `a` needs one of `b` and `c`; `a>!b` goes without `b`. */
+  readonly wants?: readonly string[];
   /** Where one of these is given, no word is needed. */
   readonly insteadOfWord?: string;
   readonly options: string;
@@ -33,13 +38,15 @@ const unread = { 5: [0, many] } as const;
 
 const luks =
   "encrypted passphrase= escrowcert=:6789 backuppassphrase:6789 cipher=:6789 luks-version=:89 pbkdf=:89 pbkdf-memory=#:89 pbkdf-time=#:89 pbkdf-iterations=#:89";
-const formats = `fstype= fsoptions= noformat bytes-per-inode=#:5 fsprofile=:6789 mkfsoptions=:789 ${luks}`;
+const formats = `fstype= fsoptions= noformat bytes-per-inode=#:5 fsprofile=:6789 mkfsoptions=:789@7.1 ${luks}`;
 const sizes = "size=# grow maxsize=# recommended hibernation:6789 resize:789";
+const resized = ["resize>onpart usepart:789", "resize>size:789"];
 const onceFormatted = ["pbkdf-time pbkdf-iterations", "mkfsoptions fsprofile", "mkfsoptions noformat"];
 const partition: CommandRule = {
   in: all,
   words: [1, 1],
   either: onceFormatted,
+  wants: resized,
   options: `${formats} ${sizes} type= label= asprimary ondisk= ondrive= onpart= usepart= onbiosdisk= start=#:5 end=#:5 active~89`,
 };
 const leave: CommandRule = { in: all, wordsOf: unread, options: "eject kexec:789" };
@@ -54,7 +61,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     in: all,
     wordsOf: unread,
     either: ["pbkdf-time pbkdf-iterations"],
-    options: `${luks} type=(lvm|plain|partition|thinp|btrfs:7):789 fstype=:789 nolvm:789 nohome:789 noboot:89 noswap:89`,
+    options: `${luks} type=(lvm|plain|partition|thinp|btrfs:7):789 fstype=:789 nolvm:789 nohome:789@7.1 noboot:89 noswap:89`,
   },
   autostep: { in: all, warn: "9", wordsOf: unread, options: "autoscreenshot" },
   bootloader: {
@@ -73,7 +80,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   clearpart: {
     in: all,
     wordsOf: unread,
-    options: "all linux none initlabel drives= disklabel=:789 list=:789 cdl:789",
+    options: "all linux none initlabel drives= disklabel=:789@7.1 list=:789 cdl:789",
   },
   cmdline: { ...plain, wordsOf: unread },
   device: { in: "5678", warn: "8", words: [0, many], options: "opts=" },
@@ -111,7 +118,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     wordsOf: unread,
     needs: ["drives only-use interactive:6789"],
     either: ["drives only-use interactive"],
-    options: "drives= only-use= interactive:678~8",
+    options: "drives= only-use=@5.3 interactive:678~8",
   },
   install: { in: "5678", warn: "8", wordsOf: unread, options: "root-device=:67" },
   interactive: { in: "56", options: "" },
@@ -142,6 +149,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     wordsOf: { 5: [1, many] },
     needs: ["vgname", "name", "size percent recommended hibernation useexisting noformat:789"],
     either: [...onceFormatted, "thin thinpool", "size percent"],
+    wants: ["resize>useexisting:789", "resize>size:789"],
     options: `${formats} ${sizes} useexisting percent=# label=:789 vgname= name= thinpool:6789 thin:6789 poolname=:6789 chunksize=#:6789 metadatasize=#:6789 profile=:6789 cachesize=#:89 cachemode=(writeback|writethrough):89 cachepvs=:89`,
   },
   mediacheck: plain,
@@ -159,8 +167,9 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   network: {
     in: all,
     wordsOf: unread,
+    wants: ["bridgeopts>bridgeslaves:789"],
     options:
-      "bootproto=(dhcp|bootp|static|query|ibft:6789) device= onboot=(yes|no|on|off|true|false|1|0) ip= netmask= gateway= nameserver= hostname= nodns noipv4 noipv6 mtu= ethtool= dhcpclass= essid= wepkey= notksdevice ipv6=:6789 activate:6789 nodefroute:6789 bondslaves=:6789 bondopts=:6789 vlanid=:6789 ipv6gateway=:789 no-activate:789 bridgeslaves=:789 bridgeopts=:789 teamslaves=:789 teamconfig=:789 interfacename=:789 bindto=(mac):789 wpakey=:789",
+      "bootproto=(dhcp|bootp|static|query|ibft:6789) device= onboot=(yes|no|on|off|true|false|1|0) ip= netmask= gateway= nameserver= hostname= nodns noipv4 noipv6 mtu= ethtool= dhcpclass= essid= wepkey= notksdevice ipv6=:6789 activate:6789@6.1 nodefroute:6789 bondslaves=:6789 bondopts=:6789 vlanid=:6789 ipv6gateway=:789 no-activate:789@7.1 bridgeslaves=:789 bridgeopts=:789 teamslaves=:789 teamconfig=:789 interfacename=:789 bindto=(mac):789 wpakey=:789",
   },
   nfs: { in: all, wordsOf: unread, needs: ["server", "dir"], options: "server= dir= opts=" },
   nvdimm: { in: "789", words: [1, 1], options: "namespace= mode= sectorsize=# blockdevs=" },
@@ -194,7 +203,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     either: ["baseurl mirrorlist metalink"],
     options: `name= baseurl= mirrorlist= cost=#:6789 excludepkgs=:6789 includepkgs=:6789 ignoregroups=(yes|no|on|off|true|false|1|0):6789~9 proxy=:6789 noverifyssl:6789 install:789 metalink=:89 ${certificates}`,
   },
-  reqpart: { in: "789", options: "add-boot" },
+  reqpart: { in: "789", since: "7.1", options: "add-boot" },
   rescue: { in: "6789", either: ["nomount romount"], options: "nomount romount" },
   rhsm: {
     in: "89",
@@ -222,7 +231,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     needs: ["name", "when"],
     options: "name= when=(pre-install|post-install)",
   },
-  sshkey: { in: "789", words: [1, 1], needs: ["username"], options: "username=" },
+  sshkey: { in: "789", since: "7.1", words: [1, 1], needs: ["username"], options: "username=" },
   sshpw: {
     in: "6789",
     words: [1, 1],
@@ -311,13 +320,13 @@ export const sections: Readonly<Record<string, CommandRule>> = {
     wordsOf: unread,
     either: ["default nobase", "default nocore"],
     options:
-      "ignoremissing excludedocs nobase:567~7 resolvedeps:5~5 ignoredeps:5~5 nocore:6789 default:6789 instLangs=:678 inst-langs=:9 multilib:789 timeout=#:789 retries=#:789 exclude-weakdeps:9 excludeWeakdeps:8",
+      "ignoremissing excludedocs nobase:567~7 resolvedeps:5~5 ignoredeps:5~5 nocore:6789 default:6789 instLangs=:6789~9 inst-langs=:9 multilib:789 timeout=#:789 retries=#:789 exclude-weakdeps:9 excludeWeakdeps:89~9",
   },
   "%pre": { in: all, wordsOf: unread, options: script },
   "%post": { in: all, wordsOf: unread, options: `${script} nochroot` },
   "%traceback": { in: all, warn: "9", wordsOf: unread, options: script },
-  "%pre-install": { in: "789", options: script },
-  "%onerror": { in: "789", options: script },
+  "%pre-install": { in: "789", since: "7.1", options: script },
+  "%onerror": { in: "789", since: "7.1", options: script },
   "%addon": { in: "789", words: [1, many], options: "*" },
   "%anaconda": { in: "789", options: "" },
 };
@@ -332,6 +341,7 @@ export interface OptionRule {
   readonly choices: readonly Limited[];
   readonly in: string;
   readonly warn: string;
+  readonly since?: string;
 }
 
 /** Words, and the releases that they are for. */
@@ -346,8 +356,8 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
     .split(/\s+/)
     .filter((text) => text !== "" && text !== "*")
     .map((text) => {
-      const form = /^([\w-]+)(\?|=(?:(#)|\(([^)]*)\))?)?(?::(\d+))?(?:~(\d+))?$/;
-      const [, name = "", value = "", number, choices = "", releases, warn] = form.exec(text) ?? [];
+      const form = /^([\w-]+)(\?|=(?:(#)|\(([^)]*)\))?)?(?::(\d+))?(?:~(\d+))?(?:@(\d\.\d+))?$/;
+      const [, name = "", value = "", number, choices = "", releases, warn, since] = form.exec(text) ?? [];
       return {
         name,
         value: value === "?" ? "maybe" : value !== "",
@@ -355,6 +365,7 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
         choices: choices === "" ? [] : choices.split("|").map((choice) => limited(choice)),
         in: releases ?? rule.in,
         warn: warn ?? "",
+        ...(since !== undefined && { since }),
       };
     });
 }
@@ -363,4 +374,10 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
 export function limited(said: string): Limited {
   const [text = "", releases = all] = said.split(":");
   return { text, in: releases };
+}
+
+/** Whether a release has at this update what came with the update `since`; unsaid, it is the last one. */
+export function cameBefore(since: string | undefined, major: number, update: number | undefined): boolean {
+  const [of, first = 0] = (since ?? "").split(".").map(Number);
+  return of !== major || update === undefined || update >= first;
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, stat, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Medium } from "./media.ts";
+import { faultOfRpm } from "./rpm-file.ts";
 import type { ImageMaking } from "./xorriso.ts";
 
 /** On the medium. Some discs of OL7 have folders of their own in it, which stay. */
@@ -17,19 +18,31 @@ export async function stageAddons(making: ImageMaking, medium: Medium, from: str
   if (!files) throw new TbuildError("usage", `${from}: no such folder`);
   const rpms = files.filter((file) => file.endsWith(".rpm"));
   if (rpms.length === 0) throw new TbuildError("usage", `${from}: has no .rpm file`);
+  await refuseDamaged(from, rpms);
   progress?.(`making a repository of ${rpms.length} packages`);
   const staged = join(scratch, addonsFolder);
   await mkdir(staged, { recursive: true });
-  for (const rpm of rpms) {
-    if (!(await stat(join(from, rpm))).isFile())
-      throw new TbuildError("usage", `${join(from, rpm)}: is no file`);
-    await symlink(resolve(from, rpm), join(staged, rpm));
-  }
+  for (const rpm of rpms) await symlink(resolve(from, rpm), join(staged, rpm));
   // What yum of the release reads: OL5's knows no SHA-256, and all know gzip.
   const checksum = medium.major <= 5 ? "sha" : "sha256";
   const readable = ["--checksum", checksum, "--general-compress-type", "gz", "--no-database"];
   await host.run(["createrepo_c", "-q", ...readable, staged], { ...(signal && { signal }) });
   return staged;
+}
+
+// createrepo_c leaves out what it cannot read, and an installer stops at what it reads wrong.
+async function refuseDamaged(from: string, rpms: readonly string[]): Promise<void> {
+  const faults: string[] = [];
+  for (const rpm of rpms) {
+    const file = join(from, rpm);
+    const fault = (await stat(file)).isFile() ? await faultOfRpm(file) : "is no file";
+    if (fault !== undefined) faults.push(`${file}: ${fault}`);
+  }
+  if (faults.length > 0)
+    throw new TbuildError("usage", `${from}: ${faults.length} of ${rpms.length} packages cannot be used`, {
+      lines: faults,
+      hint: "Download them again, or take them out of the folder.",
+    });
 }
 
 /** For xorriso: the folder with the files that its links lead to. */

@@ -4,7 +4,8 @@ import { TbuildError } from "../errors.ts";
 export interface Description {
   readonly family: string;
   readonly major: number;
-  readonly update: number;
+  /** What no witness says is not known. */
+  readonly update?: number;
   readonly arch: string;
   readonly variant?: string;
   /** Paths, where `.treeinfo` names them. */
@@ -30,13 +31,13 @@ export function described({ treeinfo, discinfo, volumeId }: Witnesses): Descript
     "the volume id": releaseIn(volumeId),
   });
   const arch = tree.tree?.arch ?? general.arch ?? archIn(disc[2]) ?? archIn(volumeId) ?? "unknown";
-  refuseSets(general, disc[3], volumeId, `OL${major}.${update}`);
+  refuseSets(general, disc[3], volumeId, `OL${major}${update === undefined ? "" : `.${update}`}`);
   const images = tree[`images-${arch}`] ?? {};
   const variant = general.variant || /\b(Server|BaseOS|Workstation|Client)\b/.exec(volumeId)?.[1];
   return {
     family: (general.family || disc[1]?.replace(/\s*(Server)?\s*[\d.]+$/, "") || familyIn(volumeId)).trim(),
     major,
-    update,
+    ...(update !== undefined && { update }),
     arch,
     ...(variant && { variant }),
     ...(images.kernel && { kernel: images.kernel }),
@@ -51,7 +52,7 @@ interface Told {
 }
 
 // Some name the major release alone; that contradicts nothing.
-function release(witnesses: Readonly<Record<string, Told | undefined>>): { major: number; update: number } {
+function release(witnesses: Readonly<Record<string, Told | undefined>>): Told {
   const told = Object.entries(witnesses).flatMap(([who, what]) => (what ? [{ who, ...what }] : []));
   const [first] = told;
   if (!first)
@@ -70,7 +71,7 @@ function release(witnesses: Readonly<Record<string, Told | undefined>>): { major
         .map((one) => `${one.who} says ${one.major}${one.update === undefined ? "" : `.${one.update}`}`)
         .join(", "),
     });
-  return { major: first.major, update: exact?.update ?? 0 };
+  return exact ?? first;
 }
 
 /** A set of CDs cannot be changed while nobody is there. */

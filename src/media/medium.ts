@@ -28,7 +28,7 @@ export async function readMedium(file: string): Promise<Medium> {
     volumeId: iso.volumeId,
     bytes: iso.bytes,
     major,
-    update,
+    ...(update !== undefined && { update }),
     family,
     arch,
     kernel,
@@ -77,12 +77,14 @@ async function repositoriesOf(iso: Iso): Promise<string[]> {
 
 async function startsOf(iso: Iso): Promise<Medium["starts"]> {
   const starts = (platform: string) => iso.boot.find((image) => image.platform === platform);
-  const isolinux = starts("bios") && (await firstOf(iso, ["isolinux/isolinux.cfg"]));
+  const bios = starts("bios");
+  const isolinux = bios && (await firstOf(iso, ["isolinux/isolinux.cfg"]));
   const efi = starts("efi");
   const image = efi && (await fileAt(iso, efi.offset));
   const menus = await allOf(iso, ["EFI/BOOT/grub.cfg", "EFI/BOOT/BOOTX64.conf", "EFI/BOOT/BOOTX64.cfg"]);
   return {
     ...(isolinux !== undefined && { isolinux }),
+    ...(bios !== undefined && isolinux === undefined && { biosOtherwise: true }),
     ...(image !== undefined && { efi: { image, menus } }),
     ...(efi !== undefined && image === undefined && { efiOutside: true }),
   };

@@ -7,17 +7,21 @@ import { type ImageMaking, xorriso } from "./xorriso.ts";
 const label = "OEMDRV";
 
 /** Why the installer of this release would not take its kickstart from such a volume; nothing where it does. */
-export function withoutOemdrv({ major, update, family }: Medium): string | undefined {
-  const release = releaseOf({ major, update, family });
+export function withoutOemdrv(medium: Medium): string | undefined {
+  const { major, update } = medium;
+  const release = releaseOf(medium);
   if (major <= 6)
     return `${release} looks on a volume labelled ${label} for drivers only, not for a kickstart`;
-  if (major === 7 && update < 2) return `${release} does not look for it yet: 7.2 was the first that does`;
+  if (major === 7 && update !== undefined && update < 2)
+    return `${release} does not look for it yet: 7.2 was the first that does`;
   return undefined;
 }
 
 /** What to mind where it does. */
 export function oemdrvWarnings({ major, update }: Medium, form: OemdrvForm): string[] {
-  return form === "disk" && major === 7 && update < 4
+  if (major === 7 && update === undefined)
+    return ["the disc does not say its update: before OL7.2 the installer does not look for it"];
+  return form === "disk" && major === 7 && update !== undefined && update < 4
     ? [
         "before OL7.4 the installer may take a disk with this label for one to install on; give it as a CD (iso)",
       ]

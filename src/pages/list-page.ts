@@ -1,17 +1,19 @@
 import { page, section, text } from "../html.ts";
-import type { CatalogEntry } from "../store/records/catalog.ts";
+import { type CatalogEntry, groupedBy } from "../store/records/catalog.ts";
 import { badges, size } from "./badges.ts";
 import { style } from "./style.ts";
 
 /** All templates, a section for each name, the newest version first. */
 export function listPage(templates: readonly CatalogEntry[], made: string): string {
-  const names = [...new Set(templates.map(({ manifest }) => manifest.name))].sort();
+  const byName = groupedBy(templates, ({ manifest }) => manifest.name);
+  const names = [...byName.keys()].sort();
   const body = `<header><p class="crumb">tbuild</p><h1>Templates</h1>
 <p class="lead">${names.length} template${names.length === 1 ? "" : "s"}, ${templates.length} version${templates.length === 1 ? "" : "s"}, as of ${text(made.slice(0, 16).replace("T", " "))} UTC</p>
 ${templates.length > 5 ? '<input class="search" id="search" type="search" placeholder="Search name, release, channel, package…" aria-label="Search">' : ""}</header>
-${names.map((name) => ofName(templates.filter(({ manifest }) => manifest.name === name).reverse())).join("\n")}
+${names.map((name) => ofName([...(byName.get(name) ?? [])].reverse())).join("\n")}
 ${names.length === 0 ? section("Nothing has been published yet", '<p class="note">A build publishes a version: <code>tbuild recipe NAME</code>; so does <code>tbuild template import FILE</code>, of a template or an image from elsewhere. Then make these pages again.</p>') : ""}
 <p class="quiet" id="none" hidden>No version has all of these words.</p>
+<script src="${packagesFile}"></script>
 <script>${script}</script>`;
   return page("Templates · tbuild", body, style);
 }
@@ -30,12 +32,34 @@ function row(entry: CatalogEntry, before: CatalogEntry | undefined): string {
   const { manifest, revoked } = entry;
   const { name, version, release, domainType, packages, disks, made } = manifest;
   const words = [name, version, release.name, domainType, ...entry.channels, ...entry.tags];
-  const searched = [...words, ...packages.map((one) => one.name)].join(" ").toLowerCase();
+  const searched = words.join(" ").toLowerCase();
   const data = disks.reduce((sum, disk) => sum + disk.dataBytes, 0);
   const changes = before
     ? `<a href="${diffFile(before, entry)}">since ${text(before.manifest.version)}</a>`
     : '<span class="quiet">the first</span>';
   return `<tr${revoked ? ' class="gone"' : ""} data-words="${text(searched)}"><td><a href="${versionFile(entry)}">${text(version)}</a></td><td>${badges(entry)}</td><td data-label="Release">${text(release.name)}</td><td data-label="Domain type">${text(domainType)}</td><td data-label="Packages" class="num">${packages.length || "–"}</td><td data-label="Data" class="num">${size(data)}</td><td data-label="Made">${text(made.slice(0, 10))}</td><td data-label="Changes">${changes}</td></tr>`;
+}
+
+/** The one data file: the packages of each version, for the search. */
+export const packagesFile = "packages.js";
+
+/**
+ * The names of packages, each set of them once, and which set each version has, in the order of the list. A script and
+ * no JSON: a page that was opened from a file may load the one, and not the other.
+ */
+export function packagesScript(templates: readonly CatalogEntry[]): string {
+  const sets = new Map<string, number>();
+  const which: Record<string, number> = {};
+  for (const entry of templates) {
+    const words = [...new Set(entry.manifest.packages.map(({ name }) => name))]
+      .sort()
+      .join(" ")
+      .toLowerCase();
+    if (!sets.has(words)) sets.set(words, sets.size);
+    which[versionFile(entry)] = sets.get(words) ?? 0;
+  }
+  const json = (value: unknown) => JSON.stringify(value).replace(/</g, "\\u003c");
+  return `const packageSets = ${json([...sets.keys()])};\nconst packagesOf = ${json(which)};\n`;
 }
 
 /** Where a version's page lies, from the front page. */
@@ -49,11 +73,12 @@ export function diffFile(from: CatalogEntry, to: CatalogEntry): string {
 }
 
 const script = `
+const packagesIn = (row) => packageSets[packagesOf[row.querySelector("a").getAttribute("href")]] ?? "";
 const search = document.getElementById("search");
 search?.addEventListener("input", () => {
   const words = search.value.toLowerCase().split(/\\s+/).filter(Boolean);
   for (const row of document.querySelectorAll("tr[data-words]"))
-    row.hidden = !words.every((word) => row.dataset.words.includes(word));
+    row.hidden = !words.every((word) => row.dataset.words.includes(word) || packagesIn(row).includes(word));
   for (const section of document.querySelectorAll("section"))
     section.hidden = [...section.querySelectorAll("tr[data-words]")].every((row) => row.hidden);
   document.getElementById("none").hidden = document.querySelector("section:not([hidden])") !== null;

@@ -25,10 +25,12 @@ export function refuse(subject: string, findings: readonly Finding[]): void {
 
 /** `; did you mean "x"?` when one of `words` is close to `word`, else what there is. */
 export function suggestion(word: string, words: readonly string[]): string {
+  const most = Math.max(2, Math.floor(word.length / 3));
   const best = words
+    .filter((w) => Math.abs(w.length - word.length) <= most)
     .map((w) => ({ w, d: distance(word.toLowerCase(), w.toLowerCase()) }))
     .sort((a, b) => a.d - b.d)[0];
-  if (best && best.d <= Math.max(2, Math.floor(word.length / 3))) return `; did you mean "${best.w}"?`;
+  if (best && best.d <= most) return `; did you mean "${best.w}"?`;
   return words.length > 0 && words.length <= 12 ? `; there is ${words.map((w) => `"${w}"`).join(", ")}` : "";
 }
 

@@ -2,7 +2,16 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
-import { type Located, type Place, placed, placeOf, plain, readYaml } from "./located.ts";
+import {
+  type Located,
+  locatedAt,
+  type Place,
+  pathInFile,
+  placed,
+  placeOf,
+  plain,
+  readYaml,
+} from "./located.ts";
 import { merge, orderedLists } from "./merge.ts";
 import { Recipe } from "./recipe.ts";
 import { shapeFindings } from "./shape.ts";
@@ -26,6 +35,8 @@ export interface RuleContext {
   /** Where first-boot modules lie: beside the recipe, or in the recipes folder. */
   readonly moduleFolders: readonly string[];
   readonly problem: (path: readonly PropertyKey[], text: string) => void;
+  /** Where something stands, such as ` (my.yaml:7)`; nothing where it is a default. */
+  readonly standing: (path: readonly PropertyKey[]) => string;
 }
 
 /**
@@ -46,9 +57,18 @@ export async function loadRecipe(
   const { findings, sections } = checkShape(merged);
   findings.push(...chain.findings);
   const problem = (path: readonly PropertyKey[], text: string) =>
-    findings.push({ at: placeOf(merged, path), path: path.map(String).join("."), text });
+    findings.push({ at: placeOf(merged, path), path: pathInFile(merged, path), text });
+  const standing = (path: readonly PropertyKey[]) => {
+    const at = locatedAt(merged, path)?.at;
+    return at === undefined ? "" : ` (${at.file}:${at.line})`;
+  };
   for (const rule of rules)
-    await rule(sections, { folder: dirname(file), moduleFolders: moduleFolders(file, folder), problem });
+    await rule(sections, {
+      folder: dirname(file),
+      moduleFolders: moduleFolders(file, folder),
+      problem,
+      standing,
+    });
   refuse(relative(process.cwd(), file) || file, findings);
   return {
     recipe: Recipe.parse(plain(merged)),

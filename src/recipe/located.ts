@@ -39,7 +39,9 @@ export function readYaml(file: string, text: string): Located {
   };
   if (document.errors.length > 0)
     throw new TbuildError("usage", `${file}: not a YAML file`, {
-      lines: document.errors.map((error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`),
+      lines: causes(document.errors, (error) => place(error.pos[0]).line).map(
+        (error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`,
+      ),
     });
   // An anchor that holds its own alias would have no end, and aliases of aliases nearly none.
   let values = 0;
@@ -50,9 +52,38 @@ export function readYaml(file: string, text: string): Located {
   return located(document.contents, { place, limited, document }, place(0), 0);
 }
 
+const consequences = /^(Implicit keys need|Implicit map keys need)/;
+
+/** Of the faults of a line the first: the parser finds others because of it. */
+function causes(
+  errors: readonly YAMLParseError[],
+  lineOf: (error: YAMLParseError) => number,
+): YAMLParseError[] {
+  const lines = new Set<number>();
+  return errors.filter((error) => {
+    const [line, first] = [lineOf(error), lines.size === 0];
+    const fresh = !lines.has(line);
+    lines.add(line);
+    return fresh && (first || !consequences.test(error.message));
+  });
+}
+
 function wordedFault({ code, message, pos: [from] }: YAMLParseError, text: string): string {
-  if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(text.slice(from))}: is there twice`;
-  if (code === "BLOCK_AS_IMPLICIT_KEY") return 'a value with ": " in it has to be in quotes';
+  const rest = /^[^\n]*/.exec(text.slice(from))?.[0] ?? "";
+  if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(rest)}: is there twice`;
+  if (code === "BLOCK_AS_IMPLICIT_KEY") {
+    if (message.startsWith("A block sequence")) return "its - stands in another column than those above it";
+    return /:(\s|$)/.test(rest)
+      ? 'a value with ": " in it has to be in quotes'
+      : "it has a value already, and the line behind it is indented as if it belonged to it";
+  }
+  if (code === "MULTILINE_IMPLICIT_KEY")
+    return "is indented as what stands behind it, and is no key: is a colon missing, or a blank too many?";
+  if (code === "BAD_SCALAR_START") return `a value that begins with ${rest[0]} has to be in quotes`;
+  if (message.startsWith("All mapping items")) return "is not in the column of the keys that it belongs to";
+  if (message.startsWith("Flow"))
+    return `the ${/^Flow sequence/.test(message) ? "[" : "{"} above is not closed`;
+  if (message.startsWith("Missing closing")) return `a ${message.includes('"') ? '"' : "'"} is not closed`;
   return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
 }
 
@@ -80,6 +111,25 @@ export function locatedAt(root: Located | undefined, path: readonly PropertyKey[
           : undefined,
     root,
   );
+}
+
+/**
+ * A path as the file at its end would count it: items that a list has from other files are no items of this one.
+ * `packages.base.7` of a merged list is `packages.base.0` where the recipe itself says it.
+ */
+export function pathInFile(root: Located, path: readonly PropertyKey[]): string {
+  const shown: string[] = [];
+  let here: Located | undefined = root;
+  for (const key of path) {
+    const list: Located | undefined = here;
+    here = list === undefined ? undefined : locatedAt(list, [key]);
+    if (list?.kind !== "list" || here === undefined) shown.push(String(key));
+    else {
+      const { file } = here.at;
+      shown.push(String(list.items.slice(0, Number(key)).filter((item) => item.at.file === file).length));
+    }
+  }
+  return shown.join(".");
 }
 
 /** The place of what `path` leads to, or of the nearest thing above it that exists. */

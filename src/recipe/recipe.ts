@@ -6,9 +6,11 @@ function text(form: RegExp, words: string) {
   return z.string().regex(form, words).meta({ title: words });
 }
 
-/** Megabytes are written as `500M`, gigabytes as `12G`; kept as MiB. */
-export const SizeMib = text(/^[1-9]\d{0,6}[MG]$/, "a size such as 500M or 12G").transform(
-  (text) => Number(text.slice(0, -1)) * (text.endsWith("G") ? 1024 : 1),
+const mibIn: Readonly<Record<string, number>> = { M: 1, G: 1024, T: 1024 * 1024 };
+
+/** Mebibytes are written as `500M`, gibibytes as `12G`, tebibytes as `2T`; kept as MiB. */
+export const SizeMib = text(/^([1-9]\d{0,6}[MG]|[1-9]\d{0,3}T)$/, "a size such as 500M, 12G or 2T").transform(
+  (text) => Number(text.slice(0, -1)) * (mibIn[text.slice(-1)] ?? 1),
 );
 
 // What ends up on a kickstart line or in a configuration file never holds what could end that line or word.
@@ -183,7 +185,7 @@ export const Recipe = z.strictObject({
   selinux: z.enum(["enforcing", "permissive", "disabled"]).default("permissive"),
   firewall: z.boolean().default(true).describe("On lets ssh and `ports` in."),
   ports: z
-    .array(text(/^\d{1,5}:(tcp|udp)$/, "a port such as 1521:tcp"))
+    .array(text(/^\d{1,5}(-\d{1,5})?:(tcp|udp)$/, "a port such as 1521:tcp, or several as 7000-7010:tcp"))
     .default([])
     .describe("What the firewall lets in beside ssh."),
   kernel: z

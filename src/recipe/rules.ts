@@ -1,10 +1,13 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sealParts } from "../guest/seal/index.ts";
+import { contradictions } from "./contradictions.ts";
 import { lastUpdate } from "./discs.ts";
 import { fileSystems } from "./file-systems.ts";
 import { suggestion } from "./findings.ts";
+import { isKeyboard, keyboardsOf } from "./keyboards.ts";
 import type { Rule } from "./load.ts";
+import { faultOfLang } from "./locales.ts";
 import { neededService } from "./needed-services.ts";
 import { majorOf } from "./recipe.ts";
 import { mediumFolder, uekRepository } from "./repositories.ts";
@@ -29,6 +32,16 @@ export const rules: readonly Rule[] = [
   ({ timezone }, { problem }) => {
     if (timezone !== undefined && !isTimezone(timezone))
       problem(["timezone"], `no time zone "${timezone}"${suggestion(timezone, timezones)}`);
+  },
+  ({ lang, keyboard, release }, { problem }) => {
+    const fault = lang === undefined ? undefined : faultOfLang(lang);
+    if (fault !== undefined) problem(["lang"], fault);
+    if (keyboard !== undefined && release && !isKeyboard(keyboard, release))
+      problem(["keyboard"], `no keyboard "${keyboard}"${suggestion(keyboard, keyboardsOf(release))}`);
+  },
+  (recipe, { problem, standing }) => {
+    for (const { path, text, against } of contradictions(recipe))
+      problem(path, against === undefined ? text : `${text}${standing(against)}`);
   },
   async (recipe, { problem, moduleFolders }) => {
     const listed = moduleFolders.map((folder) => readdir(folder).catch((): string[] => []));
@@ -83,10 +96,18 @@ export const rules: readonly Rule[] = [
     if (!layout.some((part) => part.mount === "/")) problem(["layout"], "has no / partition");
     const primary = layout.filter((part) => part.volume === undefined).length;
     const count = primary + (primary < layout.length ? 1 : 0);
-    if (count > 14) problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
+    const large = machine.disk > mbrMib;
+    if (large && recipe.release && majorOf(recipe.release) <= 6)
+      problem(
+        ["machine", "disk"],
+        `is larger than 2 TiB, and ${recipe.release} starts from an MBR disk only, which ends there; put what is more on \`disks\``,
+      );
+    if (count > 14 && !large) problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
     const need = layout.reduce((sum, part) => sum + part.size, 0);
     if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
     for (const [i, part] of layout.entries()) {
+      if (part.fs === "ext3" && part.size > 16 * 1024 * 1024)
+        problem(["layout", i, "size"], "ext3 has 16 TiB at most; use ext4 or xfs");
       if ((part.mount === "swap") !== (part.fs === "swap"))
         problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
       if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
@@ -126,8 +147,13 @@ export const rules: readonly Rule[] = [
     for (const [i, repository] of (recipe.repositories ?? []).entries())
       if (mediumFolder(repository.url) !== undefined && recipe.provision !== "post")
         problem(["repositories", i, "url"], "only the installer sees the medium; use provision: post");
-    for (const [i, port] of (recipe.ports ?? []).entries())
-      if (Number.parseInt(port, 10) > 65535) problem(["ports", i], `there is no port ${port}`);
+    for (const [i, port] of (recipe.ports ?? []).entries()) {
+      const [from = 0, to = from] = port.split(":")[0]?.split("-").map(Number) ?? [];
+      if (from > 65535 || to > 65535) problem(["ports", i], `there is no port ${port}; the last is 65535`);
+      else if (to < from) problem(["ports", i], `${port} ends before it begins`);
+      else if (to > from && recipe.release === "ol5")
+        problem(["ports", i], "the installer of OL5 takes single ports only; say each");
+    }
     if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
       problem(["ports"], "the firewall is off, so no port needs to be opened");
   },
@@ -187,6 +213,9 @@ export const rules: readonly Rule[] = [
       }
   },
 ];
+
+// An MBR counts 2^32 sectors of 512 bytes.
+const mbrMib = 2 * 1024 * 1024;
 
 /** Oracle VM 3.4.6 and what comes after it (facts, peers, section 0). */
 function noPvm(target: string | undefined): boolean {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Finding, suggestion } from "./findings.ts";
-import { type Located, locatedAt, placeOf, plain } from "./located.ts";
+import { type Located, locatedAt, pathInFile, placeOf, plain } from "./located.ts";
 import type { JsonSchema } from "./schema.ts";
 
 /** What is wrong with the shape of a file, in our words: each with its place, its path, and the nearest valid word. */
@@ -16,7 +16,7 @@ export function shapeFindings(schema: z.ZodType, error: z.ZodError, root: Locate
 function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Finding[] {
   const finding = (text: string, path = issue.path): Finding => ({
     at: placeOf(root, path),
-    path: path.map(String).join("."),
+    path: pathInFile(root, path),
     text,
   });
   const here = locatedAt(root, issue.path);
@@ -40,9 +40,26 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
       return [
         finding(`"${given}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}`),
       ];
+    case "too_small":
+      return [finding(tooLittle(issue, given))];
+    case "too_big":
+      return [finding(tooMuch(issue, given))];
     default:
       return [finding(issue.message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase()))];
   }
+}
+
+function tooLittle({ origin, minimum }: z.core.$ZodIssueTooSmall, given: unknown): string {
+  if (origin === "array")
+    return minimum === 1 ? "is empty; it wants one item at least" : `wants ${minimum} items at least`;
+  if (origin === "string") return minimum === 1 ? "is empty" : `wants ${minimum} characters at least`;
+  return `${given} is too little; the least is ${minimum}`;
+}
+
+function tooMuch({ origin, maximum }: z.core.$ZodIssueTooBig, given: unknown): string {
+  if (origin === "array") return `has too many items; it takes ${maximum}`;
+  if (origin === "string") return `is too long; it takes ${maximum} characters`;
+  return `${given} is too much; the most is ${maximum}`;
 }
 
 // What YAML reads as a number, such as a mode without quotes, may only lack its form.
@@ -50,6 +67,11 @@ function ofOtherType(expected: string, here: Located | undefined, form: string |
   if (here?.kind === "scalar" && form !== undefined && here.value !== null)
     return `${here.value} is not ${form}`;
   if (form !== undefined) return `should be ${form}`;
+  if (expected === "boolean") {
+    const said = here?.kind === "scalar" ? String(here.value) : "";
+    const meant = /^(yes|on|y)$/i.test(said) ? "true" : /^(no|off|n)$/i.test(said) ? "false" : undefined;
+    return `should be true or false${meant === undefined ? "" : `; "${said}" is a text in YAML 1.2, so write ${meant}`}`;
+  }
   const items = here?.kind === "map" ? [...here.entries.keys()] : [];
   if (expected === "array" && items.length > 0 && items.every((key) => /^\d+$/.test(key)))
     return `has no item ${items.join(", ")}; they are counted from 0`;

@@ -81,7 +81,11 @@ describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
     }
     server = createServer(async (request, response) => {
       const data = await readFile(join(folder, "site", decodeURI(request.url ?? "/"))).catch(() => undefined);
-      response.writeHead(data ? 200 : 404, { "content-type": "text/html" }).end(data);
+      response
+        .writeHead(data ? 200 : 404, {
+          "content-type": request.url?.endsWith(".js") ? "text/javascript" : "text/html",
+        })
+        .end(data);
     }).listen(0, "127.0.0.1");
     // As root, as in CI, Chromium has no sandbox.
     browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
@@ -174,7 +178,10 @@ describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
   });
 
   it("never scrolls sideways, however narrow the screen and long the words, nor when there is nothing", async () => {
-    await writeFile(join(folder, "site/none.html"), catalogPages([], "2026-11-25").get("index.html") ?? "");
+    await writeFile(
+      join(folder, "site/none.html"),
+      new Map(catalogPages([], "2026-11-25")).get("index.html") ?? "",
+    );
     const pages = (await readdir(join(folder, "site"), { recursive: true })).filter((path) =>
       path.endsWith(".html"),
     );

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stringOf } from "../../src/image/names.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
 
 /** The guest that every backend is given, as a folder of this machine or as plain data. */
@@ -157,6 +158,38 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       });
       expect(await tree.text("/etc/rc.d")).toBe("now a file");
       expect(await tree.list("/etc/empty")).toEqual(["inside"]);
+    });
+
+    it("takes names of any bytes: found, read, changed and removed, each for itself", async () => {
+      const latin1 = (text: string) => stringOf(Buffer.from(text, "latin1"));
+      const names = [
+        "caf\xe9",
+        "caf\xc3\xa9",
+        "\x81\x88\x83",
+        "-rf",
+        "a\tb\x1b[31m",
+        "\\xe9",
+        "'\"$(x)`",
+        " ",
+      ];
+      // debugfs has no word for a name with a line's end in it.
+      const all = [...names, ...(name.startsWith("debugfs") ? [] : ["a\nb\n"])].map(latin1).sort();
+      {
+        await using tree = await changed(async (tree) => {
+          for (const one of all) await tree.write(`/opt/names/${one}/${one}`, one);
+          await tree.link("/opt/link to bytes", `names/${latin1("caf\xe9")}`);
+        });
+        expect(await tree.list("/opt/names")).toEqual(all);
+        for (const one of all) expect(await tree.text(`/opt/names/${one}/${one}`)).toBe(one);
+        expect(await tree.text(`/opt/link to bytes/${latin1("caf\xe9")}`)).toBe(latin1("caf\xe9"));
+      }
+      const left = latin1("caf\xc3\xa9");
+      await using tree = await changed(async (tree) => {
+        for (const one of all) await tree.edit(`/opt/names/${one}/${one}`, (text) => `${text}!`);
+        for (const one of all) if (one !== left) await tree.remove(`/opt/names/${one}`);
+      });
+      expect(await tree.list("/opt/names")).toEqual([left]);
+      expect(await tree.text(`/opt/names/${left}/${left}`)).toBe(`${left}!`);
     });
 
     it("copies a folder in, and what may be executed stays so", async () => {

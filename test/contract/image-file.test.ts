@@ -90,7 +90,10 @@ function treeOf(image: OpenedImage): GuestTree {
 describe.skipIf(lacking !== undefined)(`an image file${skipped}`, () => {
   it.each([
     ["vmdk", [], "is a VMDK image"],
-    ["vpc", ["-o", "subformat=fixed,force_size"], "is a VHD image"],
+    ["vpc", ["-o", "subformat=fixed,force_size"], "is a fixed VHD image"],
+    ["vpc", ["-o", "subformat=dynamic"], "is a dynamic VHD image"],
+    ["parallels", [], "is a Parallels image"],
+    ["qed", [], "is a QED image"],
     ["vdi", [], "is a VDI image"],
     ["vhdx", [], "is a VHDX image"],
   ] as const)("in the format %s is named, with the command that converts it", async (format, more, words) => {

@@ -52,6 +52,7 @@ beforeAll(async () => {
     environment: () => undefined,
   };
   await writeFile(join(folder, "my.ks"), "install\ncdrom\npoweroff\n\n%packages\n%end\n");
+  await writeFile(join(folder, "old.ks"), "install\ncdrom\npoweroff\n\n%packages\n@core\n");
   await writeFile(join(folder, "sees.ks"), "cdrom\n%post\nrpm -U /root/addons/*.rpm\n");
 });
 afterEach(() => vi.unstubAllEnvs());
@@ -108,11 +109,18 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "ope
       expect((await readMedium(made.files[0] ?? "")).repositories).toContain("addons");
       const older = syntheticDisc(folder, layoutOf("5.11"));
       await expect(
-        make({ kickstart: join(folder, "my.ks"), iso: older, addons: rpms }),
+        make({ kickstart: join(folder, "old.ks"), iso: older, addons: rpms }),
       ).rejects.toMatchObject({
         fault: "usage",
         message: "--addons: the installer of OL5.11 would not look at them",
       });
+      // It is put to the installer of the disc, and what that only asks for is said.
+      await expect(make({ kickstart: join(folder, "my.ks"), iso: older })).rejects.toMatchObject({
+        fault: "usage",
+        message: `${join(folder, "my.ks")}: OL5.11 would not install with it: 1 fault`,
+        lines: [`${join(folder, "my.ks")}:6:1: OL5 knows no %end: a section ends where the next one begins`],
+      });
+      expect(made.notes).toContainEqual(expect.stringMatching(/my\.ks: lang is missing/));
       const seen = await make({ kickstart: join(folder, "sees.ks"), iso: older, addons: rpms });
       expect(await readFile(join(seen.folder, "ks.cfg"), "utf8")).not.toContain("repo ");
       const six = syntheticDisc(folder, layoutOf("6.10"));
@@ -225,7 +233,7 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "ope
       const iso = syntheticDisc(folder, layoutOf("5.11"));
       const out = join(folder, "without");
       vi.stubEnv("PATH", "/nowhere");
-      await expect(make({ kickstart: join(folder, "my.ks"), iso, out })).rejects.toMatchObject({
+      await expect(make({ kickstart: join(folder, "old.ks"), iso, out })).rejects.toMatchObject({
         fault: "environment",
         message: "xorriso: not installed on local",
       });
@@ -251,7 +259,7 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "ssh-keygen", "ope
     it("makes the files for a boot server", async () => {
       const iso = syntheticDisc(folder, layoutOf("5.11"));
       const made = await make({
-        kickstart: join(folder, "my.ks"),
+        kickstart: join(folder, "old.ks"),
         iso,
         form: "network",
         url: "http://10.0.0.1/ol5",

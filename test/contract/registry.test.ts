@@ -163,6 +163,43 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     return host.run([...argv, "--plain-http"], { allow: [5] });
   }
 
+  it("carries revocations and channels: who pulls is warned, `:stable` works, and a list asks anew", async () => {
+    const [first, second] = [await publish("1.0.0"), await publish("1.1.0")];
+    await rm(join(folder, "home"), { recursive: true, force: true });
+    const at = (repo: string, home: string, ...args: string[]) =>
+      host.run(
+        [
+          process.execPath,
+          tbuild,
+          "--home",
+          join(folder, home),
+          "--recipes",
+          join(folder, repo, "recipes"),
+          "template",
+          ...args,
+        ],
+        { allow: [2, 3, 5] },
+      );
+    const place = `${registry.address}/said`;
+    const ours = recordsIn(host, join(folder, "ours"));
+    for (const manifest of [first, second]) await ours.put(manifest, false);
+    expect((await at("ours", "", "promote", "ol6-sample@1.0.0", "stable")).exitCode).toBe(0);
+    for (const version of ["1.0.0", "1.1.0"])
+      expect((await at("ours", "", "push", `ol6-sample@${version}`, place, "--plain-http")).exitCode).toBe(0);
+    expect(await open("said/ol6-sample").tags()).toContain("stable");
+    const stable = await at("theirs", "theirs/home", "pull", `${place}/ol6-sample:stable`, "--plain-http");
+    expect(stable.stdout).toContain("ol6-sample@1.0.0: ");
+    expect(stable.stderr).not.toContain("revoked");
+
+    await at("ours", "", "revoke", "ol6-sample@1.0.0", "--reason", "it hangs");
+    await at("ours", "", "push", "ol6-sample@1.0.0", place, "--plain-http");
+    const listed = await at("theirs", "theirs/home", "list", "--refresh");
+    expect(listed.stdout).toContain("revoked: it hangs");
+    const pulled = await at("third", "third/home", "pull", `${place}/ol6-sample:1.0.0`, "--plain-http");
+    expect(pulled.stderr).toMatch(/warning: ol6-sample@1\.0\.0 was revoked on [\d-]+: it hangs/);
+    expect(pulled.exitCode).toBe(0);
+  });
+
   it.skipIf(missing("root"))(
     "says at a pull that the disk is full; what is there stays whole, and room mends it",
     async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -31,6 +31,37 @@ describe("a lock", () => {
       for (const one of got) await one.release();
       expect(await readdir(folder)).toEqual([]);
     }
+  });
+
+  it("of another machine is held, whatever runs here under that number", async () => {
+    const boot = "00000000-0000-4000-8000-000000000000:1";
+    for (const pid of [9999999, process.pid]) {
+      await symlink(`${pid} 1 ${boot} elsewhere:0123`, file);
+      expect(await tryLock(file)).toEqual({ heldBy: pid, on: "elsewhere" });
+      await expect(lock(file, { foreignMs: 0 })).rejects.toMatchObject({
+        message: `${file}: is held by process ${pid} on elsewhere`,
+        fault: "environment",
+      });
+      await rm(file);
+    }
+  });
+
+  it("of this machine before it was booted anew, or of another process of that number, is nobody's", async () => {
+    const held = await lock(file);
+    const [pid, start, boot, host] = (await readlink(file)).split(" ");
+    await held.release();
+    for (const text of [
+      `${pid} ${start} 00000000-0000-4000-8000-000000000000:1 ${host}`,
+      `${pid} 1 ${boot} ${host}`,
+      `${pid} 1`,
+    ]) {
+      await symlink(text, file);
+      const got = await tryLock(file);
+      expect("release" in got).toBe(true);
+      if ("release" in got) await got.release();
+    }
+    await symlink(`${pid} ${start} ${boot?.split(":")[0]}:7 ${host}`, file);
+    expect(await tryLock(file)).toMatchObject({ heldBy: process.pid });
   });
 
   it("that is none, but a file of that name, is nobody's", async () => {

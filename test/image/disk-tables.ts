@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+
 /** Makers of partition tables and LVM metadata, byte by byte, for tests that need no tool and no root. */
 
 export interface MbrEntry {
@@ -20,19 +22,39 @@ export function mbr(entries: readonly MbrEntry[]): Buffer {
   return block;
 }
 
-/** A protective MBR, a GPT header and its entries: the first 34 sectors of a disk. */
-export function gpt(entries: readonly { readonly first: number; readonly last: number }[]): Buffer {
-  const disk = Buffer.alloc(34 * 512);
+/** A disk with a protective MBR, a GPT, and its backup at the end. Entries count in sectors. */
+export function gpt(
+  entries: readonly { readonly first: number; readonly last: number }[],
+  bytes = 4 << 20,
+  sectorBytes = 512,
+): Buffer {
+  const disk = Buffer.alloc(bytes);
   mbr([{ type: 0xee, start: 1, count: 0xffffffff }]).copy(disk);
-  disk.write("EFI PART", 512, "latin1");
-  disk.writeBigUInt64LE(2n, 512 + 72);
-  disk.writeUInt32LE(128, 512 + 80);
-  disk.writeUInt32LE(128, 512 + 84);
+  const table = Buffer.alloc(128 * 128);
   for (const [index, { first, last }] of entries.entries()) {
-    const at = 1024 + index * 128;
-    disk.fill(0x11, at, at + 32);
-    disk.writeBigUInt64LE(BigInt(first), at + 32);
-    disk.writeBigUInt64LE(BigInt(last), at + 40);
+    table.fill(0x11, index * 128, index * 128 + 32);
+    table.writeBigUInt64LE(BigInt(first), index * 128 + 32);
+    table.writeBigUInt64LE(BigInt(last), index * 128 + 40);
+  }
+  const last = bytes / sectorBytes - 1;
+  const tableSectors = table.length / sectorBytes;
+  for (const [at, tableAt] of [
+    [1, 2],
+    [last, last - tableSectors],
+  ] as const) {
+    const header = Buffer.alloc(92);
+    header.write("EFI PART", 0, "latin1");
+    header.writeUInt32LE(0x10000, 8);
+    header.writeUInt32LE(92, 12);
+    header.writeBigUInt64LE(BigInt(at), 24);
+    header.writeBigUInt64LE(BigInt(at === 1 ? last : 1), 32);
+    header.writeBigUInt64LE(BigInt(tableAt), 72);
+    header.writeUInt32LE(128, 80);
+    header.writeUInt32LE(128, 84);
+    header.writeUInt32LE(crc32(table), 88);
+    header.writeUInt32LE(crc32(header), 16);
+    header.copy(disk, at * sectorBytes);
+    table.copy(disk, tableAt * sectorBytes);
   }
   return disk;
 }

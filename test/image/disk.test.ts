@@ -47,8 +47,60 @@ describe("partitions", () => {
     const image = disk(4 * mib, [0, gpt([{ first: 2048, last: 4095 }])]);
     expect(await partitionTableOf(image)).toMatchObject({
       table: "gpt",
+      sectorBytes: 512,
       partitions: [{ name: "p1", offset: mib, bytes: mib }],
     });
+  });
+
+  it("are read from a GPT of a disk with sectors of 4096 bytes", async () => {
+    const image = disk(4 * mib, [0, gpt([{ first: 256, last: 511 }], 4 * mib, 4096)]);
+    expect(await partitionTableOf(image)).toMatchObject({
+      table: "gpt",
+      sectorBytes: 4096,
+      partitions: [{ name: "p1", offset: mib, bytes: mib }],
+    });
+  });
+
+  it.each([512, 4096])(
+    "are read from the backup of a GPT that is damaged (sectors of %i bytes)",
+    async (size) => {
+      const first = mib / size;
+      for (const place of [size, size + 20, 2 * size + 40]) {
+        const data = gpt([{ first, last: 2 * first - 1 }], 4 * mib, size);
+        data.fill(0xff, place, place + 16);
+        const { partitions, fault } = await partitionTableOf(disk(4 * mib, [0, data]));
+        expect(partitions).toMatchObject([{ name: "p1", offset: mib, bytes: mib }]);
+        expect(fault).toContain("backup");
+      }
+    },
+  );
+
+  it("are read from a GPT whose checksums are wrong everywhere, and that is said", async () => {
+    const data = gpt([{ first: 2048, last: 4095 }]);
+    data.fill(0, 512 + 16, 512 + 20);
+    data.fill(0, data.length - 512);
+    const { partitions, fault } = await partitionTableOf(disk(4 * mib, [0, data]));
+    expect(partitions).toHaveLength(1);
+    expect(fault).toContain("checksums");
+  });
+
+  it("are read from an MBR that counts in sectors of 4096 bytes, where they hold something then", async () => {
+    const image = disk(
+      8 * mib,
+      [0, mbr([{ type: 0x83, start: 256, count: 512 }])],
+      [mib + 4086, Buffer.from("SWAPSPACE2")],
+    );
+    const { volumes, tableFault } = await layoutOf(image);
+    expect(volumes[0]).toMatchObject({ offset: mib, bytes: 2 * mib, fs: "swap", isOffTable: true });
+    expect(tableFault).toContain("4096");
+  });
+
+  it("come to an end when logical partitions lead back to themselves", async () => {
+    const extended = mbr([{ type: 0x05, start: 2048, count: 2048 }]);
+    const loop = mbr([{ type: 0x05, start: 0, count: 1 }]);
+    loop.writeUInt32LE(1, 446 + 12);
+    const { partitions } = await partitionTableOf(disk(4 * mib, [0, extended], [mib, loop]));
+    expect(partitions).toEqual([]);
   });
 
   it("are none on a disk that is one file system", async () => {

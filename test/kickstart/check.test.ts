@@ -51,6 +51,23 @@ describe("the table of kickstart commands", () => {
     ]);
   });
 
+  it("says what an update does not have yet, where it is known which", () => {
+    const said = (text: string, major: number, update?: number) =>
+      checkKickstart(text, major, update).map((fault) => fault.text);
+    expect(said("reqpart\n", 7, 0)).toEqual(["reqpart came with OL7.1"]);
+    expect(said("reqpart\n", 7, 4)).toEqual([]);
+    expect(said("reqpart\n", 7)).toEqual([]);
+    expect(said("reqpart\n", 8, 0)).toEqual([]);
+    expect(said("clearpart --all --disklabel=gpt\n", 7, 0)).toEqual([
+      "--disklabel of clearpart came with OL7.1",
+    ]);
+    expect(said("ignoredisk --only-use=sda\n", 5, 2)).toEqual(["--only-use of ignoredisk came with OL5.3"]);
+    expect(said("network --device=eth0 --activate\n", 6, 0)).toEqual([
+      "--activate of network came with OL6.1",
+    ]);
+    expect(said("%onerror\necho\n%end\n", 7, 0)).toEqual(["%onerror came with OL7.1"]);
+  });
+
   it("says what the installer would ask for", () => {
     expect(checkAnswers("lang en_US\nkeyboard us\nrootpw x\n", 6).map((fault) => fault.text)).toEqual([
       expect.stringMatching(/^timezone is missing/),

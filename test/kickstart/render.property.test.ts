@@ -598,7 +598,12 @@ function withAt(value: unknown, [key, ...rest]: readonly (string | number)[], pu
 async function problemsOf(recipe: Recipe): Promise<string[]> {
   const found: string[] = [];
   for (const rule of rules)
-    await rule(recipe, { folder: "/none", moduleFolders, problem: (_path, text) => found.push(text) });
+    await rule(recipe, {
+      folder: "/none",
+      moduleFolders,
+      standing: () => "",
+      problem: (_path, text) => found.push(text),
+    });
   return found;
 }
 

@@ -2,6 +2,9 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { otherFormat } from "../../image/file/format.ts";
+import { qcow2Header } from "../../image/file/qcow2.ts";
+import { fileReader, windowOf } from "../../io/reader.ts";
 import { fileSource, gunzipSource } from "./byte-source.ts";
 import {
   diskFull,
@@ -20,16 +23,23 @@ export async function imageKind(member: Member): Promise<ImageKind | undefined> 
   await using source = await fileSource(member.file, member);
   const head = Buffer.alloc(36 * 1024);
   head.set(await source.read(head.length));
+  const tail = await lastSector(member);
   const at = (offset: number, text: string) => head.toString("latin1", offset, offset + text.length) === text;
   if (at(0, "QFI\xfb")) return "qcow2";
   if (at(0, "KDMV")) return "vmdk";
   if (at(0, "\x1f\x8b")) return "gzip";
-  const other = foreign.find(([offset, text]) => at(offset, text));
+  const other = otherFormat(head, tail);
   if (other)
-    throw new TbuildError("usage", `${shown(member.name)}: is ${other[2]}, which is not imported`, {
-      hint: other[3],
+    throw new TbuildError("usage", `${shown(member.name)}: is ${other.name}, which is not imported`, {
+      hint: other.hint(shown(member.name)),
     });
   return diskMarks.some(([offset, text]) => at(offset, text)) ? "raw" : undefined;
+}
+
+async function lastSector(member: Member): Promise<Buffer> {
+  const bytes = Math.min(512, member.bytes);
+  await using source = await fileSource(member.file, { offset: member.offset + member.bytes - bytes, bytes });
+  return Buffer.from(await source.read(bytes));
 }
 
 /**
@@ -101,17 +111,20 @@ function driverOf(member: Member, kind: "qcow2" | "vmdk"): string {
   return `json:${JSON.stringify({ driver: kind, backing: null, file: range })}`;
 }
 
-/** A qcow2 can name a backing file and a data file anywhere on this machine. */
+/** A qcow2 can name a backing file and a data file anywhere on this machine. What else no way in takes is refused, too. */
 async function refuseQcow2(member: Member): Promise<void> {
-  await using source = await fileSource(member.file, member);
-  const head = Buffer.alloc(104);
-  head.set(await source.read(head.length));
-  const refuse = refuser(member);
-  const version = head.readUInt32BE(4);
-  if (version !== 2 && version !== 3) throw refuse(`is a qcow of version ${version}`);
-  if (head.readBigUInt64BE(8) !== 0n) throw refuse("needs another image behind it");
-  if (head.readUInt32BE(32) !== 0) throw refuse("is encrypted");
-  if (version === 3 && head.readBigUInt64BE(72) & 4n) throw refuse("keeps its data in another file");
+  await using file = await fileReader(member.file);
+  const header = await qcow2Header(shown(member.name), windowOf(file, member.offset, member.bytes)).catch(
+    (cause) => {
+      if (!(cause instanceof TbuildError)) throw cause;
+      // That nobody opens it here is what its maker has to mend.
+      throw new TbuildError("integrity", cause.message, {
+        ...(cause.hint !== undefined && { hint: cause.hint }),
+        cause,
+      });
+    },
+  );
+  if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
 }
 
 /** A VMDK can name flat files and a parent anywhere on this machine. */
@@ -191,23 +204,6 @@ function damaged(member: Member) {
 function signalOf(options: UnpackOptions) {
   return options.signal ? { signal: options.signal } : {};
 }
-
-const convertHint = "Convert it with `qemu-img convert -O qcow2`, and import that.";
-const unpackHint = "Unpack it, and import what was in it.";
-const foreign: readonly (readonly [at: number, magic: string, what: string, hint: string])[] = [
-  [0, "# Disk DescriptorFile", "the descriptor of a VMDK whose data lies in other files", convertHint],
-  [0, "COWD", "a VMDK of VMware's old kind", convertHint],
-  [0, "conectix", "a VHD", convertHint],
-  [0, "vhdxfile", "a VHDX", convertHint],
-  [0x40, "\x7f\x10\xda\xbe", "a VDI", convertHint],
-  [0, "QED\0", "a QED", convertHint],
-  [0, "PK\x03\x04", "a zip", unpackHint],
-  [0, "\xfd7zXZ\0", "packed by xz", unpackHint],
-  [0, "\x28\xb5\x2f\xfd", "packed by zstd", unpackHint],
-  [0, "BZh", "packed by bzip2", unpackHint],
-  [0, "7z\xbc\xaf", "a 7z archive", unpackHint],
-  [32769, "CD001", "an ISO image", "A template is made of an installation disc by `tbuild recipe`."],
-];
 
 /** A partition table, or a file system or physical volume on the whole disk. */
 const diskMarks: readonly (readonly [at: number, magic: string])[] = [

@@ -3,8 +3,10 @@ import { TbuildError } from "../../errors.ts";
 import { type Fitness, pvFitness } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
 import { type Survey, surveyGuest } from "../../guest/survey.ts";
-import { localHost, printable } from "../../host/local.ts";
+import { localHost } from "../../host/local.ts";
+import { shown as shownName } from "../../image/names.ts";
 import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
+import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
 import { size, table } from "../words.ts";
@@ -17,17 +19,23 @@ interface Flags extends FarFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<Flags>();
-  await withImage(String(args[0]), flags, (image) => inspect(image, flags));
+  await interruptible((signal) =>
+    withImage(String(args[0]), flags, (image) => inspect(image, flags, signal)),
+  );
 }
 
-async function inspect(named: NamedImage, { json = false, packages = false, via }: Flags): Promise<void> {
+async function inspect(
+  named: NamedImage,
+  { json = false, packages = false, via }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
   const notes: string[] = [];
   const note = (text: string) => void notes.push(named.shown(text));
-  const opened = await openGuest(named, via, note);
+  const opened = await openGuest(named, via, note, signal);
   // What a guest's files say is not to draw on a terminal.
   const print = (object: unknown, rows: readonly (readonly string[])[]) =>
     process.stdout.write(
-      `${json ? jsonOf(object, named) : table(rows.map((row) => row.map(named.shown).map(printable)))}\n`,
+      `${json ? jsonOf(object, named) : table(rows.map((row) => row.map(named.shown).map(shownName)))}\n`,
     );
   if (!("tree" in opened)) {
     print({ ...opened.facts, notes: [...notes, opened.why] }, [
@@ -63,11 +71,13 @@ async function openGuest(
   { file, far }: NamedImage,
   via: string | undefined,
   note: (text: string) => void,
+  signal: AbortSignal,
 ): Promise<OpenedImage | { facts: ImageFacts; why: string }> {
   try {
     return await openImageFile(localHost(), file, {
       readOnly: true,
       note,
+      watch: { signal },
       ...viaOption(via),
       ...(far && { far }),
     });
@@ -79,18 +89,32 @@ async function openGuest(
   }
 }
 
+// A lone surrogate, which a name that is not UTF-8 has, is no text for most readers of JSON.
 function jsonOf(object: unknown, { shown }: NamedImage): string {
-  return JSON.stringify(object, (_key, value) => (typeof value === "string" ? shown(value) : value), 2);
+  const text = (value: string) => (/\p{Cs}/u.test(value) ? shownName(shown(value)) : shown(value));
+  return JSON.stringify(object, (_key, value) => (typeof value === "string" ? text(value) : value), 2);
 }
 
-function diskRows({ file, layers, bytes, table, volumes, inUse, cutOff }: ImageFacts): string[][] {
+function diskRows({
+  file,
+  layers,
+  bytes,
+  table,
+  tableFault,
+  volumes,
+  inUse,
+  cutOff,
+}: ImageFacts): string[][] {
   return [
     ["image", `${file}, ${size(bytes)}`],
     [
       "format",
       layers.map((layer, i) => (i === 0 ? layer.format : `on ${layer.format} ${layer.file}`)).join(", "),
     ],
-    ["table", { mbr: "MBR", gpt: "GPT", none: "none" }[table]],
+    [
+      "table",
+      [{ mbr: "MBR", gpt: "GPT", none: "none" }[table], ...(tableFault ? [tableFault] : [])].join(", "),
+    ],
     ...volumes.map(({ name, fs, bytes, label, uuid, pieces, refused, holds, isDirty }) => [
       `  ${name}`,
       [

@@ -5,7 +5,7 @@ import { printable } from "../../host/local.ts";
 import { type BootFiles, bootFiles } from "../../media/boot-files.ts";
 import { digestOf } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";
-import type { Medium } from "../../media/media.ts";
+import { type Medium, numberOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
 import { withoutOemdrv } from "../../media/oemdrv.ts";
 import { interruptible } from "../interrupt.ts";
@@ -49,7 +49,7 @@ function described(medium: Inspected): string {
   const { starts, repositories, xen } = medium;
   const oemdrv = withoutOemdrv(medium);
   const rows = [
-    ["release", `${medium.family} ${medium.major}.${medium.update} ${medium.arch}`],
+    ["release", `${medium.family} ${numberOf(medium)} ${medium.arch}`],
     ...(medium.variant === undefined ? [] : [["variant", medium.variant]]),
     ["volume id", medium.volumeId],
     ["size", `${size(medium.bytes)} (${medium.bytes} bytes)`],
@@ -69,7 +69,12 @@ function described(medium: Inspected): string {
   return `${title}\n${printable(table(rows)).replaceAll(/^/gm, "  ")}\n`;
 }
 
-function startedBy({ isolinux, efi, efiOutside }: Medium["starts"]): string {
-  const ways = [isolinux && "BIOS", efi && "UEFI", efiOutside && "UEFI (with a menu that cannot be changed)"];
+function startedBy({ isolinux, biosOtherwise, efi, efiOutside }: Medium["starts"]): string {
+  const ways = [
+    isolinux && "BIOS",
+    biosOtherwise && "BIOS (with a menu that is not isolinux's)",
+    efi && "UEFI",
+    efiOutside && "UEFI (with a menu that cannot be changed)",
+  ];
   return ways.filter(Boolean).join(", ") || "nothing";
 }

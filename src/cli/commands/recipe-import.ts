@@ -8,7 +8,7 @@ import {
   importKickstart,
   releaseOfKickstart,
 } from "../../kickstart/import/import-kickstart.ts";
-import { Release } from "../../recipe/recipe.ts";
+import { Recipe, Release } from "../../recipe/recipe.ts";
 import { openSite } from "../open-site.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -18,6 +18,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     name,
     json = false,
   } = command.optsWithGlobals<{ release?: string; name?: string; json?: boolean }>();
+  const given = name === undefined ? undefined : Recipe.shape.name.safeParse(name);
+  if (given?.success === false)
+    throw new TbuildError("usage", `--name: "${name}" is not ${given.error.issues[0]?.message}`, {
+      hint: `Such as ${nameOf(name ?? "")}.`,
+    });
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new TbuildError("usage", `${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
   });

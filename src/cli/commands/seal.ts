@@ -8,7 +8,16 @@ import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../guest/seal/index.ts";
 import { localHost } from "../../host/local.ts";
 import type { OtherVolume } from "../../image/disk/account.ts";
-import { asFlag, type ChangeFlags, changeImages, eachImage, interruptedBy } from "../change-images.ts";
+import { namedBy, shown as shownName } from "../../image/names.ts";
+import {
+  asFlag,
+  type ChangeFlags,
+  changeImages,
+  eachImage,
+  interruptedBy,
+  jsonLine,
+  shownDone,
+} from "../change-images.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -76,7 +85,7 @@ async function chosen(flags: SealFlags, command: Command): Promise<SealOptions> 
   const recipe = flags.recipe === undefined ? {} : await sealOf(resolve(recipes), flags.recipe);
   return {
     skip: [...(recipe.skip ?? []), ...(flags.skip ?? [])],
-    keep: [...(recipe.keep ?? []), ...(flags.keep ?? [])],
+    keep: [...(recipe.keep ?? []), ...(flags.keep ?? []).map(namedBy)],
     ...(flags.only && { only: flags.only }),
     relabel: flags.relabel ?? false,
   };
@@ -106,6 +115,7 @@ async function check(
         ...viaOption(flags.via),
         ...(far && { far }),
         note: (text) => process.stderr.write(`${shown(text)}\n`),
+        watch: { signal },
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
@@ -114,10 +124,13 @@ async function check(
     else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
     if (flags.json) {
       const sealed = isClean && unread.length > 0 ? "unknown" : isClean;
-      process.stdout.write(`${JSON.stringify({ image, sealed, ...findings })}\n`);
+      const pending = findings.pending.map(shownDone);
+      process.stdout.write(`${jsonLine({ image, sealed, ...findings, pending })}\n`);
       return;
     }
-    const lines = findings.pending.map(({ name, done }) => `  ${colours.cyan(name)}: ${done.join(", ")}`);
+    const lines = findings.pending
+      .map(shownDone)
+      .map(({ name, done }) => `  ${colours.cyan(name)}: ${done.join(", ")}`);
     const verdict = isClean
       ? unread.length === 0
         ? "nothing is pending"
@@ -169,7 +182,7 @@ function leftoverLines(leftovers: Leftovers | undefined): string[] {
   if (found.length === 0) return [];
   const more = found.length - mostLeftoverLines;
   return [
-    ...found.slice(0, mostLeftoverLines).map(({ path, what }) => `left: ${what} in ${path}`),
+    ...found.slice(0, mostLeftoverLines).map(({ path, what }) => `left: ${what} in ${shownName(path)}`),
     ...(more > 0 ? [`and ${more} more; --json has all`] : []),
     "what is meant to stay is named with --keep, or in a recipe under `seal: keep:`",
   ];

@@ -1,11 +1,19 @@
 import type { Command } from "commander";
+import { exitCodes, TbuildError } from "../../errors.ts";
 import { printable } from "../../host/local.ts";
+import { knownPlaces } from "../../store/exchange/places.ts";
 import { type CatalogEntry, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
-import { openCatalog } from "../open-site.ts";
+import { interruptible } from "../interrupt.ts";
+import { openCatalog, openSite } from "../open-site.ts";
 import { age, coloursFor, size, table } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
-  const { all = false, json = false } = command.opts<{ all?: boolean; json?: boolean }>();
+  const {
+    all = false,
+    json = false,
+    refresh = false,
+  } = command.opts<{ all?: boolean; json?: boolean; refresh?: boolean }>();
+  if (refresh) await refreshAll(command);
   const { store, catalog } = await openCatalog(command);
   const entries = all ? catalog : templatesOf(catalog);
   const own = await store.ownBytes();
@@ -29,6 +37,31 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const [first = "", ...rest] = table([head, ...rows]).split("\n");
   const lines = rest.map((line, i) => (entries[i]?.revoked ? colours.red(line) : line));
   process.stdout.write(`${[colours.dim(first), ...lines].join("\n")}\n`);
+}
+
+/** Asks the registries that templates were pushed to or pulled from what is new: revocations, channels, tags. */
+async function refreshAll(command: Command): Promise<void> {
+  const { home, host, records } = await openSite(command);
+  const places = await knownPlaces(home.store);
+  if (places.length === 0)
+    process.stderr.write("no registry is known here: push a template or pull one first\n");
+  const [{ registryOf }, { parseReference }, { refreshStatements }] = await Promise.all([
+    import("../open-registry.ts"),
+    import("../../store/exchange/oci/reference.ts"),
+    import("../refresh-statements.ts"),
+  ]);
+  await interruptible(async (signal) => {
+    for (const { place, name, plainHttp } of places)
+      try {
+        const registry = registryOf(host, parseReference(place), { signal, plainHttp });
+        await refreshStatements(registry, records, name);
+      } catch (error) {
+        if (!(error instanceof TbuildError)) throw error;
+        // The list is what is known here, all the same; it is only not the newest.
+        process.stderr.write(`warning: not refreshed: ${error.message}\n`);
+        process.exitCode = exitCodes[error.fault];
+      }
+  });
 }
 
 function rowOf(

@@ -1,9 +1,10 @@
+import { once } from "node:events";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../host/local.ts";
 import { compare } from "../../store/compare/compare.ts";
 import { inShort } from "../../store/compare/difference-words.ts";
-import { type CatalogEntry, lineageOf, previousOf } from "../../store/records/catalog.ts";
+import { type CatalogEntry, groupedBy, lineageOf, previousOf } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { type Colours, coloursFor } from "../words.ts";
 
@@ -24,33 +25,44 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`${JSON.stringify(said, undefined, 2)}\n`);
     return;
   }
-  const lines = graphOf(shown, (entry) => lineOf(catalog, entry, coloursFor(process.stdout)));
-  process.stdout.write(lines.length === 0 ? "nothing published yet\n" : `${lines.join("\n")}\n`);
+  if (shown.length === 0) process.stdout.write("nothing published yet\n");
+  for (const line of graphOf(shown, (entry) => lineOf(catalog, entry, coloursFor(process.stdout))))
+    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
 }
 
 /** What grew out of what, as a tree; the newest first. */
-export function graphOf(entries: readonly CatalogEntry[], text: (entry: CatalogEntry) => string): string[] {
+export function* graphOf(
+  entries: readonly CatalogEntry[],
+  text: (entry: CatalogEntry) => string,
+): Generator<string> {
   const newestFirst = [...entries].reverse().sort((a, b) => b.manifest.made.localeCompare(a.manifest.made));
   const known = new Set(entries.map(({ digest }) => digest));
-  const branch = (entry: CatalogEntry, lead: string, below: string, above: readonly string[]): string[] => {
-    const children = newestFirst.filter(
-      ({ manifest, digest }) => manifest.parent === entry.digest && !above.includes(digest),
-    );
-    return [
-      `${lead}${text(entry)}`,
-      ...children.flatMap((child, i) => {
-        const last = i === children.length - 1;
-        return branch(child, `${below}${last ? "└─" : "├─"}`, `${below}${last ? "  " : "│ "}`, [
-          ...above,
-          entry.digest,
-        ]);
-      }),
-    ];
-  };
-  return newestFirst
-    .filter(({ manifest }) => manifest.parent === undefined || !known.has(manifest.parent))
-    .flatMap((root) => branch(root, "", "", []));
+  const children = groupedBy(newestFirst, ({ manifest }) => manifest.parent ?? "");
+  const roots = newestFirst.filter(
+    ({ manifest }) => manifest.parent === undefined || !known.has(manifest.parent),
+  );
+  const told = new Set<CatalogEntry>();
+  const waiting = roots.map((entry) => ({ entry, lead: "", below: "" })).reverse();
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { entry, lead, below } = next;
+    if (told.has(entry)) continue;
+    told.add(entry);
+    yield `${lead}${text(entry)}`;
+    const grown = children.get(entry.digest) ?? [];
+    // A line of versions that each grew out of the last would otherwise wander off to the right.
+    const isDeep = below.length >= deepest;
+    for (const [i, child] of [...grown.entries()].reverse()) {
+      const isLast = i === grown.length - 1;
+      waiting.push({
+        entry: child,
+        lead: `${below}${isLast ? "└─" : "├─"}`,
+        below: isDeep ? below : `${below}${isLast ? "  " : "│ "}`,
+      });
+    }
+  }
 }
+
+const deepest = 60;
 
 function lineOf(catalog: readonly CatalogEntry[], entry: CatalogEntry, colours: Colours): string {
   const { manifest, channels, tags, revoked } = entry;

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { parseReference, referenceText } from "../../store/exchange/oci/reference.ts";
+import { pushStatements, statementsIn } from "../../store/exchange/oci/statements.ts";
 import { pushTemplate } from "../../store/exchange/oci/template.ts";
+import { rememberPlace } from "../../store/exchange/places.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import { lineageOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
@@ -28,19 +30,31 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     .slice(1)
     .map(({ manifest }) => manifest);
   const line = progressLine(json === true);
-  const pushed = await interruptible((signal) =>
-    pushTemplate(
-      storeFolder(home.store),
-      template,
-      reference,
-      registryOf(host, reference, { ...(plainHttp && { plainHttp }), signal }),
-      { signature, ancestors, progress: (moved, total) => line.show("sending", moved, total) },
-    ),
-  ).finally(line.close);
-  const { digest, moved, spared } = pushed;
+  const statements = await statementsIn(records, template.name);
+  const pushed = await interruptible(async (signal) => {
+    const registry = registryOf(host, reference, {
+      ...(plainHttp && { plainHttp }),
+      signal,
+      onWait: (words) => line.show(words),
+    });
+    const moved = await pushTemplate(storeFolder(home.store), template, reference, registry, {
+      signature,
+      ancestors,
+      progress: (done, total) => line.show("sending", done, total),
+    });
+    const said = await pushStatements(registry, statements, (text) => records.signStatement(text));
+    return { ...moved, said };
+  }).finally(line.close);
+  const { digest, moved, spared, said } = pushed;
+  const { which, ...repository } = reference;
+  await rememberPlace(home.store, {
+    place: referenceText(repository),
+    name: template.name,
+    plainHttp: plainHttp === true,
+  });
   process.stdout.write(
     json
-      ? `${JSON.stringify({ reference: referenceText(reference), digest, moved, spared })}\n`
-      : `${referenceText(reference)}: ${size(moved)} sent, ${size(spared)} were there already\n`,
+      ? `${JSON.stringify({ reference: referenceText(reference), digest, moved, spared, statements: said })}\n`
+      : `${referenceText(reference)}: ${size(moved)} sent, ${size(spared)} were there already${said > 0 ? `; ${said} new among its revocations, channels and tags` : ""}\n`,
   );
 }

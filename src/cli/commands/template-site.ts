@@ -1,8 +1,8 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { makeFolder } from "../../io/file-fault.ts";
+import { fileFault, makeFolder } from "../../io/file-fault.ts";
 import { catalogPages } from "../../pages/catalog-pages.ts";
 import { openCatalog } from "../open-site.ts";
 
@@ -13,19 +13,31 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const out = resolve(String(args[0]));
   const { catalog } = await openCatalog(command);
   const before = await filesBefore(out);
-  const pages = catalogPages(catalog, new Date().toISOString());
-  for (const file of before) if (!pages.has(file)) await rm(join(out, file), { force: true });
+  const files = new Set<string>();
   await makeFolder(out);
-  for (const [file, text] of pages) {
-    await makeFolder(dirname(join(out, file)));
-    await writeFile(join(out, file), text);
+  // Listed before they are written: what a kill leaves is ours, too.
+  const listed = await open(join(out, listing), "a").catch((error) => {
+    throw fileFault(error, out);
+  });
+  try {
+    for (const [file, text] of catalogPages(catalog, new Date().toISOString())) {
+      files.add(file);
+      await listed.appendFile(`${file}\n`);
+      await makeFolder(dirname(join(out, file)));
+      await writeFile(join(out, file), text).catch((error) => {
+        throw fileFault(error, join(out, file));
+      });
+    }
+  } finally {
+    await listed.close();
   }
-  await writeFile(join(out, listing), [...pages.keys()].map((file) => `${file}\n`).join(""));
+  for (const file of before) if (!files.has(file)) await rm(join(out, file), { force: true });
+  await writeFile(join(out, listing), [...files].map((file) => `${file}\n`).join(""));
   const index = join(out, "index.html");
   process.stdout.write(
     command.opts<{ json?: boolean }>().json
-      ? `${JSON.stringify({ index, files: [...pages.keys()] })}\n`
-      : `${index}: ${pages.size} files; open it, or put the folder on any web server\n`,
+      ? `${JSON.stringify({ index, files: [...files] })}\n`
+      : `${index}: ${files.size} files; open it, or put the folder on any web server\n`,
   );
 }
 

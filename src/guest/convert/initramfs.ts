@@ -1,63 +1,194 @@
-import { gunzipSync } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
-import { localHost } from "../../host/local.ts";
+import { streamHere } from "../../host/local.ts";
+import { segmentEnd } from "./initramfs-segments.ts";
 
-/** The paths in an initramfs: one cpio archive after another, the last one usually compressed. */
-export async function initramfsPaths(image: Uint8Array): Promise<string[]> {
-  const paths: string[] = [];
-  let rest = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
-  for (;;) {
-    while (rest.length > 0 && rest[0] === 0) rest = rest.subarray(firstNonZero(rest));
-    if (rest.length < 6) return paths;
+/**
+ * The paths in an initramfs: one cpio archive after another, each of them plain or compressed, with zeros between
+ * (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst). It is the guest's, so it is unpacked as a
+ * stream, and no more than `mostBytes` of it. A damaged one is a `guest` fault.
+ */
+export async function initramfsPaths(image: Uint8Array, mostBytes = 1 << 30): Promise<string[]> {
+  const data = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
+  const found: Found = { paths: [], left: mostBytes };
+  for (let at = firstNonZero(data, 0); at < data.length; at = firstNonZero(data, at))
     // An early archive with microcode stands uncompressed in front.
-    if (/^07070[12]/.test(rest.toString("latin1", 0, 6))) rest = readCpio(rest, paths);
-    else {
-      const inner = await decompressed(rest);
-      readCpio(inner, paths);
-      return paths;
-    }
-  }
+    if (isCpio(data.subarray(at, at + 6))) {
+      const plain = new ByteStream(once(data.subarray(at)), { left: Number.POSITIVE_INFINITY });
+      await readCpio(plain, found);
+      at += plain.position;
+    } else at = await readCompressed(data, at, found);
+  return found.paths;
 }
 
+interface Found {
+  readonly paths: string[];
+  /** How many bytes more may be unpacked. */
+  left: number;
+}
+
+/** Magic, and the program that unpacks it; in the order of the kernel's lib/decompress.c. */
 const decompressors: readonly { readonly magic: string; readonly argv: readonly string[] }[] = [
-  { magic: "fd377a585a00", argv: ["xz", "-dc", "--quiet"] },
-  { magic: "28b52ffd", argv: ["zstd", "-dc", "--quiet"] },
   { magic: "425a68", argv: ["bzip2", "-dc"] },
-  { magic: "5d0000", argv: ["xz", "-dc", "--format=lzma"] },
+  { magic: "5d0000", argv: ["xz", "-dc", "--format=lzma", "--memlimit-decompress=256MiB"] },
+  { magic: "fd377a585a00", argv: ["xz", "-dc", "--quiet", "--memlimit-decompress=256MiB"] },
+  { magic: "894c5a4f000d0a1a0a", argv: ["lzop", "-dc"] },
   { magic: "02214c18", argv: ["lz4", "-dc"] },
   { magic: "04224d18", argv: ["lz4", "-dc"] },
+  { magic: "28b52ffd", argv: ["zstd", "-dc", "--quiet", "--memory=256MB"] },
 ];
 
-async function decompressed(data: Buffer): Promise<Buffer> {
-  const start = data.toString("hex", 0, 6);
-  if (start.startsWith("1f8b")) return gunzipSync(data);
-  const found = decompressors.find(({ magic }) => start.startsWith(magic));
-  if (!found) throw new TbuildError("guest", `initramfs: unknown compression (${start})`);
-  return Buffer.from((await localHost().run(found.argv, { input: data })).bytes);
+/** Reads the archives in a compressed segment, and gives where it ends. */
+async function readCompressed(data: Buffer, at: number, found: Found): Promise<number> {
+  const start = data.toString("hex", at, at + 9);
+  if (/^1f8b/.test(start)) {
+    const gunzip = createGunzip();
+    gunzip.end(data.subarray(at));
+    await readArchives(gunzip, found);
+    return at + gunzip.bytesWritten;
+  }
+  const known = decompressors.find(({ magic }) => start.startsWith(magic));
+  if (!known) throw damaged(`unknown compression (${start.slice(0, 12)})`);
+  const end = segmentEnd(data, at);
+  if (end > data.length) throw damaged("is cut off");
+  await readArchives(streamHere(known.argv, data.subarray(at, end)), found);
+  return end;
 }
+
+async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): Promise<void> {
+  const bytes = new ByteStream(unpacked, found);
+  try {
+    for (;;) {
+      await bytes.skipZeros();
+      const start = await bytes.peek(6);
+      if (start.length === 0) return;
+      if (!isCpio(start)) throw damaged("holds no cpio archive of the kind that kernels read");
+      await readCpio(bytes, found);
+    }
+  } catch (error) {
+    // A program that is not there is nobody's damage.
+    const isOurs =
+      error instanceof TbuildError && (error.fault === "guest" || /not installed/.test(error.message));
+    if (isOurs) throw error;
+    throw damaged("its compressed part is damaged or cut off", error);
+  } finally {
+    await bytes.end();
+  }
+}
+
+const headerBytes = 110;
+const longestName = 4096;
+const mostPaths = 500_000;
 
 // "newc": a header of 110 bytes, the name and the data, each filled up to four bytes.
-function readCpio(archive: Buffer, paths: string[]): Buffer {
-  let at = 0;
-  while (at + 110 <= archive.length) {
-    if (!/^07070[12]/.test(archive.toString("latin1", at, at + 6)))
-      throw new TbuildError("guest", "initramfs: a damaged cpio archive");
-    const number = (field: number) =>
-      Number.parseInt(archive.toString("latin1", at + 6 + field * 8, at + 14 + field * 8), 16);
-    const [size, nameLength] = [number(6), number(11)];
-    const name = archive.toString("utf8", at + 110, at + 110 + nameLength - 1);
-    at = filled(filled(at + 110 + nameLength) + size);
-    if (name === "TRAILER!!!") break;
-    paths.push(name);
+async function readCpio(bytes: ByteStream, { paths }: Found): Promise<void> {
+  const start = bytes.position;
+  const fill = async () => bytes.skip((4 - ((bytes.position - start) % 4)) % 4);
+  for (;;) {
+    const header = await bytes.peek(headerBytes);
+    if (header.length === 0) return;
+    if (header.length < headerBytes) throw damaged("is cut off");
+    if (!isCpio(header)) throw damaged("a damaged cpio archive");
+    const [size, nameBytes] = [numberAt(header, 6), numberAt(header, 11)];
+    if (nameBytes === 0 || nameBytes > longestName) throw damaged(`a name of ${nameBytes} bytes`);
+    await bytes.skip(headerBytes);
+    const name = await bytes.peek(nameBytes);
+    if (name.length < nameBytes) throw damaged("is cut off");
+    await bytes.skip(nameBytes);
+    await fill();
+    await bytes.skip(size);
+    const path = name.toString("utf8", 0, nameBytes - 1);
+    // What fills the last one up may be left out.
+    if (path === "TRAILER!!!") return bytes.skipZeros();
+    await fill();
+    paths.push(path);
+    if (paths.length > mostPaths) throw damaged(`holds more than ${mostPaths} files`);
   }
-  return archive.subarray(at);
 }
 
-function filled(at: number): number {
-  return Math.ceil(at / 4) * 4;
+function numberAt(header: Buffer, field: number): number {
+  const digits = header.toString("latin1", 6 + field * 8, 14 + field * 8);
+  if (!/^[\da-f]{8}$/i.test(digits)) throw damaged("a damaged cpio archive");
+  return Number.parseInt(digits, 16);
 }
 
-function firstNonZero(data: Buffer): number {
-  const found = data.findIndex((byte) => byte !== 0);
-  return found < 0 ? data.length : found;
+/** Bytes that come in parts, taken in order; counted, and no more of them than `budget` has left. */
+class ByteStream {
+  position = 0;
+  readonly #parts: AsyncIterator<Uint8Array>;
+  readonly #budget: Pick<Found, "left">;
+  #held: Buffer = Buffer.alloc(0);
+
+  constructor(parts: AsyncIterable<Uint8Array>, budget: Pick<Found, "left">) {
+    this.#parts = parts[Symbol.asyncIterator]();
+    this.#budget = budget;
+  }
+
+  /** Fewer than `count` only at the end. */
+  async peek(count: number): Promise<Buffer> {
+    while (this.#held.length < count) {
+      const part = await this.#next();
+      if (!part) break;
+      this.#held = this.#held.length === 0 ? part : Buffer.concat([this.#held, part]);
+    }
+    return this.#held.subarray(0, count);
+  }
+
+  async skip(count: number): Promise<void> {
+    for (let left = count; left > 0; ) {
+      if (this.#held.length === 0) {
+        const part = await this.#next();
+        if (!part) throw damaged("is cut off");
+        this.#held = part;
+      }
+      const taken = Math.min(left, this.#held.length);
+      this.#take(taken);
+      left -= taken;
+    }
+  }
+
+  async skipZeros(): Promise<void> {
+    while ((await this.peek(1)).length > 0) {
+      const zeros = firstNonZero(this.#held, 0);
+      this.#take(zeros);
+      if (this.#held.length > 0) return;
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#parts.return?.();
+  }
+
+  #take(count: number): void {
+    this.#held = this.#held.subarray(count);
+    this.position += count;
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    const { done, value } = await this.#parts.next();
+    if (done) return undefined;
+    this.#budget.left -= value.length;
+    if (this.#budget.left < 0) throw damaged("unpacks to more than any machine boots from");
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  }
+}
+
+async function* once(data: Buffer): AsyncGenerator<Uint8Array> {
+  yield data;
+}
+
+function isCpio(start: Buffer): boolean {
+  return /^07070[12]/.test(start.toString("latin1", 0, 6));
+}
+
+function firstNonZero(data: Buffer, from: number): number {
+  for (let at = from; at < data.length; at++) if (data[at] !== 0) return at;
+  return data.length;
+}
+
+function damaged(what: string, cause?: unknown): TbuildError {
+  return new TbuildError("guest", `initramfs: ${what}`, {
+    hint: "Make it again in the guest: dracut --force, or mkinitrd -f.",
+    ...(cause !== undefined && { cause }),
+  });
 }

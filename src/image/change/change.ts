@@ -1,5 +1,5 @@
 import type { Output } from "../../host/host.ts";
-import type { Attributes, RawTree, Stat } from "../tree.ts";
+import { type Attributes, nameOf, parentOf, type RawTree, type Stat } from "../tree.ts";
 
 /** What is to become of one path. `was` is what stands there now. */
 export type Change =
@@ -28,6 +28,8 @@ export interface Source {
 /** Keeps changes in memory, in front of `source`, until they are committed: one process instead of hundreds. */
 export function collectingTree(source: Source): RawTree {
   const nodes = new Map<string, Node>();
+  // What was changed in each folder, so that listing one costs no look at all the others.
+  const changedIn = new Map<string, Set<string>>();
 
   async function known(path: string): Promise<Node> {
     const node = nodes.get(path);
@@ -39,6 +41,10 @@ export function collectingTree(source: Source): RawTree {
   async function put(path: string, now: Node["now"]): Promise<void> {
     const { was } = await known(path);
     nodes.set(path, { was, now });
+    const dir = parentOf(path);
+    const siblings = changedIn.get(dir);
+    if (siblings) siblings.add(path);
+    else changedIn.set(dir, new Set([path]));
   }
 
   async function commit(): Promise<void> {
@@ -46,6 +52,7 @@ export function collectingTree(source: Source): RawTree {
     if (changes.length === 0) return;
     await source.apply(changes);
     nodes.clear();
+    changedIn.clear();
   }
 
   const run = source.run?.bind(source);
@@ -53,12 +60,11 @@ export function collectingTree(source: Source): RawTree {
     commit,
     stat: async (path) => (await known(path)).now?.stat,
     async list(dir) {
-      const below = [...nodes].filter(([path]) => isIn(dir, path));
       const old = (await known(dir)).was?.kind === "dir" ? await source.list(dir) : [];
       const names = new Set(old);
-      for (const [path, node] of below) {
-        const name = path.slice(path.lastIndexOf("/") + 1);
-        if (node.now) names.add(name);
+      for (const path of changedIn.get(dir) ?? []) {
+        const name = nameOf(path);
+        if (nodes.get(path)?.now) names.add(name);
         else names.delete(name);
       }
       return [...names];
@@ -100,14 +106,16 @@ interface Node {
 }
 
 function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
-  const byDepth = [...nodes].sort(([a], [b]) => depth(a) - depth(b) || (a < b ? -1 : 1));
+  const byDepth = [...nodes]
+    .map(([path, node]) => ({ path, depth: depth(path), ...node }))
+    .sort((a, b) => a.depth - b.depth || (a.path < b.path ? -1 : 1));
   const removals: Change[] = [];
   const dirs: Change[] = [];
   const rest: Change[] = [];
-  for (const [path, { was, now }] of byDepth) {
+  for (const { path, was, now } of byDepth) {
     // A file that stays a file is written over, so that what its inode carries can be kept.
     const stays = was && now && was.kind === now.stat.kind && was.kind !== "link";
-    if (was && !stays) removals.unshift({ kind: "remove", path, was });
+    if (was && !stays) removals.push({ kind: "remove", path, was });
     if (!now) continue;
     const attributes = attributesOf(now.stat);
     if (now.stat.kind === "dir" && !stays) dirs.push({ kind: "dir", path, attributes });
@@ -118,19 +126,15 @@ function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
       rest.push({ kind: "link", path, target, ...(label !== undefined && { label }) });
     }
   }
-  return [...removals, ...dirs, ...rest];
+  return [...removals.reverse(), ...dirs, ...rest];
 }
 
 function attributesOf({ mode, uid, gid, label }: Stat): Attributes {
   return { mode, uid, gid, ...(label !== undefined && { label }) };
 }
 
-function isIn(dir: string, path: string): boolean {
-  return (
-    path.startsWith(dir === "/" ? "/" : `${dir}/`) && path.lastIndexOf("/") === (dir === "/" ? 0 : dir.length)
-  );
-}
-
 function depth(path: string): number {
-  return path.split("/").length;
+  let slashes = 0;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) slashes++;
+  return slashes;
 }

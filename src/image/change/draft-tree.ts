@@ -1,3 +1,4 @@
+import type { Watch } from "../../host/pace.ts";
 import type { Mount } from "../access.ts";
 import { type ExtEditor, editExt } from "../ext/editor.ts";
 import { type Ext, openExt } from "../ext/ext.ts";
@@ -10,7 +11,11 @@ import { changesIn, partFinder } from "./parts.ts";
  * The files of a disk of which a draft is made: ext2, ext3 and ext4, without root and without another program.
  * Left: debugfs, which changes the image at once, replaces inodes, and counts 128-byte inodes wrong.
  */
-export async function draftTree(draft: Draft, mounts: readonly Mount[]): Promise<GuestTree> {
+export async function draftTree(
+  draft: Draft,
+  mounts: readonly Mount[],
+  watch: Watch = {},
+): Promise<GuestTree> {
   const parts: Part[] = [];
   for (const { at, volume } of mounts) {
     const disk = writableWindow(draft, volume.offset, Math.min(volume.bytes, draft.bytes - volume.offset));
@@ -27,12 +32,13 @@ export async function draftTree(draft: Draft, mounts: readonly Mount[]): Promise
           const own = changesIn(part, changes, partOf);
           if (own.length === 0) continue;
           part.editor ??= await editExt(part.disk);
-          await part.editor.apply(own);
+          await part.editor.apply(own, watch);
           part.ext = await openExt(part.disk);
         }
       },
       async close() {},
     }),
+    watch,
   );
 }
 

@@ -1,3 +1,4 @@
+import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 
 /** A disk, or a volume of one, that can be written to. */
@@ -49,7 +50,7 @@ export function draftOf(disk: Reader): Draft {
     },
     async write(offset, data) {
       if (offset < 0 || offset + data.length > disk.bytes)
-        throw new Error(`draft: byte ${offset + data.length} is behind the end`);
+        throw behindEnd("disk", offset + data.length, disk.bytes);
       for (let done = 0; done < data.length; ) {
         const at = offset + done;
         const index = Math.floor(at / pageBytes);
@@ -57,7 +58,8 @@ export function draftOf(disk: Reader): Draft {
         const part = data.subarray(done, done + start + pageBytes - at);
         if (part.length === pageBytes && isZero(part)) pages.set(index, zeroPage);
         else {
-          const changed = Uint8Array.from(await page(index));
+          const own = pages.get(index);
+          const changed = own && own !== zeroPage ? own : Uint8Array.from(await page(index));
           changed.set(part, at - start);
           pages.set(index, changed);
         }
@@ -93,8 +95,7 @@ export function draftOf(disk: Reader): Draft {
 /** The part of `disk` that starts at `offset`. */
 export function writableWindow(disk: Writable, offset: number, bytes: number): Writable {
   const check = (at: number, length: number) => {
-    if (at < 0 || length < 0 || at + length > bytes)
-      throw new Error(`volume: byte ${at + length} is behind its end, ${bytes}`);
+    if (at < 0 || length < 0 || at + length > bytes) throw behindEnd("volume", at + length, bytes);
   };
   return {
     bytes,
@@ -116,6 +117,13 @@ export function readOnly(disk: Reader): Writable {
     read: (offset, length) => disk.read(offset, length),
     write: () => Promise.reject(new Error("opened for reading only")),
   };
+}
+
+// What a file system says of its own places may be wrong.
+function behindEnd(what: string, byte: number, bytes: number): TbuildError {
+  return new TbuildError("integrity", `${what}: byte ${byte} is behind its end, ${bytes}`, {
+    hint: "The image is cut off or damaged; copy it again.",
+  });
 }
 
 const pageBytes = 4096;

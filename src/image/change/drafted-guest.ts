@@ -25,6 +25,8 @@ export interface ReachedGuest {
 
 /** `via: "direct"` is the change in memory, and no other. */
 export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
+  /** The whole of each file system is checked by e2fsck, before the change and after it. */
+  readonly fsck?: boolean;
   /** Zeros are to be written over blocks that the change frees, and over those free blocks that this says yes to. */
   readonly scrub?: (block: Uint8Array) => boolean;
   /** The swap volumes are to be made new. */

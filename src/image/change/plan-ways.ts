@@ -97,7 +97,7 @@ async function planInMemory<Result>(
       note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
       await replayInto(host, image, volume, (at, data) => draft.write(volume.offset + at, data));
     }
-    const tree = await draftTree(draft, mounts);
+    const tree = await draftTree(draft, mounts, options.watch);
     const result = await work({ tree, mounts, via: "direct" });
     await tree.commit();
     const pieces = await draft.pieces();
@@ -132,7 +132,7 @@ async function planBeside<Result>(
   });
   if (!access?.openBeside) return undefined;
   const { work: snapshot } = namesFor(file);
-  const tree = await access.openBeside(file, mounts, snapshot, bytes).catch((error) => {
+  const tree = await access.openBeside(file, mounts, snapshot, bytes, options.watch).catch((error) => {
     if (options.far || options.via !== undefined || !(error instanceof TbuildError)) throw error;
     options.note?.(`${error.message}; the change is made in a copy beside the image`);
     return undefined;
@@ -155,7 +155,9 @@ async function planInCopy<Result>(
   options: ChangeOptions,
 ): Promise<Planned<Result>> {
   const copy = namesFor(image).work;
-  await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy]);
+  await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
+    ...(options.watch?.signal && { signal: options.watch.signal }),
+  });
   let result: Result;
   let via: string;
   {
@@ -203,8 +205,16 @@ export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOpti
 }
 
 /** What the guest is changed in memory by cannot look for an fstab elsewhere than on ext. */
-export function lookOptions({ via, far }: ChangeOptions): Pick<AccessOptions, "via" | "far"> {
-  return { ...(via !== undefined && via !== "direct" && { via }), ...(far && { far }) };
+export function lookOptions({
+  via,
+  far,
+  watch,
+}: ChangeOptions): Pick<AccessOptions, "via" | "far" | "watch"> {
+  return {
+    ...(via !== undefined && via !== "direct" && { via }),
+    ...(far && { far }),
+    ...(watch && { watch }),
+  };
 }
 
 export function isExt(mounts: readonly Mount[]): boolean {

@@ -10,6 +10,7 @@ import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
 import type { SwapState } from "./swap.ts";
 import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
+import { refuseFaulty } from "./whole-check.ts";
 
 /** A change that is worked out to the byte and not yet made. Nobody else can change the image until it is closed. */
 export interface PlannedChange<Result> extends AsyncDisposable {
@@ -46,6 +47,7 @@ export async function planChange<Result>(
       users,
     });
     refuseWish(facts, mounts, options);
+    if (options.fsck) await refuseFaulty(host, facts, mounts, "before");
     const planned = await planBest(
       host,
       facts,
@@ -57,11 +59,13 @@ export async function planChange<Result>(
       ...planned,
       async apply(what) {
         await refuseMeanwhile(file, image, before, lock, options.far);
-        return changeImage(image, planned.pieces, {
+        const record = await changeImage(image, planned.pieces, {
           what,
           when: new Date().toISOString(),
           bytes: planned.bytes,
         });
+        if (options.fsck) await refuseFaulty(host, facts, mounts, "after");
+        return record;
       },
       async [Symbol.asyncDispose]() {
         try {
@@ -145,5 +149,8 @@ async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
     });
   });
   if ("release" in got) return got;
-  throw new TbuildError("environment", `${image}: is being changed by another tbuild, process ${got.heldBy}`);
+  throw new TbuildError(
+    "environment",
+    `${image}: is being changed by another tbuild, process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+  );
 }

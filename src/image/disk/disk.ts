@@ -12,9 +12,9 @@ import {
   partOf,
   resolveMounts,
 } from "./fstab.ts";
-import { logicalVolumes, type PhysicalVolume } from "./lvm.ts";
+import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.ts";
 import { claimOn } from "./members.ts";
-import { type PartitionTable, partitionTableOf } from "./partitions.ts";
+import { mbrOfLargeSectors, type PartitionTable, partitionTableOf } from "./partitions.ts";
 
 /** How a disk is divided. */
 export interface Layout {
@@ -22,6 +22,8 @@ export interface Layout {
   readonly volumes: readonly Volume[];
   /** What reaches over the end of what holds it: the image was cut off. */
   readonly cutOff: readonly string[];
+  /** What is wrong with the partition table, and how it was read all the same. */
+  readonly tableFault?: string;
 }
 
 /** The volumes of an image nobody described: its partitions, and the linear logical volumes in them. */
@@ -31,7 +33,9 @@ export async function volumesOf(image: string): Promise<readonly Volume[]> {
 }
 
 export async function layoutOf(disk: Reader): Promise<Layout> {
-  const { table, partitions } = await partitionTableOf(disk);
+  const { table, partitions, fault, sectorBytes } = await tableOf(disk);
+  const tableFault =
+    fault ?? (sectorBytes === 512 ? undefined : `it counts in sectors of ${sectorBytes} bytes`);
   const places = table === "none" ? [{ name: "disk", offset: 0, bytes: disk.bytes }] : partitions;
   const volumes: Volume[] = [];
   const cutOff = partitions
@@ -42,14 +46,14 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
     const { lvm, own = 0, ...volume } = await volumeAt(disk, place);
     if (own > place.bytes && cutOff.length === 0)
       cutOff.push(`${place.name}: its file system has ${own} bytes, and there are ${place.bytes}`);
-    if (lvm) physicals.push({ reader: insideOf(disk, place), offset: place.offset });
+    if (lvm) physicals.push({ name: place.name, reader: insideOf(disk, place), offset: place.offset });
     else volumes.push(volume);
   }
   // A RAID of whole disks has its partitions inside; what lies at the end of the last partition is that one's own.
   const whole = table === "none" ? undefined : await claimOn(behindPartitions(disk, partitions));
   if (whole !== undefined)
     volumes.push({ name: "disk", offset: 0, bytes: disk.bytes, fs: "unknown", refused: whole });
-  for (const logical of await logicalVolumes(physicals)) {
+  for (const logical of await logicalVolumes(physicals).catch((error) => closedGroup(error, physicals))) {
     if (logical.refused !== undefined) {
       volumes.push({ ...logical, fs: "unknown" });
       continue;
@@ -57,7 +61,36 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
     const { own: _own, lvm: _lvm, ...volume } = await volumeAt(disk, logical);
     volumes.push(volume);
   }
-  return { table, volumes, cutOff };
+  const isOffTable = tableFault !== undefined;
+  return {
+    table,
+    volumes: volumes.map((volume) => ({ ...volume, ...(isOffTable && { isOffTable }) })),
+    cutOff,
+    ...(isOffTable && { tableFault }),
+  };
+}
+
+// An MBR does not say how long its sectors are: what stands at its places does.
+async function tableOf(disk: Reader): Promise<PartitionTable> {
+  const table = await partitionTableOf(disk);
+  if (table.table !== "mbr" || (await holdsAnything(disk, table))) return table;
+  const large = await mbrOfLargeSectors(disk);
+  return large && (await holdsAnything(disk, large)) ? large : table;
+}
+
+async function holdsAnything(disk: Reader, { partitions }: PartitionTable): Promise<boolean> {
+  for (const place of partitions) {
+    const { fs, lvm, refused } = await volumeAt(disk, place);
+    if (fs !== "unknown" || lvm || refused !== undefined) return true;
+  }
+  return false;
+}
+
+// That a group cannot be read says nothing of the other volumes.
+function closedGroup(error: unknown, physicals: readonly PhysicalVolume[]): LogicalVolume[] {
+  if (!(error instanceof TbuildError)) throw error;
+  const refused = `is a physical volume of LVM that cannot be read (${error.message})`;
+  return physicals.map(({ reader, offset, name }) => ({ name, offset, bytes: reader.bytes, refused }));
 }
 
 // The disk with zeros where its partitions are.
@@ -90,12 +123,23 @@ export async function mountsIn(
   volumes: readonly Volume[],
   wordsOn: (volume: Volume) => Promise<MountWords | undefined> = async () => undefined,
 ): Promise<GuestMounts> {
-  for (const volume of volumes.filter(({ fs }) => fs.startsWith("ext"))) {
-    const words = await mountWords(await openExt(insideOf(reader, volume)));
+  const unread: TbuildError[] = [];
+  const told = async (look: () => Promise<MountWords | undefined>) =>
+    look().catch((error) => {
+      if (!(error instanceof TbuildError)) throw error;
+      unread.push(error);
+      return undefined;
+    });
+  const readable = volumes.filter(({ refused }) => refused === undefined);
+  for (const volume of readable.filter(({ fs }) => fs.startsWith("ext"))) {
+    const failures = unread.length;
+    const own = await told(async () => mountWords(await openExt(insideOf(reader, volume))));
+    const isStrange = unread.length > failures && unread.at(-1)?.fault === "environment";
+    const words = own ?? (isStrange ? await told(() => wordsOn(volume)) : undefined);
     if (words) return resolveMounts(words.entries, volumes, volume);
   }
-  for (const volume of volumes.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
-    const words = await wordsOn(volume);
+  for (const volume of readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
+    const words = await told(() => wordsOn(volume));
     if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume));
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
@@ -105,6 +149,17 @@ export async function mountsIn(
       `${image}: ${closed.name} ${closed.refused}, and no other holds an /etc/fstab`,
       {
         hint: "Attach the disk to a machine that has it open, and change the guest online.",
+      },
+    );
+  const [first] = unread;
+  if (first)
+    throw new TbuildError(
+      first.fault,
+      `${image}: no volume that can be read holds an /etc/fstab: ${first.message}`,
+      {
+        lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
+        ...(first.hint !== undefined && { hint: first.hint }),
+        cause: first,
       },
     );
   throw new TbuildError("guest", `${image}: no volume of it holds an /etc/fstab`, {
@@ -159,12 +214,13 @@ async function volumeAt(
     lvm,
     uuid,
     label,
-    refused,
     holds,
     isDirty,
     fs,
     bytes: own,
+    ...rest
   } = await fileSystemOf(insideOf(disk, place));
+  const refused = rest.refused ?? (fs.startsWith("ext") ? await damageOf(insideOf(disk, place)) : undefined);
   return {
     ...place,
     fs,
@@ -176,4 +232,15 @@ async function volumeAt(
     ...(lvm && { lvm }),
     ...(own !== undefined && { own }),
   };
+}
+
+// What another way in may know is no damage.
+async function damageOf(volume: Reader): Promise<string | undefined> {
+  try {
+    await (await openExt(volume)).stat("/");
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof TbuildError) || error.fault !== "integrity") return undefined;
+    return `cannot be read (${error.message})`;
+  }
 }

@@ -16,6 +16,7 @@ export async function logicalVolumes(physicals: readonly PhysicalVolume[]): Prom
 }
 
 export interface PhysicalVolume {
+  readonly name: string;
   readonly reader: Reader;
   /** Where on the disk it starts. */
   readonly offset: number;
@@ -44,12 +45,13 @@ export function parseLvm(source: string): Section {
   const plain = (word: string) =>
     word.startsWith('"') ? word.slice(1, -1).replaceAll(/\\(.)/g, "$1") : word;
 
-  function section(): Section {
+  function section(depth = 0): Section {
+    if (depth > 32) throw new TbuildError("integrity", "LVM metadata: sections in sections without an end");
     const found: Record<string, Section[string]> = {};
     while (at < words.length && words[at] !== "}") {
       const name = words[at++] ?? "";
       const sign = words[at++];
-      if (sign === "{") found[name] = section();
+      if (sign === "{") found[name] = section(depth + 1);
       else if (sign === "=") found[name] = words[at] === "[" ? list() : plain(words[at++] ?? "");
       else throw new TbuildError("integrity", `LVM metadata: "${sign}" after "${name}"`);
     }
@@ -59,6 +61,7 @@ export function parseLvm(source: string): Section {
 
   function list(): string[] {
     const end = words.indexOf("]", at);
+    if (end < 0) throw new TbuildError("integrity", "LVM metadata: a list without an end");
     const items = words
       .slice(at + 1, end)
       .filter((word) => word !== ",")
@@ -101,7 +104,13 @@ export function volumesOfGroup(metadata: Section, places: ReadonlyMap<string, nu
     const bytes = segments.reduce((sum, segment) => sum + Number(segment.extent_count) * extent, 0);
     const refused = origins.includes(logical) ? "has a snapshot" : whyNotLinear(segments, starts);
     if (refused !== undefined) return { name, offset: 0, bytes, refused };
-    return { name, ...joined(segments.map((segment) => pieceOf(segment, starts, extent))) };
+    const pieces = segments.map((segment) => pieceOf(segment, starts, extent));
+    const isSane = pieces.every(
+      ({ offset, bytes }) => offset >= 0 && bytes > 0 && Number.isSafeInteger(offset + bytes),
+    );
+    if (!isSane)
+      return { name, offset: 0, bytes: 0, refused: "has numbers in the LVM metadata that make no sense" };
+    return { name, ...joined(pieces) };
   });
 }
 
@@ -150,6 +159,7 @@ async function readPhysical(volume: Reader): Promise<{ id: string; text: string 
   const label = [0, 512, 1024, 1536].find((at) => head.toString("latin1", at, at + 8) === "LABELONE");
   if (label === undefined) throw new TbuildError("integrity", "LVM: no label");
   let at = label + head.readUInt32LE(label + 20);
+  if (at + 40 > 4000) throw new TbuildError("integrity", "LVM: damaged label");
   const id = head.toString("latin1", at, at + 32);
   at += 40;
   while (at < 4000 && head.readBigUInt64LE(at) !== 0n) at += 16;
@@ -162,7 +172,7 @@ async function readPhysical(volume: Reader): Promise<{ id: string; text: string 
   const ring = Number(header.readBigUInt64LE(32));
   const [offset, size] = [Number(header.readBigUInt64LE(40)), Number(header.readBigUInt64LE(48))];
   // The text may run over the end of the ring; it goes on behind the header.
-  if (offset < 512 || offset >= ring || size > ring)
+  if (offset < 512 || offset >= ring || size > ring || size > 64 << 20)
     throw new TbuildError("integrity", "LVM: damaged metadata");
   const first = Math.min(size, ring - offset);
   const parts = [await volume.read(area + offset, first)];

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { Reader } from "../../io/reader.ts";
 
 export interface Partition {
@@ -14,38 +15,58 @@ export interface Partition {
 export interface PartitionTable {
   readonly table: "mbr" | "gpt" | "none";
   readonly partitions: readonly Partition[];
+  /** What the table counts in. */
+  readonly sectorBytes: number;
+  /** What is wrong with the table, and how it was read all the same. */
+  readonly fault?: string;
 }
 
 /** The partitions of a disk with an MBR or GPT table. */
 export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
-  const none: PartitionTable = { table: "none", partitions: [] };
+  const none: PartitionTable = { table: "none", partitions: [], sectorBytes: 512 };
   if (disk.bytes < 1024) return none;
-  const mbr = await disk.read(0, sector);
+  const mbr = await disk.read(0, 512);
   if (!hasSignature(mbr)) return none;
   const entries = mbrEntries(mbr);
-  if (entries.some(({ type }) => type === 0xee))
-    return { table: "gpt", partitions: await gptPartitions(disk) };
+  if (entries.some(({ type }) => type === 0xee)) return gptOf(disk);
   // A boot sector of a file system has the signature too, but no sensible entries.
-  if (entries.length === 0 || entries.some(({ start }) => start === 0 || start >= disk.bytes / sector))
+  if (entries.length === 0 || entries.some(({ start }) => start === 0 || start >= disk.bytes / 512))
     return none;
-  const id = new DataView(mbr.buffer, mbr.byteOffset).getUint32(440, true).toString(16).padStart(8, "0");
-  const partitions = await mbrPartitions(disk, entries);
-  return {
-    table: "mbr",
-    partitions: partitions.map((one) => ({ ...one, partUuid: `${id}-${numberOf(one)}` })),
-  };
+  return mbrOf(disk, entries, 512);
 }
 
-async function mbrPartitions(disk: Reader, entries: ReturnType<typeof mbrEntries>): Promise<Partition[]> {
-  const found: Partition[] = [];
+/**
+ * The same MBR, read as one of a disk with sectors of 4096 bytes; nothing in an MBR says which they are.
+ * `undefined` where that would reach over the end of the disk.
+ */
+export async function mbrOfLargeSectors(disk: Reader): Promise<PartitionTable | undefined> {
+  const entries = mbrEntries(await disk.read(0, 512));
+  if (entries.some(({ start, count }) => (start + count) * 4096 > disk.bytes)) return undefined;
+  return mbrOf(disk, entries, 4096);
+}
+
+async function mbrOf(
+  disk: Reader,
+  entries: ReturnType<typeof mbrEntries>,
+  sectorBytes: number,
+): Promise<PartitionTable> {
+  const partitions: Partition[] = [];
   for (const { index, type, start, count } of entries)
-    if (extendedTypes.includes(type)) found.push(...(await logicalPartitions(disk, start)));
+    if (extendedTypes.includes(type)) partitions.push(...(await logicalPartitions(disk, start, sectorBytes)));
     else
-      found.push({
-        ...{ name: `p${index + 1}`, offset: start * sector, bytes: count * sector },
+      partitions.push({
+        ...{ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes },
         partType: type.toString(16).padStart(2, "0"),
       });
-  return found;
+  const id = Buffer.from(await disk.read(440, 4))
+    .readUInt32LE(0)
+    .toString(16)
+    .padStart(8, "0");
+  return {
+    table: "mbr",
+    sectorBytes,
+    partitions: partitions.map((one) => ({ ...one, partUuid: `${id}-${numberOf(one)}` })),
+  };
 }
 
 // As the kernel writes it: two hex digits.
@@ -53,7 +74,6 @@ function numberOf({ name }: Partition): string {
   return Number(name.slice(1)).toString(16).padStart(2, "0");
 }
 
-const sector = 512;
 const extendedTypes = [0x05, 0x0f, 0x85];
 
 function mbrEntries(block: Uint8Array) {
@@ -72,10 +92,13 @@ function mbrEntries(block: Uint8Array) {
 }
 
 // Each logical partition has a table of its own: it, counted from that table, and the next, counted from the first.
-async function logicalPartitions(disk: Reader, first: number): Promise<Partition[]> {
+async function logicalPartitions(disk: Reader, first: number, sectorBytes: number): Promise<Partition[]> {
   const found: Partition[] = [];
-  for (let table = first; found.length < 60; ) {
-    const block = await disk.read(table * sector, sector);
+  const seen = new Set<number>();
+  for (let table = first; found.length < 60 && !seen.has(table) && seen.size < 256; ) {
+    seen.add(table);
+    if ((table + 1) * sectorBytes > disk.bytes) break;
+    const block = await disk.read(table * sectorBytes, 512);
     if (!hasSignature(block)) break;
     const entries = mbrEntries(block);
     const own = entries.find(({ type }) => !extendedTypes.includes(type));
@@ -83,8 +106,8 @@ async function logicalPartitions(disk: Reader, first: number): Promise<Partition
     if (own)
       found.push({
         name: `p${5 + found.length}`,
-        offset: (table + own.start) * sector,
-        bytes: own.count * sector,
+        offset: (table + own.start) * sectorBytes,
+        bytes: own.count * sectorBytes,
         partType: own.type.toString(16).padStart(2, "0"),
       });
     if (!next) break;
@@ -93,27 +116,74 @@ async function logicalPartitions(disk: Reader, first: number): Promise<Partition
   return found;
 }
 
-async function gptPartitions(disk: Reader): Promise<Partition[]> {
-  const header = await disk.read(sector, sector);
-  if (Buffer.from(header.subarray(0, 8)).toString("latin1") !== "EFI PART") return [];
-  const head = new DataView(header.buffer, header.byteOffset);
-  const table = Number(head.getBigUint64(72, true)) * sector;
-  const [count, size] = [Math.min(head.getUint32(80, true), 256), head.getUint32(84, true)];
-  const found: Partition[] = [];
-  for (let index = 0; index < count; index++) {
-    const entry = await disk.read(table + index * size, 128);
+// The header stands in the second sector and again in the last one (UEFI specification, 5.3), and only its place
+// tells how long a sector is.
+async function gptOf(disk: Reader): Promise<PartitionTable> {
+  const sizes = [512, 4096];
+  const headers: GptHeader[] = [];
+  for (const place of ["primary", "backup"] as const)
+    for (const sectorBytes of sizes) {
+      const at = place === "primary" ? sectorBytes : disk.bytes - sectorBytes;
+      const header = await gptHeader(disk, at, sectorBytes);
+      if (!header) continue;
+      if (header.isWhole)
+        return gptTable(
+          header,
+          place === "primary" ? undefined : "its first header is damaged; read by the backup",
+        );
+      headers.push(header);
+    }
+  const [first] = headers;
+  // Tools that write no checksums are rare, and their disks are read.
+  if (first) return gptTable(first, "its checksums are wrong, and no backup of it is whole");
+  return { table: "gpt", partitions: [], sectorBytes: 512, fault: "no header of it is left" };
+}
+
+interface GptHeader {
+  readonly sectorBytes: number;
+  readonly isWhole: boolean;
+  readonly entries: Buffer;
+  readonly entryBytes: number;
+}
+
+async function gptHeader(disk: Reader, at: number, sectorBytes: number): Promise<GptHeader | undefined> {
+  if (at < 0 || at + 512 > disk.bytes) return undefined;
+  const header = Buffer.from(await disk.read(at, 512));
+  if (header.toString("latin1", 0, 8) !== "EFI PART") return undefined;
+  const headerBytes = header.readUInt32LE(12);
+  const table = Number(header.readBigUInt64LE(72)) * sectorBytes;
+  const [count, entryBytes] = [header.readUInt32LE(80), header.readUInt32LE(84)];
+  const bytes = count * entryBytes;
+  if (entryBytes < 128 || bytes > 1 << 20 || table + bytes > disk.bytes) return undefined;
+  const entries = Buffer.from(await disk.read(table, bytes));
+  const clean = Buffer.from(header);
+  clean.writeUInt32LE(0, 16);
+  const isWhole =
+    headerBytes >= 92 &&
+    headerBytes <= 512 &&
+    header.readUInt32LE(16) === crc32(clean.subarray(0, headerBytes)) &&
+    header.readUInt32LE(88) === crc32(entries);
+  return { sectorBytes, isWhole, entries, entryBytes };
+}
+
+function gptTable(
+  { entries, entryBytes, sectorBytes }: GptHeader,
+  fault: string | undefined,
+): PartitionTable {
+  const partitions: Partition[] = [];
+  for (let index = 0; (index + 1) * entryBytes <= entries.length; index++) {
+    const entry = entries.subarray(index * entryBytes, (index + 1) * entryBytes);
     if (entry.subarray(0, 16).every((byte) => byte === 0)) continue;
-    const bytes = new DataView(entry.buffer, entry.byteOffset);
-    const first = Number(bytes.getBigUint64(32, true));
-    const last = Number(bytes.getBigUint64(40, true));
-    const label = Buffer.from(entry.subarray(56, 128)).toString("utf16le").replace(/\0.*$/s, "");
-    found.push({
-      ...{ name: `p${index + 1}`, offset: first * sector, bytes: (last - first + 1) * sector },
+    const [first, last] = [Number(entry.readBigUInt64LE(32)), Number(entry.readBigUInt64LE(40))];
+    if (last < first || !Number.isSafeInteger((last + 1) * sectorBytes)) continue;
+    const label = entry.toString("utf16le", 56, 128).replace(/\0.*$/s, "");
+    partitions.push({
+      ...{ name: `p${index + 1}`, offset: first * sectorBytes, bytes: (last - first + 1) * sectorBytes },
       ...{ partType: guid(entry, 0), partUuid: guid(entry, 16) },
       ...(label !== "" && { partLabel: label }),
     });
   }
-  return found;
+  return { table: "gpt", partitions, sectorBytes, ...(fault !== undefined && { fault }) };
 }
 
 function hasSignature(block: Uint8Array): boolean {

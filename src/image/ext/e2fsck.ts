@@ -12,3 +12,14 @@ export async function checkFileSystem(host: Host, device: string): Promise<void>
       hint: `Look at it with: e2fsck -f '${device}'`,
     });
 }
+
+/** What e2fsck finds in a whole file system, in its words; nothing of one that is right. Nothing is changed. */
+export async function faultsOf(host: Host, device: string): Promise<string[]> {
+  const { exitCode, stdout } = await host.run(["e2fsck", "-fn", device], { allow: [4, 8, 12] });
+  if (exitCode === 0) return [];
+  return stdout
+    .trim()
+    .split("\n")
+    .filter((line) => line !== "" && !/^(?:e2fsck |Pass \d)/.test(line))
+    .map(printable);
+}

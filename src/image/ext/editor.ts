@@ -1,52 +1,75 @@
 import { randomBytes } from "node:crypto";
+import { pacer, type Watch } from "../../host/pace.ts";
 import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
-import { type Attributes, parentOf } from "../tree.ts";
-import { addEntry, findEntry, isEmptyFolder, removeEntry, startFolder } from "./folder.ts";
+import { bytesOf, shown } from "../names.ts";
+import { type Attributes, nameOf, parentOf } from "../tree.ts";
+import { ExtFolder, startFolder } from "./folder.ts";
 import { at, dropAttributes, flag, kindOf, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
 import { damaged, ExtVolume, Unfit } from "./volume.ts";
 
 /** Changes the files of an ext file system, in process. An inode that stays keeps all that nobody asked to change. */
 export interface ExtEditor {
-  apply(changes: readonly Change[]): Promise<void>;
+  apply(changes: readonly Change[], watch?: Watch): Promise<void>;
 }
 
 /** Throws `Unfit` for what it leaves to other ways: unknown features, and files and folders of rare shapes. */
 export async function editExt(disk: Writable): Promise<ExtEditor> {
   const volume = await ExtVolume.open(disk);
 
-  async function apply(changes: readonly Change[]): Promise<void> {
-    for (const change of changes)
+  // Of the folders that changes are made in, or lead through.
+  const folders = new Map<number, ExtFolder>();
+
+  async function apply(changes: readonly Change[], { signal, progress }: Watch = {}): Promise<void> {
+    const pace = pacer(signal, (steps) => progress?.("changes made", steps, changes.length));
+    for (const change of changes) {
+      const turn = pace();
+      if (turn) await turn;
       if (change.kind === "remove") await remove(change.path);
       else if (change.kind === "write" && change.was)
         await rewrite(change.path, change.data, change.attributes);
       else await make(change);
+    }
+    for (const folder of folders.values()) await folder.flush();
+    folders.clear();
     await volume.flush();
   }
 
   async function remove(path: string): Promise<void> {
-    const [parent, name] = [await numberOf(parentOf(path)), nameOf(path)];
-    const number = await findEntry(volume, parent, name);
-    if (number === undefined) throw damaged(`${path} is not there`);
+    const [parent, name] = [await numberOf(parentOf(path)), bytesOf(nameOf(path))];
+    const folder = await folderAt(parent);
+    const number = folder.find(name);
+    if (number === undefined) throw damaged(`${shown(path)} is not there`);
     const inode = await volume.inode(number);
     const kind = kindOf(inode);
-    if (kind === "dir" && !(await isEmptyFolder(volume, inode))) throw damaged(`${path} is not empty`);
-    await removeEntry(volume, parent, name);
+    if (kind === "dir") await dropFolder(path, number);
+    folder.remove(name);
     const links = inode.readUInt16LE(at.links) - (kind === "dir" ? 2 : 1);
     if (kind !== "dir" && links > 0) {
       inode.writeUInt16LE(links, at.links);
       touch(inode, [at.ctime]);
       return volume.putInode(number, inode);
     }
-    await release(await ownedBlocks(volume, inode));
+    const owned = await ownedBlocks(volume, inode);
+    await volume.checkBlocks([...owned.data, ...owned.maps]);
+    await release(owned);
     await dropAttributes(volume, inode);
     await volume.freeInode(number, kind === "dir" ? "dir" : "other");
     await volume.putInode(number, spent(inode));
     if (kind === "dir") await countFolder(parent, -1);
   }
 
+  // Its blocks are written once more: the names in them are gone, and free blocks stay readable.
+  async function dropFolder(path: string, number: number): Promise<void> {
+    const folder = await folderAt(number);
+    if (!folder.isEmpty) throw damaged(`${shown(path)} is not empty`);
+    await folder.flush();
+    folders.delete(number);
+  }
+
   async function rewrite(path: string, data: Uint8Array, attributes: Attributes): Promise<void> {
     const number = await numberOf(path);
+    await volume.checkInode(number);
     const inode = await volume.inode(number);
     await setContent(number, inode, data);
     own(inode, attributes);
@@ -56,12 +79,12 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
 
   async function make(change: Exclude<Change, { kind: "remove" }>): Promise<void> {
     const kind = change.kind === "write" ? "file" : change.kind;
-    const [parent, name] = [await numberOf(parentOf(change.path)), nameOf(change.path)];
+    const [parent, name] = [await numberOf(parentOf(change.path)), bytesOf(nameOf(change.path))];
     const number = await volume.takeInode(parent, kind === "dir" ? "dir" : "other");
     const attributes = change.kind === "link" ? linkAttributes(change.label) : change.attributes;
     const inode = fresh(volume, kind, attributes);
     if (change.kind === "write") await setContent(number, inode, change.data);
-    if (change.kind === "link") await setTarget(number, inode, Buffer.from(change.target));
+    if (change.kind === "link") await setTarget(number, inode, bytesOf(change.target));
     if (kind === "dir") {
       const [block = 0] = await volume.takeBlocks(1, number);
       await mapBlocks(volume, number, inode, [block]);
@@ -70,7 +93,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     }
     if (attributes.label !== undefined) await setLabel(volume, number, inode, attributes.label);
     await volume.putInode(number, inode);
-    await addEntry(volume, parent, name, number, kind);
+    await (await folderAt(parent)).add(name, number, kind);
     if (kind === "dir") await countFolder(parent, 1);
   }
 
@@ -78,6 +101,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   async function setContent(number: number, inode: Buffer, data: Uint8Array): Promise<void> {
     const { blockBytes } = volume;
     const old = await ownedBlocks(volume, inode);
+    await volume.checkBlocks([...old.data, ...old.maps]);
     const count = Math.ceil(data.length / blockBytes);
     const blocks = old.data.slice(0, count);
     if (blocks.length < count) blocks.push(...(await volume.takeBlocks(count - blocks.length, number)));
@@ -117,18 +141,22 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   async function numberOf(path: string): Promise<number> {
     let number = 2;
     for (const name of path.split("/").filter((part) => part !== "")) {
-      const next = await findEntry(volume, number, Buffer.from(name));
-      if (next === undefined) throw damaged(`${path} is not there`);
+      const next = (await folderAt(number)).find(bytesOf(name));
+      if (next === undefined) throw damaged(`${shown(path)} is not there`);
       number = next;
     }
     return number;
   }
 
-  return { apply };
-}
+  async function folderAt(number: number): Promise<ExtFolder> {
+    const kept = folders.get(number);
+    if (kept) return kept;
+    const opened = await ExtFolder.open(volume, number);
+    folders.set(number, opened);
+    return opened;
+  }
 
-function nameOf(path: string): Buffer {
-  return Buffer.from(path.slice(path.lastIndexOf("/") + 1));
+  return { apply };
 }
 
 function linkAttributes(label: string | undefined): Attributes {

@@ -1,6 +1,9 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
+import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
+import { namedFeatures } from "./features.ts";
+import { Unfit } from "./volume.ts";
 
 /** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
 export interface Ext {
@@ -18,14 +21,15 @@ export interface Ext {
 
 export async function openExt(reader: Reader): Promise<Ext> {
   const sb = superblock(await reader.read(1024, 1024));
-  const names = new Map<number, Map<string, number>>();
+  const namesKept = new Map<number, Map<string, number>>();
+  // Of folders, which every path leads through; a guest has too many files for theirs.
   const inodes = new Map<number, Inode>();
-  // Operations ask for the same few paths again and again.
-  const stats = new Map<string, Stat | undefined>();
+  const stats = new Map<number, Stat>();
 
   async function inode(number: number): Promise<Inode> {
     const kept = inodes.get(number);
     if (kept) return kept;
+    if (number < 1 || number > sb.inodes) throw damaged(`inode ${number} is none of its ${sb.inodes}`);
     const group = Math.floor((number - 1) / sb.inodesPerGroup);
     const descriptor = view(
       await reader.read(sb.descriptorsAt + group * sb.descriptorBytes, sb.descriptorBytes),
@@ -34,35 +38,50 @@ export async function openExt(reader: Reader): Promise<Ext> {
     const table = descriptor.getUint32(8, true) + high * 2 ** 32;
     const at = table * sb.blockBytes + ((number - 1) % sb.inodesPerGroup) * sb.inodeBytes;
     const read = new Inode(await reader.read(at, sb.inodeBytes));
-    inodes.set(number, read);
+    // A copy: what was read is part of a larger piece, which would be kept with it.
+    if (read.kind === "dir") inodes.set(number, read.copy());
     return read;
   }
 
-  async function lookUp(path: string): Promise<Inode | undefined> {
+  async function numberOf(path: string): Promise<number | undefined> {
     let number = rootInode;
+    const above = new Set<number>();
     for (const name of path.split("/").filter((part) => part !== "")) {
-      if ((await inode(number)).kind !== "dir") return undefined;
-      const next = (await namesIn(number)).get(name);
+      if (above.has(number)) throw damaged(`the folder ${path} stands in itself`);
+      above.add(number);
+      const names = namesKept.get(number) ?? (await namesIn(number));
+      const next = names?.get(name);
       if (next === undefined) return undefined;
       number = next;
     }
-    return inode(number);
+    return number;
   }
 
-  async function namesIn(number: number): Promise<Map<string, number>> {
-    const kept = names.get(number);
+  async function lookUp(path: string): Promise<Inode | undefined> {
+    const number = await numberOf(path);
+    return number === undefined ? undefined : inode(number);
+  }
+
+  // Nothing when it is no folder.
+  async function namesIn(number: number): Promise<Map<string, number> | undefined> {
+    const kept = namesKept.get(number);
     if (kept) return kept;
-    const read = entries(await content(await inode(number)), sb.blockBytes);
-    names.set(number, read);
+    const found = await inode(number);
+    if (found.kind !== "dir") return undefined;
+    const read = entries(await content(found), sb.blockBytes);
+    namesKept.set(number, read);
     return read;
   }
 
   async function content(of: Inode): Promise<Uint8Array> {
     if (of.size > largestFile)
       throw new TbuildError("guest", `file of ${of.size} bytes: too large to be read whole`);
+    if (of.kind === "dir" && of.size > reader.bytes) throw damaged(`a folder of ${of.size} bytes`);
+    if (of.kind === "link" && of.size > longestTarget) throw damaged(`a link of ${of.size} bytes`);
     const data = new Uint8Array(of.size);
     for await (const run of runs(of)) {
       const start = run.logical * sb.blockBytes;
+      if (start >= of.size) continue;
       const length = Math.min(run.count * sb.blockBytes, of.size - start);
       if (length > 0) data.set(await reader.read(run.physical * sb.blockBytes, length), start);
     }
@@ -70,26 +89,34 @@ export async function openExt(reader: Reader): Promise<Ext> {
   }
 
   async function* runs(of: Inode): AsyncGenerator<Run> {
-    if (of.flags & inlineFlag)
-      throw new TbuildError("environment", "inline data: not supported in ext4 images");
-    if (of.flags & extentsFlag) yield* extents(of.block);
+    if (of.flags & inlineFlag) throw new Unfit("a file with inline data, which is not read directly");
+    if (of.flags & extentsFlag) yield* extents(of.block, { logical: 0 }, undefined);
     else yield* mapped(of);
   }
 
-  async function* extents(node: Uint8Array): AsyncGenerator<Run> {
+  // `next` only grows: a tree that leads back into itself ends there.
+  async function* extents(
+    node: Uint8Array,
+    next: { logical: number },
+    level: number | undefined,
+  ): AsyncGenerator<Run> {
     const bytes = view(node);
-    if (bytes.getUint16(0, true) !== 0xf30a)
-      throw new TbuildError("integrity", "ext4: a damaged extent tree");
     const [count, levels] = [bytes.getUint16(2, true), bytes.getUint16(6, true)];
+    const isSane =
+      bytes.getUint16(0, true) === 0xf30a && 12 + count * 12 <= node.length && levels <= (level ?? 5);
+    if (!isSane || (level !== undefined && levels !== level)) throw damaged("an extent tree");
     for (let at = 12; at < 12 + count * 12; at += 12)
       if (levels > 0) {
         const child = bytes.getUint32(at + 4, true) + bytes.getUint16(at + 8, true) * 2 ** 32;
-        yield* extents(await reader.read(child * sb.blockBytes, sb.blockBytes));
+        yield* extents(await reader.read(child * sb.blockBytes, sb.blockBytes), next, levels - 1);
       } else {
         const length = bytes.getUint16(at + 4, true);
+        const logical = bytes.getUint32(at, true);
+        if (length === 0 || logical < next.logical) throw damaged("an extent tree");
+        next.logical = logical + (length > 32768 ? length - 32768 : length);
         const physical = bytes.getUint32(at + 8, true) + bytes.getUint16(at + 6, true) * 2 ** 32;
         // More than 32768 means allocated but never written: reads as zeros.
-        if (length <= 32768) yield { logical: bytes.getUint32(at, true), physical, count: length };
+        if (length <= 32768) yield { logical, physical, count: length };
       }
   }
 
@@ -97,8 +124,11 @@ export async function openExt(reader: Reader): Promise<Ext> {
     const perBlock = sb.blockBytes / 4;
     const blocks = Math.ceil(of.size / sb.blockBytes);
     const top = view(of.block);
+    let left = reader.bytes / sb.blockBytes;
     async function* below(block: number, level: number, logical: number): AsyncGenerator<Run> {
       if (block === 0 || logical >= blocks) return;
+      // A map that leads back into itself names more blocks than there are.
+      if (--left < 0) throw damaged("a file has more blocks than there are");
       if (level === 0) return void (yield { logical, physical: block, count: 1 });
       const node = view(await reader.read(block * sb.blockBytes, sb.blockBytes));
       for (let i = 0; i < perBlock; i++)
@@ -123,15 +153,13 @@ export async function openExt(reader: Reader): Promise<Ext> {
     return found;
   }
 
-  async function statOf(path: string): Promise<Stat | undefined> {
-    const found = await lookUp(path);
-    if (!found) return undefined;
+  async function statOf(found: Inode): Promise<Stat> {
     const label = (await attributesOf(found)).get("security.selinux");
     const { kind, mode, uid, gid, size } = found;
     return {
       ...{ kind, mode, uid, gid, size },
-      ...(kind === "link" && { target: decode(found.fastTarget() ?? (await content(found))) }),
-      ...(label && { label: decode(label).replace(/\0$/, "") }),
+      ...(kind === "link" && { target: stringOf(found.fastTarget() ?? (await content(found))) }),
+      ...(label && { label: stringOf(label).replace(/\0$/, "") }),
     };
   }
 
@@ -140,14 +168,17 @@ export async function openExt(reader: Reader): Promise<Ext> {
     hasErrors: sb.hasErrors,
     inodeBytes: sb.inodeBytes,
     async stat(path) {
-      if (stats.has(path)) return stats.get(path);
-      const found = await statOf(path);
-      stats.set(path, found);
+      const number = await numberOf(path);
+      if (number === undefined) return undefined;
+      const kept = stats.get(number);
+      if (kept) return kept;
+      const found = await statOf(await inode(number));
+      stats.set(number, found);
       return found;
     },
     async list(dir) {
-      const found = await numberOf(dir);
-      return found === undefined ? [] : [...(await namesIn(found)).keys()];
+      const number = await numberOf(dir);
+      return [...((number === undefined ? undefined : await namesIn(number))?.keys() ?? [])];
     },
     async readFile(path) {
       const found = await lookUp(path);
@@ -159,13 +190,6 @@ export async function openExt(reader: Reader): Promise<Ext> {
       return found ? attributesOf(found) : new Map();
     },
   };
-
-  async function numberOf(path: string): Promise<number | undefined> {
-    let number: number | undefined = rootInode;
-    for (const name of path.split("/").filter((part) => part !== ""))
-      number = number === undefined ? undefined : (await namesIn(number)).get(name);
-    return number;
-  }
 }
 
 interface Run {
@@ -177,7 +201,8 @@ interface Run {
 const rootInode = 2;
 const extentsFlag = 0x80000;
 const inlineFlag = 0x10000000;
-const largestFile = 1 << 30;
+const largestFile = 1 << 29;
+const longestTarget = 4096;
 
 // filetype, recover, extents, 64bit, mmp, flex_bg, csum_seed, largedir: what this reader knows how to take.
 const knownIncompatible = 0x2 | 0x4 | 0x40 | 0x80 | 0x100 | 0x200 | 0x2000 | 0x4000;
@@ -189,14 +214,21 @@ function superblock(block: Uint8Array) {
   const incompatible = sb.getUint32(96, true);
   const unknown = incompatible & ~knownIncompatible;
   if (unknown !== 0)
-    throw new TbuildError("environment", `ext file system: unknown feature 0x${unknown.toString(16)}`, {
-      hint: "Open the image with the access `loop`.",
-    });
-  const blockBytes = 1024 << sb.getUint32(24, true);
+    throw new Unfit(`has the ${namedFeatures(unknown, "incompatible")}, which is not read directly`);
+  const logarithm = sb.getUint32(24, true);
+  if (logarithm > 6) throw damaged(`blocks of 2^${10 + logarithm} bytes`);
+  const blockBytes = 1024 << logarithm;
+  const inodesPerGroup = sb.getUint32(40, true);
+  if (inodesPerGroup === 0 || inodesPerGroup > blockBytes * 8)
+    throw damaged(`${inodesPerGroup} inodes in a group`);
+  const inodeBytes = sb.getUint32(76, true) === 0 ? 128 : sb.getUint16(88, true);
+  if (inodeBytes < 128 || inodeBytes > blockBytes || (inodeBytes & (inodeBytes - 1)) !== 0)
+    throw damaged(`inodes of ${inodeBytes} bytes`);
   return {
     blockBytes,
-    inodesPerGroup: sb.getUint32(40, true),
-    inodeBytes: sb.getUint32(76, true) === 0 ? 128 : sb.getUint16(88, true),
+    inodesPerGroup,
+    inodes: sb.getUint32(0, true),
+    inodeBytes,
     descriptorBytes: incompatible & 0x80 ? Math.max(32, sb.getUint16(254, true)) : 32,
     descriptorsAt: (sb.getUint32(20, true) + 1) * blockBytes,
     isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
@@ -216,6 +248,9 @@ class Inode {
     this.#view = view(data);
   }
 
+  copy(): Inode {
+    return new Inode(Uint8Array.from(this.#data));
+  }
   get kind(): Stat["kind"] {
     return kinds[this.#view.getUint16(0, true) >> 12] ?? "other";
   }
@@ -265,7 +300,7 @@ function parseAttributes(table: Uint8Array, values: Uint8Array, into: Map<string
   const bytes = view(table);
   for (let at = 0; at + 16 <= table.length && bytes.getUint32(at, true) !== 0; ) {
     const length = bytes.getUint8(at);
-    const name = decode(table.subarray(at + 16, at + 16 + length));
+    const name = stringOf(table.subarray(at + 16, at + 16 + length));
     const offset = bytes.getUint16(at + 2, true);
     const prefix = attributePrefixes[bytes.getUint8(at + 1)] ?? "";
     into.set(`${prefix}${name}`, values.subarray(offset, offset + bytes.getUint32(at + 8, true)));
@@ -280,18 +315,22 @@ function entries(data: Uint8Array, blockBytes: number): Map<string, number> {
   for (let at = 0; at + 8 <= data.length; ) {
     const number = bytes.getUint32(at, true);
     const length = bytes.getUint16(at + 4, true) || blockBytes;
-    if (length < 8) throw new TbuildError("integrity", "ext: a damaged folder");
-    const name = decode(data.subarray(at + 8, at + 8 + bytes.getUint8(at + 6)));
+    if (length < 8 || at + length > data.length || bytes.getUint8(at + 6) + 8 > length)
+      throw damaged("a folder");
+    const name = stringOf(data.subarray(at + 8, at + 8 + bytes.getUint8(at + 6)));
+    if (number !== 0 && /^$|[/\0]/.test(name)) throw damaged("a folder");
     if (number !== 0 && name !== "." && name !== "..") found.set(name, number);
     at += length;
   }
   return found;
 }
 
-function view(data: Uint8Array): DataView {
-  return new DataView(data.buffer, data.byteOffset, data.byteLength);
+function damaged(what: string): TbuildError {
+  return new TbuildError("integrity", `ext file system: damaged, ${what}`, {
+    hint: "Look at it with e2fsck, on a copy.",
+  });
 }
 
-function decode(data: Uint8Array): string {
-  return new TextDecoder().decode(data);
+function view(data: Uint8Array): DataView {
+  return new DataView(data.buffer, data.byteOffset, data.byteLength);
 }

@@ -1,81 +1,147 @@
+import { shown, stringOf } from "../names.ts";
 import { at, flag, folderSum, mapBlocks, ownedBlocks, sizeOf } from "./inode.ts";
 import { damaged, type ExtVolume, Unfit } from "./volume.ts";
 
 export type EntryKind = "file" | "dir" | "link";
 
-/** The number of the inode that `name` stands for in the folder `dir`. */
-export async function findEntry(volume: ExtVolume, dir: number, name: Buffer): Promise<number | undefined> {
-  const { data } = await ownedBlocks(volume, await volume.inode(dir));
-  for (const block of data)
-    for (const entry of entriesOf(await volume.block(block)))
-      if (entry.inode !== 0 && entry.name.equals(name)) return entry.inode;
-  return undefined;
-}
+/**
+ * A folder whose entries are changed. Its blocks stay in memory, with an index of the names in them, so that an entry
+ * costs the same in a folder of a million. `flush` writes what has changed.
+ */
+export class ExtFolder {
+  readonly #volume: ExtVolume;
+  readonly #number: number;
+  readonly #blocks: FolderBlock[];
+  // The name's bytes as latin1: names of a guest need not be UTF-8.
+  readonly #places = new Map<string, Place>();
+  // Before this one, no block has room for a name of the usual length.
+  #roomFrom = 0;
 
-export async function isEmptyFolder(volume: ExtVolume, inode: Buffer): Promise<boolean> {
-  const { data } = await ownedBlocks(volume, inode);
-  for (const block of data)
-    for (const entry of entriesOf(await volume.block(block)))
-      if (entry.inode !== 0 && !isDots(entry.name)) return false;
-  return true;
-}
+  private constructor(volume: ExtVolume, number: number, blocks: FolderBlock[]) {
+    this.#volume = volume;
+    this.#number = number;
+    this.#blocks = blocks;
+    for (const [index, { data }] of blocks.entries())
+      for (const { at, inode, name } of entriesOf(data))
+        if (inode !== 0) this.#places.set(name.toString("latin1"), { index, at });
+  }
 
-/** Takes an entry out, and its name with it: what is not used of a block stays readable otherwise. */
-export async function removeEntry(volume: ExtVolume, dir: number, name: Buffer): Promise<void> {
-  const inode = await volume.inode(dir);
-  const { data } = await ownedBlocks(volume, inode);
-  for (const number of data) {
-    const block = await volume.block(number);
-    let before: Entry | undefined;
-    for (const entry of entriesOf(block)) {
-      if (entry.inode === 0 || !entry.name.equals(name)) {
-        before = entry;
-        continue;
-      }
-      if (before) {
-        block.writeUInt16LE(before.length + entry.length, before.at + 4);
-        block.fill(0, entry.at, entry.at + 8 + padded(name.length));
-      } else {
-        block.writeUInt32LE(0, entry.at);
-        block.fill(0, entry.at + 6, entry.at + 8 + padded(name.length));
-      }
-      return putFolderBlock(volume, dir, inode, number, block);
+  static async open(volume: ExtVolume, number: number): Promise<ExtFolder> {
+    const blocks: FolderBlock[] = [];
+    for (const block of (await ownedBlocks(volume, await volume.inode(number))).data)
+      blocks.push({ number: block, data: await volume.block(block), isChanged: false });
+    return new ExtFolder(volume, number, blocks);
+  }
+
+  /** The number of the inode that `name` stands for. */
+  find(name: Buffer): number | undefined {
+    const place = this.#places.get(name.toString("latin1"));
+    return place && this.#blocks[place.index]?.data.readUInt32LE(place.at);
+  }
+
+  get isEmpty(): boolean {
+    for (const name of this.#places.keys()) if (name !== "." && name !== "..") return false;
+    return true;
+  }
+
+  /** Takes an entry out, and its name with it: what is not used of a block stays readable otherwise. */
+  remove(name: Buffer): void {
+    const key = name.toString("latin1");
+    const place = this.#places.get(key);
+    const block = place && this.#blocks[place.index];
+    if (!block) throw damaged(`no entry ${shown(stringOf(name))}`);
+    const { data } = block;
+    const length = data.readUInt16LE(place.at + 4);
+    const before = entryBefore(data, place.at);
+    if (before === undefined) {
+      data.writeUInt32LE(0, place.at);
+      data.fill(0, place.at + 6, place.at + 8 + padded(name.length));
+    } else {
+      data.writeUInt16LE(data.readUInt16LE(before + 4) + length, before + 4);
+      data.fill(0, place.at, place.at + 8 + padded(name.length));
+    }
+    block.isChanged = true;
+    this.#places.delete(key);
+    this.#roomFrom = Math.min(this.#roomFrom, place.index);
+  }
+
+  async add(name: Buffer, inode: number, kind: EntryKind): Promise<void> {
+    if (name.length === 0 || name.length > 255) throw new Unfit(`a name of ${name.length} bytes`);
+    const folder = await this.#volume.inode(this.#number);
+    if (folder.readUInt32LE(at.flags) & flag.indexed && this.#blocks.length > 1)
+      throw new Unfit("a new name in a large, indexed folder");
+    for (let index = this.#roomFrom; index < this.#blocks.length; index++) {
+      const place = this.#roomIn(index, 8 + padded(name.length));
+      if (place === undefined) continue;
+      this.#put(index, place, name, inode, kind);
+      this.#roomFrom = index;
+      return;
+    }
+    const [number = 0] = await this.#volume.takeBlocks(1, this.#number);
+    const data = emptyFolderBlock(this.#volume);
+    this.#blocks.push({ number, data, isChanged: true });
+    const numbers = this.#blocks.map((block) => block.number);
+    await mapBlocks(this.#volume, this.#number, folder, numbers);
+    folder.writeUInt32LE(sizeOf(folder) + this.#volume.blockBytes, at.size);
+    await this.#volume.putInode(this.#number, folder);
+    data.writeUInt16LE(data.length - tailBytes(this.#volume), 4);
+    this.#put(this.#blocks.length - 1, { at: 0, used: 0 }, name, inode, kind);
+  }
+
+  async flush(): Promise<void> {
+    const changed = this.#blocks.filter(({ isChanged }) => isChanged);
+    if (changed.length === 0) return;
+    const inode = await this.#volume.inode(this.#number);
+    for (const block of changed) {
+      await putFolderBlock(this.#volume, this.#number, inode, block.number, block.data);
+      block.isChanged = false;
     }
   }
-  throw damaged(`no entry ${name.toString()}`);
-}
 
-export async function addEntry(
-  volume: ExtVolume,
-  dir: number,
-  name: Buffer,
-  inode: number,
-  kind: EntryKind,
-): Promise<void> {
-  const folder = await volume.inode(dir);
-  if (name.length === 0 || name.length > 255) throw new Unfit(`a name of ${name.length} bytes`);
-  const { data } = await ownedBlocks(volume, folder);
-  if (folder.readUInt32LE(at.flags) & flag.indexed && data.length > 1)
-    throw new Unfit("a new name in a large, indexed folder");
-  const needed = 8 + padded(name.length);
-  for (const number of data) {
-    const block = await volume.block(number);
-    for (const entry of entriesOf(block)) {
+  #roomIn(index: number, needed: number): Room | undefined {
+    const { data } = this.#blocks[index] ?? { data: Buffer.alloc(0) };
+    for (const entry of entriesOf(data)) {
       if (isTail(entry)) continue;
       const used = entry.inode === 0 ? 0 : 8 + padded(entry.name.length);
-      if (entry.length - used < needed) continue;
-      if (used > 0) block.writeUInt16LE(used, entry.at + 4);
-      putEntry(block, entry.at + used, entry.length - used, name, inode, kind);
-      return putFolderBlock(volume, dir, folder, number, block);
+      if (entry.length - used >= needed) return { at: entry.at, used };
     }
+    return undefined;
   }
-  const [number = 0] = await volume.takeBlocks(1, dir);
-  const block = emptyFolderBlock(volume);
-  putEntry(block, 0, block.length - tailBytes(volume), name, inode, kind);
-  await mapBlocks(volume, dir, folder, [...data, number]);
-  folder.writeUInt32LE(sizeOf(folder) + volume.blockBytes, at.size);
-  await volume.putInode(dir, folder);
-  await putFolderBlock(volume, dir, folder, number, block);
+
+  // Behind what is used of the entry at `room`.
+  #put(index: number, room: Room, name: Buffer, inode: number, kind: EntryKind): void {
+    const block = this.#blocks[index];
+    if (!block) return;
+    const length = block.data.readUInt16LE(room.at + 4);
+    if (room.used > 0) block.data.writeUInt16LE(room.used, room.at + 4);
+    putEntry(block.data, room.at + room.used, length - room.used, name, inode, kind);
+    block.isChanged = true;
+    this.#places.set(name.toString("latin1"), { index, at: room.at + room.used });
+  }
+}
+
+interface FolderBlock {
+  readonly number: number;
+  readonly data: Buffer;
+  isChanged: boolean;
+}
+
+interface Place {
+  /** Of the block. */
+  readonly index: number;
+  readonly at: number;
+}
+
+interface Room {
+  readonly at: number;
+  readonly used: number;
+}
+
+// `entriesOf` has looked at the block before.
+function entryBefore(data: Buffer, place: number): number | undefined {
+  let before: number | undefined;
+  for (let at = 0; at < place; at += data.readUInt16LE(at + 4)) before = at;
+  return before;
 }
 
 /** The first block of a new folder. */
@@ -156,9 +222,6 @@ function tailBytes(volume: ExtVolume): number {
 }
 function isTail({ inode, length, type }: Entry): boolean {
   return inode === 0 && length === 12 && type === tailType;
-}
-function isDots(name: Buffer): boolean {
-  return name.equals(Buffer.from(".")) || name.equals(Buffer.from(".."));
 }
 function padded(length: number): number {
   return Math.ceil(length / 4) * 4;

@@ -100,14 +100,22 @@ async function extentBlocks(
     if (depth > 0) {
       const child = node.readUInt32LE(entry + 4) + node.readUInt16LE(entry + 8) * 2 ** 32;
       into.maps.push(child);
+      refuseMore(volume, into, 0);
       await extentBlocks(volume, await volume.block(child), depth - 1, into);
     } else {
       const length = node.readUInt16LE(entry + 4);
       const first = node.readUInt32LE(entry + 8) + node.readUInt16LE(entry + 6) * 2 ** 32;
       // More than 32768 means allocated but never written.
       const blocks = length > 32768 ? length - 32768 : length;
+      refuseMore(volume, into, blocks);
       for (let step = 0; step < blocks; step++) into.data.push(first + step);
     }
+}
+
+// A map that leads back into itself names more blocks than there are.
+function refuseMore(volume: ExtVolume, { data, maps }: Owned, more: number): void {
+  if (data.length + maps.length + more > volume.blocks)
+    throw damaged("a file has more blocks than there are");
 }
 
 async function mappedBlocks(
@@ -117,6 +125,7 @@ async function mappedBlocks(
 ): Promise<void> {
   async function below(block: number, level: number): Promise<void> {
     if (block === 0) return;
+    refuseMore(volume, into, 1);
     if (level === 0) return void into.data.push(block);
     into.maps.push(block);
     const map = await volume.block(block);

@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Writable } from "../change/draft.ts";
 import { crc16, crc32c } from "./crc.ts";
+import { namedFeatures } from "./features.ts";
 
 /** Thrown for what tbuild's own writer of ext leaves to others; another way into the image may do it. */
 export class Unfit extends TbuildError {
@@ -22,6 +23,8 @@ export class ExtVolume {
   readonly #groups = new Map<number, Group>();
   readonly #seed: number;
   readonly #descriptorBytes: number;
+  /** Runs of blocks that hold bitmaps and inode tables, in order. */
+  #own: (readonly [start: number, count: number])[] = [];
 
   private constructor(disk: Writable, sb: Buffer) {
     this.#disk = disk;
@@ -45,6 +48,8 @@ export class ExtVolume {
     const strange = strangeFeature(sb);
     if (strange !== undefined) throw new Unfit(strange);
     const volume = new ExtVolume(disk, sb);
+    if (volume.hasChecksums && crc32c(0xffffffff, sb.subarray(0, 1020)) !== sb.readUInt32LE(1020))
+      throw damaged("the checksum of its superblock");
     if (volume.blocks * volume.blockBytes > disk.bytes) throw damaged("it is larger than its volume");
     await volume.#checkDescriptors();
     return volume;
@@ -80,18 +85,62 @@ export class ExtVolume {
   }
 
   async inode(number: number): Promise<Buffer> {
-    return Buffer.from(await this.#disk.read(await this.#inodeAt(number), this.inodeBytes));
+    const inode = Buffer.from(await this.#disk.read(await this.#inodeAt(number), this.inodeBytes));
+    if (this.hasChecksums && this.#isUsedInode(inode)) {
+      const said = Buffer.from(inode);
+      this.#sumInode(number, said);
+      const places = this.#hasHighSum(inode) ? [124, 130] : [124];
+      if (places.some((at) => said.readUInt16LE(at) !== inode.readUInt16LE(at)))
+        throw damaged(`the checksum of inode ${number}`);
+    }
+    return inode;
+  }
+
+  /** That an inode which is to be changed is one that is in use. */
+  async checkInode(number: number): Promise<void> {
+    const group = await this.#group(Math.floor((number - 1) / this.#inodesPerGroup));
+    if (!bitOf(group.inodes, (number - 1) % this.#inodesPerGroup))
+      throw damaged(`inode ${number} is used and said to be free`);
+  }
+
+  /** That blocks which are to be changed are in use, and no part of what the file system itself consists of. */
+  async checkBlocks(numbers: readonly number[]): Promise<void> {
+    for (const number of numbers) {
+      this.#checkBlock(number);
+      if (await this.isFree(number)) throw damaged(`block ${number} is used and said to be free`);
+      if (this.#isOwn(number)) throw damaged(`block ${number} is a file's and the file system's own`);
+    }
+  }
+
+  #isOwn(number: number): boolean {
+    let [low, high] = [0, this.#own.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const [start, count] = this.#own[middle] ?? [0, 0];
+      if (start + count <= number) low = middle + 1;
+      else high = middle;
+    }
+    return (this.#own[low]?.[0] ?? Number.POSITIVE_INFINITY) <= number;
+  }
+
+  #isUsedInode(inode: Buffer): boolean {
+    return inode.readUInt16LE(0) !== 0;
+  }
+  #hasHighSum(inode: Buffer): boolean {
+    return this.inodeBytes > 128 && inode.readUInt16LE(128) >= 4;
+  }
+
+  #sumInode(number: number, inode: Buffer): void {
+    const hasHigh = this.#hasHighSum(inode);
+    inode.writeUInt16LE(0, 124);
+    if (hasHigh) inode.writeUInt16LE(0, 130);
+    const sum = crc32c(this.seedOf(number, inode), inode);
+    inode.writeUInt16LE(sum & 0xffff, 124);
+    if (hasHigh) inode.writeUInt16LE(sum >>> 16, 130);
   }
 
   async putInode(number: number, inode: Buffer): Promise<void> {
-    if (this.hasChecksums) {
-      const hasHigh = this.inodeBytes > 128 && inode.readUInt16LE(128) >= 4;
-      inode.writeUInt16LE(0, 124);
-      if (hasHigh) inode.writeUInt16LE(0, 130);
-      const sum = crc32c(this.seedOf(number, inode), inode);
-      inode.writeUInt16LE(sum & 0xffff, 124);
-      if (hasHigh) inode.writeUInt16LE(sum >>> 16, 130);
-    }
+    if (this.hasChecksums) this.#sumInode(number, inode);
     await this.#disk.write(await this.#inodeAt(number), inode);
   }
 
@@ -227,6 +276,7 @@ export class ExtVolume {
     group.blocks = await this.block(group.blocksAt);
     group.inodes = await this.block(group.inodesAt);
     this.#checkCounts(number, group);
+    if (this.hasChecksums) this.#checkBitmapSums(number, group);
     this.#groups.set(number, group);
     return group;
   }
@@ -235,6 +285,7 @@ export class ExtVolume {
   async #checkDescriptors(): Promise<void> {
     const bytes = this.groups * this.#descriptorBytes;
     const table = Buffer.from(await this.#disk.read(this.#descriptorAt(0), bytes));
+    const tableBlocks = Math.ceil((this.#inodesPerGroup * this.inodeBytes) / this.blockBytes);
     const isFlexible = (this.#sb.readUInt32LE(96) & 0x200) !== 0;
     for (let number = 0; number < this.groups; number++) {
       const at = number * this.#descriptorBytes;
@@ -243,6 +294,43 @@ export class ExtVolume {
       const end = isFlexible ? this.blocks : Math.min(start + this.#blocksPerGroup, this.blocks);
       for (const place of [group.blocksAt, group.inodesAt, group.tableAt])
         if (place < start || place >= end) throw damaged(`the descriptor of group ${number}`);
+      this.#checkGroupSum(number, group);
+      this.#own.push([group.blocksAt, 1], [group.inodesAt, 1], [group.tableAt, tableBlocks]);
+    }
+    this.#own.sort(([one], [other]) => one - other);
+  }
+
+  #checkGroupSum(number: number, { data }: Group): void {
+    const sum = this.#groupSum(number, data);
+    if (sum !== undefined && sum !== data.readUInt16LE(30))
+      throw damaged(`the checksum of the descriptor of group ${number}`);
+  }
+
+  #groupSum(number: number, data: Buffer): number | undefined {
+    if (this.hasChecksums) {
+      const clean = Buffer.from(data);
+      clean.writeUInt16LE(0, 30);
+      return crc32c(crc32c(this.#seed, le32(number)), clean) & 0xffff;
+    }
+    if (!this.#hasGroupSums) return undefined;
+    const head = Buffer.concat([this.#sb.subarray(104, 120), le32(number), data.subarray(0, 30)]);
+    return crc16(crc16(0xffff, head), data.subarray(32));
+  }
+
+  #bitmapSums({ blocks, inodes }: Group) {
+    return [
+      [24, 56, blocksUninit, crc32c(this.#seed, blocks.subarray(0, this.#blocksPerGroup / 8)), "blocks"],
+      [26, 58, inodesUninit, crc32c(this.#seed, inodes.subarray(0, this.#inodesPerGroup / 8)), "inodes"],
+    ] as const;
+  }
+
+  #checkBitmapSums(number: number, group: Group): void {
+    for (const [low, high, uninit, sum, what] of this.#bitmapSums(group)) {
+      if (group.flags & uninit) continue;
+      const isWide = group.data.length >= 64;
+      const said = group.data.readUInt16LE(low) + (isWide ? group.data.readUInt16LE(high) * 65536 : 0);
+      if (said !== (isWide ? sum : sum & 0xffff))
+        throw damaged(`the checksum of the bitmap of ${what} of group ${number}`);
     }
   }
 
@@ -280,21 +368,13 @@ export class ExtVolume {
 
   #sumGroup(number: number, group: Group): void {
     const { data } = group;
-    if (this.hasChecksums) {
-      const sums = [
-        [24, 56, crc32c(this.#seed, group.blocks.subarray(0, this.#blocksPerGroup / 8))],
-        [26, 58, crc32c(this.#seed, group.inodes.subarray(0, this.#inodesPerGroup / 8))],
-      ] as const;
-      for (const [low, high, sum] of sums) {
+    if (this.hasChecksums)
+      for (const [low, high, , sum] of this.#bitmapSums(group)) {
         data.writeUInt16LE(sum & 0xffff, low);
         if (data.length >= 64) data.writeUInt16LE(sum >>> 16, high);
       }
-      data.writeUInt16LE(0, 30);
-      data.writeUInt16LE(crc32c(crc32c(this.#seed, le32(number)), data) & 0xffff, 30);
-    } else if (this.#hasGroupSums) {
-      const head = Buffer.concat([this.#sb.subarray(104, 120), le32(number), data.subarray(0, 30)]);
-      data.writeUInt16LE(crc16(crc16(0xffff, head), data.subarray(32)), 30);
-    }
+    const sum = this.#groupSum(number, data);
+    if (sum !== undefined) data.writeUInt16LE(sum, 30);
   }
 }
 
@@ -380,14 +460,25 @@ function strangeFeature(sb: Buffer): string | undefined {
   const incompatible = sb.readUInt32LE(96) & ~knownIncompatible;
   const readOnly = sb.readUInt32LE(100) & ~knownReadOnly;
   if (incompatible & 0x4) return "the journal waits to be replayed";
-  if (incompatible !== 0) return `unknown feature 0x${incompatible.toString(16)}`;
-  if (readOnly !== 0) return `unknown feature 0x${readOnly.toString(16)} (read-only compatible)`;
+  if (incompatible !== 0) return notWritten(namedFeatures(incompatible, "incompatible"));
+  if (readOnly !== 0) return notWritten(namedFeatures(readOnly, "readOnly"));
   if ((sb.readUInt16LE(58) & 0x3) !== 1) return "not cleanly unmounted";
   if (sb.readUInt32LE(232) !== 0) return "files wait to be removed";
-  if (sb.readUInt32LE(24) > 4 || sb.readUInt32LE(32) === 0 || sb.readUInt32LE(40) === 0)
-    return "a strange superblock";
+  if (sb.readUInt32LE(24) > 6) return "a strange superblock";
+  const blockBytes = 1024 << sb.readUInt32LE(24);
+  const isSane =
+    sb.readUInt32LE(20) === (blockBytes === 1024 ? 1 : 0) &&
+    [32, 40].every((at) => sb.readUInt32LE(at) > 0 && sb.readUInt32LE(at) <= blockBytes * 8) &&
+    (sb.readUInt32LE(32) >= 256 || sb.readUInt32LE(4) < 1 << 20);
+  const inodeBytes = sb.readUInt32LE(76) === 0 ? 128 : sb.readUInt16LE(88);
+  const isPower = inodeBytes >= 128 && inodeBytes <= blockBytes && (inodeBytes & (inodeBytes - 1)) === 0;
+  if (!isSane || !isPower) return "a strange superblock";
   if (!(incompatible & 0x2) && !(sb.readUInt32LE(96) & 0x2)) return "folders without file types";
   return undefined;
+}
+
+function notWritten(features: string): string {
+  return `has the ${features}, which is not changed directly`;
 }
 
 function le32(value: number): Buffer {

@@ -7,18 +7,29 @@ export function formatOf(file: string, head: Buffer, tail: Buffer): Format {
   if (head.length === 0)
     throw new TbuildError("integrity", `${file}: is empty`, { hint: "Copy the image again." });
   if (starts(head, "QFI\xfb")) return "qcow2";
-  const packed = packings.find(({ magic, at }) => starts(head, magic, at));
-  if (packed)
-    throw new TbuildError("usage", `${file}: is ${packed.name}, not a disk image`, {
-      hint: packed.hint(file),
-    });
-  const foreign = foreigners.find(({ magic, at }) => starts(head, magic, at));
-  const name = foreign?.name ?? (starts(tail, "conectix") ? "VHD" : undefined);
-  if (name !== undefined)
-    throw new TbuildError("usage", `${file}: is a ${name} image; tbuild opens raw and qcow2`, {
-      hint: `Convert it: qemu-img convert -O raw '${file}' '${file}.raw'`,
+  const other = otherFormat(head, tail);
+  if (other)
+    throw new TbuildError("usage", `${file}: is ${other.name}; tbuild opens raw and qcow2 images`, {
+      hint: other.hint(file),
     });
   return "raw";
+}
+
+/** What a file is that is neither a raw nor a qcow2 image, and what to do with it. */
+export function otherFormat(
+  head: Buffer,
+  tail: Buffer,
+): { readonly name: string; readonly hint: (file: string) => string } | undefined {
+  const packed = packings.find(({ magic, at }) => starts(head, magic, at));
+  if (packed) return packed;
+  const found = foreigners.find(({ magic, at, isLast }) => starts(isLast ? tail : head, magic, at));
+  return (
+    found && {
+      name: found.name,
+      // The format is named: by its first bytes alone qemu takes a fixed VHD for a raw image.
+      hint: (file) => `Convert it: qemu-img convert -f ${found.driver} -O raw '${file}' '${file}.raw'`,
+    }
+  );
 }
 
 interface Signature {
@@ -32,17 +43,29 @@ const packings: readonly (Signature & { readonly hint: (file: string) => string 
   { name: "compressed with xz", magic: "\xfd7zXZ\0", hint: unpackedWith("unxz -k") },
   { name: "compressed with bzip2", magic: "BZh", hint: unpackedWith("bunzip2 -k") },
   { name: "compressed with zstd", magic: "\x28\xb5\x2f\xfd", hint: unpackedWith("unzstd") },
+  { name: "a 7z archive", magic: "7z\xbc\xaf", hint: unpackedWith("7z x") },
   { name: "a zip archive", magic: "PK\x03\x04", hint: unpackedWith("unzip") },
   { name: "a tar archive (an .ova is one)", magic: "ustar", at: 257, hint: unpackedWith("tar -xf") },
   { name: "an ISO 9660 disc", magic: "CD001", at: 32769, hint: () => "Name the disk of a machine." },
 ];
 
-const foreigners: readonly Signature[] = [
-  { name: "VMDK", magic: "KDMV" },
-  { name: "VMDK", magic: "# Disk DescriptorFile" },
-  { name: "VHDX", magic: "vhdxfile" },
-  { name: "QED", magic: "QED\0" },
-  { name: "VDI", magic: "\x7f\x10\xda\xbe", at: 64 },
+const foreigners: readonly (Signature & { readonly driver: string; readonly isLast?: true })[] = [
+  { name: "a VMDK image", magic: "KDMV", driver: "vmdk" },
+  { name: "a VMDK image of the old kind", magic: "COWD", driver: "vmdk" },
+  {
+    name: "the descriptor of a VMDK whose data lies in other files",
+    magic: "# Disk DescriptorFile",
+    driver: "vmdk",
+  },
+  { name: "a VHDX image", magic: "vhdxfile", driver: "vhdx" },
+  { name: "a dynamic VHD image", magic: "conectix", driver: "vpc" },
+  { name: "a fixed VHD image", magic: "conectix", driver: "vpc", isLast: true },
+  { name: "a QED image", magic: "QED\0", driver: "qed" },
+  { name: "a VDI image", magic: "\x7f\x10\xda\xbe", at: 64, driver: "vdi" },
+  { name: "a Parallels image", magic: "WithoutFreeSpace", driver: "parallels" },
+  { name: "a Parallels image", magic: "WithouFreSpacExt", driver: "parallels" },
+  { name: "a Bochs image", magic: "Bochs Virtual HD Image", driver: "bochs" },
+  { name: "an Apple disk image", magic: "koly", driver: "dmg", isLast: true },
 ];
 
 function unpackedWith(command: string) {

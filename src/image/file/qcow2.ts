@@ -2,6 +2,7 @@ import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import { inflateRaw } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
+import type { Compression } from "../../io/compression.ts";
 import type { Reader } from "../../io/reader.ts";
 
 /** What the header of a qcow2 file says. */
@@ -14,6 +15,9 @@ export interface Qcow2Header {
   /** The file that this one stands on, as a path that can be opened. */
   readonly backing?: string;
   readonly snapshots: number;
+  readonly compression: "zlib" | "zstd";
+  /** Of an entry in a table of clusters: 16 where each cluster is in 32 parts of its own. */
+  readonly entryBytes: 8 | 16;
 }
 
 /** Reads the header, and throws for what cannot be opened: encrypted, damaged, of a kind that is not known here. */
@@ -28,16 +32,23 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
     throw new TbuildError("environment", `${file}: is encrypted`, {
       hint: "Nothing was touched. Convert it, with its key, by qemu-img to an image that is not.",
     });
-  refuseFeatures(file, version === 3 ? head.readUInt32BE(76) : 0);
+  const features = version === 3 ? head.readUInt32BE(76) : 0;
+  refuseFeatures(file, features);
+  if (version === 3 && head.readUInt32BE(72) !== 0) throw unknown(file, "a feature that is not known here");
+  const packing = features & 0x8 ? head.readUInt8(104) : 0;
+  if (packing > 1) throw unknown(file, `compression ${packing}`);
+  const entryBytes = features & 0x10 ? 16 : 8;
   const header = {
     clusterBytes: 2 ** clusterBits,
     bytes: number64(head, 24),
     l1Entries: head.readUInt32BE(36),
     l1At: number64(head, 40),
     snapshots: head.readUInt32BE(60),
+    compression: packing === 1 ? ("zstd" as const) : ("zlib" as const),
+    entryBytes: entryBytes as 8 | 16,
   };
-  const needed = Math.ceil(header.bytes / (header.clusterBytes * (header.clusterBytes / 8)));
-  if (header.l1Entries < needed || header.l1Entries > 32 * 1024 * 1024)
+  const needed = Math.ceil(header.bytes / (header.clusterBytes * (header.clusterBytes / entryBytes)));
+  if (!Number.isSafeInteger(header.bytes) || header.l1Entries < needed || header.l1Entries > 32 * 1024 * 1024)
     throw new TbuildError("integrity", `${file}: its size and its tables do not fit together`, {
       hint: `See: qemu-img check '${file}'`,
     });
@@ -56,20 +67,29 @@ export async function qcow2Reader(
   header: Qcow2Header,
   backing: Reader | undefined,
 ): Promise<Reader> {
-  const { clusterBytes, bytes } = header;
-  const perTable = clusterBytes / 8;
+  const { clusterBytes, bytes, entryBytes } = header;
+  const perTable = clusterBytes / entryBytes;
+  // What is there or not there for itself.
+  const partBytes = entryBytes === 16 ? clusterBytes / 32 : clusterBytes;
   const l1 = Buffer.from(await reader.read(header.l1At, header.l1Entries * 8));
-  await checkComplete(file, reader, l1, clusterBytes);
+  await checkComplete(file, reader, l1, header);
   const unpacked = new Map<number, Uint8Array>();
+  let zstd: Compression | undefined;
 
-  async function entryOf(cluster: number): Promise<Entry> {
+  async function entryOf(cluster: number, inside: number): Promise<Entry> {
     const table = tableAt(l1, Math.floor(cluster / perTable));
     if (table === 0) return { kind: "below" };
-    const at = table + (cluster % perTable) * 8;
-    const entry = Buffer.from(await reader.read(at, 8));
+    const at = table + (cluster % perTable) * entryBytes;
+    const entry = Buffer.from(await reader.read(at, entryBytes));
     const high = entry.readUInt32BE(0);
     if (high & 0x40000000) return { kind: "packed", cluster, ...packedPlace(entry, clusterBytes) };
     const offset = tableAt(entry, 0);
+    if (entryBytes === 16) {
+      // docs/interop/qcow2.txt of qemu, "Extended L2 Entries": which parts read as zeros, and which are there.
+      const part = inside / partBytes;
+      if ((entry.readUInt32BE(8) >>> part) & 1) return { kind: "zero" };
+      return (entry.readUInt32BE(12) >>> part) & 1 ? { kind: "data", offset } : { kind: "below" };
+    }
     if (entry.readUInt32BE(4) & 1) return { kind: "zero" };
     return offset === 0 ? { kind: "below" } : { kind: "data", offset };
   }
@@ -85,12 +105,23 @@ export async function qcow2Reader(
     const kept = unpacked.get(cluster);
     if (kept) return kept;
     const packed = await reader.read(offset, Math.min(packedBytes, reader.bytes - offset));
-    const found = await inflated(packed, { maxOutputLength: clusterBytes, finishFlush: 2 }).catch((cause) => {
+    const found = await unpackCluster(Buffer.from(packed)).catch((cause) => {
       throw new TbuildError("integrity", `${file}: a damaged compressed cluster at ${offset}`, { cause });
     });
+    if (found.length < clusterBytes)
+      throw new TbuildError("integrity", `${file}: a compressed cluster at ${offset} that is cut off`);
     if (unpacked.size >= 64) unpacked.clear();
     unpacked.set(cluster, found);
     return found;
+  }
+
+  async function unpackCluster(packed: Buffer): Promise<Uint8Array> {
+    if (header.compression === "zlib")
+      return inflated(packed, { maxOutputLength: clusterBytes, finishFlush: 2 });
+    const { frameBytes, openCompression } = await import("../../io/compression.ts");
+    zstd ??= await openCompression();
+    // Behind the frame stands what its last sector held before.
+    return zstd.decompress(packed.subarray(0, frameBytes(packed) ?? 0));
   }
 
   return {
@@ -101,8 +132,9 @@ export async function qcow2Reader(
       const found: Uint8Array[] = [];
       for (let at = offset; at < offset + length; ) {
         const inside = at % clusterBytes;
-        const take = Math.min(clusterBytes - inside, offset + length - at);
-        found.push(await part(await entryOf(Math.floor(at / clusterBytes)), at, inside, take));
+        const start = inside - (inside % partBytes);
+        const take = Math.min(start + partBytes - inside, offset + length - at);
+        found.push(await part(await entryOf(Math.floor(at / clusterBytes), start), at, inside, take));
         at += take;
       }
       return found.length === 1 && found[0] ? found[0] : Buffer.concat(found);
@@ -133,17 +165,28 @@ function packedPlace(entry: Buffer, clusterBytes: number): { offset: number; pac
   return { offset, packedBytes: (Number(word >> shift) + 1) * 512 - (offset % 512) };
 }
 
-async function checkComplete(file: string, reader: Reader, l1: Buffer, clusterBytes: number): Promise<void> {
+async function checkComplete(
+  file: string,
+  reader: Reader,
+  l1: Buffer,
+  { clusterBytes, entryBytes }: Qcow2Header,
+): Promise<void> {
   let end = 0;
+  const seen = new Set<number>();
   for (let at = 0; at < l1.length / 8; at++) {
     const table = tableAt(l1, at);
     if (table === 0) continue;
     if (table + clusterBytes > reader.bytes) throw cutOff(file, reader.bytes, table + clusterBytes);
+    if (seen.has(table))
+      throw new TbuildError("integrity", `${file}: two parts of the disk have the same table, at ${table}`, {
+        hint: `See: qemu-img check '${file}'`,
+      });
+    seen.add(table);
     const l2 = Buffer.from(await reader.read(table, clusterBytes));
-    for (let entry = 0; entry < clusterBytes / 8; entry++) {
+    for (let entry = 0; entry < clusterBytes / entryBytes; entry++) {
       // A compressed cluster may be the last of the file, and shorter than its entry allows for.
-      if (l2.readUInt32BE(entry * 8) & 0x40000000) continue;
-      const offset = tableAt(l2, entry);
+      if (l2.readUInt32BE(entry * entryBytes) & 0x40000000) continue;
+      const offset = tableAt(l2, (entry * entryBytes) / 8);
       if (offset !== 0) end = Math.max(end, offset + 1);
     }
   }
@@ -169,8 +212,6 @@ function refuseFeatures(file: string, features: number): void {
       hint: `Nothing was touched. Repair it first: qemu-img check -r all '${file}'`,
     });
   if (features & 0x4) throw unknown(file, "its data in another file");
-  if (features & 0x8) throw unknown(file, "zstd compression");
-  if (features & 0x10) throw unknown(file, "extended L2 entries");
   if (features & ~0x1f) throw unknown(file, `a feature that is not known here (0x${features.toString(16)})`);
 }
 

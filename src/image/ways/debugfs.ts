@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { printable } from "../../host/local.ts";
+import type { Watch } from "../../host/pace.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
@@ -11,6 +12,7 @@ import { changesIn, partFinder } from "../change/parts.ts";
 import { checkFileSystem } from "../ext/e2fsck.ts";
 import { type Ext, openExt } from "../ext/ext.ts";
 import { replayJournal } from "../ext/journal.ts";
+import { bytesOf, shown } from "../names.ts";
 import { GuestTree } from "../tree.ts";
 
 /**
@@ -26,10 +28,10 @@ export function debugfsAccess(host: Host, note: (text: string) => void = () => {
       await host.run(["debugfs", "-V"]);
       await host.run(["e2fsck", "-V"]);
     },
-    async open(image, mounts, { readOnly = false } = {}) {
+    async open(image, mounts, { readOnly = false, watch = {} } = {}) {
       const parts: Part[] = [];
       for (const mount of mounts) parts.push(await openPart(host, image, mount, readOnly, note));
-      return new GuestTree(collectingTree(debugfsSource(host, parts, readOnly)));
+      return new GuestTree(collectingTree(debugfsSource(host, parts, readOnly, watch)), watch);
     },
   };
 }
@@ -87,10 +89,14 @@ async function openPart(
   const device = `${image}?offset=${volume.offset}`;
   const open = async () => {
     const reader = await fileReader(image);
-    const ext = await openExt(
-      windowOf(reader, volume.offset, Math.min(volume.bytes, reader.bytes - volume.offset)),
-    );
-    return { ext, close: () => reader[Symbol.asyncDispose]() };
+    try {
+      const bytes = Math.min(volume.bytes, reader.bytes - volume.offset);
+      const ext = await openExt(windowOf(reader, volume.offset, bytes));
+      return { ext, close: () => reader[Symbol.asyncDispose]() };
+    } catch (error) {
+      await reader[Symbol.asyncDispose]();
+      throw error;
+    }
   };
   let opened = await open();
   if (opened.ext.isDirty || opened.ext.hasErrors)
@@ -115,7 +121,7 @@ async function openPart(
   };
 }
 
-function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean): Source {
+function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, watch: Watch): Source {
   const partOf = partFinder(parts);
   return {
     stat: (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path)),
@@ -125,7 +131,7 @@ function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean): S
       if (readOnly) throw new TbuildError("usage", "the image was opened for reading only");
       for (const part of parts) {
         const own = changesIn(part, changes, partOf);
-        if (own.length > 0) await applyTo(host, part, own);
+        if (own.length > 0) await applyTo(host, part, own, watch);
       }
     },
     async close() {
@@ -134,7 +140,7 @@ function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean): S
   };
 }
 
-async function applyTo(host: Host, part: Part, changes: readonly Change[]): Promise<void> {
+async function applyTo(host: Host, part: Part, changes: readonly Change[], { signal }: Watch): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-debugfs-"));
   try {
     // debugfs makes a new inode; what the old one carried is brought over, all of it.
@@ -151,15 +157,17 @@ async function applyTo(host: Host, part: Part, changes: readonly Change[]): Prom
       return file;
     };
     const lines = debugfsBatch(changes, fileOf, kept);
+    const made = new Map(changes.filter(({ kind }) => kind !== "remove").map((one) => [one.path, one]));
     for (const [key, file] of files) {
       const [path = "", attribute = ""] = key.split("\0");
-      const change = changes.find((one) => one.path === path && one.kind !== "remove");
+      const change = made.get(path);
       const data =
         attribute === "" ? change?.kind === "write" && change.data : kept.get(path)?.get(attribute);
       await writeFile(file, data || new Uint8Array());
     }
     const output = await host.run(["debugfs", "-w", "-f", "-", part.device], {
-      input: `${lines.join("\n")}\n`,
+      input: bytesOf(`${lines.join("\n")}\n`),
+      ...(signal && { signal }),
     });
     // debugfs exits 0 even when a request fails, so what it says on stderr is the result.
     const complaints = output.stderr
@@ -184,7 +192,7 @@ async function attributesFor(ext: Ext, change: Change): Promise<Map<string, Uint
   const found = new Map(change.kind === "write" && change.was ? await ext.attributes(change.path) : []);
   const label = change.kind === "link" ? change.label : change.attributes.label;
   // The kernel stores a label with a zero byte at its end.
-  if (label !== undefined) found.set("security.selinux", Buffer.from(`${label}\0`));
+  if (label !== undefined) found.set("security.selinux", bytesOf(`${label}\0`));
   return found;
 }
 
@@ -193,33 +201,34 @@ async function differences(ext: Ext, changes: readonly Change[]): Promise<string
   const made = new Set(changes.filter((change) => change.kind !== "remove").map((change) => change.path));
   for (const change of changes) {
     const found = await ext.stat(change.path);
+    const path = shown(change.path);
     if (change.kind === "remove") {
-      if (found && !made.has(change.path)) wrong.push(`${change.path}: is still there`);
+      if (found && !made.has(change.path)) wrong.push(`${path}: is still there`);
       continue;
     }
     if (found?.kind !== (change.kind === "write" ? "file" : change.kind)) {
-      wrong.push(`${change.path}: is not there`);
+      wrong.push(`${path}: is not there`);
       continue;
     }
     if (change.kind === "link") {
-      if (found.target !== change.target) wrong.push(`${change.path}: leads to ${found.target}`);
+      if (found.target !== change.target) wrong.push(`${path}: leads to ${shown(found.target ?? "")}`);
       continue;
     }
     const { mode, uid, gid, label } = change.attributes;
     if (found.mode !== mode || found.uid !== uid || found.gid !== gid || found.label !== label)
-      wrong.push(`${change.path}: has another owner, mode or label`);
+      wrong.push(`${path}: has another owner, mode or label`);
     if (change.kind === "write" && Buffer.compare(await ext.readFile(change.path), change.data) !== 0)
-      wrong.push(`${change.path}: has other content`);
+      wrong.push(`${path}: has other content`);
   }
   return wrong;
 }
 
-// Inside double quotes only the quote is special, and is doubled. A line ends a request: such a name is refused.
+// Inside double quotes only the quote is special, and is doubled. A line ends a request: such a name is refused. So is what
+// its line has no room for.
 function quoted(word: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\u0000-\u001f\u007f\ufffd]/.test(word) || word.length > 4000)
-    throw new TbuildError("guest", `${printable(word)}: debugfs cannot take this name`, {
-      hint: "Open the image with the access `loop`, or skip the operation.",
+  if (/[\n\0]/.test(word) || word.length > 4000)
+    throw new TbuildError("environment", `${shown(word)}: debugfs cannot take this name`, {
+      hint: "Leave --via away; tbuild then takes a way into the image that can.",
     });
   return `"${word.replaceAll('"', '""')}"`;
 }

@@ -1,7 +1,9 @@
 import { TbuildError } from "../../errors.ts";
+import type { Watch } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { collectingTree } from "../change/change.ts";
+import { partFinder } from "../change/parts.ts";
 import { insideOf } from "../disk/disk.ts";
 import { type Ext, openExt } from "../ext/ext.ts";
 import { readImageFile } from "../file/image-file.ts";
@@ -19,10 +21,11 @@ export function directAccess(note: (text: string) => void = () => {}): ImageAcce
     formats: ["raw", "qcow2"],
     filesystems: ["ext2", "ext3", "ext4"],
     async check() {},
-    async open(image, mounts) {
+    async open(image, mounts, { watch } = {}) {
       const disk = await readImageFile(image);
       try {
-        return await directTree(disk, mounts, { note, close: async () => disk[Symbol.asyncDispose]() });
+        const close = async () => disk[Symbol.asyncDispose]();
+        return await directTree(disk, mounts, { note, close, ...(watch && { watch }) });
       } catch (error) {
         await disk[Symbol.asyncDispose]();
         throw error;
@@ -38,31 +41,26 @@ export async function directTree(
   {
     note = () => {},
     close = async () => {},
-  }: { note?: (text: string) => void; close?: () => Promise<void> } = {},
+    watch = {},
+  }: { note?: (text: string) => void; close?: () => Promise<void>; watch?: Watch } = {},
 ): Promise<GuestTree> {
   const parts: { readonly at: string; readonly files: Ext }[] = [];
-  for (const { at, volume } of [...mounts].sort((a, b) => b.at.length - a.at.length)) {
+  for (const { at, volume } of mounts) {
     const files = await openExt(insideOf(disk, volume));
     if (files.isDirty) note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     parts.push({ at, files });
   }
-  // The deepest that fits is the one that holds it.
-  const partOf = (path: string): [Ext, string] => {
-    for (const { at, files } of parts) {
-      if (at === "/") return [files, path];
-      if (path === at || path.startsWith(`${at}/`)) return [files, path.slice(at.length) || "/"];
-    }
-    throw new TbuildError("usage", `${path}: no volume is given for /`);
-  };
+  const partOf = partFinder(parts);
   return new GuestTree(
     collectingTree({
-      stat: (path) => ((files, inside) => files.stat(inside))(...partOf(path)),
-      list: (path) => ((files, inside) => files.list(inside))(...partOf(path)),
-      readFile: (path) => ((files, inside) => files.readFile(inside))(...partOf(path)),
+      stat: (path) => (({ files }, inside) => files.stat(inside))(...partOf(path)),
+      list: (path) => (({ files }, inside) => files.list(inside))(...partOf(path)),
+      readFile: (path) => (({ files }, inside) => files.readFile(inside))(...partOf(path)),
       async apply() {
         throw new TbuildError("usage", "the image was opened for reading only");
       },
       close,
     }),
+    watch,
   );
 }

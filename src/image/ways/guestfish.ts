@@ -16,6 +16,7 @@ import { byDepth, kernelFileSystems } from "./mounting.ts";
 export function guestfishAccess(host: Host): ImageAccess {
   return {
     name: "guestfish",
+    findsByTable: true,
     runsPrograms: false,
     joinsPieces: true,
     formats: ["raw", "qcow2"],
@@ -23,7 +24,7 @@ export function guestfishAccess(host: Host): ImageAccess {
     async check() {
       await host.run(["guestfish", "--version"]);
     },
-    async open(image, mounts, { readOnly = false } = {}) {
+    async open(image, mounts, { readOnly = false, watch = {} } = {}) {
       const at = await mkdtemp(join(tmpdir(), "tbuild-guestfish-"));
       const said: string[] = [];
       let ended = false;
@@ -38,7 +39,8 @@ export function guestfishAccess(host: Host): ImageAccess {
       const isMounted = async () =>
         (await host.run(["stat", "-f", "-c", "%T", at], { allow: [1] })).stdout.startsWith("fuse");
       const close = async () => {
-        if (await isMounted()) await host.run(["fusermount3", "-u", at]);
+        // Also of one whose process is gone, of which stat tells nothing.
+        await host.run(["fusermount3", "-u", at], { allow: [1] });
         // It brings what was changed to the image before it ends.
         await waitFor("guestfish: its end", async () => ended || undefined, { timeoutMs: 120_000 });
         await rmdir(at);
@@ -53,7 +55,7 @@ export function guestfishAccess(host: Host): ImageAccess {
               });
             return (await isMounted()) || undefined;
           },
-          { timeoutMs: 300_000 },
+          { timeoutMs: 300_000, ...(watch.signal && { signal: watch.signal }) },
         );
       } catch (error) {
         talk.kill();
@@ -61,7 +63,7 @@ export function guestfishAccess(host: Host): ImageAccess {
         await close();
         throw error;
       }
-      return mountedTree(host, at, { close });
+      return mountedTree(host, at, { close, watch });
     },
   };
 }

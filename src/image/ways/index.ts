@@ -1,6 +1,7 @@
 import { type WayIn, waysIn } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import type { Watch } from "../../host/pace.ts";
 import type { ImageAccess, Volume } from "../access.ts";
 import type { FarFolder } from "../far.ts";
 import { debugfsAccess } from "./debugfs.ts";
@@ -20,6 +21,7 @@ export interface AccessOptions {
   readonly far?: FarFolder;
   /** This one, and no other. */
   readonly via?: WayIn;
+  readonly watch?: Watch;
   /** Told what is worth saying and no failure: a journal that was replayed. */
   readonly note?: (text: string) => void;
 }
@@ -69,6 +71,8 @@ function unfit(
   const split = volumes.find(({ pieces }) => pieces !== undefined);
   if (split && !access.joinsPieces)
     return `cannot open ${split.name}, which lies in ${split.pieces?.length} pieces`;
+  if (access.findsByTable && volumes.some(({ isOffTable }) => isOffTable))
+    return "finds volumes by the partition table, which is damaged or counts in sectors of 4096 bytes";
   const strange = volumes.find(({ fs }) => fs !== "swap" && !access.filesystems.includes(fs));
   return strange && `cannot open ${strange.fs} (${strange.name})`;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import type { Watch } from "../../host/pace.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { byDepth, heldTree, kernelFileSystems, linearTable, mountOptions, mountScript } from "./mounting.ts";
@@ -13,10 +14,11 @@ import { snapshotBytes, snapshotSectors } from "./snapshot.ts";
  * copies of one image have the same; logical volumes are mapped by arithmetic.
  */
 export function kpartxAccess(host: Host, pathOn = (image: string) => image): ImageAccess {
-  const open = (image: string, mounts: readonly Mount[], readOnly: boolean, work?: Work) =>
-    openByKpartx(host, pathOn(image), mounts, readOnly, work && { ...work, file: pathOn(work.file) });
+  const open = (image: string, mounts: readonly Mount[], how: How) =>
+    openByKpartx(host, pathOn(image), mounts, how.work ? { ...how, work: pathOn(how.work) } : how);
   return {
     name: "kpartx",
+    findsByTable: true,
     runsPrograms: true,
     joinsPieces: true,
     filesystems: kernelFileSystems,
@@ -27,31 +29,34 @@ export function kpartxAccess(host: Host, pathOn = (image: string) => image): Ima
       const lack = lacks[exitCode];
       if (lack) throw new TbuildError("environment", `kpartx: ${lack} (${host.name})`);
     },
-    open: (image, mounts, { readOnly = false } = {}) => open(image, mounts, readOnly),
-    openBeside: (image, mounts, work, bytes) => open(image, mounts, false, { file: work, bytes }),
+    open: (image, mounts, { readOnly = false, watch } = {}) =>
+      open(image, mounts, { readOnly, ...(watch && { watch }) }),
+    openBeside: (image, mounts, work, bytes, watch) =>
+      open(image, mounts, { readOnly: false, work, bytes, ...(watch && { watch }) }),
   };
 }
 
-/** A snapshot's file, and the size of the disk that it is of. */
-interface Work {
-  readonly file: string;
-  readonly bytes: number;
+interface How {
+  readonly readOnly: boolean;
+  /** A snapshot's file, and the size of the disk that it is of. */
+  readonly work?: string;
+  readonly bytes?: number;
+  readonly watch?: Watch;
 }
 
 async function openByKpartx(
   host: Host,
   image: string,
   mounts: readonly Mount[],
-  readOnly: boolean,
-  work: Work | undefined,
+  { readOnly, work, bytes = 0, watch }: How,
 ): Promise<GuestTree> {
   const name = `tbuild-${randomBytes(6).toString("hex")}`;
   const how = work ? "beside" : readOnly ? "ro" : "rw";
-  const room = work ? [work.file, String(snapshotBytes(work.bytes))] : ["", "0"];
+  const room = work ? [work, String(snapshotBytes(bytes))] : ["", "0"];
   const places = byDepth(mounts).flatMap(({ at, volume }) => [
     ...[deviceOf(volume), volume.fs, mountOptions(volume, readOnly), at === "/" ? "" : at],
   ]);
-  return heldTree(host, `${image}: kpartx`, script, [name, how, image, ...room, ...places]);
+  return heldTree(host, `${image}: kpartx`, script, [name, how, image, ...room, ...places], watch);
 }
 
 // A partition by kpartx, the whole disk, or a table for dmsetup, in which `@` stands for the disk.

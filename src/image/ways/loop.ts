@@ -16,11 +16,11 @@ export function loopAccess(host: Host): ImageAccess {
         });
       await host.run(["losetup", "--find"]);
     },
-    async open(image, mounts, { readOnly = false } = {}) {
+    async open(image, mounts, { readOnly = false, watch } = {}) {
       const places = byDepth(mounts).flatMap(({ at, volume }) => [
         ...[volume.name, volume.fs, loopOptions(volume, readOnly), at === "/" ? "" : at],
       ]);
-      return heldTree(host, `${image}: loop`, script, [image, ...places]);
+      return heldTree(host, `${image}: loop`, script, [image, ...places], watch);
     },
   };
 }

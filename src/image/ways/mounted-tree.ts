@@ -1,13 +1,16 @@
 import { TbuildError } from "../../errors.ts";
 import type { Host, Output } from "../../host/host.ts";
 import { printable, shellQuoted } from "../../host/local.ts";
+import { pacer, type Watch } from "../../host/pace.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
-import { GuestTree, parentOf, type Stat } from "../tree.ts";
+import { bytesOf, shown, stringOf } from "../names.ts";
+import { GuestTree, nameOf, parentOf, type Stat } from "../tree.ts";
 
 export interface MountedTreeOptions {
   /** How programs of the guest are run; left out, they cannot be. */
   readonly run?: (argv: readonly string[]) => Promise<Output>;
   readonly farewell?: Farewell;
+  readonly watch?: Watch;
   /** Called when the tree is closed, after the last change. */
   readonly close?: () => Promise<void>;
 }
@@ -31,36 +34,47 @@ export interface Farewell {
  * changes go out in one command.
  */
 export function mountedTree(host: Host, root: string, options: MountedTreeOptions = {}): GuestTree {
-  return new GuestTree(collectingTree(mountedSource(host, root.replace(/\/+$/, ""), options)));
+  return new GuestTree(collectingTree(mountedSource(host, root.replace(/\/+$/, ""), options)), options.watch);
 }
 
 function mountedSource(host: Host, root: string, options: MountedTreeOptions): Source {
   const stats = new Map<string, Stat>();
   const listed = new Map<string, string[]>();
   const contents = new Map<string, Uint8Array>();
+  let contentBytes = 0;
+  // Of each folder that a file was read in: its small files, of which nobody has read.
+  const unread = new Map<string, string[]>();
+  const { signal } = options.watch ?? {};
 
   function forget(): void {
-    stats.clear();
-    listed.clear();
-    contents.clear();
+    for (const kept of [stats, listed, contents, unread]) kept.clear();
+    contentBytes = 0;
+  }
+
+  /** Runs a script on paths of the guest, which are its arguments. */
+  function run(script: string, paths: readonly string[]): Promise<Output> {
+    const words = shellQuoted(paths.map((path) => `${root}${path}`));
+    return runScript(host, `set -- ${words}\n${script}`, { ...(signal && { signal }) });
   }
 
   async function survey(paths: readonly string[], depth: number): Promise<void> {
-    const argv = ["sh", "-c", surveyScript, String(depth), ...paths.map((path) => `${root}${path}`)];
-    const { bytes, stderr } = await host.run(argv);
-    const entries = parseSurvey(bytes, root);
-    // Something that vanishes meanwhile is no failure; that nothing is seen at all, is.
-    if (entries.length === 0)
-      throw new TbuildError("guest", `${host.name}: find told nothing of ${paths.join(", ")}`, {
-        lines: stderr.trim().split("\n").slice(-5).map(printable),
-      });
-    for (const entry of entries) {
+    const { bytes, stderr } = await run(`d=${depth}\n${surveyScript}`, paths);
+    const pace = pacer(signal);
+    let found = 0;
+    for (const entry of parseSurvey(bytes, root)) {
+      const turn = pace();
+      if (turn) await turn;
+      found++;
       stats.set(entry.path, entry.stat);
-      if (entry.depth > 0)
-        listed.get(parentOf(entry.path))?.push(entry.path.slice(entry.path.lastIndexOf("/") + 1));
+      if (entry.depth > 0) listed.get(parentOf(entry.path))?.push(nameOf(entry.path));
       // A folder at the bottom of the survey is not looked into.
       if (entry.stat.kind === "dir" && entry.depth < depth) listed.set(entry.path, []);
     }
+    // Something that vanishes meanwhile is no failure; that nothing is seen at all, is.
+    if (found === 0)
+      throw new TbuildError("guest", `${host.name}: find told nothing of ${paths.map(shown).join(", ")}`, {
+        lines: stderr.trim().split("\n").slice(-5).map(printable),
+      });
   }
 
   async function names(dir: string): Promise<string[]> {
@@ -86,27 +100,26 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
   }
 
   async function readFile(path: string): Promise<Uint8Array> {
-    const kept = contents.get(path);
-    if (kept) return kept;
-    const siblings = (await names(parentOf(path))).map((name) =>
-      `${parentOf(path)}/${name}`.replace("//", "/"),
-    );
-    const small = siblings.filter((one) => isSmallFile(stats.get(one)) && !contents.has(one)).slice(0, 200);
-    if (small.includes(path)) await readTogether(small);
-    const read = contents.get(path);
-    if (read) return read;
-    return (await host.run(["cat", `${root}${path}`])).bytes;
+    if (!contents.has(path) && isSmallFile(stats.get(path)))
+      await readTogether([path, ...(await neighbours(path))]);
+    return contents.get(path) ?? (await run('exec cat -- "$1"', [path])).bytes;
+  }
+
+  // Up to 200 small files beside it, none of them twice.
+  async function neighbours(path: string): Promise<string[]> {
+    const dir = parentOf(path);
+    const left =
+      unread.get(dir) ??
+      (await names(dir))
+        .map((name) => (dir === "/" ? `/${name}` : `${dir}/${name}`))
+        .filter((one) => isSmallFile(stats.get(one)));
+    unread.set(dir, left);
+    return left.splice(-200).filter((one) => one !== path && !contents.has(one));
   }
 
   // One cat for many files; the sizes before and after say where each ends, and that none moved meanwhile.
   async function readTogether(paths: readonly string[]): Promise<void> {
-    const { bytes } = await host.run([
-      "sh",
-      "-c",
-      readScript,
-      "sh",
-      ...paths.map((path) => `${root}${path}`),
-    ]);
+    const { bytes } = await run(readScript, paths);
     const text = Buffer.from(bytes);
     const end = text.indexOf("\n\n");
     const sizes = text.toString("latin1", 0, end).split("\n").map(Number);
@@ -117,6 +130,11 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
       .split("\n")
       .map(Number);
     if (sizes.length !== paths.length || String(sizes) !== String(after)) return;
+    if (contentBytes + total > contentsKept) {
+      contents.clear();
+      contentBytes = 0;
+    }
+    contentBytes += total;
     let at = end + 2;
     for (const [index, path] of paths.entries()) {
       const size = sizes[index] ?? 0;
@@ -130,11 +148,9 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     list: names,
     readFile,
     async apply(changes) {
-      const { script, data } = commitScript(root, changes, options.farewell);
-      const start = Buffer.from(script);
-      await host.run(["sh", "-c", 'set -e; s=$(head -c "$1"); eval "$s"', "sh", String(start.length)], {
-        input: Buffer.concat([start, data]),
-      });
+      const locked = options.farewell ? [] : await lockedPaths(host, root, changes);
+      const { script, data } = commitScript(root, changes, options.farewell, locked);
+      await runScript(host, script, { data, ...(signal && { signal }) });
       forget();
     },
     ...(options.run && {
@@ -147,11 +163,28 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
   };
 }
 
+/**
+ * Runs a shell script that may hold names of a guest. It goes in by stdin, in front of the `data` that it reads there: a
+ * name need not be UTF-8, and an argument of a program that Node starts is.
+ */
+export function runScript(
+  host: Host,
+  script: string,
+  { data = Buffer.alloc(0), signal }: { readonly data?: Buffer; readonly signal?: AbortSignal } = {},
+): Promise<Output> {
+  const text = bytesOf(script);
+  return host.run(["sh", "-c", 's=$(head -c "$1") || exit; eval "$s"', "sh", String(text.length)], {
+    input: Buffer.concat([text, data]),
+    ...(signal && { signal }),
+  });
+}
+
 /** One shell script and the data it reads on stdin, behind itself. */
 export function commitScript(
   root: string,
   changes: readonly Change[],
   farewell: Farewell = { before: [], last: [] },
+  locked: readonly LockedPath[] = [],
 ): { script: string; data: Buffer } {
   // stdin holds the data of the changes, which a program must not take.
   const before = farewell.before.map((argv) => `${shellQuoted(argv)} < /dev/null`);
@@ -173,8 +206,50 @@ export function commitScript(
     }
     lines.push(...attributeLines(change, path));
   }
-  const script = [...head, ...removals(gone), ...lines, ...after].join("\n");
+  const { unlock, lock } = lockLines(root, locked);
+  const script = [...head, ...unlock, ...removals(gone), ...lines, ...lock, ...after].join("\n");
   return { script, data: Buffer.concat(data) };
+}
+
+/** A path that chattr has made immutable or append-only, which people do with resolv.conf. */
+export interface LockedPath {
+  readonly path: string;
+  /** `i`, `a`, or both. */
+  readonly flags: string;
+}
+
+// Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,
+// there is nothing to take off.
+async function lockedPaths(host: Host, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
+  const paths = [...new Set(changes.flatMap(({ path }) => [path, parentOf(path)]))];
+  const found: LockedPath[] = [];
+  for (let at = 0; at < paths.length; at += 300) {
+    const argv = paths.slice(at, at + 300).map((path) => `${root}${path}`);
+    const { stdout } = await host.run(["sh", "-c", 'lsattr -d -- "$@" 2> /dev/null || :', "sh", ...argv]);
+    for (const line of stdout.split("\n")) {
+      const [, all = "", path = ""] = /^(\S+) (.+)$/.exec(line) ?? [];
+      const flags = all.replaceAll(/[^ia]/g, "");
+      if (flags !== "" && argv.includes(path)) found.push({ path: path.slice(root.length) || "/", flags });
+    }
+  }
+  return found;
+}
+
+// Taken off before the changes, and put back on what is there after them, however they end.
+function lockLines(root: string, locked: readonly LockedPath[]): { unlock: string[]; lock: string[] } {
+  if (locked.length === 0) return { unlock: [], lock: [] };
+  const quoted = (path: string) => shellQuoted([`${root}${path}`]);
+  const again = locked.map(
+    ({ path, flags }) => `[ ! -e ${quoted(path)} ] || chattr +${flags} -- ${quoted(path)};`,
+  );
+  return {
+    unlock: [
+      `relock() { ${again.join(" ")} }`,
+      "trap relock EXIT",
+      ...locked.map(({ path, flags }) => `chattr -${flags} -- ${quoted(path)}`),
+    ],
+    lock: ["trap - EXIT", "relock"],
+  };
 }
 
 function attributeLines(change: Change, path: string): string[] {
@@ -213,7 +288,6 @@ const strangers = "nfs nfs4 cifs proc sysfs autofs".split(" ").map((fs) => `-fst
 const format = "'%y %m %U %G %s %d %Z\\0%P\\0%l\\0'";
 // One find for each start, with the start in front, so that paths come back whatever they are called.
 const surveyScript = [
-  "d=$0",
   "for p; do",
   `  printf '%s\\0' "=$p"`,
   `  find "$p/" -maxdepth "$d" \\( ${strangers.join(" -o ")} \\) -prune -printf ${format} -o -printf ${format} || :`,
@@ -225,32 +299,37 @@ const readScript =
 
 const kinds: Readonly<Record<string, Stat["kind"]>> = { f: "file", d: "dir", l: "link" };
 
-function parseSurvey(bytes: Uint8Array, root: string): { path: string; stat: Stat; depth: number }[] {
-  const fields = Buffer.from(bytes).toString("utf8").split("\0");
-  const entries: { path: string; stat: Stat; depth: number }[] = [];
+function* parseSurvey(
+  bytes: Uint8Array,
+  root: string,
+): Generator<{ path: string; stat: Stat; depth: number }> {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = 0;
+  const field = () => {
+    const end = data.indexOf(0, at);
+    const text = stringOf(data.subarray(at, end < 0 ? data.length : end));
+    at = end < 0 ? data.length : end + 1;
+    return text;
+  };
   let start = "";
-  for (let at = 0; at < fields.length; ) {
-    const field = fields[at] ?? "";
-    if (field === "") at += 1;
-    else if (field.startsWith("=")) {
-      start = field.slice(1 + root.length).replace(/\/+$/, "");
-      at += 1;
-    } else {
-      const [type = "", mode = "", uid, gid, size, depth, label = ""] = field.split(" ");
-      const [name = "", target = ""] = [fields[at + 1], fields[at + 2]];
-      if (/\ufffd/.test(name)) throw new TbuildError("guest", `${start}/${name}: a name that is not UTF-8`);
-      const kind = kinds[type] ?? "other";
-      const stat: Stat = {
-        ...{ kind, mode: Number.parseInt(mode, 8), uid: Number(uid), gid: Number(gid), size: Number(size) },
-        ...(kind === "link" && { target }),
-        ...(label.includes(":") && { label }),
-      };
-      entries.push({ path: name === "" ? start || "/" : `${start}/${name}`, stat, depth: Number(depth) });
-      at += 3;
-    }
+  while (at < data.length) {
+    const head = field();
+    if (head.startsWith("=")) start = head.slice(1 + root.length).replace(/\/+$/, "");
+    if (head === "" || head.startsWith("=")) continue;
+    const [type = "", mode = "", uid, gid, size, depth, label = ""] = head.split(" ");
+    const [name, target] = [field(), field()];
+    const kind = kinds[type] ?? "other";
+    const stat: Stat = {
+      ...{ kind, mode: Number.parseInt(mode, 8), uid: Number(uid), gid: Number(gid), size: Number(size) },
+      ...(kind === "link" && { target }),
+      ...(label.includes(":") && { label }),
+    };
+    yield { path: name === "" ? start || "/" : `${start}/${name}`, stat, depth: Number(depth) };
   }
-  return entries;
 }
+
+// Of files that were read with their neighbours.
+const contentsKept = 64 << 20;
 
 function isSmallFile(stat: Stat | undefined): boolean {
   return stat?.kind === "file" && stat.size <= 64 * 1024;

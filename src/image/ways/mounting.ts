@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import { hold } from "../../host/hold.ts";
 import type { Host, Output } from "../../host/host.ts";
+import type { Watch } from "../../host/pace.ts";
 import type { Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
@@ -30,9 +31,11 @@ export async function heldTree(
   what: string,
   script: string,
   args: readonly string[],
+  watch: Watch = {},
 ): Promise<GuestTree> {
   const held = await hold(host, what, script, args);
   return mountedTree(host, held.said, {
+    watch,
     close: async () => held[Symbol.asyncDispose](),
     run: (argv) => runInside(host, held.said, argv),
   });

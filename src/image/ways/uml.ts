@@ -1,9 +1,10 @@
 import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { TbuildError } from "../../errors.ts";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host, Output, RunOptions, Talk } from "../../host/host.ts";
 import { printable, shellQuoted, talkHere } from "../../host/local.ts";
+import type { Watch } from "../../host/pace.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
@@ -26,10 +27,10 @@ export function umlAccess(host: Host): ImageAccess {
         });
       });
     },
-    async open(image, mounts, { readOnly = false } = {}) {
-      const machine = await startMachine(image, readOnly);
+    async open(image, mounts, { readOnly = false, watch = {} } = {}) {
+      const machine = await startMachine(image, readOnly, watch.signal);
       try {
-        return await mountAll(machine, mounts, readOnly);
+        return await mountAll(machine, mounts, readOnly, watch);
       } catch (error) {
         await machine.end();
         throw error;
@@ -44,7 +45,12 @@ interface Machine extends Host {
 
 const root = "/mnt/guest";
 
-async function mountAll(machine: Machine, mounts: readonly Mount[], readOnly: boolean): Promise<GuestTree> {
+async function mountAll(
+  machine: Machine,
+  mounts: readonly Mount[],
+  readOnly: boolean,
+  watch: Watch,
+): Promise<GuestTree> {
   const script = ["set -e"];
   const wants = mounts.some(({ volume }) => deviceOf(volume) === undefined);
   // Debian's kernel has device-mapper as a module only.
@@ -65,6 +71,7 @@ async function mountAll(machine: Machine, mounts: readonly Mount[], readOnly: bo
     });
   });
   return mountedTree(machine, root, {
+    watch,
     close: () => machine.end(),
     run: (argv) =>
       machine.run(["sh", "-c", insideScript, ...argv], { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } }),
@@ -85,8 +92,9 @@ const insideScript = [
 ].join("\n");
 
 // Partitions have devices, up to the fifteenth.
-function deviceOf({ name, pieces }: Volume): string | undefined {
+function deviceOf({ name, pieces, isOffTable }: Volume): string | undefined {
   if (name === "disk") return "/dev/ubda";
+  if (isOffTable) return undefined;
   const number = Number(/^p(\d+)$/.exec(name)?.[1] ?? 16);
   return number <= 15 && !pieces ? `/dev/ubda${number}` : undefined;
 }
@@ -98,7 +106,7 @@ function mapping(volume: Volume, index: number): string {
 }
 
 /** A machine whose commands go through a shared folder: a request, its input, its output; the console says when. */
-async function startMachine(image: string, readOnly: boolean): Promise<Machine> {
+async function startMachine(image: string, readOnly: boolean, signal?: AbortSignal): Promise<Machine> {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-uml-"));
   const agent = join(folder, "agent");
   await writeFile(agent, agentScript(folder));
@@ -118,17 +126,23 @@ async function startMachine(image: string, readOnly: boolean): Promise<Machine> 
   });
   const gone = talk.ended.then(() => {
     ended = true;
+    checkInterrupted(signal);
     throw new TbuildError("environment", "uml: the kernel ended before its work was done", {
       lines: said.slice(-8).map(printable),
     });
   });
   gone.catch(() => {});
+  // Whatever it is at is thrown away with it: what is read, or a copy that is changed.
+  const stop = () => talk.kill();
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) stop();
   const answer = (what: string) =>
     Promise.race([
       gone,
       new Promise<number>((resolve) => waiting.set(what, resolve)).finally(() => waiting.delete(what)),
     ]);
   const end = async () => {
+    signal?.removeEventListener("abort", stop);
     if (!ended) await sayGoodbye(talk);
     await rm(folder, { recursive: true, force: true });
   };

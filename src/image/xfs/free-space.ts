@@ -13,12 +13,20 @@ export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerat
   const blockBytes = superblock.readUInt32BE(4);
   const [groupBlocks, groups] = [superblock.readUInt32BE(84), superblock.readUInt32BE(88)];
   if (blockBytes < 512 || blockBytes > 65536) throw damaged(name, `blocks of ${blockBytes} bytes`);
+  const sectorBytes = superblock.readUInt16BE(102);
+  const isSane =
+    sectorBytes >= 512 && sectorBytes <= 32768 && groups > 0 && groupBlocks * blockBytes >= 1 << 16;
+  if (!isSane || (groups - 1) * groupBlocks * blockBytes >= volume.bytes)
+    throw damaged(name, "its superblock");
   for (let number = 0; number < groups; number++) {
     const start = number * groupBlocks * blockBytes;
     const group = await openGroup(volume, `${name}, group ${number}`, superblock, start);
-    let free = 0;
+    let [free, last] = [0, 0];
     for await (const leaf of leavesOf(group))
       for (const [first, count] of recordsOf(group, leaf)) {
+        // In order of place, so that a list which leads back into itself ends here.
+        if (first < last) throw damaged(group.name, "its list of free blocks is out of order");
+        last = first + count;
         free += count;
         yield { offset: start + first * blockBytes, bytes: count * blockBytes, blockBytes };
       }
@@ -97,6 +105,7 @@ async function* leavesOf({ name, root, levels, length, headBytes, block }: Group
     yield node;
     const next = node.readUInt32BE(12);
     if (next === 0xffffffff) return;
+    if (node.readUInt16BE(6) === 0) throw damaged(name, "an empty block in its list of free blocks");
     node = await block(next, 0);
   }
   throw damaged(name, "its list of free blocks has no end");

@@ -1,3 +1,4 @@
+import { Recipe } from "../../recipe/recipe.ts";
 import type { Findings, Standing } from "./findings.ts";
 import type { ReadLine } from "./read-line.ts";
 
@@ -9,7 +10,9 @@ interface Group {
 /** `group`: without a number it gets one that is free. */
 export function takeAccountGroup(read: ReadLine, found: Findings): void {
   const name = read.option("name") ?? "";
-  const gid = Number(read.option("gid") ?? freeId(found));
+  const said = read.option("gid");
+  const gid = Number(said ?? freeId(found));
+  if (said === undefined) found.leave(read, `its number is not said; it is ${gid}`);
   if (!addGroup({ name, gid }, found, read)) found.leave(read, "there is a group of this name already");
 }
 
@@ -21,18 +24,31 @@ export function takeUser(read: ReadLine, found: Findings): void {
     read.has("groups", "uid", "gid", "homedir", "password", "iscrypted", "plaintext", "lock");
     return;
   }
-  const uid = Number(read.option("uid") ?? 1000 + (found.lists.users?.length ?? 0));
-  const groups = read.list("groups").filter((group) => group !== name);
-  read.has("iscrypted", "plaintext");
+  const said = read.option("uid");
+  const uid = Number(said ?? 1000 + (found.lists.users?.length ?? 0));
+  if (said === undefined) found.leave(read, `its number is not said; it is ${uid}`);
+  const listed = read.list("groups");
+  const groups = [...new Set(listed)].filter((group) => group !== name);
+  if (groups.length < listed.length) found.leave(read, "a group is said twice, or is the account's own");
+  read.has("password", "iscrypted", "plaintext");
   const locked = read.has("lock");
   const secret = read.has("password") && !locked;
   if (locked) found.leave(read, "is locked: it has no password, and --lock is not said");
   const home = read.option("homedir");
-  const before = found.left.length;
-  addGroup({ name, gid: Number(read.option("gid") ?? uid) }, found, read);
-  for (const group of groups)
-    if (!groupsOfRelease.has(group)) addGroup({ name: group, gid: freeId(found) }, found, read);
-  if (found.left.length > before) return;
+  const ownGid = read.option("gid");
+  const made = [{ name, gid: Number(ownGid ?? uid) }];
+  if (ownGid !== undefined && groupsOf(found).some((other) => other.name === name))
+    found.leave(read, "there is a group of its name already, with another --gid");
+  for (const group of groups) if (!groupsOfRelease.has(group)) made.push({ name: group, gid: -1 });
+  const valid = Recipe.shape.groups.safeParse(
+    made.map((one) => ({ ...one, gid: Math.max(1, one.gid) })),
+  ).success;
+  if (!valid || !(made[0]?.gid ?? 0)) {
+    found.leave(read, "no recipe can hold it under groups");
+    return;
+  }
+  for (const { name: group, gid } of made)
+    addGroup({ name: group, gid: gid < 0 ? freeId(found) : gid }, found, read);
   found.add(
     "users",
     {
@@ -45,11 +61,9 @@ export function takeUser(read: ReadLine, found: Findings): void {
     },
     read,
   );
-  if (secret)
-    found.leave(
-      { ...read, text: `user --name=${name} --password` },
-      "a secret stands in no recipe; it is looked for in the environment",
-    );
+  if (secret) found.leave(read, "a secret stands in no recipe; it is looked for in the environment");
+  else if (!locked && read.has("iscrypted")) found.leave(read, "it has no password");
+  else if (!locked && read.has("plaintext")) found.leave(read, "it has no password");
 }
 
 // Of EL5 to EL9: the groups of the package setup, and those that packages of @core make.

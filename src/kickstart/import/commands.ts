@@ -1,9 +1,10 @@
-import { neededService } from "../../recipe/needed-services.ts";
-import { Recipe } from "../../recipe/recipe.ts";
+import { majorOf } from "../../recipe/recipe.ts";
 import { isTimezone } from "../../recipe/timezones.ts";
 import { takeAccountGroup, takeUser } from "./accounts.ts";
 import type { Findings } from "./findings.ts";
+import { takeNetwork } from "./network.ts";
 import { leaveRest, type ReadLine } from "./read-line.ts";
+import { takeServices } from "./services.ts";
 import { takeBtrfs, takePartition, takeRaid, takeVolumeGroup } from "./storage.ts";
 
 type Take = (read: ReadLine, found: Findings) => void;
@@ -15,6 +16,7 @@ export function takeCommand(read: ReadLine, found: Findings): void {
     found.leave(read, "a recipe has no word for it");
     return;
   }
+  if (single.has(read.name)) found.once(read.name, read);
   take(read, found);
   if (!ruled.has(read.name)) leaveRest(read, found);
 }
@@ -24,18 +26,14 @@ const left =
   (read, found) =>
     found.leave(read, why);
 
-// tbuild's own kickstarts say the same.
-const same: Take = () => {};
+// tbuild's own kickstarts say the same; what else is on the line is told.
+const same: Take = (read, found) => found.asAnyway({ line: read.line, text: read.name });
+
+// Of these a kickstart has one, and a second one takes its place.
+const single = new Set("lang keyboard timezone selinux firewall firstboot bootloader".split(" "));
 
 const notTheSame: Readonly<Record<string, readonly string[]>> = {
-  "tbuild's kickstart says this itself": [
-    "clearpart",
-    "ignoredisk",
-    "auth",
-    "authconfig",
-    "authselect",
-    "reqpart",
-  ],
+  "tbuild's kickstart says this itself": ["clearpart", "ignoredisk", "auth", "authconfig", "authselect"],
   "tbuild installs without questions or pictures, on the serial console": [
     "graphical",
     "autostep",
@@ -76,24 +74,32 @@ const table: Readonly<Record<string, Take>> = {
     found.leave(read, why);
   },
   key(read, found) {
-    if (!read.has("skip")) found.leave(read, "an Oracle disc asks for no installation number");
+    if (read.has("skip")) found.asAnyway(read.part("skip"));
+    else found.leave(read, "an Oracle disc asks for no installation number");
   },
   firstboot(read, found) {
-    if (!read.has("disabled", "disable")) found.leave(read, "the first boot is that of the guest additions");
+    if (read.has("disabled", "disable")) found.asAnyway(read.part("disabled", "disable"));
+    else found.leave(read, "the first boot is that of the guest additions");
+    if (read.has("disabled", "disable") && read.has("enabled", "enable", "reconfig"))
+      found.leave(read, "it is off");
     read.has("enabled", "enable", "reconfig");
   },
   lang: (read, found) => found.say("lang", read.words[0], read),
   keyboard: takeKeyboard,
   timezone: takeTimezone,
   timesource(read, found) {
-    for (const option of ["ntp-server", "ntp-pool"]) {
-      const host = read.option(option);
-      if (host !== undefined) found.add("ntp", host, read);
-    }
+    const [pool, server] = [read.option("ntp-pool"), read.option("ntp-server")];
+    for (const host of [server, pool]) if (host !== undefined) found.add("ntp", host, read);
+    if (pool !== undefined) found.leave(read, "a recipe has servers, and no pools of them");
+    if (pool === undefined && server === undefined && !read.has("ntp-disable"))
+      found.leave(read, "it names no server");
+    if (read.has("ntp-disable")) found.leave(read, "a recipe has no word for --ntp-disable");
   },
   selinux(read, found) {
-    const mode = ["disabled", "permissive", "enforcing"].find((one) => read.has(one));
+    const [mode, other] = ["disabled", "permissive", "enforcing"].filter((one) => read.has(one));
     found.say("selinux", mode ?? "enforcing", read);
+    if (mode === undefined || other !== undefined)
+      found.leave(read, `its mode is ${mode ?? "enforcing"} here`);
   },
   firewall: takeFirewall,
   bootloader: takeBootloader,
@@ -102,6 +108,7 @@ const table: Readonly<Record<string, Take>> = {
   repo: takeRepository,
   group: takeAccountGroup,
   user: takeUser,
+  reqpart: takeRequired,
   part: takePartition,
   partition: takePartition,
   logvol: takePartition,
@@ -117,14 +124,17 @@ function takeKeyboard(read: ReadLine, found: Findings): void {
   const map = first(said[0]);
   found.say("keyboard", map, read);
   if (said.some((one) => one !== map)) found.leave(read, "a recipe has one keyboard map");
+  else if (said.length > 1) found.asAnyway(read.part("vckeymap", "xlayouts"));
 }
 
 function takeTimezone(read: ReadLine, found: Findings): void {
   const [zone] = read.words;
   if (zone === undefined || isTimezone(zone)) found.say("timezone", zone, read);
   else found.leave(read, `there is no time zone ${zone}`);
+  if (read.has("ntpservers")) found.anew("ntp");
   for (const host of read.list("ntpservers")) found.add("ntp", host, read);
-  if (!read.has("utc", "isUtc")) found.leave(read, "the clock of a template runs in UTC");
+  if (read.has("utc", "isUtc")) found.asAnyway(read.part("utc", "isUtc"));
+  else found.leave(read, "the clock of a template runs in UTC");
 }
 
 const portsOf: Readonly<Record<string, readonly string[]>> = {
@@ -147,23 +157,40 @@ const portsOf: Readonly<Record<string, readonly string[]>> = {
 };
 
 function takeFirewall(read: ReadLine, found: Findings): void {
-  const off = read.has("disabled", "disable");
-  read.has("enabled", "enable", "ssh");
-  found.say("firewall", !off, read);
   const flags = Object.keys(portsOf).filter((name) => read.has(name));
+  const off = read.has("disabled", "disable");
+  if (!off && !read.has("enabled", "enable")) found.leave(read, "whether it is on is not said; it is on");
+  if (off && read.has("enabled", "enable", "ssh")) found.leave(read, "it is off");
+  if (!off) found.asAnyway(read.part("ssh"));
+  found.say("firewall", !off, read);
   const services = read.list("service").filter((name) => !/^sshd?$/.test(name));
+  if (services.length < read.list("service").length)
+    found.asAnyway({ ...read, text: "firewall --service=ssh" });
   const ports = read.list("port").map((port) => (port.includes(":") ? port : `${port}:tcp`));
+  if (read.has("port", "service", ...flags)) found.anew("ports");
   const opened = [...ports, ...[...flags, ...services].flatMap((name) => portsOf[name] ?? [])];
   if (off && opened.length > 0) {
     found.leave(read, "the firewall is off, so no port needs to be opened");
     return;
   }
   for (const port of opened)
-    if (port.startsWith("ssh:") || port === "22:tcp") continue;
+    if (port.startsWith("ssh:") || port === "22:tcp")
+      found.asAnyway({ ...read, text: `firewall --port=${port}` });
     else found.add("ports", named(port), read);
   const unknown = services.filter((name) => !(name in portsOf));
   if (unknown.length > 0)
     found.leave(read, `a recipe opens ports, not ${unknown.join(", ")}: say them under ports`);
+}
+
+/** `reqpart`: what the firmware needs, which tbuild sees to; with `--add-boot` a /boot of the release's own size. */
+function takeRequired(read: ReadLine, found: Findings): void {
+  if (majorOf(found.release) < 7) {
+    found.leave(read, `${found.release} has no reqpart`);
+    return;
+  }
+  found.asAnyway({ ...read, text: "reqpart" });
+  // 1 GiB of the default file system: `platform.py` of Anaconda.
+  if (read.has("add-boot")) found.addPart({ mount: "/boot", fs: "xfs", size: "1024M" }, read);
 }
 
 /** `https:tcp` says a port by its service. */
@@ -176,7 +203,10 @@ function named(port: string): string {
 function takeBootloader(read: ReadLine, found: Findings): void {
   const dropped: string[] = [];
   const foreign: string[] = [];
-  for (const word of (read.option("append") ?? "").split(/\s+/).filter((one) => one !== ""))
+  const append = read.option("append");
+  if (append !== undefined) found.anew("kernelArguments");
+  if (append?.trim() === "") found.asAnyway(read.part("append"));
+  for (const word of (append ?? "").split(/\s+/).filter((one) => one !== ""))
     if (/^(console=|rhgb$|quiet$|splash\b|net\.ifnames=|biosdevname=)/.test(word)) dropped.push(word);
     else if (/^(root|resume|initrd|ks|inst\.[\w.]+|BOOT_IMAGE|rd_L\w+|rd\.(lvm|luks)\.\w+)=/.test(word))
       foreign.push(word);
@@ -185,53 +215,17 @@ function takeBootloader(read: ReadLine, found: Findings): void {
     found.leave(read, `tbuild sets the consoles and names of nics itself: ${dropped.join(" ")}`);
   if (foreign.length > 0)
     found.leave(read, `speaks of the machine that it was written for: ${foreign.join(" ")}`);
-  if (read.has("password", "md5pass", "iscrypted"))
-    found.leave({ ...read, text: "bootloader --password" }, "a secret stands in no recipe");
+  if (read.has("password", "md5pass")) found.leave(read, "a secret stands in no recipe");
   const place = read.option("location");
-  if (place !== undefined && place !== "mbr")
-    found.leave(read, `the boot loader stands in the MBR, not in ${place}`);
-}
-
-// What names no device is the one that the machine was installed through.
-const first = new Set([undefined, "link", "bootif", "ibft"]);
-
-function takeNetwork(read: ReadLine, found: Findings): void {
-  const device = read.option("device");
-  const members = read
-    .list("bondslaves", "bridgeslaves", "teamslaves")
-    .flatMap((one) => /^[A-Za-z][\w.-]*/.exec(one) ?? []);
-  read.has("onboot", "activate", "no-activate", "noipv6", "bootproto");
-  if (read.option("ipv6") === "auto") read.has("ipv6");
-  const addressed = ["ip", "netmask", "gateway", "nameserver", "hostname"].filter((name) => read.has(name));
-  if (addressed.length > 0) found.leave(read, "a clone gets its address and name at first boot");
-  const virtual = members.length > 0 || read.has("vlanid");
-  if (virtual) found.leave(read, "a recipe has nics only; what is made of them is said in a clone");
-  const names = virtual ? (members.length > 0 ? members : [device]) : [device];
-  // A line with the name of the host alone speaks of no nic.
-  if (device === undefined && !virtual && !read.has("bootproto") && !read.has("ip")) return;
-  for (const name of names) found.nics.add(first.has(name) ? "" : String(name).replace(/\.\d+$/, ""));
-  if (found.nics.size > 8) found.leave(read, "a template has 8 nics at most");
-}
-
-function takeServices(read: ReadLine, found: Findings): void {
-  for (const [option, list] of [
-    ["enabled", "enable"],
-    ["disabled", "disable"],
-  ] as const)
-    for (const name of read.list(option)) {
-      if (list === "disable" && neededService(name, found.release))
-        found.leave(read, `${name} stays: tbuild comes in by ssh`);
-      else if (!Recipe.shape.services.safeParse({ [list]: [name] }).success)
-        found.leave(read, `"${name}" is no service`);
-      else if (!found.services[list]?.includes(name)) found.services[list]?.push(name);
-    }
+  if (place === "mbr") found.asAnyway(read.part("location"));
+  else if (place !== undefined) found.leave(read, `the boot loader stands in the MBR, not in ${place}`);
 }
 
 function takeRepository(read: ReadLine, found: Findings): void {
   const url = read.option("baseurl");
   const proxy = read.option("proxy");
   const name = read.option("name") ?? "";
-  read.has("install");
+  found.asAnyway(read.part("install"));
   if (url === undefined) {
     found.leave(read, "a recipe wants the URL of a repository, not a list of mirrors");
     return;

@@ -14,6 +14,15 @@ export interface Standing {
   readonly text: string;
 }
 
+/** What `raid`, `btrfs` and `volgroup` are made of. */
+export interface Member {
+  readonly mib: number;
+  readonly grow: boolean;
+  readonly from: Standing;
+  /** Of a volume of btrfs: what it is made of. */
+  readonly of?: readonly Member[];
+}
+
 export interface LayoutPart {
   readonly mount: string;
   readonly fs: string;
@@ -27,6 +36,8 @@ export interface LayoutPart {
 export class Findings {
   readonly release: Recipe["release"];
   readonly left: LeftOut[] = [];
+  /** What is said and is so anyway, whatever the kickstart. */
+  readonly same: Standing[] = [];
   readonly scalars: Record<string, unknown> = {};
   readonly lists: Record<string, unknown[]> = {};
   readonly packages: Record<string, string[]> = { base: [], exclude: [] };
@@ -34,8 +45,18 @@ export class Findings {
   readonly layout: LayoutPart[] = [];
   /** The devices of the `network` lines, in order; what names none is the first one. */
   readonly nics = new Set<string>();
-  /** What `raid` and `btrfs` are made of: `raid.01` → its size. */
-  readonly members = new Map<string, { readonly mib: number; readonly grow: boolean }>();
+  /** `raid.01`, `pv.01`, and the labels of btrfs. */
+  readonly members = new Map<string, Member>();
+  /** The members that something is made of. */
+  readonly used = new Set<string>();
+  /** The members of volumes of btrfs that are in the layout. */
+  readonly mounted = new Set<Member>();
+  /** The volume groups, by their names in the kickstart, and the members of each. */
+  readonly groups = new Map<string, readonly string[]>();
+  /** What physical volumes have beyond the sizes of the volumes in them, in MiB. */
+  spareMib = 0;
+  /** Volume → its group's name in the kickstart. */
+  readonly groupOf = new Map<LayoutPart, string | undefined>();
   /** The disks that were named. */
   readonly disks = new Set<string>();
   private readonly told = new Map<string, { why: string }>();
@@ -43,6 +64,25 @@ export class Findings {
 
   constructor(release: Recipe["release"]) {
     this.release = release;
+  }
+
+  /** Notes what tbuild does by itself; `undefined` is nothing. */
+  asAnyway(standing: Standing | undefined): void {
+    if (standing !== undefined)
+      this.same.push({ line: standing.line, text: withoutSecrets(standing.text).trim() });
+  }
+
+  /** Notes that a command is there again: it has one value, and its last line counts. */
+  once(key: string, from: Standing): void {
+    const before = this.standings.get(`once ${key}`);
+    if (before !== undefined)
+      this.leave(before, `line ${from.line} says it again, and counts where they differ`);
+    this.standings.set(`once ${key}`, from);
+  }
+
+  /** Empties a list that a later line says anew. */
+  anew(key: keyof typeof Recipe.shape): void {
+    this.lists[key] = [];
   }
 
   leave({ line, text }: Standing, why: string): void {
@@ -61,7 +101,10 @@ export class Findings {
   /** Adds to a list what the schema of its items takes. */
   add(key: keyof typeof Recipe.shape, value: unknown, from: Standing): void {
     const list = this.lists[key] ?? [];
-    if (list.some((one) => JSON.stringify(one) === JSON.stringify(value))) return;
+    if (list.some((one) => JSON.stringify(one) === JSON.stringify(value))) {
+      this.leave(from, `${typeof value === "string" ? value : key} is there already`);
+      return;
+    }
     if (!Recipe.shape[key].safeParse([value]).success) {
       this.leave(from, `no recipe can hold it under ${key}`);
       return;
@@ -88,7 +131,26 @@ export class Findings {
     this.standings.set(key, from);
   }
 
-  /** Where a value that was taken over stands: an item of a list, or a key. */
+  /** Adds a name to `packages.base`, `services.disable` and the like; said twice, it counts once. */
+  addName(key: "packages" | "services", list: string, name: string, from: Standing): void {
+    const names = this[key][list] ?? [];
+    if (names.includes(name)) this.leave(from, `${name} is there already`);
+    else {
+      names.push(name);
+      this.standings.set(`${key}.${list}.${name}`, from);
+    }
+  }
+
+  /** Takes a name out again, and says why. */
+  dropName(key: "packages" | "services", list: string, name: string, why: string): void {
+    const names = this[key][list] ?? [];
+    if (!names.includes(name)) return;
+    this[key][list] = names.filter((one) => one !== name);
+    const standing = this.standings.get(`${key}.${list}.${name}`);
+    if (standing !== undefined) this.leave(standing, why);
+  }
+
+  /** Where a value that was taken over stands: an item of a list, a key, or `packages.base.name`. */
   standingOf(value: unknown): Standing | undefined {
     return this.standings.get(value);
   }
@@ -110,10 +172,15 @@ export class Findings {
   }
 }
 
+const plainOption = /^--(iscrypted|plaintext|lock|allow-ssh|skip|username(=[\w.-]*)?)$/;
+
 // What is left out is told, and lands in the recipe's comments.
 function withoutSecrets(text: string): string {
-  const [, secret] = /^\s*(rootpw|sshpw|sshkey|key)\b/.exec(text) ?? [];
-  if (secret !== undefined) return `${secret} …`;
+  const [, secret, rest = ""] = /^\s*(rootpw|sshpw|sshkey|key)\b(.*)/s.exec(text) ?? [];
+  if (secret !== undefined) {
+    const words = rest.split(/\s+/).filter((word) => word !== "");
+    return [secret, ...words.map((word) => (plainOption.test(word) ? word : "…"))].join(" ");
+  }
   return text
     .replace(/(--[\w-]*(?:pass(?!algo)|key)[\w-]*)(=|\s+)("[^"]*"|'[^']*'|\S+)/g, "$1$2…")
     .replace(/:\/\/[^/@\s]+@/g, "://…@");

@@ -4,10 +4,12 @@ import { partsOf } from "../check.ts";
 import type { KickstartPart } from "../part.ts";
 import { sections } from "../table.ts";
 import { takeCommand } from "./commands.ts";
-import { Findings, type LeftOut } from "./findings.ts";
+import { Findings, type LeftOut, type Standing } from "./findings.ts";
 import { readLine } from "./read-line.ts";
 import { takeSection } from "./sections.ts";
+import { finishServices } from "./services.ts";
 import { settle } from "./settle.ts";
+import { finishStorage } from "./storage-members.ts";
 
 export { releaseOfKickstart } from "./release.ts";
 
@@ -16,13 +18,17 @@ export interface ImportedKickstart {
   readonly recipe: Readonly<Record<string, unknown>>;
   /** By line; what has none comes last. */
   readonly left: readonly LeftOut[];
+  /** What every template has anyway, by line: with the recipe and `left` it is all that the kickstart says. */
+  readonly same: readonly Standing[];
 }
 
-/** Makes a recipe of what a kickstart says, on the base recipe of its release. Every line is in it, or among those left out with the reason. */
+/** Makes a recipe of what a kickstart says, on the base recipe of its release. Every word of every line is in it, or among what is left out with the reason, or what tbuild does anyway. */
 export async function importKickstart(text: string, name: string, base: Recipe): Promise<ImportedKickstart> {
   const { release } = base;
   const found = new Findings(release);
   for (const part of partsOf(withoutTemplates(text, found), majorOf(release), () => {})) take(part, found);
+  finishStorage(found);
+  finishServices(found);
   const recipe: Record<string, unknown> = {
     extends: `${release}-base`,
     name,
@@ -36,27 +42,31 @@ export async function importKickstart(text: string, name: string, base: Recipe):
   }
   await settle(recipe, found, base);
   const last = (line: number) => (line === 0 ? Number.POSITIVE_INFINITY : line);
-  return { recipe, left: found.left.sort((a, b) => last(a.line) - last(b.line)) };
+  const byLine = (a: Standing, b: Standing) => last(a.line) - last(b.line);
+  return { recipe, left: found.left.sort(byLine), same: found.same.sort(byLine) };
 }
 
 /** The recipe as a file, with what was left out as comments. */
-export function importedText({ recipe, left }: ImportedKickstart, from: string): string {
-  const lines = left.map(({ line, text, why }) =>
-    [
-      `# ${line === 0 ? "" : `line ${line}: `}${printable(text.trim()).slice(0, 120)}`,
-      `  (${printable(why).slice(0, 240)})`,
-    ].join(""),
-  );
+export function importedText({ recipe, left, same }: ImportedKickstart, from: string): string {
+  const told = ({ line, text }: Standing) =>
+    `# ${line === 0 ? "" : `line ${line}: `}${shortened(printable(text.trim()))}`;
+  const lines = left.map((one) => `${told(one)}  (${shortened(printable(one.why))})`);
   return [
     "# yaml-language-server: $schema=../docs/recipe.schema.json",
     `# Made from ${printable(from)}. Not taken over:`,
     ...(lines.length > 0 ? lines : ["# nothing was left out"]),
+    ...(same.length > 0 ? ["# So in every template anyway:", ...same.map(told)] : []),
     stringify(recipe, { lineWidth: 0, blockQuote: "literal" }),
   ].join("\n");
 }
 
+// A comment of YAML takes all but control characters and what breaks a line.
 function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e…]/g, "?");
+  return text.replace(/\t/g, " ").replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
+}
+
+function shortened(text: string): string {
+  return text.length > 4000 ? `${text.slice(0, 4000)}…` : text;
 }
 
 // A line of a template engine, such as `% if x:`, begins no section; what it stands for nobody knows here.
@@ -82,7 +92,7 @@ function take(part: KickstartPart, found: Findings): void {
     takeSection(part, found);
     return;
   }
-  const read = readLine(part);
+  const read = readLine(part, majorOf(found.release));
   if (read === undefined) found.leave(part, "its quotation is not closed");
   else takeCommand(read, found);
 }

@@ -9,15 +9,33 @@ export class ReadLine {
   readonly text: string;
   readonly name: string;
   readonly words: readonly string[];
+  /** What was said of an option before it was said again. */
+  readonly overridden: readonly string[];
   private readonly options: ReadonlyMap<string, string>;
   private readonly asked = new Set<string>();
 
-  constructor(part: KickstartPart, words: readonly string[], options: ReadonlyMap<string, string>) {
+  constructor(
+    part: KickstartPart,
+    words: readonly string[],
+    options: ReadonlyMap<string, string>,
+    overridden: readonly string[],
+  ) {
     this.line = part.line;
     this.text = part.text;
     this.name = part.name;
     this.words = words;
     this.options = options;
+    this.overridden = overridden;
+  }
+
+  /** The line with these of its options alone; `undefined` when none of them is there. */
+  part(...names: readonly string[]): { readonly line: number; readonly text: string } | undefined {
+    const there = names.filter((name) => this.has(name));
+    if (there.length === 0) return undefined;
+    const said = there.map(
+      (name) => `--${name}${this.options.get(name) ? `=${this.options.get(name)}` : ""}`,
+    );
+    return { line: this.line, text: [this.name, ...said].join(" ") };
   }
 
   /** The value of the first of these options that is there. */
@@ -46,6 +64,7 @@ export function leaveRest(read: ReadLine, found: Findings): void {
   const rest = read.unasked();
   if (rest.length > 0)
     found.leave(read, `a recipe has no word for ${rest.map((name) => `--${name}`).join(", ")}`);
+  if (read.overridden.length > 0) found.leave(read, `said again behind it: ${read.overridden.join(" ")}`);
   const spare = read.words.slice(ruleOf(read.name)?.words?.[1] ?? 0);
   if (spare.length > 0) found.leave(read, `means nothing here: ${spare.join(" ")}`);
 }
@@ -53,12 +72,18 @@ export function leaveRest(read: ReadLine, found: Findings): void {
 // Of these, each that is given adds to those before; of the others the last one counts.
 const gathered = new Set(["port", "service", "trust"]);
 
-/** Reads a line as any of the installers would; `undefined` when its quotation is not closed. */
-export function readLine(part: KickstartPart): ReadLine | undefined {
+// `services` gathers what one line says, up to OL7.
+function gathers(name: string, command: string, major: number): boolean {
+  return gathered.has(name) || (command === "services" && major <= 7);
+}
+
+/** Reads a line as the installer of a release would; `undefined` when its quotation is not closed. */
+export function readLine(part: KickstartPart, major: number): ReadLine | undefined {
   try {
     const known = knownOptions(part.name);
     const words: string[] = [];
     const options = new Map<string, string>();
+    const overridden: string[] = [];
     const all = shellWords(part.text).slice(1);
     for (let i = 0; i < all.length; i++) {
       const word = all[i] ?? "";
@@ -73,10 +98,13 @@ export function readLine(part: KickstartPart): ReadLine | undefined {
       const alone = value !== undefined || !takesValue || next === undefined || next.startsWith("--");
       const behind = alone ? (value ?? "") : next;
       if (!alone) i++;
-      const before = gathered.has(name) ? options.get(name) : undefined;
-      options.set(name, before === undefined ? behind : `${before},${behind}`);
+      const before = options.get(name);
+      const more = before !== undefined && gathers(name, part.name, major);
+      if (before !== undefined && !more)
+        overridden.push(/pass|key/.test(name) ? `--${name}` : `--${name}${before && `=${before}`}`);
+      options.set(name, more ? `${before},${behind}` : behind);
     }
-    return new ReadLine(part, words, options);
+    return new ReadLine(part, words, options, overridden);
   } catch {
     return undefined;
   }

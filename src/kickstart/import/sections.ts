@@ -7,7 +7,9 @@ import { leaveRest, readLine } from "./read-line.ts";
 export function takeSection(part: KickstartPart, found: Findings): void {
   if (part.name === "%packages") takePackages(part, found);
   else if (part.name === "%post") takePost(part, found);
-  else if (part.name === "%addon" && /com_redhat_kdump\s+--disable/.test(part.text)) return;
+  else if (/^\s*%addon\s+com_redhat_kdump\s+--disable\s*$/.test(part.text) && isEmpty(part))
+    found.asAnyway(part);
+  else if (part.name === "%addon" || part.name === "%anaconda") leaveLines(part, found);
   else
     found.leave(
       part,
@@ -17,11 +19,21 @@ export function takeSection(part: KickstartPart, found: Findings): void {
     );
 }
 
+function isEmpty(part: KickstartPart): boolean {
+  return part.body.every((line) => /^\s*(#|$)/.test(line));
+}
+
+function leaveLines(part: KickstartPart, found: Findings): void {
+  found.leave(part, "a recipe has no place for this section");
+  for (const [index, text] of part.body.entries())
+    if (!/^\s*(#|$)/.test(text)) found.leave({ line: part.line + 1 + index, text }, `it is of ${part.name}`);
+}
+
 function takePackages(part: KickstartPart, found: Findings): void {
-  const read = readLine(part);
+  const read = readLine(part, majorOf(found.release));
   if (read === undefined) found.leave(part, "its quotation is not closed");
   else {
-    read.has("ignoremissing");
+    found.asAnyway(read.part("ignoremissing"));
     leaveRest(read, found);
   }
   for (const [index, raw] of part.body.entries())
@@ -33,7 +45,14 @@ function takePackage(from: { line: number; text: string }, found: Findings): voi
   const word = entry.replace(/\s--\S+/g, "").trim();
   if (word === "") return;
   if (word !== entry) found.leave(from, "a recipe takes a group as the release has it");
-  if (/^@\s*core$/i.test(word) || word === "openssh-server") return;
+  if (/^\s*%/.test(from.text)) {
+    found.leave(from, "what another file has is not known here");
+    return;
+  }
+  if (/^@\s*core$/i.test(word) || word === "openssh-server") {
+    found.asAnyway({ line: from.line, text: word });
+    return;
+  }
   if (word.startsWith("-")) {
     takeExclusion(word.slice(1).trim(), from, found);
     return;
@@ -44,21 +63,34 @@ function takePackage(from: { line: number; text: string }, found: Findings): voi
   else if (majorOf(found.release) <= 7 && /^@[^:]+:/.test(name))
     found.leave(from, `${found.release} has no modules`);
   else if (!Recipe.shape.packages.safeParse({ base: [name] }).success) found.leave(from, "no package name");
-  else if (!found.packages.base?.includes(name)) found.packages.base?.push(name);
+  else {
+    found.dropName("packages", "exclude", name, `line ${from.line} takes it, and counts`);
+    if (name === "kernel-uek" && found.scalars.kernel === "rhck") {
+      delete found.scalars.kernel;
+      found.leave(found.standingOf("kernel") ?? from, `line ${from.line} takes it, and counts`);
+    }
+    found.addName("packages", "base", name, from);
+  }
 }
 
 function takeExclusion(name: string, from: { line: number; text: string }, found: Findings): void {
-  if (/^kernel-uek\*?$/.test(name)) found.say("kernel", "rhck", from);
-  else if (/^openssh-server/.test(name)) found.leave(from, "tbuild comes in by ssh");
+  if (/^kernel-uek\*?$/.test(name)) {
+    if (found.scalars.kernel !== undefined) found.leave(from, "it is left out already");
+    found.say("kernel", "rhck", from);
+    found.dropName("packages", "base", "kernel-uek", `line ${from.line} leaves it out, and counts`);
+  } else if (/^openssh-server/.test(name)) found.leave(from, "tbuild comes in by ssh");
   else if (name === "NetworkManager" && majorOf(found.release) >= 8)
     found.leave(from, "the network of this release is NetworkManager's");
   else if (!Recipe.shape.packages.safeParse({ exclude: [name] }).success)
     found.leave(from, name.startsWith("@") ? "a recipe leaves out packages, not groups" : "no package name");
-  else if (!found.packages.exclude?.includes(name)) found.packages.exclude?.push(name);
+  else {
+    found.dropName("packages", "base", name, `line ${from.line} leaves it out, and counts`);
+    found.addName("packages", "exclude", name, from);
+  }
 }
 
 function takePost(part: KickstartPart, found: Findings): void {
-  const read = readLine(part);
+  const read = readLine(part, majorOf(found.release));
   if (read === undefined) {
     found.leave(part, `its quotation is not closed${extent(part)}`);
     return;
@@ -72,8 +104,13 @@ function takePost(part: KickstartPart, found: Findings): void {
     found.leave(part, `a script of a recipe is run by bash, not by ${interpreter}${extent(part)}`);
     return;
   }
+  if (/^\/(usr\/)?bin\/(ba)?sh$/.test(interpreter)) found.asAnyway(read.part("interpreter"));
+  else found.leave(part, `it is run by bash, not by ${interpreter}`);
   const body = part.body.join("\n").trim();
-  if (body === "") return;
+  if (body === "") {
+    found.leave(part, "it is empty");
+    return;
+  }
   const stops = read.has("erroronfail");
   const log = read.option("log", "logfile");
   if (log !== undefined) found.leave(part, `what it prints is in the log of the build, not in ${log}`);

@@ -4,7 +4,7 @@ import type { Findings } from "./findings.ts";
 
 /** Takes out again what the rules refuse, one after the other; the base recipe stands for it. */
 export async function settle(recipe: Record<string, unknown>, found: Findings, base: Recipe): Promise<void> {
-  sizeDisk(recipe);
+  sizeDisk(recipe, found.spareMib);
   for (;;) {
     const problem = (await problemsOf(recipe, base))[0];
     if (problem === undefined) return;
@@ -12,6 +12,7 @@ export async function settle(recipe: Record<string, unknown>, found: Findings, b
     const inherited = (base as unknown as Record<string, unknown>)[key];
     const grows = Array.isArray(inherited) && key !== "layout" && key !== "nics";
     const at = Number(index) - (grows ? inherited.length : 0);
+    if (dropNested(problem, recipe, base, found)) continue;
     const own = recipe[key];
     // Without a /boot that pygrub reads it is no PVM, but it is a machine.
     if (problem.text.includes("pygrub") && recipe.domainType === undefined)
@@ -19,7 +20,7 @@ export async function settle(recipe: Record<string, unknown>, found: Findings, b
     else if (Array.isArray(own) && at >= 0 && at < own.length && own.length > 1) {
       tell(own[at], JSON.stringify(own[at]), problem.text, found);
       recipe[key] = own.filter((_, i) => i !== at);
-      sizeDisk(recipe);
+      sizeDisk(recipe, found.spareMib);
     } else if (own !== undefined) {
       const parts = Array.isArray(own) ? own : [key];
       for (const part of parts) tell(part, key, problem.text, found);
@@ -32,15 +33,42 @@ export async function settle(recipe: Record<string, unknown>, found: Findings, b
   }
 }
 
+/** Takes a name out of `packages.base`, `services.disable` and the like; says whether it was one. */
+function dropNested(
+  { path, text }: { readonly path: readonly PropertyKey[]; readonly text: string },
+  recipe: Record<string, unknown>,
+  base: Recipe,
+  found: Findings,
+): boolean {
+  const [key = "", list = "", index] = path.map(String);
+  if ((key !== "packages" && key !== "services") || index === undefined) return false;
+  const own = (recipe[key] as Record<string, string[]> | undefined)?.[list];
+  const inherited = (base[key] as Readonly<Record<string, readonly string[]>>)[list] ?? [];
+  const name = own?.[Number(index) - inherited.length];
+  if (own === undefined || name === undefined) return false;
+  recipe[key] = { ...(recipe[key] as object), [list]: own.filter((one) => one !== name) };
+  found.leave(found.standingOf(`${key}.${list}.${name}`) ?? { line: 0, text: name }, text);
+  return true;
+}
+
 function tell(value: unknown, text: string, why: string, found: Findings): void {
   found.leave(found.standingOf(value) ?? { line: 0, text }, why);
 }
 
 // Room for what grows, and never less than a base recipe has.
-function sizeDisk(recipe: Record<string, unknown>): void {
+function sizeDisk(recipe: Record<string, unknown>, spare: number): void {
   if (recipe.layout === undefined) return;
-  const sum = Recipe.shape.layout.parse(recipe.layout).reduce((all, part) => all + part.size, 0);
+  const sum = Recipe.shape.layout.parse(recipe.layout).reduce((all, part) => all + part.size, spare);
   recipe.machine = { disk: `${Math.min(9_999_999, Math.max(12, Math.ceil((sum * 1.25) / 1024)))}G` };
+}
+
+function grown(
+  lists: Readonly<Record<string, readonly string[]>>,
+  more: Readonly<Record<string, readonly string[]>>,
+) {
+  return Object.fromEntries(
+    Object.entries(lists).map(([name, items]) => [name, [...items, ...(more[name] ?? [])]]),
+  );
 }
 
 async function problemsOf(recipe: Record<string, unknown>, base: Recipe) {
@@ -50,10 +78,14 @@ async function problemsOf(recipe: Record<string, unknown>, base: Recipe) {
     if (shape === undefined) continue;
     const parsed = shape.parse(value);
     const grows = Array.isArray(parsed) && key !== "layout" && key !== "nics";
-    whole[key] = grows ? [...(whole[key] as unknown[]), ...parsed] : parsed;
+    if (grows) whole[key] = [...(whole[key] as unknown[]), ...parsed];
+    else if (key === "packages" || key === "services")
+      whole[key] = grown(base[key], parsed as Record<string, readonly string[]>);
+    else whole[key] = parsed;
   }
   const found: { path: readonly PropertyKey[]; text: string }[] = [];
   const problem = (path: readonly PropertyKey[], text: string) => found.push({ path, text });
-  for (const rule of rules) await rule(whole as Partial<Recipe>, { folder: "", moduleFolders: [], problem });
+  for (const rule of rules)
+    await rule(whole as Partial<Recipe>, { folder: "", moduleFolders: [], problem, standing: () => "" });
   return found;
 }

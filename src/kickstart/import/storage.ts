@@ -2,17 +2,25 @@ import { fileSystems } from "../../recipe/file-systems.ts";
 import { Recipe } from "../../recipe/recipe.ts";
 import type { Findings } from "./findings.ts";
 import type { ReadLine } from "./read-line.ts";
+import { useMembers } from "./storage-members.ts";
 
 /** `part` and `logvol`: what is on the system disk, in the words of a recipe's layout. */
 export function takePartition(read: ReadLine, found: Findings): void {
   const mount = read.words[0] ?? "";
   const { mib, grow } = sizeOf(read, found);
   const disk = read.option("ondisk", "ondrive");
-  read.has("asprimary");
+  found.asAnyway(read.part("asprimary"));
   // What they are made of has no file system of its own, and swap has but one.
-  if (mount === "swap" || !mount.startsWith("/")) read.has("fstype", "type");
-  if (/^(raid|btrfs)\./.test(mount)) found.members.set(mount, { mib, grow });
-  if (/^(pv|raid|btrfs)\./.test(mount)) return;
+  if (mount === "swap" || !mount.startsWith("/")) found.asAnyway(read.part("fstype", "type"));
+  const further = disk !== undefined && isFurther(disk, found);
+  if (disk !== undefined && !further) found.asAnyway(read.part("ondisk", "ondrive"));
+  if (/^(pv|raid|btrfs)\./.test(mount)) {
+    if (found.members.has(mount))
+      found.leave(found.members.get(mount)?.from ?? read, `line ${read.line} says it again, and counts`);
+    found.members.set(mount, { mib, grow, from: read });
+    if (further) found.leave(read, `a recipe makes such things on the system disk only, not on ${disk}`);
+    return;
+  }
   if (["biosboot", "prepboot", "/boot/efi"].includes(mount)) {
     found.leave(read, "a template boots by BIOS");
     return;
@@ -21,25 +29,24 @@ export function takePartition(read: ReadLine, found: Findings): void {
     found.leave(read, "a recipe has no thin pools; the volumes of this one are plain ones");
     return;
   }
-  if (disk !== undefined && isFurther(disk, found)) {
+  if (further) {
     if (takeFurtherDisk(read, mount, found)) return;
     found.leave(read, "further disks have ext3 or ext4 and a size that is said; it is on the system disk");
   }
   const inGroup = read.name === "logvol";
   const volume = inGroup ? volumeOf(read, found) : undefined;
-  if (inGroup) read.has("thin");
+  if (inGroup && read.has("thin")) found.leave(read, "a recipe has no thin pools; it is a plain volume");
   const fs = mount === "swap" ? "swap" : fileSystemOf(read, mount, found);
-  found.addPart(
-    {
-      mount: mount === "/" ? mount : mount.replace(/\/+$/, ""),
-      fs,
-      size: `${mib}M`,
-      ...(grow && { grow }),
-      ...optionsOf(read, fs, found),
-      ...(volume !== undefined && { volume }),
-    },
-    read,
-  );
+  const part = {
+    mount: mount === "/" ? mount : mount.replace(/\/+$/, ""),
+    fs,
+    size: `${mib}M`,
+    ...(grow && { grow }),
+    ...optionsOf(read, fs, found),
+    ...(volume !== undefined && { volume }),
+  };
+  found.addPart(part, read);
+  if (inGroup) found.groupOf.set(part, read.option("vgname"));
 }
 
 /** `volgroup`: the first one is the recipe's. */
@@ -49,10 +56,15 @@ export function takeVolumeGroup(read: ReadLine, found: Findings): void {
     found.leave(read, "it has no name");
     return;
   }
+  const members = read.words.slice(1);
+  useMembers(members, read, found);
+  if (found.groups.has(said)) found.leave(read, "there is a volume group of this name already");
+  found.groups.set(said, members);
   const name = asName(said);
   const extents = read.option("pesize");
   if (extents !== undefined && !/^(4096|4)K?$/.test(extents))
     found.leave(read, "the extents of a recipe's volume group have 4 MiB");
+  if (extents !== undefined && /^(4096|4)K?$/.test(extents)) found.asAnyway(read.part("pesize"));
   if (found.scalars.volumeGroup === undefined) found.say("volumeGroup", name, read);
   else if (found.scalars.volumeGroup !== name)
     found.leave(
@@ -65,9 +77,11 @@ export function takeVolumeGroup(read: ReadLine, found: Findings): void {
 /** `raid`: a template has one disk, so what was on several is a plain partition of the size of one member. */
 export function takeRaid(read: ReadLine, found: Findings): void {
   const [mount = "", ...names] = read.words;
-  const members = names.flatMap((name) => found.members.get(name) ?? []);
+  const members = useMembers(names, read, found);
   for (const option of ["device", "level", "spares", "chunksize"]) read.option(option);
   if (/^pv\./.test(mount)) {
+    const mib = members.length === 0 ? 0 : Math.max(...members.map((member) => member.mib));
+    found.members.set(mount, { mib, grow: members.some((member) => member.grow), from: read });
     found.leave(read, "a template has one disk; the volume group is on a plain partition");
     return;
   }
@@ -77,7 +91,7 @@ export function takeRaid(read: ReadLine, found: Findings): void {
   }
   found.leave(read, "a template has one disk; this is a plain partition of it");
   const grow = members.some((member) => member.grow);
-  if (mount === "swap") read.option("fstype");
+  if (mount === "swap") found.asAnyway(read.part("fstype"));
   const fs = mount === "swap" ? "swap" : fileSystemOf(read, mount, found);
   found.addPart(
     {
@@ -97,22 +111,32 @@ export function takeRaid(read: ReadLine, found: Findings): void {
  */
 export function takeBtrfs(read: ReadLine, found: Findings): void {
   const [mount = "", ...names] = read.words;
-  const members = names.flatMap((name) => found.members.get(name.replace(/^LABEL=/, "")) ?? []);
+  const members = useMembers(
+    names.map((name) => name.replace(/^LABEL=/, "")),
+    read,
+    found,
+  );
   const volume = {
     mib: members.reduce((sum, member) => sum + member.mib, 0),
     grow: members.some((member) => member.grow),
   };
   const label = read.option("label");
-  if (label !== undefined) found.members.set(label, volume);
+  if (label !== undefined) {
+    found.members.set(label, { ...volume, from: read, of: members });
+    if (mount.startsWith("/")) found.leave(read, "a recipe has no labels");
+    if (mount.startsWith("/")) found.used.add(label);
+  }
   if (read.has("data") || read.has("metadata"))
     found.leave(read, "a template has one disk, so there are no levels");
   // The name of a subvolume is told with it.
   const nested = read.has("subvol");
-  if (nested) read.option("name");
+  if (nested) read.has("name", "parent");
+  if (nested && mount === "/") found.leave(read, "a recipe has no subvolumes; / is the volume itself");
   if (members.length === 0) found.leave(read, "its members are not there");
   else if (!mount.startsWith("/")) return;
   else if (nested && mount !== "/") found.leave(read, "a recipe has no subvolumes; it lies in /");
-  else
+  else {
+    for (const member of members.flatMap((one) => [one, ...(one.of ?? [])])) found.mounted.add(member);
     found.addPart(
       {
         mount,
@@ -122,6 +146,7 @@ export function takeBtrfs(read: ReadLine, found: Findings): void {
       },
       read,
     );
+  }
 }
 
 // What the installer works out by itself, or finds on the disk, has to be said in a recipe.
@@ -133,18 +158,27 @@ function sizeOf(read: ReadLine, found: Findings): { mib: number; grow: boolean }
   const percent = Number(read.option("percent"));
   const grows = read.has("grow");
   if (read.has("maxsize")) found.leave(read, "a recipe says the least size, and whether it grows");
+  if (said > 9_999_999) found.leave(read, "a recipe has sizes up to 9999999 MiB");
   if (Number.isInteger(said) && said >= 1) return { mib: Math.min(said, 9_999_999), grow: grows };
   const mib = usual[mount] ?? 1024;
   const grow = grows || mount === "/" || percent >= 100;
   read.has("recommended", "hibernation");
-  if (!/^(pv|raid|btrfs)\./.test(mount) && !read.has("thinpool"))
+  if (!read.has("thinpool"))
     found.leave(read, `its size is not said in MiB; it has ${mib} MiB${grow ? " and grows" : ""}`);
   return { mib, grow };
 }
 
 function optionsOf(read: ReadLine, fs: string, found: Findings): { options?: string } {
   const options = read.option("fsoptions");
-  if (options === undefined || options === "defaults" || fs === "swap") return {};
+  if (options === undefined) return {};
+  if (options === "defaults") {
+    found.asAnyway(read.part("fsoptions"));
+    return {};
+  }
+  if (fs === "swap") {
+    found.leave(read, "swap has no mount options in a recipe");
+    return {};
+  }
   if (/^[\w.,=:/%+-]+$/.test(options)) return { options };
   found.leave(read, "no recipe can hold its mount options");
   return {};
@@ -167,6 +201,7 @@ function takeFurtherDisk(read: ReadLine, mount: string, found: Findings): boolea
   // What the system starts from lies on its own disk, and of one that only grows nobody knows how large it is.
   if (!possible.includes(fs) || !(size >= 100) || !/^\/(?!$|boot|usr|etc|var$|root$)/.test(mount))
     return false;
+  if (read.has("grow")) found.leave(read, "a further disk has the size that is said");
   const before = found.left.length;
   found.add(
     "disks",
@@ -179,6 +214,9 @@ function takeFurtherDisk(read: ReadLine, mount: string, found: Findings): boolea
 function volumeOf(read: ReadLine, found: Findings): string {
   const said = read.option("name") ?? (read.words[0] ?? "volume").replace(/^\/+/, "");
   const group = read.option("vgname");
+  if (group === undefined) found.leave(read, "it names no volume group");
+  else if (!found.groups.has(group)) found.leave(read, `there is no volume group ${group} above it`);
+  if (read.option("name") === undefined) found.leave(read, "its name is not said");
   if (group !== undefined && found.scalars.volumeGroup === undefined)
     found.say("volumeGroup", asName(group), read);
   const name = asName(said === "" ? "root" : said);
@@ -196,7 +234,9 @@ function asName(text: string): string {
 
 function fileSystemOf(read: ReadLine, mount: string, found: Findings): string {
   const said = read.option("fstype", "type");
-  return said === undefined || said === "" ? own(found.release) : known(said, mount, read, found);
+  if (said !== undefined && said !== "") return known(said, mount, read, found);
+  found.leave(read, `its file system is not said; it is ${own(found.release)}`);
+  return own(found.release);
 }
 
 function known(said: string, mount: string, read: ReadLine, found: Findings): string {
@@ -208,5 +248,5 @@ function known(said: string, mount: string, read: ReadLine, found: Findings): st
 }
 
 function own(release: Recipe["release"]): string {
-  return release === "ol5" ? "ext3" : "ext4";
+  return release === "ol5" ? "ext3" : release === "ol6" ? "ext4" : "xfs";
 }

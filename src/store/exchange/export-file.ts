@@ -1,10 +1,12 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
-import { join } from "node:path";
+import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { z } from "zod";
 import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
+import { namesIn } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { type TarEntry, tarEnd, tarEntries, tarHeader, tarPadding } from "../../io/tar.ts";
 import type { StoredDisk } from "../../model/disk.ts";
@@ -56,7 +58,8 @@ export async function exportTemplate(
     throw new TbuildError("environment", `${name}@${version}: its disk is not in this store`, {
       hint: "Pull or import it first, or export it where it was built.",
     });
-  const part = `${file}.${process.pid}.part`;
+  await removeLeftOver(file);
+  const part = `${file}.${hostname()}.${process.pid}.part`;
   const handle = await open(part, "wx").catch((error) => {
     throw fileFault(error, file);
   });
@@ -79,6 +82,27 @@ export async function exportTemplate(
     await handle.close().catch(() => {});
     await rm(part, { force: true });
     throw fileFault(error, file);
+  }
+}
+
+/** What an export of this file that was killed on this machine has left. */
+async function removeLeftOver(file: string): Promise<void> {
+  for (const name of await namesIn(dirname(file))) {
+    const [, pid] =
+      (name.startsWith(`${basename(file)}.${hostname()}.`) && /\.(\d+)\.part$/.exec(name)) || [];
+    if (pid !== undefined && !isAlive(Number(pid)))
+      await rm(join(dirname(file), name), { force: true }).catch((error) => {
+        throw fileFault(error, join(dirname(file), name));
+      });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }
 
@@ -222,7 +246,9 @@ async function keepText(
 }
 
 async function isHere(store: Store, manifest: Manifest): Promise<boolean> {
-  return (await store.get(manifestDigest(manifest))) !== undefined;
+  const { kind, name, version } = manifest;
+  const there = await store.find(kind, { name, version });
+  return there !== undefined && manifestDigest(there) === manifestDigest(manifest);
 }
 
 // What a template says that it grew out of has to be just that: a digest proves it.

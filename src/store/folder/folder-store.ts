@@ -1,19 +1,18 @@
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { explained, writeAll } from "../../io/durable.ts";
+import { explained, textOf, writeAll } from "../../io/durable.ts";
 import { inParallel } from "../../io/parallel.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, readManifest } from "../../model/manifest.ts";
-import { compareVersions } from "../../model/version.ts";
 import type { Store } from "../store.ts";
 import { chunksOfImage } from "./chunker.ts";
 import { diskListText, type Part } from "./disk-list.ts";
 import { ownBytesOf } from "./own-bytes.ts";
 import { chunksAtATime, openChunks, openPackWriter, readPacks } from "./packs.ts";
 import { pruneStore } from "./prune.ts";
-import { storeFolder } from "./store-folder.ts";
+import { hex, storeFolder, sumFile } from "./store-folder.ts";
 import { verifyStore } from "./verify.ts";
 
 /**
@@ -30,6 +29,11 @@ import { verifyStore } from "./verify.ts";
  */
 export function folderStore(host: Host, folder: string): Store {
   const at = storeFolder(folder);
+
+  const read = async (file: string) => {
+    const text = await textOf(file);
+    return text === undefined ? undefined : readManifest(file, text);
+  };
 
   const self: Store = {
     async putDisk(file, name, signal) {
@@ -103,17 +107,24 @@ export function folderStore(host: Host, folder: string): Store {
     },
 
     async find(kind, ref) {
-      const all = (await self.list()).filter(
-        (manifest) =>
-          manifest.kind === kind &&
-          manifest.name === ref.name &&
-          (ref.version ?? manifest.version) === manifest.version,
-      );
-      return all.sort((a, b) => compareVersions(b.version, a.version))[0];
+      await at.checkFormat();
+      const versions = ref.version === undefined ? await at.versions(kind, ref.name) : [ref.version];
+      const newest = versions.at(-1);
+      return newest === undefined
+        ? undefined
+        : read(at.manifestFile({ kind, name: ref.name, version: newest }));
     },
 
     async get(digest) {
-      return (await self.list()).find((manifest) => manifestDigest(manifest) === digest);
+      await at.checkFormat();
+      for (const file of await at.manifestFiles()) {
+        // The sum beside it says what it is; one without a sum has to be read.
+        const sum = await textOf(sumFile(file));
+        if (sum !== undefined && !sum.startsWith(hex(digest))) continue;
+        const manifest = await read(file);
+        if (manifest && manifestDigest(manifest) === digest) return manifest;
+      }
+      return undefined;
     },
 
     async list() {

@@ -9,7 +9,8 @@ export async function ownBytesOf(
   store: StoreFolder,
   manifests: readonly Manifest[],
 ): Promise<Map<Digest, number>> {
-  const users = new Map<string, Set<Digest>>();
+  // Of each chunk the only one that has it, or `undefined` once there are two.
+  const users = new Map<string, Digest | undefined>();
   const own = new Map<Digest, number>();
   for (const manifest of manifests) {
     const digest = manifestDigest(manifest);
@@ -17,11 +18,11 @@ export async function ownBytesOf(
     // A disk that is missing is for `verify` to report; here it takes no room.
     for (const disk of manifest.disks)
       for (const { chunk } of await store.partsOf(disk).catch(() => []))
-        if (chunk !== undefined) users.set(chunk, (users.get(chunk) ?? new Set()).add(digest));
+        if (chunk !== undefined)
+          users.set(chunk, users.has(chunk) && users.get(chunk) !== digest ? undefined : digest);
   }
   const { chunks } = await readPacks(store.folder);
-  for (const [chunk, [only, ...others]] of users)
-    if (only !== undefined && others.length === 0)
-      own.set(only, (own.get(only) ?? 0) + (chunks.get(chunk)?.entry.stored ?? 0));
+  for (const [chunk, only] of users)
+    if (only !== undefined) own.set(only, (own.get(only) ?? 0) + (chunks.get(chunk)?.entry.stored ?? 0));
   return own;
 }

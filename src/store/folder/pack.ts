@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
+import type { Compression } from "../../io/compression.ts";
 import { bytesAt } from "../../io/durable.ts";
 import { inParallel } from "../../io/parallel.ts";
 import { sha256Of } from "../../io/sha256.ts";
 import { largestChunk } from "./chunker.ts";
-import type { Compression } from "./compression.ts";
 
 /** A chunk as it is kept: plain when it does not compress, and then as long as its bytes are. */
 export interface PackedChunk {

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readdir } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import { explained, writeOnce } from "../../io/durable.ts";
+import { type Compression, openCompression } from "../../io/compression.ts";
+import { explained, namesIn, writeOnce } from "../../io/durable.ts";
 import { inParallel } from "../../io/parallel.ts";
 import { sha256Of } from "../../io/sha256.ts";
-import { type Compression, openCompression } from "./compression.ts";
 import { type Entry, fullPack, makePack, type PackedChunk, readIndex, unpack } from "./pack.ts";
 
 /** How many chunks are worked on at a time: more than Node's pool has threads, so that none waits. */
@@ -23,7 +23,7 @@ export interface PackIndex {
 export const packFile = (folder: string, pack: string) => join(folder, "packs", `${pack}.pack`);
 
 export async function readPacks(folder: string): Promise<PackIndex> {
-  const names = (await readdir(join(folder, "packs")).catch((): string[] => []))
+  const names = (await namesIn(join(folder, "packs")))
     .map((name) => /^([0-9a-f]{64})\.pack$/.exec(name)?.[1])
     .filter((name) => name !== undefined)
     .sort();

@@ -1,13 +1,13 @@
 import { open, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { openCompression } from "../../io/compression.ts";
 import { bytesAt, explained, removeDurably } from "../../io/durable.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
 import type { Pruned, PruneOptions } from "../store.ts";
-import { openCompression } from "./compression.ts";
 import { type Entry, unpack } from "./pack.ts";
 import { openPackWriter, packFile, readPacks } from "./packs.ts";
 import { type StoreFolder, sumFile } from "./store-folder.ts";

@@ -1,11 +1,12 @@
-import { readdir, rm, stat, utimes } from "node:fs/promises";
+import { rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { type Lock, lock } from "../../host/lock.ts";
-import { explained, textOf, writeOnce } from "../../io/durable.ts";
+import { explained, namesIn, textOf, writeOnce } from "../../io/durable.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
+import { compareVersions } from "../../model/version.ts";
 import { type DiskKey, diskListDigest, type Part, readDiskList } from "./disk-list.ts";
 import { readPacks } from "./packs.ts";
 
@@ -21,6 +22,8 @@ export interface StoreFolder {
   manifestFile(which: Pick<Manifest, "kind" | "name" | "version">): string;
   /** The files of all manifests, whatever is in them. */
   manifestFiles(): Promise<string[]>;
+  /** The versions that there are of a name, the newest last. */
+  versions(kind: Manifest["kind"], name: string): Promise<string[]>;
   /** The digests of all disks, published or not. */
   disks(): Promise<Digest[]>;
   /** Refuses what is published with other content. */
@@ -81,6 +84,15 @@ export function storeFolder(folder: string): StoreFolder {
           for (const file of await namesIn(join(folder, kind, name)))
             if (file.endsWith(".json")) found.push(join(folder, kind, name, file));
       return found;
+    },
+
+    async versions(kind, name) {
+      if (!/^[a-z][a-z0-9-]*$/.test(name)) return [];
+      const files = await namesIn(join(folder, `${kind}s`, name));
+      return files
+        .filter((file) => /^\d+\.\d+\.\d+\.json$/.test(file))
+        .map((file) => file.slice(0, -".json".length))
+        .sort(compareVersions);
     },
 
     async disks() {
@@ -158,8 +170,4 @@ export function sumFile(manifest: string): string {
 
 export function hex(digest: Digest): string {
   return digest.slice("sha256:".length);
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await readdir(folder).catch((): string[] => [])).sort();
 }

@@ -46,15 +46,54 @@ export async function readCatalog(store: Store, records: Records): Promise<Catal
   return entries.sort(inOrder);
 }
 
+interface Index {
+  readonly byDigest: ReadonlyMap<Digest, CatalogEntry>;
+  readonly templates: readonly CatalogEntry[];
+  /** The templates of each name, the oldest first. */
+  readonly byName: ReadonlyMap<string, readonly CatalogEntry[]>;
+}
+
+// Made once for each catalog, so that whoever looks at every version does not search all of them for each.
+const indexes = new WeakMap<readonly CatalogEntry[], Index>();
+
+function indexOf(catalog: readonly CatalogEntry[]): Index {
+  const known = indexes.get(catalog);
+  if (known) return known;
+  const templates = catalog.filter(({ manifest }) => manifest.kind === "template");
+  const index = {
+    byDigest: new Map(catalog.map((entry) => [entry.digest, entry])),
+    templates,
+    byName: groupedBy(templates, ({ manifest }) => manifest.name),
+  };
+  indexes.set(catalog, index);
+  return index;
+}
+
+/** In the order in which they come. */
+export function groupedBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
+}
+
+/** The templates of a name, the oldest version first. */
+export function versionsOf(catalog: readonly CatalogEntry[], name: string): readonly CatalogEntry[] {
+  return indexOf(catalog).byName.get(name) ?? [];
+}
+
 /** The templates among them. */
-export function templatesOf(catalog: readonly CatalogEntry[]): CatalogEntry[] {
-  return catalog.filter(({ manifest }) => manifest.kind === "template");
+export function templatesOf(catalog: readonly CatalogEntry[]): readonly CatalogEntry[] {
+  return indexOf(catalog).templates;
 }
 
 /** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exactly that. */
 export function findTemplate(catalog: readonly CatalogEntry[], ref: string): CatalogEntry {
   const [name = "", which] = ref.split("@");
-  const named = templatesOf(catalog).filter(({ manifest }) => manifest.name === name);
+  const named = versionsOf(catalog, name);
   if (named.length === 0)
     throw new TbuildError("usage", `${ref}: no such template`, {
       hint: "`tbuild template list` shows what there is.",
@@ -66,12 +105,12 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
   );
   if (fitting.length === 0 && which === undefined)
     throw new TbuildError("usage", `${name}: every version of it was revoked`, {
-      hint: `Say which one you want all the same: ${named.map(({ manifest }) => `${name}@${manifest.version}`).join(", ")}.`,
+      hint: `Say which one you want all the same: ${newestOf(named, (version) => `${name}@${version}`)}.`,
     });
   const found = fitting.at(-1);
   if (!found)
     throw new TbuildError("usage", `${ref}: ${name} has no such version, channel or tag`, {
-      hint: `There is ${named.map(({ manifest }) => manifest.version).join(", ")}.`,
+      hint: `There is ${newestOf(named, (version) => version)}.`,
     });
   const others = fitting.filter(({ manifest }) => manifest.version === found.manifest.version);
   if (others.length > 1)
@@ -114,25 +153,36 @@ export function warningsOf({ manifest, revoked }: CatalogEntry): string[] {
 }
 
 /** The version before it, by number. */
-export function previousOf(catalog: readonly CatalogEntry[], entry: CatalogEntry): CatalogEntry | undefined {
-  return templatesOf(catalog)
-    .filter(
-      ({ manifest }) =>
-        manifest.name === entry.manifest.name &&
-        compareVersions(manifest.version, entry.manifest.version) < 0,
-    )
-    .at(-1);
+export function previousOf(
+  catalog: readonly CatalogEntry[],
+  { manifest }: CatalogEntry,
+): CatalogEntry | undefined {
+  const named = versionsOf(catalog, manifest.name);
+  let [low, high] = [0, named.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareVersions(named[middle]?.manifest.version ?? "", manifest.version) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return named[low - 1];
 }
 
 /** It, its parent, and so on, as far as they are known. */
 export function lineageOf(catalog: readonly CatalogEntry[], entry: CatalogEntry): CatalogEntry[] {
-  const line: CatalogEntry[] = [];
-  for (let next: CatalogEntry | undefined = entry; next && !line.includes(next); ) {
-    line.push(next);
+  const { byDigest } = indexOf(catalog);
+  const line = new Set<CatalogEntry>();
+  for (let next: CatalogEntry | undefined = entry; next && !line.has(next); ) {
+    line.add(next);
     const parent: Digest | undefined = next.manifest.parent;
-    next = catalog.find(({ digest }) => digest === parent);
+    next = parent === undefined ? undefined : byDigest.get(parent);
   }
-  return line;
+  return [...line];
+}
+
+/** The newest few, and how many more there are. */
+function newestOf(named: readonly CatalogEntry[], words: (version: string) => string): string {
+  const shown = named.slice(-10).map(({ manifest }) => words(manifest.version));
+  return `${shown.join(", ")}${named.length > 10 ? `, and ${named.length - 10} older ones` : ""}`;
 }
 
 async function saidOf(records: Records, name: string) {

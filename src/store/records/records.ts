@@ -1,17 +1,19 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { DigestText } from "../../model/digest.ts";
+import { namesIn, textOf } from "../../io/durable.ts";
+import { fileFault } from "../../io/file-fault.ts";
+import { type Digest, DigestText } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
-import { type Signature, signatureOf, signText } from "./signature.ts";
+import { type Signature, signatureOf, signText, statements } from "./signature.ts";
 
 /** A name that leads to a version: a channel, which moves, or a tag, which stays. */
 export interface Pointer {
   readonly version: string;
-  readonly digest: string;
+  readonly digest: Digest;
   /** ISO 8601, UTC. */
   readonly since: string;
   readonly why?: string;
@@ -25,6 +27,8 @@ export interface Channel extends Pointer {
 export interface Revocation {
   readonly reason: string;
   readonly since: string;
+  /** When it was taken back. It stays written down, so that an older copy elsewhere does not bring it back. */
+  readonly lifted?: string;
 }
 
 /** `candidate` is to be tried, `stable` is what people take. */
@@ -53,7 +57,15 @@ export interface Records {
   tags(name: string): Promise<Readonly<Record<string, Pointer>>>;
   setTag(name: string, tag: string, to: Pointer): Promise<void>;
   revocation(name: string, version: string): Promise<Revocation | undefined>;
+  /** All that were ever revoked, those that were taken back too, by version. */
+  revocations(name: string): Promise<ReadonlyMap<string, Revocation>>;
+  /** `undefined` takes it back. */
   revoke(name: string, version: string, revocation: Revocation | undefined): Promise<void>;
+  /** Signs a statement for a registry; `undefined` where no key is set. */
+  signStatement(text: string): Promise<string | undefined>;
+  statementSignature(text: string, signature: string | undefined): Promise<Signature>;
+  /** There is a list of who may sign. */
+  hasSigners(): Promise<boolean>;
 }
 
 /**
@@ -82,7 +94,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
     async check(manifest) {
       const text = manifestText(manifest);
       const file = fileOf(readManifest(`${manifest.name}@${manifest.version}`, text));
-      const there = await readFile(file, "utf8").catch(() => undefined);
+      const there = await textOf(file);
       if (there !== undefined && there !== text)
         throw new TbuildError("integrity", `${file}: records another ${manifest.name}@${manifest.version}`, {
           hint: "Somebody has published this version, too. Raise the version in the recipe and build again.",
@@ -95,8 +107,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       const file = fileOf(manifest);
       if (!(await this.has(manifest))) await writeWhole(file, text);
       const signed = signature ?? (signingKey && (await signText(host, signingKey, text)));
-      if (signed && (await readFile(`${file}.sig`).catch(() => undefined)) === undefined)
-        await writeWhole(`${file}.sig`, signed);
+      if (signed && (await textOf(`${file}.sig`)) === undefined) await writeWhole(`${file}.sig`, signed);
       return file;
     },
 
@@ -122,7 +133,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       return signatureOf(host, manifestText(manifest), signature, join(folder, "allowed_signers"));
     },
 
-    signatureText: (manifest) => readFile(`${fileOf(manifest)}.sig`, "utf8").catch(() => undefined),
+    signatureText: (manifest) => textOf(`${fileOf(manifest)}.sig`),
 
     channel: (name, channel) => readJson(channelFile(name, channel), ChannelFile),
 
@@ -150,12 +161,39 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       if (!there) await writeWhole(file, json(to));
     },
 
-    revocation: (name, version) => readJson(revokedFile(name, version), RevocationFile),
+    async revocation(name, version) {
+      const found = await readJson(revokedFile(name, version), RevocationFile);
+      return found?.lifted === undefined ? found : undefined;
+    },
+
+    async revocations(name) {
+      const found = new Map<string, Revocation>();
+      for (const file of await namesIn(inTemplate(name))) {
+        const version = /^(\d+\.\d+\.\d+)\.revoked\.json$/.exec(file)?.[1];
+        const one = version && (await readJson(revokedFile(name, version), RevocationFile));
+        if (version && one) found.set(version, one);
+      }
+      return found;
+    },
 
     async revoke(name, version, revocation) {
-      if (revocation) await writeWhole(revokedFile(name, version), json(revocation));
-      else await rm(revokedFile(name, version), { force: true });
+      const file = revokedFile(name, version);
+      if (revocation) return writeWhole(file, json(revocation));
+      const there = await readJson(file, RevocationFile);
+      if (there && there.lifted === undefined)
+        await writeWhole(file, json({ ...there, lifted: new Date().toISOString() }));
     },
+
+    async signStatement(text) {
+      return signingKey === undefined ? undefined : signText(host, signingKey, text, statements);
+    },
+
+    async statementSignature(text, signature) {
+      if (signature === undefined) return { state: "unsigned" };
+      return signatureOf(host, text, signature, join(folder, "allowed_signers"), statements);
+    },
+
+    hasSigners: async () => (await textOf(join(folder, "allowed_signers"))) !== undefined,
   };
 }
 
@@ -176,10 +214,14 @@ const PointerFile = z.object({
   why: z.string().exactOptional(),
 });
 const ChannelFile = PointerFile.extend({ before: z.array(PointerFile) });
-const RevocationFile = z.object({ reason: z.string(), since: z.iso.datetime() });
+const RevocationFile = z.object({
+  reason: z.string(),
+  since: z.iso.datetime(),
+  lifted: z.iso.datetime().exactOptional(),
+});
 
 async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
+  const text = await textOf(file);
   if (text === undefined) return undefined;
   try {
     return shape.parse(JSON.parse(text));
@@ -213,9 +255,12 @@ function json(value: object): string {
 
 /** Appears whole or not at all. */
 async function writeWhole(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.part`;
-  const handle = await open(temporary, "w");
+  const fault = (error: unknown) => {
+    throw fileFault(error, file);
+  };
+  await mkdir(dirname(file), { recursive: true }).catch(fault);
+  const handle = await open(temporary, "w").catch(fault);
   try {
     await handle.writeFile(text);
     await handle.sync();
@@ -224,11 +269,6 @@ async function writeWhole(file: string, text: string): Promise<void> {
   } catch (error) {
     await handle.close().catch(() => {});
     await rm(temporary, { force: true });
-    throw error;
+    throw fileFault(error, file);
   }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  if (!(await stat(folder).catch(() => undefined))?.isDirectory()) return [];
-  return (await readdir(folder)).sort();
 }

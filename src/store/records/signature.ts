@@ -13,13 +13,20 @@ export type Signature =
   | { readonly state: "bad"; readonly why: string };
 
 // Signatures made for something else, a git commit say, are none for a manifest.
-const namespace = "tbuild-manifest";
+const manifests = "tbuild-manifest";
+/** For what is said of versions in a registry. */
+export const statements = "tbuild-statement";
 
 /**
  * Signs with ssh-keygen: people have such keys, in agents and on tokens too, git signs commits with the same ones,
  * and a list of who may sign (`allowed_signers`) is a text file that is reviewed and merged as any other.
  */
-export async function signText(host: Host, key: string, text: string): Promise<string> {
+export async function signText(
+  host: Host,
+  key: string,
+  text: string,
+  namespace = manifests,
+): Promise<string> {
   try {
     return (await host.run(["ssh-keygen", "-Y", "sign", "-f", key, "-n", namespace], { input: text })).stdout;
   } catch (cause) {
@@ -37,18 +44,25 @@ export async function signatureOf(
   text: string,
   signature: string,
   signers: string,
+  namespace = manifests,
 ): Promise<Signature> {
   const folder = await mkdtemp(join(tmpdir(), "tbuild-signature-"));
   try {
     const file = join(folder, "sig");
     await writeFile(file, signature);
-    return await checked(host, text, file, signers);
+    return await checked(host, text, file, signers, namespace);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function checked(host: Host, text: string, file: string, signers: string): Promise<Signature> {
+async function checked(
+  host: Host,
+  text: string,
+  file: string,
+  signers: string,
+  namespace: string,
+): Promise<Signature> {
   const any = { input: text, allow: [...Array(256).keys()] };
   const fits = await host.run(["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", file], any);
   if (fits.exitCode !== 0) return { state: "bad", why: "the signature is not one of this manifest" };

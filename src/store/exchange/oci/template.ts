@@ -3,13 +3,14 @@ import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
+import { openCompression } from "../../../io/compression.ts";
 import { explained, renameDurably } from "../../../io/durable.ts";
 import { inParallel } from "../../../io/parallel.ts";
 import type { Digest } from "../../../model/digest.ts";
 import { DigestText } from "../../../model/digest.ts";
 import type { Manifest } from "../../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../../model/manifest.ts";
-import { openCompression } from "../../folder/compression.ts";
+import { compareVersions } from "../../../model/version.ts";
 import { readDiskList } from "../../folder/disk-list.ts";
 import { checkPack, largestPack } from "../../folder/pack.ts";
 import { packFile, readPacks } from "../../folder/packs.ts";
@@ -123,10 +124,16 @@ export async function pushTemplate(
 }
 
 /** What there is, for who asked for nothing that there is. */
-export function versionsHint(versions: readonly string[]): string {
-  return versions.length === 0
-    ? "There is none of that name; is the place right, and may you see it?"
-    : `There is ${versions.join(", ")}.`;
+export function versionsHint(tags: readonly string[]): string {
+  const versions = versionsAmong(tags);
+  if (versions.length === 0) return "Not found, or you have no permission to read it.";
+  const more = versions.length > 10 ? `, and ${versions.length - 10} older ones` : "";
+  return `There is ${versions.slice(-10).join(", ")}${more}.`;
+}
+
+/** The versions among the tags of a repository, the newest last. */
+export function versionsAmong(tags: readonly string[]): string[] {
+  return tags.filter((tag) => /^\d+\.\d+\.\d+$/.test(tag)).sort(compareVersions);
 }
 
 interface Blob extends Descriptor {

@@ -1,4 +1,4 @@
-import { TbuildError } from "../../errors.ts";
+import { TbuildError } from "../errors.ts";
 
 // Level 3 is both faster and smaller than any that Node's own zlib or brotli have (`make bench`). The library works in
 // Node's thread pool, which keeps every core busy.
@@ -31,21 +31,29 @@ export async function openCompression(): Promise<Compression> {
   };
 }
 
-/** Whether it is one frame of so few blocks that it cannot grow far beyond a chunk (RFC 8878, 3.1.1). */
+/** Whether it is one frame of so few blocks that it cannot grow far beyond a chunk. */
 function isBounded(frame: Buffer): boolean {
-  if (frame.length < 6 || frame.readUInt32LE(0) !== 0xfd2fb528) return false;
+  return frameBytes(frame) === frame.length;
+}
+
+/**
+ * How long the zstd frame is that `data` starts with (RFC 8878, 3.1.1); `undefined` where there is none, or one of so many
+ * blocks that it might grow beyond 8 MiB.
+ */
+export function frameBytes(frame: Buffer): number | undefined {
+  if (frame.length < 6 || frame.readUInt32LE(0) !== 0xfd2fb528) return undefined;
   const descriptor = frame.readUInt8(4);
   const single = (descriptor >> 5) & 1;
   const sizeField = [single, 2, 4, 8][descriptor >> 6] ?? 0;
   const dictionary = [0, 1, 2, 4][descriptor & 3] ?? 0;
   let at = 5 + (single ? 0 : 1) + dictionary + sizeField;
   for (let blocks = 1; blocks <= mostBlocks; blocks++) {
-    if (at + 3 > frame.length) return false;
+    if (at + 3 > frame.length) return undefined;
     const header = frame.readUIntLE(at, 3);
     at += 3 + (((header >> 1) & 3) === 1 ? 1 : header >> 3);
     // A block of one repeated byte says its size outright, and no decoder has to hold it to 128 KiB.
-    if (header >> 3 > blockBytes) return false;
-    if (header & 1) return at + ((descriptor >> 2) & 1) * 4 === frame.length;
+    if (header >> 3 > blockBytes) return undefined;
+    if (header & 1) return at + ((descriptor >> 2) & 1) * 4;
   }
-  return false;
+  return undefined;
 }

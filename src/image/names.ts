@@ -1,0 +1,83 @@
+import { isUtf8 } from "node:buffer";
+
+/**
+ * Names, link targets and texts of a guest are bytes, of any encoding or none. As strings they are UTF-8, in which each
+ * byte that is not stands as a lone surrogate, U+DC80 to U+DCFF, as in Python's PEP 383: every name has a string of its
+ * own, and comes back byte for byte.
+ */
+export function stringOf(bytes: Uint8Array): string {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (isUtf8(data)) return data.toString("utf8");
+  const parts: string[] = [];
+  let from = 0;
+  for (let at = 0; at < data.length; ) {
+    const length = (data[at] ?? 0) < 0x80 ? 1 : characterLength(data, at);
+    if (length > 0) {
+      at += length;
+      continue;
+    }
+    parts.push(data.toString("utf8", from, at), String.fromCharCode(0xdc00 + (data[at] ?? 0)));
+    at += 1;
+    from = at;
+  }
+  parts.push(data.toString("utf8", from));
+  return parts.join("");
+}
+
+/** The bytes that `stringOf` gives `text` for. */
+export function bytesOf(text: string): Buffer {
+  if (!loneByte.test(text)) return Buffer.from(text);
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const { index, 0: one } of text.matchAll(loneBytes)) {
+    parts.push(Buffer.from(text.slice(from, index)), Buffer.from([one.charCodeAt(0) & 0xff]));
+    from = index + 1;
+  }
+  parts.push(Buffer.from(text.slice(from)));
+  return Buffer.concat(parts);
+}
+
+/**
+ * A name as people and JSON are given it: a byte that is no UTF-8, and a control character, as `\xe4`; what turns or breaks
+ * lines of text as `\u202e`. A backslash is doubled where it would be read as the start of one. `namedBy` takes it back.
+ */
+export function shown(name: string): string {
+  return strange.test(name) ? name.replaceAll(toEscape, escaped) : name;
+}
+
+/** The name that is shown as `text`. */
+export function namedBy(text: string): string {
+  return text.replaceAll(escapes, (all) => {
+    if (all === "\\\\") return "\\";
+    const code = Number.parseInt(all.slice(2), 16);
+    return String.fromCharCode(all[1] === "x" && code >= 0x80 ? 0xdc00 + code : code);
+  });
+}
+
+// \p{Cs} is a surrogate without its other half.
+const unprintable = "\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}\\p{Cs}";
+const code = "x[0189a-f][\\da-f]|x7f|u[\\da-f]{4}";
+const strange = new RegExp(`[\\\\${unprintable}]`, "u");
+const toEscape = new RegExp(`\\\\(?=\\\\|${code}|[${unprintable}])|[${unprintable}]`, "gu");
+const escapes = new RegExp(`\\\\(?:\\\\|${code})`, "g");
+
+function escaped(character: string): string {
+  if (character === "\\") return "\\\\";
+  const code = character.charCodeAt(0);
+  if (code >= 0xdc80 && code <= 0xdcff) return `\\x${hex(code & 0xff, 2)}`;
+  return code < 0x80 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`;
+}
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, "0");
+}
+
+const loneByte = /[\udc80-\udcff]/u;
+const loneBytes = /[\udc80-\udcff]/gu;
+
+// Of the character of several bytes that starts at `at`; 0 when none does.
+function characterLength(data: Buffer, at: number): number {
+  const first = data[at] ?? 0;
+  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  return at + length <= data.length && isUtf8(data.subarray(at, at + length)) ? length : 0;
+}

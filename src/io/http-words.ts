@@ -1,0 +1,60 @@
+const words: Readonly<Record<string, string>> = {
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "the name cannot be resolved",
+  ECONNREFUSED: "nobody listens there",
+  ECONNRESET: "the connection was cut",
+  EPIPE: "the connection was cut",
+  UND_ERR_SOCKET: "the connection was cut",
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "the connection was cut",
+  ECONNABORTED: "the connection was cut",
+  ETIMEDOUT: "no answer",
+  UND_ERR_CONNECT_TIMEOUT: "no answer",
+  UND_ERR_HEADERS_TIMEOUT: "no answer",
+  EHOSTUNREACH: "the host cannot be reached",
+  ENETUNREACH: "the network cannot be reached",
+  EADDRNOTAVAIL: "the network cannot be reached",
+  EACCES: "this machine does not allow the connection",
+  EMFILE: "this process has too many files open",
+  ENFILE: "this machine has too many files open",
+  ENOENT: "no such file",
+  UND_ERR_HEADERS_OVERFLOW: "the headers of its answer are too long",
+};
+
+/** Why a server could not be asked, in words. */
+export function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  if (code in words) return words[code] ?? "";
+  if (code.startsWith("HPE_")) return "what it answers is not HTTP";
+  const message = (error as Error).message ?? String(error);
+  const refused = /Proxy response \((\d+)\)|Proxy Authentication Required \((407)\)/
+    .exec(message)
+    ?.slice(1)
+    .find(Boolean);
+  if (refused === "407") return "the proxy wants a user name and a password";
+  if (refused !== undefined) return `the proxy refuses to connect: ${refused}`;
+  return message === "" ? code || "unknown" : message;
+}
+
+/** True for what another attempt would not mend: certificates, no TLS on the other side, names that do not exist. */
+export function isFinal(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|UND_ERR_PRX_TLS|HPE_|EACCES)/.test(
+      code,
+    ) ||
+    /Proxy response \((?!5)\d+\)|redirects|Proxy Authentication|user name and a password/.test(
+      (error as Error).message ?? "",
+    )
+  );
+}
+
+// Where several addresses of a host were tried, each has its own failure; the first says enough.
+function codeOf(error: unknown): string {
+  const { code, errors, cause } = error as {
+    code?: unknown;
+    errors?: { code?: unknown }[];
+    cause?: { code?: unknown };
+  };
+  const found = code ?? errors?.[0]?.code ?? cause?.code;
+  return typeof found === "string" ? found : "";
+}

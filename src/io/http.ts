@@ -1,0 +1,400 @@
+import { STATUS_CODES } from "node:http";
+import type { SecureContext } from "node:tls";
+import type { Dispatcher } from "undici";
+import { Interrupted, TbuildError } from "../errors.ts";
+import { isFinal, reasonOf } from "./http-words.ts";
+import { type ProxyFor, shownProxy } from "./proxies.ts";
+import { retryAfterMs, waitBefore } from "./retry.ts";
+import { type Limits, usualLimits, Watch } from "./watch.ts";
+
+export interface Question {
+  readonly url: URL;
+  readonly method: "GET" | "HEAD" | "POST" | "PUT";
+  /** Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** `404 Not Found`. */
+  readonly statusLine: string;
+  readonly ok: boolean;
+  /** Where it came from, behind all redirects. */
+  readonly url: URL;
+  /** The first header of that name. */
+  header(name: string): string | undefined;
+  /** All of that name. */
+  headers(name: string): readonly string[];
+  readonly body: AsyncIterable<Uint8Array>;
+  /** For who does not read the body. */
+  drop(): void;
+}
+
+export interface ClientOptions {
+  readonly proxyFor?: ProxyFor;
+  /** Whose certificates count at a host, and which of ours is shown there; without it, Node's. */
+  readonly contextOf?: (host: string) => Promise<SecureContext>;
+  readonly signal?: AbortSignal | undefined;
+  /** Told every few seconds what is waited for. */
+  readonly onWait?: (words: string) => void;
+  readonly limits?: Partial<Limits>;
+  /** Called before each request, redirected ones too. Throws where it must not be sent; gives headers for that place alone. */
+  readonly admit?: (url: URL) => Readonly<Record<string, string>>;
+  /** Called with each refusal, and how often it was called before: true asks again, with a login for example. */
+  readonly again?: (answer: Answer, times: number) => Promise<boolean>;
+}
+
+/** HTTP and HTTPS: one client for all that tbuild asks of servers. */
+export interface Client extends AsyncDisposable {
+  /** Asks, and asks again what may succeed then. Gives whatever answer comes; a server that cannot be asked is an `HttpError`. */
+  ask(question: Question): Promise<Answer>;
+  /**
+   * The body of what a GET gives. One that breaks off is gone on with where it was. `size` is how long it has to be,
+   * where that is known. Answers that are no success are thrown as `RefusedError`.
+   */
+  read(question: Omit<Question, "method">, size?: number): AsyncGenerator<Uint8Array>;
+}
+
+/** No answer came, or only part of one. The message says why, without the name of the server. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  /** The host that did not answer. */
+  readonly host: string;
+
+  constructor(host: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.host = host;
+  }
+}
+
+/** An answer that is no success; its body is not read yet. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+  readonly answer: Answer;
+
+  constructor(answer: Answer) {
+    super(answer.statusLine);
+    this.answer = answer;
+  }
+}
+
+const mostHops = 10;
+/** Of answers that say that the server is busy or failing. */
+const mostTries = 4;
+const mostBusyTries = 8;
+const busy = [429, 503];
+const passing = [408, 425, 429, 500, 502, 503, 504];
+const pieceBytes = 64 * 1024;
+
+export function httpClient(options: ClientOptions = {}): Client {
+  const limits = { ...usualLimits, ...options.limits };
+  const { signal, onWait } = options;
+  const dispatchers = new Map<string, Promise<Dispatcher>>();
+
+  const alerts = new Map<string, Error>();
+  const keyOf = (url: URL) => `${url.origin} ${options.proxyFor?.(url)?.href ?? ""}`;
+  /** A proxy that says nothing while it is asked to connect is not let go by itself. */
+  const forget = async (url: URL) => {
+    const stuck = await dispatchers.get(keyOf(url));
+    dispatchers.delete(keyOf(url));
+    await stuck?.destroy().catch(() => {});
+  };
+  const dispatcherFor = (url: URL): Promise<Dispatcher> => {
+    const proxy = options.proxyFor?.(url);
+    const key = keyOf(url);
+    let found = dispatchers.get(key);
+    if (!found) {
+      found = makeDispatcher(url, proxy, options, limits, (error) => alerts.set(url.host, error));
+      dispatchers.set(key, found);
+    }
+    return found;
+  };
+
+  const watchFor = (url: URL) =>
+    new Watch(limits, onWait && ((seconds) => onWait(`${url.host} has said nothing for ${seconds} s`)));
+
+  /** One request, and those that it is redirected to. */
+  async function follow(question: Question, watch: Watch): Promise<Answer> {
+    let { url, method, body } = question;
+    const seen = new Set<string>();
+    for (;;) {
+      const { authorization, ...headers } = question.headers ?? {};
+      const own = url.origin === question.url.origin && authorization !== undefined ? { authorization } : {};
+      const admitted = options.admit?.(url) ?? {};
+      const answer = await once(
+        { url, method, headers: { ...headers, ...own, ...admitted }, ...(body && { body }) },
+        watch,
+      );
+      const location = answer.header("location");
+      if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
+      answer.drop();
+      if (!URL.canParse(location, url.href)) throw new HttpError(url.host, "redirects to what is no address");
+      seen.add(`${method} ${url.href}`);
+      url = new URL(location, url);
+      if (!/^https?:$/.test(url.protocol))
+        throw new HttpError(url.host, `redirects to a ${url.protocol} address`);
+      if (answer.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
+      if (seen.has(`${method} ${url.href}`)) throw new HttpError(question.url.host, "redirects in a circle");
+      if (seen.size > mostHops)
+        throw new HttpError(question.url.host, `redirects more than ${mostHops} times`);
+    }
+  }
+
+  async function once(question: Question, watch: Watch): Promise<Answer> {
+    const { url, method, headers = {}, body } = question;
+    const dispatcher = await dispatcherFor(url);
+    const stalled = watch.begin();
+    const stop = signal ? AbortSignal.any([stalled, signal]) : stalled;
+    try {
+      const response = await unlessStopped(
+        stop,
+        dispatcher.request({
+          origin: url.origin,
+          path: `${url.pathname}${url.search}`,
+          method,
+          headers: { ...headers, ...(body && { "content-length": String(body.length) }) },
+          ...(body && { body: pieces(body, watch) as never }),
+          signal: stop,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+        }),
+      );
+      if (response.statusCode === 407) {
+        response.body.on("error", () => {}).destroy();
+        throw new HttpError(url.host, "the proxy wants a user name and a password");
+      }
+      watch.moved(0);
+      watch.pause();
+      return answerOf(url, response, watch);
+    } catch (error) {
+      watch.end();
+      if (stop.aborted && options.proxyFor?.(url)) await forget(url);
+      if (signal?.aborted) throw new Interrupted();
+      throw through(stalled.aborted ? stalled.reason : error, url);
+    }
+  }
+
+  /** Names the proxy where one was in between: its faults are not those of the server. */
+  function through(error: unknown, url: URL): unknown {
+    if (error instanceof TbuildError || error instanceof Interrupted) return error;
+    if (error instanceof HttpError && error.cause !== undefined) return error;
+    const alert = alerts.get(url.host);
+    if (alert) return new HttpError(url.host, reasonOf(alert), alert);
+    const proxy = options.proxyFor?.(url);
+    const why = error instanceof HttpError ? error.message : reasonOf(error);
+    return new HttpError(url.host, proxy ? `${why} (through the proxy ${shownProxy(proxy)})` : why, error);
+  }
+
+  async function pauseFor(ms: number, watch: Watch): Promise<void> {
+    watch.wait();
+    const { setTimeout: sleep } = await import("node:timers/promises");
+    await sleep(ms, undefined, signal ? { signal } : {}).catch(() => {
+      throw new Interrupted();
+    });
+  }
+
+  async function asked(question: Question, watch: Watch): Promise<Answer> {
+    const { host } = question.url;
+    let times = 0;
+    for (let attempt = 1; ; attempt++) {
+      let answer: Answer;
+      try {
+        answer = await follow(question, watch);
+      } catch (error) {
+        const wait = waitBefore(attempt);
+        if (!(error instanceof HttpError) || isFinal(error.cause ?? error)) throw error;
+        if (attempt >= mostTries || watch.left() <= wait) throw error;
+        await pauseFor(wait, watch);
+        continue;
+      }
+      if (!passing.includes(answer.status)) {
+        if (answer.ok || times >= mostTries || !(await options.again?.(answer, times))) return answer;
+        answer.drop();
+        // Logging in is no failed attempt.
+        attempt--;
+        times++;
+        continue;
+      }
+      const told = retryAfterMs(answer.header("retry-after"), Date.now());
+      const wait = told ?? waitBefore(attempt);
+      const most = busy.includes(answer.status) ? mostBusyTries : mostTries;
+      if (attempt >= most || wait >= watch.left()) return answer;
+      answer.drop();
+      if (wait >= 2000) onWait?.(`${host} is busy; asking again in ${Math.ceil(wait / 1000)} s`);
+      await pauseFor(wait, watch);
+    }
+  }
+
+  return {
+    async ask(question) {
+      return asked(question, watchFor(question.url));
+    },
+
+    async *read(question, size) {
+      const { url } = question;
+      const watch = watchFor(url);
+      let [at, tag, fruitless]: [number, string | undefined, number] = [0, undefined, 0];
+      for (;;) {
+        const range: Record<string, string> =
+          at === 0 ? {} : { range: `bytes=${at}-`, ...(tag !== undefined && { "if-range": tag }) };
+        const answer = await asked(
+          { ...question, method: "GET", headers: { ...question.headers, ...range } },
+          watch,
+        );
+        if (!answer.ok) throw new RefusedError(answer);
+        const from = at;
+        let skip = beginOf(answer, at, size);
+        // Weak validators do not vouch for each byte (RFC 9110, section 13.1.5).
+        const etag = answer.header("etag");
+        if (at === 0) tag = etag?.startsWith('"') ? etag : undefined;
+        try {
+          for await (const piece of answer.body) {
+            const rest = skip >= piece.length ? undefined : piece.subarray(skip);
+            skip = Math.max(0, skip - piece.length);
+            if (rest === undefined) continue;
+            at += rest.length;
+            yield rest;
+          }
+          if (size === undefined || at >= size) return;
+          throw new HttpError(answer.url.host, `the answer ended after ${at} of ${size} bytes`);
+        } catch (error) {
+          if (!(error instanceof HttpError)) throw error;
+          fruitless = at - from >= limits.slowBytes ? 0 : fruitless + 1;
+          const wait = waitBefore(fruitless);
+          if (fruitless >= mostTries || watch.left() <= wait) throw error;
+          await pauseFor(wait, watch);
+        }
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      const all = await Promise.allSettled(dispatchers.values());
+      await Promise.allSettled(all.map((one) => one.status === "fulfilled" && one.value.destroy()));
+    },
+  };
+
+  function answerOf(url: URL, response: Dispatcher.ResponseData, watch: Watch): Answer {
+    const { statusCode: status, headers, body } = response;
+    const all = (name: string) => [headers[name] ?? []].flat();
+    const text = STATUS_CODES[status] ?? "";
+    return {
+      status,
+      statusLine: `${status} ${text}`.trim(),
+      ok: status >= 200 && status < 300,
+      url,
+      header: (name) => all(name)[0],
+      headers: all,
+      body: watched(url, body, watch),
+      drop() {
+        // An answer that breaks off while nobody reads it is nobody's failure.
+        watch.end();
+        body.on("error", () => {});
+        body.dump({ limit: 64 * 1024 }).catch(() => {});
+      },
+    };
+  }
+
+  async function* watched(url: URL, body: AsyncIterable<Uint8Array>, watch: Watch) {
+    try {
+      watch.wait();
+      for await (const piece of body) {
+        watch.moved(piece.length);
+        watch.pause();
+        yield piece;
+        watch.wait();
+      }
+    } catch (error) {
+      if (signal?.aborted) throw new Interrupted();
+      throw through(error, url);
+    } finally {
+      watch.end();
+    }
+  }
+}
+
+/** How many bytes at the front of an answer are known already, when it was asked for what follows `at`. */
+function beginOf(answer: Answer, at: number, size: number | undefined): number {
+  const { host } = answer.url;
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/i.exec(answer.header("content-range") ?? "") ?? [];
+  const length = answer.header("content-length");
+  const whole = answer.status === 206 ? total : length;
+  const fault = (why: string) => {
+    answer.drop();
+    return new TbuildError("integrity", `${host}: ${why}`);
+  };
+  if (size !== undefined && /^\d+$/.test(whole ?? "") && Number(whole) !== size)
+    throw fault(`gives ${whole} bytes where ${size} belong`);
+  if (answer.status !== 206) return at;
+  if (Number(first ?? 0) !== at) throw fault("gives another part than it was asked for");
+  return 0;
+}
+
+// In pieces, so that what went can be counted: a body at once would be one write.
+async function* pieces(body: Uint8Array, watch: Watch): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.length; at += pieceBytes) {
+    const piece = body.subarray(at, at + pieceBytes);
+    yield piece;
+    watch.moved(piece.length);
+  }
+}
+
+async function makeDispatcher(
+  url: URL,
+  proxy: URL | undefined,
+  { contextOf }: ClientOptions,
+  limits: Limits,
+  onAlert: (error: Error) => void,
+): Promise<Dispatcher> {
+  const { Agent, buildConnector, Pool, ProxyAgent } = await import("undici");
+  const tls = async (one: URL) =>
+    one.protocol === "https:" && contextOf ? { secureContext: await contextOf(one.host) } : {};
+  const connect = { ...(await tls(url)), timeout: limits.silenceMs };
+  if (!proxy) {
+    // undici tells only that a connection ended; the alert that a server ended it with (TLS 1.3 sends one for a missing
+    // certificate behind the handshake) is known to the socket alone.
+    const open = buildConnector(connect);
+    return new Agent({
+      connect: (how, done) =>
+        open(how, (...result) => {
+          result[1]?.prependListener("error", (error: NodeJS.ErrnoException) => {
+            if (error.code?.startsWith("ERR_SSL_")) onAlert(error);
+          });
+          done(...result);
+        }),
+    });
+  }
+  const user = proxy.username === "" ? undefined : proxy;
+  const password = (text: string) => decodeURIComponent(text);
+  return new ProxyAgent({
+    uri: proxy.origin,
+    // A proxy is asked for plain http by the whole URL, and for https to connect us through.
+    proxyTunnel: url.protocol === "https:",
+    ...(user && {
+      token: `Basic ${Buffer.from(`${password(user.username)}:${password(user.password)}`).toString("base64")}`,
+    }),
+    requestTls: connect as never,
+    proxyTls: { ...(await tls(proxy)), timeout: limits.silenceMs } as never,
+    clientFactory(origin, more) {
+      const pool = new Pool(origin, { ...more, headersTimeout: limits.silenceMs });
+      const ask: (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> =
+        pool.connect.bind(pool);
+      // undici takes a socket's failure for one of its own connections, and would connect again without end.
+      const connectThrough = (how: Dispatcher.ConnectOptions) =>
+        ask(how).catch((cause) => {
+          throw Object.assign(new Error(reasonOf(cause), { cause }), { code: "TBUILD_PROXY" });
+        });
+      return Object.assign(pool, { connect: connectThrough as never });
+    },
+  });
+}
+
+/** undici looks at a signal only once it is connected. */
+function unlessStopped<T>(stop: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stopped = () => reject(stop.reason);
+    stop.addEventListener("abort", stopped, { once: true });
+    if (stop.aborted) stopped();
+    work.then(resolve, reject).finally(() => stop.removeEventListener("abort", stopped));
+  });
+}

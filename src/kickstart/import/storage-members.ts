@@ -1,0 +1,44 @@
+import type { Findings, Member } from "./findings.ts";
+import type { ReadLine } from "./read-line.ts";
+
+/** Notes what a line is made of; a name that no line gave is told. */
+export function useMembers(names: readonly string[], read: ReadLine, found: Findings): Member[] {
+  const known = names.flatMap((name) => {
+    const member = found.members.get(name);
+    if (member === undefined) found.leave(read, `there is no ${name}`);
+    else found.used.add(name);
+    return member ?? [];
+  });
+  // One of them is the partition, or the sum of them; which one says what is seen no more.
+  if (known.length > 1)
+    for (const member of known)
+      found.leave(member.from, `is a part of ${read.words[0]}, which is one partition here`);
+  return known;
+}
+
+/** Tells what the physical volumes say that the recipe does not, now that all volumes are known. */
+export function finishStorage(found: Findings): void {
+  for (const [name, names] of found.groups) {
+    const members = names.flatMap((one) => found.members.get(one) ?? []);
+    const volumes = [...found.groupOf].filter(([, group]) => group === name).map(([part]) => part);
+    const need = volumes.reduce((sum, part) => sum + Number.parseInt(part.size, 10), 0);
+    const grows = volumes.some((part) => part.grow === true);
+    found.spareMib += Math.max(0, members.reduce((sum, member) => sum + member.mib, 0) - need);
+    const [only] = members;
+    if (members.length !== 1 || only === undefined) continue;
+    if (volumes.length === 0) found.leave(only.from, `${name} has no volumes`);
+    else if (only.grow && !grows)
+      found.leave(
+        only.from,
+        `${name} is as large as its volumes; none of them grows, so no room stays free in it`,
+      );
+    else if (!only.grow && grows)
+      found.leave(only.from, `${name} takes the rest of the disk, as one of its volumes grows`);
+    else if (!only.grow || only.mib > need)
+      found.leave(only.from, `${name} is as large as its volumes, ${need} MiB`);
+  }
+  for (const [name, member] of found.members)
+    if (!found.used.has(name)) found.leave(member.from, `nothing is made of ${name}`);
+    else if (!/^(pv|raid)\./.test(name) && !found.mounted.has(member))
+      found.leave(member.from, "the volume that it is a part of is mounted nowhere");
+}

@@ -1,0 +1,249 @@
+import { Interrupted, TbuildError } from "../../../errors.ts";
+import { printable } from "../../../host/local.ts";
+import { type Challenge, challengesIn } from "../../../io/challenges.ts";
+import type { Answer, Client, Question } from "../../../io/http.ts";
+import type { Credentials } from "./credentials.ts";
+
+/** Says who we are, in the ways that a registry offers. */
+export interface Login {
+  /** What goes with each request to the registry. */
+  headers(): Readonly<Record<string, string>>;
+  /** Answers a 401, for the `times`th time in a row; false where there is nothing new to say. */
+  answer(answer: Answer, times: number): Promise<boolean>;
+  /** What a 401 or 403 means, by what was sent. `lines` are the registry's own. */
+  refusal(answer: Answer, what: string, lines: readonly string[], lookedIn?: string): Promise<TbuildError>;
+}
+
+/** What went with the last request: nothing, a password, or a token that `host` gave. */
+type Sent =
+  | undefined
+  | { readonly kind: "password"; readonly value: string }
+  | { readonly kind: "token"; readonly value: string; readonly host: string };
+
+const largestToken = 2 ** 20;
+
+export function loginTo(
+  registry: string,
+  repository: string,
+  tokens: Client,
+  ask: (() => Promise<Credentials | undefined>) | undefined,
+  unreachable: (host: string, error: unknown) => unknown,
+): Login {
+  let credentials: Promise<Credentials | undefined> | undefined;
+  const known = () => {
+    credentials ??= ask?.() ?? Promise.resolve(undefined);
+    return credentials;
+  };
+  let sent: Sent;
+  let scope: string | undefined;
+  /** What the one who gives tokens answered when it gave none. */
+  let noToken: { readonly host: string; readonly line: string; readonly isRefusal: boolean } | undefined;
+
+  /** Ways that have not been tried in this row, the best first. */
+  async function waysIn(answer: Answer): Promise<(() => Promise<boolean>)[]> {
+    const offered = challengesIn(answer.headers("www-authenticate"));
+    const who = await known();
+    const bearer = offered.find(
+      ({ scheme, parameters }) => scheme === "bearer" && realmOf(answer, parameters.realm),
+    );
+    const basic = offered.some(({ scheme }) => scheme === "basic");
+    const ways: (() => Promise<boolean>)[] = [];
+    if (bearer) ways.push(() => byToken(answer, bearer, who));
+    if (basic && who && !who.isRefreshToken)
+      ways.push(async () => {
+        const value = basicOf(who);
+        // The same again would be refused again.
+        if (sent?.value === value) return false;
+        sent = { kind: "password", value };
+        return true;
+      });
+    return ways;
+  }
+
+  async function byToken(
+    answer: Answer,
+    { parameters }: Challenge,
+    who: Credentials | undefined,
+  ): Promise<boolean> {
+    const realm = realmOf(answer, parameters.realm);
+    if (!realm) return false;
+    // A token to read must not take the place of one to write, which another request has asked for.
+    const asked = parameters.scope ?? `repository:${repository}:pull,push`;
+    const wanted: string = scope?.includes("push") ? scope : asked;
+    scope = wanted;
+    noToken = undefined;
+    const given = await tokens.ask(tokenQuestion(realm, parameters.service, wanted, who)).catch((error) => {
+      throw unreachable(realm.host, error);
+    });
+    const value = given.ok ? tokenIn(await textOf(given)) : undefined;
+    if (value !== undefined) {
+      sent = { kind: "token", value: `Bearer ${value}`, host: realm.host };
+      return true;
+    }
+    given.drop();
+    noToken = { host: realm.host, line: given.statusLine, isRefusal: [401, 403].includes(given.status) };
+    return false;
+  }
+
+  return {
+    headers: () => (sent === undefined ? {} : { authorization: sent.value }),
+
+    async answer(answer, times) {
+      const ways = await waysIn(answer);
+      for (const way of ways.slice(times)) if (await way()) return true;
+      return false;
+    },
+
+    async refusal(answer, what, lines, lookedIn) {
+      const who = await known().catch((error) => {
+        if (error instanceof Interrupted) throw error;
+        return undefined;
+      });
+      const offered = challengesIn(answer.headers("www-authenticate"));
+      const schemes = [...new Set(offered.map(({ scheme }) => scheme))];
+      const loginHint = `Log in with \`docker login ${registry}\` or \`podman login --authfile ~/.docker/config.json ${registry}\`.`;
+      const asked = who && `asked as ${printable(who.user)}, whose password came from ${who.from}`;
+      const none = lookedIn === undefined ? [] : [`no password for ${registry} in ${lookedIn}`];
+      const fault = (why: string, hint: string, more: readonly string[]) =>
+        new TbuildError("environment", `${registry}: does not let us in for ${what}: ${why}`, {
+          lines: [...lines, ...more],
+          hint,
+        });
+      const asWho = asked === undefined ? none : [asked];
+
+      if (answer.status === 403) {
+        if (sent === undefined)
+          return fault(
+            "it forbids it, without asking for a login",
+            `Nobody was named to it. If others may do this: ${loginHint}`,
+            ["no user name and no password were sent"],
+          );
+        return fault(
+          who ? `${printable(who.user)} may not do that` : "nobody may do that without a login",
+          who
+            ? `Ask who runs it for the right, or use another login: \`docker login ${registry}\`.`
+            : loginHint,
+          asWho,
+        );
+      }
+      if (schemes.length > 0 && !schemes.some((scheme) => scheme === "basic" || scheme === "bearer"))
+        return fault(
+          `it asks for ${schemes.map(named).join(" or ")}, which tbuild does not support`,
+          "tbuild logs in by Basic and Bearer. Ask who runs the registry for one of them.",
+          [],
+        );
+      if (noToken)
+        return fault(
+          noToken.isRefusal
+            ? who
+              ? `${noToken.host}, which gives its tokens, does not accept the login of ${printable(who.user)}`
+              : `${noToken.host}, which gives its tokens, wants a login`
+            : `${noToken.host}, which is to give its tokens, gave none`,
+          who && noToken.isRefusal
+            ? `Log in again: \`docker login ${registry}\`.`
+            : noToken.isRefusal
+              ? loginHint
+              : `Ask who runs ${noToken.host}.`,
+          [`${noToken.host}: ${noToken.line}`, ...asWho],
+        );
+      if (sent?.kind === "token")
+        return fault(
+          `it does not accept the token that ${sent.host} gave`,
+          who
+            ? `The login itself was accepted. ${printable(who.user)} may lack the right, or the registry does not trust ${sent.host}.`
+            : loginHint,
+          asWho,
+        );
+      if (sent?.kind === "password")
+        return fault(
+          "it does not accept the user name and password",
+          `They are wrong or have expired. Log in again: \`docker login ${registry}\`.`,
+          asWho,
+        );
+      if (schemes.length === 0)
+        return fault(
+          "it wants a login and does not say which",
+          "Its answer has no readable WWW-Authenticate header. Ask who runs it.",
+          ["no user name and no password were sent"],
+        );
+      if (who?.isRefreshToken)
+        return fault(
+          "it wants a password, and there is only a token",
+          `Log in again: \`docker login ${registry}\`.`,
+          [`the token came from ${who.from}`],
+        );
+      if (who)
+        return fault(
+          "it offers no login that can be used",
+          "Its WWW-Authenticate header names no usable address for tokens. Ask who runs it.",
+          [],
+        );
+      return fault("it wants a login", loginHint, none);
+    },
+  };
+}
+
+function realmOf(answer: Answer, realm: string | undefined): URL | undefined {
+  const text = realm?.startsWith("/") ? new URL(realm, answer.url).href : (realm ?? "");
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  return /^https?:$/.test(url.protocol) ? url : undefined;
+}
+
+const writtenSo: Readonly<Record<string, string>> = {
+  negotiate: "Negotiate",
+  ntlm: "NTLM",
+  digest: "Digest",
+};
+
+function named(scheme: string): string {
+  return writtenSo[scheme] ?? printable(scheme).slice(0, 40);
+}
+
+/** As the registry's specification of tokens has it: with a name and password, or by OAuth 2 with what got us a token before. */
+function tokenQuestion(
+  realm: URL,
+  service: string | undefined,
+  scope: string,
+  who: Credentials | undefined,
+): Question {
+  const asked = { ...(service !== undefined && { service }), scope };
+  if (who?.isRefreshToken) {
+    const grant = { grant_type: "refresh_token", client_id: "tbuild", refresh_token: who.password };
+    return {
+      url: realm,
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: Buffer.from(new URLSearchParams({ ...asked, ...grant }).toString()),
+    };
+  }
+  const url = new URL(realm);
+  for (const [key, value] of Object.entries(asked)) url.searchParams.set(key, value);
+  return { url, method: "GET", headers: who ? { authorization: basicOf(who) } : {} };
+}
+
+function basicOf({ user, password }: Credentials): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
+}
+
+async function textOf(answer: Answer): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of answer.body) {
+    bytes += piece.length;
+    if (bytes > largestToken) return "";
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+function tokenIn(text: string): string | undefined {
+  try {
+    const { token, access_token } = JSON.parse(text) as Record<string, unknown>;
+    const bearer = token ?? access_token;
+    // It becomes part of a header.
+    return typeof bearer === "string" && /^[\x21-\x7e]+$/.test(bearer) ? bearer : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,252 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { type Digest, DigestText } from "../../../model/digest.ts";
+import { Name, Version } from "../../../model/manifest.ts";
+import { channelNames, type Records } from "../../records/records.ts";
+import { manifestType, type Registry } from "./registry.ts";
+
+/*
+ * What people say of versions, in a registry: each statement is a small artifact of its own, and its tag says of what
+ * it is, when it was made, and begins its digest: `tbuild.revoked.1.0.0.20261129T071210123Z.0123456789ab`. None is ever
+ * written twice, so two who push at one time lose nothing of each other; the newest of each subject counts.
+ */
+const artifactType = "application/vnd.tbuild.statement.v1";
+const statementType = "application/vnd.tbuild.statement.v1+json";
+const emptyType = "application/vnd.oci.empty.v1+json";
+const signatureKey = "vnd.tbuild.signature";
+const largest = 64 * 1024;
+/** How many of a subject are looked at until one counts. */
+const mostTries = 5;
+const mostBefore = 20;
+
+const When = z.iso.datetime();
+const pointer = {
+  version: Version,
+  digest: DigestText,
+  since: When,
+  why: z.string().max(2000).exactOptional(),
+};
+const Statement = z.discriminatedUnion("says", [
+  z.object({
+    says: z.literal("revoked"),
+    name: Name,
+    version: Version,
+    reason: z.string().max(2000),
+    since: When,
+    lifted: When.exactOptional(),
+  }),
+  z.object({
+    says: z.literal("channel"),
+    name: Name,
+    channel: z.enum(channelNames),
+    ...pointer,
+    before: z.array(z.object(pointer)).max(mostBefore),
+  }),
+  z.object({
+    says: z.literal("tag"),
+    name: Name,
+    tag: z.string().regex(/^[a-z][a-z0-9._-]{0,39}$/),
+    ...pointer,
+  }),
+]);
+export type Statement = z.infer<typeof Statement>;
+
+export interface Found {
+  readonly statement: Statement;
+  readonly text: string;
+  readonly signature?: string;
+}
+
+const Artifact = z.looseObject({
+  artifactType: z.literal(artifactType),
+  layers: z.tuple([
+    z.looseObject({ mediaType: z.literal(statementType), data: z.base64().max(2 * largest) }),
+  ]),
+  annotations: z.looseObject({ [signatureKey]: z.string().max(16_384).exactOptional() }).exactOptional(),
+});
+
+/** All that the records say of a template, as it goes into a registry. */
+export async function statementsIn(records: Records, name: string): Promise<Statement[]> {
+  const said: Statement[] = [];
+  for (const [version, revocation] of await records.revocations(name))
+    said.push({ says: "revoked", name, version, ...revocation });
+  for (const channel of channelNames) {
+    const to = await records.channel(name, channel);
+    if (to) said.push({ says: "channel", name, channel, ...to, before: [...to.before].slice(-mostBefore) });
+  }
+  for (const [tag, to] of Object.entries(await records.tags(name)))
+    said.push({ says: "tag", name, tag, ...to });
+  return said;
+}
+
+/** Adds what the registry does not have, or has older. Gives how many. */
+export async function pushStatements(
+  registry: Registry,
+  statements: readonly Statement[],
+  sign: (text: string) => Promise<string | undefined>,
+): Promise<number> {
+  const there = newestFirst(await registry.tags());
+  let sent = 0;
+  for (const statement of statements) {
+    const text = `${JSON.stringify(statement)}\n`;
+    const newest = there.get(subjectOf(statement))?.[0];
+    if (statement.says !== "tag" && newest !== undefined && newest.time >= compact(timeOf(statement)))
+      continue;
+    if (statement.says === "tag" && newest !== undefined) continue;
+    const data = Buffer.from(text);
+    const empty = Buffer.from("{}");
+    for (const blob of [empty, data])
+      if (!(await registry.hasBlob(digestOf(blob)))) await registry.putBlob(digestOf(blob), blob);
+    const signature = await sign(text);
+    const artifact = {
+      schemaVersion: 2,
+      mediaType: manifestType,
+      artifactType,
+      config: { mediaType: emptyType, digest: digestOf(empty), size: empty.length },
+      layers: [
+        {
+          mediaType: statementType,
+          digest: digestOf(data),
+          size: data.length,
+          data: data.toString("base64"),
+        },
+      ],
+      annotations: {
+        "org.opencontainers.image.title": subjectOf(statement),
+        ...(signature !== undefined && { [signatureKey]: signature }),
+      },
+    };
+    await registry.putManifest(tagOf(statement, data), Buffer.from(JSON.stringify(artifact)));
+    sent++;
+  }
+  for (const statement of statements) await pointAt(registry, statement);
+  return sent;
+}
+
+/** Other tools know a channel or a tag as a tag of the registry; ours go by the statements, which can be signed. */
+async function pointAt(registry: Registry, statement: Statement): Promise<void> {
+  if (statement.says === "revoked") return;
+  const artifact = await registry.getManifest(statement.version);
+  if (artifact && Buffer.from(artifact).includes(statement.digest))
+    await registry.putManifest(statement.says === "tag" ? statement.tag : statement.channel, artifact);
+}
+
+/** The newest of each subject that `counts`; of a tag, which stays, the oldest. */
+export async function readStatements(
+  registry: Registry,
+  name: string,
+  counts: (found: Found) => Promise<boolean>,
+): Promise<Statement[]> {
+  const found: Statement[] = [];
+  for (const [subject, tags] of newestFirst(await registry.tags())) {
+    const ordered = subject.startsWith("tag.") ? [...tags].reverse() : tags;
+    for (const { tag } of ordered.slice(0, mostTries)) {
+      const one = readStatement(await registry.getManifest(tag));
+      if (one === undefined || one.statement.name !== name) continue;
+      if (tagOf(one.statement, Buffer.from(one.text)) !== tag || !(await counts(one))) continue;
+      found.push(one.statement);
+      break;
+    }
+  }
+  return found;
+}
+
+/** Takes over what is newer than what the records say. Gives it in words. */
+export async function takeStatements(records: Records, statements: readonly Statement[]): Promise<string[]> {
+  const taken: string[] = [];
+  for (const statement of statements) {
+    const { name, version } = statement;
+    if (statement.says === "revoked") {
+      const { reason, since, lifted } = statement;
+      const own = (await records.revocations(name)).get(version);
+      if (own ? (own.lifted ?? own.since) >= (lifted ?? since) : lifted !== undefined) continue;
+      await records.revoke(name, version, { reason, since, ...(lifted !== undefined && { lifted }) });
+      taken.push(
+        `${name}@${version} ${lifted === undefined ? `was revoked: ${reason}` : "is not revoked any more"}`,
+      );
+    } else if (statement.says === "channel") {
+      const { says: _says, name: _name, channel, ...to } = statement;
+      const own = await records.channel(name, channel);
+      if (own !== undefined && own.since >= to.since) continue;
+      await records.setChannel(name, channel, to);
+      taken.push(`${name}: ${channel} points at ${version}`);
+    } else {
+      const { says: _says, name: _name, tag, ...to } = statement;
+      const own = (await records.tags(name))[tag];
+      if (own?.digest === to.digest) continue;
+      if (own)
+        taken.push(`${name}: the tag ${tag} is on ${own.version} here and on ${version} there; it stays`);
+      else {
+        await records.setTag(name, tag, to);
+        taken.push(`${name}@${version} is tagged ${tag}`);
+      }
+    }
+  }
+  return taken;
+}
+
+/**
+ * Whether a statement counts: a warning does, whoever gives it, unless its signature is bad. What takes a warning away
+ * or moves a channel has to be signed by somebody whom `allowed_signers` knows, where there is such a list.
+ */
+export function countsFor(records: Records): (found: Found) => Promise<boolean> {
+  return async ({ statement, text, signature }) => {
+    const worth = await records.statementSignature(text, signature);
+    if (worth.state === "bad") return false;
+    if (statement.says === "revoked" && statement.lifted === undefined) return true;
+    // A clock that is far ahead, or a lie, would win for ever.
+    if (Date.parse(timeOf(statement)) > Date.now() + 24 * 60 * 60 * 1000) return false;
+    return worth.state === "good" || !(await records.hasSigners());
+  };
+}
+
+function readStatement(artifact: Uint8Array | undefined): Found | undefined {
+  try {
+    const { layers, annotations } = Artifact.parse(JSON.parse(Buffer.from(artifact ?? []).toString("utf8")));
+    const text = Buffer.from(layers[0].data, "base64").toString("utf8");
+    const signature = annotations?.[signatureKey];
+    return {
+      statement: Statement.parse(JSON.parse(text)),
+      text,
+      ...(signature !== undefined && { signature }),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function newestFirst(
+  tags: readonly string[],
+): Map<string, { readonly tag: string; readonly time: string }[]> {
+  const found = new Map<string, { tag: string; time: string }[]>();
+  for (const tag of tags) {
+    const [, subject, time] =
+      /^tbuild\.((?:revoked|channel|tag)\..+)\.(\d{8}T\d{9}Z)\.[0-9a-f]{12}$/.exec(tag) ?? [];
+    if (subject === undefined || time === undefined) continue;
+    found.set(subject, [...(found.get(subject) ?? []), { tag, time }]);
+  }
+  for (const all of found.values()) all.sort((a, b) => b.time.localeCompare(a.time));
+  return found;
+}
+
+function subjectOf(statement: Statement): string {
+  if (statement.says === "revoked") return `revoked.${statement.version}`;
+  return statement.says === "channel" ? `channel.${statement.channel}` : `tag.${statement.tag}`;
+}
+
+function timeOf(statement: Statement): string {
+  return (statement.says === "revoked" && statement.lifted) || statement.since;
+}
+
+function tagOf(statement: Statement, text: Uint8Array): string {
+  return `tbuild.${subjectOf(statement)}.${compact(timeOf(statement))}.${digestOf(text).slice(7, 19)}`;
+}
+
+/** `20261129T071210123Z`. */
+function compact(time: string): string {
+  return new Date(time).toISOString().replace(/[-:.]/g, "");
+}
+
+function digestOf(data: Uint8Array): Digest {
+  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
+}

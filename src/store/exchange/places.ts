@@ -1,0 +1,37 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { z } from "zod";
+import { namesIn, textOf, writeOnce } from "../../io/durable.ts";
+
+/** A repository of a registry that a template was pushed to or pulled from, on this machine. */
+const Place = z.object({
+  /** `registry.example:5000/templates/ol6-grid`. */
+  place: z.string().max(512),
+  name: z.string(),
+  plainHttp: z.boolean(),
+});
+export type Place = z.infer<typeof Place>;
+
+const folderOf = (store: string) => join(store, "registries");
+
+/** Remembers where a template is exchanged, a file for each place, so that two at a time lose nothing. */
+export async function rememberPlace(store: string, place: Place): Promise<void> {
+  const text = `${JSON.stringify(place)}\n`;
+  const key = createHash("sha256").update(place.place).digest("hex").slice(0, 16);
+  const file = join(folderOf(store), `${key}.json`);
+  if ((await textOf(file)) !== text) await writeOnce(`${file}.${process.pid}.part`, file, text);
+}
+
+export async function knownPlaces(store: string): Promise<Place[]> {
+  const found: Place[] = [];
+  for (const name of await namesIn(folderOf(store))) {
+    if (!name.endsWith(".json")) continue;
+    try {
+      found.push(Place.parse(JSON.parse((await textOf(join(folderOf(store), name))) ?? "")));
+    } catch (error) {
+      // What is no such file any more is forgotten; a fault of the system is not.
+      if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
+    }
+  }
+  return found.sort((a, b) => (a.place < b.place ? -1 : 1));
+}

@@ -1,0 +1,47 @@
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { namesIn, textOf } from "../../src/io/durable.ts";
+import { fileFault, systemFault } from "../../src/io/file-fault.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-fault-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe("an error of the system", () => {
+  it.each([
+    ["EROFS", "the file system is read-only"],
+    ["EACCES", "permission denied"],
+    ["EIO", "the disk cannot be read or written (I/O error)"],
+    ["EMFILE", "too many files are open in this process (`ulimit -n`)"],
+    ["ENOSPC", "the disk is full"],
+    ["EDQUOT", "the quota is used up"],
+    ["ENAMETOOLONG", "the name is too long"],
+    ["ELOOP", "too many symbolic links, or links that lead in a circle"],
+    ["EISDIR", "is a folder"],
+    ["ENOTDIR", "part of the path is no folder"],
+  ])("%s is told in words, with its place, wherever it comes up", (code, words) => {
+    const error = Object.assign(new Error(code), { code, syscall: "open", path: "/store/tmp/text" });
+    expect(systemFault(error)).toMatchObject({ fault: "environment", message: `/store/tmp/text: ${words}` });
+    expect(fileFault(error, "/store")).toMatchObject({ message: `/store/tmp/text: ${words}` });
+  });
+
+  it("is no word for a mistake of ours", () => {
+    expect(systemFault(new TypeError("x is not a function"))).toBeUndefined();
+    expect(systemFault(Object.assign(new Error(), { code: "ENOENT", syscall: "open" }))).toBeUndefined();
+    expect(systemFault(Object.assign(new Error(), { code: "EACCES" }))).toBeUndefined();
+  });
+
+  it("is not taken for an empty folder or an absent file", async () => {
+    await symlink("loop", join(folder, "loop"));
+    await writeFile(join(folder, "file"), "");
+    await expect(namesIn(join(folder, "loop"))).rejects.toThrow(/links that lead in a circle/);
+    await expect(textOf(join(folder, "loop"))).rejects.toThrow(/links that lead in a circle/);
+    await expect(textOf(folder)).rejects.toThrow(/is a folder/);
+    expect(await namesIn(join(folder, "none"))).toEqual([]);
+    expect(await textOf(join(folder, "none"))).toBeUndefined();
+  });
+});
