@@ -20,7 +20,7 @@ export interface ChangeFlags extends FarFlags {
   readonly via?: string;
   readonly fsck?: boolean;
   readonly as?: string;
-  readonly althoughUnmounted?: boolean;
+  readonly allowUnmounted?: boolean;
 }
 
 /** What a command does to each of its images, and how it says it. */
@@ -47,7 +47,7 @@ export async function changeImages(
       ...viaOption(flags.via),
       ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
-      ...(flags.althoughUnmounted && { althoughUnmounted: true }),
+      ...(flags.allowUnmounted && { allowUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
       watch: { signal, progress: line.show },
     }).finally(line.close);

@@ -205,7 +205,7 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
 /** Throws when the image must not be changed now, or cannot be. */
 export async function refuseChange(
   { file, inUse, volumes, cutOff }: ImageFacts,
-  althoughUnmounted = false,
+  allowUnmounted = false,
 ): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
@@ -214,7 +214,7 @@ export async function refuseChange(
   refuseUsers(file, inUse);
   // Some of the guest could not be looked at, so nobody could say that it is sealed.
   const [closed] = volumes.filter(({ refused }) => refused !== undefined);
-  if (closed && !althoughUnmounted) throw refusedVolume(file, closed);
+  if (closed && !allowUnmounted) throw refusedVolume(file, closed);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `${file}: cannot be written (${cause.code})`, {
       hint: "Make the file and its folder writable, or work on a copy.",
@@ -237,6 +237,6 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
 
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
   return new TbuildError("environment", `${file}: ${name} ${refused}`, {
-    hint: "Nothing was touched. Attach the disk to a machine that has it open and change the guest online, or change the rest with --although-unmounted.",
+    hint: "Nothing was changed. Attach the disk to a machine that can open it and change the guest there, or change the other volumes with --allow-unmounted.",
   });
 }

@@ -123,14 +123,14 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
 
   it("lead channels and tags, revoke, and roll back", async () => {
     expect((await tbuild("template", "promote", "ol6-sample@1.0.0", "stable")).stdout).toBe(
-      "ol6-sample: stable leads to 1.0.0 now; commit it\n",
+      "ol6-sample: stable now points at 1.0.0; commit it\n",
     );
     await tbuild("template", "promote", "ol6-sample@1.0.1", "stable");
     await tbuild("template", "tag", "ol6-sample@1.0.0", "audited");
     const revoked = await tbuild("template", "revoke", "ol6-sample@stable", "--reason", "it hangs");
     expect(revoked.stderr).toContain("tbuild template rollback ol6-sample stable");
     expect((await tbuild("template", "rollback", "ol6-sample", "stable")).stdout).toContain(
-      "leads back to 1.0.0",
+      "points at 1.0.0 again",
     );
     const { stdout } = await tbuild("template", "list");
     expect(stdout).toMatch(/^ol6-sample@1\.0\.0 +stable audited /m);

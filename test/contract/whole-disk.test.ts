@@ -89,7 +89,7 @@ describe("seal accounts for every file system of the disk", () => {
       sealed: "unknown",
       others: [{ name: "p2", state: "unknown" }],
     });
-    expect((await seal(image, "--check", "--although-unmounted")).exitCode).toBe(0);
+    expect((await seal(image, "--check", "--allow-unmounted")).exitCode).toBe(0);
   });
 
   it.each([

@@ -65,12 +65,12 @@ describe("a channel", () => {
     const rehearsal = await entry("ol6-sample-rehearsal");
     await expect(promote(records, rehearsal, "candidate")).rejects.toMatchObject({
       fault: "usage",
-      hint: expect.stringContaining("--although-rehearsal"),
+      hint: expect.stringContaining("--allow-rehearsal"),
     });
-    await expect(promote(records, rehearsal, "stable", { althoughRehearsal: true })).rejects.toThrow(
+    await expect(promote(records, rehearsal, "stable", { allowRehearsal: true })).rejects.toThrow(
       /never becomes stable/,
     );
-    expect(await promote(records, rehearsal, "candidate", { althoughRehearsal: true })).toMatchObject({
+    expect(await promote(records, rehearsal, "candidate", { allowRehearsal: true })).toMatchObject({
       to: "1.0.0",
     });
     expect(warningsOf(rehearsal)).toEqual([expect.stringContaining("rehearsal")]);

@@ -50,7 +50,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await changeImages(images, flags, {
     verb: "seal",
     job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
-    isUnknown: ({ others }) => !flags.althoughUnmounted && unreadOf(others).length > 0,
+    isUnknown: ({ others }) => !flags.allowUnmounted && unreadOf(others).length > 0,
     remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
       ...accountLines(others, elsewhere),
       ...stateLines(classes),
@@ -119,7 +119,7 @@ async function check(
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
-    const unread = flags.althoughUnmounted ? [] : unreadOf(findings.others);
+    const unread = flags.allowUnmounted ? [] : unreadOf(findings.others);
     if (!isClean) process.exitCode ||= 1;
     else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
     if (flags.json) {

@@ -32,5 +32,5 @@ export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"
   /** The swap volumes are to be made new. */
   readonly renewSwap?: boolean;
   /** A volume that nobody can open, encrypted or a member of something, does not keep the rest from being changed. */
-  readonly althoughUnmounted?: boolean;
+  readonly allowUnmounted?: boolean;
 }

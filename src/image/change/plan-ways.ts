@@ -196,7 +196,7 @@ export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOption
   return via === "direct" && !needsPrograms;
 }
 
-export function accessOptions({ via, althoughUnmounted: _, ...options }: ChangeOptions): AccessOptions {
+export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOptions): AccessOptions {
   if (via === "direct")
     throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
       hint: "Leave --via away; tbuild then takes the fastest way that can.",

@@ -41,7 +41,7 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const check = (facts: ImageFacts) => refuseChange(facts, options.althoughUnmounted);
+    const check = (facts: ImageFacts) => refuseChange(facts, options.allowUnmounted);
     const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,

@@ -13,7 +13,7 @@ export async function promote(
   records: Records,
   entry: CatalogEntry,
   channel: ChannelName,
-  options: { readonly althoughRehearsal?: boolean } = {},
+  options: { readonly allowRehearsal?: boolean } = {},
 ): Promise<Moved> {
   const { manifest, revoked } = entry;
   const named = `${manifest.name}@${manifest.version}`;
@@ -26,9 +26,9 @@ export async function promote(
       "usage",
       `${named}: is a rehearsal, made of Debian's binaries, and never becomes stable`,
     );
-  if (manifest.rehearsal && !options.althoughRehearsal)
+  if (manifest.rehearsal && !options.allowRehearsal)
     throw new TbuildError("usage", `${named}: is a rehearsal, made of Debian's binaries, and not for use`, {
-      hint: "To try a channel out with it all the same, say --although-rehearsal.",
+      hint: "To use it in a channel anyway, pass --allow-rehearsal.",
     });
   const now = await records.channel(manifest.name, channel);
   if (now?.digest === entry.digest) return { channel, from: now.version, to: now.version };
