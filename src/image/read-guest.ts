@@ -35,7 +35,8 @@ export async function readGuest<Result>(
   await using image = await readImageFile(path);
   const swap = (onEach: (data: Uint8Array) => void) =>
     swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
-  const tree = mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
+  const tree =
+    mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))

@@ -1,13 +1,13 @@
-import type { Reader } from "../../io/reader.ts";
 import type { Watch } from "../../host/pace.ts";
-import type { Mount } from "../access.ts";
+import type { Reader } from "../../io/reader.ts";
+import type { Mount, Volume } from "../access.ts";
 import { type ExtEditor, editExt } from "../ext/editor.ts";
 import { openExt } from "../ext/ext.ts";
 import { Unfit } from "../ext/volume.ts";
-import { changeFat, openFat } from "../fat/fat.ts";
-import type { Volume } from "../access.ts";
-import type { Source } from "./change.ts";
+import { changeFat } from "../fat/editor.ts";
+import { openFat } from "../fat/fat.ts";
 import { GuestTree } from "../tree.ts";
+import type { Source } from "./change.ts";
 import { collectingTree } from "./change.ts";
 import { type Draft, type Writable, writableWindow } from "./draft.ts";
 import { changesIn, partFinder } from "./parts.ts";

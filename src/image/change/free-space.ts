@@ -3,8 +3,8 @@ import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 import { ExtVolume, Unfit } from "../ext/volume.ts";
-import { type DataRange, overlapWith } from "../file/holes.ts";
 import { freeRunsOfFat } from "../fat/fat.ts";
+import { type DataRange, overlapWith } from "../file/holes.ts";
 import { freeRunsOfXfs } from "../xfs/free-space.ts";
 import { type Draft, isZero, readOnly } from "./draft.ts";
 

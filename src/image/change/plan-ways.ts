@@ -218,7 +218,9 @@ export function lookOptions({
 }
 
 export function isReadInProcess(mounts: readonly Mount[]): boolean {
-  return mounts.every(({ volume: { fs, pieces } }) => (fs.startsWith("ext") || fs === "vfat") && pieces === undefined);
+  return mounts.every(
+    ({ volume: { fs, pieces } }) => (fs.startsWith("ext") || fs === "vfat") && pieces === undefined,
+  );
 }
 
 export async function isUnclean(reader: Reader, { fs, offset, bytes }: Mount["volume"]): Promise<boolean> {

@@ -1,7 +1,5 @@
 import { TbuildError } from "../../errors.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
-import type { Change } from "../change/change.ts";
-import type { Writable } from "../change/draft.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
@@ -21,7 +19,13 @@ export async function openFat(reader: Reader): Promise<Fat> {
     async stat(path) {
       const found = await find(path);
       if (found === undefined) return undefined;
-      return { kind: found.isDir ? "dir" : "file", mode: found.isDir ? 0o700 : 0o600, uid: 0, gid: 0, size: found.size };
+      return {
+        kind: found.isDir ? "dir" : "file",
+        mode: found.isDir ? 0o700 : 0o600,
+        uid: 0,
+        gid: 0,
+        size: found.size,
+      };
     },
     async list(dir) {
       const found = await find(dir);
@@ -33,24 +37,6 @@ export async function openFat(reader: Reader): Promise<Fat> {
       return contentOf(volume, found);
     },
   };
-}
-
-/**
- * Removes files of a FAT file system and writes over them in the clusters that they have; that is all that an operation
- * does there. Anything more is left to a way with a kernel: `cannot` makes the error that says so.
- */
-export async function changeFat(
-  disk: Writable,
-  changes: readonly Change[],
-  cannot: (what: string) => Error,
-): Promise<void> {
-  const volume = await FatVolume.open(disk);
-  for (const change of changes) {
-    const found = await lookUp(volume, change.path);
-    if (change.kind === "remove" && found?.places) await remove(disk, volume, found);
-    else if (change.kind === "write" && found?.places && !found.isDir) await overwrite(disk, volume, found, change.data, cannot);
-    else throw cannot(`FAT: ${change.path} cannot be made in process`);
-  }
 }
 
 /** Runs of clusters that no file has. */
@@ -68,28 +54,37 @@ export async function* freeRunsOfFat(reader: Reader): AsyncGenerator<FreeRun> {
   }
 }
 
-interface Entry {
+/** A file or folder, as its folder has it. */
+export interface FatEntry {
   readonly name: string;
   readonly isDir: boolean;
   readonly size: number;
   readonly first: number;
+  /** The eleven bytes of its short name, as Latin-1. */
+  readonly short: string;
   /** Where its 32-byte entries stand, those of its long name first; the root has none. */
   readonly places?: readonly number[];
 }
 
-async function lookUp(volume: FatVolume, path: string): Promise<Entry | undefined> {
-  let found: Entry | undefined = { name: "", isDir: true, size: 0, first: volume.rootCluster ?? 0 };
+export async function lookUp(volume: FatVolume, path: string): Promise<FatEntry | undefined> {
+  let found: FatEntry | undefined = {
+    name: "",
+    isDir: true,
+    size: 0,
+    first: volume.rootCluster ?? 0,
+    short: "",
+  };
   for (const name of path.split("/").filter((part) => part !== "")) {
     if (!found?.isDir) return undefined;
     const wanted = name.toLowerCase();
-    const entries: Entry[] = await entriesOf(volume, found);
+    const entries: FatEntry[] = await entriesOf(volume, found);
     found = entries.find((one) => one.name.toLowerCase() === wanted);
   }
   return found;
 }
 
-async function entriesOf(volume: FatVolume, dir: Entry): Promise<Entry[]> {
-  const found: Entry[] = [];
+export async function entriesOf(volume: FatVolume, dir: FatEntry): Promise<FatEntry[]> {
+  const found: FatEntry[] = [];
   let long: { readonly text: string; readonly sum: number; readonly place: number }[] = [];
   for (const { offset, data } of await blocksOf(volume, dir))
     for (let at = 0; at < data.length; at += 32) {
@@ -104,7 +99,12 @@ async function entriesOf(volume: FatVolume, dir: Entry): Promise<Entry[]> {
         long.push({ text: longPart(entry), sum: entry[13] ?? 0, place });
       } else {
         const isNamed = long.length > 0 && long.every(({ sum }) => sum === shortSum(entry));
-        const name = isNamed ? [...long].reverse().map(({ text }) => text).join("") : shortName(entry);
+        const name = isNamed
+          ? [...long]
+              .reverse()
+              .map(({ text }) => text)
+              .join("")
+          : shortName(entry);
         const places = [...(isNamed ? long.map((part) => part.place) : []), place];
         long = [];
         // 8: the label of the volume.
@@ -112,84 +112,63 @@ async function entriesOf(volume: FatVolume, dir: Entry): Promise<Entry[]> {
         const high = volume.bits === 32 ? entry.readUInt16LE(20) : 0;
         const isDir = (attributes & 0x10) !== 0;
         const first = high * 2 ** 16 + entry.readUInt16LE(26);
-        found.push({ name, isDir, size: isDir ? 0 : entry.readUInt32LE(28), first, places });
+        const short = entry.toString("latin1", 0, 11);
+        found.push({ name, isDir, size: isDir ? 0 : entry.readUInt32LE(28), first, short, places });
       }
     }
   return found;
 }
 
 // A folder has 65536 entries at most (fatgen103, section 6.2), and a chain that is longer is none.
-async function blocksOf(volume: FatVolume, dir: Entry): Promise<{ offset: number; data: Buffer }[]> {
+export async function blocksOf(
+  volume: FatVolume,
+  dir: FatEntry,
+): Promise<{ offset: number; data: Buffer }[]> {
   const read = async (offset: number, bytes: number) => ({
     offset,
     data: Buffer.from(await volume.reader.read(offset, bytes)),
   });
   if (dir.first === 0) return [await read(volume.rootPlace.offset, volume.rootPlace.bytes)];
   const chain = volume.chain(dir.first);
-  if (chain.length * volume.clusterBytes > 65536 * 32 + volume.clusterBytes) throw damaged("a folder is too long");
+  if (chain.length * volume.clusterBytes > 65536 * 32 + volume.clusterBytes)
+    throw damaged("a folder is too long");
   return Promise.all(chain.map((cluster) => read(volume.placeOf(cluster), volume.clusterBytes)));
 }
 
-async function contentOf(volume: FatVolume, { size, first, name }: Entry): Promise<Uint8Array> {
+async function contentOf(volume: FatVolume, { size, first, name }: FatEntry): Promise<Uint8Array> {
   if (size === 0) return new Uint8Array();
-  if (size > largestFile) throw new TbuildError("guest", `${name}: ${size} bytes are too many to be read whole`);
+  if (size > largestFile)
+    throw new TbuildError("guest", `${name}: ${size} bytes are too many to be read whole`);
   const chain = volume.chain(first);
-  if (chain.length * volume.clusterBytes < size) throw damaged(`${name} has fewer clusters than its size needs`);
+  if (chain.length * volume.clusterBytes < size)
+    throw damaged(`${name} has fewer clusters than its size needs`);
   const data = Buffer.alloc(size);
   for (const [index, cluster] of chain.slice(0, Math.ceil(size / volume.clusterBytes)).entries()) {
     const at = index * volume.clusterBytes;
-    data.set(await windowOf(volume.reader, volume.placeOf(cluster), volume.clusterBytes).read(0, Math.min(volume.clusterBytes, size - at)), at);
+    data.set(
+      await windowOf(volume.reader, volume.placeOf(cluster), volume.clusterBytes).read(
+        0,
+        Math.min(volume.clusterBytes, size - at),
+      ),
+      at,
+    );
   }
   return data;
-}
-
-async function remove(disk: Writable, volume: FatVolume, { places = [], first, isDir, name, ...rest }: Entry): Promise<void> {
-  if (isDir && (await entriesOf(volume, { name, first, isDir, ...rest })).length > 0)
-    throw damaged(`the folder ${name} is not empty`);
-  for (const place of places) await disk.write(place, Buffer.from([0xe5]));
-  const chain = first === 0 ? [] : volume.chain(first);
-  for (const cluster of chain) {
-    const { offset, data } = volume.freed(cluster);
-    for (const table of volume.tables) await disk.write(table + offset, data);
-  }
-  if (volume.freeCountAt === undefined) return;
-  const count = Buffer.from(await disk.read(volume.freeCountAt, 4)).readUInt32LE();
-  // All ones: not counted.
-  if (count === 0xffffffff) return;
-  const now = Buffer.alloc(4);
-  now.writeUInt32LE(count + chain.length);
-  await disk.write(volume.freeCountAt, now);
-}
-
-async function overwrite(
-  disk: Writable,
-  volume: FatVolume,
-  { places = [], first, name }: Entry,
-  data: Uint8Array,
-  cannot: (what: string) => Error,
-): Promise<void> {
-  const chain = first === 0 ? [] : volume.chain(first);
-  const needed = Math.ceil(data.length / volume.clusterBytes);
-  if (data.length === 0 || needed !== chain.length) throw cannot(`FAT: ${name} would have another number of clusters`);
-  for (const [index, cluster] of chain.entries()) {
-    const block = Buffer.alloc(volume.clusterBytes);
-    block.set(data.subarray(index * volume.clusterBytes, (index + 1) * volume.clusterBytes));
-    await disk.write(volume.placeOf(cluster), block);
-  }
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(data.length);
-  await disk.write((places.at(-1) ?? 0) + 28, size);
 }
 
 const largestFile = 512 * 1024 * 1024;
 
 // Thirteen units of UTF-16 in three places; a zero ends the name.
 function longPart(entry: Buffer): string {
-  const text = Buffer.concat([entry.subarray(1, 11), entry.subarray(14, 26), entry.subarray(28, 32)]).toString("utf16le");
+  const text = Buffer.concat([
+    entry.subarray(1, 11),
+    entry.subarray(14, 26),
+    entry.subarray(28, 32),
+  ]).toString("utf16le");
   return text.replace(/\0.*$/s, "").replaceAll("\uffff", "");
 }
 
-function shortSum(entry: Buffer): number {
+export function shortSum(entry: Buffer): number {
   let sum = 0;
   for (const byte of entry.subarray(0, 11)) sum = (((sum & 1) << 7) + (sum >> 1) + byte) & 0xff;
   return sum;

@@ -1,5 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
+import type { Writable } from "../change/draft.ts";
 
 /**
  * The allocation table of a FAT12, FAT16 or FAT32 file system, and where its clusters lie. After Microsoft's "FAT File
@@ -60,7 +61,10 @@ export class FatVolume {
 
   private constructor(
     reader: Reader,
-    facts: Pick<FatVolume, "bits" | "clusters" | "clusterBytes" | "tables" | "rootCluster" | "rootPlace" | "freeCountAt"> & {
+    facts: Pick<
+      FatVolume,
+      "bits" | "clusters" | "clusterBytes" | "tables" | "rootCluster" | "rootPlace" | "freeCountAt"
+    > & {
       readonly table: Buffer;
       readonly dataAt: number;
     },
@@ -104,16 +108,41 @@ export class FatVolume {
     return cluster % 2 === 0 ? pair & 0xfff : pair >> 4;
   }
 
-  /** Where the entry of a cluster stands in a table, and its bytes once the cluster is free. */
-  freed(cluster: number): { readonly offset: number; readonly data: Uint8Array } {
+  /** The first `count` clusters that no file has; `undefined` where there are fewer. */
+  freeClusters(count: number): number[] | undefined {
+    const found: number[] = [];
+    for (let cluster = 2; cluster < this.clusters + 2 && found.length < count; cluster++)
+      if (this.isFree(cluster)) found.push(cluster);
+    return found.length === count ? found : undefined;
+  }
+
+  /** Writes a cluster's entry in all copies of the table: the next of its chain, `end` or 0 for free. */
+  async setEntry(disk: Writable, cluster: number, next: number): Promise<void> {
     const width = this.bits === 32 ? 4 : 2;
     const offset = Math.floor((cluster * this.bits) / 8);
     const now = Buffer.from(this.#table.subarray(offset, offset + width));
-    if (this.bits === 32) now.writeUInt32LE((now.readUInt32LE() & 0xf0000000) >>> 0);
-    else if (this.bits === 16) now.writeUInt16LE(0);
-    else now.writeUInt16LE(now.readUInt16LE() & (cluster % 2 === 0 ? 0xf000 : 0x000f));
+    // The upper four bits of FAT32 are kept; FAT12 has two entries in three bytes.
+    if (this.bits === 32) now.writeUInt32LE(((now.readUInt32LE() & 0xf0000000) | next) >>> 0);
+    else if (this.bits === 16) now.writeUInt16LE(next);
+    else if (cluster % 2 === 0) now.writeUInt16LE((now.readUInt16LE() & 0xf000) | next);
+    else now.writeUInt16LE((now.readUInt16LE() & 0x000f) | (next << 4));
     now.copy(this.#table, offset);
-    return { offset, data: now };
+    for (const table of this.tables) await disk.write(table + offset, now);
+  }
+
+  /** What stands in the table for the last cluster of a chain. */
+  get end(): number {
+    return { 12: 0xfff, 16: 0xffff, 32: 0x0fffffff }[this.bits];
+  }
+
+  /** Tells FAT32's count of free clusters; all ones in it mean that nobody counted. */
+  async countFree(disk: Writable, more: number): Promise<void> {
+    if (this.freeCountAt === undefined || more === 0) return;
+    const count = Buffer.from(await disk.read(this.freeCountAt, 4)).readUInt32LE();
+    if (count === 0xffffffff) return;
+    const now = Buffer.alloc(4);
+    now.writeUInt32LE(Math.max(0, count + more));
+    await disk.write(this.freeCountAt, now);
   }
 
   #isEnd(entry: number): boolean {

@@ -3,11 +3,11 @@ import type { Watch } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { collectingTree } from "../change/change.ts";
+import type { Files } from "../change/draft-tree.ts";
 import { partFinder } from "../change/parts.ts";
 import { insideOf } from "../disk/disk.ts";
-import { openFat } from "../fat/fat.ts";
-import type { Files } from "../change/draft-tree.ts";
 import { openExt } from "../ext/ext.ts";
+import { openFat } from "../fat/fat.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { GuestTree } from "../tree.ts";
 
@@ -50,7 +50,8 @@ export async function directTree(
   for (const { at, volume } of mounts) {
     const inside = insideOf(disk, volume);
     const files = volume.fs === "vfat" ? await openFat(inside) : await openExt(inside);
-    if ("isDirty" in files && files.isDirty) note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
+    if ("isDirty" in files && files.isDirty)
+      note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     parts.push({ at, files });
   }
   const partOf = partFinder(parts);
