@@ -361,7 +361,7 @@ async function readTemplate(folder: string, name: string): Promise<KickstartTemp
       .filter((entry) => entry.endsWith(".ks.hbs"))
       .map((entry) => entry.replace(".ks.hbs", ""));
     throw new TbuildError("usage", `kickstart/${name}.ks.hbs: no such kickstart`, {
-      hint: `There is ${names.join(", ") || "none"}.`,
+      hint: `Available: ${names.join(", ") || "none"}.`,
     });
   }
   const partials: Record<string, string> = {};

@@ -20,7 +20,7 @@ export async function textsIn(
   if (!disk || !(await store.get(manifestDigest(manifest))))
     throw new TbuildError(
       "environment",
-      `${manifest.name}@${manifest.version}: its disk is not in this store`,
+      `${manifest.name}@${manifest.version}: its disk is missing from this store`,
       { hint: "Leave --texts out: the rest stands in the record." },
     );
   const image = join(options.folder, `texts-${process.pid}.img`);

@@ -179,7 +179,7 @@ async function rehearsalMedium(
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
     throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
-      hint: "There is one for ol6 and one for ol7.",
+      hint: "Available: ol6 and ol7.",
     });
   const release = { major, update: recipe.update } as const;
   return makeRehearsalMedium(workshop.host, release, { cache: workshop.home.media, signal, progress });

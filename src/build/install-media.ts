@@ -122,7 +122,7 @@ function rehearsalRelease({ name, release, update }: Recipe) {
   const major = majorOf(release);
   if (major === 6 || major === 7) return { major, update } as const;
   throw new TbuildError("usage", `${name}: no rehearsal medium for ${release}`, {
-    hint: "There is one for ol6 and one for ol7.",
+    hint: "Available: ol6 and ol7.",
   });
 }
 

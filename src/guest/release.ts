@@ -86,7 +86,7 @@ export function parseMajor(word: string): Major {
   const [, major = ""] = /^ol([5-9])$/i.exec(word) ?? [];
   if (major === "")
     throw new TbuildError("usage", `--as ${word}: no release that tbuild knows`, {
-      hint: `There are: ${Object.keys(releases)
+      hint: `Available: ${Object.keys(releases)
         .map((one) => `ol${one}`)
         .join(", ")}.`,
     });

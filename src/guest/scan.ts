@@ -113,7 +113,7 @@ async function classify(
   const unread = others.filter(({ state }) => state === "unknown");
   const remarks = [
     ...(left.length > 0 ? [`identity left: ${left.join(", ")}`] : []),
-    ...unread.map(({ name, why }) => `not looked into: ${name} ${why}`),
+    ...unread.map(({ name, why }) => `not inspected: ${name} ${why}`),
   ];
   if (toArm.length === 0) return { kind: "armed template", release, remarks };
   const isTemplate = owner ? owner.kind === "template" : left.length === 0;

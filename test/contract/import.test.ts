@@ -136,10 +136,12 @@ describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
     const changed = join(folder, "ol6-sample.img");
     await makeGuest(changed, { ...guestFiles, "/etc/motd": "changed" });
     expect((await imported(changed)).manifest.version).toBe("1.0.1");
-    await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow("records another ol6-sample@1.0.0");
+    await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow(
+      "records a different ol6-sample@1.0.0",
+    );
     // A version that only the recipe repo knows is taken, too, and then nothing is published.
     const elsewhere = folderStore(host, join(folder, "elsewhere"));
-    await expect(imported(changed, { version: "1.0.0" }, elsewhere)).rejects.toThrow("records another");
+    await expect(imported(changed, { version: "1.0.0" }, elsewhere)).rejects.toThrow("records a different");
     expect(await elsewhere.list()).toEqual([]);
   });
 });
@@ -565,12 +567,12 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     [
       "a sum of SHA-1 that lies",
       () => archive({ ...plain(), "a.mf": sums("sha1", { ...plain(), "disk.vmdk": Buffer.from("other") }) }),
-      "is not what its manifest says",
+      "does not match its manifest",
     ],
     [
       "a sum of SHA-256 that lies",
       () => archive({ ...plain(), "a.mf": sums("sha256", { ...plain(), "a.ovf": Buffer.from("other") }) }),
-      "is not what its manifest says",
+      "does not match its manifest",
     ],
     [
       "a manifest that cannot be read",

@@ -89,7 +89,7 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(xfs, before);
         const done = await tbuild("seal", "--yes", `dom0:${xfs}`);
         expect(done.stdout).toContain(
-          `done; \`tbuild undo dom0:${xfs}\` takes it back (dom0:${xfs}.tbuild-undo-1`,
+          `done; undo with \`tbuild undo dom0:${xfs}\` (dom0:${xfs}.tbuild-undo-1`,
         );
         await dom0.run("sync");
         expect(await sha256Of(xfs)).not.toBe(before);

@@ -64,7 +64,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
       code: 2,
       stderr: expect.stringContaining("has recipes already"),
     });
-    expect((await tbuild("template", "list")).stdout).toBe("nothing published yet\n");
+    expect((await tbuild("template", "list")).stdout).toBe("no templates yet\n");
   });
 
   it("show what was published, its signature, and what is only recorded", async () => {
@@ -91,7 +91,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     const { stdout } = await tbuild("template", "list");
     expect(stdout).toMatch(/^VERSION +CHANNEL, TAG +RELEASE +DOMAIN TYPE +DATA +OWN +SEALED +AGE$/m);
     expect(stdout).toMatch(/^ol6-sample@1\.0\.1 +- +Oracle Linux 6\.10 +XEN_HVM +1\.0 MiB +0 B/m);
-    expect(stdout).toMatch(/^ol6-elsewhere@1\.0\.0 .*recorded, its disk is not in this store$/m);
+    expect(stdout).toMatch(/^ol6-elsewhere@1\.0\.0 .*recorded, its disk is missing from this store$/m);
     const shown = await tbuild("template", "show", "ol6-sample@1.0.0");
     expect(shown.stdout).toMatch(/^signature +good, by me@example\.com$/m);
     expect(JSON.parse((await tbuild("template", "show", "ol6-sample@1.0.0", "--json")).stdout)).toEqual(
@@ -153,7 +153,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     const other = ["--home", join(folder, "other"), "--recipes", join(folder, "other/repo/recipes")];
     const taken = await tbuild("template", "import", file, ...other);
     expect(taken.stdout).toMatch(
-      /^ol6-sample@1\.0\.0: is here now, signature: fits, but allowed_signers does not know the key SHA256:/,
+      /^ol6-sample@1\.0\.0: is here now, signature: valid, but allowed_signers does not contain the key SHA256:/,
     );
     expect((await tbuild("template", "verify", ...other)).code).toBe(0);
     expect((await tbuild("template", "import", main, ...other)).code).toBe(2);
@@ -178,7 +178,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
   });
 
   it.each<[number, string, string[]]>([
-    [2, "../x: is no name of a template", ["template", "rollback", "../x", "stable"]],
+    [2, "../x: is not a valid template name", ["template", "rollback", "../x", "stable"]],
     [3, "there is no such folder", ["template", "export", "ol6-sample@1.0.0", "-o", "/nonexistent/x"]],
     [2, "/tmp: no such file", ["template", "import", "/tmp"]],
     [3, "/etc/passwd: something else is there", ["template", "site", "/etc/passwd"]],
@@ -229,14 +229,16 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     expect((await git("diff", "--name-only", "--diff-filter=U")).stdout).toBe(
       "templates/ol6-sample/2.0.0.json\n",
     );
-    expect((await tbuild("template", "list")).stderr).toContain("A git merge has left its conflict here");
+    expect((await tbuild("template", "list")).stderr).toContain("It contains a git merge conflict");
 
     await git("checkout", "-q", "--theirs", "templates/ol6-sample/2.0.0.json");
     await git("add", "-A");
     await git("commit", "-qm", "merged");
     const { stdout } = await tbuild("template", "list");
-    expect(stdout).toMatch(/^ol6-sample@1\.1\.0 .*recorded, its disk is not in this store$/m);
-    expect(stdout).toMatch(/^ol6-sample@2\.0\.0 .*the recipe repo records another of this number$/m);
+    expect(stdout).toMatch(/^ol6-sample@1\.1\.0 .*recorded, its disk is missing from this store$/m);
+    expect(stdout).toMatch(
+      /^ol6-sample@2\.0\.0 .*the recipe repo records a different version with this number$/m,
+    );
     expect((await tbuild("template", "show", "ol6-sample@2.0.0")).stderr).toContain(
       "tbuild template prune --apply",
     );

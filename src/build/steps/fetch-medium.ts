@@ -59,7 +59,7 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
     throw new TbuildError("usage", `${recipe.name}: there is no rehearsal medium for ${recipe.release}`, {
-      hint: "There is one for ol6 and one for ol7. Without --rehearse, it is built from Oracle's disc.",
+      hint: "Available: ol6 and ol7. Without --rehearse, it is built from Oracle's disc.",
     });
   return {
     name: "fetch-medium",

@@ -37,7 +37,7 @@ export async function checkSum(member: Member, sum: Checksum, options: UnpackOpt
   }
   const found = hash.digest("hex");
   if (found !== sum.hex)
-    throw new TbuildError("integrity", `${shown(member.name)}: is not what its manifest says`, {
+    throw new TbuildError("integrity", `${shown(member.name)}: does not match its manifest`, {
       lines: [`${sum.algorithm} in the manifest  ${sum.hex}`, `${sum.algorithm} of the file       ${found}`],
       hint: "Fetch it again; if it stays so, it was changed after it was packed.",
     });

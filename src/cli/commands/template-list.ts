@@ -27,7 +27,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     return;
   }
   if (entries.length === 0) {
-    process.stdout.write("nothing published yet\n");
+    process.stdout.write("no templates yet\n");
     return;
   }
   const head = ["VERSION", "CHANNEL, TAG", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
@@ -74,8 +74,8 @@ function rowOf(
     kind === "master" ? "master" : "",
     revoked ? `revoked: ${revoked.reason}` : "",
     rehearsal ? "rehearsal" : "",
-    hasYielded ? "the recipe repo records another of this number" : "",
-    here ? "" : "recorded, its disk is not in this store",
+    hasYielded ? "the recipe repo records a different version with this number" : "",
+    here ? "" : "recorded, its disk is missing from this store",
   ];
   return [
     `${name}@${version}`,

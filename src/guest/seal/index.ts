@@ -87,7 +87,7 @@ export function sealOperations({ skip = [], only, keep = [], relabel }: SealOpti
   const unknown = [...skip, ...(only ?? [])].filter((name) => !sealParts.some((one) => one.name === name));
   if (unknown.length > 0)
     throw new TbuildError("usage", `seal: no operation "${unknown.join('", "')}"`, {
-      hint: `There are: ${sealParts.map(({ name }) => name).join(", ")}.`,
+      hint: `Available: ${sealParts.map(({ name }) => name).join(", ")}.`,
     });
   const wanted = sealTable
     .filter(({ name }) => !skip.includes(name) && (only?.includes(name) ?? true))
