@@ -75,7 +75,11 @@ async function newPlaces(
   name: string,
   cannot: (what: string) => Error,
 ): Promise<number[]> {
-  if (/["*:<>?|\\\u0000-\u001f\ud800-\udfff]/.test(name) || name.length > 255 || /[ .]$/.test(name))
+  // Half a pair of surrogates stands for a byte that is no UTF-8.
+  const isPlain = [...name].every(
+    (letter) => letter > "\x1f" && !'"*:<>?|\\'.includes(letter) && !/^[\ud800-\udfff]$/.test(letter),
+  );
+  if (!isPlain || name.length > 255 || /[ .]$/.test(name))
     throw cannot(`FAT: ${name} is no name that FAT can have`);
   const short = shortName(name, new Set((await entriesOf(volume, parent)).map((entry) => entry.short)));
   if (short === undefined) throw cannot(`FAT: ${name}: its folder has too many names that are alike`);
