@@ -97,7 +97,7 @@ async function proveOne(
   const { recipe, folder } = made;
   const other = names.get(recipe.name);
   if (other !== undefined)
-    throw new TbuildError("usage", `${request.name}: is called ${recipe.name}, as ${other} is`, {
+    throw new TbuildError("usage", `${request.name}: has the same name as ${other}: ${recipe.name}`, {
       hint: "Give one of them another `name`, or build one of them only.",
     });
   names.set(recipe.name, request.name);
@@ -378,7 +378,7 @@ async function buildLock(context: BuildContext) {
     "environment",
     `${context.name}: is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
     {
-      hint: "Wait for it, or end it with Ctrl-C where it runs.",
+      hint: "Wait until it ends, or stop it (Ctrl-C in its terminal).",
     },
   );
 }

@@ -21,7 +21,7 @@ export async function textsIn(
     throw new TbuildError(
       "environment",
       `${manifest.name}@${manifest.version}: its disk is missing from this store`,
-      { hint: "Leave --texts out: the rest stands in the record." },
+      { hint: "Omit --texts: all other differences are recorded." },
     );
   const image = join(options.folder, `texts-${process.pid}.img`);
   await mkdir(options.folder, { recursive: true });

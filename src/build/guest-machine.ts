@@ -118,7 +118,7 @@ export async function loggedIn(
         return host;
       } catch (error) {
         if (last)
-          throw new TbuildError("guest", `${name}: ssh does not answer`, {
+          throw new TbuildError("guest", `${name}: no answer by ssh`, {
             cause: error,
             lines: await consoleTail(context, name),
           });
@@ -215,7 +215,7 @@ export async function consoleTail(context: BuildContext, name: string, count = 2
 
 async function fallen(context: StepContext, name: string): Promise<TbuildError> {
   await sleep(200);
-  return new TbuildError("guest", `${name}: the machine went down by itself`, {
+  return new TbuildError("guest", `${name}: the machine stopped unexpectedly`, {
     hint: `Read its console in ${context.hypervisor.consoleFiles(name).log}.`,
     lines: await consoleTail(context, name),
   });

@@ -141,7 +141,7 @@ const mostNames = 100_000;
 function withBounds(tree: GuestTree): GuestTree {
   let [bytesRead, names] = [0, 0];
   const readOnly = async () => {
-    throw new Error("an imported guest is only read");
+    throw new Error("an imported guest is read-only");
   };
   return new GuestTree({
     stat: (path) => tree.stat(path),
@@ -149,13 +149,13 @@ function withBounds(tree: GuestTree): GuestTree {
       const found = await tree.list(path);
       names += found.length;
       if (names > mostNames)
-        throw new TbuildError("guest", `${path}: more than ${mostNames} files are too many`);
+        throw new TbuildError("guest", `${path}: more than ${mostNames} files exceed the limit`);
       return found;
     },
     async readFile(path) {
       const bytes = (await tree.stat(path))?.size ?? 0;
       if (bytes > mostFileBytes || bytesRead + bytes > mostBytesTogether)
-        throw new TbuildError("guest", `${path}: ${bytes} bytes are too many to look at`);
+        throw new TbuildError("guest", `${path}: ${bytes} bytes exceed the limit`);
       bytesRead += bytes;
       return (await tree.read(path)) ?? new Uint8Array();
     },
@@ -218,7 +218,7 @@ function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, optio
       "usage",
       `${wanted}: the image says that it is ${rehearsal ? "a" : "no"} rehearsal`,
       {
-        hint: "The names of rehearsals, and only theirs, end in -rehearsal.",
+        hint: "Names of rehearsals must end in -rehearsal; other names must not.",
       },
     );
   const name = rehearsal && !wanted.endsWith("-rehearsal") ? `${wanted}-rehearsal` : wanted;

@@ -81,16 +81,15 @@ function refuseNonsense({ recipe, kickstart, iso, rehearse, addons, form, url }:
                 ? `--url: ${url} is no http or ftp address`
                 : undefined;
   if (wrong !== undefined)
-    throw new TbuildError("usage", wrong, { hint: "tbuild media make --help shows examples." });
+    throw new TbuildError("usage", wrong, { hint: "See examples: tbuild media make --help" });
 }
 
 async function refuseFull({ out, replace }: InstallMediaRequest): Promise<void> {
   const inside = await readdir(out).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
-    throw new TbuildError("usage", `${out}: is no folder`);
+    throw new TbuildError("usage", `${out}: is not a folder`);
   });
-  if (inside.length > 0 && !replace)
-    throw new TbuildError("usage", `${out}: there is something in it already`);
+  if (inside.length > 0 && !replace) throw new TbuildError("usage", `${out}: is not empty`);
 }
 
 async function openMedium(

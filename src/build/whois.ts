@@ -141,9 +141,9 @@ async function readable(
   { folder, signal }: WhoisOptions,
 ): Promise<{ readonly path: string } & AsyncDisposable> {
   const asked = await host.run(["qemu-img", "info", "-U", "--output=json", image]).catch((cause) => {
-    throw new TbuildError("usage", `${image}: is no disk image that can be read`, {
+    throw new TbuildError("usage", `${image}: is not a readable disk image`, {
       cause,
-      hint: "Name a disk: raw (as Oracle VM keeps them), qcow2, vmdk or vdi.",
+      hint: "Supported formats: raw (as in Oracle VM), qcow2, vmdk and vdi.",
     });
   });
   const { format } = JSON.parse(asked.stdout) as { format: string };

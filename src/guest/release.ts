@@ -56,11 +56,11 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
   if (said !== undefined) {
     if (own?.product !== undefined && own.major !== said && reason === undefined)
       throw new TbuildError("usage", `guest: is ${own.text}, and --as says ol${said}`, {
-        hint: "Leave --as away; it is for guests that tbuild does not know.",
+        hint: "Omit --as, which is for unknown guests only.",
       });
     const name = own
-      ? `${own.text}, taken for Oracle Linux ${said}`
-      : `unknown, taken for Oracle Linux ${said}`;
+      ? `${own.text}, treated as Oracle Linux ${said}`
+      : `unknown, treated as Oracle Linux ${said}`;
     if (reason !== undefined) return { name, major: said, update: 0 };
   }
   if (!own?.product || reason !== undefined)
@@ -68,7 +68,7 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
       lines: found.map(({ file, text }) => `${file}: ${text}`),
       hint:
         `tbuild knows ${knownProducts.join(", ")}, releases 5 to 9. ` +
-        "If this guest is built like one of them, say so: --as ol7.",
+        "If this guest is compatible with one of them, name it: --as ol7.",
     });
   return { name: own.text, major: own.major as Major, update: own.update ?? 0 };
 }

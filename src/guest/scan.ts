@@ -155,10 +155,10 @@ async function findImages(folder: string): Promise<{ images: string[]; owners: M
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
       throw new TbuildError(
         "usage",
-        `${at}: ${cause.code === "ENOTDIR" ? "is no folder" : "cannot be read"}`,
+        `${at}: ${cause.code === "ENOTDIR" ? "is not a folder" : "cannot be read"}`,
         {
           cause,
-          ...(cause.code === "ENOTDIR" && { hint: `One image is looked at by: tbuild inspect '${at}'` }),
+          ...(cause.code === "ENOTDIR" && { hint: `To inspect one image: tbuild inspect '${at}'` }),
         },
       );
     });

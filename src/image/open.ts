@@ -141,7 +141,7 @@ export async function lookInto(
       "environment",
       `${file}: stands on ${stranger.file}, which is on ${far.host.name} elsewhere`,
       {
-        hint: "Only what lies in the folder of the image is seen from here. Run tbuild on that machine.",
+        hint: "tbuild can only read the folder of a remote image. Run tbuild on that machine.",
       },
     );
   const facts = await factsOf(image, users);
@@ -187,7 +187,8 @@ async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | un
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, cutOff } = await layoutOf(image);
-  const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
+  const odd =
+    format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are not a whole number of sectors`] : [];
   const inUse = layers.flatMap((layer) => users.by(layer.file));
   return {
     file,
@@ -209,7 +210,7 @@ export async function refuseChange(
 ): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
-      hint: "Nothing was touched. Copy the image again.",
+      hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
   // Some of the guest could not be looked at, so nobody could say that it is sealed.
@@ -231,7 +232,7 @@ export function refuseUse(file: string, users: FilesInUse): void {
 function refuseUsers(file: string, inUse: readonly string[]): void {
   if (inUse.length > 0)
     throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
-      hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",
+      hint: "Stop the machine or detach the image first. Two writers would destroy the disk.",
     });
 }
 

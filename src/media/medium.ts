@@ -14,8 +14,8 @@ export async function readMedium(file: string): Promise<Medium> {
   const kernel = await firstOf(iso, ["isolinux/vmlinuz", says.kernel]);
   const initrd = await firstOf(iso, ["isolinux/initrd.img", says.initrd]);
   if (kernel === undefined || initrd === undefined)
-    throw new TbuildError("integrity", `${name}: has no kernel and initrd to start an installation with`, {
-      hint: "It may be a disc of sources or of extra packages; tbuild wants the DVD.",
+    throw new TbuildError("integrity", `${name}: has no kernel and initrd for an installation`, {
+      hint: "It may contain sources or extra packages. tbuild needs the DVD.",
     });
   const { family, major, update, arch, variant } = says;
   const stage2 = await firstOf(iso, [

@@ -213,7 +213,7 @@ async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<v
   const missing = [...out.stdout.matchAll(/no package provides (\S+)/g)].map((match) => match[1]);
   if (missing.length > 0)
     throw new TbuildError("guest", `packages: not installed: ${missing.join(", ")}`, {
-      hint: "No enabled repository has them; look at the recipe's repositories and at the spelling.",
+      hint: "No enabled repository has them. Check the repositories in the recipe and the spelling.",
     });
 }
 

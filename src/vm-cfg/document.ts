@@ -41,7 +41,7 @@ const mostRemarks = 100;
 export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
   const bytes = typeof source === "string" ? Buffer.from(source) : source;
   if (bytes.length > mostBytes)
-    throw new TbuildError("integrity", `${file}: ${bytes.length} bytes are too many for a vm.cfg`);
+    throw new TbuildError("integrity", `${file}: ${bytes.length} bytes exceed the limit for a vm.cfg`);
   const text = Buffer.from(bytes).toString("latin1");
   // Positions stay those of the file: a line break of two bytes becomes a blank and a line break.
   const plain = text
@@ -92,7 +92,7 @@ function problemsOf(file: string, problems: readonly Remark[]): TbuildError {
   const all = problems.map(({ line, text }) => `${file}:${line}: ${text}`);
   return new TbuildError("integrity", all[0] ?? file, {
     lines: all.slice(1),
-    hint: "A vm.cfg holds assignments such as memory = 2048, and nothing that would have to be run.",
+    hint: "A vm.cfg may contain only assignments such as memory = 2048, and no code.",
   });
 }
 

@@ -110,7 +110,7 @@ describe("the metadata of a repository", () => {
       /primary\.xml\.gz: cannot be read/,
     );
     await writeFile(join(at, "repodata/repomd.xml"), "<html>");
-    await expect(readRepository(`file://${at}`, localHost())).rejects.toThrow(/is no index of a repository/);
+    await expect(readRepository(`file://${at}`, localHost())).rejects.toThrow(/is not a repository index/);
     await expect(readRepository(`file://${folder}/none`, localHost())).rejects.toThrow(
       /repomd\.xml: no such file/,
     );

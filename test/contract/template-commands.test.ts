@@ -63,7 +63,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     expect(plan.stdout).toMatch(/run +install-guest/);
     expect(await tbuild("init", repo)).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("has recipes already"),
+      stderr: expect.stringContaining("already contains recipes"),
     });
     expect((await tbuild("template", "list")).stdout).toBe("no templates yet\n");
   });
@@ -184,7 +184,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
     [2, "/tmp: there is neither an .ovf nor a vm.cfg in it", ["template", "import", "/tmp"]],
     [3, "/etc/passwd: something else is there", ["template", "site", "/etc/passwd"]],
     [3, "/proc/x: there is no such folder", ["init", "/proc/x"]],
-    [2, "is no disk image that can be read", ["whois", "/tmp"]],
+    [2, "is not a readable disk image", ["whois", "/tmp"]],
   ])("end with %i and %j where nothing can be done", async (code, words, args) => {
     expect(await tbuild(...args)).toMatchObject({ code, stderr: expect.stringContaining(words) });
   });

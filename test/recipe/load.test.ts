@@ -254,11 +254,11 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ["a YAML fault", "name: [unclosed", /not a YAML file/],
     ["a list", "- a\n- b\n", /not a recipe/],
     ["nothing", "", /not a recipe/],
-    ["an alias within itself", "name: &a [*a]\n", /aliases lead to too much, or to themselves/],
+    ["an alias within itself", "name: &a [*a]\n", /aliases expand to too much, or refer to themselves/],
     [
       "aliases of aliases",
       `a: &a [${"x,".repeat(20)}]\nb: &b [${"*a,".repeat(20)}]\nc: &c [${"*b,".repeat(20)}]\nd: [${"*c,".repeat(20)}]\n`,
-      /aliases lead to too much/,
+      /aliases expand to too much/,
     ],
     ["itself above it", "extends: small\nname: small\n", /extends itself/],
   ])("that is %s is refused in words", async (_what, text, message) => {

@@ -44,17 +44,17 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
       if (pending.length > 0)
         throw new TbuildError(
           "integrity",
-          `the sealed image is not clean: ${pending.length} things are pending`,
+          `the sealed image is not clean: ${pending.length} changes are pending`,
           {
             lines: pending.slice(0, 40),
-            hint: "This is a fault of an operation: it said that it was done, and the image says otherwise.",
+            hint: "This is a bug in an operation: it reported success, but the image is not clean.",
           },
         );
       const unread = opened.others.filter(({ state }) => state === "unknown");
       if (unread.length > 0)
-        throw new TbuildError("integrity", "the sealed image has volumes that nobody looked into", {
+        throw new TbuildError("integrity", "the sealed image has volumes that were not inspected", {
           lines: unread.map(({ name, why }) => `${name} ${why}`),
-          hint: "Let the recipe mount them, so that they are sealed too.",
+          hint: "Mount them in the recipe, so that they are sealed, too.",
         });
       context.progress("writing down what is inside");
       return {

@@ -100,7 +100,7 @@ async function reasonsOf(choice: PygrubChoice, volumes: readonly Volume[]): Prom
     add(
       "unfit",
       where,
-      `its entry "${title}" names the initramfs ${initrd}, which is not there`,
+      `its entry "${title}" names the initramfs ${initrd}, which is missing`,
       "make it again with dracut",
     );
   else found.push(...(await driverReasons(files, initrd, settings)));

@@ -36,8 +36,8 @@ export function refuseWish(
   options: ChangeOptions,
 ): void {
   if (options.far && format !== "raw")
-    throw new TbuildError("environment", `${file}: a ${format} image is not changed over a network`, {
-      hint: "Run tbuild on the machine where it lies, or copy it here.",
+    throw new TbuildError("environment", `${file}: a ${format} images cannot be changed over the network`, {
+      hint: "Run tbuild on that machine, or copy the image here.",
     });
   const closed = mounts.find(({ volume }) => !tellsFreeBlocks(volume));
   if (options.scrub && (closed || format !== "raw"))
@@ -45,7 +45,7 @@ export function refuseWish(
       "environment",
       `${file}: free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`,
       {
-        hint: "Scrubbing works on ext and XFS in raw images. Leave --scrub away.",
+        hint: "Scrubbing works on ext and XFS in raw images only. Omit --scrub.",
       },
     );
 }
@@ -199,7 +199,7 @@ export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOption
 export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOptions): AccessOptions {
   if (via === "direct")
     throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
-      hint: "Leave --via away; tbuild then takes the fastest way that can.",
+      hint: "Omit --via; tbuild then chooses the fastest method that works.",
     });
   return { ...options, ...(via !== undefined && { via }) };
 }

@@ -97,8 +97,8 @@ export async function undoRecords(image: string): Promise<UndoRecord[]> {
 export async function undoLast(image: string): Promise<UndoRecord> {
   const last = (await undoRecords(image)).at(-1);
   if (!last)
-    throw new TbuildError("usage", `${image}: there is no change to undo`, {
-      hint: `Records of changes lie beside the image, as ${basename(namesFor(image).undo(1))}.`,
+    throw new TbuildError("usage", `${image}: nothing to undo`, {
+      hint: `Undo records are stored beside the image, as ${basename(namesFor(image).undo(1))}.`,
     });
   await using target = await openBeside(image, "r+");
   await checkUntouched(image, target, last.file);

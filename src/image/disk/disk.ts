@@ -146,9 +146,9 @@ export async function mountsIn(
   if (closed)
     throw new TbuildError(
       "environment",
-      `${image}: ${closed.name} ${closed.refused}, and no other holds an /etc/fstab`,
+      `${image}: ${closed.name} ${closed.refused}, and no other volume contains /etc/fstab`,
       {
-        hint: "Attach the disk to a machine that has it open, and change the guest online.",
+        hint: "Attach the disk to a machine that can open it, and change the guest there.",
       },
     );
   const [first] = unread;
@@ -162,7 +162,7 @@ export async function mountsIn(
         cause: first,
       },
     );
-  throw new TbuildError("guest", `${image}: no volume of it holds an /etc/fstab`, {
+  throw new TbuildError("guest", `${image}: no volume of it holds /etc/fstab`, {
     lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
   });
 }

@@ -56,7 +56,7 @@ async function readBelow(file: string, backing: string, above: readonly string[]
         cause,
         hint:
           cause.hint ??
-          "Put the file where the image looks for it, or: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
+          "Put the file where the image expects it, or change the path: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
       },
     );
   });
@@ -75,7 +75,7 @@ async function formatOfFile(file: string): Promise<Format> {
   const found = await handle.stat();
   if (!found.isFile())
     throw new TbuildError("usage", `${file}: is ${kindOf(found)}, not an image file`, {
-      ...(found.isDirectory() && { hint: `To look at all images in it: tbuild scan '${file}'` }),
+      ...(found.isDirectory() && { hint: `To scan all images in it: tbuild scan '${file}'` }),
     });
   const part = async (at: number, length: number) => {
     const bytes = Buffer.alloc(length);

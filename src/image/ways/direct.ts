@@ -61,7 +61,7 @@ export async function directTree(
       list: (path) => (({ files }, inside) => files.list(inside))(...partOf(path)),
       readFile: (path) => (({ files }, inside) => files.readFile(inside))(...partOf(path)),
       async apply() {
-        throw new TbuildError("usage", "the image was opened for reading only");
+        throw new TbuildError("usage", "the image was opened read-only");
       },
       close,
     }),

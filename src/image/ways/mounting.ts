@@ -65,7 +65,7 @@ async function runInside(host: Host, root: string, argv: readonly string[]): Pro
     for (const folder of ["/dev", "/proc", "/sys"]) {
       const { stdout } = await host.run(["readlink", "-f", `${root}${folder}`]);
       if (stdout.trimEnd() !== `${root}${folder}`)
-        throw new TbuildError("guest", `${folder}: is a link or nothing, so no program of the guest is run`);
+        throw new TbuildError("guest", `${folder}: is a link or missing, so no guest program was run`);
       await host.run(["mount", "--bind", folder, `${root}${folder}`]);
       bound.push(`${root}${folder}`);
     }

@@ -127,7 +127,7 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
   const gone = talk.ended.then(() => {
     ended = true;
     checkInterrupted(signal);
-    throw new TbuildError("environment", "uml: the kernel ended before its work was done", {
+    throw new TbuildError("environment", "uml: the kernel stopped before the work was done", {
       lines: said.slice(-8).map(printable),
     });
   });
