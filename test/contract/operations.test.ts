@@ -203,6 +203,8 @@ function insideOf(root: string): Host {
   const shell = [
     `mount --bind /usr ${root}/usr`,
     `mount -o remount,ro,bind ${root}/usr`,
+    // What this machine is, the guest is not.
+    `mount --bind ${root}/etc/oracle-release ${root}/usr/lib/os-release`,
     `mount --bind /dev ${root}/dev`,
     `mount --bind /proc ${root}/proc`,
     `exec chroot ${root} env -i PATH=/opt/stand-in:/usr/sbin:/usr/bin "$@"`,
