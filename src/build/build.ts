@@ -97,7 +97,7 @@ async function proveOne(
   const { recipe, folder } = made;
   const other = names.get(recipe.name);
   if (other !== undefined)
-    throw new TbuildError("usage", `${request.name}: has the same name as ${other}: ${recipe.name}`, {
+    throw new TbuildError("usage", `${request.name} and ${other} are both named ${recipe.name}`, {
       hint: "Give one of them another `name`, or build one of them only.",
     });
   names.set(recipe.name, request.name);
