@@ -4,7 +4,7 @@ import { draftOf } from "./change/draft.ts";
 import { draftTree } from "./change/draft-tree.ts";
 import type { ChangeOptions, DraftedGuest } from "./change/drafted-guest.ts";
 import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
-import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
+import { accessOptions, isReadInProcess, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
 import { imagePath } from "./change/planned-change.ts";
 import { swapStates } from "./change/swap.ts";
 import { isUnsettled } from "./change/undo.ts";
@@ -35,7 +35,8 @@ export async function readGuest<Result>(
   await using image = await readImageFile(path);
   const swap = (onEach: (data: Uint8Array) => void) =>
     swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
-  const tree = mayDraft(options) && isExt(mounts) ? await draftedTree(image, mounts, options) : undefined;
+  const tree =
+    mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))

@@ -3,6 +3,7 @@ import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 import { ExtVolume, Unfit } from "../ext/volume.ts";
+import { freeRunsOfFat } from "../fat/fat.ts";
 import { type DataRange, overlapWith } from "../file/holes.ts";
 import { freeRunsOfXfs } from "../xfs/free-space.ts";
 import { type Draft, isZero, readOnly } from "./draft.ts";
@@ -15,9 +16,9 @@ export interface FreeBlock {
   readonly data: Uint8Array;
 }
 
-/** Whether tbuild can tell which blocks of it are free: ext's and XFS's. While a journal waits, what it tells is old. */
+/** Whether tbuild can tell which blocks of it are free: ext's, XFS's and FAT's. While a journal waits, what it tells is old. */
 export function tellsFreeBlocks({ fs }: Volume): boolean {
-  return fs.startsWith("ext") || fs === "xfs";
+  return fs.startsWith("ext") || fs === "xfs" || fs === "vfat";
 }
 
 /** The free blocks of a guest that hold anything; where `data` has none, nobody looks. */
@@ -71,6 +72,7 @@ export async function scrubFree(
 }
 
 function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
+  if (fs === "vfat") return freeRunsOfFat(inside);
   return fs === "xfs" ? freeRunsOfXfs(inside, name) : freeRunsOfExt(inside);
 }
 

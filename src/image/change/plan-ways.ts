@@ -87,7 +87,7 @@ async function planInMemory<Result>(
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const { note = () => {} } = options;
-  if (!mayDraft(options) || !isExt(mounts)) return undefined;
+  if (!mayDraft(options) || !isReadInProcess(mounts)) return undefined;
   await using reader = await readImageFile(image);
   const draft = draftOf(reader);
   try {
@@ -217,11 +217,15 @@ export function lookOptions({
   };
 }
 
-export function isExt(mounts: readonly Mount[]): boolean {
-  return mounts.every(({ volume }) => volume.fs.startsWith("ext") && volume.pieces === undefined);
+export function isReadInProcess(mounts: readonly Mount[]): boolean {
+  return mounts.every(
+    ({ volume: { fs, pieces } }) => (fs.startsWith("ext") || fs === "vfat") && pieces === undefined,
+  );
 }
 
-export async function isUnclean(reader: Reader, { offset, bytes }: Mount["volume"]): Promise<boolean> {
+export async function isUnclean(reader: Reader, { fs, offset, bytes }: Mount["volume"]): Promise<boolean> {
+  // FAT has no journal: what stands there is what there is.
+  if (fs === "vfat") return false;
   const ext = await openExt(windowOf(reader, offset, Math.min(bytes, reader.bytes - offset)));
   return ext.isDirty || ext.hasErrors;
 }

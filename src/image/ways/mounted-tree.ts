@@ -225,7 +225,11 @@ export interface LockedPath {
 // Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,
 // there is nothing to take off.
 async function lockedPaths(host: Host, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
-  const paths = [...new Set(changes.flatMap(({ path }) => [path, parentOf(path)]))];
+  // What cannot be an argument as it is, since it is not UTF-8, is not asked for.
+  const all = changes
+    .flatMap(({ path }) => [path, parentOf(path)])
+    .filter((path) => !/\p{Surrogate}/u.test(path));
+  const paths = [...new Set(all)];
   const found: LockedPath[] = [];
   for (let at = 0; at < paths.length; at += 300) {
     const argv = paths.slice(at, at + 300).map((path) => `${root}${path}`);
