@@ -192,7 +192,7 @@ export async function plan(
   };
 }
 
-/** A recipe, with what the site and whoever calls lay over it, checked. */
+/** A recipe, with the values of the site and of the caller merged over it, checked. */
 export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
   return loadRecipe(workshop.recipes, name, rules, workshop.values);
 }

@@ -27,10 +27,10 @@ const reasons: Readonly<Record<string, string>> = {
   EEXIST: "something else is there",
 };
 
-/** Those that may as well be a mistake of ours, where nobody expected them. */
+/** Errors that can also be a bug of ours, if unexpected. */
 const doubtful = ["ENOENT", "EEXIST", "ENOTEMPTY"];
 
-/** A system's error that nobody on the way had words for; `undefined` for what is no such error. */
+/** A system error that no caller explained; `undefined` for any other error. */
 export function systemFault(error: unknown): TbuildError | undefined {
   const { code = "", path, syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined || doubtful.includes(code) || !(code in reasons)) return undefined;
