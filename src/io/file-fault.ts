@@ -19,7 +19,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the name is too long",
   ELOOP: "too many symbolic links, or links that lead in a circle",
   ENOENT: "there is no such folder",
-  ENOTDIR: "part of the path is no folder",
+  ENOTDIR: "part of the path is not a folder",
   EISDIR: "is a folder",
   ENOTEMPTY: "the folder is not empty",
   EBUSY: "is in use",
