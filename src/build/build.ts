@@ -97,7 +97,7 @@ async function proveOne(
   const { recipe, folder } = made;
   const other = names.get(recipe.name);
   if (other !== undefined)
-    throw new TbuildError("usage", `${request.name}: has the same name as ${other}: ${recipe.name}`, {
+    throw new TbuildError("usage", `${request.name} and ${other} are both named ${recipe.name}`, {
       hint: "Give one of them another `name`, or build one of them only.",
     });
   names.set(recipe.name, request.name);
@@ -192,7 +192,7 @@ export async function plan(
   };
 }
 
-/** A recipe, with what the site and whoever calls lay over it, checked. */
+/** A recipe, with the values of the site and of the caller merged over it, checked. */
 export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
   return loadRecipe(workshop.recipes, name, rules, workshop.values);
 }

@@ -219,7 +219,7 @@ function packagesExamined(
   const missing = missingFrom(contents, wanted);
   if (missing.length === 0)
     return [{ what: "packages", ok: true, text: `all ${wanted.length} that yum will install are there` }];
-  // What a repository has that could not be read, nobody knows.
+  // The contents of an unreadable repository are unknown.
   const where =
     unread > 0
       ? `not in what could be read (${[...contents.keys()].join(", ")})`

@@ -191,7 +191,7 @@ async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<Pa
   };
   try {
     const found = (await installedPackages(rpm)).filter((one) => one.name !== "");
-    return found.length > 0 ? found : "this machine's rpm reads nothing in the guest's database";
+    return found.length > 0 ? found : "rpm on this machine cannot read the guest's database";
   } catch (error) {
     if (error instanceof TbuildError) return error.message;
     throw error;
@@ -252,9 +252,9 @@ function manifestOf(
   notes: string[],
 ): Manifest {
   if ((options.domainType ?? said.domainType) === undefined)
-    notes.push("domain type: nothing names it; XEN_HVM_PV_DRIVERS was taken (--domain-type says otherwise)");
+    notes.push("domain type: not specified; assumed XEN_HVM_PV_DRIVERS (--domain-type overrides)");
   if (said.vcpus === undefined || said.memoryMib === undefined)
-    notes.push("machine: nothing says how large it is; 1 CPU and 1024 MiB were taken where nothing does");
+    notes.push("machine: size not specified; assumed 1 CPU and 1024 MiB where missing");
   if (guest.armed === false) notes.push("first boot: it is not armed; a clone will not configure itself");
   const recipeText = JSON.stringify({ imported: { from: printable(basename(file)), kind } });
   return {

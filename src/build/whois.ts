@@ -63,7 +63,7 @@ export async function whois(
 function byPassport(catalog: readonly CatalogEntry[], passport: Passport): Suspect[] {
   const templates = templatesOf(catalog);
   const exact = templates.filter(({ manifest }) => passport.id !== "" && manifest.passport === passport.id);
-  if (exact.length > 0) return exact.map((entry) => ({ entry, why: "its passport is this version's own" }));
+  if (exact.length > 0) return exact.map((entry) => ({ entry, why: "its passport is that of this version" }));
   return templates
     .filter(({ manifest }) => manifest.name === passport.name && manifest.version === passport.version)
     .map((entry) => ({

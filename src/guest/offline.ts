@@ -45,12 +45,12 @@ export interface Findings {
   readonly others: readonly OtherVolume[];
   /** What the guest mounts and is not on this disk, a line each. */
   readonly elsewhere: readonly string[];
-  /** What no operation takes away; `undefined` when nobody looked. */
+  /** What no operation takes away; `undefined` if it was not checked. */
   readonly leftovers?: Leftovers;
 }
 
 export interface Outcome extends Findings {
-  /** Bytes that zeros were written over; `undefined` when nobody asked. */
+  /** Bytes that zeros were written over; `undefined` if not requested. */
   readonly scrubbed?: number;
 }
 

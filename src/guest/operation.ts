@@ -198,7 +198,7 @@ export function isKept(path: string, kept: readonly string[]): boolean {
   return kept.some((one) => path === one || path.startsWith(`${one}/`));
 }
 
-// `path`, or the parts of it that nobody wants to keep.
+// `path`, or the parts of it that are not to be kept.
 async function without(tree: GuestTree, path: string, kept: readonly string[]): Promise<string[]> {
   if (isKept(path, kept)) return [];
   if (!kept.some((one) => one.startsWith(`${path}/`))) return [path];

@@ -64,7 +64,7 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
     if (reason !== undefined) return { name, major: said, update: 0 };
   }
   if (!own?.product || reason !== undefined)
-    throw new TbuildError("guest", `guest: ${reason ?? "says nowhere which release it is"}`, {
+    throw new TbuildError("guest", `guest: ${reason ?? "does not state its release"}`, {
       lines: found.map(({ file, text }) => `${file}: ${text}`),
       hint:
         `tbuild knows ${knownProducts.join(", ")}, releases 5 to 9. ` +
@@ -124,7 +124,7 @@ function inOrder(claims: readonly Claim[]): Claim[] {
 
 function whyNot(claims: readonly Claim[]): string | undefined {
   const [own] = claims;
-  if (!own) return "says nowhere which release it is";
+  if (!own) return "does not state its release";
   const stranger = claims.find(({ file, product }) => product === undefined && decides(file));
   if (stranger && !claims.some(({ file, product }) => file === packageClaims && product === own.product))
     return `is ${stranger.text}, by ${stranger.file}; no distribution that tbuild knows`;

@@ -18,7 +18,7 @@ const needs: readonly (readonly [program: RegExp, names: readonly (string | RegE
   [/^git$/, [...agents, ...windows, ...proxies, /^GIT_(?!CONFIG_(COUNT|KEY|VALUE|PARAMETERS))\w+$/]],
   [/^(apt|apt-get|curl|wget|dnf|yum)$/, [...proxies, "APT_CONFIG", "DEBIAN_FRONTEND"]],
   [/^(guestfish|virt-\w+|supermin)$/, [/^(LIBGUESTFS|SUPERMIN)_\w+$/]],
-  // It asks whoever keeps the password, and its own account there is in the environment.
+  // A credential helper asks a password service, whose account is in the environment.
   [
     /^docker-credential-/,
     [

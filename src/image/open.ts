@@ -139,7 +139,7 @@ export async function lookInto(
   if (stranger)
     throw new TbuildError(
       "environment",
-      `${file}: stands on ${stranger.file}, which is on ${far.host.name} elsewhere`,
+      `${file}: its backing file ${stranger.file} is in another folder of ${far.host.name}`,
       {
         hint: "tbuild can only read the folder of a remote image. Run tbuild on that machine.",
       },
@@ -213,7 +213,7 @@ export async function refuseChange(
       hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
-  // Some of the guest could not be looked at, so nobody could say that it is sealed.
+  // Part of the guest could not be read, so it cannot be called sealed.
   const [closed] = volumes.filter(({ refused }) => refused !== undefined);
   if (closed && !allowUnmounted) throw refusedVolume(file, closed);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {

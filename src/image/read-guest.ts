@@ -14,7 +14,7 @@ import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, lookInto, openByBest } from "./open.ts";
 import type { GuestTree } from "./tree.ts";
 
-/** Lets `work` look at the guest in `file`, of which nothing is changed. */
+/** Lets `work` read the guest in `file`. Nothing is changed. */
 export async function readGuest<Result>(
   host: Host,
   file: string,
@@ -72,7 +72,7 @@ async function draftedTree(
   }
 }
 
-// Of a qcow2 nobody says where it has holes as a disk; all of it is read.
+// The holes of a qcow2 are not known here, so all of it is read.
 function freeBlocksOf(
   host: Host,
   image: ImageFile,

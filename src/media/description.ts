@@ -74,7 +74,7 @@ function release(witnesses: Readonly<Record<string, Told | undefined>>): Told {
   return exact ?? first;
 }
 
-/** A set of CDs cannot be changed while nobody is there. */
+/** An unattended installation cannot change CDs. */
 function refuseSets(
   general: Readonly<Record<string, string>>,
   number: string | undefined,

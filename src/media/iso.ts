@@ -44,7 +44,7 @@ export async function openIso(file: string): Promise<Iso> {
     throw new TbuildError("environment", `${file}: ${what}`);
   };
   const found = await stat(file).catch(unreadable);
-  // To open a fifo is to wait for whoever writes to it.
+  // Opening a fifo would block until somebody writes to it.
   if (!found.isFile() && !found.isBlockDevice())
     throw new TbuildError("environment", `${file}: is neither a file nor a device`);
   const handle = await open(file, "r").catch(unreadable);

@@ -4,7 +4,7 @@ import { described } from "./description.ts";
 import { type Iso, openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";
 
-/** Reads what an installation medium says of itself. What is none is an `integrity` fault that says why. */
+/** Reads the description on an installation medium. Throws an `integrity` fault with the reason if it is not one. */
 export async function readMedium(file: string): Promise<Medium> {
   await using iso = await openIso(file);
   const name = `${file} (volume id ${printable(iso.volumeId)})`;

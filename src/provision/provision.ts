@@ -309,7 +309,7 @@ export async function contentOf(
   return inline === undefined ? readFile(join(folder, from ?? "")) : Buffer.from(inline);
 }
 
-// A command that fails in the guest is the matter of whoever wrote the recipe, not of whoever runs the host.
+// A command that fails in the guest is the recipe author's problem, not the host administrator's.
 async function asGuest(what: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();

@@ -240,7 +240,7 @@ export function vmCfgBytes(document: VmCfg): Buffer {
 function wholeStatement(text: string, { start, end }: Statement): { start: number; end: number } {
   const before = /[^\n\r]*$/.exec(text.slice(0, start))?.[0] ?? "";
   const behind = /^[^\n\r]*(?:\r\n|\n|\r)?/.exec(text.slice(end))?.[0] ?? "";
-  // The line goes as a whole when nothing else stands on it; a comment behind the value is about the value.
+  // The whole line is removed if nothing else is on it. A comment after the value belongs to the value.
   if (before.trim() === "" && /^[ \t]*;?[ \t]*(?:#.*)?\r?\n?$/.test(behind))
     return { start: start - before.length, end: end + behind.length };
   const separator = /^[ \t]*;[ \t]*/.exec(behind)?.[0] ?? "";

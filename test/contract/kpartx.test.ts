@@ -203,7 +203,7 @@ describe.skipIf(lacking !== undefined)(
       it("say what is not there", async () => {
         const none = await tbuild("inspect", "dom0:/OVS/none.img");
         expect(none.code).toBe(2);
-        expect(none.stderr).toContain("dom0:/OVS/none.img: there is no such file");
+        expect(none.stderr).toContain("dom0:/OVS/none.img: no such file");
         const nobody = await tbuild("inspect", "nobody.invalid:/x.img");
         expect(nobody.stderr).toContain("nobody.invalid: no ssh connection");
       });

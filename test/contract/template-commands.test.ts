@@ -181,7 +181,7 @@ describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands
   it.each<[number, string, string[]]>([
     [2, "../x: is not a valid template name", ["template", "rollback", "../x", "stable"]],
     [3, "there is no such folder", ["template", "export", "ol6-sample@1.0.0", "-o", "/nonexistent/x"]],
-    [2, "/tmp: there is neither an .ovf nor a vm.cfg in it", ["template", "import", "/tmp"]],
+    [2, "/tmp: contains neither an .ovf nor a vm.cfg", ["template", "import", "/tmp"]],
     [3, "/etc/passwd: something else is there", ["template", "site", "/etc/passwd"]],
     [3, "/proc/x: there is no such folder", ["init", "/proc/x"]],
     [2, "is not a readable disk image", ["whois", "/tmp"]],

@@ -232,7 +232,7 @@ sync; mount -o remount,ro /; echo "the guest is done"; busybox poweroff -f
 
     it("names the version by the passport that is still in it", async () => {
       const { exitCode, stdout } = await command("whois", ran);
-      expect(stdout).toMatch(/^ol6-sample@1\.0\.0 +its passport is this version's own\n/);
+      expect(stdout).toMatch(/^ol6-sample@1\.0\.0 +its passport is that of this version\n/);
       expect(stdout).toContain("not armed: already configured");
       expect(exitCode).toBe(0);
     });

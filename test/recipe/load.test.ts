@@ -87,7 +87,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       'small.yaml:8:12: kickstrat: no such key; did you mean "kickstart"?',
       'small.yaml:10:37: layout.0.size: "half" is not a size such as 500M, 12G or 2T',
       'small.yaml:14:26: additions.repository: no repository "ol6_addon"; did you mean "ol6_addons"?',
-      'small.yaml:15:13: domainType: "XEN_PV" is none of its values; did you mean "XEN_PVM"?',
+      'small.yaml:15:13: domainType: "XEN_PV" is not an allowed value; did you mean "XEN_PVM"?',
       'small.yaml:16:16: seal.skip.0: no operation "machine_id"; did you mean "machine-id"?',
       "small.yaml:17:11: modules.0: no folder modules/gird",
     ]);

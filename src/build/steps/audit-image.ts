@@ -18,7 +18,7 @@ import type { InjectedGuest } from "./inject-modules.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface AuditedImage {
-  /** The operations of which nothing is pending. */
+  /** The operations that have nothing pending. */
   readonly audited: readonly string[];
   readonly armed: boolean;
   readonly guest: GuestRecord;
@@ -29,7 +29,7 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
   return {
     name: "audit-image",
     module: import.meta.url,
-    describe: () => "reopen the image, prove that nothing is pending, and write down what is inside",
+    describe: () => "reopen the image, check that nothing is pending, and record its contents",
     inputs: () => ({ writes: "services, users, modules, files in /etc" }),
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
@@ -56,7 +56,7 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
           lines: unread.map(({ name, why }) => `${name} ${why}`),
           hint: "Mount them in the recipe, so that they are sealed, too.",
         });
-      context.progress("writing down what is inside");
+      context.progress("recording its contents");
       return {
         audited: operations.map((operation) => operation.name),
         armed: await isArmed(opened.tree),

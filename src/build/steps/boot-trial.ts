@@ -125,7 +125,7 @@ async function tryClone(
     });
   await takePicture(context, "boot-trial", name, "configured");
 
-  say("looking at what became of it");
+  say("checking the result");
   const guest = await loggedIn(context, name, login, 120_000);
   const identity = await checkClone(context, guest, recipe, wanted, macs);
   const seen = [

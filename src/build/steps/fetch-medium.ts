@@ -105,7 +105,7 @@ export async function missingIso(recipe: Recipe, isoFolder: string): Promise<Tbu
     lines: [
       `The recipe is built from ${wanted.file}`,
       `  volume id ${wanted.volumeId ?? "not on record"}`,
-      `  sha256    ${wanted.sha256 ?? "not on record; give it as iso.sha256"}`,
+      `  sha256    ${wanted.sha256 ?? "unknown; set iso.sha256"}`,
       ...there,
       "Oracle offers it at https://edelivery.oracle.com/linux and https://yum.oracle.com/oracle-linux-isos.html",
     ],

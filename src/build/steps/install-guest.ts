@@ -151,7 +151,7 @@ export async function makeSecrets(
   ]);
   const publicKey = new TextDecoder().decode(await context.host.readFile(`${key}.pub`)).trim();
   const passwordHash = await hashed(context.host, recipe, password);
-  // For whoever looks at a machine that was kept after a failure.
+  // For debugging a machine that was kept after a failure.
   await context.host.writeFile(join(context.folder, "root-password"), Buffer.from(`${password}\n`), 0o600);
   return { nonce: randomBytes(8).toString("hex"), passwordHash, publicKey };
 }

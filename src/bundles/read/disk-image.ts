@@ -117,7 +117,7 @@ async function refuseQcow2(member: Member): Promise<void> {
   const header = await qcow2Header(shown(member.name), windowOf(file, member.offset, member.bytes)).catch(
     (cause) => {
       if (!(cause instanceof TbuildError)) throw cause;
-      // That nobody opens it here is what its maker has to mend.
+      // The file must be fixed by its author: nothing here can open it.
       throw new TbuildError("integrity", cause.message, {
         ...(cause.hint !== undefined && { hint: cause.hint }),
         cause,

@@ -75,7 +75,7 @@ async function blankDisk(work: string, number: number, bytes: number): Promise<s
 interface Package {
   readonly notes: string[];
   readonly members: readonly Member[];
-  /** `undefined` when there is none; snapshots and pieces go by their numbers. */
+  /** `undefined` if there is none; snapshots and pieces are ordered by number. */
   find(name: string): Member | undefined;
   numbered(name: string): readonly Member[];
 }

@@ -27,7 +27,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     await forgetLogin(folderOfMachine(home.builds, machine), machine);
   }
   const removed: string[] = [];
-  // Nobody builds: no half-made checkpoint can be somebody's.
+  // No build is running, so no partial checkpoint is in use.
   if (busy.length === 0 && checkpoints) await rm(home.checkpoints, { recursive: true, force: true });
   else removed.push(...(await sweep(home.checkpoints, { parts: busy.length === 0 })));
   if (json) {

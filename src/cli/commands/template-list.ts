@@ -92,7 +92,7 @@ function rowOf(
 
 function sealedWord(kind: CatalogEntry["manifest"]["kind"], seal: CatalogEntry["manifest"]["seal"]): string {
   if (kind === "master") return "no";
-  // Imported, or made by an older tbuild: nobody proved it.
+  // Imported, or built by an older tbuild: not verified.
   if (!seal) return "not known";
   return seal.armed ? `${seal.how}, armed` : `${seal.how}, not armed`;
 }

@@ -57,7 +57,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
 /** A seal does this to the volumes of a disk, and not to a tree of files: `ChangeOptions.renewSwap`. */
 export const swapRenewal = {
   name: "swap",
-  summary: "Make swap volumes new: the same UUID, label and size, and nothing of the build's memory in them",
+  summary: "Recreate swap volumes with the same UUID, label and size, without memory contents of the build",
 } as const;
 
 /** What a seal can be told to leave out. */
@@ -78,7 +78,7 @@ export interface SealOptions {
   readonly only?: readonly string[];
   /** Paths that stay as they are, with what is below them. */
   readonly keep?: readonly string[];
-  /** Have SELinux label all files anew at the next boot. */
+  /** Relabel all files for SELinux at the next boot. */
   readonly relabel?: boolean;
 }
 

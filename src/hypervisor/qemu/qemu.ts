@@ -309,7 +309,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The lines of a growing file, until `alive` says that nobody writes any more. */
+/** The lines of a growing file, until `alive` says that its writer has ended. */
 async function* tail(
   file: string,
   alive: () => Promise<boolean>,

@@ -20,7 +20,7 @@ export interface Draft extends Writable {
   pieces(): Promise<Piece[]>;
 }
 
-/** Starts a draft of `disk`, of which only the pages that are written are held. */
+/** Starts a draft of `disk`. Only written pages are held in memory. */
 export function draftOf(disk: Reader): Draft {
   const pages = new Map<number, Uint8Array>();
 

@@ -21,7 +21,7 @@ export function tellsFreeBlocks({ fs }: Volume): boolean {
   return fs.startsWith("ext") || fs === "xfs" || fs === "vfat";
 }
 
-/** The free blocks of a guest that hold anything; where `data` has none, nobody looks. */
+/** The free blocks of a guest that hold anything; where `data` has none, blocks are not read. */
 export async function* freeBlocks(
   disk: Reader,
   mounts: readonly Mount[],
@@ -83,7 +83,7 @@ async function* freeRunsOfExt(inside: Reader): AsyncGenerator<FreeRun> {
     yield { offset: block * blockBytes, bytes: count * blockBytes, blockBytes };
 }
 
-// Nothing where nobody can tell, since it was left unclean: then all that is free now counts as freed.
+// Nothing if the file system is dirty, since that is unknown: then all free blocks count as freed.
 async function coverOf(inside: Reader, volume: Volume) {
   const runs: DataRange[] = [];
   try {

@@ -12,14 +12,14 @@ import type { SwapState } from "./swap.ts";
 import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
-/** A change that is worked out to the byte and not yet made. Nobody else can change the image until it is closed. */
+/** A change, computed to the byte but not yet made. The image is locked until it is closed. */
 export interface PlannedChange<Result> extends AsyncDisposable {
   readonly result: Result;
   readonly via: string;
   readonly pieces: readonly Piece[];
-  /** Bytes of it that are zeros over free blocks; `undefined` when nobody asked for them. */
+  /** Bytes of it that are zeros over free blocks; `undefined` if not requested. */
   readonly scrubbed?: number;
-  /** What the swap volumes held that are made new; `undefined` when nobody asked for it. */
+  /** What the swap volumes held that are made new; `undefined` if not requested. */
   readonly swap?: readonly SwapState[];
   /** Makes it; `what` is said in the record that undoes it. */
   apply(what: string): Promise<UndoRecord>;

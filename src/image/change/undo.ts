@@ -191,7 +191,7 @@ function begun(what: string, file: string): string {
   );
 }
 
-// What the system refused, in words for whoever runs it; any other error as it is.
+// Words for errors of the system; any other error unchanged.
 function unwritten(error: unknown, place: string, hint: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof TbuildError || syscall === undefined) return error;

@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 
 export type Format = "raw" | "qcow2";
 
-/** What kind of image a file is, by its first bytes (64 KiB of them) and its last 512; throws for those nobody can open. */
+/** What kind of image a file is, by its first bytes (64 KiB of them) and its last 512; throws for those that cannot be opened. */
 export function formatOf(file: string, head: Buffer, tail: Buffer): Format {
   if (head.length === 0)
     throw new TbuildError("integrity", `${file}: is empty`, { hint: "Copy the image again." });

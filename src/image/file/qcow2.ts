@@ -12,7 +12,7 @@ export interface Qcow2Header {
   readonly bytes: number;
   readonly l1At: number;
   readonly l1Entries: number;
-  /** The file that this one stands on, as a path that can be opened. */
+  /** The backing file, as a path that can be opened. */
   readonly backing?: string;
   readonly snapshots: number;
   readonly compression: "zlib" | "zstd";
@@ -218,8 +218,7 @@ function refuseFeatures(file: string, features: number): void {
 // "json:" and "nbd://" name what is no file.
 function backingPath(file: string, name: string): string {
   const plain = name.replace(/^file:(?:\/\/)?/, "");
-  if (/^[a-z][a-z0-9+]+:/.test(plain))
-    throw unknown(file, `as what it stands on, "${name}", which is not a file`);
+  if (/^[a-z][a-z0-9+]+:/.test(plain)) throw unknown(file, `a backing file "${name}" that is not a file`);
   return resolve(dirname(file), plain);
 }
 

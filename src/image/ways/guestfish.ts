@@ -39,7 +39,7 @@ export function guestfishAccess(host: Host): ImageAccess {
       const isMounted = async () =>
         (await host.run(["stat", "-f", "-c", "%T", at], { allow: [1] })).stdout.startsWith("fuse");
       const close = async () => {
-        // Also of one whose process is gone, of which stat tells nothing.
+        // Also for a mount whose process is gone, where stat fails.
         await host.run(["fusermount3", "-u", at], { allow: [1] });
         // It brings what was changed to the image before it ends.
         await waitFor("guestfish: its end", async () => ended || undefined, { timeoutMs: 120_000 });

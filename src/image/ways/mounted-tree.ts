@@ -42,7 +42,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
   const listed = new Map<string, string[]>();
   const contents = new Map<string, Uint8Array>();
   let contentBytes = 0;
-  // Of each folder that a file was read in: its small files, of which nobody has read.
+  // For each folder in which a file was read: its other small files, not yet read.
   const unread = new Map<string, string[]>();
   const { signal } = options.watch ?? {};
 

@@ -112,7 +112,7 @@ mounted() {
   return $code
 }
 
-# What a program of the guest was given, should it be there still; and not where a link leads, which umount would follow.
+# Unmount what is still mounted for guest programs. Never follow a link, which umount would do.
 unbound() {
   for bound in dev proc sys; do
     [ "$(readlink -f "$root/$bound")" != "$root/$bound" ] || umount "$root/$bound" 2> /dev/null

@@ -105,7 +105,7 @@ export function folderStore(host: Host, folder: string): Store {
 
     async publish(manifest) {
       await using _lock = await at.lock();
-      // Awaited here: while the lock is let go nobody would listen to a failure.
+      // Awaited here, because a failure would be lost while the lock is released.
       return await at.addManifest(manifest);
     },
 

@@ -224,7 +224,7 @@ async function repack(
   });
 }
 
-/** What a kill can leave: sums without their manifest, and downloads that nobody goes on with. */
+/** What a kill can leave: sums without their manifest, and downloads that were never resumed. */
 async function looseFiles(store: StoreFolder, grace: number): Promise<string[]> {
   const manifests = await store.manifestFiles();
   const sums = new Set(manifests.map(sumFile));

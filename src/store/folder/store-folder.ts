@@ -15,7 +15,7 @@ const format = "tbuild store 2\n";
 /** The files of a store, and how they are written: each once, whole, synced, by who holds the lock. */
 export interface StoreFolder {
   readonly folder: string;
-  /** Waits until nobody else writes, and throws away what a dead writer left half-made. */
+  /** Waits until no one else writes, and removes partial files of dead writers. */
   lock(signal?: AbortSignal): Promise<Lock>;
   checkFormat(): Promise<void>;
   listFile(digest: Digest): string;

@@ -46,7 +46,7 @@ async function verifyPacks(store: StoreFolder, wrong: string[], signal?: AbortSi
     const { whole, entries, bad } = await checkPack(file, pack, compression);
     if (!whole) wrong.push(`${name}: does not match its digest`);
     const hit = new Set(bad);
-    // A chunk that is whole in another pack is only read there once this one is gone, so it is named all the same.
+    // A chunk that is whole in another pack is only read there once this one is gone, so it is listed anyway.
     for (const { digest } of entries)
       if (hit.has(digest) || !chunks.has(digest))
         chunks.set(digest, hit.has(digest) ? `does not match its digest (${name})` : undefined);

@@ -53,7 +53,7 @@ interface Index {
   readonly byName: ReadonlyMap<string, readonly CatalogEntry[]>;
 }
 
-// Made once for each catalog, so that whoever looks at every version does not search all of them for each.
+// Made once for each catalog, so that looking at every version stays linear.
 const indexes = new WeakMap<readonly CatalogEntry[], Index>();
 
 function indexOf(catalog: readonly CatalogEntry[]): Index {
@@ -125,7 +125,7 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
   return found;
 }
 
-/** Those in the store of which the recipe repo records another of the same number: two people built it, and one yielded. */
+/** Versions in the store whose number the recipe repo records with other content: two people built it, one yielded. */
 export function yieldedIn(catalog: readonly CatalogEntry[]): CatalogEntry[] {
   const nameOf = ({ manifest: { kind, name, version } }: CatalogEntry) => `${kind} ${name}@${version}`;
   const recorded = new Set(catalog.filter((entry) => entry.recorded).map(nameOf));

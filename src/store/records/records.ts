@@ -238,7 +238,7 @@ async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undef
   }
 }
 
-// What becomes part of a path is narrow, whoever asks.
+// Whatever becomes part of a path is restricted.
 function checked(shape: z.ZodType<string>, value: string, what: string): string {
   if (shape.safeParse(value).success) return value;
   throw new TbuildError("usage", `${value}: is not a valid ${what} name`);

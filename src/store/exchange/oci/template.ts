@@ -287,7 +287,7 @@ async function wholeBlob(registry: Registry, { digest, size }: Descriptor): Prom
 async function takePack(store: StoreFolder, registry: Registry, layer: Descriptor): Promise<void> {
   const { digest, size } = layer;
   if (size > largestPack) throw new TbuildError("integrity", `${digest}: is too large for a pack`);
-  // Not in tmp/, which whoever locks the store clears.
+  // Not in tmp/, which is cleared when the store is locked.
   const incoming = join(store.folder, "incoming");
   const file = join(incoming, `${hex(digest)}.${process.pid}`);
   await mkdir(incoming, { recursive: true });
