@@ -157,7 +157,7 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     ]);
     expect(notes.join("\n")).toMatch(/parameters of the module dark/);
     expect(notes.join("\n")).toMatch(/packages: there is no rpm database/);
-    expect(notes.join("\n")).toMatch(/domain type: nothing names it/);
+    expect(notes.join("\n")).toMatch(/domain type: not specified/);
     expect(notes.join("\n")).not.toMatch(/not armed/);
   });
 

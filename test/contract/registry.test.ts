@@ -261,7 +261,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     );
     await expect(pull("other", "once/ol6-sample", "9.9.9")).rejects.toMatchObject({
       message: expect.stringContaining("no such version"),
-      hint: "There is 1.0.0.",
+      hint: "Available: 1.0.0.",
     });
   });
 

@@ -210,7 +210,11 @@ describe("a store", () => {
       [pack, (await stat(pack)).size - 2, /disk System: chunk [0-9a-f]+ is missing/],
       [pack, (await stat(pack)).size - 50, /packs\/[0-9a-f]+\.pack: does not match its digest/],
       [join(folder, "store/disks", disk.digest.slice(7)), 99, /disk System: .*its chunk list does not match/],
-      [join(folder, "store/templates/ol6-sample/1.0.0.json"), 60, /ol6-sample\/1\.0\.0\.json: is not/],
+      [
+        join(folder, "store/templates/ol6-sample/1.0.0.json"),
+        60,
+        /ol6-sample\/1\.0\.0\.json: does not match/,
+      ],
       [
         join(folder, "store/templates/ol6-sample/1.0.0.sha256"),
         3,
