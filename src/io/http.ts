@@ -209,7 +209,8 @@ export function httpClient(options: ClientOptions = {}): Client {
         continue;
       }
       if (!passing.includes(answer.status)) {
-        if (answer.ok || times >= mostTries || !(await options.again?.(answer, times))) return answer;
+        const isAgain = !answer.ok && times < mostTries && (await askedAgain(answer, times));
+        if (!isAgain) return answer;
         answer.drop();
         // Logging in is no failed attempt.
         attempt--;
@@ -223,6 +224,16 @@ export function httpClient(options: ClientOptions = {}): Client {
       answer.drop();
       if (wait >= 2000) onWait?.(`${host} is busy; asking again in ${Math.ceil(wait / 1000)} s`);
       await pauseFor(wait, watch);
+    }
+  }
+
+  // A connection whose answer nobody reads would keep the process alive.
+  async function askedAgain(answer: Answer, times: number): Promise<boolean> {
+    try {
+      return (await options.again?.(answer, times)) ?? false;
+    } catch (error) {
+      answer.drop();
+      throw error;
     }
   }
 
