@@ -181,16 +181,19 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
   };
 }
 
-// The kernel ends with us, in whatever it is: it only reads, or changes a copy. It has many processes, all in this group.
+// The kernel ends with us, whatever it is at: it only reads, or changes a copy. It has many processes, and all of them are
+// in the group that it leads; so it takes the place of the shell, and is killed by who brings it our words.
 const holdingScript = `
 folder=$1
 shift
 exec 3<&0
-over() {
+mkfifo -m 600 "$folder/words" || exit 1
+{
+  cat <&3 > "$folder/words"
   rm -rf "$folder"
   kill -KILL 0
-}
-{ cat <&3; over; } | { exec 3<&-; "$@"; over; }`;
+} > /dev/null 2>&1 &
+exec "$@" < "$folder/words" 3<&-`;
 
 function kernelArgv(image: string, readOnly: boolean, folder: string, agent: string): string[] {
   const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${agent}`];
