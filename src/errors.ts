@@ -1,7 +1,7 @@
-/** Who must act: the author, whoever runs the hosts, whoever wrote the guest's parts, or everyone. */
+/** Who must act: the recipe's author, the host's administrator, the author of the guest's parts, or everyone. */
 export type Fault = "usage" | "environment" | "guest" | "integrity";
 
-/** The exit code of each fault; `interrupted` and `bug` are what is none of the four. */
+/** The exit code of each fault, and of `interrupted` and `bug`, which are not faults. */
 export const exitCodes = {
   usage: 2,
   environment: 3,

@@ -97,7 +97,7 @@ async function proveOne(
   const { recipe, folder } = made;
   const other = names.get(recipe.name);
   if (other !== undefined)
-    throw new TbuildError("usage", `${request.name}: is called ${recipe.name}, as ${other} is`, {
+    throw new TbuildError("usage", `${request.name} and ${other} are both named ${recipe.name}`, {
       hint: "Give one of them another `name`, or build one of them only.",
     });
   names.set(recipe.name, request.name);
@@ -192,7 +192,7 @@ export async function plan(
   };
 }
 
-/** A recipe, with what the site and whoever calls lay over it, checked. */
+/** A recipe, with the values of the site and of the caller merged over it, checked. */
 export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
   return loadRecipe(workshop.recipes, name, rules, workshop.values);
 }
@@ -361,7 +361,7 @@ async function readTemplate(folder: string, name: string): Promise<KickstartTemp
       .filter((entry) => entry.endsWith(".ks.hbs"))
       .map((entry) => entry.replace(".ks.hbs", ""));
     throw new TbuildError("usage", `kickstart/${name}.ks.hbs: no such kickstart`, {
-      hint: `There is ${names.join(", ") || "none"}.`,
+      hint: `Available: ${names.join(", ") || "none"}.`,
     });
   }
   const partials: Record<string, string> = {};
@@ -378,7 +378,7 @@ async function buildLock(context: BuildContext) {
     "environment",
     `${context.name}: is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
     {
-      hint: "Wait for it, or end it with Ctrl-C where it runs.",
+      hint: "Wait until it ends, or stop it (Ctrl-C in its terminal).",
     },
   );
 }

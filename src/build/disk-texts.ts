@@ -20,8 +20,8 @@ export async function textsIn(
   if (!disk || !(await store.get(manifestDigest(manifest))))
     throw new TbuildError(
       "environment",
-      `${manifest.name}@${manifest.version}: its disk is not in this store`,
-      { hint: "Leave --texts out: the rest stands in the record." },
+      `${manifest.name}@${manifest.version}: its disk is missing from this store`,
+      { hint: "Omit --texts: all other differences are recorded." },
     );
   const image = join(options.folder, `texts-${process.pid}.img`);
   await mkdir(options.folder, { recursive: true });

@@ -179,7 +179,7 @@ async function rehearsalMedium(
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
     throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
-      hint: "There is one for ol6 and one for ol7.",
+      hint: "Available: ol6 and ol7.",
     });
   const release = { major, update: recipe.update } as const;
   return makeRehearsalMedium(workshop.host, release, { cache: workshop.home.media, signal, progress });
@@ -219,7 +219,7 @@ function packagesExamined(
   const missing = missingFrom(contents, wanted);
   if (missing.length === 0)
     return [{ what: "packages", ok: true, text: `all ${wanted.length} that yum will install are there` }];
-  // What a repository has that could not be read, nobody knows.
+  // The contents of an unreadable repository are unknown.
   const where =
     unread > 0
       ? `not in what could be read (${[...contents.keys()].join(", ")})`

@@ -13,7 +13,7 @@ export function machineName(context: BuildContext, purpose: string): string {
   return `${context.id}-${purpose}`;
 }
 
-/** What is kept of a machine in its build's folder, for whoever looks at one that was left: `ssh` is how to log in. */
+/** What is kept of a machine in its build's folder, for debugging after a failure: `ssh` is how to log in. */
 export function machineFile(
   buildFolder: string,
   machine: string,
@@ -118,7 +118,7 @@ export async function loggedIn(
         return host;
       } catch (error) {
         if (last)
-          throw new TbuildError("guest", `${name}: ssh does not answer`, {
+          throw new TbuildError("guest", `${name}: no answer by ssh`, {
             cause: error,
             lines: await consoleTail(context, name),
           });
@@ -131,7 +131,7 @@ export async function loggedIn(
 
 /**
  * Works with a running machine, and gives up at once when the machine cannot go on: a host whose disk is full stops it
- * without a word, and whoever waits for its console or its ssh would wait for long.
+ * without a word, and waiting for its console or ssh would take long.
  */
 export async function whileRunning<T>(context: StepContext, name: string, work: Promise<T>): Promise<T> {
   const done = new AbortController();
@@ -215,7 +215,7 @@ export async function consoleTail(context: BuildContext, name: string, count = 2
 
 async function fallen(context: StepContext, name: string): Promise<TbuildError> {
   await sleep(200);
-  return new TbuildError("guest", `${name}: the machine went down by itself`, {
+  return new TbuildError("guest", `${name}: the machine stopped unexpectedly`, {
     hint: `Read its console in ${context.hypervisor.consoleFiles(name).log}.`,
     lines: await consoleTail(context, name),
   });

@@ -141,7 +141,7 @@ const mostNames = 100_000;
 function withBounds(tree: GuestTree): GuestTree {
   let [bytesRead, names] = [0, 0];
   const readOnly = async () => {
-    throw new Error("an imported guest is only read");
+    throw new Error("an imported guest is read-only");
   };
   return new GuestTree({
     stat: (path) => tree.stat(path),
@@ -149,13 +149,13 @@ function withBounds(tree: GuestTree): GuestTree {
       const found = await tree.list(path);
       names += found.length;
       if (names > mostNames)
-        throw new TbuildError("guest", `${path}: more than ${mostNames} files are too many`);
+        throw new TbuildError("guest", `${path}: more than ${mostNames} files exceed the limit`);
       return found;
     },
     async readFile(path) {
       const bytes = (await tree.stat(path))?.size ?? 0;
       if (bytes > mostFileBytes || bytesRead + bytes > mostBytesTogether)
-        throw new TbuildError("guest", `${path}: ${bytes} bytes are too many to look at`);
+        throw new TbuildError("guest", `${path}: ${bytes} bytes exceed the limit`);
       bytesRead += bytes;
       return (await tree.read(path)) ?? new Uint8Array();
     },
@@ -191,7 +191,7 @@ async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<Pa
   };
   try {
     const found = (await installedPackages(rpm)).filter((one) => one.name !== "");
-    return found.length > 0 ? found : "this machine's rpm reads nothing in the guest's database";
+    return found.length > 0 ? found : "rpm on this machine cannot read the guest's database";
   } catch (error) {
     if (error instanceof TbuildError) return error.message;
     throw error;
@@ -218,7 +218,7 @@ function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, optio
       "usage",
       `${wanted}: the image says that it is ${rehearsal ? "a" : "no"} rehearsal`,
       {
-        hint: "The names of rehearsals, and only theirs, end in -rehearsal.",
+        hint: "Names of rehearsals must end in -rehearsal; other names must not.",
       },
     );
   const name = rehearsal && !wanted.endsWith("-rehearsal") ? `${wanted}-rehearsal` : wanted;
@@ -252,9 +252,9 @@ function manifestOf(
   notes: string[],
 ): Manifest {
   if ((options.domainType ?? said.domainType) === undefined)
-    notes.push("domain type: nothing names it; XEN_HVM_PV_DRIVERS was taken (--domain-type says otherwise)");
+    notes.push("domain type: not specified; assumed XEN_HVM_PV_DRIVERS (--domain-type overrides)");
   if (said.vcpus === undefined || said.memoryMib === undefined)
-    notes.push("machine: nothing says how large it is; 1 CPU and 1024 MiB were taken where nothing does");
+    notes.push("machine: size not specified; assumed 1 CPU and 1024 MiB where missing");
   if (guest.armed === false) notes.push("first boot: it is not armed; a clone will not configure itself");
   const recipeText = JSON.stringify({ imported: { from: printable(basename(file)), kind } });
   return {

@@ -81,16 +81,15 @@ function refuseNonsense({ recipe, kickstart, iso, rehearse, addons, form, url }:
                 ? `--url: ${url} is no http or ftp address`
                 : undefined;
   if (wrong !== undefined)
-    throw new TbuildError("usage", wrong, { hint: "tbuild media make --help shows examples." });
+    throw new TbuildError("usage", wrong, { hint: "See examples: tbuild media make --help" });
 }
 
 async function refuseFull({ out, replace }: InstallMediaRequest): Promise<void> {
   const inside = await readdir(out).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
-    throw new TbuildError("usage", `${out}: is no folder`);
+    throw new TbuildError("usage", `${out}: is not a folder`);
   });
-  if (inside.length > 0 && !replace)
-    throw new TbuildError("usage", `${out}: there is something in it already`);
+  if (inside.length > 0 && !replace) throw new TbuildError("usage", `${out}: is not empty`);
 }
 
 async function openMedium(
@@ -122,7 +121,7 @@ function rehearsalRelease({ name, release, update }: Recipe) {
   const major = majorOf(release);
   if (major === 6 || major === 7) return { major, update } as const;
   throw new TbuildError("usage", `${name}: no rehearsal medium for ${release}`, {
-    hint: "There is one for ol6 and one for ol7.",
+    hint: "Available: ol6 and ol7.",
   });
 }
 

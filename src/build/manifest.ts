@@ -56,7 +56,7 @@ export async function manifestOf(
   };
 }
 
-// Names and versions only: a site's mirrors and addresses may hold passwords, and are nobody's business later.
+// Names and versions only: a site's mirrors and addresses may hold passwords, and must not be published.
 async function hostsOf({ hypervisor }: BuildContext): Promise<Readonly<Record<string, string>>> {
   return {
     builder: `${hostname()}, Linux ${release()} ${arch()}, ${cpus().length} cpus, node ${process.versions.node}`,
@@ -64,7 +64,7 @@ async function hostsOf({ hypervisor }: BuildContext): Promise<Readonly<Record<st
   };
 }
 
-/** The version that is asked for, or the next patch of it that nobody has published, here or in the recipe repo. */
+/** The requested version, or its next patch number that is free in the store and in the recipe repo. */
 export async function freeVersion(
   context: Pick<BuildContext, "name" | "store" | "records">,
   kind: Manifest["kind"],

@@ -85,7 +85,7 @@ export const mediaForms = {
       ...(url !== undefined && { addonsUrl: url }),
       notes: [
         shared
-          ? "it shares its blocks with the original: what was added is all that it takes"
+          ? "it shares its blocks with the original, so only the additions take space"
           : "the file system shares no blocks between files, so it is a whole copy; --as boot needs none",
         "attach it alone: the original has the same label",
         ...(medium.starts.efiOutside

@@ -165,7 +165,7 @@ async function runStep(
         ...(done !== undefined && { done }),
         ...(total !== undefined && { total }),
       });
-    // What an earlier run that was killed here has left is in the way.
+    // Remove what a killed run left behind.
     await step.cleanup?.(context);
     const { key, inputs, parent, timings, makers } = made;
     const gives = await step.run({ ...context, out, progress, timings, makers }, state);

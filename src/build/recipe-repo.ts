@@ -8,7 +8,7 @@ import { makeFolder } from "../io/file-fault.ts";
 /** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
 export async function makeRecipeRepo(host: Host, folder: string): Promise<string[]> {
   if (await exists(join(folder, "recipes")))
-    throw new TbuildError("usage", `${folder}: has recipes already`, {
+    throw new TbuildError("usage", `${folder}: already contains recipes`, {
       hint: "`tbuild init` starts a repo; go on in the one that you have.",
     });
   await makeFolder(folder);

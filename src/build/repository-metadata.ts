@@ -26,7 +26,7 @@ export async function readRepository(
   const index = (await downloadAll(`${base}repodata/repomd.xml`, options)).toString("utf8");
   const primary = locationOf(index, ["primary"]);
   if (primary === undefined)
-    throw new TbuildError("environment", `${base}repodata/repomd.xml: is no index of a repository`);
+    throw new TbuildError("environment", `${base}repodata/repomd.xml: is not a repository index`);
   const found = {
     packages: 0,
     names: new Set<string>(),

@@ -100,6 +100,6 @@ function absent(error: NodeJS.ErrnoException): undefined {
 function unusable(first: string, more: readonly string[] = []): TbuildError {
   return new TbuildError("environment", first, {
     lines: more,
-    hint: "The recipe says where a password is found. It has to be there, as one line, when the guest is made.",
+    hint: "The recipe names the source of each password. The source must hold one line when the guest is built.",
   });
 }

@@ -63,7 +63,7 @@ export async function whois(
 function byPassport(catalog: readonly CatalogEntry[], passport: Passport): Suspect[] {
   const templates = templatesOf(catalog);
   const exact = templates.filter(({ manifest }) => passport.id !== "" && manifest.passport === passport.id);
-  if (exact.length > 0) return exact.map((entry) => ({ entry, why: "its passport is this version's own" }));
+  if (exact.length > 0) return exact.map((entry) => ({ entry, why: "its passport is that of this version" }));
   return templates
     .filter(({ manifest }) => manifest.name === passport.name && manifest.version === passport.version)
     .map((entry) => ({
@@ -141,9 +141,9 @@ async function readable(
   { folder, signal }: WhoisOptions,
 ): Promise<{ readonly path: string } & AsyncDisposable> {
   const asked = await host.run(["qemu-img", "info", "-U", "--output=json", image]).catch((cause) => {
-    throw new TbuildError("usage", `${image}: is no disk image that can be read`, {
+    throw new TbuildError("usage", `${image}: is not a readable disk image`, {
       cause,
-      hint: "Name a disk: raw (as Oracle VM keeps them), qcow2, vmdk or vdi.",
+      hint: "Supported formats: raw (as in Oracle VM), qcow2, vmdk and vdi.",
     });
   });
   const { format } = JSON.parse(asked.stdout) as { format: string };

@@ -6,154 +6,147 @@ import { lazily } from "./lazily.ts";
 export function addBuildCommands(program: Command): void {
   program
     .command("init")
-    .description("make a recipe repo: a git repository with recipes, kickstarts, and room for records")
-    .argument("[folder]", "where; it need not exist", ".")
-    .option("--json", "as JSON")
+    .description("create a recipe repo: a git repository for recipes, kickstarts and records")
+    .argument("[folder]", "the folder; created if missing", ".")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild init templates")
     .action(lazily(() => import("./commands/init.ts")));
   const recipe = program
     .command("recipe")
-    .description("build templates: whatever is missing of master, template and bundles")
-    .argument("[name...]", "recipes, by name or file")
-    .option("--rehearse", "on a stand-in for Oracle's disc, made from Debian's packages")
-    .option("--fresh", "take nothing from a checkpoint")
-    .option("--no-keep", "throw the machine of a failed step away, too")
-    .option("--jobs <n>", "builds side by side", "1")
-    .option("--json", "events as JSON lines")
-    .option("--verbose", "every command and every console line")
+    .description("build templates; cached steps are not repeated")
+    .argument("[name...]", "recipe names or files")
+    .option("--rehearse", "use a stand-in for Oracle's disc, made from Debian packages")
+    .option("--fresh", "ignore cached steps")
+    .option("--no-keep", "remove the machine of a failed step")
+    .option("--jobs <n>", "number of parallel builds", "1")
+    .option("--json", "print events as JSON lines")
+    .option("--verbose", "print every command and console line")
     .option("--list", "list the recipes")
     .addHelpText(
       "after",
       `
 Examples:
-  tbuild recipe --list                     the recipes that there are
-  tbuild recipe show ol8-base --resolved   all that one says, and where
-  tbuild recipe ol6-grid --rehearse        build it on the stand-in
-  tbuild recipe schema --markdown          every key, and a whole recipe to begin with
+  tbuild recipe --list                     available recipes
+  tbuild recipe show ol8-base --resolved   every value and its source
+  tbuild recipe ol6-grid --rehearse        build on the stand-in disc
+  tbuild recipe schema --markdown          every key, with a complete example
   tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml`,
     )
     .action(lazily(() => import("./commands/recipe.ts")));
   recipe
     .command("show")
-    .description("print a recipe as it applies, with all that it extends")
+    .description("print a recipe, merged with the recipes it extends")
     .argument("<name>", "a recipe")
-    .option("--resolved", "the defaults too, and where each value came from")
-    .option("--json", "as JSON")
+    .option("--resolved", "include defaults, and the source of each value")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild recipe show ol6-grid --resolved --set machine.memory=4G")
     .action(lazily(() => import("./commands/recipe-show.ts")));
   recipe
     .command("schema")
-    .description("print the JSON Schema of recipes, for editors")
-    .option("--markdown", "as docs/recipe.md, for people")
+    .description("print the JSON Schema of recipes")
+    .option("--markdown", "print docs/recipe.md")
     .action(lazily(() => import("./commands/recipe-schema.ts")));
   recipe
     .command("import")
-    .description("make a recipe of a kickstart, and say what of it was not taken over")
-    .argument("<kickstart>", "a file")
-    .addOption(new Option("--release <release>", "what it is for; else what it looks like").choices(releases))
-    .option("--name <name>", "of the recipe; else that of the file")
-    .option("--json", "recipe and what was left out, as JSON")
+    .description("convert a kickstart to a recipe; lists what was not converted")
+    .argument("<kickstart>", "a kickstart file")
+    .addOption(new Option("--release <release>", "target release (default: detected)").choices(releases))
+    .option("--name <name>", "recipe name (default: from the file name)")
+    .option("--json", "print the recipe and what was not converted as JSON")
     .addHelpText("after", "\nExample:\n  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml")
     .action(lazily(() => import("./commands/recipe-import.ts")));
   program
     .command("plan")
-    .description("say of each step whether it will run, and why; touches nothing")
+    .description("show which steps would run, and why; changes nothing")
     .argument("<name>", "a recipe")
     .option("--rehearse", "plan a rehearsal")
-    .option("--fresh", "as if nothing were kept")
-    .option("--json", "as JSON")
+    .option("--fresh", "ignore cached steps")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/plan.ts")));
   program
     .command("kickstart")
-    .description("print the kickstart of a recipe, secrets as placeholders")
+    .description("print the kickstart of a recipe, with placeholders for secrets")
     .argument("<name>", "a recipe")
-    .option(
-      "--check",
-      "say what the release's own installer would not take, and the recipe's line that caused it",
-    )
-    .option("--json", "text and faults as JSON")
+    .option("--check", "list what the release's installer would reject, with the recipe line that caused it")
+    .option("--json", "print the text and errors as JSON")
     .addHelpText("after", "\nExample:\n  tbuild kickstart ol8-kvm --check")
     .action(lazily(() => import("./commands/kickstart.ts")));
   program
     .command("doctor")
-    .description(
-      "try what a build needs from outside: disc, repositories, packages; exit code 1 when something is missing",
-    )
+    .description("check what a build needs: disc, repositories, packages; exits 1 if something is missing")
     .argument("<name>", "a recipe")
-    .option("--rehearse", "with the stand-ins of a rehearsal")
-    .option("--json", "as JSON")
+    .option("--rehearse", "check for a rehearsal")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild doctor ol6-grid")
     .action(lazily(() => import("./commands/doctor.ts")));
   program
     .command("rehearse")
     .description("make the stand-in for Oracle's disc")
     .command("medium")
-    .description("make the stand-in installation medium and its repositories, or take the one that is kept")
-    .addOption(new Option("--release <release>", "what it behaves as").choices(["ol6", "ol7"]).default("ol6"))
-    .option("--json", "as JSON")
+    .description("make the rehearsal medium and its repositories, or show the cached one")
+    .addOption(
+      new Option("--release <release>", "the release to imitate").choices(["ol6", "ol7"]).default("ol6"),
+    )
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/rehearse-medium.ts")));
-  const media = program
-    .command("media")
-    .description("installation discs: what they are, and unattended ones");
+  const media = program.command("media").description("inspect installation discs, and make unattended ones");
   media
     .command("inspect")
-    .description("say what a disc is, and what can be made of it, without mounting it")
-    .argument("[iso...]", "discs; without any, those in the ISO folder")
-    .option("--digest", "its SHA-256 too, which reads all of it")
-    .option("--json", "as JSON")
+    .description("identify a disc and show what can be made from it; does not mount it")
+    .argument("[iso...]", "discs (default: all in the ISO folder)")
+    .option("--digest", "compute the SHA-256 digest (reads the whole disc)")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild media inspect OracleLinux-R6-U10-Server-x86_64-dvd.iso")
     .action(lazily(() => import("./commands/media-inspect.ts")));
   media
     .command("make")
-    .description("make what installs a recipe unattended, on Oracle VM or anywhere")
-    .argument("[recipe]", "whose kickstart it installs with")
+    .description("make a medium that installs a recipe unattended, on Oracle VM or elsewhere")
+    .argument("[recipe]", "the recipe to install")
     .addOption(
       new Option(
         "--as <form>",
-        "a whole disc, a small one beside it, a volume, files for qemu or for a boot server",
+        "a full disc, a small boot disc, an OEMDRV volume, files for qemu, or files for a boot server",
       )
         .choices(["remaster", "boot", "oemdrv", "initrd", "network"])
         .default("remaster"),
     )
-    .option("--iso <file>", "the disc; else the one that the recipe names, in the ISO folder")
-    .option("--rehearse", "on the stand-in for Oracle's disc")
-    .option("--kickstart <file>", "this kickstart, as it stands")
-    .option("--addons <folder>", "put these RPMs on the disc, as a repository (OL5 sees it in %post only)")
+    .option("--iso <file>", "the disc (default: the recipe's disc, in the ISO folder)")
+    .option("--rehearse", "use the stand-in for Oracle's disc")
+    .option("--kickstart <file>", "use this kickstart, unchanged")
+    .option("--addons <folder>", "add these RPMs as a repository on the disc (on OL5, for %post only)")
     .addOption(
-      new Option("--console <where>", "where the installer talks; screen, and serial with initrd").choices([
+      new Option("--console <where>", "installer console (default: screen; serial for initrd)").choices([
         "screen",
         "serial",
       ]),
     )
     .addOption(
-      new Option("--volume <kind>", "what the volume is, with oemdrv")
-        .choices(["iso", "disk"])
-        .default("iso"),
+      new Option("--volume <kind>", "type of the volume, for oemdrv").choices(["iso", "disk"]).default("iso"),
     )
-    .option("--url <address>", "where a web server will have the result, with network")
-    .option("--out <folder>", "a new folder for the result")
-    .option("--json", "as JSON")
+    .option("--url <address>", "address of the result on your web server, for network")
+    .option("--out <folder>", "output folder (must be new)")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
 Examples:
-  tbuild media make ol6-grid                          a DVD that installs by itself
-  tbuild media make ol6-grid --as boot                a small disc beside the untouched DVD
-  tbuild media make ol6-grid --addons rpms            with packages for a site without network
+  tbuild media make ol6-grid                          an unattended DVD
+  tbuild media make ol6-grid --as boot                a small boot disc for the original DVD
+  tbuild media make ol6-grid --addons rpms            with packages, for offline networks
   tbuild media make --kickstart ks.cfg --iso DVD.iso --as initrd`,
     )
     .action(lazily(() => import("./commands/media-make.ts")));
   program
     .command("console")
-    .description("join the serial console of a machine that was kept (leave with Ctrl-])")
-    .argument("[machine]", "its name; without one, lists them")
+    .description("attach to the serial console of a machine (Ctrl-] detaches)")
+    .argument("[machine]", "machine name (default: list the machines)")
     .option("--ssh", "print the ssh command instead")
     .action(lazily(() => import("./commands/console.ts")));
   program
     .command("clean")
-    .description("throw away what a dead or kept build left: machines, half-made checkpoints")
-    .argument("[build...]", "build ids; without any, all that nobody is building")
-    .option("--checkpoints", "the checkpoints too: the next build starts from the disc")
-    .option("--json", "as JSON")
+    .description("remove machines and partial checkpoints of failed or killed builds")
+    .argument("[build...]", "build IDs (default: all that are not running)")
+    .option("--checkpoints", "also remove checkpoints; the next build starts from the disc")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/clean.ts")));
 }

@@ -20,7 +20,7 @@ export interface ChangeFlags extends FarFlags {
   readonly via?: string;
   readonly fsck?: boolean;
   readonly as?: string;
-  readonly althoughUnmounted?: boolean;
+  readonly allowUnmounted?: boolean;
 }
 
 /** What a command does to each of its images, and how it says it. */
@@ -47,7 +47,7 @@ export async function changeImages(
       ...viaOption(flags.via),
       ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
-      ...(flags.althoughUnmounted && { althoughUnmounted: true }),
+      ...(flags.allowUnmounted && { allowUnmounted: true }),
       note: (text) => process.stderr.write(`${shown(text)}\n`),
       watch: { signal, progress: line.show },
     }).finally(line.close);
@@ -69,9 +69,9 @@ export async function changeImages(
       );
     } else if (record)
       process.stdout.write(
-        `  done; \`tbuild undo ${image}\` takes it back (${shown(record.file)}, ${size(record.bytes)})\n`,
+        `  done; undo with \`tbuild undo ${image}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
-    else if (isNeeded && !flags.plan) process.stdout.write("  nothing was done\n");
+    else if (isNeeded && !flags.plan) process.stdout.write("  not changed\n");
     if (changing.isUnknown?.(result)) process.exitCode ||= exitCodes.unknown;
   });
 }
@@ -138,7 +138,7 @@ function planText(
     lines.push(`  ${pieces.length} ${pieces.length === 1 ? "place" : "places"} of the image, ${size(bytes)}`);
   if (isWhole)
     for (const { offset, bytes } of pieces) lines.push(`    bytes ${offset} to ${offset + bytes - 1}`);
-  if (result.scrubbed) lines.push(`  free blocks of ${size(result.scrubbed)} are overwritten with zeros`);
+  if (result.scrubbed) lines.push(`  ${size(result.scrubbed)} of free blocks are zeroed`);
   lines.push(...remarks(result).map((line) => `  ${line}`));
   return `${lines.join("\n")}\n`;
 }
@@ -146,8 +146,8 @@ function planText(
 async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: AbortSignal): Promise<boolean> {
   if (yes) return true;
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
-    throw new TbuildError("usage", `${image}: nobody can be asked here, and nothing was changed`, {
-      hint: "Say --yes to change it, or --plan to look only.",
+    throw new TbuildError("usage", `${image}: not changed; there is no terminal to ask for confirmation`, {
+      hint: "Pass --yes to change it, or --plan to see the plan.",
     });
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -5,10 +5,10 @@ import { coloursFor } from "./words.ts";
 /** What was thrown, in words for a person. */
 export function explained(error: unknown): string {
   const colours = coloursFor(process.stderr);
-  if (error instanceof Interrupted) return "interrupted; what was done is kept";
+  if (error instanceof Interrupted) return "interrupted; finished steps are cached";
   if (!(error instanceof TbuildError))
     return [
-      colours.red("this is a fault of tbuild"),
+      colours.red("this is a bug in tbuild"),
       error instanceof Error ? (error.stack ?? error.message) : String(error),
       `tbuild ${version()}, node ${process.version}; please report it with this text`,
     ].join("\n");

@@ -1,35 +1,39 @@
 import type { Command } from "commander";
 import { waysIn } from "../choices.ts";
+import { formerName } from "./former-name.ts";
 import { lazily } from "./lazily.ts";
 
-const sshConfig = ["--ssh-config <file>", "for images on other machines, instead of ~/.ssh/config"] as const;
+const sshConfig = [
+  "--ssh-config <file>",
+  "ssh configuration for remote images (default: ~/.ssh/config)",
+] as const;
 
 const elsewhere = `
 
-An image on another machine is named as scp does it, and reached by ssh:
+Remote images are named as in scp, and accessed by ssh:
   root@ovs1:/OVS/Repositories/0004fb/VirtualDisks/0004fb.img`;
 
 /** Commands for the disk images of guests, wherever they came from. */
 export function addImageCommands(program: Command): void {
   program
     .command("inspect")
-    .description("say what is in an image: disk, guest, kernels, first boot, identity; touches nothing")
+    .description("show what is in an image: disk, guest, kernels, first boot, identity; read-only")
     .argument("<image>", "a raw or qcow2 image")
     .option("--packages", "list the installed packages")
-    .option("--via <way>", `the way into the image, instead of the best one: ${waysIn.join(", ")}`)
+    .option("--via <way>", `access method (default: the fastest that works): ${waysIn.join(", ")}`)
     .option(...sshConfig)
-    .option("--json", "as JSON, with all packages")
+    .option("--json", "print JSON, with all packages")
     .addHelpText("after", `\nExample:\n  tbuild inspect System.img${elsewhere}`)
     .action(lazily(() => import("./commands/inspect.ts")));
   program
     .command("scan")
-    .description("say of every image in a folder what it is; 1 when one is unarmed, dirty or unreadable")
+    .description("identify every image in a folder; exits 1 if one is unarmed, dirty or unreadable")
     .argument("[folder]", "a repository, or any folder", "/OVS/Repositories")
-    .option("--repair", "arm the templates that are not, as `tbuild repair` does: the plan, then a question")
-    .option("--plan", "with --repair: only the plan")
-    .option("--yes", "with --repair: ask nothing")
+    .option("--repair", "arm unarmed templates, as `tbuild repair` does; shows the plan and asks first")
+    .option("--plan", "with --repair: show the plan only")
+    .option("--yes", "with --repair: do not ask")
     .option(...sshConfig)
-    .option("--json", "as JSON, one line for each image")
+    .option("--json", "print one JSON line for each image")
     .addHelpText(
       "after",
       "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories",
@@ -37,49 +41,44 @@ export function addImageCommands(program: Command): void {
     .action(lazily(() => import("./commands/scan.ts")));
   program
     .command("whois")
-    .description("find the version that a disk came from, even after it ran")
+    .description("find the version that a disk came from, even after it was used")
     .argument("<image>", "a disk: raw, qcow2, vmdk, vdi")
-    .option("--json", "as JSON")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
-      "\nExample:\n  tbuild whois /OVS/Repositories/0004fb/VirtualDisks/0004fb.img\n\nEnds with 1 when no version is found.",
+      "\nExample:\n  tbuild whois /OVS/Repositories/0004fb/VirtualDisks/0004fb.img\n\nExits 1 if no version matches.",
     )
     .action(lazily(() => import("./commands/whois.ts")));
   program
     .command("twins")
-    .description("compare two clones that were booted: what both have and each should have of its own")
-    .argument("<image>", "the disk of one clone of a template, after its first boot")
-    .argument("<other>", "the disk of another")
-    .option("--via <way>", `the way into the images: ${waysIn.join(", ")}`)
+    .description("compare two booted clones: find identities that they share")
+    .argument("<image>", "disk of one clone, after its first boot")
+    .argument("<other>", "disk of another clone")
+    .option("--via <way>", `access method: ${waysIn.join(", ")}`)
     .option(...sshConfig)
-    .option("--json", "as JSON")
-    .addHelpText(
-      "after",
-      "\nExample:\n  tbuild twins clone1.img clone2.img\n\nEnds with 1 when anything is suspected.",
-    )
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  tbuild twins clone1.img clone2.img\n\nExits 1 if it finds any.")
     .action(lazily(() => import("./commands/twins.ts")));
-  imageCommand(
-    "repair",
-    "arm the first boot of templates that somebody forgot to arm; the least that makes them right",
-  )
+  imageCommand("repair", "arm the first boot of unarmed templates; changes as little as possible")
     .argument("<image...>", "disk images of stopped machines or templates")
     .addHelpText("after", `\nExample:\n  tbuild repair --plan System.img${elsewhere}`)
     .action(lazily(() => import("./commands/repair.ts")));
-  imageCommand("seal", "take every identity out of the guests in disk images, and arm their first boot")
+  imageCommand("seal", "remove every identity from the guests in disk images, and arm their first boot")
     .argument("[image...]", "disk images of stopped machines or templates")
-    .option("--check", "say what is pending; exit code 1 when anything is")
-    .option("--residue", "with --check: look into free blocks, too")
-    .option("--scrub", "write zeros over what is removed, and over free blocks in which something is left")
-    .option("--no-search", "do not look through all files for names, ids and secrets that no operation knows")
-    .option("--list", "list the operations, and the agents whose ids and secrets are known")
-    .option("--skip <operation...>", "leave these out")
+    .option("--check", "show what is pending, change nothing; exits 1 if anything is")
+    .option("--residue", "with --check: search free blocks, too")
+    .option("--scrub", "zero what is removed, and free blocks that hold remains")
+    .option("--no-search", "do not search all files for unknown names, IDs and secrets")
+    .option("--list", "list the operations, and the agents that tbuild knows")
+    .option("--skip <operation...>", "skip these operations")
     .option(
-      "--although-unmounted",
-      "exit 0 although a volume of the disk was not looked into (otherwise 6), and change the rest although one is encrypted or a member of a RAID",
+      "--allow-unmounted",
+      "exit 0 (not 6) if a volume could not be inspected; change the rest even if one is encrypted or in a RAID",
     )
-    .option("--only <operation...>", "do these and no others")
-    .option("--keep <path...>", "leave these paths of the guest as they are")
-    .option("--recipe <name>", "skip and keep what this recipe does")
+    .addOption(formerName("--although-unmounted", "allowUnmounted"))
+    .option("--only <operation...>", "run only these operations")
+    .option("--keep <path...>", "keep these guest paths unchanged")
+    .option("--recipe <name>", "apply this recipe's skip and keep lists")
     .addHelpText(
       "after",
       `\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys${elsewhere}`,
@@ -87,12 +86,12 @@ export function addImageCommands(program: Command): void {
     .action(lazily(() => import("./commands/seal.ts")));
   program
     .command("undo")
-    .description("take the last repair or seal of disk images back, byte for byte")
+    .description("undo the last repair or seal of disk images, byte for byte")
     .argument("<image...>", "disk images that were changed")
-    .option("--all", "every change, back to the first")
+    .option("--all", "undo all changes, back to the first")
     .option("--list", "list what can be undone")
     .option(...sshConfig)
-    .option("--json", "one JSON object per image")
+    .option("--json", "print one JSON object per image")
     .addHelpText("after", `\nExample:\n  tbuild undo System.img${elsewhere}`)
     .action(lazily(() => import("./commands/undo.ts")));
 
@@ -101,13 +100,13 @@ export function addImageCommands(program: Command): void {
     return program
       .command(name)
       .description(description)
-      .option("--plan", "show what would be changed, files and byte ranges, and change nothing")
+      .option("--plan", "show the files and byte ranges that would change; change nothing")
       .option("--yes", "do not ask")
-      .option("--fsck", "check each file system as a whole with e2fsck, before the change and after it")
-      .option("--relabel", "also have SELinux label all files anew at the next boot")
-      .option("--as <release>", "treat a guest that tbuild does not know as this release: ol5 to ol9")
-      .option("--via <way>", `this way into the image, and no other: ${waysIn.join(", ")}`)
+      .option("--fsck", "check each whole file system with e2fsck, before and after the change")
+      .option("--relabel", "also relabel all files for SELinux at the next boot")
+      .option("--as <release>", "treat an unknown guest as this release: ol5 to ol9")
+      .option("--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`)
       .option(...sshConfig)
-      .option("--json", "one JSON object per image");
+      .option("--json", "print one JSON object per image");
   }
 }

@@ -12,7 +12,7 @@ export async function oneStep<T>(
   const { name, step } = what;
   const screen = screenFor(what.json);
   screen.event(name, { type: "build-started", build: name, steps: [step], expected: {} });
-  screen.event(name, { type: "step-started", step, index: 1, of: 1, text: "looking at what is there" });
+  screen.event(name, { type: "step-started", step, index: 1, of: 1, text: "inspecting the input" });
   const progress: Progress = (text, done, total) =>
     screen.event(name, {
       type: "progress",

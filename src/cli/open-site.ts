@@ -60,7 +60,7 @@ export async function openTemplate(command: Command, ref: string) {
   const entry = findTemplate(site.catalog, ref);
   const { name, version } = entry.manifest;
   if (!entry.here)
-    throw new TbuildError("environment", `${name}@${version}: its disk is not in this store`, {
+    throw new TbuildError("environment", `${name}@${version}: its disk is missing from this store`, {
       hint: "Pull or import it first.",
     });
   for (const warning of [...passedOver(site.catalog, ref, entry), ...warningsOf(entry)])
@@ -107,7 +107,7 @@ function givenValues(given: readonly string[]): Located[] {
     const value = assignment(text, `--set ${text.replace(/\+?=[\s\S]*/, "")}`);
     if (value) return value;
     throw new TbuildError("usage", `--set ${text}: not key=value`, {
-      hint: "Such as --set machine.memory=4G, or --set packages.install+=strace.",
+      hint: "For example --set machine.memory=4G or --set packages.install+=strace.",
     });
   });
 }

@@ -8,33 +8,34 @@ import { version } from "./version.ts";
 /** The program, with every command. What a command does is imported when it is run, so that help is fast. */
 export function makeProgram(): Command {
   const program = new Command("tbuild")
-    .description("Makes golden VM templates for Oracle VM and Xen from recipes.")
+    .description("Builds golden VM templates for Oracle VM and Xen from recipes.")
     .version(version())
     .exitOverride()
     .showSuggestionAfterError()
-    .showHelpAfterError("(tbuild --help shows what there is)")
+    .showHelpAfterError("(tbuild --help lists all commands)")
     .addOption(
-      new Option("--home <folder>", "where tbuild keeps its things").env("TBUILD_HOME").default(".tbuild"),
+      new Option("--home <folder>", "folder for everything that tbuild writes")
+        .env("TBUILD_HOME")
+        .default(".tbuild"),
     )
     .option("--site <file>", "the site file", "site.yaml")
-    .option("--recipes <folder>", "the folder of the recipes", "recipes")
+    .option("--recipes <folder>", "the recipe folder", "recipes")
     .addOption(
-      new Option(
-        "--set <key=value>",
-        "say one value of the recipe, over all others; as often as needed",
-      ).argParser((text, before: string[] | undefined) => [...(before ?? []), text]),
+      new Option("--set <key=value>", "override a recipe value (repeatable)").argParser(
+        (text, before: string[] | undefined) => [...(before ?? []), text],
+      ),
     )
     .addHelpText(
       "after",
       `
 Examples:
-  tbuild plan ol6-grid --rehearse       what would be done, and why
-  tbuild recipe ol6-grid --rehearse     the whole line, on a stand-in for Oracle's disc
+  tbuild plan ol6-grid --rehearse       what would run, and why
+  tbuild recipe ol6-grid --rehearse     a complete build, on a stand-in for Oracle's disc
   tbuild recipe ol6-base ol6-grid --jobs 2
-  tbuild template list                  what has been made
+  tbuild template list                  the versions built so far
 
 Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong, 3 the host lacks something,
-4 the guest failed, 5 something is not what its digest says, 70 a fault of tbuild, 130 interrupted.`,
+4 the guest failed, 5 a digest does not match, 70 a bug in tbuild, 130 interrupted.`,
     );
 
   addBuildCommands(program);

@@ -185,9 +185,9 @@ function timesOf(running: Running, elapsed: number): string {
   const later = running.left.map((step) => running.expected[step]);
   const known = expected !== undefined && !later.includes(undefined);
   if (!known) return clock(elapsed);
-  if (elapsed > expected) return `${clock(elapsed)}, longer than the last times`;
+  if (elapsed > expected) return `${clock(elapsed)}, longer than usual`;
   const left = expected - elapsed + later.reduce<number>((sum, ms) => sum + (ms ?? 0), 0);
-  return `${clock(elapsed)}, about ${clock(left)} left in all`;
+  return `${clock(elapsed)}, about ${clock(left)} left in total`;
 }
 
 const control = new RegExp(

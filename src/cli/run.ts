@@ -5,9 +5,9 @@ import { explained } from "./explained.ts";
 import { stopWork } from "./interrupt.ts";
 import { makeProgram } from "./program.ts";
 
-/** Runs one command line and gives its exit code. The one place where what was thrown becomes words. */
+/** Runs one command line and gives its exit code. The only place that turns errors into messages. */
 export async function run(args: readonly string[]): Promise<number> {
-  // A reader that has seen enough (`| head`) is no failure, but for what is still at work: that is stopped, and cleans up.
+  // A closed pipe (`| head`) is not a failure. Work in progress is stopped and cleans up.
   for (const stream of [process.stdout, process.stderr])
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;

@@ -12,11 +12,11 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
   const steps = Object.entries(result.ran).map(([step, ms]) => [`  ${step}`, clock(ms)]);
   const disks = manifest.disks.map((disk) => `${size(disk.bytes)} disk with ${size(disk.dataBytes)} of data`);
   if (steps.length === 0)
-    return `${colours.bold(`${manifest.name}@${manifest.version}`)}: nothing to do, everything is kept; bundles in ${result.bundleFolder}`;
+    return `${colours.bold(`${manifest.name}@${manifest.version}`)}: nothing to do, every step is cached; bundles in ${result.bundleFolder}`;
   return [
     "",
     colours.bold(`${manifest.name}@${manifest.version}`) +
-      (manifest.rehearsal ? colours.yellow("  a rehearsal, not for use") : ""),
+      (manifest.rehearsal ? colours.yellow("  a rehearsal, not for production") : ""),
     `  ${manifest.summary}`,
     `  ${manifest.domainType}, kernel ${manifest.kernel}, ${manifest.packages.length} packages, ${disks.join(", ")}`,
     ...manifest.trial.map((seen) => `  ${colours.green("✓")} ${seen}`),
@@ -36,6 +36,6 @@ function newsOf(before: Manifest, manifest: Manifest, colours: Colours): string[
   const { version, level, because } = proposalFor(difference);
   const said = `Since ${before.version}: ${inShort(difference)}; tbuild template diff ${manifest.name}`;
   if (level === "none" || compareVersions(version, manifest.version) <= 0) return [said];
-  const advice = `By what changed it deserves ${version} (${level}: ${because.join(", ")}): raise \`version\` in the recipe`;
+  const advice = `The changes call for version ${version} (${level}: ${because.join(", ")}). Raise \`version\` in the recipe`;
   return [said, colours.yellow(advice)];
 }

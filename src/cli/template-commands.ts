@@ -1,45 +1,46 @@
 import { Argument, type Command, Option } from "commander";
 import { bundleFormats, domainTypes } from "../choices.ts";
+import { formerName } from "./former-name.ts";
 import { lazily } from "./lazily.ts";
 
 const registryHelp = `
-The password is what \`docker login\` has kept, in ~/.docker/config.json or by a
-helper. An authority of your own: /etc/docker/certs.d/HOST:PORT/ca.crt, or the
-same below ~/.docker.
+Passwords come from \`docker login\` (~/.docker/config.json or a credential
+helper). Put your own certificate authority into
+/etc/docker/certs.d/HOST:PORT/ca.crt, or the same path below ~/.docker.
 `;
 
-/** Commands for the versions that have been made. */
+/** Commands for published versions. */
 export function addTemplateCommands(program: Command): void {
-  const template = program.command("template").description("the versions that have been made");
+  const template = program.command("template").description("manage template versions");
   template
     .command("list")
     .description(
-      "the versions, by name and then by version number, the oldest first: channel, release, size, seal, age",
+      "list versions by name and number, oldest first: channel, release, size, unshared size, seal, age",
     )
-    .option("--all", "the masters, too")
+    .option("--all", "include masters")
     .option("--refresh", "first ask the registries for new revocations, channels and tags")
-    .option("--json", "as JSON")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-list.ts")));
   template
     .command("show")
-    .description("what is in a version, where it came from, and whose signature it has")
+    .description("show the contents, origin and signature of a version")
     .argument("<ref>", ref)
-    .option("--json", "the manifest as JSON")
+    .option("--json", "print the manifest as JSON")
     .action(lazily(() => import("./commands/template-show.ts")));
   template
     .command("log")
-    .description("what grew out of what, as a graph, by date: the newest first")
-    .argument("[name]", "a template; without one, all")
-    .option("--json", "as JSON")
+    .description("show the lineage of versions as a graph by date, newest first")
+    .argument("[name]", "a template (default: all)")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-log.ts")));
   template
     .command("diff")
-    .description("what changed between two versions, in words, and which version that deserves")
-    .argument("<a>", `${ref}; alone, it is compared with the version before it`)
+    .description("compare two versions, and suggest the next version number")
+    .argument("<a>", `${ref}; without [b], compared with its previous version`)
     .argument("[b]", ref)
-    .option("--texts", "the texts of packages' own files, too: reads both disks")
-    .option("--json", "as JSON")
-    .option("--html", "as a page")
+    .option("--texts", "also compare the contents of packaged files (reads both disks)")
+    .option("--json", "print JSON")
+    .option("--html", "print an HTML page")
     .addHelpText(
       "after",
       "\nExamples:\n  tbuild template diff ol6-grid\n  tbuild template diff ol6-grid@stable ol6-grid@candidate --html > diff.html",
@@ -47,24 +48,25 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-diff.ts")));
   template
     .command("sbom")
-    .description("the bill of materials of a version, CycloneDX JSON")
+    .description("print the bill of materials of a version (CycloneDX JSON)")
     .argument("<ref>", ref)
     .addHelpText("after", "\nExample:\n  tbuild template sbom ol6-grid@stable > ol6-grid.cdx.json")
     .action(lazily(() => import("./commands/template-sbom.ts")));
   template
     .command("tag")
-    .description("give a version a name that stays on it")
+    .description("give a version a permanent name")
     .argument("<ref>", ref)
-    .argument("<tag>", "such as audited-2026")
-    .option("--json", "as JSON")
+    .argument("<tag>", "for example audited-2026")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-tag.ts")));
   template
     .command("promote")
-    .description("lead a channel to a version")
+    .description("point a channel at a version")
     .argument("<ref>", ref)
     .addArgument(channel())
-    .option("--although-rehearsal", "even if it is a rehearsal; never to stable")
-    .option("--json", "as JSON")
+    .option("--allow-rehearsal", "allow a rehearsal (never for stable)")
+    .addOption(formerName("--although-rehearsal", "allowRehearsal"))
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       "\nExample:\n  tbuild template promote ol6-grid@1.1.0 candidate\n  tbuild template promote ol6-grid@candidate stable",
@@ -72,26 +74,26 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-promote.ts")));
   template
     .command("rollback")
-    .description("lead a channel back to where it led before")
+    .description("point a channel at its previous version again")
     .argument("<name>", "a template")
     .addArgument(channel())
-    .option("--reason <text>", "why; it is written down")
-    .option("--json", "as JSON")
+    .option("--reason <text>", "the reason, which is recorded")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-rollback.ts")));
   template
     .command("revoke")
-    .description("warn of a version, wherever it is used")
+    .description("mark a version as revoked; every command that uses it warns")
     .argument("<ref>", ref)
-    .option("--reason <text>", "why; everybody is told")
-    .option("--undo", "take it back")
-    .option("--json", "as JSON")
+    .option("--reason <text>", "the reason, which the warning shows")
+    .option("--undo", "withdraw the revocation")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-revoke.ts")));
   template
     .command("export")
-    .description("write a version into one file, for where there is no network")
+    .description("write a version to one file, for offline transfer")
     .argument("<ref>", ref)
-    .option("-o, --output <file>", "the file; otherwise <name>-<version>.tbuild")
-    .option("--json", "as JSON")
+    .option("-o, --output <file>", "the file (default: <name>-<version>.tbuild)")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       "\nExample:\n  tbuild template export ol6-grid@stable -o /media/stick/ol6-grid.tbuild",
@@ -100,34 +102,34 @@ export function addTemplateCommands(program: Command): void {
   template
     .command("site")
     .description(
-      "write the catalog as a static web site: list, versions, differences, and a form for each contract",
+      "write the catalog as static web pages: versions, differences, and a first-boot form for each template",
     )
-    .argument("<folder>", "new, empty, or from the last time")
-    .option("--json", "as JSON")
+    .argument("<folder>", "a new or empty folder, or one that this command wrote")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild template site public")
     .action(lazily(() => import("./commands/template-site.ts")));
   template
     .command("verify")
-    .description("read every byte of the store")
-    .option("--json", "as JSON")
+    .description("check every byte in the store")
+    .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-verify.ts")));
   template
     .command("prune")
-    .description("say what of the store nobody needs, and why; removes it with --apply")
-    .option("--keep <n>", "let go of all but the newest n versions of each name")
+    .description("list what the store no longer needs, and why; --apply removes it")
+    .option("--keep <n>", "keep only the newest n versions of each name")
     .option("--apply", "remove it")
-    .option("--json", "as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild template prune --keep 5")
     .action(lazily(() => import("./commands/template-prune.ts")));
   template
     .command("push")
     .description(
-      "put a template into an OCI registry, as <place>/<name>:<version>; only what is new there is sent",
+      "upload a template to an OCI registry as <place>/<name>:<version>; sends only what is missing there",
     )
     .argument("<ref>", "name, or name@version")
-    .argument("<place>", "registry and path, such as registry.example/templates")
-    .option("--plain-http", "speak to the registry without encryption")
-    .option("--json", "as JSON")
+    .argument("<place>", "registry and path, for example registry.example/templates")
+    .option("--plain-http", "connect without TLS")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       `${registryHelp}\nExample:\n  tbuild template push ol6-grid@1.0.0 registry.example/templates`,
@@ -135,13 +137,13 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-push.ts")));
   template
     .command("pull")
-    .description("take a template out of an OCI registry into the store")
+    .description("download a template from an OCI registry into the store")
     .argument(
       "<reference>",
-      "such as registry.example/templates/ol6-grid:1.0.0, :stable, :TAG, or with @sha256:…",
+      "for example registry.example/templates/ol6-grid:1.0.0, or with :stable, :TAG or @sha256:…",
     )
-    .option("--plain-http", "speak to the registry without encryption")
-    .option("--json", "as JSON")
+    .option("--plain-http", "connect without TLS")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       `${registryHelp}\nExample:\n  tbuild template pull registry.example/templates/ol6-grid:1.0.0`,
@@ -149,11 +151,11 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-pull.ts")));
   template
     .command("bundle")
-    .description("pack a version to be taken elsewhere, straight from the store, with SHA256SUMS beside it")
+    .description("pack a version from the store as bundles, with SHA256SUMS")
     .argument("<ref>", "name, or name@version")
-    .addOption(new Option("--format <format...>", "how; ovm-tgz by itself").choices(bundleFormats))
-    .option("--out <folder>", "where to; a folder of its own in the home by itself")
-    .option("--json", "as JSON")
+    .addOption(new Option("--format <format...>", "bundle format (default: ovm-tgz)").choices(bundleFormats))
+    .option("--out <folder>", "output folder (default: one below --home)")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       "\nExample:\n  tbuild template bundle ol6-grid@1.0.0 --format ova qcow2 --out /srv/bundles",
@@ -161,23 +163,25 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(() => import("./commands/template-bundle.ts")));
   template
     .command("import")
-    .description(
-      "make a version of a template from elsewhere: an export of tbuild, Oracle's .tgz or .ova, or an image",
-    )
+    .description("import a template: a tbuild export, Oracle's .tgz or .ova, or a disk image")
     .argument(
       "<file>",
       ".tgz, .ova, the folder of an unpacked .ova, or an image: raw, qcow2, vmdk, gzipped or not",
     )
-    .option("--as <name[@version]>", "what it is called; otherwise as it calls itself")
-    .addOption(new Option("--domain-type <type>", "where nothing in it says so").choices(domainTypes))
-    .option("--max-size <size>", "the most that it may hold unpacked", "256G")
-    .option("--json", "as JSON")
+    .option("--as <name[@version]>", "name of the template (default: its own name)")
+    .addOption(
+      new Option("--domain-type <type>", "the domain type, if the file does not contain it").choices(
+        domainTypes,
+      ),
+    )
+    .option("--max-size <size>", "maximum unpacked size", "256G")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild template import OVM_OL6U10_x86_64_PVM.tgz --as ol6-vendor")
     .action(lazily(() => import("./commands/template-import.ts")));
 }
 
-const ref = "name (its newest), name@1.2.3, name@channel or name@tag";
+const ref = "name (newest version), name@1.2.3, name@channel or name@tag";
 
 function channel(): Argument {
-  return new Argument("<channel>", "where to").choices(["candidate", "stable"]);
+  return new Argument("<channel>", "the channel").choices(["candidate", "stable"]);
 }

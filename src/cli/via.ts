@@ -8,6 +8,6 @@ export function viaOption(name: string | undefined): Pick<AccessOptions, "via"> 
   const via = waysIn.find((way) => way === name);
   if (via !== undefined) return { via };
   throw new TbuildError("usage", `--via ${name}: no such way into an image`, {
-    hint: `There are: ${waysIn.join(", ")}.`,
+    hint: `Available: ${waysIn.join(", ")}.`,
   });
 }

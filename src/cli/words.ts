@@ -86,6 +86,6 @@ export function signatureWords(signature: Signature, colours: Colours): string {
   if (signature.state === "good") return colours.green(`good, by ${signature.by}`);
   if (signature.state === "unsigned") return "none";
   if (signature.state === "stranger")
-    return colours.yellow(`fits, but allowed_signers does not know the key ${signature.key}`);
+    return colours.yellow(`valid, but allowed_signers does not contain the key ${signature.key}`);
   return colours.red(`BAD: ${signature.why}`);
 }

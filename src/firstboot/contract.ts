@@ -99,7 +99,7 @@ function unescaped(text: string): string {
 }
 
 function unreadable(text: string): TbuildError {
-  return new TbuildError("guest", "ovm-template-config: its list of parameters cannot be read", {
+  return new TbuildError("guest", "ovm-template-config: the parameter list cannot be read", {
     lines: text.split("\n").slice(0, 8),
   });
 }

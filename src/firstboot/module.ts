@@ -43,7 +43,7 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
   const script = await readFile(file).catch(() => undefined);
   if (!script)
     throw new TbuildError("usage", `${folder}: no script "${name}" in it`, {
-      hint: "A module's folder holds a Python script of the same name, and may hold payload/.",
+      hint: "A module folder must contain a Python script of the same name. It may contain payload/.",
     });
   const header = parseHeader(script.toString("utf8"));
   const problems = [...header.problems];
@@ -53,7 +53,7 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
       text: `the name "${header.name}" is not that of the folder, "${name}"`,
     });
   if (problems.length > 0)
-    throw new TbuildError("usage", `${file}: ${problems.length} faults in its header`, {
+    throw new TbuildError("usage", `${file}: ${problems.length} errors in its header`, {
       lines: problems.map(({ line, text }) => `${file}:${line}: ${text}`),
     });
   const payload = await readPayload(join(folder, "payload"), "");

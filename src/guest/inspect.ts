@@ -5,7 +5,7 @@ import type { Parameter } from "../model/manifest.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
 
-/** What a guest that nobody described says of itself, without anything of it being run. */
+/** What an unknown guest says about itself. None of its programs runs. */
 export interface GuestFacts {
   readonly release: Release | undefined;
   /** Whether the next boot will configure it; `undefined` when that could not be found out. */

@@ -19,7 +19,7 @@ export function memoryReport({
   files,
   isRenewed = false,
 }: {
-  /** `undefined` when nobody looked. */
+  /** `undefined` if it was not checked. */
   readonly states: readonly SwapState[] | undefined;
   /** Swap files of the guest, by path. */
   readonly files: readonly string[];

@@ -45,12 +45,12 @@ export interface Findings {
   readonly others: readonly OtherVolume[];
   /** What the guest mounts and is not on this disk, a line each. */
   readonly elsewhere: readonly string[];
-  /** What no operation takes away; `undefined` when nobody looked. */
+  /** What no operation takes away; `undefined` if it was not checked. */
   readonly leftovers?: Leftovers;
 }
 
 export interface Outcome extends Findings {
-  /** Bytes that zeros were written over; `undefined` when nobody asked. */
+  /** Bytes that zeros were written over; `undefined` if not requested. */
   readonly scrubbed?: number;
 }
 
@@ -187,9 +187,9 @@ async function searched(
 async function checkDone({ tree, via }: DraftedGuest, operations: readonly Operation[]): Promise<void> {
   const left = await auditAll(tree, operations);
   if (left.length > 0)
-    throw new TbuildError("integrity", `${via}: something is pending in what was written`, {
+    throw new TbuildError("integrity", `${via}: the written image is not clean`, {
       lines: left.flatMap(({ name, done }) => done.map((one) => `${name}: ${one}`)).slice(0, 20),
-      hint: "The image was not touched. This is a fault of tbuild; please report it.",
+      hint: "The image was not changed. This is a bug in tbuild; please report it.",
     });
 }
 

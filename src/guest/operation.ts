@@ -45,7 +45,7 @@ export async function applyAll(
     if (done.length > 0) await operation.apply(tree);
     const left = done.length > 0 ? await operation.pending(tree) : [];
     if (left.length > 0)
-      throw new TbuildError("guest", `${operation.name}: something is left after it was applied`, {
+      throw new TbuildError("guest", `${operation.name}: incomplete after it was applied`, {
         lines: left.map(shown),
       });
     all.push({ name: operation.name, done });
@@ -198,7 +198,7 @@ export function isKept(path: string, kept: readonly string[]): boolean {
   return kept.some((one) => path === one || path.startsWith(`${one}/`));
 }
 
-// `path`, or the parts of it that nobody wants to keep.
+// `path`, or the parts of it that are not to be kept.
 async function without(tree: GuestTree, path: string, kept: readonly string[]): Promise<string[]> {
   if (isKept(path, kept)) return [];
   if (!kept.some((one) => one.startsWith(`${path}/`))) return [path];

@@ -116,7 +116,7 @@ function isWorthSeeing(path: string): boolean {
   );
 }
 
-/** The text of a file that everybody may see, secrets masked; `undefined` when it is none of that. */
+/** The text of a world-readable file, with secrets masked; otherwise `undefined`. */
 export async function visibleText(tree: GuestTree, path: string, stat: Stat): Promise<string | undefined> {
   if (!isOpen(path, stat)) return undefined;
   const data = (await tree.read(path)) ?? new Uint8Array();

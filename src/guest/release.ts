@@ -56,19 +56,19 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
   if (said !== undefined) {
     if (own?.product !== undefined && own.major !== said && reason === undefined)
       throw new TbuildError("usage", `guest: is ${own.text}, and --as says ol${said}`, {
-        hint: "Leave --as away; it is for guests that tbuild does not know.",
+        hint: "Omit --as, which is for unknown guests only.",
       });
     const name = own
-      ? `${own.text}, taken for Oracle Linux ${said}`
-      : `unknown, taken for Oracle Linux ${said}`;
+      ? `${own.text}, treated as Oracle Linux ${said}`
+      : `unknown, treated as Oracle Linux ${said}`;
     if (reason !== undefined) return { name, major: said, update: 0 };
   }
   if (!own?.product || reason !== undefined)
-    throw new TbuildError("guest", `guest: ${reason ?? "says nowhere which release it is"}`, {
+    throw new TbuildError("guest", `guest: ${reason ?? "does not state its release"}`, {
       lines: found.map(({ file, text }) => `${file}: ${text}`),
       hint:
         `tbuild knows ${knownProducts.join(", ")}, releases 5 to 9. ` +
-        "If this guest is built like one of them, say so: --as ol7.",
+        "If this guest is compatible with one of them, name it: --as ol7.",
     });
   return { name: own.text, major: own.major as Major, update: own.update ?? 0 };
 }
@@ -86,7 +86,7 @@ export function parseMajor(word: string): Major {
   const [, major = ""] = /^ol([5-9])$/i.exec(word) ?? [];
   if (major === "")
     throw new TbuildError("usage", `--as ${word}: no release that tbuild knows`, {
-      hint: `There are: ${Object.keys(releases)
+      hint: `Available: ${Object.keys(releases)
         .map((one) => `ol${one}`)
         .join(", ")}.`,
     });
@@ -124,7 +124,7 @@ function inOrder(claims: readonly Claim[]): Claim[] {
 
 function whyNot(claims: readonly Claim[]): string | undefined {
   const [own] = claims;
-  if (!own) return "says nowhere which release it is";
+  if (!own) return "does not state its release";
   const stranger = claims.find(({ file, product }) => product === undefined && decides(file));
   if (stranger && !claims.some(({ file, product }) => file === packageClaims && product === own.product))
     return `is ${stranger.text}, by ${stranger.file}; no distribution that tbuild knows`;

@@ -113,7 +113,7 @@ async function classify(
   const unread = others.filter(({ state }) => state === "unknown");
   const remarks = [
     ...(left.length > 0 ? [`identity left: ${left.join(", ")}`] : []),
-    ...unread.map(({ name, why }) => `not looked into: ${name} ${why}`),
+    ...unread.map(({ name, why }) => `not inspected: ${name} ${why}`),
   ];
   if (toArm.length === 0) return { kind: "armed template", release, remarks };
   const isTemplate = owner ? owner.kind === "template" : left.length === 0;
@@ -155,10 +155,10 @@ async function findImages(folder: string): Promise<{ images: string[]; owners: M
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
       throw new TbuildError(
         "usage",
-        `${at}: ${cause.code === "ENOTDIR" ? "is no folder" : "cannot be read"}`,
+        `${at}: ${cause.code === "ENOTDIR" ? "is not a folder" : "cannot be read"}`,
         {
           cause,
-          ...(cause.code === "ENOTDIR" && { hint: `One image is looked at by: tbuild inspect '${at}'` }),
+          ...(cause.code === "ENOTDIR" && { hint: `To inspect one image: tbuild inspect '${at}'` }),
         },
       );
     });

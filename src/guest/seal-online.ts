@@ -16,7 +16,7 @@ export async function sealOnline(
   await using tree = liveGuest(host, { before: await cleanUps(host), last });
   const done = await auditAll(tree, operations);
   for (const operation of operations) await operation.apply(tree);
-  // A guest that is sealed already has nothing to change, but has to be sent off all the same.
+  // A guest that is already sealed needs no change, but must be shut down anyway.
   await tree.write("/var/log/wtmp", "");
   return done;
 }

@@ -3,6 +3,8 @@ import { basename } from "node:path";
 // What every program may be told: where things are, and how to speak.
 const everybody = [
   ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"],
+  // libdevmapper, where there is no udev.
+  /^DM_\w+$/,
   ...["LD_LIBRARY_PATH", "SOURCE_DATE_EPOCH", /^LC_\w+$/, /^XDG_(RUNTIME|CONFIG|CACHE|DATA|STATE)_\w+$/],
 ];
 const agents = [/^SSH_\w+$/, "GNUPGHOME", /^GPG_\w+$/, "DBUS_SESSION_BUS_ADDRESS", /^KRB5\w+$/];
@@ -17,7 +19,7 @@ const needs: readonly (readonly [program: RegExp, names: readonly (string | RegE
   [/^(apt|apt-get|curl|wget|dnf|yum)$/, [...proxies, "APT_CONFIG", "DEBIAN_FRONTEND"]],
   // A shell holds guestfish, too.
   [/^(guestfish|virt-\w+|supermin|sh)$/, [/^(LIBGUESTFS|SUPERMIN)_\w+$/]],
-  // It asks whoever keeps the password, and its own account there is in the environment.
+  // A credential helper asks a password service, whose account is in the environment.
   [
     /^docker-credential-/,
     [

@@ -73,7 +73,7 @@ export async function runHere(
   );
 }
 
-/** Runs `argv` on this machine, and gives what it writes as it comes; whoever stops listening ends it. */
+/** Runs `argv` on this machine, and gives what it writes as it comes; it ends when the caller stops listening. */
 export async function* streamHere(argv: readonly string[], input: Uint8Array): AsyncGenerator<Uint8Array> {
   const { execa } = await import("execa");
   const [command = "", ...args] = argv;

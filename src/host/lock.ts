@@ -20,7 +20,7 @@ export interface Holder {
 
 /**
  * Takes the lock at once, or says who holds it. A lock of a dead process is taken over; of one on another machine, as a
- * file server makes possible, nobody here can know whether it lives, so it counts as alive. The lock is a link that
+ * file server makes possible, it is unknown whether it lives, so it counts as alive. The lock is a link that
  * leads nowhere and whose target says who holds it (`PID START BOOT HOST`): made whole in one call, also over NFS, so
  * that a kill leaves nothing half-made.
  */
@@ -50,7 +50,7 @@ async function create(file: string): Promise<boolean> {
   }
 }
 
-/** What the lock says; nothing when it is gone. A file of the same name that is no lock is nobody's. */
+/** What the lock says; nothing when it is gone. A file of that name that is not a lock has no owner. */
 async function textOf(file: string): Promise<string | undefined> {
   try {
     return await readlink(file);

@@ -26,7 +26,7 @@ export interface Volume {
   readonly pieces?: readonly { readonly offset: number; readonly bytes: number }[];
   /** A kernel does not find it by itself: its partition table is damaged, or counts in sectors of 4096 bytes. */
   readonly isOffTable?: true;
-  /** Why nobody can open it, in words: encrypted, or spread in a way that no arithmetic resolves. */
+  /** Why it cannot be opened, in words: encrypted, or its layout cannot be computed. */
   readonly refused?: string;
 }
 

@@ -40,8 +40,8 @@ export async function openFar(
   const { stdout } = await host.run(["sh", "-c", lookScript, "sh", path], { allow: [44] });
   const [kind = "", real = ""] = stdout.split("\0");
   if (real === "")
-    throw new TbuildError("usage", `${address}:${path}: there is no such file`, {
-      hint: `See what is there: ssh ${address} ls ${dirname(path)}`,
+    throw new TbuildError("usage", `${address}:${path}: no such file`, {
+      hint: `List the folder: ssh ${address} ls ${dirname(path)}`,
     });
   const folder = kind === "dir" ? real : dirname(real);
   let pathOn = (seen: string) => seen;

@@ -141,9 +141,9 @@ export async function lookInto(
   if (stranger)
     throw new TbuildError(
       "environment",
-      `${file}: stands on ${stranger.file}, which is on ${far.host.name} elsewhere`,
+      `${file}: its backing file ${stranger.file} is in another folder of ${far.host.name}`,
       {
-        hint: "Only what lies in the folder of the image is seen from here. Run tbuild on that machine.",
+        hint: "tbuild can only read the folder of a remote image. Run tbuild on that machine.",
       },
     );
   const facts = await factsOf(image, users);
@@ -189,7 +189,8 @@ async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | un
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, cutOff } = await layoutOf(image);
-  const odd = format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are no whole number of sectors`] : [];
+  const odd =
+    format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are not a whole number of sectors`] : [];
   const inUse = layers.flatMap((layer) => users.by(layer.file));
   return {
     file,
@@ -207,16 +208,16 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
 /** Throws when the image must not be changed now, or cannot be. */
 export async function refuseChange(
   { file, inUse, volumes, cutOff }: ImageFacts,
-  althoughUnmounted = false,
+  allowUnmounted = false,
 ): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
-      hint: "Nothing was touched. Copy the image again.",
+      hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
-  // Some of the guest could not be looked at, so nobody could say that it is sealed.
+  // Part of the guest could not be read, so it cannot be called sealed.
   const [closed] = volumes.filter(({ refused }) => refused !== undefined);
-  if (closed && !althoughUnmounted) throw refusedVolume(file, closed);
+  if (closed && !allowUnmounted) throw refusedVolume(file, closed);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `${file}: cannot be written (${cause.code})`, {
       hint: "Make the file and its folder writable, or work on a copy.",
@@ -233,12 +234,12 @@ export function refuseUse(file: string, users: FilesInUse): void {
 function refuseUsers(file: string, inUse: readonly string[]): void {
   if (inUse.length > 0)
     throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
-      hint: "Stop the machine, or detach the image; a disk that two change is destroyed.",
+      hint: "Stop the machine or detach the image first. Two writers would destroy the disk.",
     });
 }
 
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
   return new TbuildError("environment", `${file}: ${name} ${refused}`, {
-    hint: "Nothing was touched. Attach the disk to a machine that has it open and change the guest online, or change the rest with --although-unmounted.",
+    hint: "Nothing was changed. Attach the disk to a machine that can open it and change the guest there, or change the other volumes with --allow-unmounted.",
   });
 }

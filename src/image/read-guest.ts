@@ -4,7 +4,7 @@ import { draftOf } from "./change/draft.ts";
 import { draftTree } from "./change/draft-tree.ts";
 import type { ChangeOptions, DraftedGuest } from "./change/drafted-guest.ts";
 import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
-import { accessOptions, isExt, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
+import { accessOptions, isReadInProcess, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
 import { imagePath } from "./change/planned-change.ts";
 import { swapStates } from "./change/swap.ts";
 import { isUnsettled } from "./change/undo.ts";
@@ -14,7 +14,7 @@ import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, lookInto, openByBest } from "./open.ts";
 import type { GuestTree } from "./tree.ts";
 
-/** Lets `work` look at the guest in `file`, of which nothing is changed. */
+/** Lets `work` read the guest in `file`. Nothing is changed. */
 export async function readGuest<Result>(
   host: Host,
   file: string,
@@ -35,7 +35,8 @@ export async function readGuest<Result>(
   await using image = await readImageFile(path);
   const swap = (onEach: (data: Uint8Array) => void) =>
     swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
-  const tree = mayDraft(options) && isExt(mounts) ? await draftedTree(image, mounts, options) : undefined;
+  const tree =
+    mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {
     for (const { volume } of mounts)
       if (await isUnclean(image, volume))
@@ -71,7 +72,7 @@ async function draftedTree(
   }
 }
 
-// Of a qcow2 nobody says where it has holes as a disk; all of it is read.
+// The holes of a qcow2 are not known here, so all of it is read.
 function freeBlocksOf(
   host: Host,
   image: ImageFile,

@@ -105,8 +105,7 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "keep");
     const old = await this.#raw.stat(real);
     if (old?.kind === "link" && old.target === target) return;
-    if (old?.kind === "dir")
-      throw new TbuildError("guest", `${shown(path)}: a folder stands where a link is wanted`);
+    if (old?.kind === "dir") throw new TbuildError("guest", `${shown(path)}: is a folder, not a link`);
     const { label } = await this.#newcomer(real, "link");
     if (old) await this.#raw.unlink(real);
     await this.#raw.makeLink(real, target, old?.label ?? label);
@@ -180,7 +179,7 @@ export class GuestTree implements AsyncDisposable {
   /** Runs a program of the guest; a failing one throws. */
   async run(argv: readonly string[]): Promise<Output> {
     if (!this.#raw.run)
-      throw new TbuildError("usage", `${argv[0]}: this way into the image cannot run programs`, {
+      throw new TbuildError("usage", `${argv[0]}: this access method cannot run programs`, {
         hint: "Use the access `loop`, or change the guest online.",
       });
     return this.#raw.run(argv);
@@ -249,8 +248,7 @@ export class GuestTree implements AsyncDisposable {
         continue;
       }
       links += 1;
-      if (links > 40)
-        throw new TbuildError("guest", `${shown(path)}: too many links, one may lead to itself`);
+      if (links > 40) throw new TbuildError("guest", `${shown(path)}: too many links, possibly a loop`);
       const target = found.target ?? "";
       if (target.startsWith("/")) at = "";
       left = [...namesOf(target, "relative"), ...left];
@@ -274,7 +272,8 @@ export function nameOf(path: string): string {
 
 function namesOf(path: string, kind: "absolute" | "relative" = "absolute"): string[] {
   if (kind === "absolute" && !path.startsWith("/")) throw new Error(`${path}: not an absolute path`);
-  if (path.includes("\0")) throw new TbuildError("usage", `${shown(path)}: a path cannot hold a zero byte`);
+  if (path.includes("\0"))
+    throw new TbuildError("usage", `${shown(path)}: a path cannot contain a zero byte`);
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 

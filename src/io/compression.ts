@@ -25,7 +25,8 @@ export async function openCompression(): Promise<Compression> {
       return frame.length < data.length && isBounded(frame) ? frame : undefined;
     },
     async decompress(frame) {
-      if (!isBounded(frame)) throw new TbuildError("integrity", "a chunk is not one zstd frame of its size");
+      if (!isBounded(frame))
+        throw new TbuildError("integrity", "a chunk is not a single zstd frame of the expected size");
       return decoder.decode(frame);
     },
   };

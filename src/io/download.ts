@@ -16,7 +16,7 @@ export interface DownloadOptions {
   readonly idleMs?: number;
 }
 
-/** What a URL holds, as a stream. Follows redirects; whatever is in the way is an `environment` fault that says what. */
+/** What a URL holds, as a stream. Follows redirects; throws an `environment` fault that says what went wrong. */
 export async function download(url: string, options: DownloadOptions = {}): Promise<Readable> {
   if (url.startsWith("file:")) return opened(fileURLToPath(url));
   const { proxy, proxyFor, signal, idleMs } = options;
@@ -27,7 +27,7 @@ export async function download(url: string, options: DownloadOptions = {}): Prom
     ...(idleMs !== undefined && { limits: { silenceMs: idleMs, patienceMs: 2 * idleMs } }),
   });
   const body = bodyOf(url, client.read({ url: new URL(url) }));
-  // The first piece comes here, so that what is in the way is thrown here.
+  // Await the first piece, so that connection errors are thrown here.
   const first = await body.next();
   return Readable.from(
     (async function* () {

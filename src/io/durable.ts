@@ -43,7 +43,7 @@ export async function bytesAt(handle: FileHandle, start: number, length: number)
   const buffer = Buffer.allocUnsafe(length);
   for (let done = 0; done < length; ) {
     const { bytesRead } = await handle.read(buffer, done, length - done, start + done);
-    if (bytesRead === 0) throw new TbuildError("integrity", "the file is shorter than it should be");
+    if (bytesRead === 0) throw new TbuildError("integrity", "the file is too short");
     done += bytesRead;
   }
   return buffer;
@@ -67,7 +67,7 @@ export function explained(error: unknown, place: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "ENOSPC" && code !== "EDQUOT") return systemFault(error) ?? error;
   return new TbuildError("environment", `${place}: the disk is full`, {
-    hint: "Make room and try again: nothing was published, and nothing that was is lost.",
+    hint: "Free some space and try again. Nothing was published, and nothing is lost.",
     cause: error,
   });
 }

@@ -19,7 +19,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the name is too long",
   ELOOP: "too many symbolic links, or links that lead in a circle",
   ENOENT: "there is no such folder",
-  ENOTDIR: "part of the path is no folder",
+  ENOTDIR: "part of the path is not a folder",
   EISDIR: "is a folder",
   ENOTEMPTY: "the folder is not empty",
   EBUSY: "is in use",
@@ -27,10 +27,10 @@ const reasons: Readonly<Record<string, string>> = {
   EEXIST: "something else is there",
 };
 
-/** Those that may as well be a mistake of ours, where nobody expected them. */
+/** Errors that can also be a bug of ours, if unexpected. */
 const doubtful = ["ENOENT", "EEXIST", "ENOTEMPTY"];
 
-/** A system's error that nobody on the way had words for; `undefined` for what is no such error. */
+/** A system error that no caller explained; `undefined` for any other error. */
 export function systemFault(error: unknown): TbuildError | undefined {
   const { code = "", path, syscall } = error as NodeJS.ErrnoException;
   if (syscall === undefined || doubtful.includes(code) || !(code in reasons)) return undefined;

@@ -107,7 +107,7 @@ async function readExactly(file: FileHandle, offset: number, length: number): Pr
 
 function checkRange(what: string, bytes: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= bytes) return;
-  throw new TbuildError("integrity", `${what}: byte ${offset + length} is behind its end, ${bytes}`, {
+  throw new TbuildError("integrity", `${what}: byte ${offset + length} is past its end, ${bytes}`, {
     hint: "The image is cut off or damaged; copy it again.",
   });
 }

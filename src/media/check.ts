@@ -46,18 +46,18 @@ export async function checkMedium(
   if (wanted.bytes !== undefined && medium.bytes !== wanted.bytes)
     throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
       lines: [`its volume has   ${medium.bytes} bytes`, `the recipe wants ${wanted.bytes} bytes`],
-      hint: "Download it again, or correct iso.bytes when the disc is what you want.",
+      hint: "Download it again, or correct iso.bytes if this is the right disc.",
     });
   const digest = await digestOf(medium.file, options);
   if (wanted.sha256 === undefined)
-    throw new TbuildError("usage", `${medium.file}: the recipe does not say which digest it must have`, {
-      hint: "Compare it with Oracle's checksum file (https://linux.oracle.com/security/gpg/), and give it as iso.sha256.",
+    throw new TbuildError("usage", `${medium.file}: the recipe has no digest for this disc`, {
+      hint: "Compare it with Oracle's checksum file (https://linux.oracle.com/security/gpg/), and set iso.sha256.",
       lines: [`iso: { sha256: ${digest} }`],
     });
   if (digest !== wanted.sha256)
     throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
       lines: [`its sha256 is   ${digest}`, `the recipe has  ${wanted.sha256}`],
-      hint: "Download it again, or correct iso.sha256 when the disc is what you want.",
+      hint: "Download it again, or correct iso.sha256 if this is the right disc.",
     });
   return digest;
 }

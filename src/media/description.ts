@@ -57,7 +57,7 @@ function release(witnesses: Readonly<Record<string, Told | undefined>>): Told {
   const [first] = told;
   if (!first)
     throw new TbuildError("integrity", "is not an installation disc", {
-      hint: "It has neither .treeinfo nor .discinfo, and its volume id names no release; tbuild wants the DVD.",
+      hint: "It has neither .treeinfo nor .discinfo, and its volume ID names no release. tbuild needs the DVD.",
     });
   const exact = told.find((one) => one.update !== undefined);
   const other = told.find(
@@ -74,14 +74,14 @@ function release(witnesses: Readonly<Record<string, Told | undefined>>): Told {
   return exact ?? first;
 }
 
-/** A set of CDs cannot be changed while nobody is there. */
+/** An unattended installation cannot change CDs. */
 function refuseSets(
   general: Readonly<Record<string, string>>,
   number: string | undefined,
   volumeId: string,
   name: string,
 ): void {
-  const wantDvd = { hint: "Nobody changes discs in an unattended installation; take the DVD." };
+  const wantDvd = { hint: "An unattended installation cannot change discs. Use the DVD." };
   const disc =
     Number(
       /^\d+$/.exec(number ?? "")?.[0] ?? general.discnum ?? /\bDisc (\d+)\b/i.exec(volumeId)?.[1] ?? 1,

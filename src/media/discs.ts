@@ -4,7 +4,7 @@ import { TbuildError } from "../errors.ts";
 import type { Medium } from "./media.ts";
 import { readMedium } from "./medium.ts";
 
-/** A disc in a folder, or why a file that is called one is none. */
+/** A disc in a folder, or why a file with such a name is not a disc. */
 export type FoundDisc = { readonly file: string } & (
   | { readonly medium: Medium }
   | { readonly fault: string }

@@ -69,7 +69,7 @@ export function rockRidgeOf(rootFolder: Buffer): { readonly skip: number } | und
 
 /** Where a directory record points; also right for the root's record in a volume descriptor. */
 export function extentOf(record: Buffer): Extent {
-  // Behind an extended attribute record, which nobody has used in decades.
+  // After an extended attribute record, which has been unused for decades.
   const start = record.readUInt32LE(2) + (record[1] ?? 0);
   return { offset: start * sector, bytes: record.readUInt32LE(10) };
 }

@@ -44,9 +44,9 @@ export async function openIso(file: string): Promise<Iso> {
     throw new TbuildError("environment", `${file}: ${what}`);
   };
   const found = await stat(file).catch(unreadable);
-  // To open a fifo is to wait for whoever writes to it.
+  // Opening a fifo would block until somebody writes to it.
   if (!found.isFile() && !found.isBlockDevice())
-    throw new TbuildError("environment", `${file}: is neither a file nor a drive`);
+    throw new TbuildError("environment", `${file}: is neither a file nor a device`);
   const handle = await open(file, "r").catch(unreadable);
   try {
     return await opened(file, handle);
@@ -76,7 +76,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
   };
   const folderData = async (extent: Extent, what: string): Promise<Buffer> => {
     inside(extent, what);
-    if (extent.bytes > mostOfFolder) throw new TbuildError("integrity", `${what} is no folder`);
+    if (extent.bytes > mostOfFolder) throw new TbuildError("integrity", `${what} is not a folder`);
     return read(extent.offset, extent.bytes);
   };
 
@@ -145,7 +145,10 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
       const entry = await find(path);
       if (entry?.kind !== "file") return undefined;
       if (entry.bytes > atMost)
-        throw new TbuildError("integrity", `${file}: ${path}: has ${entry.bytes} bytes, and should have few`);
+        throw new TbuildError(
+          "integrity",
+          `${file}: ${path}: has ${entry.bytes} bytes, far more than expected`,
+        );
       const parts: Buffer[] = [];
       for (const extent of entry.extents) {
         await guarded(async () => inside(extent, path));

@@ -4,7 +4,7 @@ import { described } from "./description.ts";
 import { type Iso, openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";
 
-/** Reads what an installation medium says of itself. What is none is an `integrity` fault that says why. */
+/** Reads the description on an installation medium. Throws an `integrity` fault with the reason if it is not one. */
 export async function readMedium(file: string): Promise<Medium> {
   await using iso = await openIso(file);
   const name = `${file} (volume id ${printable(iso.volumeId)})`;
@@ -14,8 +14,8 @@ export async function readMedium(file: string): Promise<Medium> {
   const kernel = await firstOf(iso, ["isolinux/vmlinuz", says.kernel]);
   const initrd = await firstOf(iso, ["isolinux/initrd.img", says.initrd]);
   if (kernel === undefined || initrd === undefined)
-    throw new TbuildError("integrity", `${name}: has no kernel and initrd to start an installation with`, {
-      hint: "It may be a disc of sources or of extra packages; tbuild wants the DVD.",
+    throw new TbuildError("integrity", `${name}: has no kernel and initrd for an installation`, {
+      hint: "It may contain sources or extra packages. tbuild needs the DVD.",
     });
   const { family, major, update, arch, variant } = says;
   const stage2 = await firstOf(iso, [

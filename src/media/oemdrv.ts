@@ -40,7 +40,7 @@ export async function oemdrv(
   const reason = withoutOemdrv(medium);
   if (reason !== undefined)
     throw new TbuildError("usage", `${medium.file}: ${reason}`, {
-      hint: "Take --as remaster or --as boot, which work with every release.",
+      hint: "Use --as remaster or --as boot, which work with every release.",
     });
   const tree = join(making.scratch, "tree");
   await mkdir(tree, { recursive: true });

@@ -31,7 +31,7 @@ export async function remaster(
 ): Promise<{ readonly shared: boolean }> {
   if (medium.starts.isolinux === undefined)
     throw new TbuildError("integrity", `${medium.file}: has no isolinux menu to change`, {
-      hint: "The DVDs of Oracle Linux 5 to 9 have one; is this another kind of disc?",
+      hint: "The DVDs of Oracle Linux 5 to 9 have one. This seems to be a different disc.",
     });
   const changes = await changedFiles(making, medium, medium.starts.isolinux, options);
   const [from, part] = [`stdio:${resolve(medium.file)}`, `stdio:${resolve(to)}`];
@@ -119,7 +119,7 @@ async function proveRemaster(medium: Medium, made: string): Promise<void> {
     iso.boot.some((image) => image.platform === "bios") &&
     (efi === undefined || iso.boot.some((image) => image.platform === "efi" && image.offset === efi));
   if (!ok)
-    throw new TbuildError("environment", `${made}: xorriso did not write what it was told to`, {
+    throw new TbuildError("environment", `${made}: xorriso wrote an unexpected result`, {
       hint: `Compare: xorriso -indev ${made} -report_el_torito plain, and the same for ${medium.file}`,
     });
 }

@@ -1,6 +1,6 @@
 import type { Host } from "../host/host.ts";
 
-/** What whoever makes an image gets. */
+/** What the maker of an image gets. */
 export interface ImageMaking {
   readonly host: Host;
   /** A folder of its own, thrown away afterwards. */

@@ -82,7 +82,7 @@ const SealRecord = z.object({
   kept: z.array(Text),
   /** The next boot configures the guest. */
   armed: z.boolean(),
-  /** The operations of which nothing is pending. */
+  /** The operations that have nothing pending. */
   audited: z.array(Text),
 });
 
@@ -152,7 +152,7 @@ const Manifest = z.object({
   hosts: z.record(Text, Text).exactOptional(),
   guest: GuestRecord.exactOptional(),
   seal: SealRecord.exactOptional(),
-  /** Of an import: whether the next boot configures it, as a look into the image found; absent when nobody could look. */
+  /** Of an import: whether the next boot configures it, as found in the image; absent when the image could not be read. */
   armed: z.boolean().exactOptional(),
 });
 
@@ -165,7 +165,7 @@ export function manifestDigest(manifest: Manifest): Digest {
   return digestOf(manifestText(manifest));
 }
 
-/** Reads a manifest that anybody may have written. What is none is an `integrity` fault. */
+/** Reads an untrusted manifest. Throws an `integrity` fault if it is not a manifest. */
 export function readManifest(file: string, text: string): Manifest {
   try {
     const value: unknown = JSON.parse(text);

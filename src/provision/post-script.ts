@@ -52,8 +52,8 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
 export function writing(data: Uint8Array, what: string, to: string): string[] {
   const text = new TextDecoder("utf-8", { fatal: false }).decode(data);
   if (!Buffer.from(text).equals(Buffer.from(data)) || /[\r\0\u2028\u2029]/.test(text))
-    throw new TbuildError("usage", `${what}: holds bytes that cannot stand in a kickstart`, {
-      hint: "Say provision: ssh in the recipe.",
+    throw new TbuildError("usage", `${what}: contains bytes that a kickstart cannot hold`, {
+      hint: "Set `provision: ssh` in the recipe.",
     });
   if (text === "") return [`: ${to}`];
   const whole = text.endsWith("\n");

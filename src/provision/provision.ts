@@ -213,7 +213,7 @@ async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<v
   const missing = [...out.stdout.matchAll(/no package provides (\S+)/g)].map((match) => match[1]);
   if (missing.length > 0)
     throw new TbuildError("guest", `packages: not installed: ${missing.join(", ")}`, {
-      hint: "No enabled repository has them; look at the recipe's repositories and at the spelling.",
+      hint: "No enabled repository has them. Check the repositories in the recipe and the spelling.",
     });
 }
 
@@ -309,7 +309,7 @@ export async function contentOf(
   return inline === undefined ? readFile(join(folder, from ?? "")) : Buffer.from(inline);
 }
 
-// A command that fails in the guest is the matter of whoever wrote the recipe, not of whoever runs the host.
+// A command that fails in the guest is the recipe author's problem, not the host administrator's.
 async function asGuest(what: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();

@@ -47,7 +47,7 @@ export function readYaml(file: string, text: string): Located {
   let values = 0;
   const limited = (at: Place, depth: number) => {
     if (++values <= 100_000 && depth <= 100) return;
-    throw new TbuildError("usage", `${placed(at)}: its aliases lead to too much, or to themselves`);
+    throw new TbuildError("usage", `${placed(at)}: its aliases expand to too much, or refer to themselves`);
   };
   return located(document.contents, { place, limited, document }, place(0), 0);
 }

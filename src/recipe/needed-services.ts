@@ -1,6 +1,6 @@
 import { majorOf, type Recipe } from "./recipe.ts";
 
-/** Whether nobody could log in to the guest without a service: sshd, and what brings up the network of the release. */
+/** Whether login needs this service: sshd, and the release's network services. */
 export function neededService(name: string, release: Recipe["release"]): boolean {
   const network = majorOf(release) <= 6 ? "network" : majorOf(release) >= 8 ? "NetworkManager" : undefined;
   return ["sshd", network].includes(name.replace(/\.service$/, ""));

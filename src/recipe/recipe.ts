@@ -62,17 +62,19 @@ export type SecretReference = z.infer<typeof SecretReference>;
 const Iso = z.strictObject({
   file: text(/^[\w.-]+\.iso$/, "the name of an .iso file")
     .optional()
-    .describe("As Oracle names it, or as you did. Known for every update of every release."),
+    .describe("The file name. The default is Oracle's name, known for every update of every release."),
   volumeId: Line.min(1)
     .max(32)
     .optional()
     .describe(
-      "The ISO 9660 volume id. Known for OL6.0 to OL9.3, and by its pattern after that; of OL5 nobody has it on record.",
+      "The ISO 9660 volume ID. Known for OL6.0 to OL9.3; derived from the pattern for later releases; not known for OL5.",
     ),
   bytes: z.int().min(1).optional().describe("The size of the volume. Known for OL6.0 to OL9.3."),
   sha256: text(/^[0-9a-f]{64}$/, "64 hex digits")
     .optional()
-    .describe("From Oracle's checksum file. A disc whose digest is not known is not installed from."),
+    .describe(
+      "The digest from Oracle's checksum file. Without a digest, tbuild does not install from the disc.",
+    ),
 });
 
 const Partition = z.strictObject({
@@ -81,39 +83,46 @@ const Partition = z.strictObject({
       [z.literal("swap"), text(/^\/([\w-][\w.-]*(\/[\w-][\w.-]*)*)?$/, "a mount point")],
       "a mount point, or swap",
     )
-    .describe("Where it is mounted, or `swap`."),
+    .describe("The mount point, or `swap`."),
   fs: z
     .enum(["ext3", "ext4", "xfs", "btrfs", "swap"])
     .describe("OL5: ext3. OL6: ext3, ext4. OL7: also xfs, btrfs. OL8, OL9: ext3, ext4, xfs."),
-  size: SizeMib.describe("At least this much."),
-  grow: z.boolean().default(false).describe("Takes what is left of the disk."),
-  options: MountOptions.optional().describe("Mount options, as in fstab. None gives the release's own."),
+  size: SizeMib.describe("The minimum size."),
+  grow: z.boolean().default(false).describe("Use the remaining space on the disk."),
+  options: MountOptions.optional().describe(
+    "Mount options, as in fstab. The default depends on the release.",
+  ),
   volume: text(/^[A-Za-z]\w{0,30}$/, "a name of a logical volume: letters, digits and _")
     .optional()
-    .describe("Makes it a logical volume of this name, in the group `volumeGroup`."),
+    .describe("The name of a logical volume to create in the group `volumeGroup`."),
 });
 
 const Disk = z
   .strictObject({
     size: SizeMib.describe("Its size."),
-    fs: z.enum(["ext3", "ext4"]).optional().describe("OL5: ext3. Without one it is blank, as ASM wants it."),
+    fs: z
+      .enum(["ext3", "ext4"])
+      .optional()
+      .describe("OL5: ext3. Without a file system the disk is blank, as ASM requires."),
     mount: text(/^(\/[\w-][\w.-]*)+$/, "a mount point")
       .optional()
-      .describe("Where the guest mounts it; what the recipe writes there is on it."),
+      .describe("The mount point in the guest. Files that the recipe writes there go to this disk."),
     options: MountOptions.optional().describe("Mount options, as in fstab."),
   })
   .refine((disk) => (disk.fs === undefined) === (disk.mount === undefined), "fs and mount go together");
 
 const Repository = z.strictObject({
-  id: text(/^\w[\w.-]*$/, "a repository id").describe("Its id in yum; Oracle's own where there is one."),
-  name: Line.describe("As yum shows it."),
-  url: RepositoryUrl.describe(
-    "Where its repodata lies. `file:` is seen from the guest; `medium:/addons` is a folder of the installation medium, for `provision: post`.",
+  id: text(/^\w[\w.-]*$/, "a repository id").describe(
+    "The yum repository ID. Use Oracle's ID if there is one.",
   ),
-  gpgKey: Url.optional().describe("Without one, signatures are not checked."),
-  enabled: z.boolean().default(false).describe("Whether yum uses it, while building and in the template."),
+  name: Line.describe("The name that yum shows."),
+  url: RepositoryUrl.describe(
+    "The address of the folder that contains repodata. `file:` is a path in the guest. `medium:/addons` is a folder on the installation medium, for `provision: post`.",
+  ),
+  gpgKey: Url.optional().describe("Without a key, signatures are not checked."),
+  enabled: z.boolean().default(false).describe("Whether yum uses it, during the build and in the template."),
   proxy: ProxyUrl.optional().describe(
-    "A proxy for this repository, in the guest as well; one for building only is the site's.",
+    "A proxy for this repository, also in the guest. For a proxy during builds only, use the site file.",
   ),
 });
 
@@ -131,7 +140,7 @@ const File = z
 const Script = z
   .strictObject({
     name: text(/^[\w-]+$/, "a name of letters, digits, - and _"),
-    run: z.string().optional().describe("Run by `bash -euo pipefail`, as root."),
+    run: z.string().optional().describe("The script, which runs as root with `bash -euo pipefail`."),
     from: z.string().optional().describe("A file beside the recipe."),
   })
   .refine((script) => (script.run === undefined) !== (script.from === undefined), "either run or from");
@@ -140,35 +149,35 @@ const Script = z
 export const Recipe = z.strictObject({
   name: text(/^[a-z][a-z0-9-]{0,39}$/, "lower-case letters, digits and -").describe("The template's name."),
   version: text(/^\d{1,9}\.\d{1,9}\.\d{1,9}$/, "three numbers, such as 1.0.0").describe(
-    "The version that is asked for; one that is taken becomes the next patch.",
+    "The requested version. If it exists already, the next free patch number is used.",
   ),
-  summary: Line.describe("One line for lists and bundles."),
+  summary: Line.describe("A one-line description for lists and bundles."),
   release: Release.describe("The release of Oracle Linux."),
-  update: z.int().min(0).max(20).describe("The update: 10 of OL6.10."),
-  iso: Iso.prefault({}).describe("The disc. Follows from release and update; say here only what differs."),
+  update: z.int().min(0).max(20).describe("The update: 10 for OL6.10."),
+  iso: Iso.prefault({}).describe("The disc. Defaults follow from release and update; set only what differs."),
   kickstart: text(/^[\w-]+$/, "a name of letters, digits, - and _")
     .optional()
-    .describe("A template in `kickstart/`, without `.ks.hbs`. The release's own unless said."),
+    .describe("A template in `kickstart/`, without `.ks.hbs`. The default is the template for the release."),
   machine: z
     .strictObject({
       vcpus: z.int().min(1).max(128).default(1),
       memory: SizeMib.prefault("1G"),
       disk: SizeMib.prefault("12G").describe(
-        "The system disk. Its name is never said: the installer takes the one there is.",
+        "The system disk. The installer uses the only disk it sees, so it needs no name.",
       ),
     })
     .prefault({})
-    .describe("The machine as it is built and as the bundles declare it."),
+    .describe("The virtual machine, both for the build and in the bundles."),
   layout: z.array(Partition).min(1).describe("Partitions and logical volumes of the system disk."),
   volumeGroup: text(/^[A-Za-z]\w{0,30}$/, "letters, digits and _")
     .default("system")
-    .describe("The volume group of what has a `volume`."),
+    .describe("The volume group for partitions with a `volume`."),
   disks: z
     .array(Disk)
     .max(6)
     .default([])
     .describe(
-      "Further disks, in order: xvdb, xvdc … They are in the bundles; the installer does not see them.",
+      "Additional disks, in order: xvdb, xvdc … They are part of the bundles; the installer does not see them.",
     ),
   nics: z
     .array(z.enum(["public", "interconnect", "storage"]))
@@ -176,18 +185,18 @@ export const Recipe = z.strictObject({
     .max(8)
     .default(["public"])
     .describe(
-      "The network of each vnic, in order: eth0, eth1 … Only eth0 is up while building; the first boot sets them.",
+      "The network of each vNIC, in order: eth0, eth1 … Only eth0 is up during the build; the first boot configures all.",
     ),
   lang: Lang.default("en_US.UTF-8"),
   keyboard: Keyboard.default("us"),
   timezone: Timezone.default("UTC"),
-  ntp: z.array(HostName).max(8).default([]).describe("Time servers. None leaves the release's own."),
+  ntp: z.array(HostName).max(8).default([]).describe("Time servers. The default is the release's own."),
   selinux: z.enum(["enforcing", "permissive", "disabled"]).default("permissive"),
-  firewall: z.boolean().default(true).describe("On lets ssh and `ports` in."),
+  firewall: z.boolean().default(true).describe("If enabled, only ssh and `ports` are open."),
   ports: z
     .array(text(/^\d{1,5}(-\d{1,5})?:(tcp|udp)$/, "a port such as 1521:tcp, or several as 7000-7010:tcp"))
     .default([])
-    .describe("What the firewall lets in beside ssh."),
+    .describe("Open ports in addition to ssh."),
   kernel: z
     .enum(["uek", "uekr2", "uekr3", "uekr4", "uekr5", "uekr6", "uekr7", "uekr8", "rhck"])
     .default("uek")
@@ -197,30 +206,35 @@ export const Recipe = z.strictObject({
   kernelArguments: z
     .array(text(/^[\w.,=:/@%+-]+$/, "a kernel argument without blanks or quotes"))
     .default([])
-    .describe("Beside the consoles that tbuild sets."),
+    .describe("Kernel arguments, in addition to the consoles that tbuild sets."),
   repositories: z
     .array(Repository)
     .default([])
-    .describe("Written into the guest. A build uses those that are enabled, and that of the additions."),
+    .describe(
+      "The repositories to configure in the guest. A build uses the enabled ones and the one for the additions.",
+    ),
   additions: z
     .strictObject({
-      repository: z.string().describe("The id of the repository that has them."),
+      repository: z.string().describe("The ID of the repository that contains them."),
       packages: z.array(PackageName).min(1),
     })
     .describe("Oracle's guest additions."),
   packages: z
     .strictObject({
-      base: z.array(GroupOrPackage).default([]).describe("By the installer, from the medium, beside @core."),
-      exclude: z.array(PackageName).default([]).describe("Not by the installer."),
-      install: z.array(GroupOrPackage).default([]).describe("By yum, from the repositories."),
-      remove: z.array(PackageName).default([]).describe("Taken out at the end."),
+      base: z
+        .array(GroupOrPackage)
+        .default([])
+        .describe("Installed by the installer from the medium, in addition to @core."),
+      exclude: z.array(PackageName).default([]).describe("Not installed by the installer."),
+      install: z.array(GroupOrPackage).default([]).describe("Installed by yum from the repositories."),
+      remove: z.array(PackageName).default([]).describe("Removed at the end."),
     })
     .prefault({}),
   provision: z
     .enum(["ssh", "post"])
     .default("ssh")
     .describe(
-      "Where additions, packages, accounts, files, scripts and services are done: over ssh in the booted guest, or in the installer's %post.",
+      "When to set up additions, packages, accounts, files, scripts and services: `ssh` in the booted guest, or `post` in the installer's %post.",
     ),
   groups: z.array(z.strictObject({ name: AccountName, gid: z.int().min(1).max(65533) })).default([]),
   users: z
@@ -232,7 +246,7 @@ export const Recipe = z.strictObject({
         groups: z.array(AccountName).default([]),
         home: GuestPath.optional(),
         password: SecretReference.optional().describe(
-          "Where its password is found; without one nobody logs in with a password.",
+          "The source of the password. Without one, password login is disabled.",
         ),
       }),
     )
@@ -258,19 +272,19 @@ export const Recipe = z.strictObject({
     .describe("First-boot modules: folders in `recipes/modules/`."),
   target: text(/^(ovm(-3\.\d(\.\d{1,2})?)?|xen|kvm)$/, "a target such as ovm-3.4.6, xen or kvm")
     .optional()
-    .describe("What it is made for. Oracle VM has no PVM from 3.4.6 on, and KVM has none at all."),
+    .describe("The target platform. Oracle VM 3.4.6 and later have no PVM; KVM never has."),
   domainType: DomainType.describe(
     "XEN_PVM only for OL5 and OL6, on Oracle VM before 3.4.6; otherwise XEN_HVM_PV_DRIVERS.",
   ),
   seal: z
     .strictObject({
       how: z.enum(["offline", "online"]).default("offline"),
-      skip: z.array(z.string()).default([]).describe("Seal operations to leave out."),
+      skip: z.array(z.string()).default([]).describe("Seal operations to skip."),
       keep: z
         .array(GuestPath)
         .default([])
         .describe(
-          "Paths in the guest that no operation changes, and that are not reported as left. What `files` puts there stays anyway, but for root's `.ssh`.",
+          "Guest paths that no operation changes and that are not reported as left. Files from `files` always stay, except in root's `.ssh`.",
         ),
     })
     .prefault({}),
@@ -282,7 +296,7 @@ export const Recipe = z.strictObject({
         .record(z.string(), z.string())
         .default({})
         .describe(
-          "Sent beside hostname, network and root password: the first-boot parameters of the modules.",
+          "First-boot parameters for the modules, sent in addition to host name, network and root password.",
         ),
       checks: z
         .array(z.array(z.string()).min(1))
@@ -290,7 +304,7 @@ export const Recipe = z.strictObject({
         .describe("Commands that must succeed in every configured clone."),
     })
     .prefault({})
-    .describe("The test: throw-away clones that configure themselves."),
+    .describe("The boot trial: disposable clones that configure themselves."),
 });
 export type Recipe = z.infer<typeof Recipe>;
 

@@ -10,23 +10,23 @@ export function recipeReference(): string {
   return `${head}\n| Key | Value | Default | |\n|---|---|---|---|\n${rows.join("\n")}\n${tail}`;
 }
 
-const head = `# The keys of a recipe
+const head = `# Recipe reference
 
-Made from the schema by \`tbuild recipe schema --markdown\`; a test holds it to it. \`tbuild recipe schema\` prints the JSON
-Schema, and \`docs/recipe.schema.json\` is that; the first line of a recipe tells an editor of it:
+Generated from the schema by \`tbuild recipe schema --markdown\`. The JSON Schema is in \`docs/recipe.schema.json\`
+(\`tbuild recipe schema\` prints it). To use it in an editor, start the recipe with this line:
 
 \`\`\`yaml
 # yaml-language-server: $schema=../docs/recipe.schema.json
 \`\`\`
 
-\`[]\` stands for the items of a list. **Bold** keys must be said, by the recipe or by one that it extends.
+\`[]\` stands for the items of a list. **Bold** keys are required, in the recipe or in one that it extends.
 `;
 
 const tail = `
 ## A whole recipe
 
-\`recipes/shop.yaml\`: an Oracle Linux 8 with a second network, a disk for data, a repository behind a proxy, a package
-of it, an account with a password and a key, and a script. The rest it has from \`ol8-base\`.
+\`recipes/shop.yaml\` builds Oracle Linux 8 with a second network, a data disk, a repository behind a proxy, a package
+from it, an account with a password and a key, and a script. It inherits everything else from \`ol8-base\`.
 
 \`\`\`yaml
 # yaml-language-server: $schema=../docs/recipe.schema.json
@@ -72,38 +72,39 @@ services:
   enable: [shop-server]
 \`\`\`
 
-Where the build finds Oracle's repositories on your machines is the matter of \`site.yaml\`, and stands in no template:
+The location of Oracle's repositories on your network goes into \`site.yaml\`. It does not become part of the template:
 
 \`\`\`yaml
-mirrors:                            # repository id → a URL, or a folder here that has repodata/
+mirrors:                            # repository ID → a URL, or a local folder that contains repodata/
   ol8_baseos_latest: /srv/mirror/ol8/baseos/
   ol8_addons: http://mirror.example.com/ol8/addons/
-proxy: http://proxy.example.com:3128    # towards repositories without a mirror and without a proxy of their own
+proxy: http://proxy.example.com:3128    # for repositories that have neither a mirror nor their own proxy
 \`\`\`
 
 \`\`\`sh
-tbuild recipe show shop --resolved  # every value, and what said so
-tbuild kickstart shop --check       # what the installer will be given, and whether it takes every line
-tbuild doctor shop                  # disc, repositories and packages: is all there?
-tbuild plan shop                    # what would be done, and why
+tbuild recipe show shop --resolved  # every value and where it was set
+tbuild kickstart shop --check       # whether the installer accepts every line of the kickstart
+tbuild doctor shop                  # whether disc, repositories and packages are available
+tbuild plan shop                    # what would run, and why
 SHOP_PASSWORD=… tbuild recipe shop
 \`\`\`
 
-Accounts, folders, files, scripts and services come in this order, after the packages. A script sees what is before it.
+After the packages, tbuild sets up accounts, folders, files, scripts and services, in this order. A script can use
+everything that precedes it.
 
-## How values come together
+## How values are merged
 
-A recipe \`extends\` another, which may extend a third. Groups of keys grow into each other and lists grow; \`layout\`,
-\`nics\` and \`bundles\` are replaced as a whole. \`append: [layout]\` and \`replace: [packages.install]\` turn that round.
-Over what the files say come, each over the one before:
+A recipe \`extends\` another, which may extend a third. Keys are merged and most lists are appended; \`layout\`, \`nics\` and
+\`bundles\` are replaced. \`append: [layout]\` and \`replace: [packages.install]\` reverse this. Further values override the
+files, each one the previous:
 
-1. the site: \`set: { timezone: Europe/Zurich, packages.install+: [strace] }\` in \`site.yaml\`;
+1. the site file: \`set: { timezone: Europe/Zurich, packages.install+: [strace] }\` in \`site.yaml\`;
 2. the environment: \`TBUILD_SET_machine__memory=4G\` (two underscores for a dot);
-3. the command line: \`--set machine.memory=4G\`, as often as needed. A list is replaced by it, \`packages.install+=strace\`
-   adds to one, and \`layout.2.size=8G\` is the size of the third partition.
+3. the command line: \`--set machine.memory=4G\`, repeatable. This replaces a list; \`packages.install+=strace\` appends to
+   one. \`layout.2.size=8G\` sets the size of the third partition.
 
-\`tbuild recipe show NAME --resolved\` shows every value and what said so. A secret never stands in a recipe: where one is
-needed, it says where it is found, \`{ env: NAME }\` or \`{ file: PATH }\`.
+\`tbuild recipe show NAME --resolved\` shows every value and where it was set. A recipe never contains secrets. It names
+their source instead: \`{ env: NAME }\` or \`{ file: PATH }\`.
 `;
 
 function rowsOf(path: string, schema: JsonSchema, required: boolean): string[] {

@@ -44,17 +44,17 @@ const lists = { type: "array", items: { type: "string" } } as const;
 const ofFiles: Readonly<Record<string, JsonSchema>> = {
   extends: {
     type: "string",
-    description: "The recipe that this one grows from; that one may extend another.",
+    description: "The recipe to inherit from, which may itself extend another.",
   },
   append: {
     ...lists,
     description:
-      "Lists of this file, such as `layout`, that add to the inherited one although they would replace it.",
+      "Lists in this file, such as `layout`, to append to the inherited list instead of replacing it.",
   },
   replace: {
     ...lists,
     description:
-      "Lists of this file, such as `packages.install`, that replace the inherited one instead of growing it.",
+      "Lists in this file, such as `packages.install`, to replace the inherited list instead of appending to it.",
   },
 };
 

@@ -31,7 +31,7 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
     case "invalid_value":
       if (given === undefined) return [finding("is missing")];
       return [
-        finding(`"${given}" is none of its values${suggestion(String(given), issue.values.map(String))}`),
+        finding(`"${given}" is not an allowed value${suggestion(String(given), issue.values.map(String))}`),
       ];
     case "invalid_type":
       if (given === undefined) return [finding("is missing")];

@@ -32,10 +32,10 @@ export async function fetchDebs(host: Host, options: DebOptions): Promise<Debs> 
 
   progress("asking Debian for its packages");
   await run(["apt-get", "-c", apt, "-qq", "update"]).catch((error) => {
-    throw new TbuildError("environment", "the rehearsal medium: Debian's packages cannot be reached", {
+    throw new TbuildError("environment", "the rehearsal medium: Debian packages cannot be downloaded", {
       cause: error,
       lines: error instanceof TbuildError ? error.lines : [],
-      hint: "Check /etc/apt/sources.list and the network, then try again: what was downloaded is kept.",
+      hint: "Check /etc/apt/sources.list and the network, then try again. Finished downloads are kept.",
     });
   });
   const depends = await run(["apt-cache", "-c", apt, "depends", "linux-image-cloud-amd64"]);

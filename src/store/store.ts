@@ -49,6 +49,6 @@ export interface Store {
   ownBytes(): Promise<ReadonlyMap<Digest, number>>;
   /** Reads every byte. Gives one sentence for each thing that is wrong. */
   verify(signal?: AbortSignal): Promise<string[]>;
-  /** Says what nobody needs and why, and with `apply` removes it. */
+  /** Lists what is no longer needed and why; with `apply`, removes it. */
   prune(options: PruneOptions): Promise<Pruned>;
 }

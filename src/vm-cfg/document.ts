@@ -41,7 +41,7 @@ const mostRemarks = 100;
 export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
   const bytes = typeof source === "string" ? Buffer.from(source) : source;
   if (bytes.length > mostBytes)
-    throw new TbuildError("integrity", `${file}: ${bytes.length} bytes are too many for a vm.cfg`);
+    throw new TbuildError("integrity", `${file}: ${bytes.length} bytes exceed the limit for a vm.cfg`);
   const text = Buffer.from(bytes).toString("latin1");
   // Positions stay those of the file: a line break of two bytes becomes a blank and a line break.
   const plain = text
@@ -92,7 +92,7 @@ function problemsOf(file: string, problems: readonly Remark[]): TbuildError {
   const all = problems.map(({ line, text }) => `${file}:${line}: ${text}`);
   return new TbuildError("integrity", all[0] ?? file, {
     lines: all.slice(1),
-    hint: "A vm.cfg holds assignments such as memory = 2048, and nothing that would have to be run.",
+    hint: "A vm.cfg may contain only assignments such as memory = 2048, and no code.",
   });
 }
 
@@ -240,7 +240,7 @@ export function vmCfgBytes(document: VmCfg): Buffer {
 function wholeStatement(text: string, { start, end }: Statement): { start: number; end: number } {
   const before = /[^\n\r]*$/.exec(text.slice(0, start))?.[0] ?? "";
   const behind = /^[^\n\r]*(?:\r\n|\n|\r)?/.exec(text.slice(end))?.[0] ?? "";
-  // The line goes as a whole when nothing else stands on it; a comment behind the value is about the value.
+  // The whole line is removed if nothing else is on it. A comment after the value belongs to the value.
   if (before.trim() === "" && /^[ \t]*;?[ \t]*(?:#.*)?\r?\n?$/.test(behind))
     return { start: start - before.length, end: end + behind.length };
   const separator = /^[ \t]*;[ \t]*/.exec(behind)?.[0] ?? "";

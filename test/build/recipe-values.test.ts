@@ -218,7 +218,7 @@ describe("what cannot be built is refused before the first step", () => {
     const lines = error.lines.join("\n");
     expect(lines).toContain("OracleLinux-R6-U10-Server-x86_64-dvd.iso: not in");
     expect(lines).toContain("nosuch.yaml: no such recipe");
-    expect(lines).toContain("is called ol6-base, as ol6-base is");
+    expect(lines).toContain("ol6-base are both named ol6-base");
   });
 
   it("a rehearsal of a release that has none, also by a plan", async () => {

@@ -95,9 +95,9 @@ describe.each([20, 40, 80, 120])("on a terminal of %i columns", (columns) => {
 it("says how long all that is left will take, and when a step takes longer than it did", () => {
   const { screen } = building(120);
   vi.advanceTimersByTime(20_000);
-  expect(screen.shown.join("\n")).toContain("0:20, about 1:10 left in all");
+  expect(screen.shown.join("\n")).toContain("0:20, about 1:10 left in total");
   vi.advanceTimersByTime(50_000);
-  expect(screen.shown.join("\n")).toContain("1:10, longer than the last times");
+  expect(screen.shown.join("\n")).toContain("1:10, longer than usual");
 });
 
 it("a log has a line for every tenth of what is counted, and no counts of bytes", () => {

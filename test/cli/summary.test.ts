@@ -26,7 +26,7 @@ describe("the summary of a build", () => {
     const said = summary({ domainType: "XEN_HVM" });
     expect(said).toContain("Since 1.0.0: the template 1; tbuild template diff ol6-sample");
     expect(said).toContain(
-      "it deserves 2.0.0 (major: domain type XEN_PVM → XEN_HVM): raise `version` in the recipe",
+      "The changes call for version 2.0.0 (major: domain type XEN_PVM → XEN_HVM). Raise `version` in the recipe",
     );
   });
 
@@ -36,7 +36,7 @@ describe("the summary of a build", () => {
       summary({}),
       summary({ version: "2.0.0", domainType: "XEN_HVM" }),
     ])
-      expect(said).not.toContain("deserves");
+      expect(said).not.toContain("call for");
     expect(summary({}, sampleManifest(disk, { version: "1.0.0" }))).toContain("nothing that is recorded");
   });
 });

@@ -146,7 +146,7 @@ describe.skipIf(missing("qemu-img"))("a template in one file", () => {
   it("is refused where somebody has recorded another of that version, and nothing is published", async () => {
     const { store, records } = place("there");
     await records.put({ ...manifest, summary: "another" });
-    await expect(take()).rejects.toThrow(/records another ol6-sample@1\.0\.0/);
+    await expect(take()).rejects.toThrow(/records a different ol6-sample@1\.0\.0/);
     expect(await store.list()).toEqual([]);
   });
 

@@ -64,7 +64,7 @@ describe.skipIf(missing("mke2fs", "e2fsck", "dumpe2fs"))("the further disks of a
     } as const;
     const further = ["Disk2", "Disk3"].map((name) => ({ ...system, name }));
     const manifest = sampleManifest(system, { disks: [system, ...further] });
-    expect(vmCfg(manifest)).toContain(
+    expect(Buffer.from(vmCfg(manifest)).toString()).toContain(
       `disk = ['file:${system.name}.img,xvda,w', 'file:Disk2.img,xvdb,w', 'file:Disk3.img,xvdc,w']`,
     );
   });

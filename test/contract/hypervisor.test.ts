@@ -46,7 +46,7 @@ describe("qemu", () => {
     expect(await hypervisor.state("contract-vm")).toBe("absent");
     await hypervisor.destroy("contract-vm");
     await hypervisor.define(spec());
-    await expect(hypervisor.define(spec())).rejects.toThrow(/there is a machine of this name/);
+    await expect(hypervisor.define(spec())).rejects.toThrow(/a machine of this name exists/);
     expect(await hypervisor.state("contract-vm")).toBe("stopped");
     await hypervisor.start(
       "contract-vm",
@@ -137,7 +137,7 @@ describe("qemu", () => {
     try {
       await fixed.define(spec());
       await expect(fixed.start("contract-vm", await guest(":"))).rejects.toThrow(
-        `port ${port} on 127.0.0.1 is taken`,
+        `port ${port} on 127.0.0.1 is in use`,
       );
     } finally {
       server.close();

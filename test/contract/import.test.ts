@@ -136,10 +136,12 @@ describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
     const changed = join(folder, "ol6-sample.img");
     await makeGuest(changed, { ...guestFiles, "/etc/motd": "changed" });
     expect((await imported(changed)).manifest.version).toBe("1.0.1");
-    await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow("records another ol6-sample@1.0.0");
+    await expect(imported(changed, { version: "1.0.0" })).rejects.toThrow(
+      "records a different ol6-sample@1.0.0",
+    );
     // A version that only the recipe repo knows is taken, too, and then nothing is published.
     const elsewhere = folderStore(host, join(folder, "elsewhere"));
-    await expect(imported(changed, { version: "1.0.0" }, elsewhere)).rejects.toThrow("records another");
+    await expect(imported(changed, { version: "1.0.0" }, elsewhere)).rejects.toThrow("records a different");
     expect(await elsewhere.list()).toEqual([]);
   });
 });
@@ -184,7 +186,7 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     await truncate(join(root, "etc/oracle-release"), 2 ** 33);
     await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, file, "8M"]);
     const { notes } = await imported(file);
-    expect(notes.join("\n")).toContain("release: /etc/oracle-release: 8589934592 bytes are too many");
+    expect(notes.join("\n")).toContain("release: /etc/oracle-release: 8589934592 bytes exceed the limit");
     expect(notes.join("\n")).toContain("files and services: /etc/oracle-release: 8589934592 bytes");
   });
 
@@ -273,7 +275,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
           file,
           '# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 8 FLAT "/etc/shadow" 0\n',
         ),
-      "data lies in other files",
+      "data is in other files",
     ],
     [
       "a sparse VMDK that names a file of this machine",
@@ -298,7 +300,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     [
       "a qcow2 that is larger than allowed",
       (file) => host.run(["qemu-img", "create", "-q", "-f", "qcow2", file, "1T"]),
-      "are allowed",
+      "the limit is",
     ],
     [
       "a picture",
@@ -307,14 +309,18 @@ describe.skipIf(lacking)(title("import of an image"), () => {
       "neither a template nor",
     ],
     ["nothing", (file) => writeFile(file, ""), "neither a template nor"],
-    ["text, gzipped", (file) => writeFile(file, gzipSync("hello")), "sectors|no disk image"],
+    ["text, gzipped", (file) => writeFile(file, gzipSync("hello")), "sectors|not a disk image"],
     ["a zip", (file) => writeFile(file, "PK\u0003\u0004 and so on"), "is a zip"],
     [
       "zeros without end, gzipped",
       (file) => writeFile(file, gzipSync(Buffer.alloc(2 ** 27))),
-      "it may|no disk image",
+      "exceeds the limit|not a disk image",
     ],
-    ["a gzip in a gzip", (file) => writeFile(file, gzipSync(gzipSync("x".repeat(1024)))), "gzip in a gzip"],
+    [
+      "a gzip in a gzip",
+      (file) => writeFile(file, gzipSync(gzipSync("x".repeat(1024)))),
+      "compressed twice with gzip",
+    ],
     [
       "a tar of other things",
       async (file) => writeFile(file, (await host.run(["tar", "-cf", "-", "-C", "/etc", "hostname"])).bytes),
@@ -565,22 +571,22 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     [
       "a sum of SHA-1 that lies",
       () => archive({ ...plain(), "a.mf": sums("sha1", { ...plain(), "disk.vmdk": Buffer.from("other") }) }),
-      "is not what its manifest says",
+      "does not match its manifest",
     ],
     [
       "a sum of SHA-256 that lies",
       () => archive({ ...plain(), "a.mf": sums("sha256", { ...plain(), "a.ovf": Buffer.from("other") }) }),
-      "is not what its manifest says",
+      "does not match its manifest",
     ],
     [
       "a manifest that cannot be read",
       () => archive({ ...plain(), "a.mf": Buffer.from("SHA1 of disk.vmdk is fine\n") }),
-      "is no checksum",
+      "is not a checksum",
     ],
     [
       "a manifest that lists what is not there",
       () => archive({ ...plain(), "a.mf": sums("sha1", { ...plain(), "more.vmdk": vmdk }) }),
-      "which is not there",
+      "which is missing",
     ],
     [
       "a manifest that lists a file again and again",
@@ -590,14 +596,18 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     [
       "one file for two disks",
       () => archive({ ...plain(), "a.ovf": descriptor({ href: "disk.vmdk" }, { href: "disk.vmdk" }) }),
-      "is two disks",
+      "is listed as two disks",
     ],
     [
       "two descriptors",
       () => archive({ ...plain(), "b.ovf": descriptor({ href: "disk.vmdk" }) }),
       "more than one descriptor",
     ],
-    ["no disk", () => archive({ "a.ovf": descriptor({ href: "disk.vmdk" }) }), "it is not there"],
+    [
+      "no disk",
+      () => archive({ "a.ovf": descriptor({ href: "disk.vmdk" }) }),
+      "listed in the OVF, but missing",
+    ],
     [
       "a file that is shorter than it says, without a sum",
       () =>
@@ -614,7 +624,7 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
           "a.ovf": descriptor({ href: "disk.vmdk", disk: 'ovf:capacity="1048576"' }),
           "disk.vmdk": vmdk,
         }),
-      "its description says 1048576",
+      "its descriptor says 1048576",
     ],
     [
       "a gzip that is larger than its capacity",
@@ -627,7 +637,7 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
           }),
           "d.gz": gzipSync(Buffer.alloc(2 ** 26)),
         }),
-      "holds more than",
+      "exceeds the limit",
     ],
     [
       "another compression",
@@ -641,17 +651,17 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     [
       "a disk above it",
       () => archive({ "a.ovf": descriptor({ href: "../../../etc/passwd" }) }),
-      "leads out of the archive",
+      "leads outside the archive",
     ],
     [
       "a disk of the host",
       () => archive({ "a.ovf": descriptor({ href: "/etc/passwd" }) }),
-      "leads out of the archive",
+      "leads outside the archive",
     ],
     [
       "a disk elsewhere",
       () => archive({ "a.ovf": descriptor({ href: "http://127.0.0.1/disk.vmdk" }) }),
-      "nothing is fetched",
+      "tbuild downloads nothing",
     ],
     [
       "a piece missing",
@@ -672,7 +682,7 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
         await symlink(image, join(place, "disk.vmdk"));
         return place;
       },
-      "it is not there",
+      "listed in the OVF, but missing",
     ],
   ];
 

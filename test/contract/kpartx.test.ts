@@ -89,7 +89,7 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(xfs, before);
         const done = await tbuild("seal", "--yes", `dom0:${xfs}`);
         expect(done.stdout).toContain(
-          `done; \`tbuild undo dom0:${xfs}\` takes it back (dom0:${xfs}.tbuild-undo-1`,
+          `done; undo with \`tbuild undo dom0:${xfs}\` (dom0:${xfs}.tbuild-undo-1`,
         );
         await dom0.run("sync");
         expect(await sha256Of(xfs)).not.toBe(before);
@@ -203,7 +203,7 @@ describe.skipIf(lacking !== undefined)(
       it("say what is not there", async () => {
         const none = await tbuild("inspect", "dom0:/OVS/none.img");
         expect(none.code).toBe(2);
-        expect(none.stderr).toContain("dom0:/OVS/none.img: there is no such file");
+        expect(none.stderr).toContain("dom0:/OVS/none.img: no such file");
         const nobody = await tbuild("inspect", "nobody.invalid:/x.img");
         expect(nobody.stderr).toContain("nobody.invalid: no ssh connection");
       });

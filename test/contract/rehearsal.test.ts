@@ -129,7 +129,7 @@ describe.each([
         .split("\n")
         .map(failureOf)
         .find((failure) => failure)?.message,
-    ).toContain("the kickstart has a fault on line 3");
+    ).toContain("the kickstart has an error on line 3");
   });
 
   it("takes its kickstart from a CD, and from a disk by its label", async () => {

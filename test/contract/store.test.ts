@@ -177,7 +177,7 @@ describe("a store", () => {
     const digest = await store.publish(manifest);
     expect(await store.publish(manifest)).toBe(digest);
     await expect(store.publish({ ...manifest, summary: "another" })).rejects.toThrow(
-      "ol6-sample@1.0.0: is published with other content",
+      "ol6-sample@1.0.0: is already published with different content",
     );
     expect(await store.get(digest)).toEqual(manifest);
     expect((await store.find("template", { name: "ol6-sample" }))?.version).toBe("1.0.0");
@@ -206,12 +206,16 @@ describe("a store", () => {
     expect(await store.verify()).toEqual([]);
     const [pack = ""] = await packs();
     const places: [string, number, RegExp][] = [
-      [pack, 5, /disk System: chunk [0-9a-f]+ is not what its digest says \(packs\//],
+      [pack, 5, /disk System: chunk [0-9a-f]+ does not match its digest \(packs\//],
       [pack, (await stat(pack)).size - 2, /disk System: chunk [0-9a-f]+ is missing/],
-      [pack, (await stat(pack)).size - 50, /packs\/[0-9a-f]+\.pack: is not what its digest says/],
-      [join(folder, "store/disks", disk.digest.slice(7)), 99, /disk System: .*its chunk list is not what/],
+      [pack, (await stat(pack)).size - 50, /packs\/[0-9a-f]+\.pack: does not match its digest/],
+      [join(folder, "store/disks", disk.digest.slice(7)), 99, /disk System: .*its chunk list does not match/],
       [join(folder, "store/templates/ol6-sample/1.0.0.json"), 60, /ol6-sample\/1\.0\.0\.json: is not/],
-      [join(folder, "store/templates/ol6-sample/1.0.0.sha256"), 3, /1\.0\.0\.json: is not what its \.sha256/],
+      [
+        join(folder, "store/templates/ol6-sample/1.0.0.sha256"),
+        3,
+        /1\.0\.0\.json: does not match its \.sha256/,
+      ],
     ];
     for (const [file, at, message] of places) {
       await flip(file, at);
@@ -226,7 +230,7 @@ describe("a store", () => {
     await flip((await packs())[0] ?? "", 5);
     await writeFile(join(folder, "back.img"), "as it was");
     await expect(store.restoreDisk(disk, join(folder, "back.img"))).rejects.toThrow(
-      /is not what its digest says/,
+      /does not match its digest/,
     );
     expect(await readFile(join(folder, "back.img"), "utf8")).toBe("as it was");
     await rm((await packs())[0] ?? "");
@@ -248,17 +252,17 @@ describe("a store", () => {
   it("leaves a store of an older format alone", async () => {
     await mkdir(join(folder, "store/chunks"), { recursive: true });
     for (const act of [store.list(), store.verify(), store.putDisk(image, "System")])
-      await expect(act).rejects.toThrow(/is a store that this tbuild does not read/);
+      await expect(act).rejects.toThrow(/this version of tbuild cannot read this store/);
     expect(await readdir(join(folder, "store"))).toEqual(["chunks"]);
   });
 
   it("never has a rehearsal under the name of a real template", async () => {
     const disk = await store.putDisk(image, "System");
     await expect(store.publish(sampleManifest(disk, { rehearsal: true }))).rejects.toThrow(
-      /every rehearsal, is named so/,
+      /only rehearsals may use this name/,
     );
     await expect(store.publish(sampleManifest(disk, { name: "ol6-sample-rehearsal" }))).rejects.toThrow(
-      /only a rehearsal/,
+      /only rehearsals may use this name/,
     );
     await store.publish(sampleManifest(disk, { name: "ol6-sample-rehearsal", rehearsal: true }));
   });

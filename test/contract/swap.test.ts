@@ -88,6 +88,6 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
     await expect(planJob(host, image, job)).rejects.toThrow("is Fedora release 8 (Werewolf)");
     expect(await sha256Of(image)).toBe(digest);
     await using planned = await planJob(host, image, { ...job, as: 6 });
-    expect(planned.result.release.name).toBe("Fedora release 8 (Werewolf), taken for Oracle Linux 6");
+    expect(planned.result.release.name).toBe("Fedora release 8 (Werewolf), treated as Oracle Linux 6");
   });
 });

@@ -81,7 +81,7 @@ describe("seal accounts for every file system of the disk", () => {
     const image = await diskWith("LABEL=other /var ext4 defaults 1 2", { "log/messages": "a leak\n" });
     const sealed = await seal(image, "--yes");
     expect(sealed.exitCode).toBe(6);
-    expect(sealed.stdout).toContain("not looked into: p2 holds ext4");
+    expect(sealed.stdout).toContain("not inspected: p2 holds ext4");
     expect(sealed.stdout).toContain("/etc/fstab:2: /var is LABEL=other");
     const checked = await seal(image, "--check", "--json");
     expect(checked.exitCode).toBe(6);
@@ -89,7 +89,7 @@ describe("seal accounts for every file system of the disk", () => {
       sealed: "unknown",
       others: [{ name: "p2", state: "unknown" }],
     });
-    expect((await seal(image, "--check", "--although-unmounted")).exitCode).toBe(0);
+    expect((await seal(image, "--check", "--allow-unmounted")).exitCode).toBe(0);
   });
 
   it.each([

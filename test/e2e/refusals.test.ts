@@ -85,7 +85,7 @@ describe("tbuild refuses", () => {
   });
 
   it.each([
-    [["recipe"], 2, "which recipe?"],
+    [["recipe"], 2, "no recipe named"],
     [["recipe", "ol6-gird"], 2, 'did you mean "ol6-grid"?'],
     [["recipe", "ol6-grid", "--jobs", "none"], 2, "--jobs none: not a number"],
     [["reciep"], 2, "Did you mean recipe?"],

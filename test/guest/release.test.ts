@@ -100,7 +100,7 @@ describe("a guest's release", () => {
     const fedora = memoryTree({ "/etc/redhat-release": "Fedora release 8 (Werewolf)" });
     declareRelease(fedora, parseMajor("ol7"));
     expect(await readRelease(fedora)).toEqual({
-      name: "Fedora release 8 (Werewolf), taken for Oracle Linux 7",
+      name: "Fedora release 8 (Werewolf), treated as Oracle Linux 7",
       major: 7,
       update: 0,
     });

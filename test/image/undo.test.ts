@@ -46,7 +46,7 @@ describe("a change of an image", () => {
     expect((await readFile(image)).equals(between)).toBe(true);
     await undoLast(image);
     expect((await readFile(image)).equals(old)).toBe(true);
-    await expect(undoLast(image)).rejects.toThrow("no change to undo");
+    await expect(undoLast(image)).rejects.toThrow("nothing to undo");
   });
 
   it("makes a file longer and, undone, shorter again", async () => {
@@ -149,7 +149,7 @@ describe("a change that was cut off", () => {
     for (let times = 0; times < 2; times++)
       await expect(settle(image)).rejects.toMatchObject({
         fault: "integrity",
-        message: expect.stringContaining(`${image}: bytes ${bytes} were changed by somebody else`),
+        message: expect.stringContaining(`${image}: bytes ${bytes} were changed by another program`),
         hint: expect.stringContaining(record),
       });
     expect((await readFile(image)).equals(now)).toBe(true);
@@ -189,7 +189,7 @@ describe("an undo is refused, and nothing is touched,", () => {
     const record = await readFile(file);
     if (how === "damaged") record.write("XX", record.length - 40);
     await writeFile(file, how === "cut off" ? record.subarray(0, -20) : how === "garbage" ? "what?" : record);
-    await expect(undoLast(image)).rejects.toThrow(/is damaged|is no record/);
+    await expect(undoLast(image)).rejects.toThrow(/is damaged|is not an undo record/);
     expect((await readFile(image)).equals(now)).toBe(true);
   });
 });

@@ -22,7 +22,7 @@ describe("an error of the system", () => {
     ["ENAMETOOLONG", "the name is too long"],
     ["ELOOP", "too many symbolic links, or links that lead in a circle"],
     ["EISDIR", "is a folder"],
-    ["ENOTDIR", "part of the path is no folder"],
+    ["ENOTDIR", "part of the path is not a folder"],
   ])("%s is told in words, with its place, wherever it comes up", (code, words) => {
     const error = Object.assign(new Error(code), { code, syscall: "open", path: "/store/tmp/text" });
     expect(systemFault(error)).toMatchObject({ fault: "environment", message: `/store/tmp/text: ${words}` });

@@ -551,7 +551,7 @@ async function textOf(recipe: Recipe): Promise<string | undefined> {
     return await kickstart(recipe, template, noSecrets, post);
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    expect(error.message).toMatch(/^(file|script) \S+: holds bytes that cannot stand in a kickstart$/);
+    expect(error.message).toMatch(/^(file|script) \S+: contains bytes that a kickstart cannot hold$/);
     return undefined;
   }
 }

@@ -87,7 +87,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       'small.yaml:8:12: kickstrat: no such key; did you mean "kickstart"?',
       'small.yaml:10:37: layout.0.size: "half" is not a size such as 500M, 12G or 2T',
       'small.yaml:14:26: additions.repository: no repository "ol6_addon"; did you mean "ol6_addons"?',
-      'small.yaml:15:13: domainType: "XEN_PV" is none of its values; did you mean "XEN_PVM"?',
+      'small.yaml:15:13: domainType: "XEN_PV" is not an allowed value; did you mean "XEN_PVM"?',
       'small.yaml:16:16: seal.skip.0: no operation "machine_id"; did you mean "machine-id"?',
       "small.yaml:17:11: modules.0: no folder modules/gird",
     ]);
@@ -254,11 +254,11 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     ["a YAML fault", "name: [unclosed", /not a YAML file/],
     ["a list", "- a\n- b\n", /not a recipe/],
     ["nothing", "", /not a recipe/],
-    ["an alias within itself", "name: &a [*a]\n", /aliases lead to too much, or to themselves/],
+    ["an alias within itself", "name: &a [*a]\n", /aliases expand to too much, or refer to themselves/],
     [
       "aliases of aliases",
       `a: &a [${"x,".repeat(20)}]\nb: &b [${"*a,".repeat(20)}]\nc: &c [${"*b,".repeat(20)}]\nd: [${"*c,".repeat(20)}]\n`,
-      /aliases lead to too much/,
+      /aliases expand to too much/,
     ],
     ["itself above it", "extends: small\nname: small\n", /extends itself/],
   ])("that is %s is refused in words", async (_what, text, message) => {

@@ -57,7 +57,7 @@ describe("a channel", () => {
     });
     await expect(
       rollback(records, await readCatalog(store, records), "ol6-sample", "stable"),
-    ).rejects.toThrow(/has led to nothing else that may still be used/);
+    ).rejects.toThrow(/has no previous version that can still be used/);
     await expect(rollback(records, [], "ol6-sample", "candidate")).rejects.toThrow(/has no channel/);
   });
 
@@ -65,12 +65,12 @@ describe("a channel", () => {
     const rehearsal = await entry("ol6-sample-rehearsal");
     await expect(promote(records, rehearsal, "candidate")).rejects.toMatchObject({
       fault: "usage",
-      hint: expect.stringContaining("--although-rehearsal"),
+      hint: expect.stringContaining("--allow-rehearsal"),
     });
-    await expect(promote(records, rehearsal, "stable", { althoughRehearsal: true })).rejects.toThrow(
-      /never becomes stable/,
+    await expect(promote(records, rehearsal, "stable", { allowRehearsal: true })).rejects.toThrow(
+      /can never become stable/,
     );
-    expect(await promote(records, rehearsal, "candidate", { althoughRehearsal: true })).toMatchObject({
+    expect(await promote(records, rehearsal, "candidate", { allowRehearsal: true })).toMatchObject({
       to: "1.0.0",
     });
     expect(warningsOf(rehearsal)).toEqual([expect.stringContaining("rehearsal")]);
@@ -109,7 +109,7 @@ describe("a name without a version", () => {
   it("is refused when all were revoked, and says how to have one all the same", async () => {
     for (const version of ["1.0.0", "1.0.1", "1.1.0"]) await revoke(version);
     await expect(entry("ol6-sample")).rejects.toMatchObject({
-      message: "ol6-sample: every version of it was revoked",
+      message: "ol6-sample: all of its versions are revoked",
       hint: expect.stringContaining("ol6-sample@1.1.0"),
     });
   });

@@ -37,7 +37,7 @@ describe("the records of a recipe repo", () => {
     expect(await records.put(version("1.0.0"))).toBe(file);
     expect(await records.list()).toEqual([version("1.0.0")]);
     await expect(records.put(version("1.0.0", { summary: "another" }))).rejects.toThrow(
-      /records another ol6-sample@1\.0\.0/,
+      /records a different ol6-sample@1\.0\.0/,
     );
   });
 
@@ -58,14 +58,14 @@ describe("the records of a recipe repo", () => {
     await expect(records.list()).rejects.toMatchObject({
       fault: "integrity",
       message: expect.stringContaining("templates/ol6-sample/1.0.0.json"),
-      hint: expect.stringContaining("keep one of the two"),
+      hint: expect.stringContaining("Keep one of the two"),
     });
   });
 
   it("keep a tag where it was put", async () => {
     await records.setTag("ol6-sample", "audited", pointerTo(version("1.0.0")));
     await expect(records.setTag("ol6-sample", "audited", pointerTo(version("1.0.1")))).rejects.toThrow(
-      /the tag audited is on 1\.0\.0, and a tag stays/,
+      /the tag audited belongs to 1\.0\.0, and tags cannot be moved/,
     );
   });
 
@@ -146,7 +146,7 @@ describe("the catalog", () => {
       list: async () => [version("1.0.0", { summary: "built elsewhere" })],
     } as unknown as Store;
     const both = await readCatalog(other, records);
-    expect(() => findTemplate(both, "ol6-sample@1.0.0")).toThrow(/there are two of them/);
+    expect(() => findTemplate(both, "ol6-sample@1.0.0")).toThrow(/two different versions have this number/);
     expect(yieldedIn(both).map(({ manifest }) => manifest.summary)).toEqual(["built elsewhere"]);
     expect(yieldedIn(catalog)).toEqual([]);
   });

@@ -18,7 +18,7 @@ import type { InjectedGuest } from "./inject-modules.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface AuditedImage {
-  /** The operations of which nothing is pending. */
+  /** The operations that have nothing pending. */
   readonly audited: readonly string[];
   readonly armed: boolean;
   readonly guest: GuestRecord;
@@ -29,7 +29,7 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
   return {
     name: "audit-image",
     module: import.meta.url,
-    describe: () => "reopen the image, prove that nothing is pending, and write down what is inside",
+    describe: () => "reopen the image, check that nothing is pending, and record its contents",
     inputs: () => ({ writes: "services, users, modules, files in /etc" }),
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
@@ -44,19 +44,19 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
       if (pending.length > 0)
         throw new TbuildError(
           "integrity",
-          `the sealed image is not clean: ${pending.length} things are pending`,
+          `the sealed image is not clean: ${pending.length} changes are pending`,
           {
             lines: pending.slice(0, 40),
-            hint: "This is a fault of an operation: it said that it was done, and the image says otherwise.",
+            hint: "This is a bug in an operation: it reported success, but the image is not clean.",
           },
         );
       const unread = opened.others.filter(({ state }) => state === "unknown");
       if (unread.length > 0)
-        throw new TbuildError("integrity", "the sealed image has volumes that nobody looked into", {
+        throw new TbuildError("integrity", "the sealed image has volumes that were not inspected", {
           lines: unread.map(({ name, why }) => `${name} ${why}`),
-          hint: "Let the recipe mount them, so that they are sealed too.",
+          hint: "Mount them in the recipe, so that they are sealed, too.",
         });
-      context.progress("writing down what is inside");
+      context.progress("recording its contents");
       return {
         audited: operations.map((operation) => operation.name),
         armed: await isArmed(opened.tree),

@@ -72,7 +72,7 @@ export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, 
         identities.slice(i + 1).flatMap((other) => sharedIdentity(one, other)),
       );
       if (shared.length > 0)
-        throw new TbuildError("integrity", "two clones of the template are twins", { lines: shared });
+        throw new TbuildError("integrity", "two clones of the template share identities", { lines: shared });
       const seen = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value.seen : []));
       if (clones < 2) return { trial: seen };
       seen.push(`${clones} clones share no hostname, address, host key, machine id or MAC`);
@@ -125,7 +125,7 @@ async function tryClone(
     });
   await takePicture(context, "boot-trial", name, "configured");
 
-  say("looking at what became of it");
+  say("checking the result");
   const guest = await loggedIn(context, name, login, 120_000);
   const identity = await checkClone(context, guest, recipe, wanted, macs);
   const seen = [
@@ -142,7 +142,7 @@ async function tryClone(
   await using later = await context.hypervisor.messages(name);
   const after = await identityIn(await loggedIn(context, name, login, 240_000));
   if (sameOf(identity) !== sameOf(after))
-    throw new TbuildError("guest", `${name}: is another machine after a reboot`, {
+    throw new TbuildError("guest", `${name}: has a different identity after a reboot`, {
       lines: [sameOf(identity), sameOf(after)],
     });
   // sshd starts after ovmd: by now a second configuration would have told of itself.
@@ -176,7 +176,7 @@ async function comparedDisks(context: StepContext): Promise<string[]> {
     });
     for (const { path, what } of suspects.slice(0, 10))
       context.report({ type: "note", text: `both clones have ${path}: ${what}` });
-    return suspects.length === 0 ? ["2 clones have no file in common that each should have of its own"] : [];
+    return suspects.length === 0 ? ["2 clones share no file that should be unique"] : [];
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     context.report({ type: "note", text: `the clones were not compared: ${error.message}` });

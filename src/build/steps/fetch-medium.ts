@@ -59,7 +59,7 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
     throw new TbuildError("usage", `${recipe.name}: there is no rehearsal medium for ${recipe.release}`, {
-      hint: "There is one for ol6 and one for ol7. Without --rehearse, it is built from Oracle's disc.",
+      hint: "Available: ol6 and ol7. Without --rehearse, it is built from Oracle's disc.",
     });
   return {
     name: "fetch-medium",
@@ -105,7 +105,7 @@ export async function missingIso(recipe: Recipe, isoFolder: string): Promise<Tbu
     lines: [
       `The recipe is built from ${wanted.file}`,
       `  volume id ${wanted.volumeId ?? "not on record"}`,
-      `  sha256    ${wanted.sha256 ?? "not on record; give it as iso.sha256"}`,
+      `  sha256    ${wanted.sha256 ?? "unknown; set iso.sha256"}`,
       ...there,
       "Oracle offers it at https://edelivery.oracle.com/linux and https://yum.oracle.com/oracle-linux-isos.html",
     ],

@@ -105,7 +105,7 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
   await whileRunning(context, name, watching);
   const how = await context.hypervisor.waitStopped(name, { timeoutMs: 300_000, signal: context.signal });
   if (how === "guest-shutdown") return;
-  throw new TbuildError("guest", `${name}: the installer ended by ${how}, not by a power-off`, {
+  throw new TbuildError("guest", `${name}: the installer ended with ${how} instead of a power-off`, {
     lines: await consoleTail(context, name),
   });
 }
@@ -151,7 +151,7 @@ export async function makeSecrets(
   ]);
   const publicKey = new TextDecoder().decode(await context.host.readFile(`${key}.pub`)).trim();
   const passwordHash = await hashed(context.host, recipe, password);
-  // For whoever looks at a machine that was kept after a failure.
+  // For debugging a machine that was kept after a failure.
   await context.host.writeFile(join(context.folder, "root-password"), Buffer.from(`${password}\n`), 0o600);
   return { nonce: randomBytes(8).toString("hex"), passwordHash, publicKey };
 }

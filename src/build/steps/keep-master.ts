@@ -23,7 +23,7 @@ export function keepMaster(
   return {
     name: "keep-master",
     module: import.meta.url,
-    describe: () => "keep the unsealed master in the store",
+    describe: () => "store the unsealed master",
     inputs: () => ({
       name: recipe.name,
       version: recipe.version,

@@ -58,7 +58,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
       if (version !== recipe.version)
         context.report({
           type: "note",
-          text: `${context.name}@${recipe.version} is published with other content; this one is ${version}`,
+          text: `${context.name}@${recipe.version} is already published with different content; this one is ${version}`,
         });
       const template: Manifest = {
         ...(await manifestOf(recipe, frame, context, state)),

@@ -52,11 +52,11 @@ export const failures: readonly Failure[] = [
   {
     pattern: /Kernel panic - not syncing: (.*)/,
     text: "the kernel panicked: $1",
-    hint: "Too little memory, or a kernel that does not suit the machine.",
+    hint: "The machine has too little memory, or the kernel does not support it.",
   },
   {
     pattern: /The following problem occurred on line (\d+) of the kickstart file:?\s*(.*)/,
-    text: "the kickstart has a fault on line $1: $2",
+    text: "the kickstart has an error on line $1: $2",
     hint: kickstartHint,
   },
   {
@@ -64,7 +64,7 @@ export const failures: readonly Failure[] = [
     text: "the kickstart has a fault",
     hint: kickstartHint,
   },
-  { pattern: /parse-kickstart ERROR:?\s*(.*)/, text: "the kickstart has a fault: $1", hint: kickstartHint },
+  { pattern: /parse-kickstart ERROR:?\s*(.*)/, text: "the kickstart has an error: $1", hint: kickstartHint },
   {
     pattern: /An error occurred during reading the kickstart file/,
     text: "the kickstart cannot be read",
@@ -79,23 +79,23 @@ export const failures: readonly Failure[] = [
     pattern:
       /(?:Cannot find kickstart file|can't find \/ks\.cfg|Can't get kickstart from|cannot get kickstart)\s*(.*)/i,
     text: "the installer did not get its kickstart",
-    hint: "This is a fault of tbuild: the kickstart travels in the initrd.",
+    hint: "This is a bug in tbuild: the kickstart is part of the initrd.",
   },
   {
     pattern: /Traceback \(most recent call last\)/,
     text: "the installer crashed",
-    hint: "The lines below say where; a fault of the installer, or something in the kickstart that it does not expect.",
+    hint: "See the lines below. The installer has a bug, or the kickstart contains something it does not expect.",
   },
   {
     pattern: /install exited abnormally \[\S+\]|Anaconda died after receiving signal/,
     text: "the installer died",
-    hint: "Look at the console in the build's folder.",
+    hint: "Read the console log in the build folder.",
   },
   {
     pattern:
       /Can't have a question in command line mode|Command line mode requires all choices|In interactive step .*, can't continue|Parted exceptions can't be handled|non-interactive cmdline mode|Running in cmdline mode, no interactive debugging/,
     text: "the installer wants to ask something",
-    hint: "The kickstart leaves something open; the lines before say what.",
+    hint: "The kickstart leaves a question open. See the lines above.",
   },
   {
     pattern: /(?:You do not have enough RAM|requires \d+ MB of memory).*/,
@@ -111,11 +111,11 @@ export const failures: readonly Failure[] = [
   {
     pattern: /The following error occurred while installing|An unknown error has occur?red/,
     text: "the installation failed",
-    hint: "The lines below say why.",
+    hint: "See the lines below.",
   },
   {
     pattern: /you may safely reboot your system|will be rebooted when you press Ctrl-C/,
     text: "the installer gave up",
-    hint: "The lines before say why.",
+    hint: "See the lines above.",
   },
 ];

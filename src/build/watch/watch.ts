@@ -27,9 +27,9 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
       const next = await within(iterator.next(), failed ? 2_000 : silenceMs, options.signal);
       if (next === "silent") {
         if (failed) break;
-        throw new TbuildError("guest", `the installer has said nothing for ${duration(silenceMs)}`, {
+        throw new TbuildError("guest", `the installer has printed nothing for ${duration(silenceMs)}`, {
           lines: tail.slice(-20),
-          hint: "It hangs or waits for an answer; look at its console.",
+          hint: "It hangs or waits for input. Check its console.",
         });
       }
       if (next.done) break;
@@ -57,7 +57,7 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
       : `the kickstart's script said ${result}`;
   throw new TbuildError("guest", why, {
     lines: tail.slice(-20),
-    hint: "What the script printed is in /root/tbuild-post.log of the guest.",
+    hint: "The output of the script is in /root/tbuild-post.log in the guest.",
   });
 }
 

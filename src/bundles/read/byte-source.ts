@@ -68,8 +68,8 @@ export function gunzipSource(
       if (!code.startsWith("Z_")) throw error;
       throw new TbuildError(
         "integrity",
-        code === "Z_BUF_ERROR" ? `${what}: ends in the middle of its gzip` : `${what}: its gzip is damaged`,
-        { hint: "Fetch it again, and compare its checksum.", cause: error },
+        code === "Z_BUF_ERROR" ? `${what}: the gzip data is cut off` : `${what}: the gzip data is damaged`,
+        { hint: "Download it again, and compare its checksum.", cause: error },
       );
     }
   }

@@ -19,7 +19,7 @@ export function readChecksums(what: string, text: string): Checksum[] {
       /^\s*(SHA1|SHA256|SHA512)\s*\((.+)\)\s*=\s*([\da-f]+)\s*$/i.exec(line) ?? [];
     const algorithm = word.toLowerCase() as Checksum["algorithm"];
     if (hex.length !== hexDigits[algorithm])
-      throw new TbuildError("integrity", `${what}:${index + 1}: is no checksum: ${shown(line)}`);
+      throw new TbuildError("integrity", `${what}:${index + 1}: is not a checksum: ${shown(line)}`);
     return [{ algorithm, file, hex: hex.toLowerCase() }];
   });
 }
@@ -37,9 +37,9 @@ export async function checkSum(member: Member, sum: Checksum, options: UnpackOpt
   }
   const found = hash.digest("hex");
   if (found !== sum.hex)
-    throw new TbuildError("integrity", `${shown(member.name)}: is not what its manifest says`, {
+    throw new TbuildError("integrity", `${shown(member.name)}: does not match its manifest`, {
       lines: [`${sum.algorithm} in the manifest  ${sum.hex}`, `${sum.algorithm} of the file       ${found}`],
-      hint: "Fetch it again; if it stays so, it was changed after it was packed.",
+      hint: "Download it again. If the error persists, the file was changed after it was packed.",
     });
 }
 

@@ -59,7 +59,7 @@ export async function rawDisk(
     const most = Math.min(options.mostBytes, capacity === undefined ? Infinity : capacity * 1.1 + (1 << 20));
     const inner = await gunzipped(member, join(work, `gunzipped-${unique()}`), most, options);
     if ((await imageKind(inner)) === "gzip")
-      throw new TbuildError("integrity", `${shown(member.name)}: is a gzip in a gzip`);
+      throw new TbuildError("integrity", `${shown(member.name)}: is compressed twice with gzip`);
     return rawDisk(host, inner, work, capacity, options);
   }
   const bytes = kind === "raw" ? member.bytes : await virtualBytes(host, member, kind, options);
@@ -67,12 +67,12 @@ export async function rawDisk(
   if (bytes === 0 || bytes % 512 !== 0)
     throw new TbuildError(
       "integrity",
-      `${shown(member.name)}: ${bytes} bytes are no whole number of sectors`,
+      `${shown(member.name)}: ${bytes} bytes are not a whole number of sectors`,
     );
   if (capacity !== undefined && bytes > capacity)
     throw new TbuildError(
       "integrity",
-      `${shown(member.name)}: the disk has ${bytes} bytes, and its description says ${capacity}`,
+      `${shown(member.name)}: the disk has ${bytes} bytes, but its descriptor says ${capacity}`,
     );
   if (kind === "raw" && member.offset === 0 && (await stat(member.file)).size === bytes) return member.file;
   const to = join(work, `disk-${unique()}.img`);
@@ -117,7 +117,7 @@ async function refuseQcow2(member: Member): Promise<void> {
   const header = await qcow2Header(shown(member.name), windowOf(file, member.offset, member.bytes)).catch(
     (cause) => {
       if (!(cause instanceof TbuildError)) throw cause;
-      // That nobody opens it here is what its maker has to mend.
+      // The file must be fixed by its author: nothing here can open it.
       throw new TbuildError("integrity", cause.message, {
         ...(cause.hint !== undefined && { hint: cause.hint }),
         cause,
@@ -160,13 +160,9 @@ function refuser(member: Member): (why: string) => TbuildError {
 async function gunzipped(member: Member, to: string, most: number, options: UnpackOptions): Promise<Member> {
   await using source = gunzipSource(shown(member.name), member.file, member);
   const tooMuch = () =>
-    new TbuildError(
-      "integrity",
-      `${shown(member.name)}: holds more than the ${Math.floor(most)} bytes it may`,
-      {
-        hint: "It is no disk of the size that its description gives, or --max-size is too small.",
-      },
-    );
+    new TbuildError("integrity", `${shown(member.name)}: exceeds the limit of ${Math.floor(most)} bytes`, {
+      hint: "The disk is larger than its descriptor says, or --max-size is too small.",
+    });
   await writeSparse(to, undefined, gunzippedParts(source, tooMuch, most), {
     ...options,
     progress: (done) => options.progress?.(`unpacking ${member.name}`, done),
@@ -195,7 +191,7 @@ function damaged(member: Member) {
     if (!(error instanceof TbuildError) || !error.message.includes("exit code")) throw error;
     throw new TbuildError("integrity", `${shown(member.name)}: is damaged`, {
       lines: error.lines.filter((line) => !line.startsWith("$ ")),
-      hint: "Fetch it again, and compare its checksum.",
+      hint: "Download it again, and compare its checksum.",
       cause: error,
     });
   };

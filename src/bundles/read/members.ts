@@ -52,7 +52,7 @@ export async function membersOf(
   }
   // The checksum of a gzip stands at its end, behind the zeros that end and fill up the tar.
   if (kind === "tgz" && (await source.read(mostFilling)).length === mostFilling)
-    throw new TbuildError("integrity", `${what}: goes on behind the end of its tar`);
+    throw new TbuildError("integrity", `${what}: has data after the end of the tar archive`);
   return found.filter(({ name }) => !isLeftover(name));
 }
 
@@ -84,7 +84,7 @@ export async function memberBytes(member: Member, mostBytes: number): Promise<Ui
   if (member.bytes > mostBytes)
     throw new TbuildError(
       "integrity",
-      `${shown(member.name)}: ${member.bytes} bytes are too many for a text`,
+      `${shown(member.name)}: ${member.bytes} bytes exceed the limit for a text file`,
     );
   await using source = await fileSource(member.file, member);
   return await source.read(member.bytes);
@@ -134,7 +134,7 @@ export async function* gunzippedParts(
 
 export function diskFull(file: string, cause: unknown): TbuildError {
   return new TbuildError("environment", `${dirname(file)}: the disk is full`, {
-    hint: "Make room for the unpacked disks; nothing has been imported.",
+    hint: "Nothing was imported. Free space for the unpacked disks.",
     cause,
   });
 }
@@ -142,9 +142,9 @@ export function diskFull(file: string, cause: unknown): TbuildError {
 export function tooLarge(what: string, bytes: number, options: UnpackOptions): TbuildError {
   return new TbuildError(
     "integrity",
-    `${what} takes ${gib(bytes)} unpacked; ${gib(options.mostBytes)} are allowed`,
+    `${what} takes ${gib(bytes)} unpacked; the limit is ${gib(options.mostBytes)}`,
     {
-      hint: "If that is right, say so with --max-size.",
+      hint: "If that is expected, raise the limit with --max-size.",
     },
   );
 }
@@ -188,7 +188,7 @@ async function writeAll(handle: FileHandle, data: Uint8Array, position: number):
 
 function endsIn(what: string, name: string): TbuildError {
   return new TbuildError("integrity", `${what}: ends in the middle of ${shown(name)}`, {
-    hint: "Fetch it again, and compare its checksum.",
+    hint: "Download it again, and compare its checksum.",
   });
 }
 

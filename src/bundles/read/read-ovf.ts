@@ -27,7 +27,8 @@ export interface Ovf extends Described {
 export function readOvf(what: string, text: string): Ovf {
   const envelope = readXml(what, text);
   const refuse = (why: string) => new TbuildError("integrity", `${what}: ${why}`);
-  if (envelope.name !== "Envelope") throw refuse(`is no OVF: its root is ${shown(envelope.name)}`);
+  if (envelope.name !== "Envelope")
+    throw refuse(`is not an OVF: its root element is ${shown(envelope.name)}`);
   if (/\/envelope\/2\b/.test(envelope.namespace))
     throw new TbuildError("usage", `${what}: is OVF 2, which tbuild does not read`, {
       hint: "Export it again as OVF 1.1.",
@@ -36,9 +37,13 @@ export function readOvf(what: string, text: string): Ovf {
   const [machine] = machines;
   if (!machine) throw refuse("describes no machine");
   if (machines.length > 1)
-    throw new TbuildError("usage", `${what}: describes ${machines.length} machines; a template is one`, {
-      lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
-    });
+    throw new TbuildError(
+      "usage",
+      `${what}: describes ${machines.length} machines; a template is one machine`,
+      {
+        lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
+      },
+    );
   const hardware = sections(machine, "VirtualHardwareSection")[0];
   const products = sections(machine, "ProductSection");
   const items = itemsOf(children(hardware, "Item"), defaultConfiguration(envelope));

@@ -72,7 +72,7 @@ export function xmlText(what: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder(wide === undefined && /^utf-?16/i.test(label) ? "utf-8" : label).decode(bytes);
   } catch (cause) {
-    throw new TbuildError("integrity", `${what}: is written in an encoding that is not known: ${label}`, {
+    throw new TbuildError("integrity", `${what}: uses an unknown encoding: ${label}`, {
       cause,
     });
   }

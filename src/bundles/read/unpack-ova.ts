@@ -53,7 +53,8 @@ export async function unpackOva(
       if (member.bytes < disk.fileBytes && !proved.has(member)) throw new TbuildError("integrity", words);
       notes.push(words);
     }
-    if (taken.has(member.name)) throw new TbuildError("integrity", `${shown(href)}: is two disks of the OVF`);
+    if (taken.has(member.name))
+      throw new TbuildError("integrity", `${shown(href)}: is listed as two disks of the OVF`);
     taken.add(member.name);
     const file = await rawDisk(host, member, work, disk.capacity, { ...options, mostBytes });
     mostBytes -= (await stat(file)).size;
@@ -74,7 +75,7 @@ async function blankDisk(work: string, number: number, bytes: number): Promise<s
 interface Package {
   readonly notes: string[];
   readonly members: readonly Member[];
-  /** `undefined` when there is none; snapshots and pieces go by their numbers. */
+  /** `undefined` if there is none; snapshots and pieces are ordered by number. */
   find(name: string): Member | undefined;
   numbered(name: string): readonly Member[];
 }
@@ -111,7 +112,7 @@ async function checkAll(
     if (!member)
       throw new TbuildError(
         "integrity",
-        `${shown(manifest.name)}: lists ${shown(sum.file)}, which is not there`,
+        `${shown(manifest.name)}: lists ${shown(sum.file)}, which is missing`,
       );
     await checkSum(member, sum, options);
     checked.add(member);
@@ -136,7 +137,7 @@ function manifestFor(files: Package, descriptor: Member): Member | undefined {
   if (second)
     throw new TbuildError(
       "integrity",
-      "the archive holds several manifests, none of which is called as its descriptor",
+      "the archive holds several manifests, but none is named like its descriptor",
       {
         lines: all.map(({ name }) => shown(name)),
       },
@@ -161,9 +162,9 @@ async function fileOf(
 ): Promise<Member> {
   const { href } = disk;
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(href))
-    throw new TbuildError("integrity", `${shown(href)}: lies elsewhere, and nothing is fetched`);
+    throw new TbuildError("integrity", `${shown(href)}: is remote; tbuild downloads nothing`);
   if (href.startsWith("/") || href.split(/[/\\]/).includes("..") || /\p{Cc}/u.test(href))
-    throw new TbuildError("integrity", `${shown(href)}: leads out of the archive`);
+    throw new TbuildError("integrity", `${shown(href)}: leads outside the archive`);
   const pieces = files.numbered(href);
   if (disk.chunkBytes !== undefined && pieces.length > 0)
     return joined(
@@ -176,7 +177,7 @@ async function fileOf(
   const member = files.find(href);
   if (member) return member;
   const last = pieces.at(-1);
-  if (!last) throw new TbuildError("integrity", `${shown(href)}: the OVF names it, and it is not there`);
+  if (!last) throw new TbuildError("integrity", `${shown(href)}: listed in the OVF, but missing`);
   if (pieces.length > 1)
     files.notes.push(`${shown(href)} is not there; the newest of its ${pieces.length} snapshots was taken`);
   return last;

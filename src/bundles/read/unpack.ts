@@ -50,8 +50,8 @@ export async function unpackTemplate(
   if (has(/\.ovf$/i)) return { kind: "ova", digest, ...(await unpackOva(host, members, work, options)) };
   if (has(/(?:^|\/)vm\.cfg$/))
     return { kind: "ovm-tgz", digest, ...(await unpackOvmTgz(host, members, work, options)) };
-  throw new TbuildError("integrity", `${shownFile(file)}: holds neither a vm.cfg nor an .ovf`, {
-    hint: "It is no template; if an image is in it, unpack it and import that.",
+  throw new TbuildError("integrity", `${shownFile(file)}: contains neither a vm.cfg nor an .ovf`, {
+    hint: "It is not a template. If it contains an image, unpack it and import the image.",
   });
 }
 
@@ -59,11 +59,11 @@ async function unpackImage(host: Host, whole: Member, work: string, options: Unp
   const kind = await imageKind(whole);
   if (kind === undefined)
     throw new TbuildError("usage", `${shownFile(whole.file)}: is neither a template nor a disk image`, {
-      hint: "What is imported: .tgz and .ova of Oracle VM, and images: raw, qcow2, vmdk; each of them gzipped, too.",
+      hint: "Supported: .tgz and .ova of Oracle VM, and raw, qcow2 and vmdk images, gzipped or not.",
     });
   const file = await rawDisk(host, whole, work, undefined, options);
   if (kind === "gzip" && !(await imageKind({ ...whole, file, bytes: (await stat(file)).size })))
-    throw new TbuildError("usage", `${shownFile(whole.file)}: what its gzip holds is no disk image`);
+    throw new TbuildError("usage", `${shownFile(whole.file)}: its gzip data is not a disk image`);
   const digest = await digestOf(whole.file, options);
   return { said: {}, disks: [{ name: "System", file }], notes: [], digest };
 }
@@ -89,8 +89,7 @@ async function unpackedOva(
   const members = await membersBeside(isFolder ? join(file, "any") : file);
   const descriptors = members.filter((member) => /\.ovf$/i.test(member.name));
   const [first] = isFolder ? descriptors : descriptors.filter((member) => member.name === basename(file));
-  if (!first)
-    throw new TbuildError("usage", `${shownFile(file)}: there is neither an .ovf nor a vm.cfg in it`);
+  if (!first) throw new TbuildError("usage", `${shownFile(file)}: contains neither an .ovf nor a vm.cfg`);
   if (isFolder) return { descriptor: first.file, members };
   return {
     descriptor: join(dirname(file), first.name),

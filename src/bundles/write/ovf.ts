@@ -63,7 +63,7 @@ ${ownSections(manifest)}  </ovf:VirtualSystem>
 `;
 }
 
-/** The message with the root password starts the work, so whoever goes through the list sends it last. */
+/** The message with the root password starts the work, so it comes last in the list. */
 function passwordLast(contract: readonly Parameter[]): Parameter[] {
   const isLast = ({ key }: Parameter) => key === "com.oracle.linux.root-password";
   return [...contract.filter((one) => !isLast(one)), ...contract.filter(isLast)];

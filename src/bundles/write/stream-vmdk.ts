@@ -76,7 +76,7 @@ async function compressed({ start, length, data }: Block): Promise<{ start: numb
   return { start, grain };
 }
 
-/** The directory stands at the end, says this instead of its place. */
+/** Stands for the position of the directory, and says that it is at the end. */
 const endOfFile = 0xffffffffffffffffn;
 
 function head(sectors: number, directoryAt: bigint): Buffer {

@@ -112,7 +112,7 @@ function managerLines({ name, version, summary, tbuild }: Manifest, id: string):
   ];
 }
 
-// What nobody could look into has no release, and then the Manager is told of none.
+// An image that could not be inspected has no release, so the Manager gets none.
 function osType({ major }: Manifest["release"]): [string, Value][] {
   return major > 0 ? [["OVM_os_type", `Oracle Linux ${major}`]] : [];
 }

@@ -16,7 +16,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   for (const id of wanted)
     if (isBusy(id))
       throw new TbuildError("environment", `${id}: is being built`, {
-        hint: "End the build first, with Ctrl-C where it runs.",
+        hint: "Stop the build first (Ctrl-C in its terminal).",
       });
 
   const machines = (await hypervisor.list()).filter(
@@ -27,15 +27,15 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     await forgetLogin(folderOfMachine(home.builds, machine), machine);
   }
   const removed: string[] = [];
-  // Nobody builds: no half-made checkpoint can be somebody's.
+  // No build is running, so no partial checkpoint is in use.
   if (busy.length === 0 && checkpoints) await rm(home.checkpoints, { recursive: true, force: true });
   else removed.push(...(await sweep(home.checkpoints, { parts: busy.length === 0 })));
   if (json) {
     process.stdout.write(`${JSON.stringify({ machines, checkpoints: removed })}\n`);
     return;
   }
-  for (const machine of machines) process.stdout.write(`machine ${machine}: thrown away\n`);
-  for (const id of removed) process.stdout.write(`checkpoint ${id}: thrown away\n`);
+  for (const machine of machines) process.stdout.write(`machine ${machine}: removed\n`);
+  for (const id of removed) process.stdout.write(`checkpoint ${id}: removed\n`);
   if (machines.length + removed.length === 0) process.stdout.write("nothing to clean\n");
 }
 

@@ -33,7 +33,7 @@ async function sshCommandOf(builds: string, machine: string): Promise<string> {
   const folder = folderOfMachine(builds, machine);
   const text = await readFile(machineFile(folder, machine, "ssh"), "utf8").catch(() => undefined);
   if (text !== undefined) return text;
-  throw new TbuildError("environment", `${machine}: nobody can log in by ssh yet`, {
+  throw new TbuildError("environment", `${machine}: ssh is not available yet`, {
     hint: `It is still being installed. Log in on its console; the root password is in ${join(folder, "root-password")}.`,
   });
 }
@@ -52,7 +52,7 @@ function joinConsole(socket: string): Promise<void> {
     };
     line.once("error", (error) => reject(new TbuildError("environment", `${socket}: ${error.message}`)));
     line.once("connect", () => {
-      process.stderr.write("joined; Enter shows a prompt, Ctrl-] leaves\r\n");
+      process.stderr.write("connected; press Enter for a prompt, Ctrl-] to leave\r\n");
       if (terminal.isTTY) terminal.setRawMode(true);
       terminal.on("data", (data) => (data.includes(0x1d) ? leave() : line.write(data)));
       line.on("data", (data) => process.stdout.write(data));

@@ -13,11 +13,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const there = relative(process.cwd(), folder);
   process.stdout.write(
     [
-      `${folder}: a recipe repo with ${files.length} files, staged and not committed yet`,
+      `${folder}: created a recipe repo with ${files.length} files, staged but not committed`,
       "",
       ...(there === "" ? [] : [`  cd ${there}`]),
       "  git commit -m 'Start of our recipes'",
-      "  cp site.example.yaml site.yaml           # and say where things are on your machine",
+      "  cp site.example.yaml site.yaml           # and enter your local settings",
       "  tbuild recipe ol6-grid --rehearse",
       "",
     ].join("\n"),

@@ -137,7 +137,7 @@ function wayRows({ mounts, others, access, why }: OpenedImage): string[][] {
     ["mounts", mounts.map(({ at, volume }) => `${volume.name} on ${at}`).join(", ")],
     ...others
       .filter(({ state }) => state === "unknown")
-      .map(({ name, why }) => ["not looked into", `${name} ${why}`]),
+      .map(({ name, why }) => ["not inspected", `${name} ${why}`]),
     ["read by", `${access.name}${left}`],
   ];
 }

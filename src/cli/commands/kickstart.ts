@@ -10,7 +10,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   else if (!check) process.stdout.write(text);
   else if (faults.length === 0)
     process.stdout.write(
-      `${args[0]}: ${text.trimEnd().split("\n").length} lines, ${release} takes all of them\n`,
+      `${args[0]}: ${text.trimEnd().split("\n").length} lines, ${release} accepts all of them\n`,
     );
   else
     for (const fault of faults)

@@ -37,9 +37,9 @@ async function lyingIn(folder: string): Promise<Medium[]> {
   const faults = found.flatMap((disc) => ("fault" in disc ? [printable(disc.fault)] : []));
   const media = found.flatMap((disc) => ("medium" in disc ? [disc.medium] : []));
   if (media.length === 0)
-    throw new TbuildError("environment", `${folder}: there is no installation disc`, {
+    throw new TbuildError("environment", `${folder}: no installation disc found`, {
       lines: faults,
-      hint: "Put Oracle's discs there, or name one: tbuild media inspect DVD.iso",
+      hint: "Put Oracle's discs there, or name one, for example: tbuild media inspect DVD.iso",
     });
   for (const fault of faults) process.stderr.write(`${fault}\n`);
   return media;

@@ -25,8 +25,8 @@ type Options = z.infer<typeof Options>;
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const parsed = Options.safeParse(command.opts());
   if (!parsed.success)
-    throw new TbuildError("usage", `--jobs ${command.opts().jobs}: not a number of builds`, {
-      hint: "Such as --jobs 2.",
+    throw new TbuildError("usage", `--jobs ${command.opts().jobs}: not a number from 1 to 64`, {
+      hint: "For example --jobs 2.",
     });
   const options = parsed.data;
   const workshop = await openSite(command);
@@ -125,8 +125,8 @@ async function wantedNames(
   if (given.length > 0 && !options.list) return [...new Set(given)];
   const names = await recipeNames(workshop.recipes);
   if (!options.list)
-    throw new TbuildError("usage", "which recipe?", {
-      hint: `There is ${names.join(", ") || `none in ${workshop.recipes}`}.`,
+    throw new TbuildError("usage", "no recipe named", {
+      hint: names.length > 0 ? `Available: ${names.join(", ")}.` : `${workshop.recipes} contains no recipe.`,
     });
   process.stdout.write(names.map((name) => `${name}\n`).join(""));
   return undefined;

@@ -8,7 +8,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await changeImages(args[0] as string[], flags, repairing(flags));
 }
 
-/** What a repair does, for whoever changes images. */
+/** What a repair does to an image. */
 export function repairing({ relabel = false }: { readonly relabel?: boolean } = {}): Changing {
   return { verb: "repair", job: { operations: repairOperations({ relabel }) }, remarks };
 }
@@ -16,8 +16,8 @@ export function repairing({ relabel = false }: { readonly relabel?: boolean } = 
 function remarks({ pending, classes }: Outcome): string[] {
   const armed = pending.some(({ name }) => name === "first-boot") ? "will be armed" : "is armed already";
   const left = classes.filter(({ state }) => state === "left");
-  if (left.length === 0) return [`first boot ${armed}; no identity is left in it`];
+  if (left.length === 0) return [`first boot ${armed}; no identity left`];
   return [
-    `first boot ${armed}; left in it: ${left.map(({ name }) => name).join(", ")} (\`tbuild seal\` takes them out)`,
+    `first boot ${armed}; still in the image: ${left.map(({ name }) => name).join(", ")} (\`tbuild seal\` removes them)`,
   ];
 }

@@ -38,9 +38,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.opts<SealFlags>();
   const images = args[0] as string[];
   if (flags.list) return list(flags.json ?? false);
-  if (images.length === 0) throw new TbuildError("usage", "seal: no image is named");
+  if (images.length === 0) throw new TbuildError("usage", "seal: no image given");
   if (flags.check && flags.scrub)
-    throw new TbuildError("usage", "seal: --check changes nothing, --scrub does");
+    throw new TbuildError("usage", "seal: --check and --scrub exclude each other: --check changes nothing");
   const options = await chosen(flags, command);
   const operations = sealOperations(options);
   const swap = sealsSwap(options);
@@ -50,7 +50,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await changeImages(images, flags, {
     verb: "seal",
     job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
-    isUnknown: ({ others }) => !flags.althoughUnmounted && unreadOf(others).length > 0,
+    isUnknown: ({ others }) => !flags.allowUnmounted && unreadOf(others).length > 0,
     remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
       ...accountLines(others, elsewhere),
       ...stateLines(classes),
@@ -76,7 +76,7 @@ function list(json: boolean): void {
     ...reports.map((path) => [name, "reported", path]),
   ]);
   process.stdout.write(
-    `${table(rows.map(({ name, summary }) => [name, summary]))}\n\nAgents and secrets that are known:\n${table(known)}\n`,
+    `${table(rows.map(({ name, summary }) => [name, summary]))}\n\nKnown agents and secrets:\n${table(known)}\n`,
   );
 }
 
@@ -119,7 +119,7 @@ async function check(
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
-    const unread = flags.althoughUnmounted ? [] : unreadOf(findings.others);
+    const unread = flags.allowUnmounted ? [] : unreadOf(findings.others);
     if (!isClean) process.exitCode ||= 1;
     else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
     if (flags.json) {
@@ -134,9 +134,9 @@ async function check(
     const verdict = isClean
       ? unread.length === 0
         ? "nothing is pending"
-        : `nothing is pending in what was looked into; ${unread.map(({ name }) => name).join(", ")} was not`
+        : `nothing is pending in the inspected volumes; ${unread.map(({ name }) => name).join(", ")} could not be inspected`
       : findings.pending.length === 0
-        ? "nothing is pending, but something is left"
+        ? "nothing is pending, but identities are left"
         : `pending: ${findings.pending.length} operations`;
     process.stdout.write(
       `${[`${colours.bold(image)}  ${findings.release.name}, by ${findings.via}: ${verdict}`, ...lines, ...[...accountLines(findings.others, findings.elsewhere), ...stateLines(findings.classes), ...leftoverLines(findings.leftovers)].map((line) => `  ${line}`)].join("\n")}\n`,
@@ -151,7 +151,7 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
 function accountLines(others: readonly OtherVolume[], elsewhere: readonly string[]): string[] {
   const unread = unreadOf(others);
   return [
-    ...unread.map(({ name, why }) => `not looked into: ${name} ${why}`),
+    ...unread.map(({ name, why }) => `not inspected: ${name} ${why}`),
     ...elsewhere.map((line) => `not on this disk: ${line}`),
   ];
 }
@@ -184,14 +184,14 @@ function leftoverLines(leftovers: Leftovers | undefined): string[] {
   return [
     ...found.slice(0, mostLeftoverLines).map(({ path, what }) => `left: ${what} in ${shownName(path)}`),
     ...(more > 0 ? [`and ${more} more; --json has all`] : []),
-    "what is meant to stay is named with --keep, or in a recipe under `seal: keep:`",
+    "to keep something, name it with --keep or in the recipe under `seal: keep:`",
   ];
 }
 
 function freedHint(scrubbed: number | undefined): string[] {
   return [
     scrubbed === undefined
-      ? "what is removed can be read in free blocks until it is overwritten; --scrub does that"
-      : "what is scrubbed is in the undo record still: delete that one before the image goes out",
+      ? "removed data can be recovered from free blocks; --scrub overwrites them"
+      : "the undo record still holds the scrubbed data: delete it before you publish the image",
   ];
 }

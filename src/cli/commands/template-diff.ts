@@ -28,8 +28,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const to = findTemplate(catalog, b ?? a);
   const from = b === undefined ? previousOf(catalog, to) : findTemplate(catalog, a);
   if (!from)
-    throw new TbuildError("usage", `${to.manifest.name}@${to.manifest.version}: has no version before it`, {
-      hint: `Name two; there is ${templatesOf(catalog)
+    throw new TbuildError("usage", `${to.manifest.name}@${to.manifest.version}: has no previous version`, {
+      hint: `Name two versions. Available: ${templatesOf(catalog)
         .map(({ manifest }) => `${manifest.name}@${manifest.version}`)
         .join(", ")}.`,
     });
@@ -65,10 +65,10 @@ function wordsOf(difference: Difference, proposal: Proposal, colours: Colours): 
   ]);
   return [
     colours.bold(`${from.name}@${from.version} → ${to.name}@${to.version}`),
-    ...(sections.length === 0 ? ["Nothing that is recorded differs."] : sections),
+    ...(sections.length === 0 ? ["No recorded differences."] : sections),
     ...(looked
       ? []
-      : ["", "One of them has no record of its services, users and files: it was made by an older tbuild."]),
+      : ["", "One of them was built by an older tbuild, which did not record services, users and files."]),
     "",
     `Version: ${colours.bold(proposal.version)} (${proposal.level}: ${proposal.because.join(", ")})`,
   ];

@@ -54,9 +54,9 @@ async function takeExport(file: string, command: Command, options: Options): Pro
   if (options.as !== undefined || options.domainType !== undefined)
     throw new TbuildError(
       "usage",
-      `${file}: is an export of tbuild; it keeps its name, version and domain type`,
+      `${file}: is a tbuild export, which keeps its name, version and domain type`,
       {
-        hint: "Leave --as and --domain-type out.",
+        hint: "Omit --as and --domain-type.",
       },
     );
   const { store, records, home } = await openSite(command);
@@ -81,7 +81,7 @@ function readAs(as: string | undefined): [name?: string, version?: string] {
   const [, name, version] = /^([a-z][a-z0-9-]*)(?:@(\d+\.\d+\.\d+))?$/.exec(as) ?? [];
   if (name === undefined)
     throw new TbuildError("usage", `--as "${as}": not a name, or name@1.2.3`, {
-      hint: "Names are of small letters, digits and dashes.",
+      hint: "Names consist of lower-case letters, digits and dashes.",
     });
   return version === undefined ? [name] : [name, version];
 }

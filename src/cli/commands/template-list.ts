@@ -27,7 +27,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     return;
   }
   if (entries.length === 0) {
-    process.stdout.write("nothing published yet\n");
+    process.stdout.write("no templates yet\n");
     return;
   }
   const head = ["VERSION", "CHANNEL, TAG", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
@@ -74,8 +74,8 @@ function rowOf(
     kind === "master" ? "master" : "",
     revoked ? `revoked: ${revoked.reason}` : "",
     rehearsal ? "rehearsal" : "",
-    hasYielded ? "the recipe repo records another of this number" : "",
-    here ? "" : "recorded, its disk is not in this store",
+    hasYielded ? "the recipe repo records a different version with this number" : "",
+    here ? "" : "recorded, its disk is missing from this store",
   ];
   return [
     `${name}@${version}`,
@@ -92,7 +92,7 @@ function rowOf(
 
 function sealedWord(kind: CatalogEntry["manifest"]["kind"], seal: CatalogEntry["manifest"]["seal"]): string {
   if (kind === "master") return "no";
-  // Imported, or made by an older tbuild: nobody proved it.
+  // Imported, or built by an older tbuild: not verified.
   if (!seal) return "not known";
   return seal.armed ? `${seal.how}, armed` : `${seal.how}, not armed`;
 }

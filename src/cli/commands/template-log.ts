@@ -14,7 +14,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const named = catalog.filter(({ manifest }) => name === undefined || manifest.name === name);
   if (named.length === 0 && name !== undefined)
     throw new TbuildError("usage", `${name}: no such template`, {
-      hint: "`tbuild template list` shows what there is.",
+      hint: "`tbuild template list` lists all templates.",
     });
   const shown = [...new Set(named.flatMap((entry) => lineageOf(catalog, entry)))];
   if (command.opts<{ json?: boolean }>().json) {
@@ -25,7 +25,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`${JSON.stringify(said, undefined, 2)}\n`);
     return;
   }
-  if (shown.length === 0) process.stdout.write("nothing published yet\n");
+  if (shown.length === 0) process.stdout.write("no templates yet\n");
   for (const line of graphOf(shown, (entry) => lineOf(catalog, entry, coloursFor(process.stdout))))
     if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
 }

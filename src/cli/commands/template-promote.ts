@@ -7,12 +7,12 @@ import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { catalog, records } = await openCatalog(command);
-  const { althoughRehearsal = false, json = false } = command.opts<{
-    althoughRehearsal?: boolean;
+  const { allowRehearsal = false, json = false } = command.opts<{
+    allowRehearsal?: boolean;
     json?: boolean;
   }>();
   const entry = findTemplate(catalog, String(args[0]));
-  const moved = await promote(records, entry, args[1] as ChannelName, { althoughRehearsal });
+  const moved = await promote(records, entry, args[1] as ChannelName, { allowRehearsal });
   if (json) {
     process.stdout.write(`${JSON.stringify({ name: entry.manifest.name, ...moved })}\n`);
     return;
@@ -20,7 +20,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { name } = entry.manifest;
   const words =
     moved.from === moved.to
-      ? `leads to ${moved.to} already`
-      : `leads to ${moved.to} now${moved.from ? `, and led to ${moved.from}` : ""}${commitIt(name)}`;
+      ? `already points at ${moved.to}`
+      : `now points at ${moved.to}${moved.from ? ` (before: ${moved.from})` : ""}${commitIt(name)}`;
   process.stdout.write(`${name}: ${moved.channel} ${words}\n`);
 }

@@ -10,13 +10,16 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const { store, catalog } = await openCatalog(command);
   const { json, keep, apply } = command.opts<{ json?: boolean; keep?: string; apply?: boolean }>();
   if (keep !== undefined && !/^[1-9]\d{0,5}$/.test(keep))
-    throw new TbuildError("usage", `--keep ${keep}: how many versions shall stay? At least one.`);
+    throw new TbuildError("usage", `--keep ${keep}: must be a number, at least 1`);
   const pruned = await interruptible((signal) =>
     store.prune({
       ...(keep !== undefined && { keep: Number(keep) }),
       held: heldBy(catalog),
       yielded: new Map(
-        yieldedIn(catalog).map(({ digest }) => [digest, "the recipe repo records another of this number"]),
+        yieldedIn(catalog).map(({ digest }) => [
+          digest,
+          "the recipe repo records a different version with this number",
+        ]),
       ),
       apply: apply === true,
       signal,
@@ -27,14 +30,14 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     return;
   }
   const rows = [
-    ...pruned.kept.map(({ what, reason }) => ["stays", what, reason]),
-    ...pruned.removed.map(({ what, reason }) => [apply ? "removed" : "would go", what, reason]),
+    ...pruned.kept.map(({ what, reason }) => ["kept", what, reason]),
+    ...pruned.removed.map(({ what, reason }) => [apply ? "removed" : "would be removed", what, reason]),
   ];
   if (rows.length > 0) process.stdout.write(`${table(rows)}\n`);
   if (pruned.removed.length === 0) process.stdout.write("nothing to remove\n");
   else if (apply) process.stdout.write(`${size(pruned.bytes)} freed\n`);
   else
-    process.stdout.write(`${size(pruned.bytes)} would be freed; nothing was touched, --apply removes it\n`);
+    process.stdout.write(`${size(pruned.bytes)} would be freed; nothing was removed (--apply removes it)\n`);
 }
 
 /** What channels and tags lead to, and which. */

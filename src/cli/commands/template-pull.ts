@@ -22,8 +22,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (which === undefined) {
     const there = registryOf(host, place, { ...(plainHttp && { plainHttp }) });
     const versions = versionsAmong(await interruptible(() => there.tags()));
-    throw new TbuildError("usage", `${args[0]}: which version?`, {
-      hint: `Such as ${args[0]}:${versions.at(-1) ?? "1.0.0"}. ${versionsHint(versions)}`,
+    throw new TbuildError("usage", `${args[0]}: the version is missing`, {
+      hint: `For example ${args[0]}:${versions.at(-1) ?? "1.0.0"}. ${versionsHint(versions)}`,
     });
   }
   const accept = async (manifest: Manifest, text: string | undefined) => {
@@ -35,7 +35,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     const signature = await records.signature(manifest, text);
     if (signature.state === "bad")
       throw new TbuildError("integrity", `${args[0]}: its signature is bad: ${signature.why}`, {
-        hint: "Nothing was fetched. Ask whoever pushed it.",
+        hint: "Nothing was downloaded. Contact the person who pushed it.",
       });
   };
   const line = progressLine(json === true);
@@ -77,7 +77,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     json
       ? `${JSON.stringify({ name: manifest.name, version, digest, moved, spared, signature, revoked: isRevoked })}\n`
-      : `${manifest.name}@${version}: ${size(moved)} fetched, ${size(spared)} were here already; signature: ${signatureWords(signature, coloursFor(process.stdout))}\n`,
+      : `${manifest.name}@${version}: ${size(moved)} fetched, ${size(spared)} already here; signature: ${signatureWords(signature, coloursFor(process.stdout))}\n`,
   );
 }
 

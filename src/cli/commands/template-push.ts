@@ -17,8 +17,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
   const place = parseReference(String(args[1]));
   if (place.which !== undefined)
-    throw new TbuildError("usage", `${args[1]}: name and version are the template's`, {
-      hint: `Give the place alone: tbuild template push ${args[0]} ${referenceText({ registry: place.registry, repository: place.repository })}`,
+    throw new TbuildError("usage", `${args[1]}: a name or version is not allowed here`, {
+      hint: `Use: tbuild template push ${args[0]} ${referenceText({ registry: place.registry, repository: place.repository })}`,
     });
   const reference = {
     registry: place.registry,
@@ -55,6 +55,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     json
       ? `${JSON.stringify({ reference: referenceText(reference), digest, moved, spared, statements: said })}\n`
-      : `${referenceText(reference)}: ${size(moved)} sent, ${size(spared)} were there already${said > 0 ? `; ${said} new among its revocations, channels and tags` : ""}\n`,
+      : `${referenceText(reference)}: ${size(moved)} sent, ${size(spared)} already there${said > 0 ? `; ${said} new revocations, channels and tags` : ""}\n`,
   );
 }

@@ -10,8 +10,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { manifest, channels } = findTemplate(catalog, String(args[0]));
   const { name, version } = manifest;
   if (!options.undo && !options.reason?.trim())
-    throw new TbuildError("usage", `${name}@${version}: say why, with --reason`, {
-      hint: "Whoever wants to clone it will be told.",
+    throw new TbuildError("usage", `${name}@${version}: a reason is required (--reason)`, {
+      hint: "The warning shows the reason.",
     });
   const revocation = options.undo
     ? undefined
@@ -20,12 +20,12 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await records.revoke(name, version, revocation);
   for (const channel of revocation ? channels : [])
     process.stderr.write(
-      `${channel} still leads to it: tbuild template rollback ${name} ${channel} leads it back\n`,
+      `${channel} still points at it; to change that: tbuild template rollback ${name} ${channel}\n`,
     );
   if (options.json)
     process.stdout.write(`${JSON.stringify({ name, version, revoked: revocation ?? null })}\n`);
   else
     process.stdout.write(
-      `${name}@${version}: ${revocation ? "is revoked" : "is not revoked any more"}${commitIt(name)}\n`,
+      `${name}@${version}: ${revocation ? "is revoked" : "is no longer revoked"}${commitIt(name)}\n`,
     );
 }

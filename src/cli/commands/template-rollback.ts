@@ -12,6 +12,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     json
       ? `${JSON.stringify({ name, ...moved })}\n`
-      : `${name}: ${channel} leads back to ${moved.to}, from ${moved.from}${commitIt(name)}\n`,
+      : `${name}: ${channel} points at ${moved.to} again (before: ${moved.from})${commitIt(name)}\n`,
   );
 }

@@ -25,16 +25,15 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     ...factsOf(manifest),
     ...madeOf(manifest),
     [
-      "grew out of",
-      lineage.map(({ manifest: m }) => `${m.kind} ${m.name}@${m.version}`).join(", ") ||
-        "nothing that is known here",
+      "built from",
+      lineage.map(({ manifest: m }) => `${m.kind} ${m.name}@${m.version}`).join(", ") || "nothing known here",
     ],
     ["digest", digest],
     ["signature", signatureWords(signature, colours)],
     [
       "kept",
       [
-        here ? "in this store" : "its disk is not in this store",
+        here ? "in this store" : "its disk is missing from this store",
         recorded ? `recorded in ${records.folder}` : "not recorded in the recipe repo",
       ].join("; "),
     ],
@@ -53,7 +52,7 @@ function listed(name: string, values: readonly string[]): [string, string][] {
 }
 
 function parameterWords({ key, required, hidden }: Parameter): string {
-  return `${key}${required ? "  required" : ""}${hidden ? "  seldom asked for" : ""}`;
+  return `${key}${required ? "  required" : ""}${hidden ? "  hidden" : ""}`;
 }
 
 function factsOf(manifest: Manifest): [string, string][] {
@@ -75,11 +74,11 @@ function factsOf(manifest: Manifest): [string, string][] {
       ? ([
           [
             "sealed",
-            `${seal.how}, ${seal.armed ? "armed" : "NOT armed"}, ${seal.audited.length} operations proved${seal.skipped.length > 0 ? `, without ${seal.skipped.join(", ")}` : ""}`,
+            `${seal.how}, ${seal.armed ? "armed" : "NOT armed"}, ${seal.audited.length} operations verified${seal.skipped.length > 0 ? `, without ${seal.skipped.join(", ")}` : ""}`,
           ],
         ] satisfies [string, string][])
       : []),
-    ["boot trial", trial.length === 0 ? "none" : `${trial.length} checks held`],
+    ["boot trial", trial.length === 0 ? "none" : `${trial.length} checks passed`],
     ...disks.map((disk): [string, string] => [
       `disk ${disk.name}`,
       `${size(disk.bytes)}, ${size(disk.dataBytes)} of data${disk.chunks === undefined ? "" : ` in ${disk.chunks} chunks`}, ${disk.digest}`,
@@ -106,7 +105,7 @@ function madeOf({
     ],
     [
       "recipe",
-      `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with changes that are not in it" : ""}` : ", in no git repository"}`,
+      `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with changes that are not in it" : ""}` : ", not in a git repository"}`,
     ],
     ...listed("made of", table(Object.entries(inputs)).split("\n")),
     ...(makers ? listed("steps made by tbuild", table(Object.entries(makers)).split("\n")) : []),

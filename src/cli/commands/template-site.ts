@@ -37,7 +37,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     command.opts<{ json?: boolean }>().json
       ? `${JSON.stringify({ index, files: [...files] })}\n`
-      : `${index}: ${files.size} files; open it, or put the folder on any web server\n`,
+      : `${index}: ${files.size} files; open it in a browser, or copy the folder to any web server\n`,
   );
 }
 
@@ -47,8 +47,8 @@ async function filesBefore(out: string): Promise<string[]> {
     return known.split("\n").filter((file) => /^([a-z][a-z0-9-]*\/)?\w[\w.]*$/.test(file));
   const there = await readdir(out).catch(() => []);
   if (there.length > 0)
-    throw new TbuildError("usage", `${out}: is not empty, and nothing that tbuild wrote`, {
-      hint: "Name a new or empty folder.",
+    throw new TbuildError("usage", `${out}: is not empty, and tbuild did not write it`, {
+      hint: "Choose a new or empty folder.",
     });
   return [];
 }

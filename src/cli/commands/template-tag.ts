@@ -13,6 +13,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     command.opts<{ json?: boolean }>().json
       ? `${JSON.stringify({ name: manifest.name, version: manifest.version, tag: name })}\n`
-      : `${manifest.name}@${manifest.version}: is ${manifest.name}@${name}, too${commitIt(manifest.name)}\n`,
+      : `${manifest.name}@${manifest.version}: is now also ${manifest.name}@${name}${commitIt(manifest.name)}\n`,
   );
 }

@@ -8,6 +8,6 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const wrong = await interruptible((signal) => store.verify(signal));
   if (command.opts<{ json?: boolean }>().json) process.stdout.write(`${JSON.stringify({ wrong })}\n`);
   if (wrong.length > 0)
-    throw new TbuildError("integrity", `the store: ${wrong.length} things are wrong`, { lines: wrong });
-  if (!command.opts<{ json?: boolean }>().json) process.stdout.write("every byte is what its digest says\n");
+    throw new TbuildError("integrity", `the store is damaged: ${wrong.length} problems`, { lines: wrong });
+  if (!command.opts<{ json?: boolean }>().json) process.stdout.write("every byte matches its digest\n");
 }

@@ -45,12 +45,12 @@ function wordsOf({ suspects, madeAnew, common, limits }: TwinReport): string[] {
   const colours = coloursFor(process.stdout);
   const verdict =
     suspects.length === 0
-      ? "nothing that both have looks as if each should have its own"
-      : `${suspects.length} ${suspects.length === 1 ? "file" : "files"} that both have, and that each should have of its own:`;
+      ? "no shared identities found"
+      : `${suspects.length} ${suspects.length === 1 ? "file" : "files"} shared by both, which should be unique:`;
   return [
     colours.bold(verdict),
     ...(suspects.length > 0 ? [table(suspects.map(({ path, what }) => [`  ${path}`, what]))] : []),
-    `${common} files beside those of packages are the same in both; ${madeAnew.length} were made anew`,
+    `${common} unpackaged files are the same in both; ${madeAnew.length} are new in each`,
     ...limits,
   ];
 }

@@ -24,7 +24,7 @@ async function list({ name, file, shown }: NamedImage, { json }: UndoFlags): Pro
     process.stdout.write(
       `${JSON.stringify({ image: name, records: records.map((one) => ({ ...one, file: shown(one.file) })) })}\n`,
     );
-  else if (records.length === 0) process.stdout.write(`${name}: no change of it can be undone\n`);
+  else if (records.length === 0) process.stdout.write(`${name}: nothing to undo\n`);
   for (const { what, when, bytes } of json ? [] : records)
     process.stdout.write(`${name}: ${when}  ${what}  (${size(bytes)})\n`);
 }
@@ -41,5 +41,5 @@ async function undo({ name, file, far, shown }: NamedImage, { all, json }: UndoF
     process.stdout.write(
       `${JSON.stringify({ image: name, settled, undone: undone.map((one) => ({ ...one, file: shown(one.file) })) })}\n`,
     );
-  else for (const { what } of undone) process.stdout.write(`${name}: taken back: ${what}\n`);
+  else for (const { what } of undone) process.stdout.write(`${name}: undone: ${what}\n`);
 }

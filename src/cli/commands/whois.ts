@@ -43,8 +43,8 @@ function wordsOf({ passport, armed, suspects }: Whose, known: number, colours: C
   if (suspects.length === 0)
     lines.push(
       passport
-        ? `made by tbuild, and none of the ${known} versions that are known here: ${passport.name}@${passport.version}`
-        : `none of the ${known} versions that are known here, and it has no passport of tbuild's`,
+        ? `built by tbuild, but not one of the ${known} known versions: ${passport.name}@${passport.version}`
+        : `matches none of the ${known} known versions, and has no tbuild passport`,
     );
   const facts = [
     ...(passport
@@ -53,7 +53,7 @@ function wordsOf({ passport, armed, suspects }: Whose, known: number, colours: C
             "passport",
             `${passport.name}@${passport.version}, build ${passport.build}, made ${passport.made}`,
           ],
-          ...(passport.rehearsal ? [["", "a rehearsal, not for use"]] : []),
+          ...(passport.rehearsal ? [["", "a rehearsal, not for production"]] : []),
         ]
       : []),
     ...(armed === undefined
@@ -63,7 +63,7 @@ function wordsOf({ passport, armed, suspects }: Whose, known: number, colours: C
             "first boot",
             armed
               ? "armed: the next boot configures it"
-              : "not armed: it has been configured, or is no template yet",
+              : "not armed: already configured, or not a template yet",
           ],
         ]),
   ];

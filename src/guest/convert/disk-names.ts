@@ -13,7 +13,7 @@ export function diskNames(volumes: readonly Volume[] = []): Operation {
     text.replaceAll(/^(\s*)(\/dev\/\S+)/gm, (_all, space, device) => `${space}${change(device)}`);
   return editsAll({
     name: "disk-names",
-    summary: "Name disks by what is on them, not by where they were",
+    summary: "Refer to disks by UUID, label or Xen device name",
     changes: [
       { path: "/etc/fstab", change: inFstab },
       { path: "/etc/crypttab", change: inFstab },

@@ -66,7 +66,7 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
       await readCpio(bytes, found);
     }
   } catch (error) {
-    // A program that is not there is nobody's damage.
+    // A missing program is not damage.
     const isOurs =
       error instanceof TbuildError && (error.fault === "guest" || /not installed/.test(error.message));
     if (isOurs) throw error;

@@ -12,7 +12,7 @@ export function pygrubMenu(release: Release): Operation {
 function legacyMenu(): Operation {
   const base = editsAll({
     name: "pygrub-menu",
-    summary: "Make the boot menu one that pygrub reads",
+    summary: "Convert the boot menu to a form that pygrub reads",
     changes: [{ path: "/boot/grub/grub.conf", change: (text) => text.replaceAll(/^\t+/gm, "    ") }],
   });
   const menu = "/boot/grub/menu.lst";
@@ -34,7 +34,7 @@ function legacyMenu(): Operation {
 function staticMenu(): Operation {
   return editsAll({
     name: "pygrub-menu",
-    summary: "Write a plain boot menu for pygrub beside grub's own",
+    summary: "Write a plain boot menu for pygrub, beside grub's own",
     changes: [],
     async files(tree) {
       const entries = await bootEntries(tree);

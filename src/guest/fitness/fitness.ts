@@ -7,7 +7,7 @@ import { initramfsPaths } from "../convert/initramfs.ts";
 import { isParavirtual } from "./kernel-notes.ts";
 import { existsIn, type PygrubChoice, pygrubOf } from "./pygrub.ts";
 
-/** Whether a disk boots as a paravirtual domain by pygrub, and why not, or why nobody knows. */
+/** Whether a disk boots as a paravirtual domain by pygrub; if not or unknown, why. */
 export interface Fitness {
   readonly verdict: "fit" | "unfit" | "unknown";
   /** What pygrub of Xen 4.17 takes, where it takes anything that is there. */
@@ -100,7 +100,7 @@ async function reasonsOf(choice: PygrubChoice, volumes: readonly Volume[]): Prom
     add(
       "unfit",
       where,
-      `its entry "${title}" names the initramfs ${initrd}, which is not there`,
+      `its entry "${title}" names the initramfs ${initrd}, which is missing`,
       "make it again with dracut",
     );
   else found.push(...(await driverReasons(files, initrd, settings)));
@@ -136,7 +136,7 @@ async function kernelReasons(
       return [{ weight: "unfit", why: "was configured without PV", ...none }];
   }
   if (/xen$/.test(version)) return [];
-  const why = "its format is not read and no configuration of it is there: whether it has PV is not known";
+  const why = "its format is not supported and its configuration is missing, so PV support is unknown";
   return [{ weight: "unknown", about: kernel, why }];
 }
 
@@ -152,7 +152,8 @@ async function driverReasons(
 ): Promise<FitnessReason[]> {
   if (settings?.split("\n").includes("CONFIG_XEN_BLKDEV_FRONTEND=y")) return [];
   if (initrd === undefined) {
-    const why = "the entry has no initramfs, and whether the kernel has the Xen disk built in is not known";
+    const why =
+      "the entry has no initramfs, and it is unknown whether the kernel has the Xen disk driver built in";
     return [{ weight: "unknown", about: "initramfs", why }];
   }
   const path = initrd.startsWith("/") ? initrd : `/${initrd}`;
@@ -186,7 +187,7 @@ function rootReason(
     .findLast((one) => one.startsWith("root="))
     ?.slice("root=".length);
   if (word === undefined)
-    return { weight: "unknown", why: "its kernel line has no root=: where the root is, is not known" };
+    return { weight: "unknown", why: "its kernel line has no root=, so the root file system is unknown" };
   const [, kind = "", id = ""] = /^(UUID|LABEL)=["']?(.*?)["']?$/.exec(word) ?? [];
   const byPath = /^\/dev\/disk\/by-(uuid|label)\/(.+)$/.exec(word);
   const [what, name] = kind !== "" ? [kind.toLowerCase(), id] : [byPath?.[1], byPath?.[2] ?? ""];

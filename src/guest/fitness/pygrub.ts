@@ -128,15 +128,14 @@ const mostBytes = 256 << 20;
 /** One file system by itself: what lies below a mount point of the guest is seen, and its other volumes are not. */
 function treeOf(ext: Ext): GuestTree {
   const readOnly = async () => {
-    throw new Error("a boot menu is only read");
+    throw new Error("a boot menu is read-only");
   };
   return new GuestTree({
     stat: (path) => ext.stat(path),
     list: (path) => ext.list(path),
     async readFile(path) {
       const bytes = (await ext.stat(path))?.size ?? 0;
-      if (bytes > mostBytes)
-        throw new TbuildError("guest", `${path}: ${bytes} bytes are too many to look at`);
+      if (bytes > mostBytes) throw new TbuildError("guest", `${path}: ${bytes} bytes exceed the limit`);
       return ext.readFile(path);
     },
     writeFile: readOnly,

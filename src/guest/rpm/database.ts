@@ -26,7 +26,7 @@ async function readBlobs(
 ): Promise<{ readonly kind: RpmDatabase["kind"]; readonly blobs: Buffer[] } | undefined> {
   for (const folder of ["/usr/lib/sysimage/rpm", "/var/lib/rpm"]) {
     if (await tree.stat(`${folder}/Packages.db`))
-      throw new TbuildError("guest", "rpm database: is of the kind ndb, which Oracle Linux does not use");
+      throw new TbuildError("guest", "rpm database: has the format ndb, which Oracle Linux does not use");
     for (const [kind, file] of files) {
       const data = await bytesOf(tree, `${folder}/${file}`);
       if (!data) continue;

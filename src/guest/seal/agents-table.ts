@@ -4,21 +4,20 @@ import { type Agent, agents, peoplesSecrets } from "./agents.ts";
 export function sealingReference(
   operations: readonly { readonly name: string; readonly summary: string }[],
 ): string {
-  return `# What a seal takes away, and what it names
+  return `# What a seal removes, and what it reports
 
-Made from the tables in \`src/guest/seal/\`; \`tbuild seal --list\` prints the same.
+Generated from the tables in \`src/guest/seal/\`. \`tbuild seal --list\` prints the same.
 
-A seal takes away what the guest makes again by itself. What nobody can make again (a key that opens something, data with
-the id of its node) stays, and \`tbuild seal --check\` names it as left and ends with 1. Whoever wants it in the template
-names it under \`seal: keep:\` in the recipe, or with \`--keep\`. A file that a recipe puts into the guest with \`files\` stays
-and is not reported.
+A seal removes what the guest can regenerate. What it cannot regenerate (a key that grants access, data tied to a node
+ID) stays. \`tbuild seal --check\` reports it as left, and exits 1. To keep such a file in the template, list it under
+\`seal: keep:\` in the recipe, or pass \`--keep\`. Files that a recipe adds with \`files\` stay and are not reported.
 
-Behind the tables there is a search through every file that is not as a package brought it: for this guest's name,
-addresses, link addresses, machine id, SSH host keys, and other ids, in what files hold and in their names; and for
-private keys, key stores, keytabs and tokens. After a seal the guest's own traits are still known from the record that
-undoes it, as long as that lies beside the image. \`--no-search\` leaves the search out.
+In addition, tbuild searches every file that differs from its package, and every file that no package owns. It looks for
+this guest's host name, IP and MAC addresses, machine ID, SSH host keys and other IDs, in file contents and file names. It
+also looks for private keys, key stores, keytabs and tokens. After a seal, tbuild still knows the guest's identity from the
+undo record, as long as that file is beside the image. \`--no-search\` skips the search.
 
-## Operations, in their order
+## Operations, in execution order
 
 | Operation | What it does |
 |---|---|

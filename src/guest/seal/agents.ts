@@ -1,19 +1,19 @@
 /** A program that keeps an identity or a secret of its own in a guest. */
 export interface Agent {
   readonly name: string;
-  /** Files and folders that go; the program makes them again, or asks to be registered again. */
+  /** Files and folders to remove. The program regenerates them, or must be registered again. */
   readonly resets?: readonly string[];
-  /** A program of the guest that makes `resets` again: without it they are reported and stay. */
+  /** The guest program that regenerates `resets`. If it is missing, they are kept and reported. */
   readonly madeBy?: string;
-  /** Files and folders that nobody can make again: they stay, and a check names them as left. */
+  /** Files and folders that cannot be regenerated. They are kept, and a check reports them as left. */
   readonly reports?: readonly string[];
   /** A file of `reports` counts only if its text has this. */
   readonly looks?: RegExp;
-  /** How it comes up again, or what has to be done by hand. */
+  /** How the program recovers, or the manual steps. */
   readonly afterwards: string;
 }
 
-const anew = "makes it again when it starts";
+const anew = "generates a new one at start";
 const register = "has to be registered again";
 
 /** All that is known, in the order of the table in docs/sealing.md. Paths as `GuestTree.glob` takes them. */
@@ -22,7 +22,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Puppet up to 3",
     resets: ["/var/lib/puppet/*/*"],
-    afterwards: "the agent asks its server for a certificate again",
+    afterwards: "the agent requests a new certificate from its server",
   },
   {
     name: "Puppet 4 and later",
@@ -35,12 +35,12 @@ export const agents: readonly Agent[] = [
       "/opt/puppetlabs/puppet/cache/clientbucket/*",
     ],
     reports: ["/etc/puppetlabs/puppet/csr_attributes.yaml", "/etc/puppetlabs/puppetserver/ca/ca_key.pem"],
-    afterwards: "the agent asks its server for a certificate again",
+    afterwards: "the agent requests a new certificate from its server",
   },
   {
     name: "Salt minion",
     resets: ["/etc/salt/pki/minion/*", "/etc/salt/minion_id", "/var/cache/salt/minion/*"],
-    afterwards: "makes its key and its id again when it starts",
+    afterwards: "generates a new key and ID at start",
   },
   {
     name: "Salt master",
@@ -90,7 +90,7 @@ export const agents: readonly Agent[] = [
       "/var/kerberos/krb5kdc/.k5*",
       "/var/kerberos/krb5/user/*/*.keytab",
     ],
-    afterwards: "the host has to join its realm again",
+    afterwards: "the host must rejoin its realm",
   },
   {
     name: "SSSD",
@@ -115,13 +115,13 @@ export const agents: readonly Agent[] = [
       "/var/lib/ipa-client/sysrestore/*",
       "/var/lib/ipa-client/pki/*",
     ],
-    afterwards: "the host has to join again",
+    afterwards: "the host must rejoin",
   },
   {
     name: "certmonger",
     resets: ["/var/lib/certmonger/local/*"],
     reports: ["/var/lib/certmonger/requests/*"],
-    afterwards: "its local authority is made again; a request belongs to a certificate somewhere",
+    afterwards: "regenerates its local authority; a request belongs to an issued certificate",
   },
   {
     name: "Samba and winbind",
@@ -133,7 +133,7 @@ export const agents: readonly Agent[] = [
       "/etc/samba/passdb.tdb",
       "/etc/samba/MACHINE.SID",
     ],
-    afterwards: "makes its databases and a SID again; the host has to join again",
+    afterwards: "regenerates its databases and SID; the host must join again",
   },
   // Monitoring and inventory
   {
@@ -171,7 +171,7 @@ export const agents: readonly Agent[] = [
     resets: ["/opt/splunk*/etc/instance.cfg", "/opt/splunk*/etc/auth/server.pem"],
     reports: ["/opt/splunk*/etc/auth/splunk.secret", "/opt/splunk*/etc/passwd"],
     afterwards:
-      "makes its GUID and certificate again; host names in inputs.conf and server.conf are searched for",
+      "generates a new GUID and certificate; host names in inputs.conf and server.conf are searched for",
   },
   {
     name: "Elastic Beats",
@@ -237,7 +237,7 @@ export const agents: readonly Agent[] = [
   {
     name: "net-snmp",
     resets: ["/var/lib/net-snmp/snmpd.conf"],
-    afterwards: "makes its engine id again when it starts",
+    afterwards: "generates a new engine ID at start",
   },
   {
     name: "OpenPegasus",
@@ -283,7 +283,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Tailscale",
     resets: ["/var/lib/tailscale/*"],
-    afterwards: "makes its keys again; it has to log in again",
+    afterwards: "generates new keys, and must log in again",
   },
   {
     name: "ZeroTier",
@@ -361,12 +361,12 @@ export const agents: readonly Agent[] = [
       ].map((name) => `/var/lib/mysql/${name}.pem`),
     ],
     reports: ["/root/.mysql_secret"],
-    afterwards: "makes its UUID and keys again when it starts",
+    afterwards: "generates a new UUID and keys at start",
   },
   {
     name: "MariaDB Galera",
     reports: ["/var/lib/mysql/grastate.dat", "/var/lib/mysql/gvwstate.dat"],
-    afterwards: "a node has to join its cluster again",
+    afterwards: "a node must rejoin its cluster",
   },
   {
     name: "RabbitMQ and Erlang",
@@ -400,7 +400,7 @@ export const agents: readonly Agent[] = [
   {
     name: "GlusterFS",
     resets: ["/var/lib/glusterd/glusterd.info", "/var/lib/glusterd/peers/*"],
-    afterwards: "makes its UUID again when it starts",
+    afterwards: "generates a new UUID at start",
   },
   {
     name: "Ceph",
@@ -411,7 +411,7 @@ export const agents: readonly Agent[] = [
     name: "Jenkins",
     resets: ["/var/lib/jenkins/identity.key.enc"],
     reports: ["/var/lib/jenkins/secrets/master.key", "/var/lib/jenkins/secret.key"],
-    afterwards: "makes its identity again; its secrets open its credentials",
+    afterwards: "generates a new identity; its secrets open its credentials",
   },
   {
     name: "GitLab runner",
@@ -430,14 +430,14 @@ export const agents: readonly Agent[] = [
     name: "Docker",
     resets: ["/var/lib/docker/engine-id", "/etc/docker/key.json"],
     reports: ["/var/lib/docker/swarm/certificates", "/var/lib/docker/swarm/docker-state.json"],
-    afterwards: "makes its id again; a node has to join its swarm again",
+    afterwards: "generates a new ID; a node must rejoin its swarm",
   },
   {
     name: "kubelet and kubeadm",
     resets: ["/var/lib/kubelet/pki/*"],
     reports: ["/etc/kubernetes/*.conf", "/etc/kubernetes/pki/*.key", "/etc/kubernetes/pki/etcd/*.key"],
     looks: /client-key-data:|token:\s*\S|client-certificate:|PRIVATE KEY/,
-    afterwards: "a node has to join again with kubeadm",
+    afterwards: "a node must rejoin with kubeadm",
   },
   { name: "etcd", reports: ["/var/lib/etcd/member"], afterwards: "its data has the id of its member" },
   {
@@ -453,7 +453,7 @@ export const agents: readonly Agent[] = [
       "/var/lib/rancher/*/server/cred",
       "/var/lib/rancher/*/server/db",
     ],
-    afterwards: "an agent joins again when it starts",
+    afterwards: "an agent rejoins at start",
   },
   {
     name: "Consul",
@@ -463,7 +463,7 @@ export const agents: readonly Agent[] = [
       "/opt/consul/data/serf/*.keyring",
       "/var/lib/consul/serf/*.keyring",
     ],
-    afterwards: "makes its id again when it starts",
+    afterwards: "generates a new ID at start",
   },
   {
     name: "Nomad",
@@ -476,7 +476,7 @@ export const agents: readonly Agent[] = [
       "/var/lib/nomad/server/node-id",
     ],
     reports: ["/opt/nomad/data/server/serf.keyring", "/var/lib/nomad/server/serf.keyring"],
-    afterwards: "makes its id again when it starts",
+    afterwards: "generates a new ID at start",
   },
   {
     name: "corosync",
@@ -492,7 +492,7 @@ export const agents: readonly Agent[] = [
       "/var/lib/pcsd/tokens",
       "/var/lib/pacemaker/cib/cib.xml",
     ],
-    afterwards: "pcsd makes its certificate again; a node has to join again",
+    afterwards: "pcsd generates a new certificate; a node must rejoin",
   },
   {
     name: "iSCSI",
@@ -536,7 +536,7 @@ export const agents: readonly Agent[] = [
   {
     name: "locate",
     resets: ["/var/lib/mlocate/mlocate.db", "/var/lib/plocate/plocate.db"],
-    afterwards: "updatedb makes its list again",
+    afterwards: "updatedb rebuilds its list",
   },
   { name: "BIND's log", resets: ["/var/named/data/named.run"], afterwards: anew },
   {
@@ -544,7 +544,7 @@ export const agents: readonly Agent[] = [
     resets: ["/var/lib/rhsm/facts/*"],
     reports: ["/etc/rhsm/facts/*.facts"],
     looks: /[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/i,
-    afterwards: "gathers them again; a fact that is set by hand is the same in every clone",
+    afterwards: "gathers facts again; a fact that was set manually is the same in every clone",
   },
   {
     name: "LVM",
@@ -555,7 +555,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Fonts and manual pages",
     resets: ["/var/cache/fontconfig/*", "/var/cache/man/*"],
-    afterwards: "fc-cache and mandb make their caches again",
+    afterwards: "fc-cache and mandb rebuild their caches",
   },
   // Passwords in files of the system
   {

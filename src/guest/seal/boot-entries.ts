@@ -25,7 +25,7 @@ function bootEntriesExcept(kept: readonly string[]): PathOperation {
   };
   return {
     name: "boot-entries",
-    summary: "Give boot entries and the token that names them names without the machine id of the build",
+    summary: "Rename boot entries and their token, so that they do not contain the machine ID of the build",
     needs: "files",
     pending: async (tree) =>
       (await wanted(tree)).flatMap(({ path, to }) => (to === undefined ? [path] : [path, to])),

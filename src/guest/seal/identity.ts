@@ -22,7 +22,7 @@ function machineIdUnless(stays: boolean): PathOperation {
   };
   return {
     name: "machine-id",
-    summary: "Empty the machine id; the next boot makes one",
+    summary: "Empty the machine ID; the next boot generates a new one",
     needs: "files",
     pending,
     async apply(tree) {
@@ -50,7 +50,7 @@ async function isOfSystemd(tree: GuestTree): Promise<boolean> {
 export const dbusMachineId = removesWhere(
   {
     name: "dbus-machine-id",
-    summary: "Remove the machine id that dbus keeps for itself",
+    summary: "Remove the machine ID of dbus",
     paths: ["/var/lib/dbus/machine-id"],
   },
   async (tree, path) => (await tree.stat(path))?.kind === "file",
@@ -58,7 +58,7 @@ export const dbusMachineId = removesWhere(
 
 export const hostname = edits({
   name: "hostname",
-  summary: "Set the host name back to localhost.localdomain",
+  summary: "Reset the host name to localhost.localdomain",
   paths: [
     "/etc/sysconfig/network",
     "/etc/sysconfig/networking/profiles/*/network",
@@ -111,7 +111,7 @@ export const randomSeed = removes({
 
 export const iscsiInitiator = removes({
   name: "iscsi-initiator",
-  summary: "Remove the iSCSI initiator name; iscsid makes one of its own",
+  summary: "Remove the iSCSI initiator name; iscsid generates a new one",
   paths: [
     "/etc/iscsi/initiatorname.iscsi",
     "/etc/initiatorname.iscsi",
@@ -142,13 +142,13 @@ export const registration = removes({
 
 export const yumUuid = removes({
   name: "yum-uuid",
-  summary: "Remove the id by which yum and dnf are counted",
+  summary: "Remove the UUID that yum and dnf send to count systems",
   paths: ["/var/lib/yum/uuid", "/var/lib/dnf/repos/*/countme"],
 });
 
 export const diskIds = removes({
   name: "disk-ids",
-  summary: "Remove what LVM and blkid remember of the disks of the build",
+  summary: "Remove what LVM and blkid cached about the build's disks",
   paths: [
     "/etc/lvm/devices/*",
     "/etc/lvm/cache/.cache",

@@ -57,7 +57,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
 /** A seal does this to the volumes of a disk, and not to a tree of files: `ChangeOptions.renewSwap`. */
 export const swapRenewal = {
   name: "swap",
-  summary: "Make swap volumes new: the same UUID, label and size, and nothing of the build's memory in them",
+  summary: "Recreate swap volumes with the same UUID, label and size, without memory contents of the build",
 } as const;
 
 /** What a seal can be told to leave out. */
@@ -78,7 +78,7 @@ export interface SealOptions {
   readonly only?: readonly string[];
   /** Paths that stay as they are, with what is below them. */
   readonly keep?: readonly string[];
-  /** Have SELinux label all files anew at the next boot. */
+  /** Relabel all files for SELinux at the next boot. */
   readonly relabel?: boolean;
 }
 
@@ -87,7 +87,7 @@ export function sealOperations({ skip = [], only, keep = [], relabel }: SealOpti
   const unknown = [...skip, ...(only ?? [])].filter((name) => !sealParts.some((one) => one.name === name));
   if (unknown.length > 0)
     throw new TbuildError("usage", `seal: no operation "${unknown.join('", "')}"`, {
-      hint: `There are: ${sealParts.map(({ name }) => name).join(", ")}.`,
+      hint: `Available: ${sealParts.map(({ name }) => name).join(", ")}.`,
     });
   const wanted = sealTable
     .filter(({ name }) => !skip.includes(name) && (only?.includes(name) ?? true))

@@ -9,7 +9,7 @@ export type KeyClass =
   | "name server"
   | "secret";
 
-/** What is to become of a key: it stays, it goes, or nobody but its owner can say. */
+/** Whether a key is kept or removed, or only its owner can decide. */
 export type Verdict =
   | { readonly fate: "stays" }
   | { readonly fate: "goes"; readonly class: KeyClass }

@@ -9,7 +9,7 @@ import { freeIfcfg, freeKeyfile, namedConnections } from "./network-files.ts";
 /** Before the addresses and the host name are taken out, by which the lines are known. */
 export const hostsFile = edits({
   name: "hosts-file",
-  summary: "Take the guest's own name and addresses out of /etc/hosts",
+  summary: "Remove the guest's own name and addresses from /etc/hosts",
   // The second is a hard link to the first on OL5 and OL6, where system-config-network was used.
   paths: ["/etc/hosts", "/etc/sysconfig/networking/profiles/*/hosts"],
   prepare: readIdentity,
@@ -31,7 +31,7 @@ export const connectionFiles = [
 
 export const networkInterfaces = edits({
   name: "network-interfaces",
-  summary: "Free the network interfaces of hardware addresses, ids and static addresses",
+  summary: "Remove MAC addresses, IDs and static addresses from network interfaces",
   paths: interfaceFiles,
   prepare: connectionsNamed,
   change(text, path, named) {
@@ -44,7 +44,7 @@ export const networkInterfaces = edits({
 
 export const networkConnections = edits({
   name: "network-connections",
-  summary: "Free the connections of NetworkManager of hardware addresses, ids and static addresses",
+  summary: "Remove MAC addresses, IDs and static addresses from NetworkManager connections",
   paths: connectionFiles,
   prepare: connectionsNamed,
   change: (text, _path, named) => freeKeyfile(text, named).text,
@@ -63,7 +63,7 @@ export async function connectionsNamed(tree: GuestTree): Promise<ReadonlySet<str
 
 export const dhcpClient = edits({
   name: "dhcp-client",
-  summary: "Take client ids, host names and hardware addresses out of dhclient's configuration",
+  summary: "Remove client IDs, host names and MAC addresses from dhclient's configuration",
   paths: ["/etc/dhclient*.conf", "/etc/dhcp/dhclient*.conf"],
   change: (text) => freeDhclient(text),
 });
@@ -71,7 +71,7 @@ export const dhcpClient = edits({
 /** The whole file where nothing else is meant to stand in it; of others the rules that match a hardware address. */
 export const networkRules = edits({
   name: "network-rules",
-  summary: "Remove the udev rules that tie names to the hardware of the build",
+  summary: "Remove udev rules that bind names to the build's hardware",
   paths: [
     "/etc/udev/rules.d/*.rules",
     "/dev/.udev/rules.d/70-persistent-*.rules",
@@ -101,7 +101,7 @@ function withoutHardware(text: string): string {
 
 export const networkState = removes({
   name: "network-state",
-  summary: "Remove leases, routes, and what the network services remember",
+  summary: "Remove leases, routes and cached state of network services",
   comesBack: true,
   paths: [
     "/var/lib/dhclient/*",
@@ -123,7 +123,7 @@ export const networkState = removes({
 
 export const resolver = empties({
   name: "resolver",
-  summary: "Empty the name servers of the network of the build",
+  summary: "Remove the name servers of the build network",
   comesBack: true,
   paths: ["/etc/resolv.conf", "/etc/sysconfig/networking/profiles/*/resolv.conf"],
 });

@@ -17,7 +17,7 @@ export const serviceState = removesWhere(
 export const serviceKeys = removesWhere(
   {
     name: "service-keys",
-    summary: "Remove certificates and keys that a program of the guest makes again",
+    summary: "Remove certificates and keys that guest programs regenerate",
     paths: agents.flatMap(({ resets = [], madeBy }) => (madeBy === undefined ? [] : resets)),
   },
   (tree, path) => isMadeAgain(tree, path),
@@ -31,7 +31,7 @@ export async function isMadeAgain(tree: GuestTree, path: string): Promise<boolea
 
 export const cloudInit = removes({
   name: "cloud-init",
-  summary: "Remove what cloud-init knows of its last instance",
+  summary: "Remove cloud-init's data about its last instance",
   paths: [
     "/var/lib/cloud/*",
     "/etc/cloud/ds-identify.cfg",

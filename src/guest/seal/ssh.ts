@@ -2,13 +2,13 @@ import { removes } from "../operation.ts";
 
 export const sshHostKeys = removes({
   name: "ssh-host-keys",
-  summary: "Remove the SSH host keys; sshd makes new ones at first boot",
+  summary: "Remove the SSH host keys; sshd generates new ones at first boot",
   paths: ["/etc/ssh/ssh_host_*", "/etc/ssh_host_*"],
 });
 
 export const buildKey = removes({
   name: "build-key",
-  summary: "Remove the key that the build logs in with, and all else in root's .ssh",
+  summary: "Remove the build's login key and everything else in root's .ssh",
   paths: ["/root/.ssh"],
 });
 

@@ -5,7 +5,7 @@ const homes = ["/root", "~"];
 
 export const histories = removes({
   name: "histories",
-  summary: "Remove what shells, editors and clients remember",
+  summary: "Remove the histories of shells, editors and clients",
   paths: homes.flatMap((home) =>
     [
       // bash, zsh, ksh, python, mysql, psql, sqlite, rediscli, sqlplus and rman under rlwrap, irb, php, node ...
@@ -86,7 +86,7 @@ export const mail = emptiesFolders({
 /** It stays, because at refuses to work without it (at.c, `nextjob`). */
 export const atCounter = edits({
   name: "at-counter",
-  summary: "Set the counter of at jobs back",
+  summary: "Reset the counter of at jobs",
   paths: ["/var/spool/at/.SEQ"],
   change: (text) => (/^0*\s*$/.test(text) ? text : "00000\n"),
 });

@@ -74,8 +74,8 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
     async define(spec) {
       if (!/^[a-z0-9][a-z0-9-]*$/.test(spec.name)) throw new Error(`bad machine name ${spec.name}`);
       if ((await self.state(spec.name)) !== "absent")
-        throw new TbuildError("environment", `${spec.name}: there is a machine of this name`, {
-          hint: `Throw it away with: tbuild clean`,
+        throw new TbuildError("environment", `${spec.name}: a machine of this name exists`, {
+          hint: `Remove it with: tbuild clean`,
         });
       // Its disks hold what the guest keeps to root.
       await mkdir(options.folder, { recursive: true });
@@ -110,8 +110,8 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
             error.lines.some((line) => line.includes("Could not set up host forwarding rule"));
           if (!taken) throw error;
           if (options.sshPort !== undefined)
-            throw new TbuildError("environment", `port ${options.sshPort} on 127.0.0.1 is taken`, {
-              hint: "Free it, or leave hypervisor.sshPort out of the site: then a free port is chosen.",
+            throw new TbuildError("environment", `port ${options.sshPort} on 127.0.0.1 is in use`, {
+              hint: "Free it, or remove hypervisor.sshPort from the site file; tbuild then chooses a free port.",
               cause: error,
             });
           // Somebody took the port between our look and qemu's.
@@ -309,7 +309,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** The lines of a growing file, until `alive` says that nobody writes any more. */
+/** The lines of a growing file, until `alive` says that its writer has ended. */
 async function* tail(
   file: string,
   alive: () => Promise<boolean>,

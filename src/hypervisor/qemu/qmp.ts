@@ -26,7 +26,7 @@ export async function openQmp(socket: string, timeoutMs = 10_000): Promise<Qmp> 
   const closed = new Promise<void>((resolve) => line.once("close", resolve));
   void closed.then(() => {
     for (const one of waiting.values())
-      one.reject(new TbuildError("environment", `${socket}: qemu has gone`));
+      one.reject(new TbuildError("environment", `${socket}: qemu has exited`));
   });
   let rest = "";
   line.setEncoding("utf8");

@@ -4,7 +4,7 @@ import { readImageFile } from "../file/image-file.ts";
 import type { GuestTree } from "../tree.ts";
 import { draftOf } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
-import { isExt } from "./plan-ways.ts";
+import { isReadInProcess } from "./plan-ways.ts";
 import { imagePath } from "./planned-change.ts";
 import { undoRecords } from "./undo.ts";
 import { openBeside, piecesOf, readHead } from "./undo-record.ts";
@@ -27,7 +27,7 @@ export async function lookBefore<Result>(
   if (records.length === 0 || records.reduce((sum, one) => sum + one.bytes, 0) > mostRecordBytes)
     return undefined;
   await using image = await readImageFile(path);
-  if (image.format !== "raw" || !isExt(mounts)) return undefined;
+  if (image.format !== "raw" || !isReadInProcess(mounts)) return undefined;
   const before = draftOf(image);
   try {
     for (const record of records.reverse()) {

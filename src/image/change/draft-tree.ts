@@ -1,14 +1,19 @@
 import type { Watch } from "../../host/pace.ts";
-import type { Mount } from "../access.ts";
+import type { Reader } from "../../io/reader.ts";
+import type { Mount, Volume } from "../access.ts";
 import { type ExtEditor, editExt } from "../ext/editor.ts";
-import { type Ext, openExt } from "../ext/ext.ts";
+import { openExt } from "../ext/ext.ts";
+import { Unfit } from "../ext/volume.ts";
+import { changeFat } from "../fat/editor.ts";
+import { openFat } from "../fat/fat.ts";
 import { GuestTree } from "../tree.ts";
+import type { Source } from "./change.ts";
 import { collectingTree } from "./change.ts";
 import { type Draft, type Writable, writableWindow } from "./draft.ts";
 import { changesIn, partFinder } from "./parts.ts";
 
 /**
- * The files of a disk of which a draft is made: ext2, ext3 and ext4, without root and without another program.
+ * The files of a disk of which a draft is made: on ext2, ext3, ext4 and FAT, without root and without another program.
  * Left: debugfs, which changes the image at once, replaces inodes, and counts 128-byte inodes wrong.
  */
 export async function draftTree(
@@ -19,21 +24,24 @@ export async function draftTree(
   const parts: Part[] = [];
   for (const { at, volume } of mounts) {
     const disk = writableWindow(draft, volume.offset, Math.min(volume.bytes, draft.bytes - volume.offset));
-    parts.push({ at, disk, ext: await openExt(disk) });
+    parts.push({ at, disk, fs: volume.fs, files: await filesOn(disk, volume) });
   }
   const partOf = partFinder(parts);
   return new GuestTree(
     collectingTree({
-      stat: (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path)),
-      list: (path) => ((part, inside) => part.ext.list(inside))(...partOf(path)),
-      readFile: (path) => ((part, inside) => part.ext.readFile(inside))(...partOf(path)),
+      stat: (path) => ((part, inside) => part.files.stat(inside))(...partOf(path)),
+      list: (path) => ((part, inside) => part.files.list(inside))(...partOf(path)),
+      readFile: (path) => ((part, inside) => part.files.readFile(inside))(...partOf(path)),
       async apply(changes) {
         for (const part of parts) {
           const own = changesIn(part, changes, partOf);
           if (own.length === 0) continue;
-          part.editor ??= await editExt(part.disk);
-          await part.editor.apply(own, watch);
-          part.ext = await openExt(part.disk);
+          if (part.fs === "vfat") await changeFat(part.disk, own, (what) => new Unfit(what));
+          else {
+            part.editor ??= await editExt(part.disk);
+            await part.editor.apply(own, watch);
+          }
+          part.files = await filesOn(part.disk, part);
         }
       },
       async close() {},
@@ -45,6 +53,14 @@ export async function draftTree(
 interface Part {
   readonly at: string;
   readonly disk: Writable;
-  ext: Ext;
+  readonly fs: Volume["fs"];
+  files: Files;
   editor?: ExtEditor;
+}
+
+/** What a file system that is read in process gives. */
+export type Files = Pick<Source, "stat" | "list" | "readFile">;
+
+export function filesOn(disk: Reader, { fs }: Pick<Volume, "fs">): Promise<Files> {
+  return fs === "vfat" ? openFat(disk) : openExt(disk);
 }

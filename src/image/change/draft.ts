@@ -20,7 +20,7 @@ export interface Draft extends Writable {
   pieces(): Promise<Piece[]>;
 }
 
-/** Starts a draft of `disk`, of which only the pages that are written are held. */
+/** Starts a draft of `disk`. Only written pages are held in memory. */
 export function draftOf(disk: Reader): Draft {
   const pages = new Map<number, Uint8Array>();
 
@@ -115,13 +115,13 @@ export function readOnly(disk: Reader): Writable {
   return {
     bytes: disk.bytes,
     read: (offset, length) => disk.read(offset, length),
-    write: () => Promise.reject(new Error("opened for reading only")),
+    write: () => Promise.reject(new Error("opened read-only")),
   };
 }
 
 // What a file system says of its own places may be wrong.
 function behindEnd(what: string, byte: number, bytes: number): TbuildError {
-  return new TbuildError("integrity", `${what}: byte ${byte} is behind its end, ${bytes}`, {
+  return new TbuildError("integrity", `${what}: byte ${byte} is past its end, ${bytes}`, {
     hint: "The image is cut off or damaged; copy it again.",
   });
 }

@@ -31,6 +31,6 @@ export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"
   readonly scrub?: (block: Uint8Array) => boolean;
   /** The swap volumes are to be made new. */
   readonly renewSwap?: boolean;
-  /** A volume that nobody can open, encrypted or a member of something, does not keep the rest from being changed. */
-  readonly althoughUnmounted?: boolean;
+  /** Change the rest even if a volume cannot be opened (encrypted, or a RAID member). */
+  readonly allowUnmounted?: boolean;
 }

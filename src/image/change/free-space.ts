@@ -3,6 +3,7 @@ import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 import { ExtVolume, Unfit } from "../ext/volume.ts";
+import { freeRunsOfFat } from "../fat/fat.ts";
 import { type DataRange, overlapWith } from "../file/holes.ts";
 import { freeRunsOfXfs } from "../xfs/free-space.ts";
 import { type Draft, isZero, readOnly } from "./draft.ts";
@@ -15,12 +16,12 @@ export interface FreeBlock {
   readonly data: Uint8Array;
 }
 
-/** Whether tbuild can tell which blocks of it are free: ext's and XFS's. While a journal waits, what it tells is old. */
+/** Whether tbuild can tell which blocks of it are free: ext's, XFS's and FAT's. While a journal waits, what it tells is old. */
 export function tellsFreeBlocks({ fs }: Volume): boolean {
-  return fs.startsWith("ext") || fs === "xfs";
+  return fs.startsWith("ext") || fs === "xfs" || fs === "vfat";
 }
 
-/** The free blocks of a guest that hold anything; where `data` has none, nobody looks. */
+/** The free blocks of a guest that hold anything; where `data` has none, blocks are not read. */
 export async function* freeBlocks(
   disk: Reader,
   mounts: readonly Mount[],
@@ -71,6 +72,7 @@ export async function scrubFree(
 }
 
 function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
+  if (fs === "vfat") return freeRunsOfFat(inside);
   return fs === "xfs" ? freeRunsOfXfs(inside, name) : freeRunsOfExt(inside);
 }
 
@@ -81,7 +83,7 @@ async function* freeRunsOfExt(inside: Reader): AsyncGenerator<FreeRun> {
     yield { offset: block * blockBytes, bytes: count * blockBytes, blockBytes };
 }
 
-// Nothing where nobody can tell, since it was left unclean: then all that is free now counts as freed.
+// Nothing if the file system is dirty, since that is unknown: then all free blocks count as freed.
 async function coverOf(inside: Reader, volume: Volume) {
   const runs: DataRange[] = [];
   try {

@@ -36,8 +36,8 @@ export function refuseWish(
   options: ChangeOptions,
 ): void {
   if (options.far && format !== "raw")
-    throw new TbuildError("environment", `${file}: a ${format} image is not changed over a network`, {
-      hint: "Run tbuild on the machine where it lies, or copy it here.",
+    throw new TbuildError("environment", `${file}: a ${format} images cannot be changed over the network`, {
+      hint: "Run tbuild on that machine, or copy the image here.",
     });
   const closed = mounts.find(({ volume }) => !tellsFreeBlocks(volume));
   if (options.scrub && (closed || format !== "raw"))
@@ -45,7 +45,7 @@ export function refuseWish(
       "environment",
       `${file}: free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`,
       {
-        hint: "Scrubbing works on ext and XFS in raw images. Leave --scrub away.",
+        hint: "Scrubbing works on ext and XFS in raw images only. Omit --scrub.",
       },
     );
 }
@@ -87,7 +87,7 @@ async function planInMemory<Result>(
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const { note = () => {} } = options;
-  if (!mayDraft(options) || !isExt(mounts)) return undefined;
+  if (!mayDraft(options) || !isReadInProcess(mounts)) return undefined;
   await using reader = await readImageFile(image);
   const draft = draftOf(reader);
   try {
@@ -196,10 +196,10 @@ export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOption
   return via === "direct" && !needsPrograms;
 }
 
-export function accessOptions({ via, althoughUnmounted: _, ...options }: ChangeOptions): AccessOptions {
+export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOptions): AccessOptions {
   if (via === "direct")
     throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
-      hint: "Leave --via away; tbuild then takes the fastest way that can.",
+      hint: "Omit --via; tbuild then chooses the fastest method that works.",
     });
   return { ...options, ...(via !== undefined && { via }) };
 }
@@ -217,11 +217,15 @@ export function lookOptions({
   };
 }
 
-export function isExt(mounts: readonly Mount[]): boolean {
-  return mounts.every(({ volume }) => volume.fs.startsWith("ext") && volume.pieces === undefined);
+export function isReadInProcess(mounts: readonly Mount[]): boolean {
+  return mounts.every(
+    ({ volume: { fs, pieces } }) => (fs.startsWith("ext") || fs === "vfat") && pieces === undefined,
+  );
 }
 
-export async function isUnclean(reader: Reader, { offset, bytes }: Mount["volume"]): Promise<boolean> {
+export async function isUnclean(reader: Reader, { fs, offset, bytes }: Mount["volume"]): Promise<boolean> {
+  // FAT has no journal: what stands there is what there is.
+  if (fs === "vfat") return false;
   const ext = await openExt(windowOf(reader, offset, Math.min(bytes, reader.bytes - offset)));
   return ext.isDirty || ext.hasErrors;
 }

@@ -12,14 +12,14 @@ import type { SwapState } from "./swap.ts";
 import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
-/** A change that is worked out to the byte and not yet made. Nobody else can change the image until it is closed. */
+/** A change, computed to the byte but not yet made. The image is locked until it is closed. */
 export interface PlannedChange<Result> extends AsyncDisposable {
   readonly result: Result;
   readonly via: string;
   readonly pieces: readonly Piece[];
-  /** Bytes of it that are zeros over free blocks; `undefined` when nobody asked for them. */
+  /** Bytes of it that are zeros over free blocks; `undefined` if not requested. */
   readonly scrubbed?: number;
-  /** What the swap volumes held that are made new; `undefined` when nobody asked for it. */
+  /** What the swap volumes held that are made new; `undefined` if not requested. */
   readonly swap?: readonly SwapState[];
   /** Makes it; `what` is said in the record that undoes it. */
   apply(what: string): Promise<UndoRecord>;
@@ -41,7 +41,7 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const check = (facts: ImageFacts) => refuseChange(facts, options.althoughUnmounted);
+    const check = (facts: ImageFacts) => refuseChange(facts, options.allowUnmounted);
     const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,
@@ -117,14 +117,14 @@ async function refuseMeanwhile(
       "environment",
       `${file}: the connection to ${far?.host.name} was lost, and the lock`,
       {
-        hint: "Nothing was done. Run the command again.",
+        hint: "Nothing was changed. Run the command again.",
       },
     );
   refuseUse(image, await usersNow(far));
   const now = await stat(image);
   if (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino)
-    throw new TbuildError("environment", `${file}: was changed by somebody else meanwhile`, {
-      hint: "Nothing was done. See who uses the image, and run the command again.",
+    throw new TbuildError("environment", `${file}: was changed by another program in the meantime`, {
+      hint: "Nothing was changed. Find out who uses the image, then run the command again.",
     });
 }
 
@@ -135,7 +135,7 @@ export async function imagePath(file: string): Promise<string> {
   });
   if (!(await stat(image)).isFile())
     throw new TbuildError("usage", `${file}: not an image file`, {
-      hint: "Devices and folders are not changed: a record to undo it could not lie beside them.",
+      hint: "tbuild changes files only, because the undo record is stored beside them.",
     });
   return image;
 }
@@ -143,8 +143,8 @@ export async function imagePath(file: string): Promise<string> {
 async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
   if (far) return far.lock(image);
   const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `${image}: nothing can be written beside it (${cause.code})`, {
-      hint: "A change leaves a record there that undoes it. Make the folder writable, or work on a copy.",
+    throw new TbuildError("environment", `${image}: cannot write to its folder (${cause.code})`, {
+      hint: "tbuild stores the undo record there. Make the folder writable, or work on a copy.",
       cause,
     });
   });

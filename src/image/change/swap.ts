@@ -23,7 +23,7 @@ export interface SwapRemains {
 export interface SwapState {
   readonly name: string;
   readonly bytes: number;
-  /** Why nobody writes to it, in words. */
+  /** Why it is not written to, in words. */
   readonly refused?: string;
 }
 
@@ -111,7 +111,7 @@ export async function freshSwap(
   return { states, pieces };
 }
 
-/** Makes the swap volumes in an image new, in place. For an image of our own, of which nobody needs the old state. */
+/** Makes the swap volumes in an image new, in place. Only for our own images, which need no undo. */
 export async function renewSwap(host: Host, file: string, volumes: readonly Volume[]): Promise<SwapState[]> {
   if (!volumes.some(isSwap)) return [];
   let fresh: Awaited<ReturnType<typeof freshSwap>>;
@@ -136,7 +136,7 @@ export async function renewSwap(host: Host, file: string, volumes: readonly Volu
   return fresh.states;
 }
 
-// Of a format other than raw nobody says where the disk has holes; all of it is read.
+// Holes are known for raw images only; others are read whole.
 async function rangesOf(host: Host, image: ImageFile): Promise<readonly DataRange[]> {
   return image.format === "raw" ? await dataRanges(host, image.file) : [{ start: 0, length: image.bytes }];
 }

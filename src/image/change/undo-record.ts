@@ -68,14 +68,14 @@ export async function checkRecord(record: FileHandle, file: string, target: File
   for (let at = 0; at < size - 32; at += 1 << 20)
     hash.update(await readFully(record, at, Math.min(1 << 20, size - 32 - at)));
   if (size < 32 || !hash.digest().equals(await readFully(record, size - 32, 32)))
-    throw new TbuildError("integrity", `${file}: the record of a change is damaged`, {
-      hint: "Nothing was done with it. Take the image from a copy.",
+    throw new TbuildError("integrity", `${file}: the undo record is damaged`, {
+      hint: "Nothing was changed. Restore the image from a copy.",
     });
   const head = await readHead(record, file);
   const now = (await target.stat()).size;
   if (now < Math.min(head.size, head.sizeAfter) || now > Math.max(head.size, head.sizeAfter))
     throw new TbuildError("integrity", `${file}: belongs to an image of ${head.size} bytes, not of ${now}`, {
-      hint: "The image was replaced or resized since; its record of changes is of no more use, and can be removed.",
+      hint: "The image was replaced or resized since. The undo record is useless; remove it.",
     });
   return head;
 }
@@ -86,13 +86,9 @@ export async function checkUntouched(image: string, target: FileHandle, file: st
   await checkRecord(record, file, target);
   for await (const { offset, after } of piecesOf(record, file))
     if (!(await readFully(target, offset, after.length)).equals(after))
-      throw new TbuildError(
-        "integrity",
-        `${image}: was changed since, at byte ${offset}, so it cannot be undone`,
-        {
-          hint: `Nothing was touched. The old bytes are in ${file}.`,
-        },
-      );
+      throw new TbuildError("integrity", `${image}: cannot be undone: byte ${offset} was changed since`, {
+        hint: `Nothing was changed. The old bytes are in ${file}.`,
+      });
 }
 
 /** Refuses an image in which something stands that is of neither side of the change in `file`, which was cut off. */
@@ -107,11 +103,11 @@ export async function checkUntouchedByOthers(image: string, target: FileHandle, 
     const [from, to] = strange;
     throw new TbuildError(
       "integrity",
-      `${image}: bytes ${from} to ${to - 1} were changed by somebody else after a change of it had been cut off`,
+      `${image}: bytes ${from} to ${to - 1} were changed by another program after an interrupted change`,
       {
         hint:
-          `Nothing was touched. ${file} holds the old and the new bytes. Take the image from a copy, ` +
-          "or remove that file to keep the image as it is, half changed; its file systems want a check then.",
+          `Nothing was changed. ${file} holds the old and the new bytes. Take the image from a copy, ` +
+          "or remove that file to keep the half-changed image, and then check its file systems.",
       },
     );
   }
@@ -143,7 +139,7 @@ export async function readHead(record: FileHandle, file: string): Promise<Head> 
     const head = JSON.parse(text.slice(magic.length, end)) as Head;
     return head;
   } catch (cause) {
-    throw new TbuildError("integrity", `${file}: is no record of a change`, { cause });
+    throw new TbuildError("integrity", `${file}: is not an undo record`, { cause });
   }
 }
 
@@ -166,7 +162,7 @@ export async function* piecesOf(record: FileHandle, file: string): AsyncGenerato
     ];
     at += headBytes;
     if (flags & isLast) return;
-    if (bytes > 1 << 26) throw new TbuildError("integrity", `${file}: the record of a change is damaged`);
+    if (bytes > 1 << 26) throw new TbuildError("integrity", `${file}: the undo record is damaged`);
     const side = async (zero: number) => {
       if (flags & zero) return Buffer.alloc(bytes);
       at += bytes;
@@ -217,7 +213,7 @@ export async function writeFully(file: FileHandle, data: Uint8Array, offset?: nu
 export function openBeside(file: string, flags: "r" | "r+"): Promise<FileHandle> {
   return openQuietly(file, flags).catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `${file}: cannot be opened for that (${cause.code})`, {
-      hint: "A change needs the image and its folder writable: the record that undoes it lies there.",
+      hint: "The image and its folder must be writable, because the undo record is stored there.",
       cause,
     });
   });

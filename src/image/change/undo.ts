@@ -97,8 +97,8 @@ export async function undoRecords(image: string): Promise<UndoRecord[]> {
 export async function undoLast(image: string): Promise<UndoRecord> {
   const last = (await undoRecords(image)).at(-1);
   if (!last)
-    throw new TbuildError("usage", `${image}: there is no change to undo`, {
-      hint: `Records of changes lie beside the image, as ${basename(namesFor(image).undo(1))}.`,
+    throw new TbuildError("usage", `${image}: nothing to undo`, {
+      hint: `Undo records are stored beside the image, as ${basename(namesFor(image).undo(1))}.`,
     });
   await using target = await openBeside(image, "r+");
   await checkUntouched(image, target, last.file);
@@ -191,7 +191,7 @@ function begun(what: string, file: string): string {
   );
 }
 
-// What the system refused, in words for whoever runs it; any other error as it is.
+// Words for errors of the system; any other error unchanged.
 function unwritten(error: unknown, place: string, hint: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof TbuildError || syscall === undefined) return error;

@@ -9,7 +9,7 @@ export interface OtherVolume {
   readonly name: string;
   readonly fs: Volume["fs"];
   readonly bytes: number;
-  /** `nothing`: it holds nothing of the guest. `unknown`: nobody looked into it, so nobody can say. */
+  /** `nothing`: it holds nothing of the guest. `unknown`: it was not inspected. */
   readonly state: "nothing" | "unknown";
   /** Why, in words that follow its name. */
   readonly why: string;

@@ -22,7 +22,7 @@ export interface Layout {
   readonly volumes: readonly Volume[];
   /** What reaches over the end of what holds it: the image was cut off. */
   readonly cutOff: readonly string[];
-  /** What is wrong with the partition table, and how it was read all the same. */
+  /** What is wrong with the partition table, and how it was read anyway. */
   readonly tableFault?: string;
 }
 
@@ -70,7 +70,7 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
   };
 }
 
-// An MBR does not say how long its sectors are: what stands at its places does.
+// An MBR does not state its sector size. What is found at the partitions' places does.
 async function tableOf(disk: Reader): Promise<PartitionTable> {
   const table = await partitionTableOf(disk);
   if (table.table !== "mbr" || (await holdsAnything(disk, table))) return table;
@@ -146,9 +146,9 @@ export async function mountsIn(
   if (closed)
     throw new TbuildError(
       "environment",
-      `${image}: ${closed.name} ${closed.refused}, and no other holds an /etc/fstab`,
+      `${image}: ${closed.name} ${closed.refused}, and no other volume contains /etc/fstab`,
       {
-        hint: "Attach the disk to a machine that has it open, and change the guest online.",
+        hint: "Attach the disk to a machine that can open it, and change the guest there.",
       },
     );
   const [first] = unread;
@@ -162,7 +162,7 @@ export async function mountsIn(
         cause: first,
       },
     );
-  throw new TbuildError("guest", `${image}: no volume of it holds an /etc/fstab`, {
+  throw new TbuildError("guest", `${image}: no volume of it holds /etc/fstab`, {
     lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
   });
 }

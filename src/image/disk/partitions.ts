@@ -17,7 +17,7 @@ export interface PartitionTable {
   readonly partitions: readonly Partition[];
   /** What the table counts in. */
   readonly sectorBytes: number;
-  /** What is wrong with the table, and how it was read all the same. */
+  /** What is wrong with the table, and how it was read anyway. */
   readonly fault?: string;
 }
 

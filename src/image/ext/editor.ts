@@ -8,7 +8,7 @@ import { ExtFolder, startFolder } from "./folder.ts";
 import { at, dropAttributes, flag, kindOf, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
 import { damaged, ExtVolume, Unfit } from "./volume.ts";
 
-/** Changes the files of an ext file system, in process. An inode that stays keeps all that nobody asked to change. */
+/** Changes the files of an ext file system, in process. An inode that stays keeps everything except the requested change. */
 export interface ExtEditor {
   apply(changes: readonly Change[], watch?: Watch): Promise<void>;
 }
@@ -200,7 +200,7 @@ function touch(inode: Buffer, times: readonly number[]): void {
   }
 }
 
-// An inode nobody has any more: without its blocks, target and attributes, which stay readable otherwise.
+// A freed inode: clear its blocks, target and attributes, which would otherwise stay readable.
 function spent(inode: Buffer): Buffer {
   const left = Buffer.from(inode);
   left.writeUInt16LE(0, at.links);

@@ -75,7 +75,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
 
   async function content(of: Inode): Promise<Uint8Array> {
     if (of.size > largestFile)
-      throw new TbuildError("guest", `file of ${of.size} bytes: too large to be read whole`);
+      throw new TbuildError("guest", `file of ${of.size} bytes: too large to read as a whole`);
     if (of.kind === "dir" && of.size > reader.bytes) throw damaged(`a folder of ${of.size} bytes`);
     if (of.kind === "link" && of.size > longestTarget) throw damaged(`a link of ${of.size} bytes`);
     const data = new Uint8Array(of.size);

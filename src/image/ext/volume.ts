@@ -6,7 +6,7 @@ import { namedFeatures } from "./features.ts";
 /** Thrown for what tbuild's own writer of ext leaves to others; another way into the image may do it. */
 export class Unfit extends TbuildError {
   constructor(what: string) {
-    super("environment", `ext: ${what}`, { hint: "Another way into the image may do it; see --via." });
+    super("environment", `ext: ${what}`, { hint: "Try another access method with --via." });
   }
 }
 
@@ -189,7 +189,7 @@ export class ExtVolume {
         found.push(start + bit);
       }
     }
-    if (found.length < count) throw new TbuildError("guest", "ext: no space is left in the file system");
+    if (found.length < count) throw new TbuildError("guest", "ext: the file system is full");
     return found;
   }
 
@@ -208,7 +208,7 @@ export class ExtVolume {
         return number * this.#inodesPerGroup + used;
       }
     }
-    throw new TbuildError("guest", "ext: no inode is left in the file system");
+    throw new TbuildError("guest", "ext: the file system has no free inode");
   }
 
   async freeInode(number: number, kind: "dir" | "other"): Promise<void> {
@@ -448,7 +448,7 @@ class Group {
 /** That the file system contradicts itself. */
 export function damaged(what: string): TbuildError {
   return new TbuildError("integrity", `ext file system: damaged, ${what}`, {
-    hint: "Nothing was changed. Look at it with e2fsck, on a copy.",
+    hint: "Nothing was changed. Check a copy with e2fsck.",
   });
 }
 

@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 
 export type Format = "raw" | "qcow2";
 
-/** What kind of image a file is, by its first bytes (64 KiB of them) and its last 512; throws for those nobody can open. */
+/** What kind of image a file is, by its first bytes (64 KiB of them) and its last 512; throws for those that cannot be opened. */
 export function formatOf(file: string, head: Buffer, tail: Buffer): Format {
   if (head.length === 0)
     throw new TbuildError("integrity", `${file}: is empty`, { hint: "Copy the image again." });
@@ -46,14 +46,14 @@ const packings: readonly (Signature & { readonly hint: (file: string) => string 
   { name: "a 7z archive", magic: "7z\xbc\xaf", hint: unpackedWith("7z x") },
   { name: "a zip archive", magic: "PK\x03\x04", hint: unpackedWith("unzip") },
   { name: "a tar archive (an .ova is one)", magic: "ustar", at: 257, hint: unpackedWith("tar -xf") },
-  { name: "an ISO 9660 disc", magic: "CD001", at: 32769, hint: () => "Name the disk of a machine." },
+  { name: "an ISO 9660 disc", magic: "CD001", at: 32769, hint: () => "Name a disk image of a machine." },
 ];
 
 const foreigners: readonly (Signature & { readonly driver: string; readonly isLast?: true })[] = [
   { name: "a VMDK image", magic: "KDMV", driver: "vmdk" },
   { name: "a VMDK image of the old kind", magic: "COWD", driver: "vmdk" },
   {
-    name: "the descriptor of a VMDK whose data lies in other files",
+    name: "a VMDK descriptor whose data is in other files",
     magic: "# Disk DescriptorFile",
     driver: "vmdk",
   },

@@ -14,7 +14,7 @@ export interface Layer {
 export interface ImageFile extends Reader, AsyncDisposable {
   readonly file: string;
   readonly format: Format;
-  /** The file itself, and then those that it stands on. */
+  /** The file itself, then its backing files. */
   readonly layers: readonly Layer[];
 }
 
@@ -46,7 +46,7 @@ async function readLayer(file: string, above: readonly string[]): Promise<ImageF
 
 async function readBelow(file: string, backing: string, above: readonly string[]): Promise<ImageFile> {
   if (above.includes(backing) || above.length > 64)
-    throw new TbuildError("integrity", `${file}: stands on ${backing}, which stands on it in turn`);
+    throw new TbuildError("integrity", `${file}: its backing file ${backing} refers back to it`);
   return readLayer(backing, above).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
     throw new TbuildError(
@@ -56,14 +56,14 @@ async function readBelow(file: string, backing: string, above: readonly string[]
         cause,
         hint:
           cause.hint ??
-          "Put the file where the image looks for it, or: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
+          "Put the file where the image expects it, or change the path: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
       },
     );
   });
 }
 
 function chainFault(message: string): string {
-  return message.includes("stands on") ? message : `stands on a file that cannot be used: ${message}`;
+  return message.includes("backing file") ? message : `its backing file cannot be used: ${message}`;
 }
 
 async function formatOfFile(file: string): Promise<Format> {
@@ -75,7 +75,7 @@ async function formatOfFile(file: string): Promise<Format> {
   const found = await handle.stat();
   if (!found.isFile())
     throw new TbuildError("usage", `${file}: is ${kindOf(found)}, not an image file`, {
-      ...(found.isDirectory() && { hint: `To look at all images in it: tbuild scan '${file}'` }),
+      ...(found.isDirectory() && { hint: `To scan all images in it: tbuild scan '${file}'` }),
     });
   const part = async (at: number, length: number) => {
     const bytes = Buffer.alloc(length);

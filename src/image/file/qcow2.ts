@@ -12,7 +12,7 @@ export interface Qcow2Header {
   readonly bytes: number;
   readonly l1At: number;
   readonly l1Entries: number;
-  /** The file that this one stands on, as a path that can be opened. */
+  /** The backing file, as a path that can be opened. */
   readonly backing?: string;
   readonly snapshots: number;
   readonly compression: "zlib" | "zstd";
@@ -30,7 +30,7 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   if (clusterBits < 9 || clusterBits > 21) throw unknown(file, `clusters of 2^${clusterBits} bytes`);
   if (head.readUInt32BE(32) !== 0)
     throw new TbuildError("environment", `${file}: is encrypted`, {
-      hint: "Nothing was touched. Convert it, with its key, by qemu-img to an image that is not.",
+      hint: "Nothing was changed. Convert it with qemu-img and its key to an unencrypted image.",
     });
   const features = version === 3 ? head.readUInt32BE(76) : 0;
   refuseFeatures(file, features);
@@ -49,7 +49,7 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   };
   const needed = Math.ceil(header.bytes / (header.clusterBytes * (header.clusterBytes / entryBytes)));
   if (!Number.isSafeInteger(header.bytes) || header.l1Entries < needed || header.l1Entries > 32 * 1024 * 1024)
-    throw new TbuildError("integrity", `${file}: its size and its tables do not fit together`, {
+    throw new TbuildError("integrity", `${file}: its size contradicts its tables`, {
       hint: `See: qemu-img check '${file}'`,
     });
   const l1End = header.l1At + header.l1Entries * 8;
@@ -128,7 +128,7 @@ export async function qcow2Reader(
     bytes,
     async read(offset, length) {
       if (offset < 0 || length < 0 || offset + length > bytes)
-        throw new TbuildError("integrity", `${file}: byte ${offset + length} is behind its end, ${bytes}`);
+        throw new TbuildError("integrity", `${file}: byte ${offset + length} is past its end, ${bytes}`);
       const found: Uint8Array[] = [];
       for (let at = offset; at < offset + length; ) {
         const inside = at % clusterBytes;
@@ -209,7 +209,7 @@ async function readPadded(reader: Reader, offset: number, length: number): Promi
 function refuseFeatures(file: string, features: number): void {
   if (features & 0x2)
     throw new TbuildError("integrity", `${file}: is marked as corrupt`, {
-      hint: `Nothing was touched. Repair it first: qemu-img check -r all '${file}'`,
+      hint: `Nothing was changed. Repair it first: qemu-img check -r all '${file}'`,
     });
   if (features & 0x4) throw unknown(file, "its data in another file");
   if (features & ~0x1f) throw unknown(file, `a feature that is not known here (0x${features.toString(16)})`);
@@ -218,8 +218,7 @@ function refuseFeatures(file: string, features: number): void {
 // "json:" and "nbd://" name what is no file.
 function backingPath(file: string, name: string): string {
   const plain = name.replace(/^file:(?:\/\/)?/, "");
-  if (/^[a-z][a-z0-9+]+:/.test(plain))
-    throw unknown(file, `as what it stands on, "${name}", which is not a file`);
+  if (/^[a-z][a-z0-9+]+:/.test(plain)) throw unknown(file, `a backing file "${name}" that is not a file`);
   return resolve(dirname(file), plain);
 }
 

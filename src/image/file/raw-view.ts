@@ -15,9 +15,9 @@ export interface RawView extends AsyncDisposable {
  */
 export async function rawView(host: Host, image: string, readOnly: boolean): Promise<RawView> {
   const held = await hold(host, image, script, daemonArguments(image, readOnly)).catch((cause) => {
-    throw new TbuildError("environment", `${image}: its disk cannot be shown as a raw file`, {
+    throw new TbuildError("environment", `${image}: its disk cannot be exported as a raw file`, {
       lines: cause instanceof TbuildError ? cause.lines : [],
-      hint: `It needs qemu-storage-daemon and /dev/fuse. Or: qemu-img convert -O raw '${image}' '${image}.raw'`,
+      hint: `This needs qemu-storage-daemon and /dev/fuse. Alternatively: qemu-img convert -O raw '${image}' '${image}.raw'`,
       cause,
     });
   });

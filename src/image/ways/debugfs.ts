@@ -85,7 +85,8 @@ async function openPart(
     throw new TbuildError("environment", `${volume.name}: debugfs cannot open ${volume.fs}`, {
       hint: "Open the image with the access `loop`.",
     });
-  if (image.includes("?")) throw new TbuildError("usage", `${image}: e2fsprogs takes no "?" in a file name`);
+  if (image.includes("?"))
+    throw new TbuildError("usage", `${image}: e2fsprogs does not accept "?" in a file name`);
   const device = `${image}?offset=${volume.offset}`;
   const open = async () => {
     const reader = await fileReader(image);
@@ -128,7 +129,7 @@ function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, wa
     list: (path) => ((part, inside) => part.ext.list(inside))(...partOf(path)),
     readFile: (path) => ((part, inside) => part.ext.readFile(inside))(...partOf(path)),
     async apply(changes) {
-      if (readOnly) throw new TbuildError("usage", "the image was opened for reading only");
+      if (readOnly) throw new TbuildError("usage", "the image was opened read-only");
       for (const part of parts) {
         const own = changesIn(part, changes, partOf);
         if (own.length > 0) await applyTo(host, part, own, watch);
@@ -178,7 +179,7 @@ async function applyTo(host: Host, part: Part, changes: readonly Change[], { sig
   if (complaints.length > 0 || wrong.length > 0)
     throw new TbuildError("integrity", `${part.device}: not all changes were made`, {
       lines: [...complaints.map(printable), ...wrong].slice(0, 20),
-      hint: "Take a fresh copy of the image; this one holds only a part of the changes.",
+      hint: "Use a fresh copy of the image; this one contains only some of the changes.",
     });
 }
 
@@ -222,7 +223,7 @@ async function differences(ext: Ext, changes: readonly Change[]): Promise<string
 // its line has no room for.
 function quoted(word: string): string {
   if (/[\n\0]/.test(word) || word.length > 4000)
-    throw new TbuildError("environment", `${shown(word)}: debugfs cannot take this name`, {
+    throw new TbuildError("environment", `${shown(word)}: debugfs does not support this name`, {
       hint: "Leave --via away; tbuild then takes a way into the image that can.",
     });
   return `"${word.replaceAll('"', '""')}"`;

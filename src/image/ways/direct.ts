@@ -3,9 +3,11 @@ import type { Watch } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { collectingTree } from "../change/change.ts";
+import type { Files } from "../change/draft-tree.ts";
 import { partFinder } from "../change/parts.ts";
 import { insideOf } from "../disk/disk.ts";
-import { type Ext, openExt } from "../ext/ext.ts";
+import { openExt } from "../ext/ext.ts";
+import { openFat } from "../fat/fat.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { GuestTree } from "../tree.ts";
 
@@ -19,7 +21,7 @@ export function directAccess(note: (text: string) => void = () => {}): ImageAcce
     readsOnly: true,
     joinsPieces: true,
     formats: ["raw", "qcow2"],
-    filesystems: ["ext2", "ext3", "ext4"],
+    filesystems: ["ext2", "ext3", "ext4", "vfat"],
     async check() {},
     async open(image, mounts, { watch } = {}) {
       const disk = await readImageFile(image);
@@ -44,10 +46,12 @@ export async function directTree(
     watch = {},
   }: { note?: (text: string) => void; close?: () => Promise<void>; watch?: Watch } = {},
 ): Promise<GuestTree> {
-  const parts: { readonly at: string; readonly files: Ext }[] = [];
+  const parts: { readonly at: string; readonly files: Files }[] = [];
   for (const { at, volume } of mounts) {
-    const files = await openExt(insideOf(disk, volume));
-    if (files.isDirty) note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
+    const inside = insideOf(disk, volume);
+    const files = volume.fs === "vfat" ? await openFat(inside) : await openExt(inside);
+    if ("isDirty" in files && files.isDirty)
+      note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     parts.push({ at, files });
   }
   const partOf = partFinder(parts);
@@ -57,7 +61,7 @@ export async function directTree(
       list: (path) => (({ files }, inside) => files.list(inside))(...partOf(path)),
       readFile: (path) => (({ files }, inside) => files.readFile(inside))(...partOf(path)),
       async apply() {
-        throw new TbuildError("usage", "the image was opened for reading only");
+        throw new TbuildError("usage", "the image was opened read-only");
       },
       close,
     }),

@@ -57,7 +57,7 @@ export async function chooseAccess(
     if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }
-  throw new TbuildError("environment", `${image}: there is no way to open it here`, { lines: reasons });
+  throw new TbuildError("environment", `${image}: no access method works here`, { lines: reasons });
 }
 
 function unfit(

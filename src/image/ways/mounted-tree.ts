@@ -42,7 +42,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
   const listed = new Map<string, string[]>();
   const contents = new Map<string, Uint8Array>();
   let contentBytes = 0;
-  // Of each folder that a file was read in: its small files, of which nobody has read.
+  // For each folder in which a file was read: its other small files, not yet read.
   const unread = new Map<string, string[]>();
   const { signal } = options.watch ?? {};
 
@@ -72,9 +72,13 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     }
     // Something that vanishes meanwhile is no failure; that nothing is seen at all, is.
     if (found === 0)
-      throw new TbuildError("guest", `${host.name}: find told nothing of ${paths.map(shown).join(", ")}`, {
-        lines: stderr.trim().split("\n").slice(-5).map(printable),
-      });
+      throw new TbuildError(
+        "guest",
+        `${host.name}: find printed nothing about ${paths.map(shown).join(", ")}`,
+        {
+          lines: stderr.trim().split("\n").slice(-5).map(printable),
+        },
+      );
   }
 
   async function names(dir: string): Promise<string[]> {
@@ -221,7 +225,11 @@ export interface LockedPath {
 // Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,
 // there is nothing to take off.
 async function lockedPaths(host: Host, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
-  const paths = [...new Set(changes.flatMap(({ path }) => [path, parentOf(path)]))];
+  // What cannot be an argument as it is, since it is not UTF-8, is not asked for.
+  const all = changes
+    .flatMap(({ path }) => [path, parentOf(path)])
+    .filter((path) => !/\p{Surrogate}/u.test(path));
+  const paths = [...new Set(all)];
   const found: LockedPath[] = [];
   for (let at = 0; at < paths.length; at += 300) {
     const argv = paths.slice(at, at + 300).map((path) => `${root}${path}`);

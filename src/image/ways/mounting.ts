@@ -65,7 +65,7 @@ async function runInside(host: Host, root: string, argv: readonly string[]): Pro
     for (const folder of ["/dev", "/proc", "/sys"]) {
       const { stdout } = await host.run(["readlink", "-f", `${root}${folder}`]);
       if (stdout.trimEnd() !== `${root}${folder}`)
-        throw new TbuildError("guest", `${folder}: is a link or nothing, so no program of the guest is run`);
+        throw new TbuildError("guest", `${folder}: is a link or missing, so no guest program was run`);
       await host.run(["mount", "--bind", folder, `${root}${folder}`]);
       bound.push(`${root}${folder}`);
     }
@@ -112,7 +112,7 @@ mounted() {
   return $code
 }
 
-# What a program of the guest was given, should it be there still; and not where a link leads, which umount would follow.
+# Unmount what is still mounted for guest programs. Never follow a link, which umount would do.
 unbound() {
   for bound in dev proc sys; do
     [ "$(readlink -f "$root/$bound")" != "$root/$bound" ] || umount "$root/$bound" 2> /dev/null

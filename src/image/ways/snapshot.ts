@@ -60,10 +60,10 @@ async function chunkBytes(file: string, snapshot: Reader): Promise<number> {
   const head = Buffer.from(await snapshot.read(0, 16));
   const [magic, valid, version] = [head.readUInt32LE(0), head.readUInt32LE(4), head.readUInt32LE(8)];
   if (magic !== 0x70416e53 || version !== 1)
-    throw new TbuildError("integrity", `${file}: is no snapshot of device-mapper`);
+    throw new TbuildError("integrity", `${file}: is not a device-mapper snapshot`);
   if (valid !== 1)
-    throw new TbuildError("environment", `${file}: the snapshot broke while the guest was changed`, {
-      hint: "Nothing was done to the image. Is the disk full that it lies on?",
+    throw new TbuildError("environment", `${file}: the snapshot failed while the guest was being changed`, {
+      hint: "The image was not changed. Check whether its disk is full.",
     });
   return head.readUInt32LE(12) * 512;
 }

@@ -131,7 +131,7 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
   const gone = talk.ended.then(() => {
     ended = true;
     checkInterrupted(signal);
-    throw new TbuildError("environment", "uml: the kernel ended before its work was done", {
+    throw new TbuildError("environment", "uml: the kernel stopped before the work was done", {
       lines: said.slice(-8).map(printable),
     });
   });
@@ -220,7 +220,7 @@ function agentScript(folder: string): string {
     "  sh $name.sh < $name.in > $name.out 2> $name.err",
     "  code=$?; echo; echo tbuild-agent $name $code",
     "done",
-    // Whoever is gone in mid-word has nothing more to say: what was done is written, and that is the end.
+    // If the other side disconnects mid-message, what was done is written, and nothing more can follow.
     `umount -R ${root}; sync; echo o > /proc/sysrq-trigger; sleep 60`,
     "",
   ].join("\n");

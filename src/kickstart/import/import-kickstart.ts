@@ -69,7 +69,7 @@ function shortened(text: string): string {
   return text.length > 4000 ? `${text.slice(0, 4000)}…` : text;
 }
 
-// A line of a template engine, such as `% if x:`, begins no section; what it stands for nobody knows here.
+// A line of a template engine, such as `% if x:`, begins no section; its meaning is unknown here.
 function withoutTemplates(text: string, found: Findings): string {
   const lines = text.replace(/^\uFEFF/, "").split(text.includes("\n") ? /\r?\n/ : "\r");
   let inSection = false;

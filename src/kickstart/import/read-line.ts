@@ -53,13 +53,13 @@ export class ReadLine {
     return (this.option(...names) ?? "").split(/[,\s]+/).filter((one) => one !== "");
   }
 
-  /** The options that nobody asked for. */
+  /** The options that were not expected. */
   unasked(): string[] {
     return [...this.options.keys()].filter((name) => !this.asked.has(name));
   }
 }
 
-/** Tells of a line what nobody asked for, and the words that it cannot have. */
+/** Reports unexpected options of a line, and words that it cannot have. */
 export function leaveRest(read: ReadLine, found: Findings): void {
   const rest = read.unasked();
   if (rest.length > 0)

@@ -198,7 +198,7 @@ function takeFurtherDisk(read: ReadLine, mount: string, found: Findings): boolea
     read.option("fsoptions"),
   ];
   const possible = ["ext3", "ext4"].filter((one) => fileSystems[found.release].includes(one));
-  // What the system starts from lies on its own disk, and of one that only grows nobody knows how large it is.
+  // Boot volumes are on the system disk. The size of a volume that only grows is unknown.
   if (!possible.includes(fs) || !(size >= 100) || !/^\/(?!$|boot|usr|etc|var$|root$)/.test(mount))
     return false;
   if (read.has("grow")) found.leave(read, "a further disk has the size that is said");

@@ -19,7 +19,7 @@ export interface FileChange {
   readonly patch?: readonly string[];
 }
 
-/** One thing of which there is one: the domain type, the release. */
+/** A single value: the domain type, the release. */
 export interface Fact {
   readonly what: string;
   readonly from: string;
@@ -102,7 +102,7 @@ export function compare(from: Manifest, to: Manifest): Difference {
   };
 }
 
-/** The files of a difference whose content is other, and of which no text was recorded. */
+/** The changed files of a difference whose text was not recorded. */
 export function untold({ files }: Difference): string[] {
   return files.changed
     .filter(({ from, to, patch }) => !patch && from.digest !== to.digest && to.kind === "file")

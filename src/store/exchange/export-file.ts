@@ -55,8 +55,8 @@ export async function exportTemplate(
 ): Promise<number> {
   const { name, version } = entry.manifest;
   if (!entry.here)
-    throw new TbuildError("environment", `${name}@${version}: its disk is not in this store`, {
-      hint: "Pull or import it first, or export it where it was built.",
+    throw new TbuildError("environment", `${name}@${version}: its disk is missing from this store`, {
+      hint: "Pull or import it first, or export it on the machine that built it.",
     });
   await removeLeftOver(file);
   const part = `${file}.${hostname()}.${process.pid}.part`;
@@ -126,7 +126,7 @@ export async function isExport(file: string): Promise<boolean> {
   return start.toString("latin1").startsWith("tbuild-export.json\0");
 }
 
-/** Takes in what `exportTemplate` wrote: nothing is published before every byte is what its digest says. */
+/** Takes in what `exportTemplate` wrote: nothing is published before every byte matches its digest. */
 export async function importTemplate(
   store: Store,
   records: Records,
@@ -144,7 +144,7 @@ export async function importTemplate(
     if (fault instanceof TbuildError) throw fault;
     throw new TbuildError("integrity", `${file}: is damaged or cut off`, {
       cause: error,
-      hint: "Nothing of it was published. Copy it again, and compare its sha256sum with where it was made.",
+      hint: "Nothing was published. Copy it again, and compare its sha256sum with the original.",
     });
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -281,7 +281,7 @@ async function take(
   await (await open(image, "a")).close();
   await truncate(image, disk.bytes);
   const stored = await store.putDisk(image, disk.name, signal);
-  if (stored.digest !== disk.digest) throw bad(`disk ${disk.name} is not what its digest says`);
+  if (stored.digest !== disk.digest) throw bad(`disk ${disk.name} does not match its digest`);
 }
 
 interface Pieces {

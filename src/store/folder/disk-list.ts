@@ -33,7 +33,7 @@ export function diskListDigest(text: string | Uint8Array): Digest {
 /** Reads a list that anybody may have written. */
 export function readDiskList(disk: DiskKey, text: string): readonly Part[] {
   if (diskListDigest(text) !== disk.digest)
-    throw new TbuildError("integrity", `disk ${disk.digest}: its chunk list is not what its digest says`);
+    throw new TbuildError("integrity", `disk ${disk.digest}: its chunk list does not match its digest`);
   const lines = text.split("\n");
   const parts = lines.slice(2, -1).map((line): Part => {
     const [, chunk = "", length = ""] = /^([0-9a-f]{64}|0) ([1-9]\d{0,15})$/.exec(line) ?? [];
@@ -55,7 +55,7 @@ export function readDiskList(disk: DiskKey, text: string): readonly Part[] {
   )
     throw new TbuildError(
       "integrity",
-      `disk ${disk.digest}: its chunk list does not make a disk of ${bytes} bytes`,
+      `disk ${disk.digest}: its chunk list does not add up to ${bytes} bytes`,
     );
   return parts;
 }

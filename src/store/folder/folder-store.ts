@@ -94,7 +94,10 @@ export function folderStore(host: Host, folder: string): Store {
       for await (const { length, data } of read) {
         checkInterrupted(signal);
         if (data && data.length !== length)
-          throw new TbuildError("integrity", `disk ${disk.digest}: a chunk is not as long as its list says`);
+          throw new TbuildError(
+            "integrity",
+            `disk ${disk.digest}: a chunk does not have the length in its list`,
+          );
         yield { start, length, ...(data && { data }) };
         start += length;
       }
@@ -102,7 +105,7 @@ export function folderStore(host: Host, folder: string): Store {
 
     async publish(manifest) {
       await using _lock = await at.lock();
-      // Awaited here: while the lock is let go nobody would listen to a failure.
+      // Awaited here, because a failure would be lost while the lock is released.
       return await at.addManifest(manifest);
     },
 

@@ -86,9 +86,9 @@ export async function openChunks(folder: string): Promise<ChunkReader> {
       if (!found) throw new TbuildError("integrity", `chunk ${chunk}: is missing from the store`);
       const data = await unpack(found.handle, found.entry, compression).catch(() => undefined);
       if (!data)
-        throw new TbuildError("integrity", `chunk ${chunk}: is not what its digest says`, {
+        throw new TbuildError("integrity", `chunk ${chunk}: does not match its digest`, {
           lines: [packFile(folder, found.pack)],
-          hint: "The store is damaged; `tbuild template verify` names what is hit.",
+          hint: "The store is damaged; `tbuild template verify` lists the versions that corruption affects.",
         });
       return data;
     },

@@ -142,7 +142,7 @@ async function chunksOf(
     } catch (error) {
       throw new TbuildError("integrity", `${store.folder}: is damaged, so nothing was removed`, {
         lines: [error instanceof Error ? error.message : String(error)],
-        hint: "`tbuild template verify` names what is hit.",
+        hint: "`tbuild template verify` lists the versions that corruption affects.",
         cause: error,
       });
     }
@@ -163,7 +163,7 @@ async function decidePacks(
   for (const pack of index.broken)
     stay.push({
       what: `pack ${pack}`,
-      reason: "cannot be read: `tbuild template verify` names what that hits",
+      reason: "cannot be read: `tbuild template verify` lists the versions that corruption affects",
     });
   for (const [pack, entries] of index.packs) {
     const used = entries.filter(
@@ -207,8 +207,8 @@ async function repack(
       for (const entry of entries) {
         const { digest, length } = entry;
         if (!(await unpack(handle, entry, compression)))
-          throw new TbuildError("integrity", `chunk ${digest}: is not what its digest says`, {
-            hint: "The store is damaged; `tbuild template verify` names what is hit.",
+          throw new TbuildError("integrity", `chunk ${digest}: does not match its digest`, {
+            hint: "The store is damaged; `tbuild template verify` lists the versions that corruption affects.",
           });
         await writer.add({
           digest,
@@ -224,7 +224,7 @@ async function repack(
   });
 }
 
-/** What a kill can leave: sums without their manifest, and downloads that nobody goes on with. */
+/** What a kill can leave: sums without their manifest, and downloads that were never resumed. */
 async function looseFiles(store: StoreFolder, grace: number): Promise<string[]> {
   const manifests = await store.manifestFiles();
   const sums = new Set(manifests.map(sumFile));

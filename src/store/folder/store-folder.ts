@@ -15,7 +15,7 @@ const format = "tbuild store 2\n";
 /** The files of a store, and how they are written: each once, whole, synced, by who holds the lock. */
 export interface StoreFolder {
   readonly folder: string;
-  /** Waits until nobody else writes, and throws away what a dead writer left half-made. */
+  /** Waits until no one else writes, and removes partial files of dead writers. */
   lock(signal?: AbortSignal): Promise<Lock>;
   checkFormat(): Promise<void>;
   listFile(digest: Digest): string;
@@ -26,7 +26,7 @@ export interface StoreFolder {
   versions(kind: Manifest["kind"], name: string): Promise<string[]>;
   /** The digests of all disks, published or not. */
   disks(): Promise<Digest[]>;
-  /** Refuses what is published with other content. */
+  /** Refuses what is already published with different content. */
   checkFree(manifest: Manifest): Promise<"new" | "there">;
   partsOf(disk: DiskKey): Promise<readonly Part[]>;
   /** The rest is for who holds the lock. */
@@ -50,7 +50,7 @@ export function storeFolder(folder: string): StoreFolder {
   async function checkFormat(): Promise<void> {
     const there = await textOf(join(folder, "format"));
     if (there === format || (there === undefined && !(await isOld()))) return;
-    throw new TbuildError("environment", `${folder}: is a store that this tbuild does not read`, {
+    throw new TbuildError("environment", `${folder}: this version of tbuild cannot read this store`, {
       hint: "Remove it, or move it away, and the checkpoints with it (`tbuild clean --checkpoints`); then build again.",
     });
   }
@@ -131,13 +131,17 @@ export function storeFolder(folder: string): StoreFolder {
       if (manifest.rehearsal !== name.endsWith("-rehearsal"))
         throw new TbuildError(
           "integrity",
-          `${name}@${version}: only a rehearsal, and every rehearsal, is named so`,
+          `${name}@${version}: only rehearsals may use this name, and all must`,
         );
       const there = await textOf(manifestFile({ kind, name, version }));
       if (there !== undefined && there !== text)
-        throw new TbuildError("integrity", `${name}@${version}: is published with other content`, {
-          hint: "Raise the version: what is published stays as it is.",
-        });
+        throw new TbuildError(
+          "integrity",
+          `${name}@${version}: is already published with different content`,
+          {
+            hint: "Raise the version. A published version never changes.",
+          },
+        );
       return there === undefined ? "new" : "there";
     },
 

@@ -28,7 +28,7 @@ export async function verifyStore(store: StoreFolder, signal?: AbortSignal): Pro
   }
   for (const digest of await store.disks())
     if (!named.has(digest) && diskListDigest(await readFile(store.listFile(digest))) !== digest)
-      wrong.push(`disk ${digest}: its chunk list is not what its digest says; nothing published needs it`);
+      wrong.push(`disk ${digest}: its chunk list does not match its digest; nothing published needs it`);
   return wrong;
 }
 
@@ -44,12 +44,12 @@ async function verifyPacks(store: StoreFolder, wrong: string[], signal?: AbortSi
     const file = packFile(store.folder, pack);
     const name = relative(store.folder, file);
     const { whole, entries, bad } = await checkPack(file, pack, compression);
-    if (!whole) wrong.push(`${name}: is not what its digest says`);
+    if (!whole) wrong.push(`${name}: does not match its digest`);
     const hit = new Set(bad);
-    // A chunk that is whole in another pack is only read there once this one is gone, so it is named all the same.
+    // A chunk that is whole in another pack is only read there once this one is gone, so it is listed anyway.
     for (const { digest } of entries)
       if (hit.has(digest) || !chunks.has(digest))
-        chunks.set(digest, hit.has(digest) ? `is not what its digest says (${name})` : undefined);
+        chunks.set(digest, hit.has(digest) ? `does not match its digest (${name})` : undefined);
   }
   return chunks;
 }
@@ -62,7 +62,7 @@ async function verifyManifest(store: StoreFolder, file: string): Promise<Manifes
     throw new TbuildError("integrity", `${name}: is the manifest of ${manifest.name}@${manifest.version}`);
   const sum = `${createHash("sha256").update(text).digest("hex")}  ${basename(file)}\n`;
   if ((await textOf(sumFile(file))) !== sum)
-    throw new TbuildError("integrity", `${name}: is not what its .sha256 says`);
+    throw new TbuildError("integrity", `${name}: does not match its .sha256`);
   return manifest;
 }
 

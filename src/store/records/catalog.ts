@@ -53,7 +53,7 @@ interface Index {
   readonly byName: ReadonlyMap<string, readonly CatalogEntry[]>;
 }
 
-// Made once for each catalog, so that whoever looks at every version does not search all of them for each.
+// Made once for each catalog, so that looking at every version stays linear.
 const indexes = new WeakMap<readonly CatalogEntry[], Index>();
 
 function indexOf(catalog: readonly CatalogEntry[]): Index {
@@ -96,7 +96,7 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
   const named = versionsOf(catalog, name);
   if (named.length === 0)
     throw new TbuildError("usage", `${ref}: no such template`, {
-      hint: "`tbuild template list` shows what there is.",
+      hint: "`tbuild template list` lists all templates.",
     });
   const fitting = named.filter(({ manifest, channels, tags, revoked }) =>
     which === undefined
@@ -104,24 +104,28 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
       : manifest.version === which || [...channels, ...tags].some((one) => one === which),
   );
   if (fitting.length === 0 && which === undefined)
-    throw new TbuildError("usage", `${name}: every version of it was revoked`, {
-      hint: `Say which one you want all the same: ${newestOf(named, (version) => `${name}@${version}`)}.`,
+    throw new TbuildError("usage", `${name}: all of its versions are revoked`, {
+      hint: `To use one anyway, name its version: ${newestOf(named, (version) => `${name}@${version}`)}.`,
     });
   const found = fitting.at(-1);
   if (!found)
     throw new TbuildError("usage", `${ref}: ${name} has no such version, channel or tag`, {
-      hint: `There is ${newestOf(named, (version) => version)}.`,
+      hint: `Available: ${newestOf(named, (version) => version)}.`,
     });
   const others = fitting.filter(({ manifest }) => manifest.version === found.manifest.version);
   if (others.length > 1)
-    throw new TbuildError("integrity", `${name}@${found.manifest.version}: there are two of them`, {
-      lines: others.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
-      hint: "Two people published the same version. The one that is recorded counts: build the other again under a new number, and take it out of the store with `tbuild template prune --apply`.",
-    });
+    throw new TbuildError(
+      "integrity",
+      `${name}@${found.manifest.version}: two different versions have this number`,
+      {
+        lines: others.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
+        hint: "Two people published the same version. The recorded one is valid. Build the other again with a new number, and remove it from the store with `tbuild template prune --apply`.",
+      },
+    );
   return found;
 }
 
-/** Those in the store of which the recipe repo records another of the same number: two people built it, and one yielded. */
+/** Versions in the store whose number the recipe repo records with other content: two people built it, one yielded. */
 export function yieldedIn(catalog: readonly CatalogEntry[]): CatalogEntry[] {
   const nameOf = ({ manifest: { kind, name, version } }: CatalogEntry) => `${kind} ${name}@${version}`;
   const recorded = new Set(catalog.filter((entry) => entry.recorded).map(nameOf));
@@ -148,7 +152,9 @@ export function warningsOf({ manifest, revoked }: CatalogEntry): string[] {
     ...(revoked
       ? [`${name}@${version} was revoked on ${revoked.since.slice(0, 10)}: ${revoked.reason}`]
       : []),
-    ...(rehearsal ? [`${name}@${version} is a rehearsal, made of Debian's binaries, and not for use`] : []),
+    ...(rehearsal
+      ? [`${name}@${version} is a rehearsal, made from Debian packages, and not for production`]
+      : []),
   ];
 }
 

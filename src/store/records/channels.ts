@@ -13,7 +13,7 @@ export async function promote(
   records: Records,
   entry: CatalogEntry,
   channel: ChannelName,
-  options: { readonly althoughRehearsal?: boolean } = {},
+  options: { readonly allowRehearsal?: boolean } = {},
 ): Promise<Moved> {
   const { manifest, revoked } = entry;
   const named = `${manifest.name}@${manifest.version}`;
@@ -24,12 +24,16 @@ export async function promote(
   if (manifest.rehearsal && channel === "stable")
     throw new TbuildError(
       "usage",
-      `${named}: is a rehearsal, made of Debian's binaries, and never becomes stable`,
+      `${named}: is a rehearsal, made from Debian packages, and can never become stable`,
     );
-  if (manifest.rehearsal && !options.althoughRehearsal)
-    throw new TbuildError("usage", `${named}: is a rehearsal, made of Debian's binaries, and not for use`, {
-      hint: "To try a channel out with it all the same, say --although-rehearsal.",
-    });
+  if (manifest.rehearsal && !options.allowRehearsal)
+    throw new TbuildError(
+      "usage",
+      `${named}: is a rehearsal, made from Debian packages, and not for production`,
+      {
+        hint: "To use it in a channel anyway, pass --allow-rehearsal.",
+      },
+    );
   const now = await records.channel(manifest.name, channel);
   if (now?.digest === entry.digest) return { channel, from: now.version, to: now.version };
   // A channel that leads to what the repo does not know would lead nowhere for everybody else.
@@ -55,8 +59,8 @@ export async function rollback(
   const at = now.before.findLastIndex(usable);
   const back = now.before[at];
   if (!back)
-    throw new TbuildError("usage", `${name}: ${channel} has led to nothing else that may still be used`, {
-      hint: `Lead it to a version yourself: \`tbuild template promote ${name}@VERSION ${channel}\`.`,
+    throw new TbuildError("usage", `${name}: ${channel} has no previous version that can still be used`, {
+      hint: `Point it at a version yourself: \`tbuild template promote ${name}@VERSION ${channel}\`.`,
     });
   await records.setChannel(name, channel, {
     version: back.version,
@@ -72,7 +76,7 @@ export async function rollback(
 export async function tag(records: Records, { manifest }: CatalogEntry, name: string): Promise<void> {
   if (!/^[a-z][a-z0-9._-]{0,39}$/.test(name))
     throw new TbuildError("usage", `${name}: not a tag`, {
-      hint: "A tag starts with a lower-case letter; letters, digits and . _ - follow.",
+      hint: "A tag starts with a lower-case letter, followed by letters, digits and . _ -",
     });
   if ((channelNames as readonly string[]).includes(name))
     throw new TbuildError("usage", `${name}: is a channel`, {

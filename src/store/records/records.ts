@@ -96,9 +96,13 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       const file = fileOf(readManifest(`${manifest.name}@${manifest.version}`, text));
       const there = await textOf(file);
       if (there !== undefined && there !== text)
-        throw new TbuildError("integrity", `${file}: records another ${manifest.name}@${manifest.version}`, {
-          hint: "Somebody has published this version, too. Raise the version in the recipe and build again.",
-        });
+        throw new TbuildError(
+          "integrity",
+          `${file}: already records a different ${manifest.name}@${manifest.version}`,
+          {
+            hint: "Someone else published this version. Raise the version in the recipe and build again.",
+          },
+        );
     },
 
     async put(manifest, signature) {
@@ -155,9 +159,13 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       const file = inTemplate(name, "tags", `${tag}.json`);
       const there = await readJson(file, PointerFile);
       if (there && there.digest !== to.digest)
-        throw new TbuildError("usage", `${name}: the tag ${tag} is on ${there.version}, and a tag stays`, {
-          hint: "Take another name; what moves is a channel: `tbuild template promote`.",
-        });
+        throw new TbuildError(
+          "usage",
+          `${name}: the tag ${tag} belongs to ${there.version}, and tags cannot be moved`,
+          {
+            hint: "Choose another name, or use a channel, which can be moved: `tbuild template promote`.",
+          },
+        );
       if (!there) await writeWhole(file, json(to));
     },
 
@@ -230,10 +238,10 @@ async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undef
   }
 }
 
-// What becomes part of a path is narrow, whoever asks.
+// Whatever becomes part of a path is restricted.
 function checked(shape: z.ZodType<string>, value: string, what: string): string {
   if (shape.safeParse(value).success) return value;
-  throw new TbuildError("usage", `${value}: is no name of a ${what}`);
+  throw new TbuildError("usage", `${value}: is not a valid ${what} name`);
 }
 
 function isConflict(text: string): boolean {
@@ -241,10 +249,10 @@ function isConflict(text: string): boolean {
 }
 
 function unreadable(file: string, text: string, cause?: unknown): TbuildError {
-  return new TbuildError("integrity", `${file}: is not what tbuild writes there`, {
+  return new TbuildError("integrity", `${file}: has invalid content`, {
     cause,
     hint: isConflict(text)
-      ? "A git merge has left its conflict here: keep one of the two."
+      ? "It contains a git merge conflict. Keep one of the two sides."
       : "`git log -p` on this file shows what happened to it.",
   });
 }

@@ -51,7 +51,7 @@ describe("the watch over an installer", () => {
     [["Kernel panic - not syncing: VFS: Unable to mount root fs"], "the kernel panicked: VFS"],
     [
       ["The following problem occurred on line 7 of the kickstart file:", "", "Unknown command: foo"],
-      "the kickstart has a fault on line 7",
+      "the kickstart has an error on line 7",
     ],
     [["TBUILD n0nce RESULT OK", "Traceback (most recent call last):"], "the installer crashed"],
     [["Can't have a question in command line mode!"], "wants to ask something"],
@@ -64,7 +64,7 @@ describe("the watch over an installer", () => {
   });
 
   it("ends at silence", async () => {
-    await expect(watch(["Starting install process"], 50)).rejects.toThrow("has said nothing for 1 second");
+    await expect(watch(["Starting install process"], 50)).rejects.toThrow("has printed nothing for 1 second");
   });
 
   it("shows no control character of a guest", () => {

@@ -72,7 +72,7 @@ describe("an OVF", () => {
     ["nothing", "", "not well-formed"],
     ["elements in elements without end", ovf("<a>".repeat(1000)), "more XML"],
     ["elements without end", ovf("<a/>".repeat(30_000)), "more XML"],
-    ["another root", "<domain/>", "is no OVF"],
+    ["another root", "<domain/>", "is not an OVF"],
     ["no machine", ovf(""), "describes no machine"],
     ["no disk", ovf("<VirtualSystem/>"), "has no disk"],
     ["a disk that is nowhere", ovf(machine("ovf:/disk/none")), "does not have"],

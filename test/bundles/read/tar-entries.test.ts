@@ -41,7 +41,7 @@ describe("an archive from elsewhere", () => {
     ["a new line in a name", { name: "vm.cfg\nSystem.img", data: "x" }, "control characters"],
     ["a backslash in a name", { name: "..\\x", data: "x" }, "control characters"],
     ["a size that is larger than the archive", { name: "x", data: "x", size: 4096 }, "ends in the middle"],
-    ["a size that is larger than what is allowed", { name: "x", size: 2 ** 32 }, "are allowed"],
+    ["a size that is larger than what is allowed", { name: "x", size: 2 ** 32 }, "the limit is"],
     ["a pax header of 2 MiB", { name: "x", type: "x", size: 2 ** 21 }, "more than 1 MiB"],
   ])("is refused for %s", async (_what, entry, words) => {
     for (const kind of ["tar", "tgz"] as const) {
@@ -100,7 +100,7 @@ describe("an archive from elsewhere", () => {
 
   it("is refused when its gzip goes on for long behind the tar", async () => {
     const bomb = gzipSync(Buffer.concat([tarFile([{ name: "a" }]), Buffer.alloc(20 << 20)]));
-    await expect(membersIn(bomb, "tgz")).rejects.toThrow("goes on behind the end");
+    await expect(membersIn(bomb, "tgz")).rejects.toThrow("has data after the end");
   });
 
   it("is refused when its sparse map reaches behind its size or runs backwards", async () => {

@@ -35,7 +35,7 @@ async function contextOf(places: TrustPlaces, registry: string, host: string): P
         const keyText = await textOf(key);
         if (keyText === undefined)
           throw new TbuildError("environment", `${file}: its key is missing`, {
-            hint: `It belongs into ${key}.`,
+            hint: `Put it into ${key}.`,
           });
         client.cert = await readFile(file, "utf8");
         client.key = keyText;
@@ -43,7 +43,7 @@ async function contextOf(places: TrustPlaces, registry: string, host: string): P
   try {
     return createSecureContext({ ca, ...client });
   } catch (cause) {
-    throw new TbuildError("environment", `${host}: a certificate or key kept for it cannot be used`, {
+    throw new TbuildError("environment", `${host}: its certificate or key cannot be used`, {
       cause,
       lines: [(cause as Error).message],
       hint: `Look into ${places.folders.map((folder) => join(folder, host)).join(" and ")}.`,
@@ -66,8 +66,8 @@ function certificatesIn(text = ""): string[] {
 function required(file: string, text: string): string[] {
   const found = certificatesIn(text);
   if (found.length > 0) return found;
-  throw new TbuildError("environment", `${file}: has no certificate in it`, {
-    hint: "It has to be PEM, with a line BEGIN CERTIFICATE.",
+  throw new TbuildError("environment", `${file}: contains no certificate`, {
+    hint: "It must be in PEM format, with a line BEGIN CERTIFICATE.",
   });
 }
 
@@ -87,7 +87,7 @@ export function certificateFault(
     /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?)|CERT_UNTRUSTED)$/;
   if (unknown.test(error.code ?? ""))
     return fault(
-      "nobody who is trusted here vouches for its certificate",
+      "its certificate is not signed by a trusted authority",
       `Ask who runs it for the certificate of its authority (or its own, when it is self-signed), and put that into ${places.folders
         .map((folder) => join(folder, registry, "ca.crt"))
         .join(" or ")}.`,

@@ -56,7 +56,7 @@ function parse(file: string, text: string): z.infer<typeof Config> {
     return Config.parse(JSON.parse(text));
   } catch (error) {
     // Neither the text nor what the parser says of it: there are passwords in it.
-    throw new TbuildError("environment", `${file}: is not a configuration of Docker's`, {
+    throw new TbuildError("environment", `${file}: is not a Docker configuration`, {
       ...(error instanceof z.ZodError && { lines: error.issues.map((issue) => issue.path.join(".")) }),
     });
   }
@@ -70,7 +70,8 @@ function hostOf(key: string): string {
 function decode(file: string, registry: string, auth: string): Credentials {
   const text = Buffer.from(auth, "base64").toString("utf8");
   const colon = text.indexOf(":");
-  if (colon < 0) throw new TbuildError("environment", `${file}: has no user and password for ${registry}`);
+  if (colon < 0)
+    throw new TbuildError("environment", `${file}: has no user name and password for ${registry}`);
   return { user: text.slice(0, colon), password: text.slice(colon + 1), from: file };
 }
 
@@ -85,11 +86,11 @@ async function askHelper(
 ): Promise<Credentials | undefined> {
   const program = `docker-credential-${helper}`;
   if (!/^[\w.-]+$/.test(helper))
-    throw new TbuildError("environment", `${program.slice(0, 80)}: is not the name of a helper`);
+    throw new TbuildError("environment", `${program.slice(0, 80)}: is not a valid helper name`);
   const fault = (what: string, lines: readonly string[] = []) =>
     new TbuildError("environment", `${program}: ${what}`, {
       lines,
-      hint: `${file} says that it has the password for ${registry}. Mend it, or take it out of there and log in again.`,
+      hint: `${file} says that it has the password for ${registry}. Repair it, or remove it from the file and log in again.`,
     });
   const { exitCode, stdout, stderr } = await host
     .run([program, "get"], {

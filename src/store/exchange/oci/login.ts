@@ -105,7 +105,7 @@ export function loginTo(
       const asked = who && `asked as ${printable(who.user)}, whose password came from ${who.from}`;
       const none = lookedIn === undefined ? [] : [`no password for ${registry} in ${lookedIn}`];
       const fault = (why: string, hint: string, more: readonly string[]) =>
-        new TbuildError("environment", `${registry}: does not let us in for ${what}: ${why}`, {
+        new TbuildError("environment", `${registry}: denies access for ${what}: ${why}`, {
           lines: [...lines, ...more],
           hint,
         });
@@ -113,13 +113,11 @@ export function loginTo(
 
       if (answer.status === 403) {
         if (sent === undefined)
-          return fault(
-            "it forbids it, without asking for a login",
-            `Nobody was named to it. If others may do this: ${loginHint}`,
-            ["no user name and no password were sent"],
-          );
+          return fault("it forbids it, without asking for a login", `You are not logged in. ${loginHint}`, [
+            "no user name and no password were sent",
+          ]);
         return fault(
-          who ? `${printable(who.user)} may not do that` : "nobody may do that without a login",
+          who ? `${printable(who.user)} may not do that` : "login required",
           who
             ? `Ask who runs it for the right, or use another login: \`docker login ${registry}\`.`
             : loginHint,

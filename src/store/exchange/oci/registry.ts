@@ -70,8 +70,8 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     admit(url) {
       checkInterrupted(options.signal);
       if (!isAllowed(url))
-        throw new TbuildError("environment", `${registry}: leads to ${url.protocol}//${url.host}`, {
-          hint: "Only https is spoken, unless you say --plain-http.",
+        throw new TbuildError("environment", `${registry}: redirects to ${url.protocol}//${url.host}`, {
+          hint: "tbuild uses only https, unless you pass --plain-http.",
         });
       return url.origin === origin.origin ? login.headers() : {};
     },
@@ -91,9 +91,9 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       (line) => line.trim() !== "",
     );
     if (said.includes("HTTP request to an HTTPS server"))
-      return new TbuildError("environment", `${registry}: speaks https only`, {
+      return new TbuildError("environment", `${registry}: accepts https only`, {
         lines,
-        hint: "Leave --plain-http out.",
+        hint: "Omit --plain-http.",
       });
     if (answer.status === 401 || answer.status === 403)
       return login.refusal(answer, what, lines, options.lookedIn);
@@ -145,7 +145,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
         throw unreachable(registry, registry, places, error);
       }
       if (bytes !== size || `sha256:${hash.digest("hex")}` !== digest)
-        throw new TbuildError("integrity", `${registry}: gave something else for ${digest}`);
+        throw new TbuildError("integrity", `${registry}: returned different content for ${digest}`);
     },
 
     async putManifest(which, data) {
@@ -167,7 +167,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       const data = await limited(registry, answer, largestManifest);
       const digest = `sha256:${createHash("sha256").update(data).digest("hex")}`;
       const said = isDigest(which) ? which : (answer.header("docker-content-digest") ?? digest);
-      if (said !== digest) throw new TbuildError("integrity", `${what}: is not what its digest says`);
+      if (said !== digest) throw new TbuildError("integrity", `${what}: does not match its digest`);
       return data;
     },
 
@@ -214,7 +214,7 @@ async function limited(from: string, answer: Answer, most: number): Promise<Uint
   let bytes = 0;
   for await (const piece of answer.body) {
     bytes += piece.length;
-    if (bytes > most) throw new TbuildError("integrity", `${from}: answers with more than ${most} bytes`);
+    if (bytes > most) throw new TbuildError("integrity", `${from}: the answer exceeds ${most} bytes`);
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
@@ -226,10 +226,10 @@ function unreachable(what: string, host: string, places: TrustPlaces, error: unk
   const cause = (error.cause ?? error) as NodeJS.ErrnoException;
   const code = cause.code ?? "";
   if (code === "EPROTO" || /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/.test(code))
-    return new TbuildError("environment", `${host}: does not speak https`, {
+    return new TbuildError("environment", `${host}: does not support https`, {
       lines: [code],
       cause: error,
-      hint: "If it is meant to be without encryption, say --plain-http.",
+      hint: "If it has no TLS, pass --plain-http.",
     });
   const certificate = certificateFault(error.host, places, cause);
   if (certificate) return certificate;
@@ -237,7 +237,7 @@ function unreachable(what: string, host: string, places: TrustPlaces, error: unk
   return new TbuildError("environment", `${what}: cannot be reached`, {
     lines: [`${elsewhere}${error.message}`],
     cause: error,
-    hint: "Is the name right, and the port? A registry without encryption is only spoken to with --plain-http.",
+    hint: "Check the name and the port. For a registry without TLS, pass --plain-http.",
   });
 }
 

@@ -81,9 +81,13 @@ export async function pushTemplate(
 ): Promise<Moved> {
   const there = await registry.getManifest(reference.which);
   if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
-    throw new TbuildError("integrity", `${referenceText(reference)}: is published with other content`, {
-      hint: "Raise the version: what is published stays as it is.",
-    });
+    throw new TbuildError(
+      "integrity",
+      `${referenceText(reference)}: is already published with different content`,
+      {
+        hint: "Raise the version. A published version never changes.",
+      },
+    );
   const blobs = await blobsOf(store, template, ancestors);
   const total = blobs.reduce((sum, { size }) => sum + size, 0);
   let [moved, spared] = [0, 0];
@@ -92,8 +96,8 @@ export async function pushTemplate(
     else {
       const data = await read();
       if (data.length !== size || `sha256:${createHash("sha256").update(data).digest("hex")}` !== digest)
-        throw new TbuildError("integrity", `${digest}: is not what its digest says`, {
-          hint: "The store is damaged; `tbuild template verify` names what is hit.",
+        throw new TbuildError("integrity", `${digest}: does not match its digest`, {
+          hint: "The store is damaged; `tbuild template verify` lists the versions that corruption affects.",
         });
       await registry.putBlob(digest, data);
       moved += size;
@@ -128,7 +132,7 @@ export function versionsHint(tags: readonly string[]): string {
   const versions = versionsAmong(tags);
   if (versions.length === 0) return "Not found, or you have no permission to read it.";
   const more = versions.length > 10 ? `, and ${versions.length - 10} older ones` : "";
-  return `There is ${versions.slice(-10).join(", ")}${more}.`;
+  return `Available: ${versions.slice(-10).join(", ")}${more}.`;
 }
 
 /** The versions among the tags of a repository, the newest last. */
@@ -190,7 +194,7 @@ export async function pullTemplate(
   await store.checkFormat();
   const artifact = await registry.getManifest(reference.which);
   if (!artifact)
-    throw new TbuildError("usage", `${referenceText(reference)}: there is no such version in the registry`, {
+    throw new TbuildError("usage", `${referenceText(reference)}: no such version in the registry`, {
       hint: versionsHint(await registry.tags()),
     });
   const { config, layers, annotations } = readArtifact(reference, artifact);
@@ -198,7 +202,10 @@ export async function pullTemplate(
   const text = Buffer.from(await wholeBlob(registry, config)).toString("utf8");
   const manifest = readManifest(referenceText(reference), text);
   if (manifest.kind !== "template" || manifestText(manifest) !== text)
-    throw new TbuildError("integrity", `${referenceText(reference)}: its manifest is not one of a template`);
+    throw new TbuildError(
+      "integrity",
+      `${referenceText(reference)}: its manifest is not a template manifest`,
+    );
   await store.checkFree(manifest);
   await accept?.(manifest, signature);
   const ancestors = await ancestorsOf(registry, manifest, layers);
@@ -209,7 +216,10 @@ export async function pullTemplate(
   for (const disk of manifest.disks) {
     const layer = layers.find(({ mediaType, digest }) => mediaType === types.disk && digest === disk.digest);
     if (!layer || layer.size > largestList)
-      throw new TbuildError("integrity", `${referenceText(reference)}: lacks the list of disk ${disk.name}`);
+      throw new TbuildError(
+        "integrity",
+        `${referenceText(reference)}: the chunk list of disk ${disk.name} is missing`,
+      );
     const list = Buffer.from(await wholeBlob(registry, layer)).toString("utf8");
     for (const { chunk } of readDiskList(disk, list)) if (chunk !== undefined) needed.add(chunk);
     lists.push(list);
@@ -263,7 +273,7 @@ function readArtifact(reference: Reference, data: Uint8Array): z.infer<typeof Ar
   try {
     return Artifact.parse(JSON.parse(Buffer.from(data).toString("utf8")));
   } catch (cause) {
-    throw new TbuildError("integrity", `${referenceText(reference)}: is not a template of tbuild`, { cause });
+    throw new TbuildError("integrity", `${referenceText(reference)}: is not a tbuild template`, { cause });
   }
 }
 
@@ -277,7 +287,7 @@ async function wholeBlob(registry: Registry, { digest, size }: Descriptor): Prom
 async function takePack(store: StoreFolder, registry: Registry, layer: Descriptor): Promise<void> {
   const { digest, size } = layer;
   if (size > largestPack) throw new TbuildError("integrity", `${digest}: is too large for a pack`);
-  // Not in tmp/, which whoever locks the store clears.
+  // Not in tmp/, which is cleared when the store is locked.
   const incoming = join(store.folder, "incoming");
   const file = join(incoming, `${hex(digest)}.${process.pid}`);
   await mkdir(incoming, { recursive: true });
@@ -291,7 +301,7 @@ async function takePack(store: StoreFolder, registry: Registry, layer: Descripto
     }
     const { whole, bad } = await checkPack(file, hex(digest), await openCompression());
     if (!whole || bad.length > 0)
-      throw new TbuildError("integrity", `${digest}: has a chunk that is not what its digest says`);
+      throw new TbuildError("integrity", `${digest}: contains a chunk that does not match its digest`);
     await using _lock = await store.lock();
     await renameDurably(file, packFile(store.folder, hex(digest)));
   } catch (error) {

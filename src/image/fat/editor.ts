@@ -1,0 +1,163 @@
+import type { Change } from "../change/change.ts";
+import type { Writable } from "../change/draft.ts";
+import { blocksOf, entriesOf, type FatEntry, lookUp, shortSum } from "./fat.ts";
+import { damaged, FatVolume } from "./volume.ts";
+
+/**
+ * Changes the files of a FAT file system, in process: removes, writes over, and makes files in folders that are there.
+ * Attributes are not kept, since FAT has none of them. What it leaves to a way with a kernel, `cannot` makes an error of.
+ */
+export async function changeFat(
+  disk: Writable,
+  changes: readonly Change[],
+  cannot: (what: string) => Error,
+): Promise<void> {
+  const volume = await FatVolume.open(disk);
+  for (const change of changes) {
+    const found = await lookUp(volume, change.path);
+    if (change.kind === "remove" && found?.places) await remove(disk, volume, found);
+    else if (change.kind === "write" && !found?.isDir) await write(disk, volume, change, found, cannot);
+    else throw cannot(`FAT: ${change.path}: a ${change.kind} cannot be made in process`);
+  }
+}
+
+async function remove(disk: Writable, volume: FatVolume, entry: FatEntry): Promise<void> {
+  if (entry.isDir && (await entriesOf(volume, entry)).length > 0)
+    throw damaged(`the folder ${entry.name} is not empty`);
+  for (const place of entry.places ?? []) await disk.write(place, Buffer.from([0xe5]));
+  await free(disk, volume, entry.first);
+}
+
+async function write(
+  disk: Writable,
+  volume: FatVolume,
+  { path, data }: Extract<Change, { kind: "write" }>,
+  found: FatEntry | undefined,
+  cannot: (what: string) => Error,
+): Promise<void> {
+  const parent = await lookUp(volume, path.slice(0, path.lastIndexOf("/")));
+  if (!parent?.isDir) throw cannot(`FAT: ${path}: its folder is not there`);
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const places = found?.places ?? (await newPlaces(disk, volume, parent, name, cannot));
+  if (found) await free(disk, volume, found.first);
+  const clusters = volume.freeClusters(Math.ceil(data.length / volume.clusterBytes));
+  if (clusters === undefined) throw cannot(`FAT: ${path}: there are too few free clusters`);
+  for (const [index, cluster] of clusters.entries()) {
+    const block = Buffer.alloc(volume.clusterBytes);
+    block.set(data.subarray(index * volume.clusterBytes, (index + 1) * volume.clusterBytes));
+    await disk.write(volume.placeOf(cluster), block);
+    await volume.setEntry(disk, cluster, clusters[index + 1] ?? volume.end);
+  }
+  await volume.countFree(disk, -clusters.length);
+  await point(disk, volume, places.at(-1) ?? 0, clusters[0] ?? 0, data.length);
+}
+
+async function free(disk: Writable, volume: FatVolume, first: number): Promise<void> {
+  const chain = first === 0 ? [] : volume.chain(first);
+  for (const cluster of chain) await volume.setEntry(disk, cluster, 0);
+  await volume.countFree(disk, chain.length);
+}
+
+// Bits 16 to 31 of the cluster are FAT32's; there the others keep something else.
+async function point(disk: Writable, volume: FatVolume, place: number, first: number, size: number) {
+  const entry = Buffer.from(await disk.read(place, 32));
+  if (volume.bits === 32) entry.writeUInt16LE(first >>> 16, 20);
+  entry.writeUInt16LE(first & 0xffff, 26);
+  entry.writeUInt32LE(size, 28);
+  await disk.write(place, entry);
+}
+
+// The entries of a new name: its long one, last part first, and the short one that every file has (fatgen103, section 7).
+async function newPlaces(
+  disk: Writable,
+  volume: FatVolume,
+  parent: FatEntry,
+  name: string,
+  cannot: (what: string) => Error,
+): Promise<number[]> {
+  // Half a pair of surrogates stands for a byte that is no UTF-8.
+  const isPlain = [...name].every(
+    (letter) => letter > "\x1f" && !'"*:<>?|\\'.includes(letter) && !/^[\ud800-\udfff]$/.test(letter),
+  );
+  if (!isPlain || name.length > 255 || /[ .]$/.test(name))
+    throw cannot(`FAT: ${name} is no name that FAT can have`);
+  const short = shortName(name, new Set((await entriesOf(volume, parent)).map((entry) => entry.short)));
+  if (short === undefined) throw cannot(`FAT: ${name}: its folder has too many names that are alike`);
+  const entries = [...longParts(name, shortSum(short)), short];
+  const places = await freeSlots(disk, volume, parent, entries.length);
+  if (places === undefined) throw cannot(`FAT: ${name}: its folder is full`);
+  for (const [index, place] of places.entries()) await disk.write(place, entries[index] ?? Buffer.alloc(32));
+  return places;
+}
+
+// NAME~1.EXT, with attribute 0x20 and the first day that FAT knows: the same name gives the same bytes.
+function shortName(name: string, taken: ReadonlySet<string>): Buffer | undefined {
+  const plain = (text: string) => text.toUpperCase().replaceAll(/[^A-Z0-9_-]/g, "");
+  const dot = name.lastIndexOf(".");
+  const [base, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot + 1)] : [name, ""];
+  for (let number = 1; number < 10_000; number++) {
+    const tail = `~${number}`;
+    const short =
+      `${plain(base).slice(0, 8 - tail.length)}${tail}`.padEnd(8) + plain(extension).slice(0, 3).padEnd(3);
+    if (taken.has(short)) continue;
+    const entry = Buffer.alloc(32);
+    entry.write(short, 0, "latin1");
+    entry[11] = 0x20;
+    for (const at of [16, 18, 24]) entry.writeUInt16LE(0x0021, at);
+    return entry;
+  }
+  return undefined;
+}
+
+function longParts(name: string, sum: number): Buffer[] {
+  const units = Buffer.from(name, "utf16le");
+  const count = Math.ceil(units.length / 26);
+  return Array.from({ length: count }, (_, index) => {
+    const part = count - index;
+    // A zero behind the name where there is room, and ones behind that.
+    const text = Buffer.alloc(26, 0xff);
+    const own = units.subarray((part - 1) * 26, part * 26);
+    text.set(own);
+    if (own.length < 26) text.writeUInt16LE(0, own.length);
+    const entry = Buffer.alloc(32);
+    entry[0] = part | (index === 0 ? 0x40 : 0);
+    entry[11] = 0x0f;
+    entry[13] = sum;
+    entry.set(text.subarray(0, 10), 1);
+    entry.set(text.subarray(10, 22), 14);
+    entry.set(text.subarray(22, 26), 28);
+    return entry;
+  });
+}
+
+/** Places of entries that follow each other in a folder and are free; the folder gets another cluster where it has none. */
+async function freeSlots(
+  disk: Writable,
+  volume: FatVolume,
+  parent: FatEntry,
+  count: number,
+): Promise<number[] | undefined> {
+  let run: number[] = [];
+  let isEnd = false;
+  for (const { offset, data } of await blocksOf(volume, parent))
+    for (let at = 0; at < data.length; at += 32) {
+      // What stands behind the end of a folder is no entry, whatever it looks like.
+      isEnd ||= data[at] === 0;
+      const place = offset + at;
+      if (run.length === count) {
+        if (isEnd) await disk.write(place, Buffer.from([0]));
+        return run;
+      }
+      if (isEnd || data[at] === 0xe5) run.push(place);
+      else run = [];
+    }
+  if (run.length === count) return run;
+  const [more] = parent.first === 0 ? [] : (volume.freeClusters(1) ?? []);
+  const last = parent.first === 0 ? undefined : volume.chain(parent.first).at(-1);
+  if (more === undefined || last === undefined) return undefined;
+  await disk.write(volume.placeOf(more), new Uint8Array(volume.clusterBytes));
+  await volume.setEntry(disk, more, volume.end);
+  await volume.setEntry(disk, last, more);
+  await volume.countFree(disk, -1);
+  return freeSlots(disk, volume, parent, count);
+}

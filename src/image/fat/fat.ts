@@ -1,0 +1,188 @@
+import { TbuildError } from "../../errors.ts";
+import { type Reader, windowOf } from "../../io/reader.ts";
+import type { FreeRun } from "../disk/free-run.ts";
+import { stringOf } from "../names.ts";
+import type { Stat } from "../tree.ts";
+import { damaged, FatVolume } from "./volume.ts";
+
+/** The files of a FAT file system, which a UEFI guest boots from. Names are found without regard to case, as Linux's vfat does. */
+export interface Fat {
+  stat(path: string): Promise<Stat | undefined>;
+  list(dir: string): Promise<string[]>;
+  readFile(path: string): Promise<Uint8Array>;
+}
+
+export async function openFat(reader: Reader): Promise<Fat> {
+  const volume = await FatVolume.open(reader);
+  const find = (path: string) => lookUp(volume, path);
+  return {
+    async stat(path) {
+      const found = await find(path);
+      if (found === undefined) return undefined;
+      return {
+        kind: found.isDir ? "dir" : "file",
+        mode: found.isDir ? 0o700 : 0o600,
+        uid: 0,
+        gid: 0,
+        size: found.size,
+      };
+    },
+    async list(dir) {
+      const found = await find(dir);
+      return found?.isDir ? (await entriesOf(volume, found)).map(({ name }) => name) : [];
+    },
+    async readFile(path) {
+      const found = await find(path);
+      if (found === undefined || found.isDir) throw new TbuildError("guest", `${path}: is no file`);
+      return contentOf(volume, found);
+    },
+  };
+}
+
+/** Runs of clusters that no file has. */
+export async function* freeRunsOfFat(reader: Reader): AsyncGenerator<FreeRun> {
+  const volume = await FatVolume.open(reader);
+  const blockBytes = volume.clusterBytes;
+  let start: number | undefined;
+  for (let cluster = 2; cluster <= volume.clusters + 2; cluster++) {
+    const isFree = cluster < volume.clusters + 2 && volume.isFree(cluster);
+    if (isFree) start ??= cluster;
+    else if (start !== undefined) {
+      yield { offset: volume.placeOf(start), bytes: (cluster - start) * blockBytes, blockBytes };
+      start = undefined;
+    }
+  }
+}
+
+/** A file or folder, as its folder has it. */
+export interface FatEntry {
+  readonly name: string;
+  readonly isDir: boolean;
+  readonly size: number;
+  readonly first: number;
+  /** The eleven bytes of its short name, as Latin-1. */
+  readonly short: string;
+  /** Where its 32-byte entries stand, those of its long name first; the root has none. */
+  readonly places?: readonly number[];
+}
+
+export async function lookUp(volume: FatVolume, path: string): Promise<FatEntry | undefined> {
+  let found: FatEntry | undefined = {
+    name: "",
+    isDir: true,
+    size: 0,
+    first: volume.rootCluster ?? 0,
+    short: "",
+  };
+  for (const name of path.split("/").filter((part) => part !== "")) {
+    if (!found?.isDir) return undefined;
+    const wanted = name.toLowerCase();
+    const entries: FatEntry[] = await entriesOf(volume, found);
+    found = entries.find((one) => one.name.toLowerCase() === wanted);
+  }
+  return found;
+}
+
+export async function entriesOf(volume: FatVolume, dir: FatEntry): Promise<FatEntry[]> {
+  const found: FatEntry[] = [];
+  let long: { readonly text: string; readonly sum: number; readonly place: number }[] = [];
+  for (const { offset, data } of await blocksOf(volume, dir))
+    for (let at = 0; at < data.length; at += 32) {
+      const entry = data.subarray(at, at + 32);
+      const [head, attributes] = [entry[0] ?? 0, entry[11] ?? 0];
+      if (head === 0) return found;
+      const place = offset + at;
+      if (head === 0xe5) long = [];
+      else if ((attributes & 0x3f) === 0x0f) {
+        // The last part of a long name comes first, and says so.
+        if (head & 0x40) long = [];
+        long.push({ text: longPart(entry), sum: entry[13] ?? 0, place });
+      } else {
+        const isNamed = long.length > 0 && long.every(({ sum }) => sum === shortSum(entry));
+        const name = isNamed
+          ? [...long]
+              .reverse()
+              .map(({ text }) => text)
+              .join("")
+          : shortName(entry);
+        const places = [...(isNamed ? long.map((part) => part.place) : []), place];
+        long = [];
+        // 8: the label of the volume.
+        if (attributes & 0x08 || name === "." || name === ".." || name.includes("/")) continue;
+        const high = volume.bits === 32 ? entry.readUInt16LE(20) : 0;
+        const isDir = (attributes & 0x10) !== 0;
+        const first = high * 2 ** 16 + entry.readUInt16LE(26);
+        const short = entry.toString("latin1", 0, 11);
+        found.push({ name, isDir, size: isDir ? 0 : entry.readUInt32LE(28), first, short, places });
+      }
+    }
+  return found;
+}
+
+// A folder has 65536 entries at most (fatgen103, section 6.2), and a chain that is longer is none.
+export async function blocksOf(
+  volume: FatVolume,
+  dir: FatEntry,
+): Promise<{ offset: number; data: Buffer }[]> {
+  const read = async (offset: number, bytes: number) => ({
+    offset,
+    data: Buffer.from(await volume.reader.read(offset, bytes)),
+  });
+  if (dir.first === 0) return [await read(volume.rootPlace.offset, volume.rootPlace.bytes)];
+  const chain = volume.chain(dir.first);
+  if (chain.length * volume.clusterBytes > 65536 * 32 + volume.clusterBytes)
+    throw damaged("a folder is too long");
+  return Promise.all(chain.map((cluster) => read(volume.placeOf(cluster), volume.clusterBytes)));
+}
+
+async function contentOf(volume: FatVolume, { size, first, name }: FatEntry): Promise<Uint8Array> {
+  if (size === 0) return new Uint8Array();
+  if (size > largestFile)
+    throw new TbuildError("guest", `${name}: ${size} bytes are too many to be read whole`);
+  const chain = volume.chain(first);
+  if (chain.length * volume.clusterBytes < size)
+    throw damaged(`${name} has fewer clusters than its size needs`);
+  const data = Buffer.alloc(size);
+  for (const [index, cluster] of chain.slice(0, Math.ceil(size / volume.clusterBytes)).entries()) {
+    const at = index * volume.clusterBytes;
+    data.set(
+      await windowOf(volume.reader, volume.placeOf(cluster), volume.clusterBytes).read(
+        0,
+        Math.min(volume.clusterBytes, size - at),
+      ),
+      at,
+    );
+  }
+  return data;
+}
+
+const largestFile = 512 * 1024 * 1024;
+
+// Thirteen units of UTF-16 in three places; a zero ends the name.
+function longPart(entry: Buffer): string {
+  const text = Buffer.concat([
+    entry.subarray(1, 11),
+    entry.subarray(14, 26),
+    entry.subarray(28, 32),
+  ]).toString("utf16le");
+  return text.replace(/\0.*$/s, "").replaceAll("\uffff", "");
+}
+
+export function shortSum(entry: Buffer): number {
+  let sum = 0;
+  for (const byte of entry.subarray(0, 11)) sum = (((sum & 1) << 7) + (sum >> 1) + byte) & 0xff;
+  return sum;
+}
+
+// Bits 3 and 4 of byte 12 say that base and extension are in lower case. 5 stands for 0xe5.
+function shortName(entry: Buffer): string {
+  const bytes = Buffer.from(entry.subarray(0, 11));
+  if (bytes[0] === 5) bytes[0] = 0xe5;
+  const flags = entry[12] ?? 0;
+  const part = (from: number, to: number, isLower: boolean) => {
+    const text = stringOf(bytes.subarray(from, to)).trimEnd();
+    return isLower ? text.toLowerCase() : text;
+  };
+  const [base, extension] = [part(0, 8, (flags & 8) !== 0), part(8, 11, (flags & 16) !== 0)];
+  return extension === "" ? base : `${base}.${extension}`;
+}

@@ -1,0 +1,160 @@
+import { TbuildError } from "../../errors.ts";
+import type { Reader } from "../../io/reader.ts";
+import type { Writable } from "../change/draft.ts";
+
+/**
+ * The allocation table of a FAT12, FAT16 or FAT32 file system, and where its clusters lie. After Microsoft's "FAT File
+ * System Specification" (fatgen103), sections 3 and 4; which of the three it is follows from the number of clusters alone.
+ */
+export class FatVolume {
+  readonly reader: Reader;
+  readonly clusterBytes: number;
+  /** How many clusters there are; the first is number 2. */
+  readonly clusters: number;
+  readonly bits: 12 | 16 | 32;
+  /** Where each copy of the table starts, in bytes. */
+  readonly tables: readonly number[];
+  /** Of FAT32: the root folder's first cluster. */
+  readonly rootCluster: number | undefined;
+  /** Of FAT12 and FAT16: where the root folder lies, in bytes. */
+  readonly rootPlace: { readonly offset: number; readonly bytes: number };
+  /** Of FAT32: where the number of free clusters is written, in bytes. */
+  readonly freeCountAt: number | undefined;
+  readonly #dataAt: number;
+  readonly #table: Buffer;
+
+  static async open(reader: Reader): Promise<FatVolume> {
+    const boot = Buffer.from(await reader.read(0, 512));
+    const sector = boot.readUInt16LE(11);
+    const perCluster = boot[13] ?? 0;
+    const isPower = (value: number) => value > 0 && (value & (value - 1)) === 0;
+    if (![512, 1024, 2048, 4096].includes(sector) || !isPower(perCluster))
+      throw damaged("its boot sector makes no sense");
+    const [reserved, copies, rootEntries] = [boot.readUInt16LE(14), boot[16] ?? 0, boot.readUInt16LE(17)];
+    const tableSectors = boot.readUInt16LE(22) || boot.readUInt32LE(36);
+    const total = boot.readUInt16LE(19) || boot.readUInt32LE(32);
+    const rootSectors = Math.ceil((rootEntries * 32) / sector);
+    const data = reserved + copies * tableSectors + rootSectors;
+    const clusters = Math.floor((total - data) / perCluster);
+    if (reserved === 0 || copies === 0 || tableSectors === 0 || clusters < 1)
+      throw damaged("its boot sector makes no sense");
+    if (total * sector > reader.bytes) throw damaged(`it ends at byte ${total * sector} of ${reader.bytes}`);
+    const bits = boot.readUInt16LE(22) === 0 ? 32 : clusters < 4085 ? 12 : 16;
+    if (Math.ceil(((clusters + 2) * bits) / 8) > tableSectors * sector)
+      throw damaged("its table is smaller than its clusters need");
+    if (tableSectors * sector > largestTable) throw damaged("its table is larger than that of any disk");
+    // Above bit 7 only one of the tables is kept; what nobody does any more is left to a kernel.
+    if (bits === 32 && (boot.readUInt16LE(40) & 0x80) !== 0)
+      throw damaged("it keeps one copy of its table only");
+    const table = Buffer.from(await reader.read(reserved * sector, tableSectors * sector));
+    const info = bits === 32 ? boot.readUInt16LE(48) : 0;
+    return new FatVolume(reader, {
+      ...{ bits, clusters, table },
+      clusterBytes: perCluster * sector,
+      tables: Array.from({ length: copies }, (_, index) => (reserved + index * tableSectors) * sector),
+      rootCluster: bits === 32 ? boot.readUInt32LE(44) : undefined,
+      rootPlace: { offset: (reserved + copies * tableSectors) * sector, bytes: rootEntries * 32 },
+      freeCountAt: info > 0 && info < reserved ? info * sector + 488 : undefined,
+      dataAt: data * sector,
+    });
+  }
+
+  private constructor(
+    reader: Reader,
+    facts: Pick<
+      FatVolume,
+      "bits" | "clusters" | "clusterBytes" | "tables" | "rootCluster" | "rootPlace" | "freeCountAt"
+    > & {
+      readonly table: Buffer;
+      readonly dataAt: number;
+    },
+  ) {
+    this.reader = reader;
+    this.bits = facts.bits;
+    this.clusters = facts.clusters;
+    this.clusterBytes = facts.clusterBytes;
+    this.tables = facts.tables;
+    this.rootCluster = facts.rootCluster;
+    this.rootPlace = facts.rootPlace;
+    this.freeCountAt = facts.freeCountAt;
+    this.#table = facts.table;
+    this.#dataAt = facts.dataAt;
+  }
+
+  /** Where a cluster starts, in bytes. */
+  placeOf(cluster: number): number {
+    return this.#dataAt + (cluster - 2) * this.clusterBytes;
+  }
+
+  /** The clusters of a chain, in order. A chain that leads out of the table or into itself is damage. */
+  chain(first: number): number[] {
+    const found: number[] = [];
+    for (let cluster = first; !this.#isEnd(cluster); cluster = this.entry(cluster)) {
+      if (cluster < 2 || cluster >= this.clusters + 2) throw damaged(`a chain leads to cluster ${cluster}`);
+      if (found.length > this.clusters) throw damaged("a chain leads into itself");
+      found.push(cluster);
+    }
+    return found;
+  }
+
+  isFree(cluster: number): boolean {
+    return this.entry(cluster) === 0;
+  }
+
+  entry(cluster: number): number {
+    if (this.bits === 32) return this.#table.readUInt32LE(cluster * 4) & 0x0fffffff;
+    if (this.bits === 16) return this.#table.readUInt16LE(cluster * 2);
+    const pair = this.#table.readUInt16LE(Math.floor(cluster * 1.5));
+    return cluster % 2 === 0 ? pair & 0xfff : pair >> 4;
+  }
+
+  /** The first `count` clusters that no file has; `undefined` where there are fewer. */
+  freeClusters(count: number): number[] | undefined {
+    const found: number[] = [];
+    for (let cluster = 2; cluster < this.clusters + 2 && found.length < count; cluster++)
+      if (this.isFree(cluster)) found.push(cluster);
+    return found.length === count ? found : undefined;
+  }
+
+  /** Writes a cluster's entry in all copies of the table: the next of its chain, `end` or 0 for free. */
+  async setEntry(disk: Writable, cluster: number, next: number): Promise<void> {
+    const width = this.bits === 32 ? 4 : 2;
+    const offset = Math.floor((cluster * this.bits) / 8);
+    const now = Buffer.from(this.#table.subarray(offset, offset + width));
+    // The upper four bits of FAT32 are kept; FAT12 has two entries in three bytes.
+    if (this.bits === 32) now.writeUInt32LE(((now.readUInt32LE() & 0xf0000000) | next) >>> 0);
+    else if (this.bits === 16) now.writeUInt16LE(next);
+    else if (cluster % 2 === 0) now.writeUInt16LE((now.readUInt16LE() & 0xf000) | next);
+    else now.writeUInt16LE((now.readUInt16LE() & 0x000f) | (next << 4));
+    now.copy(this.#table, offset);
+    for (const table of this.tables) await disk.write(table + offset, now);
+  }
+
+  /** What stands in the table for the last cluster of a chain. */
+  get end(): number {
+    return { 12: 0xfff, 16: 0xffff, 32: 0x0fffffff }[this.bits];
+  }
+
+  /** Tells FAT32's count of free clusters; all ones in it mean that nobody counted. */
+  async countFree(disk: Writable, more: number): Promise<void> {
+    if (this.freeCountAt === undefined || more === 0) return;
+    const count = Buffer.from(await disk.read(this.freeCountAt, 4)).readUInt32LE();
+    if (count === 0xffffffff) return;
+    const now = Buffer.alloc(4);
+    now.writeUInt32LE(Math.max(0, count + more));
+    await disk.write(this.freeCountAt, now);
+  }
+
+  #isEnd(entry: number): boolean {
+    return entry >= { 12: 0xff8, 16: 0xfff8, 32: 0x0ffffff8 }[this.bits];
+  }
+}
+
+const largestTable = 1024 * 1024 * 1024;
+
+/** A file system that contradicts itself: its guest is read by another way, or not at all. */
+export function damaged(what: string): TbuildError {
+  return new TbuildError("integrity", `FAT: ${what}`, {
+    hint: "Check it with fsck.fat on a copy.",
+  });
+}
