@@ -123,7 +123,7 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     const found: string[] = [];
     for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
       const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
-      if (environment.split("\0").includes(`TMPDIR=${temporary}`))
+      if (environment.split("\0").some((one) => one.startsWith(`TMPDIR=${temporary}`)))
         found.push((await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " "));
     }
     return found;

@@ -52,8 +52,10 @@ function deviceOf({ name }: Volume): string {
 const script = `
 folder=$(own_folder guestfish) && mkdir "$folder/guest" && at=$(readlink -f "$folder/guest") || exit 1
 LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg LIBGUESTFS_TMPDIR=$folder
+# Where libguestfs keeps the machine that it once made.
+LIBGUESTFS_CACHEDIR=\${LIBGUESTFS_CACHEDIR:-\${TMPDIR:-/var/tmp}} TMPDIR=$folder
 [ \${#folder} -gt 75 ] || XDG_RUNTIME_DIR=$folder
-export LIBGUESTFS_BACKEND LIBGUESTFS_BACKEND_SETTINGS LIBGUESTFS_TMPDIR XDG_RUNTIME_DIR
+export LIBGUESTFS_BACKEND LIBGUESTFS_BACKEND_SETTINGS LIBGUESTFS_TMPDIR LIBGUESTFS_CACHEDIR TMPDIR XDG_RUNTIME_DIR
 PATH=$PATH:/usr/local/bin
 unmount=$(command -v fusermount3 || command -v fusermount)
 
