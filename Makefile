@@ -43,7 +43,7 @@ bench: build .tbuild/setup-tests
 torture: build .tbuild/setup-tests
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
 	@sh .ci/debian.sh $(debian_bench)
-	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts -t guestfish
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.
 	node dist/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \

@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Host } from "../host/host.ts";
+import { temporaryFolder } from "../host/temporary.ts";
 import { type Iso, openIso } from "../media/iso.ts";
 import { readMedium } from "../media/medium.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -16,18 +16,14 @@ export async function discContents(
 ): Promise<ReadonlyMap<string, RepositoryContents>> {
   const medium = await readMedium(file);
   await using iso = await openIso(file);
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-disc-"));
-  try {
-    const found = new Map<string, RepositoryContents>();
-    for (const [index, repository] of medium.repositories.entries()) {
-      const copy = join(folder, String(index));
-      await copyMetadata(iso, repository, copy);
-      found.set(repository, await readRepository(pathToFileURL(copy).href, host, { signal }));
-    }
-    return found;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  await using folder = await temporaryFolder("disc");
+  const found = new Map<string, RepositoryContents>();
+  for (const [index, repository] of medium.repositories.entries()) {
+    const copy = join(folder.path, String(index));
+    await copyMetadata(iso, repository, copy);
+    found.set(repository, await readRepository(pathToFileURL(copy).href, host, { signal }));
   }
+  return found;
 }
 
 /** What the installer is told to install: the recipe's own, and what every kickstart of ours names. */

@@ -17,7 +17,8 @@ const needs: readonly (readonly [program: RegExp, names: readonly (string | RegE
   [/^(ssh|ssh-keygen|ssh-add|scp|sshfs|sh|gpg)$/, [...agents, ...windows]],
   [/^git$/, [...agents, ...windows, ...proxies, /^GIT_(?!CONFIG_(COUNT|KEY|VALUE|PARAMETERS))\w+$/]],
   [/^(apt|apt-get|curl|wget|dnf|yum)$/, [...proxies, "APT_CONFIG", "DEBIAN_FRONTEND"]],
-  [/^(guestfish|virt-\w+|supermin)$/, [/^(LIBGUESTFS|SUPERMIN)_\w+$/]],
+  // A shell holds guestfish, too.
+  [/^(guestfish|virt-\w+|supermin|sh)$/, [/^(LIBGUESTFS|SUPERMIN)_\w+$/]],
   // A credential helper asks a password service, whose account is in the environment.
   [
     /^docker-credential-/,

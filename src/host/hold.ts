@@ -1,6 +1,7 @@
-import { TbuildError } from "../errors.ts";
+import { checkInterrupted, TbuildError } from "../errors.ts";
 import type { Host } from "./host.ts";
 import { printable } from "./local.ts";
+import { folderScript } from "./temporary.ts";
 
 /** Something that stands on a host for as long as we live: a mount, a mapping, a lock. Closing it takes it down. */
 export interface Held extends AsyncDisposable {
@@ -13,9 +14,16 @@ export interface Held extends AsyncDisposable {
 /**
  * Runs a script that sets something up, says `tbuild-ready …`, reads its stdin to the end, and takes everything down
  * again. Its stdin ends with us, also when we are killed or the line to the host breaks, so nothing is left behind.
- * `what` is said in errors: `System.img: kpartx`.
+ * `what` is said in errors: `System.img: kpartx`. `signal` ends the wait for a script that takes long to set up.
  */
-export async function hold(host: Host, what: string, script: string, args: readonly string[]): Promise<Held> {
+export async function hold(
+  host: Host,
+  what: string,
+  script: string,
+  args: readonly string[],
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Held> {
+  checkInterrupted(signal);
   const lines: string[] = [];
   let isReady: (said: string) => void = () => {};
   const ready = new Promise<string>((resolve) => {
@@ -37,7 +45,16 @@ export async function hold(host: Host, what: string, script: string, args: reado
     gone = true;
     return code;
   });
-  const said = await Promise.race([ready, ended.then(() => Promise.reject(failed("could not be set up")))]);
+  const stop = () => talk.sayNoMore();
+  signal?.addEventListener("abort", stop, { once: true });
+  const said = await Promise.race([ready, ended.then(() => undefined)]);
+  signal?.removeEventListener("abort", stop);
+  if (signal?.aborted) {
+    talk.sayNoMore();
+    await ended;
+    checkInterrupted(signal);
+  }
+  if (said === undefined) throw failed("could not be set up");
   return {
     said,
     isGone: () => gone,
@@ -61,4 +78,5 @@ again() {
     [ $left -gt 0 ] || { echo "$said"; return 1; }
     sleep 0.1
   done
-}`;
+}
+${folderScript}`;

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readlink, rm, symlink } from "node:fs/promises";
-import { hostname } from "node:os";
+import { mkdir, readlink, rm, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { fileFault } from "../io/file-fault.ts";
+import { bootId, hostId, startOf } from "./identity.ts";
 import { sleep } from "./wait-for.ts";
 
 export interface Lock extends AsyncDisposable {
@@ -115,23 +115,4 @@ async function living(text: string): Promise<Holder | undefined> {
   const isSameKernel = boot.split(":")[0] === (await bootId()).split(":")[0];
   if (host === (await hostId()) && !isSameKernel) return undefined;
   return { heldBy, on: host.split(":")[0] || "another machine" };
-}
-
-/** Which boot of which kernel (random(4)), and which of its worlds of process ids (pid_namespaces(7)). */
-async function bootId(): Promise<string> {
-  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "unknown");
-  const world = await readlink("/proc/self/ns/pid").catch(() => "");
-  return `${boot.trim()}:${world.replace(/\D/g, "")}`;
-}
-
-// Two machines may well have one name, and two of one image one machine-id; hardly ever both.
-async function hostId(): Promise<string> {
-  const machine = await readFile("/etc/machine-id", "utf8").catch(() => "");
-  return `${hostname()}:${machine.trim()}`;
-}
-
-// Pids are used again; a process is the same one only when it also started at the same moment (proc(5), stat field 22).
-async function startOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "gone";
 }

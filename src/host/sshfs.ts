@@ -1,6 +1,3 @@
-import { mkdtemp, realpath } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { type Held, hold } from "./hold.ts";
 import { localHost } from "./local.ts";
@@ -17,12 +14,11 @@ export interface SeenFolder extends AsyncDisposable {
  * has it, may lose what it was just told when its own power fails.
  */
 export async function seeFolder(far: FarHost, folder: string): Promise<SeenFolder> {
-  const at = await realpath(await mkdtemp(join(tmpdir(), "tbuild-far-")));
-  const held = await mounted(far, folder, at);
-  return { at, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
+  const held = await mounted(far, folder);
+  return { at: held.said, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
 }
 
-async function mounted(far: FarHost, folder: string, at: string): Promise<Held> {
+async function mounted(far: FarHost, folder: string): Promise<Held> {
   const here = localHost();
   await here.run(["sshfs", "--version"]).catch((cause) => {
     throw new TbuildError(
@@ -35,7 +31,7 @@ async function mounted(far: FarHost, folder: string, at: string): Promise<Held> 
     );
   });
   return hold(here, `${far.name}:${folder}: sshfs`, script, [
-    ...[`${far.name}:${folder}`, at],
+    `${far.name}:${folder}`,
     // What the other side does to these files is to be seen at once.
     ...[...far.sshOptions, "-o", "dir_cache=no", "-o", "attr_timeout=0", "-o", "entry_timeout=0"],
   ]);
@@ -43,11 +39,12 @@ async function mounted(far: FarHost, folder: string, at: string): Promise<Held> 
 
 // It ends itself when its line breaks, by a signal that it must not be deaf to.
 const script = `
-from=$1 at=$2
-shift 2
-(trap - HUP INT TERM PIPE; exec sshfs "$@" "$from" "$at") || { rmdir "$at"; exit 1; }
-echo tbuild-ready
+from=$1
+shift
+folder=$(own_folder far) && mkdir "$folder/seen" && at=$(readlink -f "$folder/seen") || exit 1
+(trap - HUP INT TERM PIPE; exec sshfs "$@" "$from" "$at") || { rmdir "$at" "$folder"; exit 1; }
+echo "tbuild-ready $at"
 until_gone
 unmount=$(command -v fusermount3 || command -v fusermount)
 ! grep -q " $at " /proc/mounts || again "$unmount" -u "$at"
-rmdir "$at"`;
+rmdir "$at" "$folder"`;

@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { removeAbandoned } from "../host/temporary.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
@@ -134,6 +135,7 @@ export async function lookInto(
     watch,
   }: Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> = {},
 ): Promise<LookedInto> {
+  await removeAbandoned(host);
   await using image = await readImageFile(file);
   const stranger = far && image.layers.find((layer) => !layer.file.startsWith(`${far.at}/`));
   if (stranger)

@@ -1,6 +1,6 @@
-import { tmpdir } from "node:os";
 import type { Command } from "commander";
 import { type Suspect, type Whose, whois } from "../../build/whois.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import { readCatalog, templatesOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
@@ -10,10 +10,11 @@ import { type Colours, coloursFor, table } from "../words.ts";
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { home, host, store, records } = await openSite(command);
   const catalog = await readCatalog(store, records);
+  await using folder = await temporaryFolder("whois");
   const whose = await interruptible((signal) =>
     whois(host, String(args[0]), catalog, {
       store: storeFolder(home.store),
-      folder: tmpdir(),
+      folder: folder.path,
       signal,
       note: (text) => process.stderr.write(`${text}\n`),
     }),

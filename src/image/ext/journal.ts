@@ -1,7 +1,7 @@
-import { mkdtemp, open, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Host } from "../../host/host.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
 import type { Volume } from "../access.ts";
 import { checkFileSystem } from "./e2fsck.ts";
 
@@ -26,21 +26,17 @@ export async function replayInto(
   { offset, bytes }: Volume,
   write: (at: number, data: Uint8Array) => Promise<void>,
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-journal-"));
-  const [before, after] = [join(folder, "before"), join(folder, "after")];
-  try {
-    await host.run([
-      "dd",
-      ...[`if=${image}`, `of=${before}`, "bs=1M", "conv=sparse", "status=none"],
-      ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
-    ]);
-    await host.run(["truncate", "-s", String(bytes), before]);
-    await host.run(["cp", "--sparse=always", before, after]);
-    await checkFileSystem(host, after);
-    await writeDifferences(before, after, write);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using folder = await temporaryFolder("journal");
+  const [before, after] = [join(folder.path, "before"), join(folder.path, "after")];
+  await host.run([
+    "dd",
+    ...[`if=${image}`, `of=${before}`, "bs=1M", "conv=sparse", "status=none"],
+    ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
+  ]);
+  await host.run(["truncate", "-s", String(bytes), before]);
+  await host.run(["cp", "--sparse=always", before, after]);
+  await checkFileSystem(host, after);
+  await writeDifferences(before, after, write);
 }
 
 const chunkBytes = 1 << 20;

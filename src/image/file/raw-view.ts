@@ -1,6 +1,4 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
@@ -16,50 +14,45 @@ export interface RawView extends AsyncDisposable {
  * back, which costs the whole image twice and loses chain and snapshots.
  */
 export async function rawView(host: Host, image: string, readOnly: boolean): Promise<RawView> {
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-view-"));
-  const file = join(folder, "disk.img");
-  await writeFile(file, "");
-  const held = await hold(host, image, script, daemonArguments(image, file, readOnly)).catch((cause) => {
+  const held = await hold(host, image, script, daemonArguments(image, readOnly)).catch((cause) => {
     throw new TbuildError("environment", `${image}: its disk cannot be exported as a raw file`, {
       lines: cause instanceof TbuildError ? cause.lines : [],
       hint: `This needs qemu-storage-daemon and /dev/fuse. Alternatively: qemu-img convert -O raw '${image}' '${image}.raw'`,
       cause,
     });
   });
-  return { file, [Symbol.asyncDispose]: async () => held[Symbol.asyncDispose]() };
+  return { file: held.said, [Symbol.asyncDispose]: async () => held[Symbol.asyncDispose]() };
 }
 
-function daemonArguments(image: string, view: string, readOnly: boolean): string[] {
-  const file = { driver: "file", "node-name": "file", filename: image, "read-only": readOnly };
+function daemonArguments(image: string, readOnly: boolean): string[] {
+  const file = { driver: "file", "node-name": "file", filename: resolve(image), "read-only": readOnly };
   const disk = { driver: "qcow2", "node-name": "disk", file: "file", "read-only": readOnly };
   const how = { writable: !readOnly, "allow-other": "off" };
   return [
-    view,
     ...["--blockdev", JSON.stringify(file), "--blockdev", JSON.stringify(disk)],
     ...[
       "--export",
-      JSON.stringify({ type: "fuse", id: "view", "node-name": "disk", mountpoint: view, ...how }),
+      JSON.stringify({ type: "fuse", id: "view", "node-name": "disk", mountpoint: "disk.img", ...how }),
     ],
   ];
 }
 
 // The daemon's last act is to write what it still holds and to take the view away; then its folder goes.
 const script = `
-view=$1
-shift
+folder=$(own_folder view) && cd "$folder" && : > disk.img || exit 1
 qemu-storage-daemon "$@" < /dev/null &
 daemon=$!
 shown() {
   left=1500
-  until test -s "$view"; do
+  until test -s disk.img; do
     left=$((left - 1))
     kill -0 $daemon 2> /dev/null && [ $left -gt 0 ] || return 1
     sleep 0.02
   done
 }
-shown && echo tbuild-ready && until_gone
+shown && echo "tbuild-ready $(pwd -P)/disk.img" && until_gone
 kill $daemon 2> /dev/null
 wait $daemon
 code=$?
-rm -r "$(dirname "$view")"
+rm disk.img && cd / && rmdir "$folder"
 exit $code`;

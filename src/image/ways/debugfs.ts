@@ -1,10 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { printable } from "../../host/local.ts";
 import type { Watch } from "../../host/pace.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
@@ -142,50 +142,45 @@ function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, wa
 }
 
 async function applyTo(host: Host, part: Part, changes: readonly Change[], { signal }: Watch): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-debugfs-"));
-  try {
-    // debugfs makes a new inode; what the old one carried is brought over, all of it.
-    const kept = new Map<string, Map<string, Uint8Array>>();
-    for (const change of changes) {
-      const found = await attributesFor(part.ext, change);
-      if (found.size > 0) kept.set(change.path, found);
-    }
-    const files = new Map<string, string>();
-    const fileOf = (change: Change, attribute = "") => {
-      const key = `${change.path}\0${attribute}`;
-      const file = files.get(key) ?? join(folder, String(files.size));
-      files.set(key, file);
-      return file;
-    };
-    const lines = debugfsBatch(changes, fileOf, kept);
-    const made = new Map(changes.filter(({ kind }) => kind !== "remove").map((one) => [one.path, one]));
-    for (const [key, file] of files) {
-      const [path = "", attribute = ""] = key.split("\0");
-      const change = made.get(path);
-      const data =
-        attribute === "" ? change?.kind === "write" && change.data : kept.get(path)?.get(attribute);
-      await writeFile(file, data || new Uint8Array());
-    }
-    const output = await host.run(["debugfs", "-w", "-f", "-", part.device], {
-      input: bytesOf(`${lines.join("\n")}\n`),
-      ...(signal && { signal }),
-    });
-    // debugfs exits 0 even when a request fails, so what it says on stderr is the result.
-    const complaints = output.stderr
-      .split("\n")
-      .filter((line) => line !== "" && !line.startsWith("debugfs 1."));
-    // Attributes of 128-byte inodes, as OL5 makes them, lie in blocks that debugfs counts wrong; e2fsck sets it right.
-    if (part.ext.inodeBytes === 128) await checkFileSystem(host, part.device);
-    part.ext = await part.reopen();
-    const wrong = await differences(part.ext, changes);
-    if (complaints.length > 0 || wrong.length > 0)
-      throw new TbuildError("integrity", `${part.device}: not all changes were made`, {
-        lines: [...complaints.map(printable), ...wrong].slice(0, 20),
-        hint: "Use a fresh copy of the image; this one contains only some of the changes.",
-      });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  await using folder = await temporaryFolder("debugfs");
+  // debugfs makes a new inode; what the old one carried is brought over, all of it.
+  const kept = new Map<string, Map<string, Uint8Array>>();
+  for (const change of changes) {
+    const found = await attributesFor(part.ext, change);
+    if (found.size > 0) kept.set(change.path, found);
   }
+  const files = new Map<string, string>();
+  const fileOf = (change: Change, attribute = "") => {
+    const key = `${change.path}\0${attribute}`;
+    const file = files.get(key) ?? join(folder.path, String(files.size));
+    files.set(key, file);
+    return file;
+  };
+  const lines = debugfsBatch(changes, fileOf, kept);
+  const made = new Map(changes.filter(({ kind }) => kind !== "remove").map((one) => [one.path, one]));
+  for (const [key, file] of files) {
+    const [path = "", attribute = ""] = key.split("\0");
+    const change = made.get(path);
+    const data = attribute === "" ? change?.kind === "write" && change.data : kept.get(path)?.get(attribute);
+    await writeFile(file, data || new Uint8Array());
+  }
+  const output = await host.run(["debugfs", "-w", "-f", "-", part.device], {
+    input: bytesOf(`${lines.join("\n")}\n`),
+    ...(signal && { signal }),
+  });
+  // debugfs exits 0 even when a request fails, so what it says on stderr is the result.
+  const complaints = output.stderr
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("debugfs 1."));
+  // Attributes of 128-byte inodes, as OL5 makes them, lie in blocks that debugfs counts wrong; e2fsck sets it right.
+  if (part.ext.inodeBytes === 128) await checkFileSystem(host, part.device);
+  part.ext = await part.reopen();
+  const wrong = await differences(part.ext, changes);
+  if (complaints.length > 0 || wrong.length > 0)
+    throw new TbuildError("integrity", `${part.device}: not all changes were made`, {
+      lines: [...complaints.map(printable), ...wrong].slice(0, 20),
+      hint: "Use a fresh copy of the image; this one contains only some of the changes.",
+    });
 }
 
 async function attributesFor(ext: Ext, change: Change): Promise<Map<string, Uint8Array>> {

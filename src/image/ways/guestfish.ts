@@ -1,10 +1,5 @@
-import { mkdtemp, rmdir } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { TbuildError } from "../../errors.ts";
+import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
-import { printable, talkHere } from "../../host/local.ts";
-import { waitFor } from "../../host/wait-for.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import { mountedTree } from "./mounted-tree.ts";
 import { byDepth, kernelFileSystems } from "./mounting.ts";
@@ -25,59 +20,78 @@ export function guestfishAccess(host: Host): ImageAccess {
       await host.run(["guestfish", "--version"]);
     },
     async open(image, mounts, { readOnly = false, watch = {} } = {}) {
-      const at = await mkdtemp(join(tmpdir(), "tbuild-guestfish-"));
-      const said: string[] = [];
-      let ended = false;
-      const talk = await talkHere(guestfishArgv(image, mounts, at, readOnly), {
-        onLine: (line) => void said.push(line),
-        // Its own choice, KVM where the device opens, may hang for good; this is slow and comes to an end.
-        env: { LIBGUESTFS_BACKEND: "direct", LIBGUESTFS_BACKEND_SETTINGS: "force_tcg" },
-      });
-      void talk.ended.then(() => {
-        ended = true;
-      });
-      const isMounted = async () =>
-        (await host.run(["stat", "-f", "-c", "%T", at], { allow: [1] })).stdout.startsWith("fuse");
-      const close = async () => {
-        // Also for a mount whose process is gone, where stat fails.
-        await host.run(["fusermount3", "-u", at], { allow: [1] });
-        // It brings what was changed to the image before it ends.
-        await waitFor("guestfish: its end", async () => ended || undefined, { timeoutMs: 120_000 });
-        await rmdir(at);
-      };
-      try {
-        await waitFor(
-          `${image}: a guest behind guestfish`,
-          async () => {
-            if (ended)
-              throw new TbuildError("environment", "guestfish: cannot open the image", {
-                lines: said.slice(-8).map(printable),
-              });
-            return (await isMounted()) || undefined;
-          },
-          { timeoutMs: 300_000, ...(watch.signal && { signal: watch.signal }) },
-        );
-      } catch (error) {
-        talk.kill();
-        await talk.ended;
-        await close();
-        throw error;
-      }
-      return mountedTree(host, at, { close, watch });
+      const held = await hold(
+        host,
+        `${image}: guestfish`,
+        script,
+        argumentsFor(image, mounts, readOnly),
+        watch,
+      );
+      return mountedTree(host, held.said, { close: async () => held[Symbol.asyncDispose](), watch });
     },
   };
 }
 
-function guestfishArgv(image: string, mounts: readonly Mount[], at: string, readOnly: boolean): string[] {
+function argumentsFor(image: string, mounts: readonly Mount[], readOnly: boolean): string[] {
   const parts = byDepth(mounts).flatMap(({ at, volume }) => {
     const part = volume.subvolume === undefined ? "" : `:subvol=${volume.subvolume}`;
     return ["-m", `${deviceOf(volume)}:${at}${part}`];
   });
-  const how = readOnly ? "--ro" : "--rw";
-  return ["guestfish", how, "-a", image, ...parts, "mount-local", at, ":", "mount-local-run"];
+  return [readOnly ? "--ro" : "--rw", "-a", image, ...parts];
 }
 
 function deviceOf({ name }: Volume): string {
   if (name === "disk") return "/dev/sda";
   return name.includes("/") ? `/dev/${name}` : `/dev/sda${name.slice(1)}`;
 }
+
+// The machine takes long to start, so the end of stdin is seen meanwhile, too: then nothing was changed yet, and all of it
+// is killed. Later the folder is unmounted, upon which guestfish brings what was changed to the image, and ends. Its choice
+// of accelerator, KVM where the device opens, may hang for good; TCG is slow and comes to an end. All its files lie in our
+// folder; the path of a socket has at most 107 bytes.
+const script = `
+folder=$(own_folder guestfish) && mkdir "$folder/guest" && at=$(readlink -f "$folder/guest") || exit 1
+LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg LIBGUESTFS_TMPDIR=$folder
+# Where libguestfs keeps the machine that it once made.
+LIBGUESTFS_CACHEDIR=\${LIBGUESTFS_CACHEDIR:-\${TMPDIR:-/var/tmp}} TMPDIR=$folder
+[ \${#folder} -gt 75 ] || XDG_RUNTIME_DIR=$folder
+export LIBGUESTFS_BACKEND LIBGUESTFS_BACKEND_SETTINGS LIBGUESTFS_TMPDIR LIBGUESTFS_CACHEDIR TMPDIR XDG_RUNTIME_DIR
+PATH=$PATH:/usr/local/bin
+unmount=$(command -v fusermount3 || command -v fusermount)
+
+exec 3<&0
+(trap - HUP INT TERM PIPE; exec guestfish "$@" mount-local "$at" : mount-local-run < /dev/null 3<&-) &
+guestfish=$!
+{ cat > /dev/null; : > "$folder/over"; } <&3 3<&- &
+watch=$!
+exec 3<&-
+
+runs() { kill -0 $guestfish 2> /dev/null; }
+is_mounted() { case $(stat -f -c %T "$at" 2> /dev/null) in fuse*) ;; *) return 1 ;; esac; }
+# libguestfs has a process of its own that kills the machine; what is not ended by then ends with this process group.
+abandon() {
+  kill -KILL $guestfish 2> /dev/null
+  "$unmount" -uz "$at" 2> /dev/null
+  rm -rf --one-file-system "$folder"
+  kill -KILL 0
+}
+
+left=1200
+until is_mounted; do
+  left=$((left - 1))
+  [ $left -gt 0 ] && runs && [ ! -e "$folder/over" ] || abandon
+  sleep 0.25
+done
+echo "tbuild-ready $at"
+wait $watch
+! is_mounted || again "$unmount" -u "$at" || abandon
+left=480
+while runs; do
+  left=$((left - 1))
+  [ $left -gt 0 ] || { echo "guestfish does not end"; abandon; }
+  sleep 0.25
+done
+wait $guestfish
+code=$?
+rm -rf --one-file-system "$folder"
+exit $code`;

@@ -33,7 +33,7 @@ export async function heldTree(
   args: readonly string[],
   watch: Watch = {},
 ): Promise<GuestTree> {
-  const held = await hold(host, what, script, args);
+  const held = await hold(host, what, script, args, watch);
   return mountedTree(host, held.said, {
     watch,
     close: async () => held[Symbol.asyncDispose](),
@@ -83,7 +83,7 @@ async function runInside(host: Host, root: string, argv: readonly string[]): Pro
  */
 export const mountScript = `
 guest_mounted() {
-  folder=$(mktemp -d "\${TMPDIR:-/tmp}/tbuild-mount-XXXXXX") && mkdir "$folder/guest" || return 1
+  folder=$(own_folder mount) && mkdir "$folder/guest" || return 1
   root=$(readlink -f "$folder/guest") && mounted "$@"
   code=$?
   rmdir "$folder/guest" "$folder"

@@ -1,10 +1,10 @@
-import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host, Output, RunOptions, Talk } from "../../host/host.ts";
 import { printable, shellQuoted, talkHere } from "../../host/local.ts";
 import type { Watch } from "../../host/pace.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
@@ -107,7 +107,8 @@ function mapping(volume: Volume, index: number): string {
 
 /** A machine whose commands go through a shared folder: a request, its input, its output; the console says when. */
 async function startMachine(image: string, readOnly: boolean, signal?: AbortSignal): Promise<Machine> {
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-uml-"));
+  const temporary = await temporaryFolder("uml");
+  const folder = temporary.path;
   const agent = join(folder, "agent");
   await writeFile(agent, agentScript(folder));
   await chmod(agent, 0o755);
@@ -117,13 +118,16 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
   // A name of our own: the kernel's own command line has no word for a comma or a blank in one.
   const disk = join(folder, "disk");
   await symlink(resolve(image), disk);
-  const talk = await talkHere(kernelArgv(disk, readOnly, folder, agent), {
-    onLine(line) {
-      const [, what = "", code = "0"] = /^tbuild-agent (\w+) (\d+)$/.exec(line.trim()) ?? [];
-      if (what === "") said.push(line);
-      else waiting.get(what)?.(Number(code));
+  const talk = await talkHere(
+    ["sh", "-c", holdingScript, "sh", folder, ...kernelArgv(disk, readOnly, folder, agent)],
+    {
+      onLine(line) {
+        const [, what = "", code = "0"] = /^tbuild-agent (\w+) (\d+)$/.exec(line.trim()) ?? [];
+        if (what === "") said.push(line);
+        else waiting.get(what)?.(Number(code));
+      },
     },
-  });
+  );
   const gone = talk.ended.then(() => {
     ended = true;
     checkInterrupted(signal);
@@ -144,7 +148,7 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
   const end = async () => {
     signal?.removeEventListener("abort", stop);
     if (!ended) await sayGoodbye(talk);
-    await rm(folder, { recursive: true, force: true });
+    await temporary[Symbol.asyncDispose]();
   };
   try {
     await withDeadline(answer("ready"), 60_000);
@@ -176,6 +180,20 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
     end,
   };
 }
+
+// The kernel ends with us, whatever it is at: it only reads, or changes a copy. It has many processes, and all of them are
+// in the group that it leads; so it takes the place of the shell, and is killed by who brings it our words.
+const holdingScript = `
+folder=$1
+shift
+exec 3<&0
+mkfifo -m 600 "$folder/words" || exit 1
+{
+  cat <&3 > "$folder/words"
+  rm -rf "$folder"
+  kill -KILL 0
+} > /dev/null 2>&1 &
+exec "$@" < "$folder/words" 3<&-`;
 
 function kernelArgv(image: string, readOnly: boolean, folder: string, agent: string): string[] {
   const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${agent}`];

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
 
 /** What a signature beside a manifest is worth. */
 export type Signature =
@@ -46,14 +46,10 @@ export async function signatureOf(
   signers: string,
   namespace = manifests,
 ): Promise<Signature> {
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-signature-"));
-  try {
-    const file = join(folder, "sig");
-    await writeFile(file, signature);
-    return await checked(host, text, file, signers, namespace);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await using folder = await temporaryFolder("signature");
+  const file = join(folder.path, "sig");
+  await writeFile(file, signature);
+  return await checked(host, text, file, signers, namespace);
 }
 
 async function checked(

@@ -1,0 +1,26 @@
+import { readFile, readlink } from "node:fs/promises";
+import { hostname } from "node:os";
+
+/** Which boot of which kernel (random(4)), and which of its worlds of process ids (pid_namespaces(7)). */
+export async function bootId(): Promise<string> {
+  const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "unknown");
+  return `${boot.trim()}:${await processWorld()}`;
+}
+
+/** The namespace that process ids count in, as a number; empty where the kernel has none. */
+export async function processWorld(): Promise<string> {
+  const world = await readlink("/proc/self/ns/pid").catch(() => "");
+  return world.replace(/\D/g, "");
+}
+
+// Two machines may well have one name, and two of one image one machine-id; hardly ever both.
+export async function hostId(): Promise<string> {
+  const machine = await readFile("/etc/machine-id", "utf8").catch(() => "");
+  return `${hostname()}:${machine.trim()}`;
+}
+
+// Pids are used again; a process is the same one only when it also started at the same moment (proc(5), stat field 22).
+export async function startOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "gone";
+}

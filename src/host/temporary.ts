@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { lstat, mkdtemp, readdir, readFile, realpath, rm, rmdir, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Host } from "./host.ts";
+import { bootId, hostId, processWorld, startOf } from "./identity.ts";
+
+/** A folder that only its owner enters. Closing it removes it with all that is in it. */
+export interface TemporaryFolder extends AsyncDisposable {
+  readonly path: string;
+}
+
+/**
+ * Makes a temporary folder. Its name says which process it belongs to, so that a later tbuild can remove it when this
+ * one was killed: `tbuild-KIND-PID-START-BOOT-WORLD-XXXXXX`.
+ */
+export async function temporaryFolder(kind: string): Promise<TemporaryFolder> {
+  const owner = [process.pid, await startOf(process.pid), await bootMark(), await worldMark()].join("-");
+  const path = await mkdtemp(join(tmpdir(), `tbuild-${kind}-${owner}-`));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/**
+ * Shell: `own_folder KIND` makes such a folder and says where. It belongs to the shell, which takes down what stands in it
+ * when tbuild is gone.
+ */
+export const folderScript = `
+own_folder() {
+  own_world="$(uname -n):$(cat /etc/machine-id 2> /dev/null):$(readlink /proc/self/ns/pid | tr -dc 0-9)"
+  own_world=$(printf %s "$own_world" | sha256sum | cut -c1-8)
+  own_boot=$(cut -c1-8 /proc/sys/kernel/random/boot_id)
+  own_start=$(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f20)
+  mktemp -d "\${TMPDIR:-/tmp}/tbuild-$1-$$-$own_start-$own_boot-$own_world-XXXXXX"
+}`;
+
+let swept: Promise<void> | undefined;
+
+/**
+ * Removes the temporary folders of ours whose process was killed, once for each process; one that lives keeps its own, and
+ * so does one of which nothing can be known here. What cannot be removed now is left to the next command.
+ */
+export function removeAbandoned(host: Host): Promise<void> {
+  swept ??= sweep(host);
+  return swept;
+}
+
+async function sweep(host: Host): Promise<void> {
+  for (const parent of new Set([tmpdir(), "/tmp"]))
+    for (const name of await readdir(parent).catch(() => [])) {
+      if (!(await isAbandoned(name))) continue;
+      const path = join(parent, name);
+      const found = await lstat(path).catch(() => undefined);
+      // Anybody may make a folder in /tmp, of any name.
+      if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
+      await unmountBelow(host, path);
+      await removeOnDevice(found.dev, path).catch(() => {});
+    }
+}
+
+const namePattern = /^tbuild-[a-z]+-(\d+)-(\w+)-(\w+)-([\da-f]{8})-\w{6}$/;
+
+/** Does this name say that its process has ended? A process of another container or machine is not seen from here. */
+export async function isAbandoned(name: string): Promise<boolean> {
+  const [, pid, start, boot, world] = namePattern.exec(name) ?? [];
+  if (pid === undefined || world !== (await worldMark())) return false;
+  return boot !== (await bootMark()) || (await startOf(Number(pid))) !== start;
+}
+
+async function bootMark(): Promise<string> {
+  return (await bootId()).slice(0, 8).replace(/\W/g, "");
+}
+
+async function worldMark(): Promise<string> {
+  const world = `${await hostId()}:${await processWorld()}`;
+  return createHash("sha256").update(world).digest("hex").slice(0, 8);
+}
+
+// Who mounted it would have taken it down, and is dead as well. The innermost goes first.
+async function unmountBelow(host: Host, path: string): Promise<void> {
+  const real = await realpath(path);
+  const mounts = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");
+  const places = mounts
+    .split("\n")
+    .map((line) => unescaped(line.split(" ")[4] ?? ""))
+    .filter((place) => place.startsWith(`${real}/`));
+  for (const place of places.reverse())
+    for (const command of [["umount"], ["fusermount3", "-u"], ["fusermount", "-u"]]) {
+      const done = await host.run([...command, place]).catch(() => undefined);
+      if (done) break;
+    }
+}
+
+// Blanks and the like are octal there (proc_pid_mountinfo(5)).
+function unescaped(place: string): string {
+  return place.replaceAll(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+// Never into what is mounted there, even if it was mounted a moment ago: that would be the files of a guest.
+async function removeOnDevice(device: number, path: string): Promise<void> {
+  const found = await lstat(path);
+  if (!found.isDirectory()) return unlink(path);
+  if (found.dev !== device) return;
+  for (const name of await readdir(path)) await removeOnDevice(device, join(path, name));
+  await rmdir(path);
+}

@@ -1,0 +1,136 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rm, watch } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { missing } from "../fakes/missing.ts";
+import { host, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
+
+const main = resolve(import.meta.dirname, "../../dist/main.js");
+const needs = ["mke2fs", "e2fsck", "debugfs", "qemu-img", "qemu-storage-daemon", "linux.uml", "losetup"];
+const isSlow = process.env.TBUILD_SLOW === "1";
+const lacking = missing(...needs, ...(isSlow ? ["guestfish"] : []), "mount", "loop", "root");
+
+// The way, the format of the image, and the folder whose appearance says that the way is at work.
+const cases = [
+  ["direct", "raw", undefined],
+  ["debugfs", "raw", "tbuild-debugfs-"],
+  ["debugfs", "qcow2", "tbuild-view-"],
+  ["debugfs", "qcow2", "tbuild-debugfs-"],
+  ["loop", "raw", "tbuild-mount-"],
+  ["uml", "raw", "tbuild-uml-"],
+] as const;
+// Starting its machine takes half a minute under TCG: `make torture` has the time.
+const slow = isSlow ? ([["guestfish", "raw", "tbuild-guestfish-"]] as const) : [];
+
+describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
+  let folder = "";
+  let images = "";
+  let temporary = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-interrupted-"));
+    images = join(folder, "images");
+    temporary = join(folder, "tmp");
+    await mkdir(images);
+    await mkdir(temporary);
+    await makeDirtyImage(join(images, "disk.raw"), kinds["ext4, as OL6"], { files: 50 });
+    await host.run([
+      ...["qemu-img", "convert", "-O", "qcow2"],
+      ...[join(images, "disk.raw"), join(images, "disk.qcow2")],
+    ]);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  for (const [way, format, mark] of [...cases, ...slow])
+    for (const signal of ["SIGKILL", "SIGTERM"] as const)
+      it(`by ${signal}, ${way} of ${format}${mark ? ` at ${mark}` : ""}: no process, mount or folder is left`, async () => {
+        const image = join(images, `disk.${format}`);
+        const before = await sha256Of(image);
+        // As it begins, and a little later.
+        const whileAtWork = way === "guestfish" ? 20_000 : 300;
+        for (const later of signal === "SIGKILL" ? [0, whileAtWork] : [whileAtWork]) {
+          await interrupted(["seal", "--plan", "--via", way, image], signal, mark, later);
+          const patience = { timeout: 60_000, interval: 100 };
+          await vi.waitFor(async () => expect(await processes()).toEqual([]), patience);
+          expect(await mounts()).toEqual([]);
+          expect((await host.run(["losetup", "-j", image])).stdout).toBe("");
+          expect(await sha256Of(image)).toBe(before);
+          const next = await tbuild("seal", "--plan", image);
+          expect(next.exitCode, next.stderr).toBe(0);
+          expect(await readdir(temporary)).toEqual([]);
+          expect(await readdir(images)).toEqual(["disk.qcow2", "disk.raw"]);
+        }
+      }, 300_000);
+
+  it("leaves the folders of one that still works alone", async () => {
+    const image = join(images, "disk.raw");
+    const working = start(["seal", "--plan", "--via", "uml", image]);
+    const ended = once(working, "exit");
+    const own = await seen("tbuild-uml-", ended);
+    const copy = join(folder, "copy.raw");
+    await host.run(["cp", "--sparse=always", image, copy]);
+    expect((await tbuild("inspect", copy)).exitCode).toBe(0);
+    expect(await readdir(temporary)).toContain(own);
+    const [code] = await ended;
+    expect(code).toBe(0);
+    expect(await readdir(temporary)).toEqual([]);
+  });
+
+  /** Kills it as soon as the folder of the way has appeared, or `later` in milliseconds. */
+  async function interrupted(
+    args: readonly string[],
+    signal: NodeJS.Signals,
+    mark: string | undefined,
+    later: number,
+  ) {
+    const working = start(args);
+    const ended = once(working, "exit");
+    if (mark !== undefined) await seen(mark, ended);
+    await sleep(later);
+    working.kill(signal);
+    await ended;
+  }
+
+  function start(args: readonly string[]) {
+    return spawn(process.execPath, [main, ...args], {
+      stdio: "ignore",
+      env: { ...process.env, ...environment() },
+    });
+  }
+
+  function tbuild(...args: readonly string[]) {
+    const allow = [1, 2, 3, 4, 5, 6, 70];
+    return host.run([process.execPath, main, ...args], { allow, env: environment() });
+  }
+
+  // libguestfs keeps the machine that it has made, and nothing of a guest, elsewhere.
+  function environment() {
+    return { TMPDIR: temporary, LIBGUESTFS_CACHEDIR: "/var/tmp" };
+  }
+
+  /** Waits for a folder of this name. It may be gone again. */
+  async function seen(mark: string, ended: Promise<unknown>): Promise<string> {
+    const stop = new AbortController();
+    void ended.then(() => stop.abort());
+    for await (const { filename } of watch(temporary, stop)) if (filename?.startsWith(mark)) return filename;
+    throw new Error(`ended, and there was no ${mark}`);
+  }
+
+  /** Those that were started with our folder for temporary files; a zombie is none. */
+  async function processes(): Promise<string[]> {
+    const found: string[] = [];
+    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+      const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+      if (environment.split("\0").some((one) => one.startsWith(`TMPDIR=${temporary}`)))
+        found.push((await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).replaceAll("\0", " "));
+    }
+    return found;
+  }
+
+  async function mounts(): Promise<string[]> {
+    const all = (await readFile("/proc/self/mounts", "utf8")).split("\n");
+    return all.filter((line) => line.includes(temporary));
+  }
+});
