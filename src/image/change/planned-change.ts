@@ -3,6 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
 import type { FarFolder } from "../far.ts";
+import { notOpened } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
 import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
@@ -131,7 +132,7 @@ async function refuseMeanwhile(
 /** Where an image really lies: what belongs to it lies there too. */
 export async function imagePath(file: string): Promise<string> {
   const image = await realpath(file).catch((cause) => {
-    throw new TbuildError("environment", `${file}: cannot be opened`, { cause });
+    throw notOpened(file, cause);
   });
   if (!(await stat(image)).isFile())
     throw new TbuildError("usage", `${file}: not an image file`, {

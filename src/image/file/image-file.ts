@@ -66,11 +66,15 @@ function chainFault(message: string): string {
   return message.includes("backing file") ? message : `its backing file cannot be used: ${message}`;
 }
 
+/** Why an image file was not opened: one that is not there is the caller's to name right. */
+export function notOpened(file: string, cause: NodeJS.ErrnoException): TbuildError {
+  const fault = cause.code === "ENOENT" ? "usage" : "environment";
+  return new TbuildError(fault, `${file}: ${reason(cause)}`, { cause });
+}
+
 async function formatOfFile(file: string): Promise<Format> {
   await using handle = await open(file, "r").catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError(cause.code === "ENOENT" ? "usage" : "environment", `${file}: ${reason(cause)}`, {
-      cause,
-    });
+    throw notOpened(file, cause);
   });
   const found = await handle.stat();
   if (!found.isFile())
