@@ -16,7 +16,7 @@ describe("the parameters in a module's script", () => {
 
   it("of a script made to hold it up are found at once", () => {
     for (const piece of ["{", "{'key':", "{'key' :   ", "a = 'b", ":  a +  ", "{,  "])
-      literalParameters(piece.repeat(200_000 / piece.length));
+      expect(literalParameters(piece.repeat(200_000 / piece.length)).parameters).toEqual([]);
   });
 });
 
