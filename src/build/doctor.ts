@@ -54,6 +54,7 @@ export async function examine(
   }
   return [
     await kickstartExamined(workshop, name),
+    await hypervisorExamined(workshop),
     ...(await passwordsExamined(recipe, dirname(file), workshop.environment)),
     ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
     ...(await packagesOnDisc(workshop, recipe, options)),
@@ -196,6 +197,17 @@ async function kickstartExamined(workshop: Workshop, name: string): Promise<Exam
         ? `${release} takes every line`
         : `${faults.length} faults; tbuild kickstart ${name} --check`,
   };
+}
+
+async function hypervisorExamined({ hypervisor }: Workshop): Promise<Examined> {
+  const what = "hypervisor";
+  try {
+    await hypervisor.check();
+    return { what, ok: true, text: hypervisor.name };
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    return { what, ok: false, text: `${hypervisor.name}: ${error.message}` };
+  }
 }
 
 async function discExamined(workshop: Workshop, recipe: Recipe): Promise<Examined> {
