@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { Interrupted, TbuildError } from "../errors.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
+import { installHint } from "./programs.ts";
 
 /** This machine. `onCommand` sees every argv before it runs. */
 export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
@@ -153,7 +154,7 @@ export function printable(text: string): string {
 
 function notInstalled(command: string, host: string): TbuildError {
   return new TbuildError("environment", `${command}: not installed on ${host}`, {
-    hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
+    hint: installHint(command),
   });
 }
 
