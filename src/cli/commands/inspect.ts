@@ -2,8 +2,7 @@ import type { Command } from "commander";
 import type { FitnessTarget } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { type BootCheck, findingText } from "../../guest/fitness/finding.ts";
-import { fitnessFor } from "../../guest/fitness/fitness.ts";
-import { pvCheck } from "../../guest/fitness/pv.ts";
+import { fitnessOrWhy } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
 import { type Survey, surveyGuest } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
@@ -49,9 +48,8 @@ async function inspect(
     return;
   }
   await using image = opened;
-  const pv = await orUnknown(pvCheck(localHost(), named.file));
-  const asked =
-    target && (await orUnknown(fitnessFor(localHost(), { file: named.file, guest: image }, target)));
+  const pv = await fitnessOrWhy(localHost(), named, "xen-4.17", "pvm");
+  const asked = target && (await fitnessOrWhy(localHost(), { file: named.file, guest: image }, target));
   const survey = await surveyGuest(
     image.tree,
     image.mounts.map(({ volume }) => volume),
@@ -150,18 +148,6 @@ function wayRows({ mounts, others, access, why }: OpenedImage): string[][] {
 function bootRows(what: string, { verdict, boots, findings }: BootCheck): string[][] {
   const taken = boots ? `: ${boots.kernel} by ${boots.config} of ${boots.volume}` : "";
   return [[what, `${verdict}${taken}`], ...findings.map((finding) => ["", findingText(finding)])];
-}
-
-async function orUnknown<Check extends BootCheck>(check: Promise<Check>): Promise<Check | BootCheck> {
-  try {
-    return await check;
-  } catch (error) {
-    if (!(error instanceof TbuildError)) throw error;
-    return {
-      verdict: "unknown",
-      findings: [{ weight: "unknown", about: "boot", why: error.message }],
-    };
-  }
 }
 
 function guestRows(survey: Survey): string[][] {

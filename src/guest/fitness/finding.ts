@@ -33,6 +33,8 @@ export interface Boots {
 /** An image, and its guest if that could be opened. */
 export interface CheckedImage {
   readonly file: string;
+  /** Why there is no guest. */
+  readonly why?: string;
   readonly guest?: { readonly tree: GuestTree; readonly mounts: readonly Mount[] };
 }
 

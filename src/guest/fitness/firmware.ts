@@ -15,7 +15,7 @@ import { rootFinding } from "./root-device.ts";
  * and its root. GRUB itself is not emulated: what its scripts compute is not known and is said to be unknown.
  */
 export async function firmwareCheck(
-  { file, guest }: CheckedImage,
+  { file, guest, why }: CheckedImage,
   target: FitnessTarget,
   mode: GuestMode,
 ): Promise<BootCheck> {
@@ -23,7 +23,7 @@ export async function firmwareCheck(
   const layout = await layoutOf(disk);
   const findings = await bootCodeFindings(disk, layout, target);
   if (!guest) {
-    findings.push({ weight: "unknown", about: "guest", why: "its files could not be read" });
+    findings.push({ weight: "unknown", about: "guest", why: why ?? "its files could not be read" });
     return { verdict: verdictOf(findings), findings };
   }
   const { tree, mounts } = guest;

@@ -1,7 +1,7 @@
 import type { FitnessTarget, GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { type BootCheck, type CheckedImage, type Finding, verdictOf } from "./finding.ts";
+import { type BootCheck, type CheckedImage, type Finding, orReason, verdictOf } from "./finding.ts";
 import { firmwareCheck } from "./firmware.ts";
 import { pvCheck } from "./pv.ts";
 import { fstabFindings } from "./root-device.ts";
@@ -13,6 +13,33 @@ export interface Fitness extends BootCheck {
   readonly mode: GuestMode;
 }
 
+/** The check, or if the image cannot be read, why nothing is known. */
+export async function fitnessOrWhy(...asked: Parameters<typeof fitnessFor>): Promise<Fitness> {
+  const [, , target, mode = targets[target].modes[0] ?? "hvm"] = asked;
+  const found = await orReason(fitnessFor(...asked));
+  if (!("why" in found)) return found.value;
+  return {
+    ...{ target, mode, verdict: "unknown" },
+    findings: [{ weight: "unknown", about: "image", why: found.why }],
+  };
+}
+
+/** `fit as pvm on Xen 4.17`, `unfit for KVM`. */
+export function fitnessWords({ target, mode, verdict }: Fitness): string {
+  const words = { fit: "fit", unfit: "unfit", unknown: "not known whether it is fit" }[verdict];
+  const { title } = targets[target];
+  return mode === "kvm" ? `${words} for ${title}` : `${words} as ${mode} on ${title}`;
+}
+
+/** Refuses a mode that a target does not have, before anything is opened. */
+export function requireMode(name: FitnessTarget, mode: GuestMode | undefined): void {
+  const target = targets[name];
+  if (mode === undefined || mode === "pvm" || target.modes.includes(mode)) return;
+  throw new TbuildError("usage", `--to ${mode}: ${target.title} does not run guests that way`, {
+    hint: `Available there: ${target.modes.join(", ")}.`,
+  });
+}
+
 /** Checks a guest for a target; without `mode`, in the first mode of the target. */
 export async function fitnessFor(
   host: Host,
@@ -21,10 +48,7 @@ export async function fitnessFor(
   mode: GuestMode = targets[name].modes[0] ?? "hvm",
 ): Promise<Fitness> {
   const target = targets[name];
-  if (mode !== "pvm" && !target.modes.includes(mode))
-    throw new TbuildError("usage", `--to ${mode}: ${target.title} does not run guests that way`, {
-      hint: `Available there: ${target.modes.join(", ")}.`,
-    });
+  requireMode(name, mode);
   if (mode === "pvm" && (!target.pygrub || !target.modes.includes("pvm"))) {
     const why = target.pvm ?? "it is not Xen and has no paravirtual guests";
     const finding: Finding = {

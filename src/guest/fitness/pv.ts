@@ -26,7 +26,7 @@ export async function pvCheck(
 ): Promise<BootCheck> {
   if (!traits) throw new Error("a target without pygrub has no PVM");
   await using disk = await readImageFile(file);
-  const boot: BootDisk = { host, file, disk, layout: await layoutOf(disk) };
+  const boot: BootDisk = { host, file, format: disk.format, disk, layout: await layoutOf(disk) };
   const newest = await checkBy(boot, traits, "grub2");
   if (traits.isEmulated) return newest;
   // An older pygrub may look for GRUB's old menus first. Where that changes nothing, it does not matter.

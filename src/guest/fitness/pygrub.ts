@@ -4,8 +4,9 @@ import type { Volume } from "../../image/access.ts";
 import { insideOf, type Layout } from "../../image/disk/disk.ts";
 import { openExt } from "../../image/ext/ext.ts";
 import { Unfit } from "../../image/ext/volume.ts";
+import type { Format } from "../../image/file/format.ts";
+import { openByBest } from "../../image/open.ts";
 import { GuestTree } from "../../image/tree.ts";
-import { chooseAccess } from "../../image/ways/index.ts";
 import type { Reader } from "../../io/reader.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, type Menu, MenuFault } from "./menus.ts";
 import type { ExtFeature, PygrubTraits } from "./targets.ts";
@@ -70,6 +71,7 @@ const mostMenuBytes = 1 << 20;
 export interface BootDisk {
   readonly host: Host;
   readonly file: string;
+  readonly format: Format;
   readonly disk: Reader;
   readonly layout: Layout;
 }
@@ -179,14 +181,18 @@ async function filesOf(boot: BootDisk, volume: Volume, inside: Reader): Promise<
       list: read.list.bind(read),
       readFile: read.readFile.bind(read),
     });
-  const access = await chooseAccess(boot.host, boot.file, [volume], { via: "uml", readOnly: true });
-  const tree = await access.open(boot.file, [{ at: "/", volume }], { readOnly: true });
+  const { host, file, format } = boot;
+  const opened = await openByBest(host, { file, format }, [{ at: "/", volume }], {
+    via: "uml",
+    readOnly: true,
+  });
+  const { tree } = opened;
   return boundedTree({
     ...readOnly,
     stat: (path) => tree.stat(path),
     list: (path) => tree.list(path),
     readFile: async (path) => (await tree.read(path)) ?? new Uint8Array(),
-    [Symbol.asyncDispose]: () => tree[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   });
 }
 
