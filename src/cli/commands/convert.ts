@@ -22,7 +22,8 @@ interface Flags extends FarFlags {
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<Flags>();
   if (!flags.check)
-    throw new TbuildError("usage", "convert: --check is missing", {
+    throw new TbuildError("usage", "--check is missing", {
+      subject: "convert",
       hint: "tbuild converts in a build (domainType of a recipe); by itself it only checks: tbuild convert --check --for ...",
     });
   requireMode(flags.for, flags.to);

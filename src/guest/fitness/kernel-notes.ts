@@ -78,7 +78,7 @@ async function unpackedElf(payload: Buffer, compression: string): Promise<Buffer
       pieces.push(Buffer.from(piece));
     }
   } catch (error) {
-    const isMissing = error instanceof TbuildError && /not installed/.test(error.message);
+    const isMissing = error instanceof TbuildError && error.code === "not-installed";
     if (isMissing) return error.message;
     const isDamage = error instanceof TbuildError || (error as NodeJS.ErrnoException).code?.startsWith("Z_");
     if (!isDamage) throw error;

@@ -217,7 +217,8 @@ function boundedTree(raw: ConstructorParameters<typeof GuestTree>[0]): GuestTree
     ...raw,
     async readFile(path) {
       const bytes = (await raw.stat(path))?.size ?? 0;
-      if (bytes > mostBytes) throw new TbuildError("guest", `${path}: ${bytes} bytes exceed the limit`);
+      if (bytes > mostBytes)
+        throw new TbuildError("guest", `${bytes} bytes exceed the limit`, { subject: path });
       return raw.readFile(path);
     },
   });
