@@ -1,4 +1,4 @@
-import type { FitnessTarget, GuestMode } from "../../choices.ts";
+import { type FitnessTarget, type GuestMode, guestModes } from "../../choices.ts";
 
 /** Where a guest is to run. */
 export interface Target {
@@ -50,11 +50,13 @@ const oracle: PygrubTraits = {
   kernels: ["none", "gzip", "bzip2", "lzma", "xz", "lzo"],
 };
 
+const xenModes = guestModes.filter((mode) => mode !== "kvm");
+
 /** The targets. What a release of Oracle VM no longer has is from Oracle's Administrator's Guide 3.4 (MOS 2247664.1). */
 export const targets: Readonly<Record<FitnessTarget, Target>> = {
   "ovm-3.2": {
     title: "Oracle VM 3.2",
-    modes: ["pvm", "pvhvm", "hvm"],
+    modes: xenModes,
     pvm: undefined,
     pygrub: {
       ...oracle,
@@ -65,17 +67,17 @@ export const targets: Readonly<Record<FitnessTarget, Target>> = {
   },
   "ovm-3.4.5": {
     title: "Oracle VM 3.4.5",
-    modes: ["pvm", "pvhvm", "hvm"],
+    modes: xenModes,
     pvm: "an administrator can disable PVM there, and Oracle VM 3.4.6 makes no new PVM guests",
     pygrub: oracle,
   },
   "ovm-3.4.6": {
     title: "Oracle VM 3.4.6",
-    modes: ["pvhvm", "hvm"],
+    modes: xenModes.filter((mode) => mode !== "pvm"),
     pvm: "it makes no new PVM guests; only guests that exist already go on running",
     pygrub: oracle,
   },
-  "xen-4.17": { title: "Xen 4.17", modes: ["pvm", "pvhvm", "hvm"], pvm: undefined, pygrub: xen417 },
+  "xen-4.17": { title: "Xen 4.17", modes: xenModes, pvm: undefined, pygrub: xen417 },
   kvm: { title: "KVM", modes: ["kvm"], pvm: undefined, pygrub: undefined },
   olvm: {
     title: "Oracle Linux Virtualization Manager",
