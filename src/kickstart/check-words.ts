@@ -2,7 +2,7 @@ import { suggestion } from "../recipe/findings.ts";
 import { isInteger, parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { type CommandRule, cameBefore, limited, type OptionRule, optionsOf } from "./table.ts";
+import { addedIn, type CommandRule, cameBefore, limited, type OptionRule, optionsOf } from "./table.ts";
 
 export type Say = (line: number, severity: KickstartFault["severity"], what: string) => void;
 
@@ -55,8 +55,8 @@ export function checkWords(
     if (option.value === false || !(value === "" || (option.number && Number(value) === 0)))
       effective.add(option.name);
     else effective.delete(option.name);
-    if (!cameBefore(option.since, major, update))
-      say(line, "error", `--${option.name} of ${name} was added in OL${option.since}`);
+    if (option.since !== undefined && !cameBefore(option.since, major, update))
+      say(line, "error", addedIn(`--${option.name} of ${name}`, option.since));
     if (option.warn.includes(release))
       say(line, "warning", `--${option.name} of ${name} is deprecated in OL${major}`);
     const wrong = wrongValue(option, value, major);

@@ -4,7 +4,7 @@ import { checkWords, type Given, type Installer, type Say } from "./check-words.
 import { parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { apart, cameBefore, commands, once, optionsOf, sections } from "./table.ts";
+import { addedIn, apart, cameBefore, commands, once, optionsOf, sections } from "./table.ts";
 
 /**
  * Checks a kickstart against the table of its release, line by line, as that release's own parser would read it. Where
@@ -117,8 +117,8 @@ function checkSection(part: KickstartPart, installer: Installer, say: Say): void
     say(part.line, "error", `OL${major} has no section ${part.name}${suggestion(part.name, there)}`);
     return;
   }
-  if (!cameBefore(rule.since, major, installer.update))
-    say(part.line, "error", `${part.name} was added in OL${rule.since}`);
+  if (rule.since !== undefined && !cameBefore(rule.since, major, installer.update))
+    say(part.line, "error", addedIn(part.name, rule.since));
   checkWords(part, rule, installer, say);
   for (const [index, line] of part.body.entries()) {
     const at = part.line + 1 + index;
@@ -189,8 +189,8 @@ function checkCommand(part: KickstartPart, installer: Installer, say: Say): Give
     say(part.line, "error", `OL${major} has no command ${part.name}${suggestion(part.name, there)}`);
     return undefined;
   }
-  if (!cameBefore(rule.since, major, installer.update))
-    say(part.line, "error", `${part.name} was added in OL${rule.since}`);
+  if (rule.since !== undefined && !cameBefore(rule.since, major, installer.update))
+    say(part.line, "error", addedIn(part.name, rule.since));
   const given = checkWords(part, rule, installer, say);
   checkSpecial(part, given, major, say);
   return given;

@@ -7,12 +7,12 @@
  *
  * An option is written `name` or `name=` (takes a value; `name=#` an integer, `name=(a|b)` one of these words, `name=i(a|b)`
  * one of them in upper or lower case, `name?` an optional value), then `:678` when only those releases have it, then `~9`
- * when those accept it with a warning, then `@7.1` when it was added in that update.
+ * when those accept it with a warning, then `@7.1` when the first update lacks it.
  */
 export interface CommandRule {
   /** The releases that have it. */
   readonly in: string;
-  /** The update that added it, such as `7.1`. */
+  /** The update that added it, as `addedIn` reads it. */
   readonly since?: string;
   /** The releases that accept it and warn that it is deprecated. */
   readonly warn?: string;
@@ -399,6 +399,17 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
 export function limited(said: string): Limited {
   const [text = "", releases = all] = said.split(":");
   return { text, in: releases };
+}
+
+/**
+ * When something was added, in words. Of what the first update lacks and the last has, it is unknown which update added it;
+ * it is written `7.1`. Only of what came later than the second update is the number known.
+ */
+export function addedIn(what: string, since: string): string {
+  const [major = "", minor = ""] = since.split(".");
+  return minor === "1"
+    ? `OL${major}.0 does not have ${what}; a later update added it`
+    : `${what} was added in OL${since}`;
 }
 
 /** Whether an update of a release has what the update `since` added. Without an update, the last one is meant. */
