@@ -69,6 +69,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "@toondepauw/node-zstd": ["io/compression.ts"],
   saxes: ["bundles/read/read-xml.ts"],
   diff: ["store/compare/compare.ts"],
+  "web-tree-sitter": ["firstboot/python/script.ts"],
   "@cyclonedx/cyclonedx-library": ["store/compare/sbom.ts"],
   "node:child_process": [],
 };
