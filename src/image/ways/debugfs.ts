@@ -84,11 +84,12 @@ async function openPart(
 ): Promise<Part> {
   const { volume } = mount;
   if (!volume.fs.startsWith("ext"))
-    throw new TbuildError("environment", `${volume.name}: debugfs cannot open ${volume.fs}`, {
+    throw new TbuildError("environment", `debugfs cannot open ${volume.fs}`, {
+      subject: volume.name,
       hint: "Open the image with the access `loop`.",
     });
   if (image.includes("?"))
-    throw new TbuildError("usage", `${image}: e2fsprogs does not accept "?" in a file name`);
+    throw new TbuildError("usage", `e2fsprogs does not accept "?" in a file name`, { subject: image });
   const device = `${image}?offset=${volume.offset}`;
   const open = async () => {
     const reader = await fileReader(image);
@@ -184,7 +185,8 @@ async function applyTo(host: Host, part: Part, changes: readonly Change[], { sig
   part.ext = await part.reopen();
   const wrong = await differences(part.ext, changes);
   if (complaints.length > 0 || wrong.length > 0)
-    throw new TbuildError("integrity", `${part.device}: not all changes were made`, {
+    throw new TbuildError("integrity", "not all changes were made", {
+      subject: part.device,
       lines: [...complaints.map(printable), ...wrong].slice(0, 20),
       hint: "Use a fresh copy of the image; this one contains only some of the changes.",
     });
