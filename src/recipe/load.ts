@@ -125,12 +125,13 @@ async function readChain(
 ): Promise<{ merged: Located; files: string[]; findings: Finding[] }> {
   const chain = [...below, file];
   if (below.some((one) => resolve(one) === resolve(file)))
-    throw new TbuildError("usage", `${file}: extends itself (${chain.join(" → ")})`);
+    throw new TbuildError("usage", `extends itself (${chain.join(" → ")})`, { subject: file });
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) throw await noSuchRecipe(file, file, folders);
   const own = readYaml(shown(file), text);
   if (own.kind !== "map")
-    throw new TbuildError("usage", `${shown(file)}: not a recipe`, {
+    throw new TbuildError("usage", "not a recipe", {
+      subject: shown(file),
       hint: "A recipe is a YAML file of keys and values.",
     });
   const { said, findings } = orderedLists(own);
@@ -162,7 +163,8 @@ async function readChain(
 async function noSuchRecipe(what: string, file: string, folders: readonly string[]): Promise<TbuildError> {
   const names = await recipeNames(folders);
   const name = file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "");
-  return new TbuildError("usage", `${what}: no such recipe${suggestion(name, names)}`, {
+  return new TbuildError("usage", `no such recipe${suggestion(name, names)}`, {
+    subject: what,
     hint: `Recipes are the .yaml files in ${folders.map(shown).join(" and ")}; \`tbuild recipe --list\` lists them.`,
   });
 }
