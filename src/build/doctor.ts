@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TbuildError } from "../errors.ts";
+import type { Examined } from "../hypervisor/hypervisor.ts";
 import { downloadAll } from "../io/download.ts";
 import { type ProxyFor, proxiesOf } from "../io/proxies.ts";
 import { usedRepositories, wantedPackages } from "../provision/provision.ts";
@@ -14,13 +15,6 @@ import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 import { provePasswords } from "./secrets.ts";
-
-/** One thing that a build needs, and whether it is there. */
-export interface Examined {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly text: string;
-}
 
 /** Tries what a build of a recipe will need from outside, before it is begun: kickstart, disc, repositories, packages. */
 export async function examine(
@@ -54,7 +48,6 @@ export async function examine(
   }
   return [
     await kickstartExamined(workshop, name),
-    await hypervisorExamined(workshop),
     ...(await passwordsExamined(recipe, dirname(file), workshop.environment)),
     ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
     ...(await packagesOnDisc(workshop, recipe, options)),
@@ -197,17 +190,6 @@ async function kickstartExamined(workshop: Workshop, name: string): Promise<Exam
         ? `${release} takes every line`
         : `${faults.length} faults; tbuild kickstart ${name} --check`,
   };
-}
-
-async function hypervisorExamined({ hypervisor }: Workshop): Promise<Examined> {
-  const what = "hypervisor";
-  try {
-    await hypervisor.check();
-    return { what, ok: true, text: hypervisor.name };
-  } catch (error) {
-    if (!(error instanceof TbuildError)) throw error;
-    return { what, ok: false, text: `${hypervisor.name}: ${error.message}` };
-  }
 }
 
 async function discExamined(workshop: Workshop, recipe: Recipe): Promise<Examined> {

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
+import { installHint } from "./programs.ts";
 
 /** This machine. `onCommand` sees every argv before it runs. */
 export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
@@ -86,11 +87,13 @@ export async function* streamHere(argv: readonly string[], input: Uint8Array): A
     stripFinalNewline: false,
     input,
   });
+  let isRead = false;
   try {
     yield* child.stdout as AsyncIterable<Uint8Array>;
+    isRead = true;
   } finally {
-    // One that has ended is not hit by it.
-    child.kill("SIGKILL");
+    // A program that has written everything still needs a moment to end by itself; its exit code counts.
+    if (!isRead) child.kill("SIGKILL");
   }
   const { exitCode, code, signal, stderr } = await child;
   if (code === "ENOENT") throw notInstalled(command, "local");
@@ -158,7 +161,7 @@ export function notInstalled(command: string, host: string): TbuildError {
   return new TbuildError("environment", `not installed on ${host}`, {
     subject: command,
     code: "not-installed",
-    hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
+    hint: installHint(command),
   });
 }
 

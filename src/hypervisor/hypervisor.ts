@@ -49,6 +49,15 @@ export interface Nic {
   readonly address?: string;
 }
 
+/** One thing that a build needs, and whether it is there. */
+export interface Examined {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly text: string;
+  /** The line that mends it. */
+  readonly mend?: string;
+}
+
 /** A kernel started directly, once, instead of what the disk or the CD would boot. Paths on the hypervisor's host. */
 export interface DirectBoot {
   readonly kernel: string;
@@ -104,6 +113,8 @@ export interface Hypervisor {
   check(): Promise<void>;
   /** What runs machines here, with its version and accelerator, for a manifest. */
   describe(): Promise<string>;
+  /** What of this machine matters to machines that run here, for `doctor`. Never throws for what is missing. */
+  examine(): Promise<readonly Examined[]>;
   /** Makes the machine, stopped, with its disks and CDs. It must not exist. */
   define(spec: VmSpec): Promise<void>;
   state(vm: string): Promise<"absent" | "stopped" | "running">;

@@ -1,6 +1,5 @@
 import { expect } from "vitest";
 import { z } from "zod";
-import { TbuildError } from "../../src/errors.ts";
 import type { Hypervisor, HypervisorKind } from "../../src/hypervisor/hypervisor.ts";
 
 const options = z.strictObject({ bridge: z.string().describe("The bridge of the network `build`.") });
@@ -12,9 +11,7 @@ export const cloud: HypervisorKind<typeof options> = {
     ({
       name: `cloud on ${bridge}`,
       domainTypes: ["pvm"],
-      async check() {
-        throw new TbuildError("environment", "the cloud is away");
-      },
+      examine: async () => [{ what: "cloud", ok: false, text: `${bridge} is away` }],
       messages: { reaches: ["oracle"], open: () => expect.unreachable() },
     }) satisfies Partial<Hypervisor> as unknown as Hypervisor,
 };

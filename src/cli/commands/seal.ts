@@ -95,11 +95,12 @@ async function chosen(flags: SealFlags, command: Command): Promise<SealOptions> 
 
 // The schema of recipes takes longer to load than a seal takes.
 async function sealOf(recipes: string, name: string): Promise<Partial<Pick<SealOptions, "skip" | "keep">>> {
-  const [{ loadRecipe }, { sealing }] = await Promise.all([
+  const [{ loadRecipe }, { sealing }, { shipped }] = await Promise.all([
     import("../../recipe/load.ts"),
     import("../../recipe/recipe.ts"),
+    import("../../build/shipped.ts"),
   ]);
-  return sealing((await loadRecipe(recipes, name)).recipe);
+  return sealing((await loadRecipe([recipes, shipped.recipes], name)).recipe);
 }
 
 async function check(

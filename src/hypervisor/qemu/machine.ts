@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
@@ -114,7 +114,7 @@ function jsonOf(text: string): unknown {
 function runPath(folder: string): string {
   return join(
     tmpdir(),
-    `tbuild-${userInfo().uid}`,
+    `tbuild-${process.getuid?.() ?? 0}`,
     createHash("sha256").update(folder).digest("hex").slice(0, 16),
   );
 }

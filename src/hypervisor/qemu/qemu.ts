@@ -1,7 +1,6 @@
 import { readdir, readFile, rm, stat, statfs } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { waitFor } from "../../host/wait-for.ts";
@@ -16,38 +15,30 @@ import type {
 import { chooseAccelerator } from "./accelerator.ts";
 import { tail } from "./console.ts";
 import { cloneDisk, giveDisk, makeDisk } from "./disks.ts";
+import { examineQemu } from "./examine.ts";
 import { type Definition, keptOf, type MachineFiles, machineFiles } from "./machine.ts";
 import { openMessages } from "./message-port.ts";
+import { QemuOptions } from "./options.ts";
 import { freePort, isFree } from "./ports.ts";
 import { kill, pidOf } from "./process.ts";
 import { qemuArgs } from "./qemu-args.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 
-const Options = z.strictObject({
-  accelerator: z
-    .enum(["auto", "kvm", "tcg"])
-    .default("auto")
-    .describe("`auto` tests whether /dev/kvm works before it uses it."),
-  sshPort: z
-    .int()
-    .min(1)
-    .max(65535)
-    .optional()
-    .describe("A fixed port on 127.0.0.1 for ssh to the machine that is being built; left out, a free one."),
-});
-export type QemuOptions = z.infer<typeof Options>;
-
 export const qemuKind = {
   summary: "qemu on this machine, with KVM where it works",
-  options: Options,
+  options: QemuOptions,
   open: qemu,
-} satisfies HypervisorKind<typeof Options>;
+} satisfies HypervisorKind<typeof QemuOptions>;
 
 /** Machines of qemu on this host. They outlive the process that started them, and are found again by name. */
 function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPlaces): Hypervisor {
   const sessions = new Map<string, Qmp>();
   const files = (vm: string) => machineFiles(folder, vm);
-  const accelerator = (boot?: DirectBoot) => accelerated(host, options, memory, boot);
+  const accelerator = (kernel: string | undefined) => accelerated(host, options, memory, kernel);
+  const describe = async (kernel?: string) => {
+    const { stdout } = await host.run(["qemu-system-x86_64", "--version"]);
+    return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerator(kernel)}`;
+  };
 
   async function session(vm: string): Promise<Qmp> {
     const known = sessions.get(vm);
@@ -92,10 +83,8 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
       await host.run(["qemu-img", "--version"]);
     },
 
-    async describe() {
-      const { stdout } = await host.run(["qemu-system-x86_64", "--version"]);
-      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerator()}`;
-    },
+    describe: () => describe(),
+    examine: () => examineQemu(options, describe),
 
     define: (spec) =>
       make(spec.name, async () => {
@@ -117,7 +106,7 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
     },
 
     async start(vm, boot) {
-      await launch(host, files(vm), options.sshPort, await accelerator(boot), boot);
+      await launch(host, files(vm), options.sshPort, await accelerator(boot?.kernel), boot);
       // What the last run told is of no use to this one.
       endSession(vm);
       await session(vm);
@@ -249,12 +238,12 @@ async function accelerated(
   host: Host,
   options: QemuOptions,
   memory: string,
-  boot: DirectBoot | undefined,
+  kernel: string | undefined,
 ): Promise<"kvm" | "tcg"> {
   if (options.accelerator !== "auto") return options.accelerator;
   const choice = await chooseAccelerator(host, {
     cacheFile: join(memory, "accelerator.json"),
-    ...(boot && { kernel: boot.kernel }),
+    ...(kernel !== undefined && { kernel }),
   });
   return choice.accelerator;
 }

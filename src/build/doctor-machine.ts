@@ -1,0 +1,124 @@
+import { mkdir, mkdtemp, rm, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { missingPackages, type Package, packages } from "../host/programs.ts";
+import type { Examined } from "../hypervisor/hypervisor.ts";
+import { downloadAll } from "../io/download.ts";
+import { proxiesOf } from "../io/proxies.ts";
+import type { Workshop } from "./build.ts";
+
+const gib = 2 ** 30;
+
+/** A rehearsal of ol6-grid, with its medium, disks and bundles, takes 6 GiB; a build from Oracle's disc 8 GiB. */
+const wantedBytes = 8 * gib;
+
+/** Tries what every build needs of this machine: programs, versions, KVM, space, rights, ports, network. */
+export async function examineMachine(workshop: Workshop, signal: AbortSignal): Promise<Examined[]> {
+  const missing = await missingPackages(packages, workshop.environment("PATH") ?? "");
+  const examined = await Promise.all([
+    programsExamined(missing),
+    nodeExamined(),
+    workshop.hypervisor.examine(),
+    homeExamined(workshop),
+    spaceExamined(workshop),
+    networkExamined(workshop, signal),
+  ]);
+  return examined.flat();
+}
+
+function programsExamined(missing: readonly Package[]): Examined[] {
+  const required = missing.filter((one) => one.required);
+  const optional = missing.filter((one) => !one.required);
+  const rows = required.map((one) => ({
+    what: `package ${one.name}`,
+    ok: false,
+    text: `not installed; it is for ${one.for}`,
+    mend: `apt-get install ${one.name}`,
+  }));
+  if (rows.length > 0) return rows;
+  const text = optional.map((one) => `${one.name} (${one.for})`).join(", ");
+  return [
+    {
+      what: "programs",
+      ok: true,
+      text: `all that builds need are installed${text === "" ? "" : `; not installed, and optional: ${text}`}`,
+    },
+  ];
+}
+
+function nodeExamined(): Examined {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const ok = major > 20 || (major === 20 && minor >= 18);
+  return {
+    what: "node",
+    ok,
+    text: `${process.versions.node}${ok ? "" : ": tbuild needs 20.18.1 or later"}`,
+    ...(!ok && { mend: "install Node 20.18.1 or later: https://nodejs.org/en/download" }),
+  };
+}
+
+async function homeExamined({ home }: Workshop): Promise<Examined> {
+  const what = "home";
+  const before = await firstThere(home.root);
+  try {
+    // Nothing is left behind, not even the folder itself.
+    const made = await mkdir(home.root, { recursive: true });
+    await rm(await mkdtemp(join(home.root, "doctor-")), { recursive: true });
+    if (made !== undefined) await rm(made, { recursive: true });
+    return { what, ok: true, text: `${home.root} is writable` };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return {
+      what,
+      ok: false,
+      text: `${home.root}: cannot be written to (${code}, at ${before})`,
+      mend: "choose another folder: tbuild --home FOLDER, or TBUILD_HOME=FOLDER",
+    };
+  }
+}
+
+async function spaceExamined({ home }: Workshop): Promise<Examined> {
+  const folder = await firstThere(home.root);
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  const ok = free >= wantedBytes;
+  return {
+    what: "space",
+    ok,
+    text: `${(free / gib).toFixed(1)} GiB free in ${folder}${ok ? "" : `; a build needs about ${wantedBytes / gib} GiB`}`,
+    ...(!ok && {
+      mend: "tbuild clean --checkpoints, tbuild template prune --apply, or tbuild --home FOLDER",
+    }),
+  };
+}
+
+async function firstThere(folder: string): Promise<string> {
+  if ((await stat(folder).catch(() => undefined)) !== undefined || dirname(folder) === folder) return folder;
+  return firstThere(dirname(folder));
+}
+
+/** Whether the server of this machine's Debian packages answers: the rehearsal medium is made from them. */
+async function networkExamined({ host, environment }: Workshop, signal: AbortSignal): Promise<Examined[]> {
+  const what = "network";
+  const mend = "check /etc/apt/sources.list, the network and http_proxy";
+  const listed = await host
+    .run(["apt-get", "indextargets", "--format", "$(REPO_URI)dists/$(RELEASE)/Release"], { signal })
+    .catch((error: unknown) => {
+      if (error instanceof TbuildError) return undefined;
+      throw error;
+    });
+  const url = /^https?:\S+$/m.exec(listed?.stdout ?? "")?.[0];
+  if (listed === undefined)
+    return [
+      { what, ok: true, text: "not tried: there is no apt-get that names a server of Debian packages" },
+    ];
+  if (url === undefined)
+    return [{ what, ok: false, text: "apt has no http source of Debian packages", mend }];
+  try {
+    await downloadAll(url, { signal, proxyFor: proxiesOf(environment) });
+    return [{ what, ok: true, text: `${new URL(url).host} answers` }];
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    return [{ what, ok: false, text: error.message, mend }];
+  }
+}
