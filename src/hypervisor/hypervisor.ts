@@ -1,15 +1,13 @@
 import type { Duplex } from "node:stream";
 import type { z } from "zod";
+import type { GuestMode } from "../choices.ts";
 import type { Host } from "../host/host.ts";
-
-/** How a guest is virtualised: fully; fully, with drivers of the hypervisor; or with a kernel that knows the hypervisor. */
-export type DomainType = "hvm" | "pvhvm" | "pvm";
 
 /** A virtual machine as plain data. Boots the disk first, then the CD: a blank disk falls through to the installer. */
 export interface VmSpec {
   /** `[a-z0-9-]+` */
   readonly name: string;
-  readonly domainType: DomainType;
+  readonly domainType: GuestMode;
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly disks: readonly VirtualDisk[];
@@ -108,7 +106,7 @@ export interface MessageChannel {
  */
 export interface Hypervisor {
   readonly name: string;
-  readonly domainTypes: readonly DomainType[];
+  readonly domainTypes: readonly GuestMode[];
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   /** What runs machines here, with its version and accelerator, for a manifest. */
