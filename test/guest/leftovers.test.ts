@@ -146,9 +146,9 @@ describe("what a seal leaves", () => {
     ["agent.ini", "[x]\nsensorId=48213\n", "an id (sensorId)"],
     ["id", "9f86d081884c7d659a2feaa0c55ad015\n", "an id or a key (9f86…)"],
     ["private", "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n", "a key or a token (yA…)"],
-    ["users", "anna:$6$saltsalt$" + "Ab3/".repeat(21) + "Ab", "a password hash"],
+    ["users", `anna:$6$saltsalt$${"Ab3/".repeat(21)}Ab`, "a password hash"],
     ["x.swp", "b0VIM 8.0\0\0", "a swap file of vi"],
-    ["core", "\x7fELF\x02\x01\x01" + "\0".repeat(9) + "\x04\0>\0\0", "a core dump"],
+    ["core", `\x7fELF\x02\x01\x01${"\0".repeat(9)}\x04\0>\0\0`, "a core dump"],
   ])("has what no list knows told by its key or its look: %s with %j", async (name, text, what) => {
     expect(await leftOf({ [`/opt/app/${name}`]: text })).toEqual([`${what} in /opt/app/${name}`]);
   });

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
-import { localHost, printable } from "../../host/local.ts";
+import { localHost } from "../../host/local.ts";
+import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, withImage } from "../named-image.ts";
 import { coloursFor, table } from "../words.ts";
@@ -27,7 +28,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     throw new TbuildError("usage", `${folder}: contains no image`, {
       hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd; .ova and .tgz are packed images.",
     });
-  const text = flags.json ? found.map((one) => JSON.stringify(one)) : lines(found);
+  const text = flags.json ? found.map((one) => jsonText(one)) : lines(found);
   process.stdout.write(`${text.join("\n")}\n`);
   if (flags.repair) await repairUnarmed(found, flags);
   const isMended = (kind: Kind) => kind === "unarmed template" && flags.repair && !flags.plan;
@@ -48,9 +49,9 @@ function lines(found: readonly Scanned[]): string[] {
   const colours = coloursFor(process.stdout);
   const rows = found.map(({ file, kind, release = "", owner, remarks }) => [
     kind,
-    release,
-    printable(file),
-    printable([...(owner ? [`${owner.kind} ${owner.name}`] : []), ...remarks].join("; ")),
+    shownName(release),
+    shownName(file),
+    shownName([...(owner ? [`${owner.kind} ${owner.name}`] : []), ...remarks].join("; ")),
   ]);
   const counts = new Map<Kind, number>();
   for (const { kind } of found) counts.set(kind, (counts.get(kind) ?? 0) + 1);

@@ -1,4 +1,3 @@
-import { shown } from "../../image/names.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { packageFilesOr } from "../rpm/files.ts";
 import { volumesNamed } from "../volumes-named.ts";
@@ -44,7 +43,7 @@ export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): 
   const told = new Set(known.map(({ path }) => path));
   if (searched.tooLarge.length > 0)
     limits.push(
-      `not searched, because larger than 16 MiB: ${searched.tooLarge.slice(0, 3).map(shown).join(", ")}${searched.tooLarge.length > 3 ? ` and ${searched.tooLarge.length - 3} more` : ""}`,
+      `not searched, because larger than 16 MiB: ${searched.tooLarge.slice(0, 3).join(", ")}${searched.tooLarge.length > 3 ? ` and ${searched.tooLarge.length - 3} more` : ""}`,
     );
   return {
     ...searched,

@@ -87,7 +87,12 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
         found.push({ path, what });
     }
   }
-  return { found: found.sort((one, other) => (one.path < other.path ? -1 : 1)), files, bytes, tooLarge: tooLarge.sort() };
+  return {
+    found: found.sort((one, other) => (one.path < other.path ? -1 : 1)),
+    files,
+    bytes,
+    tooLarge: tooLarge.sort(),
+  };
 }
 
 function whatIn(path: string, data: Buffer, { traits, volumes }: SearchOptions): string | undefined {

@@ -2,9 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { printable } from "../../host/local.ts";
 import type { Watch } from "../../host/pace.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { printable, shown } from "../../io/escape.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
@@ -12,7 +12,7 @@ import { changesIn, partFinder } from "../change/parts.ts";
 import { checkFileSystem } from "../ext/e2fsck.ts";
 import { type Ext, openExt } from "../ext/ext.ts";
 import { replayJournal } from "../ext/journal.ts";
-import { bytesOf, shown } from "../names.ts";
+import { bytesOf } from "../names.ts";
 import { GuestTree } from "../tree.ts";
 
 /**
