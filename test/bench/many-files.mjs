@@ -32,7 +32,9 @@ const layouts = {
 };
 
 console.log("files, and microseconds a file (MiB of memory)");
-console.log(`${"".padEnd(42)}${["seal --plan", "seal --check", "inspect", "scan"].map((s) => s.padStart(18)).join("")}`);
+console.log(
+  `${"".padEnd(42)}${["seal --plan", "seal --check", "inspect", "scan"].map((s) => s.padStart(18)).join("")}`,
+);
 for (const [layout, place] of Object.entries(layouts))
   for (let files = 1000; files <= most; files *= 10) {
     makeImage(files, place);
@@ -49,7 +51,8 @@ for (const [layout, place] of Object.entries(layouts))
   }
 
 function measured(argv) {
-  const memory = 'data:text/javascript,process.on("exit",()=>process.stderr.write("\\nmaxrss "+process.resourceUsage().maxRSS))';
+  const memory =
+    'data:text/javascript,process.on("exit",()=>process.stderr.write("\\nmaxrss "+process.resourceUsage().maxRSS))';
   const begun = performance.now();
   const { status, stderr } = spawnSync("node", ["--import", memory, "dist/main.js", ...argv], {
     encoding: "utf8",
@@ -75,7 +78,8 @@ function makeImage(files, place) {
   const made = new Set();
   for (let number = 0; number < files; number++) {
     const path = join(at, place(number));
-    if (!made.has(dirname(path))) made.add(mkdirSync(dirname(path), { recursive: true }) ?? dirname(path)).add(dirname(path));
+    if (!made.has(dirname(path)))
+      made.add(mkdirSync(dirname(path), { recursive: true }) ?? dirname(path)).add(dirname(path));
     const file = openSync(path, "w");
     writeFileSync(file, `value ${number}\n`);
     closeSync(file);
