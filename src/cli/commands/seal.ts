@@ -96,7 +96,7 @@ const nothingTold: Told = { seal: { skip: [], keep: [] }, meant: [] };
 
 // The schema of recipes takes longer to load than a seal takes.
 async function sealOf(recipes: string, name: string): Promise<Told> {
-  const [{ loadRecipe }, { meantToStay, sealing }] = await Promise.all([
+  const [{ loadRecipe }, { meantToStay, sealing }, { shipped }] = await Promise.all([
     import("../../recipe/load.ts"),
     import("../../recipe/recipe.ts"),
     import("../../build/shipped.ts"),
