@@ -156,6 +156,7 @@ describe("what a seal leaves", () => {
   it.each([
     ["/etc/nsswitch.conf", "passwd: files sss\nshadow: files\n"],
     ["/etc/pam.d/system-auth", "password sufficient pam_unix.so sha512\n"],
+    ["/etc/kernel/entry-token", `${"f".repeat(32)}\n`],
     ["/etc/ssh/sshd_config", "PasswordAuthentication yes\nPermitEmptyPasswords no\nHostKey /etc/ssh/x\n"],
     ["/etc/app.conf", "# password = Welcome1\npassword = $DB_PASSWORD\nsecret_file = /run/secrets/x\n"],
     ["/etc/app.yml", "password: '{{ vault }}'\ntoken: \"\"\nkey: value\nkeyFile: /etc/x.pem\n"],
