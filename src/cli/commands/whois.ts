@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type Suspect, type Whose, whois } from "../../build/whois.ts";
+import { exitCodes } from "../../errors.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import { readCatalog, templatesOf } from "../../store/records/catalog.ts";
@@ -19,7 +20,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       note: (text) => process.stderr.write(`${text}\n`),
     }),
   );
-  if (whose.suspects.length === 0) process.exitCode = 1;
+  if (whose.suspects.length === 0) process.exitCode = exitCodes.found;
   if (command.opts<{ json?: boolean }>().json) {
     const suspects = whose.suspects.map(({ entry, why }) => ({ ...summary(entry), why }));
     process.stdout.write(`${JSON.stringify({ ...whose, suspects }, undefined, 2)}\n`);
