@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bundleFormats, domainTypes, releases } from "../choices.ts";
+import { bundleFormats, domainTypes, firmwares, releases } from "../choices.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -163,8 +163,14 @@ export const Recipe = z.strictObject({
       vcpus: z.int().min(1).max(128).default(1),
       memory: SizeMib.prefault("1G"),
       disk: SizeMib.prefault("12G").describe(
-        "The system disk. The installer uses the only disk it sees, so it needs no name.",
+        "The system disk. The installer uses the only disk it sees, so it needs no name. OL5 and OL6: 2 TiB at most, as they start from an MBR; later releases make a GPT from 2 TiB on.",
       ),
+      firmware: z
+        .enum(firmwares)
+        .default("bios")
+        .describe(
+          "What starts the machine. `uefi`: OL7 and later, with an EFI system partition; for KVM and Xen, as Oracle VM has BIOS guests only, and in the bundles `qcow2` and `raw`.",
+        ),
     })
     .prefault({})
     .describe("The virtual machine, both for the build and in the bundles."),

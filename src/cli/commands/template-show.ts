@@ -61,7 +61,10 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["summary", manifest.summary],
     ["release", `${release.name}, kernel ${kernel}`],
     ["domain type", domainType],
-    ["machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`],
+    [
+      "machine",
+      `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
+    ],
     ["packages", String(packages.length)],
     ...listed("parameters", contract.map(parameterWords)),
     ...(guest
