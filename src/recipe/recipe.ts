@@ -109,7 +109,10 @@ const Disk = z
       .describe("The mount point in the guest. Files that the recipe writes there go to this disk."),
     options: MountOptions.optional().describe("Mount options, as in fstab."),
   })
-  .refine((disk) => (disk.fs === undefined) === (disk.mount === undefined), "fs and mount go together");
+  .refine(
+    (disk) => (disk.fs === undefined) === (disk.mount === undefined),
+    "needs both fs and mount, or neither",
+  );
 
 const Repository = z.strictObject({
   id: text(/^\w[\w.-]*$/, "a repository id").describe(
@@ -135,7 +138,10 @@ const File = z
     group: AccountName.default("root"),
     mode: Mode.default("0644"),
   })
-  .refine((file) => (file.content === undefined) !== (file.from === undefined), "either content or from");
+  .refine(
+    (file) => (file.content === undefined) !== (file.from === undefined),
+    "needs either content or from",
+  );
 
 const Script = z
   .strictObject({
@@ -143,7 +149,7 @@ const Script = z
     run: z.string().optional().describe("The script, which runs as root with `bash -euo pipefail`."),
     from: z.string().optional().describe("A file beside the recipe."),
   })
-  .refine((script) => (script.run === undefined) !== (script.from === undefined), "either run or from");
+  .refine((script) => (script.run === undefined) !== (script.from === undefined), "needs either run or from");
 
 /** What we want: a golden template, from the disc to the bundle. Knows nothing of where it is made. */
 export const Recipe = z.strictObject({

@@ -173,10 +173,11 @@ export const rules: readonly Rule[] = [
         problem(["repositories", i, "url"], "only the installer sees the medium; use provision: post");
     for (const [i, port] of (recipe.ports ?? []).entries()) {
       const [from = 0, to = from] = port.split(":")[0]?.split("-").map(Number) ?? [];
-      if (from > 65535 || to > 65535) problem(["ports", i], `there is no port ${port}; the last is 65535`);
+      if (from < 1 || from > 65535 || to > 65535)
+        problem(["ports", i], `there is no port ${port}; ports are 1 to 65535`);
       else if (to < from) problem(["ports", i], `${port} ends before it begins`);
       else if (to > from && recipe.release === "ol5")
-        problem(["ports", i], "the installer of OL5 takes single ports only; say each");
+        problem(["ports", i], "the installer of OL5 takes single ports only; list each");
     }
     if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
       problem(["ports"], "the firewall is off, so no port needs to be opened");
