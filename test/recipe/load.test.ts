@@ -212,32 +212,57 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "the kernel taken away",
       "packages: { exclude: ['kernel*'] }",
-      "1:23: packages.exclude.0: takes away kernel-uek, and no build can do without it",
+      "1:23: packages.exclude.0: removes kernel-uek, which every build needs",
     ],
     [
       "sshd's package removed",
       "packages: { remove: [openssh-server] }",
-      "1:22: packages.remove.0: takes away openssh-server, and no build can do without it",
+      "1:22: packages.remove.0: removes openssh-server, which every build needs",
     ],
     [
       "an addition removed",
       "packages: { remove: [ovmd] }",
-      "1:22: packages.remove.0: takes away ovmd, one of the guest additions (",
+      "1:22: packages.remove.0: removes ovmd, one of the guest additions (",
     ],
     [
       "a package in and out",
       "packages: { base: [ksh, 'lib.x'], exclude: ['ks*', libyx] }",
-      "1:45: packages.exclude.0: leaves out ksh, which packages.base wants (",
+      "1:45: packages.exclude.0: excludes ksh, which packages.base installs (",
     ],
     [
       "a package on and off",
       "packages: { install: [tmux], remove: [tmux] }",
-      "1:39: packages.remove.0: removes tmux, which packages.install wants (",
+      "1:39: packages.remove.0: removes tmux, which packages.install installs (",
     ],
     [
       "a service on and off",
       "services: { enable: [httpd], disable: [httpd.service] }",
-      "1:40: services.disable.0: httpd is to be enabled as well; to take back what is inherited",
+      "1:40: services.disable.0: httpd is enabled as well; to replace an inherited list",
+    ],
+    [
+      "an architecture on a package in and out",
+      "packages: { base: [ksh], exclude: [ksh.x86_64, glibc.i686] }",
+      "packages.exclude.0: excludes ksh, which packages.base installs (",
+    ],
+    [
+      "a needed package removed by its architecture",
+      "packages: { remove: [openssh-server.x86_64] }",
+      "packages.remove.0: removes openssh-server, which every build needs",
+    ],
+    [
+      "the service of the first boot off",
+      "services: { disable: [ovmd.service] }",
+      "services.disable.0: disables ovmd, which configures the first boot (",
+    ],
+    [
+      "a service of a package that is removed",
+      "services: { enable: [httpd] }\npackages: { remove: [httpd] }",
+      "packages.remove.0: removes the package of httpd, which services.enable enables (",
+    ],
+    [
+      "a path that is a file and a folder",
+      "files: [{ path: /etc/x, content: a }]\nfolders: [{ path: /etc/x }]",
+      "files.0.path: /etc/x is one of the folders as well (",
     ],
     ["a tab", "packages:\n\tbase: [ksh]", "2:1: Tabs are not allowed as indentation"],
   ])("with %s is told of it with its place", async (_what, line, told) => {
@@ -250,6 +275,17 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     );
   });
 
+  it("takes one stream of a module", async () => {
+    await load(whole);
+    const { lines } = await faultsOf(
+      "extends: small\nname: wrong\nrelease: ol8\nupdate: 9\npackages: { base: ['@nodejs:18'], install: ['@nodejs:20/common', '@nodejs:18/x'] }\n",
+      "wrong",
+    );
+    expect(
+      lines.filter((line) => line.includes("stream")).map((line) => line.replace(/[^ (]*\//g, "")),
+    ).toEqual([expect.stringMatching(/second stream of nodejs, beside 18 \(wrong\.yaml:5\)$/)]);
+  });
+
   it("names both lines of a contradiction, in whatever file they are", async () => {
     await load(whole);
     const { lines } = await faultsOf(
@@ -257,7 +293,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "wrong",
     );
     expect(lines.map((line) => line.replace(/[^ (]*\//g, ""))).toEqual([
-      expect.stringMatching(/^wrong\.yaml:7:7: .*packages\.base wants \(wrong\.yaml:5\)$/),
+      expect.stringMatching(/^wrong\.yaml:7:7: .*packages\.base installs \(wrong\.yaml:5\)$/),
       expect.stringMatching(/^wrong\.yaml:8:12: .*guest additions \(small\.yaml:\d+\)$/),
     ]);
   });
