@@ -333,3 +333,8 @@ export function sealing({ seal, files }: Pick<Recipe, "seal" | "files">): Recipe
   const own = files.map(({ path }) => path).filter((path) => !path.startsWith("/root/.ssh/"));
   return { ...seal, keep: [...new Set([...seal.keep, ...own])] };
 }
+
+/** Paths whose content a recipe asks for, though a seal changes them: the file with its users' passwords. */
+export function meantToStay({ users }: Pick<Recipe, "users">): string[] {
+  return users.some(({ password }) => password !== undefined) ? ["/etc/shadow"] : [];
+}

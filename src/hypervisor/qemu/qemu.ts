@@ -14,7 +14,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -80,9 +80,9 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       await host.run(["qemu-img", "--version"]);
     },
 
-    async describe() {
+    async describe(kernel) {
       const { stdout } = await host.run(["qemu-system-x86_64", "--version"]);
-      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerated(host, options)}`;
+      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerated(host, options, kernel === undefined ? undefined : { kernel })}`;
     },
 
     async define(spec) {
@@ -251,7 +251,11 @@ function howItStopped(monitor: Qmp | undefined): Stopped {
   return event.data.reason === "guest-reset" ? "guest-reset" : "guest-shutdown";
 }
 
-async function accelerated(host: Host, options: QemuOptions, boot?: DirectBoot): Promise<"kvm" | "tcg"> {
+async function accelerated(
+  host: Host,
+  options: QemuOptions,
+  boot?: Pick<DirectBoot, "kernel">,
+): Promise<"kvm" | "tcg"> {
   if (options.accelerator !== "auto") return options.accelerator;
   const choice = await chooseAccelerator(host, {
     cacheFile: join(options.memory, "accelerator.json"),
@@ -305,7 +309,7 @@ async function hasEnded(pid: number): Promise<boolean> {
 function runPath(folder: string): string {
   return join(
     tmpdir(),
-    `tbuild-${userInfo().uid}`,
+    `tbuild-${process.getuid?.() ?? 0}`,
     createHash("sha256").update(folder).digest("hex").slice(0, 16),
   );
 }
