@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { exitCodes } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
 import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/records/catalog.ts";
@@ -62,7 +62,10 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["summary", manifest.summary],
     ["release", `${release.name}, kernel ${kernel}`],
     ["domain type", domainType],
-    ["machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`],
+    [
+      "machine",
+      `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
+    ],
     ["packages", String(packages.length)],
     ...listed("parameters", contract.map(parameterWords)),
     ...(guest
