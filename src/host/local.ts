@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
+import { printable } from "../io/escape.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
 import { installHint } from "./programs.ts";
@@ -147,13 +148,6 @@ export function shellQuoted(argv: readonly string[]): string {
   return argv
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
     .join(" ");
-}
-
-/** Control characters made visible, so that a program's output cannot draw on a terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (c) =>
-    c === "\n" || c === "\t" ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
 }
 
 /** A program that is not there. */

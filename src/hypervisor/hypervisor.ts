@@ -14,6 +14,8 @@ export interface VmSpec {
   /** Paths of ISO images on the hypervisor's host. */
   readonly cdroms: readonly string[];
   readonly nics: readonly Nic[];
+  /** `uefi` where UEFI starts it; else a BIOS does. */
+  readonly firmware?: "uefi";
   /** What the guest is: decides which devices its kernel has drivers for. */
   readonly guest: { readonly release: number };
 }

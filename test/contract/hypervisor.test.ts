@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
+import { waitFor } from "../../src/host/wait-for.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { chooseAccelerator } from "../../src/hypervisor/qemu/accelerator.ts";
@@ -97,5 +98,16 @@ describe("qemu", () => {
       accelerator: "tcg",
       why: "/dev/kvm is there, but a kernel does not start under it",
     });
+  });
+
+  it("starts a machine by UEFI where it is asked to", async () => {
+    await hypervisor.define({ ...spec(), firmware: "uefi" });
+    await hypervisor.start("contract-vm");
+    await waitFor(
+      "UEFI's word on the console",
+      async () => /BdsDxe|UEFI/.test(await hypervisor.consoleText("contract-vm")) || undefined,
+      { timeoutMs: 90_000 },
+    );
+    await hypervisor.stop("contract-vm", { force: true });
   });
 });

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { examine } from "../../build/doctor.ts";
 import { examineMachine } from "../../build/doctor-machine.ts";
+import { exitCodes } from "../../errors.ts";
 import type { Examined } from "../../hypervisor/hypervisor.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
@@ -20,7 +21,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     json ? `${JSON.stringify(examined, undefined, 2)}\n` : said(examined, coloursFor(process.stdout)),
   );
-  if (examined.some(({ ok }) => !ok)) process.exitCode = 1;
+  if (examined.some(({ ok }) => !ok)) process.exitCode = exitCodes.found;
 }
 
 function said(examined: readonly Examined[], { green, red, bold }: Colours): string {

@@ -15,6 +15,7 @@ const Kept = z.object({
   cdroms: z.array(z.string()),
   nics: z.array(z.object({ network: z.string(), mac: z.string(), address: z.string().exactOptional() })),
   guest: z.object({ release: z.number() }),
+  firmware: z.literal("uefi").exactOptional(),
 });
 export type Kept = z.infer<typeof Kept>;
 
@@ -34,6 +35,8 @@ export interface QemuPaths {
   readonly serialLog: string;
   readonly serialSocket: string;
   readonly messages: string;
+  /** The machine's own UEFI variables; needed where UEFI starts it. */
+  readonly variables: string;
 }
 
 /** What is on this host of one machine: its folder, and a short one for its sockets. */
@@ -88,6 +91,7 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
         serialLog: join(folder, "console.log"),
         serialSocket: join(run, "console"),
         messages: join(run, "messages"),
+        variables: join(folder, "uefi-variables.fd"),
       };
     },
     async remove() {
@@ -98,8 +102,11 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
 }
 
 /** The part of a machine's description that is kept. */
-export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest }: VmSpec): Kept {
-  return { name, vcpus, memoryMib, cdroms: [...cdroms], nics: [...nics], guest };
+export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware }: VmSpec): Kept {
+  return {
+    ...{ name, vcpus, memoryMib, cdroms: [...cdroms], nics: [...nics], guest },
+    ...(firmware && { firmware }),
+  };
 }
 
 function jsonOf(text: string): unknown {

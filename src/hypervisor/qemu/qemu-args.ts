@@ -1,6 +1,7 @@
 import { buildNetwork, type DirectBoot } from "../hypervisor.ts";
 import type { QemuDisk } from "./disks.ts";
 import type { Kept, QemuPaths } from "./machine.ts";
+import { uefi } from "./uefi.ts";
 
 /** Name of the virtio-serial port for first-boot messages; the rehearsal additions open it under this name. */
 export const messagePort = "org.tbuild.ovmapi.0";
@@ -18,6 +19,12 @@ export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?
     ...["-name", spec.name],
     // An IDE CD and the BIOS of old: what EL5 and EL6 installers find a drive on; q35 has AHCI only.
     ...["-machine", "pc"],
+    ...(spec.firmware === "uefi"
+      ? [`${uefi.code},readonly=on`, escaped(paths.variables)].flatMap((file) => [
+          "-drive",
+          `if=pflash,format=raw,file=${file}`,
+        ])
+      : []),
     ...["-accel", choice.accelerator],
     ...["-cpu", choice.accelerator === "kvm" ? "host" : tcgCpu(spec)],
     ...["-smp", String(choice.accelerator === "kvm" ? spec.vcpus : 1)],

@@ -23,6 +23,7 @@ import { freePort, isFree } from "./ports.ts";
 import { kill, pidOf } from "./process.ts";
 import { qemuArgs } from "./qemu-args.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
+import { giveVariables, proveUefi } from "./uefi.ts";
 
 export const qemuKind = {
   summary: "qemu on this machine, with KVM where it works",
@@ -86,13 +87,16 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
     describe: () => describe(),
     examine: () => examineQemu(options, describe),
 
-    define: (spec) =>
-      make(spec.name, async () => {
+    async define(spec) {
+      if (spec.firmware === "uefi") await proveUefi();
+      await make(spec.name, async () => {
         const disks = [];
         for (const disk of spec.disks.toSorted((one, other) => one.slot - other.slot))
           disks.push(await makeDisk(host, disk, files(spec.name).diskStem(disk.slot)));
+        if (spec.firmware === "uefi") await giveVariables((await files(spec.name).paths()).variables);
         return { spec: keptOf(spec), disks };
-      }),
+      });
+    },
 
     async clone(vm, as) {
       if ((await state(vm)) === "running") throw new Error(`${vm} is running`);
@@ -101,6 +105,8 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
         const copies = [];
         for (const disk of disks)
           copies.push(await cloneDisk(host, disk, files(as.name).diskStem(disk.slot)));
+        if (spec.firmware === "uefi")
+          await giveVariables((await files(as.name).paths()).variables, (await files(vm).paths()).variables);
         return { spec: { ...spec, ...as, nics: [...as.nics] }, disks: copies };
       });
     },
