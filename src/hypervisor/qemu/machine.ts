@@ -12,8 +12,10 @@ const Kept = z.object({
   name: z.string(),
   vcpus: z.number(),
   memoryMib: z.number(),
-  cdroms: z.array(z.string()),
-  nics: z.array(z.object({ network: z.string(), mac: z.string(), address: z.string().exactOptional() })),
+  cdroms: z.array(z.string()).readonly(),
+  nics: z
+    .array(z.object({ network: z.string(), mac: z.string(), address: z.string().exactOptional() }))
+    .readonly(),
   guest: z.object({ release: z.number() }),
   firmware: z.literal("uefi").exactOptional(),
 });
@@ -104,7 +106,7 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
 /** The part of a machine's description that is kept. */
 export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware }: VmSpec): Kept {
   return {
-    ...{ name, vcpus, memoryMib, cdroms: [...cdroms], nics: [...nics], guest },
+    ...{ name, vcpus, memoryMib, cdroms, nics, guest },
     ...(firmware && { firmware }),
   };
 }

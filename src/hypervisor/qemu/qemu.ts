@@ -107,7 +107,7 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
           copies.push(await cloneDisk(host, disk, files(as.name).diskStem(disk.slot)));
         if (spec.firmware === "uefi")
           await giveVariables((await files(as.name).paths()).variables, (await files(vm).paths()).variables);
-        return { spec: { ...spec, ...as, nics: [...as.nics] }, disks: copies };
+        return { spec: { ...spec, ...as }, disks: copies };
       });
     },
 
