@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { printable } from "../../host/local.ts";
+import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
 import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/records/catalog.ts";
@@ -61,6 +62,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["summary", manifest.summary],
     ["release", `${release.name}, kernel ${kernel}`],
     ["domain type", domainType],
+    ["boot", bootSentence(manifest)],
     ["machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`],
     ["packages", String(packages.length)],
     ...listed("parameters", contract.map(parameterWords)),
