@@ -42,6 +42,7 @@ bench: build .tbuild/setup-tests
 # as the kill test of `make test`, and longer
 torture: build .tbuild/setup-tests
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts
 	@sh .ci/debian.sh $(debian_bench)
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.
