@@ -3,7 +3,7 @@
 .PHONY: demo test check contract e2e bench torture build setup clean
 
 debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
-	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
+	cpio zstd xz-utils bzip2 lzop lz4 kmod e2fsprogs openssh-client openssl mtools python3 git
 debian_tests := flake8 libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common
 # what the bench stands beside, and what torture needs
