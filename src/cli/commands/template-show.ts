@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
@@ -63,7 +63,10 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["release", `${release.name}, kernel ${kernel}`],
     ["domain type", domainType],
     ["boot", bootSentence(manifest)],
-    ["machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`],
+    [
+      "machine",
+      `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
+    ],
     ["packages", String(packages.length)],
     ...listed("parameters", contract.map(parameterWords)),
     ...(guest
