@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { exitCodes } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
@@ -17,7 +18,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   }
   const colours = coloursFor(process.stdout);
   const signature = await records.signature(manifest);
-  if (signature.state === "bad") process.exitCode = 5;
+  if (signature.state === "bad") process.exitCode = exitCodes.integrity;
   const lineage = lineageOf(catalog, entry).slice(1);
   const rows: [string, string][] = [
     ["template", `${manifest.name}@${manifest.version}${manifest.rehearsal ? "  (a rehearsal)" : ""}`],
