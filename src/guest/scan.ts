@@ -88,9 +88,8 @@ async function scanImage(
     return { ...base, ...(await classify(image, owner)) };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    if (error.fault === "guest" && error.message.includes("no volume of it holds"))
-      return { ...base, kind: "data disk", remarks: error.lines };
-    return { ...base, kind: "unreadable", remarks: [error.message.replace(`${file}: `, "")] };
+    if (error.code === "no-guest") return { ...base, kind: "data disk", remarks: error.lines };
+    return { ...base, kind: "unreadable", remarks: [error.about(file)] };
   }
 }
 
@@ -99,7 +98,7 @@ async function classify(
   owner: Owner | undefined,
 ): Promise<Pick<Scanned, "kind" | "release" | "remarks">> {
   const known = await readRelease(tree).catch((error) => {
-    if (error instanceof TbuildError && error.fault === "guest") return error.message.replace("guest: ", "");
+    if (error instanceof TbuildError && error.fault === "guest") return error.about("guest");
     throw error;
   });
   if (typeof known === "string") return { kind: "other guest", remarks: [known] };
@@ -153,14 +152,11 @@ async function findImages(folder: string): Promise<{ images: string[]; owners: M
   const owners = new Map<string, Owner>();
   const look = async (at: string): Promise<void> => {
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-      throw new TbuildError(
-        "usage",
-        `${at}: ${cause.code === "ENOTDIR" ? "is not a folder" : "cannot be read"}`,
-        {
-          cause,
-          ...(cause.code === "ENOTDIR" && { hint: `To inspect one image: tbuild inspect '${at}'` }),
-        },
-      );
+      throw new TbuildError("usage", cause.code === "ENOTDIR" ? "is not a folder" : "cannot be read", {
+        subject: at,
+        cause,
+        ...(cause.code === "ENOTDIR" && { hint: `To inspect one image: tbuild inspect '${at}'` }),
+      });
     });
     for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
       const path = join(at, entry.name);

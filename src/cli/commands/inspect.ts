@@ -85,7 +85,7 @@ async function openGuest(
     if (!(error instanceof TbuildError) || via !== undefined) throw error;
     const facts = await imageFacts(file, far?.users).catch(() => undefined);
     if (!facts) throw error;
-    return { facts, why: [error.message.replace(`${file}: `, ""), ...error.lines].join("; ") };
+    return { facts, why: [error.about(file), ...error.lines].join("; ") };
   }
 }
 

@@ -24,7 +24,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     }),
   );
   if (found.length === 0)
-    throw new TbuildError("usage", `${folder}: contains no image`, {
+    throw new TbuildError("usage", "contains no image", {
+      subject: folder,
       hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd; .ova and .tgz are packed images.",
     });
   const text = flags.json ? found.map((one) => JSON.stringify(one)) : lines(found);

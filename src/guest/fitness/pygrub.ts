@@ -135,7 +135,8 @@ function treeOf(ext: Ext): GuestTree {
     list: (path) => ext.list(path),
     async readFile(path) {
       const bytes = (await ext.stat(path))?.size ?? 0;
-      if (bytes > mostBytes) throw new TbuildError("guest", `${path}: ${bytes} bytes exceed the limit`);
+      if (bytes > mostBytes)
+        throw new TbuildError("guest", `${bytes} bytes exceed the limit`, { subject: path });
       return ext.readFile(path);
     },
     writeFile: readOnly,
