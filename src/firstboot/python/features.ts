@@ -54,7 +54,12 @@ const features: readonly Feature[] = [
     types: ["with_statement"],
     is: (_node, { future }) => !future.has("with_statement"),
   },
-  { what: "with", since: [2, 5], types: ["with_statement"], is: always },
+  {
+    what: "with",
+    since: [2, 5],
+    types: ["with_statement"],
+    is: (_node, { future }) => future.has("with_statement"),
+  },
   {
     what: "except X as e",
     since: [2, 6],
@@ -259,7 +264,8 @@ function futureNames(root: Node): Set<string> {
   return new Set(names);
 }
 
-function isBefore([major, minor]: PythonVersion, [thanMajor, thanMinor]: PythonVersion): boolean {
+/** Whether a version is older than another. */
+export function isBefore([major, minor]: PythonVersion, [thanMajor, thanMinor]: PythonVersion): boolean {
   return major < thanMajor || (major === thanMajor && minor < thanMinor);
 }
 
