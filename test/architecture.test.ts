@@ -86,7 +86,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   ],
   "hypervisor/index.ts": ["hypervisor/qemu/qemu.ts"],
   "bundles/write/index.ts": [
-    "bundles/write/ovm-tgz.ts",
+    "bundles/write/tgz.ts",
     "bundles/write/ova.ts",
     "bundles/write/qcow2.ts",
     "bundles/write/raw.ts",

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { FitnessTarget } from "../choices.ts";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { firstBoot } from "../firstboot/arming.ts";
 import type { Host } from "../host/host.ts";
@@ -8,6 +9,7 @@ import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import { readVmCfg } from "../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
+import { type Fitness, fitnessOrWhy } from "./fitness/fitness.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { readRelease } from "./release.ts";
 import { releaseInShort } from "./survey.ts";
@@ -30,6 +32,8 @@ export interface Scanned {
   readonly release?: string;
   /** Whose disk it is, by a vm.cfg of the repository. */
   readonly owner?: Owner;
+  /** Whether its guest runs at the target that was asked for. */
+  readonly fitness?: Fitness;
   /** Why it is of this kind, and what else is to be known. */
   readonly remarks: readonly string[];
 }
@@ -40,6 +44,8 @@ export interface Owner {
 }
 
 export interface ScanOptions {
+  /** Check each guest for it. */
+  readonly target?: FitnessTarget;
   readonly onEach?: (done: number, all: number) => void;
   readonly signal?: AbortSignal;
   /** Where the folder really lies, when it is only seen here. */
@@ -70,7 +76,7 @@ async function scanImage(
   file: string,
   owner: Owner | undefined,
   users: FilesInUse,
-  { far, signal }: ScanOptions,
+  { far, signal, target }: ScanOptions,
 ): Promise<Scanned> {
   const base = { file, ...(owner && { owner }) };
   if (packedName.test(file))
@@ -85,7 +91,9 @@ async function scanImage(
       ...(far && { far }),
       ...(signal && { watch: { signal } }),
     });
-    return { ...base, ...(await classify(image, owner)) };
+    const found = await classify(image, owner);
+    const fitness = target && (await fitnessOrWhy(host, { file, guest: image }, target));
+    return { ...base, ...found, ...(fitness && { fitness }) };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     if (error.code === "no-guest") return { ...base, kind: "data disk", remarks: error.lines };

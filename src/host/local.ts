@@ -86,11 +86,13 @@ export async function* streamHere(argv: readonly string[], input: Uint8Array): A
     stripFinalNewline: false,
     input,
   });
+  let isRead = false;
   try {
     yield* child.stdout as AsyncIterable<Uint8Array>;
+    isRead = true;
   } finally {
-    // One that has ended is not hit by it.
-    child.kill("SIGKILL");
+    // A program that has written everything still needs a moment to end by itself; its exit code counts.
+    if (!isRead) child.kill("SIGKILL");
   }
   const { exitCode, code, signal, stderr } = await child;
   if (code === "ENOENT") throw notInstalled(command, "local");
