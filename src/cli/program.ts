@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { addBuildCommands } from "./build-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
+import { addModuleCommands } from "./module-commands.ts";
 import { addTemplateCommands } from "./template-commands.ts";
 import { version } from "./version.ts";
 
@@ -41,6 +42,7 @@ Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong,
   addBuildCommands(program);
   addImageCommands(program);
   addTemplateCommands(program);
+  addModuleCommands(program);
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')

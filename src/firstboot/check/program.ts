@@ -120,11 +120,11 @@ function targetsOf(followed: Followed): Target[] {
 }
 
 // That header, functions and the call of main say the same.
-function shape({ root }: PythonScript, followed: Followed, { header }: ModuleParts, add: Add): void {
+function shape({ root, nodes }: PythonScript, followed: Followed, { header }: ModuleParts, add: Add): void {
   const { called, enumerator, actions } = mainOf(followed);
   const end = lineOf(root) + root.endPosition.row - root.startPosition.row;
   if (!called) {
-    const asks = [...everyNode(root)].find(
+    const asks = nodes.find(
       (node) => node.type === "call" && /^(?:\w+\.)*main$/.test(part(node, "function")?.text ?? ""),
     );
     if (asks)

@@ -1,4 +1,4 @@
-import { everyNode, lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
+import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 
 /** A version of Python: `[2, 6]` is 2.6. */
 export type PythonVersion = readonly [major: number, minor: number];
@@ -20,6 +20,7 @@ interface Feature {
 }
 
 interface Program {
+  readonly above: (node: Node) => Node | undefined;
   /** Names of `from __future__ import`. */
   readonly future: ReadonlySet<string>;
 }
@@ -125,7 +126,7 @@ const features: readonly Feature[] = [
     what: "an assignment to *name",
     since: [3, 0],
     types: ["list_splat_pattern"],
-    is: (node) => !/parameters$/.test(node.parent?.type ?? ""),
+    is: (node, { above }) => !/parameters$/.test(above(node)?.type ?? ""),
   },
   {
     what: "print() with a keyword argument",
@@ -160,13 +161,13 @@ const features: readonly Feature[] = [
     what: "* in a list or a tuple",
     since: [3, 5],
     types: ["list_splat"],
-    is: (node) => ["list", "tuple", "set"].includes(node.parent?.type ?? ""),
+    is: (node, { above }) => ["list", "tuple", "set"].includes(above(node)?.type ?? ""),
   },
   {
     what: "** in a dict",
     since: [3, 5],
     types: ["dictionary_splat"],
-    is: (node) => node.parent?.type === "dictionary",
+    is: (node, { above }) => above(node)?.type === "dictionary",
   },
   { what: "an f-string", since: [3, 6], types: ["string"], is: (node) => prefixOf(node).includes("f") },
   {
@@ -225,7 +226,7 @@ const features: readonly Feature[] = [
     what: "a tuple as a parameter",
     until: [2, 7],
     types: ["tuple_pattern"],
-    is: (node) => /parameters$/.test(node.parent?.type ?? ""),
+    is: (node, { above }) => /parameters$/.test(above(node)?.type ?? ""),
   },
 ];
 
@@ -237,11 +238,12 @@ for (const feature of features)
  * What a version of Python refuses of a program's syntax, by line. A parser for all versions read it, so that a fault
  * of its own is a fault under each.
  */
-export function incompatibleSyntax({ text, root }: PythonScript, version: PythonVersion): Incompatible[] {
-  const program = { future: futureNames(root) };
+export function incompatibleSyntax(script: PythonScript, version: PythonVersion): Incompatible[] {
+  const { root, nodes } = script;
+  const program = { future: futureNames(root), above: (node: Node) => script.above(node) };
   const found = new Map<string, Incompatible>();
   const add = (line: number, what: string) => found.set(`${line} ${what}`, { line, text: what });
-  for (const node of everyNode(root)) {
+  for (const node of nodes) {
     if (node.isError || node.isMissing) {
       add(lineOf(node), node.isMissing ? `"${node.type}" is missing` : "a syntax error");
       continue;
@@ -253,7 +255,7 @@ export function incompatibleSyntax({ text, root }: PythonScript, version: Python
         add(lineOf(node), `${what} is gone since Python 3`);
     }
   }
-  for (const { line, text: what } of layoutFaults(text, root, version)) add(line, what);
+  for (const { line, text: what } of layoutFaults(script, version)) add(line, what);
   return [...found.values()].sort((a, b) => a.line - b.line);
 }
 
@@ -270,7 +272,8 @@ export function isBefore([major, minor]: PythonVersion, [thanMajor, thanMinor]: 
 }
 
 // Python 2 refuses letters beyond ASCII without a line that names the encoding (PEP 263).
-function layoutFaults(text: string, root: Node, [major]: PythonVersion): Incompatible[] {
+function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatible[] {
+  const { text } = script;
   const found: Incompatible[] = [];
   const lines = text.split("\n");
   const names = lines.slice(0, 2).some((line) => /^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+/.test(line));
@@ -280,17 +283,17 @@ function layoutFaults(text: string, root: Node, [major]: PythonVersion): Incompa
       line: at + 1,
       text: "a letter beyond ASCII needs a line # -*- coding: utf-8 -*- under Python 2",
     });
-  const mixed = major >= 3 ? mixedIndentation(lines, root) : undefined;
+  const mixed = major >= 3 && /^ *\t/m.test(text) ? mixedIndentation(lines, script) : undefined;
   if (mixed !== undefined)
     found.push({ line: mixed + 1, text: "tabs and blanks are mixed in the indentation" });
   return found;
 }
 
 // As Python 3's tokenizer does: an indentation has to compare the same whether a tab is eight columns wide or one.
-function mixedIndentation(lines: readonly string[], root: Node): number | undefined {
+function mixedIndentation(lines: readonly string[], script: PythonScript): number | undefined {
   const rows = new Set<number>();
-  for (const node of everyNode(root))
-    if (node.parent && /^(?:module|block)$|_clause$/.test(node.parent.type)) rows.add(node.startPosition.row);
+  for (const node of script.nodes)
+    if (/^(?:module|block)$|_clause$/.test(script.above(node)?.type ?? "")) rows.add(node.startPosition.row);
   const open: { wide: number; narrow: number }[] = [{ wide: 0, narrow: 0 }];
   for (const row of [...rows].sort((a, b) => a - b)) {
     const indent = /^[ \t]*/.exec(lines[row] ?? "")?.[0] ?? "";

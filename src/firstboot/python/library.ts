@@ -1,5 +1,5 @@
 import { type Incompatible, isBefore, type PythonVersion } from "./features.ts";
-import { everyNode, lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
+import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 
 interface Span {
   readonly since?: PythonVersion;
@@ -111,17 +111,18 @@ const methods: Readonly<Record<string, Span>> = {
  * What a program uses that a version of Python has not, by line. What stands in a `try`, in its `except`, or in a
  * condition is taken to be looked after.
  */
-export function missingFromLibrary({ root }: PythonScript, version: PythonVersion): Incompatible[] {
+export function missingFromLibrary(script: PythonScript, version: PythonVersion): Incompatible[] {
+  const { nodes } = script;
   const found: Incompatible[] = [];
-  const own = boundNames(root);
+  const own = boundNames(nodes);
   const tell = (node: Node, what: string, span: Span | undefined) => {
-    if (span === undefined || isLookedAfter(node)) return;
+    if (span === undefined || isLookedAfter(node, script)) return;
     if (span.since && isBefore(version, span.since))
       found.push({ line: lineOf(node), text: `${what} needs Python ${span.since.join(".")}` });
     if (span.until && isBefore(span.until, version))
       found.push({ line: lineOf(node), text: `${what} is gone since Python 3` });
   };
-  for (const node of everyNode(root)) {
+  for (const node of nodes) {
     if (node.type === "import_statement")
       for (const one of parts(node)) {
         const name = part(one, "name")?.text ?? one.text;
@@ -138,9 +139,9 @@ export function missingFromLibrary({ root }: PythonScript, version: PythonVersio
     if (node.type === "attribute") {
       tell(node, node.text, own(members, node.text));
       const name = part(node, "attribute")?.text ?? "";
-      if (node.parent?.type === "call") tell(node, `.${name}()`, own(methods, name));
+      if (script.above(node)?.type === "call") tell(node, `.${name}()`, own(methods, name));
     }
-    if (node.type === "identifier" && isRead(node) && !own.bound.has(node.text))
+    if (node.type === "identifier" && isRead(node, script) && !own.bound.has(node.text))
       tell(node, node.text, own(builtins, node.text));
     if (node.type === "call") tellFormat(node, version, tell);
   }
@@ -161,9 +162,9 @@ function tellFormat(
     tell(node, "{} without a number in .format()", { since: [2, 7] });
 }
 
-function boundNames(root: Node) {
+function boundNames(nodes: readonly Node[]) {
   const bound = new Set<string>();
-  for (const node of everyNode(root)) {
+  for (const node of nodes) {
     const name = part(node, "name");
     if ((node.type === "function_definition" || node.type === "class_definition") && name)
       bound.add(name.text);
@@ -178,15 +179,15 @@ function boundNames(root: Node) {
   return Object.assign(own, { bound });
 }
 
-function isRead(node: Node): boolean {
-  const above = node.parent;
+function isRead(node: Node, script: PythonScript): boolean {
+  const above = script.above(node);
   if (!above || above.type === "dotted_name" || above.type === "aliased_import") return false;
   if (above.type === "attribute") return part(above, "object")?.equals(node) ?? false;
   return above.type !== "keyword_argument" || (part(above, "value")?.equals(node) ?? false);
 }
 
-function isLookedAfter(node: Node): boolean {
-  for (let above = node.parent; above !== null; above = above.parent) {
+function isLookedAfter(node: Node, script: PythonScript): boolean {
+  for (let above = script.above(node); above !== undefined; above = script.above(above)) {
     if (above.type === "try_statement") return true;
     const asks = above.type === "if_statement" || above.type === "conditional_expression";
     if (asks && /version|PY[23]|hasattr/.test(part(above, "condition")?.text ?? above.text)) return true;

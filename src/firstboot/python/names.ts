@@ -1,4 +1,4 @@
-import { everyNode, lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
+import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 
 /** A name that a program reads and that nothing in it binds. */
 export interface LooseName {
@@ -10,16 +10,20 @@ export interface LooseName {
  * The names that are read and bound nowhere in the program, in no scope, and are no builtin of any Python. A program
  * with `import *` of a module that is not Oracle's binds what nobody knows, and has none.
  */
-export function looseNames({ root }: PythonScript): LooseName[] {
+export function looseNames(script: PythonScript): LooseName[] {
+  const { nodes } = script;
   const bound = new Set(builtinNames);
   const read: LooseName[] = [];
-  for (const node of everyNode(root)) {
-    if (node.type === "wildcard_import" && !/^\s*from\s+templateconfig\./.test(node.parent?.text ?? ""))
+  for (const node of nodes) {
+    if (
+      node.type === "wildcard_import" &&
+      !/^\s*from\s+templateconfig\./.test(script.above(node)?.text ?? "")
+    )
       return [];
     if (node.type === "wildcard_import") for (const name of ["main", "run_cmd", "shell_cmd"]) bound.add(name);
     if (node.type !== "identifier") continue;
-    if (binds(node)) bound.add(node.text);
-    else if (reads(node)) read.push({ name: node.text, line: lineOf(node) });
+    if (binds(node, script)) bound.add(node.text);
+    else if (reads(node, script)) read.push({ name: node.text, line: lineOf(node) });
   }
   const seen = new Set<string>();
   return read.filter(({ name }) => {
@@ -29,9 +33,10 @@ export function looseNames({ root }: PythonScript): LooseName[] {
   });
 }
 
-function binds(node: Node): boolean {
-  let [child, above] = [node, node.parent];
-  while (above !== null) {
+function binds(node: Node, script: PythonScript): boolean {
+  let [child, above] = [node, script.above(node)];
+  // Patterns are not nested deeper in programs that people write.
+  for (let depth = 0; above !== undefined && depth < 50; depth++) {
     switch (above.type) {
       case "parameters":
       case "lambda_parameters":
@@ -82,13 +87,13 @@ function binds(node: Node): boolean {
         return false;
     }
     child = above;
-    above = above.parent;
+    above = script.above(above);
   }
   return false;
 }
 
-function reads(node: Node): boolean {
-  const above = node.parent;
+function reads(node: Node, script: PythonScript): boolean {
+  const above = script.above(node);
   if (!above) return false;
   if (above.type === "attribute") return part(above, "object")?.equals(node) ?? false;
   if (above.type === "keyword_argument") return part(above, "value")?.equals(node) ?? false;
