@@ -93,6 +93,8 @@ const Machine = z.object({
   memoryMib: Count,
   /** Networks, one for each vnic. */
   nics: z.array(Text),
+  /** What starts it; unsaid, a BIOS, or what an import did not say. */
+  firmware: z.literal("uefi").exactOptional(),
   /** What it can be given while it runs. */
   maxVcpus: Count.exactOptional(),
   maxMemoryMib: Count.exactOptional(),
