@@ -18,6 +18,7 @@ export function addTemplateCommands(program: Command): void {
       "list versions by name and number, oldest first: channel, release, size, unshared size, seal, age",
     )
     .option("--all", "include masters")
+    .option("--own", "calculate the unshared size, however many disks there are")
     .option("--refresh", "first ask the registries for new revocations, channels and tags")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-list.ts")));

@@ -5,7 +5,6 @@ import { pushStatements, statementsIn } from "../../store/exchange/oci/statement
 import { pushTemplate } from "../../store/exchange/oci/template.ts";
 import { rememberPlace } from "../../store/exchange/places.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
-import { lineageOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
 import { openTemplate } from "../open-site.ts";
@@ -13,7 +12,7 @@ import { progressLine } from "../progress-line.ts";
 import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { home, host, records, catalog, entry, template } = await openTemplate(command, String(args[0]));
+  const { home, host, records, find, entry, template } = await openTemplate(command, String(args[0]));
   const { json, plainHttp } = command.opts<{ json?: boolean; plainHttp?: boolean }>();
   const place = parseReference(String(args[1]));
   if (place.which !== undefined)
@@ -26,9 +25,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     which: template.version,
   };
   const signature = await records.signatureText(template);
-  const ancestors = lineageOf(catalog, entry)
-    .slice(1)
-    .map(({ manifest }) => manifest);
+  const ancestors = (await find.lineage(entry)).slice(1).map(({ manifest }) => manifest);
   const line = progressLine(json === true);
   const statements = await statementsIn(records, template.name);
   const pushed = await interruptible(async (signal) => {

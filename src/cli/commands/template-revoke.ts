@@ -1,13 +1,12 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { findTemplate } from "../../store/records/catalog.ts";
-import { openCatalog } from "../open-site.ts";
+import { openFound } from "../open-site.ts";
 import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { catalog, records } = await openCatalog(command);
+  const { records, entry } = await openFound(command, String(args[0]));
   const options = command.opts<{ reason?: string; undo?: boolean; json?: boolean }>();
-  const { manifest, channels } = findTemplate(catalog, String(args[0]));
+  const { manifest, channels } = entry;
   const { name, version } = manifest;
   if (!options.undo && !options.reason?.trim())
     throw new TbuildError("usage", `${name}@${version}: a reason is required (--reason)`, {

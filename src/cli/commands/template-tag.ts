@@ -1,12 +1,10 @@
 import type { Command } from "commander";
-import { findTemplate } from "../../store/records/catalog.ts";
 import { tag } from "../../store/records/channels.ts";
-import { openCatalog } from "../open-site.ts";
+import { openFound } from "../open-site.ts";
 import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { catalog, records } = await openCatalog(command);
-  const entry = findTemplate(catalog, String(args[0]));
+  const { records, entry } = await openFound(command, String(args[0]));
   const name = String(args[1]);
   await tag(records, entry, name);
   const { manifest } = entry;

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { type Suspect, type Whose, whois } from "../../build/whois.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
-import { readCatalog, templatesOf } from "../../store/records/catalog.ts";
+import { manifestReader, readCatalog, templatesOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
@@ -14,6 +14,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const whose = await interruptible((signal) =>
     whois(host, String(args[0]), catalog, {
       store: storeFolder(home.store),
+      read: manifestReader(store, records),
       folder: folder.path,
       signal,
       note: (text) => process.stderr.write(`${text}\n`),
