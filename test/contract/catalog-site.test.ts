@@ -130,6 +130,12 @@ describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
       expect(await page.textContent("h1")).toBe("ol6-sample 1.0.0 → 1.1.0");
       await page.click("text=Templates");
       expect(await page.title()).toBe("Templates · tbuild");
+      await page.goto(`${base()}ol6-sample/1.0.0.html`);
+      await page.click("a:text-is('newest')");
+      await page.waitForURL(/1\.1\.0\.html$/);
+      expect(await page.textContent("h1")).toBe("ol6-sample1.1.0");
+      await page.click("a:text-is('stable')");
+      await page.waitForURL(/1\.0\.0\.html$/);
       await page.close();
       expect(troubles).toEqual([]);
     },
@@ -185,8 +191,8 @@ describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
       join(folder, "site/none.html"),
       (await [...filesOf([])][0]?.make(async () => expect.fail("nothing is to be read"))) ?? "",
     );
-    const pages = (await readdir(join(folder, "site"), { recursive: true })).filter((path) =>
-      path.endsWith(".html"),
+    const pages = (await readdir(join(folder, "site"), { recursive: true })).filter(
+      (path) => path.endsWith(".html") && !/\/[a-z]+\.html$/.test(path),
     );
     expect(pages.length).toBeGreaterThan(10);
     const page = await open(`${bases["a file"]()}none.html`);

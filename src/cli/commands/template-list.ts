@@ -58,7 +58,7 @@ async function refreshAll(command: Command): Promise<void> {
   const places = await knownPlaces(home.store);
   if (places.length === 0)
     process.stderr.write("no registry is known here: push a template or pull one first\n");
-  const [{ registryOf }, { parseReference }, { refreshStatements }] = await Promise.all([
+  const [{ registryOf }, { parseReference }, { hear, take }] = await Promise.all([
     import("../open-registry.ts"),
     import("../../store/exchange/oci/reference.ts"),
     import("../refresh-statements.ts"),
@@ -67,7 +67,9 @@ async function refreshAll(command: Command): Promise<void> {
     for (const { place, name, plainHttp } of places)
       try {
         const registry = registryOf(host, parseReference(place), { signal, plainHttp });
-        await refreshStatements(registry, records, name);
+        const heard = await hear(registry, records);
+        await take(heard, records, name, place);
+        if (heard.lacking !== undefined) process.exitCode = exitCodes.environment;
       } catch (error) {
         if (!(error instanceof TbuildError)) throw error;
         // The list is what is known here, all the same; it is only not the newest.

@@ -2,17 +2,26 @@ import type { Command } from "commander";
 import { promote } from "../../store/records/channels.ts";
 import type { ChannelName } from "../../store/records/records.ts";
 import { openFound } from "../open-site.ts";
+import { sendOut } from "../send-statements.ts";
 import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { allowRehearsal = false, json = false } = command.opts<{
+  const {
+    allowRehearsal = false,
+    json = false,
+    push = false,
+  } = command.opts<{
     allowRehearsal?: boolean;
+    push?: boolean;
     json?: boolean;
   }>();
-  const { records, entry } = await openFound(command, String(args[0]));
+  const { records, entry, ...workshop } = await openFound(command, String(args[0]));
   const moved = await promote(records, entry, args[1] as ChannelName, { allowRehearsal });
+  const sent = await sendOut({ ...workshop, records }, entry.manifest.name, push);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ name: entry.manifest.name, ...moved })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ name: entry.manifest.name, ...moved, ...(push && { sent }) })}\n`,
+    );
     return;
   }
   const { name } = entry.manifest;
