@@ -20,6 +20,8 @@ export interface Examined {
   readonly what: string;
   readonly ok: boolean;
   readonly text: string;
+  /** The line that mends it. */
+  readonly mend?: string;
 }
 
 /** Tries what a build of a recipe will need from outside, before it is begun: kickstart, disc, repositories, packages. */
@@ -178,7 +180,8 @@ async function rehearsalMedium(
 ) {
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
-    throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
+    throw new TbuildError("usage", `no rehearsal medium for ${recipe.release}`, {
+      subject: recipe.name,
       hint: "Available: ol6 and ol7.",
     });
   const release = { major, update: recipe.update } as const;

@@ -75,12 +75,14 @@ export async function freeVersion(
   return proposeVersion(existing, wanted);
 }
 
-/** The commit that recipes and kickstarts are at, and whether they are as committed; nothing outside a git repository. */
+/** The commit of `folders`, of which the first names the repository, and whether they differ from it; nothing outside of git. */
 export async function gitState(
   host: Host,
-  folders: readonly [string, ...string[]],
+  folders: readonly string[],
 ): Promise<{ commit: string; dirty: boolean } | undefined> {
-  const any = { allow: [...Array(256).keys()], cwd: folders[0] };
+  const [first] = folders;
+  if (first === undefined) return undefined;
+  const any = { allow: [...Array(256).keys()], cwd: first };
   try {
     const commit = await host.run(["git", "rev-parse", "HEAD"], any);
     if (commit.exitCode !== 0) return undefined;

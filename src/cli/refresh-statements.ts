@@ -1,4 +1,4 @@
-import { printable } from "../host/local.ts";
+import { printable } from "../io/escape.ts";
 import type { Registry } from "../store/exchange/oci/registry.ts";
 import {
   type Heard,

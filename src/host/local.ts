@@ -1,8 +1,10 @@
 import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Interrupted, TbuildError } from "../errors.ts";
+import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
+import { printable } from "../io/escape.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
+import { installHint } from "./programs.ts";
 
 /** This machine. `onCommand` sees every argv before it runs. */
 export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
@@ -64,7 +66,9 @@ export async function runHere(
   throw failed(
     name,
     argv,
-    result.timedOut ? `no end after ${options.timeoutMs} ms` : ending(exitCode, result.signal),
+    result.timedOut
+      ? { code: "timed-out", what: `no end after ${options.timeoutMs} ms` }
+      : ending(exitCode, result.signal),
     {
       stdout,
       stderr,
@@ -84,11 +88,13 @@ export async function* streamHere(argv: readonly string[], input: Uint8Array): A
     stripFinalNewline: false,
     input,
   });
+  let isRead = false;
   try {
     yield* child.stdout as AsyncIterable<Uint8Array>;
+    isRead = true;
   } finally {
-    // One that has ended is not hit by it.
-    child.kill("SIGKILL");
+    // A program that has written everything still needs a moment to end by itself; its exit code counts.
+    if (!isRead) child.kill("SIGKILL");
   }
   const { exitCode, code, signal, stderr } = await child;
   if (code === "ENOENT") throw notInstalled(command, "local");
@@ -144,27 +150,30 @@ export function shellQuoted(argv: readonly string[]): string {
     .join(" ");
 }
 
-/** Control characters made visible, so that a program's output cannot draw on a terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (c) =>
-    c === "\n" || c === "\t" ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-}
-
-function notInstalled(command: string, host: string): TbuildError {
-  return new TbuildError("environment", `${command}: not installed on ${host}`, {
-    hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
+/** A program that is not there. */
+export function notInstalled(command: string, host: string): TbuildError {
+  return new TbuildError("environment", `not installed on ${host}`, {
+    subject: command,
+    code: "not-installed",
+    hint: installHint(command),
   });
 }
 
-function ending(exitCode: number | undefined, signal: string | undefined): string {
-  return exitCode === undefined ? `killed by ${signal ?? "a signal"}` : `exit code ${exitCode}`;
+interface Ending {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly exitCode?: number;
+}
+
+function ending(exitCode: number | undefined, signal: string | undefined): Ending {
+  if (exitCode === undefined) return { code: "command-failed", what: `killed by ${signal ?? "a signal"}` };
+  return { code: "command-failed", what: `exit code ${exitCode}`, exitCode };
 }
 
 function failed(
   host: string,
   argv: readonly string[],
-  how: string,
+  how: Ending,
   said: { stdout: string; stderr: string; cause: unknown },
 ): TbuildError {
   const text = said.stderr.trim() === "" ? said.stdout : said.stderr;
@@ -174,9 +183,14 @@ function failed(
     .slice(-12)
     .map(printable)
     .filter((line) => line !== "");
-  return new TbuildError("environment", `${argv[0]}: ${how} on ${host}`, {
-    // What a program said comes first: its command may be long.
-    lines: [...lines, `$ ${shortened(shellQuoted(argv))}`],
+  // Programs run in the C locale, where this is strerror(ENOSPC); their exit codes do not tell it.
+  const isFull = text.includes("No space left on device");
+  return new TbuildError("environment", `${how.what} on ${host}`, {
+    subject: argv[0],
+    code: isFull ? "disk-full" : how.code,
+    exitCode: how.exitCode,
+    lines,
+    command: shortened(shellQuoted(argv)),
     cause: said.cause,
   });
 }

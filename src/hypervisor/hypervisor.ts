@@ -59,7 +59,7 @@ export interface Hypervisor {
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   /** What runs machines here, with its version and accelerator, for a manifest. */
-  describe(): Promise<string>;
+  describe(kernel?: string): Promise<string>;
   /** Makes the machine, stopped, with its disks and CDs. It must not exist. */
   define(spec: VmSpec): Promise<void>;
   state(vm: string): Promise<"absent" | "stopped" | "running">;

@@ -198,7 +198,8 @@ export function lineOf(manifest: Manifest): ManifestLine {
 }
 
 function notAManifest(file: string, error: unknown): TbuildError {
-  return new TbuildError("integrity", `${file}: is not a manifest`, {
+  return new TbuildError("integrity", "is not a manifest", {
+    subject: file,
     cause: error,
     lines: [error instanceof Error ? error.message.slice(0, 300) : String(error)],
   });

@@ -42,7 +42,7 @@ const ProxyUrl = text(
   /^https?:\/\/[\w.-]+(:\d+)?\/?$/,
   "a proxy such as http://proxy:3128, without a password",
 );
-const MountOptions = text(/^[\w.,=:/%+-]+$/, "mount options such as nodev,nosuid");
+const MountOptions = text(/^[\w.,=:/%+][\w.,=:/%+-]*$/, "mount options such as nodev,nosuid");
 const HostName = text(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or address");
 
 export const Release = z.enum(releases);
@@ -320,4 +320,9 @@ export function majorOf(release: Recipe["release"]): number {
 export function sealing({ seal, files }: Pick<Recipe, "seal" | "files">): Recipe["seal"] {
   const own = files.map(({ path }) => path).filter((path) => !path.startsWith("/root/.ssh/"));
   return { ...seal, keep: [...new Set([...seal.keep, ...own])] };
+}
+
+/** Paths whose content a recipe asks for, though a seal changes them: the file with its users' passwords. */
+export function meantToStay({ users }: Pick<Recipe, "users">): string[] {
+  return users.some(({ password }) => password !== undefined) ? ["/etc/shadow"] : [];
 }

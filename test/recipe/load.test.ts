@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TbuildError } from "../../src/errors.ts";
-import { loadRecipe } from "../../src/recipe/load.ts";
+import { loadRecipe, recipeNames } from "../../src/recipe/load.ts";
 import { assignment } from "../../src/recipe/merge.ts";
 import { resolvedText, resolvedValues } from "../../src/recipe/resolved.ts";
 import { rules } from "../../src/recipe/rules.ts";
@@ -268,6 +268,24 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
   it("that does not exist is answered with the nearest name", async () => {
     await load(whole);
     await expect(loadRecipe(folder, "smal")).rejects.toThrow(/no such recipe; did you mean "small"\?/);
+  });
+
+  it("is found in the next folder, which also has what it extends, modules, and recipes of the same name", async () => {
+    const next = join(folder, "package");
+    await mkdir(join(next, "modules/grid"), { recursive: true });
+    await writeFile(join(next, "small.yaml"), whole);
+    const folders = [folder, next];
+    expect((await loadRecipe(folders, "small", rules)).files).toEqual([join(next, "small.yaml")]);
+    await writeFile(join(folder, "mine.yaml"), "extends: small\nname: mine\nmodules: [grid]\n");
+    const mine = await loadRecipe(folders, "mine", rules);
+    expect(mine.files).toEqual([join(folder, "mine.yaml"), join(next, "small.yaml")]);
+    await writeFile(join(folder, "small.yaml"), "extends: small\nsummary: ours\n");
+    const ours = await loadRecipe(folders, "small", rules);
+    expect(ours.files).toEqual([join(folder, "small.yaml"), join(next, "small.yaml")]);
+    expect(ours.recipe.summary).toBe("ours");
+    expect(await recipeNames(folders)).toEqual(["mine", "small"]);
+    await rm(join(next, "small.yaml"));
+    await expect(loadRecipe(folders, "small", rules)).rejects.toThrow(/extends itself/);
   });
 
   it("grows over several levels, and turns growing and replacing round where it says so", async () => {

@@ -9,7 +9,7 @@ import { previousOf, readCatalog, yieldedIn } from "../../src/store/records/cata
 import { finder } from "../../src/store/records/finder.ts";
 import { pointerTo, type Records, recordsIn } from "../../src/store/records/records.ts";
 import { memoryStore } from "../fakes/memory-store.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith, itWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
@@ -70,7 +70,7 @@ describe("the records of a recipe repo", () => {
     await expect(async () => records.revoke("x", "../../y", undefined)).rejects.toThrow();
   });
 
-  it.skipIf(missing("git"))("of two people are merged by git", async () => {
+  itWith(["git"], "of two people are merged by git", async () => {
     const git = (...args: string[]) =>
       host.run(["git", "-C", folder, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
     await git("init", "-q", "-b", "main");
@@ -153,7 +153,7 @@ describe("the catalog", () => {
   });
 });
 
-describe.skipIf(missing("ssh-keygen"))("a signed manifest", () => {
+describeWith(["ssh-keygen"], "a signed manifest", () => {
   let key: string;
   beforeEach(async () => {
     key = join(folder, "key");

@@ -13,7 +13,7 @@ import {
   takeStatements,
 } from "../../src/store/exchange/oci/statements.ts";
 import { type Records, recordsIn } from "../../src/store/records/records.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith } from "../fakes/missing.ts";
 
 let folder: string;
 let registry: Registry;
@@ -126,7 +126,7 @@ describe("what is said of versions travels through a registry", () => {
   });
 });
 
-describe.skipIf(missing("ssh-keygen"))("signed statements", () => {
+describeWith(["ssh-keygen"], "signed statements", () => {
   const keyOf = async (who: string) => {
     const key = join(folder, `${who}.key`);
     await localHost().run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);

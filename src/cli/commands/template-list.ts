@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Command } from "commander";
 import { exitCodes, TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { knownPlaces } from "../../store/exchange/places.ts";
 import { type CatalogEntry, manifestReader, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest } from "../../model/manifest.ts";
 import { parseReference, referenceText } from "../../store/exchange/oci/reference.ts";
@@ -30,7 +30,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (which === undefined) {
     const tags = await interruptible((signal) => connect(signal).tags());
     const newest = versionsAmong(tags.names).at(-1);
-    throw new TbuildError("usage", `${args[0]}: the version is missing`, {
+    throw new TbuildError("usage", "the version is missing", {
+      subject: String(args[0]),
       hint: `For example ${args[0]}:${newest ?? "1.0.0"}. ${versionsHint(tags)}`,
     });
   }
@@ -41,12 +42,14 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     await records.check(manifest);
     const { name, version } = manifest;
     if (pointedAt !== undefined && pointedAt !== manifestDigest(manifest))
-      throw new TbuildError("integrity", `${args[0]}: ${which} points at another ${name}@${version}`, {
+      throw new TbuildError("integrity", `${which} points at another ${name}@${version}`, {
+        subject: String(args[0]),
         hint: "Nothing was fetched. Ask who runs the registry: one of the two was exchanged.",
       });
     const signature = await records.signature(manifest, text);
     if (signature.state === "bad")
-      throw new TbuildError("integrity", `${args[0]}: its signature is bad: ${signature.why}`, {
+      throw new TbuildError("integrity", `its signature is bad: ${signature.why}`, {
+        subject: String(args[0]),
         hint: "Nothing was downloaded. Contact the person who pushed it.",
       });
     await take(heard, records, name, referenceText(place));
@@ -90,12 +93,14 @@ function meant(
   const newest = versionsAmong(names).findLast((version) => !revoked.has(version));
   if (newest !== undefined && lacking === undefined) return { wanted: newest };
   if (lacking !== undefined && !lacking.startsWith("404"))
-    throw new TbuildError("environment", `${reference}: which version is the newest is not known`, {
+    throw new TbuildError("environment", "which version is the newest is not known", {
+      subject: reference,
       lines: [`the registry did not list all of its tags: ${lacking}`],
       hint: "Name a version.",
     });
   if (revoked.size > 0)
-    throw new TbuildError("usage", `${reference}: all of its versions are revoked`, {
+    throw new TbuildError("usage", "all of its versions are revoked", {
+      subject: reference,
       hint: "To pull one anyway, name its version.",
     });
   return { wanted: which };

@@ -22,7 +22,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const [ref, to] = args.map(String) as [string, string];
   const place = parseReference(to);
   if (place.which !== undefined)
-    throw new TbuildError("usage", `${to}: a name or version is not allowed here`, {
+    throw new TbuildError("usage", "a name or version is not allowed here", {
+      subject: to,
       hint: `Use: tbuild template push ${ref} ${referenceText({ registry: place.registry, repository: place.repository })}`,
     });
   if (options.statements) return await pushSaid(ref, place, command, options);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
 import { warningsOf } from "../../store/records/catalog.ts";

@@ -68,7 +68,7 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
   } catch (error) {
     // A missing program is not damage.
     const isOurs =
-      error instanceof TbuildError && (error.fault === "guest" || /not installed/.test(error.message));
+      error instanceof TbuildError && (error.fault === "guest" || error.code === "not-installed");
     if (isOurs) throw error;
     throw damaged("its compressed part is damaged or cut off", error);
   } finally {
@@ -187,7 +187,8 @@ function firstNonZero(data: Buffer, from: number): number {
 }
 
 function damaged(what: string, cause?: unknown): TbuildError {
-  return new TbuildError("guest", `initramfs: ${what}`, {
+  return new TbuildError("guest", what, {
+    subject: "initramfs",
     hint: "Make it again in the guest: dracut --force, or mkinitrd -f.",
     ...(cause !== undefined && { cause }),
   });

@@ -20,6 +20,22 @@ export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
   ];
 }
 
+/** The accounts that can log in with a password of the build, root's among them (shadow(5), gshadow(5)). */
+export async function accountPasswords(tree: GuestTree): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const path of ["/etc/shadow", "/etc/gshadow", "/etc/passwd"]) {
+    const rows = ((await textIn(tree, path)) ?? "").split("\n").map((line) => line.split(":"));
+    const names = rows.flatMap(([name = "", word = ""]) => (isPassword(word) ? [name] : []));
+    if (names.length > 0) found.push({ path, what: `the password of ${names.join(", ")}` });
+  }
+  return found;
+}
+
+// A locked account has `!` in front, and cannot log in until somebody takes that away.
+function isPassword(word: string): boolean {
+  return /^(?:\$[\da-z]+\$|_[./\dA-Za-z]{19}$|[./\dA-Za-z]{13}$)/.test(word);
+}
+
 async function reported(
   tree: GuestTree,
   table: readonly Agent[],
@@ -46,11 +62,14 @@ async function notMadeAgain(tree: GuestTree): Promise<Leftover[]> {
   for (const { name, resets = [], madeBy } of agents)
     for (const path of madeBy === undefined ? [] : resets)
       if (
-        /\.(?:key|pem)$/.test(path) &&
+        /\.(?:key|pem|crt)$/.test(path) &&
         (await tree.stat(path))?.kind === "file" &&
         !(await isMadeAgain(tree, path))
       )
-        found.push({ path, what: `a key of ${name}, which nothing in the guest would make again` });
+        found.push({
+          path,
+          what: `a ${path.endsWith(".crt") ? "certificate" : "key"} of ${name}, which nothing in the guest would make again`,
+        });
   return found;
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -35,7 +35,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
 
   async function definition(vm: string): Promise<Definition> {
     const text = await readFile(file(vm, "machine.json"), "utf8").catch(() => undefined);
-    if (text === undefined) throw new TbuildError("environment", `${vm}: no such machine`);
+    if (text === undefined) throw new TbuildError("environment", "no such machine", { subject: vm });
     return JSON.parse(text) as Definition;
   }
   async function paths(vm: string, disks: Definition["disks"]): Promise<QemuPaths> {
@@ -66,15 +66,16 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       await host.run(["qemu-img", "--version"]);
     },
 
-    async describe() {
+    async describe(kernel) {
       const { stdout } = await host.run(["qemu-system-x86_64", "--version"]);
-      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerated(host, options)}`;
+      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerated(host, options, kernel === undefined ? undefined : { kernel })}`;
     },
 
     async define(spec) {
       if (!/^[a-z0-9][a-z0-9-]*$/.test(spec.name)) throw new Error(`bad machine name ${spec.name}`);
       if ((await self.state(spec.name)) !== "absent")
-        throw new TbuildError("environment", `${spec.name}: a machine of this name exists`, {
+        throw new TbuildError("environment", "a machine of this name exists", {
+          subject: spec.name,
           hint: `Remove it with: tbuild clean`,
         });
       // Its disks hold what the guest keeps to root.
@@ -105,10 +106,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
           await host.run(qemuArgs(known.spec, where, { accelerator, sshPort }, boot), { timeoutMs: 60_000 });
           break;
         } catch (error) {
-          const taken =
-            error instanceof TbuildError &&
-            error.lines.some((line) => line.includes("Could not set up host forwarding rule"));
-          if (!taken) throw error;
+          if (!(error instanceof TbuildError) || (await isFree(sshPort))) throw error;
           if (options.sshPort !== undefined)
             throw new TbuildError("environment", `port ${options.sshPort} on 127.0.0.1 is in use`, {
               hint: "Free it, or remove hypervisor.sshPort from the site file; tbuild then chooses a free port.",
@@ -151,8 +149,9 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       const { bavail, bsize } = await statfs(folderOf(vm));
       throw new TbuildError(
         "environment",
-        `${vm}: the host's disk is full: ${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free in ${options.folder}`,
+        `the host's disk is full: ${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free in ${options.folder}`,
         {
+          subject: vm,
           hint: "Make room (`tbuild clean --checkpoints` gives back what checkpoints hold) and start again: what was done is kept.",
         },
       );
@@ -160,7 +159,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
 
     async address(vm) {
       const { sshPort } = await definition(vm);
-      if (sshPort === undefined) throw new TbuildError("environment", `${vm}: was never started`);
+      if (sshPort === undefined) throw new TbuildError("environment", "was never started", { subject: vm });
       return { host: "127.0.0.1", port: sshPort };
     },
 
@@ -236,7 +235,11 @@ function howItStopped(monitor: Qmp | undefined): Stopped {
   return event.data.reason === "guest-reset" ? "guest-reset" : "guest-shutdown";
 }
 
-async function accelerated(host: Host, options: QemuOptions, boot?: DirectBoot): Promise<"kvm" | "tcg"> {
+async function accelerated(
+  host: Host,
+  options: QemuOptions,
+  boot?: Pick<DirectBoot, "kernel">,
+): Promise<"kvm" | "tcg"> {
   if (options.accelerator !== "auto") return options.accelerator;
   const choice = await chooseAccelerator(host, {
     cacheFile: join(options.memory, "accelerator.json"),
@@ -290,7 +293,7 @@ async function hasEnded(pid: number): Promise<boolean> {
 function runPath(folder: string): string {
   return join(
     tmpdir(),
-    `tbuild-${userInfo().uid}`,
+    `tbuild-${process.getuid?.() ?? 0}`,
     createHash("sha256").update(folder).digest("hex").slice(0, 16),
   );
 }
@@ -301,12 +304,21 @@ async function runFolder(folder: string): Promise<string> {
   return path;
 }
 
-async function freePort(): Promise<number> {
+async function freePort(wanted = 0): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(wanted, "127.0.0.1", resolve),
+  );
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return freePort(port).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The lines of a growing file, until `alive` says that its writer has ended. */

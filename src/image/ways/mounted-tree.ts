@@ -1,9 +1,10 @@
 import { TbuildError } from "../../errors.ts";
 import type { Host, Output } from "../../host/host.ts";
-import { printable, shellQuoted } from "../../host/local.ts";
+import { shellQuoted } from "../../host/local.ts";
 import { pacer, type Watch } from "../../host/pace.ts";
+import { printable, shown } from "../../io/escape.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
-import { bytesOf, shown, stringOf } from "../names.ts";
+import { bytesOf, stringOf } from "../names.ts";
 import { GuestTree, nameOf, parentOf, type Stat } from "../tree.ts";
 
 export interface MountedTreeOptions {
@@ -72,13 +73,10 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     }
     // Something that vanishes meanwhile is no failure; that nothing is seen at all, is.
     if (found === 0)
-      throw new TbuildError(
-        "guest",
-        `${host.name}: find printed nothing about ${paths.map(shown).join(", ")}`,
-        {
-          lines: stderr.trim().split("\n").slice(-5).map(printable),
-        },
-      );
+      throw new TbuildError("guest", `find printed nothing about ${paths.map(shown).join(", ")}`, {
+        subject: host.name,
+        lines: stderr.trim().split("\n").slice(-5).map(printable),
+      });
   }
 
   async function names(dir: string): Promise<string[]> {

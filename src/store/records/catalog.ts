@@ -46,7 +46,9 @@ export function manifestReader(store: Store, records: Records): ReadManifest {
       ? await store.find(kind, { name, version })
       : await records.find({ kind, name, version });
     if (found) return found;
-    throw new TbuildError("environment", `${kind} ${name}@${version}: was removed in the meantime`);
+    throw new TbuildError("environment", "was removed in the meantime", {
+      subject: `${kind} ${name}@${version}`,
+    });
   };
   return (entry) => {
     const manifest = kept.get(entry.digest) ?? read(entry);

@@ -54,7 +54,8 @@ export function finder(store: Store, records: Records): Finder {
       const [name = "", which] = ref.split("@");
       const numbers = await numbersOf(name);
       if (numbers.length === 0)
-        throw new TbuildError("usage", `${ref}: no such template`, {
+        throw new TbuildError("usage", "no such template", {
+          subject: ref,
           hint: "`tbuild template list` lists all templates.",
         });
       const said = await saidOf(records, name);
@@ -64,7 +65,8 @@ export function finder(store: Store, records: Records): Finder {
           ? numbers.findLast((one) => !said.revocations.has(one))
           : (pointer?.version ?? numbers.find((one) => one === which));
       if (number === undefined && which === undefined)
-        throw new TbuildError("usage", `${name}: all of its versions are revoked`, {
+        throw new TbuildError("usage", "all of its versions are revoked", {
+          subject: name,
           hint: `To use one anyway, name its version: ${newestOf(numbers, (version) => `${name}@${version}`)}.`,
         });
       const fitting =
@@ -75,11 +77,13 @@ export function finder(store: Store, records: Records): Finder {
             );
       const [found, other] = fitting;
       if (!found)
-        throw new TbuildError("usage", `${ref}: ${name} has no such version, channel or tag`, {
+        throw new TbuildError("usage", `${name} has no such version, channel or tag`, {
+          subject: ref,
           hint: `Available: ${newestOf(numbers, (version) => version)}.`,
         });
       if (other)
-        throw new TbuildError("integrity", `${name}@${number}: two different versions have this number`, {
+        throw new TbuildError("integrity", "two different versions have this number", {
+          subject: `${name}@${number}`,
           lines: fitting.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
           hint: "Two people published the same version. The recorded one is valid. Build the other again with a new number, and remove it from the store with `tbuild template prune --apply`.",
         });

@@ -1,6 +1,6 @@
 import { Interrupted, TbuildError } from "../../../errors.ts";
-import { printable } from "../../../host/local.ts";
 import { type Challenge, challengesIn } from "../../../io/challenges.ts";
+import { printable } from "../../../io/escape.ts";
 import type { Answer, Client, Question } from "../../../io/http.ts";
 import type { Credentials } from "./credentials.ts";
 
@@ -105,7 +105,8 @@ export function loginTo(
       const asked = who && `asked as ${printable(who.user)}, whose password came from ${who.from}`;
       const none = lookedIn === undefined ? [] : [`no password for ${registry} in ${lookedIn}`];
       const fault = (why: string, hint: string, more: readonly string[]) =>
-        new TbuildError("environment", `${registry}: denies access for ${what}: ${why}`, {
+        new TbuildError("environment", `denies access for ${what}: ${why}`, {
+          subject: registry,
           lines: [...lines, ...more],
           hint,
         });
