@@ -297,6 +297,10 @@ export async function gather(
   const { text } = rendered;
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
+  if (request.rehearse && recipe.machine.firmware === "uefi")
+    throw new TbuildError("usage", `${request.name}: the rehearsal medium installs for a BIOS only`, {
+      hint: "Rehearse with --set machine.firmware=bios, or build without --rehearse.",
+    });
   const medium = request.rehearse
     ? makeMedium(recipe, await builderDigest())
     : fetchIso(recipe, workshop.home.isoFolder);

@@ -38,7 +38,12 @@ export async function manifestOf(
       major: majorOf(recipe.release),
       update: recipe.update,
     },
-    machine: { vcpus: recipe.machine.vcpus, memoryMib: recipe.machine.memory, nics: recipe.nics },
+    machine: {
+      vcpus: recipe.machine.vcpus,
+      memoryMib: recipe.machine.memory,
+      nics: recipe.nics,
+      ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" as const }),
+    },
     kernel: guest.kernel,
     recipe: sha256(frame.recipeText),
     recipeText: frame.recipeText,

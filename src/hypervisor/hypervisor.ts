@@ -9,6 +9,8 @@ export interface VmSpec {
   /** Paths of ISO images. */
   readonly cdroms: readonly string[];
   readonly nics: readonly Nic[];
+  /** `uefi` where UEFI starts it; else a BIOS does. */
+  readonly firmware?: "uefi";
   /** What the guest is: decides which devices its kernel has drivers for. */
   readonly guest: { readonly release: number };
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type Suspect, type Whose, whois } from "../../build/whois.ts";
+import { exitCodes } from "../../errors.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { jsonText, printable, shown } from "../../io/escape.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
@@ -21,7 +22,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       note: (text) => process.stderr.write(`${printable(text)}\n`),
     }),
   );
-  if (whose.suspects.length === 0) process.exitCode = 1;
+  if (whose.suspects.length === 0) process.exitCode = exitCodes.found;
   if (command.opts<{ json?: boolean }>().json) {
     const suspects = whose.suspects.map(({ entry, why }) => ({ ...summary(entry), why }));
     process.stdout.write(`${jsonText({ ...whose, suspects }, 2)}\n`);

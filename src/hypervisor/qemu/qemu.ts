@@ -1,5 +1,18 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
@@ -8,7 +21,7 @@ import type { Host } from "../../host/host.ts";
 import { sleep, waitFor } from "../../host/wait-for.ts";
 import type { DirectBoot, Hypervisor, Messages, Stopped, VmDisk, VmSpec } from "../hypervisor.ts";
 import { chooseAccelerator } from "./accelerator.ts";
-import { type QemuPaths, qemuArgs } from "./qemu-args.ts";
+import { type QemuPaths, qemuArgs, uefi } from "./qemu-args.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 
 export interface QemuOptions {
@@ -47,6 +60,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       serialLog: file(vm, "console.log"),
       serialSocket: join(run, "console"),
       messages: join(run, "messages"),
+      variables: file(vm, "uefi-variables.fd"),
     };
   }
   async function session(vm: string): Promise<Qmp> {
@@ -78,6 +92,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
           subject: spec.name,
           hint: `Remove it with: tbuild clean`,
         });
+      if (spec.firmware === "uefi") await proveUefi();
       // Its disks hold what the guest keeps to root.
       await mkdir(options.folder, { recursive: true });
       await chmod(options.folder, 0o700);
@@ -85,6 +100,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       const disks = [];
       for (const [index, disk] of spec.disks.entries())
         disks.push(await makeDisk(host, disk, file(spec.name, `disk${index}`)));
+      if (spec.firmware === "uefi") await copyFile(uefi.variables, file(spec.name, "uefi-variables.fd"));
       await writeFile(file(spec.name, "machine.json"), JSON.stringify({ spec, disks } satisfies Definition));
     },
 
@@ -387,4 +403,14 @@ function parsedMessage(line: string): { key: string; value: string } | undefined
   } catch {
     return undefined;
   }
+}
+
+async function proveUefi(): Promise<void> {
+  for (const file of [uefi.code, uefi.variables])
+    await access(file).catch((cause) => {
+      throw new TbuildError("environment", `UEFI for qemu is missing: ${file}`, {
+        cause,
+        hint: "Install it: apt-get install ovmf",
+      });
+    });
 }
