@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmod, chown, cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -17,6 +17,8 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
     folder = await mkdtemp(join(tmpdir(), "tbuild-installed-"));
     await chmod(folder, 0o755);
     await mkdir(join(folder, "check"));
+    const bundled = ran(process.execPath, [join(repository, ".ci/bundle.mjs")]);
+    expect(bundled.code, bundled.stderr).toBe(0);
     const { stdout } = ran("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], {
       cwd: repository,
     });
@@ -67,12 +69,30 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
     await rm(join(work, "copied"), { recursive: true });
   });
 
+  it("knows in its bundle where each module is, for the digests of steps and for what lies beside them", async () => {
+    const dist = join(folder, "check/prefix/lib/node_modules/tbuild/dist");
+    const addresses = new Set<string>();
+    for (const name of await readdir(join(dist, "bin"))) {
+      const text = await readFile(join(dist, "bin", name), "utf8");
+      for (const [, path = ""] of text.matchAll(/new URL\("([^"]+)",import\.meta\.url\)\.href/g)) {
+        expect((await stat(join(dist, "bin", path))).isFile(), path).toBe(true);
+        addresses.add(path.replace("../", ""));
+      }
+    }
+    const steps = (await readdir(join(dist, "build/steps"))).map((name) => `build/steps/${name}`);
+    expect([...addresses]).toEqual(expect.arrayContaining(steps));
+  });
+
   it("never says make, and names the Debian package of a program that is missing", () => {
     const bare = (...args: string[]) =>
-      ran(process.execPath, [join(folder, "check/prefix/lib/node_modules/tbuild/dist/main.js"), ...args], {
-        cwd: work,
-        env: { PATH: "/nowhere", HOME: work },
-      });
+      ran(
+        process.execPath,
+        [join(folder, "check/prefix/lib/node_modules/tbuild/dist/bin/main.js"), ...args],
+        {
+          cwd: work,
+          env: { PATH: "/nowhere", HOME: work },
+        },
+      );
     const seal = bare("media", "make", "ol6-grid", "--rehearse");
     expect(seal.code).toBe(3);
     const doctor = bare("doctor");

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type Examined, examine } from "../../build/doctor.ts";
 import { examineMachine } from "../../build/doctor-machine.ts";
+import { exitCodes } from "../../errors.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
@@ -19,7 +20,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(
     json ? `${JSON.stringify(examined, undefined, 2)}\n` : said(examined, coloursFor(process.stdout)),
   );
-  if (examined.some(({ ok }) => !ok)) process.exitCode = 1;
+  if (examined.some(({ ok }) => !ok)) process.exitCode = exitCodes.found;
 }
 
 function said(examined: readonly Examined[], { green, red, bold }: Colours): string {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { exitCodes } from "../../errors.ts";
 import { localHost } from "../../host/local.ts";
 import { missingPackages, type Package, packages } from "../../host/programs.ts";
 import { interruptible } from "../interrupt.ts";
@@ -15,7 +16,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   if (yes) await install((await missing()).filter((one) => all || one.required));
   const lacking = await missing();
   process.stdout.write(json ? `${JSON.stringify(lacking, undefined, 2)}\n` : said(lacking));
-  if (lacking.some(({ required }) => required)) process.exitCode = 1;
+  if (lacking.some(({ required }) => required)) process.exitCode = exitCodes.found;
 }
 
 function missing(): Promise<Package[]> {

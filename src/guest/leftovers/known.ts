@@ -1,12 +1,14 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { keyfileEntries } from "../config/keyfile.ts";
+import { shellAssignments } from "../config/shell.ts";
 import { textIn, withHomes } from "../operation.ts";
 import { type Agent, agents, peoplesSecrets } from "../seal/agents.ts";
 import { connectionFiles, connectionsNamed, interfaceFiles } from "../seal/network.ts";
 import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
-import { judgeUnknownKey } from "../seal/network-keys.ts";
+import { judgeIfcfgKey, judgeUnknownKey } from "../seal/network-keys.ts";
 import { isMadeAgain } from "../seal/services.ts";
 import type { Leftover } from "./search.ts";
+import { withoutXmlComments } from "./telling-keys.ts";
 
 /** What the tables know of and no operation takes away: secrets of agents and people, and unclear keys of the network. */
 export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
@@ -49,11 +51,16 @@ async function reported(
   return found;
 }
 
+const mostLookedAt = 1024 * 1024;
+
 async function isThere(tree: GuestTree, path: string, looks: RegExp | undefined): Promise<boolean> {
   const stat = await tree.stat(path);
   if (stat?.kind === "dir") return (await tree.list(path)).length > 0;
   const text = await textIn(tree, path);
-  return text !== undefined && text.trim() !== "" && (looks?.test(text) ?? true);
+  if (text === undefined || text.trim() === "") return false;
+  // `^\s*` would look at a run of empty lines once for each of them.
+  const lines = (looks ? text.slice(0, mostLookedAt).split("\n") : []).filter((line) => line.trim() !== "");
+  return looks?.test(lines.join("\n")) ?? true;
 }
 
 // A key that only its package made, such as mod_ssl's before OL8: all clones have the same.
@@ -98,8 +105,43 @@ async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
         if (verdict.fate === "unclear" && (verdict.class !== "address" || path.startsWith("/etc/systemd/")))
           found.push({ path, what: `maybe its ${verdict.class} (${group}.${key})` });
       }
+  return [...found, ...(await unclearWords(tree, named))];
+}
+
+// /etc/sysconfig/network beside what a seal resets in it, and the files of what else configures a network.
+async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  const global = "/etc/sysconfig/network";
+  for (const { name, value } of shellAssignments((await textIn(tree, global)) ?? "")) {
+    const verdict = judgeIfcfgKey(name, value.trim(), named);
+    if (verdict.fate !== "stays" && !/^localhost(?:\.|$)/.test(value.trim()))
+      found.push({ path: global, what: `maybe its ${verdict.class} (${name})` });
+  }
+  for (const pattern of otherNetworkFiles)
+    for (const path of await tree.glob(pattern)) {
+      const text = withoutXmlComments(((await textIn(tree, path)) ?? "").replaceAll(/^[ \t]*[#!].*$/gm, ""));
+      const seen = new Set<string>();
+      for (const [, key = "", value = ""] of text.matchAll(
+        /(?<![\w-])([A-Za-z][\w-]{0,80})["']?[ \t]*(?:[:=>]|[ \t])[ \t]*([^\n<]*)/g,
+      )) {
+        const verdict = judgeUnknownKey(key, value);
+        if (verdict.fate !== "unclear" || seen.has(verdict.class)) continue;
+        seen.add(verdict.class);
+        found.push({ path, what: `maybe its ${verdict.class} (${key})` });
+      }
+    }
   return found;
 }
+
+// ifupdown, netplan, wicked and dhcpcd.
+const otherNetworkFiles = [
+  "/etc/network/interfaces",
+  "/etc/network/interfaces.d/*",
+  "/etc/netplan/*.yaml",
+  "/etc/wicked/*.xml",
+  "/etc/wicked/ifconfig/*.xml",
+  "/etc/dhcpcd.conf",
+];
 
 // Those that have to keep their names, because something that cannot be changed here names them.
 async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {
