@@ -188,7 +188,11 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "keyboard: sg-latin",
       '1:11: keyboard: ol6 has no keyboard "sg-latin"; did you mean "sg-latin1"?',
     ],
-    ["a language that is none", "lang: de_CX.UTF-8", '1:7: lang: there is no language "de_CX"; did you mean "de_'],
+    [
+      "a language that is none",
+      "lang: de_CX.UTF-8",
+      '1:7: lang: there is no language "de_CX"; did you mean "de_',
+    ],
     [
       "a character set that is none",
       "lang: de_CH.UFT-8",
@@ -453,7 +457,10 @@ nics: [storage]
   it.each([
     ["disks: [{ size: 1G, fs: ext4 }]", "disks.0: needs both fs and mount, or neither"],
     ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is given twice"],
-    ["provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]", "the installer does not see further disks"],
+    [
+      "provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]",
+      "the installer does not see further disks",
+    ],
     ["packages: { base: ['@^minimal'] }", "packages.base.0: ol6 has groups, but no environments"],
     ["services: { disable: [sshd] }", "services.disable.0: without sshd nobody can log in"],
     ["packages: { install: ['@nodejs:10'] }", "packages.install.0: ol6 has no modules"],
