@@ -156,6 +156,7 @@ describe("what a seal leaves", () => {
   it.each([
     ["/etc/nsswitch.conf", "passwd: files sss\nshadow: files\n"],
     ["/etc/pam.d/system-auth", "password sufficient pam_unix.so sha512\n"],
+    ["/etc/kernel/entry-token", `${"f".repeat(32)}\n`],
     ["/etc/ssh/sshd_config", "PasswordAuthentication yes\nPermitEmptyPasswords no\nHostKey /etc/ssh/x\n"],
     ["/etc/app.conf", "# password = Welcome1\npassword = $DB_PASSWORD\nsecret_file = /run/secrets/x\n"],
     ["/etc/app.yml", "password: '{{ vault }}'\ntoken: \"\"\nkey: value\nkeyFile: /etc/x.pem\n"],
@@ -167,6 +168,49 @@ describe("what a seal leaves", () => {
     ["/etc/app.id", "00000000-0000-0000-0000-000000000000\n"],
     ["/etc/login.defs", "PASS_MAX_DAYS 99999\nENCRYPT_METHOD SHA512\n"],
   ])("has no false alarm of keys: %s", async (path, text) => {
+    expect(await leftOf({ [path]: text })).toEqual([]);
+  });
+
+  it.each([
+    [
+      "/etc/systemd/network/eth0.network",
+      "[Match]\nName=eth0\n[DHCP]\nDUIDRawData=00:01:02:03\n",
+      "client id (DHCP.DUIDRawData)",
+    ],
+    [
+      "/etc/systemd/network/eth0.network",
+      "[Network]\nAddress=2001:db8::17/64\n",
+      "address (Network.Address)",
+    ],
+    [
+      "/etc/systemd/network/eth0.link",
+      "[Match]\nOriginalName=*\n[Link]\nMACAddress=52:54:00:11:22:33\n",
+      "link address (Link.MACAddress)",
+    ],
+    [
+      "/etc/netplan/50-x.yaml",
+      "network:\n  ethernets:\n    eth0:\n      macaddress: 52:54:00:11:22:33\n",
+      "link address (macaddress)",
+    ],
+    ["/etc/netplan/50-x.yaml", "      addresses: [10.9.8.7/24]\n", "address (addresses)"],
+    ["/etc/network/interfaces", "iface eth0 inet static\n  address 10.9.8.7\n", "address (address)"],
+    ["/etc/wicked/eth0.xml", "<interface><ipv4:static><address>10.9.8.7/24</address>\n", "address (address)"],
+    ["/etc/dhcpcd.conf", "duid 00:01:00:01:aa\n", "client id (duid)"],
+    ["/etc/sysconfig/network", "NETWORKING=yes\nDHCP_CLIENT_ID=build7x\n", "client id (DHCP_CLIENT_ID)"],
+  ])("has an unknown key of an identity told in %s: %j", async (path, text, what) => {
+    expect(await leftOf({ [path]: text })).toContain(`maybe its ${what} in ${path}`);
+  });
+
+  it.each([
+    ["/etc/systemd/network/eth0.network", "[Match]\nName=eth0\n[Network]\nDHCP=yes\n"],
+    ["/etc/netplan/01-x.yaml", "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"],
+    ["/etc/network/interfaces", "auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n"],
+    ["/etc/dhcpcd.conf", "hostname\nduid\npersistent\n# slaac hwaddr\n"],
+    [
+      "/etc/sysconfig/network",
+      "NETWORKING=yes\nHOSTNAME=localhost.localdomain\nGATEWAYDEV=eth0\nNOZEROCONF=yes\n",
+    ],
+  ])("has no false alarm of networks: %s with %j", async (path, text) => {
     expect(await leftOf({ [path]: text })).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { exitCodes } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
+import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
 import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/records/catalog.ts";
@@ -62,6 +63,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["summary", manifest.summary],
     ["release", `${release.name}, kernel ${kernel}`],
     ["domain type", domainType],
+    ["boot", bootSentence(manifest)],
     [
       "machine",
       `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,

@@ -1,10 +1,11 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { keyfileEntries } from "../config/keyfile.ts";
+import { shellAssignments } from "../config/shell.ts";
 import { textIn, withHomes } from "../operation.ts";
 import { type Agent, agents, peoplesSecrets } from "../seal/agents.ts";
 import { connectionFiles, connectionsNamed, interfaceFiles } from "../seal/network.ts";
 import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
-import { judgeUnknownKey } from "../seal/network-keys.ts";
+import { judgeIfcfgKey, judgeUnknownKey } from "../seal/network-keys.ts";
 import { isMadeAgain } from "../seal/services.ts";
 import type { Leftover } from "./search.ts";
 
@@ -98,8 +99,43 @@ async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
         if (verdict.fate === "unclear" && (verdict.class !== "address" || path.startsWith("/etc/systemd/")))
           found.push({ path, what: `maybe its ${verdict.class} (${group}.${key})` });
       }
+  return [...found, ...(await unclearWords(tree, named))];
+}
+
+// /etc/sysconfig/network beside what a seal resets in it, and the files of what else configures a network.
+async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  const global = "/etc/sysconfig/network";
+  for (const { name, value } of shellAssignments((await textIn(tree, global)) ?? "")) {
+    const verdict = judgeIfcfgKey(name, value.trim(), named);
+    if (verdict.fate !== "stays" && !/^localhost(?:\.|$)/.test(value.trim()))
+      found.push({ path: global, what: `maybe its ${verdict.class} (${name})` });
+  }
+  for (const pattern of otherNetworkFiles)
+    for (const path of await tree.glob(pattern)) {
+      const text = ((await textIn(tree, path)) ?? "").replaceAll(/^\s*[#!].*$|<!--[\s\S]*?-->/gm, "");
+      const seen = new Set<string>();
+      for (const [, key = "", value = ""] of text.matchAll(
+        /([A-Za-z][\w-]*)["']?[ \t]*(?:[:=>]|[ \t])[ \t]*([^\n<]*)/g,
+      )) {
+        const verdict = judgeUnknownKey(key, value);
+        if (verdict.fate !== "unclear" || seen.has(verdict.class)) continue;
+        seen.add(verdict.class);
+        found.push({ path, what: `maybe its ${verdict.class} (${key})` });
+      }
+    }
   return found;
 }
+
+// ifupdown, netplan, wicked and dhcpcd.
+const otherNetworkFiles = [
+  "/etc/network/interfaces",
+  "/etc/network/interfaces.d/*",
+  "/etc/netplan/*.yaml",
+  "/etc/wicked/*.xml",
+  "/etc/wicked/ifconfig/*.xml",
+  "/etc/dhcpcd.conf",
+];
 
 // Those that have to keep their names, because something that cannot be changed here names them.
 async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {

@@ -102,7 +102,9 @@ function whatIn(path: string, data: Buffer, { traits, volumes }: SearchOptions):
   if (isProgramsOwn(path)) return undefined;
   return (
     secretIn(data, text) ??
-    (path.startsWith("/etc/pam.d/") ? undefined : secretNamed(path.slice(path.lastIndexOf("/") + 1), text)) ??
+    (/^\/etc\/(?:pam\.d|kernel)\//.test(path)
+      ? undefined
+      : secretNamed(path.slice(path.lastIndexOf("/") + 1), text)) ??
     soleIdIn(path, text) ??
     tellingKeyIn(path, text, volumes)
   );
