@@ -52,11 +52,11 @@ it.skipIf(lacking !== undefined)(
       "node",
       main,
       "seal",
+      ours,
       "--yes",
       "--json",
       "--skip",
       "first-boot",
-      ours,
     ]);
     const { leftovers } = JSON.parse(stdout) as { leftovers: { found: { path: string; what: string }[] } };
     const nameOf = (path: string) =>
