@@ -15,7 +15,7 @@ const Hypervisor = z
   .discriminatedUnion("kind", [first, ...others])
   .prefault({ kind: Object.keys(hypervisors)[0] });
 
-/** Where and with what: everything that differs between two people who build the same recipe. */
+/** Local settings: everything that differs between two people who build the same recipe. */
 export const Site = z.strictObject({
   store: z.string().optional().describe("Where masters and templates are kept."),
   isoFolder: z.string().optional().describe("Where ISOs from Oracle are put."),
