@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { exitCodes, TbuildError } from "../../errors.ts";
 import type { Leftovers } from "../../guest/leftovers/index.ts";
+import { memoryClass } from "../../guest/memory.ts";
 import { checkImage, type Job, type Outcome } from "../../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../../guest/residue.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
@@ -52,7 +53,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await changeImages(images, flags, {
     verb: "seal",
     job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
-    isUnknown: ({ others }) => !flags.allowUnmounted && unreadOf(others).length > 0,
+    isUnknown: (outcome) => !flags.allowUnmounted && unknownOf(outcome).length > 0,
     remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
       ...accountLines(others, elsewhere),
       ...stateLines(classes),
@@ -121,7 +122,7 @@ async function check(
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
-    const unread = flags.allowUnmounted ? [] : unreadOf(findings.others);
+    const unread = flags.allowUnmounted ? [] : unknownOf(findings);
     if (!isClean) process.exitCode ||= 1;
     else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
     if (flags.json) {
@@ -136,7 +137,7 @@ async function check(
     const verdict = isClean
       ? unread.length === 0
         ? "nothing is pending"
-        : `nothing is pending in the inspected volumes; ${unread.map(({ name }) => name).join(", ")} could not be inspected`
+        : `nothing is pending in the inspected volumes; ${unread.join(", ")} could not be inspected`
       : findings.pending.length === 0
         ? "nothing is pending, but identities are left"
         : `pending: ${findings.pending.length} operations`;
@@ -144,6 +145,12 @@ async function check(
       `${[`${colours.bold(image)}  ${findings.release.name}, by ${findings.via}: ${verdict}`, ...lines, ...[...accountLines(findings.others, findings.elsewhere), ...stateLines(findings.classes), ...leftoverLines(findings.leftovers)].map((line) => `  ${line}`)].join("\n")}\n`,
     );
   });
+}
+
+// What nobody could look into: volumes, and swap.
+function unknownOf({ others, classes }: Pick<Outcome, "others" | "classes">): string[] {
+  const swap = classes.filter(({ name, state }) => name === memoryClass && state === "unknown");
+  return [...unreadOf(others), ...swap].map(({ name }) => name);
 }
 
 function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {

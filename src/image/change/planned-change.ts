@@ -43,7 +43,7 @@ export async function planChange<Result>(
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
     const check = (facts: ImageFacts) => refuseChange(facts, options.allowUnmounted);
-    const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
+    const { facts, mounts, others, unresolved, swapFiles } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,
     });
@@ -51,8 +51,7 @@ export async function planChange<Result>(
     if (options.fsck) await refuseFaulty(host, facts, mounts, "before");
     const planned = await planBest(
       host,
-      facts,
-      mounts,
+      { facts, mounts, swapFiles },
       (guest) => work({ ...guest, others, unresolved }),
       options,
     );
