@@ -10,7 +10,7 @@ import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
 import type { SwapState } from "./swap.ts";
-import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
+import { changeImage, namesFor, settle, type UndoRecord, undoLast } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
 /** A change, computed to the byte but not yet made. The image is locked until it is closed. */
@@ -48,7 +48,8 @@ export async function planChange<Result>(
       users,
     });
     refuseWish(facts, mounts, options);
-    if (options.fsck) await refuseFaulty(host, facts, mounts, "before");
+    const { note } = options;
+    if (options.fsck) await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }) });
     const planned = await planBest(
       host,
       { facts, mounts, swapFiles },
@@ -64,7 +65,11 @@ export async function planChange<Result>(
           when: new Date().toISOString(),
           bytes: planned.bytes,
         });
-        if (options.fsck) await refuseFaulty(host, facts, mounts, "after");
+        if (options.fsck)
+          await refuseFaulty(host, facts, mounts, { when: "after" }).catch(async (error) => {
+            await undoLast(image);
+            throw error;
+          });
         return record;
       },
       async [Symbol.asyncDispose]() {
