@@ -290,6 +290,8 @@ export class ExtVolume {
     const bytes = this.groups * this.#descriptorBytes;
     const table = Buffer.from(await this.#disk.read(this.#descriptorAt(0), bytes));
     const tableBlocks = Math.ceil((this.#inodesPerGroup * this.inodeBytes) / this.blockBytes);
+    // The superblock, and the descriptors behind it.
+    this.#own.push([this.firstBlock, 1 + Math.ceil(bytes / this.blockBytes)]);
     const isFlexible = (this.#sb.readUInt32LE(96) & 0x200) !== 0;
     for (let number = 0; number < this.groups; number++) {
       const at = number * this.#descriptorBytes;
