@@ -1,10 +1,16 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type BuildRequest, type BuildResult, build, prove, type Workshop } from "../../build/build.ts";
+import {
+  type BuildRequest,
+  type BuildResult,
+  build,
+  prove,
+  recipeFolders,
+  type Workshop,
+} from "../../build/build.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
-import { manifestDigest } from "../../model/manifest.ts";
 import { recipeNames } from "../../recipe/load.ts";
-import { type CatalogEntry, previousOf, readCatalog } from "../../store/records/catalog.ts";
+import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
@@ -45,7 +51,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       return buildAll(workshop, requests, options.jobs, screen, signal);
     }, screen.say);
     screen.close();
-    report(outcomes, options, await readCatalog(workshop.store, workshop.records));
+    await report(outcomes, options, finder(workshop.store, workshop.records));
   } finally {
     screen.close();
   }
@@ -97,13 +103,12 @@ async function buildOne(
   }
 }
 
-function report(outcomes: readonly Outcome[], options: Options, catalog: readonly CatalogEntry[]): void {
+async function report(outcomes: readonly Outcome[], options: Options, find: Finder): Promise<void> {
   const colours = coloursFor(process.stdout);
   for (const outcome of outcomes) {
     if (!("result" in outcome)) continue;
     const { result } = outcome;
-    const entry = catalog.find(({ digest }) => digest === manifestDigest(result.manifest));
-    const before = entry && previousOf(catalog, entry);
+    const before = await find.previous(result);
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ type: "result", ...result })}\n`
@@ -123,11 +128,9 @@ async function wantedNames(
   workshop: Workshop,
 ): Promise<readonly string[] | undefined> {
   if (given.length > 0 && !options.list) return [...new Set(given)];
-  const names = await recipeNames(workshop.recipes);
+  const names = await recipeNames(recipeFolders(workshop));
   if (!options.list)
-    throw new TbuildError("usage", "no recipe named", {
-      hint: names.length > 0 ? `Available: ${names.join(", ")}.` : `${workshop.recipes} contains no recipe.`,
-    });
+    throw new TbuildError("usage", "no recipe named", { hint: `Available: ${names.join(", ")}.` });
   process.stdout.write(names.map((name) => `${name}\n`).join(""));
   return undefined;
 }

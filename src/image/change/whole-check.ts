@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { printable } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { printable } from "../../io/escape.ts";
 import type { Mount, Volume } from "../access.ts";
 import { faultsOf } from "../ext/e2fsck.ts";
 import { rawView } from "../file/raw-view.ts";
