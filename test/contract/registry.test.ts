@@ -173,7 +173,8 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
         return await host.run(argv, { allow: [2, 3, 5] });
       };
     };
-    const [ours, theirs] = [as("ours"), as("theirs")];
+    const ours = (...args: string[]) => as("ours")(...args);
+    const theirs = (...args: string[]) => as("theirs")(...args);
     const plain = "--plain-http";
 
     beforeEach(async () => {
