@@ -197,7 +197,7 @@ describe("every value of a recipe", () => {
       }
     }
     expect(wrong).toEqual([]);
-  });
+  }, 120_000);
 });
 
 describe("what cannot be built is refused before the first step", () => {
