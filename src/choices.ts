@@ -10,9 +10,15 @@ export const domainTypes = ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"] as const
 export type DomainType = (typeof domainTypes)[number];
 
 /** What a template is packed as. */
-export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw"] as const;
+export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl"] as const;
 export type BundleFormat = (typeof bundleFormats)[number];
 
 /** The ways into an image, the one that asks for least first. */
 export const waysIn = ["direct", "debugfs", "loop", "kpartx", "uml", "guestfish"] as const;
 export type WayIn = (typeof waysIn)[number];
+
+/** Where a guest may have to run, and how: what `tbuild convert --check --for` and `--to` take. */
+export const fitnessTargets = ["ovm-3.2", "ovm-3.4.5", "ovm-3.4.6", "xen-4.17", "kvm", "olvm"] as const;
+export type FitnessTarget = (typeof fitnessTargets)[number];
+export const guestModes = ["pvm", "pvhvm", "hvm", "kvm"] as const;
+export type GuestMode = (typeof guestModes)[number];

@@ -13,26 +13,99 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
+/**
+ * What happened, where somebody decides by it. Nobody decides by the words of an error: those are for people, and change.
+ * `failed` is every failure that nobody tells from others.
+ */
+export type ErrorCode =
+  | "failed"
+  /** A program that is needed is not there. */
+  | "not-installed"
+  /** A program ended with an exit code that its caller does not take, or by a signal. */
+  | "command-failed"
+  /** A program did not end in the time that it had. */
+  | "timed-out"
+  | "no-connection"
+  | "disk-full"
+  /** A file below an overlay cannot be used; the message names it. */
+  | "backing-file"
+  /** An image holds no `/etc/fstab`: a data disk. */
+  | "no-guest"
+  /** A guest of another distribution, or of a release that tbuild does not know. */
+  | "other-guest";
+
 export interface ErrorDetails {
+  /** What it happened to: a file, a step, a machine, a program. The message begins with it. */
+  readonly subject?: string | undefined;
+  /** Left out: `failed`. */
+  readonly code?: ErrorCode | undefined;
   /** What to do, in one sentence. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly cause?: unknown;
   /** Lines that show what happened: the last of a console, all findings of a recipe. */
-  readonly lines?: readonly string[];
+  readonly lines?: readonly string[] | undefined;
+  /** The command that failed, as people can paste it; it is shown as the last line. */
+  readonly command?: string | undefined;
+  /** Of the program that failed. */
+  readonly exitCode?: number | undefined;
 }
 
 /** An expected failure. The message is "subject: what happened", lower case, without a full stop. */
 export class TbuildError extends Error {
   override readonly name = "TbuildError";
   readonly fault: Fault;
+  readonly code: ErrorCode;
+  readonly subject: string | undefined;
+  /** What happened, without the subject. */
+  readonly what: string;
   readonly hint: string | undefined;
-  readonly lines: readonly string[];
+  /** `lines` without the command. */
+  readonly said: readonly string[];
+  readonly command: string | undefined;
+  readonly exitCode: number | undefined;
 
-  constructor(fault: Fault, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? {} : { cause: details.cause });
+  constructor(fault: Fault, what: string, details: ErrorDetails = {}) {
+    const { subject, cause } = details;
+    super(subject === undefined ? what : `${subject}: ${what}`, cause === undefined ? {} : { cause });
     this.fault = fault;
+    this.code = details.code ?? "failed";
+    this.subject = subject;
+    this.what = what;
     this.hint = details.hint;
-    this.lines = details.lines ?? [];
+    this.said = details.lines ?? [];
+    this.command = details.command;
+    this.exitCode = details.exitCode;
+  }
+
+  /** What is shown below the message. */
+  get lines(): readonly string[] {
+    return this.command === undefined ? this.said : [...this.said, `$ ${this.command}`];
+  }
+
+  /** The same failure with parts of it changed. */
+  with(changes: ErrorDetails & { readonly fault?: Fault; readonly what?: string }): TbuildError {
+    const { fault = this.fault, what = this.what, ...details } = changes;
+    const { subject, code, hint, said, command, exitCode } = this;
+    return new TbuildError(fault, what, {
+      subject,
+      code,
+      hint,
+      // Lines of another place replace the command, too.
+      ...(details.lines === undefined && { lines: said, command }),
+      exitCode,
+      cause: this,
+      ...details,
+    });
+  }
+
+  /** The same failure as part of something larger: "subject: message". */
+  within(subject: string, changes: ErrorDetails & { readonly fault?: Fault } = {}): TbuildError {
+    return this.with({ subject, what: this.message, ...changes });
+  }
+
+  /** The message for a reader who knows that it is about `subject`. */
+  about(subject: string): string {
+    return this.subject === subject ? this.what : this.message;
   }
 }
 

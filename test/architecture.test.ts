@@ -69,6 +69,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "@toondepauw/node-zstd": ["io/compression.ts"],
   saxes: ["bundles/read/read-xml.ts"],
   diff: ["store/compare/compare.ts"],
+  "web-tree-sitter": ["firstboot/python/script.ts"],
   "@cyclonedx/cyclonedx-library": ["store/compare/sbom.ts"],
   "node:child_process": [],
 };
@@ -85,7 +86,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   ],
   "hypervisor/index.ts": ["hypervisor/qemu/qemu.ts"],
   "bundles/write/index.ts": [
-    "bundles/write/ovm-tgz.ts",
+    "bundles/write/tgz.ts",
     "bundles/write/ova.ts",
     "bundles/write/qcow2.ts",
     "bundles/write/raw.ts",

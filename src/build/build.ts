@@ -376,10 +376,8 @@ async function buildLock(context: BuildContext) {
   if ("release" in got) return got;
   throw new TbuildError(
     "environment",
-    `${context.name}: is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
-    {
-      hint: "Wait until it ends, or stop it (Ctrl-C in its terminal).",
-    },
+    `is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    { subject: context.name, hint: "Wait until it ends, or stop it (Ctrl-C in its terminal)." },
   );
 }
 
@@ -416,9 +414,5 @@ async function withAdvice(context: BuildContext, request: BuildRequest, error: u
     ...(machines.length > 0 ? [`throw it away:  tbuild clean ${context.id}`] : []),
     `go on:          ${again}   (what is done is kept)`,
   ];
-  return new TbuildError(error.fault, `${context.name}: ${error.message}`, {
-    lines,
-    cause: error,
-    ...(error.hint !== undefined && { hint: error.hint }),
-  });
+  return error.within(context.name, { lines });
 }

@@ -178,7 +178,8 @@ async function rehearsalMedium(
 ) {
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
-    throw new TbuildError("usage", `${recipe.name}: no rehearsal medium for ${recipe.release}`, {
+    throw new TbuildError("usage", `no rehearsal medium for ${recipe.release}`, {
+      subject: recipe.name,
       hint: "Available: ol6 and ol7.",
     });
   const release = { major, update: recipe.update } as const;

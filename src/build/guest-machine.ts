@@ -118,7 +118,8 @@ export async function loggedIn(
         return host;
       } catch (error) {
         if (last)
-          throw new TbuildError("guest", `${name}: no answer by ssh`, {
+          throw new TbuildError("guest", "no answer by ssh", {
+            subject: name,
             cause: error,
             lines: await consoleTail(context, name),
           });
@@ -215,7 +216,8 @@ export async function consoleTail(context: BuildContext, name: string, count = 2
 
 async function fallen(context: StepContext, name: string): Promise<TbuildError> {
   await sleep(200);
-  return new TbuildError("guest", `${name}: the machine stopped unexpectedly`, {
+  return new TbuildError("guest", "the machine stopped unexpectedly", {
+    subject: name,
     hint: `Read its console in ${context.hypervisor.consoleFiles(name).log}.`,
     lines: await consoleTail(context, name),
   });

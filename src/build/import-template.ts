@@ -103,7 +103,7 @@ async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promi
       return { ...facts, packages: typeof packages === "string" ? [] : packages, unknown, ...portrait };
     } catch (error) {
       if (!(error instanceof TbuildError)) throw error;
-      const why = [error.message.replace(`${disk.file}: `, ""), ...error.lines].join("; ");
+      const why = [error.about(disk.file), ...error.lines].join("; ");
       reasons.push(`inside ${disk.name}: ${why}`);
     }
   }
@@ -149,13 +149,13 @@ function withBounds(tree: GuestTree): GuestTree {
       const found = await tree.list(path);
       names += found.length;
       if (names > mostNames)
-        throw new TbuildError("guest", `${path}: more than ${mostNames} files exceed the limit`);
+        throw new TbuildError("guest", `more than ${mostNames} files exceed the limit`, { subject: path });
       return found;
     },
     async readFile(path) {
       const bytes = (await tree.stat(path))?.size ?? 0;
       if (bytes > mostFileBytes || bytesRead + bytes > mostBytesTogether)
-        throw new TbuildError("guest", `${path}: ${bytes} bytes exceed the limit`);
+        throw new TbuildError("guest", `${bytes} bytes exceed the limit`, { subject: path });
       bytesRead += bytes;
       return (await tree.read(path)) ?? new Uint8Array();
     },
@@ -214,13 +214,10 @@ function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, optio
     options.name ?? plainName(passport?.name ?? saidName ?? stem) ?? plainName(stem) ?? "imported";
   const rehearsal = passport?.rehearsal ?? wanted.endsWith("-rehearsal");
   if (options.name !== undefined && rehearsal !== wanted.endsWith("-rehearsal"))
-    throw new TbuildError(
-      "usage",
-      `${wanted}: the image says that it is ${rehearsal ? "a" : "no"} rehearsal`,
-      {
-        hint: "Names of rehearsals must end in -rehearsal; other names must not.",
-      },
-    );
+    throw new TbuildError("usage", `the image says that it is ${rehearsal ? "a" : "no"} rehearsal`, {
+      subject: wanted,
+      hint: "Names of rehearsals must end in -rehearsal; other names must not.",
+    });
   const name = rehearsal && !wanted.endsWith("-rehearsal") ? `${wanted}-rehearsal` : wanted;
   const version =
     [passport?.version, saidVersion].find((one) => /^\d+\.\d+\.\d+$/.test(one ?? "")) ?? "1.0.0";

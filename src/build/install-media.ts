@@ -87,9 +87,9 @@ function refuseNonsense({ recipe, kickstart, iso, rehearse, addons, form, url }:
 async function refuseFull({ out, replace }: InstallMediaRequest): Promise<void> {
   const inside = await readdir(out).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
-    throw new TbuildError("usage", `${out}: is not a folder`);
+    throw new TbuildError("usage", "is not a folder", { subject: out });
   });
-  if (inside.length > 0 && !replace) throw new TbuildError("usage", `${out}: is not empty`);
+  if (inside.length > 0 && !replace) throw new TbuildError("usage", "is not empty", { subject: out });
 }
 
 async function openMedium(
@@ -120,7 +120,8 @@ async function openMedium(
 function rehearsalRelease({ name, release, update }: Recipe) {
   const major = majorOf(release);
   if (major === 6 || major === 7) return { major, update } as const;
-  throw new TbuildError("usage", `${name}: no rehearsal medium for ${release}`, {
+  throw new TbuildError("usage", `no rehearsal medium for ${release}`, {
+    subject: name,
     hint: "Available: ol6 and ol7.",
   });
 }
@@ -136,7 +137,9 @@ async function kickstartFor(
   if (request.kickstart !== undefined) {
     const file = request.kickstart;
     const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-      throw new TbuildError("usage", `${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
+      throw new TbuildError("usage", error.code === "ENOENT" ? "no such file" : error.message, {
+        subject: file,
+      });
     });
     notes.push(...checkFile(file, text, medium));
     return text;

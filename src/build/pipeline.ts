@@ -235,9 +235,5 @@ async function knownInputs(step: AnyStep, state: object): Promise<Inputs | undef
 // An error that names its step is found again in a log of ten builds.
 function named(error: unknown, step: string | undefined): unknown {
   if (!(error instanceof TbuildError) || step === undefined) return error;
-  return new TbuildError(error.fault, `${step}: ${error.message}`, {
-    ...(error.hint !== undefined && { hint: error.hint }),
-    lines: error.lines,
-    cause: error.cause ?? error,
-  });
+  return error.within(step, { cause: error.cause ?? error });
 }

@@ -8,7 +8,8 @@ import { makeFolder } from "../io/file-fault.ts";
 /** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
 export async function makeRecipeRepo(host: Host, folder: string): Promise<string[]> {
   if (await exists(join(folder, "recipes")))
-    throw new TbuildError("usage", `${folder}: already contains recipes`, {
+    throw new TbuildError("usage", "already contains recipes", {
+      subject: folder,
       hint: "`tbuild init` starts a repo; go on in the one that you have.",
     });
   await makeFolder(folder);

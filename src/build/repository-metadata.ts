@@ -97,7 +97,8 @@ async function tagsOf(url: string, host: Host, options: DownloadOptions, read: T
     }
   } catch (error) {
     if (error instanceof TbuildError) throw error;
-    throw new TbuildError("environment", `${url}: cannot be read: ${(error as Error).message}`, {
+    throw new TbuildError("environment", `cannot be read: ${(error as Error).message}`, {
+      subject: url,
       cause: error,
     });
   }

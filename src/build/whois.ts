@@ -141,7 +141,8 @@ async function readable(
   { folder, signal }: WhoisOptions,
 ): Promise<{ readonly path: string } & AsyncDisposable> {
   const asked = await host.run(["qemu-img", "info", "-U", "--output=json", image]).catch((cause) => {
-    throw new TbuildError("usage", `${image}: is not a readable disk image`, {
+    throw new TbuildError("usage", "is not a readable disk image", {
+      subject: image,
       cause,
       hint: "Supported formats: raw (as in Oracle VM), qcow2, vmdk and vdi.",
     });

@@ -146,7 +146,8 @@ function planText(
 async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: AbortSignal): Promise<boolean> {
   if (yes) return true;
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
-    throw new TbuildError("usage", `${image}: not changed; there is no terminal to ask for confirmation`, {
+    throw new TbuildError("usage", "not changed; there is no terminal to ask for confirmation", {
+      subject: image,
       hint: "Pass --yes to change it, or --plan to see the plan.",
     });
   const asking = createInterface({ input: process.stdin, output: process.stderr });

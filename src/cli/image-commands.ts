@@ -1,5 +1,5 @@
-import type { Command } from "commander";
-import { waysIn } from "../choices.ts";
+import { type Command, Option } from "commander";
+import { fitnessTargets, guestModes, waysIn } from "../choices.ts";
 import { formerName } from "./former-name.ts";
 import { lazily } from "./lazily.ts";
 
@@ -20,6 +20,7 @@ export function addImageCommands(program: Command): void {
     .description("show what is in an image: disk, guest, kernels, first boot, identity; read-only")
     .argument("<image>", "a raw or qcow2 image")
     .option("--packages", "list the installed packages")
+    .addOption(forOption())
     .option("--via <way>", `access method (default: the fastest that works): ${waysIn.join(", ")}`)
     .option(...sshConfig)
     .option("--json", "print JSON, with all packages")
@@ -29,6 +30,7 @@ export function addImageCommands(program: Command): void {
     .command("scan")
     .description("identify every image in a folder; exits 1 if one is unarmed, dirty or unreadable")
     .argument("[folder]", "a repository, or any folder", "/OVS/Repositories")
+    .addOption(forOption())
     .option("--repair", "arm unarmed templates, as `tbuild repair` does; shows the plan and asks first")
     .option("--plan", "with --repair: show the plan only")
     .option("--yes", "with --repair: do not ask")
@@ -39,6 +41,23 @@ export function addImageCommands(program: Command): void {
       "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories",
     )
     .action(lazily(() => import("./commands/scan.ts")));
+  program
+    .command("convert")
+    .description("check whether the guest in an image runs at a target; reads only")
+    .argument("<image...>", "disk images: raw or qcow2")
+    .option("--check", "check; required, since this version of tbuild changes nothing here")
+    .addOption(forOption().makeOptionMandatory())
+    .addOption(
+      new Option("--to <mode>", "as what it is to run there (default: pvm where it can)").choices(guestModes),
+    )
+    .option("--via <way>", `access method (default: the fastest that works): ${waysIn.join(", ")}`)
+    .option(...sshConfig)
+    .option("--json", "print one JSON object per image")
+    .addHelpText(
+      "after",
+      `\nExample:\n  tbuild convert --check --for ovm-3.4.6 System.img${elsewhere}\n\nExits 1 if a guest is unfit, 6 if that is not known.`,
+    )
+    .action(lazily(() => import("./commands/convert.ts")));
   program
     .command("whois")
     .description("find the version that a disk came from, even after it was used")
@@ -94,6 +113,10 @@ export function addImageCommands(program: Command): void {
     .option("--json", "print one JSON object per image")
     .addHelpText("after", `\nExample:\n  tbuild undo System.img${elsewhere}`)
     .action(lazily(() => import("./commands/undo.ts")));
+
+  function forOption(): Option {
+    return new Option("--for <target>", "check whether the guest runs there").choices(fitnessTargets);
+  }
 
   // What the commands that change disk images have in common.
   function imageCommand(name: string, description: string): Command {

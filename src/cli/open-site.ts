@@ -74,8 +74,8 @@ async function readSite(file: string, given: boolean): Promise<{ site: Site; loc
     if (error.code === "ENOENT" && !given) return undefined;
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
-      `${file}: ${error.code === "ENOENT" ? "no such site file" : `cannot be read (${error.code})`}`,
-      { cause: error },
+      `${error.code === "ENOENT" ? "no such site file" : `cannot be read (${error.code})`}`,
+      { subject: file, cause: error },
     );
   });
   if (text === undefined) return { site: Site.parse({}) };

@@ -42,7 +42,8 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
   const file = join(folder, name);
   const script = await readFile(file).catch(() => undefined);
   if (!script)
-    throw new TbuildError("usage", `${folder}: no script "${name}" in it`, {
+    throw new TbuildError("usage", `no script "${name}" in it`, {
+      subject: folder,
       hint: "A module folder must contain a Python script of the same name. It may contain payload/.",
     });
   const header = parseHeader(script.toString("utf8"));
@@ -53,7 +54,8 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
       text: `the name "${header.name}" is not that of the folder, "${name}"`,
     });
   if (problems.length > 0)
-    throw new TbuildError("usage", `${file}: ${problems.length} errors in its header`, {
+    throw new TbuildError("usage", `${problems.length} errors in its header`, {
+      subject: file,
       lines: problems.map(({ line, text }) => `${file}:${line}: ${text}`),
     });
   const payload = await readPayload(join(folder, "payload"), "");
@@ -113,7 +115,7 @@ async function readPayload(folder: string, at: string): Promise<ModuleFile[]> {
     if (entry.isDirectory()) files.push(...(await readPayload(from, path)));
     else if (entry.isFile())
       files.push({ path, data: await readFile(from), mode: (await stat(from)).mode & 0o111 ? 0o755 : 0o644 });
-    else throw new TbuildError("usage", `${from}: neither a file nor a folder`);
+    else throw new TbuildError("usage", "neither a file nor a folder", { subject: from });
   }
   return files;
 }

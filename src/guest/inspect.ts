@@ -1,5 +1,6 @@
 import { isArmed } from "../firstboot/arming.ts";
-import { parseContract, parsePython } from "../firstboot/contract.ts";
+import { parseContract } from "../firstboot/contract.ts";
+import { enumerate } from "../firstboot/enumerate.ts";
 import type { GuestTree } from "../image/tree.ts";
 import type { Parameter } from "../model/manifest.ts";
 import { type Passport, readPassport } from "./passport.ts";
@@ -61,56 +62,26 @@ const scripts = "/etc/template.d/scripts";
 const mostScriptBytes = 256 * 1024;
 
 /**
- * The parameters that stand as literals in the modules that run at `configure`. Modules are programs, and those of
- * an image from elsewhere are not run; what a module puts together while it runs stays unknown.
+ * The parameters of the modules that run at `configure`. Modules are programs, and those of an image from elsewhere
+ * are read and never run; what a module makes at run time stays unknown.
  */
 async function contractOf(tree: GuestTree, unknown: string[]): Promise<Parameter[]> {
   const found: unknown[] = [];
   for (const link of await tree.glob("/etc/template.d/configure/*")) {
-    const name = link.slice(link.lastIndexOf("/") + 1).replace(/^\d+-/, "");
+    const name = link.slice(link.lastIndexOf("/") + 1).replace(/^S?\d+-?/, "");
     const script = await tree.stat(`${scripts}/${name}`);
-    if (script?.kind !== "file" || script.size > mostScriptBytes) continue;
-    const { parameters, dark } = literalParameters((await tree.text(`${scripts}/${name}`)) ?? "");
-    if (dark > 0)
-      unknown.push(`parameters of the module ${name}: its script puts some together while it runs`);
+    if (script?.kind !== "file") continue;
+    if (script.size > mostScriptBytes) {
+      unknown.push(`parameters of the module ${name}: its script has ${script.size} bytes, too many to read`);
+      continue;
+    }
+    const { parameters, doubts } = await enumerate(
+      (await tree.text(`${scripts}/${name}`)) ?? "",
+      "configure",
+    );
+    for (const { reason, line } of doubts)
+      unknown.push(`parameters of the module ${name}: line ${line} ${reason}`);
     found.push(["", name, parameters]);
   }
   return found.length === 0 ? [] : parseContract(JSON.stringify(found));
-}
-
-/**
- * The dicts with a `key` in a Python script, and how many of them are no literals. Names that are set to a string at
- * the script's top are known, and so is such a name plus a string.
- */
-export function literalParameters(script: string) {
-  const text = `u?'[^'\\\\\n]*'|u?"[^"\\\\\n]*"`;
-  const names = new Map(
-    [...script.matchAll(new RegExp(`^([A-Za-z_]\\w*)[ \\t]*=[ \\t]*(${text})[ \\t]*$`, "gm"))].map(
-      ([, name = "", value = ""]) => [name, value.replace(/^u?./, "").slice(0, -1)],
-    ),
-  );
-  const sums = new RegExp(`(:\\s*)([A-Za-z_]\\w*)(?:\\s*\\+\\s*(${text}))?(?=\\s*[,}])`, "g");
-  const parameters: Record<string, unknown>[] = [];
-  let dark = 0;
-  for (const [dict] of script.matchAll(/\{[^{}]*\}/g)) {
-    if (!/[{,]\s*u?["']key["']\s*:/.test(dict)) continue;
-    const known = dict.replaceAll(sums, (all, before, name, more = "''") => {
-      const start = names.get(name);
-      return start === undefined
-        ? all
-        : `${before}${JSON.stringify(start + more.replace(/^u?./, "").slice(0, -1))}`;
-    });
-    const value = readOrNothing(known);
-    if (typeof value?.key === "string") parameters.push(value);
-    else dark++;
-  }
-  return { parameters, dark };
-}
-
-function readOrNothing(dict: string): Record<string, unknown> | undefined {
-  try {
-    return parsePython(dict) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
 }

@@ -187,7 +187,8 @@ async function searched(
 async function checkDone({ tree, via }: DraftedGuest, operations: readonly Operation[]): Promise<void> {
   const left = await auditAll(tree, operations);
   if (left.length > 0)
-    throw new TbuildError("integrity", `${via}: the written image is not clean`, {
+    throw new TbuildError("integrity", "the written image is not clean", {
+      subject: via,
       lines: left.flatMap(({ name, done }) => done.map((one) => `${name}: ${one}`)).slice(0, 20),
       hint: "The image was not changed. This is a bug in tbuild; please report it.",
     });

@@ -45,7 +45,8 @@ export async function applyAll(
     if (done.length > 0) await operation.apply(tree);
     const left = done.length > 0 ? await operation.pending(tree) : [];
     if (left.length > 0)
-      throw new TbuildError("guest", `${operation.name}: incomplete after it was applied`, {
+      throw new TbuildError("guest", "incomplete after it was applied", {
+        subject: operation.name,
         lines: left.map(shown),
       });
     all.push({ name: operation.name, done });

@@ -55,7 +55,8 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
   const reason = whyNot(found);
   if (said !== undefined) {
     if (own?.product !== undefined && own.major !== said && reason === undefined)
-      throw new TbuildError("usage", `guest: is ${own.text}, and --as says ol${said}`, {
+      throw new TbuildError("usage", `is ${own.text}, and --as says ol${said}`, {
+        subject: "guest",
         hint: "Omit --as, which is for unknown guests only.",
       });
     const name = own
@@ -64,7 +65,9 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
     if (reason !== undefined) return { name, major: said, update: 0 };
   }
   if (!own?.product || reason !== undefined)
-    throw new TbuildError("guest", `guest: ${reason ?? "does not state its release"}`, {
+    throw new TbuildError("guest", reason ?? "does not state its release", {
+      subject: "guest",
+      code: "other-guest",
       lines: found.map(({ file, text }) => `${file}: ${text}`),
       hint:
         `tbuild knows ${knownProducts.join(", ")}, releases 5 to 9. ` +

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { FitnessTarget } from "../choices.ts";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { firstBoot } from "../firstboot/arming.ts";
 import type { Host } from "../host/host.ts";
@@ -8,6 +9,7 @@ import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import { readVmCfg } from "../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
+import { type Fitness, fitnessOrWhy } from "./fitness/fitness.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { readRelease } from "./release.ts";
 import { releaseInShort } from "./survey.ts";
@@ -30,6 +32,8 @@ export interface Scanned {
   readonly release?: string;
   /** Whose disk it is, by a vm.cfg of the repository. */
   readonly owner?: Owner;
+  /** Whether its guest runs at the target that was asked for. */
+  readonly fitness?: Fitness;
   /** Why it is of this kind, and what else is to be known. */
   readonly remarks: readonly string[];
 }
@@ -40,6 +44,8 @@ export interface Owner {
 }
 
 export interface ScanOptions {
+  /** Check each guest for it. */
+  readonly target?: FitnessTarget;
   readonly onEach?: (done: number, all: number) => void;
   readonly signal?: AbortSignal;
   /** Where the folder really lies, when it is only seen here. */
@@ -70,7 +76,7 @@ async function scanImage(
   file: string,
   owner: Owner | undefined,
   users: FilesInUse,
-  { far, signal }: ScanOptions,
+  { far, signal, target }: ScanOptions,
 ): Promise<Scanned> {
   const base = { file, ...(owner && { owner }) };
   if (packedName.test(file))
@@ -85,12 +91,13 @@ async function scanImage(
       ...(far && { far }),
       ...(signal && { watch: { signal } }),
     });
-    return { ...base, ...(await classify(image, owner)) };
+    const found = await classify(image, owner);
+    const fitness = target && (await fitnessOrWhy(host, { file, guest: image }, target));
+    return { ...base, ...found, ...(fitness && { fitness }) };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    if (error.fault === "guest" && error.message.includes("no volume of it holds"))
-      return { ...base, kind: "data disk", remarks: error.lines };
-    return { ...base, kind: "unreadable", remarks: [error.message.replace(`${file}: `, "")] };
+    if (error.code === "no-guest") return { ...base, kind: "data disk", remarks: error.lines };
+    return { ...base, kind: "unreadable", remarks: [error.about(file)] };
   }
 }
 
@@ -99,7 +106,7 @@ async function classify(
   owner: Owner | undefined,
 ): Promise<Pick<Scanned, "kind" | "release" | "remarks">> {
   const known = await readRelease(tree).catch((error) => {
-    if (error instanceof TbuildError && error.fault === "guest") return error.message.replace("guest: ", "");
+    if (error instanceof TbuildError && error.fault === "guest") return error.about("guest");
     throw error;
   });
   if (typeof known === "string") return { kind: "other guest", remarks: [known] };
@@ -153,14 +160,11 @@ async function findImages(folder: string): Promise<{ images: string[]; owners: M
   const owners = new Map<string, Owner>();
   const look = async (at: string): Promise<void> => {
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-      throw new TbuildError(
-        "usage",
-        `${at}: ${cause.code === "ENOTDIR" ? "is not a folder" : "cannot be read"}`,
-        {
-          cause,
-          ...(cause.code === "ENOTDIR" && { hint: `To inspect one image: tbuild inspect '${at}'` }),
-        },
-      );
+      throw new TbuildError("usage", cause.code === "ENOTDIR" ? "is not a folder" : "cannot be read", {
+        subject: at,
+        cause,
+        ...(cause.code === "ENOTDIR" && { hint: `To inspect one image: tbuild inspect '${at}'` }),
+      });
     });
     for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
       const path = join(at, entry.name);

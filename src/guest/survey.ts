@@ -5,7 +5,7 @@ import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { convertOperations } from "./convert/index.ts";
 import { type Kernel, kernelsOf } from "./convert/xen-drivers.ts";
-import type { Fitness } from "./fitness/fitness.ts";
+import type { BootCheck } from "./fitness/finding.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { auditAll } from "./operation.ts";
 import { type Passport, readPassport } from "./passport.ts";
@@ -41,7 +41,7 @@ export interface BootLoader {
 export async function surveyGuest(
   tree: GuestTree,
   volumes: readonly Volume[],
-  pv?: Fitness,
+  pv?: BootCheck,
 ): Promise<Survey> {
   const unknown: string[] = [];
   // One part that cannot be read is no reason to be silent about the others.
@@ -98,7 +98,7 @@ async function fitnessOf(
   tree: GuestTree,
   release: Release,
   volumes: readonly Volume[],
-  pv: Fitness | undefined,
+  pv: BootCheck | undefined,
 ): Promise<string> {
   const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") =>
     (await auditAll(tree, convertOperations(type, release, volumes))).map(({ name }) => name);
@@ -112,9 +112,9 @@ async function fitnessOf(
 }
 
 /** PVM is said only of what pygrub boots, with a kernel that is known to have PV. */
-function pvmWords(pv: Fitness | undefined): string {
+function pvmWords(pv: BootCheck | undefined): string {
   if (pv?.verdict === "fit") return "PVM";
-  const reasons = (pv?.reasons ?? []).filter(({ weight }) => weight === pv?.verdict);
+  const reasons = (pv?.findings ?? []).filter(({ weight }) => weight === pv?.verdict);
   const why = reasons.map(({ about, why: said }) => `${about}: ${said}`).join("; ");
   if (pv?.verdict === "unfit") return `no PVM: ${why}`;
   return `PVM is not known${why === "" ? "" : `: ${why}`}`;

@@ -37,7 +37,8 @@ export async function hold(
     },
   });
   const failed = (how: string) =>
-    new TbuildError("environment", `${what}: ${how} on ${host.name}`, {
+    new TbuildError("environment", `${how} on ${host.name}`, {
+      subject: what,
       lines: lines.slice(-8).map(printable),
     });
   let gone = false;

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Interrupted, TbuildError } from "../errors.ts";
+import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
@@ -65,7 +65,9 @@ export async function runHere(
   throw failed(
     name,
     argv,
-    result.timedOut ? `no end after ${options.timeoutMs} ms` : ending(exitCode, result.signal),
+    result.timedOut
+      ? { code: "timed-out", what: `no end after ${options.timeoutMs} ms` }
+      : ending(exitCode, result.signal),
     {
       stdout,
       stderr,
@@ -99,6 +101,7 @@ export async function* streamHere(
     yield* child.stdout as AsyncIterable<Uint8Array>;
     isRead = true;
   } finally {
+    // A program that has written everything still needs a moment to end by itself; its exit code counts.
     if (!isRead) child.kill("SIGKILL");
   }
   const { exitCode, code, signal, stderr } = await child;
@@ -173,27 +176,34 @@ interface Started {
 function refuseStart(command: string, host: string, { code, exitCode, signal }: Started): void {
   if (code === "ENOENT") throw notInstalled(command, host);
   if (code === undefined || exitCode !== undefined || signal !== undefined) return;
-  const fault = fileFault(
-    Object.assign(new Error(code), { code }),
-    `${command}: cannot be started on ${host}`,
-  );
+  const fault = fileFault(Object.assign(new Error(code), { code }), `${command} on ${host}`);
   if (fault instanceof TbuildError) throw fault;
 }
 
-function notInstalled(command: string, host: string): TbuildError {
-  return new TbuildError("environment", `${command}: not installed on ${host}`, {
+/** A program that is not there. */
+export function notInstalled(command: string, host: string): TbuildError {
+  return new TbuildError("environment", `not installed on ${host}`, {
+    subject: command,
+    code: "not-installed",
     hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
   });
 }
 
-function ending(exitCode: number | undefined, signal: string | undefined): string {
-  return exitCode === undefined ? `killed by ${signal ?? "a signal"}` : `exit code ${exitCode}`;
+interface Ending {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly exitCode?: number;
+}
+
+function ending(exitCode: number | undefined, signal: string | undefined): Ending {
+  if (exitCode === undefined) return { code: "command-failed", what: `killed by ${signal ?? "a signal"}` };
+  return { code: "command-failed", what: `exit code ${exitCode}`, exitCode };
 }
 
 function failed(
   host: string,
   argv: readonly string[],
-  how: string,
+  how: Ending,
   said: { stdout: string; stderr: string; cause: unknown },
 ): TbuildError {
   const text = said.stderr.trim() === "" ? said.stdout : said.stderr;
@@ -203,9 +213,14 @@ function failed(
     .slice(-12)
     .map(printable)
     .filter((line) => line !== "");
-  return new TbuildError("environment", `${argv[0]}: ${how} on ${host}`, {
-    // What a program said comes first: its command may be long.
-    lines: [...lines, `$ ${shortened(shellQuoted(argv))}`],
+  // Programs run in the C locale, where this is strerror(ENOSPC); their exit codes do not tell it.
+  const isFull = text.includes("No space left on device");
+  return new TbuildError("environment", `${how.what} on ${host}`, {
+    subject: argv[0],
+    code: isFull ? "disk-full" : how.code,
+    exitCode: how.exitCode,
+    lines,
+    command: shortened(shellQuoted(argv)),
     cause: said.cause,
   });
 }

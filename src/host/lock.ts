@@ -89,7 +89,8 @@ export async function lock(
     const got = await tryLock(file);
     if ("release" in got) return got;
     if (got.on !== undefined && Date.now() - begun >= (options.foreignMs ?? foreignMs))
-      throw new TbuildError("environment", `${file}: is held by process ${got.heldBy} on ${got.on}`, {
+      throw new TbuildError("environment", `is held by process ${got.heldBy} on ${got.on}`, {
+        subject: file,
         hint: "Whether it still runs can only be seen there. If it does not, remove this file.",
       });
     if (!told) options.onWait?.(got.heldBy);

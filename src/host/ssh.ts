@@ -5,7 +5,7 @@ import { tmpdir, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
 import type { Host, RunOptions } from "./host.ts";
-import { runHere, shellQuoted, shortened, talkHere } from "./local.ts";
+import { notInstalled, runHere, shellQuoted, shortened, talkHere } from "./local.ts";
 
 export interface SshTarget {
   readonly host: string;
@@ -88,7 +88,7 @@ function hostOver(
     },
     async copyOut(remote, local) {
       const data = await this.readFile(remote);
-      if (!data) throw new TbuildError("guest", `${remote}: no such file on ${name}`);
+      if (!data) throw new TbuildError("guest", `no such file on ${name}`, { subject: remote });
       await writeFile(local, data);
     },
   };
@@ -148,15 +148,16 @@ function remoteCommand(argv: readonly string[], options: RunOptions): string {
 function explained(name: string, fault: Fault, argv: readonly string[]) {
   return (error: unknown): never => {
     if (!(error instanceof TbuildError)) throw error;
-    const said = error.lines.slice(0, -1);
-    if (error.message.includes("exit code 255"))
-      throw new TbuildError(fault, `${name}: no ssh connection`, { cause: error, lines: said });
-    const message = error.message.replace(/^ssh: /, `${argv[0]}: `);
-    throw new TbuildError(error.fault, message, {
-      lines: [...said, `$ ${shortened(shellQuoted(argv))}`],
-      cause: error,
-      ...(error.hint !== undefined && { hint: error.hint }),
-    });
+    // It is ssh that is missing, and here.
+    if (error.code === "not-installed") throw notInstalled("ssh", "local");
+    if (error.exitCode === 255)
+      throw new TbuildError(fault, "no ssh connection", {
+        subject: name,
+        code: "no-connection",
+        cause: error,
+        lines: error.said,
+      });
+    throw error.with({ subject: argv[0], command: shortened(shellQuoted(argv)) });
   };
 }
 

@@ -21,14 +21,11 @@ export async function seeFolder(far: FarHost, folder: string): Promise<SeenFolde
 async function mounted(far: FarHost, folder: string): Promise<Held> {
   const here = localHost();
   await here.run(["sshfs", "--version"]).catch((cause) => {
-    throw new TbuildError(
-      "environment",
-      `${far.name}: sshfs is not installed locally; it is required for remote images`,
-      {
-        hint: "apt-get install sshfs",
-        cause,
-      },
-    );
+    throw new TbuildError("environment", "sshfs is not installed locally; it is required for remote images", {
+      subject: far.name,
+      hint: "apt-get install sshfs",
+      cause,
+    });
   });
   return hold(here, `${far.name}:${folder}: sshfs`, script, [
     `${far.name}:${folder}`,

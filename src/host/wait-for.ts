@@ -22,7 +22,9 @@ export async function waitFor<T>(
     const found = await check(last);
     if (found !== undefined) return found;
     if (last)
-      throw new TbuildError("guest", `${what}: not seen within ${Math.round(options.timeoutMs / 1000)} s`);
+      throw new TbuildError("guest", `not seen within ${Math.round(options.timeoutMs / 1000)} s`, {
+        subject: what,
+      });
     await sleep(options.everyMs ?? 250, options.signal);
   }
 }

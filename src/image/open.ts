@@ -84,7 +84,7 @@ export async function openByBest(
         throw error;
       first ??= error;
       // The command is a line, too; what it said comes after it.
-      failed.push({ name, why: error.lines.find((line) => !line.startsWith("$ "))?.trim() ?? error.message });
+      failed.push({ name, why: error.said[0]?.trim() ?? error.message });
     }
   }
 }
@@ -141,8 +141,9 @@ export async function lookInto(
   if (stranger)
     throw new TbuildError(
       "environment",
-      `${file}: its backing file ${stranger.file} is in another folder of ${far.host.name}`,
+      `its backing file ${stranger.file} is in another folder of ${far.host.name}`,
       {
+        subject: file,
         hint: "tbuild can only read the folder of a remote image. Run tbuild on that machine.",
       },
     );
@@ -211,7 +212,8 @@ export async function refuseChange(
   allowUnmounted = false,
 ): Promise<void> {
   if (cutOff.length > 0)
-    throw new TbuildError("integrity", `${file}: is cut off: ${cutOff[0]}`, {
+    throw new TbuildError("integrity", `is cut off: ${cutOff[0]}`, {
+      subject: file,
       hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
@@ -219,7 +221,8 @@ export async function refuseChange(
   const [closed] = volumes.filter(({ refused }) => refused !== undefined);
   if (closed && !allowUnmounted) throw refusedVolume(file, closed);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `${file}: cannot be written (${cause.code})`, {
+    throw new TbuildError("environment", `cannot be written (${cause.code})`, {
+      subject: file,
       hint: "Make the file and its folder writable, or work on a copy.",
       cause,
     });
@@ -233,13 +236,15 @@ export function refuseUse(file: string, users: FilesInUse): void {
 
 function refuseUsers(file: string, inUse: readonly string[]): void {
   if (inUse.length > 0)
-    throw new TbuildError("environment", `${file}: is in use, by ${inUse.join(" and ")}`, {
+    throw new TbuildError("environment", `is in use, by ${inUse.join(" and ")}`, {
+      subject: file,
       hint: "Stop the machine or detach the image first. Two writers would destroy the disk.",
     });
 }
 
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
-  return new TbuildError("environment", `${file}: ${name} ${refused}`, {
+  return new TbuildError("environment", `${name} ${refused}`, {
+    subject: file,
     hint: "Nothing was changed. Attach the disk to a machine that can open it and change the guest there, or change the other volumes with --allow-unmounted.",
   });
 }

@@ -65,7 +65,7 @@ export class GuestTree implements AsyncDisposable {
     const found = await this.#raw.stat(real);
     if (!found) return undefined;
     if (found.kind !== "file")
-      throw new TbuildError("guest", `${shown(path)}: not a file but a ${found.kind}`);
+      throw new TbuildError("guest", `not a file but a ${found.kind}`, { subject: shown(path) });
     return this.#raw.readFile(real);
   }
 
@@ -80,7 +80,7 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
     if (old && old.kind !== "file")
-      throw new TbuildError("guest", `${shown(path)}: not a file but a ${old.kind}`);
+      throw new TbuildError("guest", `not a file but a ${old.kind}`, { subject: shown(path) });
     const kept = old ?? (await this.#newcomer(real, "file"));
     const { mode, uid, gid, label } = { ...kept, ...attributes };
     await this.#raw.writeFile(real, typeof data === "string" ? bytesOf(data) : data, {
@@ -94,7 +94,8 @@ export class GuestTree implements AsyncDisposable {
   /** Changes the text of a file that exists; a text that stays as it is, is not written. */
   async edit(path: string, change: (text: string) => string): Promise<void> {
     const data = await this.read(path);
-    if (data === undefined) throw new TbuildError("guest", `${shown(path)}: no such file in the guest`);
+    if (data === undefined)
+      throw new TbuildError("guest", "no such file in the guest", { subject: shown(path) });
     const before = stringOf(data);
     const after = change(before);
     if (after !== before) await this.write(path, after);
@@ -105,7 +106,8 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "keep");
     const old = await this.#raw.stat(real);
     if (old?.kind === "link" && old.target === target) return;
-    if (old?.kind === "dir") throw new TbuildError("guest", `${shown(path)}: is a folder, not a link`);
+    if (old?.kind === "dir")
+      throw new TbuildError("guest", "is a folder, not a link", { subject: shown(path) });
     const { label } = await this.#newcomer(real, "link");
     if (old) await this.#raw.unlink(real);
     await this.#raw.makeLink(real, target, old?.label ?? label);
@@ -116,7 +118,7 @@ export class GuestTree implements AsyncDisposable {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
     if (old?.kind === "dir") return;
-    if (old) throw new TbuildError("guest", `${shown(path)}: not a folder but a ${old.kind}`);
+    if (old) throw new TbuildError("guest", `not a folder but a ${old.kind}`, { subject: shown(path) });
     await this.#raw.makeDir(real, { ...(await this.#newcomer(real, "dir")), ...attributes });
   }
 
@@ -172,7 +174,7 @@ export class GuestTree implements AsyncDisposable {
       else if (entry.isFile()) {
         const mode = (await stat(from)).mode & 0o111 ? 0o755 : 0o644;
         await this.write(into, await readFile(from), { mode });
-      } else throw new TbuildError("usage", `${from}: neither a file nor a folder`);
+      } else throw new TbuildError("usage", "neither a file nor a folder", { subject: from });
     }
   }
 
@@ -210,7 +212,7 @@ export class GuestTree implements AsyncDisposable {
     const parent = parentOf(real);
     const above = await this.#raw.stat(parent);
     if (above && above.kind !== "dir")
-      throw new TbuildError("guest", `${shown(parent)}: not a folder but a ${above.kind}`);
+      throw new TbuildError("guest", `not a folder but a ${above.kind}`, { subject: shown(parent) });
     if (!above) await this.#raw.makeDir(parent, await this.#newcomer(parent, "dir"));
     const label = (await this.#usualLabel(parent, kind)) ?? (await this.#raw.stat(parent))?.label;
     return { mode: kind === "dir" ? 0o755 : 0o644, uid: 0, gid: 0, ...(label !== undefined && { label }) };
@@ -248,7 +250,8 @@ export class GuestTree implements AsyncDisposable {
         continue;
       }
       links += 1;
-      if (links > 40) throw new TbuildError("guest", `${shown(path)}: too many links, possibly a loop`);
+      if (links > 40)
+        throw new TbuildError("guest", "too many links, possibly a loop", { subject: shown(path) });
       const target = found.target ?? "";
       if (target.startsWith("/")) at = "";
       left = [...namesOf(target, "relative"), ...left];
@@ -273,7 +276,7 @@ export function nameOf(path: string): string {
 function namesOf(path: string, kind: "absolute" | "relative" = "absolute"): string[] {
   if (kind === "absolute" && !path.startsWith("/")) throw new Error(`${path}: not an absolute path`);
   if (path.includes("\0"))
-    throw new TbuildError("usage", `${shown(path)}: a path cannot contain a zero byte`);
+    throw new TbuildError("usage", "a path cannot contain a zero byte", { subject: shown(path) });
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 

@@ -71,5 +71,5 @@ async function opened(path: string): Promise<Readable> {
 }
 
 function unreachable(url: string, why: string): TbuildError {
-  return new TbuildError("environment", `${url}: ${why}`);
+  return new TbuildError("environment", why, { subject: url });
 }

@@ -66,7 +66,8 @@ export async function textOf(file: string): Promise<string | undefined> {
 export function explained(error: unknown, place: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "ENOSPC" && code !== "EDQUOT") return systemFault(error) ?? error;
-  return new TbuildError("environment", `${place}: the disk is full`, {
+  return new TbuildError("environment", "the disk is full", {
+    subject: place,
     hint: "Free some space and try again. Nothing was published, and nothing is lost.",
     cause: error,
   });

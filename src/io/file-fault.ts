@@ -47,7 +47,7 @@ export function fileFault(error: unknown, place: string): unknown {
   const { path, code = "" } = error as NodeJS.ErrnoException;
   const where =
     path !== undefined && path !== place && code !== "ENOENT" && path.startsWith(`${place}/`) ? path : place;
-  return new TbuildError("environment", `${where}: ${reason}`, { cause: error });
+  return new TbuildError("environment", reason, { subject: where, cause: error });
 }
 
 /** Makes a folder where its parent is; one that is there is fine. */

@@ -25,32 +25,36 @@ export function reasonOf(error: unknown): string {
   const code = codeOf(error);
   if (code in words) return words[code] ?? "";
   if (code.startsWith("HPE_")) return "what it answers is not HTTP";
-  const message = (error as Error).message ?? String(error);
-  const refused = /Proxy response \((\d+)\)|Proxy Authentication Required \((407)\)/
-    .exec(message)
-    ?.slice(1)
-    .find(Boolean);
-  if (refused === "407") return "the proxy wants a user name and a password";
+  const refused = proxyStatus(error);
+  if (refused === 407) return "the proxy wants a user name and a password";
   if (refused !== undefined) return `the proxy refuses to connect: ${refused}`;
+  const message = (error as Error).message ?? String(error);
   return message === "" ? code || "unknown" : message;
+}
+
+/** With what a proxy refused to connect. undici 7 has no field for it, only these two messages (lib/dispatcher/proxy-agent.js). */
+function proxyStatus(error: unknown): number | undefined {
+  const said = /Proxy response \((\d+)\)|Proxy Authentication Required \((407)\)/.exec(
+    (error as Error)?.message ?? "",
+  );
+  return said ? Number(said[1] ?? said[2]) : undefined;
 }
 
 /** True for what another attempt would not mend: certificates, no TLS on the other side, names that do not exist. */
 export function isFinal(error: unknown): boolean {
   const code = codeOf(error);
+  const status = proxyStatus(error);
   return (
+    (status !== undefined && (status < 500 || status > 599)) ||
     /^(ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|UND_ERR_PRX_TLS|HPE_|EACCES)/.test(
       code,
-    ) ||
-    /Proxy response \((?!5)\d+\)|redirects|Proxy Authentication|user name and a password/.test(
-      (error as Error).message ?? "",
     )
   );
 }
 
 // Where several addresses of a host were tried, each has its own failure; the first says enough.
 function codeOf(error: unknown): string {
-  const { code, errors, cause } = error as {
+  const { code, errors, cause } = (error ?? {}) as {
     code?: unknown;
     errors?: { code?: unknown }[];
     cause?: { code?: unknown };

@@ -61,10 +61,13 @@ export class HttpError extends Error {
   override readonly name = "HttpError";
   /** The host that did not answer. */
   readonly host: string;
+  /** Another attempt would end in the same way. */
+  readonly isFinal: boolean;
 
-  constructor(host: string, message: string, cause?: unknown) {
-    super(message, { cause });
+  constructor(host: string, message: string, details: { cause?: unknown; isFinal?: boolean } = {}) {
+    super(message, { cause: details.cause });
     this.host = host;
+    this.isFinal = details.isFinal ?? isFinal(details.cause);
   }
 }
 
@@ -129,15 +132,17 @@ export function httpClient(options: ClientOptions = {}): Client {
       const location = answer.header("location");
       if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
       answer.drop();
-      if (!URL.canParse(location, url.href)) throw new HttpError(url.host, "redirects to what is no address");
+      if (!URL.canParse(location, url.href))
+        throw new HttpError(url.host, "redirects to what is no address", { isFinal: true });
       seen.add(`${method} ${url.href}`);
       url = new URL(location, url);
       if (!/^https?:$/.test(url.protocol))
-        throw new HttpError(url.host, `redirects to a ${url.protocol} address`);
+        throw new HttpError(url.host, `redirects to a ${url.protocol} address`, { isFinal: true });
       if (answer.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
-      if (seen.has(`${method} ${url.href}`)) throw new HttpError(question.url.host, "redirects in a circle");
+      if (seen.has(`${method} ${url.href}`))
+        throw new HttpError(question.url.host, "redirects in a circle", { isFinal: true });
       if (seen.size > mostHops)
-        throw new HttpError(question.url.host, `redirects more than ${mostHops} times`);
+        throw new HttpError(question.url.host, `redirects more than ${mostHops} times`, { isFinal: true });
     }
   }
 
@@ -162,7 +167,7 @@ export function httpClient(options: ClientOptions = {}): Client {
       );
       if (response.statusCode === 407) {
         response.body.on("error", () => {}).destroy();
-        throw new HttpError(url.host, "the proxy wants a user name and a password");
+        throw new HttpError(url.host, "the proxy wants a user name and a password", { isFinal: true });
       }
       watch.moved(0);
       watch.pause();
@@ -180,10 +185,13 @@ export function httpClient(options: ClientOptions = {}): Client {
     if (error instanceof TbuildError || error instanceof Interrupted) return error;
     if (error instanceof HttpError && error.cause !== undefined) return error;
     const alert = alerts.get(url.host);
-    if (alert) return new HttpError(url.host, reasonOf(alert), alert);
+    if (alert) return new HttpError(url.host, reasonOf(alert), { cause: alert });
     const proxy = options.proxyFor?.(url);
     const why = error instanceof HttpError ? error.message : reasonOf(error);
-    return new HttpError(url.host, proxy ? `${why} (through the proxy ${shownProxy(proxy)})` : why, error);
+    return new HttpError(url.host, proxy ? `${why} (through the proxy ${shownProxy(proxy)})` : why, {
+      cause: error,
+      ...(error instanceof HttpError && { isFinal: error.isFinal }),
+    });
   }
 
   async function pauseFor(ms: number, watch: Watch): Promise<void> {
@@ -203,7 +211,7 @@ export function httpClient(options: ClientOptions = {}): Client {
         answer = await follow(question, watch);
       } catch (error) {
         const wait = waitBefore(attempt);
-        if (!(error instanceof HttpError) || isFinal(error.cause ?? error)) throw error;
+        if (!(error instanceof HttpError) || error.isFinal) throw error;
         if (attempt >= mostTries || watch.left() <= wait) throw error;
         await pauseFor(wait, watch);
         continue;
@@ -332,7 +340,7 @@ function beginOf(answer: Answer, at: number, size: number | undefined): number {
   const whole = answer.status === 206 ? total : length;
   const fault = (why: string) => {
     answer.drop();
-    return new TbuildError("integrity", `${host}: ${why}`);
+    return new TbuildError("integrity", why, { subject: host });
   };
   if (size !== undefined && /^\d+$/.test(whole ?? "") && Number(whole) !== size)
     throw fault(`gives ${whole} bytes where ${size} belong`);

@@ -34,12 +34,14 @@ export function proxyUrl(text: string, name: string): URL {
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
   // The text is not repeated as it is: there may be a password in it.
   if (!URL.canParse(full))
-    throw new TbuildError("usage", `${name}: is not the address of a proxy`, {
+    throw new TbuildError("usage", "is not the address of a proxy", {
+      subject: name,
       hint: "Such as http://proxy.example.com:3128.",
     });
   const url = new URL(full);
   if (url.protocol !== "http:" && url.protocol !== "https:")
-    throw new TbuildError("usage", `${name}: ${url.protocol}// proxies are not supported`, {
+    throw new TbuildError("usage", `${url.protocol}// proxies are not supported`, {
+      subject: name,
       hint: "Use an http:// or https:// proxy.",
     });
   return url;

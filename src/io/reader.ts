@@ -11,7 +11,7 @@ export interface Reader {
 /** An image file on this machine. Blocks are kept once read, so that walking a file system costs few reads. */
 export async function fileReader(path: string): Promise<Reader & AsyncDisposable> {
   const file = await open(path, "r").catch((cause) => {
-    throw new TbuildError("environment", `${path}: cannot be opened`, { cause });
+    throw new TbuildError("environment", "cannot be opened", { subject: path, cause });
   });
   const { size } = await file.stat();
   return Object.assign(cachedReader(file, size, path), {
@@ -99,7 +99,8 @@ async function readExactly(file: FileHandle, offset: number, length: number): Pr
   let done = 0;
   while (done < length) {
     const { bytesRead } = await file.read(data, done, length - done, offset + done);
-    if (bytesRead === 0) throw new TbuildError("integrity", `image: ends at byte ${offset + done}`);
+    if (bytesRead === 0)
+      throw new TbuildError("integrity", `ends at byte ${offset + done}`, { subject: "image" });
     done += bytesRead;
   }
   return data;
@@ -107,7 +108,8 @@ async function readExactly(file: FileHandle, offset: number, length: number): Pr
 
 function checkRange(what: string, bytes: number, offset: number, length: number): void {
   if (offset >= 0 && length >= 0 && offset + length <= bytes) return;
-  throw new TbuildError("integrity", `${what}: byte ${offset + length} is past its end, ${bytes}`, {
+  throw new TbuildError("integrity", `byte ${offset + length} is past its end, ${bytes}`, {
+    subject: what,
     hint: "The image is cut off or damaged; copy it again.",
   });
 }

@@ -4,7 +4,7 @@ import { shellWords } from "./shell-words.ts";
 
 type Check = (part: KickstartPart, given: Given, major: number) => string | undefined;
 
-/** What the table has no words for: how a value is built, as the parsers of pykickstart ask it. */
+/** Checks that the table cannot express: the form of values, as pykickstart checks them. */
 export function checkSpecial(part: KickstartPart, given: Given | undefined, major: number, say: Say): void {
   if (part.name === "realm") {
     const wrong = wrongRealm(part.text);
@@ -17,47 +17,102 @@ export function checkSpecial(part: KickstartPart, given: Given | undefined, majo
   }
 }
 
+const isPart = (name: string) => name === "part" || name === "partition";
+
 const checks: readonly Check[] = [
-  // EL8 and EL9 leave btrfs to others.
-  ({ name }, { options }, major) =>
-    major >= 8 && options.get("fstype") === "btrfs" && name !== "autopart"
+  // EL8 and EL9 have no btrfs.
+  ({ name }, { words, options }, major) =>
+    major >= 8 &&
+    ((options.get("fstype") === "btrfs" && name !== "autopart") ||
+      (isPart(name) && words[0]?.startsWith("btrfs.")))
       ? `OL${major} has no btrfs`
+      : undefined,
+  ({ name }, { options, effective }, major) => {
+    if (name !== "autopart" || major < 7 || !effective.has("fstype")) return undefined;
+    if (options.get("fstype") === "btrfs") return "autopart: use --type=btrfs instead of --fstype=btrfs";
+    return options.get("type")?.toLowerCase() === "btrfs"
+      ? "autopart: --type=btrfs and --fstype exclude each other"
+      : undefined;
+  },
+  ({ name }, { options, effective }, major) =>
+    isPart(name) &&
+    major >= 7 &&
+    options.get("fstype") === "tmpfs" &&
+    (effective.has("grow") || effective.has("maxsize"))
+      ? "part: --fstype=tmpfs excludes --grow and --maxsize"
+      : undefined,
+  ({ name }, { options }, major) =>
+    name === "logvol" && major >= 7 && !inRange(options.get("percent"), 0, 100)
+      ? `logvol: --percent=${options.get("percent")} is not between 0 and 100`
+      : undefined,
+  ({ name }, { options }, major) => {
+    if (name !== "volgroup" || major < 6) return undefined;
+    if (!inRange(options.get("reserved-space"), 0, Number.POSITIVE_INFINITY))
+      return "volgroup: --reserved-space is negative";
+    return inRange(options.get("reserved-percent"), 1, 99)
+      ? undefined
+      : `volgroup: --reserved-percent=${options.get("reserved-percent")} is not between 1 and 99`;
+  },
+  // What exists already has its members.
+  ({ name }, { words, effective }, major) =>
+    (name === "volgroup" || name === "raid") &&
+    major >= 7 &&
+    words.length > 1 &&
+    (effective.has("useexisting") || effective.has("noformat"))
+      ? `${name}: an existing one takes no members, and ${words.slice(1).join(" ")} is given`
+      : undefined,
+  ({ name }, { words, effective }, major) =>
+    name === "driverdisk" &&
+    major >= 6 &&
+    words.length > 0 &&
+    (effective.has("source") || effective.has("biospart"))
+      ? "driverdisk takes a partition, --source or --biospart, and only one of them"
+      : undefined,
+  ({ name }, { options }, major) =>
+    name === "bootloader" && major >= 7 && options.get("boot-drive")?.includes(",")
+      ? "bootloader: --boot-drive takes one disk"
       : undefined,
   ({ name }, { options }, major) => {
     const device = name === "raid" && major <= 6 ? options.get("device") : undefined;
     return device === undefined || /^(md)?\s*[+-]?\d+\s*$/.test(device)
       ? undefined
-      : `raid of OL${major} wants a device such as md0, not "${device}"`;
+      : `raid of OL${major} needs a device such as md0, not "${device}"`;
   },
   ({ name }, { options }) => {
     const said = name === "network" ? options.get("bridgeopts") : undefined;
     const wrong = said?.split(",").find((one) => !/^[^=]*=[^=]+$/.test(one));
     return wrong === undefined || said === ""
       ? undefined
-      : `network: "${wrong}" of --bridgeopts is no key=value`;
+      : `network: "${wrong}" in --bridgeopts is not key=value`;
   },
-  ({ name }, { options }, major) =>
+  ({ name }, { options, effective }, major) =>
     name === "network" &&
     major >= 7 &&
     options.get("bindto") === "mac" &&
-    options.has("vlanid") &&
-    !options.get("bondopts")
-      ? "network takes --bindto=mac not for a VLAN"
+    effective.has("vlanid") &&
+    !effective.has("bondopts")
+      ? "network: a VLAN cannot be bound with --bindto=mac"
       : undefined,
   ({ name }, { options }, major) =>
     name === "network" && major >= 7 ? wrongInterface(options.get("interfacename") ?? "") : undefined,
-  ({ name }, { options }, major) =>
-    name === "vnc" && major === 7 && (options.get("password")?.length ?? 6) < 6
-      ? "vnc of OL7 wants a password of 6 characters or more"
+  ({ name }, { options, effective }, major) =>
+    name === "vnc" && major === 7 && effective.has("password") && (options.get("password")?.length ?? 0) < 6
+      ? "vnc of OL7 needs a password of 6 characters or more"
       : undefined,
 ];
 
-/** A name with a dot, or one that begins with `vlan`, has the number of its VLAN behind that. */
+/** Whether a number is not given, or lies in a range. What is no number has its own fault. */
+function inRange(said: string | undefined, least: number, most: number): boolean {
+  const number = Number(said ?? "x");
+  return Number.isNaN(number) || said === "" || (number >= least && number <= most);
+}
+
+/** In a name that has a dot, or that begins with `vlan`, the VLAN's number must follow. */
 function wrongInterface(name: string): string | undefined {
   const [, id] = /^[^.]*\.(.*)$/s.exec(name) ?? /^vlan(.*)$/s.exec(name) ?? [];
   if (id === undefined) return undefined;
   if (name.startsWith("vlan.") || !/^\s*\d+\s*$/.test(id) || Number(id) > 4094)
-    return `network: --interfacename "${name}" has no number of a VLAN, 0 to 4094, behind its name`;
+    return `network: --interfacename "${name}" does not end with the number of a VLAN, 0 to 4094`;
   return undefined;
 }
 
@@ -76,7 +131,7 @@ function wrongRealm(text: string): string | undefined {
   try {
     words = shellWords(text, false).slice(1);
   } catch {
-    return undefined; // told already
+    return undefined; // reported already
   }
   const [command, ...rest] = words;
   if (command !== "join") return `has only "join", not "${command ?? ""}"`;
@@ -91,5 +146,5 @@ function wrongRealm(text: string): string | undefined {
     if (!takes && value !== undefined) return `join: --${name} takes no value`;
     if (takes && value === undefined) at++;
   }
-  return rest.length - at === 1 ? undefined : "join wants one realm, behind its options";
+  return rest.length - at === 1 ? undefined : "join needs one realm, after its options";
 }

@@ -1,7 +1,8 @@
 import { suggestion } from "../recipe/findings.ts";
+import { isInteger, parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { type CommandRule, cameBefore, limited, type OptionRule, optionsOf } from "./table.ts";
+import { addedIn, type CommandRule, cameBefore, limited, type OptionRule, optionsOf } from "./table.ts";
 
 export type Say = (line: number, severity: KickstartFault["severity"], what: string) => void;
 
@@ -14,10 +15,13 @@ export interface Installer {
 /** What stands on a line: its words, and its options with their values. */
 export interface Given {
   readonly words: readonly string[];
+  /** Option → its value, empty for one without; of a repeated one the last. */
   readonly options: ReadonlyMap<string, string>;
+  /** The options that say something: not those with an empty value or the number 0, which the parsers take for unsaid. */
+  readonly effective: ReadonlySet<string>;
 }
 
-/** Puts the words of a line to its rule. `undefined` where they cannot be told apart. */
+/** Compares the words of a line to its rule. `undefined` where they cannot be told apart. */
 export function checkWords(
   part: KickstartPart,
   rule: CommandRule,
@@ -26,7 +30,7 @@ export function checkWords(
 ): Given | undefined {
   const { name, line } = part;
   const release = String(major);
-  if (rule.warn?.includes(release)) say(line, "warning", `OL${major} warns that ${name} is on its way out`);
+  if (rule.warn?.includes(release)) say(line, "warning", `${name} is deprecated in OL${major}`);
   let all: string[];
   try {
     all = shellWords(part.text, major > 5).slice(1);
@@ -35,51 +39,47 @@ export function checkWords(
     return undefined;
   }
   if (rule.options === "*") return undefined;
-  const options = optionsOf(rule).filter((option) => option.in.includes(release));
-  const words: string[] = [];
-  const given = new Map<string, string>();
-  for (let i = 0; i < all.length; i++) {
-    const word = all[i] as string;
-    if (!word.startsWith("--")) {
-      words.push(word);
-      continue;
-    }
-    const [option, value] = splitOption(word);
-    const known = options.find((one) => one.name === option);
-    if (!known) {
-      const there = options.map((one) => `--${one.name}`);
-      say(line, "error", `${name} of OL${major} has no --${option}${suggestion(`--${option}`, there)}`);
-      continue;
-    }
-    const behind = takesNext(known, value, all[i + 1]) ? all[++i] : value;
-    given.set(option, behind ?? "");
-    if (!cameBefore(known.since, major, update))
-      say(line, "error", `--${option} of ${name} came with OL${known.since}`);
-    if (known.warn.includes(release))
-      say(line, "warning", `OL${major} warns that --${option} of ${name} is on its way out`);
-    const wrong = wrongValue(known, behind, release);
-    if (wrong !== undefined) say(line, "error", `${name}: --${option} ${wrong}`);
+  const verbatim = rule.verbatim?.includes(release) ?? false;
+  const rules = verbatim ? [] : optionsOf(rule).filter((option) => option.in.includes(release));
+  const parsed = verbatim
+    ? { words: all, options: [], errors: [], unknown: [] }
+    : parseOptions(all, rules, major);
+  const there = rules.map((one) => `--${one.name}`);
+  for (const option of parsed.unknown)
+    say(line, "error", `${name} of OL${major} has no ${option}${suggestion(option, there)}`);
+  for (const error of parsed.errors) say(line, "error", `${name} of OL${major}: ${error}`);
+  const options = new Map<string, string>();
+  const effective = new Set<string>();
+  for (const { rule: option, value } of parsed.options) {
+    options.set(option.name, value ?? "");
+    if (option.value === false || !(value === "" || (option.number && Number(value) === 0)))
+      effective.add(option.name);
+    else effective.delete(option.name);
+    if (option.since !== undefined && !cameBefore(option.since, major, update))
+      say(line, "error", addedIn(`--${option.name} of ${name}`, option.since));
+    if (option.warn.includes(release))
+      say(line, "warning", `--${option.name} of ${name} is deprecated in OL${major}`);
+    const wrong = wrongValue(option, value, major);
+    if (wrong !== undefined) say(line, "error", `${name}: --${option.name} ${wrong}`);
   }
-  checkCount(part, rule, major, { words, options: given }, say);
+  const given = { words: parsed.words, options, effective };
+  checkCount(part, rule, major, given, say);
   checkGroups(part, rule, release, given, say);
-  return { words, options: given };
+  return given;
 }
 
-function splitOption(word: string): [option: string, value: string | undefined] {
-  const at = word.indexOf("=");
-  return at < 0 ? [word.slice(2), undefined] : [word.slice(2, at), word.slice(at + 1)];
-}
-
-function takesNext(option: OptionRule, value: string | undefined, next: string | undefined): boolean {
-  return option.value === true && value === undefined && next !== undefined && !next.startsWith("--");
-}
-
-function wrongValue(option: OptionRule, value: string | undefined, release: string): string | undefined {
+function wrongValue(option: OptionRule, value: string | undefined, major: number): string | undefined {
   if (option.value === false) return value === undefined ? undefined : "takes no value";
-  if (value === undefined) return option.value === "maybe" ? undefined : "wants a value";
-  if (option.number && !/^\s*[+-]?\d+\s*$/.test(value)) return `wants a whole number, not "${value}"`;
-  const choices = option.choices.filter((choice) => choice.in.includes(release)).map(({ text }) => text);
-  if (choices.length === 0 || choices.includes(value.toLowerCase())) return undefined;
+  if (value === undefined) return option.value === "maybe" ? undefined : "needs a value";
+  if (option.number && !isInteger(value, major)) return `needs a whole number, not "${value}"`;
+  // pykickstart of OL6 and OL7 takes an option that follows for a forgotten value.
+  if ((major === 6 || major === 7) && value.length > 2 && value.startsWith("--"))
+    return `needs a value, and ${value} is the next option`;
+  const choices = option.choices
+    .filter((choice) => choice.in.includes(String(major)))
+    .map(({ text }) => text);
+  const said = option.anyCase ? value.toLowerCase() : value;
+  if (choices.length === 0 || choices.includes(said)) return undefined;
   return `cannot be "${value}"${suggestion(value, choices)}`;
 }
 
@@ -87,53 +87,51 @@ function checkCount(
   { name, line }: KickstartPart,
   rule: CommandRule,
   major: number,
-  { words, options }: Given,
+  { words, effective }: Given,
   say: Say,
 ): void {
   const release = String(major);
   const [least, most] = rule.wordsOf?.[release] ?? rule.words ?? [0, 0];
   const instead = limited(rule.insteadOfWord ?? "");
-  const excused = instead.in.includes(release) && instead.text.split(" ").some((one) => options.has(one));
+  const excused = instead.in.includes(release) && instead.text.split(" ").some((one) => effective.has(one));
   if (words.length < least && !excused)
-    say(line, "error", `${name} wants ${least === 1 ? "a word" : `${least} words`}`);
+    say(line, "error", `${name} needs ${least === 1 ? "a word" : `${least} words`} beside its options`);
   if (words.length > most)
     say(
       line,
       "error",
-      `${name} of OL${major} takes ${most === 0 ? "no word" : most === 1 ? "only one word" : `${most} words`}`,
+      `${name} of OL${major} takes ${most === 0 ? "options only" : most === 1 ? "one word only" : `at most ${most} words`}; "${words[most]}" is one too many`,
     );
   else if (name === "zerombr" && words.length > 0)
-    say(line, "warning", "OL5 warns of the word behind zerombr");
+    say(line, "warning", "OL5 warns about a word after zerombr");
 }
 
 function checkGroups(
   { name, line }: KickstartPart,
   rule: CommandRule,
   release: string,
-  given: ReadonlyMap<string, string>,
+  { options, effective }: Given,
   say: Say,
 ): void {
-  const written = (group: string, between: string) =>
-    group
-      .split(" ")
-      .map((option) => `--${option}`)
-      .join(between);
-  for (const need of (rule.needs ?? []).map(limited))
-    if (need.in.includes(release) && !need.text.split(" ").some((option) => given.has(option)))
-      say(line, "error", `${name} wants ${written(need.text, " or ")}`);
-  for (const { option, others, not } of (rule.wants ?? []).flatMap((want) => wanted(want, release))) {
-    const met = others.filter((other) => given.has(other));
-    if (!given.has(option) || (not ? met.length === 0 : met.length > 0)) continue;
-    say(
-      line,
-      "error",
-      `${name} takes --${option} only ${not ? "without" : "with"} ${written(others.join(" "), " or ")}`,
-    );
+  const written = (names: readonly string[], between: string) =>
+    names.map((option) => `--${option}`).join(between);
+  for (const { text, in: releases } of (rule.needs ?? []).map(limited)) {
+    const names = text.split(" ");
+    // A single one is required by the option parser, which does not look at its value.
+    const met = names.some((option) => (names.length === 1 ? options : effective).has(option));
+    if (releases.includes(release) && !met) say(line, "error", `${name} needs ${written(names, " or ")}`);
   }
-  // OL5 takes the last of them.
-  for (const group of release === "5" ? [] : (rule.either ?? []))
-    if (group.split(" ").filter((option) => given.has(option)).length > 1)
-      say(line, "error", `${name} takes only one of ${written(group, ", ")}`);
+  for (const { option, others, not } of (rule.wants ?? []).flatMap((want) => wanted(want, release))) {
+    const met = others.filter((other) => effective.has(other));
+    if (!effective.has(option) || (not ? met.length === 0 : met.length > 0)) continue;
+    const what = not ? `cannot be used with ${written(met, " or ")}` : `needs ${written(others, " or ")}`;
+    say(line, "error", `${name}: --${option} ${what}`);
+  }
+  for (const { text, in: releases } of (rule.either ?? []).map(limited)) {
+    const met = text.split(" ").filter((option) => effective.has(option));
+    if (releases.includes(release) && met.length > 1)
+      say(line, "error", `${name}: ${written(met, " and ")} exclude each other`);
+  }
 }
 
 function wanted(want: string, release: string) {

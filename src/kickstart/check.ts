@@ -1,13 +1,14 @@
 import { suggestion } from "../recipe/findings.ts";
 import { checkSpecial } from "./check-special.ts";
 import { checkWords, type Given, type Installer, type Say } from "./check-words.ts";
+import { parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { apart, cameBefore, commands, once, sections } from "./table.ts";
+import { addedIn, apart, cameBefore, commands, once, optionsOf, sections } from "./table.ts";
 
 /**
- * Puts a kickstart to the table of its release, line by line, as that release's own parser would read it. Where updates
- * of a release differ, it is the given one, else the last.
+ * Checks a kickstart against the table of its release, line by line, as that release's own parser would read it. Where
+ * updates differ, the given one counts; without one, the last.
  */
 export function checkKickstart(text: string, major: number, update?: number): KickstartFault[] {
   const installer = { major, update };
@@ -22,7 +23,7 @@ export function checkKickstart(text: string, major: number, update?: number): Ki
   return faults.sort((a, b) => a.line - b.line);
 }
 
-/** What a kickstart must answer so that nothing is asked in `cmdline` mode. */
+/** What a kickstart must answer because the installer cannot ask in `cmdline` mode. */
 export function checkAnswers(text: string, major: number): KickstartFault[] {
   const parts = partsOf(text, major, () => {});
   const names = new Set(parts.map((part) => part.name));
@@ -40,38 +41,72 @@ export function checkAnswers(text: string, major: number): KickstartFault[] {
     .map((choice) => ({
       line: 1,
       severity: "error" as const,
-      text: `${choice.join(" or ")} is missing: the installer would ask for it, and wait for ever`,
+      text: `${choice.join(" or ")} is missing: the installer would ask for it and wait forever`,
     }));
 }
 
-/** The parts of a kickstart, in order. Says what is wrong with how they are put together. */
+/** The parts of a kickstart, in order. Reports faults of its structure. */
 export function partsOf(text: string, major: number, say: Say): KickstartPart[] {
   const parts: KickstartPart[] = [];
   let open: { part: KickstartPart; body: string[] } | undefined;
+  const begin = (name: string, line: number, raw: string) => {
+    const part = { kind: "section" as const, name, line, text: raw, body: [] as string[] };
+    open = { part, body: part.body };
+    parts.push(part);
+  };
   const unclosed = () => {
     if (!open || major === 5) return;
-    const what = `${open.part.name} does not end with %end`;
-    say(open.part.line, major === 6 ? "warning" : "error", what);
+    say(open.part.line, major === 6 ? "warning" : "error", `${open.part.name} does not end with %end`);
   };
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const line = index + 1;
-    const word = /^\s*(\S*)/.exec(raw)?.[1] ?? "";
-    if (word === "%end") {
-      if (!open) say(line, "error", "%end closes nothing");
-      else if (major === 5 && open.part.name === "%packages")
-        say(line, "error", "OL5 knows no %end: a section ends where the next one begins");
-      open = undefined;
-    } else if (open && !(word in sections)) open.body.push(raw);
-    else if (word.startsWith("%") && word !== "%include" && word !== "%ksappend") {
-      unclosed();
-      const part = { kind: "section" as const, name: word, line, text: raw, body: [] as string[] };
-      open = { part, body: part.body };
-      parts.push(part);
-    } else if (word !== "" && !word.startsWith("#"))
-      parts.push({ kind: "command", name: word, line, text: raw, body: [] });
+  for (const { line, raw } of linesOf(text, major)) {
+    const word = firstWord(raw, major);
+    if (open) {
+      if (endsSection(word, open.part.name, major)) {
+        if (major === 5) say(line, "error", "OL5 has no %end: a section ends where the next one begins");
+        open = undefined;
+      } else if (word in sections && (sections[word]?.in.includes(String(major)) ?? false)) {
+        unclosed();
+        begin(word, line, raw);
+      } else open.body.push(raw);
+    } else if (word === "" || word.startsWith("#")) {
+      // Nothing stands there.
+    } else if (word === "%end") say(line, "error", "%end closes nothing");
+    else if (word.startsWith("%") && word !== "%include" && word !== "%ksappend") begin(word, line, raw);
+    else parts.push({ kind: "command", name: word, line, text: raw, body: [] });
   }
   unclosed();
   return parts;
+}
+
+// In a script of OL5, %end is one of its lines.
+function endsSection(word: string, section: string, major: number): boolean {
+  return word === "%end" && (major > 5 || section === "%packages");
+}
+
+/** The lines as Python reads them, each with its number in the file. */
+function* linesOf(text: string, major: number): Generator<{ readonly line: number; readonly raw: string }> {
+  for (const [index, whole] of text.split("\n").entries()) {
+    const raw = whole.endsWith("\r") ? whole.slice(0, -1) : whole;
+    const parts = major === 5 ? [raw] : raw.split(major <= 7 ? /\r/ : lineEnds);
+    for (const part of parts) yield { line: index + 1, raw: part };
+  }
+}
+
+// `str.splitlines` of Python 3 ends a line at each of these.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const lineEnds = /[\r\v\f\u001c-\u001e\u0085\u2028\u2029]/;
+
+/** The first word without its quotes; "#" for a comment, nothing for a blank line. */
+function firstWord(raw: string, major: number): string {
+  const text = major <= 7 ? raw.replace(/^[ \t\r\v\f]+/, "") : raw.replace(/^[^\S\ufeff]+/, "");
+  if (text === "" || text.startsWith("#")) return text.slice(0, 1);
+  const [plain = ""] = /^[^ \t\r]*/.exec(raw.replace(/^[ \t\r]+/, "")) ?? [];
+  if (!/["'\\#]/.test(plain)) return plain;
+  try {
+    return shellWords(raw, major > 5)[0] ?? plain;
+  } catch {
+    return plain;
+  }
 }
 
 function checkSection(part: KickstartPart, installer: Installer, say: Say): void {
@@ -82,47 +117,70 @@ function checkSection(part: KickstartPart, installer: Installer, say: Say): void
     say(part.line, "error", `OL${major} has no section ${part.name}${suggestion(part.name, there)}`);
     return;
   }
-  if (!cameBefore(rule.since, major, installer.update))
-    say(part.line, "error", `${part.name} came with OL${rule.since}`);
+  if (rule.since !== undefined && !cameBefore(rule.since, major, installer.update))
+    say(part.line, "error", addedIn(part.name, rule.since));
   checkWords(part, rule, installer, say);
-  if (part.name !== "%packages") return;
   for (const [index, line] of part.body.entries()) {
     const at = part.line + 1 + index;
-    if (/^\s*%include\b/.test(line)) checkInclude(line, at, say);
-    else if (/^\s*%/.test(line)) say(at, "error", `${line.trim()} cannot stand in %packages`);
-    else if (major === 5) checkPackageOfOl5(line, at, say);
-    else if (/^\s*@/.test(line)) checkGroup(line.replace(/#.*/, ""), at, say);
+    if (/^\s*%include(\s|$)/.test(line)) checkInclude(line, at, major, say);
+    else if (part.name === "%packages" && !/^\s*(#|$)/.test(line)) checkPackage(line, at, major, say);
   }
 }
 
+function checkPackage(line: string, at: number, major: number, say: Say): void {
+  const entry = line.trim();
+  if (major === 5) {
+    if (entry.startsWith("%")) say(at, "error", `${entry} cannot stand in %packages`);
+    else checkPackageOfOl5(line, at, say);
+    return;
+  }
+  if (entry.startsWith("%")) say(at, "warning", `OL${major} takes ${entry} for the name of a package`);
+  else if (/^-\s*(#|$)/.test(entry)) say(at, "error", "- excludes nothing: the name of a package is missing");
+  else if (entry.startsWith("@") && !(major >= 8 && entry.startsWith("@^")))
+    checkGroup(entry.slice(1).replace(/#.*/, ""), at, major, say);
+}
+
 function checkPackageOfOl5(line: string, at: number, say: Say): void {
-  if (/\S\s*#/.test(line)) say(at, "warning", "OL5 takes a comment behind a package for part of its name");
+  if (/\S\s*#/.test(line)) say(at, "warning", "OL5 takes a comment after a package for part of its name");
   try {
-    if (!/^\s*#/.test(line)) shellWords(line);
+    shellWords(line, false);
   } catch (error) {
     say(at, "error", `OL5 reads it like a command: ${(error as Error).message}`);
   }
 }
 
-// From `Packages.add` of pykickstart: a group may have options, and these two exclude each other.
-function checkGroup(line: string, at: number, say: Say): void {
-  if (/\s--nodefaults\b/.test(line) && /\s--optional\b/.test(line))
+const groupOptions = optionsOf({ in: "6789", options: "nodefaults optional" });
+
+// From `Packages.add` of pykickstart. argparse of OL8 and OL9 leaves unknown options in the name.
+function checkGroup(words: string, at: number, major: number, say: Say): void {
+  const { options, unknown } = parseOptions(words.trim().split(/\s+/), groupOptions, major);
+  if (new Set(options.map(({ rule }) => rule.name)).size > 1)
     say(at, "error", "a group takes --nodefaults or --optional, not both");
+  if (options.some(({ value }) => value !== undefined))
+    say(at, "error", "--nodefaults and --optional take no value");
+  if (major <= 7 && unknown.length > 0)
+    say(at, "error", `a group takes --nodefaults and --optional only, not ${unknown.join(" ")}`);
 }
 
-function checkInclude(text: string, line: number, say: Say): void {
-  if (text.trim().split(/\s+/).length !== 2) say(line, "error", "%include wants one file");
+// Further words are ignored.
+function checkInclude(text: string, line: number, major: number, say: Say): void {
+  try {
+    const [, file = ""] = shellWords(text, major > 5);
+    if (file === "") say(line, "error", "%include needs a file");
+  } catch (error) {
+    say(line, "error", `%include: ${(error as Error).message}`);
+  }
 }
 
 function checkCommand(part: KickstartPart, installer: Installer, say: Say): Given | undefined {
   const { major } = installer;
   if (part.name === "%include") {
-    checkInclude(part.text, part.line, say);
+    checkInclude(part.text, part.line, major, say);
     return undefined;
   }
   if (part.name === "%ksappend") {
     if (major === 5) say(part.line, "error", "OL5 has no %ksappend");
-    else if (part.text.trim().split(/\s+/).length !== 2) say(part.line, "error", "%ksappend wants one file");
+    else if (part.text.trim().split(/\s+/).length < 2) say(part.line, "error", "%ksappend needs a URL");
     return undefined;
   }
   const rule = commands[part.name];
@@ -131,14 +189,14 @@ function checkCommand(part: KickstartPart, installer: Installer, say: Say): Give
     say(part.line, "error", `OL${major} has no command ${part.name}${suggestion(part.name, there)}`);
     return undefined;
   }
-  if (!cameBefore(rule.since, major, installer.update))
-    say(part.line, "error", `${part.name} came with OL${rule.since}`);
+  if (rule.since !== undefined && !cameBefore(rule.since, major, installer.update))
+    say(part.line, "error", addedIn(part.name, rule.since));
   const given = checkWords(part, rule, installer, say);
   checkSpecial(part, given, major, say);
   return given;
 }
 
-/** What each line may say, and all of them may not. */
+/** What lines may say one by one, but not together. */
 class Together {
   private readonly seen = new Set<string>();
   private readonly named = new Set<string>();
@@ -155,7 +213,7 @@ class Together {
       if (!releases.includes(String(this.major))) continue;
       const against = name === one ? others : others.includes(name) ? [one] : [];
       const met = against.find((other) => this.seen.has(other));
-      if (met !== undefined) this.say(line, "error", `${name} cannot stand beside ${met}`);
+      if (met !== undefined) this.say(line, "error", `${name} and ${met} exclude each other`);
     }
     this.seen.add(name);
     if (given !== undefined && this.major > 5) this.addName(name, line, given);
@@ -169,7 +227,7 @@ class Together {
     if (key === "" || key === "swap") return;
     const command = name === "partition" ? "part" : name;
     if (this.named.has(`${command} ${key}`))
-      this.say(line, "warning", `OL${this.major} warns of a second ${command} of ${key}`);
+      this.say(line, "warning", `OL${this.major} warns about a second ${command} for ${key}`);
     this.named.add(`${command} ${key}`);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * The words of a line as Python's `shlex.split` gives them, which every installer from OL5 to OL9 asks; that of OL5 knows
- * no comments. Throws where a quotation is not closed.
+ * Splits a line into words as Python's `shlex.split` does, which the installers of OL5 to OL9 use; OL5's knows no comments.
+ * Only blank, tab and line ends separate words: a no-break space is part of one. Throws where a quotation is not closed.
  */
 export function shellWords(line: string, comments = true): string[] {
   const words: string[] = [];
   let word: string | undefined;
   for (let i = 0; i < line.length; i++) {
     const c = line[i] as string;
-    if (/\s/.test(c)) {
+    if (/[ \t\r\n]/.test(c)) {
       if (word !== undefined) words.push(word);
       word = undefined;
     } else if (c === "#" && comments)
@@ -16,23 +16,23 @@ export function shellWords(line: string, comments = true): string[] {
       const [text, end] = quotation(line, i);
       word = (word ?? "") + text;
       i = end;
-    } else if (c === "\\") {
-      if (i + 1 >= line.length) throw new Error("No escaped character");
-      word = (word ?? "") + line[++i];
-    } else word = (word ?? "") + c;
+    } else if (c === "\\")
+      // At the end of a line it escapes the line feed, which becomes part of the word.
+      word = (word ?? "") + (line[++i] ?? "\n");
+    else word = (word ?? "") + c;
   }
   if (word !== undefined) words.push(word);
   return words;
 }
 
-/** One word of a line that the same splitting gives back as it is. What would end the line is refused. */
+/** Quotes a text so that the same splitting returns it as one word. Throws for what would end the line. */
 export function quotedWord(text: string): string {
   oneLine(text);
   if (/^[\w.,+:@/=%^$-]+$/.test(text)) return text;
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** One word for a POSIX shell, on one line. */
+/** Quotes a text as one word for a POSIX shell, on one line. */
 export function shellWord(text: string): string {
   oneLine(text);
   return `'${text.replaceAll("'", "'\\''")}'`;
@@ -49,7 +49,6 @@ function quotation(line: string, start: number): [text: string, end: number] {
   for (let i = start + 1; i < line.length; i++) {
     const c = line[i] as string;
     if (c === quote) return [text, i];
-    if (quote === '"' && c === "\\" && i + 1 >= line.length) throw new Error("No escaped character");
     if (quote === '"' && c === "\\" && /["\\]/.test(line[i + 1] ?? "")) text += line[++i];
     else text += c;
   }

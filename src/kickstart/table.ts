@@ -1,27 +1,29 @@
 /**
- * What each release's installer takes in a kickstart: commands, their options and words, and the sections.
+ * What each release's installer accepts in a kickstart: commands, their options and words, and the sections.
  *
- * From `kickstart-lines.tsv` (175 lines and sections, each put to the real parser of OL5 … OL9; a copy is in the tests,
- * which hold this table to it), and for what is not in it from pykickstart's handlers RHEL5 … RHEL9, its documentation
- * and its tests; what of these is told here stands in the tests as `kickstart-more-lines.tsv`.
+ * Sources: `kickstart-lines.tsv` in the tests (175 lines and sections, each run through the real parser of OL5 to OL9),
+ * and for the rest pykickstart: its branch for EL5, its releases 1.74, 1.99, 3.16 and 3.32 for EL6 to EL9, its
+ * documentation and its tests. `kickstart-more-lines.tsv` in the tests has a line for each of those facts.
  *
- * An option is written `name` or `name=` (takes a value; `name=#` a whole number, `name=(a|b)` one of these words,
- * `name?` one or none), then `:678` when only those releases have it, then `~9` when those take it with a warning, then
- * `@7.1` when it came with that update.
+ * An option is written `name` or `name=` (takes a value; `name=#` an integer, `name=(a|b)` one of these words, `name=i(a|b)`
+ * one of them in upper or lower case, `name?` an optional value), then `:678` when only those releases have it, then `~9`
+ * when those accept it with a warning, then `@7.1` when the first update lacks it.
  */
 export interface CommandRule {
   /** The releases that have it. */
   readonly in: string;
-  /** The update that it came with, such as `7.1`. */
+  /** The update that added it, as `addedIn` reads it. */
   readonly since?: string;
-  /** The releases that take it, with a warning that it is on its way out. */
+  /** The releases that accept it and warn that it is deprecated. */
   readonly warn?: string;
+  /** The releases that look for no options, so that each word is only a word. */
+  readonly verbatim?: string;
   /** How many words may stand beside the options, `[least, most]`; by release where they differ. */
   readonly words?: readonly [number, number];
   readonly wordsOf?: Readonly<Record<string, readonly [number, number]>>;
-  /** Each of these groups must be answered by one of its options; `a b:56` in those releases only. */
+  /** Of each of these groups one option must be given; `a b:56` in those releases only. */
   readonly needs?: readonly string[];
-  /** Of each of these groups at most one may be given. */
+  /** Of each of these groups at most one option may be given; `a b:789` in those releases only. */
   readonly either?: readonly string[];
   /** `a>b c:789`: option `a` needs one of `b` and `c`; `a>!b` goes without `b`. */
   readonly wants?: readonly string[];
@@ -33,8 +35,10 @@ export interface CommandRule {
 const all = "56789";
 const plain: CommandRule = { in: all, options: "" };
 const many = 99;
-// OL5 looks at no words beside the options of most commands.
-const unread = { 5: [0, many] } as const;
+// Most commands of OL5 ignore words beside their options, and many of OL6 and OL7 do too. There,
+// `services --disabled=a, b` disables `a` alone; OL8 refuses it.
+const unread5 = { 5: [0, many] } as const;
+const unread = { 5: [0, many], 6: [0, many], 7: [0, many] } as const;
 
 const luks =
   "encrypted passphrase= escrowcert=:6789 backuppassphrase:6789 cipher=:6789 luks-version=:89 pbkdf=:89 pbkdf-memory=#:89 pbkdf-time=#:89 pbkdf-iterations=#:89";
@@ -42,6 +46,7 @@ const formats = `fstype= fsoptions= noformat bytes-per-inode=#:5 fsprofile=:6789
 const sizes = "size=# grow maxsize=# recommended hibernation:6789 resize:789";
 const resized = ["resize>onpart usepart:789", "resize>size:789"];
 const onceFormatted = ["pbkdf-time pbkdf-iterations", "mkfsoptions fsprofile", "mkfsoptions noformat"];
+const yesNo = "i(yes|no|on|off|true|false|1|0)";
 const partition: CommandRule = {
   in: all,
   words: [1, 1],
@@ -61,7 +66,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     in: all,
     wordsOf: unread,
     either: ["pbkdf-time pbkdf-iterations"],
-    options: `${luks} type=(lvm|plain|partition|thinp|btrfs:7):789 fstype=:789 nolvm:789 nohome:789@7.1 noboot:89 noswap:89`,
+    options: `${luks} type=i(lvm|plain|partition|thinp|btrfs:7):789 fstype=:789 nolvm:789 nohome:789@7.1 noboot:89 noswap:89`,
   },
   autostep: { in: all, warn: "9", wordsOf: unread, options: "autoscreenshot" },
   bootloader: {
@@ -74,36 +79,38 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     in: "7",
     words: [2, many],
     options:
-      "label= data=(raid0|raid1|raid10|single|0|1|10) metadata=(raid0|raid1|raid10|single|0|1|10) subvol parent= name= noformat useexisting mkfsoptions=",
+      "label= data=i(raid0|raid1|raid10|single|0|1|10) metadata=i(raid0|raid1|raid10|single|0|1|10) subvol parent= name= noformat useexisting mkfsoptions=",
   },
-  cdrom: { ...plain, wordsOf: unread },
+  cdrom: { ...plain, verbatim: "5", wordsOf: unread5 },
   clearpart: {
     in: all,
     wordsOf: unread,
     options: "all linux none initlabel drives= disklabel=:789@7.1 list=:789 cdl:789",
   },
-  cmdline: { ...plain, wordsOf: unread },
-  device: { in: "5678", warn: "8", words: [0, many], options: "opts=" },
-  deviceprobe: { in: "5678", warn: "8", words: [0, many], options: "" },
+  cmdline: { ...plain, verbatim: "5", wordsOf: unread5 },
+  device: { in: "5678", verbatim: "5", warn: "8", words: [0, many], options: "opts=" },
+  deviceprobe: { in: "5678", verbatim: "567", warn: "8", words: [0, many], options: "" },
   driverdisk: {
     in: all,
+    verbatim: "5",
     words: [1, 1],
-    wordsOf: unread,
+    wordsOf: unread5,
     insteadOfWord: "source biospart",
-    options: "source= type=:5 biospart=",
+    either: ["source biospart"],
+    options: "source= biospart=",
   },
   dmraid: { in: "5678", warn: "8", wordsOf: unread, needs: ["name", "dev"], options: "name= dev=" },
   eula: { in: "789", needs: ["agreed accepted agree accept"], options: "agreed accepted agree accept" },
   fcoe: { in: "6789", needs: ["nic"], options: "nic= dcb autovlan:789" },
   firewall: {
     in: all,
-    wordsOf: unread,
+    wordsOf: unread5,
     options:
-      "disabled disable enabled enable ssh http ftp smtp telnet:56~6 high:5~5 medium:5~5 port= trust= service=:6789 remove-service=:789 use-system-defaults:789",
+      "disabled disable enabled enable ssh http ftp smtp telnet:56~6 port= trust= service=:6789 remove-service=:789 use-system-defaults:789",
   },
-  firstboot: { in: all, wordsOf: unread, options: "disabled disable enabled enable reconfig" },
-  graphical: { in: all, wordsOf: unread, options: "non-interactive:589" },
-  group: { in: "6789", needs: ["name"], options: "name= gid=#" },
+  firstboot: { in: all, wordsOf: unread5, options: "disabled disable enabled enable reconfig" },
+  graphical: { in: all, verbatim: "5", wordsOf: unread5, options: "non-interactive:89" },
+  group: { in: "6789", wordsOf: unread, needs: ["name"], options: "name= gid=#" },
   halt: leave,
   harddrive: {
     in: all,
@@ -117,10 +124,10 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     in: all,
     wordsOf: unread,
     needs: ["drives only-use interactive:6789"],
-    either: ["drives only-use interactive"],
+    either: ["drives only-use interactive:6789"],
     options: "drives= only-use=@5.3 interactive:678~8",
   },
-  install: { in: "5678", warn: "8", wordsOf: unread, options: "root-device=:67" },
+  install: { in: "5678", verbatim: "5", warn: "8", wordsOf: unread5, options: "root-device=:67" },
   interactive: { in: "56", options: "" },
   iscsi: {
     in: all,
@@ -128,19 +135,21 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     options: "target= ipaddr= port= user= password= reverse-user= reverse-password= iface=:6789",
   },
   iscsiname: { in: all, words: [1, 1], options: "" },
-  key: { in: "56", words: [1, 1], insteadOfWord: "skip", options: "skip" },
+  key: { in: "56", verbatim: "56", words: [1, 1], options: "skip" },
   keyboard: {
     in: all,
+    verbatim: "5",
     words: [1, 1],
     insteadOfWord: "vckeymap xlayouts",
     options: "vckeymap=:789 xlayouts=:789 switch=:789",
   },
-  lang: { in: all, words: [1, 1], options: "addsupport=:789" },
-  langsupport: { in: "5", warn: "5", words: [0, many], options: "default=" },
-  liveimg: { in: "789", needs: ["url"], options: "url= proxy= checksum= noverifyssl" },
+  lang: { in: all, verbatim: "5", words: [1, 1], options: "addsupport=:789" },
+  langsupport: { in: "5", verbatim: "5", warn: "5", words: [0, many], options: "default=" },
+  liveimg: { in: "789", wordsOf: unread, needs: ["url"], options: "url= proxy= checksum= noverifyssl" },
   logging: {
     in: all,
-    wordsOf: unread,
+    wordsOf: unread5,
+    wants: ["port>host:89"],
     options: "host= port= level=(debug|info|warning|error|critical)~9",
   },
   logvol: {
@@ -148,15 +157,26 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     words: [1, 1],
     wordsOf: { 5: [1, many] },
     needs: ["vgname", "name", "size percent recommended hibernation useexisting noformat:789"],
-    either: [...onceFormatted, "thin thinpool", "size percent"],
-    wants: ["resize>useexisting:789", "resize>size:789"],
+    either: [...onceFormatted, "thin thinpool", "size percent:789"],
+    wants: [
+      "resize>useexisting:789",
+      "resize>size:789",
+      "thin>poolname",
+      "chunksize>thinpool",
+      "metadatasize>thinpool",
+      ...["cachesize", "cachemode", "cachepvs"].flatMap((one) => [
+        `${one}>cachepvs`,
+        `${one}>cachesize`,
+        `${one}>!useexisting noformat thin`,
+      ]),
+    ],
     options: `${formats} ${sizes} useexisting percent=# label=:789 vgname= name= thinpool:6789 thin:6789 poolname=:6789 chunksize=#:6789 metadatasize=#:6789 profile=:6789 cachesize=#:89 cachemode=(writeback|writethrough):89 cachepvs=:89`,
   },
   mediacheck: plain,
   module: { in: "89", needs: ["name"], options: "name= stream= disable" },
   monitor: { in: "56", warn: "6", options: "hsync= vsync= monitor= noprobe" },
   mount: { in: "89", words: [2, 2], options: "reformat? mkfsoptions= mountoptions=" },
-  mouse: { in: "5", warn: "5", words: [0, many], options: "device= emulthree" },
+  mouse: { in: "5", verbatim: "5", warn: "5", words: [0, many], options: "device= emulthree" },
   multipath: {
     in: "5678",
     warn: "8",
@@ -168,8 +188,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     in: all,
     wordsOf: unread,
     wants: ["bridgeopts>bridgeslaves:789"],
-    options:
-      "bootproto=(dhcp|bootp|static|query|ibft:6789) device= onboot=(yes|no|on|off|true|false|1|0) ip= netmask= gateway= nameserver= hostname= nodns noipv4 noipv6 mtu= ethtool= dhcpclass= essid= wepkey= notksdevice ipv6=:6789 activate:6789@6.1 nodefroute:6789 bondslaves=:6789 bondopts=:6789 vlanid=:6789 ipv6gateway=:789 no-activate:789@7.1 bridgeslaves=:789 bridgeopts=:789 teamslaves=:789 teamconfig=:789 interfacename=:789 bindto=(mac):789 wpakey=:789",
+    options: `bootproto=(dhcp|bootp|static|query|ibft:6789) device= onboot=${yesNo} ip= netmask= gateway= nameserver= hostname= nodns noipv4 noipv6 mtu= ethtool= dhcpclass= essid= wepkey= notksdevice ipv6=:6789 activate:6789@6.1 nodefroute:6789 bondslaves=:6789 bondopts=:6789 vlanid=:6789 ipv6gateway=:789 no-activate:789@7.1 bridgeslaves=:789 bridgeopts=:789 teamslaves=:789 teamconfig=:789 interfacename=:789 bindto=(mac):789 wpakey=:789`,
   },
   nfs: { in: all, wordsOf: unread, needs: ["server", "dir"], options: "server= dir= opts=" },
   nvdimm: { in: "789", words: [1, 1], options: "namespace= mode= sectorsize=# blockdevs=" },
@@ -189,21 +208,22 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   raid: {
     in: all,
     words: [2, many],
+    wordsOf: { 5: [1, many] },
     insteadOfWord: "useexisting noformat",
     needs: ["device", "level useexisting noformat:6789"],
     either: onceFormatted,
-    options: `${formats} useexisting label=:789 level=(0|1|4:6789|5|6|10|raid0|raid1|raid4:6789|raid5|raid6|raid10) device= spares=# chunksize=#:789`,
+    options: `${formats} useexisting label=:789 level=i(0:6789|1:6789|4:6789|5:6789|6:6789|10:6789|raid0:6789|raid1:6789|raid4:6789|raid5:6789|raid6:6789|raid10:6789) device= spares=# chunksize=#:789`,
   },
   realm: { in: "789", words: [1, many], options: "*" },
   reboot: leave,
   repo: {
     in: all,
-    wordsOf: unread,
+    wordsOf: unread5,
     needs: ["name", "baseurl mirrorlist:56"],
     either: ["baseurl mirrorlist metalink"],
-    options: `name= baseurl= mirrorlist= cost=#:6789 excludepkgs=:6789 includepkgs=:6789 ignoregroups=(yes|no|on|off|true|false|1|0):6789~9 proxy=:6789 noverifyssl:6789 install:789 metalink=:89 ${certificates}`,
+    options: `name= baseurl= mirrorlist= cost=#:6789 excludepkgs=:6789 includepkgs=:6789 ignoregroups=${yesNo}:6789~9 proxy=:6789 noverifyssl:6789 install:789 metalink=:89 ${certificates}`,
   },
-  reqpart: { in: "789", since: "7.1", options: "add-boot" },
+  reqpart: { in: "789", since: "7.1", wordsOf: unread, options: "add-boot" },
   rescue: { in: "6789", either: ["nomount romount"], options: "nomount romount" },
   rhsm: {
     in: "89",
@@ -235,11 +255,12 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   sshpw: {
     in: "6789",
     words: [1, 1],
+    wordsOf: { 8: [1, many], 9: [1, many] },
     needs: ["username"],
     options: "username= iscrypted plaintext lock sshkey:789",
   },
   syspurpose: { in: "89", options: "role= sla= usage= addon=" },
-  text: { in: all, wordsOf: unread, options: "non-interactive:589" },
+  text: { in: all, verbatim: "5", wordsOf: unread5, options: "non-interactive:89" },
   timesource: {
     in: "9",
     needs: ["ntp-server ntp-pool ntp-disable"],
@@ -274,8 +295,8 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   volgroup: {
     in: all,
     words: [2, many],
+    wordsOf: { 5: [1, many] },
     insteadOfWord: "noformat useexisting",
-    either: ["reserved-space reserved-percent"],
     options: "pesize=# noformat useexisting reserved-space=#:6789 reserved-percent=#:6789",
   },
   xconfig: {
@@ -283,7 +304,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     options:
       "startxonboot defaultdesktop= driver=:5 depth=#:5 resolution=:5 videoram=:5 card=:5~5 hsync=:5~5 vsync=:5~5 monitor=:5~5 noprobe:5~5",
   },
-  zerombr: { in: all, wordsOf: unread, options: "" },
+  zerombr: { in: all, verbatim: "5", wordsOf: unread5, options: "" },
   zfcp: {
     in: all,
     wordsOf: unread,
@@ -293,7 +314,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
   zipl: { in: "89", options: "secure-boot no-secure-boot force-secure-boot" },
 };
 
-/** What a kickstart has once: the word, or the options, that name it. A second one of the same name is warned of. */
+/** What a kickstart should have once: the word, or the options, that name it. A second one of that name gives a warning. */
 export const once: Readonly<Record<string, readonly string[]>> = {
   part: [],
   partition: [],
@@ -307,7 +328,7 @@ export const once: Readonly<Record<string, readonly string[]>> = {
   group: ["name"],
 };
 
-/** What cannot stand in one kickstart with any of the others: the releases, and the commands. */
+/** Commands that exclude each other: the releases, one command, and those that it cannot be used with. */
 export const apart: readonly (readonly [releases: string, one: string, others: readonly string[]])[] = [
   ["6789", "autopart", ["part", "partition", "raid", "volgroup", "logvol"]],
   ["789", "autopart", ["reqpart"]],
@@ -318,7 +339,7 @@ export const sections: Readonly<Record<string, CommandRule>> = {
   "%packages": {
     in: all,
     wordsOf: unread,
-    either: ["default nobase", "default nocore"],
+    either: ["default nobase:6789", "default nocore:6789"],
     options:
       "ignoremissing excludedocs nobase:567~7 resolvedeps:5~5 ignoredeps:5~5 nocore:6789 default:6789 instLangs=:6789~9 inst-langs=:9 multilib:789 timeout=#:789 retries=#:789 exclude-weakdeps:9 excludeWeakdeps:89~9",
   },
@@ -331,20 +352,22 @@ export const sections: Readonly<Record<string, CommandRule>> = {
   "%anaconda": { in: "789", options: "" },
 };
 
-/** What an option may be, by release. */
+/** An option, and the releases that have it. */
 export interface OptionRule {
   readonly name: string;
-  /** Whether a value follows; `maybe` one that is written behind `=`. */
+  /** Whether it takes a value; `maybe` for an optional one. */
   readonly value: boolean | "maybe";
   readonly number: boolean;
-  /** The words that its value may be, by the releases that take them; none for any. */
+  /** The words that its value may be, by the releases that accept them; none for any. */
   readonly choices: readonly Limited[];
+  /** Whether its choices may be written in upper case. */
+  readonly anyCase: boolean;
   readonly in: string;
   readonly warn: string;
   readonly since?: string;
 }
 
-/** Words, and the releases that they are for. */
+/** Words, and the releases that they apply to. */
 export interface Limited {
   readonly text: string;
   readonly in: string;
@@ -356,13 +379,15 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
     .split(/\s+/)
     .filter((text) => text !== "" && text !== "*")
     .map((text) => {
-      const form = /^([\w-]+)(\?|=(?:(#)|\(([^)]*)\))?)?(?::(\d+))?(?:~(\d+))?(?:@(\d\.\d+))?$/;
-      const [, name = "", value = "", number, choices = "", releases, warn, since] = form.exec(text) ?? [];
+      const form = /^([\w-]+)(\?|=(?:(#)|(i?)\(([^)]*)\))?)?(?::(\d+))?(?:~(\d+))?(?:@(\d\.\d+))?$/;
+      const [, name = "", value = "", number, anyCase, choices = "", releases, warn, since] =
+        form.exec(text) ?? [];
       return {
         name,
         value: value === "?" ? "maybe" : value !== "",
         number: number !== undefined,
         choices: choices === "" ? [] : choices.split("|").map((choice) => limited(choice)),
+        anyCase: anyCase === "i",
         in: releases ?? rule.in,
         warn: warn ?? "",
         ...(since !== undefined && { since }),
@@ -376,7 +401,18 @@ export function limited(said: string): Limited {
   return { text, in: releases };
 }
 
-/** Whether a release has at this update what came with the update `since`; unsaid, it is the last one. */
+/**
+ * When something was added, in words. Of what the first update lacks and the last has, it is unknown which update added it;
+ * it is written `7.1`. Only of what came later than the second update is the number known.
+ */
+export function addedIn(what: string, since: string): string {
+  const [major = "", minor = ""] = since.split(".");
+  return minor === "1"
+    ? `OL${major}.0 does not have ${what}; a later update added it`
+    : `${what} was added in OL${since}`;
+}
+
+/** Whether an update of a release has what the update `since` added. Without an update, the last one is meant. */
 export function cameBefore(since: string | undefined, major: number, update: number | undefined): boolean {
   const [of, first = 0] = (since ?? "").split(".").map(Number);
   return of !== major || update === undefined || update >= first;

@@ -15,9 +15,9 @@ const addonsFolder = "addons";
 export async function stageAddons(making: ImageMaking, medium: Medium, from: string): Promise<string> {
   const { host, scratch, signal, progress } = making;
   const files = await readdir(from).catch(() => undefined);
-  if (!files) throw new TbuildError("usage", `${from}: no such folder`);
+  if (!files) throw new TbuildError("usage", "no such folder", { subject: from });
   const rpms = files.filter((file) => file.endsWith(".rpm"));
-  if (rpms.length === 0) throw new TbuildError("usage", `${from}: has no .rpm file`);
+  if (rpms.length === 0) throw new TbuildError("usage", "has no .rpm file", { subject: from });
   await refuseDamaged(from, rpms);
   progress?.(`making a repository of ${rpms.length} packages`);
   const staged = join(scratch, addonsFolder);
@@ -39,7 +39,8 @@ async function refuseDamaged(from: string, rpms: readonly string[]): Promise<voi
     if (fault !== undefined) faults.push(`${file}: ${fault}`);
   }
   if (faults.length > 0)
-    throw new TbuildError("usage", `${from}: ${faults.length} of ${rpms.length} packages cannot be used`, {
+    throw new TbuildError("usage", `${faults.length} of ${rpms.length} packages cannot be used`, {
+      subject: from,
       lines: faults,
       hint: "Download them again, or take them out of the folder.",
     });

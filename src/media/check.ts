@@ -36,26 +36,31 @@ export async function checkMedium(
   if (is !== (medium.update === undefined ? `OL${wanted.major}` : want))
     throw new TbuildError(
       "usage",
-      `${medium.file}: this is ${is} (volume id ${printable(medium.volumeId)}), the recipe wants ${want}`,
+      `this is ${is} (volume id ${printable(medium.volumeId)}), the recipe wants ${want}`,
+      { subject: medium.file },
     );
   if (wanted.volumeId !== undefined && medium.volumeId !== wanted.volumeId)
     throw new TbuildError(
       "usage",
-      `${medium.file}: its volume id is "${printable(medium.volumeId)}", the recipe wants "${wanted.volumeId}"`,
+      `its volume id is "${printable(medium.volumeId)}", the recipe wants "${wanted.volumeId}"`,
+      { subject: medium.file },
     );
   if (wanted.bytes !== undefined && medium.bytes !== wanted.bytes)
-    throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
+    throw new TbuildError("integrity", "is not the disc that Oracle published", {
+      subject: medium.file,
       lines: [`its volume has   ${medium.bytes} bytes`, `the recipe wants ${wanted.bytes} bytes`],
       hint: "Download it again, or correct iso.bytes if this is the right disc.",
     });
   const digest = await digestOf(medium.file, options);
   if (wanted.sha256 === undefined)
-    throw new TbuildError("usage", `${medium.file}: the recipe has no digest for this disc`, {
+    throw new TbuildError("usage", "the recipe has no digest for this disc", {
+      subject: medium.file,
       hint: "Compare it with Oracle's checksum file (https://linux.oracle.com/security/gpg/), and set iso.sha256.",
       lines: [`iso: { sha256: ${digest} }`],
     });
   if (digest !== wanted.sha256)
-    throw new TbuildError("integrity", `${medium.file}: is not the disc that Oracle published`, {
+    throw new TbuildError("integrity", "is not the disc that Oracle published", {
+      subject: medium.file,
       lines: [`its sha256 is   ${digest}`, `the recipe has  ${wanted.sha256}`],
       hint: "Download it again, or correct iso.sha256 if this is the right disc.",
     });

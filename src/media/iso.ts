@@ -41,12 +41,12 @@ const mostLinks = 16;
 export async function openIso(file: string): Promise<Iso> {
   const unreadable = (error: NodeJS.ErrnoException) => {
     const what = error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`;
-    throw new TbuildError("environment", `${file}: ${what}`);
+    throw new TbuildError("environment", what, { subject: file });
   };
   const found = await stat(file).catch(unreadable);
   // Opening a fifo would block until somebody writes to it.
   if (!found.isFile() && !found.isBlockDevice())
-    throw new TbuildError("environment", `${file}: is neither a file nor a device`);
+    throw new TbuildError("environment", "is neither a file nor a device", { subject: file });
   const handle = await open(file, "r").catch(unreadable);
   try {
     return await opened(file, handle);
@@ -65,8 +65,8 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
   if (size < bytes)
     throw new TbuildError(
       "integrity",
-      `${file}: is truncated: it has ${size} bytes, and its volume (${printable(volumeId)}) has ${bytes}`,
-      { hint: "Copy or download it again." },
+      `is truncated: it has ${size} bytes, and its volume (${printable(volumeId)}) has ${bytes}`,
+      { subject: file, hint: "Copy or download it again." },
     );
   const inside = ({ offset, bytes: length }: Extent, what: string) => {
     if (offset + length > size)
@@ -115,7 +115,8 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
         trail.push(found);
         continue;
       }
-      if (links >= mostLinks) throw new TbuildError("integrity", `${printable(path)}: too many links`);
+      if (links >= mostLinks)
+        throw new TbuildError("integrity", "too many links", { subject: printable(path) });
       const target = found.target ?? "";
       const from = target.startsWith("/") ? [] : trail.slice(1).map((entry) => entry.name);
       return walk([...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
@@ -145,10 +146,9 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
       const entry = await find(path);
       if (entry?.kind !== "file") return undefined;
       if (entry.bytes > atMost)
-        throw new TbuildError(
-          "integrity",
-          `${file}: ${path}: has ${entry.bytes} bytes, far more than expected`,
-        );
+        throw new TbuildError("integrity", `${path}: has ${entry.bytes} bytes, far more than expected`, {
+          subject: file,
+        });
       const parts: Buffer[] = [];
       for (const extent of entry.extents) {
         await guarded(async () => inside(extent, path));
@@ -163,7 +163,8 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     },
     async extract(path, to) {
       const entry = await find(path);
-      if (entry?.kind !== "file") throw new TbuildError("integrity", `${file}: has no ${printable(path)}`);
+      if (entry?.kind !== "file")
+        throw new TbuildError("integrity", `has no ${printable(path)}`, { subject: file });
       await guarded(async () => {
         for (const extent of entry.extents) inside(extent, path);
         // A file of pieces that lie over each other could be larger than what holds it.
@@ -197,7 +198,8 @@ async function descriptors(
   }
   const { primary } = found;
   if (!primary || primary.readUInt16LE(128) !== sector)
-    throw new TbuildError("integrity", `${file}: is not an ISO 9660 image`, {
+    throw new TbuildError("integrity", "is not an ISO 9660 image", {
+      subject: file,
       hint: whatItIs(await read(0, 512)),
     });
   return { primary, second: found.second, bootRecord: found.bootRecord };
@@ -243,9 +245,6 @@ async function sizeOf(handle: FileHandle): Promise<number> {
 
 /** Names the image in what was found wrong inside it. */
 function explained(file: string, error: unknown): unknown {
-  if (!(error instanceof TbuildError) || error.message.startsWith(`${file}: `)) return error;
-  return new TbuildError(error.fault, `${file}: ${error.message}`, {
-    cause: error,
-    ...(error.hint !== undefined && { hint: error.hint }),
-  });
+  if (!(error instanceof TbuildError) || error.subject === file) return error;
+  return error.within(file);
 }

@@ -10,11 +10,12 @@ export async function readMedium(file: string): Promise<Medium> {
   const name = `${file} (volume id ${printable(iso.volumeId)})`;
   const says = await describedBy(iso, name);
   if (says.arch !== "x86_64")
-    throw new TbuildError("integrity", `${name}: is for ${printable(says.arch)}, not for x86_64`);
+    throw new TbuildError("integrity", `is for ${printable(says.arch)}, not for x86_64`, { subject: name });
   const kernel = await firstOf(iso, ["isolinux/vmlinuz", says.kernel]);
   const initrd = await firstOf(iso, ["isolinux/initrd.img", says.initrd]);
   if (kernel === undefined || initrd === undefined)
-    throw new TbuildError("integrity", `${name}: has no kernel and initrd for an installation`, {
+    throw new TbuildError("integrity", "has no kernel and initrd for an installation", {
+      subject: name,
       hint: "It may contain sources or extra packages. tbuild needs the DVD.",
     });
   const { family, major, update, arch, variant } = says;
@@ -59,9 +60,7 @@ async function describedBy(iso: Iso, name: string) {
     return described(witnesses);
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    throw new TbuildError(error.fault, `${name}: ${error.message}`, {
-      ...(error.hint !== undefined && { hint: error.hint }),
-    });
+    throw error.within(name);
   }
 }
 

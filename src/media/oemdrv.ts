@@ -39,7 +39,8 @@ export async function oemdrv(
 ): Promise<void> {
   const reason = withoutOemdrv(medium);
   if (reason !== undefined)
-    throw new TbuildError("usage", `${medium.file}: ${reason}`, {
+    throw new TbuildError("usage", reason, {
+      subject: medium.file,
       hint: "Use --as remaster or --as boot, which work with every release.",
     });
   const tree = join(making.scratch, "tree");

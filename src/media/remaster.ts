@@ -30,7 +30,8 @@ export async function remaster(
   options: RemasterOptions,
 ): Promise<{ readonly shared: boolean }> {
   if (medium.starts.isolinux === undefined)
-    throw new TbuildError("integrity", `${medium.file}: has no isolinux menu to change`, {
+    throw new TbuildError("integrity", "has no isolinux menu to change", {
+      subject: medium.file,
       hint: "The DVDs of Oracle Linux 5 to 9 have one. This seems to be a different disc.",
     });
   const changes = await changedFiles(making, medium, medium.starts.isolinux, options);
@@ -119,7 +120,8 @@ async function proveRemaster(medium: Medium, made: string): Promise<void> {
     iso.boot.some((image) => image.platform === "bios") &&
     (efi === undefined || iso.boot.some((image) => image.platform === "efi" && image.offset === efi));
   if (!ok)
-    throw new TbuildError("environment", `${made}: xorriso wrote an unexpected result`, {
+    throw new TbuildError("environment", "xorriso wrote an unexpected result", {
+      subject: made,
       hint: `Compare: xorriso -indev ${made} -report_el_torito plain, and the same for ${medium.file}`,
     });
 }

@@ -172,7 +172,8 @@ export function readManifest(file: string, text: string): Manifest {
     Manifest.parse(value);
     return value as Manifest;
   } catch (error) {
-    throw new TbuildError("integrity", `${file}: is not a manifest`, {
+    throw new TbuildError("integrity", "is not a manifest", {
+      subject: file,
       cause: error,
       lines: error instanceof z.ZodError ? faultsOf(error) : [(error as Error).message.slice(0, 300)],
     });

@@ -52,7 +52,8 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
 export function writing(data: Uint8Array, what: string, to: string): string[] {
   const text = new TextDecoder("utf-8", { fatal: false }).decode(data);
   if (!Buffer.from(text).equals(Buffer.from(data)) || /[\r\0\u2028\u2029]/.test(text))
-    throw new TbuildError("usage", `${what}: contains bytes that a kickstart cannot hold`, {
+    throw new TbuildError("usage", "contains bytes that a kickstart cannot hold", {
+      subject: what,
       hint: "Set `provision: ssh` in the recipe.",
     });
   if (text === "") return [`: ${to}`];
@@ -64,7 +65,7 @@ export function writing(data: Uint8Array, what: string, to: string): string[] {
 function additionsOf(recipe: Recipe): Recipe["repositories"][number] {
   const found = recipe.repositories.find((repository) => repository.id === recipe.additions.repository);
   if (found) return found;
-  throw new TbuildError("usage", `${recipe.name}: no repository ${recipe.additions.repository}`);
+  throw new TbuildError("usage", `no repository ${recipe.additions.repository}`, { subject: recipe.name });
 }
 
 function repositories(recipe: Recipe): string[] {

@@ -193,7 +193,7 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
   // yum ends with 0 although a scriptlet failed; only this line tells.
   const scriptlet = said.find((line) => /Error in \w+ scriptlet|scriptlet failed/i.test(line));
   if (scriptlet !== undefined)
-    throw new TbuildError("guest", `packages: ${scriptlet.trim()}`, { lines: said.slice(-15) });
+    throw new TbuildError("guest", `${scriptlet.trim()}`, { subject: "packages", lines: said.slice(-15) });
   if (recipe.packages.remove.length > 0)
     await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
   await proveProvisioned(guest, recipe);
@@ -212,7 +212,8 @@ async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<v
   const out = await guest.run(["rpm", "-q", "--whatprovides", ...others], { allow });
   const missing = [...out.stdout.matchAll(/no package provides (\S+)/g)].map((match) => match[1]);
   if (missing.length > 0)
-    throw new TbuildError("guest", `packages: not installed: ${missing.join(", ")}`, {
+    throw new TbuildError("guest", `not installed: ${missing.join(", ")}`, {
+      subject: "packages",
       hint: "No enabled repository has them. Check the repositories in the recipe and the spelling.",
     });
 }
@@ -315,7 +316,7 @@ async function asGuest(what: string, work: () => Promise<unknown>): Promise<void
     await work();
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    throw new TbuildError("guest", `${what}: ${error.message}`, { lines: error.lines, cause: error });
+    throw error.within(what, { fault: "guest" });
   }
 }
 

@@ -16,7 +16,8 @@ export function refuse(subject: string, findings: readonly Finding[]): void {
     (a, b) => a.at.file.localeCompare(b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column,
   );
   const count = sorted.length === 1 ? "1 fault" : `${sorted.length} faults`;
-  throw new TbuildError("usage", `${subject}: ${count}`, {
+  throw new TbuildError("usage", count, {
+    subject,
     lines: sorted.map(
       (finding) => `${placed(finding.at)}: ${finding.path === "" ? "" : `${finding.path}: `}${finding.text}`,
     ),

@@ -115,12 +115,14 @@ async function readChain(
   below: readonly string[],
 ): Promise<{ merged: Located; files: string[]; findings: Finding[] }> {
   const chain = [...below, file];
-  if (below.includes(file)) throw new TbuildError("usage", `${file}: extends itself (${chain.join(" → ")})`);
+  if (below.includes(file))
+    throw new TbuildError("usage", `extends itself (${chain.join(" → ")})`, { subject: file });
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) throw await noSuchRecipe(file, file, folder);
   const own = readYaml(shown(file), text);
   if (own.kind !== "map")
-    throw new TbuildError("usage", `${shown(file)}: not a recipe`, {
+    throw new TbuildError("usage", "not a recipe", {
+      subject: shown(file),
       hint: "A recipe is a YAML file of keys and values.",
     });
   const { said, findings } = orderedLists(own);
@@ -150,7 +152,8 @@ async function readChain(
 async function noSuchRecipe(what: string, file: string, folder: string): Promise<TbuildError> {
   const names = await recipeNames(folder);
   const name = file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "");
-  return new TbuildError("usage", `${what}: no such recipe${suggestion(name, names)}`, {
+  return new TbuildError("usage", `no such recipe${suggestion(name, names)}`, {
+    subject: what,
     hint: `Recipes are the .yaml files in ${shown(folder)}; \`tbuild recipe --list\` shows them, and \`tbuild init\` makes a folder that has those of tbuild.`,
   });
 }

@@ -38,7 +38,8 @@ export function readYaml(file: string, text: string): Located {
     return { file, line, column: col };
   };
   if (document.errors.length > 0)
-    throw new TbuildError("usage", `${file}: not a YAML file`, {
+    throw new TbuildError("usage", "not a YAML file", {
+      subject: file,
       lines: causes(document.errors, (error) => place(error.pos[0]).line).map(
         (error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`,
       ),
@@ -47,7 +48,9 @@ export function readYaml(file: string, text: string): Located {
   let values = 0;
   const limited = (at: Place, depth: number) => {
     if (++values <= 100_000 && depth <= 100) return;
-    throw new TbuildError("usage", `${placed(at)}: its aliases expand to too much, or refer to themselves`);
+    throw new TbuildError("usage", "its aliases expand to too much, or refer to themselves", {
+      subject: placed(at),
+    });
   };
   return located(document.contents, { place, limited, document }, place(0), 0);
 }

@@ -42,7 +42,7 @@ const ProxyUrl = text(
   /^https?:\/\/[\w.-]+(:\d+)?\/?$/,
   "a proxy such as http://proxy:3128, without a password",
 );
-const MountOptions = text(/^[\w.,=:/%+-]+$/, "mount options such as nodev,nosuid");
+const MountOptions = text(/^[\w.,=:/%+][\w.,=:/%+-]*$/, "mount options such as nodev,nosuid");
 const HostName = text(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "a host name or address");
 
 export const Release = z.enum(releases);

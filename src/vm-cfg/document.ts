@@ -41,7 +41,9 @@ const mostRemarks = 100;
 export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
   const bytes = typeof source === "string" ? Buffer.from(source) : source;
   if (bytes.length > mostBytes)
-    throw new TbuildError("integrity", `${file}: ${bytes.length} bytes exceed the limit for a vm.cfg`);
+    throw new TbuildError("integrity", `${bytes.length} bytes exceed the limit for a vm.cfg`, {
+      subject: file,
+    });
   const text = Buffer.from(bytes).toString("latin1");
   // Positions stay those of the file: a line break of two bytes becomes a blank and a line break.
   const plain = text

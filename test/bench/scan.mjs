@@ -8,7 +8,11 @@ const folder = resolve(".tbuild/bench-scan");
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(`${folder}/VirtualDisks`, { recursive: true });
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-const environment = { ...process.env, LIBGUESTFS_BACKEND: "direct", LIBGUESTFS_BACKEND_SETTINGS: "force_tcg" };
+const environment = {
+  ...process.env,
+  LIBGUESTFS_BACKEND: "direct",
+  LIBGUESTFS_BACKEND_SETTINGS: "force_tcg",
+};
 const timed = (argv, codes = [0]) => {
   const begun = performance.now();
   const { status, stderr } = spawnSync(argv[0], argv.slice(1), { env: environment, encoding: "utf8" });

@@ -9,4 +9,6 @@ const timed = (...args) => {
 };
 const runs = Array.from({ length: 10 }, () => [timed(main, "--help"), timed("-e", "0")]);
 const [ours, node] = [0, 1].map((which) => Math.min(...runs.map((run) => run[which])));
-console.log(`tbuild --help  ${ours.toFixed(0)} ms   node -e 0  ${node.toFixed(0)} ms   ratio ${(ours / node).toFixed(2)}`);
+console.log(
+  `tbuild --help  ${ours.toFixed(0)} ms   node -e 0  ${node.toFixed(0)} ms   ratio ${(ours / node).toFixed(2)}`,
+);

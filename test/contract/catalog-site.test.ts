@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { managerMessages, stdinMessages } from "../../src/firstboot/messages.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
@@ -13,7 +13,7 @@ import { readCatalog } from "../../src/store/records/catalog.ts";
 import { promote } from "../../src/store/records/channels.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import type { Store } from "../../src/store/store.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const disk = {
@@ -61,7 +61,7 @@ const versions: Manifest[] = [
   }),
 ];
 
-describe.skipIf(missing("chromium"))("the catalog, in a browser", () => {
+describeWith(["chromium"], "the catalog, in a browser", () => {
   let folder: string;
   let browser: Browser;
   let server: Server;

@@ -4,7 +4,7 @@ import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { Interrupted } from "../../src/errors.ts";
 import { localHost } from "../../src/host/local.ts";
 import { tarEnd, tarEntries, tarHeader, tarPadding } from "../../src/io/tar.ts";
@@ -15,7 +15,7 @@ import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { findTemplate, readCatalog } from "../../src/store/records/catalog.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import { signText } from "../../src/store/records/signature.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith, itWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
@@ -28,7 +28,7 @@ const place = (name: string) => ({
   records: recordsIn(host, join(folder, name, "repo")),
 });
 
-describe.skipIf(missing("qemu-img"))("a template in one file", () => {
+describeWith(["qemu-img"], "a template in one file", () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-export-"));
     file = join(folder, "sample.tbuild");
@@ -170,7 +170,8 @@ describe.skipIf(missing("qemu-img"))("a template in one file", () => {
     expect(await there.store.list()).toEqual([]);
   });
 
-  it.skipIf(missing("root"))(
+  itWith(
+    ["root"],
     "says where the disk is full, in writing it and in taking it in; nothing half-made stays, and room mends it",
     async () => {
       const small = join(folder, "small");
@@ -215,7 +216,7 @@ describe.skipIf(missing("qemu-img"))("a template in one file", () => {
     await expect(isExport(join(folder, "nothing"))).rejects.toMatchObject({ fault: "usage" });
   });
 
-  it.skipIf(missing("ssh-keygen"))("is refused when its signature is of something else", async () => {
+  itWith(["ssh-keygen"], "is refused when its signature is of something else", async () => {
     const key = join(folder, "key");
     await host.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
     const { store } = place("here");

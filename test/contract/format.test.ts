@@ -208,7 +208,9 @@ describe("bundles", () => {
 
   it("qcow2 is clean, and holds the disk", async () => {
     const [bundle] = await packAll(manifest, store, join(folder, "qcow2"), ["qcow2"], {});
-    await host.run(["qemu-img", "check", bundle?.file ?? ""]);
-    await host.run(["qemu-img", "compare", "-f", "qcow2", "-F", "raw", bundle?.file ?? "", image]);
+    const check = await host.run(["qemu-img", "check", bundle?.file ?? ""]);
+    expect(check.stdout).toContain("No errors were found on the image.");
+    const compare = ["qemu-img", "compare", "-f", "qcow2", "-F", "raw", bundle?.file ?? "", image];
+    expect((await host.run(compare)).stdout).toContain("Images are identical.");
   });
 });

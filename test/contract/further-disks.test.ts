@@ -1,12 +1,12 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { vmCfg } from "../../src/bundles/write/vm-cfg.ts";
 import { localHost } from "../../src/host/local.ts";
 import { fstabLine, furtherDiskName, makeFurtherDisks } from "../../src/provision/further-disks.ts";
 import { Recipe } from "../../src/recipe/recipe.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe.skipIf(missing("mke2fs", "e2fsck", "dumpe2fs"))("the further disks of a recipe", () => {
+describeWith(["mke2fs", "e2fsck", "dumpe2fs"], "the further disks of a recipe", () => {
   it("are files with holes: blank, or with a file system that the kernels of EL5 and EL6 know", async () => {
     const files = await makeFurtherDisks(host, { name: "mine", disks }, folder);
     expect(files).toEqual([0, 1, 2].map((index) => join(folder, `${furtherDiskName(index)}.img`)));

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect } from "vitest";
 import type { Host } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Mount } from "../../src/image/access.ts";
@@ -13,7 +13,7 @@ import { accesses } from "../../src/image/ways/index.ts";
 import { mountedTree } from "../../src/image/ways/mounted-tree.ts";
 import { fileReader } from "../../src/io/reader.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
-import { missing } from "../fakes/missing.ts";
+import { itWith, missing } from "../fakes/missing.ts";
 import { fixture, guestTreeContract } from "./guest-tree.ts";
 import { makeFolder, onVolume } from "./guest-volume.ts";
 
@@ -77,7 +77,8 @@ guestTreeContract(
 );
 
 for (const name of ["loop", "uml"] as const)
-  it.skipIf(missing("linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop") !== undefined)(
+  itWith(
+    ["linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop"],
     `${name}: a volume is never mounted where a link of the guest leads`,
     async () => {
       const { image, mounts, after } = await onVolume(accesses[name](host), "xfs");
@@ -101,7 +102,8 @@ for (const name of ["loop", "uml"] as const)
     },
   );
 
-it.skipIf(missing("mkfs.xfs", "mount", "losetup", "root", "loop") !== undefined)(
+itWith(
+  ["mkfs.xfs", "mount", "losetup", "root", "loop"],
   "loop: what is mounted on this machine stays, wherever a link of the guest leads",
   async () => {
     const access = accesses.loop(host);

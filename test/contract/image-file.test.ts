@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { imageFacts, type OpenedImage, openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
-import { missing } from "../fakes/missing.ts";
+import { itWith, missing } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, ol6Guest } from "../guest-image.ts";
 import { fixture, guestTreeContract } from "./guest-tree.ts";
 
@@ -209,18 +209,15 @@ describe.skipIf(lacking !== undefined)(`an image file${skipped}`, () => {
     }
   });
 
-  it.skipIf(missing("losetup", "root", "loop") !== undefined)(
-    "that is a loop device is refused, by any of its names",
-    async () => {
-      const { stdout } = await host.run(["losetup", "--find", "--show", "-r", raw]);
-      try {
-        await host.run(["ln", raw, join(folder, "other-name.img")]);
-        await expect(openImageFile(host, join(folder, "other-name.img"))).rejects.toThrow(stdout.trim());
-      } finally {
-        await host.run(["losetup", "-d", stdout.trim()]);
-      }
-    },
-  );
+  itWith(["losetup", "root", "loop"], "that is a loop device is refused, by any of its names", async () => {
+    const { stdout } = await host.run(["losetup", "--find", "--show", "-r", raw]);
+    try {
+      await host.run(["ln", raw, join(folder, "other-name.img")]);
+      await expect(openImageFile(host, join(folder, "other-name.img"))).rejects.toThrow(stdout.trim());
+    } finally {
+      await host.run(["losetup", "-d", stdout.trim()]);
+    }
+  });
 
   it("that qemu has open is refused", async () => {
     const image = await convert("qcow2", "locked.qcow2");

@@ -17,12 +17,13 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Imported, type ImportOptions, importTemplate } from "../../src/build/import-template.ts";
 import { packAll } from "../../src/bundles/write/index.ts";
+import { Interrupted } from "../../src/errors.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import type { Store } from "../../src/store/store.ts";
-import { missing } from "../fakes/missing.ts";
+import { itWith, missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const lacking = missing("qemu-img", "mke2fs", "debugfs", "tar");
@@ -202,7 +203,8 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     expect(there.notes.join("\n")).toMatch(/inside System: .*uml: cannot mount disk \(xfs\)/);
   });
 
-  it.skipIf(missing("linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop") !== undefined)(
+  itWith(
+    ["linux.uml", "mkfs.xfs", "mount", "losetup", "root", "loop"],
     "of a guest on XFS looks into it by a kernel that is a process, and not this machine's",
     async () => {
       const file = join(folder, "guest-on-xfs.img");
@@ -363,7 +365,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
   it("that is cut short leaves nothing", async () => {
     const controller = new AbortController();
     controller.abort();
-    await expect(imported(image, { signal: controller.signal })).rejects.toThrow();
+    await expect(imported(image, { signal: controller.signal })).rejects.toThrow(Interrupted);
   });
 });
 

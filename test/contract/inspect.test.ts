@@ -6,7 +6,7 @@ import { scanFolder } from "../../src/guest/scan.ts";
 import { surveyGuest } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
-import { missing } from "../fakes/missing.ts";
+import { itWith, missing } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, type GuestFiles, ol6Guest, xfsDisk } from "../guest-image.ts";
 
 const host = localHost();
@@ -114,7 +114,8 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it.skipIf(missing("mkfs.xfs", "linux.uml", "mount", "losetup", "root", "loop") !== undefined)(
+  itWith(
+    ["mkfs.xfs", "linux.uml", "mount", "losetup", "root", "loop"],
     "finds a guest whose root is XFS, by the way that is named",
     async () => {
       const disk = join(folder, "xfs.img");
@@ -126,7 +127,8 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     },
   );
 
-  it.skipIf(missing("mkfs.xfs", "linux.uml") !== undefined)(
+  itWith(
+    ["mkfs.xfs", "linux.uml"],
     "takes the next way in where the best one cannot open this very image",
     async () => {
       const [disk, tree] = [join(folder, "old.xfs"), join(folder, "old.tree")];
@@ -145,7 +147,8 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     },
   );
 
-  it.skipIf(missing("mkfs.xfs", "xfs_logprint", "mount", "losetup", "root", "loop") !== undefined)(
+  itWith(
+    ["mkfs.xfs", "xfs_logprint", "mount", "losetup", "root", "loop"],
     "sees whether the log of an XFS waits to be replayed, as xfs_logprint does",
     async () => {
       const [disk, at, copy] = [join(folder, "log.img"), join(folder, "log"), join(folder, "log-copy.img")];

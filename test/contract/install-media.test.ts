@@ -17,7 +17,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { stageAddons } from "../../src/media/addons.ts";
 import { bootIso } from "../../src/media/boot-iso.ts";
@@ -30,7 +30,7 @@ import { networkBoot, writeNetworkBoot } from "../../src/media/network-boot.ts";
 import { oemdrv } from "../../src/media/oemdrv.ts";
 import { remaster } from "../../src/media/remaster.ts";
 import type { ImageMaking } from "../../src/media/xorriso.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith, itWith } from "../fakes/missing.ts";
 import { type Installer, type Layout, layouts, syntheticDisc } from "../media/synthetic-disc.ts";
 import { drivers } from "../test-guest.ts";
 import { mediaCache, testMedium } from "../test-medium.ts";
@@ -129,7 +129,8 @@ const releases = layouts.map((layout) => [layout.release, layout] as const);
 const kickstartOf = (layout: Layout) => `# for ${layout.release}\ncdrom\npoweroff\n`;
 const shown = (layout: Layout) => `KICKSTART\n${kickstartOf(layout)}`;
 
-describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qemu-system-x86_64"))(
+describeWith(
+  ["xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qemu-system-x86_64"],
   "what is made of the discs of Oracle Linux 5 to 9",
   () => {
     const discs = new Map<string, string>();
@@ -226,23 +227,20 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
       expect((await stat(made)).size).toBeLessThan((await stat(medium.file)).size);
     });
 
-    it.skipIf(missing("/usr/share/OVMF/OVMF_CODE_4M.fd"))(
-      "a remastered disc starts by UEFI too",
-      async () => {
-        const layout = layoutOf("8.9");
-        const medium = await readMedium(discOf(layout));
-        const made = join(folder, "uefi.iso");
-        await remaster(await making("uefi"), medium, made, {
-          kickstart: kickstartOf(layout),
-          talksOn: "serial",
-        });
-        const said = await booted(...(await uefi()), ...drive(made));
-        expect(said).toContain(installCommandLine(medium, { kickstart: "medium", talksOn: "serial" }));
-        expect(said).toContain(shown(layout));
-      },
-    );
+    itWith(["/usr/share/OVMF/OVMF_CODE_4M.fd"], "a remastered disc starts by UEFI too", async () => {
+      const layout = layoutOf("8.9");
+      const medium = await readMedium(discOf(layout));
+      const made = join(folder, "uefi.iso");
+      await remaster(await making("uefi"), medium, made, {
+        kickstart: kickstartOf(layout),
+        talksOn: "serial",
+      });
+      const said = await booted(...(await uefi()), ...drive(made));
+      expect(said).toContain(installCommandLine(medium, { kickstart: "medium", talksOn: "serial" }));
+      expect(said).toContain(shown(layout));
+    });
 
-    it.skipIf(missing("/usr/share/OVMF/OVMF_CODE_4M.fd"))("a boot ISO starts by UEFI too", async () => {
+    itWith(["/usr/share/OVMF/OVMF_CODE_4M.fd"], "a boot ISO starts by UEFI too", async () => {
       const layout = layoutOf("9.2");
       const medium = await readMedium(discOf(layout));
       const made = join(folder, "boot-uefi.iso");
@@ -312,21 +310,22 @@ describe.skipIf(missing("xorriso", "mformat", "grub-mkimage", "xz", "zstd", "qem
     }
 
     const pxelinux = ["/usr/lib/PXELINUX/pxelinux.0", "/usr/lib/syslinux/modules/bios/ldlinux.c32"];
-    it.skipIf(missing(...pxelinux))(
-      "a boot server starts the installer with its kickstart, by pxelinux",
-      () => startsFromServer("6.10", "pxelinux.0", { loaders: pxelinux }),
+    itWith([...pxelinux], "a boot server starts the installer with its kickstart, by pxelinux", () =>
+      startsFromServer("6.10", "pxelinux.0", { loaders: pxelinux }),
     );
 
     it("a boot server starts the installer with its kickstart, by iPXE", () =>
       startsFromServer("9.2", "boot.ipxe"));
 
     const netGrub = "/usr/lib/grub/x86_64-efi/monolithic/grubnetx64.efi";
-    it.skipIf(missing("/usr/share/OVMF/OVMF_CODE_4M.fd", netGrub))(
+    itWith(
+      ["/usr/share/OVMF/OVMF_CODE_4M.fd", netGrub],
       "a boot server starts the installer with its kickstart, by GRUB on UEFI",
       async () => startsFromServer("8.9", "grubnetx64.efi", { loaders: [netGrub], firmware: await uefi() }),
     );
 
-    it.skipIf(missing("root", "loop", "mkfs.xfs"))(
+    itWith(
+      ["root", "loop", "mkfs.xfs"],
       "where files can share blocks, a remastered disc costs what was added, and starts all the same",
       async () => {
         const layout = layoutOf("9.2");

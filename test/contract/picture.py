@@ -1,5 +1,9 @@
-# Prints one JSON line for each thing below a folder, with all that a change must not touch unasked.
-import hashlib, json, os, stat, sys
+# Prints one JSON line for each file below a folder, with everything that a change must leave alone.
+import hashlib
+import json
+import os
+import stat
+import sys
 
 root = sys.argv[1]
 for base, dirs, files in os.walk(root):

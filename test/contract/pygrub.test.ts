@@ -2,7 +2,7 @@ import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { pvFitness } from "../../src/guest/fitness/fitness.ts";
+import { pvCheck } from "../../src/guest/fitness/pv.ts";
 import { localHost } from "../../src/host/local.ts";
 import { missing } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, type GuestFiles, guestFolder } from "../guest-image.ts";
@@ -222,11 +222,11 @@ describe.skipIf(lacking)(`pygrub itself${lacking ? ` (${lacking})` : ""}`, () =>
 
   const asPredicted = async (image: string) => {
     const real = await pygrub(image, folder);
-    const { boots, verdict, reasons } = await pvFitness(image);
-    expect(boots !== undefined, `${real.said}\n${JSON.stringify(reasons)}`).toBe(real.boots);
+    const { boots, verdict, findings } = await pvCheck(host, image);
+    expect(boots !== undefined, `${real.said}\n${JSON.stringify(findings)}`).toBe(real.boots);
     if (!boots) {
       // What pygrub refuses is unfit, and it is said why.
-      expect([verdict, reasons.length > 0]).toEqual(["unfit", true]);
+      expect([verdict, findings.length > 0]).toEqual(["unfit", true]);
       return;
     }
     const [, kernel = ""] = /^kernel (.*)$/m.exec(real.said) ?? [];

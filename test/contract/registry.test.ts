@@ -20,7 +20,7 @@ import { signText } from "../../src/store/records/signature.ts";
 import type { Store } from "../../src/store/store.ts";
 import { flip, noise, sha256, write } from "../disk-sample.ts";
 import { type DockerRegistry, freePort, startRegistry } from "../fakes/docker-registry.ts";
-import { missing } from "../fakes/missing.ts";
+import { itWith, missing, titled } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const lacking = missing("docker-registry", "openssl", "ssh-keygen");
@@ -200,7 +200,8 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     expect(pulled.exitCode).toBe(0);
   });
 
-  it.skipIf(missing("root"))(
+  itWith(
+    ["root"],
     "says at a pull that the disk is full; what is there stays whole, and room mends it",
     async () => {
       const manifest = await publish("1.0.0");
@@ -353,7 +354,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
   });
 });
 
-describe.skipIf(lacking)("a registry that wants to know who it is", () => {
+describe.skipIf(lacking)(titled("a registry that wants to know who it is", lacking), () => {
   const credentials = { user: "somebody", password: "open sesame", from: "here" };
   let guarded: DockerRegistry;
   afterEach(() => guarded?.stop());

@@ -1,12 +1,12 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { stageAddons } from "../../src/media/addons.ts";
 import type { Medium } from "../../src/media/media.ts";
 import { faultOfRpm } from "../../src/media/rpm-file.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith } from "../fakes/missing.ts";
 
 const host = localHost();
 let folder: string;
@@ -27,7 +27,7 @@ async function built(name: string): Promise<Buffer> {
   return readFile(join(made, file ?? ""));
 }
 
-describe.skipIf(missing("rpmbuild", "rpm", "createrepo_c"))("a package's file", () => {
+describeWith(["rpmbuild", "rpm", "createrepo_c"], "a package's file", () => {
   it("is damaged where one bit of its contents differs, where it ends early, and where it goes on", async () => {
     const whole = await built("whole");
     const file = join(folder, "one.rpm");

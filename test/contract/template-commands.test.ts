@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
@@ -34,7 +34,7 @@ const git = (...args: string[]) =>
   host.run(["git", "-C", repo, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
 
 // One story, told in order.
-describe.skipIf(missing("git", "qemu-img", "ssh-keygen"))("the template commands", () => {
+describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-commands-"));
     repo = join(folder, "repo");

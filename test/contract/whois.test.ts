@@ -16,7 +16,7 @@ import { type CatalogEntry, readCatalog } from "../../src/store/records/catalog.
 import { recordsIn } from "../../src/store/records/records.ts";
 import type { Store } from "../../src/store/store.ts";
 import { noise } from "../disk-sample.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith, missing } from "../fakes/missing.ts";
 import { extDisk, ol6Guest } from "../guest-image.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 import { testBusybox, testGuest } from "../test-guest.ts";
@@ -35,7 +35,7 @@ const sealed = {
   "/etc/motd": "welcome\n",
 };
 
-describe.skipIf(missing("mke2fs", "debugfs", "e2fsck", "qemu-img"))("whois", () => {
+describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
   let folder: string;
   let catalog: CatalogEntry[];
   const options = {
@@ -155,8 +155,9 @@ describe.skipIf(missing("mke2fs", "debugfs", "e2fsck", "qemu-img"))("whois", () 
 });
 
 // Two versions that differ in one small file outside of /etc; the first is booted, and behaves as a first boot does.
-describe.skipIf(missing("qemu-system-x86_64", "mke2fs", "debugfs", "qemu-img"))(
-  "whois of a disk that ran",
+const lacking = missing("qemu-system-x86_64", "mke2fs", "debugfs", "qemu-img");
+describe.skipIf(lacking !== undefined)(
+  `whois of a disk that ran${lacking ? ` — skipped: ${lacking}` : ""}`,
   () => {
     const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
     let folder: string;

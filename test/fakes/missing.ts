@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
+import { describe, it } from "vitest";
 
 /** What of `needs` this machine lacks, in words, to be shown beside a skipped test; nothing when all is there. */
 export function missing(...needs: readonly string[]): string | undefined {
@@ -7,6 +8,23 @@ export function missing(...needs: readonly string[]): string | undefined {
   if (lacking.length === 0) return undefined;
   if (process.env.TBUILD_REQUIRE === "1") throw new Error(`this machine lacks ${lacking.join(", ")}`);
   return `this machine lacks ${lacking.join(", ")}`;
+}
+
+/** A group of tests that need programs, files, `root` or `loop`; where one is missing it is skipped, and its title says why. */
+export function describeWith(needs: readonly string[], name: string, tests: () => void): void {
+  const lacking = missing(...needs);
+  describe.skipIf(lacking !== undefined)(titled(name, lacking), tests);
+}
+
+/** The same for one test. */
+export function itWith(needs: readonly string[], name: string, test: () => unknown, timeout?: number): void {
+  const lacking = missing(...needs);
+  it.skipIf(lacking !== undefined)(titled(name, lacking), test, timeout);
+}
+
+/** The title of a test, with the reason if it is skipped. */
+export function titled(name: string, lacking: string | undefined): string {
+  return lacking === undefined ? name : `${name} — skipped: ${lacking}`;
 }
 
 function has(need: string): boolean {

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,7 +53,11 @@ describe("damaged input is answered or refused in words", () => {
           const what = `${name}, seed ${seed + tried}, input ${which}`;
           watching.now(what);
           const fault = await faultOf(() => enter(input, work));
-          if (fault !== undefined && !faults.has(fault)) faults.set(fault, what);
+          if (fault !== undefined && !faults.has(fault)) {
+            faults.set(fault, what);
+            // A run of hours tells at once, and not at its end.
+            if (tries !== undefined) writeSync(2, `fuzz: ${what}: ${fault}\n`);
+          }
           if (faults.size >= mostShown) break;
           for (const left of await readdir(work))
             await rm(join(work, left), { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { initramfsPaths } from "../../src/guest/convert/initramfs.ts";
-import { isParavirtual } from "../../src/guest/fitness/kernel-notes.ts";
+import { kernelFacts } from "../../src/guest/fitness/kernel-notes.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, MenuFault } from "../../src/guest/fitness/menus.ts";
 import { findLeftovers, readTraits } from "../../src/guest/leftovers/index.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
@@ -70,6 +70,7 @@ export const guestEntrances: readonly Entrance[] = [
   },
   {
     name: "a kernel",
+    needs: ["bzip2", "xz", "lzop", "lz4", "zstd"],
     tries: 60,
     async inputs() {
       const elf = Buffer.alloc(4096);
@@ -89,10 +90,15 @@ export const guestEntrances: readonly Entrance[] = [
       head.writeUInt8(1, 0x1f1);
       head.write("HdrS", 0x202);
       head.writeUInt16LE(0x20c, 0x206);
-      head.writeUInt32LE(payload.length, 0x24c);
-      return [elf, payload, Buffer.concat([head, payload])];
+      const packed = [payload, ...packers.slice(1).map((argv) => made(argv, elf))];
+      const images = packed.map((one) => {
+        const image = Buffer.concat([head, one]);
+        image.writeUInt32LE(one.length, 0x24c);
+        return image;
+      });
+      return [elf, payload, ...images];
     },
-    enter: async (input) => isParavirtual(input),
+    enter: kernelFacts,
   },
   {
     name: "rpm's database",

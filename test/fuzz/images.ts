@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { unpackTemplate } from "../../src/bundles/read/unpack.ts";
 import { TbuildError } from "../../src/errors.ts";
-import { pvFitness } from "../../src/guest/fitness/fitness.ts";
+import { pvCheck } from "../../src/guest/fitness/pv.ts";
 import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { surveyGuest } from "../../src/guest/survey.ts";
@@ -58,7 +58,7 @@ async function extImage(folder: string, options: readonly string[]): Promise<Buf
 async function lookAt(file: string): Promise<void> {
   await imageFacts(file, nobody);
   await allOf(
-    () => pvFitness(file),
+    () => pvCheck(host, file),
     () =>
       checkImage(
         host,

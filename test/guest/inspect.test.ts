@@ -1,30 +1,28 @@
 import { describe, expect, it } from "vitest";
-import { inspectGuest, literalParameters } from "../../src/guest/inspect.ts";
+import { inspectGuest } from "../../src/guest/inspect.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
-
-describe("the parameters in a module's script", () => {
-  it.each([
-    ["as JSON", `[{"key": "a.b", "hidden": true}]`, [{ key: "a.b", hidden: true }], 0],
-    ["in any order, over lines", "{'description': u'x',\n 'key': 'a'}", [{ key: "a", description: "x" }], 0],
-    ["by a name", "KEY = 'a.b'\n{'key': KEY}", [{ key: "a.b" }], 0],
-    ["by a name and more", `P = "a."\n{'key': P + 'b'}`, [{ key: "a.b" }], 0],
-    ["put together otherwise", "P = 'a.'\n{'key': '%s.0' % P}\n{'key': P + name}\n{'key': f()}", [], 3],
-    ["none", "{'keys': 1}\nx = {}", [], 0],
-  ])("are known %s", (_how, script, parameters, dark) => {
-    expect(literalParameters(script)).toEqual({ parameters, dark });
-  });
-
-  it("of a script made to hold it up are found at once", () => {
-    for (const piece of ["{", "{'key':", "{'key' :   ", "a = 'b", ":  a +  ", "{,  "])
-      literalParameters(piece.repeat(200_000 / piece.length));
-  });
-});
 
 describe("a guest that nobody described", () => {
   it("that is nothing tbuild knows is said to be so", async () => {
     const facts = await inspectGuest(memoryTree({ "/etc/debian_version": "12" }));
     expect(facts).toMatchObject({ release: undefined, armed: undefined, passport: undefined, contract: [] });
     expect(facts.unknown.join("\n")).toMatch(/^release: .*\nkernel: /);
+  });
+
+  it("names the parameters that its modules make at run time, and knows the others", async () => {
+    const script = (parameters: string) =>
+      `import os, json\nfrom templateconfig.cli import main\ndef do_enumerate(target):\n  return json.dumps(${parameters})\nmain(do_enumerate, {})\n`;
+    const facts = await inspectGuest(
+      memoryTree({
+        "/etc/template.d/configure/50-net": "",
+        "/etc/template.d/scripts/net": script("[{'key': 'a'}, {'key': os.name}]"),
+        "/etc/template.d/configure/90-big": "",
+        "/etc/template.d/scripts/big": `#${"x".repeat(300_000)}`,
+      }),
+    );
+    expect(facts.contract.map(({ key }) => key)).toEqual(["a"]);
+    expect(facts.unknown).toContain("parameters of the module net: line 3 makes a key of os.name");
+    expect(facts.unknown.join("\n")).toMatch(/module big: its script has 300001 bytes/);
   });
 
   it("with several kernels boots the one that its menu names", async () => {

@@ -46,7 +46,7 @@ describe("a fault of a kickstart", () => {
     const faults = kickstartFaults(rendered, loaded);
     expect(faults.map((fault) => fault.text)).toEqual([
       expect.stringMatching(/^OL9 has no command install/),
-      expect.stringMatching(/^OL9 warns that authconfig/),
+      expect.stringMatching(/^authconfig is deprecated/),
     ]);
     try {
       refuseFaults("own", faults);

@@ -76,7 +76,7 @@ describe("an import", () => {
 
   it("says the kickstart's own letters in its header, and no control characters", async () => {
     const text = await (await importer("ol8"))(
-      'logging --host=zürich.example # é\nxconfig --driver="\u0007日本\u2028"\n',
+      'logging --host=zürich.example # é\nxconfig --driver="\u0007日本\u202e"\n',
     );
     expect(text).toContain("# line 1: logging --host=zürich.example");
     expect(text).toContain('# line 2: xconfig --driver="?日本?"');

@@ -14,7 +14,7 @@ import {
 } from "../../src/store/records/catalog.ts";
 import { pointerTo, type Records, recordsIn } from "../../src/store/records/records.ts";
 import type { Store } from "../../src/store/store.ts";
-import { missing } from "../fakes/missing.ts";
+import { describeWith, itWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
@@ -75,7 +75,7 @@ describe("the records of a recipe repo", () => {
     await expect(async () => records.revoke("x", "../../y", undefined)).rejects.toThrow();
   });
 
-  it.skipIf(missing("git"))("of two people are merged by git", async () => {
+  itWith(["git"], "of two people are merged by git", async () => {
     const git = (...args: string[]) =>
       host.run(["git", "-C", folder, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
     await git("init", "-q", "-b", "main");
@@ -152,7 +152,7 @@ describe("the catalog", () => {
   });
 });
 
-describe.skipIf(missing("ssh-keygen"))("a signed manifest", () => {
+describeWith(["ssh-keygen"], "a signed manifest", () => {
   let key: string;
   beforeEach(async () => {
     key = join(folder, "key");

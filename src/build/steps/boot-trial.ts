@@ -119,7 +119,8 @@ async function tryClone(
   say("configuring itself");
   const end = await state((value) => value === "done" || value.startsWith("failed"), 300_000);
   if (end !== "done")
-    throw new TbuildError("guest", `${name}: first-boot configuration ${end}`, {
+    throw new TbuildError("guest", `first-boot configuration ${end}`, {
+      subject: name,
       hint: "Look at /var/log/ovm-template-config.log in the clone, or run the module alone with ovm-template-config --script.",
       lines: await consoleTail(context, name),
     });
@@ -137,21 +138,21 @@ async function tryClone(
   say("rebooting");
   await guest.run(["sh", "-c", "(sleep 1; exec reboot) >/dev/null 2>&1 </dev/null &"]);
   const how = await context.hypervisor.waitStopped(name, { timeoutMs: 120_000, signal: context.signal });
-  if (how !== "guest-reset") throw new TbuildError("guest", `${name}: did not reboot (${how})`);
+  if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
   await context.hypervisor.start(name);
   await using later = await context.hypervisor.messages(name);
   const after = await identityIn(await loggedIn(context, name, login, 240_000));
   if (sameOf(identity) !== sameOf(after))
-    throw new TbuildError("guest", `${name}: has a different identity after a reboot`, {
+    throw new TbuildError("guest", "has a different identity after a reboot", {
+      subject: name,
       lines: [sameOf(identity), sameOf(after)],
     });
   // sshd starts after ovmd: by now a second configuration would have told of itself.
   const more = later.received().find((message) => message.key === initialConfigKey);
   if (more)
-    throw new TbuildError(
-      "guest",
-      `${name}: first-boot configuration ran again after a reboot (${more.value})`,
-    );
+    throw new TbuildError("guest", `first-boot configuration ran again after a reboot (${more.value})`, {
+      subject: name,
+    });
   seen.push(`${wanted.hostname} rebooted, and nothing ran again`);
   await context.hypervisor.stop(name, { force: true });
   return { seen, identity: after };
@@ -224,7 +225,7 @@ async function checkClone(
   macs: readonly string[],
 ): Promise<Identity> {
   const fail = (text: string, lines: readonly string[] = []) =>
-    new TbuildError("guest", `${wanted.hostname}: ${text}`, { lines });
+    new TbuildError("guest", text, { subject: wanted.hostname, lines });
   const hostname = (await guest.run(["hostname"])).stdout.trim();
   if (hostname !== wanted.hostname) throw fail(`its hostname is "${hostname}"`);
   const addresses = (await guest.run(["ip", "-o", "addr"])).stdout;
@@ -280,10 +281,7 @@ async function askpass(context: StepContext, machine: string, password: string):
 
 async function explain(context: StepContext, name: string, error: unknown): Promise<never> {
   if (context.signal.aborted || !(error instanceof TbuildError)) throw error;
-  throw new TbuildError("guest", `${name}: ${error.message}`, {
-    lines: await consoleTail(context, name),
-    cause: error,
-  });
+  throw error.within(name, { fault: "guest", lines: await consoleTail(context, name) });
 }
 
 function randomMac(): string {

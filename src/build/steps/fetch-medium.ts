@@ -58,7 +58,8 @@ export async function proveDisc(recipe: Recipe, isoFolder: string): Promise<void
 export function makeMedium(recipe: Recipe, builder: string): Step<object, FetchedMedium> {
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
-    throw new TbuildError("usage", `${recipe.name}: there is no rehearsal medium for ${recipe.release}`, {
+    throw new TbuildError("usage", `there is no rehearsal medium for ${recipe.release}`, {
+      subject: recipe.name,
       hint: "Available: ol6 and ol7. Without --rehearse, it is built from Oracle's disc.",
     });
   return {
@@ -100,7 +101,8 @@ export async function missingIso(recipe: Recipe, isoFolder: string): Promise<Tbu
     const same = volumeId === wanted.volumeId ? ", the disc that is wanted, by another name" : "";
     return `${disc.file}: is ${releaseOf(disc.medium)} (volume id ${printable(volumeId)})${same}`;
   });
-  return new TbuildError("environment", `${wanted.file}: not in ${isoFolder}`, {
+  return new TbuildError("environment", `not in ${isoFolder}`, {
+    subject: wanted.file,
     hint: `Put the disc there${[6, 7].includes(majorOf(recipe.release)) ? ", or add --rehearse to build on a stand-in made from Debian's packages" : ""}.`,
     lines: [
       `The recipe is built from ${wanted.file}`,

@@ -105,7 +105,8 @@ async function watched(context: StepContext, name: string, nonce: string): Promi
   await whileRunning(context, name, watching);
   const how = await context.hypervisor.waitStopped(name, { timeoutMs: 300_000, signal: context.signal });
   if (how === "guest-shutdown") return;
-  throw new TbuildError("guest", `${name}: the installer ended with ${how} instead of a power-off`, {
+  throw new TbuildError("guest", `the installer ended with ${how} instead of a power-off`, {
+    subject: name,
     lines: await consoleTail(context, name),
   });
 }

@@ -37,7 +37,8 @@ export async function checkSum(member: Member, sum: Checksum, options: UnpackOpt
   }
   const found = hash.digest("hex");
   if (found !== sum.hex)
-    throw new TbuildError("integrity", `${shown(member.name)}: does not match its manifest`, {
+    throw new TbuildError("integrity", "does not match its manifest", {
+      subject: shown(member.name),
       lines: [`${sum.algorithm} in the manifest  ${sum.hex}`, `${sum.algorithm} of the file       ${found}`],
       hint: "Download it again. If the error persists, the file was changed after it was packed.",
     });

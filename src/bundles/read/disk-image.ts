@@ -30,7 +30,8 @@ export async function imageKind(member: Member): Promise<ImageKind | undefined> 
   if (at(0, "\x1f\x8b")) return "gzip";
   const other = otherFormat(head, tail);
   if (other)
-    throw new TbuildError("usage", `${shown(member.name)}: is ${other.name}, which is not imported`, {
+    throw new TbuildError("usage", `is ${other.name}, which is not imported`, {
+      subject: shown(member.name),
       hint: other.hint(shown(member.name)),
     });
   return diskMarks.some(([offset, text]) => at(offset, text)) ? "raw" : undefined;
@@ -59,21 +60,19 @@ export async function rawDisk(
     const most = Math.min(options.mostBytes, capacity === undefined ? Infinity : capacity * 1.1 + (1 << 20));
     const inner = await gunzipped(member, join(work, `gunzipped-${unique()}`), most, options);
     if ((await imageKind(inner)) === "gzip")
-      throw new TbuildError("integrity", `${shown(member.name)}: is compressed twice with gzip`);
+      throw new TbuildError("integrity", "is compressed twice with gzip", { subject: shown(member.name) });
     return rawDisk(host, inner, work, capacity, options);
   }
   const bytes = kind === "raw" ? member.bytes : await virtualBytes(host, member, kind, options);
   if (bytes > options.mostBytes) throw tooLarge(`${shown(member.name)}: the disk`, bytes, options);
   if (bytes === 0 || bytes % 512 !== 0)
-    throw new TbuildError(
-      "integrity",
-      `${shown(member.name)}: ${bytes} bytes are not a whole number of sectors`,
-    );
+    throw new TbuildError("integrity", `${bytes} bytes are not a whole number of sectors`, {
+      subject: shown(member.name),
+    });
   if (capacity !== undefined && bytes > capacity)
-    throw new TbuildError(
-      "integrity",
-      `${shown(member.name)}: the disk has ${bytes} bytes, but its descriptor says ${capacity}`,
-    );
+    throw new TbuildError("integrity", `the disk has ${bytes} bytes, but its descriptor says ${capacity}`, {
+      subject: shown(member.name),
+    });
   if (kind === "raw" && member.offset === 0 && (await stat(member.file)).size === bytes) return member.file;
   const to = join(work, `disk-${unique()}.img`);
   options.progress?.(`unpacking ${member.name}`);
@@ -82,8 +81,7 @@ export async function rawDisk(
     await host
       .run(["qemu-img", "convert", "-O", "raw", driverOf(member, kind), to], signalOf(options))
       .catch((error) => {
-        const isFull =
-          error instanceof TbuildError && error.lines.some((line) => line.includes("No space left"));
+        const isFull = error instanceof TbuildError && error.code === "disk-full";
         throw isFull ? diskFull(to, error) : damaged(member)(error);
       });
   return to;
@@ -118,10 +116,7 @@ async function refuseQcow2(member: Member): Promise<void> {
     (cause) => {
       if (!(cause instanceof TbuildError)) throw cause;
       // The file must be fixed by its author: nothing here can open it.
-      throw new TbuildError("integrity", cause.message, {
-        ...(cause.hint !== undefined && { hint: cause.hint }),
-        cause,
-      });
+      throw cause.with({ fault: "integrity" });
     },
   );
   if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
@@ -152,7 +147,8 @@ async function refuseVmdk(member: Member): Promise<void> {
 
 function refuser(member: Member): (why: string) => TbuildError {
   return (why) =>
-    new TbuildError("integrity", `${shown(member.name)}: ${why}`, {
+    new TbuildError("integrity", why, {
+      subject: shown(member.name),
       hint: "Convert it where it was made: qemu-img convert -O qcow2 …",
     });
 }
@@ -160,7 +156,8 @@ function refuser(member: Member): (why: string) => TbuildError {
 async function gunzipped(member: Member, to: string, most: number, options: UnpackOptions): Promise<Member> {
   await using source = gunzipSource(shown(member.name), member.file, member);
   const tooMuch = () =>
-    new TbuildError("integrity", `${shown(member.name)}: exceeds the limit of ${Math.floor(most)} bytes`, {
+    new TbuildError("integrity", `exceeds the limit of ${Math.floor(most)} bytes`, {
+      subject: shown(member.name),
       hint: "The disk is larger than its descriptor says, or --max-size is too small.",
     });
   await writeSparse(to, undefined, gunzippedParts(source, tooMuch, most), {
@@ -188,9 +185,10 @@ async function copied(member: Member, to: string, options: UnpackOptions): Promi
 
 function damaged(member: Member) {
   return (error: unknown): never => {
-    if (!(error instanceof TbuildError) || !error.message.includes("exit code")) throw error;
-    throw new TbuildError("integrity", `${shown(member.name)}: is damaged`, {
-      lines: error.lines.filter((line) => !line.startsWith("$ ")),
+    if (!(error instanceof TbuildError) || error.exitCode === undefined) throw error;
+    throw new TbuildError("integrity", "is damaged", {
+      subject: shown(member.name),
+      lines: error.said,
       hint: "Download it again, and compare its checksum.",
       cause: error,
     });

@@ -52,7 +52,7 @@ export async function membersOf(
   }
   // The checksum of a gzip stands at its end, behind the zeros that end and fill up the tar.
   if (kind === "tgz" && (await source.read(mostFilling)).length === mostFilling)
-    throw new TbuildError("integrity", `${what}: has data after the end of the tar archive`);
+    throw new TbuildError("integrity", "has data after the end of the tar archive", { subject: what });
   return found.filter(({ name }) => !isLeftover(name));
 }
 
@@ -68,7 +68,7 @@ export async function membersBeside(descriptor: string): Promise<Member[]> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (!entry.isFile() || isLeftover(entry.name)) continue;
     if (found.length >= mostEntries)
-      throw new TbuildError("usage", `${shownFile(folder)}: more than ${mostEntries} files`);
+      throw new TbuildError("usage", `more than ${mostEntries} files`, { subject: shownFile(folder) });
     const file = join(folder, entry.name);
     found.push({ name: entry.name, file, offset: 0, bytes: (await stat(file)).size });
   }
@@ -82,10 +82,9 @@ export async function memberText(member: Member, mostBytes: number): Promise<str
 
 export async function memberBytes(member: Member, mostBytes: number): Promise<Uint8Array> {
   if (member.bytes > mostBytes)
-    throw new TbuildError(
-      "integrity",
-      `${shown(member.name)}: ${member.bytes} bytes exceed the limit for a text file`,
-    );
+    throw new TbuildError("integrity", `${member.bytes} bytes exceed the limit for a text file`, {
+      subject: shown(member.name),
+    });
   await using source = await fileSource(member.file, member);
   return await source.read(member.bytes);
 }
@@ -133,7 +132,8 @@ export async function* gunzippedParts(
 }
 
 export function diskFull(file: string, cause: unknown): TbuildError {
-  return new TbuildError("environment", `${dirname(file)}: the disk is full`, {
+  return new TbuildError("environment", "the disk is full", {
+    subject: dirname(file),
     hint: "Nothing was imported. Free space for the unpacked disks.",
     cause,
   });
@@ -187,7 +187,8 @@ async function writeAll(handle: FileHandle, data: Uint8Array, position: number):
 }
 
 function endsIn(what: string, name: string): TbuildError {
-  return new TbuildError("integrity", `${what}: ends in the middle of ${shown(name)}`, {
+  return new TbuildError("integrity", `ends in the middle of ${shown(name)}`, {
+    subject: what,
     hint: "Download it again, and compare its checksum.",
   });
 }

@@ -26,24 +26,22 @@ export interface Ovf extends Described {
  */
 export function readOvf(what: string, text: string): Ovf {
   const envelope = readXml(what, text);
-  const refuse = (why: string) => new TbuildError("integrity", `${what}: ${why}`);
+  const refuse = (why: string) => new TbuildError("integrity", why, { subject: what });
   if (envelope.name !== "Envelope")
     throw refuse(`is not an OVF: its root element is ${shown(envelope.name)}`);
   if (/\/envelope\/2\b/.test(envelope.namespace))
-    throw new TbuildError("usage", `${what}: is OVF 2, which tbuild does not read`, {
+    throw new TbuildError("usage", "is OVF 2, which tbuild does not read", {
+      subject: what,
       hint: "Export it again as OVF 1.1.",
     });
   const machines = machinesOf(envelope);
   const [machine] = machines;
   if (!machine) throw refuse("describes no machine");
   if (machines.length > 1)
-    throw new TbuildError(
-      "usage",
-      `${what}: describes ${machines.length} machines; a template is one machine`,
-      {
-        lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
-      },
-    );
+    throw new TbuildError("usage", `describes ${machines.length} machines; a template is one machine`, {
+      subject: what,
+      lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
+    });
   const hardware = sections(machine, "VirtualHardwareSection")[0];
   const products = sections(machine, "ProductSection");
   const items = itemsOf(children(hardware, "Item"), defaultConfiguration(envelope));

@@ -19,7 +19,7 @@ const mostElements = 20_000;
  * What is not well-formed is an `integrity` fault of `what`.
  */
 export function readXml(what: string, text: string): Element {
-  const parser = new SaxesParser({ xmlns: true, position: true });
+  const parser = new SaxesParser({ xmlns: true, position: false });
   const refuse = (why: string) => new TbuildError("integrity", `${what}:${parser.line}: ${why}`);
   const open: {
     name: string;
@@ -31,7 +31,7 @@ export function readXml(what: string, text: string): Element {
   let root: Element | undefined;
   let count = 0;
   parser.on("error", (error) => {
-    throw refuse(`not well-formed XML: ${error.message.replace(/^\d+:\d+: /, "")}`);
+    throw refuse(`not well-formed XML: ${error.message}`);
   });
   parser.on("doctype", () => {
     throw refuse("declares a document type, which an OVF never needs");
@@ -72,9 +72,7 @@ export function xmlText(what: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder(wide === undefined && /^utf-?16/i.test(label) ? "utf-8" : label).decode(bytes);
   } catch (cause) {
-    throw new TbuildError("integrity", `${what}: uses an unknown encoding: ${label}`, {
-      cause,
-    });
+    throw new TbuildError("integrity", `uses an unknown encoding: ${label}`, { subject: what, cause });
   }
 }
 

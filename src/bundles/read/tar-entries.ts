@@ -202,7 +202,7 @@ function plainName(name: string, refuse: (text: string) => TbuildError): string 
 }
 
 function refuser(what: string): (text: string) => TbuildError {
-  return (text) => new TbuildError("integrity", `${what}: ${text}`);
+  return (text) => new TbuildError("integrity", text, { subject: what });
 }
 
 /** As JSON writes it, so that nothing of it is taken for more than text; long ones are cut. */

@@ -54,7 +54,7 @@ export async function unpackOva(
       notes.push(words);
     }
     if (taken.has(member.name))
-      throw new TbuildError("integrity", `${shown(href)}: is listed as two disks of the OVF`);
+      throw new TbuildError("integrity", "is listed as two disks of the OVF", { subject: shown(href) });
     taken.add(member.name);
     const file = await rawDisk(host, member, work, disk.capacity, { ...options, mostBytes });
     mostBytes -= (await stat(file)).size;
@@ -104,16 +104,15 @@ async function checkAll(
   for (const sum of sums) {
     const line = `${sum.algorithm} ${sum.file}`;
     if (listed.has(line))
-      throw new TbuildError("integrity", `${shown(manifest.name)}: lists ${shown(sum.file)} twice`);
+      throw new TbuildError("integrity", `lists ${shown(sum.file)} twice`, { subject: shown(manifest.name) });
     listed.add(line);
     const member = files.find(sum.file) ?? newest(files, sum);
     // No file can hold its own sum.
     if (member === manifest) continue;
     if (!member)
-      throw new TbuildError(
-        "integrity",
-        `${shown(manifest.name)}: lists ${shown(sum.file)}, which is missing`,
-      );
+      throw new TbuildError("integrity", `lists ${shown(sum.file)}, which is missing`, {
+        subject: shown(manifest.name),
+      });
     await checkSum(member, sum, options);
     checked.add(member);
   }
@@ -162,9 +161,9 @@ async function fileOf(
 ): Promise<Member> {
   const { href } = disk;
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(href))
-    throw new TbuildError("integrity", `${shown(href)}: is remote; tbuild downloads nothing`);
+    throw new TbuildError("integrity", "is remote; tbuild downloads nothing", { subject: shown(href) });
   if (href.startsWith("/") || href.split(/[/\\]/).includes("..") || /\p{Cc}/u.test(href))
-    throw new TbuildError("integrity", `${shown(href)}: leads outside the archive`);
+    throw new TbuildError("integrity", "leads outside the archive", { subject: shown(href) });
   const pieces = files.numbered(href);
   if (disk.chunkBytes !== undefined && pieces.length > 0)
     return joined(
@@ -177,7 +176,7 @@ async function fileOf(
   const member = files.find(href);
   if (member) return member;
   const last = pieces.at(-1);
-  if (!last) throw new TbuildError("integrity", `${shown(href)}: listed in the OVF, but missing`);
+  if (!last) throw new TbuildError("integrity", "listed in the OVF, but missing", { subject: shown(href) });
   if (pieces.length > 1)
     files.notes.push(`${shown(href)} is not there; the newest of its ${pieces.length} snapshots was taken`);
   return last;
@@ -193,9 +192,11 @@ async function joined(
   for (const [index, piece] of pieces.entries()) {
     const number = String(index).padStart(9, "0");
     if (!piece.name.endsWith(`.${number}`))
-      throw new TbuildError("integrity", `${shown(href)}: its piece ${number} is missing`);
+      throw new TbuildError("integrity", `its piece ${number} is missing`, { subject: shown(href) });
     if (index < pieces.length - 1 ? piece.bytes !== chunkBytes : piece.bytes > chunkBytes)
-      throw new TbuildError("integrity", `${shown(piece.name)}: ${piece.bytes} bytes, not ${chunkBytes}`);
+      throw new TbuildError("integrity", `${piece.bytes} bytes, not ${chunkBytes}`, {
+        subject: shown(piece.name),
+      });
   }
   async function* parts(): Parts {
     let at = 0;

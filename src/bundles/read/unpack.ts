@@ -30,7 +30,7 @@ export async function unpackTemplate(
 ): Promise<Unpacked> {
   const found = await stat(file).catch(() => undefined);
   if (!found?.isFile() && !found?.isDirectory())
-    throw new TbuildError("usage", `${shownFile(file)}: no such file`);
+    throw new TbuildError("usage", "no such file", { subject: shownFile(file) });
   if (found.isDirectory() && (await stat(join(file, "vm.cfg")).catch(() => undefined))?.isFile()) {
     const config = join(file, "vm.cfg");
     const contents = await unpackOvmTgz(host, await membersBeside(config), work, options);
@@ -50,7 +50,8 @@ export async function unpackTemplate(
   if (has(/\.ovf$/i)) return { kind: "ova", digest, ...(await unpackOva(host, members, work, options)) };
   if (has(/(?:^|\/)vm\.cfg$/))
     return { kind: "ovm-tgz", digest, ...(await unpackOvmTgz(host, members, work, options)) };
-  throw new TbuildError("integrity", `${shownFile(file)}: contains neither a vm.cfg nor an .ovf`, {
+  throw new TbuildError("integrity", "contains neither a vm.cfg nor an .ovf", {
+    subject: shownFile(file),
     hint: "It is not a template. If it contains an image, unpack it and import the image.",
   });
 }
@@ -58,12 +59,13 @@ export async function unpackTemplate(
 async function unpackImage(host: Host, whole: Member, work: string, options: UnpackOptions) {
   const kind = await imageKind(whole);
   if (kind === undefined)
-    throw new TbuildError("usage", `${shownFile(whole.file)}: is neither a template nor a disk image`, {
+    throw new TbuildError("usage", "is neither a template nor a disk image", {
+      subject: shownFile(whole.file),
       hint: "Supported: .tgz and .ova of Oracle VM, and raw, qcow2 and vmdk images, gzipped or not.",
     });
   const file = await rawDisk(host, whole, work, undefined, options);
   if (kind === "gzip" && !(await imageKind({ ...whole, file, bytes: (await stat(file)).size })))
-    throw new TbuildError("usage", `${shownFile(whole.file)}: its gzip data is not a disk image`);
+    throw new TbuildError("usage", "its gzip data is not a disk image", { subject: shownFile(whole.file) });
   const digest = await digestOf(whole.file, options);
   return { said: {}, disks: [{ name: "System", file }], notes: [], digest };
 }
@@ -89,7 +91,8 @@ async function unpackedOva(
   const members = await membersBeside(isFolder ? join(file, "any") : file);
   const descriptors = members.filter((member) => /\.ovf$/i.test(member.name));
   const [first] = isFolder ? descriptors : descriptors.filter((member) => member.name === basename(file));
-  if (!first) throw new TbuildError("usage", `${shownFile(file)}: contains neither an .ovf nor a vm.cfg`);
+  if (!first)
+    throw new TbuildError("usage", "contains neither an .ovf nor a vm.cfg", { subject: shownFile(file) });
   if (isFolder) return { descriptor: first.file, members };
   return {
     descriptor: join(dirname(file), first.name),

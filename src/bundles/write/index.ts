@@ -5,11 +5,11 @@ import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
 import { ova } from "./ova.ts";
-import { ovmTgz } from "./ovm-tgz.ts";
 import { qcow2 } from "./qcow2.ts";
 import { raw } from "./raw.ts";
+import { ovmTgz, xl } from "./tgz.ts";
 
-const byName: Readonly<Record<BundleFormat, Format>> = { "ovm-tgz": ovmTgz, ova, qcow2, raw };
+const byName: Readonly<Record<BundleFormat, Format>> = { "ovm-tgz": ovmTgz, ova, qcow2, raw, xl };
 
 /** The formats, by the name that a recipe gives. */
 export const formats: readonly Format[] = bundleFormats.map((name) => byName[name]);

@@ -76,7 +76,7 @@ export async function writePacked(
     await handle.close();
     await rm(`${file}.part`, { force: true });
     if ((error as NodeJS.ErrnoException).code === "ENOSPC")
-      throw new TbuildError("environment", `${file}: the disk is full`, { cause: error });
+      throw new TbuildError("environment", "the disk is full", { subject: file, cause: error });
     throw error;
   }
 }

@@ -191,6 +191,9 @@ function headOf(manifest: Manifest, dialect: Dialect): string[] {
       ? ["A REHEARSAL: made of Debian's binaries on a stand-in medium. It is not Oracle Linux."]
       : []),
     firstBootSentence(manifest),
+    ...(dialect === "xl"
+      ? [`Unpack it in /var/lib/xen/images, or change the paths below, and start it: xl create vm.cfg`]
+      : []),
     ...(dialect === "xl" && manifest.disks.some(({ mode }) => mode === "w!")
       ? ["Some of its disks are shared; xl has no mode that says so."]
       : []),

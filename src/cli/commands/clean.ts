@@ -15,7 +15,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const isBusy = (name: string) => busy.some((recipe) => name.startsWith(`${recipe}-`));
   for (const id of wanted)
     if (isBusy(id))
-      throw new TbuildError("environment", `${id}: is being built`, {
+      throw new TbuildError("environment", "is being built", {
+        subject: id,
         hint: "Stop the build first (Ctrl-C in its terminal).",
       });
 

@@ -19,7 +19,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     return;
   }
   if ((await hypervisor.state(name)) !== "running")
-    throw new TbuildError("environment", `${name}: is not running`, {
+    throw new TbuildError("environment", "is not running", {
+      subject: name,
       hint: `Its console so far: ${hypervisor.consoleFiles(name).log}`,
     });
   if (command.opts<{ ssh?: boolean }>().ssh) {
@@ -33,7 +34,8 @@ async function sshCommandOf(builds: string, machine: string): Promise<string> {
   const folder = folderOfMachine(builds, machine);
   const text = await readFile(machineFile(folder, machine, "ssh"), "utf8").catch(() => undefined);
   if (text !== undefined) return text;
-  throw new TbuildError("environment", `${machine}: ssh is not available yet`, {
+  throw new TbuildError("environment", "ssh is not available yet", {
+    subject: machine,
     hint: `It is still being installed. Log in on its console; the root password is in ${join(folder, "root-password")}.`,
   });
 }
@@ -50,7 +52,7 @@ function joinConsole(socket: string): Promise<void> {
       line.destroy();
       resolve();
     };
-    line.once("error", (error) => reject(new TbuildError("environment", `${socket}: ${error.message}`)));
+    line.once("error", (error) => reject(new TbuildError("environment", error.message, { subject: socket })));
     line.once("connect", () => {
       process.stderr.write("connected; press Enter for a prompt, Ctrl-] to leave\r\n");
       if (terminal.isTTY) terminal.setRawMode(true);

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
+import type { FitnessTarget } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
-import { type Fitness, pvFitness } from "../../guest/fitness/fitness.ts";
+import { type BootCheck, findingText } from "../../guest/fitness/finding.ts";
+import { fitnessOrWhy } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
 import { type Survey, surveyGuest } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
@@ -15,6 +17,7 @@ interface Flags extends FarFlags {
   readonly json?: boolean;
   readonly packages?: boolean;
   readonly via?: string;
+  readonly for?: FitnessTarget;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -26,7 +29,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 async function inspect(
   named: NamedImage,
-  { json = false, packages = false, via }: Flags,
+  { json = false, packages = false, via, for: target }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   const notes: string[] = [];
@@ -45,10 +48,8 @@ async function inspect(
     return;
   }
   await using image = opened;
-  const pv = await pvFitness(named.file).catch((error: unknown): Fitness => {
-    if (!(error instanceof TbuildError)) throw error;
-    return { verdict: "unknown", reasons: [{ weight: "unknown", about: "pygrub", why: error.message }] };
-  });
+  const pv = await fitnessOrWhy(localHost(), named, "xen-4.17", "pvm");
+  const asked = target && (await fitnessOrWhy(localHost(), { file: named.file, guest: image }, target));
   const survey = await surveyGuest(
     image.tree,
     image.mounts.map(({ volume }) => volume),
@@ -59,10 +60,11 @@ async function inspect(
     ...diskRows(image),
     ...wayRows(image),
     ...guestRows(survey),
-    ...pygrubRows(pv),
+    ...bootRows("as PV", pv),
+    ...(asked ? bootRows(`for ${target}`, asked) : []),
     ...notes.map((text) => ["note", text]),
   ];
-  print({ ...facts, ...survey, pv, notes }, rows);
+  print({ ...facts, ...survey, pv, ...(asked && { for: asked }), notes }, rows);
   if (packages && !json) process.stdout.write(`${packageLines(survey).join("\n")}\n`);
 }
 
@@ -85,7 +87,7 @@ async function openGuest(
     if (!(error instanceof TbuildError) || via !== undefined) throw error;
     const facts = await imageFacts(file, far?.users).catch(() => undefined);
     if (!facts) throw error;
-    return { facts, why: [error.message.replace(`${file}: `, ""), ...error.lines].join("; ") };
+    return { facts, why: [error.about(file), ...error.lines].join("; ") };
   }
 }
 
@@ -142,18 +144,10 @@ function wayRows({ mounts, others, access, why }: OpenedImage): string[][] {
   ];
 }
 
-/** What a paravirtual domain would boot of the disk, and what speaks against it. */
-function pygrubRows({ verdict, boots, reasons }: Fitness): string[][] {
-  return [
-    [
-      "as PV",
-      `${verdict}${boots ? `: pygrub takes ${boots.kernel} by ${boots.config} of ${boots.volume}` : ""}`,
-    ],
-    ...reasons.map(({ about, why, remedy }) => [
-      "",
-      `${about}: ${why}${remedy === undefined ? "" : `; remedy: ${remedy}`}`,
-    ]),
-  ];
+/** What is booted, and what speaks against it. */
+function bootRows(what: string, { verdict, boots, findings }: BootCheck): string[][] {
+  const taken = boots ? `: ${boots.kernel} by ${boots.config} of ${boots.volume}` : "";
+  return [[what, `${verdict}${taken}`], ...findings.map((finding) => ["", findingText(finding)])];
 }
 
 function guestRows(survey: Survey): string[][] {

@@ -37,7 +37,8 @@ async function lyingIn(folder: string): Promise<Medium[]> {
   const faults = found.flatMap((disc) => ("fault" in disc ? [printable(disc.fault)] : []));
   const media = found.flatMap((disc) => ("medium" in disc ? [disc.medium] : []));
   if (media.length === 0)
-    throw new TbuildError("environment", `${folder}: no installation disc found`, {
+    throw new TbuildError("environment", "no installation disc found", {
+      subject: folder,
       lines: faults,
       hint: "Put Oracle's discs there, or name one, for example: tbuild media inspect DVD.iso",
     });

@@ -24,7 +24,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       hint: `Such as ${nameOf(name ?? "")}.`,
     });
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new TbuildError("usage", `${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
+    throw new TbuildError("usage", error.code === "ENOENT" ? "no such file" : error.message, {
+      subject: file,
+    });
   });
   const wanted = release === undefined ? releaseOfKickstart(text) : Release.parse(release);
   const { recipe } = await recipeOf(await openSite(command), `${wanted}-base`);

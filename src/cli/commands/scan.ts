@@ -1,5 +1,8 @@
 import type { Command } from "commander";
-import { TbuildError } from "../../errors.ts";
+import type { FitnessTarget } from "../../choices.ts";
+import { exitCodes, TbuildError } from "../../errors.ts";
+import { findingText } from "../../guest/fitness/finding.ts";
+import { type Fitness, fitnessWords } from "../../guest/fitness/fitness.ts";
 import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
 import { localHost, printable } from "../../host/local.ts";
 import { interruptible } from "../interrupt.ts";
@@ -11,6 +14,7 @@ interface Flags extends FarFlags {
   readonly plan?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
+  readonly for?: FitnessTarget;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -18,13 +22,19 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const folder = String(args[0]);
   const found = await interruptible((signal) =>
     withImage(folder, flags, async ({ file, far, shown }) => {
-      const options = { signal, onEach: progressOn(process.stderr), ...(far && { far }) };
+      const options = {
+        signal,
+        onEach: progressOn(process.stderr),
+        ...(far && { far }),
+        ...(flags.for && { target: flags.for }),
+      };
       const scanned = await scanFolder(localHost(), file, options);
       return scanned.map((one) => ({ ...one, file: shown(one.file), remarks: one.remarks.map(shown) }));
     }),
   );
   if (found.length === 0)
-    throw new TbuildError("usage", `${folder}: contains no image`, {
+    throw new TbuildError("usage", "contains no image", {
+      subject: folder,
       hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd; .ova and .tgz are packed images.",
     });
   const text = flags.json ? found.map((one) => JSON.stringify(one)) : lines(found);
@@ -32,7 +42,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (flags.repair) await repairUnarmed(found, flags);
   const isMended = (kind: Kind) => kind === "unarmed template" && flags.repair && !flags.plan;
   // As a check does: something is to be done.
-  if (found.some(({ kind }) => wanting.includes(kind) && !isMended(kind))) process.exitCode ||= 1;
+  const isUnfit = found.some(({ fitness }) => fitness?.verdict === "unfit");
+  if (isUnfit || found.some(({ kind }) => wanting.includes(kind) && !isMended(kind))) process.exitCode ||= 1;
+  if (found.some(({ fitness }) => fitness?.verdict === "unknown")) process.exitCode ||= exitCodes.unknown;
 }
 
 const wanting: readonly Kind[] = ["unarmed template", "dirty", "unreadable"];
@@ -46,11 +58,17 @@ async function repairUnarmed(found: readonly Scanned[], flags: Flags): Promise<v
 
 function lines(found: readonly Scanned[]): string[] {
   const colours = coloursFor(process.stdout);
-  const rows = found.map(({ file, kind, release = "", owner, remarks }) => [
+  const rows = found.map(({ file, kind, release = "", owner, fitness, remarks }) => [
     kind,
     release,
     printable(file),
-    printable([...(owner ? [`${owner.kind} ${owner.name}`] : []), ...remarks].join("; ")),
+    printable(
+      [
+        ...(fitness ? [fitnessInShort(fitness)] : []),
+        ...(owner ? [`${owner.kind} ${owner.name}`] : []),
+        ...remarks,
+      ].join("; "),
+    ),
   ]);
   const counts = new Map<Kind, number>();
   for (const { kind } of found) counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -63,6 +81,12 @@ function lines(found: readonly Scanned[]): string[] {
       return wanting.includes(kind) ? colours.yellow(line) : line;
     });
   return [...text, "", `${found.length} images: ${summary}`];
+}
+
+/** The verdict, and what it is for. */
+function fitnessInShort(fitness: Fitness): string {
+  const why = fitness.findings.filter(({ weight }) => weight === fitness.verdict).map(findingText);
+  return [fitnessWords(fitness), ...why].join(": ");
 }
 
 function progressOn(stream: NodeJS.WriteStream) {

@@ -38,9 +38,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.opts<SealFlags>();
   const images = args[0] as string[];
   if (flags.list) return list(flags.json ?? false);
-  if (images.length === 0) throw new TbuildError("usage", "seal: no image given");
+  if (images.length === 0) throw new TbuildError("usage", "no image given", { subject: "seal" });
   if (flags.check && flags.scrub)
-    throw new TbuildError("usage", "seal: --check and --scrub exclude each other: --check changes nothing");
+    throw new TbuildError("usage", "--check and --scrub exclude each other: --check changes nothing", {
+      subject: "seal",
+    });
   const options = await chosen(flags, command);
   const operations = sealOperations(options);
   const swap = sealsSwap(options);

@@ -14,7 +14,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { name, version } = template;
   const file = resolve(output ?? `${name}-${version}.tbuild`);
   if (await stat(file).catch(() => undefined))
-    throw new TbuildError("usage", `${file}: already exists`, { hint: "Remove it, or choose another name." });
+    throw new TbuildError("usage", "already exists", {
+      subject: file,
+      hint: "Remove it, or choose another name.",
+    });
   const line = progressLine(json);
   const bytes = await interruptible((signal) =>
     exportTemplate(store, records, catalog, entry, file, {

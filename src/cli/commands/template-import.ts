@@ -52,13 +52,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 /** What \`tbuild template export\` wrote: a version as it is, with its signature, and under no other name. */
 async function takeExport(file: string, command: Command, options: Options): Promise<void> {
   if (options.as !== undefined || options.domainType !== undefined)
-    throw new TbuildError(
-      "usage",
-      `${file}: is a tbuild export, which keeps its name, version and domain type`,
-      {
-        hint: "Omit --as and --domain-type.",
-      },
-    );
+    throw new TbuildError("usage", "is a tbuild export, which keeps its name, version and domain type", {
+      subject: file,
+      hint: "Omit --as and --domain-type.",
+    });
   const { store, records, home } = await openSite(command);
   const line = progressLine(options.json ?? false);
   const { manifest, signature, already } = await interruptible((signal) =>

@@ -13,7 +13,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const name = args[0] as string | undefined;
   const named = catalog.filter(({ manifest }) => name === undefined || manifest.name === name);
   if (named.length === 0 && name !== undefined)
-    throw new TbuildError("usage", `${name}: no such template`, {
+    throw new TbuildError("usage", "no such template", {
+      subject: name,
       hint: "`tbuild template list` lists all templates.",
     });
   const shown = [...new Set(named.flatMap((entry) => lineageOf(catalog, entry)))];

@@ -47,7 +47,8 @@ async function filesBefore(out: string): Promise<string[]> {
     return known.split("\n").filter((file) => /^([a-z][a-z0-9-]*\/)?\w[\w.]*$/.test(file));
   const there = await readdir(out).catch(() => []);
   if (there.length > 0)
-    throw new TbuildError("usage", `${out}: is not empty, and tbuild did not write it`, {
+    throw new TbuildError("usage", "is not empty, and tbuild did not write it", {
+      subject: out,
       hint: "Choose a new or empty folder.",
     });
   return [];

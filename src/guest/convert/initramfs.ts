@@ -4,6 +4,7 @@ import { createGunzip } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
 import { streamHere } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { decompressors } from "./decompressors.ts";
 import { segmentEnd } from "./initramfs-segments.ts";
 
 /**
@@ -29,20 +30,6 @@ interface Found {
   /** How many bytes more may be unpacked. */
   left: number;
 }
-
-/** Magic numbers, and the programs that unpack what they start; in the order of lib/decompress.c of Linux. */
-const decompressors: readonly { readonly magic: string; readonly argv: readonly string[] }[] = [
-  { magic: "425a68", argv: ["bzip2", "-dc"] },
-  {
-    magic: "5d0000",
-    argv: ["xz", "-dc", "--format=lzma", "--single-stream", "--memlimit-decompress=256MiB"],
-  },
-  { magic: "fd377a585a00", argv: ["xz", "-dc", "--quiet", "--memlimit-decompress=256MiB"] },
-  { magic: "894c5a4f000d0a1a0a", argv: ["lzop", "-dc"] },
-  { magic: "02214c18", argv: ["lz4", "-dc"] },
-  { magic: "04224d18", argv: ["lz4", "-dc"] },
-  { magic: "28b52ffd", argv: ["zstd", "-dc", "--quiet", "--memory=256MB"] },
-];
 
 /** Reads the archives in a compressed segment, and gives where it ends. */
 async function readCompressed(data: Buffer, at: number, found: Found): Promise<number> {
@@ -91,7 +78,7 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
     // zlib and the programs fail on damaged data. A program that is missing or cannot be started is no damage.
     const isDamage =
       (error as NodeJS.ErrnoException).code?.startsWith("Z_") ||
-      (error instanceof TbuildError && /: exit code \d+ on /.test(error.message));
+      (error instanceof TbuildError && error.code === "command-failed");
     if (!isDamage) throw error;
     throw damaged("its compressed part is damaged or cut off", error);
   } finally {
@@ -210,7 +197,8 @@ function firstNonZero(data: Buffer, from: number): number {
 }
 
 function damaged(what: string, cause?: unknown): TbuildError {
-  return new TbuildError("guest", `initramfs: ${what}`, {
+  return new TbuildError("guest", what, {
+    subject: "initramfs",
     hint: "Make it again in the guest: dracut --force, or mkinitrd -f.",
     ...(cause !== undefined && { cause }),
   });

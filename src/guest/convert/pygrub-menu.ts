@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
@@ -43,15 +44,21 @@ function staticMenu(): Operation {
   });
 }
 
-interface Entry {
+export interface Entry {
+  /** Where it is written. */
+  readonly file: string;
+  /** What `saved_entry` may call it. */
+  readonly id: string;
   readonly title: string;
+  /** Its path, and the kernel's arguments. */
   readonly kernel: string;
   readonly initramfs: string | undefined;
 }
 
-async function bootEntries(tree: GuestTree): Promise<Entry[]> {
+/** The entries of GRUB 2, without rescue kernels: its loader entries, newest first, or those of its menu. */
+export async function bootEntries(tree: GuestTree): Promise<Entry[]> {
   const entries = await loaderEntries(tree);
-  return entries.length > 0 ? entries : menuEntries((await tree.text("/boot/grub2/grub.cfg")) ?? "");
+  return entries.length > 0 ? entries : menuEntries(grub2Menu, (await tree.text(grub2Menu)) ?? "");
 }
 
 async function loaderEntries(tree: GuestTree): Promise<Entry[]> {
@@ -66,19 +73,30 @@ async function loaderEntries(tree: GuestTree): Promise<Entry[]> {
       .replaceAll("$kernelopts", options)
       .trim();
     const initramfs = value("initrd")?.replaceAll(/\s*\$\w+/g, "");
-    if (kernel.startsWith("/")) entries.push({ title: value("title") ?? path, kernel, initramfs });
+    if (kernel.startsWith("/"))
+      entries.push({
+        file: path,
+        id: posix.basename(path, ".conf"),
+        title: value("title") ?? path,
+        kernel,
+        initramfs,
+      });
   }
   return entries;
 }
 
-function menuEntries(menu: string): Entry[] {
+const grub2Menu = "/boot/grub2/grub.cfg";
+
+function menuEntries(file: string, menu: string): Entry[] {
   const entries: Entry[] = [];
-  for (const [, title = "", body = ""] of menu.matchAll(
-    /^menuentry\s+['"]([^'"]+)['"][^{]*\{([\s\S]*?)^\}/gm,
+  for (const [, title = "", words = "", body = ""] of menu.matchAll(
+    /^menuentry\s+['"]([^'"]+)['"]([^{]*)\{([\s\S]*?)^\}/gm,
   )) {
+    const id = /\$menuentry_id_option\s+['"]([^'"]+)['"]/.exec(words)?.[1] ?? title;
     const kernel = /^\s*linux(?:16|efi)?\s+(\/.*)$/m.exec(body)?.[1];
     const initramfs = /^\s*initrd(?:16|efi)?\s+(\/\S+)/m.exec(body)?.[1];
-    if (kernel !== undefined && !title.includes("rescue")) entries.push({ title, kernel, initramfs });
+    if (kernel !== undefined && !title.includes("rescue"))
+      entries.push({ file, id, title, kernel, initramfs });
   }
   return entries;
 }

@@ -1,56 +1,123 @@
-import { gunzipSync } from "node:zlib";
+import { createGunzip } from "node:zlib";
+import { TbuildError } from "../../errors.ts";
+import { streamHere } from "../../host/local.ts";
+import { decompressors } from "../convert/decompressors.ts";
+import { segmentEnd } from "../convert/initramfs-segments.ts";
 
-/** Whether a kernel can be the kernel of a paravirtual domain; `undefined` when its format is not read. */
-export function isParavirtual(kernel: Uint8Array): boolean | undefined {
-  const elf = elfOf(Buffer.from(kernel.buffer, kernel.byteOffset, kernel.byteLength));
-  if (!elf || elf.length < 64) return undefined;
-  return hasXenEntry(elf);
+/** What a kernel's own bytes say. */
+export interface KernelFacts {
+  /** Its `uname -r`, of a bzImage. */
+  readonly version?: string;
+  /** Whether it can be the kernel of a paravirtual domain; `undefined` if its ELF could not be read. */
+  readonly isParavirtual?: boolean;
+  /** `gzip`, `xz`, …; `none` of a plain ELF; `undefined` if it is not a kernel that is known. */
+  readonly compression?: string;
+  /** Why something is not known. */
+  readonly why?: string;
 }
 
 const mostKernelBytes = 256 << 20;
 
-/** The ELF in a bzImage (Documentation/arch/x86/boot.rst, protocol 2.08), in a gzip as of kernel-xen, or as it is. */
-function elfOf(kernel: Buffer): Buffer | undefined {
-  if (kernel.toString("latin1", 0, 4) === "\x7fELF") return kernel;
-  if (isGzip(kernel)) return unzipped(kernel);
-  if (kernel.length < 0x250 || kernel.toString("latin1", 0x202, 0x206) !== "HdrS") return undefined;
-  if (kernel.readUInt16LE(0x206) < 0x208) return undefined;
+/** Reads a kernel: a bzImage with any compression that Linux has, a gzip as kernel-xen of release 5 is, or an ELF. */
+export async function kernelFacts(kernel: Uint8Array): Promise<KernelFacts> {
+  const data = Buffer.from(kernel.buffer, kernel.byteOffset, kernel.byteLength);
+  const version = versionIn(data);
+  const payload = isElf(data) || compressionOf(data) ? data : payloadOf(data);
+  if (!payload) return { why: "is not a kernel image that tbuild reads" };
+  const compression = isElf(payload) ? "none" : compressionOf(payload);
+  const found = {
+    ...(version !== undefined && { version }),
+    ...(compression !== undefined && { compression }),
+  };
+  if (compression === undefined) return { ...found, why: "its compression is unknown" };
+  const unpacked = await unpackedElf(payload, compression);
+  if (typeof unpacked === "string") return { ...found, why: unpacked };
+  const isParavirtual = hasXenEntry(unpacked);
+  if (isParavirtual === undefined) return { ...found, why: "its notes are damaged or cut off" };
+  return { ...found, isParavirtual };
+}
+
+function isElf(data: Buffer): boolean {
+  return data.toString("latin1", 0, 4) === "\x7fELF";
+}
+
+function compressionOf(data: Buffer): string | undefined {
+  const start = data.toString("hex", 0, 9);
+  return start.startsWith("1f8b") ? "gzip" : decompressors.find(({ magic }) => start.startsWith(magic))?.name;
+}
+
+/** The part of a bzImage that its setup code unpacks (Documentation/arch/x86/boot.rst of Linux, protocol 2.08). */
+function payloadOf(kernel: Buffer): Buffer | undefined {
+  if (!isBzImage(kernel) || kernel.readUInt16LE(0x206) < 0x208) return undefined;
   const sectors = kernel[0x1f1] || 4;
   const start = (sectors + 1) * 512 + kernel.readUInt32LE(0x248);
   const payload = kernel.subarray(start, start + kernel.readUInt32LE(0x24c));
-  return isGzip(payload) ? unzipped(payload) : undefined;
+  return payload.length === 0 ? undefined : payload;
 }
 
-function isGzip(data: Buffer): boolean {
-  return data[0] === 0x1f && data[1] === 0x8b;
+function isBzImage(kernel: Buffer): boolean {
+  return kernel.length >= 0x250 && kernel.toString("latin1", 0x202, 0x206) === "HdrS";
 }
 
-function unzipped(data: Buffer): Buffer | undefined {
+// The same document, kernel_version: an offset from 0x200 to a text that starts with the release.
+function versionIn(kernel: Buffer): string | undefined {
+  if (!isBzImage(kernel)) return undefined;
+  const at = kernel.readUInt16LE(0x20e);
+  return at === 0 ? undefined : /^[\w.+~-]+/.exec(kernel.toString("latin1", at + 0x200, at + 0x300))?.[0];
+}
+
+/** The ELF, or why there is none. It stays below 256 MiB, whatever the guest's kernel claims to unpack to. */
+async function unpackedElf(payload: Buffer, compression: string): Promise<Buffer | string> {
+  if (compression === "none") return payload;
+  const pieces: Buffer[] = [];
+  let bytes = 0;
   try {
-    const elf = gunzipSync(data, { maxOutputLength: mostKernelBytes });
-    return elf.toString("latin1", 0, 4) === "\x7fELF" ? elf : undefined;
-  } catch {
-    return undefined;
+    for await (const piece of unpackedPieces(payload)) {
+      bytes += piece.length;
+      if (bytes > mostKernelBytes) return `unpacks to more than ${mostKernelBytes >> 20} MiB`;
+      pieces.push(Buffer.from(piece));
+    }
+  } catch (error) {
+    const isMissing = error instanceof TbuildError && error.code === "not-installed";
+    if (isMissing) return error.message;
+    const isDamage = error instanceof TbuildError || (error as NodeJS.ErrnoException).code?.startsWith("Z_");
+    if (!isDamage) throw error;
+    // A kernel's own size stands behind what is compressed, and some programs fail on it after they unpacked all.
   }
+  const elf = Buffer.concat(pieces);
+  return isElf(elf) ? elf : `its ${compression} data is damaged`;
 }
 
-/** A note of the owner Xen with the entry point of a PV domain (xen/include/public/elfnote.h, XEN_ELFNOTE_ENTRY). */
-function hasXenEntry(elf: Buffer): boolean {
+function unpackedPieces(payload: Buffer): AsyncIterable<Uint8Array> {
+  const start = payload.toString("hex", 0, 9);
+  const known = decompressors.find(({ magic }) => start.startsWith(magic));
+  if (known) return streamHere(known.argv, payload.subarray(0, segmentEnd(payload, 0)));
+  const gunzip = createGunzip();
+  gunzip.end(payload);
+  return gunzip;
+}
+
+/**
+ * Whether there is a note of the owner Xen with the entry point of a PV domain (xen/include/public/elfnote.h,
+ * XEN_ELFNOTE_ENTRY); `undefined` if the file ends before its notes do.
+ */
+function hasXenEntry(elf: Buffer): boolean | undefined {
   const is64 = elf[4] === 2;
+  if (elf.length < (is64 ? 64 : 52)) return undefined;
   const [headersAt, size, count] = is64
     ? [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)]
     : [elf.readUInt32LE(28), elf.readUInt16LE(42), elf.readUInt16LE(44)];
-  if (size < (is64 ? 56 : 32)) return false;
+  if (size < (is64 ? 56 : 32) || headersAt + size * count > elf.length) return undefined;
   for (let index = 0; index < count; index++) {
     const at = headersAt + index * size;
-    if (at + size > elf.length) break;
     if (elf.readUInt32LE(at) !== 4) continue;
     const [offset, bytes] = is64
       ? [Number(elf.readBigUInt64LE(at + 8)), Number(elf.readBigUInt64LE(at + 32))]
       : [elf.readUInt32LE(at + 4), elf.readUInt32LE(at + 16)];
+    if (offset + bytes > elf.length) return undefined;
     if (notesHaveEntry(elf.subarray(offset, offset + bytes))) return true;
   }
-  // Kernels before 2.6.18 say it in a text instead (__xen_guest).
+  // Kernels before 2.6.18 have a text instead, __xen_guest.
   return elf.includes("GUEST_OS=linux") && elf.includes("XEN_VER=xen-3.0");
 }
 

@@ -1,10 +1,15 @@
 import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
 import { insideOf, type Layout } from "../../image/disk/disk.ts";
-import { type Ext, openExt } from "../../image/ext/ext.ts";
+import { openExt } from "../../image/ext/ext.ts";
+import { Unfit } from "../../image/ext/volume.ts";
+import type { Format } from "../../image/file/format.ts";
+import { openByBest } from "../../image/open.ts";
 import { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, type Menu, MenuFault } from "./menus.ts";
+import type { ExtFeature, PygrubTraits } from "./targets.ts";
 
 /** What pygrub would boot, and off which volume. */
 export interface PygrubChoice {
@@ -17,9 +22,14 @@ export interface PygrubChoice {
   readonly args: string;
   /** Menus of the same volume that this one wins over. */
   readonly passedOver: readonly string[];
+  /** Features of that volume that not every pygrub reads. */
+  readonly features: readonly ExtFeature[];
+  /** Whether it is the first volume that a pygrub could look into. */
+  readonly isFirst: boolean;
 }
 
-export interface Pygrub {
+/** Its files can be read until it is disposed of. */
+export interface Pygrub extends AsyncDisposable {
   readonly choice?: PygrubChoice;
   /** Why a volume gave nothing, in pygrub's order. */
   readonly refused: readonly string[];
@@ -27,65 +37,98 @@ export interface Pygrub {
   readonly unknown: readonly string[];
 }
 
-// In the order of pygrub of Xen 4.17 (read_config).
-const places: readonly (readonly [string, (text: string) => Menu])[] = [
-  ...["/boot/grub/grub.cfg", "/grub/grub.cfg", "/boot/grub2/grub.cfg", "/grub2/grub.cfg"].map(
-    (path) => [path, grub2Menu] as const,
-  ),
-  ...[
-    "/boot/isolinux/isolinux.cfg",
-    "/boot/extlinux/extlinux.conf",
-    "/boot/extlinux.conf",
-    "/extlinux/extlinux.conf",
-    "/extlinux.conf",
-  ].map((path) => [path, extlinuxMenu] as const),
-  ...["/boot/grub/menu.lst", "/boot/grub/grub.conf", "/grub/menu.lst", "/grub/grub.conf"].map(
-    (path) => [path, legacyMenu] as const,
-  ),
-];
+type Place = readonly [path: string, parse: (text: string) => Menu];
+const grub2Places: readonly Place[] = [
+  "/boot/grub/grub.cfg",
+  "/grub/grub.cfg",
+  "/boot/grub2/grub.cfg",
+  "/grub2/grub.cfg",
+].map((path) => [path, grub2Menu]);
+const extlinuxPlaces: readonly Place[] = [
+  "/boot/isolinux/isolinux.cfg",
+  "/boot/extlinux/extlinux.conf",
+  "/boot/extlinux.conf",
+  "/extlinux/extlinux.conf",
+  "/extlinux.conf",
+].map((path) => [path, extlinuxMenu]);
+const legacyPlaces: readonly Place[] = [
+  "/boot/grub/menu.lst",
+  "/boot/grub/grub.conf",
+  "/grub/menu.lst",
+  "/grub/grub.conf",
+].map((path) => [path, legacyMenu]);
+
+/** Which menu wins: `grub2` is the order of Xen 4.17 (read_config of its pygrub), `legacy` that of older ones. */
+export type MenuOrder = "grub2" | "legacy";
+const orders: Readonly<Record<MenuOrder, readonly Place[]>> = {
+  grub2: [...grub2Places, ...extlinuxPlaces, ...legacyPlaces],
+  legacy: [...legacyPlaces, ...grub2Places, ...extlinuxPlaces],
+};
 
 const mostMenuBytes = 1 << 20;
 
+/** A disk image, with what it is divided into. */
+export interface BootDisk {
+  readonly host: Host;
+  readonly file: string;
+  readonly format: Format;
+  readonly disk: Reader;
+  readonly layout: Layout;
+}
+
 /**
- * Looks for a kernel as pygrub does: the partitions of the table in its order, or the whole disk; logical ones and
- * those of LVM it does not see. The first whose menu names a kernel is the one, whether the kernel is there or not.
+ * Looks for a kernel as pygrub does: in the partitions of the table, in its order, or in the whole disk. It does not see
+ * logical partitions and logical volumes. The first volume whose menu names a kernel is taken, even if the kernel is missing.
  */
-export async function pygrubOf(disk: Reader, layout: Layout): Promise<Pygrub> {
+export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<Pygrub> {
+  const { disk, layout } = boot;
   const [refused, unknown]: [string[], string[]] = [[], []];
   const volumes = layout.volumes.filter(
     ({ name }) => /^(?:disk|p[1-4])$/.test(name) || (layout.table === "gpt" && /^p\d+$/.test(name)),
   );
   for (const volume of volumes) {
-    if (["swap", "vfat", "btrfs"].includes(volume.fs)) {
-      if (volume.fs === "btrfs") refused.push(`${volume.name}: pygrub does not read btrfs`);
-      continue;
-    }
-    if (volume.fs === "xfs") {
-      const why = await xfsRefusal(insideOf(disk, volume));
-      if (why) refused.push(`${volume.name}: ${why}`);
-      else unknown.push(`${volume.name}: pygrub may read this XFS, and tbuild did not look into it`);
-      continue;
-    }
-    if (!volume.fs.startsWith("ext")) continue;
+    if (["swap", "vfat"].includes(volume.fs)) continue;
     const inside = insideOf(disk, volume);
-    if (await hasBigalloc(inside)) {
-      refused.push(`${volume.name}: pygrub does not read ext4 with bigalloc`);
-      continue;
-    }
+    const why = await refusalOf(volume, inside, traits);
+    if (why !== undefined) refused.push(`${volume.name}: ${why}`);
+    if (why !== undefined || !["ext2", "ext3", "ext4", "xfs"].includes(volume.fs)) continue;
+    let files: GuestTree | undefined;
     try {
-      const found = await menuOf(volume, treeOf(await openExt(inside)));
-      if (typeof found !== "string") return { choice: found, refused, unknown };
+      files = await filesOf(boot, volume, inside);
+      const found = await menuOf(volume, files, orders[order]);
+      if (typeof found !== "string") {
+        const features = await featuresOf(volume, inside);
+        const choice = { ...found, features, isFirst: volume === volumes[0] };
+        const opened = files;
+        files = undefined;
+        return { choice, refused, unknown, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() };
+      }
       refused.push(`${volume.name}: ${found}`);
     } catch (error) {
       if (!(error instanceof TbuildError)) throw error;
       unknown.push(`${volume.name}: ${error.message}`);
+    } finally {
+      await files?.[Symbol.asyncDispose]();
     }
   }
-  return { refused, unknown };
+  return { refused, unknown, [Symbol.asyncDispose]: async () => {} };
 }
 
-async function menuOf(volume: Volume, files: GuestTree): Promise<PygrubChoice | string> {
-  const there: (readonly [string, (text: string) => Menu])[] = [];
+async function refusalOf(volume: Volume, inside: Reader, traits: PygrubTraits): Promise<string | undefined> {
+  if (volume.fs === "btrfs") return `${traits.title} does not read btrfs`;
+  if (volume.fs === "xfs") return xfsRefusal(inside, traits);
+  if (!volume.fs.startsWith("ext")) return undefined;
+  if (await hasBigalloc(inside)) return `${traits.title} does not read ext4 with bigalloc`;
+  const feature = (await featuresOf(volume, inside)).find((one) => traits.refusedFeatures.includes(one));
+  return feature && `${traits.title} does not read ext4 with ${feature}`;
+}
+
+async function menuOf(
+  volume: Volume,
+  files: GuestTree,
+  places: readonly Place[],
+): Promise<Omit<PygrubChoice, "features" | "isFirst"> | string> {
+  const there: Place[] = [];
   for (const place of places) if (await existsIn(files, place[0])) there.push(place);
   const [first, ...others] = there;
   if (!first) return "holds no boot menu where pygrub looks";
@@ -125,34 +168,80 @@ export async function existsIn(files: GuestTree, path: string): Promise<boolean>
 // Kernels and initramfs stay far below; a hole of any size can be called either.
 const mostBytes = 256 << 20;
 
-/** One file system by itself: what lies below a mount point of the guest is seen, and its other volumes are not. */
-function treeOf(ext: Ext): GuestTree {
-  const readOnly = async () => {
-    throw new Error("a boot menu is read-only");
-  };
-  return new GuestTree({
-    stat: (path) => ext.stat(path),
-    list: (path) => ext.list(path),
-    async readFile(path) {
-      const bytes = (await ext.stat(path))?.size ?? 0;
-      if (bytes > mostBytes) throw new TbuildError("guest", `${path}: ${bytes} bytes exceed the limit`);
-      return ext.readFile(path);
-    },
-    writeFile: readOnly,
-    makeDir: readOnly,
-    makeLink: readOnly,
-    unlink: readOnly,
-    [Symbol.asyncDispose]: async () => {},
+/**
+ * One file system by itself. What lies below a mount point of the guest is seen, and the guest's other volumes are not. What is
+ * not read in process is left to User-mode Linux: this machine's kernel mounts nothing.
+ */
+async function filesOf(boot: BootDisk, volume: Volume, inside: Reader): Promise<GuestTree> {
+  const read = volume.fs === "xfs" ? undefined : await openExt(inside).catch(onlyOtherWays);
+  if (read)
+    return boundedTree({
+      ...readOnly,
+      stat: read.stat.bind(read),
+      list: read.list.bind(read),
+      readFile: read.readFile.bind(read),
+    });
+  const { host, file, format } = boot;
+  const opened = await openByBest(host, { file, format }, [{ at: "/", volume }], {
+    via: "uml",
+    readOnly: true,
+  });
+  const { tree } = opened;
+  return boundedTree({
+    ...readOnly,
+    stat: (path) => tree.stat(path),
+    list: (path) => tree.list(path),
+    readFile: async (path) => (await tree.read(path)) ?? new Uint8Array(),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   });
 }
 
-// xenfsimage knows version 4 without names' kinds in its folders (xfs.h: XFS_SB_VERSION_NUM, no ftype).
-async function xfsRefusal(volume: Reader): Promise<string | undefined> {
+function onlyOtherWays(error: unknown): undefined {
+  if (!(error instanceof Unfit)) throw error;
+  return undefined;
+}
+
+const refuse = async () => {
+  throw new Error("a boot menu is read-only");
+};
+const readOnly = {
+  writeFile: refuse,
+  makeDir: refuse,
+  makeLink: refuse,
+  unlink: refuse,
+  [Symbol.asyncDispose]: async () => {},
+};
+
+function boundedTree(raw: ConstructorParameters<typeof GuestTree>[0]): GuestTree {
+  return new GuestTree({
+    ...raw,
+    async readFile(path) {
+      const bytes = (await raw.stat(path))?.size ?? 0;
+      if (bytes > mostBytes)
+        throw new TbuildError("guest", `${bytes} bytes exceed the limit`, { subject: path });
+      return raw.readFile(path);
+    },
+  });
+}
+
+// Xen's libfsimage knows XFS of version 4 whose folders do not name the kinds of their files (fsys_xfs.c and xfs.h of 4.17).
+// It has learned nothing since it was taken from GRUB 0.97 in 2010, so older ones read no more.
+async function xfsRefusal(volume: Reader, { title, readsOldXfs }: PygrubTraits): Promise<string | undefined> {
   const head = Buffer.from(await volume.read(0, 264));
-  if ((head.readUInt16BE(100) & 0xf) >= 5) return "pygrub does not read XFS of version 5";
-  return (head.readUInt32BE(200) & 0x200) !== 0 ? "pygrub does not read XFS with ftype=1" : undefined;
+  if ((head.readUInt16BE(100) & 0xf) >= 5) return `${title} does not read XFS of version 5`;
+  if ((head.readUInt32BE(200) & 0x200) !== 0) return `${title} does not read XFS with ftype=1`;
+  return readsOldXfs ? undefined : `${title} does not read XFS`;
 }
 
 async function hasBigalloc(volume: Reader): Promise<boolean> {
   return (Buffer.from(await volume.read(1024, 104)).readUInt32LE(100) & 0x200) !== 0;
+}
+
+async function featuresOf(volume: Volume, inside: Reader): Promise<ExtFeature[]> {
+  if (!volume.fs.startsWith("ext")) return [];
+  const superblock = Buffer.from(await inside.read(1024, 104));
+  return [
+    ...((superblock.readUInt32LE(96) & 0x80) !== 0 ? (["64bit"] as const) : []),
+    ...((superblock.readUInt32LE(100) & 0x400) !== 0 ? (["metadata_csum"] as const) : []),
+  ];
 }

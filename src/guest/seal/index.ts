@@ -86,7 +86,8 @@ export interface SealOptions {
 export function sealOperations({ skip = [], only, keep = [], relabel }: SealOptions = {}): Operation[] {
   const unknown = [...skip, ...(only ?? [])].filter((name) => !sealParts.some((one) => one.name === name));
   if (unknown.length > 0)
-    throw new TbuildError("usage", `seal: no operation "${unknown.join('", "')}"`, {
+    throw new TbuildError("usage", `no operation "${unknown.join('", "')}"`, {
+      subject: "seal",
       hint: `Available: ${sealParts.map(({ name }) => name).join(", ")}.`,
     });
   const wanted = sealTable

@@ -15,15 +15,19 @@ export interface Accelerator {
  */
 export async function chooseAccelerator(
   host: Host,
-  options: { readonly cacheFile: string; readonly kernel?: string; readonly deadlineMs?: number },
+  options: {
+    readonly cacheFile: string;
+    readonly kernel?: string;
+    readonly deadlineMs?: number;
+    /** Default: /dev/kvm. */
+    readonly device?: string;
+  },
 ): Promise<Accelerator> {
-  if (
-    !(await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
-      () => true,
-      () => false,
-    ))
-  )
-    return { accelerator: "tcg", why: "there is no /dev/kvm that may be used" };
+  const usable = await access(options.device ?? "/dev/kvm", constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!usable) return { accelerator: "tcg", why: "there is no /dev/kvm that may be used" };
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const known = await remembered(options.cacheFile, boot);
   if (known) return known;

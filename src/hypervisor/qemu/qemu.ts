@@ -35,7 +35,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
 
   async function definition(vm: string): Promise<Definition> {
     const text = await readFile(file(vm, "machine.json"), "utf8").catch(() => undefined);
-    if (text === undefined) throw new TbuildError("environment", `${vm}: no such machine`);
+    if (text === undefined) throw new TbuildError("environment", "no such machine", { subject: vm });
     return JSON.parse(text) as Definition;
   }
   async function paths(vm: string, disks: Definition["disks"]): Promise<QemuPaths> {
@@ -74,7 +74,8 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
     async define(spec) {
       if (!/^[a-z0-9][a-z0-9-]*$/.test(spec.name)) throw new Error(`bad machine name ${spec.name}`);
       if ((await self.state(spec.name)) !== "absent")
-        throw new TbuildError("environment", `${spec.name}: a machine of this name exists`, {
+        throw new TbuildError("environment", "a machine of this name exists", {
+          subject: spec.name,
           hint: `Remove it with: tbuild clean`,
         });
       // Its disks hold what the guest keeps to root.
@@ -105,10 +106,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
           await host.run(qemuArgs(known.spec, where, { accelerator, sshPort }, boot), { timeoutMs: 60_000 });
           break;
         } catch (error) {
-          const taken =
-            error instanceof TbuildError &&
-            error.lines.some((line) => line.includes("Could not set up host forwarding rule"));
-          if (!taken) throw error;
+          if (!(error instanceof TbuildError) || (await isFree(sshPort))) throw error;
           if (options.sshPort !== undefined)
             throw new TbuildError("environment", `port ${options.sshPort} on 127.0.0.1 is in use`, {
               hint: "Free it, or remove hypervisor.sshPort from the site file; tbuild then chooses a free port.",
@@ -151,8 +149,9 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       const { bavail, bsize } = await statfs(folderOf(vm));
       throw new TbuildError(
         "environment",
-        `${vm}: the host's disk is full: ${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free in ${options.folder}`,
+        `the host's disk is full: ${Math.floor((bavail * bsize) / 2 ** 20)} MiB are free in ${options.folder}`,
         {
+          subject: vm,
           hint: "Make room (`tbuild clean --checkpoints` gives back what checkpoints hold) and start again: what was done is kept.",
         },
       );
@@ -160,7 +159,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
 
     async address(vm) {
       const { sshPort } = await definition(vm);
-      if (sshPort === undefined) throw new TbuildError("environment", `${vm}: was never started`);
+      if (sshPort === undefined) throw new TbuildError("environment", "was never started", { subject: vm });
       return { host: "127.0.0.1", port: sshPort };
     },
 
@@ -301,12 +300,21 @@ async function runFolder(folder: string): Promise<string> {
   return path;
 }
 
-async function freePort(): Promise<number> {
+async function freePort(wanted = 0): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(wanted, "127.0.0.1", resolve),
+  );
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return freePort(port).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The lines of a growing file, until `alive` says that its writer has ended. */

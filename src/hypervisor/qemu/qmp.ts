@@ -26,7 +26,7 @@ export async function openQmp(socket: string, timeoutMs = 10_000): Promise<Qmp> 
   const closed = new Promise<void>((resolve) => line.once("close", resolve));
   void closed.then(() => {
     for (const one of waiting.values())
-      one.reject(new TbuildError("environment", `${socket}: qemu has exited`));
+      one.reject(new TbuildError("environment", "qemu has exited", { subject: socket }));
   });
   let rest = "";
   line.setEncoding("utf8");
@@ -48,14 +48,17 @@ export async function openQmp(socket: string, timeoutMs = 10_000): Promise<Qmp> 
     const one = waiting.get(message.id ?? 0);
     if (!one) return;
     waiting.delete(message.id ?? 0);
-    if (message.error) one.reject(new TbuildError("environment", `qemu: ${message.error.desc}`));
+    if (message.error) one.reject(new TbuildError("environment", message.error.desc, { subject: "qemu" }));
     else one.resolve(message.return);
   }
   const run = (command: string, parameters: Readonly<Record<string, unknown>> = {}) =>
     new Promise<unknown>((resolve, reject) => {
       const id = ++last;
       const timer = setTimeout(
-        () => reject(new TbuildError("environment", `qemu: no answer to ${command} in ${timeoutMs} ms`)),
+        () =>
+          reject(
+            new TbuildError("environment", `no answer to ${command} in ${timeoutMs} ms`, { subject: "qemu" }),
+          ),
         timeoutMs,
       );
       const done =
@@ -75,7 +78,7 @@ function connected(socket: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const line = connect(socket, () => resolve(line));
     line.once("error", (error) =>
-      reject(new TbuildError("environment", `${socket}: ${error.message}`, { cause: error })),
+      reject(new TbuildError("environment", error.message, { subject: socket, cause: error })),
     );
   });
 }

@@ -121,7 +121,8 @@ export function readOnly(disk: Reader): Writable {
 
 // What a file system says of its own places may be wrong.
 function behindEnd(what: string, byte: number, bytes: number): TbuildError {
-  return new TbuildError("integrity", `${what}: byte ${byte} is past its end, ${bytes}`, {
+  return new TbuildError("integrity", `byte ${byte} is past its end, ${bytes}`, {
+    subject: what,
     hint: "The image is cut off or damaged; copy it again.",
   });
 }

@@ -16,7 +16,7 @@ export function partFinder<Part extends Placed>(parts: readonly Part[]): (path: 
       if (path === part.at || path.startsWith(`${part.at}/`))
         return [part, path.slice(part.at.length) || "/"];
     }
-    throw new TbuildError("usage", `${path}: no volume is given for /`);
+    throw new TbuildError("usage", "no volume is given for /", { subject: path });
   };
 }
 

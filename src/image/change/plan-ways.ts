@@ -36,18 +36,16 @@ export function refuseWish(
   options: ChangeOptions,
 ): void {
   if (options.far && format !== "raw")
-    throw new TbuildError("environment", `${file}: a ${format} images cannot be changed over the network`, {
+    throw new TbuildError("environment", `a ${format} images cannot be changed over the network`, {
+      subject: file,
       hint: "Run tbuild on that machine, or copy the image here.",
     });
   const closed = mounts.find(({ volume }) => !tellsFreeBlocks(volume));
   if (options.scrub && (closed || format !== "raw"))
-    throw new TbuildError(
-      "environment",
-      `${file}: free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`,
-      {
-        hint: "Scrubbing works on ext and XFS in raw images only. Omit --scrub.",
-      },
-    );
+    throw new TbuildError("environment", `free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`, {
+      subject: file,
+      hint: "Scrubbing works on ext and XFS in raw images only. Omit --scrub.",
+    });
 }
 
 /** Works a change out: in memory, in a snapshot, or in a copy that is compared; the first of them that can do it. */
@@ -198,7 +196,8 @@ export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOption
 
 export function accessOptions({ via, allowUnmounted: _, ...options }: ChangeOptions): AccessOptions {
   if (via === "direct")
-    throw new TbuildError("environment", "direct: only ext file systems can be changed this way", {
+    throw new TbuildError("environment", "only ext file systems can be changed this way", {
+      subject: "direct",
       hint: "Omit --via; tbuild then chooses the fastest method that works.",
     });
   return { ...options, ...(via !== undefined && { via }) };

@@ -114,17 +114,15 @@ async function refuseMeanwhile(
   far: FarFolder | undefined,
 ): Promise<void> {
   if (lock.isLost?.())
-    throw new TbuildError(
-      "environment",
-      `${file}: the connection to ${far?.host.name} was lost, and the lock`,
-      {
-        hint: "Nothing was changed. Run the command again.",
-      },
-    );
+    throw new TbuildError("environment", `the connection to ${far?.host.name} was lost, and the lock`, {
+      subject: file,
+      hint: "Nothing was changed. Run the command again.",
+    });
   refuseUse(image, await usersNow(far));
   const now = await stat(image);
   if (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino)
-    throw new TbuildError("environment", `${file}: was changed by another program in the meantime`, {
+    throw new TbuildError("environment", "was changed by another program in the meantime", {
+      subject: file,
       hint: "Nothing was changed. Find out who uses the image, then run the command again.",
     });
 }
@@ -135,7 +133,8 @@ export async function imagePath(file: string): Promise<string> {
     throw notOpened(file, cause);
   });
   if (!(await stat(image)).isFile())
-    throw new TbuildError("usage", `${file}: not an image file`, {
+    throw new TbuildError("usage", "not an image file", {
+      subject: file,
       hint: "tbuild changes files only, because the undo record is stored beside them.",
     });
   return image;
@@ -144,7 +143,8 @@ export async function imagePath(file: string): Promise<string> {
 async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
   if (far) return far.lock(image);
   const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `${image}: cannot write to its folder (${cause.code})`, {
+    throw new TbuildError("environment", `cannot write to its folder (${cause.code})`, {
+      subject: image,
       hint: "tbuild stores the undo record there. Make the folder writable, or work on a copy.",
       cause,
     });
@@ -152,6 +152,7 @@ async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
   if ("release" in got) return got;
   throw new TbuildError(
     "environment",
-    `${image}: is being changed by another tbuild, process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    `is being changed by another tbuild, process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    { subject: image },
   );
 }

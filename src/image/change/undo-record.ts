@@ -68,13 +68,15 @@ export async function checkRecord(record: FileHandle, file: string, target: File
   for (let at = 0; at < size - 32; at += 1 << 20)
     hash.update(await readFully(record, at, Math.min(1 << 20, size - 32 - at)));
   if (size < 32 || !hash.digest().equals(await readFully(record, size - 32, 32)))
-    throw new TbuildError("integrity", `${file}: the undo record is damaged`, {
+    throw new TbuildError("integrity", "the undo record is damaged", {
+      subject: file,
       hint: "Nothing was changed. Restore the image from a copy.",
     });
   const head = await readHead(record, file);
   const now = (await target.stat()).size;
   if (now < Math.min(head.size, head.sizeAfter) || now > Math.max(head.size, head.sizeAfter))
-    throw new TbuildError("integrity", `${file}: belongs to an image of ${head.size} bytes, not of ${now}`, {
+    throw new TbuildError("integrity", `belongs to an image of ${head.size} bytes, not of ${now}`, {
+      subject: file,
       hint: "The image was replaced or resized since. The undo record is useless; remove it.",
     });
   return head;
@@ -86,7 +88,8 @@ export async function checkUntouched(image: string, target: FileHandle, file: st
   await checkRecord(record, file, target);
   for await (const { offset, after } of piecesOf(record, file))
     if (!(await readFully(target, offset, after.length)).equals(after))
-      throw new TbuildError("integrity", `${image}: cannot be undone: byte ${offset} was changed since`, {
+      throw new TbuildError("integrity", `cannot be undone: byte ${offset} was changed since`, {
+        subject: image,
         hint: `Nothing was changed. The old bytes are in ${file}.`,
       });
 }
@@ -103,8 +106,9 @@ export async function checkUntouchedByOthers(image: string, target: FileHandle, 
     const [from, to] = strange;
     throw new TbuildError(
       "integrity",
-      `${image}: bytes ${from} to ${to - 1} were changed by another program after an interrupted change`,
+      `bytes ${from} to ${to - 1} were changed by another program after an interrupted change`,
       {
+        subject: image,
         hint:
           `Nothing was changed. ${file} holds the old and the new bytes. Take the image from a copy, ` +
           "or remove that file to keep the half-changed image, and then check its file systems.",
@@ -139,7 +143,7 @@ export async function readHead(record: FileHandle, file: string): Promise<Head> 
     const head = JSON.parse(text.slice(magic.length, end)) as Head;
     return head;
   } catch (cause) {
-    throw new TbuildError("integrity", `${file}: is not an undo record`, { cause });
+    throw new TbuildError("integrity", "is not an undo record", { subject: file, cause });
   }
 }
 
@@ -162,7 +166,7 @@ export async function* piecesOf(record: FileHandle, file: string): AsyncGenerato
     ];
     at += headBytes;
     if (flags & isLast) return;
-    if (bytes > 1 << 26) throw new TbuildError("integrity", `${file}: the undo record is damaged`);
+    if (bytes > 1 << 26) throw new TbuildError("integrity", "the undo record is damaged", { subject: file });
     const side = async (zero: number) => {
       if (flags & zero) return Buffer.alloc(bytes);
       at += bytes;
@@ -212,7 +216,8 @@ export async function writeFully(file: FileHandle, data: Uint8Array, offset?: nu
 /** Opens an image, or what lies beside it. */
 export function openBeside(file: string, flags: "r" | "r+"): Promise<FileHandle> {
   return openQuietly(file, flags).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `${file}: cannot be opened for that (${cause.code})`, {
+    throw new TbuildError("environment", `cannot be opened for that (${cause.code})`, {
+      subject: file,
       hint: "The image and its folder must be writable, because the undo record is stored there.",
       cause,
     });

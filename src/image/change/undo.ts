@@ -97,7 +97,8 @@ export async function undoRecords(image: string): Promise<UndoRecord[]> {
 export async function undoLast(image: string): Promise<UndoRecord> {
   const last = (await undoRecords(image)).at(-1);
   if (!last)
-    throw new TbuildError("usage", `${image}: nothing to undo`, {
+    throw new TbuildError("usage", "nothing to undo", {
+      subject: image,
       hint: `Undo records are stored beside the image, as ${basename(namesFor(image).undo(1))}.`,
     });
   await using target = await openBeside(image, "r+");

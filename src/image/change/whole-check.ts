@@ -17,7 +17,8 @@ export async function refuseFaulty(
 ): Promise<void> {
   const strange = mounts.find(({ volume }) => !volume.fs.startsWith("ext") || volume.pieces);
   if (strange)
-    throw new TbuildError("environment", `${file}: ${strange.volume.name} cannot be checked as a whole`, {
+    throw new TbuildError("environment", `${strange.volume.name} cannot be checked as a whole`, {
+      subject: file,
       hint: "Only ext in one piece is. Leave --fsck away.",
     });
   await using view = format === "raw" ? undefined : await rawView(host, file, true);
@@ -30,7 +31,8 @@ export async function refuseFaulty(
   }
   if (lines.length === 0) return;
   const shown = lines.slice(0, 20);
-  throw new TbuildError("integrity", `${file}: e2fsck finds faults in it ${when} the change`, {
+  throw new TbuildError("integrity", `e2fsck finds faults in it ${when} the change`, {
+    subject: file,
     lines: lines.length > shown.length ? [...shown, `and ${lines.length - shown.length} more lines`] : shown,
     hint:
       when === "before"

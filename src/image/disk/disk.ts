@@ -146,23 +146,17 @@ export async function mountsIn(
   if (closed)
     throw new TbuildError(
       "environment",
-      `${image}: ${closed.name} ${closed.refused}, and no other volume contains /etc/fstab`,
-      {
-        hint: "Attach the disk to a machine that can open it, and change the guest there.",
-      },
+      `${closed.name} ${closed.refused}, and no other volume contains /etc/fstab`,
+      { subject: image, hint: "Attach the disk to a machine that can open it, and change the guest there." },
     );
   const [first] = unread;
   if (first)
-    throw new TbuildError(
-      first.fault,
-      `${image}: no volume that can be read holds an /etc/fstab: ${first.message}`,
-      {
-        lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
-        ...(first.hint !== undefined && { hint: first.hint }),
-        cause: first,
-      },
-    );
-  throw new TbuildError("guest", `${image}: no volume of it holds /etc/fstab`, {
+    throw first.within(`${image}: no volume that can be read holds an /etc/fstab`, {
+      lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
+    });
+  throw new TbuildError("guest", "no volume of it holds /etc/fstab", {
+    subject: image,
+    code: "no-guest",
     lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
   });
 }

@@ -7,7 +7,8 @@ export async function checkFileSystem(host: Host, device: string): Promise<void>
   // 1: errors corrected, which is what it is run for.
   const output = await host.run(["e2fsck", "-fp", device], { allow: [1, 4, 8, 12] });
   if (output.exitCode > 1)
-    throw new TbuildError("integrity", `${device}: e2fsck cannot repair it automatically`, {
+    throw new TbuildError("integrity", "e2fsck cannot repair it automatically", {
+      subject: device,
       lines: output.stdout.trim().split("\n").slice(-8).map(printable),
       hint: `Check it with: e2fsck -f '${device}'`,
     });

@@ -182,7 +182,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
     },
     async readFile(path) {
       const found = await lookUp(path);
-      if (found?.kind !== "file") throw new TbuildError("guest", `${path}: no such file`);
+      if (found?.kind !== "file") throw new TbuildError("guest", "no such file", { subject: path });
       return content(found);
     },
     async attributes(path) {
@@ -210,7 +210,7 @@ const knownIncompatible = 0x2 | 0x4 | 0x40 | 0x80 | 0x100 | 0x200 | 0x2000 | 0x4
 function superblock(block: Uint8Array) {
   const sb = view(block);
   if (sb.getUint16(56, true) !== 0xef53)
-    throw new TbuildError("integrity", "volume: no ext file system in it");
+    throw new TbuildError("integrity", "no ext file system in it", { subject: "volume" });
   const incompatible = sb.getUint32(96, true);
   const unknown = incompatible & ~knownIncompatible;
   if (unknown !== 0)

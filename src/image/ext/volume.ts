@@ -44,7 +44,7 @@ export class ExtVolume {
   static async open(disk: Writable): Promise<ExtVolume> {
     const sb = Buffer.from(await disk.read(1024, 1024));
     if (sb.readUInt16LE(56) !== 0xef53)
-      throw new TbuildError("integrity", "volume: no ext file system in it");
+      throw new TbuildError("integrity", "no ext file system in it", { subject: "volume" });
     const strange = strangeFeature(sb);
     if (strange !== undefined) throw new Unfit(strange);
     const volume = new ExtVolume(disk, sb);
@@ -189,7 +189,7 @@ export class ExtVolume {
         found.push(start + bit);
       }
     }
-    if (found.length < count) throw new TbuildError("guest", "ext: the file system is full");
+    if (found.length < count) throw new TbuildError("guest", "the file system is full", { subject: "ext" });
     return found;
   }
 
@@ -208,7 +208,7 @@ export class ExtVolume {
         return number * this.#inodesPerGroup + used;
       }
     }
-    throw new TbuildError("guest", "ext: the file system has no free inode");
+    throw new TbuildError("guest", "the file system has no free inode", { subject: "ext" });
   }
 
   async freeInode(number: number, kind: "dir" | "other"): Promise<void> {

@@ -33,7 +33,7 @@ export async function openFat(reader: Reader): Promise<Fat> {
     },
     async readFile(path) {
       const found = await find(path);
-      if (found === undefined || found.isDir) throw new TbuildError("guest", `${path}: is no file`);
+      if (found === undefined || found.isDir) throw new TbuildError("guest", "is no file", { subject: path });
       return contentOf(volume, found);
     },
   };
@@ -138,7 +138,7 @@ export async function blocksOf(
 async function contentOf(volume: FatVolume, { size, first, name }: FatEntry): Promise<Uint8Array> {
   if (size === 0) return new Uint8Array();
   if (size > largestFile)
-    throw new TbuildError("guest", `${name}: ${size} bytes are too many to be read whole`);
+    throw new TbuildError("guest", `${size} bytes are too many to be read whole`, { subject: name });
   const chain = volume.chain(first);
   if (chain.length * volume.clusterBytes < size)
     throw damaged(`${name} has fewer clusters than its size needs`);

@@ -5,11 +5,12 @@ export type Format = "raw" | "qcow2";
 /** What kind of image a file is, by its first bytes (64 KiB of them) and its last 512; throws for those that cannot be opened. */
 export function formatOf(file: string, head: Buffer, tail: Buffer): Format {
   if (head.length === 0)
-    throw new TbuildError("integrity", `${file}: is empty`, { hint: "Copy the image again." });
+    throw new TbuildError("integrity", "is empty", { subject: file, hint: "Copy the image again." });
   if (starts(head, "QFI\xfb")) return "qcow2";
   const other = otherFormat(head, tail);
   if (other)
-    throw new TbuildError("usage", `${file}: is ${other.name}; tbuild opens raw and qcow2 images`, {
+    throw new TbuildError("usage", `is ${other.name}; tbuild opens raw and qcow2 images`, {
+      subject: file,
       hint: other.hint(file),
     });
   return "raw";

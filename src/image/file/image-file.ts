@@ -46,30 +46,28 @@ async function readLayer(file: string, above: readonly string[]): Promise<ImageF
 
 async function readBelow(file: string, backing: string, above: readonly string[]): Promise<ImageFile> {
   if (above.includes(backing) || above.length > 64)
-    throw new TbuildError("integrity", `${file}: its backing file ${backing} refers back to it`);
+    throw new TbuildError("integrity", `its backing file ${backing} refers back to it`, {
+      subject: file,
+      code: "backing-file",
+    });
   return readLayer(backing, above).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
-    throw new TbuildError(
-      cause.fault === "usage" ? "environment" : cause.fault,
-      `${file}: ${chainFault(cause.message)}`,
-      {
-        cause,
-        hint:
-          cause.hint ??
-          "Put the file where the image expects it, or change the path: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
-      },
-    );
+    // The lowest file of a chain is the one to mend, so only it is said to be unusable.
+    const isToldOf = cause.code === "backing-file";
+    throw cause.within(isToldOf ? file : `${file}: its backing file cannot be used`, {
+      code: "backing-file",
+      fault: cause.fault === "usage" ? "environment" : cause.fault,
+      hint:
+        cause.hint ??
+        "Put the file where the image expects it, or change the path: qemu-img rebase -u -b FILE -F FORMAT IMAGE",
+    });
   });
-}
-
-function chainFault(message: string): string {
-  return message.includes("backing file") ? message : `its backing file cannot be used: ${message}`;
 }
 
 /** Why an image file was not opened: one that is not there is the caller's to name right. */
 export function notOpened(file: string, cause: NodeJS.ErrnoException): TbuildError {
   const fault = cause.code === "ENOENT" ? "usage" : "environment";
-  return new TbuildError(fault, `${file}: ${reason(cause)}`, { cause });
+  return new TbuildError(fault, reason(cause), { subject: file, cause });
 }
 
 async function formatOfFile(file: string): Promise<Format> {
@@ -78,7 +76,8 @@ async function formatOfFile(file: string): Promise<Format> {
   });
   const found = await handle.stat();
   if (!found.isFile())
-    throw new TbuildError("usage", `${file}: is ${kindOf(found)}, not an image file`, {
+    throw new TbuildError("usage", `is ${kindOf(found)}, not an image file`, {
+      subject: file,
       ...(found.isDirectory() && { hint: `To scan all images in it: tbuild scan '${file}'` }),
     });
   const part = async (at: number, length: number) => {

@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import { inflateRaw } from "node:zlib";
-import { TbuildError } from "../../errors.ts";
+import { type ErrorCode, TbuildError } from "../../errors.ts";
 import type { Compression } from "../../io/compression.ts";
 import type { Reader } from "../../io/reader.ts";
 
@@ -29,7 +29,8 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   const clusterBits = head.readUInt32BE(20);
   if (clusterBits < 9 || clusterBits > 21) throw unknown(file, `clusters of 2^${clusterBits} bytes`);
   if (head.readUInt32BE(32) !== 0)
-    throw new TbuildError("environment", `${file}: is encrypted`, {
+    throw new TbuildError("environment", "is encrypted", {
+      subject: file,
       hint: "Nothing was changed. Convert it with qemu-img and its key to an unencrypted image.",
     });
   const features = version === 3 ? head.readUInt32BE(76) : 0;
@@ -49,7 +50,8 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   };
   const needed = Math.ceil(header.bytes / (header.clusterBytes * (header.clusterBytes / entryBytes)));
   if (!Number.isSafeInteger(header.bytes) || header.l1Entries < needed || header.l1Entries > 32 * 1024 * 1024)
-    throw new TbuildError("integrity", `${file}: its size contradicts its tables`, {
+    throw new TbuildError("integrity", "its size contradicts its tables", {
+      subject: file,
       hint: `See: qemu-img check '${file}'`,
     });
   const l1End = header.l1At + header.l1Entries * 8;
@@ -106,10 +108,15 @@ export async function qcow2Reader(
     if (kept) return kept;
     const packed = await reader.read(offset, Math.min(packedBytes, reader.bytes - offset));
     const found = await unpackCluster(Buffer.from(packed)).catch((cause) => {
-      throw new TbuildError("integrity", `${file}: a damaged compressed cluster at ${offset}`, { cause });
+      throw new TbuildError("integrity", `a damaged compressed cluster at ${offset}`, {
+        subject: file,
+        cause,
+      });
     });
     if (found.length < clusterBytes)
-      throw new TbuildError("integrity", `${file}: a compressed cluster at ${offset} that is cut off`);
+      throw new TbuildError("integrity", `a compressed cluster at ${offset} that is cut off`, {
+        subject: file,
+      });
     if (unpacked.size >= 64) unpacked.clear();
     unpacked.set(cluster, found);
     return found;
@@ -128,7 +135,9 @@ export async function qcow2Reader(
     bytes,
     async read(offset, length) {
       if (offset < 0 || length < 0 || offset + length > bytes)
-        throw new TbuildError("integrity", `${file}: byte ${offset + length} is past its end, ${bytes}`);
+        throw new TbuildError("integrity", `byte ${offset + length} is past its end, ${bytes}`, {
+          subject: file,
+        });
       const found: Uint8Array[] = [];
       for (let at = offset; at < offset + length; ) {
         const inside = at % clusterBytes;
@@ -178,7 +187,8 @@ async function checkComplete(
     if (table === 0) continue;
     if (table + clusterBytes > reader.bytes) throw cutOff(file, reader.bytes, table + clusterBytes);
     if (seen.has(table))
-      throw new TbuildError("integrity", `${file}: two parts of the disk have the same table, at ${table}`, {
+      throw new TbuildError("integrity", `two parts of the disk have the same table, at ${table}`, {
+        subject: file,
         hint: `See: qemu-img check '${file}'`,
       });
     seen.add(table);
@@ -208,7 +218,8 @@ async function readPadded(reader: Reader, offset: number, length: number): Promi
 
 function refuseFeatures(file: string, features: number): void {
   if (features & 0x2)
-    throw new TbuildError("integrity", `${file}: is marked as corrupt`, {
+    throw new TbuildError("integrity", "is marked as corrupt", {
+      subject: file,
       hint: `Nothing was changed. Repair it first: qemu-img check -r all '${file}'`,
     });
   if (features & 0x4) throw unknown(file, "its data in another file");
@@ -218,18 +229,22 @@ function refuseFeatures(file: string, features: number): void {
 // "json:" and "nbd://" name what is no file.
 function backingPath(file: string, name: string): string {
   const plain = name.replace(/^file:(?:\/\/)?/, "");
-  if (/^[a-z][a-z0-9+]+:/.test(plain)) throw unknown(file, `a backing file "${name}" that is not a file`);
+  if (/^[a-z][a-z0-9+]+:/.test(plain))
+    throw unknown(file, `a backing file "${name}" that is not a file`, "backing-file");
   return resolve(dirname(file), plain);
 }
 
-function unknown(file: string, what: string): TbuildError {
-  return new TbuildError("environment", `${file}: a qcow2 image with ${what}`, {
+function unknown(file: string, what: string, code: ErrorCode = "failed"): TbuildError {
+  return new TbuildError("environment", `a qcow2 image with ${what}`, {
+    subject: file,
+    code,
     hint: `Convert it: qemu-img convert -O raw '${file}' '${file}.raw'`,
   });
 }
 
 function cutOff(file: string, bytes: number, needed: number): TbuildError {
-  return new TbuildError("integrity", `${file}: is cut off: it has ${bytes} bytes and needs ${needed}`, {
+  return new TbuildError("integrity", `is cut off: it has ${bytes} bytes and needs ${needed}`, {
+    subject: file,
     hint: "Copy the image again.",
   });
 }

@@ -15,7 +15,8 @@ export interface RawView extends AsyncDisposable {
  */
 export async function rawView(host: Host, image: string, readOnly: boolean): Promise<RawView> {
   const held = await hold(host, image, script, daemonArguments(image, readOnly)).catch((cause) => {
-    throw new TbuildError("environment", `${image}: its disk cannot be exported as a raw file`, {
+    throw new TbuildError("environment", "its disk cannot be exported as a raw file", {
+      subject: image,
       lines: cause instanceof TbuildError ? cause.lines : [],
       hint: `This needs qemu-storage-daemon and /dev/fuse. Alternatively: qemu-img convert -O raw '${image}' '${image}.raw'`,
       cause,

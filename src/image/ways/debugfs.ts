@@ -82,11 +82,12 @@ async function openPart(
 ): Promise<Part> {
   const { volume } = mount;
   if (!volume.fs.startsWith("ext"))
-    throw new TbuildError("environment", `${volume.name}: debugfs cannot open ${volume.fs}`, {
+    throw new TbuildError("environment", `debugfs cannot open ${volume.fs}`, {
+      subject: volume.name,
       hint: "Open the image with the access `loop`.",
     });
   if (image.includes("?"))
-    throw new TbuildError("usage", `${image}: e2fsprogs does not accept "?" in a file name`);
+    throw new TbuildError("usage", `e2fsprogs does not accept "?" in a file name`, { subject: image });
   const device = `${image}?offset=${volume.offset}`;
   const open = async () => {
     const reader = await fileReader(image);
@@ -177,7 +178,8 @@ async function applyTo(host: Host, part: Part, changes: readonly Change[], { sig
   part.ext = await part.reopen();
   const wrong = await differences(part.ext, changes);
   if (complaints.length > 0 || wrong.length > 0)
-    throw new TbuildError("integrity", `${part.device}: not all changes were made`, {
+    throw new TbuildError("integrity", "not all changes were made", {
+      subject: part.device,
       lines: [...complaints.map(printable), ...wrong].slice(0, 20),
       hint: "Use a fresh copy of the image; this one contains only some of the changes.",
     });
@@ -223,7 +225,8 @@ async function differences(ext: Ext, changes: readonly Change[]): Promise<string
 // its line has no room for.
 function quoted(word: string): string {
   if (/[\n\0]/.test(word) || word.length > 4000)
-    throw new TbuildError("environment", `${shown(word)}: debugfs does not support this name`, {
+    throw new TbuildError("environment", "debugfs does not support this name", {
+      subject: shown(word),
       hint: "Leave --via away; tbuild then takes a way into the image that can.",
     });
   return `"${word.replaceAll('"', '""')}"`;

@@ -57,7 +57,7 @@ export async function chooseAccess(
     if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }
-  throw new TbuildError("environment", `${image}: no access method works here`, { lines: reasons });
+  throw new TbuildError("environment", "no access method works here", { subject: image, lines: reasons });
 }
 
 function unfit(
@@ -81,7 +81,7 @@ async function lacks(access: ImageAccess): Promise<string | undefined> {
   try {
     await access.check();
   } catch (error) {
-    if (error instanceof TbuildError) return error.message.replace(`${access.name}: `, "");
+    if (error instanceof TbuildError) return error.about(access.name);
     throw error;
   }
 }

@@ -27,7 +27,7 @@ export function kpartxAccess(host: Host, pathOn = (image: string) => image): Ima
         allow: Object.keys(lacks).map(Number),
       });
       const lack = lacks[exitCode];
-      if (lack) throw new TbuildError("environment", `kpartx: ${lack} (${host.name})`);
+      if (lack) throw new TbuildError("environment", `${lack} (${host.name})`, { subject: "kpartx" });
     },
     open: (image, mounts, { readOnly = false, watch } = {}) =>
       open(image, mounts, { readOnly, ...(watch && { watch }) }),

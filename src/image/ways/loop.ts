@@ -11,7 +11,8 @@ export function loopAccess(host: Host): ImageAccess {
     filesystems: kernelFileSystems,
     async check() {
       if (!(await mayMount(host)))
-        throw new TbuildError("environment", "loop: only root can mount an image", {
+        throw new TbuildError("environment", "only root can mount an image", {
+          subject: "loop",
           hint: "Run tbuild as root, or use the access `debugfs`.",
         });
       await host.run(["losetup", "--find"]);

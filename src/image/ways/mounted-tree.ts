@@ -72,13 +72,10 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     }
     // Something that vanishes meanwhile is no failure; that nothing is seen at all, is.
     if (found === 0)
-      throw new TbuildError(
-        "guest",
-        `${host.name}: find printed nothing about ${paths.map(shown).join(", ")}`,
-        {
-          lines: stderr.trim().split("\n").slice(-5).map(printable),
-        },
-      );
+      throw new TbuildError("guest", `find printed nothing about ${paths.map(shown).join(", ")}`, {
+        subject: host.name,
+        lines: stderr.trim().split("\n").slice(-5).map(printable),
+      });
   }
 
   async function names(dir: string): Promise<string[]> {

@@ -65,7 +65,9 @@ async function runInside(host: Host, root: string, argv: readonly string[]): Pro
     for (const folder of ["/dev", "/proc", "/sys"]) {
       const { stdout } = await host.run(["readlink", "-f", `${root}${folder}`]);
       if (stdout.trimEnd() !== `${root}${folder}`)
-        throw new TbuildError("guest", `${folder}: is a link or missing, so no guest program was run`);
+        throw new TbuildError("guest", "is a link or missing, so no guest program was run", {
+          subject: folder,
+        });
       await host.run(["mount", "--bind", folder, `${root}${folder}`]);
       bound.push(`${root}${folder}`);
     }

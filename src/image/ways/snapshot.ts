@@ -60,9 +60,10 @@ async function chunkBytes(file: string, snapshot: Reader): Promise<number> {
   const head = Buffer.from(await snapshot.read(0, 16));
   const [magic, valid, version] = [head.readUInt32LE(0), head.readUInt32LE(4), head.readUInt32LE(8)];
   if (magic !== 0x70416e53 || version !== 1)
-    throw new TbuildError("integrity", `${file}: is not a device-mapper snapshot`);
+    throw new TbuildError("integrity", "is not a device-mapper snapshot", { subject: file });
   if (valid !== 1)
-    throw new TbuildError("environment", `${file}: the snapshot failed while the guest was being changed`, {
+    throw new TbuildError("environment", "the snapshot failed while the guest was being changed", {
+      subject: file,
       hint: "The image was not changed. Check whether its disk is full.",
     });
   return head.readUInt32LE(12) * 512;

@@ -22,7 +22,8 @@ export function umlAccess(host: Host): ImageAccess {
     filesystems: kernelFileSystems,
     async check() {
       await host.run(["linux.uml", "--version"]).catch((cause) => {
-        throw new TbuildError("environment", "uml: Debian's package user-mode-linux is not installed", {
+        throw new TbuildError("environment", "Debian's package user-mode-linux is not installed", {
+          subject: "uml",
           cause,
         });
       });
@@ -63,12 +64,10 @@ async function mountAll(
     script.push(`test "$(readlink -f ${shellQuoted([place])})" = ${shellQuoted([place])} || ${linked(at)}`);
     script.push(shellQuoted(["mount", "-t", volume.fs, "-o", mountOptions(volume, readOnly), device, place]));
   }
-  await machine.run(["sh", "-c", script.join("\n")]).catch((cause: TbuildError) => {
+  await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
+    if (!(cause instanceof TbuildError)) throw cause;
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
-    throw new TbuildError(cause.fault ?? "environment", `uml: cannot mount ${what}`, {
-      cause,
-      lines: cause.lines ?? [],
-    });
+    throw cause.with({ subject: "uml", what: `cannot mount ${what}` });
   });
   return mountedTree(machine, root, {
     watch,
@@ -131,7 +130,8 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
   const gone = talk.ended.then(() => {
     ended = true;
     checkInterrupted(signal);
-    throw new TbuildError("environment", "uml: the kernel stopped before the work was done", {
+    throw new TbuildError("environment", "the kernel stopped before the work was done", {
+      subject: "uml",
       lines: said.slice(-8).map(printable),
     });
   });
@@ -240,7 +240,7 @@ async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new TbuildError("environment", `uml: no answer within ${ms / 1000} s`)),
+      () => reject(new TbuildError("environment", `no answer within ${ms / 1000} s`, { subject: "uml" })),
       ms,
     );
   });

@@ -122,5 +122,5 @@ function* recordsOf({ name, length, headBytes }: Group, leaf: Buffer): Generator
 }
 
 function damaged(name: string, what: string): TbuildError {
-  return new TbuildError("integrity", `${name}: the XFS is damaged: ${what}`);
+  return new TbuildError("integrity", `the XFS is damaged: ${what}`, { subject: name });
 }

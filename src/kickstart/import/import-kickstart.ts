@@ -26,7 +26,9 @@ export interface ImportedKickstart {
 export async function importKickstart(text: string, name: string, base: Recipe): Promise<ImportedKickstart> {
   const { release } = base;
   const found = new Findings(release);
-  for (const part of partsOf(withoutTemplates(text, found), majorOf(release), () => {})) take(part, found);
+  // Kickstarts for OL5 often end their sections with %end, which its installer takes for a line of the script.
+  const reader = Math.max(6, majorOf(release));
+  for (const part of partsOf(withoutTemplates(text, found), reader, () => {})) take(part, found);
   finishStorage(found);
   finishServices(found);
   const recipe: Record<string, unknown> = {

@@ -117,7 +117,7 @@ export interface Imported {
 export async function isExport(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);
   if (found?.isDirectory()) return false;
-  if (!found?.isFile()) throw new TbuildError("usage", `${file}: no such file`);
+  if (!found?.isFile()) throw new TbuildError("usage", "no such file", { subject: file });
   const start = Buffer.alloc(64);
   await using handle = await open(file, "r").catch((error) => {
     throw fileFault(error, file);
@@ -142,7 +142,8 @@ export async function importTemplate(
     if (error instanceof TbuildError || error instanceof Interrupted) throw error;
     const fault = fileFault(error, work);
     if (fault instanceof TbuildError) throw fault;
-    throw new TbuildError("integrity", `${file}: is damaged or cut off`, {
+    throw new TbuildError("integrity", "is damaged or cut off", {
+      subject: file,
       cause: error,
       hint: "Nothing was published. Copy it again, and compare its sha256sum with the original.",
     });
@@ -158,7 +159,7 @@ async function imported(
   work: string,
   options: ExportOptions,
 ): Promise<Imported> {
-  const bad = (what: string) => new TbuildError("integrity", `${file}: ${what}`);
+  const bad = (what: string) => new TbuildError("integrity", what, { subject: file });
   const { lineage, signatures, revoked } = await unpack(store, file, work, options, bad);
   const [manifest, ...ancestors] = lineage;
   if (manifest?.kind !== "template") throw bad("holds no template");

@@ -58,7 +58,7 @@ export async function readIndex(file: string): Promise<Entry[]> {
 
 async function indexOf(handle: FileHandle, file: string): Promise<Entry[]> {
   const { size } = await handle.stat();
-  const bad = new TbuildError("integrity", `${file}: is not a pack`);
+  const bad = new TbuildError("integrity", "is not a pack", { subject: file });
   if (size < tailBytes || size > largestPack) throw bad;
   const tail = await bytesAt(handle, size - tailBytes, tailBytes);
   const count = tail.readUInt32LE(0);

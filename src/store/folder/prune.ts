@@ -140,7 +140,8 @@ async function chunksOf(
       for (const { chunk } of await store.partsOf({ digest, bytes }))
         if (chunk !== undefined) chunks.add(chunk);
     } catch (error) {
-      throw new TbuildError("integrity", `${store.folder}: is damaged, so nothing was removed`, {
+      throw new TbuildError("integrity", "is damaged, so nothing was removed", {
+        subject: store.folder,
         lines: [error instanceof Error ? error.message : String(error)],
         hint: "`tbuild template verify` lists the versions that corruption affects.",
         cause: error,

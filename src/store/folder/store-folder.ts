@@ -50,7 +50,8 @@ export function storeFolder(folder: string): StoreFolder {
   async function checkFormat(): Promise<void> {
     const there = await textOf(join(folder, "format"));
     if (there === format || (there === undefined && !(await isOld()))) return;
-    throw new TbuildError("environment", `${folder}: this version of tbuild cannot read this store`, {
+    throw new TbuildError("environment", "this version of tbuild cannot read this store", {
+      subject: folder,
       hint: "Remove it, or move it away, and the checkpoints with it (`tbuild clean --checkpoints`); then build again.",
     });
   }

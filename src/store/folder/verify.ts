@@ -59,10 +59,12 @@ async function verifyManifest(store: StoreFolder, file: string): Promise<Manifes
   const text = await readFile(file, "utf8");
   const manifest = readManifest(name, text);
   if (store.manifestFile(manifest) !== file)
-    throw new TbuildError("integrity", `${name}: is the manifest of ${manifest.name}@${manifest.version}`);
+    throw new TbuildError("integrity", `is the manifest of ${manifest.name}@${manifest.version}`, {
+      subject: name,
+    });
   const sum = `${createHash("sha256").update(text).digest("hex")}  ${basename(file)}\n`;
   if ((await textOf(sumFile(file))) !== sum)
-    throw new TbuildError("integrity", `${name}: does not match its .sha256`);
+    throw new TbuildError("integrity", "does not match its .sha256", { subject: name });
   return manifest;
 }
 

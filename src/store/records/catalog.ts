@@ -95,7 +95,8 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
   const [name = "", which] = ref.split("@");
   const named = versionsOf(catalog, name);
   if (named.length === 0)
-    throw new TbuildError("usage", `${ref}: no such template`, {
+    throw new TbuildError("usage", "no such template", {
+      subject: ref,
       hint: "`tbuild template list` lists all templates.",
     });
   const fitting = named.filter(({ manifest, channels, tags, revoked }) =>
@@ -104,12 +105,14 @@ export function findTemplate(catalog: readonly CatalogEntry[], ref: string): Cat
       : manifest.version === which || [...channels, ...tags].some((one) => one === which),
   );
   if (fitting.length === 0 && which === undefined)
-    throw new TbuildError("usage", `${name}: all of its versions are revoked`, {
+    throw new TbuildError("usage", "all of its versions are revoked", {
+      subject: name,
       hint: `To use one anyway, name its version: ${newestOf(named, (version) => `${name}@${version}`)}.`,
     });
   const found = fitting.at(-1);
   if (!found)
-    throw new TbuildError("usage", `${ref}: ${name} has no such version, channel or tag`, {
+    throw new TbuildError("usage", `${name} has no such version, channel or tag`, {
+      subject: ref,
       hint: `Available: ${newestOf(named, (version) => version)}.`,
     });
   const others = fitting.filter(({ manifest }) => manifest.version === found.manifest.version);

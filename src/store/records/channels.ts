@@ -18,22 +18,19 @@ export async function promote(
   const { manifest, revoked } = entry;
   const named = `${manifest.name}@${manifest.version}`;
   if (revoked)
-    throw new TbuildError("usage", `${named}: was revoked: ${revoked.reason}`, {
+    throw new TbuildError("usage", `was revoked: ${revoked.reason}`, {
+      subject: named,
       hint: `\`tbuild template revoke ${named} --undo\` takes that back.`,
     });
   if (manifest.rehearsal && channel === "stable")
-    throw new TbuildError(
-      "usage",
-      `${named}: is a rehearsal, made from Debian packages, and can never become stable`,
-    );
+    throw new TbuildError("usage", "is a rehearsal, made from Debian packages, and can never become stable", {
+      subject: named,
+    });
   if (manifest.rehearsal && !options.allowRehearsal)
-    throw new TbuildError(
-      "usage",
-      `${named}: is a rehearsal, made from Debian packages, and not for production`,
-      {
-        hint: "To use it in a channel anyway, pass --allow-rehearsal.",
-      },
-    );
+    throw new TbuildError("usage", "is a rehearsal, made from Debian packages, and not for production", {
+      subject: named,
+      hint: "To use it in a channel anyway, pass --allow-rehearsal.",
+    });
   const now = await records.channel(manifest.name, channel);
   if (now?.digest === entry.digest) return { channel, from: now.version, to: now.version };
   // A channel that leads to what the repo does not know would lead nowhere for everybody else.
@@ -52,14 +49,15 @@ export async function rollback(
   why?: string,
 ): Promise<Moved> {
   const now = await records.channel(name, channel);
-  if (!now) throw new TbuildError("usage", `${name}: has no channel ${channel}`);
+  if (!now) throw new TbuildError("usage", `has no channel ${channel}`, { subject: name });
   const usable = (pointer: Pointer) =>
     pointer.digest !== now.digest &&
     templatesOf(catalog).some(({ digest, revoked }) => digest === pointer.digest && !revoked);
   const at = now.before.findLastIndex(usable);
   const back = now.before[at];
   if (!back)
-    throw new TbuildError("usage", `${name}: ${channel} has no previous version that can still be used`, {
+    throw new TbuildError("usage", `${channel} has no previous version that can still be used`, {
+      subject: name,
       hint: `Point it at a version yourself: \`tbuild template promote ${name}@VERSION ${channel}\`.`,
     });
   await records.setChannel(name, channel, {
@@ -75,11 +73,13 @@ export async function rollback(
 /** A name that stays on one version. */
 export async function tag(records: Records, { manifest }: CatalogEntry, name: string): Promise<void> {
   if (!/^[a-z][a-z0-9._-]{0,39}$/.test(name))
-    throw new TbuildError("usage", `${name}: not a tag`, {
+    throw new TbuildError("usage", "not a tag", {
+      subject: name,
       hint: "A tag starts with a lower-case letter, followed by letters, digits and . _ -",
     });
   if ((channelNames as readonly string[]).includes(name))
-    throw new TbuildError("usage", `${name}: is a channel`, {
+    throw new TbuildError("usage", "is a channel", {
+      subject: name,
       hint: `\`tbuild template promote ${manifest.name}@${manifest.version} ${name}\` leads it there.`,
     });
   await records.put(manifest);

@@ -98,8 +98,9 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       if (there !== undefined && there !== text)
         throw new TbuildError(
           "integrity",
-          `${file}: already records a different ${manifest.name}@${manifest.version}`,
+          `already records a different ${manifest.name}@${manifest.version}`,
           {
+            subject: file,
             hint: "Someone else published this version. Raise the version in the recipe and build again.",
           },
         );
@@ -161,8 +162,9 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       if (there && there.digest !== to.digest)
         throw new TbuildError(
           "usage",
-          `${name}: the tag ${tag} belongs to ${there.version}, and tags cannot be moved`,
+          `the tag ${tag} belongs to ${there.version}, and tags cannot be moved`,
           {
+            subject: name,
             hint: "Choose another name, or use a channel, which can be moved: `tbuild template promote`.",
           },
         );
@@ -241,7 +243,7 @@ async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undef
 // Whatever becomes part of a path is restricted.
 function checked(shape: z.ZodType<string>, value: string, what: string): string {
   if (shape.safeParse(value).success) return value;
-  throw new TbuildError("usage", `${value}: is not a valid ${what} name`);
+  throw new TbuildError("usage", `is not a valid ${what} name`, { subject: value });
 }
 
 function isConflict(text: string): boolean {
@@ -249,7 +251,8 @@ function isConflict(text: string): boolean {
 }
 
 function unreadable(file: string, text: string, cause?: unknown): TbuildError {
-  return new TbuildError("integrity", `${file}: has invalid content`, {
+  return new TbuildError("integrity", "has invalid content", {
+    subject: file,
     cause,
     hint: isConflict(text)
       ? "It contains a git merge conflict. Keep one of the two sides."

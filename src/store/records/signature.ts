@@ -30,7 +30,8 @@ export async function signText(
   try {
     return (await host.run(["ssh-keygen", "-Y", "sign", "-f", key, "-n", namespace], { input: text })).stdout;
   } catch (cause) {
-    throw new TbuildError("environment", `${key}: cannot sign with it`, {
+    throw new TbuildError("environment", "cannot sign with it", {
+      subject: key,
       cause,
       lines: cause instanceof TbuildError ? cause.lines : [],
       hint: "`signingKey` in the site file names an ssh key; one with a passphrase has to be in ssh-agent.",

@@ -1,6 +1,6 @@
-"""Reads a kickstart as the release's own installer does: what it does not know it refuses, with the line.
+"""Reads a kickstart as the release's own installer does, and refuses lines that it does not know.
 
-The table is a shortened form of what the real parsers of EL6 and EL7 said (tbuild's facts, kickstart-lines.tsv).
+The table is a short form of what the parsers of EL6 and EL7 accept (test/kickstart/kickstart-lines.tsv).
 """
 import shlex
 

@@ -34,7 +34,8 @@ async function contextOf(places: TrustPlaces, registry: string, host: string): P
         const key = file.replace(/\.cert$/, ".key");
         const keyText = await textOf(key);
         if (keyText === undefined)
-          throw new TbuildError("environment", `${file}: its key is missing`, {
+          throw new TbuildError("environment", "its key is missing", {
+            subject: file,
             hint: `Put it into ${key}.`,
           });
         client.cert = await readFile(file, "utf8");
@@ -43,7 +44,8 @@ async function contextOf(places: TrustPlaces, registry: string, host: string): P
   try {
     return createSecureContext({ ca, ...client });
   } catch (cause) {
-    throw new TbuildError("environment", `${host}: its certificate or key cannot be used`, {
+    throw new TbuildError("environment", "its certificate or key cannot be used", {
+      subject: host,
       cause,
       lines: [(cause as Error).message],
       hint: `Look into ${places.folders.map((folder) => join(folder, host)).join(" and ")}.`,
@@ -54,7 +56,7 @@ async function contextOf(places: TrustPlaces, registry: string, host: string): P
 async function filesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
-    throw new TbuildError("environment", `${folder}: cannot be read (${error.code})`, { cause: error });
+    throw new TbuildError("environment", `cannot be read (${error.code})`, { subject: folder, cause: error });
   });
   return names.sort().map((name) => join(folder, name));
 }
@@ -66,7 +68,8 @@ function certificatesIn(text = ""): string[] {
 function required(file: string, text: string): string[] {
   const found = certificatesIn(text);
   if (found.length > 0) return found;
-  throw new TbuildError("environment", `${file}: contains no certificate`, {
+  throw new TbuildError("environment", "contains no certificate", {
+    subject: file,
     hint: "It must be in PEM format, with a line BEGIN CERTIFICATE.",
   });
 }
@@ -78,7 +81,8 @@ export function certificateFault(
   error: NodeJS.ErrnoException,
 ): TbuildError | undefined {
   const fault = (what: string, hint: string) =>
-    new TbuildError("environment", `${registry}: ${what}`, {
+    new TbuildError("environment", what, {
+      subject: registry,
       cause: error,
       lines: [`${error.code}: ${error.message}`],
       hint,

@@ -56,7 +56,8 @@ function parse(file: string, text: string): z.infer<typeof Config> {
     return Config.parse(JSON.parse(text));
   } catch (error) {
     // Neither the text nor what the parser says of it: there are passwords in it.
-    throw new TbuildError("environment", `${file}: is not a Docker configuration`, {
+    throw new TbuildError("environment", "is not a Docker configuration", {
+      subject: file,
       ...(error instanceof z.ZodError && { lines: error.issues.map((issue) => issue.path.join(".")) }),
     });
   }
@@ -71,7 +72,7 @@ function decode(file: string, registry: string, auth: string): Credentials {
   const text = Buffer.from(auth, "base64").toString("utf8");
   const colon = text.indexOf(":");
   if (colon < 0)
-    throw new TbuildError("environment", `${file}: has no user name and password for ${registry}`);
+    throw new TbuildError("environment", `has no user name and password for ${registry}`, { subject: file });
   return { user: text.slice(0, colon), password: text.slice(colon + 1), from: file };
 }
 
@@ -86,9 +87,10 @@ async function askHelper(
 ): Promise<Credentials | undefined> {
   const program = `docker-credential-${helper}`;
   if (!/^[\w.-]+$/.test(helper))
-    throw new TbuildError("environment", `${program.slice(0, 80)}: is not a valid helper name`);
+    throw new TbuildError("environment", "is not a valid helper name", { subject: program.slice(0, 80) });
   const fault = (what: string, lines: readonly string[] = []) =>
-    new TbuildError("environment", `${program}: ${what}`, {
+    new TbuildError("environment", what, {
+      subject: program,
       lines,
       hint: `${file} says that it has the password for ${registry}. Repair it, or remove it from the file and log in again.`,
     });
@@ -102,7 +104,7 @@ async function askHelper(
       // Without what it printed: there may be a password in it.
       if (!(error instanceof TbuildError)) throw error;
       throw fault(
-        /not installed/.test(error.message)
+        error.code === "not-installed"
           ? "is not installed, or not on the PATH"
           : "was killed, or did not end",
       );

@@ -105,7 +105,8 @@ export function loginTo(
       const asked = who && `asked as ${printable(who.user)}, whose password came from ${who.from}`;
       const none = lookedIn === undefined ? [] : [`no password for ${registry} in ${lookedIn}`];
       const fault = (why: string, hint: string, more: readonly string[]) =>
-        new TbuildError("environment", `${registry}: denies access for ${what}: ${why}`, {
+        new TbuildError("environment", `denies access for ${what}: ${why}`, {
+          subject: registry,
           lines: [...lines, ...more],
           hint,
         });

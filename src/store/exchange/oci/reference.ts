@@ -14,7 +14,8 @@ const pattern =
 export function parseReference(text: string): Reference {
   const [, registry, repository, tag, digest] = (text.length < 512 && pattern.exec(text)) || [];
   if (registry === undefined || repository === undefined)
-    throw new TbuildError("usage", `${text.slice(0, 200)}: is not a registry reference`, {
+    throw new TbuildError("usage", "is not a registry reference", {
+      subject: text.slice(0, 200),
       hint: "For example registry.example:5000/templates/ol6-grid:1.0.0. The host is required.",
     });
   const which = tag ?? digest;

@@ -59,7 +59,9 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     ...common,
     admit(url) {
       if (isAllowed(url)) return {};
-      throw new TbuildError("environment", `${registry}: gives its tokens out unencrypted, at ${url.host}`);
+      throw new TbuildError("environment", `gives its tokens out unencrypted, at ${url.host}`, {
+        subject: registry,
+      });
     },
   });
   const login = loginTo(registry, repository, tokens, options.credentials, (host, error) =>
@@ -70,7 +72,8 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     admit(url) {
       checkInterrupted(options.signal);
       if (!isAllowed(url))
-        throw new TbuildError("environment", `${registry}: redirects to ${url.protocol}//${url.host}`, {
+        throw new TbuildError("environment", `redirects to ${url.protocol}//${url.host}`, {
+          subject: registry,
           hint: "tbuild uses only https, unless you pass --plain-http.",
         });
       return url.origin === origin.origin ? login.headers() : {};
@@ -91,7 +94,8 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       (line) => line.trim() !== "",
     );
     if (said.includes("HTTP request to an HTTPS server"))
-      return new TbuildError("environment", `${registry}: accepts https only`, {
+      return new TbuildError("environment", "accepts https only", {
+        subject: registry,
         lines,
         hint: "Omit --plain-http.",
       });
@@ -99,12 +103,13 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       return login.refusal(answer, what, lines, options.lookedIn);
     if (answer.status === 429 || answer.status === 503) {
       const wait = retryAfterMs(answer.header("retry-after"), Date.now());
-      return new TbuildError("environment", `${registry}: is too busy for ${what}`, {
+      return new TbuildError("environment", `is too busy for ${what}`, {
+        subject: registry,
         lines,
         hint: `Try again ${wait === undefined ? "later" : `in ${inWords(wait)}; it says so itself`}.`,
       });
     }
-    return new TbuildError("environment", `${registry}: refused ${what}`, { lines });
+    return new TbuildError("environment", `refused ${what}`, { subject: registry, lines });
   }
 
   return {
@@ -121,7 +126,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       if (begun.status !== 202 || location === undefined) throw await refused(begun, "an upload");
       begun.drop();
       if (!URL.canParse(location, begun.url.href))
-        throw new TbuildError("environment", `${registry}: names no address for an upload`);
+        throw new TbuildError("environment", "names no address for an upload", { subject: registry });
       const url = new URL(location, begun.url);
       url.searchParams.set("digest", digest);
       const headers = { "content-type": "application/octet-stream" };
@@ -145,7 +150,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
         throw unreachable(registry, registry, places, error);
       }
       if (bytes !== size || `sha256:${hash.digest("hex")}` !== digest)
-        throw new TbuildError("integrity", `${registry}: returned different content for ${digest}`);
+        throw new TbuildError("integrity", `returned different content for ${digest}`, { subject: registry });
     },
 
     async putManifest(which, data) {
@@ -167,7 +172,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       const data = await limited(registry, answer, largestManifest);
       const digest = `sha256:${createHash("sha256").update(data).digest("hex")}`;
       const said = isDigest(which) ? which : (answer.header("docker-content-digest") ?? digest);
-      if (said !== digest) throw new TbuildError("integrity", `${what}: does not match its digest`);
+      if (said !== digest) throw new TbuildError("integrity", "does not match its digest", { subject: what });
       return data;
     },
 
@@ -214,7 +219,8 @@ async function limited(from: string, answer: Answer, most: number): Promise<Uint
   let bytes = 0;
   for await (const piece of answer.body) {
     bytes += piece.length;
-    if (bytes > most) throw new TbuildError("integrity", `${from}: the answer exceeds ${most} bytes`);
+    if (bytes > most)
+      throw new TbuildError("integrity", `the answer exceeds ${most} bytes`, { subject: from });
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
@@ -226,7 +232,8 @@ function unreachable(what: string, host: string, places: TrustPlaces, error: unk
   const cause = (error.cause ?? error) as NodeJS.ErrnoException;
   const code = cause.code ?? "";
   if (code === "EPROTO" || /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/.test(code))
-    return new TbuildError("environment", `${host}: does not support https`, {
+    return new TbuildError("environment", "does not support https", {
+      subject: host,
       lines: [code],
       cause: error,
       hint: "If it has no TLS, pass --plain-http.",
@@ -234,7 +241,8 @@ function unreachable(what: string, host: string, places: TrustPlaces, error: unk
   const certificate = certificateFault(error.host, places, cause);
   if (certificate) return certificate;
   const elsewhere = error.host === host || what !== host ? "" : `${error.host}: `;
-  return new TbuildError("environment", `${what}: cannot be reached`, {
+  return new TbuildError("environment", "cannot be reached", {
+    subject: what,
     lines: [`${elsewhere}${error.message}`],
     cause: error,
     hint: "Check the name and the port. For a registry without TLS, pass --plain-http.",

@@ -81,13 +81,10 @@ export async function pushTemplate(
 ): Promise<Moved> {
   const there = await registry.getManifest(reference.which);
   if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
-    throw new TbuildError(
-      "integrity",
-      `${referenceText(reference)}: is already published with different content`,
-      {
-        hint: "Raise the version. A published version never changes.",
-      },
-    );
+    throw new TbuildError("integrity", "is already published with different content", {
+      subject: referenceText(reference),
+      hint: "Raise the version. A published version never changes.",
+    });
   const blobs = await blobsOf(store, template, ancestors);
   const total = blobs.reduce((sum, { size }) => sum + size, 0);
   let [moved, spared] = [0, 0];
@@ -96,7 +93,8 @@ export async function pushTemplate(
     else {
       const data = await read();
       if (data.length !== size || `sha256:${createHash("sha256").update(data).digest("hex")}` !== digest)
-        throw new TbuildError("integrity", `${digest}: does not match its digest`, {
+        throw new TbuildError("integrity", "does not match its digest", {
+          subject: digest,
           hint: "The store is damaged; `tbuild template verify` lists the versions that corruption affects.",
         });
       await registry.putBlob(digest, data);
@@ -194,7 +192,8 @@ export async function pullTemplate(
   await store.checkFormat();
   const artifact = await registry.getManifest(reference.which);
   if (!artifact)
-    throw new TbuildError("usage", `${referenceText(reference)}: no such version in the registry`, {
+    throw new TbuildError("usage", "no such version in the registry", {
+      subject: referenceText(reference),
       hint: versionsHint(await registry.tags()),
     });
   const { config, layers, annotations } = readArtifact(reference, artifact);
@@ -202,10 +201,9 @@ export async function pullTemplate(
   const text = Buffer.from(await wholeBlob(registry, config)).toString("utf8");
   const manifest = readManifest(referenceText(reference), text);
   if (manifest.kind !== "template" || manifestText(manifest) !== text)
-    throw new TbuildError(
-      "integrity",
-      `${referenceText(reference)}: its manifest is not a template manifest`,
-    );
+    throw new TbuildError("integrity", "its manifest is not a template manifest", {
+      subject: referenceText(reference),
+    });
   await store.checkFree(manifest);
   await accept?.(manifest, signature);
   const ancestors = await ancestorsOf(registry, manifest, layers);
@@ -216,10 +214,9 @@ export async function pullTemplate(
   for (const disk of manifest.disks) {
     const layer = layers.find(({ mediaType, digest }) => mediaType === types.disk && digest === disk.digest);
     if (!layer || layer.size > largestList)
-      throw new TbuildError(
-        "integrity",
-        `${referenceText(reference)}: the chunk list of disk ${disk.name} is missing`,
-      );
+      throw new TbuildError("integrity", `the chunk list of disk ${disk.name} is missing`, {
+        subject: referenceText(reference),
+      });
     const list = Buffer.from(await wholeBlob(registry, layer)).toString("utf8");
     for (const { chunk } of readDiskList(disk, list)) if (chunk !== undefined) needed.add(chunk);
     lists.push(list);
@@ -273,7 +270,10 @@ function readArtifact(reference: Reference, data: Uint8Array): z.infer<typeof Ar
   try {
     return Artifact.parse(JSON.parse(Buffer.from(data).toString("utf8")));
   } catch (cause) {
-    throw new TbuildError("integrity", `${referenceText(reference)}: is not a tbuild template`, { cause });
+    throw new TbuildError("integrity", "is not a tbuild template", {
+      subject: referenceText(reference),
+      cause,
+    });
   }
 }
 
@@ -286,7 +286,7 @@ async function wholeBlob(registry: Registry, { digest, size }: Descriptor): Prom
 /** Downloads a pack, and takes it in once each chunk in it is what it says: a registry is anybody's. */
 async function takePack(store: StoreFolder, registry: Registry, layer: Descriptor): Promise<void> {
   const { digest, size } = layer;
-  if (size > largestPack) throw new TbuildError("integrity", `${digest}: is too large for a pack`);
+  if (size > largestPack) throw new TbuildError("integrity", "is too large for a pack", { subject: digest });
   // Not in tmp/, which is cleared when the store is locked.
   const incoming = join(store.folder, "incoming");
   const file = join(incoming, `${hex(digest)}.${process.pid}`);
@@ -301,7 +301,9 @@ async function takePack(store: StoreFolder, registry: Registry, layer: Descripto
     }
     const { whole, bad } = await checkPack(file, hex(digest), await openCompression());
     if (!whole || bad.length > 0)
-      throw new TbuildError("integrity", `${digest}: contains a chunk that does not match its digest`);
+      throw new TbuildError("integrity", "contains a chunk that does not match its digest", {
+        subject: digest,
+      });
     await using _lock = await store.lock();
     await renameDurably(file, packFile(store.folder, hex(digest)));
   } catch (error) {

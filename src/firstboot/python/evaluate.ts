@@ -1,0 +1,128 @@
+import { assign } from "./assign.ts";
+import { expressions } from "./expressions.ts";
+import { Endless, Frame, type Interpreter, Leave } from "./frame.ts";
+import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
+import { statements } from "./statements.ts";
+import { isUnknown, type PythonFunction, Unknown, type Value } from "./value.ts";
+
+/** What keeps a value from being known whole, and the line where. */
+export interface Doubt {
+  readonly reason: string;
+  readonly line: number;
+}
+
+/** A program whose top level has been followed. */
+export interface Followed {
+  /** Calls to names from modules, in order, such as `templateconfig.cli.main`. */
+  readonly calls: readonly { readonly name: string; readonly positional: readonly Value[] }[];
+  /**
+   * What a function of the program returns, and what of it could not be known. Throws `Endless` when it does not end
+   * within the steps that a list of parameters can need.
+   */
+  call(callee: PythonFunction, positional: readonly Value[]): { value: Value; doubts: Doubt[] };
+}
+
+const mostSteps = 200_000;
+const mostDepth = 30;
+
+/**
+ * Follows a Python program statement by statement, as far as its values are known, without running it: literals, names,
+ * loops and functions are followed; what reads the machine or calls a library is an `Unknown` with its line.
+ */
+export function follow({ root }: PythonScript): Followed {
+  const program = new Frame();
+  program.set("__name__", "__main__");
+  const calls: { name: string; positional: readonly Value[] }[] = [];
+  let doubts: Doubt[] = [];
+  let [steps, depth] = [0, 0];
+  const step = (node: Node) => {
+    if (++steps > mostSteps) throw new Endless(lineOf(node));
+  };
+  const self: Interpreter = {
+    step,
+    evaluate(node, frame) {
+      step(node);
+      if (depth > 400) return new Unknown("is nested too deep", lineOf(node));
+      depth++;
+      try {
+        const value =
+          expressions[node.type]?.(node, frame, self) ??
+          new Unknown(`reads ${node.text.slice(0, 40)}`, lineOf(node));
+        // A value costs by its size, so that lists of lists cannot fill the memory.
+        if (Array.isArray(value)) steps += Math.ceil(value.length / 16);
+        if (typeof value === "string") steps += Math.ceil(value.length / 256);
+        return value;
+      } finally {
+        depth--;
+      }
+    },
+    run(block, frame) {
+      for (const statement of parts(block)) {
+        step(statement);
+        statements[statement.type]?.(statement, frame, self);
+      }
+    },
+    call(callee, positional, named) {
+      const { node } = callee;
+      if (depth > mostDepth * 10) return new Unknown(`${callee.name} calls itself`, lineOf(node));
+      const frame = new Frame(program);
+      bind(node, positional, named, frame);
+      const body = part(node, "body");
+      if (!body) return null;
+      if (node.type === "lambda") return self.evaluate(body, frame);
+      depth += 10;
+      try {
+        self.run(body, frame);
+        return null;
+      } catch (error) {
+        if (error instanceof Leave && error.how === "return") return error.value;
+        throw error;
+      } finally {
+        depth -= 10;
+      }
+    },
+    heard: (name, positional) => calls.push({ name, positional }),
+    unsure: (reason, line) => doubts.push({ reason, line }),
+  };
+  const bind = (
+    node: Node,
+    positional: readonly Value[],
+    named: ReadonlyMap<string, Value>,
+    frame: Frame,
+  ) => {
+    const list = part(node, "parameters");
+    for (const [index, parameter] of (list ? parts(list) : []).entries()) {
+      const name =
+        part(parameter, "name") ?? (parameter.type === "identifier" ? parameter : parts(parameter)[0]);
+      if (!name) continue;
+      const fallback = part(parameter, "value");
+      const value =
+        positional[index] ??
+        named.get(name.text) ??
+        (fallback ? self.evaluate(fallback, program) : new Unknown(`reads ${name.text}`, lineOf(parameter)));
+      assign(name, value, frame, self);
+    }
+  };
+  ended(() => self.run(root, program));
+  return {
+    calls,
+    call(callee, positional) {
+      [steps, depth, doubts] = [0, 0, []];
+      let value: Value = new Unknown("raises an exception", lineOf(callee.node));
+      ended(() => {
+        value = self.call(callee, positional, new Map());
+      });
+      if (isUnknown(value)) doubts.push(value);
+      return { value, doubts };
+    },
+  };
+}
+
+// A program that raises an exception at its top ends there.
+function ended(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof Leave)) throw error;
+  }
+}

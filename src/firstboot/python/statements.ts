@@ -1,0 +1,174 @@
+import { assign } from "./assign.ts";
+import { type Frame, type Interpreter, Leave } from "./frame.ts";
+import { itemsOf } from "./methods.ts";
+import { operate } from "./operate.ts";
+import { lineOf, type Node, part, parts } from "./script.ts";
+import { isUnknown, PythonFunction, PythonModule, truth, Unknown, type Value } from "./value.ts";
+
+type Runner = (node: Node, frame: Frame, of: Interpreter) => void;
+
+/** How each kind of statement is followed, by its type in the grammar. Others change no value that is read here. */
+export const statements: Readonly<Record<string, Runner>> = {
+  block: (node, frame, of) => of.run(node, frame),
+  expression_statement: (node, frame, of) => {
+    for (const one of parts(node))
+      if (one.type === "assignment") assignment(one, frame, of);
+      else if (one.type === "augmented_assignment") augmented(one, frame, of);
+      else of.evaluate(one, frame);
+  },
+  function_definition: (node, frame) => {
+    const name = part(node, "name")?.text ?? "";
+    frame.set(name, new PythonFunction(name, node));
+  },
+  decorated_definition: (node, frame) => {
+    const name = part(part(node, "definition") ?? node, "name");
+    if (name) frame.set(name.text, new Unknown(`${name.text} is decorated`, lineOf(node)));
+  },
+  class_definition: (node, frame) => {
+    const name = part(node, "name")?.text ?? "";
+    frame.set(name, new Unknown(`${name} is a class`, lineOf(node)));
+  },
+  import_statement: (node, frame) => {
+    for (const one of parts(node)) {
+      const [name, alias] = [part(one, "name")?.text ?? one.text, part(one, "alias")?.text];
+      if (alias !== undefined) frame.set(alias, new PythonModule(name));
+      else frame.set(name.split(".")[0] ?? name, new PythonModule(name.split(".")[0] ?? name));
+    }
+  },
+  import_from_statement: (node, frame) => {
+    const [from, ...names] = parts(node);
+    for (const one of names) {
+      const [name, alias] = [part(one, "name")?.text ?? one.text, part(one, "alias")?.text];
+      if (one.type !== "wildcard_import") frame.set(alias ?? name, new PythonModule(`${from?.text}.${name}`));
+      else if (from?.text.startsWith("templateconfig"))
+        for (const known of ["main", "run_cmd", "shell_cmd"])
+          frame.set(known, new PythonModule(`${from.text}.${known}`));
+    }
+  },
+  if_statement: (node, frame, of) => {
+    const branches = [node, ...parts(node).filter(({ type }) => type === "elif_clause")];
+    for (const branch of branches) {
+      const condition = part(branch, "condition");
+      const known = condition && truth(of.evaluate(condition, frame));
+      const block = part(branch, "consequence");
+      if (known === undefined) {
+        of.unsure(`depends on ${condition?.text.slice(0, 60) ?? "a condition"}`, lineOf(branch));
+        return;
+      }
+      if (known) {
+        if (block) of.run(block, frame);
+        return;
+      }
+    }
+    const last = parts(node).find(({ type }) => type === "else_clause");
+    const body = last && part(last, "body");
+    if (body) of.run(body, frame);
+  },
+  for_statement: (node, frame, of) => {
+    const [left, right, body] = [part(node, "left"), part(node, "right"), part(node, "body")];
+    const list = right && itemsOf(of.evaluate(right, frame));
+    if (!left || !body) return;
+    if (!list) {
+      of.unsure(`loops over ${right?.text.slice(0, 60) ?? "something"}`, lineOf(node));
+      return;
+    }
+    for (const one of list) {
+      of.step(node);
+      assign(left, one, frame, of);
+      if (leaves(() => of.run(body, frame))) break;
+    }
+  },
+  while_statement: (node, frame, of) => {
+    const [condition, body] = [part(node, "condition"), part(node, "body")];
+    while (condition && body) {
+      of.step(node);
+      const known = truth(of.evaluate(condition, frame));
+      if (known === undefined) of.unsure(`loops while ${condition.text.slice(0, 60)}`, lineOf(node));
+      if (!known || leaves(() => of.run(body, frame))) return;
+    }
+  },
+  try_statement: (node, frame, of) => {
+    const body = part(node, "body");
+    const follow = (type: string) => {
+      for (const clause of parts(node).filter((one) => one.type === type)) {
+        const block = part(clause, "body") ?? parts(clause).find((one) => one.type === "block");
+        if (block) of.run(block, frame);
+      }
+    };
+    try {
+      if (body) of.run(body, frame);
+      follow("else_clause");
+    } catch (error) {
+      if (!(error instanceof Leave && error.how === "raise")) throw error;
+      of.unsure("handles an exception", lineOf(node));
+    }
+    follow("finally_clause");
+  },
+  with_statement: (node, frame, of) => {
+    for (const one of parts(node).filter(({ type }) => type === "with_clause"))
+      for (const item of parts(one)) {
+        const alias = part(part(item, "value") ?? item, "alias");
+        if (alias) frame.set(alias.text, new Unknown("reads a file", lineOf(item)));
+      }
+    const body = part(node, "body");
+    if (body) of.run(body, frame);
+  },
+  return_statement: (node, frame, of) => {
+    const [value] = parts(node);
+    throw new Leave("return", value ? of.evaluate(value, frame) : null);
+  },
+  break_statement: () => {
+    throw new Leave("break");
+  },
+  continue_statement: () => {
+    throw new Leave("continue");
+  },
+  raise_statement: (node) => {
+    throw new Leave("raise", new Unknown("raises an exception", lineOf(node)));
+  },
+};
+
+/** Whether the body of a loop left the loop. */
+function leaves(body: () => void): boolean {
+  try {
+    body();
+    return false;
+  } catch (error) {
+    if (error instanceof Leave && error.how === "break") return true;
+    if (error instanceof Leave && error.how === "continue") return false;
+    throw error;
+  }
+}
+
+function assignment(node: Node, frame: Frame, of: Interpreter): Value {
+  const [left, right] = [part(node, "left"), part(node, "right")];
+  // `a = b = []` is an assignment on the right of another.
+  const value = !right
+    ? null
+    : right.type === "assignment"
+      ? assignment(right, frame, of)
+      : of.evaluate(right, frame);
+  if (left) assign(left, value, frame, of);
+  return value;
+}
+
+function augmented(node: Node, frame: Frame, of: Interpreter): void {
+  const [left, right] = [part(node, "left"), part(node, "right")];
+  if (!left || !right) return;
+  const operator = (part(node, "operator")?.text ?? "").slice(0, -1);
+  const [old, more] = [of.evaluate(left, frame), of.evaluate(right, frame)];
+  // In place, as Python does: another name for the list sees it too.
+  if (
+    operator === "+" &&
+    Array.isArray(old) &&
+    Array.isArray(more) &&
+    old !== more &&
+    old.length + more.length < 4096
+  ) {
+    old.push(...more);
+    return;
+  }
+  const value = isUnknown(old) || isUnknown(more) ? undefined : operate(operator, old, more);
+  if (value === undefined && Array.isArray(old)) of.unsure(`adds ${right.text.slice(0, 60)}`, lineOf(node));
+  else assign(left, value ?? new Unknown(`computes ${left.text}`, lineOf(node)), frame, of);
+}

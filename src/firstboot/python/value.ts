@@ -1,0 +1,75 @@
+import type { Node } from "./script.ts";
+
+/** A value of a Python program, as far as it can be known without running it. */
+export type Value =
+  | string
+  | number
+  | boolean
+  | null
+  | Value[]
+  | PythonDict
+  | PythonFunction
+  | PythonModule
+  | Dumped
+  | Unknown;
+
+export class PythonDict extends Map<string, Value> {}
+
+/** A function that the program defines. `self` is known of none: methods are not followed. */
+export class PythonFunction {
+  readonly name: string;
+  readonly node: Node;
+  constructor(name: string, node: Node) {
+    this.name = name;
+    this.node = node;
+  }
+}
+
+/** A module, or something in it, by its full name such as `templateconfig.cli.main`. */
+export class PythonModule {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** What `json.dumps` returns: text that stands for a value. */
+export class Dumped {
+  readonly value: Value;
+  constructor(value: Value) {
+    this.value = value;
+  }
+}
+
+/** What cannot be known without running the program, and why. Lines count from 1. */
+export class Unknown {
+  readonly reason: string;
+  readonly line: number;
+  constructor(reason: string, line: number) {
+    this.reason = reason;
+    this.line = line;
+  }
+}
+
+export function isUnknown(value: Value | undefined): value is Unknown {
+  return value instanceof Unknown;
+}
+
+/** The truth of a value in Python; `undefined` when it cannot be known. */
+export function truth(value: Value): boolean | undefined {
+  if (value instanceof Unknown) return undefined;
+  if (Array.isArray(value)) return value.length > 0;
+  if (value instanceof PythonDict) return value.size > 0;
+  if (value instanceof PythonFunction || value instanceof PythonModule || value instanceof Dumped)
+    return true;
+  return Boolean(value);
+}
+
+/** What `str()` makes of a value; `undefined` where Python's own form is not modelled. */
+export function pythonText(value: Value): string | undefined {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return String(value);
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (value === null) return "None";
+  return undefined;
+}

@@ -1,0 +1,157 @@
+import { posix } from "node:path";
+import type { GuestTree } from "../../image/tree.ts";
+import { initramfsPaths } from "../convert/initramfs.ts";
+import { type Finding, orReason } from "./finding.ts";
+
+export interface Driver {
+  readonly name: string;
+  /** Its module, by each of the names that it has had. */
+  readonly module: RegExp;
+  /** Options of the kernel that build it in. */
+  readonly options: readonly string[];
+  /** A symbol that System.map has if it is built in. */
+  readonly symbol: string;
+}
+
+export const drivers = {
+  xenDisk: {
+    name: "xen-blkfront",
+    // kernel-xen of release 5 has xenblk, its plain kernel xen-vbd.
+    module: /(?:^|\/)(?:xen[-_]blkfront|xenblk|xen[-_]vbd)\.ko/,
+    options: ["CONFIG_XEN_BLKDEV_FRONTEND"],
+    symbol: "blkfront_probe",
+  },
+  xenNet: {
+    name: "xen-netfront",
+    module: /(?:^|\/)(?:xen[-_]netfront|xennet|xen[-_]vnif)\.ko/,
+    options: ["CONFIG_XEN_NETDEV_FRONTEND"],
+    symbol: "netfront_probe",
+  },
+  virtioDisk: {
+    name: "virtio_blk",
+    module: /(?:^|\/)virtio_blk\.ko/,
+    options: ["CONFIG_VIRTIO_BLK"],
+    symbol: "virtblk_probe",
+  },
+  virtioScsi: {
+    name: "virtio_scsi",
+    module: /(?:^|\/)virtio_scsi\.ko/,
+    options: ["CONFIG_SCSI_VIRTIO"],
+    symbol: "virtscsi_probe",
+  },
+  virtioPci: {
+    name: "virtio_pci",
+    module: /(?:^|\/)virtio_pci\.ko/,
+    options: ["CONFIG_VIRTIO_PCI"],
+    symbol: "virtio_pci_probe",
+  },
+  virtioNet: {
+    name: "virtio_net",
+    module: /(?:^|\/)virtio_net\.ko/,
+    options: ["CONFIG_VIRTIO_NET"],
+    symbol: "virtnet_probe",
+  },
+  // Xen's and qemu's IDE controller is a PIIX3. Before libata, in release 5 too, the old IDE drivers can have it.
+  ide: {
+    name: "ata_piix",
+    module: /(?:^|\/)(?:ata_piix|ata_generic|piix)\.ko/,
+    options: ["CONFIG_ATA_PIIX", "CONFIG_ATA_GENERIC", "CONFIG_BLK_DEV_PIIX"],
+    symbol: "piix_init_one",
+  },
+  scsiDisk: {
+    name: "sd_mod",
+    module: /(?:^|\/)(?:sd_mod|ide[-_]disk|ide[-_]gd[-_]mod)\.ko/,
+    options: ["CONFIG_BLK_DEV_SD", "CONFIG_BLK_DEV_IDEDISK", "CONFIG_IDE_GD"],
+    symbol: "sd_probe",
+  },
+} as const satisfies Record<string, Driver>;
+
+/** A kernel that boots: where it and its initramfs are, and its release. */
+export interface BootedKernel {
+  readonly files: GuestTree;
+  readonly kernel: string;
+  readonly version: string;
+  readonly initrd?: string;
+}
+
+/** What a kernel has from the start, built in or in its initramfs. */
+export interface KernelDrivers {
+  has(driver: Driver): boolean;
+  /** Why what it does not have is not known to be missing. */
+  readonly unknown?: Pick<Finding, "about" | "why">;
+}
+
+/** The kernel's configuration beside it. */
+export async function configOf({ files, kernel, version }: BootedKernel): Promise<string | undefined> {
+  return version === ""
+    ? undefined
+    : await files.text(posix.join(posix.dirname(absolute(kernel)), `config-${version}`));
+}
+
+/** Reads config, System.map, modules.builtin where the tree has it, and all of the initramfs. */
+export async function driversOf(booted: BootedKernel): Promise<KernelDrivers> {
+  const { files, kernel, version, initrd } = booted;
+  const config = new Set((await configOf(booted))?.split("\n") ?? []);
+  const [map, builtIn] =
+    version === ""
+      ? ["", ""]
+      : [
+          (await smallText(files, posix.join(posix.dirname(absolute(kernel)), `System.map-${version}`))) ??
+            "",
+          (await files.text(`/lib/modules/${version}/modules.builtin`)) ?? "",
+        ];
+  const inKernel = (driver: Driver) =>
+    driver.options.some((option) => config.has(`${option}=y`)) ||
+    builtIn.split("\n").some((line) => driver.module.test(line)) ||
+    new RegExp(`\\s${driver.symbol}$`, "m").test(map);
+  const knows = config.size > 0 || builtIn !== "" || map !== "";
+  if (initrd === undefined)
+    return {
+      has: inKernel,
+      ...(!knows && {
+        unknown: {
+          about: kernel,
+          why: "has no initramfs, and neither its configuration nor its System.map tells which drivers are built in",
+        },
+      }),
+    };
+  const path = absolute(initrd);
+  const read = await orReason(initramfsPaths((await files.read(path)) ?? new Uint8Array()));
+  if ("why" in read) return { has: inKernel, unknown: { about: initrd, why: read.why } };
+  if (read.value.length === 0)
+    return { has: inKernel, unknown: { about: initrd, why: "contains no archive that tbuild reads" } };
+  return { has: (driver) => inKernel(driver) || read.value.some((one) => driver.module.test(one)) };
+}
+
+/** One finding for each driver of which the kernel has none of the alternatives. */
+export function missingDrivers(
+  { kernel, initrd }: Pick<BootedKernel, "kernel" | "initrd">,
+  { has, unknown }: KernelDrivers,
+  wanted: readonly (readonly Driver[])[],
+  remedy?: string,
+): Finding[] {
+  const lacking = wanted.filter((alternatives) => !alternatives.some(has));
+  if (lacking.length === 0) return [];
+  if (unknown) return [{ weight: "unknown", ...unknown }];
+  const names = lacking.map((alternatives) => alternatives.map(({ name }) => name).join(" or "));
+  return [
+    {
+      weight: "unfit",
+      about: initrd ?? kernel,
+      why: `has no driver ${names.join(", ")}, and the kernel has none built in`,
+      remedy:
+        remedy ?? `in the guest: dracut --force --add-drivers "${names.join(" ").replaceAll(" or ", " ")}"`,
+    },
+  ];
+}
+
+function absolute(path: string): string {
+  return path.startsWith("/") ? path : `/${path}`;
+}
+
+const mostMapBytes = 32 << 20;
+
+async function smallText(files: GuestTree, path: string): Promise<string | undefined> {
+  const found = await files.stat(path);
+  return found && found.size <= mostMapBytes ? await files.text(path) : undefined;
+}

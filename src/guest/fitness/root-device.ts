@@ -1,0 +1,106 @@
+import type { GuestMode } from "../../choices.ts";
+import type { Volume } from "../../image/access.ts";
+import type { GuestTree } from "../../image/tree.ts";
+import type { Finding } from "./finding.ts";
+
+const remedy = "name it by its UUID or LABEL";
+
+/** The first disk's names: those that the kernel gives it, and those of other modes. */
+const busesOf: Readonly<Record<GuestMode, readonly string[]>> = {
+  pvm: ["xvd"],
+  // Xen's front-end takes the emulated disks away.
+  pvhvm: ["xvd"],
+  // Old IDE drivers, of release 5, call it hda.
+  hvm: ["sd", "hd"],
+  // Behind virtio_blk vda, behind virtio_scsi sda.
+  kvm: ["vd", "sd"],
+};
+
+type Told = Pick<Finding, "weight" | "why" | "remedy">;
+
+/** What `root=` names, against the volumes of the disk. Nothing, if it is there by a name that the mode keeps. */
+export function rootFinding(args: string, volumes: readonly Volume[], mode: GuestMode): Told | undefined {
+  const word = args
+    .split(/\s+/)
+    .findLast((one) => one.startsWith("root="))
+    ?.slice("root=".length);
+  if (word === undefined)
+    return { weight: "unknown", why: "its kernel line has no root=, so the root file system is unknown" };
+  return deviceFinding(`its root ${word}`, word, volumes, mode);
+}
+
+function deviceFinding(
+  what: string,
+  word: string,
+  volumes: readonly Volume[],
+  mode: GuestMode,
+): Told | undefined {
+  const missing = (kind: string): Told => ({
+    weight: "unfit",
+    why: `${what} is no ${kind} of this disk`,
+    remedy,
+  });
+  const tag = tagOf(word);
+  if (tag) return volumes.some((volume) => hasTag(volume, tag)) ? undefined : missing("volume");
+  const logical = logicalName(word);
+  if (logical !== undefined)
+    return volumes.some((one) => one.name === logical) ? undefined : missing("logical volume");
+  const [, bus, number] = /^\/dev\/(xvd|[hsv]d)a(\d*)$/.exec(word) ?? [];
+  if (bus === undefined) return { weight: "unknown", why: `whether ${what} is on this disk is not known` };
+  if (!volumes.some((one) => one.name === (number === "" ? "disk" : `p${number}`))) return missing("volume");
+  if (busesOf[mode].includes(bus)) return undefined;
+  return {
+    weight: "unfit",
+    why: `${what} has another name there, ${busesOf[mode].map((one) => `/dev/${one}a${number}`).join(" or ")}`,
+    remedy,
+  };
+}
+
+interface Tag {
+  readonly kind: "uuid" | "label" | "partuuid" | "partlabel";
+  readonly value: string;
+}
+
+function tagOf(word: string): Tag | undefined {
+  const [, kind, value = ""] =
+    /^(UUID|LABEL|PARTUUID|PARTLABEL)=["']?(.*?)["']?$/.exec(word) ??
+    /^\/dev\/disk\/by-(uuid|label|partuuid|partlabel)\/(.+)$/.exec(word) ??
+    [];
+  return kind === undefined ? undefined : { kind: kind.toLowerCase() as Tag["kind"], value };
+}
+
+function hasTag(volume: Volume, { kind, value }: Tag): boolean {
+  const { uuid, label, partUuid, partLabel } = volume;
+  if (kind === "uuid") return uuid?.toLowerCase() === value.toLowerCase();
+  if (kind === "partuuid") return partUuid?.toLowerCase() === value.toLowerCase();
+  return value === (kind === "label" ? label : partLabel);
+}
+
+/** Entries of fstab by names that the mode does not keep: the guest waits for them and then asks for a repair. */
+export async function fstabFindings(tree: GuestTree, mode: GuestMode): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const line of ((await tree.text("/etc/fstab")) ?? "").split("\n")) {
+    const [device = "", at = "", fs = "", options = ""] = line.trim().split(/\s+/);
+    const [, bus] = /^\/dev\/(xvd|[hsv]d)[a-z]+\d*$/.exec(device) ?? [];
+    if (bus === undefined || busesOf[mode].includes(bus)) continue;
+    const isNeeded = fs !== "swap" && !/(?:^|,)(?:noauto|nofail)(?:,|$)/.test(options);
+    found.push({
+      weight: isNeeded ? "unfit" : "remark",
+      about: "/etc/fstab",
+      why: `${device} (${fs === "swap" ? "swap" : at}) has another name there`,
+      remedy,
+    });
+  }
+  return found;
+}
+
+/** `/dev/mapper/vg-lv`, where a dash of a name is written twice, and `/dev/vg/lv`. */
+function logicalName(word: string): string | undefined {
+  const mapped = /^\/dev\/mapper\/(.+)$/.exec(word)?.[1];
+  if (mapped !== undefined) {
+    const [, group, volume] = /^((?:[^-]|--)+)-((?:[^-]|--)+)$/.exec(mapped) ?? [];
+    return group && volume ? `${group.replaceAll("--", "-")}/${volume.replaceAll("--", "-")}` : undefined;
+  }
+  const [, group, volume] = /^\/dev\/([^/]+)\/([^/]+)$/.exec(word) ?? [];
+  return group !== undefined && group !== "disk" ? `${group}/${volume}` : undefined;
+}

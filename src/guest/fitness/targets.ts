@@ -1,0 +1,88 @@
+import { type FitnessTarget, type GuestMode, guestModes } from "../../choices.ts";
+
+/** Where a guest is to run. */
+export interface Target {
+  readonly title: string;
+  /** What it runs a guest as. The first is what an image is checked for unless somebody asks for another. */
+  readonly modes: readonly GuestMode[];
+  /** What must be known about PVM there. */
+  readonly pvm: string | undefined;
+  readonly pygrub: PygrubTraits | undefined;
+}
+
+/** What a release's pygrub and domain builder read. */
+export interface PygrubTraits {
+  readonly title: string;
+  /** Its order of menus and its parsers are those that the check emulates, and a test compares them with it. */
+  readonly isEmulated: boolean;
+  /** Whether it reads XFS of version 4 without ftype. */
+  readonly readsOldXfs: boolean;
+  /** Features of ext4 for which its libext2fs is too old, and those for which that is not known. */
+  readonly refusedFeatures: readonly ExtFeature[];
+  readonly doubtfulFeatures: readonly ExtFeature[];
+  /** Compressions of a kernel that its domain builder is known to unpack. */
+  readonly kernels: readonly string[];
+}
+
+export type ExtFeature = "64bit" | "metadata_csum";
+
+const everyKernel = ["none", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "zstd"] as const;
+
+const xen417: PygrubTraits = {
+  title: "pygrub of Xen 4.17",
+  isEmulated: true,
+  readsOldXfs: true,
+  refusedFeatures: [],
+  doubtfulFeatures: [],
+  kernels: everyKernel,
+};
+
+// Oracle VM has a pygrub of its own, of an older Xen, which nobody could run here. Known: it reads /boot on ext3 and ext4 and
+// not on XFS (wiki.xenproject.org, PyGrub; Oracle's own templates have ext). libext2fs refuses a file system with the
+// incompatible feature 64bit before 1.42 (e2fsprogs, doc/RelNotes/v1.42.txt); the dom0 of Oracle VM 3.2 is built from
+// release 5, which has 1.39, that of 3.4 from release 6.
+const oracle: PygrubTraits = {
+  title: "Oracle VM's pygrub",
+  isEmulated: false,
+  readsOldXfs: false,
+  refusedFeatures: [],
+  doubtfulFeatures: ["64bit", "metadata_csum"],
+  kernels: ["none", "gzip", "bzip2", "lzma", "xz", "lzo"],
+};
+
+const xenModes = guestModes.filter((mode) => mode !== "kvm");
+
+/** The targets. What a release of Oracle VM no longer has is from Oracle's Administrator's Guide 3.4 (MOS 2247664.1). */
+export const targets: Readonly<Record<FitnessTarget, Target>> = {
+  "ovm-3.2": {
+    title: "Oracle VM 3.2",
+    modes: xenModes,
+    pvm: undefined,
+    pygrub: {
+      ...oracle,
+      refusedFeatures: ["64bit"],
+      doubtfulFeatures: ["metadata_csum"],
+      kernels: ["none", "gzip"],
+    },
+  },
+  "ovm-3.4.5": {
+    title: "Oracle VM 3.4.5",
+    modes: xenModes,
+    pvm: "an administrator can disable PVM there, and Oracle VM 3.4.6 makes no new PVM guests",
+    pygrub: oracle,
+  },
+  "ovm-3.4.6": {
+    title: "Oracle VM 3.4.6",
+    modes: xenModes.filter((mode) => mode !== "pvm"),
+    pvm: "it makes no new PVM guests; only guests that exist already go on running",
+    pygrub: oracle,
+  },
+  "xen-4.17": { title: "Xen 4.17", modes: xenModes, pvm: undefined, pygrub: xen417 },
+  kvm: { title: "KVM", modes: ["kvm"], pvm: undefined, pygrub: undefined },
+  olvm: {
+    title: "Oracle Linux Virtualization Manager",
+    modes: ["kvm"],
+    pvm: undefined,
+    pygrub: undefined,
+  },
+};

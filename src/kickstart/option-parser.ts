@@ -1,0 +1,87 @@
+import type { OptionRule } from "./table.ts";
+
+/** The words of a line, told apart as the installer's option parser would. */
+export interface ParsedWords {
+  readonly words: readonly string[];
+  /** In order; an option that is repeated is there again. */
+  readonly options: readonly { readonly rule: OptionRule; readonly value: string | undefined }[];
+  readonly errors: readonly string[];
+  /** Options that the command does not have, as written. */
+  readonly unknown: readonly string[];
+}
+
+/**
+ * Reads words as Python's option parsers do: optparse in OL5 to OL7, argparse in OL8 and OL9. Both accept the unique
+ * beginning of an option for the option.
+ */
+export function parseOptions(
+  all: readonly string[],
+  rules: readonly OptionRule[],
+  major: number,
+): ParsedWords {
+  const words: string[] = [];
+  const options: { rule: OptionRule; value: string | undefined }[] = [];
+  const errors: string[] = [];
+  const unknown: string[] = [];
+  for (let i = 0; i < all.length; i++) {
+    const word = all[i] ?? "";
+    if (word === "--") {
+      words.push(...all.slice(i + 1));
+      break;
+    }
+    if (!isOption(word, rules, major)) {
+      words.push(word);
+      continue;
+    }
+    const { name, value } = split(word);
+    const meant = word.startsWith("--") ? named(name, rules) : [];
+    const [rule] = meant;
+    if (rule === undefined) unknown.push(word.startsWith("--") ? `--${name}` : word);
+    else if (meant.length > 1)
+      errors.push(`--${name} is ambiguous: ${meant.map((one) => `--${one.name}`).join(" or ")}`);
+    else if (value !== undefined) options.push({ rule, value });
+    else if (takesNext(rule, all[i + 1], rules, major)) options.push({ rule, value: all[++i] });
+    else options.push({ rule, value });
+  }
+  return { words, options, errors, unknown };
+}
+
+/** Whether Python would read a text as an integer; optparse of OL6 and OL7 knows hexadecimal, octal and binary. */
+export function isInteger(text: string, major: number): boolean {
+  if (major >= 8) return /^\s*[+-]?\p{Nd}+(_\p{Nd}+)*\s*$/u.test(text);
+  if (major === 5 || !/^0./s.test(text)) return /^\s*[+-]?\d+\s*$/.test(text);
+  return /^(0x[\da-f]+|0b[01]*|0o?[0-7]+)\s*$/i.test(text);
+}
+
+function split(word: string): { name: string; value: string | undefined } {
+  const at = word.indexOf("=");
+  return at < 0
+    ? { name: word.slice(2), value: undefined }
+    : { name: word.slice(2, at), value: word.slice(at + 1) };
+}
+
+function named(name: string, rules: readonly OptionRule[]): readonly OptionRule[] {
+  const exact = rules.find((rule) => rule.name === name);
+  if (exact) return [exact];
+  return name === "" ? [] : rules.filter((rule) => rule.name.startsWith(name));
+}
+
+// argparse takes negative numbers for words, and what has a blank in it unless it begins like one of its options.
+function isOption(word: string, rules: readonly OptionRule[], major: number): boolean {
+  if (!word.startsWith("-") || word.length === 1) return false;
+  if (major <= 7) return true;
+  if (word.startsWith("--") && named(split(word).name, rules).length > 0) return true;
+  return !/^-\d+$|^-\d*\.\d+$/.test(word) && !word.includes(" ");
+}
+
+// optparse gives an option whatever comes next.
+function takesNext(
+  rule: OptionRule,
+  next: string | undefined,
+  rules: readonly OptionRule[],
+  major: number,
+): boolean {
+  if (next === undefined || rule.value === false) return false;
+  if (major <= 7) return rule.value === true;
+  return next !== "--" && !isOption(next, rules, major);
+}

@@ -1,0 +1,168 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { enumerate } from "../../src/firstboot/enumerate.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const shipped = join(root, "src/rehearsal/assets/additions/scripts");
+
+// What a module's own Python says, with a templateconfig that prints what do_enumerate returns.
+const library = mkdtempSync(join(tmpdir(), "templateconfig-"));
+beforeAll(() => {
+  mkdirSync(join(library, "templateconfig"));
+  writeFileSync(join(library, "templateconfig/__init__.py"), "");
+  writeFileSync(
+    join(library, "templateconfig/cli.py"),
+    "import os\ndef main(enumerator, actions):\n    print(enumerator(os.environ['TARGET']))\n",
+  );
+  writeFileSync(
+    join(library, "templateconfig/common.py"),
+    "def run_cmd(*a): pass\nread_text = write_text = set_value = read_values = run_cmd\ndef __getattr__(name): return run_cmd\n",
+  );
+});
+afterAll(() => rmSync(library, { recursive: true }));
+
+function byPython(script: string, target: string): unknown {
+  const file = join(library, "module.py");
+  writeFileSync(file, script);
+  const { stdout, stderr, status } = spawnSync("python3", [file], {
+    env: { PATH: process.env.PATH, PYTHONPATH: library, TARGET: target },
+    encoding: "utf8",
+    timeout: 20_000,
+  });
+  expect(status, stderr).toBe(0);
+  return JSON.parse(stdout);
+}
+
+const head =
+  "import json\nimport os\nfrom templateconfig.cli import main\nfrom templateconfig.common import run_cmd\n";
+const tail =
+  "\ndef do_configure(param):\n    return param\n\nif __name__ == '__main__':\n    main(do_enumerate, {'configure': do_configure})\n";
+const module = (body: string, before = "") =>
+  `${head}${before}\ndef do_enumerate(target):\n${body.replace(/^/gm, "    ")}\n${tail}`;
+
+const samples: Readonly<Record<string, string>> = {
+  "a literal list": module("return json.dumps([{'key': 'a.b', 'hidden': True, 'required': False}])"),
+  "param += by target": module(
+    "param = []\nif target == 'configure':\n    param += [{u'key': u'a'}]\n    param += []\nelse:\n    param += [{'key': 'other'}]\nreturn json.dumps(param)",
+  ),
+  "a loop over a constant": module(
+    "param = []\nfor name, text in NAMES:\n    param.append({'key': PREFIX + name, 'description': text})\nreturn json.dumps(param)",
+    "PREFIX = 'x.'\nNAMES = (('a', 'A'), ('b', 'B'))\n",
+  ),
+  comprehensions: module(
+    "return json.dumps([{'key': '%s.%d' % (name, i)} for name in ('a', 'b') for i in range(3) if i != 1])",
+  ),
+  "format and join": module(
+    "return json.dumps([{'key': '.'.join(['a', 'b'])}, {'key': '{0}-{x}'.format('a', x=1)}])",
+  ),
+  "helper functions": module(
+    "return json.dumps(make('a') + make('b', True))",
+    "def make(name, password=False):\n    one = {'key': 'x.' + name}\n    if password:\n        one['password'] = True\n    return [one]\n",
+  ),
+  "a dict by update and dict()": module(
+    "one = dict(key='a', hidden=True)\none.update({'description': 'd'})\ntwo = one.copy()\ntwo['key'] = 'b'\nreturn json.dumps([one, two])",
+  ),
+  "a table by target": module(
+    "return json.dumps(TABLE.get(target, []))",
+    "TABLE = {'configure': [{'key': 'a'}], 'cleanup': [{'key': 'b'}]}\n",
+  ),
+  "escapes, long strings and neighbours": module(
+    "return json.dumps([{'key': 'a', 'description': '''two\nlines''' 'it\\'s \\x41\\n' \"q\"}])",
+  ),
+  "while with an end": module(
+    "param = []\ni = 0\nwhile i < 3:\n    param.append({'key': 'k%d' % i})\n    i += 1\nreturn json.dumps(param)",
+  ),
+  "break, continue and else": module(
+    "param = []\nfor i in range(10):\n    if i == 1:\n        continue\n    if i > 3:\n        break\n    param.append({'key': str(i)})\nreturn json.dumps(param)",
+  ),
+  "aliases of a list": module("a = []\nb = a\nb += [{'key': 'x'}]\nreturn json.dumps(a)"),
+  "f-strings": module("name = 'n'\nreturn json.dumps([{'key': f'a.{name}.{{b}}'}])"),
+  "try and finally": module(
+    "param = []\ntry:\n    param = [{'key': 'a'}]\nexcept ValueError:\n    param = []\nfinally:\n    param.append({'key': 'b'})\nreturn json.dumps(param)",
+  ),
+  "items of a dict": module(
+    "return json.dumps([{'key': k, 'description': v} for k, v in sorted(D.items()) if True] or [])".replace(
+      "sorted(D.items())",
+      "D.items()",
+    ),
+    "D = {'a': '1', 'b': '2'}\n",
+  ),
+  "enumerate and zip": module(
+    "param = []\nfor i, (a, b) in enumerate(zip(['x', 'y'], ['1', '2'])):\n    param.append({'key': '%s%s%d' % (a, b, i)})\nreturn json.dumps(param)",
+  ),
+  "a conditional and a slice of logic": module(
+    "return json.dumps([{'key': 'a' if target in ('configure', 'reconfigure') else 'b', 'hidden': not False and 1 < 2}])",
+  ),
+};
+
+describe("what a module declares, read without running it, is what its Python says", () => {
+  for (const name of readdirSync(shipped))
+    it.each(["configure", "cleanup"])(`${name} of the additions at %s`, async (target) => {
+      const script = readFileSync(join(shipped, name), "utf8");
+      const { parameters, doubts } = await enumerate(script, target);
+      expect(doubts).toEqual([]);
+      expect(parameters).toEqual(byPython(script, target));
+    });
+
+  it("grid of the recipes", async () => {
+    const script = readFileSync(join(root, "recipes/modules/grid/grid"), "utf8");
+    const { parameters, doubts } = await enumerate(script, "configure");
+    expect(doubts).toEqual([]);
+    expect(parameters).toEqual(byPython(script, "configure"));
+    expect(parameters.length).toBe(5);
+  });
+
+  it.each(Object.entries(samples))("%s", async (_name, script) => {
+    const { parameters, doubts } = await enumerate(script, "configure");
+    expect(doubts).toEqual([]);
+    expect(parameters).toEqual(byPython(script, "configure"));
+  });
+});
+
+describe("what a module makes at run time is named with its line", () => {
+  it.each([
+    ["a list that a program prints", "return json.dumps(os.popen('ls').read())", /calls os.popen/, 0],
+    ["one key of two", "return json.dumps([{'key': 'a'}, {'key': os.environ['X']}])", /reads os.environ/, 1],
+    [
+      "what depends on the machine",
+      "param = [{'key': 'a'}]\nif os.path.exists('/x'):\n    param += [{'key': 'b'}]\nreturn json.dumps(param)",
+      /depends on os.path.exists/,
+      1,
+    ],
+    [
+      "a loop over the machine",
+      "param = []\nfor d in os.listdir('/sys/class/net'):\n    param.append({'key': d})\nreturn json.dumps(param)",
+      /loops over os.listdir/,
+      0,
+    ],
+    ["an exception", "raise SystemExit('x')", /raises/, 0],
+    ["no list", "return json.dumps({'key': 'a'})", /returns no list/, 0],
+    ["nothing at all", "pass", /returns no list/, 0],
+    ["what never ends", "while True:\n    pass\nreturn json.dumps([])", /does not end/, 0],
+    ["itself again and again", "return do_enumerate(target)", /calls itself|nested too deep/, 0],
+  ])("%s", async (_name, body, reason, known) => {
+    const { parameters, doubts } = await enumerate(module(body), "configure");
+    expect(doubts.map((one) => one.reason).join("\n")).toMatch(reason);
+    expect(doubts.every(({ line }) => line > 0)).toBe(true);
+    expect(parameters.length).toBe(known);
+  });
+
+  it("a program without a call of main", async () => {
+    expect((await enumerate("x = 1\n", "configure")).doubts).toMatchObject(
+      [{ reason: /main/ }].map(() => ({})),
+    );
+  });
+
+  it("of a script made to hold it up are found at once", async () => {
+    for (const piece of ["{", "{'key':", "((((", "a = 'b", "[[", "f(", "if x:\n ", "x = not ", "lambda: "])
+      await enumerate(piece.repeat(100_000 / piece.length), "configure");
+    const grows = `x = ['a']\n${"x = x + x\n".repeat(60)}`;
+    await enumerate(grows, "configure");
+    await enumerate(`x = 'a'\n${"x = x + x\n".repeat(60)}`, "configure");
+    await enumerate("x = []\nfor i in range(4000):\n    x.append([1] * 4000)\n", "configure");
+    await enumerate("x = [[1] * 4000 for i in range(4000)]\n", "configure");
+  }, 60_000);
+});
