@@ -39,8 +39,9 @@ bench: build .tbuild/setup-tests
 	node test/bench/offline.mjs
 	node test/bench/scan.mjs
 
-# as the kill test of `make test`, and longer
+# as the kill and fuzz tests of `make test`, and longer
 torture: build .tbuild/setup-tests
+	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
 	@sh .ci/debian.sh $(debian_bench)
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish

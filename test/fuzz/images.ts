@@ -114,14 +114,14 @@ const extEntrances = Object.entries(extKinds).flatMap(([kind, options]): Entranc
   {
     name: `${kind}, read`,
     needs: ["mke2fs", "qemu-img"],
-    tries: 10,
+    tries: 3,
     inputs: async (folder) => [await extImage(folder, options)],
     enter: async (input, folder) => lookAt(await asFile(input, folder)),
   },
   {
     name: `${kind}, sealed and undone`,
     needs: ["mke2fs", "qemu-img"],
-    tries: 10,
+    tries: 2,
     inputs: async (folder) => [await extImage(folder, options)],
     enter: async (input, folder) => changeAndUndo(await asFile(input, folder)),
   },
@@ -184,7 +184,7 @@ export const imageEntrances: readonly Entrance[] = [
   {
     name: "qcow2",
     needs: ["mke2fs", "qemu-img"],
-    tries: 20,
+    tries: 6,
     inputs: (folder) => converted(folder, (format) => format === "qcow2"),
     async enter(input, folder) {
       const file = await asFile(input, folder);
@@ -198,7 +198,7 @@ export const imageEntrances: readonly Entrance[] = [
   {
     name: "an image of any kind, imported",
     needs: ["mke2fs", "qemu-img"],
-    tries: 10,
+    tries: 5,
     inputs: (folder) => converted(folder, () => true),
     async enter(input, folder) {
       const file = await asFile(input, folder);
@@ -263,7 +263,7 @@ export const imageEntrances: readonly Entrance[] = [
   {
     name: "file systems that others read",
     needs: ["mkfs.xfs", "mkfs.btrfs", "mkswap"],
-    tries: 30,
+    tries: 10,
     inputs: async (folder) => [
       await onVolume(folder, 20, ["mkfs.xfs", "-q", "--unsupported", "-f"]),
       await onVolume(folder, 20, ["mkfs.xfs", "-q", "--unsupported", "-f", "-m", "crc=0"]),
@@ -275,7 +275,7 @@ export const imageEntrances: readonly Entrance[] = [
   {
     name: "FAT",
     needs: ["mkfs.fat", "mcopy"],
-    tries: 30,
+    tries: 10,
     async inputs(folder) {
       const text = join(folder, "A long name.txt");
       await writeFile(text, "menu ".repeat(3000));
@@ -330,7 +330,7 @@ export const imageEntrances: readonly Entrance[] = [
   {
     name: "an undo record",
     needs: ["mke2fs", "qemu-img"],
-    tries: 10,
+    tries: 6,
     async inputs(folder) {
       const image = join(folder, "ext.img");
       await extDisk(image, guest, { options: extKinds["ext4 of OL6"], mebibytes: 6 });
