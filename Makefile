@@ -2,18 +2,17 @@
 # make test   sets this machine up and runs every test, with a full rehearsal among them
 .PHONY: demo test check contract e2e bench torture build setup clean
 
-debian := qemu-system-x86 qemu-utils rpm createrepo-c squashfs-tools xorriso isolinux syslinux-common \
-	cpio zstd xz-utils kmod e2fsprogs openssh-client openssl mtools python3 git
+# what the tests need beside the packages that `tbuild setup` installs
 debian_tests := flake8 libxml2-utils pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common
 # what the bench stands beside, and what torture needs
 debian_bench := casync borgbackup guestfish guestfs-tools linux-image-cloud-amd64 nbdkit libnbd-bin
 
-demo: build
+demo: build setup
 	node dist/main.js recipe ol6-grid --rehearse
 	@echo "Ran: tbuild recipe ol6-grid --rehearse    (node dist/main.js is tbuild; 'npm link' puts it on the PATH)"
 
-test: build .tbuild/setup-tests
+test: build setup .tbuild/setup-tests
 	npx biome check .
 	npx tsc -p . --noEmit
 	TBUILD_REQUIRE=1 npx vitest run --project check
@@ -25,43 +24,46 @@ check: node_modules/.done
 	npx tsc -p . --noEmit
 	npx vitest run --project check
 
-contract: build .tbuild/setup-tests
+contract: build setup .tbuild/setup-tests
 	npx vitest run --project contract
 
-e2e: build .tbuild/setup-tests
+e2e: build setup .tbuild/setup-tests
 	npx vitest run --project e2e
 
-bench: build .tbuild/setup-tests
+bench: build setup .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_bench)
 	node test/bench/start-up.mjs
 	node test/bench/store.mjs
 	node test/bench/bundles.mjs
 	node test/bench/offline.mjs
 	node test/bench/scan.mjs
+	node test/bench/many-files.mjs
 
 # as the kill and fuzz tests of `make test`, and longer
-torture: build .tbuild/setup-tests
+torture: build setup .tbuild/setup-tests
 	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts
 	@sh .ci/debian.sh $(debian_bench)
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
+	TBUILD_SLOW=1 npx vitest run --project contract test/contract/sysprep.test.ts
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.
 	node dist/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
 		virt-v2v -i ova .tbuild/bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.ova -o null
 
-build: setup
-	npx tsc -p tsconfig.build.json
+build: node_modules/.done
+	npm run --silent build
 
-setup: .tbuild/setup node_modules/.done
+setup: .tbuild/setup
 
 node_modules/.done: package.json package-lock.json
 	@# not `npm ci`: npm 11 leaves the other platforms' packages out of its lock file, and then refuses it
 	npm install --no-save --no-audit --no-fund
 	@touch $@
 
-.tbuild/setup: Makefile
-	@sh .ci/debian.sh $(debian)
+.tbuild/setup: src/host/programs.ts | build
+	node dist/main.js setup --yes
 	@mkdir -p .tbuild && touch $@
 
 .tbuild/setup-tests: Makefile

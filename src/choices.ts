@@ -9,6 +9,10 @@ export type ReleaseName = (typeof releases)[number];
 export const domainTypes = ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"] as const;
 export type DomainType = (typeof domainTypes)[number];
 
+/** What starts a virtual machine. */
+export const firmwares = ["bios", "uefi"] as const;
+export type Firmware = (typeof firmwares)[number];
+
 /** What a template is packed as. */
 export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl"] as const;
 export type BundleFormat = (typeof bundleFormats)[number];

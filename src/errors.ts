@@ -1,17 +1,56 @@
 /** Who must act: the recipe's author, the host's administrator, the author of the guest's parts, or everyone. */
 export type Fault = "usage" | "environment" | "guest" | "integrity";
 
-/** The exit code of each fault, and of `interrupted` and `bug`, which are not faults. */
+/** The exit code of each fault, and of what is not a fault. */
 export const exitCodes = {
+  done: 0,
+  /** A check found something. Nothing failed. */
+  found: 1,
   usage: 2,
   environment: 3,
   guest: 4,
   integrity: 5,
-  /** Nothing failed, and what was asked cannot be said: part of an image could not be looked into. */
+  /** Nothing failed, but part of an image could not be read, so the answer is not known. */
   unknown: 6,
   bug: 70,
   interrupted: 130,
 } as const;
+
+/** What each code means, and what to do. The help and docs/exit-codes.md are made from it. */
+export const exitCodeWords: Readonly<
+  Record<keyof typeof exitCodes, readonly [meaning: string, next: string]>
+> = {
+  done: ["Done, or nothing to do.", "–"],
+  found: [
+    "A check found something: a pending change, an identity, a rejected line, or no match.",
+    "Read the output. Nothing failed.",
+  ],
+  usage: [
+    "The command line, the recipe or the site file is wrong.",
+    "Correct the line that the message names.",
+  ],
+  environment: [
+    "This machine, a server or the network lacks something: a program, a disc, space, a permission.",
+    "Run `tbuild doctor`; then repeat the command.",
+  ],
+  guest: [
+    "The guest failed: its installer, a script, a first-boot module, or the system inside an image.",
+    "Read the console or the log that the message names.",
+  ],
+  integrity: [
+    "Data is damaged: a digest or signature does not match, or an image, archive or disc is broken.",
+    "Fetch the file again.",
+  ],
+  unknown: [
+    "Part of an image could not be read, so the result is not complete.",
+    "Use the access method that the message names, or `--allow-unmounted`.",
+  ],
+  bug: ["A bug in tbuild.", "Report it, with the text that was printed."],
+  interrupted: [
+    "Interrupted by a signal or a closed pipe. Everything was cleaned up.",
+    "Run it again; finished steps are cached.",
+  ],
+};
 
 /**
  * What happened, where somebody decides by it. Nobody decides by the words of an error: those are for people, and change.

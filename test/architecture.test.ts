@@ -67,6 +67,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "tar-stream": ["io/tar.ts"],
   undici: ["io/http.ts"],
   "@toondepauw/node-zstd": ["io/compression.ts"],
+  yauzl: ["bundles/read/zip.ts"],
   saxes: ["bundles/read/read-xml.ts"],
   diff: ["store/compare/compare.ts"],
   "web-tree-sitter": ["firstboot/python/script.ts"],

@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { definitions, list, page, section, table, text } from "../html.ts";
+import { bootSentence } from "../model/known.ts";
 import type { Manifest } from "../model/manifest.ts";
 import type { BuildContext } from "./step.ts";
 
@@ -99,6 +100,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["Release", manifest.release.name],
     ["Kernel", manifest.kernel],
     ["Domain type", manifest.domainType],
+    ["Boot", bootSentence(manifest)],
     [
       "Machine",
       `${manifest.machine.vcpus} vcpus, ${manifest.machine.memoryMib} MiB, vnics: ${manifest.machine.nics.join(", ")}`,

@@ -35,6 +35,7 @@ import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes, provePasswords, type SecretFinder } from "./secrets.ts";
+import { shipped } from "./shipped.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium, proveDisc } from "./steps/fetch-medium.ts";
 import { planTemplate } from "./template.ts";
@@ -194,7 +195,12 @@ export async function plan(
 
 /** A recipe, with the values of the site and of the caller merged over it, checked. */
 export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
-  return loadRecipe(workshop.recipes, name, rules, workshop.values);
+  return loadRecipe(recipeFolders(workshop), name, rules, workshop.values);
+}
+
+/** Where recipes and modules are looked for, nearest first. */
+export function recipeFolders({ recipes }: Pick<Workshop, "recipes">): string[] {
+  return [...new Set([recipes, shipped.recipes])];
 }
 
 /** The kickstart of a recipe, its secrets shown as placeholders where none are given, and what its release's installer would say of it. */
@@ -205,7 +211,10 @@ export async function kickstartOf(
 ): Promise<{ text: string; faults: PlacedFault[]; release: string }> {
   const loaded = await recipeOf(workshop, name);
   const { recipe } = loaded;
-  const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
+  const template = await readTemplate(
+    [workshop.kickstarts, shipped.kickstarts],
+    recipe.kickstart ?? recipe.release,
+  );
   const rendered = await renderKickstart(
     recipe,
     template,
@@ -269,12 +278,15 @@ export async function gather(
   const loaded = await recipeOf(workshop, request.name);
   const { recipe, file } = loaded;
   const folder = dirname(file);
-  const template = await readTemplate(workshop.kickstarts, recipe.kickstart ?? recipe.release);
+  const template = await readTemplate(
+    [workshop.kickstarts, shipped.kickstarts],
+    recipe.kickstart ?? recipe.release,
+  );
   const modules = await Promise.all(
-    recipe.modules.map(async (name) => readModule(await moduleFolder(name, file, workshop.recipes))),
+    recipe.modules.map(async (name) => readModule(await moduleFolder(name, file, recipeFolders(workshop)))),
   );
   const recipeText = JSON.stringify(recipe);
-  const git = await gitState(workshop.host, [folder, workshop.kickstarts]);
+  const git = await gitState(workshop.host, ownFolders(workshop, [folder, template.folder]));
   const rendered = await renderKickstart(
     recipe,
     template,
@@ -285,6 +297,10 @@ export async function gather(
   const { text } = rendered;
   // The name and version in the first line shape nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
+  if (request.rehearse && recipe.machine.firmware === "uefi")
+    throw new TbuildError("usage", `${request.name}: the rehearsal medium installs for a BIOS only`, {
+      hint: "Rehearse with --set machine.firmware=bios, or build without --rehearse.",
+    });
   const medium = request.rehearse
     ? makeMedium(recipe, await builderDigest())
     : fetchIso(recipe, workshop.home.isoFolder);
@@ -309,7 +325,13 @@ export async function gather(
   };
 }
 
-async function moduleFolder(name: string, file: string, recipes: string): Promise<string> {
+// An installed package is in no git repository, even where one is around its node_modules.
+function ownFolders({ recipes }: Workshop, folders: readonly string[]): string[] {
+  const foreign: string[] = recipes === shipped.recipes ? [] : [shipped.recipes, shipped.kickstarts];
+  return folders.filter((folder) => !foreign.includes(folder));
+}
+
+async function moduleFolder(name: string, file: string, recipes: readonly string[]): Promise<string> {
   const folders = moduleFolders(file, recipes).map((folder) => join(folder, name));
   for (const folder of folders)
     if ((await readdir(folder).catch(() => undefined)) !== undefined) return folder;
@@ -354,21 +376,30 @@ function contextOf(
   };
 }
 
-async function readTemplate(folder: string, name: string): Promise<KickstartTemplate> {
-  const text = await readFile(join(folder, `${name}.ks.hbs`), "utf8").catch(() => undefined);
-  if (text === undefined) {
-    const names = (await readdir(folder).catch(() => []))
+/** The kickstart of the first folder that has it. Partials come from all folders, the nearest first. */
+async function readTemplate(
+  folders: readonly string[],
+  name: string,
+): Promise<KickstartTemplate & { readonly folder: string }> {
+  const listed = await Promise.all(folders.map((folder) => readdir(folder).catch((): string[] => [])));
+  const at = listed.findIndex((entries) => entries.includes(`${name}.ks.hbs`));
+  const folder = folders[at];
+  if (folder === undefined) {
+    const names = listed
+      .flat()
       .filter((entry) => entry.endsWith(".ks.hbs"))
       .map((entry) => entry.replace(".ks.hbs", ""));
     throw new TbuildError("usage", `kickstart/${name}.ks.hbs: no such kickstart`, {
-      hint: `Available: ${names.join(", ") || "none"}.`,
+      hint: `Available: ${[...new Set(names)].sort().join(", ") || "none"}.`,
     });
   }
+  const text = await readFile(join(folder, `${name}.ks.hbs`), "utf8");
   const partials: Record<string, string> = {};
-  for (const entry of await readdir(join(folder, "partials")).catch(() => []))
-    if (entry.endsWith(".hbs"))
-      partials[entry.slice(0, -".hbs".length)] = await readFile(join(folder, "partials", entry), "utf8");
-  return { name, text, partials };
+  for (const one of [...folders].reverse())
+    for (const entry of await readdir(join(one, "partials")).catch(() => []))
+      if (entry.endsWith(".hbs"))
+        partials[entry.slice(0, -".hbs".length)] = await readFile(join(one, "partials", entry), "utf8");
+  return { name, text, partials, folder };
 }
 
 async function buildLock(context: BuildContext) {

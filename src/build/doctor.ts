@@ -20,6 +20,8 @@ export interface Examined {
   readonly what: string;
   readonly ok: boolean;
   readonly text: string;
+  /** The line that mends it. */
+  readonly mend?: string;
 }
 
 /** Tries what a build of a recipe will need from outside, before it is begun: kickstart, disc, repositories, packages. */

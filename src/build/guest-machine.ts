@@ -65,6 +65,7 @@ export function machineSpec(
       mac: options.macs[index] ?? "",
       ...(index === 0 && options.address !== undefined && { address: options.address }),
     })),
+    ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" as const }),
     guest: { release: majorOf(recipe.release) },
   };
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Unpacked, unpackTemplate } from "../bundles/read/unpack.ts";
 import { TbuildError } from "../errors.ts";
+import { domainFitness } from "../guest/fitness/fitness.ts";
 import { type GuestFacts, inspectGuest } from "../guest/inspect.ts";
 import { portraitOf } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
@@ -10,7 +11,7 @@ import type { Mount } from "../image/access.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import type { StoredDisk } from "../model/disk.ts";
-import type { GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
+import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { installedPackages } from "../provision/provision.ts";
 import { domainKeys } from "../vm-cfg/machine.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
@@ -48,7 +49,8 @@ export async function importTemplate(
   await using work = await workFolder(options.workFolder);
   const unpacked = await unpackTemplate(host, file, work.path, options);
   options.progress?.("looking into the guest");
-  const guest = await inspectDisks(host, unpacked, work.path);
+  const domainType = options.domainType ?? unpacked.said.domainType ?? "XEN_HVM_PV_DRIVERS";
+  const guest = await inspectDisks(host, unpacked, work.path, domainType);
   const disks: StoredDisk[] = [];
   for (const disk of unpacked.disks) {
     options.progress?.(`storing ${disk.name} by digest`);
@@ -84,12 +86,18 @@ async function workFolder(parent: string): Promise<AsyncDisposable & { readonly 
 }
 
 type Inspected = GuestFacts & {
+  readonly fitness?: FitnessRecord;
   readonly packages: readonly PackageRecord[];
   readonly portrait?: GuestRecord;
 };
 
 /** Looks into the disk that holds a root. What cannot be opened without the kernel's help stays unknown. */
-async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promise<Inspected> {
+async function inspectDisks(
+  host: Host,
+  unpacked: Unpacked,
+  work: string,
+  domainType: Manifest["domainType"],
+): Promise<Inspected> {
   const reasons: string[] = [];
   for (const disk of unpacked.disks) {
     try {
@@ -100,7 +108,14 @@ async function inspectDisks(host: Host, unpacked: Unpacked, work: string): Promi
       const packages = await packagesOf(host, tree, join(work, "rpm"));
       const unknown = [...facts.unknown, ...(typeof packages === "string" ? [`packages: ${packages}`] : [])];
       const portrait = await portrayed(bounded, mounts, unknown);
-      return { ...facts, packages: typeof packages === "string" ? [] : packages, unknown, ...portrait };
+      const fitness = await domainFitness(host, { file: disk.file, guest: { tree, mounts } }, domainType);
+      return {
+        ...facts,
+        packages: typeof packages === "string" ? [] : packages,
+        unknown,
+        ...portrait,
+        fitness: printableFitness(fitness),
+      };
     } catch (error) {
       if (!(error instanceof TbuildError)) throw error;
       const why = [error.about(disk.file), ...error.lines].join("; ");
@@ -266,6 +281,7 @@ function manifestOf(
       ? { ...guest.release, name: printable(guest.release.name) }
       : { name: "unknown", major: 0, update: 0 },
     domainType: options.domainType ?? said.domainType ?? "XEN_HVM_PV_DRIVERS",
+    ...(guest.fitness && { fitness: guest.fitness }),
     machine: machineOf(said, options.domainType, notes),
     disks,
     kernel: printable(guest.kernel ?? "unknown"),
@@ -330,6 +346,18 @@ function printable(text: string): string {
     .replaceAll(/\p{C}+/gu, " ")
     .trim()
     .slice(0, 500);
+}
+
+// Its words are names of the guest's files and volumes.
+function printableFitness({ findings, ...record }: FitnessRecord): FitnessRecord {
+  return {
+    ...record,
+    findings: findings.map(({ about, why, ...rest }) => ({
+      ...rest,
+      about: printable(about),
+      why: printable(why),
+    })),
+  };
 }
 
 function sameDisks(one: readonly StoredDisk[], other: readonly StoredDisk[]): boolean {

@@ -38,7 +38,12 @@ export async function manifestOf(
       major: majorOf(recipe.release),
       update: recipe.update,
     },
-    machine: { vcpus: recipe.machine.vcpus, memoryMib: recipe.machine.memory, nics: recipe.nics },
+    machine: {
+      vcpus: recipe.machine.vcpus,
+      memoryMib: recipe.machine.memory,
+      nics: recipe.nics,
+      ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" as const }),
+    },
     kernel: guest.kernel,
     recipe: sha256(frame.recipeText),
     recipeText: frame.recipeText,
@@ -75,12 +80,14 @@ export async function freeVersion(
   return proposeVersion(existing, wanted);
 }
 
-/** The commit that recipes and kickstarts are at, and whether they are as committed; nothing outside a git repository. */
+/** The commit of `folders`, of which the first names the repository, and whether they differ from it; nothing outside of git. */
 export async function gitState(
   host: Host,
-  folders: readonly [string, ...string[]],
+  folders: readonly string[],
 ): Promise<{ commit: string; dirty: boolean } | undefined> {
-  const any = { allow: [...Array(256).keys()], cwd: folders[0] };
+  const [first] = folders;
+  if (first === undefined) return undefined;
+  const any = { allow: [...Array(256).keys()], cwd: first };
   try {
     const commit = await host.run(["git", "rev-parse", "HEAD"], any);
     if (commit.exitCode !== 0) return undefined;

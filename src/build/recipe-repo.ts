@@ -4,6 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { makeFolder } from "../io/file-fault.ts";
+import { shipped } from "./shipped.ts";
 
 /** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
 export async function makeRecipeRepo(host: Host, folder: string): Promise<string[]> {
@@ -17,15 +18,13 @@ export async function makeRecipeRepo(host: Host, folder: string): Promise<string
   const inside = await host.run(["git", "rev-parse", "--is-inside-work-tree"], any);
   if (inside.exitCode !== 0) await host.run(["git", "init", "--quiet", "-b", "main"], { cwd: folder });
   const written = [
-    ...(await copyTree(join(tool, "recipe-repo"), folder)),
-    ...(await copyTree(join(tool, "recipes"), join(folder, "recipes"))),
-    ...(await copyTree(join(tool, "kickstart"), join(folder, "kickstart"))),
+    ...(await copyTree(shipped.recipeRepo, folder)),
+    ...(await copyTree(shipped.recipes, join(folder, "recipes"))),
+    ...(await copyTree(shipped.kickstarts, join(folder, "kickstart"))),
   ];
   await host.run(["git", "add", "--", ...written], { cwd: folder });
   return written.map((file) => relative(folder, file)).sort();
 }
-
-const tool = new URL("../..", import.meta.url).pathname;
 
 // Names that start with a dot are kept as `dot-…`: npm leaves a .gitignore out of what it packs.
 async function copyTree(from: string, to: string): Promise<string[]> {

@@ -11,6 +11,16 @@ export function addBuildCommands(program: Command): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild init templates")
     .action(lazily(() => import("./commands/init.ts")));
+  program
+    .command("setup")
+    .description(
+      "list the missing Debian packages, and what they are for; exits 1 if a required one is missing",
+    )
+    .option("--yes", "install the required ones with apt-get")
+    .option("--all", "with --yes: install the optional ones, too")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  tbuild setup --yes")
+    .action(lazily(() => import("./commands/setup.ts")));
   const recipe = program
     .command("recipe")
     .description("build templates; cached steps are not repeated")
@@ -73,11 +83,13 @@ Examples:
     .action(lazily(() => import("./commands/kickstart.ts")));
   program
     .command("doctor")
-    .description("check what a build needs: disc, repositories, packages; exits 1 if something is missing")
-    .argument("<name>", "a recipe")
+    .description(
+      "check this machine, and what a recipe needs: programs, KVM, space, network, disc, repositories, packages; exits 1 if something is missing",
+    )
+    .argument("[name]", "a recipe (default: check the machine only)")
     .option("--rehearse", "check for a rehearsal")
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  tbuild doctor ol6-grid")
+    .addHelpText("after", "\nExamples:\n  tbuild doctor\n  tbuild doctor ol6-grid")
     .action(lazily(() => import("./commands/doctor.ts")));
   program
     .command("rehearse")

@@ -5,7 +5,7 @@ import type { Done } from "../guest/operation.ts";
 import { parseMajor } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
-import { shown as shownName } from "../image/names.ts";
+import { jsonText, printable, shown as shownName } from "../io/escape.ts";
 import { explained } from "./explained.ts";
 import { interruptible } from "./interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
@@ -48,7 +48,7 @@ export async function changeImages(
       ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
       ...(flags.allowUnmounted && { allowUnmounted: true }),
-      note: (text) => process.stderr.write(`${shown(text)}\n`),
+      note: (text) => process.stderr.write(`${printable(shown(text))}\n`),
       watch: { signal, progress: line.show },
     }).finally(line.close);
     const { result } = planned;
@@ -64,9 +64,7 @@ export async function changeImages(
       const ranges = planned.pieces.map(({ offset, bytes }) => ({ offset, bytes }));
       const changed = record !== undefined;
       const undo = record && { file: shown(record.file), bytes: record.bytes };
-      process.stdout.write(
-        `${jsonLine({ image, changed, operations: pending.map(shownDone), ranges, undo, ...rest })}\n`,
-      );
+      process.stdout.write(`${jsonText({ image, changed, operations: pending, ranges, undo, ...rest })}\n`);
     } else if (record)
       process.stdout.write(
         `  done; undo with \`tbuild undo ${image}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
@@ -91,8 +89,7 @@ export async function eachImage(
         const error = firstFault(thrown);
         if (images.length === 1 || !(error instanceof TbuildError)) throw error;
         process.stderr.write(`${explained(error)}\n`);
-        if (json)
-          process.stdout.write(`${JSON.stringify({ image, error: error.message, fault: error.fault })}\n`);
+        if (json) process.stdout.write(`${jsonText({ image, error: error.message, fault: error.fault })}\n`);
         process.exitCode ||= exitCodes[error.fault];
       }
   });
@@ -101,13 +98,6 @@ export async function eachImage(
 /** What an operation does, with the names of the guest as people and JSON are given them. */
 export function shownDone({ name, done }: Done): Done {
   return { name, done: done.map(shownName) };
-}
-
-/** One object as JSON; a text of the guest that is not UTF-8 is escaped, since a lone surrogate is no text for most readers. */
-export function jsonLine(object: unknown): string {
-  return JSON.stringify(object, (_key, value) =>
-    typeof value === "string" && /\p{Cs}/u.test(value) ? shownName(value) : value,
-  );
 }
 
 /** What the guests are said to be. */

@@ -1,4 +1,5 @@
 import { Interrupted, TbuildError } from "../errors.ts";
+import { printable } from "../io/escape.ts";
 import { version } from "./version.ts";
 import { coloursFor } from "./words.ts";
 
@@ -12,10 +13,10 @@ export function explained(error: unknown): string {
       error instanceof Error ? (error.stack ?? error.message) : String(error),
       `tbuild ${version()}, node ${process.version}; please report it with this text`,
     ].join("\n");
-  const lines = error.lines.map((line) => (line === "" ? "" : `  ${line}`));
+  const lines = error.lines.map((line) => (line === "" ? "" : `  ${printable(line)}`));
   return [
-    `${colours.red("tbuild:")} ${colours.bold(error.message)}`,
+    `${colours.red("tbuild:")} ${colours.bold(printable(error.message))}`,
     ...lines,
-    ...(error.hint === undefined ? [] : [error.hint]),
+    ...(error.hint === undefined ? [] : [printable(error.hint)]),
   ].join("\n");
 }

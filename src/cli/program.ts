@@ -3,6 +3,7 @@ import { addBuildCommands } from "./build-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
 import { addTemplateCommands } from "./template-commands.ts";
+import { topics } from "./topics.ts";
 import { version } from "./version.ts";
 
 /** The program, with every command. What a command does is imported when it is run, so that help is fast. */
@@ -11,6 +12,7 @@ export function makeProgram(): Command {
     .description("Builds golden VM templates for Oracle VM and Xen from recipes.")
     .version(version())
     .exitOverride()
+    .helpCommand(false)
     .showSuggestionAfterError()
     .showHelpAfterError("(tbuild --help lists all commands)")
     .addOption(
@@ -34,13 +36,19 @@ Examples:
   tbuild recipe ol6-base ol6-grid --jobs 2
   tbuild template list                  the versions built so far
 
-Exit codes: 0 done, 1 a check found something, 2 the recipe or command is wrong, 3 the host lacks something,
-4 the guest failed, 5 a digest does not match, 70 a bug in tbuild, 130 interrupted.`,
+Topics (tbuild help <topic>):
+${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n")}`,
     );
 
   addBuildCommands(program);
   addImageCommands(program);
   addTemplateCommands(program);
+  program
+    .command("help")
+    .description("show the help of a command, or a topic")
+    .argument("[words...]", `a command, or a topic: ${topics.map(({ name }) => name).join(", ")}`)
+    .option("--markdown", "with exit-codes: print docs/exit-codes.md")
+    .action(lazily(() => import("./commands/help.ts")));
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')

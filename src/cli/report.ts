@@ -1,7 +1,8 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { BuildEvent } from "../build/event.ts";
-import { printable, shellQuoted } from "../host/local.ts";
+import { shellQuoted } from "../host/local.ts";
+import { printable } from "../io/escape.ts";
 import { type Colours, clock, progressBar } from "./words.ts";
 
 /** Turns events into something to look at. `build` is the id of the build that they come from. */

@@ -4,6 +4,7 @@ import { systemFault } from "../io/file-fault.ts";
 import { explained } from "./explained.ts";
 import { stopWork } from "./interrupt.ts";
 import { makeProgram } from "./program.ts";
+import { withSystemPrograms } from "./search-path.ts";
 
 /** Runs one command line and gives its exit code. The only place that turns errors into messages. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -13,6 +14,7 @@ export async function run(args: readonly string[]): Promise<number> {
       if (error.code !== "EPIPE") throw error;
       if (!stopWork()) process.exit(process.exitCode ?? 0);
     });
+  process.env.PATH = withSystemPrograms(process.env.PATH ?? "");
   try {
     await makeProgram().parseAsync(args, { from: "user" });
     return typeof process.exitCode === "number" ? process.exitCode : 0;

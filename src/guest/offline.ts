@@ -30,6 +30,8 @@ export interface Job {
 export interface Search {
   /** Paths that are meant to stay. */
   readonly keep: readonly string[];
+  /** Paths whose content is meant to be as it is, though operations change them. */
+  readonly meant?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -169,7 +171,7 @@ async function searched(
   { tree, via }: DraftedGuest,
   traits: readonly Trait[],
   pending: readonly Done[],
-  { keep, signal }: Search,
+  { keep, meant = [], signal }: Search,
 ): Promise<Leftovers> {
   if (via === "guestfish")
     return {
@@ -180,7 +182,7 @@ async function searched(
       limits: ["guestfish is too slow to look into all files"],
     };
   const paths = pending.flatMap(({ done }) => done);
-  return findLeftovers(tree, { traits, pending: paths, keep, ...(signal && { signal }) });
+  return findLeftovers(tree, { traits, pending: paths, keep, meant, ...(signal && { signal }) });
 }
 
 // Read again from what was written: that an operation is done is not taken on its word.

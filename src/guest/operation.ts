@@ -1,6 +1,6 @@
 import { TbuildError } from "../errors.ts";
-import { shown } from "../image/names.ts";
 import type { GuestTree } from "../image/tree.ts";
+import { shown } from "../io/escape.ts";
 
 /** One change to the inside of a guest. After `apply`, `pending` is empty. */
 export interface Operation {

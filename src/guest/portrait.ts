@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Volume } from "../image/access.ts";
 import type { GuestTree, Stat } from "../image/tree.ts";
+import { recorded } from "../io/escape.ts";
 import { type Digest, digestOf } from "../model/digest.ts";
 import type { FileRecord, GuestRecord } from "../model/manifest.ts";
 import { maskSecrets } from "./secrets.ts";
@@ -20,7 +21,9 @@ export async function portraitOf(
   packaged: PackagedFiles,
 ): Promise<GuestRecord> {
   return {
-    kernels: (await tree.list("/boot")).flatMap((name) => /^vmlinuz-(.+)$/.exec(name)?.[1] ?? []),
+    kernels: (await tree.list("/boot"))
+      .flatMap((name) => /^vmlinuz-(.+)$/s.exec(name)?.[1] ?? [])
+      .map(recorded),
     services: await servicesOf(tree),
     users: parseUsers((await tree.text("/etc/passwd")) ?? ""),
     groups: parseGroups((await tree.text("/etc/group")) ?? ""),
@@ -35,7 +38,7 @@ export async function servicesOf(tree: GuestTree): Promise<string[]> {
   const sysv = (await tree.list("/etc/rc.d/rc3.d")).flatMap((name) => /^S\d\d(.+)$/.exec(name)?.[1] ?? []);
   const wanted = await tree.glob("/etc/systemd/system/*.wants/*");
   const units = wanted.map((path) => path.slice(path.lastIndexOf("/") + 1));
-  return [...new Set([...sysv, ...units])].sort();
+  return [...new Set([...sysv, ...units])].sort().map(recorded);
 }
 
 function parseUsers(text: string): GuestRecord["users"] {
@@ -59,7 +62,7 @@ function parseGroups(text: string): GuestRecord["groups"] {
 function rowsOf(text: string, columns: number): string[][] {
   return text
     .split("\n")
-    .map((line) => line.split(":"))
+    .map((line) => line.split(":").map(recorded))
     .filter((row) => row.length === columns);
 }
 
@@ -68,7 +71,10 @@ async function modulesOf(tree: GuestTree): Promise<GuestRecord["modules"]> {
   const found: { name: string; digest: Digest }[] = [];
   for (const name of await tree.list(folder)) {
     if ((await tree.stat(`${folder}/${name}`))?.kind !== "file" || /\.py[co]$/.test(name)) continue;
-    found.push({ name, digest: digestOf((await tree.read(`${folder}/${name}`)) ?? new Uint8Array()) });
+    found.push({
+      name: recorded(name),
+      digest: digestOf((await tree.read(`${folder}/${name}`)) ?? new Uint8Array()),
+    });
   }
   return found;
 }
@@ -95,7 +101,13 @@ async function fileOf(
 ): Promise<FileRecord> {
   const { kind, uid, gid, target } = stat;
   const mode = (stat.mode & 0o7777).toString(8);
-  const record = { path, kind, mode, owner: `${uid}:${gid}`, ...(target !== undefined && { target }) };
+  const record = {
+    path: recorded(path),
+    kind,
+    mode,
+    owner: `${uid}:${gid}`,
+    ...(target !== undefined && { target: recorded(target) }),
+  };
   // What not everybody in the guest may read is nobody's business here either: no text, and no digest to guess it by.
   if (!isOpen(path, stat)) return record;
   const data = (await tree.read(path)) ?? new Uint8Array();

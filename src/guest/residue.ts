@@ -78,7 +78,15 @@ export const identityClasses: readonly IdentityClass[] = [
   },
   {
     name: "traces",
-    operations: ["histories", "temporary-files", "cron-spool", "at-counter", "package-cache", "backup-files"],
+    operations: [
+      "histories",
+      "temporary-files",
+      "cron-spool",
+      "at-counter",
+      "package-cache",
+      "backup-files",
+      "clock-drift",
+    ],
   },
   {
     name: "services",

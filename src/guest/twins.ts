@@ -7,6 +7,7 @@ import { readGuest } from "../image/read-guest.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { secretIn } from "./leftovers/secret-shapes.ts";
 import { packageFilesOr } from "./rpm/files.ts";
+import { volumesNamed } from "./volumes-named.ts";
 
 /** A file that two clones of one template have in common, and that looks as if each should have one of its own. */
 export interface TwinSuspect {
@@ -116,12 +117,6 @@ export async function compareTwins(
     common,
     limits,
   };
-}
-
-// Swap has an id too, and a volume that is not mounted.
-async function volumesNamed(tree: GuestTree): Promise<string[]> {
-  const lines = ((await tree.text("/etc/fstab")) ?? "").matchAll(/\b(?:PART)?UUID=["']?([\da-f-]{8,36})/gi);
-  return [...lines].map(([, id = ""]) => id);
 }
 
 /** What looks random in a file, in words; `undefined` when nothing does. */

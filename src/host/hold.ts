@@ -1,6 +1,6 @@
 import { checkInterrupted, TbuildError } from "../errors.ts";
+import { printable } from "../io/escape.ts";
 import type { Host } from "./host.ts";
-import { printable } from "./local.ts";
 import { folderScript } from "./temporary.ts";
 
 /** Something that stands on a host for as long as we live: a mount, a mapping, a lock. Closing it takes it down. */

@@ -1,9 +1,11 @@
 import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
+import { printable } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
+import { installHint } from "./programs.ts";
 
 /** This machine. `onCommand` sees every argv before it runs. */
 export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
@@ -158,13 +160,6 @@ export function shellQuoted(argv: readonly string[]): string {
     .join(" ");
 }
 
-/** Control characters made visible, so that a program's output cannot draw on a terminal. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (c) =>
-    c === "\n" || c === "\t" ? c : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-}
-
 interface Started {
   /** Of the system's error. */
   readonly code?: string | undefined;
@@ -185,7 +180,7 @@ export function notInstalled(command: string, host: string): TbuildError {
   return new TbuildError("environment", `not installed on ${host}`, {
     subject: command,
     code: "not-installed",
-    hint: "Run `make setup`, which installs what tbuild needs, or install the package that has it.",
+    hint: installHint(command),
   });
 }
 

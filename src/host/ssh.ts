@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
 import type { Host, RunOptions } from "./host.ts";
@@ -40,7 +40,7 @@ export function farHost(address: string, config?: string): FarHost {
 }
 
 // A unix socket's path has at most 107 bytes, so it does not lie in the build's folder.
-const sockets = join(tmpdir(), `tbuild-ssh-${userInfo().uid}`);
+const sockets = join(tmpdir(), `tbuild-ssh-${process.getuid?.() ?? 0}`);
 
 function sharedLine(): string[] {
   const socket = join(sockets, randomBytes(6).toString("hex"));

@@ -9,6 +9,8 @@ export interface VmSpec {
   /** Paths of ISO images. */
   readonly cdroms: readonly string[];
   readonly nics: readonly Nic[];
+  /** `uefi` where UEFI starts it; else a BIOS does. */
+  readonly firmware?: "uefi";
   /** What the guest is: decides which devices its kernel has drivers for. */
   readonly guest: { readonly release: number };
 }
@@ -59,7 +61,7 @@ export interface Hypervisor {
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   /** What runs machines here, with its version and accelerator, for a manifest. */
-  describe(): Promise<string>;
+  describe(kernel?: string): Promise<string>;
   /** Makes the machine, stopped, with its disks and CDs. It must not exist. */
   define(spec: VmSpec): Promise<void>;
   state(vm: string): Promise<"absent" | "stopped" | "running">;

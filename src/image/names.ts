@@ -37,41 +37,6 @@ export function bytesOf(text: string): Buffer {
   return Buffer.concat(parts);
 }
 
-/**
- * A name as people and JSON are given it: a byte that is no UTF-8, and a control character, as `\xe4`; what turns or breaks
- * lines of text as `\u202e`. A backslash is doubled where it would be read as the start of one. `namedBy` takes it back.
- */
-export function shown(name: string): string {
-  return strange.test(name) ? name.replaceAll(toEscape, escaped) : name;
-}
-
-/** The name that is shown as `text`. */
-export function namedBy(text: string): string {
-  return text.replaceAll(escapes, (all) => {
-    if (all === "\\\\") return "\\";
-    const code = Number.parseInt(all.slice(2), 16);
-    return String.fromCharCode(all[1] === "x" && code >= 0x80 ? 0xdc00 + code : code);
-  });
-}
-
-// \p{Cs} is a surrogate without its other half.
-const unprintable = "\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}\\p{Cs}";
-const code = "x[0189a-f][\\da-f]|x7f|u[\\da-f]{4}";
-const strange = new RegExp(`[\\\\${unprintable}]`, "u");
-const toEscape = new RegExp(`\\\\(?=\\\\|${code}|[${unprintable}])|[${unprintable}]`, "gu");
-const escapes = new RegExp(`\\\\(?:\\\\|${code})`, "g");
-
-function escaped(character: string): string {
-  if (character === "\\") return "\\\\";
-  const code = character.charCodeAt(0);
-  if (code >= 0xdc80 && code <= 0xdcff) return `\\x${hex(code & 0xff, 2)}`;
-  return code < 0x80 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`;
-}
-
-function hex(code: number, digits: number): string {
-  return code.toString(16).padStart(digits, "0");
-}
-
 const loneByte = /[\udc80-\udcff]/u;
 const loneBytes = /[\udc80-\udcff]/gu;
 

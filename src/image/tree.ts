@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Output } from "../host/host.ts";
 import { pacer, type Watch } from "../host/pace.ts";
-import { bytesOf, shown, stringOf } from "./names.ts";
+import { shown } from "../io/escape.ts";
+import { bytesOf, stringOf } from "./names.ts";
 
 export interface Stat {
   readonly kind: "file" | "dir" | "link" | "other";

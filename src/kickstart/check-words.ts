@@ -52,8 +52,7 @@ export function checkWords(
   const effective = new Set<string>();
   for (const { rule: option, value } of parsed.options) {
     options.set(option.name, value ?? "");
-    if (option.value === false || !(value === "" || (option.number && Number(value) === 0)))
-      effective.add(option.name);
+    if (saysSomething(option, value, major)) effective.add(option.name);
     else effective.delete(option.name);
     if (option.since !== undefined && !cameBefore(option.since, major, update))
       say(line, "error", addedIn(`--${option.name} of ${name}`, option.since));
@@ -66,6 +65,15 @@ export function checkWords(
   checkCount(part, rule, major, given, say);
   checkGroups(part, rule, release, given, say);
   return given;
+}
+
+// Up to OL7 an empty list is split into one empty name, which is not nothing.
+const lists = new Set(["enabled", "disabled", "drives", "only-use"]);
+
+function saysSomething(option: OptionRule, value: string | undefined, major: number): boolean {
+  if (option.value === false) return true;
+  if (value === "") return major <= 7 && lists.has(option.name);
+  return !(option.number && Number(value) === 0);
 }
 
 function wrongValue(option: OptionRule, value: string | undefined, major: number): string | undefined {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { TbuildError } from "../errors.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
+import { startMib, startPartition } from "../recipe/start-partition.ts";
 import { quotedWord, shellWord } from "./shell-words.ts";
 
 /** What one build puts into a kickstart beside the recipe. */
@@ -191,8 +192,8 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
       .sort((a, b) => rank(a.mountpoint) - rank(b.mountpoint))
       .map((part, index) => ({ ...part, primary: primary(index) })),
     volumes: layout.filter((part) => part.inGroup),
-    // From 2 TiB on, Anaconda makes a GPT, and on that a BIOS needs a partition to start from (blivet, `gpt` label).
-    biosboot: major >= 7 && recipe.machine.disk >= 2 * 1024 * 1024,
+    biosboot: startPartition(recipe) === "biosboot",
+    efi: startPartition(recipe) === "efi" && startMib.efi,
     group: volumes.length > 0 && {
       // Room for the extents that sizes are rounded up to, and for LVM's own.
       size: volumes.reduce((sum, part) => sum + part.size, 0) + 8 * (volumes.length + 1),

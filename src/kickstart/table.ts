@@ -326,6 +326,8 @@ export const once: Readonly<Record<string, readonly string[]>> = {
   repo: ["name"],
   user: ["name"],
   group: ["name"],
+  sshpw: ["username"],
+  sshkey: ["username"],
 };
 
 /** Commands that exclude each other: the releases, one command, and those that it cannot be used with. */

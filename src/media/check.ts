@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Interrupted, TbuildError } from "../errors.ts";
-import { printable } from "../host/local.ts";
+import { printable } from "../io/escape.ts";
 import { type Medium, releaseOf } from "./media.ts";
 
 /** Which disc a recipe wants. */

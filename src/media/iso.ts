@@ -2,7 +2,7 @@ import { createWriteStream } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { TbuildError } from "../errors.ts";
-import { printable } from "../host/local.ts";
+import { printable } from "../io/escape.ts";
 import { type BootImage, bootImages } from "./el-torito.ts";
 import {
   type Extent,

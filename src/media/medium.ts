@@ -1,5 +1,5 @@
 import { TbuildError } from "../errors.ts";
-import { printable } from "../host/local.ts";
+import { printable } from "../io/escape.ts";
 import { described } from "./description.ts";
 import { type Iso, openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";

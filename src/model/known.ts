@@ -1,5 +1,21 @@
 import type { Manifest } from "./manifest.ts";
 
+/** What is known of a template's boot as its domain type, as one sentence that claims no more. */
+export function bootSentence({ domainType, fitness }: Pick<Manifest, "domainType" | "fitness">): string {
+  if (!fitness) return `Nobody checked whether it boots as ${domainType}.`;
+  const { target, mode, verdict, findings } = fitness;
+  const why = findings
+    .filter(({ weight }) => weight === verdict)
+    .map((one) => `${one.about}: ${one.why}`)
+    .join("; ");
+  const said = {
+    fit: "nothing in its files speaks against it",
+    unfit: `it does not boot: ${why}`,
+    unknown: `it is not known whether it boots: ${why}`,
+  }[verdict];
+  return `Checked for ${target} as ${mode}: ${said}.`;
+}
+
 /** What is known of a template's seal and first boot, as one sentence that claims no more. */
 export function firstBootSentence({ seal, armed = seal?.armed }: Pick<Manifest, "seal" | "armed">): string {
   const sealed = seal ? "Sealed" : "Nobody proved that it is sealed";

@@ -86,6 +86,23 @@ const SealRecord = z.object({
   audited: z.array(Text),
 });
 
+/** Whether the guest boots as its domain type, as its files tell. Nothing was started for it. */
+export type FitnessRecord = Deep<typeof FitnessRecord>;
+const FitnessRecord = z.object({
+  /** Where and how: `xen-4.17`, `pvm`. */
+  target: Text,
+  mode: Text,
+  verdict: z.enum(["fit", "unfit", "unknown"]),
+  findings: z.array(
+    z.object({
+      weight: z.enum(["unfit", "unknown", "remark"]),
+      about: Text,
+      why: Text,
+      remedy: Text.exactOptional(),
+    }),
+  ),
+});
+
 /** The machine that a template is for. What is not said is as tbuild writes it. */
 export type Machine = Deep<typeof Machine>;
 const Machine = z.object({
@@ -93,6 +110,8 @@ const Machine = z.object({
   memoryMib: Count,
   /** Networks, one for each vnic. */
   nics: z.array(Text),
+  /** What starts it; unsaid, a BIOS, or what an import did not say. */
+  firmware: z.literal("uefi").exactOptional(),
   /** What it can be given while it runs. */
   maxVcpus: Count.exactOptional(),
   maxMemoryMib: Count.exactOptional(),
@@ -152,6 +171,7 @@ const Manifest = z.object({
   hosts: z.record(Text, Text).exactOptional(),
   guest: GuestRecord.exactOptional(),
   seal: SealRecord.exactOptional(),
+  fitness: FitnessRecord.exactOptional(),
   /** Of an import: whether the next boot configures it, as found in the image; absent when the image could not be read. */
   armed: z.boolean().exactOptional(),
 });

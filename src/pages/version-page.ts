@@ -1,5 +1,5 @@
 import { definitions, page, section, table, text } from "../html.ts";
-import { firstBootSentence } from "../model/known.ts";
+import { bootSentence, firstBootSentence } from "../model/known.ts";
 import type { GuestRecord, Manifest } from "../model/manifest.ts";
 import { packageVersion } from "../store/compare/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
@@ -55,6 +55,7 @@ function factsOf(manifest: Manifest): [string, string][] {
   return [
     ["Release", `${release.name}, kernel ${kernel}`],
     ["Domain type", domainType],
+    ["Boot", bootSentence(manifest)],
     ["Machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics: ${machine.nics.join(", ")}`],
     [
       "Disks",

@@ -1,17 +1,26 @@
 import { majorOf, type Recipe } from "./recipe.ts";
 
-/** Two things that a recipe says and that cannot both be done: the path of the one, and the path of the other if said. */
+/** Two values of a recipe that exclude each other: the path of one, and of the other where the recipe says it. */
 export interface Contradiction {
   readonly path: readonly PropertyKey[];
   readonly text: string;
   readonly against?: readonly PropertyKey[];
 }
 
-type Lists = Partial<Pick<Recipe, "packages" | "services" | "additions" | "release" | "kernel">>;
+type Lists = Partial<
+  Pick<Recipe, "packages" | "services" | "additions" | "release" | "kernel" | "files" | "folders">
+>;
 
 /** What the lists of a recipe say against each other, and against what a build needs. */
 export function contradictions(recipe: Lists): Contradiction[] {
-  return [...packagesAgainst(recipe), ...neededAgainst(recipe), ...servicesAgainst(recipe)];
+  return [
+    ...packagesAgainst(recipe),
+    ...streamsAgainst(recipe),
+    ...neededAgainst(recipe),
+    ...servicesAgainst(recipe),
+    ...firstBootAgainst(recipe),
+    ...pathsAgainst(recipe),
+  ];
 }
 
 function packagesAgainst({ packages }: Lists): Contradiction[] {
@@ -22,14 +31,14 @@ function packagesAgainst({ packages }: Lists): Contradiction[] {
     ...exclude.flatMap((pattern, at) =>
       inBase(pattern).map((index) => ({
         path: ["packages", "exclude", at],
-        text: `leaves out ${base[index]}, which packages.base wants`,
+        text: `excludes ${base[index]}, which packages.base installs`,
         against: ["packages", "base", index],
       })),
     ),
     ...remove.flatMap((pattern, at) =>
       inInstall(pattern).map((index) => ({
         path: ["packages", "remove", at],
-        text: `removes ${install[index]}, which packages.install wants`,
+        text: `removes ${install[index]}, which packages.install installs`,
         against: ["packages", "install", index],
       })),
     ),
@@ -46,11 +55,10 @@ function neededAgainst({ packages, additions, release, kernel }: Lists): Contrad
       const path = ["packages", list, at];
       const [mine] = inOwn(pattern);
       const [addition] = inAdded(pattern);
-      if (mine !== undefined)
-        return [{ path, text: `takes away ${own[mine]}, and no build can do without it` }];
+      if (mine !== undefined) return [{ path, text: `removes ${own[mine]}, which every build needs` }];
       if (addition === undefined) return [];
       const against = ["additions", "packages", addition];
-      return [{ path, text: `takes away ${added[addition]}, one of the guest additions`, against }];
+      return [{ path, text: `removes ${added[addition]}, one of the guest additions`, against }];
     }),
   );
 }
@@ -64,9 +72,70 @@ function servicesAgainst({ services }: Lists): Contradiction[] {
     if (index === undefined) return [];
     return {
       path: ["services", "disable", at],
-      text: `${plain(name)} is to be enabled as well; to take back what is inherited, say \`replace: [services.enable]\``,
+      text: `${plain(name)} is enabled as well; to replace an inherited list, write \`replace: [services.enable]\``,
       against: ["services", "enable", index],
     };
+  });
+}
+
+/** dnf installs one stream of a module. */
+function streamsAgainst({ packages }: Lists): Contradiction[] {
+  if (packages === undefined) return [];
+  const first = new Map<string, { stream: string; path: readonly PropertyKey[] }>();
+  return (["base", "install"] as const).flatMap((list) =>
+    packages[list].flatMap((name, at): Contradiction[] => {
+      const [, module = "", stream = ""] = /^@([^:^]+):([^/]+)/.exec(name) ?? [];
+      if (module === "") return [];
+      const path = ["packages", list, at];
+      const before = first.get(module);
+      if (before === undefined) first.set(module, { stream, path });
+      if (before === undefined || before.stream === stream) return [];
+      return [
+        { path, text: `is a second stream of ${module}, beside ${before.stream}`, against: before.path },
+      ];
+    }),
+  );
+}
+
+// The additions configure the first boot through these services.
+const firstBootServices = ["ovmd", "ovm-template-initial-config"];
+
+function firstBootAgainst({ services, packages, additions }: Lists): Contradiction[] {
+  const added = additions?.packages ?? [];
+  const disabled = (services?.disable ?? []).flatMap((name, at): Contradiction[] => {
+    const plain = name.replace(/\.service$/, "");
+    const addition = added.indexOf(plain);
+    if (addition < 0 || !firstBootServices.includes(plain)) return [];
+    return [
+      {
+        path: ["services", "disable", at],
+        text: `disables ${plain}, which configures the first boot`,
+        against: ["additions", "packages", addition],
+      },
+    ];
+  });
+  const inRemove = finder(services?.enable.map((name) => name.replace(/\.service$/, "")) ?? []);
+  const removed = (packages?.remove ?? []).flatMap((name, at) =>
+    inRemove(name).map((index) => ({
+      path: ["packages", "remove", at],
+      text: `removes the package of ${services?.enable[index]}, which services.enable enables`,
+      against: ["services", "enable", index],
+    })),
+  );
+  return [...disabled, ...removed];
+}
+
+function pathsAgainst({ files, folders }: Lists): Contradiction[] {
+  return (files ?? []).flatMap(({ path }, at) => {
+    const folder = (folders ?? []).findIndex((one) => one.path.replace(/\/+$/, "") === path);
+    if (folder < 0) return [];
+    return [
+      {
+        path: ["files", at, "path"],
+        text: `${path} is one of the folders as well`,
+        against: ["folders", folder, "path"],
+      },
+    ];
   });
 }
 
@@ -83,10 +152,15 @@ export function neededPackages(release: Recipe["release"], kernel: Recipe["kerne
   ];
 }
 
-/** Finds the places of the names that a name, or a pattern with `*`, stands for. */
+/**
+ * Finds the places of the names that a name, or a pattern with `*`, stands for. The architectures of the guest mean nothing
+ * in a name; `.i686` is another package.
+ */
 function finder(names: readonly string[]): (pattern: string) => number[] {
-  const places = new Map(names.map((name, index) => [name, index]));
-  return (pattern) => {
+  const plain = (name: string) => name.replace(/\.(x86_64|noarch)$/, "");
+  const places = new Map(names.map((name, index) => [plain(name), index]));
+  return (said) => {
+    const pattern = plain(said);
     if (pattern.includes("*")) return names.flatMap((name, index) => (stands(pattern, name) ? [index] : []));
     const place = places.get(pattern);
     return place === undefined ? [] : [place];

@@ -40,18 +40,20 @@ export interface RuleContext {
 }
 
 /**
- * Reads recipe `name` of `folder` (or a path to a file), follows `extends`, checks shape and meaning, and gives
- * the recipe or one `usage` fault with every finding: file, line, column, path. `values` are laid over what the files
- * say, the last one on top.
+ * Reads recipe `name` of `folders`, which are searched in order, or a path to a file. Follows `extends`, checks shape and
+ * meaning, and gives the recipe or one `usage` fault with every finding: file, line, column, path. `values` override the
+ * files; the last one wins.
  */
 export async function loadRecipe(
-  folder: string,
+  folders: string | readonly string[],
   name: string,
   rules: readonly Rule[] = [],
   values: readonly Located[] = [],
 ): Promise<LoadedRecipe> {
-  const file = name.includes("/") || /\.ya?ml$/.test(name) ? name : join(folder, `${name}.yaml`);
-  const chain = await readChain(file, folder, []);
+  const searched = [folders].flat();
+  const isPath = name.includes("/") || /\.ya?ml$/.test(name);
+  const file = isPath ? name : await firstFile(searched.map((folder) => join(folder, `${name}.yaml`)));
+  const chain = await readChain(file, searched, []);
   const { files } = chain;
   const merged = values.reduce((below, value) => merge(below, value, []), chain.merged);
   const { findings, sections } = checkShape(merged);
@@ -65,7 +67,7 @@ export async function loadRecipe(
   for (const rule of rules)
     await rule(sections, {
       folder: dirname(file),
-      moduleFolders: moduleFolders(file, folder),
+      moduleFolders: moduleFolders(file, searched),
       problem,
       standing,
     });
@@ -79,18 +81,25 @@ export async function loadRecipe(
   };
 }
 
-/** Where the first-boot modules of a recipe lie, nearest first. */
-export function moduleFolders(file: string, folder: string): string[] {
-  return [...new Set([join(dirname(file), "modules"), join(folder, "modules")])];
+/** Where the first-boot modules of a recipe are, nearest first. */
+export function moduleFolders(file: string, folders: readonly string[]): string[] {
+  return [...new Set([dirname(file), ...folders].map((folder) => join(folder, "modules")))];
 }
 
-/** The names of the recipes in a folder. */
-export async function recipeNames(folder: string): Promise<string[]> {
-  const entries = await readdir(folder).catch(() => []);
-  return entries
+/** The names of the recipes in folders. */
+export async function recipeNames(folders: string | readonly string[]): Promise<string[]> {
+  const listed = await Promise.all([folders].flat().map((folder) => readdir(folder).catch(() => [])));
+  const names = listed
+    .flat()
     .filter((entry) => entry.endsWith(".yaml"))
-    .map((entry) => entry.slice(0, -".yaml".length))
-    .sort();
+    .map((entry) => entry.slice(0, -".yaml".length));
+  return [...new Set(names)].sort();
+}
+
+/** The first of `files` that exists; the first of all where none does, for the error that names it. */
+async function firstFile(files: readonly string[]): Promise<string> {
+  for (const file of files) if (await isFile(file)) return file;
+  return files[0] ?? "";
 }
 
 /** What is wrong with the shape, and the sections with which nothing is. */
@@ -111,14 +120,14 @@ function checkShape(merged: Located): { findings: Finding[]; sections: Partial<R
 
 async function readChain(
   file: string,
-  folder: string,
+  folders: readonly string[],
   below: readonly string[],
 ): Promise<{ merged: Located; files: string[]; findings: Finding[] }> {
   const chain = [...below, file];
-  if (below.includes(file))
+  if (below.some((one) => resolve(one) === resolve(file)))
     throw new TbuildError("usage", `extends itself (${chain.join(" → ")})`, { subject: file });
   const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) throw await noSuchRecipe(file, file, folder);
+  if (text === undefined) throw await noSuchRecipe(file, file, folders);
   const own = readYaml(shown(file), text);
   if (own.kind !== "map")
     throw new TbuildError("usage", "not a recipe", {
@@ -134,12 +143,14 @@ async function readChain(
       `${shown(file)}:${parent.at.line}: extends should be the name of a recipe`,
     );
   const wanted = `${parent.value.replace(/\.ya?ml$/, "")}.yaml`;
-  const beside = resolve(dirname(file), wanted);
-  // A recipe from elsewhere may grow from one of the recipes folder.
-  const found = (await isFile(beside)) ? beside : resolve(folder, wanted);
+  // A recipe may extend one of the same name in a folder further down the list.
+  const places = [dirname(file), ...folders].map((folder) => resolve(folder, wanted));
+  const others = places.filter((place) => !chain.some((one) => resolve(one) === place));
+  const another = await firstFile(others);
+  const found = (await isFile(another)) ? another : await firstFile(places);
   if (!(await isFile(found)))
-    throw await noSuchRecipe(`${placed(parent.at)}: extends ${parent.value}`, wanted, folder);
-  const above = await readChain(found, folder, chain);
+    throw await noSuchRecipe(`${placed(parent.at)}: extends ${parent.value}`, wanted, folders);
+  const above = await readChain(found, folders, chain);
   const entries = new Map(said.entries);
   entries.delete("extends");
   return {
@@ -149,12 +160,12 @@ async function readChain(
   };
 }
 
-async function noSuchRecipe(what: string, file: string, folder: string): Promise<TbuildError> {
-  const names = await recipeNames(folder);
+async function noSuchRecipe(what: string, file: string, folders: readonly string[]): Promise<TbuildError> {
+  const names = await recipeNames(folders);
   const name = file.slice(file.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "");
   return new TbuildError("usage", `no such recipe${suggestion(name, names)}`, {
     subject: what,
-    hint: `Recipes are the .yaml files in ${shown(folder)}; \`tbuild recipe --list\` shows them, and \`tbuild init\` makes a folder that has those of tbuild.`,
+    hint: `Recipes are the .yaml files in ${folders.map(shown).join(" and ")}; \`tbuild recipe --list\` lists them.`,
   });
 }
 

@@ -17,7 +17,7 @@ export interface Place {
   readonly column: number;
 }
 
-/** A YAML value that remembers where each part of it was written. */
+/** A YAML value that knows where each part of it was written. */
 export type Located =
   | { readonly kind: "map"; readonly at: Place; readonly entries: ReadonlyMap<string, Located> }
   | {
@@ -29,7 +29,7 @@ export type Located =
     }
   | { readonly kind: "scalar"; readonly at: Place; readonly value: unknown };
 
-/** Reads YAML. Anything that is not well-formed is a `usage` fault that names every place. */
+/** Reads YAML. Throws a `usage` fault that names every place that is not well-formed. */
 export function readYaml(file: string, text: string): Located {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false });
@@ -44,7 +44,7 @@ export function readYaml(file: string, text: string): Located {
         (error) => `${placed(place(error.pos[0]))}: ${wordedFault(error, text)}`,
       ),
     });
-  // An anchor that holds its own alias would have no end, and aliases of aliases nearly none.
+  // An anchor that contains its own alias never ends, and nested aliases grow exponentially.
   let values = 0;
   const limited = (at: Place, depth: number) => {
     if (++values <= 100_000 && depth <= 100) return;
@@ -57,7 +57,7 @@ export function readYaml(file: string, text: string): Located {
 
 const consequences = /^(Implicit keys need|Implicit map keys need)/;
 
-/** Of the faults of a line the first: the parser finds others because of it. */
+/** The first fault of each line: the parser reports others because of it. */
 function causes(
   errors: readonly YAMLParseError[],
   lineOf: (error: YAMLParseError) => number,
@@ -73,16 +73,17 @@ function causes(
 
 function wordedFault({ code, message, pos: [from] }: YAMLParseError, text: string): string {
   const rest = /^[^\n]*/.exec(text.slice(from))?.[0] ?? "";
-  if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(rest)}: is there twice`;
+  if (code === "DUPLICATE_KEY") return `${/^[\w.+-]*/.exec(rest)}: is given twice`;
   if (code === "BLOCK_AS_IMPLICIT_KEY") {
-    if (message.startsWith("A block sequence")) return "its - stands in another column than those above it";
+    if (message.startsWith("A block sequence"))
+      return "its - is not in the column of the list items above it";
     return /:(\s|$)/.test(rest)
-      ? 'a value with ": " in it has to be in quotes'
-      : "it has a value already, and the line behind it is indented as if it belonged to it";
+      ? 'a value that contains ": " must be in quotes'
+      : "it already has a value, but the next line is indented as a part of it";
   }
   if (code === "MULTILINE_IMPLICIT_KEY")
-    return "is indented as what stands behind it, and is no key: is a colon missing, or a blank too many?";
-  if (code === "BAD_SCALAR_START") return `a value that begins with ${rest[0]} has to be in quotes`;
+    return "is not a key, but is indented like one: is a colon missing, or is there a space too many?";
+  if (code === "BAD_SCALAR_START") return `a value that begins with ${rest[0]} must be in quotes`;
   if (message.startsWith("All mapping items")) return "is not in the column of the keys that it belongs to";
   if (message.startsWith("Flow"))
     return `the ${/^Flow sequence/.test(message) ? "[" : "{"} above is not closed`;
@@ -159,7 +160,16 @@ function located(node: Node | null, reading: Reading, above: Place, depth: numbe
   const { place, document } = reading;
   const at = node?.range ? place(node.range[0]) : above;
   reading.limited(at, depth);
-  if (isAlias(node)) return located(node.resolve(document) ?? null, reading, at, depth + 1);
+  if (isAlias(node)) {
+    const meant = node.resolve(document);
+    if (meant === undefined)
+      throw new TbuildError("usage", `${at.file}: not a YAML file`, {
+        lines: [
+          `${placed(at)}: *${node.source} names an anchor that is not above it; a text that begins with * must be in quotes`,
+        ],
+      });
+    return located(meant, reading, at, depth + 1);
+  }
   if (isMap(node)) {
     const entries = node.items.map((pair): [string, Located] => {
       const key = pair.key as Node;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bundleFormats, domainTypes, releases } from "../choices.ts";
+import { bundleFormats, domainTypes, firmwares, releases } from "../choices.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -109,7 +109,10 @@ const Disk = z
       .describe("The mount point in the guest. Files that the recipe writes there go to this disk."),
     options: MountOptions.optional().describe("Mount options, as in fstab."),
   })
-  .refine((disk) => (disk.fs === undefined) === (disk.mount === undefined), "fs and mount go together");
+  .refine(
+    (disk) => (disk.fs === undefined) === (disk.mount === undefined),
+    "needs both fs and mount, or neither",
+  );
 
 const Repository = z.strictObject({
   id: text(/^\w[\w.-]*$/, "a repository id").describe(
@@ -135,7 +138,10 @@ const File = z
     group: AccountName.default("root"),
     mode: Mode.default("0644"),
   })
-  .refine((file) => (file.content === undefined) !== (file.from === undefined), "either content or from");
+  .refine(
+    (file) => (file.content === undefined) !== (file.from === undefined),
+    "needs either content or from",
+  );
 
 const Script = z
   .strictObject({
@@ -143,7 +149,7 @@ const Script = z
     run: z.string().optional().describe("The script, which runs as root with `bash -euo pipefail`."),
     from: z.string().optional().describe("A file beside the recipe."),
   })
-  .refine((script) => (script.run === undefined) !== (script.from === undefined), "either run or from");
+  .refine((script) => (script.run === undefined) !== (script.from === undefined), "needs either run or from");
 
 /** What we want: a golden template, from the disc to the bundle. Knows nothing of where it is made. */
 export const Recipe = z.strictObject({
@@ -163,8 +169,14 @@ export const Recipe = z.strictObject({
       vcpus: z.int().min(1).max(128).default(1),
       memory: SizeMib.prefault("1G"),
       disk: SizeMib.prefault("12G").describe(
-        "The system disk. The installer uses the only disk it sees, so it needs no name.",
+        "The system disk. The installer uses the only disk it sees, so it needs no name. OL5 and OL6: 2 TiB at most, as they start from an MBR; later releases make a GPT from 2 TiB on.",
       ),
+      firmware: z
+        .enum(firmwares)
+        .default("bios")
+        .describe(
+          "What starts the machine. `uefi`: OL7 and later, with an EFI system partition; for KVM and Xen, as Oracle VM has BIOS guests only, and in the bundles `qcow2` and `raw`.",
+        ),
     })
     .prefault({})
     .describe("The virtual machine, both for the build and in the bundles."),
@@ -320,4 +332,9 @@ export function majorOf(release: Recipe["release"]): number {
 export function sealing({ seal, files }: Pick<Recipe, "seal" | "files">): Recipe["seal"] {
   const own = files.map(({ path }) => path).filter((path) => !path.startsWith("/root/.ssh/"));
   return { ...seal, keep: [...new Set([...seal.keep, ...own])] };
+}
+
+/** Paths whose content a recipe asks for, though a seal changes them: the file with its users' passwords. */
+export function meantToStay({ users }: Pick<Recipe, "users">): string[] {
+  return users.some(({ password }) => password !== undefined) ? ["/etc/shadow"] : [];
 }

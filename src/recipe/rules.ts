@@ -11,6 +11,7 @@ import { faultOfLang } from "./locales.ts";
 import { neededService } from "./needed-services.ts";
 import { majorOf } from "./recipe.ts";
 import { mediumFolder, uekRepository } from "./repositories.ts";
+import { mbrMib, startMib, startPartition } from "./start-partition.ts";
 import { isTimezone, timezones } from "./timezones.ts";
 
 /** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
@@ -91,19 +92,42 @@ export const rules: readonly Rule[] = [
       problem(["layout", boot, "fs"], `pygrub may not be able to read /boot on ${part.fs}; use ext3`);
   },
   (recipe, { problem }) => {
+    if (recipe.machine?.firmware !== "uefi") return;
+    const path = ["machine", "firmware"];
+    if (recipe.release && majorOf(recipe.release) <= 6)
+      problem(
+        path,
+        `UEFI cannot start the installer of ${recipe.release} here: its kernel has no EFI stub; use bios, or ol7 and later`,
+      );
+    if (recipe.domainType === "XEN_PVM")
+      problem(path, "XEN_PVM starts its kernel without firmware; use XEN_HVM or XEN_HVM_PV_DRIVERS");
+    if (recipe.target?.startsWith("ovm"))
+      problem(path, `Oracle VM has BIOS guests only, and the target is ${recipe.target}; use bios`);
+    for (const [i, format] of (recipe.bundles ?? []).entries())
+      if (format === "ovm-tgz" || format === "ova")
+        problem(
+          ["bundles", i],
+          `${format} is for Oracle VM, which has BIOS guests only; with UEFI, use bundles: [qcow2]`,
+        );
+    for (const [i, part] of (recipe.layout ?? []).entries())
+      if (part.mount === "/boot/efi")
+        problem(["layout", i, "mount"], "tbuild makes the EFI system partition itself; leave this out");
+  },
+  (recipe, { problem }) => {
     const { layout, machine } = recipe;
     if (!layout || !machine) return;
     if (!layout.some((part) => part.mount === "/")) problem(["layout"], "has no / partition");
     const primary = layout.filter((part) => part.volume === undefined).length;
     const count = primary + (primary < layout.length ? 1 : 0);
-    const large = machine.disk > mbrMib;
-    if (large && recipe.release && majorOf(recipe.release) <= 6)
+    const start = recipe.release && startPartition({ release: recipe.release, machine });
+    if (machine.disk > mbrMib && recipe.release && majorOf(recipe.release) <= 6)
       problem(
         ["machine", "disk"],
-        `is larger than 2 TiB, and ${recipe.release} starts from an MBR disk only, which ends there; put what is more on \`disks\``,
+        `is larger than 2 TiB, but ${recipe.release} starts from an MBR disk only, which ends there; put the rest on \`disks\``,
       );
-    if (count > 14 && !large) problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
-    const need = layout.reduce((sum, part) => sum + part.size, 0);
+    if (count > 14 && start === undefined)
+      problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
+    const need = layout.reduce((sum, part) => sum + part.size, start === undefined ? 0 : startMib[start]);
     if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
     for (const [i, part] of layout.entries()) {
       if (part.fs === "ext3" && part.size > 16 * 1024 * 1024)
@@ -149,10 +173,11 @@ export const rules: readonly Rule[] = [
         problem(["repositories", i, "url"], "only the installer sees the medium; use provision: post");
     for (const [i, port] of (recipe.ports ?? []).entries()) {
       const [from = 0, to = from] = port.split(":")[0]?.split("-").map(Number) ?? [];
-      if (from > 65535 || to > 65535) problem(["ports", i], `there is no port ${port}; the last is 65535`);
+      if (from < 1 || from > 65535 || to > 65535)
+        problem(["ports", i], `there is no port ${port}; ports are 1 to 65535`);
       else if (to < from) problem(["ports", i], `${port} ends before it begins`);
       else if (to > from && recipe.release === "ol5")
-        problem(["ports", i], "the installer of OL5 takes single ports only; say each");
+        problem(["ports", i], "the installer of OL5 takes single ports only; list each");
     }
     if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
       problem(["ports"], "the firewall is off, so no port needs to be opened");
@@ -213,9 +238,6 @@ export const rules: readonly Rule[] = [
       }
   },
 ];
-
-// An MBR counts 2^32 sectors of 512 bytes.
-const mbrMib = 2 * 1024 * 1024;
 
 /** Oracle VM 3.4.6 and what comes after it (facts, peers, section 0). */
 function noPvm(target: string | undefined): boolean {

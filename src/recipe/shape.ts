@@ -3,12 +3,12 @@ import { type Finding, suggestion } from "./findings.ts";
 import { type Located, locatedAt, pathInFile, placeOf, plain } from "./located.ts";
 import type { JsonSchema } from "./schema.ts";
 
-/** What is wrong with the shape of a file, in our words: each with its place, its path, and the nearest valid word. */
+/** The faults of a file's shape, in plain words: each with its place, its path, and the nearest valid word. */
 export function shapeFindings(schema: z.ZodType, error: z.ZodError, root: Located): Finding[] {
   const json = z.toJSONSchema(schema, { io: "input" }) as JsonSchema;
   const of = (issue: z.core.$ZodIssue) => issue.path.map(String).join(".");
   const wrongType = new Set(error.issues.filter(({ code }) => code === "invalid_type").map(of));
-  // What is of another type is too long as well, or has not the right form.
+  // A value of a wrong type is reported once, not also as too long or malformed.
   const issues = error.issues.filter((issue) => issue.code === "invalid_type" || !wrongType.has(of(issue)));
   return issues.flatMap((issue) => worded(issue, root, json));
 }
@@ -35,10 +35,12 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
       ];
     case "invalid_type":
       if (given === undefined) return [finding("is missing")];
-      return [finding(ofOtherType(issue.expected, here, schemaAt(schema, issue.path).title))];
+      return [finding(ofOtherType(issue.expected, here, schemaAt(schema, issue.path)))];
     case "invalid_format":
       return [
-        finding(`"${given}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}`),
+        finding(
+          `"${given}" is not ${issue.message.startsWith("Invalid") ? "well-formed" : issue.message}${meantSize(given, issue.message)}`,
+        ),
       ];
     case "too_small":
       return [finding(tooLittle(issue, given))];
@@ -51,22 +53,27 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
 
 function tooLittle({ origin, minimum }: z.core.$ZodIssueTooSmall, given: unknown): string {
   if (origin === "array")
-    return minimum === 1 ? "is empty; it wants one item at least" : `wants ${minimum} items at least`;
-  if (origin === "string") return minimum === 1 ? "is empty" : `wants ${minimum} characters at least`;
-  return `${given} is too little; the least is ${minimum}`;
+    return minimum === 1 ? "is empty; it needs at least one item" : `needs at least ${minimum} items`;
+  if (origin === "string") return minimum === 1 ? "is empty" : `needs at least ${minimum} characters`;
+  return `${given} is too small; the minimum is ${minimum}`;
 }
 
 function tooMuch({ origin, maximum }: z.core.$ZodIssueTooBig, given: unknown): string {
-  if (origin === "array") return `has too many items; it takes ${maximum}`;
-  if (origin === "string") return `is too long; it takes ${maximum} characters`;
-  return `${given} is too much; the most is ${maximum}`;
+  if (origin === "array") return `has too many items; the maximum is ${maximum}`;
+  if (origin === "string") return `is too long; the maximum is ${maximum} characters`;
+  return `${given} is too large; the maximum is ${maximum}`;
 }
 
-// What YAML reads as a number, such as a mode without quotes, may only lack its form.
-function ofOtherType(expected: string, here: Located | undefined, form: string | undefined): string {
+// YAML reads a text such as 0755 without quotes as a number: then its form is what is wrong.
+function ofOtherType(expected: string, here: Located | undefined, schema: JsonSchema): string {
+  const form = schema.title;
   if (here?.kind === "scalar" && form !== undefined && here.value !== null)
-    return `${here.value} is not ${form}`;
+    return `${here.value} is not ${form}${meantSize(here.value, form)}`;
   if (form !== undefined) return `should be ${form}`;
+  if (schema.type === "integer")
+    return here?.kind === "scalar" && typeof here.value === "string"
+      ? `should be a whole number, and "${here.value}" is text`
+      : "should be a whole number";
   if (expected === "boolean") {
     const said = here?.kind === "scalar" ? String(here.value) : "";
     const meant = /^(yes|on|y)$/i.test(said) ? "true" : /^(no|off|n)$/i.test(said) ? "false" : undefined;
@@ -75,6 +82,8 @@ function ofOtherType(expected: string, here: Located | undefined, form: string |
   const items = here?.kind === "map" ? [...here.entries.keys()] : [];
   if (expected === "array" && items.length > 0 && items.every((key) => /^\d+$/.test(key)))
     return `has no item ${items.join(", ")}; they are counted from 0`;
+  if (expected === "array" && here?.kind === "scalar" && here.value !== null && here.value !== "")
+    return `should be a list, such as [${here.value}]`;
   const words: Record<string, string> = {
     array: "a list",
     object: "a group of keys",
@@ -82,6 +91,19 @@ function ofOtherType(expected: string, here: Located | undefined, form: string |
     int: "a whole number",
   };
   return `should be ${words[expected] ?? `a ${expected}`}`;
+}
+
+/** `; did you mean "2T"?` for a size in another notation that means a whole number of MiB. */
+function meantSize(given: unknown, form: string): string {
+  if (!form.startsWith("a size")) return "";
+  const [, number = "", unit] = /^\s*(\d+(?:\.\d+)?)\s*([MGT])?(?:i?B)?\s*$/i.exec(String(given)) ?? [];
+  if (Number(number) === 0) return "";
+  if (unit === undefined) return `; did you mean "${number}M"?`;
+  const mib = Number(number) * 1024 ** "MGT".indexOf(unit.toUpperCase());
+  if (!Number.isInteger(mib)) return "";
+  const written =
+    mib % 1024 ** 2 === 0 ? `${mib / 1024 ** 2}T` : mib % 1024 === 0 ? `${mib / 1024}G` : `${mib}M`;
+  return `; did you mean "${written}"?`;
 }
 
 function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema {

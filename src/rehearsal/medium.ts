@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
+import { missingPackages, packages } from "../host/programs.ts";
 import { codeDigest } from "../io/code-digest.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
 import { asDigest, type Digest, digestOf } from "../model/digest.ts";
@@ -148,29 +149,14 @@ async function kept(index: string, cache: string): Promise<RehearsalMedium | und
     : undefined;
 }
 
-const tools: readonly (readonly [string, string])[] = [
-  ["rpmbuild", "rpm"],
-  ["createrepo_c", "createrepo-c"],
-  ["mksquashfs", "squashfs-tools"],
-  ["xorriso", "xorriso"],
-  ["cpio", "cpio"],
-  ["zstd", "zstd"],
-  ["python3", "python3"],
-  ["dpkg-deb", "dpkg"],
-  ["apt-get", "apt"],
-];
-
 async function checkTools(host: Host): Promise<void> {
-  const missing: string[] = [];
-  for (const [tool, debian] of tools) {
-    const found = await host.run(["sh", "-c", 'command -v "$0"', tool], { allow: [1, 127] });
-    if (found.exitCode !== 0) missing.push(debian);
-  }
-  if (!(await stat("/usr/lib/ISOLINUX/isolinux.bin").catch(() => undefined))) missing.push("isolinux");
-  if (!(await stat("/usr/lib/syslinux/modules/bios/ldlinux.c32").catch(() => undefined)))
-    missing.push("syslinux-common");
+  const path = (await host.run(["sh", "-c", 'echo "$PATH"'])).stdout.trim();
+  const missing = await missingPackages(
+    packages.filter(({ medium }) => medium),
+    path,
+  );
   if (missing.length === 0) return;
   throw new TbuildError("environment", "the rehearsal medium: tools are missing", {
-    hint: `Install them: apt-get install ${missing.join(" ")}`,
+    hint: `Install them: apt-get install ${missing.map(({ name }) => name).join(" ")}`,
   });
 }

@@ -179,4 +179,16 @@ describe("qemu", () => {
       why: "/dev/kvm is there, but a kernel does not start under it",
     });
   });
+
+  it("starts a machine by UEFI where it is asked to", async () => {
+    await hypervisor.define({ ...spec(), firmware: "uefi" });
+    await hypervisor.start("contract-vm");
+    await waitFor(
+      "UEFI's word on the console",
+      async () =>
+        /BdsDxe|UEFI/.test(await readFile(hypervisor.consoleFiles("contract-vm").log, "latin1")) || undefined,
+      { timeoutMs: 90_000 },
+    );
+    await hypervisor.stop("contract-vm", { force: true });
+  });
 });

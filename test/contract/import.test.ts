@@ -312,7 +312,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     ],
     ["nothing", (file) => writeFile(file, ""), "is empty"],
     ["text, gzipped", (file) => writeFile(file, gzipSync("hello")), "sectors|not a disk image"],
-    ["a zip", (file) => writeFile(file, "PK\u0003\u0004 and so on"), "is a zip"],
+    ["a zip that is none", (file) => writeFile(file, "PK\u0003\u0004 and so on"), "is damaged"],
     [
       "zeros without end, gzipped",
       (file) => writeFile(file, gzipSync(Buffer.alloc(2 ** 27))),
@@ -407,6 +407,13 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     return file;
   }
 
+  async function zipped(files: Record<string, Uint8Array>): Promise<string> {
+    const place = await mkdtemp(join(folder, "zip-"));
+    await unpacked(files, place);
+    await host.run(["python3", "-m", "zipfile", "-c", `${place}.zip`, ...Object.keys(files)], { cwd: place });
+    return `${place}.zip`;
+  }
+
   async function unpacked(files: Record<string, Uint8Array>, place: string): Promise<void> {
     for (const [name, data] of Object.entries(files)) {
       await mkdir(dirname(join(place, name)), { recursive: true });
@@ -423,6 +430,10 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
   const good: [string, () => Promise<string>][] = [
     ["a plain tar", () => archive(plain())],
     ["a gzipped tar", () => archive(withSums("sha1"), "-z")],
+    ["a tar in xz", () => archive(withSums("sha1"), "-J")],
+    ["a tar in bzip2", () => archive(withSums("sha1"), "-j")],
+    ["a tar in zstd", () => archive(withSums("sha1"), "--zstd")],
+    ["a zip", () => zipped(withSums("sha256"))],
     ["sums of SHA-1", () => archive(withSums("sha1"))],
     ["sums of SHA-256", () => archive(withSums("sha256"))],
     ["sums of SHA-512 and line ends of Windows", () => archive(withSums("sha512", "\r\n"))],

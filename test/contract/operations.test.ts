@@ -175,11 +175,19 @@ describe.skipIf(lacking !== undefined)(
       expect((await host.run(["e2fsck", "-fn", `${cut}?offset=${start}`])).exitCode).toBe(0);
     });
 
-    it("refuses a name that debugfs cannot take, and a change of what is opened for reading", async () => {
+    it("takes names that have no room in a line of debugfs, and refuses a change of what is opened for reading", async () => {
       const refusing = await copyOf("refusing.img");
-      const tree = await open("debugfs", refusing);
-      await tree.write("/etc/two\nlines", "x");
-      await expect(tree[Symbol.asyncDispose]()).rejects.toThrow("does not support this name");
+      const deep = `/etc${`/${"d".repeat(250)}`.repeat(34)}`;
+      const files = { "/etc/two\nlines": "x", [`${deep}/${"y\n".repeat(120)}`]: "y", "/etc/after": "z" };
+      {
+        await using tree = await open("debugfs", refusing);
+        for (const [path, text] of Object.entries(files)) await tree.write(path, text);
+      }
+      {
+        await using tree = await open("debugfs", refusing);
+        for (const [path, text] of Object.entries(files)) expect(await tree.text(path)).toBe(text);
+      }
+      expect((await host.run(["e2fsck", "-fn", `${refusing}?offset=${start}`])).exitCode).toBe(0);
       const reading = await accesses
         .debugfs(host)
         .open(refusing, await mountsOf(refusing), { readOnly: true });

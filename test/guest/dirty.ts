@@ -141,6 +141,7 @@ export const dirt: Readonly<Record<string, Dirt>> = {
     },
   },
   "build-key": { files: { "/root/.ssh/authorized_keys": { data: "ssh-rsa AAAA build", mode: 0o600 } } },
+  "clock-drift": { files: { "/etc/adjtime": "0.013 1700000000 0.0\n1700000000\nLOCAL\n" } },
   "login-records": { files: { "/var/log/wtmp": { data: "x", gid: 22, mode: 0o664 } } },
   logs: {
     files: {

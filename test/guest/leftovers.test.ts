@@ -48,6 +48,13 @@ describe("what a seal leaves", () => {
     ["ip:192.0.2.99.", "this host's address"],
     ["mac = 52-54-00-AA-bb-cc", "its link address"],
     ["mac 525400aabbcc;", "its link address"],
+    ["mac 5254.00aa.bbcc", "its link address"],
+    ["client 01:52:54:00:aa:bb:cc", "its link address"],
+    ["duid 00:03:00:01:52:54:00:aa:bb:cc", "its link address"],
+    ["duid 00-01-00-01-2A-3B-4C-5D-52-54-00-AA-BB-CC", "its link address"],
+    ["000100012a3b4c5d525400aabbcc", "its link address"],
+    ["ping6 fe80::5054:ff:feaa:bbcc%eth0", "an address made of its link address"],
+    ["2001:db8:0000:0001:5054:00ff:feaa:bbcc/64", "an address made of its link address"],
     [`node: ${id}`, "its machine id"],
     ["01234567-89AB-CDEF-0123-456789ABCDEF", "its machine id"],
     [`build7 ssh-ed25519 ${hostKey}`, "this host's name"],
@@ -118,6 +125,115 @@ describe("what a seal leaves", () => {
     ]);
   });
 
+  it.each([
+    ["UTF-16, little endian", Buffer.from("server=Build7.Example.Com;", "utf16le"), "this host's name"],
+    ["UTF-16, big endian", Buffer.from("x 192.0.2.17 y", "utf16le").swap16(), "this host's address"],
+    ["base64", `Basic ${Buffer.from("anna@build7.example.com:x").toString("base64")}\n`, "this host's name"],
+    ["base64 of a machine id", Buffer.from(`id=${id}`).toString("base64"), "its machine id"],
+    ["percent encoding", "u=52%3A54%3a00%3Aaa%3Abb%3Acc&n=x", "its link address"],
+    ["percent encoding of a name", "http%3A%2F%2Fbuild7%2Eexample%2Ecom%2Fx", "this host's name"],
+  ])("is told where it stands in %s", async (_form, data, what) => {
+    expect(await leftOf({ "/opt/app/file": data })).toEqual([`${what} in /opt/app/file`]);
+  });
+
+  it.each([
+    ["conf", "db.password=Welcome1", "a secret (db.password)"],
+    ["app.yml", "auth:\n  apiKey: 'a1b2c3d4e5f6'\n", "a secret (apiKey)"],
+    ["x.xml", '<conn passwd="S3same"/>', "a secret (passwd)"],
+    ["x.json", '{"clientSecret": "Zz9-yy8"}', "a secret (clientSecret)"],
+    ["redis.conf", "requirepass S3same", "a secret (requirepass)"],
+    ["agent.xml", "<AgentGUID>{5B6E0B3C-7D1F-4A52-9C3E-2F8A6B1D4E70}</AgentGUID>", "an id (AgentGUID)"],
+    ["agent.ini", "[x]\nsensorId=48213\n", "an id (sensorId)"],
+    ["id", "9f86d081884c7d659a2feaa0c55ad015\n", "an id or a key (9f86…)"],
+    ["private", "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n", "a key or a token (yA…)"],
+    ["users", `anna:$6$saltsalt$${"Ab3/".repeat(21)}Ab`, "a password hash"],
+    ["x.swp", "b0VIM 8.0\0\0", "a swap file of vi"],
+    ["core", `\x7fELF\x02\x01\x01${"\0".repeat(9)}\x04\0>\0\0`, "a core dump"],
+  ])("has what no list knows told by its key or its look: %s with %j", async (name, text, what) => {
+    expect(await leftOf({ [`/opt/app/${name}`]: text })).toEqual([`${what} in /opt/app/${name}`]);
+  });
+
+  it.each([
+    ["/etc/nsswitch.conf", "passwd: files sss\nshadow: files\n"],
+    ["/etc/pam.d/system-auth", "password sufficient pam_unix.so sha512\n"],
+    ["/etc/kernel/entry-token", `${"f".repeat(32)}\n`],
+    ["/etc/ssh/sshd_config", "PasswordAuthentication yes\nPermitEmptyPasswords no\nHostKey /etc/ssh/x\n"],
+    ["/etc/app.conf", "# password = Welcome1\npassword = $DB_PASSWORD\nsecret_file = /run/secrets/x\n"],
+    ["/etc/app.yml", "password: '{{ vault }}'\ntoken: \"\"\nkey: value\nkeyFile: /etc/x.pem\n"],
+    ["/etc/tomcat/tomcat-users.xml", '<!-- <user password="tomcat1"/> -->\n<x password=""/>\n'],
+    ["/opt/app/lib/login.py", "password = 'Welcome1'\n"],
+    ["/etc/default/grub", "GRUB_CMDLINE=root=UUID=5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e71\n"],
+    ["/opt/app/.git/HEAD", "9f86d081884c7d659a2feaa0c55ad0159f86d081\n"],
+    ["/opt/app/release", "OracleLinuxServer-Release-8-Update-10\n"],
+    ["/etc/app.id", "00000000-0000-0000-0000-000000000000\n"],
+    ["/etc/login.defs", "PASS_MAX_DAYS 99999\nENCRYPT_METHOD SHA512\n"],
+  ])("has no false alarm of keys: %s", async (path, text) => {
+    expect(await leftOf({ [path]: text })).toEqual([]);
+  });
+
+  it.each([
+    [
+      "/etc/systemd/network/eth0.network",
+      "[Match]\nName=eth0\n[DHCP]\nDUIDRawData=00:01:02:03\n",
+      "client id (DHCP.DUIDRawData)",
+    ],
+    [
+      "/etc/systemd/network/eth0.network",
+      "[Network]\nAddress=2001:db8::17/64\n",
+      "address (Network.Address)",
+    ],
+    [
+      "/etc/systemd/network/eth0.link",
+      "[Match]\nOriginalName=*\n[Link]\nMACAddress=52:54:00:11:22:33\n",
+      "link address (Link.MACAddress)",
+    ],
+    [
+      "/etc/netplan/50-x.yaml",
+      "network:\n  ethernets:\n    eth0:\n      macaddress: 52:54:00:11:22:33\n",
+      "link address (macaddress)",
+    ],
+    ["/etc/netplan/50-x.yaml", "      addresses: [10.9.8.7/24]\n", "address (addresses)"],
+    ["/etc/network/interfaces", "iface eth0 inet static\n  address 10.9.8.7\n", "address (address)"],
+    ["/etc/wicked/eth0.xml", "<interface><ipv4:static><address>10.9.8.7/24</address>\n", "address (address)"],
+    ["/etc/dhcpcd.conf", "duid 00:01:00:01:aa\n", "client id (duid)"],
+    ["/etc/sysconfig/network", "NETWORKING=yes\nDHCP_CLIENT_ID=build7x\n", "client id (DHCP_CLIENT_ID)"],
+  ])("has an unknown key of an identity told in %s: %j", async (path, text, what) => {
+    expect(await leftOf({ [path]: text })).toContain(`maybe its ${what} in ${path}`);
+  });
+
+  it.each([
+    ["/etc/systemd/network/eth0.network", "[Match]\nName=eth0\n[Network]\nDHCP=yes\n"],
+    ["/etc/netplan/01-x.yaml", "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"],
+    ["/etc/network/interfaces", "auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n"],
+    ["/etc/dhcpcd.conf", "hostname\nduid\npersistent\n# slaac hwaddr\n"],
+    [
+      "/etc/sysconfig/network",
+      "NETWORKING=yes\nHOSTNAME=localhost.localdomain\nGATEWAYDEV=eth0\nNOZEROCONF=yes\n",
+    ],
+  ])("has no false alarm of networks: %s with %j", async (path, text) => {
+    expect(await leftOf({ [path]: text })).toEqual([]);
+  });
+
+  it("takes the id of a file system for nobody's", async () => {
+    const volume = "5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e71";
+    const files = {
+      "/etc/fstab": `UUID=${volume} / ext4 defaults 1 1\n`,
+      "/etc/app.conf": `uuid = ${volume}\n`,
+    };
+    expect(await leftOf(files)).toEqual([]);
+  });
+
+  it("names the accounts that have a password, unless that is meant", async () => {
+    const hash = `$6$saltsalt$${"Ab3/".repeat(21)}Ab`;
+    const tree = memoryTree({
+      "/etc/shadow": `root:!!:1::::::\nanna:${hash}:1::::::\nbob:!${hash}:1::::::\n`,
+    });
+    const options = { traits: [], pending: ["/etc/shadow"], keep: [] };
+    const named = [{ path: "/etc/shadow", what: "the password of anna" }];
+    expect((await findLeftovers(tree, options)).found).toEqual(named);
+    expect((await findLeftovers(tree, { ...options, meant: ["/etc/shadow"] })).found).toEqual([]);
+  });
+
   it("has Oracle's password files and wallets told by their names", async () => {
     const home = "/u01/app/oracle";
     expect(await leftOf({ [`${home}/dbs/orapwORCL`]: "x", [`${home}/wallet/cwallet.sso`]: "x" })).toEqual([
@@ -154,10 +270,11 @@ describe("what a seal leaves", () => {
   it("says which files it did not read because of their size", async () => {
     const tree = memoryTree({
       "/u01/data.dbf": Buffer.alloc(17 * 1024 * 1024),
-      "/usr/lib/locale/archive": Buffer.alloc(17 * 1024 * 1024),
+      "/usr/sbin/big": Buffer.alloc(17 * 1024 * 1024),
+      "/usr/lib/locale/locale-archive": Buffer.alloc(17 * 1024 * 1024),
     });
     const { limits } = await findLeftovers(tree, { traits: [], pending: [], keep: [] });
-    expect(limits).toEqual(["not read because of their size: /u01/data.dbf"]);
+    expect(limits).toEqual(["not searched, because larger than 16 MiB: /u01/data.dbf, /usr/sbin/big"]);
   });
 
   it("looks for no word that stands everywhere", async () => {

@@ -88,7 +88,7 @@ describe("partitions", () => {
     const image = disk(
       8 * mib,
       [0, mbr([{ type: 0x83, start: 256, count: 512 }])],
-      [mib + 4086, Buffer.from("SWAPSPACE2")],
+      [mib + 4086, Buffer.from("SWAP-SPACE")],
     );
     const { volumes, tableFault } = await layoutOf(image);
     expect(volumes[0]).toMatchObject({ offset: mib, bytes: 2 * mib, fs: "swap", isOffTable: true });
@@ -117,7 +117,8 @@ describe("a volume", () => {
   it.each([
     ["xfs", "XFSB", 0],
     ["btrfs", "_BHRfS_M", 65536 + 64],
-    ["swap", "SWAPSPACE2", 4086],
+    ["swap", "SWAP-SPACE", 4086],
+    ["unknown", "SWAPSPACE2", 4086],
     ["vfat", "FAT32", 82],
     ["unknown", "", 0],
   ] as const)("is seen to hold %s", async (fs, magic, at) => {

@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bytesOf, namedBy, shown, stringOf } from "../../src/image/names.ts";
+import { bytesOf, stringOf } from "../../src/image/names.ts";
+import { namedBy, shown } from "../../src/io/escape.ts";
 
 const latin1 = (text: string) => stringOf(Buffer.from(text, "latin1"));
 

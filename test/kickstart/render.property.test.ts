@@ -113,6 +113,7 @@ const recipes = fc
         vcpus: some(fc.constant(2)),
         memory: some(fc.constant("2G")),
         disk: fc.constant("40G"),
+        firmware: some(fc.constantFrom("bios", "bios", "bios", "uefi")),
       }),
       layout: fc
         .tuple(
@@ -346,7 +347,7 @@ const whole = {
   update: 9,
   iso: { file: "mine.iso", volumeId: "OL-7.9 Server.x86_64", bytes: 1, sha256: "0".repeat(64) },
   kickstart: "ol7",
-  machine: { vcpus: 2, memory: "2G", disk: "40G" },
+  machine: { vcpus: 2, memory: "2G", disk: "40G", firmware: "bios" },
   layout: [
     { mount: "/boot", fs: "ext4", size: "500M" },
     { mount: "/", fs: "xfs", size: "3G", grow: true, options: "noatime", volume: "root" },
@@ -672,6 +673,7 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
     ["zerombr"],
     ...(major > 5 || recipe.update >= 3 ? [["clearpart", "--all", "--initlabel"]] : []),
     ["%include", "/tmp/tbuild-disk.ks"],
+    ...(recipe.machine.firmware === "uefi" ? [["part", "/boot/efi", "--fstype=efi", "--size=200"]] : []),
     ...ordered.flatMap((part, index) => {
       const rest = [
         `--fstype=${part.fs}`,

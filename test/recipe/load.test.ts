@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { TbuildError } from "../../src/errors.ts";
-import { loadRecipe } from "../../src/recipe/load.ts";
+import { loadRecipe, recipeNames } from "../../src/recipe/load.ts";
 import { assignment } from "../../src/recipe/merge.ts";
 import { resolvedText, resolvedValues } from "../../src/recipe/resolved.ts";
 import { rules } from "../../src/recipe/rules.ts";
@@ -51,7 +51,7 @@ describe("a recipe", () => {
   it("is read with sizes in MiB and defaults filled in", async () => {
     const { recipe } = await load(whole);
     expect(recipe.layout[1]).toEqual({ mount: "/", fs: "ext4", size: 3072, grow: true });
-    expect(recipe.machine).toEqual({ vcpus: 1, memory: 1024, disk: 12288 });
+    expect(recipe.machine).toEqual({ vcpus: 1, memory: 1024, disk: 12288, firmware: "bios" });
     expect(recipe.seal.how).toBe("offline");
   });
 
@@ -100,6 +100,29 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "1:20: machine.memory: 4 is not a size such as 500M, 12G or 2T",
     ],
     [
+      "a size in TiB",
+      "machine: { disk: 2TiB }",
+      '"2TiB" is not a size such as 500M, 12G or 2T; did you mean "2T"?',
+    ],
+    ["a size in small letters", "machine: { disk: 12g }", 'did you mean "12G"?'],
+    ["a decimal size", "machine: { memory: 2.5G }", 'did you mean "2560M"?'],
+    ["a size without a unit", "machine: { memory: 2048 }", 'did you mean "2048M"?'],
+    ["a negative size", "machine: { memory: -2G }", '"-2G" is not a size such as 500M, 12G or 2T'],
+    ["no size at all", "machine: { memory: 0G }", '"0G" is not a size such as 500M, 12G or 2T'],
+    ["an update as text", "update: '9'", '1:9: update: should be a whole number, and "9" is text'],
+    ["a boolean for a list", "ports: yes", "1:8: ports: should be a list, such as [yes]"],
+    ["a boolean for keys", "packages: yes", "1:11: packages: should be a group of keys"],
+    ["a port that is none", 'ports: ["0:tcp"]', "1:9: ports.0: there is no port 0:tcp; ports are 1 to 65535"],
+    ["a port that is too large", 'ports: ["70000:tcp"]', "ports.0: there is no port 70000:tcp"],
+    ["ports that end before they begin", 'ports: ["90-80:tcp"]', "ports.0: 90-80:tcp ends before it begins"],
+    ["an alias without its anchor", "ntp: [*a]", "*a names an anchor that is not above it"],
+    ["a tab before a key", "packages:\n\tinstall: [vim]", "Tabs are not allowed as indentation"],
+    ["a colon that is missing", "packages:\n  install\n   - vim", "2:3: packages: should be a group of keys"],
+    ["a key that is outdented", "machine:\n  memory: 2G\n disk: 20G", "is not in the column of the keys"],
+    ["a key on the line of another", "machine: memory: 2G", 'a value that contains ": " must be in quotes'],
+    ["a bracket that is open", "packages: { install: [vim }", "the [ above is not closed"],
+    ["a quote that is open", 'lang: "de', 'a " is not closed'],
+    [
       "a mode without quotes",
       "folders: [{ path: /x, mode: 0755 }]",
       '1:29: folders.0.mode: 755 is not a mode such as "0775", in quotes',
@@ -109,7 +132,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "ports: [1521]",
       "1:9: ports.0: 1521 is not a port such as 1521:tcp, or several as 7000-7010:tcp",
     ],
-    ["a text for a list", "ntp: pool.ntp.org", "1:6: ntp: should be a list"],
+    ["a text for a list", "ntp: pool.ntp.org", "1:6: ntp: should be a list, such as [pool.ntp.org]"],
     ["a list for a text", "timezone: [UTC]", "1:1: timezone: should be a time zone such as Europe/Zurich"],
     ["no value", "lang:", "1:6: lang: should be a locale such as en_US.UTF-8"],
     [
@@ -127,12 +150,12 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "disks: [{ size: 5G, filesystem: ext4 }]",
       "1:33: disks.0.filesystem: no such key",
     ],
-    ["a key twice", "selinux: disabled\nselinux: enforcing", "2:1: selinux: is there twice"],
-    ["a colon in a text", "summary: Oracle: all of it", '1:10: a value with ": " in it has to be in quotes'],
+    ["a key twice", "selinux: disabled\nselinux: enforcing", "2:1: selinux: is given twice"],
+    ["a colon in a text", "summary: Oracle: all of it", '1:10: a value that contains ": " must be in quotes'],
     [
       "an item in another column",
       "packages:\n  install:\n   - vim\n  - nano",
-      "4:1: its - stands in another column than those above it",
+      "4:1: its - is not in the column of the list items above it",
     ],
     [
       "a key in another column",
@@ -142,14 +165,14 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "keys behind a value",
       "machine: 1G\n  disk: 20G",
-      "1:10: it has a value already, and the line behind it is indented as if it belonged to it",
+      "1:10: it already has a value, but the next line is indented as a part of it",
     ],
     ["an open list", "packages: { base: [ksh, zsh }", "the [ above is not closed"],
     ["an open quote", "summary: 'abc", "is not closed"],
     [
       "a name that begins with @",
       "packages: { base: [@base] }",
-      "1:20: a value that begins with @ has to be in quotes",
+      "1:20: a value that begins with @ must be in quotes",
     ],
     [
       "yes",
@@ -157,9 +180,9 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       '1:11: firewall: should be true or false; "yes" is a text in YAML 1.2, so write true',
     ],
     ["a word for a switch", "firewall: open", "1:11: firewall: should be true or false"],
-    ["an empty list", "nics: []", "1:1: nics: is empty; it wants one item at least"],
-    ["too many", "machine: { vcpus: 4096 }", "1:19: machine.vcpus: 4096 is too much; the most is 128"],
-    ["too few", "machine: { vcpus: 0 }", "1:19: machine.vcpus: 0 is too little; the least is 1"],
+    ["an empty list", "nics: []", "1:1: nics: is empty; it needs at least one item"],
+    ["too many", "machine: { vcpus: 4096 }", "1:19: machine.vcpus: 4096 is too large; the maximum is 128"],
+    ["too few", "machine: { vcpus: 0 }", "1:19: machine.vcpus: 0 is too small; the minimum is 1"],
     [
       "a keyboard that is none",
       "keyboard: sg-latin",
@@ -179,7 +202,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "a disk that OL6 cannot start from",
       "machine: { disk: 3T }",
-      "1:18: machine.disk: is larger than 2 TiB, and ol6",
+      "1:18: machine.disk: is larger than 2 TiB, but ol6",
     ],
     [
       "an item of a list that grew, by its place in this file",
@@ -189,32 +212,57 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "the kernel taken away",
       "packages: { exclude: ['kernel*'] }",
-      "1:23: packages.exclude.0: takes away kernel-uek, and no build can do without it",
+      "1:23: packages.exclude.0: removes kernel-uek, which every build needs",
     ],
     [
       "sshd's package removed",
       "packages: { remove: [openssh-server] }",
-      "1:22: packages.remove.0: takes away openssh-server, and no build can do without it",
+      "1:22: packages.remove.0: removes openssh-server, which every build needs",
     ],
     [
       "an addition removed",
       "packages: { remove: [ovmd] }",
-      "1:22: packages.remove.0: takes away ovmd, one of the guest additions (",
+      "1:22: packages.remove.0: removes ovmd, one of the guest additions (",
     ],
     [
       "a package in and out",
       "packages: { base: [ksh, 'lib.x'], exclude: ['ks*', libyx] }",
-      "1:45: packages.exclude.0: leaves out ksh, which packages.base wants (",
+      "1:45: packages.exclude.0: excludes ksh, which packages.base installs (",
     ],
     [
       "a package on and off",
       "packages: { install: [tmux], remove: [tmux] }",
-      "1:39: packages.remove.0: removes tmux, which packages.install wants (",
+      "1:39: packages.remove.0: removes tmux, which packages.install installs (",
     ],
     [
       "a service on and off",
       "services: { enable: [httpd], disable: [httpd.service] }",
-      "1:40: services.disable.0: httpd is to be enabled as well; to take back what is inherited",
+      "1:40: services.disable.0: httpd is enabled as well; to replace an inherited list",
+    ],
+    [
+      "an architecture on a package in and out",
+      "packages: { base: [ksh], exclude: [ksh.x86_64, glibc.i686] }",
+      "packages.exclude.0: excludes ksh, which packages.base installs (",
+    ],
+    [
+      "a needed package removed by its architecture",
+      "packages: { remove: [openssh-server.x86_64] }",
+      "packages.remove.0: removes openssh-server, which every build needs",
+    ],
+    [
+      "the service of the first boot off",
+      "services: { disable: [ovmd.service] }",
+      "services.disable.0: disables ovmd, which configures the first boot (",
+    ],
+    [
+      "a service of a package that is removed",
+      "services: { enable: [httpd] }\npackages: { remove: [httpd] }",
+      "packages.remove.0: removes the package of httpd, which services.enable enables (",
+    ],
+    [
+      "a path that is a file and a folder",
+      "files: [{ path: /etc/x, content: a }]\nfolders: [{ path: /etc/x }]",
+      "files.0.path: /etc/x is one of the folders as well (",
     ],
     ["a tab", "packages:\n\tbase: [ksh]", "2:1: Tabs are not allowed as indentation"],
   ])("with %s is told of it with its place", async (_what, line, told) => {
@@ -227,6 +275,17 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     );
   });
 
+  it("takes one stream of a module", async () => {
+    await load(whole);
+    const { lines } = await faultsOf(
+      "extends: small\nname: wrong\nrelease: ol8\nupdate: 9\npackages: { base: ['@nodejs:18'], install: ['@nodejs:20/common', '@nodejs:18/x'] }\n",
+      "wrong",
+    );
+    expect(
+      lines.filter((line) => line.includes("stream")).map((line) => line.replace(/[^ (]*\//g, "")),
+    ).toEqual([expect.stringMatching(/second stream of nodejs, beside 18 \(wrong\.yaml:5\)$/)]);
+  });
+
   it("names both lines of a contradiction, in whatever file they are", async () => {
     await load(whole);
     const { lines } = await faultsOf(
@@ -234,7 +293,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "wrong",
     );
     expect(lines.map((line) => line.replace(/[^ (]*\//g, ""))).toEqual([
-      expect.stringMatching(/^wrong\.yaml:7:7: .*packages\.base wants \(wrong\.yaml:5\)$/),
+      expect.stringMatching(/^wrong\.yaml:7:7: .*packages\.base installs \(wrong\.yaml:5\)$/),
       expect.stringMatching(/^wrong\.yaml:8:12: .*guest additions \(small\.yaml:\d+\)$/),
     ]);
   });
@@ -268,6 +327,24 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
   it("that does not exist is answered with the nearest name", async () => {
     await load(whole);
     await expect(loadRecipe(folder, "smal")).rejects.toThrow(/no such recipe; did you mean "small"\?/);
+  });
+
+  it("is found in the next folder, which also has what it extends, modules, and recipes of the same name", async () => {
+    const next = join(folder, "package");
+    await mkdir(join(next, "modules/grid"), { recursive: true });
+    await writeFile(join(next, "small.yaml"), whole);
+    const folders = [folder, next];
+    expect((await loadRecipe(folders, "small", rules)).files).toEqual([join(next, "small.yaml")]);
+    await writeFile(join(folder, "mine.yaml"), "extends: small\nname: mine\nmodules: [grid]\n");
+    const mine = await loadRecipe(folders, "mine", rules);
+    expect(mine.files).toEqual([join(folder, "mine.yaml"), join(next, "small.yaml")]);
+    await writeFile(join(folder, "small.yaml"), "extends: small\nsummary: ours\n");
+    const ours = await loadRecipe(folders, "small", rules);
+    expect(ours.files).toEqual([join(folder, "small.yaml"), join(next, "small.yaml")]);
+    expect(ours.recipe.summary).toBe("ours");
+    expect(await recipeNames(folders)).toEqual(["mine", "small"]);
+    await rm(join(next, "small.yaml"));
+    await expect(loadRecipe(folders, "small", rules)).rejects.toThrow(/extends itself/);
   });
 
   it("grows over several levels, and turns growing and replacing round where it says so", async () => {
@@ -374,7 +451,7 @@ nics: [storage]
   });
 
   it.each([
-    ["disks: [{ size: 1G, fs: ext4 }]", "disks.0: fs and mount go together"],
+    ["disks: [{ size: 1G, fs: ext4 }]", "disks.0: needs both fs and mount, or neither"],
     ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is there twice"],
     ["provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]", "the installer does not see it"],
     ["packages: { base: ['@^minimal'] }", "packages.base.0: ol6 has groups, but no environments"],

@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import { isArmed } from "../../firstboot/arming.ts";
 import { convertOperations } from "../../guest/convert/index.ts";
+import { domainFitness } from "../../guest/fitness/fitness.ts";
 import { swapPending } from "../../guest/memory.ts";
 import { auditAll, type Done } from "../../guest/operation.ts";
 import { portraitOf } from "../../guest/portrait.ts";
@@ -10,7 +11,8 @@ import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
 import { swapStates } from "../../image/change/swap.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
-import type { GuestRecord } from "../../model/manifest.ts";
+import { bootSentence } from "../../model/known.ts";
+import type { FitnessRecord, GuestRecord } from "../../model/manifest.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import type { Step } from "../step.ts";
@@ -22,6 +24,7 @@ export interface AuditedImage {
   readonly audited: readonly string[];
   readonly armed: boolean;
   readonly guest: GuestRecord;
+  readonly fitness: FitnessRecord;
 }
 
 /** Reopens the finished image, also after an online seal: nothing may be pending, and the file systems must be clean. */
@@ -56,11 +59,16 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
           lines: unread.map(({ name, why }) => `${name} ${why}`),
           hint: "Mount them in the recipe, so that they are sealed, too.",
         });
+      context.progress("checking that it boots as its domain type");
+      const fitness = await domainFitness(context.host, { file: image, guest: opened }, recipe.domainType);
+      if (fitness.verdict !== "fit")
+        context.report({ type: "note", text: bootSentence({ ...recipe, fitness }) });
       context.progress("recording its contents");
       return {
         audited: operations.map((operation) => operation.name),
         armed: await isArmed(opened.tree),
         guest: await portraitOf(opened.tree, opened.volumes, packagedFiles),
+        fitness,
       };
     },
   };

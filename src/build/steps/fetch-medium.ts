@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { checkMedium, type WantedMedium } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";
 import { type Medium, releaseOf } from "../../media/media.ts";

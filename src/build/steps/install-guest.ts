@@ -51,6 +51,7 @@ export function installGuest(
       kickstart: kickstartDigest,
       disk: `${recipe.machine.disk} MiB`,
       nics: String(recipe.nics.length),
+      ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" }),
     }),
     async run(context, { medium, standIns }) {
       const name = machineName(context, "install");

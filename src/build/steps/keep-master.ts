@@ -29,6 +29,7 @@ export function keepMaster(
       version: recipe.version,
       machine: `${recipe.machine.vcpus} vcpus, ${recipe.machine.memory} MiB`,
       nics: recipe.nics.join(" "),
+      ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" }),
     }),
     valid: async (context, gives) => (await context.store.get(gives.master)) !== undefined,
     async run(context, state) {

@@ -71,6 +71,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
         trial: state.trial ?? [],
         passport: state.passport,
         guest: state.guest,
+        fitness: state.fitness,
         seal: {
           how: recipe.seal.how,
           skipped: recipe.seal.skip,

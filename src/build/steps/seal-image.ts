@@ -9,7 +9,7 @@ import { sealOperations, sealsSwap, swapRenewal } from "../../guest/seal/index.t
 import { sealOnline } from "../../guest/seal-online.ts";
 import { renewSwap } from "../../image/change/swap.ts";
 import { volumesOf } from "../../image/disk/disk.ts";
-import { type Recipe, sealing } from "../../recipe/recipe.ts";
+import { meantToStay, type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
 import { freeVersion, sha256 } from "../manifest.ts";
@@ -49,6 +49,7 @@ export function sealImage(
       how,
       skip: seal.skip.join(" "),
       keep: seal.keep.join(" "),
+      meant: meantToStay(recipe).join(" "),
       operations: [...sealOperations(seal), ...(sealsSwap(seal) ? [swapRenewal] : [])]
         .map((o) => o.name)
         .join(" "),
@@ -71,7 +72,7 @@ export function sealImage(
       ];
       return {
         image,
-        leftovers: await leftoversIn(context, image, traits, seal.keep),
+        leftovers: await leftoversIn(context, image, traits, { keep: seal.keep, meant: meantToStay(recipe) }),
         numbered,
         passport: passport.id,
         sealed: offline.map(({ name, done }) => ({
@@ -105,12 +106,12 @@ async function leftoversIn(
   context: StepContext,
   image: string,
   traits: readonly Trait[],
-  keep: readonly string[],
+  stays: { readonly keep: readonly string[]; readonly meant: readonly string[] },
 ): Promise<string[]> {
   context.progress("looking for what is left");
   await using opened = await openImage(context, image, { readOnly: true });
   const { signal } = context;
-  const { found } = await findLeftovers(opened.tree, { traits, pending: [], keep, signal });
+  const { found } = await findLeftovers(opened.tree, { traits, pending: [], ...stays, signal });
   const all = found.map(({ path, what }) => `${what} in ${path}`);
   for (const left of all.slice(0, mostLeftoversTold))
     context.report({ type: "note", text: `left in the image: ${left}` });

@@ -1,5 +1,5 @@
 import { Interrupted, TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { failures, progress } from "./patterns.ts";
 
 export interface WatchOptions {

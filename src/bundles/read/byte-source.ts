@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { createGunzip } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
+import { streamHere } from "../../host/local.ts";
 
 /** Bytes that come in order, from a file or out of a compressed one. */
 export interface ByteSource extends AsyncDisposable {
@@ -54,6 +55,71 @@ export function gunzipSource(
   const gunzip = createGunzip({ chunkSize: 1 << 20 });
   file.on("error", (error) => gunzip.destroy(error));
   const chunks = file.pipe(gunzip)[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  return streamSource(
+    chunks,
+    (error) => {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (!code.startsWith("Z_")) return error;
+      const why = code === "Z_BUF_ERROR" ? "is cut off" : "is damaged";
+      return new TbuildError("integrity", `the gzip data ${why}`, {
+        subject: what,
+        hint: "Download it again, and compare its checksum.",
+        cause: error,
+      });
+    },
+    async () => {
+      file.destroy();
+      gunzip.destroy();
+    },
+  );
+}
+
+/** Programs that unpack what node does not, with limits of memory, by the first bytes in hexadecimal. */
+const unpackers: readonly {
+  readonly name: Packing;
+  readonly magic: string;
+  readonly argv: readonly string[];
+}[] = [
+  { name: "xz", magic: "fd377a585a00", argv: ["xz", "-dc", "--quiet", "--memlimit-decompress=1GiB", "--"] },
+  { name: "bzip2", magic: "425a68", argv: ["bzip2", "-dc", "--"] },
+  { name: "zstd", magic: "28b52ffd", argv: ["zstd", "-dc", "--quiet", "--memory=1024MB", "--"] },
+];
+
+/** How a file is compressed. */
+export type Packing = "gzip" | "xz" | "bzip2" | "zstd";
+
+/** How a file that starts with these bytes is compressed; `undefined` if it is not, or in a way that is not read. */
+export function packingOf(head: Uint8Array): Packing | undefined {
+  const start = Buffer.from(head).toString("hex", 0, 6);
+  return start.startsWith("1f8b") ? "gzip" : unpackers.find(({ magic }) => start.startsWith(magic))?.name;
+}
+
+/** What a compressed file holds. One that is cut off or damaged is an `integrity` fault of `what`. */
+export function unpackedSource(what: string, path: string, packing: Packing): ByteSource {
+  if (packing === "gzip") return gunzipSource(what, path);
+  const argv = unpackers.find(({ name }) => name === packing)?.argv ?? [];
+  const chunks = streamHere([...argv, path], new Uint8Array());
+  return streamSource(
+    chunks,
+    (error) => {
+      if (!(error instanceof TbuildError) || error.exitCode === undefined) return error;
+      return new TbuildError("integrity", `the ${packing} data is damaged or cut off`, {
+        subject: what,
+        lines: error.said,
+        hint: "Download it again, and compare its checksum.",
+        cause: error,
+      });
+    },
+    async () => void (await chunks.return(undefined)),
+  );
+}
+
+/** Bytes out of chunks; `faultOf` tells what an error of theirs means. */
+function streamSource(
+  chunks: AsyncIterator<Uint8Array>,
+  faultOf: (error: unknown) => unknown,
+  close: () => Promise<void>,
+): ByteSource {
   let position = 0;
   let rest: Uint8Array = new Uint8Array();
 
@@ -64,13 +130,7 @@ export function gunzipSource(
       rest = next.value;
       return true;
     } catch (error) {
-      const { code = "" } = error as NodeJS.ErrnoException;
-      if (!code.startsWith("Z_")) throw error;
-      throw new TbuildError(
-        "integrity",
-        code === "Z_BUF_ERROR" ? `${what}: the gzip data is cut off` : `${what}: the gzip data is damaged`,
-        { hint: "Download it again, and compare its checksum.", cause: error },
-      );
+      throw faultOf(error);
     }
   }
 
@@ -96,9 +156,6 @@ export function gunzipSource(
       return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
     },
     skip: (length) => take(length, () => {}),
-    async [Symbol.asyncDispose]() {
-      file.destroy();
-      gunzip.destroy();
-    },
+    [Symbol.asyncDispose]: close,
   };
 }

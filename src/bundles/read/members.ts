@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
-import { type ByteSource, fileSource, gunzipSource } from "./byte-source.ts";
+import { type ByteSource, fileSource, type Packing, unpackedSource } from "./byte-source.ts";
 import { mostEntries, shown, type TarEntry, tarEntries } from "./tar-entries.ts";
 
 /** A file of an archive: a range of bytes in a file of this machine. */
@@ -26,20 +26,20 @@ export interface UnpackOptions {
  */
 export async function membersOf(
   archive: string,
-  kind: "tar" | "tgz",
+  packing: Packing | undefined,
   work: string,
   options: UnpackOptions,
 ): Promise<Member[]> {
   const what = shownFile(archive);
   const size = (await stat(archive)).size;
-  await using source = kind === "tgz" ? gunzipSource(what, archive) : await fileSource(archive);
+  await using source = packing ? unpackedSource(what, archive, packing) : await fileSource(archive);
   const found: Member[] = [];
   let total = 0;
   for await (const entry of tarEntries(what, source)) {
     total += entry.bytes;
     if (total > options.mostBytes) throw tooLarge(`${what}: with ${shown(entry.name)} it`, total, options);
-    if (kind === "tar" && entry.offset + entry.stored > size) throw endsIn(what, entry.name);
-    if (kind === "tar" && !entry.data) {
+    if (!packing && entry.offset + entry.stored > size) throw endsIn(what, entry.name);
+    if (!packing && !entry.data) {
       found.push({ name: entry.name, file: archive, offset: entry.offset, bytes: entry.bytes });
       continue;
     }
@@ -50,10 +50,15 @@ export async function membersOf(
     });
     found.push({ name: entry.name, file, offset: 0, bytes: entry.bytes });
   }
-  // The checksum of a gzip stands at its end, behind the zeros that end and fill up the tar.
-  if (kind === "tgz" && (await source.read(mostFilling)).length === mostFilling)
+  // The checksum of what is compressed is at its end, after the zeros that end and fill up the tar.
+  if (packing && (await source.read(mostFilling)).length === mostFilling)
     throw new TbuildError("integrity", "has data after the end of the tar archive", { subject: what });
-  return found.filter(({ name }) => !isLeftover(name));
+  return withoutLeftovers(found);
+}
+
+/** The files of an archive that its author meant. */
+export function withoutLeftovers(members: readonly Member[]): Member[] {
+  return members.filter(({ name }) => !isLeftover(name));
 }
 
 /** What a Mac and a Windows file manager put beside files. */

@@ -191,8 +191,8 @@ function readExtension(type: string, body: Buffer): Extension {
   };
 }
 
-/** A name that stays inside: no root, no `..`, nothing that draws on a terminal. */
-function plainName(name: string, refuse: (text: string) => TbuildError): string {
+/** What an archive calls a file, checked: no root, no `..`, nothing that draws on a terminal. */
+export function plainName(name: string, refuse: (text: string) => TbuildError): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (name.startsWith("/")) throw refuse(`holds ${shown(name)}, a path from the root`);
   if (parts.includes("..")) throw refuse(`holds ${shown(name)}, a path that leads out of it`);

@@ -6,12 +6,20 @@ import type { Host } from "../../host/host.ts";
 import { layoutOf } from "../../image/disk/disk.ts";
 import { readImageFile, requireFile } from "../../image/file/image-file.ts";
 import { asDigest, type Digest } from "../../model/digest.ts";
-import { fileSource, gunzipSource } from "./byte-source.ts";
+import { fileSource, type Packing, packingOf, unpackedSource } from "./byte-source.ts";
 import type { Contents } from "./contents.ts";
 import { imageKind, rawDisk } from "./disk-image.ts";
-import { type Member, membersBeside, membersOf, shownFile, type UnpackOptions } from "./members.ts";
+import {
+  type Member,
+  membersBeside,
+  membersOf,
+  shownFile,
+  type UnpackOptions,
+  withoutLeftovers,
+} from "./members.ts";
 import { unpackOva } from "./unpack-ova.ts";
 import { unpackOvmTgz } from "./unpack-ovm-tgz.ts";
+import { isZip, zipMembers } from "./zip.ts";
 
 export interface Unpacked extends Contents {
   readonly kind: "ovm-tgz" | "ova" | "image";
@@ -20,8 +28,8 @@ export interface Unpacked extends Contents {
 }
 
 /**
- * Takes a template of Oracle's (.tgz, .ova, an unpacked .ova) or an image apart, by what it holds and not by its
- * name. Nothing of it is run or believed: names never become paths, links and devices are refused, sizes are
+ * Takes a template (.tgz, .ova, either of them in a zip or otherwise compressed, or unpacked) or an image apart, by what it
+ * holds and not by its name. Nothing of it is run or believed: names never become paths, links and devices are refused, sizes are
  * limited, sums are compared. What it writes is below `work`, which the caller throws away.
  */
 export async function unpackTemplate(
@@ -44,9 +52,13 @@ export async function unpackTemplate(
     return { kind: "ova", digest: await digestOf(descriptor, options), ...contents };
   }
   const whole: Member = { name: basename(file), file, offset: 0, bytes: found.size };
-  const tar = await tarKind(whole);
-  if (!tar) return { kind: "image", ...(await unpackImage(host, whole, work, options)) };
-  const members = await membersOf(file, tar, work, options);
+  const archive = await archiveKind(whole);
+  if (!archive) return { kind: "image", ...(await unpackImage(host, whole, work, options)) };
+  const members = archive.isZip
+    ? withoutLeftovers(
+        await zipMembers(shownFile(file), file, (number) => join(work, `member-${number}`), options),
+      )
+    : await membersOf(file, archive.packing, work, options);
   const has = (pattern: RegExp) => members.some((member) => pattern.test(member.name));
   const digest = await digestOf(file, options);
   if (has(/\.ovf$/i)) return { kind: "ova", digest, ...(await unpackOva(host, members, work, options)) };
@@ -63,7 +75,7 @@ async function unpackImage(host: Host, whole: Member, work: string, options: Unp
   if (kind === undefined)
     throw new TbuildError("guest", "is neither a template nor a disk image", {
       subject: shownFile(whole.file),
-      hint: "Supported: .tgz and .ova of Oracle VM, and raw, qcow2 and vmdk images, gzipped or not.",
+      hint: "Supported: .tgz, .ova and .zip of a template, tars compressed with xz, bzip2 or zstd, and raw, qcow2 and vmdk images, gzipped or not.",
     });
   const file = await rawDisk(host, whole, work, undefined, options);
   if (kind === "gzip" && !(await imageKind({ ...whole, file, bytes: (await stat(file)).size })))
@@ -84,14 +96,21 @@ async function refuseCutOff(file: string, { file: given }: Member): Promise<void
     });
 }
 
-/** Whether it is a tar, plain or compressed: a header stands where a tar has one. */
-async function tarKind(member: Member): Promise<"tar" | "tgz" | undefined> {
+interface ArchiveKind {
+  readonly isZip?: true;
+  readonly packing?: Packing;
+}
+
+/** Whether it is a zip, or a tar, plain or compressed: a header is where a tar has one. */
+async function archiveKind(member: Member): Promise<ArchiveKind | undefined> {
   await using plain = await fileSource(member.file, member);
   const head = Buffer.from(await plain.read(512));
-  if (isTarHeader(head)) return "tar";
-  if (head[0] !== 0x1f || head[1] !== 0x8b) return undefined;
-  await using inner = gunzipSource(shownFile(member.file), member.file);
-  return isTarHeader(Buffer.from(await inner.read(512))) ? "tgz" : undefined;
+  if (isZip(head)) return { isZip: true };
+  if (isTarHeader(head)) return {};
+  const packing = packingOf(head);
+  if (!packing) return undefined;
+  await using inner = unpackedSource(shownFile(member.file), member.file, packing);
+  return isTarHeader(Buffer.from(await inner.read(512))) ? { packing } : undefined;
 }
 
 function isTarHeader(head: Buffer): boolean {

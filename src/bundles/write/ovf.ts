@@ -1,3 +1,4 @@
+import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 
 export interface OvfFile {
@@ -145,7 +146,8 @@ function annotation(manifest: Manifest): string {
   const rehearsal = manifest.rehearsal
     ? "A REHEARSAL, made of Debian's binaries; it is not Oracle Linux. "
     : "";
-  return `${rehearsal}Made ${manifest.made} by tbuild ${manifest.tbuild} from ${manifest.recipe}`;
+  const made = `Made ${manifest.made} by tbuild ${manifest.tbuild} from ${manifest.recipe}.`;
+  return `${rehearsal}${made} ${firstBootSentence(manifest)} ${bootSentence(manifest)}`;
 }
 
 function text(value: string): string {

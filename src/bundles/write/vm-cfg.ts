@@ -1,5 +1,5 @@
 import type { StoredDisk } from "../../model/disk.ts";
-import { firstBootSentence } from "../../model/known.ts";
+import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { withCoding } from "../../vm-cfg/document.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
@@ -191,6 +191,7 @@ function headOf(manifest: Manifest, dialect: Dialect): string[] {
       ? ["A REHEARSAL: made of Debian's binaries on a stand-in medium. It is not Oracle Linux."]
       : []),
     firstBootSentence(manifest),
+    bootSentence(manifest),
     ...(dialect === "xl"
       ? [`Unpack it in /var/lib/xen/images, or change the paths below, and start it: xl create vm.cfg`]
       : []),

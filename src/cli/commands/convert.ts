@@ -4,9 +4,9 @@ import { exitCodes, TbuildError } from "../../errors.ts";
 import { findingText, type Verdict } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessOrWhy, fitnessWords, requireMode } from "../../guest/fitness/fitness.ts";
 import { localHost } from "../../host/local.ts";
-import { shown as shownName } from "../../image/names.ts";
 import { openImageFile } from "../../image/open.ts";
-import { eachImage, jsonLine } from "../change-images.ts";
+import { jsonText, shown as shownName } from "../../io/escape.ts";
+import { eachImage } from "../change-images.ts";
 import type { FarFlags, NamedImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor } from "../words.ts";
@@ -33,7 +33,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     found.push(fitness.verdict);
     process.stdout.write(
       flags.json
-        ? `${jsonLine({ image: image.name, ...fitness })}\n`
+        ? `${jsonText({ image: image.name, ...fitness })}\n`
         : `${lines(image, fitness).join("\n")}\n`,
     );
   });

@@ -1,23 +1,33 @@
 import type { Command } from "commander";
-import { examine } from "../../build/doctor.ts";
+import { type Examined, examine } from "../../build/doctor.ts";
+import { examineMachine } from "../../build/doctor-machine.ts";
+import { exitCodes } from "../../errors.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
-import { coloursFor, table } from "../words.ts";
+import { type Colours, coloursFor, table } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { rehearse = false, json = false } = command.opts<{ rehearse?: boolean; json?: boolean }>();
   const workshop = await openSite(command);
+  const name = args[0] === undefined ? undefined : String(args[0]);
   const progress = (text: string) => {
     if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
   };
-  const examined = await interruptible((signal) =>
-    examine(workshop, String(args[0]), { rehearse, signal, progress }),
-  );
-  const { green, red } = coloursFor(process.stdout);
+  const examined = await interruptible(async (signal) => [
+    ...(await examineMachine(workshop, signal)),
+    ...(name === undefined ? [] : await examine(workshop, name, { rehearse, signal, progress })),
+  ]);
   process.stdout.write(
-    json
-      ? `${JSON.stringify(examined, undefined, 2)}\n`
-      : `${table(examined.map(({ what, ok, text }) => [ok ? green("ok") : red("--"), what, text]))}\n`,
+    json ? `${JSON.stringify(examined, undefined, 2)}\n` : said(examined, coloursFor(process.stdout)),
   );
-  if (examined.some(({ ok }) => !ok)) process.exitCode = 1;
+  if (examined.some(({ ok }) => !ok)) process.exitCode = exitCodes.found;
+}
+
+function said(examined: readonly Examined[], { green, red, bold }: Colours): string {
+  const rows = examined.map(({ what, ok, text, mend }) => [
+    ok ? green("ok") : red("--"),
+    what,
+    mend === undefined ? text : `${text}; ${bold(mend)}`,
+  ]);
+  return `${table(rows)}\n`;
 }

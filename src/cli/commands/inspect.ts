@@ -6,8 +6,8 @@ import { fitnessOrWhy } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
 import { type Survey, surveyGuest } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
-import { shown as shownName } from "../../image/names.ts";
 import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
+import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
@@ -38,7 +38,7 @@ async function inspect(
   // What a guest's files say is not to draw on a terminal.
   const print = (object: unknown, rows: readonly (readonly string[])[]) =>
     process.stdout.write(
-      `${json ? jsonOf(object, named) : table(rows.map((row) => row.map(named.shown).map(shownName)))}\n`,
+      `${json ? named.shown(jsonText(object, 2)) : table(rows.map((row) => row.map(named.shown).map(shownName)))}\n`,
     );
   if (!("tree" in opened)) {
     print({ ...opened.facts, notes: [...notes, opened.why] }, [
@@ -96,12 +96,6 @@ async function openGuest(
     if (!facts) throw error;
     return { facts, why: [error.about(file), ...error.lines].join("; ") };
   }
-}
-
-// A lone surrogate, which a name that is not UTF-8 has, is no text for most readers of JSON.
-function jsonOf(object: unknown, { shown }: NamedImage): string {
-  const text = (value: string) => (/\p{Cs}/u.test(value) ? shownName(shown(value)) : shown(value));
-  return JSON.stringify(object, (_key, value) => (typeof value === "string" ? text(value) : value), 2);
 }
 
 function diskRows({

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { kickstartOf } from "../../build/build.ts";
+import { exitCodes } from "../../errors.ts";
 import { placed } from "../../recipe/located.ts";
 import { openSite } from "../open-site.ts";
 
@@ -17,5 +18,5 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       process.stdout.write(
         `${placed(fault.at)}: ${fault.path === "" ? "" : `${fault.path}: `}${fault.text} [${fault.severity}, line ${fault.line}: ${fault.source}]\n`,
       );
-  if (check && faults.length > 0) process.exitCode = 1;
+  if (check && faults.length > 0) process.exitCode = exitCodes.found;
 }

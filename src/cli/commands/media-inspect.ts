@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { type BootFiles, bootFiles } from "../../media/boot-files.ts";
 import { digestOf } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { type InstallMediaRequest, makeInstallMedia } from "../../build/install-media.ts";
 import type { MediaForm } from "../../build/media-forms.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { releaseOf } from "../../media/media.ts";
 import { oneStep } from "../one-step.ts";
 import { openSite } from "../open-site.ts";

@@ -1,6 +1,13 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type BuildRequest, type BuildResult, build, prove, type Workshop } from "../../build/build.ts";
+import {
+  type BuildRequest,
+  type BuildResult,
+  build,
+  prove,
+  recipeFolders,
+  type Workshop,
+} from "../../build/build.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
 import { manifestDigest } from "../../model/manifest.ts";
 import { recipeNames } from "../../recipe/load.ts";
@@ -123,11 +130,9 @@ async function wantedNames(
   workshop: Workshop,
 ): Promise<readonly string[] | undefined> {
   if (given.length > 0 && !options.list) return [...new Set(given)];
-  const names = await recipeNames(workshop.recipes);
+  const names = await recipeNames(recipeFolders(workshop));
   if (!options.list)
-    throw new TbuildError("usage", "no recipe named", {
-      hint: names.length > 0 ? `Available: ${names.join(", ")}.` : `${workshop.recipes} contains no recipe.`,
-    });
+    throw new TbuildError("usage", "no recipe named", { hint: `Available: ${names.join(", ")}.` });
   process.stdout.write(names.map((name) => `${name}\n`).join(""));
   return undefined;
 }

@@ -4,7 +4,8 @@ import { exitCodes, TbuildError } from "../../errors.ts";
 import { findingText } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessWords } from "../../guest/fitness/fitness.ts";
 import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
-import { localHost, printable } from "../../host/local.ts";
+import { localHost } from "../../host/local.ts";
+import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, withImage } from "../named-image.ts";
 import { coloursFor, table } from "../words.ts";
@@ -37,7 +38,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       subject: folder,
       hint: "Images are files named .img, .raw, .qcow2, .vmdk, .vdi or .vhd; .ova and .tgz are packed images.",
     });
-  const text = flags.json ? found.map((one) => JSON.stringify(one)) : lines(found);
+  const text = flags.json ? found.map((one) => jsonText(one)) : lines(found);
   process.stdout.write(`${text.join("\n")}\n`);
   if (flags.repair) await repairUnarmed(found, flags);
   const isMended = (kind: Kind) => kind === "unarmed template" && flags.repair && !flags.plan;
@@ -60,9 +61,9 @@ function lines(found: readonly Scanned[]): string[] {
   const colours = coloursFor(process.stdout);
   const rows = found.map(({ file, kind, release = "", owner, fitness, remarks }) => [
     kind,
-    release,
-    printable(file),
-    printable(
+    shownName(release),
+    shownName(file),
+    shownName(
       [
         ...(fitness ? [fitnessInShort(fitness)] : []),
         ...(owner ? [`${owner.kind} ${owner.name}`] : []),

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Workshop } from "../../build/build.ts";
 import { textsIn } from "../../build/disk-texts.ts";
 import { TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { diffPage } from "../../pages/diff-page.ts";
 import { compare, type Difference, untold, withTexts } from "../../store/compare/compare.ts";

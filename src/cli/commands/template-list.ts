@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { exitCodes, TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { knownPlaces } from "../../store/exchange/places.ts";
 import { type CatalogEntry, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { compare } from "../../store/compare/compare.ts";
 import { inShort } from "../../store/compare/difference-words.ts";
 import { type CatalogEntry, groupedBy, lineageOf, previousOf } from "../../store/records/catalog.ts";

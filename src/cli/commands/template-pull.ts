@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest } from "../../model/manifest.ts";
 import { parseReference, referenceText } from "../../store/exchange/oci/reference.ts";

@@ -1,5 +1,7 @@
 import type { Command } from "commander";
-import { printable } from "../../host/local.ts";
+import { exitCodes } from "../../errors.ts";
+import { printable } from "../../io/escape.ts";
+import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
 import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/records/catalog.ts";
@@ -16,7 +18,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   }
   const colours = coloursFor(process.stdout);
   const signature = await records.signature(manifest);
-  if (signature.state === "bad") process.exitCode = 5;
+  if (signature.state === "bad") process.exitCode = exitCodes.integrity;
   const lineage = lineageOf(catalog, entry).slice(1);
   const rows: [string, string][] = [
     ["template", `${manifest.name}@${manifest.version}${manifest.rehearsal ? "  (a rehearsal)" : ""}`],
@@ -61,7 +63,11 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["summary", manifest.summary],
     ["release", `${release.name}, kernel ${kernel}`],
     ["domain type", domainType],
-    ["machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}`],
+    ["boot", bootSentence(manifest)],
+    [
+      "machine",
+      `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
+    ],
     ["packages", String(packages.length)],
     ...listed("parameters", contract.map(parameterWords)),
     ...(guest

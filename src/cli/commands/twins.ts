@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { compareImages, type TwinReport } from "../../guest/twins.ts";
 import { localHost } from "../../host/local.ts";
+import { jsonText, printable, shown as shownName } from "../../io/escape.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
@@ -21,9 +22,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
   if (report.suspects.length > 0) process.exitCode ||= 1;
   process.stdout.write(
-    flags.json
-      ? `${JSON.stringify({ images: [one, other], ...report })}\n`
-      : `${wordsOf(report).join("\n")}\n`,
+    flags.json ? `${jsonText({ images: [one, other], ...report })}\n` : `${wordsOf(report).join("\n")}\n`,
   );
 }
 
@@ -36,7 +35,7 @@ function compared(
   const way = ({ far, shown }: NamedImage) => ({
     ...viaOption(flags.via),
     ...(far && { far }),
-    note: (text: string) => process.stderr.write(`${shown(text)}\n`),
+    note: (text: string) => process.stderr.write(`${printable(shown(text))}\n`),
   });
   return compareImages(localHost(), first.file, second.file, { signal, ways: [way(first), way(second)] });
 }
@@ -49,8 +48,8 @@ function wordsOf({ suspects, madeAnew, common, limits }: TwinReport): string[] {
       : `${suspects.length} ${suspects.length === 1 ? "file" : "files"} shared by both, which should be unique:`;
   return [
     colours.bold(verdict),
-    ...(suspects.length > 0 ? [table(suspects.map(({ path, what }) => [`  ${path}`, what]))] : []),
+    ...(suspects.length > 0 ? [table(suspects.map(({ path, what }) => [`  ${shownName(path)}`, what]))] : []),
     `${common} unpackaged files are the same in both; ${madeAnew.length} are new in each`,
-    ...limits,
+    ...limits.map(shownName),
   ];
 }

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { type Suspect, type Whose, whois } from "../../build/whois.ts";
+import { exitCodes } from "../../errors.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { jsonText, printable, shown } from "../../io/escape.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import { readCatalog, templatesOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
@@ -16,13 +18,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       store: storeFolder(home.store),
       folder: folder.path,
       signal,
-      note: (text) => process.stderr.write(`${text}\n`),
+      note: (text) => process.stderr.write(`${printable(text)}\n`),
     }),
   );
-  if (whose.suspects.length === 0) process.exitCode = 1;
+  if (whose.suspects.length === 0) process.exitCode = exitCodes.found;
   if (command.opts<{ json?: boolean }>().json) {
     const suspects = whose.suspects.map(({ entry, why }) => ({ ...summary(entry), why }));
-    process.stdout.write(`${JSON.stringify({ ...whose, suspects }, undefined, 2)}\n`);
+    process.stdout.write(`${jsonText({ ...whose, suspects }, 2)}\n`);
     return;
   }
   const known = templatesOf(catalog).length;
@@ -43,7 +45,7 @@ function wordsOf({ passport, armed, suspects }: Whose, known: number, colours: C
   if (suspects.length === 0)
     lines.push(
       passport
-        ? `built by tbuild, but not one of the ${known} known versions: ${passport.name}@${passport.version}`
+        ? `built by tbuild, but not one of the ${known} known versions: ${shown(`${passport.name}@${passport.version}`)}`
         : `matches none of the ${known} known versions, and has no tbuild passport`,
     );
   const facts = [
@@ -67,5 +69,5 @@ function wordsOf({ passport, armed, suspects }: Whose, known: number, colours: C
           ],
         ]),
   ];
-  return facts.length > 0 ? [...lines, table(facts)] : lines;
+  return facts.length > 0 ? [...lines, table(facts.map((row) => row.map(shown)))] : lines;
 }

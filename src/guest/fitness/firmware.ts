@@ -7,7 +7,7 @@ import type { Reader } from "../../io/reader.ts";
 import { type Driver, drivers, driversOf, missingDrivers } from "./drivers.ts";
 import { type BootCheck, type CheckedImage, type Finding, orReason, verdictOf } from "./finding.ts";
 import { type GrubChoice, grubChoice } from "./grub.ts";
-import { existsIn } from "./pygrub.ts";
+import { boundedView, existsIn } from "./pygrub.ts";
 import { rootFinding } from "./root-device.ts";
 
 /**
@@ -26,7 +26,8 @@ export async function firmwareCheck(
     findings.push({ weight: "unknown", about: "guest", why: why ?? "its files could not be read" });
     return { verdict: verdictOf(findings), findings };
   }
-  const { tree, mounts } = guest;
+  const { mounts } = guest;
+  const tree = boundedView(guest.tree);
   const bootVolume = (mounts.find(({ at }) => at === "/boot") ?? mounts.find(({ at }) => at === "/"))?.volume;
   const asked = await orReason(grubChoice(tree));
   const choice: GrubChoice = "why" in asked ? { refused: asked.why } : asked.value;

@@ -1,9 +1,11 @@
-import type { FitnessTarget, GuestMode } from "../../choices.ts";
+import type { DomainType, FitnessTarget, GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import type { FitnessRecord } from "../../model/manifest.ts";
 import { type BootCheck, type CheckedImage, type Finding, orReason, verdictOf } from "./finding.ts";
 import { firmwareCheck } from "./firmware.ts";
 import { pvCheck } from "./pv.ts";
+import { boundedView } from "./pygrub.ts";
 import { fstabFindings } from "./root-device.ts";
 import { targets } from "./targets.ts";
 
@@ -22,6 +24,17 @@ export async function fitnessOrWhy(...asked: Parameters<typeof fitnessFor>): Pro
     ...{ target, mode, verdict: "unknown" },
     findings: [{ weight: "unknown", about: "image", why: found.why }],
   };
+}
+
+/** Checks a guest for the domain type that it was made for, on the Xen whose pygrub is known best. */
+export async function domainFitness(
+  host: Host,
+  image: CheckedImage,
+  domainType: DomainType,
+): Promise<FitnessRecord> {
+  const mode = ({ XEN_PVM: "pvm", XEN_HVM_PV_DRIVERS: "pvhvm", XEN_HVM: "hvm" } as const)[domainType];
+  const { boots: _, ...record } = await fitnessOrWhy(host, image, "xen-4.17", mode);
+  return { ...record, findings: [...record.findings] };
 }
 
 /** `fit as pvm on Xen 4.17`, `unfit for KVM`. */
@@ -62,7 +75,7 @@ export async function fitnessFor(
   }
   const { boots, findings } =
     mode === "pvm" ? await pvCheck(host, image.file, target.pygrub) : await firmwareCheck(image, name, mode);
-  const own = image.guest ? await fstabFindings(image.guest.tree, mode) : [];
+  const own = image.guest ? await fstabFindings(boundedView(image.guest.tree), mode) : [];
   const about: Finding[] =
     target.pvm === undefined ? [] : [{ weight: "remark", about: target.title, why: target.pvm }];
   const all = [...findings, ...own, ...about];

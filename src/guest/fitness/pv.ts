@@ -31,7 +31,10 @@ export async function pvCheck(
   if (traits.isEmulated) return newest;
   // An older pygrub may look for GRUB's old menus first. Where that changes nothing, it does not matter.
   const other = await checkBy(boot, traits, "legacy");
-  const [one, two] = [newest, other].map(({ boots, verdict }) => JSON.stringify([boots, verdict]));
+  const [one, two] = [newest, other].map(({ boots, verdict }) => {
+    const { volume, kernel, initrd, args } = boots ?? {};
+    return JSON.stringify([verdict, volume, kernel, initrd, args]);
+  });
   const doubts = [
     ...(boot.layout.table === "gpt"
       ? [unknown("partition table", `it is a GPT, and whether ${traits.title} reads one is not known`)]

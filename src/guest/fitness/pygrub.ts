@@ -186,13 +186,17 @@ async function filesOf(boot: BootDisk, volume: Volume, inside: Reader): Promise<
     via: "uml",
     readOnly: true,
   });
-  const { tree } = opened;
+  return boundedView(opened.tree, () => opened[Symbol.asyncDispose]());
+}
+
+/** The same files, of which none is read that is larger than any that a boot needs. */
+export function boundedView(tree: GuestTree, close: () => PromiseLike<void> = async () => {}): GuestTree {
   return boundedTree({
     ...readOnly,
     stat: (path) => tree.stat(path),
     list: (path) => tree.list(path),
     readFile: async (path) => (await tree.read(path)) ?? new Uint8Array(),
-    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: close,
   });
 }
 

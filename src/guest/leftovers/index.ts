@@ -1,6 +1,7 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { packageFilesOr } from "../rpm/files.ts";
-import { knownLeftovers } from "./known.ts";
+import { volumesNamed } from "../volumes-named.ts";
+import { accountPasswords, knownLeftovers } from "./known.ts";
 import { type Leftover, type Searched, searchGuest } from "./search.ts";
 import { readTraits, showsTrait, type Trait } from "./traits.ts";
 
@@ -19,22 +20,30 @@ export interface LeftoverOptions {
   readonly pending: readonly string[];
   /** Paths that are meant to stay. */
   readonly keep: readonly string[];
+  /** Paths whose content is meant to be as it is, though operations change them. */
+  readonly meant?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
 /** Whatever is left of the build, its people and its secrets, in every file that is not a package's. Reads only. */
 export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): Promise<Leftovers> {
   const limits: string[] = [];
-  const except = [...options.keep, ...options.pending];
+  const except = [...options.keep, ...(options.meant ?? []), ...options.pending];
   const isExcepted = coveredBy(except);
-  const known = (await knownLeftovers(tree)).filter(({ path }) => !isExcepted(path));
+  // An operation that has the account files pending changes root's password alone.
+  const isMeant = coveredBy([...options.keep, ...(options.meant ?? [])]);
+  const known = [
+    ...(await knownLeftovers(tree)).filter(({ path }) => !isExcepted(path)),
+    ...(await accountPasswords(tree)).filter(({ path }) => !isMeant(path)),
+  ];
   const { traits, signal } = options;
   const packaged = await packageFilesOr(tree, limits);
-  const searched = await searchGuest(tree, { traits, packaged, except, ...(signal && { signal }) });
+  const volumes = new Set(await volumesNamed(tree));
+  const searched = await searchGuest(tree, { traits, packaged, except, volumes, ...(signal && { signal }) });
   const told = new Set(known.map(({ path }) => path));
   if (searched.tooLarge.length > 0)
     limits.push(
-      `not read because of their size: ${searched.tooLarge.slice(0, 3).join(", ")}${searched.tooLarge.length > 3 ? ` and ${searched.tooLarge.length - 3} more` : ""}`,
+      `not searched, because larger than 16 MiB: ${searched.tooLarge.slice(0, 3).join(", ")}${searched.tooLarge.length > 3 ? ` and ${searched.tooLarge.length - 3} more` : ""}`,
     );
   return {
     ...searched,

@@ -1,10 +1,11 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { keyfileEntries } from "../config/keyfile.ts";
+import { shellAssignments } from "../config/shell.ts";
 import { textIn, withHomes } from "../operation.ts";
 import { type Agent, agents, peoplesSecrets } from "../seal/agents.ts";
 import { connectionFiles, connectionsNamed, interfaceFiles } from "../seal/network.ts";
 import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
-import { judgeUnknownKey } from "../seal/network-keys.ts";
+import { judgeIfcfgKey, judgeUnknownKey } from "../seal/network-keys.ts";
 import { isMadeAgain } from "../seal/services.ts";
 import type { Leftover } from "./search.ts";
 
@@ -18,6 +19,22 @@ export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
     ...(await idsOfBootEntries(tree)),
     ...(await namedSecrets(tree)),
   ];
+}
+
+/** The accounts that can log in with a password of the build, root's among them (shadow(5), gshadow(5)). */
+export async function accountPasswords(tree: GuestTree): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  for (const path of ["/etc/shadow", "/etc/gshadow", "/etc/passwd"]) {
+    const rows = ((await textIn(tree, path)) ?? "").split("\n").map((line) => line.split(":"));
+    const names = rows.flatMap(([name = "", word = ""]) => (isPassword(word) ? [name] : []));
+    if (names.length > 0) found.push({ path, what: `the password of ${names.join(", ")}` });
+  }
+  return found;
+}
+
+// A locked account has `!` in front, and cannot log in until somebody takes that away.
+function isPassword(word: string): boolean {
+  return /^(?:\$[\da-z]+\$|_[./\dA-Za-z]{19}$|[./\dA-Za-z]{13}$)/.test(word);
 }
 
 async function reported(
@@ -46,11 +63,14 @@ async function notMadeAgain(tree: GuestTree): Promise<Leftover[]> {
   for (const { name, resets = [], madeBy } of agents)
     for (const path of madeBy === undefined ? [] : resets)
       if (
-        /\.(?:key|pem)$/.test(path) &&
+        /\.(?:key|pem|crt)$/.test(path) &&
         (await tree.stat(path))?.kind === "file" &&
         !(await isMadeAgain(tree, path))
       )
-        found.push({ path, what: `a key of ${name}, which nothing in the guest would make again` });
+        found.push({
+          path,
+          what: `a ${path.endsWith(".crt") ? "certificate" : "key"} of ${name}, which nothing in the guest would make again`,
+        });
   return found;
 }
 
@@ -79,8 +99,43 @@ async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
         if (verdict.fate === "unclear" && (verdict.class !== "address" || path.startsWith("/etc/systemd/")))
           found.push({ path, what: `maybe its ${verdict.class} (${group}.${key})` });
       }
+  return [...found, ...(await unclearWords(tree, named))];
+}
+
+// /etc/sysconfig/network beside what a seal resets in it, and the files of what else configures a network.
+async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promise<Leftover[]> {
+  const found: Leftover[] = [];
+  const global = "/etc/sysconfig/network";
+  for (const { name, value } of shellAssignments((await textIn(tree, global)) ?? "")) {
+    const verdict = judgeIfcfgKey(name, value.trim(), named);
+    if (verdict.fate !== "stays" && !/^localhost(?:\.|$)/.test(value.trim()))
+      found.push({ path: global, what: `maybe its ${verdict.class} (${name})` });
+  }
+  for (const pattern of otherNetworkFiles)
+    for (const path of await tree.glob(pattern)) {
+      const text = ((await textIn(tree, path)) ?? "").replaceAll(/^\s*[#!].*$|<!--[\s\S]*?-->/gm, "");
+      const seen = new Set<string>();
+      for (const [, key = "", value = ""] of text.matchAll(
+        /([A-Za-z][\w-]*)["']?[ \t]*(?:[:=>]|[ \t])[ \t]*([^\n<]*)/g,
+      )) {
+        const verdict = judgeUnknownKey(key, value);
+        if (verdict.fate !== "unclear" || seen.has(verdict.class)) continue;
+        seen.add(verdict.class);
+        found.push({ path, what: `maybe its ${verdict.class} (${key})` });
+      }
+    }
   return found;
 }
+
+// ifupdown, netplan, wicked and dhcpcd.
+const otherNetworkFiles = [
+  "/etc/network/interfaces",
+  "/etc/network/interfaces.d/*",
+  "/etc/netplan/*.yaml",
+  "/etc/wicked/*.xml",
+  "/etc/wicked/ifconfig/*.xml",
+  "/etc/dhcpcd.conf",
+];
 
 // Those that have to keep their names, because something that cannot be changed here names them.
 async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {

@@ -3,7 +3,9 @@ import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../../errors.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import type { PackageFile } from "../rpm/files.ts";
+import { readableForms } from "./readable-forms.ts";
 import { secretIn, secretNamed } from "./secret-shapes.ts";
+import { soleIdIn, tellingKeyIn } from "./telling-keys.ts";
 import { hasTrait, type Trait } from "./traits.ts";
 
 /** Something in a guest that no operation takes away, and that tells of the build or opens something. */
@@ -27,11 +29,16 @@ export interface SearchOptions {
   readonly packaged: ReadonlyMap<string, PackageFile> | undefined;
   /** Paths that are not looked into, with what is below them. */
   readonly except: readonly string[];
+  /** The ids of file systems, which clones share on purpose; in small letters, without hyphens. */
+  readonly volumes: ReadonlySet<string>;
   readonly signal?: AbortSignal;
 }
 
 // A disk image or a database is no configuration, and every file is read whole.
 const mostBytes = 16 * 1024 * 1024;
+
+// glibc-common makes it of a file of its own (build-locale-archive); it is no file of the package.
+const localeArchive = "/usr/lib/locale/locale-archive";
 
 // Nothing of them lies on a disk, or it is rpm's own record of what the packages brought.
 const notLookedInto = new Set(["/proc", "/sys", "/dev", "/run", "/var/lib/rpm", "/usr/lib/sysimage/rpm"]);
@@ -69,8 +76,7 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
       }
       if (stat.kind !== "file" || stat.size === 0 || isAsItCame(owner, stat)) continue;
       if (stat.size > mostBytes) {
-        // Programs, archives of locales, and packed initramfs: nothing in them can be found by its look.
-        if (!/^\/(?:usr|boot)\//.test(path)) tooLarge.push(path);
+        if (path !== localeArchive) tooLarge.push(path);
         continue;
       }
       const data = await readSafely(tree, path);
@@ -81,22 +87,27 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
         found.push({ path, what });
     }
   }
-  return { found: found.sort((one, other) => (one.path < other.path ? -1 : 1)), files, bytes, tooLarge };
+  return {
+    found: found.sort((one, other) => (one.path < other.path ? -1 : 1)),
+    files,
+    bytes,
+    tooLarge: tooLarge.sort(),
+  };
 }
 
-function whatIn(path: string, data: Buffer, { traits }: SearchOptions): string | undefined {
+function whatIn(path: string, data: Buffer, { traits, volumes }: SearchOptions): string | undefined {
   const text = data.toString("latin1");
-  const trait = traitIn(text, traits) ?? traitIn(certificatesIn(text), traits);
+  const trait = traitIn(text, traits) ?? traitIn(readableForms(text), traits);
   if (trait !== undefined) return trait.what;
   if (isProgramsOwn(path)) return undefined;
-  return secretNamed(path.slice(path.lastIndexOf("/") + 1)) ?? secretIn(data, text);
-}
-
-// A name in a certificate stands in base64, and as it is once that is undone.
-function certificatesIn(text: string): string {
-  if (!text.includes("-----BEGIN CERTIFICATE-----")) return "";
-  const blocks = text.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]{1,65536})-----END/g);
-  return [...blocks].map(([, body = ""]) => Buffer.from(body, "base64").toString("latin1")).join("\n");
+  return (
+    secretIn(data, text) ??
+    (/^\/etc\/(?:pam\.d|kernel)\//.test(path)
+      ? undefined
+      : secretNamed(path.slice(path.lastIndexOf("/") + 1), text)) ??
+    soleIdIn(path, text) ??
+    tellingKeyIn(path, text, volumes)
+  );
 }
 
 function traitIn(text: string, traits: readonly Trait[]): Trait | undefined {

@@ -4,7 +4,11 @@ export function secretIn(data: Buffer, text: string): string | undefined {
   if (key !== undefined) return key;
   if (isKeyStore(data)) return "a key store with a private key";
   if (isKeytab(data)) return "a Kerberos keytab";
+  if (isCore(data)) return "a core dump";
+  if (text.startsWith("b0VIM ")) return "a swap file of vi";
   if (data.subarray(0, 8192).includes(0)) return undefined;
+  if (passwordHash.test(text)) return "a password hash";
+  if (/^[ \t]*rootpw[ \t]+(?!--lock[ \t]*$)\S/m.test(text)) return "a root password";
   if (hasLogin(text)) return "a login in an address";
   const token = tokenShape.exec(text)?.[0];
   return token !== undefined && !/EXAMPLE|0{12}|x{12}/i.test(token)
@@ -12,12 +16,28 @@ export function secretIn(data: Buffer, text: string): string | undefined {
     : undefined;
 }
 
-/** What a file is by its name alone; `undefined` for most. */
-export function secretNamed(name: string): string | undefined {
+/** What a file is by its name, and of keys by their text; `undefined` for most. */
+export function secretNamed(name: string, text = ""): string | undefined {
   // Oracle's: the password file of an instance, and wallets.
   if (/^orapw\w+$/.test(name)) return "a password file of Oracle Database";
-  return /^(?:cwallet\.sso|ewallet\.p12)$/.test(name) ? "an Oracle wallet" : undefined;
+  if (/^(?:cwallet\.sso|ewallet\.p12)$/.test(name)) return "an Oracle wallet";
+  if (/\.keytab$/i.test(name)) return "a Kerberos keytab";
+  if (/\.key$/.test(name) && !/PUBLIC KEY|BEGIN CERTIFICATE/.test(text)) return "a key, by its name";
+  return secretName.test(name) &&
+    !/\.(?:[jt]s|py[co]?|rb|pl|php|java|html?|md|rst|txt\.gz|so|service|socket|target|timer|pub|crt|cer|conf|cfg|ya?ml|json|rules|policy|list|db\.gz|repo)$/i.test(
+      name,
+    )
+    ? "a secret, by its name"
+    : undefined;
 }
+
+// Files that programs keep one key or password in: authkey, .htpasswd, TSM.PWD, x.kdb, x.keystore, master.key, x.secret.
+const secretName =
+  /^(?:[\w.-]*[._-])?(?:auth_?keys?|htpasswd|htdigest|secret|secrets|passwords?|passphrase|vault_?pass(?:word)?|[\w]*prvkey\.bin|cookiesecret|erlang\.cookie|node-token|token|private_key\.json|psk\.txt|pin\.txt|unseal-?keys?)$|^(?:[\w.-]+\.(?:PWD|pwd|psk|kdb|jks|jceks|keystore|secret|passwd|kdbx|agekey|keyfile))$|^[\w.-]*[_-](?:password|passwd|secret|token)$|^\.?(?:password|passwd|secret|token)s?\.(?:txt|db)$|^(?:admin|root)\.password$|^key[34]\.db$/;
+
+/** Of crypt(3), of Apache, of LDAP and of GRUB; in a word of its own and with a salt. */
+const passwordHash =
+  /\$(?:1|apr1)\$[./\w]{1,8}\$[./\w]{20,22}(?![./\w])|\$2[abxy]\$\d\d\$[./\w]{53}|\$(?:5|6)\$(?:rounds=\d+\$)?[./\w]{1,16}\$[./\w]{43,86}|\$(?:y|gy|7)\$[./\w]+\$[./\w]{1,86}\$[./\w]{43}|\{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[\w-]*)\}[\w+/$.=]{8}|grub\.pbkdf2\.sha512\.\d+\.\w/;
 
 // https://user:word@host, but for the words of manuals and for variables.
 function hasLogin(text: string): boolean {
@@ -38,6 +58,7 @@ function privateKey(text: string): string | undefined {
   if (
     !text.includes("-----BEGIN ") &&
     !text.includes("PuTTY-User-Key") &&
+    !text.includes('"kty"') &&
     !text.includes("Private-key-format")
   )
     return undefined;
@@ -50,6 +71,7 @@ function privateKey(text: string): string | undefined {
   if (/-----BEGIN OpenVPN Static key V\d-----[\r\n]+[\da-f]{30,}/.test(text))
     return "a static key of OpenVPN";
   if (/^PuTTY-User-Key-File-\d: /m.test(text)) return "a private key of PuTTY";
+  if (/"kty"\s*:/.test(text) && /"d"\s*:\s*"[\w-]{8}/.test(text)) return "a private key";
   if (/^Private-key-format: v\d/m.test(text)) return "a private key of DNSSEC";
   return undefined;
 }
@@ -64,6 +86,12 @@ function isKeyStore(data: Buffer): boolean {
 
 const keyBag = Buffer.from("060b2a864886f70d010c0a0101", "hex");
 const shroudedKeyBag = Buffer.from("060b2a864886f70d010c0a0102", "hex");
+
+// ELF (elf(5)): e_type is ET_CORE, in the byte order that e_ident says.
+function isCore(data: Buffer): boolean {
+  if (data.length < 20 || data.readUInt32BE(0) !== 0x7f454c46) return false;
+  return (data[5] === 2 ? data.readUInt16BE(16) : data.readUInt16LE(16)) === 4;
+}
 
 // MIT's keytab: version 5.2, then entries, each behind its length.
 function isKeytab(data: Buffer): boolean {
@@ -88,6 +116,7 @@ const tokenShape = new RegExp(
     "\\bsk_live_[A-Za-z0-9]{20}",
     "\\bdop_v1_[a-f0-9]{64}",
     "\\beyJ[\\w-]{10,500}\\.eyJ[\\w-]{10,4000}\\.[\\w-]{20}",
+    "\\s-secret[ \\t]+[\\da-f]{64}\\b",
     "\\bocid1\\.instance\\.oc\\d+\\.[\\w.-]{30}",
   ].join("|"),
 );

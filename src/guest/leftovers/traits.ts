@@ -17,6 +17,8 @@ export interface Trait {
   readonly beside: RegExp;
   /** What may not stand right before it. */
   readonly notAfter?: string;
+  /** What may stand right before it although `beside` has its last character. */
+  readonly alsoAfter?: RegExp;
 }
 
 /** What tells this guest from others, as it is now: read before a seal, it is what a seal may leave nowhere. */
@@ -25,7 +27,7 @@ export async function readTraits(tree: GuestTree): Promise<Trait[]> {
   const traits = [
     ...ownNames(hostname).filter(isTelling).map(nameTrait),
     ...[...addresses, ...(await leasedAddresses(tree))].map(addressTrait),
-    ...macs.flatMap((mac) => [mac, mac.replaceAll(":", "-"), mac.replaceAll(":", "")].map(macTrait)),
+    ...macs.flatMap(macTraits),
     ...[machineId, ...(await idsOfRescueKernels(tree))].flatMap((id) =>
       id === undefined ? [] : machineIdTraits(id),
     ),
@@ -46,11 +48,11 @@ export function showsTrait(block: Uint8Array, traits: readonly Trait[]): boolean
 }
 
 /** Whether a text, in small letters, has a trait in it. */
-export function hasTrait(text: string, { text: wanted, beside, notAfter }: Trait): boolean {
+export function hasTrait(text: string, { text: wanted, beside, notAfter, alsoAfter }: Trait): boolean {
   for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
     const [before, after] = [text[at - 1] ?? "", text[at + wanted.length] ?? ""];
     if (
-      (before !== "" && beside.test(before)) ||
+      (before !== "" && beside.test(before) && !alsoAfter?.test(text.slice(Math.max(0, at - 48), at))) ||
       (after !== "" && beside.test(after) && !isEndOf(text, at + wanted.length))
     )
       continue;
@@ -97,9 +99,30 @@ function nameTrait(name: string): Trait {
   return trait("this host's name", name, /[\w-]/);
 }
 
-function macTrait(text: string): Trait {
-  return trait("its link address", text, /[\da-f:-]/);
+/** A link address as programs write it, and the address of IPv6 that is made of it (RFC 4291, appendix A). */
+function macTraits(mac: string): Trait[] {
+  const digits = mac.replaceAll(":", "");
+  const dotted = digits.replaceAll(/(.{4})(?=.)/g, "$1.");
+  const bytes = mac.split(":").map((byte) => Number.parseInt(byte, 16));
+  const eui = [(bytes[0] ?? 0) ^ 2, ...bytes.slice(1, 3), 0xff, 0xfe, ...bytes.slice(3)];
+  const groups = [0, 2, 4, 6].map((at) => ((eui[at] ?? 0) << 8) | (eui[at + 1] ?? 0));
+  const short = groups.map((group) => group.toString(16)).join(":");
+  const full = groups.map((group) => group.toString(16).padStart(4, "0")).join(":");
+  return [
+    ...[mac, mac.replaceAll(":", "-"), digits, dotted].map((text) => ({
+      ...trait("its link address", text, /[\da-f:-]/),
+      alsoAfter: identifier,
+    })),
+    ...[short, full].map((text) => ({
+      ...trait("an address made of its link address", text, /[\da-f:]/),
+      alsoAfter: /:$/,
+    })),
+  ];
 }
+
+// A client id of DHCP is the type 1 and the address; a DUID has its kind, the type and maybe a time before (RFC 8415, 11).
+const identifier =
+  /(?<![\da-f:-])(?:01|(?:00[:-]?03[:-]?00[:-]?01|00[:-]?01[:-]?00[:-]?01(?:[:-]?[\da-f]{2}){4})|0:1:0:1(?::[\da-f]{1,2}){4}|0:3:0:1)[:-]?$/;
 
 function machineIdTraits(id: string): Trait[] {
   if (!/^[\da-f]{32}$/i.test(id) || /^(.)\1*$/.test(id)) return [];

@@ -1,4 +1,5 @@
 import { TbuildError } from "../../errors.ts";
+import { stringOf } from "../../image/names.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { readHeaders, unlessDamaged } from "./database.ts";
 
@@ -99,7 +100,7 @@ function valuesOf(header: Buffer) {
       for (let { at } = place; values.length < place.count && at < header.length; ) {
         const end = header.indexOf(0, at);
         if (end < 0) break;
-        values.push(header.toString("latin1", at, end));
+        values.push(stringOf(header.subarray(at, end)));
         at = end + 1;
       }
       return values;

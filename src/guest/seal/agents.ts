@@ -219,7 +219,7 @@ export const agents: readonly Agent[] = [
   {
     name: "Nessus agent",
     resets: ["/etc/tenable_tag"],
-    reports: ["/opt/nessus_agent/var/nessus/*.key"],
+    reports: ["/opt/nessus_agent/var/nessus/*.key", "/opt/nessus_agent/var/nessus/uuid"],
     afterwards: register,
   },
   {
@@ -236,7 +236,8 @@ export const agents: readonly Agent[] = [
   },
   {
     name: "net-snmp",
-    resets: ["/var/lib/net-snmp/snmpd.conf"],
+    // The second on EL5.
+    resets: ["/var/lib/net-snmp/snmpd.conf", "/var/net-snmp/snmpd.conf"],
     afterwards: "generates a new engine ID at start",
   },
   {
@@ -249,6 +250,77 @@ export const agents: readonly Agent[] = [
       "/etc/Pegasus/*.srl",
     ],
     afterwards: anew,
+  },
+  {
+    name: "Logstash and Kibana",
+    resets: ["/var/lib/logstash/uuid", "/var/lib/kibana/uuid"],
+    afterwards: anew,
+  },
+  {
+    name: "Icinga 2",
+    reports: ["/var/lib/icinga2/certs/ticket"],
+    afterwards: "a ticket signs the certificate of one host",
+  },
+  {
+    name: "OCS Inventory",
+    resets: ["/var/lib/ocsinventory-agent/*/*"],
+    reports: ["/etc/ocsinventory/ocsinv.adm"],
+    afterwards: anew,
+  },
+  {
+    name: "FusionInventory and GLPI agent",
+    resets: ["/var/lib/fusioninventory-agent/*.dump", "/var/lib/glpi-agent/*.dump"],
+    afterwards: anew,
+  },
+  {
+    name: "Checkmk agent",
+    reports: [
+      "/var/lib/check_mk_agent/registered_connections.json",
+      "/var/lib/cmk-agent/registered_connections.json",
+    ],
+    afterwards: register,
+  },
+  {
+    name: "Dynatrace OneAgent",
+    reports: ["/var/lib/dynatrace/oneagent/agent/config/*.id", "/opt/dynatrace/oneagent/agent/config/*.id"],
+    afterwards: "install it in each clone",
+  },
+  {
+    name: "SentinelOne",
+    reports: [
+      "/opt/sentinelone/configuration/registration_token.conf",
+      "/opt/sentinelone/configuration/basic.conf",
+    ],
+    afterwards: register,
+  },
+  { name: "Carbon Black", reports: ["/var/lib/cb/sensor*"], afterwards: register },
+  {
+    name: "Microsoft Defender",
+    reports: ["/etc/opt/microsoft/mdatp/mdatp_onboard.json", "/var/opt/microsoft/mdatp/wdavedr"],
+    afterwards: "onboard each clone",
+  },
+  {
+    name: "McAfee and Trellix agent",
+    reports: [
+      "/etc/ma.d/agent.guid",
+      "/etc/ma.d/*/config.xml",
+      "/etc/cma.d/*/config.xml",
+      "/var/McAfee/agent/db/*",
+      "/var/McAfee/agent/keystore/*",
+    ],
+    afterwards: "`maconfig -enforce -noguid` in the build removes its GUID",
+  },
+  {
+    name: "Trend Micro Deep Security",
+    reports: ["/var/opt/ds_agent/dsa_core/ds_agent*.config", "/var/opt/ds_agent/dsa_core/ds_agent*.crt"],
+    afterwards: "`dsa_control -r` in the build removes its identity",
+  },
+  { name: "ESET", reports: ["/var/opt/eset/RemoteAdministrator/Agent/*"], afterwards: register },
+  { name: "ClamAV", resets: ["/var/lib/clamav/freshclam.dat"], afterwards: anew },
+  {
+    name: "Tripwire",
+    reports: ["/etc/tripwire/*.key"],
+    afterwards: "each host should have keys of its own",
   },
   // Clouds
   { name: "Azure's agent (WALinuxAgent)", resets: ["/var/lib/waagent/*"], afterwards: anew },
@@ -304,6 +376,7 @@ export const agents: readonly Agent[] = [
       "/etc/strongswan/ipsec.secrets",
       "/etc/swanctl/private/*",
       "/etc/strongswan/swanctl/private/*",
+      "/var/lib/ipsec/nss/key*.db",
     ],
     looks: /^\s*[^#\s](?!nclude\b)/m,
     afterwards: "each host should have keys of its own",
@@ -318,7 +391,36 @@ export const agents: readonly Agent[] = [
     reports: ["/etc/cloudflared/*.json", "/root/.cloudflared/*.json", "/root/.cloudflared/cert.pem"],
     afterwards: "all clones would be the same tunnel",
   },
-  { name: "Open vSwitch", resets: ["/etc/openvswitch/system-id.conf"], afterwards: "ovs-ctl makes a new id" },
+  {
+    name: "Open vSwitch",
+    resets: ["/etc/openvswitch/system-id.conf"],
+    reports: ["/etc/openvswitch/conf.db"],
+    looks: /[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}/,
+    afterwards: "ovs-ctl makes a new id; its database has the bridges of the build",
+  },
+  {
+    name: "OpenVPN",
+    reports: [
+      "/etc/openvpn/*auth*.txt",
+      "/etc/openvpn/*/*auth*.txt",
+      "/etc/openvpn/*pass*",
+      "/etc/openvpn/*/*pass*",
+    ],
+    afterwards: "opens a network",
+  },
+  {
+    name: "racoon",
+    reports: ["/etc/racoon/psk.txt"],
+    looks: /^\s*[^#\s]/m,
+    afterwards: "each host should have keys of its own",
+  },
+  {
+    name: "chrony and ntpd",
+    resets: ["/var/lib/ntp/drift", "/var/lib/chrony/drift"],
+    reports: ["/etc/chrony.keys", "/etc/chrony/chrony.keys", "/etc/ntp/keys", "/etc/ntp/crypto/ntpkey_*"],
+    looks: /^\s*\d+\s+\S+|PRIVATE KEY/m,
+    afterwards: "measures the drift of the clock again",
+  },
   { name: "Bluetooth", resets: ["/var/lib/bluetooth/*"], afterwards: anew },
   { name: "BIND's rndc", resets: ["/etc/rndc.key"], afterwards: "the service's first start makes a new key" },
   {
@@ -367,6 +469,16 @@ export const agents: readonly Agent[] = [
     name: "MariaDB Galera",
     reports: ["/var/lib/mysql/grastate.dat", "/var/lib/mysql/gvwstate.dat"],
     afterwards: "a node must rejoin its cluster",
+  },
+  {
+    name: "PostgreSQL",
+    reports: ["/var/lib/pgsql/data/global/pg_control", "/var/lib/pgsql/*/data/global/pg_control"],
+    afterwards: "all clones would have its system identifier and its data",
+  },
+  {
+    name: "Redis",
+    reports: ["/var/lib/redis/nodes.conf", "/var/lib/redis/*/nodes.conf"],
+    afterwards: "a node of a cluster has an ID of its own",
   },
   {
     name: "RabbitMQ and Erlang",
@@ -421,8 +533,8 @@ export const agents: readonly Agent[] = [
     afterwards: register,
   },
   {
-    name: "Actions runner",
-    reports: ["/opt/actions-runner/.credentials*", "/home/*/actions-runner/.credentials*"],
+    name: "Actions runner and Azure Pipelines agent",
+    reports: ["/opt/*/.credentials*", "/home/*/actions-runner/.credentials*"],
     afterwards: register,
   },
   // Clusters and containers
@@ -435,11 +547,21 @@ export const agents: readonly Agent[] = [
   {
     name: "kubelet and kubeadm",
     resets: ["/var/lib/kubelet/pki/*"],
-    reports: ["/etc/kubernetes/*.conf", "/etc/kubernetes/pki/*.key", "/etc/kubernetes/pki/etcd/*.key"],
+    reports: [
+      "/etc/kubernetes/*.conf",
+      "/etc/kubernetes/pki/*.key",
+      "/etc/kubernetes/pki/etcd/*.key",
+      "/var/lib/kubelet/*kubeconfig",
+      "/etc/cni/net.d/*kubeconfig",
+    ],
     looks: /client-key-data:|token:\s*\S|client-certificate:|PRIVATE KEY/,
     afterwards: "a node must rejoin with kubeadm",
   },
-  { name: "etcd", reports: ["/var/lib/etcd/member"], afterwards: "its data has the id of its member" },
+  {
+    name: "etcd",
+    reports: ["/var/lib/etcd/member", "/var/lib/etcd/*/member"],
+    afterwards: "its data has the id of its member",
+  },
   {
     name: "K3s and RKE2",
     resets: [
@@ -450,6 +572,7 @@ export const agents: readonly Agent[] = [
     ],
     reports: [
       "/var/lib/rancher/*/server/token",
+      "/var/lib/rancher/*/server/*-token",
       "/var/lib/rancher/*/server/cred",
       "/var/lib/rancher/*/server/db",
     ],
@@ -462,7 +585,9 @@ export const agents: readonly Agent[] = [
       "/opt/consul/serf/*.keyring",
       "/opt/consul/data/serf/*.keyring",
       "/var/lib/consul/serf/*.keyring",
+      "/etc/consul.d/*",
     ],
+    looks: /"?encrypt"?\s*[:=]\s*"|"?tokens?"?\s*[:={]|^\W*\["?[\w+/]{20}/m,
     afterwards: "generates a new ID at start",
   },
   {
@@ -475,17 +600,35 @@ export const agents: readonly Agent[] = [
       "/var/lib/nomad/client/secret-id",
       "/var/lib/nomad/server/node-id",
     ],
-    reports: ["/opt/nomad/data/server/serf.keyring", "/var/lib/nomad/server/serf.keyring"],
+    reports: ["/opt/nomad/data/server/serf.keyring", "/var/lib/nomad/server/serf.keyring", "/etc/nomad.d/*"],
+    looks: /encrypt\s*=\s*"|token\s*=\s*"|^\W*\["?[\w+/]{20}/m,
     afterwards: "generates a new ID at start",
   },
   {
+    name: "Vault",
+    reports: ["/opt/vault/data/*", "/var/lib/vault/*", "/etc/vault.d/*secret*", "/etc/vault.d/*role*"],
+    afterwards: "its data has the id of its node",
+  },
+  {
+    name: "DRBD, Heartbeat and cman",
+    resets: ["/var/lib/heartbeat/hb_uuid"],
+    reports: ["/etc/ha.d/authkeys", "/etc/cluster/fence_xvm.key"],
+    afterwards: "Heartbeat makes a new ID at start",
+  },
+  {
+    name: "libvirt",
+    reports: ["/etc/libvirt/passwd.db", "/etc/libvirt/secrets/*"],
+    afterwards: "opens the daemon",
+  },
+  {
     name: "corosync",
+    resets: ["/var/lib/corosync/ringid_*"],
     reports: ["/etc/corosync/authkey", "/etc/booth/*.key"],
     afterwards: "a cluster of the clones would have the keys of the build's",
   },
   {
     name: "Pacemaker and pcs",
-    resets: ["/var/lib/pcsd/pcsd.crt", "/var/lib/pcsd/pcsd.key"],
+    resets: ["/var/lib/pcsd/pcsd.crt", "/var/lib/pcsd/pcsd.key", "/var/lib/pcsd/pcsd.cookiesecret"],
     reports: [
       "/etc/pacemaker/authkey",
       "/var/lib/pcsd/known-hosts",
@@ -508,7 +651,39 @@ export const agents: readonly Agent[] = [
     looks: /^\s*accesskey\s*=\s*[\da-f]{16}/im,
     afterwards: "is counted as a host of its own; its access key opens the account",
   },
-  { name: "NetBackup", reports: ["/usr/openv/var/vxss/credentials/*"], afterwards: register },
+  {
+    name: "NetBackup",
+    reports: ["/usr/openv/var/vxss/credentials/*", "/usr/openv/var/vxss/certmapinfo.json"],
+    afterwards: register,
+  },
+  {
+    name: "Tivoli Storage Manager",
+    reports: ["/etc/adsm/*", "/opt/tivoli/guid/*"],
+    afterwards: "each node has a name and a password of its own",
+  },
+  {
+    name: "Networker",
+    resets: ["/nsr/res/nsrladb/*"],
+    afterwards: "nsrexecd makes its database with a new client ID",
+  },
+  { name: "Commvault", reports: ["/etc/CommVaultRegistry/Galaxy/*/*/.properties"], afterwards: register },
+  {
+    name: "VMware Tools",
+    reports: ["/var/lib/vmware/VGAuth/aliasStore/*"],
+    afterwards: "lets somebody run programs in the guest",
+  },
+  { name: "QEMU guest agent", resets: ["/var/lib/qemu-ga/*"], afterwards: anew },
+  {
+    name: "Host ID",
+    resets: ["/etc/hostid"],
+    afterwards: "gethostid(3) takes one from the address",
+  },
+  {
+    name: "mdadm",
+    reports: ["/etc/mdadm.conf", "/etc/mdadm/mdadm.conf"],
+    looks: /^\s*ARRAY\b.*\bUUID=/im,
+    afterwards: "clones have arrays with the same UUID",
+  },
   // The system's own daemons
   { name: "tuned", resets: ["/var/lib/tuned/*"], afterwards: anew },
   {
@@ -571,7 +746,12 @@ export const agents: readonly Agent[] = [
     looks: /^\s*(?:ldap_default_authtok\s*=|bindpw\s)\s*\S|^[^\s=[#]+\s*$/m,
     afterwards: "opens a directory",
   },
-  { name: "PPP", reports: ["/etc/ppp/*-secrets"], looks: /^\s*[^#\s]/m, afterwards: "opens a network" },
+  {
+    name: "PPP",
+    reports: ["/etc/ppp/*-secrets", "/etc/xl2tpd/*-secrets"],
+    looks: /^\s*[^#\s]/m,
+    afterwards: "opens a network",
+  },
   {
     name: "wpa_supplicant",
     reports: ["/etc/wpa_supplicant/*.conf"],
@@ -600,6 +780,19 @@ export const agents: readonly Agent[] = [
     reports: ["/etc/postfix/sasl_passwd*", "/etc/postfix/*/sasl_passwd*"],
     looks: /^\s*[^#\s]|\0/m,
     afterwards: "opens a relay",
+  },
+  {
+    name: "Sendmail",
+    reports: ["/etc/mail/authinfo*", "/etc/mail/auth-info*", "/etc/mail/*/*auth*"],
+    looks: /"P[:=]|\0/,
+    afterwards: "opens a relay",
+  },
+  { name: "Dogtag", reports: ["/etc/pki/*/password.conf"], afterwards: "opens the key store" },
+  {
+    name: "AppDynamics",
+    reports: ["/opt/appdynamics/*/conf/controller-info.xml"],
+    looks: /<account-access-key>[^<\s]/,
+    afterwards: "opens the account",
   },
 ];
 
@@ -645,8 +838,8 @@ export const peoplesSecrets: readonly Agent[] = [
   },
   {
     name: "Logins by name",
-    reports: [".netrc", ".authinfo", ".fetchmailrc", ".msmtprc"],
-    looks: /\bpassword\b/i,
+    reports: [".netrc", ".authinfo", ".fetchmailrc", ".msmtprc", ".curlrc", ".wgetrc"],
+    looks: /password\b|^\s*-{0,2}(?:u|user|proxy-user|oauth2-bearer)\b/im,
     afterwards: "opens an account",
   },
   {
@@ -700,6 +893,16 @@ export const peoplesSecrets: readonly Agent[] = [
     reports: [".s3cfg", ".boto", ".config/rclone/rclone.conf", ".smbcredentials", ".cifs*", ".smb/*cred*"],
     looks: /pass|secret|key/i,
     afterwards: "opens a store",
+  },
+  {
+    name: "Oracle's clients",
+    reports: [".sqldeveloper/*/connections*", ".sqldeveloper/*/*/connections*", ".dbtools/connections/*/*"],
+    afterwards: "opens a database",
+  },
+  {
+    name: "Borg",
+    reports: [".config/borg/keys/*", ".config/borg/security/*/*"],
+    afterwards: "opens a backup",
   },
   {
     name: "Key rings",

@@ -67,8 +67,8 @@ export const hostname = edits({
   ],
   change(text, path) {
     if (path === "/etc/hostname") return "localhost.localdomain\n";
-    // machine-info(5): the host name as people write it.
-    const names = path === "/etc/machine-info" ? /^PRETTY_HOSTNAME$/ : undefined;
+    // machine-info(5): the host name as people write it, and where the machine stands.
+    const names = path === "/etc/machine-info" ? /^(?:PRETTY_HOSTNAME|LOCATION)$/ : undefined;
     return names ? withoutValues(text, names) : freeNetwork(text);
   },
 });
@@ -93,6 +93,19 @@ function withoutValues(text: string, names: RegExp): string {
     }));
   return withEdits(text, edits);
 }
+
+/** adjtime(5): how far the build's clock drifts, and when it was set; whether it runs in UTC stays. */
+export const clockDrift = edits({
+  name: "clock-drift",
+  summary: "Reset the drift of the hardware clock",
+  comesBack: true,
+  paths: ["/etc/adjtime"],
+  change(text) {
+    const [drift = "", set = "", ...rest] = text.split("\n");
+    const isDone = drift.split(/\s+/).every((number) => Number(number) === 0) && Number(set) === 0;
+    return isDone ? text : ["0.0 0 0.0", "0", ...rest].join("\n");
+  },
+});
 
 /** One seed for all clones would make their first keys guessable. */
 export const randomSeed = removes({
@@ -137,6 +150,8 @@ export const registration = removes({
     "/etc/smolt/hw-uuid",
     "/etc/sysconfig/hw-uuid",
     "/etc/insights-client/machine-id",
+    "/etc/insights-client/.registered",
+    "/etc/insights-client/.lastupload",
   ],
 });
 

@@ -51,6 +51,7 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   buildKey,
   loginRecords,
   logs,
+  identity.clockDrift,
   identity.randomSeed,
 ];
 

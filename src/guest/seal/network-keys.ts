@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+
 /** What a key of a network configuration tells of the machine that it was written on. */
 export type KeyClass =
   | "link address"
@@ -137,14 +139,21 @@ function identityIn(value: string): KeyClass | undefined {
   const addresses = value.match(/(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/g) ?? [];
   if (addresses.some((one) => !/^(?:0|127|255|169\.254|22[4-9]|23\d)\.|\.0\.0\.0$/.test(one)))
     return "address";
-  return undefined;
+  return value.split(/[\s,;"'[\]]+/).some((word) => isGlobal(word.replace(/[/%].*/, "")))
+    ? "address"
+    : undefined;
+}
+
+// fe80:: is the same on every link, ff00:: is a group (RFC 4291).
+function isGlobal(word: string): boolean {
+  return isIP(word) === 6 && !/^(?:fe[89ab]|ff|::1?$)/i.test(word);
 }
 
 // A name that says what it is, with a value that is neither a switch nor a number.
 function tellingName(key: string, value: string): boolean {
   return (
-    /(?:^|[-_])(?:mac|macaddr|hwaddr|duid|iaid|client[-_]?id|hostname|fqdn|hostid|uuid|serial)(?:$|[-_\d])/i.test(
-      key,
+    /(?:^|[-_])(?:mac|macaddr|hwaddr|duid|iaid|client[-_]?id(?:entifier)?|hostname|fqdn|hostid|uuid|serial)(?:$|[-_\d])/i.test(
+      key.replaceAll(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$2-"),
     ) && !/^\s*(?:|-?\d+|yes|no|true|false|on|off|default|auto|none)\s*$/i.test(value)
   );
 }

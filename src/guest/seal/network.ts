@@ -77,8 +77,11 @@ export const networkRules = edits({
     "/dev/.udev/rules.d/70-persistent-*.rules",
     // systemd.link(5); on EL8 and EL9 prefixdevname writes such files.
     "/etc/systemd/network/*.link",
+    // kudzu's list of hardware on EL5: by the address it takes a clone's card for another one.
+    "/etc/sysconfig/hwconf",
   ],
   change(text, path) {
+    if (path === "/etc/sysconfig/hwconf") return text.replaceAll(/^network\.hwaddr:.*\n?/gm, "");
     if (/\/70-persistent-[^/]*$/.test(path)) return undefined;
     if (!path.endsWith(".link")) return withoutHardware(text);
     const isTied = keyfileEntries(text).some(

@@ -25,6 +25,10 @@ export const histories = removes({
       ".local/share/recently-used.xbel",
       ".ipython/profile_*/history.sqlite",
       ".mongodb/mongosh/*_repl_history",
+      ".local/share/mc/history",
+      ".mc/history",
+      ".sqlcl/*history*",
+      ".nano/*history*",
       ".lesshst",
       ".local/state/lesshst",
       ".wget-hsts",
@@ -38,6 +42,10 @@ export const histories = removes({
       // The seed of OpenSSL and of GnuPG.
       ".rnd",
       ".gnupg/random_seed",
+      ".putty/randomseed",
+      ".config/pulse/cookie",
+      ".pulse-cookie",
+      ".esd_auth",
     ].map((name) => `${home}/${name}`),
   ),
 });
@@ -79,7 +87,18 @@ export const mail = emptiesFolders({
     "/var/mail",
     "/var/spool/mqueue",
     "/var/spool/clientmqueue",
-    "/var/spool/postfix/maildrop",
+    ...[
+      "active",
+      "bounce",
+      "corrupt",
+      "defer",
+      "deferred",
+      "flush",
+      "hold",
+      "incoming",
+      "maildrop",
+      "saved",
+    ].map((queue) => `/var/spool/postfix/${queue}`),
   ],
 });
 
@@ -130,7 +149,7 @@ function backupsExcept(kept: readonly string[]): PathOperation {
   const pending = async (tree: GuestTree) => (await backupsIn(tree)).filter((path) => !isKept(path, kept));
   return {
     name: "backup-files",
-    summary: "Remove copies that packages made of files they changed",
+    summary: "Remove copies that packages and editors made of files they changed",
     needs: "files",
     pending,
     async apply(tree) {
@@ -140,7 +159,8 @@ function backupsExcept(kept: readonly string[]): PathOperation {
   };
 }
 
-const copies = /(?:\.orabackup[.\w]*|\.uln-\w+|\.rpmsave|\.rpmorig|\.bak|~)$/;
+// The last two: swap files of vi, and what Emacs saves by itself.
+const copies = /(?:\.orabackup[.\w]*|\.uln-\w+|\.rpmsave|\.rpmorig|\.bak|~|\/\.[^/]*\.sw[a-p]|\/#[^/]+#)$/;
 
 // What operations of its own take care of, and may be told to keep.
 function isOthers(path: string): boolean {

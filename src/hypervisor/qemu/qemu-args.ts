@@ -3,6 +3,12 @@ import type { DirectBoot, VmSpec } from "../hypervisor.ts";
 /** Name of the virtio-serial port for first-boot messages; the rehearsal additions open it under this name. */
 export const messagePort = "org.tbuild.ovmapi.0";
 
+/** UEFI for qemu, from Debian's package ovmf: its code, and the variables that a new machine starts with. */
+export const uefi = {
+  code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
+  variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+} as const;
+
 export interface QemuPaths {
   readonly disks: readonly { readonly file: string; readonly format: "raw" | "qcow2" }[];
   readonly pidfile: string;
@@ -10,6 +16,8 @@ export interface QemuPaths {
   readonly serialLog: string;
   readonly serialSocket: string;
   readonly messages: string;
+  /** The machine's own UEFI variables; needed where UEFI starts it. */
+  readonly variables: string;
 }
 
 export interface QemuChoice {
@@ -25,6 +33,12 @@ export function qemuArgs(spec: VmSpec, paths: QemuPaths, choice: QemuChoice, boo
     ...["-name", spec.name],
     // An IDE CD and the BIOS of old: what EL5 and EL6 installers find a drive on; q35 has AHCI only.
     ...["-machine", "pc"],
+    ...(spec.firmware === "uefi"
+      ? [`${uefi.code},readonly=on`, escaped(paths.variables)].flatMap((file) => [
+          "-drive",
+          `if=pflash,format=raw,file=${file}`,
+        ])
+      : []),
     ...["-accel", choice.accelerator],
     ...["-cpu", choice.accelerator === "kvm" ? "host" : tcgCpu(spec)],
     ...["-smp", String(choice.accelerator === "kvm" ? spec.vcpus : 1)],

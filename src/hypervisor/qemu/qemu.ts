@@ -1,14 +1,27 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { sleep, waitFor } from "../../host/wait-for.ts";
 import type { DirectBoot, Hypervisor, Messages, Stopped, VmDisk, VmSpec } from "../hypervisor.ts";
 import { chooseAccelerator } from "./accelerator.ts";
-import { type QemuPaths, qemuArgs } from "./qemu-args.ts";
+import { type QemuPaths, qemuArgs, uefi } from "./qemu-args.ts";
 import { openQmp, type Qmp } from "./qmp.ts";
 
 export interface QemuOptions {
@@ -47,6 +60,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       serialLog: file(vm, "console.log"),
       serialSocket: join(run, "console"),
       messages: join(run, "messages"),
+      variables: file(vm, "uefi-variables.fd"),
     };
   }
   async function session(vm: string): Promise<Qmp> {
@@ -66,9 +80,9 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       await host.run(["qemu-img", "--version"]);
     },
 
-    async describe() {
+    async describe(kernel) {
       const { stdout } = await host.run(["qemu-system-x86_64", "--version"]);
-      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerated(host, options)}`;
+      return `qemu ${/version ([\d.]+)/.exec(stdout)?.[1] ?? ""}, ${await accelerated(host, options, kernel === undefined ? undefined : { kernel })}`;
     },
 
     async define(spec) {
@@ -78,6 +92,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
           subject: spec.name,
           hint: `Remove it with: tbuild clean`,
         });
+      if (spec.firmware === "uefi") await proveUefi();
       // Its disks hold what the guest keeps to root.
       await mkdir(options.folder, { recursive: true });
       await chmod(options.folder, 0o700);
@@ -85,6 +100,7 @@ export function qemu(host: Host, options: QemuOptions): Hypervisor {
       const disks = [];
       for (const [index, disk] of spec.disks.entries())
         disks.push(await makeDisk(host, disk, file(spec.name, `disk${index}`)));
+      if (spec.firmware === "uefi") await copyFile(uefi.variables, file(spec.name, "uefi-variables.fd"));
       await writeFile(file(spec.name, "machine.json"), JSON.stringify({ spec, disks } satisfies Definition));
     },
 
@@ -235,7 +251,11 @@ function howItStopped(monitor: Qmp | undefined): Stopped {
   return event.data.reason === "guest-reset" ? "guest-reset" : "guest-shutdown";
 }
 
-async function accelerated(host: Host, options: QemuOptions, boot?: DirectBoot): Promise<"kvm" | "tcg"> {
+async function accelerated(
+  host: Host,
+  options: QemuOptions,
+  boot?: Pick<DirectBoot, "kernel">,
+): Promise<"kvm" | "tcg"> {
   if (options.accelerator !== "auto") return options.accelerator;
   const choice = await chooseAccelerator(host, {
     cacheFile: join(options.memory, "accelerator.json"),
@@ -289,7 +309,7 @@ async function hasEnded(pid: number): Promise<boolean> {
 function runPath(folder: string): string {
   return join(
     tmpdir(),
-    `tbuild-${userInfo().uid}`,
+    `tbuild-${process.getuid?.() ?? 0}`,
     createHash("sha256").update(folder).digest("hex").slice(0, 16),
   );
 }
@@ -383,4 +403,14 @@ function parsedMessage(line: string): { key: string; value: string } | undefined
   } catch {
     return undefined;
   }
+}
+
+async function proveUefi(): Promise<void> {
+  for (const file of [uefi.code, uefi.variables])
+    await access(file).catch((cause) => {
+      throw new TbuildError("environment", `UEFI for qemu is missing: ${file}`, {
+        cause,
+        hint: "Install it: apt-get install ovmf",
+      });
+    });
 }

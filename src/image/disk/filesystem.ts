@@ -39,9 +39,11 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
       ...identity(uuidAt(head, 32), text(head, 108, 12)),
     };
   }
+  if (at(65536 + 64, "_BHRfS_M") && head.readBigUInt64LE(65536 + 136) > 1n)
+    return { fs: "unknown", refused: `is one of ${head.readBigUInt64LE(65536 + 136)} devices of a btrfs` };
   if (at(65536 + 64, "_BHRfS_M"))
     return { fs: "btrfs", ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)) };
-  const swap = swapAreaIn(head.subarray(0, Math.min(65536, volume.bytes)));
+  const swap = at(0, tuxOnIce) ? undefined : swapAreaIn(head.subarray(0, Math.min(65536, volume.bytes)));
   if (swap) {
     const { uuid, label } = swap;
     return { fs: "swap", ...(uuid !== undefined && { uuid }), ...(label !== undefined && { label }) };
@@ -52,12 +54,16 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   return { fs: "unknown", ...(other && { holds: other.what }) };
 }
 
+// It leaves the signature of the swap area in place.
+const tuxOnIce = "\xed\xc3\x02\xe9\x98\x56\xe5\x0c";
+
 // So that people are told what it is; the offsets are libblkid's.
 const others: readonly {
   readonly what: string;
   readonly places: readonly number[];
   readonly text: string;
 }[] = [
+  { what: "a machine that TuxOnIce suspended", places: [0], text: tuxOnIce },
   { what: "an Oracle ASM disk", places: [32], text: "ORCLDISK" },
   { what: "OCFS2", places: [1024, 2048, 4096, 8192], text: "OCFSV2" },
   { what: "NTFS", places: [3], text: "NTFS    " },
@@ -78,6 +84,7 @@ const others: readonly {
 // ext3 has a journal; ext4 has a feature that ext3 does not know.
 function ext(head: Buffer): FileSystem {
   const [compatible, incompatible, readOnly] = [92, 96, 100].map((at) => head.readUInt32LE(1024 + at));
+  if ((incompatible ?? 0) & 0x8) return { fs: "unknown", holds: "the journal of an ext file system" };
   const isNewer = ((incompatible ?? 0) & ~0x1e) !== 0 || ((readOnly ?? 0) & ~0x7) !== 0;
   const fs = isNewer ? "ext4" : (compatible ?? 0) & 0x4 ? "ext3" : "ext2";
   const is64bit = ((incompatible ?? 0) & 0x80) !== 0;

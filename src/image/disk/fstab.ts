@@ -1,4 +1,5 @@
 import type { Mount, Volume } from "../access.ts";
+import { stringOf } from "../names.ts";
 
 /** One thing that a guest mounts, as its fstab or a mount unit of systemd says it. */
 export interface FstabEntry {
@@ -205,12 +206,14 @@ function isPlace(at: string): boolean {
 
 function unescaped(word: string): string {
   return word.replaceAll(/(?:\\[0-3][0-7]{2})+/g, (run) =>
-    Buffer.from(
-      run
-        .split("\\")
-        .slice(1)
-        .map((octal) => Number.parseInt(octal, 8)),
-    ).toString(),
+    stringOf(
+      Buffer.from(
+        run
+          .split("\\")
+          .slice(1)
+          .map((octal) => Number.parseInt(octal, 8)),
+      ),
+    ),
   );
 }
 

@@ -55,22 +55,20 @@ interface Claim {
   test(look: Look): boolean | Promise<boolean>;
 }
 
-// MD 0.90 stands between 64 and 128 KiB before the end.
-const tailBytes = 128 * 1024;
+// MD 0.90 stands between 64 and 128 KiB before the end, and a DDF header may stand 257 sectors before it.
+const tailBytes = 130 * 1024;
 const sector = 512;
 const member = (of: string) => `is a member of ${of}`;
 
 const claims: readonly Claim[] = [
-  {
-    what: "is encrypted with LUKS",
-    test: ({ head }) => head.is(0, "LUKS\xba\xbe") || head.is(0, "SKUL\xba\xbe"),
-  },
+  { what: "is encrypted with LUKS", test: isLuks },
   {
     what: "is encrypted with BitLocker",
     test: ({ head }) => head.is(3, "-FVE-FS-") || head.at(424, 16).equals(bitLockerToGo),
   },
+  { what: "is encrypted with FileVault 2", test: isFileVault },
   { what: "holds the hashes of dm-verity", test: ({ head }) => head.is(0, "verity\0\0") },
-  { what: "is protected by dm-integrity", test: ({ head }) => head.is(0, "integrit") },
+  { what: "is protected by dm-integrity", test: ({ head }) => head.is(0, "integrt\0") },
   { what: member("a Linux software RAID (MD)"), test: isMd },
   {
     what: member("a volume group of LVM1"),
@@ -79,7 +77,7 @@ const claims: readonly Claim[] = [
   { what: "is the store of a device-mapper snapshot", test: ({ head }) => head.is(0, "SnAp") },
   {
     what: member("a bcache or bcachefs"),
-    test: ({ head }) => [bcache, bcachefs].some((magic) => head.at(4096 + 24, 16).equals(magic)),
+    test: ({ head }) => isBcache(head) || head.at(4096 + 24, 16).equals(bcachefs),
   },
   {
     what: member("a DRBD device"),
@@ -87,6 +85,8 @@ const claims: readonly Claim[] = [
       volume.bytes >= 64 * 1024 &&
       [0x8374026b, 0x8374026c, 0x8374026d].includes(tail.at(volume.bytes - 4096 + 60, 4).readUInt32BE()),
   },
+  { what: "is the log of a DRBD proxy", test: ({ head }) => head.is(0, "DRBDdlh*") },
+  { what: "is the control volume of drbdmanage", test: ({ head }) => head.is(0, "$DRBDmgr=q") },
   { what: member("a Stratis pool"), test: ({ head }) => head.is(512 + 4, "!Stra0tis\x86\xff\x02^\x41rh") },
   { what: member("a VDO volume"), test: ({ head }) => head.is(0, "dmvdo001") },
   { what: member("a Ceph BlueStore"), test: ({ head }) => head.is(0, "bluestore block device") },
@@ -120,7 +120,7 @@ const claims: readonly Claim[] = [
     what: member("an Adaptec firmware RAID"),
     test: ({ volume, tail }) => {
       const last = tail.at(lastSector(volume), sector);
-      return last.readUInt32BE(0) === 0x900765c4 && last.toString("latin1", 16, 20) === "DPTM";
+      return last.readUInt32BE(0) === 0x37fc4d1e && last.toString("latin1", 256, 260) === "DPTM";
     },
   },
   { what: member("a Silicon Image firmware RAID"), test: isSilicon },
@@ -134,7 +134,7 @@ const claims: readonly Claim[] = [
   },
   {
     what: member("a JMicron firmware RAID"),
-    test: ({ volume, tail }) => volume.bytes >= 64 * 1024 && isJmicron(tail.at(lastSector(volume), 128)),
+    test: ({ volume, tail }) => volume.bytes >= 64 * 1024 && isJmicron(tail.at(lastSector(volume), sector)),
   },
   {
     what: member("a HighPoint firmware RAID"),
@@ -157,6 +157,21 @@ async function windowAt(volume: Reader, wanted: number, length: number): Promise
 
 function lastSector({ bytes }: Reader): number {
   return Math.floor(bytes / sector - 1) * sector;
+}
+
+// Of LUKS2, the second header is enough: the first may be lost.
+async function isLuks({ volume, head }: Look): Promise<boolean> {
+  if (head.is(0, "LUKS\xba\xbe") || head.is(0, "SKUL\xba\xbe")) return true;
+  for (let place = 0x4000; place <= 0x400000; place *= 2) {
+    if ((await windowAt(volume, place, 6)).is(place, "SKUL\xba\xbe")) return true;
+  }
+  return false;
+}
+
+// The physical volume header of Apple's CoreStorage, of the kind that is encrypted.
+function isFileVault({ head }: Look): boolean {
+  const [version, kind] = [head.at(8, 2).readUInt16LE(), head.at(10, 2).readUInt16LE()];
+  return head.is(88, "CS\x01\0\0\0") && version === 1 && kind === 0x10;
 }
 
 // 0.90 says its size, so that one of a whole disk is not taken for one of its last partition; 1.x where it stands.
@@ -203,6 +218,26 @@ async function isZfs({ volume }: Look): Promise<boolean> {
   return false;
 }
 
+// The sum has to be right: mkswap and others leave this place as it is, and with it what a former bcache left there.
+function isBcache(head: Window): boolean {
+  const block = head.at(4096, 4096);
+  if (!block.subarray(24, 40).equals(bcache) || block.readBigUInt64LE(8) !== 8n) return false;
+  const keys = block.readUInt16LE(206);
+  return keys <= 256 && crc64(block.subarray(8, 208 + keys * 8)) === block.readBigUInt64LE(0);
+}
+
+// CRC-64/WE: ECMA-182's polynomial, all bits inverted at both ends.
+function crc64(data: Buffer): bigint {
+  const all = 0xffffffffffffffffn;
+  let sum = all;
+  for (const byte of data) {
+    sum ^= BigInt(byte) << 56n;
+    for (let bit = 0; bit < 8; bit++)
+      sum = sum >> 63n ? ((sum << 1n) ^ 0x42f0e1eba9ea3693n) & all : (sum << 1n) & all;
+  }
+  return sum ^ all;
+}
+
 function isSilicon({ volume, tail }: Look): boolean {
   const last = tail.at(lastSector(volume), sector);
   if (volume.bytes < 64 * 1024 || last.readUInt32LE(0x60) !== 0x2f000000 || (last[0x116] ?? 8) >= 8)
@@ -212,13 +247,13 @@ function isSilicon({ volume, tail }: Look): boolean {
   return (-sum & 0xffff) === last.readUInt16LE(0x13e);
 }
 
-// The sum of the 64 words is 0, or 1: the firmware itself writes both.
+// The sum of the 64 words is 0, or 1: the firmware itself writes both. blkid before 2.39 takes the two letters alone, which
+// are the beginning of many a file as well; with nothing behind the 128 bytes they are more than that.
 function isJmicron(last: Buffer): boolean {
   if (last.toString("latin1", 0, 2) !== "JM") return false;
   let sum = 0;
-  for (let at = 0; at < 128; at += 2) if (at !== 4) sum = (sum + last.readUInt16LE(at)) & 0xffff;
-  const total = (sum + last.readUInt16LE(4)) & 0xffff;
-  return total === 0 || total === 1;
+  for (let at = 0; at < 128; at += 2) sum = (sum + last.readUInt16LE(at)) & 0xffff;
+  return sum === 0 || sum === 1 || last.subarray(128).every((byte) => byte === 0);
 }
 
 async function isPromise({ volume }: Look): Promise<boolean> {

@@ -18,9 +18,10 @@ export function swapAreaIn(head: Buffer): SwapArea | undefined {
   for (const pageBytes of [4096, 8192, 16384, 32768, 65536]) {
     if (head.length < pageBytes) return undefined;
     const signature = head.toString("latin1", pageBytes - 10, pageBytes);
-    const isHibernated = signature === "S1SUSPEND\0" || signature === "S2SUSPEND\0";
+    const isHibernated = suspended.includes(signature);
     const original = isHibernated ? head.toString("latin1", pageBytes - 20, pageBytes - 10) : signature;
     if (original !== "SWAPSPACE2" && original !== "SWAP-SPACE") continue;
+    if (original === "SWAPSPACE2" && !hasHeader(head)) continue;
     const identity = original === "SWAPSPACE2" ? identityOf(head) : {};
     return {
       pageBytes,
@@ -30,6 +31,15 @@ export function swapAreaIn(head: Buffer): SwapArea | undefined {
     };
   }
   return undefined;
+}
+
+// The kernel's (two of them), the one of kernels 2.6.37 to 3.0, and that of uswsusp.
+const suspended = ["S1SUSPEND\0", "S2SUSPEND\0", "LINHIB0001", "ULSUSPEND\0"];
+
+// As swapon(2) wants it: version 1, in the byte order of whoever made it, and a last page.
+function hasHeader(head: Buffer): boolean {
+  const isVersion = head.readUInt32LE(1024) === 1 || head.readUInt32BE(1024) === 1;
+  return isVersion && head.readUInt32LE(1028) !== 0;
 }
 
 function identityOf(head: Buffer): Pick<SwapArea, "uuid" | "label"> {

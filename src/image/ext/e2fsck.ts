@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import { printable } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 
 /** Sets right what e2fsck sets right by itself, and throws when that is not enough. `device` may end in `?offset=`. */
 export async function checkFileSystem(host: Host, device: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { pacer, type Watch } from "../../host/pace.ts";
+import { shown } from "../../io/escape.ts";
 import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
-import { bytesOf, shown } from "../names.ts";
+import { bytesOf } from "../names.ts";
 import { type Attributes, nameOf, parentOf } from "../tree.ts";
 import { ExtFolder, startFolder } from "./folder.ts";
 import { at, dropAttributes, flag, kindOf, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";

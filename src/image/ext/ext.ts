@@ -12,6 +12,10 @@ export interface Ext {
   /** It was not unmounted and has no journal, or errors were seen in it. */
   readonly hasErrors: boolean;
   readonly inodeBytes: number;
+  /** It counts what each owner uses, in files of its own. */
+  readonly hasQuota: boolean;
+  /** It says in a block of its own who has it mounted (MMP). */
+  readonly isGuarded: boolean;
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
   readFile(path: string): Promise<Uint8Array>;
@@ -167,6 +171,8 @@ export async function openExt(reader: Reader): Promise<Ext> {
     isDirty: sb.isDirty,
     hasErrors: sb.hasErrors,
     inodeBytes: sb.inodeBytes,
+    hasQuota: sb.hasQuota,
+    isGuarded: sb.isGuarded,
     async stat(path) {
       const number = await numberOf(path);
       if (number === undefined) return undefined;
@@ -230,8 +236,11 @@ function superblock(block: Uint8Array) {
     inodes: sb.getUint32(0, true),
     inodeBytes,
     descriptorBytes: incompatible & 0x80 ? Math.max(32, sb.getUint16(254, true)) : 32,
-    descriptorsAt: (sb.getUint32(20, true) + 1) * blockBytes,
+    // Behind the block of the superblock. Not by s_first_data_block, which bigalloc has at 0 with blocks of 1 KiB, too.
+    descriptorsAt: Math.max(blockBytes, 2048),
     isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
+    hasQuota: (sb.getUint32(100, true) & 0x100) !== 0,
+    isGuarded: (incompatible & 0x100) !== 0,
     // The first bit says that it was unmounted, or has a journal that makes up for it.
     hasErrors: (sb.getUint16(58, true) & 0x3) !== 1,
   };

@@ -1,4 +1,5 @@
-import { shown, stringOf } from "../names.ts";
+import { shown } from "../../io/escape.ts";
+import { stringOf } from "../names.ts";
 import { at, flag, folderSum, mapBlocks, ownedBlocks, sizeOf } from "./inode.ts";
 import { damaged, type ExtVolume, Unfit } from "./volume.ts";
 

@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
-import { printable } from "../../host/local.ts";
+import type { Host, Output } from "../../host/host.ts";
+import { shellQuoted } from "../../host/local.ts";
 import type { Watch } from "../../host/pace.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { printable, shown } from "../../io/escape.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
@@ -12,8 +13,10 @@ import { changesIn, partFinder } from "../change/parts.ts";
 import { checkFileSystem } from "../ext/e2fsck.ts";
 import { type Ext, openExt } from "../ext/ext.ts";
 import { replayJournal } from "../ext/journal.ts";
-import { bytesOf, shown } from "../names.ts";
+import { Unfit } from "../ext/volume.ts";
+import { bytesOf } from "../names.ts";
 import { GuestTree } from "../tree.ts";
+import { runScript } from "./mounted-tree.ts";
 
 /**
  * ext2, ext3 and ext4 without root. Reading is done here, in process (ext.ts); all changes of a session go to
@@ -101,6 +104,10 @@ async function openPart(
     }
   };
   let opened = await open();
+  if (opened.ext.isGuarded && !readOnly) {
+    await opened.close();
+    throw new Unfit("has the feature mmp, which debugfs does not support at an offset");
+  }
   if (opened.ext.isDirty || opened.ext.hasErrors)
     if (readOnly) note(`${volume.name}: its journal is not replayed; the newest changes are not seen`);
     else {
@@ -165,16 +172,17 @@ async function applyTo(host: Host, part: Part, changes: readonly Change[], { sig
     const data = attribute === "" ? change?.kind === "write" && change.data : kept.get(path)?.get(attribute);
     await writeFile(file, data || new Uint8Array());
   }
-  const output = await host.run(["debugfs", "-w", "-f", "-", part.device], {
-    input: bytesOf(`${lines.join("\n")}\n`),
-    ...(signal && { signal }),
-  });
-  // debugfs exits 0 even when a request fails, so what it says on stderr is the result.
-  const complaints = output.stderr
-    .split("\n")
-    .filter((line) => line !== "" && !line.startsWith("debugfs 1."));
-  // Attributes of 128-byte inodes, as OL5 makes them, lie in blocks that debugfs counts wrong; e2fsck sets it right.
-  if (part.ext.inodeBytes === 128) await checkFileSystem(host, part.device);
+  const complaints: string[] = [];
+  for (const run of runsOf(lines)) {
+    const output = await request(host, part.device, run, signal);
+    // debugfs exits 0 even when a request fails, so what it says on stderr is the result.
+    complaints.push(
+      ...output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("debugfs 1.")),
+    );
+  }
+  // debugfs counts wrong where attributes lie in blocks of their own, as with the 128-byte inodes of OL5, and does not
+  // count quotas at all. e2fsck corrects both.
+  if (part.ext.inodeBytes === 128 || part.ext.hasQuota) await checkFileSystem(host, part.device);
   part.ext = await part.reopen();
   const wrong = await differences(part.ext, changes);
   if (complaints.length > 0 || wrong.length > 0)
@@ -221,13 +229,44 @@ async function differences(ext: Ext, changes: readonly Change[]): Promise<string
   return wrong;
 }
 
-// Inside double quotes only the quote is special, and is doubled. A line ends a request: such a name is refused. So is what
-// its line has no room for.
+// A batch has a request on each line, and debugfs reads at most 8 KiB of one. What does not fit there, such as a name with
+// a newline in it, is a request of its own.
+function runsOf(lines: readonly string[]): string[][] {
+  const runs: string[][] = [];
+  let open: string[] | undefined;
+  for (const line of lines) {
+    if (!fitsBatch(line)) {
+      runs.push([line]);
+      open = undefined;
+    } else if (open) open.push(line);
+    else {
+      open = [line];
+      runs.push(open);
+    }
+  }
+  return runs;
+}
+
+function fitsBatch(line: string): boolean {
+  return !line.includes("\n") && bytesOf(line).length < 8000;
+}
+
+function request(
+  host: Host,
+  device: string,
+  lines: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Output> {
+  const options = { ...(signal && { signal }) };
+  const [first = ""] = lines;
+  // As words of a script, since an argument of a program that Node starts has to be UTF-8.
+  if (!fitsBatch(first))
+    return runScript(host, `exec ${shellQuoted(["debugfs", "-w", "-R", first, device])}`, options);
+  const input = bytesOf(`${lines.join("\n")}\n`);
+  return host.run(["debugfs", "-w", "-f", "-", device], { input, ...options });
+}
+
+// Inside double quotes, only the quote itself is special. It is doubled.
 function quoted(word: string): string {
-  if (/[\n\0]/.test(word) || word.length > 4000)
-    throw new TbuildError("environment", "debugfs does not support this name", {
-      subject: shown(word),
-      hint: "Leave --via away; tbuild then takes a way into the image that can.",
-    });
   return `"${word.replaceAll('"', '""')}"`;
 }

@@ -1,9 +1,10 @@
 import { TbuildError } from "../../errors.ts";
 import type { Host, Output } from "../../host/host.ts";
-import { printable, shellQuoted } from "../../host/local.ts";
+import { shellQuoted } from "../../host/local.ts";
 import { pacer, type Watch } from "../../host/pace.ts";
+import { printable, shown } from "../../io/escape.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
-import { bytesOf, shown, stringOf } from "../names.ts";
+import { bytesOf, stringOf } from "../names.ts";
 import { GuestTree, nameOf, parentOf, type Stat } from "../tree.ts";
 
 export interface MountedTreeOptions {

@@ -16,6 +16,7 @@ export function takeServices(read: ReadLine, found: Findings): void {
     if (part === undefined) continue;
     found.once(`services --${option}`, part);
     found.services[list] = [];
+    if (read.list(option).length === 0) found.leave(part, "it names no service");
     for (const name of read.list(option))
       if (list === "disable" && neededService(name, found.release))
         found.leave(read, `${name} stays: tbuild comes in by ssh`);

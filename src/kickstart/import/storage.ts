@@ -22,7 +22,7 @@ export function takePartition(read: ReadLine, found: Findings): void {
     return;
   }
   if (["biosboot", "prepboot", "/boot/efi"].includes(mount)) {
-    found.leave(read, "a template boots by BIOS");
+    found.leave(read, "tbuild makes the partition that the firmware starts from; see machine.firmware");
     return;
   }
   if (read.has("thinpool")) {

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
 import type { Host } from "../../../host/host.ts";
-import { printable } from "../../../host/local.ts";
 import { textOf } from "../../../io/durable.ts";
+import { printable } from "../../../io/escape.ts";
 
 export interface Credentials {
   readonly user: string;

@@ -1,6 +1,6 @@
 import { Interrupted, TbuildError } from "../../../errors.ts";
-import { printable } from "../../../host/local.ts";
 import { type Challenge, challengesIn } from "../../../io/challenges.ts";
+import { printable } from "../../../io/escape.ts";
 import type { Answer, Client, Question } from "../../../io/http.ts";
 import type { Credentials } from "./credentials.ts";
 

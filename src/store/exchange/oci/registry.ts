@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { checkInterrupted, TbuildError } from "../../../errors.ts";
-import { printable } from "../../../host/local.ts";
+import { printable } from "../../../io/escape.ts";
 import {
   type Answer,
   type ClientOptions,

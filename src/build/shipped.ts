@@ -1,0 +1,10 @@
+import { fileURLToPath } from "node:url";
+
+const root = (folder: string) => fileURLToPath(new URL(`../../${folder}`, import.meta.url));
+
+/** The folders of the tbuild package. What a user's own folders do not have is taken from here. */
+export const shipped = {
+  recipes: root("recipes"),
+  kickstarts: root("kickstart"),
+  recipeRepo: root("recipe-repo"),
+} as const;

@@ -1,0 +1,62 @@
+import { exitCodes } from "../errors.ts";
+import { checkImage, type Findings, type Job } from "../guest/offline.ts";
+import { localHost } from "../host/local.ts";
+import type { OtherVolume } from "../image/disk/account.ts";
+import { jsonText, printable, shown } from "../io/escape.ts";
+import { type ChangeFlags, eachImage, interruptedBy, shownDone } from "./change-images.ts";
+import { accountLines, leftoverLines, stateLines, unreadOf } from "./seal-lines.ts";
+import { viaOption } from "./via.ts";
+import { coloursFor } from "./words.ts";
+
+interface CheckFlags extends ChangeFlags {
+  readonly residue?: boolean;
+}
+
+/** `seal --check`: says of each image what is pending and what is left; changes nothing. */
+export async function checkSeal(
+  images: readonly string[],
+  flags: CheckFlags,
+  job: Pick<Job, "operations" | "search" | "as" | "swap">,
+): Promise<void> {
+  const colours = coloursFor(process.stdout);
+  await eachImage(images, flags, async ({ name: image, file, far, shown: here }, signal) => {
+    const findings = await checkImage(
+      localHost(),
+      file,
+      { ...interruptedBy(signal, job), residue: flags.residue ?? false },
+      {
+        ...viaOption(flags.via),
+        ...(far && { far }),
+        note: (text) => process.stderr.write(`${printable(here(text))}\n`),
+        watch: { signal },
+      },
+    );
+    const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
+    const unread = flags.allowUnmounted ? [] : unreadOf(findings.others);
+    if (!isClean) process.exitCode ||= 1;
+    else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
+    if (flags.json) {
+      const sealed = isClean && unread.length > 0 ? "unknown" : isClean;
+      process.stdout.write(`${jsonText({ image, sealed, ...findings })}\n`);
+      return;
+    }
+    const lines = [
+      ...findings.pending.map(shownDone).map(({ name, done }) => `${colours.cyan(name)}: ${done.join(", ")}`),
+      ...accountLines(findings.others, findings.elsewhere),
+      ...stateLines(findings.classes),
+      ...leftoverLines(findings.leftovers),
+    ];
+    const found = `${shown(findings.release.name)}, by ${findings.via}: ${verdict(findings, unread)}`;
+    process.stdout.write(
+      `${[`${colours.bold(image)}  ${found}`, ...lines.map((line) => `  ${line}`)].join("\n")}\n`,
+    );
+  });
+}
+
+function verdict({ classes, pending }: Findings, unread: readonly OtherVolume[]): string {
+  if (pending.length > 0) return `pending: ${pending.length} operations`;
+  if (classes.some(({ state }) => state === "left")) return "nothing is pending, but identities are left";
+  if (unread.length === 0) return "nothing is pending";
+  const names = unread.map(({ name }) => name).join(", ");
+  return `nothing is pending in the inspected volumes; ${names} could not be inspected`;
+}

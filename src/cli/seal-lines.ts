@@ -1,0 +1,62 @@
+import type { Leftovers } from "../guest/leftovers/index.ts";
+import { type ClassReport, leftoverClass } from "../guest/residue.ts";
+import type { OtherVolume } from "../image/disk/account.ts";
+import { shown } from "../io/escape.ts";
+
+/** The volumes of a disk that nobody looked into. */
+export function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
+  return others.filter(({ state }) => state === "unknown");
+}
+
+/** What a seal says nothing about, a line each. */
+export function accountLines(others: readonly OtherVolume[], elsewhere: readonly string[]): string[] {
+  const unread = unreadOf(others);
+  return [
+    ...unread.map(({ name, why }) => `not inspected: ${name} ${why}`),
+    ...elsewhere.map((line) => `not on this disk: ${line}`),
+  ].map(shown);
+}
+
+/** One line for each state that there is, the worst with its reasons. */
+export function stateLines(classes: readonly ClassReport[]): string[] {
+  const of = (state: ClassReport["state"]) => classes.filter((one) => one.state === state);
+  const reset = of("reset").map(({ name }) => name);
+  const reasons = (one: ClassReport) => {
+    const why = one.why.map(shown);
+    return `${one.name} (${why.length > 3 ? `${why.slice(0, 2).join(", ")} and ${why.length - 2} more` : why.join(", ")})`;
+  };
+  return [
+    ...(reset.length > 0 ? [`reset: ${reset.join(", ")}`] : []),
+    ...(of("left").length > 0
+      ? [
+          `left: ${of("left")
+            .map((one) => (one.name === leftoverClass ? one.name : reasons(one)))
+            .join("; ")}`,
+        ]
+      : []),
+    ...(of("unknown").length > 0 ? [`unknown: ${of("unknown").map(reasons).join("; ")}`] : []),
+  ];
+}
+
+const mostLeftoverLines = 40;
+
+/** What the search found, a line each. */
+export function leftoverLines(leftovers: Leftovers | undefined): string[] {
+  const found = leftovers?.found ?? [];
+  if (found.length === 0) return [];
+  const more = found.length - mostLeftoverLines;
+  return [
+    ...found.slice(0, mostLeftoverLines).map(({ path, what }) => `left: ${shown(what)} in ${shown(path)}`),
+    ...(more > 0 ? [`and ${more} more; --json has all`] : []),
+    "to keep something, name it with --keep or in the recipe under `seal: keep:`",
+  ];
+}
+
+/** What remains of removed data, and where. */
+export function freedHint(scrubbed: number | undefined): string[] {
+  return [
+    scrubbed === undefined
+      ? "removed data can be recovered from free blocks; --scrub overwrites them"
+      : "the undo record still holds the scrubbed data: delete it before you publish the image",
+  ];
+}

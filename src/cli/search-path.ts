@@ -1,0 +1,5 @@
+/** Adds Debian's sbin to the PATH: e2fsprogs is there, and ordinary users do not have it on theirs. */
+export function withSystemPrograms(path: string): string {
+  const folders = path.split(":").filter((folder) => folder !== "");
+  return [...new Set([...folders, "/usr/sbin", "/sbin"])].join(":");
+}

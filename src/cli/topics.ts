@@ -1,0 +1,75 @@
+import { exitCodes, exitCodeWords } from "../errors.ts";
+import { table } from "./words.ts";
+
+/** A page of help that belongs to no single command. */
+export interface Topic {
+  readonly name: string;
+  readonly summary: string;
+  text(): string;
+}
+
+export const topics: readonly Topic[] = [
+  { name: "exit-codes", summary: "what each exit code means", text: exitCodesText },
+  { name: "environment", summary: "the environment variables that tbuild reads", text: environmentText },
+  { name: "references", summary: "how to name recipes, versions and images", text: referencesText },
+];
+
+type Name = keyof typeof exitCodes;
+const names = Object.keys(exitCodes) as Name[];
+
+function exitCodesText(): string {
+  return `Exit codes:
+
+${table(names.map((name) => [`${exitCodes[name]}`.padStart(3), exitCodeWords[name][0]]))}
+
+With several recipes, the code of the first failure counts.
+`;
+}
+
+/** docs/exit-codes.md. */
+export function exitCodesMarkdown(): string {
+  const rows = names.map((name) => `| ${exitCodes[name]} | ${exitCodeWords[name].join(" | ")} |`);
+  return `# Exit codes
+
+<!-- Made by \`tbuild help exit-codes --markdown\`. -->
+
+| Code | Meaning | What to do |
+|---|---|---|
+${rows.join("\n")}
+
+Results are printed on stdout, progress and errors on stderr. With \`--json\`, stdout contains JSON only.
+`;
+}
+
+function environmentText(): string {
+  return `Environment variables:
+
+${table([
+  ["TBUILD_HOME", "folder for everything that tbuild writes (as --home)"],
+  ["TBUILD_SET_<key>", "override a recipe value (as --set); write two underscores for a dot:"],
+  ["", "TBUILD_SET_machine__memory=4G"],
+  ["http_proxy, https_proxy, no_proxy", "proxies for registries, repositories and Debian packages"],
+  ["NODE_EXTRA_CA_CERTS", "a file with further certificate authorities"],
+  ["DOCKER_CONFIG", "folder of the registry logins (default: ~/.docker)"],
+  ["NO_COLOR", "print without colors"],
+])}
+
+Passwords of a recipe are read from the variables that the recipe names.
+`;
+}
+
+function referencesText(): string {
+  return `References:
+
+${table([
+  ["ol6-grid", "a recipe: recipes/ol6-grid.yaml, or one that comes with tbuild"],
+  ["./mine.yaml", "a recipe file (with a slash or .yaml)"],
+  ["ol6-grid", "a template: its newest version that was not revoked"],
+  ["ol6-grid@1.0.0", "one version"],
+  ["ol6-grid@stable", "the version that a channel points at: candidate or stable"],
+  ["ol6-grid@audited-2026", "the version that has this tag"],
+  ["System.img", "an image on this machine"],
+  ["root@ovs1:/OVS/x.img", "an image on another machine, over ssh"],
+])}
+`;
+}

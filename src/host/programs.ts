@@ -1,0 +1,77 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A Debian package that tbuild uses, and the programs or files by which its absence is noticed. */
+export interface Package {
+  readonly name: string;
+  readonly has: readonly string[];
+  readonly for: string;
+  /** Builds and rehearsals need it; the others serve single commands. */
+  readonly required?: true;
+  /** The rehearsal medium is made with it. */
+  readonly medium?: true;
+}
+
+/** All of them. Names are those of Debian 12. */
+export const packages: readonly Package[] = [
+  needed("qemu-system-x86", ["qemu-system-x86_64"], "machines"),
+  needed("qemu-utils", ["qemu-img", "qemu-storage-daemon"], "disk images"),
+  needed("e2fsprogs", ["mke2fs", "e2fsck", "debugfs"], "ext file systems"),
+  needed("openssh-client", ["ssh", "ssh-keygen"], "provisioning, signatures, remote images"),
+  needed("openssl", ["openssl"], "password hashes"),
+  needed("git", ["git"], "recipe repos"),
+  needed("xz-utils", ["xz"], "unpacking kernels and initramfs"),
+  needed("mtools", ["mformat", "mcopy", "mtype"], "UEFI parts of installation media"),
+  { ...needed("rpm", ["rpmbuild", "rpm"], "packages of the rehearsal medium"), medium: true },
+  { ...needed("createrepo-c", ["createrepo_c"], "repositories of the rehearsal medium"), medium: true },
+  { ...needed("squashfs-tools", ["mksquashfs"], "the installer of the rehearsal medium"), medium: true },
+  { ...needed("xorriso", ["xorriso"], "installation discs"), medium: true },
+  { ...needed("cpio", ["cpio"], "initrds"), medium: true },
+  { ...needed("zstd", ["zstd"], "unpacking Debian packages"), medium: true },
+  { ...needed("kmod", ["depmod"], "kernel modules of the rehearsal medium"), medium: true },
+  { ...needed("python3", ["python3"], "the tables of the rehearsal medium"), medium: true },
+  { ...needed("isolinux", ["/usr/lib/ISOLINUX/isolinux.bin"], "BIOS boot of discs"), medium: true },
+  {
+    ...needed("syslinux-common", ["/usr/lib/syslinux/modules/bios/ldlinux.c32"], "BIOS boot of discs"),
+    medium: true,
+  },
+  { name: "bzip2", has: ["bzip2"], for: "kernels, initramfs and archives in bzip2" },
+  { name: "lz4", has: ["lz4"], for: "kernels and initramfs in lz4" },
+  { name: "lzop", has: ["lzop"], for: "kernels and initramfs in LZO" },
+  { name: "sshfs", has: ["sshfs"], for: "images on other machines" },
+  { name: "user-mode-linux", has: ["linux.uml"], for: "XFS, btrfs and LVM images without root" },
+  { name: "kpartx", has: ["kpartx"], for: "images through device-mapper, as root" },
+];
+
+/** Those of `wanted` of which a program or file is missing; `path` is the PATH to search. */
+export async function missingPackages(wanted: readonly Package[], path: string): Promise<Package[]> {
+  const there = await Promise.all(wanted.map((one) => isComplete(one, path)));
+  return wanted.filter((_, index) => !there[index]);
+}
+
+/** How to get a program that is not installed. */
+export function installHint(program: string): string {
+  const found = packages.find(({ has }) => has.includes(program));
+  return found === undefined
+    ? "Install the package that contains it."
+    : `Install Debian's package ${found.name}: apt-get install ${found.name}. \`tbuild setup\` lists all that is missing.`;
+}
+
+function needed(name: string, has: readonly string[], use: string): Package {
+  return { name, has, for: use, required: true };
+}
+
+async function isComplete({ has }: Package, path: string): Promise<boolean> {
+  const folders = path.split(":").filter((folder) => folder !== "");
+  const found = await Promise.all(
+    has.map(async (one) => {
+      const places = one.startsWith("/") ? [one] : folders.map((folder) => join(folder, one));
+      return (await Promise.all(places.map(exists))).includes(true);
+    }),
+  );
+  return found.every(Boolean);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { run } from "../../src/cli/run.ts";
+import { exitCodesMarkdown, topics } from "../../src/cli/topics.ts";
+import { exitCodes, exitCodeWords, TbuildError } from "../../src/errors.ts";
+
+let out = "";
+let err = "";
+beforeEach(() => {
+  out = "";
+  err = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    out += text;
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    err += text;
+    return true;
+  });
+});
+afterEach(() => vi.restoreAllMocks());
+
+describe("exit codes", () => {
+  it("are documented in docs/exit-codes.md as the table has them", async () => {
+    const docs = await readFile(resolve(import.meta.dirname, "../../docs/exit-codes.md"), "utf8");
+    expect(docs).toBe(exitCodesMarkdown());
+    for (const [name, code] of Object.entries(exitCodes))
+      expect(docs).toContain(`| ${code} | ${exitCodeWords[name as keyof typeof exitCodes][0]} |`);
+  });
+
+  it("are different, and fit a process", () => {
+    const codes = Object.values(exitCodes);
+    expect(new Set(codes).size).toBe(codes.length);
+    expect(codes.every((code) => code >= 0 && code < 256)).toBe(true);
+  });
+
+  it("cover every fault", () => {
+    for (const fault of ["usage", "environment", "guest", "integrity"] as const)
+      expect(exitCodes[new TbuildError(fault, "x").fault]).toBeGreaterThan(1);
+  });
+});
+
+describe("tbuild help", () => {
+  it.each(topics)("prints the topic $name", async ({ name, text }) => {
+    expect(await run(["help", name])).toBe(0);
+    expect(out).toBe(text());
+    expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThan(110);
+  });
+
+  it("prints what a command prints with --help, of groups too", async () => {
+    expect(await run(["help", "template", "push"])).toBe(0);
+    const help = out;
+    out = "";
+    expect(await run(["template", "push", "--help"])).toBe(0);
+    expect(out).toBe(help);
+    expect(help).toContain("Example:");
+  });
+
+  it.each([
+    [["help", "exit-code"], 'did you mean "exit-codes"?'],
+    [["help", "template", "psuh"], 'did you mean "push"?'],
+    [["help", "nothing-like-it"], "no such command or topic"],
+  ])("%j is refused", async (args, words) => {
+    expect(await run(args)).toBe(2);
+    expect(err).toContain(words);
+  });
+
+  it("lists every topic in the help of tbuild itself", async () => {
+    await run(["--help"]);
+    for (const { name, summary } of topics) expect(out).toMatch(new RegExp(`${name} +${summary}`));
+  });
+});

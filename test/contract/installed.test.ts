@@ -1,0 +1,112 @@
+import { spawnSync } from "node:child_process";
+import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeWith } from "../fakes/missing.ts";
+
+const repository = resolve(import.meta.dirname, "../..");
+
+/** An ordinary user, who needs no entry in /etc/passwd. */
+const user = 61_234;
+
+describeWith(["npm", "root"], "tbuild, installed from its npm package, for an ordinary user", () => {
+  let folder: string;
+  let work: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-installed-"));
+    await chmod(folder, 0o755);
+    await mkdir(join(folder, "check"));
+    const bundled = ran(process.execPath, [join(repository, ".ci/bundle.mjs")]);
+    expect(bundled.code, bundled.stderr).toBe(0);
+    const { stdout } = ran("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], {
+      cwd: repository,
+    });
+    const package_ = join(folder, stdout.trim());
+    const checked = ran(join(repository, ".ci/check-package.sh"), [package_, join(folder, "check")], {
+      cwd: folder,
+    });
+    expect(checked.code, checked.stderr).toBe(0);
+    expect(checked.stdout).toContain("ol6-base: ");
+    work = join(folder, "home");
+    await mkdir(work);
+    await chown(work, user, user);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const tbuild = (...args: string[]) =>
+    ran(join(folder, "check/prefix/bin/tbuild"), args, {
+      cwd: work,
+      uid: user,
+      gid: user,
+      // As a login of Debian sets it, without sbin.
+      env: { PATH: `/usr/local/bin:/usr/bin:/bin:${resolve(process.execPath, "..")}`, HOME: work },
+    });
+
+  it("has the package's recipes, kickstarts and modules in an empty folder", async () => {
+    expect(tbuild("recipe", "--list").stdout.split("\n")).toEqual(
+      expect.arrayContaining(["ol5-base", "ol6-grid", "ol9-base"]),
+    );
+    expect(tbuild("kickstart", "ol8-kvm", "--check")).toMatchObject({ code: 0 });
+    expect(tbuild("plan", "ol6-grid", "--rehearse").stdout).toMatch(/inject grid/);
+    expect(await readdir(work)).toEqual([]);
+  });
+
+  it("lets a recipe anywhere extend one of the package, and use its modules", async () => {
+    await writeFile(join(work, "mine.yaml"), "extends: ol6-base\nname: mine\nmodules: [grid]\n");
+    const { code, stdout, stderr } = tbuild("plan", "./mine.yaml", "--rehearse");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^mine-rehearsal-/);
+    await rm(join(work, "mine.yaml"));
+  });
+
+  it("plans the rehearsal as an installation of the same code does, so that they share checkpoints", async () => {
+    await cp(join(repository, "recipes"), join(work, "copied/recipes"), { recursive: true });
+    await cp(join(repository, "kickstart"), join(work, "copied/kickstart"), { recursive: true });
+    const [shipped = ""] = tbuild("plan", "ol6-grid", "--rehearse").stdout.split("\n");
+    expect(shipped).toMatch(/^ol6-grid-rehearsal-[\da-f]{6}$/);
+    expect(tbuild("--recipes", "copied/recipes", "plan", "ol6-grid", "--rehearse").stdout).toContain(shipped);
+    await rm(join(work, "copied"), { recursive: true });
+  });
+
+  it("knows in its bundle where each module is, for the digests of steps and for what lies beside them", async () => {
+    const dist = join(folder, "check/prefix/lib/node_modules/tbuild/dist");
+    const addresses = new Set<string>();
+    for (const name of await readdir(join(dist, "bin"))) {
+      const text = await readFile(join(dist, "bin", name), "utf8");
+      for (const [, path = ""] of text.matchAll(/new URL\("([^"]+)",import\.meta\.url\)\.href/g)) {
+        expect((await stat(join(dist, "bin", path))).isFile(), path).toBe(true);
+        addresses.add(path.replace("../", ""));
+      }
+    }
+    const steps = (await readdir(join(dist, "build/steps"))).map((name) => `build/steps/${name}`);
+    expect([...addresses]).toEqual(expect.arrayContaining(steps));
+  });
+
+  it("never says make, and names the Debian package of a program that is missing", () => {
+    const bare = (...args: string[]) =>
+      ran(
+        process.execPath,
+        [join(folder, "check/prefix/lib/node_modules/tbuild/dist/bin/main.js"), ...args],
+        {
+          cwd: work,
+          env: { PATH: "/nowhere", HOME: work },
+        },
+      );
+    const seal = bare("media", "make", "ol6-grid", "--rehearse");
+    expect(seal.code).toBe(3);
+    const doctor = bare("doctor");
+    expect(doctor.code).toBe(1);
+    expect(doctor.stdout).toMatch(/-- +package qemu-system-x86 .*apt-get install qemu-system-x86/);
+    const setup = bare("setup");
+    expect(setup.code).toBe(1);
+    expect(setup.stdout).toMatch(/^qemu-utils +required +disk images$/m);
+    for (const { stdout, stderr } of [seal, doctor, setup])
+      expect(`${stdout}${stderr}`).not.toMatch(/\bmake (setup|demo|build)/);
+  });
+});
+
+function ran(command: string, args: readonly string[], options: Parameters<typeof spawnSync>[2] = {}) {
+  const { status, stdout, stderr } = spawnSync(command, [...args], { encoding: "utf8", ...options });
+  return { code: status, stdout: String(stdout), stderr: String(stderr) };
+}
