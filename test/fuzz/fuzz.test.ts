@@ -64,7 +64,7 @@ describe("damaged input is answered or refused in words", () => {
         }
         expect([...faults].map(([fault, what]) => `${what}: ${fault}`)).toEqual([]);
       },
-      tries === undefined ? 60_000 : 3_600_000,
+      tries === undefined ? 120_000 : 3_600_000,
     );
 });
 
