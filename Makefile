@@ -1,6 +1,6 @@
 # make demo   sets this machine up, builds tbuild, and makes a template: the whole line, on a rehearsal medium
 # make test   sets this machine up and runs every test, with a full rehearsal among them
-.PHONY: demo test check contract e2e bench torture build setup clean
+.PHONY: demo test check contract e2e bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
 debian_tests := flake8 libxml2-utils pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
@@ -51,6 +51,10 @@ torture: build setup .tbuild/setup-tests
 	node dist/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
 		virt-v2v -i ova .tbuild/bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.ova -o null
+
+# tests, changelog, package and tag of a version; publishes nothing
+release: build setup
+	node .ci/release.mjs $(VERSION)
 
 build: node_modules/.done
 	npm run --silent build

@@ -1,9 +1,19 @@
-/** A whole page that any browser shows without asking for anything else, and that sends nothing anywhere. `body` is HTML, the rest is text. */
-export function page(title: string, body: string, moreStyle = ""): string {
+/** What a page looks like: by more style of its own, or by a file beside it, which begins with `pageStyle`. */
+export type Look = string | { readonly sheet: string };
+
+/**
+ * A whole page that sends nothing anywhere; with style of its own, any browser shows it without asking for anything else.
+ * `body` is HTML, the rest is text.
+ */
+export function page(title: string, body: string, look: Look = ""): string {
+  const style =
+    typeof look === "string"
+      ? `<style>${pageStyle}${look}</style>`
+      : `<link rel="stylesheet" href="${text(look.sheet)}">`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'self' file:; form-action 'none'">
-<title>${text(title)}</title><style>${style}${moreStyle}</style></head><body><main>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline' 'self' file:; script-src 'unsafe-inline' 'self' file:; form-action 'none'">
+<title>${text(title)}</title>${style}</head><body><main>
 ${body}
 </main></body></html>
 `;
@@ -35,7 +45,7 @@ export function text(value: string): string {
   return value.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-const style = `
+export const pageStyle = `
 :root{color-scheme:light dark;--ink:#1d2430;--soft:#5d6776;--line:#dfe3e9;--paper:#fff;--wash:#f5f7f9;--mark:#b3402a;--good:#2f7d4f}
 @media (prefers-color-scheme:dark){:root{--ink:#e4e8ee;--soft:#9fabbb;--line:#303946;--paper:#1b2129;--wash:#12161b;--mark:#ec7f66;--good:#65bf8b}}
 body{margin:0;overflow-wrap:anywhere;background:var(--wash);color:var(--ink);font:15px/1.55 system-ui,sans-serif}

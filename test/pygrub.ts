@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { localHost } from "../src/host/local.ts";
 
 const host = localHost();
-const place = resolve(import.meta.dirname, "../.tbuild/pygrub");
+const tools = resolve(import.meta.dirname, "../.tbuild");
 
 /**
  * The real pygrub of Xen 4.17, out of Debian's packages, which are unpacked and not installed: what it would boot of a
@@ -12,16 +12,7 @@ const place = resolve(import.meta.dirname, "../.tbuild/pygrub");
 export async function realPygrub(): Promise<
   (image: string, out: string) => Promise<{ boots: boolean; said: string }>
 > {
-  const root = join(place, "usr/lib/xen-4.17");
-  if (!(await stat(root).catch(() => undefined))) {
-    const part = `${place}.part`;
-    await rm(part, { recursive: true, force: true });
-    await mkdir(part, { recursive: true });
-    await host.run(["apt-get", "download", "xen-utils-4.17", "libxenmisc4.17"], { cwd: part });
-    const { stdout } = await host.run(["find", part, "-name", "*.deb"]);
-    for (const file of stdout.trim().split("\n")) await host.run(["dpkg-deb", "-x", file, part]);
-    await rename(part, place).catch(() => undefined);
-  }
+  const root = join(await unpackedDebs("pygrub", ["xen-utils-4.17", "libxenmisc4.17"]), "usr/lib/xen-4.17");
   const libraries = join(root, "lib/x86_64-linux-gnu");
   const env = {
     LD_LIBRARY_PATH: libraries,
@@ -40,4 +31,17 @@ export async function realPygrub(): Promise<
       return { boots: false, said: String((error as { lines?: string[] }).lines?.join("\n") ?? error) };
     }
   };
+}
+
+/** Debian's packages, unpacked and not installed. They are kept for the next run. */
+export async function unpackedDebs(name: string, packages: readonly string[]): Promise<string> {
+  const place = join(tools, name);
+  if (await stat(join(place, "usr")).catch(() => undefined)) return place;
+  const part = `${place}.part-${process.pid}`;
+  await mkdir(part, { recursive: true });
+  await host.run(["apt-get", "download", ...packages], { cwd: part });
+  const { stdout } = await host.run(["find", part, "-name", "*.deb"]);
+  for (const file of stdout.trim().split("\n")) await host.run(["dpkg-deb", "-x", file, part]);
+  await rename(part, place).catch(() => rm(part, { recursive: true, force: true }));
+  return place;
 }

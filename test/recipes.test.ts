@@ -63,8 +63,8 @@ describe.each(names)("recipe %s", (name) => {
     await run;
   });
 
-  it("has a line in README.md, and tells editors of its schema", async () => {
-    expect(await readFile(join(root, "README.md"), "utf8")).toContain(`\`${name}\``);
+  it("has a line in docs/recipes.md, and tells editors of its schema", async () => {
+    expect(await readFile(join(root, "docs/recipes.md"), "utf8")).toContain(`\`${name}\``);
     expect(await readFile(join(folder, `${name}.yaml`), "utf8")).toMatch(
       /^# yaml-language-server: \$schema=\.\.\/docs\/recipe\.schema\.json\n/,
     );

@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Interrupted, TbuildError, together } from "../errors.ts";
+import { checkModules, findingLine } from "../firstboot/check/index.ts";
 import { readModule } from "../firstboot/module.ts";
+import { type Major, releases } from "../guest/release.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -270,6 +272,23 @@ function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
   return request.rehearse && made.recipe.trial.clones > 0;
 }
 
+// A module that fails at first boot costs a whole build, so it is refused before one begins.
+async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): Promise<void> {
+  const major = majorOf(recipe.release) as Major;
+  const { findings } = await checkModules(folders, [{ name: `ol${major}`, python: releases[major].python }]);
+  const errors = findings.filter(({ level }) => level === "error");
+  if (errors.length > 0)
+    throw new TbuildError(
+      "usage",
+      `${errors.length === 1 ? "1 error" : `${errors.length} errors`} in its first-boot modules`,
+      {
+        subject: recipe.name,
+        lines: errors.map(findingLine),
+        hint: "To see the warnings as well: tbuild module check",
+      },
+    );
+}
+
 /** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
 export async function gather(
   workshop: Workshop,
@@ -282,9 +301,11 @@ export async function gather(
     [workshop.kickstarts, shipped.kickstarts],
     recipe.kickstart ?? recipe.release,
   );
-  const modules = await Promise.all(
-    recipe.modules.map(async (name) => readModule(await moduleFolder(name, file, recipeFolders(workshop)))),
+  const moduleFolders = await Promise.all(
+    recipe.modules.map((name) => moduleFolder(name, file, recipeFolders(workshop))),
   );
+  await refuseBrokenModules(recipe, moduleFolders);
+  const modules = await Promise.all(moduleFolders.map((one) => readModule(one)));
   const recipeText = JSON.stringify(recipe);
   const git = await gitState(workshop.host, ownFolders(workshop, [folder, template.folder]));
   const rendered = await renderKickstart(

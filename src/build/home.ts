@@ -14,6 +14,8 @@ export interface Home {
   readonly store: string;
   /** Small things that are remembered: which accelerator works, how long steps take. */
   readonly memory: string;
+  /** What lists show of manifests, so that these need not be read each time. */
+  readonly index: string;
   /** Bundles, a folder for each version of a template. */
   readonly bundles: string;
 }
@@ -31,6 +33,7 @@ export function homeAt(
     machines: join(root, "machines"),
     store: site.store ?? join(root, "store"),
     memory: join(root, "memory"),
+    index: join(root, "index"),
     bundles: join(root, "bundles"),
   };
 }

@@ -60,11 +60,12 @@ export async function importTemplate(
   }
   const naming = nameOf(file, unpacked, guest, options);
   const notes = [...unpacked.notes, ...guest.unknown, ...naming.notes];
-  const same = (await store.list()).find(
-    (one) => one.kind === "template" && one.name === naming.name && sameDisks(one.disks, disks),
-  );
-  if (same && (options.version === undefined || options.version === same.version))
-    return { manifest: same, isNew: false, notes };
+  const there = await store.lines({ kind: "template", name: naming.name });
+  const same = [...there.values()].find((one) => sameDisks(one.disks, disks));
+  if (same && (options.version === undefined || options.version === same.version)) {
+    const manifest = await store.find("template", { name: naming.name, version: same.version });
+    if (manifest) return { manifest, isNew: false, notes };
+  }
   const version =
     options.version ?? (await freeVersion({ name: naming.name, store, records }, "template", naming.version));
   const manifest = manifestOf(file, unpacked, guest, { ...naming, version }, disks, options, notes);

@@ -75,8 +75,8 @@ export async function freeVersion(
   kind: Manifest["kind"],
   wanted: string,
 ): Promise<string> {
-  const known = [...(await context.store.list()), ...(await context.records.list())];
-  const existing = known.filter((manifest) => manifest.kind === kind && manifest.name === context.name);
+  const { name, store, records } = context;
+  const existing = [...(await store.versions(kind, name)), ...(await records.versions(kind, name))];
   return proposeVersion(existing, wanted);
 }
 

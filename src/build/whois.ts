@@ -10,7 +10,7 @@ import { type OpenedImage, openImageFile } from "../image/open.ts";
 import type { GuestRecord } from "../model/manifest.ts";
 import { type Resemblance, resemblances } from "../store/folder/resemblance.ts";
 import type { StoreFolder } from "../store/folder/store-folder.ts";
-import { type CatalogEntry, templatesOf } from "../store/records/catalog.ts";
+import { type CatalogEntry, type ReadManifest, templatesOf } from "../store/records/catalog.ts";
 
 /** A version that a disk may have come from, and what speaks for it. */
 export interface Suspect {
@@ -29,6 +29,7 @@ export interface Whose {
 export interface WhoisOptions {
   /** Where the disks of versions are, to compare with. */
   readonly store: StoreFolder;
+  readonly read: ReadManifest;
   /** A folder for a raw copy of an image that is neither raw nor qcow2. */
   readonly folder: string;
   readonly signal: AbortSignal;
@@ -79,12 +80,12 @@ async function byContent(
   templates: readonly CatalogEntry[],
   opened: OpenedImage,
   file: string,
-  { store, signal }: WhoisOptions,
+  { store, read, signal }: WhoisOptions,
 ): Promise<Suspect[]> {
   await using disk = await readImageFile(file);
   const disks = templates.flatMap(({ manifest }) => manifest.disks.slice(0, 1));
   const [likeliest, ...others] = await resemblances(store, disk, disks, signal);
-  if (!likeliest) return byFiles(templates, opened);
+  if (!likeliest) return byFiles(templates, opened, read);
   const { own, share } = likeliest;
   const equal = [likeliest, ...others].filter((one) => one.own === own && one.share === share);
   const found = equal.flatMap((one) =>
@@ -94,7 +95,7 @@ async function byContent(
   );
   if (templates.every(({ here }) => here)) return found;
   // One whose disk is elsewhere may be it rather than its sisters that are here.
-  return [...found, ...(await byFiles(templates, opened)).filter(({ entry }) => !entry.here)];
+  return [...found, ...(await byFiles(templates, opened, read)).filter(({ entry }) => !entry.here)];
 }
 
 function resemblanceWords({ share, own, decided }: Resemblance, others: number): string {
@@ -107,14 +108,17 @@ function resemblanceWords({ share, own, decided }: Resemblance, others: number):
 async function byFiles(
   templates: readonly CatalogEntry[],
   { tree, volumes }: OpenedImage,
+  read: ReadManifest,
 ): Promise<Suspect[]> {
   const uuids = new Set(volumes.flatMap(({ uuid }) => uuid ?? []));
-  const related = templates.filter(({ manifest }) =>
-    manifest.guest?.volumes.some(({ uuid }) => uuid !== undefined && uuids.has(uuid)),
-  );
-  if (related.length === 0) return [];
-  const seen = await portraitOf(tree, volumes, {});
-  const shares = related.map((entry) => ({ entry, share: shareOf(entry.manifest.guest, seen) }));
+  const shares: { readonly entry: CatalogEntry; readonly share: number }[] = [];
+  let seen: GuestRecord | undefined;
+  for (const entry of templates) {
+    const { guest } = await read(entry);
+    if (!guest?.volumes.some(({ uuid }) => uuid !== undefined && uuids.has(uuid))) continue;
+    seen ??= await portraitOf(tree, volumes, {});
+    shares.push({ entry, share: shareOf(guest, seen) });
+  }
   const most = Math.max(...shares.map(({ share }) => share));
   return shares
     .filter(({ share }) => share === most)

@@ -13,7 +13,8 @@ import { assigned, assignment } from "../recipe/merge.ts";
 import { shapeFindings } from "../recipe/shape.ts";
 import { Site } from "../recipe/site.ts";
 import { folderStore } from "../store/folder/folder-store.ts";
-import { findTemplate, passedOver, readCatalog, warningsOf } from "../store/records/catalog.ts";
+import { readCatalog, warningsOf } from "../store/records/catalog.ts";
+import { finder } from "../store/records/finder.ts";
 import { recordsIn } from "../store/records/records.ts";
 import { version } from "./version.ts";
 
@@ -33,11 +34,12 @@ export async function openSite(command: Command): Promise<Workshop> {
     home,
     host,
     hypervisor,
-    store: folderStore(host, home.store),
+    store: folderStore(host, home.store, home.index),
     records: recordsIn(
       host,
       join(recipes, ".."),
       site.signingKey && resolve(site.signingKey.replace(/^~(?=\/)/, homedir())),
+      home.index,
     ),
     site,
     recipes,
@@ -54,18 +56,25 @@ export async function openCatalog(command: Command) {
   return { ...workshop, catalog: await readCatalog(workshop.store, workshop.records) };
 }
 
-/** A version whose disks are in the store, by `name`, `name@1.2.3`, `name@stable` or `name@<tag>`; warns where one must. */
+/** The site, and one version of a template, by `name`, `name@1.2.3`, `name@stable` or `name@<tag>`. */
+export async function openFound(command: Command, ref: string) {
+  const workshop = await openSite(command);
+  const find = finder(workshop.store, workshop.records);
+  return { ...workshop, find, entry: await find.find(ref) };
+}
+
+/** A version whose disks are in the store, named as for `openFound`; warns where one must. */
 export async function openTemplate(command: Command, ref: string) {
-  const site = await openCatalog(command);
-  const entry = findTemplate(site.catalog, ref);
+  const site = await openFound(command, ref);
+  const { entry, find } = site;
   const { name, version } = entry.manifest;
   if (!entry.here)
     throw new TbuildError("environment", `${name}@${version}: its disk is missing from this store`, {
       hint: "Pull or import it first.",
     });
-  for (const warning of [...passedOver(site.catalog, ref, entry), ...warningsOf(entry)])
+  for (const warning of [...(await find.passedOver(ref, entry)), ...warningsOf(entry)])
     process.stderr.write(`warning: ${warning}\n`);
-  return { ...site, entry, template: entry.manifest };
+  return { ...site, template: entry.manifest };
 }
 
 // Without one, this machine is taken as it is; one that was asked for has to be there.

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { addBuildCommands } from "./build-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
+import { addModuleCommands } from "./module-commands.ts";
 import { addTemplateCommands } from "./template-commands.ts";
 import { topics } from "./topics.ts";
 import { version } from "./version.ts";
@@ -43,6 +44,7 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   addBuildCommands(program);
   addImageCommands(program);
   addTemplateCommands(program);
+  addModuleCommands(program);
   program
     .command("help")
     .description("show the help of a command, or a topic")

@@ -1,19 +1,29 @@
+import { printable } from "../io/escape.ts";
 import type { Registry } from "../store/exchange/oci/registry.ts";
 import {
-  countsFor,
+  type Heard,
+  judgeBy,
   readStatements,
-  type Statement,
+  statementWords,
   takeStatements,
 } from "../store/exchange/oci/statements.ts";
 import type { Records } from "../store/records/records.ts";
 
-/** Takes over what a registry says of a template's versions, tells what is new, and gives all that counts. */
-export async function refreshStatements(
-  registry: Registry,
-  records: Records,
-  name: string,
-): Promise<readonly Statement[]> {
-  const statements = await readStatements(registry, name, countsFor(records));
-  for (const words of await takeStatements(records, statements)) process.stderr.write(`${words}\n`);
-  return statements;
+/** What a registry says of the versions of a repository, of whatever template. */
+export function hear(registry: Registry, records: Records): Promise<Heard> {
+  return readStatements(registry, judgeBy(records));
+}
+
+/** Takes over what a registry says of one template, and tells what is new, what does not count, and what is not known. */
+export async function take(heard: Heard, records: Records, name: string, place: string): Promise<void> {
+  const { statements, doubted, lacking } = heard;
+  const tell = (words: string) => process.stderr.write(`${printable(words)}\n`);
+  const ours = statements.filter((one) => one.name === name);
+  for (const words of await takeStatements(records, ours)) tell(words);
+  for (const { statement, why } of doubted)
+    if (statement.name === name) tell(`warning: ${place} says "${statementWords(statement)}"; ${why}`);
+  if (lacking !== undefined)
+    tell(
+      `warning: ${place} did not list all of its tags (${lacking}); what it says of revocations, channels and tags is not known`,
+    );
 }

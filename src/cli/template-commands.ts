@@ -9,6 +9,8 @@ helper). Put your own certificate authority into
 /etc/docker/certs.d/HOST:PORT/ca.crt, or the same path below ~/.docker.
 `;
 
+const pushHelp = "send it to the registries that the template was pushed to or pulled from";
+
 /** Commands for published versions. */
 export function addTemplateCommands(program: Command): void {
   const template = program.command("template").description("manage template versions");
@@ -18,6 +20,7 @@ export function addTemplateCommands(program: Command): void {
       "list versions by name and number, oldest first: channel, release, size, unshared size, seal, age",
     )
     .option("--all", "include masters")
+    .option("--own", "calculate the unshared size, however many disks there are")
     .option("--refresh", "first ask the registries for new revocations, channels and tags")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-list.ts")));
@@ -57,6 +60,7 @@ export function addTemplateCommands(program: Command): void {
     .description("give a version a permanent name")
     .argument("<ref>", ref)
     .argument("<tag>", "for example audited-2026")
+    .option("--push", pushHelp)
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-tag.ts")));
   template
@@ -66,6 +70,7 @@ export function addTemplateCommands(program: Command): void {
     .addArgument(channel())
     .option("--allow-rehearsal", "allow a rehearsal (never for stable)")
     .addOption(formerName("--although-rehearsal", "allowRehearsal"))
+    .option("--push", pushHelp)
     .option("--json", "print JSON")
     .addHelpText(
       "after",
@@ -78,6 +83,7 @@ export function addTemplateCommands(program: Command): void {
     .argument("<name>", "a template")
     .addArgument(channel())
     .option("--reason <text>", "the reason, which is recorded")
+    .option("--push", pushHelp)
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-rollback.ts")));
   template
@@ -86,6 +92,7 @@ export function addTemplateCommands(program: Command): void {
     .argument("<ref>", ref)
     .option("--reason <text>", "the reason, which the warning shows")
     .option("--undo", "withdraw the revocation")
+    .option("--push", pushHelp)
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-revoke.ts")));
   template
@@ -128,6 +135,7 @@ export function addTemplateCommands(program: Command): void {
     )
     .argument("<ref>", "name, or name@version")
     .argument("<place>", "registry and path, for example registry.example/templates")
+    .option("--statements", "upload only revocations, channels and tags; any version of the template will do")
     .option("--plain-http", "connect without TLS")
     .option("--json", "print JSON")
     .addHelpText(
@@ -140,7 +148,7 @@ export function addTemplateCommands(program: Command): void {
     .description("download a template from an OCI registry into the store")
     .argument(
       "<reference>",
-      "for example registry.example/templates/ol6-grid:1.0.0, or with :stable, :TAG or @sha256:…",
+      "for example registry.example/templates/ol6-grid:1.0.0, or with :stable, :latest, :TAG or @sha256:…",
     )
     .option("--plain-http", "connect without TLS")
     .option("--json", "print JSON")

@@ -34,7 +34,7 @@ function enabled({ priorities }: FirstBootModule): [Target, number][] {
   return Object.entries(priorities) as [Target, number][];
 }
 
-async function differs(tree: GuestTree, { path, data, mode }: ModuleFile): Promise<boolean> {
+async function differs(tree: GuestTree, { path, data, mode }: Omit<ModuleFile, "from">): Promise<boolean> {
   const found = await tree.stat(path);
   if (found?.kind !== "file" || found.mode !== mode) return true;
   return Buffer.compare((await tree.read(path)) ?? new Uint8Array(), data) !== 0;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
 
@@ -20,6 +20,8 @@ export type Target = (typeof targets)[number];
 export interface ModuleFile {
   /** Where it goes in the guest. */
   readonly path: string;
+  /** Where it is here. */
+  readonly from: string;
   readonly data: Uint8Array;
   readonly mode: number;
 }
@@ -36,29 +38,46 @@ export interface FirstBootModule {
   readonly digest: Digest;
 }
 
-/** Reads a module's folder; all that is wrong with it is thrown at once, each with file and line. */
-export async function readModule(folder: string): Promise<FirstBootModule> {
-  const name = basename(folder);
+/** What lies in a module's folder, right or wrong. */
+export interface ModuleParts {
+  readonly name: string;
+  /** The script. */
+  readonly file: string;
+  readonly script: Uint8Array;
+  readonly header: ReturnType<typeof parseHeader>;
+  readonly payload: readonly ModuleFile[];
+}
+
+/** Reads a module's folder. Throws `usage` where there is no module in it. */
+export async function readParts(folder: string): Promise<ModuleParts> {
+  const name = basename(resolve(folder));
   const file = join(folder, name);
-  const script = await readFile(file).catch(() => undefined);
+  const script = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "EISDIR" || error.code === "ENOTDIR") return undefined;
+    throw error;
+  });
   if (!script)
     throw new TbuildError("usage", `no script "${name}" in it`, {
       subject: folder,
       hint: "A module folder must contain a Python script of the same name. It may contain payload/.",
     });
   const header = parseHeader(script.toString("utf8"));
-  const problems = [...header.problems];
   if (header.name !== undefined && header.name !== name)
-    problems.push({
+    header.problems.push({
       line: header.nameLine,
       text: `the name "${header.name}" is not that of the folder, "${name}"`,
     });
-  if (problems.length > 0)
-    throw new TbuildError("usage", `${problems.length} errors in its header`, {
+  return { name, file, script, header, payload: await readPayload(join(folder, "payload"), "") };
+}
+
+/** Reads a module's folder; everything that is wrong with its header is thrown at once, each with file and line. */
+export async function readModule(folder: string): Promise<FirstBootModule> {
+  const { name, file, script, header, payload } = await readParts(folder);
+  if (header.problems.length > 0)
+    throw new TbuildError("usage", `${header.problems.length} errors in its header`, {
       subject: file,
-      lines: problems.map(({ line, text }) => `${file}:${line}: ${text}`),
+      lines: header.problems.map(({ line, text }) => `${file}:${line}: ${text}`),
     });
-  const payload = await readPayload(join(folder, "payload"), "");
   const { description, priorities } = header;
   return { name, description, priorities, script, payload, digest: digestOf(script, payload) };
 }
@@ -73,6 +92,7 @@ export function parseHeader(script: string) {
   const lines = script.split("\n");
   const problems: Problem[] = [];
   const priorities: Partial<Record<Target, number>> = {};
+  const targetLines: Partial<Record<Target, number>> = {};
   let [name, nameLine, description]: [string | undefined, number, string] = [undefined, 1, ""];
   if (!/^#!.*python/.test(lines[0] ?? "")) problems.push({ line: 1, text: "the first line names no Python" });
   const begin = lines.findIndex((line) => /^### BEGIN PLUGIN INFO\s*$/.test(line));
@@ -93,7 +113,7 @@ export function parseHeader(script: string) {
     else if (!/^\d{1,2}$/.test(value))
       problems.push({ line: index + 1, text: `${key}: "${value}" is no number from 0 to 99` });
     else if (key in priorities) problems.push({ line: index + 1, text: `${key}: given twice` });
-    else priorities[key] = Number(value);
+    else [priorities[key], targetLines[key]] = [Number(value), index + 1];
     last = key ?? last;
   }
   if (begin >= 0 && end > begin) {
@@ -104,7 +124,7 @@ export function parseHeader(script: string) {
     if (Object.keys(priorities).length === 0)
       problems.push({ line: begin + 1, text: "no target: it would never run" });
   }
-  return { name, nameLine, description, priorities, problems };
+  return { name, nameLine, description, priorities, lines: targetLines, problems };
 }
 
 async function readPayload(folder: string, at: string): Promise<ModuleFile[]> {
@@ -114,7 +134,12 @@ async function readPayload(folder: string, at: string): Promise<ModuleFile[]> {
     const [from, path] = [join(folder, entry.name), `${at}/${entry.name}`];
     if (entry.isDirectory()) files.push(...(await readPayload(from, path)));
     else if (entry.isFile())
-      files.push({ path, data: await readFile(from), mode: (await stat(from)).mode & 0o111 ? 0o755 : 0o644 });
+      files.push({
+        path,
+        from,
+        data: await readFile(from),
+        mode: (await stat(from)).mode & 0o111 ? 0o755 : 0o644,
+      });
     else throw new TbuildError("usage", "neither a file nor a folder", { subject: from });
   }
   return files;

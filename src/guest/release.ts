@@ -20,17 +20,46 @@ export interface Release {
 
 /** What differs between OL5 … OL9. */
 export const releases = {
-  5: { init: "sysv", initrd: "mkinitrd", armingFile: "/etc/sysconfig/ovmd", grub: "legacy", console: "xvc0" },
+  5: {
+    init: "sysv",
+    initrd: "mkinitrd",
+    armingFile: "/etc/sysconfig/ovmd",
+    grub: "legacy",
+    console: "xvc0",
+    python: [2, 4],
+  },
   6: {
     init: "upstart",
     initrd: "dracut",
     armingFile: "/etc/sysconfig/ovmd",
     grub: "legacy",
     console: "hvc0",
+    python: [2, 6],
   },
-  7: { init: "systemd", initrd: "dracut", armingFile: newArmingFile(), grub: "grub2", console: "hvc0" },
-  8: { init: "systemd", initrd: "dracut", armingFile: newArmingFile(), grub: "bls", console: "hvc0" },
-  9: { init: "systemd", initrd: "dracut", armingFile: newArmingFile(), grub: "bls", console: "hvc0" },
+  7: {
+    init: "systemd",
+    initrd: "dracut",
+    armingFile: newArmingFile(),
+    grub: "grub2",
+    console: "hvc0",
+    python: [2, 7],
+  },
+  8: {
+    init: "systemd",
+    initrd: "dracut",
+    armingFile: newArmingFile(),
+    grub: "bls",
+    console: "hvc0",
+    python: [3, 6],
+  },
+  9: {
+    init: "systemd",
+    initrd: "dracut",
+    armingFile: newArmingFile(),
+    grub: "bls",
+    console: "hvc0",
+    python: [3, 9],
+  },
 } as const satisfies Record<Major, ReleaseTraits>;
 
 export interface ReleaseTraits {
@@ -41,6 +70,8 @@ export interface ReleaseTraits {
   readonly grub: "legacy" | "grub2" | "bls";
   /** The console of a paravirtual machine; of kernel-xen on OL5. */
   readonly console: "xvc0" | "hvc0";
+  /** The system's own Python, which first-boot modules run under. */
+  readonly python: readonly [major: number, minor: number];
 }
 
 /**

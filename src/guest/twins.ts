@@ -76,6 +76,7 @@ export async function compareTwins(
   );
   const suspects: TwinSuspect[] = [];
   const madeAnew: string[] = [];
+  const tooLarge: string[] = [];
   let common = 0;
   const folders = ["/"];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -91,6 +92,9 @@ export async function compareTwins(
         continue;
       }
       if (here?.kind === "dir") folders.push(path);
+      // A rescue kernel keeps its name, since dracut makes another one for each clone.
+      const named = packaged?.has(path) || name.includes("-rescue-") ? undefined : idIn(name, shared);
+      if (named !== undefined) suspects.push({ path, what: `${named} in its name` });
       if (here?.kind !== "file" || !there) continue;
       const owner = packaged?.get(path);
       if (owner && !owner.isConfig && owner.bytes === here.size) continue;
@@ -98,6 +102,7 @@ export async function compareTwins(
         madeAnew.push(path);
         continue;
       }
+      if (here.size > mostBytes) tooLarge.push(path);
       if (here.size === 0 || here.size > mostBytes) continue;
       const [data, same] = [await bytesOf(one, path), await bytesOf(other, path)];
       if (!data.equals(same)) {
@@ -110,6 +115,8 @@ export async function compareTwins(
       if (what !== undefined) suspects.push({ path, what });
     }
   }
+  if (tooLarge.length > 0)
+    limits.push(`not compared, because larger than 16 MiB: ${tooLarge.sort().join(", ")}`);
   const inOrder = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
   return {
     suspects: suspects.sort((a, b) => inOrder(a.path, b.path)),
@@ -126,10 +133,8 @@ export function randomIn(data: Buffer, shared: ReadonlySet<string> = new Set()):
   if (secret !== undefined) return secret;
   if (isPacked(data)) return undefined;
   if (data.includes(0) || !isMostlyText(data)) return isDense(data) ? "random bytes" : undefined;
-  for (const [uuid] of text.matchAll(/(?<![\da-f-])[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}(?![\da-f-])/gi))
-    if (isSomebodys(uuid.replaceAll("-", ""), shared)) return `a UUID (${uuid.slice(0, 8)}…)`;
-  for (const [id] of text.matchAll(/(?<![\da-z])[\da-f]{32}(?:[\da-f]{8}|[\da-f]{32})?(?![\da-z])/gi))
-    if (isSomebodys(id, shared) && spread(id) > 9) return `an id (${id.slice(0, 8)}…)`;
+  const id = idIn(text, shared);
+  if (id !== undefined) return id;
   for (const [mac] of text.matchAll(/(?<![\da-f:])[\da-f]{2}(?::[\da-f]{2}){5}(?![\da-f:])/gi))
     if (!/^(?:00:00:00|ff:ff:ff|01:80:c2|33:33)/i.test(mac)) return `a link address (${mac})`;
   for (const [, word = ""] of text.matchAll(/(?<![\w+/])([\w+/]{40,400}={0,2})(?![\w+/])/g))
@@ -141,6 +146,14 @@ export function randomIn(data: Buffer, shared: ReadonlySet<string> = new Set()):
       !word.includes("/usr")
     )
       return `a random word (${word.slice(0, 6)}…)`;
+  return undefined;
+}
+
+function idIn(text: string, shared: ReadonlySet<string>): string | undefined {
+  for (const [uuid] of text.matchAll(/(?<![\da-f-])[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}(?![\da-f-])/gi))
+    if (isSomebodys(uuid.replaceAll("-", ""), shared)) return `a UUID (${uuid.slice(0, 8)}…)`;
+  for (const [id] of text.matchAll(/(?<![\da-z])[\da-f]{32}(?:[\da-f]{8}|[\da-f]{32})?(?![\da-z])/gi))
+    if (isSomebodys(id, shared) && spread(id) > 9) return `an id (${id.slice(0, 8)}…)`;
   return undefined;
 }
 

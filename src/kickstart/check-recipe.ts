@@ -6,11 +6,11 @@ import { checkAnswers, checkKickstart } from "./check.ts";
 import type { KickstartFault } from "./part.ts";
 import type { RenderedKickstart } from "./render.ts";
 
-/** What the installer would say of a kickstart, and what in the recipe made it so. */
+/** A fault of a rendered kickstart, and the value of the recipe that caused it. */
 export type PlacedFault = KickstartFault &
   Finding & { /** The line of the kickstart. */ readonly source: string };
 
-/** Puts a kickstart to the table of its release, and every fault to the recipe's line that caused it. */
+/** Checks a kickstart against the table of its release, and traces each fault to the line of the recipe that caused it. */
 export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecipe): PlacedFault[] {
   const major = majorOf(loaded.recipe.release);
   const lines = rendered.text.split("\n");
@@ -19,7 +19,7 @@ export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecip
     ...checkAnswers(rendered.text, major),
   ];
   return faults.map((fault) => {
-    // A line without a value of the recipe is there because of the template that the recipe names.
+    // A line without a value of the recipe comes from the template that the recipe names.
     const path = rendered.origins.get(fault.line)?.[0] ?? [loaded.recipe.kickstart ? "kickstart" : "release"];
     return {
       ...fault,
@@ -31,8 +31,8 @@ export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecip
 }
 
 /**
- * Throws when the installer of a disc would stop at a line of a file, and gives what it only warns of, or would ask for.
- * Of a release that the table does not have, nothing is known.
+ * Throws if the installer of a disc would stop at a line of the file. Returns what it only warns about, or would ask for. Of
+ * releases outside the table nothing is known.
  */
 export function checkFile(
   file: string,
@@ -49,7 +49,7 @@ export function checkFile(
       .filter((fault) => fault.severity === "error")
       .map((fault) => ({ at: at(fault.line), path: "", text: fault.text })),
   );
-  // What is missing may stand in a file that it includes.
+  // What is missing may be in an included file.
   const asked = /^\s*%(include|ksappend)\b/m.test(text) ? [] : checkAnswers(text, major);
   return [
     ...faults.map((fault) => `${file}:${fault.line}: ${fault.text}`),
@@ -57,7 +57,7 @@ export function checkFile(
   ];
 }
 
-/** Throws when the installer would stop at a line. */
+/** Throws if the installer would stop at a line. */
 export function refuseFaults(name: string, faults: readonly PlacedFault[]): void {
   const errors = faults.filter((fault) => fault.severity === "error");
   refuse(

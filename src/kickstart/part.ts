@@ -1,8 +1,8 @@
-/** What the installer of a release would say of a line. */
+/** What the installer of a release would report about a line. */
 export interface KickstartFault {
-  /** Counted from 1. */
+  /** From 1. */
   readonly line: number;
-  /** An error stops the installer; a warning it only prints. */
+  /** An error stops the installer; it only prints a warning. */
   readonly severity: "error" | "warning";
   readonly text: string;
 }
@@ -13,6 +13,6 @@ export interface KickstartPart {
   readonly name: string;
   readonly line: number;
   readonly text: string;
-  /** Of a section: the lines between its first and its `%end`. */
+  /** Of a section: the lines between its header and its `%end`. */
   readonly body: readonly string[];
 }

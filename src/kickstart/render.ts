@@ -5,9 +5,9 @@ import { mediumFolder } from "../recipe/repositories.ts";
 import { startMib, startPartition } from "../recipe/start-partition.ts";
 import { quotedWord, shellWord } from "./shell-words.ts";
 
-/** What one build puts into a kickstart beside the recipe. */
+/** What a build adds to a kickstart besides the recipe. */
 export interface BuildSecrets {
-  /** Told on the serial line with the result, so that no other text can pass for it. */
+  /** Printed with the result on the serial line, so that no other text is mistaken for it. */
   readonly nonce: string;
   /** `$6$…`, of a throw-away password. */
   readonly passwordHash: string;
@@ -15,7 +15,7 @@ export interface BuildSecrets {
   readonly publicKey: string;
 }
 
-/** Stands in the place of the secrets where only what shapes a guest matters: digests, and `tbuild kickstart`. */
+/** Replaces the secrets for digests and for `tbuild kickstart`. */
 export const noSecrets: BuildSecrets = {
   nonce: "@NONCE@",
   passwordHash: "@PASSWORD-HASH@",
@@ -29,11 +29,11 @@ export interface KickstartTemplate {
   readonly partials: Readonly<Record<string, string>>;
 }
 
-/** What the installer's %post does of the provisioning, when the recipe says `provision: post`. */
+/** The provisioning that the installer's %post does, with `provision: post`. */
 export interface PostProvisioning {
   /** Shell, whose lines never begin with `%`. */
   readonly script: string;
-  /** Told to the installer, which brings the network up for them. */
+  /** Given to the installer, which brings up the network for them. */
   readonly repositories: readonly { readonly id: string; readonly url: string; readonly proxy?: string }[];
 }
 
@@ -43,7 +43,7 @@ export interface RenderedKickstart {
   readonly origins: ReadonlyMap<number, readonly (readonly PropertyKey[])[]>;
 }
 
-/** The text of the kickstart. A name in the template that means nothing is a `usage` fault. */
+/** The text of the kickstart. An unknown name in the template is a `usage` fault. */
 export async function kickstart(
   recipe: Recipe,
   template: KickstartTemplate,
@@ -99,7 +99,7 @@ function written(value: unknown, how: (text: string) => string): string {
   return value instanceof Value ? `${value.mark()}${how(value.text)}` : how(String(value));
 }
 
-/** What a value of the recipe is in a template: it writes itself as one word of a kickstart line. */
+/** A value of the recipe in a template. It writes itself as one word of a kickstart line. */
 class Value {
   readonly text: string;
   readonly path: readonly PropertyKey[];
@@ -122,7 +122,7 @@ class Value {
 
 type Traced = { readonly [K in keyof Recipe]: unknown };
 
-/** Remembers which value of the recipe is written where, by marks that are taken out at the end. */
+/** Tracks where each value of the recipe is written, with marks that are removed at the end. */
 class Marks {
   private readonly paths: (readonly PropertyKey[])[] = [];
   // Nothing that a recipe holds can contain this.
@@ -183,11 +183,11 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
   const base = recipe.packages.base.flatMap((name, index) =>
     isName(name) ? [at(values, "base", index)] : [],
   );
-  // The kickstart of EL5 and EL6 has no word for time servers, so ntpd is told of them.
+  // The kickstart of EL5 and EL6 has no command for time servers, so ntpd is configured.
   const ntpPackage = major <= 6 && recipe.ntp.length > 0 && !recipe.packages.base.includes("ntp");
   return {
     major,
-    // What boots first comes first on the disk; sorting keeps the order of the others.
+    // What the firmware needs comes first on the disk; sorting keeps the order of the others.
     parts: plain
       .sort((a, b) => rank(a.mountpoint) - rank(b.mountpoint))
       .map((part, index) => ({ ...part, primary: primary(index) })),
@@ -195,7 +195,7 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
     biosboot: startPartition(recipe) === "biosboot",
     efi: startPartition(recipe) === "efi" && startMib.efi,
     group: volumes.length > 0 && {
-      // Room for the extents that sizes are rounded up to, and for LVM's own.
+      // Sizes are rounded up to extents, and LVM needs space for itself.
       size: volumes.reduce((sum, part) => sum + part.size, 0) + 8 * (volumes.length + 1),
       grow: volumes.some((part) => part.grow),
       primary: primary(plain.length),
@@ -227,7 +227,7 @@ function at(values: Traced, list: string, index: number): unknown {
   return (values.packages as Record<string, unknown[]>)[list]?.[index];
 }
 
-/** Whether rpm can be asked for it: a group or a pattern is not a package. */
+/** Whether it is the name of one package, not a group or a pattern. */
 export function isName(word: string): boolean {
   return !word.startsWith("@") && !word.includes("*");
 }

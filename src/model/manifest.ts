@@ -176,6 +176,14 @@ const Manifest = z.object({
   armed: z.boolean().exactOptional(),
 });
 
+/** What a list shows of a manifest: little enough to have in memory for tens of thousands of versions. */
+export type ManifestLine = Deep<typeof ManifestLine>;
+const ManifestLine = Manifest.pick({
+  ...{ kind: true, name: true, version: true, made: true, summary: true, rehearsal: true, release: true },
+  ...{ domainType: true, disks: true, parent: true, git: true, seal: true, recipe: true, build: true },
+  passport: true,
+}).extend({ packages: z.array(z.object({ name: Text })) });
+
 /** Canonical JSON: keys sorted, so that the same manifest has the same bytes, and so the same digest. */
 export function manifestText(manifest: Manifest): string {
   return `${JSON.stringify(sorted(manifest), undefined, 1)}\n`;
@@ -192,12 +200,29 @@ export function readManifest(file: string, text: string): Manifest {
     Manifest.parse(value);
     return value as Manifest;
   } catch (error) {
-    throw new TbuildError("integrity", "is not a manifest", {
-      subject: file,
-      cause: error,
-      lines: error instanceof z.ZodError ? faultsOf(error) : [(error as Error).message.slice(0, 300)],
-    });
+    throw notAManifest(file, error);
   }
+}
+
+/** Reads only what a list shows, in a fifth of the time; the rest of the manifest is not looked at. */
+export function readManifestLine(file: string, text: string): ManifestLine {
+  try {
+    return ManifestLine.parse(JSON.parse(text));
+  } catch (error) {
+    throw notAManifest(file, error);
+  }
+}
+
+export function lineOf(manifest: Manifest): ManifestLine {
+  return ManifestLine.parse(manifest);
+}
+
+function notAManifest(file: string, error: unknown): TbuildError {
+  return new TbuildError("integrity", "is not a manifest", {
+    subject: file,
+    cause: error,
+    lines: error instanceof z.ZodError ? faultsOf(error) : [(error as Error).message.slice(0, 300)],
+  });
 }
 
 // The first few, a line each: `disks.0.bytes: is missing`.

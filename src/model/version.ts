@@ -1,8 +1,6 @@
-import type { Manifest } from "./manifest.ts";
-
 /** The version that is asked for when it is free, else the next patch behind the newest of its series. */
-export function proposeVersion(existing: readonly Manifest[], wanted: string): string {
-  const taken = new Set(existing.map((manifest) => manifest.version));
+export function proposeVersion(existing: readonly string[], wanted: string): string {
+  const taken = new Set(existing);
   if (!taken.has(wanted)) return wanted;
   const [major, minor] = wanted.split(".");
   const patches = [...taken]

@@ -1,66 +1,129 @@
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import { codeDigest } from "../io/code-digest.ts";
 import { manifestText } from "../model/manifest.ts";
 import { compare } from "../store/compare/compare.ts";
 import { proposalFor } from "../store/compare/proposal.ts";
 import { sbomOf } from "../store/compare/sbom.ts";
-import { type CatalogEntry, groupedBy, lineageOf, templatesOf } from "../store/records/catalog.ts";
+import { groupedBy } from "../store/grouped-by.ts";
+import { type CatalogEntry, lineageOf, type ReadManifest, templatesOf } from "../store/records/catalog.ts";
+import { formScript, formScriptFile } from "./contract-form.ts";
 import { diffPage } from "./diff-page.ts";
 import { diffFile, listPage, packagesFile, packagesScript, versionFile } from "./list-page.ts";
-import { versionPage } from "./version-page.ts";
+import { sheet, sheetFile } from "./style.ts";
+import { leadTo, versionPage } from "./version-page.ts";
 
-/**
- * The files of the static catalog, path and text, one at a time, so that a catalog of any size needs no more memory
- * than its largest page. Links are relative, so that it works from a file and from any web server.
- */
-export function* catalogPages(
-  catalog: readonly CatalogEntry[],
-  made: string,
-): Generator<readonly [string, string]> {
-  const templates = templatesOf(catalog);
-  yield ["index.html", listPage(templates, made)];
-  yield [packagesFile, packagesScript(templates)];
-  for (const versions of groupedBy(templates, ({ manifest }) => manifest.name).values())
-    for (const [at, entry] of versions.entries()) yield* pagesOf(catalog, versions, at, entry);
+/** The digest of what makes the pages: another tbuild makes other ones. */
+export const pagesCode = () => codeDigest(import.meta.url);
+
+/** A file of the static catalog. */
+export interface CatalogFile {
+  /** Its path from the folder of the site. */
+  readonly file: string;
+  /** What it is made of, as a digest: a file that was made of the same need not be made again. */
+  readonly key: string;
+  make(read: ReadManifest): Promise<string | Uint8Array>;
 }
 
-function* pagesOf(
+/**
+ * The files of the static catalog, each made when it is asked for, so that a catalog of any size needs no more memory than
+ * its largest page. Links are relative, so that it works from a file and from any web server. `code` stands for what makes
+ * the pages.
+ */
+export function* catalogFiles(
   catalog: readonly CatalogEntry[],
-  versions: readonly CatalogEntry[],
-  at: number,
-  entry: CatalogEntry,
-): Generator<readonly [string, string]> {
-  const { name, version } = entry.manifest;
-  const comparedWith = comparedWithOf(versions, at);
-  yield [
-    versionFile(entry),
-    versionPage({
-      entry,
-      versions: shownWith(versions, at),
-      lineage: lineageOf(catalog, entry),
-      comparedWith,
-    }),
-  ];
-  yield [`${name}/${version}.json`, manifestText(entry.manifest)];
-  yield [`${name}/${version}.cdx.json`, sbomOf(entry.manifest)];
-  const crumb = `<a href="../index.html">Templates</a> · <a href="${version}.html">${name} ${version}</a>`;
-  for (const from of comparedWith) {
-    const difference = compare(from.manifest, entry.manifest);
-    yield [diffFile(from, entry), diffPage(difference, proposalFor(difference), crumb)];
+  { made, code }: { readonly made: string; readonly code: string },
+): Generator<CatalogFile> {
+  const fileOf = (file: string, of: unknown, make: CatalogFile["make"]): CatalogFile => ({
+    file,
+    key: createHash("sha256")
+      .update(JSON.stringify([code, file, of]))
+      .digest("hex")
+      .slice(0, 32),
+    make,
+  });
+  const templates = templatesOf(catalog);
+  yield fileOf("index.html", made, async () => listPage(templates, made));
+  yield fileOf(
+    packagesFile,
+    templates.map(({ digest }) => digest),
+    async () => packagesScript(templates),
+  );
+  yield fileOf(sheetFile, undefined, async () => sheet());
+  yield fileOf(formScriptFile, undefined, async () => formScript());
+  for (const versions of groupedBy(templates, ({ manifest }) => manifest.name).values()) {
+    const ways = waysInto(versions);
+    for (const { name, entry } of ways) {
+      const { version } = entry.manifest;
+      yield fileOf(`${entry.manifest.name}/${name}.html`, version, async () => leadTo(`${version}.html`));
+    }
+    const names = ways.map(({ name }) => name);
+    for (const [at, entry] of versions.entries()) yield* filesOf(catalog, versions, names, at, entry, fileOf);
   }
 }
 
-// A page links to those around its version, to the first and the newest, and to the channels; the list has all.
-const around = 5;
-
-function shownWith(versions: readonly CatalogEntry[], at: number): CatalogEntry[] {
-  return versions.filter(
-    ({ channels }, i) =>
-      i === 0 || i === versions.length - 1 || Math.abs(i - at) <= around || channels.length > 0,
-  );
+/** Names that lead to a version: pages link to these, and need not change with each version that comes. */
+function waysInto(versions: readonly CatalogEntry[]) {
+  const newest = versions.findLast(({ revoked }) => !revoked);
+  const channels = [...new Set(versions.flatMap((entry) => entry.channels))].sort();
+  return [
+    ...(newest ? [{ name: "newest", entry: newest }] : []),
+    ...channels.flatMap((name) => {
+      const entry = versions.findLast((one) => one.channels.includes(name));
+      return entry ? [{ name, entry }] : [];
+    }),
+  ];
 }
 
-// The version before, and where somebody who updates comes from: what is stable, and the first of all.
+function* filesOf(
+  catalog: readonly CatalogEntry[],
+  versions: readonly CatalogEntry[],
+  ways: readonly string[],
+  at: number,
+  entry: CatalogEntry,
+  fileOf: (file: string, of: unknown, make: CatalogFile["make"]) => CatalogFile,
+): Generator<CatalogFile> {
+  const { name, version } = entry.manifest;
+  const comparedWith = comparedWithOf(versions, at);
+  const shown = versions.slice(Math.max(0, at - around), at + around + 1);
+  const lineage = lineageOf(catalog, entry);
+  const saidOf = ({ digest, channels, tags, revoked }: CatalogEntry) => ({ digest, channels, tags, revoked });
+  const isRevoked = ({ manifest, revoked }: CatalogEntry) => [manifest.version, revoked !== undefined];
+  const digests = (entries: readonly CatalogEntry[]) => entries.map(({ digest }) => digest);
+  yield fileOf(
+    versionFile(entry),
+    [saidOf(entry), ways, shown.map(isRevoked), digests(lineage), digests(comparedWith)],
+    async (read) =>
+      versionPage({ entry, manifest: await read(entry), versions: shown, ways, lineage, comparedWith }),
+  );
+  yield fileOf(`${name}/${version}.json.gz`, entry.digest, async (read) =>
+    gzipped(manifestText(await read(entry))),
+  );
+  yield fileOf(`${name}/${version}.cdx.json.gz`, entry.digest, async (read) =>
+    gzipped(sbomOf(await read(entry))),
+  );
+  const crumb = `<a href="../index.html">Templates</a> · <a href="${version}.html">${name} ${version}</a>`;
+  for (const from of comparedWith)
+    yield fileOf(diffFile(from, entry), [from.digest, entry.digest], async (read) => {
+      const difference = compare(await read(from), await read(entry));
+      return diffPage(difference, proposalFor(difference), crumb, { sheet: `../${sheetFile}` });
+    });
+}
+
+// A page links to so many versions on either side of its own; the list has all.
+const around = 5;
+
+// The version before, and where somebody who updates comes from: what is stable; and, where many look, the first of all.
 function comparedWithOf(versions: readonly CatalogEntry[], at: number): CatalogEntry[] {
   const older = versions.slice(0, at);
   const stable = older.filter(({ channels }) => channels.includes("stable"));
-  return [...new Set([...older.slice(-1), ...stable, ...older.slice(0, 1)])];
+  const isLookedAt = at === versions.length - 1 || (versions[at]?.channels.length ?? 0) > 0;
+  return [...new Set([...older.slice(-1), ...stable, ...(isLookedAt ? older.slice(0, 1) : [])])];
+}
+
+const inGzip = promisify(gzip);
+
+async function gzipped(text: string): Promise<Uint8Array> {
+  return await inGzip(text, { level: 6 });
 }

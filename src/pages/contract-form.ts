@@ -16,11 +16,7 @@ ${hidden.length === 0 ? "" : `<details><summary>${hidden.length} that are seldom
 <div class="messages"><p class="tabs"><button id="as-manager" aria-pressed="true">Oracle VM CLI</button><button id="as-stdin" aria-pressed="false">ovm-template-config --stdin</button><button id="copy">Copy</button></p>
 <pre id="messages" tabindex="0"></pre><p class="note" id="lacking"></p></div></div>
 <noscript><p class="note">The form writes the messages with JavaScript; without it, send each parameter as a message, com.oracle.linux.root-password last.</p></noscript>
-<script>
-${managerMessages}
-${stdinMessages}
-${script}
-</script>`;
+<script src="../${formScriptFile}"></script>`;
 }
 
 function byModule(parameters: readonly Parameter[]): string {
@@ -37,6 +33,10 @@ function field({ key, description, required, password }: Parameter): string {
   const marks = `${required ? " data-required" : ""}${password ? " data-password" : ""}`;
   return `<label class="field"><b${required ? ' class="required"' : ""}>${text(key)}</b><span class="note">${text(description)}</span><input name="${text(key)}" type="${password ? "password" : "text"}" autocomplete="${password ? "new-password" : "off"}"${marks}></label>`;
 }
+
+/** What makes the messages, for all pages with a form. */
+export const formScriptFile = "form.js";
+export const formScript = () => `${managerMessages}\n${stdinMessages}\n${script}\n`;
 
 const script = `
 const form = document.getElementById("contract"), out = document.getElementById("messages");

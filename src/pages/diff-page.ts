@@ -1,11 +1,16 @@
-import { page, section, text } from "../html.ts";
+import { type Look, page, section, text } from "../html.ts";
 import type { Difference } from "../store/compare/compare.ts";
 import { type Line, sectionsOf } from "../store/compare/difference-words.ts";
 import type { Proposal } from "../store/compare/proposal.ts";
 import { style } from "./style.ts";
 
 /** What changed between two versions, as a page. `crumb` is HTML that leads back to where the page is linked. */
-export function diffPage(difference: Difference, proposal: Proposal, crumb = "tbuild"): string {
+export function diffPage(
+  difference: Difference,
+  proposal: Proposal,
+  crumb = "tbuild",
+  look: Look = style,
+): string {
   const { from, to, looked } = difference;
   const title =
     from.name === to.name
@@ -19,7 +24,7 @@ ${to.rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on
 ${sections.map(({ title, lines }) => section(title, `<ul class="diff">${lines.map(lineOf).join("\n")}</ul>`)).join("\n")}
 ${sections.length === 0 ? section("Nothing", '<p class="quiet">Nothing that is recorded differs.</p>') : ""}
 ${looked ? "" : '<p class="note">One of the two has no record of its services, users and files: it was made by an older tbuild.</p>'}`;
-  return page(`${title} · tbuild`, body, style);
+  return page(`${title} · tbuild`, body, look);
 }
 
 function countOf(difference: Difference): string {

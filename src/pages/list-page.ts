@@ -1,7 +1,8 @@
 import { page, section, text } from "../html.ts";
-import { type CatalogEntry, groupedBy } from "../store/records/catalog.ts";
+import { groupedBy } from "../store/grouped-by.ts";
+import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges, size } from "./badges.ts";
-import { style } from "./style.ts";
+import { sheetFile } from "./style.ts";
 
 /** All templates, a section for each name, the newest version first. */
 export function listPage(templates: readonly CatalogEntry[], made: string): string {
@@ -15,7 +16,7 @@ ${names.length === 0 ? section("Nothing has been published yet", '<p class="note
 <p class="quiet" id="none" hidden>No version has all of these words.</p>
 <script src="${packagesFile}"></script>
 <script>${script}</script>`;
-  return page("Templates · tbuild", body, style);
+  return page("Templates · tbuild", body, { sheet: sheetFile });
 }
 
 function ofName(versions: readonly CatalogEntry[]): string {

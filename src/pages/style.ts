@@ -1,3 +1,9 @@
+import { pageStyle } from "../html.ts";
+
+/** The style of all pages of the catalog, in one file beside the list. */
+export const sheetFile = "style.css";
+export const sheet = () => `${pageStyle}${style}\n`;
+
 /** What the catalog's pages look like, beside what all pages of tbuild's do. */
 export const style = `
 :root{--plus:#2f7d4f;--minus:#b3402a;--up:#1f6f94;--other:#8a5f00;--tint:#e9f0f7}

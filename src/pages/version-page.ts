@@ -5,21 +5,32 @@ import { packageVersion } from "../store/compare/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges, size } from "./badges.ts";
 import { contractForm } from "./contract-form.ts";
-import { style } from "./style.ts";
+import { sheetFile } from "./style.ts";
 
 export interface VersionPage {
   readonly entry: CatalogEntry;
-  /** All versions of the template, oldest first. */
+  readonly manifest: Manifest;
+  /** It and those around it, oldest first. */
   readonly versions: readonly CatalogEntry[];
+  /** Names of pages that lead to a version: `newest`, and the channels. */
+  readonly ways: readonly string[];
   /** It, what it grew out of, and so on. */
   readonly lineage: readonly CatalogEntry[];
   /** The versions that a page of differences leads to this one from, nearest first. */
   readonly comparedWith: readonly CatalogEntry[];
 }
 
+/** A page that shows another one, beside it, at once. */
+export function leadTo(file: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=${text(file)}">
+<title>tbuild</title></head><body><a href="${text(file)}">${text(file)}</a></body></html>
+`;
+}
+
 /** All about one version, its contract as a form. */
-export function versionPage({ entry, versions, lineage, comparedWith }: VersionPage): string {
-  const { manifest, revoked } = entry;
+export function versionPage({ entry, manifest, versions, ways, lineage, comparedWith }: VersionPage): string {
+  const { revoked } = entry;
   const { name, version, summary, rehearsal, guest, packages } = manifest;
   const others = [...versions]
     .reverse()
@@ -28,6 +39,7 @@ export function versionPage({ entry, versions, lineage, comparedWith }: VersionP
         ? `<b>${text(other)}</b>`
         : `<a${gone ? ' class="gone"' : ""} href="${other}.html">${text(other)}</a>`,
     );
+  const links = ways.map((way) => `<a href="${text(way)}.html">${text(way)}</a>`);
   const changes = comparedWith.map(
     ({ manifest: { version: from } }) =>
       `<a href="${from}..${version}.html">${text(from)} → ${text(version)}</a>`,
@@ -37,7 +49,7 @@ export function versionPage({ entry, versions, lineage, comparedWith }: VersionP
 <h1>${text(name)}<small>${text(version)}</small></h1>${badge === "" ? "" : `<p>${badge}</p>`}<p class="lead">${text(summary)}</p>
 ${revoked ? `<p class="warning">Revoked on ${text(revoked.since.slice(0, 10))}: ${text(revoked.reason)}</p>` : ""}
 ${rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a stand-in medium. It proves the recipe, and is no Oracle Linux.</p>' : ""}
-${others.length > 1 ? `<nav class="versions" aria-label="Versions">${others.join("\n")}</nav>` : ""}
+${others.length > 1 ? `<nav class="versions" aria-label="Versions">${[...others, ...links].join("\n")}</nav>` : ""}
 ${changes.length > 0 ? `<p class="changes">What changed: ${changes.join(" · ")}</p>` : ""}</header>
 ${section("In short", definitions(factsOf(manifest)))}
 ${section("First boot", contractForm(manifest.contract, name))}
@@ -46,8 +58,8 @@ ${section("Seal", sealOf(manifest))}
 ${section("Boot trial", manifest.trial.length === 0 ? '<p class="quiet">No clone of it was booted.</p>' : `<ul class="seen">${manifest.trial.map((seen) => `<li>${text(seen)}</li>`).join("")}</ul>`)}
 ${guest ? insides(guest) : ""}
 ${section(`Packages (${packages.length || "not known"})`, packagesOf(manifest))}
-${section("To take away", `<p><a href="${version}.json">Manifest</a> (JSON) · <a href="${version}.cdx.json">Bill of materials</a> (CycloneDX)</p>${bundlesOf(manifest)}`)}`;
-  return page(`${name} ${version} · tbuild`, body, style);
+${section("To take away", `<p><a href="${version}.json.gz">Manifest</a> (JSON, gzipped) · <a href="${version}.cdx.json.gz">Bill of materials</a> (CycloneDX, gzipped)</p>${bundlesOf(manifest)}`)}`;
+  return page(`${name} ${version} · tbuild`, body, { sheet: `../${sheetFile}` });
 }
 
 function factsOf(manifest: Manifest): [string, string][] {

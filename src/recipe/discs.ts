@@ -17,13 +17,13 @@ export const lastUpdate: Readonly<Record<Recipe["release"], number>> = {
   ol9: 10,
 };
 
-/** The disc of a recipe: what is known of that update, and over it what the recipe says. */
+/** The disc of a recipe: what is known of its update, overridden by what the recipe says. */
 export function discOf(recipe: Pick<Recipe, "release" | "update" | "iso">): Disc {
   const said = Object.fromEntries(Object.entries(recipe.iso).filter(([, value]) => value !== undefined));
   return { ...knownDisc(recipe.release, recipe.update), ...said };
 }
 
-/** What is known of the disc of an update, without any recipe. */
+/** What is known of the disc of an update. */
 export function knownDisc(release: Recipe["release"], update: number): Disc {
   const major = majorOf(release);
   const volumeId = volumeIdOf(major, update);
@@ -38,7 +38,7 @@ export function knownDisc(release: Recipe["release"], update: number): Disc {
 }
 
 function fileOf(major: number, update: number): string {
-  // Of OL5 only 5.8 has the later name, as its mirrors show.
+  // Of OL5, only 5.8 has the later name, as mirrors show.
   if (major === 5)
     return `${update === 8 ? "OracleLinux" : "Enterprise"}-R5-U${update}-Server-x86_64-dvd.iso`;
   return `OracleLinux-R${major}-U${update}-${major <= 7 ? "Server-" : ""}x86_64-dvd.iso`;

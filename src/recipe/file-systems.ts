@@ -1,9 +1,6 @@
 import type { Recipe } from "./recipe.ts";
 
-/**
- * What Anaconda of the disc offers: OL5 makes ext4 on request only, and the kernel of OL8 and OL9 has no btrfs (facts,
- * kickstart, section 4).
- */
+/** What each release's Anaconda offers: OL5 creates ext4 on request only; the kernels of OL8 and OL9 have no btrfs. */
 export const fileSystems: Readonly<Record<Recipe["release"], readonly string[]>> = {
   ol5: ["ext3", "swap"],
   ol6: ["ext3", "ext4", "swap"],

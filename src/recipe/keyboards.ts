@@ -1,6 +1,7 @@
 import { majorOf, type Recipe } from "./recipe.ts";
 
-// The console's keymaps: those of kbd and console-data, and those that only system-config-keyboard of EL5 and EL6 names.
+// Keymaps of the console: those of kbd and console-data, and those that only system-config-keyboard of EL5 and EL6 has. It is
+// unknown which version of kbd added which, so every release is given all of them.
 const keymaps = new Set(
   words(`
 ANSI-dvorak amiga-de amiga-us applkey ar ar-azerty ar-azerty-digits ar-digits ar-qwerty ar-qwerty-digits azerty
@@ -32,8 +33,8 @@ us-intl.iso15 us-latin1 wangbe wangbe2 windowkeys wo
 `),
 );
 
-// The layouts of X, from xkeyboard-config's `rules/base.lst`: from EL7 on, the console has them as keymaps too, and each
-// with its variants, such as `de-nodeadkeys`.
+// Layouts of X, from xkeyboard-config's `rules/base.lst`. From EL7 on they are keymaps of the console too, also with their
+// variants, such as `de-nodeadkeys`.
 const layouts = new Set(
   words(`
 af al am ara at au az ba bd be bg br brai bt bw by ca cd ch cm cn cz de dk dz ee epo es et fi fo fr gb ge gh gn
@@ -42,7 +43,7 @@ no np ph pk pl pt ro rs ru se si sk sn sy tg th tj tm tr tw tz ua us uz vn za
 `),
 );
 
-/** The keyboards that a release knows by name; from EL7 on a layout's variants as well. */
+/** The names of keyboards that a release accepts; from EL7 on also variants of layouts, which are not listed. */
 export function keyboardsOf(release: Recipe["release"]): readonly string[] {
   return majorOf(release) >= 7 ? [...new Set([...keymaps, ...layouts])] : [...keymaps];
 }

@@ -16,26 +16,26 @@ import { merge, orderedLists } from "./merge.ts";
 import { Recipe } from "./recipe.ts";
 import { shapeFindings } from "./shape.ts";
 
-/** A recipe with what is needed to speak of it: where its values stand, and the files that it came from. */
+/** A recipe, where each of its values is written, and the files that it came from. */
 export interface LoadedRecipe {
   readonly recipe: Recipe;
   /** The recipe's file; paths in it are relative to its folder. */
   readonly file: string;
   /** Its own file, then what it extends, nearest first. */
   readonly files: readonly string[];
-  /** All that was said, each part with its place; what is not in it is a default. */
+  /** All values of the files, with their places; the others are defaults. */
   readonly said: Located;
   place(path: readonly PropertyKey[]): Place;
 }
 
-/** A check of meaning. Gets the sections whose shape is right, and says what is wrong with them. */
+/** A check that the schema cannot express. It gets the sections whose shape is right. */
 export type Rule = (recipe: Partial<Recipe>, context: RuleContext) => Promise<void> | void;
 export interface RuleContext {
   readonly folder: string;
-  /** Where first-boot modules lie: beside the recipe, or in the recipes folder. */
+  /** Folders of first-boot modules: beside the recipe, and in the recipes folder. */
   readonly moduleFolders: readonly string[];
   readonly problem: (path: readonly PropertyKey[], text: string) => void;
-  /** Where something stands, such as ` (my.yaml:7)`; nothing where it is a default. */
+  /** Where a value is written, such as ` (my.yaml:7)`; empty for a default. */
   readonly standing: (path: readonly PropertyKey[]) => string;
 }
 
@@ -102,7 +102,7 @@ async function firstFile(files: readonly string[]): Promise<string> {
   return files[0] ?? "";
 }
 
-/** What is wrong with the shape, and the sections with which nothing is. */
+/** The faults of the shape, and the sections without faults. */
 function checkShape(merged: Located): { findings: Finding[]; sections: Partial<Recipe> } {
   const value = plain(merged);
   const result = Recipe.safeParse(value);

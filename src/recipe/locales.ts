@@ -1,6 +1,7 @@
 import { suggestion } from "./findings.ts";
 
-// The locales of glibc, from its `localedata/SUPPORTED`, and those that only the older releases have.
+// Locales of glibc, from its `localedata/SUPPORTED`, and those that only older releases have. It is unknown which release
+// lacks which, so every release is given all of them.
 const locales = words(`
 aa_DJ aa_ER aa_ET af_ZA agr_PE ak_GH am_ET an_ES anp_IN ar_AE ar_BH ar_DZ ar_EG ar_IN ar_IQ ar_JO ar_KW ar_LB
 ar_LY ar_MA ar_OM ar_QA ar_SA ar_SD ar_SS ar_SY ar_TN ar_YE as_IN ast_ES ayc_PE az_AZ az_IR be_BY bem_ZM ber_DZ
@@ -22,22 +23,22 @@ ts_ZA tt_RU ug_CN uk_UA unm_US ur_IN ur_PK uz_UZ ve_ZA vi_VN wa_BE wae_CH wal_ET
 yuw_PG zh_CN zh_HK zh_SG zh_TW zu_ZA
 `);
 
-// Its character sets, written as glibc compares them: in small letters, and nothing else but digits.
+// Its character sets, normalised as glibc does: lower-case letters and digits.
 const codesets = words(`
 armscii8 big5 big5hkscs cp1251 cp1255 eucjp euckr euctw gb18030 gb2312 gbk georgianps iso88591 iso885910
 iso885913 iso885914 iso885915 iso88592 iso88593 iso88595 iso88596 iso88597 iso88598 iso88599 koi8r koi8t koi8u
 pt154 rk1048 tis620 utf8
 `);
 
-/** What is wrong with a language such as `de_CH.UTF-8`, if anything. */
+/** The fault of a language such as `de_CH.UTF-8`, if there is one. */
 export function faultOfLang(lang: string): string | undefined {
   if (/^(C|POSIX)(\.|$)/.test(lang)) return undefined;
   const [, name = "", codeset] = /^([^.@]*)(?:\.([^@]*))?(?:@.*)?$/.exec(lang) ?? [];
   const known = name.includes("_") ? locales : locales.map((one) => one.split("_")[0] ?? "");
-  if (!known.includes(name)) return `no language "${name}"${suggestion(name, locales)}`;
+  if (!known.includes(name)) return `there is no language "${name}"${suggestion(name, locales)}`;
   if (codeset === undefined || codesets.includes(codeset.toLowerCase().replace(/[^a-z0-9]/g, "")))
     return undefined;
-  return `no character set "${codeset}"${suggestion(codeset, ["UTF-8", "ISO-8859-1", "ISO-8859-15"])}`;
+  return `there is no character set "${codeset}"${suggestion(codeset, ["UTF-8", "ISO-8859-1", "ISO-8859-15"])}`;
 }
 
 function words(text: string): string[] {

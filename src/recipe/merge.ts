@@ -1,10 +1,10 @@
 import type { Finding } from "./findings.ts";
 import { type Located, locatedAt, readYaml } from "./located.ts";
 
-// A disk layout or a set of nics means something as a whole; every other list grows.
+// A disk layout or a set of NICs is one value; every other list is appended to.
 const replacedLists = new Set(["layout", "nics", "bundles"]);
 
-/** What `own` says, over what is above it: maps grow into each other, lists grow or are replaced. */
+/** Lays `own` over what it extends: maps are merged, lists appended or replaced. */
 export function merge(above: Located, own: Located, path: readonly string[]): Located {
   if (above.kind === "map" && own.kind === "map") {
     const entries = new Map(above.entries);
@@ -27,7 +27,7 @@ export function merge(above: Located, own: Located, path: readonly string[]): Lo
   return own;
 }
 
-/** Takes `append` and `replace` out of a recipe file, and does to its lists as they say. */
+/** Removes `append` and `replace` from a recipe file, and marks the lists that they name. */
 export function orderedLists(own: Located & { kind: "map" }): {
   said: Located & { kind: "map" };
   findings: Finding[];
@@ -46,7 +46,7 @@ export function orderedLists(own: Located & { kind: "map" }): {
         findings.push({
           at: item.at,
           path: `${how}.${i}`,
-          text: `"${path.join(".")}" is no list of this file`,
+          text: `"${path.join(".")}" is not a list in this file`,
         });
     }
     const entries = new Map(said.entries);
@@ -57,8 +57,8 @@ export function orderedLists(own: Located & { kind: "map" }): {
 }
 
 /**
- * `machine.memory` and its value, as something to lay over a recipe. A list replaces the one that is there, and grows
- * it where the key ends with `+`; `layout.2.size` is the size of the third of the layout.
+ * A value for `machine.memory`, to lay over a recipe. A list replaces the existing one, or is appended if the key ends with
+ * `+`; `layout.2.size` is the size of the third partition.
  */
 export function assigned(key: string, value: Located): Located {
   const grows = key.endsWith("+");

@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import type { LoadedRecipe } from "./load.ts";
 import { type Located, locatedAt } from "./located.ts";
 
-/** A value of a recipe as it applies, and what said so. */
+/** A value of a recipe, and where it was set. */
 export interface ResolvedValue {
   /** Dotted, such as `machine.memory`. */
   readonly path: string;
@@ -11,7 +11,7 @@ export interface ResolvedValue {
   readonly from: string;
 }
 
-/** Every value of a recipe, defaults too, with where it came from. */
+/** Every value of a recipe, including defaults, and where it was set. */
 export function resolvedValues(loaded: LoadedRecipe): ResolvedValue[] {
   const found: ResolvedValue[] = [];
   walk(loaded.recipe, [], loaded.said, (path, value, from) =>
@@ -20,7 +20,7 @@ export function resolvedValues(loaded: LoadedRecipe): ResolvedValue[] {
   return found;
 }
 
-/** The recipe as YAML, each value with where it came from behind it. */
+/** The recipe as YAML, with the origin of each value in a comment. */
 export function resolvedText(loaded: LoadedRecipe): string {
   return block(loaded.recipe, [], loaded.said);
 }

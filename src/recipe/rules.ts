@@ -14,31 +14,34 @@ import { mediumFolder, uekRepository } from "./repositories.ts";
 import { mbrMib, startMib, startPartition } from "./start-partition.ts";
 import { isTimezone, timezones } from "./timezones.ts";
 
-/** Checks of meaning: what the schema cannot know. All are asked, and all that they find is reported at once. */
+/** Checks that the schema cannot express. All run, and their findings are reported together. */
 export const rules: readonly Rule[] = [
   (recipe, { problem }) => {
     const known = sealParts.map((operation) => operation.name);
     for (const [i, name] of (recipe.seal?.skip ?? []).entries())
       if (!known.includes(name))
-        problem(["seal", "skip", i], `no operation "${name}"${suggestion(name, known)}`);
+        problem(["seal", "skip", i], `there is no operation "${name}"${suggestion(name, known)}`);
   },
   (recipe, { problem }) => {
     const ids = recipe.repositories?.map((repository) => repository.id);
     if (ids && recipe.additions && !ids.includes(recipe.additions.repository))
       problem(
         ["additions", "repository"],
-        `no repository "${recipe.additions.repository}"${suggestion(recipe.additions.repository, ids)}`,
+        `there is no repository "${recipe.additions.repository}"${suggestion(recipe.additions.repository, ids)}`,
       );
   },
   ({ timezone }, { problem }) => {
     if (timezone !== undefined && !isTimezone(timezone))
-      problem(["timezone"], `no time zone "${timezone}"${suggestion(timezone, timezones)}`);
+      problem(["timezone"], `there is no time zone "${timezone}"${suggestion(timezone, timezones)}`);
   },
   ({ lang, keyboard, release }, { problem }) => {
     const fault = lang === undefined ? undefined : faultOfLang(lang);
     if (fault !== undefined) problem(["lang"], fault);
     if (keyboard !== undefined && release && !isKeyboard(keyboard, release))
-      problem(["keyboard"], `no keyboard "${keyboard}"${suggestion(keyboard, keyboardsOf(release))}`);
+      problem(
+        ["keyboard"],
+        `${release} has no keyboard "${keyboard}"${suggestion(keyboard, keyboardsOf(release))}`,
+      );
   },
   (recipe, { problem, standing }) => {
     for (const { path, text, against } of contradictions(recipe))
@@ -66,24 +69,27 @@ export const rules: readonly Rule[] = [
     if (major !== undefined && (`ol${major}` !== recipe.release || Number(update) !== recipe.update))
       problem(
         ["iso", "file"],
-        `is the disc of ol${major}.${update}, and the recipe is ${recipe.release}.${recipe.update}`,
+        `is the disc of ol${major}.${update}, but the recipe is for ${recipe.release}.${recipe.update}`,
       );
   },
   (recipe, { problem }) => {
     if (recipe.domainType !== "XEN_PVM" || !recipe.release) return;
     const use = "use XEN_HVM_PV_DRIVERS";
-    // Oracle Linux 7 has no PVM: OLIT builds PVHVM only (facts, Oracle VM, section 6).
+    // Oracle's own image tools build OL7 and later as PVHVM only.
     if (majorOf(recipe.release) >= 7)
       problem(["domainType"], `${recipe.release} cannot run as XEN_PVM; ${use}`);
-    if (recipe.target === "kvm") problem(["domainType"], `KVM runs no XEN_PVM; ${use}`);
+    if (recipe.target === "kvm") problem(["domainType"], `KVM cannot run XEN_PVM; ${use}`);
     if (noPvm(recipe.target))
       problem(
         ["domainType"],
-        `Oracle VM makes no XEN_PVM from 3.4.6 on, and the target is ${recipe.target}; ${use}`,
+        `Oracle VM has no XEN_PVM from 3.4.6 on, and the target is ${recipe.target}; ${use}`,
       );
-    // Red Hat's kernel of EL5 is for real hardware; its kernel-xen is the one for PV (facts, kickstart, section 4.4).
+    // Red Hat's kernel of EL5 is for real hardware; kernel-xen is the one for PV.
     if (recipe.release === "ol5" && recipe.kernel === "rhck" && !recipe.packages?.base.includes("kernel-xen"))
-      problem(["kernel"], "rhck of ol5 runs as XEN_PVM only with kernel-xen in packages.base; or use uek");
+      problem(
+        ["kernel"],
+        "rhck of ol5 runs as XEN_PVM only with kernel-xen in packages.base; add it, or use uek",
+      );
     const boot = recipe.layout?.findIndex((part) => part.mount === "/boot") ?? -1;
     const part = recipe.layout?.[boot];
     if (recipe.layout && !part)
@@ -135,21 +141,21 @@ export const rules: readonly Rule[] = [
       if ((part.mount === "swap") !== (part.fs === "swap"))
         problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
       if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
-        problem(["layout", i, "mount"], `${part.mount} is there twice`);
+        problem(["layout", i, "mount"], `${part.mount} is given twice`);
       if (part.options !== undefined && ["swap", "btrfs"].includes(part.fs))
-        problem(["layout", i, "options"], `no installer takes mount options for ${part.fs}`);
+        problem(["layout", i, "options"], `installers accept no mount options for ${part.fs}`);
       if (part.volume === undefined) continue;
       if (layout.slice(0, i).some((other) => other.volume === part.volume))
-        problem(["layout", i, "volume"], `"${part.volume}" is there twice`);
-      if (part.mount === "/boot") problem(["layout", i, "volume"], "/boot has to be a plain partition");
+        problem(["layout", i, "volume"], `"${part.volume}" is given twice`);
+      if (part.mount === "/boot") problem(["layout", i, "volume"], "/boot must be a plain partition");
       if (part.fs === "btrfs")
-        problem(["layout", i, "fs"], "btrfs has volumes of its own; leave `volume` out");
+        problem(["layout", i, "fs"], "btrfs cannot be on a logical volume; remove `volume`");
     }
-    // A boot loader reads plain partitions only.
+    // Boot loaders read plain partitions only.
     const root = layout.findIndex((part) => part.mount === "/");
     const booted = layout.some((part) => part.mount === "/boot");
     if (root >= 0 && !booted && (layout[root]?.volume !== undefined || layout[root]?.fs === "btrfs"))
-      problem(["layout", root], "a boot loader cannot read it; add a plain /boot");
+      problem(["layout", root], "the boot loader cannot read it; add a plain /boot");
   },
   (recipe, { problem }) => {
     if (!recipe.release) return;
@@ -158,45 +164,45 @@ export const rules: readonly Rule[] = [
       if (!possible.includes(part.fs))
         problem(["layout", i, "fs"], `${recipe.release} cannot be installed on ${part.fs}`);
       else if (part.mount === "/boot" && part.fs === "btrfs")
-        problem(["layout", i, "fs"], "/boot has to be on ext3, ext4 or xfs");
+        problem(["layout", i, "fs"], "/boot must be on ext3, ext4 or xfs");
     }
   },
   (recipe, { problem }) => {
     for (const [i, repository] of (recipe.repositories ?? []).entries()) {
       if ((recipe.repositories ?? []).slice(0, i).some((other) => other.id === repository.id))
-        problem(["repositories", i, "id"], `"${repository.id}" is there twice`);
+        problem(["repositories", i, "id"], `"${repository.id}" is given twice`);
       if (repository.proxy !== undefined && recipe.provision === "post" && recipe.release === "ol5")
-        problem(["repositories", i, "proxy"], "the installer of OL5 knows no proxy; use provision: ssh");
+        problem(["repositories", i, "proxy"], "OL5's installer has no proxies; use provision: ssh");
     }
     for (const [i, repository] of (recipe.repositories ?? []).entries())
       if (mediumFolder(repository.url) !== undefined && recipe.provision !== "post")
-        problem(["repositories", i, "url"], "only the installer sees the medium; use provision: post");
+        problem(["repositories", i, "url"], "only the installer can read the medium; use provision: post");
     for (const [i, port] of (recipe.ports ?? []).entries()) {
       const [from = 0, to = from] = port.split(":")[0]?.split("-").map(Number) ?? [];
       if (from < 1 || from > 65535 || to > 65535)
         problem(["ports", i], `there is no port ${port}; ports are 1 to 65535`);
       else if (to < from) problem(["ports", i], `${port} ends before it begins`);
       else if (to > from && recipe.release === "ol5")
-        problem(["ports", i], "the installer of OL5 takes single ports only; list each");
+        problem(["ports", i], "OL5's installer accepts single ports only; list each");
     }
     if ((recipe.ports?.length ?? 0) > 0 && recipe.firewall === false)
-      problem(["ports"], "the firewall is off, so no port needs to be opened");
+      problem(["ports"], "the firewall is off, so there are no ports to open");
   },
   (recipe, { problem }) => {
     for (const [i, name] of (recipe.services?.disable ?? []).entries())
       if (recipe.release && neededService(name, recipe.release))
-        problem(["services", "disable", i], `without ${name} nobody can log in, tbuild neither`);
+        problem(["services", "disable", i], `without ${name} nobody can log in, not even tbuild`);
   },
   (recipe, { problem }) => {
     const taken = new Set((recipe.layout ?? []).map((part) => part.mount));
     for (const [i, disk] of (recipe.disks ?? []).entries()) {
       if (disk.fs === undefined || disk.mount === undefined) continue;
       if (recipe.release && !fileSystems[recipe.release].includes(disk.fs))
-        problem(["disks", i, "fs"], `${recipe.release} mounts no ${disk.fs}`);
-      if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is there twice`);
+        problem(["disks", i, "fs"], `${recipe.release} cannot mount ${disk.fs}`);
+      if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is given twice`);
       taken.add(disk.mount);
       if (recipe.provision === "post")
-        problem(["disks", i, "mount"], "the installer does not see it; use provision: ssh");
+        problem(["disks", i, "mount"], "the installer does not see further disks; use provision: ssh");
     }
   },
   (recipe, { problem }) => {
@@ -207,7 +213,7 @@ export const rules: readonly Rule[] = [
         if (name.startsWith("@^") && majorOf(release) <= 6)
           problem(["packages", list, i], `${release} has groups, but no environments such as ${name}`);
         if (name.includes("'") && release === "ol5" && list === "base")
-          problem(["packages", list, i], `the installer of ol5 takes no ' for part of a name`);
+          problem(["packages", list, i], `ol5's installer does not accept ' in a name`);
         if (/^@[^:]+:/.test(name) && majorOf(release) <= 7)
           problem(["packages", list, i], `${release} has no modules such as ${name}`);
       }
@@ -217,7 +223,7 @@ export const rules: readonly Rule[] = [
     const id = uekRepository({ release: recipe.release, kernel: recipe.kernel });
     const ids = recipe.repositories?.map((repository) => repository.id);
     if (id !== undefined && ids && !ids.includes(id))
-      problem(["kernel"], `${recipe.kernel} comes from the repository ${id}, which the recipe does not have`);
+      problem(["kernel"], `${recipe.kernel} comes from the repository ${id}, which is not in the recipe`);
   },
   (recipe, { problem }) => {
     for (const [list, key] of [
@@ -227,19 +233,19 @@ export const rules: readonly Rule[] = [
       for (const [i, one] of (recipe[list] ?? []).entries()) {
         const earlier = (recipe[list] ?? []).slice(0, i) as readonly { name: string }[];
         if (earlier.some((other) => other.name === one.name))
-          problem([list, i, "name"], `"${one.name}" is there twice`);
+          problem([list, i, "name"], `"${one.name}" is given twice`);
         const id = (one as unknown as Record<string, number>)[key];
         if (
           (recipe[list] ?? [])
             .slice(0, i)
             .some((other) => (other as unknown as Record<string, number>)[key] === id)
         )
-          problem([list, i, key], `${id} is there twice`);
+          problem([list, i, key], `${id} is given twice`);
       }
   },
 ];
 
-/** Oracle VM 3.4.6 and what comes after it (facts, peers, section 0). */
+/** Oracle VM 3.4.6 and later. */
 function noPvm(target: string | undefined): boolean {
   const [, minor, patch] = /^ovm-3\.(\d+)(?:\.(\d+))?$/.exec(target ?? "") ?? [];
   return minor !== undefined && (Number(minor) > 4 || (Number(minor) === 4 && Number(patch ?? 0) >= 6));

@@ -33,14 +33,14 @@ export function recipeSchema(): JsonSchema {
   } as JsonSchema;
 }
 
-/** What must be said, by a recipe or by what it extends. */
+/** Keys that a recipe, or one that it extends, must set. */
 export function requiredKeys(): readonly string[] {
   return (z.toJSONSchema(Recipe, { io: "input" }) as JsonSchema).required ?? [];
 }
 
 const lists = { type: "array", items: { type: "string" } } as const;
 
-// What stands in a file and is gone when the recipe is resolved.
+// Keys of a file that a resolved recipe does not have.
 const ofFiles: Readonly<Record<string, JsonSchema>> = {
   extends: {
     type: "string",
@@ -58,7 +58,7 @@ const ofFiles: Readonly<Record<string, JsonSchema>> = {
   },
 };
 
-// Inside a list every item is whole; outside, a key may be inherited.
+// Items of lists are complete; other keys may be inherited.
 function partial(schema: JsonSchema): JsonSchema {
   if (schema.properties === undefined) return schema;
   const { required: _, ...rest } = schema;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { waysIn } from "../choices.ts";
 
-/** Where and with what: everything that differs between two people who build the same recipe. */
+/** Local settings: everything that differs between two people who build the same recipe. */
 export const Site = z.strictObject({
   /** Where masters and templates are kept. */
   store: z.string().optional(),

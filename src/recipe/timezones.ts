@@ -1,7 +1,7 @@
-/** The names of the time zones of today; those that were renamed are known beside them. */
+/** The current names of time zones. `isTimezone` also accepts former names. */
 export const timezones: readonly string[] = ["UTC", ...Intl.supportedValuesOf("timeZone")];
 
-/** Whether a time zone has this name, in this spelling: the guest looks for a file that is named so. */
+/** Whether a time zone has this name in this spelling: the guest looks for a file of that name. */
 export function isTimezone(name: string): boolean {
   const spelled = timezones.find((one) => one.toLowerCase() === name.toLowerCase());
   if (spelled !== undefined) return spelled === name;

@@ -1,6 +1,7 @@
 import type { Digest } from "../model/digest.ts";
 import type { Run, StoredDisk } from "../model/disk.ts";
-import type { Manifest } from "../model/manifest.ts";
+import type { Manifest, ManifestLine } from "../model/manifest.ts";
+import type { Which } from "./manifest-lines.ts";
 
 /** `name` (its newest version) or `name@1.2.3`. */
 export interface Ref {
@@ -42,11 +43,19 @@ export interface Store {
   publish(manifest: Manifest): Promise<Digest>;
   find(kind: Manifest["kind"], ref: Ref): Promise<Manifest | undefined>;
   get(digest: Digest): Promise<Manifest | undefined>;
+  /** All manifests, whole. `lines` needs far less time and memory. */
   list(): Promise<Manifest[]>;
+  /** What lists show of manifests, by their digests; of one name, or of all. */
+  lines(which?: Which): Promise<ReadonlyMap<Digest, ManifestLine>>;
+  /** The versions that there are of a name, the newest last; none of what is no name. */
+  versions(kind: Manifest["kind"], name: string): Promise<string[]>;
   /** The manifest, its parent, and so on. */
   lineage(digest: Digest): Promise<Manifest[]>;
-  /** How much would go if one manifest alone went, by its digest: what no other shares. */
-  ownBytes(): Promise<ReadonlyMap<Digest, number>>;
+  /**
+   * How much would go if one manifest alone went, by its digest: what no other shares. `undefined` where more than
+   * `mostBytes` of chunk lists had to be read to know.
+   */
+  ownBytes(mostBytes?: number): Promise<ReadonlyMap<Digest, number> | undefined>;
   /** Reads every byte. Gives one sentence for each thing that is wrong. */
   verify(signal?: AbortSignal): Promise<string[]>;
   /** Lists what is no longer needed and why; with `apply`, removes it. */

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-const most = Number(process.argv[2] ?? 1_000_000);
+const [least, most] = [Number(process.argv[3] ?? 1000), Number(process.argv[2] ?? 1_000_000)];
 const folder = resolve(".tbuild/bench-many-files");
 const [image, at] = [join(folder, "images/disk.img"), join(folder, "at")];
 const run = (argv) => {
@@ -36,7 +36,7 @@ console.log(
   `${"".padEnd(42)}${["seal --plan", "seal --check", "inspect", "scan"].map((s) => s.padStart(18)).join("")}`,
 );
 for (const [layout, place] of Object.entries(layouts))
-  for (let files = 1000; files <= most; files *= 10) {
+  for (let files = least; files <= most; files *= 10) {
     makeImage(files, place);
     const cells = [
       ["seal", "--plan", image],

@@ -130,13 +130,13 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 function workshop(settings: readonly string[] = []): Workshop {
   const nothing = undefined as never;
   const values = settings.flatMap((setting) => assignment(setting, "--set") ?? []);
-  const manifest = { get: async () => ({}), list: async () => [] } as unknown as Workshop["store"];
+  const manifest = { get: async () => ({}), versions: async () => [] } as unknown as Workshop["store"];
   return {
     home: homeAt(join(root, "home")),
     host: localHost(),
     hypervisor: nothing,
     store: manifest,
-    records: { has: async () => true, list: async () => [] } as unknown as Workshop["records"],
+    records: { has: async () => true, versions: async () => [] } as unknown as Workshop["records"],
     site: Site.parse({}),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),
@@ -197,7 +197,7 @@ describe("every value of a recipe", () => {
       }
     }
     expect(wrong).toEqual([]);
-  });
+  }, 120_000);
 });
 
 describe("what cannot be built is refused before the first step", () => {

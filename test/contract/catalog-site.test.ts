@@ -8,11 +8,12 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { managerMessages, stdinMessages } from "../../src/firstboot/messages.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
-import { catalogPages } from "../../src/pages/catalog-pages.ts";
-import { readCatalog } from "../../src/store/records/catalog.ts";
+import { type CatalogFile, catalogFiles } from "../../src/pages/catalog-pages.ts";
+import { type CatalogEntry, manifestReader, readCatalog } from "../../src/store/records/catalog.ts";
 import { promote } from "../../src/store/records/channels.ts";
+import { finder } from "../../src/store/records/finder.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
-import type { Store } from "../../src/store/store.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
@@ -40,6 +41,10 @@ const guest = (text: string) => ({
   files: [file(text)],
   volumes: [],
 });
+const filesOf = (catalog: readonly CatalogEntry[]): Iterable<CatalogFile> =>
+  catalogFiles(catalog, { made: "2026-11-25T10:00:00.000Z", code: "" });
+const typeOf = (url: string) =>
+  url.endsWith(".js") ? "text/javascript" : url.endsWith(".css") ? "text/css" : "text/html";
 const hostile = `<img src=x onerror="document.title='broken'"></script>`;
 const versions: Manifest[] = [
   sampleManifest(disk, { version: "1.0.0", guest: guest("server a\n") }),
@@ -69,21 +74,19 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-site-"));
-    const store = { list: async () => versions } as unknown as Store;
+    const store = memoryStore(versions);
     const records = recordsIn(localHost(), join(folder, "repo"));
-    const [first] = await readCatalog(store, records);
-    if (first) await promote(records, first, "stable");
+    await promote(records, await finder(store, records).find("ol6-sample@1.0.0"), "stable");
     await records.revoke("ol6-sample", "1.0.1", { reason: "it hangs", since: "2026-11-25T10:00:00.000Z" });
-    const pages = catalogPages(await readCatalog(store, records), "2026-11-25T10:00:00.000Z");
-    for (const [path, text] of pages) {
-      await mkdir(dirname(join(folder, "site", path)), { recursive: true });
-      await writeFile(join(folder, "site", path), text);
+    for (const { file, make } of filesOf(await readCatalog(store, records))) {
+      await mkdir(dirname(join(folder, "site", file)), { recursive: true });
+      await writeFile(join(folder, "site", file), await make(manifestReader(store, records)));
     }
     server = createServer(async (request, response) => {
       const data = await readFile(join(folder, "site", decodeURI(request.url ?? "/"))).catch(() => undefined);
       response
         .writeHead(data ? 200 : 404, {
-          "content-type": request.url?.endsWith(".js") ? "text/javascript" : "text/html",
+          "content-type": typeOf(request.url ?? ""),
         })
         .end(data);
     }).listen(0, "127.0.0.1");
@@ -127,6 +130,12 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
       expect(await page.textContent("h1")).toBe("ol6-sample 1.0.0 → 1.1.0");
       await page.click("text=Templates");
       expect(await page.title()).toBe("Templates · tbuild");
+      await page.goto(`${base()}ol6-sample/1.0.0.html`);
+      await page.click("a:text-is('newest')");
+      await page.waitForURL(/1\.1\.0\.html$/);
+      expect(await page.textContent("h1")).toBe("ol6-sample1.1.0");
+      await page.click("a:text-is('stable')");
+      await page.waitForURL(/1\.0\.0\.html$/);
       await page.close();
       expect(troubles).toEqual([]);
     },
@@ -180,10 +189,10 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
   it("never scrolls sideways, however narrow the screen and long the words, nor when there is nothing", async () => {
     await writeFile(
       join(folder, "site/none.html"),
-      new Map(catalogPages([], "2026-11-25")).get("index.html") ?? "",
+      (await [...filesOf([])][0]?.make(async () => expect.fail("nothing is to be read"))) ?? "",
     );
-    const pages = (await readdir(join(folder, "site"), { recursive: true })).filter((path) =>
-      path.endsWith(".html"),
+    const pages = (await readdir(join(folder, "site"), { recursive: true })).filter(
+      (path) => path.endsWith(".html") && !/\/[a-z]+\.html$/.test(path),
     );
     expect(pages.length).toBeGreaterThan(10);
     const page = await open(`${bases["a file"]()}none.html`);

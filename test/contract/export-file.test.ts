@@ -12,7 +12,7 @@ import type { Manifest } from "../../src/model/manifest.ts";
 import { manifestDigest, manifestText } from "../../src/model/manifest.ts";
 import { exportTemplate, importTemplate, isExport } from "../../src/store/exchange/export-file.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
-import { findTemplate, readCatalog } from "../../src/store/records/catalog.ts";
+import { finder } from "../../src/store/records/finder.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import { signText } from "../../src/store/records/signature.ts";
 import { describeWith, itWith } from "../fakes/missing.ts";
@@ -43,8 +43,8 @@ describeWith(["qemu-img"], "a template in one file", () => {
     await store.publish(master);
     manifest = sampleManifest(stored, { parent: manifestDigest(master) });
     await store.publish(manifest);
-    const catalog = await readCatalog(store, records);
-    await exportTemplate(store, records, catalog, findTemplate(catalog, "ol6-sample"), file, options);
+    const { find, lineage } = finder(store, records);
+    await exportTemplate(store, records, await lineage(await find("ol6-sample")), file, options);
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -72,9 +72,9 @@ describeWith(["qemu-img"], "a template in one file", () => {
   it("brings the warning of a revoked version along", async () => {
     const { store, records } = place("here");
     await records.revoke("ol6-sample", "1.0.0", { reason: "leaks", since: "2026-11-25T10:00:00.000Z" });
-    const catalog = await readCatalog(store, records);
+    const { find, lineage } = finder(store, records);
     await rm(file);
-    await exportTemplate(store, records, catalog, findTemplate(catalog, "ol6-sample@1.0.0"), file, options);
+    await exportTemplate(store, records, await lineage(await find("ol6-sample@1.0.0")), file, options);
     await take();
     expect(await place("there").records.revocation("ol6-sample", "1.0.0")).toMatchObject({ reason: "leaks" });
   });
@@ -152,14 +152,12 @@ describeWith(["qemu-img"], "a template in one file", () => {
 
   it("leaves nothing half-made when it is interrupted", async () => {
     const { store, records } = place("here");
-    const catalog = await readCatalog(store, records);
-    const entry = findTemplate(catalog, "ol6-sample");
+    const { find, lineage } = finder(store, records);
+    const line = await lineage(await find("ol6-sample"));
     const ended = new AbortController();
     const stop = { signal: ended.signal, progress: () => ended.abort() };
     const other = join(folder, "other.tbuild");
-    await expect(exportTemplate(store, records, catalog, entry, other, stop)).rejects.toBeInstanceOf(
-      Interrupted,
-    );
+    await expect(exportTemplate(store, records, line, other, stop)).rejects.toBeInstanceOf(Interrupted);
     const there = place("there");
     const again = { signal: ended.signal };
     await expect(
@@ -179,10 +177,10 @@ describeWith(["qemu-img"], "a template in one file", () => {
       await host.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small]);
       try {
         const { store, records } = place("here");
-        const catalog = await readCatalog(store, records);
-        const entry = findTemplate(catalog, "ol6-sample");
+        const { find, lineage } = finder(store, records);
+        const line = await lineage(await find("ol6-sample"));
         const to = join(small, "out.tbuild");
-        const write = () => exportTemplate(store, records, catalog, entry, to, options);
+        const write = () => exportTemplate(store, records, line, to, options);
         const full = { fault: "environment", message: expect.stringContaining("the disk is full") };
         await expect(write()).rejects.toMatchObject({ ...full, message: expect.stringContaining(to) });
         expect(await readdir(small)).toEqual([]);
@@ -222,9 +220,9 @@ describeWith(["qemu-img"], "a template in one file", () => {
     const { store } = place("here");
     const signing = recordsIn(host, join(folder, "here/repo"));
     await signing.put(manifest, await signText(host, key, "another text"));
-    const catalog = await readCatalog(store, signing);
+    const { find, lineage } = finder(store, signing);
     await rm(file);
-    await exportTemplate(store, signing, catalog, findTemplate(catalog, "ol6-sample"), file, options);
+    await exportTemplate(store, signing, await lineage(await find("ol6-sample")), file, options);
     await expect(take()).rejects.toThrow(/its signature is bad/);
     expect(await place("there").store.list()).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { chmod, chown, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -13,21 +14,15 @@ const user = 61_234;
 describeWith(["npm", "root"], "tbuild, installed from its npm package, for an ordinary user", () => {
   let folder: string;
   let work: string;
+  let released: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-installed-"));
     await chmod(folder, 0o755);
-    await mkdir(join(folder, "check"));
-    const bundled = ran(process.execPath, [join(repository, ".ci/bundle.mjs")]);
-    expect(bundled.code, bundled.stderr).toBe(0);
-    const { stdout } = ran("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], {
-      cwd: repository,
-    });
-    const package_ = join(folder, stdout.trim());
-    const checked = ran(join(repository, ".ci/check-package.sh"), [package_, join(folder, "check")], {
-      cwd: folder,
-    });
-    expect(checked.code, checked.stderr).toBe(0);
-    expect(checked.stdout).toContain("ol6-base: ");
+    const before = state();
+    const dry = ran(process.execPath, [join(repository, ".ci/release.mjs"), "99.0.0", "--dry-run", folder]);
+    expect(dry.code, dry.stderr).toBe(0);
+    released = dry.stdout;
+    expect(state()).toBe(before);
     work = join(folder, "home");
     await mkdir(work);
     await chown(work, user, user);
@@ -42,6 +37,15 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
       // As a login of Debian sets it, without sbin.
       env: { PATH: `/usr/local/bin:/usr/bin:/bin:${resolve(process.execPath, "..")}`, HOME: work },
     });
+
+  it("is what `make release` packs; its dry run tags and changes nothing, and shows the changelog", () => {
+    expect(released).toMatch(/^## \[99\.0\.0\] - \d{4}-\d\d-\d\d\n\n\S/m);
+    expect(released).toContain("would commit the changelog and the version, and tag v99.0.0");
+    expect(released).toMatch(/tbuild-\S+\.tgz: installs and works/);
+    const refused = ran(process.execPath, [join(repository, ".ci/release.mjs"), "soon"]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("usage: release.mjs VERSION");
+  });
 
   it("has the package's recipes, kickstarts and modules in an empty folder", async () => {
     expect(tbuild("recipe", "--list").stdout.split("\n")).toEqual(
@@ -105,6 +109,13 @@ describeWith(["npm", "root"], "tbuild, installed from its npm package, for an or
       expect(`${stdout}${stderr}`).not.toMatch(/\bmake (setup|demo|build)/);
   });
 });
+
+/** What a release would change. */
+function state(): string {
+  const { stdout } = ran("git", ["tag", "--list"], { cwd: repository });
+  const files = ["CHANGELOG.md", "package.json", "package-lock.json"];
+  return [stdout, ...files.map((file) => readFileSync(join(repository, file), "utf8"))].join("\n");
+}
 
 function ran(command: string, args: readonly string[], options: Parameters<typeof spawnSync>[2] = {}) {
   const { status, stdout, stderr } = spawnSync(command, [...args], { encoding: "utf8", ...options });

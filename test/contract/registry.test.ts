@@ -163,41 +163,97 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     return host.run([...argv, "--plain-http"], { allow: [5] });
   }
 
-  it("carries revocations and channels: who pulls is warned, `:stable` works, and a list asks anew", async () => {
-    const [first, second] = [await publish("1.0.0"), await publish("1.1.0")];
-    await rm(join(folder, "home"), { recursive: true, force: true });
-    const at = (repo: string, home: string, ...args: string[]) =>
-      host.run(
-        [
-          process.execPath,
-          tbuild,
-          "--home",
-          join(folder, home),
-          "--recipes",
-          join(folder, repo, "recipes"),
-          "template",
-          ...args,
-        ],
-        { allow: [2, 3, 5] },
-      );
-    const place = `${registry.address}/said`;
-    const ours = recordsIn(host, join(folder, "ours"));
-    for (const manifest of [first, second]) await ours.put(manifest, false);
-    expect((await at("ours", "", "promote", "ol6-sample@1.0.0", "stable")).exitCode).toBe(0);
-    for (const version of ["1.0.0", "1.1.0"])
-      expect((await at("ours", "", "push", `ol6-sample@${version}`, place, "--plain-http")).exitCode).toBe(0);
-    expect(await open("said/ol6-sample").tags()).toContain("stable");
-    const stable = await at("theirs", "theirs/home", "pull", `${place}/ol6-sample:stable`, "--plain-http");
-    expect(stable.stdout).toContain("ol6-sample@1.0.0: ");
-    expect(stable.stderr).not.toContain("revoked");
+  describe("carries revocations and channels", () => {
+    let place: string;
+    /** `tbuild template …` of somebody with a recipe repo and a store of their own. */
+    const as = (who: string) => {
+      const places = ["--home", join(folder, who, "home"), "--recipes", join(folder, who, "recipes")];
+      return async (...args: string[]) => {
+        const argv = [process.execPath, tbuild, ...places, "template", ...args];
+        return await host.run(argv, { allow: [2, 3, 5] });
+      };
+    };
+    const [ours, theirs] = [as("ours"), as("theirs")];
+    const plain = "--plain-http";
 
-    await at("ours", "", "revoke", "ol6-sample@1.0.0", "--reason", "it hangs");
-    await at("ours", "", "push", "ol6-sample@1.0.0", place, "--plain-http");
-    const listed = await at("theirs", "theirs/home", "list", "--refresh");
-    expect(listed.stdout).toContain("revoked: it hangs");
-    const pulled = await at("third", "third/home", "pull", `${place}/ol6-sample:1.0.0`, "--plain-http");
-    expect(pulled.stderr).toMatch(/warning: ol6-sample@1\.0\.0 was revoked on [\d-]+: it hangs/);
-    expect(pulled.exitCode).toBe(0);
+    beforeEach(async () => {
+      place = `${registry.address}/said-${Math.random().toString(16).slice(2)}`;
+      store = folderStore(host, join(folder, "ours/home/store"));
+      for (const version of ["1.0.0", "1.1.0"]) {
+        await publish(version);
+        expect((await ours("push", `ol6-sample@${version}`, place, plain)).exitCode).toBe(0);
+      }
+    });
+
+    it("at once, or says that it did not: who pulls by number, digest or `latest` is warned, until it is taken back", async () => {
+      const revoked = await ours("revoke", "ol6-sample@1.1.0", "--reason", "it hangs");
+      expect(revoked.stderr).toContain(`not sent to ${place}/ol6-sample: --push, or the next push`);
+      expect((await theirs("pull", `${place}/ol6-sample:1.1.0`, plain)).stderr).not.toContain("revoked");
+      const sent = await ours("revoke", "ol6-sample@1.1.0", "--reason", "it leaks", "--push", "--json");
+      expect(JSON.parse(sent.stdout).sent).toEqual([{ place: `${place}/ol6-sample`, statements: 1 }]);
+      const listed = await theirs("list", "--refresh");
+      expect(listed.stdout).toContain("revoked: it leaks");
+
+      const { digest } = JSON.parse(
+        (await as("third")("pull", `${place}/ol6-sample:1.1.0`, plain, "--json")).stdout,
+      );
+      expect(digest).toMatch(/^sha256:/);
+      const manifest = await fetch(`http://${place.replace("/", "/v2/")}/ol6-sample/manifests/1.1.0`, {
+        headers: { accept: "application/vnd.oci.image.manifest.v1+json" },
+      });
+      const artifact = `sha256:${createHash("sha256")
+        .update(Buffer.from(await manifest.arrayBuffer()))
+        .digest("hex")}`;
+      for (const which of [":1.1.0", `@${artifact}`]) {
+        const pulled = await as("fourth")("pull", `${place}/ol6-sample${which}`, plain);
+        expect(pulled.stderr, which).toMatch(/warning: ol6-sample@1\.1\.0 was revoked on [\d-]+: it leaks/);
+        expect(pulled.exitCode).toBe(0);
+      }
+      expect((await as("fifth")("pull", `${place}/ol6-sample:latest`, plain)).stdout).toContain(
+        "ol6-sample@1.0.0: ",
+      );
+      await ours("revoke", "ol6-sample@1.1.0", "--undo", "--push");
+      const again = await theirs("pull", `${place}/ol6-sample:latest`, plain);
+      expect(again.stdout).toContain("ol6-sample@1.1.0: ");
+      expect(again.stderr).toContain("ol6-sample@1.1.0 is not revoked any more");
+    });
+
+    it("and channels and tags; another builder without the disk may send what it says, too", async () => {
+      await ours("promote", "ol6-sample@1.0.0", "stable", "--push");
+      await ours("tag", "ol6-sample@1.0.0", "audited", "--push");
+      expect((await open(`${place.split("/")[1]}/ol6-sample`).tags()).names).toContain("stable");
+      for (const which of ["stable", "audited"])
+        expect((await theirs("pull", `${place}/ol6-sample:${which}`, plain)).stdout).toContain(
+          "ol6-sample@1.0.0: ",
+        );
+      await rm(join(folder, "theirs/home/store"), { recursive: true });
+      expect((await theirs("revoke", "ol6-sample@1.0.0", "--reason", "no", "--push")).exitCode).toBe(3);
+      const said = await theirs("push", "ol6-sample@1.0.0", place, plain, "--statements");
+      expect(said.stdout).toContain(`${place}/ol6-sample: 1 new revocations, channels and tags`);
+      expect((await ours("list", "--refresh")).stdout).toContain("revoked: no");
+    });
+
+    it("through a mirror; a registry that is gone is named, and the revocation stands here", async () => {
+      const mirror = await startRegistry(
+        join(folder, "mirror"),
+        `proxy: { remoteurl: "http://${registry.address}" }`,
+      );
+      const mirrored = `${mirror.address}/${place.split("/")[1]}/ol6-sample:1.0.0`;
+      try {
+        expect((await theirs("pull", mirrored, plain)).stderr).not.toContain("revoked");
+        await ours("revoke", "ol6-sample@1.0.0", "--reason", "it hangs", "--push");
+        expect((await as("third")("pull", mirrored, plain)).stderr).toMatch(
+          /was revoked on [\d-]+: it hangs/,
+        );
+      } finally {
+        await mirror.stop();
+      }
+      const failed = await theirs("revoke", "ol6-sample@1.0.0", "--reason", "it hangs", "--push");
+      expect(failed.exitCode).toBe(3);
+      expect(failed.stderr).toContain(`warning: not sent to ${mirrored.replace(":1.0.0", "")}: `);
+      expect(failed.stderr).toContain("connection refused");
+      expect((await theirs("list")).stdout).toContain("revoked: it hangs");
+    });
   });
 
   itWith(

@@ -19,6 +19,8 @@ it.skipIf(lacking !== undefined)(
     const folder = await mkdtemp(join(tmpdir(), "tbuild-sysprep-"));
     const [ours, theirs] = [join(folder, "ours.img"), join(folder, "theirs.img")];
     const files: Record<string, string> = { ...ownFiles, "/bin/true": "", "/usr/bin/true": "" };
+    // virt-sysprep's user-account reads it.
+    files["/etc/login.defs"] = "UID_MIN 1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\n";
     // Of two with one path the first is planted; a plant that brings what makes it again is not for this guest.
     const plants = planted
       .filter((one) => Object.keys(one.files).every((path) => !path.startsWith("/usr/libexec/")))
@@ -50,11 +52,11 @@ it.skipIf(lacking !== undefined)(
       "node",
       main,
       "seal",
+      ours,
       "--yes",
       "--json",
       "--skip",
       "first-boot",
-      ours,
     ]);
     const { leftovers } = JSON.parse(stdout) as { leftovers: { found: { path: string; what: string }[] } };
     const nameOf = (path: string) =>

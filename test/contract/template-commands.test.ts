@@ -163,13 +163,15 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     expect((await tbuild("template", "site", out)).code).toBe(0);
     expect((await readdir(join(out, "ol6-sample"))).sort()).toEqual(
       [
-        "1.0.0.cdx.json",
+        "1.0.0.cdx.json.gz",
         "1.0.0.html",
-        "1.0.0.json",
-        "1.0.1.cdx.json",
+        "1.0.0.json.gz",
+        "1.0.1.cdx.json.gz",
         "1.0.1.html",
-        "1.0.1.json",
+        "1.0.1.json.gz",
         "1.0.0..1.0.1.html",
+        "newest.html",
+        "stable.html",
       ].sort(),
     );
     await mkdir(join(folder, "mine"));

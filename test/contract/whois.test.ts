@@ -12,10 +12,15 @@ import { chooseAccess } from "../../src/image/ways/index.ts";
 import type { GuestRecord } from "../../src/model/manifest.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { storeFolder } from "../../src/store/folder/store-folder.ts";
-import { type CatalogEntry, readCatalog } from "../../src/store/records/catalog.ts";
+import {
+  type CatalogEntry,
+  manifestReader,
+  type ReadManifest,
+  readCatalog,
+} from "../../src/store/records/catalog.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
-import type { Store } from "../../src/store/store.ts";
 import { noise } from "../disk-sample.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
 import { describeWith, missing } from "../fakes/missing.ts";
 import { extDisk, ol6Guest } from "../guest-image.ts";
 import { sampleManifest } from "../manifest-sample.ts";
@@ -38,6 +43,7 @@ const sealed = {
 describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
   let folder: string;
   let catalog: CatalogEntry[];
+  let read: ReadManifest;
   const options = {
     folder: tmpdir(),
     store: storeFolder(join(tmpdir(), "tbuild-no-store")),
@@ -72,13 +78,14 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
       sampleManifest(disk, { version: "1.0.0", passport: "id-0", guest: older }),
       sampleManifest(disk, { version: "1.0.1", passport: "id-1", guest: newer }),
     ];
-    const store = { list: async () => manifests } as unknown as Store;
-    catalog = await readCatalog(store, recordsIn(host, folder));
+    const [store, records] = [memoryStore(manifests), recordsIn(host, folder)];
+    catalog = await readCatalog(store, records);
+    read = manifestReader(store, records);
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const found = async (file: string) => {
-    const { suspects, ...rest } = await whois(host, file, catalog, options);
+    const { suspects, ...rest } = await whois(host, file, catalog, { ...options, read });
     return { ...rest, versions: suspects.map(({ entry }) => entry.manifest.version), why: suspects[0]?.why };
   };
 
@@ -145,10 +152,10 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
 
   it("refuses what is no disk", async () => {
     await writeFile(join(folder, "garbage"), "garbage".repeat(1000));
-    await expect(whois(host, join(folder, "garbage"), catalog, options)).rejects.toMatchObject({
+    await expect(whois(host, join(folder, "garbage"), catalog, { ...options, read })).rejects.toMatchObject({
       fault: "guest",
     });
-    await expect(whois(host, join(folder, "nothing"), catalog, options)).rejects.toMatchObject({
+    await expect(whois(host, join(folder, "nothing"), catalog, { ...options, read })).rejects.toMatchObject({
       fault: "usage",
     });
   });

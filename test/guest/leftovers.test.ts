@@ -214,6 +214,30 @@ describe("what a seal leaves", () => {
     expect(await leftOf({ [path]: text })).toEqual([]);
   });
 
+  it.each([
+    ["letters", "a".repeat(1e6)],
+    ["dots", "a.".repeat(5e5)],
+    ["blanks", `key${" ".repeat(1e6)}`],
+    ["empty lines", "\n".repeat(1e6)],
+    ["comments without an end", "<!-- password".repeat(8e4)],
+    ["quotes", '"password"'.repeat(1e5)],
+    ["brackets", "{;key ".repeat(1.6e5)],
+    ["percent signs", "%4".repeat(5e5)],
+    ["dollars", "$6$a$".repeat(2e5)],
+    ["certificates without an end", "-----BEGIN CERTIFICATE-----\n".repeat(4e4)],
+    ["equals signs", "pass=".repeat(2e5)],
+  ])("is searched for in bounded time: %s", async (_what, text) => {
+    const paths = [
+      "/opt/app.conf",
+      "/etc/netplan/x.yaml",
+      "/etc/mdadm.conf",
+      "/root/.netrc",
+      "/etc/dhcpcd.conf",
+    ];
+    const tree = memoryTree(Object.fromEntries(paths.map((path) => [path, text])));
+    await findLeftovers(tree, { traits: [], pending: [], keep: [] });
+  });
+
   it("takes the id of a file system for nobody's", async () => {
     const volume = "5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e71";
     const files = {

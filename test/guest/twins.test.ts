@@ -29,6 +29,23 @@ describe("two clones", () => {
     });
   });
 
+  it("are suspected for an id in a name, and files that were too large are named", async () => {
+    const [id, uuid] = [randomBytes(15).toString("hex"), randomUUID()];
+    const names = [`/var/log/journal/a1${id}`, `/var/lib/agent/${uuid}.db`, `/boot/vmlinuz-0-rescue-a1${id}`];
+    const files = {
+      [`${names[0]}/system.journal`]: "x",
+      [names[1] ?? ""]: "x",
+      [names[2] ?? ""]: "x",
+      "/srv/large": Buffer.alloc(17 * 1024 * 1024),
+    };
+    const report = await compareTwins(memoryTree(files), memoryTree(files), { shared: [] });
+    expect(report.suspects).toEqual([
+      { path: names[1], what: `a UUID (${uuid.slice(0, 8)}…) in its name` },
+      { path: names[0], what: `an id (a1${id.slice(0, 6)}…) in its name` },
+    ]);
+    expect(report.limits).toEqual(["not compared, because larger than 16 MiB: /srv/large"]);
+  });
+
   it.each([
     ["an id of 32 digits", randomBytes(16).toString("hex"), "an id"],
     ["a link address", "mac=52:54:00:12:34:56", "a link address"],

@@ -86,9 +86,9 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       'small.yaml:2:10: version: "one" is not three numbers, such as 1.0.0',
       'small.yaml:8:12: kickstrat: no such key; did you mean "kickstart"?',
       'small.yaml:10:37: layout.0.size: "half" is not a size such as 500M, 12G or 2T',
-      'small.yaml:14:26: additions.repository: no repository "ol6_addon"; did you mean "ol6_addons"?',
+      'small.yaml:14:26: additions.repository: there is no repository "ol6_addon"; did you mean "ol6_addons"?',
       'small.yaml:15:13: domainType: "XEN_PV" is not an allowed value; did you mean "XEN_PVM"?',
-      'small.yaml:16:16: seal.skip.0: no operation "machine_id"; did you mean "machine-id"?',
+      'small.yaml:16:16: seal.skip.0: there is no operation "machine_id"; did you mean "machine-id"?',
       "small.yaml:17:11: modules.0: no folder modules/gird",
     ]);
   });
@@ -138,12 +138,12 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "a time zone that is none",
       "timezone: Europe/Zurch",
-      '1:11: timezone: no time zone "Europe/Zurch"; did you mean "Europe/Zurich"?',
+      '1:11: timezone: there is no time zone "Europe/Zurch"; did you mean "Europe/Zurich"?',
     ],
     [
       "a time zone in another spelling",
       "timezone: utc",
-      '1:11: timezone: no time zone "utc"; did you mean "UTC"?',
+      '1:11: timezone: there is no time zone "utc"; did you mean "UTC"?',
     ],
     [
       "a key of a list's item",
@@ -186,13 +186,17 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     [
       "a keyboard that is none",
       "keyboard: sg-latin",
-      '1:11: keyboard: no keyboard "sg-latin"; did you mean "sg-latin1"?',
+      '1:11: keyboard: ol6 has no keyboard "sg-latin"; did you mean "sg-latin1"?',
     ],
-    ["a language that is none", "lang: de_CX.UTF-8", '1:7: lang: no language "de_CX"; did you mean "de_'],
+    [
+      "a language that is none",
+      "lang: de_CX.UTF-8",
+      '1:7: lang: there is no language "de_CX"; did you mean "de_',
+    ],
     [
       "a character set that is none",
       "lang: de_CH.UFT-8",
-      '1:7: lang: no character set "UFT-8"; did you mean "UTF-8"?',
+      '1:7: lang: there is no character set "UFT-8"; did you mean "UTF-8"?',
     ],
     [
       "ports that end before they begin",
@@ -369,8 +373,8 @@ nics: [storage]
     expect(
       (await faultsOf("extends: small\nname: top\nreplace: [packages.bse, nics]\n", "top")).lines,
     ).toEqual([
-      expect.stringMatching(/top\.yaml:3:11: replace\.0: "packages\.bse" is no list of this file$/),
-      expect.stringMatching(/top\.yaml:3:25: replace\.1: "nics" is no list of this file$/),
+      expect.stringMatching(/top\.yaml:3:11: replace\.0: "packages\.bse" is not a list in this file$/),
+      expect.stringMatching(/top\.yaml:3:25: replace\.1: "nics" is not a list in this file$/),
     ]);
   });
 
@@ -428,8 +432,8 @@ nics: [storage]
   });
 
   it.each([
-    ["ovm-3.4.6", "Oracle VM makes no XEN_PVM from 3.4.6 on"],
-    ["kvm", "KVM runs no XEN_PVM"],
+    ["ovm-3.4.6", "Oracle VM has no XEN_PVM from 3.4.6 on"],
+    ["kvm", "KVM cannot run XEN_PVM"],
   ])("for %s is not made for PVM", async (target, words) => {
     expect(
       (await faults(whole.replace("domainType", `target: ${target}\ndomainType`))).lines.join(),
@@ -441,7 +445,7 @@ nics: [storage]
     ["ol5", "{ mount: /, fs: ext4, size: 3G }", "ol5 cannot be installed on ext4"],
     ["ol6", "{ mount: /, fs: xfs, size: 3G }", "ol6 cannot be installed on xfs"],
     ["ol6", "{ mount: /, fs: ext4, size: 30G }", "needs 31220 MiB, and the disk has 12288 MiB"],
-    ["ol6", "{ mount: /boot, fs: ext3, size: 1G }", "/boot is there twice"],
+    ["ol6", "{ mount: /boot, fs: ext3, size: 1G }", "/boot is given twice"],
     ["ol6", "{ mount: swap, fs: ext3, size: 1G }", "swap on ext3"],
   ])("on %s with %s is refused", async (release, part, words) => {
     const text = whole
@@ -452,8 +456,11 @@ nics: [storage]
 
   it.each([
     ["disks: [{ size: 1G, fs: ext4 }]", "disks.0: needs both fs and mount, or neither"],
-    ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is there twice"],
-    ["provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]", "the installer does not see it"],
+    ["disks: [{ size: 1G, fs: ext4, mount: /boot }]", "disks.0.mount: /boot is given twice"],
+    [
+      "provision: post\ndisks: [{ size: 1G, fs: ext3, mount: /d }]",
+      "the installer does not see further disks",
+    ],
     ["packages: { base: ['@^minimal'] }", "packages.base.0: ol6 has groups, but no environments"],
     ["services: { disable: [sshd] }", "services.disable.0: without sshd nobody can log in"],
     ["packages: { install: ['@nodejs:10'] }", "packages.install.0: ol6 has no modules"],

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { findTemplate, passedOver, readCatalog, warningsOf } from "../../src/store/records/catalog.ts";
+import { warningsOf } from "../../src/store/records/catalog.ts";
 import { promote, rollback, tag } from "../../src/store/records/channels.ts";
+import { finder } from "../../src/store/records/finder.ts";
 import { type Records, recordsIn } from "../../src/store/records/records.ts";
-import type { Store } from "../../src/store/store.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"d".repeat(64)}`, bytes: 1, dataBytes: 1 } as const;
@@ -14,7 +15,7 @@ const published = [
   ...["1.0.0", "1.0.1", "1.1.0"].map((version) => sampleManifest(disk, { version })),
   sampleManifest(disk, { name: "ol6-sample-rehearsal", rehearsal: true }),
 ];
-const store = { list: async () => published } as unknown as Store;
+const store = memoryStore(published);
 let folder: string;
 let records: Records;
 beforeEach(async () => {
@@ -22,7 +23,7 @@ beforeEach(async () => {
   records = recordsIn(localHost(), folder);
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
-const entry = async (ref: string) => findTemplate(await readCatalog(store, records), ref);
+const entry = (ref: string) => finder(store, records).find(ref);
 
 describe("a channel", () => {
   it("leads where it was promoted to, and records what it leads to", async () => {
@@ -42,23 +43,19 @@ describe("a channel", () => {
     for (const version of ["1.0.0", "1.0.1", "1.1.0"])
       await promote(records, await entry(`ol6-sample@${version}`), "stable");
     await records.revoke("ol6-sample", "1.0.1", { reason: "leaks", since: new Date().toISOString() });
-    const back = await rollback(
-      records,
-      await readCatalog(store, records),
-      "ol6-sample",
-      "stable",
-      "it hangs",
-    );
+    const back = await rollback(records, finder(store, records), "ol6-sample", "stable", "it hangs");
     expect(back).toEqual({ channel: "stable", from: "1.1.0", to: "1.0.0" });
     expect(await records.channel("ol6-sample", "stable")).toMatchObject({
       version: "1.0.0",
       why: "rolled back from 1.1.0: it hangs",
       before: [],
     });
-    await expect(
-      rollback(records, await readCatalog(store, records), "ol6-sample", "stable"),
-    ).rejects.toThrow(/has no previous version that can still be used/);
-    await expect(rollback(records, [], "ol6-sample", "candidate")).rejects.toThrow(/has no channel/);
+    await expect(rollback(records, finder(store, records), "ol6-sample", "stable")).rejects.toThrow(
+      /has no previous version that can still be used/,
+    );
+    await expect(rollback(records, finder(store, records), "ol6-sample", "candidate")).rejects.toThrow(
+      /has no channel/,
+    );
   });
 
   it("never leads to a rehearsal by mistake, and stable never does", async () => {
@@ -98,11 +95,11 @@ describe("a name without a version", () => {
     await revoke("1.1.0");
     const found = await entry("ol6-sample");
     expect(found.manifest.version).toBe("1.0.1");
-    const catalog = await readCatalog(store, records);
-    expect(passedOver(catalog, "ol6-sample", found)).toEqual([
+    const { passedOver } = finder(store, records);
+    expect(await passedOver("ol6-sample", found)).toEqual([
       "ol6-sample@1.1.0 is newer and was revoked (leaks); this is 1.0.1",
     ]);
-    expect(passedOver(catalog, "ol6-sample@1.0.1", found)).toEqual([]);
+    expect(await passedOver("ol6-sample@1.0.1", found)).toEqual([]);
     expect((await entry("ol6-sample@1.1.0")).manifest.version).toBe("1.1.0");
   });
 

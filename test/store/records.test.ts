@@ -5,15 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { manifestDigest } from "../../src/model/manifest.ts";
-import {
-  findTemplate,
-  lineageOf,
-  previousOf,
-  readCatalog,
-  yieldedIn,
-} from "../../src/store/records/catalog.ts";
+import { previousOf, readCatalog, yieldedIn } from "../../src/store/records/catalog.ts";
+import { finder } from "../../src/store/records/finder.ts";
 import { pointerTo, type Records, recordsIn } from "../../src/store/records/records.ts";
-import type { Store } from "../../src/store/store.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
 import { describeWith, itWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
@@ -21,7 +16,7 @@ const host = localHost();
 const disk = { name: "System", digest: `sha256:${"d".repeat(64)}`, bytes: 1, dataBytes: 1 } as const;
 const version = (version: string, changes: Partial<Manifest> = {}) =>
   sampleManifest(disk, { version, ...changes });
-const emptyStore = { list: async () => [] } as unknown as Store;
+const emptyStore = memoryStore([]);
 let folder: string;
 let records: Records;
 beforeEach(async () => {
@@ -116,15 +111,20 @@ describe("the catalog", () => {
     for (const number of ["1.9.0", "1.10.0", "1.2.0"]) await records.put(version(number));
     await records.setChannel("ol6-sample", "stable", { ...pointerTo(version("1.2.0")), before: [] });
     await records.setTag("ol6-sample", "audited", pointerTo(version("1.9.0")));
+    const { find, previous } = finder(emptyStore, records);
+    const found = async (ref: string) => (await find(ref)).manifest.version;
+    expect(await found("ol6-sample")).toBe("1.10.0");
+    expect(await found("ol6-sample@1.9.0")).toBe("1.9.0");
+    expect(await found("ol6-sample@stable")).toBe("1.2.0");
+    expect(await found("ol6-sample@audited")).toBe("1.9.0");
+    for (const ref of ["candidate", "1.9", "../1.9.0", "01.9.0", ""])
+      await expect(found(`ol6-sample@${ref}`)).rejects.toThrow(/no such version, channel or tag/);
+    for (const ref of ["nothing", "../ol6-sample", "", "@", "ol6-sample/../ol6-sample"])
+      await expect(found(ref)).rejects.toThrow(/no such template/);
+    expect((await previous(await find("ol6-sample")))?.manifest.version).toBe("1.9.0");
     const catalog = await readCatalog(emptyStore, records);
-    const found = (ref: string) => findTemplate(catalog, ref).manifest.version;
-    expect(found("ol6-sample")).toBe("1.10.0");
-    expect(found("ol6-sample@1.9.0")).toBe("1.9.0");
-    expect(found("ol6-sample@stable")).toBe("1.2.0");
-    expect(found("ol6-sample@audited")).toBe("1.9.0");
-    expect(() => found("ol6-sample@candidate")).toThrow(/no such version, channel or tag/);
-    expect(() => found("nothing")).toThrow(/no such template/);
-    expect(previousOf(catalog, findTemplate(catalog, "ol6-sample"))?.manifest.version).toBe("1.9.0");
+    const newest = catalog.at(-1);
+    expect(newest && previousOf(catalog, newest)?.manifest.version).toBe("1.9.0");
   });
 
   it("knows what is only recorded, follows the lineage, and tells two of the same number apart", async () => {
@@ -132,21 +132,22 @@ describe("the catalog", () => {
     const child = version("1.0.0", { parent: manifestDigest(master) });
     await records.put(master);
     await records.put(child);
-    const store = { list: async () => [child] } as unknown as Store;
+    const store = memoryStore([child]);
     const catalog = await readCatalog(store, records);
     expect(catalog.map(({ manifest, here }) => [manifest.kind, here])).toEqual([
       ["master", false],
       ["template", true],
     ]);
-    expect(lineageOf(catalog, findTemplate(catalog, "ol6-sample")).map((one) => one.manifest.kind)).toEqual([
+    const { find, lineage } = finder(store, records);
+    expect((await lineage(await find("ol6-sample"))).map((one) => one.manifest.kind)).toEqual([
       "template",
       "master",
     ]);
-    const other = {
-      list: async () => [version("1.0.0", { summary: "built elsewhere" })],
-    } as unknown as Store;
+    const other = memoryStore([version("1.0.0", { summary: "built elsewhere" })]);
     const both = await readCatalog(other, records);
-    expect(() => findTemplate(both, "ol6-sample@1.0.0")).toThrow(/two different versions have this number/);
+    await expect(finder(other, records).find("ol6-sample@1.0.0")).rejects.toThrow(
+      /two different versions have this number/,
+    );
     expect(yieldedIn(both).map(({ manifest }) => manifest.summary)).toEqual(["built elsewhere"]);
     expect(yieldedIn(catalog)).toEqual([]);
   });

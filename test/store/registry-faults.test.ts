@@ -177,7 +177,19 @@ it("tags come in pages, and what is no list of them is none", async () => {
           .writeHead(200, { link: '</v2/team/ol6-sample/tags/list?n=1&last=1.0.0>; rel="next"' })
           .end('{"tags":["1.0.0"]}'),
   );
-  expect(await registryAt(server).tags()).toEqual(["1.0.0", "1.1.0", "stable"]);
-  await using broken = await faultServer((_, response) => response.end('{"tags":["1.0'));
-  expect(await registryAt(broken).tags()).toEqual([]);
+  expect(await registryAt(server).tags()).toEqual({ names: ["1.0.0", "1.1.0", "stable"] });
+  for (const [status, body, link, lacking] of [
+    [200, '{"tags":["1.0', "", "its answer is no list of tags"],
+    [200, "<html>", "", "its answer is no list of tags"],
+    [200, '{"tags":null}', "", undefined],
+    [403, "denied", "", "403 Forbidden"],
+    [404, "", "", "404 Not Found"],
+    [405, "", "", "405 Method Not Allowed"],
+    [200, '{"tags":[]}', '<http://other.invalid/more>; rel="next"', "its list goes on at other.invalid"],
+  ] as const) {
+    await using broken = await faultServer((_, response) =>
+      response.writeHead(status, link ? { link } : {}).end(body),
+    );
+    expect(await registryAt(broken).tags()).toEqual({ names: [], ...(lacking && { lacking }) });
+  }
 });

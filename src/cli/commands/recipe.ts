@@ -9,9 +9,8 @@ import {
   type Workshop,
 } from "../../build/build.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
-import { manifestDigest } from "../../model/manifest.ts";
 import { recipeNames } from "../../recipe/load.ts";
-import { type CatalogEntry, previousOf, readCatalog } from "../../store/records/catalog.ts";
+import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
@@ -52,7 +51,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       return buildAll(workshop, requests, options.jobs, screen, signal);
     }, screen.say);
     screen.close();
-    report(outcomes, options, await readCatalog(workshop.store, workshop.records));
+    await report(outcomes, options, finder(workshop.store, workshop.records));
   } finally {
     screen.close();
   }
@@ -104,13 +103,12 @@ async function buildOne(
   }
 }
 
-function report(outcomes: readonly Outcome[], options: Options, catalog: readonly CatalogEntry[]): void {
+async function report(outcomes: readonly Outcome[], options: Options, find: Finder): Promise<void> {
   const colours = coloursFor(process.stdout);
   for (const outcome of outcomes) {
     if (!("result" in outcome)) continue;
     const { result } = outcome;
-    const entry = catalog.find(({ digest }) => digest === manifestDigest(result.manifest));
-    const before = entry && previousOf(catalog, entry);
+    const before = await find.previous(result);
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ type: "result", ...result })}\n`

@@ -8,9 +8,9 @@ import { diffPage } from "../../pages/diff-page.ts";
 import { compare, type Difference, untold, withTexts } from "../../store/compare/compare.ts";
 import { type Line, sectionsOf } from "../../store/compare/difference-words.ts";
 import { type Proposal, proposalFor } from "../../store/compare/proposal.ts";
-import { findTemplate, previousOf, templatesOf } from "../../store/records/catalog.ts";
+import { finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
-import { openCatalog } from "../open-site.ts";
+import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -23,15 +23,14 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     html?: boolean;
     texts?: boolean;
   }>();
-  const { catalog, ...workshop } = await openCatalog(command);
+  const workshop = await openSite(command);
+  const find = finder(workshop.store, workshop.records);
   const [a, b] = args as [string, string | undefined];
-  const to = findTemplate(catalog, b ?? a);
-  const from = b === undefined ? previousOf(catalog, to) : findTemplate(catalog, a);
+  const to = await find.find(b ?? a);
+  const from = b === undefined ? await find.previous(to) : await find.find(a);
   if (!from)
     throw new TbuildError("usage", `${to.manifest.name}@${to.manifest.version}: has no previous version`, {
-      hint: `Name two versions. Available: ${templatesOf(catalog)
-        .map(({ manifest }) => `${manifest.name}@${manifest.version}`)
-        .join(", ")}.`,
+      hint: "Name two versions; `tbuild template list` lists them.",
     });
   const recorded = compare(from.manifest, to.manifest);
   const difference = texts ? await readTexts(workshop, from.manifest, to.manifest, recorded) : recorded;

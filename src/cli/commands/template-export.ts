@@ -10,7 +10,7 @@ import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { output, json = false } = command.opts<{ output?: string; json?: boolean }>();
-  const { catalog, entry, template, store, records } = await openTemplate(command, String(args[0]));
+  const { find, entry, template, store, records } = await openTemplate(command, String(args[0]));
   const { name, version } = template;
   const file = resolve(output ?? `${name}-${version}.tbuild`);
   if (await stat(file).catch(() => undefined))
@@ -18,9 +18,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       subject: file,
       hint: "Remove it, or choose another name.",
     });
+  const lineage = await find.lineage(entry);
   const line = progressLine(json);
   const bytes = await interruptible((signal) =>
-    exportTemplate(store, records, catalog, entry, file, {
+    exportTemplate(store, records, lineage, file, {
       signal,
       progress: (done, total) => line.show("packing", done, total),
     }),

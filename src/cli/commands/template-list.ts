@@ -1,29 +1,42 @@
+import { once } from "node:events";
 import type { Command } from "commander";
 import { exitCodes, TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
 import { knownPlaces } from "../../store/exchange/places.ts";
-import { type CatalogEntry, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
+import { type CatalogEntry, manifestReader, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { openCatalog, openSite } from "../open-site.ts";
 import { age, coloursFor, size, table } from "../words.ts";
+
+/** What is shared can only be told from the chunk lists of all disks; so many are read in a few seconds. */
+const mostListBytes = 256 * 2 ** 20;
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const {
     all = false,
     json = false,
     refresh = false,
-  } = command.opts<{ all?: boolean; json?: boolean; refresh?: boolean }>();
+    own: isOwnWanted = false,
+  } = command.opts<{ all?: boolean; json?: boolean; refresh?: boolean; own?: boolean }>();
   if (refresh) await refreshAll(command);
-  const { store, catalog } = await openCatalog(command);
+  const { store, records, catalog } = await openCatalog(command);
   const entries = all ? catalog : templatesOf(catalog);
-  const own = await store.ownBytes();
+  const own = await store.ownBytes(isOwnWanted ? undefined : mostListBytes);
+  if (!own && !json)
+    process.stderr.write(
+      `OWN was not calculated: the store has more than ${size(mostListBytes)} of chunk lists; --own calculates it\n`,
+    );
   if (json) {
-    const said = entries.map(({ manifest, ...entry }) => ({
-      ...manifest,
-      ...entry,
-      ownBytes: own.get(entry.digest),
-    }));
-    process.stdout.write(`${JSON.stringify(said, undefined, 2)}\n`);
+    const read = manifestReader(store, records);
+    let separator = "[";
+    for (const entry of entries) {
+      const { manifest: _line, ...said } = entry;
+      const one = { ...(await read(entry)), ...said, ownBytes: own?.get(entry.digest) };
+      const text = JSON.stringify(one, undefined, 2).replace(/^/gm, "  ");
+      if (!process.stdout.write(`${separator}\n${text}`)) await once(process.stdout, "drain");
+      separator = ",";
+    }
+    process.stdout.write(entries.length === 0 ? "[]\n" : "\n]\n");
     return;
   }
   if (entries.length === 0) {
@@ -32,7 +45,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   }
   const head = ["VERSION", "CHANNEL, TAG", "RELEASE", "DOMAIN TYPE", "DATA", "OWN", "SEALED", "AGE", ""];
   const yielded = new Set(yieldedIn(catalog));
-  const rows = entries.map((entry) => rowOf(entry, own.get(entry.digest), yielded.has(entry)));
+  const rows = entries.map((entry) => rowOf(entry, own?.get(entry.digest), yielded.has(entry)));
   const colours = coloursFor(process.stdout);
   const [first = "", ...rest] = table([head, ...rows]).split("\n");
   const lines = rest.map((line, i) => (entries[i]?.revoked ? colours.red(line) : line));
@@ -45,7 +58,7 @@ async function refreshAll(command: Command): Promise<void> {
   const places = await knownPlaces(home.store);
   if (places.length === 0)
     process.stderr.write("no registry is known here: push a template or pull one first\n");
-  const [{ registryOf }, { parseReference }, { refreshStatements }] = await Promise.all([
+  const [{ registryOf }, { parseReference }, { hear, take }] = await Promise.all([
     import("../open-registry.ts"),
     import("../../store/exchange/oci/reference.ts"),
     import("../refresh-statements.ts"),
@@ -54,7 +67,9 @@ async function refreshAll(command: Command): Promise<void> {
     for (const { place, name, plainHttp } of places)
       try {
         const registry = registryOf(host, parseReference(place), { signal, plainHttp });
-        await refreshStatements(registry, records, name);
+        const heard = await hear(registry, records);
+        await take(heard, records, name, place);
+        if (heard.lacking !== undefined) process.exitCode = exitCodes.environment;
       } catch (error) {
         if (!(error instanceof TbuildError)) throw error;
         // The list is what is known here, all the same; it is only not the newest.

@@ -1,15 +1,22 @@
 import { once } from "node:events";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
-import { compare } from "../../store/compare/compare.ts";
-import { inShort } from "../../store/compare/difference-words.ts";
-import { type CatalogEntry, groupedBy, lineageOf, previousOf } from "../../store/records/catalog.ts";
+import { type News, openNews } from "../../store/compare/news.ts";
+import { groupedBy } from "../../store/grouped-by.ts";
+import {
+  type CatalogEntry,
+  lineageOf,
+  manifestReader,
+  previousOf,
+  type ReadManifest,
+} from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
 import { type Colours, coloursFor } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { catalog } = await openCatalog(command);
+  const { catalog, store, records, home, tbuild } = await openCatalog(command);
   const name = args[0] as string | undefined;
   const named = catalog.filter(({ manifest }) => name === undefined || manifest.name === name);
   if (named.length === 0 && name !== undefined)
@@ -27,15 +34,22 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     return;
   }
   if (shown.length === 0) process.stdout.write("no templates yet\n");
-  for (const line of graphOf(shown, (entry) => lineOf(catalog, entry, coloursFor(process.stdout))))
-    if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+  const news = await openNews(join(home.index, "news"), tbuild);
+  const read = manifestReader(store, records);
+  const colours = coloursFor(process.stdout);
+  try {
+    for (const { lead, entry } of graphOf(shown))
+      if (!process.stdout.write(`${lead}${await lineOf(catalog, entry, news, read, colours)}\n`))
+        await once(process.stdout, "drain");
+  } finally {
+    await news.save();
+  }
 }
 
 /** What grew out of what, as a tree; the newest first. */
 export function* graphOf(
   entries: readonly CatalogEntry[],
-  text: (entry: CatalogEntry) => string,
-): Generator<string> {
+): Generator<{ readonly lead: string; readonly entry: CatalogEntry }> {
   const newestFirst = [...entries].reverse().sort((a, b) => b.manifest.made.localeCompare(a.manifest.made));
   const known = new Set(entries.map(({ digest }) => digest));
   const children = groupedBy(newestFirst, ({ manifest }) => manifest.parent ?? "");
@@ -48,7 +62,7 @@ export function* graphOf(
     const { entry, lead, below } = next;
     if (told.has(entry)) continue;
     told.add(entry);
-    yield `${lead}${text(entry)}`;
+    yield { lead, entry };
     const grown = children.get(entry.digest) ?? [];
     // A line of versions that each grew out of the last would otherwise wander off to the right.
     const isDeep = below.length >= deepest;
@@ -65,7 +79,13 @@ export function* graphOf(
 
 const deepest = 60;
 
-function lineOf(catalog: readonly CatalogEntry[], entry: CatalogEntry, colours: Colours): string {
+async function lineOf(
+  catalog: readonly CatalogEntry[],
+  entry: CatalogEntry,
+  news: News,
+  read: ReadManifest,
+  colours: Colours,
+): Promise<string> {
   const { manifest, channels, tags, revoked } = entry;
   const { kind, name, version, made, git } = manifest;
   const mark = kind === "master" ? "○ master " : "● ";
@@ -73,8 +93,9 @@ function lineOf(catalog: readonly CatalogEntry[], entry: CatalogEntry, colours: 
   const pointers = [...channels, ...tags].map((one) => colours.green(` [${one}]`)).join("");
   const gone = revoked ? colours.red(` revoked: ${printable(revoked.reason)}`) : "";
   const before = kind === "template" ? previousOf(catalog, entry) : undefined;
-  const news = before
-    ? colours.dim(`  since ${before.manifest.version}: ${inShort(compare(before.manifest, manifest))}`)
-    : "";
-  return `${mark}${colours.bold(`${name}@${version}`)}  ${made.slice(0, 16).replace("T", " ")}${commit}${pointers}${gone}${news}`;
+  const changes =
+    before &&
+    (await news.between(before.digest, entry.digest, async () => [await read(before), await read(entry)]));
+  const since = before ? colours.dim(`  since ${before.manifest.version}: ${changes}`) : "";
+  return `${mark}${colours.bold(`${name}@${version}`)}  ${made.slice(0, 16).replace("T", " ")}${commit}${pointers}${gone}${since}`;
 }

@@ -1,20 +1,27 @@
 import type { Command } from "commander";
-import { findTemplate } from "../../store/records/catalog.ts";
 import { promote } from "../../store/records/channels.ts";
 import type { ChannelName } from "../../store/records/records.ts";
-import { openCatalog } from "../open-site.ts";
+import { openFound } from "../open-site.ts";
+import { sendOut } from "../send-statements.ts";
 import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { catalog, records } = await openCatalog(command);
-  const { allowRehearsal = false, json = false } = command.opts<{
+  const {
+    allowRehearsal = false,
+    json = false,
+    push = false,
+  } = command.opts<{
     allowRehearsal?: boolean;
+    push?: boolean;
     json?: boolean;
   }>();
-  const entry = findTemplate(catalog, String(args[0]));
+  const { records, entry, ...workshop } = await openFound(command, String(args[0]));
   const moved = await promote(records, entry, args[1] as ChannelName, { allowRehearsal });
+  const sent = await sendOut({ ...workshop, records }, entry.manifest.name, push);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ name: entry.manifest.name, ...moved })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ name: entry.manifest.name, ...moved, ...(push && { sent }) })}\n`,
+    );
     return;
   }
   const { name } = entry.manifest;

@@ -4,13 +4,13 @@ import { printable } from "../../io/escape.ts";
 import { bootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
-import { findTemplate, lineageOf, passedOver, warningsOf } from "../../store/records/catalog.ts";
-import { openCatalog } from "../open-site.ts";
+import { warningsOf } from "../../store/records/catalog.ts";
+import { openFound } from "../open-site.ts";
 import { clock, coloursFor, signatureWords, size, table } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { catalog, records } = await openCatalog(command);
-  const entry = findTemplate(catalog, String(args[0]));
+  const ref = String(args[0]);
+  const { find, records, entry } = await openFound(command, ref);
   const { manifest, digest, channels, tags, here, recorded } = entry;
   if (command.opts<{ json?: boolean }>().json) {
     process.stdout.write(manifestText(manifest));
@@ -19,7 +19,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const colours = coloursFor(process.stdout);
   const signature = await records.signature(manifest);
   if (signature.state === "bad") process.exitCode = exitCodes.integrity;
-  const lineage = lineageOf(catalog, entry).slice(1);
+  const lineage = (await find.lineage(entry)).slice(1);
   const rows: [string, string][] = [
     ["template", `${manifest.name}@${manifest.version}${manifest.rehearsal ? "  (a rehearsal)" : ""}`],
     ["channel", channels.join(" ") || "none"],
@@ -40,7 +40,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       ].join("; "),
     ],
   ];
-  const warnings = [...passedOver(catalog, String(args[0]), entry), ...warningsOf(entry)].map(
+  const warnings = [...(await find.passedOver(ref, entry)), ...warningsOf(entry)].map(
     (text) => `${colours.red("!")} ${text}\n`,
   );
   process.stdout.write(

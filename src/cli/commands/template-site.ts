@@ -1,55 +1,91 @@
-import { open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { fileFault, makeFolder } from "../../io/file-fault.ts";
-import { catalogPages } from "../../pages/catalog-pages.ts";
+import { catalogFiles, pagesCode } from "../../pages/catalog-pages.ts";
+import { manifestReader } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";
+import { progressLine } from "../progress-line.ts";
 
-// What marks a folder as ours, and lists what we wrote, so that the next time what is gone can go.
+// What marks a folder as ours, and lists what we wrote: the next time what is gone can go, and what is made of the same
+// stays as it is.
 const listing = ".tbuild-site";
+const partial = ".tbuild-part";
+/** About so many files belong to a version. */
+const filesEach = 4;
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const out = resolve(String(args[0]));
-  const { catalog } = await openCatalog(command);
+  const { json = false } = command.opts<{ json?: boolean }>();
+  const { catalog, store, records } = await openCatalog(command);
   const before = await filesBefore(out);
-  const files = new Set<string>();
+  const read = manifestReader(store, records);
+  const now = new Map<string, string>();
   await makeFolder(out);
-  // Listed before they are written: what a kill leaves is ours, too.
+  // Listed before they are written: what a kill leaves is ours, too, and is made again.
   const listed = await open(join(out, listing), "a").catch((error) => {
     throw fileFault(error, out);
   });
+  const line = progressLine(json);
+  let written = 0;
   try {
-    for (const [file, text] of catalogPages(catalog, new Date().toISOString())) {
-      files.add(file);
+    const about = { made: new Date().toISOString(), code: await pagesCode() };
+    for (const { file, key, make } of catalogFiles(catalog, about)) {
+      const path = join(out, file);
+      now.set(file, key);
+      if (before.get(file) === key && (await isFile(path))) continue;
       await listed.appendFile(`${file}\n`);
-      await makeFolder(dirname(join(out, file)));
-      await writeFile(join(out, file), text).catch((error) => {
-        throw fileFault(error, join(out, file));
-      });
+      await makeFolder(dirname(path));
+      await writeWhole(join(out, partial), path, await make(read));
+      written++;
+      line.show("writing pages", now.size, filesEach * catalog.length);
     }
   } finally {
+    line.close();
     await listed.close();
   }
-  for (const file of before) if (!files.has(file)) await rm(join(out, file), { force: true });
-  await writeFile(join(out, listing), [...files].map((file) => `${file}\n`).join(""));
+  for (const file of before.keys()) if (!now.has(file)) await rm(join(out, file), { force: true });
+  const lines = [...now].map(([file, key]) => `${file} ${key}\n`);
+  await writeWhole(join(out, partial), join(out, listing), lines.join(""));
   const index = join(out, "index.html");
   process.stdout.write(
-    command.opts<{ json?: boolean }>().json
-      ? `${JSON.stringify({ index, files: [...files] })}\n`
-      : `${index}: ${files.size} files; open it in a browser, or copy the folder to any web server\n`,
+    json
+      ? `${JSON.stringify({ index, files: [...now.keys()], written })}\n`
+      : `${index}: ${now.size} files, ${written} of them new or changed; open it in a browser, or copy the folder to any web server\n`,
   );
 }
 
-async function filesBefore(out: string): Promise<string[]> {
+async function writeWhole(temporary: string, file: string, data: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(temporary, data);
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw fileFault(error, file);
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() === true;
+}
+
+/** What is there of ours, and what it was made of; a file that may be half written has no such key. */
+async function filesBefore(out: string): Promise<Map<string, string | undefined>> {
   const known = await readFile(join(out, listing), "utf8").catch(() => undefined);
-  if (known !== undefined)
-    return known.split("\n").filter((file) => /^([a-z][a-z0-9-]*\/)?\w[\w.]*$/.test(file));
+  const found = new Map<string, string | undefined>();
+  if (known !== undefined) {
+    for (const line of known.split("\n")) {
+      const [, file, key] = /^((?:[a-z][a-z0-9-]*\/)?\w[\w.]*)(?: ([0-9a-f]{32}))?$/.exec(line) ?? [];
+      if (file !== undefined) found.set(file, key);
+    }
+    return found;
+  }
   const there = await readdir(out).catch(() => []);
   if (there.length > 0)
     throw new TbuildError("usage", "is not empty, and tbuild did not write it", {
       subject: out,
       hint: "Choose a new or empty folder.",
     });
-  return [];
+  return found;
 }

@@ -1,18 +1,19 @@
 import type { Command } from "commander";
-import { findTemplate } from "../../store/records/catalog.ts";
 import { tag } from "../../store/records/channels.ts";
-import { openCatalog } from "../open-site.ts";
+import { openFound } from "../open-site.ts";
+import { sendOut } from "../send-statements.ts";
 import { commitIt } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { catalog, records } = await openCatalog(command);
-  const entry = findTemplate(catalog, String(args[0]));
+  const { records, entry, ...workshop } = await openFound(command, String(args[0]));
+  const { json = false, push = false } = command.opts<{ json?: boolean; push?: boolean }>();
   const name = String(args[1]);
   await tag(records, entry, name);
   const { manifest } = entry;
+  const sent = await sendOut({ ...workshop, records }, manifest.name, push);
   process.stdout.write(
-    command.opts<{ json?: boolean }>().json
-      ? `${JSON.stringify({ name: manifest.name, version: manifest.version, tag: name })}\n`
+    json
+      ? `${JSON.stringify({ name: manifest.name, version: manifest.version, tag: name, ...(push && { sent }) })}\n`
       : `${manifest.name}@${manifest.version}: is now also ${manifest.name}@${name}${commitIt(manifest.name)}\n`,
   );
 }

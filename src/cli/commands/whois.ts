@@ -4,7 +4,7 @@ import { exitCodes } from "../../errors.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { jsonText, printable, shown } from "../../io/escape.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
-import { readCatalog, templatesOf } from "../../store/records/catalog.ts";
+import { manifestReader, readCatalog, templatesOf } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
@@ -16,6 +16,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const whose = await interruptible((signal) =>
     whois(host, String(args[0]), catalog, {
       store: storeFolder(home.store),
+      read: manifestReader(store, records),
       folder: folder.path,
       signal,
       note: (text) => process.stderr.write(`${printable(text)}\n`),

@@ -1,6 +1,6 @@
 import { assign } from "./assign.ts";
 import { expressions } from "./expressions.ts";
-import { Endless, Frame, type Interpreter, Leave } from "./frame.ts";
+import { type Call, Endless, Frame, type Interpreter, Leave } from "./frame.ts";
 import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 import { statements } from "./statements.ts";
 import { isUnknown, type PythonFunction, Unknown, type Value } from "./value.ts";
@@ -14,7 +14,11 @@ export interface Doubt {
 /** A program whose top level has been followed. */
 export interface Followed {
   /** Calls to names from modules, in order, such as `templateconfig.cli.main`. */
-  readonly calls: readonly { readonly name: string; readonly positional: readonly Value[] }[];
+  readonly calls: readonly Call[];
+  /** Names at the top of the program. */
+  name(name: string): Value | undefined;
+  /** The calls that a function makes, in all its branches. Throws `Endless` as `call` does. */
+  explore(callee: PythonFunction, positional: readonly Value[]): { value: Value; calls: readonly Call[] };
   /**
    * What a function of the program returns, and what of it could not be known. Throws `Endless` when it does not end
    * within the steps that a list of parameters can need.
@@ -32,7 +36,8 @@ const mostDepth = 30;
 export function follow({ root }: PythonScript): Followed {
   const program = new Frame();
   program.set("__name__", "__main__");
-  const calls: { name: string; positional: readonly Value[] }[] = [];
+  let calls: Call[] = [];
+  let explores = false;
   let doubts: Doubt[] = [];
   let [steps, depth] = [0, 0];
   const step = (node: Node) => {
@@ -81,7 +86,8 @@ export function follow({ root }: PythonScript): Followed {
         depth -= 10;
       }
     },
-    heard: (name, positional) => calls.push({ name, positional }),
+    explores: () => explores,
+    heard: (call) => calls.push(call),
     unsure: (reason, line) => doubts.push({ reason, line }),
   };
   const bind = (
@@ -104,8 +110,22 @@ export function follow({ root }: PythonScript): Followed {
     }
   };
   ended(() => self.run(root, program));
+  const atTop = calls;
   return {
-    calls,
+    calls: atTop,
+    name: (name) => program.get(name),
+    explore(callee, positional) {
+      [steps, depth, calls, explores] = [0, 0, [], true];
+      let value: Value = null;
+      try {
+        ended(() => {
+          value = self.call(callee, positional, new Map());
+        });
+        return { value, calls };
+      } finally {
+        explores = false;
+      }
+    },
     call(callee, positional) {
       [steps, depth, doubts] = [0, 0, []];
       let value: Value = new Unknown("raises an exception", lineOf(callee.node));

@@ -6,6 +6,7 @@ import { compare, operate } from "./operate.ts";
 import { lineOf, type Node, part, parts } from "./script.ts";
 import {
   Dumped,
+  firstUnknown,
   isUnknown,
   PythonDict,
   PythonFunction,
@@ -67,7 +68,11 @@ export const expressions: Readonly<Record<string, Reader>> = {
     const unknown = [left, right].find(isUnknown);
     if (unknown) return unknown;
     const operator = part(node, "operator")?.text ?? "";
-    return operate(operator, left, right) ?? new Unknown(`computes with ${operator}`, lineOf(node));
+    return (
+      operate(operator, left, right) ??
+      firstUnknown(right) ??
+      new Unknown(`computes with ${operator}`, lineOf(node))
+    );
   },
   unary_operator: (node, frame, of) => {
     const value = of.evaluate(part(node, "argument") ?? node, frame);
@@ -139,8 +144,10 @@ function readText(node: Node, frame: Frame, of: Interpreter): Value {
     if (piece.type === "string_content") text += piece.text.replaceAll(/\{\{|\}\}/g, (pair) => pair[0] ?? "");
     if (piece.type !== "interpolation") continue;
     const inside = part(piece, "expression");
-    const plain = inside && parts(piece).length === 1 ? pythonText(of.evaluate(inside, frame)) : undefined;
-    if (plain === undefined) return new Unknown(`puts ${piece.text.slice(0, 40)} into a text`, lineOf(piece));
+    const value = inside && parts(piece).length === 1 ? of.evaluate(inside, frame) : undefined;
+    const plain = value === undefined ? undefined : pythonText(value);
+    if (plain === undefined)
+      return firstUnknown(value) ?? new Unknown(`puts ${piece.text.slice(0, 40)} into a text`, lineOf(piece));
     text += plain;
   }
   return text;
@@ -238,14 +245,22 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
     if (!(owner instanceof PythonModule)) {
       if (isUnknown(owner)) return owner;
       const method = part(callee, "attribute")?.text ?? "";
-      return callMethod(method, owner, positional, byName) ?? notModelled(shown, lineOf(node));
+      const unknown = firstUnknown([...positional, ...byName.values()]);
+      return (
+        callMethod(method, owner, positional, byName) ??
+        (typeof owner === "string" ? unknown : undefined) ??
+        notModelled(shown, lineOf(node))
+      );
     }
   }
   const target = callee ? of.evaluate(callee, frame) : null;
+  // A builtin that is not modelled is heard of by its name.
+  if (callee?.type === "identifier" && frame.get(callee.text) === undefined && isUnknown(target))
+    of.heard({ name: callee.text, positional, named: byName, node });
   if (target instanceof PythonFunction) return of.call(target, positional, byName);
   if (!(target instanceof PythonModule))
     return isUnknown(target) && callee?.type !== "identifier" ? target : notModelled(shown, lineOf(node));
-  of.heard(target.name, positional);
+  of.heard({ name: target.name, positional, named: byName, node });
   if (/(?:^|\.)(?:simple)?json\.dumps$/.test(target.name)) return new Dumped(positional[0] ?? null);
   if (/(?:^|\.)(?:simple)?json\.loads$/.test(target.name) && positional[0] instanceof Dumped)
     return positional[0].value;
@@ -253,7 +268,8 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
   if (/(?:^|\.)OrderedDict$/.test(target.name))
     return builtins.dict?.(positional, byName) ?? notModelled(shown, lineOf(node));
   const builtin = Object.hasOwn(builtins, target.name) ? builtins[target.name] : undefined;
-  return builtin?.(positional, byName) ?? notModelled(shown, lineOf(node));
+  const unknown = builtin && firstUnknown(positional);
+  return builtin?.(positional, byName) ?? unknown ?? notModelled(shown, lineOf(node));
 }
 
 function copied(value: Value): Value {

@@ -19,6 +19,14 @@ export class Frame {
   }
 }
 
+/** A call to a name that the program has from a module. */
+export interface Call {
+  readonly name: string;
+  readonly positional: readonly Value[];
+  readonly named: ReadonlyMap<string, Value>;
+  readonly node: Node;
+}
+
 /** What statements and expressions need of each other. */
 export interface Interpreter {
   /** Counts one step of work; throws `Endless` when the program takes too many. */
@@ -26,8 +34,10 @@ export interface Interpreter {
   evaluate(node: Node, frame: Frame): Value;
   run(block: Node, frame: Frame): void;
   call(callee: PythonFunction, positional: readonly Value[], named: ReadonlyMap<string, Value>): Value;
+  /** Whether every branch is followed, those too whose condition cannot be known. */
+  readonly explores: () => boolean;
   /** Hears of calls to names that the program has from a module, such as `templateconfig.cli.main`. */
-  readonly heard: (name: string, positional: readonly Value[]) => void;
+  readonly heard: (call: Call) => void;
   /** Hears of what changes a value by a condition that cannot be known. */
   readonly unsure: (reason: string, line: number) => void;
 }

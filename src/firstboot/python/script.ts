@@ -9,6 +9,10 @@ export type { Node };
 export interface PythonScript {
   readonly text: string;
   readonly root: Node;
+  /** Every node of the tree, in the order of the text. Each step in the tree costs, so it is walked once. */
+  readonly nodes: readonly Node[];
+  /** The node above another; the parser itself would look for it from the root. */
+  above(node: Node): Node | undefined;
 }
 
 /**
@@ -24,7 +28,7 @@ export async function withPython<T>(text: string, use: (script: PythonScript) =>
     const tree = parser.parse(text);
     if (tree === null) throw new Error("the Python parser gave no tree");
     try {
-      return use({ text, root: tree.rootNode });
+      return use(new Script(text, tree.rootNode));
     } finally {
       tree.delete();
     }
@@ -56,14 +60,37 @@ export function part(node: Node, field: string): Node | undefined {
   return node.childForFieldName(field) ?? undefined;
 }
 
+class Script implements PythonScript {
+  readonly text: string;
+  readonly root: Node;
+  #nodes: Node[] | undefined;
+  readonly #above = new Map<number, Node>();
+
+  constructor(text: string, root: Node) {
+    this.text = text;
+    this.root = root;
+  }
+
+  get nodes(): readonly Node[] {
+    this.#nodes ??= [...everyNode(this.root, (child, above) => this.#above.set(child.id, above))];
+    return this.#nodes;
+  }
+
+  above(node: Node): Node | undefined {
+    return this.nodes.length > 0 ? this.#above.get(node.id) : undefined;
+  }
+}
+
 /** Every node of the tree below `root`, `root` first, in the order of the text. */
-export function* everyNode(root: Node): Generator<Node> {
+export function* everyNode(root: Node, met: (child: Node, above: Node) => void = () => {}): Generator<Node> {
   const open = [root];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     yield node;
-    for (let index = node.childCount - 1; index >= 0; index--) {
-      const child = node.child(index);
-      if (child !== null) open.push(child);
+    // All children at once: asked for one by one, each costs its number.
+    for (const child of node.children.toReversed()) {
+      if (child === null) continue;
+      met(child, node);
+      open.push(child);
     }
   }
 }

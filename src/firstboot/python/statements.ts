@@ -51,6 +51,10 @@ export const statements: Readonly<Record<string, Runner>> = {
       const condition = part(branch, "condition");
       const known = condition && truth(of.evaluate(condition, frame));
       const block = part(branch, "consequence");
+      if (known === undefined && of.explores()) {
+        if (block) explored(() => of.run(block, frame));
+        continue;
+      }
       if (known === undefined) {
         of.unsure(`depends on ${condition?.text.slice(0, 60) ?? "a condition"}`, lineOf(branch));
         return;
@@ -68,6 +72,11 @@ export const statements: Readonly<Record<string, Runner>> = {
     const [left, right, body] = [part(node, "left"), part(node, "right"), part(node, "body")];
     const list = right && itemsOf(of.evaluate(right, frame));
     if (!left || !body) return;
+    if (!list && of.explores()) {
+      assign(left, new Unknown(`an item of ${right?.text.slice(0, 60)}`, lineOf(node)), frame, of);
+      explored(() => of.run(body, frame));
+      return;
+    }
     if (!list) {
       of.unsure(`loops over ${right?.text.slice(0, 60) ?? "something"}`, lineOf(node));
       return;
@@ -83,6 +92,10 @@ export const statements: Readonly<Record<string, Runner>> = {
     while (condition && body) {
       of.step(node);
       const known = truth(of.evaluate(condition, frame));
+      if (known === undefined && of.explores()) {
+        explored(() => of.run(body, frame));
+        return;
+      }
       if (known === undefined) of.unsure(`loops while ${condition.text.slice(0, 60)}`, lineOf(node));
       if (!known || leaves(() => of.run(body, frame))) return;
     }
@@ -102,6 +115,7 @@ export const statements: Readonly<Record<string, Runner>> = {
       if (!(error instanceof Leave && error.how === "raise")) throw error;
       of.unsure("handles an exception", lineOf(node));
     }
+    if (of.explores()) explored(() => follow("except_clause"));
     follow("finally_clause");
   },
   with_statement: (node, frame, of) => {
@@ -127,6 +141,15 @@ export const statements: Readonly<Record<string, Runner>> = {
     throw new Leave("raise", new Unknown("raises an exception", lineOf(node)));
   },
 };
+
+// What is followed without being known to happen leaves nothing behind it unfollowed.
+function explored(body: () => void): void {
+  try {
+    body();
+  } catch (error) {
+    if (!(error instanceof Leave)) throw error;
+  }
+}
 
 /** Whether the body of a loop left the loop. */
 function leaves(body: () => void): boolean {

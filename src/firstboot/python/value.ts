@@ -51,6 +51,40 @@ export class Unknown {
   }
 }
 
+/** The value of a first-boot parameter, which somebody gives later. */
+export class Given extends Unknown {
+  readonly key: string;
+  constructor(key: string, line = 0) {
+    super(`the parameter ${key}`, line);
+    this.key = key;
+  }
+}
+
+/** What a module gets for its parameters: a value for each key that it may ask for. */
+export class Parameters extends PythonDict {
+  override get size(): number {
+    return 1;
+  }
+  override has(): boolean {
+    return true;
+  }
+  override get(key: string): Value {
+    return super.has(key) ? (super.get(key) as Value) : new Given(key);
+  }
+}
+
+/** The first thing in a value, however deep, that cannot be known. */
+export function firstUnknown(value: Value | undefined): Unknown | undefined {
+  if (value instanceof Unknown) return value;
+  if (Array.isArray(value)) {
+    for (const one of value) {
+      const found = firstUnknown(one);
+      if (found) return found;
+    }
+  }
+  return undefined;
+}
+
 export function isUnknown(value: Value | undefined): value is Unknown {
   return value instanceof Unknown;
 }

@@ -8,6 +8,7 @@ import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
 import { judgeIfcfgKey, judgeUnknownKey } from "../seal/network-keys.ts";
 import { isMadeAgain } from "../seal/services.ts";
 import type { Leftover } from "./search.ts";
+import { withoutXmlComments } from "./telling-keys.ts";
 
 /** What the tables know of and no operation takes away: secrets of agents and people, and unclear keys of the network. */
 export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
@@ -50,11 +51,16 @@ async function reported(
   return found;
 }
 
+const mostLookedAt = 1024 * 1024;
+
 async function isThere(tree: GuestTree, path: string, looks: RegExp | undefined): Promise<boolean> {
   const stat = await tree.stat(path);
   if (stat?.kind === "dir") return (await tree.list(path)).length > 0;
   const text = await textIn(tree, path);
-  return text !== undefined && text.trim() !== "" && (looks?.test(text) ?? true);
+  if (text === undefined || text.trim() === "") return false;
+  // `^\s*` would look at a run of empty lines once for each of them.
+  const lines = (looks ? text.slice(0, mostLookedAt).split("\n") : []).filter((line) => line.trim() !== "");
+  return looks?.test(lines.join("\n")) ?? true;
 }
 
 // A key that only its package made, such as mod_ssl's before OL8: all clones have the same.
@@ -113,10 +119,10 @@ async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promis
   }
   for (const pattern of otherNetworkFiles)
     for (const path of await tree.glob(pattern)) {
-      const text = ((await textIn(tree, path)) ?? "").replaceAll(/^\s*[#!].*$|<!--[\s\S]*?-->/gm, "");
+      const text = withoutXmlComments(((await textIn(tree, path)) ?? "").replaceAll(/^[ \t]*[#!].*$/gm, ""));
       const seen = new Set<string>();
       for (const [, key = "", value = ""] of text.matchAll(
-        /([A-Za-z][\w-]*)["']?[ \t]*(?:[:=>]|[ \t])[ \t]*([^\n<]*)/g,
+        /(?<![\w-])([A-Za-z][\w-]{0,80})["']?[ \t]*(?:[:=>]|[ \t])[ \t]*([^\n<]*)/g,
       )) {
         const verdict = judgeUnknownKey(key, value);
         if (verdict.fate !== "unclear" || seen.has(verdict.class)) continue;

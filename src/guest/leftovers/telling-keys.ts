@@ -127,7 +127,19 @@ function spread(text: string): number {
 }
 
 function withoutComments(text: string): string {
-  return text
-    .replaceAll(/<!--[\s\S]{0,100000}?-->/g, "")
-    .replaceAll(/^[ \t]*(?:#|;|\/\/|!|\*|\/\*|--|REM\b|dnl\b).*$/gm, "");
+  return withoutXmlComments(text).replaceAll(/^[ \t]*(?:#|;|\/\/|!|\*|\/\*|--|REM\b|dnl\b).*$/gm, "");
+}
+
+/** In one pass: a pattern would look for the end of each comment that has none. */
+export function withoutXmlComments(text: string): string {
+  const parts: string[] = [];
+  let from = 0;
+  for (let at = text.indexOf("<!--"); at >= 0; at = text.indexOf("<!--", from)) {
+    const end = text.indexOf("-->", at + 4);
+    if (end < 0) break;
+    parts.push(text.slice(from, at));
+    from = end + 3;
+  }
+  parts.push(text.slice(from));
+  return parts.join("");
 }

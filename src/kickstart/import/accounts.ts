@@ -7,44 +7,44 @@ interface Group {
   readonly gid: number;
 }
 
-/** `group`: without a number it gets one that is free. */
+/** `group`: without a number it gets a free one. */
 export function takeAccountGroup(read: ReadLine, found: Findings): void {
   const name = read.option("name") ?? "";
   const said = read.option("gid");
   const gid = Number(said ?? freeId(found));
-  if (said === undefined) found.leave(read, `its number is not said; it is ${gid}`);
-  if (!addGroup({ name, gid }, found, read)) found.leave(read, "there is a group of this name already");
+  if (said === undefined) found.leave(read, `no number is given; it gets ${gid}`);
+  if (!addGroup({ name, gid }, found, read)) found.leave(read, "there already is a group of this name");
 }
 
-/** `user`: its password is looked for in the environment, and its groups are made where the release has them not. */
+/** `user`: its password comes from the environment, and groups that the release does not have are created. */
 export function takeUser(read: ReadLine, found: Findings): void {
   const name = read.option("name") ?? "";
   if (groupsOfRelease.has(name)) {
-    found.leave(read, "every release has this account");
+    found.leave(read, "every release has this account already");
     read.has("groups", "uid", "gid", "homedir", "password", "iscrypted", "plaintext", "lock");
     return;
   }
   const said = read.option("uid");
   const uid = Number(said ?? 1000 + (found.lists.users?.length ?? 0));
-  if (said === undefined) found.leave(read, `its number is not said; it is ${uid}`);
+  if (said === undefined) found.leave(read, `no number is given; it gets ${uid}`);
   const listed = read.list("groups");
   const groups = [...new Set(listed)].filter((group) => group !== name);
-  if (groups.length < listed.length) found.leave(read, "a group is said twice, or is the account's own");
+  if (groups.length < listed.length) found.leave(read, "a group is given twice, or is the account's own");
   read.has("password", "iscrypted", "plaintext");
   const locked = read.has("lock");
   const secret = read.has("password") && !locked;
-  if (locked) found.leave(read, "is locked: it has no password, and --lock is not said");
+  if (locked) found.leave(read, "is locked: it gets no password");
   const home = read.option("homedir");
   const ownGid = read.option("gid");
   const made = [{ name, gid: Number(ownGid ?? uid) }];
   if (ownGid !== undefined && groupsOf(found).some((other) => other.name === name))
-    found.leave(read, "there is a group of its name already, with another --gid");
+    found.leave(read, "there already is a group of its name, with another gid");
   for (const group of groups) if (!groupsOfRelease.has(group)) made.push({ name: group, gid: -1 });
   const valid = Recipe.shape.groups.safeParse(
     made.map((one) => ({ ...one, gid: Math.max(1, one.gid) })),
   ).success;
   if (!valid || !(made[0]?.gid ?? 0)) {
-    found.leave(read, "no recipe can hold it under groups");
+    found.leave(read, "a recipe cannot hold it under groups");
     return;
   }
   for (const { name: group, gid } of made)
@@ -61,7 +61,7 @@ export function takeUser(read: ReadLine, found: Findings): void {
     },
     read,
   );
-  if (secret) found.leave(read, "a secret stands in no recipe; it is looked for in the environment");
+  if (secret) found.leave(read, "a recipe holds no secrets; the password is read from the environment");
   else if (!locked && read.has("iscrypted")) found.leave(read, "it has no password");
   else if (!locked && read.has("plaintext")) found.leave(read, "it has no password");
 }
@@ -73,7 +73,7 @@ const groupsOfRelease = new Set(
   ),
 );
 
-/** Says whether it was not there yet. */
+/** Whether it was added; a group of that name may be there already. */
 function addGroup(group: Group, found: Findings, from: Standing): boolean {
   if (groupsOf(found).some((other) => other.name === group.name)) return false;
   found.add("groups", group, from);

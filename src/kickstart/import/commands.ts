@@ -9,11 +9,11 @@ import { takeBtrfs, takePartition, takeRaid, takeVolumeGroup } from "./storage.t
 
 type Take = (read: ReadLine, found: Findings) => void;
 
-/** Takes a line over, as far as a recipe has words for it; what it has none for is told. */
+/** Converts a line as far as a recipe has keys for it, and reports the rest. */
 export function takeCommand(read: ReadLine, found: Findings): void {
   const take = table[read.name];
   if (take === undefined) {
-    found.leave(read, "a recipe has no word for it");
+    found.leave(read, "a recipe has no key for it");
     return;
   }
   if (single.has(read.name)) found.once(read.name, read);
@@ -26,15 +26,15 @@ const left =
   (read, found) =>
     found.leave(read, why);
 
-// tbuild's own kickstarts say the same; what else is on the line is told.
+// tbuild's own kickstarts say the same; the rest of the line is reported.
 const same: Take = (read, found) => found.asAnyway({ line: read.line, text: read.name });
 
-// Of these a kickstart has one, and a second one takes its place.
+// A kickstart has one of each; a second one replaces it.
 const single = new Set("lang keyboard timezone selinux firewall firstboot bootloader".split(" "));
 
 const notTheSame: Readonly<Record<string, readonly string[]>> = {
-  "tbuild's kickstart says this itself": ["clearpart", "ignoredisk", "auth", "authconfig", "authselect"],
-  "tbuild installs without questions or pictures, on the serial console": [
+  "tbuild's own kickstart sets this": ["clearpart", "ignoredisk", "auth", "authconfig", "authselect"],
+  "tbuild installs unattended, on the serial console": [
     "graphical",
     "autostep",
     "interactive",
@@ -46,14 +46,14 @@ const notTheSame: Readonly<Record<string, readonly string[]>> = {
     "rescue",
     "upgrade",
   ],
-  "the machine is switched off when it is installed": ["reboot"],
-  "it is installed from the disc": ["url", "nfs", "harddrive", "liveimg", "ostreesetup", "ostreecontainer"],
-  "made for each build, taken out by the seal, and set at first boot": ["rootpw", "sshpw"],
+  "the machine is switched off after the installation": ["reboot"],
+  "tbuild installs from the disc": ["url", "nfs", "harddrive", "liveimg", "ostreesetup", "ostreecontainer"],
+  "made for each build, removed by the seal, and set at first boot": ["rootpw", "sshpw"],
   "the layout of the base recipe is used": ["autopart"],
-  "there is nothing of what it names: a recipe makes the file systems": ["mount"],
+  "the disk is empty: a recipe creates the file systems": ["mount"],
 };
 
-// Of these, the whole line is told already.
+// These lines are reported as a whole.
 const ruled = new Set(Object.values(notTheSame).flat());
 
 const table: Readonly<Record<string, Take>> = {
@@ -69,17 +69,17 @@ const table: Readonly<Record<string, Take>> = {
     const user = read.option("username") ?? "root";
     const why =
       user === "root"
-        ? "made for each build, and taken out by the seal"
-        : `the key of a user is one of the files of a recipe, such as /home/${user}/.ssh/authorized_keys`;
+        ? "made for each build, and removed by the seal"
+        : `put the key of a user into files, such as /home/${user}/.ssh/authorized_keys`;
     found.leave(read, why);
   },
   key(read, found) {
     if (read.has("skip")) found.asAnyway(read.part("skip"));
-    else found.leave(read, "an Oracle disc asks for no installation number");
+    else found.leave(read, "Oracle's discs ask for no installation number");
   },
   firstboot(read, found) {
     if (read.has("disabled", "disable")) found.asAnyway(read.part("disabled", "disable"));
-    else found.leave(read, "the first boot is that of the guest additions");
+    else found.leave(read, "the guest additions configure the first boot");
     if (read.has("disabled", "disable") && read.has("enabled", "enable", "reconfig"))
       found.leave(read, "it is off");
     read.has("enabled", "enable", "reconfig");
@@ -90,16 +90,16 @@ const table: Readonly<Record<string, Take>> = {
   timesource(read, found) {
     const [pool, server] = [read.option("ntp-pool"), read.option("ntp-server")];
     for (const host of [server, pool]) if (host !== undefined) found.add("ntp", host, read);
-    if (pool !== undefined) found.leave(read, "a recipe has servers, and no pools of them");
+    if (pool !== undefined) found.leave(read, "a recipe has time servers, but no pools");
     if (pool === undefined && server === undefined && !read.has("ntp-disable"))
       found.leave(read, "it names no server");
-    if (read.has("ntp-disable")) found.leave(read, "a recipe has no word for --ntp-disable");
+    if (read.has("ntp-disable")) found.leave(read, "a recipe has no key for --ntp-disable");
   },
   selinux(read, found) {
     const [mode, other] = ["disabled", "permissive", "enforcing"].filter((one) => read.has(one));
     found.say("selinux", mode ?? "enforcing", read);
     if (mode === undefined || other !== undefined)
-      found.leave(read, `its mode is ${mode ?? "enforcing"} here`);
+      found.leave(read, `its mode becomes ${mode ?? "enforcing"}`);
   },
   firewall: takeFirewall,
   bootloader: takeBootloader,
@@ -123,7 +123,7 @@ function takeKeyboard(read: ReadLine, found: Findings): void {
   const said = [read.words[0], read.option("vckeymap"), layouts].filter((one) => one);
   const map = first(said[0]);
   found.say("keyboard", map, read);
-  if (said.some((one) => one !== map)) found.leave(read, "a recipe has one keyboard map");
+  if (said.some((one) => one !== map)) found.leave(read, "a recipe has one keymap");
   else if (said.length > 1) found.asAnyway(read.part("vckeymap", "xlayouts"));
 }
 
@@ -134,7 +134,7 @@ function takeTimezone(read: ReadLine, found: Findings): void {
   if (read.has("ntpservers")) found.anew("ntp");
   for (const host of read.list("ntpservers")) found.add("ntp", host, read);
   if (read.has("utc", "isUtc")) found.asAnyway(read.part("utc", "isUtc"));
-  else found.leave(read, "the clock of a template runs in UTC");
+  else found.leave(read, "the hardware clock of a template is in UTC");
 }
 
 const portsOf: Readonly<Record<string, readonly string[]>> = {
@@ -159,7 +159,7 @@ const portsOf: Readonly<Record<string, readonly string[]>> = {
 function takeFirewall(read: ReadLine, found: Findings): void {
   const flags = Object.keys(portsOf).filter((name) => read.has(name));
   const off = read.has("disabled", "disable");
-  if (!off && !read.has("enabled", "enable")) found.leave(read, "whether it is on is not said; it is on");
+  if (!off && !read.has("enabled", "enable")) found.leave(read, "it does not say whether it is on; it is");
   if (off && read.has("enabled", "enable", "ssh")) found.leave(read, "it is off");
   if (!off) found.asAnyway(read.part("ssh"));
   found.say("firewall", !off, read);
@@ -179,10 +179,13 @@ function takeFirewall(read: ReadLine, found: Findings): void {
     else found.add("ports", named(port), read);
   const unknown = services.filter((name) => !(name in portsOf));
   if (unknown.length > 0)
-    found.leave(read, `a recipe opens ports, not ${unknown.join(", ")}: say them under ports`);
+    found.leave(
+      read,
+      `a recipe opens ports, not services: list the ports of ${unknown.join(", ")} under ports`,
+    );
 }
 
-/** `reqpart`: what the firmware needs, which tbuild sees to; with `--add-boot` a /boot of the release's own size. */
+/** `reqpart`: the partition that the firmware needs, which tbuild adds; with `--add-boot` a /boot of the release's size. */
 function takeRequired(read: ReadLine, found: Findings): void {
   if (majorOf(found.release) < 7) {
     found.leave(read, `${found.release} has no reqpart`);
@@ -193,7 +196,7 @@ function takeRequired(read: ReadLine, found: Findings): void {
   if (read.has("add-boot")) found.addPart({ mount: "/boot", fs: "xfs", size: "1024M" }, read);
 }
 
-/** `https:tcp` says a port by its service. */
+/** `https:tcp` names a port by its service. */
 function named(port: string): string {
   const [name = "", kind] = port.split(":");
   const number = portsOf[name]?.[0]?.split(":")[0];
@@ -212,13 +215,13 @@ function takeBootloader(read: ReadLine, found: Findings): void {
       foreign.push(word);
     else found.add("kernelArguments", word, read);
   if (dropped.length > 0)
-    found.leave(read, `tbuild sets the consoles and names of nics itself: ${dropped.join(" ")}`);
+    found.leave(read, `tbuild sets the consoles and the names of the NICs itself: ${dropped.join(" ")}`);
   if (foreign.length > 0)
-    found.leave(read, `speaks of the machine that it was written for: ${foreign.join(" ")}`);
-  if (read.has("password", "md5pass")) found.leave(read, "a secret stands in no recipe");
+    found.leave(read, `is specific to the machine it was written for: ${foreign.join(" ")}`);
+  if (read.has("password", "md5pass")) found.leave(read, "a recipe holds no secrets");
   const place = read.option("location");
   if (place === "mbr") found.asAnyway(read.part("location"));
-  else if (place !== undefined) found.leave(read, `the boot loader stands in the MBR, not in ${place}`);
+  else if (place !== undefined) found.leave(read, `the boot loader is installed in the MBR, not in ${place}`);
 }
 
 function takeRepository(read: ReadLine, found: Findings): void {
@@ -227,20 +230,20 @@ function takeRepository(read: ReadLine, found: Findings): void {
   const name = read.option("name") ?? "";
   found.asAnyway(read.part("install"));
   if (url === undefined) {
-    found.leave(read, "a recipe wants the URL of a repository, not a list of mirrors");
+    found.leave(read, "a recipe needs the URL of a repository, not a list of mirrors");
     return;
   }
   if (/^file:\/\/\/(run\/install|mnt\/(source|install)|media)\b/.test(url)) {
-    found.leave(read, "it is on the disc that is installed from");
+    found.leave(read, "it is on the installation disc");
     return;
   }
   if (/:\/\/[^/]*@/.test(url)) {
-    found.leave(read, "a secret stands in no recipe");
+    found.leave(read, "a recipe holds no secrets");
     return;
   }
   const id = name.replace(/[^\w.-]+/g, "_").replace(/^[^\w]+/, "");
   if (found.lists.repositories?.some((one) => (one as { id: string }).id === id))
-    found.leave(read, "there is a repository of this name");
+    found.leave(read, "there already is a repository of this name");
   else
     found.add(
       "repositories",

@@ -1,8 +1,8 @@
 import { Recipe } from "../../recipe/recipe.ts";
 
-/** A line of a kickstart, or a part of it, that is not in the recipe. */
+/** A line of a kickstart, or a part of one, that is not in the recipe. */
 export interface LeftOut {
-  /** Counted from 1; 0 for what has no line of its own. */
+  /** From 1; 0 for what has no line of its own. */
   readonly line: number;
   readonly text: string;
   readonly why: string;
@@ -32,32 +32,32 @@ export interface LayoutPart {
   readonly volume?: string;
 }
 
-/** What has been gathered so far of a kickstart. */
+/** What has been read of a kickstart so far. */
 export class Findings {
   readonly release: Recipe["release"];
   readonly left: LeftOut[] = [];
-  /** What is said and is so anyway, whatever the kickstart. */
+  /** What is the same in every template, whatever the kickstart says. */
   readonly same: Standing[] = [];
   readonly scalars: Record<string, unknown> = {};
   readonly lists: Record<string, unknown[]> = {};
   readonly packages: Record<string, string[]> = { base: [], exclude: [] };
   readonly services: Record<string, string[]> = { enable: [], disable: [] };
   readonly layout: LayoutPart[] = [];
-  /** The devices of the `network` lines, in order; what names none is the first one. */
+  /** The devices of the `network` lines, in order; a line without a device means the first. */
   readonly nics = new Set<string>();
   /** `raid.01`, `pv.01`, and the labels of btrfs. */
   readonly members = new Map<string, Member>();
-  /** The members that something is made of. */
+  /** The members that something uses. */
   readonly used = new Set<string>();
-  /** The members of volumes of btrfs that are in the layout. */
+  /** The members of btrfs volumes in the layout. */
   readonly mounted = new Set<Member>();
-  /** The volume groups, by their names in the kickstart, and the members of each. */
+  /** Volume group, by its name in the kickstart → its members. */
   readonly groups = new Map<string, readonly string[]>();
-  /** What physical volumes have beyond the sizes of the volumes in them, in MiB. */
+  /** Space in physical volumes beyond the sizes of their volumes, in MiB. */
   spareMib = 0;
   /** Volume → its group's name in the kickstart. */
   readonly groupOf = new Map<LayoutPart, string | undefined>();
-  /** The disks that were named. */
+  /** The disks that the kickstart names. */
   readonly disks = new Set<string>();
   private readonly told = new Map<string, { why: string }>();
   private readonly standings = new Map<unknown, Standing>();
@@ -66,21 +66,21 @@ export class Findings {
     this.release = release;
   }
 
-  /** Notes what tbuild does by itself; `undefined` is nothing. */
+  /** Notes what tbuild does anyway; `undefined` is ignored. */
   asAnyway(standing: Standing | undefined): void {
     if (standing !== undefined)
       this.same.push({ line: standing.line, text: withoutSecrets(standing.text).trim() });
   }
 
-  /** Notes that a command is there again: it has one value, and its last line counts. */
+  /** Notes a command that has one value: its last line counts, and an earlier one is reported. */
   once(key: string, from: Standing): void {
     const before = this.standings.get(`once ${key}`);
     if (before !== undefined)
-      this.leave(before, `line ${from.line} says it again, and counts where they differ`);
+      this.leave(before, `line ${from.line} says it again, and wins where they differ`);
     this.standings.set(`once ${key}`, from);
   }
 
-  /** Empties a list that a later line says anew. */
+  /** Empties a list that a later line replaces. */
   anew(key: keyof typeof Recipe.shape): void {
     this.lists[key] = [];
   }
@@ -98,7 +98,7 @@ export class Findings {
     this.left.push(one);
   }
 
-  /** Adds to a list what the schema of its items takes. */
+  /** Adds an item to a list if the schema accepts it, and reports it otherwise. */
   add(key: keyof typeof Recipe.shape, value: unknown, from: Standing): void {
     const list = this.lists[key] ?? [];
     if (list.some((one) => JSON.stringify(one) === JSON.stringify(value))) {
@@ -106,7 +106,7 @@ export class Findings {
       return;
     }
     if (!Recipe.shape[key].safeParse([value]).success) {
-      this.leave(from, `no recipe can hold it under ${key}`);
+      this.leave(from, `a recipe cannot hold it under ${key}`);
       return;
     }
     this.lists[key] = [...list, value];
@@ -115,7 +115,7 @@ export class Findings {
 
   addPart(part: LayoutPart, from: Standing): void {
     if (!Recipe.shape.layout.safeParse([part]).success) {
-      this.leave(from, "no recipe can hold it under layout");
+      this.leave(from, "a recipe cannot hold it under layout");
       return;
     }
     this.layout.push(part);
@@ -124,14 +124,14 @@ export class Findings {
 
   say(key: keyof typeof Recipe.shape, value: unknown, from: Standing): void {
     if (value === undefined || !Recipe.shape[key].safeParse(value).success) {
-      this.leave(from, `no recipe can hold it as ${key}`);
+      this.leave(from, `a recipe cannot hold it as ${key}`);
       return;
     }
     this.scalars[key] = value;
     this.standings.set(key, from);
   }
 
-  /** Adds a name to `packages.base`, `services.disable` and the like; said twice, it counts once. */
+  /** Adds a name to `packages.base`, `services.disable` and the like, once. */
   addName(key: "packages" | "services", list: string, name: string, from: Standing): void {
     const names = this[key][list] ?? [];
     if (names.includes(name)) this.leave(from, `${name} is there already`);
@@ -141,7 +141,7 @@ export class Findings {
     }
   }
 
-  /** Takes a name out again, and says why. */
+  /** Removes a name, and reports why. */
   dropName(key: "packages" | "services", list: string, name: string, why: string): void {
     const names = this[key][list] ?? [];
     if (!names.includes(name)) return;
@@ -150,12 +150,12 @@ export class Findings {
     if (standing !== undefined) this.leave(standing, why);
   }
 
-  /** Where a value that was taken over stands: an item of a list, a key, or `packages.base.name`. */
+  /** Where a converted value stands in the kickstart: an item of a list, a key, or `packages.base.name`. */
   standingOf(value: unknown): Standing | undefined {
     return this.standings.get(value);
   }
 
-  /** What the recipe says, in the order of the schema's keys. */
+  /** The values of the recipe. */
   values(): Record<string, unknown> {
     const filled = (group: Record<string, string[]>) =>
       Object.fromEntries(Object.entries(group).filter(([, list]) => list.length > 0));
@@ -174,7 +174,7 @@ export class Findings {
 
 const plainOption = /^--(iscrypted|plaintext|lock|allow-ssh|skip|username(=[\w.-]*)?)$/;
 
-// What is left out is told, and lands in the recipe's comments.
+// What is left out lands in the recipe's comments.
 function withoutSecrets(text: string): string {
   const [, secret, rest = ""] = /^\s*(rootpw|sshpw|sshkey|key)\b(.*)/s.exec(text) ?? [];
   if (secret !== undefined) {

@@ -13,16 +13,19 @@ import { finishStorage } from "./storage-members.ts";
 
 export { releaseOfKickstart } from "./release.ts";
 
-/** A recipe made of a kickstart, and what of the kickstart is not in it. */
+/** A recipe made from a kickstart, and what of the kickstart is not in it. */
 export interface ImportedKickstart {
   readonly recipe: Readonly<Record<string, unknown>>;
-  /** By line; what has none comes last. */
+  /** By line; what has no line comes last. */
   readonly left: readonly LeftOut[];
-  /** What every template has anyway, by line: with the recipe and `left` it is all that the kickstart says. */
+  /** What is the same in every template, by line. Together with the recipe and `left` it covers the whole kickstart. */
   readonly same: readonly Standing[];
 }
 
-/** Makes a recipe of what a kickstart says, on the base recipe of its release. Every word of every line is in it, or among what is left out with the reason, or what tbuild does anyway. */
+/**
+ * Converts a kickstart to a recipe on the base recipe of its release. Every word of every line is in the recipe, among what
+ * is left out with the reason, or among what is the same in every template.
+ */
 export async function importKickstart(text: string, name: string, base: Recipe): Promise<ImportedKickstart> {
   const { release } = base;
   const found = new Findings(release);
@@ -40,7 +43,7 @@ export async function importKickstart(text: string, name: string, base: Recipe):
   for (const [key, value] of Object.entries(found.values())) {
     const shape = Recipe.shape[key as keyof typeof Recipe.shape];
     if (shape.safeParse(value).success) recipe[key] = value;
-    else found.leave({ line: 0, text: key }, "has a value that no recipe can hold");
+    else found.leave({ line: 0, text: key }, "has a value that a recipe cannot hold");
   }
   await settle(recipe, found, base);
   const last = (line: number) => (line === 0 ? Number.POSITIVE_INFINITY : line);
@@ -48,21 +51,21 @@ export async function importKickstart(text: string, name: string, base: Recipe):
   return { recipe, left: found.left.sort(byLine), same: found.same.sort(byLine) };
 }
 
-/** The recipe as a file, with what was left out as comments. */
+/** The recipe as a file, with what was left out in comments. */
 export function importedText({ recipe, left, same }: ImportedKickstart, from: string): string {
   const told = ({ line, text }: Standing) =>
     `# ${line === 0 ? "" : `line ${line}: `}${shortened(printable(text.trim()))}`;
   const lines = left.map((one) => `${told(one)}  (${shortened(printable(one.why))})`);
   return [
     "# yaml-language-server: $schema=../docs/recipe.schema.json",
-    `# Made from ${printable(from)}. Not taken over:`,
-    ...(lines.length > 0 ? lines : ["# nothing was left out"]),
-    ...(same.length > 0 ? ["# So in every template anyway:", ...same.map(told)] : []),
+    `# Made from ${printable(from)}. Left out:`,
+    ...(lines.length > 0 ? lines : ["# nothing"]),
+    ...(same.length > 0 ? ["# The same in every template:", ...same.map(told)] : []),
     stringify(recipe, { lineWidth: 0, blockQuote: "literal" }),
   ].join("\n");
 }
 
-// A comment of YAML takes all but control characters and what breaks a line.
+// A YAML comment may contain anything but control characters and line breaks.
 function printable(text: string): string {
   return text.replace(/\t/g, " ").replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
 }
@@ -71,7 +74,7 @@ function shortened(text: string): string {
   return text.length > 4000 ? `${text.slice(0, 4000)}…` : text;
 }
 
-// A line of a template engine, such as `% if x:`, begins no section; its meaning is unknown here.
+// A line of a template engine, such as `% if x:`, is not a section.
 function withoutTemplates(text: string, found: Findings): string {
   const lines = text.replace(/^\uFEFF/, "").split(text.includes("\n") ? /\r?\n/ : "\r");
   let inSection = false;
@@ -81,7 +84,10 @@ function withoutTemplates(text: string, found: Findings): string {
       if (word in sections) inSection = true;
       else if (word === "%end") inSection = false;
       else if (!inSection && /^%(?![A-Za-z])/.test(word)) {
-        found.leave({ line: index + 1, text: line }, "a line of a template; make the kickstart of it first");
+        found.leave(
+          { line: index + 1, text: line },
+          "a line of a template engine; render the template first",
+        );
         return "";
       }
       return line;
@@ -95,6 +101,6 @@ function take(part: KickstartPart, found: Findings): void {
     return;
   }
   const read = readLine(part, majorOf(found.release));
-  if (read === undefined) found.leave(part, "its quotation is not closed");
+  if (read === undefined) found.leave(part, "a quotation mark is not closed");
   else takeCommand(read, found);
 }

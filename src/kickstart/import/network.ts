@@ -1,23 +1,24 @@
 import type { Findings } from "./findings.ts";
 import type { ReadLine } from "./read-line.ts";
 
-// What names no device is the one that the machine was installed through.
+// These mean the device that the machine is installed through.
 const first = new Set([undefined, "link", "bootif", "ibft"]);
 
-/** `network`: a nic of the recipe; what it says of its address is the first boot's. */
+/** `network`: a NIC of the recipe. Its address is configured at first boot. */
 export function takeNetwork(read: ReadLine, found: Findings): void {
   const device = read.option("device");
   const members = read
     .list("bondslaves", "bridgeslaves", "teamslaves")
     .flatMap((one) => /^[A-Za-z][\w.-]*/.exec(one) ?? []);
   const addressed = ["ip", "netmask", "gateway", "nameserver", "hostname"].filter((name) => read.has(name));
-  if (addressed.length > 0) found.leave(read, "a clone gets its address and name at first boot");
+  if (addressed.length > 0) found.leave(read, "a clone gets its address and host name at first boot");
   const virtual = members.length > 0 || read.has("vlanid");
-  if (virtual) found.leave(read, "a recipe has nics only; what is made of them is said in a clone");
+  if (virtual)
+    found.leave(read, "a recipe has plain NICs only; configure bonds, bridges and VLANs in a clone");
   const names = virtual && members.length > 0 ? members : [device];
-  // A line with the name of the host alone speaks of no nic.
+  // A line with a host name alone is about no NIC.
   if (device === undefined && !virtual && !read.has("bootproto") && !read.has("ip")) {
-    if (addressed.length === 0) found.leave(read, "it names no nic");
+    if (addressed.length === 0) found.leave(read, "it names no NIC");
     return;
   }
   for (const name of names) {
@@ -25,17 +26,17 @@ export function takeNetwork(read: ReadLine, found: Findings): void {
     found.nics.add(nic);
     takeState(read, virtual ? undefined : name, [...found.nics].indexOf(nic), found);
   }
-  if (found.nics.size > 8) found.leave(read, "a template has 8 nics at most");
+  if (found.nics.size > 8) found.leave(read, "a template has at most 8 NICs");
 }
 
-/** How a nic is up: in a template by DHCP, and the first one alone. */
+/** Whether a NIC is up: in a template only the first one is, by DHCP. */
 function takeState(read: ReadLine, device: string | undefined, index: number, found: Findings): void {
   const own = `eth${index}`;
   const up = index === 0;
   const onboot = read.option("onboot")?.toLowerCase();
   const same = ["noipv6"];
   if ((read.option("bootproto") ?? "dhcp") === "dhcp") same.push("bootproto");
-  else found.leave(read, "a template asks DHCP for its first address");
+  else found.leave(read, "a template gets its first address by DHCP");
   if (onboot === undefined || /^(yes|on|true|1)$/.test(onboot) === up) same.push("onboot");
   else
     found.leave(read, `${own} of a template is ${up ? "up" : "not up"} at boot, and its first boot decides`);

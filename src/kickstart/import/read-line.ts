@@ -3,13 +3,13 @@ import { shellWords } from "../shell-words.ts";
 import { type CommandRule, commands, optionsOf, sections } from "../table.ts";
 import type { Findings } from "./findings.ts";
 
-/** A line as its command, words and options. Remembers which of the options were asked for. */
+/** A line as its command, words and options. Records which options were asked for. */
 export class ReadLine {
   readonly line: number;
   readonly text: string;
   readonly name: string;
   readonly words: readonly string[];
-  /** What was said of an option before it was said again. */
+  /** Earlier values of repeated options. */
   readonly overridden: readonly string[];
   private readonly options: ReadonlyMap<string, string>;
   private readonly asked = new Set<string>();
@@ -28,7 +28,7 @@ export class ReadLine {
     this.overridden = overridden;
   }
 
-  /** The line with these of its options alone; `undefined` when none of them is there. */
+  /** The line reduced to these options; `undefined` if it has none of them. */
   part(...names: readonly string[]): { readonly line: number; readonly text: string } | undefined {
     const there = names.filter((name) => this.has(name));
     if (there.length === 0) return undefined;
@@ -38,7 +38,7 @@ export class ReadLine {
     return { line: this.line, text: [this.name, ...said].join(" ") };
   }
 
-  /** The value of the first of these options that is there. */
+  /** The value of the first of these options that is given. */
   option(...names: readonly string[]): string | undefined {
     for (const name of names) this.asked.add(name);
     return names.map((name) => this.options.get(name)).find((value) => value !== undefined);
@@ -53,31 +53,32 @@ export class ReadLine {
     return (this.option(...names) ?? "").split(/[,\s]+/).filter((one) => one !== "");
   }
 
-  /** The options that were not expected. */
+  /** The options that nobody asked for. */
   unasked(): string[] {
     return [...this.options.keys()].filter((name) => !this.asked.has(name));
   }
 }
 
-/** Reports unexpected options of a line, and words that it cannot have. */
+/** Reports the options and words of a line that were not used. */
 export function leaveRest(read: ReadLine, found: Findings): void {
   const rest = read.unasked();
   if (rest.length > 0)
-    found.leave(read, `a recipe has no word for ${rest.map((name) => `--${name}`).join(", ")}`);
-  if (read.overridden.length > 0) found.leave(read, `said again behind it: ${read.overridden.join(" ")}`);
+    found.leave(read, `a recipe has no key for ${rest.map((name) => `--${name}`).join(", ")}`);
+  if (read.overridden.length > 0)
+    found.leave(read, `given again later on the line: ${read.overridden.join(" ")}`);
   const spare = read.words.slice(ruleOf(read.name)?.words?.[1] ?? 0);
-  if (spare.length > 0) found.leave(read, `means nothing here: ${spare.join(" ")}`);
+  if (spare.length > 0) found.leave(read, `is not used here: ${spare.join(" ")}`);
 }
 
-// Of these, each that is given adds to those before; of the others the last one counts.
+// Repeated, these add up; of the others the last one counts.
 const gathered = new Set(["port", "service", "trust"]);
 
-// `services` gathers what one line says, up to OL7.
+// Up to OL7, repeated options of one `services` line add up.
 function gathers(name: string, command: string, major: number): boolean {
   return gathered.has(name) || (command === "services" && major <= 7);
 }
 
-/** Reads a line as the installer of a release would; `undefined` when its quotation is not closed. */
+/** Reads a line as the installer of a release would; `undefined` when a quotation mark is not closed. */
 export function readLine(part: KickstartPart, major: number): ReadLine | undefined {
   try {
     const known = knownOptions(part.name);
@@ -120,7 +121,7 @@ function ruleOf(name: string): CommandRule | undefined {
   return commands[name] ?? sections[name];
 }
 
-// The installers' option parsers take the beginning of an option for it, where it is the beginning of one only.
+// The installers accept the unique beginning of an option for the option.
 function spelledOut(said: string, known: ReadonlyMap<string, boolean>): string {
   if (known.has(said)) return said;
   const meant = [...known.keys()].filter((name) => name.startsWith(said));

@@ -3,8 +3,8 @@ import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { checkKickstart } from "../check.ts";
 
 /**
- * The release that a kickstart was written for, as far as it shows: what it says of itself, then what only some have,
- * then whose installer takes most of it.
+ * The release that a kickstart was most likely written for: as it says itself, else by its repositories, else the one whose
+ * installer accepts most of it.
  */
 export function releaseOfKickstart(text: string): Recipe["release"] {
   const said = /^\uFEFF?#\s*version[\s=]+(?:RHEL|OL|EL|CENTOS)[\s-]?(\d+)/im.exec(text)?.[1];
@@ -21,7 +21,7 @@ function guessOf(text: string): Recipe["release"] {
   return has(/^\s*install\s*$/m) ? "ol6" : "ol7";
 }
 
-// Where it is installed from: `/centos/7/`, `OracleLinux/OL8/`, `rhel-server-5.4`.
+// The installation source: `/centos/7/`, `OracleLinux/OL8/`, `rhel-server-5.4`.
 function nameIn(text: string): string | undefined {
   const lines = text.split("\n").filter((line) => /^\s*(url|repo|nfs)\b/.test(line));
   const names = /(?:centos|OracleLinux\/OL|rhel|rhel-server|almalinux|rocky|redhat)[-/_]?(\d+)(?![\w])/i;
@@ -32,7 +32,7 @@ function oneOf(major: string | undefined): Recipe["release"] | undefined {
   return releases.find((release) => release === `ol${major}`);
 }
 
-/** The release that refuses the fewest lines; of several the nearest to what it looks like. */
+/** The release that refuses the fewest lines; of several the one nearest to the guess. */
 function leastRefused(text: string, guess: Recipe["release"]): Recipe["release"] {
   const far = (release: Recipe["release"]) => Math.abs(majorOf(release) - majorOf(guess));
   const [best] = releases

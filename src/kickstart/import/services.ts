@@ -8,7 +8,7 @@ const lists = [
   ["disabled", "disable"],
 ] as const;
 
-/** `services`: of each of its two lists the last line counts, in every release. */
+/** `services`: in every release the last line of each list counts. */
 export function takeServices(read: ReadLine, found: Findings): void {
   if (!read.has("enabled", "disabled")) found.leave(read, "it names no service");
   for (const [option, list] of lists) {
@@ -19,15 +19,20 @@ export function takeServices(read: ReadLine, found: Findings): void {
     if (read.list(option).length === 0) found.leave(part, "it names no service");
     for (const name of read.list(option))
       if (list === "disable" && neededService(name, found.release))
-        found.leave(read, `${name} stays: tbuild comes in by ssh`);
+        found.leave(read, `${name} stays: tbuild logs in by ssh`);
       else if (!Recipe.shape.services.safeParse({ [list]: [name] }).success)
         found.leave(read, `"${name}" is no service`);
       else found.addName("services", list, name, part);
   }
 }
 
-/** The installers disable first and enable then, so what is in both lists is enabled. */
+/** The installers disable first and enable second, so a service in both lists is enabled. */
 export function finishServices(found: Findings): void {
   for (const name of found.services.enable ?? [])
-    found.dropName("services", "disable", name, `${name} is enabled as well, which the installer does last`);
+    found.dropName(
+      "services",
+      "disable",
+      name,
+      `${name} is enabled as well, and the installer does that last`,
+    );
 }

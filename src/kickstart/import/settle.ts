@@ -2,7 +2,7 @@ import { Recipe } from "../../recipe/recipe.ts";
 import { rules } from "../../recipe/rules.ts";
 import type { Findings } from "./findings.ts";
 
-/** Takes out again what the rules refuse, one after the other; the base recipe stands for it. */
+/** Removes what the rules refuse, one by one; the base recipe's value applies instead. */
 export async function settle(recipe: Record<string, unknown>, found: Findings, base: Recipe): Promise<void> {
   sizeDisk(recipe, found.spareMib);
   for (;;) {
@@ -14,7 +14,7 @@ export async function settle(recipe: Record<string, unknown>, found: Findings, b
     const at = Number(index) - (grows ? inherited.length : 0);
     if (dropNested(problem, recipe, base, found)) continue;
     const own = recipe[key];
-    // Without a /boot that pygrub reads it is no PVM, but it is a machine.
+    // Without a /boot that pygrub can read it cannot be PVM, but it can be HVM.
     if (problem.text.includes("pygrub") && recipe.domainType === undefined)
       recipe.domainType = "XEN_HVM_PV_DRIVERS";
     else if (Array.isArray(own) && at >= 0 && at < own.length && own.length > 1) {
@@ -33,7 +33,7 @@ export async function settle(recipe: Record<string, unknown>, found: Findings, b
   }
 }
 
-/** Takes a name out of `packages.base`, `services.disable` and the like; says whether it was one. */
+/** Removes a name from `packages.base`, `services.disable` and the like, if the problem is about one. */
 function dropNested(
   { path, text }: { readonly path: readonly PropertyKey[]; readonly text: string },
   recipe: Record<string, unknown>,
@@ -55,7 +55,7 @@ function tell(value: unknown, text: string, why: string, found: Findings): void 
   found.leave(found.standingOf(value) ?? { line: 0, text }, why);
 }
 
-// Room for what grows, and never less than a base recipe has.
+// Leaves space to grow into, and at least the base recipe's size.
 function sizeDisk(recipe: Record<string, unknown>, spare: number): void {
   if (recipe.layout === undefined) return;
   const sum = Recipe.shape.layout.parse(recipe.layout).reduce((all, part) => all + part.size, spare);

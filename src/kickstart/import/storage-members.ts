@@ -1,7 +1,7 @@
 import type { Findings, Member } from "./findings.ts";
 import type { ReadLine } from "./read-line.ts";
 
-/** Notes what a line is made of; a name that no line gave is told. */
+/** Records the members that a line uses, and reports names that no line defines. */
 export function useMembers(names: readonly string[], read: ReadLine, found: Findings): Member[] {
   const known = names.flatMap((name) => {
     const member = found.members.get(name);
@@ -9,14 +9,14 @@ export function useMembers(names: readonly string[], read: ReadLine, found: Find
     else found.used.add(name);
     return member ?? [];
   });
-  // One of them is the partition, or the sum of them; which one says what is seen no more.
+  // They become one partition, so that their own sizes and options are lost.
   if (known.length > 1)
     for (const member of known)
-      found.leave(member.from, `is a part of ${read.words[0]}, which is one partition here`);
+      found.leave(member.from, `is a member of ${read.words[0]}, which becomes one partition`);
   return known;
 }
 
-/** Tells what the physical volumes say that the recipe does not, now that all volumes are known. */
+/** Reports what physical volumes say and the recipe does not, once all volumes are known. */
 export function finishStorage(found: Findings): void {
   for (const [name, names] of found.groups) {
     const members = names.flatMap((one) => found.members.get(one) ?? []);
@@ -30,15 +30,15 @@ export function finishStorage(found: Findings): void {
     else if (only.grow && !grows)
       found.leave(
         only.from,
-        `${name} is as large as its volumes; none of them grows, so no room stays free in it`,
+        `${name} is as large as its volumes; none of them grows, so it has no free space`,
       );
     else if (!only.grow && grows)
-      found.leave(only.from, `${name} takes the rest of the disk, as one of its volumes grows`);
+      found.leave(only.from, `${name} uses the rest of the disk, because one of its volumes grows`);
     else if (!only.grow || only.mib > need)
       found.leave(only.from, `${name} is as large as its volumes, ${need} MiB`);
   }
   for (const [name, member] of found.members)
-    if (!found.used.has(name)) found.leave(member.from, `nothing is made of ${name}`);
+    if (!found.used.has(name)) found.leave(member.from, `nothing uses ${name}`);
     else if (!/^(pv|raid)\./.test(name) && !found.mounted.has(member))
-      found.leave(member.from, "the volume that it is a part of is mounted nowhere");
+      found.leave(member.from, "its volume is not mounted");
 }

@@ -4,21 +4,21 @@ import type { Findings } from "./findings.ts";
 import type { ReadLine } from "./read-line.ts";
 import { useMembers } from "./storage-members.ts";
 
-/** `part` and `logvol`: what is on the system disk, in the words of a recipe's layout. */
+/** `part` and `logvol`: an entry of the recipe's layout, on the system disk. */
 export function takePartition(read: ReadLine, found: Findings): void {
   const mount = read.words[0] ?? "";
   const { mib, grow } = sizeOf(read, found);
   const disk = read.option("ondisk", "ondrive");
   found.asAnyway(read.part("asprimary"));
-  // What they are made of has no file system of its own, and swap has but one.
+  // Members have no file system of their own, and swap has only one type.
   if (mount === "swap" || !mount.startsWith("/")) found.asAnyway(read.part("fstype", "type"));
   const further = disk !== undefined && isFurther(disk, found);
   if (disk !== undefined && !further) found.asAnyway(read.part("ondisk", "ondrive"));
   if (/^(pv|raid|btrfs)\./.test(mount)) {
     if (found.members.has(mount))
-      found.leave(found.members.get(mount)?.from ?? read, `line ${read.line} says it again, and counts`);
+      found.leave(found.members.get(mount)?.from ?? read, `line ${read.line} says it again, and wins`);
     found.members.set(mount, { mib, grow, from: read });
-    if (further) found.leave(read, `a recipe makes such things on the system disk only, not on ${disk}`);
+    if (further) found.leave(read, `a recipe has volumes on the system disk only, not on ${disk}`);
     return;
   }
   if (["biosboot", "prepboot", "/boot/efi"].includes(mount)) {
@@ -26,16 +26,16 @@ export function takePartition(read: ReadLine, found: Findings): void {
     return;
   }
   if (read.has("thinpool")) {
-    found.leave(read, "a recipe has no thin pools; the volumes of this one are plain ones");
+    found.leave(read, "a recipe has no thin pools; its volumes become plain ones");
     return;
   }
   if (further) {
     if (takeFurtherDisk(read, mount, found)) return;
-    found.leave(read, "further disks have ext3 or ext4 and a size that is said; it is on the system disk");
+    found.leave(read, "further disks need ext3 or ext4 and a size; this goes to the system disk");
   }
   const inGroup = read.name === "logvol";
   const volume = inGroup ? volumeOf(read, found) : undefined;
-  if (inGroup && read.has("thin")) found.leave(read, "a recipe has no thin pools; it is a plain volume");
+  if (inGroup && read.has("thin")) found.leave(read, "a recipe has no thin pools; it becomes a plain volume");
   const fs = mount === "swap" ? "swap" : fileSystemOf(read, mount, found);
   const part = {
     mount: mount === "/" ? mount : mount.replace(/\/+$/, ""),
@@ -49,7 +49,7 @@ export function takePartition(read: ReadLine, found: Findings): void {
   if (inGroup) found.groupOf.set(part, read.option("vgname"));
 }
 
-/** `volgroup`: the first one is the recipe's. */
+/** `volgroup`: the first one becomes the recipe's. */
 export function takeVolumeGroup(read: ReadLine, found: Findings): void {
   const said = read.words[0];
   if (said === undefined) {
@@ -58,23 +58,23 @@ export function takeVolumeGroup(read: ReadLine, found: Findings): void {
   }
   const members = read.words.slice(1);
   useMembers(members, read, found);
-  if (found.groups.has(said)) found.leave(read, "there is a volume group of this name already");
+  if (found.groups.has(said)) found.leave(read, "there already is a volume group of this name");
   found.groups.set(said, members);
   const name = asName(said);
   const extents = read.option("pesize");
   if (extents !== undefined && !/^(4096|4)K?$/.test(extents))
-    found.leave(read, "the extents of a recipe's volume group have 4 MiB");
+    found.leave(read, "the volume group of a recipe has extents of 4 MiB");
   if (extents !== undefined && /^(4096|4)K?$/.test(extents)) found.asAnyway(read.part("pesize"));
   if (found.scalars.volumeGroup === undefined) found.say("volumeGroup", name, read);
   else if (found.scalars.volumeGroup !== name)
     found.leave(
       read,
-      `a recipe has one volume group, ${found.scalars.volumeGroup}; the volumes of this one are in it`,
+      `a recipe has one volume group, ${found.scalars.volumeGroup}; these volumes go into it`,
     );
   if (name !== said) found.leave(read, `is called ${name}`);
 }
 
-/** `raid`: a template has one disk, so what was on several is a plain partition of the size of one member. */
+/** `raid`: a template has one disk, so an array becomes a plain partition of the size of one member. */
 export function takeRaid(read: ReadLine, found: Findings): void {
   const [mount = "", ...names] = read.words;
   const members = useMembers(names, read, found);
@@ -82,14 +82,14 @@ export function takeRaid(read: ReadLine, found: Findings): void {
   if (/^pv\./.test(mount)) {
     const mib = members.length === 0 ? 0 : Math.max(...members.map((member) => member.mib));
     found.members.set(mount, { mib, grow: members.some((member) => member.grow), from: read });
-    found.leave(read, "a template has one disk; the volume group is on a plain partition");
+    found.leave(read, "a template has one disk; the volume group goes on a plain partition");
     return;
   }
   if (members.length === 0) {
-    found.leave(read, "its members are not there");
+    found.leave(read, "it has no members");
     return;
   }
-  found.leave(read, "a template has one disk; this is a plain partition of it");
+  found.leave(read, "a template has one disk; this becomes a plain partition");
   const grow = members.some((member) => member.grow);
   if (mount === "swap") found.asAnyway(read.part("fstype"));
   const fs = mount === "swap" ? "swap" : fileSystemOf(read, mount, found);
@@ -106,8 +106,8 @@ export function takeRaid(read: ReadLine, found: Findings): void {
 }
 
 /**
- * `btrfs`: a volume that is mounted is a part of the layout. Of the subvolumes of one that is not, `/` stands for all of
- * it, and the others lie in that.
+ * `btrfs`: a mounted volume is an entry of the layout. Of a volume that is not mounted itself, the subvolume `/` stands for
+ * the whole, and the others are folders in it.
  */
 export function takeBtrfs(read: ReadLine, found: Findings): void {
   const [mount = "", ...names] = read.words;
@@ -127,12 +127,12 @@ export function takeBtrfs(read: ReadLine, found: Findings): void {
     if (mount.startsWith("/")) found.used.add(label);
   }
   if (read.has("data") || read.has("metadata"))
-    found.leave(read, "a template has one disk, so there are no levels");
-  // The name of a subvolume is told with it.
+    found.leave(read, "a template has one disk, so there are no RAID levels");
+  // The name of a subvolume is reported with it.
   const nested = read.has("subvol");
   if (nested) read.has("name", "parent");
   if (nested && mount === "/") found.leave(read, "a recipe has no subvolumes; / is the volume itself");
-  if (members.length === 0) found.leave(read, "its members are not there");
+  if (members.length === 0) found.leave(read, "it has no members");
   else if (!mount.startsWith("/")) return;
   else if (nested && mount !== "/") found.leave(read, "a recipe has no subvolumes; it lies in /");
   else {
@@ -149,7 +149,7 @@ export function takeBtrfs(read: ReadLine, found: Findings): void {
   }
 }
 
-// What the installer works out by itself, or finds on the disk, has to be said in a recipe.
+// MiB for sizes that the installer computes or finds on the disk; a recipe must state them.
 const usual: Readonly<Record<string, number>> = { "/boot": 500, swap: 2048, "/": 3072 };
 
 function sizeOf(read: ReadLine, found: Findings): { mib: number; grow: boolean } {
@@ -157,14 +157,14 @@ function sizeOf(read: ReadLine, found: Findings): { mib: number; grow: boolean }
   const said = Number(read.option("size"));
   const percent = Number(read.option("percent"));
   const grows = read.has("grow");
-  if (read.has("maxsize")) found.leave(read, "a recipe says the least size, and whether it grows");
-  if (said > 9_999_999) found.leave(read, "a recipe has sizes up to 9999999 MiB");
+  if (read.has("maxsize")) found.leave(read, "a recipe has a minimum size, and whether it grows");
+  if (said > 9_999_999) found.leave(read, "the largest size of a recipe is 9999999 MiB");
   if (Number.isInteger(said) && said >= 1) return { mib: Math.min(said, 9_999_999), grow: grows };
   const mib = usual[mount] ?? 1024;
   const grow = grows || mount === "/" || percent >= 100;
   read.has("recommended", "hibernation");
   if (!read.has("thinpool"))
-    found.leave(read, `its size is not said in MiB; it has ${mib} MiB${grow ? " and grows" : ""}`);
+    found.leave(read, `no size in MiB is given; it gets ${mib} MiB${grow ? " and grows" : ""}`);
   return { mib, grow };
 }
 
@@ -180,17 +180,17 @@ function optionsOf(read: ReadLine, fs: string, found: Findings): { options?: str
     return {};
   }
   if (/^[\w.,=:/%+-]+$/.test(options)) return { options };
-  found.leave(read, "no recipe can hold its mount options");
+  found.leave(read, "a recipe cannot hold its mount options");
   return {};
 }
 
-// The first disk that is named is the system's.
+// The first disk that is named is the system disk.
 function isFurther(disk: string, found: Findings): boolean {
   found.disks.add(disk.replace(/^\/dev\//, ""));
   return [...found.disks][0] !== disk.replace(/^\/dev\//, "");
 }
 
-/** A file system of its own on another disk is a further disk; says whether it was one. */
+/** A file system on another disk becomes a further disk. Returns whether it did. */
 function takeFurtherDisk(read: ReadLine, mount: string, found: Findings): boolean {
   const [size, fs = "", options] = [
     Number(read.option("size")),
@@ -198,10 +198,10 @@ function takeFurtherDisk(read: ReadLine, mount: string, found: Findings): boolea
     read.option("fsoptions"),
   ];
   const possible = ["ext3", "ext4"].filter((one) => fileSystems[found.release].includes(one));
-  // Boot volumes are on the system disk. The size of a volume that only grows is unknown.
+  // Boot volumes stay on the system disk. Without a size, the size of the disk is unknown.
   if (!possible.includes(fs) || !(size >= 100) || !/^\/(?!$|boot|usr|etc|var$|root$)/.test(mount))
     return false;
-  if (read.has("grow")) found.leave(read, "a further disk has the size that is said");
+  if (read.has("grow")) found.leave(read, "a further disk has a fixed size");
   const before = found.left.length;
   found.add(
     "disks",
@@ -216,7 +216,7 @@ function volumeOf(read: ReadLine, found: Findings): string {
   const group = read.option("vgname");
   if (group === undefined) found.leave(read, "it names no volume group");
   else if (!found.groups.has(group)) found.leave(read, `there is no volume group ${group} above it`);
-  if (read.option("name") === undefined) found.leave(read, "its name is not said");
+  if (read.option("name") === undefined) found.leave(read, "no name is given");
   if (group !== undefined && found.scalars.volumeGroup === undefined)
     found.say("volumeGroup", asName(group), read);
   const name = asName(said === "" ? "root" : said);
@@ -235,7 +235,7 @@ function asName(text: string): string {
 function fileSystemOf(read: ReadLine, mount: string, found: Findings): string {
   const said = read.option("fstype", "type");
   if (said !== undefined && said !== "") return known(said, mount, read, found);
-  found.leave(read, `its file system is not said; it is ${own(found.release)}`);
+  found.leave(read, `no file system is given; it gets ${own(found.release)}`);
   return own(found.release);
 }
 
@@ -243,7 +243,7 @@ function known(said: string, mount: string, read: ReadLine, found: Findings): st
   const possible = fileSystems[found.release].filter((fs) => fs !== "swap");
   if (possible.includes(said) && !(said === "btrfs" && mount === "/boot")) return said;
   const instead = said === "ext2" ? "ext3" : own(found.release);
-  found.leave(read, `${found.release} is not installed on ${said}; it is ${instead}`);
+  found.leave(read, `${found.release} cannot be installed on ${said}; it gets ${instead}`);
   return instead;
 }
 

@@ -1,5 +1,6 @@
 import { structuredPatch } from "diff";
 import type { FileRecord, Manifest, PackageRecord, Parameter } from "../../model/manifest.ts";
+import { groupedBy } from "../grouped-by.ts";
 import { comparePackages } from "./rpm-version.ts";
 
 /** What is in one of two lists, and what is in both and differs. */
@@ -160,9 +161,10 @@ function packageChanges(
   const added: PackageRecord[] = [];
   const removed: PackageRecord[] = [];
   const changed: { from: PackageRecord; to: PackageRecord }[] = [];
-  for (const name of new Set([...from, ...to].map(key))) {
-    const before = from.filter((one) => key(one) === name);
-    const after = to.filter((one) => key(one) === name);
+  const [allBefore, allAfter] = [groupedBy(from, key), groupedBy(to, key)];
+  for (const name of new Set([...allBefore.keys(), ...allAfter.keys()])) {
+    const before = allBefore.get(name) ?? [];
+    const after = allAfter.get(name) ?? [];
     const gone = before.filter((one) => !after.some((other) => comparePackages(one, other) === 0));
     const come = after.filter((one) => !before.some((other) => comparePackages(one, other) === 0));
     const [old, young] = [gone[0], come[0]];

@@ -18,6 +18,7 @@ export function comparePackages(a: PackageRecord, b: PackageRecord): number {
 
 /** Orders as rpm's own `rpmvercmp`: runs of digits by number, runs of letters by letter, `~` before the end, `^` behind it. */
 export function compareRpmVersions(a: string, b: string): number {
+  if (a === b) return 0;
   const [left, right] = [partsOf(a), partsOf(b)];
   for (let i = 0; i < Math.max(left.length, right.length); i++) {
     const order = compareParts(left[i], right[i]);

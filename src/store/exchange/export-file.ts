@@ -12,7 +12,7 @@ import { type TarEntry, tarEnd, tarEntries, tarHeader, tarPadding } from "../../
 import type { StoredDisk } from "../../model/disk.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
-import { type CatalogEntry, lineageOf } from "../records/catalog.ts";
+import type { Found } from "../records/finder.ts";
 import type { Records, Revocation } from "../records/records.ts";
 import type { Signature } from "../records/signature.ts";
 import type { Store } from "../store.ts";
@@ -44,15 +44,16 @@ export interface ExportOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
-/** Writes a template into `file`, which appears whole or not at all. Gives its size. */
+/** Writes a template, the first of its lineage, into `file`, which appears whole or not at all. Gives its size. */
 export async function exportTemplate(
   store: Store,
   records: Records,
-  catalog: readonly CatalogEntry[],
-  entry: CatalogEntry,
+  lineage: readonly Found[],
   file: string,
   options: ExportOptions,
 ): Promise<number> {
+  const [entry] = lineage;
+  if (!entry) throw new Error("nothing to export");
   const { name, version } = entry.manifest;
   if (!entry.here)
     throw new TbuildError("environment", `${name}@${version}: its disk is missing from this store`, {
@@ -67,7 +68,7 @@ export async function exportTemplate(
     const put = writer(handle);
     const head = { format, name, version, ...(entry.revoked && { revoked: entry.revoked }) };
     await put("tbuild-export.json", Buffer.from(`${JSON.stringify(head)}\n`));
-    for (const [i, { manifest }] of lineageOf(catalog, entry).entries()) {
+    for (const [i, { manifest }] of lineage.entries()) {
       await put(`manifests/${i}.json`, Buffer.from(manifestText(manifest)));
       const signature = await records.signatureText(manifest);
       if (signature !== undefined) await put(`manifests/${i}.json.sig`, Buffer.from(signature));

@@ -3,9 +3,10 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { explained, textOf, writeAll } from "../../io/durable.ts";
 import { inParallel } from "../../io/parallel.ts";
-import type { Digest } from "../../model/digest.ts";
+import { type Digest, digestOf } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
-import { manifestDigest, readManifest } from "../../model/manifest.ts";
+import { lineOf, manifestDigest, readManifest, readManifestLine } from "../../model/manifest.ts";
+import { linesIn } from "../manifest-lines.ts";
 import type { Store } from "../store.ts";
 import { chunksOfImage } from "./chunker.ts";
 import { diskListText, type Part } from "./disk-list.ts";
@@ -25,9 +26,9 @@ import { verifyStore } from "./verify.ts";
  *     lock                            held by who writes
  *
  * A disk's digest is that of its list, not of its plain bytes: so holes cost nothing, and versions share what they have
- * in common. Bundles carry plain SHA-256 sums.
+ * in common. Bundles carry plain SHA-256 sums. What lists show is remembered in the folder `cache`.
  */
-export function folderStore(host: Host, folder: string): Store {
+export function folderStore(host: Host, folder: string, cache?: string): Store {
   const at = storeFolder(folder);
 
   const read = async (file: string) => {
@@ -138,6 +139,28 @@ export function folderStore(host: Host, folder: string): Store {
       return found;
     },
 
+    async lines(which) {
+      await at.checkFormat();
+      return linesIn(
+        folder,
+        {
+          isManifest: /\.json$/,
+          cache,
+          async read(file, text) {
+            const digest = digestOf(text);
+            // Whole as it was published, and that was looked at then.
+            if ((await textOf(sumFile(file)))?.startsWith(hex(digest)))
+              return { digest, line: readManifestLine(file, text) };
+            const manifest = readManifest(file, text);
+            return { digest: manifestDigest(manifest), line: lineOf(manifest) };
+          },
+        },
+        which,
+      );
+    },
+
+    versions: at.versions,
+
     async lineage(digest) {
       const line = new Map<Digest, Manifest>();
       // A manifest names its parent by digest, so a ring cannot be made; a store that was tampered with can hold one.
@@ -150,7 +173,7 @@ export function folderStore(host: Host, folder: string): Store {
       return [...line.values()];
     },
 
-    ownBytes: async () => ownBytesOf(at, await self.list()),
+    ownBytes: async (mostBytes) => ownBytesOf(at, await self.lines(), mostBytes),
 
     async verify(signal) {
       await at.checkFormat();

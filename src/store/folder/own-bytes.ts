@@ -1,19 +1,28 @@
+import { stat } from "node:fs/promises";
 import type { Digest } from "../../model/digest.ts";
-import type { Manifest } from "../../model/manifest.ts";
-import { manifestDigest } from "../../model/manifest.ts";
+import type { ManifestLine } from "../../model/manifest.ts";
 import { readPacks } from "./packs.ts";
 import type { StoreFolder } from "./store-folder.ts";
 
-/** How many bytes of the store each version has to itself: what its chunks take that no other version's disks have. */
+/**
+ * How many bytes of the store each version has to itself: what its chunks take that no other version's disks have.
+ * `undefined` where more than `mostBytes` of chunk lists had to be read to know.
+ */
 export async function ownBytesOf(
   store: StoreFolder,
-  manifests: readonly Manifest[],
-): Promise<Map<Digest, number>> {
+  manifests: ReadonlyMap<Digest, Pick<ManifestLine, "disks">>,
+  mostBytes = Number.POSITIVE_INFINITY,
+): Promise<Map<Digest, number> | undefined> {
+  const lists = new Set([...manifests.values()].flatMap(({ disks }) => disks.map((disk) => disk.digest)));
+  let bytes = 0;
+  for (const digest of lists) {
+    bytes += (await stat(store.listFile(digest)).catch(() => undefined))?.size ?? 0;
+    if (bytes > mostBytes) return undefined;
+  }
   // Of each chunk the only one that has it, or `undefined` once there are two.
   const users = new Map<string, Digest | undefined>();
   const own = new Map<Digest, number>();
-  for (const manifest of manifests) {
-    const digest = manifestDigest(manifest);
+  for (const [digest, manifest] of manifests) {
     own.set(digest, 0);
     // A disk that is missing is for `verify` to report; here it takes no room.
     for (const disk of manifest.disks)

@@ -1,14 +1,14 @@
 import { TbuildError } from "../../errors.ts";
 import type { Digest } from "../../model/digest.ts";
-import type { Manifest } from "../../model/manifest.ts";
-import { manifestDigest } from "../../model/manifest.ts";
+import type { Manifest, ManifestLine } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
+import { groupedBy } from "../grouped-by.ts";
 import type { Store } from "../store.ts";
-import { type ChannelName, channelNames, type Records, type Revocation } from "./records.ts";
+import { type ChannelName, channelNames, type Pointer, type Records, type Revocation } from "./records.ts";
 
 /** One master or template, with all that is said of it here and in the recipe repo. */
 export interface CatalogEntry {
-  readonly manifest: Manifest;
+  readonly manifest: ManifestLine;
   readonly digest: Digest;
   /** Its disks are in this store. */
   readonly here: boolean;
@@ -18,32 +18,69 @@ export interface CatalogEntry {
   readonly revoked?: Revocation;
 }
 
+/** Reads the whole manifest of an entry. */
+export type ReadManifest = (entry: CatalogEntry) => Promise<Manifest>;
+
 /** All masters and templates that the store holds or the recipe repo knows: by name, oldest version first. */
 export async function readCatalog(store: Store, records: Records): Promise<CatalogEntry[]> {
-  const [kept, recorded] = [await store.list(), await records.list()];
-  const here = new Set(kept.map(manifestDigest));
-  const known = new Set(recorded.map(manifestDigest));
-  const all = new Map([...kept, ...recorded].map((manifest) => [manifestDigest(manifest), manifest]));
-  const said = new Map<string, Awaited<ReturnType<typeof saidOf>>>();
+  const kept = await store.lines();
+  const recorded = await records.lines(kept);
+  const all = new Map([...recorded, ...kept]);
+  const said = new Map<string, Said>();
   for (const { name, kind } of all.values())
     if (kind === "template" && !said.has(name)) said.set(name, await saidOf(records, name));
-  const entries: CatalogEntry[] = [];
-  for (const [digest, manifest] of all) {
-    const { channels = [], tags = [] } = manifest.kind === "template" ? (said.get(manifest.name) ?? {}) : {};
-    const leadsHere = (pointer: { digest: string }) => pointer.digest === digest;
-    const revoked =
-      manifest.kind === "template" ? await records.revocation(manifest.name, manifest.version) : undefined;
-    entries.push({
-      manifest,
-      digest,
-      here: here.has(digest),
-      recorded: known.has(digest),
-      channels: channels.filter(([, pointer]) => leadsHere(pointer)).map(([channel]) => channel),
-      tags: tags.filter(([, pointer]) => leadsHere(pointer)).map(([tag]) => tag),
-      ...(revoked && { revoked }),
+  return [...all]
+    .map(([digest, manifest]) =>
+      entryOf(manifest, digest, { here: kept.has(digest), recorded: recorded.has(digest) }, said),
+    )
+    .sort(inOrder);
+}
+
+/** Versions are compared with their neighbours, so those that were asked for last are kept. */
+const fewKept = 4;
+
+export function manifestReader(store: Store, records: Records): ReadManifest {
+  const kept = new Map<Digest, Promise<Manifest>>();
+  const read: ReadManifest = async ({ manifest: { kind, name, version }, here }) => {
+    const found = here
+      ? await store.find(kind, { name, version })
+      : await records.find({ kind, name, version });
+    if (found) return found;
+    throw new TbuildError("environment", "was removed in the meantime", {
+      subject: `${kind} ${name}@${version}`,
     });
-  }
-  return entries.sort(inOrder);
+  };
+  return (entry) => {
+    const manifest = kept.get(entry.digest) ?? read(entry);
+    kept.delete(entry.digest);
+    kept.set(entry.digest, manifest);
+    const [oldest] = kept.keys();
+    if (kept.size > fewKept && oldest !== undefined) kept.delete(oldest);
+    return manifest;
+  };
+}
+
+export function entryOf<M extends ManifestLine>(
+  manifest: M,
+  digest: Digest,
+  where: Pick<CatalogEntry, "here" | "recorded">,
+  said: ReadonlyMap<string, Said>,
+): CatalogEntry & { readonly manifest: M } {
+  const {
+    channels = [],
+    tags = [],
+    revocations,
+  } = manifest.kind === "template" ? (said.get(manifest.name) ?? {}) : {};
+  const revoked = revocations?.get(manifest.version);
+  const leadsHere = ([, pointer]: readonly [string, { digest: string }]) => pointer.digest === digest;
+  return {
+    manifest,
+    digest,
+    ...where,
+    channels: channels.filter(leadsHere).map(([channel]) => channel),
+    tags: tags.filter(leadsHere).map(([tag]) => tag),
+    ...(revoked && { revoked }),
+  };
 }
 
 interface Index {
@@ -69,17 +106,6 @@ function indexOf(catalog: readonly CatalogEntry[]): Index {
   return index;
 }
 
-/** In the order in which they come. */
-export function groupedBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return groups;
-}
-
 /** The templates of a name, the oldest version first. */
 export function versionsOf(catalog: readonly CatalogEntry[], name: string): readonly CatalogEntry[] {
   return indexOf(catalog).byName.get(name) ?? [];
@@ -90,62 +116,11 @@ export function templatesOf(catalog: readonly CatalogEntry[]): readonly CatalogE
   return indexOf(catalog).templates;
 }
 
-/** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exactly that. */
-export function findTemplate(catalog: readonly CatalogEntry[], ref: string): CatalogEntry {
-  const [name = "", which] = ref.split("@");
-  const named = versionsOf(catalog, name);
-  if (named.length === 0)
-    throw new TbuildError("usage", "no such template", {
-      subject: ref,
-      hint: "`tbuild template list` lists all templates.",
-    });
-  const fitting = named.filter(({ manifest, channels, tags, revoked }) =>
-    which === undefined
-      ? !revoked
-      : manifest.version === which || [...channels, ...tags].some((one) => one === which),
-  );
-  if (fitting.length === 0 && which === undefined)
-    throw new TbuildError("usage", "all of its versions are revoked", {
-      subject: name,
-      hint: `To use one anyway, name its version: ${newestOf(named, (version) => `${name}@${version}`)}.`,
-    });
-  const found = fitting.at(-1);
-  if (!found)
-    throw new TbuildError("usage", `${name} has no such version, channel or tag`, {
-      subject: ref,
-      hint: `Available: ${newestOf(named, (version) => version)}.`,
-    });
-  const others = fitting.filter(({ manifest }) => manifest.version === found.manifest.version);
-  if (others.length > 1)
-    throw new TbuildError(
-      "integrity",
-      `${name}@${found.manifest.version}: two different versions have this number`,
-      {
-        lines: others.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
-        hint: "Two people published the same version. The recorded one is valid. Build the other again with a new number, and remove it from the store with `tbuild template prune --apply`.",
-      },
-    );
-  return found;
-}
-
 /** Versions in the store whose number the recipe repo records with other content: two people built it, one yielded. */
 export function yieldedIn(catalog: readonly CatalogEntry[]): CatalogEntry[] {
   const nameOf = ({ manifest: { kind, name, version } }: CatalogEntry) => `${kind} ${name}@${version}`;
   const recorded = new Set(catalog.filter((entry) => entry.recorded).map(nameOf));
   return catalog.filter((entry) => !entry.recorded && recorded.has(nameOf(entry)));
-}
-
-/** The versions that `ref` does not mean because they were revoked, in words. */
-export function passedOver(catalog: readonly CatalogEntry[], ref: string, found: CatalogEntry): string[] {
-  if (ref.includes("@")) return [];
-  const { name, version } = found.manifest;
-  return templatesOf(catalog)
-    .filter(({ manifest, revoked }) => manifest.name === name && revoked !== undefined)
-    .filter(({ manifest }) => compareVersions(manifest.version, version) > 0)
-    .map(
-      ({ manifest, revoked }) =>
-        `${name}@${manifest.version} is newer and was revoked (${revoked?.reason}); this is ${version}`,
-    );
 }
 
 /** What has to be said before a version is used. */
@@ -188,19 +163,26 @@ export function lineageOf(catalog: readonly CatalogEntry[], entry: CatalogEntry)
   return [...line];
 }
 
-/** The newest few, and how many more there are. */
-function newestOf(named: readonly CatalogEntry[], words: (version: string) => string): string {
-  const shown = named.slice(-10).map(({ manifest }) => words(manifest.version));
-  return `${shown.join(", ")}${named.length > 10 ? `, and ${named.length - 10} older ones` : ""}`;
+/** What people say of the versions of a template. */
+export interface Said {
+  readonly channels: readonly (readonly [ChannelName, Pointer])[];
+  readonly tags: readonly (readonly [string, Pointer])[];
+  /** Those that hold. */
+  readonly revocations: ReadonlyMap<string, Revocation>;
 }
 
-async function saidOf(records: Records, name: string) {
-  const channels: [ChannelName, { digest: string }][] = [];
+export async function saidOf(records: Records, name: string): Promise<Said> {
+  const channels: [ChannelName, Pointer][] = [];
   for (const channel of channelNames) {
     const pointer = await records.channel(name, channel);
     if (pointer) channels.push([channel, pointer]);
   }
-  return { channels, tags: Object.entries(await records.tags(name)) };
+  const ever = await records.revocations(name);
+  return {
+    channels,
+    tags: Object.entries(await records.tags(name)),
+    revocations: new Map([...ever].filter(([, { lifted }]) => lifted === undefined)),
+  };
 }
 
 function inOrder({ manifest: a }: CatalogEntry, { manifest: b }: CatalogEntry): number {

@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import { type CatalogEntry, templatesOf } from "./catalog.ts";
+import type { Finder, Found } from "./finder.ts";
 import { type ChannelName, channelNames, type Pointer, pointerTo, type Records } from "./records.ts";
 
 export interface Moved {
@@ -11,7 +11,7 @@ export interface Moved {
 /** Leads a channel to a version. What may be used by mistake is refused: the revoked, and rehearsals. */
 export async function promote(
   records: Records,
-  entry: CatalogEntry,
+  entry: Found,
   channel: ChannelName,
   options: { readonly allowRehearsal?: boolean } = {},
 ): Promise<Moved> {
@@ -43,17 +43,18 @@ export async function promote(
 /** Leads a channel back to where it led before, past all that has been revoked since. */
 export async function rollback(
   records: Records,
-  catalog: readonly CatalogEntry[],
+  { isUsable }: Pick<Finder, "isUsable">,
   name: string,
   channel: ChannelName,
   why?: string,
 ): Promise<Moved> {
   const now = await records.channel(name, channel);
   if (!now) throw new TbuildError("usage", `has no channel ${channel}`, { subject: name });
-  const usable = (pointer: Pointer) =>
-    pointer.digest !== now.digest &&
-    templatesOf(catalog).some(({ digest, revoked }) => digest === pointer.digest && !revoked);
-  const at = now.before.findLastIndex(usable);
+  let at = now.before.length - 1;
+  for (; at >= 0; at--) {
+    const pointer = now.before[at];
+    if (pointer && pointer.digest !== now.digest && (await isUsable(name, pointer))) break;
+  }
   const back = now.before[at];
   if (!back)
     throw new TbuildError("usage", `${channel} has no previous version that can still be used`, {
@@ -71,7 +72,7 @@ export async function rollback(
 }
 
 /** A name that stays on one version. */
-export async function tag(records: Records, { manifest }: CatalogEntry, name: string): Promise<void> {
+export async function tag(records: Records, { manifest }: Found, name: string): Promise<void> {
   if (!/^[a-z][a-z0-9._-]{0,39}$/.test(name))
     throw new TbuildError("usage", "not a tag", {
       subject: name,

@@ -5,9 +5,11 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { namesIn, textOf } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
-import { type Digest, DigestText } from "../../model/digest.ts";
-import type { Manifest } from "../../model/manifest.ts";
-import { manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
+import { type Digest, DigestText, digestOf } from "../../model/digest.ts";
+import type { Manifest, ManifestLine } from "../../model/manifest.ts";
+import { lineOf, manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
+import { compareVersions } from "../../model/version.ts";
+import { linesIn, type Which } from "../manifest-lines.ts";
 import { type Signature, signatureOf, signText, statements } from "./signature.ts";
 
 /** A name that leads to a version: a channel, which moves, or a tag, which stays. */
@@ -47,6 +49,11 @@ export interface Records {
   put(manifest: Manifest, signature?: string | false): Promise<string>;
   has(which: Pick<Manifest, "kind" | "name" | "version">): Promise<boolean>;
   list(): Promise<Manifest[]>;
+  /** What lists show of manifests, by their digests; of one name, or of all. `known` are lines that need not be read again. */
+  lines(known?: ReadonlyMap<Digest, ManifestLine>, which?: Which): Promise<ReadonlyMap<Digest, ManifestLine>>;
+  /** The versions of a name that are recorded, the newest last; none of what is no name. */
+  versions(kind: Manifest["kind"], name: string): Promise<string[]>;
+  find(which: Pick<Manifest, "kind" | "name" | "version">): Promise<Manifest | undefined>;
   /** What the signature in the repo, or the one that is given, is worth. */
   signature(manifest: Manifest, given?: string): Promise<Signature>;
   /** As it stands in the repo; `undefined` when the record is unsigned. */
@@ -77,9 +84,10 @@ export interface Records {
  *     masters/<name>/<version>.json
  *
  * One file for each thing that is said: two people who say different things never touch the same file, so git merges
- * them; two who say opposite things get a conflict in that one file, as they should.
+ * them; two who say opposite things get a conflict in that one file, as they should. What lists show is remembered in
+ * the folder `cache`.
  */
-export function recordsIn(host: Host, folder: string, signingKey?: string): Records {
+export function recordsIn(host: Host, folder: string, signingKey?: string, cache?: string): Records {
   const fileOf = ({ kind, name, version }: Pick<Manifest, "kind" | "name" | "version">) =>
     join(folder, `${kind}s`, name, `${version}.json`);
   const inTemplate = (name: string, ...rest: string[]) =>
@@ -123,13 +131,42 @@ export function recordsIn(host: Host, folder: string, signingKey?: string): Reco
       for (const kind of ["masters", "templates"])
         for (const name of await namesIn(join(folder, kind)))
           for (const file of await namesIn(join(folder, kind, name))) {
-            if (!/^\d+\.\d+\.\d+\.json$/.test(file)) continue;
+            if (!isRecord.test(file)) continue;
             const path = join(folder, kind, name, file);
-            const text = await readFile(path, "utf8");
-            if (isConflict(text)) throw unreadable(path, text);
-            found.push(readManifest(path, text));
+            found.push(readRecord(path, await readFile(path, "utf8")));
           }
       return found;
+    },
+
+    lines: (known, which) =>
+      linesIn(
+        folder,
+        {
+          isManifest: isRecord,
+          cache,
+          async read(file, text) {
+            const digest = digestOf(text);
+            const line = known?.get(digest);
+            if (line) return { digest, line };
+            const manifest = readRecord(file, text);
+            return { digest: manifestDigest(manifest), line: lineOf(manifest) };
+          },
+        },
+        which,
+      ),
+
+    async versions(kind, name) {
+      if (!Name.safeParse(name).success) return [];
+      return (await namesIn(join(folder, `${kind}s`, name)))
+        .filter((file) => isRecord.test(file))
+        .map((file) => file.slice(0, -".json".length))
+        .sort(compareVersions);
+    },
+
+    async find(which) {
+      const file = fileOf(which);
+      const text = await textOf(file);
+      return text === undefined ? undefined : readRecord(file, text);
     },
 
     async signature(manifest, given) {
@@ -244,6 +281,13 @@ async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undef
 function checked(shape: z.ZodType<string>, value: string, what: string): string {
   if (shape.safeParse(value).success) return value;
   throw new TbuildError("usage", `is not a valid ${what} name`, { subject: value });
+}
+
+const isRecord = /^\d+\.\d+\.\d+\.json$/;
+
+function readRecord(file: string, text: string): Manifest {
+  if (isConflict(text)) throw unreadable(file, text);
+  return readManifest(file, text);
 }
 
 function isConflict(text: string): boolean {

@@ -40,8 +40,13 @@ export interface Registry {
   putManifest(which: string, data: Uint8Array): Promise<void>;
   /** `undefined` when there is none. */
   getManifest(which: string): Promise<Uint8Array | undefined>;
-  /** All tags that are there; a registry need not say, and then there is none. */
-  tags(): Promise<readonly string[]>;
+  tags(): Promise<Tags>;
+}
+
+export interface Tags {
+  readonly names: readonly string[];
+  /** Why these are not all, or none: a registry need not list its tags. `404 Not Found` where there is no repository yet. */
+  readonly lacking?: string;
 }
 
 export function openRegistry(reference: Reference, options: RegistryOptions = {}): Registry {
@@ -177,34 +182,40 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     },
 
     async tags() {
-      const found: string[] = [];
+      const names: string[] = [];
       let url = api("tags/list");
       // A registry may give them in pages, and name the next one in a Link header.
       for (let pages = 0; pages < mostPages; pages++) {
         const answer = await ask({ url, method: "GET" });
         if (!answer.ok) {
           answer.drop();
-          return found;
+          return { names, lacking: answer.statusLine };
         }
-        found.push(...tagsIn(await limitedText(registry, answer, largestManifest)));
+        const page = tagsIn(await limitedText(registry, answer, largestManifest));
+        if (!page) return { names, lacking: "its answer is no list of tags" };
+        names.push(...page);
         const next = /<([^>]*)>\s*;[^,]*\brel="?next\b/i.exec(answer.header("link") ?? "")?.[1];
-        if (next === undefined || !URL.canParse(next, url.href)) break;
+        if (next === undefined) return { names };
+        if (!URL.canParse(next, url.href))
+          return { names, lacking: "its list goes on at what is no address" };
         url = new URL(next, url);
-        if (url.origin !== origin.origin) break;
+        if (url.origin !== origin.origin) return { names, lacking: `its list goes on at ${url.host}` };
       }
-      return found;
+      return { names, lacking: `its list has more than ${mostPages} pages` };
     },
   };
 }
 
 const mostPages = 1000;
 
-function tagsIn(text: string): string[] {
+function tagsIn(text: string): string[] | undefined {
   try {
     const { tags } = JSON.parse(text) as { tags?: unknown };
-    return Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string" && isTag.test(tag)) : [];
+    // `null` is how Docker's registry writes that there is none.
+    if (tags === null) return [];
+    return Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string" && isTag.test(tag)) : undefined;
   } catch {
-    return [];
+    return undefined;
   }
 }
 

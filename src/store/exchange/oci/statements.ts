@@ -16,7 +16,7 @@ const emptyType = "application/vnd.oci.empty.v1+json";
 const signatureKey = "vnd.tbuild.signature";
 const largest = 64 * 1024;
 /** How many of a subject are looked at until one counts. */
-const mostTries = 5;
+const mostTries = 20;
 const mostBefore = 20;
 
 const When = z.iso.datetime();
@@ -79,76 +79,122 @@ export async function statementsIn(records: Records, name: string): Promise<Stat
   return said;
 }
 
+/** Whether a statement counts; if not, why. */
+export type Judge = (found: Found) => Promise<true | string>;
+
 /** Adds what the registry does not have, or has older. Gives how many. */
 export async function pushStatements(
   registry: Registry,
   statements: readonly Statement[],
   sign: (text: string) => Promise<string | undefined>,
+  judge: Judge,
 ): Promise<number> {
-  const there = newestFirst(await registry.tags());
+  // Where the registry does not list what is there, all goes out: the same statement has the same tag.
+  const { names } = await registry.tags();
+  const there = newestFirst(names);
   let sent = 0;
   for (const statement of statements) {
     const text = `${JSON.stringify(statement)}\n`;
-    const newest = there.get(subjectOf(statement))?.[0];
-    if (statement.says !== "tag" && newest !== undefined && newest.time >= compact(timeOf(statement)))
-      continue;
-    if (statement.says === "tag" && newest !== undefined) continue;
     const data = Buffer.from(text);
-    const empty = Buffer.from("{}");
-    for (const blob of [empty, data])
-      if (!(await registry.hasBlob(digestOf(blob)))) await registry.putBlob(digestOf(blob), blob);
-    const signature = await sign(text);
-    const artifact = {
-      schemaVersion: 2,
-      mediaType: manifestType,
-      artifactType,
-      config: { mediaType: emptyType, digest: digestOf(empty), size: empty.length },
-      layers: [
-        {
-          mediaType: statementType,
-          digest: digestOf(data),
-          size: data.length,
-          data: data.toString("base64"),
-        },
-      ],
-      annotations: {
-        "org.opencontainers.image.title": subjectOf(statement),
-        ...(signature !== undefined && { [signatureKey]: signature }),
-      },
-    };
-    await registry.putManifest(tagOf(statement, data), Buffer.from(JSON.stringify(artifact)));
-    sent++;
+    const tag = tagOf(statement, data);
+    const others = there.get(subjectOf(statement)) ?? [];
+    const newer = statement.says === "tag" ? others : others.filter((one) => one.time > timeIn(tag));
+    if (await someCounts(registry, newer, statement.name, judge)) continue;
+    const same = others.some((one) => one.tag === tag)
+      ? readStatement(await registry.getManifest(tag))
+      : undefined;
+    const signature = same?.signature ?? (await sign(text));
+    if (!same || same.signature !== signature) {
+      await putStatement(registry, statement, data, signature);
+      sent++;
+    }
+    await pointAt(registry, statement);
   }
-  for (const statement of statements) await pointAt(registry, statement);
   return sent;
+}
+
+async function someCounts(
+  registry: Registry,
+  tags: readonly { readonly tag: string }[],
+  name: string,
+  judge: Judge,
+): Promise<boolean> {
+  for (const { tag } of tags.slice(0, mostTries)) {
+    const found = readStatement(await registry.getManifest(tag), tag);
+    if (found?.statement.name === name && (await judge(found)) === true) return true;
+  }
+  return false;
+}
+
+async function putStatement(
+  registry: Registry,
+  statement: Statement,
+  data: Uint8Array,
+  signature: string | undefined,
+): Promise<void> {
+  const empty = Buffer.from("{}");
+  for (const blob of [empty, data])
+    if (!(await registry.hasBlob(digestOf(blob)))) await registry.putBlob(digestOf(blob), blob);
+  const artifact = {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    artifactType,
+    config: { mediaType: emptyType, digest: digestOf(empty), size: empty.length },
+    layers: [
+      {
+        mediaType: statementType,
+        digest: digestOf(data),
+        size: data.length,
+        data: Buffer.from(data).toString("base64"),
+      },
+    ],
+    annotations: {
+      "org.opencontainers.image.title": subjectOf(statement),
+      ...(signature !== undefined && { [signatureKey]: signature }),
+    },
+  };
+  await registry.putManifest(tagOf(statement, data), Buffer.from(JSON.stringify(artifact)));
 }
 
 /** Other tools know a channel or a tag as a tag of the registry; ours go by the statements, which can be signed. */
 async function pointAt(registry: Registry, statement: Statement): Promise<void> {
   if (statement.says === "revoked") return;
+  const name = statement.says === "tag" ? statement.tag : statement.channel;
   const artifact = await registry.getManifest(statement.version);
-  if (artifact && Buffer.from(artifact).includes(statement.digest))
-    await registry.putManifest(statement.says === "tag" ? statement.tag : statement.channel, artifact);
+  if (!artifact || !Buffer.from(artifact).includes(statement.digest)) return;
+  const there = await registry.getManifest(name);
+  if (!there || !Buffer.from(there).equals(artifact)) await registry.putManifest(name, artifact);
 }
 
-/** The newest of each subject that `counts`; of a tag, which stays, the oldest. */
-export async function readStatements(
-  registry: Registry,
-  name: string,
-  counts: (found: Found) => Promise<boolean>,
-): Promise<Statement[]> {
-  const found: Statement[] = [];
-  for (const [subject, tags] of newestFirst(await registry.tags())) {
+/** What a registry says of the versions of a repository. */
+export interface Heard {
+  readonly names: readonly string[];
+  /** The newest of each subject that counts; of a tag, which stays, the oldest. Of templates of any name. */
+  readonly statements: readonly Statement[];
+  /** What is newer and does not count, and why. */
+  readonly doubted: readonly { readonly statement: Statement; readonly why: string }[];
+  /** Why what it says is not known, or not all of it. */
+  readonly lacking?: string;
+}
+
+export async function readStatements(registry: Registry, judge: Judge): Promise<Heard> {
+  const { names, lacking } = await registry.tags();
+  const statements: Statement[] = [];
+  const doubted: { statement: Statement; why: string }[] = [];
+  for (const [subject, tags] of newestFirst(names)) {
     const ordered = subject.startsWith("tag.") ? [...tags].reverse() : tags;
     for (const { tag } of ordered.slice(0, mostTries)) {
-      const one = readStatement(await registry.getManifest(tag));
-      if (one === undefined || one.statement.name !== name) continue;
-      if (tagOf(one.statement, Buffer.from(one.text)) !== tag || !(await counts(one))) continue;
-      found.push(one.statement);
-      break;
+      const one = readStatement(await registry.getManifest(tag), tag);
+      if (one === undefined) continue;
+      const worth = await judge(one);
+      if (worth === true) {
+        statements.push(one.statement);
+        break;
+      }
+      doubted.push({ statement: one.statement, why: worth });
     }
   }
-  return found;
+  return { names, statements, doubted, ...(lacking !== undefined && { lacking }) };
 }
 
 /** Takes over what is newer than what the records say. Gives it in words. */
@@ -161,15 +207,13 @@ export async function takeStatements(records: Records, statements: readonly Stat
       const own = (await records.revocations(name)).get(version);
       if (own ? (own.lifted ?? own.since) >= (lifted ?? since) : lifted !== undefined) continue;
       await records.revoke(name, version, { reason, since, ...(lifted !== undefined && { lifted }) });
-      taken.push(
-        `${name}@${version} ${lifted === undefined ? `was revoked: ${reason}` : "is not revoked any more"}`,
-      );
+      taken.push(statementWords(statement));
     } else if (statement.says === "channel") {
       const { says: _says, name: _name, channel, ...to } = statement;
       const own = await records.channel(name, channel);
       if (own !== undefined && own.since >= to.since) continue;
       await records.setChannel(name, channel, to);
-      taken.push(`${name}: ${channel} points at ${version}`);
+      taken.push(statementWords(statement));
     } else {
       const { says: _says, name: _name, tag, ...to } = statement;
       const own = (await records.tags(name))[tag];
@@ -178,41 +222,56 @@ export async function takeStatements(records: Records, statements: readonly Stat
         taken.push(`${name}: the tag ${tag} is on ${own.version} here and on ${version} there; it stays`);
       else {
         await records.setTag(name, tag, to);
-        taken.push(`${name}@${version} is tagged ${tag}`);
+        taken.push(statementWords(statement));
       }
     }
   }
   return taken;
 }
 
+// A clock that is far ahead, or a lie, would win for ever.
+const aheadMs = 24 * 60 * 60 * 1000;
+
 /**
- * Whether a statement counts: a warning does, whoever gives it, unless its signature is bad. What takes a warning away
- * or moves a channel has to be signed by somebody whom `allowed_signers` knows, where there is such a list.
+ * Where `allowed_signers` lists who may sign, only what one of them signed counts, warnings too: else anybody who can
+ * write to a registry could keep everybody from a version. Where there is no such list, all counts but bad signatures.
  */
-export function countsFor(records: Records): (found: Found) => Promise<boolean> {
+export function judgeBy(records: Records): Judge {
   return async ({ statement, text, signature }) => {
     const worth = await records.statementSignature(text, signature);
-    if (worth.state === "bad") return false;
-    if (statement.says === "revoked" && statement.lifted === undefined) return true;
-    // A clock that is far ahead, or a lie, would win for ever.
-    if (Date.parse(timeOf(statement)) > Date.now() + 24 * 60 * 60 * 1000) return false;
-    return worth.state === "good" || !(await records.hasSigners());
+    if (worth.state === "bad") return `its signature is bad: ${worth.why}`;
+    if (Date.parse(timeOf(statement)) > Date.now() + aheadMs) return "its time is more than a day ahead";
+    if (worth.state === "good" || !(await records.hasSigners())) return true;
+    return worth.state === "unsigned"
+      ? "it is not signed, and allowed_signers lists who may sign"
+      : `allowed_signers does not list the key that signed it, ${worth.key}`;
   };
 }
 
-function readStatement(artifact: Uint8Array | undefined): Found | undefined {
+/** In words, for people. */
+export function statementWords(statement: Statement): string {
+  const { name, version } = statement;
+  if (statement.says === "channel") return `${name}: ${statement.channel} points at ${version}`;
+  if (statement.says === "tag") return `${name}@${version} is tagged ${statement.tag}`;
+  return `${name}@${version} ${statement.lifted === undefined ? `was revoked: ${statement.reason}` : "is not revoked any more"}`;
+}
+
+/** `undefined` for what is no statement, or stands under a tag that is not its own. */
+function readStatement(artifact: Uint8Array | undefined, tag?: string): Found | undefined {
   try {
     const { layers, annotations } = Artifact.parse(JSON.parse(Buffer.from(artifact ?? []).toString("utf8")));
     const text = Buffer.from(layers[0].data, "base64").toString("utf8");
     const signature = annotations?.[signatureKey];
-    return {
-      statement: Statement.parse(JSON.parse(text)),
-      text,
-      ...(signature !== undefined && { signature }),
-    };
+    const statement = Statement.parse(JSON.parse(text));
+    if (tag !== undefined && tagOf(statement, Buffer.from(text)) !== tag) return undefined;
+    return { statement, text, ...(signature !== undefined && { signature }) };
   } catch {
     return undefined;
   }
+}
+
+function timeIn(tag: string): string {
+  return tag.split(".").at(-2) ?? "";
 }
 
 function newestFirst(

@@ -16,7 +16,7 @@ import { checkPack, largestPack } from "../../folder/pack.ts";
 import { packFile, readPacks } from "../../folder/packs.ts";
 import { hex, type StoreFolder } from "../../folder/store-folder.ts";
 import { type Reference, referenceText } from "./reference.ts";
-import { manifestType, type Registry } from "./registry.ts";
+import { manifestType, type Registry, type Tags } from "./registry.ts";
 
 const artifactType = "application/vnd.tbuild.template.v1";
 const types = {
@@ -126,9 +126,12 @@ export async function pushTemplate(
 }
 
 /** What there is, for who asked for nothing that there is. */
-export function versionsHint(tags: readonly string[]): string {
-  const versions = versionsAmong(tags);
-  if (versions.length === 0) return "Not found, or you have no permission to read it.";
+export function versionsHint({ names, lacking }: Tags): string {
+  const versions = versionsAmong(names);
+  if (versions.length === 0)
+    return lacking === undefined || lacking.startsWith("404")
+      ? "Not found, or you have no permission to read it."
+      : `The registry does not list its tags (${lacking}), so the versions that it has are not known.`;
   const more = versions.length > 10 ? `, and ${versions.length - 10} older ones` : "";
   return `Available: ${versions.slice(-10).join(", ")}${more}.`;
 }

@@ -1,0 +1,15 @@
+/** One thing that is wrong with a first-boot module, or may be. */
+export interface ModuleFinding {
+  /** `error`: it fails or does harm at first boot. `warning`: it may. */
+  readonly level: "error" | "warning";
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly text: string;
+  readonly remedy: string;
+}
+
+/** `file:line: error: what. remedy`, as compilers print it. */
+export function findingLine({ level, file, line, text, remedy }: ModuleFinding): string {
+  return `${file}:${line}: ${level}: ${text}. ${remedy}`;
+}

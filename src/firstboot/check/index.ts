@@ -1,0 +1,120 @@
+import { type ModuleParts, readParts, type Target, targets } from "../module.ts";
+import { shippedModules } from "../shipped.ts";
+import type { ModuleFinding } from "./finding.ts";
+import { payloadFindings } from "./payload.ts";
+import { type ForRelease, programFindings } from "./program.ts";
+import { textFindings } from "./text.ts";
+
+export { findingLine, type ModuleFinding } from "./finding.ts";
+export type { ForRelease } from "./program.ts";
+
+/** What a check of modules found. */
+export interface ModuleReport {
+  readonly name: string;
+  readonly folder: string;
+  readonly description: string;
+  readonly priorities: Readonly<Partial<Record<Target, number>>>;
+  readonly keys: readonly string[];
+  /** Releases whose Python reads the module's program. */
+  readonly runsOn: readonly string[];
+}
+
+/**
+ * Everything that is wrong with first-boot modules, found without running anything: their files, header and program,
+ * the payload, and how they stand to each other and to Oracle's modules. Sorted by file and line. Throws `usage` for a
+ * folder that holds no module. The program has to be good for each of `releases`, or without `strict` for one.
+ */
+export async function checkModules(
+  folders: readonly string[],
+  releases: readonly ForRelease[],
+  strict = true,
+): Promise<{ reports: readonly ModuleReport[]; findings: readonly ModuleFinding[] }> {
+  const reports: ModuleReport[] = [];
+  const findings: ModuleFinding[] = [];
+  const modules: { parts: ModuleParts; keys: readonly string[] }[] = [];
+  for (const folder of folders) {
+    const parts = await readParts(folder);
+    const text = textFindings(parts.file, parts.script);
+    // The lines of a file in another encoding are no lines of a program.
+    const readable = !text.some(({ text: what }) => /UTF-16|zero byte|not UTF-8/.test(what));
+    const program = readable
+      ? await programFindings(parts, releases, strict)
+      : { findings: [], keys: [], runsOn: [] };
+    findings.push(...text, ...headerFindings(parts), ...program.findings, ...payloadFindings(parts.payload));
+    modules.push({ parts, keys: program.keys });
+    const { description, priorities } = parts.header;
+    const { keys, runsOn } = program;
+    reports.push({ name: parts.name, folder, description, priorities, keys, runsOn });
+  }
+  findings.push(...betweenModules(modules));
+  findings.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
+  return { reports, findings };
+}
+
+function headerFindings({ file, header, name }: ModuleParts): ModuleFinding[] {
+  const found: ModuleFinding[] = header.problems.map(({ line, text }) => ({
+    level: "error",
+    file,
+    line,
+    text: `header: ${text}`,
+    remedy: "See the header of a module that works: recipes/modules/grid/grid",
+  }));
+  if (Object.hasOwn(shippedModules, name))
+    found.push({
+      level: "error",
+      file,
+      line: header.nameLine,
+      text: `${name} is the name of one of Oracle's modules, which it would replace`,
+      remedy: "Choose another name, and rename the folder and the script with it",
+    });
+  for (const target of targets) {
+    const own = header.priorities[target];
+    const same = Object.entries(shippedModules).find(
+      ([, { priorities }]) => own !== undefined && priorities[target] === own,
+    );
+    if (same && !Object.hasOwn(shippedModules, name))
+      found.push({
+        level: "warning",
+        file,
+        line: header.lines[target] ?? 1,
+        text: `${target}: ${own} is also the priority of Oracle's module ${same[0]}; which runs first depends on their names`,
+        remedy: "Choose a priority before or after it",
+      });
+  }
+  return found;
+}
+
+function betweenModules(
+  modules: readonly { parts: ModuleParts; keys: readonly string[] }[],
+): ModuleFinding[] {
+  const found: ModuleFinding[] = [];
+  const [keys, names, paths] = [
+    new Map<string, string>(),
+    new Map<string, string>(),
+    new Map<string, string>(),
+  ];
+  const claim = (
+    map: Map<string, string>,
+    what: string,
+    { file, name }: ModuleParts,
+    text: string,
+    from = file,
+  ) => {
+    const other = map.get(what);
+    if (other === undefined) map.set(what, name);
+    else if (other !== name || map === names)
+      found.push({
+        level: "error",
+        file: from,
+        line: 1,
+        text: `${text} ${what}, as the module ${other} does`,
+        remedy: "Give one of them another",
+      });
+  };
+  for (const { parts, keys: own } of modules) {
+    claim(names, parts.name, parts, "is named");
+    for (const key of own) claim(keys, key, parts, "enumerates the key");
+    for (const { path, from } of parts.payload) claim(paths, path, parts, "brings", from);
+  }
+  return found;
+}

@@ -1,0 +1,111 @@
+import { enumerateOf, mainOf } from "../enumerate.ts";
+import type { Target } from "../module.ts";
+import type { Followed } from "../python/evaluate.ts";
+import { shippedOwner } from "../shipped.ts";
+
+/** What is wrong with the parameters that a module enumerates, in words. The line is that of the enumerating function. */
+export interface KeyFinding {
+  readonly level: "error" | "warning";
+  readonly line: number;
+  readonly text: string;
+  readonly remedy: string;
+}
+
+const fields = [
+  "key",
+  "description",
+  "required",
+  "hidden",
+  "password",
+  "choices",
+  "default",
+  "depends",
+  "requires",
+  "type",
+  "pattern",
+  "index",
+];
+
+/** At most 256 bytes: Oracle VM Concepts Guide, "Virtual Machine Messaging". */
+const mostKeyBytes = 256;
+
+export function keyFindings(
+  followed: Followed,
+  target: Target,
+  module: string,
+): { keys: Map<string, { password: boolean }>; findings: KeyFinding[] } {
+  const line = (mainOf(followed).enumerator?.node.startPosition.row ?? 0) + 1;
+  const { parameters, doubts } = enumerateOf(followed, target);
+  const findings: KeyFinding[] = doubts.map(({ reason, line: at }) =>
+    reason === "has a parameter without a key"
+      ? {
+          level: "error",
+          line: at,
+          text: "enumerates a parameter without a key",
+          remedy: 'Give each parameter a "key"',
+        }
+      : reason === "returns no list"
+        ? {
+            level: "error",
+            line: at,
+            text: "the function that enumerates returns no list",
+            remedy: "End it with return json.dumps(list of parameters)",
+          }
+        : {
+            level: "warning",
+            line: at,
+            text: `the parameters of ${target} cannot be known before the module runs: it ${reason}`,
+            remedy: "Enumerate constants, so that a template's contract is known",
+          },
+  );
+  const keys = new Map<string, { password: boolean }>();
+  const add = (level: KeyFinding["level"], text: string, remedy: string) =>
+    findings.push({ level, line, text, remedy });
+  for (const parameter of parameters) {
+    const key = String(parameter.key);
+    if (keys.has(key)) add("error", `enumerates ${key} twice`, "Remove one of them");
+    keys.set(key, { password: isYes(parameter.password) });
+    const owner = shippedOwner(key);
+    if (owner !== undefined && owner !== module)
+      add(
+        "error",
+        `the key ${key} lies in the name space of Oracle's module ${owner}`,
+        `Choose a name space of your own, such as org.example.${module}`,
+      );
+    else if (!/^[A-Za-z0-9]/.test(key) || /[\s=,'"/\\]/.test(key))
+      add("error", `"${key}" is no key of a message`, "Use letters, digits, dots, hyphens and underscores");
+    else if (!key.includes("."))
+      add(
+        "error",
+        `the key ${key} has no name space, so that another module may have it too`,
+        `Name it org.example.${module}.${key}`,
+      );
+    if (Buffer.byteLength(key) > mostKeyBytes)
+      add(
+        "error",
+        `the key ${key.slice(0, 40)}… has ${Buffer.byteLength(key)} bytes; a message's key takes ${mostKeyBytes}`,
+        "Shorten it",
+      );
+    for (const field of Object.keys(parameter))
+      if (!fields.includes(field))
+        add(
+          "warning",
+          `${key} has "${field}", which ovm-template-config does not know`,
+          `It knows ${fields.slice(0, 5).join(", ")}`,
+        );
+    if (
+      /(?:password|passwd|secret|token|passphrase|private[-_]?key)$/i.test(key) &&
+      !isYes(parameter.password)
+    )
+      add(
+        "warning",
+        `${key} looks like a secret and is not marked as one`,
+        'Add "password": True, so that nobody logs or shows it',
+      );
+  }
+  return { keys, findings };
+}
+
+function isYes(value: unknown): boolean {
+  return value === true || /^(?:true|yes|1)$/i.test(String(value ?? ""));
+}

@@ -1,0 +1,374 @@
+import { mainOf } from "../enumerate.ts";
+import { type ModuleParts, type Target, targets } from "../module.ts";
+import { type Followed, follow } from "../python/evaluate.ts";
+import { incompatibleSyntax, type PythonVersion } from "../python/features.ts";
+import { type Call, Endless } from "../python/frame.ts";
+import { missingFromLibrary } from "../python/library.ts";
+import { looseNames } from "../python/names.ts";
+import { everyNode, lineOf, type PythonScript, part, parts, withPython } from "../python/script.ts";
+import {
+  Dumped,
+  firstUnknown,
+  Given,
+  isUnknown,
+  Parameters,
+  PythonDict,
+  PythonFunction,
+  type Value,
+} from "../python/value.ts";
+import { type Command, earlyFindings, shellCommands, startedFile } from "./commands.ts";
+import type { ModuleFinding } from "./finding.ts";
+import { keyFindings } from "./keys.ts";
+
+/** A release that a module is for, such as `ol6`, with its Python. */
+export interface ForRelease {
+  readonly name: string;
+  readonly python: PythonVersion;
+}
+
+/** What a module declares, as far as it is known. */
+export interface ProgramFacts {
+  readonly findings: readonly ModuleFinding[];
+  /** The keys of all targets. */
+  readonly keys: readonly string[];
+  /** Of the releases that were asked about those whose Python reads the program. */
+  readonly runsOn: readonly string[];
+}
+
+/** What is wrong with the program of a module: its syntax by release, its targets, its parameters, what it runs. */
+export async function programFindings(
+  module: ModuleParts,
+  releases: readonly ForRelease[],
+  strict: boolean,
+): Promise<ProgramFacts> {
+  const text = Buffer.from(module.script).toString("utf8");
+  return withPython(text, (script) => {
+    const findings: ModuleFinding[] = [];
+    const add = (level: ModuleFinding["level"], line: number, what: string, remedy: string) =>
+      findings.push({ level, file: module.file, line, text: what, remedy });
+    const { readable, runsOn } = syntax(script, releases, strict, add);
+    if (!readable) return { findings, keys: [], runsOn };
+    for (const { name, line } of looseNames(script))
+      add(
+        "error",
+        line,
+        `the name ${name} is defined nowhere`,
+        `Import or define it, or correct its spelling`,
+      );
+    const keys = new Set<string>();
+    try {
+      const followed = follow(script);
+      shape(script, followed, module, add);
+      for (const target of targetsOf(followed)) {
+        const { keys: more, findings: about } = keyFindings(followed, target, module.name);
+        for (const key of more.keys()) keys.add(key);
+        for (const one of about) add(one.level, one.line, one.text, one.remedy);
+        findings.push(
+          ...actionFindings(
+            followed,
+            target,
+            module,
+            new Set([...more].flatMap(([key, { password }]) => (password ? [key] : []))),
+          ),
+        );
+      }
+    } catch (error) {
+      if (!(error instanceof Endless)) throw error;
+      add("error", error.line, "never ends: this line is reached again and again", "Give the loop an end");
+    }
+    return { findings: unique(findings), keys: [...keys], runsOn };
+  });
+}
+
+type Add = (level: ModuleFinding["level"], line: number, text: string, remedy: string) => void;
+
+/** The releases whose Python reads the program, and what the others refuse. Without `strict` one that reads it is enough. */
+function syntax(
+  script: PythonScript,
+  releases: readonly ForRelease[],
+  strict: boolean,
+  add: Add,
+): { readable: boolean; runsOn: string[] } {
+  const byText = new Map<string, { line: number; text: string; names: string[] }>();
+  const runsOn: string[] = [];
+  let readable = true;
+  for (const { name, python } of releases) {
+    const faults = [...incompatibleSyntax(script, python), ...missingFromLibrary(script, python)];
+    if (faults.length === 0) runsOn.push(name);
+    for (const { line, text } of faults) {
+      if (/^a syntax error$|is missing$/.test(text)) readable = false;
+      const id = `${line} ${text}`;
+      const known = byText.get(id) ?? { line, text, names: [] };
+      known.names.push(`${name} (Python ${python.join(".")})`);
+      byText.set(id, known);
+    }
+  }
+  if (strict || runsOn.length === 0)
+    for (const { line, text, names } of byText.values())
+      add(
+        "error",
+        line,
+        `${text}; fails on ${names.join(", ")}`,
+        "Write it so that each of these versions reads it",
+      );
+  return { readable, runsOn };
+}
+
+function targetsOf(followed: Followed): Target[] {
+  const named = [...(mainOf(followed).actions?.keys() ?? [])];
+  return targets.filter((target) => named.includes(target));
+}
+
+// That header, functions and the call of main say the same.
+function shape({ root, nodes }: PythonScript, followed: Followed, { header }: ModuleParts, add: Add): void {
+  const { called, enumerator, actions } = mainOf(followed);
+  const end = lineOf(root) + root.endPosition.row - root.startPosition.row;
+  if (!called) {
+    const asks = nodes.find(
+      (node) => node.type === "call" && /^(?:\w+\.)*main$/.test(part(node, "function")?.text ?? ""),
+    );
+    if (asks)
+      add(
+        "error",
+        lineOf(asks),
+        "calls a main that is not that of templateconfig.cli",
+        "Add: from templateconfig.cli import main",
+      );
+    else
+      add(
+        "error",
+        Math.max(1, end),
+        "never calls main of templateconfig.cli, so nothing of it ever runs",
+        "End the script with main(do_enumerate, {'configure': do_configure})",
+      );
+    return;
+  }
+  const call = followed.calls.find(({ name }) => /^templateconfig(?:\.cli)?\.main$/.test(name));
+  const line = call ? lineOf(call.node) : 1;
+  if (!enumerator)
+    add(
+      "error",
+      line,
+      "the first argument of main is no function of this script",
+      "Hand it the function that enumerates, do_enumerate",
+    );
+  else if (arity(enumerator) !== 1)
+    add(
+      "error",
+      lineOf(enumerator.node),
+      `${enumerator.name} takes ${arity(enumerator)} arguments; it is called with one, the target`,
+      `Write def ${enumerator.name}(target):`,
+    );
+  if (!actions) {
+    if (call?.positional[1] === undefined || !isUnknown(call.positional[1]))
+      add("error", line, "main gets no dict of targets", "Hand it {'configure': do_configure}");
+    return;
+  }
+  for (const [target, action] of actions) {
+    if (!(targets as readonly string[]).includes(target)) {
+      add(
+        "error",
+        line,
+        `main gets the target "${target}", which does not exist`,
+        `Targets: ${targets.join(", ")}`,
+      );
+      continue;
+    }
+    if (!(target in header.priorities))
+      add(
+        "error",
+        line,
+        `main has ${target} and the header has not, so ovm-chkconfig makes no link and it never runs`,
+        `Add to the header: # ${target}: NN`,
+      );
+    if (!(action instanceof PythonFunction)) {
+      add(
+        "error",
+        line,
+        `what main has for ${target} is no function of this script`,
+        `Define do_${target}(param)`,
+      );
+      continue;
+    }
+    if (arity(action) !== 1)
+      add(
+        "error",
+        lineOf(action.node),
+        `${action.name} takes ${arity(action)} arguments; it is called with one, the parameters`,
+        `Write def ${action.name}(param):`,
+      );
+    const returned = followed.explore(action, [new Dumped(new Parameters())]).value;
+    if (
+      returned === null ||
+      (!isUnknown(returned) && !(returned instanceof Dumped) && typeof returned !== "string")
+    )
+      add(
+        "error",
+        lineOf(action.node),
+        `${action.name} returns no JSON text, and ovm-template-config reads what it returns`,
+        "End it with return json.dumps(param)",
+      );
+  }
+  for (const target of Object.keys(header.priorities))
+    if (!actions.has(target))
+      add(
+        "error",
+        line,
+        `the header has ${target} and main has not, so the link leads to nothing`,
+        `Add '${target}': do_${target} to the dict that main gets, or remove the header's line`,
+      );
+}
+
+function arity({ node }: PythonFunction): number {
+  const list = part(node, "parameters");
+  return list ? parts(list).filter(({ type }) => !/default|splat|separator/.test(type)).length : 0;
+}
+
+const asList = /^templateconfig\.common\.run_cmd$|^subprocess\.(?:call|check_call|check_output|Popen|run)$/;
+const asShell =
+  /^os\.(?:system|popen)$|^commands\.get(?:status)?output$|^subprocess\.get(?:status)?output$|^templateconfig\.common\.shell_cmd$/;
+const asks = /^(?:raw_)?input$|^getpass\.getpass$|^sys\.stdin\.(?:read|readline|readlines)$/;
+
+// What the function of a target runs.
+function actionFindings(
+  followed: Followed,
+  target: Target,
+  module: ModuleParts,
+  secret: ReadonlySet<string>,
+): ModuleFinding[] {
+  const action = mainOf(followed).actions?.get(target);
+  if (!(action instanceof PythonFunction)) return [];
+  const { calls } = followed.explore(action, [new Dumped(new Parameters())]);
+  return calls.flatMap((call) => callFindings(call, target, module, secret));
+}
+
+function callFindings(
+  call: Call,
+  target: Target,
+  module: ModuleParts,
+  secret: ReadonlySet<string>,
+): ModuleFinding[] {
+  const found: ModuleFinding[] = [];
+  const line = lineOf(call.node);
+  const add = (level: ModuleFinding["level"], text: string, remedy: string) =>
+    found.push({ level, file: module.file, line, text, remedy });
+  const short = call.name.slice(call.name.lastIndexOf(".") + 1);
+  if (asks.test(call.name))
+    add(
+      "error",
+      `asks with ${call.name} at ${target}, and nobody is there to answer`,
+      "Take the value from a parameter",
+    );
+  const isShell = asShell.test(call.name) || call.named.get("shell") === true;
+  if (!isShell && !asList.test(call.name)) return found;
+  const [argument] = call.positional;
+  const leaked = given(argument).find(
+    ({ key }) => secret.has(key) || /(?:password|passwd|secret|token)$/i.test(key),
+  );
+  if (leaked)
+    add(
+      "error",
+      `puts ${leaked.key} on a command line, where every process list shows it`,
+      "Hand it over by the environment or by standard input",
+    );
+  const first = argumentNode(call);
+  if (asList.test(call.name) && !isShell && isTextWithBlank(argument, first))
+    add(
+      "error",
+      `${short} gets one text with a program and its arguments, and looks for a program of that whole name`,
+      `Pass a list: ${short}(['/path/program', 'argument'])`,
+    );
+  if (isShell && !leaked && given(argument).length > 0)
+    add(
+      "warning",
+      `builds a shell command of the parameter ${given(argument)[0]?.key}, whose value can hold any shell code`,
+      "Use run_cmd with a list",
+    );
+  const words = wordsOf(argument);
+  if (words.length === 0) return found;
+  const command: Command = { words, file: module.file, line };
+  found.push(
+    ...earlyFindings(command, target, module.header.priorities[target]),
+    ...programFileFindings(command, module),
+  );
+  const started = startedFile(words, module.payload);
+  if (started)
+    for (const inner of shellCommands(started.file))
+      found.push(...earlyFindings(inner, target, module.header.priorities[target]));
+  return found;
+}
+
+// That what a module starts is there: what its payload brings is executable, what lies beside it is brought.
+function programFileFindings(
+  { words, line, file }: Command,
+  { payload, name }: ModuleParts,
+): ModuleFinding[] {
+  const [program] = words;
+  if (program === undefined) return [];
+  const started = startedFile(words, payload);
+  if (started && !started.direct) return [];
+  if (started && (started.file.mode & 0o111) === 0)
+    return [
+      {
+        level: "error",
+        file: started.file.from,
+        line: 1,
+        text: `is started by the module and is not executable`,
+        remedy: `Run: chmod +x ${started.file.from}`,
+      },
+    ];
+  if (started || !program.startsWith("/")) return [];
+  const beside = payload.some(({ path }) => folderOf(path) === folderOf(program));
+  const own = beside || new RegExp(`/${name}(?:[/.-]|$)`).test(program);
+  const isOurs = /^\/(?:opt|usr\/local|root|home|srv)\//.test(program);
+  if (!own && !isOurs) return [];
+  return [
+    {
+      level: own ? "error" : "warning",
+      file,
+      line,
+      text: `starts ${program}, which the payload does not have`,
+      remedy: own
+        ? `Put it into payload${program}`
+        : "Bring it in the payload, or make sure that a package of the recipe does",
+    },
+  ];
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+function argumentNode({ node }: Call) {
+  const list = part(node, "arguments");
+  return list ? parts(list)[0] : undefined;
+}
+
+function isTextWithBlank(value: Value | undefined, node: ReturnType<typeof argumentNode>): boolean {
+  if (typeof value === "string") return /\S\s+\S/.test(value.trim());
+  if (!isUnknown(value) || !node) return false;
+  const texts = [...everyNode(node)].filter(({ type }) => type === "string_content").map(({ text }) => text);
+  const isText =
+    /^(?:string|concatenated_string|binary_operator)$/.test(node.type) ||
+    /\.(?:format|join)$/.test(part(node, "function")?.text ?? "");
+  return isText && texts.some((text) => /\S\s/.test(text));
+}
+
+function wordsOf(value: Value | undefined): (string | undefined)[] {
+  if (typeof value === "string") return value.trim().split(/\s+/);
+  if (!Array.isArray(value)) return [];
+  return value.map((word) => (typeof word === "string" ? word : undefined));
+}
+
+function given(value: Value | undefined): Given[] {
+  if (value instanceof Given) return [value];
+  if (Array.isArray(value)) return value.flatMap(given);
+  if (value instanceof Parameters) return [];
+  if (value instanceof PythonDict) return [...value.values()].flatMap(given);
+  const unknown = firstUnknown(value);
+  return unknown instanceof Given ? [unknown] : [];
+}
+
+function unique(findings: readonly ModuleFinding[]): ModuleFinding[] {
+  return [...new Map(findings.map((one) => [`${one.file}:${one.line} ${one.text}`, one])).values()];
+}

@@ -1,0 +1,59 @@
+import type { ModuleFinding } from "./finding.ts";
+
+/** What is wrong with the bytes of a program that a guest runs: line ends, encoding, its first line. */
+export function textFindings(file: string, bytes: Uint8Array): ModuleFinding[] {
+  const found: ModuleFinding[] = [];
+  const add = (line: number, text: string, remedy: string) =>
+    found.push({ level: "error", file, line, text, remedy });
+  const data = Buffer.from(bytes);
+  if (/^(?:\xff\xfe|\xfe\xff)/.test(data.toString("latin1", 0, 2)))
+    return [
+      {
+        level: "error",
+        file,
+        line: 1,
+        text: "the file is UTF-16",
+        remedy: "Save it as UTF-8 without a byte order mark",
+      },
+    ];
+  if (data.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf])))
+    add(
+      1,
+      "a byte order mark before #! keeps the kernel from starting the program",
+      "Save the file as UTF-8 without a byte order mark",
+    );
+  const zero = data.indexOf(0);
+  if (zero >= 0) add(lineAt(data, zero), "a zero byte", "Remove it: the interpreter refuses the file");
+  const end = data.indexOf("\r\n");
+  if (end >= 0)
+    add(
+      lineAt(data, end),
+      "lines end with CR-LF, and the kernel looks for an interpreter whose name ends with CR",
+      `Convert the file: sed -i 's/\\r$//' ${file}`,
+    );
+  const bad = data.length > 0 ? firstBadLine(data) : undefined;
+  if (bad !== undefined) add(bad, "not UTF-8", "Convert the file to UTF-8, with iconv for example");
+  return found;
+}
+
+function lineAt(data: Buffer, at: number): number {
+  let line = 1;
+  for (let index = data.indexOf(10); index >= 0 && index < at; index = data.indexOf(10, index + 1)) line++;
+  return line;
+}
+
+function firstBadLine(data: Buffer): number | undefined {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let line = 1;
+  for (let from = 0; from < data.length; line++) {
+    const next = data.indexOf(10, from);
+    const end = next < 0 ? data.length : next;
+    try {
+      decoder.decode(data.subarray(from, end));
+    } catch {
+      return line;
+    }
+    from = end + 1;
+  }
+  return undefined;
+}

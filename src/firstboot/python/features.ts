@@ -1,0 +1,309 @@
+import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
+
+/** A version of Python: `[2, 6]` is 2.6. */
+export type PythonVersion = readonly [major: number, minor: number];
+
+/** Something in a program that a version of Python refuses, and the line. */
+export interface Incompatible {
+  readonly line: number;
+  readonly text: string;
+}
+
+interface Feature {
+  readonly what: string;
+  /** The first version that reads it. */
+  readonly since?: PythonVersion;
+  /** The last version that reads it. */
+  readonly until?: PythonVersion;
+  readonly types: readonly string[];
+  readonly is: (node: Node, program: Program) => boolean;
+}
+
+interface Program {
+  readonly above: (node: Node) => Node | undefined;
+  /** Names of `from __future__ import`. */
+  readonly future: ReadonlySet<string>;
+}
+
+const always = () => true;
+const has = (node: Node, text: string) => node.children.some((child) => child?.text === text);
+const prefixOf = (node: Node) => /^[a-zA-Z]*/.exec(node.text)?.[0].toLowerCase() ?? "";
+const kindsOf = (node: Node) => parts(node).map(({ type }) => type);
+
+/**
+ * The syntax that not every Python from 2.4 to 3 reads. Source: "What's New in Python" for 2.5 to 3.11, and the grammar
+ * in each version's Language Reference. The order of the entries has no meaning.
+ */
+const features: readonly Feature[] = [
+  // New in 2.5 to 2.7
+  {
+    what: "a conditional expression (x if a else b)",
+    since: [2, 5],
+    types: ["conditional_expression"],
+    is: always,
+  },
+  {
+    what: "try with both except and finally",
+    since: [2, 5],
+    types: ["try_statement"],
+    is: (node) => kindsOf(node).includes("finally_clause") && kindsOf(node).includes("except_clause"),
+  },
+  { what: "a relative import", since: [2, 5], types: ["relative_import"], is: always },
+  {
+    what: "with",
+    since: [2, 6],
+    types: ["with_statement"],
+    is: (_node, { future }) => !future.has("with_statement"),
+  },
+  {
+    what: "with",
+    since: [2, 5],
+    types: ["with_statement"],
+    is: (_node, { future }) => future.has("with_statement"),
+  },
+  {
+    what: "except X as e",
+    since: [2, 6],
+    types: ["except_clause"],
+    is: (node) => has(node, "as") || kindsOf(node)[0] === "as_pattern",
+  },
+  {
+    what: "a bytes literal (b'...')",
+    since: [2, 6],
+    types: ["string"],
+    is: (node) => /^b|^r?b/.test(prefixOf(node)),
+  },
+  {
+    what: "an octal number with 0o",
+    since: [2, 6],
+    types: ["integer"],
+    is: (node) => /^0o/i.test(node.text),
+  },
+  { what: "a binary number (0b)", since: [2, 6], types: ["integer"], is: (node) => /^0b/i.test(node.text) },
+  {
+    what: "a class with a decorator",
+    since: [2, 6],
+    types: ["decorated_definition"],
+    is: (node) => part(node, "definition")?.type === "class_definition",
+  },
+  {
+    what: "from __future__ import print_function",
+    since: [2, 6],
+    types: ["future_import_statement"],
+    is: (node) => has(node, "print_function") || has(node, "unicode_literals"),
+  },
+  { what: "a set literal", since: [2, 7], types: ["set"], is: always },
+  { what: "a set comprehension", since: [2, 7], types: ["set_comprehension"], is: always },
+  { what: "a dict comprehension", since: [2, 7], types: ["dictionary_comprehension"], is: always },
+  {
+    what: "with and several managers",
+    since: [2, 7],
+    types: ["with_clause"],
+    is: (node) => parts(node).filter(({ type }) => type === "with_item").length > 1,
+  },
+  // New in 3
+  { what: "nonlocal", since: [3, 0], types: ["nonlocal_statement"], is: always },
+  {
+    what: "raise … from",
+    since: [3, 0],
+    types: ["raise_statement"],
+    is: (node) => part(node, "cause") !== undefined,
+  },
+  {
+    what: "an annotation of a parameter",
+    since: [3, 0],
+    types: ["typed_parameter", "typed_default_parameter"],
+    is: always,
+  },
+  {
+    what: "an annotation of a return value",
+    since: [3, 0],
+    types: ["function_definition"],
+    is: (node) => part(node, "return_type") !== undefined,
+  },
+  { what: "keyword-only parameters", since: [3, 0], types: ["keyword_separator"], is: always },
+  {
+    what: "an assignment to *name",
+    since: [3, 0],
+    types: ["list_splat_pattern"],
+    is: (node, { above }) => !/parameters$/.test(above(node)?.type ?? ""),
+  },
+  {
+    what: "print() with a keyword argument",
+    since: [3, 0],
+    types: ["call"],
+    is: (node, { future }) =>
+      part(node, "function")?.text === "print" &&
+      !future.has("print_function") &&
+      kindsOf(part(node, "arguments") ?? node).includes("keyword_argument"),
+  },
+  {
+    what: "a metaclass or another keyword in a class",
+    since: [3, 0],
+    types: ["class_definition"],
+    is: (node) => kindsOf(part(node, "superclasses") ?? node).includes("keyword_argument"),
+  },
+  { what: "yield from", since: [3, 3], types: ["yield"], is: (node) => has(node, "from") },
+  {
+    what: "matrix multiplication (@)",
+    since: [3, 5],
+    types: ["binary_operator"],
+    is: (node) => part(node, "operator")?.text === "@",
+  },
+  {
+    what: "async",
+    since: [3, 5],
+    types: ["function_definition", "for_statement", "with_statement"],
+    is: (node) => has(node, "async"),
+  },
+  { what: "await", since: [3, 5], types: ["await"], is: always },
+  {
+    what: "* in a list or a tuple",
+    since: [3, 5],
+    types: ["list_splat"],
+    is: (node, { above }) => ["list", "tuple", "set"].includes(above(node)?.type ?? ""),
+  },
+  {
+    what: "** in a dict",
+    since: [3, 5],
+    types: ["dictionary_splat"],
+    is: (node, { above }) => above(node)?.type === "dictionary",
+  },
+  { what: "an f-string", since: [3, 6], types: ["string"], is: (node) => prefixOf(node).includes("f") },
+  {
+    what: "_ in a number",
+    since: [3, 6],
+    types: ["integer", "float"],
+    is: (node) => node.text.includes("_"),
+  },
+  {
+    what: "an annotation of a variable",
+    since: [3, 6],
+    types: ["assignment"],
+    is: (node) => part(node, "type") !== undefined,
+  },
+  { what: ":=", since: [3, 8], types: ["named_expression"], is: always },
+  { what: "positional-only parameters", since: [3, 8], types: ["positional_separator"], is: always },
+  {
+    what: "= in an f-string",
+    since: [3, 8],
+    types: ["interpolation"],
+    is: (node) => node.children.some((child) => child !== null && !child.isNamed && child.text === "="),
+  },
+  { what: "match", since: [3, 10], types: ["match_statement"], is: always },
+  { what: "except*", since: [3, 11], types: ["except_group_clause"], is: always },
+  // Gone in 3
+  { what: "the print statement", until: [2, 7], types: ["print_statement"], is: always },
+  {
+    what: "the exec statement",
+    until: [2, 7],
+    types: ["exec_statement"],
+    is: (node) => !/^exec\s*\(/.test(node.text),
+  },
+  {
+    what: "except X, e",
+    until: [2, 7],
+    types: ["except_clause"],
+    is: (node) => has(node, ","),
+  },
+  {
+    what: "raise X, value",
+    until: [2, 7],
+    types: ["raise_statement"],
+    is: (node) => kindsOf(node)[0] === "expression_list",
+  },
+  { what: "<>", until: [2, 7], types: ["comparison_operator"], is: (node) => has(node, "<>") },
+  { what: "backquotes", until: [2, 7], types: ["string"], is: (node) => node.text.startsWith("`") },
+  {
+    what: "an octal number that starts with 0",
+    until: [2, 7],
+    types: ["integer"],
+    is: (node) => /^0[0-9]*[1-9][0-9]*[lL]?$/.test(node.text),
+  },
+  { what: "a long number (L)", until: [2, 7], types: ["integer"], is: (node) => /[lL]$/.test(node.text) },
+  { what: "a ur'' literal", until: [2, 7], types: ["string"], is: (node) => prefixOf(node) === "ur" },
+  {
+    what: "a tuple as a parameter",
+    until: [2, 7],
+    types: ["tuple_pattern"],
+    is: (node, { above }) => /parameters$/.test(above(node)?.type ?? ""),
+  },
+];
+
+const byType = new Map<string, Feature[]>();
+for (const feature of features)
+  for (const type of feature.types) byType.set(type, [...(byType.get(type) ?? []), feature]);
+
+/**
+ * What a version of Python refuses of a program's syntax, by line. A parser for all versions read it, so that a fault
+ * of its own is a fault under each.
+ */
+export function incompatibleSyntax(script: PythonScript, version: PythonVersion): Incompatible[] {
+  const { root, nodes } = script;
+  const program = { future: futureNames(root), above: (node: Node) => script.above(node) };
+  const found = new Map<string, Incompatible>();
+  const add = (line: number, what: string) => found.set(`${line} ${what}`, { line, text: what });
+  for (const node of nodes) {
+    if (node.isError || node.isMissing) {
+      add(lineOf(node), node.isMissing ? `"${node.type}" is missing` : "a syntax error");
+      continue;
+    }
+    for (const { what, since, until, is } of byType.get(node.type) ?? []) {
+      if (since && isBefore(version, since) && is(node, program))
+        add(lineOf(node), `${what} needs Python ${since.join(".")}`);
+      if (until && isBefore(until, version) && is(node, program))
+        add(lineOf(node), `${what} is gone since Python 3`);
+    }
+  }
+  for (const { line, text: what } of layoutFaults(script, version)) add(line, what);
+  return [...found.values()].sort((a, b) => a.line - b.line);
+}
+
+function futureNames(root: Node): Set<string> {
+  const names = parts(root).flatMap((node) =>
+    node.type === "future_import_statement" ? parts(node).map(({ text }) => text) : [],
+  );
+  return new Set(names);
+}
+
+/** Whether a version is older than another. */
+export function isBefore([major, minor]: PythonVersion, [thanMajor, thanMinor]: PythonVersion): boolean {
+  return major < thanMajor || (major === thanMajor && minor < thanMinor);
+}
+
+// Python 2 refuses letters beyond ASCII without a line that names the encoding (PEP 263).
+function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatible[] {
+  const { text } = script;
+  const found: Incompatible[] = [];
+  const lines = text.split("\n");
+  const names = lines.slice(0, 2).some((line) => /^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+/.test(line));
+  const at = lines.findIndex((line) => /[^\0-\x7f]/.test(line));
+  if (major < 3 && !names && !text.startsWith("\ufeff") && at >= 0)
+    found.push({
+      line: at + 1,
+      text: "a letter beyond ASCII needs a line # -*- coding: utf-8 -*- under Python 2",
+    });
+  const mixed = major >= 3 && /^ *\t/m.test(text) ? mixedIndentation(lines, script) : undefined;
+  if (mixed !== undefined)
+    found.push({ line: mixed + 1, text: "tabs and blanks are mixed in the indentation" });
+  return found;
+}
+
+// As Python 3's tokenizer does: an indentation has to compare the same whether a tab is eight columns wide or one.
+function mixedIndentation(lines: readonly string[], script: PythonScript): number | undefined {
+  const rows = new Set<number>();
+  for (const node of script.nodes)
+    if (/^(?:module|block)$|_clause$/.test(script.above(node)?.type ?? "")) rows.add(node.startPosition.row);
+  const open: { wide: number; narrow: number }[] = [{ wide: 0, narrow: 0 }];
+  for (const row of [...rows].sort((a, b) => a - b)) {
+    const indent = /^[ \t]*/.exec(lines[row] ?? "")?.[0] ?? "";
+    const narrow = indent.length;
+    const wide = [...indent].reduce((at, one) => (one === "\t" ? (Math.floor(at / 8) + 1) * 8 : at + 1), 0);
+    while (open.length > 1 && (open.at(-1)?.wide ?? 0) > wide) open.pop();
+    const top = open.at(-1);
+    if (!top) return undefined;
+    if (wide === top.wide ? narrow !== top.narrow : narrow <= top.narrow) return row;
+    if (wide > top.wide) open.push({ wide, narrow });
+  }
+  return undefined;
+}

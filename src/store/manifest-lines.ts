@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { namesIn, textOf, writeOnce } from "../io/durable.ts";
+import { inParallel } from "../io/parallel.ts";
+import type { Digest } from "../model/digest.ts";
+import type { Manifest, ManifestLine } from "../model/manifest.ts";
+
+/** Manifests of one name; without a name those of all. */
+export interface Which {
+  readonly kind: Manifest["kind"];
+  readonly name: string;
+}
+
+export interface Line {
+  /** Of the whole manifest. */
+  readonly digest: Digest;
+  readonly line: ManifestLine;
+}
+
+export interface LinesOptions {
+  /** The names of the files that are manifests. */
+  readonly isManifest: RegExp;
+  /** Reads one; throws where it is damaged. */
+  read(file: string, text: string): Promise<Line>;
+  /** Where to remember what was read, a file for each name; without it, all are read each time. */
+  readonly cache?: string | undefined;
+}
+
+const filesAtATime = 32;
+/** Fewer are read as fast as they are looked up. */
+const fewestKept = 20;
+/** A file that was written so shortly before it was read could change again within its file system's clock tick. */
+const settledMs = 1000;
+
+/**
+ * The lines of all manifests in `root`, `<kind>s/<name>/<version>.json`, by their digests. A manifest is read once, and
+ * again when its file has another size, inode or time; its line is remembered with these.
+ */
+export async function linesIn(
+  root: string,
+  options: LinesOptions,
+  which?: Which,
+): Promise<Map<Digest, ManifestLine>> {
+  const found = new Map<Digest, ManifestLine>();
+  for (const kind of which ? [which.kind] : (["master", "template"] as const))
+    for (const name of which ? [which.name] : await namesIn(join(root, `${kind}s`)))
+      for (const { digest, line } of await linesOf(root, { kind, name }, options)) found.set(digest, line);
+  return found;
+}
+
+interface Known extends Line {
+  readonly stamp: string;
+}
+
+async function linesOf(root: string, { kind, name }: Which, options: LinesOptions): Promise<Known[]> {
+  const folder = join(root, `${kind}s`, name);
+  const files = (await namesIn(folder)).filter((file) => options.isManifest.test(file));
+  const key = createHash("sha256").update(folder).digest("hex").slice(0, 16);
+  const cache = options.cache && files.length >= fewestKept ? join(options.cache, `${key}.json`) : undefined;
+  const known: ReadonlyMap<string, Known> = cache === undefined ? new Map() : await readCache(cache);
+  const now = new Map<string, Known>();
+  let news = 0;
+  const lines: Known[] = [];
+  const read = inParallel(files, filesAtATime, async (file) => {
+    const path = join(folder, file);
+    const { stamp, isSettled } = await stampOf(path);
+    const before = known.get(file);
+    if (before?.stamp === stamp) return { file, isSettled, one: before };
+    const one = { stamp, ...(await options.read(path, await readFile(path, "utf8"))) };
+    return { file, isSettled, isNew: true, one };
+  });
+  for await (const { file, isSettled, isNew, one } of read) {
+    lines.push(one);
+    if (isSettled) now.set(file, one);
+    if (isNew && isSettled) news++;
+  }
+  // A cache that cannot be written costs time, and nothing else.
+  if (cache !== undefined && (news > 0 || now.size !== known.size))
+    await writeCache(cache, now).catch(() => {});
+  return lines;
+}
+
+async function stampOf(path: string): Promise<{ stamp: string; isSettled: boolean }> {
+  const { mtimeNs, ctimeNs, ctimeMs, size, ino } = await stat(path, { bigint: true });
+  return {
+    stamp: [mtimeNs, ctimeNs, size, ino].join(" "),
+    isSettled: Date.now() - Number(ctimeMs) > settledMs,
+  };
+}
+
+/*
+ * A cache is two lines: the sha256 of the second, and JSON: of each file its stamp, its digest, its line and the number of
+ * its set of packages. Versions mostly have the same packages, so each set is there once, and in memory, too.
+ */
+interface Cache {
+  readonly format: 1;
+  readonly sets: readonly (readonly string[])[];
+  readonly files: readonly (readonly [string, string, Digest, Omit<ManifestLine, "packages">, number])[];
+}
+
+async function readCache(file: string): Promise<Map<string, Known>> {
+  const text = await textOf(file).catch(() => undefined);
+  const end = text?.indexOf("\n") ?? -1;
+  const body = text?.slice(end + 1) ?? "";
+  if (end < 0 || text?.slice(0, end) !== sumOf(body)) return new Map();
+  const { format, sets, files } = JSON.parse(body) as Cache;
+  if (format !== 1) return new Map();
+  const packages = sets.map((set) => set.map((name) => ({ name })));
+  return new Map(
+    files.map(([name, stamp, digest, line, set]) => [
+      name,
+      { stamp, digest, line: { ...line, packages: packages[set] ?? [] } },
+    ]),
+  );
+}
+
+async function writeCache(file: string, known: ReadonlyMap<string, Known>): Promise<void> {
+  const sets = new Map<string, number>();
+  const files = [...known].map(
+    ([
+      name,
+      {
+        stamp,
+        digest,
+        line: { packages, ...line },
+      },
+    ]) => {
+      const set = JSON.stringify(packages.map(({ name }) => name));
+      if (!sets.has(set)) sets.set(set, sets.size);
+      return [name, stamp, digest, line, sets.get(set) ?? 0] as const;
+    },
+  );
+  const cache: Cache = { format: 1, sets: [...sets.keys()].map((set) => JSON.parse(set)), files };
+  const body = JSON.stringify(cache);
+  await writeOnce(`${file}.${process.pid}.part`, file, `${sumOf(body)}\n${body}`);
+}
+
+function sumOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

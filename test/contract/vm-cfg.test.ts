@@ -1,0 +1,111 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { vmCfg, xlCfg } from "../../src/bundles/write/vm-cfg.ts";
+import { domainTypes } from "../../src/choices.ts";
+import { localHost } from "../../src/host/local.ts";
+import { editVmCfg, readVmCfg, vmCfgBytes } from "../../src/vm-cfg/document.ts";
+import { machineOf } from "../../src/vm-cfg/machine.ts";
+import { describeWith } from "../fakes/missing.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+import { unpackedDebs } from "../pygrub.ts";
+
+const host = localHost();
+const judges = resolve(import.meta.dirname, "../vm-cfg/judges.py");
+const disk = { name: "System", digest: `sha256:${"b".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;
+
+/** A vm.cfg as people have it; what an import of it is written out as. */
+function written(config: string) {
+  const { disks, nics, vifs, settings, domainType = "XEN_PVM" } = machineOf(readVmCfg(config));
+  const manifest = sampleManifest(disk, {
+    domainType,
+    summary: "für Zürich — 'one' \"two\" \\ three",
+    disks: disks
+      .filter(({ isCdrom }) => !isCdrom)
+      .map(({ slot = "xvda", mode }, index) => ({
+        ...{ ...disk, name: `d${index}`, slot },
+        ...(mode !== "w" && { mode }),
+      })),
+    machine: {
+      ...{ vcpus: 1, memoryMib: 512, nics: [...nics], vifs: [...vifs], settings },
+      drives: disks.flatMap(({ isCdrom, slot }) => (isCdrom && slot !== undefined ? [slot] : [])),
+    },
+  });
+  return { python2: vmCfg(manifest), xl: xlCfg(manifest, ({ name }) => `/i/${name}.img`), manifest };
+}
+
+const found: Readonly<Record<string, string>> = {
+  "gaps between disks": `name = 'gap'\nbootloader = '/usr/bin/pygrub'\nextra = 'console=hvc0'
+disk = ['file:System.img,xvda,w', 'file:asm1.img,xvdd,w!', 'file:ro.img,xvdf,r', 'file:x.iso,xvdb:cdrom,r']
+vif = ['mac=00:21:f6:00:00:01,bridge=br0', 'bridge=br1']\nOVM_os_type = 'Oracle Linux 6'\nOVM_high_availability = True\n`,
+  "xl's syntax": `name="h0"; type="hvm"\nmemory = 512\ndisk = [ "format=raw, vdev=xvda, access=rw, target=/x/a b.img" ]\n`,
+  "a HVM of the Manager": `builder = 'hvm'\nkernel = '/usr/lib/xen/boot/hvmloader'\ndevice_model = '/usr/lib/xen/bin/qemu-dm'
+disk = ['file:/a.img,hda,w']\nvif = ['type=netfront,mac=00:21:f6:00:00:02,bridge=b']\ncpus = '0-3,^2'\nkeymap = 'de-ch'
+vfb = ['type=vnc,vncpasswd=secret,vncunused=1']\ncpu_weight = 27500\ncpu_cap = 0\ntimer_mode = 2\non_crash = 'coredump-restart'\n`,
+  "words of every alphabet": `OVM_simple_name = 'Zürich 数'\nOVM_description = '''two\nlines;'''\nboot = 'dc'\nextra = 'a="b" \\101'
+builder='hvm'\ndisk = ['tap:aio:/a.img,xvda,w']\nusbdevice = 'tablet'\nexpose_host_uuid = 0\n`,
+};
+
+describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", () => {
+  let folder: string;
+  let libraries: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-vm-cfg-"));
+    const debs = ["misc4.17", "toollog1", "call1", "evtchn1", "devicemodel1", "foreignmemory1", "gnttab1"];
+    const names = [...debs, "toolcore1", "hypfs1", "store4"].map((one) =>
+      one === "toollog1" ? "libxentoollog1" : `libxen${one}`,
+    );
+    libraries = join(await unpackedDebs("xl", [...names, "libyajl2", "libfdt1"]), "usr/lib/x86_64-linux-gnu");
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  async function judged(judge: "python2" | "xl", files: readonly Uint8Array[]): Promise<string[]> {
+    const paths = files.map((_, index) => join(folder, `${judge}-${index}.cfg`));
+    for (const [index, path] of paths.entries()) await writeFile(path, files[index] ?? "");
+    const { stdout } = await host.run(["/usr/bin/python3", judges, judge, ...paths], {
+      env: { LD_LIBRARY_PATH: libraries, PYTHONDONTWRITEBYTECODE: "1" },
+    });
+    return stdout.trim().split("\n");
+  }
+
+  it("is taken by Python 2's grammar and by xl itself, for every domain type", async () => {
+    const all = domainTypes.map((domainType) => sampleManifest(disk, { domainType, summary: "Zürich" }));
+    expect(await judged("python2", all.map(vmCfg))).toEqual(["ok", "ok", "ok"]);
+    const xl = await judged(
+      "xl",
+      all.map((one) => xlCfg(one, () => "/i/System.img")),
+    );
+    expect(new Set(xl)).toEqual(new Set(["ok, /i/System.img at xvda"]));
+  });
+
+  it.each(Object.entries(found))("is taken after the import of one with %s", async (_what, config) => {
+    const { python2, xl, manifest } = written(config);
+    expect(await judged("python2", [python2])).toEqual(["ok"]);
+    const [said = ""] = await judged("xl", [xl]);
+    expect(said).toMatch(/^ok, \/i\/d0\.img at /);
+    for (const one of manifest.disks) expect(said).toContain(`at ${one.slot}`);
+    expect(`${python2}${xl}`).not.toContain("secret");
+  });
+
+  it("is taken after an edit, and only the lines of the edit differ", async () => {
+    for (const config of Object.values(found)) {
+      const document = readVmCfg(config);
+      const edited = editVmCfg(document, { memory: 4096, OVM_description: "größer" });
+      expect(await judged("python2", [vmCfgBytes(edited)])).toEqual(["ok"]);
+      const [before, after] = [document.text.split("\n"), edited.text.split("\n")];
+      const lost = before.filter((line) => line !== "" && !after.includes(line));
+      expect(
+        lost.every((line) => /memory|OVM_description|lines;/.test(line)),
+        lost.join("\n"),
+      ).toBe(true);
+    }
+  });
+
+  it("would be refused by the judges if it were wrong", async () => {
+    const wrong = ["a = 'ü'\n", "a = = 1\n"].map((text) => Buffer.from(text));
+    for (const said of await judged("python2", wrong)) expect(said).not.toBe("ok");
+    const forXl = ["OVM_x = 'a'\n", "disk = ['a,b,c,d,e,f']\n"].map((text) => Buffer.from(text));
+    for (const said of await judged("xl", forXl)) expect(said).toContain("refused by xl");
+  });
+});
