@@ -44,7 +44,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   rehearsal: ["host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
-  recipe: ["guest/seal/index.ts"],
+  recipe: ["guest/seal/index.ts", "hypervisor/index.ts"],
   guest: ["firstboot", "host", "image", "model", "vm-cfg"],
   firstboot: ["guest/operation.ts", "guest/release.ts", "image", "model"],
   bundles: [
