@@ -158,9 +158,9 @@ export async function lookInto(
     });
     return await wordsIn(opened.tree, volume);
   };
-  const { mounts, unresolved } = await mountsIn(image, file, facts.volumes, wordsOn);
+  const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts.volumes, wordsOn);
   const others = await otherVolumes(image, facts.volumes, mounts, unresolved);
-  return { facts, mounts, unresolved, others };
+  return { facts, mounts, unresolved, swapFiles, others };
 }
 
 /** An image, and its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
@@ -168,6 +168,8 @@ export interface LookedInto {
   readonly facts: ImageFacts;
   readonly mounts: readonly Mount[];
   readonly unresolved: readonly Unresolved[];
+  /** The files that the guest swaps to, as paths in it. */
+  readonly swapFiles: readonly string[];
   readonly others: readonly OtherVolume[];
 }
 
@@ -190,8 +192,11 @@ async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | un
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, cutOff } = await layoutOf(image);
-  const odd =
-    format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are not a whole number of sectors`] : [];
+  // A file in which nothing is recognised is no image that was cut off.
+  const isDisk =
+    table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
+  const isOdd = format === "raw" && bytes % 512 !== 0 && isDisk;
+  const odd = isOdd ? [`${bytes} bytes are not a whole number of sectors`] : [];
   const inUse = layers.flatMap((layer) => users.by(layer.file));
   return {
     file,

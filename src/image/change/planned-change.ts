@@ -3,14 +3,14 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
 import type { FarFolder } from "../far.ts";
-import { notOpened } from "../file/image-file.ts";
+import { notOpened, requireFile } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
 import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
 import type { SwapState } from "./swap.ts";
-import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
+import { changeImage, namesFor, settle, type UndoRecord, undoLast } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
 /** A change, computed to the byte but not yet made. The image is locked until it is closed. */
@@ -43,16 +43,16 @@ export async function planChange<Result>(
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
     const check = (facts: ImageFacts) => refuseChange(facts, options.allowUnmounted);
-    const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
+    const { facts, mounts, others, unresolved, swapFiles } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,
     });
     refuseWish(facts, mounts, options);
-    if (options.fsck) await refuseFaulty(host, facts, mounts, "before");
+    const { note } = options;
+    if (options.fsck) await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }) });
     const planned = await planBest(
       host,
-      facts,
-      mounts,
+      { facts, mounts, swapFiles },
       (guest) => work({ ...guest, others, unresolved }),
       options,
     );
@@ -65,7 +65,11 @@ export async function planChange<Result>(
           when: new Date().toISOString(),
           bytes: planned.bytes,
         });
-        if (options.fsck) await refuseFaulty(host, facts, mounts, "after");
+        if (options.fsck)
+          await refuseFaulty(host, facts, mounts, { when: "after" }).catch(async (error) => {
+            await undoLast(image);
+            throw error;
+          });
         return record;
       },
       async [Symbol.asyncDispose]() {
@@ -132,11 +136,7 @@ export async function imagePath(file: string): Promise<string> {
   const image = await realpath(file).catch((cause) => {
     throw notOpened(file, cause);
   });
-  if (!(await stat(image)).isFile())
-    throw new TbuildError("usage", "not an image file", {
-      subject: file,
-      hint: "tbuild changes files only, because the undo record is stored beside them.",
-    });
+  await requireFile(image);
   return image;
 }
 
