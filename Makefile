@@ -37,6 +37,7 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/bundles.mjs
 	node test/bench/offline.mjs
 	node test/bench/scan.mjs
+	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
 
 # as the kill test of `make test`, and longer

@@ -2,12 +2,10 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Host } from "../host/host.ts";
 import { proxiesOf } from "../io/proxies.ts";
+import { systemBundles } from "../io/system-certificates.ts";
 import { dockerCredentials } from "../store/exchange/oci/credentials.ts";
 import type { Reference } from "../store/exchange/oci/reference.ts";
 import { openRegistry, type Registry } from "../store/exchange/oci/registry.ts";
-
-/** What Debian's and Oracle's systems trust, where a company adds its own authority. */
-const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /** The registry of a reference, with what `docker login` knows of it, and the certificates kept for it as for Docker. */
 export function registryOf(

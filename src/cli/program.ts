@@ -54,7 +54,7 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   program
     .command("completion")
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')
-    .addArgument(program.createArgument("<shell>", "bash or zsh").choices(["bash", "zsh"]))
+    .addArgument(program.createArgument("<shell>", "bash, zsh or fish").choices(["bash", "zsh", "fish"]))
     .action(lazily(() => import("./commands/completion.ts")));
   return program;
 }

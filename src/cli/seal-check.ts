@@ -1,10 +1,9 @@
 import { exitCodes } from "../errors.ts";
 import { checkImage, type Findings, type Job } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
-import type { OtherVolume } from "../image/disk/account.ts";
 import { jsonText, printable, shown } from "../io/escape.ts";
 import { type ChangeFlags, eachImage, interruptedBy, shownDone } from "./change-images.ts";
-import { accountLines, leftoverLines, stateLines, unreadOf } from "./seal-lines.ts";
+import { accountLines, leftoverLines, stateLines, unknownOf } from "./seal-lines.ts";
 import { viaOption } from "./via.ts";
 import { coloursFor } from "./words.ts";
 
@@ -32,7 +31,7 @@ export async function checkSeal(
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
-    const unread = flags.allowUnmounted ? [] : unreadOf(findings.others);
+    const unread = flags.allowUnmounted ? [] : unknownOf(findings);
     if (!isClean) process.exitCode ||= 1;
     else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
     if (flags.json) {
@@ -53,10 +52,9 @@ export async function checkSeal(
   });
 }
 
-function verdict({ classes, pending }: Findings, unread: readonly OtherVolume[]): string {
+function verdict({ classes, pending }: Findings, unread: readonly string[]): string {
   if (pending.length > 0) return `pending: ${pending.length} operations`;
   if (classes.some(({ state }) => state === "left")) return "nothing is pending, but identities are left";
   if (unread.length === 0) return "nothing is pending";
-  const names = unread.map(({ name }) => name).join(", ");
-  return `nothing is pending in the inspected volumes; ${names} could not be inspected`;
+  return `nothing is pending in the inspected volumes; ${unread.join(", ")} could not be inspected`;
 }

@@ -1,11 +1,18 @@
 import type { Leftovers } from "../guest/leftovers/index.ts";
+import { memoryClass } from "../guest/memory.ts";
+import type { Findings } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
 import type { OtherVolume } from "../image/disk/account.ts";
 import { shown } from "../io/escape.ts";
 
-/** The volumes of a disk that nobody looked into. */
-export function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
+function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
   return others.filter(({ state }) => state === "unknown");
+}
+
+/** The names of what nobody could look into: volumes of the disk, and swap. */
+export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
+  const swap = classes.filter(({ name, state }) => name === memoryClass && state === "unknown");
+  return [...unreadOf(others), ...swap].map(({ name }) => name);
 }
 
 /** What a seal says nothing about, a line each. */

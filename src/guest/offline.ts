@@ -8,7 +8,7 @@ import { type OtherVolume, said } from "../image/disk/account.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
-import { lookIntoSwap, memoryReport, swapFilesOf, swapPending } from "./memory.ts";
+import { lookIntoSwap, memoryReport, swapPending } from "./memory.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
 import { type ClassReport, classReports, countShown, findResidue, tellsOfGuest } from "./residue.ts";
@@ -106,13 +106,11 @@ export async function planJob(
 ): Promise<PlannedChange<Outcome>> {
   // By what a seal takes away, the rest is found that it does not, in files and in free blocks.
   let traits: readonly Trait[] = [];
-  let swapFiles: readonly string[] = [];
   const planned = await planChange(
     host,
     file,
     async (guest) => {
       if (job.search || job.scrub) traits = await readTraits(guest.tree);
-      swapFiles = await swapFilesOf(guest.tree);
       return doJob(guest, job, traits, options.watch?.progress);
     },
     {
@@ -129,7 +127,7 @@ export async function planJob(
       pending: [...result.pending, ...swapPending(swap ?? [])],
       classes: [
         ...result.classes,
-        ...(job.swap === undefined ? [] : memoryReport({ states: swap, isRenewed: true, files: swapFiles })),
+        ...(job.swap === undefined ? [] : memoryReport({ states: swap, isRenewed: true })),
       ],
       ...(scrubbed !== undefined && { scrubbed }),
     },

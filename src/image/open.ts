@@ -158,9 +158,9 @@ export async function lookInto(
     });
     return await wordsIn(opened.tree, volume);
   };
-  const { mounts, unresolved } = await mountsIn(image, file, facts.volumes, wordsOn);
+  const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts.volumes, wordsOn);
   const others = await otherVolumes(image, facts.volumes, mounts, unresolved);
-  return { facts, mounts, unresolved, others };
+  return { facts, mounts, unresolved, swapFiles, others };
 }
 
 /** An image, and its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
@@ -168,6 +168,8 @@ export interface LookedInto {
   readonly facts: ImageFacts;
   readonly mounts: readonly Mount[];
   readonly unresolved: readonly Unresolved[];
+  /** The files that the guest swaps to, as paths in it. */
+  readonly swapFiles: readonly string[];
   readonly others: readonly OtherVolume[];
 }
 

@@ -7,6 +7,7 @@ import { freeBlocks, tellsFreeBlocks } from "./change/free-space.ts";
 import { accessOptions, isReadInProcess, isUnclean, lookOptions, mayDraft } from "./change/plan-ways.ts";
 import { imagePath } from "./change/planned-change.ts";
 import { swapStates } from "./change/swap.ts";
+import { findSwapFiles } from "./change/swap-files.ts";
 import { isUnsettled } from "./change/undo.ts";
 import { Unfit } from "./ext/volume.ts";
 import { dataRanges } from "./file/holes.ts";
@@ -31,10 +32,18 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts, others, unresolved } = await lookInto(host, path, tell, lookOptions(options));
+  const { facts, mounts, others, unresolved, swapFiles } = await lookInto(
+    host,
+    path,
+    tell,
+    lookOptions(options),
+  );
   await using image = await readImageFile(path);
-  const swap = (onEach: (data: Uint8Array) => void) =>
-    swapStates(host, image, facts.volumes, ({ data }) => onEach(data));
+  const swap = async (onEach: (data: Uint8Array) => void) => {
+    const { files, unseen } = await findSwapFiles(image, mounts, swapFiles);
+    const states = await swapStates(host, image, [...facts.volumes, ...files], ({ data }) => onEach(data));
+    return [...states, ...unseen];
+  };
   const tree =
     mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {

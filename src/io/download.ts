@@ -5,6 +5,7 @@ import { Interrupted, TbuildError } from "../errors.ts";
 import { HttpError, httpClient, RefusedError } from "./http.ts";
 import { reasonOf } from "./http-words.ts";
 import { type ProxyFor, proxyUrl } from "./proxies.ts";
+import { systemContext } from "./system-certificates.ts";
 
 export interface DownloadOptions {
   /** `http://proxy:3128`, whatever the environment says. */
@@ -12,6 +13,8 @@ export interface DownloadOptions {
   /** Where no `proxy` is given. */
   readonly proxyFor?: ProxyFor;
   readonly signal?: AbortSignal;
+  /** Files with certificates to trust beside Node's; those of the system, where none are given. */
+  readonly bundles?: readonly string[];
   /** How long nothing may come, in milliseconds. */
   readonly idleMs?: number;
 }
@@ -19,10 +22,15 @@ export interface DownloadOptions {
 /** What a URL holds, as a stream. Follows redirects; throws an `environment` fault that says what went wrong. */
 export async function download(url: string, options: DownloadOptions = {}): Promise<Readable> {
   if (url.startsWith("file:")) return opened(fileURLToPath(url));
-  const { proxy, proxyFor, signal, idleMs } = options;
+  const { proxy, proxyFor, signal, bundles, idleMs } = options;
+  let trusted: ReturnType<typeof systemContext> | undefined;
   const fixed = proxy === undefined ? undefined : proxyUrl(proxy, "proxy");
   const client = httpClient({
     signal,
+    contextOf() {
+      trusted ??= systemContext(bundles);
+      return trusted;
+    },
     ...(fixed ? { proxyFor: () => fixed } : proxyFor && { proxyFor }),
     ...(idleMs !== undefined && { limits: { silenceMs: idleMs, patienceMs: 2 * idleMs } }),
   });

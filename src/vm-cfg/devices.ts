@@ -4,7 +4,7 @@ import { isList, type Value } from "./value.ts";
 export interface DiskEntry {
   /** As it is written. */
   readonly text: string;
-  /** The file or device behind it; of an empty drive none. */
+  /** The file or device; none for an empty drive. */
   readonly target?: string;
   /** What the guest sees: xvda, hda, sda. */
   readonly slot?: string;
@@ -14,7 +14,7 @@ export interface DiskEntry {
   /** A block device of the host (`phy:`), and no file. */
   readonly isDevice: boolean;
   readonly isCdrom: boolean;
-  /** Options that say something else, as they are written: `script=…`, `backendtype=…`. */
+  /** All other options, as they are written: `script=…`, `backendtype=…`. */
   readonly options: readonly string[];
 }
 
@@ -42,7 +42,7 @@ const formats: Readonly<Record<string, DiskEntry["format"]>> = {
 
 /**
  * Reads xm's `uname,dev,mode` and xl's `[target],[format],[vdev],[access]` with its keywords in any order
- * (xl-disk-configuration(5)); what a word is, is told by the word, since people mix both.
+ * (xl-disk-configuration(5)). People mix both, so each word is recognised by itself.
  */
 export function readDisk(text: string): DiskEntry {
   const found: { target?: string; slot?: string; mode?: DiskMode; format?: DiskEntry["format"] } = {};
@@ -60,7 +60,7 @@ export function readDisk(text: string): DiskEntry {
   for (let index = 0; rest !== ""; index++) {
     const [, key = "", value = ""] = /^\s*([a-z][a-z_-]*)=([^,]*)/.exec(rest) ?? [];
     if (key === "target") {
-      // The last one: everything behind it is the target, commas too.
+      // Everything after target= belongs to it, including commas.
       found.target = rest.slice(rest.indexOf("=") + 1).trim();
       break;
     }
@@ -133,7 +133,7 @@ function withoutPrefixes(target: string): { target: string; prefixes: string[] }
   }
 }
 
-/** `mac=00:21:f6:00:00:01,bridge=br0`; of an option that comes twice the last counts. */
+/** `mac=00:21:f6:00:00:01,bridge=br0`. If an option is repeated, the last one counts. */
 export function readVif(text: string): VifEntry {
   const found = new Map<string, string>();
   for (const option of text.split(",")) {

@@ -2,7 +2,7 @@ import { TbuildError } from "../errors.ts";
 import { type Cursor, readValue, spend, take, Wrong, weightOf } from "./literals.ts";
 import { type Dialect, isList, literal, type Value } from "./value.ts";
 
-/** One assignment, and where it stands; places are bytes of the file. */
+/** One assignment and its position in bytes of the file. */
 export interface Statement {
   readonly key: string;
   readonly value: Value;
@@ -19,15 +19,15 @@ export interface Remark {
 
 /**
  * A vm.cfg as a document: Oracle VM's (and xm's) Python 2, and xl's syntax. What was not edited is written back byte
- * for byte, comments and line ends too.
+ * for byte, including comments and line ends.
  */
 export interface VmCfg {
-  /** The file, a character for each byte. */
+  /** The file, with one character per byte. */
   readonly text: string;
   readonly statements: readonly Statement[];
-  /** What each key has in the end: a later assignment wins, `+=` adds. */
+  /** The final value of each key: a later assignment wins, `+=` adds. */
   readonly values: ReadonlyMap<string, Value>;
-  /** What was understood although it is not written as it should be. */
+  /** What was accepted although it is not correct. */
   readonly remarks: readonly Remark[];
 }
 
@@ -36,7 +36,7 @@ const mostProblems = 20;
 const mostRemarks = 100;
 
 /**
- * Reads a vm.cfg. Nothing of it is run. All faults are told at once, each with its line, as one `integrity` fault.
+ * Reads a vm.cfg. Nothing of it is run. All faults are reported together, each with its line, as one `integrity` fault.
  */
 export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
   const bytes = typeof source === "string" ? Buffer.from(source) : source;
@@ -45,7 +45,7 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
       subject: file,
     });
   const text = Buffer.from(bytes).toString("latin1");
-  // Positions stay those of the file: a line break of two bytes becomes a blank and a line break.
+  // Positions must stay valid: a line break of two bytes becomes a blank and a line break.
   const plain = text
     .replace(/^\u00ef\u00bb\u00bf/, "   ")
     .replaceAll("\r\n", " \n")
@@ -68,7 +68,7 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
     } catch (error) {
       if (!(error instanceof Wrong)) throw error;
       problems.push({ line: lineAt(error.at), text: error.message });
-      // The next line that looks like an assignment is read again, so that all faults are found at once.
+      // Reading continues at the next line that looks like an assignment, so that all faults are found.
       cursor.at = Math.max(cursor.at, start + 1);
       take(cursor, /[^\n]*(?:\n(?![ \t]*[A-Za-z_]\w*[ \t]*\+?=[^=])[^\n]*)*/y);
     }
@@ -77,7 +77,7 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
   return { text, statements, values, remarks };
 }
 
-/** Lines are asked for in order, but for a few: each byte is looked at about once. */
+/** Nearly all lines are requested in order, so each byte is read about once. */
 function lineCounter(text: string): (at: number) => number {
   let [line, from] = [1, 0];
   return (at) => {
@@ -155,7 +155,7 @@ function noAssignment(cursor: Cursor): Wrong {
   return new Wrong(cursor.at, `there is no "=" behind ${name}`);
 }
 
-// Behind the last byte of the value, not behind the blanks that were looked through for more of it.
+// The end of the value, without the blanks after it.
 function endOfValue(cursor: Cursor): number {
   let end = cursor.at;
   while (end > 0 && /[ \t\f\\\n]/.test(cursor.text[end - 1] ?? "")) end--;
@@ -176,8 +176,8 @@ function added(before: Value, more: Value, at: number, name: string): Value {
 }
 
 /**
- * `vif = [mac=00:21:f6:00:00:01,bridge=br0]`, as people write it from memory: what stands in the brackets is taken for
- * the text that it would be in quotes. A key that comes again begins the next item.
+ * `vif = [mac=00:21:f6:00:00:01,bridge=br0]`, as people write it from memory: the text in the brackets is read
+ * as if it were quoted. A repeated key starts the next item.
  */
 function unquotedList(
   cursor: Cursor,
@@ -205,7 +205,7 @@ function unquotedList(
 /** Changes of a document: a value for a key, or `undefined` to take the key out. */
 export type Edits = Readonly<Record<string, Value | undefined>>;
 
-/** The document with other values; only the lines of those keys change. What it has not yet comes at its end. */
+/** The document with other values; only the lines of those keys change. New keys are appended. */
 export function editVmCfg(document: VmCfg, edits: Edits, dialect: Dialect = "oracle-vm"): VmCfg {
   let { text } = document;
   const newline = text.includes("\r\n") ? "\r\n" : "\n";
@@ -220,7 +220,7 @@ export function editVmCfg(document: VmCfg, edits: Edits, dialect: Dialect = "ora
     else if (!last) toAppend.push(`${key} = ${bytes}`);
     else if (sameValue(document.values.get(key), value)) continue;
     else {
-      // A sum (`+=`) is given up for the value itself.
+      // A sum (`+=`) is replaced by the value itself.
       for (const one of own.slice(0, -1)) pieces.push({ ...wholeStatement(text, one), text: "" });
       const operator = text.slice(last.start, last.valueStart).replace("+=", "=");
       pieces.push({ start: last.start, end: last.end, text: `${operator}${bytes}` });
@@ -249,7 +249,7 @@ function wholeStatement(text: string, { start, end }: Statement): { start: numbe
   return { start, end: end + separator.length };
 }
 
-/** Python 2 takes no byte above 127 without a line that says which encoding it is (PEP 263). */
+/** Python 2 refuses bytes above 127 unless a line names the encoding (PEP 263). */
 export function withCoding(text: string, dialect: Dialect, newline = "\n"): string {
   if (dialect === "xl" || !/[\u0080-\uffff]/.test(text) || text.startsWith("\u00ef\u00bb\u00bf")) return text;
   const [first = "", second = ""] = text.split(/\r\n|\n|\r/, 2);

@@ -1,6 +1,6 @@
 import { isList, type Value } from "./value.ts";
 
-/** A fault or a remark, and the byte that it is about. */
+/** A fault or a remark, and its position in bytes. */
 export class Wrong extends Error {
   readonly at: number;
   constructor(at: number, message: string) {
@@ -9,19 +9,19 @@ export class Wrong extends Error {
   }
 }
 
-/** Text whose characters are bytes, and a place in it. */
+/** A text whose characters are bytes, and a position in it. */
 export interface Cursor {
   readonly text: string;
   at: number;
-  /** Bytes of values that were put together of others so far. */
+  /** How many bytes of calculated values there are so far. */
   made: number;
 }
 
-// Above these a file is hostile: no vm.cfg comes near them.
+// Limits for hostile files. No real vm.cfg comes near them.
 const deepest = 32;
 const mostMade = 1 << 20;
 
-/** Counts what a calculation makes, so that a few lines cannot make gigabytes. */
+/** Counts calculated bytes, so that a few lines cannot produce gigabytes. */
 export function spend(cursor: Cursor, bytes: number, at: number): void {
   cursor.made += bytes;
   if (cursor.made > mostMade) throw new Wrong(at, "its values grow beyond what a vm.cfg has");
@@ -36,7 +36,7 @@ export function weightOf(value: Value): number {
   return 8;
 }
 
-/** The next word that matches, a sticky pattern; `undefined` when it does not, and then nothing was taken. */
+/** Takes what the sticky pattern matches; `undefined` if it does not match. */
 export function take(cursor: Cursor, pattern: RegExp): string | undefined {
   pattern.lastIndex = cursor.at;
   const [word] = pattern.exec(cursor.text) ?? [];
@@ -46,7 +46,7 @@ export function take(cursor: Cursor, pattern: RegExp): string | undefined {
 
 /**
  * Reads one value as Python 2 and xl write it: literals, sums and products of literals, and names that were assigned
- * before. Nothing is run; what would have to be is `Wrong`.
+ * before. Nothing is run; code is `Wrong`.
  */
 export function readValue(
   cursor: Cursor,
@@ -229,7 +229,7 @@ export function readValue(
 
 const constants: Readonly<Record<string, Value>> = { True: true, False: false, None: null };
 
-// Python's own; a backslash takes the next byte with it, raw texts too.
+// As in Python: a backslash escapes the next byte, in raw texts, too.
 const bodies: Readonly<Record<string, RegExp>> = {
   "'": /(?:[^'\\\n]|\\[\s\S])*'/y,
   '"': /(?:[^"\\\n]|\\[\s\S])*"/y,
@@ -237,7 +237,7 @@ const bodies: Readonly<Record<string, RegExp>> = {
   '"""': /(?:[^"\\]|\\[\s\S]|"(?!""))*"""/y,
 };
 
-/** The text that bytes are: UTF-8 where they are that, else Latin-1, which every byte is. */
+/** Decodes UTF-8, or if it is not UTF-8, Latin-1. */
 export function bytesText(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -289,7 +289,7 @@ function arithmetic(operator: string, left: number, right: number, unable: () =>
     "+": () => left + right,
     "-": () => left - right,
     "*": () => left * right,
-    // Python 2 divides whole numbers down.
+    // Python 2 rounds the quotient of whole numbers down.
     "/": () => (whole ? Math.floor(left / right) : left / right),
     "//": () => Math.floor(left / right),
     "%": () => left - Math.floor(left / right) * right,
@@ -299,7 +299,7 @@ function arithmetic(operator: string, left: number, right: number, unable: () =>
   return value;
 }
 
-/** `'%s' % value` with texts and whole numbers; anything more is not known. */
+/** `'%s' % value` with texts and whole numbers; nothing else is supported. */
 function formatted(pattern: string, values: readonly Value[]): string | undefined {
   let next = 0;
   let isKnown = true;

@@ -4,7 +4,7 @@ import type { VmCfg } from "./document.ts";
 import { withoutSecrets } from "./secrets.ts";
 import type { Value } from "./value.ts";
 
-/** What a vm.cfg says of its machine. Numbers and names are those of the file; nothing is proved. */
+/** What a vm.cfg says about its machine, unverified. */
 export interface VmCfgMachine {
   readonly name?: string;
   readonly summary?: string;
@@ -23,7 +23,7 @@ export interface VmCfgMachine {
   readonly notes: readonly string[];
 }
 
-/** Keys that say of which type the domain is, and what starts it. They go together. */
+/** Keys that define the domain type and what starts the domain. They belong together. */
 export const domainKeys: readonly string[] = [
   "type",
   "builder",
@@ -99,8 +99,8 @@ function textOf(value: Value | undefined): string | undefined {
 }
 
 /**
- * The Manager's own word where there is one, else xl's `type`, else `builder`, else what starts the domain. What
- * the Manager writes for PVHVM is not known, so the network cards of an HVM domain tell.
+ * Taken from OVM_domain_type, else xl's `type`, else `builder`, else what starts the domain. It is not known what
+ * the Manager writes for PVHVM, so the type of an HVM domain's network cards decides.
  */
 function domainTypeOf(
   values: ReadonlyMap<string, Value>,

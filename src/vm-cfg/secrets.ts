@@ -8,7 +8,7 @@ export function isSecretKey(key: string): boolean {
   return secretKey.test(key);
 }
 
-/** A value without the secrets in it: of `type=vnc,vncpasswd=x` the x becomes stars. */
+/** A value for printing: in `type=vnc,vncpasswd=x` the x becomes stars. */
 export function masked(key: string, value: Value): Value {
   if (isSecretKey(key)) return value === null || value === "" ? value : "***";
   if (typeof value === "string") return value.replaceAll(inside, "$1***");
@@ -18,7 +18,7 @@ export function masked(key: string, value: Value): Value {
   return value;
 }
 
-/** The same without the options that hold a secret, for what is kept: a star is no password. */
+/** A value for storing: options that hold a secret are removed, since stars would be a wrong password. */
 export function withoutSecrets(key: string, value: Value): Value | undefined {
   if (isSecretKey(key)) return undefined;
   if (typeof value === "string")

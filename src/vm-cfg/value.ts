@@ -1,11 +1,11 @@
-/** What a vm.cfg can assign: Python's literals, as JSON has them. None is null, a tuple is a list. */
+/** The values of a vm.cfg: Python's literals as JSON. None is null, a tuple is a list. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
 export type Dialect = "oracle-vm" | "xl";
 
 /**
  * A value as that dialect writes it. Python 2 reads a file as ASCII unless its first line names another encoding, and
- * xl knows neither `True` nor `None` nor dicts: what it cannot say is `undefined`.
+ * xl has no `True`, `None` or dicts: what a dialect cannot express is `undefined`.
  */
 export function literal(value: Value, dialect: Dialect): string | undefined {
   if (typeof value === "string") return quoted(value, dialect);

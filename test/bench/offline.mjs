@@ -23,7 +23,7 @@ const run = (argv, options = {}) => {
   });
   if (status !== 0) throw new Error(`${argv.join(" ")}: ${status}\n${stderr}`);
 };
-const tbuild = (...args) => ["node", "dist/main.js", ...args];
+const tbuild = (...args) => ["node", "dist/bin/main.js", ...args];
 const fresh = () => {
   rmSync(`${image}.tbuild-undo-1`, { force: true });
   execFileSync("cp", ["--sparse=always", master, image]);

@@ -1,7 +1,7 @@
 // How long `tbuild --help` takes beside node's own start, the floor for any tool of node: best of ten, in turn.
 import { execFileSync } from "node:child_process";
 
-const main = new URL("../../dist/main.js", import.meta.url).pathname;
+const main = new URL("../../dist/bin/main.js", import.meta.url).pathname;
 const timed = (...args) => {
   const begun = performance.now();
   execFileSync(process.execPath, args, { stdio: "ignore" });

@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
+import { downloadAll } from "../../src/io/download.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
 import { noise, write } from "../disk-sample.ts";
+import { connectProxy } from "../fakes/connect-proxy.ts";
 import { type DockerRegistry, freePort, startRegistry } from "../fakes/docker-registry.ts";
 import { missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
@@ -123,6 +125,45 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
       const plain = await start();
       expect((await push(plain)).said).toMatch(/does not support https[\s\S]*--plain-http/);
     });
+  });
+
+  describe("through a proxy", () => {
+    it("that connects whoever gives its password; NO_PROXY asks directly", async () => {
+      const address = await start("", `{ certificate: ${tls.certificate}, key: ${tls.key} }`);
+      await using proxy = await connectProxy("me:p@ss");
+      const trusted = { NODE_EXTRA_CA_CERTS: tls.ca };
+      const through = (user: string) => `http://${user}127.0.0.1:${proxy.port}`;
+      for (const name of ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"]) {
+        const before = proxy.asked.length;
+        const pushed = await push(address, { env: { ...trusted, [name]: through("me:p%40ss@") } });
+        expect(pushed).toMatchObject({ exitCode: 0 });
+        expect(new Set(proxy.asked.slice(before)), name).toEqual(new Set([address]));
+      }
+      const asked = proxy.asked.length;
+      for (const user of ["", "me:wrong@"]) {
+        const refused = await push(address, { env: { ...trusted, https_proxy: through(user) } });
+        expect(refused.exitCode).toBe(3);
+        expect(refused.said).toContain(
+          `the proxy wants a user name and a password (through the proxy http://127.0.0.1:${proxy.port})`,
+        );
+        expect(refused.said).not.toContain("wrong@");
+      }
+      for (const NO_PROXY of ["127.0.0.1", "127.0.0.0/8", address, "*"])
+        expect(
+          await push(address, { env: { ...trusted, NO_PROXY, https_proxy: through("") } }),
+        ).toMatchObject({ exitCode: 0 });
+      expect(proxy.asked.length).toBe(asked);
+    });
+  });
+
+  it("a download trusts the system's authorities, and asks through a proxy, too", async () => {
+    const address = await start("", `{ certificate: ${tls.certificate}, key: ${tls.key} }`);
+    const url = `https://${address}/v2/`;
+    await expect(downloadAll(url, { bundles: [] })).rejects.toThrow(/certificate/);
+    expect((await downloadAll(url, { bundles: [join(folder, "none.pem"), tls.ca] })).toString()).toBe("{}");
+    await using proxy = await connectProxy();
+    await downloadAll(url, { bundles: [tls.ca], proxy: `127.0.0.1:${proxy.port}` });
+    expect(proxy.asked).toEqual([address]);
   });
 
   describe("by a password", () => {

@@ -173,7 +173,8 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
         return await host.run(argv, { allow: [2, 3, 5] });
       };
     };
-    const [ours, theirs] = [as("ours"), as("theirs")];
+    const ours = (...args: string[]) => as("ours")(...args);
+    const theirs = (...args: string[]) => as("theirs")(...args);
     const plain = "--plain-http";
 
     beforeEach(async () => {
@@ -320,6 +321,37 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       message: expect.stringContaining("no such version"),
       hint: "Available: 1.0.0.",
     });
+  });
+
+  it("has one of two versions that are pushed at one time, and the other is told", async () => {
+    const mine = await publish("1.0.0");
+    const other = { ...mine, summary: "another builder's" };
+    const there = storeFolder(join(folder, "store"));
+    const race = (hold: "before" | "after") => {
+      const real = open(`race-${hold}/ol6-sample`);
+      const place = at(`race-${hold}/ol6-sample`, "1.0.0");
+      const theirs = () => pushTemplate(there, other, place, real);
+      let isFirst = true;
+      const slow: typeof real = {
+        ...real,
+        async putBlob(digest, data) {
+          await real.putBlob(digest, data);
+          if (hold === "before" && isFirst) await theirs();
+          isFirst = false;
+        },
+        async putManifest(which, data) {
+          await real.putManifest(which, data);
+          // They looked before ours was there, and write now.
+          if (hold === "after")
+            await pushTemplate(there, other, place, { ...real, getManifest: async () => undefined });
+        },
+      };
+      return pushTemplate(there, mine, place, slow);
+    };
+    for (const hold of ["before", "after"] as const) {
+      await expect(race(hold)).rejects.toThrow(/is already published with different content/);
+      expect((await pull(hold, `race-${hold}/ol6-sample`, "1.0.0")).manifest).toEqual(other);
+    }
   });
 
   it("is only spoken to without encryption when that was said", async () => {

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts";
+import { undoLast } from "../../src/image/change/undo.ts";
 import { missing } from "../fakes/missing.ts";
 import { extDisk, ol6Guest } from "../guest-image.ts";
 import { mbr } from "../image/disk-tables.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
-const lacking = missing("mke2fs", "mkswap", "blkid", "qemu-img");
+const lacking = missing("mke2fs", "mkswap", "blkid", "debugfs", "qemu-img");
 const mib = 1 << 20;
 const [swapAt, swapBytes] = [40 * mib, 20 * mib];
 
@@ -78,6 +79,79 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
       await planned.apply("x");
       expect((await swapOf(image)).equals(await swapOf(used))).toBe(true);
     }
+  });
+
+  describe("in a file", () => {
+    const secret = "-----BEGIN RSA PRIVATE KEY-----\n";
+    const fstab = "/dev/sda1 / ext4 defaults 1 1\n/var/swap\\040file swap swap defaults 0 0\n";
+
+    async function diskWithFile(image: string, options = ["-t", "ext4"], mebibytes = 40) {
+      const area = join(folder, "file");
+      await host.run(["truncate", "-s", "3M", area]);
+      await host.run(["mkswap", "-q", "-L", "in-file", area]);
+      const header = (await readFile(area)).subarray(0, 4096);
+      const data = Buffer.alloc(3 * mib, 7);
+      // The rest of its page is not zero either: of zeros mke2fs makes holes, which no swap file has.
+      header.copy(data, 1024, 1024, 1068);
+      header.copy(data, 4086, 4086);
+      data.write(secret, 2 * mib);
+      const files = { ...ol6Guest.files, "/etc/fstab": fstab, "/var/swap file": { data, mode: 0o600 } };
+      await extDisk(image, { ...ol6Guest, files }, { options, mebibytes });
+      return Buffer.concat([header, Buffer.alloc(3 * mib - 4096)]);
+    }
+
+    it.each([
+      ["ext4", ["-t", "ext4"]],
+      ["ext3 with blocks of 1 KiB", ["-t", "ext3", "-b", "1024"]],
+    ] as const)("on %s is made new by a seal, and comes back by an undo", async (_fs, options) => {
+      const image = join(folder, "file.img");
+      const fresh = await diskWithFile(image, [...options]);
+      const digest = await sha256Of(image);
+      const before = await checkImage(host, image, { ...job, residue: true });
+      expect(before.pending.find(({ name }) => name === "swap")?.done).toEqual([
+        "/var/swap file: 3072 KiB of memory",
+      ]);
+      expect(before.classes.find(({ name }) => name === "SSH keys")?.why).toContain("1 block of swap");
+      {
+        await using planned = await planJob(host, image, job);
+        expect(planned.result.classes.find(({ name }) => name === "swapped memory")?.state).toBe("reset");
+        await planned.apply("seal");
+      }
+      const out = join(folder, "out");
+      await host.run(["debugfs", "-R", `dump "/var/swap file" ${out}`, `${image}?offset=${mib}`]);
+      expect((await readFile(out)).equals(fresh)).toBe(true);
+      await host.run(["e2fsck", "-fn", `${image}?offset=${mib}`]);
+      expect((await checkImage(host, image, { ...job, residue: true })).pending).toEqual([]);
+      await undoLast(image);
+      expect(await sha256Of(image)).toBe(digest);
+    });
+
+    it("in a qcow2 is made new, too", async () => {
+      const [image, raw] = [join(folder, "file.qcow2"), join(folder, "file.img")];
+      const fresh = await diskWithFile(raw);
+      await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]);
+      await using planned = await planJob(host, image, job);
+      await planned.apply("seal");
+      await host.run(["qemu-img", "convert", "-O", "raw", image, raw]);
+      const data = await readFile(raw);
+      expect(data.includes(secret)).toBe(false);
+      expect(data.includes(fresh.subarray(0, 4096))).toBe(true);
+    });
+
+    it("whose blocks cannot be found is unknown, and stays as it is", async () => {
+      const image = join(folder, "file.img");
+      await diskWithFile(image);
+      await host.run(["debugfs", "-w", "-R", 'punch "/var/swap file" 100 101', `${image}?offset=${mib}`]);
+      const found = await checkImage(host, image, job);
+      expect(found.classes.find(({ name }) => name === "swapped memory")).toEqual({
+        name: "swapped memory",
+        state: "unknown",
+        why: ["/var/swap file: is a swap file with holes"],
+      });
+      await using planned = await planJob(host, image, job);
+      await planned.apply("seal");
+      expect((await readFile(image)).includes(secret)).toBe(true);
+    });
   });
 
   it("and all else of a guest that tbuild does not know stays as it is", async () => {

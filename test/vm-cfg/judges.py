@@ -2,8 +2,8 @@
 
 Prints a line for each file: `ok`, or what is wrong; for xl with `ok` also what it made of each disk.
 
-python2: lib2to3 has the grammar of Python 2 (Grammar.txt, "print" as a statement). What a byte may be is PEP 263:
-only ASCII, unless one of the first two lines names a coding or the file starts with a BOM.
+python2: lib2to3 has the grammar of Python 2 (Grammar.txt, "print" as a statement). PEP 263 says what a
+byte may be: only ASCII, unless one of the first two lines names a coding or the file starts with a BOM.
 xl: libxlutil of Xen 4.17, the parser of xl itself, which needs no hypervisor (tools/include/libxlutil.h).
 """
 import ctypes

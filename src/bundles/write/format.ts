@@ -3,23 +3,23 @@ import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 
 export interface Packed {
-  /** Path of the bundle; beside it lies nothing temporary. */
+  /** Path of the bundle. No temporary files are left beside it. */
   readonly file: string;
   readonly bytes: number;
   readonly sha256: string;
 }
 
 /**
- * A way to pack a template. The same template gives the same bytes. A format that holds one disk gives a file for
- * each disk, the others give one.
+ * A way to pack a template. The same template always gives the same bytes. A format that holds one disk writes one
+ * file per disk; the others write one file.
  */
 export interface Format {
   readonly name: BundleFormat;
   /** With its dot. */
   readonly extension: string;
   /**
-   * Writes `<folder>/<name>-<version><extension>` (with `-<disk>` where there are several), straight from the store,
-   * by way of a `.part` file that never outlives a failure.
+   * Writes `<folder>/<name>-<version><extension>` (with `-<disk>` where there are several), directly from the
+   * store. The file is called `.part` until it is complete, and is removed after a failure.
    */
   pack(template: Manifest, store: Store, folder: string, options: PackOptions): Promise<readonly Packed[]>;
 }
@@ -48,7 +48,7 @@ export function diskFile(template: Manifest, index: number, extension: string): 
     : `${stem}-${template.disks[index]?.name ?? index}${extension}`;
 }
 
-/** Tells of each piece of a disk once it has been taken. */
+/** Reports each piece of a disk after it was taken. */
 export async function* counted<T extends { readonly length: number }>(
   pieces: AsyncIterable<T>,
   progress: (bytes: number) => void,

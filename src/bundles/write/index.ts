@@ -45,7 +45,7 @@ export async function packAll(
   return bundles;
 }
 
-/** Writes the sums anew; those of other files in the folder stay. */
+/** Writes SHA256SUMS again, and keeps the lines of other files in the folder. */
 async function writeSums(folder: string, bundles: readonly Bundle[]): Promise<void> {
   const file = join(folder, "SHA256SUMS");
   const names = new Set(bundles.map((bundle) => bundle.name));

@@ -9,8 +9,8 @@ import { streamVmdk } from "./stream-vmdk.ts";
 
 /**
  * An OVF package in a tar, in the order that OVF wants and Oracle keeps: descriptor, checksums, disks. Descriptor and
- * checksums know the disks' packed sizes and sums, so room is left for them and they are filled in last: the disks
- * are compressed once, and never lie anywhere but in the bundle.
+ * checksums know the disks' packed sizes and sums, so space is reserved for them and filled in last. The disks
+ * are compressed once, directly into the bundle.
  */
 export const ova: Format = {
   name: "ova",

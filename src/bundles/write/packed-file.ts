@@ -8,13 +8,13 @@ import type { Packed, PackOptions } from "./format.ts";
 export interface PackedFile {
   readonly position: number;
   append(data: Uint8Array): Promise<void>;
-  /** Appends zeros; they take no room. */
+  /** Appends zeros as a hole. */
   skip(length: number): Promise<void>;
-  /** Writes over what was skipped: what stands in front of a bundle is often known last. */
+  /** Writes over what was skipped. The beginning of a bundle is often known last. */
   fill(position: number, data: Uint8Array): Promise<void>;
 }
 
-/** Writes a file that appears under its name only when it is whole, and digests it. */
+/** Writes a file, and computes its digest. The file gets its name when it is complete. */
 export async function writePacked(
   file: string,
   options: PackOptions,
@@ -29,7 +29,7 @@ export async function writePacked(
     for (let done = 0; done < data.length; )
       done += (await handle.write(data, done, data.length - done, at + done)).bytesWritten;
   };
-  // Writes stand in the same queue as the compression, behind all that waits there: so there are few of them.
+  // Writes wait in the same thread pool as the compression, so there must be few of them.
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   const flush = async () => {
@@ -65,8 +65,8 @@ export async function writePacked(
     });
     await flush();
     await handle.truncate(position);
-    // What was filled in later is digested by reading it all again: it comes from memory, and compressing twice to
-    // know it first would take many times as long.
+    // If parts were filled in later, the digest needs the whole file again. It is read from the page cache, which is many
+    // times faster than compressing everything twice.
     const sha256 = isFilled ? await digestOf(handle, options) : hash.digest("hex");
     await handle.sync();
     await handle.close();

@@ -10,16 +10,16 @@ export function vmCfg(manifest: Manifest): Buffer {
   return written(manifest, "oracle-vm", (disk, slot) => `file:${disk.name}.img,${slot},${disk.mode ?? "w"}`);
 }
 
-/** The same for xl, which takes none of Oracle's keys. `path` is where each disk lies on the Xen host. */
+/** The same for xl, which takes none of Oracle's keys. `path` is the path of each disk on the Xen host. */
 export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): Buffer {
   return written(manifest, "xl", (disk, slot) => {
-    // xl knows no mode for disks that several machines write to; the backend does not hold them back.
+    // xl has no mode for disks that several machines write to. Its backends do not prevent it.
     const access = disk.mode === "r" ? "ro" : "rw";
     return `format=raw, vdev=${slot}, access=${access}, target=${path(disk)}`;
   });
 }
 
-/** Where each disk of a machine is: as it is told, and the others in the free places from xvda on. */
+/** The slot of each disk: its own if it has one, else the first free one from xvda on. */
 export function slotsOf({ disks, machine }: Pick<Manifest, "disks" | "machine">): string[] {
   const taken = new Set([...disks.flatMap(({ slot }) => slot ?? []), ...(machine.drives ?? [])]);
   let next = 0;
@@ -30,7 +30,7 @@ export function slotsOf({ disks, machine }: Pick<Manifest, "disks" | "machine">)
   });
 }
 
-/** `xvda` for the first disk, `xvdb` for the next, `xvdaa` behind `xvdz`. */
+/** `xvda` for the first disk, `xvdb` for the next, `xvdaa` after `xvdz`. */
 export function diskName(index: number): string {
   const letters = (number: number): string =>
     `${number >= 26 ? letters(Math.floor(number / 26) - 1) : ""}${String.fromCharCode(97 + (number % 26))}`;
@@ -60,7 +60,7 @@ function linesOf(
   const id = `${manifest.name}-${manifest.version}`;
   const slots = slotsOf(manifest);
   const isPvm = domainType === "XEN_PVM";
-  // An empty drive is one of HVM's; a paravirtual machine has a drive only with a disc in it.
+  // Only HVM guests have empty drives. A paravirtual guest has a drive only if a disc is in it.
   const drives = isPvm ? [] : (machine.drives ?? []);
   const settings = settingsFor(manifest, dialect);
   const hasOwnType = Object.keys(settings).some((key) => domainKeys.includes(key));
@@ -88,11 +88,11 @@ function linesOf(
   ]);
 }
 
-// Without an address: the Manager gives each vnic one of its range when it makes a machine of the template.
+// Without a MAC address: the Manager assigns one to each vnic when it creates a machine from the template.
 function vifsOf({ machine, domainType }: Manifest, dialect: Dialect): string[] {
   const pvhvm = domainType === "XEN_HVM_PV_DRIVERS" && dialect === "oracle-vm";
   const vifs = machine.vifs ?? machine.nics.map(() => (pvhvm ? "type=netfront" : ""));
-  // xl has the types ioemu and vif; a frontend needs none.
+  // xl knows the types ioemu and vif. A front-end needs neither.
   if (dialect === "oracle-vm") return [...vifs];
   return vifs.map((vif) =>
     vif
@@ -117,14 +117,14 @@ function osType({ major }: Manifest["release"]): [string, Value][] {
   return major > 0 ? [["OVM_os_type", `Oracle Linux ${major}`]] : [];
 }
 
-/** What an import's own vm.cfg set, as far as that dialect has it. */
+/** The settings of an imported vm.cfg that the dialect knows. */
 function settingsFor({ machine, domainType }: Manifest, dialect: Dialect): Readonly<Record<string, Value>> {
   const { settings = {} } = machine;
   if (dialect === "oracle-vm") return settings;
   const kept = Object.entries(settings).filter(
     ([key]) => /^[a-z][a-z0-9_]*$/.test(key) && !onlyForXend.has(key) && !domainKeys.includes(key),
   );
-  // A kernel that the host has is started as it is; pygrub and hvmloader are xl's own.
+  // A kernel on the host is started directly. xl finds pygrub and hvmloader by itself.
   const direct =
     domainType === "XEN_PVM" && settings.bootloader === undefined && typeof settings.kernel === "string"
       ? [
@@ -135,7 +135,7 @@ function settingsFor({ machine, domainType }: Manifest, dialect: Dialect): Reado
   return Object.fromEntries([...kept, ...direct, ...(direct.length > 0 ? [["type", "pv"] as const] : [])]);
 }
 
-// xl does not know them, or knows them by another name.
+// xl does not know these keys, or uses other names for them.
 const onlyForXend: ReadonlySet<string> = new Set([
   "guest_os_type",
   "cpu_cap",
@@ -169,7 +169,7 @@ function typeLines(domainType: Manifest["domainType"], dialect: Dialect): [strin
   ];
   if (dialect === "xl") return [["type", "hvm"], ...devices];
   return [
-    // How the Manager writes PVHVM here is not known, so it is left to say it itself.
+    // It is not known what the Manager writes here for PVHVM, so the key is left out.
     ...(domainType === "XEN_HVM" ? [["OVM_domain_type", "xen_hvm"] as [string, Value]] : []),
     ["builder", "hvm"],
     ["kernel", "/usr/lib/xen/boot/hvmloader"],

@@ -7,7 +7,7 @@ import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../gu
 import { namedBy } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages } from "../change-images.ts";
 import { checkSeal } from "../seal-check.ts";
-import { accountLines, freedHint, leftoverLines, stateLines, unreadOf } from "../seal-lines.ts";
+import { accountLines, freedHint, leftoverLines, stateLines, unknownOf } from "../seal-lines.ts";
 import { table } from "../words.ts";
 
 interface SealFlags extends ChangeFlags {
@@ -41,7 +41,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await changeImages(images, flags, {
     verb: "seal",
     job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
-    isUnknown: ({ others }) => !flags.allowUnmounted && unreadOf(others).length > 0,
+    isUnknown: (outcome) => !flags.allowUnmounted && unknownOf(outcome).length > 0,
     remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
       ...accountLines(others, elsewhere),
       ...stateLines(classes),

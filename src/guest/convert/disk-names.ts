@@ -3,8 +3,8 @@ import type { Operation } from "../operation.ts";
 import { editsAll, kernelArguments } from "./edit.ts";
 
 /**
- * Frees fstab and kernel lines of disk names, which change with the domain type. With `volumes` a name becomes
- * the UUID of what it names, which boots everywhere; without, it becomes xvdX, which boots on Xen.
+ * Replaces disk names in fstab and kernel lines, since they change with the domain type. With `volumes` a name becomes
+ * a UUID, which boots everywhere; without, it becomes xvdX, which boots on Xen.
  */
 export function diskNames(volumes: readonly Volume[] = []): Operation {
   const change = (text: string) =>
@@ -23,7 +23,7 @@ export function diskNames(volumes: readonly Volume[] = []): Operation {
   });
 }
 
-// What GRUB's own tools take for the disks of the machine; it knows names only.
+// The disks of the machine for GRUB's tools. This file can hold names only.
 function inDeviceMap(text: string): string {
   return text.replaceAll(/^(\(hd\d+\)\s+\/dev\/)[hsv]d([a-z])[ \t]*$/gm, "$1xvd$2");
 }

@@ -9,13 +9,13 @@ export interface TextChange {
 interface EditsAll {
   readonly name: string;
   readonly summary: string;
-  /** Of files that are there; one that is not, is passed over. */
+  /** Files that do not exist are skipped. */
   readonly changes: readonly TextChange[];
-  /** Files that have to be there as they are given. */
+  /** Files that must have exactly these contents. */
   readonly files?: (tree: GuestTree) => Promise<readonly { readonly path: string; readonly text: string }[]>;
 }
 
-/** One operation made of several changes of text. */
+/** One operation that consists of several text changes. */
 export function editsAll({ name, summary, changes, files = async () => [] }: EditsAll): Operation {
   return {
     name,
@@ -39,7 +39,7 @@ export function editsAll({ name, summary, changes, files = async () => [] }: Edi
   };
 }
 
-/** Changes the line of the kernel in every boot loader's configuration, and in what they are made from. */
+/** Changes the kernel line in the configuration of every boot loader, and in the files that it is generated from. */
 export function kernelArguments(change: (line: string) => string): TextChange[] {
   const inMenu = (text: string) =>
     text.replaceAll(/^([ \t]*(?:kernel|linux|linux16|linuxefi)[ \t]+\/.*)$/gm, change);
@@ -60,7 +60,7 @@ export function kernelArguments(change: (line: string) => string): TextChange[] 
   ];
 }
 
-// grub's environment is a block of 1024 bytes, filled up with "#".
+// GRUB's environment is a block of 1024 bytes, padded with "#".
 function ofSameLength(before: string, after: string): string {
   if (before === after) return before;
   return `${after.replace(/#+$/, "")}${"#".repeat(1024)}`.slice(0, 1024);

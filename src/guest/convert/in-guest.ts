@@ -3,7 +3,7 @@ import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
 import { xenDrivers } from "./xen-drivers.ts";
 
-/** What of a conversion needs the programs of the running guest; the rest is done on its files, when it is stopped. */
+/** The operations of a conversion that run programs of the guest. All others change files of the stopped guest. */
 export function inGuestOperations(domainType: DomainType, release: Release): Operation[] {
   const operations = domainType === "XEN_HVM" ? [] : [xenDrivers(release)];
   return operations.filter((operation) => operation.needs === "programs");

@@ -8,7 +8,7 @@ import { pygrubMenu } from "./pygrub-menu.ts";
 import { xenConsole } from "./xen-console.ts";
 import { xenDrivers } from "./xen-drivers.ts";
 
-/** What makes an image installed under HVM fit for `domainType`; it still boots where it was made. */
+/** The operations that prepare an image installed under HVM for `domainType`. It still boots as HVM. */
 export function convertOperations(
   domainType: DomainType,
   release: Release,

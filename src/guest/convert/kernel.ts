@@ -2,7 +2,7 @@ import type { GuestTree } from "../../image/tree.ts";
 import type { Operation } from "../operation.ts";
 import { editsAll } from "./edit.ts";
 
-/** Kernel updates go on making the kernel the default that can run paravirtually. */
+/** Makes kernel updates keep a paravirtual kernel as the default. */
 export const defaultKernel: Operation = {
   name: "default-kernel",
   summary: "Name the Xen kernel in /etc/sysconfig/kernel, where the guest has one",
@@ -17,7 +17,7 @@ export const defaultKernel: Operation = {
   },
 };
 
-/** kernel-xen of OL5 finds disk and network through these names; the real ones of HVM stay. */
+/** kernel-xen of OL5 finds its disk and network drivers by these names. The aliases for HVM are kept. */
 export const modprobeAliases: Operation = editsAll({
   name: "modprobe-aliases",
   summary: "Name the drivers of the Xen disk and network in /etc/modprobe.conf",

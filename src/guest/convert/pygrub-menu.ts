@@ -4,12 +4,12 @@ import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
 import { editsAll } from "./edit.ts";
 
-/** A menu that pygrub can read: it knows neither the loader entries of OL8 nor what grub2 computes. */
+/** A menu that pygrub can read. It supports neither the loader entries of OL8 nor the scripts of GRUB 2. */
 export function pygrubMenu(release: Release): Operation {
   return releases[release.major].grub === "legacy" ? legacyMenu() : staticMenu();
 }
 
-// grub2's parser of old menus does not take tabs at the start of a line, and pygrub does not need them.
+// GRUB 2's parser of old menus refuses tabs at the start of a line, and pygrub does not need them.
 function legacyMenu(): Operation {
   const base = editsAll({
     name: "pygrub-menu",
@@ -31,7 +31,7 @@ function legacyMenu(): Operation {
   };
 }
 
-// pygrub looks for /grub/grub.cfg before /grub2/grub.cfg: this one is for it, the other stays grub's own.
+// pygrub looks for /grub/grub.cfg before /grub2/grub.cfg, so this file is for pygrub and the other one for GRUB.
 function staticMenu(): Operation {
   return editsAll({
     name: "pygrub-menu",
@@ -45,7 +45,7 @@ function staticMenu(): Operation {
 }
 
 export interface Entry {
-  /** Where it is written. */
+  /** The file that contains it. */
   readonly file: string;
   /** What `saved_entry` may call it. */
   readonly id: string;

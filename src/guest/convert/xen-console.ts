@@ -3,7 +3,7 @@ import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
 import { editsAll, kernelArguments } from "./edit.ts";
 
-/** The console of a paravirtual machine beside the serial one: kernel, login and root's right to log in there. */
+/** Adds the console of a paravirtual machine: for the kernel, for logins, and for root's logins (securetty). */
 export function xenConsole(release: Release): Operation {
   const { console: device, init } = releases[release.major];
   return editsAll({
@@ -21,7 +21,7 @@ export function xenConsole(release: Release): Operation {
   });
 }
 
-// In front of the others: the last one that works becomes /dev/console, and under HVM that stays as it was.
+// Before the other consoles: the last one that works becomes /dev/console, so under HVM that one does not change.
 function withConsole(line: string, device: string): string {
   if (line.includes(`console=${device}`)) return line;
   if (/\bconsole=/.test(line)) return line.replace(/\bconsole=/, `console=${device} console=`);
@@ -34,7 +34,7 @@ function withLine(text: string, line: string): string {
     : `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${line}\n`;
 }
 
-// Where there is no such device, under HVM, it sleeps: a getty that dies at once would be started over and over.
+// Under HVM the device does not exist. Then the entry sleeps, since init would restart a failing getty again and again.
 function withGetty(text: string, device: string): string {
   if (!/^\w+:[^:]*:respawn:/m.test(text) || text.includes(device)) return text;
   const shell = `if [ -c /dev/${device} ]; then exec /sbin/agetty ${device} 38400 vt100; else exec sleep 86400; fi`;

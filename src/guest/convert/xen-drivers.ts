@@ -4,7 +4,7 @@ import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
 import { initramfsPaths } from "./initramfs.ts";
 
-/** Every kernel finds its Xen disk and network before the root file system is there. */
+/** Adds the drivers of the Xen disk and network to the initramfs of every kernel. */
 export function xenDrivers(release: Release): Operation {
   const { initrd } = releases[release.major];
   return {
@@ -31,7 +31,7 @@ export function xenDrivers(release: Release): Operation {
   };
 }
 
-/** Kernels that can be booted, with where their initramfs is or ought to be. */
+/** The kernels in /boot, with the path of their initramfs, which may be missing. */
 export async function kernelsOf(tree: GuestTree): Promise<Kernel[]> {
   const kernels: Kernel[] = [];
   for (const path of await tree.glob("/boot/vmlinuz-*")) {
@@ -54,7 +54,7 @@ export interface Kernel {
   readonly initramfs: string;
 }
 
-// One driver has had several names; kernel-xen of OL5 calls them xenblk and xennet.
+// Each driver has several names; kernel-xen of OL5 calls them xenblk and xennet.
 const drivers = [
   {
     name: "xen-blkfront",
@@ -69,7 +69,7 @@ const drivers = [
 ] as const;
 
 const dracutFile = "/etc/dracut.conf.d/tbuild-xen.conf";
-// virtio too: the image still has to boot where it was made.
+// virtio, too: the image must still boot where it was made.
 const dracutText = 'add_drivers+=" xen-blkfront xen-netfront virtio_blk virtio_net virtio_pci ata_piix "\n';
 
 async function lackingDrivers(tree: GuestTree, { version, initramfs }: Kernel): Promise<string[]> {

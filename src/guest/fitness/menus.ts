@@ -1,6 +1,6 @@
 /**
- * The menus as pygrub reads them: GrubConf.py and ExtLinuxConf.py of Xen 4.17, faults included, since what pygrub does
- * with a menu is what boots. A menu that its parser gives up on is a `MenuFault`.
+ * The menus as pygrub reads them: GrubConf.py and ExtLinuxConf.py of Xen 4.17, including their faults, since these decide what
+ * boots. A menu that pygrub's parser rejects is a `MenuFault`.
  */
 export interface MenuEntry {
   readonly title: string;
@@ -11,7 +11,7 @@ export interface MenuEntry {
 
 export interface Menu {
   readonly entries: readonly MenuEntry[];
-  /** The entry that pygrub boots. It knows neither fallback nor a default by title in GRUB's menus. */
+  /** The entry that pygrub boots. It ignores fallback, and a default by title in GRUB's menus. */
   readonly chosen: number;
 }
 
@@ -116,7 +116,7 @@ function meaningfulLines(text: string): string[] {
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** A default of just one more than there are is caught later, and is the first; so is one far beyond. */
+/** A default beyond the last entry means the first one. */
 function chosenOf(entries: readonly Draft[], wanted: number): number {
   return wanted < entries.length ? wanted : 0;
 }
@@ -127,7 +127,7 @@ function defaultOf(word: string): number {
   return number;
 }
 
-/** `grub_split`: at "=" when that comes before the first blank, else at blanks. */
+/** `grub_split`: at "=" if that comes before the first blank, else at blanks. */
 function splitAt(line: string, most: number): string[] {
   const [equals, blank] = [line.indexOf("="), line.search(/[ \t]/)];
   if (equals >= 0 && (blank < 0 || equals < blank)) {
@@ -206,7 +206,7 @@ function pathOf(text: string): string {
   return text.slice(end + 1);
 }
 
-/** `GrubDiskPart`: it takes hdN with a number of a partition, msdosN and gptN too, and gives up on the menu else. */
+/** `GrubDiskPart`: it accepts hdN with a partition number, msdosN or gptN, and otherwise rejects the menu. */
 function checkRoot(text: string): void {
   const parts = text.split(",");
   const [disk = "", part] = parts.map((one) => one.replaceAll(/[()]/g, ""));
@@ -235,7 +235,7 @@ function extlinuxEntry(lines: readonly string[]): Draft {
         if (initrd) entry.initrd = initrd.trim();
         continue;
       }
-      // It looks for the word in small letters first, and only then in any.
+      // It looks for the word in lower case first, and then in any case.
       for (const one of argument.includes("initrd=") ? argument.trim().split(" ") : [])
         if (one.toLowerCase().startsWith("initrd=")) {
           entry.initrd = one.replaceAll("initrd=", "");

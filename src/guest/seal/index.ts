@@ -58,7 +58,8 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
 /** A seal does this to the volumes of a disk, and not to a tree of files: `ChangeOptions.renewSwap`. */
 export const swapRenewal = {
   name: "swap",
-  summary: "Recreate swap volumes with the same UUID, label and size, without memory contents of the build",
+  summary:
+    "Recreate swap volumes and swap files with the same UUID, label and size, without memory contents of the build",
 } as const;
 
 /** What a seal can be told to leave out. */

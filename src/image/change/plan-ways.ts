@@ -8,15 +8,16 @@ import { replayInto } from "../ext/journal.ts";
 import { Unfit } from "../ext/volume.ts";
 import { dataRanges } from "../file/holes.ts";
 import { readImageFile } from "../file/image-file.ts";
-import { type ImageFacts, openImageFile } from "../open.ts";
+import { type ImageFacts, type LookedInto, openImageFile } from "../open.ts";
 import { type AccessOptions, chooseAccess } from "../ways/index.ts";
 import { snapshotPieces } from "../ways/snapshot.ts";
-import { draftOf, type Piece } from "./draft.ts";
+import { type Draft, draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
 import type { ChangeOptions, ReachedGuest } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
 import { differingPieces } from "./pieces.ts";
 import { freshSwap, renewSwap, type SwapState } from "./swap.ts";
+import { findSwapFiles } from "./swap-files.ts";
 import { namesFor } from "./undo.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
@@ -51,8 +52,7 @@ export function refuseWish(
 /** Works a change out: in memory, in a snapshot, or in a copy that is compared; the first of them that can do it. */
 export async function planBest<Result>(
   host: Host,
-  facts: ImageFacts,
-  mounts: readonly Mount[],
+  { facts, mounts, swapFiles }: Pick<LookedInto, "facts" | "mounts" | "swapFiles">,
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> & { readonly scrubbed?: number }> {
@@ -60,21 +60,24 @@ export async function planBest<Result>(
   const planned =
     (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
     (isRaw ? await planBeside(host, facts, mounts, work, options) : undefined) ??
-    (await planInCopy(host, facts, work, options));
+    (await planInCopy(host, facts, swapFiles, work, options));
   const clean = options.scrub ? await scrubbed(host, facts, mounts, planned, options.scrub) : planned;
-  return options.renewSwap && isRaw ? await withFreshSwap(host, facts, clean) : clean;
+  return options.renewSwap && isRaw ? await withFreshSwap(host, facts, mounts, swapFiles, clean) : clean;
 }
 
 // Swap lies in no file system, so it is made new beside whatever was done to those.
 async function withFreshSwap<Result, Given extends Planned<Result>>(
   host: Host,
   { file, volumes }: ImageFacts,
+  mounts: readonly Mount[],
+  swapFiles: readonly string[],
   planned: Given,
 ): Promise<Given> {
   await using image = await readImageFile(file);
-  const { states, pieces } = await freshSwap(host, image, volumes);
+  const { files, unseen } = await findSwapFiles(await draftWith(image, planned.pieces), mounts, swapFiles);
+  const { states, pieces } = await freshSwap(host, image, [...volumes, ...files]);
   const all = [...planned.pieces, ...pieces].sort((one, other) => one.offset - other.offset);
-  return { ...planned, pieces: all, swap: states };
+  return { ...planned, pieces: all, swap: [...states, ...unseen] };
 }
 
 async function planInMemory<Result>(
@@ -149,6 +152,7 @@ async function planBeside<Result>(
 async function planInCopy<Result>(
   host: Host,
   { file: image, format, volumes }: ImageFacts,
+  swapFiles: readonly string[],
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result>> {
@@ -158,12 +162,17 @@ async function planInCopy<Result>(
   });
   let result: Result;
   let via: string;
+  let mounts: readonly Mount[];
   {
     await using opened = await openImageFile(host, copy, accessOptions(options));
     via = opened.access.name;
+    mounts = opened.mounts;
     result = await work({ tree: opened.tree, mounts: opened.mounts, via });
   }
-  const swap = options.renewSwap && format !== "raw" ? await renewSwap(host, copy, volumes) : undefined;
+  const swap =
+    options.renewSwap && format !== "raw"
+      ? await renewSwap(host, copy, volumes, { mounts, paths: swapFiles })
+      : undefined;
   const { size } = await stat(copy);
   return {
     result,
@@ -184,10 +193,15 @@ async function scrubbed<Result>(
   tells: (block: Uint8Array) => boolean,
 ): Promise<Planned<Result> & { readonly scrubbed: number }> {
   await using before = await readImageFile(file);
-  const after = draftOf(before);
-  for (const piece of planned.pieces) await after.write(piece.offset, await piece.after());
+  const after = await draftWith(before, planned.pieces);
   const bytes = await scrubFree(before, after, mounts, await dataRanges(host, file), tells);
   return { ...planned, pieces: await after.pieces(), scrubbed: bytes };
+}
+
+async function draftWith(image: Reader, pieces: readonly Piece[]): Promise<Draft> {
+  const after = draftOf(image);
+  for (const piece of pieces) await after.write(piece.offset, await piece.after());
+  return after;
 }
 
 export function mayDraft({ via = "direct", needsPrograms = false }: ChangeOptions): boolean {

@@ -10,7 +10,7 @@ import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
 import type { SwapState } from "./swap.ts";
-import { changeImage, namesFor, settle, type UndoRecord } from "./undo.ts";
+import { changeImage, namesFor, settle, type UndoRecord, undoLast } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
 /** A change, computed to the byte but not yet made. The image is locked until it is closed. */
@@ -43,16 +43,16 @@ export async function planChange<Result>(
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
     const check = (facts: ImageFacts) => refuseChange(facts, options.allowUnmounted);
-    const { facts, mounts, others, unresolved } = await lookInto(host, image, check, {
+    const { facts, mounts, others, unresolved, swapFiles } = await lookInto(host, image, check, {
       ...lookOptions(options),
       users,
     });
     refuseWish(facts, mounts, options);
-    if (options.fsck) await refuseFaulty(host, facts, mounts, "before");
+    const { note } = options;
+    if (options.fsck) await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }) });
     const planned = await planBest(
       host,
-      facts,
-      mounts,
+      { facts, mounts, swapFiles },
       (guest) => work({ ...guest, others, unresolved }),
       options,
     );
@@ -65,7 +65,11 @@ export async function planChange<Result>(
           when: new Date().toISOString(),
           bytes: planned.bytes,
         });
-        if (options.fsck) await refuseFaulty(host, facts, mounts, "after");
+        if (options.fsck)
+          await refuseFaulty(host, facts, mounts, { when: "after" }).catch(async (error) => {
+            await undoLast(image);
+            throw error;
+          });
         return record;
       },
       async [Symbol.asyncDispose]() {

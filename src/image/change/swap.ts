@@ -1,13 +1,14 @@
 import { open } from "node:fs/promises";
 import type { Host } from "../../host/host.ts";
 import type { Reader } from "../../io/reader.ts";
-import type { Volume } from "../access.ts";
+import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
 import { swapAreaIn } from "../disk/swap.ts";
 import { type DataRange, dataRanges, overlapWith } from "../file/holes.ts";
 import { type ImageFile, readImageFile } from "../file/image-file.ts";
 import { rawView } from "../file/raw-view.ts";
 import { isZero, type Piece } from "./draft.ts";
+import { findSwapFiles, isSwapFile, type SwapState } from "./swap-files.ts";
 
 /** A run of bytes in a swap volume that are not as in a new one. */
 export interface SwapRemains {
@@ -19,13 +20,7 @@ export interface SwapRemains {
   readonly fresh: Uint8Array;
 }
 
-/** How much of a swap volume is not as in a new one. */
-export interface SwapState {
-  readonly name: string;
-  readonly bytes: number;
-  /** Why it is not written to, in words. */
-  readonly refused?: string;
-}
+export type { SwapState } from "./swap-files.ts";
 
 /** What the swap volumes of a disk hold of memory; ranges without data are not read. */
 export async function* swapRemains(
@@ -111,15 +106,25 @@ export async function freshSwap(
   return { states, pieces };
 }
 
-/** Makes the swap volumes in an image new, in place. Only for our own images, which need no undo. */
-export async function renewSwap(host: Host, file: string, volumes: readonly Volume[]): Promise<SwapState[]> {
-  if (!volumes.some(isSwap)) return [];
+/** Makes the swap volumes and swap files in an image new, in place. Only for our own images, which need no undo. */
+export async function renewSwap(
+  host: Host,
+  file: string,
+  volumes: readonly Volume[],
+  { mounts, paths }: { readonly mounts: readonly Mount[]; readonly paths: readonly string[] } = {
+    mounts: [],
+    paths: [],
+  },
+): Promise<SwapState[]> {
+  if (!volumes.some(isSwap) && paths.length === 0) return [];
   let fresh: Awaited<ReturnType<typeof freshSwap>>;
   let isRaw: boolean;
   {
     await using image = await readImageFile(file);
     isRaw = image.format === "raw";
-    fresh = await freshSwap(host, image, volumes);
+    const { files, unseen } = await findSwapFiles(image, mounts, paths);
+    const { states, pieces } = await freshSwap(host, image, [...volumes, ...files]);
+    fresh = { states: [...states, ...unseen], pieces };
   }
   if (fresh.pieces.length === 0) return fresh.states;
   const view = isRaw ? undefined : await rawView(host, file, false);
@@ -150,12 +155,15 @@ function isSwap({ fs, refused }: Volume): boolean {
   return fs === "swap" && refused === undefined;
 }
 
+// A swap file lies in a volume, of which it has its blocks for itself.
 function overlapped(one: Volume, volumes: readonly Volume[]): Volume | undefined {
+  if (isSwapFile(one)) return undefined;
   const placesOf = ({ offset, bytes, pieces, refused }: Volume) =>
     pieces ?? (refused !== undefined && offset === 0 ? [] : [{ offset, bytes }]);
   return volumes.find(
     (other) =>
       other !== one &&
+      !isSwapFile(other) &&
       placesOf(one).some((a) =>
         placesOf(other).some((b) => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes),
       ),

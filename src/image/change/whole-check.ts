@@ -1,42 +1,84 @@
+import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
-import type { Mount } from "../access.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
+import { printable } from "../../io/escape.ts";
+import type { Mount, Volume } from "../access.ts";
 import { faultsOf } from "../ext/e2fsck.ts";
 import { rawView } from "../file/raw-view.ts";
 import type { ImageFacts } from "../open.ts";
 
+export interface WholeCheck {
+  readonly when: "before" | "after";
+  readonly note?: (text: string) => void;
+}
+
 /**
- * Throws when e2fsck finds anything wrong with a file system of the guest, `before` a change of it or `after`. A journal that
- * waits is replayed by the change, so such a file system is judged after it only.
+ * Throws when e2fsck or xfs_repair finds anything wrong with a file system of the guest, `before` a change of it or `after`.
+ * The change replays a journal that waits, so such a file system is judged only after it. FAT is not checked, which is noted.
  */
 export async function refuseFaulty(
   host: Host,
   { file, format }: Pick<ImageFacts, "file" | "format">,
   mounts: readonly Mount[],
-  when: "before" | "after",
+  { when, note = () => {} }: WholeCheck,
 ): Promise<void> {
-  const strange = mounts.find(({ volume }) => !volume.fs.startsWith("ext") || volume.pieces);
+  const strange = mounts.find(({ volume }) => checkerOf(volume) === undefined);
   if (strange)
-    throw new TbuildError("environment", `${strange.volume.name} cannot be checked as a whole`, {
-      subject: file,
-      hint: "Only ext in one piece is. Leave --fsck away.",
+    throw new TbuildError("environment", `${file}: ${strange.volume.name} cannot be checked as a whole`, {
+      hint: "Nothing was changed. --fsck checks ext and XFS in one piece. Omit it.",
     });
   await using view = format === "raw" ? undefined : await rawView(host, file, true);
   const image = view?.file ?? file;
   const lines: string[] = [];
   for (const { volume } of mounts) {
-    if (when === "before" && volume.isDirty) continue;
-    const found = await faultsOf(host, `${image}?offset=${volume.offset}`);
+    const checker = checkerOf(volume);
+    if (checker === "none" && when === "before") note(`${volume.name}: ${volume.fs} is not checked`);
+    if (checker === "none" || (when === "before" && volume.isDirty)) continue;
+    const found =
+      checker === "xfs_repair"
+        ? await faultsOfXfs(host, image, volume)
+        : await faultsOf(host, `${image}?offset=${volume.offset}`);
     lines.push(...found.map((fault) => `${volume.name}: ${fault}`));
   }
   if (lines.length === 0) return;
   const shown = lines.slice(0, 20);
-  throw new TbuildError("integrity", `e2fsck finds faults in it ${when} the change`, {
-    subject: file,
+  throw new TbuildError("integrity", `${file}: its file systems have faults ${when} the change`, {
     lines: lines.length > shown.length ? [...shown, `and ${lines.length - shown.length} more lines`] : shown,
     hint:
       when === "before"
-        ? "Nothing was changed. Repair it with e2fsck, on a copy."
-        : `Take the change back: tbuild undo ${file}`,
+        ? "Nothing was changed. Repair them with e2fsck or xfs_repair, on a copy."
+        : "The change was undone, and the image is as it was. Please report this.",
   });
+}
+
+function checkerOf({ fs, pieces }: Volume): "e2fsck" | "xfs_repair" | "none" | undefined {
+  if (fs === "vfat") return "none";
+  if (pieces) return undefined;
+  if (fs.startsWith("ext")) return "e2fsck";
+  return fs === "xfs" ? "xfs_repair" : undefined;
+}
+
+// xfs_repair knows no offset, so it is given a copy.
+async function faultsOfXfs(host: Host, image: string, { offset, bytes }: Volume): Promise<string[]> {
+  await using folder = await temporaryFolder("check");
+  const copy = join(folder.path, "volume");
+  await host.run([
+    ...["dd", `if=${image}`, `of=${copy}`, "bs=1M", "conv=sparse", "status=none"],
+    ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
+  ]);
+  await host.run(["truncate", "-s", String(bytes), copy]);
+  // 1: faults; 2: the log waits to be replayed.
+  const { exitCode, stdout, stderr } = await host.run(["xfs_repair", "-n", "-f", copy], { allow: [1, 2] });
+  if (exitCode === 0) return [];
+  return `${stdout}\n${stderr}`
+    .split("\n")
+    .filter(
+      (line) =>
+        line.trim() !== "" &&
+        !/^(?:Phase \d|No modify flag set| {8}- |Cannot get host file|Repair may fail if|the image and the host)/.test(
+          line,
+        ),
+    )
+    .map(printable);
 }

@@ -174,7 +174,7 @@ export interface MountFiles {
   readFile(path: string): Promise<Uint8Array>;
 }
 
-/** The entries of a guest's fstab and of its own mount units; `undefined` where there is no fstab. */
+/** The entries of a guest's fstab and of its own mount and swap units; `undefined` where there is no fstab. */
 export async function mountWords(files: MountFiles, top = ""): Promise<MountWords | undefined> {
   if (!(await files.stat(`${top}/etc/fstab`))) return undefined;
   const text = async (path: string) => Buffer.from(await files.readFile(path)).toString();
@@ -183,7 +183,7 @@ export async function mountWords(files: MountFiles, top = ""): Promise<MountWord
   const found = fstabEntries(await text(`${top}/etc/fstab`));
   for (const name of names) {
     // A link leads to a unit that is named itself, or to /dev/null, which masks it.
-    if (!name.endsWith(".mount") || (await files.stat(`${units}/${name}`))?.kind !== "file") continue;
+    if (!/\.(?:mount|swap)$/.test(name) || (await files.stat(`${units}/${name}`))?.kind !== "file") continue;
     const entry = mountUnitEntry(await text(`${units}/${name}`), `/etc/systemd/system/${name}`);
     if (entry) found.push(entry);
   }

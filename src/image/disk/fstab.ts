@@ -18,6 +18,8 @@ export interface GuestMounts {
   readonly mounts: readonly Mount[];
   /** One line for each, with where it is said and why: a second disk, a name that nothing here has. */
   readonly unresolved: readonly Unresolved[];
+  /** The files that it swaps to, as paths in the guest. */
+  readonly swapFiles: readonly string[];
 }
 
 export interface Unresolved {
@@ -40,7 +42,7 @@ export function fstabEntries(text: string, file = "/etc/fstab"): FstabEntry[] {
   });
 }
 
-/** The entry of a mount unit: its section [Mount], last word counts. `undefined` where it mounts nothing. */
+/** The entry of a mount or swap unit, in which the last value of a key counts. `undefined` where it names nothing. */
 export function mountUnitEntry(text: string, file: string): FstabEntry | undefined {
   const said = new Map<string, string>();
   let section = "";
@@ -49,12 +51,20 @@ export function mountUnitEntry(text: string, file: string): FstabEntry | undefin
     if (words === "" || words.startsWith("#") || words.startsWith(";")) continue;
     section = /^\[(.*)\]$/.exec(words)?.[1] ?? section;
     const [, key, value] = /^(\w+)\s*=\s*(.*)$/.exec(words) ?? [];
-    if (section === "Mount" && key !== undefined && value !== undefined) said.set(key, value);
+    if ((section === "Mount" || section === "Swap") && key !== undefined && value !== undefined)
+      said.set(key, value);
   }
-  const [device, at] = [said.get("What"), said.get("Where")];
+  const isSwap = file.endsWith(".swap");
+  const [device, at] = [said.get("What"), isSwap ? "none" : said.get("Where")];
   if (!device || !at) return undefined;
   const options = (said.get("Options") ?? "defaults").split(",");
-  return { device: unquoted(device), at, type: said.get("Type") ?? "auto", options, from: file };
+  return {
+    device: unquoted(device),
+    at,
+    type: isSwap ? "swap" : (said.get("Type") ?? "auto"),
+    options,
+    from: file,
+  };
 }
 
 /** The mounts that the entries name. The later of two at one place counts, as for mount(8). */
@@ -88,7 +98,18 @@ export function resolveMounts(
     const volume = partOf(found, entry.options.find((option) => option.startsWith("subvol="))?.slice(7));
     if (volume.name !== root.name || volume.subvolume !== root.subvolume) mounts.set(at, volume);
   }
-  return { mounts: [...mounts].map(([at, volume]) => ({ at, volume })), unresolved };
+  return {
+    mounts: [...mounts].map(([at, volume]) => ({ at, volume })),
+    unresolved,
+    swapFiles: swapFilesIn(entries),
+  };
+}
+
+function swapFilesIn(entries: readonly FstabEntry[]): string[] {
+  const paths = entries
+    .filter(({ type, device }) => type === "swap" && device.startsWith("/") && !device.startsWith("/dev/"))
+    .map(({ device }) => device.replaceAll(/\/+/g, "/"));
+  return [...new Set(paths)];
 }
 
 /** The volume, as the subvolume of btrfs that is mounted. A name goes into the options of a mount, so one that could be more is none. */

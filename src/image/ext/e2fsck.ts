@@ -21,6 +21,6 @@ export async function faultsOf(host: Host, device: string): Promise<string[]> {
   return stdout
     .trim()
     .split("\n")
-    .filter((line) => line !== "" && !/^(?:e2fsck |Pass \d)/.test(line))
+    .filter((line) => line !== "" && !/^(?:e2fsck |Pass \d)|: \*{10} WARNING|: \d+\/\d+ files \(/.test(line))
     .map(printable);
 }

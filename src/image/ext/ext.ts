@@ -19,8 +19,19 @@ export interface Ext {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
   readFile(path: string): Promise<Uint8Array>;
+  /**
+   * Where the blocks of a file lie in the file system, in the order of the file, those included that were allocated and
+   * never written. `undefined` where a block of it is missing, or none of its blocks is its own.
+   */
+  places(path: string): Promise<readonly Place[] | undefined>;
   /** All extended attributes, as they lie on the disk. */
   attributes(path: string): Promise<ReadonlyMap<string, Uint8Array>>;
+}
+
+/** A run of bytes of a file system. */
+export interface Place {
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 export async function openExt(reader: Reader): Promise<Ext> {
@@ -92,16 +103,16 @@ export async function openExt(reader: Reader): Promise<Ext> {
     return data;
   }
 
-  async function* runs(of: Inode): AsyncGenerator<Run> {
+  async function* runs(of: Inode, withUnwritten = false): AsyncGenerator<Run> {
     if (of.flags & inlineFlag) throw new Unfit("a file with inline data, which is not read directly");
-    if (of.flags & extentsFlag) yield* extents(of.block, { logical: 0 }, undefined);
+    if (of.flags & extentsFlag) yield* extents(of.block, { logical: 0, withUnwritten }, undefined);
     else yield* mapped(of);
   }
 
   // `next` only grows: a tree that leads back into itself ends there.
   async function* extents(
     node: Uint8Array,
-    next: { logical: number },
+    next: { logical: number; readonly withUnwritten: boolean },
     level: number | undefined,
   ): AsyncGenerator<Run> {
     const bytes = view(node);
@@ -117,10 +128,11 @@ export async function openExt(reader: Reader): Promise<Ext> {
         const length = bytes.getUint16(at + 4, true);
         const logical = bytes.getUint32(at, true);
         if (length === 0 || logical < next.logical) throw damaged("an extent tree");
-        next.logical = logical + (length > 32768 ? length - 32768 : length);
+        const blocks = length > 32768 ? length - 32768 : length;
+        next.logical = logical + blocks;
         const physical = bytes.getUint32(at + 8, true) + bytes.getUint16(at + 6, true) * 2 ** 32;
         // More than 32768 means allocated but never written: reads as zeros.
-        if (length <= 32768) yield { logical, physical, count: length };
+        if (length <= 32768 || next.withUnwritten) yield { logical, physical, count: blocks };
       }
   }
 
@@ -191,6 +203,22 @@ export async function openExt(reader: Reader): Promise<Ext> {
       if (found?.kind !== "file") throw new TbuildError("guest", "no such file", { subject: path });
       return content(found);
     },
+    async places(path) {
+      const found = await lookUp(path);
+      if (found?.kind !== "file" || sb.sharesBlocks) return undefined;
+      const places: { offset: number; bytes: number }[] = [];
+      let next = 0;
+      for await (const { logical, physical, count } of runs(found, true)) {
+        if (logical !== next) return undefined;
+        next += count;
+        const [offset, bytes] = [physical * sb.blockBytes, count * sb.blockBytes];
+        if (offset + bytes > reader.bytes) throw damaged(`a file that ends at byte ${offset + bytes}`);
+        const last = places.at(-1);
+        if (last && last.offset + last.bytes === offset) last.bytes += bytes;
+        else places.push({ offset, bytes });
+      }
+      return next * sb.blockBytes >= found.size ? places : undefined;
+    },
     async attributes(path) {
       const found = await lookUp(path);
       return found ? attributesOf(found) : new Map();
@@ -239,6 +267,7 @@ function superblock(block: Uint8Array) {
     // Behind the block of the superblock. Not by s_first_data_block, which bigalloc has at 0 with blocks of 1 KiB, too.
     descriptorsAt: Math.max(blockBytes, 2048),
     isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
+    sharesBlocks: (sb.getUint32(100, true) & 0x4000) !== 0,
     hasQuota: (sb.getUint32(100, true) & 0x100) !== 0,
     isGuarded: (incompatible & 0x100) !== 0,
     // The first bit says that it was unmounted, or has a journal that makes up for it.

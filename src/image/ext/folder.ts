@@ -1,5 +1,6 @@
 import { shown } from "../../io/escape.ts";
 import { stringOf } from "../names.ts";
+import { crc32c } from "./crc.ts";
 import { at, flag, folderSum, mapBlocks, ownedBlocks, sizeOf } from "./inode.ts";
 import { damaged, type ExtVolume, Unfit } from "./volume.ts";
 
@@ -29,8 +30,10 @@ export class ExtFolder {
 
   static async open(volume: ExtVolume, number: number): Promise<ExtFolder> {
     const blocks: FolderBlock[] = [];
-    for (const block of (await ownedBlocks(volume, await volume.inode(number))).data)
+    const inode = await volume.inode(number);
+    for (const block of (await ownedBlocks(volume, inode)).data)
       blocks.push({ number: block, data: await volume.block(block), isChanged: false });
+    if (volume.hasChecksums) for (const { data } of blocks) checkSum(volume, number, inode, data);
     return new ExtFolder(volume, number, blocks);
   }
 
@@ -136,6 +139,37 @@ interface Place {
 interface Room {
   readonly at: number;
   readonly used: number;
+}
+
+// Leaves have their sum in a last entry, which is unused. The blocks of an index have it behind their room for entries
+// (struct dx_tail of the kernel's fs/ext4/namei.c).
+function checkSum(volume: ExtVolume, number: number, inode: Buffer, block: Buffer): void {
+  const wrong = () => damaged(`the checksum of a block of folder inode ${number}`);
+  const isLeaf =
+    block.readUInt16LE(block.length - 8) === 12 && block.readUInt8(block.length - 5) === tailType;
+  const index = isLeaf ? undefined : indexAt(inode, block);
+  if (index === undefined) {
+    if (!isLeaf || block.readUInt32LE(block.length - 4) !== folderSum(volume, number, inode, block))
+      throw wrong();
+    return;
+  }
+  const [limit, count] = [block.readUInt16LE(index), block.readUInt16LE(index + 2)];
+  const tail = index + limit * 8;
+  if (count > limit || tail + 8 > block.length) throw wrong();
+  const summed = Buffer.concat([
+    block.subarray(0, index + count * 8),
+    block.subarray(tail, tail + 4),
+    Buffer.alloc(4),
+  ]);
+  if (crc32c(volume.seedOf(number, inode), summed) !== block.readUInt32LE(tail + 4)) throw wrong();
+}
+
+// Where the entries of an index begin: behind `..` and the head of the index in its root, behind an empty entry elsewhere.
+function indexAt(inode: Buffer, block: Buffer): number | undefined {
+  if (!(inode.readUInt32LE(at.flags) & flag.indexed)) return undefined;
+  const length = block.readUInt16LE(4);
+  if (length === block.length) return 8;
+  return length === 12 && block.readUInt16LE(16) === block.length - 12 ? 32 : undefined;
 }
 
 // `entriesOf` has looked at the block before.

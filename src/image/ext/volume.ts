@@ -163,6 +163,7 @@ export class ExtVolume {
     const bit = at % this.#blocksPerGroup;
     if (!bitOf(group.blocks, bit)) throw damaged(`block ${number} is used and said to be free`);
     clearBit(group.blocks, bit);
+    group.blocksFrom = Math.min(group.blocksFrom, bit);
     this.#count(group, "blocks", 1);
   }
 
@@ -182,7 +183,8 @@ export class ExtVolume {
       if (group.flags & blocksUninit || group.free("blocks") === 0) continue;
       const start = this.firstBlock + number * this.#blocksPerGroup;
       const length = Math.min(this.#blocksPerGroup, this.blocks - start);
-      for (let bit = 0; bit < length && found.length < count; bit++) {
+      for (let bit = group.blocksFrom; bit < length && found.length < count; bit++) {
+        group.blocksFrom = bit + 1;
         if (bitOf(group.blocks, bit)) continue;
         setBit(group.blocks, bit);
         this.#count(group, "blocks", -1);
@@ -197,7 +199,8 @@ export class ExtVolume {
     for (const number of this.#groupsFrom(near)) {
       const group = await this.#group(number);
       if (group.flags & inodesUninit || group.free("inodes") === 0) continue;
-      for (let bit = 0; bit < this.#inodesPerGroup; bit++) {
+      for (let bit = group.inodesFrom; bit < this.#inodesPerGroup; bit++) {
+        group.inodesFrom = bit + 1;
         if (bitOf(group.inodes, bit)) continue;
         setBit(group.inodes, bit);
         this.#count(group, "inodes", -1);
@@ -216,6 +219,7 @@ export class ExtVolume {
     const bit = (number - 1) % this.#inodesPerGroup;
     if (!bitOf(group.inodes, bit)) throw damaged(`inode ${number} is used and said to be free`);
     clearBit(group.inodes, bit);
+    group.inodesFrom = Math.min(group.inodesFrom, bit);
     this.#count(group, "inodes", 1);
     if (kind === "dir") this.#count(group, "dirs", -1);
   }
@@ -286,6 +290,8 @@ export class ExtVolume {
     const bytes = this.groups * this.#descriptorBytes;
     const table = Buffer.from(await this.#disk.read(this.#descriptorAt(0), bytes));
     const tableBlocks = Math.ceil((this.#inodesPerGroup * this.inodeBytes) / this.blockBytes);
+    // The superblock, and the descriptors behind it.
+    this.#own.push([this.firstBlock, 1 + Math.ceil(bytes / this.blockBytes)]);
     const isFlexible = (this.#sb.readUInt32LE(96) & 0x200) !== 0;
     for (let number = 0; number < this.groups; number++) {
       const at = number * this.#descriptorBytes;
@@ -397,6 +403,9 @@ class Group {
   blocks: Buffer = Buffer.alloc(0);
   inodes: Buffer = Buffer.alloc(0);
   isChanged = false;
+  /** No block or inode before these is free, so that looking for one does not start anew each time. */
+  blocksFrom = 0;
+  inodesFrom = 0;
 
   constructor(data: Buffer, hasFlags: boolean) {
     this.data = data;

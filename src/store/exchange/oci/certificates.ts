@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
 import { TbuildError } from "../../../errors.ts";
 import { textOf } from "../../../io/durable.ts";
+import { certificatesIn } from "../../../io/system-certificates.ts";
 
 /** Where certificates are looked for, beside those that Node brings. */
 export interface TrustPlaces {
@@ -59,10 +60,6 @@ async function filesIn(folder: string): Promise<string[]> {
     throw new TbuildError("environment", `cannot be read (${error.code})`, { subject: folder, cause: error });
   });
   return names.sort().map((name) => join(folder, name));
-}
-
-function certificatesIn(text = ""): string[] {
-  return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
 function required(file: string, text: string): string[] {

@@ -79,12 +79,17 @@ export async function pushTemplate(
   registry: Registry,
   { signature, ancestors = [], progress }: PushOptions = {},
 ): Promise<Moved> {
-  const there = await registry.getManifest(reference.which);
-  if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
-    throw new TbuildError("integrity", "is already published with different content", {
-      subject: referenceText(reference),
-      hint: "Raise the version. A published version never changes.",
-    });
+  // Registries cannot be asked to write a manifest only where there is none. So it is looked for again just before it is
+  // written, and again behind that: of two who push at one time, one is told, unless both write within that instant.
+  const checkFree = async () => {
+    const there = await registry.getManifest(reference.which);
+    if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
+      throw new TbuildError("integrity", "is already published with different content", {
+        subject: referenceText(reference),
+        hint: "Raise the version. A published version never changes.",
+      });
+  };
+  await checkFree();
   const blobs = await blobsOf(store, template, ancestors);
   const total = blobs.reduce((sum, { size }) => sum + size, 0);
   let [moved, spared] = [0, 0];
@@ -121,7 +126,9 @@ export async function pushTemplate(
       ...(signature !== undefined && { [signatureKey]: signature }),
     },
   };
+  await checkFree();
   await registry.putManifest(reference.which, Buffer.from(JSON.stringify(artifact)));
+  await checkFree();
   return { digest: manifestDigest(template), manifest: template, moved, spared };
 }
 

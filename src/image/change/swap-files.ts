@@ -1,0 +1,90 @@
+import { TbuildError } from "../../errors.ts";
+import type { Reader } from "../../io/reader.ts";
+import type { Mount, Volume } from "../access.ts";
+import { insideOf } from "../disk/disk.ts";
+import { swapAreaIn } from "../disk/swap.ts";
+import { type Ext, openExt } from "../ext/ext.ts";
+import { ExtVolume } from "../ext/volume.ts";
+import { readOnly } from "./draft.ts";
+import { partFinder } from "./parts.ts";
+
+/** How much of a swap volume or swap file is not as in a new one. */
+export interface SwapState {
+  /** Of the volume, or the path of the file. */
+  readonly name: string;
+  readonly bytes: number;
+  /** Why it is not written to, in words. */
+  readonly refused?: string;
+}
+
+/** The swap files of a guest, as volumes that lie where their blocks do; and those whose blocks cannot be seen, with the reason. */
+export async function findSwapFiles(
+  disk: Reader,
+  mounts: readonly Mount[],
+  paths: readonly string[],
+): Promise<{ readonly files: Volume[]; readonly unseen: SwapState[] }> {
+  const files: Volume[] = [];
+  const unseen: SwapState[] = [];
+  if (paths.length === 0) return { files, unseen };
+  const partOf = partFinder(mounts);
+  for (const name of paths) {
+    const [{ volume }, inside] = partOf(name);
+    const found = await swapFileAt(disk, volume, inside);
+    if (typeof found === "string") unseen.push({ name, bytes: 0, refused: found });
+    else if (found) files.push({ ...found, name });
+  }
+  return { files, unseen };
+}
+
+/** A volume has no name that begins with a slash. */
+export function isSwapFile({ name }: Volume): boolean {
+  return name.startsWith("/");
+}
+
+// Nothing where there is no such file; words where its blocks are not known for sure.
+async function swapFileAt(
+  disk: Reader,
+  volume: Volume,
+  path: string,
+): Promise<Omit<Volume, "name"> | string | undefined> {
+  if (!volume.fs.startsWith("ext")) return `is a swap file on ${volume.fs}, whose blocks tbuild cannot find`;
+  if (volume.pieces) return `is a swap file on ${volume.name}, which lies in several pieces`;
+  const inside = insideOf(disk, volume);
+  try {
+    const files = await openExt(inside);
+    const found = await kindAt(files, path);
+    if (found === undefined) return undefined;
+    if (found !== "file") return "is reached through a link, or is no file";
+    const places = await files.places(path);
+    if (!places || places.length === 0) return "is a swap file with holes";
+    await checkOwn(inside, places);
+    const pieces = places.map(({ offset, bytes }) => ({ offset: volume.offset + offset, bytes }));
+    const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+    const [first] = pieces;
+    const area = { offset: first?.offset ?? 0, bytes, fs: "swap" as const, pieces };
+    const head = await insideOf(disk, area).read(0, Math.min(65536, bytes));
+    return swapAreaIn(Buffer.from(head)) ? area : "is named as a swap file, and has no swap signature";
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    return `is a swap file whose blocks cannot be found (${error.message})`;
+  }
+}
+
+async function kindAt(files: Ext, path: string): Promise<"file" | "other" | undefined> {
+  const names = path.split("/").filter((name) => name !== "");
+  for (let count = 1; count <= names.length; count++) {
+    const kind = (await files.stat(`/${names.slice(0, count).join("/")}`))?.kind;
+    if (kind === undefined) return undefined;
+    if (kind !== (count === names.length ? "file" : "dir")) return "other";
+  }
+  return "file";
+}
+
+// What is written there is written past the file system, so the blocks have to be the file's beyond doubt.
+async function checkOwn(inside: Reader, places: readonly { offset: number; bytes: number }[]): Promise<void> {
+  const volume = await ExtVolume.open(readOnly(inside));
+  for (const { offset, bytes } of places) {
+    const first = offset / volume.blockBytes;
+    await volume.checkBlocks(Array.from({ length: bytes / volume.blockBytes }, (_, step) => first + step));
+  }
+}

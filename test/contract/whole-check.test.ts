@@ -1,0 +1,119 @@
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TbuildError } from "../../src/errors.ts";
+import { planJob } from "../../src/guest/offline.ts";
+import { sealOperations } from "../../src/guest/seal/index.ts";
+import type { Host } from "../../src/host/host.ts";
+import { undoRecords } from "../../src/image/change/undo.ts";
+import { missing } from "../fakes/missing.ts";
+import { extDisk, ol6Guest, xfsDisk } from "../guest-image.ts";
+import { host, sha256Of, start } from "./dirty-image.ts";
+
+const lacking = missing(
+  "mke2fs",
+  "e2fsck",
+  "debugfs",
+  "mkfs.xfs",
+  "xfs_repair",
+  "mount",
+  "losetup",
+  "loop",
+  "root",
+);
+
+describe.skipIf(lacking !== undefined)(`--fsck${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
+  let folder = "";
+  let ext = "";
+  let xfs = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-fsck-"));
+    [ext, xfs] = [join(folder, "ext.img"), join(folder, "xfs.img")];
+    await extDisk(ext, ol6Guest);
+    await xfsDisk(xfs, ol6Guest);
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  async function seal(image: string, on: Host = host): Promise<void> {
+    await using planned = await planJob(on, image, { operations: sealOperations() }, { fsck: true });
+    await planned.apply("seal");
+  }
+
+  it("lets a sound guest be sealed, on ext and on XFS", async () => {
+    for (const whole of [ext, xfs]) {
+      const image = join(folder, "whole.img");
+      await copyFile(whole, image);
+      await seal(image);
+      expect(await undoRecords(image)).toHaveLength(1);
+      await rm(`${image}.tbuild-undo-1`);
+    }
+  });
+
+  it("names what is wrong with a damaged one, and leaves it as it is", async () => {
+    const image = join(folder, "damaged.img");
+    await copyFile(ext, image);
+    await host.run(["debugfs", "-w", "-R", "sif /etc/fstab links_count 9", `${image}?offset=${start}`]);
+    await expectRefused(image, [expect.stringContaining("ref count is 9, should be 1")]);
+    await copyFile(xfs, image);
+    const [inside, at] = [join(folder, "inside"), ["bs=1M", "conv=notrunc,sparse", "status=none"]];
+    await host.run(["dd", `if=${image}`, `of=${inside}`, "skip=1", ...at]);
+    const links = ["inode 128", "write -d core.nlinkv2 99"].flatMap((command) => ["-c", command]);
+    await host.run(["xfs_db", "-x", ...links, inside]);
+    await host.run(["dd", `if=${inside}`, `of=${image}`, "seek=1", ...at]);
+    await expectRefused(image, expect.arrayContaining([expect.stringContaining("nlinks from 99")]));
+  });
+
+  async function expectRefused(image: string, lines: unknown) {
+    const digest = await sha256Of(image);
+    await expect(seal(image)).rejects.toMatchObject({
+      fault: "integrity",
+      message: expect.stringContaining("faults before the change"),
+      lines,
+    });
+    expect(await sha256Of(image)).toBe(digest);
+  }
+
+  it("undoes a change that a check finds faults after", async () => {
+    const image = join(folder, "ours.img");
+    await copyFile(ext, image);
+    const digest = await sha256Of(image);
+    // As a fault of tbuild would do: what was sound before the change is not sound after it.
+    let checks = 0;
+    const breaking: Host = {
+      ...host,
+      async run(argv, options) {
+        if (argv[0] === "e2fsck" && argv[1] === "-fn") checks++;
+        const output = await host.run(argv, options);
+        return checks === 2 ? { ...output, exitCode: 4, stdout: "Inode 12 is strange.  Fix? no\n" } : output;
+      },
+    };
+    await expect(seal(image, breaking)).rejects.toMatchObject({
+      message: expect.stringContaining("faults after the change"),
+      lines: ["p1: Inode 12 is strange.  Fix? no"],
+      hint: expect.stringContaining("was undone"),
+    });
+    expect(await sha256Of(image)).toBe(digest);
+    expect(await undoRecords(image)).toEqual([]);
+  });
+
+  it("is refused where e2fsck is not installed, before anything is changed", async () => {
+    const image = join(folder, "without.img");
+    await copyFile(ext, image);
+    const digest = await sha256Of(image);
+    const without: Host = {
+      ...host,
+      run: (argv, options) =>
+        argv[0] === "e2fsck"
+          ? host.run(["e2fsck-that-is-not-there", ...argv.slice(1)], options)
+          : host.run(argv, options),
+    };
+    const refused = await seal(image, without).catch((error) => error);
+    expect(refused).toBeInstanceOf(TbuildError);
+    expect(refused).toMatchObject({
+      fault: "environment",
+      message: expect.stringContaining("not installed"),
+    });
+    expect(await sha256Of(image)).toBe(digest);
+  });
+});
