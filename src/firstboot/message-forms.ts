@@ -1,6 +1,8 @@
 import { type Answer, managerMessages, stdinMessages } from "./messages.ts";
 import { rootPasswordKey } from "./shipped.ts";
 
+export type MessageFormName = "ovmcli" | "stdin" | "ovmd" | "json";
+
 /** A way to hand first-boot messages to a guest. */
 export interface MessageForm {
   readonly summary: string;
@@ -9,7 +11,7 @@ export interface MessageForm {
 }
 
 /** One entry per form; `tbuild message --as`, its help and its documents are made of it. */
-export const messageForms = {
+export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = {
   ovmcli: {
     summary: "commands for the CLI of Oracle VM Manager",
     write: (answers, machine) => lines(managerMessages(answers, machine)),
@@ -28,9 +30,8 @@ export const messageForms = {
     write: (answers) =>
       `${JSON.stringify(Object.fromEntries(inOrder(answers).map(({ key, value }) => [key, value])), undefined, 2)}\n`,
   },
-} as const satisfies Readonly<Record<string, MessageForm>>;
+};
 
-export type MessageFormName = keyof typeof messageForms;
 export const messageFormNames = Object.keys(messageForms) as MessageFormName[];
 
 function inOrder(answers: readonly Answer[]): Answer[] {
