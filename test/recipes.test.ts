@@ -12,9 +12,9 @@ import { discOf, lastUpdate } from "../src/recipe/discs.ts";
 import { loadRecipe, recipeNames } from "../src/recipe/load.ts";
 import { assignment } from "../src/recipe/merge.ts";
 import { majorOf, sealing } from "../src/recipe/recipe.ts";
-import { recipeReference } from "../src/recipe/reference.ts";
+import { recipeReference, siteReference } from "../src/recipe/reference.ts";
 import { rules } from "../src/recipe/rules.ts";
-import { recipeSchema } from "../src/recipe/schema.ts";
+import { recipeSchema, siteSchema } from "../src/recipe/schema.ts";
 import { assets } from "../src/rehearsal/rehearsal.ts";
 import { kickstartTemplate } from "./kickstart-template.ts";
 
@@ -109,6 +109,13 @@ it("docs/recipe.md and docs/recipe.schema.json are what the schema says", async 
   await expect(recipeReference()).toMatchFileSnapshot(join(root, "docs/recipe.md"));
   await expect(`${JSON.stringify(recipeSchema(), undefined, 2)}\n`).toMatchFileSnapshot(
     join(root, "docs/recipe.schema.json"),
+  );
+});
+
+it("docs/site.md and docs/site.schema.json are what the schema says", async () => {
+  await expect(siteReference()).toMatchFileSnapshot(join(root, "docs/site.md"));
+  await expect(`${JSON.stringify(siteSchema(), undefined, 2)}\n`).toMatchFileSnapshot(
+    join(root, "docs/site.schema.json"),
   );
 });
 

@@ -6,7 +6,7 @@ import { readModule } from "../firstboot/module.ts";
 import { type Major, releases } from "../guest/release.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Additions, Hypervisor } from "../hypervisor/hypervisor.ts";
 import { kickstartFaults, type PlacedFault, refuseFaults } from "../kickstart/check-recipe.ts";
 import {
   type BuildSecrets,
@@ -105,7 +105,11 @@ async function proveOne(
     });
   names.set(recipe.name, request.name);
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
-  const planned = await planOf(planTemplate(made, canBootTrial(made, request)), context, request.fresh);
+  const planned = await planOf(
+    planTemplate(made, canBootTrial(workshop, made, request)),
+    context,
+    request.fresh,
+  );
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
   // A kept guest has its passwords already.
@@ -127,7 +131,7 @@ export async function build(
   await mkdir(context.folder, { recursive: true });
   await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
-  const pipeline = planTemplate(made, canBootTrial(made, request));
+  const pipeline = planTemplate(made, canBootTrial(workshop, made, request));
   const ran: Record<string, number> = {};
   const tell = context.report;
   const watched: BuildContext = {
@@ -145,7 +149,8 @@ export async function build(
     steps,
     expected: await expectedTimes(context.home, context.name),
   });
-  if (!canBootTrial(made, request)) watched.report({ type: "note", text: noTrial });
+  if (!canBootTrial(workshop, made, request))
+    watched.report({ type: "note", text: noTrial(workshop, made, request) });
   try {
     const state = await runPipeline(pipeline, watched, {
       fresh: request.fresh,
@@ -187,11 +192,11 @@ export async function plan(
 ): Promise<{ id: string; steps: PlannedStep[]; notes: string[] }> {
   const made = await gather(workshop, request);
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
-  const trial = canBootTrial(made, request);
+  const trial = canBootTrial(workshop, made, request);
   return {
     id: context.id,
     steps: await planOf(planTemplate(made, trial), context, request.fresh),
-    notes: trial ? [] : [noTrial],
+    notes: trial ? [] : [noTrial(workshop, made, request)],
   };
 }
 
@@ -264,12 +269,21 @@ function wayOut(mirrors: Readonly<Record<string, string>>, proxy: string | undef
   return proxy === undefined ? { mirrors } : { mirrors, proxy };
 }
 
-const noTrial =
-  "no boot trial: first-boot messages of Oracle's own additions need Oracle VM or Xen, and qemu is neither; the image is audited, not booted";
+// The rehearsal's medium installs tbuild's own additions; Oracle's channels have Oracle's.
+function additionsOf(request: BuildRequest): Additions {
+  return request.rehearse ? "tbuild" : "oracle";
+}
 
-// On qemu there is a message channel for the rehearsal additions only; Oracle's speak to a hypervisor that qemu is not.
-function canBootTrial(made: Ingredients, request: BuildRequest): boolean {
-  return request.rehearse && made.recipe.trial.clones > 0;
+function canBootTrial({ hypervisor }: Workshop, { recipe }: Ingredients, request: BuildRequest): boolean {
+  return recipe.trial.clones > 0 && hypervisor.messages?.reaches.includes(additionsOf(request)) === true;
+}
+
+function noTrial({ hypervisor }: Workshop, { recipe }: Ingredients, request: BuildRequest): string {
+  const why =
+    recipe.trial.clones === 0
+      ? "the recipe asks for no clones"
+      : `${hypervisor.name} has no channel for the first-boot messages of ${additionsOf(request) === "oracle" ? "Oracle's" : "tbuild's"} guest additions`;
+  return `no boot trial: ${why}; the image is audited, but not booted`;
 }
 
 // A module that fails at first boot costs a whole build, so it is refused before one begins.

@@ -1,13 +1,11 @@
-import { constants } from "node:fs";
-import { access, mkdir, mkdtemp, readdir, rm, stat, statfs } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdir, mkdtemp, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { missingPackages, type Package, packages } from "../host/programs.ts";
+import type { Examined } from "../hypervisor/hypervisor.ts";
 import { downloadAll } from "../io/download.ts";
 import { proxiesOf } from "../io/proxies.ts";
 import type { Workshop } from "./build.ts";
-import type { Examined } from "./doctor.ts";
 
 const gib = 2 ** 30;
 
@@ -17,14 +15,12 @@ const wantedBytes = 8 * gib;
 /** Tries what every build needs of this machine: programs, versions, KVM, space, rights, ports, network. */
 export async function examineMachine(workshop: Workshop, signal: AbortSignal): Promise<Examined[]> {
   const missing = await missingPackages(packages, workshop.environment("PATH") ?? "");
-  const isMissing = (name: string) => missing.some((one) => one.name === name);
   const examined = await Promise.all([
     programsExamined(missing),
     nodeExamined(),
-    isMissing("qemu-system-x86") ? [] : machinesExamined(workshop),
+    workshop.hypervisor.examine(),
     homeExamined(workshop),
     spaceExamined(workshop),
-    portExamined(workshop.site.hypervisor.sshPort),
     networkExamined(workshop, signal),
   ]);
   return examined.flat();
@@ -59,43 +55,6 @@ function nodeExamined(): Examined {
     text: `${process.versions.node}${ok ? "" : ": tbuild needs 20.18.1 or later"}`,
     ...(!ok && { mend: "install Node 20.18.1 or later: https://nodejs.org/en/download" }),
   };
-}
-
-/** Which hypervisor runs machines, and whether under KVM, which is tried with a kernel of this machine. */
-async function machinesExamined({ hypervisor, site }: Workshop): Promise<Examined[]> {
-  try {
-    const kernel = await readableKernel();
-    const text = await hypervisor.describe(kernel);
-    if (!text.endsWith("tcg") || site.hypervisor.accelerator === "tcg")
-      return [{ what: "machines", ok: true, text }];
-    const usable = await access("/dev/kvm", constants.R_OK | constants.W_OK).then(
-      () => true,
-      () => false,
-    );
-    const why = !usable
-      ? "this user cannot open /dev/kvm"
-      : kernel === undefined
-        ? "/dev/kvm was not tried, as no kernel in /boot is readable; a build tries it"
-        : "a kernel does not start under /dev/kvm";
-    return [{ what: "machines", ok: true, text: `${text}: slower than kvm; ${why}` }];
-  } catch (error) {
-    if (!(error instanceof TbuildError)) throw error;
-    const { message, hint } = error;
-    return [{ what: "machines", ok: false, text: message, ...(hint !== undefined && { mend: hint }) }];
-  }
-}
-
-async function readableKernel(): Promise<string | undefined> {
-  const names = (await readdir("/boot").catch(() => [])).filter((name) => name.startsWith("vmlinuz")).sort();
-  for (const name of names.reverse()) {
-    const file = join("/boot", name);
-    const readable = await access(file, constants.R_OK).then(
-      () => true,
-      () => false,
-    );
-    if (readable) return file;
-  }
-  return undefined;
 }
 
 async function homeExamined({ home }: Workshop): Promise<Examined> {
@@ -136,24 +95,6 @@ async function spaceExamined({ home }: Workshop): Promise<Examined> {
 async function firstThere(folder: string): Promise<string> {
   if ((await stat(folder).catch(() => undefined)) !== undefined || dirname(folder) === folder) return folder;
   return firstThere(dirname(folder));
-}
-
-/** A port of loopback for ssh to the machine that is built: the site's, or any. */
-async function portExamined(port: number | undefined): Promise<Examined> {
-  const code = await new Promise<string | undefined>((done) => {
-    const server = createServer();
-    server.once("error", (error: NodeJS.ErrnoException) => done(error.code ?? "error"));
-    server.listen(port ?? 0, "127.0.0.1", () => server.close(() => done(undefined)));
-  });
-  const named = port === undefined ? "127.0.0.1" : `127.0.0.1:${port}`;
-  if (code === undefined) return { what: "port", ok: true, text: `${named} can be listened on` };
-  return {
-    what: "port",
-    ok: false,
-    text: `${named}: ${code === "EADDRINUSE" ? "is in use" : code}`,
-    mend:
-      port === undefined ? "ip link set lo up" : "free it, or remove hypervisor.sshPort from the site file",
-  };
 }
 
 /** Whether the server of this machine's Debian packages answers: the rehearsal medium is made from them. */

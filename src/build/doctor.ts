@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { TbuildError } from "../errors.ts";
+import type { Examined } from "../hypervisor/hypervisor.ts";
 import { downloadAll } from "../io/download.ts";
 import { type ProxyFor, proxiesOf } from "../io/proxies.ts";
 import { usedRepositories, wantedPackages } from "../provision/provision.ts";
@@ -14,15 +15,6 @@ import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 import { provePasswords } from "./secrets.ts";
-
-/** One thing that a build needs, and whether it is there. */
-export interface Examined {
-  readonly what: string;
-  readonly ok: boolean;
-  readonly text: string;
-  /** The line that mends it. */
-  readonly mend?: string;
-}
 
 /** Tries what a build of a recipe will need from outside, before it is begun: kickstart, disc, repositories, packages. */
 export async function examine(

@@ -4,7 +4,13 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type Login, sshAnswers, sshCommand, sshHost } from "../host/ssh.ts";
 import { sleep, waitFor } from "../host/wait-for.ts";
-import type { Messages, VmDisk, VmSpec } from "../hypervisor/hypervisor.ts";
+import {
+  type Address,
+  buildNetwork,
+  type DiskContent,
+  type Messages,
+  type VmSpec,
+} from "../hypervisor/hypervisor.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { BuildContext, StepContext } from "./step.ts";
 
@@ -44,24 +50,25 @@ export async function discard(context: BuildContext, purpose: string): Promise<v
 export function machineSpec(
   recipe: Recipe,
   name: string,
-  disk: VmDisk,
+  disk: DiskContent,
   options: {
     readonly cdroms?: readonly string[];
     readonly macs: readonly string[];
     readonly address?: string;
     /** Behind the system disk. */
-    readonly further?: readonly VmDisk[];
+    readonly further?: readonly DiskContent[];
   },
 ): VmSpec {
   return {
     name,
-    mode: "hvm",
+    domainType: "hvm",
     vcpus: recipe.machine.vcpus,
     memoryMib: recipe.machine.memory,
-    disks: [disk, ...(options.further ?? [])],
+    disks: [disk, ...(options.further ?? [])].map((content, slot) => ({ slot, mode: "write", content })),
     cdroms: options.cdroms ?? [],
-    nics: recipe.nics.map((_, index) => ({
-      network: index === 0 ? "build" : "isolated",
+    nics: recipe.nics.map((network, index) => ({
+      // During a build, only the first has to reach anything.
+      network: index === 0 ? buildNetwork : network,
       mac: options.macs[index] ?? "",
       ...(index === 0 && options.address !== undefined && { address: options.address }),
     })),
@@ -102,28 +109,29 @@ export async function loggedIn(
   login: Login,
   timeoutMs: number,
 ): Promise<Host> {
-  const target = { ...(await context.hypervisor.address(name)), user: "root", login };
-  await context.host.writeFile(
-    machineFile(context.folder, name, "ssh"),
-    Buffer.from(sshCommand(target)),
-    0o600,
-  );
+  let known: Address | undefined;
   return waitFor(
     `${name}: ssh`,
     async (last) => {
       if ((await context.hypervisor.state(name)) !== "running") throw await fallen(context, name);
+      const address = await context.hypervisor.address(name);
+      if (!address && last) throw await unreached(context, name, "its address is unknown");
+      if (!address) return undefined;
+      const target = { ...address, user: "root", login };
+      if (address.host !== known?.host || address.port !== known.port)
+        await context.host.writeFile(
+          machineFile(context.folder, name, "ssh"),
+          Buffer.from(sshCommand(target)),
+          0o600,
+        );
+      known = address;
       if (!last && !(await sshAnswers(target.host, target.port))) return undefined;
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
       try {
         await host.run(["true"], { timeoutMs: 20_000, signal: context.signal });
         return host;
       } catch (error) {
-        if (last)
-          throw new TbuildError("guest", "no answer by ssh", {
-            subject: name,
-            cause: error,
-            lines: await consoleTail(context, name),
-          });
+        if (last) throw await unreached(context, name, "no answer by ssh", error);
         return undefined;
       }
     },
@@ -180,10 +188,9 @@ export async function takePicture(
   text: string,
 ): Promise<void> {
   const file = join(context.folder, "pictures", `${name}-${text.replaceAll(/\W+/g, "-")}.png`);
+  if (!context.hypervisor.picture) return;
   try {
-    const { mkdir } = await import("node:fs/promises");
-    await mkdir(join(context.folder, "pictures"), { recursive: true });
-    await context.hypervisor.picture(name, file);
+    await context.host.writeFile(file, await context.hypervisor.picture(name));
     context.report({ type: "picture", step, file, text });
   } catch (error) {
     context.report({
@@ -210,16 +217,24 @@ export async function reported(
 }
 
 export async function consoleTail(context: BuildContext, name: string, count = 20): Promise<string[]> {
-  const data = await context.host.readFile(context.hypervisor.consoleFiles(name).log);
-  const lines = new TextDecoder().decode(data ?? new Uint8Array()).split(/[\r\n]+/);
+  const lines = (await context.hypervisor.consoleText(name)).split(/[\r\n]+/);
   return lines.filter((line) => line.trim() !== "").slice(-count);
+}
+
+async function unreached(
+  context: StepContext,
+  name: string,
+  why: string,
+  cause?: unknown,
+): Promise<TbuildError> {
+  return new TbuildError("guest", why, { subject: name, cause, lines: await consoleTail(context, name) });
 }
 
 async function fallen(context: StepContext, name: string): Promise<TbuildError> {
   await sleep(200);
   return new TbuildError("guest", "the machine stopped unexpectedly", {
     subject: name,
-    hint: `Read its console in ${context.hypervisor.consoleFiles(name).log}.`,
+    hint: `Read its console in ${context.hypervisor.consolePlace(name)}.`,
     lines: await consoleTail(context, name),
   });
 }

@@ -55,6 +55,7 @@ Examples:
     .command("schema")
     .description("print the JSON Schema of recipes")
     .option("--markdown", "print docs/recipe.md")
+    .option("--of-site", "print the schema of site files instead")
     .action(lazily(() => import("./commands/recipe-schema.ts")));
   recipe
     .command("import")

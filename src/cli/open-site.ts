@@ -6,7 +6,7 @@ import type { Workshop } from "../build/build.ts";
 import { homeAt } from "../build/home.ts";
 import { TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
-import { openHypervisor } from "../hypervisor/index.ts";
+import { openHypervisor } from "../hypervisor/open.ts";
 import { refuse } from "../recipe/findings.ts";
 import { type Located, plain, readYaml } from "../recipe/located.ts";
 import { assigned, assignment } from "../recipe/merge.ts";
@@ -29,7 +29,10 @@ export async function openSite(command: Command): Promise<Workshop> {
   });
   const host = localHost();
   const recipes = resolve(options.recipes);
-  const hypervisor = openHypervisor(host, site.hypervisor, { folder: home.machines, memory: home.memory });
+  const hypervisor = await openHypervisor(host, site.hypervisor, {
+    folder: home.machines,
+    memory: home.memory,
+  });
   return {
     home,
     host,

@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { hypervisors } from "../hypervisor/index.ts";
 import { addBuildCommands } from "./build-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
@@ -21,7 +22,11 @@ export function makeProgram(): Command {
         .env("TBUILD_HOME")
         .default(".tbuild"),
     )
-    .option("--site <file>", "the site file", "site.yaml")
+    .option(
+      "--site <file>",
+      `the site file; its hypervisor is one of: ${Object.keys(hypervisors).join(", ")}`,
+      "site.yaml",
+    )
     .option("--recipes <folder>", "the recipe folder", "recipes")
     .addOption(
       new Option("--set <key=value>", "override a recipe value (repeatable)").argParser(

@@ -1,18 +1,6 @@
-import type { Host } from "../host/host.ts";
-import type { Hypervisor } from "./hypervisor.ts";
-import { type QemuOptions, qemu } from "./qemu/qemu.ts";
+import type { HypervisorKind } from "./hypervisor.ts";
 
-/** The hypervisors, by the name that a site gives. */
-const table = { qemu } as const;
-
-export interface HypervisorChoice extends Pick<QemuOptions, "accelerator" | "sshPort"> {
-  readonly kind: keyof typeof table;
-}
-
-export function openHypervisor(
-  host: Host,
-  choice: HypervisorChoice,
-  places: Pick<QemuOptions, "folder" | "memory">,
-): Hypervisor {
-  return table[choice.kind](host, { ...choice, ...places });
-}
+/** The hypervisors, by the `kind` that a site gives; the first is the default. Each is loaded when it is used. */
+export const hypervisors: Readonly<Record<string, () => Promise<HypervisorKind>>> = {
+  qemu: async () => (await import("./qemu/qemu.ts")).qemuKind,
+};

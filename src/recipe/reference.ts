@@ -1,4 +1,4 @@
-import { type JsonSchema, recipeSchema, requiredKeys } from "./schema.ts";
+import { type JsonSchema, recipeSchema, requiredKeys, siteSchema } from "./schema.ts";
 
 /** `docs/recipe.md`: every key of a recipe, from the schema. */
 export function recipeReference(): string {
@@ -8,6 +8,27 @@ export function recipeReference(): string {
     rowsOf(key, one, required.includes(key)),
   );
   return `${head}\n| Key | Value | Default | |\n|---|---|---|---|\n${rows.join("\n")}\n${tail}`;
+}
+
+/** `docs/site.md`: every key of a site file, from the schema. */
+export function siteReference(): string {
+  const rows = Object.entries(siteSchema().properties ?? {}).flatMap(([key, one]) =>
+    one.oneOf ? one.oneOf.flatMap((variant) => variantRows(key, variant)) : rowsOf(key, one, false),
+  );
+  return `${siteHead}\n| Key | Value | Default | |\n|---|---|---|---|\n${rows.join("\n")}\n`;
+}
+
+const siteHead = `# Site reference
+
+Generated from the schema by \`tbuild recipe schema --of-site --markdown\`. The JSON Schema is in \`docs/site.schema.json\`
+(\`tbuild recipe schema --of-site\` prints it). The site file is \`site.yaml\` beside \`recipes/\`. Every key is optional, except
+the **bold** ones of a hypervisor, whose other keys depend on its \`kind\`.
+`;
+
+function variantRows(path: string, { properties = {}, required = [] }: JsonSchema): string[] {
+  return Object.entries(properties).flatMap(([key, one]) =>
+    rowsOf(`${path}.${key}`, one, required.includes(key) && key !== "kind"),
+  );
 }
 
 const head = `# Recipe reference

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { Recipe } from "./recipe.ts";
+import { Site } from "./site.ts";
 
-/** The part of JSON Schema that a recipe's schema uses. */
+/** The part of JSON Schema that recipes and sites use. */
 export interface JsonSchema {
   readonly type?: string;
   readonly title?: string;
@@ -18,6 +19,7 @@ export interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: JsonSchema | boolean;
   readonly items?: JsonSchema;
+  readonly oneOf?: readonly JsonSchema[];
   readonly anyOf?: readonly JsonSchema[];
 }
 
@@ -31,6 +33,12 @@ export function recipeSchema(): JsonSchema {
     ...rest,
     properties: { ...ofFiles, ...properties },
   } as JsonSchema;
+}
+
+/** The JSON Schema of a site file, for editors. */
+export function siteSchema(): JsonSchema {
+  const { $schema, ...whole } = z.toJSONSchema(Site, { io: "input" }) as JsonSchema & { $schema: string };
+  return { $schema, title: "A site of tbuild", ...whole } as JsonSchema;
 }
 
 /** Keys that a recipe, or one that it extends, must set. */

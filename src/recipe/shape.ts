@@ -23,7 +23,7 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
   const given = here && plain(here);
   switch (issue.code) {
     case "unrecognized_keys": {
-      const known = Object.keys(schemaAt(schema, issue.path).properties ?? {});
+      const known = Object.keys(variantOf(schemaAt(schema, issue.path), given).properties ?? {});
       return issue.keys.map((key) => finding(`no such key${suggestion(key, known)}`, [...issue.path, key]));
     }
     case "invalid_key":
@@ -46,9 +46,25 @@ function worded(issue: z.core.$ZodIssue, root: Located, schema: JsonSchema): Fin
       return [finding(tooLittle(issue, given))];
     case "too_big":
       return [finding(tooMuch(issue, given))];
+    case "invalid_union":
+      return [finding(ofNoVariant(issue, given) ?? lowered(issue.message))];
     default:
-      return [finding(issue.message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase()))];
+      return [finding(lowered(issue.message))];
   }
+}
+
+function lowered(message: string): string {
+  return message.replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase());
+}
+
+/** Where one key decides which keys there are, as `kind` does, and has no value of the list. */
+function ofNoVariant(issue: z.core.$ZodIssueInvalidUnion, given: unknown): string | undefined {
+  const { discriminator, options = [] } = issue as { discriminator?: string; options?: readonly unknown[] };
+  if (discriminator === undefined) return undefined;
+  const names = options.filter((one) => typeof one === "string");
+  return given === undefined
+    ? "is missing"
+    : `"${given}" is not an allowed value${suggestion(String(given), names)}`;
 }
 
 function tooLittle({ origin, minimum }: z.core.$ZodIssueTooSmall, given: unknown): string {
@@ -93,6 +109,21 @@ function ofOtherType(expected: string, here: Located | undefined, schema: JsonSc
   return `should be ${words[expected] ?? `a ${expected}`}`;
 }
 
+/** Of a union the member that fits what was given, by its constants; else the first. */
+function variantOf(schema: JsonSchema, given: unknown): JsonSchema {
+  if (schema.oneOf === undefined) return schema;
+  const fits = ({ properties = {} }: JsonSchema) =>
+    Object.entries(properties).some(
+      ([key, one]) => one.const !== undefined && (given as Record<string, unknown>)?.[key] === one.const,
+    );
+  return schema.oneOf.find(fits) ?? schema.oneOf[0] ?? schema;
+}
+
+/** The keys of a group, or of all its variants. */
+function propertiesOf({ properties, oneOf = [] }: JsonSchema): JsonSchema["properties"] {
+  return properties ?? Object.assign({}, ...oneOf.map((one) => one.properties));
+}
+
 /** `; did you mean "2T"?` for a size in another notation that means a whole number of MiB. */
 function meantSize(given: unknown, form: string): string {
   if (!form.startsWith("a size")) return "";
@@ -108,7 +139,7 @@ function meantSize(given: unknown, form: string): string {
 
 function schemaAt(schema: JsonSchema, path: readonly PropertyKey[]): JsonSchema {
   return path.reduce<JsonSchema>(
-    (here, key) => (typeof key === "number" ? here.items : here.properties?.[String(key)]) ?? {},
+    (here, key) => (typeof key === "number" ? here.items : propertiesOf(here)?.[String(key)]) ?? {},
     schema,
   );
 }

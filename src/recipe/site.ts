@@ -1,32 +1,53 @@
 import { z } from "zod";
 import { waysIn } from "../choices.ts";
+import { hypervisors } from "../hypervisor/index.ts";
+
+// Each kind has its own options. A site that names none has the first.
+const [first, ...others] = await Promise.all(
+  Object.entries(hypervisors).map(async ([name, load], index) => {
+    const { summary, options } = await load();
+    const kind = index === 0 ? z.literal(name).optional().default(name) : z.literal(name);
+    return z.strictObject({ kind: kind.describe(summary), ...options.shape });
+  }),
+);
+if (first === undefined) throw new Error("the table of hypervisors is empty");
+const Hypervisor = z
+  .discriminatedUnion("kind", [first, ...others])
+  .prefault({ kind: Object.keys(hypervisors)[0] });
 
 /** Local settings: everything that differs between two people who build the same recipe. */
 export const Site = z.strictObject({
-  /** Where masters and templates are kept. */
-  store: z.string().optional(),
-  /** Where ISOs from Oracle are put. */
-  isoFolder: z.string().optional(),
-  /** An ssh key that signs manifests; its public half serves when ssh-agent has the private one. */
-  signingKey: z.string().optional(),
-  hypervisor: z
+  store: z.string().optional().describe("Where masters and templates are kept."),
+  isoFolder: z.string().optional().describe("Where ISOs from Oracle are put."),
+  signingKey: z
+    .string()
+    .optional()
+    .describe("An ssh key that signs manifests; its public half serves when ssh-agent has the private one."),
+  hypervisor: Hypervisor,
+  images: z
     .strictObject({
-      kind: z.literal("qemu").default("qemu"),
-      /** `auto` tries /dev/kvm before it trusts it. */
-      accelerator: z.enum(["auto", "kvm", "tcg"]).default("auto"),
-      /** A fixed port on loopback for ssh to the machine that is built; else a free one is taken. */
-      sshPort: z.int().min(1).max(65535).optional(),
+      kind: z
+        .enum(["auto", ...waysIn])
+        .default("auto")
+        .describe(
+          "How tbuild gets at the files of an image; `auto` takes the fastest method that can read it.",
+        ),
     })
     .prefault({}),
-  images: z.strictObject({ kind: z.enum(["auto", ...waysIn]).default("auto") }).prefault({}),
-  /** Repository id → URL or folder of a mirror, used while building and never written into the guest. */
-  mirrors: z.record(z.string(), z.string()).default({}),
-  /** A proxy towards the repositories, used while building and never written into the guest. */
+  mirrors: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe(
+      "Repository ID → a URL or a local folder to use instead, during builds. It does not become part of the template.",
+    ),
   proxy: z
     .string()
     .regex(/^https?:\/\/[\w.-]+(:\d+)?\/?$/, "a proxy such as http://proxy:3128")
-    .optional(),
-  /** Laid over every recipe: `machine.memory: 4G`, `packages.install+: [strace]`. */
-  set: z.record(z.string().regex(/^[A-Za-z][\w.-]*\+?$/, "a key of a recipe"), z.unknown()).default({}),
+    .optional()
+    .describe("A proxy for the repositories, during builds. It does not become part of the template."),
+  set: z
+    .record(z.string().regex(/^[A-Za-z][\w.-]*\+?$/, "a key of a recipe"), z.unknown())
+    .default({})
+    .describe("Overrides every recipe: `machine.memory: 4G`, `packages.install+: [strace]`."),
 });
 export type Site = z.infer<typeof Site>;

@@ -128,13 +128,12 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 function workshop(settings: readonly string[] = []): Workshop {
-  const nothing = undefined as never;
   const values = settings.flatMap((setting) => assignment(setting, "--set") ?? []);
   const manifest = { get: async () => ({}), versions: async () => [] } as unknown as Workshop["store"];
   return {
     home: homeAt(join(root, "home")),
     host: localHost(),
-    hypervisor: nothing,
+    hypervisor: { name: "test", messages: { reaches: ["tbuild"] } } as unknown as Workshop["hypervisor"],
     store: manifest,
     records: { has: async () => true, versions: async () => [] } as unknown as Workshop["records"],
     site: Site.parse({}),

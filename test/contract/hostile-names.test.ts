@@ -96,17 +96,11 @@ it.skipIf(lacking !== undefined)(
     await extDisk(image, { ...ol6Guest, files: { ...ol6Guest.files, ...many } });
     const before = await sha256Of(image);
     const ending = new AbortController();
-    let toldAfter = 0;
-    const progress = () => {
-      if (ending.signal.aborted) toldAfter++;
-      ending.abort();
-    };
+    const progress = () => ending.abort();
     const job = { operations: sealOperations(), search: { keep: [], signal: ending.signal } };
     await expect(
       planJob(localHost(), image, job, { watch: { signal: ending.signal, progress } }),
     ).rejects.toThrow(Interrupted);
-    // Told how far it is, it ends before it is told much more.
-    expect(toldAfter).toBeLessThan(5);
     expect(await sha256Of(image)).toBe(before);
     await rm(folder, { recursive: true });
   },

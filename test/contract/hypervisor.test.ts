@@ -5,124 +5,44 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
-import type { Hypervisor, VmDisk, VmSpec } from "../../src/hypervisor/hypervisor.ts";
-import { openHypervisor } from "../../src/hypervisor/index.ts";
+import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { chooseAccelerator } from "../../src/hypervisor/qemu/accelerator.ts";
 import { testGuest } from "../test-guest.ts";
+import { hypervisorContract, contractSpec as spec } from "./hypervisor-contract.ts";
 
-let folder: string;
-let hypervisor: Hypervisor;
 const host = localHost();
-const open = (places: string, sshPort?: number) =>
+const qemu = (folder: string, sshPort?: number) =>
   openHypervisor(
     host,
     { kind: "qemu", accelerator: "tcg", ...(sshPort !== undefined && { sshPort }) },
-    { folder: places, memory: join(folder, "memory") },
+    { folder: join(folder, "machines"), memory: join(folder, "memory") },
   );
-const guest = (script: string) => testGuest(folder, script, writeFile);
 
-function spec(disk: VmDisk = { blank: 64 * 1024 * 1024 }): VmSpec {
-  return {
-    name: "contract-vm",
-    mode: "hvm",
-    vcpus: 1,
-    memoryMib: 256,
-    disks: [disk],
-    cdroms: [],
-    nics: [{ network: "build", mac: "00:21:f6:00:00:01" }],
-    guest: { release: 6 },
-  };
-}
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "tbuild-hypervisor-"));
-  hypervisor = open(join(folder, "machines"));
-});
-afterEach(() => hypervisor.destroy("contract-vm"));
-afterAll(() => rm(folder, { recursive: true, force: true }));
+hypervisorContract("qemu", async (folder) => ({
+  hypervisor: await qemu(folder),
+  reopened: () => qemu(folder),
+  guest: (script) => testGuest(folder, script, writeFile),
+  device: (n) => `/dev/vd${"abc"[n]}`,
+  async crash(vm) {
+    process.kill(Number(await readFile(join(folder, "machines", vm, "pid"), "utf8")), "SIGKILL");
+  },
+  messageScript: (key, value) =>
+    `p=; until [ -c "$p" ]; do /busybox usleep 100000; p=$(echo /dev/vport*p1); done
+exec 3<>$p; echo '${JSON.stringify({ key, value })}' >&3; read -r line <&3; echo "got $line"
+echo "$line" | /busybox sed "s/told/heard/" >&3; /busybox sleep 3`,
+}));
 
 describe("qemu", () => {
-  it("goes from absent to stopped to running to stopped to absent, and twice is fine", async () => {
-    expect(await hypervisor.state("contract-vm")).toBe("absent");
-    await hypervisor.destroy("contract-vm");
-    await hypervisor.define(spec());
-    await expect(hypervisor.define(spec())).rejects.toThrow(/a machine of this name exists/);
-    expect(await hypervisor.state("contract-vm")).toBe("stopped");
-    await hypervisor.start(
-      "contract-vm",
-      await guest(
-        "echo hello from the guest; /busybox sleep 2; /busybox dd if=/dev/urandom of=/dev/vda bs=512 count=1 2>/dev/null",
-      ),
-    );
-    expect(await hypervisor.state("contract-vm")).toBe("running");
-    // Another process finds it by its name.
-    expect(await open(join(folder, "machines")).state("contract-vm")).toBe("running");
-    await waitFor(
-      "the guest's line",
-      async () =>
-        (await readFile(hypervisor.consoleFiles("contract-vm").log, "utf8")).includes("hello from the guest")
-          ? true
-          : undefined,
-      { timeoutMs: 60_000 },
-    );
-    await hypervisor.picture("contract-vm", join(folder, "screen.png"));
-    expect((await readFile(join(folder, "screen.png"))).subarray(1, 4).toString()).toBe("PNG");
-    const lines: string[] = [];
-    for await (const line of hypervisor.console("contract-vm")) lines.push(line);
-    expect(lines.join("\n")).toContain("hello from the guest");
-    expect(await hypervisor.waitStopped("contract-vm", { timeoutMs: 60_000 })).toBe("guest-shutdown");
-    await hypervisor.stop("contract-vm");
-    await hypervisor.fetchDisk("contract-vm", 0, join(folder, "fetched.img"));
-    expect((await readFile(join(folder, "fetched.img"))).subarray(0, 512).some((byte) => byte !== 0)).toBe(
-      true,
-    );
-    await hypervisor.destroy("contract-vm");
-    expect(await hypervisor.state("contract-vm")).toBe("absent");
-    expect(await hypervisor.list()).not.toContain("contract-vm");
+  let folder: string;
+  let hypervisor: Hypervisor;
+  const guest = (script: string) => testGuest(folder, script, writeFile);
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-qemu-"));
+    hypervisor = await qemu(folder);
   });
-
-  it("carries messages both ways", async () => {
-    await hypervisor.define(spec());
-    await hypervisor.start(
-      "contract-vm",
-      await guest(
-        'p=; until [ -c "$p" ]; do /busybox usleep 100000; p=$(echo /dev/vport*p1); done\nexec 3<>$p; echo \'{"key":"ask","value":"name?"}\' >&3; read -r line <&3; echo "got $line"; echo "$line" | /busybox sed "s/told/heard/" >&3; /busybox sleep 3',
-      ),
-    );
-    await using messages = await hypervisor.messages("contract-vm");
-    await waitFor("the question", async () => messages.received().find((message) => message.key === "ask"), {
-      timeoutMs: 60_000,
-    });
-    await messages.send("told", 'a "quoted" word');
-    await waitFor(
-      "the echo",
-      async () =>
-        messages.received().find((message) => message.key === "heard" && message.value === 'a "quoted" word'),
-      { timeoutMs: 60_000 },
-    );
-  });
-
-  it("tells a killed qemu and a reset from a shutdown", async () => {
-    await hypervisor.define(spec());
-    await hypervisor.start("contract-vm", await guest("/busybox sleep 600"));
-    const pid = Number(await readFile(join(folder, "machines/contract-vm/pid"), "utf8"));
-    process.kill(pid, "SIGKILL");
-    expect(await hypervisor.waitStopped("contract-vm", { timeoutMs: 60_000 })).toBe("killed");
-    await hypervisor.start("contract-vm", await guest("/busybox reboot -f"));
-    expect(await hypervisor.waitStopped("contract-vm", { timeoutMs: 60_000 })).toBe("guest-reset");
-  });
-
-  it("grows a disk out of an image that it never changes", async () => {
-    const base = join(folder, "base.img");
-    await writeFile(base, Buffer.alloc(8 * 1024 * 1024, 7));
-    await hypervisor.define(spec({ grownFrom: base }));
-    await hypervisor.start(
-      "contract-vm",
-      await guest("/busybox dd if=/dev/zero of=/dev/vda bs=1024 count=100 conv=fsync 2>/dev/null"),
-    );
-    expect(await hypervisor.waitStopped("contract-vm", { timeoutMs: 60_000 })).toBe("guest-shutdown");
-    expect((await readFile(base)).every((byte) => byte === 7)).toBe(true);
-  });
+  afterEach(() => hypervisor.destroy("contract-vm"));
+  afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("says what runs machines here, for the manifest", async () => {
     expect(await hypervisor.describe()).toMatch(/^qemu \d+\.\d+\.\d+, (?:kvm|tcg)$/);
@@ -133,7 +53,7 @@ describe("qemu", () => {
     const port = await new Promise<number>((resolve) =>
       server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port)),
     );
-    const fixed = open(join(folder, "machines"), port);
+    const fixed = await qemu(folder, port);
     try {
       await fixed.define(spec());
       await expect(fixed.start("contract-vm", await guest(":"))).rejects.toThrow(
@@ -148,7 +68,7 @@ describe("qemu", () => {
     const small = join(folder, "small");
     await host.run(["mkdir", small]);
     await host.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", small]);
-    const crowded = open(small);
+    const crowded = await qemu(small);
     try {
       await crowded.define(spec());
       await crowded.start(
@@ -185,8 +105,7 @@ describe("qemu", () => {
     await hypervisor.start("contract-vm");
     await waitFor(
       "UEFI's word on the console",
-      async () =>
-        /BdsDxe|UEFI/.test(await readFile(hypervisor.consoleFiles("contract-vm").log, "latin1")) || undefined,
+      async () => /BdsDxe|UEFI/.test(await hypervisor.consoleText("contract-vm")) || undefined,
       { timeoutMs: 90_000 },
     );
     await hypervisor.stop("contract-vm", { force: true });

@@ -18,7 +18,7 @@ import { examine } from "../../src/build/doctor.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { type InstallMediaRequest, makeInstallMedia } from "../../src/build/install-media.ts";
 import { localHost } from "../../src/host/local.ts";
-import { openHypervisor } from "../../src/hypervisor/index.ts";
+import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { discsIn } from "../../src/media/discs.ts";
 import { openIso } from "../../src/media/iso.ts";
 import { readMedium } from "../../src/media/medium.ts";
@@ -41,7 +41,7 @@ beforeAll(async () => {
   workshop = {
     home,
     host,
-    hypervisor: openHypervisor(host, site.hypervisor, { folder: home.machines, memory: home.memory }),
+    hypervisor: await openHypervisor(host, site.hypervisor, { folder: home.machines, memory: home.memory }),
     store: folderStore(host, home.store),
     site,
     recipes: join(repository, "recipes"),

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { failureOf } from "../../src/build/watch/watch.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { openHypervisor } from "../../src/hypervisor/index.ts";
+import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { installCommandLine } from "../../src/media/command-line.ts";
 import { appendToInitrd } from "../../src/media/initrd.ts";
 import type { Medium } from "../../src/media/media.ts";
@@ -21,7 +21,7 @@ let folder: string;
 let hypervisor: Hypervisor;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tbuild-rehearsal-"));
-  hypervisor = openHypervisor(
+  hypervisor = await openHypervisor(
     host,
     { kind: "qemu", accelerator: "tcg" },
     { folder: join(folder, "machines"), memory: join(folder, "memory") },
@@ -50,10 +50,10 @@ async function installer(
   const disk = more.disk === undefined ? { blank: 2 ** 31 } : { copyOf: more.disk };
   await hypervisor.define({
     name: "medium-vm",
-    mode: "hvm",
+    domainType: "hvm",
     vcpus: 1,
     memoryMib: 1024,
-    disks: [disk],
+    disks: [{ slot: 0, mode: "write", content: disk }],
     cdroms: [...(more.cdroms ?? []), medium.file],
     nics: [{ network: "build", mac: "00:21:f6:00:00:01" }],
     guest: { release: medium.major },

@@ -6,7 +6,7 @@ import { textsIn } from "../../src/build/disk-texts.ts";
 import { whois } from "../../src/build/whois.ts";
 import { portraitOf } from "../../src/guest/portrait.ts";
 import { localHost } from "../../src/host/local.ts";
-import { openHypervisor } from "../../src/hypervisor/index.ts";
+import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { mountsOf } from "../../src/image/disk/disk.ts";
 import { chooseAccess } from "../../src/image/ways/index.ts";
 import type { GuestRecord } from "../../src/model/manifest.ts";
@@ -221,15 +221,15 @@ sync; mount -o remount,ro /; echo "the guest is done"; busybox poweroff -f
       for (const image of [first, second]) await command("template", "import", image);
 
       const machines = { folder: join(folder, "machines"), memory: join(folder, "memory") };
-      const hypervisor = openHypervisor(host, { kind: "qemu", accelerator: "tcg" }, machines);
+      const hypervisor = await openHypervisor(host, { kind: "qemu", accelerator: "tcg" }, machines);
       await hypervisor.define({
-        ...{ name: "ran", mode: "hvm", vcpus: 1, memoryMib: 256, guest: { release: 6 } },
-        ...{ disks: [{ grownFrom: first }], cdroms: [], nics: [] },
+        ...{ name: "ran", domainType: "hvm", vcpus: 1, memoryMib: 256, guest: { release: 6 } },
+        ...{ disks: [{ slot: 0, mode: "write", content: { grownFrom: first } }], cdroms: [], nics: [] },
       });
       try {
         await hypervisor.start("ran", boot);
         expect(await hypervisor.waitStopped("ran", { timeoutMs: 90_000 })).toBe("guest-shutdown");
-        expect(await readFile(hypervisor.consoleFiles("ran").log, "utf8")).toContain("the guest is done");
+        expect(await hypervisor.consoleText("ran")).toContain("the guest is done");
         ran = join(folder, "orphan.qcow2");
         await hypervisor.fetchDisk("ran", 0, ran);
       } finally {

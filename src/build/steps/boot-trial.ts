@@ -7,6 +7,7 @@ import { compareImages } from "../../guest/twins.ts";
 import type { Host } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
 import { waitFor } from "../../host/wait-for.ts";
+import type { BuildAddresses, MessageChannel } from "../../hypervisor/hypervisor.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
@@ -91,7 +92,10 @@ async function tryClone(
   number: number,
 ): Promise<{ seen: string[]; identity: Identity }> {
   const name = machineName(context, `trial-${number}`);
-  const wanted = { hostname: `trial${number}.tbuild.example`, address: `10.0.2.${30 + number}` };
+  const wanted = {
+    hostname: `trial${number}.tbuild.example`,
+    address: context.hypervisor.buildAddresses.address(number - 1),
+  };
   const password = randomBytes(12).toString("base64url");
   const login = { askpass: await askpass(context, name, password) };
   const say = (text: string) => context.progress(`${wanted.hostname}: ${text}`);
@@ -105,7 +109,7 @@ async function tryClone(
     ),
   );
   await context.hypervisor.start(name);
-  await using messages = await context.hypervisor.messages(name);
+  await using messages = await channelOf(context).open(name);
   const state = (is: (value: string) => boolean, timeoutMs: number) =>
     reported(context, messages, initialConfigKey, is, timeoutMs).catch((error) =>
       explain(context, name, error),
@@ -113,7 +117,8 @@ async function tryClone(
 
   say("waiting for its first boot to ask");
   await state((value) => value === "waiting", 300_000);
-  for (const [key, value] of firstBootMessages(recipe, wanted)) await messages.send(key, value);
+  for (const [key, value] of firstBootMessages(recipe, wanted, context.hypervisor.buildAddresses))
+    await messages.send(key, value);
   // The last one: when it arrives, the modules are run.
   await messages.send("com.oracle.linux.root-password", password);
   say("configuring itself");
@@ -140,7 +145,7 @@ async function tryClone(
   const how = await context.hypervisor.waitStopped(name, { timeoutMs: 120_000, signal: context.signal });
   if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
   await context.hypervisor.start(name);
-  await using later = await context.hypervisor.messages(name);
+  await using later = await channelOf(context).open(name);
   const after = await identityIn(await loggedIn(context, name, login, 240_000));
   if (sameOf(identity) !== sameOf(after))
     throw new TbuildError("guest", "has a different identity after a reboot", {
@@ -156,6 +161,12 @@ async function tryClone(
   seen.push(`${wanted.hostname} rebooted, and nothing ran again`);
   await context.hypervisor.stop(name, { force: true });
   return { seen, identity: after };
+}
+
+/** A trial is planned only where there is one. */
+function channelOf({ hypervisor }: StepContext): MessageChannel {
+  if (!hypervisor.messages) throw new Error(`${hypervisor.name} has no channel for messages`);
+  return hypervisor.messages;
 }
 
 /**
@@ -191,6 +202,7 @@ async function comparedDisks(context: StepContext): Promise<string[]> {
 export function firstBootMessages(
   recipe: Recipe,
   clone: { readonly hostname: string; readonly address: string },
+  { netmask, gateway, nameServer }: BuildAddresses,
 ): [string, string][] {
   const network = "com.oracle.linux.network";
   const second: [string, string][] =
@@ -199,7 +211,7 @@ export function firstBootMessages(
           [`${network}.device.1`, "eth1"],
           [`${network}.onboot.1`, "yes"],
           [`${network}.bootproto.1`, "static"],
-          [`${network}.ipaddr.1`, clone.address.replace("10.0.2.", "192.168.77.")],
+          [`${network}.ipaddr.1`, `192.168.77.${clone.address.split(".")[3]}`],
           [`${network}.netmask.1`, "255.255.255.0"],
         ]
       : [];
@@ -209,9 +221,9 @@ export function firstBootMessages(
     [`${network}.onboot.0`, "yes"],
     [`${network}.bootproto.0`, "static"],
     [`${network}.ipaddr.0`, clone.address],
-    [`${network}.netmask.0`, "255.255.255.0"],
-    [`${network}.gateway.0`, "10.0.2.2"],
-    [`${network}.dns-servers.0`, "10.0.2.3"],
+    [`${network}.netmask.0`, netmask],
+    [`${network}.gateway.0`, gateway],
+    [`${network}.dns-servers.0`, nameServer],
     ...second,
     ...Object.entries(recipe.trial.messages),
   ];

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import type { Command } from "commander";
 import { folderOfMachine, machineFile } from "../../build/guest-machine.ts";
 import { TbuildError } from "../../errors.ts";
@@ -21,13 +21,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if ((await hypervisor.state(name)) !== "running")
     throw new TbuildError("environment", "is not running", {
       subject: name,
-      hint: `Its console so far: ${hypervisor.consoleFiles(name).log}`,
+      hint: `Its console so far: ${hypervisor.consolePlace(name)}`,
     });
   if (command.opts<{ ssh?: boolean }>().ssh) {
     process.stdout.write(`${await sshCommandOf(home.builds, name)}\n`);
     return;
   }
-  await joinConsole(hypervisor.consoleFiles(name).socket);
+  await joinTerminal(await hypervisor.joinConsole(name));
 }
 
 async function sshCommandOf(builds: string, machine: string): Promise<string> {
@@ -41,9 +41,8 @@ async function sshCommandOf(builds: string, machine: string): Promise<string> {
 }
 
 // Ctrl-] leaves, as in telnet and virsh.
-function joinConsole(socket: string): Promise<void> {
+function joinTerminal(line: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
-    const line = connect(socket);
     const terminal = process.stdin;
     const leave = () => {
       if (terminal.isTTY) terminal.setRawMode(false);
@@ -52,13 +51,13 @@ function joinConsole(socket: string): Promise<void> {
       line.destroy();
       resolve();
     };
-    line.once("error", (error) => reject(new TbuildError("environment", error.message, { subject: socket })));
-    line.once("connect", () => {
-      process.stderr.write("connected; press Enter for a prompt, Ctrl-] to leave\r\n");
-      if (terminal.isTTY) terminal.setRawMode(true);
-      terminal.on("data", (data) => (data.includes(0x1d) ? leave() : line.write(data)));
-      line.on("data", (data) => process.stdout.write(data));
-      line.once("close", leave);
-    });
+    process.stderr.write("connected; press Enter for a prompt, Ctrl-] to leave\r\n");
+    if (terminal.isTTY) terminal.setRawMode(true);
+    terminal.on("data", (data) => (data.includes(0x1d) ? leave() : line.write(data)));
+    line.on("data", (data) => process.stdout.write(data));
+    line.once("error", (error) =>
+      reject(new TbuildError("environment", `the console is gone: ${error.message}`, { cause: error })),
+    );
+    line.once("close", leave);
   });
 }

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
-import { type Examined, examine } from "../../build/doctor.ts";
+import { examine } from "../../build/doctor.ts";
 import { examineMachine } from "../../build/doctor-machine.ts";
 import { exitCodes } from "../../errors.ts";
+import type { Examined } from "../../hypervisor/hypervisor.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";

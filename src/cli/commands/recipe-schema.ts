@@ -1,8 +1,9 @@
 import type { Command } from "commander";
-import { recipeReference } from "../../recipe/reference.ts";
-import { recipeSchema } from "../../recipe/schema.ts";
+import { recipeReference, siteReference } from "../../recipe/reference.ts";
+import { recipeSchema, siteSchema } from "../../recipe/schema.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
-  const { markdown = false } = command.opts<{ markdown?: boolean }>();
-  process.stdout.write(markdown ? recipeReference() : `${JSON.stringify(recipeSchema(), undefined, 2)}\n`);
+  const { markdown = false, ofSite = false } = command.opts<{ markdown?: boolean; ofSite?: boolean }>();
+  if (markdown) process.stdout.write(ofSite ? siteReference() : recipeReference());
+  else process.stdout.write(`${JSON.stringify(ofSite ? siteSchema() : recipeSchema(), undefined, 2)}\n`);
 }

@@ -1,24 +1,10 @@
-import type { DirectBoot, VmSpec } from "../hypervisor.ts";
+import { buildNetwork, type DirectBoot } from "../hypervisor.ts";
+import type { QemuDisk } from "./disks.ts";
+import type { Kept, QemuPaths } from "./machine.ts";
+import { uefi } from "./uefi.ts";
 
 /** Name of the virtio-serial port for first-boot messages; the rehearsal additions open it under this name. */
 export const messagePort = "org.tbuild.ovmapi.0";
-
-/** UEFI for qemu, from Debian's package ovmf: its code, and the variables that a new machine starts with. */
-export const uefi = {
-  code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
-  variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
-} as const;
-
-export interface QemuPaths {
-  readonly disks: readonly { readonly file: string; readonly format: "raw" | "qcow2" }[];
-  readonly pidfile: string;
-  readonly qmp: string;
-  readonly serialLog: string;
-  readonly serialSocket: string;
-  readonly messages: string;
-  /** The machine's own UEFI variables; needed where UEFI starts it. */
-  readonly variables: string;
-}
 
 export interface QemuChoice {
   readonly accelerator: "kvm" | "tcg";
@@ -27,7 +13,7 @@ export interface QemuChoice {
 }
 
 /** The whole qemu command for a machine. Pure. */
-export function qemuArgs(spec: VmSpec, paths: QemuPaths, choice: QemuChoice, boot?: DirectBoot): string[] {
+export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?: DirectBoot): string[] {
   return [
     "qemu-system-x86_64",
     ...["-name", spec.name],
@@ -60,19 +46,16 @@ export function qemuArgs(spec: VmSpec, paths: QemuPaths, choice: QemuChoice, boo
     ...["-device", `virtserialport,chardev=messages,name=${messagePort}`],
     // A clone makes its host keys at first boot; without entropy that takes minutes.
     ...["-device", "virtio-rng-pci"],
-    ...paths.disks.flatMap((disk) => [
-      "-drive",
-      `file=${escaped(disk.file)},format=${disk.format},if=virtio,cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=stop,rerror=report`,
-    ]),
+    ...paths.disks.flatMap(diskArgs),
     ...spec.cdroms.flatMap((iso, index) => [
       "-drive",
       `file=${escaped(iso)},format=raw,if=ide,index=${index + 2},media=cdrom,readonly=on`,
     ]),
     ...spec.nics.flatMap((nic, index) => {
       const address = nic.address ?? "10.0.2.15";
-      const first = index === spec.nics.findIndex((one) => one.network === "build");
+      const first = index === spec.nics.findIndex((one) => one.network === buildNetwork);
       const net =
-        nic.network === "build"
+        nic.network === buildNetwork
           ? `user,id=net${index}${first ? `,hostfwd=tcp:127.0.0.1:${choice.sshPort}-${address}:22` : ""}`
           : `user,id=net${index},restrict=on,net=10.0.${index + 2}.0/24`;
       return ["-netdev", net, "-device", `virtio-net-pci,netdev=net${index},mac=${nic.mac},romfile=`];
@@ -86,9 +69,18 @@ export function qemuArgs(spec: VmSpec, paths: QemuPaths, choice: QemuChoice, boo
   ];
 }
 
+function diskArgs({ slot, mode, file, format }: QemuDisk): string[] {
+  const drive = `file=${escaped(file)},format=${format},cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=stop,rerror=report`;
+  if (mode === "write") return ["-drive", `${drive},if=virtio`];
+  if (mode === "read-only") return ["-drive", `${drive},if=virtio,readonly=on`];
+  // Of two processes on one host both see what the other writes, through the page cache. `share-rw` lifts qemu's lock.
+  const id = `shared${slot}`;
+  return ["-drive", `${drive},if=none,id=${id}`, "-device", `virtio-blk-pci,drive=${id},share-rw=on`];
+}
+
 // Measured under TCG: qemu64 takes 2/3 of the time of `max`, and a second vcpu costs time on a machine of two cores.
 // EL9 is compiled for x86-64-v2, which qemu64 is not.
-function tcgCpu(spec: VmSpec): string {
+function tcgCpu(spec: Kept): string {
   return spec.guest.release >= 9 ? "Nehalem" : "qemu64";
 }
 

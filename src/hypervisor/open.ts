@@ -1,0 +1,21 @@
+import type { Host } from "../host/host.ts";
+import type { Hypervisor, HypervisorKind, HypervisorPlaces } from "./hypervisor.ts";
+import { hypervisors } from "./index.ts";
+
+/** What a site says of its hypervisor: the kind, and the options of that kind. */
+export type HypervisorChoice = { readonly kind: string } & Readonly<Record<string, unknown>>;
+
+export async function hypervisorKind(kind: string): Promise<HypervisorKind> {
+  const load = hypervisors[kind];
+  if (load === undefined) throw new Error(`no hypervisor ${kind}`);
+  return load();
+}
+
+export async function openHypervisor(
+  host: Host,
+  { kind, ...options }: HypervisorChoice,
+  places: HypervisorPlaces,
+): Promise<Hypervisor> {
+  const { options: schema, open } = await hypervisorKind(kind);
+  return open(host, schema.parse(options), places);
+}

@@ -1,0 +1,78 @@
+import { open, rename } from "node:fs/promises";
+import { dirname, isAbsolute, relative } from "node:path";
+import { z } from "zod";
+import type { Host } from "../../host/host.ts";
+import type { VirtualDisk } from "../hypervisor.ts";
+
+/** A disk of a machine as qemu opens it. `isOwn`: it goes with the machine. */
+export const QemuDisk = z.object({
+  slot: z.number(),
+  mode: z.enum(["write", "read-only", "shared"]),
+  file: z.string(),
+  format: z.enum(["raw", "qcow2"]),
+  isOwn: z.boolean(),
+});
+export type QemuDisk = z.infer<typeof QemuDisk>;
+
+/** Makes a disk as `stem` with the suffix of its format. */
+export async function makeDisk(
+  host: Host,
+  { slot, mode, content }: VirtualDisk,
+  stem: string,
+): Promise<QemuDisk> {
+  if ("existing" in content) return { slot, mode, file: content.existing, format: "raw", isOwn: false };
+  if (mode === "shared") throw new Error(`disk ${slot}: only a disk that exists apart can be shared`);
+  const own = { slot, mode, isOwn: true };
+  if ("grownFrom" in content) {
+    const file = `${stem}.qcow2`;
+    const format = (await imageInfo(host, content.grownFrom)).format;
+    await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", content.grownFrom, "-F", format, file]);
+    return { ...own, file, format: "qcow2" };
+  }
+  const file = `${stem}.img`;
+  if ("copyOf" in content) await copyDisk(host, content.copyOf, file);
+  else {
+    const handle = await open(file, "wx");
+    await handle.truncate(content.blank);
+    await handle.close();
+  }
+  return { ...own, file, format: "raw" };
+}
+
+/** A second disk with what this one holds; one that does not belong to the machine is shared with it. */
+export async function cloneDisk(host: Host, disk: QemuDisk, stem: string): Promise<QemuDisk> {
+  if (!disk.isOwn) return disk;
+  const file = `${stem}.${disk.format === "raw" ? "img" : "qcow2"}`;
+  await copyDisk(host, disk.file, file);
+  return { ...disk, file };
+}
+
+export async function giveDisk(host: Host, { file, isOwn }: QemuDisk, to: string): Promise<void> {
+  if (!isOwn) return copyDisk(host, file, to);
+  // The machine is thrown away next; moving its disk doubles no space.
+  await rename(file, to).catch(() => copyDisk(host, file, to));
+  await keepNear(host, to);
+}
+
+async function copyDisk(host: Host, from: string, to: string): Promise<void> {
+  await host.run(["cp", "--sparse=always", "--reflink=auto", from, to]);
+}
+
+// What a disk has grown out of is named relative to it, so that the two may be moved or copied together.
+async function keepNear(host: Host, file: string): Promise<void> {
+  const info = await imageInfo(host, file);
+  const { "backing-filename": backing, "backing-filename-format": format } = info;
+  if (backing === undefined || format === undefined || !isAbsolute(backing)) return;
+  await host.run(["qemu-img", "rebase", "-u", "-b", relative(dirname(file), backing), "-F", format, file]);
+}
+
+const ImageInfo = z.object({
+  format: z.string(),
+  "backing-filename": z.string().optional(),
+  "backing-filename-format": z.string().optional(),
+});
+
+async function imageInfo(host: Host, file: string) {
+  const { stdout } = await host.run(["qemu-img", "info", "--output=json", file]);
+  return ImageInfo.parse(JSON.parse(stdout));
+}

@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { TbuildError } from "../../errors.ts";
+import type { VmSpec } from "../hypervisor.ts";
+import { QemuDisk } from "./disks.ts";
+
+/** What qemu is told of a machine beside its disks. */
+const Kept = z.object({
+  name: z.string(),
+  vcpus: z.number(),
+  memoryMib: z.number(),
+  cdroms: z.array(z.string()).readonly(),
+  nics: z
+    .array(z.object({ network: z.string(), mac: z.string(), address: z.string().exactOptional() }))
+    .readonly(),
+  guest: z.object({ release: z.number() }),
+  firmware: z.literal("uefi").exactOptional(),
+});
+export type Kept = z.infer<typeof Kept>;
+
+const Definition = z.object({
+  spec: Kept,
+  disks: z.array(QemuDisk),
+  /** Of the last start. */
+  sshPort: z.number().optional(),
+});
+export type Definition = z.infer<typeof Definition>;
+
+export interface QemuPaths {
+  /** In the order of their slots. */
+  readonly disks: readonly QemuDisk[];
+  readonly pidfile: string;
+  readonly qmp: string;
+  readonly serialLog: string;
+  readonly serialSocket: string;
+  readonly messages: string;
+  /** The machine's own UEFI variables; needed where UEFI starts it. */
+  readonly variables: string;
+}
+
+/** What is on this host of one machine: its folder, and a short one for its sockets. */
+export interface MachineFiles {
+  readonly folder: string;
+  readonly consoleLog: string;
+  readonly consoleSocket: string;
+  diskStem(slot: number): string;
+  /** Makes the folder. Its disks hold what the guest keeps to root, so that nobody else may look into it. */
+  make(): Promise<void>;
+  write(definition: Definition): Promise<void>;
+  /** Throws where there is no such machine, or where a kill left half of it. */
+  read(): Promise<Definition>;
+  exists(): Promise<boolean>;
+  paths(): Promise<Omit<QemuPaths, "disks">>;
+  remove(): Promise<void>;
+}
+
+export function machineFiles(machines: string, vm: string): MachineFiles {
+  const folder = join(machines, vm);
+  const run = runPath(folder);
+  const definition = join(folder, "machine.json");
+  const text = () => readFile(definition, "utf8").catch(() => undefined);
+  return {
+    folder,
+    consoleLog: join(folder, "console.log"),
+    consoleSocket: join(run, "console"),
+    diskStem: (slot) => join(folder, `disk${slot}`),
+    async make() {
+      await mkdir(machines, { recursive: true });
+      await chmod(machines, 0o700);
+      await mkdir(folder, { mode: 0o700 });
+    },
+    write: (what) => writeFile(definition, JSON.stringify(what)),
+    async read() {
+      const found = await text();
+      if (found === undefined) throw new TbuildError("environment", "no such machine", { subject: vm });
+      const parsed = Definition.safeParse(jsonOf(found));
+      if (parsed.success) return parsed.data;
+      throw new TbuildError("environment", `${definition} is damaged, or from an older tbuild`, {
+        subject: vm,
+        hint: "Remove the machine with: tbuild clean",
+        cause: parsed.error,
+      });
+    },
+    exists: async () => (await text()) !== undefined,
+    async paths() {
+      await mkdir(run, { recursive: true, mode: 0o700 });
+      return {
+        pidfile: join(folder, "pid"),
+        qmp: join(run, "qmp"),
+        serialLog: join(folder, "console.log"),
+        serialSocket: join(run, "console"),
+        messages: join(run, "messages"),
+        variables: join(folder, "uefi-variables.fd"),
+      };
+    },
+    async remove() {
+      await rm(run, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The part of a machine's description that is kept. */
+export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware }: VmSpec): Kept {
+  return {
+    ...{ name, vcpus, memoryMib, cdroms, nics, guest },
+    ...(firmware && { firmware }),
+  };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// The path of a unix socket has at most 107 bytes, and a build's folder can be anywhere.
+function runPath(folder: string): string {
+  return join(
+    tmpdir(),
+    `tbuild-${process.getuid?.() ?? 0}`,
+    createHash("sha256").update(folder).digest("hex").slice(0, 16),
+  );
+}

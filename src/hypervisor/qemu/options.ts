@@ -1,0 +1,16 @@
+import { z } from "zod";
+
+/** What a site says of qemu. */
+export const QemuOptions = z.strictObject({
+  accelerator: z
+    .enum(["auto", "kvm", "tcg"])
+    .default("auto")
+    .describe("`auto` tests whether /dev/kvm works before it uses it."),
+  sshPort: z
+    .int()
+    .min(1)
+    .max(65535)
+    .optional()
+    .describe("A fixed port on 127.0.0.1 for ssh to the machine that is being built; left out, a free one."),
+});
+export type QemuOptions = z.infer<typeof QemuOptions>;

@@ -1,0 +1,262 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { waitFor } from "../../src/host/wait-for.ts";
+import {
+  buildNetwork,
+  type DirectBoot,
+  type DiskContent,
+  type Hypervisor,
+  type VirtualDisk,
+  type VmSpec,
+} from "../../src/hypervisor/hypervisor.ts";
+
+/** What a hypervisor brings to its contract test. */
+export interface HypervisorBench {
+  readonly hypervisor: Hypervisor;
+  /** The same one, as another process opens it. */
+  reopened(): Promise<Hypervisor>;
+  /** A guest that runs `script` under busybox's sh with its output on the serial console, and then powers off. */
+  guest(script: string): Promise<DirectBoot>;
+  /** What the guest calls the disk in the n-th slot that is taken, from 0. */
+  device(n: number): string;
+  /** Ends the machine as a crash of the hypervisor would. */
+  crash(vm: string): Promise<void>;
+  /**
+   * What a guest runs to report `key` with `value` over the channel, to wait for one message, and to report the value of that one
+   * as `heard`.
+   */
+  readonly messageScript?: (key: string, value: string) => string;
+}
+
+const vm = "contract-vm";
+const second = "contract-vm-2";
+const mib = 1024 * 1024;
+
+export function disks(...contents: readonly DiskContent[]): VirtualDisk[] {
+  return contents.map((content, slot) => ({ slot, mode: "write", content }));
+}
+
+export function contractSpec(more: Partial<VmSpec> = {}): VmSpec {
+  return {
+    name: vm,
+    domainType: "hvm",
+    vcpus: 1,
+    memoryMib: 256,
+    disks: disks({ blank: 64 * mib }),
+    cdroms: [],
+    nics: [{ network: buildNetwork, mac: "00:21:f6:00:00:01" }],
+    guest: { release: 6 },
+    ...more,
+  };
+}
+
+/** What holds of every hypervisor. `make` gets an empty folder, which is removed afterwards. */
+export function hypervisorContract(name: string, make: (folder: string) => Promise<HypervisorBench>): void {
+  describe(`${name} as a hypervisor`, () => {
+    let folder: string;
+    let bench: HypervisorBench;
+    let hypervisor: Hypervisor;
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), "tbuild-hypervisor-"));
+      bench = await make(folder);
+      hypervisor = bench.hypervisor;
+    });
+    afterEach(async () => {
+      for (const machine of [vm, second]) await hypervisor.destroy(machine);
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+
+    const ran = async (machine: string, script: string) => {
+      await hypervisor.start(machine, await bench.guest(script));
+      expect(await hypervisor.waitStopped(machine, { timeoutMs: 90_000 })).toBe("guest-shutdown");
+    };
+    /** A guest's line that writes one block of a byte to a disk, and one that prints its first letter. */
+    const puts = (letter: string, device: string) =>
+      `echo ${letter} | /busybox dd of=${device} bs=512 conv=sync,fsync 2>/dev/null && echo wrote ${letter}`;
+    const gets = (device: string) =>
+      `echo "there is $(/busybox dd if=${device} bs=1 count=1 iflag=direct 2>/dev/null || /busybox dd if=${device} bs=1 count=1 2>/dev/null)"`;
+
+    it("says what it is and can do", async () => {
+      await hypervisor.check();
+      expect(await hypervisor.describe()).toMatch(/\d/);
+      expect(hypervisor.domainTypes.length).toBeGreaterThan(0);
+      const { address, gateway, netmask, nameServer } = hypervisor.buildAddresses;
+      const ip = /^\d+\.\d+\.\d+\.\d+$/;
+      const all = [address(0), address(1), gateway, nameServer];
+      for (const one of [...all, netmask]) expect(one).toMatch(ip);
+      expect(new Set([address(0), address(1), gateway]).size).toBe(3);
+    });
+
+    it("goes from absent to stopped to running to stopped to absent, and twice is fine", async () => {
+      expect(await hypervisor.state(vm)).toBe("absent");
+      await hypervisor.destroy(vm);
+      await hypervisor.define(contractSpec());
+      await expect(hypervisor.define(contractSpec())).rejects.toThrow(/a machine of this name exists/);
+      expect(await hypervisor.state(vm)).toBe("stopped");
+      expect(await hypervisor.list()).toContain(vm);
+      await hypervisor.stop(vm);
+      await hypervisor.start(
+        vm,
+        await bench.guest(`echo hello from the guest; /busybox sleep 2; ${puts("x", bench.device(0))}`),
+      );
+      expect(await hypervisor.state(vm)).toBe("running");
+      // Another process finds it by its name.
+      expect(await (await bench.reopened()).state(vm)).toBe("running");
+      await waitFor(
+        "the guest's line",
+        async () => ((await hypervisor.consoleText(vm)).includes("hello from the guest") ? true : undefined),
+        { timeoutMs: 60_000 },
+      );
+      if (hypervisor.picture)
+        expect(
+          Buffer.from(await hypervisor.picture(vm))
+            .subarray(1, 4)
+            .toString(),
+        ).toBe("PNG");
+      const lines: string[] = [];
+      for await (const line of hypervisor.console(vm)) lines.push(line);
+      expect(lines).toContain("hello from the guest");
+      expect(await hypervisor.waitStopped(vm, { timeoutMs: 60_000 })).toBe("guest-shutdown");
+      await hypervisor.stop(vm);
+      expect(await hypervisor.consoleText(vm)).toContain("hello from the guest");
+      await hypervisor.fetchDisk(vm, 0, join(folder, "fetched.img"));
+      const fetched = await readFile(join(folder, "fetched.img"));
+      expect(fetched.length).toBe(64 * mib);
+      expect(fetched[0]).toBe("x".charCodeAt(0));
+      await hypervisor.destroy(vm);
+      expect(await hypervisor.state(vm)).toBe("absent");
+      expect(await hypervisor.list()).not.toContain(vm);
+    });
+
+    it("joins a terminal to the console, both ways", async () => {
+      await hypervisor.define(contractSpec());
+      await hypervisor.start(
+        vm,
+        await bench.guest('echo ready; read -r word; echo "you said $word"; /busybox sleep 2'),
+      );
+      const line = await hypervisor.joinConsole(vm);
+      let said = "";
+      line.on("data", (data) => {
+        said += data;
+      });
+      const hears = (text: string) =>
+        waitFor(text, async () => (said.includes(text) ? true : undefined), { timeoutMs: 60_000 });
+      await hears("ready");
+      line.write("hello\n");
+      await hears("you said hello");
+      line.destroy();
+    });
+
+    it("tells a crash and a reset from a shutdown", async () => {
+      await hypervisor.define(contractSpec());
+      await hypervisor.start(vm, await bench.guest("/busybox sleep 600"));
+      await bench.crash(vm);
+      expect(await hypervisor.waitStopped(vm, { timeoutMs: 60_000 })).toBe("killed");
+      await hypervisor.start(vm, await bench.guest("/busybox reboot -f"));
+      expect(await hypervisor.waitStopped(vm, { timeoutMs: 60_000 })).toBe("guest-reset");
+    });
+
+    it("shows disks in the order of their slots, keeps read-only ones, and grows thin ones out of an image", async () => {
+      const base = join(folder, "base.img");
+      await writeFile(base, Buffer.alloc(8 * mib, "b"));
+      await hypervisor.define(
+        contractSpec({
+          disks: [
+            { slot: 3, mode: "read-only", content: { copyOf: base } },
+            { slot: 0, mode: "write", content: { blank: 4 * mib } },
+            { slot: 1, mode: "write", content: { grownFrom: base } },
+          ],
+        }),
+      );
+      await ran(
+        vm,
+        [
+          `echo "sizes $(for d in ${[0, 1, 2].map((n) => bench.device(n)).join(" ")}; do /busybox blockdev --getsize64 $d; done | /busybox tr '\\n' ' ')"`,
+          puts("x", bench.device(0)),
+          puts("y", bench.device(1)),
+          `${puts("z", bench.device(2))} || echo refused`,
+        ].join("\n"),
+      );
+      const said = await hypervisor.consoleText(vm);
+      expect(said).toContain(`sizes ${4 * mib} ${8 * mib} ${8 * mib}`);
+      for (const word of ["wrote x", "wrote y", "refused"]) expect(said).toContain(word);
+      expect((await readFile(base)).every((byte) => byte === "b".charCodeAt(0))).toBe(true);
+    });
+
+    it("lets two machines write to one shared disk, which outlives them", async () => {
+      const shared = join(folder, "shared.img");
+      await writeFile(shared, Buffer.alloc(mib, "-"));
+      const spec = (name: string) =>
+        contractSpec({
+          name,
+          disks: [{ slot: 0, mode: "shared", content: { existing: shared } }],
+          nics: [{ network: buildNetwork, mac: `00:21:f6:00:00:0${name === vm ? 1 : 2}` }],
+        });
+      for (const name of [vm, second]) await hypervisor.define(spec(name));
+      // The second one starts while the first has the disk open.
+      await hypervisor.start(vm, await bench.guest(`${puts("m", bench.device(0))}; /busybox sleep 600`));
+      await waitFor(
+        "the first write",
+        async () => ((await hypervisor.consoleText(vm)).includes("wrote m") ? true : undefined),
+        { timeoutMs: 60_000 },
+      );
+      await ran(second, `${gets(bench.device(0))}; ${puts("n", bench.device(0))}`);
+      expect(await hypervisor.consoleText(second)).toContain("there is m");
+      for (const name of [vm, second]) await hypervisor.destroy(name);
+      expect((await readFile(shared)).subarray(0, 1).toString()).toBe("n");
+    });
+
+    it("shows each vnic with its MAC, in order", async () => {
+      const nics = [
+        { network: buildNetwork, mac: "00:21:f6:00:00:11" },
+        { network: "storage", mac: "00:21:f6:00:00:12" },
+      ];
+      await hypervisor.define(contractSpec({ nics }));
+      await ran(vm, "for n in /sys/bus/pci/devices/*/class; do /busybox cat $n; done");
+      // How many Ethernet controllers the bus has; their drivers are not in the guest.
+      expect((await hypervisor.consoleText(vm)).match(/0x020000/g)).toHaveLength(nics.length);
+    });
+
+    it("makes a second machine of one, with disks of its own", async () => {
+      if (!hypervisor.clone) return expect(hypervisor.clone).toBeUndefined();
+      await hypervisor.define(contractSpec());
+      await ran(vm, puts("a", bench.device(0)));
+      await hypervisor.clone(vm, {
+        name: second,
+        nics: [{ network: buildNetwork, mac: "00:21:f6:00:00:02" }],
+      });
+      expect(await hypervisor.state(second)).toBe("stopped");
+      await ran(second, `${gets(bench.device(0))}; ${puts("c", bench.device(0))}`);
+      expect(await hypervisor.consoleText(second)).toContain("there is a");
+      await ran(vm, gets(bench.device(0)));
+      expect(await hypervisor.consoleText(vm)).toContain("there is a");
+    });
+
+    it("carries messages both ways, where it has a channel", async () => {
+      const { messageScript } = bench;
+      expect(messageScript === undefined).toBe(hypervisor.messages === undefined);
+      if (!hypervisor.messages || !messageScript) return;
+      expect(hypervisor.messages.reaches.length).toBeGreaterThan(0);
+      await hypervisor.define(contractSpec());
+      await hypervisor.start(vm, await bench.guest(messageScript("ask", "name?")));
+      await using messages = await hypervisor.messages.open(vm);
+      const received = (key: string, value: string) =>
+        waitFor(
+          `${key}=${value}`,
+          async () => messages.received().find((message) => message.key === key && message.value === value),
+          { timeoutMs: 60_000 },
+        );
+      await received("ask", "name?");
+      await messages.send("told", 'a "quoted" word');
+      await received("heard", 'a "quoted" word');
+    });
+
+    it("says where to log in once it is known", async () => {
+      await hypervisor.define(contractSpec());
+      expect(await hypervisor.address(vm)).toBeUndefined();
+    });
+  });
+}
