@@ -46,7 +46,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   kickstart: ["recipe"],
   recipe: ["guest/seal/index.ts", "hypervisor/index.ts"],
   guest: ["firstboot", "host", "image", "model", "vm-cfg"],
-  firstboot: ["guest/operation.ts", "guest/release.ts", "image", "model"],
+  firstboot: [
+    "guest/operation.ts",
+    "guest/release.ts",
+    "image",
+    "model",
+    "recipe/findings.ts",
+    "recipe/located.ts",
+  ],
   bundles: [
     "host",
     "image/disk/disk.ts",
