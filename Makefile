@@ -3,7 +3,7 @@
 .PHONY: demo test check contract e2e bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
-debian_tests := flake8 libxml2-utils pigz busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
+debian_tests := flake8 libxml2-utils pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common
 # what the bench stands beside, and what torture needs
 debian_bench := casync borgbackup guestfish guestfs-tools linux-image-cloud-amd64 nbdkit libnbd-bin
@@ -40,8 +40,9 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
 
-# as the kill test of `make test`, and longer
+# as the kill and fuzz tests of `make test`, and longer
 torture: build setup .tbuild/setup-tests
+	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts
 	@sh .ci/debian.sh $(debian_bench)

@@ -5,7 +5,7 @@ import { isArmed } from "../firstboot/arming.ts";
 import { type Passport, readPassport } from "../guest/passport.ts";
 import { portraitOf } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
-import { readImageFile } from "../image/file/image-file.ts";
+import { readImageFile, requireFile } from "../image/file/image-file.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import type { GuestRecord } from "../model/manifest.ts";
 import { type Resemblance, resemblances } from "../store/folder/resemblance.ts";
@@ -144,6 +144,7 @@ async function readable(
   image: string,
   { folder, signal }: WhoisOptions,
 ): Promise<{ readonly path: string } & AsyncDisposable> {
+  await requireFile(image);
   const asked = await host.run(["qemu-img", "info", "-U", "--output=json", image]).catch((cause) => {
     throw new TbuildError("usage", "is not a readable disk image", {
       subject: image,

@@ -1,7 +1,10 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { messageFormNames, messageForms } from "../firstboot/message-forms.ts";
 import { lazily } from "./lazily.ts";
 
-/** Commands for first-boot modules. */
+const forms = messageFormNames.map((name) => `  ${name.padEnd(8)} ${messageForms[name].summary}`).join("\n");
+
+/** Commands for first-boot modules, and for the messages that they wait for. */
 export function addModuleCommands(program: Command): void {
   const module = program.command("module").description("check first-boot modules");
   module
@@ -31,4 +34,32 @@ Exits 1 if it finds an error.`,
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild module list")
     .action(lazily(() => import("./commands/module-list.ts")));
+  program
+    .command("message")
+    .description("list the first-boot parameters of a template, or write messages from a file of values")
+    .argument("<ref>", "a template version: name, name@1.2.3, name@stable")
+    .option("-f, --values <file>", "YAML file of KEY: VALUE; checked first, then written as messages")
+    .addOption(
+      new Option("--as <form>", "how the messages are handed over")
+        .choices(messageFormNames)
+        .default("ovmcli"),
+    )
+    .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
+    .option("--form", "print a file of values to fill in")
+    .option("--json", "print the parameters as JSON")
+    .addHelpText(
+      "after",
+      `
+Forms:
+${forms}
+
+The root password comes last in each: it starts the configuration. Secrets are
+given by reference: {env: NAME}, {file: PATH} or {prompt: true}.
+
+Examples:
+  tbuild message ol6-grid
+  tbuild message ol6-grid --form > vm001.yaml
+  tbuild message ol6-grid --values vm001.yaml --machine vm001`,
+    )
+    .action(lazily(() => import("./commands/message.ts")));
 }

@@ -19,7 +19,8 @@ export function managerMessages(answers: readonly Answer[], machine: string): st
   const inOrder = [...said.filter(({ key }) => key !== root), ...said.filter(({ key }) => key === root)];
   return inOrder.map(
     ({ key, value, password }) =>
-      `sendVmMessage Vm name=${quoted(machine)} key=${key} message=${quoted(value)} log=${password ? "No" : "Yes"}`,
+      // The Manager logs messages of up to 1024 bytes only.
+      `sendVmMessage Vm name=${quoted(machine)} key=${key} message=${quoted(value)} log=${password || new TextEncoder().encode(value).length > 1024 ? "No" : "Yes"}`,
   );
 }
 

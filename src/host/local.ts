@@ -2,6 +2,7 @@ import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
 import { installHint } from "./programs.ts";
@@ -59,7 +60,7 @@ export async function runHere(
   const bytes: Uint8Array = result.stdout ?? new Uint8Array();
   const stdout = new TextDecoder().decode(bytes);
   const stderr = new TextDecoder().decode(result.stderr ?? new Uint8Array());
-  if (result.code === "ENOENT") throw notInstalled(command, name);
+  refuseStart(command, name, result);
   const exitCode = result.exitCode;
   if (exitCode !== undefined && (exitCode === 0 || options.allow?.includes(exitCode)))
     return { exitCode, stdout, stderr, bytes };
@@ -77,8 +78,14 @@ export async function runHere(
   );
 }
 
-/** Runs `argv` on this machine, and gives what it writes as it comes; it ends when the caller stops listening. */
-export async function* streamHere(argv: readonly string[], input: Uint8Array): AsyncGenerator<Uint8Array> {
+/**
+ * Runs `argv` on this machine and yields its output as it arrives; the program ends when the caller stops reading. `input`
+ * is its standard input: bytes, or an open file's descriptor.
+ */
+export async function* streamHere(
+  argv: readonly string[],
+  input: Uint8Array | number,
+): AsyncGenerator<Uint8Array> {
   const { execa } = await import("execa");
   const [command = "", ...args] = argv;
   const child = execa(command, args, {
@@ -86,7 +93,10 @@ export async function* streamHere(argv: readonly string[], input: Uint8Array): A
     buffer: { stdout: false, stderr: true },
     reject: false,
     stripFinalNewline: false,
-    input,
+    // Every descriptor is passed on; the types of execa know 0 only.
+    stdin: typeof input === "number" ? (input as 0) : ("pipe" as const),
+    ...(typeof input !== "number" && { input }),
+    ...ownEnvironment(command),
   });
   let isRead = false;
   try {
@@ -97,7 +107,7 @@ export async function* streamHere(argv: readonly string[], input: Uint8Array): A
     if (!isRead) child.kill("SIGKILL");
   }
   const { exitCode, code, signal, stderr } = await child;
-  if (code === "ENOENT") throw notInstalled(command, "local");
+  refuseStart(command, "local", { code, exitCode, signal });
   if (exitCode === 0) return;
   const said = { stdout: "", stderr: new TextDecoder().decode(stderr ?? new Uint8Array()), cause: undefined };
   throw failed("local", argv, ending(exitCode, signal), said);
@@ -148,6 +158,21 @@ export function shellQuoted(argv: readonly string[]): string {
   return argv
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
     .join(" ");
+}
+
+interface Started {
+  /** Of the system's error. */
+  readonly code?: string | undefined;
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+}
+
+/** Throws when a program was not started at all. */
+function refuseStart(command: string, host: string, { code, exitCode, signal }: Started): void {
+  if (code === "ENOENT") throw notInstalled(command, host);
+  if (code === undefined || exitCode !== undefined || signal !== undefined) return;
+  const fault = fileFault(Object.assign(new Error(code), { code }), `${command} on ${host}`);
+  if (fault instanceof TbuildError) throw fault;
 }
 
 /** A program that is not there. */

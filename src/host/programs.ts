@@ -40,6 +40,7 @@ export const packages: readonly Package[] = [
   { name: "lzop", has: ["lzop"], for: "kernels and initramfs in LZO" },
   { name: "sshfs", has: ["sshfs"], for: "images on other machines" },
   { name: "user-mode-linux", has: ["linux.uml"], for: "XFS, btrfs and LVM images without root" },
+  { name: "xfsprogs", has: ["xfs_repair"], for: "checks of XFS" },
   { name: "kpartx", has: ["kpartx"], for: "images through device-mapper, as root" },
 ];
 

@@ -192,8 +192,11 @@ async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | un
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, cutOff } = await layoutOf(image);
-  const odd =
-    format === "raw" && bytes % 512 !== 0 ? [`${bytes} bytes are not a whole number of sectors`] : [];
+  // A file in which nothing is recognised is no image that was cut off.
+  const isDisk =
+    table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
+  const isOdd = format === "raw" && bytes % 512 !== 0 && isDisk;
+  const odd = isOdd ? [`${bytes} bytes are not a whole number of sectors`] : [];
   const inUse = layers.flatMap((layer) => users.by(layer.file));
   return {
     file,

@@ -16,6 +16,8 @@ const reasons: Readonly<Record<string, string>> = {
   EMFILE: "too many files are open in this process (`ulimit -n`)",
   ENFILE: "too many files are open on this machine",
   ENOMEM: "the machine has no memory left",
+  EAGAIN: "the machine allows no more processes (`ulimit -u`) or has no memory left",
+  E2BIG: "the command line is too long",
   ENAMETOOLONG: "the name is too long",
   ELOOP: "too many symbolic links, or links that lead in a circle",
   ENOENT: "there is no such folder",

@@ -221,7 +221,17 @@ function notAManifest(file: string, error: unknown): TbuildError {
   return new TbuildError("integrity", "is not a manifest", {
     subject: file,
     cause: error,
-    lines: [error instanceof Error ? error.message.slice(0, 300) : String(error)],
+    lines: error instanceof z.ZodError ? faultsOf(error) : [(error as Error).message.slice(0, 300)],
+  });
+}
+
+// The first few, a line each: `disks.0.bytes: is missing`.
+function faultsOf({ issues }: z.ZodError): string[] {
+  return issues.slice(0, 5).map(({ path, message }) => {
+    const what = message
+      .replace(/^Invalid input: /, "")
+      .replace(/^expected .*, received undefined$/, "is missing");
+    return `${path.join(".") || "the document"}: ${what}`.slice(0, 300);
   });
 }
 

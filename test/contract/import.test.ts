@@ -55,9 +55,9 @@ const guestFiles: Record<string, string> = {
   "/etc/template.d/configure/90-authentication": "",
   "/etc/template.d/configure/50-dark": "",
   "/etc/template.d/scripts/authentication":
-    "KEY = 'com.oracle.linux.root-password'\nparam += [{'key': KEY, 'description': 'System root password.', 'required': True, 'password': True}]\n",
+    "from templateconfig.cli import main\nimport json\nKEY = 'com.oracle.linux.root-password'\ndef do_enumerate(target):\n  return json.dumps([{'key': KEY, 'description': 'System root password.', 'required': True, 'password': True}])\nmain(do_enumerate, {})\n",
   "/etc/template.d/scripts/dark":
-    "PRE = 'a.b.'\n{'key': PRE + 'c', 'description': 'known'}\n{'key': '%s.0' % PRE}\n",
+    "import os\nfrom templateconfig.cli import main\nimport json\nPRE = 'a.b.'\ndef do_enumerate(target):\n  param = [{'key': PRE + 'c', 'description': 'known'}]\n  for name in os.listdir('/'):\n    param += [{'key': name}]\n  return json.dumps(param)\nmain(do_enumerate, {})\n",
 };
 
 async function makeGuest(to: string, files: Readonly<Record<string, string>>): Promise<void> {
@@ -310,7 +310,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
         writeFile(file, Buffer.concat([Buffer.from("\xff\xd8\xff\xe0", "latin1"), Buffer.alloc(9000, "x")])),
       "neither a template nor",
     ],
-    ["nothing", (file) => writeFile(file, ""), "neither a template nor"],
+    ["nothing", (file) => writeFile(file, ""), "is empty"],
     ["text, gzipped", (file) => writeFile(file, gzipSync("hello")), "sectors|not a disk image"],
     ["a zip that is none", (file) => writeFile(file, "PK\u0003\u0004 and so on"), "is damaged"],
     [
@@ -342,7 +342,7 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     await rm(file, { force: true });
     await make(file);
     await expect(imported(file, { mostBytes: 2 ** 26 }, empty)).rejects.toMatchObject({
-      fault: expect.stringMatching(/usage|integrity/),
+      fault: expect.stringMatching(/usage|integrity|guest|environment/),
       message: expect.stringMatching(words),
     });
     expect(await empty.list()).toEqual([]);

@@ -401,6 +401,7 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],
   "tbuild template pull registry.example/templates/ol6-grid-rehearsal:1.0.0": [3, "cannot be reached"],
   "tbuild console MACHINE --ssh": [3, "MACHINE: is not running"],
+  "tbuild message ol6-grid-rehearsal --values vm001.yaml --machine vm001": [2, "vm001.yaml: cannot be read"],
   "tbuild twins clone1.img clone2.img": [2, "clone1.img: there is no such file"],
   "tbuild whois orphan.img": [2, "orphan.img: is not a readable disk image"],
   "tbuild template promote ol6-grid@1.0.0 stable": [2, "no such template"],

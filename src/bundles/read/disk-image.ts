@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { otherFormat } from "../../image/file/format.ts";
-import { qcow2Header } from "../../image/file/qcow2.ts";
+import { qcow2Header, qcow2Reader } from "../../image/file/qcow2.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
 import { fileSource, gunzipSource } from "./byte-source.ts";
 import {
@@ -24,6 +24,11 @@ export async function imageKind(member: Member): Promise<ImageKind | undefined> 
   const head = Buffer.alloc(36 * 1024);
   head.set(await source.read(head.length));
   const tail = await lastSector(member);
+  if (member.bytes === 0)
+    throw new TbuildError("integrity", "is empty", {
+      subject: shown(member.name),
+      hint: "Copy the image again.",
+    });
   const at = (offset: number, text: string) => head.toString("latin1", offset, offset + text.length) === text;
   if (at(0, "QFI\xfb")) return "qcow2";
   if (at(0, "KDMV")) return "vmdk";
@@ -112,14 +117,11 @@ function driverOf(member: Member, kind: "qcow2" | "vmdk"): string {
 /** A qcow2 can name a backing file and a data file anywhere on this machine. What else no way in takes is refused, too. */
 async function refuseQcow2(member: Member): Promise<void> {
   await using file = await fileReader(member.file);
-  const header = await qcow2Header(shown(member.name), windowOf(file, member.offset, member.bytes)).catch(
-    (cause) => {
-      if (!(cause instanceof TbuildError)) throw cause;
-      // The file must be fixed by its author: nothing here can open it.
-      throw cause.with({ fault: "integrity" });
-    },
-  );
+  const [name, bytes] = [shown(member.name), windowOf(file, member.offset, member.bytes)];
+  const header = await qcow2Header(name, bytes);
   if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
+  // It throws where the file ends before its clusters do.
+  await qcow2Reader(name, bytes, header, undefined);
 }
 
 /** A VMDK can name flat files and a parent anywhere on this machine. */

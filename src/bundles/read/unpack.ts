@@ -3,6 +3,8 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { layoutOf } from "../../image/disk/disk.ts";
+import { readImageFile, requireFile } from "../../image/file/image-file.ts";
 import { asDigest, type Digest } from "../../model/digest.ts";
 import { fileSource, type Packing, packingOf, unpackedSource } from "./byte-source.ts";
 import type { Contents } from "./contents.ts";
@@ -37,8 +39,8 @@ export async function unpackTemplate(
   options: UnpackOptions,
 ): Promise<Unpacked> {
   const found = await stat(file).catch(() => undefined);
-  if (!found?.isFile() && !found?.isDirectory())
-    throw new TbuildError("usage", "no such file", { subject: shownFile(file) });
+  if (!found?.isDirectory()) await requireFile(file);
+  if (!found) throw new TbuildError("usage", "there is no such file", { subject: shownFile(file) });
   if (found.isDirectory() && (await stat(join(file, "vm.cfg")).catch(() => undefined))?.isFile()) {
     const config = join(file, "vm.cfg");
     const contents = await unpackOvmTgz(host, await membersBeside(config), work, options);
@@ -71,15 +73,27 @@ export async function unpackTemplate(
 async function unpackImage(host: Host, whole: Member, work: string, options: UnpackOptions) {
   const kind = await imageKind(whole);
   if (kind === undefined)
-    throw new TbuildError("usage", "is neither a template nor a disk image", {
+    throw new TbuildError("guest", "is neither a template nor a disk image", {
       subject: shownFile(whole.file),
       hint: "Supported: .tgz, .ova and .zip of a template, tars compressed with xz, bzip2 or zstd, and raw, qcow2 and vmdk images, gzipped or not.",
     });
   const file = await rawDisk(host, whole, work, undefined, options);
   if (kind === "gzip" && !(await imageKind({ ...whole, file, bytes: (await stat(file)).size })))
-    throw new TbuildError("usage", "its gzip data is not a disk image", { subject: shownFile(whole.file) });
+    throw new TbuildError("guest", "its gzip data is not a disk image", { subject: shownFile(whole.file) });
+  await refuseCutOff(file, whole);
   const digest = await digestOf(whole.file, options);
   return { said: {}, disks: [{ name: "System", file }], notes: [], digest };
+}
+
+// As for every other command: a copy that broke off is no template.
+async function refuseCutOff(file: string, { file: given }: Member): Promise<void> {
+  await using image = await readImageFile(file);
+  const [cutOff] = (await layoutOf(image)).cutOff;
+  if (cutOff !== undefined)
+    throw new TbuildError("integrity", `is cut off: ${cutOff}`, {
+      subject: shownFile(given),
+      hint: "Copy the image again.",
+    });
 }
 
 interface ArchiveKind {

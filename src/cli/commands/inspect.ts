@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { FitnessTarget } from "../../choices.ts";
-import { TbuildError } from "../../errors.ts";
+import { exitCodes, TbuildError } from "../../errors.ts";
 import { type BootCheck, findingText } from "../../guest/fitness/finding.ts";
 import { fitnessOrWhy } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
@@ -45,6 +45,13 @@ async function inspect(
       ...diskRows(opened.facts),
       ["guest", opened.why],
     ]);
+    // Where nothing is recognised at all, the file may be anything: the other commands refuse it, too.
+    const { table: division, volumes } = opened.facts;
+    if (
+      division === "none" &&
+      volumes.every(({ fs, refused, holds }) => fs === "unknown" && !refused && !holds)
+    )
+      process.exitCode = exitCodes.guest;
     return;
   }
   await using image = opened;

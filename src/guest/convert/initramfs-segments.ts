@@ -1,10 +1,10 @@
 import { crc32 } from "node:zlib";
 
 /**
- * Where a compressed segment of an initramfs that starts at `at` ends, so that what follows it is read too. Where its
- * format does not tell (bzip2, lzma), that is the end of `data`; beyond it, when the segment is cut off.
+ * Where the compressed segment of an initramfs that starts at `at` ends, so that what follows it is read, too. It is beyond
+ * the end of `data` if the segment is cut off, and `undefined` for a format that only tells while it is unpacked (lzma).
  */
-export function segmentEnd(data: Buffer, at: number): number {
+export function segmentEnd(data: Buffer, at: number): number | undefined {
   const end = {
     fd377a58: xzEnd,
     "28b52ffd": zstdEnd,
@@ -12,10 +12,11 @@ export function segmentEnd(data: Buffer, at: number): number {
     "04224d18": lz4FrameEnd,
     "894c5a4f": lzopEnd,
   }[data.toString("hex", at, at + 4)];
-  // A length that stands behind the end is no length: the segment is cut off.
+  // If a length would be behind the end of the data, the segment is cut off.
   const word = (place: number) =>
     place + 4 <= data.length ? data.readUInt32LE(place) : Number.POSITIVE_INFINITY;
-  return end ? end(data, at, word) : data.length;
+  if (data.toString("latin1", at, at + 3) === "BZh") return bzip2End(data, at);
+  return end?.(data, at, word);
 }
 
 type Words = (place: number) => number;
@@ -31,6 +32,23 @@ function xzEnd(data: Buffer, at: number): number {
       return found + 2;
   }
   return Number.POSITIVE_INFINITY;
+}
+
+// A bzip2 stream ends in 48 bits (the square root of pi), a checksum of 32, and what fills up the last byte; none of them
+// starts at a byte. The five whole bytes within the 48 bits are searched for, once for each of the eight shifts.
+function bzip2End(data: Buffer, at: number): number {
+  const ends = Array.from({ length: 8 }, (_, shift) => {
+    const bits = Buffer.alloc(8);
+    bits.writeBigUInt64BE(0x177245385090n << BigInt(16 - shift));
+    const whole = bits.subarray(1, 6);
+    const isHere = (place: number) =>
+      ((data[place - 1] ?? 0) & (0xff >> shift)) === bits[0] &&
+      (shift === 0 || ((data[place + 5] ?? 0) & (0xff << (8 - shift)) & 0xff) === bits[6]);
+    for (let found = data.indexOf(whole, at + 5); found >= 0; found = data.indexOf(whole, found + 1))
+      if (isHere(found)) return found - 1 + Math.ceil((shift + 80) / 8);
+    return Number.POSITIVE_INFINITY;
+  });
+  return Math.min(...ends);
 }
 
 // RFC 8878, 3.1.1
@@ -49,7 +67,7 @@ function zstdEnd(data: Buffer, start: number, word: Words): number {
   return at;
 }
 
-// What `lz4 -l` writes, for kernels: packed blocks, each behind its length, up to the end or to what is no length.
+// The format of `lz4 -l`, which kernels read: packed blocks, each after its length, until the end or an impossible length.
 function lz4BlocksEnd(data: Buffer, start: number, word: Words): number {
   let at = start + 4;
   while (at + 4 <= data.length) {
@@ -64,7 +82,7 @@ function lz4BlocksEnd(data: Buffer, start: number, word: Words): number {
   return at;
 }
 
-// 8 MiB, and what LZ4_compressBound allows beyond it.
+// LZ4_compressBound of 8 MiB.
 const longestLegacyBlock = (8 << 20) + (8 << 20) / 255 + 16;
 
 // doc/lz4_Frame_format.md of lz4
@@ -76,7 +94,7 @@ function lz4FrameEnd(data: Buffer, start: number, word: Words): number {
   return at + 4 + (flags & 4 ? 4 : 0);
 }
 
-// lzop's src/lzop.c: a header, and blocks behind their unpacked and packed lengths and sums; all big-endian.
+// src/lzop.c of lzop: a header, then blocks, each after its unpacked and packed lengths and checksums; big-endian.
 function lzopEnd(data: Buffer, start: number): number {
   const word = (place: number) =>
     place + 4 <= data.length ? data.readUInt32BE(place) : Number.POSITIVE_INFINITY;

@@ -1,12 +1,16 @@
+import { open, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createGunzip } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
 import { streamHere } from "../../host/local.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
+import { decompressors } from "./decompressors.ts";
 import { segmentEnd } from "./initramfs-segments.ts";
 
 /**
- * The paths in an initramfs: one cpio archive after another, each of them plain or compressed, with zeros between
- * (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst). It is the guest's, so it is unpacked as a
- * stream, and no more than `mostBytes` of it. A damaged one is a `guest` fault.
+ * The paths in an initramfs: cpio archives, each plain or compressed, with zeros between them (Documentation/
+ * driver-api/early-userspace/buffer-format.rst of Linux). The guest is not trusted: the archives are unpacked as streams,
+ * and up to `mostBytes` in total. Damage is a `guest` fault.
  */
 export async function initramfsPaths(image: Uint8Array, mostBytes = 1 << 30): Promise<string[]> {
   const data = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
@@ -27,17 +31,6 @@ interface Found {
   left: number;
 }
 
-/** Magic, and the program that unpacks it; in the order of the kernel's lib/decompress.c. */
-const decompressors: readonly { readonly magic: string; readonly argv: readonly string[] }[] = [
-  { magic: "425a68", argv: ["bzip2", "-dc"] },
-  { magic: "5d0000", argv: ["xz", "-dc", "--format=lzma", "--memlimit-decompress=256MiB"] },
-  { magic: "fd377a585a00", argv: ["xz", "-dc", "--quiet", "--memlimit-decompress=256MiB"] },
-  { magic: "894c5a4f000d0a1a0a", argv: ["lzop", "-dc"] },
-  { magic: "02214c18", argv: ["lz4", "-dc"] },
-  { magic: "04224d18", argv: ["lz4", "-dc"] },
-  { magic: "28b52ffd", argv: ["zstd", "-dc", "--quiet", "--memory=256MB"] },
-];
-
 /** Reads the archives in a compressed segment, and gives where it ends. */
 async function readCompressed(data: Buffer, at: number, found: Found): Promise<number> {
   const start = data.toString("hex", at, at + 9);
@@ -50,9 +43,25 @@ async function readCompressed(data: Buffer, at: number, found: Found): Promise<n
   const known = decompressors.find(({ magic }) => start.startsWith(magic));
   if (!known) throw damaged(`unknown compression (${start.slice(0, 12)})`);
   const end = segmentEnd(data, at);
+  if (end === undefined) return at + (await readFromFile(known.argv, data.subarray(at), found));
   if (end > data.length) throw damaged("is cut off");
   await readArchives(streamHere(known.argv, data.subarray(at, end)), found);
   return end;
+}
+
+/**
+ * Reads a segment of unknown length and gives that length. `xz --single-stream` leaves its input, if that is a file,
+ * right behind the stream that it unpacked, and a file's position is shared with the process that opened it.
+ */
+async function readFromFile(argv: readonly string[], data: Buffer, found: Found): Promise<number> {
+  await using folder = await temporaryFolder("initramfs");
+  const path = join(folder.path, "segment");
+  await writeFile(path, data);
+  await using file = await open(path, "r");
+  await readArchives(streamHere(argv, file.fd), found);
+  const position = /^pos:\s*(\d+)$/m.exec(await readFile(`/proc/self/fdinfo/${file.fd}`, "utf8"))?.[1];
+  if (position === undefined) throw new Error("no position in /proc/self/fdinfo");
+  return Number(position);
 }
 
 async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): Promise<void> {
@@ -66,10 +75,11 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
       await readCpio(bytes, found);
     }
   } catch (error) {
-    // A missing program is not damage.
-    const isOurs =
-      error instanceof TbuildError && (error.fault === "guest" || error.code === "not-installed");
-    if (isOurs) throw error;
+    // zlib and the programs fail on damaged data. A program that is missing or cannot be started is no damage.
+    const isDamage =
+      (error as NodeJS.ErrnoException).code?.startsWith("Z_") ||
+      (error instanceof TbuildError && error.code === "command-failed");
+    if (!isDamage) throw error;
     throw damaged("its compressed part is damaged or cut off", error);
   } finally {
     await bytes.end();
@@ -112,7 +122,7 @@ function numberAt(header: Buffer, field: number): number {
   return Number.parseInt(digits, 16);
 }
 
-/** Bytes that come in parts, taken in order; counted, and no more of them than `budget` has left. */
+/** Bytes that arrive in parts. They are counted; more than `budget` has left are a fault. */
 class ByteStream {
   position = 0;
   readonly #parts: AsyncIterator<Uint8Array>;

@@ -74,7 +74,8 @@ function addFiles(header: Buffer, found: Map<string, PackageFile>, moved: Readon
       : read.strings(tags.oldNames);
   for (const [at, path] of paths.entries()) {
     const flag = flags[at] ?? 0;
-    if ((flag & ghost) !== 0) continue;
+    // Longer ones are no paths (PATH_MAX), and a folder's name stands in those of all its files.
+    if ((flag & ghost) !== 0 || path.length > 4096) continue;
     const folder = path.slice(0, path.indexOf("/", 1) + 1);
     const real = moved.has(folder) ? `${moved.get(folder)}${path.slice(folder.length)}` : path;
     found.set(real, { bytes: sizes[at] ?? -1, digest: digests[at] ?? "", isConfig: (flag & config) !== 0 });

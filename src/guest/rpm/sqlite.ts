@@ -1,8 +1,8 @@
 import { TbuildError } from "../../errors.ts";
 
 /**
- * The last column of every row of `table`, where it is a blob: all that is wanted of an rpmdb.sqlite. Read here and
- * not by a library, because the smallest costs megabytes or a compiler, for one table of one shape.
+ * The last column of every row of `table`: the headers in an rpmdb.sqlite. No library is used, because even the smallest
+ * costs megabytes or needs a compiler, for one table of one shape. Damage is a `guest` fault.
  */
 export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string): Buffer[] {
   if (main.toString("latin1", 0, 15) !== "SQLite format 3") throw damaged("no SQLite file");
@@ -17,9 +17,18 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
     return found;
   };
 
+  // Each page has one place in one tree, and each byte is in one row. Otherwise a small file could be read for ever.
+  const taken = new Set<number>();
+  let left = main.length + (log?.length ?? 0);
+  const takePage = (number: number): Buffer => {
+    if (taken.has(number)) throw damaged(`page ${number} is used twice`);
+    taken.add(number);
+    return page(number);
+  };
+
   function* rows(root: number, depth = 0): Generator<Buffer> {
-    if (depth > 20) throw damaged("its tree has a circle");
-    const node = page(root);
+    if (depth > 20) throw damaged("its tree is too deep");
+    const node = takePage(root);
     const start = root === 1 ? 100 : 0;
     const [type, count] = [node[start], node.readUInt16BE(start + 3)];
     if (type !== 5 && type !== 13) throw damaged(`page ${root} is no part of a table`);
@@ -35,6 +44,8 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
   function payload(node: Buffer, cell: number): Buffer {
     const [bytes, afterBytes] = varint(node, cell);
     const [, at] = varint(node, afterBytes);
+    left -= Math.max(bytes, leastCell);
+    if (left < 0) throw damaged("its rows are longer than the file");
     const most = usable - 35;
     if (bytes <= most) return node.subarray(at, at + bytes);
     const least = Math.floor(((usable - 12) * 32) / 255) - 23;
@@ -43,7 +54,7 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
     const parts = [node.subarray(at, at + here)];
     let next = node.readUInt32BE(at + here);
     for (let left = bytes - here; left > 0; ) {
-      const more = page(next);
+      const more = takePage(next);
       parts.push(more.subarray(4, 4 + Math.min(left, usable - 4)));
       left -= usable - 4;
       next = more.readUInt32BE(0);
@@ -54,14 +65,19 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
   for (const row of rows(1)) {
     const [, name, , root] = columns(row);
     if (name?.toString() !== table || !root) continue;
-    return [...rows(root.readUIntBE(0, root.length))].flatMap((one) => columns(one).at(-1) ?? []);
+    const found: Buffer[] = [];
+    for (const one of rows(root.readUIntBE(0, root.length))) found.push(...columns(one).slice(-1));
+    return found;
   }
   throw damaged(`no table ${table}`);
 }
 
+const leastCell = 4;
+
 // Types first, each with the length of its value, then the values.
 function columns(row: Buffer): Buffer[] {
   const [end, first] = varint(row, 0);
+  if (end > row.length) throw damaged("a row is shorter than its header");
   const found: Buffer[] = [];
   let value = end;
   for (let at = first; at < end; ) {

@@ -3,7 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
 import type { FarFolder } from "../far.ts";
-import { notOpened } from "../file/image-file.ts";
+import { notOpened, requireFile } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
 import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
@@ -136,11 +136,7 @@ export async function imagePath(file: string): Promise<string> {
   const image = await realpath(file).catch((cause) => {
     throw notOpened(file, cause);
   });
-  if (!(await stat(image)).isFile())
-    throw new TbuildError("usage", "not an image file", {
-      subject: file,
-      hint: "tbuild changes files only, because the undo record is stored beside them.",
-    });
+  await requireFile(image);
   return image;
 }
 

@@ -1,5 +1,7 @@
-import { open } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
+import { fileFault } from "../../io/file-fault.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import { type Format, formatOf } from "./format.ts";
 import { qcow2Header, qcow2Reader } from "./qcow2.ts";
@@ -70,31 +72,51 @@ export function notOpened(file: string, cause: NodeJS.ErrnoException): TbuildErr
   return new TbuildError(fault, reason(cause), { subject: file, cause });
 }
 
+/**
+ * Throws unless `file` is a regular file; gives its size in bytes. It is asked before it is opened: a fifo would let the
+ * process wait for a writer, without an end.
+ */
+export async function requireFile(file: string): Promise<number> {
+  const unopened = (cause: NodeJS.ErrnoException): never => {
+    throw notOpened(file, cause);
+  };
+  const found = await stat(file).catch(unopened);
+  if (found.isFile()) return found.size;
+  throw new TbuildError("usage", `is ${kindOf(found)}, not an image file`, {
+    subject: file,
+    hint: hintFor(found, file),
+  });
+}
+
 async function formatOfFile(file: string): Promise<Format> {
+  const size = await requireFile(file);
   await using handle = await open(file, "r").catch((cause: NodeJS.ErrnoException) => {
     throw notOpened(file, cause);
   });
-  const found = await handle.stat();
-  if (!found.isFile())
-    throw new TbuildError("usage", `is ${kindOf(found)}, not an image file`, {
-      subject: file,
-      ...(found.isDirectory() && { hint: `To scan all images in it: tbuild scan '${file}'` }),
-    });
   const part = async (at: number, length: number) => {
     const bytes = Buffer.alloc(length);
     const { bytesRead } = await handle.read(bytes, 0, length, at);
     return bytes.subarray(0, bytesRead);
   };
-  return formatOf(file, await part(0, 65536), await part(Math.max(0, found.size - 512), 512));
+  return formatOf(file, await part(0, 65536), await part(Math.max(0, size - 512), 512));
 }
 
 function reason(cause: NodeJS.ErrnoException): string {
   if (cause.code === "ENOENT") return "there is no such file";
   if (cause.code === "EACCES") return "this user may not read it";
-  return "cannot be opened";
+  const { what } = fileFault(cause, "") as Partial<TbuildError>;
+  return `cannot be opened: ${what ?? cause.message}`;
 }
 
-function kindOf(found: { isDirectory(): boolean; isBlockDevice(): boolean }): string {
+function kindOf(found: Stats): string {
   if (found.isDirectory()) return "a folder";
-  return found.isBlockDevice() ? "a block device" : "something else";
+  if (found.isBlockDevice()) return "a block device";
+  if (found.isCharacterDevice()) return "a character device";
+  return found.isFIFO() ? "a named pipe" : "a socket";
+}
+
+function hintFor(found: Stats, file: string): string {
+  if (found.isDirectory()) return `To scan all images in it: tbuild scan '${file}'`;
+  if (found.isBlockDevice()) return "Copy the disk into a file first: qemu-img convert -O raw DEVICE FILE";
+  return "Name a disk image.";
 }
