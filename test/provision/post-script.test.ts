@@ -148,7 +148,9 @@ ${more}`;
       loadRecipe(resolve(import.meta.dirname, "../../recipes"), file, rules),
     ).rejects.toMatchObject({
       lines: [
-        expect.stringMatching(/own\.yaml:4:\d+: repositories\.0\.url: only the installer can read the medium/),
+        expect.stringMatching(
+          /own\.yaml:4:\d+: repositories\.0\.url: only the installer can read the medium/,
+        ),
       ],
     });
   });
