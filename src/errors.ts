@@ -98,6 +98,8 @@ export class TbuildError extends Error {
   /** What happened, without the subject. */
   readonly what: string;
   readonly hint: string | undefined;
+  /** What is shown below the message. */
+  readonly lines: readonly string[];
   /** `lines` without the command. */
   readonly said: readonly string[];
   readonly command: string | undefined;
@@ -113,12 +115,8 @@ export class TbuildError extends Error {
     this.hint = details.hint;
     this.said = details.lines ?? [];
     this.command = details.command;
+    this.lines = this.command === undefined ? this.said : [...this.said, `$ ${this.command}`];
     this.exitCode = details.exitCode;
-  }
-
-  /** What is shown below the message. */
-  get lines(): readonly string[] {
-    return this.command === undefined ? this.said : [...this.said, `$ ${this.command}`];
   }
 
   /** The same failure with parts of it changed. */

@@ -49,9 +49,10 @@ export async function readGuest<Result>(
   const unclaimed = async () => ({
     places: await unclaimedPlaces(image, facts.volumes),
     async *blocks(places: readonly Unclaimed[]) {
-      yield* unclaimedBlocks(image, places, await rangesOf(host, image));
+      yield* unclaimedBlocks(image, places, await rangesOf(host, image), options.watch?.signal);
     },
-    filled: async (places: readonly Unclaimed[]) => filledPlaces(image, places, await rangesOf(host, image)),
+    filled: async (places: readonly Unclaimed[]) =>
+      filledPlaces(image, places, await rangesOf(host, image), options.watch?.signal),
   });
   const tree =
     mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
@@ -67,13 +68,13 @@ export async function readGuest<Result>(
       via: "direct",
       swap,
       unclaimed,
-      ...freeBlocksOf(host, image, mounts),
+      ...freeBlocksOf(host, image, mounts, options.watch?.signal),
     });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
     ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap, unclaimed },
-    ...freeBlocksOf(host, image, mounts),
+    ...freeBlocksOf(host, image, mounts, options.watch?.signal),
   });
 }
 
@@ -95,11 +96,12 @@ function freeBlocksOf(
   host: Host,
   image: ImageFile,
   mounts: readonly Mount[],
+  signal: AbortSignal | undefined,
 ): Pick<DraftedGuest, "freeBlocks"> {
   if (!mounts.every(({ volume }) => tellsFreeBlocks(volume) && !volume.isDirty)) return {};
   return {
     async *freeBlocks() {
-      yield* freeBlocks(image, mounts, await rangesOf(host, image));
+      yield* freeBlocks(image, mounts, await rangesOf(host, image), signal);
     },
   };
 }

@@ -117,7 +117,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     await expect(make({ kickstart: join(folder, "my.ks"), iso: older })).rejects.toMatchObject({
       fault: "usage",
       message: `${join(folder, "my.ks")}: OL5.11 would not install with it: 1 fault`,
-      lines: [`${join(folder, "my.ks")}:6:1: OL5 knows no %end: a section ends where the next one begins`],
+      lines: [`${join(folder, "my.ks")}:6:1: OL5 has no %end: a section ends where the next one begins`],
     });
     expect(made.notes).toContainEqual(expect.stringMatching(/my\.ks: lang is missing/));
     const seen = await make({ kickstart: join(folder, "sees.ks"), iso: older, addons: rpms });

@@ -148,7 +148,9 @@ ${more}`;
       loadRecipe(resolve(import.meta.dirname, "../../recipes"), file, rules),
     ).rejects.toMatchObject({
       lines: [
-        expect.stringMatching(/own\.yaml:4:\d+: repositories\.0\.url: only the installer sees the medium/),
+        expect.stringMatching(
+          /own\.yaml:4:\d+: repositories\.0\.url: only the installer can read the medium/,
+        ),
       ],
     });
   });
@@ -172,7 +174,7 @@ repositories: [{ id: ol7_UEKR5, name: UEK R5, url: "https://yum.oracle.com/repo/
     await expect(load("ol7", "kernel: uekr3\n")).rejects.toMatchObject({
       lines: [
         expect.stringContaining(
-          "kernel: uekr3 comes from the repository ol7_UEKR3, which the recipe does not have",
+          "kernel: uekr3 comes from the repository ol7_UEKR3, which is not in the recipe",
         ),
       ],
     });

@@ -1,3 +1,4 @@
+import { pacer } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Unclaimed } from "../disk/unclaimed.ts";
 import { type DataRange, overlapWith } from "../file/holes.ts";
@@ -11,16 +12,20 @@ export interface UnclaimedBlock {
   readonly data: Uint8Array;
 }
 
-/** The blocks of `places` in which something stands; where `data` has none, and what is not to be read, is not read. */
+/** The blocks of `places` in which something stands; where `data` has none, and what is not to be read, is not read. A raised `signal` ends it. */
 export async function* unclaimedBlocks(
   disk: Reader,
   places: readonly Unclaimed[],
   data: readonly DataRange[],
+  signal?: AbortSignal,
 ): AsyncGenerator<UnclaimedBlock> {
   const hasData = overlapWith(data);
+  const pace = pacer(signal);
   for (const place of places.filter(({ unread }) => unread === undefined))
     for (const piece of place.pieces)
       for (let at = piece.offset; at < piece.offset + piece.bytes; at += readBytes) {
+        const turn = pace();
+        if (turn) await turn;
         const bytes = Math.min(readBytes, piece.offset + piece.bytes - at);
         if (!hasData(at, bytes)) continue;
         const found = await disk.read(at, bytes);
@@ -36,17 +41,23 @@ export async function filledPlaces(
   disk: Reader,
   places: readonly Unclaimed[],
   data: readonly DataRange[],
+  signal?: AbortSignal,
 ): Promise<Unclaimed[]> {
   const filled: Unclaimed[] = [];
-  for (const place of places) if (await isFilled(disk, place, data)) filled.push(place);
+  for (const place of places) if (await isFilled(disk, place, data, signal)) filled.push(place);
   return filled;
 }
 
 // Where it is not known where a place lies, something may stand there.
-async function isFilled(disk: Reader, place: Unclaimed, data: readonly DataRange[]): Promise<boolean> {
+async function isFilled(
+  disk: Reader,
+  place: Unclaimed,
+  data: readonly DataRange[],
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   if (place.unread === undefined || place.pieces.length === 0) return true;
   const { unread: _unread, ...readable } = place;
-  for await (const _block of unclaimedBlocks(disk, [readable], data)) return true;
+  for await (const _block of unclaimedBlocks(disk, [readable], data, signal)) return true;
   return false;
 }
 
@@ -67,6 +78,7 @@ export async function scrubUnclaimed(
   places: readonly Unclaimed[],
   data: readonly DataRange[],
   tells: (block: Uint8Array) => boolean,
+  signal?: AbortSignal,
 ): Promise<UnclaimedScrub> {
   let bytes = 0;
   const clear = async ({ offset, data }: UnclaimedBlock) => {
@@ -76,7 +88,7 @@ export async function scrubUnclaimed(
   const kept = new Set<Unclaimed>();
   let before: UnclaimedBlock[] = [];
   let [end, ahead] = [0, 0];
-  for await (const block of unclaimedBlocks(after, places, data)) {
+  for await (const block of unclaimedBlocks(after, places, data, signal)) {
     const isTelling = tells(block.data);
     if (block.place.kept !== undefined) {
       if (isTelling) kept.add(block.place);
