@@ -2,6 +2,7 @@ import type { Leftovers } from "../guest/leftovers/index.ts";
 import { memoryClass } from "../guest/memory.ts";
 import type { Findings } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
+import { unusedSpaceClass } from "../guest/unused-space.ts";
 import type { OtherVolume } from "../image/disk/account.ts";
 import { shown } from "../io/escape.ts";
 
@@ -9,10 +10,12 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
   return others.filter(({ state }) => state === "unknown");
 }
 
-/** The names of what nobody could look into: volumes of the disk, and swap. */
+/** The names of what nobody could look into: volumes of the disk, swap, and unused space. */
 export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
-  const swap = classes.filter(({ name, state }) => name === memoryClass && state === "unknown");
-  return [...unreadOf(others), ...swap].map(({ name }) => name);
+  const unseen = classes.filter(
+    ({ name, state }) => [memoryClass, unusedSpaceClass].includes(name) && state === "unknown",
+  );
+  return [...unreadOf(others), ...unseen].map(({ name }) => name);
 }
 
 /** What a seal says nothing about, a line each. */

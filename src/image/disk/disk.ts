@@ -70,8 +70,8 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
   };
 }
 
-// An MBR does not state its sector size. What is found at the partitions' places does.
-async function tableOf(disk: Reader): Promise<PartitionTable> {
+/** The partition table of a disk. An MBR does not state its sector size; what is found at the partitions' places does. */
+export async function tableOf(disk: Reader): Promise<PartitionTable> {
   const table = await partitionTableOf(disk);
   if (table.table !== "mbr" || (await holdsAnything(disk, table))) return table;
   const large = await mbrOfLargeSectors(disk);
