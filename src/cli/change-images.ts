@@ -118,10 +118,19 @@ function planText(
 ): string {
   const colours = coloursFor(process.stdout);
   const lines = [`${colours.bold(image)}  ${result.release.name}, by ${via}`];
-  for (const { name, done } of result.pending.map(shownDone)) {
-    const shown = isWhole || done.length <= 4 ? done : [...done.slice(0, 3), `and ${done.length - 3} more`];
+  const locks = new Map((result.overridden ?? []).map(({ path, flags }) => [path, lockWord(flags)]));
+  for (const { name, done } of result.pending) {
+    const first = isWhole || done.length <= 4 ? done : done.slice(0, 3);
+    const shown = first.map((path) => {
+      const lock = locks.get(path);
+      locks.delete(path);
+      return lock === undefined ? shownName(path) : `${shownName(path)} (${lock})`;
+    });
+    if (first.length < done.length) shown.push(`and ${done.length - first.length} more`);
     lines.push(`  ${colours.cyan(name)}: ${shown.join(", ")}`);
   }
+  for (const [path, lock] of locks)
+    lines.push(`  ${shownName(path)} is ${lock} (chattr); the flag does not stop the change`);
   const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
   if (pieces.length === 0) lines.push(`  nothing to ${verb}`);
   else
@@ -131,6 +140,12 @@ function planText(
   if (result.scrubbed) lines.push(`  ${size(result.scrubbed)} of free blocks are zeroed`);
   lines.push(...remarks(result).map((line) => `  ${line}`));
   return `${lines.join("\n")}\n`;
+}
+
+function lockWord(flags: string): string {
+  return [flags.includes("i") && "immutable", flags.includes("a") && "append-only"]
+    .filter((word) => word !== false)
+    .join(" and ");
 }
 
 async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: AbortSignal): Promise<boolean> {

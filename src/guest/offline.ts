@@ -6,6 +6,7 @@ import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
 import { type OtherVolume, said } from "../image/disk/account.ts";
 import { readGuest } from "../image/read-guest.ts";
+import type { LockedPath } from "../image/tree.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } from "./leftovers/index.ts";
 import { lookIntoSwap, memoryReport, swapPending } from "./memory.ts";
@@ -52,6 +53,8 @@ export interface Findings {
 }
 
 export interface Outcome extends Findings {
+  /** What is changed although chattr has locked it, or the folder that it stands in; left out where there is nothing. */
+  readonly overridden?: readonly LockedPath[];
   /** Bytes that zeros were written over; `undefined` if not requested. */
   readonly scrubbed?: number;
 }
@@ -153,6 +156,7 @@ async function doJob(
     release,
     ...accountOf(guest),
     pending: done,
+    ...(tree.overridden.length > 0 && { overridden: tree.overridden }),
     identity: await readIdentity(tree),
     classes: classReports(left, names(sealOperations()), scrub ? { found: new Map() } : undefined, leftovers),
     ...(leftovers && { leftovers }),

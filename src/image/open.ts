@@ -6,6 +6,7 @@ import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
 import type { Unresolved } from "./disk/fstab.ts";
+import { nextStep } from "./disk/members.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
 import { rawView } from "./file/raw-view.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
@@ -250,6 +251,6 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
   return new TbuildError("environment", `${name} ${refused}`, {
     subject: file,
-    hint: "Nothing was changed. Attach the disk to a machine that can open it and change the guest there, or change the other volumes with --allow-unmounted.",
+    hint: `Nothing was changed. ${nextStep(refused ?? "")} To change only the other volumes, use --allow-unmounted.`,
   });
 }

@@ -57,13 +57,13 @@ export async function readGuest<Result>(
       unresolved,
       via: "direct",
       swap,
-      ...freeBlocksOf(host, image, mounts),
+      ...freeBlocksOf(host, image, mounts, options.watch?.signal),
     });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
     ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap },
-    ...freeBlocksOf(host, image, mounts),
+    ...freeBlocksOf(host, image, mounts, options.watch?.signal),
   });
 }
 
@@ -86,12 +86,14 @@ function freeBlocksOf(
   host: Host,
   image: ImageFile,
   mounts: readonly Mount[],
+  signal: AbortSignal | undefined,
 ): Pick<DraftedGuest, "freeBlocks"> {
   if (!mounts.every(({ volume }) => tellsFreeBlocks(volume) && !volume.isDirty)) return {};
   return {
     async *freeBlocks() {
       const whole = [{ start: 0, length: image.bytes }];
-      yield* freeBlocks(image, mounts, image.format === "raw" ? await dataRanges(host, image.file) : whole);
+      const data = image.format === "raw" ? await dataRanges(host, image.file) : whole;
+      yield* freeBlocks(image, mounts, data, signal);
     },
   };
 }

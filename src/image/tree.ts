@@ -16,6 +16,15 @@ export interface Stat {
   readonly target?: string;
   /** `security.selinux`, where there is one. */
   readonly label?: string;
+  /** What chattr locked it with, where the backend sees that without asking for it: `i`, `a`, or both. */
+  readonly locked?: string;
+}
+
+/** A path that chattr has made immutable (`i`) or append-only (`a`), which people do with resolv.conf. */
+export interface LockedPath {
+  readonly path: string;
+  /** `i`, `a`, or both. */
+  readonly flags: string;
 }
 
 /** What a file keeps or is given. */
@@ -39,6 +48,8 @@ export interface RawTree extends AsyncDisposable {
   run?(argv: readonly string[]): Promise<Output>;
   /** Brings to the guest what has been changed so far. Backends that change at once leave it out. */
   commit?(): Promise<void>;
+  /** What was changed so far although it was locked, or stands in a folder that was. */
+  readonly overridden?: readonly LockedPath[];
 }
 
 /** The files of one guest, wherever they are. Links are followed inside the guest only. */
@@ -53,6 +64,11 @@ export class GuestTree implements AsyncDisposable {
 
   get runsPrograms(): boolean {
     return this.#raw.run !== undefined;
+  }
+
+  /** What was changed so far although chattr had locked it, or the folder that it stands in. */
+  get overridden(): readonly LockedPath[] {
+    return this.#raw.overridden ?? [];
   }
 
   /** Of the thing itself: a link at the end is not followed. */

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, watch } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm, watch } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { missing } from "../fakes/missing.ts";
+import { extDisk, ol6Guest } from "../guest-image.ts";
 import { host, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/main.js");
@@ -29,12 +30,14 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
   let folder = "";
   let images = "";
   let temporary = "";
+  let many = "";
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-interrupted-"));
     images = join(folder, "images");
     temporary = join(folder, "tmp");
-    await mkdir(images);
-    await mkdir(temporary);
+    many = join(folder, "many");
+    for (const one of [images, temporary, many]) await mkdir(one);
+    await makeManyFiles(join(many, "many.raw"));
     await makeDirtyImage(join(images, "disk.raw"), kinds["ext4, as OL6"], { files: 50 });
     await host.run([
       ...["qemu-img", "convert", "-O", "qcow2"],
@@ -63,6 +66,38 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
           expect(await readdir(images)).toEqual(["disk.qcow2", "disk.raw"]);
         }
       }, 300_000);
+
+  it.each([
+    ["--plan", "SIGTERM"],
+    ["--yes", "SIGTERM"],
+    ["--yes", "SIGINT"],
+  ] as const)(
+    "seal %s of 20 000 files ends soon after %s, says so, and leaves the image as it was",
+    async (how, signal) => {
+      const image = join(many, "many.raw");
+      const before = await sha256Of(image);
+      const working = spawn(process.execPath, [main, "seal", how, "--scrub", image], {
+        stdio: ["ignore", "ignore", "pipe"],
+        env: { ...process.env, ...environment() },
+      });
+      const ended = once(working, "exit");
+      let said = "";
+      working.stderr.on("data", (data) => {
+        said += data;
+      });
+      const opened = async () => expect(await openFiles(working.pid), said).toContain(await realpath(image));
+      await vi.waitFor(opened, { timeout: 30_000, interval: 10 });
+      working.kill(signal);
+      const inTime = await Promise.race([ended, sleep(10_000, "still at work", { ref: false })]);
+      working.kill("SIGKILL");
+      expect(inTime, said).toEqual([130, null]);
+      expect(said).toContain("interrupted");
+      expect(await sha256Of(image)).toBe(before);
+      expect(await readdir(many)).toEqual(["many.raw"]);
+      expect(await readdir(temporary)).toEqual([]);
+    },
+    120_000,
+  );
 
   it("leaves the folders of one that still works alone", async () => {
     const image = join(images, "disk.raw");
@@ -108,6 +143,18 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
   // libguestfs keeps the machine that it has made, and nothing of a guest, elsewhere.
   function environment() {
     return { TMPDIR: temporary, LIBGUESTFS_CACHEDIR: "/var/tmp" };
+  }
+
+  /** A guest with 20 000 files in its /tmp, which seal removes. */
+  async function makeManyFiles(image: string) {
+    const names = Array.from({ length: 20_000 }, (_, index) => [`/tmp/file-${index}`, ""]);
+    const files = { ...ol6Guest.files, ...Object.fromEntries(names) };
+    await extDisk(image, { ...ol6Guest, files }, { options: ["-t", "ext4", "-N", "40000"], mebibytes: 121 });
+  }
+
+  async function openFiles(pid: number | undefined): Promise<string[]> {
+    const handles = await readdir(`/proc/${pid}/fd`).catch(() => []);
+    return Promise.all(handles.map((one) => readlink(`/proc/${pid}/fd/${one}`).catch(() => "")));
   }
 
   /** Waits for a folder of this name. It may be gone again. */

@@ -1,7 +1,9 @@
 import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Interrupted } from "../../src/errors.ts";
 import { draftOf } from "../../src/image/change/draft.ts";
 import {
   changeImage,
@@ -47,6 +49,37 @@ describe("a change of an image", () => {
     await undoLast(image);
     expect((await readFile(image)).equals(old)).toBe(true);
     await expect(undoLast(image)).rejects.toThrow("nothing to undo");
+  });
+
+  it("ends while its record is being written, and nothing is left of it", async () => {
+    const stop = new AbortController();
+    let written = 0;
+    const after = async () => {
+      written++;
+      stop.abort();
+      // Longer than the signal is left unlooked at.
+      await sleep(60);
+      return Buffer.from("new ");
+    };
+    const pieces = [0, 1, 2, 3].map((index) => ({ offset: index * 4096, bytes: 4, after }));
+    const note = { what: "a test", when: "now", bytes: old.length };
+    await expect(changeImage(image, pieces, note, stop.signal)).rejects.toThrow(Interrupted);
+    expect(written).toBe(1);
+    expect((await readFile(image)).equals(old)).toBe(true);
+    expect(await readdir(folder)).toEqual(["a disk.img"]);
+  });
+
+  it("is not begun once its record is written and a signal has come", async () => {
+    const stop = new AbortController();
+    const after = async () => {
+      stop.abort();
+      return Buffer.from("new ");
+    };
+    const note = { what: "a test", when: "now", bytes: old.length };
+    const change = changeImage(image, [{ offset: 0, bytes: 4, after }], note, stop.signal);
+    await expect(change).rejects.toThrow(Interrupted);
+    expect((await readFile(image)).equals(old)).toBe(true);
+    expect(await readdir(folder)).toEqual(["a disk.img"]);
   });
 
   it("makes a file longer and, undone, shorter again", async () => {

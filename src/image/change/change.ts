@@ -1,5 +1,5 @@
 import type { Output } from "../../host/host.ts";
-import { type Attributes, nameOf, parentOf, type RawTree, type Stat } from "../tree.ts";
+import { type Attributes, type LockedPath, nameOf, parentOf, type RawTree, type Stat } from "../tree.ts";
 
 /** What is to become of one path. `was` is what stands there now. */
 export type Change =
@@ -19,8 +19,11 @@ export interface Source {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
   readFile(path: string): Promise<Uint8Array>;
-  /** Makes the changes, in their order: removals deepest first, then folders, then what stands in them. */
-  apply(changes: readonly Change[]): Promise<void>;
+  /**
+   * Makes the changes, in their order: removals deepest first, then folders, then what stands in them. A path that chattr
+   * has locked is unlocked for that, and locked again; those are returned.
+   */
+  apply(changes: readonly Change[]): Promise<readonly LockedPath[]>;
   run?(argv: readonly string[]): Promise<Output>;
   close(): Promise<void>;
 }
@@ -30,6 +33,7 @@ export function collectingTree(source: Source): RawTree {
   const nodes = new Map<string, Node>();
   // What was changed in each folder, so that listing one costs no look at all the others.
   const changedIn = new Map<string, Set<string>>();
+  const overridden: LockedPath[] = [];
 
   async function known(path: string): Promise<Node> {
     const node = nodes.get(path);
@@ -50,7 +54,7 @@ export function collectingTree(source: Source): RawTree {
   async function commit(): Promise<void> {
     const changes = changesOf(nodes);
     if (changes.length === 0) return;
-    await source.apply(changes);
+    overridden.push(...(await source.apply(changes)));
     nodes.clear();
     changedIn.clear();
   }
@@ -58,6 +62,7 @@ export function collectingTree(source: Source): RawTree {
   const run = source.run?.bind(source);
   return {
     commit,
+    overridden,
     stat: async (path) => (await known(path)).now?.stat,
     async list(dir) {
       const old = (await known(dir)).was?.kind === "dir" ? await source.list(dir) : [];
@@ -127,6 +132,19 @@ function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
     }
   }
   return [...removals.reverse(), ...dirs, ...rest];
+}
+
+/** What chattr locked of that which is changed, and of the folders that it stands in, by a cheap `stat`. */
+export async function lockedAmong(
+  changes: readonly Change[],
+  stat: Source["stat"],
+): Promise<readonly LockedPath[]> {
+  const found = new Map<string, LockedPath>();
+  const add = (path: string, locked: string | undefined) =>
+    locked !== undefined && found.set(path, { path, flags: locked });
+  for (const change of changes) if ("was" in change) add(change.path, change.was?.locked);
+  for (const dir of new Set(changes.map(({ path }) => parentOf(path)))) add(dir, (await stat(dir))?.locked);
+  return [...found.values()];
 }
 
 function attributesOf({ mode, uid, gid, label }: Stat): Attributes {

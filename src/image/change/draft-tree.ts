@@ -8,7 +8,7 @@ import { changeFat } from "../fat/editor.ts";
 import { openFat } from "../fat/fat.ts";
 import { GuestTree } from "../tree.ts";
 import type { Source } from "./change.ts";
-import { collectingTree } from "./change.ts";
+import { collectingTree, lockedAmong } from "./change.ts";
 import { type Draft, type Writable, writableWindow } from "./draft.ts";
 import { changesIn, partFinder } from "./parts.ts";
 
@@ -27,12 +27,15 @@ export async function draftTree(
     parts.push({ at, disk, fs: volume.fs, files: await filesOn(disk, volume) });
   }
   const partOf = partFinder(parts);
+  const stat: Source["stat"] = (path) => ((part, inside) => part.files.stat(inside))(...partOf(path));
   return new GuestTree(
     collectingTree({
-      stat: (path) => ((part, inside) => part.files.stat(inside))(...partOf(path)),
+      stat,
       list: (path) => ((part, inside) => part.files.list(inside))(...partOf(path)),
       readFile: (path) => ((part, inside) => part.files.readFile(inside))(...partOf(path)),
       async apply(changes) {
+        // The flags bind the kernel alone: an inode that is written here keeps them.
+        const locked = await lockedAmong(changes, stat);
         for (const part of parts) {
           const own = changesIn(part, changes, partOf);
           if (own.length === 0) continue;
@@ -43,6 +46,7 @@ export async function draftTree(
           }
           part.files = await filesOn(part.disk, part);
         }
+        return locked;
       },
       async close() {},
     }),

@@ -1,4 +1,5 @@
 import { TbuildError } from "../../errors.ts";
+import { pacer } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 
 /** A disk, or a volume of one, that can be written to. */
@@ -16,8 +17,8 @@ export interface Piece {
 
 /** A disk that is written in memory only; what was written is told as pieces. */
 export interface Draft extends Writable {
-  /** What differs from the disk beneath, in order of place, neighbours joined. */
-  pieces(): Promise<Piece[]>;
+  /** What differs from the disk beneath, in order of place, neighbours joined. A raised `signal` ends it. */
+  pieces(signal?: AbortSignal): Promise<Piece[]>;
 }
 
 /** Starts a draft of `disk`. Only written pages are held in memory. */
@@ -66,7 +67,7 @@ export function draftOf(disk: Reader): Draft {
         done += part.length;
       }
     },
-    async pieces() {
+    async pieces(signal) {
       const found: Piece[] = [];
       let open: { offset: number; parts: Uint8Array[]; bytes: number } | undefined;
       const close = () => {
@@ -75,7 +76,10 @@ export function draftOf(disk: Reader): Draft {
         found.push({ offset, bytes, after: async () => Buffer.concat(parts) });
         open = undefined;
       };
+      const pace = pacer(signal);
       for (const [index, now] of [...pages].sort(([a], [b]) => a - b)) {
+        const turn = pace();
+        if (turn) await turn;
         const start = index * pageBytes;
         for (const [from, to] of differing(await disk.read(start, now.length), now)) {
           if (!open || open.offset + open.bytes !== start + from || open.bytes >= largestPiece) {

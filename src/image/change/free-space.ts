@@ -1,3 +1,4 @@
+import { pacer } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
@@ -21,17 +22,23 @@ export function tellsFreeBlocks({ fs }: Volume): boolean {
   return fs.startsWith("ext") || fs === "xfs" || fs === "vfat";
 }
 
-/** The free blocks of a guest that hold anything; where `data` has none, blocks are not read. */
+/**
+ * The free blocks of a guest that hold anything; where `data` has none, blocks are not read. A raised `signal` ends it.
+ */
 export async function* freeBlocks(
   disk: Reader,
   mounts: readonly Mount[],
   data: readonly DataRange[],
+  signal?: AbortSignal,
 ): AsyncGenerator<FreeBlock> {
+  const pace = pacer(signal);
   const hasData = overlapWith(data);
   for (const { volume } of mounts) {
     const inside = insideOf(disk, volume);
     for await (const run of freeRuns(inside, volume))
       for (let at = run.offset; at < run.offset + run.bytes; at += readBytes) {
+        const turn = pace();
+        if (turn) await turn;
         const bytes = Math.min(readBytes, run.offset + run.bytes - at);
         if (!volume.pieces && !hasData(volume.offset + at, bytes)) continue;
         const found = await inside.read(at, bytes);
@@ -46,7 +53,7 @@ export async function* freeBlocks(
 
 /**
  * Zeros over free blocks: those that a change has freed, and of the others those that `tells` of the guest. `after` is
- * a draft of `before`. Gives the bytes that were written.
+ * a draft of `before`. Gives the bytes that were written. A raised `signal` ends it.
  */
 export async function scrubFree(
   before: Reader,
@@ -54,16 +61,17 @@ export async function scrubFree(
   mounts: readonly Mount[],
   data: readonly DataRange[],
   tells: (block: Uint8Array) => boolean,
+  signal?: AbortSignal,
 ): Promise<number> {
   const wasFree = new Map<Volume, (offset: number, bytes: number) => boolean>();
   for (const { volume } of mounts) {
-    const cover = volume.isDirty ? undefined : await coverOf(insideOf(before, volume), volume);
+    const cover = volume.isDirty ? undefined : await coverOf(insideOf(before, volume), volume, signal);
     if (cover) wasFree.set(volume, cover);
   }
-  const written = (await after.pieces()).map(({ offset, bytes }) => ({ start: offset, length: bytes }));
+  const written = (await after.pieces(signal)).map(({ offset, bytes }) => ({ start: offset, length: bytes }));
   const ranges = [...data, ...written].sort((one, other) => one.start - other.start);
   let bytes = 0;
-  for await (const block of freeBlocks(after, mounts, joined(ranges))) {
+  for await (const block of freeBlocks(after, mounts, joined(ranges), signal)) {
     if (wasFree.get(block.volume)?.(block.offset, block.data.length) && !tells(block.data)) continue;
     await writeInside(after, block.volume, block.offset, new Uint8Array(block.data.length));
     bytes += block.data.length;
@@ -84,11 +92,15 @@ async function* freeRunsOfExt(inside: Reader): AsyncGenerator<FreeRun> {
 }
 
 // Nothing if the file system is dirty, since that is unknown: then all free blocks count as freed.
-async function coverOf(inside: Reader, volume: Volume) {
+async function coverOf(inside: Reader, volume: Volume, signal: AbortSignal | undefined) {
+  const pace = pacer(signal);
   const runs: DataRange[] = [];
   try {
-    for await (const { offset, bytes } of freeRuns(inside, volume))
+    for await (const { offset, bytes } of freeRuns(inside, volume)) {
+      const turn = pace();
+      if (turn) await turn;
       runs.push({ start: offset, length: bytes });
+    }
   } catch (error) {
     if (error instanceof Unfit) return undefined;
     throw error;

@@ -1,14 +1,23 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { Host } from "../../host/host.ts";
+import { pacer } from "../../host/pace.ts";
 import { dataRanges } from "../file/holes.ts";
 import { differing, type Piece } from "./draft.ts";
 
-/** Where `other` differs from `one`, page by page; holes that both have are not read. */
-export async function differingPieces(host: Host, one: string, other: string): Promise<Piece[]> {
+/** Where `other` differs from `one`, page by page; holes that both have are not read. A raised `signal` ends it. */
+export async function differingPieces(
+  host: Host,
+  one: string,
+  other: string,
+  signal?: AbortSignal,
+): Promise<Piece[]> {
   await using before = await open(one, "r");
   await using after = await open(other, "r");
   const found: { offset: number; bytes: number }[] = [];
+  const pace = pacer(signal);
   for (const start of await chunksWithData(host, [one, other])) {
+    const turn = pace();
+    if (turn) await turn;
     const [old, now] = [await chunkAt(before, start), await chunkAt(after, start)];
     const padded = Buffer.alloc(now.length);
     old.copy(padded);

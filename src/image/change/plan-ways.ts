@@ -1,6 +1,7 @@
 import { rm, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { pacer } from "../../host/pace.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
@@ -61,7 +62,9 @@ export async function planBest<Result>(
     (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
     (isRaw ? await planBeside(host, facts, mounts, work, options) : undefined) ??
     (await planInCopy(host, facts, swapFiles, work, options));
-  const clean = options.scrub ? await scrubbed(host, facts, mounts, planned, options.scrub) : planned;
+  const clean = options.scrub
+    ? await scrubbed(host, facts, mounts, planned, options.scrub, options.watch?.signal)
+    : planned;
   return options.renewSwap && isRaw ? await withFreshSwap(host, facts, mounts, swapFiles, clean) : clean;
 }
 
@@ -87,7 +90,7 @@ async function planInMemory<Result>(
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
-  const { note = () => {} } = options;
+  const { note = () => {}, watch: { signal } = {} } = options;
   if (!mayDraft(options) || !isReadInProcess(mounts)) return undefined;
   await using reader = await readImageFile(image);
   const draft = draftOf(reader);
@@ -96,12 +99,12 @@ async function planInMemory<Result>(
       if (!(await isUnclean(reader, volume))) continue;
       // An edit beside a journal that waits is lost, or damages, when the guest mounts it.
       note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
-      await replayInto(host, image, volume, (at, data) => draft.write(volume.offset + at, data));
+      await replayInto(host, image, volume, (at, data) => draft.write(volume.offset + at, data), signal);
     }
     const tree = await draftTree(draft, mounts, options.watch);
     const result = await work({ tree, mounts, via: "direct" });
     await tree.commit();
-    const pieces = await draft.pieces();
+    const pieces = await draft.pieces(signal);
     return { result, via: "direct", pieces, bytes: reader.bytes, close: async () => {} };
   } catch (error) {
     if (!(error instanceof Unfit) || options.via === "direct") throw error;
@@ -145,7 +148,7 @@ async function planBeside<Result>(
     throw error;
   });
   await tree[Symbol.asyncDispose]();
-  const pieces = await snapshotPieces(file, snapshot);
+  const pieces = await snapshotPieces(file, snapshot, options.watch?.signal);
   return { result, via: access.name, pieces, bytes, close: () => rm(snapshot, { force: true }) };
 }
 
@@ -177,7 +180,7 @@ async function planInCopy<Result>(
   return {
     result,
     via,
-    pieces: await differingPieces(host, image, copy),
+    pieces: await differingPieces(host, image, copy, options.watch?.signal),
     bytes: size,
     ...(swap && { swap }),
     close: () => rm(copy, { force: true }),
@@ -191,16 +194,22 @@ async function scrubbed<Result>(
   mounts: readonly Mount[],
   planned: Planned<Result>,
   tells: (block: Uint8Array) => boolean,
+  signal: AbortSignal | undefined,
 ): Promise<Planned<Result> & { readonly scrubbed: number }> {
   await using before = await readImageFile(file);
-  const after = await draftWith(before, planned.pieces);
-  const bytes = await scrubFree(before, after, mounts, await dataRanges(host, file), tells);
-  return { ...planned, pieces: await after.pieces(), scrubbed: bytes };
+  const after = await draftWith(before, planned.pieces, signal);
+  const bytes = await scrubFree(before, after, mounts, await dataRanges(host, file), tells, signal);
+  return { ...planned, pieces: await after.pieces(signal), scrubbed: bytes };
 }
 
-async function draftWith(image: Reader, pieces: readonly Piece[]): Promise<Draft> {
+async function draftWith(image: Reader, pieces: readonly Piece[], signal?: AbortSignal): Promise<Draft> {
   const after = draftOf(image);
-  for (const piece of pieces) await after.write(piece.offset, await piece.after());
+  const pace = pacer(signal);
+  for (const piece of pieces) {
+    const turn = pace();
+    if (turn) await turn;
+    await after.write(piece.offset, await piece.after());
+  }
   return after;
 }
 

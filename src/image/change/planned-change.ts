@@ -48,8 +48,10 @@ export async function planChange<Result>(
       users,
     });
     refuseWish(facts, mounts, options);
-    const { note } = options;
-    if (options.fsck) await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }) });
+    const { note, watch: { signal } = {} } = options;
+    const interruptible = signal && { signal };
+    if (options.fsck)
+      await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }), ...interruptible });
     const planned = await planBest(
       host,
       { facts, mounts, swapFiles },
@@ -60,16 +62,15 @@ export async function planChange<Result>(
       ...planned,
       async apply(what) {
         await refuseMeanwhile(file, image, before, lock, options.far);
-        const record = await changeImage(image, planned.pieces, {
-          what,
-          when: new Date().toISOString(),
-          bytes: planned.bytes,
-        });
+        const changeNote = { what, when: new Date().toISOString(), bytes: planned.bytes };
+        const record = await changeImage(image, planned.pieces, changeNote, signal);
         if (options.fsck)
-          await refuseFaulty(host, facts, mounts, { when: "after" }).catch(async (error) => {
-            await undoLast(image);
-            throw error;
-          });
+          await refuseFaulty(host, facts, mounts, { when: "after", ...interruptible }).catch(
+            async (error) => {
+              await undoLast(image);
+              throw error;
+            },
+          );
         return record;
       },
       async [Symbol.asyncDispose]() {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
+import { pacer } from "../../host/pace.ts";
 import { isZero, type Piece } from "./draft.ts";
 
 export interface ChangeNote {
@@ -20,12 +21,13 @@ const magic = "tbuild-undo 1 ";
 const headBytes = 13;
 const [beforeIsZero, afterIsZero, isLast] = [1, 2, 4] as const;
 
-/** Writes the record of a change of `image` that is yet to be made; gives its size. */
+/** Writes the record of a change of `image` that is yet to be made; gives its size. A raised `signal` ends it. */
 export async function writeRecord(
   file: string,
   image: FileHandle,
   pieces: readonly Piece[],
   head: Head,
+  signal?: AbortSignal,
 ): Promise<number> {
   const { uid, gid } = await image.stat();
   await using record = await openQuietly(file, "w");
@@ -47,7 +49,10 @@ export async function writeRecord(
     bytes = 0;
   };
   await write(Buffer.from(`${magic}${JSON.stringify(head)}\n`));
+  const pace = pacer(signal);
   for (const piece of pieces) {
+    const turn = pace();
+    if (turn) await turn;
     const [before, after] = [await readOrZeros(image, piece, head.size), await piece.after()];
     const flags = (isZero(before) ? beforeIsZero : 0) | (isZero(after) ? afterIsZero : 0);
     await write(pieceHead(piece.offset, piece.bytes, flags));

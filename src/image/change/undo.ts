@@ -1,6 +1,6 @@
 import { type FileHandle, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { TbuildError } from "../../errors.ts";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import type { Piece } from "./draft.ts";
 import {
@@ -32,16 +32,20 @@ export interface UndoRecord extends ChangeNote {
   readonly bytes: number;
 }
 
-/** Makes the change and gives the record that takes it back. The image is changed whole or not at all. */
+/**
+ * Makes the change and gives the record that takes it back. The image is changed whole or not at all. A raised `signal`
+ * ends it while the record is being written, with `Interrupted` and nothing changed; after that, the change is finished.
+ */
 export async function changeImage(
   image: string,
   pieces: readonly Piece[],
   { bytes: sizeAfter, ...note }: ChangeNote & { readonly bytes: number },
+  signal?: AbortSignal,
 ): Promise<UndoRecord> {
   const number = await nextNumber(image);
   await using target = await openBeside(image, "r+");
   const { size } = await target.stat();
-  const bytes = await prepare(image, target, pieces, { ...note, size, sizeAfter });
+  const bytes = await prepare(image, target, pieces, { ...note, size, sizeAfter }, signal);
   await finishChange(image, target, number);
   return { ...note, number, bytes, file: namesFor(image).undo(number) };
 }
@@ -130,10 +134,12 @@ async function prepare(
   target: FileHandle,
   pieces: readonly Piece[],
   head: Head,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   const names = namesFor(image);
   try {
-    const bytes = await writeRecord(names.new, target, pieces, head);
+    const bytes = await writeRecord(names.new, target, pieces, head, signal);
+    checkInterrupted(signal);
     await renameSafely(names.new, names.redo);
     return bytes;
   } catch (error) {

@@ -11,6 +11,7 @@ import type { ImageFacts } from "../open.ts";
 export interface WholeCheck {
   readonly when: "before" | "after";
   readonly note?: (text: string) => void;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -21,7 +22,7 @@ export async function refuseFaulty(
   host: Host,
   { file, format }: Pick<ImageFacts, "file" | "format">,
   mounts: readonly Mount[],
-  { when, note = () => {} }: WholeCheck,
+  { when, note = () => {}, signal }: WholeCheck,
 ): Promise<void> {
   const strange = mounts.find(({ volume }) => checkerOf(volume) === undefined);
   if (strange)
@@ -37,8 +38,8 @@ export async function refuseFaulty(
     if (checker === "none" || (when === "before" && volume.isDirty)) continue;
     const found =
       checker === "xfs_repair"
-        ? await faultsOfXfs(host, image, volume)
-        : await faultsOf(host, `${image}?offset=${volume.offset}`);
+        ? await faultsOfXfs(host, image, volume, signal)
+        : await faultsOf(host, `${image}?offset=${volume.offset}`, signal);
     lines.push(...found.map((fault) => `${volume.name}: ${fault}`));
   }
   if (lines.length === 0) return;
@@ -60,16 +61,28 @@ function checkerOf({ fs, pieces }: Volume): "e2fsck" | "xfs_repair" | "none" | u
 }
 
 // xfs_repair knows no offset, so it is given a copy.
-async function faultsOfXfs(host: Host, image: string, { offset, bytes }: Volume): Promise<string[]> {
+async function faultsOfXfs(
+  host: Host,
+  image: string,
+  { offset, bytes }: Volume,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const interruptible = signal && { signal };
   await using folder = await temporaryFolder("check");
   const copy = join(folder.path, "volume");
-  await host.run([
-    ...["dd", `if=${image}`, `of=${copy}`, "bs=1M", "conv=sparse", "status=none"],
-    ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
-  ]);
+  await host.run(
+    [
+      ...["dd", `if=${image}`, `of=${copy}`, "bs=1M", "conv=sparse", "status=none"],
+      ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
+    ],
+    { ...interruptible },
+  );
   await host.run(["truncate", "-s", String(bytes), copy]);
   // 1: faults; 2: the log waits to be replayed.
-  const { exitCode, stdout, stderr } = await host.run(["xfs_repair", "-n", "-f", copy], { allow: [1, 2] });
+  const { exitCode, stdout, stderr } = await host.run(["xfs_repair", "-n", "-f", copy], {
+    allow: [1, 2],
+    ...interruptible,
+  });
   if (exitCode === 0) return [];
   return `${stdout}\n${stderr}`
     .split("\n")

@@ -13,7 +13,7 @@ import {
   resolveMounts,
 } from "./fstab.ts";
 import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.ts";
-import { claimOn } from "./members.ts";
+import { claimOn, nextStep } from "./members.ts";
 import { mbrOfLargeSectors, type PartitionTable, partitionTableOf } from "./partitions.ts";
 
 /** How a disk is divided. */
@@ -147,7 +147,7 @@ export async function mountsIn(
     throw new TbuildError(
       "environment",
       `${closed.name} ${closed.refused}, and no other volume contains /etc/fstab`,
-      { subject: image, hint: "Attach the disk to a machine that can open it, and change the guest there." },
+      { subject: image, hint: nextStep(closed.refused ?? "") },
     );
   const [first] = unread;
   if (first)

@@ -15,6 +15,12 @@ export async function claimOn(volume: Reader): Promise<string | undefined> {
   return undefined;
 }
 
+/** What to do with a volume that `claim` says this of: a sentence or two. */
+export function nextStep(claim: string): string {
+  const { next } = claims.find(({ what }) => what === claim) ?? {};
+  return next ?? "Attach the disk to a machine that can open it, and change the guest there.";
+}
+
 /** Bytes, and where in the volume they start. What lies outside of the volume reads as zeros. */
 class Window {
   readonly start: number;
@@ -52,6 +58,8 @@ interface Look {
 
 interface Claim {
   readonly what: string;
+  /** What to do about it, where that is more than to open it elsewhere. */
+  readonly next?: string;
   test(look: Look): boolean | Promise<boolean>;
 }
 
@@ -69,7 +77,14 @@ const claims: readonly Claim[] = [
   { what: "is encrypted with FileVault 2", test: isFileVault },
   { what: "holds the hashes of dm-verity", test: ({ head }) => head.is(0, "verity\0\0") },
   { what: "is protected by dm-integrity", test: ({ head }) => head.is(0, "integrt\0") },
-  { what: member("a Linux software RAID (MD)"), test: isMd },
+  {
+    what: member("a Linux software RAID (MD)"),
+    next:
+      "Changed alone, it would differ from the other members. Attach all disks of the array to a Linux machine, assemble " +
+      "it there (mdadm --assemble --scan), and copy the array's device, for example /dev/md0, to a raw image with dd. " +
+      "Change that image and copy it back.",
+    test: isMd,
+  },
   {
     what: member("a volume group of LVM1"),
     test: ({ head }) => head.is(0, "HM") && [1, 2].includes(head.at(2, 2).readUInt16LE()),

@@ -3,9 +3,12 @@ import type { Host } from "../../host/host.ts";
 import { printable } from "../../io/escape.ts";
 
 /** Sets right what e2fsck sets right by itself, and throws when that is not enough. `device` may end in `?offset=`. */
-export async function checkFileSystem(host: Host, device: string): Promise<void> {
+export async function checkFileSystem(host: Host, device: string, signal?: AbortSignal): Promise<void> {
   // 1: errors corrected, which is what it is run for.
-  const output = await host.run(["e2fsck", "-fp", device], { allow: [1, 4, 8, 12] });
+  const output = await host.run(["e2fsck", "-fp", device], {
+    allow: [1, 4, 8, 12],
+    ...(signal && { signal }),
+  });
   if (output.exitCode > 1)
     throw new TbuildError("integrity", "e2fsck cannot repair it automatically", {
       subject: device,
@@ -15,8 +18,11 @@ export async function checkFileSystem(host: Host, device: string): Promise<void>
 }
 
 /** What e2fsck finds in a whole file system, in its words; nothing of one that is right. Nothing is changed. */
-export async function faultsOf(host: Host, device: string): Promise<string[]> {
-  const { exitCode, stdout } = await host.run(["e2fsck", "-fn", device], { allow: [4, 8, 12] });
+export async function faultsOf(host: Host, device: string, signal?: AbortSignal): Promise<string[]> {
+  const { exitCode, stdout } = await host.run(["e2fsck", "-fn", device], {
+    allow: [4, 8, 12],
+    ...(signal && { signal }),
+  });
   if (exitCode === 0) return [];
   return stdout
     .trim()

@@ -14,6 +14,8 @@ export interface Ext {
   readonly inodeBytes: number;
   /** It counts what each owner uses, in files of its own. */
   readonly hasQuota: boolean;
+  /** New files are mapped by extents. */
+  readonly hasExtents: boolean;
   /** It says in a block of its own who has it mounted (MMP). */
   readonly isGuarded: boolean;
   stat(path: string): Promise<Stat | undefined>;
@@ -171,11 +173,12 @@ export async function openExt(reader: Reader): Promise<Ext> {
 
   async function statOf(found: Inode): Promise<Stat> {
     const label = (await attributesOf(found)).get("security.selinux");
-    const { kind, mode, uid, gid, size } = found;
+    const { kind, mode, uid, gid, size, locked } = found;
     return {
       ...{ kind, mode, uid, gid, size },
       ...(kind === "link" && { target: stringOf(found.fastTarget() ?? (await content(found))) }),
       ...(label && { label: stringOf(label).replace(/\0$/, "") }),
+      ...(locked !== "" && { locked }),
     };
   }
 
@@ -184,6 +187,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
     hasErrors: sb.hasErrors,
     inodeBytes: sb.inodeBytes,
     hasQuota: sb.hasQuota,
+    hasExtents: sb.hasExtents,
     isGuarded: sb.isGuarded,
     async stat(path) {
       const number = await numberOf(path);
@@ -233,7 +237,12 @@ interface Run {
 }
 
 const rootInode = 2;
-const extentsFlag = 0x80000;
+export const extentsFlag = 0x80000;
+/** The flags of an inode that chattr locks it with: immutable and append-only. */
+export const lockFlags: Readonly<Record<string, number>> & { readonly i: number; readonly a: number } = {
+  i: 0x10,
+  a: 0x20,
+};
 const inlineFlag = 0x10000000;
 const largestFile = 1 << 29;
 const longestTarget = 4096;
@@ -268,6 +277,7 @@ function superblock(block: Uint8Array) {
     descriptorsAt: Math.max(blockBytes, 2048),
     isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
     sharesBlocks: (sb.getUint32(100, true) & 0x4000) !== 0,
+    hasExtents: (incompatible & 0x40) !== 0,
     hasQuota: (sb.getUint32(100, true) & 0x100) !== 0,
     isGuarded: (incompatible & 0x100) !== 0,
     // The first bit says that it was unmounted, or has a journal that makes up for it.
@@ -306,6 +316,10 @@ class Inode {
   }
   get flags(): number {
     return this.#view.getUint32(32, true);
+  }
+  /** What chattr locked it with. */
+  get locked(): string {
+    return `${this.flags & lockFlags.i ? "i" : ""}${this.flags & lockFlags.a ? "a" : ""}`;
   }
   get block(): Uint8Array {
     return this.#data.subarray(40, 100);

@@ -19,23 +19,28 @@ export async function replayJournal(host: Host, image: string, volume: Volume): 
   await target.sync();
 }
 
-/** Says what the replay changes in the volume, the image itself left as it is. */
+/** Says what the replay changes in the volume; the image itself stays as it is. A raised `signal` ends it. */
 export async function replayInto(
   host: Host,
   image: string,
   { offset, bytes }: Volume,
   write: (at: number, data: Uint8Array) => Promise<void>,
+  signal?: AbortSignal,
 ): Promise<void> {
+  const interruptible = signal && { signal };
   await using folder = await temporaryFolder("journal");
   const [before, after] = [join(folder.path, "before"), join(folder.path, "after")];
-  await host.run([
-    "dd",
-    ...[`if=${image}`, `of=${before}`, "bs=1M", "conv=sparse", "status=none"],
-    ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
-  ]);
+  await host.run(
+    [
+      "dd",
+      ...[`if=${image}`, `of=${before}`, "bs=1M", "conv=sparse", "status=none"],
+      ...["iflag=skip_bytes,count_bytes", `skip=${offset}`, `count=${bytes}`],
+    ],
+    { ...interruptible },
+  );
   await host.run(["truncate", "-s", String(bytes), before]);
-  await host.run(["cp", "--sparse=always", before, after]);
-  await checkFileSystem(host, after);
+  await host.run(["cp", "--sparse=always", before, after], { ...interruptible });
+  await checkFileSystem(host, after, signal);
   await writeDifferences(before, after, write);
 }
 

@@ -8,10 +8,10 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import { printable, shown } from "../../io/escape.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
-import { type Change, collectingTree, type Source } from "../change/change.ts";
+import { type Change, collectingTree, lockedAmong, type Source } from "../change/change.ts";
 import { changesIn, partFinder } from "../change/parts.ts";
 import { checkFileSystem } from "../ext/e2fsck.ts";
-import { type Ext, openExt } from "../ext/ext.ts";
+import { type Ext, extentsFlag, lockFlags, openExt } from "../ext/ext.ts";
 import { replayJournal } from "../ext/journal.ts";
 import { Unfit } from "../ext/volume.ts";
 import { bytesOf } from "../names.ts";
@@ -39,11 +39,15 @@ export function debugfsAccess(host: Host, note: (text: string) => void = () => {
   };
 }
 
-/** The lines that make debugfs do `changes`; `fileOf` says where the content of a change lies on the host. */
+/**
+ * The lines that make debugfs do `changes`; `fileOf` says where the content of a change lies on the host, and `flags` what
+ * a new file's inode has.
+ */
 export function debugfsBatch(
   changes: readonly Change[],
   fileOf: (change: Change, attribute?: string) => string,
   kept: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>,
+  flags = extentsFlag,
 ): string[] {
   return changes.flatMap((change) => {
     const path = quoted(change.path);
@@ -63,7 +67,10 @@ export function debugfsBatch(
       `sif ${path} uid ${uid}`,
       `sif ${path} gid ${gid}`,
     ];
-    return [...make, ...owner, ...attributes];
+    const locked = change.kind === "write" ? (change.was?.locked ?? "") : "";
+    const all = [...locked].reduce((sum, one) => sum | (lockFlags[one] ?? 0), flags);
+    const lock = locked === "" ? [] : [`sif ${path} flags 0x${all.toString(16)}`];
+    return [...make, ...owner, ...attributes, ...lock];
   });
 }
 
@@ -132,16 +139,19 @@ async function openPart(
 
 function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, watch: Watch): Source {
   const partOf = partFinder(parts);
+  const stat: Source["stat"] = (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path));
   return {
-    stat: (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path)),
+    stat,
     list: (path) => ((part, inside) => part.ext.list(inside))(...partOf(path)),
     readFile: (path) => ((part, inside) => part.ext.readFile(inside))(...partOf(path)),
     async apply(changes) {
       if (readOnly) throw new TbuildError("usage", "the image was opened read-only");
+      const locked = await lockedAmong(changes, stat);
       for (const part of parts) {
         const own = changesIn(part, changes, partOf);
         if (own.length > 0) await applyTo(host, part, own, watch);
       }
+      return locked;
     },
     async close() {
       for (const part of parts) await part.close();
@@ -164,7 +174,7 @@ async function applyTo(host: Host, part: Part, changes: readonly Change[], { sig
     files.set(key, file);
     return file;
   };
-  const lines = debugfsBatch(changes, fileOf, kept);
+  const lines = debugfsBatch(changes, fileOf, kept, part.ext.hasExtents ? extentsFlag : 0);
   const made = new Map(changes.filter(({ kind }) => kind !== "remove").map((one) => [one.path, one]));
   for (const [key, file] of files) {
     const [path = "", attribute = ""] = key.split("\0");
@@ -223,6 +233,8 @@ async function differences(ext: Ext, changes: readonly Change[]): Promise<string
     const { mode, uid, gid, label } = change.attributes;
     if (found.mode !== mode || found.uid !== uid || found.gid !== gid || found.label !== label)
       wrong.push(`${path}: has another owner, mode or label`);
+    if (change.kind === "write" && found.locked !== change.was?.locked)
+      wrong.push(`${path}: lost its flags i and a`);
     if (change.kind === "write" && Buffer.compare(await ext.readFile(change.path), change.data) !== 0)
       wrong.push(`${path}: has other content`);
   }

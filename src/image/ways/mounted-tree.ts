@@ -5,7 +5,7 @@ import { pacer, type Watch } from "../../host/pace.ts";
 import { printable, shown } from "../../io/escape.ts";
 import { type Change, collectingTree, type Source } from "../change/change.ts";
 import { bytesOf, stringOf } from "../names.ts";
-import { GuestTree, nameOf, parentOf, type Stat } from "../tree.ts";
+import { GuestTree, type LockedPath, nameOf, parentOf, type Stat } from "../tree.ts";
 
 export interface MountedTreeOptions {
   /** How programs of the guest are run; left out, they cannot be. */
@@ -154,6 +154,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
       const { script, data } = commitScript(root, changes, options.farewell, locked);
       await runScript(host, script, { data, ...(signal && { signal }) });
       forget();
+      return locked;
     },
     ...(options.run && {
       async run(argv: readonly string[]) {
@@ -211,13 +212,6 @@ export function commitScript(
   const { unlock, lock } = lockLines(root, locked);
   const script = [...head, ...unlock, ...removals(gone), ...lines, ...lock, ...after].join("\n");
   return { script, data: Buffer.concat(data) };
-}
-
-/** A path that chattr has made immutable or append-only, which people do with resolv.conf. */
-export interface LockedPath {
-  readonly path: string;
-  /** `i`, `a`, or both. */
-  readonly flags: string;
 }
 
 // Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,

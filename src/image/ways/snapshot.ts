@@ -1,4 +1,5 @@
 import { TbuildError } from "../../errors.ts";
+import { pacer } from "../../host/pace.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import type { Piece } from "../change/draft.ts";
 
@@ -17,13 +18,17 @@ export function snapshotBytes(bytes: number): number {
  * were written and are as before are left out. Layout: the kernel's drivers/md/dm-snap-persistent.c; all numbers are
  * little-endian: a head chunk (magic, valid, version, sectors in a chunk), then an index chunk of pairs (chunk of the
  * disk, chunk of this file), as many chunks of data as it has room for pairs, and so on; a pair with 0 is the end.
+ * A raised `signal` ends it.
  */
-export async function snapshotPieces(image: string, file: string): Promise<Piece[]> {
+export async function snapshotPieces(image: string, file: string, signal?: AbortSignal): Promise<Piece[]> {
   await using snapshot = await fileReader(file);
   await using disk = await fileReader(image);
   const chunk = await chunkBytes(file, snapshot);
   const changed: Place[] = [];
+  const pace = pacer(signal);
   for await (const [at, from] of changedChunks(snapshot, chunk)) {
+    const turn = pace();
+    if (turn) await turn;
     const bytes = Math.min(chunk, disk.bytes - at * chunk);
     if (bytes <= 0) continue;
     const now = await snapshot.read(from * chunk, bytes);
