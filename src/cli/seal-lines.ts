@@ -1,5 +1,5 @@
 import type { Leftovers } from "../guest/leftovers/index.ts";
-import { memoryClass } from "../guest/memory.ts";
+import { memoryClass, notLookedInto } from "../guest/memory.ts";
 import type { Findings } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
 import type { OtherVolume } from "../image/disk/account.ts";
@@ -11,7 +11,11 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
 
 /** The names of what nobody could look into: volumes of the disk, and swap. */
 export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
-  const swap = classes.filter(({ name, state }) => name === memoryClass && state === "unknown");
+  // What somebody left out on purpose is reported, and is no surprise.
+  const swap = classes.filter(
+    ({ name, state, why }) =>
+      name === memoryClass && state === "unknown" && !why.every((one) => one === notLookedInto),
+  );
   return [...unreadOf(others), ...swap].map(({ name }) => name);
 }
 
