@@ -2,6 +2,7 @@ import type { Leftovers } from "../guest/leftovers/index.ts";
 import { memoryClass, notLookedInto } from "../guest/memory.ts";
 import type { Findings } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
+import { unusedSpaceClass } from "../guest/unused-space.ts";
 import type { OtherVolume } from "../image/disk/account.ts";
 import { shown } from "../io/escape.ts";
 
@@ -9,14 +10,16 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
   return others.filter(({ state }) => state === "unknown");
 }
 
-/** The names of what nobody could look into: volumes of the disk, and swap. */
+/** The names of what nobody could look into: volumes of the disk, swap, and unused space. */
 export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
   // What somebody left out on purpose is reported, and is no surprise.
-  const swap = classes.filter(
+  const unseen = classes.filter(
     ({ name, state, why }) =>
-      name === memoryClass && state === "unknown" && !why.every((one) => one === notLookedInto),
+      [memoryClass, unusedSpaceClass].includes(name) &&
+      state === "unknown" &&
+      !why.every((one) => one === notLookedInto),
   );
-  return [...unreadOf(others), ...swap].map(({ name }) => name);
+  return [...unreadOf(others), ...unseen].map(({ name }) => name);
 }
 
 /** What a seal says nothing about, a line each. */

@@ -14,11 +14,12 @@ import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
 import { type ClassReport, classReports, countShown, findResidue, tellsOfGuest } from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
+import { lookOutside, type NamedVolumes, namedVolumes, unusedSpaceReport, withUse } from "./unused-space.ts";
 
 /** What is to be done to a guest in an image. */
 export interface Job {
   readonly operations: readonly Operation[];
-  /** Zeros over what is freed, and over free blocks in which something is left. */
+  /** Zeros over what is freed, and over free blocks and unused space in which something is left. */
   readonly scrub?: boolean;
   /** The swap volumes are to be made new; `undefined` when swap is none of this job's business. */
   readonly swap?: boolean;
@@ -81,7 +82,8 @@ export async function checkImage(
       const inSwap = new Map<string, number>();
       const memory = await lookIntoSwap(guest, (data) => residue && countShown(data, inSwap));
       const pending = swap ? [...inFiles, ...memory.pending] : inFiles;
-      const seen = residue ? { found: await findResidue(guest), inSwap } : undefined;
+      const outside = residue ? await lookOutside(guest) : undefined;
+      const seen = outside && { found: await findResidue(guest), inSwap, outside: outside.shown };
       // Of a guest that was sealed, what told it from others is still in the record that undoes the seal.
       const traits = search
         ? [...(await readTraits(guest.tree)), ...((await lookBefore(file, guest.mounts, readTraits)) ?? [])]
@@ -92,7 +94,11 @@ export async function checkImage(
         ...accountOf(guest),
         pending,
         identity: await readIdentity(guest.tree),
-        classes: [...classReports(pending, names(operations), seen, leftovers), ...memory.classes],
+        classes: [
+          ...classReports(pending, names(operations), seen, leftovers),
+          ...memory.classes,
+          ...(outside?.classes ?? []),
+        ],
         ...(leftovers && { leftovers }),
       };
     },
@@ -109,20 +115,27 @@ export async function planJob(
 ): Promise<PlannedChange<Outcome>> {
   // By what a seal takes away, the rest is found that it does not, in files and in free blocks.
   let traits: readonly Trait[] = [];
+  let inUse: NamedVolumes = () => undefined;
   const planned = await planChange(
     host,
     file,
     async (guest) => {
       if (job.search || job.scrub) traits = await readTraits(guest.tree);
+      if (job.scrub) inUse = await namedVolumes(guest);
       return doJob(guest, job, traits, options.watch?.progress);
     },
     {
       ...options,
       ...(job.swap && { renewSwap: true }),
-      ...(job.scrub && { scrub: (block) => tellsOfGuest(block) || showsTrait(block, traits) }),
+      ...(job.scrub && {
+        scrub: {
+          tells: (block) => tellsOfGuest(block) || showsTrait(block, traits),
+          withUse: (place) => withUse(place, inUse),
+        },
+      }),
     },
   );
-  const { scrubbed, swap, result } = planned;
+  const { scrubbed, unclaimed, kept, swap, result } = planned;
   return {
     ...planned,
     result: {
@@ -131,6 +144,7 @@ export async function planJob(
       classes: [
         ...result.classes,
         ...(job.swap === undefined ? [] : memoryReport({ states: swap, isRenewed: true })),
+        ...unusedSpaceReport(unclaimed ?? [], kept),
       ],
       ...(scrubbed !== undefined && { scrubbed }),
     },

@@ -136,6 +136,8 @@ export function classReports(
   residue?: {
     readonly found: ReadonlyMap<string, number> | undefined;
     readonly inSwap?: ReadonlyMap<string, number>;
+    /** Outside of file systems, by class and then by place. */
+    readonly outside?: ReadonlyMap<string, ReadonlyMap<string, number>>;
   },
   leftovers?: Leftovers,
 ): ClassReport[] {
@@ -146,6 +148,9 @@ export function classReports(
     const hidden = [
       ...(blocks > 0 ? [`${blocks} free ${blocks === 1 ? "block" : "blocks"}`] : []),
       ...(swapped > 0 ? [`${swapped} ${swapped === 1 ? "block" : "blocks"} of swap`] : []),
+      ...[...(residue?.outside?.get(name) ?? [])].map(
+        ([place, count]) => `${count} ${count === 1 ? "block" : "blocks"} in ${place}`,
+      ),
     ];
     if (left.length + hidden.length > 0) return { name, state: "left", why: [...left, ...hidden] };
     const skipped = operations.filter((one) => !applied.includes(one));

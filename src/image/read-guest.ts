@@ -8,9 +8,11 @@ import { accessOptions, isReadInProcess, isUnclean, lookOptions, mayDraft } from
 import { imagePath } from "./change/planned-change.ts";
 import { swapStates } from "./change/swap.ts";
 import { findSwapFiles } from "./change/swap-files.ts";
+import { filledPlaces, unclaimedBlocks } from "./change/unclaimed-space.ts";
 import { isUnsettled } from "./change/undo.ts";
+import { type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
 import { Unfit } from "./ext/volume.ts";
-import { dataRanges } from "./file/holes.ts";
+import { rangesOf } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, lookInto, openByBest } from "./open.ts";
 import type { GuestTree } from "./tree.ts";
@@ -44,6 +46,14 @@ export async function readGuest<Result>(
     const states = await swapStates(host, image, [...facts.volumes, ...files], ({ data }) => onEach(data));
     return [...states, ...unseen];
   };
+  const unclaimed = async () => ({
+    places: await unclaimedPlaces(image, facts.volumes),
+    async *blocks(places: readonly Unclaimed[]) {
+      yield* unclaimedBlocks(image, places, await rangesOf(host, image), options.watch?.signal);
+    },
+    filled: async (places: readonly Unclaimed[]) =>
+      filledPlaces(image, places, await rangesOf(host, image), options.watch?.signal),
+  });
   const tree =
     mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {
@@ -57,12 +67,13 @@ export async function readGuest<Result>(
       unresolved,
       via: "direct",
       swap,
+      unclaimed,
       ...freeBlocksOf(host, image, mounts, options.watch?.signal),
     });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap },
+    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap, unclaimed },
     ...freeBlocksOf(host, image, mounts, options.watch?.signal),
   });
 }
@@ -81,7 +92,6 @@ async function draftedTree(
   }
 }
 
-// The holes of a qcow2 are not known here, so all of it is read.
 function freeBlocksOf(
   host: Host,
   image: ImageFile,
@@ -91,9 +101,7 @@ function freeBlocksOf(
   if (!mounts.every(({ volume }) => tellsFreeBlocks(volume) && !volume.isDirty)) return {};
   return {
     async *freeBlocks() {
-      const whole = [{ start: 0, length: image.bytes }];
-      const data = image.format === "raw" ? await dataRanges(host, image.file) : whole;
-      yield* freeBlocks(image, mounts, data, signal);
+      yield* freeBlocks(image, mounts, await rangesOf(host, image), signal);
     },
   };
 }

@@ -116,7 +116,13 @@ export const dirt: Readonly<Record<string, Dirt>> = {
       "/root/notes~": "x",
     },
   },
-  crashes: { files: { "/var/crash/one/vmcore": "x", "/root/core.123": "x" } },
+  crashes: {
+    files: {
+      "/var/crash/one/vmcore": "x",
+      "/root/core.123": "x",
+      "/var/lib/systemd/coredump/core.sshd.0.1.zst": "x",
+    },
+  },
   "cron-spool": { files: { "/var/spool/cron/oracle": "* * * * * x", "/var/spool/at/a0000101": "x" } },
   "at-counter": { files: { "/var/spool/at/.SEQ": { data: "0001f\n", mode: 0o600 } } },
   mail: { files: { "/var/spool/mail/root": "From" } },

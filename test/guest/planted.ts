@@ -81,6 +81,7 @@ export const planted: readonly Planted[] = [
     `\x7fELF\x02\x01\x01${"\0".repeat(9)}\x04\0>\0${mark}`,
   ),
   one("kdump", "/var/crash/127.0.0.1-2026/vmcore"),
+  one("core kept by systemd", "/var/lib/systemd/coredump/core.sshd.0.abc.1.zst"),
   one("abrt", "/var/spool/abrt/ccpp-1/coredump"),
   one("kickstart of the installer", "/root/anaconda-ks.cfg", `rootpw --iscrypted ${hash}\n`),
   one("log of the installer", "/root/install.log"),

@@ -4,6 +4,7 @@ import type { Host } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
+import { type Unclaimed, unclaimedPlaces } from "../disk/unclaimed.ts";
 import { openExt } from "../ext/ext.ts";
 import { replayInto } from "../ext/journal.ts";
 import { Unfit } from "../ext/volume.ts";
@@ -14,11 +15,12 @@ import { type AccessOptions, chooseAccess } from "../ways/index.ts";
 import { snapshotPieces } from "../ways/snapshot.ts";
 import { type Draft, draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
-import type { ChangeOptions, ReachedGuest } from "./drafted-guest.ts";
+import type { ChangeOptions, ReachedGuest, Scrub } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
 import { differingPieces } from "./pieces.ts";
 import { freshSwap, renewSwap, type SwapState } from "./swap.ts";
 import { findSwapFiles } from "./swap-files.ts";
+import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
@@ -29,6 +31,16 @@ export interface Planned<Result> {
   readonly bytes: number;
   readonly swap?: readonly SwapState[];
   close(): Promise<void>;
+}
+
+/** What a scrub did; all is `undefined` if none was requested. */
+export interface Scrubbed {
+  /** Bytes that zeros were written over. */
+  readonly scrubbed?: number;
+  /** The parts of the disk that lie in no file system. */
+  readonly unclaimed?: readonly Unclaimed[];
+  /** Those of them in which something was found that stays. */
+  readonly kept?: readonly Unclaimed[];
 }
 
 /** Throws where a change cannot be worked out as it is wanted, before any work is done. */
@@ -56,7 +68,7 @@ export async function planBest<Result>(
   { facts, mounts, swapFiles }: Pick<LookedInto, "facts" | "mounts" | "swapFiles">,
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
-): Promise<Planned<Result> & { readonly scrubbed?: number }> {
+): Promise<Planned<Result> & Scrubbed> {
   const isRaw = facts.format === "raw";
   const planned =
     (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
@@ -190,16 +202,20 @@ async function planInCopy<Result>(
 // Once the change stands in blocks, whatever it was made by, what it freed is seen in them.
 async function scrubbed<Result>(
   host: Host,
-  { file }: ImageFacts,
+  { file, volumes }: ImageFacts,
   mounts: readonly Mount[],
   planned: Planned<Result>,
-  tells: (block: Uint8Array) => boolean,
+  { tells, withUse }: Scrub,
   signal: AbortSignal | undefined,
-): Promise<Planned<Result> & { readonly scrubbed: number }> {
+): Promise<Planned<Result> & Scrubbed> {
   await using before = await readImageFile(file);
   const after = await draftWith(before, planned.pieces, signal);
-  const bytes = await scrubFree(before, after, mounts, await dataRanges(host, file), tells, signal);
-  return { ...planned, pieces: await after.pieces(signal), scrubbed: bytes };
+  const data = await dataRanges(host, file);
+  const inside = await scrubFree(before, after, mounts, data, tells, signal);
+  const places = (await unclaimedPlaces(before, volumes)).map(withUse);
+  const unclaimed = await filledPlaces(before, places, data, signal);
+  const { bytes: outside, kept } = await scrubUnclaimed(after, unclaimed, data, tells, signal);
+  return { ...planned, pieces: await after.pieces(signal), scrubbed: inside + outside, unclaimed, kept };
 }
 
 async function draftWith(image: Reader, pieces: readonly Piece[], signal?: AbortSignal): Promise<Draft> {

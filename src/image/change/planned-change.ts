@@ -8,18 +8,16 @@ import { type FilesInUse, filesInUse } from "../in-use.ts";
 import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
-import { lookOptions, planBest, refuseWish } from "./plan-ways.ts";
+import { lookOptions, planBest, refuseWish, type Scrubbed } from "./plan-ways.ts";
 import type { SwapState } from "./swap.ts";
 import { changeImage, namesFor, settle, type UndoRecord, undoLast } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
 /** A change, computed to the byte but not yet made. The image is locked until it is closed. */
-export interface PlannedChange<Result> extends AsyncDisposable {
+export interface PlannedChange<Result> extends AsyncDisposable, Scrubbed {
   readonly result: Result;
   readonly via: string;
   readonly pieces: readonly Piece[];
-  /** Bytes of it that are zeros over free blocks; `undefined` if not requested. */
-  readonly scrubbed?: number;
   /** What the swap volumes held that are made new; `undefined` if not requested. */
   readonly swap?: readonly SwapState[];
   /** Makes it; `what` is said in the record that undoes it. */

@@ -4,7 +4,7 @@ import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
 import { swapAreaIn } from "../disk/swap.ts";
-import { type DataRange, dataRanges, overlapWith } from "../file/holes.ts";
+import { type DataRange, overlapWith, rangesOf } from "../file/holes.ts";
 import { type ImageFile, readImageFile } from "../file/image-file.ts";
 import { rawView } from "../file/raw-view.ts";
 import { isZero, type Piece } from "./draft.ts";
@@ -139,11 +139,6 @@ export async function renewSwap(
     await view?.[Symbol.asyncDispose]();
   }
   return fresh.states;
-}
-
-// Holes are known for raw images only; others are read whole.
-async function rangesOf(host: Host, image: ImageFile): Promise<readonly DataRange[]> {
-  return image.format === "raw" ? await dataRanges(host, image.file) : [{ start: 0, length: image.bytes }];
 }
 
 /** The swap volumes that are nothing else: a table of partitions that overlap says nothing for sure. */

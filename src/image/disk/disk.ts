@@ -70,8 +70,8 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
   };
 }
 
-// An MBR does not state its sector size. What is found at the partitions' places does.
-async function tableOf(disk: Reader): Promise<PartitionTable> {
+/** The partition table of a disk. An MBR does not state its sector size; what is found at the partitions' places does. */
+export async function tableOf(disk: Reader): Promise<PartitionTable> {
   const table = await partitionTableOf(disk);
   if (table.table !== "mbr" || (await holdsAnything(disk, table))) return table;
   const large = await mbrOfLargeSectors(disk);
@@ -140,7 +140,7 @@ export async function mountsIn(
   }
   for (const volume of readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
     const words = await told(() => wordsOn(volume));
-    if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume));
+    if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume), words.missing);
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
   if (closed)
@@ -165,6 +165,8 @@ export async function mountsIn(
 export interface MountWords {
   readonly entries: readonly FstabEntry[];
   readonly subvolume?: string;
+  /** Subvolumes that the entries name and that the btrfs of the root does not have. */
+  readonly missing?: readonly string[];
 }
 
 /** What is asked of a guest's files to find its mounts. */

@@ -15,6 +15,88 @@ export async function logicalVolumes(physicals: readonly PhysicalVolume[]): Prom
   return [...groups.values()].flatMap(({ metadata, places }) => volumesOfGroup(metadata, places));
 }
 
+/** The extents of a group on this disk that no logical volume has, or why that cannot be told. */
+export interface FreeExtents {
+  readonly group: string;
+  readonly pieces: readonly Piece[];
+  readonly unknown?: string;
+}
+
+/** The free extents of each group; throws where the metadata of one cannot be read. */
+export async function freeExtents(physicals: readonly PhysicalVolume[]): Promise<FreeExtents[]> {
+  const groups = new Map<string, { texts: Set<string>; members: Map<string, PhysicalVolume> }>();
+  for (const physical of physicals) {
+    const { id, text } = await readPhysical(physical.reader);
+    const { name } = groupOf(parseLvm(text));
+    const group = groups.get(name) ?? { texts: new Set(), members: new Map() };
+    group.texts.add(text);
+    // Two with one id are copies of each other: nobody knows which of them is in use.
+    if (group.members.has(id)) group.texts.add("");
+    group.members.set(id, physical);
+    groups.set(name, group);
+  }
+  return [...groups].map(([group, { texts, members }]) => {
+    const [text = ""] = texts;
+    if (texts.size > 1)
+      return { group, pieces: [], unknown: "its physical volumes do not agree about what is in use" };
+    return { group, ...freeOfGroup(parseLvm(text), members) };
+  });
+}
+
+function freeOfGroup(
+  metadata: Section,
+  members: ReadonlyMap<string, PhysicalVolume>,
+): Omit<FreeExtents, "group"> {
+  const { content } = groupOf(metadata);
+  const unknown = (why: string) => ({ pieces: [], unknown: why });
+  const status = Array.isArray(content.status) ? content.status : [];
+  if (status.includes("EXPORTED")) return unknown("it is exported");
+  if (status.includes("CLUSTERED") || (content.lock_type !== undefined && content.lock_type !== "none"))
+    return unknown("other machines share it");
+  const extent = Number(content.extent_size) * 512;
+  const physicals = sectionsOf(content.physical_volumes);
+  const used = usedExtents(content);
+  if (!used) return unknown("its metadata has numbers that make no sense");
+  const pieces: Piece[] = [];
+  for (const [key, { id, pe_start: start, pe_count: count }] of physicals) {
+    const member =
+      physicals.length === 1 ? [...members.values()][0] : members.get(String(id).replaceAll("-", ""));
+    if (!member) continue;
+    const [first, total] = [Number(start) * 512, Number(count)];
+    if (!(extent > 0 && first > 0 && total >= 0 && first + total * extent <= member.reader.bytes))
+      return unknown("its metadata has numbers that make no sense");
+    let free = 0;
+    const runs = [...(used.get(key) ?? []), [total, 0] as const].sort(([one], [other]) => one - other);
+    for (const [from, length] of runs) {
+      if (from > free)
+        pieces.push({ offset: member.offset + first + free * extent, bytes: (from - free) * extent });
+      free = Math.max(free, from + length);
+    }
+  }
+  return { pieces };
+}
+
+// By physical volume. Every list of a segment that names one counts, whatever the kind of the segment is; hidden volumes
+// count, too.
+function usedExtents(content: Section): Map<string, [first: number, count: number][]> | undefined {
+  const physicals = new Set(sectionsOf(content.physical_volumes).map(([key]) => key));
+  const used = new Map<string, [number, number][]>();
+  for (const [, volume] of sectionsOf(content.logical_volumes))
+    for (const segment of segmentsOf(volume)) {
+      const count = Number(segment.extent_count);
+      const stripes = segment.type === "striped" ? Number(segment.stripe_count) : 1;
+      if (!(count > 0 && stripes > 0)) return undefined;
+      for (const list of Object.values(segment).filter(Array.isArray) as string[][])
+        for (const [index, key] of list.entries()) {
+          if (!physicals.has(key)) continue;
+          const first = Number(list[index + 1]);
+          if (!Number.isSafeInteger(first) || first < 0) return undefined;
+          used.set(key, [...(used.get(key) ?? []), [first, Math.ceil(count / stripes)]]);
+        }
+    }
+  return used;
+}
+
 export interface PhysicalVolume {
   readonly name: string;
   readonly reader: Reader;

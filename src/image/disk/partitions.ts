@@ -19,6 +19,14 @@ export interface PartitionTable {
   readonly sectorBytes: number;
   /** What is wrong with the table, and how it was read anyway. */
   readonly fault?: string;
+  /** Where the table itself lies, apart from what stands before the first partition. Left out where that is not known. */
+  readonly own?: readonly Run[];
+}
+
+/** A run of bytes of a disk. */
+export interface Run {
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 /** The partitions of a disk with an MBR or GPT table. */
@@ -28,7 +36,14 @@ export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
   const mbr = await disk.read(0, 512);
   if (!hasSignature(mbr)) return none;
   const entries = mbrEntries(mbr);
-  if (entries.some(({ type }) => type === 0xee)) return gptOf(disk);
+  if (entries.some(({ type }) => type === 0xee)) {
+    const gpt = await gptOf(disk);
+    // A hybrid table has some of its partitions in the MBR as well.
+    const hybrid = entries
+      .filter(({ type }) => type !== 0xee)
+      .map(({ start, count }) => ({ offset: start * 512, bytes: count * 512 }));
+    return { ...gpt, ...(gpt.own && { own: [...gpt.own, ...hybrid] }) };
+  }
   // A boot sector of a file system has the signature too, but no sensible entries.
   if (entries.length === 0 || entries.some(({ start }) => start === 0 || start >= disk.bytes / 512))
     return none;
@@ -51,9 +66,15 @@ async function mbrOf(
   sectorBytes: number,
 ): Promise<PartitionTable> {
   const partitions: Partition[] = [];
+  const own: Run[] = [];
   for (const { index, type, start, count } of entries)
-    if (extendedTypes.includes(type)) partitions.push(...(await logicalPartitions(disk, start, sectorBytes)));
-    else
+    if (extendedTypes.includes(type)) {
+      const { found, tables, isWhole } = await logicalPartitions(disk, start, sectorBytes);
+      partitions.push(...found);
+      // Behind the place where the chain of tables breaks, there may be more partitions.
+      const places = isWhole ? tables.map((table) => [table, 1] as const) : [[start, count] as const];
+      own.push(...places.map(([at, size]) => ({ offset: at * sectorBytes, bytes: size * sectorBytes })));
+    } else
       partitions.push({
         ...{ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes },
         partType: type.toString(16).padStart(2, "0"),
@@ -65,6 +86,7 @@ async function mbrOf(
   return {
     table: "mbr",
     sectorBytes,
+    own,
     partitions: partitions.map((one) => ({ ...one, partUuid: `${id}-${numberOf(one)}` })),
   };
 }
@@ -92,7 +114,17 @@ function mbrEntries(block: Uint8Array) {
 }
 
 // Each logical partition has a table of its own: it, counted from that table, and the next, counted from the first.
-async function logicalPartitions(disk: Reader, first: number, sectorBytes: number): Promise<Partition[]> {
+async function logicalPartitions(
+  disk: Reader,
+  first: number,
+  sectorBytes: number,
+): Promise<{
+  readonly found: readonly Partition[];
+  /** The sectors in which the tables are. */
+  readonly tables: readonly number[];
+  /** The last table says that it is the last. */
+  readonly isWhole: boolean;
+}> {
   const found: Partition[] = [];
   const seen = new Set<number>();
   for (let table = first; found.length < 60 && !seen.has(table) && seen.size < 256; ) {
@@ -110,10 +142,10 @@ async function logicalPartitions(disk: Reader, first: number, sectorBytes: numbe
         bytes: own.count * sectorBytes,
         partType: own.type.toString(16).padStart(2, "0"),
       });
-    if (!next) break;
+    if (!next) return { found, tables: [...seen], isWhole: true };
     table = first + next.start;
   }
-  return found;
+  return { found, tables: [...seen], isWhole: false };
 }
 
 // The header stands in the second sector and again in the last one (UEFI specification, 5.3), and only its place
@@ -127,10 +159,9 @@ async function gptOf(disk: Reader): Promise<PartitionTable> {
       const header = await gptHeader(disk, at, sectorBytes);
       if (!header) continue;
       if (header.isWhole)
-        return gptTable(
-          header,
-          place === "primary" ? undefined : "its first header is damaged; read by the backup",
-        );
+        return place === "primary"
+          ? { ...gptTable(header, undefined), own: ownOfGpt(disk, header) }
+          : gptTable(header, "its first header is damaged; read by the backup");
       headers.push(header);
     }
   const [first] = headers;
@@ -142,6 +173,8 @@ async function gptOf(disk: Reader): Promise<PartitionTable> {
 interface GptHeader {
   readonly sectorBytes: number;
   readonly isWhole: boolean;
+  /** The sector of the other header. */
+  readonly other: number;
   readonly entries: Buffer;
   readonly entryBytes: number;
 }
@@ -163,7 +196,18 @@ async function gptHeader(disk: Reader, at: number, sectorBytes: number): Promise
     headerBytes <= 512 &&
     header.readUInt32LE(16) === crc32(clean.subarray(0, headerBytes)) &&
     header.readUInt32LE(88) === crc32(entries);
-  return { sectorBytes, isWhole, entries, entryBytes };
+  const other = Number(header.readBigUInt64LE(32));
+  return { sectorBytes, isWhole, other, entries, entryBytes };
+}
+
+// The backup of the entries ends where the backup of the header starts. On a disk that was made larger, it does not stand
+// at the end, where the next program that writes the table puts it.
+function ownOfGpt(disk: Reader, { sectorBytes, other, entries }: GptHeader): Run[] {
+  const entrySectors = Math.max(Math.ceil(entries.length / sectorBytes), Math.ceil(16384 / sectorBytes));
+  return [other, Math.floor(disk.bytes / sectorBytes) - 1].map((last) => ({
+    offset: (last - entrySectors) * sectorBytes,
+    bytes: (entrySectors + 1) * sectorBytes + (disk.bytes % sectorBytes),
+  }));
 }
 
 function gptTable(

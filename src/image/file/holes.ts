@@ -1,4 +1,5 @@
 import type { Host } from "../../host/host.ts";
+import type { ImageFile } from "./image-file.ts";
 
 export interface DataRange {
   readonly start: number;
@@ -10,6 +11,14 @@ export async function dataRanges(host: Host, file: string): Promise<DataRange[]>
   const { stdout } = await host.run(["qemu-img", "map", "-f", "raw", "--output=json", file]);
   const ranges = JSON.parse(stdout) as (DataRange & { data: boolean; zero: boolean })[];
   return ranges.filter(({ data, zero }) => data && !zero).map(({ start, length }) => ({ start, length }));
+}
+
+/** Where an image may have data: holes are known for raw ones only, and any other counts whole. */
+export async function rangesOf(
+  host: Host,
+  { file, format, bytes }: Pick<ImageFile, "file" | "format" | "bytes">,
+): Promise<readonly DataRange[]> {
+  return format === "raw" ? await dataRanges(host, file) : [{ start: 0, length: bytes }];
 }
 
 /** Says whether any of a run of bytes is in one of `ranges`, which are in order. */
