@@ -5,7 +5,7 @@ import { removeAbandoned } from "../host/temporary.ts";
 import type { ImageAccess, Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
-import type { Unresolved } from "./disk/fstab.ts";
+import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
 import { nextStep } from "./disk/members.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
 import { rawView } from "./file/raw-view.ts";
@@ -150,14 +150,25 @@ export async function lookInto(
     );
   const facts = await factsOf(image, users);
   await check(facts);
-  const wordsOn = async (volume: Volume) => {
-    await using opened = await openByBest(host, facts, [{ at: "/", volume }], {
+  const alone = (volume: Volume) =>
+    openByBest(host, facts, [{ at: "/", volume }], {
       readOnly: true,
       ...(via && { via }),
       ...(far && { far }),
       ...(watch && { watch }),
     });
-    return await wordsIn(opened.tree, volume);
+  const wordsOn = async (volume: Volume) => {
+    const words = await (async () => {
+      await using opened = await alone(volume);
+      return await wordsIn(opened.tree, volume);
+    })();
+    const named = volume.fs === "btrfs" && words ? subvolumesIn(words.entries, volume) : [];
+    if (!words || named.length === 0) return words;
+    // A mount of one that is missing fails, and with it the way in.
+    await using top = await alone({ ...volume, subvolume: "/" });
+    const missing: string[] = [];
+    for (const name of named) if ((await top.tree.stat(`/${name}`))?.kind !== "dir") missing.push(name);
+    return { ...words, missing };
   };
   const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts.volumes, wordsOn);
   const others = await otherVolumes(image, facts.volumes, mounts, unresolved);
@@ -188,6 +199,10 @@ async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | un
     if (words !== undefined) return { ...words, subvolume };
   }
   return undefined;
+}
+
+function subvolumesIn(entries: MountWords["entries"], volume: Volume): string[] {
+  return entries.flatMap(({ options }) => partOf(volume, subvolumeOption(options)).subvolume ?? []);
 }
 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {

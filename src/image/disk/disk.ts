@@ -140,7 +140,7 @@ export async function mountsIn(
   }
   for (const volume of readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
     const words = await told(() => wordsOn(volume));
-    if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume));
+    if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume), words.missing);
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
   if (closed)
@@ -165,6 +165,8 @@ export async function mountsIn(
 export interface MountWords {
   readonly entries: readonly FstabEntry[];
   readonly subvolume?: string;
+  /** Subvolumes that the entries name and that the btrfs of the root does not have. */
+  readonly missing?: readonly string[];
 }
 
 /** What is asked of a guest's files to find its mounts. */

@@ -72,6 +72,7 @@ export function resolveMounts(
   entries: readonly FstabEntry[],
   volumes: readonly Volume[],
   root: Volume,
+  missing: readonly string[] = [],
 ): GuestMounts {
   const mounts = new Map([["/", root]]);
   const unresolved: Unresolved[] = [];
@@ -88,14 +89,18 @@ export function resolveMounts(
       unresolved.push({ entry, why: `${entry.at} is no place in the guest` });
       continue;
     }
-    if (found.fs === "unknown") {
+    if (found.fs === "unknown" || found.refused !== undefined) {
       unresolved.push({
         entry,
         why: `${found.name} ${found.refused ?? "holds no file system that tbuild knows"}`,
       });
       continue;
     }
-    const volume = partOf(found, entry.options.find((option) => option.startsWith("subvol="))?.slice(7));
+    const volume = partOf(found, subvolumeOption(entry.options));
+    if (volume.name === root.name && volume.subvolume !== undefined && missing.includes(volume.subvolume)) {
+      unresolved.push({ entry, why: `has no subvolume ${volume.subvolume}` });
+      continue;
+    }
     if (volume.name !== root.name || volume.subvolume !== root.subvolume) mounts.set(at, volume);
   }
   return {
@@ -110,6 +115,11 @@ function swapFilesIn(entries: readonly FstabEntry[]): string[] {
     .filter(({ type, device }) => type === "swap" && device.startsWith("/") && !device.startsWith("/dev/"))
     .map(({ device }) => device.replaceAll(/\/+/g, "/"));
   return [...new Set(paths)];
+}
+
+/** The subvolume that the options of a mount name. */
+export function subvolumeOption(options: readonly string[]): string | undefined {
+  return options.find((option) => option.startsWith("subvol="))?.slice(7);
 }
 
 /** The volume, as the subvolume of btrfs that is mounted. A name goes into the options of a mount, so one that could be more is none. */

@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
-import { namedFeatures } from "./features.ts";
+import { namedFeatures, unnamedFeatures } from "./features.ts";
 import { Unfit } from "./volume.ts";
 
 /** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
@@ -255,6 +255,16 @@ function superblock(block: Uint8Array) {
   if (sb.getUint16(56, true) !== 0xef53)
     throw new TbuildError("integrity", "no ext file system in it", { subject: "volume" });
   const incompatible = sb.getUint32(96, true);
+  const unnamed = unnamedFeatures(incompatible);
+  if (unnamed !== 0)
+    throw new TbuildError(
+      "integrity",
+      `has the ${namedFeatures(unnamed, "incompatible")}, which no access method knows`,
+      {
+        subject: "ext file system",
+        hint: "It is newer than tbuild, or damaged. Look at it with e2fsck, on a copy.",
+      },
+    );
   const unknown = incompatible & ~knownIncompatible;
   if (unknown !== 0)
     throw new Unfit(`has the ${namedFeatures(unknown, "incompatible")}, which is not read directly`);

@@ -38,6 +38,12 @@ const readOnlyCompatible: Readonly<Record<number, string>> = {
   65536: "orphan_present",
 };
 
+/** Those of `bits` that e2fsprogs has no name for: no kernel and no program mounts a file system with them. */
+export function unnamedFeatures(bits: number): number {
+  const named = Object.keys(incompatible).reduce((sum, bit) => sum | Number(bit), 0);
+  return (bits & ~named) >>> 0;
+}
+
 /** `feature inline_data`, or `features inline_data and encrypt`: which of `bits` a reader has to know, and does not. */
 export function namedFeatures(bits: number, kind: "incompatible" | "readOnly"): string {
   const names = kind === "incompatible" ? incompatible : readOnlyCompatible;

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import type { Volume } from "../access.ts";
@@ -23,11 +24,12 @@ export async function replayJournal(host: Host, image: string, volume: Volume): 
 export async function replayInto(
   host: Host,
   image: string,
-  { offset, bytes }: Volume,
+  { name, offset, bytes }: Volume,
   write: (at: number, data: Uint8Array) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
   const interruptible = signal && { signal };
+  await refuseExternal(image, { name, offset });
   await using folder = await temporaryFolder("journal");
   const [before, after] = [join(folder.path, "before"), join(folder.path, "after")];
   await host.run(
@@ -42,6 +44,28 @@ export async function replayInto(
   await host.run(["cp", "--sparse=always", before, after], { ...interruptible });
   await checkFileSystem(host, after, signal);
   await writeDifferences(before, after, write);
+}
+
+// The superblock names the inode of its journal, or the UUID of the device that holds it.
+async function refuseExternal(
+  image: string,
+  { name, offset }: Pick<Volume, "name" | "offset">,
+): Promise<void> {
+  await using file = await open(image, "r");
+  const superblock = Buffer.alloc(1024);
+  await file.read(superblock, 0, superblock.length, offset + 1024);
+  const hasJournal = (superblock.readUInt32LE(92) & 0x4) !== 0;
+  if (!hasJournal || superblock.readUInt32LE(224) !== 0) return;
+  throw new TbuildError(
+    "environment",
+    "has an external journal, which holds changes that are not yet in place",
+    {
+      subject: name,
+      hint:
+        "Nothing was changed. Attach this disk and the one with the journal to a Linux machine, mount the file system " +
+        "and unmount it, and run the command again.",
+    },
+  );
 }
 
 const chunkBytes = 1 << 20;

@@ -33,7 +33,12 @@ export function debugfsAccess(host: Host, note: (text: string) => void = () => {
     },
     async open(image, mounts, { readOnly = false, watch = {} } = {}) {
       const parts: Part[] = [];
-      for (const mount of mounts) parts.push(await openPart(host, image, mount, readOnly, note));
+      try {
+        for (const mount of mounts) parts.push(await openPart(host, image, mount, readOnly, note));
+      } catch (error) {
+        for (const part of parts) await part.close();
+        throw error;
+      }
       return new GuestTree(collectingTree(debugfsSource(host, parts, readOnly, watch)), watch);
     },
   };

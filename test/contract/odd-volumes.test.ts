@@ -1,0 +1,205 @@
+import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeWith } from "../fakes/missing.ts";
+import { emptyDisk, extDisk, guestFolder, ol6Guest } from "../guest-image.ts";
+import { mbr } from "../image/disk-tables.ts";
+import { host, sha256Of } from "./dirty-image.ts";
+
+const main = resolve(import.meta.dirname, "../../dist/main.js");
+const mib = 1048576;
+const second = 41;
+const needs = ["mke2fs", "e2fsck", "qemu-img", "qemu-storage-daemon", "debugfs", "losetup", "loop", "root"];
+
+const withFstab = (fstab: string) => ({
+  ...ol6Guest,
+  files: { ...ol6Guest.files, "/etc/fstab": fstab, "/etc/ssh/ssh_host_rsa_key": "a key" },
+});
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-odd-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function tbuild(...args: readonly string[]) {
+  return host.run([process.execPath, main, ...args], { allow: [1, 2, 3, 4, 5, 6, 70] });
+}
+
+async function bend(file: string, at: number, ...bytes: readonly number[]) {
+  await using image = await open(file, "r+");
+  await image.write(Buffer.from(bytes), 0, bytes.length, at);
+}
+
+describeWith(needs, "a data volume that cannot be read, beside a good root", () => {
+  /** The root in the first partition of a disk, which mounts the second as /data. */
+  async function diskWithData(name: string) {
+    const image = join(folder, name);
+    const guest = withFstab("/dev/sda1 / ext4 defaults 1 1\n/dev/sda2 /data ext4 defaults 0 0\n");
+    await extDisk(image, guest, { mebibytes: second });
+    await host.run(["truncate", "-s", `${second + 20}M`, image]);
+    await using disk = await open(image, "r+");
+    const table = mbr([
+      { type: 0x83, start: 2048, count: (second - 1) * 2048 },
+      { type: 0x83, start: second * 2048, count: 20 * 2048 },
+    ]);
+    await disk.write(table, 0);
+    const place = `offset=${second * mib}`;
+    await host.run(["mke2fs", "-qF", "-t", "ext4", "-O", "^metadata_csum", "-E", place, image, "20M"]);
+    return image;
+  }
+
+  it.each([
+    ["with a feature that nobody knows", 96 + 3, [0x80], "has the feature 0x80000000"],
+    ["that is damaged", 40, [0xff, 0xff], "65535 inodes in a group"],
+  ] as const)("%s is named and left alone", async (_what, at, bytes, words) => {
+    const image = await diskWithData("data.img");
+    await bend(image, second * mib + 1024 + at, ...bytes);
+    const before = await sha256Of(image);
+    const refused = await tbuild("seal", "--yes", image);
+    expect(refused.exitCode).toBe(3);
+    expect(refused.stderr).toContain("p2 cannot be read");
+    expect(refused.stderr).toContain(words);
+    expect(refused.stderr).toContain("--allow-unmounted");
+    expect(refused.stderr).not.toContain("garbage collection");
+    expect(await sha256Of(image)).toBe(before);
+    const checked = await tbuild("seal", "--check", "--json", image);
+    expect(JSON.parse(checked.stdout).others).toMatchObject([{ name: "p2", state: "unknown" }]);
+    const sealed = await tbuild("seal", "--yes", "--allow-unmounted", image);
+    expect(sealed.exitCode, sealed.stderr).toBe(0);
+    expect(sealed.stdout).toContain("not inspected: p2 cannot be read");
+    expect((await tbuild("seal", "--check", image)).exitCode).toBe(6);
+    await tbuild("undo", image);
+    expect(await sha256Of(image)).toBe(before);
+  });
+
+  it("that holds garbage leaves it unknown whether all is sealed", async () => {
+    const image = await diskWithData("garbage.img");
+    await host.run([
+      ...["dd", "if=/dev/urandom", `of=${image}`, "bs=1M", `seek=${second}`, "count=20"],
+      ...["conv=notrunc", "status=none"],
+    ]);
+    const { exitCode, stdout } = await tbuild("seal", "--yes", image);
+    expect(exitCode).toBe(6);
+    expect(stdout).toContain("not inspected: p2 holds something that tbuild does not know");
+    expect(stdout).toContain("/data is /dev/sda2");
+  });
+
+  it("that is one half of a mirror is refused, with what to do", async () => {
+    const image = await diskWithData("mirror.img");
+    // The superblock of MD 1.2, 4 KiB into the volume: magic, version, and its own place in sectors.
+    const superblock = Buffer.alloc(256);
+    superblock.writeUInt32LE(0xa92b4efc, 0);
+    superblock.writeUInt32LE(1, 4);
+    superblock.writeBigUInt64LE(8n, 144);
+    await bend(image, second * mib + 4096, ...superblock);
+    const { exitCode, stderr } = await tbuild("seal", "--yes", image);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("p2 is a member of a Linux software RAID (MD)");
+    expect(stderr).toContain("mdadm --assemble --scan");
+  });
+});
+
+describeWith(needs, "a qcow2 image", () => {
+  let raw = "";
+  beforeAll(async () => {
+    raw = join(folder, "raw.img");
+    await extDisk(raw, withFstab("/dev/sda1 / ext4 defaults 1 1\n"));
+  });
+
+  it.each([
+    ["packed with zstd, in parts of clusters", ["-c", "-o", "compression_type=zstd,extended_l2=on"], []],
+    ["with a snapshot inside", [], ["qemu-img", "snapshot", "-c", "one"]],
+  ] as const)("%s is sealed, stays sound, and is undone", async (_what, options, then) => {
+    const image = join(folder, "disk.qcow2");
+    await host.run(["qemu-img", "convert", "-O", "qcow2", ...options, raw, image]);
+    if (then.length > 0) await host.run([...then, image]);
+    const before = await sha256Of(image);
+    const sealed = await tbuild("seal", "--yes", image);
+    expect(sealed.exitCode, sealed.stderr).toBe(0);
+    await host.run(["qemu-img", "check", "-q", image]);
+    expect((await tbuild("seal", "--check", image)).exitCode).toBe(0);
+    await tbuild("undo", image);
+    expect(await sha256Of(image)).toBe(before);
+  });
+
+  it("whose data lies in another file is refused, and neither is changed", async () => {
+    const [image, data] = [join(folder, "outside.qcow2"), join(folder, "outside.raw")];
+    const options = ["-o", `data_file=${data},data_file_raw=on`];
+    await host.run(["qemu-img", "create", "-q", "-f", "qcow2", ...options, image, "40M"]);
+    await host.run(["qemu-img", "convert", "-n", "-O", "qcow2", raw, image]);
+    const before = [await sha256Of(image), await sha256Of(data)];
+    const { exitCode, stderr } = await tbuild("seal", "--yes", image);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("a qcow2 image with its data in another file");
+    expect([await sha256Of(image), await sha256Of(data)]).toEqual(before);
+  });
+});
+
+describeWith(needs, "an ext with its journal on another device", () => {
+  it("is sealed while nothing waits there, and refused by its name while something does", async () => {
+    const [image, journal] = [join(folder, "outer.img"), join(folder, "journal")];
+    const root = await guestFolder(withFstab("/dev/sda1 / ext4 defaults 1 1\n"));
+    await host.run(["truncate", "-s", "16M", journal]);
+    await emptyDisk(image, 41);
+    const loop = async (...args: readonly string[]) =>
+      (await host.run(["losetup", "-f", "--show", ...args])).stdout.trim();
+    const device = await loop(journal);
+    const volume = await loop("-o", String(mib), image);
+    try {
+      await host.run(["mke2fs", "-qF", "-O", "journal_dev", "-b", "4096", device]);
+      const ext = ["-t", "ext4", "-b", "4096", "-O", "^metadata_csum", "-J", `device=${device}`];
+      await host.run(["mke2fs", "-qF", ...ext, "-d", root, volume]);
+    } finally {
+      for (const one of [device, volume]) await host.run(["losetup", "-d", one]);
+    }
+    const before = await sha256Of(image);
+    const sealed = await tbuild("seal", "--yes", image);
+    expect(sealed.exitCode, sealed.stderr).toBe(0);
+    await tbuild("undo", image);
+    expect(await sha256Of(image)).toBe(before);
+    // needs_recovery, which a kernel sets when it mounts.
+    await using file = await open(image, "r");
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, mib + 1024 + 96);
+    await bend(image, mib + 1024 + 96, (buffer[0] ?? 0) | 0x4);
+    const dirty = await sha256Of(image);
+    const refused = await tbuild("seal", "--yes", image);
+    expect(refused.exitCode).toBe(3);
+    expect(refused.stderr).toContain("p1: has an external journal");
+    expect(await sha256Of(image)).toBe(dirty);
+  });
+});
+
+describeWith([...needs, "mkfs.btrfs", "mount"], "a guest on btrfs", () => {
+  it("is sealed although its fstab names a subvolume that is not there", async () => {
+    const [volume, at, image] = ["volume", "at", "btrfs.img"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const fstab = ["/dev/sda1 / btrfs subvol=root 0 0", "/dev/sda1 /data btrfs subvol=gone 0 0"];
+    const root = await guestFolder(withFstab(`${fstab.join("\n")}\n`));
+    await mkdir(join(root, "data"));
+    await writeFile(volume, "");
+    await mkdir(at);
+    await host.run(["truncate", "-s", "320M", volume]);
+    await host.run(["mkfs.btrfs", "-q", volume]);
+    await host.run(["mount", "-o", "loop", volume, at]);
+    try {
+      await host.run(["btrfs", "subvolume", "create", join(at, "root")]);
+      await host.run(["cp", "-a", `${root}/.`, join(at, "root")]);
+    } finally {
+      await host.run(["umount", at]);
+    }
+    await emptyDisk(image, 321);
+    const copy = ["bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"];
+    await host.run(["dd", `if=${volume}`, `of=${image}`, ...copy]);
+    const before = await sha256Of(image);
+    const { exitCode, stdout, stderr } = await tbuild("seal", "--yes", image);
+    expect(exitCode, stderr).toBe(0);
+    expect(stdout).toContain("/etc/fstab:2: /data is /dev/sda1, which has no subvolume gone");
+    await tbuild("undo", image);
+    expect(await sha256Of(image)).toBe(before);
+  });
+});
