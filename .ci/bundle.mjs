@@ -33,12 +33,15 @@ const { metafile } = await build({
   minifyWhitespace: true,
   legalComments: "none",
   metafile: true,
-  // Optional parts that are not installed, native code, and WebAssembly that is found beside its module.
+  // Optional parts that are not installed, native code, WebAssembly that is found beside its module, and undici, whose
+  // names are lost when it is imported by name at run time.
   external: [
     "@cyclonedx/cyclonedx-library",
     "@toondepauw/node-zstd",
     "tree-sitter-python",
+    "undici",
     "web-tree-sitter",
+    "yauzl",
   ],
   // Packages in CommonJS ask for Node's own modules.
   banner: {
@@ -46,4 +49,15 @@ const { metafile } = await build({
   },
   plugins: [ownAddress],
 });
+
+// A CommonJS package that is imported at run time has only a default in a bundle: its names would be undefined.
+const nameless = [];
+for (const [file, { imports }] of Object.entries(metafile.inputs))
+  for (const { path, kind, original } of imports) {
+    if (kind !== "dynamic-import" || metafile.inputs[path]?.format !== "cjs") continue;
+    const text = await readFile(file, "utf8");
+    const names = text.match(new RegExp(`const \\{([^}]*)\\} = await import\\("${original}"\\)`))?.[1] ?? "";
+    if (!/^\s*default:/.test(names)) nameless.push(`${file}: {${names}} of ${original}`);
+  }
+if (nameless.length > 0) throw new Error(`make these packages external:\n${nameless.join("\n")}`);
 console.log(`dist/bin: ${Object.keys(metafile.outputs).length} files`);

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Interrupted, TbuildError, together } from "../errors.ts";
 import { checkModules, findingLine } from "../firstboot/check/index.ts";
@@ -7,6 +7,7 @@ import { type Major, releases } from "../guest/release.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Additions, Hypervisor } from "../hypervisor/hypervisor.ts";
+import { makeFolders } from "../io/folders.ts";
 import { kickstartFaults, type PlacedFault, refuseFaults } from "../kickstart/check-recipe.ts";
 import {
   type BuildSecrets,
@@ -128,7 +129,7 @@ export async function build(
   const context = contextOf(workshop, made, request, (event) => report(id, event), signal);
   const { id } = context;
   await using _lock = await buildLock(context);
-  await mkdir(context.folder, { recursive: true });
+  await makeFolders(context.folder);
   await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
   const pipeline = planTemplate(made, canBootTrial(workshop, made, request));

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeFolders } from "../io/folders.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
 import type { Inputs } from "./step.ts";
 
@@ -41,7 +42,7 @@ export async function findCheckpoint(folder: string, key: string): Promise<Check
 export async function beginCheckpoint(folder: string): Promise<{ id: string; out: string }> {
   const id = randomBytes(8).toString("hex");
   const out = join(folder, `${id}.part`);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(folder, 0o700);
   await mkdir(out, { mode: 0o700 });
   return { id, out };
 }
@@ -60,7 +61,7 @@ export async function keepCheckpoint(
   await writeFile(join(out, "checkpoint.json"), `${text}\n`);
   await close(out);
   await rename(out, final);
-  await mkdir(join(folder, "by-key"), { recursive: true });
+  await makeFolders(join(folder, "by-key"));
   const link = join(folder, "by-key", checkpoint.key);
   await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
   await rename(`${link}.${checkpoint.id}`, link);
@@ -69,7 +70,7 @@ export async function keepCheckpoint(
 
 /** Closes checkpoints to all but their owner, also those of a tbuild that left them open: their disks hold secrets. */
 export async function closeCheckpoints(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   await chmod(folder, 0o700);
   for (const name of await readdir(folder))
     if (/^[0-9a-f]{16}(\.part)?$/.test(name)) await close(join(folder, name)).catch(goneMeanwhile);

@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Host } from "../host/host.ts";
 import { temporaryFolder } from "../host/temporary.ts";
+import { makeFolders } from "../io/folders.ts";
 import { type Iso, openIso } from "../media/iso.ts";
 import { readMedium } from "../media/medium.ts";
 import type { Recipe } from "../recipe/recipe.ts";
@@ -33,7 +33,7 @@ export function packagesFromDisc(recipe: Recipe): string[] {
 }
 
 async function copyMetadata(iso: Iso, repository: string, to: string): Promise<void> {
-  await mkdir(join(to, "repodata"), { recursive: true });
+  await makeFolders(join(to, "repodata"));
   // Lists of files and changes are most of it, and are not needed here.
   for (const entry of await iso.list(`${repository}/repodata`))
     if (entry.kind === "file" && /^[\w.+-]+$/.test(entry.name) && !/filelists|other|sqlite/.test(entry.name))

@@ -1,9 +1,10 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { visibleText } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import { openUntrusted } from "../image/untrusted.ts";
+import { makeFolders } from "../io/folders.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { manifestDigest } from "../model/manifest.ts";
 import type { Store } from "../store/store.ts";
@@ -24,7 +25,7 @@ export async function textsIn(
       { hint: "Omit --texts: all other differences are recorded." },
     );
   const image = join(options.folder, `texts-${process.pid}.img`);
-  await mkdir(options.folder, { recursive: true });
+  await makeFolders(options.folder);
   try {
     await store.restoreDisk(disk, image, options.signal);
     // An imported version is anybody's.

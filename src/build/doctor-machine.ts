@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, rm, stat, statfs } from "node:fs/promises";
+import { mkdtemp, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { missingPackages, type Package, packages } from "../host/programs.ts";
 import type { Examined } from "../hypervisor/hypervisor.ts";
 import { downloadAll } from "../io/download.ts";
+import { fileFault } from "../io/file-fault.ts";
+import { makeFolders } from "../io/folders.ts";
 import { proxiesOf } from "../io/proxies.ts";
 import type { Workshop } from "./build.ts";
 
@@ -62,16 +64,16 @@ async function homeExamined({ home }: Workshop): Promise<Examined> {
   const before = await firstThere(home.root);
   try {
     // Nothing is left behind, not even the folder itself.
-    const made = await mkdir(home.root, { recursive: true });
+    const made = await makeFolders(home.root);
     await rm(await mkdtemp(join(home.root, "doctor-")), { recursive: true });
     if (made !== undefined) await rm(made, { recursive: true });
     return { what, ok: true, text: `${home.root} is writable` };
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const fault = fileFault(error, before);
     return {
       what,
       ok: false,
-      text: `${home.root}: cannot be written to (${code}, at ${before})`,
+      text: `${home.root}: cannot be written to (${fault instanceof TbuildError ? fault.what : fault}, at ${before})`,
       mend: "choose another folder: tbuild --home FOLDER, or TBUILD_HOME=FOLDER",
     };
   }

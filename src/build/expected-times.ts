@@ -1,5 +1,6 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolders } from "../io/folders.ts";
 import type { Home } from "./home.ts";
 
 type Times = Record<string, Record<string, number>>;
@@ -22,7 +23,7 @@ export async function rememberTimes(
   for (const [step, ms] of Object.entries(ran)) known[step] = Math.round(((known[step] ?? ms) + ms) / 2);
   times[recipe] = known;
   const file = fileOf(home);
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolders(dirname(file));
   await writeFile(`${file}.${process.pid}`, JSON.stringify(times));
   await rename(`${file}.${process.pid}`, file);
 }

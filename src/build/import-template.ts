@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Unpacked, unpackTemplate } from "../bundles/read/unpack.ts";
 import { TbuildError } from "../errors.ts";
@@ -10,6 +10,7 @@ import { holderOf, tryLock } from "../host/lock.ts";
 import type { Mount } from "../image/access.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
+import { makeFolders } from "../io/folders.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { installedPackages } from "../provision/provision.ts";
@@ -77,7 +78,7 @@ export async function importTemplate(
 
 /** A folder that is gone afterwards; what a killed import left is thrown away first. */
 async function workFolder(parent: string): Promise<AsyncDisposable & { readonly path: string }> {
-  await mkdir(parent, { recursive: true });
+  await makeFolders(parent);
   for (const name of await readdir(parent))
     if ((await holderOf(join(parent, name, "lock"))) === undefined)
       await rm(join(parent, name), { recursive: true, force: true });
@@ -196,7 +197,7 @@ async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<Pa
       if (found?.kind !== "file" || !/^[\w.-]+$/.test(name)) continue;
       bytes += found.size;
       if (bytes > mostDatabaseBytes) return "the database is larger than 512 MiB";
-      await mkdir(copy, { recursive: true });
+      await makeFolders(copy);
       await writeFile(join(copy, name), (await tree.read(`${folder}/${name}`)) ?? "");
     }
   if (bytes === 0) return "there is no rpm database";

@@ -1,6 +1,7 @@
-import { chmod, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { chmod, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { makeFolders } from "../io/folders.ts";
 import { checkFile, refuseFaults } from "../kickstart/check-recipe.ts";
 import { checkMedium } from "../media/check.ts";
 import type { Medium } from "../media/media.ts";
@@ -38,7 +39,7 @@ export async function makeInstallMedia(
   const part = `${request.out}.part`;
   const making: ImageMaking = { host: workshop.host, scratch: join(part, "scratch"), ...options };
   await rm(part, { recursive: true, force: true });
-  await mkdir(making.scratch, { recursive: true, mode: 0o700 });
+  await makeFolders(making.scratch, 0o700);
   await chmod(part, 0o700);
   try {
     const notes: string[] = [];

@@ -1,9 +1,9 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, readdir, stat } from "node:fs/promises";
+import { copyFile, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
-import { makeFolder } from "../io/file-fault.ts";
+import { makeFolder, makeFolders } from "../io/folders.ts";
 import { shipped } from "./shipped.ts";
 
 /** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
@@ -34,7 +34,7 @@ async function copyTree(from: string, to: string): Promise<string[]> {
     const source = join(entry.parentPath, entry.name);
     const target = join(to, relative(from, source).replaceAll(/(^|\/)dot-/g, "$1."));
     if (await exists(target)) continue;
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     await copyFile(source, target, constants.COPYFILE_EXCL);
     written.push(target);
   }

@@ -1,5 +1,5 @@
 import type { Leftovers } from "../guest/leftovers/index.ts";
-import { memoryClass } from "../guest/memory.ts";
+import { memoryClass, notLookedInto } from "../guest/memory.ts";
 import type { Findings } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
 import { unusedSpaceClass } from "../guest/unused-space.ts";
@@ -12,8 +12,12 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
 
 /** The names of what nobody could look into: volumes of the disk, swap, and unused space. */
 export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
+  // What somebody left out on purpose is reported, and is no surprise.
   const unseen = classes.filter(
-    ({ name, state }) => [memoryClass, unusedSpaceClass].includes(name) && state === "unknown",
+    ({ name, state, why }) =>
+      [memoryClass, unusedSpaceClass].includes(name) &&
+      state === "unknown" &&
+      !why.every((one) => one === notLookedInto),
   );
   return [...unreadOf(others), ...unseen].map(({ name }) => name);
 }

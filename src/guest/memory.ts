@@ -15,6 +15,9 @@ export function swapPending(states: readonly SwapState[]): Done[] {
 /** What swap holds, as a class of the report. */
 export const memoryClass = "swapped memory";
 
+/** Why swapped memory is unknown where the operation that looks into swap was not chosen. */
+export const notLookedInto = "the operation that looks into swap was not chosen";
+
 /** Says of swapped memory whether any is left; nothing of a guest that has no swap. */
 export function memoryReport({
   states,
@@ -29,7 +32,7 @@ export function memoryReport({
   if (left.length > 0) return [{ name, state: "left", why: left }];
   const unknown = [
     ...(states ?? []).flatMap(({ name, refused }) => (refused === undefined ? [] : [`${name}: ${refused}`])),
-    ...(states === undefined ? ["nobody looked into swap"] : []),
+    ...(states === undefined ? [notLookedInto] : []),
   ];
   if (unknown.length > 0) return [{ name, state: "unknown", why: unknown }];
   return states?.length === 0 ? [] : [{ name, state: "reset", why: [] }];

@@ -1,8 +1,9 @@
-import { copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
+import { makeFolders } from "../io/folders.ts";
 import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
 import { installHint } from "./programs.ts";
@@ -21,7 +22,7 @@ export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
     },
     readFile: (path) => readFile(path).catch(absent),
     async writeFile(path, data, mode = 0o644) {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       const temporary = `${path}.tmp-${process.pid}`;
       await writeFile(temporary, data, { mode });
       await rename(temporary, path);

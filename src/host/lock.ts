@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { mkdir, readlink, rm, symlink } from "node:fs/promises";
+import { readlink, rm, symlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { fileFault } from "../io/file-fault.ts";
+import { makeFolders } from "../io/folders.ts";
 import { bootId, hostId, startOf } from "./identity.ts";
 import { sleep } from "./wait-for.ts";
 
@@ -25,7 +26,7 @@ export interface Holder {
  * that a kill leaves nothing half-made.
  */
 export async function tryLock(file: string): Promise<Lock | Holder> {
-  await mkdir(dirname(file), { recursive: true }).catch((error) => {
+  await makeFolders(dirname(file)).catch((error) => {
     throw fileFault(error, dirname(file));
   });
   for (;;) {

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
+import { makeFolders } from "../io/folders.ts";
 import type { Host, RunOptions } from "./host.ts";
 import { notInstalled, runHere, shellQuoted, shortened, talkHere } from "./local.ts";
 
@@ -58,7 +59,7 @@ function hostOver(
 ): Host {
   const begin = async (argv: readonly string[]) => {
     onCommand?.(argv);
-    await mkdir(sockets, { recursive: true, mode: 0o700 });
+    await makeFolders(sockets, 0o700);
   };
   const run = async (argv: readonly string[], options: RunOptions = {}) => {
     await begin(argv);

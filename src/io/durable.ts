@@ -1,11 +1,12 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rename, rm, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { fileFault, systemFault } from "./file-fault.ts";
+import { makeFolders } from "./folders.ts";
 
 /** A file that appears under its name whole or not at all, and stays after a power cut. */
 export async function writeOnce(temporary: string, file: string, data: string | Uint8Array): Promise<void> {
-  await mkdir(dirname(temporary), { recursive: true });
+  await makeFolders(dirname(temporary));
   const handle = await open(temporary, "w", 0o444);
   try {
     await handle.writeFile(data);
@@ -22,7 +23,7 @@ export async function writeOnce(temporary: string, file: string, data: string | 
 /** Renames a file that is synced, and syncs the folder that now has it. */
 export async function renameDurably(temporary: string, file: string): Promise<void> {
   // A new folder is an entry of the one above, which has to stay as well.
-  const made = await mkdir(dirname(file), { recursive: true });
+  const made = await makeFolders(dirname(file));
   await rename(temporary, file);
   await syncFolder(dirname(file));
   if (made !== undefined)

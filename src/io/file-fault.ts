@@ -1,4 +1,3 @@
-import { mkdir, stat } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 
 /** What the system's errors on files mean (errno(3)): the one list of them. */
@@ -48,13 +47,4 @@ export function fileFault(error: unknown, place: string): unknown {
   const where =
     path !== undefined && path !== place && code !== "ENOENT" && path.startsWith(`${place}/`) ? path : place;
   return new TbuildError("environment", reason, { subject: where, cause: error });
-}
-
-/** Makes a folder where its parent is; one that is there is fine. */
-export async function makeFolder(folder: string): Promise<void> {
-  if ((await stat(folder).catch(() => undefined))?.isDirectory()) return;
-  // Not recursive: below /proc, Node's recursive mkdir never ends.
-  await mkdir(folder).catch((error) => {
-    throw fileFault(error, folder);
-  });
 }

@@ -1,6 +1,7 @@
-import { mkdir, readdir, stat, symlink } from "node:fs/promises";
+import { readdir, stat, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { makeFolders } from "../io/folders.ts";
 import type { Medium } from "./media.ts";
 import { faultOfRpm } from "./rpm-file.ts";
 import type { ImageMaking } from "./xorriso.ts";
@@ -21,7 +22,7 @@ export async function stageAddons(making: ImageMaking, medium: Medium, from: str
   await refuseDamaged(from, rpms);
   progress?.(`making a repository of ${rpms.length} packages`);
   const staged = join(scratch, addonsFolder);
-  await mkdir(staged, { recursive: true });
+  await makeFolders(staged);
   for (const rpm of rpms) await symlink(resolve(from, rpm), join(staged, rpm));
   // What yum of the release reads: OL5's knows no SHA-256, and all know gzip.
   const checksum = medium.major <= 5 ? "sha" : "sha256";

@@ -1,5 +1,6 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolders } from "../io/folders.ts";
 import { grubMenu, isolinuxMenu, type MenuEntry, menuTitle } from "./boot-menu.ts";
 import { type CommandLineOptions, installCommandLine } from "./command-line.ts";
 import { changeFatMenus } from "./fat-menus.ts";
@@ -24,7 +25,7 @@ export async function bootIso(
 ): Promise<{ readonly uefi: boolean }> {
   const tree = join(making.scratch, "tree");
   const isolinux = join(tree, "isolinux");
-  await mkdir(isolinux, { recursive: true });
+  await makeFolders(isolinux);
   await using iso = await openIso(medium.file);
   await iso.extract("isolinux/isolinux.bin", join(isolinux, "isolinux.bin"));
   // From OL8 on isolinux is in two parts.
@@ -66,7 +67,7 @@ async function putEfi(
   const efi = medium.starts.efi;
   if (efi === undefined || medium.major < 7) return false;
   const image = join(tree, efiImage);
-  await mkdir(join(tree, "images"), { recursive: true });
+  await makeFolders(join(tree, "images"));
   await iso.extract(efi.image, image);
   // The old menu looks for the medium.
   const menu = (old: string) =>
@@ -80,7 +81,7 @@ async function putEfi(
   }
   // GRUB from a CD takes the CD for its root, and reads the menu there.
   for (const path of efi.menus) {
-    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await makeFolders(dirname(join(tree, path)));
     await writeFile(join(tree, path), menu(new TextDecoder().decode(await iso.read(path))));
   }
   return true;

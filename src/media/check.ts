@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Interrupted, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
+import { makeFolders } from "../io/folders.ts";
 import { type Medium, releaseOf } from "./media.ts";
 
 /** Which disc a recipe wants. */
@@ -85,7 +86,7 @@ export async function digestOf(file: string, options: CheckOptions): Promise<str
     options.progress?.(done, size);
   }
   const digest = hash.digest("hex");
-  await mkdir(dirname(options.cacheFile), { recursive: true });
+  await makeFolders(dirname(options.cacheFile));
   await writeFile(options.cacheFile, JSON.stringify({ ...known, [mark]: digest }));
   return digest;
 }

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolders } from "../io/folders.ts";
 import { menuTitle } from "./boot-menu.ts";
 import { installCommandLine } from "./command-line.ts";
 import type { Medium } from "./media.ts";
@@ -57,7 +58,7 @@ export async function writeNetworkBoot(folder: string, boot: NetworkBoot): Promi
     "ks.cfg": boot.kickstart,
   };
   for (const [name, text] of Object.entries(files)) {
-    await mkdir(join(folder, dirname(name)), { mode: 0o700, recursive: true });
+    await makeFolders(join(folder, dirname(name)), 0o700);
     await writeFile(join(folder, name), text);
   }
   return ["pxelinux.cfg", "grub.cfg", "grub", "boot.ipxe", "ks.cfg"];

@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { makeFolders } from "../io/folders.ts";
 import { type Medium, releaseOf } from "./media.ts";
 import { type ImageMaking, xorriso } from "./xorriso.ts";
 
@@ -44,7 +45,7 @@ export async function oemdrv(
       hint: "Use --as remaster or --as boot, which work with every release.",
     });
   const tree = join(making.scratch, "tree");
-  await mkdir(tree, { recursive: true });
+  await makeFolders(tree);
   const kickstart = join(tree, "ks.cfg");
   await writeFile(kickstart, options.kickstart);
   if (options.form === "iso")

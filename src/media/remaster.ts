@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { makeFolders } from "../io/folders.ts";
 import { addonsArgs } from "./addons.ts";
 import { grubMenu, isolinuxMenu, type MenuEntry, menuTitle } from "./boot-menu.ts";
 import { type CommandLineOptions, installCommandLine } from "./command-line.ts";
@@ -66,7 +67,7 @@ async function changedFiles(
   const changes: Change[] = [];
   const change = async (path: string, text: string) => {
     const file = join(making.scratch, "disc", path);
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolders(dirname(file));
     await writeFile(file, text);
     changes.push([file, `/${path}`]);
   };
@@ -89,7 +90,7 @@ async function changedFiles(
   };
   for (const path of medium.starts.efi.menus) await change(path, uefi(await text(path)));
   const image = join(making.scratch, "disc", medium.starts.efi.image);
-  await mkdir(dirname(image), { recursive: true });
+  await makeFolders(dirname(image));
   await iso.extract(medium.starts.efi.image, image);
   if (await changeFatMenus(making, image, uefi)) changes.push([image, `/${medium.starts.efi.image}`]);
   return changes;

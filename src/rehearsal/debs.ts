@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { basename, join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
+import { makeFolders } from "../io/folders.ts";
 
 export interface Debs {
   /** A folder per package, and `<package>.version`. */
@@ -25,7 +26,7 @@ export async function fetchDebs(host: Host, options: DebOptions): Promise<Debs> 
   const { cache, progress } = options;
   const files = join(cache, "files");
   const extracted = join(cache, "extracted");
-  for (const folder of [files, extracted]) await mkdir(folder, { recursive: true });
+  for (const folder of [files, extracted]) await makeFolders(folder);
   const apt = await privateApt(cache);
   const run = (argv: readonly string[], cwd?: string) =>
     host.run(argv, { ...(options.signal && { signal: options.signal }), ...(cwd !== undefined && { cwd }) });
@@ -112,8 +113,7 @@ async function unpack(
 /** A state of apt's own: what the host has installed does not matter, and nothing of the host's changes. */
 async function privateApt(cache: string): Promise<string> {
   const state = join(cache, "apt");
-  for (const folder of ["lists/partial", "cache/archives/partial"])
-    await mkdir(join(state, folder), { recursive: true });
+  for (const folder of ["lists/partial", "cache/archives/partial"]) await makeFolders(join(state, folder));
   await writeFile(join(state, "status"), "");
   const settings = {
     "Dir::State": state,

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { chmod, copyFile, link, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../io/folders.ts";
 import { assets, type Making, type MediumOptions, type RehearsalRelease } from "./rehearsal.ts";
 
 /** Puts the medium together: packages with repodata, second stage, initrd, boot loader, and what it says of itself. */
@@ -11,7 +12,7 @@ export async function makeIso(
   const tree = join(making.folder, "tree");
   const version = `${making.release.major}.${making.release.update}`;
   for (const folder of ["isolinux", "images/pxeboot", "LiveOS", "Packages"])
-    await mkdir(join(tree, folder), { recursive: true });
+    await makeFolders(join(tree, folder));
   progress("making the repository of the medium");
   for (const rpm of await readdir(join(making.folder, "rpms", "base")))
     await link(join(making.folder, "rpms", "base", rpm), join(tree, "Packages", rpm));
@@ -98,8 +99,7 @@ async function makeStage2(making: Making, tree: string): Promise<string> {
   for (const name of (await readdir(packages)).sort())
     if (!notInStage2.test(name)) await making.run(["cp", "-aln", `${join(packages, name)}/.`, `${root}/`]);
   await making.run(["cp", "-al", join(packages, "kernel", "usr/lib/modules"), join(root, "usr/lib/")]);
-  for (const folder of ["mnt/sysimage", "usr/share/anaconda"])
-    await mkdir(join(root, folder), { recursive: true });
+  for (const folder of ["mnt/sysimage", "usr/share/anaconda"]) await makeFolders(join(root, folder));
   await install(["anaconda", "anaconda-init"], join(root, "usr/sbin"), 0o755);
   await install(["kickstart.py", "storage.py"], join(root, "usr/share/anaconda"), 0o644);
   await rm(join(root, "etc/hosts"), { force: true });
@@ -123,8 +123,7 @@ async function makeStage2(making: Making, tree: string): Promise<string> {
 
 async function makeInitrd(making: Making, to: string): Promise<void> {
   const root = join(making.folder, "work", "initrd");
-  for (const folder of ["bin", "sbin", "etc", "lib/modules"])
-    await mkdir(join(root, folder), { recursive: true });
+  for (const folder of ["bin", "sbin", "etc", "lib/modules"]) await makeFolders(join(root, folder));
   await copyFile(join(making.debs.extracted, "busybox-static/bin/busybox"), join(root, "bin/busybox"));
   await symlink("busybox", join(root, "bin/sh"));
   await install(["init"], root, 0o755);

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
 import { missingPackages, packages } from "../host/programs.ts";
 import { codeDigest } from "../io/code-digest.ts";
+import { makeFolders } from "../io/folders.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
 import { asDigest, type Digest, digestOf } from "../model/digest.ts";
 import { fetchDebs } from "./debs.ts";
@@ -29,7 +30,7 @@ export async function makeRehearsalMedium(
   options: MediumOptions,
 ): Promise<RehearsalMedium> {
   const { cache, signal, progress = () => {} } = options;
-  await mkdir(cache, { recursive: true });
+  await makeFolders(cache);
   const builder = await builderDigest();
   const index = join(cache, `rehearsal-ol${release.major}.${release.update}-${builder}.json`);
   const known = await kept(index, cache);
@@ -53,7 +54,7 @@ export async function makeRehearsalMedium(
   const final = join(cache, digest.slice(0, 16));
   const folder = `${final}.part`;
   await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   const run: Making["run"] = async (argv, onLine, env) =>
     (
       await host.run(argv, {

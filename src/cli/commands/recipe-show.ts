@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { stringify } from "yaml";
 import { recipeOf } from "../../build/build.ts";
 import { plain } from "../../recipe/located.ts";
 import { resolvedText, resolvedValues } from "../../recipe/resolved.ts";
@@ -20,6 +21,5 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(resolvedText(loaded));
     return;
   }
-  const { stringify } = await import("yaml");
   process.stdout.write(stringify(plain(loaded.said), { lineWidth: 0 }));
 }

@@ -2,7 +2,8 @@ import { open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/pr
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { fileFault, makeFolder } from "../../io/file-fault.ts";
+import { fileFault } from "../../io/file-fault.ts";
+import { makeFolder } from "../../io/folders.ts";
 import { catalogFiles, pagesCode } from "../../pages/catalog-pages.ts";
 import { manifestReader } from "../../store/records/catalog.ts";
 import { openCatalog } from "../open-site.ts";

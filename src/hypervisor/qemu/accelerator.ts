@@ -1,6 +1,7 @@
-import { access, constants, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { access, constants, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Host } from "../../host/host.ts";
+import { makeFolders } from "../../io/folders.ts";
 
 export interface Accelerator {
   readonly accelerator: "kvm" | "tcg";
@@ -37,7 +38,7 @@ export async function chooseAccelerator(
   const choice: Accelerator = works
     ? { accelerator: "kvm", why: "a kernel started under /dev/kvm" }
     : { accelerator: "tcg", why: "/dev/kvm is there, but a kernel does not start under it" };
-  await mkdir(dirname(options.cacheFile), { recursive: true });
+  await makeFolders(dirname(options.cacheFile));
   await writeFile(options.cacheFile, JSON.stringify({ boot, ...choice }));
   return choice;
 }

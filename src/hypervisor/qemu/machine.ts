@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
+import { makeFolders } from "../../io/folders.ts";
 import type { VmSpec } from "../hypervisor.ts";
 import { QemuDisk } from "./disks.ts";
 
@@ -68,7 +69,7 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
     consoleSocket: join(run, "console"),
     diskStem: (slot) => join(folder, `disk${slot}`),
     async make() {
-      await mkdir(machines, { recursive: true });
+      await makeFolders(machines);
       await chmod(machines, 0o700);
       await mkdir(folder, { mode: 0o700 });
     },
@@ -86,7 +87,7 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
     },
     exists: async () => (await text()) !== undefined,
     async paths() {
-      await mkdir(run, { recursive: true, mode: 0o700 });
+      await makeFolders(run, 0o700);
       return {
         pidfile: join(folder, "pid"),
         qmp: join(run, "qmp"),

@@ -91,7 +91,9 @@ function usedExtents(content: Section): Map<string, [first: number, count: numbe
           if (!physicals.has(key)) continue;
           const first = Number(list[index + 1]);
           if (!Number.isSafeInteger(first) || first < 0) return undefined;
-          used.set(key, [...(used.get(key) ?? []), [first, Math.ceil(count / stripes)]]);
+          const runs = used.get(key) ?? [];
+          runs.push([first, Math.ceil(count / stripes)]);
+          used.set(key, runs);
         }
     }
   return used;

@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
+import { overlapWith } from "../file/holes.ts";
 import { insideOf, tableOf } from "./disk.ts";
 import { fileSystemOf } from "./filesystem.ts";
 import { freeExtents, type Piece } from "./lvm.ts";
@@ -33,7 +34,8 @@ export async function unclaimedPlaces(disk: Reader, volumes: readonly Volume[]):
     ...(await freeOfLvm(disk, table, volumes)),
   ];
   return found.map((place) => {
-    const other = volumes.find((volume) => volume !== place.volume && overlaps(place, volume));
+    const touches = touching(place.pieces);
+    const other = volumes.find((volume) => volume !== place.volume && placeOf(volume).some(touches));
     return other && place.unread === undefined ? { ...place, unread: `it overlaps ${other.name}` } : place;
   });
 }
@@ -161,12 +163,20 @@ function piecesOf({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, from 
 }
 
 // A logical volume whose place cannot be told has none; the metadata says which extents it has.
-function overlaps({ pieces }: Unclaimed, volume: Volume): boolean {
+function placeOf(volume: Volume): Piece[] {
   const isPlaceless = volume.refused !== undefined && volume.offset === 0 && volume.name !== "disk";
-  return (
-    !isPlaceless &&
-    piecesOf(volume).some((a) =>
-      pieces.some((b) => a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes),
-    )
-  );
+  return isPlaceless ? [] : piecesOf(volume);
+}
+
+/** Says whether a run of bytes touches any of `pieces`, of which there may be very many. */
+function touching(pieces: readonly Piece[]): (piece: Piece) => boolean {
+  const runs: { start: number; length: number }[] = [];
+  for (const { offset, bytes } of [...pieces].sort((one, other) => one.offset - other.offset)) {
+    const last = runs.at(-1);
+    if (last && offset < last.start + last.length)
+      last.length = Math.max(last.length, offset + bytes - last.start);
+    else runs.push({ start: offset, length: bytes });
+  }
+  const touches = overlapWith(runs);
+  return ({ offset, bytes }) => touches(offset, bytes);
 }

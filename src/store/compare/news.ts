@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { appendFile, mkdir } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { textOf } from "../../io/durable.ts";
+import { makeFolders } from "../../io/folders.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { compare } from "./compare.ts";
@@ -32,7 +33,7 @@ export async function openNews(file: string, tbuild: string): Promise<News> {
     waiting = [];
     if (lines.length === 0) return;
     // What cannot be remembered is looked up again the next time.
-    await mkdir(dirname(file), { recursive: true })
+    await makeFolders(dirname(file))
       .then(() => appendFile(file, lines.join("")))
       .catch(() => {});
   };

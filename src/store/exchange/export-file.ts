@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat, truncate } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -8,6 +8,7 @@ import { z } from "zod";
 import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
 import { namesIn } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
+import { makeFolders } from "../../io/folders.ts";
 import { type TarEntry, tarEnd, tarEntries, tarHeader, tarPadding } from "../../io/tar.ts";
 import type { StoredDisk } from "../../model/disk.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -136,7 +137,7 @@ export async function importTemplate(
   options: ExportOptions,
 ): Promise<Imported> {
   const work = join(folder, `import-${process.pid}`);
-  await mkdir(work, { recursive: true });
+  await makeFolders(work);
   try {
     return await imported(store, records, file, work, options);
   } catch (error) {

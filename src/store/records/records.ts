@@ -1,10 +1,11 @@
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { namesIn, textOf } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
+import { makeFolders } from "../../io/folders.ts";
 import { type Digest, DigestText, digestOf } from "../../model/digest.ts";
 import type { Manifest, ManifestLine } from "../../model/manifest.ts";
 import { lineOf, manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
@@ -314,7 +315,7 @@ async function writeWhole(file: string, text: string): Promise<void> {
   const fault = (error: unknown) => {
     throw fileFault(error, file);
   };
-  await mkdir(dirname(file), { recursive: true }).catch(fault);
+  await makeFolders(dirname(file)).catch(fault);
   const handle = await open(temporary, "w").catch(fault);
   try {
     await handle.writeFile(text);

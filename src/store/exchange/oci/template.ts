@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
+import { open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
 import { openCompression } from "../../../io/compression.ts";
 import { explained, renameDurably } from "../../../io/durable.ts";
+import { makeFolders } from "../../../io/folders.ts";
 import { inParallel } from "../../../io/parallel.ts";
 import type { Digest } from "../../../model/digest.ts";
 import { DigestText } from "../../../model/digest.ts";
@@ -300,7 +301,7 @@ async function takePack(store: StoreFolder, registry: Registry, layer: Descripto
   // Not in tmp/, which is cleared when the store is locked.
   const incoming = join(store.folder, "incoming");
   const file = join(incoming, `${hex(digest)}.${process.pid}`);
-  await mkdir(incoming, { recursive: true });
+  await makeFolders(incoming);
   try {
     const handle = await open(file, "w", 0o444);
     try {

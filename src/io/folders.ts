@@ -1,0 +1,46 @@
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { fileFault } from "./file-fault.ts";
+
+/** Makes a folder where its parent is; one that is there is fine. Throws `environment` with the reason. */
+export async function makeFolder(folder: string): Promise<void> {
+  if (await isFolder(folder)) return;
+  await mkdir(folder).catch((error) => {
+    throw fileFault(error, folder);
+  });
+}
+
+/**
+ * Makes a folder and those above it that are missing. Returns the highest one that was made; `undefined` when all were
+ * there. Throws `environment` with the reason. Node's own recursive `mkdir` never ends below /proc, and says
+ * "no such file" on a read-only file system.
+ */
+export async function makeFolders(folder: string, mode = 0o777): Promise<string | undefined> {
+  if (await isFolder(folder)) return undefined;
+  const made = await attempt(folder, mode);
+  if (made !== "no parent") return made;
+  const above = dirname(folder);
+  const highest = above === folder ? undefined : await makeFolders(above, mode);
+  const again = await attempt(folder, mode);
+  if (again === "no parent")
+    throw new TbuildError("environment", "no folder can be made there", { subject: folder });
+  return highest ?? again;
+}
+
+async function attempt(folder: string, mode: number): Promise<string | undefined | "no parent"> {
+  try {
+    await mkdir(folder, { mode });
+    return folder;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return "no parent";
+    // Somebody else may have made it in between.
+    if (code === "EEXIST" && (await isFolder(folder))) return undefined;
+    throw fileFault(error, folder);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
