@@ -1,8 +1,9 @@
-import { chmod, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { chmod, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { makeFolders } from "../io/folders.ts";
 import { checkFile, refuseFaults } from "../kickstart/check-recipe.ts";
+import { readKickstartFile } from "../kickstart/read-file.ts";
 import { checkMedium } from "../media/check.ts";
 import type { Medium } from "../media/media.ts";
 import { readMedium } from "../media/medium.ts";
@@ -137,11 +138,7 @@ async function kickstartFor(
 ): Promise<string> {
   if (request.kickstart !== undefined) {
     const file = request.kickstart;
-    const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-      throw new TbuildError("usage", error.code === "ENOENT" ? "no such file" : error.message, {
-        subject: file,
-      });
-    });
+    const text = await readKickstartFile(file);
     notes.push(...checkFile(file, text, medium));
     return text;
   }

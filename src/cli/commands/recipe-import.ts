@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Command } from "commander";
 import { recipeOf } from "../../build/build.ts";
@@ -8,6 +7,7 @@ import {
   importKickstart,
   releaseOfKickstart,
 } from "../../kickstart/import/import-kickstart.ts";
+import { readKickstartFile } from "../../kickstart/read-file.ts";
 import { Recipe, Release } from "../../recipe/recipe.ts";
 import { openSite } from "../open-site.ts";
 
@@ -23,11 +23,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     throw new TbuildError("usage", `--name: "${name}" is not ${given.error.issues[0]?.message}`, {
       hint: `Such as ${nameOf(name ?? "")}.`,
     });
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new TbuildError("usage", error.code === "ENOENT" ? "no such file" : error.message, {
-      subject: file,
-    });
-  });
+  const text = await readKickstartFile(file);
   const wanted = release === undefined ? releaseOfKickstart(text) : Release.parse(release);
   const { recipe } = await recipeOf(await openSite(command), `${wanted}-base`);
   const own = name ?? nameOf(file);

@@ -1,0 +1,27 @@
+import { readFile, stat } from "node:fs/promises";
+import { TbuildError } from "../errors.ts";
+import { fileFault } from "../io/file-fault.ts";
+
+/** Far more than any kickstart; what is larger is another kind of file. */
+const mostBytes = 4 * 1024 * 1024;
+
+/** Reads a kickstart that somebody names. Throws `usage` for what is no text, `environment` for what cannot be read. */
+export async function readKickstartFile(file: string): Promise<string> {
+  const refuse = (what: string) =>
+    new TbuildError("usage", what, { subject: file, hint: "A kickstart is a text file." });
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") throw new TbuildError("usage", "no such file", { subject: file });
+    throw fileFault(error, file);
+  });
+  if (!found.isFile()) throw refuse("is not a file");
+  if (found.size > mostBytes) throw refuse(`has ${found.size} bytes, too many for a kickstart`);
+  const data = await readFile(file).catch((error) => {
+    throw fileFault(error, file);
+  });
+  const zero = data.indexOf(0);
+  if (zero >= 0) {
+    const line = data.subarray(0, zero).toString("latin1").split("\n").length;
+    throw refuse(`is not a kickstart: line ${line} holds a zero byte`);
+  }
+  return data.toString("utf8");
+}
