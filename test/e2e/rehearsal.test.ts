@@ -403,7 +403,7 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild console MACHINE --ssh": [3, "MACHINE: is not running"],
   "tbuild message ol6-grid-rehearsal --values vm001.yaml --machine vm001": [2, "vm001.yaml: cannot be read"],
   "tbuild twins clone1.img clone2.img": [2, "clone1.img: there is no such file"],
-  "tbuild whois orphan.img": [2, "orphan.img: is not a readable disk image"],
+  "tbuild whois orphan.img": [2, "orphan.img: there is no such file"],
   "tbuild template promote ol6-grid@1.0.0 stable": [2, "no such template"],
   "tbuild template rollback ol6-grid stable": [2, "has no channel stable"],
   "tbuild seal --check --residue System.img": [1, "pending"],
