@@ -391,9 +391,6 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
   "tbuild scan root@ovs1:/OVS/Repositories": [3, "root@ovs1: no ssh connection"],
   "tbuild recipe import anaconda-ks.cfg": [2, "anaconda-ks.cfg: no such file"],
-  // The rehearsal's kernel is Debian's, for machines without Xen's drivers.
-  "tbuild convert --check --for ovm-3.4.6 System.img": [1, "unfit as pvhvm on Oracle VM 3.4.6"],
-  "tbuild convert --check --for xen-4.17 --to pvm System.img": [1, "unfit as pvm on Xen 4.17"],
   "tbuild media inspect": [3, "no installation disc found"],
   "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild template import OVM_OL6U10_x86_64_PVM.tgz": [2, "OVM_OL6U10_x86_64_PVM.tgz: no such file"],
