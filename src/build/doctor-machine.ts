@@ -49,8 +49,8 @@ function programsExamined(missing: readonly Package[]): Examined[] {
 }
 
 function nodeExamined(): Examined {
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  const ok = major > 20 || (major === 20 && minor >= 18);
+  const [major = 0, minor = 0, patch = 0] = process.versions.node.split(".").map(Number);
+  const ok = major > 20 || (major === 20 && (minor > 18 || (minor === 18 && patch >= 1)));
   return {
     what: "node",
     ok,

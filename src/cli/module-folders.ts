@@ -1,25 +1,25 @@
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { TbuildError } from "../errors.ts";
+import { recipeFolders } from "../build/build.ts";
 import type { ForRelease } from "../firstboot/check/index.ts";
 import { type Major, parseMajor, releases } from "../guest/release.ts";
 
-/** The module folders that are named, or all in the recipes folder. */
+/** The module folders that are named, or all that recipes can use, each name once, the nearest first. */
 export async function moduleFoldersOf(named: readonly string[], command: Command): Promise<string[]> {
   if (named.length > 0) return [...named];
-  const folder = join(resolve(command.optsWithGlobals<{ recipes: string }>().recipes), "modules");
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
-  const found = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
-  if (found.length === 0)
-    throw new TbuildError("usage", "no modules", {
-      subject: folder,
-      hint: "Name a module's folder, or make one: recipes/modules/NAME/NAME is its script.",
+  const { recipes } = command.optsWithGlobals<{ recipes: string }>();
+  const found = new Map<string, string>();
+  for (const folder of recipeFolders({ recipes: resolve(recipes) })) {
+    const modules = join(folder, "modules");
+    const entries = await readdir(modules, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
     });
-  return found.sort();
+    for (const entry of entries)
+      if (entry.isDirectory() && !found.has(entry.name)) found.set(entry.name, join(modules, entry.name));
+  }
+  return [...found.values()].sort();
 }
 
 /** The releases of `ol6,ol7`, each with its Python; all where none is named. */

@@ -93,6 +93,24 @@ const samples: Readonly<Record<string, string>> = {
   "enumerate and zip": module(
     "param = []\nfor i, (a, b) in enumerate(zip(['x', 'y'], ['1', '2'])):\n    param.append({'key': '%s%s%d' % (a, b, i)})\nreturn json.dumps(param)",
   ),
+  "an argument list": module(
+    "return json.dumps(make('x', 'a', 'b', hidden=True))",
+    "def make(prefix, *names, **more):\n    return [dict(key='%s.%s' % (prefix, n), **{}) for n in names] if False else [dict([('key', '%s.%s' % (prefix, n))] + list(more.items())) for n in names]\n",
+  ),
+  "a global that a function sets": module(
+    "fill()\nreturn json.dumps(PARAMS)",
+    "PARAMS = []\ndef fill():\n    global PARAMS\n    PARAMS = PARAMS + [{'key': 'a'}]\n",
+  ),
+  "the else of a loop": module(
+    "param = []\nfor i in range(2):\n    param.append({'key': str(i)})\nelse:\n    param.append({'key': 'last'})\nreturn json.dumps(param)",
+  ),
+  "a condition of the machine that has nothing to do with them": module(
+    "if os.path.exists('/nosuch'):\n    note = 'x'\nreturn json.dumps([{'key': 'a'}])",
+    "if os.path.exists('/nosuch'):\n    text = str\n",
+  ),
+  "widths and percent signs": module(
+    "return json.dumps([{'key': 'a%02d' % 3, 'description': '100 %% of %-4s|' % 'x'}])",
+  ),
   "a conditional and a slice of logic": module(
     "return json.dumps([{'key': 'a' if target in ('configure', 'reconfigure') else 'b', 'hidden': not False and 1 < 2}])",
   ),
@@ -138,6 +156,42 @@ describe("what a module makes at run time is named with its line", () => {
       /loops over os.listdir/,
       0,
     ],
+    [
+      "a list that is shortened",
+      "param = [{'key': 'a'}]\nparam.pop()\nreturn json.dumps(param)",
+      /calls param.pop\(\)/,
+      1,
+    ],
+    [
+      "a list without its first",
+      "param = [{'key': 'a'}]\ndel param[0]\nreturn json.dumps(param)",
+      /has del param/,
+      1,
+    ],
+    [
+      "a list that a library gets",
+      "import random\nparam = [{'key': 'a'}]\nrandom.shuffle(param)\nreturn json.dumps(param)",
+      /calls random.shuffle\(\)/,
+      1,
+    ],
+    [
+      "a form of numbers that is not modelled",
+      "return json.dumps([{'key': 'a%5.2f' % 1}])",
+      /computes with %/,
+      0,
+    ],
+    [
+      "another list where the machine has something",
+      "if os.path.exists('/x'):\n    return json.dumps([])\nreturn json.dumps([{'key': 'a'}])",
+      /depends on os.path.exists/,
+      1,
+    ],
+    [
+      "a list by another name",
+      "param = [{'key': 'a'}]\nsame = param\nif os.path.exists('/x'):\n    same.append({'key': 'b'})\nreturn json.dumps(param)",
+      /depends on os.path.exists/,
+      1,
+    ],
     ["an exception", "raise SystemExit('x')", /raises/, 0],
     ["no list", "return json.dumps({'key': 'a'})", /returns no list/, 0],
     ["nothing at all", "pass", /returns no list/, 0],
@@ -148,6 +202,16 @@ describe("what a module makes at run time is named with its line", () => {
     expect(doubts.map((one) => one.reason).join("\n")).toMatch(reason);
     expect(doubts.every(({ line }) => line > 0)).toBe(true);
     expect(parameters.length).toBe(known);
+  });
+
+  it("a list that the top of the program makes by the machine", async () => {
+    const script = module(
+      "return json.dumps(PARAMS)",
+      "PARAMS = [{'key': 'a'}]\nif os.path.exists('/x'):\n    PARAMS.append({'key': 'b'})\n",
+    );
+    const { parameters, doubts } = await enumerate(script, "configure");
+    expect(parameters).toEqual([{ key: "a" }]);
+    expect(doubts).toMatchObject([{ reason: "depends on os.path.exists('/x')", line: 6 }]);
   });
 
   it("a program without a call of main", async () => {

@@ -30,7 +30,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     const warnings = own.length - errors;
     const counts = [...count(errors, "error"), ...count(warnings, "warning")];
     const found = counts.length === 0 ? "nothing found" : counts.join(", ");
-    const python = runsOn.length === 0 ? "" : `; its Python runs on ${runsOn.join(", ")}`;
+    const python = runsOn.length === 0 ? "" : `; written for the Python of ${runsOn.join(", ")}`;
     process.stdout.write(`${name}: ${found}${python}\n`);
   }
 }

@@ -3,7 +3,7 @@ import { expressions } from "./expressions.ts";
 import { type Call, Endless, Frame, type Interpreter, Leave } from "./frame.ts";
 import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 import { statements } from "./statements.ts";
-import { isUnknown, type PythonFunction, Unknown, type Value } from "./value.ts";
+import { isUnknown, PythonDict, type PythonFunction, Unknown, type Value } from "./value.ts";
 
 /** What keeps a value from being known whole, and the line where. */
 export interface Doubt {
@@ -64,7 +64,10 @@ export function follow({ root }: PythonScript): Followed {
     run(block, frame) {
       for (const statement of parts(block)) {
         step(statement);
-        statements[statement.type]?.(statement, frame, self);
+        const runner = Object.hasOwn(statements, statement.type) ? statements[statement.type] : undefined;
+        if (runner) runner(statement, frame, self);
+        else if (!harmless.has(statement.type))
+          self.unsure(`has ${statement.text.split("\n", 1)[0]?.slice(0, 60)}`, lineOf(statement));
       }
     },
     call(callee, positional, named) {
@@ -97,16 +100,28 @@ export function follow({ root }: PythonScript): Followed {
     frame: Frame,
   ) => {
     const list = part(node, "parameters");
-    for (const [index, parameter] of (list ? parts(list) : []).entries()) {
+    const left = new Map(named);
+    let next = 0;
+    for (const parameter of list ? parts(list) : []) {
       const name =
         part(parameter, "name") ?? (parameter.type === "identifier" ? parameter : parts(parameter)[0]);
       if (!name) continue;
-      const fallback = part(parameter, "value");
-      const value =
-        positional[index] ??
-        named.get(name.text) ??
-        (fallback ? self.evaluate(fallback, program) : new Unknown(`reads ${name.text}`, lineOf(parameter)));
-      assign(name, value, frame, self);
+      if (parameter.type === "list_splat_pattern") {
+        frame.set(name.text, positional.slice(next));
+        next = positional.length;
+      } else if (parameter.type === "dictionary_splat_pattern") frame.set(name.text, new PythonDict(left));
+      else {
+        const fallback = part(parameter, "value");
+        const value =
+          positional[next++] ??
+          left.get(name.text) ??
+          (fallback
+            ? self.evaluate(fallback, program)
+            : new Unknown(`reads ${name.text}`, lineOf(parameter)));
+        left.delete(name.text);
+        // A tuple of Python 2 is unpacked.
+        assign(parameter.type === "tuple_pattern" ? parameter : name, value, frame, self);
+      }
     }
   };
   ended(() => self.run(root, program));
@@ -137,6 +152,14 @@ export function follow({ root }: PythonScript): Followed {
     },
   };
 }
+
+// Statements that change no value.
+const harmless = new Set([
+  "assert_statement",
+  "future_import_statement",
+  "pass_statement",
+  "print_statement",
+]);
 
 // A program that raises an exception at its top ends there.
 function ended(run: () => void): void {

@@ -8,6 +8,7 @@ import {
   Dumped,
   firstUnknown,
   isUnknown,
+  Parameters,
   PythonDict,
   PythonFunction,
   PythonModule,
@@ -246,11 +247,11 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
       if (isUnknown(owner)) return owner;
       const method = part(callee, "attribute")?.text ?? "";
       const unknown = firstUnknown([...positional, ...byName.values()]);
-      return (
-        callMethod(method, owner, positional, byName) ??
-        (typeof owner === "string" ? unknown : undefined) ??
-        notModelled(shown, lineOf(node))
-      );
+      const value = callMethod(method, owner, positional, byName);
+      if (value !== undefined) return value;
+      // It may have changed the list or dict that it belongs to.
+      becomesUnsure(owner, notModelled(shown, lineOf(node)), of);
+      return (typeof owner === "string" ? unknown : undefined) ?? notModelled(shown, lineOf(node));
     }
   }
   const target = callee ? of.evaluate(callee, frame) : null;
@@ -269,7 +270,18 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
     return builtins.dict?.(positional, byName) ?? notModelled(shown, lineOf(node));
   const builtin = Object.hasOwn(builtins, target.name) ? builtins[target.name] : undefined;
   const unknown = builtin && firstUnknown(positional);
-  return builtin?.(positional, byName) ?? unknown ?? notModelled(shown, lineOf(node));
+  const value = builtin?.(positional, byName);
+  if (value !== undefined) return value;
+  // A function that is not known may change the lists and dicts that it gets; those of the system's programs do not.
+  if (builtin === undefined && !/^(?:subprocess|os|templateconfig|sys|print)\b/.test(target.name))
+    for (const one of positional) becomesUnsure(one, notModelled(shown, lineOf(node)), of);
+  return unknown ?? notModelled(shown, lineOf(node));
+}
+
+/** Notes in a list that more may have happened to it; of a dict it is said. */
+export function becomesUnsure(value: Value, why: Unknown, of: Interpreter): void {
+  if (Array.isArray(value)) value.push(why);
+  else if (value instanceof PythonDict && !(value instanceof Parameters)) of.unsure(why.reason, why.line);
 }
 
 function copied(value: Value): Value {

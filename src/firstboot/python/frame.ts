@@ -4,6 +4,7 @@ import type { PythonFunction, Value } from "./value.ts";
 /** Names and their values: those of a function over those of the program. */
 export class Frame {
   readonly #names = new Map<string, Value>();
+  readonly #global = new Set<string>();
   readonly #outer: Frame | undefined;
 
   constructor(outer?: Frame) {
@@ -15,7 +16,13 @@ export class Frame {
   }
 
   set(name: string, value: Value): void {
-    this.#names.set(name, value);
+    if (this.#global.has(name) && this.#outer) this.#outer.set(name, value);
+    else this.#names.set(name, value);
+  }
+
+  /** From here on the name is that of the program. */
+  makeGlobal(name: string): void {
+    this.#global.add(name);
   }
 }
 

@@ -81,6 +81,9 @@ function same(left: Value, right: Value): boolean | undefined {
     return each.includes(undefined) ? undefined : true;
   }
   if (typeof left === "object" && left !== null) return left === right ? true : undefined;
+  // True is 1 in Python.
+  if (typeof left === "boolean" && typeof right === "number") return Number(left) === right;
+  if (typeof left === "number" && typeof right === "boolean") return left === Number(right);
   return left === right;
 }
 
@@ -93,24 +96,26 @@ function contains(all: Value, one: Value): boolean | undefined {
   return each.includes(undefined) ? undefined : false;
 }
 
-/** `text % values`, with `%s`, `%d`, `%r`, their widths, and `%(name)s`. */
+/** `text % values`, with `%s`, `%d`, `%i`, `%r`, their widths, and `%(name)s`. Other conversions are not modelled. */
 function formatted(text: string, values: Value): string | undefined {
   const list = Array.isArray(values) ? [...values] : [values];
   let known = true;
-  const made = text.replaceAll(
-    /%(?:\(([^)]*)\))?([-0]*)(\d*)([sdir%])/g,
-    (_all, name, flags, width, kind) => {
-      if (kind === "%") return "%";
-      const value = name === undefined ? list.shift() : values instanceof PythonDict && values.get(name);
-      const shown = pythonText(value ?? new Unknown("missing", 0));
-      if (shown === undefined || (kind === "r" && typeof value === "string")) known = false;
-      const size = Number(width || 0);
-      if (size > 1000) known = false;
-      const word = shown ?? "";
-      if (flags.includes("-")) return word.padEnd(size);
-      return word.padStart(size, flags.includes("0") ? "0" : " ");
-    },
-  );
+  const made = text.replaceAll(/%(?:\(([^)]*)\))?([^a-zA-Z%]*)([a-zA-Z%]|$)/g, (_all, name, form, kind) => {
+    if (kind === "%" && form === "") return "%";
+    const [, flags, width] = /^([-0]*)(\d*)$/.exec(form) ?? [];
+    const value = name === undefined ? list.shift() : values instanceof PythonDict && values.get(name);
+    const word = pythonText(value ?? new Unknown("missing", 0));
+    const size = Number(width || 0);
+    const modelled = /^[sdi]$/.test(kind) || (kind === "r" && typeof value === "number");
+    if (word === undefined || flags === undefined || !modelled || size > 1000) {
+      known = false;
+      return "";
+    }
+    if (flags.includes("-")) return word.padEnd(size);
+    return word.padStart(size, flags.includes("0") ? "0" : " ");
+  });
+  // Python raises an exception for a value that the text does not use.
+  if (Array.isArray(values) && list.length > 0) return undefined;
   return known && made.length <= mostText ? made : undefined;
 }
 

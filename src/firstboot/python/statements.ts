@@ -2,8 +2,8 @@ import { assign } from "./assign.ts";
 import { type Frame, type Interpreter, Leave } from "./frame.ts";
 import { itemsOf } from "./methods.ts";
 import { operate } from "./operate.ts";
-import { lineOf, type Node, part, parts } from "./script.ts";
-import { isUnknown, PythonFunction, PythonModule, truth, Unknown, type Value } from "./value.ts";
+import { everyNode, lineOf, type Node, part, parts } from "./script.ts";
+import { isUnknown, PythonDict, PythonFunction, PythonModule, truth, Unknown, type Value } from "./value.ts";
 
 type Runner = (node: Node, frame: Frame, of: Interpreter) => void;
 
@@ -56,7 +56,8 @@ export const statements: Readonly<Record<string, Runner>> = {
         continue;
       }
       if (known === undefined) {
-        of.unsure(`depends on ${condition?.text.slice(0, 60) ?? "a condition"}`, lineOf(branch));
+        const why = `depends on ${condition?.text.slice(0, 60) ?? "a condition"}`;
+        skipped(node, new Unknown(why, lineOf(branch)), frame, of);
         return;
       }
       if (known) {
@@ -78,14 +79,16 @@ export const statements: Readonly<Record<string, Runner>> = {
       return;
     }
     if (!list) {
-      of.unsure(`loops over ${right?.text.slice(0, 60) ?? "something"}`, lineOf(node));
+      const why = `loops over ${right?.text.slice(0, 60) ?? "something"}`;
+      skipped(node, new Unknown(why, lineOf(node)), frame, of);
       return;
     }
     for (const one of list) {
       of.step(node);
       assign(left, one, frame, of);
-      if (leaves(() => of.run(body, frame))) break;
+      if (leaves(() => of.run(body, frame))) return;
     }
+    otherwise(node, frame, of);
   },
   while_statement: (node, frame, of) => {
     const [condition, body] = [part(node, "condition"), part(node, "body")];
@@ -96,9 +99,15 @@ export const statements: Readonly<Record<string, Runner>> = {
         explored(() => of.run(body, frame));
         return;
       }
-      if (known === undefined) of.unsure(`loops while ${condition.text.slice(0, 60)}`, lineOf(node));
-      if (!known || leaves(() => of.run(body, frame))) return;
+      if (known === undefined) {
+        const why = `loops while ${condition.text.slice(0, 60)}`;
+        skipped(node, new Unknown(why, lineOf(node)), frame, of);
+        return;
+      }
+      if (!known) break;
+      if (leaves(() => of.run(body, frame))) return;
     }
+    otherwise(node, frame, of);
   },
   try_statement: (node, frame, of) => {
     const body = part(node, "body");
@@ -113,7 +122,8 @@ export const statements: Readonly<Record<string, Runner>> = {
       follow("else_clause");
     } catch (error) {
       if (!(error instanceof Leave && error.how === "raise")) throw error;
-      of.unsure("handles an exception", lineOf(node));
+      for (const clause of parts(node).filter(({ type }) => type === "except_clause"))
+        skipped(clause, new Unknown("handles an exception", lineOf(node)), frame, of);
     }
     if (of.explores()) explored(() => follow("except_clause"));
     follow("finally_clause");
@@ -126,6 +136,9 @@ export const statements: Readonly<Record<string, Runner>> = {
       }
     const body = part(node, "body");
     if (body) of.run(body, frame);
+  },
+  global_statement: (node, frame) => {
+    for (const name of parts(node)) frame.makeGlobal(name.text);
   },
   return_statement: (node, frame, of) => {
     const [value] = parts(node);
@@ -141,6 +154,37 @@ export const statements: Readonly<Record<string, Runner>> = {
     throw new Leave("raise", new Unknown("raises an exception", lineOf(node)));
   },
 };
+
+// The `else` of a loop that nothing broke off.
+function otherwise(node: Node, frame: Frame, of: Interpreter): void {
+  const clause = parts(node).find(({ type }) => type === "else_clause");
+  const body = clause && part(clause, "body");
+  if (body) of.run(body, frame);
+}
+
+/**
+ * What may happen and is not followed: the names that it binds are unknown from here on, and the lists that it changes
+ * have something unknown in them.
+ */
+function skipped(block: Node, why: Unknown, frame: Frame, of: Interpreter): void {
+  for (const node of everyNode(block)) {
+    const changed =
+      node.type === "assignment" || node.type === "augmented_assignment" || node.type === "for_statement"
+        ? part(node, "left")
+        : node.type === "call"
+          ? part(part(node, "function") ?? node, "object")
+          : undefined;
+    for (const name of changed ? everyNode(changed) : []) {
+      if (name.type !== "identifier") continue;
+      const known = frame.get(name.text);
+      const binds = node.type === "assignment" || node.type === "for_statement";
+      if (binds && changed?.type !== "subscript") frame.set(name.text, why);
+      else if (Array.isArray(known)) known.push(why);
+      else if (known instanceof PythonDict || node.type !== "call") frame.set(name.text, why);
+    }
+    if (/^(?:return|raise|break|continue|delete)_statement$/.test(node.type)) of.unsure(why.reason, why.line);
+  }
+}
 
 // What is followed without being known to happen leaves nothing behind it unfollowed.
 function explored(body: () => void): void {

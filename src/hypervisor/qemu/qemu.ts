@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readdir, readFile, rm, stat, statfs } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -136,7 +137,8 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
     consolePlace: (vm) => files(vm).consoleLog,
 
     async picture(vm) {
-      const file = join(files(vm).folder, "screen.png");
+      // Two phases of an installation may want a picture at the same moment.
+      const file = join(files(vm).folder, `screen-${randomUUID()}.png`);
       try {
         await (await session(vm)).run("screendump", { filename: file, format: "png" });
         return await readFile(file);
