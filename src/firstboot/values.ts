@@ -29,8 +29,11 @@ export interface CheckedValues {
  */
 export const mostBytes = { unlogged: 8192, logged: 1024 } as const;
 
-/** Checks a file of values against a template's contract: keys, types, what belongs together, what is missing. */
-export function checkValues(contract: readonly Parameter[], file: Located): CheckedValues {
+/**
+ * Checks a file of values against a template's contract: keys, types, what belongs together, what is missing. Where the
+ * contract may lack parameters (`isWhole` is false), a key that it has not is a warning.
+ */
+export function checkValues(contract: readonly Parameter[], file: Located, isWhole = true): CheckedValues {
   const errors: Finding[] = [];
   const warnings: Finding[] = [];
   const values: GivenValue[] = [];
@@ -40,22 +43,28 @@ export function checkValues(contract: readonly Parameter[], file: Located): Chec
   for (const [key, said] of file.entries) {
     const fail = (text: string) => errors.push({ at: said.at, path: key, text });
     const parameter = parameterOf(contract, key);
-    if (!parameter) {
+    if (!parameter && isWhole) {
       fail(`the template has no such parameter${suggestion(key, keys)}`);
       continue;
     }
+    if (!parameter)
+      warnings.push({
+        at: said.at,
+        path: key,
+        text: `is not among the parameters that are known of this import${suggestion(key, keys)}`,
+      });
     const value = readValue(said, fail);
     if (value === undefined) continue;
     values.push({ key, value, at: said.at });
     if (typeof value !== "string") continue;
-    if (parameter.password)
+    if (parameter?.password)
       warnings.push({
         at: said.at,
         path: key,
         text: "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}",
       });
     const fault = faultOf(shippedKey(key)?.type ?? "text", value);
-    if (fault !== undefined) fail(parameter.password ? `is not ${fault}` : `"${value}" is not ${fault}`);
+    if (fault !== undefined) fail(parameter?.password ? `is not ${fault}` : `"${value}" is not ${fault}`);
     const bytes = Buffer.byteLength(value);
     if (bytes > mostBytes.unlogged) fail(`has ${bytes} bytes; a message takes ${mostBytes.unlogged}`);
   }

@@ -23,3 +23,18 @@ export function firstBootSentence({ seal, armed = seal?.armed }: Pick<Manifest, 
   if (!armed) return `${sealed}; it is not armed: it does not configure itself at first boot.`;
   return `${sealed}${seal ? ":" : ";"} it configures itself at first boot, when it gets its messages, com.oracle.linux.root-password last.`;
 }
+
+/**
+ * Whether the contract has every parameter. A build asks the guest itself; of an import they are read from the image, as
+ * far as that could be opened, and some may be missing.
+ */
+export function hasWholeContract({ recipeText }: Pick<Manifest, "recipeText">): boolean {
+  return !/^\{"imported":/.test(recipeText);
+}
+
+/** What is known of a template without any parameter. */
+export function noParametersSentence(manifest: Pick<Manifest, "recipeText">): string {
+  return hasWholeContract(manifest)
+    ? "This template has no first-boot parameters."
+    : "No first-boot parameters of this import are known.";
+}

@@ -1,10 +1,12 @@
 import { managerMessages, stdinMessages } from "../firstboot/messages.ts";
 import { text } from "../html.ts";
-import type { Parameter } from "../model/manifest.ts";
+import { noParametersSentence } from "../model/known.ts";
+import type { Manifest, Parameter } from "../model/manifest.ts";
 
 /** The contract of a template as a form that writes the messages. What is typed stays in the page. */
-export function contractForm(contract: readonly Parameter[], name: string): string {
-  if (contract.length === 0) return '<p class="quiet">This template has no first-boot parameters.</p>';
+export function contractForm(manifest: Pick<Manifest, "contract" | "name" | "recipeText">): string {
+  const { contract, name } = manifest;
+  if (contract.length === 0) return `<p class="quiet">${noParametersSentence(manifest)}</p>`;
   const usual = contract.filter(({ hidden }) => !hidden);
   const hidden = contract.filter((one) => one.hidden);
   return `<p class="note">Fill in what you want to say; a clone of this template waits for these messages at its first boot. Nothing leaves this page.</p>

@@ -52,7 +52,7 @@ ${rehearsal ? '<p class="warning">A rehearsal: made of Debian’s binaries on a 
 ${others.length > 1 ? `<nav class="versions" aria-label="Versions">${[...others, ...links].join("\n")}</nav>` : ""}
 ${changes.length > 0 ? `<p class="changes">What changed: ${changes.join(" · ")}</p>` : ""}</header>
 ${section("In short", definitions(factsOf(manifest)))}
-${section("First boot", contractForm(manifest.contract, name))}
+${section("First boot", contractForm(manifest))}
 ${section("Where it came from", originOf(manifest, lineage))}
 ${section("Seal", sealOf(manifest))}
 ${section("Boot trial", manifest.trial.length === 0 ? '<p class="quiet">No clone of it was booted.</p>' : `<ul class="seen">${manifest.trial.map((seen) => `<li>${text(seen)}</li>`).join("")}</ul>`)}

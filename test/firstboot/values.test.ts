@@ -178,6 +178,19 @@ describe("values that are broken are told with file, line and key", () => {
     expect(check("- a\n").errors).toEqual(["v.yaml:1: : is no list of KEY: VALUE"]);
   });
 
+  it("a key that an import is not known to have is a warning, and goes out", () => {
+    const file = readYaml(
+      "v.yaml",
+      "org.tbuild.grid.mode: none\ncom.oracle.linux.root-password: { env: R }\nx.y: 1\n",
+    );
+    const { errors, warnings, values } = checkValues(contract, file, false);
+    expect(errors).toEqual([]);
+    expect(warnings.map(({ path, text }) => `${path} ${text}`)).toEqual([
+      "x.y is not among the parameters that are known of this import",
+    ]);
+    expect(values.map(({ key }) => key)).toContain("x.y");
+  });
+
   it("a secret in plain text is a warning, and its text is nowhere", () => {
     const { warnings, errors } = check(
       "org.tbuild.grid.mode: none\ncom.oracle.linux.root-password: hunter2\n",

@@ -6,7 +6,8 @@ import { type MessageFormName, messageForms } from "../../firstboot/message-form
 import type { Answer } from "../../firstboot/messages.ts";
 import { shippedKey } from "../../firstboot/shipped.ts";
 import { checkValues, type GivenValue, mostBytes, parameterOf } from "../../firstboot/values.ts";
-import type { Parameter } from "../../model/manifest.ts";
+import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
+import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { refuse } from "../../recipe/findings.ts";
 import { placed, readYaml } from "../../recipe/located.ts";
 import { askSecret } from "../ask-secret.ts";
@@ -29,12 +30,12 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { contract } = entry.manifest;
   if (flags.values !== undefined)
     process.stdout.write(
-      messageForms[flags.as].write(await answersOf(flags.values, contract), flags.machine),
+      messageForms[flags.as].write(await answersOf(flags.values, entry.manifest), flags.machine),
     );
   else if (flags.form) process.stdout.write(formOf(contract, `${name}@${version}`));
   else if (flags.json) process.stdout.write(`${JSON.stringify(contract, undefined, 2)}\n`);
   else if (contract.length === 0)
-    process.stdout.write(`${name}@${version} declares no first-boot parameters\n`);
+    process.stdout.write(`${name}@${version}: ${noParametersSentence(entry.manifest)}\n`);
   else process.stdout.write(`${table(contract.map(row))}\n`);
 }
 
@@ -58,7 +59,11 @@ function formOf(contract: readonly Parameter[], template: string): string {
   return `# First-boot values of ${template}, for: tbuild message ${template} --values FILE\n\n${entries.join("\n")}`;
 }
 
-async function answersOf(file: string, contract: readonly Parameter[]): Promise<Answer[]> {
+async function answersOf(
+  file: string,
+  manifest: Pick<Manifest, "contract" | "recipeText">,
+): Promise<Answer[]> {
+  const { contract } = manifest;
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new TbuildError(
       error.code === "ENOENT" ? "usage" : "environment",
@@ -70,13 +75,18 @@ async function answersOf(file: string, contract: readonly Parameter[]): Promise<
     );
   });
   const shown = relative(process.cwd(), resolve(file)) || file;
-  const { values, errors, warnings } = checkValues(contract, readYaml(shown, text));
+  const { values, errors, warnings } = checkValues(
+    contract,
+    readYaml(shown, text),
+    hasWholeContract(manifest),
+  );
   refuse(shown, errors);
   for (const { at, path, text: what } of warnings)
     process.stderr.write(`warning: ${placed(at)}: ${path}: ${what}\n`);
   const answers: Answer[] = [];
   for (const one of values) {
-    const password = parameterOf(contract, one.key)?.password ?? false;
+    // What nobody knows may be a secret.
+    const password = parameterOf(contract, one.key)?.password ?? true;
     answers.push({ key: one.key, value: await resolved(one), password });
   }
   return answers;
