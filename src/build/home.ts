@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** Where tbuild keeps things on this machine. All of it can be made again, except what `store` holds. */
+/** Where tbuild keeps things on this machine. All of it can be made again, except what `store` and `deployments` hold. */
 export interface Home {
   readonly root: string;
   /** Stand-in media and what was taken out of media. */
@@ -12,6 +12,8 @@ export interface Home {
   readonly builds: string;
   readonly machines: string;
   readonly store: string;
+  /** States of deployments, and what places keep of their machines. */
+  readonly deployments: string;
   /** Small things that are remembered: which accelerator works, how long steps take. */
   readonly memory: string;
   /** What lists show of manifests, so that these need not be read each time. */
@@ -32,6 +34,7 @@ export function homeAt(
     builds: join(root, "builds"),
     machines: join(root, "machines"),
     store: site.store ?? join(root, "store"),
+    deployments: join(root, "deployments"),
     memory: join(root, "memory"),
     index: join(root, "index"),
     bundles: join(root, "bundles"),

@@ -19,8 +19,18 @@ import { namesWanted, type TemplateChosen, wantedOf } from "./wanted.ts";
 export interface Workplace {
   readonly place: Place;
   readonly stateFile: string;
-  /** A version of the store, by its reference. Throws for one that may not be used. */
-  readonly version: (ref: string) => Promise<Manifest>;
+  /** A version that tbuild knows, by its reference. */
+  readonly version: (ref: string) => Promise<VersionFound>;
+}
+
+export interface VersionFound {
+  readonly manifest: Manifest;
+  /** Its disks are in the store. */
+  readonly isHere: boolean;
+  /** Why it was revoked, with the date. */
+  readonly revoked?: string;
+  /** What people should know before they use it. */
+  readonly warnings?: readonly string[];
 }
 
 /** A deployment that is planned, and can be carried out. */
@@ -35,10 +45,11 @@ export interface Prepared {
     readonly signal: AbortSignal;
     readonly report: (event: DeployEvent) => void;
     readonly pollMs?: number;
+    readonly stopGraceMs?: number;
   }): Promise<Applied>;
 }
 
-interface TemplateKnown extends TemplateChosen {
+interface TemplateKnown extends TemplateChosen, Partial<VersionFound> {
   readonly wanted: TemplateWanted;
   readonly contract: ContractKnown;
   /** Its additions report that the first boot is done. */
@@ -54,7 +65,7 @@ const atPlacePrefix = "place:";
 export async function prepare(
   loaded: LoadedDeployment,
   { place, stateFile, version }: Workplace,
-  options: { readonly replace?: readonly string[] } = {},
+  options: { readonly replace?: readonly string[]; readonly allowRevoked?: boolean } = {},
 ): Promise<Prepared> {
   const { deployment, machines, file } = loaded;
   const kept = await stateAt(stateFile, place);
@@ -116,14 +127,18 @@ export async function prepare(
   });
   if (plan.problems.length > 0)
     throw new TbuildError("environment", "cannot be deployed", { subject: file, lines: plan.problems });
+  checkVersions(plan, [...templates.values()], options.allowRevoked === true);
   const known = new Map(machines.map((machine) => [machine.name, templateOf(machine)]));
   return {
     plan,
     state,
     isNew: kept === undefined,
-    warnings: unique(warnings).map(
-      ({ at, path, text }) => `${placed(at)}: ${path === "" ? "" : `${path}: `}${text}`,
-    ),
+    warnings: [
+      ...[...templates.values()].flatMap((template) => template.warnings ?? []),
+      ...unique(warnings).map(
+        ({ at, path, text }) => `${placed(at)}: ${path === "" ? "" : `${path}: `}${text}`,
+      ),
+    ],
     async carryOut({ resolve, ...run }) {
       const answers = await answersOf(plan, given, (name) => known.get(name)?.contract, resolve);
       await using _lock: Lock = await lockState(stateFile);
@@ -225,15 +240,38 @@ async function templateOf(ref: string, place: Place, version: Workplace["version
       contract: { parameters: [], isWhole: undefined },
     };
   }
-  const manifest = await version(ref);
+  const found = await version(ref);
+  const { manifest } = found;
   const wanted = { manifest };
   return {
+    ...found,
     ...{ ref, wanted, name: `${manifest.name}@${manifest.version}` },
     placed: await place.findTemplate(wanted),
     contract: { parameters: manifest.contract, isWhole: hasWholeContract(manifest) },
     // tbuild's additions tell how far the first boot is. What Oracle's report is not documented.
     reports: manifest.rehearsal,
   };
+}
+
+/** What machines are made of now has to be usable; those that are there stay. */
+function checkVersions(plan: Plan, templates: readonly TemplateKnown[], allowRevoked: boolean): void {
+  const used = new Set(
+    plan.machines.flatMap(({ action, goal }) =>
+      goal && (action === "create" || action === "replace") ? [goal.template.name] : [],
+    ),
+  );
+  for (const { name, placed: there, isHere, revoked } of templates.filter((one) => used.has(one.name))) {
+    if (revoked !== undefined && !allowRevoked)
+      throw new TbuildError("usage", `was revoked ${revoked}`, {
+        subject: name,
+        hint: "Name another version, or use --allow-revoked.",
+      });
+    if (!there.isThere && isHere === false)
+      throw new TbuildError("environment", "its disk is missing from this store", {
+        subject: name,
+        hint: "Pull or import it first.",
+      });
+  }
 }
 
 /** The answers of the machines that are to be configured, secrets resolved before anything is made. */

@@ -1,4 +1,4 @@
-import { TbuildError } from "../errors.ts";
+import { checkInterrupted, TbuildError } from "../errors.ts";
 import type { Answer } from "../firstboot/messages.ts";
 import { rootPasswordKey } from "../firstboot/shipped.ts";
 import { sleep, waitFor } from "../host/wait-for.ts";
@@ -30,9 +30,9 @@ export interface FirstBootJob {
   readonly console: string | undefined;
 }
 
-// How long a guest that asks for messages is believed to have heard those of an earlier run. It repeats itself
-// every 10 seconds as long as it waits.
-const repeatMs = 15_000;
+// A guest that waits repeats itself every 10 seconds. If it still says so after so many looks, a second apart, it has not
+// heard what an earlier run sent.
+const looks = 15;
 
 // The pause before the root password that scripts for Oracle's additions make.
 const beforeRootMs = 5_000;
@@ -42,6 +42,7 @@ export async function configure(job: FirstBootJob): Promise<"done" | "unconfirme
   if (job.confirm === "none") {
     job.say(`waiting ${Math.round(job.waitMs / 1000)} s for it to boot`);
     await sleep(job.waitMs, job.signal);
+    checkInterrupted(job.signal);
     await send(job, beforeRootMs);
     await job.reached("unconfirmed");
     job.say("all messages are sent; whether it configured itself is not known");
@@ -84,7 +85,7 @@ async function send(job: FirstBootJob, pauseMs: number): Promise<void> {
   const one = ({ key, value, password }: Answer) => conversation.send({ key, value, isSecret: password });
   for (const answer of others) await one(answer);
   await sleep(pauseMs, job.signal);
-  job.signal.throwIfAborted();
+  checkInterrupted(job.signal);
   // When it arrives, the guest configures itself: from here on, nobody may take it for one that waits.
   await job.reached("sent");
   for (const answer of root) await one(answer);
@@ -92,12 +93,11 @@ async function send(job: FirstBootJob, pauseMs: number): Promise<void> {
 
 /** The state that a guest reports once it no longer waits, or that it still waits. */
 async function moved(job: FirstBootJob): Promise<string | undefined> {
-  const until = Date.now() + Math.min(repeatMs, job.timeoutMs);
-  for (;;) {
+  for (let look = 1; ; look++) {
+    checkInterrupted(job.signal);
     const state = await stateNow(job);
-    if ((state !== undefined && state !== "waiting") || Date.now() >= until) return state;
+    if ((state !== undefined && state !== "waiting") || look === looks) return state;
     await sleep(job.pollMs, job.signal);
-    if (job.signal.aborted) return undefined;
   }
 }
 
