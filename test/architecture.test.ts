@@ -84,7 +84,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   undici: ["io/http.ts"],
   "@toondepauw/node-zstd": ["io/compression.ts"],
   yauzl: ["bundles/read/zip.ts"],
-  saxes: ["bundles/read/read-xml.ts"],
+  saxes: ["io/read-xml.ts"],
   diff: ["store/compare/compare.ts"],
   "web-tree-sitter": ["firstboot/python/script.ts"],
   "@cyclonedx/cyclonedx-library": ["store/compare/sbom.ts"],
