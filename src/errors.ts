@@ -65,6 +65,12 @@ export type ErrorCode =
   /** A program did not end in the time that it had. */
   | "timed-out"
   | "no-connection"
+  /** The connection ended, or the time was up, after an order was sent: whether it was carried out is not known. */
+  | "outcome-unknown"
+  /** A server refused a login, or its identity is not the one that is trusted. */
+  | "not-trusted"
+  /** An object of a server is locked by another job. */
+  | "locked"
   | "disk-full"
   /** A file below an overlay cannot be used; the message names it. */
   | "backing-file"
