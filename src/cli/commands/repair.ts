@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Outcome } from "../../guest/offline.ts";
 import { repairOperations } from "../../guest/seal/index.ts";
-import { type ChangeFlags, type Changing, changeImages } from "../change-images.ts";
+import { type ChangeFlags, type Changing, changeImages, jobPlan } from "../change-images.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<ChangeFlags & { relabel?: boolean }>();
@@ -9,8 +9,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 }
 
 /** What a repair does to an image. */
-export function repairing({ relabel = false }: { readonly relabel?: boolean } = {}): Changing {
-  return { verb: "repair", job: { operations: repairOperations({ relabel }) }, remarks };
+export function repairing({
+  relabel = false,
+  ...flags
+}: { readonly relabel?: boolean } & Pick<ChangeFlags, "as"> = {}): Changing {
+  return { verb: "repair", plan: jobPlan({ operations: repairOperations({ relabel }) }, flags), remarks };
 }
 
 function remarks({ pending, classes }: Outcome): string[] {
