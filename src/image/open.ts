@@ -2,16 +2,16 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeAbandoned } from "../host/temporary.ts";
-import type { ImageAccess, Mount, Volume } from "./access.ts";
+import type { Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
 import { nextStep } from "./disk/members.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
-import { rawView } from "./file/raw-view.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
+import { type OpenedVolumes, openByBest } from "./open-volumes.ts";
 import type { GuestTree } from "./tree.ts";
-import { type AccessOptions, chooseAccess } from "./ways/index.ts";
+import type { AccessOptions } from "./ways/index.ts";
 
 /** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
 export interface OpenImageOptions extends AccessOptions {
@@ -31,15 +31,9 @@ export interface ImageFacts extends Layout {
 }
 
 /** The guest in an image file, opened. Closing it makes the changes that are still in memory. */
-export interface OpenedImage extends ImageFacts, AsyncDisposable {
-  /** What the way in was given: the file itself, or a raw view of the disk in it. */
-  readonly raw: string;
+export interface OpenedImage extends ImageFacts, OpenedVolumes {
   readonly mounts: readonly Mount[];
   readonly others: readonly OtherVolume[];
-  readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
-  /** Why this way, and what spoke against those before it. */
-  readonly why: readonly string[];
-  readonly tree: GuestTree;
 }
 
 /** The door to an image file: refuses what must not be touched, finds the guest's volumes, and takes the best way in. */
@@ -56,66 +50,6 @@ export async function openImageFile(
   };
   const { facts, mounts, others } = await lookInto(host, file, check, { users, ...options });
   return { ...facts, mounts, others, ...(await openByBest(host, facts, mounts, options)) };
-}
-
-/**
- * By the best way, and where that fails on this very image, by the next: a kernel may have XFS, and not its format of
- * 2010. What spoke against the ways before is in `why`.
- */
-export async function openByBest(
-  host: Host,
-  facts: Pick<ImageFacts, "file" | "format">,
-  mounts: readonly Mount[],
-  options: AccessOptions,
-): Promise<Pick<OpenedImage, "raw" | "tree" | "access" | "why"> & AsyncDisposable> {
-  const volumes = mounts.map(({ volume }) => volume);
-  const failed: { name: string; why: string }[] = [];
-  let first: TbuildError | undefined;
-  for (;;) {
-    // When no other is left, what the best one said is what counts.
-    const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
-      throw first ?? error;
-    });
-    const { name, runsPrograms, why } = access;
-    try {
-      const opened = await openBy(host, access, facts, mounts, options);
-      return { access: { name, runsPrograms }, why, ...opened };
-    } catch (error) {
-      if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
-        throw error;
-      first ??= error;
-      // The command is a line, too; what it said comes after it.
-      failed.push({ name, why: error.said[0]?.trim() ?? error.message });
-    }
-  }
-}
-
-// A way that does not take the format is given a raw view of the disk in it.
-async function openBy(
-  host: Host,
-  access: ImageAccess,
-  { file, format }: Pick<ImageFacts, "file" | "format">,
-  mounts: readonly Mount[],
-  { readOnly = false, watch }: AccessOptions,
-): Promise<Pick<OpenedImage, "raw" | "tree"> & AsyncDisposable> {
-  const takes = (access.formats ?? ["raw"]).includes(format);
-  const view = takes ? undefined : await rawView(host, file, readOnly);
-  const raw = view?.file ?? file;
-  const tree = await access.open(raw, mounts, { readOnly, ...(watch && { watch }) }).catch(async (error) => {
-    await view?.[Symbol.asyncDispose]();
-    throw error;
-  });
-  return {
-    raw,
-    tree,
-    async [Symbol.asyncDispose]() {
-      try {
-        await tree[Symbol.asyncDispose]();
-      } finally {
-        await view?.[Symbol.asyncDispose]();
-      }
-    },
-  };
 }
 
 /** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */

@@ -14,7 +14,8 @@ import { type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
 import { Unfit } from "./ext/volume.ts";
 import { rangesOf } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
-import { type ImageFacts, lookInto, openByBest } from "./open.ts";
+import { type ImageFacts, lookInto } from "./open.ts";
+import { openByBest } from "./open-volumes.ts";
 import type { GuestTree } from "./tree.ts";
 
 /** Lets `work` read the guest in `file`. Nothing is changed. */
