@@ -66,6 +66,8 @@ export type ErrorCode =
   | "timed-out"
   | "no-connection"
   | "disk-full"
+  /** No way into an image takes what it holds, and has all that it needs on this machine. */
+  | "no-access"
   /** A file below an overlay cannot be used; the message names it. */
   | "backing-file"
   /** An image holds no `/etc/fstab`: a data disk. */

@@ -30,6 +30,8 @@ export interface Changing {
   readonly job: Job;
   /** Lines about what was found, under the plan. */
   readonly remarks: (outcome: Outcome) => string[];
+  /** What it changes lies in the volume of the root, so any other volume may be left out. */
+  readonly needsRootOnly?: boolean;
   /** Whether what the command says is not known of this outcome; it then ends with the code for that. */
   readonly isUnknown?: (outcome: Outcome) => boolean;
 }
@@ -47,7 +49,7 @@ export async function changeImages(
       ...viaOption(flags.via),
       ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
-      ...(flags.allowUnmounted && { allowUnmounted: true }),
+      ...((flags.allowUnmounted || changing.needsRootOnly) && { allowUnmounted: true }),
       note: (text) => process.stderr.write(`${printable(shown(text))}\n`),
       watch: { signal, progress: line.show },
     }).finally(line.close);

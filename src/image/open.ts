@@ -7,9 +7,11 @@ import { type OtherVolume, otherVolumes } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
 import { nextStep } from "./disk/members.ts";
+import { claimAround } from "./disk/unclaimed.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
 import { type OpenedVolumes, openByBest } from "./open-volumes.ts";
+import { withReachable } from "./reachable.ts";
 import type { GuestTree } from "./tree.ts";
 import type { AccessOptions } from "./ways/index.ts";
 
@@ -48,8 +50,13 @@ export async function openImageFile(
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts, others } = await lookInto(host, file, check, { users, ...options });
-  return { ...facts, mounts, others, ...(await openByBest(host, facts, mounts, options)) };
+  const found = await lookInto(host, file, check, { users, ...options });
+  const open = async ({ facts, mounts, others }: LookedInto) => ({
+    ...facts,
+    ...{ mounts, others },
+    ...(await openByBest(host, facts, mounts, options)),
+  });
+  return readOnly ? withReachable(host, found, { ...options, allowUnmounted: true }, open) : open(found);
 }
 
 /** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
@@ -162,19 +169,15 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
 }
 
 /** Throws when the image must not be changed now, or cannot be. */
-export async function refuseChange(
-  { file, inUse, volumes, cutOff }: ImageFacts,
-  allowUnmounted = false,
-): Promise<void> {
+export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `is cut off: ${cutOff[0]}`, {
       subject: file,
       hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
-  // Part of the guest could not be read, so it cannot be called sealed.
-  const [closed] = volumes.filter(({ refused }) => refused !== undefined);
-  if (closed && !allowUnmounted) throw refusedVolume(file, closed);
+  const claim = claimAround(volumes);
+  if (claim) throw refusedVolume(file, claim);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `cannot be written (${cause.code})`, {
       subject: file,
@@ -197,9 +200,10 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
     });
 }
 
+// A disk that is a member of a RAID as a whole, say, has its partitions inside: none of them is what it looks like.
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
-  return new TbuildError("environment", `${name} ${refused}`, {
+  return new TbuildError("environment", `${name} ${refused}, and other volumes lie in it`, {
     subject: file,
-    hint: `Nothing was changed. ${nextStep(refused ?? "")} To change only the other volumes, use --allow-unmounted.`,
+    hint: `Nothing was changed. ${nextStep(refused ?? "")} If the signature is a remnant, remove it from a copy (wipefs).`,
   });
 }
