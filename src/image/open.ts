@@ -13,36 +13,36 @@ import { type FilesInUse, filesInUse } from "./in-use.ts";
 import type { GuestTree } from "./tree.ts";
 import { type AccessOptions, chooseAccess } from "./ways/index.ts";
 
-/** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
+/** With `readOnly`, nothing is written, not even a journal replay, and an image in use can be read. */
 export interface OpenImageOptions extends AccessOptions {
-  /** Who uses which files, seen once for many images. */
+  /** The users of image files, determined once for many images. */
   readonly users?: FilesInUse;
 }
 
-/** What an image file holds, before anything is opened in it. */
+/** The contents of an image file, before a guest is opened. */
 export interface ImageFacts extends Layout {
   readonly file: string;
   readonly format: Layer["format"];
   readonly layers: readonly Layer[];
-  /** Of the disk, not of the file. */
+  /** The size of the disk, not of the file. */
   readonly bytes: number;
-  /** Who uses it now, in words. */
+  /** Describes who uses it now. */
   readonly inUse: readonly string[];
 }
 
-/** The guest in an image file, opened. Closing it makes the changes that are still in memory. */
+/** The opened guest in an image file. Closing it writes the changes that are still in memory. */
 export interface OpenedImage extends ImageFacts, AsyncDisposable {
-  /** What the way in was given: the file itself, or a raw view of the disk in it. */
+  /** The file given to the access method: the image itself, or a raw view of its disk. */
   readonly raw: string;
   readonly mounts: readonly Mount[];
   readonly others: readonly OtherVolume[];
   readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
-  /** Why this way, and what spoke against those before it. */
+  /** Why this method was chosen, and why the earlier ones were not. */
   readonly why: readonly string[];
   readonly tree: GuestTree;
 }
 
-/** The door to an image file: refuses what must not be touched, finds the guest's volumes, and takes the best way in. */
+/** Opens the guest in an image file: refuses images that must not be touched, finds the guest's volumes, and chooses the access method. */
 export async function openImageFile(
   host: Host,
   file: string,
@@ -59,8 +59,8 @@ export async function openImageFile(
 }
 
 /**
- * By the best way, and where that fails on this very image, by the next: a kernel may have XFS, and not its format of
- * 2010. What spoke against the ways before is in `why`.
+ * Uses the best access method, and if that fails on this image, the next one: a kernel may support XFS, but not its format
+ * of 2010. The reasons against earlier methods are in `why`.
  */
 export async function openByBest(
   host: Host,
@@ -72,7 +72,7 @@ export async function openByBest(
   const failed: { name: string; why: string }[] = [];
   let first: TbuildError | undefined;
   for (;;) {
-    // When no other is left, what the best one said is what counts.
+    // If no method is left, the best one's error is thrown.
     const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
       throw first ?? error;
     });
@@ -84,7 +84,7 @@ export async function openByBest(
       if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
         throw error;
       first ??= error;
-      // The command is a line, too; what it said comes after it.
+      // The command is a line too, followed by its output.
       failed.push({ name, why: error.said[0]?.trim() ?? error.message });
     }
   }
@@ -118,13 +118,13 @@ async function openBy(
   };
 }
 
-/** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
+/** The format, volumes and users of an image file, without opening the guest. */
 export async function imageFacts(file: string, users = filesInUse()): Promise<ImageFacts> {
   await using image = await readImageFile(file);
   return await factsOf(image, users);
 }
 
-/** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
+/** The contents of an image file and the guest's mounts. `check` may refuse it before the guest is searched. */
 export async function lookInto(
   host: Host,
   file: string,
@@ -164,7 +164,7 @@ export async function lookInto(
     })();
     const named = volume.fs === "btrfs" && words ? subvolumesIn(words.entries, volume) : [];
     if (!words || named.length === 0) return words;
-    // A mount of one that is missing fails, and with it the way in.
+    // Mounting a missing one would fail, and with it the access method.
     await using top = await alone({ ...volume, subvolume: "/" });
     const missing: string[] = [];
     for (const name of named) if ((await top.tree.stat(`/${name}`))?.kind !== "dir") missing.push(name);
@@ -175,12 +175,12 @@ export async function lookInto(
   return { facts, mounts, unresolved, swapFiles, others };
 }
 
-/** An image, and its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
+/** An image with its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
 export interface LookedInto {
   readonly facts: ImageFacts;
   readonly mounts: readonly Mount[];
   readonly unresolved: readonly Unresolved[];
-  /** The files that the guest swaps to, as paths in it. */
+  /** The guest's swap files, as paths in the guest. */
   readonly swapFiles: readonly string[];
   readonly others: readonly OtherVolume[];
 }
@@ -208,7 +208,7 @@ function subvolumesIn(entries: MountWords["entries"], volume: Volume): string[] 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, cutOff } = await layoutOf(image);
-  // A file in which nothing is recognised is no image that was cut off.
+  // A file in which nothing is recognised is not a truncated image.
   const isDisk =
     table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
   const isOdd = format === "raw" && bytes % 512 !== 0 && isDisk;
@@ -227,7 +227,7 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
   };
 }
 
-/** Throws when the image must not be changed now, or cannot be. */
+/** Throws if the image must not or cannot be changed now. */
 export async function refuseChange(
   { file, inUse, volumes, cutOff }: ImageFacts,
   allowUnmounted = false,
@@ -238,7 +238,7 @@ export async function refuseChange(
       hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
-  // Part of the guest could not be read, so it cannot be called sealed.
+  // Part of the guest could not be read, so it must not be called sealed.
   const [closed] = volumes.filter(({ refused }) => refused !== undefined);
   if (closed && !allowUnmounted) throw refusedVolume(file, closed);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
@@ -250,7 +250,7 @@ export async function refuseChange(
   });
 }
 
-/** Throws when somebody uses the image now. */
+/** Throws if the image is in use. */
 export function refuseUse(file: string, users: FilesInUse): void {
   refuseUsers(file, users.by(file));
 }

@@ -17,7 +17,7 @@ import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, lookInto, openByBest } from "./open.ts";
 import type { GuestTree } from "./tree.ts";
 
-/** Lets `work` read the guest in `file`. Nothing is changed. */
+/** Runs `work` with the guest in `file`, read only. */
 export async function readGuest<Result>(
   host: Host,
   file: string,
