@@ -41,7 +41,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "store",
     "vm-cfg",
   ],
-  rehearsal: ["host", "media", "model"],
+  rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
   recipe: ["guest/seal/index.ts", "hypervisor/index.ts"],

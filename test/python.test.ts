@@ -14,7 +14,7 @@ describe("the Python files", () => {
     expect(python).toEqual(
       expect.arrayContaining([
         "src/rehearsal/assets/tables.py",
-        "src/rehearsal/assets/additions/sbin/ovmd",
+        "src/firstboot/additions/sbin/ovmd",
         "recipes/modules/grid/grid",
         "test/old-python.py",
       ]),

@@ -17,12 +17,6 @@ export interface RehearsalRelease {
   readonly update: number;
 }
 
-/** First-boot state, told by the rehearsal additions under this key: `waiting`, `running`, `done`, `failed: why`. */
-export const initialConfigKey = "org.tbuild.rehearsal.initial-config";
-
-/** Name of the virtio-serial port that carries the messages: JSON lines `{"key","value"}`, both ways. */
-export const messagePort = "org.tbuild.ovmapi.0";
-
 export interface MediumOptions {
   /** Where media, and the Debian packages that they are made of, are kept. */
   readonly cache: string;
