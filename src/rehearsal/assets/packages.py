@@ -193,6 +193,9 @@ def stage_addition(package):
     take = lambda name, place, mode: (os.makedirs(os.path.dirname(package.tree + place), exist_ok=True), shutil.copy(os.path.join(SOURCES, name), package.tree + place), os.chmod(package.tree + place, mode))  # noqa: E731
     if package.name == 'ovmd':
         take('sbin/ovmd', '/usr/sbin/ovmd', 0o755)
+        for name in sorted(os.listdir(os.path.join(SOURCES, 'ovmdaemon'))):
+            if name.endswith('.py'):
+                take('ovmdaemon/' + name, '/usr/lib/python-templateconfig/ovmdaemon/' + name, 0o644)
         write(package.tree + '/etc/sysconfig/ovmd', '# yes: configure at the next boot, then say no here\nINITIAL_CONFIG=no\n# more options for ovmd\nOVMD_ARGS=\n' if MAJOR == '6'
               else '# more options for ovmd\nOVMD_ARGS=\n')
         if MAJOR == '6':
