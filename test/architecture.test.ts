@@ -11,6 +11,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "build",
     "bundles",
+    "deploy",
     "firstboot",
     "guest",
     "host",
@@ -40,6 +41,17 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "rehearsal",
     "store",
     "vm-cfg",
+  ],
+  // The place of the manager is reached through the table of places.
+  deploy: [
+    "firstboot",
+    "host",
+    "hypervisor",
+    "manager/place.ts",
+    "model",
+    "recipe",
+    "rehearsal/rehearsal.ts",
+    "store",
   ],
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],

@@ -21,9 +21,9 @@ import {
 } from "./rehearsal.ts";
 
 /**
- * Makes the stand-in installation medium and its repositories, or gives the ones that are kept. As any user: no
- * mounts, no loop devices, no chroot. Its digest is that of all that goes in: our assets and guest additions, the release, and the
- * names and versions of the Debian packages.
+ * Makes the stand-in installation medium and its repositories, or returns the cached ones. Works as any user: no
+ * mounts, no loop devices, no chroot. Its digest covers all inputs: tbuild's assets and guest additions, the release, and
+ * the names and versions of the Debian packages.
  */
 export async function makeRehearsalMedium(
   host: Host,
@@ -67,7 +67,7 @@ export async function makeRehearsalMedium(
   const making: Making = { host, release, folder, debs, run };
   await makePackages(making, progress);
   await makeIso(making, progress);
-  // What only the making needed.
+  // Files needed only while making it.
   for (const scratch of ["work", "tree", "stage2"])
     await rm(join(folder, scratch), { recursive: true, force: true });
   await rm(final, { recursive: true, force: true });
@@ -87,7 +87,7 @@ export async function makeRehearsalMedium(
   return medium;
 }
 
-/** The identity of the builder: the digest of its code and of its assets, by path and content. */
+/** The builder's identity: the digest of its code and of its assets, by path and content. */
 export async function builderDigest(): Promise<string> {
   const files = [...(await filesBelow(assets)), ...(await filesBelow(additions))];
   const hash = createHash("sha256").update(await codeDigest(import.meta.url, { shapes }));
