@@ -53,7 +53,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "rehearsal/rehearsal.ts",
     "store",
   ],
-  rehearsal: ["host", "media", "model"],
+  rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
   recipe: ["guest/seal/index.ts", "hypervisor/index.ts"],

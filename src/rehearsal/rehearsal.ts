@@ -17,12 +17,6 @@ export interface RehearsalRelease {
   readonly update: number;
 }
 
-/** The key under which tbuild's additions report the first-boot state: `waiting`, `running`, `done`, `failed: why`. */
-export const initialConfigKey = "org.tbuild.rehearsal.initial-config";
-
-/** Name of the virtio-serial port for messages: JSON lines `{"key","value"}` in both directions. */
-export const messagePort = "org.tbuild.ovmapi.0";
-
 export interface MediumOptions {
   /** The folder for media and the Debian packages that they are made of. */
   readonly cache: string;
