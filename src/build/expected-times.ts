@@ -5,14 +5,14 @@ import type { Home } from "./home.ts";
 
 type Times = Record<string, Record<string, number>>;
 
-/** How long each step took the last times, in ms: of this recipe, else of any. */
+/** Recent durations of each step in ms: of this recipe, otherwise of any recipe. */
 export async function expectedTimes(home: Home, recipe: string): Promise<Readonly<Record<string, number>>> {
   const times = await read(home);
   const any = Object.assign({}, ...Object.values(times)) as Record<string, number>;
   return { ...any, ...times[recipe] };
 }
 
-/** Learns from a run: half of what was known, half of what was seen. */
+/** Updates the estimates from a run: half old value, half new. */
 export async function rememberTimes(
   home: Home,
   recipe: string,

@@ -23,20 +23,20 @@ export interface ChangeFlags extends FarFlags {
   readonly allowUnmounted?: boolean;
 }
 
-/** What a command does to each of its images, and how it says it. */
+/** A command that changes images: its action and its messages. */
 export interface Changing {
   /** `seal`, `repair`. */
   readonly verb: string;
   readonly job: Job;
-  /** Lines about what was found, under the plan. */
+  /** Lines about the findings, shown below the plan. */
   readonly remarks: (outcome: Outcome) => string[];
-  /** What it changes lies in the volume of the root, so any other volume may be left out. */
+  /** True if it changes only the root's volume, so that any other volume may be left out. */
   readonly needsRootOnly?: boolean;
-  /** Whether what the command says is not known of this outcome; it then ends with the code for that. */
+  /** True if the result is unknown for this outcome. The command then exits with the code for that. */
   readonly isUnknown?: (outcome: Outcome) => boolean;
 }
 
-/** Plans the change of each image, shows it, asks, and makes it. One that fails does not stop the others. */
+/** Plans the change of each image, shows it, asks, and applies it. A failure does not stop the others. */
 export async function changeImages(
   images: readonly string[],
   flags: ChangeFlags,
@@ -76,7 +76,7 @@ export async function changeImages(
   });
 }
 
-/** Does `work` for each image; failures are told as they come, and the first gives the exit code. */
+/** Runs `work` for each image. Failures are reported immediately; the first determines the exit code. */
 export async function eachImage(
   images: readonly string[],
   { json = false, ...flags }: FarFlags & { readonly json?: boolean },
@@ -97,17 +97,17 @@ export async function eachImage(
   });
 }
 
-/** What an operation does, with the names of the guest as people and JSON are given them. */
+/** An operation's changes, with the guest's names escaped for people and JSON. */
 export function shownDone({ name, done }: Done): Done {
   return { name, done: done.map(shownName) };
 }
 
-/** What the guests are said to be. */
+/** The release given with --as. */
 export function asFlag({ as }: Pick<ChangeFlags, "as">): Pick<Job, "as"> {
   return as === undefined ? {} : { as: parseMajor(as) };
 }
 
-/** A search through all files takes long enough to be ended. */
+/** A search through all files takes long enough to be interrupted. */
 export function interruptedBy<Given extends Pick<Job, "search">>(signal: AbortSignal, job: Given): Given {
   return job.search ? { ...job, search: { ...job.search, signal } } : job;
 }

@@ -13,7 +13,7 @@ const elsewhere = `
 Remote images are named as in scp, and accessed by ssh:
   root@ovs1:/OVS/Repositories/0004fb/VirtualDisks/0004fb.img`;
 
-/** Commands for the disk images of guests, wherever they came from. */
+/** Commands for disk images of guests, of any origin. */
 export function addImageCommands(program: Command): void {
   program
     .command("inspect")
@@ -118,7 +118,7 @@ export function addImageCommands(program: Command): void {
     return new Option("--for <target>", "check whether the guest runs there").choices(fitnessTargets);
   }
 
-  // What the commands that change disk images have in common.
+  // Options of the commands that change disk images.
   function imageCommand(name: string, description: string): Command {
     return program
       .command(name)

@@ -11,7 +11,7 @@ interface CheckFlags extends ChangeFlags {
   readonly residue?: boolean;
 }
 
-/** `seal --check`: says of each image what is pending and what is left; changes nothing. */
+/** `seal --check`: reports for each image what is pending and what is left. Changes nothing. */
 export async function checkSeal(
   images: readonly string[],
   flags: CheckFlags,

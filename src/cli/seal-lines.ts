@@ -10,9 +10,9 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
   return others.filter(({ state }) => state === "unknown");
 }
 
-/** The names of what nobody could look into: volumes of the disk, swap, and unused space. */
+/** The names of what could not be inspected: volumes, swap, and unused space. */
 export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
-  // What somebody left out on purpose is reported, and is no surprise.
+  // What the user left out on purpose is reported, but does not count.
   const unseen = classes.filter(
     ({ name, state, why }) =>
       [memoryClass, unusedSpaceClass].includes(name) &&
@@ -22,7 +22,7 @@ export function unknownOf({ others, classes }: Pick<Findings, "others" | "classe
   return [...unreadOf(others), ...unseen].map(({ name }) => name);
 }
 
-/** What a seal says nothing about, a line each. */
+/** What a seal does not cover, a line each. */
 export function accountLines(others: readonly OtherVolume[], elsewhere: readonly string[]): string[] {
   const unread = unreadOf(others);
   return [
@@ -34,7 +34,7 @@ export function accountLines(others: readonly OtherVolume[], elsewhere: readonly
   ].map(shown);
 }
 
-/** One line for each state that there is, the worst with its reasons. */
+/** A line for each state that occurs, the worst with its reasons. */
 export function stateLines(classes: readonly ClassReport[]): string[] {
   const of = (state: ClassReport["state"]) => classes.filter((one) => one.state === state);
   const reset = of("reset").map(({ name }) => name);
@@ -57,7 +57,7 @@ export function stateLines(classes: readonly ClassReport[]): string[] {
 
 const mostLeftoverLines = 40;
 
-/** What the search found, a line each. */
+/** The findings of the search, a line each. */
 export function leftoverLines(leftovers: Leftovers | undefined): string[] {
   const found = leftovers?.found ?? [];
   if (found.length === 0) return [];

@@ -8,17 +8,17 @@ import { type AccessOptions, chooseAccess } from "./ways/index.ts";
 
 /** Volumes of an image, opened as one tree. Closing it makes the changes that are still in memory. */
 export interface OpenedVolumes extends AsyncDisposable {
-  /** What the way in was given: the file itself, or a raw view of the disk in it. */
+  /** The file given to the access method: the image itself, or a raw view of its disk. */
   readonly raw: string;
   readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
-  /** Why this way, and what spoke against those before it. */
+  /** Why this method was chosen, and why the earlier ones were not. */
   readonly why: readonly string[];
   readonly tree: GuestTree;
 }
 
 /**
- * By the best way, and where that fails on this very image, by the next: a kernel may have XFS, and not its format of
- * 2010. What spoke against the ways before is in `why`.
+ * Uses the best access method, and if that fails on this image, the next one: a kernel may support XFS, but not its format
+ * of 2010. The reasons against earlier methods are in `why`.
  */
 export async function openByBest(
   host: Host,
@@ -30,7 +30,7 @@ export async function openByBest(
   const failed: { name: string; why: string }[] = [];
   let first: TbuildError | undefined;
   for (;;) {
-    // When no other is left, what the best one said is what counts.
+    // If no method is left, the best one's error is thrown.
     const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
       throw first ?? error;
     });
@@ -42,7 +42,7 @@ export async function openByBest(
       if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
         throw error;
       first ??= error;
-      // The command is a line, too; what it said comes after it.
+      // The command is a line too, followed by its output.
       failed.push({ name, why: error.said[0]?.trim() ?? error.message });
     }
   }

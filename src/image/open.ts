@@ -15,30 +15,30 @@ import { withReachable } from "./reachable.ts";
 import type { GuestTree } from "./tree.ts";
 import type { AccessOptions } from "./ways/index.ts";
 
-/** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
+/** With `readOnly`, nothing is written, not even a journal replay, and an image in use can be read. */
 export interface OpenImageOptions extends AccessOptions {
-  /** Who uses which files, seen once for many images. */
+  /** The users of image files, determined once for many images. */
   readonly users?: FilesInUse;
 }
 
-/** What an image file holds, before anything is opened in it. */
+/** The contents of an image file, before a guest is opened. */
 export interface ImageFacts extends Layout {
   readonly file: string;
   readonly format: Layer["format"];
   readonly layers: readonly Layer[];
-  /** Of the disk, not of the file. */
+  /** The size of the disk, not of the file. */
   readonly bytes: number;
-  /** Who uses it now, in words. */
+  /** Describes who uses it now. */
   readonly inUse: readonly string[];
 }
 
-/** The guest in an image file, opened. Closing it makes the changes that are still in memory. */
+/** The opened guest in an image file. Closing it writes the changes that are still in memory. */
 export interface OpenedImage extends ImageFacts, OpenedVolumes {
   readonly mounts: readonly Mount[];
   readonly others: readonly OtherVolume[];
 }
 
-/** The door to an image file: refuses what must not be touched, finds the guest's volumes, and takes the best way in. */
+/** Opens the guest in an image file: refuses images that must not be touched, finds the guest's volumes, and chooses the access method. */
 export async function openImageFile(
   host: Host,
   file: string,
@@ -59,13 +59,13 @@ export async function openImageFile(
   return readOnly ? withReachable(host, found, { ...options, allowUnmounted: true }, open) : open(found);
 }
 
-/** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
+/** The format, volumes and users of an image file, without opening the guest. */
 export async function imageFacts(file: string, users = filesInUse()): Promise<ImageFacts> {
   await using image = await readImageFile(file);
   return await factsOf(image, users);
 }
 
-/** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
+/** The contents of an image file and the guest's mounts. `check` may refuse it before the guest is searched. */
 export async function lookInto(
   host: Host,
   file: string,
@@ -105,7 +105,7 @@ export async function lookInto(
     })();
     const named = volume.fs === "btrfs" && words ? subvolumesIn(words.entries, volume) : [];
     if (!words || named.length === 0) return words;
-    // A mount of one that is missing fails, and with it the way in.
+    // Mounting a missing one would fail, and with it the access method.
     await using top = await alone({ ...volume, subvolume: "/" });
     const missing: string[] = [];
     for (const name of named) if ((await top.tree.stat(`/${name}`))?.kind !== "dir") missing.push(name);
@@ -116,12 +116,12 @@ export async function lookInto(
   return { facts, mounts, unresolved, swapFiles, others };
 }
 
-/** An image, and its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
+/** An image with its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
 export interface LookedInto {
   readonly facts: ImageFacts;
   readonly mounts: readonly Mount[];
   readonly unresolved: readonly Unresolved[];
-  /** The files that the guest swaps to, as paths in it. */
+  /** The guest's swap files, as paths in the guest. */
   readonly swapFiles: readonly string[];
   readonly others: readonly OtherVolume[];
 }
@@ -149,7 +149,7 @@ function subvolumesIn(entries: MountWords["entries"], volume: Volume): string[] 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, cutOff } = await layoutOf(image);
-  // A file in which nothing is recognised is no image that was cut off.
+  // A file in which nothing is recognised is not a truncated image.
   const isDisk =
     table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
   const isOdd = format === "raw" && bytes % 512 !== 0 && isDisk;
@@ -168,7 +168,7 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
   };
 }
 
-/** Throws when the image must not be changed now, or cannot be. */
+/** Throws if the image must not or cannot be changed now. */
 export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `is cut off: ${cutOff[0]}`, {
@@ -187,7 +187,7 @@ export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts)
   });
 }
 
-/** Throws when somebody uses the image now. */
+/** Throws if the image is in use. */
 export function refuseUse(file: string, users: FilesInUse): void {
   refuseUsers(file, users.by(file));
 }

@@ -19,7 +19,7 @@ import { openByBest } from "./open-volumes.ts";
 import { withReachable } from "./reachable.ts";
 import type { GuestTree } from "./tree.ts";
 
-/** Lets `work` read the guest in `file`. Nothing is changed. */
+/** Runs `work` with the guest in `file`, read only. */
 export async function readGuest<Result>(
   host: Host,
   file: string,

@@ -1,10 +1,10 @@
-/** One way to log in that a server offers (RFC 9110, section 11.6.1). */
+/** An authentication challenge (RFC 9110, section 11.6.1). */
 export interface Challenge {
   /** In lower case: `bearer`, `basic`, `negotiate` … */
   readonly scheme: string;
   /** Names in lower case. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** What stands there instead of parameters, base64 mostly. */
+  /** The token68 that replaces parameters, usually base64. */
   readonly token68?: string;
 }
 
@@ -13,7 +13,7 @@ const token68 = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
 const quoted = /"((?:[^"\\]|\\.)*)"/y;
 const blanks = /[ \t]*/y;
 
-/** All challenges of WWW-Authenticate headers. Each header is read by itself, so one that is damaged hides no other. */
+/** All challenges in WWW-Authenticate headers. Each header is parsed separately, so a damaged one does not hide others. */
 export function challengesIn(headers: readonly string[]): Challenge[] {
   return headers.flatMap(challengesOf);
 }
@@ -36,7 +36,7 @@ function challengesOf(text: string): Challenge[] {
     }
     const word = read(token);
     if (word === undefined) {
-      // Not what the RFC has: go on behind the next comma, where another challenge may begin.
+      // This is not valid. Continue after the next comma, where another challenge may start.
       const comma = text.indexOf(",", at);
       if (comma < 0) break;
       at = comma + 1;
@@ -51,14 +51,14 @@ function challengesOf(text: string): Challenge[] {
       const value = text[at] === '"' ? read(quoted)?.replace(/\\(.)/g, "$1") : read(/[^\s,"]+/y);
       if (value === undefined) break;
       const name = word.toLowerCase();
-      // The first of two of one name: a second one is a fault there.
+      // The first of two parameters with the same name counts; the second is the server's error.
       if (!(name in current.parameters)) current.parameters[name] = value;
       continue;
     }
     const challenge: (typeof found)[number] = { scheme: word.toLowerCase(), parameters: {} };
     found.push(challenge);
     if (at === end) continue;
-    // `Negotiate YWJj==`: a token68 has no name before it, and nothing but a comma behind it.
+    // `Negotiate YWJj==`: a token68 has no name, and only a comma may follow it.
     const data = read(token68);
     if (data !== undefined) challenge.token68 = data;
   }

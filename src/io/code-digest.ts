@@ -5,17 +5,17 @@ import { fileURLToPath } from "node:url";
 
 export interface CodeDigestOptions {
   /**
-   * Whether a module, and what it imports, leaves a mark on what the code makes; it gets the path below `src/`, without
-   * the ending.
+   * Returns whether a module and its imports can affect the code's results. Gets the path below `src/` without its
+   * extension.
    */
   readonly shapes?: (path: string) => boolean;
-  /** Reads a module of ours by its URL. */
+  /** Reads one of tbuild's modules by its URL. */
   readonly read?: (url: string) => Promise<string>;
 }
 
 /**
- * The digest of a module and of all modules of ours that it imports, as they run here. Where the files lie is not part
- * of it, so files may be moved. `dist/` has no comments, so a comment changes nothing there.
+ * The digest of a module and of all of tbuild's modules that it imports, as they run here. Paths are not part of it, so
+ * files may be moved. `dist/` has no comments, so comments do not change it.
  */
 export async function codeDigest(module: string, options: CodeDigestOptions = {}): Promise<string> {
   const texts = await modulesOf(module, options);
@@ -25,7 +25,7 @@ export async function codeDigest(module: string, options: CodeDigestOptions = {}
   return createHash("sha256").update(digests.sort().join("\n")).digest("hex").slice(0, 16);
 }
 
-/** The text of a module and of all modules of ours that it imports, by URL. Imports of types do not count. */
+/** The text of a module and of all of tbuild's modules that it imports, by URL. Type imports do not count. */
 export async function modulesOf(
   module: string,
   { shapes = () => true, read = readOnce }: CodeDigestOptions = {},
@@ -42,7 +42,7 @@ export async function modulesOf(
   return texts;
 }
 
-/** The path of a module below `src/`, without its ending: `host/lock`. */
+/** The path of a module below `src/` without its extension: `host/lock`. */
 export function pathOf(url: string): string {
   return fileURLToPath(url)
     .slice(root.length)

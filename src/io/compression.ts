@@ -9,9 +9,9 @@ const blockBytes = 128 * 1024;
 const mostBlocks = 64;
 
 export interface Compression {
-  /** `undefined` where it does not make the data smaller. */
+  /** `undefined` if compression does not make the data smaller. */
   compress(data: Buffer): Promise<Buffer | undefined>;
-  /** Anybody may have made the frame: what would grow far beyond a chunk is refused before it grows. */
+  /** The frame is untrusted. One that would grow far beyond a chunk is refused before it is unpacked. */
   decompress(frame: Buffer): Promise<Buffer>;
 }
 
@@ -32,14 +32,14 @@ export async function openCompression(): Promise<Compression> {
   };
 }
 
-/** Whether it is one frame of so few blocks that it cannot grow far beyond a chunk. */
+/** True for a single frame with so few blocks that it cannot grow far beyond a chunk. */
 function isBounded(frame: Buffer): boolean {
   return frameBytes(frame) === frame.length;
 }
 
 /**
- * How long the zstd frame is that `data` starts with (RFC 8878, 3.1.1); `undefined` where there is none, or one of so many
- * blocks that it might grow beyond 8 MiB.
+ * The length in bytes of the zstd frame at the start of `data` (RFC 8878, 3.1.1); `undefined` if there is none, or if it has
+ * so many blocks that it could grow beyond 8 MiB.
  */
 export function frameBytes(frame: Buffer): number | undefined {
   if (frame.length < 6 || frame.readUInt32LE(0) !== 0xfd2fb528) return undefined;
@@ -52,7 +52,7 @@ export function frameBytes(frame: Buffer): number | undefined {
     if (at + 3 > frame.length) return undefined;
     const header = frame.readUIntLE(at, 3);
     at += 3 + (((header >> 1) & 3) === 1 ? 1 : header >> 3);
-    // A block of one repeated byte says its size outright, and no decoder has to hold it to 128 KiB.
+    // A block of one repeated byte states its own size, and decoders need not limit it to 128 KiB.
     if (header >> 3 > blockBytes) return undefined;
     if (header & 1) return at + ((descriptor >> 2) & 1) * 4;
   }

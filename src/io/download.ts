@@ -10,16 +10,16 @@ import { systemContext } from "./system-certificates.ts";
 export interface DownloadOptions {
   /** `http://proxy:3128`, whatever the environment says. */
   readonly proxy?: string;
-  /** Where no `proxy` is given. */
+  /** Used if `proxy` is not given. */
   readonly proxyFor?: ProxyFor;
   readonly signal?: AbortSignal;
-  /** Files with certificates to trust beside Node's; those of the system, where none are given. */
+  /** Files with certificates to trust besides Node's. Default: the system's. */
   readonly bundles?: readonly string[];
-  /** How long nothing may come, in milliseconds. */
+  /** The longest silence, in milliseconds. */
   readonly idleMs?: number;
 }
 
-/** What a URL holds, as a stream. Follows redirects; throws an `environment` fault that says what went wrong. */
+/** Streams the content of a URL. Follows redirects. Throws an `environment` fault that says what went wrong. */
 export async function download(url: string, options: DownloadOptions = {}): Promise<Readable> {
   if (url.startsWith("file:")) return opened(fileURLToPath(url));
   const { proxy, proxyFor, signal, bundles, idleMs } = options;
@@ -35,7 +35,7 @@ export async function download(url: string, options: DownloadOptions = {}): Prom
     ...(idleMs !== undefined && { limits: { silenceMs: idleMs, patienceMs: 2 * idleMs } }),
   });
   const body = bodyOf(url, client.read({ url: new URL(url) }));
-  // Await the first piece, so that connection errors are thrown here.
+  // Wait for the first piece, so that connection errors are thrown here.
   const first = await body.next();
   return Readable.from(
     (async function* () {
@@ -47,7 +47,7 @@ export async function download(url: string, options: DownloadOptions = {}): Prom
   );
 }
 
-/** All of it. */
+/** The whole content. */
 export async function downloadAll(url: string, options: DownloadOptions = {}): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of await download(url, options)) chunks.push(chunk as Buffer);

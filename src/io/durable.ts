@@ -4,7 +4,7 @@ import { TbuildError } from "../errors.ts";
 import { fileFault, systemFault } from "./file-fault.ts";
 import { makeFolders } from "./folders.ts";
 
-/** A file that appears under its name whole or not at all, and stays after a power cut. */
+/** Writes a file atomically and durably: it appears complete or not at all, and survives a power cut. */
 export async function writeOnce(temporary: string, file: string, data: string | Uint8Array): Promise<void> {
   await makeFolders(dirname(temporary));
   const handle = await open(temporary, "w", 0o444);
@@ -20,9 +20,9 @@ export async function writeOnce(temporary: string, file: string, data: string | 
   await renameDurably(temporary, file);
 }
 
-/** Renames a file that is synced, and syncs the folder that now has it. */
+/** Renames a synced file, then syncs its new folder. */
 export async function renameDurably(temporary: string, file: string): Promise<void> {
-  // A new folder is an entry of the one above, which has to stay as well.
+  // A new folder is an entry in its parent, which must be synced too.
   const made = await makeFolders(dirname(file));
   await rename(temporary, file);
   await syncFolder(dirname(file));
@@ -31,7 +31,7 @@ export async function renameDurably(temporary: string, file: string): Promise<vo
       await syncFolder(dirname(folder));
 }
 
-/** Removes files, and only returns when they stay removed. */
+/** Removes files durably: after a power cut they are still gone. */
 export async function removeDurably(files: readonly string[]): Promise<void> {
   for (const file of files)
     await unlink(file).catch((error: NodeJS.ErrnoException) => {
@@ -55,7 +55,7 @@ export async function writeAll(handle: FileHandle, data: Uint8Array, position: n
     done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
 }
 
-/** `undefined` when there is no such file; whatever else keeps it from being read is thrown. */
+/** `undefined` if the file does not exist. Any other error is thrown. */
 export async function textOf(file: string): Promise<string | undefined> {
   return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
@@ -63,7 +63,7 @@ export async function textOf(file: string): Promise<string | undefined> {
   });
 }
 
-/** What the system refused while something was written below `place`; other errors as they are. */
+/** Turns a refusal to write below `place` into a fault that names it. Other errors stay as they are. */
 export function explained(error: unknown, place: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "ENOSPC" && code !== "EDQUOT") return systemFault(error) ?? error;
@@ -74,7 +74,7 @@ export function explained(error: unknown, place: string): unknown {
   });
 }
 
-/** The names in a folder, in order; none where there is no such folder. */
+/** The sorted names in a folder; empty if the folder does not exist. */
 export async function namesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];

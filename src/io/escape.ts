@@ -2,14 +2,14 @@
 const unprintable = "\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}\\p{Cs}";
 
 /**
- * A name of a guest as people and JSON are given it: a byte that is no UTF-8, and a control character, as `\xe4`; what turns or breaks
- * lines of text as `\u202e`. A backslash is doubled where it would be read as the start of one. `namedBy` takes it back.
+ * A name from a guest, safe to show to people and in JSON: bytes that are not UTF-8 and control characters become `\xe4`,
+ * characters that reverse or break text become `\u202e`. A backslash is doubled if it would start an escape. `namedBy` is the inverse.
  */
 export function shown(name: string): string {
   return strange.test(name) ? name.replaceAll(toEscape, escaped) : name;
 }
 
-/** The name that is shown as `text`. */
+/** The name for which `shown` returns `text`. */
 export function namedBy(text: string): string {
   return text.replaceAll(escapes, (all) => {
     if (all === "\\\\") return "\\";
@@ -34,7 +34,7 @@ function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, "0");
 }
 
-/** A text of several lines, safe to print: line feeds and tabs stay, all else of the kind is escaped as in `shown`. */
+/** A text of several lines, safe to print: line feeds and tabs stay, everything else is escaped as in `shown`. */
 export function printable(text: string): string {
   return text.replaceAll(notInText, (c) => (c === "\n" || c === "\t" ? c : escaped(c)));
 }
@@ -42,9 +42,9 @@ export function printable(text: string): string {
 const notInText = new RegExp(`[${unprintable}]`, "gu");
 
 /**
- * As JSON.stringify, for objects with names of a guest in them: a string that is no text for most readers of JSON, as it
- * has a byte that is not UTF-8, is given as `shown` has it, and so is one that would be read as such. So `namedBy` gives
- * back every name. No character of the result is a command to a terminal.
+ * JSON.stringify for objects that contain names from a guest. A string with a byte that is not UTF-8 is written as `shown`
+ * returns it, and so is a string that looks like such an escape. `namedBy` therefore recovers every name. The result
+ * contains no terminal control characters.
  */
 export function jsonText(object: unknown, indent?: number): string {
   const text = JSON.stringify(
@@ -58,7 +58,7 @@ export function jsonText(object: unknown, indent?: number): string {
   );
 }
 
-/** A name as it stands in a record: what `jsonText` makes of it. */
+/** A name as `jsonText` writes it in a record. */
 export function recorded(name: string): string {
   return mustBeShown(name) ? shown(name) : name;
 }

@@ -1,6 +1,6 @@
 import { TbuildError } from "../errors.ts";
 
-/** What the system's errors on files mean (errno(3)): the one list of them. */
+/** The meaning of system errors on files (errno(3)). This is the only list. */
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
   EDQUOT: "the quota is used up",
@@ -28,7 +28,7 @@ const reasons: Readonly<Record<string, string>> = {
   EEXIST: "something else is there",
 };
 
-/** Errors that can also be a bug of ours, if unexpected. */
+/** Errors that may also be a bug in tbuild, if nothing expected them. */
 const doubtful = ["ENOENT", "EEXIST", "ENOTEMPTY"];
 
 /** A system error that no caller explained; `undefined` for any other error. */
@@ -38,11 +38,11 @@ export function systemFault(error: unknown): TbuildError | undefined {
   return fileFault(error, path ?? "a file that is being used") as TbuildError;
 }
 
-/** What the file system refused, as an `environment` fault that names the place; any other error as it is. */
+/** Turns a file system's refusal into an `environment` fault that names the place. Other errors stay as they are. */
 export function fileFault(error: unknown, place: string): unknown {
   const reason = reasons[(error as NodeJS.ErrnoException).code ?? ""];
   if (reason === undefined || error instanceof TbuildError) return error;
-  // What was written for a place may have failed on another one, below it.
+  // A write to a place can fail on a path below it.
   const { path, code = "" } = error as NodeJS.ErrnoException;
   const where =
     path !== undefined && path !== place && code !== "ENOENT" && path.startsWith(`${place}/`) ? path : place;

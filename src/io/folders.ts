@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { fileFault } from "./file-fault.ts";
 
-/** Makes a folder where its parent is; one that is there is fine. Throws `environment` with the reason. */
+/** Makes a folder in an existing parent. An existing folder is fine. Throws `environment` with the reason. */
 export async function makeFolder(folder: string): Promise<void> {
   if (await isFolder(folder)) return;
   await mkdir(folder).catch((error) => {
@@ -12,9 +12,9 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those above it that are missing. Returns the highest one that was made; `undefined` when all were
- * there. Throws `environment` with the reason. Node's own recursive `mkdir` never ends below /proc, and says
- * "no such file" on a read-only file system.
+ * Makes a folder and its missing parents. Returns the topmost one that was made; `undefined` if all existed.
+ * Throws `environment` with the reason. Node's recursive `mkdir` never ends below /proc, and reports "no such file" on a
+ * read-only file system.
  */
 export async function makeFolders(folder: string, mode = 0o777): Promise<string | undefined> {
   if (await isFolder(folder)) return undefined;
@@ -35,7 +35,7 @@ async function attempt(folder: string, mode: number): Promise<string | undefined
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return "no parent";
-    // Somebody else may have made it in between.
+    // Another process may have made it in the meantime.
     if (code === "EEXIST" && (await isFolder(folder))) return undefined;
     throw fileFault(error, folder);
   }

@@ -20,7 +20,7 @@ const words: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_OVERFLOW: "the headers of its answer are too long",
 };
 
-/** Why a server could not be asked, in words. */
+/** Describes why a request could not be made. */
 export function reasonOf(error: unknown): string {
   const code = codeOf(error);
   if (code in words) return words[code] ?? "";
@@ -32,7 +32,7 @@ export function reasonOf(error: unknown): string {
   return message === "" ? code || "unknown" : message;
 }
 
-/** With what a proxy refused to connect. undici 7 has no field for it, only these two messages (lib/dispatcher/proxy-agent.js). */
+/** The status with which a proxy refused CONNECT. undici 7 has no field for it, only these two messages (lib/dispatcher/proxy-agent.js). */
 function proxyStatus(error: unknown): number | undefined {
   const said = /Proxy response \((\d+)\)|Proxy Authentication Required \((407)\)/.exec(
     (error as Error)?.message ?? "",
@@ -40,7 +40,7 @@ function proxyStatus(error: unknown): number | undefined {
   return said ? Number(said[1] ?? said[2]) : undefined;
 }
 
-/** True for what another attempt would not mend: certificates, no TLS on the other side, names that do not exist. */
+/** True if a retry cannot help: bad certificates, a server without TLS, names that do not exist. */
 export function isFinal(error: unknown): boolean {
   const code = codeOf(error);
   const status = proxyStatus(error);

@@ -20,48 +20,48 @@ export interface Answer {
   /** `404 Not Found`. */
   readonly statusLine: string;
   readonly ok: boolean;
-  /** Where it came from, behind all redirects. */
+  /** The final URL, after all redirects. */
   readonly url: URL;
-  /** The first header of that name. */
+  /** The first header with this name. */
   header(name: string): string | undefined;
-  /** All of that name. */
+  /** All headers with this name. */
   headers(name: string): readonly string[];
   readonly body: AsyncIterable<Uint8Array>;
-  /** For who does not read the body. */
+  /** Discards the body. */
   drop(): void;
 }
 
 export interface ClientOptions {
   readonly proxyFor?: ProxyFor;
-  /** Whose certificates count at a host, and which of ours is shown there; without it, Node's. */
+  /** The trusted certificates for a host, and the client certificate to present. Default: Node's. */
   readonly contextOf?: (host: string) => Promise<SecureContext>;
   readonly signal?: AbortSignal | undefined;
-  /** Told every few seconds what is waited for. */
+  /** Called every few seconds with what the client is waiting for. */
   readonly onWait?: (words: string) => void;
   readonly limits?: Partial<Limits>;
-  /** Called before each request, redirected ones too. Throws where it must not be sent; gives headers for that place alone. */
+  /** Called before each request, including redirects. Returns headers for that URL only; throws if the request must not be sent. */
   readonly admit?: (url: URL) => Readonly<Record<string, string>>;
-  /** Called with each refusal, and how often it was called before: true asks again, with a login for example. */
+  /** Called with each refusal and the number of earlier calls. Return true to retry, for example after a login. */
   readonly again?: (answer: Answer, times: number) => Promise<boolean>;
 }
 
-/** HTTP and HTTPS: one client for all that tbuild asks of servers. */
+/** The HTTP and HTTPS client for everything that tbuild requests. */
 export interface Client extends AsyncDisposable {
-  /** Asks, and asks again what may succeed then. Gives whatever answer comes; a server that cannot be asked is an `HttpError`. */
+  /** Sends a request and retries what may succeed later. Returns any response; throws `HttpError` if there is none. */
   ask(question: Question): Promise<Answer>;
   /**
-   * The body of what a GET gives. One that breaks off is gone on with where it was. `size` is how long it has to be,
-   * where that is known. Answers that are no success are thrown as `RefusedError`.
+   * The body of a GET. An interrupted transfer resumes where it stopped. `size` is the expected length in bytes, if
+   * known. Throws `RefusedError` for any status but success.
    */
   read(question: Omit<Question, "method">, size?: number): AsyncGenerator<Uint8Array>;
 }
 
-/** No answer came, or only part of one. The message says why, without the name of the server. */
+/** There was no response, or only part of one. The message says why, without the server's name. */
 export class HttpError extends Error {
   override readonly name = "HttpError";
-  /** The host that did not answer. */
+  /** The host that did not respond. */
   readonly host: string;
-  /** Another attempt would end in the same way. */
+  /** A retry would end in the same way. */
   readonly isFinal: boolean;
 
   constructor(host: string, message: string, details: { cause?: unknown; isFinal?: boolean } = {}) {
@@ -71,7 +71,7 @@ export class HttpError extends Error {
   }
 }
 
-/** An answer that is no success; its body is not read yet. */
+/** A response without success. Its body is unread. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
   readonly answer: Answer;
@@ -83,7 +83,7 @@ export class RefusedError extends Error {
 }
 
 const mostHops = 10;
-/** Of answers that say that the server is busy or failing. */
+/** Statuses of a busy or failing server. */
 const mostTries = 4;
 const mostBusyTries = 8;
 const busy = [429, 503];
@@ -97,7 +97,7 @@ export function httpClient(options: ClientOptions = {}): Client {
 
   const alerts = new Map<string, Error>();
   const keyOf = (url: URL) => `${url.origin} ${options.proxyFor?.(url)?.href ?? ""}`;
-  /** A proxy that says nothing while it is asked to connect is not let go by itself. */
+  /** undici has no timeout for a proxy that does not answer CONNECT. */
   const forget = async (url: URL) => {
     const stuck = await dispatchers.get(keyOf(url));
     dispatchers.delete(keyOf(url));
@@ -117,7 +117,7 @@ export function httpClient(options: ClientOptions = {}): Client {
   const watchFor = (url: URL) =>
     new Watch(limits, onWait && ((seconds) => onWait(`${url.host} has said nothing for ${seconds} s`)));
 
-  /** One request, and those that it is redirected to. */
+  /** One request, and the requests that it is redirected to. */
   async function follow(question: Question, watch: Watch): Promise<Answer> {
     let { url, method, body } = question;
     const seen = new Set<string>();
@@ -180,7 +180,7 @@ export function httpClient(options: ClientOptions = {}): Client {
     }
   }
 
-  /** Names the proxy where one was in between: its faults are not those of the server. */
+  /** Names the proxy if there was one: its faults are not the server's. */
   function through(error: unknown, url: URL): unknown {
     if (error instanceof TbuildError || error instanceof Interrupted) return error;
     if (error instanceof HttpError && error.cause !== undefined) return error;
@@ -220,7 +220,7 @@ export function httpClient(options: ClientOptions = {}): Client {
         const isAgain = !answer.ok && times < mostTries && (await askedAgain(answer, times));
         if (!isAgain) return answer;
         answer.drop();
-        // Logging in is no failed attempt.
+        // A login is not a failed attempt.
         attempt--;
         times++;
         continue;
@@ -235,7 +235,7 @@ export function httpClient(options: ClientOptions = {}): Client {
     }
   }
 
-  // A connection whose answer nobody reads would keep the process alive.
+  // A connection with an unread response would keep the process alive.
   async function askedAgain(answer: Answer, times: number): Promise<boolean> {
     try {
       return (await options.again?.(answer, times)) ?? false;
@@ -264,7 +264,7 @@ export function httpClient(options: ClientOptions = {}): Client {
         if (!answer.ok) throw new RefusedError(answer);
         const from = at;
         let skip = beginOf(answer, at, size);
-        // Weak validators do not vouch for each byte (RFC 9110, section 13.1.5).
+        // Weak validators do not guarantee equal bytes (RFC 9110, section 13.1.5).
         const etag = answer.header("etag");
         if (at === 0) tag = etag?.startsWith('"') ? etag : undefined;
         try {
@@ -306,7 +306,7 @@ export function httpClient(options: ClientOptions = {}): Client {
       headers: all,
       body: watched(url, body, watch),
       drop() {
-        // An answer that breaks off while nobody reads it is nobody's failure.
+        // If nobody reads the response, its interruption is not an error.
         watch.end();
         body.on("error", () => {});
         body.dump({ limit: 64 * 1024 }).catch(() => {});
@@ -332,7 +332,7 @@ export function httpClient(options: ClientOptions = {}): Client {
   }
 }
 
-/** How many bytes at the front of an answer are known already, when it was asked for what follows `at`. */
+/** The number of bytes at the start of a response that are already known, if the request asked for those after `at`. */
 function beginOf(answer: Answer, at: number, size: number | undefined): number {
   const { host } = answer.url;
   const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/i.exec(answer.header("content-range") ?? "") ?? [];
@@ -370,8 +370,8 @@ async function makeDispatcher(
     one.protocol === "https:" && contextOf ? { secureContext: await contextOf(one.host) } : {};
   const connect = { ...(await tls(url)), timeout: limits.silenceMs };
   if (!proxy) {
-    // undici tells only that a connection ended; the alert that a server ended it with (TLS 1.3 sends one for a missing
-    // certificate behind the handshake) is known to the socket alone.
+    // undici reports only that a connection ended. Only the socket knows the server's alert; TLS 1.3 sends one for a missing
+    // client certificate after the handshake.
     const open = buildConnector(connect);
     return new Agent({
       connect: (how, done) =>
@@ -387,7 +387,7 @@ async function makeDispatcher(
   const password = (text: string) => decodeURIComponent(text);
   return new ProxyAgent({
     uri: proxy.origin,
-    // A proxy is asked for plain http by the whole URL, and for https to connect us through.
+    // For http, the proxy gets the full URL; for https, a CONNECT.
     proxyTunnel: url.protocol === "https:",
     ...(user && {
       token: `Basic ${Buffer.from(`${password(user.username)}:${password(user.password)}`).toString("base64")}`,
@@ -398,7 +398,7 @@ async function makeDispatcher(
       const pool = new Pool(origin, { ...more, headersTimeout: limits.silenceMs });
       const ask: (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData> =
         pool.connect.bind(pool);
-      // undici takes a socket's failure for one of its own connections, and would connect again without end.
+      // undici would treat the socket's failure as its own connection's, and reconnect forever.
       const connectThrough = (how: Dispatcher.ConnectOptions) =>
         ask(how).catch((cause) => {
           throw Object.assign(new Error(reasonOf(cause), { cause }), { code: "TBUILD_PROXY" });
@@ -408,7 +408,7 @@ async function makeDispatcher(
   });
 }
 
-/** undici looks at a signal only once it is connected. */
+/** undici ignores the signal until it is connected. */
 function unlessStopped<T>(stop: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const stopped = () => reject(stop.reason);

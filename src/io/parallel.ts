@@ -1,6 +1,6 @@
 /**
- * Gives `work` of each item in their order, with up to `width` of them under way: compression and hashing run in Node's
- * thread pool, so all cores are busy while the bytes stay the same each time.
+ * Yields the result of `work` for each item, in order, and runs up to `width` of them at once. Compression and hashing run
+ * in Node's thread pool, so all cores are used and the output bytes are the same each time.
  */
 export async function* inParallel<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -11,7 +11,7 @@ export async function* inParallel<T, R>(
   try {
     for await (const item of items) {
       const one = work(item);
-      // Its failure is seen when its turn comes; until then it must not count as unhandled.
+      // A failure is thrown when its turn comes. Until then it must not count as unhandled.
       one.catch(() => {});
       flying.push(one);
       if (flying.length >= width) yield await (flying.shift() as Promise<R>);

@@ -1,17 +1,17 @@
 import { join } from "node:path";
 
-/** The folders that paths are kept relative to, by name; the first that holds a path is the one. */
+/** Named base folders. A path is stored relative to the first folder that contains it. */
 export type Places = Readonly<Record<string, string>>;
 
 // What stands for a path in JSON. No step gives anything else of this form.
 const key = "path in";
 
-/** JSON in which every text that is a path below one of `places` is kept relative to it. */
+/** JSON in which every string that is a path below one of `places` is relative to that place. */
 export function toPortable(value: unknown, places: Places): string {
   return JSON.stringify(value, (_, one) => (typeof one === "string" ? placed(one, places) : one), 2);
 }
 
-/** What `toPortable` has written, with its paths where `places` are now. */
+/** Reads what `toPortable` wrote, and resolves its paths against the current `places`. */
 export function fromPortable(text: string, places: Places): unknown {
   return JSON.parse(text, (_, one) => {
     const place: unknown = typeof one === "object" && one !== null ? one[key] : undefined;

@@ -4,13 +4,13 @@ import { TbuildError } from "../errors.ts";
 /** Reads an environment variable. */
 export type Environment = (name: string) => string | undefined;
 
-/** The proxy for a URL, or `undefined` where it is asked directly. */
+/** The proxy for a URL; `undefined` for a direct connection. */
 export type ProxyFor = (url: URL) => URL | undefined;
 
 /**
- * The proxies that an environment names, read as curl reads them: `https_proxy`, `http_proxy` and `all_proxy` in lower
- * or upper case, and `no_proxy` for the hosts that are asked directly. A loopback address is this machine's own, so it
- * is only asked through a proxy that runs on this machine too.
+ * The proxies of an environment, read as curl does: `https_proxy`, `http_proxy` and `all_proxy` in lower or upper case,
+ * and `no_proxy` for direct connections. A loopback address is this machine's own, so it is used through a proxy only if
+ * the proxy runs on this machine too.
  */
 export function proxiesOf(environment: Environment): ProxyFor {
   const setting = (...names: string[]) => {
@@ -32,7 +32,7 @@ export function proxiesOf(environment: Environment): ProxyFor {
 /** `proxy:3128` and `http://user:password@proxy:3128`; `name` says where it was set. */
 export function proxyUrl(text: string, name: string): URL {
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`;
-  // The text is not repeated as it is: there may be a password in it.
+  // The value is not quoted: it may contain a password.
   if (!URL.canParse(full))
     throw new TbuildError("usage", "is not the address of a proxy", {
       subject: name,
@@ -47,12 +47,12 @@ export function proxyUrl(text: string, name: string): URL {
   return url;
 }
 
-/** A proxy as it may be shown: without user and password. */
+/** A proxy without its user and password, for messages. */
 export function shownProxy(proxy: URL): string {
   return `${proxy.protocol}//${proxy.host}`;
 }
 
-/** Reads NO_PROXY: names with all below them, `*`, addresses, ranges (10.0.0.0/8), each with a port or without. */
+/** Parses NO_PROXY: domain names with their subdomains, `*`, addresses, ranges (10.0.0.0/8), each with an optional port. */
 function exemptions(text: string): (url: URL) => boolean {
   const rules = text
     .split(/[\s,;]+/)

@@ -1,14 +1,14 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 
-/** Bytes that can be read anywhere: an image, or a volume inside one. */
+/** Random access to bytes: an image, or a volume inside one. */
 export interface Reader {
   readonly bytes: number;
-  /** Gives exactly `length` bytes, or throws. */
+  /** Returns exactly `length` bytes, or throws. */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
-/** An image file on this machine. Blocks are kept once read, so that walking a file system costs few reads. */
+/** A local image file. Blocks are cached, so that walking a file system needs few reads. */
 export async function fileReader(path: string): Promise<Reader & AsyncDisposable> {
   const file = await open(path, "r").catch((cause) => {
     throw new TbuildError("environment", "cannot be opened", { subject: path, cause });
@@ -19,7 +19,7 @@ export async function fileReader(path: string): Promise<Reader & AsyncDisposable
   });
 }
 
-/** Bytes that are in memory. */
+/** Bytes in memory. */
 export function bytesReader(data: Uint8Array): Reader {
   return {
     bytes: data.length,
@@ -41,7 +41,7 @@ export function windowOf(reader: Reader, offset: number, bytes: number): Reader 
   };
 }
 
-/** Readers one behind the other, as one. */
+/** Concatenates readers. */
 export function joinedReader(parts: readonly Reader[]): Reader {
   const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
   return {

@@ -1,12 +1,12 @@
 import { createSecureContext, type SecureContext } from "node:tls";
 import { textOf } from "./durable.ts";
 
-/** What Debian's and Oracle's systems trust, where a company adds its own authority. */
+/** The system's trusted certificates on Debian and Oracle Linux. Companies add their own authority there. */
 export const systemBundles = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/** Trusts what Node brings, NODE_EXTRA_CA_CERTS, and what these files hold; absent ones are passed over. */
+/** Trusts Node's certificates, NODE_EXTRA_CA_CERTS, and these files. Missing files are skipped. */
 export async function systemContext(bundles: readonly string[] = systemBundles): Promise<SecureContext> {
-  // With a list of our own, Node would forget NODE_EXTRA_CA_CERTS.
+  // Node ignores NODE_EXTRA_CA_CERTS if it gets an explicit list.
   const trusted = createSecureContext();
   for (const file of bundles)
     for (const one of certificatesIn(await textOf(file))) trusted.context.addCACert(one);

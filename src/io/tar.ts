@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { extract, pack } from "tar-stream";
 
-/** The header of one file of a tar archive; fixed owner, mode and time, so that the same file has the same bytes. */
+/** A tar header with fixed owner, mode and time, so the same file always gives the same bytes. */
 export async function tarHeader(name: string, size: number): Promise<Uint8Array> {
   const archive = pack();
   const header = {
@@ -23,15 +23,15 @@ export async function tarHeader(name: string, size: number): Promise<Uint8Array>
   throw new Error("tar-stream gave no header");
 }
 
-/** The zeros that fill the last block of a file of so many bytes. */
+/** The zeros that pad a file of so many bytes to a full block. */
 export function tarPadding(size: number): Uint8Array {
   return new Uint8Array((512 - (size % 512)) % 512);
 }
 
-/** What ends an archive. */
+/** The end-of-archive marker. */
 export const tarEnd = new Uint8Array(1024);
 
-/** One thing in an archive; its body has to be read, or left, before the next one comes. */
+/** An entry of an archive. Read or skip its body before asking for the next entry. */
 export interface TarEntry {
   readonly name: string;
   readonly type: string;
@@ -39,7 +39,7 @@ export interface TarEntry {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** Reads an archive that anybody may have made; throws where it is damaged or cut off. */
+/** Reads an untrusted archive. Throws if it is damaged or truncated. */
 export async function* tarEntries(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const reader = extract();
   const source = Readable.from(archive, { objectMode: false });

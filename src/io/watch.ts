@@ -1,10 +1,10 @@
-/** How long a server may keep us waiting. */
+/** Limits on waiting for a server. */
 export interface Limits {
-  /** Milliseconds without a single byte that end one attempt. */
+  /** An attempt ends after so many milliseconds without a byte. */
   readonly silenceMs: number;
-  /** Milliseconds without progress, all attempts and waits together, that end the whole. */
+  /** The request ends after so many milliseconds without progress, over all attempts and pauses. */
   readonly patienceMs: number;
-  /** Fewer than `slowBytes` in `slowMs` milliseconds of waiting are as bad as none. */
+  /** Fewer than `slowBytes` bytes in `slowMs` milliseconds of waiting count as a stall. */
   readonly slowMs: number;
   readonly slowBytes: number;
 }
@@ -16,27 +16,27 @@ export const usualLimits: Limits = {
   slowBytes: 32 * 1024,
 };
 
-/** Thrown where a server says nothing, or so little that it would never end. */
+/** Thrown if a server sends nothing, or so little that the transfer would never end. */
 export class Stalled extends Error {
   override readonly name = "Stalled";
   readonly code = "TBUILD_STALLED";
 }
 
 /**
- * Watches one exchange with a server, over all its attempts. Only the time counts in which we wait for the server, not
- * the time in which we do something with what it gave.
+ * Watches one exchange with a server, over all its attempts. Only time spent waiting for the server counts, not time
+ * spent processing its data.
  */
 export class Watch {
   readonly #limits: Limits;
   readonly #tell: ((seconds: number) => void) | undefined;
   #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  /** When the present wait began. */
+  /** When the current wait began. */
   #since: number | undefined;
-  /** What was waited in the present window, and what came in it. */
+  /** The time waited and the bytes received in the current window. */
   #waited = 0;
   #bytes = 0;
-  /** What was waited since the last byte. */
+  /** The time waited since the last byte. */
   #idle = 0;
   #told = 0;
 
@@ -45,7 +45,7 @@ export class Watch {
     this.#tell = tell;
   }
 
-  /** Begins an attempt; its signal is raised with a `Stalled` when it takes too long. */
+  /** Starts an attempt. Its signal aborts with a `Stalled` if the server takes too long. */
   begin(): AbortSignal {
     this.end();
     this.#controller = new AbortController();
@@ -64,18 +64,18 @@ export class Watch {
     this.#timer = undefined;
   }
 
-  /** From now on we wait for the server. */
+  /** The server's time starts counting. */
   wait(): void {
     this.#since ??= performance.now();
   }
 
-  /** From now on we are busy with ourselves. */
+  /** The server's time stops counting. */
   pause(): void {
     this.#count();
     this.#since = undefined;
   }
 
-  /** So many bytes came or went. */
+  /** Counts bytes sent or received. */
   moved(bytes: number): void {
     this.#count();
     this.#bytes += bytes;
@@ -84,7 +84,7 @@ export class Watch {
     if (this.#bytes >= this.#limits.slowBytes) [this.#bytes, this.#waited] = [0, 0];
   }
 
-  /** Milliseconds of patience that are left; waiting for another attempt takes of them too. */
+  /** Milliseconds left before the request ends. Pauses between attempts count too. */
   left(): number {
     this.#count();
     return this.#limits.patienceMs - this.#idle;

@@ -6,12 +6,12 @@ import type { Medium } from "./media.ts";
 import { faultOfRpm } from "./rpm-file.ts";
 import type { ImageMaking } from "./xorriso.ts";
 
-/** On the medium. Some discs of OL7 have folders of their own in it, which stay. */
+/** The folder on the medium. Some OL7 discs have folders of their own in it, which stay. */
 const addonsFolder = "addons";
 
 /**
- * Makes a repository of the RPMs in a folder, for sites without network. The RPMs are linked to, not copied; they
- * reach the medium in one go.
+ * Makes a repository of the RPMs in a folder, for sites without a network. The RPMs are linked, not copied, until
+ * xorriso writes them to the medium.
  */
 export async function stageAddons(making: ImageMaking, medium: Medium, from: string): Promise<string> {
   const { host, scratch, signal, progress } = making;
@@ -24,7 +24,7 @@ export async function stageAddons(making: ImageMaking, medium: Medium, from: str
   const staged = join(scratch, addonsFolder);
   await makeFolders(staged);
   for (const rpm of rpms) await symlink(resolve(from, rpm), join(staged, rpm));
-  // What yum of the release reads: OL5's knows no SHA-256, and all know gzip.
+  // Formats that the release's yum reads: OL5's does not know SHA-256; all know gzip.
   const checksum = medium.major <= 5 ? "sha" : "sha256";
   const readable = ["--checksum", checksum, "--general-compress-type", "gz", "--no-database"];
   await host.run(["createrepo_c", "-q", ...readable, staged], { ...(signal && { signal }) });
@@ -47,15 +47,15 @@ async function refuseDamaged(from: string, rpms: readonly string[]): Promise<voi
     });
 }
 
-/** For xorriso: the folder with the files that its links lead to. */
+/** Input for xorriso: the folder, with its links followed. */
 export function addonsArgs(staged: string): string[] {
   return ["-follow", "link", "-map", staged, `/${addonsFolder}`];
 }
 
 /**
- * Where the installer sees that repository while it installs. OL6 has the disc on /mnt/source then, as media that Cobbler
- * made for it relied on. OL5 takes the disc away and mounts it again in between, and stops for good at a repository that
- * is not there, so its %post has to see to it.
+ * The repository's location during the installation. OL6 mounts the disc on /mnt/source; media made by Cobbler rely on
+ * this. OL5 unmounts the disc and mounts it again during the installation, and stops at a repository that
+ * is missing, so its %post has to add the repository.
  */
 export function addonsUrl({ major }: Pick<Medium, "major">): string | undefined {
   if (major <= 5) return undefined;

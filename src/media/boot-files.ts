@@ -2,7 +2,7 @@ import { openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";
 
 export interface BootFiles {
-  /** As the kernel names itself: `2.6.32-754.el6.x86_64`. */
+  /** The kernel's release: `2.6.32-754.el6.x86_64`. */
   readonly kernelVersion?: string;
   readonly initrdPacking: string;
 }
@@ -17,7 +17,7 @@ const packings: readonly (readonly [name: string, magic: string])[] = [
   ["cpio", "070701"],
 ];
 
-/** What the kernel and the initrd of a medium say of themselves in their first bytes. */
+/** Properties of a medium's kernel and initrd, read from their first bytes. */
 export async function bootFiles(medium: Medium): Promise<BootFiles> {
   await using iso = await openIso(medium.file);
   const kernel = await iso.head(medium.kernel, 1 << 16);

@@ -13,9 +13,9 @@ import { type ImageMaking, xorriso } from "./xorriso.ts";
 const label = "TBUILD";
 
 /**
- * Writes a small disc that starts the installer with the kickstart in its initrd; the installer then finds the
- * untouched medium in the second drive, by scanning (OL5, OL6) or by its label. UEFI starts it too where the medium has
- * GRUB 2 for it (OL7 and later); OL6's GRUB 0.97 looks for the medium's own disc.
+ * Writes a small disc that starts the installer with the kickstart in its initrd. The installer then finds the
+ * unchanged medium in the second drive, by scanning (OL5, OL6) or by its label. It also boots under UEFI if the medium has
+ * GRUB 2 for it (OL7 and later). OL6's GRUB 0.97 needs the medium's own disc.
  */
 export async function bootIso(
   making: ImageMaking,
@@ -28,7 +28,7 @@ export async function bootIso(
   await makeFolders(isolinux);
   await using iso = await openIso(medium.file);
   await iso.extract("isolinux/isolinux.bin", join(isolinux, "isolinux.bin"));
-  // From OL8 on isolinux is in two parts.
+  // From OL8 on, isolinux has two parts.
   if (await iso.find("isolinux/ldlinux.c32"))
     await iso.extract("isolinux/ldlinux.c32", join(isolinux, "ldlinux.c32"));
   await iso.extract(medium.kernel, join(isolinux, "vmlinuz"));
@@ -56,7 +56,7 @@ export async function bootIso(
 
 const efiImage = "images/efiboot.img";
 
-/** The medium's FAT image with a menu that starts what is on this disc. */
+/** The medium's FAT image, with a menu that starts the files on this disc. */
 async function putEfi(
   making: ImageMaking,
   iso: Iso,
@@ -69,7 +69,7 @@ async function putEfi(
   const image = join(tree, efiImage);
   await makeFolders(join(tree, "images"));
   await iso.extract(efi.image, image);
-  // The old menu looks for the medium.
+  // The old menu searches for the medium.
   const menu = (old: string) =>
     grubMenu(entry, old)
       .replaceAll(/^search\s.*\n/gm, "")
@@ -79,7 +79,7 @@ async function putEfi(
     await rm(image);
     return false;
   }
-  // GRUB from a CD takes the CD for its root, and reads the menu there.
+  // GRUB started from a CD uses the CD as its root, and reads the menu there.
   for (const path of efi.menus) {
     await makeFolders(dirname(join(tree, path)));
     await writeFile(join(tree, path), menu(new TextDecoder().decode(await iso.read(path))));

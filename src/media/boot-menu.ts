@@ -1,8 +1,8 @@
 import { type Medium, releaseOf } from "./media.ts";
 
-/** What the default entry of a menu starts. */
+/** What a menu's default entry starts. */
 export interface MenuEntry {
-  /** Words and blanks only, so that no menu reads anything else in it. */
+  /** Only words and blanks, so that no menu gives another meaning to them. */
   readonly title: string;
   /** Absolute paths on the disc. */
   readonly kernel: string;
@@ -10,14 +10,14 @@ export interface MenuEntry {
   readonly commandLine: string;
 }
 
-/** What the console shows before the installer starts. */
+/** The text on the console before the installer starts. */
 export function menuTitle(medium: Medium): string {
   return `tbuild installs ${releaseOf(medium)} and erases the first disk`.replaceAll(/[^\w .+-]/g, "");
 }
 
 /**
- * A whole menu for isolinux. Nothing that comes over a serial line can stop it: there is no prompt. Whoever holds
- * Shift gets one, and can start the first disk by typing `local`.
+ * A complete menu for isolinux. It has no prompt, so no input on a serial line can stop it. Hold Shift to get a
+ * prompt; `local` then starts the first disk.
  */
 export function isolinuxMenu(entry: MenuEntry): string {
   return `# ${entry.title}
@@ -35,8 +35,8 @@ label local
 }
 
 /**
- * A menu for GRUB on UEFI, in the dialect of the one that it replaces: OL6 has GRUB 0.97, and of GRUB 2 some know
- * `linuxefi` only and some `linux` only. The lines by which the old menu finds the disc are kept.
+ * A menu for GRUB under UEFI, in the dialect of the menu that it replaces: OL6 has GRUB 0.97, and some builds of GRUB 2
+ * know only `linuxefi`, others only `linux`. The lines by which the old menu finds the disc are kept.
  */
 export function grubMenu(entry: MenuEntry, old: string): string {
   const lines = old.split(/\r?\n/);

@@ -7,25 +7,25 @@ import { printable } from "../io/escape.ts";
 import { makeFolders } from "../io/folders.ts";
 import { type Medium, releaseOf } from "./media.ts";
 
-/** Which disc a recipe wants. */
+/** The disc that a recipe needs. */
 export interface WantedMedium {
   readonly major: number;
   readonly update: number;
-  /** What of the following is left out is not known, and is not checked; without a digest nothing is proved. */
+  /** Omitted values are unknown and are not checked. Without a digest, nothing is proved. */
   readonly volumeId?: string;
-  /** Of the volume; a file may be longer. */
+  /** The size of the volume in bytes. The file may be longer. */
   readonly bytes?: number;
   readonly sha256?: string;
 }
 
 export interface CheckOptions {
-  /** A digest once read is remembered here, for as long as size, time and inode of the file stay. */
+  /** The cache of digests, valid while the file's size, time and inode stay the same. */
   readonly cacheFile: string;
   readonly progress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Proves that a medium is the one that is wanted (what it says of itself, its size, every byte), and gives its digest. */
+/** Verifies that a medium is the expected one (its description, its size, every byte). Returns its digest. */
 export async function checkMedium(
   medium: Medium,
   wanted: WantedMedium,
@@ -33,7 +33,7 @@ export async function checkMedium(
 ): Promise<string> {
   const is = printable(releaseOf(medium));
   const want = `OL${wanted.major}.${wanted.update}`;
-  // A disc that does not say its update is told by its label, its size and its digest.
+  // A disc without an update in its description is identified by its label, size and digest.
   if (is !== (medium.update === undefined ? `OL${wanted.major}` : want))
     throw new TbuildError(
       "usage",

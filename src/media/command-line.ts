@@ -6,14 +6,14 @@ export type KickstartAt =
   | "initrd"
   /** `ks.cfg` on the medium itself. */
   | "medium"
-  /** A volume labelled OEMDRV, which it looks for by itself. */
+  /** A volume labelled OEMDRV, which the installer looks for. */
   | "oemdrv"
   /** A web server that also has the medium's files, in a folder. */
   | { readonly kickstart: string; readonly tree: string };
 
 export interface CommandLineOptions {
   readonly kickstart: KickstartAt;
-  /** Where Anaconda talks: on the serial line, which we read, or on the screen, which the Manager's console shows. */
+  /** Where Anaconda prints: on the serial console, which tbuild reads, or on the screen, which Oracle VM Manager shows. */
   readonly talksOn: "serial" | "screen";
 }
 
@@ -24,7 +24,7 @@ export function installCommandLine(
 ): string {
   return [
     ...(medium.major >= 7 ? dracutWords(medium, kickstart) : loaderWords(medium, kickstart)),
-    // The last one is where Anaconda talks.
+    // Anaconda prints on the last one.
     ...(talksOn === "serial"
       ? ["console=tty0", "console=ttyS0,115200"]
       : ["console=ttyS0,115200", "console=tty0"]),
@@ -52,7 +52,7 @@ function dracutWords(
   kickstart: KickstartAt,
 ): string[] {
   const label = `hd:LABEL=${escapedLabel(volumeId)}`;
-  // With two CD drives Anaconda may take either as its root, unless told which.
+  // With two CD drives, Anaconda may use either as its root unless told which.
   const stage2 = typeof kickstart === "object" ? `inst.repo=${kickstart.tree}` : `inst.stage2=${label}`;
   const file = {
     initrd: ["inst.ks=file:/ks.cfg"],

@@ -1,14 +1,14 @@
 import { TbuildError } from "../errors.ts";
 
-/** What a disc says of itself, in `.treeinfo`, `.discinfo` and its volume id. */
+/** A disc's description, from `.treeinfo`, `.discinfo` and its volume id. */
 export interface Description {
   readonly family: string;
   readonly major: number;
-  /** What no witness says is not known. */
+  /** A value that none of the three states is unknown. */
   readonly update?: number;
   readonly arch: string;
   readonly variant?: string;
-  /** Paths, where `.treeinfo` names them. */
+  /** Paths, if `.treeinfo` names them. */
   readonly kernel?: string;
   readonly initrd?: string;
   readonly stage2?: string;
@@ -20,7 +20,7 @@ export interface Witnesses {
   readonly volumeId: string;
 }
 
-/** Puts together what a disc says of itself. A disc that contradicts itself, or is one of several, is refused. */
+/** Combines a disc's descriptions. Refuses a disc whose descriptions contradict each other, or that is one of a set. */
 export function described({ treeinfo, discinfo, volumeId }: Witnesses): Description {
   const tree = sections(treeinfo);
   const disc = discinfo.split(/\r?\n/, 8).map((line) => line.slice(0, 200).trim());

@@ -4,13 +4,13 @@ import { TbuildError } from "../errors.ts";
 import type { Medium } from "./media.ts";
 import { readMedium } from "./medium.ts";
 
-/** A disc in a folder, or why a file with such a name is not a disc. */
+/** A disc in a folder, or why a file named like one is not a disc. */
 export type FoundDisc = { readonly file: string } & (
   | { readonly medium: Medium }
   | { readonly fault: string }
 );
 
-/** Looks at every .iso file of a folder; one that cannot be read hides no other. */
+/** Reads every .iso file of a folder. An unreadable file does not hide others. */
 export async function discsIn(folder: string): Promise<FoundDisc[]> {
   const names = await readdir(folder).catch((): string[] => []);
   const files = names.filter((name) => /\.iso$/i.test(name)).sort();

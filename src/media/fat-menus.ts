@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageMaking } from "./xorriso.ts";
 
-/** Changes the copy of the menu that lies inside the FAT image that UEFI starts; says whether there was one. */
+/** Changes the copy of the menu inside the FAT image that UEFI starts. Returns whether there was one. */
 export async function changeFatMenus(
   { host, scratch, signal }: ImageMaking,
   image: string,

@@ -7,20 +7,20 @@ export interface CpioFile {
   /** Without a leading slash. */
   readonly path: string;
   readonly data: Uint8Array;
-  /** 0644 where it is left out. */
+  /** Default: 0644. */
   readonly mode?: number;
 }
 
 /**
- * Copies an initrd and appends files to it, which the kernel unpacks over what is there. However the initrd itself is
- * packed (gzip, xz, lzma, zstd, or plain behind a plain one with microcode), what follows is gzip'd: that every kernel
- * since OL5's unpacks, which knows nothing else.
+ * Copies an initrd and appends files, which the kernel unpacks over the existing ones. Whatever the initrd's own
+ * compression (gzip, xz, lzma, zstd, or none after an uncompressed archive with microcode), the appended archive is gzip: every
+ * kernel since OL5's can unpack it, and OL5's knows no other.
  */
 export async function appendToInitrd(initrd: string, files: readonly CpioFile[], to: string): Promise<void> {
   await copyFile(initrd, to, constants.COPYFILE_FICLONE);
   const handle = await open(to, "a");
   try {
-    // The kernel looks for the next archive at a multiple of four; a gzip'd one is also found behind lzma, a plain one not.
+    // The kernel looks for the next archive at a multiple of four bytes. After lzma, it finds a gzip archive but no plain one.
     const { size } = await handle.stat();
     await handle.write(Buffer.alloc((4 - (size % 4)) % 4));
     await handle.write(gzipSync(newcCpio(files)));
@@ -31,7 +31,7 @@ export async function appendToInitrd(initrd: string, files: readonly CpioFile[],
 
 /**
  * A cpio archive in the "newc" format (cpio(5)): 110-byte ASCII headers, everything padded to four bytes. Folders come
- * before what is in them, because the kernel makes none by itself.
+ * before their contents, because the kernel does not create missing ones.
  */
 export function newcCpio(files: readonly CpioFile[]): Uint8Array {
   const folders = [...new Set(files.flatMap((file) => foldersOf(file.path)))];

@@ -2,7 +2,7 @@ import { TbuildError } from "../errors.ts";
 
 export const sector = 2048;
 
-/** A piece of an image, in bytes from its start. */
+/** A byte range of an image. */
 export interface Extent {
   readonly offset: number;
   readonly bytes: number;
@@ -12,28 +12,28 @@ export interface Extent {
 export interface IsoEntry {
   readonly name: string;
   readonly kind: "file" | "folder" | "link";
-  /** In the order of their content: a file of 4 GiB and more has several. */
+  /** In file order. A file of 4 GiB or more has several. */
   readonly extents: readonly Extent[];
   readonly bytes: number;
-  /** Where a link leads, as it is written. */
+  /** The target of a symbolic link, as stored. */
   readonly target?: string;
 }
 
-/** How the names of a directory are to be read. */
+/** How to read the names of a directory. */
 export interface Naming {
   readonly joliet: boolean;
-  /** Bytes to skip before the Rock Ridge fields, as the root's "SP" field says. */
+  /** Bytes to skip before the Rock Ridge fields, from the root's "SP" field. */
   readonly skip: number;
 }
 
-/** Reads a piece of the image, and less where the image ends. */
+/** Reads a range of the image; less at its end. */
 export type ReadAt = (offset: number, bytes: number) => Promise<Buffer>;
 
 // No honest record needs more continuation areas, and no honest folder; a crafted one may lead in circles.
 const mostContinuations = 32;
 const mostInFolder = 20_000;
 
-/** The entries of a directory, without "." and "..". A record that cannot be right is an `integrity` fault. */
+/** The entries of a directory, without "." and "..". An impossible record is an `integrity` fault. */
 export async function entriesOf(data: Buffer, naming: Naming, read: ReadAt): Promise<IsoEntry[]> {
   const entries: IsoEntry[] = [];
   let reads = 0;
@@ -57,7 +57,7 @@ export async function entriesOf(data: Buffer, naming: Naming, read: ReadAt): Pro
   return entries;
 }
 
-/** The fields of the root's own record say whether there is Rock Ridge, and how much to skip before it. */
+/** The root's own record says whether there is Rock Ridge, and how many bytes precede it. */
 export function rockRidgeOf(rootFolder: Buffer): { readonly skip: number } | undefined {
   const own = recordsOf(rootFolder)[0];
   if (!own) return undefined;
@@ -67,9 +67,9 @@ export function rockRidgeOf(rootFolder: Buffer): { readonly skip: number } | und
   return undefined;
 }
 
-/** Where a directory record points; also right for the root's record in a volume descriptor. */
+/** The range that a directory record points at. Also for the root's record in a volume descriptor. */
 export function extentOf(record: Buffer): Extent {
-  // After an extended attribute record, which has been unused for decades.
+  // After an extended attribute record, which nothing has used for decades.
   const start = record.readUInt32LE(2) + (record[1] ?? 0);
   return { offset: start * sector, bytes: record.readUInt32LE(10) };
 }
@@ -78,7 +78,7 @@ function recordsOf(data: Buffer): Buffer[] {
   const records: Buffer[] = [];
   for (let at = 0; at < data.length; ) {
     const length = data[at] ?? 0;
-    // Records do not cross sectors: a zero length means that the rest of this one is empty.
+    // Records do not cross sectors. A zero length means that the rest of the sector is empty.
     if (length === 0) {
       at = (Math.floor(at / sector) + 1) * sector;
       continue;
@@ -111,7 +111,7 @@ async function entryOf(record: Buffer, naming: Naming, read: ReadAt) {
 
 function plainName(record: Buffer, { joliet }: Naming): string {
   const bytes = record.subarray(33, 33 + (record[32] ?? 0));
-  // UCS-2, big end first.
+  // UCS-2, big-endian.
   const text = joliet
     ? Buffer.from(bytes.subarray(0, bytes.length & ~1))
         .swap16()
@@ -123,9 +123,9 @@ function plainName(record: Buffer, { joliet }: Naming): string {
 interface RockRidge {
   name?: string;
   target?: string;
-  /** The sector of a folder that stands elsewhere, because it would be too deep here. */
+  /** The sector of a folder that was relocated because it would be too deep here. */
   child?: number;
-  /** Such a folder where it really stands. */
+  /** A relocated folder at its real place. */
   moved?: boolean;
 }
 
@@ -154,7 +154,7 @@ async function rockRidge(record: Buffer, skip: number, read: ReadAt): Promise<Ro
 
 function systemUse(record: Buffer, skip: number): Buffer {
   const nameLength = record[32] ?? 0;
-  // It begins at the next even byte behind the name.
+  // It starts at the next even byte after the name.
   return record.subarray(33 + nameLength + (nameLength % 2 === 0 ? 1 : 0) + skip);
 }
 

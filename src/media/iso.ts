@@ -14,20 +14,20 @@ import {
   sector,
 } from "./iso-directory.ts";
 
-/** An ISO 9660 image, read without mounting it. Paths stay inside, whatever the image says. */
+/** An ISO 9660 image, read without mounting it. No path leads out of it, whatever the image says. */
 export interface Iso extends AsyncDisposable {
   readonly volumeId: string;
-  /** As the volume descriptor says; the file can be longer, and must not be shorter. */
+  /** The size in the volume descriptor. The file may be longer, but not shorter. */
   readonly bytes: number;
-  /** Whether there is a second tree with the names that Windows likes. */
+  /** True if there is a Joliet tree, with names for Windows. */
   readonly joliet: boolean;
   readonly boot: readonly BootImage[];
   find(path: string): Promise<IsoEntry | undefined>;
-  /** What is in a folder; nothing where there is no such folder. */
+  /** The entries of a folder; empty if it does not exist. */
   list(path: string): Promise<readonly IsoEntry[]>;
-  /** A small file; one of more than `atMost` bytes is an `integrity` fault. */
+  /** A small file. More than `atMost` bytes are an `integrity` fault. */
   read(path: string, atMost?: number): Promise<Uint8Array | undefined>;
-  /** The first bytes of a file; none where there is no such file. */
+  /** The first bytes of a file; empty if it does not exist. */
   head(path: string, bytes: number): Promise<Buffer>;
   extract(path: string, to: string): Promise<void>;
 }
@@ -37,14 +37,14 @@ const mostOfFolder = 16 << 20;
 const mostOfText = 1 << 20;
 const mostLinks = 16;
 
-/** Opens an image. What is no ISO 9660, or is shorter than it says, is an `integrity` fault. */
+/** Opens an image. Throws an `integrity` fault if it is not ISO 9660, or shorter than it states. */
 export async function openIso(file: string): Promise<Iso> {
   const unreadable = (error: NodeJS.ErrnoException) => {
     const what = error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`;
     throw new TbuildError("environment", what, { subject: file });
   };
   const found = await stat(file).catch(unreadable);
-  // Opening a fifo would block until somebody writes to it.
+  // Opening a fifo would block until another process writes to it.
   if (!found.isFile() && !found.isBlockDevice())
     throw new TbuildError("environment", "is neither a file nor a device", { subject: file });
   const handle = await open(file, "r").catch(unreadable);
@@ -84,7 +84,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
   const naming: Naming = { joliet: !rockRidge && second !== undefined, skip: rockRidge?.skip ?? 0 };
   const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(156));
   const root: IsoEntry = { name: "", kind: "folder", extents: [rootExtent], bytes: rootExtent.bytes };
-  // By where a folder lies: the root is looked through for every path.
+  // By location, because every path starts with a search of the root.
   const known = new Map<number, Promise<IsoEntry[]>>();
   const children = async (folder: IsoEntry): Promise<IsoEntry[]> => {
     const [extent] = folder.extents;
@@ -97,7 +97,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     known.set(extent.offset, entries);
     return entries;
   };
-  /** Walks from the root; ".." of a link's target climbs, and at the root stays there. */
+  /** Walks from the root. ".." in a link's target goes up, but never above the root. */
   const walk = async (path: string, links: number): Promise<IsoEntry | undefined> => {
     let trail: IsoEntry[] = [root];
     const parts = partsOf(path);
@@ -167,7 +167,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
         throw new TbuildError("integrity", `has no ${printable(path)}`, { subject: file });
       await guarded(async () => {
         for (const extent of entry.extents) inside(extent, path);
-        // A file of pieces that lie over each other could be larger than what holds it.
+        // A file with overlapping pieces could be larger than its image.
         if (entry.bytes > size) throw new TbuildError("integrity", `${path} is larger than the image`);
         await pipeline(pieces(handle, entry.extents), createWriteStream(to));
       });
@@ -178,7 +178,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
 
 interface Descriptors {
   readonly primary: Buffer;
-  /** Joliet's, where it is there. */
+  /** The Joliet descriptor, if there is one. */
   readonly second: Buffer | undefined;
   readonly bootRecord: Buffer | undefined;
 }
@@ -188,7 +188,7 @@ async function descriptors(
   read: (offset: number, bytes: number) => Promise<Buffer>,
 ): Promise<Descriptors> {
   const found: { primary?: Buffer; second?: Buffer; bootRecord?: Buffer } = {};
-  // The list ends with a terminator of type 255; 64 are more than any disc has.
+  // The list ends with a terminator of type 255. No disc has 64 descriptors.
   for (let number = 16; number < 80; number++) {
     const one = await read(number * sector, sector);
     if (one.length < sector || one.toString("latin1", 1, 6) !== "CD001" || one[0] === 255) break;
@@ -243,7 +243,7 @@ async function sizeOf(handle: FileHandle): Promise<number> {
   return size > 0 ? size : Number.POSITIVE_INFINITY;
 }
 
-/** Names the image in what was found wrong inside it. */
+/** Adds the image's name to an error about its contents. */
 function explained(file: string, error: unknown): unknown {
   if (!(error instanceof TbuildError) || error.subject === file) return error;
   return error.within(file);

@@ -42,7 +42,7 @@ export async function readMedium(file: string): Promise<Medium> {
   };
 }
 
-/** Takes kernel and initrd out of a medium. */
+/** Extracts kernel and initrd from a medium. */
 export async function extractBoot(medium: Medium, kernel: string, initrd: string): Promise<void> {
   await using iso = await openIso(medium.file);
   await iso.extract(medium.kernel, kernel);
@@ -68,7 +68,7 @@ async function repositoriesOf(iso: Iso): Promise<string[]> {
   const folders = (await iso.list("")).filter((entry) => entry.kind === "folder").map((entry) => entry.name);
   const addons = (await iso.list("addons")).map((entry) => `addons/${entry.name}`);
   const found: string[] = [];
-  // No disc has half as many; a crafted one may have a million.
+  // No real disc has half as many; a crafted one may have a million.
   for (const folder of [".", ...folders, ...addons].slice(0, 64))
     if (await iso.find(`${folder}/repodata/repomd.xml`)) found.push(folder);
   return found;
@@ -89,7 +89,7 @@ async function startsOf(iso: Iso): Promise<Medium["starts"]> {
   };
 }
 
-/** The file that the boot record speaks of: images/efiboot.img on Oracle's discs. */
+/** The file that the boot record points at: images/efiboot.img on Oracle's discs. */
 async function fileAt(iso: Iso, offset: number): Promise<string | undefined> {
   for (const folder of ["images", "EFI/BOOT", "boot/grub", "isolinux"]) {
     const image = (await iso.list(folder)).slice(0, 64).find((entry) => entry.extents[0]?.offset === offset);
@@ -109,7 +109,7 @@ async function firstOf(iso: Iso, paths: readonly (string | undefined)[]): Promis
 
 async function allOf(iso: Iso, paths: readonly string[]): Promise<string[]> {
   const found: string[] = [];
-  // A path goes into boot menus, so it is one that no menu can read otherwise.
+  // Paths go into boot menus, so only characters without a special meaning there are allowed.
   for (const path of paths)
     if (/^[\w.+/-]+$/.test(path) && (await iso.find(path))?.kind === "file") found.push(path);
   return found;

@@ -8,19 +8,19 @@ import type { Medium } from "./media.ts";
 export interface NetworkBoot {
   /** For `pxelinux.cfg/default`. */
   readonly pxelinux: string;
-  /** The menu of a GRUB that UEFI has fetched. */
+  /** The menu for a GRUB that UEFI fetched. */
   readonly grub: string;
-  /** A script for iPXE, which finds kernel and initrd where it was found itself. */
+  /** An iPXE script. It finds kernel and initrd beside itself. */
   readonly ipxe: string;
-  /** The kickstart, which installs from the web server instead of a CD. */
+  /** The kickstart, changed to install from the web server instead of a CD. */
   readonly kickstart: string;
-  /** The kernel's command line, for any other way to start over the network. */
+  /** The kernel's command line, for any other network boot. */
   readonly commandLine: string;
-  /** Where the medium's files are to be found: what Oracle VM calls the network install path. */
+  /** The URL of the medium's files. Oracle VM calls it the network install path. */
   readonly tree: string;
 }
 
-/** What a web server and a TFTP server need: `url` is where the result and, in `disc/`, the medium's files are. */
+/** The files for a web server and a TFTP server. `url` is the address of the result, with the medium's files in `disc/`. */
 export function networkBoot(medium: Medium, kickstart: string, url: string): NetworkBoot {
   const base = url.replace(/\/+$/, "");
   const tree = `${base}/disc`;
@@ -47,12 +47,12 @@ boot
   };
 }
 
-/** Puts everything but kernel and initrd into a folder, under the names by which the loaders ask for it. */
+/** Writes everything except kernel and initrd into a folder, under the names that the loaders request. */
 export async function writeNetworkBoot(folder: string, boot: NetworkBoot): Promise<string[]> {
   const files = {
     "pxelinux.cfg/default": boot.pxelinux,
     "grub.cfg": boot.grub,
-    // Debian's and Ubuntu's signed GRUB for the network looks here, and nowhere else.
+    // The only place where Debian's and Ubuntu's signed network GRUB looks.
     "grub/grub.cfg": boot.grub,
     "boot.ipxe": boot.ipxe,
     "ks.cfg": boot.kickstart,

@@ -7,7 +7,7 @@ import { type ImageMaking, xorriso } from "./xorriso.ts";
 
 const label = "OEMDRV";
 
-/** Why the installer of this release would not take its kickstart from such a volume; nothing where it does. */
+/** Why this release's installer would not read a kickstart from such a volume; `undefined` if it does. */
 export function withoutOemdrv(medium: Medium): string | undefined {
   const { major, update } = medium;
   const release = releaseOf(medium);
@@ -18,7 +18,7 @@ export function withoutOemdrv(medium: Medium): string | undefined {
   return undefined;
 }
 
-/** What to mind where it does. */
+/** Limits that apply if it does. */
 export function oemdrvWarnings({ major, update }: Medium, form: OemdrvForm): string[] {
   if (major === 7 && update === undefined)
     return ["the disc does not say its update: before OL7.2 the installer does not look for it"];
@@ -31,7 +31,7 @@ export function oemdrvWarnings({ major, update }: Medium, form: OemdrvForm): str
 
 export type OemdrvForm = "iso" | "disk";
 
-/** Writes a volume that the installer finds by its label: a CD to put beside the untouched medium, or a small disk. */
+/** Writes a volume that the installer finds by its label: a CD to insert beside the unchanged medium, or a small disk. */
 export async function oemdrv(
   making: ImageMaking,
   medium: Medium,
@@ -52,7 +52,7 @@ export async function oemdrv(
     return xorriso(making, "writing the ISO", ["-as", "mkisofs", "-o", to, "-V", label, "-R", "-J", tree]);
   const run = (argv: readonly string[]) =>
     making.host.run(argv, { ...(making.signal && { signal: making.signal }) });
-  // A floppy's 1.44 MB, without a partition table: the label is then that of the whole disk.
+  // A floppy's 1.44 MB without a partition table, so the label is that of the whole disk.
   await run(["mformat", "-C", "-i", to, "-f", "1440", "-v", label, "::"]);
   await run(["mcopy", "-i", to, kickstart, "::ks.cfg"]);
 }

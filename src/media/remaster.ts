@@ -14,15 +14,15 @@ import { type ImageMaking, xorriso } from "./xorriso.ts";
 export interface RemasterOptions {
   readonly kickstart: string;
   readonly talksOn: CommandLineOptions["talksOn"];
-  /** A folder that `stageAddons` has made. */
+  /** A folder made by `stageAddons`. */
   readonly addons?: string;
 }
 
 /**
- * Writes a copy of a medium that installs by itself: the kickstart is on it, and its default entry starts with it,
- * whether a BIOS or UEFI starts the disc. Boot records, label and all other files stay.
+ * Writes a copy of a medium that installs unattended: it contains the kickstart, and its default entry uses it, under
+ * BIOS and UEFI. Boot records, label and all other files stay the same.
  *
- * Where the file system shares blocks between files, the copy costs only what was added; elsewhere it is written once.
+ * If the file system can share blocks between files, the copy costs only the added data. Otherwise it is written once.
  */
 export async function remaster(
   making: ImageMaking,
@@ -39,7 +39,7 @@ export async function remaster(
   const [from, part] = [`stdio:${resolve(medium.file)}`, `stdio:${resolve(to)}`];
   const shared = await sharedCopy(medium.file, to);
   await xorriso(making, "writing the ISO", [
-    // Without it the tree would begin at block 32, as on a disc that is written in sessions.
+    // Without it, the tree would start at block 32, as on a multi-session disc.
     ...["-compliance", "no_emul_toc"],
     ...(shared ? ["-dev", part] : ["-indev", from, "-outdev", part]),
     ...["-boot_image", "any", "replay", "-volid", medium.volumeId],
@@ -57,7 +57,7 @@ export async function remaster(
 
 type Change = readonly [file: string, path: string];
 
-/** Writes what is new on the disc into the scratch folder. */
+/** Writes the disc's new files into the scratch folder. */
 async function changedFiles(
   making: ImageMaking,
   medium: Medium,
@@ -83,7 +83,7 @@ async function changedFiles(
 
   await using iso = await openIso(medium.file);
   const text = async (path: string) => new TextDecoder().decode(await iso.read(path));
-  // UEFI's drivers read the disc by its ISO names and its FAT image, so it starts what lies where the old menu says.
+  // UEFI's drivers read ISO names and the FAT image, so the files must be where the old menu expects them.
   const uefi = (old: string) => {
     const path = (word: string) => new RegExp(`^[ \\t]*${word}(?:efi)?[ \\t]+/?(\\S+)`, "m").exec(old)?.[1];
     return grubMenu(entry(path("(?:linux|kernel)") ?? medium.kernel, path("initrd") ?? medium.initrd), old);
@@ -109,7 +109,7 @@ async function hasJoliet(medium: Medium): Promise<boolean> {
   return iso.joliet;
 }
 
-/** Reads the result back: a disc that would start something else, or under another name, is not handed out. */
+/** Reads the result back, and throws if it would start something else or has another label. */
 async function proveRemaster(medium: Medium, made: string): Promise<void> {
   await using iso = await openIso(made);
   const [kickstart, menu] = [await iso.read("ks.cfg"), await iso.read(medium.starts.isolinux ?? "")];

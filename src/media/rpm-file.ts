@@ -2,9 +2,8 @@ import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 
 /**
- * Says what is wrong with a package's file: whether it is an RPM, whether it is whole, and whether its bytes are those
- * that its digests were made of. Who signed it is not asked. From rpm's own description of its format (`docs/manual/
- * format*.md` of rpm-software-management/rpm).
+ * Returns what is wrong with a package file: not an RPM, truncated, or bytes that do not match its digests. Signatures
+ * are not checked. The format is described in `docs/manual/format*.md` of rpm-software-management/rpm.
  */
 export async function faultOfRpm(file: string): Promise<string | undefined> {
   const handle = await open(file);
@@ -46,7 +45,7 @@ async function wrongDigest(
   const end = Number.POSITIVE_INFINITY;
   const sum = (name: string, from: number, to: number, wanted: string | undefined): Sum[] =>
     wanted === undefined ? [] : [{ hash: createHash(name), from, to, wanted }];
-  // SHA-256 is 8 in the numbers of OpenPGP, which rpm uses.
+  // SHA-256 is number 8 in OpenPGP, whose numbers rpm uses.
   const known = header.number(tags.payloadAlgorithm) === 8;
   const sums = [
     ...sum("sha256", start, payload, signature.text(tags.sha256)),
@@ -71,7 +70,7 @@ function clamp(value: number, most: number): number {
   return Math.max(0, Math.min(value, most));
 }
 
-/** A header of rpm: entries of 16 bytes (tag, type, offset, count), and a store that they point into. */
+/** An rpm header: entries of 16 bytes (tag, type, offset, count), and a data store that they point into. */
 class Header {
   readonly length: number;
   private readonly bytes: Buffer;

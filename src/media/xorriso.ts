@@ -1,15 +1,15 @@
 import type { Host } from "../host/host.ts";
 
-/** What the maker of an image gets. */
+/** Input for the function that adds files to an image. */
 export interface ImageMaking {
   readonly host: Host;
-  /** A folder of its own, thrown away afterwards. */
+  /** A scratch folder, removed afterwards. */
   readonly scratch: string;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string, done?: number, total?: number) => void;
 }
 
-/** Runs xorriso, which tells how far it is in percent. */
+/** Runs xorriso, and reports its progress in percent. */
 export async function xorriso(
   { host, signal, progress }: ImageMaking,
   text: string,

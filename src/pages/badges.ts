@@ -1,7 +1,7 @@
 import { text } from "../html.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
 
-/** What is said of a version, in small. */
+/** Badges for the statements about a version. */
 export function badges({ manifest, channels, tags, revoked }: CatalogEntry): string {
   const badge = (kind: string, word: string) => `<span class="badge ${kind}">${text(word)}</span>`;
   return [

@@ -14,21 +14,21 @@ import { diffFile, listPage, packagesFile, packagesScript, versionFile } from ".
 import { sheet, sheetFile } from "./style.ts";
 import { leadTo, versionPage } from "./version-page.ts";
 
-/** The digest of what makes the pages: another tbuild makes other ones. */
+/** The digest of the code that makes the pages: another version of tbuild makes other pages. */
 export const pagesCode = () => codeDigest(import.meta.url);
 
 /** A file of the static catalog. */
 export interface CatalogFile {
-  /** Its path from the folder of the site. */
+  /** Its path below the site's folder. */
   readonly file: string;
-  /** What it is made of, as a digest: a file that was made of the same need not be made again. */
+  /** The digest of its inputs: a file with equal inputs need not be written again. */
   readonly key: string;
   make(read: ReadManifest): Promise<string | Uint8Array>;
 }
 
 /**
- * The files of the static catalog, each made when it is asked for, so that a catalog of any size needs no more memory than
- * its largest page. Links are relative, so that it works from a file and from any web server. `code` stands for what makes
+ * The files of the static catalog. Each is made on demand, so a catalog of any size needs no more memory than its largest
+ * page. Links are relative, so it works from a file and from any web server. `code` is the digest of the code that makes
  * the pages.
  */
 export function* catalogFiles(
@@ -63,7 +63,7 @@ export function* catalogFiles(
   }
 }
 
-/** Names that lead to a version: pages link to these, and need not change with each version that comes. */
+/** Names that point at a version. Pages link to these, so that they need not change with each new version. */
 function waysInto(versions: readonly CatalogEntry[]) {
   const newest = versions.findLast(({ revoked }) => !revoked);
   const channels = [...new Set(versions.flatMap((entry) => entry.channels))].sort();

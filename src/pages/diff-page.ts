@@ -4,7 +4,7 @@ import { type Line, sectionsOf } from "../store/compare/difference-words.ts";
 import type { Proposal } from "../store/compare/proposal.ts";
 import { style } from "./style.ts";
 
-/** What changed between two versions, as a page. `crumb` is HTML that leads back to where the page is linked. */
+/** A page with the changes between two versions. `crumb` is HTML that links back. */
 export function diffPage(
   difference: Difference,
   proposal: Proposal,

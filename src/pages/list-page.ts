@@ -4,7 +4,7 @@ import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges, size } from "./badges.ts";
 import { sheetFile } from "./style.ts";
 
-/** All templates, a section for each name, the newest version first. */
+/** All templates, a section for each name, newest version first. */
 export function listPage(templates: readonly CatalogEntry[], made: string): string {
   const byName = groupedBy(templates, ({ manifest }) => manifest.name);
   const names = [...byName.keys()].sort();
@@ -41,12 +41,12 @@ function row(entry: CatalogEntry, before: CatalogEntry | undefined): string {
   return `<tr${revoked ? ' class="gone"' : ""} data-words="${text(searched)}"><td><a href="${versionFile(entry)}">${text(version)}</a></td><td>${badges(entry)}</td><td data-label="Release">${text(release.name)}</td><td data-label="Domain type">${text(domainType)}</td><td data-label="Packages" class="num">${packages.length || "–"}</td><td data-label="Data" class="num">${size(data)}</td><td data-label="Made">${text(made.slice(0, 10))}</td><td data-label="Changes">${changes}</td></tr>`;
 }
 
-/** The one data file: the packages of each version, for the search. */
+/** The data file with the packages of each version, for the search. */
 export const packagesFile = "packages.js";
 
 /**
- * The names of packages, each set of them once, and which set each version has, in the order of the list. A script and
- * no JSON: a page that was opened from a file may load the one, and not the other.
+ * Package names, each set once, and the number of each version's set, in list order. It is a script, not JSON, because a
+ * page opened from a file may load scripts but not JSON.
  */
 export function packagesScript(templates: readonly CatalogEntry[]): string {
   const sets = new Map<string, number>();
@@ -63,12 +63,12 @@ export function packagesScript(templates: readonly CatalogEntry[]): string {
   return `const packageSets = ${json([...sets.keys()])};\nconst packagesOf = ${json(which)};\n`;
 }
 
-/** Where a version's page lies, from the front page. */
+/** The path of a version's page from the front page. */
 export function versionFile({ manifest }: CatalogEntry): string {
   return `${manifest.name}/${manifest.version}.html`;
 }
 
-/** Where the page of two versions' difference lies, from the front page. */
+/** The path of the page that compares two versions, from the front page. */
 export function diffFile(from: CatalogEntry, to: CatalogEntry): string {
   return `${to.manifest.name}/${from.manifest.version}..${to.manifest.version}.html`;
 }

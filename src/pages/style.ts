@@ -1,10 +1,10 @@
 import { pageStyle } from "../html.ts";
 
-/** The style of all pages of the catalog, in one file beside the list. */
+/** The style sheet of the catalog, one file beside the list. */
 export const sheetFile = "style.css";
 export const sheet = () => `${pageStyle}${style}\n`;
 
-/** What the catalog's pages look like, beside what all pages of tbuild's do. */
+/** Styles of the catalog, in addition to those of all tbuild pages. */
 export const style = `
 :root{--plus:#2f7d4f;--minus:#b3402a;--up:#1f6f94;--other:#8a5f00;--tint:#e9f0f7}
 @media (prefers-color-scheme:dark){:root{--plus:#65bf8b;--minus:#ec7f66;--up:#6cb8dc;--other:#e0b050;--tint:#22303f}}

@@ -10,17 +10,17 @@ import { sheetFile } from "./style.ts";
 export interface VersionPage {
   readonly entry: CatalogEntry;
   readonly manifest: Manifest;
-  /** It and those around it, oldest first. */
+  /** The version and its neighbours, oldest first. */
   readonly versions: readonly CatalogEntry[];
-  /** Names of pages that lead to a version: `newest`, and the channels. */
+  /** Names of pages that point at a version: `newest`, and the channels. */
   readonly ways: readonly string[];
-  /** It, what it grew out of, and so on. */
+  /** The version, its parent, and so on. */
   readonly lineage: readonly CatalogEntry[];
-  /** The versions that a page of differences leads to this one from, nearest first. */
+  /** The versions that a page of differences compares with this one, nearest first. */
   readonly comparedWith: readonly CatalogEntry[];
 }
 
-/** A page that shows another one, beside it, at once. */
+/** A page that redirects to another page beside it. */
 export function leadTo(file: string): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=${text(file)}">
@@ -28,7 +28,7 @@ export function leadTo(file: string): string {
 `;
 }
 
-/** All about one version, its contract as a form. */
+/** Everything about one version, with its contract as a form. */
 export function versionPage({ entry, manifest, versions, ways, lineage, comparedWith }: VersionPage): string {
   const { revoked } = entry;
   const { name, version, summary, rehearsal, guest, packages } = manifest;

@@ -1,4 +1,4 @@
-/** Items by a key, the groups and what is in them in the order in which they come. */
+/** Groups items by a key. Groups and their items keep their order. */
 export function groupedBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {

@@ -6,36 +6,36 @@ import { inParallel } from "../io/parallel.ts";
 import type { Digest } from "../model/digest.ts";
 import type { Manifest, ManifestLine } from "../model/manifest.ts";
 
-/** Manifests of one name; without a name those of all. */
+/** Manifests of one name, or of all names. */
 export interface Which {
   readonly kind: Manifest["kind"];
   readonly name: string;
 }
 
 export interface Line {
-  /** Of the whole manifest. */
+  /** The digest of the whole manifest. */
   readonly digest: Digest;
   readonly line: ManifestLine;
 }
 
 export interface LinesOptions {
-  /** The names of the files that are manifests. */
+  /** Matches the file names of manifests. */
   readonly isManifest: RegExp;
-  /** Reads one; throws where it is damaged. */
+  /** Reads one manifest. Throws if it is damaged. */
   read(file: string, text: string): Promise<Line>;
-  /** Where to remember what was read, a file for each name; without it, all are read each time. */
+  /** The folder of the cache, a file for each name. Without it, manifests are read each time. */
   readonly cache?: string | undefined;
 }
 
 const filesAtATime = 32;
-/** Fewer are read as fast as they are looked up. */
+/** Reading fewer manifests is as fast as using the cache. */
 const fewestKept = 20;
-/** A file that was written so shortly before it was read could change again within its file system's clock tick. */
+/** A file written so shortly before it was read could change again within one tick of the file system's clock. */
 const settledMs = 1000;
 
 /**
- * The lines of all manifests in `root`, `<kind>s/<name>/<version>.json`, by their digests. A manifest is read once, and
- * again when its file has another size, inode or time; its line is remembered with these.
+ * The lines of all manifests in `root`, `<kind>s/<name>/<version>.json`, by digest. A manifest is read once, and again
+ * when the size, inode or time of its file has changed. The cache stores these with the line.
  */
 export async function linesIn(
   root: string,
@@ -75,7 +75,7 @@ async function linesOf(root: string, { kind, name }: Which, options: LinesOption
     if (isSettled) now.set(file, one);
     if (isNew && isSettled) news++;
   }
-  // A cache that cannot be written costs time, and nothing else.
+  // A cache that cannot be written only costs time.
   if (cache !== undefined && (news > 0 || now.size !== known.size))
     await writeCache(cache, now).catch(() => {});
   return lines;
@@ -90,8 +90,8 @@ async function stampOf(path: string): Promise<{ stamp: string; isSettled: boolea
 }
 
 /*
- * A cache is two lines: the sha256 of the second, and JSON: of each file its stamp, its digest, its line and the number of
- * its set of packages. Versions mostly have the same packages, so each set is there once, and in memory, too.
+ * A cache has two lines: the sha256 of the second line, and JSON with each file's stamp, digest, line and the number of its
+ * package set. Most versions have the same packages, so each set is stored once, in memory too.
  */
 interface Cache {
   readonly format: 1;

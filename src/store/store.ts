@@ -10,15 +10,15 @@ export interface Ref {
 }
 
 export interface PruneOptions {
-  /** How many versions of each name stay; without it all do, and only what is left over goes. */
+  /** How many versions of each name to keep. Default: all, so only unused data is removed. */
   readonly keep?: number;
-  /** Versions that stay whatever their age, and why: a channel or a tag leads to them. */
+  /** Versions to keep at any age, and why: a channel or a tag points at them. */
   readonly held?: ReadonlyMap<Digest, string>;
-  /** Versions that go, and why: somebody else's of the same number was agreed on. */
+  /** Versions to remove, and why: another version with this number is the agreed one. */
   readonly yielded?: ReadonlyMap<Digest, string>;
-  /** Without it nothing is touched. */
+  /** Without it, nothing is removed. */
   readonly apply: boolean;
-  /** How long what nothing names is taken for somebody's who is about to publish it; a day. */
+  /** How long data without a manifest is kept, because a build may be about to publish it. Default: a day. */
   readonly graceMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -26,38 +26,38 @@ export interface PruneOptions {
 export interface Pruned {
   readonly removed: readonly { readonly what: string; readonly reason: string }[];
   readonly kept: readonly { readonly what: string; readonly reason: string }[];
-  /** What that frees. */
+  /** The number of bytes freed. */
   readonly bytes: number;
   readonly applied: boolean;
 }
 
-/** Keeps masters and templates: content by digest, names and versions once and for all. */
+/** Stores masters and templates: content by digest, under names and versions that never change. */
 export interface Store {
-  /** Takes a raw image in. Twice is fine, and cheap. */
+  /** Stores a raw image. Storing it again is cheap. */
   putDisk(file: string, name: string, signal?: AbortSignal): Promise<StoredDisk>;
-  /** Writes a disk to `to`, sparse, checked against its digest while it is read. */
+  /** Writes a disk to `to` as a sparse file, and verifies its digest while reading. */
   restoreDisk(disk: StoredDisk, to: string, signal?: AbortSignal): Promise<void>;
-  /** A disk from its first byte to its last, checked against its digest while it is read; holes are said, not read. */
+  /** Reads a disk from start to end, and verifies its digest. Holes are reported, not read. */
   readDisk(disk: StoredDisk, signal?: AbortSignal): AsyncIterable<Run>;
-  /** The same name and version with other content is an `integrity` fault; the same content is fine. */
+  /** The same name and version with other content is an `integrity` fault. The same content is fine. */
   publish(manifest: Manifest): Promise<Digest>;
   find(kind: Manifest["kind"], ref: Ref): Promise<Manifest | undefined>;
   get(digest: Digest): Promise<Manifest | undefined>;
-  /** All manifests, whole. `lines` needs far less time and memory. */
+  /** All complete manifests. `lines` needs far less time and memory. */
   list(): Promise<Manifest[]>;
-  /** What lists show of manifests, by their digests; of one name, or of all. */
+  /** The list lines of manifests, by digest, of one name or of all. */
   lines(which?: Which): Promise<ReadonlyMap<Digest, ManifestLine>>;
-  /** The versions that there are of a name, the newest last; none of what is no name. */
+  /** The versions of a name, newest last; empty for an invalid name. */
   versions(kind: Manifest["kind"], name: string): Promise<string[]>;
   /** The manifest, its parent, and so on. */
   lineage(digest: Digest): Promise<Manifest[]>;
   /**
-   * How much would go if one manifest alone went, by its digest: what no other shares. `undefined` where more than
-   * `mostBytes` of chunk lists had to be read to know.
+   * By manifest digest, the bytes that removing only this manifest would free: data that no other shares. `undefined` if
+   * that would need reading more than `mostBytes` of chunk lists.
    */
   ownBytes(mostBytes?: number): Promise<ReadonlyMap<Digest, number> | undefined>;
-  /** Reads every byte. Gives one sentence for each thing that is wrong. */
+  /** Reads every byte. Returns one sentence for each problem. */
   verify(signal?: AbortSignal): Promise<string[]>;
-  /** Lists what is no longer needed and why; with `apply`, removes it. */
+  /** Lists unneeded data and why; with `apply`, removes it. */
   prune(options: PruneOptions): Promise<Pruned>;
 }

@@ -9,7 +9,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   await changeImages(args[0] as string[], flags, repairing(flags));
 }
 
-/** What a repair does to an image. */
+/** The operations of a repair. */
 export function repairing({ relabel = false }: { readonly relabel?: boolean } = {}): Changing {
   const job = { operations: repairOperations({ relabel }) };
   return { verb: "repair", job, needsRootOnly: true, remarks };

@@ -10,9 +10,9 @@ export interface Accelerator {
 }
 
 /**
- * Which accelerator to use. A /dev/kvm that opens proves nothing: on some nested hosts a Linux kernel hangs under it
- * right after the boot sector. So a real kernel is started with a deadline, once per boot of this host, and KVM is
- * taken only when that kernel has come as far as missing its root file system.
+ * Chooses the accelerator. That /dev/kvm opens proves nothing: on some nested hosts, a Linux kernel hangs right
+ * after the boot sector. So a real kernel is started with a deadline, once per boot of this host. KVM is used
+ * only if that kernel gets as far as failing to find its root file system.
  */
 export async function chooseAccelerator(
   host: Host,

@@ -1,7 +1,7 @@
 import type { Mount, Volume } from "../access.ts";
 import { stringOf } from "../names.ts";
 
-/** One thing that a guest mounts, as its fstab or a mount unit of systemd says it. */
+/** One mount of a guest, from its fstab or a systemd mount unit. */
 export interface FstabEntry {
   /** What is mounted: `/dev/sda1`, `UUID=…`, `server:/export`. */
   readonly device: string;
@@ -9,16 +9,16 @@ export interface FstabEntry {
   readonly at: string;
   readonly type: string;
   readonly options: readonly string[];
-  /** Where it is said: `/etc/fstab:4`. */
+  /** The place of the entry: `/etc/fstab:4`. */
   readonly from: string;
 }
 
-/** Where a guest mounts its volumes, and what it mounts that could not be found on this disk. */
+/** The mounts of a guest, and those whose volume was not found on this disk. */
 export interface GuestMounts {
   readonly mounts: readonly Mount[];
-  /** One line for each, with where it is said and why: a second disk, a name that nothing here has. */
+  /** One line for each, with its place and the reason: a second disk, a name that no volume has. */
   readonly unresolved: readonly Unresolved[];
-  /** The files that it swaps to, as paths in the guest. */
+  /** The swap files, as paths in the guest. */
   readonly swapFiles: readonly string[];
 }
 
@@ -28,8 +28,8 @@ export interface Unresolved {
 }
 
 /**
- * The entries of an fstab, by the rules of fstab(5) and libmount: a comment is a line that starts with `#`, words are
- * parted by blanks, octal escapes stand for what a word cannot hold, tags may be quoted, words after the sixth are ignored.
+ * The entries of an fstab by the rules of fstab(5) and libmount: lines that start with `#` are comments, blanks separate
+ * words, octal escapes stand for special characters, tags may be quoted, and words after the sixth are ignored.
  */
 export function fstabEntries(text: string, file = "/etc/fstab"): FstabEntry[] {
   return text.split("\n").flatMap((line, index) => {
@@ -42,7 +42,7 @@ export function fstabEntries(text: string, file = "/etc/fstab"): FstabEntry[] {
   });
 }
 
-/** The entry of a mount or swap unit, in which the last value of a key counts. `undefined` where it names nothing. */
+/** The entry of a mount or swap unit. The last value of a key counts. `undefined` if it names no device. */
 export function mountUnitEntry(text: string, file: string): FstabEntry | undefined {
   const said = new Map<string, string>();
   let section = "";
@@ -67,7 +67,7 @@ export function mountUnitEntry(text: string, file: string): FstabEntry | undefin
   };
 }
 
-/** The mounts that the entries name. The later of two at one place counts, as for mount(8). */
+/** The mounts in the entries. Of two with the same mount point, the later counts, as for mount(8). */
 export function resolveMounts(
   entries: readonly FstabEntry[],
   volumes: readonly Volume[],
@@ -117,12 +117,12 @@ function swapFilesIn(entries: readonly FstabEntry[]): string[] {
   return [...new Set(paths)];
 }
 
-/** The subvolume that the options of a mount name. */
+/** The subvolume in a mount's options. */
 export function subvolumeOption(options: readonly string[]): string | undefined {
   return options.find((option) => option.startsWith("subvol="))?.slice(7);
 }
 
-/** The volume, as the subvolume of btrfs that is mounted. A name goes into the options of a mount, so one that could be more is none. */
+/** The volume with the mounted btrfs subvolume. The name becomes a mount option, so a name with special characters is refused. */
 export function partOf(volume: Volume, subvolume: string | undefined): Volume {
   if (volume.fs !== "btrfs" || !subvolume || !/^[\w@./-]+$/.test(subvolume)) return volume;
   return { ...volume, subvolume: subvolume.replace(/^\/+/, "") };
@@ -141,7 +141,7 @@ function isNoDisk({ device, type, options, at }: FstabEntry): boolean {
     /^\/dev\/(?:cdrom|dvd|cdrw|dvdrw|sr\d|scd\d|fd\d|floppy)/.test(device) ||
     device.startsWith("//") ||
     /^[^/=]+:/.test(device) ||
-    // A file: for swap, or an image of a file system. It lies in a volume, and is sealed with that.
+    // A file: swap, or an image of a file system. It is part of a volume, and is sealed with it.
     (device.startsWith("/") && !device.startsWith("/dev/")) ||
     at === "ignore"
   );
@@ -155,12 +155,12 @@ const noDiskTypes = new Set(
   ).split(" "),
 );
 
-/** The volume, or why there is none, in words that follow the device's name. */
+/** The volume, or the reason why there is none, worded to follow the device's name. */
 function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | string {
   const by = (what: string, test: (volume: Volume) => boolean) => {
     const [first, ...others] = volumes.filter(test);
     if (!first) return `no volume of this disk has ${what}`;
-    // Mounting one of two would be a guess.
+    // Choosing one of two would be a guess.
     const isOne = others.length === 0 || (first.fs === "btrfs" && others.every(({ fs }) => fs === "btrfs"));
     return isOne ? first : `${[first, ...others].map(({ name }) => name).join(" and ")} have ${what}`;
   };

@@ -6,10 +6,10 @@ import type { Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
 
-/** What the kernels that tbuild meets have file systems for. */
+/** File systems that kernels support. */
 export const kernelFileSystems: readonly Volume["fs"][] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"];
 
-/** Folders before what is mounted in them. */
+/** Sorted so that folders come before the mounts inside them. */
 export function byDepth(mounts: readonly Mount[]): Mount[] {
   return [...mounts].sort((one, other) => one.at.length - other.at.length);
 }

@@ -3,7 +3,7 @@ import type { FileRecord, Manifest, PackageRecord, Parameter } from "../../model
 import { groupedBy } from "../grouped-by.ts";
 import { comparePackages } from "./rpm-version.ts";
 
-/** What is in one of two lists, and what is in both and differs. */
+/** The items in only one of two lists, and those in both that differ. */
 export interface Changes<T, C = { readonly from: T; readonly to: T }> {
   readonly added: readonly T[];
   readonly removed: readonly T[];
@@ -14,9 +14,9 @@ export interface FileChange {
   readonly path: string;
   readonly from: FileRecord;
   readonly to: FileRecord;
-  /** What is other about it, in words. */
+  /** Describes the difference. */
   readonly what: readonly string[];
-  /** The lines that differ, with `+`, `-` and a blank before them, where both texts are known. */
+  /** The lines that differ, prefixed with `+`, `-` or a blank, if both texts are known. */
   readonly patch?: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export interface Fact {
   readonly to: string;
 }
 
-/** What changed between two templates. */
+/** The changes between two templates. */
 export interface Difference {
   readonly from: Named;
   readonly to: Named;
@@ -40,9 +40,9 @@ export interface Difference {
   readonly modules: Changes<string, string>;
   readonly parameters: Changes<Parameter>;
   readonly files: Changes<FileRecord, FileChange>;
-  /** What went in otherwise: medium, kickstart, scripts. */
+  /** Other inputs: medium, kickstart, scripts. */
   readonly inputs: Changes<string, string>;
-  /** False when one of them was recorded by a tbuild that did not look into the guest. */
+  /** False if one was recorded by a tbuild that did not inspect the guest. */
   readonly looked: boolean;
 }
 
@@ -52,7 +52,7 @@ interface Named {
   readonly rehearsal: boolean;
 }
 
-/** Compares two manifests. Pure: nothing but what stands in them is asked. */
+/** Compares two manifests. Pure: it uses only the manifests. */
 export function compare(from: Manifest, to: Manifest): Difference {
   const { guest: before, seal: sealBefore } = from;
   const { guest: after, seal: sealAfter } = to;
@@ -103,14 +103,14 @@ export function compare(from: Manifest, to: Manifest): Difference {
   };
 }
 
-/** The changed files of a difference whose text was not recorded. */
+/** The changed files whose text was not recorded. */
 export function untold({ files }: Difference): string[] {
   return files.changed
     .filter(({ from, to, patch }) => !patch && from.digest !== to.digest && to.kind === "file")
     .map(({ path }) => path);
 }
 
-/** The same difference with texts that stand in no record. */
+/** The same difference, with texts that no record contains. */
 export function withTexts(
   difference: Difference,
   before: ReadonlyMap<string, string>,
@@ -125,7 +125,7 @@ export function withTexts(
   return { ...difference, files: { ...difference.files, changed } };
 }
 
-/** True when nothing that can be told apart is other. */
+/** True if no difference was found. */
 export function isSame(difference: Difference): boolean {
   const { facts, packages, kernels, services, users, groups, modules, parameters, files, inputs } =
     difference;
@@ -264,7 +264,7 @@ function whatChanged(was: FileRecord, now: FileRecord): string[] {
   if (was.owner !== now.owner) what.push(`owner ${was.owner} → ${now.owner}`);
   if (was.target !== now.target && now.kind === "link")
     what.push(`leads to ${now.target}, not ${was.target}`);
-  // Of a file that was not to be read in one of them nothing is known, and so no change.
+  // If a file was unreadable in one of them, no change is known.
   if (was.digest === now.digest || was.digest === undefined || now.digest === undefined) return what;
   if (was.package !== undefined && now.package !== undefined)
     what.push(`as another version of ${now.package} brings it`);
@@ -274,7 +274,7 @@ function whatChanged(was: FileRecord, now: FileRecord): string[] {
   return what;
 }
 
-/** The lines that differ, with three around them. */
+/** The lines that differ, with three lines of context. */
 export function patchOf(from: string, to: string): string[] {
   return structuredPatch("a", "b", from, to, "", "", { context: 3 }).hunks.flatMap((hunk) => [
     `@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`,

@@ -2,7 +2,7 @@ import type { PackageRecord, Parameter } from "../../model/manifest.ts";
 import type { Changes, Difference } from "./compare.ts";
 import { comparePackages, packageVersion } from "./rpm-version.ts";
 
-/** One thing that changed: came, went, became another, is newer, is older. */
+/** One change: added, removed, replaced, newer or older. */
 export interface Line {
   readonly sign: "+" | "-" | "~" | "↑" | "↓";
   readonly text: string;
@@ -14,7 +14,7 @@ export interface Section {
   readonly lines: readonly Line[];
 }
 
-/** A difference in words, section by section; for a terminal and for a page alike. Sections in which nothing changed are left out. */
+/** Describes a difference section by section, for terminals and pages. Sections without changes are omitted. */
 export function sectionsOf(difference: Difference): Section[] {
   const { facts, packages, kernels, services, users, groups, modules, parameters, files, inputs } =
     difference;
@@ -93,7 +93,7 @@ export function sectionsOf(difference: Difference): Section[] {
   return all.filter(({ lines }) => lines.length > 0);
 }
 
-/** The same in a line: where something changed, and how much. */
+/** Summarises a difference in one line: what changed, and how much. */
 export function inShort(difference: Difference): string {
   const counted = sectionsOf(difference).map(({ title, lines }) => `${title.toLowerCase()} ${lines.length}`);
   return counted.join(", ") || "nothing that is recorded";

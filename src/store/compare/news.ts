@@ -8,9 +8,9 @@ import type { Manifest } from "../../model/manifest.ts";
 import { compare } from "./compare.ts";
 import { inShort } from "./difference-words.ts";
 
-/** Says in a line what changed between two versions, and remembers it. */
+/** Summarises the changes between two versions in one line, and caches it. */
 export interface News {
-  /** `read` is only called for what is not remembered. */
+  /** `read` is called only for what is not in the cache. */
   between(from: Digest, to: Digest, read: () => Promise<readonly [Manifest, Manifest]>): Promise<string>;
   save(): Promise<void>;
 }
@@ -18,8 +18,8 @@ export interface News {
 const linesAtATime = 200;
 
 /**
- * Remembers in `file`, a line for each pair of manifests: the begin of a digest of both and of `tbuild`, whose words may
- * change from version to version, and the words. Manifests never change, so no line ever becomes wrong.
+ * Caches in `file`, a line for each pair of manifests: the first digits of a digest of both and of tbuild's version, whose
+ * wording may change, and the summary. Manifests never change, so a line never becomes wrong.
  */
 export async function openNews(file: string, tbuild: string): Promise<News> {
   const known = new Map<string, string>();
@@ -32,7 +32,7 @@ export async function openNews(file: string, tbuild: string): Promise<News> {
     const lines = waiting;
     waiting = [];
     if (lines.length === 0) return;
-    // What cannot be remembered is looked up again the next time.
+    // Without the cache, it is computed again next time.
     await makeFolders(dirname(file))
       .then(() => appendFile(file, lines.join("")))
       .catch(() => {});

@@ -3,13 +3,13 @@ import { type Difference, isSame } from "./compare.ts";
 export interface Proposal {
   readonly level: "major" | "minor" | "patch" | "none";
   readonly version: string;
-  /** Why, in words. */
+  /** The reason. */
   readonly because: readonly string[];
 }
 
 /**
- * Which version a change deserves, by what it does to whoever clones the template: major when what they send or
- * where they run it no longer fits, minor when they can do more, patch otherwise.
+ * The version number that a change deserves, by its effect on people who clone the template: major if their messages or
+ * their hypervisor no longer fit, minor if they can do more, patch otherwise.
  */
 export function proposalFor(difference: Difference): Proposal {
   const { from } = difference;

@@ -1,6 +1,6 @@
 import type { PackageRecord } from "../../model/manifest.ts";
 
-/** `1:2.3-4.el6`, as people write it. */
+/** `1:2.3-4.el6`. */
 export function packageVersion({
   epoch,
   version,
@@ -16,7 +16,7 @@ export function comparePackages(a: PackageRecord, b: PackageRecord): number {
   );
 }
 
-/** Orders as rpm's own `rpmvercmp`: runs of digits by number, runs of letters by letter, `~` before the end, `^` behind it. */
+/** Orders like rpm's `rpmvercmp`: digits by number, letters alphabetically, `~` before the end, `^` after it. */
 export function compareRpmVersions(a: string, b: string): number {
   if (a === b) return 0;
   const [left, right] = [partsOf(a), partsOf(b)];

@@ -19,13 +19,13 @@ import type { Signature } from "../records/signature.ts";
 import type { Store } from "../store.ts";
 
 /*
- * A template in one file, a tar archive that other tools can list:
+ * A template in one file: a tar archive that other tools can list.
  *
  *     tbuild-export.json              what this is
- *     manifests/0.json, 0.json.sig    the template, then what it grew out of
- *     disks/<disk>/<offset>.gz        a piece of a disk; what is no piece is zeros
+ *     manifests/0.json, 0.json.sig    the template, then its ancestors
+ *     disks/<disk>/<offset>.gz        a piece of a disk; the rest is zeros
  *
- * Pieces are compressed side by side, and neither writer nor reader needs to know a size beforehand.
+ * Pieces are compressed in parallel. Neither writer nor reader needs to know a size beforehand.
  */
 const format = "tbuild export 1";
 const Head = z.object({
@@ -45,7 +45,7 @@ export interface ExportOptions {
   readonly progress?: (done: number, total: number) => void;
 }
 
-/** Writes a template, the first of its lineage, into `file`, which appears whole or not at all. Gives its size. */
+/** Writes a template, the first of its lineage, into `file`, which appears complete or not at all. Returns its size. */
 export async function exportTemplate(
   store: Store,
   records: Records,
@@ -87,7 +87,7 @@ export async function exportTemplate(
   }
 }
 
-/** What an export of this file that was killed on this machine has left. */
+/** What a killed export of this file left on this machine. */
 async function removeLeftOver(file: string): Promise<void> {
   for (const name of await namesIn(dirname(file))) {
     const [, pid] =
@@ -111,11 +111,11 @@ function isAlive(pid: number): boolean {
 export interface Imported {
   readonly manifest: Manifest;
   readonly signature: Signature;
-  /** It was here already, and nothing was done. */
+  /** It was already here; nothing was done. */
   readonly already: boolean;
 }
 
-/** True when `file` begins as `exportTemplate` begins one. */
+/** True if `file` starts like an export. */
 export async function isExport(file: string): Promise<boolean> {
   const found = await stat(file).catch(() => undefined);
   if (found?.isDirectory()) return false;
@@ -128,7 +128,7 @@ export async function isExport(file: string): Promise<boolean> {
   return start.toString("latin1").startsWith("tbuild-export.json\0");
 }
 
-/** Takes in what `exportTemplate` wrote: nothing is published before every byte matches its digest. */
+/** Imports what `exportTemplate` wrote. Nothing is published before every byte matches its digest. */
 export async function importTemplate(
   store: Store,
   records: Records,
@@ -186,7 +186,7 @@ interface Unpacked {
   revoked?: Revocation;
 }
 
-/** Reads the archive to its end, its disks into files of their names in `work`; of one that is here already only the beginning. */
+/** Reads the archive to its end and writes its disks into files in `work`. If the version is already here, it reads only the start. */
 async function unpack(
   store: Store,
   file: string,
@@ -280,7 +280,7 @@ async function take(
   signal: AbortSignal,
   bad: (what: string) => TbuildError,
 ): Promise<void> {
-  // A disk of nothing but zeros has no piece.
+  // A disk with only zeros has no pieces.
   await (await open(image, "a")).close();
   await truncate(image, disk.bytes);
   const stored = await store.putDisk(image, disk.name, signal);
@@ -342,7 +342,7 @@ async function putDisk(
   let done = 0;
   for await (const { offset, data } of piecesIn(store, disk, signal)) {
     const packed = promisify(gzip)(data, { level: 1 });
-    // The first to fail is thrown where it is written; the others must not end the process meanwhile.
+    // The first failure is thrown where its piece is written. The others must not end the process meanwhile.
     packed.catch(() => {});
     packing.push({ offset, packed });
     if (packing.length >= sideBySide) await writeFirst();
@@ -352,7 +352,7 @@ async function putDisk(
   while (packing.length > 0) await writeFirst();
 }
 
-/** What the store reads, in pieces of a size of our own: its chunks may be small. */
+/** The store's data in pieces of a fixed size: its chunks may be small. */
 async function* piecesIn(
   store: Store,
   disk: StoredDisk,

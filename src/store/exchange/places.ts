@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { namesIn, textOf, writeOnce } from "../../io/durable.ts";
 
-/** A repository of a registry that a template was pushed to or pulled from, on this machine. */
+/** A registry's repository that this machine pushed a template to or pulled it from. */
 const Place = z.object({
   /** `registry.example:5000/templates/ol6-grid`. */
   place: z.string().max(512),
@@ -14,7 +14,7 @@ export type Place = z.infer<typeof Place>;
 
 const folderOf = (store: string) => join(store, "registries");
 
-/** Remembers where a template is exchanged, a file for each place, so that two at a time lose nothing. */
+/** Remembers where a template is exchanged. Each place has its own file, so concurrent commands lose nothing. */
 export async function rememberPlace(store: string, place: Place): Promise<void> {
   const text = `${JSON.stringify(place)}\n`;
   const key = createHash("sha256").update(place.place).digest("hex").slice(0, 16);
@@ -29,7 +29,7 @@ export async function knownPlaces(store: string): Promise<Place[]> {
     try {
       found.push(Place.parse(JSON.parse((await textOf(join(folderOf(store), name))) ?? "")));
     } catch (error) {
-      // What is no such file any more is forgotten; a fault of the system is not.
+      // A file that is no longer valid is ignored; a system error is not.
       if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
     }
   }

@@ -19,8 +19,8 @@ export interface Chunk {
 }
 
 /**
- * The data of an image in chunks that its content cuts; what no chunk covers is zeros. File systems place files on blocks
- * of 4 KiB, so cuts are looked for there only: a file that moved to other blocks still has the same chunks.
+ * Splits the data of an image into chunks whose boundaries depend on the content. Everything outside the chunks is zeros. File
+ * systems store files in blocks of 4 KiB, so boundaries are only there: a file that moved to other blocks keeps its chunks.
  */
 export async function* chunksOfImage(host: Host, file: string, signal?: AbortSignal): AsyncGenerator<Chunk> {
   const handle = await open(file, "r");
@@ -32,7 +32,7 @@ export async function* chunksOfImage(host: Host, file: string, signal?: AbortSig
   }
 }
 
-/** Whole blocks, touching ones as one: file systems with smaller blocks have holes that end within ours. */
+/** Rounds runs to whole blocks and joins adjacent ones: file systems with smaller blocks have holes that end inside a block. */
 function merged(extents: readonly { start: number; end: number }[], size: number) {
   const all: { start: number; end: number }[] = [];
   for (const extent of extents) {
@@ -51,7 +51,7 @@ async function* chunksOfExtent(
   end: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Chunk> {
-  // What is read at once cuts nothing: the last chunk waits for what comes behind it.
+  // Read boundaries are not chunk boundaries: the last chunk waits for the data after it.
   let rest: Buffer = Buffer.alloc(0);
   for (let at = start; at < end; at += readBytes) {
     checkInterrupted(signal);
@@ -62,7 +62,7 @@ async function* chunksOfExtent(
   if (rest.length > 0) yield { start: end - rest.length, data: rest };
 }
 
-/** Gives all chunks but the last, and where that one begins. */
+/** Yields all chunks but the last. Returns where that one starts. */
 function* cut(data: Buffer, offset: number): Generator<Chunk, number> {
   let begin = 0;
   const piece = (end: number) => ({ start: offset + begin, data: data.subarray(begin, end) });
@@ -83,12 +83,12 @@ function* cut(data: Buffer, offset: number): Generator<Chunk, number> {
 
 const zeros = Buffer.alloc(blockBytes);
 
-/** Of a block of 4 KiB at most. */
+/** Of at most 4 KiB. */
 export function isZero(block: Uint8Array): boolean {
   return zeros.subarray(0, block.length).equals(block);
 }
 
-/** A number that a block's content gives. It only places cuts, so a word in four is enough. */
+/** A hash of a block's content. It only places boundaries, so one word in four is enough. */
 function mark(block: Buffer): number {
   let hash = 0;
   for (let i = 0; i + 4 <= block.length; i += 16) hash = Math.imul(hash ^ block.readInt32LE(i), 0x9e3779b1);

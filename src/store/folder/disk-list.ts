@@ -2,20 +2,20 @@ import { TbuildError } from "../../errors.ts";
 import { type Digest, digestOf } from "../../model/digest.ts";
 import { largestChunk } from "./chunker.ts";
 
-/** A part of a disk: a chunk by the sha256 of its bytes, or with `undefined` a hole. */
+/** A part of a disk: a chunk by the sha256 of its bytes, or a hole (`undefined`). */
 export interface Part {
   readonly chunk: string | undefined;
   readonly length: number;
 }
 
-/** A disk, and where that is known how many bytes it has to have. */
+/** A disk, and its size in bytes if known. */
 export interface DiskKey {
   readonly digest: Digest;
   readonly bytes?: number | undefined;
 }
 
 /**
- * What a disk is made of, as text; its sha256 is the disk's digest.
+ * The contents of a disk as text. The text's sha256 is the disk's digest.
  *
  *     tbuild disk 2
  *     <bytes>
@@ -30,7 +30,7 @@ export function diskListDigest(text: string | Uint8Array): Digest {
   return digestOf(text);
 }
 
-/** Reads a list that anybody may have written. */
+/** Reads an untrusted list. */
 export function readDiskList(disk: DiskKey, text: string): readonly Part[] {
   if (diskListDigest(text) !== disk.digest)
     throw new TbuildError("integrity", `disk ${disk.digest}: its chunk list does not match its digest`);

@@ -19,14 +19,14 @@ import { verifyStore } from "./verify.ts";
 /**
  * A store in a folder:
  *
- *     packs/<sha256>.pack             compressed chunks of disks, and which; ends up as layers in a registry
- *     disks/<sha256>                  what a disk is made of: its chunks and holes, in order
+ *     packs/<sha256>.pack             compressed chunks of disks and their index; the layers of an artifact in a registry
+ *     disks/<sha256>                  the chunks and holes of a disk, in order
  *     masters/, templates/<name>/<version>.json, and beside it .sha256
- *     tmp/                            written here, synced, renamed; the manifest last
- *     lock                            held by who writes
+ *     tmp/                            files are written here, synced and renamed; the manifest is last
+ *     lock                            held by the writer
  *
- * A disk's digest is that of its list, not of its plain bytes: so holes cost nothing, and versions share what they have
- * in common. Bundles carry plain SHA-256 sums. What lists show is remembered in the folder `cache`.
+ * A disk's digest is that of its list, not of its plain bytes. So holes cost nothing, and versions share equal
+ * data. Bundles carry plain SHA-256 sums. List lines are cached in the folder `cache`.
  */
 export function folderStore(host: Host, folder: string, cache?: string): Store {
   const at = storeFolder(folder);
@@ -106,7 +106,7 @@ export function folderStore(host: Host, folder: string, cache?: string): Store {
 
     async publish(manifest) {
       await using _lock = await at.lock();
-      // Awaited here, because a failure would be lost while the lock is released.
+      // Awaited here: otherwise a failure would be lost while the lock is released.
       return await at.addManifest(manifest);
     },
 
@@ -122,7 +122,7 @@ export function folderStore(host: Host, folder: string, cache?: string): Store {
     async get(digest) {
       await at.checkFormat();
       for (const file of await at.manifestFiles()) {
-        // The sum beside it says what it is; one without a sum has to be read.
+        // Its checksum file gives the digest; without one, the manifest has to be read.
         const sum = await textOf(sumFile(file));
         if (sum !== undefined && !sum.startsWith(hex(digest))) continue;
         const manifest = await read(file);
@@ -148,7 +148,7 @@ export function folderStore(host: Host, folder: string, cache?: string): Store {
           cache,
           async read(file, text) {
             const digest = digestOf(text);
-            // Whole as it was published, and that was looked at then.
+            // It is as it was published, and it was checked then.
             if ((await textOf(sumFile(file)))?.startsWith(hex(digest)))
               return { digest, line: readManifestLine(file, text) };
             const manifest = readManifest(file, text);
@@ -163,7 +163,7 @@ export function folderStore(host: Host, folder: string, cache?: string): Store {
 
     async lineage(digest) {
       const line = new Map<Digest, Manifest>();
-      // A manifest names its parent by digest, so a ring cannot be made; a store that was tampered with can hold one.
+      // A manifest names its parent by digest, so a cycle cannot be made; but a manipulated store can contain one.
       for (let next: Digest | undefined = digest; next !== undefined && !line.has(next); ) {
         const manifest: Manifest | undefined = await self.get(next);
         if (!manifest) break;

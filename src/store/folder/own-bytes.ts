@@ -5,8 +5,8 @@ import { readPacks } from "./packs.ts";
 import type { StoreFolder } from "./store-folder.ts";
 
 /**
- * How many bytes of the store each version has to itself: what its chunks take that no other version's disks have.
- * `undefined` where more than `mostBytes` of chunk lists had to be read to know.
+ * The bytes in the store that only one version uses: its chunks that no other version's disks contain.
+ * `undefined` if that would need reading more than `mostBytes` of chunk lists.
  */
 export async function ownBytesOf(
   store: StoreFolder,
@@ -19,12 +19,12 @@ export async function ownBytesOf(
     bytes += (await stat(store.listFile(digest)).catch(() => undefined))?.size ?? 0;
     if (bytes > mostBytes) return undefined;
   }
-  // Of each chunk the only one that has it, or `undefined` once there are two.
+  // For each chunk its only user, or `undefined` once there are two.
   const users = new Map<string, Digest | undefined>();
   const own = new Map<Digest, number>();
   for (const [digest, manifest] of manifests) {
     own.set(digest, 0);
-    // A disk that is missing is for `verify` to report; here it takes no room.
+    // `verify` reports a missing disk; here it takes no space.
     for (const disk of manifest.disks)
       for (const { chunk } of await store.partsOf(disk).catch(() => []))
         if (chunk !== undefined)

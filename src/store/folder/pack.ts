@@ -7,14 +7,14 @@ import { inParallel } from "../../io/parallel.ts";
 import { sha256Of } from "../../io/sha256.ts";
 import { largestChunk } from "./chunker.ts";
 
-/** A chunk as it is kept: plain when it does not compress, and then as long as its bytes are. */
+/** A stored chunk: uncompressed if it does not compress, and then as long as its data. */
 export interface PackedChunk {
   readonly digest: string;
   readonly length: number;
   readonly stored: Buffer;
 }
 
-/** Where a pack has a chunk. */
+/** The location of a chunk in a pack. */
 export interface Entry {
   readonly digest: string;
   readonly length: number;
@@ -25,13 +25,13 @@ export interface Entry {
 const magic = Buffer.from("tbuild pack 1\n");
 const entryBytes = 40;
 const tailBytes = 4 + magic.length;
-/** Packs are closed when they are so large: few enough for a registry, small enough to be sent again. */
+/** The size at which packs are closed: few enough for a registry, small enough to send again. */
 export const fullPack = 32 * 2 ** 20;
 export const largestPack = 64 * 2 ** 20;
 
 /**
- * A pack: the chunks one behind the other, then for each of them its sha256, its length and how many bytes it takes
- * here (two little-endian 32-bit numbers), then how many there are, and the magic. Its name is the sha256 of all of it.
+ * A pack: the chunks, then for each its sha256, its length and its stored length (two little-endian 32-bit numbers), then
+ * the number of chunks, and the magic. Its name is the sha256 of the whole file.
  */
 export function makePack(chunks: readonly PackedChunk[]): Buffer {
   const index = chunks.map(({ digest, length, stored }) => {
@@ -46,7 +46,7 @@ export function makePack(chunks: readonly PackedChunk[]): Buffer {
   return Buffer.concat([...chunks.map((chunk) => chunk.stored), ...index, count, magic]);
 }
 
-/** What a pack has, read from its end. Anybody may have made it. */
+/** The index of an untrusted pack, read from its end. */
 export async function readIndex(file: string): Promise<Entry[]> {
   const handle = await open(file, "r");
   try {
@@ -77,7 +77,7 @@ async function indexOf(handle: FileHandle, file: string): Promise<Entry[]> {
   return entries;
 }
 
-/** The bytes of a chunk, checked. */
+/** The verified bytes of a chunk. */
 export async function unpack(
   handle: FileHandle,
   entry: Entry,
@@ -89,7 +89,7 @@ export async function unpack(
   return data?.length === entry.length && (await sha256Of(data)) === entry.digest ? data : undefined;
 }
 
-/** Reads every byte of a pack, and says of what is wrong with it, which chunks that hits. */
+/** Reads every byte of a pack, and returns each problem with the chunks that it affects. */
 export async function checkPack(
   file: string,
   digest: string,

@@ -8,15 +8,15 @@ import { inParallel } from "../../io/parallel.ts";
 import { sha256Of } from "../../io/sha256.ts";
 import { type Entry, fullPack, makePack, type PackedChunk, readIndex, unpack } from "./pack.ts";
 
-/** How many chunks are worked on at a time: more than Node's pool has threads, so that none waits. */
+/** How many chunks are processed at once: more than Node's pool has threads, so that no thread waits. */
 export const chunksAtATime = 16;
 
-/** The packs of a store, by the sha256 of their bytes, as they were when they were read. */
+/** The packs of a store by the sha256 of their bytes, at the time of reading. */
 export interface PackIndex {
   readonly packs: ReadonlyMap<string, readonly Entry[]>;
-  /** Where each chunk is; the first pack that has it. */
+  /** The first pack that contains each chunk. */
   readonly chunks: ReadonlyMap<string, { readonly pack: string; readonly entry: Entry }>;
-  /** Packs that cannot be read. */
+  /** Unreadable packs. */
   readonly broken: readonly string[];
 }
 
@@ -43,13 +43,13 @@ export async function readPacks(folder: string): Promise<PackIndex> {
   return { packs, chunks, broken };
 }
 
-/** Reads chunks; a pack that is open stays so for a while. */
+/** Reads chunks. Recently used packs stay open. */
 export interface ChunkReader extends AsyncDisposable {
   read(chunk: string): Promise<Buffer>;
 }
 
 export async function openChunks(folder: string): Promise<ChunkReader> {
-  // The last is the one used last. So many that none is closed that one of the chunks under way still needs.
+  // In order of use. Large enough that no pack is closed while a chunk still needs it.
   const handles = new Map<string, Promise<FileHandle>>();
   const keptOpen = 2 * chunksAtATime;
   let index = await readPacks(folder);
@@ -79,7 +79,7 @@ export async function openChunks(folder: string): Promise<ChunkReader> {
     async read(chunk) {
       let found = await find(chunk);
       if (!found) {
-        // Pruning has moved it to another pack, or it was never here.
+        // Pruning moved it to another pack, or it was never here.
         index = await readPacks(folder);
         found = await find(chunk);
       }
@@ -98,9 +98,9 @@ export async function openChunks(folder: string): Promise<ChunkReader> {
   };
 }
 
-/** Writes packs of the chunks that no pack has yet. Only for who holds the store's lock. */
+/** Writes chunks that no pack has yet into new packs. Needs the store's lock. */
 export interface PackWriter {
-  /** The chunk's digest; it is kept when the pack is full, at the latest by `close`. */
+  /** Returns the chunk's digest. The chunk is stored when its pack is full, at the latest by `close`. */
   prepare(data: Buffer): Promise<PreparedChunk>;
   add(chunk: PreparedChunk): Promise<void>;
   close(): Promise<void>;
@@ -108,7 +108,7 @@ export interface PackWriter {
 
 export interface PreparedChunk {
   readonly digest: string;
-  /** Absent when it is kept already. */
+  /** Missing if it is already stored. */
   readonly packed?: PackedChunk;
 }
 
@@ -123,7 +123,7 @@ export async function openPackWriter(folder: string, known: Iterable<string>): P
     const pack = makePack(waiting);
     waiting = [];
     bytes = 0;
-    // One is written while the next fills.
+    // One pack is written while the next fills.
     await writing;
     writing = addPack(folder, pack);
     writing.catch(() => {});
@@ -153,7 +153,7 @@ export async function openPackWriter(folder: string, known: Iterable<string>): P
   };
 }
 
-/** Puts a pack into the store; its name. */
+/** Stores a pack. Returns its name. */
 export async function addPack(folder: string, pack: Buffer): Promise<string> {
   const digest = createHash("sha256").update(pack).digest("hex");
   try {

@@ -21,8 +21,8 @@ interface Finding {
 }
 
 /**
- * Decides what goes, and with `apply` removes it: manifests first, then lists, then packs. So whatever a kill leaves is
- * whole, and only too much. For who holds the lock.
+ * Decides what to remove, and with `apply` removes it: manifests first, then lists, then packs. So a kill leaves a complete
+ * store with, at worst, unused data. Needs the lock.
  */
 export async function pruneStore(
   store: StoreFolder,
@@ -119,7 +119,7 @@ async function decideDisks(
   }
   return {
     kept,
-    // A kill while they were removed can have taken some of the lists already.
+    // A kill during an earlier removal may already have removed some lists.
     left: new Map([...left].filter(([digest]) => there.includes(digest))),
     gone,
     stay,
@@ -129,7 +129,7 @@ async function decideDisks(
   };
 }
 
-/** The chunks of disks. A list that cannot be read does not say what has to stay, so nothing may go then. */
+/** The chunks of disks. If a list cannot be read, what must stay is unknown, so nothing may be removed. */
 async function chunksOf(
   store: StoreFolder,
   disks: ReadonlyMap<Digest, number | undefined>,
@@ -193,7 +193,7 @@ async function decidePacks(
   return { gone, shrunk, stay, removed, bytes };
 }
 
-/** Writes the chunks that are needed into packs of their own, each checked on the way. */
+/** Copies the needed chunks into new packs, and verifies each. */
 async function repack(
   store: StoreFolder,
   shrunk: ReadonlyMap<string, readonly Entry[]>,
@@ -225,7 +225,7 @@ async function repack(
   });
 }
 
-/** What a kill can leave: sums without their manifest, and downloads that were never resumed. */
+/** What a kill can leave: checksum files without a manifest, and downloads that were never resumed. */
 async function looseFiles(store: StoreFolder, grace: number): Promise<string[]> {
   const manifests = await store.manifestFiles();
   const sums = new Set(manifests.map(sumFile));

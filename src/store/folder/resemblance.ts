@@ -8,17 +8,17 @@ import { isZero } from "./chunker.ts";
 import { openChunks } from "./packs.ts";
 import type { StoreFolder } from "./store-folder.ts";
 
-/** How much of a stored disk is still on one that grew out of it, or out of another. */
+/** How much of a stored disk is still on a disk that was cloned from it or from another version. */
 export interface Resemblance {
   readonly digest: Digest;
-  /** Of its data, what is where it was: 0 to 1. */
+  /** The share of its data that is in place: 0 to 1. */
   readonly share: number;
-  /** Blocks of 1 KiB in which the disks compared differ: how many decided, and how many of them are as in this one. */
+  /** Blocks of 1 KiB in which the candidates differ: how many were decisive, and how many of them match this candidate. */
   readonly decided: number;
   readonly own: number;
 }
 
-/** The bytes of the disk that is asked about. */
+/** The bytes of the disk in question. */
 export interface Bytes {
   readonly bytes: number;
   read(offset: number, length: number): Promise<Uint8Array>;
@@ -44,9 +44,9 @@ const sampleSize = 64;
 const leastShare = 0.2;
 
 /**
- * Compares a disk that may have run with stored ones, chunk by chunk at their places; the likeliest first, strangers left
- * out. A run changes blocks all over a disk, but it does not make those that set another version apart: so the order is by
- * these, and then by what is left in place.
+ * Compares a disk that may have run with stored disks, chunk by chunk in place. Likeliest first, unrelated disks omitted. A
+ * running guest changes blocks all over a disk, but it does not create the blocks that distinguish another version. So
+ * the order is by these blocks first, then by the share in place.
  */
 export async function resemblances(
   store: StoreFolder,
@@ -90,7 +90,7 @@ function placed(parts: readonly { chunk: string | undefined; length: number }[])
 
 const placeOf = ({ start, chunk }: Placed) => `${start} ${chunk}`;
 
-/** Whether a chunk is at its place; what versions share is read once. */
+/** Whether a chunk is in place. Chunks that versions share are read once. */
 function placeCheck(disk: Bytes): (one: Placed) => Promise<boolean> {
   const seen = new Map<string, boolean>();
   return async (one) => {
@@ -118,7 +118,7 @@ async function shareOf(
   return all === 0 ? 0 : there / all;
 }
 
-/** Looks at the blocks in which candidates differ, and whose they are on the disk: not nobody's, and not everybody's. */
+/** Reads the blocks in which candidates differ, and counts those that match some candidates but not all. */
 async function apart(
   store: StoreFolder,
   disk: Bytes,
@@ -128,7 +128,7 @@ async function apart(
   const owners = new Map<string, number>();
   for (const { chunks } of candidates)
     for (const one of chunks) owners.set(placeOf(one), (owners.get(placeOf(one)) ?? 0) + 1);
-  // Block number → three sets as bits: who has data there, who has it as the disk has, and (the last bit) it is zero there.
+  // Block number → three bit sets: which candidates have data there, which match the disk, and (last bit) whether the disk has zeros.
   const blocks = new Map<number, number>();
   const zeroBit = 1 << (2 * mostCompared);
   await using kept = await openChunks(store.folder);

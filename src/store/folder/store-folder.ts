@@ -12,24 +12,24 @@ import { readPacks } from "./packs.ts";
 
 const format = "tbuild store 2\n";
 
-/** The files of a store, and how they are written: each once, whole, synced, by who holds the lock. */
+/** The files of a store. The lock's holder writes each once, completely, and syncs it. */
 export interface StoreFolder {
   readonly folder: string;
-  /** Waits until no one else writes, and removes partial files of dead writers. */
+  /** Waits until nobody else writes, and removes partial files of dead writers. */
   lock(signal?: AbortSignal): Promise<Lock>;
   checkFormat(): Promise<void>;
   listFile(digest: Digest): string;
   manifestFile(which: Pick<Manifest, "kind" | "name" | "version">): string;
-  /** The files of all manifests, whatever is in them. */
+  /** The files of all manifests, valid or not. */
   manifestFiles(): Promise<string[]>;
-  /** The versions that there are of a name, the newest last. */
+  /** The versions of a name, newest last. */
   versions(kind: Manifest["kind"], name: string): Promise<string[]>;
   /** The digests of all disks, published or not. */
   disks(): Promise<Digest[]>;
-  /** Refuses what is already published with different content. */
+  /** Throws if it is already published with other content. */
   checkFree(manifest: Manifest): Promise<"new" | "there">;
   partsOf(disk: DiskKey): Promise<readonly Part[]>;
-  /** The rest is for who holds the lock. */
+  /** The following needs the lock. */
   addList(text: string): Promise<Digest>;
   addManifest(manifest: Manifest): Promise<Digest>;
 }
@@ -56,7 +56,7 @@ export function storeFolder(folder: string): StoreFolder {
     });
   }
 
-  // Before there were packs, a chunk was a file, and there was no `format`.
+  // Before packs existed, each chunk was a file, and there was no `format`.
   const isOld = async () => (await stat(join(folder, "chunks")).catch(() => undefined)) !== undefined;
 
   const self: StoreFolder = {
@@ -120,7 +120,7 @@ export function storeFolder(folder: string): StoreFolder {
       const digest = diskListDigest(text);
       const file = listFile(digest);
       if ((await textOf(file)) !== text) await write(file, text);
-      // Its age says how long a build may still want to publish it.
+      // Its age decides how long a build may still publish it.
       else await utimes(file, new Date(), new Date());
       return digest;
     },
@@ -128,7 +128,7 @@ export function storeFolder(folder: string): StoreFolder {
     async checkFree(manifest) {
       const text = manifestText(manifest);
       const { kind, name, version } = readManifest(`${manifest.name}@${manifest.version}`, text);
-      // Whatever takes a template by its name alone must not be able to take a rehearsal for the real one.
+      // A tool that goes by the name alone must not mistake a rehearsal for the real template.
       if (manifest.rehearsal !== name.endsWith("-rehearsal"))
         throw new TbuildError(
           "integrity",
@@ -168,7 +168,7 @@ export function storeFolder(folder: string): StoreFolder {
   return self;
 }
 
-/** `sha256sum -c` reads it. A manifest is text, which a flipped bit can leave a manifest. */
+/** The format of `sha256sum -c`. A manifest with a flipped bit can still be valid JSON, so it needs a checksum. */
 export function sumFile(manifest: string): string {
   return manifest.replace(/\.json$/, ".sha256");
 }

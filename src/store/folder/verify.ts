@@ -12,7 +12,7 @@ import { checkPack } from "./pack.ts";
 import { packFile, readPacks } from "./packs.ts";
 import { type StoreFolder, sumFile } from "./store-folder.ts";
 
-/** Reads every byte of a store. Gives one sentence for each thing that is wrong, and for whom it is. */
+/** Reads every byte of a store. Returns one sentence for each problem, with the versions that it affects. */
 export async function verifyStore(store: StoreFolder, signal?: AbortSignal): Promise<string[]> {
   const wrong: string[] = [];
   const chunks = await verifyPacks(store, wrong, signal);
@@ -32,7 +32,7 @@ export async function verifyStore(store: StoreFolder, signal?: AbortSignal): Pro
   return wrong;
 }
 
-/** What is wrong with a chunk; whole ones have `undefined`, and missing ones are not there. */
+/** The problem of each chunk: `undefined` for an intact one, no entry for a missing one. */
 type Chunks = ReadonlyMap<string, string | undefined>;
 
 async function verifyPacks(store: StoreFolder, wrong: string[], signal?: AbortSignal): Promise<Chunks> {
@@ -46,7 +46,7 @@ async function verifyPacks(store: StoreFolder, wrong: string[], signal?: AbortSi
     const { whole, entries, bad } = await checkPack(file, pack, compression);
     if (!whole) wrong.push(`${name}: does not match its digest`);
     const hit = new Set(bad);
-    // A chunk that is whole in another pack is only read there once this one is gone, so it is listed anyway.
+    // An intact copy in another pack is read only after this pack is gone, so the chunk is listed anyway.
     for (const { digest } of entries)
       if (hit.has(digest) || !chunks.has(digest))
         chunks.set(digest, hit.has(digest) ? `does not match its digest (${name})` : undefined);

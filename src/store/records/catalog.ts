@@ -6,11 +6,11 @@ import { groupedBy } from "../grouped-by.ts";
 import type { Store } from "../store.ts";
 import { type ChannelName, channelNames, type Pointer, type Records, type Revocation } from "./records.ts";
 
-/** One master or template, with all that is said of it here and in the recipe repo. */
+/** One master or template, with every statement about it, local and in the recipe repo. */
 export interface CatalogEntry {
   readonly manifest: ManifestLine;
   readonly digest: Digest;
-  /** Its disks are in this store. */
+  /** True if this store has its disks. */
   readonly here: boolean;
   readonly recorded: boolean;
   readonly channels: readonly ChannelName[];
@@ -18,10 +18,10 @@ export interface CatalogEntry {
   readonly revoked?: Revocation;
 }
 
-/** Reads the whole manifest of an entry. */
+/** Reads the complete manifest of an entry. */
 export type ReadManifest = (entry: CatalogEntry) => Promise<Manifest>;
 
-/** All masters and templates that the store holds or the recipe repo knows: by name, oldest version first. */
+/** All masters and templates in the store or the recipe repo, by name, oldest version first. */
 export async function readCatalog(store: Store, records: Records): Promise<CatalogEntry[]> {
   const kept = await store.lines();
   const recorded = await records.lines(kept);
@@ -36,7 +36,7 @@ export async function readCatalog(store: Store, records: Records): Promise<Catal
     .sort(inOrder);
 }
 
-/** Versions are compared with their neighbours, so those that were asked for last are kept. */
+/** Versions are usually compared with their neighbours, so the most recent manifests stay in memory. */
 const fewKept = 4;
 
 export function manifestReader(store: Store, records: Records): ReadManifest {
@@ -86,7 +86,7 @@ export function entryOf<M extends ManifestLine>(
 interface Index {
   readonly byDigest: ReadonlyMap<Digest, CatalogEntry>;
   readonly templates: readonly CatalogEntry[];
-  /** The templates of each name, the oldest first. */
+  /** The templates of each name, oldest first. */
   readonly byName: ReadonlyMap<string, readonly CatalogEntry[]>;
 }
 
@@ -106,24 +106,24 @@ function indexOf(catalog: readonly CatalogEntry[]): Index {
   return index;
 }
 
-/** The templates of a name, the oldest version first. */
+/** The templates of a name, oldest version first. */
 export function versionsOf(catalog: readonly CatalogEntry[], name: string): readonly CatalogEntry[] {
   return indexOf(catalog).byName.get(name) ?? [];
 }
 
-/** The templates among them. */
+/** Only the templates. */
 export function templatesOf(catalog: readonly CatalogEntry[]): readonly CatalogEntry[] {
   return indexOf(catalog).templates;
 }
 
-/** Versions in the store whose number the recipe repo records with other content: two people built it, one yielded. */
+/** Versions in the store whose number is recorded with other content in the recipe repo: two people built it, and one gave way. */
 export function yieldedIn(catalog: readonly CatalogEntry[]): CatalogEntry[] {
   const nameOf = ({ manifest: { kind, name, version } }: CatalogEntry) => `${kind} ${name}@${version}`;
   const recorded = new Set(catalog.filter((entry) => entry.recorded).map(nameOf));
   return catalog.filter((entry) => !entry.recorded && recorded.has(nameOf(entry)));
 }
 
-/** What has to be said before a version is used. */
+/** Warnings to show before a version is used. */
 export function warningsOf({ manifest, revoked }: CatalogEntry): string[] {
   const { name, version, rehearsal } = manifest;
   return [
@@ -136,7 +136,7 @@ export function warningsOf({ manifest, revoked }: CatalogEntry): string[] {
   ];
 }
 
-/** The version before it, by number. */
+/** The previous version, by number. */
 export function previousOf(
   catalog: readonly CatalogEntry[],
   { manifest }: CatalogEntry,
@@ -151,7 +151,7 @@ export function previousOf(
   return named[low - 1];
 }
 
-/** It, its parent, and so on, as far as they are known. */
+/** The version, its parent, and so on, as far as they are known. */
 export function lineageOf(catalog: readonly CatalogEntry[], entry: CatalogEntry): CatalogEntry[] {
   const { byDigest } = indexOf(catalog);
   const line = new Set<CatalogEntry>();
@@ -163,11 +163,11 @@ export function lineageOf(catalog: readonly CatalogEntry[], entry: CatalogEntry)
   return [...line];
 }
 
-/** What people say of the versions of a template. */
+/** Statements about the versions of a template. */
 export interface Said {
   readonly channels: readonly (readonly [ChannelName, Pointer])[];
   readonly tags: readonly (readonly [string, Pointer])[];
-  /** Those that hold. */
+  /** The revocations in force. */
   readonly revocations: ReadonlyMap<string, Revocation>;
 }
 

@@ -8,7 +8,7 @@ export interface Moved {
   readonly to: string;
 }
 
-/** Leads a channel to a version. What may be used by mistake is refused: the revoked, and rehearsals. */
+/** Points a channel at a version. Refuses revoked versions and rehearsals, which could be used by mistake. */
 export async function promote(
   records: Records,
   entry: Found,
@@ -33,14 +33,14 @@ export async function promote(
     });
   const now = await records.channel(manifest.name, channel);
   if (now?.digest === entry.digest) return { channel, from: now.version, to: now.version };
-  // A channel that leads to what the repo does not know would lead nowhere for everybody else.
+  // A channel that points at an unrecorded version would point nowhere for everybody else.
   await records.put(manifest);
   const before = now ? [...now.before, plain(now)] : [];
   await records.setChannel(manifest.name, channel, { ...pointerTo(manifest), before });
   return { channel, ...(now && { from: now.version }), to: manifest.version };
 }
 
-/** Leads a channel back to where it led before, past all that has been revoked since. */
+/** Points a channel back at its previous version, skipping versions that have been revoked since. */
 export async function rollback(
   records: Records,
   { isUsable }: Pick<Finder, "isUsable">,
@@ -71,7 +71,7 @@ export async function rollback(
   return { channel, from: now.version, to: back.version };
 }
 
-/** A name that stays on one version. */
+/** A permanent name of one version. */
 export async function tag(records: Records, { manifest }: Found, name: string): Promise<void> {
   if (!/^[a-z][a-z0-9._-]{0,39}$/.test(name))
     throw new TbuildError("usage", "not a tag", {

@@ -6,22 +6,22 @@ import type { Store } from "../store.ts";
 import { type CatalogEntry, entryOf, type Said, saidOf } from "./catalog.ts";
 import type { Pointer, Records } from "./records.ts";
 
-/** A version that somebody named, with its whole manifest. */
+/** A version that the user named, with its complete manifest. */
 export interface Found extends CatalogEntry {
   readonly manifest: Manifest;
 }
 
-/** Looks at one version, or at those that lead to it, without reading those beside it. */
+/** Finds one version or its lineage, without reading any others. */
 export interface Finder {
-  /** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exactly that. */
+  /** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exact. */
   find(ref: string): Promise<Found>;
-  /** The versions that `ref` does not mean because they were revoked, in words. */
+  /** Describes the versions that `ref` skipped because they are revoked. */
   passedOver(ref: string, found: CatalogEntry): Promise<string[]>;
   /** The version before it, by number. */
   previous(entry: Pick<CatalogEntry, "manifest">): Promise<Found | undefined>;
   /** It, its parent, and so on, as far as they are known. */
   lineage(entry: Found): Promise<Found[]>;
-  /** Whether a version with this content is known, and not revoked. */
+  /** True if a version with this content is known and not revoked. */
   isUsable(name: string, pointer: Pick<Pointer, "version" | "digest">): Promise<boolean>;
 }
 
@@ -34,7 +34,7 @@ export function finder(store: Store, records: Records): Finder {
     return [...new Set(numbers)].sort(compareVersions);
   };
 
-  /** One version, or two where the store and the recipe repo do not have the same. */
+  /** One version, or two if the store and the recipe repo differ. */
   async function withNumber(
     which: Pick<Manifest, "kind" | "name" | "version">,
     said: ReadonlyMap<string, Said>,
@@ -132,7 +132,7 @@ export function finder(store: Store, records: Records): Finder {
   };
 }
 
-/** The newest few, and how many more there are. */
+/** The newest few versions, and how many more there are. */
 function newestOf(numbers: readonly string[], words: (version: string) => string): string {
   const shown = numbers.slice(-10).map(words);
   return `${shown.join(", ")}${numbers.length > 10 ? `, and ${numbers.length - 10} older ones` : ""}`;

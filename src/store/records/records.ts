@@ -13,7 +13,7 @@ import { compareVersions } from "../../model/version.ts";
 import { linesIn, type Which } from "../manifest-lines.ts";
 import { type Signature, signatureOf, signText, statements } from "./signature.ts";
 
-/** A name that leads to a version: a channel, which moves, or a tag, which stays. */
+/** A name that points at a version: a channel moves, a tag does not. */
 export interface Pointer {
   readonly version: string;
   readonly digest: Digest;
@@ -23,56 +23,56 @@ export interface Pointer {
 }
 
 export interface Channel extends Pointer {
-  /** Where it led before, the newest last: what a rollback goes back through. */
+  /** Its earlier targets, newest last. A rollback goes back through them. */
   readonly before: readonly Pointer[];
 }
 
 export interface Revocation {
   readonly reason: string;
   readonly since: string;
-  /** When it was taken back. It stays written down, so that an older copy elsewhere does not bring it back. */
+  /** When the revocation was withdrawn. The record stays, so that an older copy elsewhere does not bring it back. */
   readonly lifted?: string;
 }
 
-/** `candidate` is to be tried, `stable` is what people take. */
+/** `candidate` is for testing, `stable` for use. */
 export const channelNames = ["candidate", "stable"] as const;
 export type ChannelName = (typeof channelNames)[number];
 
-/** What a recipe repo knows of its templates. People commit it, so it is made to be merged. */
+/** A recipe repo's records of its templates. People commit them, so they are made to be merged. */
 export interface Records {
   readonly folder: string;
-  /** Throws what `put` would, before anything is published: somebody else has this version, and it is another. */
+  /** Throws what `put` would throw, before anything is published: this version exists with other content. */
   check(manifest: Manifest): Promise<void>;
   /**
-   * Writes a manifest down, signed where a key is set; one from elsewhere with the signature that came with it, or with
+   * Records a manifest, signed if a key is set. A manifest from elsewhere keeps the signature that came with it, or has
    * none (`false`). Other content under the same version is an `integrity` fault.
    */
   put(manifest: Manifest, signature?: string | false): Promise<string>;
   has(which: Pick<Manifest, "kind" | "name" | "version">): Promise<boolean>;
   list(): Promise<Manifest[]>;
-  /** What lists show of manifests, by their digests; of one name, or of all. `known` are lines that need not be read again. */
+  /** The list lines of manifests, by digest, of one name or of all. `known` lines are not read again. */
   lines(known?: ReadonlyMap<Digest, ManifestLine>, which?: Which): Promise<ReadonlyMap<Digest, ManifestLine>>;
-  /** The versions of a name that are recorded, the newest last; none of what is no name. */
+  /** The recorded versions of a name, newest last; empty for an invalid name. */
   versions(kind: Manifest["kind"], name: string): Promise<string[]>;
   find(which: Pick<Manifest, "kind" | "name" | "version">): Promise<Manifest | undefined>;
-  /** What the signature in the repo, or the one that is given, is worth. */
+  /** Checks the signature in the repo, or the given one. */
   signature(manifest: Manifest, given?: string): Promise<Signature>;
-  /** As it stands in the repo; `undefined` when the record is unsigned. */
+  /** The signature in the repo; `undefined` if the record is unsigned. */
   signatureText(manifest: Manifest): Promise<string | undefined>;
   channel(name: string, channel: ChannelName): Promise<Channel | undefined>;
-  /** Leads a channel elsewhere, or with `undefined` nowhere. */
+  /** Points a channel at another version; `undefined` removes it. */
   setChannel(name: string, channel: ChannelName, to: Channel | undefined): Promise<void>;
   tags(name: string): Promise<Readonly<Record<string, Pointer>>>;
   setTag(name: string, tag: string, to: Pointer): Promise<void>;
   revocation(name: string, version: string): Promise<Revocation | undefined>;
-  /** All that were ever revoked, those that were taken back too, by version. */
+  /** All revocations by version, including withdrawn ones. */
   revocations(name: string): Promise<ReadonlyMap<string, Revocation>>;
-  /** `undefined` takes it back. */
+  /** `undefined` withdraws it. */
   revoke(name: string, version: string, revocation: Revocation | undefined): Promise<void>;
-  /** Signs a statement for a registry; `undefined` where no key is set. */
+  /** Signs a statement for a registry; `undefined` if no key is set. */
   signStatement(text: string): Promise<string | undefined>;
   statementSignature(text: string, signature: string | undefined): Promise<Signature>;
-  /** There is a list of who may sign. */
+  /** True if there is an `allowed_signers` file. */
   hasSigners(): Promise<boolean>;
 }
 
@@ -84,9 +84,9 @@ export interface Records {
  *     templates/<name>/tags/<tag>.json
  *     masters/<name>/<version>.json
  *
- * One file for each thing that is said: two people who say different things never touch the same file, so git merges
- * them; two who say opposite things get a conflict in that one file, as they should. What lists show is remembered in
- * the folder `cache`.
+ * Each statement has its own file. People who say different things never touch the same file, so git merges their work;
+ * if they contradict each other, git reports a conflict in that file, as it should. List lines are cached in the folder
+ * `cache`.
  */
 export function recordsIn(host: Host, folder: string, signingKey?: string, cache?: string): Records {
   const fileOf = ({ kind, name, version }: Pick<Manifest, "kind" | "name" | "version">) =>
@@ -245,7 +245,7 @@ export function recordsIn(host: Host, folder: string, signingKey?: string, cache
   };
 }
 
-/** A channel or tag that leads to this manifest from now on. */
+/** A channel or tag that now points at this manifest. */
 export function pointerTo(manifest: Manifest, why?: string): Pointer {
   return {
     version: manifest.version,
@@ -309,7 +309,7 @@ function json(value: object): string {
   return `${JSON.stringify(value, undefined, 1)}\n`;
 }
 
-/** Appears whole or not at all. */
+/** Writes a file atomically. */
 async function writeWhole(file: string, text: string): Promise<void> {
   const temporary = `${file}.${process.pid}.part`;
   const fault = (error: unknown) => {

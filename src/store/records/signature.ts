@@ -4,22 +4,22 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 
-/** What a signature beside a manifest is worth. */
+/** The validity of a manifest's signature. */
 export type Signature =
   | { readonly state: "unsigned" }
   | { readonly state: "good"; readonly by: string }
-  /** It fits the manifest, and `allowed_signers` does not know the key. */
+  /** It matches the manifest, but the key is not in `allowed_signers`. */
   | { readonly state: "stranger"; readonly key: string }
   | { readonly state: "bad"; readonly why: string };
 
 // Signatures made for something else, a git commit say, are none for a manifest.
 const manifests = "tbuild-manifest";
-/** For what is said of versions in a registry. */
+/** The namespace for statements about versions in a registry. */
 export const statements = "tbuild-statement";
 
 /**
- * Signs with ssh-keygen: people have such keys, in agents and on tokens too, git signs commits with the same ones,
- * and a list of who may sign (`allowed_signers`) is a text file that is reviewed and merged as any other.
+ * Signs with ssh-keygen. People have such keys, in agents and on tokens too; git signs commits with them;
+ * and `allowed_signers` is a text file that is reviewed and merged like any other.
  */
 export async function signText(
   host: Host,
@@ -39,7 +39,7 @@ export async function signText(
   }
 }
 
-/** Checks a signature of `text` against the list of who may sign. */
+/** Checks a signature of `text` against `allowed_signers`. */
 export async function signatureOf(
   host: Host,
   text: string,

@@ -5,15 +5,15 @@ import { TbuildError } from "../../../errors.ts";
 import { textOf } from "../../../io/durable.ts";
 import { certificatesIn } from "../../../io/system-certificates.ts";
 
-/** Where certificates are looked for, beside those that Node brings. */
+/** Places with certificates, besides Node's own. */
 export interface TrustPlaces {
-  /** Files with certificates of any number, such as the system's; those that are absent are passed over. */
+  /** Files with any number of certificates, such as the system's. Missing files are skipped. */
   readonly bundles: readonly string[];
-  /** Folders as Docker's `certs.d`: `HOST:PORT/*.crt` vouch for it, `*.cert` with its `*.key` says who we are. */
+  /** Folders like Docker's `certs.d`: `HOST:PORT/*.crt` are trusted for that host, `*.cert` with its `*.key` is the client certificate. */
   readonly folders: readonly string[];
 }
 
-/** Whom to trust at a host. Registries send us to other hosts, which the registry's own certificates may vouch for, too. */
+/** The trusted certificates for a host. A registry redirects to other hosts; its own certificates are trusted there too. */
 export function trust(places: TrustPlaces, registry: string): (host: string) => Promise<SecureContext> {
   const known = new Map<string, Promise<SecureContext>>();
   return (host) => {
@@ -71,7 +71,7 @@ function required(file: string, text: string): string[] {
   });
 }
 
-/** What a certificate is refused for, and what to do then; `undefined` for failures of another kind. */
+/** Why a certificate was refused, and what to do; `undefined` for other failures. */
 export function certificateFault(
   registry: string,
   places: TrustPlaces,

@@ -7,9 +7,9 @@ import { printable } from "../../../io/escape.ts";
 export interface Credentials {
   readonly user: string;
   readonly password: string;
-  /** The password is a token that gets others, as registries give to `docker login`. */
+  /** The password is an identity token, which registries give to `docker login`. */
   readonly isRefreshToken?: boolean;
-  /** The file or the helper that had them. */
+  /** The file or helper that supplied them. */
   readonly from: string;
 }
 
@@ -24,12 +24,12 @@ const Helped = z.looseObject({ Username: z.string(), Secret: z.string() });
 
 const hub = "docker.io";
 
-/** Where a registry's API is: Docker Hub goes by another name than its images. */
+/** The host of a registry's API. Docker Hub's differs from the one in its image names. */
 export function apiHost(registry: string): string {
   return registry === hub ? "registry-1.docker.io" : registry;
 }
 
-/** What `docker login` has kept for a registry, by a helper or in the file; `undefined` where there is nothing. */
+/** The credentials that `docker login` stored for a registry, in a helper or the file; `undefined` if there are none. */
 export async function dockerCredentials(
   host: Host,
   file: string,
@@ -55,7 +55,7 @@ function parse(file: string, text: string): z.infer<typeof Config> {
   try {
     return Config.parse(JSON.parse(text));
   } catch (error) {
-    // Neither the text nor what the parser says of it: there are passwords in it.
+    // Neither the text nor the parser's message may be shown: the file contains passwords.
     throw new TbuildError("environment", "is not a Docker configuration", {
       subject: file,
       ...(error instanceof z.ZodError && { lines: error.issues.map((issue) => issue.path.join(".")) }),
@@ -101,7 +101,7 @@ async function askHelper(
       timeoutMs: helperMs,
     })
     .catch((error) => {
-      // Without what it printed: there may be a password in it.
+      // The helper's output is not shown: it may contain a password.
       if (!(error instanceof TbuildError)) throw error;
       throw fault(
         error.code === "not-installed"
@@ -109,7 +109,7 @@ async function askHelper(
           : "was killed, or did not end",
       );
     });
-  // So helpers say that they have nothing for this registry.
+  // Helpers print this if they have no credentials for the registry.
   if (exitCode !== 0 && /credentials not found/i.test(stdout + stderr)) return undefined;
   if (exitCode !== 0)
     throw fault(
@@ -118,10 +118,10 @@ async function askHelper(
     );
   try {
     const { Username, Secret } = Helped.parse(JSON.parse(stdout));
-    // So helpers mark a token, for want of a field.
+    // Helpers mark a token like this, because their protocol has no field for it.
     return { user: Username, password: Secret, from: program, isRefreshToken: Username === "<token>" };
   } catch {
-    // Without the cause: the parser quotes what it read, and there is a password in it.
+    // No cause: the parser quotes its input, which contains a password.
     throw fault("does not answer as a credential helper");
   }
 }

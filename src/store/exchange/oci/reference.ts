@@ -1,7 +1,7 @@
 import { TbuildError } from "../../../errors.ts";
 import type { Digest } from "../../../model/digest.ts";
 
-/** `host[:port]/path`, and which of its artifacts: a tag, or the digest of a manifest. */
+/** `host[:port]/path`, and an artifact: a tag, or the digest of a manifest. */
 export interface Reference {
   readonly registry: string;
   readonly repository: string;

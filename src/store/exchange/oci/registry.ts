@@ -20,32 +20,32 @@ export const manifestType = "application/vnd.oci.image.manifest.v1+json";
 const largestManifest = 4 * 2 ** 20;
 
 export interface RegistryOptions extends Pick<ClientOptions, "proxyFor" | "onWait" | "limits"> {
-  /** Without encryption; only when somebody asked for it. */
+  /** Use plain http. Only on request. */
   readonly plainHttp?: boolean;
-  /** Asked once, and only when the registry wants to know who it is. */
+  /** Called once, and only if the registry asks for a login. */
   readonly credentials?: () => Promise<Credentials | undefined>;
-  /** Where they are looked for, in words. */
+  /** Describes where credentials are looked for. */
   readonly lookedIn?: string;
-  /** Whose certificates count, beside those that Node brings. */
+  /** Trusted certificates, besides Node's own. */
   readonly trust?: TrustPlaces;
   readonly signal?: AbortSignal;
 }
 
-/** One repository of a registry, by the OCI distribution API. */
+/** One repository of a registry, through the OCI distribution API. */
 export interface Registry {
   hasBlob(digest: Digest): Promise<boolean>;
   putBlob(digest: Digest, data: Uint8Array): Promise<void>;
-  /** In pieces as they come; what is longer than `size` or has another digest is refused at the end. */
+  /** Streams a blob. Throws at the end if it is longer than `size` or has another digest. */
   readBlob(digest: Digest, size: number): AsyncIterable<Uint8Array>;
   putManifest(which: string, data: Uint8Array): Promise<void>;
-  /** `undefined` when there is none. */
+  /** `undefined` if there is none. */
   getManifest(which: string): Promise<Uint8Array | undefined>;
   tags(): Promise<Tags>;
 }
 
 export interface Tags {
   readonly names: readonly string[];
-  /** Why these are not all, or none: a registry need not list its tags. `404 Not Found` where there is no repository yet. */
+  /** Why the list is empty or incomplete: a registry need not list its tags. `404 Not Found` if the repository does not exist yet. */
   readonly lacking?: string;
 }
 
@@ -59,7 +59,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
   const common = { contextOf, signal: options.signal, ...pick(options, ["proxyFor", "onWait", "limits"]) };
   const isAllowed = ({ protocol }: URL) => protocol === "https:" || options.plainHttp === true;
 
-  // Its own client: what the registry is sent must never go to whoever gives its tokens.
+  // A separate client: headers for the registry must never reach its token server.
   const tokens = httpClient({
     ...common,
     admit(url) {
@@ -184,7 +184,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     async tags() {
       const names: string[] = [];
       let url = api("tags/list");
-      // A registry may give them in pages, and name the next one in a Link header.
+      // A registry may page its list, and names the next page in a Link header.
       for (let pages = 0; pages < mostPages; pages++) {
         const answer = await ask({ url, method: "GET" });
         if (!answer.ok) {
@@ -211,7 +211,7 @@ const mostPages = 1000;
 function tagsIn(text: string): string[] | undefined {
   try {
     const { tags } = JSON.parse(text) as { tags?: unknown };
-    // `null` is how Docker's registry writes that there is none.
+    // Docker's registry writes `null` for an empty list.
     if (tags === null) return [];
     return Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string" && isTag.test(tag)) : undefined;
   } catch {
@@ -237,7 +237,7 @@ async function limited(from: string, answer: Answer, most: number): Promise<Uint
   return Buffer.concat(pieces);
 }
 
-/** What kept an answer from coming, of `host`, in words; other errors as they are. */
+/** Describes why `host` did not respond. Other errors stay as they are. */
 function unreachable(what: string, host: string, places: TrustPlaces, error: unknown): unknown {
   if (!(error instanceof HttpError)) return error;
   const cause = (error.cause ?? error) as NodeJS.ErrnoException;
@@ -266,7 +266,7 @@ function inWords(ms: number): string {
   return seconds < 7200 ? `${Math.ceil(seconds / 60)} minutes` : `${Math.ceil(seconds / 3600)} hours`;
 }
 
-/** Those of the options that are set: an optional setting is never `undefined`. */
+/** Only the options that are set, because optional settings are never `undefined`. */
 function pick<T, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
   return Object.fromEntries(
     keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]),

@@ -6,16 +6,16 @@ import { channelNames, type Records } from "../../records/records.ts";
 import { manifestType, type Registry } from "./registry.ts";
 
 /*
- * What people say of versions, in a registry: each statement is a small artifact of its own, and its tag says of what
- * it is, when it was made, and begins its digest: `tbuild.revoked.1.0.0.20261129T071210123Z.0123456789ab`. None is ever
- * written twice, so two who push at one time lose nothing of each other; the newest of each subject counts.
+ * Statements about versions in a registry. Each is a small artifact of its own. Its tag contains its subject, its time and
+ * the first digits of its digest: `tbuild.revoked.1.0.0.20261129T071210123Z.0123456789ab`. No tag is written twice, so
+ * simultaneous pushes lose nothing. The newest statement about a subject counts.
  */
 const artifactType = "application/vnd.tbuild.statement.v1";
 const statementType = "application/vnd.tbuild.statement.v1+json";
 const emptyType = "application/vnd.oci.empty.v1+json";
 const signatureKey = "vnd.tbuild.signature";
 const largest = 64 * 1024;
-/** How many of a subject are looked at until one counts. */
+/** The most statements per subject that are read to find one that counts. */
 const mostTries = 20;
 const mostBefore = 20;
 
@@ -65,7 +65,7 @@ const Artifact = z.looseObject({
   annotations: z.looseObject({ [signatureKey]: z.string().max(16_384).exactOptional() }).exactOptional(),
 });
 
-/** All that the records say of a template, as it goes into a registry. */
+/** Everything that the records state about a template, in the form for a registry. */
 export async function statementsIn(records: Records, name: string): Promise<Statement[]> {
   const said: Statement[] = [];
   for (const [version, revocation] of await records.revocations(name))
@@ -79,17 +79,17 @@ export async function statementsIn(records: Records, name: string): Promise<Stat
   return said;
 }
 
-/** Whether a statement counts; if not, why. */
+/** Says whether a statement counts, or why not. */
 export type Judge = (found: Found) => Promise<true | string>;
 
-/** Adds what the registry does not have, or has older. Gives how many. */
+/** Adds statements that the registry lacks or has in an older form. Returns how many. */
 export async function pushStatements(
   registry: Registry,
   statements: readonly Statement[],
   sign: (text: string) => Promise<string | undefined>,
   judge: Judge,
 ): Promise<number> {
-  // Where the registry does not list what is there, all goes out: the same statement has the same tag.
+  // If the registry does not list its tags, all statements are pushed: equal statements have equal tags.
   const { names } = await registry.tags();
   const there = newestFirst(names);
   let sent = 0;
@@ -156,7 +156,7 @@ async function putStatement(
   await registry.putManifest(tagOf(statement, data), Buffer.from(JSON.stringify(artifact)));
 }
 
-/** Other tools know a channel or a tag as a tag of the registry; ours go by the statements, which can be signed. */
+/** Other tools see a channel or tag as a registry tag. tbuild uses the statements, which can be signed. */
 async function pointAt(registry: Registry, statement: Statement): Promise<void> {
   if (statement.says === "revoked") return;
   const name = statement.says === "tag" ? statement.tag : statement.channel;
@@ -166,14 +166,14 @@ async function pointAt(registry: Registry, statement: Statement): Promise<void> 
   if (!there || !Buffer.from(there).equals(artifact)) await registry.putManifest(name, artifact);
 }
 
-/** What a registry says of the versions of a repository. */
+/** A registry's statements about the versions of a repository. */
 export interface Heard {
   readonly names: readonly string[];
-  /** The newest of each subject that counts; of a tag, which stays, the oldest. Of templates of any name. */
+  /** The newest valid statement about each subject; for a tag, which is permanent, the oldest. Of templates of any name. */
   readonly statements: readonly Statement[];
-  /** What is newer and does not count, and why. */
+  /** Newer statements that do not count, and why. */
   readonly doubted: readonly { readonly statement: Statement; readonly why: string }[];
-  /** Why what it says is not known, or not all of it. */
+  /** Why its statements are unknown or incomplete. */
   readonly lacking?: string;
 }
 
@@ -197,7 +197,7 @@ export async function readStatements(registry: Registry, judge: Judge): Promise<
   return { names, statements, doubted, ...(lacking !== undefined && { lacking }) };
 }
 
-/** Takes over what is newer than what the records say. Gives it in words. */
+/** Adopts statements that are newer than the records. Returns a description of each. */
 export async function takeStatements(records: Records, statements: readonly Statement[]): Promise<string[]> {
   const taken: string[] = [];
   for (const statement of statements) {
@@ -233,8 +233,8 @@ export async function takeStatements(records: Records, statements: readonly Stat
 const aheadMs = 24 * 60 * 60 * 1000;
 
 /**
- * Where `allowed_signers` lists who may sign, only what one of them signed counts, warnings too: else anybody who can
- * write to a registry could keep everybody from a version. Where there is no such list, all counts but bad signatures.
+ * If there is an `allowed_signers` file, only its signers' statements count, including warnings. Otherwise anybody with
+ * write access to the registry could block a version. Without that file, everything counts except bad signatures.
  */
 export function judgeBy(records: Records): Judge {
   return async ({ statement, text, signature }) => {
@@ -248,7 +248,7 @@ export function judgeBy(records: Records): Judge {
   };
 }
 
-/** In words, for people. */
+/** Describes a statement for people. */
 export function statementWords(statement: Statement): string {
   const { name, version } = statement;
   if (statement.says === "channel") return `${name}: ${statement.channel} points at ${version}`;
@@ -256,7 +256,7 @@ export function statementWords(statement: Statement): string {
   return `${name}@${version} ${statement.lifted === undefined ? `was revoked: ${statement.reason}` : "is not revoked any more"}`;
 }
 
-/** `undefined` for what is no statement, or stands under a tag that is not its own. */
+/** `undefined` if the artifact is not a statement, or its tag does not match it. */
 function readStatement(artifact: Uint8Array | undefined, tag?: string): Found | undefined {
   try {
     const { layers, annotations } = Artifact.parse(JSON.parse(Buffer.from(artifact ?? []).toString("utf8")));

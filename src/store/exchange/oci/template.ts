@@ -27,7 +27,7 @@ const types = {
   pack: "application/vnd.tbuild.pack.v1",
 } as const;
 
-/** The annotation with the signature of the manifest, as it stands in the recipe repo of who pushed it. */
+/** The annotation with the manifest's signature from the pusher's recipe repo. */
 const signatureKey = "vnd.tbuild.signature";
 
 const largestConfig = 32 * 2 ** 20;
@@ -51,10 +51,10 @@ const Artifact = z.looseObject({
 });
 
 export interface Moved {
-  /** Digest of the template's manifest. */
+  /** The digest of the template's manifest. */
   readonly digest: Digest;
   readonly manifest: Manifest;
-  /** Bytes that went over the line, and bytes that were there already. */
+  /** Bytes transferred, and bytes that were already there. */
   readonly moved: number;
   readonly spared: number;
 }
@@ -63,15 +63,15 @@ export type Progress = (moved: number, total: number) => void;
 
 export interface PushOptions {
   readonly signature?: string | undefined;
-  /** What it grew out of, nearest first: their manifests go with it, their disks do not. */
+  /** Its ancestors, nearest first. Their manifests are pushed with it, their disks are not. */
   readonly ancestors?: readonly Manifest[];
   readonly progress?: Progress;
 }
 
 /**
- * Puts a template into a registry as an OCI artifact: our manifest is its config, and its layers are the lists of its
- * disks and the packs that have their chunks. Packs are shared by versions here as there, so only new ones go over the
- * line; the artifact's own manifest goes last, and a push that broke off goes on where it was.
+ * Pushes a template to a registry as an OCI artifact. tbuild's manifest is its config; its layers are the disks' chunk
+ * lists and the packs with their chunks. Versions share packs, so only new packs are uploaded. The artifact's manifest
+ * is written last, and an interrupted push resumes.
  */
 export async function pushTemplate(
   store: StoreFolder,
@@ -80,8 +80,8 @@ export async function pushTemplate(
   registry: Registry,
   { signature, ancestors = [], progress }: PushOptions = {},
 ): Promise<Moved> {
-  // Registries cannot be asked to write a manifest only where there is none. So it is looked for again just before it is
-  // written, and again behind that: of two who push at one time, one is told, unless both write within that instant.
+  // Registries cannot write a manifest conditionally. So tbuild looks for it just before writing and again afterwards. If two
+  // people push at the same time, one of them is told, unless both write in the same instant.
   const checkFree = async () => {
     const there = await registry.getManifest(reference.which);
     if (there && readArtifact(reference, there).config.digest !== manifestDigest(template))
@@ -133,7 +133,7 @@ export async function pushTemplate(
   return { digest: manifestDigest(template), manifest: template, moved, spared };
 }
 
-/** What there is, for who asked for nothing that there is. */
+/** Lists what exists, for a reference that does not. */
 export function versionsHint({ names, lacking }: Tags): string {
   const versions = versionsAmong(names);
   if (versions.length === 0)
@@ -144,7 +144,7 @@ export function versionsHint({ names, lacking }: Tags): string {
   return `Available: ${versions.slice(-10).join(", ")}${more}.`;
 }
 
-/** The versions among the tags of a repository, the newest last. */
+/** The versions among a repository's tags, newest last. */
 export function versionsAmong(tags: readonly string[]): string[] {
   return tags.filter((tag) => /^\d+\.\d+\.\d+$/.test(tag)).sort(compareVersions);
 }
@@ -153,7 +153,7 @@ interface Blob extends Descriptor {
   read(): Promise<Uint8Array>;
 }
 
-/** The config first, then ancestors, then lists, then packs in the order in which the disks need them. */
+/** The config, then ancestors, then lists, then packs in the order in which the disks need them. */
 async function blobsOf(
   store: StoreFolder,
   template: Manifest,
@@ -188,12 +188,12 @@ function manifestBlob(mediaType: string, manifest: Manifest): Blob {
 }
 
 export interface PullOptions {
-  /** Told what comes, with the signature that came with it, before its disks are fetched; what it throws ends the pull. */
+  /** Called with the manifest and its signature before the disks are fetched. If it throws, the pull ends. */
   readonly accept?: (manifest: Manifest, signature: string | undefined) => Promise<void>;
   readonly progress?: Progress;
 }
 
-/** Takes a template out of a registry into the store; every byte is checked before it counts. */
+/** Pulls a template from a registry into the store. Every byte is verified before it counts. */
 export async function pullTemplate(
   store: StoreFolder,
   reference: Reference & { readonly which: string },
@@ -259,7 +259,7 @@ export async function pullTemplate(
   };
 }
 
-/** As far as the artifact has them; that each is what the one before grew out of, its digest proves. */
+/** The ancestors in the artifact. Each one's digest proves that it is the parent of the one before. */
 async function ancestorsOf(
   registry: Registry,
   template: Manifest,
@@ -294,11 +294,11 @@ async function wholeBlob(registry: Registry, { digest, size }: Descriptor): Prom
   return Buffer.concat(pieces);
 }
 
-/** Downloads a pack, and takes it in once each chunk in it is what it says: a registry is anybody's. */
+/** Downloads a pack and stores it after verifying each of its chunks: a registry is not trusted. */
 async function takePack(store: StoreFolder, registry: Registry, layer: Descriptor): Promise<void> {
   const { digest, size } = layer;
   if (size > largestPack) throw new TbuildError("integrity", "is too large for a pack", { subject: digest });
-  // Not in tmp/, which is cleared when the store is locked.
+  // Not in tmp/, which is emptied when the store is locked.
   const incoming = join(store.folder, "incoming");
   const file = join(incoming, `${hex(digest)}.${process.pid}`);
   await makeFolders(incoming);
