@@ -16,7 +16,7 @@ export function repairing({ relabel = false }: { readonly relabel?: boolean } = 
 }
 
 function remarks(outcome: Outcome): string[] {
-  const { pending, classes, others, elsewhere } = outcome;
+  const { pending, classes } = outcome;
   const armed = pending.some(({ name }) => name === "first-boot") ? "will be armed" : "is armed already";
   const left = classes.filter(({ state }) => state === "left");
   const where = unknownOf(outcome).length > 0 ? "in the inspected volumes" : "";
@@ -24,5 +24,5 @@ function remarks(outcome: Outcome): string[] {
     left.length === 0
       ? `no identity left ${where}`.trimEnd()
       : `still in the image: ${left.map(({ name }) => name).join(", ")} (\`tbuild seal\` removes them)`;
-  return [`first boot ${armed}; ${found}`, ...accountLines(others, elsewhere)];
+  return [`first boot ${armed}; ${found}`, ...accountLines(outcome)];
 }
