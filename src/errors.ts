@@ -66,6 +66,8 @@ export type ErrorCode =
   | "timed-out"
   | "no-connection"
   | "disk-full"
+  /** No access method can open what an image holds and also works on this machine. */
+  | "no-access"
   /** A backing file cannot be used. The message names it. */
   | "backing-file"
   /** An image holds no `/etc/fstab`: a data disk. */

@@ -30,6 +30,8 @@ export interface Changing {
   readonly job: Job;
   /** Lines about the findings, shown below the plan. */
   readonly remarks: (outcome: Outcome) => string[];
+  /** True if it changes only the root's volume, so that any other volume may be left out. */
+  readonly needsRootOnly?: boolean;
   /** True if the result is unknown for this outcome. The command then exits with the code for that. */
   readonly isUnknown?: (outcome: Outcome) => boolean;
 }
@@ -47,7 +49,7 @@ export async function changeImages(
       ...viaOption(flags.via),
       ...(flags.fsck && { fsck: true }),
       ...(far && { far }),
-      ...(flags.allowUnmounted && { allowUnmounted: true }),
+      ...((flags.allowUnmounted || changing.needsRootOnly) && { allowUnmounted: true }),
       note: (text) => process.stderr.write(`${printable(shown(text))}\n`),
       watch: { signal, progress: line.show },
     }).finally(line.close);

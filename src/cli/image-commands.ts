@@ -92,7 +92,7 @@ export function addImageCommands(program: Command): void {
     .option("--skip <operation...>", "skip these operations")
     .option(
       "--allow-unmounted",
-      "exit 0 (not 6) if a volume could not be inspected; change the rest even if one is encrypted or in a RAID",
+      "exit 0 (not 6) if a volume could not be inspected; leave out volumes that need a program that is missing here",
     )
     .addOption(formerName("--although-unmounted", "allowUnmounted"))
     .option("--only <operation...>", "run only these operations")

@@ -26,7 +26,10 @@ export function unknownOf({ others, classes }: Pick<Findings, "others" | "classe
 export function accountLines(others: readonly OtherVolume[], elsewhere: readonly string[]): string[] {
   const unread = unreadOf(others);
   return [
-    ...unread.map(({ name, why }) => `not inspected: ${name} ${why}`),
+    ...unread.flatMap(({ name, why, next }) => [
+      `not inspected: ${name} ${why}`,
+      ...(next ? [`  ${next}`] : []),
+    ]),
     ...elsewhere.map((line) => `not on this disk: ${line}`),
   ].map(shown);
 }

@@ -2,16 +2,18 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeAbandoned } from "../host/temporary.ts";
-import type { ImageAccess, Mount, Volume } from "./access.ts";
+import type { Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
 import { nextStep } from "./disk/members.ts";
+import { claimAround } from "./disk/unclaimed.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
-import { rawView } from "./file/raw-view.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
+import { type OpenedVolumes, openByBest } from "./open-volumes.ts";
+import { withReachable } from "./reachable.ts";
 import type { GuestTree } from "./tree.ts";
-import { type AccessOptions, chooseAccess } from "./ways/index.ts";
+import type { AccessOptions } from "./ways/index.ts";
 
 /** With `readOnly`, nothing is written, not even a journal replay, and an image in use can be read. */
 export interface OpenImageOptions extends AccessOptions {
@@ -31,15 +33,9 @@ export interface ImageFacts extends Layout {
 }
 
 /** The opened guest in an image file. Closing it writes the changes that are still in memory. */
-export interface OpenedImage extends ImageFacts, AsyncDisposable {
-  /** The file given to the access method: the image itself, or a raw view of its disk. */
-  readonly raw: string;
+export interface OpenedImage extends ImageFacts, OpenedVolumes {
   readonly mounts: readonly Mount[];
   readonly others: readonly OtherVolume[];
-  readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
-  /** Why this method was chosen, and why the earlier ones were not. */
-  readonly why: readonly string[];
-  readonly tree: GuestTree;
 }
 
 /** Opens the guest in an image file: refuses images that must not be touched, finds the guest's volumes, and chooses the access method. */
@@ -54,68 +50,13 @@ export async function openImageFile(
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts, others } = await lookInto(host, file, check, { users, ...options });
-  return { ...facts, mounts, others, ...(await openByBest(host, facts, mounts, options)) };
-}
-
-/**
- * Uses the best access method, and if that fails on this image, the next one: a kernel may support XFS, but not its format
- * of 2010. The reasons against earlier methods are in `why`.
- */
-export async function openByBest(
-  host: Host,
-  facts: Pick<ImageFacts, "file" | "format">,
-  mounts: readonly Mount[],
-  options: AccessOptions,
-): Promise<Pick<OpenedImage, "raw" | "tree" | "access" | "why"> & AsyncDisposable> {
-  const volumes = mounts.map(({ volume }) => volume);
-  const failed: { name: string; why: string }[] = [];
-  let first: TbuildError | undefined;
-  for (;;) {
-    // If no method is left, the best one's error is thrown.
-    const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
-      throw first ?? error;
-    });
-    const { name, runsPrograms, why } = access;
-    try {
-      const opened = await openBy(host, access, facts, mounts, options);
-      return { access: { name, runsPrograms }, why, ...opened };
-    } catch (error) {
-      if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
-        throw error;
-      first ??= error;
-      // The command is a line too, followed by its output.
-      failed.push({ name, why: error.said[0]?.trim() ?? error.message });
-    }
-  }
-}
-
-// A way that does not take the format is given a raw view of the disk in it.
-async function openBy(
-  host: Host,
-  access: ImageAccess,
-  { file, format }: Pick<ImageFacts, "file" | "format">,
-  mounts: readonly Mount[],
-  { readOnly = false, watch }: AccessOptions,
-): Promise<Pick<OpenedImage, "raw" | "tree"> & AsyncDisposable> {
-  const takes = (access.formats ?? ["raw"]).includes(format);
-  const view = takes ? undefined : await rawView(host, file, readOnly);
-  const raw = view?.file ?? file;
-  const tree = await access.open(raw, mounts, { readOnly, ...(watch && { watch }) }).catch(async (error) => {
-    await view?.[Symbol.asyncDispose]();
-    throw error;
+  const found = await lookInto(host, file, check, { users, ...options });
+  const open = async ({ facts, mounts, others }: LookedInto) => ({
+    ...facts,
+    ...{ mounts, others },
+    ...(await openByBest(host, facts, mounts, options)),
   });
-  return {
-    raw,
-    tree,
-    async [Symbol.asyncDispose]() {
-      try {
-        await tree[Symbol.asyncDispose]();
-      } finally {
-        await view?.[Symbol.asyncDispose]();
-      }
-    },
-  };
+  return readOnly ? withReachable(host, found, { ...options, allowUnmounted: true }, open) : open(found);
 }
 
 /** The format, volumes and users of an image file, without opening the guest. */
@@ -228,19 +169,15 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
 }
 
 /** Throws if the image must not or cannot be changed now. */
-export async function refuseChange(
-  { file, inUse, volumes, cutOff }: ImageFacts,
-  allowUnmounted = false,
-): Promise<void> {
+export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `is cut off: ${cutOff[0]}`, {
       subject: file,
       hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
-  // Part of the guest could not be read, so it must not be called sealed.
-  const [closed] = volumes.filter(({ refused }) => refused !== undefined);
-  if (closed && !allowUnmounted) throw refusedVolume(file, closed);
+  const claim = claimAround(volumes);
+  if (claim) throw refusedVolume(file, claim);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `cannot be written (${cause.code})`, {
       subject: file,
@@ -263,9 +200,10 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
     });
 }
 
+// A disk that is a member of a RAID as a whole, say, has its partitions inside: none of them is what it looks like.
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
-  return new TbuildError("environment", `${name} ${refused}`, {
+  return new TbuildError("environment", `${name} ${refused}, and other volumes lie in it`, {
     subject: file,
-    hint: `Nothing was changed. ${nextStep(refused ?? "")} To change only the other volumes, use --allow-unmounted.`,
+    hint: `Nothing was changed. ${nextStep(refused ?? "")} If the signature is a remnant, remove it from a copy (wipefs).`,
   });
 }

@@ -3,6 +3,7 @@ import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
 import { insideOf } from "./disk.ts";
 import type { Unresolved } from "./fstab.ts";
+import { nextStep } from "./members.ts";
 
 /** A volume of the disk that the guest does not mount according to its fstab and mount units. */
 export interface OtherVolume {
@@ -13,6 +14,8 @@ export interface OtherVolume {
   readonly state: "nothing" | "unknown";
   /** The reason, worded to follow its name. */
   readonly why: string;
+  /** How it can be inspected nevertheless, in sentences. */
+  readonly next?: string;
 }
 
 /**
@@ -39,11 +42,11 @@ async function stateOf(
   disk: Reader,
   volume: Volume,
   unresolved: readonly Unresolved[],
-): Promise<Pick<OtherVolume, "state" | "why">> {
+): Promise<Pick<OtherVolume, "state" | "why" | "next">> {
   const nothing = (why: string) => ({ state: "nothing" as const, why });
   const unknown = (why: string) => ({ state: "unknown" as const, why });
   const { fs, refused, holds, partType, offset, bytes } = volume;
-  if (refused !== undefined) return unknown(refused);
+  if (refused !== undefined) return { ...unknown(refused), next: nextStep(refused) };
   if (fs === "swap") return nothing("is swap");
   if (fs === "unknown" && bootLoaderTypes.has(partType ?? "")) return nothing("holds a boot loader");
   if (offset + bytes > disk.bytes) return unknown("reaches over the end of the disk");

@@ -57,7 +57,11 @@ export async function chooseAccess(
     if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }
-  throw new TbuildError("environment", "no access method works here", { subject: image, lines: reasons });
+  throw new TbuildError("environment", "no access method works here", {
+    subject: image,
+    code: "no-access",
+    lines: reasons,
+  });
 }
 
 function unfit(

@@ -9,7 +9,7 @@ import { printable } from "../../io/escape.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
-import { byDepth, kernelFileSystems, linearTable, mountOptions } from "./mounting.ts";
+import { byDepth, guestsFault, kernelFileSystems, linearTable, mountOptions, noFolder } from "./mounting.ts";
 
 /**
  * User-mode Linux: a kernel as an ordinary process, with this machine's programs, and the image as its disk. It opens
@@ -62,13 +62,14 @@ async function mountAll(
     if (deviceOf(volume) === undefined) script.push(mapping(volume, index));
     const place = `${root}${at === "/" ? "" : at}`;
     // mount(8) would follow a link in the guest out of the guest.
-    script.push(`test "$(readlink -f ${shellQuoted([place])})" = ${shellQuoted([place])} || ${linked(at)}`);
+    const word = shellQuoted([place]);
+    script.push(`test -d ${word} && test "$(readlink -f ${word})" = ${word} || ${linked(at)}`);
     script.push(shellQuoted(["mount", "-t", volume.fs, "-o", mountOptions(volume, readOnly), device, place]));
   }
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
-    throw cause.with({ subject: "uml", what: `cannot mount ${what}` });
+    throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}` }));
   });
   return mountedTree(machine, root, {
     watch,
@@ -79,8 +80,8 @@ async function mountAll(
 }
 
 function linked(at: string): string {
-  const what = `${at}: the guest mounts a volume there, and it is a link or nothing`;
-  return `{ ${shellQuoted(["echo", what])} >&2; exit 1; }`;
+  const what = `${at}: the guest mounts a volume there, and it is no folder`;
+  return `{ ${shellQuoted(["echo", what])} >&2; exit ${noFolder}; }`;
 }
 
 // The kernel's folders are there while a program runs, and not while files are looked at.
