@@ -77,7 +77,7 @@ async function stateOf(
 
 /** An fstab line that matches no volume of this disk. */
 export function said({ entry: { from, device, at }, why }: Unresolved): string {
-  return `${from}: ${at} is ${device}, which ${why.startsWith("no volume") ? `is not here: ${why}` : why}`;
+  return `${from}: ${at} is ${device}, which ${why}`;
 }
 
 // BIOS boot, PowerPC PReP: GRUB writes its second stage there, without a file system (UEFI specification and GRUB manual).
