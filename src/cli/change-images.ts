@@ -24,15 +24,17 @@ export interface ChangeFlags extends FarFlags {
   readonly allowUnmounted?: boolean;
 }
 
-/** What a command does to each of its images, and how it says it. */
+/** A command that changes images: its action and its messages. */
 export interface Changing<Result extends Worked = Outcome> {
   /** `seal`, `repair`. */
   readonly verb: string;
   /** Works the change of one image out. */
   readonly plan: (file: string, options: ChangeOptions) => Promise<PlannedChange<Result>>;
-  /** Lines about what was found, under the plan. */
+  /** Lines about the findings, shown below the plan. */
   readonly remarks: (outcome: Result) => string[];
-  /** Whether what the command says is not known of this outcome; it then ends with the code for that. */
+  /** True if it changes only the root's volume, so that any other volume may be left out. */
+  readonly needsRootOnly?: boolean;
+  /** True if the result is unknown for this outcome. The command then exits with the code for that. */
   readonly isUnknown?: (outcome: Result) => boolean;
   /** What is to be said of an image once it is as it was to be. */
   readonly after?: (image: NamedImage, signal: AbortSignal) => Promise<Afterwards>;
@@ -53,7 +55,7 @@ export function jobPlan(job: Job, flags: Pick<ChangeFlags, "as">): Changing["pla
     planJob(localHost(), file, interruptedBy(options.watch?.signal, { ...job, ...asFlag(flags) }), options);
 }
 
-/** Plans the change of each image, shows it, asks, and makes it. One that fails does not stop the others. */
+/** Plans the change of each image, shows it, asks, and applies it. A failure does not stop the others. */
 export async function changeImages<Result extends Worked>(
   images: readonly string[],
   flags: ChangeFlags,
@@ -67,7 +69,7 @@ export async function changeImages<Result extends Worked>(
         ...viaOption(flags.via),
         ...(flags.fsck && { fsck: true }),
         ...(far && { far }),
-        ...(flags.allowUnmounted && { allowUnmounted: true }),
+        ...((flags.allowUnmounted || changing.needsRootOnly) && { allowUnmounted: true }),
         note: (text) => process.stderr.write(`${printable(shown(text))}\n`),
         watch: { signal, progress: line.show },
       })
@@ -100,7 +102,7 @@ export async function changeImages<Result extends Worked>(
   });
 }
 
-/** Does `work` for each image; failures are told as they come, and the first gives the exit code. */
+/** Runs `work` for each image. Failures are reported immediately; the first determines the exit code. */
 export async function eachImage(
   images: readonly string[],
   { json = false, ...flags }: FarFlags & { readonly json?: boolean },
@@ -121,17 +123,17 @@ export async function eachImage(
   });
 }
 
-/** What an operation does, with the names of the guest as people and JSON are given them. */
+/** An operation's changes, with the guest's names escaped for people and JSON. */
 export function shownDone({ name, done }: Done): Done {
   return { name, done: done.map(shownName) };
 }
 
-/** What the guests are said to be. */
+/** The release given with --as. */
 export function asFlag({ as }: Pick<ChangeFlags, "as">): Pick<Job, "as"> {
   return as === undefined ? {} : { as: parseMajor(as) };
 }
 
-/** A search through all files takes long enough to be ended. */
+/** A search through all files takes long enough to be interrupted. */
 export function interruptedBy<Given extends Pick<Job, "search">>(
   signal: AbortSignal | undefined,
   job: Given,

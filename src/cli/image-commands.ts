@@ -15,7 +15,7 @@ const elsewhere = `
 Remote images are named as in scp, and accessed by ssh:
   root@ovs1:/OVS/Repositories/0004fb/VirtualDisks/0004fb.img`;
 
-/** Commands for the disk images of guests, wherever they came from. */
+/** Commands for disk images of guests, of any origin. */
 export function addImageCommands(program: Command): void {
   program
     .command("inspect")
@@ -96,7 +96,7 @@ export function addImageCommands(program: Command): void {
     .option("--skip <operation...>", "skip these operations")
     .option(
       "--allow-unmounted",
-      "exit 0 (not 6) if a volume could not be inspected; change the rest even if one is encrypted or in a RAID",
+      "exit 0 (not 6) if a volume could not be inspected; leave out volumes that need a program that is missing here",
     )
     .addOption(formerName("--although-unmounted", "allowUnmounted"))
     .option("--only <operation...>", "run only these operations")
@@ -123,7 +123,7 @@ export function addImageCommands(program: Command): void {
     return new Option("--for <target>", "check whether the guest runs there").choices(fitnessTargets);
   }
 
-  // What the commands that change disk images have in common.
+  // Options of the commands that change disk images.
   function imageCommand(name: string, description: string): Command {
     return program
       .command(name)

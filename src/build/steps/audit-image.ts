@@ -20,14 +20,14 @@ import type { InjectedGuest } from "./inject-modules.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface AuditedImage {
-  /** The operations that have nothing pending. */
+  /** The operations with nothing pending. */
   readonly audited: readonly string[];
   readonly armed: boolean;
   readonly guest: GuestRecord;
   readonly fitness: FitnessRecord;
 }
 
-/** Reopens the finished image, also after an online seal: nothing may be pending, and the file systems must be clean. */
+/** Reopens the finished image, also after an online seal. Nothing may be pending, and the file systems must be clean. */
 export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",

@@ -13,7 +13,7 @@ export interface ConvertedImage {
   readonly converted: readonly Done[];
 }
 
-/** Copies the master and makes the copy fit for the recipe's domain type; it still boots as HVM. */
+/** Copies the master and converts the copy to the recipe's domain type. It still boots as HVM. */
 export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
   return {
     name: "convert-image",

@@ -96,7 +96,7 @@ async function check(named: NamedImage, flags: CheckFlags, signal: AbortSignal):
     isOpened = true;
     return await fitnessOrWhy(localHost(), { file, guest }, flags.for, flags.to);
   } catch (error) {
-    // A disk whose guest cannot be opened may still be known not to boot. A file that is no disk at all is not checked.
+    // Even if a disk's guest cannot be opened, it may be known not to boot. A file that is not a disk is not checked.
     const isGuest = error instanceof TbuildError && ["guest", "environment"].includes(error.fault);
     if (isOpened || !isGuest || flags.via !== undefined) throw error;
     return fitnessOrWhy(localHost(), { file, why: error.message }, flags.for, flags.to);

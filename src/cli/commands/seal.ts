@@ -45,11 +45,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       flags,
     ),
     isUnknown: (outcome) => !flags.allowUnmounted && unknownOf(outcome).length > 0,
-    remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
-      ...accountLines(others, elsewhere),
-      ...stateLines(classes),
-      ...leftoverLines(leftovers),
-      ...freedHint(scrubbed),
+    remarks: (outcome: Outcome) => [
+      ...accountLines(outcome),
+      ...stateLines(outcome.classes),
+      ...leftoverLines(outcome.leftovers),
+      ...freedHint(outcome),
     ],
   });
 }
