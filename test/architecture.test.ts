@@ -11,6 +11,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: [
     "build",
     "bundles",
+    "deploy",
     "firstboot",
     "guest",
     "host",
@@ -43,7 +44,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "store",
     "vm-cfg",
   ],
-  rehearsal: ["host", "media", "model"],
+  // The place of the manager is reached through the table of places.
+  deploy: [
+    "firstboot",
+    "host",
+    "hypervisor",
+    "manager/place.ts",
+    "model",
+    "recipe",
+    "rehearsal/rehearsal.ts",
+    "store",
+  ],
+  rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
   recipe: ["guest/seal/index.ts", "hypervisor/index.ts", "manager/options.ts"],

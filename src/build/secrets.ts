@@ -3,7 +3,7 @@ import type { Host } from "../host/host.ts";
 import { lookedUp, type SecretFinder } from "../io/secret-source.ts";
 import { majorOf, type Recipe, type SecretReference } from "../recipe/recipe.ts";
 
-/** User → hash of the password, of all users that have one. Nothing of it is logged or kept. */
+/** User → password hash, for all users with a password. It is neither logged nor stored. */
 export async function passwordHashes(
   recipe: Recipe,
   host: Host,
@@ -16,7 +16,7 @@ export async function passwordHashes(
   return hashes;
 }
 
-/** Fails when the password of any user is not where the recipe says, or cannot be one; names all of them. */
+/** Throws if any user's password is missing or invalid. Names all of them. */
 export async function provePasswords(
   recipe: Pick<Recipe, "users">,
   folder: string,
@@ -31,7 +31,7 @@ export async function provePasswords(
   if (first !== undefined) throw unusable(first, more);
 }
 
-/** `$6$…`, or `$1$…` where the release is too old for that. */
+/** `$6$…`, or `$1$…` if the release is too old for it. */
 export async function hashed(host: Host, recipe: Recipe, secret: string): Promise<string> {
   const old = majorOf(recipe.release) === 5 && recipe.update < 2;
   const out = await host.run(["openssl", "passwd", old ? "-1" : "-6", "-stdin"], { input: `${secret}\n` });

@@ -43,7 +43,8 @@ export async function cliServer(world: World, options: CliServerOptions = {}): P
       connections.delete(connection);
     });
     connection.on("ready", () => {
-      connection.setNoDelay(true);
+      // The types of ssh2 do not know it.
+      (connection as Connection & { setNoDelay(on: boolean): void }).setNoDelay(true);
       idle();
       connection.on("session", (accept) => {
         const session = accept();
