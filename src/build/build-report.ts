@@ -8,24 +8,24 @@ import type { BuildContext } from "./step.ts";
 export interface ReportFacts {
   readonly manifest: Manifest;
   readonly bundleFolder: string;
-  /** Milliseconds that each step took when it was made, kept ones too. */
+  /** Milliseconds that each step took when it ran, including cached steps. */
   readonly timings: Readonly<Record<string, number>>;
   /** The steps of this run. */
   readonly ran: Readonly<Record<string, number>>;
 }
 
-/** Writes `report.html` into the build's folder: one file, beside its pictures, that any browser shows. */
+/** Writes `report.html` into the build's folder, beside its pictures. */
 export async function writeBuildReport(context: BuildContext, facts: ReportFacts): Promise<string> {
   return write(context, (pictures, log) => buildReport(context.id, facts, pictures, log));
 }
 
 export interface Failure {
-  /** What happened, in words. */
+  /** Describes what happened. */
   readonly error: string;
   readonly lines: readonly string[];
-  /** The step that it happened in; none where no step had begun. */
+  /** The step in which it happened; `undefined` if none had started. */
   readonly step: string | undefined;
-  /** Milliseconds of the steps that this run finished. */
+  /** Milliseconds of the steps that finished in this run. */
   readonly ran: Readonly<Record<string, number>>;
 }
 
@@ -45,7 +45,7 @@ async function write(
   return file;
 }
 
-/** The page of a build that did not end. Pure. */
+/** The page of an incomplete build. Pure. */
 export function failureReport(
   id: string,
   { error, lines, step, ran }: Failure,
@@ -65,7 +65,7 @@ ${section("Log", `<details open><summary>The last ${log.length} lines</summary><
   );
 }
 
-/** The page. Pure: the same facts give the same text. */
+/** The page. Pure: equal inputs give equal text. */
 export function buildReport(
   id: string,
   facts: ReportFacts,

@@ -8,6 +8,7 @@ import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Additions, Hypervisor } from "../hypervisor/hypervisor.ts";
 import { makeFolders } from "../io/folders.ts";
+import type { SecretFinder } from "../io/secret-source.ts";
 import { kickstartFaults, type PlacedFault, refuseFaults } from "../kickstart/check-recipe.ts";
 import {
   type BuildSecrets,
@@ -37,13 +38,13 @@ import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
-import { passwordHashes, provePasswords, type SecretFinder } from "./secrets.ts";
+import { passwordHashes, provePasswords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium, proveDisc } from "./steps/fetch-medium.ts";
 import { planTemplate } from "./template.ts";
 
-/** What builds are made with: the site, opened. */
+/** An opened site, which builds use. */
 export interface Workshop {
   readonly home: Home;
   readonly host: Host;
@@ -53,7 +54,7 @@ export interface Workshop {
   readonly site: Site;
   readonly recipes: string;
   readonly kickstarts: string;
-  /** What site, environment and command line say of every recipe. */
+  /** Settings of the site, environment and command line for every recipe. */
   readonly values: readonly Located[];
   /** Environment variables, for secrets that a recipe refers to. */
   readonly environment: SecretFinder;
@@ -63,9 +64,9 @@ export interface Workshop {
 export interface BuildRequest {
   readonly name: string;
   readonly rehearse: boolean;
-  /** Take nothing from a checkpoint. */
+  /** Use no checkpoints. */
   readonly fresh: boolean;
-  /** Leave the machine of a failed step, to look at. */
+  /** Keep the machine of a failed step for inspection. */
   readonly keep: boolean;
 }
 
@@ -75,13 +76,13 @@ export interface BuildResult {
   readonly bundleFolder: string;
   readonly manifest: Manifest;
   readonly report: string;
-  /** Milliseconds of this run by step; what was kept is not in it. */
+  /** Milliseconds by step in this run, without cached steps. */
   readonly ran: Readonly<Record<string, number>>;
 }
 
 /**
- * Resolves all recipes, and looks for what their builds need before their first step: disc, passwords, programs. Throws all
- * that is missing at once.
+ * Resolves all recipes, and checks what their builds need before the first step: disc, passwords, programs. Throws one
+ * error that lists everything missing.
  */
 export async function prove(workshop: Workshop, requests: readonly BuildRequest[]): Promise<void> {
   const faults: unknown[] = [];
@@ -113,12 +114,12 @@ async function proveOne(
   );
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
-  // A kept guest has its passwords already.
+  // A cached guest already has its passwords.
   if (steps.includes("provision-guest")) await provePasswords(recipe, folder, workshop.environment);
   await checkSite(context, steps);
 }
 
-/** Builds one recipe to a published template, from whatever is kept already. */
+/** Builds one recipe to a published template, using existing checkpoints. */
 export async function build(
   workshop: Workshop,
   request: BuildRequest,
@@ -175,7 +176,7 @@ export async function build(
       error: error instanceof Error ? error.message : String(error),
     });
     const last = planned.find(({ kept, step }) => !kept && !(step in ran));
-    // A report that cannot be written must not hide what happened.
+    // A failure to write the report must not hide the original error.
     await writeFailureReport(context, {
       error: error instanceof Error ? error.message : String(error),
       lines: error instanceof TbuildError ? error.lines : [],
@@ -186,7 +187,7 @@ export async function build(
   }
 }
 
-/** What `build` would do, step by step. Touches nothing. */
+/** What `build` would do, step by step. Changes nothing. */
 export async function plan(
   workshop: Workshop,
   request: BuildRequest,
@@ -201,17 +202,17 @@ export async function plan(
   };
 }
 
-/** A recipe, with the values of the site and of the caller merged over it, checked. */
+/** A validated recipe, with the values of the site and the caller merged over it. */
 export async function recipeOf(workshop: Workshop, name: string): Promise<LoadedRecipe> {
   return loadRecipe(recipeFolders(workshop), name, rules, workshop.values);
 }
 
-/** Where recipes and modules are looked for, nearest first. */
+/** The folders in which recipes and modules are searched, nearest first. */
 export function recipeFolders({ recipes }: Pick<Workshop, "recipes">): string[] {
   return [...new Set([recipes, shipped.recipes])];
 }
 
-/** The kickstart of a recipe, its secrets shown as placeholders where none are given, and what its release's installer would say of it. */
+/** The kickstart of a recipe, with placeholders for secrets that are not given, and the findings of its release's installer. */
 export async function kickstartOf(
   workshop: Workshop,
   name: string,
@@ -238,7 +239,7 @@ export async function kickstartOf(
   };
 }
 
-/** How a guest gets at repositories. */
+/** How a guest reaches repositories. */
 type WayOut = Pick<PostOptions, "mirrors" | "proxy">;
 
 // For a machine that is not built here: it sees no folder of this one.
@@ -304,7 +305,7 @@ async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): 
     );
 }
 
-/** Reads all that a recipe refers to. Every fault of the recipe comes out here, before anything is touched. */
+/** Reads everything that a recipe refers to. All errors of the recipe are found here, before anything changes. */
 export async function gather(
   workshop: Workshop,
   request: Pick<BuildRequest, "name" | "rehearse">,
@@ -331,7 +332,7 @@ export async function gather(
   );
   refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
-  // The name and version in the first line shape nothing.
+  // The name and version in the first line affect nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
   if (request.rehearse && recipe.machine.firmware === "uefi")
     throw new TbuildError("usage", `${request.name}: the rehearsal medium installs for a BIOS only`, {
@@ -374,7 +375,7 @@ async function moduleFolder(name: string, file: string, recipes: readonly string
   return folders[0] ?? name;
 }
 
-/** The recipe's files and scripts, which may stand in files of their own. */
+/** The recipe's files and scripts, which may be in separate files. */
 async function digestsOf(recipe: Recipe, folder: string): Promise<Record<string, Digest>> {
   const digests: Record<string, Digest> = {};
   for (const { path, content, from } of recipe.files)
@@ -412,7 +413,7 @@ function contextOf(
   };
 }
 
-/** The kickstart of the first folder that has it. Partials come from all folders, the nearest first. */
+/** The kickstart from the first folder that has it. Partials come from all folders, nearest first. */
 async function readTemplate(
   folders: readonly string[],
   name: string,
@@ -460,7 +461,7 @@ function isGuestFault(error: unknown): boolean {
   return error instanceof TbuildError && error.fault === "guest";
 }
 
-/** What to type next, in the words of this build. */
+/** Suggests the next commands for this build. */
 async function withAdvice(context: BuildContext, request: BuildRequest, error: unknown): Promise<unknown> {
   if (!(error instanceof TbuildError) || error instanceof Interrupted) return error;
   const again = `tbuild recipe ${request.name}${request.rehearse ? " --rehearse" : ""}`;

@@ -1,29 +1,35 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { z } from "zod";
 import { makeFolders } from "../io/folders.ts";
-import { fromPortable, toPortable } from "../io/portable.ts";
+import { fromPortable, type Places, toPortable } from "../io/portable.ts";
 import type { Inputs } from "./step.ts";
 
-/** The disk as a step left it, with what the step gave, under the digest of all that shaped it. */
-export interface Checkpoint {
-  readonly id: string;
-  readonly key: string;
-  readonly recipe: string;
-  readonly step: string;
-  readonly inputs: Inputs;
-  /** The id of the checkpoint before it: a disk here may have grown out of that one's. */
-  readonly parent: string | undefined;
-  readonly made: string;
+/** The disk as a step left it, with the step's results, under the digest of all its inputs. */
+const Checkpoint = z.object({
+  id: z.string(),
+  key: z.string(),
+  recipe: z.string(),
+  step: z.string(),
+  inputs: z.record(z.string(), z.string()),
+  /** The id of the previous checkpoint. A disk here may be based on that one's disk. */
+  parent: z.string().optional(),
+  made: z.string(),
   /** The version of tbuild that made it, and the digest of its code for this step. */
-  readonly maker: string;
-  readonly ms: number;
+  maker: z.string(),
+  ms: z.number(),
+  gives: z.looseObject({}),
+});
+export type Checkpoint = Readonly<Omit<z.infer<typeof Checkpoint>, "inputs" | "parent" | "gives">> & {
+  readonly inputs: Inputs;
+  readonly parent: string | undefined;
   readonly gives: object;
-}
+};
 
 /**
- * The key of a step's result. It holds the *id* of the checkpoint before, which is random and new whenever that is
- * made again: so a disk that grew out of one can never be taken for one that would grow out of another.
+ * The key of a step's result. It contains the *id* of the previous checkpoint, which is random and new each time that
+ * checkpoint is made. So a disk based on one result is never mistaken for a disk based on another.
  */
 export function checkpointKey(step: string, inputs: Inputs, parent: string | undefined): string {
   const sorted = Object.entries(inputs).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -38,7 +44,7 @@ export async function findCheckpoint(folder: string, key: string): Promise<Check
   return target === undefined ? undefined : readCheckpoint(folder, basename(target));
 }
 
-/** A folder for a checkpoint in the making. Left behind by a kill, it is swept by `sweep`. */
+/** A folder for an unfinished checkpoint. If a kill leaves it behind, `sweep` removes it. */
 export async function beginCheckpoint(folder: string): Promise<{ id: string; out: string }> {
   const id = randomBytes(8).toString("hex");
   const out = join(folder, `${id}.part`);
@@ -48,8 +54,8 @@ export async function beginCheckpoint(folder: string): Promise<{ id: string; out
 }
 
 /**
- * Puts a finished checkpoint in its place, at once and as a whole. Paths in `gives` follow it there, and are kept
- * relative, so that a home may be moved or copied.
+ * Moves a finished checkpoint to its place atomically. Paths in `gives` move with it, and are stored relative, so that
+ * the home folder may be moved or copied.
  */
 export async function keepCheckpoint(
   folder: string,
@@ -65,10 +71,10 @@ export async function keepCheckpoint(
   const link = join(folder, "by-key", checkpoint.key);
   await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
   await rename(`${link}.${checkpoint.id}`, link);
-  return fromPortable(text, { checkpoint: final, home: dirname(folder) }) as Checkpoint;
+  return parse(text, { checkpoint: final, home: dirname(folder) });
 }
 
-/** Closes checkpoints to all but their owner, also those of a tbuild that left them open: their disks hold secrets. */
+/** Makes checkpoints accessible to their owner only, including those of older versions: their disks contain secrets. */
 export async function closeCheckpoints(folder: string): Promise<void> {
   await makeFolders(folder);
   await chmod(folder, 0o700);
@@ -90,7 +96,7 @@ function goneMeanwhile(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
 }
 
-/** The newest checkpoint of a step of a recipe: what a plan compares its inputs with. */
+/** The newest checkpoint of a recipe's step. A plan compares its inputs with it. */
 export async function lastCheckpoint(
   folder: string,
   recipe: string,
@@ -106,7 +112,7 @@ export async function allCheckpoints(folder: string): Promise<Checkpoint[]> {
   return read.filter((c) => c !== undefined);
 }
 
-/** Names the inputs that differ, in words. */
+/** Describes the inputs that differ. */
 export function changedInputs(before: Inputs, now: Inputs): string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort();
   return names.flatMap((name) => {
@@ -117,8 +123,8 @@ export function changedInputs(before: Inputs, now: Inputs): string[] {
 }
 
 /**
- * Removes what no build can come back to: half-made folders, and checkpoints of which a step before has been made
- * again since. Gives the names of what it removed.
+ * Removes what no build can use any more: partial folders, and checkpoints whose previous step has been made again
+ * since. Returns the names of what it removed.
  */
 export async function sweep(folder: string, options: { readonly parts: boolean }): Promise<string[]> {
   const removed: string[] = [];
@@ -146,6 +152,15 @@ async function readCheckpoint(folder: string, id: string): Promise<Checkpoint | 
   const at = join(folder, id);
   const text = await readFile(join(at, "checkpoint.json"), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const checkpoint = fromPortable(text, { checkpoint: at, home: dirname(folder) }) as Checkpoint;
-  return checkpoint.id === id ? checkpoint : undefined;
+  try {
+    const checkpoint = parse(text, { checkpoint: at, home: dirname(folder) });
+    return checkpoint.id === id ? checkpoint : undefined;
+  } catch {
+    return undefined; // damaged: the step runs again
+  }
+}
+
+function parse(text: string, places: Places): Checkpoint {
+  const { parent, ...checkpoint } = Checkpoint.parse(fromPortable(text, places));
+  return { ...checkpoint, parent };
 }

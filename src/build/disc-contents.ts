@@ -8,7 +8,7 @@ import { readMedium } from "../media/medium.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 
-/** What the repositories on a disc have: folder → its packages and groups. */
+/** The repositories on a disc: folder → its packages and groups. */
 export async function discContents(
   file: string,
   host: Host,
@@ -26,7 +26,7 @@ export async function discContents(
   return found;
 }
 
-/** What the installer is told to install: the recipe's own, and what every kickstart of ours names. */
+/** The packages in the kickstart: the recipe's, and those that every kickstart of tbuild names. */
 export function packagesFromDisc(recipe: Recipe): string[] {
   const kernel = recipe.kernel === "rhck" ? "kernel" : "kernel-uek";
   return [...new Set(["@core", "openssh-server", kernel, ...recipe.packages.base])];
@@ -34,7 +34,7 @@ export function packagesFromDisc(recipe: Recipe): string[] {
 
 async function copyMetadata(iso: Iso, repository: string, to: string): Promise<void> {
   await makeFolders(join(to, "repodata"));
-  // Lists of files and changes are most of it, and are not needed here.
+  // Most of the metadata are file lists and changelogs, which are not needed here.
   for (const entry of await iso.list(`${repository}/repodata`))
     if (entry.kind === "file" && /^[\w.+-]+$/.test(entry.name) && !/filelists|other|sqlite/.test(entry.name))
       await iso.extract(`${repository}/repodata/${entry.name}`, join(to, "repodata", entry.name));

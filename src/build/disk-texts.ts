@@ -9,7 +9,7 @@ import type { Manifest } from "../model/manifest.ts";
 import { manifestDigest } from "../model/manifest.ts";
 import type { Store } from "../store/store.ts";
 
-/** Texts of files that the manifest has no text of, read from the template's disk, secrets masked. */
+/** The text of files whose text is not in the manifest, read from the template's disk, with secrets masked. */
 export async function textsIn(
   { host, store }: { readonly host: Host; readonly store: Store },
   manifest: Manifest,
@@ -28,7 +28,7 @@ export async function textsIn(
   await makeFolders(options.folder);
   try {
     await store.restoreDisk(disk, image, options.signal);
-    // An imported version is anybody's.
+    // An imported version is not trusted.
     const { tree: opened } = await openUntrusted(host, image);
     await using tree = opened;
     for (const path of paths) {

@@ -14,7 +14,7 @@ const gib = 2 ** 30;
 /** A rehearsal of ol6-grid, with its medium, disks and bundles, takes 6 GiB; a build from Oracle's disc 8 GiB. */
 const wantedBytes = 8 * gib;
 
-/** Tries what every build needs of this machine: programs, versions, KVM, space, rights, ports, network. */
+/** Checks what every build needs from this machine: programs, versions, KVM, space, rights, ports, network. */
 export async function examineMachine(workshop: Workshop, signal: AbortSignal): Promise<Examined[]> {
   const missing = await missingPackages(packages, workshop.environment("PATH") ?? "");
   const examined = await Promise.all([
@@ -63,7 +63,7 @@ async function homeExamined({ home }: Workshop): Promise<Examined> {
   const what = "home";
   const before = await firstThere(home.root);
   try {
-    // Nothing is left behind, not even the folder itself.
+    // Leaves nothing behind, not even the folder.
     const made = await makeFolders(home.root);
     await rm(await mkdtemp(join(home.root, "doctor-")), { recursive: true });
     if (made !== undefined) await rm(made, { recursive: true });

@@ -16,7 +16,7 @@ import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 import { provePasswords } from "./secrets.ts";
 
-/** Tries what a build of a recipe will need from outside, before it is begun: kickstart, disc, repositories, packages. */
+/** Checks the external inputs of a build before it starts: kickstart, disc, repositories, packages. */
 export async function examine(
   workshop: Workshop,
   name: string,
@@ -76,7 +76,7 @@ async function passwordsExamined(
   return (await Promise.all(examined)).flat();
 }
 
-/** What the installer will take from the disc, where the disc is there: with --ignoremissing it says nothing itself. */
+/** Checks the packages that the installer will take from the disc, if the disc is present: with --ignoremissing the installer does not report missing ones. */
 async function packagesOnDisc(
   workshop: Workshop,
   recipe: Recipe,
@@ -107,7 +107,7 @@ async function packagesOnDisc(
   }
 }
 
-/** The keys that are fetched over the network; the others come with the release. */
+/** The keys that are fetched over the network. The others come with the release. */
 async function keysExamined(
   recipe: Recipe,
   places: ReadonlyMap<string, Place>,
@@ -117,7 +117,7 @@ async function keysExamined(
   const keys = new Map<string, string | undefined>();
   for (const { id, url, gpgKey } of recipe.repositories) {
     const place = places.get(id);
-    // What comes from a mirror is not checked.
+    // Signatures are not checked for packages from a mirror.
     if (gpgKey !== undefined && /^(https?|ftp):/.test(gpgKey) && place?.url === url)
       keys.set(gpgKey, place.proxy);
   }
@@ -140,7 +140,7 @@ interface Place {
   readonly proxy?: string | undefined;
 }
 
-/** Where each repository that the build uses will be asked: at its mirror, its stand-in, or itself. */
+/** The location of each repository that the build uses: its mirror, its stand-in, or its own URL. */
 async function placesOf(
   workshop: Workshop,
   recipe: Recipe,
@@ -249,7 +249,7 @@ function nearest(name: string, names: readonly string[]): string {
 }
 
 function has(contents: RepositoryContents, wanted: string): boolean {
-  // A module is said with a colon; the list of modules is not read.
+  // A module is written with a colon. The list of modules is not read.
   if (wanted.startsWith("@")) return wanted.includes(":") || contents.groups.has(wanted.replace(/^@\^?/, ""));
   if (!wanted.includes("*"))
     return [contents.names, contents.builds, contents.provides].some((set) => set.has(wanted));

@@ -1,11 +1,11 @@
-/** All that can happen in a build. The core reports these; only the command line prints them. */
+/** The events of a build. The core reports them; only the command line prints them. */
 export type BuildEvent =
   | {
       readonly type: "build-started";
       readonly build: string;
       /** The steps that will run. */
       readonly steps: readonly string[];
-      /** How long each took the last times, in ms, where that is known. */
+      /** Recent durations of each step in ms, if known. */
       readonly expected: Readonly<Record<string, number>>;
     }
   | {
@@ -17,7 +17,7 @@ export type BuildEvent =
     }
   /** A step taken from a checkpoint. */
   | { readonly type: "step-kept"; readonly step: string; readonly index: number; readonly of: number }
-  /** What a step does now; `done`/`total` where it can be counted. */
+  /** The current action of a step, with `done`/`total` if it can be counted. */
   | {
       readonly type: "progress";
       readonly step: string;

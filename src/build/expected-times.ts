@@ -1,18 +1,21 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import { makeFolders } from "../io/folders.ts";
 import type { Home } from "./home.ts";
 
-type Times = Record<string, Record<string, number>>;
+/** Recipe → step → milliseconds. */
+const Times = z.record(z.string(), z.record(z.string(), z.number()));
+type Times = z.infer<typeof Times>;
 
-/** How long each step took the last times, in ms: of this recipe, else of any. */
+/** Recent durations of each step in ms: of this recipe, otherwise of any recipe. */
 export async function expectedTimes(home: Home, recipe: string): Promise<Readonly<Record<string, number>>> {
   const times = await read(home);
   const any = Object.assign({}, ...Object.values(times)) as Record<string, number>;
   return { ...any, ...times[recipe] };
 }
 
-/** Learns from a run: half of what was known, half of what was seen. */
+/** Updates the estimates from a run: half old value, half new. */
 export async function rememberTimes(
   home: Home,
   recipe: string,
@@ -28,11 +31,11 @@ export async function rememberTimes(
   await rename(`${file}.${process.pid}`, file);
 }
 
-// Only an estimate hangs on it: a file that cannot be read is the same as none.
+// These are only estimates, so an unreadable file counts as none.
 async function read(home: Home): Promise<Times> {
   const text = await readFile(fileOf(home), "utf8").catch(() => "{}");
   try {
-    return JSON.parse(text) as Times;
+    return Times.parse(JSON.parse(text));
   } catch {
     return {};
   }

@@ -1,7 +1,7 @@
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import type { StepContext } from "./step.ts";
 
-/** Opens a raw image of a guest by the way that the site wants. Its changes are made when it is closed. */
+/** Opens a raw image of a guest in the way that the site configures. Changes are written when it is closed. */
 export async function openImage(
   context: StepContext,
   image: string,

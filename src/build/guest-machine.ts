@@ -14,12 +14,12 @@ import {
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { BuildContext, StepContext } from "./step.ts";
 
-/** The names of a build's machines: all start with its id, so that they are found again after a crash. */
+/** The names of a build's machines. All start with the build's id, so they can be found after a crash. */
 export function machineName(context: BuildContext, purpose: string): string {
   return `${context.id}-${purpose}`;
 }
 
-/** What is kept of a machine in its build's folder, for debugging after a failure: `ssh` is how to log in. */
+/** What a build's folder keeps of a machine for debugging after a failure. `ssh` is the login command. */
 export function machineFile(
   buildFolder: string,
   machine: string,
@@ -33,20 +33,20 @@ export function folderOfMachine(builds: string, machine: string): string {
   return join(builds, /^.*-[0-9a-f]{6}(?=-)/.exec(machine)?.[0] ?? machine);
 }
 
-/** Takes what was kept of a machine for logging in; the machine is gone, or never needed it. */
+/** Removes the login data of a machine that is gone or never needed it. */
 export async function forgetLogin(buildFolder: string, machine: string): Promise<void> {
   for (const file of await readdir(buildFolder).catch(() => []))
     if (file.startsWith(`${machine}.`)) await rm(join(buildFolder, file), { force: true });
 }
 
-/** Throws a machine of this build away, and what was kept for logging in to it. Absent is fine. */
+/** Removes a machine of this build and its login data. Absent is fine. */
 export async function discard(context: BuildContext, purpose: string): Promise<void> {
   const name = machineName(context, purpose);
   await context.hypervisor.destroy(name);
   await forgetLogin(context.folder, name);
 }
 
-/** A machine for this recipe. `addresses` are those the guest will have, where they are known. */
+/** A machine for this recipe. `addresses` are the guest's future addresses, if known. */
 export function machineSpec(
   recipe: Recipe,
   name: string,
@@ -55,7 +55,7 @@ export function machineSpec(
     readonly cdroms?: readonly string[];
     readonly macs: readonly string[];
     readonly address?: string;
-    /** Behind the system disk. */
+    /** After the system disk. */
     readonly further?: readonly DiskContent[];
   },
 ): VmSpec {
@@ -67,7 +67,7 @@ export function machineSpec(
     disks: [disk, ...(options.further ?? [])].map((content, slot) => ({ slot, mode: "write", content })),
     cdroms: options.cdroms ?? [],
     nics: recipe.nics.map((network, index) => ({
-      // During a build, only the first has to reach anything.
+      // During a build, only the first nic needs a network.
       network: index === 0 ? buildNetwork : network,
       mac: options.macs[index] ?? "",
       ...(index === 0 && options.address !== undefined && { address: options.address }),
@@ -77,7 +77,7 @@ export function machineSpec(
   };
 }
 
-/** MACs under Oracle's prefix that are the same each time for the same purpose. */
+/** MACs with Oracle's prefix, always the same for the same purpose. */
 export function fixedMacs(count: number): string[] {
   return Array.from(
     { length: count },
@@ -85,13 +85,13 @@ export function fixedMacs(count: number): string[] {
   );
 }
 
-/** A guest that runs and can be logged in to. */
+/** A running guest that accepts logins. */
 export interface LiveGuest {
   readonly host: Host;
   readonly name: string;
 }
 
-/** Starts a defined machine and waits until ssh answers. The console goes into the build's folder meanwhile. */
+/** Starts a defined machine and waits until ssh answers. The console is logged in the build's folder. */
 export async function bootGuest(
   context: StepContext,
   name: string,
@@ -140,8 +140,8 @@ export async function loggedIn(
 }
 
 /**
- * Works with a running machine, and gives up at once when the machine cannot go on: a host whose disk is full stops it
- * without a word, and waiting for its console or ssh would take long.
+ * Works with a running machine, and fails immediately if the machine cannot continue. A host with a full disk stops it
+ * silently, and waiting for its console or ssh would take long.
  */
 export async function whileRunning<T>(context: StepContext, name: string, work: Promise<T>): Promise<T> {
   const done = new AbortController();
@@ -158,10 +158,10 @@ export async function whileRunning<T>(context: StepContext, name: string, work: 
   }
 }
 
-/** Shuts a guest down from the inside, as an operator would, and waits until the machine stands still. */
+/** Shuts a guest down from the inside, as an operator would, and waits until the machine has stopped. */
 export async function shutDown(context: StepContext, guest: LiveGuest): Promise<void> {
   context.progress("shutting down");
-  // The connection goes away under the command; what counts is that the machine stops.
+  // The command loses its connection. What counts is that the machine stops.
   await guest.host.run(["sh", "-c", "sync; (sleep 1; exec poweroff) >/dev/null 2>&1 </dev/null &"], {
     signal: context.signal,
   });
@@ -172,7 +172,7 @@ export async function shutDown(context: StepContext, guest: LiveGuest): Promise<
   if (how !== "guest-shutdown") throw await fallen(context, guest.name);
 }
 
-/** Logs the console into the build's folder for as long as the machine runs. Ends by itself. */
+/** Logs the console in the build's folder while the machine runs. Ends with the machine. */
 export async function* teeConsole(context: StepContext, name: string): AsyncIterable<string> {
   for await (const line of context.hypervisor.console(name, context.signal)) {
     context.report({ type: "output", from: name, line });
@@ -180,7 +180,7 @@ export async function* teeConsole(context: StepContext, name: string): AsyncIter
   }
 }
 
-/** A PNG of the screen for the report. A picture that cannot be had is no reason to fail a build. */
+/** A PNG of the screen for the report. A missing picture does not fail a build. */
 export async function takePicture(
   context: StepContext,
   step: string,
@@ -200,7 +200,7 @@ export async function takePicture(
   }
 }
 
-/** Waits until the guest has reported `key` with a value that `wanted` takes; gives all that it reported. */
+/** Waits until the guest reports `key` with a value that `wanted` accepts. Returns everything that it reported. */
 export async function reported(
   context: StepContext,
   messages: Messages,

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 
-/** Where tbuild keeps things on this machine. All of it can be made again, except what `store` and `deployments` hold. */
+/** tbuild's folders on this machine. Everything except `store` and `deployments` can be made again. */
 export interface Home {
   readonly root: string;
-  /** Stand-in media and what was taken out of media. */
+  /** Stand-in media, and files extracted from media. */
   readonly media: string;
-  /** Where ISOs from Oracle are looked for. */
+  /** The folder that is searched for Oracle's ISOs. */
   readonly isoFolder: string;
   readonly checkpoints: string;
   /** One folder per build: log, console, pictures, report, bundles. */
@@ -14,11 +14,11 @@ export interface Home {
   readonly store: string;
   /** States of deployments, and what places keep of their machines. */
   readonly deployments: string;
-  /** Small things that are remembered: which accelerator works, how long steps take. */
+  /** Cached facts: which accelerator works, how long steps take. */
   readonly memory: string;
-  /** What lists show of manifests, so that these need not be read each time. */
+  /** The cache of list lines, so that manifests need not be read each time. */
   readonly index: string;
-  /** Bundles, a folder for each version of a template. */
+  /** Bundles, one folder for each version of a template. */
   readonly bundles: string;
 }
 

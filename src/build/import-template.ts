@@ -19,13 +19,13 @@ import { freeVersion, sha256 } from "./manifest.ts";
 import type { BuildContext } from "./step.ts";
 
 export interface ImportOptions {
-  /** What the version is called; by itself it is called what its image, or its description, calls it. */
+  /** The name and version. Default: those in its image or its description. */
   readonly name?: string;
   readonly version?: string;
   readonly domainType?: Manifest["domainType"];
-  /** The largest disk, and the most that one archive may hold. */
+  /** The size limits of a disk and of an archive, in bytes. */
   readonly mostBytes: number;
-  /** The folder in which it is unpacked; nothing is left there. */
+  /** The folder for unpacking. Nothing is left there. */
   readonly workFolder: string;
   readonly tbuild: string;
   readonly signal?: AbortSignal;
@@ -34,13 +34,13 @@ export interface ImportOptions {
 
 export interface Imported {
   readonly manifest: Manifest;
-  /** False when this template is there already, disk for disk. */
+  /** False if the same template already exists, with the same disks. */
   readonly isNew: boolean;
-  /** What is not known of it, and what was left out, in words. */
+  /** Describes what is unknown and what was left out. */
   readonly notes: readonly string[];
 }
 
-/** Makes a published version of a template or an image from elsewhere: unpacked, inspected, and without a lineage. */
+/** Publishes a template or image from elsewhere as a version, unpacked and inspected, without a lineage. */
 export async function importTemplate(
   host: Host,
   { store, records }: Pick<BuildContext, "store" | "records">,
@@ -76,7 +76,7 @@ export async function importTemplate(
   return { manifest, isNew: true, notes };
 }
 
-/** A folder that is gone afterwards; what a killed import left is thrown away first. */
+/** A temporary folder. Leftovers of a killed import are removed first. */
 async function workFolder(parent: string): Promise<AsyncDisposable & { readonly path: string }> {
   await makeFolders(parent);
   for (const name of await readdir(parent))
@@ -93,7 +93,7 @@ type Inspected = GuestFacts & {
   readonly portrait?: GuestRecord;
 };
 
-/** Looks into the disk that holds a root. What cannot be opened without the kernel's help stays unknown. */
+/** Inspects the disk with a root file system. What cannot be opened without the kernel stays unknown. */
 async function inspectDisks(
   host: Host,
   unpacked: Unpacked,
@@ -154,7 +154,7 @@ const mostFileBytes = 16 << 20;
 const mostBytesTogether = 512 << 20;
 const mostNames = 100_000;
 
-/** The same guest as far as it is sane: a hole of any size is called /etc/oracle-release at no cost, and so are many. */
+/** Limits the guest's data: a hostile image can contain huge sparse files, or many of them, at no cost. */
 function withBounds(tree: GuestTree): GuestTree {
   let [bytesRead, names] = [0, 0];
   const readOnly = async () => {
@@ -187,7 +187,7 @@ function withBounds(tree: GuestTree): GuestTree {
 const rpmFolders = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"];
 const mostDatabaseBytes = 512 << 20;
 
-/** The guest's RPMs, by this machine's rpm on a copy of the guest's database; in words, why not. */
+/** The guest's RPMs, read by this machine's rpm from a copy of the guest's database, or the reason why not. */
 async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<PackageRecord[] | string> {
   const { writeFile } = await import("node:fs/promises");
   let bytes = 0;
@@ -222,7 +222,7 @@ interface Naming {
   readonly notes: readonly string[];
 }
 
-/** The name by which it is published: as asked for, else as the image says, else as its description says. */
+/** The name to publish under: as requested, otherwise from the image, otherwise from its description. */
 function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, options: ImportOptions): Naming {
   const numbered = /^(.*?)-(\d+\.\d+\.\d+)$/.exec(said.name ?? "");
   const [saidName, saidVersion] = numbered ? [numbered[1], numbered[2]] : [said.name, said.version];
@@ -246,7 +246,7 @@ function nameOf(file: string, { said }: Unpacked, { passport }: Inspected, optio
   };
 }
 
-/** As names are: small letters, digits and dashes, a letter first. */
+/** Turns a text into a valid name: lower-case letters, digits and dashes, starting with a letter. */
 function plainName(text: string): string | undefined {
   const name = text
     .toLowerCase()
@@ -303,7 +303,7 @@ function manifestOf(
   };
 }
 
-/** The machine that was described; of another domain type, without what the described one is started by. */
+/** The described machine. With another domain type, the settings that start the described one are omitted. */
 function machineOf(
   said: Unpacked["said"],
   asked: Manifest["domainType"] | undefined,
@@ -330,7 +330,7 @@ function machineOf(
   };
 }
 
-/** What the image's own modules ask for, and what only the description names; the root password last. */
+/** The parameters of the image's modules, then those that only the description names; the root password last. */
 function contractOf(inside: readonly Parameter[], said: readonly Parameter[]): Parameter[] {
   const keys = new Set(inside.map(({ key }) => key));
   const all = [...inside, ...said.filter(({ key }) => !keys.has(key))].map((one) => ({
@@ -342,7 +342,7 @@ function contractOf(inside: readonly Parameter[], said: readonly Parameter[]): P
   return [...all.filter((one) => !isLast(one)), ...all.filter(isLast)];
 }
 
-/** One line, and nothing that draws on a terminal: these words come from elsewhere and are shown for years. */
+/** One line without terminal control characters: this text is untrusted and will be shown often. */
 function printable(text: string): string {
   return text
     .replaceAll(/\p{C}+/gu, " ")

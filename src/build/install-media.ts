@@ -26,8 +26,8 @@ export interface InstallMediaOptions {
 }
 
 /**
- * Makes what installs a recipe unattended somewhere else than on our own hypervisor: a disc, a disk, a kernel with its
- * initrd, or the files of a boot server. The throw-away key and password of the guest lie beside it.
+ * Makes media that install a recipe unattended on other hypervisors: a disc, a disk, a kernel with its initrd, or the
+ * files of a boot server. The disposable key and password of the guest are stored beside it.
  */
 export async function makeInstallMedia(
   workshop: Workshop,
@@ -51,7 +51,7 @@ export async function makeInstallMedia(
       ...made.files,
       ...(await readdir(part)).filter((name) => !made.files.includes(name)).sort(),
     ];
-    // What is in it lets in as root.
+    // Its contents allow a login as root.
     for (const file of files)
       if ((await stat(join(part, file))).isFile()) await chmod(join(part, file), 0o600);
     if (request.replace) await rm(request.out, { recursive: true, force: true });
@@ -128,7 +128,7 @@ function rehearsalRelease({ name, release, update }: Recipe) {
   });
 }
 
-/** The kickstart as it will be read, with secrets of its own where it comes from a recipe. */
+/** The final kickstart, with disposable secrets if it comes from a recipe. */
 async function kickstartFor(
   workshop: Workshop,
   request: InstallMediaRequest,

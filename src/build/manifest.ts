@@ -7,7 +7,7 @@ import { proposeVersion } from "../model/version.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { BuildContext } from "./step.ts";
 
-/** What a manifest says that is the same for all steps of a build. */
+/** The part of a manifest that is the same for all steps of a build. */
 export interface ManifestFrame {
   readonly recipeText: string;
   readonly inputs: Readonly<Record<string, Digest>>;
@@ -15,7 +15,7 @@ export interface ManifestFrame {
   readonly tbuild: string;
 }
 
-/** All that master and template have in common. */
+/** The common part of masters and templates. */
 export async function manifestOf(
   recipe: Recipe,
   frame: ManifestFrame,
@@ -69,7 +69,7 @@ async function hostsOf({ hypervisor }: BuildContext): Promise<Readonly<Record<st
   };
 }
 
-/** The requested version, or its next patch number that is free in the store and in the recipe repo. */
+/** The requested version, or the next patch number that is free in the store and the recipe repo. */
 export async function freeVersion(
   context: Pick<BuildContext, "name" | "store" | "records">,
   kind: Manifest["kind"],
@@ -80,7 +80,7 @@ export async function freeVersion(
   return proposeVersion(existing, wanted);
 }
 
-/** The commit of `folders`, of which the first names the repository, and whether they differ from it; nothing outside of git. */
+/** The commit of `folders` and whether they differ from it; the first folder determines the repository. `undefined` outside git. */
 export async function gitState(
   host: Host,
   folders: readonly string[],

@@ -10,21 +10,21 @@ import { installGuest } from "./steps/install-guest.ts";
 import { keepMaster } from "./steps/keep-master.ts";
 import { provisionGuest } from "./steps/provision-guest.ts";
 
-/** All that a recipe refers to, read and digested: from here on planning touches no file. */
+/** Everything that a recipe refers to, read and digested. After this, planning reads no files. */
 export interface Ingredients {
   readonly recipe: Recipe;
-  /** The recipe's folder: what it refers to lies there. */
+  /** The recipe's folder. Relative paths in the recipe start there. */
   readonly folder: string;
   readonly medium: Step<object, FetchedMedium>;
   readonly kickstart: KickstartTemplate;
-  /** Of the kickstart as rendered, without the build's secrets. */
+  /** The digest of the rendered kickstart, without the build's secrets. */
   readonly kickstartDigest: string;
   readonly provisionInputs: Inputs;
   readonly modules: readonly FirstBootModule[];
   readonly frame: ManifestFrame;
 }
 
-/** From a disc to a kept master: HVM, with its additions and modules, never sealed. */
+/** From a disc to a stored master: HVM, with its additions and modules, never sealed. */
 export function planMaster(made: Ingredients) {
   return Pipeline.start()
     .step(made.medium)

@@ -12,23 +12,23 @@ import { type OemdrvForm, oemdrv, oemdrvWarnings } from "../media/oemdrv.ts";
 import { remaster } from "../media/remaster.ts";
 import type { ImageMaking } from "../media/xorriso.ts";
 
-/** What is wanted of any form. */
+/** The request for a medium of any form. */
 export interface FormRequest {
-  /** The recipe whose kickstart it installs with; or a kickstart's file, and then `iso` too. */
+  /** The recipe whose kickstart is used, or a kickstart file; the latter also needs `iso`. */
   readonly recipe?: string;
   readonly kickstart?: string;
-  /** The disc; else the one that the recipe names. */
+  /** The disc. Default: the recipe's. */
   readonly iso?: string;
   readonly rehearse: boolean;
   /** A folder of RPMs to put on the medium. */
   readonly addons?: string;
   readonly talksOn?: CommandLineOptions["talksOn"];
   readonly oemdrvForm: OemdrvForm;
-  /** Where a web server will have the result. */
+  /** The URL at which a web server will offer the result. */
   readonly url?: string;
   /** The folder that will hold the result. */
   readonly out: string;
-  /** Whether what is in that folder may be thrown away. */
+  /** True if the folder's contents may be removed. */
   readonly replace: boolean;
 }
 
@@ -37,26 +37,26 @@ export interface InstallMedia {
   /** The main file first. */
   readonly files: readonly string[];
   readonly medium: Medium;
-  /** What the installer is started with; nothing where the disc's own menu starts it. */
+  /** The installer's command line; `undefined` if the disc's own menu starts it. */
   readonly commandLine?: string;
-  /** Where the installer sees the extra packages. */
+  /** The location of the extra packages for the installer. */
   readonly addonsUrl?: string;
   readonly notes: readonly string[];
 }
 
-/** What the maker of a form gets. */
+/** Input for the function that makes a form. */
 interface Making {
   readonly request: FormRequest;
   readonly medium: Medium;
   readonly kickstart: string;
   readonly making: ImageMaking;
-  /** Where the result is put together. */
+  /** The folder in which the result is assembled. */
   readonly part: string;
 }
 
 type Made = Omit<InstallMedia, "folder" | "medium">;
 
-/** What can be made of a disc, and of each what people have to know who use it. */
+/** The forms that can be made from a disc, and what their users have to know. */
 export const mediaForms = {
   async remaster({ request, medium, kickstart, making, part }: Making): Promise<Made> {
     const file = `${nameOf(request)}-install.iso`;
@@ -153,7 +153,7 @@ export const mediaForms = {
       notes: [
         "a BIOS that starts pxelinux.0 reads pxelinux.cfg, UEFI reads grub.cfg beside grubx64.efi, or grub/grub.cfg if it starts Debian's grubnetx64.efi (all from the TFTP server's root), and iPXE takes boot.ipxe from either server; the loaders themselves come from your distribution",
         `put the files of ${medium.file} (mounted, or unpacked) where ${boot.tree} serves them`,
-        // COMMAND_LINE_SIZE of 2.6.18, less what the boot loader adds.
+        // COMMAND_LINE_SIZE of 2.6.18, minus what the boot loader adds.
         ...(medium.major <= 5 && boot.commandLine.length > 200
           ? ["OL5's kernel reads 255 characters of its command line: take a shorter --url"]
           : []),
@@ -177,7 +177,7 @@ function nameOf({ recipe, kickstart }: FormRequest): string {
   return (name.split("/").at(-1) ?? "").replace(/\.(yaml|cfg|ks)$/, "");
 }
 
-/** A kickstart that also installs from the packages on the medium, unless it sees to them itself. */
+/** The kickstart, extended to install from the packages on the medium unless it already uses them. */
 function offering(kickstart: string, url: string | undefined): string {
   if (url === undefined || kickstart.includes("/addons")) return kickstart;
   return kickstart.replace(/^%/m, () => `repo --name=tbuild-addons --baseurl=${url}\n\n%`);

@@ -17,7 +17,7 @@ import { stepCode } from "./step-code.ts";
 // biome-ignore lint/suspicious/noExplicitAny: the one place where steps of different types lie in one list
 type AnyStep = Step<any, any>;
 
-/** A line of steps. A step whose input no earlier one gives is a compile error. */
+/** A sequence of steps. A step whose input no earlier step provides is a compile error. */
 export class Pipeline<State extends object> {
   readonly steps: readonly AnyStep[];
 
@@ -33,22 +33,22 @@ export class Pipeline<State extends object> {
     return new Pipeline<State & Gives>([...this.steps, step]);
   }
 
-  /** A step that may be left out gives nothing that a later one needs. */
+  /** An optional step provides nothing that a later one needs. */
   stepIf<Gives extends object>(condition: boolean, step: Step<State, Gives>): Pipeline<State> {
     return condition ? new Pipeline<State>([...this.steps, step]) : this;
   }
 }
 
-/** What a plan says of one step. */
+/** One step in a plan. */
 export interface PlannedStep {
   readonly step: string;
   readonly text: string;
   readonly kept: boolean;
-  /** For a step that runs: why it cannot be taken from a checkpoint. */
+  /** For a step that will run: why no checkpoint can be used. */
   readonly why: readonly string[];
 }
 
-/** Says of each step whether it will run, and why. Touches nothing. */
+/** Says for each step whether it will run, and why. Changes nothing. */
 export async function planOf<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
@@ -71,7 +71,7 @@ export async function planOf<State extends object>(
   return planned;
 }
 
-/** Takes what is kept, runs the rest, and cleans up in reverse every step that it started. */
+/** Uses checkpoints, runs the other steps, and cleans up after every started step in reverse order. */
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
@@ -89,7 +89,7 @@ export async function runPipeline<State extends object>(
       const place = { step: step.name, index: index + 1, of: pipeline.steps.length };
       const inputs = await allInputs(step, state);
       const key = checkpointKey(step.name, inputs, before?.id);
-      // Two builds may want the same result at the same time; the second takes what the first makes.
+      // Two builds may need the same result at the same time. The second uses what the first makes.
       await using _lock = await lock(join(context.home.checkpoints, "locks", key), {
         signal: context.signal,
         onWait: (pid) =>
@@ -129,7 +129,7 @@ export async function runPipeline<State extends object>(
         error: error instanceof Error ? error.message : String(error),
       });
     const keep = !interrupted && (options.keepOnFailure?.(error) ?? false);
-    // The failed step's machine may be looked at; what earlier steps left is of no use to anybody.
+    // The failed step's machine may be inspected. Leftovers of earlier steps are of no use.
     await cleanUp(context, keep ? started.slice(0, -1) : started);
     throw interrupted ? new Interrupted() : named(error, last?.name);
   }
@@ -137,7 +137,7 @@ export async function runPipeline<State extends object>(
   return { ...(state as State), timings, makers };
 }
 
-/** Runs the clean-ups, last first. One that fails is reported, and the rest go on. */
+/** Runs the clean-ups, last first. A failure is reported, and the rest still run. */
 export async function cleanUp(context: BuildContext, steps: readonly AnyStep[]): Promise<void> {
   for (const step of [...steps].reverse()) {
     try {
@@ -208,7 +208,7 @@ async function reasons(
   runs: string | undefined,
 ): Promise<string[]> {
   const last = await lastCheckpoint(context.home.checkpoints, context.name, step.name);
-  // After a step that runs, inputs that come from it are not known yet.
+  // After a step that runs, inputs that depend on it are not known yet.
   const inputs = runs === undefined ? await allInputs(step, state) : await knownInputs(step, state);
   const changed = last && inputs ? changedInputs(last.inputs, inputs) : [];
   if (changed.length > 0) return changed;
@@ -219,7 +219,7 @@ async function reasons(
 // As a plan names it: "tbuild's code changed".
 const codeInput = "tbuild's code";
 
-/** What shapes a step's result: what the step says, and its code. */
+/** The inputs of a step's result: those that the step declares, and its code. */
 export async function allInputs(step: AnyStep, state: object): Promise<Inputs> {
   return { ...step.inputs(state), [codeInput]: await stepCode(step.module) };
 }

@@ -6,7 +6,7 @@ import type { Host } from "../host/host.ts";
 import { makeFolder, makeFolders } from "../io/folders.ts";
 import { shipped } from "./shipped.ts";
 
-/** Makes a recipe repo out of the recipes that come with tbuild. Gives the files that it wrote; none that is there is touched. */
+/** Makes a recipe repo from tbuild's recipes. Returns the files that it wrote. Existing files are not changed. */
 export async function makeRecipeRepo(host: Host, folder: string): Promise<string[]> {
   if (await exists(join(folder, "recipes")))
     throw new TbuildError("usage", "already contains recipes", {

@@ -3,14 +3,14 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type DownloadOptions, download, downloadAll } from "../io/download.ts";
 
-/** What a yum repository has, of what was asked for. */
+/** The requested contents of a yum repository. */
 export interface RepositoryContents {
   readonly packages: number;
-  /** Every name, for the nearest word. */
+  /** All names, for suggestions. */
   readonly names: ReadonlySet<string>;
-  /** `name.arch` of every package, those for other machines too: a name may be said so. */
+  /** `name.arch` of every package, including other architectures: a package may be named like that. */
   readonly builds: ReadonlySet<string>;
-  /** What packages provide beside their names. */
+  /** What packages provide besides their names. */
   readonly provides: ReadonlySet<string>;
   /** Ids and names of its groups. */
   readonly groups: ReadonlySet<string>;
@@ -49,7 +49,7 @@ function locationOf(index: string, types: readonly string[]): string | undefined
   return undefined;
 }
 
-/** Gets each tag and the text before it. */
+/** Called with each tag and the text before it. */
 type TagReader = (text: string, tag: string) => void;
 
 function packageReader(found: {

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join, normalize } from "node:path";
 import type { BuildContext } from "./step.ts";
 
-/** Serves folders with repodata on loopback, by repository id, while a guest is provisioned. */
+/** Serves folders with repodata on the loopback address, by repository id, while a guest is provisioned. */
 export interface RepositoryServer extends AsyncDisposable {
   readonly port: number;
 }
@@ -29,7 +29,7 @@ export async function serveRepositories(
   };
 }
 
-/** Where the guest finds each mirror: one that is a folder here is served to it. */
+/** The URL of each mirror for the guest. A mirror that is a local folder is served. */
 export function mirrorsFor(
   mirrors: Readonly<Record<string, string>>,
   standIns: Readonly<Record<string, string>>,
@@ -38,7 +38,7 @@ export function mirrorsFor(
   const served = { ...Object.fromEntries(folders), ...standIns };
   return {
     served,
-    // Slirp shows the host's loopback to the guest as 10.0.2.2.
+    // Slirp maps 10.0.2.2 in the guest to the host's loopback address.
     urls: (port) => ({
       ...mirrors,
       ...Object.fromEntries(Object.keys(served).map((id) => [id, `http://10.0.2.2:${port}/${id}/`])),
@@ -56,7 +56,7 @@ async function answer(
     .slice(1)
     .split("/");
   const folder = folders[id];
-  // Normalised as an absolute path, `..` cannot climb above the folder.
+  // Normalised as an absolute path, `..` cannot leave the folder.
   const file = folder === undefined ? undefined : join(folder, normalize(`/${rest.join("/")}`));
   const found = file === undefined ? undefined : await stat(file).catch(() => undefined);
   if (file === undefined || !found?.isFile()) {
@@ -69,7 +69,7 @@ async function answer(
     .pipe(response);
 }
 
-/** A rehearsal has a stand-in for some repositories, and must not ask for the others. */
+/** A rehearsal has stand-ins for some repositories, and must not use the others. */
 export function onlyStandIns(standIns: Readonly<Record<string, string>>): { only?: readonly string[] } {
   const ids = Object.keys(standIns);
   return ids.length > 0 ? { only: ids } : {};

@@ -1,8 +1,8 @@
 import { type CodeDigestOptions, codeDigest } from "../io/code-digest.ts";
 
 /**
- * Modules that steps import and that leave no mark on a result, or one that is an input already, with all that they
- * import. A path that ends with `/` is a folder.
+ * Modules that steps import but that cannot affect a result, or whose effect is already an input, together with
+ * everything that they import. A path that ends with `/` is a folder.
  */
 export const unshaping: Readonly<Record<string, string>> = {
   choices: "what is chosen is an input itself",
@@ -14,7 +14,7 @@ export const unshaping: Readonly<Record<string, string>> = {
   "provision/post-script": "its text is part of the kickstart as rendered",
 };
 
-/** The digest of the code that shapes what a step makes; `module` is the step's `import.meta.url`. */
+/** The digest of the code that shapes a step's result; `module` is the step's `import.meta.url`. */
 export function stepCode(module: string, read?: CodeDigestOptions["read"]): Promise<string> {
   return codeDigest(module, { shapes, ...(read && { read }) });
 }

@@ -1,29 +1,29 @@
 import type { Host } from "../host/host.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { SecretFinder } from "../io/secret-source.ts";
 import type { Site } from "../recipe/site.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";
-import type { SecretFinder } from "./secrets.ts";
 
-/** Everything a build may touch. Never changes during a build. */
+/** Everything that a build may use. It never changes during a build. */
 export interface BuildContext {
-  /** Also the first part of the names of its machines. */
+  /** Also the prefix of its machines' names. */
   readonly id: string;
-  /** The recipe's name, with `-rehearsal` where it is one. */
+  /** The recipe's name, with the suffix `-rehearsal` for a rehearsal. */
   readonly name: string;
   readonly rehearsal: boolean;
-  /** What people look at: log, console, pictures, report, bundles. */
+  /** The folder for people: log, console, pictures, report, bundles. */
   readonly folder: string;
   readonly home: Home;
   readonly host: Host;
   readonly hypervisor: Hypervisor;
   readonly site: Site;
   readonly store: Store;
-  /** Where secrets that a recipe refers to may be found. */
+  /** Access to the secrets that a recipe refers to. */
   readonly environment: SecretFinder;
-  /** Of the recipe repo that the recipe stands in. */
+  /** The records of the recipe's repo. */
   readonly records: Records;
   readonly report: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
@@ -31,31 +31,31 @@ export interface BuildContext {
   readonly tbuild: string;
 }
 
-/** What a step gets while it runs. */
+/** The context of a running step. */
 export interface StepContext extends BuildContext {
-  /** Files that the step leaves go here; the runner keeps the folder under the step's key. */
+  /** The folder for the step's output files. The runner stores it under the step's key. */
   readonly out: string;
-  /** Milliseconds of the steps before it, kept ones too. */
+  /** Milliseconds of the previous steps, including cached ones. */
   readonly timings: Readonly<Record<string, number>>;
-  /** Which tbuild made each step before it, kept ones too. */
+  /** The version of tbuild that made each previous step, including cached ones. */
   readonly makers: Readonly<Record<string, string>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 
-/** What shapes a result, by name: digests, or short values. */
+/** The named inputs of a result: digests, or short values. */
 export type Inputs = Readonly<Record<string, string>>;
 
 // `run`, `inputs` and `valid` are properties, not methods: only then does the compiler check Needs.
 export interface Step<Needs extends object = object, Gives extends object = object> {
   readonly name: string;
-  /** The module that the step stands in, `import.meta.url`: its code and all that it imports shape the result, too. */
+  /** The step's module, `import.meta.url`. Its code and everything that it imports also shape the result. */
   readonly module: string;
   describe(): string;
-  /** Pure. With the results before it, this is the identity of the result. */
+  /** Pure. Together with the previous results, this identifies the result. */
   readonly inputs: (state: Needs) => Inputs;
   readonly run: (context: StepContext, state: Needs) => Promise<Gives>;
-  /** False when what a checkpoint speaks of is no longer there, outside its folder. */
+  /** False if something that the checkpoint refers to outside its folder no longer exists. */
   readonly valid?: (context: BuildContext, gives: Gives) => Promise<boolean>;
-  /** Undoes what `run` may have left outside its folder, by name, even after a crash. */
+  /** Removes what `run` may have left outside its folder, by name, even after a crash. */
   cleanup?(context: BuildContext): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { packBundles } from "./steps/pack-bundles.ts";
 import { publishTemplate } from "./steps/publish-template.ts";
 import { sealImage } from "./steps/seal-image.ts";
 
-/** From a disc to a published template: the master, then a copy of it, converted, sealed, proved, packed and numbered. */
+/** From a disc to a published template: the master, then a copy of it that is converted, sealed, audited, booted, packed and numbered. */
 export function planTemplate(made: Ingredients, canBootTrial: boolean) {
   return planMaster(made)
     .step(convertImage(made.recipe))

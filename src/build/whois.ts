@@ -12,7 +12,7 @@ import { type Resemblance, resemblances } from "../store/folder/resemblance.ts";
 import type { StoreFolder } from "../store/folder/store-folder.ts";
 import { type CatalogEntry, type ReadManifest, templatesOf } from "../store/records/catalog.ts";
 
-/** A version that a disk may have come from, and what speaks for it. */
+/** A version that a disk may have come from, and the evidence. */
 export interface Suspect {
   readonly entry: CatalogEntry;
   readonly why: string;
@@ -20,25 +20,25 @@ export interface Suspect {
 
 export interface Whose {
   readonly passport?: Passport;
-  /** The next boot configures it; `undefined` when it is not to be told. */
+  /** True if the next boot configures it; `undefined` if unknown. */
   readonly armed?: boolean;
-  /** One; several only when nothing tells them apart. */
+  /** Usually one; several only if they cannot be distinguished. */
   readonly suspects: readonly Suspect[];
 }
 
 export interface WhoisOptions {
-  /** Where the disks of versions are, to compare with. */
+  /** Access to the disks of versions, for comparison. */
   readonly store: StoreFolder;
   readonly read: ReadManifest;
-  /** A folder for a raw copy of an image that is neither raw nor qcow2. */
+  /** The folder for a raw copy of an image that is neither raw nor qcow2. */
   readonly folder: string;
   readonly signal: AbortSignal;
   readonly note?: (text: string) => void;
 }
 
 /**
- * Finds the version that a disk came from: by its passport, else by what is still where it was on the version's disk, and
- * where that disk is not here by the ids of its file systems and what lies in /etc.
+ * Finds the version that a disk came from: by its passport, otherwise by the data that is still in place on the version's
+ * disk. If that disk is not here, by the ids of its file systems and the contents of /etc.
  */
 export async function whois(
   host: Host,
@@ -94,7 +94,7 @@ async function byContent(
       .map((entry) => ({ entry, why: resemblanceWords(one, others.length) })),
   );
   if (templates.every(({ here }) => here)) return found;
-  // One whose disk is elsewhere may be it rather than its sisters that are here.
+  // A version whose disk is elsewhere may match better than its siblings here.
   return [...found, ...(await byFiles(templates, opened, read)).filter(({ entry }) => !entry.here)];
 }
 

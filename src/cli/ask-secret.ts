@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { TbuildError } from "../errors.ts";
 
-/** Asks on the terminal for something that is not shown while it is typed. Throws `usage` where there is no terminal. */
+/** Asks on the terminal without echo. Throws `usage` if there is no terminal. */
 export async function askSecret(question: string): Promise<string> {
   if (!process.stdin.isTTY)
     throw new TbuildError("usage", `${question.replace(/: $/, "")}: there is no terminal to ask on`, {

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { releases } from "../choices.ts";
 import { lazily } from "./lazily.ts";
 
-/** Commands that make templates, and what they need: recipes, media, machines. */
+/** Commands that build templates, and their inputs: recipes, media, machines. */
 export function addBuildCommands(program: Command): void {
   program
     .command("init")

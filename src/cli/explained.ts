@@ -3,7 +3,7 @@ import { printable } from "../io/escape.ts";
 import { version } from "./version.ts";
 import { coloursFor } from "./words.ts";
 
-/** What was thrown, in words for a person. */
+/** Describes a thrown error for people. */
 export function explained(error: unknown): string {
   const colours = coloursFor(process.stderr);
   if (error instanceof Interrupted) return "interrupted; finished steps are cached";

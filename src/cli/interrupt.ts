@@ -6,8 +6,8 @@ interface Work {
 const running = new Set<Work>();
 
 /**
- * Runs `work` with a signal that Ctrl-C, TERM and HUP raise, and a reader of our output that goes away. It cleans up by
- * itself; a second Ctrl-C ends at once. `say` tells people, where something else draws on the terminal.
+ * Runs `work` with a signal that aborts on Ctrl-C, TERM, HUP, and when the reader of our output exits. `work` cleans up; a
+ * second Ctrl-C exits immediately. `say` prints the message if something else draws on the terminal.
  */
 export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
@@ -29,7 +29,7 @@ export async function interruptible<T>(
   }
 }
 
-/** Stops what is at work, to be cleaned up. False when nothing is. */
+/** Interrupts the current work, which then cleans up. False if there is none. */
 export function stopWork(): boolean {
   for (const one of running) if (!one.controller.signal.aborted) stop(one);
   return running.size > 0;

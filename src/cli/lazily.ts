@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 
-/** What every command file exports. The last argument is the command itself, for its options and the program's. */
+/** The export of every command file. The last argument is the command itself, with its options and the program's. */
 export interface CommandFile {
   run(args: readonly unknown[], command: Command): Promise<void>;
 }
 
-/** Imports a command when it is run, and not before: so help is fast. */
+/** Imports a command's code when it runs, so help is fast. */
 export function lazily(load: () => Promise<CommandFile>) {
   return async (...args: unknown[]) => {
     const command = args.at(-1) as Command;

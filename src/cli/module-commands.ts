@@ -4,7 +4,7 @@ import { lazily } from "./lazily.ts";
 
 const forms = messageFormNames.map((name) => `  ${name.padEnd(8)} ${messageForms[name].summary}`).join("\n");
 
-/** Commands for first-boot modules, and for the messages that they wait for. */
+/** Commands for first-boot modules and their messages. */
 export function addModuleCommands(program: Command): void {
   const module = program.command("module").description("check first-boot modules");
   module

@@ -5,7 +5,7 @@ import { recipeFolders } from "../build/build.ts";
 import type { ForRelease } from "../firstboot/check/index.ts";
 import { type Major, parseMajor, releases } from "../guest/release.ts";
 
-/** The module folders that are named, or all that recipes can use, each name once, the nearest first. */
+/** The named module folders, or all that recipes can use: each name once, nearest first. */
 export async function moduleFoldersOf(named: readonly string[], command: Command): Promise<string[]> {
   if (named.length > 0) return [...named];
   const { recipes } = command.optsWithGlobals<{ recipes: string }>();
@@ -22,7 +22,7 @@ export async function moduleFoldersOf(named: readonly string[], command: Command
   return [...found.values()].sort();
 }
 
-/** The releases of `ol6,ol7`, each with its Python; all where none is named. */
+/** The releases in `ol6,ol7`, each with its Python. Default: all. */
 export function releasesOf(words: string | undefined): ForRelease[] {
   const majors =
     words === undefined

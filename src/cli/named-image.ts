@@ -2,14 +2,14 @@ import { existsSync } from "node:fs";
 import { firstFault, TbuildError } from "../errors.ts";
 import type { FarFolder, FarPath } from "../image/far.ts";
 
-/** An image, or a folder of them, as a command was given it: here, or on another machine and seen here. */
+/** An image, or a folder of images, that a command was given: local, or remote and mounted here. */
 export interface NamedImage {
-  /** As it was given. */
+  /** The name that the user gave. */
   readonly name: string;
-  /** Where it is read and written. */
+  /** The local path to read and write. */
   readonly file: string;
   readonly far?: FarFolder;
-  /** A text about it as people know its place: `ovs1:/OVS/…` and not where that is seen here. */
+  /** A text about it with the user's path (`ovs1:/OVS/…`) instead of the local mount. */
   shown(text: string): string;
 }
 
@@ -29,7 +29,7 @@ async function open(path: FarPath, config: string | undefined) {
   return openFar(path, config === undefined ? {} : { config });
 }
 
-/** Lets `work` have the image `name`; `[user@]host:/path` is on another machine, unless a file here is called so. */
+/** Runs `work` with the image `name`. `[user@]host:/path` is on another machine, unless a local file has that name. */
 export async function withImage<Result>(
   name: string,
   { sshConfig }: FarFlags,

@@ -4,7 +4,7 @@ import { coloursFor } from "./words.ts";
 
 export type Progress = (text: string, done?: number, total?: number) => void;
 
-/** Runs work that is one step by itself, with its progress on stderr, or with `json` as events on stdout. */
+/** Runs work as a single step, with progress on stderr, or as events on stdout with `json`. */
 export async function oneStep<T>(
   what: { readonly name: string; readonly step: string; readonly json: boolean },
   work: (options: { signal: AbortSignal; progress: Progress }) => Promise<T>,

@@ -7,7 +7,7 @@ import { dockerCredentials } from "../store/exchange/oci/credentials.ts";
 import type { Reference } from "../store/exchange/oci/reference.ts";
 import { openRegistry, type Registry } from "../store/exchange/oci/registry.ts";
 
-/** The registry of a reference, with what `docker login` knows of it, and the certificates kept for it as for Docker. */
+/** The registry of a reference, with the credentials of `docker login` and the certificates in Docker's folders. */
 export function registryOf(
   host: Host,
   reference: Reference,

@@ -18,7 +18,7 @@ import { finder } from "../store/records/finder.ts";
 import { recordsIn } from "../store/records/records.ts";
 import { version } from "./version.ts";
 
-/** Opens the site: hosts, hypervisor and store, as the site file says, or as this machine has them. */
+/** Opens the site: host, hypervisor and store, as configured in the site file, or this machine's defaults. */
 export async function openSite(command: Command): Promise<Workshop> {
   const options = command.optsWithGlobals<{ home: string; site: string; recipes: string; set?: string[] }>();
   const given = command.getOptionValueSourceWithGlobals("site") !== "default";
@@ -53,20 +53,20 @@ export async function openSite(command: Command): Promise<Workshop> {
   };
 }
 
-/** The site, and all versions that it and the recipe repo know. */
+/** The site, and all versions in its store and the recipe repo. */
 export async function openCatalog(command: Command) {
   const workshop = await openSite(command);
   return { ...workshop, catalog: await readCatalog(workshop.store, workshop.records) };
 }
 
-/** The site, and one version of a template, by `name`, `name@1.2.3`, `name@stable` or `name@<tag>`. */
+/** The site, and one version of a template, given as `name`, `name@1.2.3`, `name@stable` or `name@<tag>`. */
 export async function openFound(command: Command, ref: string) {
   const workshop = await openSite(command);
   const find = finder(workshop.store, workshop.records);
   return { ...workshop, find, entry: await find.find(ref) };
 }
 
-/** A version whose disks are in the store, named as for `openFound`; warns where one must. */
+/** A version whose disks are in the store, named as for `openFound`. Prints its warnings. */
 export async function openTemplate(command: Command, ref: string) {
   const site = await openFound(command, ref);
   const { entry, find } = site;
@@ -102,7 +102,7 @@ function siteValues(site: Located | undefined): Located[] {
   return set?.kind === "map" ? [...set.entries].map(([key, value]) => assigned(key, value)) : [];
 }
 
-/** `TBUILD_SET_machine__memory=4G`: two underscores stand for a dot, which names of variables cannot have. */
+/** `TBUILD_SET_machine__memory=4G`: two underscores replace the dot, which is not allowed in names of variables. */
 function environmentValues(): Located[] {
   const prefix = "TBUILD_SET_";
   return Object.keys(process.env)

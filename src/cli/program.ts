@@ -9,7 +9,7 @@ import { addTemplateCommands } from "./template-commands.ts";
 import { topics } from "./topics.ts";
 import { version } from "./version.ts";
 
-/** The program, with every command. What a command does is imported when it is run, so that help is fast. */
+/** The program with all commands. A command's code is imported when it runs, so help is fast. */
 export function makeProgram(): Command {
   const program = new Command("tbuild")
     .description("Builds golden VM templates for Oracle VM and Xen from recipes.")

@@ -5,7 +5,7 @@ export interface ProgressLine {
   readonly close: () => void;
 }
 
-/** What a command does now: one line that changes on a terminal, a line for each new text elsewhere; none for JSON. */
+/** A command's progress: one changing line on a terminal, a line for each new text elsewhere, nothing with JSON. */
 export function progressLine(silent: boolean): ProgressLine {
   const { stderr } = process;
   let last = "";

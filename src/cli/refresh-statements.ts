@@ -9,12 +9,12 @@ import {
 } from "../store/exchange/oci/statements.ts";
 import type { Records } from "../store/records/records.ts";
 
-/** What a registry says of the versions of a repository, of whatever template. */
+/** A registry's statements about the versions in a repository, of any template. */
 export function hear(registry: Registry, records: Records): Promise<Heard> {
   return readStatements(registry, judgeBy(records));
 }
 
-/** Takes over what a registry says of one template, and tells what is new, what does not count, and what is not known. */
+/** Adopts a registry's statements about one template, and reports what is new, what does not count, and what is unknown. */
 export async function take(heard: Heard, records: Records, name: string, place: string): Promise<void> {
   const { statements, doubted, lacking } = heard;
   const tell = (words: string) => process.stderr.write(`${printable(words)}\n`);

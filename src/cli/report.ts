@@ -5,12 +5,12 @@ import { shellQuoted } from "../host/local.ts";
 import { printable } from "../io/escape.ts";
 import { type Colours, clock, progressBar } from "./words.ts";
 
-/** Turns events into something to look at. `build` is the id of the build that they come from. */
+/** Shows events. `build` is the id of their build. */
 export interface Reporter {
   event(build: string, event: BuildEvent): void;
-  /** Tells people of an interruption, where it is not drawn over. */
+  /** Reports an interruption in a place that is not redrawn. */
   say(text: string): void;
-  /** Ends what is still drawn. */
+  /** Ends the drawing. */
   close(): void;
 }
 
@@ -23,18 +23,18 @@ export function jsonReporter(write: (line: string) => void): Reporter {
   };
 }
 
-/** One plain line per event that a person cares for: for logs, pipes and CI. */
+/** One plain line per relevant event, for logs, pipes and CI. */
 export function lineReporter(
   write: (line: string) => void,
   options: { readonly verbose: boolean },
 ): Reporter {
-  // A counted progress would fill a log; every tenth part of it is enough.
+  // Every count would fill a log; every tenth part is enough.
   const told = new Map<string, string>();
   return {
     event(build, event) {
       if (event.type === "progress") {
         const tenth = event.total ? Math.floor((10 * (event.done ?? 0)) / event.total) : undefined;
-        // What stands before a colon is what is done, and behind it what to.
+        // Before the colon is the action, after it the object.
         const mark = `${event.step} ${tenth === undefined ? event.text : `${event.text.split(":")[0]} ${tenth}`}`;
         if (told.get(build) === mark) return;
         told.set(build, mark);
@@ -47,7 +47,7 @@ export function lineReporter(
   };
 }
 
-/** Keeps everything of a build in its folder: `log.jsonl` whole, `log.txt` to read, `console-<machine>.log`. */
+/** Writes all events of a build into its folder: `log.jsonl` complete, `log.txt` for people, `console-<machine>.log`. */
 export function folderReporter(folder: string): Reporter {
   mkdirSync(folder, { recursive: true });
   const text = lineReporter((line) => appendFileSync(join(folder, "log.txt"), `${line}\n`), {
@@ -82,8 +82,8 @@ interface Running {
 const consoleLines = 3;
 
 /**
- * What each running build does, at the foot of the terminal, with the last lines of its guest's console; what is finished
- * scrolls away above it. No line is wider than the terminal, so that what is drawn can be taken away again.
+ * Shows at the bottom of the terminal what each running build does, with the last lines of its guest's console. Finished
+ * steps scroll up above it. No line is wider than the terminal, so the drawing can be erased exactly.
  */
 export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours): Reporter {
   const builds = new Map<string, Running>();
@@ -94,7 +94,7 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
   timer.unref();
   const columns = () => Math.max(10, terminal.columns ?? 80);
 
-  // A terminal that became narrower has folded what was drawn.
+  // A terminal that became narrower has wrapped the drawn lines.
   function erase(): string {
     const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns())), 0);
     drawn = [];
@@ -108,7 +108,7 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
       liveLines(build, running, { frame, width: columns() - 1, interrupted }),
     );
     const whole = each.flat();
-    // Where not all has room, what builds do comes before what their guests say.
+    // If there is not enough room, builds come before their guests' consoles.
     const shown = whole.length <= room ? whole : each.map(([head = ""]) => head).slice(0, room);
     drawn = shown;
     const painted = shown.map((line) => (/^ {2}[│…]/.test(line) ? colours.dim(line) : line));
@@ -156,12 +156,12 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
 
 interface Look {
   readonly frame: number;
-  /** The most columns that a line may have. */
+  /** The maximum line width in columns. */
   readonly width: number;
   readonly interrupted: boolean;
 }
 
-/** A build: which step it is at and for how long; what that does now; what its guest says. Each line fits. */
+/** The lines of a build: its step and duration, the step's action, the guest's console. Each line fits. */
 function liveLines(build: string, running: Running, { frame, width, interrupted }: Look): string[] {
   const elapsed = Date.now() - running.since;
   const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[frame % 10] ?? "";
@@ -180,7 +180,7 @@ function liveLines(build: string, running: Running, { frame, width, interrupted 
   ];
 }
 
-/** How long this step has run, and how long all that is left will take, as far as that was learned. */
+/** The step's duration so far, and the estimated time left, if known. */
 function timesOf(running: Running, elapsed: number): string {
   const expected = running.expected[running.step];
   const later = running.left.map((step) => running.expected[step]);
@@ -209,7 +209,7 @@ function widthOf(text: string): number {
   return width;
 }
 
-/** The text in at most so many columns, with a sign where something is cut off. */
+/** Cuts a text to a number of columns, and marks the cut. */
 function fitting(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let cut = "";

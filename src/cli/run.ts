@@ -6,7 +6,7 @@ import { stopWork } from "./interrupt.ts";
 import { makeProgram } from "./program.ts";
 import { withSystemPrograms } from "./search-path.ts";
 
-/** Runs one command line and gives its exit code. The only place that turns errors into messages. */
+/** Runs one command line and returns its exit code. The only place that turns errors into messages. */
 export async function run(args: readonly string[]): Promise<number> {
   // A closed pipe (`| head`) is not a failure. Work in progress is stopped and cleans up.
   for (const stream of [process.stdout, process.stderr])

@@ -1,8 +1,8 @@
 import type { Leftovers } from "../guest/leftovers/index.ts";
 import { memoryClass, notLookedInto } from "../guest/memory.ts";
-import type { Findings } from "../guest/offline.ts";
+import type { Findings, Outcome } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
-import { unusedSpaceClass } from "../guest/unused-space.ts";
+import { backingClass, unusedSpaceClass } from "../guest/unused-space.ts";
 import type { OtherVolume } from "../image/disk/account.ts";
 import { shown } from "../io/escape.ts";
 
@@ -10,28 +10,38 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
   return others.filter(({ state }) => state === "unknown");
 }
 
-/** The names of what nobody could look into: volumes of the disk, swap, and unused space. */
+/** The names of what could not be inspected: volumes, swap, and unused space. */
 export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
-  // What somebody left out on purpose is reported, and is no surprise.
+  // What the user left out on purpose is reported, but does not count.
   const unseen = classes.filter(
     ({ name, state, why }) =>
-      [memoryClass, unusedSpaceClass].includes(name) &&
+      [memoryClass, unusedSpaceClass, backingClass].includes(name) &&
       state === "unknown" &&
       !why.every((one) => one === notLookedInto),
   );
   return [...unreadOf(others), ...unseen].map(({ name }) => name);
 }
 
-/** What a seal says nothing about, a line each. */
-export function accountLines(others: readonly OtherVolume[], elsewhere: readonly string[]): string[] {
+/** What a seal does not cover, a line each. */
+export function accountLines({
+  others,
+  elsewhere,
+  backing,
+}: Pick<Findings, "others" | "elsewhere" | "backing">): string[] {
   const unread = unreadOf(others);
   return [
-    ...unread.map(({ name, why }) => `not inspected: ${name} ${why}`),
+    ...unread.flatMap(({ name, why, next }) => [
+      `not inspected: ${name} ${why}`,
+      ...(next ? [`  ${next}`] : []),
+    ]),
     ...elsewhere.map((line) => `not on this disk: ${line}`),
+    ...backing.map(
+      (file) => `not inspected: the backing file ${file}, which holds the disk as it was before`,
+    ),
   ].map(shown);
 }
 
-/** One line for each state that there is, the worst with its reasons. */
+/** A line for each state that occurs, the worst with its reasons. */
 export function stateLines(classes: readonly ClassReport[]): string[] {
   const of = (state: ClassReport["state"]) => classes.filter((one) => one.state === state);
   const reset = of("reset").map(({ name }) => name);
@@ -54,7 +64,7 @@ export function stateLines(classes: readonly ClassReport[]): string[] {
 
 const mostLeftoverLines = 40;
 
-/** What the search found, a line each. */
+/** The findings of the search, a line each. */
 export function leftoverLines(leftovers: Leftovers | undefined): string[] {
   const found = leftovers?.found ?? [];
   if (found.length === 0) return [];
@@ -67,10 +77,13 @@ export function leftoverLines(leftovers: Leftovers | undefined): string[] {
 }
 
 /** What remains of removed data, and where. */
-export function freedHint(scrubbed: number | undefined): string[] {
+export function freedHint({ scrubbed, backing }: Pick<Outcome, "scrubbed" | "backing">): string[] {
   return [
     scrubbed === undefined
       ? "removed data can be recovered from free blocks; --scrub overwrites them"
       : "the undo record still holds the scrubbed data: delete it before you publish the image",
+    ...(backing.length > 0
+      ? ["to publish the image without its backing file: qemu-img convert -O qcow2 IMAGE COPY"]
+      : []),
   ];
 }

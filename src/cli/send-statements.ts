@@ -8,20 +8,20 @@ import type { Records } from "../store/records/records.ts";
 import { interruptible } from "./interrupt.ts";
 import { registryOf } from "./open-registry.ts";
 
-/** A registry that a revocation, channel or tag goes to, and how many went; or why none did. */
+/** A registry, and how many statements were sent to it, or why none were. */
 export type Sent =
   | { readonly place: string; readonly statements: number }
   | { readonly place: string; readonly error: string };
 
-/** Sends what the records say of a template. Gives how many statements were new there. */
+/** Sends all statements about a template. Returns how many were new there. */
 export async function sendTo(registry: Registry, records: Records, name: string): Promise<number> {
   const statements = await statementsIn(records, name);
   return pushStatements(registry, statements, (text) => records.signStatement(text), judgeBy(records));
 }
 
 /**
- * Sends what was said of a template to all registries that it was pushed to or pulled from here; or, where that was not
- * asked for, tells how it gets there.
+ * Sends the statements about a template to all registries that it was pushed to or pulled from here. If this was not
+ * requested, prints how to do it.
  */
 export async function sendOut(
   { home, host, records }: Pick<Workshop, "home" | "host" | "records">,

@@ -6,7 +6,7 @@ import { inShort } from "../store/compare/difference-words.ts";
 import { proposalFor } from "../store/compare/proposal.ts";
 import { type Colours, clock, size, table } from "./words.ts";
 
-/** What a person wants to know at the end of a build. */
+/** The summary at the end of a build. */
 export function summaryOf(result: BuildResult, before: Manifest | undefined, colours: Colours): string {
   const { manifest } = result;
   const steps = Object.entries(result.ran).map(([step, ms]) => [`  ${step}`, clock(ms)]);
@@ -30,7 +30,7 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
   ].join("\n");
 }
 
-/** What is new since the version before, and whether the number says so. */
+/** The changes since the previous version, and whether the version number fits them. */
 function newsOf(before: Manifest, manifest: Manifest, colours: Colours): string[] {
   const difference = compare(before, manifest);
   const { version, level, because } = proposalFor(difference);

@@ -1,7 +1,7 @@
 import { exitCodes, exitCodeWords } from "../errors.ts";
 import { table } from "./words.ts";
 
-/** A page of help that belongs to no single command. */
+/** A help page about several commands. */
 export interface Topic {
   readonly name: string;
   readonly summary: string;

@@ -2,7 +2,7 @@ import { waysIn } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { AccessOptions } from "../image/ways/index.ts";
 
-/** `--via`, as the door to an image wants it. */
+/** `--via`, as `openImage` expects it. */
 export function viaOption(name: string | undefined): Pick<AccessOptions, "via"> {
   if (name === undefined) return {};
   const via = waysIn.find((way) => way === name);

@@ -45,7 +45,7 @@ export interface Colours {
   readonly dim: (text: string) => string;
 }
 
-/** Colours for a terminal, and none elsewhere. */
+/** Colours on a terminal, none elsewhere. */
 export function coloursFor(stream: NodeJS.WriteStream): Colours {
   const wanted = stream.isTTY && process.env.NO_COLOR === undefined && process.env.TERM !== "dumb";
   const sgr = (open: number, close: number) => (text: string) =>
@@ -60,7 +60,7 @@ export function coloursFor(stream: NodeJS.WriteStream): Colours {
   };
 }
 
-/** Columns as wide as their widest cell; the last one free. */
+/** Aligns columns to their widest cell, except the last one. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows.reduce<number[]>(
     (all, row) => row.map((cell, i) => Math.max(all[i] ?? 0, cell.length)),
@@ -76,12 +76,12 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** What is to be done with what was just recorded; rehearsals are not for the repo (`tbuild init` has git ignore them). */
+/** Suggests committing new records. Rehearsals do not belong in the repo (`tbuild init` makes git ignore them). */
 export function commitIt(template: string): string {
   return template.endsWith("-rehearsal") ? "" : "; commit it";
 }
 
-/** What the signature of a template is worth. */
+/** Describes the validity of a template's signature. */
 export function signatureWords(signature: Signature, colours: Colours): string {
   if (signature.state === "good") return colours.green(`good, by ${signature.by}`);
   if (signature.state === "unsigned") return "none";

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 // What every program may be told: where things are, and how to speak.
 const everybody = [
   ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"],
-  // libdevmapper, where there is no udev.
+  // For libdevmapper, if there is no udev.
   /^DM_\w+$/,
   ...["LD_LIBRARY_PATH", "SOURCE_DATE_EPOCH", /^LC_\w+$/, /^XDG_(RUNTIME|CONFIG|CACHE|DATA|STATE)_\w+$/],
 ];
@@ -11,15 +11,15 @@ const agents = [/^SSH_\w+$/, "GNUPGHOME", /^GPG_\w+$/, "DBUS_SESSION_BUS_ADDRESS
 const windows = ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"];
 const proxies = [/^(https?|ftp|all|no)_proxy$/i];
 
-/** What a program needs of tbuild's environment beside that, by its name. */
+/** Additional variables by program. */
 const needs: readonly (readonly [program: RegExp, names: readonly (string | RegExp)[]])[] = [
-  // A shell holds sshfs.
+  // For sshfs, which runs below a shell.
   [/^(ssh|ssh-keygen|ssh-add|scp|sshfs|sh|gpg)$/, [...agents, ...windows]],
   [/^git$/, [...agents, ...windows, ...proxies, /^GIT_(?!CONFIG_(COUNT|KEY|VALUE|PARAMETERS))\w+$/]],
   [/^(apt|apt-get|curl|wget|dnf|yum)$/, [...proxies, "APT_CONFIG", "DEBIAN_FRONTEND"]],
-  // A shell holds guestfish, too.
+  // For guestfish, which runs below a shell too.
   [/^(guestfish|virt-\w+|supermin|sh)$/, [/^(LIBGUESTFS|SUPERMIN)_\w+$/]],
-  // A credential helper asks a password service, whose account is in the environment.
+  // A credential helper contacts a password service, whose account is in the environment.
   [
     /^docker-credential-/,
     [
@@ -30,8 +30,8 @@ const needs: readonly (readonly [program: RegExp, names: readonly (string | RegE
 ];
 
 /**
- * What a program gets of tbuild's own environment, which may hold the passwords of a recipe: only what is named here.
- * A process list shows the environment of a program to its user and to root for as long as it runs.
+ * The part of tbuild's environment that a program gets: only the variables named here. The environment may contain a
+ * recipe's passwords, and a process list shows a program's environment to its user and to root while it runs.
  */
 export function environmentFor(
   program: string,

@@ -3,18 +3,18 @@ import { printable } from "../io/escape.ts";
 import type { Host } from "./host.ts";
 import { folderScript } from "./temporary.ts";
 
-/** Something that stands on a host for as long as we live: a mount, a mapping, a lock. Closing it takes it down. */
+/** A resource on a host that exists only while tbuild runs: a mount, a mapping, a lock. Closing it removes it. */
 export interface Held extends AsyncDisposable {
-  /** What the script said when it stood. */
+  /** The script's text after `tbuild-ready`. */
   readonly said: string;
-  /** It has ended by itself, or the line to its host is broken. */
+  /** Aborts when the script has ended by itself or the connection to its host is broken. */
   isGone(): boolean;
 }
 
 /**
- * Runs a script that sets something up, says `tbuild-ready …`, reads its stdin to the end, and takes everything down
- * again. Its stdin ends with us, also when we are killed or the line to the host breaks, so nothing is left behind.
- * `what` is said in errors: `System.img: kpartx`. `signal` ends the wait for a script that takes long to set up.
+ * Runs a script that sets something up, prints `tbuild-ready …`, reads its stdin to the end, and then removes everything
+ * again. Its stdin closes with tbuild, even if tbuild is killed or the connection breaks, so nothing is left behind.
+ * `what` is the subject of errors: `System.img: kpartx`. `signal` ends the wait for a slow script.
  */
 export async function hold(
   host: Host,
@@ -36,14 +36,17 @@ export async function hold(
       else isReady(said);
     },
   });
+  let gone = false;
+  let exitCode: number | undefined;
   const failed = (how: string) =>
     new TbuildError("environment", `${how} on ${host.name}`, {
       subject: what,
       lines: lines.slice(-8).map(printable),
+      exitCode,
     });
-  let gone = false;
   const ended = talk.ended.then((code) => {
     gone = true;
+    exitCode = code ?? undefined;
     return code;
   });
   const stop = () => talk.sayNoMore();

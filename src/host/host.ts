@@ -1,11 +1,11 @@
-/** A machine that can run commands and hold files: this one, or one over ssh. */
+/** A machine that can run commands and store files: this one, or one over ssh. */
 export interface Host {
   readonly name: string;
-  /** Runs `argv` without a shell. Throws when it exits non-zero, is killed, or times out. */
+  /** Runs `argv` without a shell. Throws if it exits non-zero, is killed, or times out. */
   run(argv: readonly string[], options?: RunOptions): Promise<Output>;
-  /** Starts `argv` and leaves it running, to be spoken to. A Ctrl-C at our terminal does not reach it. */
+  /** Starts `argv` and keeps it running for a dialogue. Ctrl-C at our terminal does not reach it. */
   talk(argv: readonly string[], options: TalkOptions): Promise<Talk>;
-  /** `undefined` when there is no such file. */
+  /** `undefined` if the file does not exist. */
   readFile(path: string): Promise<Uint8Array | undefined>;
   writeFile(path: string, data: Uint8Array, mode?: number): Promise<void>;
   copyIn(local: string, remote: string): Promise<void>;
@@ -14,14 +14,14 @@ export interface Host {
 
 export interface RunOptions {
   readonly input?: string | Uint8Array;
-  /** Added to what the command gets of tbuild's environment (`environmentFor`). Never for secrets: a process list shows them. */
+  /** Added to the command's part of tbuild's environment (`environmentFor`). Never for secrets: a process list shows it. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Exit codes that are an answer and no failure; 0 always is. */
+  /** Exit codes that do not count as failure, besides 0. */
   readonly allow?: readonly number[];
-  /** Called with each line of stdout and stderr as it comes. */
+  /** Called with each line of stdout and stderr as it arrives. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -29,20 +29,20 @@ export interface Output {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** stdout as it came, for binary data. */
+  /** The raw bytes of stdout, for binary data. */
   readonly bytes: Uint8Array;
 }
 
 export interface TalkOptions {
-  /** Called with each line of stdout and stderr as it comes. */
+  /** Called with each line of stdout and stderr as it arrives. */
   readonly onLine: (line: string) => void;
 }
 
-/** A program that is spoken to, line by line. Its stdin ends with tbuild, however that ends. */
+/** A program with a line-by-line dialogue. Its stdin closes when tbuild ends in any way. */
 export interface Talk {
   say(line: string): void;
   sayNoMore(): void;
   kill(): void;
-  /** Resolves when it has ended, with its exit code; `undefined` when a signal ended it. */
+  /** Resolves with the exit code when the program has ended; `undefined` if a signal ended it. */
   readonly ended: Promise<number | undefined>;
 }

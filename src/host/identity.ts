@@ -1,13 +1,13 @@
 import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 
-/** Which boot of which kernel (random(4)), and which of its worlds of process ids (pid_namespaces(7)). */
+/** The boot id of the kernel (random(4)), and the pid namespace (pid_namespaces(7)). */
 export async function bootId(): Promise<string> {
   const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "unknown");
   return `${boot.trim()}:${await processWorld()}`;
 }
 
-/** The namespace that process ids count in, as a number; empty where the kernel has none. */
+/** The number of the pid namespace; empty if the kernel has none. */
 export async function processWorld(): Promise<string> {
   const world = await readlink("/proc/self/ns/pid").catch(() => "");
   return world.replace(/\D/g, "");

@@ -8,7 +8,7 @@ import { environmentFor } from "./environment.ts";
 import type { Host, Output, RunOptions, Talk, TalkOptions } from "./host.ts";
 import { installHint } from "./programs.ts";
 
-/** This machine. `onCommand` sees every argv before it runs. */
+/** This machine. `onCommand` is called with every argv before it runs. */
 export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
   return {
     name: "local",
@@ -32,7 +32,7 @@ export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
   };
 }
 
-/** Runs `argv` on this machine on behalf of host `name`; the one place where a program is started. */
+/** Runs `argv` on this machine on behalf of host `name`. All programs are started here. */
 export async function runHere(
   name: string,
   argv: readonly string[],
@@ -80,8 +80,8 @@ export async function runHere(
 }
 
 /**
- * Runs `argv` on this machine and yields its output as it arrives; the program ends when the caller stops reading. `input`
- * is its standard input: bytes, or an open file's descriptor.
+ * Runs `argv` on this machine and yields its output as it arrives. The program ends when the caller stops reading. `input`
+ * is its standard input: bytes, or the descriptor of an open file.
  */
 export async function* streamHere(
   argv: readonly string[],
@@ -94,7 +94,7 @@ export async function* streamHere(
     buffer: { stdout: false, stderr: true },
     reject: false,
     stripFinalNewline: false,
-    // Every descriptor is passed on; the types of execa know 0 only.
+    // Every descriptor is passed on, although execa's types know only 0.
     stdin: typeof input === "number" ? (input as 0) : ("pipe" as const),
     ...(typeof input !== "number" && { input }),
     ...ownEnvironment(command),
@@ -104,7 +104,7 @@ export async function* streamHere(
     yield* child.stdout as AsyncIterable<Uint8Array>;
     isRead = true;
   } finally {
-    // A program that has written everything still needs a moment to end by itself; its exit code counts.
+    // A program that has written everything still needs a moment to exit, and its exit code counts.
     if (!isRead) child.kill("SIGKILL");
   }
   const { exitCode, code, signal, stderr } = await child;
@@ -131,7 +131,7 @@ export async function talkHere(
   });
   forEachLine(child.stdout, options.onLine);
   forEachLine(child.stderr, options.onLine);
-  // One that is gone does not listen; `ended` tells.
+  // The program may have ended; `ended` reports that.
   child.stdin.on("error", () => {});
   return {
     say: (line) => void child.stdin.write(`${line}\n`),
@@ -154,7 +154,7 @@ function killSession(pid: number | undefined): void {
   }
 }
 
-/** `argv` as one line for a shell, for people to paste and for ssh, which hands a string to the far shell. */
+/** `argv` quoted as one shell line, for people and for ssh, which passes a string to the remote shell. */
 export function shellQuoted(argv: readonly string[]): string {
   return argv
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
@@ -162,13 +162,13 @@ export function shellQuoted(argv: readonly string[]): string {
 }
 
 interface Started {
-  /** Of the system's error. */
+  /** The code of the system's error. */
   readonly code?: string | undefined;
   readonly exitCode?: number | undefined;
   readonly signal?: string | undefined;
 }
 
-/** Throws when a program was not started at all. */
+/** Throws if a program could not be started. */
 function refuseStart(command: string, host: string, { code, exitCode, signal }: Started): void {
   if (code === "ENOENT") throw notInstalled(command, host);
   if (code === undefined || exitCode !== undefined || signal !== undefined) return;
@@ -176,7 +176,7 @@ function refuseStart(command: string, host: string, { code, exitCode, signal }: 
   if (fault instanceof TbuildError) throw fault;
 }
 
-/** A program that is not there. */
+/** The fault of a missing program. */
 export function notInstalled(command: string, host: string): TbuildError {
   return new TbuildError("environment", `not installed on ${host}`, {
     subject: command,
@@ -209,7 +209,7 @@ function failed(
     .slice(-12)
     .map(printable)
     .filter((line) => line !== "");
-  // Programs run in the C locale, where this is strerror(ENOSPC); their exit codes do not tell it.
+  // Programs run in the C locale, where this is strerror(ENOSPC). Their exit codes do not reveal it.
   const isFull = text.includes("No space left on device");
   return new TbuildError("environment", `${how.what} on ${host}`, {
     subject: argv[0],
@@ -221,7 +221,7 @@ function failed(
   });
 }
 
-/** A command as people want to see it: one line, and not all of a long script. */
+/** A command for people: one line, with long scripts shortened. */
 export function shortened(command: string): string {
   const line = printable(command.replaceAll(/\s*\n\s*/g, "; "));
   return line.length > 160 ? `${line.slice(0, 159)}…` : line;

@@ -9,21 +9,21 @@ import { sleep } from "./wait-for.ts";
 
 export interface Lock extends AsyncDisposable {
   release(): Promise<void>;
-  /** Of a lock on another machine: the line to it is broken, and with it the lock. */
+  /** For a lock on another machine: aborts when the connection breaks, which ends the lock. */
   isLost?(): boolean;
 }
 
-/** The process that holds a lock, and the machine that it runs on where that is not this one. */
+/** The process that holds a lock, and its machine if it is another one. */
 export interface Holder {
   readonly heldBy: number;
   readonly on?: string;
 }
 
 /**
- * Takes the lock at once, or says who holds it. A lock of a dead process is taken over; of one on another machine, as a
- * file server makes possible, it is unknown whether it lives, so it counts as alive. The lock is a link that
- * leads nowhere and whose target says who holds it (`PID START BOOT HOST`): made whole in one call, also over NFS, so
- * that a kill leaves nothing half-made.
+ * Takes the lock immediately, or returns its holder. The lock of a dead process is taken over. A process on another
+ * machine, which shares the file system, counts as alive because its state is unknown. The lock is a dangling symbolic
+ * link whose target names the holder (`PID START BOOT HOST`). It is created by one call, also over NFS, so a kill leaves
+ * no partial lock.
  */
 export async function tryLock(file: string): Promise<Lock | Holder> {
   await makeFolders(dirname(file)).catch((error) => {
@@ -51,7 +51,7 @@ async function create(file: string): Promise<boolean> {
   }
 }
 
-/** What the lock says; nothing when it is gone. A file of that name that is not a lock has no owner. */
+/** The holder in the lock; `undefined` if the lock is gone. Another file with that name has no owner. */
 async function textOf(file: string): Promise<string | undefined> {
   try {
     return await readlink(file);
@@ -78,7 +78,7 @@ async function removeStale(file: string, text: string): Promise<void> {
 // How long a lock of another machine is waited for: it may be of one that no longer runs.
 const foreignMs = 15 * 60_000;
 
-/** Waits for the lock; `onWait` is told once who holds it. */
+/** Waits for the lock. `onWait` is called once with its holder. */
 export async function lock(
   file: string,
   options: { signal?: AbortSignal; onWait?: (pid: number) => void; foreignMs?: number } = {},
@@ -100,7 +100,7 @@ export async function lock(
   }
 }
 
-/** The living process that holds the lock file, if any. */
+/** The running process that holds the lock file, if any. */
 export async function holderOf(file: string): Promise<number | undefined> {
   const text = await textOf(file);
   return text === undefined ? undefined : (await living(text))?.heldBy;
@@ -113,7 +113,7 @@ async function living(text: string): Promise<Holder | undefined> {
   // Locks of older versions name no machine.
   if (boot === undefined || host === undefined || boot === (await bootId()))
     return (await startOf(heldBy)) === start ? { heldBy } : undefined;
-  // The same kernel with other process ids is another container, which we cannot look into.
+  // The same kernel with another pid namespace is another container, which cannot be seen from here.
   const isSameKernel = boot.split(":")[0] === (await bootId()).split(":")[0];
   if (host === (await hostId()) && !isSameKernel) return undefined;
   return { heldBy, on: host.split(":")[0] || "another machine" };

@@ -1,20 +1,20 @@
 import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../errors.ts";
 
-/** How long work is followed and ended from outside. */
+/** How long work reports its progress and can be interrupted. */
 export interface Watch {
-  /** Raised when the work is to end; it then throws `Interrupted`. */
+  /** Aborts the work, which then throws `Interrupted`. */
   readonly signal?: AbortSignal;
-  /** Told what is done now, in a few words, and how much of it, where that is known. */
+  /** Called with the current action, and its progress if known. */
   readonly progress?: (text: string, done?: number, total?: number) => void;
 }
 
 const longestMs = 50;
 
 /**
- * For long work in memory, which calls the function that this gives at each of its steps. Twenty times a second it gives
- * a promise to wait for, so that signals and timers get their turn; `onTurn` is called with the number of steps so far.
- * Throws `Interrupted` once the signal is raised.
+ * For long work in memory. The work calls the returned function at each step. Twenty times a second it returns a
+ * promise to await, so that signals and timers can run; `onTurn` is then called with the number of steps so far.
+ * Throws `Interrupted` once the signal has aborted.
  */
 export function pacer(
   signal?: AbortSignal,

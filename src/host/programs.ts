@@ -1,18 +1,18 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 
-/** A Debian package that tbuild uses, and the programs or files by which its absence is noticed. */
+/** A Debian package that tbuild uses, and the programs or files that show that it is installed. */
 export interface Package {
   readonly name: string;
   readonly has: readonly string[];
   readonly for: string;
-  /** Builds and rehearsals need it; the others serve single commands. */
+  /** Builds and rehearsals need it. Other packages are for single commands. */
   readonly required?: true;
-  /** The rehearsal medium is made with it. */
+  /** Needed to make the rehearsal medium. */
   readonly medium?: true;
 }
 
-/** All of them. Names are those of Debian 12. */
+/** All packages, with their Debian 12 names. */
 export const packages: readonly Package[] = [
   needed("qemu-system-x86", ["qemu-system-x86_64"], "machines"),
   needed("qemu-utils", ["qemu-img", "qemu-storage-daemon"], "disk images"),
@@ -44,13 +44,13 @@ export const packages: readonly Package[] = [
   { name: "kpartx", has: ["kpartx"], for: "images through device-mapper, as root" },
 ];
 
-/** Those of `wanted` of which a program or file is missing; `path` is the PATH to search. */
+/** The packages in `wanted` with a missing program or file. `path` is the PATH to search. */
 export async function missingPackages(wanted: readonly Package[], path: string): Promise<Package[]> {
   const there = await Promise.all(wanted.map((one) => isComplete(one, path)));
   return wanted.filter((_, index) => !there[index]);
 }
 
-/** How to get a program that is not installed. */
+/** How to install a missing program. */
 export function installHint(program: string): string {
   const found = packages.find(({ has }) => has.includes(program));
   return found === undefined

@@ -15,25 +15,25 @@ export interface SshTarget {
   readonly login: Login;
 }
 
-/** A private key's file; or a program that prints the password, so that no process list and no environment shows it. */
+/** The file of a private key, or a program that prints the password, so that neither a process list nor an environment shows it. */
 export type Login = { readonly key: string } | { readonly askpass: string };
 
 /**
- * A machine over ssh. Its host key is not checked: the machines are our own, made a minute ago, reached over
- * loopback. All commands share one connection, which ends with the machine, or 15 s after the last of them.
+ * A machine over ssh. Its host key is not checked: tbuild has just made the machine, and reaches it over
+ * loopback. All commands share one connection, which ends with the machine, or 15 s after the last command.
  */
 export function sshHost(target: SshTarget, onCommand?: (argv: readonly string[]) => void): Host {
   const name = `${target.user}@${target.host}:${target.port}`;
   return hostOver(name, sshArgv(target, sharedLine()), askpassEnv(target.login), "guest", onCommand);
 }
 
-/** A machine as the user's own `ssh ADDRESS` reaches it: with their configuration, keys, agent and known hosts. */
+/** A machine as the user's `ssh ADDRESS` reaches it, with their configuration, keys, agent and known hosts. */
 export interface FarHost extends Host {
-  /** What another program has to tell ssh to use the same connection, as options and without `ssh`. */
+  /** The ssh options with which another program uses the same connection, without `ssh` itself. */
   readonly sshOptions: readonly string[];
 }
 
-/** `address` has IPv6 in brackets, as scp and sshfs do; `config` is another file than `~/.ssh/config`. */
+/** `address` has IPv6 in brackets, as in scp and sshfs. `config` replaces `~/.ssh/config`. */
 export function farHost(address: string, config?: string): FarHost {
   const sshOptions = [...(config === undefined ? [] : ["-F", resolve(config)]), ...patience, ...sharedLine()];
   const ssh = ["ssh", ...sshOptions, "--", address.replace(/[[\]]/g, "")];
@@ -95,7 +95,7 @@ function hostOver(
   };
 }
 
-/** The ssh command up to, and without, the remote command. */
+/** The ssh command without the remote command. */
 function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
   const how =
     "key" in target.login
@@ -123,7 +123,7 @@ function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
   ];
 }
 
-/** What a person can paste to log in; reads as it stands in any shell. */
+/** The login command for people, valid in any shell. */
 export function sshCommand(target: SshTarget): string {
   return shellQuoted([
     ...Object.entries(askpassEnv(target.login)).flatMap(([key, value], i) =>
@@ -149,7 +149,7 @@ function remoteCommand(argv: readonly string[], options: RunOptions): string {
 function explained(name: string, fault: Fault, argv: readonly string[]) {
   return (error: unknown): never => {
     if (!(error instanceof TbuildError)) throw error;
-    // It is ssh that is missing, and here.
+    // ssh itself is missing, on this machine.
     if (error.code === "not-installed") throw notInstalled("ssh", "local");
     if (error.exitCode === 255)
       throw new TbuildError(fault, "no ssh connection", {
@@ -163,8 +163,8 @@ function explained(name: string, fault: Fault, argv: readonly string[]) {
 }
 
 /**
- * Whether an ssh server answers. Cheaper and quicker than a login: behind a forwarded port the connection itself
- * always succeeds, and only a banner tells that somebody is there.
+ * Whether an ssh server answers. Faster than a login. With a forwarded port, the connection itself always succeeds;
+ * only a banner shows that the server is there.
  */
 export function sshAnswers(host: string, port: number, timeoutMs = 2_000): Promise<boolean> {
   return new Promise((resolve) => {

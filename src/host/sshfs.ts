@@ -3,15 +3,15 @@ import { type Held, hold } from "./hold.ts";
 import { localHost } from "./local.ts";
 import type { FarHost } from "./ssh.ts";
 
-/** A folder of another machine, as a folder here. */
+/** A folder of another machine, mounted here. */
 export interface SeenFolder extends AsyncDisposable {
   readonly at: string;
 }
 
 /**
- * Shows `folder` of `far` here, by sshfs: any ssh server will do, nothing is installed there, and no root is needed.
- * What is synced here is on the disk there, from OpenSSH 6.5 on (fsync@openssh.com); an older server, as Oracle VM Server
- * has it, may lose what it was just told when its own power fails.
+ * Mounts `folder` of `far` here with sshfs. Any ssh server works, nothing is installed there, and no root is needed.
+ * From OpenSSH 6.5 on (fsync@openssh.com), data synced here is on the disk there. An older server, such as Oracle VM
+ * Server's, may lose recent data if its power fails.
  */
 export async function seeFolder(far: FarHost, folder: string): Promise<SeenFolder> {
   const held = await mounted(far, folder);
@@ -29,7 +29,7 @@ async function mounted(far: FarHost, folder: string): Promise<Held> {
   });
   return hold(here, `${far.name}:${folder}: sshfs`, script, [
     `${far.name}:${folder}`,
-    // What the other side does to these files is to be seen at once.
+    // Changes made on the other side must be visible immediately.
     ...[...far.sshOptions, "-o", "dir_cache=no", "-o", "attr_timeout=0", "-o", "entry_timeout=0"],
   ]);
 }

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import type { Host } from "./host.ts";
 import { bootId, hostId, processWorld, startOf } from "./identity.ts";
 
-/** A folder that only its owner enters. Closing it removes it with all that is in it. */
+/** A folder that only its owner can enter. Closing it removes it with its contents. */
 export interface TemporaryFolder extends AsyncDisposable {
   readonly path: string;
 }
 
 /**
- * Makes a temporary folder. Its name says which process it belongs to, so that a later tbuild can remove it when this
- * one was killed: `tbuild-KIND-PID-START-BOOT-WORLD-XXXXXX`.
+ * Makes a temporary folder. Its name identifies the process, so that a later tbuild can remove it if this process was
+ * killed: `tbuild-KIND-PID-START-BOOT-WORLD-XXXXXX`.
  */
 export async function temporaryFolder(kind: string): Promise<TemporaryFolder> {
   const owner = [process.pid, await startOf(process.pid), await bootMark(), await worldMark()].join("-");
@@ -21,8 +21,8 @@ export async function temporaryFolder(kind: string): Promise<TemporaryFolder> {
 }
 
 /**
- * Shell: `own_folder KIND` makes such a folder and says where. It belongs to the shell, which takes down what stands in it
- * when tbuild is gone.
+ * A shell function: `own_folder KIND` makes such a folder and prints its path. It belongs to the shell, which cleans it up
+ * when tbuild has ended.
  */
 export const folderScript = `
 own_folder() {
@@ -36,8 +36,8 @@ own_folder() {
 let swept: Promise<void> | undefined;
 
 /**
- * Removes the temporary folders of ours whose process was killed, once for each process; one that lives keeps its own, and
- * so does one of which nothing can be known here. What cannot be removed now is left to the next command.
+ * Removes tbuild's temporary folders whose process has ended; runs once per process. Folders of running processes, and of
+ * processes that cannot be seen from here, stay. What cannot be removed now is left to the next command.
  */
 export function removeAbandoned(host: Host): Promise<void> {
   swept ??= sweep(host);
@@ -50,7 +50,7 @@ async function sweep(host: Host): Promise<void> {
       if (!(await isAbandoned(name))) continue;
       const path = join(parent, name);
       const found = await lstat(path).catch(() => undefined);
-      // Anybody may make a folder in /tmp, of any name.
+      // Anybody may make a folder with any name in /tmp.
       if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
       await unmountBelow(host, path);
       await removeOnDevice(found.dev, path).catch(() => {});
@@ -59,7 +59,7 @@ async function sweep(host: Host): Promise<void> {
 
 const namePattern = /^tbuild-[a-z]+-(\d+)-(\w+)-(\w+)-([\da-f]{8})-\w{6}$/;
 
-/** Does this name say that its process has ended? A process of another container or machine is not seen from here. */
+/** True if the process in this name has ended. A process of another container or machine cannot be seen from here. */
 export async function isAbandoned(name: string): Promise<boolean> {
   const [, pid, start, boot, world] = namePattern.exec(name) ?? [];
   if (pid === undefined || world !== (await worldMark())) return false;

@@ -7,8 +7,8 @@ export interface WaitOptions {
 }
 
 /**
- * Waits until `check` gives something. It is told when it is asked for the last time, so that it can throw
- * an error that says why it is not ready; if it gives nothing then, a `guest` fault names `what`.
+ * Waits until `check` returns a value. At the last attempt, `check` is told so, and can throw an error that says
+ * why it is not ready. If it returns nothing then, a `guest` fault names `what`.
  */
 export async function waitFor<T>(
   what: string,
@@ -29,7 +29,7 @@ export async function waitFor<T>(
   }
 }
 
-/** Sleeps, and wakes early when `signal` is raised. */
+/** Sleeps, and wakes early if `signal` aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);

@@ -6,12 +6,12 @@ import { majorOf, type Recipe } from "../recipe/recipe.ts";
 
 type Disk = Recipe["disks"][number];
 
-/** What a disk is called in bundles: the system disk is the first. */
+/** The name of a disk in bundles. The system disk is the first. */
 export function furtherDiskName(index: number): string {
   return `Disk${index + 2}`;
 }
 
-/** Makes the further disks of a recipe in a folder, with holes: blank ones, and such with a file system and its label. */
+/** Makes a recipe's further disks in a folder as sparse files: blank, or with a file system and its label. */
 export async function makeFurtherDisks(
   host: Host,
   recipe: Pick<Recipe, "name" | "disks">,
@@ -38,8 +38,8 @@ export async function makeFurtherDisks(
 }
 
 /**
- * The line by which the guest mounts a disk. Without it, as in the other machines of a build, it starts all the same:
- * nothing checks the disk, and from EL6 on a missing one is no fault.
+ * The fstab line for a disk. A machine without the disk, as the others in a build, still starts:
+ * nothing checks the disk, and from EL6 on a missing disk is not an error.
  */
 export function fstabLine(recipe: Pick<Recipe, "release">, disk: Disk, index: number): string {
   const options = [disk.options ?? "defaults", ...(majorOf(recipe.release) >= 6 ? ["nofail"] : [])].join(",");

@@ -17,15 +17,15 @@ import {
   yumInstall,
 } from "./provision.ts";
 
-/** What the installer's %post needs beside the recipe. */
+/** What the installer's %post needs besides the recipe. */
 export interface PostOptions extends Pick<ProvisionOptions, "folder" | "mirrors" | "only" | "proxy"> {
-  /** User → hash of the password. */
+  /** User → password hash. */
   readonly passwords: Readonly<Record<string, string>>;
 }
 
 /**
- * The provisioning of a recipe as shell for the installer's %post: the same acts, in the same order, as over ssh. It
- * runs under `set -e`; the last line of /root/.tbuild-why says what went wrong.
+ * A recipe's provisioning as shell for the installer's %post: the same actions in the same order as over ssh. It
+ * runs with `set -e`; the last line of /root/.tbuild-why says what went wrong.
  */
 export async function postProvisioning(recipe: Recipe, options: PostOptions): Promise<PostProvisioning> {
   const script = [
@@ -40,7 +40,7 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
   const { id, url, proxy = options.proxy } = additionsOf(recipe);
   return {
     script: `${script.join("\n")}\n`,
-    // One is enough for the installer to bring the network up; the packages come by yum.
+    // One repository is enough for the installer to start the network. The packages are installed by yum.
     repositories:
       mediumFolder(url) === undefined
         ? [{ id, url: options.mirrors[id] ?? url, ...(proxy !== undefined && { proxy }) }]
@@ -48,7 +48,7 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
   };
 }
 
-/** A file's lines as shell that writes them: none of them can end the section, or the text. */
+/** Shell that writes a file's lines. No line can end the section or the here-document. */
 export function writing(data: Uint8Array, what: string, to: string): string[] {
   const text = new TextDecoder("utf-8", { fatal: false }).decode(data);
   if (!Buffer.from(text).equals(Buffer.from(data)) || /[\r\0\u2028\u2029]/.test(text))

@@ -9,21 +9,21 @@ import { mediumFolder, uekRepository } from "../recipe/repositories.ts";
 import { fstabLine } from "./further-disks.ts";
 
 export interface ProvisionOptions {
-  /** The recipe's folder: `from` paths start there. */
+  /** The recipe's folder, where `from` paths start. */
   readonly folder: string;
-  /** Repository id → URL to use while building, instead of the recipe's; signatures are not checked there. */
+  /** Repository id → URL to use during the build instead of the recipe's. Signatures are not checked there. */
   readonly mirrors: Readonly<Record<string, string>>;
-  /** The ids of the only repositories that there are: a rehearsal has a stand-in for some. */
+  /** The ids of the available repositories, if limited: a rehearsal has stand-ins for some only. */
   readonly only?: readonly string[];
-  /** Towards what has no mirror; a repository's own proxy is its own. */
+  /** For URLs without a mirror. A repository's own proxy comes first. */
   readonly proxy?: string;
-  /** User → hash of the password. */
+  /** User → password hash. */
   readonly passwords: Readonly<Record<string, string>>;
   readonly progress: (text: string, done?: number, total?: number) => void;
   readonly signal: AbortSignal;
 }
 
-/** Brings a running guest to what the recipe says, over ssh. What fails is a `guest` fault that names it. */
+/** Configures a running guest as the recipe says, over ssh. A failure is a `guest` fault that names the action. */
 export async function provision(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   await mountDisks(guest, recipe);
   await writeRepositories(guest, recipe);
@@ -35,17 +35,17 @@ export async function provision(guest: Host, recipe: Recipe, options: ProvisionO
   await setServices(guest, recipe);
 }
 
-/** Proves that all is there that was to be installed: after %post has done it, or over ssh. */
+/** Verifies that everything is installed, after %post or over ssh. */
 export async function proveProvisioned(guest: Host, recipe: Recipe): Promise<void> {
   await proveInstalled(guest, wantedPackages(recipe));
 }
 
-/** Every RPM of a guest, by name; with the repositories that `repositoriesOf` gives, where the guest can be asked. */
+/** All RPMs of a guest by name, with their repositories from `repositoriesOf` if the guest can be asked. */
 export async function installedPackages(
   guest: Host,
   from: ReadonlyMap<string, string> = new Map(),
 ): Promise<PackageRecord[]> {
-  // Where a signature stands depends on who signed and when: over the header alone, or over all of it.
+  // The place of a signature depends on the signer and the time: over the header alone, or over the whole file.
   const signatures = ["RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG"].map((tag) => `${tag}:pgpsig`);
   const fields = ["NAME", "EPOCHNUM", "VERSION", "RELEASE", "ARCH", "LICENSE", ...signatures]
     .map((tag) => `%{${tag}}`)
@@ -58,9 +58,9 @@ export async function installedPackages(
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
-/** What packages put into /etc: path → package and digest, as rpm knows them. */
+/** Files in /etc that belong to packages: path → package and digest, from rpm. */
 export async function packagedFiles(guest: Host): Promise<PackagedFiles> {
-  // FILEMD5S is what EL5 calls the digests; later ones still know the name, and give SHA-256 under it.
+  // EL5 calls the digests FILEMD5S. Later releases still know that name, and return SHA-256 for it.
   const query = `rpm -qa --qf '[%{=NAME}|%{FILEMD5S}|%{FILENAMES}\n]' | grep '|/etc/' || :`;
   const out = await guest.run(["sh", "-c", query]);
   const found: Record<string, { package: string; digest: string }> = {};
@@ -88,14 +88,14 @@ export function repositoryFile(repositories: Recipe["repositories"]): string {
     .join("\n");
 }
 
-/** The yum command that installs all that a recipe wants, from its repositories or their mirrors. */
+/** The yum command that installs a recipe's packages from its repositories or their mirrors. */
 export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
   const wanted = wantedPackages(recipe);
   if (majorOf(recipe.release) === 5) return ["yum", "-y", "-c", yumConfigFile, "install", ...wanted];
   const used = usedRepositories(recipe, options);
   const settings = used.flatMap(({ id, proxy }) => {
     const mirror = options.mirrors[id];
-    // The way to a mirror is not the way to what it mirrors.
+    // A mirror does not need the proxy of the repository that it mirrors.
     const direct = proxy === undefined ? [] : [`--setopt=${id}.proxy=_none_`];
     if (mirror !== undefined)
       return [`--setopt=${id}.baseurl=${mirror}`, `--setopt=${id}.gpgcheck=0`, ...direct];
@@ -106,7 +106,7 @@ export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
   return ["yum", "-y", "--disablerepo=*", `--enablerepo=${ids}`, ...settings, "install", ...wanted];
 }
 
-/** What yum installs. */
+/** The packages to install. */
 export function wantedPackages(recipe: Recipe): string[] {
   const kernel = uekRepository(recipe) === undefined ? [] : ["kernel-uek"];
   return [...new Set([...recipe.additions.packages, ...kernel, ...recipe.packages.install])];
@@ -116,7 +116,7 @@ export type YumOptions = Pick<ProvisionOptions, "mirrors" | "only" | "proxy">;
 
 export const yumConfigFile = "/tmp/tbuild-yum.conf";
 
-/** For yum of EL5, which knows no --setopt: a configuration of its own, with the repositories and their mirrors. */
+/** For EL5's yum, which has no --setopt: a separate configuration with the repositories and their mirrors. */
 export function yumConfig(recipe: Recipe, options: YumOptions): string {
   const used = usedRepositories(recipe, options).map(({ gpgKey, proxy = options.proxy, ...one }) => {
     const mirror = options.mirrors[one.id];
@@ -127,7 +127,7 @@ export function yumConfig(recipe: Recipe, options: YumOptions): string {
   return `[main]\ncachedir=/var/cache/yum\nreposdir=/dev/null\nplugins=1\n\n${repositoryFile(used)}`;
 }
 
-/** The repositories of a build: those that stay enabled, that of the additions, and of UEK the release that is asked for. */
+/** The repositories of a build: those that stay enabled, the additions' repository, and the one of the requested UEK release. */
 export function usedRepositories(
   recipe: Recipe,
   { only }: Pick<YumOptions, "only"> = {},
@@ -140,7 +140,7 @@ export function usedRepositories(
   return used.filter(({ id }) => only === undefined || only.includes(id));
 }
 
-/** Where the guest finds what %post has copied from the medium. */
+/** The guest's folder with the files that %post copied from the medium. */
 export function urlInGuest(url: string): string {
   const folder = mediumFolder(url);
   return folder === undefined ? url : `file://${mediumCopy}${folder}/`;
@@ -148,7 +148,7 @@ export function urlInGuest(url: string): string {
 
 export const mediumCopy = "/var/tmp/tbuild-medium";
 
-/** Those that are there when the build is over. */
+/** The repositories that remain after the build. */
 export function lastingRepositories(recipe: Recipe): Recipe["repositories"] {
   return recipe.repositories.filter(({ url }) => mediumFolder(url) === undefined);
 }
@@ -166,7 +166,7 @@ async function mountDisks(guest: Host, recipe: Recipe): Promise<void> {
 }
 
 async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
-  // The release's own files may have the same ids already; yum warns of every repository that it is told of twice.
+  // The release's own files may already define the same ids. yum warns about every repository that is defined twice.
   const known = await guest.run(["sh", "-c", "cat /etc/yum.repos.d/*.repo 2>/dev/null || :"]);
   const missing = lastingRepositories(recipe).filter(
     (repository) => !known.stdout.includes(`[${repository.id}]`),
@@ -190,7 +190,7 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
       },
     }),
   );
-  // yum ends with 0 although a scriptlet failed; only this line tells.
+  // yum exits 0 although a scriptlet failed. Only this line shows it.
   const scriptlet = said.find((line) => /Error in \w+ scriptlet|scriptlet failed/i.test(line));
   if (scriptlet !== undefined)
     throw new TbuildError("guest", `${scriptlet.trim()}`, { subject: "packages", lines: said.slice(-15) });
@@ -205,7 +205,7 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
 async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<void> {
   const names = wanted.filter((name) => !name.startsWith("@") && !name.includes("*"));
   const allow = [...Array(256).keys()];
-  // A name may have an architecture or a version, which nothing provides; or be one that something else provides.
+  // A name may include an architecture or a version, which nothing provides, or be a capability of another package.
   const named = await guest.run(["rpm", "-q", ...names], { allow });
   const others = names.filter((name) => named.stdout.includes(`package ${name} is not installed`));
   if (others.length === 0) return;
@@ -222,7 +222,7 @@ async function makeAccounts(guest: Host, recipe: Recipe, options: ProvisionOptio
   const group = 'getent group "$0" >/dev/null || groupadd -g "$1" "$0"';
   for (const { name, gid } of recipe.groups)
     await asGuest(`group ${name}`, () => guest.run(["sh", "-c", group, name, String(gid)]));
-  // A preinstall package may have made the user already; then its groups are set, and its id stays.
+  // A preinstall package may already have created the user. Then only its groups are set, and its id stays.
   const user =
     'if getent passwd "$0" >/dev/null; then usermod -g "$2" -G "$3" "$0"; else useradd -m -u "$1" -g "$2" -G "$3" -d "$4" "$0"; fi';
   for (const u of recipe.users)
@@ -268,14 +268,14 @@ async function runScripts(guest: Host, recipe: Recipe, options: ProvisionOptions
   for (const [index, script] of recipe.scripts.entries()) {
     options.progress(`script ${script.name}`, index + 1, recipe.scripts.length);
     const text = await contentOf(options.folder, script.run, script.from);
-    // From stdin: nothing is left in the guest, and a script may start with any interpreter's line that bash ignores.
+    // From stdin: nothing is left in the guest, and bash ignores the script's interpreter line.
     await asGuest(`script ${script.name}`, () =>
       guest.run(["bash", "-euo", "pipefail", "-s"], { input: readWhole(text), signal: options.signal }),
     );
   }
 }
 
-/** A script that bash reads to its end before it runs: one that reads its input, or takes another, is not cut short. */
+/** A script that bash reads completely before it runs, so commands that read stdin do not consume the rest of it. */
 export function readWhole(script: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from("{ :\n"), script, Buffer.from("\n}\n")]);
 }
@@ -287,7 +287,7 @@ async function setServices(guest: Host, recipe: Recipe): Promise<void> {
     await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: false })));
 }
 
-/** Turns a service on or off for the next boot. One that is not there is off already. */
+/** Enables or disables a service for the next boot. A missing service counts as disabled. */
 export function setService(
   recipe: Pick<Recipe, "release">,
   name: string,
@@ -301,7 +301,7 @@ export function setService(
   return ["sh", "-c", off, name];
 }
 
-/** The bytes of a file or script of the recipe. */
+/** The contents of a file or script in the recipe. */
 export async function contentOf(
   folder: string,
   inline: string | undefined,
@@ -320,7 +320,7 @@ async function asGuest(what: string, work: () => Promise<unknown>): Promise<void
   }
 }
 
-/** Package → id of its repository. yum of EL6 and EL7 keeps it in files, dnf in its history; yum of EL5 nowhere. */
+/** Package → repository id. EL6's and EL7's yum store it in files, dnf in its history, EL5's yum nowhere. */
 export async function repositoriesOf(guest: Host): Promise<ReadonlyMap<string, string>> {
   const script = `if [ -d /var/lib/yum/yumdb ]; then
   cd /var/lib/yum/yumdb && for f in */*/from_repo; do d=\${f%/from_repo}; d=\${d#*/}; echo "\${d#*-}|$(cat "$f")"; done
@@ -332,7 +332,7 @@ fi`;
   return new Map(pairs.flatMap(([name, repository]) => (name && repository ? [[name, repository]] : [])));
 }
 
-/** One line of what `installedPackages` asks for. */
+/** One line of the output that `installedPackages` requests. */
 export function packageRecord(line: string, from: ReadonlyMap<string, string> = new Map()): PackageRecord {
   const [name = "", epoch = "0", version = "", release = "", arch = "", license = "", ...signatures] =
     line.split("|");

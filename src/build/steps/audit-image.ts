@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import { isArmed } from "../../firstboot/arming.ts";
-import { convertOperations } from "../../guest/convert/index.ts";
+import { buildOperations } from "../../guest/convert/index.ts";
 import { domainFitness } from "../../guest/fitness/fitness.ts";
 import { swapPending } from "../../guest/memory.ts";
 import { auditAll, type Done } from "../../guest/operation.ts";
@@ -20,14 +20,14 @@ import type { InjectedGuest } from "./inject-modules.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface AuditedImage {
-  /** The operations that have nothing pending. */
+  /** The operations with nothing pending. */
   readonly audited: readonly string[];
   readonly armed: boolean;
   readonly guest: GuestRecord;
   readonly fitness: FitnessRecord;
 }
 
-/** Reopens the finished image, also after an online seal: nothing may be pending, and the file systems must be clean. */
+/** Reopens the finished image, also after an online seal. Nothing may be pending, and the file systems must be clean. */
 export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
@@ -37,7 +37,7 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
       const mounted = opened.mounts.map(({ volume }) => volume);
-      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
+      const convert = buildOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       const operations = [...convert, ...sealOperations(sealing(recipe))];
       const found = [
         ...(await auditAll(opened.tree, operations)),

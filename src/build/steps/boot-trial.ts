@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
+import { initialConfigKey } from "../../firstboot/additions.ts";
 import { type Identity, readIdentity, sharedIdentity } from "../../guest/identity.ts";
 import { compareImages } from "../../guest/twins.ts";
 import type { Host } from "../../host/host.ts";
@@ -10,7 +11,6 @@ import { waitFor } from "../../host/wait-for.ts";
 import type { BuildAddresses, MessageChannel } from "../../hypervisor/hypervisor.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
 import {
   consoleTail,
   discard,
@@ -26,13 +26,13 @@ import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface Tried {
-  /** What was seen, one sentence each. */
+  /** The observations, one sentence each. */
   readonly trial: readonly string[];
 }
 
 /**
- * Boots throw-away clones of the sealed image with new MACs, configures them by first-boot messages with the root
- * password last, and looks at what became of them; reboots each, and sees that nothing runs again.
+ * Boots disposable clones of the sealed image with new MACs, configures them by first-boot messages with the root
+ * password last, and checks the results. Then it reboots each clone, and checks that nothing runs again.
  */
 export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, Tried> {
   const { clones, messages, checks } = recipe.trial;
@@ -52,7 +52,7 @@ export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, 
       const numbers = Array.from({ length: clones }, (_, index) => index + 1);
       const stop = new AbortController();
       const scoped = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
-      // Side by side: each clone keeps one core busy. When one fails, the others need not go on.
+      // In parallel: each clone uses one core. If one fails, the others stop.
       const outcomes = await Promise.allSettled(
         numbers.map((number) =>
           tryClone(scoped, recipe, [image, ...furtherDisks], number).catch((error) => {
@@ -119,7 +119,7 @@ async function tryClone(
   await state((value) => value === "waiting", 300_000);
   for (const [key, value] of firstBootMessages(recipe, wanted, context.hypervisor.buildAddresses))
     await messages.send(key, value);
-  // The last one: when it arrives, the modules are run.
+  // The last message: its arrival starts the modules.
   await messages.send("com.oracle.linux.root-password", password);
   say("configuring itself");
   const end = await state((value) => value === "done" || value.startsWith("failed"), 300_000);
@@ -152,7 +152,7 @@ async function tryClone(
       subject: name,
       lines: [sameOf(identity), sameOf(after)],
     });
-  // sshd starts after ovmd: by now a second configuration would have told of itself.
+  // sshd starts after ovmd, so a second configuration would have been reported by now.
   const more = later.received().find((message) => message.key === initialConfigKey);
   if (more)
     throw new TbuildError("guest", `first-boot configuration ran again after a reboot (${more.value})`, {
@@ -163,15 +163,15 @@ async function tryClone(
   return { seen, identity: after };
 }
 
-/** A trial is planned only where there is one. */
+/** A trial is planned only if there is a channel. */
 function channelOf({ hypervisor }: StepContext): MessageChannel {
   if (!hypervisor.messages) throw new Error(`${hypervisor.name} has no channel for messages`);
   return hypervisor.messages;
 }
 
 /**
- * What two clones still have in common after their first boot and a reboot, and each should have of its own: it finds
- * identities that no list has. That is told, and stops no build, since only a person can say what a random word is.
+ * What two clones still share after their first boot and a reboot, although each should have its own. This finds
+ * identities that no list knows. It is reported but fails no build, because only a person can judge a random string.
  */
 async function comparedDisks(context: StepContext): Promise<string[]> {
   context.progress("comparing the clones");
@@ -198,7 +198,7 @@ async function comparedDisks(context: StepContext): Promise<string[]> {
   }
 }
 
-/** The messages of a trial clone, in the order they are sent; the root password follows them. */
+/** The messages of a trial clone in sending order. The root password follows them. */
 export function firstBootMessages(
   recipe: Recipe,
   clone: { readonly hostname: string; readonly address: string },

@@ -15,12 +15,12 @@ import type { Step } from "../step.ts";
 export interface FetchedMedium {
   readonly medium: Medium;
   readonly mediumDigest: Digest;
-  /** Folders with repodata that stand in for repositories, by id. Empty with a medium from Oracle. */
+  /** Folders with repodata that replace repositories, by id. Empty for a medium from Oracle. */
   readonly standIns: Readonly<Record<string, string>>;
   readonly standInsDigest: string;
 }
 
-/** Finds the ISO that the recipe names, and proves that it is the one. */
+/** Finds the recipe's ISO, and verifies it. */
 export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, FetchedMedium> {
   const disc = discOf(recipe);
   const file = join(isoFolder, disc.file);
@@ -48,13 +48,13 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
   };
 }
 
-/** Fails when the disc of a recipe is not there; looks at nothing in it. */
+/** Throws if a recipe's disc is missing. Does not read it. */
 export async function proveDisc(recipe: Recipe, isoFolder: string): Promise<void> {
   const file = join(isoFolder, discOf(recipe).file);
   if (!(await stat(file).catch(() => undefined))) throw await missingIso(recipe, isoFolder);
 }
 
-/** Makes the stand-in medium, or takes the one that was made. */
+/** Makes the stand-in medium, or uses the existing one. */
 export function makeMedium(recipe: Recipe, builder: string): Step<object, FetchedMedium> {
   const major = majorOf(recipe.release);
   if (major !== 6 && major !== 7)
@@ -86,13 +86,13 @@ export function makeMedium(recipe: Recipe, builder: string): Step<object, Fetche
   };
 }
 
-/** The disc that a recipe is built from. */
+/** The disc for a recipe. */
 export function wantedMedium(recipe: Recipe): WantedMedium {
   const { file: _file, ...known } = discOf(recipe);
   return { major: majorOf(recipe.release), update: recipe.update, ...known };
 }
 
-/** Says which disc is wanted, and which ones lie there instead. */
+/** Says which disc is needed, and which ones were found instead. */
 export async function missingIso(recipe: Recipe, isoFolder: string): Promise<TbuildError> {
   const wanted = discOf(recipe);
   const there = (await discsIn(isoFolder)).map((disc) => {

@@ -32,11 +32,11 @@ import type { FetchedMedium } from "./fetch-medium.ts";
 export interface InstalledGuest {
   /** The installed disk. */
   readonly disk: string;
-  /** The private key that root of this guest lets in, until it is sealed. */
+  /** The private key that root of this guest accepts until it is sealed. */
   readonly key: string;
 }
 
-/** Runs the installer from the medium, unattended, and watches its console until it has powered off. */
+/** Runs the installer from the medium unattended, and watches its console until the machine powers off. */
 export function installGuest(
   recipe: Recipe,
   template: KickstartTemplate,
@@ -57,7 +57,7 @@ export function installGuest(
       const name = machineName(context, "install");
       const secrets = await makeSecrets(context, recipe);
       const boot = join(context.folder, "install");
-      // The kickstart in it holds hashes of passwords.
+      // The kickstart in it contains password hashes.
       await makeFolders(boot, 0o700);
       const [kernel, vendorInitrd, initrd] = [
         join(boot, "vmlinuz"),
@@ -130,7 +130,7 @@ async function postOf(
   });
 }
 
-/** The secrets of one build: a throw-away key in `out`, and a throw-away password, which `folder` keeps for people. */
+/** The secrets of one build: a disposable key in `out`, and a disposable password, which is stored in `folder` for people. */
 export async function makeSecrets(
   context: Pick<StepContext, "host" | "out" | "folder">,
   recipe: Recipe,
@@ -153,7 +153,7 @@ export async function makeSecrets(
   ]);
   const publicKey = new TextDecoder().decode(await context.host.readFile(`${key}.pub`)).trim();
   const passwordHash = await hashed(context.host, recipe, password);
-  // For debugging a machine that was kept after a failure.
+  // For debugging a machine that is kept after a failure.
   await context.host.writeFile(join(context.folder, "root-password"), Buffer.from(`${password}\n`), 0o600);
   return { nonce: randomBytes(8).toString("hex"), passwordHash, publicKey };
 }

@@ -15,7 +15,7 @@ export interface KeptMaster {
   readonly masterDisk: StoredDisk;
 }
 
-/** Flattens the disk and keeps it in the store, unsealed. A template is always made from a copy of it. */
+/** Flattens the disk and stores it, unsealed. Templates are always made from copies of it. */
 export function keepMaster(
   recipe: Recipe,
   frame: ManifestFrame,
@@ -45,7 +45,7 @@ export function keepMaster(
         ...(await manifestOf(recipe, frame, context, state)),
         kind: "master",
         version: await freeVersion(context, "master", recipe.version),
-        // A master is what was installed: it boots as any HVM does, whatever its templates become.
+        // A master is the installed disk. It boots as an HVM guest, whatever its templates become.
         domainType: "XEN_HVM",
         disks: [masterDisk],
         timings: context.timings,

@@ -15,7 +15,7 @@ import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface PackedBundles {
-  /** The template as it will be published, its bundles with it. */
+  /** The template as it will be published, with its bundles. */
   readonly draft: Manifest;
   readonly bundleFolder: string;
 }
@@ -28,13 +28,13 @@ type Needs = FetchedMedium &
   SealedImage &
   AuditedImage & { readonly trial?: readonly string[] };
 
-/** Numbers the template, puts its disk in the store, and packs it for those who take it elsewhere. */
+/** Numbers the template, stores its disk, and packs its bundles. */
 export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, PackedBundles> {
   return {
     name: "pack-bundles",
     module: import.meta.url,
     describe: () => `number the template and pack ${recipe.bundles.join(", ")}`,
-    // The manifest holds the whole recipe, also what shapes neither the disk nor a bundle.
+    // The manifest contains the whole recipe, including values that affect neither the disk nor a bundle.
     inputs: () => ({
       bundles: recipe.bundles.join(" "),
       summary: recipe.summary,
@@ -53,7 +53,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
       const disks = [await context.store.putDisk(state.image, "System", context.signal)];
       for (const [index, file] of state.furtherDisks.entries())
         disks.push(await context.store.putDisk(file, furtherDiskName(index), context.signal));
-      // The image names its version already; it is another one only when somebody has published that meanwhile.
+      // The image already contains its version. The number differs only if somebody has published it in the meantime.
       const version = await freeVersion(context, "template", state.numbered);
       if (version !== recipe.version)
         context.report({

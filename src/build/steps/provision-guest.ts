@@ -24,11 +24,11 @@ import type { InstalledGuest } from "./install-guest.ts";
 
 export interface ProvisionedGuest {
   readonly disk: string;
-  /** With what provisioning has put on them. */
+  /** With what provisioning wrote on them. */
   readonly furtherDisks: readonly string[];
 }
 
-/** Boots what was installed and brings it to what the recipe says: repositories, additions, packages, files, scripts. */
+/** Boots the installed guest and configures it as the recipe says: repositories, additions, packages, files, scripts. */
 export function provisionGuest(
   recipe: Recipe,
   folder: string,

@@ -7,7 +7,7 @@ export interface PublishedTemplate {
   readonly version: string;
 }
 
-/** Writes the manifest, last of all: from here on the template exists, under its name and version, for good. */
+/** Writes the manifest last. From then on, the template exists permanently under its name and version. */
 export function publishTemplate(): Step<PackedBundles, PublishedTemplate> {
   return {
     name: "publish-template",

@@ -21,20 +21,20 @@ export interface SealedImage {
   /** The raw image, sealed and armed. */
   readonly image: string;
   readonly sealed: readonly Done[];
-  /** What no operation takes away and the recipe does not keep, each with its path; in words. */
+  /** Describes what no operation removes and the recipe does not keep, each with its path. */
   readonly leftovers: readonly string[];
-  /** The version that the passport in the image names. */
+  /** The version in the image's passport. */
   readonly numbered: string;
-  /** The id of that passport. */
+  /** The passport's id. */
   readonly passport: string;
 }
 
-/** What the image says of itself in /etc/tbuild-release. */
+/** The contents of /etc/tbuild-release. */
 export interface PassportFacts {
   readonly recipeText: string;
 }
 
-/** Takes every identity out, arms the first boot, and gives the image its passport; offline, or in the running guest. */
+/** Removes every identity, arms the first boot, and writes the passport; offline, or in the running guest. */
 export function sealImage(
   recipe: Recipe,
   facts: PassportFacts,
@@ -65,7 +65,7 @@ export function sealImage(
       });
       const traits = await traitsOf(context, image);
       const online = how === "online" ? await sealInGuest(context, recipe, image, key, operations) : [];
-      // After an online seal too: a guest writes on its way down, and what it wrote is dealt with here.
+      // Also after an online seal: a guest writes while it shuts down, and this removes what it wrote.
       const offline = [
         ...(await sealOffline(context, image, operations)),
         ...(sealsSwap(seal) ? swapPending(await renewSwap(context.host, image, await volumesOf(image))) : []),

@@ -1,12 +1,12 @@
-/** A line of an installer's console that tells how far it is. */
+/** A pattern for console lines that report progress. */
 export interface Progress {
   readonly pattern: RegExp;
-  /** What people read; `$1` … stand for groups. Where two groups are numbers, they are the count. */
+  /** The text to show; `$1` … are the groups. Two numeric groups are a count and its total. */
   readonly text: string;
   readonly counted?: true;
 }
 
-/** A line after which an installation cannot succeed, and what to do. */
+/** A pattern for lines after which the installation cannot succeed, and what to do. */
 export interface Failure {
   readonly pattern: RegExp;
   readonly text: string;

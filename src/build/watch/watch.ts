@@ -3,17 +3,17 @@ import { printable } from "../../io/escape.ts";
 import { failures, progress } from "./patterns.ts";
 
 export interface WatchOptions {
-  /** Stands in the kickstart's result line, and nowhere else. */
+  /** The nonce in the kickstart's result line. It appears nowhere else. */
   readonly nonce: string;
   readonly signal: AbortSignal;
   readonly progress: (text: string, done?: number, total?: number) => void;
-  /** No line for so long: the installer hangs. Long, because making file systems and initramfs is silent. */
+  /** The longest silence before the installer counts as hanging. Making file systems and the initramfs prints nothing. */
   readonly silenceMs?: number;
 }
 
 /**
- * Reads an installer's console until it ends or until it can no longer succeed. Returns when the kickstart has said,
- * with our nonce, that all is well and the console has ended; whether the machine then powered off is for the caller.
+ * Reads an installer's console until it ends or the installation cannot succeed any more. Returns once the kickstart has
+ * reported success with our nonce and the console has ended. The caller checks that the machine powered off.
  */
 export async function watchInstaller(lines: AsyncIterable<string>, options: WatchOptions): Promise<void> {
   const { silenceMs = 30 * 60_000 } = options;
@@ -23,7 +23,7 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
   const iterator = lines[Symbol.asyncIterator]();
   try {
     for (;;) {
-      // After a line that means failure the lines that explain it still come, for a moment.
+      // The lines that explain a failure follow shortly after the line that reports it.
       const next = await within(iterator.next(), failed ? 2_000 : silenceMs, options.signal);
       if (next === "silent") {
         if (failed) break;
@@ -42,7 +42,7 @@ export async function watchInstaller(lines: AsyncIterable<string>, options: Watc
       if (!failed) tellProgress(line, options);
     }
   } finally {
-    // Not waited for: a console that says nothing more would never answer.
+    // Not awaited: a silent console would never return.
     void iterator.return?.();
   }
   if (failed)
@@ -68,14 +68,14 @@ function duration(ms: number): string {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
-/** What a line says of the result, if it is ours. */
+/** The result in a line, if it is the kickstart's result line. */
 export function resultOf(line: string, nonce: string): string | undefined {
   return line.includes(`TBUILD ${nonce} RESULT `)
     ? line.slice(line.indexOf(" RESULT ") + " RESULT ".length).trim()
     : undefined;
 }
 
-/** The failure that a line means, if it means one. */
+/** The failure that a line reports, if any. */
 export function failureOf(line: string): TbuildError | undefined {
   for (const { pattern, text, hint } of failures) {
     const match = pattern.exec(line);

@@ -40,7 +40,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   if (machines.length + removed.length === 0) process.stdout.write("nothing to clean\n");
 }
 
-/** The names of the recipes that a living process builds. */
+/** The names of recipes that a running process builds. */
 async function busyBuilds(folder: string): Promise<string[]> {
   const locks = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".lock"));
   const held = await Promise.all(

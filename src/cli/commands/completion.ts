@@ -1,12 +1,12 @@
 import type { Command, Option } from "commander";
 
-/** A command that can be completed, with its options and those of its parents. */
+/** A command for completion, with its own and its parents' options. */
 interface Completed {
   readonly path: readonly string[];
   readonly summary: string;
   readonly commands: readonly Completed[];
   readonly options: readonly Option[];
-  /** Whether it takes the names of recipes. */
+  /** True if it takes names of recipes. */
   readonly recipes: boolean;
 }
 

@@ -51,7 +51,7 @@ function joinTerminal(line: Duplex): Promise<void> {
     const terminal = process.stdin;
     const leave = () => {
       if (terminal.isTTY) terminal.setRawMode(false);
-      // A pause would not do: behind a pipe that stays open it keeps the process waiting.
+      // Pausing is not enough: with a pipe that stays open, the process would keep waiting.
       terminal.destroy();
       line.destroy();
       resolve();

@@ -35,7 +35,7 @@ async function inspect(
   const notes: string[] = [];
   const note = (text: string) => void notes.push(named.shown(text));
   const opened = await openGuest(named, via, note, signal);
-  // What a guest's files say is not to draw on a terminal.
+  // Text from a guest's files must not control the terminal.
   const print = (object: unknown, rows: readonly (readonly string[])[]) =>
     process.stdout.write(
       `${json ? named.shown(jsonText(object, 2)) : table(rows.map((row) => row.map(named.shown).map(shownName)))}\n`,
@@ -45,7 +45,7 @@ async function inspect(
       ...diskRows(opened.facts),
       ["guest", opened.why],
     ]);
-    // Where nothing is recognised at all, the file may be anything: the other commands refuse it, too.
+    // If nothing is recognised, the file may be anything. The other commands refuse it too.
     const { table: division, volumes } = opened.facts;
     if (
       division === "none" &&
@@ -145,7 +145,7 @@ function wayRows({ mounts, others, access, why }: OpenedImage): string[][] {
   ];
 }
 
-/** What is booted, and what speaks against it. */
+/** What would boot, and what prevents it. */
 function bootRows(what: string, { verdict, boots, findings }: BootCheck): string[][] {
   const taken = boots ? `: ${boots.kernel} by ${boots.config} of ${boots.volume}` : "";
   return [[what, `${verdict}${taken}`], ...findings.map((finding) => ["", findingText(finding)])];

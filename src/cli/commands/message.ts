@@ -85,7 +85,7 @@ async function answersOf(
     process.stderr.write(`warning: ${placed(at)}: ${path}: ${what}\n`);
   const answers: Answer[] = [];
   for (const one of values) {
-    // What nobody knows may be a secret.
+    // An unknown value may be a secret.
     const password = parameterOf(contract, one.key)?.password ?? true;
     answers.push({ key: one.key, value: await resolvedValue(one), password });
   }

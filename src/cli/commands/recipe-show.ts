@@ -6,7 +6,7 @@ import { resolvedText, resolvedValues } from "../../recipe/resolved.ts";
 import { openSite } from "../open-site.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  // --json is an option of `recipe`, too, which sees it first.
+  // --json is also an option of `recipe`, which sees it first.
   const { resolved = false, json = false } = command.optsWithGlobals<{
     resolved?: boolean;
     json?: boolean;

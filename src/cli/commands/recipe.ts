@@ -61,7 +61,7 @@ type Outcome =
   | { readonly name: string; readonly result: BuildResult }
   | { readonly name: string; readonly error: unknown };
 
-/** Builds all, so many side by side. One that fails does not stop the others; Ctrl-C stops all. */
+/** Builds all recipes, several in parallel. A failure does not stop the others; Ctrl-C stops all. */
 async function buildAll(
   workshop: Workshop,
   requests: readonly BuildRequest[],

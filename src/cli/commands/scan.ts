@@ -42,7 +42,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   process.stdout.write(`${text.join("\n")}\n`);
   if (flags.repair) await repairUnarmed(found, flags);
   const isMended = (kind: Kind) => kind === "unarmed template" && flags.repair && !flags.plan;
-  // As a check does: something is to be done.
+  // As for a check: there is something to do.
   const isUnfit = found.some(({ fitness }) => fitness?.verdict === "unfit");
   if (isUnfit || found.some(({ kind }) => wanting.includes(kind) && !isMended(kind))) process.exitCode ||= 1;
   if (found.some(({ fitness }) => fitness?.verdict === "unknown")) process.exitCode ||= exitCodes.unknown;
@@ -84,7 +84,7 @@ function lines(found: readonly Scanned[]): string[] {
   return [...text, "", `${found.length} images: ${summary}`];
 }
 
-/** The verdict, and what it is for. */
+/** The verdict, and its target. */
 function fitnessInShort(fitness: Fitness): string {
   const why = fitness.findings.filter(({ weight }) => weight === fitness.verdict).map(findingText);
   return [fitnessWords(fitness), ...why].join(": ");

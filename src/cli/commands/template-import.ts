@@ -49,7 +49,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
-/** What \`tbuild template export\` wrote: a version as it is, with its signature, and under no other name. */
+/** Imports what \`tbuild template export\` wrote: the same version with its signature, under the same name. */
 async function takeExport(file: string, command: Command, options: Options): Promise<void> {
   if (options.as !== undefined || options.domainType !== undefined)
     throw new TbuildError("usage", "is a tbuild export, which keeps its name, version and domain type", {

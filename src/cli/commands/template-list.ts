@@ -8,7 +8,7 @@ import { interruptible } from "../interrupt.ts";
 import { openCatalog, openSite } from "../open-site.ts";
 import { age, coloursFor, size, table } from "../words.ts";
 
-/** What is shared can only be told from the chunk lists of all disks; so many are read in a few seconds. */
+/** Shared data can be found only from the chunk lists of all disks. This limit takes a few seconds to read. */
 const mostListBytes = 256 * 2 ** 20;
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
@@ -52,7 +52,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   process.stdout.write(`${[colours.dim(first), ...lines].join("\n")}\n`);
 }
 
-/** Asks the registries that templates were pushed to or pulled from what is new: revocations, channels, tags. */
+/** Asks the registries that templates were pushed to or pulled from for new revocations, channels and tags. */
 async function refreshAll(command: Command): Promise<void> {
   const { home, host, records } = await openSite(command);
   const places = await knownPlaces(home.store);
@@ -72,7 +72,7 @@ async function refreshAll(command: Command): Promise<void> {
         if (heard.lacking !== undefined) process.exitCode = exitCodes.environment;
       } catch (error) {
         if (!(error instanceof TbuildError)) throw error;
-        // The list is what is known here, all the same; it is only not the newest.
+        // The list is still what is known here, but may be out of date.
         process.stderr.write(`warning: not refreshed: ${error.message}\n`);
         process.exitCode = exitCodes[error.fault];
       }

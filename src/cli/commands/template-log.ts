@@ -46,7 +46,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   }
 }
 
-/** What grew out of what, as a tree; the newest first. */
+/** The lineage as a tree, newest first. */
 export function* graphOf(
   entries: readonly CatalogEntry[],
 ): Generator<{ readonly lead: string; readonly entry: CatalogEntry }> {
@@ -64,7 +64,7 @@ export function* graphOf(
     told.add(entry);
     yield { lead, entry };
     const grown = children.get(entry.digest) ?? [];
-    // A line of versions that each grew out of the last would otherwise wander off to the right.
+    // Without this, a chain of versions would drift to the right.
     const isDeep = below.length >= deepest;
     for (const [i, child] of [...grown.entries()].reverse()) {
       const isLast = i === grown.length - 1;

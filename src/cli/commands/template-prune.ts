@@ -40,7 +40,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     process.stdout.write(`${size(pruned.bytes)} would be freed; nothing was removed (--apply removes it)\n`);
 }
 
-/** What channels and tags lead to, and which. */
+/** The versions that channels and tags point at. */
 function heldBy(catalog: readonly CatalogEntry[]): Map<Digest, string> {
   return new Map(
     catalog.flatMap(({ digest, channels, tags }) => {

@@ -37,7 +37,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   }
   const heard = await interruptible((signal) => hear(connect(signal), records));
   const { wanted, digest: pointedAt } = meant(String(args[0]), which, heard);
-  // Called before disks are fetched: who wants a version that was revoked is to know it now.
+  // Called before the disks are fetched, so that the user learns now that the version is revoked.
   const accept = async (manifest: Manifest, text: string | undefined) => {
     await records.check(manifest);
     const { name, version } = manifest;
@@ -76,7 +76,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
-/** What a tag of a reference means: a channel or a tag of ours, the newest version for `latest`, else itself. */
+/** The meaning of a reference's tag: one of tbuild's channels or tags, the newest version for `latest`, or the tag itself. */
 function meant(
   reference: string,
   which: string,

@@ -58,11 +58,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
-/** Only what people say of versions: the disks need not be here. */
+/** Only statements about versions. The disks need not be here. */
 async function pushSaid(ref: string, place: Reference, command: Command, options: Options): Promise<void> {
   const { home, host, records, entry } = await openFound(command, ref);
   const { name } = entry.manifest;
-  // It may be given as `list` and `pull` name it, with the name of the template at its end.
+  // The reference may end with the template's name, as in `list` and `pull`.
   const isNamed = place.repository.split("/").at(-1) === name;
   const reference = isNamed ? place : { ...place, repository: `${place.repository}/${name}` };
   const said = await interruptible(async (signal) => {

@@ -48,7 +48,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
-/** A row for each, with the name before the first. */
+/** A row for each item, with the name before the first. */
 function listed(name: string, values: readonly string[]): [string, string][] {
   return values.map((value, i) => [i === 0 ? name : "", value]);
 }

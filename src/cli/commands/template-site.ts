@@ -13,7 +13,7 @@ import { progressLine } from "../progress-line.ts";
 // stays as it is.
 const listing = ".tbuild-site";
 const partial = ".tbuild-part";
-/** About so many files belong to a version. */
+/** The approximate number of files per version. */
 const filesEach = 4;
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -24,7 +24,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const read = manifestReader(store, records);
   const now = new Map<string, string>();
   await makeFolder(out);
-  // Listed before they are written: what a kill leaves is ours, too, and is made again.
+  // Listed before they are written, so that files left by a kill are known and made again.
   const listed = await open(join(out, listing), "a").catch((error) => {
     throw fileFault(error, out);
   });
@@ -71,7 +71,7 @@ async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() === true;
 }
 
-/** What is there of ours, and what it was made of; a file that may be half written has no such key. */
+/** The existing files of this site and the digests of their inputs. A file that may be incomplete has no digest. */
 async function filesBefore(out: string): Promise<Map<string, string | undefined>> {
   const known = await readFile(join(out, listing), "utf8").catch(() => undefined);
   const found = new Map<string, string | undefined>();
