@@ -45,16 +45,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "vm-cfg",
   ],
   // The place of the manager is reached through the table of places.
-  deploy: [
-    "firstboot",
-    "host",
-    "hypervisor",
-    "manager/place.ts",
-    "model",
-    "recipe",
-    "rehearsal/rehearsal.ts",
-    "store",
-  ],
+  deploy: ["firstboot", "host", "hypervisor", "manager/place.ts", "model", "recipe", "store"],
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],

@@ -1,8 +1,8 @@
 import { checkInterrupted, TbuildError } from "../errors.ts";
+import { initialConfigKey } from "../firstboot/additions.ts";
 import type { Answer } from "../firstboot/messages.ts";
 import { rootPasswordKey } from "../firstboot/shipped.ts";
 import { sleep, waitFor } from "../host/wait-for.ts";
-import { initialConfigKey } from "../rehearsal/rehearsal.ts";
 import type { Conversation } from "./place.ts";
 import type { firstBootPhases } from "./state.ts";
 

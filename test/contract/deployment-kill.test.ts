@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { isIdle } from "../../src/deploy/plan.ts";
-import { emptyWorld, Killed, memoryPlace, type World } from "../fakes/memory-place.ts";
 import { deploy, destroy, plan, rootPassword, twoNodes } from "../deploy/sample-deployment.ts";
+import { emptyWorld, Killed, memoryPlace, type World } from "../fakes/memory-place.ts";
 
 const grown = twoNodes
   .replace("rac[1-2]", "rac[1-3]")

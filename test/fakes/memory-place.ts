@@ -8,8 +8,8 @@ import type {
   SeenMachine,
 } from "../../src/deploy/place.ts";
 import { TbuildError } from "../../src/errors.ts";
+import { initialConfigKey } from "../../src/firstboot/additions.ts";
 import { rootPasswordKey } from "../../src/firstboot/shipped.ts";
-import { initialConfigKey } from "../../src/rehearsal/rehearsal.ts";
 
 interface MemoryMachine {
   mark: Mark | undefined;
