@@ -30,3 +30,7 @@ export const fitnessTargets = ["ovm-3.2", "ovm-3.4.5", "ovm-3.4.6", "xen-4.17", 
 export type FitnessTarget = (typeof fitnessTargets)[number];
 export const guestModes = ["pvm", "pvhvm", "hvm", "kvm"] as const;
 export type GuestMode = (typeof guestModes)[number];
+
+/** What becomes of ovmd, Oracle VM's first-boot configuration, in a conversion: what `tbuild convert --ovmd` takes. */
+export const ovmdChoices = ["keep", "disable", "cloud-init"] as const;
+export type OvmdChoice = (typeof ovmdChoices)[number];

@@ -24,6 +24,7 @@ export interface GuestMounts {
 
 export interface Unresolved {
   readonly entry: FstabEntry;
+  /** The reason, worded to follow the device's name and "which". */
   readonly why: string;
 }
 
@@ -86,13 +87,16 @@ export function resolveMounts(
     const at = entry.at.replace(/\/+$/, "");
     if (found.fs === "swap" || entry.type === "swap" || at === "") continue;
     if (!isPlace(at)) {
-      unresolved.push({ entry, why: `${entry.at} is no place in the guest` });
+      unresolved.push({
+        entry,
+        why: `has ${entry.at} as its mount point, which is not an absolute path in the guest`,
+      });
       continue;
     }
     if (found.fs === "unknown" || found.refused !== undefined) {
       unresolved.push({
         entry,
-        why: `${found.name} ${found.refused ?? "holds no file system that tbuild knows"}`,
+        why: `is ${found.name}, which ${found.refused ?? "holds no file system that tbuild knows"}`,
       });
       continue;
     }
@@ -159,10 +163,12 @@ const noDiskTypes = new Set(
 function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | string {
   const by = (what: string, test: (volume: Volume) => boolean) => {
     const [first, ...others] = volumes.filter(test);
-    if (!first) return `no volume of this disk has ${what}`;
+    if (!first) return `is not here: no volume of this disk has ${what}`;
     // Choosing one of two would be a guess.
     const isOne = others.length === 0 || (first.fs === "btrfs" && others.every(({ fs }) => fs === "btrfs"));
-    return isOne ? first : `${[first, ...others].map(({ name }) => name).join(" and ")} have ${what}`;
+    return isOne
+      ? first
+      : `is ambiguous: ${[first, ...others].map(({ name }) => name).join(" and ")} have ${what}`;
   };
   const same = (one: string | undefined, other: string) => one?.toLowerCase() === other.toLowerCase();
   const [, tag, value = ""] = /^([A-Z]+)=(.*)$/.exec(device) ?? [];
@@ -177,7 +183,7 @@ function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | 
   if (key === "LABEL") return by(`the label ${said}`, ({ label }) => label === said);
   if (key === "PARTUUID") return by(`the PARTUUID ${said}`, ({ partUuid }) => same(partUuid, said));
   if (key === "PARTLABEL") return by(`the PARTLABEL ${said}`, ({ partLabel }) => partLabel === said);
-  if (key !== undefined && key !== "ID") return `${key}= is no tag that is known`;
+  if (key !== undefined && key !== "ID") return `${key}= is not a known tag`;
   if (key === "ID" || folder !== undefined) return byHardware(key === "ID" ? said : name, by);
   return byNode(device, by);
 }
@@ -211,7 +217,7 @@ function byNode(device: string, by: By): Volume | string {
   }
   if (/^\/dev\/md/.test(device)) return "is a software RAID (MD)";
   if (/^\/dev\/(?:drbd|bcache|zd|rbd|nbd|loop|mapper\/mpath|mapper\/luks|dm-)/.test(device))
-    return "is made of something that this disk does not tell";
+    return "is made of parts that this disk does not describe";
   const logical = logicalName(device);
   if (logical === undefined) return "is a name that is not known";
   return by(`the name ${logical}`, ({ name }) => name === logical);
