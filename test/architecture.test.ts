@@ -114,6 +114,10 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "bundles/write/ova.ts",
     "bundles/write/qcow2.ts",
     "bundles/write/raw.ts",
+    "bundles/write/libvirt.ts",
+    "bundles/write/olvm-ova.ts",
+    "bundles/write/xva.ts",
+    "bundles/write/proxmox.ts",
   ],
 };
 
