@@ -7,14 +7,23 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import { decompressors } from "./decompressors.ts";
 import { segmentEnd } from "./initramfs-segments.ts";
 
+/** Called with each regular file of at most `mostFileBytes`. A path has no slash at its start. */
+export type OnFile = (path: string, data: Buffer) => void;
+
+export const mostFileBytes = 1 << 20;
+
 /**
  * The paths in an initramfs: cpio archives, each plain or compressed, with zeros between them (Documentation/
  * driver-api/early-userspace/buffer-format.rst of Linux). The guest is not trusted: the archives are unpacked as streams,
  * and up to `mostBytes` in total. Damage is a `guest` fault.
  */
-export async function initramfsPaths(image: Uint8Array, mostBytes = 1 << 30): Promise<string[]> {
+export async function initramfsPaths(
+  image: Uint8Array,
+  mostBytes = 1 << 30,
+  onFile?: OnFile,
+): Promise<string[]> {
   const data = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
-  const found: Found = { paths: [], left: mostBytes };
+  const found: Found = { paths: [], left: mostBytes, ...(onFile && { onFile }) };
   for (let at = firstNonZero(data, 0); at < data.length; at = firstNonZero(data, at))
     // An early archive with microcode stands uncompressed in front.
     if (isCpio(data.subarray(at, at + 6))) {
@@ -29,6 +38,7 @@ interface Found {
   readonly paths: string[];
   /** How many bytes more may be unpacked. */
   left: number;
+  readonly onFile?: OnFile;
 }
 
 /** Reads the archives in a compressed segment, and gives where it ends. */
@@ -91,7 +101,7 @@ const longestName = 4096;
 const mostPaths = 500_000;
 
 // "newc": a header of 110 bytes, the name and the data, each filled up to four bytes.
-async function readCpio(bytes: ByteStream, { paths }: Found): Promise<void> {
+async function readCpio(bytes: ByteStream, { paths, onFile }: Found): Promise<void> {
   const start = bytes.position;
   const fill = async () => bytes.skip((4 - ((bytes.position - start) % 4)) % 4);
   for (;;) {
@@ -99,15 +109,19 @@ async function readCpio(bytes: ByteStream, { paths }: Found): Promise<void> {
     if (header.length === 0) return;
     if (header.length < headerBytes) throw damaged("is cut off");
     if (!isCpio(header)) throw damaged("a damaged cpio archive");
-    const [size, nameBytes] = [numberAt(header, 6), numberAt(header, 11)];
+    const [mode, size, nameBytes] = [numberAt(header, 1), numberAt(header, 6), numberAt(header, 11)];
     if (nameBytes === 0 || nameBytes > longestName) throw damaged(`a name of ${nameBytes} bytes`);
     await bytes.skip(headerBytes);
     const name = await bytes.peek(nameBytes);
     if (name.length < nameBytes) throw damaged("is cut off");
     await bytes.skip(nameBytes);
     await fill();
-    await bytes.skip(size);
     const path = name.toString("utf8", 0, nameBytes - 1);
+    if (onFile && size > 0 && size <= mostFileBytes && (mode & 0o170000) === 0o100000) {
+      const data = await bytes.peek(size);
+      if (data.length === size) onFile(path.replace(/^(?:\.?\/)+/, ""), data);
+    }
+    await bytes.skip(size);
     // What fills the last one up may be left out.
     if (path === "TRAILER!!!") return bytes.skipZeros();
     await fill();
