@@ -18,7 +18,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(rows.length === 0 ? "no machines\n" : `${table(rows)}\n`);
     return;
   }
-  if ((await hypervisor.state(name)) !== "running")
+  const state = await hypervisor.state(name);
+  if (state === "absent")
+    throw new TbuildError("usage", "no such machine", {
+      subject: name,
+      hint: "`tbuild console` lists the machines.",
+    });
+  if (state !== "running")
     throw new TbuildError("environment", "is not running", {
       subject: name,
       hint: `Its console so far: ${hypervisor.consolePlace(name)}`,
