@@ -43,7 +43,7 @@ export async function checkSeal(
     }
     const lines = [
       ...findings.pending.map(shownDone).map(({ name, done }) => `${colours.cyan(name)}: ${done.join(", ")}`),
-      ...accountLines(findings.others, findings.elsewhere),
+      ...accountLines(findings),
       ...stateLines(findings.classes),
       ...leftoverLines(findings.leftovers),
     ];

@@ -74,6 +74,7 @@ async function readReached<Result>(
       mounts,
       others,
       unresolved,
+      layers: facts.layers,
       via: "direct",
       swap,
       unclaimed,
@@ -82,7 +83,8 @@ async function readReached<Result>(
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap, unclaimed },
+    ...{ tree: opened.tree, mounts, others, unresolved, layers: facts.layers, via: opened.access.name },
+    ...{ swap, unclaimed },
     ...freeBlocksOf(host, image, mounts, options.watch?.signal),
   });
 }

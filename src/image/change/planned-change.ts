@@ -53,7 +53,7 @@ export async function planChange<Result>(
       const planned = await planBest(
         host,
         reached,
-        (guest) => work({ ...guest, others, unresolved }),
+        (guest) => work({ ...guest, others, unresolved, layers: facts.layers }),
         options,
       ).catch(async (error) => {
         // What went wrong is what counts; what is left beside the image, the next command removes.

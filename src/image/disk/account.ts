@@ -1,11 +1,12 @@
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
+import type { ImageFile } from "../file/image-file.ts";
 import { insideOf } from "./disk.ts";
 import type { Unresolved } from "./fstab.ts";
 import { nextStep } from "./members.ts";
 
-/** A volume of the disk that the guest does not mount according to its fstab and mount units. */
+/** A volume that the guest does not mount according to its fstab and mount units, or a whole disk that a snapshot holds. */
 export interface OtherVolume {
   readonly name: string;
   readonly fs: Volume["fs"];
@@ -36,6 +37,16 @@ export async function otherVolumes(
       ...(await stateOf(disk, { name, fs, bytes, ...volume }, unresolved)),
     })),
   );
+}
+
+/** The snapshots inside an image file. Each holds the whole disk as it was, so a change of the disk leaves it behind. */
+export function snapshotsOf({ file, bytes, layers: [own] }: ImageFile): OtherVolume[] {
+  return (own?.snapshots ?? []).map(({ name, memoryBytes }) => ({
+    name: `the snapshot ${name}`,
+    ...{ fs: "unknown", bytes, state: "unknown" },
+    why: `holds the disk as it was${memoryBytes > 0 ? ", and the memory of the machine" : ""}`,
+    next: `Copy the current disk alone: qemu-img convert -O qcow2 '${file}' '${file}.new'`,
+  }));
 }
 
 async function stateOf(

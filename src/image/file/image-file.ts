@@ -5,11 +5,14 @@ import { fileFault } from "../../io/file-fault.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import { type Format, formatOf } from "./format.ts";
 import { qcow2Header, qcow2Reader } from "./qcow2.ts";
+import { type DiskSnapshot, qcow2Snapshots } from "./qcow2-snapshots.ts";
 
 /** One file of an image, and its format. */
 export interface Layer {
   readonly file: string;
   readonly format: Format;
+  /** The snapshots inside the file; left out if there are none. */
+  readonly snapshots?: readonly DiskSnapshot[];
 }
 
 /** The bytes of the disk in an image file of any format. */
@@ -39,7 +42,9 @@ async function readLayer(file: string, above: readonly string[]): Promise<ImageF
     const header = await qcow2Header(file, reader);
     if (header.backing !== undefined) below = await readBelow(file, header.backing, [...above, file]);
     const disk = await qcow2Reader(file, reader, header, below);
-    return { ...own, ...disk, layers: [own, ...(below?.layers ?? [])], [Symbol.asyncDispose]: close };
+    const snapshots = await qcow2Snapshots(file, reader, header.snapshots);
+    const layer = { ...own, ...(snapshots.length > 0 && { snapshots }) };
+    return { ...own, ...disk, layers: [layer, ...(below?.layers ?? [])], [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;

@@ -14,7 +14,8 @@ export interface Qcow2Header {
   readonly l1Entries: number;
   /** The path of the backing file. */
   readonly backing?: string;
-  readonly snapshots: number;
+  /** Where its table of snapshots is in the file, and how many there are. */
+  readonly snapshots: { readonly at: number; readonly count: number };
   readonly compression: "zlib" | "zstd";
   /** Bytes of an L2 entry: 16 with extended L2 entries, which divide a cluster into 32 subclusters. */
   readonly entryBytes: 8 | 16;
@@ -44,7 +45,7 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
     bytes: number64(head, 24),
     l1Entries: head.readUInt32BE(36),
     l1At: number64(head, 40),
-    snapshots: head.readUInt32BE(60),
+    snapshots: { count: head.readUInt32BE(60), at: number64(head, 64) },
     compression: packing === 1 ? ("zstd" as const) : ("zlib" as const),
     entryBytes: entryBytes as 8 | 16,
   };
