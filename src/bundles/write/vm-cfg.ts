@@ -4,6 +4,7 @@ import type { Manifest } from "../../model/manifest.ts";
 import { withCoding } from "../../vm-cfg/document.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
 import { type Dialect, literal, type Value } from "../../vm-cfg/value.ts";
+import { diskName, slotsOf } from "./slots.ts";
 
 /** The configuration of an Oracle VM guest: Python 2 literals, one assignment a line, as the Manager writes them. */
 export function vmCfg(manifest: Manifest): Buffer {
@@ -17,24 +18,6 @@ export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): B
     const access = disk.mode === "r" ? "ro" : "rw";
     return `format=raw, vdev=${slot}, access=${access}, target=${path(disk)}`;
   });
-}
-
-/** The slot of each disk: its own if it has one, else the first free one from xvda on. */
-export function slotsOf({ disks, machine }: Pick<Manifest, "disks" | "machine">): string[] {
-  const taken = new Set([...disks.flatMap(({ slot }) => slot ?? []), ...(machine.drives ?? [])]);
-  let next = 0;
-  return disks.map(({ slot }) => {
-    if (slot !== undefined) return slot;
-    while (taken.has(diskName(next))) next++;
-    return diskName(next++);
-  });
-}
-
-/** `xvda` for the first disk, `xvdb` for the next, `xvdaa` after `xvdz`. */
-export function diskName(index: number): string {
-  const letters = (number: number): string =>
-    `${number >= 26 ? letters(Math.floor(number / 26) - 1) : ""}${String.fromCharCode(97 + (number % 26))}`;
-  return `xvd${letters(index)}`;
 }
 
 function written(

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Outcome } from "../../guest/offline.ts";
 import { repairOperations } from "../../guest/seal/index.ts";
-import { type ChangeFlags, type Changing, changeImages } from "../change-images.ts";
+import { type ChangeFlags, type Changing, changeImages, jobPlan } from "../change-images.ts";
 import { accountLines, unknownOf } from "../seal-lines.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -10,9 +10,12 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 }
 
 /** The operations of a repair. */
-export function repairing({ relabel = false }: { readonly relabel?: boolean } = {}): Changing {
-  const job = { operations: repairOperations({ relabel }) };
-  return { verb: "repair", job, needsRootOnly: true, remarks };
+export function repairing({
+  relabel = false,
+  ...flags
+}: { readonly relabel?: boolean } & Pick<ChangeFlags, "as"> = {}): Changing {
+  const plan = jobPlan({ operations: repairOperations({ relabel }) }, flags);
+  return { verb: "repair", plan, needsRootOnly: true, remarks };
 }
 
 function remarks(outcome: Outcome): string[] {

@@ -1,7 +1,7 @@
 import { basename } from "node:path/posix";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
-import { initramfsPaths } from "../convert/initramfs.ts";
+import { initramfsEntries } from "../convert/initramfs.ts";
 import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
 import { isAsPackaged, type Leftover, type SearchOptions, whatIn } from "./search.ts";
 
@@ -45,21 +45,20 @@ export async function searchInitramfs(tree: GuestTree, options: SearchOptions): 
 
 async function searchOne(image: Uint8Array, options: SearchOptions): Promise<Leftover[]> {
   const found = new Map<string, string>();
-  const texts = new Map<string, string>();
-  const paths = await initramfsPaths(image, mostBytes, (inner, data) => {
+  const { entries } = await initramfsEntries(image, mayTell, mostBytes);
+  const there = new Map(entries.map((entry) => [`/${entry.path}`, entry]));
+  for (const [path, { path: inner, data = new Uint8Array() }] of there) {
     checkInterrupted(options.signal);
-    if (isProgram(inner, data)) return;
-    const path = `/${inner}`;
-    if (inner === "etc/crypttab" || inner.startsWith("etc/cmdline"))
-      texts.set(inner, data.toString("latin1"));
-    if (isAsPackaged(options.packaged?.get(path), data)) return;
-    const what = copied(inner, data.toString("latin1")) ?? whatIn(path, Buffer.from(data), options);
+    const content = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    if (content.length === 0 || isProgram(content) || isAsPackaged(options.packaged?.get(path), content))
+      continue;
+    const text = content.toString("latin1");
+    const what = copied(inner, text) ?? whatIn(path, content, options);
     if (what !== undefined) found.set(path, what);
-  });
-  const there = new Set(paths.map((path) => `/${path.replace(/^(?:\.?\/)+/, "")}`));
-  for (const text of texts.values())
-    for (const path of keyFilesIn(text))
-      if (there.has(path)) found.set(path, "the key of an encrypted volume");
+    if (inner === "etc/crypttab" || inner.startsWith("etc/cmdline"))
+      for (const key of keyFilesIn(text))
+        if (there.has(key)) found.set(key, "the key of an encrypted volume");
+  }
   return [...found].map(([path, what]) => ({ path, what }));
 }
 
@@ -101,9 +100,13 @@ function keyFilesIn(text: string): string[] {
   return named.flatMap(([, path = ""]) => (path.startsWith("/dev/") ? [] : path));
 }
 
-// Kernel modules and programs hold nothing of one guest.
-function isProgram(path: string, data: Buffer): boolean {
-  return /\.ko(?:\.(?:gz|xz|zst|bz2))?$/.test(path) || data.subarray(0, 4).toString("latin1") === "\x7fELF";
+// Modules, programs and what they come with hold nothing of one guest.
+function mayTell(path: string): boolean {
+  return !/^(?:usr\/(?!local\/)|lib(?:32|64)?\/|s?bin\/|kernel\/)/.test(path);
+}
+
+function isProgram(data: Buffer): boolean {
+  return data.subarray(0, 4).toString("latin1") === "\x7fELF";
 }
 
 function isExcepted(path: string, except: readonly string[]): boolean {
