@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
 import { makeFolders } from "../io/folders.ts";
 import type { Host, RunOptions } from "./host.ts";
-import { notInstalled, runHere, shellQuoted, shortened, talkHere } from "./local.ts";
+import { joinHere, notInstalled, runHere, shellQuoted, shortened, talkHere } from "./local.ts";
 
 export interface SshTarget {
   readonly host: string;
@@ -75,6 +74,10 @@ function hostOver(
       await begin(argv);
       return talkHere([...ssh, remoteCommand(argv, {})], { ...options, env });
     },
+    async join(argv) {
+      await begin(argv);
+      return joinHere([...ssh, remoteCommand(argv, {})], env);
+    },
     async readFile(path) {
       const out = await run(["sh", "-c", 'test -e "$0" || exit 44; exec cat -- "$0"', path], { allow: [44] });
       return out.exitCode === 44 ? undefined : out.bytes;
@@ -83,14 +86,6 @@ function hostOver(
       const script =
         'mkdir -p -- "$(dirname -- "$0")" && umask 077 && cat > "$0.tmp" && chmod "$1" "$0.tmp" && mv -f -- "$0.tmp" "$0"';
       await run(["sh", "-c", script, path, mode.toString(8)], { input: data });
-    },
-    async copyIn(local, remote) {
-      await this.writeFile(remote, await readFile(local));
-    },
-    async copyOut(remote, local) {
-      const data = await this.readFile(remote);
-      if (!data) throw new TbuildError("guest", `no such file on ${name}`, { subject: remote });
-      await writeFile(local, data);
     },
   };
 }
