@@ -12,6 +12,8 @@ export interface SshTarget {
   readonly port: number;
   readonly user: string;
   readonly login: Login;
+  /** A program that leads to it, as ssh's ProxyCommand, with `%h` and `%p` in it. */
+  readonly through?: readonly string[];
 }
 
 /** The file of a private key, or a program that prints the password, so that neither a process list nor an environment shows it. */
@@ -111,6 +113,7 @@ function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
     ...how,
     ...trust,
     ...patience,
+    ...(target.through === undefined ? [] : ["-o", `ProxyCommand=${shellQuoted(target.through)}`]),
     ...more,
     "-p",
     String(target.port),

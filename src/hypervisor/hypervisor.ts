@@ -75,6 +75,8 @@ export type Stopped = "guest-shutdown" | "guest-reset" | "killed";
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** Where it is not reached from here: a program that leads to it, as ssh's ProxyCommand, with `%h` and `%p` in it. */
+  readonly through?: readonly string[];
 }
 
 /** Addresses that a guest can take by itself on the network `build` (IPv4, dotted). */
