@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { afterAll } from "vitest";
+import { localHost } from "../../src/host/local.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { packetOf } from "../../src/hypervisor/xen/xenstore.ts";
 import { hypervisorContract } from "../contract/hypervisor-contract.ts";
@@ -14,7 +15,7 @@ hypervisorContract("xen", async (folder) => {
   const { host, run } = xenHost;
   const places = { folder: `${folder}/machines`, memory: `${folder}/memory` };
   const site = xenSite(xenHost);
-  const open = () => openHypervisor(host, site, places);
+  const open = () => openHypervisor(localHost(), site, places);
   await run("mkdir -p /root/apart");
   return {
     hypervisor: await open(),

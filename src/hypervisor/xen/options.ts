@@ -24,9 +24,9 @@ export const XenOptions = z.strictObject({
   addresses: z
     .strictObject({
       first: ipv4.describe("The first of the addresses that boot trials give to their clones."),
-      netmask: ipv4.default("255.255.255.0"),
-      gateway: ipv4,
-      nameServer: ipv4,
+      netmask: ipv4.default("255.255.255.0").describe("The netmask of that network."),
+      gateway: ipv4.describe("What the clones take for their gateway."),
+      nameServer: ipv4.describe("What the clones take for their name server."),
     })
     .describe("Addresses on the network `build`, outside the range of its DHCP server."),
 });
