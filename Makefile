@@ -3,7 +3,7 @@
 .PHONY: demo test check contract e2e bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
-debian_tests := flake8 libxml2-utils pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
+debian_tests := flake8 libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup lvm2 kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common
 # what the bench stands beside, and what torture needs
 debian_bench := casync borgbackup guestfish guestfs-tools linux-image-cloud-amd64 nbdkit libnbd-bin

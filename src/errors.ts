@@ -16,7 +16,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-/** What each code means, and what to do. The help and docs/exit-codes.md are made from it. */
+/** The meaning of each code, and what to do. The help and docs/exit-codes.md are made from it. */
 export const exitCodeWords: Readonly<
   Record<keyof typeof exitCodes, readonly [meaning: string, next: string]>
 > = {
@@ -53,20 +53,28 @@ export const exitCodeWords: Readonly<
 };
 
 /**
- * What happened, where somebody decides by it. Nobody decides by the words of an error: those are for people, and change.
- * `failed` is every failure that nobody tells from others.
+ * A code for failures that callers distinguish. No caller decides by an error's words, which are for people and change.
+ * `failed` is every other failure.
  */
 export type ErrorCode =
   | "failed"
-  /** A program that is needed is not there. */
+  /** A required program is not installed. */
   | "not-installed"
-  /** A program ended with an exit code that its caller does not take, or by a signal. */
+  /** A program ended by a signal, or with an exit code that its caller does not accept. */
   | "command-failed"
-  /** A program did not end in the time that it had. */
+  /** A program did not end before its deadline. */
   | "timed-out"
   | "no-connection"
+  /** The connection ended, or the time was up, after an order was sent: whether it was carried out is not known. */
+  | "outcome-unknown"
+  /** A server refused a login, or its identity is not the one that is trusted. */
+  | "not-trusted"
+  /** An object of a server is locked by another job. */
+  | "locked"
   | "disk-full"
-  /** A file below an overlay cannot be used; the message names it. */
+  /** No access method can open what an image holds and also works on this machine. */
+  | "no-access"
+  /** A backing file cannot be used. The message names it. */
   | "backing-file"
   /** An image holds no `/etc/fstab`: a data disk. */
   | "no-guest"
@@ -74,18 +82,18 @@ export type ErrorCode =
   | "other-guest";
 
 export interface ErrorDetails {
-  /** What it happened to: a file, a step, a machine, a program. The message begins with it. */
+  /** What failed: a file, a step, a machine, a program. The message starts with it. */
   readonly subject?: string | undefined;
-  /** Left out: `failed`. */
+  /** Default: `failed`. */
   readonly code?: ErrorCode | undefined;
   /** What to do, in one sentence. */
   readonly hint?: string | undefined;
   readonly cause?: unknown;
-  /** Lines that show what happened: the last of a console, all findings of a recipe. */
+  /** Lines that show what happened: the end of a console, all findings about a recipe. */
   readonly lines?: readonly string[] | undefined;
-  /** The command that failed, as people can paste it; it is shown as the last line. */
+  /** The command that failed, in a form to paste. It is shown as the last line. */
   readonly command?: string | undefined;
-  /** Of the program that failed. */
+  /** The exit code of the program that failed. */
   readonly exitCode?: number | undefined;
 }
 
@@ -119,7 +127,7 @@ export class TbuildError extends Error {
     this.exitCode = details.exitCode;
   }
 
-  /** The same failure with parts of it changed. */
+  /** The same failure with some parts changed. */
   with(changes: ErrorDetails & { readonly fault?: Fault; readonly what?: string }): TbuildError {
     const { fault = this.fault, what = this.what, ...details } = changes;
     const { subject, code, hint, said, command, exitCode } = this;
@@ -127,7 +135,7 @@ export class TbuildError extends Error {
       subject,
       code,
       hint,
-      // Lines of another place replace the command, too.
+      // Lines from another place replace the command too.
       ...(details.lines === undefined && { lines: said, command }),
       exitCode,
       cause: this,
@@ -140,13 +148,13 @@ export class TbuildError extends Error {
     return this.with({ subject, what: this.message, ...changes });
   }
 
-  /** The message for a reader who knows that it is about `subject`. */
+  /** The message without the subject, for a reader who knows it. */
   about(subject: string): string {
     return this.subject === subject ? this.what : this.message;
   }
 }
 
-/** Thrown where a signal ended the work; not a failure of anything. */
+/** Thrown if a signal ended the work. This is not a failure. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
   constructor() {
@@ -154,12 +162,12 @@ export class Interrupted extends Error {
   }
 }
 
-/** Throws `Interrupted` when `signal` has been raised. */
+/** Throws `Interrupted` if `signal` has aborted. */
 export function checkInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new Interrupted();
 }
 
-/** What went wrong first: when the clean-up after a failure fails too, `await using` throws both as one. */
+/** The original error. If the clean-up after a failure also fails, `await using` throws both in one error. */
 export function firstFault(error: unknown): unknown {
   let first = error;
   while (first instanceof Error && first.name === "SuppressedError" && "suppressed" in first)
@@ -167,7 +175,7 @@ export function firstFault(error: unknown): unknown {
   return first;
 }
 
-/** Several failures as one, each with all that it says; one is thrown as it is, and a fault of ours before all others. */
+/** Combines several failures into one with all their details. A single failure stays as it is; a bug of tbuild comes first. */
 export function together(failures: readonly unknown[], message: string): unknown {
   const known = failures.filter((error) => error instanceof TbuildError);
   const [first] = known;

@@ -1,8 +1,8 @@
-/** What a page looks like: by more style of its own, or by a file beside it, which begins with `pageStyle`. */
+/** A page's style: inline rules in addition to `pageStyle`, or a style sheet beside it that starts with `pageStyle`. */
 export type Look = string | { readonly sheet: string };
 
 /**
- * A whole page that sends nothing anywhere; with style of its own, any browser shows it without asking for anything else.
+ * A complete page that sends nothing anywhere. With inline style, it needs no other file.
  * `body` is HTML, the rest is text.
  */
 export function page(title: string, body: string, look: Look = ""): string {
@@ -40,7 +40,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return `<div class="scroll"><table><thead>${cells(head, "th")}</thead><tbody>${rows.map((row) => cells(row, "td")).join("\n")}</tbody></table></div>`;
 }
 
-/** What stands in a page or an attribute of it, whatever it holds. */
+/** Escapes text for HTML content and attributes. */
 export function text(value: string): string {
   return value.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

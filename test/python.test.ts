@@ -14,7 +14,7 @@ describe("the Python files", () => {
     expect(python).toEqual(
       expect.arrayContaining([
         "src/rehearsal/assets/tables.py",
-        "src/rehearsal/assets/additions/sbin/ovmd",
+        "src/firstboot/additions/sbin/ovmd",
         "recipes/modules/grid/grid",
         "test/old-python.py",
       ]),
@@ -32,12 +32,19 @@ describe("the Python files", () => {
 });
 
 describeWith(["python3"], "first-boot modules, under the Python of OL5", () => {
-  const modules = python.filter((path) => path.startsWith("recipes/modules/"));
+  const modules = python.filter((path) =>
+    /^(?:recipes\/modules\/|src\/firstboot\/additions\/(?:ovmdaemon\/|sbin\/ovmd$))/.test(path),
+  );
   let folder: string;
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "tbuild-python-"));
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("have no letters but those of ASCII, which Python 2 takes for an error", () => {
+    for (const path of modules)
+      expect(readFileSync(join(repository, path), "latin1"), path).toMatch(/^[\t\n -~]*$/);
+  });
 
   it("use nothing that Python 2.4 cannot parse", () => {
     expect(modules).toContain("recipes/modules/grid/grid");

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { hypervisors } from "../hypervisor/index.ts";
 import { addBuildCommands } from "./build-commands.ts";
+import { addDeployCommands } from "./deploy-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
 import { addModuleCommands } from "./module-commands.ts";
@@ -49,6 +50,7 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   addBuildCommands(program);
   addImageCommands(program);
   addTemplateCommands(program);
+  addDeployCommands(program);
   addModuleCommands(program);
   program
     .command("help")

@@ -13,12 +13,12 @@ export const DigestText = z.custom<Digest>(
 
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 
-/** The digest of what is in memory at once; texts are taken as UTF-8. */
+/** The digest of data in memory. Text is encoded as UTF-8. */
 export function digestOf(data: string | Uint8Array): Digest {
   return asDigest(createHash("sha256").update(data).digest("hex"));
 }
 
-/** Of 64 hex digits. */
+/** A digest from 64 hex digits. */
 export function asDigest(hex: string): Digest {
   return `sha256:${hex}`;
 }

@@ -1,6 +1,6 @@
 import type { Manifest } from "./manifest.ts";
 
-/** What is known of a template's boot as its domain type, as one sentence that claims no more. */
+/** What is known about whether a template boots as its domain type, as one sentence that claims no more. */
 export function bootSentence({ domainType, fitness }: Pick<Manifest, "domainType" | "fitness">): string {
   if (!fitness) return `Nobody checked whether it boots as ${domainType}.`;
   const { target, mode, verdict, findings } = fitness;
@@ -16,7 +16,7 @@ export function bootSentence({ domainType, fitness }: Pick<Manifest, "domainType
   return `Checked for ${target} as ${mode}: ${said}.`;
 }
 
-/** What is known of a template's seal and first boot, as one sentence that claims no more. */
+/** What is known about a template's seal and first boot, as one sentence that claims no more. */
 export function firstBootSentence({ seal, armed = seal?.armed }: Pick<Manifest, "seal" | "armed">): string {
   const sealed = seal ? "Sealed" : "Nobody proved that it is sealed";
   if (armed === undefined) return `${sealed}; whether it configures itself at first boot is not known.`;
@@ -25,14 +25,14 @@ export function firstBootSentence({ seal, armed = seal?.armed }: Pick<Manifest, 
 }
 
 /**
- * Whether the contract has every parameter. A build asks the guest itself; of an import they are read from the image, as
- * far as that could be opened, and some may be missing.
+ * True if the contract has every parameter. A build asks the guest itself. For an import, parameters are read from the
+ * image as far as it can be opened, so some may be missing.
  */
 export function hasWholeContract({ recipeText }: Pick<Manifest, "recipeText">): boolean {
   return !/^\{"imported":/.test(recipeText);
 }
 
-/** What is known of a template without any parameter. */
+/** What is known about a template without parameters. */
 export function noParametersSentence(manifest: Pick<Manifest, "recipeText">): string {
   return hasWholeContract(manifest)
     ? "This template has no first-boot parameters."

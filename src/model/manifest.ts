@@ -15,7 +15,7 @@ const Text = z.string();
 const Count = z.number();
 const Setting: z.ZodType<Value> = z.json();
 
-/** One RPM of a guest, as `rpm -qa` tells it. */
+/** One RPM of a guest, as `rpm -qa` reports it. */
 export type PackageRecord = Deep<typeof PackageRecord>;
 const PackageRecord = z.object({
   name: Text,
@@ -23,9 +23,9 @@ const PackageRecord = z.object({
   version: Text,
   release: Text,
   arch: Text,
-  /** Key id of the signature; absent when unsigned. */
+  /** Key id of the signature; absent if unsigned. */
   signature: Text.exactOptional(),
-  /** Id of the repository that it came from; absent where the guest does not keep it. */
+  /** Id of its repository; absent if the guest does not store it. */
   repository: Text.exactOptional(),
   license: Text.exactOptional(),
 });
@@ -41,7 +41,7 @@ const Parameter = z.object({
   password: z.boolean(),
 });
 
-/** One thing in the guest's /etc. Files that not everybody in the guest may read have no digest and no text here. */
+/** One entry in the guest's /etc. Files that are not readable by everyone in the guest have no digest and no text here. */
 export type FileRecord = Deep<typeof FileRecord>;
 const FileRecord = z.object({
   path: Text,
@@ -53,28 +53,28 @@ const FileRecord = z.object({
   digest: DigestText.exactOptional(),
   /** Of a link. */
   target: Text.exactOptional(),
-  /** The package whose file it is, unchanged. */
+  /** The package that installed the file, if it is unchanged. */
   package: Text.exactOptional(),
-  /** Of a text that is not as a package made it, secrets masked. */
+  /** The text of a file that differs from its package, with secrets masked. */
   text: Text.exactOptional(),
 });
 
-/** What a sealed guest is like inside, as far as two versions can differ in it. No secrets. */
+/** The contents of a sealed guest, as far as versions can differ. No secrets. */
 export type GuestRecord = Deep<typeof GuestRecord>;
 const GuestRecord = z.object({
   kernels: z.array(Text),
-  /** What is started at boot. */
+  /** The services started at boot. */
   services: z.array(Text),
   users: z.array(z.object({ name: Text, uid: Count, gid: Count, home: Text, shell: Text })),
   groups: z.array(z.object({ name: Text, gid: Count, members: z.array(Text) })),
-  /** First-boot modules, by the digest of their script. */
+  /** First-boot modules with the digest of their script. */
   modules: z.array(z.object({ name: Text, digest: DigestText })),
   files: z.array(FileRecord),
-  /** File systems by their own ids, which they keep wherever the disk goes. */
+  /** File systems by their ids, which stay the same wherever the disk is used. */
   volumes: z.array(z.object({ name: Text, fs: Text, uuid: Text.exactOptional() })),
 });
 
-/** How a template was sealed, and what was proved of it afterwards. */
+/** How a template was sealed, and what was verified afterwards. */
 export type SealRecord = Deep<typeof SealRecord>;
 const SealRecord = z.object({
   how: z.enum(["offline", "online"]),
@@ -82,14 +82,14 @@ const SealRecord = z.object({
   kept: z.array(Text),
   /** The next boot configures the guest. */
   armed: z.boolean(),
-  /** The operations that have nothing pending. */
+  /** The operations with nothing pending. */
   audited: z.array(Text),
 });
 
-/** Whether the guest boots as its domain type, as its files tell. Nothing was started for it. */
+/** Whether the guest boots as its domain type, judged by its files. Nothing was started for this. */
 export type FitnessRecord = Deep<typeof FitnessRecord>;
 const FitnessRecord = z.object({
-  /** Where and how: `xen-4.17`, `pvm`. */
+  /** The target and the mode: `xen-4.17`, `pvm`. */
   target: Text,
   mode: Text,
   verdict: z.enum(["fit", "unfit", "unknown"]),
@@ -103,27 +103,27 @@ const FitnessRecord = z.object({
   ),
 });
 
-/** The machine that a template is for. What is not said is as tbuild writes it. */
+/** The machine that a template is for. Missing values mean tbuild's defaults. */
 export type Machine = Deep<typeof Machine>;
 const Machine = z.object({
   vcpus: Count,
   memoryMib: Count,
-  /** Networks, one for each vnic. */
+  /** The networks, one for each vnic. */
   nics: z.array(Text),
-  /** What starts it; unsaid, a BIOS, or what an import did not say. */
+  /** The firmware. Absent: BIOS, or not stated by an import. */
   firmware: z.literal("uefi").exactOptional(),
-  /** What it can be given while it runs. */
+  /** The limits that it can be given while running. */
   maxVcpus: Count.exactOptional(),
   maxMemoryMib: Count.exactOptional(),
-  /** Of an import: the vnics as its vm.cfg writes them, one for each of `nics`: `mac=00:21:f6:00:00:01,bridge=br0`. */
+  /** For an import: the vifs of its vm.cfg, one for each of `nics`: `mac=00:21:f6:00:00:01,bridge=br0`. */
   vifs: z.array(Text).exactOptional(),
-  /** Of an import: drives for removable media, by their slots. */
+  /** For an import: slots of drives for removable media. */
   drives: z.array(Slot).exactOptional(),
-  /** Of an import: what else its vm.cfg sets, to be written out again. No secrets. */
+  /** For an import: other settings of its vm.cfg, to be written out again. No secrets. */
   settings: z.record(z.string().regex(/^[A-Za-z_]\w*$/), Setting).exactOptional(),
 });
 
-/** What is known about one kept master or template. Its own digest is its identity. */
+/** Everything known about one stored master or template. Its digest is its identity. */
 export type Manifest = Deep<typeof Manifest>;
 const Manifest = z.object({
   schema: z.literal(1),
@@ -133,7 +133,7 @@ const Manifest = z.object({
   /** ISO 8601, UTC. */
   made: z.iso.datetime(),
   summary: Text,
-  /** True for all that was made from the stand-in medium; such a template is never promoted. */
+  /** True if it was made from the stand-in medium. Such a template is never promoted. */
   rehearsal: z.boolean(),
   release: z.object({ name: Text, major: Count, update: Count }),
   domainType: z.enum(domainTypes),
@@ -141,20 +141,20 @@ const Manifest = z.object({
   disks: z.array(StoredDisk),
   /** The kernel that boots, `uname -r`. */
   kernel: Text,
-  /** Digest of the recipe as resolved; the text itself stands in `recipeText`. */
+  /** Digest of the resolved recipe. Its text is in `recipeText`. */
   recipe: DigestText,
   recipeText: Text,
-  /** Where the recipe came from, when that is a git repository. */
+  /** The recipe's git repository, if it has one. */
   git: z.object({ commit: Text, dirty: z.boolean() }).exactOptional(),
-  /** All that shaped it, by name: `iso`, `kickstart`, `module:grid` … */
+  /** Its inputs by name: `iso`, `kickstart`, `module:grid` … */
   inputs: z.record(Text, DigestText),
-  /** Digest of the manifest that it grew out of. */
+  /** Digest of its parent's manifest. */
   parent: DigestText.exactOptional(),
   packages: z.array(PackageRecord),
   contract: z.array(Parameter),
-  /** Operations applied, in order, and what each had to do. */
+  /** The operations applied, in order, and what each changed. */
   operations: z.array(z.object({ name: Text, done: z.array(Text) })),
-  /** Checks of the boot trial that held, in words; empty where none was run. */
+  /** The boot trial's successful checks, as sentences; empty if there was no trial. */
   trial: z.array(Text),
   bundles: z.array(
     z.object({ format: Text, file: z.string().regex(/^[\w.+-]+$/), digest: DigestText, bytes: Count }),
@@ -162,21 +162,21 @@ const Manifest = z.object({
   /** Milliseconds by step. */
   timings: z.record(Text, Count),
   tbuild: Text,
-  /** Step → version of the tbuild that made its result, and the digest of its code for that step; kept steps too. */
+  /** Step → version of the tbuild that made its result, and the digest of that step's code; including cached steps. */
   makers: z.record(Text, Text).exactOptional(),
   /** The id of the build, and of the passport in the image. */
   build: Text.exactOptional(),
   passport: Text.exactOptional(),
-  /** Where it was made; nothing that opens a door. */
+  /** Where it was made. Contains nothing that grants access. */
   hosts: z.record(Text, Text).exactOptional(),
   guest: GuestRecord.exactOptional(),
   seal: SealRecord.exactOptional(),
   fitness: FitnessRecord.exactOptional(),
-  /** Of an import: whether the next boot configures it, as found in the image; absent when the image could not be read. */
+  /** For an import: whether the next boot configures it, as found in the image; absent if the image could not be read. */
   armed: z.boolean().exactOptional(),
 });
 
-/** What a list shows of a manifest: little enough to have in memory for tens of thousands of versions. */
+/** The part of a manifest that lists show: small enough for tens of thousands of versions in memory. */
 export type ManifestLine = Deep<typeof ManifestLine>;
 const ManifestLine = Manifest.pick({
   ...{ kind: true, name: true, version: true, made: true, summary: true, rehearsal: true, release: true },
@@ -184,7 +184,7 @@ const ManifestLine = Manifest.pick({
   passport: true,
 }).extend({ packages: z.array(z.object({ name: Text })) });
 
-/** Canonical JSON: keys sorted, so that the same manifest has the same bytes, and so the same digest. */
+/** Canonical JSON with sorted keys, so that equal manifests have equal bytes and digests. */
 export function manifestText(manifest: Manifest): string {
   return `${JSON.stringify(sorted(manifest), undefined, 1)}\n`;
 }
@@ -204,7 +204,7 @@ export function readManifest(file: string, text: string): Manifest {
   }
 }
 
-/** Reads only what a list shows, in a fifth of the time; the rest of the manifest is not looked at. */
+/** Reads only the part that lists show, in a fifth of the time. The rest is not validated. */
 export function readManifestLine(file: string, text: string): ManifestLine {
   try {
     return ManifestLine.parse(JSON.parse(text));

@@ -1,4 +1,4 @@
-/** The version that is asked for when it is free, else the next patch behind the newest of its series. */
+/** The requested version if it is free, otherwise the next patch number after the newest of its series. */
 export function proposeVersion(existing: readonly string[], wanted: string): string {
   const taken = new Set(existing);
   if (!taken.has(wanted)) return wanted;

@@ -9,13 +9,13 @@ export interface Debs {
   readonly extracted: string;
   /** `uname -r` of the kernel package. */
   readonly kernel: string;
-  /** File names, which hold the versions. */
+  /** File names, which contain the versions. */
   readonly names: readonly string[];
 }
 
 export interface DebOptions {
   readonly cache: string;
-  /** A file with one package name a line. */
+  /** A file with one package name per line. */
   readonly list: string;
   readonly progress: (text: string, done?: number, total?: number) => void;
   readonly signal?: AbortSignal;
@@ -50,7 +50,7 @@ export async function fetchDebs(host: Host, options: DebOptions): Promise<Debs> 
   const missing = [...current].filter(([, file]) => !there.has(file)).map(([name]) => name);
   if (missing.length > 0) {
     progress(`downloading ${missing.length} Debian packages`);
-    // Into a folder of its own: apt-get writes under the final name, so a kill would leave half a file there.
+    // Into a separate folder: apt-get writes under the final name, so a kill would leave a partial file there.
     const part = join(cache, "part");
     await rm(part, { recursive: true, force: true });
     await mkdir(part);
@@ -65,10 +65,10 @@ export async function fetchDebs(host: Host, options: DebOptions): Promise<Debs> 
   };
 }
 
-/** Package name → file name, from what `apt-get --print-uris download` says. */
+/** Package name → file name, from `apt-get --print-uris download`. */
 export function fileNames(text: string): Map<string, string> {
   const found = [...text.matchAll(/^'[^']+' (\S+) \d+/gm)].map((match) => decodeURIComponent(match[1] ?? ""));
-  // apt-get saves an epoch's colon as %3a, and says it so.
+  // apt-get writes an epoch's colon as %3a.
   return new Map(found.map((file) => [file.split("_")[0] ?? "", file.replaceAll(":", "%3a")]));
 }
 
@@ -110,7 +110,7 @@ async function unpack(
   await Promise.all([next(), next()]);
 }
 
-/** A state of apt's own: what the host has installed does not matter, and nothing of the host's changes. */
+/** A separate apt state: the host's packages do not matter, and nothing on the host changes. */
 async function privateApt(cache: string): Promise<string> {
   const state = join(cache, "apt");
   for (const folder of ["lists/partial", "cache/archives/partial"]) await makeFolders(join(state, folder));
@@ -124,7 +124,7 @@ async function privateApt(cache: string): Promise<string> {
     "Acquire::Languages": "none",
     "APT::Architecture": "amd64",
     "APT::Architectures": "amd64",
-    // Else, as root, apt wants to download as a user who may not write here.
+    // Otherwise, as root, apt downloads as a user without write access here.
     "APT::Sandbox::User": "root",
   };
   const file = join(state, "apt.conf");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { makeFolders } from "../io/folders.ts";
 import { assets, type Making, type MediumOptions, type RehearsalRelease } from "./rehearsal.ts";
 
-/** Puts the medium together: packages with repodata, second stage, initrd, boot loader, and what it says of itself. */
+/** Assembles the medium: packages with repodata, second stage, initrd, boot loader, and description files. */
 export async function makeIso(
   making: Making,
   progress: NonNullable<MediumOptions["progress"]>,
@@ -80,7 +80,7 @@ export async function makeIso(
   ]);
 }
 
-/** As Oracle labels the discs of these releases. */
+/** Oracle's labels of these releases' discs. */
 export function volumeId(release: RehearsalRelease): string {
   return release.major === 6
     ? `OL6.${release.update} x86_64 Disc 1 20180625`
@@ -91,7 +91,7 @@ export function volumeId(release: RehearsalRelease): string {
 const notInStage2 =
   /^(SysVinit|systemd|kernel|initscripts|chkconfig|dracut|openssh.*|yum|ca-certificates|basesystem|oracle.*|ovm.*|ntp|oracleasm.*)$/;
 
-/** The union of the packages' files, by hard links, with the installer: no package manager and no chroot is needed. */
+/** The union of the packages' files as hard links, with the installer. Needs no package manager and no chroot. */
 async function makeStage2(making: Making, tree: string): Promise<string> {
   const root = join(making.folder, "stage2");
   const packages = join(making.folder, "work", "tree");

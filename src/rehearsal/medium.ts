@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { additions } from "../firstboot/additions.ts";
 import type { Host } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
 import { missingPackages, packages } from "../host/programs.ts";
@@ -20,9 +21,9 @@ import {
 } from "./rehearsal.ts";
 
 /**
- * Makes the stand-in installation medium and its repositories, or gives the ones that are kept. As any user: no
- * mounts, no loop devices, no chroot. Its digest is that of all that goes in: our assets, the release, and the
- * names and versions of the Debian packages.
+ * Makes the stand-in installation medium and its repositories, or returns the cached ones. Works as any user: no
+ * mounts, no loop devices, no chroot. Its digest covers all inputs: tbuild's assets and guest additions, the release, and
+ * the names and versions of the Debian packages.
  */
 export async function makeRehearsalMedium(
   host: Host,
@@ -66,7 +67,7 @@ export async function makeRehearsalMedium(
   const making: Making = { host, release, folder, debs, run };
   await makePackages(making, progress);
   await makeIso(making, progress);
-  // What only the making needed.
+  // Files needed only while making it.
   for (const scratch of ["work", "tree", "stage2"])
     await rm(join(folder, scratch), { recursive: true, force: true });
   await rm(final, { recursive: true, force: true });
@@ -86,20 +87,26 @@ export async function makeRehearsalMedium(
   return medium;
 }
 
-/** The identity of the builder: the digest of its code and of its assets, by path and content. */
+/** The builder's identity: the digest of its code and of its assets, by path and content. */
 export async function builderDigest(): Promise<string> {
-  const entries = await readdir(assets, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
-    .map((entry) => join(entry.parentPath, entry.name));
+  const files = [...(await filesBelow(assets)), ...(await filesBelow(additions))];
   const hash = createHash("sha256").update(await codeDigest(import.meta.url, { shapes }));
-  for (const file of files.sort())
+  for (const { path, file } of files)
     hash
-      .update(file.slice(assets.length))
+      .update(path)
       .update("\0")
       .update(await readFile(file))
       .update("\0");
   return hash.digest("hex").slice(0, 16);
+}
+
+async function filesBelow(folder: string): Promise<{ path: string; file: string }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .map((file) => ({ path: file.slice(folder.length), file }));
 }
 
 function shapes(path: string): boolean {
@@ -120,6 +127,7 @@ async function makePackages(
     String(release.major),
     String(release.update),
     debs.kernel,
+    additions,
   ];
   const counted = (line: string) => {
     const match = /^package (\d+)\/(\d+) (\S+)/.exec(line);

@@ -1,40 +1,34 @@
 import type { Host } from "../host/host.ts";
 import type { Digest } from "../model/digest.ts";
 
-/** What stands in for Oracle's media: an installation ISO, and the repositories that a recipe names. */
+/** The replacement for Oracle's media: an installation ISO, and the recipe's repositories. */
 export interface RehearsalMedium {
   readonly iso: string;
   readonly digest: Digest;
   /** Folders with repodata, by repository id: `ol6_addons`, `ol6_latest`. */
   readonly repositories: Readonly<Record<string, string>>;
-  /** Digest over the repositories' content. */
+  /** Digest of the repositories' contents. */
   readonly repositoriesDigest: Digest;
 }
 
-/** Which release the stand-in behaves as. */
+/** The release that the stand-in imitates. */
 export interface RehearsalRelease {
   readonly major: 6 | 7;
   readonly update: number;
 }
 
-/** First-boot state, told by the rehearsal additions under this key: `waiting`, `running`, `done`, `failed: why`. */
-export const initialConfigKey = "org.tbuild.rehearsal.initial-config";
-
-/** Name of the virtio-serial port that carries the messages: JSON lines `{"key","value"}`, both ways. */
-export const messagePort = "org.tbuild.ovmapi.0";
-
 export interface MediumOptions {
-  /** Where media, and the Debian packages that they are made of, are kept. */
+  /** The folder for media and the Debian packages that they are made of. */
   readonly cache: string;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string, done?: number, total?: number) => void;
 }
 
-/** What a maker of one part gets. */
+/** Input for a function that makes one part. */
 export interface Making {
   readonly host: Host;
   readonly release: RehearsalRelease;
-  /** The folder of the medium in the making. */
+  /** The folder of the unfinished medium. */
   readonly folder: string;
   readonly debs: { readonly extracted: string; readonly kernel: string };
   readonly run: (

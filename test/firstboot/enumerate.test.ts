@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { enumerate } from "../../src/firstboot/enumerate.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const shipped = join(root, "src/rehearsal/assets/additions/scripts");
+const shipped = join(root, "src/firstboot/additions/scripts");
 
 // What a module's own Python says, with a templateconfig that prints what do_enumerate returns.
 const library = mkdtempSync(join(tmpdir(), "templateconfig-"));

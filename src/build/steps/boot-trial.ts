@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
+import { initialConfigKey } from "../../firstboot/additions.ts";
 import { type Identity, readIdentity, sharedIdentity } from "../../guest/identity.ts";
 import { compareImages } from "../../guest/twins.ts";
 import type { Host } from "../../host/host.ts";
@@ -10,7 +11,6 @@ import { waitFor } from "../../host/wait-for.ts";
 import type { BuildAddresses, MessageChannel } from "../../hypervisor/hypervisor.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
-import { initialConfigKey } from "../../rehearsal/rehearsal.ts";
 import {
   consoleTail,
   discard,

@@ -4,17 +4,17 @@ import { createGunzip } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
 import { streamHere } from "../../host/local.ts";
 
-/** Bytes that come in order, from a file or out of a compressed one. */
+/** Sequential bytes of a file, decompressed if necessary. */
 export interface ByteSource extends AsyncDisposable {
-  /** How many have been read or passed over. */
+  /** The number of bytes read or skipped. */
   readonly position: number;
-  /** Up to `length` bytes; fewer, or none, only at the end. */
+  /** Returns up to `length` bytes; fewer only at the end. */
   read(length: number): Promise<Uint8Array>;
-  /** Passes over bytes. Behind the end is found out by the next read. */
+  /** Skips bytes. Skipping beyond the end shows at the next read. */
   skip(length: number): Promise<void>;
 }
 
-/** A part of a file; the whole of it without `place`. */
+/** A part of a file, or the whole file without `place`. */
 export async function fileSource(
   path: string,
   place: { readonly offset: number; readonly bytes: number } = { offset: 0, bytes: Number.MAX_SAFE_INTEGER },
@@ -44,7 +44,7 @@ export async function fileSource(
   };
 }
 
-/** What a gzip holds, all its members. One that is cut off or damaged is an `integrity` fault of `what`. */
+/** The contents of all members of a gzip file. Truncation or damage is an `integrity` fault of `what`. */
 export function gunzipSource(
   what: string,
   path: string,
@@ -74,7 +74,7 @@ export function gunzipSource(
   );
 }
 
-/** Programs that unpack what node does not, with limits of memory, by the first bytes in hexadecimal. */
+/** Programs for formats that Node cannot unpack, with memory limits, by the first bytes in hexadecimal. */
 const unpackers: readonly {
   readonly name: Packing;
   readonly magic: string;
@@ -88,13 +88,13 @@ const unpackers: readonly {
 /** How a file is compressed. */
 export type Packing = "gzip" | "xz" | "bzip2" | "zstd";
 
-/** How a file that starts with these bytes is compressed; `undefined` if it is not, or in a way that is not read. */
+/** The compression of a file with these first bytes; `undefined` if there is none or it is not supported. */
 export function packingOf(head: Uint8Array): Packing | undefined {
   const start = Buffer.from(head).toString("hex", 0, 6);
   return start.startsWith("1f8b") ? "gzip" : unpackers.find(({ magic }) => start.startsWith(magic))?.name;
 }
 
-/** What a compressed file holds. One that is cut off or damaged is an `integrity` fault of `what`. */
+/** The contents of a compressed file. Truncation or damage is an `integrity` fault of `what`. */
 export function unpackedSource(what: string, path: string, packing: Packing): ByteSource {
   if (packing === "gzip") return gunzipSource(what, path);
   const argv = unpackers.find(({ name }) => name === packing)?.argv ?? [];
@@ -114,7 +114,7 @@ export function unpackedSource(what: string, path: string, packing: Packing): By
   );
 }
 
-/** Bytes out of chunks; `faultOf` tells what an error of theirs means. */
+/** Bytes from chunks. `faultOf` translates their errors. */
 function streamSource(
   chunks: AsyncIterator<Uint8Array>,
   faultOf: (error: unknown) => unknown,
@@ -134,7 +134,7 @@ function streamSource(
     }
   }
 
-  /** Takes up to `length` bytes, piece by piece. */
+  /** Yields up to `length` bytes, piece by piece. */
   async function take(length: number, use: (piece: Uint8Array) => void): Promise<void> {
     for (let left = length; left > 0; ) {
       if (rest.length === 0 && !(await more())) return;

@@ -10,7 +10,7 @@ export interface Checksum {
   readonly hex: string;
 }
 
-/** The lines of an OVF manifest, `SHA1(file)= hex`, with blanks where people have put them. */
+/** The lines of an OVF manifest, `SHA1(file)= hex`, with optional blanks. */
 export function readChecksums(what: string, text: string): Checksum[] {
   const lines = text.split(/\r?\n/);
   return lines.flatMap((line, index): Checksum[] => {
@@ -24,7 +24,7 @@ export function readChecksums(what: string, text: string): Checksum[] {
   });
 }
 
-/** Reads a file and compares; another sum is an `integrity` fault. */
+/** Verifies a file. A different checksum is an `integrity` fault. */
 export async function checkSum(member: Member, sum: Checksum, options: UnpackOptions): Promise<void> {
   const hash = createHash(sum.algorithm);
   await using source = await fileSource(member.file, member);

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { Machine, Manifest, Parameter } from "../../model/manifest.ts";
 
-/** What a template's own description (a vm.cfg, an OVF) says of it; nothing of it is proved. */
+/** What a template's description (vm.cfg or OVF) states. None of it is verified. */
 export interface Described {
   readonly name?: string;
   readonly version?: string;
@@ -18,24 +18,24 @@ export interface Described {
   readonly contract?: readonly Parameter[];
 }
 
-/** A disk out of an archive or an image, plain. */
+/** A raw disk from an archive or an image. */
 export interface UnpackedDisk {
   readonly name: string;
-  /** Below the work folder, or the imported file itself: for reading only. */
+  /** Below the work folder, or the imported file itself. Read only. */
   readonly file: string;
   readonly slot?: string;
   readonly mode?: "r" | "w!";
 }
 
-/** What is in an archive. */
+/** The contents of an archive. */
 export interface Contents {
   readonly said: Described;
   readonly disks: readonly UnpackedDisk[];
-  /** What is worth saying and no fault. */
+  /** Notes that are not errors. */
   readonly notes: readonly string[];
 }
 
-/** A name for the manifest, of letters, digits and dashes, that no other disk has. */
+/** A unique name for the manifest, of letters, digits and dashes. */
 export function diskName(file: string, taken: readonly UnpackedDisk[]): string {
   const stem = basename(file)
     .replace(/(?:\.(?:img|raw|vmdk|qcow2|gz|\d{9}))+$/i, "")

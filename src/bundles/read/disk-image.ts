@@ -18,7 +18,7 @@ import { shown } from "./tar-entries.ts";
 
 export type ImageKind = "raw" | "qcow2" | "vmdk" | "gzip";
 
-/** What a file's first bytes say it is; what tbuild cannot read is a `usage` fault that says what it is. */
+/** The format in a file's first bytes. A known format that tbuild cannot read is a `usage` fault that names it. */
 export async function imageKind(member: Member): Promise<ImageKind | undefined> {
   await using source = await fileSource(member.file, member);
   const head = Buffer.alloc(36 * 1024);
@@ -49,8 +49,8 @@ async function lastSector(member: Member): Promise<Buffer> {
 }
 
 /**
- * A disk as a plain image, in a file of its own below `work` unless it is one already. `capacity` is what a
- * description says of its size: a disk that is larger than that lies.
+ * A disk as a raw image, in a new file below `work` unless it is raw already. `capacity` is the size in bytes that a
+ * description states. A larger disk is refused.
  */
 export async function rawDisk(
   host: Host,
@@ -61,7 +61,7 @@ export async function rawDisk(
 ): Promise<string> {
   const kind = (await imageKind(member)) ?? "raw";
   if (kind === "gzip") {
-    // With tables and markers a disk can be a little larger packed than it is.
+    // With its tables and markers, a packed disk can be slightly larger than the disk.
     const most = Math.min(options.mostBytes, capacity === undefined ? Infinity : capacity * 1.1 + (1 << 20));
     const inner = await gunzipped(member, join(work, `gunzipped-${unique()}`), most, options);
     if ((await imageKind(inner)) === "gzip")
@@ -97,7 +97,7 @@ function unique(): number {
   return ++made;
 }
 
-/** What an image says of its disk's size, after its header was found to name no other file. */
+/** The virtual size of an image, after checking that its header names no other file. */
 async function virtualBytes(host: Host, member: Member, kind: "qcow2" | "vmdk", options: UnpackOptions) {
   await (kind === "qcow2" ? refuseQcow2(member) : refuseVmdk(member));
   const info = await host
@@ -114,13 +114,13 @@ function driverOf(member: Member, kind: "qcow2" | "vmdk"): string {
   return `json:${JSON.stringify({ driver: kind, backing: null, file: range })}`;
 }
 
-/** A qcow2 can name a backing file and a data file anywhere on this machine. What else no way in takes is refused, too. */
+/** A qcow2 can name a backing file and a data file anywhere on this machine. Other features that no access method supports are refused too. */
 async function refuseQcow2(member: Member): Promise<void> {
   await using file = await fileReader(member.file);
   const [name, bytes] = [shown(member.name), windowOf(file, member.offset, member.bytes)];
   const header = await qcow2Header(name, bytes);
   if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
-  // It throws where the file ends before its clusters do.
+  // Throws if the file ends before its clusters.
   await qcow2Reader(name, bytes, header, undefined);
 }
 
@@ -131,7 +131,7 @@ async function refuseVmdk(member: Member): Promise<void> {
   head.set(await source.read(head.length));
   const refuse = refuser(member);
   const [at, length] = [Number(head.readBigUInt64LE(28)) * 512, Number(head.readBigUInt64LE(36)) * 512];
-  // With a capacity of 0 qemu takes all extents from the descriptor.
+  // With a capacity of 0, qemu reads all extents from the descriptor.
   if (head.readBigUInt64LE(12) === 0n) throw refuse("holds no disk");
   if (length > 1 << 20 || at + length > member.bytes) throw refuse("has a damaged header");
   await source.skip(at - 512);

@@ -4,9 +4,9 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { type ByteSource, fileSource, type Packing, unpackedSource } from "./byte-source.ts";
 import { mostEntries, shown, type TarEntry, tarEntries } from "./tar-entries.ts";
 
-/** A file of an archive: a range of bytes in a file of this machine. */
+/** A file of an archive: a byte range in a local file. */
 export interface Member {
-  /** As the archive names it; never a path of this machine. */
+  /** The name in the archive. It is never used as a local path. */
   readonly name: string;
   readonly file: string;
   readonly offset: number;
@@ -14,15 +14,15 @@ export interface Member {
 }
 
 export interface UnpackOptions {
-  /** The largest disk that is taken, and the most that one archive may hold. */
+  /** The size limits of a disk and of an archive, in bytes. */
   readonly mostBytes: number;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string, done?: number, total?: number) => void;
 }
 
 /**
- * The files of an archive. Those of a plain tar stay where they are; those of a compressed one, and sparse ones, are
- * written into `work` under numbers, so that no name of the archive ever becomes a path here.
+ * The files of an archive. Files of a plain tar stay in place. Files of a compressed tar, and sparse files, are
+ * written into `work` under numbers, so that no name in the archive ever becomes a path here.
  */
 export async function membersOf(
   archive: string,
@@ -50,23 +50,23 @@ export async function membersOf(
     });
     found.push({ name: entry.name, file, offset: 0, bytes: entry.bytes });
   }
-  // The checksum of what is compressed is at its end, after the zeros that end and fill up the tar.
+  // The compression's checksum is at the end, after the zeros that end and pad the tar.
   if (packing && (await source.read(mostFilling)).length === mostFilling)
     throw new TbuildError("integrity", "has data after the end of the tar archive", { subject: what });
   return withoutLeftovers(found);
 }
 
-/** The files of an archive that its author meant. */
+/** The files that the archive's author intended. */
 export function withoutLeftovers(members: readonly Member[]): Member[] {
   return members.filter(({ name }) => !isLeftover(name));
 }
 
-/** What a Mac and a Windows file manager put beside files. */
+/** Files that macOS and Windows file managers add. */
 function isLeftover(name: string): boolean {
   return /(?:^|\/)(?:\._[^/]*|\.DS_Store|Thumbs\.db|__MACOSX\/.*)$/.test(name);
 }
 
-/** The files of a folder that somebody unpacked: an OVF's, all of them plain. */
+/** The files of an unpacked folder: an OVF package, with plain files only. */
 export async function membersBeside(descriptor: string): Promise<Member[]> {
   const folder = dirname(descriptor);
   const found: Member[] = [];
@@ -80,7 +80,7 @@ export async function membersBeside(descriptor: string): Promise<Member[]> {
   return found;
 }
 
-/** The whole of a small text. */
+/** The full text of a small file. */
 export async function memberText(member: Member, mostBytes: number): Promise<string> {
   return Buffer.from(await memberBytes(member, mostBytes)).toString("utf8");
 }
@@ -94,10 +94,10 @@ export async function memberBytes(member: Member, mostBytes: number): Promise<Ui
   return await source.read(member.bytes);
 }
 
-/** Pieces of a file, each with its place; what lies between them is zeros. */
+/** Pieces of a file with their offsets. The gaps are zeros. */
 export type Parts = AsyncIterable<{ readonly at: number; readonly data: Uint8Array }>;
 
-/** Writes a file that has holes where there are zeros; it ends with its last part, or is `bytes` long. */
+/** Writes a sparse file. It ends with its last part, or is `bytes` long. */
 export async function writeSparse(
   file: string,
   bytes: number | undefined,
@@ -121,7 +121,7 @@ export async function writeSparse(
   }
 }
 
-/** What a gzip holds, as parts; more than `mostBytes` is an `integrity` fault. */
+/** The contents of a gzip file as parts. More than `mostBytes` is an `integrity` fault. */
 export async function* gunzippedParts(
   source: ByteSource,
   tooMuch: () => TbuildError,
@@ -154,7 +154,7 @@ export function tooLarge(what: string, bytes: number, options: UnpackOptions): T
   );
 }
 
-/** The file's name as somebody typed it. */
+/** The file name that the user typed. */
 export function shownFile(path: string): string {
   return /\p{Cc}/u.test(path) ? shown(path) : path;
 }
@@ -174,7 +174,7 @@ async function* entryParts(what: string, source: ByteSource, entry: TarEntry): P
     }
 }
 
-/** Leaves out blocks of zeros, so that they stay holes. */
+/** Skips blocks of zeros, so that they stay holes. */
 async function writeData(handle: FileHandle, at: number, data: Uint8Array): Promise<void> {
   let from = 0;
   for (let start = 0; start <= data.length; start += blockBytes) {

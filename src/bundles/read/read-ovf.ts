@@ -1,18 +1,18 @@
 import { TbuildError } from "../../errors.ts";
+import { children, childText, type Element, readXml } from "../../io/read-xml.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import type { Described } from "./contents.ts";
-import { children, childText, type Element, readXml } from "./read-xml.ts";
 import { shown } from "./tar-entries.ts";
 
 export interface OvfDisk {
-  /** A file of the package; a disk without one is blank. */
+  /** The disk's file in the package. A disk without a file is blank. */
   readonly href?: string;
-  /** The size of that file, where the OVF tells it. */
+  /** The file's size in bytes, if stated. */
   readonly fileBytes?: number;
   readonly gzip: boolean;
-  /** The size of each of the pieces that the file is cut into. */
+  /** The size in bytes of each piece of a split file. */
   readonly chunkBytes?: number;
-  /** The size of the disk, where the OVF tells it in a unit that is known. */
+  /** The disk's size in bytes, if stated in a known unit. */
   readonly capacity?: number;
 }
 
@@ -21,8 +21,8 @@ export interface Ovf extends Described {
 }
 
 /**
- * What an OVF descriptor says of its machine: 1.x, 0.9, and the dialect of oVirt and Oracle Linux Virtualization
- * Manager, which writes 1.x with the sections of 0.9. Of several machines it is refused.
+ * The machine in an OVF descriptor: 1.x, 0.9, and the dialect of oVirt and Oracle Linux Virtualization
+ * Manager, which is 1.x with sections of 0.9. A descriptor of several machines is refused.
  */
 export function readOvf(what: string, text: string): Ovf {
   const envelope = readXml(what, text);
@@ -89,7 +89,7 @@ function machinesOf(element: Element): Element[] {
   ];
 }
 
-/** The sections of that name; OVF 0.9 and oVirt call each of them Section and name its type. */
+/** The sections with this name. OVF 0.9 and oVirt use the element Section with a type. */
 function sections(element: Element | undefined, name: string): Element[] {
   return [...children(element, name), ...typed(element, "Section", name)];
 }
@@ -104,7 +104,7 @@ function typed(element: Element | undefined, tag: string, name: string): Element
   );
 }
 
-/** The configuration that is taken when nobody chooses: the one marked as default, else the first (DSP0243, 9.8). */
+/** The default deployment configuration: the one marked as default, otherwise the first (DSP0243, 9.8). */
 function defaultConfiguration(envelope: Element): string | undefined {
   const all = sections(envelope, "DeploymentOptionSection").flatMap((one) => children(one, "Configuration"));
   const chosen = all.find((one) => /^(?:true|1)$/.test(one.attributes.get("default") ?? "")) ?? all[0];
@@ -112,8 +112,8 @@ function defaultConfiguration(envelope: Element): string | undefined {
 }
 
 /**
- * The items of one configuration: its own first, then those of every configuration. Items that only say how little
- * or how much may be given are no devices.
+ * The items of one configuration: its own first, then the common ones. Items that only state a minimum or a maximum
+ * are not devices.
  */
 function itemsOf(items: readonly Element[], configuration: string | undefined): Element[] {
   const namesOf = (item: Element) => item.attributes.get("configuration")?.split(/\s+/).filter(Boolean) ?? [];
@@ -130,14 +130,14 @@ function itemsOf(items: readonly Element[], configuration: string | undefined): 
     : [...own, ...common].sort((one, other) => real.indexOf(one) - real.indexOf(other));
 }
 
-/** The disks in the order in which the machine has them, as the items of its hardware name them. */
+/** The disks in the machine's order, from its hardware items. */
 function disksOf(
   envelope: Element,
   items: readonly Element[],
   refuse: (why: string) => TbuildError,
 ): OvfDisk[] {
   const references = children(children(envelope, "References")[0], "File");
-  // oVirt's disks refer to a file by its name.
+  // oVirt's disks refer to a file by name.
   const files = new Map([...byId(references, "href"), ...byId(references, "id")]);
   const described = sections(envelope, "DiskSection").flatMap((one) => children(one, "Disk"));
   const disks = new Map([...byId(described, "fileRef"), ...byId(described, "diskId")]);
@@ -194,7 +194,7 @@ function quantity(item: Element | undefined, unit: string): number | undefined {
   return amount === undefined || factor === undefined ? undefined : amount * factor;
 }
 
-/** `byte`, `byte * 2^30`, and what was written before there were programmatic units. */
+/** `byte`, `byte * 2^30`, and the notations used before programmatic units. */
 function unitBytes(unit: string): number | undefined {
   const [, base, power] = /^bytes?\s*\*\s*(2|10)\s*\^\s*(\d\d?)$/i.exec(unit.trim()) ?? [];
   if (base !== undefined) return Number(base) ** Number(power);
@@ -214,7 +214,7 @@ function parametersOf(product: Element): Parameter[] {
         key: prefix === "" ? key : `${prefix}.${key}`,
         description: childText(one, "Description") ?? childText(one, "Label") ?? "",
         module: prefix.split(".").at(-1) ?? "",
-        // OVF has no such flag; only the root password is known to be needed.
+        // OVF has no flag for required values. Only the root password is known to be required.
         required: `${prefix}.${key}` === "com.oracle.linux.root-password",
         hidden: one.attributes.get("userConfigurable") === "false",
         password: one.attributes.get("password") === "true",

@@ -4,25 +4,25 @@ import type { ByteSource } from "./byte-source.ts";
 /** A regular file in a tar. */
 export interface TarEntry {
   readonly name: string;
-  /** Its size once it is unpacked. */
+  /** The unpacked size in bytes. */
   readonly bytes: number;
-  /** Where its bytes start in the source, and how many there are. */
+  /** The offset of its data in the source, and the number of bytes stored. */
   readonly offset: number;
   readonly stored: number;
-  /** Of a sparse file, as `tar -S` packs it: which of its bytes are stored, in order; the others are zeros. */
+  /** For a sparse file (`tar -S`): the ranges that are stored, in order. The rest is zeros. */
   readonly data?: readonly { readonly start: number; readonly bytes: number }[];
 }
 
-/** What one archive may hold, at most. */
+/** The limits of an archive. */
 export const mostEntries = 1000;
 const mostNameBytes = 4096;
 const mostExtensionBytes = 1 << 20;
 const mostSparseParts = 1 << 20;
 
 /**
- * The files of a tar: ustar, GNU and pax, sparse files of GNU tar among them. Folders are passed over; a name that
- * leads elsewhere, a link, a device, or a name that comes twice is an `integrity` fault of `what`. After each entry
- * the source must stand at most at its end; what was not read is passed over.
+ * The files of a tar: ustar, GNU and pax, including GNU tar's sparse files. Folders are skipped. A name that leads
+ * outside, a link, a device, or a duplicate name is an `integrity` fault of `what`. After each entry, the caller must not
+ * have read beyond its end; unread data is skipped.
  */
 export async function* tarEntries(what: string, source: ByteSource): AsyncIterable<TarEntry> {
   const refuse = refuser(what);
@@ -89,7 +89,7 @@ interface Extension {
   readonly name?: string;
   readonly size?: number;
   readonly pax?: Readonly<Record<string, string>>;
-  /** Pairs of the sparse map of pax formats 0.0 and 0.1. */
+  /** The pairs of a sparse map in pax formats 0.0 and 0.1. */
   readonly map?: readonly number[];
 }
 
@@ -106,7 +106,7 @@ async function fileEntry(
   const old = type === "S" ? await oldSparseMap(header, source, refuse) : undefined;
   const newest = pax["GNU.sparse.major"] === "1" ? await newSparseMap(source, refuse) : undefined;
   const pairs = old?.pairs ?? newest ?? map;
-  // The map of the old format stands between header and bytes and is no part of the size; that of pax 1.0 is.
+  // In the old format, the map is between header and data and does not count as size; in pax 1.0 it counts.
   const left = old ? stored : stored - (source.position - began);
   const offset = source.position;
   if (!pairs) return { name, bytes: stored, offset, stored };
@@ -126,7 +126,7 @@ async function fileEntry(
   return { name, bytes, offset, stored: left, data };
 }
 
-/** GNU's own format: four pairs in the header, then blocks of 21 while a flag says that there are more. */
+/** GNU's format: four pairs in the header, then blocks of 21 pairs as long as a flag is set. */
 async function oldSparseMap(header: Uint8Array, source: ByteSource, refuse: (text: string) => TbuildError) {
   const pairs: number[] = [];
   const add = (block: Uint8Array, from: number, count: number) => {
@@ -146,7 +146,7 @@ async function oldSparseMap(header: Uint8Array, source: ByteSource, refuse: (tex
   return { pairs, bytes: numberAt(header, 483, 12) };
 }
 
-/** pax format 1.0: the map stands before the data, in decimal lines, filled up to a block. */
+/** pax format 1.0: the map precedes the data, as decimal lines padded to a block. */
 async function newSparseMap(source: ByteSource, refuse: (text: string) => TbuildError): Promise<number[]> {
   const numbers: number[] = [];
   let text = "";
@@ -191,7 +191,7 @@ function readExtension(type: string, body: Buffer): Extension {
   };
 }
 
-/** What an archive calls a file, checked: no root, no `..`, nothing that draws on a terminal. */
+/** A validated file name from an archive: relative, no `..`, no terminal control characters. */
 export function plainName(name: string, refuse: (text: string) => TbuildError): string {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (name.startsWith("/")) throw refuse(`holds ${shown(name)}, a path from the root`);
@@ -205,7 +205,7 @@ function refuser(what: string): (text: string) => TbuildError {
   return (text) => new TbuildError("integrity", text, { subject: what });
 }
 
-/** As JSON writes it, so that nothing of it is taken for more than text; long ones are cut. */
+/** The name as a JSON string, so that it is only text; long names are cut. */
 export function shown(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name).replaceAll(
     /[\u007f-\u009f]/g,
@@ -224,7 +224,7 @@ function textAt(block: Uint8Array, at: number, length: number): string {
     .replace(/\0.*$/s, "");
 }
 
-/** Octal digits, or, with the highest bit set, a binary number (GNU, for 8 GiB and more). */
+/** Octal digits, or a binary number if the highest bit is set (GNU, for 8 GiB and more). */
 function numberAt(block: Uint8Array, at: number, length: number): number {
   if ((block[at] ?? 0) & 0x80) {
     const high = Buffer.from(block).readUIntBE(at + 1, length - 7);

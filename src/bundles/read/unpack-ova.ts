@@ -2,6 +2,7 @@ import { stat, truncate, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { xmlText } from "../../io/read-xml.ts";
 import { fileSource } from "./byte-source.ts";
 import { type Checksum, checkSum, readChecksums } from "./checksums.ts";
 import { type Contents, diskName, type UnpackedDisk } from "./contents.ts";
@@ -16,12 +17,11 @@ import {
   writeSparse,
 } from "./members.ts";
 import { type OvfDisk, readOvf } from "./read-ovf.ts";
-import { xmlText } from "./read-xml.ts";
 import { shown } from "./tar-entries.ts";
 
 const mostDescriptorBytes = 4 << 20;
 
-/** An OVF package: a descriptor, the sums of its files, and the disks that it names. */
+/** An OVF package: a descriptor, checksums, and disks. */
 export async function unpackOva(
   host: Host,
   members: readonly Member[],
@@ -49,7 +49,7 @@ export async function unpackOva(
     const member = await fileOf(package_, { ...disk, href }, work, options);
     if (disk.fileBytes !== undefined && disk.fileBytes !== member.bytes) {
       const words = `${shown(href)}: has ${member.bytes} bytes, and the OVF says ${disk.fileBytes}`;
-      // Descriptors are edited by hand. What is shorter than it ought to be is whole only when a sum says so.
+      // Descriptors are edited by hand. A file shorter than stated is complete only if its checksum matches.
       if (member.bytes < disk.fileBytes && !proved.has(member)) throw new TbuildError("integrity", words);
       notes.push(words);
     }
@@ -63,7 +63,7 @@ export async function unpackOva(
   return { said: ovf, disks, notes: [...notes, ...package_.notes] };
 }
 
-/** All of it is a hole. */
+/** The whole disk is a hole. */
 async function blankDisk(work: string, number: number, bytes: number): Promise<string> {
   const file = join(work, `blank-${number}.img`);
   await writeFile(file, "", { flag: "wx", mode: 0o600 });
@@ -71,11 +71,11 @@ async function blankDisk(work: string, number: number, bytes: number): Promise<s
   return file;
 }
 
-/** The files of a package by the names that its descriptor and its sums use. */
+/** The files of a package by the names in its descriptor and manifest. */
 interface Package {
   readonly notes: string[];
   readonly members: readonly Member[];
-  /** `undefined` if there is none; snapshots and pieces are ordered by number. */
+  /** `undefined` if there is none. Snapshots and pieces are ordered by number. */
   find(name: string): Member | undefined;
   numbered(name: string): readonly Member[];
 }
@@ -89,7 +89,7 @@ function packageOf(members: readonly Member[], folder: string): Package {
   return { members, notes: [], numbered, find: (name) => plain(name) ?? plain(decoded(name)) };
 }
 
-/** Compares all sums of the package's manifest; what it does not list is said. */
+/** Verifies all checksums in the package's manifest, and notes files that it does not list. */
 async function checkAll(
   files: Package,
   descriptor: Member,
@@ -107,7 +107,7 @@ async function checkAll(
       throw new TbuildError("integrity", `lists ${shown(sum.file)} twice`, { subject: shown(manifest.name) });
     listed.add(line);
     const member = files.find(sum.file) ?? newest(files, sum);
-    // No file can hold its own sum.
+    // No file can contain its own checksum.
     if (member === manifest) continue;
     if (!member)
       throw new TbuildError("integrity", `lists ${shown(sum.file)}, which is missing`, {
@@ -126,7 +126,7 @@ async function checkAll(
   return { notes, proved: checked };
 }
 
-/** The manifest that is called as the descriptor is; one that is called otherwise when it is the only one. */
+/** The manifest named like the descriptor; a single manifest may have another name. */
 function manifestFor(files: Package, descriptor: Member): Member | undefined {
   const all = files.members.filter((member) => /\.mf$/i.test(member.name));
   const stem = descriptor.name.replace(/\.ovf$/i, "").toLowerCase();
@@ -152,7 +152,7 @@ function withoutNumber(member: Member): string {
   return basename(member.name).replace(/\.\d{9}$/, "");
 }
 
-/** The file of a disk: as it is named, put together of its pieces, or the newest of its snapshots. */
+/** The file of a disk: the named file, joined pieces, or the newest snapshot. */
 async function fileOf(
   files: Package,
   disk: OvfDisk & { readonly href: string },

@@ -12,7 +12,7 @@ import { shown } from "./tar-entries.ts";
 
 const mostConfigBytes = 256 * 1024;
 
-/** A template of Oracle VM: a vm.cfg and the images that it names, by their file names. */
+/** An Oracle VM template: a vm.cfg and the images that it names, found by file name. */
 export async function unpackOvmTgz(
   host: Host,
   members: readonly Member[],
@@ -43,7 +43,7 @@ interface Found {
   readonly member: Member;
 }
 
-/** Which file each disk is. All that is wrong is told at once. */
+/** Finds the file of each disk. Reports all problems at once. */
 function membersOfDisks(
   { disks }: VmCfgMachine,
   members: readonly Member[],
@@ -69,7 +69,7 @@ function membersOfDisks(
     }
     const name = posix.basename(target);
     const named = members.filter((member) => posix.basename(member.name) === name);
-    // Of several with that name the one whose folders are those of the path.
+    // Of several files with this name, the one whose folders match the path.
     const exact = named.filter((member) => `/${target}`.endsWith(`/${member.name}`));
     const [member, other] = named.length > 1 && exact.length === 1 ? exact : named;
     if (!member) problems.push(`names the disk ${shown(name)}, which is not in the archive`);

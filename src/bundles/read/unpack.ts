@@ -23,14 +23,14 @@ import { isZip, zipMembers } from "./zip.ts";
 
 export interface Unpacked extends Contents {
   readonly kind: "ovm-tgz" | "ova" | "image";
-  /** Of the file that was imported; of a folder, of its descriptor or its vm.cfg. */
+  /** The digest of the imported file; for a folder, of its descriptor or vm.cfg. */
   readonly digest: Digest;
 }
 
 /**
- * Takes a template (.tgz, .ova, either of them in a zip or otherwise compressed, or unpacked) or an image apart, by what it
- * holds and not by its name. Nothing of it is run or believed: names never become paths, links and devices are refused, sizes are
- * limited, sums are compared. What it writes is below `work`, which the caller throws away.
+ * Unpacks a template (.tgz, .ova, compressed or in a zip, or already unpacked) or an image. The contents decide what it is, not the
+ * name. Nothing is run or trusted: names never become paths, links and devices are refused, sizes are limited, checksums are
+ * compared. Files are written only below `work`, which the caller removes.
  */
 export async function unpackTemplate(
   host: Host,
@@ -101,7 +101,7 @@ interface ArchiveKind {
   readonly packing?: Packing;
 }
 
-/** Whether it is a zip, or a tar, plain or compressed: a header is where a tar has one. */
+/** True for a zip, and for a tar, plain or compressed: it has a tar header in the right place. */
 async function archiveKind(member: Member): Promise<ArchiveKind | undefined> {
   await using plain = await fileSource(member.file, member);
   const head = Buffer.from(await plain.read(512));

@@ -10,8 +10,8 @@ export function isZip(head: Uint8Array): boolean {
 }
 
 /**
- * Unpacks the files of a zip into `work` under numbers. A name that leads elsewhere, a link, a device, a password, a name that
- * comes twice, and a wrong size or checksum are `integrity` faults of `what`.
+ * Unpacks the files of a zip into `work` under numbers. A name that leads outside, a link, a device, encryption, a duplicate
+ * name, and a wrong size or checksum are `integrity` faults of `what`.
  */
 export async function zipMembers(
   what: string,
@@ -73,7 +73,7 @@ function refuseOdd(entry: Entry, name: string, refuse: Refuse): void {
     );
 }
 
-/** yauzl checks the size, and leaves the checksum to us. */
+/** yauzl checks the size but not the checksum. */
 async function* partsOf(zip: ZipFile, entry: Entry, name: string, refuse: Refuse): Parts {
   let [at, sum] = [0, 0];
   try {
@@ -89,7 +89,7 @@ async function* partsOf(zip: ZipFile, entry: Entry, name: string, refuse: Refuse
   if (sum !== entry.crc32) throw refuse(`holds ${shown(name)}, whose checksum is wrong`);
 }
 
-/** yauzl and zlib tell of damage by errors without a code, or with one of zlib's. All others are the system's. */
+/** yauzl and zlib report damage by errors without a code or with one of zlib's. All others are system errors. */
 function damageOf(error: unknown, refuse: Refuse): unknown {
   if (error instanceof TbuildError || !(error instanceof Error)) return error;
   const { code } = error as NodeJS.ErrnoException;

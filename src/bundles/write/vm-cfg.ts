@@ -4,6 +4,7 @@ import type { Manifest } from "../../model/manifest.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
 import type { Dialect, Value } from "../../vm-cfg/value.ts";
 import { writtenCfg, xlDisk } from "../../vm-cfg/write.ts";
+import { diskName, slotsOf } from "./slots.ts";
 
 /** The configuration of an Oracle VM guest: Python 2 literals, one assignment a line, as the Manager writes them. */
 export function vmCfg(manifest: Manifest): Buffer {
@@ -16,24 +17,6 @@ export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): B
     // xl has no mode for disks that several machines write to. Its backends do not prevent it.
     return xlDisk(path(disk), slot, disk.mode === "r" ? "ro" : "rw");
   });
-}
-
-/** The slot of each disk: its own if it has one, else the first free one from xvda on. */
-export function slotsOf({ disks, machine }: Pick<Manifest, "disks" | "machine">): string[] {
-  const taken = new Set([...disks.flatMap(({ slot }) => slot ?? []), ...(machine.drives ?? [])]);
-  let next = 0;
-  return disks.map(({ slot }) => {
-    if (slot !== undefined) return slot;
-    while (taken.has(diskName(next))) next++;
-    return diskName(next++);
-  });
-}
-
-/** `xvda` for the first disk, `xvdb` for the next, `xvdaa` after `xvdz`. */
-export function diskName(index: number): string {
-  const letters = (number: number): string =>
-    `${number >= 26 ? letters(Math.floor(number / 26) - 1) : ""}${String.fromCharCode(97 + (number % 26))}`;
-  return `xvd${letters(index)}`;
 }
 
 function written(

@@ -5,7 +5,7 @@ import type { Outcome } from "../../guest/offline.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../guest/seal/index.ts";
 import { namedBy } from "../../io/escape.ts";
-import { asFlag, type ChangeFlags, changeImages } from "../change-images.ts";
+import { asFlag, type ChangeFlags, changeImages, jobPlan } from "../change-images.ts";
 import { checkSeal } from "../seal-check.ts";
 import { accountLines, freedHint, leftoverLines, stateLines, unknownOf } from "../seal-lines.ts";
 import { table } from "../words.ts";
@@ -40,13 +40,16 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     return checkSeal(images, flags, { operations, swap, ...(search && { search }), ...asFlag(flags) });
   await changeImages(images, flags, {
     verb: "seal",
-    job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+    plan: jobPlan(
+      { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+      flags,
+    ),
     isUnknown: (outcome) => !flags.allowUnmounted && unknownOf(outcome).length > 0,
-    remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
-      ...accountLines(others, elsewhere),
-      ...stateLines(classes),
-      ...leftoverLines(leftovers),
-      ...freedHint(scrubbed),
+    remarks: (outcome: Outcome) => [
+      ...accountLines(outcome),
+      ...stateLines(outcome.classes),
+      ...leftoverLines(outcome.leftovers),
+      ...freedHint(outcome),
     ],
   });
 }

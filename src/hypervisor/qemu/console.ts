@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { Interrupted } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
 
-/** The lines of a growing file, until `alive` says that its writer has ended. */
+/** The lines of a growing file, until `alive` returns false because its writer has ended. */
 export async function* tail(
   file: string,
   alive: () => Promise<boolean>,
@@ -13,7 +13,7 @@ export async function* tail(
   let rest = "";
   for (;;) {
     if (signal?.aborted) throw new Interrupted();
-    // Asked before reading: what is written until then is read below.
+    // Checked before reading, so that everything written until then is read below.
     const more = await alive();
     const handle = await open(file, "r").catch(() => undefined);
     if (handle) {

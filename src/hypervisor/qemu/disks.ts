@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Host } from "../../host/host.ts";
 import type { VirtualDisk } from "../hypervisor.ts";
 
-/** A disk of a machine as qemu opens it. `isOwn`: it goes with the machine. */
+/** A machine's disk as qemu opens it. `isOwn`: it is removed with the machine. */
 export const QemuDisk = z.object({
   slot: z.number(),
   mode: z.enum(["write", "read-only", "shared"]),
@@ -39,7 +39,7 @@ export async function makeDisk(
   return { ...own, file, format: "raw" };
 }
 
-/** A second disk with what this one holds; one that does not belong to the machine is shared with it. */
+/** A copy of a disk. A disk that does not belong to the machine is shared instead. */
 export async function cloneDisk(host: Host, disk: QemuDisk, stem: string): Promise<QemuDisk> {
   if (!disk.isOwn) return disk;
   const file = `${stem}.${disk.format === "raw" ? "img" : "qcow2"}`;
@@ -49,7 +49,7 @@ export async function cloneDisk(host: Host, disk: QemuDisk, stem: string): Promi
 
 export async function giveDisk(host: Host, { file, isOwn }: QemuDisk, to: string): Promise<void> {
   if (!isOwn) return copyDisk(host, file, to);
-  // The machine is thrown away next; moving its disk doubles no space.
+  // The machine is removed next, so its disk is moved to save space.
   await rename(file, to).catch(() => copyDisk(host, file, to));
   await keepNear(host, to);
 }

@@ -5,7 +5,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Examined } from "../hypervisor.ts";
 import type { QemuOptions } from "./options.ts";
 
-/** Which qemu runs machines here, and whether under KVM, which is tried with a kernel of this machine; the port for ssh. */
+/** Reports the version of qemu, whether KVM works (tested with this machine's kernel), and the port for ssh. */
 export async function examineQemu(
   { accelerator, sshPort }: QemuOptions,
   describe: (kernel: string | undefined) => Promise<string>,
@@ -30,7 +30,7 @@ async function machinesExamined(
     return [{ what: "machines", ok: true, text: `${text}: slower than kvm; ${why}` }];
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
-    // The list of packages tells that qemu is missing.
+    // The check of packages reports a missing qemu.
     if (error.code === "not-installed") return [];
     const { message, hint } = error;
     return [{ what: "machines", ok: false, text: message, ...(hint !== undefined && { mend: hint }) }];
@@ -53,7 +53,7 @@ function isAccessible(file: string, mode: number): Promise<boolean> {
   );
 }
 
-/** A port of loopback for ssh to the machine that is built: the site's, or any. */
+/** The loopback port for ssh to the built machine: the site's, or any free port. */
 async function portExamined(port: number | undefined): Promise<Examined> {
   const code = await new Promise<string | undefined>((done) => {
     const server = createServer();

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { makeFolders } from "../../io/folders.ts";
 import type { VmSpec } from "../hypervisor.ts";
 import { QemuDisk } from "./disks.ts";
 
-/** What qemu is told of a machine beside its disks. */
+/** A machine's settings for qemu, without its disks. */
 const Kept = z.object({
   name: z.string(),
   vcpus: z.number(),
@@ -19,13 +19,14 @@ const Kept = z.object({
     .readonly(),
   guest: z.object({ release: z.number() }),
   firmware: z.literal("uefi").exactOptional(),
+  restarts: z.literal(true).exactOptional(),
 });
 export type Kept = z.infer<typeof Kept>;
 
 const Definition = z.object({
   spec: Kept,
   disks: z.array(QemuDisk),
-  /** Of the last start. */
+  /** From the last start. */
   sshPort: z.number().optional(),
 });
 export type Definition = z.infer<typeof Definition>;
@@ -38,20 +39,20 @@ export interface QemuPaths {
   readonly serialLog: string;
   readonly serialSocket: string;
   readonly messages: string;
-  /** The machine's own UEFI variables; needed where UEFI starts it. */
+  /** The machine's own UEFI variables, if it boots by UEFI. */
   readonly variables: string;
 }
 
-/** What is on this host of one machine: its folder, and a short one for its sockets. */
+/** A machine's files on this host: its folder, and a folder with a short path for its sockets. */
 export interface MachineFiles {
   readonly folder: string;
   readonly consoleLog: string;
   readonly consoleSocket: string;
   diskStem(slot: number): string;
-  /** Makes the folder. Its disks hold what the guest keeps to root, so that nobody else may look into it. */
+  /** Makes the folder. Its disks contain data that only the guest's root may read, so nobody else may enter it. */
   make(): Promise<void>;
   write(definition: Definition): Promise<void>;
-  /** Throws where there is no such machine, or where a kill left half of it. */
+  /** Throws if the machine does not exist, or a kill left it incomplete. */
   read(): Promise<Definition>;
   exists(): Promise<boolean>;
   paths(): Promise<Omit<QemuPaths, "disks">>;
@@ -73,7 +74,11 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
       await chmod(machines, 0o700);
       await mkdir(folder, { mode: 0o700 });
     },
-    write: (what) => writeFile(definition, JSON.stringify(what)),
+    // A machine that is changed is there as before or as after.
+    async write(what) {
+      await writeFile(`${definition}.part`, JSON.stringify(what));
+      await rename(`${definition}.part`, definition);
+    },
     async read() {
       const found = await text();
       if (found === undefined) throw new TbuildError("environment", "no such machine", { subject: vm });
@@ -104,11 +109,12 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
   };
 }
 
-/** The part of a machine's description that is kept. */
-export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware }: VmSpec): Kept {
+/** The stored part of a machine's description. */
+export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware, restarts }: VmSpec): Kept {
   return {
     ...{ name, vcpus, memoryMib, cdroms, nics, guest },
     ...(firmware && { firmware }),
+    ...(restarts && { restarts }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import type { Messages } from "../hypervisor.ts";
 
-/** The host's end of the message port. The guest may open its end later, close it, and open it again. */
+/** The host's end of the message port. The guest may open its end later, close it, and reopen it. */
 export async function openMessages(socket: string): Promise<Messages> {
   const received: { key: string; value: string }[] = [];
   const line = connect(socket);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What a site says of qemu. */
+/** The site's options for qemu. */
 export const QemuOptions = z.strictObject({
   accelerator: z
     .enum(["auto", "kvm", "tcg"])

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { waitFor } from "../../host/wait-for.ts";
 
-/** The pid of a machine's qemu, if it lives. A pid that is now another program's does not count. */
+/** The pid of a machine's qemu, if it runs. A pid that now belongs to another program does not count. */
 export async function pidOf(folder: string): Promise<number | undefined> {
   const pid = await writtenPid(folder);
   if (pid === undefined) return undefined;

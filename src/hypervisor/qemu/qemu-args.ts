@@ -3,21 +3,21 @@ import type { QemuDisk } from "./disks.ts";
 import type { Kept, QemuPaths } from "./machine.ts";
 import { uefi } from "./uefi.ts";
 
-/** Name of the virtio-serial port for first-boot messages; the rehearsal additions open it under this name. */
+/** Name of the virtio-serial port for first-boot messages. tbuild's additions open it by this name. */
 export const messagePort = "org.tbuild.ovmapi.0";
 
 export interface QemuChoice {
   readonly accelerator: "kvm" | "tcg";
-  /** Port on 127.0.0.1 that leads to port 22 of the first `build` nic. */
+  /** Port on 127.0.0.1 that is forwarded to port 22 of the first `build` nic. */
   readonly sshPort: number;
 }
 
-/** The whole qemu command for a machine. Pure. */
+/** The complete qemu command of a machine. Pure. */
 export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?: DirectBoot): string[] {
   return [
     "qemu-system-x86_64",
     ...["-name", spec.name],
-    // An IDE CD and the BIOS of old: what EL5 and EL6 installers find a drive on; q35 has AHCI only.
+    // An IDE CD drive, which EL5's and EL6's installers can find. q35 has only AHCI.
     ...["-machine", "pc"],
     ...(spec.firmware === "uefi"
       ? [`${uefi.code},readonly=on`, escaped(paths.variables)].flatMap((file) => [
@@ -44,7 +44,7 @@ export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?
       `socket,id=messages,path=${paths.messages},server=on,wait=off`,
     ],
     ...["-device", `virtserialport,chardev=messages,name=${messagePort}`],
-    // A clone makes its host keys at first boot; without entropy that takes minutes.
+    // A clone generates host keys at first boot. Without entropy, that takes minutes.
     ...["-device", "virtio-rng-pci"],
     ...paths.disks.flatMap(diskArgs),
     ...spec.cdroms.flatMap((iso, index) => [
@@ -60,9 +60,9 @@ export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?
           : `user,id=net${index},restrict=on,net=10.0.${index + 2}.0/24`;
       return ["-netdev", net, "-device", `virtio-net-pci,netdev=net${index},mac=${nic.mac},romfile=`];
     }),
-    // A guest that reboots stops here, and is started again: after a warm reset TCG reads the kernel from the disk
-    // 20 times slower than from a cold start (measured: 21 s instead of 1).
-    "-no-reboot",
+    // A rebooting guest stops here and is started again: after a warm reset, TCG reads the kernel from the disk
+    // 20 times slower than after a cold start (measured: 21 s instead of 1).
+    ...(spec.restarts ? [] : ["-no-reboot"]),
     ...(boot
       ? ["-kernel", boot.kernel, "-initrd", boot.initrd, "-append", boot.append]
       : ["-boot", "order=cd"]),
@@ -73,7 +73,7 @@ function diskArgs({ slot, mode, file, format }: QemuDisk): string[] {
   const drive = `file=${escaped(file)},format=${format},cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=stop,rerror=report`;
   if (mode === "write") return ["-drive", `${drive},if=virtio`];
   if (mode === "read-only") return ["-drive", `${drive},if=virtio,readonly=on`];
-  // Of two processes on one host both see what the other writes, through the page cache. `share-rw` lifts qemu's lock.
+  // Two processes on one host see each other's writes through the page cache. `share-rw` disables qemu's lock.
   const id = `shared${slot}`;
   return ["-drive", `${drive},if=none,id=${id}`, "-device", `virtio-blk-pci,drive=${id},share-rw=on`];
 }

@@ -15,7 +15,7 @@ import type {
 } from "../hypervisor.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { tail } from "./console.ts";
-import { cloneDisk, giveDisk, makeDisk } from "./disks.ts";
+import { cloneDisk, giveDisk, makeDisk, type QemuDisk } from "./disks.ts";
 import { examineQemu } from "./examine.ts";
 import { type Definition, keptOf, type MachineFiles, machineFiles } from "./machine.ts";
 import { openMessages } from "./message-port.ts";
@@ -32,7 +32,7 @@ export const qemuKind = {
   open: qemu,
 } satisfies HypervisorKind<typeof QemuOptions>;
 
-/** Machines of qemu on this host. They outlive the process that started them, and are found again by name. */
+/** qemu machines on this host. They outlive the process that started them, and are found by name. */
 function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPlaces): Hypervisor {
   const sessions = new Map<string, Qmp>();
   const files = (vm: string) => machineFiles(folder, vm);
@@ -112,18 +112,36 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
       });
     },
 
+    shapes: {
+      async of(vm) {
+        const { spec, disks } = await files(vm).read();
+        return {
+          ...{ vcpus: spec.vcpus, memoryMib: spec.memoryMib, nics: spec.nics },
+          disks: disks.map(({ slot, mode, file, isOwn }) => ({ slot, mode, ...(!isOwn && { file }) })),
+        };
+      },
+      async change(vm, { apart, ...spec }) {
+        if ((await state(vm)) === "running") throw new Error(`${vm} is running`);
+        const known = await files(vm).read();
+        const own = known.disks.filter(({ isOwn }) => isOwn);
+        const others = apart?.map((disk): QemuDisk => ({ ...disk, format: "raw", isOwn: false }));
+        const disks = others ? [...own, ...others].sort((a, b) => a.slot - b.slot) : known.disks;
+        await files(vm).write({ ...known, spec: { ...known.spec, ...spec }, disks });
+      },
+    },
+
     async start(vm, boot) {
       await launch(host, files(vm), options.sshPort, await accelerator(boot?.kernel), boot);
-      // What the last run told is of no use to this one.
+      // Messages of the last run are of no use for this one.
       endSession(vm);
       await session(vm);
     },
 
-    async stop(vm, how = { force: false }) {
+    async stop(vm, how) {
       if ((await state(vm)) !== "running") return;
-      if (how.force) return kill(files(vm).folder);
+      if (how?.force) return kill(files(vm).folder);
       await (await session(vm)).run("system_powerdown");
-      await waitStopped(vm, { timeoutMs: 60_000 });
+      await waitStopped(vm, { timeoutMs: how?.graceMs ?? 60_000 });
     },
 
     async address(vm) {
@@ -137,7 +155,7 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
     consolePlace: (vm) => files(vm).consoleLog,
 
     async picture(vm) {
-      // Two phases of an installation may want a picture at the same moment.
+      // Two phases of an installation may request a picture at the same moment.
       const file = join(files(vm).folder, `screen-${randomUUID()}.png`);
       try {
         await (await session(vm)).run("screendump", { filename: file, format: "png" });
@@ -148,7 +166,7 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
     },
 
     messages: {
-      // The rehearsal's additions open the port; Oracle's ask Xen's store, which qemu has not.
+      // tbuild's additions open the port. Oracle's use Xen's store, which qemu does not have.
       reaches: ["tbuild"],
       open: async (vm) => openMessages((await files(vm).paths()).messages),
     },
@@ -170,7 +188,7 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
   };
 }
 
-/** Of qemu's user network (`-netdev user`), which begins its DHCP at .15. */
+/** Addresses of qemu's user network (`-netdev user`), whose DHCP range starts at .15. */
 const buildAddresses: BuildAddresses = {
   address: (number) => `10.0.2.${31 + number}`,
   netmask: "255.255.255.0",
@@ -178,7 +196,7 @@ const buildAddresses: BuildAddresses = {
   nameServer: "10.0.2.3",
 };
 
-/** Starts qemu in the background; `fixedPort` is the site's, else a free one is taken for ssh. */
+/** Starts qemu in the background. ssh uses the site's `fixedPort`, or a free port. */
 async function launch(
   host: Host,
   files: MachineFiles,
@@ -202,7 +220,7 @@ async function launch(
           hint: "Free it, or remove hypervisor.sshPort from the site file; tbuild then chooses a free port.",
           cause: error,
         });
-      // Somebody took the port between our look and qemu's.
+      // Another process took the port after tbuild had checked it.
       if (attempt === 5) throw error;
     }
   }

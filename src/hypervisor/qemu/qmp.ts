@@ -1,24 +1,24 @@
 import { connect, type Socket } from "node:net";
 import { TbuildError } from "../../errors.ts";
 
-/** What qemu tells by itself, such as SHUTDOWN or BLOCK_IO_ERROR. */
+/** An event that qemu sends, such as SHUTDOWN or BLOCK_IO_ERROR. */
 export interface QmpEvent {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A session with a machine's monitor. One at a time: a second client waits until the first has gone. */
+/** A session with a machine's monitor. Only one at a time: a second client waits for the first to close. */
 export interface Qmp extends Disposable {
   run(command: string, parameters?: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** All events so far. */
   readonly events: readonly QmpEvent[];
-  /** Resolves when qemu is gone. */
+  /** Resolves when qemu has ended. */
   readonly closed: Promise<void>;
 }
 
 export async function openQmp(socket: string, timeoutMs = 10_000): Promise<Qmp> {
   const line = await connected(socket);
-  // Nobody is kept waiting by it: a machine that is left to be looked at outlives the process that started it.
+  // Must not keep the process alive: a machine that is kept for inspection outlives the process that started it.
   line.unref();
   const events: QmpEvent[] = [];
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();

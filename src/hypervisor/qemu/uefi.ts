@@ -1,7 +1,7 @@
 import { access, copyFile } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 
-/** UEFI for qemu, from Debian's package ovmf: its code, and the variables that a new machine starts with. */
+/** UEFI for qemu from Debian's package ovmf: the code, and the initial variables of a new machine. */
 export const uefi = {
   code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
   variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
@@ -17,7 +17,7 @@ export async function proveUefi(): Promise<void> {
     });
 }
 
-/** Gives a machine variables of its own: those of a new one, or of the machine that it is cloned from. */
+/** Gives a machine its own variables: initial ones, or a copy from the machine that it is cloned from. */
 export function giveVariables(to: string, from: string = uefi.variables): Promise<void> {
   return copyFile(from, to);
 }

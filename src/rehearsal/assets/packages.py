@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Makes the RPMs of the rehearsal medium and its repositories, from the files of Debian's packages and from ours.
 
-usage: packages.py EXTRACTED WORK OUT MAJOR UPDATE KERNEL
+usage: packages.py EXTRACTED WORK OUT MAJOR UPDATE KERNEL ADDITIONS
   EXTRACTED/<deb>/      the files of each Debian package
   WORK                  scratch; WORK/tree/<rpm> is each RPM's content, from which the second stage is made
+  ADDITIONS             the folder of tbuild's guest additions
   OUT/base/*.rpm        the medium's own; OUT/addons/*.rpm and OUT/latest/*.rpm: the repositories
 No maintainer script of Debian is taken over; rpm's own dependency generators find what needs what.
 """
@@ -17,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tables import ADDITIONS, DROPPED, EXTRA, FOLDERS, GENERATED, LINKS, MAP, MODES, MODULES, SCRIPTLETS, SKIPPED, STANDINS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-EXTRACTED, WORK, OUT, MAJOR, UPDATE, KERNEL = sys.argv[1:7]
+EXTRACTED, WORK, OUT, MAJOR, UPDATE, KERNEL, SOURCES = sys.argv[1:8]
 # Fixed, so that the same input gives the same RPMs.
 EPOCH = '1700000000'
 
@@ -189,10 +190,12 @@ def write_release(tree):
 
 def stage_addition(package):
     """Oracle's package names, our programs."""
-    source = os.path.join(HERE, 'additions')
-    take = lambda name, place, mode: (os.makedirs(os.path.dirname(package.tree + place), exist_ok=True), shutil.copy(os.path.join(source, name), package.tree + place), os.chmod(package.tree + place, mode))  # noqa: E731
+    take = lambda name, place, mode: (os.makedirs(os.path.dirname(package.tree + place), exist_ok=True), shutil.copy(os.path.join(SOURCES, name), package.tree + place), os.chmod(package.tree + place, mode))  # noqa: E731
     if package.name == 'ovmd':
         take('sbin/ovmd', '/usr/sbin/ovmd', 0o755)
+        for name in sorted(os.listdir(os.path.join(SOURCES, 'ovmdaemon'))):
+            if name.endswith('.py'):
+                take('ovmdaemon/' + name, '/usr/lib/python-templateconfig/ovmdaemon/' + name, 0o644)
         write(package.tree + '/etc/sysconfig/ovmd', '# yes: configure at the next boot, then say no here\nINITIAL_CONFIG=no\n# more options for ovmd\nOVMD_ARGS=\n' if MAJOR == '6'
               else '# more options for ovmd\nOVMD_ARGS=\n')
         if MAJOR == '6':

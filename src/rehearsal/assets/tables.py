@@ -177,7 +177,7 @@ def stand_in(of):
     return 'Empty stand-in of the rehearsal for %s' % of
 
 
-# The repository olN_addons. Programs and files of these are in additions/.
+# The repository olN_addons. Programs and files of these are in src/firstboot/additions.
 ADDITIONS = {
     'libovmapi': {'summary': stand_in("Oracle VM's message library: the rehearsal speaks over virtio-serial")},
     'libxenstore': {'summary': stand_in('the xenstore library'), 'releases': '7'},

@@ -1,11 +1,11 @@
 import { SaxesParser } from "saxes";
-import { TbuildError } from "../../errors.ts";
+import { TbuildError } from "../errors.ts";
 
 export interface Element {
-  /** Without its prefix. */
+  /** The local name, without a prefix. */
   readonly name: string;
   readonly namespace: string;
-  /** By local name: OVF's own attributes are written with a prefix or without. */
+  /** By local name, because OVF's attributes may have a prefix or not. */
   readonly attributes: ReadonlyMap<string, string>;
   readonly children: readonly Element[];
   readonly text: string;
@@ -15,8 +15,8 @@ const deepest = 64;
 const mostElements = 20_000;
 
 /**
- * Reads XML without a document type: there are no entities but the five of XML, so none is fetched and none grows.
- * What is not well-formed is an `integrity` fault of `what`.
+ * Reads XML without a document type. Only XML's five entities exist, so nothing is fetched and nothing expands.
+ * XML that is not well-formed is an `integrity` fault of `what`.
  */
 export function readXml(what: string, text: string): Element {
   const parser = new SaxesParser({ xmlns: true, position: false });
@@ -34,10 +34,11 @@ export function readXml(what: string, text: string): Element {
     throw refuse(`not well-formed XML: ${error.message}`);
   });
   parser.on("doctype", () => {
-    throw refuse("declares a document type, which an OVF never needs");
+    throw refuse("declares a document type, which is not accepted");
   });
   parser.on("opentag", (tag) => {
-    if (open.length >= deepest || ++count > mostElements) throw refuse("more XML than an OVF has");
+    if (open.length >= deepest || ++count > mostElements)
+      throw refuse("more elements, or a deeper structure, than is accepted");
     const attributes = new Map(Object.values(tag.attributes).map((one) => [one.local, one.value]));
     open.push({ name: tag.local, namespace: tag.uri, attributes, children: [], text: "" });
   });
@@ -58,7 +59,7 @@ export function readXml(what: string, text: string): Element {
   return root;
 }
 
-/** XML in the encoding that its first bytes, or its declaration, name; UTF-8 where nothing does. */
+/** Decodes XML by its byte order mark or declaration. Default: UTF-8. */
 export function xmlText(what: string, bytes: Uint8Array): string {
   const [one = 0, two = 0] = bytes;
   const wide = new Map([
@@ -76,12 +77,12 @@ export function xmlText(what: string, bytes: Uint8Array): string {
   }
 }
 
-/** The children of that name. */
+/** The children with this name. */
 export function children(element: Element | undefined, name: string): Element[] {
   return (element?.children ?? []).filter((one) => one.name === name);
 }
 
-/** The text of the first child of that name. */
+/** The text of the first child with this name. */
 export function childText(element: Element | undefined, name: string): string | undefined {
   const text = children(element, name)[0]?.text.trim();
   return text === "" ? undefined : text;

@@ -1,0 +1,79 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { additions } from "../../src/firstboot/additions.ts";
+
+const repository = resolve(import.meta.dirname, "../..");
+
+/** A Python to run the additions under: `python3` is the machine's own. */
+export const pythons: readonly { readonly name: string; readonly path: string }[] = [
+  { name: "Python 3", path: "/usr/bin/python3" },
+  { name: "Python 2.7", path: "/root/.pyenv/versions/2.7.18/bin/python" },
+  { name: "Python 3.6", path: "/root/.pyenv/versions/3.6.15/bin/python" },
+  { name: "Python 3.13", path: "/root/.pyenv/versions/3.13.0/bin/python" },
+];
+
+/** What a throw-away root needs. */
+export const rootNeeds = ["root", "unshare", "chroot", "/usr/bin/python3"];
+
+export interface Said {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/**
+ * Runs shell lines in a throw-away root: this machine's files, with the additions installed as their RPMs install them, under the
+ * given Python. Nothing that it writes stays, no process outlives it, and there is no network.
+ */
+export function inGuest(python: string, script: string, files: Readonly<Record<string, string>> = {}): Said {
+  const folder = mkdtempSync(join(tmpdir(), "tbuild-additions-"));
+  try {
+    const upper = join(folder, "files");
+    install(upper, python);
+    for (const [path, text] of Object.entries(files)) write(join(upper, path), text, 0o755);
+    cpSync(join(repository, "test/fakes/xenstored.py"), join(upper, "usr/lib/fakes/xenstored.py"));
+    write(join(upper, "script"), script, 0o755);
+    const { status, stdout, stderr } = spawnSync(
+      "unshare",
+      ["-m", "-p", "-n", "-u", "-i", "-f", "--kill-child", "sh", "-ec", enter, "sh", folder],
+      { encoding: "utf8", timeout: 60_000, env: { PATH: process.env.PATH, LC_ALL: "C.UTF-8" } },
+    );
+    return { code: status, out: stdout, err: stderr };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const enter = `
+mkdir $1/space $1/root
+mount -t tmpfs tmpfs $1/space
+mkdir $1/space/upper $1/space/work
+cp -a $1/files/. $1/space/upper/
+mount -t overlay overlay -o lowerdir=/,upperdir=$1/space/upper,workdir=$1/space/work $1/root
+mount -t proc proc $1/root/proc
+mount --rbind /dev $1/root/dev
+mount -t tmpfs tmpfs $1/root/run
+exec chroot $1/root sh -e /script
+`;
+
+function install(root: string, python: string): void {
+  for (const name of ["ovmd", "ovm-template-config", "ovm-chkconfig"])
+    program(join(additions, "sbin", name), join(root, "usr/sbin", name), python);
+  const modules = "authentication datetime firewall network selinux ssh system user".split(" ");
+  for (const name of modules)
+    program(join(additions, "scripts", name), join(root, "etc/template.d/scripts", name), python);
+  for (const name of ["templateconfig", "ovmdaemon"])
+    cpSync(join(additions, name), join(root, "usr/lib/python-templateconfig", name), { recursive: true });
+}
+
+function program(from: string, to: string, python: string): void {
+  write(to, readFileSync(from, "utf8").replace(/^#!.*/, `#!${python}`), 0o755);
+}
+
+function write(path: string, text: string, mode: number): void {
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+}
