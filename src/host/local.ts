@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
@@ -159,8 +159,22 @@ export async function joinHere(
     detached: true,
     ...ownEnvironment(command, env),
   });
-  const line = child.duplex({ binary: true });
-  line.once("close", () => killSession(child.pid));
+  if (child.pid === undefined) throw notInstalled(command, "local");
+  const { stdin, stdout } = child;
+  // One that is gone does not listen.
+  stdin.on("error", () => {});
+  const line = new Duplex({
+    allowHalfOpen: false,
+    read: () => void stdout.resume(),
+    write: (data, _, done) => void stdin.write(data, () => done()),
+    final: (done) => void stdin.end(() => done()),
+    destroy(error, done) {
+      if (child.exitCode === null) killSession(child.pid);
+      done(error);
+    },
+  });
+  stdout.on("data", (data) => void (line.push(data) || stdout.pause()));
+  stdout.on("end", () => line.push(null));
   return line;
 }
 

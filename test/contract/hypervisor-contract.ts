@@ -230,7 +230,10 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
         { network: "storage", mac: "00:21:f6:00:00:12" },
       ];
       await hypervisor.define(contractSpec({ nics }));
-      await ran(vm, "for n in /sys/class/net/eth*; do echo $(/busybox basename $n) $(/busybox cat $n/address); done");
+      await ran(
+        vm,
+        "for n in /sys/class/net/eth*; do echo $(/busybox basename $n) $(/busybox cat $n/address); done",
+      );
       const said = await hypervisor.consoleText(vm);
       expect([...said.matchAll(/eth\d ([0-9a-f:]{17})/g)].map(([, mac]) => mac)).toEqual(
         nics.map(({ mac }) => mac),
