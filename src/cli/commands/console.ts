@@ -22,6 +22,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   }
   const [ofBuilds] = hypervisors;
   const states = await Promise.all(hypervisors.map((one) => one.state(name)));
+  if (states.every((state) => state === "absent"))
+    throw new TbuildError("usage", "no such machine", {
+      subject: name,
+      hint: "`tbuild console` lists the machines.",
+    });
   const hypervisor = hypervisors[states.indexOf("running")] ?? ofBuilds ?? workshop.hypervisor;
   if (!states.includes("running"))
     throw new TbuildError("environment", "is not running", {
