@@ -24,6 +24,7 @@ beforeAll(async () => {
   recipes = await mkdtemp(join(tmpdir(), "tbuild-e2e-"));
   await cp(join(repository, "recipes"), join(recipes, "recipes"), { recursive: true });
   await cp(join(repository, "kickstart"), join(recipes, "kickstart"), { recursive: true });
+  await cp(join(repository, "docs/examples"), join(recipes, "docs/examples"), { recursive: true });
   tbuild = await makeTbuild("e2e", join(recipes, "recipes"));
 });
 afterAll(async () => {
@@ -388,6 +389,15 @@ function commandsShown(text: string): string[] {
 /** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
+  "tbuild deploy docs/examples/standalone.yaml --plan": [
+    2,
+    "standalone.yaml:4:11: ol6-grid@stable: no such template",
+  ],
+  "tbuild deploy docs/examples/rac-2node.yaml --plan": [
+    2,
+    "rac-2node.yaml:4:11: ol6-grid@stable: no such template",
+  ],
+  "tbuild deploy import netconfig.ini --params params.ini": [2, "netconfig.ini: no such file"],
   "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
   "tbuild scan root@ovs1:/OVS/Repositories": [3, "root@ovs1: no ssh connection"],
   "tbuild recipe import anaconda-ks.cfg": [2, "anaconda-ks.cfg: no such file"],
