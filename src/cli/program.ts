@@ -3,6 +3,7 @@ import { hypervisors } from "../hypervisor/index.ts";
 import { addBuildCommands } from "./build-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
+import { addManagerCommands } from "./manager-commands.ts";
 import { addModuleCommands } from "./module-commands.ts";
 import { addTemplateCommands } from "./template-commands.ts";
 import { topics } from "./topics.ts";
@@ -50,6 +51,7 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   addImageCommands(program);
   addTemplateCommands(program);
   addModuleCommands(program);
+  addManagerCommands(program);
   program
     .command("help")
     .description("show the help of a command, or a topic")

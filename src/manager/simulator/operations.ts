@@ -18,7 +18,6 @@ export interface VmFields {
   readonly bootOrder?: string | undefined;
 }
 
-
 export function createVm(world: World, pool: Thing, repository: Thing, fields: VmFields): Job {
   return world.begin("create Vm", [], () => {
     checkVm(world, fields, true);
