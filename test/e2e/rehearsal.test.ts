@@ -387,6 +387,12 @@ function commandsShown(text: string): string[] {
 
 /** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
+  "tbuild manager": [2, "names no Oracle VM Manager"],
+  "tbuild manager trust": [2, "names no Oracle VM Manager"],
+  "tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [
+    2,
+    "names no Oracle VM Manager",
+  ],
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
   "tbuild scan root@ovs1:/OVS/Repositories": [3, "root@ovs1: no ssh connection"],
@@ -394,10 +400,10 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild media inspect": [3, "no installation disc found"],
   "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
   "tbuild template import OVM_OL6U10_x86_64_PVM.tgz": [2, "OVM_OL6U10_x86_64_PVM.tgz: no such file"],
-  "tbuild console MACHINE": [3, "MACHINE: is not running"],
+  "tbuild console MACHINE": [2, "MACHINE: no such machine"],
   "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],
   "tbuild template pull registry.example/templates/ol6-grid-rehearsal:1.0.0": [3, "cannot be reached"],
-  "tbuild console MACHINE --ssh": [3, "MACHINE: is not running"],
+  "tbuild console MACHINE --ssh": [2, "MACHINE: no such machine"],
   "tbuild message ol6-grid-rehearsal --values vm001.yaml --machine vm001": [2, "vm001.yaml: cannot be read"],
   "tbuild twins clone1.img clone2.img": [2, "clone1.img: there is no such file"],
   "tbuild whois orphan.img": [2, "orphan.img: there is no such file"],

@@ -20,7 +20,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     async (signal) => {
       const { options, context } = await siteManager(command, signal);
       await using api = await openManager(options, context);
-      return importTemplate(api, {
+      return await importTemplate(api, {
         urls,
         name: flags.name,
         description: flags.description,
