@@ -61,6 +61,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   firstboot: [
     "guest/operation.ts",
     "guest/release.ts",
+    "host/host.ts",
+    "host/temporary.ts",
     "image",
     "model",
     "recipe/findings.ts",
@@ -97,7 +99,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "@toondepauw/node-zstd": ["io/compression.ts"],
   yauzl: ["bundles/read/zip.ts"],
   saxes: ["bundles/read/read-xml.ts"],
-  diff: ["store/compare/compare.ts"],
+  diff: ["io/patch.ts"],
   "web-tree-sitter": ["firstboot/python/script.ts"],
   "@cyclonedx/cyclonedx-library": ["store/compare/sbom.ts"],
   "node:child_process": [],
