@@ -13,8 +13,12 @@ export type DomainType = (typeof domainTypes)[number];
 export const firmwares = ["bios", "uefi"] as const;
 export type Firmware = (typeof firmwares)[number];
 
+/** Formats for other hypervisors: what `tbuild migrate --to` takes. */
+export const migrationFormats = ["libvirt", "olvm-ova", "xva", "proxmox"] as const;
+export type MigrationFormat = (typeof migrationFormats)[number];
+
 /** What a template is packed as. */
-export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl"] as const;
+export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl", ...migrationFormats] as const;
 export type BundleFormat = (typeof bundleFormats)[number];
 
 /** The ways into an image, the one that asks for least first. */
@@ -26,3 +30,7 @@ export const fitnessTargets = ["ovm-3.2", "ovm-3.4.5", "ovm-3.4.6", "xen-4.17", 
 export type FitnessTarget = (typeof fitnessTargets)[number];
 export const guestModes = ["pvm", "pvhvm", "hvm", "kvm"] as const;
 export type GuestMode = (typeof guestModes)[number];
+
+/** What becomes of ovmd, Oracle VM's first-boot configuration, in a conversion: what `tbuild convert --ovmd` takes. */
+export const ovmdChoices = ["keep", "disable", "cloud-init"] as const;
+export type OvmdChoice = (typeof ovmdChoices)[number];

@@ -1,25 +1,31 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { z } from "zod";
 import { makeFolders } from "../io/folders.ts";
-import { fromPortable, toPortable } from "../io/portable.ts";
+import { fromPortable, type Places, toPortable } from "../io/portable.ts";
 import type { Inputs } from "./step.ts";
 
 /** The disk as a step left it, with the step's results, under the digest of all its inputs. */
-export interface Checkpoint {
-  readonly id: string;
-  readonly key: string;
-  readonly recipe: string;
-  readonly step: string;
-  readonly inputs: Inputs;
+const Checkpoint = z.object({
+  id: z.string(),
+  key: z.string(),
+  recipe: z.string(),
+  step: z.string(),
+  inputs: z.record(z.string(), z.string()),
   /** The id of the previous checkpoint. A disk here may be based on that one's disk. */
-  readonly parent: string | undefined;
-  readonly made: string;
+  parent: z.string().optional(),
+  made: z.string(),
   /** The version of tbuild that made it, and the digest of its code for this step. */
-  readonly maker: string;
-  readonly ms: number;
+  maker: z.string(),
+  ms: z.number(),
+  gives: z.looseObject({}),
+});
+export type Checkpoint = Readonly<Omit<z.infer<typeof Checkpoint>, "inputs" | "parent" | "gives">> & {
+  readonly inputs: Inputs;
+  readonly parent: string | undefined;
   readonly gives: object;
-}
+};
 
 /**
  * The key of a step's result. It contains the *id* of the previous checkpoint, which is random and new each time that
@@ -65,7 +71,7 @@ export async function keepCheckpoint(
   const link = join(folder, "by-key", checkpoint.key);
   await symlink(join("..", checkpoint.id), `${link}.${checkpoint.id}`);
   await rename(`${link}.${checkpoint.id}`, link);
-  return fromPortable(text, { checkpoint: final, home: dirname(folder) }) as Checkpoint;
+  return parse(text, { checkpoint: final, home: dirname(folder) });
 }
 
 /** Makes checkpoints accessible to their owner only, including those of older versions: their disks contain secrets. */
@@ -146,6 +152,15 @@ async function readCheckpoint(folder: string, id: string): Promise<Checkpoint | 
   const at = join(folder, id);
   const text = await readFile(join(at, "checkpoint.json"), "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
-  const checkpoint = fromPortable(text, { checkpoint: at, home: dirname(folder) }) as Checkpoint;
-  return checkpoint.id === id ? checkpoint : undefined;
+  try {
+    const checkpoint = parse(text, { checkpoint: at, home: dirname(folder) });
+    return checkpoint.id === id ? checkpoint : undefined;
+  } catch {
+    return undefined; // damaged: the step runs again
+  }
+}
+
+function parse(text: string, places: Places): Checkpoint {
+  const { parent, ...checkpoint } = Checkpoint.parse(fromPortable(text, places));
+  return { ...checkpoint, parent };
 }

@@ -1,9 +1,12 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { z } from "zod";
 import { makeFolders } from "../io/folders.ts";
 import type { Home } from "./home.ts";
 
-type Times = Record<string, Record<string, number>>;
+/** Recipe → step → milliseconds. */
+const Times = z.record(z.string(), z.record(z.string(), z.number()));
+type Times = z.infer<typeof Times>;
 
 /** Recent durations of each step in ms: of this recipe, otherwise of any recipe. */
 export async function expectedTimes(home: Home, recipe: string): Promise<Readonly<Record<string, number>>> {
@@ -28,11 +31,11 @@ export async function rememberTimes(
   await rename(`${file}.${process.pid}`, file);
 }
 
-// Only an estimate hangs on it: a file that cannot be read is the same as none.
+// These are only estimates, so an unreadable file counts as none.
 async function read(home: Home): Promise<Times> {
   const text = await readFile(fileOf(home), "utf8").catch(() => "{}");
   try {
-    return JSON.parse(text) as Times;
+    return Times.parse(JSON.parse(text));
   } catch {
     return {};
   }

@@ -4,6 +4,7 @@ import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import type { Done } from "../guest/operation.ts";
 import { parseMajor } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
+import type { ChangeOptions } from "../image/change/drafted-guest.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
 import { jsonText, printable, shown as shownName } from "../io/escape.ts";
 import { explained } from "./explained.ts";
@@ -24,33 +25,55 @@ export interface ChangeFlags extends FarFlags {
 }
 
 /** A command that changes images: its action and its messages. */
-export interface Changing {
+export interface Changing<Result extends Worked = Outcome> {
   /** `seal`, `repair`. */
   readonly verb: string;
-  readonly job: Job;
+  /** Works the change of one image out. */
+  readonly plan: (file: string, options: ChangeOptions) => Promise<PlannedChange<Result>>;
   /** Lines about the findings, shown below the plan. */
-  readonly remarks: (outcome: Outcome) => string[];
+  readonly remarks: (outcome: Result) => string[];
+  /** True if it changes only the root's volume, so that any other volume may be left out. */
+  readonly needsRootOnly?: boolean;
   /** True if the result is unknown for this outcome. The command then exits with the code for that. */
-  readonly isUnknown?: (outcome: Outcome) => boolean;
+  readonly isUnknown?: (outcome: Result) => boolean;
+  /** What is to be said of an image once it is as it was to be. */
+  readonly after?: (image: NamedImage, signal: AbortSignal) => Promise<Afterwards>;
+}
+
+/** What every change of a guest tells of itself. */
+export type Worked = Pick<Outcome, "release" | "pending" | "overridden" | "scrubbed">;
+
+export interface Afterwards {
+  readonly lines: readonly string[];
+  /** For JSON. */
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+/** Plans a change that consists of operations. */
+export function jobPlan(job: Job, flags: Pick<ChangeFlags, "as">): Changing["plan"] {
+  return (file, options) =>
+    planJob(localHost(), file, interruptedBy(options.watch?.signal, { ...job, ...asFlag(flags) }), options);
 }
 
 /** Plans the change of each image, shows it, asks, and applies it. A failure does not stop the others. */
-export async function changeImages(
+export async function changeImages<Result extends Worked>(
   images: readonly string[],
   flags: ChangeFlags,
-  changing: Changing,
+  changing: Changing<Result>,
 ): Promise<void> {
-  const job = { ...changing.job, ...asFlag(flags) };
-  await eachImage(images, flags, async ({ name: image, file, far, shown }, signal) => {
+  await eachImage(images, flags, async (named, signal) => {
+    const { name: image, file, far, shown } = named;
     const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
-    await using planned = await planJob(localHost(), file, interruptedBy(signal, job), {
-      ...viaOption(flags.via),
-      ...(flags.fsck && { fsck: true }),
-      ...(far && { far }),
-      ...(flags.allowUnmounted && { allowUnmounted: true }),
-      note: (text) => process.stderr.write(`${printable(shown(text))}\n`),
-      watch: { signal, progress: line.show },
-    }).finally(line.close);
+    await using planned = await changing
+      .plan(file, {
+        ...viaOption(flags.via),
+        ...(flags.fsck && { fsck: true }),
+        ...(far && { far }),
+        ...((flags.allowUnmounted || changing.needsRootOnly) && { allowUnmounted: true }),
+        note: (text) => process.stderr.write(`${printable(shown(text))}\n`),
+        watch: { signal, progress: line.show },
+      })
+      .finally(line.close);
     const { result } = planned;
     const isNeeded = planned.pieces.length > 0;
     if (!flags.json) process.stdout.write(planText(image, planned, changing, flags.plan ?? false));
@@ -59,17 +82,22 @@ export async function changeImages(
       isNeeded && !flags.plan && (await isAgreed(image, flags, signal))
         ? await planned.apply(`${changing.verb}: ${result.pending.map(({ name }) => name).join(" ")}`)
         : undefined;
+    const afterwards = record || !isNeeded ? await changing.after?.(named, signal) : undefined;
     if (flags.json) {
       const { pending, ...rest } = result;
       const ranges = planned.pieces.map(({ offset, bytes }) => ({ offset, bytes }));
       const changed = record !== undefined;
       const undo = record && { file: shown(record.file), bytes: record.bytes };
-      process.stdout.write(`${jsonText({ image, changed, operations: pending, ranges, undo, ...rest })}\n`);
+      process.stdout.write(
+        `${jsonText({ image, changed, operations: pending, ranges, undo, ...rest, ...afterwards?.record })}\n`,
+      );
     } else if (record)
       process.stdout.write(
         `  done; undo with \`tbuild undo ${image}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
     else if (isNeeded && !flags.plan) process.stdout.write("  not changed\n");
+    if (!flags.json && afterwards)
+      process.stdout.write(afterwards.lines.map((line) => `  ${line}\n`).join(""));
     if (changing.isUnknown?.(result)) process.exitCode ||= exitCodes.unknown;
   });
 }
@@ -106,14 +134,17 @@ export function asFlag({ as }: Pick<ChangeFlags, "as">): Pick<Job, "as"> {
 }
 
 /** A search through all files takes long enough to be interrupted. */
-export function interruptedBy<Given extends Pick<Job, "search">>(signal: AbortSignal, job: Given): Given {
-  return job.search ? { ...job, search: { ...job.search, signal } } : job;
+export function interruptedBy<Given extends Pick<Job, "search">>(
+  signal: AbortSignal | undefined,
+  job: Given,
+): Given {
+  return job.search && signal ? { ...job, search: { ...job.search, signal } } : job;
 }
 
-function planText(
+function planText<Result extends Worked>(
   image: string,
-  { result, pieces, via }: PlannedChange<Outcome>,
-  { verb, remarks }: Changing,
+  { result, pieces, via }: PlannedChange<Result>,
+  { verb, remarks }: Changing<Result>,
   isWhole: boolean,
 ): string {
   const colours = coloursFor(process.stdout);

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { fitnessTargets, guestModes, waysIn } from "../choices.ts";
+import { fitnessTargets, guestModes, ovmdChoices, waysIn } from "../choices.ts";
 import { formerName } from "./former-name.ts";
 import { lazily } from "./lazily.ts";
 
@@ -7,6 +7,8 @@ const sshConfig = [
   "--ssh-config <file>",
   "ssh configuration for remote images (default: ~/.ssh/config)",
 ] as const;
+
+const relabel = ["--relabel", "also relabel all files for SELinux at the next boot"] as const;
 
 const elsewhere = `
 
@@ -41,21 +43,22 @@ export function addImageCommands(program: Command): void {
       "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories",
     )
     .action(lazily(() => import("./commands/scan.ts")));
-  program
-    .command("convert")
-    .description("check whether the guest in an image runs at a target; reads only")
-    .argument("<image...>", "disk images: raw or qcow2")
-    .option("--check", "check; required, since this version of tbuild changes nothing here")
-    .addOption(forOption().makeOptionMandatory())
+  imageCommand(
+    "convert",
+    "make the guest in an image run elsewhere, without starting it; or check whether it does",
+  )
+    .argument("<image...>", "disk images of stopped machines or templates")
+    .addOption(new Option("--to <mode>", "what the guest is to run as").choices(guestModes))
     .addOption(
-      new Option("--to <mode>", "as what it is to run there (default: pvm where it can)").choices(guestModes),
+      new Option("--ovmd <choice>", "Oracle VM's first-boot configuration (default: keep)").choices(
+        ovmdChoices,
+      ),
     )
-    .option("--via <way>", `access method (default: the fastest that works): ${waysIn.join(", ")}`)
-    .option(...sshConfig)
-    .option("--json", "print one JSON object per image")
+    .option("--check", "only check whether the guest runs at the target; change nothing")
+    .addOption(forOption())
     .addHelpText(
       "after",
-      `\nExample:\n  tbuild convert --check --for ovm-3.4.6 System.img${elsewhere}\n\nExits 1 if a guest is unfit, 6 if that is not known.`,
+      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --check --for ovm-3.4.6 System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit, 6 if that is not known.`,
     )
     .action(lazily(() => import("./commands/convert.ts")));
   program
@@ -70,16 +73,21 @@ export function addImageCommands(program: Command): void {
     .action(lazily(() => import("./commands/whois.ts")));
   program
     .command("twins")
-    .description("compare two booted clones: find identities that they share")
-    .argument("<image>", "disk of one clone, after its first boot")
-    .argument("<other>", "disk of another clone")
-    .option("--via <way>", `access method: ${waysIn.join(", ")}`)
+    .description("find identities that clones share: boot and compare two clones, or compare two disks")
+    .argument("<image>", "a sealed image: two clones of it are booted and configured; or the disk of a clone")
+    .argument("[other]", "the disk of another clone; both were configured by their first boot")
+    .option("--recipe <name>", "boot clones with this recipe's machine, nics and trial messages")
+    .option("--via <way>", `access method for two disks: ${waysIn.join(", ")}`)
     .option(...sshConfig)
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  tbuild twins clone1.img clone2.img\n\nExits 1 if it finds any.")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tbuild twins System.img --recipe ol6-grid\n  tbuild twins clone1.img clone2.img\n\nExits 1 if it finds any. The image is not changed.",
+    )
     .action(lazily(() => import("./commands/twins.ts")));
   imageCommand("repair", "arm the first boot of unarmed templates; changes as little as possible")
     .argument("<image...>", "disk images of stopped machines or templates")
+    .option(...relabel)
     .addHelpText("after", `\nExample:\n  tbuild repair --plan System.img${elsewhere}`)
     .action(lazily(() => import("./commands/repair.ts")));
   imageCommand("seal", "remove every identity from the guests in disk images, and arm their first boot")
@@ -92,11 +100,12 @@ export function addImageCommands(program: Command): void {
     .option("--skip <operation...>", "skip these operations")
     .option(
       "--allow-unmounted",
-      "exit 0 (not 6) if a volume could not be inspected; change the rest even if one is encrypted or in a RAID",
+      "exit 0 (not 6) if a volume could not be inspected; leave out volumes that need a program that is missing here",
     )
     .addOption(formerName("--although-unmounted", "allowUnmounted"))
     .option("--only <operation...>", "run only these operations")
     .option("--keep <path...>", "keep these guest paths unchanged")
+    .option(...relabel)
     .option("--recipe <name>", "apply this recipe's skip and keep lists")
     .addHelpText(
       "after",
@@ -105,7 +114,7 @@ export function addImageCommands(program: Command): void {
     .action(lazily(() => import("./commands/seal.ts")));
   program
     .command("undo")
-    .description("undo the last repair or seal of disk images, byte for byte")
+    .description("undo the last repair, seal or conversion of disk images, byte for byte")
     .argument("<image...>", "disk images that were changed")
     .option("--all", "undo all changes, back to the first")
     .option("--list", "list what can be undone")
@@ -126,7 +135,6 @@ export function addImageCommands(program: Command): void {
       .option("--plan", "show the files and byte ranges that would change; change nothing")
       .option("--yes", "do not ask")
       .option("--fsck", "check each whole file system with e2fsck, before and after the change")
-      .option("--relabel", "also relabel all files for SELinux at the next boot")
       .option("--as <release>", "treat an unknown guest as this release: ol5 to ol9")
       .option("--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`)
       .option(...sshConfig)

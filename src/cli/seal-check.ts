@@ -26,14 +26,16 @@ export async function checkSeal(
       {
         ...viaOption(flags.via),
         ...(far && { far }),
+        ...(flags.allowUnmounted && { allowUnmounted: true }),
         note: (text) => process.stderr.write(`${printable(here(text))}\n`),
         watch: { signal },
       },
     );
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
-    const unread = flags.allowUnmounted ? [] : unknownOf(findings);
+    // Whoever accepts that part of a disk is unknown gets another exit code, and no other answer.
+    const unread = unknownOf(findings);
     if (!isClean) process.exitCode ||= 1;
-    else if (unread.length > 0) process.exitCode ||= exitCodes.unknown;
+    else if (unread.length > 0 && !flags.allowUnmounted) process.exitCode ||= exitCodes.unknown;
     if (flags.json) {
       const sealed = isClean && unread.length > 0 ? "unknown" : isClean;
       process.stdout.write(`${jsonText({ image, sealed, ...findings })}\n`);
@@ -41,7 +43,7 @@ export async function checkSeal(
     }
     const lines = [
       ...findings.pending.map(shownDone).map(({ name, done }) => `${colours.cyan(name)}: ${done.join(", ")}`),
-      ...accountLines(findings.others, findings.elsewhere),
+      ...accountLines(findings),
       ...stateLines(findings.classes),
       ...leftoverLines(findings.leftovers),
     ];

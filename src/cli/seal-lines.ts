@@ -1,8 +1,8 @@
 import type { Leftovers } from "../guest/leftovers/index.ts";
 import { memoryClass, notLookedInto } from "../guest/memory.ts";
-import type { Findings } from "../guest/offline.ts";
+import type { Findings, Outcome } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
-import { unusedSpaceClass } from "../guest/unused-space.ts";
+import { backingClass, unusedSpaceClass } from "../guest/unused-space.ts";
 import type { OtherVolume } from "../image/disk/account.ts";
 import { shown } from "../io/escape.ts";
 
@@ -15,7 +15,7 @@ export function unknownOf({ others, classes }: Pick<Findings, "others" | "classe
   // What the user left out on purpose is reported, but does not count.
   const unseen = classes.filter(
     ({ name, state, why }) =>
-      [memoryClass, unusedSpaceClass].includes(name) &&
+      [memoryClass, unusedSpaceClass, backingClass].includes(name) &&
       state === "unknown" &&
       !why.every((one) => one === notLookedInto),
   );
@@ -23,11 +23,21 @@ export function unknownOf({ others, classes }: Pick<Findings, "others" | "classe
 }
 
 /** What a seal does not cover, a line each. */
-export function accountLines(others: readonly OtherVolume[], elsewhere: readonly string[]): string[] {
+export function accountLines({
+  others,
+  elsewhere,
+  backing,
+}: Pick<Findings, "others" | "elsewhere" | "backing">): string[] {
   const unread = unreadOf(others);
   return [
-    ...unread.map(({ name, why }) => `not inspected: ${name} ${why}`),
+    ...unread.flatMap(({ name, why, next }) => [
+      `not inspected: ${name} ${why}`,
+      ...(next ? [`  ${next}`] : []),
+    ]),
     ...elsewhere.map((line) => `not on this disk: ${line}`),
+    ...backing.map(
+      (file) => `not inspected: the backing file ${file}, which holds the disk as it was before`,
+    ),
   ].map(shown);
 }
 
@@ -67,10 +77,13 @@ export function leftoverLines(leftovers: Leftovers | undefined): string[] {
 }
 
 /** What remains of removed data, and where. */
-export function freedHint(scrubbed: number | undefined): string[] {
+export function freedHint({ scrubbed, backing }: Pick<Outcome, "scrubbed" | "backing">): string[] {
   return [
     scrubbed === undefined
       ? "removed data can be recovered from free blocks; --scrub overwrites them"
       : "the undo record still holds the scrubbed data: delete it before you publish the image",
+    ...(backing.length > 0
+      ? ["to publish the image without its backing file: qemu-img convert -O qcow2 IMAGE COPY"]
+      : []),
   ];
 }

@@ -14,7 +14,14 @@ import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
 import { type ClassReport, classReports, countShown, findResidue, tellsOfGuest } from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
-import { lookOutside, type NamedVolumes, namedVolumes, unusedSpaceReport, withUse } from "./unused-space.ts";
+import {
+  backingReport,
+  lookOutside,
+  type NamedVolumes,
+  namedVolumes,
+  unusedSpaceReport,
+  withUse,
+} from "./unused-space.ts";
 
 /** What is to be done to a guest in an image. */
 export interface Job {
@@ -49,6 +56,8 @@ export interface Findings {
   readonly others: readonly OtherVolume[];
   /** What the guest mounts and is not on this disk, a line each. */
   readonly elsewhere: readonly string[];
+  /** The backing files of the image: a change of the image leaves their contents as they were. */
+  readonly backing: readonly string[];
   /** What no operation takes away; `undefined` if it was not checked. */
   readonly leftovers?: Leftovers;
 }
@@ -98,6 +107,7 @@ export async function checkImage(
           ...classReports(pending, names(operations), seen, leftovers),
           ...memory.classes,
           ...(outside?.classes ?? []),
+          ...(residue ? backingReport(guest.layers) : []),
         ],
         ...(leftovers && { leftovers }),
       };
@@ -195,6 +205,7 @@ async function searched(
       files: 0,
       bytes: 0,
       tooLarge: [],
+      packed: [],
       limits: ["guestfish is too slow to look into all files"],
     };
   const paths = pending.flatMap(({ done }) => done);
@@ -216,8 +227,10 @@ function accountOf({
   via,
   others,
   unresolved,
-}: DraftedGuest): Pick<Findings, "via" | "others" | "elsewhere"> {
-  return { via, others, elsewhere: unresolved.map(said) };
+  layers,
+}: DraftedGuest): Pick<Findings, "via" | "others" | "elsewhere" | "backing"> {
+  const backing = layers.slice(1).map(({ file }) => file);
+  return { via, others, elsewhere: unresolved.map(said), backing };
 }
 
 function names(operations: readonly Operation[]): string[] {

@@ -3,8 +3,8 @@ import { firstBoot } from "../firstboot/arming.ts";
 import { parseHeader } from "../firstboot/module.ts";
 import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
-import { convertOperations } from "./convert/index.ts";
-import { type Kernel, kernelsOf } from "./convert/xen-drivers.ts";
+import { buildOperations } from "./convert/index.ts";
+import { type Kernel, kernelsOf } from "./convert/kernels.ts";
 import type { BootCheck } from "./fitness/finding.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { auditAll } from "./operation.ts";
@@ -101,7 +101,7 @@ async function fitnessOf(
   pv: BootCheck | undefined,
 ): Promise<string> {
   const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") =>
-    (await auditAll(tree, convertOperations(type, release, volumes))).map(({ name }) => name);
+    (await auditAll(tree, buildOperations(type, release, volumes))).map(({ name }) => name);
   const drivers = await lacks("XEN_HVM_PV_DRIVERS");
   const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers want ${drivers.join(", ")})`;
   // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 has none for anybody.

@@ -36,14 +36,17 @@ export async function hold(
       else isReady(said);
     },
   });
+  let gone = false;
+  let exitCode: number | undefined;
   const failed = (how: string) =>
     new TbuildError("environment", `${how} on ${host.name}`, {
       subject: what,
       lines: lines.slice(-8).map(printable),
+      exitCode,
     });
-  let gone = false;
   const ended = talk.ended.then((code) => {
     gone = true;
+    exitCode = code ?? undefined;
     return code;
   });
   const stop = () => talk.sayNoMore();

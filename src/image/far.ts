@@ -8,20 +8,20 @@ import { seeFolder } from "../host/sshfs.ts";
 import { type FilesInUse, qemuLocks } from "./in-use.ts";
 
 /**
- * A folder with images on another machine, which is seen here. Its files are read and written as any; who uses them,
- * and who may change them, is said there.
+ * A folder with images on another machine, mounted here. Its files are read and written like local ones. That machine
+ * says who uses them and who may change them.
  */
 export interface FarFolder extends AsyncDisposable {
   readonly host: Host;
-  /** Where it is seen. */
+  /** Its local path. */
   readonly at: string;
-  /** Who used its files when it was opened. */
+  /** The users of its files at the time of opening. */
   readonly users: FilesInUse;
-  /** Looks again who uses its files. */
+  /** Asks again who uses its files. */
   look(): Promise<FilesInUse>;
-  /** What a file that is seen here is called there. */
+  /** The remote path of a file with this local path. */
   pathOn(seen: string): string;
-  /** Takes an image for us, as a tbuild on that machine would. */
+  /** Locks an image, as a tbuild on that machine would. */
   lock(seen: string): Promise<Lock>;
 }
 
@@ -31,7 +31,7 @@ export interface FarPath {
   readonly path: string;
 }
 
-/** Opens the folder that `path` lies in, or that it is; links are followed there. `seen` is what `path` is called here. */
+/** Opens the folder `path`, or the folder that contains it. Links are followed there. `seen` is the local name of `path`. */
 export async function openFar(
   { address, path }: FarPath,
   { config }: { readonly config?: string } = {},
@@ -45,7 +45,7 @@ export async function openFar(
     });
   const folder = kind === "dir" ? real : dirname(real);
   let pathOn = (seen: string) => seen;
-  // The shells that hold our own locks have the images open.
+  // The shells that hold tbuild's own locks have the images open.
   const own = new Set<string>();
   const look = async (): Promise<FilesInUse> => {
     const users = await usersOn(host, ["find", folder, ...(kind === "dir" ? [] : ["-maxdepth", "1"])], own);

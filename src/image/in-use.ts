@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
-/** Who uses image files on this machine, as seen at one moment. What another machine does with a shared disk is not seen. */
+/** The users of image files on this machine at one moment. Use of a shared disk by another machine is not visible. */
 export interface FilesInUse {
-  /** Why `file` must not be changed now, in words; nothing when nobody uses it. */
+  /** Why `file` must not be changed now; `undefined` if nobody uses it. */
   by(file: string): readonly string[];
 }
 
-/** Looks once at loop devices, qemu's locks and open files, for any number of questions. */
+/** Reads loop devices, qemu's locks and open files once, for any number of queries. */
 export function filesInUse(): FilesInUse {
   const uses = new Map<string, string[]>();
   const add = (id: string | undefined, what: string) => {
@@ -47,8 +47,8 @@ function* loopDevices(): Generator<{ file: string; what: string }> {
 }
 
 /**
- * qemu locks byte 101 of an image that it writes to, and byte 201 of one that nobody else may write to. Its
- * locks belong to open files, not to processes, so the kernel's list (`/proc/locks`) has no pid.
+ * qemu locks byte 101 of an image that it writes to, and byte 201 of an image that nobody else may write to. The
+ * locks belong to open files, not to processes, so the kernel's list (`/proc/locks`) shows no pid.
  */
 export function* qemuLocks(locks: string): Generator<{ id: string; what: string }> {
   const pattern = /^\d+: OFDLCK +\S+ +\S+ +\S+ +([\da-f]+):([\da-f]+):(\d+) (\d+) (\d+)$/gm;

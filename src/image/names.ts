@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 
 /**
- * Names, link targets and texts of a guest are bytes, of any encoding or none. As strings they are UTF-8, in which each
- * byte that is not stands as a lone surrogate, U+DC80 to U+DCFF, as in Python's PEP 383: every name has a string of its
- * own, and comes back byte for byte.
+ * Names, link targets and texts of a guest are bytes in any encoding. As strings they are decoded as UTF-8, and each
+ * invalid byte becomes a lone surrogate, U+DC80 to U+DCFF, as in Python's PEP 383. So every name has its own string, and
+ * converts back byte for byte.
  */
 export function stringOf(bytes: Uint8Array): string {
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -24,7 +24,7 @@ export function stringOf(bytes: Uint8Array): string {
   return parts.join("");
 }
 
-/** The bytes that `stringOf` gives `text` for. */
+/** The bytes for which `stringOf` returns `text`. */
 export function bytesOf(text: string): Buffer {
   if (!loneByte.test(text)) return Buffer.from(text);
   const parts: Buffer[] = [];

@@ -2,47 +2,43 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeAbandoned } from "../host/temporary.ts";
-import type { ImageAccess, Mount, Volume } from "./access.ts";
-import { type OtherVolume, otherVolumes } from "./disk/account.ts";
+import type { Mount, Volume } from "./access.ts";
+import { type OtherVolume, otherVolumes, snapshotsOf } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
 import { nextStep } from "./disk/members.ts";
+import { claimAround } from "./disk/unclaimed.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
-import { rawView } from "./file/raw-view.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
+import { type OpenedVolumes, openByBest } from "./open-volumes.ts";
+import { withReachable } from "./reachable.ts";
 import type { GuestTree } from "./tree.ts";
-import { type AccessOptions, chooseAccess } from "./ways/index.ts";
+import type { AccessOptions } from "./ways/index.ts";
 
-/** With `readOnly` nothing is written, not even a waiting journal, and an image in use can be looked at. */
+/** With `readOnly`, nothing is written, not even a journal replay, and an image in use can be read. */
 export interface OpenImageOptions extends AccessOptions {
-  /** Who uses which files, seen once for many images. */
+  /** The users of image files, determined once for many images. */
   readonly users?: FilesInUse;
 }
 
-/** What an image file holds, before anything is opened in it. */
+/** The contents of an image file, before a guest is opened. */
 export interface ImageFacts extends Layout {
   readonly file: string;
   readonly format: Layer["format"];
   readonly layers: readonly Layer[];
-  /** Of the disk, not of the file. */
+  /** The size of the disk, not of the file. */
   readonly bytes: number;
-  /** Who uses it now, in words. */
+  /** Describes who uses it now. */
   readonly inUse: readonly string[];
 }
 
-/** The guest in an image file, opened. Closing it makes the changes that are still in memory. */
-export interface OpenedImage extends ImageFacts, AsyncDisposable {
-  /** What the way in was given: the file itself, or a raw view of the disk in it. */
-  readonly raw: string;
+/** The opened guest in an image file. Closing it writes the changes that are still in memory. */
+export interface OpenedImage extends ImageFacts, OpenedVolumes {
   readonly mounts: readonly Mount[];
   readonly others: readonly OtherVolume[];
-  readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
-  /** Why this way, and what spoke against those before it. */
-  readonly why: readonly string[];
-  readonly tree: GuestTree;
 }
 
-/** The door to an image file: refuses what must not be touched, finds the guest's volumes, and takes the best way in. */
+/** Opens the guest in an image file: refuses images that must not be touched, finds the guest's volumes, and chooses the access method. */
 export async function openImageFile(
   host: Host,
   file: string,
@@ -54,77 +50,22 @@ export async function openImageFile(
     for (const user of facts.inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of facts.cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts, others } = await lookInto(host, file, check, { users, ...options });
-  return { ...facts, mounts, others, ...(await openByBest(host, facts, mounts, options)) };
-}
-
-/**
- * By the best way, and where that fails on this very image, by the next: a kernel may have XFS, and not its format of
- * 2010. What spoke against the ways before is in `why`.
- */
-export async function openByBest(
-  host: Host,
-  facts: Pick<ImageFacts, "file" | "format">,
-  mounts: readonly Mount[],
-  options: AccessOptions,
-): Promise<Pick<OpenedImage, "raw" | "tree" | "access" | "why"> & AsyncDisposable> {
-  const volumes = mounts.map(({ volume }) => volume);
-  const failed: { name: string; why: string }[] = [];
-  let first: TbuildError | undefined;
-  for (;;) {
-    // When no other is left, what the best one said is what counts.
-    const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
-      throw first ?? error;
-    });
-    const { name, runsPrograms, why } = access;
-    try {
-      const opened = await openBy(host, access, facts, mounts, options);
-      return { access: { name, runsPrograms }, why, ...opened };
-    } catch (error) {
-      if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
-        throw error;
-      first ??= error;
-      // The command is a line, too; what it said comes after it.
-      failed.push({ name, why: error.said[0]?.trim() ?? error.message });
-    }
-  }
-}
-
-// A way that does not take the format is given a raw view of the disk in it.
-async function openBy(
-  host: Host,
-  access: ImageAccess,
-  { file, format }: Pick<ImageFacts, "file" | "format">,
-  mounts: readonly Mount[],
-  { readOnly = false, watch }: AccessOptions,
-): Promise<Pick<OpenedImage, "raw" | "tree"> & AsyncDisposable> {
-  const takes = (access.formats ?? ["raw"]).includes(format);
-  const view = takes ? undefined : await rawView(host, file, readOnly);
-  const raw = view?.file ?? file;
-  const tree = await access.open(raw, mounts, { readOnly, ...(watch && { watch }) }).catch(async (error) => {
-    await view?.[Symbol.asyncDispose]();
-    throw error;
+  const found = await lookInto(host, file, check, { users, ...options });
+  const open = async ({ facts, mounts, others }: LookedInto) => ({
+    ...facts,
+    ...{ mounts, others },
+    ...(await openByBest(host, facts, mounts, options)),
   });
-  return {
-    raw,
-    tree,
-    async [Symbol.asyncDispose]() {
-      try {
-        await tree[Symbol.asyncDispose]();
-      } finally {
-        await view?.[Symbol.asyncDispose]();
-      }
-    },
-  };
+  return readOnly ? withReachable(host, found, { ...options, allowUnmounted: true }, open) : open(found);
 }
 
-/** What is in an image file, without opening the guest: its format, its volumes, and who uses it. */
+/** The format, volumes and users of an image file, without opening the guest. */
 export async function imageFacts(file: string, users = filesInUse()): Promise<ImageFacts> {
   await using image = await readImageFile(file);
   return await factsOf(image, users);
 }
 
-/** What is in an image file, and where the guest mounts it; `check` may refuse it before the guest is looked for. */
+/** The contents of an image file and the guest's mounts. `check` may refuse it before the guest is searched. */
 export async function lookInto(
   host: Host,
   file: string,
@@ -164,23 +105,23 @@ export async function lookInto(
     })();
     const named = volume.fs === "btrfs" && words ? subvolumesIn(words.entries, volume) : [];
     if (!words || named.length === 0) return words;
-    // A mount of one that is missing fails, and with it the way in.
+    // Mounting a missing one would fail, and with it the access method.
     await using top = await alone({ ...volume, subvolume: "/" });
     const missing: string[] = [];
     for (const name of named) if ((await top.tree.stat(`/${name}`))?.kind !== "dir") missing.push(name);
     return { ...words, missing };
   };
   const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts.volumes, wordsOn);
-  const others = await otherVolumes(image, facts.volumes, mounts, unresolved);
+  const others = [...(await otherVolumes(image, facts.volumes, mounts, unresolved)), ...snapshotsOf(image)];
   return { facts, mounts, unresolved, swapFiles, others };
 }
 
-/** An image, and its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
+/** An image with its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
 export interface LookedInto {
   readonly facts: ImageFacts;
   readonly mounts: readonly Mount[];
   readonly unresolved: readonly Unresolved[];
-  /** The files that the guest swaps to, as paths in it. */
+  /** The guest's swap files, as paths in the guest. */
   readonly swapFiles: readonly string[];
   readonly others: readonly OtherVolume[];
 }
@@ -208,7 +149,7 @@ function subvolumesIn(entries: MountWords["entries"], volume: Volume): string[] 
 async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, cutOff } = await layoutOf(image);
-  // A file in which nothing is recognised is no image that was cut off.
+  // A file in which nothing is recognised is not a truncated image.
   const isDisk =
     table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
   const isOdd = format === "raw" && bytes % 512 !== 0 && isDisk;
@@ -227,20 +168,16 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
   };
 }
 
-/** Throws when the image must not be changed now, or cannot be. */
-export async function refuseChange(
-  { file, inUse, volumes, cutOff }: ImageFacts,
-  allowUnmounted = false,
-): Promise<void> {
+/** Throws if the image must not or cannot be changed now. */
+export async function refuseChange({ file, inUse, volumes, cutOff }: ImageFacts): Promise<void> {
   if (cutOff.length > 0)
     throw new TbuildError("integrity", `is cut off: ${cutOff[0]}`, {
       subject: file,
       hint: "Nothing was changed. Copy the image again.",
     });
   refuseUsers(file, inUse);
-  // Part of the guest could not be read, so it cannot be called sealed.
-  const [closed] = volumes.filter(({ refused }) => refused !== undefined);
-  if (closed && !allowUnmounted) throw refusedVolume(file, closed);
+  const claim = claimAround(volumes);
+  if (claim) throw refusedVolume(file, claim);
   await using _handle = await open(file, "r+").catch((cause: NodeJS.ErrnoException) => {
     throw new TbuildError("environment", `cannot be written (${cause.code})`, {
       subject: file,
@@ -250,7 +187,7 @@ export async function refuseChange(
   });
 }
 
-/** Throws when somebody uses the image now. */
+/** Throws if the image is in use. */
 export function refuseUse(file: string, users: FilesInUse): void {
   refuseUsers(file, users.by(file));
 }
@@ -263,9 +200,10 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
     });
 }
 
+// A disk that is a member of a RAID as a whole, say, has its partitions inside: none of them is what it looks like.
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
-  return new TbuildError("environment", `${name} ${refused}`, {
+  return new TbuildError("environment", `${name} ${refused}, and other volumes lie in it`, {
     subject: file,
-    hint: `Nothing was changed. ${nextStep(refused ?? "")} To change only the other volumes, use --allow-unmounted.`,
+    hint: `Nothing was changed. ${nextStep(refused ?? "")} If the signature is a remnant, remove it from a copy (wipefs).`,
   });
 }

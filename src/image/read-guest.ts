@@ -14,10 +14,12 @@ import { type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
 import { Unfit } from "./ext/volume.ts";
 import { rangesOf } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
-import { type ImageFacts, lookInto, openByBest } from "./open.ts";
+import { type ImageFacts, type LookedInto, lookInto } from "./open.ts";
+import { openByBest } from "./open-volumes.ts";
+import { withReachable } from "./reachable.ts";
 import type { GuestTree } from "./tree.ts";
 
-/** Lets `work` read the guest in `file`. Nothing is changed. */
+/** Runs `work` with the guest in `file`, read only. */
 export async function readGuest<Result>(
   host: Host,
   file: string,
@@ -34,12 +36,19 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const { facts, mounts, others, unresolved, swapFiles } = await lookInto(
-    host,
-    path,
-    tell,
-    lookOptions(options),
-  );
+  const found = await lookInto(host, path, tell, lookOptions(options));
+  const reach = { ...lookOptions(options), allowUnmounted: options.allowUnmounted ?? false };
+  return withReachable(host, found, reach, (reached) => readReached(host, path, reached, work, options));
+}
+
+async function readReached<Result>(
+  host: Host,
+  path: string,
+  { facts, mounts, others, unresolved, swapFiles }: LookedInto,
+  work: (guest: DraftedGuest) => Promise<Result>,
+  options: ChangeOptions,
+): Promise<Result> {
+  const { note = () => {} } = options;
   await using image = await readImageFile(path);
   const swap = async (onEach: (data: Uint8Array) => void) => {
     const { files, unseen } = await findSwapFiles(image, mounts, swapFiles);
@@ -65,6 +74,7 @@ export async function readGuest<Result>(
       mounts,
       others,
       unresolved,
+      layers: facts.layers,
       via: "direct",
       swap,
       unclaimed,
@@ -73,7 +83,8 @@ export async function readGuest<Result>(
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, others, unresolved, via: opened.access.name, swap, unclaimed },
+    ...{ tree: opened.tree, mounts, others, unresolved, layers: facts.layers, via: opened.access.name },
+    ...{ swap, unclaimed },
     ...freeBlocksOf(host, image, mounts, options.watch?.signal),
   });
 }

@@ -12,22 +12,22 @@ export interface Stat {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
-  /** Where a link points, as written. */
+  /** The target of a link, as stored. */
   readonly target?: string;
-  /** `security.selinux`, where there is one. */
+  /** The value of `security.selinux`, if set. */
   readonly label?: string;
-  /** What chattr locked it with, where the backend sees that without asking for it: `i`, `a`, or both. */
+  /** The flags that chattr set, if the backend sees them at no extra cost: `i`, `a`, or both. */
   readonly locked?: string;
 }
 
-/** A path that chattr has made immutable (`i`) or append-only (`a`), which people do with resolv.conf. */
+/** A path that chattr made immutable (`i`) or append-only (`a`), as people do with resolv.conf. */
 export interface LockedPath {
   readonly path: string;
   /** `i`, `a`, or both. */
   readonly flags: string;
 }
 
-/** What a file keeps or is given. */
+/** The attributes of a file. */
 export interface Attributes {
   readonly mode: number;
   readonly uid: number;
@@ -35,7 +35,7 @@ export interface Attributes {
   readonly label?: string;
 }
 
-/** What a backend does. Paths are absolute inside the guest, written as `stringOf` has them, and no link is ever followed. */
+/** The operations of a backend. Paths are absolute inside the guest, as `stringOf` returns them. Links are never followed. */
 export interface RawTree extends AsyncDisposable {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
@@ -44,15 +44,15 @@ export interface RawTree extends AsyncDisposable {
   makeDir(path: string, attributes: Attributes): Promise<void>;
   makeLink(path: string, target: string, label?: string): Promise<void>;
   unlink(path: string): Promise<void>;
-  /** Runs a program of the guest. Backends that cannot leave it out. */
+  /** Runs a program of the guest. Absent if the backend cannot. */
   run?(argv: readonly string[]): Promise<Output>;
-  /** Brings to the guest what has been changed so far. Backends that change at once leave it out. */
+  /** Writes the changes so far to the guest. Absent if the backend writes immediately. */
   commit?(): Promise<void>;
-  /** What was changed so far although it was locked, or stands in a folder that was. */
+  /** Paths that were changed although they or their folders were locked. */
   readonly overridden?: readonly LockedPath[];
 }
 
-/** The files of one guest, wherever they are. Links are followed inside the guest only. */
+/** The files of one guest, through any backend. Links are followed only inside the guest. */
 export class GuestTree implements AsyncDisposable {
   readonly #raw: RawTree;
   readonly #pace: () => Promise<void> | undefined;
@@ -70,17 +70,17 @@ export class GuestTree implements AsyncDisposable {
     return this.#raw.run !== undefined;
   }
 
-  /** What was changed so far although chattr had locked it, or the folder that it stands in. */
+  /** Paths that were changed although chattr had locked them or their folders. */
   get overridden(): readonly LockedPath[] {
     return this.#raw.overridden ?? [];
   }
 
-  /** Of the thing itself: a link at the end is not followed. */
+  /** A link at the end is not followed. */
   async stat(path: string): Promise<Stat | undefined> {
     return this.#raw.stat(await this.#resolve(path, "keep"));
   }
 
-  /** `undefined` when there is no such file, or a link that leads nowhere. */
+  /** `undefined` if there is no such file, or the link is dangling. */
   async read(path: string): Promise<Uint8Array | undefined> {
     const real = await this.#resolve(path, "follow");
     const found = await this.#raw.stat(real);
@@ -90,13 +90,13 @@ export class GuestTree implements AsyncDisposable {
     return this.#raw.readFile(real);
   }
 
-  /** As `stringOf` has it: what is not UTF-8 comes back byte for byte when it is written. */
+  /** As `stringOf` returns it: bytes that are not UTF-8 are preserved when it is written back. */
   async text(path: string): Promise<string | undefined> {
     const data = await this.read(path);
     return data && stringOf(data);
   }
 
-  /** Creates or replaces, with its folders. A replaced file keeps its owner, mode and label. */
+  /** Creates or replaces a file, with its folders. A replaced file keeps its owner, mode and label. */
   async write(path: string, data: string | Uint8Array, attributes: Partial<Attributes> = {}): Promise<void> {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
@@ -112,7 +112,7 @@ export class GuestTree implements AsyncDisposable {
     });
   }
 
-  /** Changes the text of a file that exists; a text that stays as it is, is not written. */
+  /** Changes the text of an existing file. An unchanged text is not written. */
   async edit(path: string, change: (text: string) => string): Promise<void> {
     const data = await this.read(path);
     if (data === undefined)
@@ -122,7 +122,7 @@ export class GuestTree implements AsyncDisposable {
     if (after !== before) await this.write(path, after);
   }
 
-  /** Makes a symbolic link, in place of a file or link that is there. */
+  /** Makes a symbolic link. Replaces an existing file or link. */
   async link(path: string, target: string): Promise<void> {
     const real = await this.#resolve(path, "keep");
     const old = await this.#raw.stat(real);
@@ -134,7 +134,7 @@ export class GuestTree implements AsyncDisposable {
     await this.#raw.makeLink(real, target, old?.label ?? label);
   }
 
-  /** Makes a folder and those above it; one that is there keeps its attributes. */
+  /** Makes a folder and its parents. An existing folder keeps its attributes. */
   async makeDir(path: string, attributes: Partial<Attributes> = {}): Promise<void> {
     const real = await this.#resolve(path, "follow");
     const old = await this.#raw.stat(real);
@@ -143,21 +143,21 @@ export class GuestTree implements AsyncDisposable {
     await this.#raw.makeDir(real, { ...(await this.#newcomer(real, "dir")), ...attributes });
   }
 
-  /** Whole folders; absent is fine; a link goes, not its target. */
+  /** Removes a path, including whole folders. Absent is fine. A link is removed, not its target. */
   async remove(path: string): Promise<void> {
     const real = await this.#resolve(path, "keep");
     if (real === "/") throw new TbuildError("usage", "/: the root of a guest cannot be removed");
     await this.#removeReal(real);
   }
 
-  /** The names in a folder, sorted; empty when there is no such folder. */
+  /** The sorted names in a folder; empty if it does not exist. */
   async list(dir: string): Promise<string[]> {
     const real = await this.#resolve(dir, "follow");
     const found = await this.#raw.stat(real);
     return found?.kind === "dir" ? (await this.#raw.list(real)).sort() : [];
   }
 
-  /** Paths that match, sorted. `*` and `?` stay within one name, and a leading dot has to be written. */
+  /** The sorted matching paths. `*` and `?` match within one name, and a leading dot must be explicit. */
   async glob(pattern: string): Promise<string[]> {
     let found = [""];
     for (const part of namesOf(pattern)) {
@@ -175,7 +175,7 @@ export class GuestTree implements AsyncDisposable {
     return there;
   }
 
-  /** Everything below `dir`, folders before what is in them; links are listed and not followed. */
+  /** Everything below `dir`, folders before their contents. Links are listed, not followed. */
   async *walk(dir: string): AsyncGenerator<{ readonly path: string; readonly stat: Stat }> {
     for (const name of await this.list(dir)) {
       const path = dir === "/" ? `/${name}` : `${dir}/${name}`;
@@ -186,7 +186,7 @@ export class GuestTree implements AsyncDisposable {
     }
   }
 
-  /** Copies a folder of this machine into the guest, owned by root; what may be executed stays so. */
+  /** Copies a local folder into the guest, owned by root. Executable files stay executable. */
   async copyIn(local: string, to: string): Promise<void> {
     await this.makeDir(to);
     for (const entry of await readdir(local, { withFileTypes: true })) {
@@ -199,7 +199,7 @@ export class GuestTree implements AsyncDisposable {
     }
   }
 
-  /** Runs a program of the guest; a failing one throws. */
+  /** Runs a program of the guest. Throws if it fails. */
   async run(argv: readonly string[]): Promise<Output> {
     if (!this.#raw.run)
       throw new TbuildError("usage", `${argv[0]}: this access method cannot run programs`, {
@@ -208,7 +208,7 @@ export class GuestTree implements AsyncDisposable {
     return this.#raw.run(argv);
   }
 
-  /** Brings all changes so far to the guest; closing does it too. */
+  /** Writes all changes so far to the guest. Closing does this too. */
   async commit(): Promise<void> {
     await this.#raw.commit?.();
   }
@@ -227,8 +227,8 @@ export class GuestTree implements AsyncDisposable {
     await this.#raw.unlink(real);
   }
 
-  // What a new thing is given: the owner root, and the label most of its (first) neighbours have; without neighbours
-  // that of the folder, as the kernel does it. Makes the folders that it stands in.
+  // The attributes of a new file: the owner root, and the label that most of its (first) siblings have; without siblings
+  // the folder's label, as the kernel does. Makes the parent folders.
   async #newcomer(real: string, kind: "file" | "dir" | "link"): Promise<Attributes> {
     const parent = parentOf(real);
     const above = await this.#raw.stat(parent);
@@ -250,8 +250,8 @@ export class GuestTree implements AsyncDisposable {
     return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
   }
 
-  // Links are resolved here and nowhere else: on a mounted image an absolute link that the host followed
-  // would land on the host.
+  // Links are resolved only here: on a mounted image, an absolute link followed by the host would lead to the host's
+  // own files.
   async #resolve(path: string, last: "follow" | "keep"): Promise<string> {
     const turn = this.#pace();
     if (turn) await turn;
@@ -284,7 +284,7 @@ export class GuestTree implements AsyncDisposable {
 // Enough to know a folder's habit; all of a large one would be asked again for each newcomer.
 const neighboursAsked = 256;
 
-/** The folder that a resolved path stands in. */
+/** The parent folder of a resolved path. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }

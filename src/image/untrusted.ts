@@ -5,8 +5,8 @@ import type { GuestTree } from "./tree.ts";
 import { chooseAccess } from "./ways/index.ts";
 
 /**
- * The guest in an image that comes from elsewhere, for reading. This machine's kernel never mounts such a one: its file
- * systems trust what is on a disk. ext is read by debugfs, and what only a kernel reads is mounted by one that is a process.
+ * Opens the guest in an untrusted image for reading. This machine's kernel never mounts such an image, because its file
+ * systems trust a disk's contents. debugfs reads ext; other file systems are mounted by User-mode Linux, a kernel that is a process.
  */
 export async function openUntrusted(
   host: Host,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { z } from "zod";
 import { Interrupted, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { makeFolders } from "../io/folders.ts";
@@ -72,10 +73,7 @@ export async function checkMedium(
 export async function digestOf(file: string, options: CheckOptions): Promise<string> {
   const { size, mtimeMs, ino } = await stat(file);
   const mark = `${file} ${size} ${mtimeMs} ${ino}`;
-  const known = JSON.parse(await readFile(options.cacheFile, "utf8").catch(() => "{}")) as Record<
-    string,
-    string
-  >;
+  const known = await knownDigests(options.cacheFile);
   if (known[mark] !== undefined) return known[mark];
   const hash = createHash("sha256");
   let done = 0;
@@ -89,4 +87,16 @@ export async function digestOf(file: string, options: CheckOptions): Promise<str
   await makeFolders(dirname(options.cacheFile));
   await writeFile(options.cacheFile, JSON.stringify({ ...known, [mark]: digest }));
   return digest;
+}
+
+/** Size, time and inode of a file → its digest. A damaged cache counts as empty. */
+const Digests = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
+
+async function knownDigests(file: string): Promise<Readonly<Record<string, string>>> {
+  const text = await readFile(file, "utf8").catch(() => "{}");
+  try {
+    return Digests.parse(JSON.parse(text));
+  } catch {
+    return {};
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -97,6 +97,16 @@ describe("a pipeline", () => {
     log = [];
     expect((await runPipeline(line("a", "X", "c"), context())).text).toBe("aXc");
     expect(runs()).toEqual(["run two", "run three"]);
+  });
+
+  it.each(["", "{", "{}", '{"id": 1}'])("runs a step again whose checkpoint reads %j", async (text) => {
+    await runPipeline(line("a", "b", "c"), context());
+    const folder = context().home.checkpoints;
+    for (const name of await readdir(folder))
+      if (name !== "by-key") await writeFile(join(folder, name, "checkpoint.json"), text);
+    log = [];
+    expect((await runPipeline(line("a", "b", "c"), context())).text).toBe("abc");
+    expect(runs()).toEqual(["run one", "run two", "run three"]);
   });
 
   it("goes back to an older result when the inputs are the old ones again", async () => {

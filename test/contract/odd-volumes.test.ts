@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -56,22 +56,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
   ] as const)("%s is named and left alone", async (_what, at, bytes, words) => {
     const image = await diskWithData("data.img");
     await bend(image, second * mib + 1024 + at, ...bytes);
-    const before = await sha256Of(image);
-    const refused = await tbuild("seal", "--yes", image);
-    expect(refused.exitCode).toBe(3);
-    expect(refused.stderr).toContain("p2 cannot be read");
-    expect(refused.stderr).toContain(words);
-    expect(refused.stderr).toContain("--allow-unmounted");
-    expect(refused.stderr).not.toContain("garbage collection");
-    expect(await sha256Of(image)).toBe(before);
-    const checked = await tbuild("seal", "--check", "--json", image);
-    expect(JSON.parse(checked.stdout).others).toMatchObject([{ name: "p2", state: "unknown" }]);
-    const sealed = await tbuild("seal", "--yes", "--allow-unmounted", image);
-    expect(sealed.exitCode, sealed.stderr).toBe(0);
-    expect(sealed.stdout).toContain("not inspected: p2 cannot be read");
-    expect((await tbuild("seal", "--check", image)).exitCode).toBe(6);
-    await tbuild("undo", image);
-    expect(await sha256Of(image)).toBe(before);
+    await isSealedBeside(image, "p2 cannot be ", words);
   });
 
   it("that holds garbage leaves it unknown whether all is sealed", async () => {
@@ -86,19 +71,74 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     expect(stdout).toContain("/data is /dev/sda2");
   });
 
-  it("that is one half of a mirror is refused, with what to do", async () => {
-    const image = await diskWithData("mirror.img");
-    // The superblock of MD 1.2, 4 KiB into the volume: magic, version, and its own place in sectors.
-    const superblock = Buffer.alloc(256);
-    superblock.writeUInt32LE(0xa92b4efc, 0);
-    superblock.writeUInt32LE(1, 4);
-    superblock.writeBigUInt64LE(8n, 144);
-    await bend(image, second * mib + 4096, ...superblock);
-    const { exitCode, stderr } = await tbuild("seal", "--yes", image);
-    expect(exitCode).toBe(3);
-    expect(stderr).toContain("p2 is a member of a Linux software RAID (MD)");
-    expect(stderr).toContain("mdadm --assemble --scan");
+  it("that is encrypted, or one half of a mirror, is named, with what to do", async () => {
+    const luks = await diskWithData("luks.img");
+    await bend(luks, second * mib, ...Buffer.from("LUKS\xba\xbe\0\x01", "latin1"));
+    await isSealedBeside(luks, "p2 is encrypted with LUKS", "Attach the disk to a machine that can open it");
+    const mirror = await diskWithData("mirror.img");
+    await bend(mirror, second * mib + 4096, ...superblock(8));
+    await isSealedBeside(mirror, "p2 is a member of a Linux software RAID", "mdadm --assemble --scan");
   });
+
+  it("is left out where the guest has no folder for it, and only another kernel than ours opens it", async () => {
+    const image = await diskWithData("xfs.img");
+    const volume = join(folder, "xfs");
+    await host.run(["truncate", "-s", "300M", volume]);
+    await host.run(["mkfs.xfs", "-q", volume]);
+    await host.run(["truncate", "-s", `${second + 300}M`, image]);
+    const parts = [{ type: 0x83, start: 2048, count: (second - 1) * 2048 }];
+    await bend(image, 0, ...mbr([...parts, { type: 0x83, start: second * 2048, count: 300 * 2048 }]));
+    await host.run(["dd", `if=${volume}`, `of=${image}`, "bs=1M", `seek=${second}`, "conv=notrunc,sparse"]);
+    await isSealedBeside(image, "p2 was not mounted: the guest has no folder /data", "");
+  });
+
+  it("but a disk that is a member of a RAID as a whole is refused, whatever is said", async () => {
+    const image = await diskWithData("whole.img");
+    const { size } = await stat(image);
+    await host.run(["truncate", "-s", String(size + mib), image]);
+    const place = Math.floor((size + mib) / 4096) * 4096 - 8192;
+    await bend(image, place, ...superblock(place / 512));
+    const before = await sha256Of(image);
+    for (const flags of [[], ["--allow-unmounted"]]) {
+      const { exitCode, stderr } = await tbuild("seal", "--yes", ...flags, image);
+      expect(exitCode).toBe(3);
+      expect(stderr).toContain("disk is a member of a Linux software RAID (MD), and other volumes lie in it");
+    }
+    expect(await sha256Of(image)).toBe(before);
+  });
+
+  /** The root is sealed, the volume is named, and the whole is not called sealed; undo brings every byte back. */
+  async function isSealedBeside(image: string, named: string, words: string) {
+    const before = await sha256Of(image);
+    const sealed = await tbuild("seal", "--yes", image);
+    expect(sealed.exitCode, sealed.stderr).toBe(6);
+    expect(sealed.stdout).toContain(`not inspected: ${named}`);
+    expect(sealed.stdout).toContain(words);
+    expect(sealed.stdout).not.toContain("garbage collection");
+    const checked = await tbuild("seal", "--check", image);
+    expect(checked.exitCode).toBe(6);
+    expect(checked.stdout).toContain("nothing is pending in the inspected volumes; p2");
+    const allowed = await tbuild("seal", "--check", "--json", "--allow-unmounted", image);
+    expect(allowed.exitCode).toBe(0);
+    expect(JSON.parse(allowed.stdout)).toMatchObject({
+      sealed: "unknown",
+      others: [{ name: "p2", state: "unknown" }],
+    });
+    await tbuild("undo", image);
+    expect(await sha256Of(image)).toBe(before);
+    const repaired = await tbuild("repair", "--plan", image);
+    expect(repaired.exitCode, repaired.stderr).toBe(0);
+    expect(repaired.stdout).toContain("not inspected: p2");
+  }
+
+  // Of MD 1.x: magic, version, and its own place in sectors.
+  function superblock(sector: number): Buffer {
+    const block = Buffer.alloc(256);
+    block.writeUInt32LE(0xa92b4efc, 0);
+    block.writeUInt32LE(1, 4);
+    block.writeBigUInt64LE(BigInt(sector), 144);
+    return block;
+  }
 });
 
 describeWith(needs, "a qcow2 image", () => {
@@ -108,21 +148,65 @@ describeWith(needs, "a qcow2 image", () => {
     await extDisk(raw, withFstab("/dev/sda1 / ext4 defaults 1 1\n"));
   });
 
-  it.each([
-    ["packed with zstd, in parts of clusters", ["-c", "-o", "compression_type=zstd,extended_l2=on"], []],
-    ["with a snapshot inside", [], ["qemu-img", "snapshot", "-c", "one"]],
-  ] as const)("%s is sealed, stays sound, and is undone", async (_what, options, then) => {
+  it("packed with zstd, in parts of clusters, is sealed, stays sound, and is undone", async () => {
     const image = join(folder, "disk.qcow2");
-    await host.run(["qemu-img", "convert", "-O", "qcow2", ...options, raw, image]);
-    if (then.length > 0) await host.run([...then, image]);
+    const packed = ["-c", "-o", "compression_type=zstd,extended_l2=on"];
+    await host.run(["qemu-img", "convert", "-O", "qcow2", ...packed, raw, image]);
+    await isSealedAs(image, 0);
+  });
+
+  it("with snapshots inside is sealed, and they are named, with what to do", async () => {
+    const image = join(folder, "snapshots.qcow2");
+    await host.run(["qemu-img", "convert", "-O", "qcow2", raw, image]);
+    for (const name of ["before the patch", "two"])
+      await host.run(["qemu-img", "snapshot", "-c", name, image]);
+    const { stdout } = await isSealedAs(image, 6);
+    expect(stdout).toContain("not inspected: the snapshot before the patch holds the disk as it was\n");
+    expect(stdout).toContain("not inspected: the snapshot two holds");
+    const [command = ""] = /qemu-img convert .*/.exec(stdout) ?? [];
+    await tbuild("seal", "--yes", image);
+    await host.run(["sh", "-c", command]);
+    expect((await tbuild("seal", "--check", `${image}.new`)).exitCode).toBe(0);
+  });
+
+  it.each([
+    ["too many", 60, [0xff, 0xff, 0xff, 0xff]],
+    ["one behind the end of the file", 64, [0, 1, 0, 0]],
+  ] as const)("whose table of snapshots says %s is damaged", async (_what, at, bytes) => {
+    const image = join(folder, "bent.qcow2");
+    await host.run(["qemu-img", "convert", "-O", "qcow2", raw, image]);
+    await host.run(["qemu-img", "snapshot", "-c", "one", image]);
+    await bend(image, at, ...bytes);
+    const { exitCode, stderr } = await tbuild("seal", "--check", image);
+    expect(exitCode).toBe(5);
+    expect(stderr).toContain("its table of snapshots is damaged");
+  });
+
+  it("on a backing file is sealed, and that file is named", async () => {
+    const image = join(folder, "overlay.qcow2");
+    await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", raw, "-F", "raw", image]);
+    const { stdout } = await isSealedAs(image, 0);
+    expect(stdout).toContain(`not inspected: the backing file ${raw}`);
+    expect(stdout).toContain("qemu-img convert");
+    const residue = await tbuild("seal", "--check", "--residue", "--json", image);
+    expect(JSON.parse(residue.stdout).classes).toContainEqual({
+      name: "backing files",
+      state: "unknown",
+      why: [`${raw} was not searched`],
+    });
+  });
+
+  /** Sealed, with this exit code, sound, and brought back to the byte by undo. Gives what the seal said. */
+  async function isSealedAs(image: string, code: number) {
     const before = await sha256Of(image);
     const sealed = await tbuild("seal", "--yes", image);
-    expect(sealed.exitCode, sealed.stderr).toBe(0);
+    expect(sealed.exitCode, sealed.stderr).toBe(code);
     await host.run(["qemu-img", "check", "-q", image]);
-    expect((await tbuild("seal", "--check", image)).exitCode).toBe(0);
+    expect((await tbuild("seal", "--check", image)).exitCode).toBe(code);
     await tbuild("undo", image);
     expect(await sha256Of(image)).toBe(before);
-  });
+    return sealed;
+  }
 
   it("whose data lies in another file is refused, and neither is changed", async () => {
     const [image, data] = [join(folder, "outside.qcow2"), join(folder, "outside.raw")];

@@ -81,13 +81,16 @@ describe("an fstab", () => {
   it.each([
     ["/dev/sdb1 /u01 ext4", "is on another disk"],
     ["/dev/nvme1n1p2 /u01 ext4", "is on another disk"],
-    ["UUID=ffff /u01 ext4", "no volume of this disk has the UUID ffff"],
-    ["LABEL=nobody /u01 ext4", "no volume of this disk has the label nobody"],
+    ["UUID=ffff /u01 ext4", "is not here: no volume of this disk has the UUID ffff"],
+    ["LABEL=nobody /u01 ext4", "is not here: no volume of this disk has the label nobody"],
     ["/dev/md0 /u01 ext4", "is a software RAID (MD)"],
-    ["/dev/mapper/luks-1 /u01 ext4", "is made of something that this disk does not tell"],
-    ["/dev/sda4 /u01 ext4", "p4 is encrypted with LUKS"],
-    ["SERIAL=x /u01 ext4", "SERIAL= is no tag that is known"],
-    ["UUID=0a-2 /../../etc ext4", "/../../etc is no place in the guest"],
+    ["/dev/mapper/luks-1 /u01 ext4", "is made of parts that this disk does not describe"],
+    ["/dev/sda4 /u01 ext4", "is p4, which is encrypted with LUKS"],
+    ["SERIAL=x /u01 ext4", "SERIAL= is not a known tag"],
+    [
+      "UUID=0a-2 /../../etc ext4",
+      "has /../../etc as its mount point, which is not an absolute path in the guest",
+    ],
   ])("names what it cannot find: %s", (text, why) => {
     expect(unresolved(text)).toEqual([why]);
     expect(places(text)).toEqual(["p1 /"]);
@@ -113,7 +116,7 @@ describe("an fstab", () => {
   it("does not guess between two volumes of one label", () => {
     const twins = [root, volume("p2", { label: "d" }), volume("p3", { label: "d" })];
     expect(resolveMounts(fstabEntries("LABEL=d /u01 ext4"), twins, root).unresolved[0]?.why).toBe(
-      "p2 and p3 have the label d",
+      "is ambiguous: p2 and p3 have the label d",
     );
   });
 });

@@ -216,12 +216,17 @@ describe("an undo is refused, and nothing is touched,", () => {
     await expect(undoLast(image)).rejects.toThrow("belongs to an image of");
   });
 
-  it.each(["cut off", "damaged", "garbage"])("when the record is %s", async (how) => {
+  it.each(["cut off", "damaged", "garbage", "without a head"])("when the record is %s", async (how) => {
     const { file } = await changed();
     const now = await readFile(image);
     const record = await readFile(file);
     if (how === "damaged") record.write("XX", record.length - 40);
-    await writeFile(file, how === "cut off" ? record.subarray(0, -20) : how === "garbage" ? "what?" : record);
+    const written: Record<string, string | Uint8Array> = {
+      "cut off": record.subarray(0, -20),
+      garbage: "what?",
+      "without a head": 'tbuild-undo 1 {"what":"x","size":"1"}\n',
+    };
+    await writeFile(file, written[how] ?? record);
     await expect(undoLast(image)).rejects.toThrow(/is damaged|is not an undo record/);
     expect((await readFile(image)).equals(now)).toBe(true);
   });

@@ -52,6 +52,15 @@ describe("the disc that a recipe wants", () => {
     await expect(check({ sha256: "0".repeat(64) })).rejects.toMatchObject({ fault: "integrity" });
   });
 
+  it.each(["{", "[]", '{"x": "y"}'])(
+    "is read again when the cache of digests is damaged: %s",
+    async (text) => {
+      writeFileSync(join(folder, "digests.json"), text);
+      await check({});
+      expect(JSON.parse(readFileSync(join(folder, "digests.json"), "utf8"))).not.toHaveProperty("x");
+    },
+  );
+
   it("is not taken unproved: a recipe without a digest is told the one to compare", async () => {
     const { sha256, ...unproved } = wanted;
     await expect(

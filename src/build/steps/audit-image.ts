@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import { isArmed } from "../../firstboot/arming.ts";
-import { convertOperations } from "../../guest/convert/index.ts";
+import { buildOperations } from "../../guest/convert/index.ts";
 import { domainFitness } from "../../guest/fitness/fitness.ts";
 import { swapPending } from "../../guest/memory.ts";
 import { auditAll, type Done } from "../../guest/operation.ts";
@@ -37,7 +37,7 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
       const mounted = opened.mounts.map(({ volume }) => volume);
-      const convert = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
+      const convert = buildOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       const operations = [...convert, ...sealOperations(sealing(recipe))];
       const found = [
         ...(await auditAll(opened.tree, operations)),

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { convertOperations } from "../../guest/convert/index.ts";
+import { buildOperations } from "../../guest/convert/index.ts";
 import { applyAll, type Done } from "../../guest/operation.ts";
 import { readRelease } from "../../guest/release.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
@@ -26,7 +26,7 @@ export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
       await context.store.restoreDisk(masterDisk, image, context.signal);
       await using opened = await openImage(context, image);
       const mounted = opened.mounts.map(({ volume }) => volume);
-      const operations = convertOperations(recipe.domainType, await readRelease(opened.tree), mounted);
+      const operations = buildOperations(recipe.domainType, await readRelease(opened.tree), mounted);
       return {
         image,
         converted: await applyAll(opened.tree, operations, context.progress),

@@ -1,47 +1,92 @@
 import type { Command } from "commander";
-import type { FitnessTarget, GuestMode } from "../../choices.ts";
+import { type FitnessTarget, fitnessTargets, type GuestMode, type OvmdChoice } from "../../choices.ts";
 import { exitCodes, TbuildError } from "../../errors.ts";
+import { type Conversion, type Converted, planConversion } from "../../guest/convert/plan.ts";
 import { findingText, type Verdict } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessOrWhy, fitnessWords, requireMode } from "../../guest/fitness/fitness.ts";
 import { localHost } from "../../host/local.ts";
 import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
-import { eachImage } from "../change-images.ts";
-import type { FarFlags, NamedImage } from "../named-image.ts";
+import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
+import type { NamedImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor } from "../words.ts";
 
-interface Flags extends FarFlags {
+interface Flags extends ChangeFlags {
   readonly check?: boolean;
-  readonly for: FitnessTarget;
+  readonly for?: FitnessTarget;
   readonly to?: GuestMode;
-  readonly via?: string;
-  readonly json?: boolean;
+  readonly ovmd?: OvmdChoice;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<Flags>();
-  if (!flags.check)
-    throw new TbuildError("usage", "--check is missing", {
+  const images = args[0] as string[];
+  if (flags.check) return checkAll(images, flags);
+  if (flags.to === undefined)
+    throw new TbuildError("usage", "neither --to nor --check is given", {
       subject: "convert",
-      hint: "tbuild converts in a build (domainType of a recipe); by itself it only checks: tbuild convert --check --for ...",
+      hint: "Convert: tbuild convert --to kvm IMAGE. Check only: tbuild convert --check --for kvm IMAGE.",
     });
-  requireMode(flags.for, flags.to);
-  const found: Verdict[] = [];
-  await eachImage(args[0] as string[], flags, async (image, signal) => {
-    const fitness = await check(image, flags, signal);
-    found.push(fitness.verdict);
+  const mode = flags.to;
+  const target = flags.for ?? targetOf(mode);
+  requireMode(target, mode);
+  await changeImages<Converted>(images, flags, {
+    verb: "convert",
+    plan: (file, options) => planConversion(localHost(), file, conversionOf(mode, flags), options),
+    remarks: () => [],
+    async after(image, signal) {
+      const fitness = await check(image, { ...flags, for: target, to: mode }, signal);
+      tell(fitness.verdict);
+      const [, ...about] = lines(image, fitness);
+      return {
+        lines: [fitnessWords(fitness), ...about.map((line) => line.trim())],
+        record: { fitness },
+      };
+    },
+  });
+}
+
+function conversionOf(mode: GuestMode, { ovmd, as }: Flags): Conversion {
+  return { mode, ...(ovmd && { ovmd }), ...asFlag({ ...(as !== undefined && { as }) }) };
+}
+
+// Where a guest that was converted is checked for, unless somebody says where it goes.
+function targetOf(mode: GuestMode): FitnessTarget {
+  return mode === "kvm" ? "kvm" : "xen-4.17";
+}
+
+async function checkAll(images: readonly string[], flags: Flags): Promise<void> {
+  const target = flags.for;
+  if (target === undefined)
+    throw new TbuildError("usage", "--for is missing: check for which target?", {
+      subject: "convert --check",
+      hint: `Available: ${fitnessTargets.join(", ")}.`,
+    });
+  requireMode(target, flags.to);
+  await eachImage(images, flags, async (image, signal) => {
+    const fitness = await check(image, { ...flags, for: target }, signal);
+    tell(fitness.verdict);
     process.stdout.write(
       flags.json
         ? `${jsonText({ image: image.name, ...fitness })}\n`
         : `${lines(image, fitness).join("\n")}\n`,
     );
   });
-  if (found.includes("unfit")) process.exitCode ||= 1;
-  else if (found.includes("unknown")) process.exitCode ||= exitCodes.unknown;
 }
 
-async function check(named: NamedImage, flags: Flags, signal: AbortSignal): Promise<Fitness> {
+// Of several images, one that is unfit counts more than one of which that is not known.
+function tell(verdict: Verdict): void {
+  const { exitCode = 0 } = process;
+  if (verdict === "unfit" && (exitCode === 0 || exitCode === exitCodes.unknown)) process.exitCode = 1;
+  if (verdict === "unknown") process.exitCode ||= exitCodes.unknown;
+}
+
+interface CheckFlags extends Flags {
+  readonly for: FitnessTarget;
+}
+
+async function check(named: NamedImage, flags: CheckFlags, signal: AbortSignal): Promise<Fitness> {
   const { file, far, shown } = named;
   const note = (text: string) => void process.stderr.write(`${shown(text)}\n`);
   const options = { readOnly: true, note, watch: { signal }, ...viaOption(flags.via), ...(far && { far }) };

@@ -5,7 +5,7 @@ import type { Outcome } from "../../guest/offline.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../guest/seal/index.ts";
 import { namedBy } from "../../io/escape.ts";
-import { asFlag, type ChangeFlags, changeImages } from "../change-images.ts";
+import { asFlag, type ChangeFlags, changeImages, jobPlan } from "../change-images.ts";
 import { checkSeal } from "../seal-check.ts";
 import { accountLines, freedHint, leftoverLines, stateLines, unknownOf } from "../seal-lines.ts";
 import { table } from "../words.ts";
@@ -27,7 +27,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.opts<SealFlags>();
   const images = args[0] as string[];
   if (flags.list) return list(flags.json ?? false);
-  if (images.length === 0) throw new TbuildError("usage", "no image given", { subject: "seal" });
+  if (images.length === 0)
+    throw new TbuildError("usage", "no image given", {
+      subject: "seal",
+      hint: "For example: tbuild seal System.img --plan",
+    });
   if (flags.check && flags.scrub)
     throw new TbuildError("usage", "--check and --scrub exclude each other: --check changes nothing", {
       subject: "seal",
@@ -40,13 +44,16 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     return checkSeal(images, flags, { operations, swap, ...(search && { search }), ...asFlag(flags) });
   await changeImages(images, flags, {
     verb: "seal",
-    job: { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+    plan: jobPlan(
+      { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
+      flags,
+    ),
     isUnknown: (outcome) => !flags.allowUnmounted && unknownOf(outcome).length > 0,
-    remarks: ({ classes, leftovers, scrubbed, others, elsewhere }: Outcome) => [
-      ...accountLines(others, elsewhere),
-      ...stateLines(classes),
-      ...leftoverLines(leftovers),
-      ...freedHint(scrubbed),
+    remarks: (outcome: Outcome) => [
+      ...accountLines(outcome),
+      ...stateLines(outcome.classes),
+      ...leftoverLines(outcome.leftovers),
+      ...freedHint(outcome),
     ],
   });
 }

@@ -1,42 +1,77 @@
+import type { GuestMode } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
 import type { Operation } from "../operation.ts";
 import { editsAll, kernelArguments } from "./edit.ts";
 
+/** What the disks of a machine are called, by what it runs as. */
+export const diskPrefix: Readonly<Record<GuestMode, string>> = {
+  pvm: "xvd",
+  pvhvm: "xvd",
+  hvm: "sd",
+  kvm: "vd",
+};
+
 /**
- * Replaces disk names in fstab and kernel lines, since they change with the domain type. With `volumes` a name becomes
- * a UUID, which boots everywhere; without, it becomes xvdX, which boots on Xen.
+ * Replaces disk names, since they change with the machine. With `volumes` a name becomes a UUID or a label, which boots
+ * everywhere; where that is not known, as of another disk, it becomes the name that the new machine uses.
  */
-export function diskNames(volumes: readonly Volume[] = []): Operation {
+export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Operation {
+  const prefix = diskPrefix[mode];
   const change = (text: string) =>
-    text.replaceAll(diskName, (name, letter, number) => newName(volumes, name, letter, number));
-  const inFstab = (text: string) =>
-    text.replaceAll(/^(\s*)(\/dev\/\S+)/gm, (_all, space, device) => `${space}${change(device)}`);
+    text.replaceAll(diskName, (name, letter, number) => newName(volumes, prefix, name, letter, number));
+  const inLine = (field: RegExp) => (text: string) =>
+    text.replaceAll(field, (_all, before, device) => `${before}${change(device)}`);
+  const named = (text: string) => text.replaceAll(bareName, `/dev/${prefix}`);
   return editsAll({
     name: "disk-names",
-    summary: "Refer to disks by UUID, label or Xen device name",
+    summary: "Refer to disks by UUID, label or the device names of the new machine",
     changes: [
-      { path: "/etc/fstab", change: inFstab },
-      { path: "/etc/crypttab", change: inFstab },
-      ...["/boot/grub/device.map", "/boot/grub2/device.map"].map((path) => ({ path, change: inDeviceMap })),
+      { path: "/etc/fstab", change: inLine(/^(\s*)(\/dev\/\S+)/gm) },
+      { path: "/etc/crypttab", change: inLine(/^(\s*[^#\s]\S*[ \t]+)(\/dev\/\S+)/gm) },
+      // These can hold names only.
+      ...["/boot/grub/device.map", "/boot/grub2/device.map"].map((path) => ({
+        path,
+        change: (text: string) =>
+          text.replaceAll(/^(\(hd\d+\)\s+)\/dev\/(?:xvd|[hsv]d)([a-z])[ \t]*$/gm, `$1/dev/${prefix}$2`),
+      })),
+      { path: "/etc/lvm/lvm.conf", change: inFilters(named) },
+      { path: "/etc/multipath.conf", change: inDeviceNodes(prefix) },
       ...kernelArguments((line) => line.replaceAll(/\b(?:root|resume)=\/dev\/\S+/g, change)),
     ],
   });
 }
 
-// The disks of the machine for GRUB's tools. This file can hold names only.
-function inDeviceMap(text: string): string {
-  return text.replaceAll(/^(\(hd\d+\)\s+\/dev\/)[hsv]d([a-z])[ \t]*$/gm, "$1xvd$2");
-}
-
-const diskName = /\/dev\/[hsv]d([a-z])(\d+)?(?=\s|$)/g;
+const diskName = /\/dev\/(?:xvd|[hsv]d)([a-z])(\d+)?(?=\s|$)/g;
+const bareName = /\/dev\/(?:xvd|[hsv]d)(?=[a-z.[(*])/g;
 
 function newName(
   volumes: readonly Volume[],
+  prefix: string,
   name: string,
   letter: string,
   number: string | undefined,
 ): string {
-  const volume = letter === "a" ? volumes.find((one) => one.name === `p${number}`) : undefined;
+  const own = number === undefined ? "disk" : `p${number}`;
+  const volume = letter === "a" ? volumes.find((one) => one.name === own) : undefined;
   if (volume?.uuid !== undefined) return `UUID=${volume.uuid}`;
-  return volumes.length > 0 && letter === "a" ? name : `/dev/xvd${letter}${number ?? ""}`;
+  if (volume?.label !== undefined) return `LABEL=${volume.label}`;
+  return volumes.length > 0 && letter === "a" ? name : `/dev/${prefix}${letter}${number ?? ""}`;
+}
+
+// lvm.conf(5): what LVM may look at. `a|^/dev/sda2$|` leaves nothing where that disk is called otherwise.
+function inFilters(change: (text: string) => string): (text: string) => string {
+  return (text) =>
+    text.replaceAll(
+      /^([ \t]*(?:global_)?filter[ \t]*=[ \t]*)(\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]|".*")/gm,
+      (_all, key, value) => `${key}${change(value)}`,
+    );
+}
+
+// multipath.conf(5): single disks that are no paths, by their names.
+function inDeviceNodes(prefix: string): (text: string) => string {
+  return (text) =>
+    text.replaceAll(
+      /^([ \t]*devnode[ \t]+"\^?\(?)(?:xvd|[hsv]d)(?=[a-z])/gm,
+      (_all, before) => `${before}${prefix}`,
+    );
 }

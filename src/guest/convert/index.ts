@@ -1,29 +1,62 @@
-import type { DomainType } from "../../choices.ts";
+import type { DomainType, GuestMode, OvmdChoice } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
+import { consoles } from "./consoles.ts";
 import { diskNames } from "./disk-names.ts";
-import { defaultKernel, modprobeAliases } from "./kernel.ts";
+import { driverConfig } from "./driver-config.ts";
+import { initramfsDrivers } from "./initramfs-drivers.ts";
+import { kernelChoice } from "./kernel.ts";
+import { networkNames } from "./network-names.ts";
 import { pygrubMenu } from "./pygrub-menu.ts";
-import { xenConsole } from "./xen-console.ts";
-import { xenDrivers } from "./xen-drivers.ts";
+import { kudzu, lvmDevices, ovmd } from "./services.ts";
 
-/** The operations that prepare an image installed under HVM for `domainType`. It still boots as HVM. */
+export interface ConvertOptions {
+  readonly volumes?: readonly Volume[];
+  /** What becomes of Oracle VM's first-boot configuration; left out, it is kept. */
+  readonly ovmd?: OvmdChoice;
+}
+
+/** What a guest of Oracle VM runs as, by its domain type. */
+export const modeOf: Readonly<Record<DomainType, GuestMode>> = {
+  XEN_HVM: "hvm",
+  XEN_HVM_PV_DRIVERS: "pvhvm",
+  XEN_PVM: "pvm",
+};
+
+/** The operations that make a guest boot in a mode, from whichever it was in. Its files are changed; nothing of it is run. */
 export function convertOperations(
+  mode: GuestMode,
+  release: Release,
+  { volumes = [], ovmd: choice = "keep" }: ConvertOptions = {},
+): Operation[] {
+  return [
+    diskNames(mode, volumes),
+    lvmDevices,
+    networkNames,
+    driverConfig(mode, release),
+    kernelChoice(mode, release),
+    initramfsDrivers(mode, release),
+    consoles(mode, release),
+    ...(release.major === 5 ? [kudzu] : []),
+    ...ovmd(choice),
+    // Last, since it copies what the others have made of the boot entries.
+    pygrubMenu(mode, release),
+  ];
+}
+
+/**
+ * The operations of a build, whose image was installed under HVM and has to go on booting there: it is proved by booting it.
+ * A guest that stays HVM is left as its installer made it.
+ */
+export function buildOperations(
   domainType: DomainType,
   release: Release,
   volumes: readonly Volume[] = [],
 ): Operation[] {
-  const drivers = [diskNames(volumes), xenDrivers(release)];
-  const paravirtual = [
-    xenConsole(release),
-    defaultKernel,
-    ...(release.major === 5 ? [modprobeAliases] : []),
-    pygrubMenu(release),
-  ];
-  return {
-    XEN_HVM: [],
-    XEN_HVM_PV_DRIVERS: drivers,
-    XEN_PVM: [...drivers, ...paravirtual],
-  }[domainType];
+  if (domainType === "XEN_HVM") return [];
+  const all = convertOperations(modeOf[domainType], release, { volumes });
+  const isForBoth = ({ name }: Operation) =>
+    domainType === "XEN_PVM" || !["consoles", "kernel-choice", "pygrub-menu"].includes(name);
+  return all.filter((one) => isForBoth(one) && !["lvm-devices", "network-names"].includes(one.name));
 }

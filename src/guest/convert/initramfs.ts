@@ -7,26 +7,57 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import { decompressors } from "./decompressors.ts";
 import { segmentEnd } from "./initramfs-segments.ts";
 
+/** One thing in an initramfs. Of two with one path, the kernel keeps the later. */
+export interface InitramfsEntry {
+  /** Without a leading `./` or `/`. */
+  readonly path: string;
+  readonly mode: number;
+  /** Of a file that was wanted. */
+  readonly data?: Uint8Array;
+}
+
+/** What an initramfs holds, with the contents of the files that are wanted; up to `mostBytes` are unpacked. */
+export async function initramfsEntries(
+  image: Uint8Array,
+  wants: (path: string) => boolean = () => false,
+  mostBytes = 1 << 30,
+): Promise<{ readonly entries: readonly InitramfsEntry[]; readonly last: LastSegment }> {
+  const found: Found = { entries: [], wants, left: mostBytes, last: { start: 0, format: "none" } };
+  await readInitramfs(image, found);
+  return found;
+}
+
+/** Where the last archive starts, and what compresses it: gzip, one of `decompressors`, or `none`. */
+export interface LastSegment {
+  readonly start: number;
+  readonly format: string;
+}
+
 /**
  * The paths in an initramfs: cpio archives, each plain or compressed, with zeros between them (Documentation/
  * driver-api/early-userspace/buffer-format.rst of Linux). The guest is not trusted: the archives are unpacked as streams,
  * and up to `mostBytes` in total. Damage is a `guest` fault.
  */
 export async function initramfsPaths(image: Uint8Array, mostBytes = 1 << 30): Promise<string[]> {
+  return (await initramfsEntries(image, undefined, mostBytes)).entries.map(({ path }) => path);
+}
+
+async function readInitramfs(image: Uint8Array, found: Found): Promise<void> {
   const data = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
-  const found: Found = { paths: [], left: mostBytes };
   for (let at = firstNonZero(data, 0); at < data.length; at = firstNonZero(data, at))
     // An early archive with microcode stands uncompressed in front.
     if (isCpio(data.subarray(at, at + 6))) {
+      found.last = { start: at, format: "none" };
       const plain = new ByteStream(once(data.subarray(at)), { left: Number.POSITIVE_INFINITY });
       await readCpio(plain, found);
       at += plain.position;
     } else at = await readCompressed(data, at, found);
-  return found.paths;
 }
 
 interface Found {
-  readonly paths: string[];
+  readonly entries: InitramfsEntry[];
+  readonly wants: (path: string) => boolean;
+  last: LastSegment;
   /** How many bytes more may be unpacked. */
   left: number;
 }
@@ -35,6 +66,7 @@ interface Found {
 async function readCompressed(data: Buffer, at: number, found: Found): Promise<number> {
   const start = data.toString("hex", at, at + 9);
   if (/^1f8b/.test(start)) {
+    found.last = { start: at, format: "gzip" };
     const gunzip = createGunzip();
     gunzip.end(data.subarray(at));
     await readArchives(gunzip, found);
@@ -42,6 +74,7 @@ async function readCompressed(data: Buffer, at: number, found: Found): Promise<n
   }
   const known = decompressors.find(({ magic }) => start.startsWith(magic));
   if (!known) throw damaged(`unknown compression (${start.slice(0, 12)})`);
+  found.last = { start: at, format: known.name };
   const end = segmentEnd(data, at);
   if (end === undefined) return at + (await readFromFile(known.argv, data.subarray(at), found));
   if (end > data.length) throw damaged("is cut off");
@@ -89,9 +122,10 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
 const headerBytes = 110;
 const longestName = 4096;
 const mostPaths = 500_000;
+const mostWantedBytes = 32 << 20;
 
 // "newc": a header of 110 bytes, the name and the data, each filled up to four bytes.
-async function readCpio(bytes: ByteStream, { paths }: Found): Promise<void> {
+async function readCpio(bytes: ByteStream, { entries, wants }: Found): Promise<void> {
   const start = bytes.position;
   const fill = async () => bytes.skip((4 - ((bytes.position - start) % 4)) % 4);
   for (;;) {
@@ -99,21 +133,27 @@ async function readCpio(bytes: ByteStream, { paths }: Found): Promise<void> {
     if (header.length === 0) return;
     if (header.length < headerBytes) throw damaged("is cut off");
     if (!isCpio(header)) throw damaged("a damaged cpio archive");
-    const [size, nameBytes] = [numberAt(header, 6), numberAt(header, 11)];
+    const [mode, size, nameBytes] = [numberAt(header, 1), numberAt(header, 6), numberAt(header, 11)];
     if (nameBytes === 0 || nameBytes > longestName) throw damaged(`a name of ${nameBytes} bytes`);
     await bytes.skip(headerBytes);
     const name = await bytes.peek(nameBytes);
     if (name.length < nameBytes) throw damaged("is cut off");
     await bytes.skip(nameBytes);
     await fill();
+    const path = name.toString("utf8", 0, nameBytes - 1).replace(/^(?:\.?\/)+/, "");
+    const isWanted = isFile(mode) && size <= mostWantedBytes && wants(path);
+    const data = isWanted ? Buffer.from(await bytes.peek(size)) : undefined;
     await bytes.skip(size);
-    const path = name.toString("utf8", 0, nameBytes - 1);
     // What fills the last one up may be left out.
     if (path === "TRAILER!!!") return bytes.skipZeros();
     await fill();
-    paths.push(path);
-    if (paths.length > mostPaths) throw damaged(`holds more than ${mostPaths} files`);
+    entries.push({ path, mode, ...(data && { data }) });
+    if (entries.length > mostPaths) throw damaged(`holds more than ${mostPaths} files`);
   }
+}
+
+function isFile(mode: number): boolean {
+  return (mode & 0o170000) === 0o100000;
 }
 
 function numberAt(header: Buffer, field: number): number {

@@ -1,19 +1,29 @@
 import { posix } from "node:path";
+import type { GuestMode } from "../../choices.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
 import { editsAll } from "./edit.ts";
 
-/** A menu that pygrub can read. It supports neither the loader entries of OL8 nor the scripts of GRUB 2. */
-export function pygrubMenu(release: Release): Operation {
-  return releases[release.major].grub === "legacy" ? legacyMenu() : staticMenu();
+/**
+ * A menu that pygrub can read: it knows neither the loader entries of OL8 nor the scripts of GRUB 2. Where there is no pygrub,
+ * the menu that was written for it goes, since no kernel update follows in it.
+ */
+export function pygrubMenu(mode: GuestMode, release: Release): Operation {
+  if (releases[release.major].grub === "legacy") return mode === "pvm" ? legacyMenu() : nothing;
+  return mode === "pvm" ? staticMenu() : noStaticMenu;
 }
+
+const described = {
+  name: "pygrub-menu",
+  summary: "Keep a boot menu that pygrub reads beside that of GRUB",
+} as const;
+const nothing = editsAll({ ...described, changes: [] });
 
 // GRUB 2's parser of old menus refuses tabs at the start of a line, and pygrub does not need them.
 function legacyMenu(): Operation {
   const base = editsAll({
-    name: "pygrub-menu",
-    summary: "Convert the boot menu to a form that pygrub reads",
+    ...described,
     changes: [{ path: "/boot/grub/grub.conf", change: (text) => text.replaceAll(/^\t+/gm, "    ") }],
   });
   const menu = "/boot/grub/menu.lst";
@@ -32,16 +42,37 @@ function legacyMenu(): Operation {
 }
 
 // pygrub looks for /grub/grub.cfg before /grub2/grub.cfg, so this file is for pygrub and the other one for GRUB.
+const staticFile = "/boot/grub/grub.cfg";
+const heading = "# For pygrub; made by tbuild from the menu of grub2.";
+
 function staticMenu(): Operation {
   return editsAll({
-    name: "pygrub-menu",
-    summary: "Write a plain boot menu for pygrub, beside grub's own",
+    ...described,
     changes: [],
     async files(tree) {
       const entries = await bootEntries(tree);
-      return entries.length === 0 ? [] : [{ path: "/boot/grub/grub.cfg", text: menuText(entries) }];
+      if (entries.length === 0) return [];
+      const index = Math.max(0, entries.indexOf((await defaultEntry(tree, entries)) as Entry));
+      return [{ path: staticFile, text: menuText(entries, index) }];
     },
   });
+}
+
+const noStaticMenu: Operation = {
+  ...described,
+  needs: "files",
+  pending: async (tree) => ((await tree.text(staticFile))?.startsWith(heading) ? [staticFile] : []),
+  apply: (tree) => tree.remove(staticFile),
+};
+
+/** The entry that GRUB boots: by `saved_entry`. One that is not there is passed over, and the first is booted. */
+export async function defaultEntry(tree: GuestTree, entries: readonly Entry[]): Promise<Entry | undefined> {
+  const saved = /^saved_entry=(.*)$/m.exec((await tree.text("/boot/grub2/grubenv")) ?? "")?.[1]?.trim();
+  return (
+    entries.find(({ id, title }) => saved === title || saved === id) ??
+    entries[Number(saved) || 0] ??
+    entries[0]
+  );
 }
 
 export interface Entry {
@@ -101,10 +132,10 @@ function menuEntries(file: string, menu: string): Entry[] {
   return entries;
 }
 
-function menuText(entries: readonly Entry[]): string {
+function menuText(entries: readonly Entry[], index: number): string {
   const bodies = entries.map(({ title, kernel, initramfs }) => {
     const lines = [`menuentry "${title.replaceAll('"', "'")}" {`, `  linux ${kernel}`];
     return [...lines, ...(initramfs === undefined ? [] : [`  initrd ${initramfs}`]), "}"].join("\n");
   });
-  return `# For pygrub; made by tbuild from the menu of grub2.\nset default=0\n${bodies.join("\n")}\n`;
+  return `${heading}\nset default=${index}\n${bodies.join("\n")}\n`;
 }

@@ -2,9 +2,11 @@ import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
+import { dracutFile, dracutText } from "./driver-config.ts";
 import { initramfsPaths } from "./initramfs.ts";
+import { type Kernel, kernelsOf } from "./kernels.ts";
 
-/** Adds the drivers of the Xen disk and network to the initramfs of every kernel. */
+/** Adds the drivers of the Xen disk and network to the initramfs of every kernel, by the running guest's own program. */
 export function xenDrivers(release: Release): Operation {
   const { initrd } = releases[release.major];
   return {
@@ -31,29 +33,6 @@ export function xenDrivers(release: Release): Operation {
   };
 }
 
-/** The kernels in /boot, with the path of their initramfs, which may be missing. */
-export async function kernelsOf(tree: GuestTree): Promise<Kernel[]> {
-  const kernels: Kernel[] = [];
-  for (const path of await tree.glob("/boot/vmlinuz-*")) {
-    const version = path.slice("/boot/vmlinuz-".length);
-    if (version.includes("rescue") || version.endsWith("kdump")) continue;
-    const names = [
-      `/boot/initramfs-${version}.img`,
-      `/boot/initrd-${version}.img`,
-      `/boot/initrd.img-${version}`,
-    ];
-    const there: string[] = [];
-    for (const name of names) if (await tree.stat(name)) there.push(name);
-    kernels.push({ version, initramfs: there[0] ?? names[0] ?? "" });
-  }
-  return kernels;
-}
-
-export interface Kernel {
-  readonly version: string;
-  readonly initramfs: string;
-}
-
 // Each driver has several names; kernel-xen of OL5 calls them xenblk and xennet.
 const drivers = [
   {
@@ -67,10 +46,6 @@ const drivers = [
     option: "CONFIG_XEN_NETDEV_FRONTEND=y",
   },
 ] as const;
-
-const dracutFile = "/etc/dracut.conf.d/tbuild-xen.conf";
-// virtio, too: the image must still boot where it was made.
-const dracutText = 'add_drivers+=" xen-blkfront xen-netfront virtio_blk virtio_net virtio_pci ata_piix "\n';
 
 async function lackingDrivers(tree: GuestTree, { version, initramfs }: Kernel): Promise<string[]> {
   const builtIn = (await tree.text(`/lib/modules/${version}/modules.builtin`)) ?? "";

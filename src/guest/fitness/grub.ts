@@ -1,5 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
-import { bootEntries } from "../convert/pygrub-menu.ts";
+import { bootEntries, defaultEntry } from "../convert/pygrub-menu.ts";
 import { legacyMenu, MenuFault } from "./menus.ts";
 import { existsIn } from "./pygrub.ts";
 
@@ -18,12 +18,7 @@ export type GrubChoice =
 export async function grubChoice(tree: GuestTree): Promise<GrubChoice> {
   const modern = await bootEntries(tree);
   if (modern.length > 0) {
-    const saved = /^saved_entry=(.*)$/m.exec((await tree.text("/boot/grub2/grubenv")) ?? "")?.[1]?.trim();
-    // An entry that is not there is passed over, and the first is booted.
-    const entry =
-      modern.find(({ id, title }) => saved === title || saved === id) ??
-      modern[Number(saved) || 0] ??
-      modern[0];
+    const entry = await defaultEntry(tree, modern);
     if (!entry) return { refused: "has no entry" };
     const [kernel = "", ...args] = entry.kernel.split(/\s+/);
     return {

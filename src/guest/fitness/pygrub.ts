@@ -5,7 +5,7 @@ import { insideOf, type Layout } from "../../image/disk/disk.ts";
 import { openExt } from "../../image/ext/ext.ts";
 import { Unfit } from "../../image/ext/volume.ts";
 import type { Format } from "../../image/file/format.ts";
-import { openByBest } from "../../image/open.ts";
+import { openByBest } from "../../image/open-volumes.ts";
 import { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, type Menu, MenuFault } from "./menus.ts";

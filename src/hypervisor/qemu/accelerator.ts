@@ -1,5 +1,6 @@
 import { access, constants, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { z } from "zod";
 import type { Host } from "../../host/host.ts";
 import { makeFolders } from "../../io/folders.ts";
 
@@ -78,14 +79,14 @@ async function boots(host: Host, kernel: string, deadlineMs: number): Promise<bo
   return panicked;
 }
 
+const Remembered = z.object({ boot: z.string(), accelerator: z.enum(["kvm", "tcg"]), why: z.string() });
+
 async function remembered(file: string, boot: string): Promise<Accelerator | undefined> {
   const text = await readFile(file, "utf8").catch(() => "{}");
   try {
-    const known = JSON.parse(text) as { boot?: string; accelerator?: "kvm" | "tcg"; why?: string };
-    return known.boot === boot && known.accelerator && known.why !== undefined
-      ? { accelerator: known.accelerator, why: known.why }
-      : undefined;
+    const { boot: at, ...known } = Remembered.parse(JSON.parse(text));
+    return at === boot ? known : undefined;
   } catch {
-    return undefined; // written by halves when the host went down; it is tried again
+    return undefined; // incomplete because the host crashed; the test is repeated
   }
 }

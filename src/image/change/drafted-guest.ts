@@ -2,6 +2,7 @@ import type { Mount } from "../access.ts";
 import type { OtherVolume } from "../disk/account.ts";
 import type { Unresolved } from "../disk/fstab.ts";
 import type { Unclaimed } from "../disk/unclaimed.ts";
+import type { Layer } from "../file/image-file.ts";
 import type { GuestTree } from "../tree.ts";
 import type { AccessOptions } from "../ways/index.ts";
 import type { FreeBlock } from "./free-space.ts";
@@ -12,6 +13,8 @@ import type { UnclaimedBlock } from "./unclaimed-space.ts";
 export interface DraftedGuest extends ReachedGuest {
   readonly others: readonly OtherVolume[];
   readonly unresolved: readonly Unresolved[];
+  /** The image file, followed by its backing files. */
+  readonly layers: readonly Layer[];
 }
 
 /** The parts of a disk that lie in no file system, and what stands in them. */

@@ -10,7 +10,8 @@ import { replayInto } from "../ext/journal.ts";
 import { Unfit } from "../ext/volume.ts";
 import { dataRanges } from "../file/holes.ts";
 import { readImageFile } from "../file/image-file.ts";
-import { type ImageFacts, type LookedInto, openImageFile } from "../open.ts";
+import type { ImageFacts, LookedInto } from "../open.ts";
+import { openByBest } from "../open-volumes.ts";
 import { type AccessOptions, chooseAccess } from "../ways/index.ts";
 import { snapshotPieces } from "../ways/snapshot.ts";
 import { type Draft, draftOf, type Piece } from "./draft.ts";
@@ -73,7 +74,7 @@ export async function planBest<Result>(
   const planned =
     (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
     (isRaw ? await planBeside(host, facts, mounts, work, options) : undefined) ??
-    (await planInCopy(host, facts, swapFiles, work, options));
+    (await planInCopy(host, { facts, mounts, swapFiles }, work, options));
   const clean = options.scrub
     ? await scrubbed(host, facts, mounts, planned, options.scrub, options.watch?.signal)
     : planned;
@@ -166,23 +167,21 @@ async function planBeside<Result>(
 
 async function planInCopy<Result>(
   host: Host,
-  { file: image, format, volumes }: ImageFacts,
-  swapFiles: readonly string[],
+  { facts, mounts, swapFiles }: Pick<LookedInto, "facts" | "mounts" | "swapFiles">,
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result>> {
+  const { file: image, format, volumes } = facts;
   const copy = namesFor(image).work;
   await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
     ...(options.watch?.signal && { signal: options.watch.signal }),
   });
   let result: Result;
   let via: string;
-  let mounts: readonly Mount[];
   {
-    await using opened = await openImageFile(host, copy, accessOptions(options));
+    await using opened = await openByBest(host, { file: copy, format }, mounts, accessOptions(options));
     via = opened.access.name;
-    mounts = opened.mounts;
-    result = await work({ tree: opened.tree, mounts: opened.mounts, via });
+    result = await work({ tree: opened.tree, mounts, via });
   }
   const swap =
     options.renewSwap && format !== "raw"

@@ -5,7 +5,8 @@ import { type Lock, tryLock } from "../../host/lock.ts";
 import type { FarFolder } from "../far.ts";
 import { notOpened, requireFile } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
-import { type ImageFacts, lookInto, refuseChange, refuseUse } from "../open.ts";
+import { type LookedInto, lookInto, refuseChange, refuseUse } from "../open.ts";
+import { withReachable } from "../reachable.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
 import { lookOptions, planBest, refuseWish, type Scrubbed } from "./plan-ways.ts";
@@ -40,22 +41,29 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const check = (facts: ImageFacts) => refuseChange(facts, options.allowUnmounted);
-    const { facts, mounts, others, unresolved, swapFiles } = await lookInto(host, image, check, {
-      ...lookOptions(options),
-      users,
-    });
-    refuseWish(facts, mounts, options);
+    const found = await lookInto(host, image, refuseChange, { ...lookOptions(options), users });
+    const { facts } = found;
     const { note, watch: { signal } = {} } = options;
     const interruptible = signal && { signal };
-    if (options.fsck)
-      await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }), ...interruptible });
-    const planned = await planBest(
-      host,
-      { facts, mounts, swapFiles },
-      (guest) => work({ ...guest, others, unresolved }),
-      options,
-    );
+    const plan = async (reached: LookedInto) => {
+      const { mounts, others, unresolved } = reached;
+      refuseWish(facts, mounts, options);
+      if (options.fsck)
+        await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }), ...interruptible });
+      const planned = await planBest(
+        host,
+        reached,
+        (guest) => work({ ...guest, others, unresolved, layers: facts.layers }),
+        options,
+      ).catch(async (error) => {
+        // What went wrong is what counts; what is left beside the image, the next command removes.
+        await rm(namesFor(image).work, { force: true }).catch(() => {});
+        throw error;
+      });
+      return { planned, mounts };
+    };
+    const reach = { ...lookOptions(options), allowUnmounted: options.allowUnmounted ?? false };
+    const { planned, mounts } = await withReachable(host, found, reach, plan);
     return {
       ...planned,
       async apply(what) {
@@ -80,8 +88,6 @@ export async function planChange<Result>(
       },
     };
   } catch (error) {
-    // What went wrong is what counts; what is left beside the image, the next command removes.
-    await rm(namesFor(image).work, { force: true }).catch(() => {});
     await lock.release().catch(() => {});
     throw error;
   }

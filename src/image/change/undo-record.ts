@@ -1,21 +1,19 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
+import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import { pacer } from "../../host/pace.ts";
 import { isZero, type Piece } from "./draft.ts";
 
-export interface ChangeNote {
-  /** What was done, as a person would say it. */
-  readonly what: string;
-  readonly when: string;
-}
-
-/** What a record of a change begins with. */
-export interface Head extends ChangeNote {
-  /** Of the image file, before and after. */
-  readonly size: number;
-  readonly sizeAfter: number;
-}
+/** The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes. */
+const Head = z.object({
+  what: z.string(),
+  when: z.string(),
+  size: z.int().nonnegative(),
+  sizeAfter: z.int().nonnegative(),
+});
+export type Head = Readonly<z.infer<typeof Head>>;
+export type ChangeNote = Pick<Head, "what" | "when">;
 
 const magic = "tbuild-undo 1 ";
 const headBytes = 13;
@@ -145,8 +143,7 @@ export async function readHead(record: FileHandle, file: string): Promise<Head> 
   const end = text.indexOf("\n");
   try {
     if (!text.startsWith(magic) || end < 0) throw new Error("no record");
-    const head = JSON.parse(text.slice(magic.length, end)) as Head;
-    return head;
+    return Head.parse(JSON.parse(text.slice(magic.length, end)));
   } catch (cause) {
     throw new TbuildError("integrity", "is not an undo record", { subject: file, cause });
   }

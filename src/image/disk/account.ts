@@ -1,23 +1,27 @@
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
+import type { ImageFile } from "../file/image-file.ts";
 import { insideOf } from "./disk.ts";
 import type { Unresolved } from "./fstab.ts";
+import { nextStep } from "./members.ts";
 
-/** A volume of the disk that the guest does not mount, as far as its fstab and its mount units tell. */
+/** A volume that the guest does not mount according to its fstab and mount units, or a whole disk that a snapshot holds. */
 export interface OtherVolume {
   readonly name: string;
   readonly fs: Volume["fs"];
   readonly bytes: number;
-  /** `nothing`: it holds nothing of the guest. `unknown`: it was not inspected. */
+  /** `nothing`: it contains nothing of the guest. `unknown`: it was not inspected. */
   readonly state: "nothing" | "unknown";
-  /** Why, in words that follow its name. */
+  /** The reason, worded to follow its name. */
   readonly why: string;
+  /** How it can be inspected nevertheless, in sentences. */
+  readonly next?: string;
 }
 
 /**
- * The volumes of a disk that nobody looks into when the guest is looked into. Together with the mounts they are the whole
- * disk, so that "sealed" can be said of all of it, or not.
+ * The volumes of a disk that are not inspected with the guest. Together with the mounts they are the whole disk, so that
+ * "sealed" can be said of all of it, or not.
  */
 export async function otherVolumes(
   disk: Reader,
@@ -35,15 +39,25 @@ export async function otherVolumes(
   );
 }
 
+/** The snapshots inside an image file. Each holds the whole disk as it was, so a change of the disk leaves it behind. */
+export function snapshotsOf({ file, bytes, layers: [own] }: ImageFile): OtherVolume[] {
+  return (own?.snapshots ?? []).map(({ name, memoryBytes }) => ({
+    name: `the snapshot ${name}`,
+    ...{ fs: "unknown", bytes, state: "unknown" },
+    why: `holds the disk as it was${memoryBytes > 0 ? ", and the memory of the machine" : ""}`,
+    next: `Copy the current disk alone: qemu-img convert -O qcow2 '${file}' '${file}.new'`,
+  }));
+}
+
 async function stateOf(
   disk: Reader,
   volume: Volume,
   unresolved: readonly Unresolved[],
-): Promise<Pick<OtherVolume, "state" | "why">> {
+): Promise<Pick<OtherVolume, "state" | "why" | "next">> {
   const nothing = (why: string) => ({ state: "nothing" as const, why });
   const unknown = (why: string) => ({ state: "unknown" as const, why });
   const { fs, refused, holds, partType, offset, bytes } = volume;
-  if (refused !== undefined) return unknown(refused);
+  if (refused !== undefined) return { ...unknown(refused), next: nextStep(refused) };
   if (fs === "swap") return nothing("is swap");
   if (fs === "unknown" && bootLoaderTypes.has(partType ?? "")) return nothing("holds a boot loader");
   if (offset + bytes > disk.bytes) return unknown("reaches over the end of the disk");
@@ -56,14 +70,14 @@ async function stateOf(
   if (fs === "unknown" && holds === undefined && (await isZero(insideOf(disk, volume))))
     return nothing("is empty");
   const what = fs === "unknown" ? (holds ?? "something that tbuild does not know") : fs;
-  // Why the guest's own word for it was of no use helps more than that it has none.
+  // The reason why the guest's entry was unusable helps more than stating that there is none.
   const word = unresolved.length === 1 && unresolved[0] ? `; ${said(unresolved[0])}` : "";
   return unknown(`holds ${what}, and nothing says where the guest mounts it${word}`);
 }
 
-/** One line of an fstab that leads to no volume of this disk. */
+/** An fstab line that matches no volume of this disk. */
 export function said({ entry: { from, device, at }, why }: Unresolved): string {
-  return `${from}: ${at} is ${device}, which ${why.startsWith("no volume") ? `is not here: ${why}` : why}`;
+  return `${from}: ${at} is ${device}, which ${why}`;
 }
 
 // BIOS boot, PowerPC PReP: GRUB writes its second stage there, without a file system (UEFI specification and GRUB manual).

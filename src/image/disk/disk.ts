@@ -16,17 +16,17 @@ import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.t
 import { claimOn, nextStep } from "./members.ts";
 import { mbrOfLargeSectors, type PartitionTable, partitionTableOf } from "./partitions.ts";
 
-/** How a disk is divided. */
+/** The layout of a disk. */
 export interface Layout {
   readonly table: PartitionTable["table"];
   readonly volumes: readonly Volume[];
-  /** What reaches over the end of what holds it: the image was cut off. */
+  /** What exceeds its container: the image was truncated. */
   readonly cutOff: readonly string[];
-  /** What is wrong with the partition table, and how it was read anyway. */
+  /** What is wrong with the partition table, and how it was read nevertheless. */
   readonly tableFault?: string;
 }
 
-/** The volumes of an image nobody described: its partitions, and the linear logical volumes in them. */
+/** The volumes of an image: its partitions, and the linear logical volumes in them. */
 export async function volumesOf(image: string): Promise<readonly Volume[]> {
   await using reader = await readImageFile(image);
   return (await layoutOf(reader)).volumes;
@@ -49,7 +49,7 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
     if (lvm) physicals.push({ name: place.name, reader: insideOf(disk, place), offset: place.offset });
     else volumes.push(volume);
   }
-  // A RAID of whole disks has its partitions inside; what lies at the end of the last partition is that one's own.
+  // A RAID of whole disks contains its partitions. A signature at the end of the last partition belongs to that partition.
   const whole = table === "none" ? undefined : await claimOn(behindPartitions(disk, partitions));
   if (whole !== undefined)
     volumes.push({ name: "disk", offset: 0, bytes: disk.bytes, fs: "unknown", refused: whole });
@@ -70,7 +70,7 @@ export async function layoutOf(disk: Reader): Promise<Layout> {
   };
 }
 
-/** The partition table of a disk. An MBR does not state its sector size; what is found at the partitions' places does. */
+/** The partition table of a disk. An MBR does not state its sector size; the data at the partitions' offsets show it. */
 export async function tableOf(disk: Reader): Promise<PartitionTable> {
   const table = await partitionTableOf(disk);
   if (table.table !== "mbr" || (await holdsAnything(disk, table))) return table;
@@ -110,13 +110,13 @@ function behindPartitions(disk: Reader, partitions: readonly Pick<Volume, "offse
   };
 }
 
-/** Where the guest mounts its volumes, read from the `/etc/fstab` of the one that holds it. */
+/** The guest's mounts, from the `/etc/fstab` of the volume that contains it. */
 export async function mountsOf(image: string): Promise<readonly Mount[]> {
   await using reader = await readImageFile(image);
   return (await mountsIn(reader, image, (await layoutOf(reader)).volumes)).mounts;
 }
 
-/** The same, for volumes that are known; `wordsOn` looks into those that no reader of ours opens. */
+/** The same for given volumes. `wordsOn` reads volumes that tbuild's own readers cannot open. */
 export async function mountsIn(
   reader: Reader,
   image: string,
@@ -151,32 +151,32 @@ export async function mountsIn(
     );
   const [first] = unread;
   if (first)
-    throw first.within(`${image}: no volume that can be read holds an /etc/fstab`, {
+    throw first.within(`${image}: no readable volume has an /etc/fstab`, {
       lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
     });
-  throw new TbuildError("guest", "no volume of it holds /etc/fstab", {
+  throw new TbuildError("guest", "contains no guest: no volume has an /etc/fstab", {
     subject: image,
     code: "no-guest",
     lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
   });
 }
 
-/** What a guest says that it mounts, and the subvolume of btrfs that it lies in, where that is not the default one. */
+/** A guest's mount entries, and its btrfs subvolume if that is not the default one. */
 export interface MountWords {
   readonly entries: readonly FstabEntry[];
   readonly subvolume?: string;
-  /** Subvolumes that the entries name and that the btrfs of the root does not have. */
+  /** Subvolumes in the entries that the root's btrfs lacks. */
   readonly missing?: readonly string[];
 }
 
-/** What is asked of a guest's files to find its mounts. */
+/** The file operations needed to find a guest's mounts. */
 export interface MountFiles {
   stat(path: string): Promise<{ readonly kind: string } | undefined>;
   list(path: string): Promise<readonly string[]>;
   readFile(path: string): Promise<Uint8Array>;
 }
 
-/** The entries of a guest's fstab and of its own mount and swap units; `undefined` where there is no fstab. */
+/** The entries of a guest's fstab, mount units and swap units; `undefined` if there is no fstab. */
 export async function mountWords(files: MountFiles, top = ""): Promise<MountWords | undefined> {
   if (!(await files.stat(`${top}/etc/fstab`))) return undefined;
   const text = async (path: string) => Buffer.from(await files.readFile(path)).toString();
@@ -184,7 +184,7 @@ export async function mountWords(files: MountFiles, top = ""): Promise<MountWord
   const names = (await files.stat(units))?.kind === "dir" ? await files.list(units) : [];
   const found = fstabEntries(await text(`${top}/etc/fstab`));
   for (const name of names) {
-    // A link leads to a unit that is named itself, or to /dev/null, which masks it.
+    // A link points at a unit that is listed itself, or at /dev/null, which masks it.
     if (!/\.(?:mount|swap)$/.test(name) || (await files.stat(`${units}/${name}`))?.kind !== "file") continue;
     const entry = mountUnitEntry(await text(`${units}/${name}`), `/etc/systemd/system/${name}`);
     if (entry) found.push(entry);

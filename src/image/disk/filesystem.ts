@@ -8,19 +8,19 @@ export interface FileSystem {
   readonly fs: Volume["fs"];
   readonly uuid?: string;
   readonly label?: string;
-  /** How long it takes itself to be. */
+  /** Its own size in bytes. */
   readonly bytes?: number;
-  /** Its journal holds changes that are not yet in place, or it says itself that it is damaged. */
+  /** Its journal contains changes that are not in place yet, or it is marked as damaged. */
   readonly isDirty?: true;
-  /** It is a physical volume of LVM2. */
+  /** True for an LVM2 physical volume. */
   readonly lvm?: true;
-  /** What an unknown one holds, where that is known. */
+  /** The kind of an unsupported one, if recognised. */
   readonly holds?: string;
-  /** It is something that cannot be opened, in words. */
+  /** Describes something that cannot be opened. */
   readonly refused?: string;
 }
 
-/** What a volume holds, by its superblock. */
+/** The contents of a volume, from its superblock. */
 export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   const head = Buffer.alloc(70 * 1024);
   head.set(await volume.read(0, Math.min(head.length, volume.bytes)));

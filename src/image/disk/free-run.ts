@@ -1,4 +1,4 @@
-/** Neighbouring blocks that no file has, in bytes of their volume. */
+/** Adjacent free blocks, in bytes of their volume. */
 export interface FreeRun {
   readonly offset: number;
   readonly bytes: number;

@@ -1,7 +1,7 @@
 import type { Mount, Volume } from "../access.ts";
 import { stringOf } from "../names.ts";
 
-/** One thing that a guest mounts, as its fstab or a mount unit of systemd says it. */
+/** One mount of a guest, from its fstab or a systemd mount unit. */
 export interface FstabEntry {
   /** What is mounted: `/dev/sda1`, `UUID=…`, `server:/export`. */
   readonly device: string;
@@ -9,27 +9,28 @@ export interface FstabEntry {
   readonly at: string;
   readonly type: string;
   readonly options: readonly string[];
-  /** Where it is said: `/etc/fstab:4`. */
+  /** The place of the entry: `/etc/fstab:4`. */
   readonly from: string;
 }
 
-/** Where a guest mounts its volumes, and what it mounts that could not be found on this disk. */
+/** The mounts of a guest, and those whose volume was not found on this disk. */
 export interface GuestMounts {
   readonly mounts: readonly Mount[];
-  /** One line for each, with where it is said and why: a second disk, a name that nothing here has. */
+  /** One line for each, with its place and the reason: a second disk, a name that no volume has. */
   readonly unresolved: readonly Unresolved[];
-  /** The files that it swaps to, as paths in the guest. */
+  /** The swap files, as paths in the guest. */
   readonly swapFiles: readonly string[];
 }
 
 export interface Unresolved {
   readonly entry: FstabEntry;
+  /** The reason, worded to follow the device's name and "which". */
   readonly why: string;
 }
 
 /**
- * The entries of an fstab, by the rules of fstab(5) and libmount: a comment is a line that starts with `#`, words are
- * parted by blanks, octal escapes stand for what a word cannot hold, tags may be quoted, words after the sixth are ignored.
+ * The entries of an fstab by the rules of fstab(5) and libmount: lines that start with `#` are comments, blanks separate
+ * words, octal escapes stand for special characters, tags may be quoted, and words after the sixth are ignored.
  */
 export function fstabEntries(text: string, file = "/etc/fstab"): FstabEntry[] {
   return text.split("\n").flatMap((line, index) => {
@@ -42,7 +43,7 @@ export function fstabEntries(text: string, file = "/etc/fstab"): FstabEntry[] {
   });
 }
 
-/** The entry of a mount or swap unit, in which the last value of a key counts. `undefined` where it names nothing. */
+/** The entry of a mount or swap unit. The last value of a key counts. `undefined` if it names no device. */
 export function mountUnitEntry(text: string, file: string): FstabEntry | undefined {
   const said = new Map<string, string>();
   let section = "";
@@ -67,7 +68,7 @@ export function mountUnitEntry(text: string, file: string): FstabEntry | undefin
   };
 }
 
-/** The mounts that the entries name. The later of two at one place counts, as for mount(8). */
+/** The mounts in the entries. Of two with the same mount point, the later counts, as for mount(8). */
 export function resolveMounts(
   entries: readonly FstabEntry[],
   volumes: readonly Volume[],
@@ -86,13 +87,16 @@ export function resolveMounts(
     const at = entry.at.replace(/\/+$/, "");
     if (found.fs === "swap" || entry.type === "swap" || at === "") continue;
     if (!isPlace(at)) {
-      unresolved.push({ entry, why: `${entry.at} is no place in the guest` });
+      unresolved.push({
+        entry,
+        why: `has ${entry.at} as its mount point, which is not an absolute path in the guest`,
+      });
       continue;
     }
     if (found.fs === "unknown" || found.refused !== undefined) {
       unresolved.push({
         entry,
-        why: `${found.name} ${found.refused ?? "holds no file system that tbuild knows"}`,
+        why: `is ${found.name}, which ${found.refused ?? "holds no file system that tbuild knows"}`,
       });
       continue;
     }
@@ -117,12 +121,12 @@ function swapFilesIn(entries: readonly FstabEntry[]): string[] {
   return [...new Set(paths)];
 }
 
-/** The subvolume that the options of a mount name. */
+/** The subvolume in a mount's options. */
 export function subvolumeOption(options: readonly string[]): string | undefined {
   return options.find((option) => option.startsWith("subvol="))?.slice(7);
 }
 
-/** The volume, as the subvolume of btrfs that is mounted. A name goes into the options of a mount, so one that could be more is none. */
+/** The volume with the mounted btrfs subvolume. The name becomes a mount option, so a name with special characters is refused. */
 export function partOf(volume: Volume, subvolume: string | undefined): Volume {
   if (volume.fs !== "btrfs" || !subvolume || !/^[\w@./-]+$/.test(subvolume)) return volume;
   return { ...volume, subvolume: subvolume.replace(/^\/+/, "") };
@@ -141,7 +145,7 @@ function isNoDisk({ device, type, options, at }: FstabEntry): boolean {
     /^\/dev\/(?:cdrom|dvd|cdrw|dvdrw|sr\d|scd\d|fd\d|floppy)/.test(device) ||
     device.startsWith("//") ||
     /^[^/=]+:/.test(device) ||
-    // A file: for swap, or an image of a file system. It lies in a volume, and is sealed with that.
+    // A file: swap, or an image of a file system. It is part of a volume, and is sealed with it.
     (device.startsWith("/") && !device.startsWith("/dev/")) ||
     at === "ignore"
   );
@@ -155,14 +159,16 @@ const noDiskTypes = new Set(
   ).split(" "),
 );
 
-/** The volume, or why there is none, in words that follow the device's name. */
+/** The volume, or the reason why there is none, worded to follow the device's name. */
 function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | string {
   const by = (what: string, test: (volume: Volume) => boolean) => {
     const [first, ...others] = volumes.filter(test);
-    if (!first) return `no volume of this disk has ${what}`;
-    // Mounting one of two would be a guess.
+    if (!first) return `is not here: no volume of this disk has ${what}`;
+    // Choosing one of two would be a guess.
     const isOne = others.length === 0 || (first.fs === "btrfs" && others.every(({ fs }) => fs === "btrfs"));
-    return isOne ? first : `${[first, ...others].map(({ name }) => name).join(" and ")} have ${what}`;
+    return isOne
+      ? first
+      : `is ambiguous: ${[first, ...others].map(({ name }) => name).join(" and ")} have ${what}`;
   };
   const same = (one: string | undefined, other: string) => one?.toLowerCase() === other.toLowerCase();
   const [, tag, value = ""] = /^([A-Z]+)=(.*)$/.exec(device) ?? [];
@@ -177,7 +183,7 @@ function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | 
   if (key === "LABEL") return by(`the label ${said}`, ({ label }) => label === said);
   if (key === "PARTUUID") return by(`the PARTUUID ${said}`, ({ partUuid }) => same(partUuid, said));
   if (key === "PARTLABEL") return by(`the PARTLABEL ${said}`, ({ partLabel }) => partLabel === said);
-  if (key !== undefined && key !== "ID") return `${key}= is no tag that is known`;
+  if (key !== undefined && key !== "ID") return `${key}= is not a known tag`;
   if (key === "ID" || folder !== undefined) return byHardware(key === "ID" ? said : name, by);
   return byNode(device, by);
 }
@@ -211,7 +217,7 @@ function byNode(device: string, by: By): Volume | string {
   }
   if (/^\/dev\/md/.test(device)) return "is a software RAID (MD)";
   if (/^\/dev\/(?:drbd|bcache|zd|rbd|nbd|loop|mapper\/mpath|mapper\/luks|dm-)/.test(device))
-    return "is made of something that this disk does not tell";
+    return "is made of parts that this disk does not describe";
   const logical = logicalName(device);
   if (logical === undefined) return "is a name that is not known";
   return by(`the name ${logical}`, ({ name }) => name === logical);

@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Partition } from "./partitions.ts";
 
-/** A volume group's logical volumes, by arithmetic; no device-mapper is needed. Offsets count from the disk's start. */
+/** The logical volumes of a volume group, by arithmetic without device-mapper. Offsets count from the disk's start. */
 export async function logicalVolumes(physicals: readonly PhysicalVolume[]): Promise<LogicalVolume[]> {
   const groups = new Map<string, { metadata: Section; places: Map<string, number> }>();
   for (const { reader, offset } of physicals) {
@@ -15,14 +15,14 @@ export async function logicalVolumes(physicals: readonly PhysicalVolume[]): Prom
   return [...groups.values()].flatMap(({ metadata, places }) => volumesOfGroup(metadata, places));
 }
 
-/** The extents of a group on this disk that no logical volume has, or why that cannot be told. */
+/** The free extents of a group on this disk, or why they are unknown. */
 export interface FreeExtents {
   readonly group: string;
   readonly pieces: readonly Piece[];
   readonly unknown?: string;
 }
 
-/** The free extents of each group; throws where the metadata of one cannot be read. */
+/** The free extents of each group. Throws if the metadata of one cannot be read. */
 export async function freeExtents(physicals: readonly PhysicalVolume[]): Promise<FreeExtents[]> {
   const groups = new Map<string, { texts: Set<string>; members: Map<string, PhysicalVolume> }>();
   for (const physical of physicals) {
@@ -30,7 +30,7 @@ export async function freeExtents(physicals: readonly PhysicalVolume[]): Promise
     const { name } = groupOf(parseLvm(text));
     const group = groups.get(name) ?? { texts: new Set(), members: new Map() };
     group.texts.add(text);
-    // Two with one id are copies of each other: nobody knows which of them is in use.
+    // Two with the same id are copies: it is unknown which one is in use.
     if (group.members.has(id)) group.texts.add("");
     group.members.set(id, physical);
     groups.set(name, group);
@@ -102,15 +102,15 @@ function usedExtents(content: Section): Map<string, [first: number, count: numbe
 export interface PhysicalVolume {
   readonly name: string;
   readonly reader: Reader;
-  /** Where on the disk it starts. */
+  /** Its offset on the disk. */
   readonly offset: number;
 }
 
-/** Name: that of the volume group, `/`, and its own. */
+/** Its name: volume group, `/`, logical volume. */
 export interface LogicalVolume extends Partition {
-  /** Where it lies, when that is not one run of bytes. */
+  /** Its ranges, if there are several. */
   readonly pieces?: readonly Piece[];
-  /** Why it cannot be opened by arithmetic, in words. */
+  /** Why it cannot be opened by arithmetic. */
   readonly refused?: string;
 }
 
@@ -164,12 +164,12 @@ function groupOf(metadata: Section): { name: string; content: Section } {
   return { name, content };
 }
 
-/** The visible volumes of a group; `places` says where on this disk each of its physical volumes starts, by id. */
+/** The visible volumes of a group. `places` has the offset of each physical volume on this disk, by id. */
 export function volumesOfGroup(metadata: Section, places: ReadonlyMap<string, number>): LogicalVolume[] {
   const { name: group, content } = groupOf(metadata);
   const extent = Number(content.extent_size) * 512;
   const physicals = sectionsOf(content.physical_volumes);
-  // A clone of a disk may have another id in its label than in its metadata; with one volume there is no doubt.
+  // A cloned disk may have another id in its label than in its metadata. With one volume there is no doubt.
   const only = physicals.length === 1 ? [...places.values()][0] : undefined;
   const starts = new Map(
     physicals.flatMap(([key, { id, pe_start: start }]) => {
@@ -255,7 +255,7 @@ async function readPhysical(volume: Reader): Promise<{ id: string; text: string 
     throw new TbuildError("integrity", "LVM: damaged metadata");
   const ring = Number(header.readBigUInt64LE(32));
   const [offset, size] = [Number(header.readBigUInt64LE(40)), Number(header.readBigUInt64LE(48))];
-  // The text may run over the end of the ring; it goes on behind the header.
+  // The text may wrap at the end of the ring buffer. It continues after the header.
   if (offset < 512 || offset >= ring || size > ring || size > 64 << 20)
     throw new TbuildError("integrity", "LVM: damaged metadata");
   const first = Math.min(size, ring - offset);

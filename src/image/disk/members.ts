@@ -1,12 +1,12 @@
 import type { Reader } from "../../io/reader.ts";
 
 /**
- * What else claims a volume, in words that follow its name: it is a part of something larger, or encrypted, so what it
- * looks like inside is not what it is. `undefined` where nothing does. An old ext inside a leg of a RAID1 is whole to look
- * at, and edited alone it differs from the other leg.
+ * What else claims a volume, worded to follow its name: it is part of something larger, or encrypted, so its apparent
+ * contents are not its real ones. `undefined` if nothing does. For example, the ext in one leg of a RAID1 looks
+ * complete, but editing it alone would make it differ from the other leg.
  *
- * The signatures, at the start and at the end, are those that libblkid knows with the usages "raid" and "crypto"
- * (util-linux, libblkid/src/superblocks/), read here without running blkid, so that a scan of many images stays cheap.
+ * The signatures at the start and the end are those that libblkid knows with the usages "raid" and "crypto"
+ * (util-linux, libblkid/src/superblocks/). They are read without running blkid, so that a scan of many images stays cheap.
  */
 export async function claimOn(volume: Reader): Promise<string | undefined> {
   const head = await windowAt(volume, 0, 8 * 1024);
@@ -15,13 +15,13 @@ export async function claimOn(volume: Reader): Promise<string | undefined> {
   return undefined;
 }
 
-/** What to do with a volume that `claim` says this of: a sentence or two. */
+/** What to do with a volume that has this claim: a sentence or two. */
 export function nextStep(claim: string): string {
   const { next } = claims.find(({ what }) => what === claim) ?? {};
   return next ?? "Attach the disk to a machine that can open it, and change the guest there.";
 }
 
-/** Bytes, and where in the volume they start. What lies outside of the volume reads as zeros. */
+/** Bytes and their offset in the volume. Everything outside the volume reads as zeros. */
 class Window {
   readonly start: number;
   readonly #bytes: Buffer;
@@ -58,7 +58,7 @@ interface Look {
 
 interface Claim {
   readonly what: string;
-  /** What to do about it, where that is more than to open it elsewhere. */
+  /** What to do about it, if more than opening it elsewhere. */
   readonly next?: string;
   test(look: Look): boolean | Promise<boolean>;
 }

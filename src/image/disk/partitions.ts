@@ -2,34 +2,34 @@ import { crc32 } from "node:zlib";
 import type { Reader } from "../../io/reader.ts";
 
 export interface Partition {
-  /** `p1`; logical partitions start at `p5`, as Linux counts them. */
+  /** `p1`; logical partitions start at `p5`, as in Linux. */
   readonly name: string;
   readonly offset: number;
   readonly bytes: number;
   readonly partUuid?: string;
   readonly partLabel?: string;
-  /** GPT's type, a UUID in lower case; MBR's, two hex digits. */
+  /** The type: a lower-case UUID for GPT, two hex digits for MBR. */
   readonly partType?: string;
 }
 
 export interface PartitionTable {
   readonly table: "mbr" | "gpt" | "none";
   readonly partitions: readonly Partition[];
-  /** What the table counts in. */
+  /** The sector size in bytes. */
   readonly sectorBytes: number;
-  /** What is wrong with the table, and how it was read anyway. */
+  /** What is wrong with the table, and how it was read nevertheless. */
   readonly fault?: string;
-  /** Where the table itself lies, apart from what stands before the first partition. Left out where that is not known. */
+  /** The location of the table itself, besides the area before the first partition; absent if unknown. */
   readonly own?: readonly Run[];
 }
 
-/** A run of bytes of a disk. */
+/** A byte range of a disk. */
 export interface Run {
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** The partitions of a disk with an MBR or GPT table. */
+/** The partitions of a disk with an MBR or GPT. */
 export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
   const none: PartitionTable = { table: "none", partitions: [], sectorBytes: 512 };
   if (disk.bytes < 1024) return none;
@@ -38,21 +38,21 @@ export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
   const entries = mbrEntries(mbr);
   if (entries.some(({ type }) => type === 0xee)) {
     const gpt = await gptOf(disk);
-    // A hybrid table has some of its partitions in the MBR as well.
+    // A hybrid GPT also lists some of its partitions in the MBR.
     const hybrid = entries
       .filter(({ type }) => type !== 0xee)
       .map(({ start, count }) => ({ offset: start * 512, bytes: count * 512 }));
     return { ...gpt, ...(gpt.own && { own: [...gpt.own, ...hybrid] }) };
   }
-  // A boot sector of a file system has the signature too, but no sensible entries.
+  // A file system's boot sector has the signature too, but no valid entries.
   if (entries.length === 0 || entries.some(({ start }) => start === 0 || start >= disk.bytes / 512))
     return none;
   return mbrOf(disk, entries, 512);
 }
 
 /**
- * The same MBR, read as one of a disk with sectors of 4096 bytes; nothing in an MBR says which they are.
- * `undefined` where that would reach over the end of the disk.
+ * The same MBR read with sectors of 4096 bytes. An MBR does not state its sector size.
+ * `undefined` if that would exceed the disk.
  */
 export async function mbrOfLargeSectors(disk: Reader): Promise<PartitionTable | undefined> {
   const entries = mbrEntries(await disk.read(0, 512));
@@ -71,7 +71,7 @@ async function mbrOf(
     if (extendedTypes.includes(type)) {
       const { found, tables, isWhole } = await logicalPartitions(disk, start, sectorBytes);
       partitions.push(...found);
-      // Behind the place where the chain of tables breaks, there may be more partitions.
+      // There may be more partitions after the place where the chain of tables breaks.
       const places = isWhole ? tables.map((table) => [table, 1] as const) : [[start, count] as const];
       own.push(...places.map(([at, size]) => ({ offset: at * sectorBytes, bytes: size * sectorBytes })));
     } else
@@ -120,9 +120,9 @@ async function logicalPartitions(
   sectorBytes: number,
 ): Promise<{
   readonly found: readonly Partition[];
-  /** The sectors in which the tables are. */
+  /** The sectors that contain the tables. */
   readonly tables: readonly number[];
-  /** The last table says that it is the last. */
+  /** True if the last table is marked as the last. */
   readonly isWhole: boolean;
 }> {
   const found: Partition[] = [];
@@ -165,7 +165,7 @@ async function gptOf(disk: Reader): Promise<PartitionTable> {
       headers.push(header);
     }
   const [first] = headers;
-  // Tools that write no checksums are rare, and their disks are read.
+  // A few tools write no checksums. Their disks are read.
   if (first) return gptTable(first, "its checksums are wrong, and no backup of it is whole");
   return { table: "gpt", partitions: [], sectorBytes: 512, fault: "no header of it is left" };
 }

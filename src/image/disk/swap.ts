@@ -1,18 +1,18 @@
-/** What mkswap(8) writes, and what a swap area is to be once nothing is in it. */
+/** The header that mkswap(8) writes, as in an empty swap area. */
 export interface SwapArea {
   /** In bytes; a power of two from 4096 to 65536. */
   readonly pageBytes: number;
   readonly uuid?: string;
   readonly label?: string;
-  /** It holds the memory of a machine that was suspended to disk. */
+  /** It contains the memory of a machine that was suspended to disk. */
   readonly isHibernated?: true;
-  /** The first page of it as it is when new: what mkswap wrote, and nothing else. */
+  /** Its first page when new, as mkswap wrote it. */
   readonly fresh: Uint8Array;
 }
 
 /**
- * Reads the first 64 KiB of a volume as a swap area: union swap_header of the kernel's include/linux/swap.h, and of one
- * that holds a suspended machine struct swsusp_header of kernel/power/swap.c, which keeps the signature that it replaced.
+ * Reads the first 64 KiB of a volume as a swap area: union swap_header in the kernel's include/linux/swap.h. For a
+ * suspended machine: struct swsusp_header in kernel/power/swap.c, which keeps the replaced signature.
  */
 export function swapAreaIn(head: Buffer): SwapArea | undefined {
   for (const pageBytes of [4096, 8192, 16384, 32768, 65536]) {
@@ -51,14 +51,14 @@ function identityOf(head: Buffer): Pick<SwapArea, "uuid" | "label"> {
 }
 
 function freshPage(page: Buffer, signature: string): Uint8Array {
-  // The first version is a map of its pages, up to the signature.
+  // Version 1 has a bitmap of pages up to the signature.
   const fresh = signature === "SWAP-SPACE" ? Buffer.from(page) : Buffer.alloc(page.length);
   if (signature === "SWAPSPACE2") {
-    // A boot sector may stand before the header; mkswap leaves one where it is, too.
+    // There may be a boot sector before the header, which mkswap also keeps.
     if (page.readUInt16BE(510) === 0x55aa) page.copy(fresh, 0, 0, 512);
     page.copy(fresh, 1024, 1024, 1068);
     const bad = page.readUInt32LE(1024) === 1 ? page.readUInt32LE(1032) : page.readUInt32BE(1032);
-    // The list of bad pages lies behind 117 words of padding, up to the signature.
+    // The list of bad pages follows 117 words of padding, up to the signature.
     if (bad <= (page.length - 1536 - 10) / 4) page.copy(fresh, 1536, 1536, 1536 + bad * 4);
   }
   fresh.fill(0, page.length - 20, page.length - 10);

@@ -8,22 +8,22 @@ import { freeExtents, type Piece } from "./lvm.ts";
 import { claimOn } from "./members.ts";
 import type { PartitionTable } from "./partitions.ts";
 
-/** A part of a disk that lies in no file system, and that nothing is known to use. */
+/** A part of a disk outside all file systems that nothing is known to use. */
 export interface Unclaimed {
-  /** In words: `the gap behind p1`. */
+  /** A description: `the gap behind p1`. */
   readonly name: string;
   readonly pieces: readonly Piece[];
-  /** The partition or logical volume that it is, where it is one. */
+  /** The partition or logical volume, if it is one. */
   readonly volume?: Volume;
-  /** Why it is never cleared, though it is searched. */
+  /** Why it is searched but never cleared. */
   readonly kept?: string;
   /** Why it is neither searched nor cleared. */
   readonly unread?: string;
 }
 
 /**
- * What of a disk lies in no file system: the area before the first partition, gaps, volumes without a signature, the free
- * extents of LVM, and what is left behind a file system that is shorter than its volume. `volumes` are all of the disk's.
+ * The parts of a disk outside all file systems: the area before the first partition, gaps, volumes without a signature,
+ * LVM's free extents, and the space after a file system that is shorter than its volume. `volumes` are all volumes of the disk.
  */
 export async function unclaimedPlaces(disk: Reader, volumes: readonly Volume[]): Promise<Unclaimed[]> {
   const table = await tableOf(disk);
@@ -152,6 +152,13 @@ async function freeOfLvm(
   }
 }
 
+/** A volume that cannot be opened, in which others lie that could. */
+export function claimAround(volumes: readonly Volume[]): Volume | undefined {
+  const open = volumes.filter(({ refused }) => refused === undefined).flatMap(placeOf);
+  const touches = touching(open);
+  return volumes.find((volume) => volume.refused !== undefined && placeOf(volume).some(touches));
+}
+
 // Of a volume from byte `from` on, where it lies on the disk.
 function piecesOf({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, from = 0): Piece[] {
   let start = 0;
@@ -168,7 +175,7 @@ function placeOf(volume: Volume): Piece[] {
   return isPlaceless ? [] : piecesOf(volume);
 }
 
-/** Says whether a run of bytes touches any of `pieces`, of which there may be very many. */
+/** Returns a function that says whether a byte range overlaps any of `pieces`, of which there may be very many. */
 function touching(pieces: readonly Piece[]): (piece: Piece) => boolean {
   const runs: { start: number; length: number }[] = [];
   for (const { offset, bytes } of [...pieces].sort((one, other) => one.offset - other.offset)) {

@@ -2,9 +2,9 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { printable } from "../../io/escape.ts";
 
-/** Sets right what e2fsck sets right by itself, and throws when that is not enough. `device` may end in `?offset=`. */
+/** Runs e2fsck with automatic repairs, and throws if errors remain. `device` may end in `?offset=`. */
 export async function checkFileSystem(host: Host, device: string, signal?: AbortSignal): Promise<void> {
-  // 1: errors corrected, which is what it is run for.
+  // 1: errors corrected, which is the purpose.
   const output = await host.run(["e2fsck", "-fp", device], {
     allow: [1, 4, 8, 12],
     ...(signal && { signal }),
@@ -17,7 +17,7 @@ export async function checkFileSystem(host: Host, device: string, signal?: Abort
     });
 }
 
-/** What e2fsck finds in a whole file system, in its words; nothing of one that is right. Nothing is changed. */
+/** e2fsck's findings about a whole file system; empty if it is correct. Changes nothing. */
 export async function faultsOf(host: Host, device: string, signal?: AbortSignal): Promise<string[]> {
   const { exitCode, stdout } = await host.run(["e2fsck", "-fn", device], {
     allow: [4, 8, 12],

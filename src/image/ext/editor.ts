@@ -9,16 +9,16 @@ import { ExtFolder, startFolder } from "./folder.ts";
 import { at, dropAttributes, flag, kindOf, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
 import { damaged, ExtVolume, Unfit } from "./volume.ts";
 
-/** Changes the files of an ext file system, in process. An inode that stays keeps everything except the requested change. */
+/** Changes the files of an ext file system in process. A remaining inode keeps everything except the requested change. */
 export interface ExtEditor {
   apply(changes: readonly Change[], watch?: Watch): Promise<void>;
 }
 
-/** Throws `Unfit` for what it leaves to other ways: unknown features, and files and folders of rare shapes. */
+/** Throws `Unfit` for what it leaves to other access methods: unknown features, and unusual files and folders. */
 export async function editExt(disk: Writable): Promise<ExtEditor> {
   const volume = await ExtVolume.open(disk);
 
-  // Of the folders that changes are made in, or lead through.
+  // The folders in which changes are made, and their parents.
   const folders = new Map<number, ExtFolder>();
 
   async function apply(changes: readonly Change[], { signal, progress }: Watch = {}): Promise<void> {
@@ -60,7 +60,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     if (kind === "dir") await countFolder(parent, -1);
   }
 
-  // Its blocks are written once more: the names in them are gone, and free blocks stay readable.
+  // Its blocks are written again without the names, because free blocks stay readable.
   async function dropFolder(path: string, number: number): Promise<void> {
     const folder = await folderAt(number);
     if (!folder.isEmpty) throw damaged(`${shown(path)} is not empty`);
@@ -98,7 +98,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     if (kind === "dir") await countFolder(parent, 1);
   }
 
-  // Into the blocks that are there, as far as they are needed.
+  // Reuses the existing blocks as far as they are needed.
   async function setContent(number: number, inode: Buffer, data: Uint8Array): Promise<void> {
     const { blockBytes } = volume;
     const old = await ownedBlocks(volume, inode);
@@ -132,7 +132,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   async function countFolder(parent: number, by: number): Promise<void> {
     const inode = await volume.inode(parent);
     const links = inode.readUInt16LE(at.links);
-    // 1: it had more subfolders than the field can count, and is not counted any more.
+    // 1: it had more subfolders than the field can count, and is no longer counted.
     if (links === 1) return;
     if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
     inode.writeUInt16LE(links + by, at.links);

@@ -5,32 +5,32 @@ import type { Stat } from "../tree.ts";
 import { namedFeatures, unnamedFeatures } from "./features.ts";
 import { Unfit } from "./volume.ts";
 
-/** An ext2, ext3 or ext4 file system, read directly: microseconds where a program would be started. */
+/** An ext2, ext3 or ext4 file system, read in process: microseconds instead of starting a program. */
 export interface Ext {
-  /** The journal holds changes that are not yet in place, or files wait to be removed. */
+  /** The journal contains changes that are not in place yet, or there are orphaned files. */
   readonly isDirty: boolean;
-  /** It was not unmounted and has no journal, or errors were seen in it. */
+  /** It was not unmounted and has no journal, or it recorded errors. */
   readonly hasErrors: boolean;
   readonly inodeBytes: number;
-  /** It counts what each owner uses, in files of its own. */
+  /** It has quota files. */
   readonly hasQuota: boolean;
-  /** New files are mapped by extents. */
+  /** New files use extents. */
   readonly hasExtents: boolean;
-  /** It says in a block of its own who has it mounted (MMP). */
+  /** It records in a block who has mounted it (MMP). */
   readonly isGuarded: boolean;
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
   readFile(path: string): Promise<Uint8Array>;
   /**
-   * Where the blocks of a file lie in the file system, in the order of the file, those included that were allocated and
-   * never written. `undefined` where a block of it is missing, or none of its blocks is its own.
+   * The locations of a file's blocks in file order, including blocks that were allocated but never written. `undefined`
+   * if a block is missing, or the file has no blocks of its own.
    */
   places(path: string): Promise<readonly Place[] | undefined>;
-  /** All extended attributes, as they lie on the disk. */
+  /** All extended attributes, as stored on the disk. */
   attributes(path: string): Promise<ReadonlyMap<string, Uint8Array>>;
 }
 
-/** A run of bytes of a file system. */
+/** A byte range of a file system. */
 export interface Place {
   readonly offset: number;
   readonly bytes: number;
@@ -39,7 +39,7 @@ export interface Place {
 export async function openExt(reader: Reader): Promise<Ext> {
   const sb = superblock(await reader.read(1024, 1024));
   const namesKept = new Map<number, Map<string, number>>();
-  // Of folders, which every path leads through; a guest has too many files for theirs.
+  // For folders only, which every path passes. A guest has too many files.
   const inodes = new Map<number, Inode>();
   const stats = new Map<number, Stat>();
 
@@ -55,7 +55,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
     const table = descriptor.getUint32(8, true) + high * 2 ** 32;
     const at = table * sb.blockBytes + ((number - 1) % sb.inodesPerGroup) * sb.inodeBytes;
     const read = new Inode(await reader.read(at, sb.inodeBytes));
-    // A copy: what was read is part of a larger piece, which would be kept with it.
+    // A copy, because a slice would keep the larger buffer alive.
     if (read.kind === "dir") inodes.set(number, read.copy());
     return read;
   }
@@ -79,7 +79,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
     return number === undefined ? undefined : inode(number);
   }
 
-  // Nothing when it is no folder.
+  // `undefined` if it is not a folder.
   async function namesIn(number: number): Promise<Map<string, number> | undefined> {
     const kept = namesKept.get(number);
     if (kept) return kept;
@@ -111,7 +111,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
     else yield* mapped(of);
   }
 
-  // `next` only grows: a tree that leads back into itself ends there.
+  // `next` only grows, so a cyclic tree ends here.
   async function* extents(
     node: Uint8Array,
     next: { logical: number; readonly withUnwritten: boolean },
@@ -133,7 +133,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
         const blocks = length > 32768 ? length - 32768 : length;
         next.logical = logical + blocks;
         const physical = bytes.getUint32(at + 8, true) + bytes.getUint16(at + 6, true) * 2 ** 32;
-        // More than 32768 means allocated but never written: reads as zeros.
+        // More than 32768 means allocated but never written, which reads as zeros.
         if (length <= 32768 || next.withUnwritten) yield { logical, physical, count: blocks };
       }
   }
@@ -145,7 +145,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
     let left = reader.bytes / sb.blockBytes;
     async function* below(block: number, level: number, logical: number): AsyncGenerator<Run> {
       if (block === 0 || logical >= blocks) return;
-      // A map that leads back into itself names more blocks than there are.
+      // A cyclic map names more blocks than there are.
       if (--left < 0) throw damaged("a file has more blocks than there are");
       if (level === 0) return void (yield { logical, physical: block, count: 1 });
       const node = view(await reader.read(block * sb.blockBytes, sb.blockBytes));
@@ -238,7 +238,7 @@ interface Run {
 
 const rootInode = 2;
 export const extentsFlag = 0x80000;
-/** The flags of an inode that chattr locks it with: immutable and append-only. */
+/** The inode flags by which chattr locks a file: immutable and append-only. */
 export const lockFlags: Readonly<Record<string, number>> & { readonly i: number; readonly a: number } = {
   i: 0x10,
   a: 0x20,
@@ -283,14 +283,14 @@ function superblock(block: Uint8Array) {
     inodes: sb.getUint32(0, true),
     inodeBytes,
     descriptorBytes: incompatible & 0x80 ? Math.max(32, sb.getUint16(254, true)) : 32,
-    // Behind the block of the superblock. Not by s_first_data_block, which bigalloc has at 0 with blocks of 1 KiB, too.
+    // After the superblock's block. Not from s_first_data_block, which is 0 with bigalloc even for blocks of 1 KiB.
     descriptorsAt: Math.max(blockBytes, 2048),
     isDirty: (incompatible & 0x4) !== 0 || sb.getUint32(232, true) !== 0,
     sharesBlocks: (sb.getUint32(100, true) & 0x4000) !== 0,
     hasExtents: (incompatible & 0x40) !== 0,
     hasQuota: (sb.getUint32(100, true) & 0x100) !== 0,
     isGuarded: (incompatible & 0x100) !== 0,
-    // The first bit says that it was unmounted, or has a journal that makes up for it.
+    // The first bit means that it was unmounted, or has a journal instead.
     hasErrors: (sb.getUint16(58, true) & 0x3) !== 1,
   };
 }
@@ -327,7 +327,7 @@ class Inode {
   get flags(): number {
     return this.#view.getUint32(32, true);
   }
-  /** What chattr locked it with. */
+  /** The flags that chattr set. */
   get locked(): string {
     return `${this.flags & lockFlags.i ? "i" : ""}${this.flags & lockFlags.a ? "a" : ""}`;
   }
@@ -337,7 +337,7 @@ class Inode {
   get attributeBlock(): number {
     return this.#view.getUint32(104, true) + this.#view.getUint16(118, true) * 2 ** 32;
   }
-  /** A short target stands in the inode itself. */
+  /** A short target is stored in the inode. */
   fastTarget(): Uint8Array | undefined {
     return this.size < 60 && !(this.flags & extentsFlag) ? this.block.subarray(0, this.size) : undefined;
   }

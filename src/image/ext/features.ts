@@ -1,4 +1,4 @@
-/** The names of ext's features, as e2fsprogs gives them (lib/e2p/feature.c), by their bits. */
+/** The names of ext features by bit, as in e2fsprogs (lib/e2p/feature.c). */
 const incompatible: Readonly<Record<number, string>> = {
   1: "compression",
   2: "filetype",
@@ -38,13 +38,13 @@ const readOnlyCompatible: Readonly<Record<number, string>> = {
   65536: "orphan_present",
 };
 
-/** Those of `bits` that e2fsprogs has no name for: no kernel and no program mounts a file system with them. */
+/** The bits without a name in e2fsprogs. No kernel or program mounts a file system with them. */
 export function unnamedFeatures(bits: number): number {
   const named = Object.keys(incompatible).reduce((sum, bit) => sum | Number(bit), 0);
   return (bits & ~named) >>> 0;
 }
 
-/** `feature inline_data`, or `features inline_data and encrypt`: which of `bits` a reader has to know, and does not. */
+/** `feature inline_data`, or `features inline_data and encrypt`: the required features in `bits` that are not supported. */
 export function namedFeatures(bits: number, kind: "incompatible" | "readOnly"): string {
   const names = kind === "incompatible" ? incompatible : readOnlyCompatible;
   const found = Array.from({ length: 32 }, (_, shift) => (1 << shift) >>> 0)

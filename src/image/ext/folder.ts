@@ -7,16 +7,16 @@ import { damaged, type ExtVolume, Unfit } from "./volume.ts";
 export type EntryKind = "file" | "dir" | "link";
 
 /**
- * A folder whose entries are changed. Its blocks stay in memory, with an index of the names in them, so that an entry
- * costs the same in a folder of a million. `flush` writes what has changed.
+ * A folder whose entries are changed. Its blocks stay in memory with an index of their names, so the cost of an entry does
+ * not depend on the folder's size. `flush` writes the changes.
  */
 export class ExtFolder {
   readonly #volume: ExtVolume;
   readonly #number: number;
   readonly #blocks: FolderBlock[];
-  // The name's bytes as latin1: names of a guest need not be UTF-8.
+  // The name's bytes as latin1, because a guest's names need not be UTF-8.
   readonly #places = new Map<string, Place>();
-  // Before this one, no block has room for a name of the usual length.
+  // No earlier block has room for a name of usual length.
   #roomFrom = 0;
 
   private constructor(volume: ExtVolume, number: number, blocks: FolderBlock[]) {
@@ -37,7 +37,7 @@ export class ExtFolder {
     return new ExtFolder(volume, number, blocks);
   }
 
-  /** The number of the inode that `name` stands for. */
+  /** The inode number of `name`. */
   find(name: Buffer): number | undefined {
     const place = this.#places.get(name.toString("latin1"));
     return place && this.#blocks[place.index]?.data.readUInt32LE(place.at);
@@ -48,7 +48,7 @@ export class ExtFolder {
     return true;
   }
 
-  /** Takes an entry out, and its name with it: what is not used of a block stays readable otherwise. */
+  /** Removes an entry and overwrites its name, because unused parts of a block stay readable. */
   remove(name: Buffer): void {
     const key = name.toString("latin1");
     const place = this.#places.get(key);
@@ -112,7 +112,7 @@ export class ExtFolder {
     return undefined;
   }
 
-  // Behind what is used of the entry at `room`.
+  // After the used part of the entry at `room`.
   #put(index: number, room: Room, name: Buffer, inode: number, kind: EntryKind): void {
     const block = this.#blocks[index];
     if (!block) return;

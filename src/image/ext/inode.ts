@@ -1,7 +1,7 @@
 import { crc32c } from "./crc.ts";
 import { damaged, type ExtVolume, Unfit } from "./volume.ts";
 
-/** Where the fields of an inode lie. */
+/** The offsets of an inode's fields. */
 export const at = {
   mode: 0,
   uid: 2,
@@ -36,7 +36,7 @@ export const flag = {
   inline: 0x10000000,
 } as const;
 
-/** The blocks of an inode: those of its content, in order, and those that say where they are. */
+/** The blocks of an inode: its content in order, and its mapping blocks. */
 export interface Owned {
   readonly data: readonly number[];
   readonly maps: readonly number[];
@@ -59,7 +59,7 @@ export async function ownedBlocks(volume: ExtVolume, inode: Buffer): Promise<Own
   if (flags & (flag.inline | flag.encrypted | flag.verity))
     throw new Unfit("inline, encrypted or sealed files");
   const kind = kindOf(inode);
-  // A short link holds its target where others hold their blocks, and a device its numbers.
+  // A short link stores its target in place of the block map, and a device its numbers.
   const isFast = kind === "link" && sizeOf(inode) < 60 && !(flags & flag.extents);
   if (kind === "other" || isFast) return { data: [], maps: [] };
   const owned = { data: [] as number[], maps: [] as number[] };
@@ -68,7 +68,7 @@ export async function ownedBlocks(volume: ExtVolume, inode: Buffer): Promise<Own
   return owned;
 }
 
-/** Makes `data` the content of the inode, with new maps; the blocks of the old ones are the caller's to free. */
+/** Makes `data` the inode's content, with new maps. The caller frees the old maps' blocks. */
 export async function mapBlocks(
   volume: ExtVolume,
   number: number,
@@ -174,14 +174,14 @@ async function mapDirect(
   return 1;
 }
 
-/** Puts a security label into a new inode, or into a block of its own where the inode has no room behind it. */
+/** Stores a security label in a new inode, or in a separate block if the inode has no room. */
 export async function setLabel(
   volume: ExtVolume,
   number: number,
   inode: Buffer,
   label: string,
 ): Promise<void> {
-  // The kernel stores a label with a zero byte at its end.
+  // The kernel stores a label with a terminating zero byte.
   const value = Buffer.from(`${label}\0`);
   const start = volume.inodeBytes > 128 ? at.extra + inode.readUInt16LE(at.extra) : inode.length;
   const padded = Math.ceil(value.length / 4) * 4;
@@ -208,7 +208,7 @@ export async function setLabel(
   inode.writeUInt32LE(inode.readUInt32LE(at.sectors) + volume.blockBytes / 512, at.sectors);
 }
 
-/** Lets go of the block of extended attributes, which several inodes may share. */
+/** Releases the block of extended attributes, which several inodes may share. */
 export async function dropAttributes(volume: ExtVolume, inode: Buffer): Promise<void> {
   const block = attributeBlockOf(inode);
   if (block === 0) return;
@@ -241,7 +241,7 @@ function hashOf(name: string, value: Buffer): number {
   return hash >>> 0;
 }
 
-/** The checksum at the end of a block of a folder. */
+/** The checksum at the end of a folder's block. */
 export function folderSum(volume: ExtVolume, number: number, inode: Buffer, block: Buffer): number {
   return crc32c(volume.seedOf(number, inode), block.subarray(0, block.length - 12));
 }

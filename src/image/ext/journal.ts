@@ -8,8 +8,8 @@ import { checkFileSystem } from "./e2fsck.ts";
 
 /**
  * Replays the journal of an ext volume inside a raw image. e2fsck and debugfs 1.47 cannot do it in place: after the
- * replay they open the image anew and forget the offset. So the volume is copied out, replayed there, and the
- * blocks that differ are written back; the superblock, which says that there is a journal to replay, comes last.
+ * replay they reopen the image and forget the offset. So the volume is copied, replayed in the copy, and the
+ * changed blocks are written back. The superblock, which marks the journal as pending, is written last.
  */
 export async function replayJournal(host: Host, image: string, volume: Volume): Promise<void> {
   await using target = await open(image, "r+");
@@ -20,7 +20,7 @@ export async function replayJournal(host: Host, image: string, volume: Volume): 
   await target.sync();
 }
 
-/** Says what the replay changes in the volume; the image itself stays as it is. A raised `signal` ends it. */
+/** Computes what the replay changes in the volume. The image does not change. `signal` aborts it. */
 export async function replayInto(
   host: Host,
   image: string,
@@ -79,7 +79,7 @@ async function writeDifferences(
   await using other = await open(after, "r");
   const { size } = await other.stat();
   const [old, now] = [Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes)];
-  // The chunk with the superblock is the first, and is written when all others are on the disk.
+  // The first chunk contains the superblock, and is written after all others are on the disk.
   for (let at = chunkBytes; at < size + chunkBytes; at += chunkBytes) {
     const place = at < size ? at : 0;
     const { bytesRead } = await other.read(now, 0, chunkBytes, place);

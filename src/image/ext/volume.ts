@@ -3,27 +3,27 @@ import type { Writable } from "../change/draft.ts";
 import { crc16, crc32c } from "./crc.ts";
 import { namedFeatures } from "./features.ts";
 
-/** Thrown for what tbuild's own writer of ext leaves to others; another way into the image may do it. */
+/** Thrown for changes that tbuild's ext writer does not support. Another access method may. */
 export class Unfit extends TbuildError {
   constructor(what: string) {
     super("environment", `ext: ${what}`, { hint: "Try another access method with --via." });
   }
 }
 
-/** The superblock, groups, bitmaps and inodes of an ext file system, changed with all their counts and checksums. */
+/** Changes the superblock, groups, bitmaps and inodes of an ext file system, with all counts and checksums. */
 export class ExtVolume {
   readonly blockBytes: number;
   readonly inodeBytes: number;
   readonly hasExtents: boolean;
   readonly hasChecksums: boolean;
-  /** How much of a new inode is used behind its first 128 bytes. */
+  /** The used size of a new inode beyond its first 128 bytes. */
   readonly extraBytes: number;
   readonly #disk: Writable;
   readonly #sb: Buffer;
   readonly #groups = new Map<number, Group>();
   readonly #seed: number;
   readonly #descriptorBytes: number;
-  /** Runs of blocks that hold bitmaps and inode tables, in order. */
+  /** The sorted block runs of bitmaps and inode tables. */
   #own: (readonly [start: number, count: number])[] = [];
 
   private constructor(disk: Writable, sb: Buffer) {
@@ -40,7 +40,7 @@ export class ExtVolume {
     this.#seed = incompatible & 0x2000 ? sb.readUInt32LE(624) : crc32c(0xffffffff, sb.subarray(104, 120));
   }
 
-  /** Throws `Unfit` where the file system has what this writer does not know, or is not clean. */
+  /** Throws `Unfit` if the file system has unsupported features or is not clean. */
   static async open(disk: Writable): Promise<ExtVolume> {
     const sb = Buffer.from(await disk.read(1024, 1024));
     if (sb.readUInt16LE(56) !== 0xef53)
@@ -96,14 +96,14 @@ export class ExtVolume {
     return inode;
   }
 
-  /** That an inode which is to be changed is one that is in use. */
+  /** Checks that an inode to be changed is in use. */
   async checkInode(number: number): Promise<void> {
     const group = await this.#group(Math.floor((number - 1) / this.#inodesPerGroup));
     if (!bitOf(group.inodes, (number - 1) % this.#inodesPerGroup))
       throw damaged(`inode ${number} is used and said to be free`);
   }
 
-  /** That blocks which are to be changed are in use, and no part of what the file system itself consists of. */
+  /** Checks that blocks to be changed are in use, and are not metadata of the file system. */
   async checkBlocks(numbers: readonly number[]): Promise<void> {
     for (const number of numbers) {
       this.#checkBlock(number);
@@ -144,12 +144,12 @@ export class ExtVolume {
     await this.#disk.write(await this.#inodeAt(number), inode);
   }
 
-  /** What the checksums of the blocks of an inode start from. */
+  /** The seed of the checksums of an inode's blocks. */
   seedOf(number: number, inode: Buffer): number {
     return crc32c(crc32c(this.#seed, le32(number)), inode.subarray(100, 104));
   }
 
-  /** The checksum of a block of extended attributes, which counts with its place. */
+  /** The checksum of a block of extended attributes, which includes its location. */
   attributeSum(block: number, data: Buffer): number {
     const clean = Buffer.from(data);
     clean.writeUInt32LE(0, 16);
@@ -173,12 +173,12 @@ export class ExtVolume {
     return !bitOf(group.blocks, at % this.#blocksPerGroup);
   }
 
-  /** Free blocks as near as can be behind the group of `inode`. */
+  /** Finds free blocks, starting at the group of `inode`. */
   async takeBlocks(count: number, inode: number): Promise<number[]> {
     const found: number[] = [];
     for (const number of this.#groupsFrom(inode)) {
       const group = await this.#group(number);
-      // The bitmap of such a group is not on the disk yet.
+      // The bitmap of such a group has not been written yet.
       if (found.length === count) break;
       if (group.flags & blocksUninit || group.free("blocks") === 0) continue;
       const start = this.firstBlock + number * this.#blocksPerGroup;
@@ -224,7 +224,7 @@ export class ExtVolume {
     if (kind === "dir") this.#count(group, "dirs", -1);
   }
 
-  /** Writes the bitmaps, descriptors and superblock that have changed. */
+  /** Writes changed bitmaps, descriptors and the superblock. */
   async flush(): Promise<void> {
     const changed = [...this.#groups].filter(([, group]) => group.isChanged);
     if (changed.length === 0) return;
@@ -240,7 +240,7 @@ export class ExtVolume {
     await this.#disk.write(1024, this.#sb);
   }
 
-  /** Runs of free blocks, of groups that have ever been used. */
+  /** The runs of free blocks in groups that have ever been used. */
   async *freeRuns(): AsyncGenerator<{ readonly block: number; readonly count: number }> {
     for (let number = 0; number < this.groups; number++) {
       const group = await this.#group(number);
@@ -285,12 +285,12 @@ export class ExtVolume {
     return group;
   }
 
-  // Of all groups: e2fsck takes the old copies of the descriptors when one of them is bad, and with them old counts.
+  // For all groups: if one descriptor is bad, e2fsck uses the backup descriptors with their old counts.
   async #checkDescriptors(): Promise<void> {
     const bytes = this.groups * this.#descriptorBytes;
     const table = Buffer.from(await this.#disk.read(this.#descriptorAt(0), bytes));
     const tableBlocks = Math.ceil((this.#inodesPerGroup * this.inodeBytes) / this.blockBytes);
-    // The superblock, and the descriptors behind it.
+    // The superblock and the descriptors after it.
     this.#own.push([this.firstBlock, 1 + Math.ceil(bytes / this.blockBytes)]);
     const isFlexible = (this.#sb.readUInt32LE(96) & 0x200) !== 0;
     for (let number = 0; number < this.groups; number++) {
@@ -340,7 +340,7 @@ export class ExtVolume {
     }
   }
 
-  // A descriptor that leads elsewhere, or a bitmap that is not one, would have us write over what is in use.
+  // A wrong descriptor or bitmap would make us overwrite data in use.
   #checkCounts(number: number, group: Group): void {
     const start = this.firstBlock + number * this.#blocksPerGroup;
     const length = Math.min(this.#blocksPerGroup, this.blocks - start);
@@ -356,7 +356,7 @@ export class ExtVolume {
     return group.tableAt * this.blockBytes + ((number - 1) % this.#inodesPerGroup) * this.inodeBytes;
   }
 
-  // All groups, that of `inode` first.
+  // All groups, starting with that of `inode`.
   *#groupsFrom(inode: number): Generator<number> {
     const first = Math.floor((inode - 1) / this.#inodesPerGroup);
     for (let step = 0; step < this.groups; step++) yield (first + step) % this.groups;
@@ -403,7 +403,7 @@ class Group {
   blocks: Buffer = Buffer.alloc(0);
   inodes: Buffer = Buffer.alloc(0);
   isChanged = false;
-  /** No block or inode before these is free, so that looking for one does not start anew each time. */
+  /** No block or inode before these is free, so searches need not start from the beginning. */
   blocksFrom = 0;
   inodesFrom = 0;
 
@@ -454,7 +454,7 @@ class Group {
   }
 }
 
-/** That the file system contradicts itself. */
+/** The error for a file system that contradicts itself. */
 export function damaged(what: string): TbuildError {
   return new TbuildError("integrity", `ext file system: damaged, ${what}`, {
     hint: "Nothing was changed. Check a copy with e2fsck.",

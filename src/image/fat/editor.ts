@@ -4,8 +4,8 @@ import { blocksOf, entriesOf, type FatEntry, lookUp, shortSum } from "./fat.ts";
 import { damaged, FatVolume } from "./volume.ts";
 
 /**
- * Changes the files of a FAT file system, in process: removes, writes over, and makes files in folders that are there.
- * Attributes are not kept, since FAT has none of them. What it leaves to a way with a kernel, `cannot` makes an error of.
+ * Changes the files of a FAT file system in process: removes, overwrites, and creates files in existing folders.
+ * FAT has no owners or modes to keep. `cannot` makes an error for changes that need a kernel.
  */
 export async function changeFat(
   disk: Writable,
@@ -75,7 +75,7 @@ async function newPlaces(
   name: string,
   cannot: (what: string) => Error,
 ): Promise<number[]> {
-  // Half a pair of surrogates stands for a byte that is no UTF-8.
+  // A lone surrogate stands for a byte that is not UTF-8.
   const isPlain = [...name].every(
     (letter) => letter > "\x1f" && !'"*:<>?|\\'.includes(letter) && !/^[\ud800-\udfff]$/.test(letter),
   );
@@ -114,7 +114,7 @@ function longParts(name: string, sum: number): Buffer[] {
   const count = Math.ceil(units.length / 26);
   return Array.from({ length: count }, (_, index) => {
     const part = count - index;
-    // A zero behind the name where there is room, and ones behind that.
+    // A zero after the name if there is room, then ones.
     const text = Buffer.alloc(26, 0xff);
     const own = units.subarray((part - 1) * 26, part * 26);
     text.set(own);
@@ -130,7 +130,7 @@ function longParts(name: string, sum: number): Buffer[] {
   });
 }
 
-/** Places of entries that follow each other in a folder and are free; the folder gets another cluster where it has none. */
+/** Locations of consecutive free entries in a folder. If there are none, the folder gets another cluster. */
 async function freeSlots(
   disk: Writable,
   volume: FatVolume,
@@ -141,7 +141,7 @@ async function freeSlots(
   let isEnd = false;
   for (const { offset, data } of await blocksOf(volume, parent))
     for (let at = 0; at < data.length; at += 32) {
-      // What stands behind the end of a folder is no entry, whatever it looks like.
+      // Data after the end marker of a folder is not an entry, whatever it looks like.
       isEnd ||= data[at] === 0;
       const place = offset + at;
       if (run.length === count) {

@@ -5,7 +5,7 @@ import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
 import { damaged, FatVolume } from "./volume.ts";
 
-/** The files of a FAT file system, which a UEFI guest boots from. Names are found without regard to case, as Linux's vfat does. */
+/** The files of a FAT file system, from which a UEFI guest boots. Names are case-insensitive, as in Linux's vfat. */
 export interface Fat {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
@@ -39,7 +39,7 @@ export async function openFat(reader: Reader): Promise<Fat> {
   };
 }
 
-/** Runs of clusters that no file has. */
+/** Runs of free clusters. */
 export async function* freeRunsOfFat(reader: Reader): AsyncGenerator<FreeRun> {
   const volume = await FatVolume.open(reader);
   const blockBytes = volume.clusterBytes;
@@ -54,7 +54,7 @@ export async function* freeRunsOfFat(reader: Reader): AsyncGenerator<FreeRun> {
   }
 }
 
-/** A file or folder, as its folder has it. */
+/** An entry of a folder. */
 export interface FatEntry {
   readonly name: string;
   readonly isDir: boolean;
@@ -62,7 +62,7 @@ export interface FatEntry {
   readonly first: number;
   /** The eleven bytes of its short name, as Latin-1. */
   readonly short: string;
-  /** Where its 32-byte entries stand, those of its long name first; the root has none. */
+  /** The offsets of its 32-byte entries, those of the long name first. The root has none. */
   readonly places?: readonly number[];
 }
 
@@ -94,7 +94,7 @@ export async function entriesOf(volume: FatVolume, dir: FatEntry): Promise<FatEn
       const place = offset + at;
       if (head === 0xe5) long = [];
       else if ((attributes & 0x3f) === 0x0f) {
-        // The last part of a long name comes first, and says so.
+        // The last part of a long name comes first, and is marked as the last.
         if (head & 0x40) long = [];
         long.push({ text: longPart(entry), sum: entry[13] ?? 0, place });
       } else {
@@ -107,7 +107,7 @@ export async function entriesOf(volume: FatVolume, dir: FatEntry): Promise<FatEn
           : shortName(entry);
         const places = [...(isNamed ? long.map((part) => part.place) : []), place];
         long = [];
-        // 8: the label of the volume.
+        // 8: the volume label.
         if (attributes & 0x08 || name === "." || name === ".." || name.includes("/")) continue;
         const high = volume.bits === 32 ? entry.readUInt16LE(20) : 0;
         const isDir = (attributes & 0x10) !== 0;

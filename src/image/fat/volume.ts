@@ -3,22 +3,22 @@ import type { Reader } from "../../io/reader.ts";
 import type { Writable } from "../change/draft.ts";
 
 /**
- * The allocation table of a FAT12, FAT16 or FAT32 file system, and where its clusters lie. After Microsoft's "FAT File
- * System Specification" (fatgen103), sections 3 and 4; which of the three it is follows from the number of clusters alone.
+ * The allocation table and clusters of a FAT12, FAT16 or FAT32 file system. From Microsoft's "FAT File System
+ * Specification" (fatgen103), sections 3 and 4. The number of clusters alone determines the type.
  */
 export class FatVolume {
   readonly reader: Reader;
   readonly clusterBytes: number;
-  /** How many clusters there are; the first is number 2. */
+  /** The number of clusters. The first is number 2. */
   readonly clusters: number;
   readonly bits: 12 | 16 | 32;
-  /** Where each copy of the table starts, in bytes. */
+  /** The offset of each copy of the table, in bytes. */
   readonly tables: readonly number[];
-  /** Of FAT32: the root folder's first cluster. */
+  /** For FAT32: the root folder's first cluster. */
   readonly rootCluster: number | undefined;
-  /** Of FAT12 and FAT16: where the root folder lies, in bytes. */
+  /** For FAT12 and FAT16: the root folder's byte range. */
   readonly rootPlace: { readonly offset: number; readonly bytes: number };
-  /** Of FAT32: where the number of free clusters is written, in bytes. */
+  /** For FAT32: the offset of the number of free clusters, in bytes. */
   readonly freeCountAt: number | undefined;
   readonly #dataAt: number;
   readonly #table: Buffer;
@@ -43,7 +43,7 @@ export class FatVolume {
     if (Math.ceil(((clusters + 2) * bits) / 8) > tableSectors * sector)
       throw damaged("its table is smaller than its clusters need");
     if (tableSectors * sector > largestTable) throw damaged("its table is larger than that of any disk");
-    // Above bit 7 only one of the tables is kept; what nobody does any more is left to a kernel.
+    // If bit 7 is set, only one table is in use. This is obsolete and left to a kernel.
     if (bits === 32 && (boot.readUInt16LE(40) & 0x80) !== 0)
       throw damaged("it keeps one copy of its table only");
     const table = Buffer.from(await reader.read(reserved * sector, tableSectors * sector));
@@ -81,12 +81,12 @@ export class FatVolume {
     this.#dataAt = facts.dataAt;
   }
 
-  /** Where a cluster starts, in bytes. */
+  /** The offset of a cluster in bytes. */
   placeOf(cluster: number): number {
     return this.#dataAt + (cluster - 2) * this.clusterBytes;
   }
 
-  /** The clusters of a chain, in order. A chain that leads out of the table or into itself is damage. */
+  /** The clusters of a chain in order. A cyclic chain, or one that leaves the table, is damage. */
   chain(first: number): number[] {
     const found: number[] = [];
     for (let cluster = first; !this.#isEnd(cluster); cluster = this.entry(cluster)) {
@@ -108,7 +108,7 @@ export class FatVolume {
     return cluster % 2 === 0 ? pair & 0xfff : pair >> 4;
   }
 
-  /** The first `count` clusters that no file has; `undefined` where there are fewer. */
+  /** The first `count` free clusters; `undefined` if there are fewer. */
   freeClusters(count: number): number[] | undefined {
     const found: number[] = [];
     for (let cluster = 2; cluster < this.clusters + 2 && found.length < count; cluster++)
@@ -116,12 +116,12 @@ export class FatVolume {
     return found.length === count ? found : undefined;
   }
 
-  /** Writes a cluster's entry in all copies of the table: the next of its chain, `end` or 0 for free. */
+  /** Writes a cluster's entry in all copies of the table: the next cluster, `end`, or 0 for free. */
   async setEntry(disk: Writable, cluster: number, next: number): Promise<void> {
     const width = this.bits === 32 ? 4 : 2;
     const offset = Math.floor((cluster * this.bits) / 8);
     const now = Buffer.from(this.#table.subarray(offset, offset + width));
-    // The upper four bits of FAT32 are kept; FAT12 has two entries in three bytes.
+    // FAT32's upper four bits are kept. FAT12 has two entries in three bytes.
     if (this.bits === 32) now.writeUInt32LE(((now.readUInt32LE() & 0xf0000000) | next) >>> 0);
     else if (this.bits === 16) now.writeUInt16LE(next);
     else if (cluster % 2 === 0) now.writeUInt16LE((now.readUInt16LE() & 0xf000) | next);
@@ -130,12 +130,12 @@ export class FatVolume {
     for (const table of this.tables) await disk.write(table + offset, now);
   }
 
-  /** What stands in the table for the last cluster of a chain. */
+  /** The table entry of the last cluster of a chain. */
   get end(): number {
     return { 12: 0xfff, 16: 0xffff, 32: 0x0fffffff }[this.bits];
   }
 
-  /** Tells FAT32's count of free clusters; all ones in it mean that nobody counted. */
+  /** Updates FAT32's count of free clusters. All ones mean that the count is unknown. */
   async countFree(disk: Writable, more: number): Promise<void> {
     if (this.freeCountAt === undefined || more === 0) return;
     const count = Buffer.from(await disk.read(this.freeCountAt, 4)).readUInt32LE();
@@ -152,7 +152,7 @@ export class FatVolume {
 
 const largestTable = 1024 * 1024 * 1024;
 
-/** A file system that contradicts itself: its guest is read by another way, or not at all. */
+/** The error for a file system that contradicts itself. Its guest is read by another access method, or not at all. */
 export function damaged(what: string): TbuildError {
   return new TbuildError("integrity", `FAT: ${what}`, {
     hint: "Check it with fsck.fat on a copy.",

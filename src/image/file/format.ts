@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 
 export type Format = "raw" | "qcow2";
 
-/** What kind of image a file is, by its first bytes (64 KiB of them) and its last 512; throws for those that cannot be opened. */
+/** The format of an image, from its first 64 KiB and last 512 bytes. Throws for formats that cannot be opened. */
 export function formatOf(file: string, head: Buffer, tail: Buffer): Format {
   if (head.length === 0)
     throw new TbuildError("integrity", "is empty", { subject: file, hint: "Copy the image again." });
@@ -16,7 +16,7 @@ export function formatOf(file: string, head: Buffer, tail: Buffer): Format {
   return "raw";
 }
 
-/** What a file is that is neither a raw nor a qcow2 image, and what to do with it. */
+/** Describes a file that is neither raw nor qcow2, and what to do with it. */
 export function otherFormat(
   head: Buffer,
   tail: Buffer,
@@ -27,7 +27,7 @@ export function otherFormat(
   return (
     found && {
       name: found.name,
-      // The format is named: by its first bytes alone qemu takes a fixed VHD for a raw image.
+      // The format is stated, because qemu would take a fixed VHD for a raw image by its first bytes.
       hint: (file) => `Convert it: qemu-img convert -f ${found.driver} -O raw '${file}' '${file}.raw'`,
     }
   );

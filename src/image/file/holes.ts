@@ -6,14 +6,14 @@ export interface DataRange {
   readonly length: number;
 }
 
-/** Where a file has data, read as a raw image; Node cannot ask for holes itself, qemu-img can. */
+/** The data ranges of a file, read as a raw image. Node cannot query holes; qemu-img can. */
 export async function dataRanges(host: Host, file: string): Promise<DataRange[]> {
   const { stdout } = await host.run(["qemu-img", "map", "-f", "raw", "--output=json", file]);
   const ranges = JSON.parse(stdout) as (DataRange & { data: boolean; zero: boolean })[];
   return ranges.filter(({ data, zero }) => data && !zero).map(({ start, length }) => ({ start, length }));
 }
 
-/** Where an image may have data: holes are known for raw ones only, and any other counts whole. */
+/** The ranges of an image that may have data. Holes are known for raw images only; others count as all data. */
 export async function rangesOf(
   host: Host,
   { file, format, bytes }: Pick<ImageFile, "file" | "format" | "bytes">,
@@ -21,7 +21,7 @@ export async function rangesOf(
   return format === "raw" ? await dataRanges(host, file) : [{ start: 0, length: bytes }];
 }
 
-/** Says whether any of a run of bytes is in one of `ranges`, which are in order. */
+/** Returns a function that says whether a byte range overlaps any of the sorted `ranges`. */
 export function overlapWith(ranges: readonly DataRange[]): (offset: number, bytes: number) => boolean {
   return (offset, bytes) => {
     let [low, high] = [0, ranges.length];

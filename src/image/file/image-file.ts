@@ -5,14 +5,17 @@ import { fileFault } from "../../io/file-fault.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import { type Format, formatOf } from "./format.ts";
 import { qcow2Header, qcow2Reader } from "./qcow2.ts";
+import { type DiskSnapshot, qcow2Snapshots } from "./qcow2-snapshots.ts";
 
-/** One file that an image consists of, and what it is. */
+/** One file of an image, and its format. */
 export interface Layer {
   readonly file: string;
   readonly format: Format;
+  /** The snapshots inside the file; left out if there are none. */
+  readonly snapshots?: readonly DiskSnapshot[];
 }
 
-/** The bytes of the disk in an image file, whatever its format. */
+/** The bytes of the disk in an image file of any format. */
 export interface ImageFile extends Reader, AsyncDisposable {
   readonly file: string;
   readonly format: Format;
@@ -20,7 +23,7 @@ export interface ImageFile extends Reader, AsyncDisposable {
   readonly layers: readonly Layer[];
 }
 
-/** Opens an image file for reading, without any program. */
+/** Opens an image file for reading, in process. */
 export async function readImageFile(file: string): Promise<ImageFile> {
   return readLayer(file, []);
 }
@@ -39,7 +42,9 @@ async function readLayer(file: string, above: readonly string[]): Promise<ImageF
     const header = await qcow2Header(file, reader);
     if (header.backing !== undefined) below = await readBelow(file, header.backing, [...above, file]);
     const disk = await qcow2Reader(file, reader, header, below);
-    return { ...own, ...disk, layers: [own, ...(below?.layers ?? [])], [Symbol.asyncDispose]: close };
+    const snapshots = await qcow2Snapshots(file, reader, header.snapshots);
+    const layer = { ...own, ...(snapshots.length > 0 && { snapshots }) };
+    return { ...own, ...disk, layers: [layer, ...(below?.layers ?? [])], [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
@@ -54,7 +59,7 @@ async function readBelow(file: string, backing: string, above: readonly string[]
     });
   return readLayer(backing, above).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
-    // The lowest file of a chain is the one to mend, so only it is said to be unusable.
+    // Only the lowest unusable file of a chain is reported, because that one needs repair.
     const isToldOf = cause.code === "backing-file";
     throw cause.within(isToldOf ? file : `${file}: its backing file cannot be used`, {
       code: "backing-file",
@@ -66,15 +71,15 @@ async function readBelow(file: string, backing: string, above: readonly string[]
   });
 }
 
-/** Why an image file was not opened: one that is not there is the caller's to name right. */
+/** Explains why an image file was not opened. The caller names a missing file. */
 export function notOpened(file: string, cause: NodeJS.ErrnoException): TbuildError {
   const fault = cause.code === "ENOENT" ? "usage" : "environment";
   return new TbuildError(fault, reason(cause), { subject: file, cause });
 }
 
 /**
- * Throws unless `file` is a regular file; gives its size in bytes. It is asked before it is opened: a fifo would let the
- * process wait for a writer, without an end.
+ * Returns the size of a regular file in bytes; throws for anything else. Called before opening: opening a fifo would
+ * wait forever for a writer.
  */
 export async function requireFile(file: string): Promise<number> {
   const unopened = (cause: NodeJS.ErrnoException): never => {

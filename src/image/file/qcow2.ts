@@ -5,22 +5,23 @@ import { type ErrorCode, TbuildError } from "../../errors.ts";
 import type { Compression } from "../../io/compression.ts";
 import type { Reader } from "../../io/reader.ts";
 
-/** What the header of a qcow2 file says. */
+/** The header of a qcow2 file. */
 export interface Qcow2Header {
   readonly clusterBytes: number;
   /** Of the disk. */
   readonly bytes: number;
   readonly l1At: number;
   readonly l1Entries: number;
-  /** The backing file, as a path that can be opened. */
+  /** The path of the backing file. */
   readonly backing?: string;
-  readonly snapshots: number;
+  /** Where its table of snapshots is in the file, and how many there are. */
+  readonly snapshots: { readonly at: number; readonly count: number };
   readonly compression: "zlib" | "zstd";
-  /** Of an entry in a table of clusters: 16 where each cluster is in 32 parts of its own. */
+  /** Bytes of an L2 entry: 16 with extended L2 entries, which divide a cluster into 32 subclusters. */
   readonly entryBytes: 8 | 16;
 }
 
-/** Reads the header, and throws for what cannot be opened: encrypted, damaged, of a kind that is not known here. */
+/** Reads the header. Throws for an image that is encrypted, damaged, or has unknown features. */
 export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2Header> {
   const head = Buffer.from(await reader.read(0, Math.min(reader.bytes, 65536)));
   if (head.length < 104) throw cutOff(file, reader.bytes, 104);
@@ -44,7 +45,7 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
     bytes: number64(head, 24),
     l1Entries: head.readUInt32BE(36),
     l1At: number64(head, 40),
-    snapshots: head.readUInt32BE(60),
+    snapshots: { count: head.readUInt32BE(60), at: number64(head, 64) },
     compression: packing === 1 ? ("zstd" as const) : ("zlib" as const),
     entryBytes: entryBytes as 8 | 16,
   };
@@ -62,7 +63,7 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   return { ...header, backing: backingPath(file, name) };
 }
 
-/** The disk in a qcow2 file. Every cluster that it names is checked to be there before anything is read. */
+/** The disk in a qcow2 file. Before any read, every cluster that it names is checked to exist. */
 export async function qcow2Reader(
   file: string,
   reader: Reader,
@@ -87,7 +88,7 @@ export async function qcow2Reader(
     if (high & 0x40000000) return { kind: "packed", cluster, ...packedPlace(entry, clusterBytes) };
     const offset = tableAt(entry, 0);
     if (entryBytes === 16) {
-      // docs/interop/qcow2.txt of qemu, "Extended L2 Entries": which parts read as zeros, and which are there.
+      // docs/interop/qcow2.txt of qemu, "Extended L2 Entries": which subclusters read as zeros, and which are allocated.
       const part = inside / partBytes;
       if ((entry.readUInt32BE(8) >>> part) & 1) return { kind: "zero" };
       return (entry.readUInt32BE(12) >>> part) & 1 ? { kind: "data", offset } : { kind: "below" };
@@ -127,7 +128,7 @@ export async function qcow2Reader(
       return inflated(packed, { maxOutputLength: clusterBytes, finishFlush: 2 });
     const { frameBytes, openCompression } = await import("../../io/compression.ts");
     zstd ??= await openCompression();
-    // Behind the frame stands what its last sector held before.
+    // After the frame, the last sector contains old data.
     return zstd.decompress(packed.subarray(0, frameBytes(packed) ?? 0));
   }
 
@@ -194,7 +195,7 @@ async function checkComplete(
     seen.add(table);
     const l2 = Buffer.from(await reader.read(table, clusterBytes));
     for (let entry = 0; entry < clusterBytes / entryBytes; entry++) {
-      // A compressed cluster may be the last of the file, and shorter than its entry allows for.
+      // A compressed cluster may be the last in the file, and shorter than its entry states.
       if (l2.readUInt32BE(entry * entryBytes) & 0x40000000) continue;
       const offset = tableAt(l2, (entry * entryBytes) / 8);
       if (offset !== 0) end = Math.max(end, offset + 1);

@@ -4,14 +4,14 @@ import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
 
 export interface RawView extends AsyncDisposable {
-  /** A file that shows the disk as it is, byte for byte; written to, the image is changed. */
+  /** A file with the raw bytes of the disk. Writing to it changes the image. */
   readonly file: string;
 }
 
 /**
- * Shows the disk in a qcow2 image as a raw file, by qemu-storage-daemon and FUSE: 0.05 s, no root, nothing copied,
- * and the chain below stays as it is. Left: qemu-nbd, which needs the kernel's nbd and root; converting there and
- * back, which costs the whole image twice and loses chain and snapshots.
+ * Exports the disk in a qcow2 image as a raw file with qemu-storage-daemon and FUSE: 0.05 s, no root, nothing copied,
+ * and the backing chain stays. Rejected: qemu-nbd, which needs the kernel's nbd and root, and converting to raw and
+ * back, which copies the whole image twice and loses chain and snapshots.
  */
 export async function rawView(host: Host, image: string, readOnly: boolean): Promise<RawView> {
   const held = await hold(host, image, script, daemonArguments(image, readOnly)).catch((cause) => {

@@ -19,8 +19,8 @@ import { GuestTree } from "../tree.ts";
 import { runScript } from "./mounted-tree.ts";
 
 /**
- * ext2, ext3 and ext4 without root. Reading is done here, in process (ext.ts); all changes of a session go to
- * one debugfs. Left: one debugfs per question, which costs a process each.
+ * ext2, ext3 and ext4 without root. Reading is done in process (ext.ts). All changes of a session go to
+ * one debugfs. Rejected: one debugfs per query, which costs a process each.
  */
 export function debugfsAccess(host: Host, note: (text: string) => void = () => {}): ImageAccess {
   return {
@@ -81,7 +81,7 @@ export function debugfsBatch(
 
 interface Part {
   readonly at: string;
-  /** As debugfs and e2fsck take it: the image and where in it the file system starts. */
+  /** The image and the file system's offset, in the syntax of debugfs and e2fsck. */
   readonly device: string;
   ext: Ext;
   reopen(): Promise<Ext>;
@@ -123,7 +123,7 @@ async function openPart(
   if (opened.ext.isDirty || opened.ext.hasErrors)
     if (readOnly) note(`${volume.name}: its journal is not replayed; the newest changes are not seen`);
     else {
-      // An edit beside a journal that waits is lost, or damages, when the guest mounts it.
+      // With a pending journal, an edit is lost or does damage when the guest mounts the file system.
       note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
       await opened.close();
       await replayJournal(host, image, volume);
@@ -166,7 +166,7 @@ function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, wa
 
 async function applyTo(host: Host, part: Part, changes: readonly Change[], { signal }: Watch): Promise<void> {
   await using folder = await temporaryFolder("debugfs");
-  // debugfs makes a new inode; what the old one carried is brought over, all of it.
+  // debugfs makes a new inode, so all attributes of the old one are copied.
   const kept = new Map<string, Map<string, Uint8Array>>();
   for (const change of changes) {
     const found = await attributesFor(part.ext, change);
@@ -190,13 +190,13 @@ async function applyTo(host: Host, part: Part, changes: readonly Change[], { sig
   const complaints: string[] = [];
   for (const run of runsOf(lines)) {
     const output = await request(host, part.device, run, signal);
-    // debugfs exits 0 even when a request fails, so what it says on stderr is the result.
+    // debugfs exits 0 even if a request fails, so its stderr is the result.
     complaints.push(
       ...output.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("debugfs 1.")),
     );
   }
-  // debugfs counts wrong where attributes lie in blocks of their own, as with the 128-byte inodes of OL5, and does not
-  // count quotas at all. e2fsck corrects both.
+  // debugfs counts blocks wrong if attributes are in separate blocks, as with OL5's 128-byte inodes, and ignores
+  // quotas. e2fsck corrects both.
   if (part.ext.inodeBytes === 128 || part.ext.hasQuota) await checkFileSystem(host, part.device);
   part.ext = await part.reopen();
   const wrong = await differences(part.ext, changes);
@@ -212,7 +212,7 @@ async function attributesFor(ext: Ext, change: Change): Promise<Map<string, Uint
   if (change.kind === "remove") return new Map();
   const found = new Map(change.kind === "write" && change.was ? await ext.attributes(change.path) : []);
   const label = change.kind === "link" ? change.label : change.attributes.label;
-  // The kernel stores a label with a zero byte at its end.
+  // The kernel stores a label with a terminating zero byte.
   if (label !== undefined) found.set("security.selinux", bytesOf(`${label}\0`));
   return found;
 }
@@ -276,7 +276,7 @@ function request(
 ): Promise<Output> {
   const options = { ...(signal && { signal }) };
   const [first = ""] = lines;
-  // As words of a script, since an argument of a program that Node starts has to be UTF-8.
+  // As words of a script, because Node passes program arguments as UTF-8.
   if (!fitsBatch(first))
     return runScript(host, `exec ${shellQuoted(["debugfs", "-w", "-R", first, device])}`, options);
   const input = bytesOf(`${lines.join("\n")}\n`);

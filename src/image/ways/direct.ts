@@ -12,7 +12,7 @@ import { readImageFile } from "../file/image-file.ts";
 import { GuestTree } from "../tree.ts";
 
 /**
- * Reading in process: no program, no root, no raw view. The way to look at an image, and to look at a hundred.
+ * Reading in process: no program, no root, no raw view. Fast enough for hundreds of images.
  */
 export function directAccess(note: (text: string) => void = () => {}): ImageAccess {
   return {
@@ -36,7 +36,7 @@ export function directAccess(note: (text: string) => void = () => {}): ImageAcce
   };
 }
 
-/** The files on a disk that can be read, for reading. */
+/** The readable files of a disk, read only. */
 export async function directTree(
   disk: Reader,
   mounts: readonly Mount[],

@@ -5,8 +5,8 @@ import { mountedTree } from "./mounted-tree.ts";
 import { byDepth, kernelFileSystems } from "./mounting.ts";
 
 /**
- * The last resort: libguestfs starts a machine of its own, ten seconds and more, and shows the guest's files here over
- * FUSE. It opens whatever its kernel can, logical volumes and qcow2 too.
+ * The last choice: libguestfs starts its own virtual machine, which takes ten seconds and more, and mounts the guest's
+ * files here with FUSE. It opens whatever its kernel can, including logical volumes and qcow2.
  */
 export function guestfishAccess(host: Host): ImageAccess {
   return {

@@ -13,20 +13,20 @@ import { umlAccess } from "./uml.ts";
 
 export interface AccessOptions {
   readonly needsPrograms?: boolean;
-  /** Nothing is to be written. */
+  /** The image is opened for reading only. */
   readonly readOnly?: boolean;
-  /** What is written has to go beside the image. */
+  /** Changes must not go to the image itself. */
   readonly beside?: boolean;
-  /** Where the image really lies, when it is only seen here. */
+  /** The image's real location, if it is mounted from another machine. */
   readonly far?: FarFolder;
-  /** This one, and no other. */
+  /** Use only this method. */
   readonly via?: WayIn;
   readonly watch?: Watch;
-  /** Told what is worth saying and no failure: a journal that was replayed. */
+  /** Called with notes that are not failures, such as a replayed journal. */
   readonly note?: (text: string) => void;
 }
 
-/** The ways into an image, the one that asks for least first. */
+/** The access methods, the least demanding first. */
 export const accesses = {
   direct: (_host: Host, { note }: AccessOptions = {}) => directAccess(note),
   debugfs: (host: Host, { note }: AccessOptions = {}) => debugfsAccess(host, note),
@@ -37,8 +37,8 @@ export const accesses = {
 } as const satisfies Record<WayIn, (host: Host, options?: AccessOptions) => ImageAccess>;
 
 /**
- * The first access that can open all `volumes`, run programs where that is needed, and works on this host; `why`
- * says what spoke against those before it. `failed` are those that were tried on this image, to no avail.
+ * The first access method that can open all `volumes`, can run programs if needed, and works on this host. `why`
+ * has the reasons against the earlier ones. `failed` are methods that failed on this image.
  */
 export async function chooseAccess(
   host: Host,
@@ -57,7 +57,11 @@ export async function chooseAccess(
     if (why === undefined) return { ...access, why: reasons };
     reasons.push(`${access.name}: ${why}`);
   }
-  throw new TbuildError("environment", "no access method works here", { subject: image, lines: reasons });
+  throw new TbuildError("environment", "no access method works here", {
+    subject: image,
+    code: "no-access",
+    lines: reasons,
+  });
 }
 
 function unfit(

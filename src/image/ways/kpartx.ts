@@ -38,7 +38,7 @@ export function kpartxAccess(host: Host, pathOn = (image: string) => image): Ima
 
 interface How {
   readonly readOnly: boolean;
-  /** A snapshot's file, and the size of the disk that it is of. */
+  /** A snapshot's file, and the size of its disk. */
   readonly work?: string;
   readonly bytes?: number;
   readonly watch?: Watch;

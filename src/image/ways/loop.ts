@@ -3,7 +3,7 @@ import type { Host } from "../../host/host.ts";
 import type { ImageAccess, Volume } from "../access.ts";
 import { byDepth, heldTree, kernelFileSystems, mountOptions, mountScript } from "./mounting.ts";
 
-/** Loop devices and the kernel's own file systems. Needs root; programs of the guest run by chroot. */
+/** Loop devices and the kernel's file systems. Needs root. The guest's programs run in a chroot. */
 export function loopAccess(host: Host): ImageAccess {
   return {
     name: "loop",

@@ -8,7 +8,7 @@ import { bytesOf, stringOf } from "../names.ts";
 import { GuestTree, type LockedPath, nameOf, parentOf, type Stat } from "../tree.ts";
 
 export interface MountedTreeOptions {
-  /** How programs of the guest are run; left out, they cannot be. */
+  /** Runs programs of the guest. Absent if that is impossible. */
   readonly run?: (argv: readonly string[]) => Promise<Output>;
   readonly farewell?: Farewell;
   readonly watch?: Watch;
@@ -16,23 +16,23 @@ export interface MountedTreeOptions {
   readonly close?: () => Promise<void>;
 }
 
-/** The live guest behind `host`: its files from `/` on, and its programs. */
+/** The running guest behind `host`: its files from `/` on, and its programs. */
 export function liveGuest(host: Host, farewell?: Farewell): GuestTree {
   return mountedTree(host, "/", { run: (argv) => host.run(argv), ...(farewell && { farewell }) });
 }
 
-/** What goes with the last changes, in the same command: after them, the guest may let nobody in. */
+/** Actions in the same command as the last changes, after which the guest may refuse logins. */
 export interface Farewell {
-  /** Programs to be run before the changes; a failing one stops it all. */
+  /** Programs to run before the changes. A failure stops everything. */
   readonly before: readonly (readonly string[])[];
-  /** Started in the background when all is done, such as `poweroff`. */
+  /** Started in the background at the end, such as `poweroff`. */
   readonly last: readonly string[];
 }
 
 /**
- * A tree at `root` on a host, with no more there than sh, coreutils and find. Over ssh each command costs a
- * connection, so one `find` surveys all that operations look at, files are read with their neighbours, and
- * changes go out in one command.
+ * A tree at `root` on a host that needs only sh, coreutils and find. Over ssh, each command costs a
+ * connection. So one `find` covers everything that operations look at, files are read together with their siblings, and
+ * changes are sent in one command.
  */
 export function mountedTree(host: Host, root: string, options: MountedTreeOptions = {}): GuestTree {
   return new GuestTree(
@@ -47,7 +47,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
   const listed = new Map<string, string[]>();
   const contents = new Map<string, Uint8Array>();
   let contentBytes = 0;
-  // For each folder in which a file was read: its other small files, not yet read.
+  // For each folder in which a file was read: its other small files that are still unread.
   const unread = new Map<string, string[]>();
   const { signal } = options.watch ?? {};
 
@@ -56,7 +56,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     contentBytes = 0;
   }
 
-  /** Runs a script on paths of the guest, which are its arguments. */
+  /** Runs a script with guest paths as arguments. */
   function run(script: string, paths: readonly string[]): Promise<Output> {
     const words = shellQuoted(paths.map((path) => `${root}${path}`));
     return runScript(host, `set -- ${words}\n${script}`, { ...(signal && { signal }) });
@@ -72,10 +72,10 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
       found++;
       stats.set(entry.path, entry.stat);
       if (entry.depth > 0) listed.get(parentOf(entry.path))?.push(nameOf(entry.path));
-      // A folder at the bottom of the survey is not looked into.
+      // Folders at the depth limit are not listed.
       if (entry.stat.kind === "dir" && entry.depth < depth) listed.set(entry.path, []);
     }
-    // Something that vanishes meanwhile is no failure; that nothing is seen at all, is.
+    // A file that disappears meanwhile is not a failure; an empty result is.
     if (found === 0)
       throw new TbuildError("guest", `find printed nothing about ${paths.map(shown).join(", ")}`, {
         subject: host.name,
@@ -111,7 +111,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     return contents.get(path) ?? (await run('exec cat -- "$1"', [path])).bytes;
   }
 
-  // Up to 200 small files beside it, none of them twice.
+  // Up to 200 of its small siblings, each once.
   async function neighbours(path: string): Promise<string[]> {
     const dir = parentOf(path);
     const left =
@@ -123,7 +123,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     return left.splice(-200).filter((one) => one !== path && !contents.has(one));
   }
 
-  // One cat for many files; the sizes before and after say where each ends, and that none moved meanwhile.
+  // One cat for many files. The sizes before and after show where each ends, and that none changed meanwhile.
   async function readTogether(paths: readonly string[]): Promise<void> {
     const { bytes } = await run(readScript, paths);
     const text = Buffer.from(bytes);
@@ -154,7 +154,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     list: names,
     readFile,
     async apply(changes) {
-      const locked = options.farewell ? [] : await lockedPaths(host, root, changes);
+      const locked = await lockedPaths(host, root, changes);
       const { script, data } = commitScript(root, changes, options.farewell, locked);
       await runScript(host, script, { data, ...(signal && { signal }) });
       forget();
@@ -171,8 +171,8 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
 }
 
 /**
- * Runs a shell script that may hold names of a guest. It goes in by stdin, in front of the `data` that it reads there: a
- * name need not be UTF-8, and an argument of a program that Node starts is.
+ * Runs a shell script that may contain names from a guest. The script is passed on stdin, followed by the `data` that it
+ * reads: such names need not be UTF-8, but Node passes program arguments as UTF-8.
  */
 export function runScript(
   host: Host,
@@ -186,14 +186,14 @@ export function runScript(
   });
 }
 
-/** One shell script and the data it reads on stdin, behind itself. */
+/** A shell script, followed by the data that it reads on stdin. */
 export function commitScript(
   root: string,
   changes: readonly Change[],
   farewell: Farewell = { before: [], last: [] },
   locked: readonly LockedPath[] = [],
 ): { script: string; data: Buffer } {
-  // stdin holds the data of the changes, which a program must not take.
+  // stdin contains the data of the changes, which the program must not read.
   const before = farewell.before.map((argv) => `${shellQuoted(argv)} < /dev/null`);
   const last = shellQuoted(farewell.last);
   const after = last === "" ? [] : [`sync`, `(sleep 1; ${last}) < /dev/null > /dev/null 2>&1 &`];
@@ -207,7 +207,7 @@ export function commitScript(
     if (change.kind === "dir") lines.push(`mkdir -- ${path}`);
     if (change.kind === "link") lines.push(`ln -s -- ${shellQuoted([change.target])} ${path}`);
     if (change.kind === "write") {
-      // Into the inode that is there: what it carries stays, and a daemon that has it open goes on writing to it.
+      // Into the existing inode: its attributes stay, and a daemon that has it open continues to write to it.
       lines.push(change.data.length === 0 ? `: > ${path}` : `head -c ${change.data.length} > ${path}`);
       data.push(change.data);
     }
@@ -221,7 +221,7 @@ export function commitScript(
 // Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,
 // there is nothing to take off.
 async function lockedPaths(host: Host, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
-  // What cannot be an argument as it is, since it is not UTF-8, is not asked for.
+  // Names that are not UTF-8 cannot be arguments, and are not requested.
   const all = changes
     .flatMap(({ path }) => [path, parentOf(path)])
     .filter((path) => !/\p{Surrogate}/u.test(path));
@@ -265,7 +265,7 @@ function attributeLines(change: Change, path: string): string[] {
       : change.attributes;
   const lines: string[] = [];
   if (uid !== undefined && (old?.uid !== uid || old?.gid !== gid)) lines.push(`chown ${uid}:${gid} ${path}`);
-  // After chown, which takes the set-user-id bit away.
+  // After chown, which clears the set-user-id bit.
   if (mode !== undefined && (old?.mode !== mode || lines.length > 0))
     lines.push(`chmod ${mode.toString(8)} ${path}`);
   if (label !== undefined && old?.label !== label) lines.push(`chcon -h ${shellQuoted([label])} ${path}`);

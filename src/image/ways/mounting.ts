@@ -6,10 +6,10 @@ import type { Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
 
-/** What the kernels that tbuild meets have file systems for. */
+/** File systems that kernels support. */
 export const kernelFileSystems: readonly Volume["fs"][] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"];
 
-/** Folders before what is mounted in them. */
+/** Sorted so that folders come before the mounts inside them. */
 export function byDepth(mounts: readonly Mount[]): Mount[] {
   return [...mounts].sort((one, other) => one.at.length - other.at.length);
 }
@@ -33,12 +33,23 @@ export async function heldTree(
   args: readonly string[],
   watch: Watch = {},
 ): Promise<GuestTree> {
-  const held = await hold(host, what, script, args, watch);
+  const held = await hold(host, what, script, args, watch).catch((error) => {
+    throw guestsFault(error);
+  });
   return mountedTree(host, held.said, {
     watch,
     close: async () => held[Symbol.asyncDispose](),
     run: (argv) => runInside(host, held.said, argv),
   });
+}
+
+/** The exit code of a script that mounts a guest, if the guest has no folder where it mounts a volume: no way in has one. */
+export const noFolder = 66;
+
+/** An error of such a script, as the guest's own fault if it is that. */
+export function guestsFault(error: unknown): unknown {
+  const isGuests = error instanceof TbuildError && error.exitCode === noFolder;
+  return isGuests ? error.with({ fault: "guest" }) : error;
 }
 
 /** How a volume of a guest is mounted by a kernel that is not the guest's. */
@@ -99,9 +110,9 @@ mounted() {
     return 0
   fi
   open_device "$1" $# || return 1
-  if [ "$(readlink -f "$root$4")" != "$root$4" ]; then
-    echo "$4: the guest mounts a volume there, and it is a link or nothing"
-    code=1
+  if [ "$(readlink -f "$root$4")" != "$root$4" ] || [ ! -d "$root$4" ]; then
+    echo "$4: the guest mounts a volume there, and it is no folder"
+    code=${noFolder}
   elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
     (shift 4; mounted "$@")
     code=$?

@@ -9,11 +9,11 @@ import { printable } from "../../io/escape.ts";
 import type { ImageAccess, Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
 import { mountedTree } from "./mounted-tree.ts";
-import { byDepth, kernelFileSystems, linearTable, mountOptions } from "./mounting.ts";
+import { byDepth, guestsFault, kernelFileSystems, linearTable, mountOptions, noFolder } from "./mounting.ts";
 
 /**
- * User-mode Linux: a kernel as an ordinary process, with this machine's programs and the image as its disk. Whatever
- * it has a file system for, without root: XFS, btrfs, logical volumes in pieces. Programs of the guest run in it.
+ * User-mode Linux: a kernel as an ordinary process, with this machine's programs, and the image as its disk. It opens
+ * whatever its kernel supports, without root: XFS, btrfs, logical volumes in pieces. The guest's programs run in it.
  */
 export function umlAccess(host: Host): ImageAccess {
   return {
@@ -61,14 +61,15 @@ async function mountAll(
     const device = deviceOf(volume) ?? `/dev/mapper/v${index}`;
     if (deviceOf(volume) === undefined) script.push(mapping(volume, index));
     const place = `${root}${at === "/" ? "" : at}`;
-    // A link in the guest would lead mount(8) out of it.
-    script.push(`test "$(readlink -f ${shellQuoted([place])})" = ${shellQuoted([place])} || ${linked(at)}`);
+    // mount(8) would follow a link in the guest out of the guest.
+    const word = shellQuoted([place]);
+    script.push(`test -d ${word} && test "$(readlink -f ${word})" = ${word} || ${linked(at)}`);
     script.push(shellQuoted(["mount", "-t", volume.fs, "-o", mountOptions(volume, readOnly), device, place]));
   }
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
-    throw cause.with({ subject: "uml", what: `cannot mount ${what}` });
+    throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}` }));
   });
   return mountedTree(machine, root, {
     watch,
@@ -79,8 +80,8 @@ async function mountAll(
 }
 
 function linked(at: string): string {
-  const what = `${at}: the guest mounts a volume there, and it is a link or nothing`;
-  return `{ ${shellQuoted(["echo", what])} >&2; exit 1; }`;
+  const what = `${at}: the guest mounts a volume there, and it is no folder`;
+  return `{ ${shellQuoted(["echo", what])} >&2; exit ${noFolder}; }`;
 }
 
 // The kernel's folders are there while a program runs, and not while files are looked at.
@@ -100,12 +101,12 @@ function deviceOf({ name, pieces, isOffTable }: Volume): string | undefined {
 }
 
 function mapping(volume: Volume, index: number): string {
-  // No udev runs there to make the device's node.
+  // There is no udev to create the device node.
   const create = ["env", "DM_DISABLE_UDEV=1", "dmsetup", "create", `v${index}`];
   return `printf '%s\\n' ${shellQuoted([linearTable(volume, "/dev/ubda")])} | ${shellQuoted(create)}`;
 }
 
-/** A machine whose commands go through a shared folder: a request, its input, its output; the console says when. */
+/** A machine that is controlled through a shared folder with request, input and output. The console signals completion. */
 async function startMachine(image: string, readOnly: boolean, signal?: AbortSignal): Promise<Machine> {
   const temporary = await temporaryFolder("uml");
   const folder = temporary.path;
@@ -115,7 +116,7 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
   const said: string[] = [];
   const waiting = new Map<string, (code: number) => void>();
   let ended = false;
-  // A name of our own: the kernel's own command line has no word for a comma or a blank in one.
+  // A name without commas or blanks, which the kernel's command line cannot express.
   const disk = join(folder, "disk");
   await symlink(resolve(image), disk);
   const talk = await talkHere(
@@ -137,7 +138,7 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
     });
   });
   gone.catch(() => {});
-  // Whatever it is at is thrown away with it: what is read, or a copy that is changed.
+  // Its work is discarded with it: it only reads, or changes a copy.
   const stop = () => talk.kill();
   signal?.addEventListener("abort", stop);
   if (signal?.aborted) stop();
@@ -176,8 +177,7 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
     talk: () => Promise.reject(new Error("not a host for talks")),
     readFile: () => Promise.reject(new Error("not a host for files")),
     writeFile: () => Promise.reject(new Error("not a host for files")),
-    copyIn: () => Promise.reject(new Error("not a host for files")),
-    copyOut: () => Promise.reject(new Error("not a host for files")),
+    join: () => Promise.reject(new Error("not a host for programs that are spoken to")),
     end,
   };
 }
@@ -199,7 +199,7 @@ exec "$@" < "$folder/words" 3<&-`;
 function kernelArgv(image: string, readOnly: boolean, folder: string, agent: string): string[] {
   const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${agent}`];
   const console = ["con=null", "con0=fd:0,fd:1", "quiet"];
-  // Without a policy SELinux would hide the labels that lie on the disk.
+  // Without a policy, SELinux would hide the labels on the disk.
   const security = "lsm=yama";
   return [
     ...["linux.uml", "mem=256M", `ubd0${readOnly ? "r" : ""}=${image}`, ...root, ...console, security],
@@ -221,7 +221,7 @@ function agentScript(folder: string): string {
     "  sh $name.sh < $name.in > $name.out 2> $name.err",
     "  code=$?; echo; echo tbuild-agent $name $code",
     "done",
-    // If the other side disconnects mid-message, what was done is written, and nothing more can follow.
+    // If the other side disconnects in the middle of a message, what was done is written, and nothing more can follow.
     `umount -R ${root}; sync; echo o > /proc/sysrq-trigger; sleep 60`,
     "",
   ].join("\n");

@@ -3,10 +3,10 @@ import type { Reader } from "../../io/reader.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 
 /**
- * Runs of blocks that an XFS has free, by the tree of them that each allocation group keeps in order of place, and by the
- * list of those that it reserves for its trees (the kernel's xfs_format.h: xfs_agf, xfs_alloc_rec, xfs_agfl; all numbers
- * are big-endian). While a log waits they may be wrong.
- * `name` is the volume's, for errors.
+ * The free block runs of an XFS, from each allocation group's free-space tree by block number and from the list of blocks
+ * reserved for its trees (the kernel's xfs_format.h: xfs_agf, xfs_alloc_rec, xfs_agfl; all numbers are big-endian).
+ * They may be wrong while a log is pending.
+ * `name` is the volume's name, for errors.
  */
 export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerator<FreeRun> {
   const superblock = Buffer.from(await volume.read(0, 512));
@@ -24,7 +24,7 @@ export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerat
     let [free, last] = [0, 0];
     for await (const leaf of leavesOf(group))
       for (const [first, count] of recordsOf(group, leaf)) {
-        // In order of place, so that a list which leads back into itself ends here.
+        // Block numbers must grow, so a cyclic list ends here.
         if (first < last) throw damaged(group.name, "its list of free blocks is out of order");
         last = first + count;
         free += count;
@@ -38,7 +38,7 @@ export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerat
 
 interface Group {
   readonly name: string;
-  /** In blocks, as all numbers here. */
+  /** In blocks, like all numbers here. */
   readonly length: number;
   readonly free: number;
   readonly reserve: readonly number[];

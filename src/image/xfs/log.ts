@@ -3,13 +3,13 @@ import type { Reader } from "../../io/reader.ts";
 const sector = 512;
 const recordMagic = 0xfeedbabe;
 const unmountFlag = 0x20;
-/** A record is 256 KiB at most, and its headers are eight sectors. */
+/** A record is at most 256 KiB, and its headers are eight sectors. */
 const longestRecord = 256 * 2 + 8;
 
 /**
- * Whether the log of an XFS has something to replay: it has, unless the record before its head is that of an unmount
- * (xfs_log_format.h and xlog_find_tail of Linux). `superblock` is the first sector of the volume. A log in another
- * device, or one that makes no sense, is `undefined`.
+ * Whether an XFS log has something to replay: it does unless the record before its head is an unmount record
+ * (xfs_log_format.h and xlog_find_tail of Linux). `superblock` is the first sector of the volume. `undefined` for a log on
+ * another device, or one that makes no sense.
  */
 export async function hasXfsLog(volume: Reader, superblock: Buffer): Promise<boolean | undefined> {
   const log = placeOf(superblock, volume.bytes);
@@ -37,7 +37,7 @@ export async function hasXfsLog(volume: Reader, superblock: Buffer): Promise<boo
   return undefined;
 }
 
-/** Sectors are written in a ring, each with the number of its round: the head is where the number falls. */
+/** Sectors are written in a ring with a cycle number. The head is where the number decreases. */
 async function headOf(
   sectors: number,
   cycleAt: (at: number) => Promise<number>,

@@ -1,0 +1,33 @@
+/** A file or folder of an initramfs that is to be written. */
+export interface CpioFile {
+  readonly path: string;
+  /** Permissions. */
+  readonly mode: number;
+  /** Left out for a folder. */
+  readonly data?: Uint8Array;
+}
+
+/**
+ * A cpio archive ("newc") of files and folders of root, folders first. It is filled up to 512 bytes, as cpio does: what stands
+ * behind it starts at a multiple of four, without which the kernel does not take it for an archive.
+ */
+export function cpioArchive(files: readonly CpioFile[]): Buffer {
+  const parts = files.map(({ path, mode, data }, index) =>
+    entry(path, data ? 0o100000 | mode : 0o040000 | mode, data ?? new Uint8Array(), index + 1),
+  );
+  return filled(Buffer.concat([...parts, entry("TRAILER!!!", 0, new Uint8Array(), 0)]), 512);
+}
+
+/** `data` with zeros behind it, up to a multiple of `unit` bytes. */
+export function filled(data: Uint8Array, unit: number): Buffer {
+  return Buffer.concat([data, Buffer.alloc((unit - (data.length % unit)) % unit)]);
+}
+
+// Documentation/driver-api/early-userspace/buffer-format.rst of Linux: inode, mode, owner, group, links, time, size, four
+// numbers of devices, length of the name, checksum.
+function entry(path: string, mode: number, data: Uint8Array, inode: number): Buffer {
+  const name = Buffer.from(`${path}\0`);
+  const fields = [inode, mode, 0, 0, 1, 0, data.length, 0, 0, 0, 0, name.length, 0];
+  const head = `070701${fields.map((one) => one.toString(16).padStart(8, "0")).join("")}`;
+  return Buffer.concat([filled(Buffer.concat([Buffer.from(head), name]), 4), filled(data, 4)]);
+}

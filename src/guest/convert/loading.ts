@@ -1,0 +1,88 @@
+import { TbuildError } from "../../errors.ts";
+import type { CpioFile } from "./cpio.ts";
+import type { InitramfsEntry } from "./initramfs.ts";
+import { moduleName } from "./modules.ts";
+
+/** What makes an initramfs load modules. */
+export interface Loading {
+  readonly files: readonly CpioFile[];
+  /** Files that were to be added and have another place in `files`. */
+  readonly replaced: readonly string[];
+  /** Whether it finds modules by the index that depmod makes. */
+  readonly usesIndex: boolean;
+}
+
+/** Finds out which program made an initramfs, and gives what makes that one load `names` in their order. */
+export function loadingFiles(
+  before: ReadonlyMap<string, InitramfsEntry>,
+  added: readonly CpioFile[],
+  names: readonly string[],
+): Loading {
+  const init = textOf(before.get("init"));
+  if (/^#!\/bin\/nash/.test(init)) return byNash(init, added, names);
+  const hooks = hookFolders.find((folder) => hasBelow(before, folder));
+  if (hooks !== undefined) {
+    const lines = names.map((name) => `modprobe -q ${name}`);
+    const data = Buffer.from(
+      `# Added by tbuild: drivers that this initramfs lacked.\n${lines.join("\n")}\n:\n`,
+    );
+    return {
+      files: [{ path: `${hooks}/00-tbuild-drivers.sh`, mode: 0o755, data }],
+      replaced: [],
+      usesIndex: true,
+    };
+  }
+  for (const path of ["conf/modules", "etc/modules"]) {
+    const list = before.get(path);
+    if (!list) continue;
+    const text = textOf(list);
+    const further = names.filter((name) => !text.split("\n").includes(name));
+    const data = Buffer.from(
+      `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${further.join("\n")}\n`,
+    );
+    return { files: [{ path, mode: 0o644, data }], replaced: [], usesIndex: true };
+  }
+  throw new TbuildError(
+    "guest",
+    "neither dracut nor mkinitrd made it, so how it loads modules is not known",
+    {
+      subject: "initramfs",
+      hint: "Make it again in the guest, with the drivers that are missing.",
+    },
+  );
+}
+
+// dracut 004 of release 6 has its hooks in the root (source_all in its dracut-lib.sh), later ones in a folder.
+const hookFolders = ["usr/lib/dracut/hooks/pre-udev", "lib/dracut/hooks/pre-udev", "pre-udev"];
+
+function hasBelow(before: ReadonlyMap<string, InitramfsEntry>, folder: string): boolean {
+  return before.has(folder) || [...before.keys()].some((path) => path.startsWith(`${folder}/`));
+}
+
+/**
+ * mkinitrd of release 5: a script for nash, which loads each module by a line `insmod /lib/NAME.ko`, and all modules lie in
+ * /lib. The new lines follow the last of those, or stand where devices are made.
+ */
+function byNash(init: string, added: readonly CpioFile[], names: readonly string[]): Loading {
+  const lines = init.split("\n");
+  const further = names.filter((name) => !lines.some((line) => line.trim() === `insmod /lib/${name}.ko`));
+  const own = further.flatMap((name) => [`echo "Loading ${name}.ko module"`, `insmod /lib/${name}.ko`]);
+  const lastLoad = lines.findLastIndex((line) => /^\s*insmod\s/.test(line));
+  const devices = lines.findIndex((line) => /^\s*(?:mkblkdevs|mkrootdev|resume|mount)\b/.test(line));
+  const at = lastLoad >= 0 ? lastLoad + 1 : devices >= 0 ? devices : lines.length;
+  const script = [...lines.slice(0, at), ...own, ...lines.slice(at)].join("\n");
+  const modules = added.map(({ path, data = new Uint8Array() }) => ({
+    path: `lib/${moduleName(path)}.ko`,
+    mode: 0o600,
+    data,
+  }));
+  return {
+    files: [...modules, { path: "init", mode: 0o755, data: Buffer.from(script) }],
+    replaced: added.map(({ path }) => path),
+    usesIndex: false,
+  };
+}
+
+function textOf(entry: InitramfsEntry | undefined): string {
+  return Buffer.from(entry?.data ?? []).toString("utf8");
+}

@@ -1,0 +1,69 @@
+import type { GuestMode, OvmdChoice } from "../../choices.ts";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import type { ChangeOptions, DraftedGuest } from "../../image/change/drafted-guest.ts";
+import { type PlannedChange, planChange } from "../../image/change/planned-change.ts";
+import { layoutOf } from "../../image/disk/disk.ts";
+import { readImageFile } from "../../image/file/image-file.ts";
+import type { LockedPath } from "../../image/tree.ts";
+import { applyAll, auditAll, type Done } from "../operation.ts";
+import { declareRelease, type Major, type Release, readRelease } from "../release.ts";
+import { convertOperations } from "./index.ts";
+
+/** What a guest is to become. */
+export interface Conversion {
+  readonly mode: GuestMode;
+  readonly ovmd?: OvmdChoice;
+  /** What the guest is to be treated as, where it is no release that tbuild knows. */
+  readonly as?: Major;
+}
+
+export interface Converted {
+  readonly release: Release;
+  /** What each operation has to do, those with nothing left out. */
+  readonly pending: readonly Done[];
+  /** What is changed although chattr has locked it, or the folder that it stands in. */
+  readonly overridden?: readonly LockedPath[];
+}
+
+/** Works a conversion out, to every byte that it changes. The image stays as it is. */
+export async function planConversion(
+  host: Host,
+  file: string,
+  { mode, ovmd, as }: Conversion,
+  options: ChangeOptions = {},
+): Promise<PlannedChange<Converted>> {
+  const work = async (guest: DraftedGuest): Promise<Converted> => {
+    const { tree } = guest;
+    if (as !== undefined) declareRelease(tree, as);
+    const release = await readRelease(tree);
+    await using disk = await readImageFile(file);
+    const { volumes } = await layoutOf(disk);
+    const operations = convertOperations(mode, release, { volumes, ...(ovmd && { ovmd }) });
+    const done = (await applyAll(tree, operations, options.watch?.progress)).filter(
+      (one) => one.done.length > 0,
+    );
+    await tree.commit();
+    await checkDone(guest, operations);
+    return {
+      release,
+      pending: done,
+      ...(tree.overridden.length > 0 && { overridden: tree.overridden }),
+    };
+  };
+  return planChange(host, file, work, options);
+}
+
+// Read again from what was written: that an operation is done is not taken on its word.
+async function checkDone(
+  { tree, via }: DraftedGuest,
+  operations: ReturnType<typeof convertOperations>,
+): Promise<void> {
+  const left = await auditAll(tree, operations);
+  if (left.length > 0)
+    throw new TbuildError("integrity", "the converted image has changes pending", {
+      subject: via,
+      lines: left.flatMap(({ name, done }) => done.map((one) => `${name}: ${one}`)).slice(0, 20),
+      hint: "The image was not changed. This is a bug in tbuild; please report it.",
+    });
+}

@@ -1,0 +1,52 @@
+import { TbuildError } from "../../errors.ts";
+import type { Reader } from "../../io/reader.ts";
+
+/** A snapshot inside a qcow2 file: the whole disk as it was, and the memory of the machine if it was running. */
+export interface DiskSnapshot {
+  readonly name: string;
+  /** Bytes of memory and device state; 0 for a snapshot of the disk alone. */
+  readonly memoryBytes: number;
+}
+
+/**
+ * Reads the table of snapshots (docs/interop/qcow2.txt of qemu, "Snapshots"): `count` entries from byte `at` of the file.
+ * A table that is cut off or makes no sense is an `integrity` fault.
+ */
+export async function qcow2Snapshots(
+  file: string,
+  reader: Reader,
+  { at, count }: { readonly at: number; readonly count: number },
+): Promise<DiskSnapshot[]> {
+  const snapshots: DiskSnapshot[] = [];
+  if (count > mostSnapshots) throw damaged(file);
+  for (let place = at; snapshots.length < count; ) {
+    if (!Number.isSafeInteger(place) || place < 0 || place + headBytes > reader.bytes) throw damaged(file);
+    const head = Buffer.from(await reader.read(place, headBytes));
+    const [idBytes, nameBytes, extraBytes] = [
+      head.readUInt16BE(12),
+      head.readUInt16BE(14),
+      head.readUInt32BE(36),
+    ];
+    const [extra, id] = [place + headBytes, place + headBytes + extraBytes];
+    const end = id + idBytes + nameBytes;
+    if (extraBytes > mostExtra || end > reader.bytes) throw damaged(file);
+    const words = Buffer.from(await reader.read(id, idBytes + nameBytes));
+    const large = extraBytes >= 8 ? Buffer.from(await reader.read(extra, 8)).readBigUInt64BE(0) : 0n;
+    const name = words.toString("utf8", idBytes) || words.toString("utf8", 0, idBytes);
+    snapshots.push({ name, memoryBytes: Math.max(head.readUInt32BE(32), Number(large)) });
+    place = Math.ceil(end / 8) * 8;
+  }
+  return snapshots;
+}
+
+const headBytes = 40;
+// The limits of qemu (block/qcow2.h: QCOW_MAX_SNAPSHOTS, QCOW_MAX_SNAPSHOT_EXTRA_DATA).
+const mostSnapshots = 65536;
+const mostExtra = 1024;
+
+function damaged(file: string): TbuildError {
+  return new TbuildError("integrity", "its table of snapshots is damaged", {
+    subject: file,
+    hint: `See: qemu-img check '${file}'`,
+  });
+}

@@ -1,0 +1,77 @@
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import type { ImageAccess, Mount } from "./access.ts";
+import type { ImageFile } from "./file/image-file.ts";
+import { rawView } from "./file/raw-view.ts";
+import type { GuestTree } from "./tree.ts";
+import { type AccessOptions, chooseAccess } from "./ways/index.ts";
+
+/** Volumes of an image, opened as one tree. Closing it makes the changes that are still in memory. */
+export interface OpenedVolumes extends AsyncDisposable {
+  /** The file given to the access method: the image itself, or a raw view of its disk. */
+  readonly raw: string;
+  readonly access: Pick<ImageAccess, "name" | "runsPrograms">;
+  /** Why this method was chosen, and why the earlier ones were not. */
+  readonly why: readonly string[];
+  readonly tree: GuestTree;
+}
+
+/**
+ * Uses the best access method, and if that fails on this image, the next one: a kernel may support XFS, but not its format
+ * of 2010. The reasons against earlier methods are in `why`.
+ */
+export async function openByBest(
+  host: Host,
+  facts: Pick<ImageFile, "file" | "format">,
+  mounts: readonly Mount[],
+  options: AccessOptions,
+): Promise<OpenedVolumes> {
+  const volumes = mounts.map(({ volume }) => volume);
+  const failed: { name: string; why: string }[] = [];
+  let first: TbuildError | undefined;
+  for (;;) {
+    // If no method is left, the best one's error is thrown.
+    const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
+      throw first ?? error;
+    });
+    const { name, runsPrograms, why } = access;
+    try {
+      const opened = await openBy(host, access, facts, mounts, options);
+      return { access: { name, runsPrograms }, why, ...opened };
+    } catch (error) {
+      if (!(error instanceof TbuildError) || error.fault !== "environment" || options.via !== undefined)
+        throw error;
+      first ??= error;
+      // The command is a line too, followed by its output.
+      failed.push({ name, why: error.said[0]?.trim() ?? error.message });
+    }
+  }
+}
+
+// A way that does not take the format is given a raw view of the disk in it.
+async function openBy(
+  host: Host,
+  access: ImageAccess,
+  { file, format }: Pick<ImageFile, "file" | "format">,
+  mounts: readonly Mount[],
+  { readOnly = false, watch }: AccessOptions,
+): Promise<Pick<OpenedVolumes, "raw" | "tree"> & AsyncDisposable> {
+  const takes = (access.formats ?? ["raw"]).includes(format);
+  const view = takes ? undefined : await rawView(host, file, readOnly);
+  const raw = view?.file ?? file;
+  const tree = await access.open(raw, mounts, { readOnly, ...(watch && { watch }) }).catch(async (error) => {
+    await view?.[Symbol.asyncDispose]();
+    throw error;
+  });
+  return {
+    raw,
+    tree,
+    async [Symbol.asyncDispose]() {
+      try {
+        await tree[Symbol.asyncDispose]();
+      } finally {
+        await view?.[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
