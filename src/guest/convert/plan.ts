@@ -11,6 +11,7 @@ import { applyAll, auditAll, type Done } from "../operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "../release.ts";
 import { type BootLoader, makeBootLoader } from "./boot-loader.ts";
 import { convertOperations } from "./index.ts";
+import { isBare } from "./partitioned-copy.ts";
 
 /** What a guest is to become. */
 export interface Conversion {
@@ -36,6 +37,11 @@ export async function planConversion(
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Converted>> {
   let loader: BootLoader | undefined;
+  if (mode !== "pvm" && (await isBare(file)))
+    throw new TbuildError("usage", "is a file system without a partition table, and no firmware boots that", {
+      subject: file,
+      hint: "Convert a copy, which gets one: tbuild convert --out NEW.img.",
+    });
   const work = async (guest: DraftedGuest): Promise<Converted> => {
     const { tree } = guest;
     if (as !== undefined) declareRelease(tree, as);
