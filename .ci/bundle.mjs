@@ -38,6 +38,7 @@ const { metafile } = await build({
   external: [
     "@cyclonedx/cyclonedx-library",
     "@toondepauw/node-zstd",
+    "ssh2",
     "tree-sitter-python",
     "undici",
     "web-tree-sitter",

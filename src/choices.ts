@@ -13,8 +13,12 @@ export type DomainType = (typeof domainTypes)[number];
 export const firmwares = ["bios", "uefi"] as const;
 export type Firmware = (typeof firmwares)[number];
 
+/** Formats for other hypervisors: what `tbuild migrate --to` takes. */
+export const migrationFormats = ["libvirt", "olvm-ova", "xva", "proxmox"] as const;
+export type MigrationFormat = (typeof migrationFormats)[number];
+
 /** What a template is packed as. */
-export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl"] as const;
+export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl", ...migrationFormats] as const;
 export type BundleFormat = (typeof bundleFormats)[number];
 
 /** The ways into an image, the one that asks for least first. */

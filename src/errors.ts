@@ -65,6 +65,12 @@ export type ErrorCode =
   /** A program did not end before its deadline. */
   | "timed-out"
   | "no-connection"
+  /** The connection ended, or the time was up, after an order was sent: whether it was carried out is not known. */
+  | "outcome-unknown"
+  /** A server refused a login, or its identity is not the one that is trusted. */
+  | "not-trusted"
+  /** An object of a server is locked by another job. */
+  | "locked"
   | "disk-full"
   /** No access method can open what an image holds and also works on this machine. */
   | "no-access"

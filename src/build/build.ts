@@ -8,6 +8,7 @@ import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import type { Additions, Hypervisor } from "../hypervisor/hypervisor.ts";
 import { makeFolders } from "../io/folders.ts";
+import type { SecretFinder } from "../io/secret-source.ts";
 import { kickstartFaults, type PlacedFault, refuseFaults } from "../kickstart/check-recipe.ts";
 import {
   type BuildSecrets,
@@ -37,7 +38,7 @@ import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { mirrorsFor } from "./repository-server.ts";
-import { passwordHashes, provePasswords, type SecretFinder } from "./secrets.ts";
+import { passwordHashes, provePasswords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium, proveDisc } from "./steps/fetch-medium.ts";

@@ -125,7 +125,9 @@ export async function loggedIn(
           0o600,
         );
       known = address;
-      if (!last && !(await sshAnswers(target.host, target.port))) return undefined;
+      // A login tells it where the way leads through another machine.
+      if (!last && target.through === undefined && !(await sshAnswers(target.host, target.port)))
+        return undefined;
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
       try {
         await host.run(["true"], { timeoutMs: 20_000, signal: context.signal });

@@ -1,11 +1,11 @@
 import type { Host } from "../host/host.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { SecretFinder } from "../io/secret-source.ts";
 import type { Site } from "../recipe/site.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildEvent } from "./event.ts";
 import type { Home } from "./home.ts";
-import type { SecretFinder } from "./secrets.ts";
 
 /** Everything that a build may use. It never changes during a build. */
 export interface BuildContext {

@@ -5,7 +5,6 @@ import { gzipSync } from "node:zlib";
 import { fileSource } from "../../src/bundles/read/byte-source.ts";
 import { readChecksums } from "../../src/bundles/read/checksums.ts";
 import { readOvf } from "../../src/bundles/read/read-ovf.ts";
-import { xmlText } from "../../src/bundles/read/read-xml.ts";
 import { tarEntries } from "../../src/bundles/read/tar-entries.ts";
 import { unpackTemplate } from "../../src/bundles/read/unpack.ts";
 import { parseContract } from "../../src/firstboot/contract.ts";
@@ -13,6 +12,7 @@ import { readModule } from "../../src/firstboot/module.ts";
 import { localHost } from "../../src/host/local.ts";
 import { challengesIn } from "../../src/io/challenges.ts";
 import { openCompression } from "../../src/io/compression.ts";
+import { xmlText } from "../../src/io/read-xml.ts";
 import { checkKickstart } from "../../src/kickstart/check.ts";
 import {
   importedText,

@@ -1,7 +1,7 @@
 import { TbuildError } from "../../errors.ts";
+import { children, childText, type Element, readXml } from "../../io/read-xml.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import type { Described } from "./contents.ts";
-import { children, childText, type Element, readXml } from "./read-xml.ts";
 import { shown } from "./tar-entries.ts";
 
 export interface OvfDisk {

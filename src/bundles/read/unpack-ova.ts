@@ -2,6 +2,7 @@ import { stat, truncate, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { xmlText } from "../../io/read-xml.ts";
 import { fileSource } from "./byte-source.ts";
 import { type Checksum, checkSum, readChecksums } from "./checksums.ts";
 import { type Contents, diskName, type UnpackedDisk } from "./contents.ts";
@@ -16,7 +17,6 @@ import {
   writeSparse,
 } from "./members.ts";
 import { type OvfDisk, readOvf } from "./read-ovf.ts";
-import { xmlText } from "./read-xml.ts";
 import { shown } from "./tar-entries.ts";
 
 const mostDescriptorBytes = 4 << 20;

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { tarEnd, tarHeader, tarPadding } from "../../io/tar.ts";
 import type { Run, StoredDisk } from "../../model/disk.ts";
 import { counted, diskProgress, type Format } from "./format.ts";
 import { ovfDescriptor } from "./ovf.ts";
-import { type PackedFile, writePacked } from "./packed-file.ts";
+import { type Parcel, tarParcel } from "./parcel.ts";
 import { streamVmdk } from "./stream-vmdk.ts";
 
 /**
@@ -31,23 +30,22 @@ export const ova: Format = {
         [{ name: `${id}.ovf`, sha1 }, ...files].map((one) => `SHA1(${one.name})= ${one.sha1}\n`).join(""),
       );
     };
-    const packed = await writePacked(join(folder, `${id}.ova`), options, async (out) => {
+    const packed = await tarParcel(join(folder, `${id}.ova`), options, async (parcel) => {
       const largest = template.disks.map((disk) => ({
         name: `${disk.name}.vmdk`,
         bytes: largestBytes,
         sha1: noSum,
       }));
       const room = descriptorOf(largest).length;
-      const front = (await tarEntry(`${id}.ovf`, Buffer.alloc(room))).length;
-      await out.skip(front + (await tarEntry(`${id}.mf`, sumsOf(Buffer.alloc(0), largest))).length);
+      const fillDescriptor = await parcel.reserve(`${id}.ovf`, room);
+      const fillSums = await parcel.reserve(`${id}.mf`, sumsOf(Buffer.alloc(0), largest).length);
       const files: PackedDisk[] = [];
       for (const disk of template.disks)
-        files.push(await packDisk(out, disk, counted(store.readDisk(disk, options.signal), progress)));
-      await out.append(tarEnd);
+        files.push(await packDisk(parcel, disk, counted(store.readDisk(disk, options.signal), progress)));
       const text = descriptorOf(files);
       const descriptor = Buffer.concat([text, Buffer.alloc(room - text.length, " ")]);
-      await out.fill(0, await tarEntry(`${id}.ovf`, descriptor));
-      await out.fill(front, await tarEntry(`${id}.mf`, sumsOf(descriptor, files)));
+      await fillDescriptor(descriptor);
+      await fillSums(sumsOf(descriptor, files));
     });
     return [packed];
   },
@@ -62,22 +60,15 @@ interface PackedDisk {
 const largestBytes = 999_999_999_999_999;
 const noSum = "0".repeat(40);
 
-async function packDisk(out: PackedFile, disk: StoredDisk, runs: AsyncIterable<Run>): Promise<PackedDisk> {
+function packDisk(parcel: Parcel, disk: StoredDisk, runs: AsyncIterable<Run>): Promise<PackedDisk> {
   const name = `${disk.name}.vmdk`;
-  const header = out.position;
-  await out.skip(512);
-  const sum = createHash("sha1");
   const id = disk.digest.slice("sha256:".length).slice(0, 8);
-  for await (const part of streamVmdk(runs, { name: disk.name, bytes: disk.bytes, id })) {
-    sum.update(part);
-    await out.append(part);
-  }
-  const bytes = out.position - header - 512;
-  await out.append(tarPadding(bytes));
-  await out.fill(header, await tarHeader(name, bytes));
-  return { name, bytes, sha1: sum.digest("hex") };
-}
-
-async function tarEntry(name: string, data: Uint8Array): Promise<Buffer> {
-  return Buffer.concat([await tarHeader(name, data.length), data, tarPadding(data.length)]);
+  return parcel.add(name, async (out) => {
+    const sum = createHash("sha1");
+    for await (const part of streamVmdk(runs, { name: disk.name, bytes: disk.bytes, id })) {
+      sum.update(part);
+      await out.append(part);
+    }
+    return { name, bytes: out.position, sha1: sum.digest("hex") };
+  });
 }

@@ -1,5 +1,6 @@
 import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
+import { escaped as text } from "./xml.ts";
 
 export interface OvfFile {
   readonly href: string;
@@ -148,8 +149,4 @@ function annotation(manifest: Manifest): string {
     : "";
   const made = `Made ${manifest.made} by tbuild ${manifest.tbuild} from ${manifest.recipe}.`;
   return `${rehearsal}${made} ${firstBootSentence(manifest)} ${bootSentence(manifest)}`;
-}
-
-function text(value: string): string {
-  return value.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -1,9 +1,10 @@
 import type { StoredDisk } from "../../model/disk.ts";
 import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
-import { withCoding } from "../../vm-cfg/document.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
-import { type Dialect, literal, type Value } from "../../vm-cfg/value.ts";
+import type { Dialect, Value } from "../../vm-cfg/value.ts";
+import { writtenCfg, xlDisk } from "../../vm-cfg/write.ts";
+import { diskName, slotsOf } from "./slots.ts";
 
 /** The configuration of an Oracle VM guest: Python 2 literals, one assignment a line, as the Manager writes them. */
 export function vmCfg(manifest: Manifest): Buffer {
@@ -14,27 +15,8 @@ export function vmCfg(manifest: Manifest): Buffer {
 export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): Buffer {
   return written(manifest, "xl", (disk, slot) => {
     // xl has no mode for disks that several machines write to. Its backends do not prevent it.
-    const access = disk.mode === "r" ? "ro" : "rw";
-    return `format=raw, vdev=${slot}, access=${access}, target=${path(disk)}`;
+    return xlDisk(path(disk), slot, disk.mode === "r" ? "ro" : "rw");
   });
-}
-
-/** The slot of each disk: its own if it has one, else the first free one from xvda on. */
-export function slotsOf({ disks, machine }: Pick<Manifest, "disks" | "machine">): string[] {
-  const taken = new Set([...disks.flatMap(({ slot }) => slot ?? []), ...(machine.drives ?? [])]);
-  let next = 0;
-  return disks.map(({ slot }) => {
-    if (slot !== undefined) return slot;
-    while (taken.has(diskName(next))) next++;
-    return diskName(next++);
-  });
-}
-
-/** `xvda` for the first disk, `xvdb` for the next, `xvdaa` after `xvdz`. */
-export function diskName(index: number): string {
-  const letters = (number: number): string =>
-    `${number >= 26 ? letters(Math.floor(number / 26) - 1) : ""}${String.fromCharCode(97 + (number % 26))}`;
-  return `xvd${letters(index)}`;
 }
 
 function written(
@@ -42,13 +24,7 @@ function written(
   dialect: Dialect,
   diskText: (disk: StoredDisk, slot: string) => string,
 ): Buffer {
-  const lines: string[] = headOf(manifest, dialect);
-  for (const [key, value] of linesOf(manifest, dialect, diskText)) {
-    const text = literal(value, dialect);
-    if (text !== undefined) lines.push(`${key} = ${text}`);
-  }
-  const bytes = Buffer.from(`${lines.join("\n")}\n`).toString("latin1");
-  return Buffer.from(withCoding(bytes, dialect), "latin1");
+  return writtenCfg(headOf(manifest, dialect), linesOf(manifest, dialect, diskText), dialect);
 }
 
 function linesOf(
@@ -198,5 +174,5 @@ function headOf(manifest: Manifest, dialect: Dialect): string[] {
     ...(dialect === "xl" && manifest.disks.some(({ mode }) => mode === "w!")
       ? ["Some of its disks are shared; xl has no mode that says so."]
       : []),
-  ].map((line) => `# ${line.replaceAll(/\p{Cc}+/gu, " ")}`);
+  ];
 }

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readChecksums } from "../../../src/bundles/read/checksums.ts";
 import { readOvf } from "../../../src/bundles/read/read-ovf.ts";
-import { readXml, xmlText } from "../../../src/bundles/read/read-xml.ts";
 import { ovfDescriptor } from "../../../src/bundles/write/ovf.ts";
 import { TbuildError } from "../../../src/errors.ts";
+import { readXml, xmlText } from "../../../src/io/read-xml.ts";
 import { sampleManifest } from "../../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"b".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;

@@ -1,5 +1,5 @@
 import { SaxesParser } from "saxes";
-import { TbuildError } from "../../errors.ts";
+import { TbuildError } from "../errors.ts";
 
 export interface Element {
   /** The local name, without a prefix. */
@@ -34,10 +34,11 @@ export function readXml(what: string, text: string): Element {
     throw refuse(`not well-formed XML: ${error.message}`);
   });
   parser.on("doctype", () => {
-    throw refuse("declares a document type, which an OVF never needs");
+    throw refuse("declares a document type, which is not accepted");
   });
   parser.on("opentag", (tag) => {
-    if (open.length >= deepest || ++count > mostElements) throw refuse("more XML than an OVF has");
+    if (open.length >= deepest || ++count > mostElements)
+      throw refuse("more elements, or a deeper structure, than is accepted");
     const attributes = new Map(Object.values(tag.attributes).map((one) => [one.local, one.value]));
     open.push({ name: tag.local, namespace: tag.uri, attributes, children: [], text: "" });
   });

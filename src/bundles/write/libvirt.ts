@@ -1,0 +1,19 @@
+import { domainXml } from "./domain-xml.ts";
+import { text } from "./parcel.ts";
+import { travelling } from "./shipment.ts";
+import { addQcow2, type Shipping } from "./shipping.ts";
+
+/** The folder where libvirt keeps images unless it is told otherwise. */
+export const libvirtImages = "/var/lib/libvirt/images";
+
+/** For KVM with libvirt: a description that `virsh define` takes, and the disks. The folder belongs in `libvirtImages`. */
+export const libvirt: Shipping = {
+  name: "libvirt",
+  extension: ".libvirt.tar",
+  kind: "files",
+  async load(shipment, parcel, loading) {
+    const path = (name: string) => `${libvirtImages}/${shipment.id}/${name}.qcow2`;
+    await parcel.add(`${shipment.id}.xml`, text(domainXml(shipment, path)));
+    for (const disk of travelling(shipment)) await addQcow2(parcel, `${disk.name}.qcow2`, disk, loading);
+  },
+};

@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import type { MigrationFormat } from "../../choices.ts";
+import { blocksOf } from "./blocks.ts";
+import { counted, type Format, type Packed, type PackOptions } from "./format.ts";
+import { folderParcel, type Parcel, type TarParcel, tarParcel } from "./parcel.ts";
+import { clusterBytes, type Qcow2Sizes, writeQcow2 } from "./qcow2-file.ts";
+import { type Shipment, shipmentOf, type TravellingDisk, travelling } from "./shipment.ts";
+
+/** How disks are read: until `signal` aborts, and with a report of each piece's bytes. */
+export interface Loading {
+  readonly signal: AbortSignal | undefined;
+  readonly progress: (bytes: number) => void;
+}
+
+/** A format that holds the description of a machine and its disks, for a hypervisor that is not Oracle VM. */
+export type Shipping = {
+  readonly name: MigrationFormat;
+  /** Of the bundle, with its dot. */
+  readonly extension: string;
+} & (
+  | {
+      /** The hypervisor wants plain files. A bundle has them in a tar, below a folder with its name. */
+      readonly kind: "files";
+      load(shipment: Shipment, parcel: Parcel, loading: Loading): Promise<void>;
+    }
+  | { readonly kind: "archive"; load(shipment: Shipment, parcel: TarParcel, loading: Loading): Promise<void> }
+);
+
+/** Packs templates of the store: always one file. */
+export function bundleOf(shipping: Shipping): Format {
+  const { name, extension } = shipping;
+  return {
+    name,
+    extension,
+    async pack(template, store, folder, options) {
+      const shipment = shipmentOf(template, store);
+      const file = join(folder, `${shipment.id}${extension}`);
+      const loading = loadingOf(shipment, options);
+      const packed = await tarParcel(file, options, (parcel) =>
+        shipping.kind === "archive"
+          ? shipping.load(shipment, parcel, loading)
+          : shipping.load(shipment, below(shipment.id, parcel), loading),
+      );
+      return [packed];
+    },
+  };
+}
+
+/** Writes a machine as the hypervisor takes it: an archive, or a folder of plain files named after the machine. */
+export async function ship(
+  shipping: Shipping,
+  shipment: Shipment,
+  folder: string,
+  options: PackOptions,
+): Promise<readonly Packed[]> {
+  const loading = loadingOf(shipment, options);
+  if (shipping.kind === "archive") {
+    const file = join(folder, `${shipment.id}${shipping.extension}`);
+    return [await tarParcel(file, options, (parcel) => shipping.load(shipment, parcel, loading))];
+  }
+  const parcel = folderParcel(folder, options);
+  await shipping.load(shipment, parcel, loading);
+  return parcel.packed;
+}
+
+function below(folder: string, parcel: Parcel): Parcel {
+  return { add: (name, write) => parcel.add(`${folder}/${name}`, write) };
+}
+
+function loadingOf(shipment: Shipment, options: PackOptions): Loading {
+  const total = travelling(shipment).reduce((sum, { from }) => sum + from.bytes, 0);
+  let done = 0;
+  return {
+    signal: options.signal,
+    progress(bytes) {
+      done += bytes;
+      options.progress?.(done, total);
+    },
+  };
+}
+
+/** Adds a disk as a compressed qcow2. */
+export function addQcow2(
+  parcel: Parcel,
+  name: string,
+  { from }: TravellingDisk,
+  { signal, progress }: Loading,
+): Promise<Qcow2Sizes> {
+  const blocks = counted(blocksOf(from.read(signal), clusterBytes), progress);
+  return parcel.add(name, (out) => writeQcow2(out, from.bytes, blocks));
+}

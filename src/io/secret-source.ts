@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+
+/** Finds an environment variable; `undefined` where there is none. */
+export type SecretFinder = (name: string) => string | undefined;
+
+/** Where a secret stands. */
+export type SecretSource = { readonly env: string } | { readonly file: string };
+
+type Looked =
+  | { readonly secret: string; readonly fault?: never }
+  | { readonly secret?: never; readonly fault: string };
+
+/** Reads a secret of one line. A file name is relative to `folder`. The fault names the source, never the secret. */
+export async function lookedUp(
+  reference: SecretSource,
+  folder: string,
+  environment: SecretFinder,
+): Promise<Looked> {
+  const where =
+    "env" in reference ? `environment variable ${reference.env}` : `file ${resolve(folder, reference.file)}`;
+  const data =
+    "env" in reference
+      ? environment(reference.env)
+      : await readFile(resolve(folder, reference.file)).catch(absent);
+  if (data === undefined) return { fault: `there is no ${where}` };
+  const text = typeof data === "string" ? data : decoded(data);
+  if (text === undefined) return { fault: `${where} is not UTF-8` };
+  const line = text.replace(/\r?\n$/, "");
+  const fault = faultOf(line);
+  return fault === undefined ? { secret: line } : { fault: `${where} ${fault}` };
+}
+
+// Nobody can type such a password at a login, or `openssl passwd` takes only a part of it.
+function faultOf(line: string): string | undefined {
+  if (line === "") return "is empty";
+  if (/[\r\n]/.test(line)) return "holds more than one line";
+  if (/\p{Cc}/u.test(line)) return "holds a control character";
+  return Buffer.byteLength(line) > 256 ? "holds more than 256 bytes" : undefined;
+}
+
+function decoded(data: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(data);
+  } catch {
+    return undefined;
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+  throw error;
+}

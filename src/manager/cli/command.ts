@@ -1,0 +1,77 @@
+import { TbuildError } from "../../errors.ts";
+
+/** A value that no log, message or process list may show. */
+export interface Secret {
+  readonly secret: string;
+}
+export type Value = string | number | boolean | Secret;
+
+/** An object by its id: names are not unique. */
+export interface Target {
+  readonly type: string;
+  readonly id: string;
+}
+
+/** One command of the CLI. */
+export interface Command {
+  /** As it is sent, without a line end. */
+  readonly text: string;
+  /** The same without its secrets, for logs and messages. */
+  readonly shown: string;
+  /** The values that must not be shown: the Manager may repeat them. */
+  readonly secrets: readonly string[];
+}
+
+/**
+ * A command from words, attributes and a last part such as `on Vm id=…`. Attributes without a value are left out. An attribute may come
+ * once only: the Manager takes the last one of several (CLI User's Guide 3.3, chapter 3).
+ */
+export function command(
+  words: string,
+  attributes: Readonly<Record<string, Value | undefined>> = {},
+  end = "",
+): Command {
+  const written = (hide: boolean) =>
+    [
+      words,
+      ...Object.entries(attributes).flatMap(([name, value]) =>
+        value === undefined ? [] : [`${name}=${wordOf(name, value, hide)}`],
+      ),
+      ...(end === "" ? [] : [end]),
+    ].join(" ");
+  const secrets = Object.values(attributes).flatMap((value) =>
+    typeof value === "object" ? [value.secret] : [],
+  );
+  return { text: written(false), shown: written(true), secrets };
+}
+
+/** `Vm id=0004fb…`. */
+export function instance({ type, id }: Target): string {
+  return `${type} id=${quoted("id", id)}`;
+}
+
+function wordOf(name: string, value: Value, hide: boolean): string {
+  if (typeof value === "boolean") return value ? "Yes" : "No";
+  if (typeof value === "number") return String(value);
+  if (typeof value === "string") return quoted(name, value);
+  return hide ? "***" : quoted(name, value.secret);
+}
+
+/**
+ * Inside quotes a slash escapes the character after it, itself too: `url="http:////example.com//t.tgz"` (Concepts Guide 3.3, preface; CLI
+ * User's Guide 3.3, "add Repository"). Whether a slash outside quotes must be doubled is not documented, so such values are quoted. Nothing
+ * documents how a line end could be written: it would end the command, and what follows would run as the next.
+ */
+function quoted(name: string, value: string): string {
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))
+    throw new TbuildError(
+      "usage",
+      "holds a line end or another control character, which the CLI of Oracle VM Manager cannot take",
+      {
+        subject: name,
+        hint: "Send it over the REST API (via: rest), or encode it as the module expects it.",
+      },
+    );
+  if (/^[\w.,+-]+$/.test(value)) return value;
+  return `"${value.replace(/[/"]/g, "/$&")}"`;
+}

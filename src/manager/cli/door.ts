@@ -1,0 +1,188 @@
+import { Interrupted, TbuildError } from "../../errors.ts";
+import { sleep } from "../../host/wait-for.ts";
+import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
+import type { Command } from "./command.ts";
+import { type Connection, connect, type Login, nameOf } from "./connection.ts";
+
+export interface DoorOptions {
+  readonly login: Login;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each command as it is sent, without secrets. */
+  readonly onCommand?: ((shown: string) => void) | undefined;
+  /** Told what is being waited for. */
+  readonly onWait?: ((words: string) => void) | undefined;
+  readonly readsXml: boolean;
+  /** Milliseconds that a locked object is waited for. */
+  readonly lockMs?: number;
+}
+
+const readMs = 120_000;
+/** A connection without commands is closed after so long; the Manager would do so after 15 or 30 minutes. */
+const idleMs = 60_000;
+
+/** The one way to the CLI: every command goes through `order` or `read`. */
+export interface Door extends AsyncDisposable {
+  readonly name: string;
+  /** Something that changes the Manager. Sent once; repeated only if the Manager refused it because an object is locked. */
+  order(command: Command, deadlineMs: number): Promise<Block>;
+  /** Something that changes nothing; a lost connection is opened again. One block for each command. */
+  read(...commands: readonly Command[]): Promise<Block[]>;
+}
+
+export function openDoor(options: DoorOptions): Door {
+  const { login, signal, onCommand, onWait, lockMs = 300_000 } = options;
+  const name = nameOf(login);
+  let connection: Promise<Connection> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let users = 0;
+  // One command at a time: nothing documents that the CLI takes several at once on one connection.
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function opened(): Promise<Connection> {
+    const known = await connection?.catch(() => undefined);
+    if (known?.isOpen) return known;
+    connection = connect(login, signal);
+    connection.catch(() => {});
+    return connection;
+  }
+
+  async function closed(): Promise<void> {
+    clearTimeout(timer);
+    const known = await connection?.catch(() => undefined);
+    connection = undefined;
+    await known?.close();
+  }
+
+  async function sent(text: string, deadlineMs: number): Promise<string> {
+    clearTimeout(timer);
+    users++;
+    try {
+      const one = await opened();
+      try {
+        return await one.exec(text, { deadlineMs, signal });
+      } catch (error) {
+        // The channel of a command that is not finished must not be used again.
+        await closed();
+        // It was certainly not sent: the connection had ended meanwhile.
+        if (!(error instanceof TbuildError) || error.code !== "no-connection") throw error;
+        return await (await opened()).exec(text, { deadlineMs, signal });
+      }
+    } finally {
+      users--;
+      if (users === 0) {
+        timer = setTimeout(() => void closed(), idleMs);
+        timer.unref();
+      }
+    }
+  }
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = last.then(work, work);
+    last = next.catch(() => {});
+    return next;
+  }
+
+  async function ordered(command: Command, deadlineMs: number): Promise<Block> {
+    const until = Date.now() + lockMs;
+    for (let attempt = 0; ; attempt++) {
+      onCommand?.(command.shown);
+      const [block] = await inTurn(() => sent(command.text, deadlineMs).then(readAnswers)).catch((error) => {
+        throw within(error, command);
+      });
+      if (block === undefined || block.status === "unknown")
+        throw unreadable(name, command, "outcome-unknown");
+      if (block.status === "success") return block;
+      if (!saysLocked(block.error) || Date.now() >= until) throw refused(name, command, block);
+      onWait?.(`${name}: an object is locked; trying again`);
+      await sleep(Math.min(10_000, 500 * 2 ** attempt), signal);
+      if (signal?.aborted) throw new Interrupted();
+    }
+  }
+
+  async function readOnce(commands: readonly Command[]): Promise<Block[]> {
+    const texts = commands.map(({ text }) => text);
+    if (options.readsXml) {
+      const blocks: Block[] = [];
+      for (const text of texts) {
+        // Options belong to the session, and each call is one: so the mode is set in the same call.
+        const answer = await sent(`set OutputMode=Xml; ${text}`, readMs);
+        const answers = readAnswers(answer);
+        const failed = answers.find(({ status }) => status === "failure");
+        const xml = failed ? undefined : readXmlAnswer(answer);
+        // Only lists and objects come as XML.
+        const one = failed ?? (xml ? { command: text, time: "", error: "", ...xml } : answers[1]);
+        if (one) blocks.push(one);
+      }
+      return blocks;
+    }
+    // `;` separates the commands of one call, and each gives a block (Tervis' OracleVM.psm1).
+    return readAnswers(await sent(texts.join("; "), readMs));
+  }
+
+  return {
+    name,
+    order: ordered,
+
+    async read(...commands) {
+      if (commands.length === 0) return [];
+      for (const { shown } of commands) onCommand?.(shown);
+      const [first = { text: "", shown: "", secrets: [] }] = commands;
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const blocks = await inTurn(() => readOnce(commands));
+          if (blocks.length !== commands.length || blocks.some(({ status }) => status === "unknown"))
+            throw unreadable(name, first, "failed");
+          const at = blocks.findIndex(({ status }) => status === "failure");
+          const failed = blocks[at];
+          if (failed) throw refused(name, commands[at] ?? first, failed);
+          return blocks;
+        } catch (error) {
+          const isLost =
+            error instanceof TbuildError && ["outcome-unknown", "no-connection"].includes(error.code);
+          if (!isLost || attempt >= 3) throw within(error, first);
+          onWait?.(`${name}: the connection was lost; opening it again`);
+          await sleep(250 * 2 ** attempt, signal);
+          if (signal?.aborted) throw new Interrupted();
+        }
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      await closed();
+    },
+  };
+}
+
+/**
+ * Whether the Manager says that an object is locked by a job. The words are not documented; the CLI retries by itself while it is synchronous
+ * (Command Line Interface User's Guide 3.4, set), so this is for what is left.
+ */
+export function saysLocked(said: string): boolean {
+  return /\block(?:ed)?\b/i.test(said);
+}
+
+function refused(name: string, command: Command, { error }: Block): TbuildError {
+  const lines = error.split("\n").filter((line) => line.trim() !== "");
+  // The Manager may repeat the command, and with it a secret, as it was sent or as it was meant.
+  const hidden = command.secrets.flatMap((one) => [one, one.replace(/[/"]/g, "/$&")]).filter(Boolean);
+  const safe = lines.map((line) => hidden.reduce((text, one) => text.replaceAll(one, "***"), line));
+  return new TbuildError("environment", `refused: ${command.shown}`, {
+    subject: name,
+    code: saysLocked(error) ? "locked" : "failed",
+    lines: safe.length === 0 ? ["It gave no reason."] : safe,
+    hint: "The job in the Manager's web interface tells more.",
+  });
+}
+
+function within(error: unknown, command: Command): unknown {
+  if (!(error instanceof TbuildError) || error.code !== "outcome-unknown") return error;
+  return error.with({ what: `${error.what}: ${command.shown}` });
+}
+
+function unreadable(name: string, command: Command, code: "outcome-unknown" | "failed"): TbuildError {
+  return new TbuildError("environment", `its answer cannot be read: ${command.shown}`, {
+    subject: name,
+    code,
+    hint: "Is this port the Manager's CLI? `ssh -p 10000 admin@HOST showversion` shows what it prints.",
+  });
+}

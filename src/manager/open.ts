@@ -1,0 +1,120 @@
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { lookedUp, type SecretFinder } from "../io/secret-source.ts";
+import type { ManagerApi } from "./api.ts";
+import { hostKeyOf, type Login } from "./cli/connection.ts";
+import { openDoor } from "./cli/door.ts";
+import { cliManager } from "./cli/manager.ts";
+import type { ManagerOptions } from "./options.ts";
+import { type Identity, trust, trustedIdentity } from "./trusted.ts";
+
+/** What a Manager is opened with. */
+export interface ManagerContext {
+  readonly environment: SecretFinder;
+  /** Relative names of key and password files start here. */
+  readonly folder: string;
+  /** Where the identities of Managers are remembered. */
+  readonly memory: string;
+  /** Asks a person; throws a `usage` fault where there is none. */
+  readonly askSecret: (question: string) => Promise<string>;
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each command or request, without secrets. */
+  readonly onCommand?: ((shown: string) => void) | undefined;
+  readonly onWait?: ((words: string) => void) | undefined;
+}
+
+const ports = { ssh: 10_000, rest: 7002 } as const;
+
+export function portOf({ port, via }: Pick<ManagerOptions, "port" | "via">): number {
+  return port ?? ports[via];
+}
+
+/** Opens the Manager of a site. Nothing is sent before its identity is known to be the trusted one. */
+export async function openManager(options: ManagerOptions, context: ManagerContext): Promise<ManagerApi> {
+  const login = await loginOf(options, context);
+  const door = openDoor({
+    login,
+    signal: context.signal,
+    onCommand: context.onCommand,
+    onWait: context.onWait,
+    readsXml: options.output === "xml",
+  });
+  try {
+    return await cliManager(door, {
+      release: options.release,
+      commandMs: options.commandMinutes * 60_000,
+      copyMs: options.copyMinutes * 60_000,
+    });
+  } catch (error) {
+    await door[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The identity that the Manager shows now; nothing is sent to it. */
+export async function identityOf(options: ManagerOptions, context: ManagerContext): Promise<Identity> {
+  return { hostKey: await hostKeyOf(await loginOf(options, context), context.signal) };
+}
+
+/** Remembers that a person has accepted this identity. */
+export async function trustIdentity(
+  options: ManagerOptions,
+  context: ManagerContext,
+  identity: Identity,
+): Promise<void> {
+  await trust(context.memory, options.host, portOf(options), identity);
+}
+
+async function loginOf(options: ManagerOptions, context: ManagerContext): Promise<Login> {
+  const port = portOf(options);
+  const hostKey = options.hostKey ?? (await trustedIdentity(context.memory, options.host, port)).hostKey;
+  const key = options.key === undefined ? undefined : await keyIn(fileOf(options.key, context.folder));
+  const { password } = options;
+  return {
+    host: options.host,
+    port,
+    user: options.user,
+    oldAlgorithms: options.oldAlgorithms,
+    hostKey,
+    ...(key !== undefined && { key }),
+    ...(password !== undefined && { password: passwordOf(options, context) }),
+  };
+}
+
+/** Reads the password once, when it is first needed. */
+export function passwordOf(
+  { password, user, host }: ManagerOptions,
+  { folder, environment, askSecret }: ManagerContext,
+): () => Promise<string> {
+  let known: Promise<string> | undefined;
+  return () => {
+    known ??= read();
+    return known;
+  };
+  async function read(): Promise<string> {
+    if (password === undefined || "prompt" in password)
+      return askSecret(`Password of ${user} at Oracle VM Manager ${host}: `);
+    const { secret, fault } = await lookedUp(password, folder, environment);
+    if (secret !== undefined) return secret;
+    throw new TbuildError("environment", `the password of ${user}: ${fault}`, {
+      subject: `Oracle VM Manager ${host}`,
+      hint: "The key manager.password of the site names where it stands.",
+    });
+  }
+}
+
+async function keyIn(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError("environment", `cannot be read (${cause.code})`, {
+      subject: file,
+      cause,
+      hint: "The key manager.key of the site names a private ssh key.",
+    });
+  });
+}
+
+function fileOf(name: string, folder: string): string {
+  return resolve(folder, name.replace(/^~(?=\/)/, homedir()));
+}

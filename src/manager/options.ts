@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { releases } from "./cli/dialect.ts";
+
+const Password = z.union(
+  [
+    z.strictObject({ env: z.string().regex(/^[A-Za-z_]\w*$/, "the name of an environment variable") }),
+    z.strictObject({ file: z.string().min(1) }),
+    z.strictObject({ prompt: z.literal(true) }),
+  ],
+  "a password stands in a site only by reference: { env: NAME }, { file: PATH } or { prompt: true }",
+);
+
+const Port = z.int().min(1).max(65535);
+
+/** How a site reaches Oracle VM Manager: the key `manager` of a site file. */
+export const ManagerOptions = z.strictObject({
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9.:_-]+$/, "a host name or an address")
+    .describe("The host that Oracle VM Manager runs on."),
+  via: z
+    .enum(["ssh", "rest"])
+    .default("ssh")
+    .describe("`ssh`: the command line interface (3.2 to 3.4). `rest`: the web services (3.3 and later)."),
+  port: Port.optional().describe("Default: 10000 for `ssh`, 7002 for `rest`."),
+  user: z
+    .string()
+    .regex(/^[^\p{Cc}:]+$/u, "a user name, without a colon")
+    .default("admin")
+    .describe("The user of the Manager."),
+  password: Password.optional().describe(
+    "Where the password stands: `{ env: NAME }`, `{ file: PATH }`, or `{ prompt: true }` to be asked.",
+  ),
+  key: z
+    .string()
+    .optional()
+    .describe(
+      "A private ssh key, for `ssh`. The Manager still asks for the password at the first login and after its restart.",
+    ),
+  hostKey: z
+    .string()
+    .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, "a fingerprint as ssh-keygen -l prints it: SHA256:…")
+    .optional()
+    .describe("The fingerprint of the ssh host key. Default: the one that `tbuild manager trust` recorded."),
+  certificate: z
+    .string()
+    .regex(/^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$/, "a SHA-256 fingerprint: AB:CD:… (32 bytes)")
+    .optional()
+    .describe(
+      "The SHA-256 fingerprint of the certificate, for `rest`. Default: the one that `tbuild manager trust` recorded.",
+    ),
+  oldAlgorithms: z
+    .boolean()
+    .default(false)
+    .describe("Allow ssh algorithms and TLS versions that are not secure any more, which old Managers need."),
+  release: z
+    .enum(releases)
+    .optional()
+    .describe("The dialect of the CLI. Default: the release that the Manager says it is."),
+  output: z
+    .enum(["verbose", "xml"])
+    .default("verbose")
+    .describe("The output mode of the CLI that tbuild reads lists and objects in."),
+  pool: z.string().optional().describe("The server pool for new machines. Default: the only one."),
+  repository: z
+    .string()
+    .optional()
+    .describe("The repository for new machines, disks and imports. Default: the only one."),
+  server: z
+    .string()
+    .optional()
+    .describe("The Oracle VM Server that fetches imports; 3.2 wants one. Default: the first of the pool."),
+  commandMinutes: z
+    .number()
+    .min(0.01)
+    .max(720)
+    .default(10)
+    .describe("The deadline of one command or job, such as a start, in minutes."),
+  copyMinutes: z
+    .number()
+    .min(0.01)
+    .max(1440)
+    .default(240)
+    .describe("The deadline of a job that copies disks: a clone or an import, in minutes."),
+});
+export type ManagerOptions = z.infer<typeof ManagerOptions>;

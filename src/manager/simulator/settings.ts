@@ -1,0 +1,86 @@
+/*
+ * What the simulator does where Oracle's documents say nothing, or where Managers differ. Each switch names what is not known;
+ * tests run the client against every value.
+ */
+export interface SimulatorSettings {
+  /** As `showversion` and REST give it; its first two numbers choose the dialect. */
+  readonly version: string;
+  readonly user: string;
+  readonly password: string;
+  /** Public keys in the OpenSSH format that may log in. */
+  readonly authorizedKeys: readonly string[];
+  /**
+   * Where the password is asked for after a key: as a second step of the login, or in the session. The guides say only that it is asked
+   * at the first login of a client's address, and again after a restart (CLI User's Guide 3.3, vmcli-ssh-key).
+   */
+  readonly passwordAfterKey: "login" | "session" | "never";
+  /** Whether the server offers `password` or `keyboard-interactive`. */
+  readonly passwordMethod: "password" | "keyboard-interactive";
+  /** Whether one connection takes several commands one after the other. Not documented; clients open one for each. */
+  readonly commandsPerConnection: number;
+  /** A client library of Oracle's HCL Testkit expects `\n\r`. */
+  readonly lineEnd: "\n" | "\r\n" | "\n\r";
+  /** 15 and 30 minutes are said by different scripts. */
+  readonly idleMs: number;
+  /** What the CLI shows as the status of a template: not seen in any public output. */
+  readonly templateStatus: "Template" | "Stopped";
+  /** Whether a slash outside quotes is an escape, too. */
+  readonly unquotedSlash: "plain" | "escape";
+  /** Whether objects show their description in the CLI. */
+  readonly showsDescription: boolean;
+  /** What a message to a guest without running additions does: the guides say only that they must run. */
+  readonly messageBeforeGuest: "refused" | "lost";
+  /** Milliseconds after a start until the guest's additions hear messages. */
+  readonly guestDelayMs: number;
+  /** Milliseconds that a job takes. */
+  readonly jobMs: number;
+  /** Which imports REST takes: `?url=` (Web Services Guide 3.3), or `{"urls": […]}` (clients of 3.4). */
+  readonly restImports: "query" | "body";
+  /** Whether deleting a machine leaves its virtual disks: scripts delete them one by one, so it seems so. */
+  readonly deleteKeepsDisks: boolean;
+}
+
+export const usualSettings: SimulatorSettings = {
+  version: "3.4.6.2105",
+  user: "admin",
+  password: "Welcome1",
+  authorizedKeys: [],
+  passwordAfterKey: "never",
+  passwordMethod: "password",
+  commandsPerConnection: 1_000_000,
+  lineEnd: "\n",
+  idleMs: 15 * 60_000,
+  templateStatus: "Template",
+  unquotedSlash: "plain",
+  showsDescription: true,
+  messageBeforeGuest: "refused",
+  guestDelayMs: 0,
+  jobMs: 0,
+  restImports: "body",
+  deleteKeepsDisks: true,
+};
+
+/** What goes wrong, for tests: at the next operations whose name matches. */
+export interface InjectedFault {
+  /** Matches an operation such as `create Vm`, `start Vm`, `list Vm`. */
+  readonly at: RegExp;
+  readonly kind:
+    | "fails"
+    /** The operation fails after its parent object was made: since 3.3.1 operations are not all-or-nothing (Release Notes 3.3, 6.11). */
+    | "fails-half-way"
+    /** The connection ends before the operation is begun. */
+    | "disconnects-before"
+    /** The connection ends after it was done, without an answer. */
+    | "disconnects-after"
+    /** A job stays In Progress, as the start of a PVM guest with a wrong network-install URL does (Concepts Guide 3.3, 8.1). */
+    | "never-ends"
+    /** An object is locked by another job. */
+    | "locked"
+    | "garbage"
+    /** The answer has no id. */
+    | "no-id";
+  /** How often. */
+  readonly times: number;
+  /** What the Manager says, for `fails`. */
+  readonly text?: string;
+}

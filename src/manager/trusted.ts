@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { textOf, writeOnce } from "../io/durable.ts";
+
+/** The identity of a Manager that somebody has compared and accepted. */
+export interface Identity {
+  /** `SHA256:…` of its ssh host key. */
+  readonly hostKey?: string;
+  /** SHA-256 of its certificate, `AB:CD:…`. */
+  readonly certificate?: string;
+}
+
+/** The file with the identities that `tbuild manager trust` recorded: `HOST:PORT` → identity. */
+export function trustedFile(memory: string): string {
+  return join(memory, "managers.json");
+}
+
+export async function trustedIdentity(memory: string, host: string, port: number): Promise<Identity> {
+  return (await readTrusted(memory))[`${host}:${port}`] ?? {};
+}
+
+export async function trust(memory: string, host: string, port: number, identity: Identity): Promise<void> {
+  const file = trustedFile(memory);
+  const all = { ...(await readTrusted(memory)), [`${host}:${port}`]: identity };
+  await writeOnce(`${file}.${process.pid}.tmp`, file, `${JSON.stringify(all, undefined, 2)}\n`);
+}
+
+async function readTrusted(memory: string): Promise<Record<string, Identity>> {
+  const file = trustedFile(memory);
+  const text = await textOf(file);
+  if (text === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      return value as Record<string, Identity>;
+  } catch {
+    // Said below.
+  }
+  throw new TbuildError("integrity", "is not the list of trusted Managers that tbuild wrote", {
+    subject: file,
+    hint: "Remove it, and run tbuild manager trust again.",
+  });
+}

@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach } from "vitest";
+import type { ManagerApi } from "../../src/manager/api.ts";
+import { openManager } from "../../src/manager/open.ts";
+import { ManagerOptions } from "../../src/manager/options.ts";
+import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
+
+/** A simulator and a Manager opened on it, with all that was said of both. */
+export interface OpenedSimulator {
+  readonly simulator: Simulator;
+  readonly api: ManagerApi;
+  readonly world: Simulator["world"];
+  /** What the client logs. */
+  readonly commands: string[];
+  readonly options: ManagerOptions;
+}
+
+type Starting = Parameters<typeof startSimulator>[0];
+
+const opened: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+export async function openSimulator(
+  starting: Starting = {},
+  more: Partial<ManagerOptions> = {},
+  signal?: AbortSignal,
+): Promise<OpenedSimulator> {
+  const simulator = await startSimulator(starting);
+  opened.push(async () => simulator[Symbol.asyncDispose]());
+  const options = optionsFor(simulator, more);
+  const commands: string[] = [];
+  const api = await openOn(options, commands, signal);
+  return { simulator, api, world: simulator.world, commands, options };
+}
+
+export function optionsFor(simulator: Simulator, more: Partial<ManagerOptions> = {}): ManagerOptions {
+  return ManagerOptions.parse({
+    host: "127.0.0.1",
+    port: simulator.cli.port,
+    password: { env: "MANAGER_PASSWORD" },
+    hostKey: simulator.hostKey,
+    ...more,
+  });
+}
+
+export async function openOn(
+  options: ManagerOptions,
+  commands: string[] = [],
+  signal?: AbortSignal,
+): Promise<ManagerApi> {
+  const memory = mkdtempSync(join(tmpdir(), "tbuild-manager-"));
+  opened.push(async () => rmSync(memory, { recursive: true }));
+  const api = await openManager(options, {
+    environment: (name) => (name === "MANAGER_PASSWORD" ? "Welcome1" : undefined),
+    folder: ".",
+    memory,
+    askSecret: async () => "Welcome1",
+    onCommand: (text) => void commands.push(text),
+    signal,
+  });
+  opened.push(async () => api[Symbol.asyncDispose]());
+  return api;
+}
