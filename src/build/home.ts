@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** tbuild's folders on this machine. Everything except `store` can be made again. */
+/** tbuild's folders on this machine. Everything except `store` and `deployments` can be made again. */
 export interface Home {
   readonly root: string;
   /** Stand-in media, and files extracted from media. */
@@ -12,6 +12,8 @@ export interface Home {
   readonly builds: string;
   readonly machines: string;
   readonly store: string;
+  /** States of deployments, and what places keep of their machines. */
+  readonly deployments: string;
   /** Cached facts: which accelerator works, how long steps take. */
   readonly memory: string;
   /** The cache of list lines, so that manifests need not be read each time. */
@@ -32,6 +34,7 @@ export function homeAt(
     builds: join(root, "builds"),
     machines: join(root, "machines"),
     store: site.store ?? join(root, "store"),
+    deployments: join(root, "deployments"),
     memory: join(root, "memory"),
     index: join(root, "index"),
     bundles: join(root, "bundles"),

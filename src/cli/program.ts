@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { hypervisors } from "../hypervisor/index.ts";
 import { addBuildCommands } from "./build-commands.ts";
+import { addDeployCommands } from "./deploy-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
 import { addModuleCommands } from "./module-commands.ts";
@@ -16,7 +17,6 @@ export function makeProgram(): Command {
     .exitOverride()
     .helpCommand(false)
     .showSuggestionAfterError()
-    .showHelpAfterError("(tbuild --help lists all commands)")
     .addOption(
       new Option("--home <folder>", "folder for everything that tbuild writes")
         .env("TBUILD_HOME")
@@ -49,6 +49,7 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   addBuildCommands(program);
   addImageCommands(program);
   addTemplateCommands(program);
+  addDeployCommands(program);
   addModuleCommands(program);
   program
     .command("help")
@@ -61,5 +62,13 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
     .description('shell completion; add to ~/.bashrc: eval "$(tbuild completion bash)"')
     .addArgument(program.createArgument("<shell>", "bash, zsh or fish").choices(["bash", "zsh", "fish"]))
     .action(lazily(() => import("./commands/completion.ts")));
+  pointToOwnHelp(program, "tbuild");
   return program;
+}
+
+/** After a wrong usage, each command points at its own help. */
+function pointToOwnHelp(command: Command, name: string): void {
+  const what = command.commands.length > 0 ? "lists all commands" : "describes it";
+  command.showHelpAfterError(`(${name} --help ${what})`);
+  for (const one of command.commands) pointToOwnHelp(one, `${name} ${one.name()}`);
 }

@@ -36,6 +36,8 @@ export interface PlaceAbilities {
   readonly sharedDisks: boolean;
   /** Machines are kept on different servers. Left out of what a place does where it has one server only. */
   readonly antiAffinity: boolean;
+  /** Machines on one network reach each other. */
+  readonly joinsMachines: boolean;
   /** Whose additions get first-boot messages here; empty where messages cannot be sent. */
   readonly messages: readonly Additions[];
   /** Most slots of disks, the system disks included, and most nics. */
@@ -55,12 +57,16 @@ export type TemplateWanted =
 export interface PlacedTemplate {
   /** Of the place: a path, or an id. */
   readonly id: string;
+  /** Else it has to be brought first (`bringTemplate`). */
+  readonly isThere: boolean;
   readonly name: string;
   /** Slots of the system disks, which each clone gets. */
   readonly systemSlots: readonly number[];
   /** MiB and count, used where the deployment does not say. */
   readonly memoryMib: number;
   readonly vcpus: number;
+  /** Networks, one for each nic that a machine gets where the deployment names none. */
+  readonly networks: readonly string[];
 }
 
 /** What there is at a place, for checks and suggestions. `undefined`: the place takes any name. */
@@ -75,6 +81,8 @@ export interface NicWanted {
   readonly network: string;
   /** Lower case, colons between the bytes. Chosen by the deployment, so that it is known before the machine is. */
   readonly mac: string;
+  /** The static address that the guest will give it, IPv4 and dotted, where the deployment says one. */
+  readonly address?: string;
 }
 
 export interface DiskWanted {
@@ -152,9 +160,9 @@ export interface Place {
   check(): Promise<void>;
   abilities(): Promise<PlaceAbilities>;
   surroundings(): Promise<Surroundings>;
-  /** Finds the template without making anything; `undefined` if the place has to be given it first (`bringTemplate`). */
-  findTemplate(wanted: TemplateWanted): Promise<PlacedTemplate | undefined>;
-  /** Brings a version of the store to the place, once for all deployments. Left out where the place reads the store itself. */
+  /** Finds the template without making anything. Throws a `usage` fault where it neither is nor can be brought. */
+  findTemplate(wanted: TemplateWanted): Promise<PlacedTemplate>;
+  /** Brings a version of the store to the place, once for all deployments. Left out where only the place's own are used. */
   bringTemplate?(
     wanted: TemplateWanted,
     options: { readonly signal: AbortSignal; readonly progress: (text: string) => void },
@@ -184,6 +192,8 @@ export interface Place {
   /** Removes such a group; absent is fine. */
   forgetApart?(group: string, mark: Mark): Promise<void>;
 
+  /** Whether it runs; for a look now and then while its first boot is awaited. */
+  isRunning(machine: string): Promise<boolean>;
   /** Already running is fine. */
   start(machine: string): Promise<void>;
   /** Asks the guest to shut down; after `graceMs` the power is cut. Already stopped is fine. */
@@ -198,6 +208,8 @@ export interface Place {
   destroyMachine(machine: string, mark: Mark): Promise<void>;
   /** Removes a disk that no machine uses. Absent is fine. Both refuse what does not carry the mark. */
   destroyDisk(disk: string, mark: Mark): Promise<void>;
+  /** Removes what the place keeps for deployments and none uses any more, such as templates that were brought. */
+  tidy?(): Promise<void>;
 }
 
 /** What a place is opened with. */
@@ -210,7 +222,7 @@ export interface PlaceContext {
   readonly restoreDisk: (disk: Manifest["disks"][number], to: string, signal?: AbortSignal) => Promise<void>;
   readonly environment: (name: string) => string | undefined;
   /** Asks a person at the terminal; throws a `usage` fault where there is none. */
-  readonly askSecret: (prompt: string) => Promise<string>;
+  readonly askSecret: (question: string) => Promise<string>;
   readonly signal: AbortSignal;
 }
 

@@ -52,6 +52,12 @@ export interface ModuleParts {
 export async function readParts(folder: string): Promise<ModuleParts> {
   const name = basename(resolve(folder));
   const file = join(folder, name);
+  const is = await stat(folder).catch(() => undefined);
+  if (!is?.isDirectory())
+    throw new TbuildError("usage", is ? "is not a folder" : "no such folder", {
+      subject: folder,
+      hint: "Name the folder of a first-boot module. `tbuild module list` lists the known ones.",
+    });
   const script = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "EISDIR" || error.code === "ENOTDIR") return undefined;
     throw error;

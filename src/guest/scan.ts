@@ -7,6 +7,7 @@ import type { Host } from "../host/host.ts";
 import type { FarFolder } from "../image/far.ts";
 import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { readVmCfg } from "../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
 import { type Fitness, fitnessOrWhy } from "./fitness/fitness.ts";
@@ -160,11 +161,15 @@ async function findImages(folder: string): Promise<{ images: string[]; owners: M
   const owners = new Map<string, Owner>();
   const look = async (at: string): Promise<void> => {
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-      throw new TbuildError("usage", cause.code === "ENOTDIR" ? "is not a folder" : "cannot be read", {
-        subject: at,
-        cause,
-        ...(cause.code === "ENOTDIR" && { hint: `To inspect one image: tbuild inspect '${at}'` }),
-      });
+      if (cause.code === "ENOTDIR")
+        throw new TbuildError("usage", "is not a folder", {
+          ...{ subject: at, cause, hint: `To inspect one image: tbuild inspect '${at}'` },
+        });
+      if (cause.code === "ENOENT")
+        throw new TbuildError("usage", "no such folder", {
+          ...{ subject: at, cause, hint: "Name a repository of Oracle VM, or any folder with images." },
+        });
+      throw fileFault(cause, at);
     });
     for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
       const path = join(at, entry.name);

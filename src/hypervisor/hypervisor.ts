@@ -16,6 +16,8 @@ export interface VmSpec {
   readonly nics: readonly Nic[];
   /** `uefi` where UEFI starts it; else a BIOS does. */
   readonly firmware?: "uefi";
+  /** A guest that reboots goes on by itself; else the machine stands still, to be started again. */
+  readonly restarts?: true;
   /** What the guest is: decides which devices its kernel has drivers for. */
   readonly guest: { readonly release: number };
 }
@@ -75,6 +77,34 @@ export type Stopped = "guest-shutdown" | "guest-reset" | "killed";
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** Where it is not reached from here: a program that leads to it, as ssh's ProxyCommand, with `%h` and `%p` in it. */
+  readonly through?: readonly string[];
+}
+
+/** A machine as it is defined, but for the content of its own disks. */
+export interface Shape {
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly nics: readonly Nic[];
+  /** By slot. `file`: the path of a disk that exists apart from the machine; its own disks have none. */
+  readonly disks: readonly {
+    readonly slot: number;
+    readonly mode: VirtualDisk["mode"];
+    readonly file?: string;
+  }[];
+}
+
+/** What of a stopped machine becomes otherwise; what is left out stays. */
+export interface ShapeChange {
+  readonly vcpus?: number;
+  readonly memoryMib?: number;
+  readonly nics?: readonly Nic[];
+  /** All disks that exist apart from it, from then on; its own stay. */
+  readonly apart?: readonly {
+    readonly slot: number;
+    readonly mode: VirtualDisk["mode"];
+    readonly file: string;
+  }[];
 }
 
 /** Addresses that a guest can take by itself on the network `build` (IPv4, dotted). */
@@ -119,8 +149,8 @@ export interface Hypervisor {
   define(spec: VmSpec): Promise<void>;
   state(vm: string): Promise<"absent" | "stopped" | "running">;
   start(vm: string, boot?: DirectBoot): Promise<void>;
-  /** Asks the guest to shut down and waits; `force` pulls the plug. Already stopped is fine. */
-  stop(vm: string, how?: { readonly force: boolean }): Promise<void>;
+  /** Asks the guest to shut down and waits, a minute if nothing is said; `force` pulls the plug. Already stopped is fine. */
+  stop(vm: string, how?: { readonly force: boolean; readonly graceMs?: number }): Promise<void>;
   /**
    * Waits until the machine stands still by itself. Throws an `environment` fault when it cannot go on
    * (the host's disk is full), and a `guest` fault at the deadline.
@@ -149,6 +179,11 @@ export interface Hypervisor {
    * only new machines can be made.
    */
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
+  /** How a machine is defined now, and how a stopped one is changed. Left out where that cannot be done. */
+  readonly shapes?: {
+    of(vm: string): Promise<Shape>;
+    change(vm: string, change: ShapeChange): Promise<void>;
+  };
   /**
    * Brings a stopped machine's disk to a local file; one `grownFrom` an image stays grown from it (qcow2), others are raw. The
    * machine is thrown away next: its disk may be moved.

@@ -25,7 +25,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTEMPTY: "the folder is not empty",
   EBUSY: "is in use",
   ETXTBSY: "is in use",
-  EEXIST: "something else is there",
+  EEXIST: "a file or folder of that name exists",
 };
 
 /** Errors that may also be a bug in tbuild, if nothing expected them. */

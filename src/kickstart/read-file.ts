@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import { fileFault } from "../io/file-fault.ts";
+import { commands, sections } from "./table.ts";
 
 /** Far more than any kickstart; what is larger is another kind of file. */
 const mostBytes = 4 * 1024 * 1024;
@@ -24,4 +25,13 @@ export async function readKickstartFile(file: string): Promise<string> {
     throw refuse(`is not a kickstart: line ${line} holds a zero byte`);
   }
   return data.toString("utf8");
+}
+
+/** False if no line starts with a command or a section of any release's installer, although there is text. */
+export function mayBeKickstart(text: string): boolean {
+  const words = text.split("\n").flatMap((line) => /^\s*([^\s#]\S*)/.exec(line)?.[1] ?? []);
+  return (
+    words.length === 0 ||
+    words.some((word) => word in commands || word in sections || /^(?:%include|%ksappend|\{)/.test(word))
+  );
 }

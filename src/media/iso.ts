@@ -3,6 +3,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { type BootImage, bootImages } from "./el-torito.ts";
 import {
   type Extent,
@@ -40,13 +41,14 @@ const mostLinks = 16;
 /** Opens an image. Throws an `integrity` fault if it is not ISO 9660, or shorter than it states. */
 export async function openIso(file: string): Promise<Iso> {
   const unreadable = (error: NodeJS.ErrnoException) => {
-    const what = error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`;
-    throw new TbuildError("environment", what, { subject: file });
+    if (error.code === "ENOENT" || error.code === "ENOTDIR")
+      throw new TbuildError("usage", "no such file", { subject: file });
+    throw fileFault(error, file);
   };
   const found = await stat(file).catch(unreadable);
   // Opening a fifo would block until another process writes to it.
   if (!found.isFile() && !found.isBlockDevice())
-    throw new TbuildError("environment", "is neither a file nor a device", { subject: file });
+    throw new TbuildError("usage", "is neither a file nor a device", { subject: file });
   const handle = await open(file, "r").catch(unreadable);
   try {
     return await opened(file, handle);

@@ -24,7 +24,7 @@ export function refuse(subject: string, findings: readonly Finding[]): void {
   });
 }
 
-/** `; did you mean "x"?` when one of `words` is close to `word`, else what there is. */
+/** `; did you mean "x"?` if one of `words` is close to `word`, otherwise a short list of `words`. */
 export function suggestion(word: string, words: readonly string[]): string {
   const most = Math.max(2, Math.floor(word.length / 3));
   const best = words
@@ -32,7 +32,7 @@ export function suggestion(word: string, words: readonly string[]): string {
     .map((w) => ({ w, d: distance(word.toLowerCase(), w.toLowerCase()) }))
     .sort((a, b) => a.d - b.d)[0];
   if (best && best.d <= most) return `; did you mean "${best.w}"?`;
-  return words.length > 0 && words.length <= 12 ? `; there is ${words.map((w) => `"${w}"`).join(", ")}` : "";
+  return words.length > 0 && words.length <= 12 ? `; available: ${words.join(", ")}` : "";
 }
 
 // Levenshtein distance, one row at a time.

@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
 import {
   type Located,
@@ -126,8 +127,13 @@ async function readChain(
   const chain = [...below, file];
   if (below.some((one) => resolve(one) === resolve(file)))
     throw new TbuildError("usage", `extends itself (${chain.join(" → ")})`, { subject: file });
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) throw await noSuchRecipe(file, file, folders);
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (["ENOENT", "ENOTDIR", "EISDIR"].includes(error.code ?? "")) return undefined;
+    throw fileFault(error, shown(file));
+  });
+  const isNamed = folders.some((folder) => resolve(folder) === resolve(dirname(file)));
+  if (text === undefined)
+    throw await noSuchRecipe(isNamed ? basename(file, ".yaml") : shown(file), file, folders);
   const own = readYaml(shown(file), text);
   if (own.kind !== "map")
     throw new TbuildError("usage", "not a recipe", {

@@ -216,7 +216,7 @@ describe("what cannot be built is refused before the first step", () => {
     expect(error.message).toBe("3 of 3 recipes cannot be built");
     const lines = error.lines.join("\n");
     expect(lines).toContain("OracleLinux-R6-U10-Server-x86_64-dvd.iso: not in");
-    expect(lines).toContain("nosuch.yaml: no such recipe");
+    expect(lines).toContain("nosuch: no such recipe");
     expect(lines).toContain("ol6-base are both named ol6-base");
   });
 

@@ -186,7 +186,7 @@ const cases: readonly Case[] = [
   {
     what: "garbage",
     make: (file) => writeFile(file, "garbage".repeat(9999)),
-    refusal: /no volume of it holds \/etc\/fstab|is neither a template nor a disk image/,
+    refusal: /contains no guest: no volume has an \/etc\/fstab|is neither a template nor a disk image/,
     fault: /guest/,
     // It shows that there is nothing, and the command ends with the same exit code.
     takenBy: ["inspect"],

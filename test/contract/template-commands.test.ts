@@ -184,7 +184,7 @@ describeWith(["git", "qemu-img", "ssh-keygen"], "the template commands", () => {
     [2, "../x: is not a valid template name", ["template", "rollback", "../x", "stable"]],
     [3, "there is no such folder", ["template", "export", "ol6-sample@1.0.0", "-o", "/nonexistent/x"]],
     [2, "/tmp: contains neither an .ovf nor a vm.cfg", ["template", "import", "/tmp"]],
-    [3, "/etc/passwd: something else is there", ["template", "site", "/etc/passwd"]],
+    [3, "/etc/passwd: a file or folder of that name exists", ["template", "site", "/etc/passwd"]],
     [3, "/proc/x: there is no such folder", ["init", "/proc/x"]],
     [2, "/tmp: is a folder, not an image file", ["whois", "/tmp"]],
   ])("end with %i and %j where nothing can be done", async (code, words, args) => {

@@ -90,7 +90,7 @@ describe("tbuild refuses", () => {
     [["recipe", "ol6-grid", "--jobs", "none"], 2, "--jobs none: not a number"],
     [["reciep"], 2, "Did you mean recipe?"],
     [["template", "show", "nothing"], 2, "no such template"],
-    [["console", "nothing"], 3, "is not running"],
+    [["console", "nothing"], 2, "no such machine"],
   ])("%j", async (args, wanted, words) => {
     const { code, stderr } = await tbuild.run(...args);
     expect(code).toBe(wanted);

@@ -26,7 +26,7 @@ describe("folders that are made with those above them", () => {
 
   it.each([
     ["below a file", () => join(root, "file/a/b"), /file.*: part of the path is not a folder/],
-    ["where a file is", () => join(root, "file"), /file: something else is there/],
+    ["where a file is", () => join(root, "file"), /file: a file or folder of that name exists/],
     ["below /proc, at once", () => "/proc/nosuch/a", /\/proc\/nosuch: no folder can be made there/],
     ["below /dev/null", () => "/dev/null/a", /\/dev\/null\S*: part of the path is not a folder/],
     ["with a name that is too long", () => join(root, "n".repeat(300)), /the name is too long/],

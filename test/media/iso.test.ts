@@ -167,7 +167,7 @@ describe("a hostile image", () => {
         hint: expect.stringMatching(hint),
       });
     }
-    await expect(openIso(folder)).rejects.toMatchObject({ fault: "environment" });
+    await expect(openIso(folder)).rejects.toMatchObject({ fault: "usage" });
     await expect(openIso(join(folder, "no.iso"))).rejects.toThrow(/no such file/);
     execFileSync("mkfifo", [join(folder, "fifo.iso")]);
     await expect(openIso(join(folder, "fifo.iso"))).rejects.toThrow(/neither a file nor a device/);

@@ -4,21 +4,31 @@ import type { Duplex } from "node:stream";
 import type { Command } from "commander";
 import { folderOfMachine, machineFile } from "../../build/guest-machine.ts";
 import { TbuildError } from "../../errors.ts";
+import { deploymentHypervisor } from "../open-place.ts";
 import { openSite } from "../open-site.ts";
 import { table } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { home, hypervisor } = await openSite(command);
+  const workshop = await openSite(command);
+  const { home } = workshop;
+  const hypervisors = [workshop.hypervisor, await deploymentHypervisor(workshop)];
   const name = args[0] as string | undefined;
   if (name === undefined) {
-    const machines = await hypervisor.list();
-    const rows = await Promise.all(
-      machines.map(async (machine) => [machine, await hypervisor.state(machine)]),
-    );
-    process.stdout.write(rows.length === 0 ? "no machines\n" : `${table(rows)}\n`);
+    const rows = new Map<string, string[]>();
+    for (const one of hypervisors)
+      for (const machine of await one.list()) rows.set(machine, [machine, await one.state(machine)]);
+    process.stdout.write(rows.size === 0 ? "no machines\n" : `${table([...rows.values()])}\n`);
     return;
   }
-  if ((await hypervisor.state(name)) !== "running")
+  const [ofBuilds] = hypervisors;
+  const states = await Promise.all(hypervisors.map((one) => one.state(name)));
+  if (states.every((state) => state === "absent"))
+    throw new TbuildError("usage", "no such machine", {
+      subject: name,
+      hint: "`tbuild console` lists the machines.",
+    });
+  const hypervisor = hypervisors[states.indexOf("running")] ?? ofBuilds ?? workshop.hypervisor;
+  if (!states.includes("running"))
     throw new TbuildError("environment", "is not running", {
       subject: name,
       hint: `Its console so far: ${hypervisor.consolePlace(name)}`,

@@ -5,13 +5,13 @@ import { TbuildError } from "../../errors.ts";
 import { type MessageFormName, messageForms } from "../../firstboot/message-forms.ts";
 import type { Answer } from "../../firstboot/messages.ts";
 import { shippedKey } from "../../firstboot/shipped.ts";
-import { checkValues, type GivenValue, mostBytes, parameterOf } from "../../firstboot/values.ts";
+import { checkValues, parameterOf } from "../../firstboot/values.ts";
 import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { refuse } from "../../recipe/findings.ts";
 import { placed, readYaml } from "../../recipe/located.ts";
-import { askSecret } from "../ask-secret.ts";
 import { openFound } from "../open-site.ts";
+import { resolvedValue } from "../resolved-value.ts";
 import { table } from "../words.ts";
 
 interface MessageFlags {
@@ -87,37 +87,7 @@ async function answersOf(
   for (const one of values) {
     // An unknown value may be a secret.
     const password = parameterOf(contract, one.key)?.password ?? true;
-    answers.push({ key: one.key, value: await resolved(one), password });
+    answers.push({ key: one.key, value: await resolvedValue(one), password });
   }
   return answers;
-}
-
-async function resolved({ key, value, at }: GivenValue): Promise<string> {
-  if (typeof value === "string") return value;
-  const fail = (what: string, hint: string) =>
-    new TbuildError("usage", `${key}: ${what}`, { subject: placed(at), hint });
-  const found =
-    value.kind === "env"
-      ? process.env[value.name]
-      : value.kind === "prompt"
-        ? await askSecret(`${key}: `)
-        : await readFile(value.path, "utf8").then(
-            (text) => text.replace(/\r?\n$/, ""),
-            (error: NodeJS.ErrnoException) => {
-              throw fail(
-                `${value.path} cannot be read (${error.code})`,
-                "Correct the path, or write the file.",
-              );
-            },
-          );
-  if (found === undefined || found === "")
-    throw fail(
-      value.kind === "env" ? `the environment variable ${value.name} is not set` : "the value is empty",
-      "Set it before the command, or refer to a file.",
-    );
-  if (/[\0\r\n]/.test(found))
-    throw fail("the value has several lines or a zero byte", "A message has one line.");
-  if (Buffer.byteLength(found) > mostBytes.unlogged)
-    throw fail(`the value has ${Buffer.byteLength(found)} bytes`, `A message takes ${mostBytes.unlogged}.`);
-  return found;
 }

@@ -7,7 +7,7 @@ import {
   importKickstart,
   releaseOfKickstart,
 } from "../../kickstart/import/import-kickstart.ts";
-import { readKickstartFile } from "../../kickstart/read-file.ts";
+import { mayBeKickstart, readKickstartFile } from "../../kickstart/read-file.ts";
 import { Recipe, Release } from "../../recipe/recipe.ts";
 import { openSite } from "../open-site.ts";
 
@@ -24,6 +24,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       hint: `Such as ${nameOf(name ?? "")}.`,
     });
   const text = await readKickstartFile(file);
+  if (!mayBeKickstart(text))
+    throw new TbuildError("usage", "is not a kickstart: no line is a command that an installer knows", {
+      subject: file,
+    });
   const wanted = release === undefined ? releaseOfKickstart(text) : Release.parse(release);
   const { recipe } = await recipeOf(await openSite(command), `${wanted}-base`);
   const own = name ?? nameOf(file);

@@ -27,7 +27,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.opts<SealFlags>();
   const images = args[0] as string[];
   if (flags.list) return list(flags.json ?? false);
-  if (images.length === 0) throw new TbuildError("usage", "no image given", { subject: "seal" });
+  if (images.length === 0)
+    throw new TbuildError("usage", "no image given", {
+      subject: "seal",
+      hint: "For example: tbuild seal System.img --plan",
+    });
   if (flags.check && flags.scrub)
     throw new TbuildError("usage", "--check and --scrub exclude each other: --check changes nothing", {
       subject: "seal",

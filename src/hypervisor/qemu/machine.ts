@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -19,6 +19,7 @@ const Kept = z.object({
     .readonly(),
   guest: z.object({ release: z.number() }),
   firmware: z.literal("uefi").exactOptional(),
+  restarts: z.literal(true).exactOptional(),
 });
 export type Kept = z.infer<typeof Kept>;
 
@@ -73,7 +74,11 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
       await chmod(machines, 0o700);
       await mkdir(folder, { mode: 0o700 });
     },
-    write: (what) => writeFile(definition, JSON.stringify(what)),
+    // A machine that is changed is there as before or as after.
+    async write(what) {
+      await writeFile(`${definition}.part`, JSON.stringify(what));
+      await rename(`${definition}.part`, definition);
+    },
     async read() {
       const found = await text();
       if (found === undefined) throw new TbuildError("environment", "no such machine", { subject: vm });
@@ -105,10 +110,11 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
 }
 
 /** The stored part of a machine's description. */
-export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware }: VmSpec): Kept {
+export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware, restarts }: VmSpec): Kept {
   return {
     ...{ name, vcpus, memoryMib, cdroms, nics, guest },
     ...(firmware && { firmware }),
+    ...(restarts && { restarts }),
   };
 }
 

@@ -15,7 +15,7 @@ import type {
 } from "../hypervisor.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { tail } from "./console.ts";
-import { cloneDisk, giveDisk, makeDisk } from "./disks.ts";
+import { cloneDisk, giveDisk, makeDisk, type QemuDisk } from "./disks.ts";
 import { examineQemu } from "./examine.ts";
 import { type Definition, keptOf, type MachineFiles, machineFiles } from "./machine.ts";
 import { openMessages } from "./message-port.ts";
@@ -112,6 +112,24 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
       });
     },
 
+    shapes: {
+      async of(vm) {
+        const { spec, disks } = await files(vm).read();
+        return {
+          ...{ vcpus: spec.vcpus, memoryMib: spec.memoryMib, nics: spec.nics },
+          disks: disks.map(({ slot, mode, file, isOwn }) => ({ slot, mode, ...(!isOwn && { file }) })),
+        };
+      },
+      async change(vm, { apart, ...spec }) {
+        if ((await state(vm)) === "running") throw new Error(`${vm} is running`);
+        const known = await files(vm).read();
+        const own = known.disks.filter(({ isOwn }) => isOwn);
+        const others = apart?.map((disk): QemuDisk => ({ ...disk, format: "raw", isOwn: false }));
+        const disks = others ? [...own, ...others].sort((a, b) => a.slot - b.slot) : known.disks;
+        await files(vm).write({ ...known, spec: { ...known.spec, ...spec }, disks });
+      },
+    },
+
     async start(vm, boot) {
       await launch(host, files(vm), options.sshPort, await accelerator(boot?.kernel), boot);
       // Messages of the last run are of no use for this one.
@@ -119,11 +137,11 @@ function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPl
       await session(vm);
     },
 
-    async stop(vm, how = { force: false }) {
+    async stop(vm, how) {
       if ((await state(vm)) !== "running") return;
-      if (how.force) return kill(files(vm).folder);
+      if (how?.force) return kill(files(vm).folder);
       await (await session(vm)).run("system_powerdown");
-      await waitStopped(vm, { timeoutMs: 60_000 });
+      await waitStopped(vm, { timeoutMs: how?.graceMs ?? 60_000 });
     },
 
     async address(vm) {

@@ -151,10 +151,10 @@ export async function mountsIn(
     );
   const [first] = unread;
   if (first)
-    throw first.within(`${image}: no volume that can be read holds an /etc/fstab`, {
+    throw first.within(`${image}: no readable volume has an /etc/fstab`, {
       lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
     });
-  throw new TbuildError("guest", "no volume of it holds /etc/fstab", {
+  throw new TbuildError("guest", "contains no guest: no volume has an /etc/fstab", {
     subject: image,
     code: "no-guest",
     lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),

@@ -1,0 +1,36 @@
+import { readFile } from "node:fs/promises";
+import { TbuildError } from "../errors.ts";
+import { type GivenValue, mostBytes } from "../firstboot/values.ts";
+import { placed } from "../recipe/located.ts";
+import { askSecret } from "./ask-secret.ts";
+
+/** A first-boot value, from where it is kept. Throws a `usage` fault that names its place in the file. */
+export async function resolvedValue({ key, value, at }: GivenValue): Promise<string> {
+  if (typeof value === "string") return value;
+  const fail = (what: string, hint: string) =>
+    new TbuildError("usage", `${key}: ${what}`, { subject: placed(at), hint });
+  const found =
+    value.kind === "env"
+      ? process.env[value.name]
+      : value.kind === "prompt"
+        ? await askSecret(`${key}: `)
+        : await readFile(value.path, "utf8").then(
+            (text) => text.replace(/\r?\n$/, ""),
+            (error: NodeJS.ErrnoException) => {
+              throw fail(
+                `${value.path} cannot be read (${error.code})`,
+                "Correct the path, or write the file.",
+              );
+            },
+          );
+  if (found === undefined || found === "")
+    throw fail(
+      value.kind === "env" ? `the environment variable ${value.name} is not set` : "the value is empty",
+      "Set it before the command, or refer to a file.",
+    );
+  if (/[\0\r\n]/.test(found))
+    throw fail("the value has several lines or a zero byte", "A message has one line.");
+  if (Buffer.byteLength(found) > mostBytes.unlogged)
+    throw fail(`the value has ${Buffer.byteLength(found)} bytes`, `A message takes ${mostBytes.unlogged}.`);
+  return found;
+}

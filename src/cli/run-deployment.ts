@@ -1,0 +1,68 @@
+import type { Prepared } from "../deploy/deploy.ts";
+import type { Place } from "../deploy/place.ts";
+import { isIdle, losses } from "../deploy/plan.ts";
+import { exitCodes } from "../errors.ts";
+import { printable } from "../io/escape.ts";
+import { confirmed } from "./confirmed.ts";
+import { planJson, planText } from "./deploy-words.ts";
+import { resolvedValue } from "./resolved-value.ts";
+import { coloursFor, table } from "./words.ts";
+
+export interface RunFlags {
+  readonly plan?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** Shows a plan, and carries it out unless only the plan is wanted. */
+export async function runDeployment(
+  prepared: Prepared,
+  { place, name, flags, signal }: { place: Place; name: string; flags: RunFlags; signal: AbortSignal },
+): Promise<void> {
+  const { plan, warnings } = prepared;
+  for (const warning of warnings) process.stderr.write(`warning: ${printable(warning)}\n`);
+  const isDone = isIdle(plan);
+  if (flags.json)
+    line({ type: "plan", deployment: name, place: place.name, idle: isDone, parts: planJson(plan) });
+  else {
+    process.stdout.write(`${name}, at ${place.name}\n`);
+    process.stdout.write(`${planText(plan, coloursFor(process.stdout))}\n`);
+  }
+  if (flags.plan || isDone) return;
+  if (!flags.yes) await confirmed(losses(plan), name);
+  const { unconfirmed } = await prepared.carryOut({
+    resolve: resolvedValue,
+    signal,
+    report: ({ about, text }) =>
+      flags.json
+        ? line({ type: "progress", about, text })
+        : process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${about}: ${printable(text)}\n`),
+  });
+  const running = plan.machines.flatMap(({ goal }) => goal?.name ?? []);
+  const machines = await Promise.all(
+    running.map(async (machine) => ({ machine, ssh: await place.address?.(machine).catch(() => undefined) })),
+  );
+  if (unconfirmed.length > 0) process.exitCode = exitCodes.unknown;
+  if (flags.json) {
+    line({ type: "done", deployment: name, machines, unconfirmed });
+    return;
+  }
+  if (machines.length > 0)
+    process.stdout.write(
+      `${name}: ${machines.length === 1 ? "1 machine runs" : `${machines.length} machines run`}\n${table(
+        machines.map(({ machine, ssh }) => [
+          `  ${machine}`,
+          unconfirmed.includes(machine)
+            ? "all messages are sent; whether it configured itself is not known"
+            : ssh
+              ? `ssh -p ${ssh.port} root@${ssh.host}`
+              : "",
+        ]),
+      )}\n`,
+    );
+  else process.stdout.write(`${name}: destroyed\n`);
+}
+
+function line(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import type { z } from "zod";
+import { TbuildError } from "../../errors.ts";
+import { explained, namesIn, removeDurably, textOf, writeOnce } from "../../io/durable.ts";
+import type { Mark } from "../place.ts";
+
+/** Records of whose something is, a file for each name, where a place itself keeps no descriptions. */
+export interface PlaceRecords<R extends { readonly mark: Mark }> {
+  list(): Promise<ReadonlyMap<string, R>>;
+  read(name: string): Promise<R | undefined>;
+  write(name: string, record: R): Promise<void>;
+  /** Writes it where nobody else's is. */
+  claim(name: string, record: R): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+export function recordsIn<R extends { readonly mark: Mark }>(
+  folder: string,
+  schema: z.ZodType<R>,
+): PlaceRecords<R> {
+  const fileOf = (name: string) => join(folder, `${name}.json`);
+  async function read(name: string): Promise<R | undefined> {
+    const text = await textOf(fileOf(name));
+    if (text === undefined) return undefined;
+    try {
+      return schema.parse(JSON.parse(text));
+    } catch (error) {
+      throw new TbuildError("integrity", "is not a record of a deployment", {
+        subject: fileOf(name),
+        cause: error,
+      });
+    }
+  }
+  async function write(name: string, record: R): Promise<void> {
+    const file = fileOf(name);
+    await writeOnce(`${file}.part`, file, `${JSON.stringify(record)}\n`).catch((error) => {
+      throw explained(error, file);
+    });
+  }
+  return {
+    read,
+    write,
+    async list() {
+      const names = (await namesIn(folder)).filter((name) => name.endsWith(".json"));
+      const found = new Map<string, R>();
+      for (const name of names.map((one) => one.slice(0, -".json".length))) {
+        const record = await read(name);
+        if (record) found.set(name, record);
+      }
+      return found;
+    },
+    async claim(name, record) {
+      const known = await read(name);
+      if (known && known.mark.id !== record.mark.id)
+        throw new TbuildError("environment", `belongs to the deployment ${known.mark.deployment}`, {
+          subject: name,
+        });
+      await write(name, record);
+    },
+    remove: (name) => removeDurably([fileOf(name)]),
+  };
+}

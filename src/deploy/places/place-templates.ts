@@ -1,0 +1,107 @@
+import { rename, rm, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { z } from "zod";
+import { guestModes } from "../../choices.ts";
+import { TbuildError } from "../../errors.ts";
+import { lock } from "../../host/lock.ts";
+import { namesIn, textOf, writeOnce } from "../../io/durable.ts";
+import { makeFolders } from "../../io/folders.ts";
+import { type Manifest, manifestDigest } from "../../model/manifest.ts";
+import type { Place, PlaceContext, PlacedTemplate, TemplateWanted } from "../place.ts";
+
+/** A template whose disks lie in a folder, for clones to grow from. */
+const TemplateFolder = z.object({
+  /** Paths, in the order of their slots. */
+  disks: z.array(z.string()),
+  mode: z.enum(guestModes),
+  firmware: z.literal("uefi").exactOptional(),
+  /** The major release of the guest. */
+  release: z.number(),
+});
+export type TemplateFolder = z.infer<typeof TemplateFolder>;
+
+export interface PlaceTemplates {
+  find(wanted: TemplateWanted): Promise<PlacedTemplate>;
+  bring: NonNullable<Place["bringTemplate"]>;
+  read(id: string): Promise<TemplateFolder>;
+  removeAllBut(used: ReadonlySet<string>): Promise<void>;
+}
+
+export function templatesIn({
+  folder,
+  restoreDisk,
+}: Pick<PlaceContext, "folder" | "restoreDisk">): PlaceTemplates {
+  const root = resolve(folder, "templates");
+  const described = (manifest: Manifest, isThere: boolean): PlacedTemplate => {
+    const { name, version, machine, disks } = manifest;
+    return {
+      ...{ id: idOf(manifest), isThere, name: `${name}@${version}`, networks: machine.nics },
+      systemSlots: disks.map((_, slot) => slot),
+      ...{ vcpus: machine.vcpus, memoryMib: machine.memoryMib },
+    };
+  };
+  const textFile = (id: string) => join(root, id, "template.json");
+  return {
+    async find(wanted) {
+      const manifest = fromStore(wanted);
+      return described(manifest, (await stat(textFile(idOf(manifest))).catch(() => undefined)) !== undefined);
+    },
+
+    async bring(wanted, { signal, progress }) {
+      const manifest = fromStore(wanted);
+      const id = idOf(manifest);
+      await makeFolders(folder);
+      await using _lock = await lock(join(folder, "templates.lock"), {
+        signal,
+        onWait: (pid) => progress(`waiting for process ${pid}, which brings a template`),
+      });
+      const [partial, whole] = [join(root, `${id}.part`), join(root, id)];
+      if ((await textOf(textFile(id))) !== undefined) return described(manifest, true);
+      await rm(partial, { recursive: true, force: true });
+      await rm(whole, { recursive: true, force: true });
+      // Its disks hold what the guest keeps to root.
+      await makeFolders(partial, 0o700);
+      const names = manifest.disks.map((_, slot) => `disk${slot}.img`);
+      for (const [slot, disk] of manifest.disks.entries()) {
+        progress(`reading disk ${slot + 1} of ${manifest.disks.length} from the store`);
+        await restoreDisk(disk, join(partial, names[slot] ?? ""), signal);
+      }
+      await rename(partial, whole);
+      const text: TemplateFolder = {
+        disks: names.map((name) => join(whole, name)),
+        mode: manifest.domainType === "XEN_PVM" ? "pvm" : "pvhvm",
+        ...(manifest.machine.firmware && { firmware: manifest.machine.firmware }),
+        release: manifest.release.major,
+      };
+      await writeOnce(`${textFile(id)}.part`, textFile(id), JSON.stringify(text));
+      return described(manifest, true);
+    },
+
+    async read(id) {
+      const text = await textOf(join(root, basename(id), "template.json"));
+      if (text === undefined)
+        throw new TbuildError("environment", "its template is gone from this place", {
+          subject: id,
+          hint: "Run it again; it brings the template anew.",
+        });
+      return TemplateFolder.parse(JSON.parse(text));
+    },
+
+    async removeAllBut(used) {
+      for (const name of await namesIn(root))
+        if (!used.has(name)) await rm(join(root, name), { recursive: true, force: true });
+    },
+  };
+}
+
+function fromStore(wanted: TemplateWanted): Manifest {
+  if ("manifest" in wanted) return wanted.manifest;
+  throw new TbuildError("usage", "a hypervisor has no templates of its own", {
+    subject: wanted.atPlace,
+    hint: "Name a version in tbuild's store: `tbuild template list`.",
+  });
+}
+
+function idOf(manifest: Manifest): string {
+  return `${manifest.name}-${manifest.version}-${manifestDigest(manifest).slice(7, 19)}`;
+}

@@ -1,0 +1,66 @@
+import { appendFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Messages } from "../../hypervisor/hypervisor.ts";
+import { textOf } from "../../io/durable.ts";
+import { makeFolders } from "../../io/folders.ts";
+import type { Conversation } from "../place.ts";
+
+type Report = { readonly key: string; readonly value: string };
+
+// How soon a report is on disk after it came.
+const everyMs = 50;
+
+/**
+ * Messages to a machine whose hypervisor tells what comes while it is listened to. What the guest reports is written down, so
+ * that the next process knows it too.
+ */
+export async function conversationWith(
+  messages: Messages,
+  folder: string,
+  machine: string,
+): Promise<Conversation> {
+  const file = fileOf(folder, machine);
+  await makeFolders(join(folder, "reports"));
+  const earlier = parsed((await textOf(file)) ?? "");
+  let kept = 0;
+  const keep = () => {
+    const all = messages.received();
+    const fresh = all.slice(kept);
+    kept = all.length;
+    if (fresh.length > 0) appendFileSync(file, fresh.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  };
+  const timer = setInterval(keep, everyMs);
+  return {
+    send: ({ key, value }) => messages.send(key, value),
+    async reports() {
+      keep();
+      return [...earlier, ...messages.received()];
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await messages[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A machine that starts again has reported nothing. */
+export function forgetReports(folder: string, machine: string): Promise<void> {
+  return rm(fileOf(folder, machine), { force: true });
+}
+
+function fileOf(folder: string, machine: string): string {
+  return join(folder, "reports", `${machine}.jsonl`);
+}
+
+// The last line may be cut off by a kill.
+function parsed(text: string): Report[] {
+  return text.split("\n").flatMap((line) => {
+    try {
+      const { key, value } = JSON.parse(line) as Partial<Report>;
+      return key === undefined || value === undefined ? [] : [{ key, value }];
+    } catch {
+      return [];
+    }
+  });
+}

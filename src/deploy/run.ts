@@ -1,0 +1,40 @@
+import type { Answer } from "../firstboot/messages.ts";
+import type { Place, PlacedTemplate } from "./place.ts";
+import type { StateKeeper } from "./state.ts";
+import type { TemplateChosen } from "./wanted.ts";
+
+/** What a run tells while it works. `about`: a machine, a disk or a template. */
+export interface DeployEvent {
+  readonly about: string;
+  readonly text: string;
+}
+
+export interface ApplyOptions {
+  readonly place: Place;
+  readonly keeper: StateKeeper;
+  /** What to send to a machine, secrets resolved. */
+  readonly answers: (machine: string) => readonly Answer[];
+  /** Digest of a machine's values that are no secrets. */
+  readonly valuesDigest: (machine: string) => string;
+  readonly firstBoot: {
+    readonly confirm: (machine: string) => "report" | "none";
+    readonly waitMs: number;
+    readonly timeoutMs: number;
+  };
+  /** Brings a template to the place. */
+  readonly bring: (template: TemplateChosen) => Promise<PlacedTemplate>;
+  readonly signal: AbortSignal;
+  readonly report: (event: DeployEvent) => void;
+  /** How often a guest is asked for its reports. */
+  readonly pollMs?: number;
+  /** How long a guest may take to shut down before its power is cut. */
+  readonly stopGraceMs?: number;
+}
+
+/** A run in progress. */
+export interface Run {
+  readonly options: ApplyOptions;
+  readonly say: (about: string, text: string) => void;
+  /** Ids at the place, by the names of machines and disks. */
+  readonly ids: Map<string, string>;
+}

@@ -1,0 +1,77 @@
+import { rootPasswordKey } from "../firstboot/shipped.ts";
+import { type CheckedValues, checkValues, type GivenValue, parameterOf } from "../firstboot/values.ts";
+import type { Parameter } from "../model/manifest.ts";
+import type { Located } from "../recipe/located.ts";
+import type { MachineAsked } from "./load.ts";
+
+/** A template's first-boot parameters, as far as they are known. */
+export interface ContractKnown {
+  readonly parameters: readonly Parameter[];
+  /** `undefined`: nothing is known, so no key is called wrong. */
+  readonly isWhole: boolean | undefined;
+}
+
+const network = "com.oracle.linux.network";
+
+/** What a machine is sent: its values, and what its nics and its name say, checked against the template's contract. */
+export function valuesOf(machine: MachineAsked, contract: ContractKnown): CheckedValues {
+  const { parameters, isWhole } = contract;
+  const file = completed(machine, parameters);
+  if (file.entries.size === 0) return { values: [], errors: [], warnings: [] };
+  const checked = checkValues(parameters, file, isWhole === true);
+  const warnings =
+    isWhole === undefined
+      ? checked.warnings.filter(({ text }) => text.startsWith("is a secret"))
+      : checked.warnings;
+  // Without it, the guest waits for ever: no value of this file would reach anything.
+  if (file.entries.has(rootPasswordKey)) return { ...checked, warnings };
+  const missing = {
+    at: machine.at,
+    path: rootPasswordKey,
+    text: `${machine.name} has first-boot values and not this one; the guest configures itself when it arrives`,
+  };
+  return {
+    values: checked.values,
+    errors: [...checked.errors.filter(({ path }) => path !== rootPasswordKey), missing],
+    warnings: warnings.filter(({ path }) => path !== rootPasswordKey),
+  };
+}
+
+/** Whether a value is to be logged nowhere. What nobody knows may be a secret. */
+export function isSecret({ key, value }: GivenValue, { parameters }: ContractKnown): boolean {
+  if (typeof value !== "string" || key === rootPasswordKey) return true;
+  return parameterOf(parameters, key)?.password ?? /passw|secret|private|token/i.test(key);
+}
+
+// What the file says itself goes before what follows from nics and names.
+function completed(
+  machine: MachineAsked,
+  parameters: readonly Parameter[],
+): Located & { readonly kind: "map" } {
+  const { name, entry, at, values } = machine;
+  const entries = new Map(values.entries);
+  const add = (key: string, value: string | undefined) => {
+    if (value !== undefined && !entries.has(key)) entries.set(key, { kind: "scalar", at, value });
+  };
+  for (const [index, nic] of (entry.nics ?? []).entries()) {
+    if (nic.address === undefined && nic.dhcp !== true) continue;
+    add(`${network}.device.${index}`, `eth${index}`);
+    add(`${network}.onboot.${index}`, "yes");
+    add(`${network}.bootproto.${index}`, nic.address === undefined ? "dhcp" : "static");
+    if (nic.address !== undefined) {
+      const [address = "", bits = ""] = nic.address.split("/");
+      add(`${network}.ipaddr.${index}`, address);
+      add(`${network}.netmask.${index}`, netmask(Number(bits)));
+    }
+    add(`${network}.gateway.${index}`, nic.gateway);
+    add(`${network}.dns-servers.${index}`, nic.dns?.join(","));
+    add(`${network}.dns-search-domains.${index}`, nic.search?.join(","));
+  }
+  const hasHostname = parameters.some(({ key }) => key === `${network}.hostname`);
+  if (entries.size > 0 && hasHostname) add(`${network}.hostname`, name);
+  return { kind: "map", at: machine.at, entries };
+}
+
+function netmask(bits: number): string {
+  return [0, 8, 16, 24].map((from) => 256 - 2 ** (8 - Math.min(8, Math.max(0, bits - from)))).join(".");
+}

@@ -1,0 +1,267 @@
+import { createHash } from "node:crypto";
+import { type Finding, suggestion } from "../recipe/findings.ts";
+import type { LoadedDeployment, MachineAsked } from "./load.ts";
+import type {
+  CloneWay,
+  DiskMode,
+  DiskWanted,
+  Inventory,
+  NicWanted,
+  PlaceAbilities,
+  PlacedTemplate,
+  Surroundings,
+} from "./place.ts";
+
+/** A template of the deployment, found at the place. */
+export interface TemplateChosen {
+  /** As the file names it. */
+  readonly ref: string;
+  /** `name@1.2.3`, or the place's name. */
+  readonly name: string;
+  readonly placed: PlacedTemplate;
+}
+
+export interface Mapping {
+  readonly slot: number;
+  /** The name of the disk. */
+  readonly disk: string;
+  readonly mode: DiskMode;
+}
+
+/** A machine as it shall be. */
+export interface MachineGoal {
+  readonly name: string;
+  readonly template: TemplateChosen;
+  readonly way: CloneWay;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  readonly storage?: string;
+  readonly nics: readonly NicWanted[];
+  readonly mappings: readonly Mapping[];
+  /** Position in the start order, from 0. */
+  readonly stage: number;
+}
+
+/** Everything that a deployment shall be. */
+export interface Wanted {
+  readonly machines: readonly MachineGoal[];
+  readonly disks: readonly DiskWanted[];
+  /** Anti-affinity groups, by name. */
+  readonly groups: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What cannot be had at this place (`problems`), and what will be otherwise than asked (`warnings`). */
+export interface Judged {
+  readonly wanted: Wanted;
+  readonly problems: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+/** The names that a deployment's disks have at its place. */
+export function diskName(deployment: string, machine: string | undefined, disk: string): string {
+  return `${machine ?? deployment}-${disk}`;
+}
+
+export function namesWanted({ deployment, machines }: Pick<LoadedDeployment, "deployment" | "machines">): {
+  readonly machines: string[];
+  readonly disks: string[];
+} {
+  return {
+    machines: machines.map(({ name }) => name),
+    disks: [
+      ...deployment.shared.map(({ name }) => diskName(deployment.name, undefined, name)),
+      ...machines.flatMap(({ name, entry }) =>
+        entry.disks.map((disk) => diskName(deployment.name, name, disk.name)),
+      ),
+    ],
+  };
+}
+
+/** Works out what a deployment shall be at a place, and what speaks against it. Pure. */
+export function wantedOf(
+  loaded: LoadedDeployment,
+  at: {
+    /** The id of the state: MACs follow from it. */
+    readonly id: string;
+    readonly template: (machine: MachineAsked) => TemplateChosen;
+    readonly abilities: PlaceAbilities;
+    readonly surroundings: Surroundings;
+    readonly inventory: Inventory;
+  },
+): Judged {
+  const { deployment, machines } = loaded;
+  const { abilities, surroundings, inventory } = at;
+  const problems: Finding[] = [];
+  const warnings: Finding[] = [];
+  const indexOf = (machine: MachineAsked) =>
+    deployment.machines.findIndex((one) => one.name === machine.entry.name);
+  const finding = (path: readonly PropertyKey[], text: string): Finding => ({
+    at: loaded.place(path),
+    path: path.map(String).join("."),
+    text,
+  });
+  const problem = (path: readonly PropertyKey[], text: string) => problems.push(finding(path, text));
+
+  const [first] = abilities.clones;
+  const way = deployment.clone ?? first ?? "full";
+  if (!abilities.clones.includes(way)) problem(["clone"], `this place makes no ${way} clones`);
+  if (deployment.shared.length > 0 && !abilities.sharedDisks)
+    problem(["shared"], "this place has no disks that several machines write to");
+  if (deployment.apart.length > 0 && !abilities.antiAffinity)
+    warnings.push(finding(["apart"], "this place has one server, so machines are not kept apart"));
+  if (machines.length > 1 && !abilities.joinsMachines)
+    warnings.push(finding(["machines"], "at this place, machines do not reach each other over the network"));
+
+  const inStorage = (path: readonly PropertyKey[], storage: string | undefined) => {
+    if (storage !== undefined && surroundings.storage && !surroundings.storage.includes(storage))
+      problem(path, `there is no storage ${storage}${suggestion(storage, surroundings.storage)}`);
+  };
+  inStorage(["storage"], deployment.storage);
+  for (const [index, disk] of deployment.shared.entries())
+    inStorage(["shared", index, "storage"], disk.storage);
+
+  const macs = macChooser(at.id, machines);
+  const goals = machines.map((machine): Omit<MachineGoal, "mappings"> => {
+    const path = ["machines", indexOf(machine)];
+    const { entry } = machine;
+    const template = at.template(machine);
+    const nics = (entry.nics ?? template.placed.networks.map((network) => ({ network }))).map(
+      (nic: NonNullable<typeof entry.nics>[number], index): NicWanted => {
+        const network = deployment.networks[nic.network] ?? nic.network;
+        if (surroundings.networks && !surroundings.networks.includes(network))
+          problem(
+            entry.nics ? [...path, "nics", index, "network"] : path,
+            `there is no network ${network}${suggestion(network, surroundings.networks)}`,
+          );
+        return {
+          network,
+          mac: nic.mac ?? macs(machine.name, index),
+          ...(nic.address !== undefined && { address: nic.address.replace(/\/.*/, "") }),
+        };
+      },
+    );
+    if (nics.length > abilities.mostNics)
+      problem(
+        [...path, "nics"],
+        `${machine.name} would have ${nics.length} vnics; here a machine has ${abilities.mostNics} at most`,
+      );
+    inStorage([...path, "storage"], entry.storage);
+    const stage = loaded.start.findIndex((group) => group.includes(machine.name));
+    const storage = entry.storage ?? deployment.storage;
+    return {
+      ...{ name: machine.name, template, way, nics },
+      vcpus: entry.vcpus ?? template.placed.vcpus,
+      memoryMib: entry.memory ?? template.placed.memoryMib,
+      ...(storage !== undefined && { storage }),
+      stage: stage === -1 ? loaded.start.length : stage,
+    };
+  });
+
+  const { slots, conflicts } = slotsOf(loaded, goals, inventory);
+  for (const text of conflicts) problem(["shared"], text);
+  const complete = goals.map((goal, index): MachineGoal => {
+    const mappings = slots.get(goal.name) ?? [];
+    const most = Math.max(0, ...mappings.map(({ slot }) => slot + 1));
+    const machine = machines[index];
+    if (most > abilities.mostSlots && machine)
+      problem(
+        ["machines", indexOf(machine)],
+        `${goal.name} would need ${most} slots for disks; here a machine has ${abilities.mostSlots}`,
+      );
+    return { ...goal, mappings };
+  });
+  const own = (
+    disk: { name: string; size: number; storage?: string | undefined },
+    machine?: string,
+  ): DiskWanted => {
+    const storage = disk.storage ?? deployment.storage;
+    return {
+      name: diskName(deployment.name, machine, disk.name),
+      bytes: disk.size * 1024 * 1024,
+      isShared: machine === undefined,
+      ...(storage !== undefined && { storage }),
+    };
+  };
+  return {
+    wanted: {
+      machines: complete,
+      disks: [
+        ...deployment.shared.map((disk) => own(disk)),
+        ...machines.flatMap(({ name, entry }) => entry.disks.map((disk) => own(disk, name))),
+      ],
+      groups: abilities.antiAffinity
+        ? Object.fromEntries(
+            loaded.apart.map((group, index) => [`${deployment.name}-apart-${index + 1}`, group]),
+          )
+        : {},
+    },
+    problems,
+    warnings,
+  };
+}
+
+/**
+ * The slot of each disk in each machine. A mapped disk stays where it is. A shared disk gets the lowest slot that is free in
+ * all machines that use it, so all see it in the same one; then come the machines' own disks.
+ */
+function slotsOf(
+  { deployment, machines }: LoadedDeployment,
+  goals: readonly Omit<MachineGoal, "mappings">[],
+  inventory: Inventory,
+): { slots: ReadonlyMap<string, Mapping[]>; conflicts: string[] } {
+  const conflicts: string[] = [];
+  const ids = new Map(inventory.disks.map(({ id, name }) => [id, name]));
+  const taken = new Map(goals.map(({ name, template }) => [name, new Set(template.placed.systemSlots)]));
+  const known = new Map<string, Map<string, number>>();
+  for (const { name, disks } of inventory.machines) {
+    known.set(name, new Map(disks.map(({ disk, slot }) => [ids.get(disk) ?? disk, slot])));
+    for (const { slot } of disks) taken.get(name)?.add(slot);
+  }
+  const slots = new Map<string, Mapping[]>(goals.map(({ name }) => [name, []]));
+  const give = (machine: string, mapping: Mapping) => {
+    taken.get(machine)?.add(mapping.slot);
+    slots.get(machine)?.push(mapping);
+  };
+  const isFree = (machine: string, slot: number) => taken.get(machine)?.has(slot) !== true;
+  for (const { name } of deployment.shared) {
+    const disk = diskName(deployment.name, undefined, name);
+    const users = machines.filter(({ entry }) => entry.shared.includes(name)).map((one) => one.name);
+    const held = users.flatMap((user) => known.get(user)?.get(disk) ?? []);
+    const [where] = held;
+    // A slot that a machine has freed meanwhile may be taken by another disk there.
+    const fits = (slot: number) =>
+      users.every((user) => known.get(user)?.get(disk) === slot || isFree(user, slot));
+    if (where !== undefined && !(held.every((slot) => slot === where) && fits(where))) {
+      conflicts.push(
+        `${name} is not in the same slot in all machines that use it, and cannot be brought there`,
+      );
+      continue;
+    }
+    let slot = where ?? 0;
+    while (where === undefined && !fits(slot)) slot++;
+    for (const user of users) give(user, { slot, disk, mode: "shared" });
+  }
+  for (const { name, entry } of machines)
+    for (const own of entry.disks) {
+      const disk = diskName(deployment.name, name, own.name);
+      const held = known.get(name)?.get(disk);
+      let slot = held ?? 0;
+      while (held === undefined && !isFree(name, slot)) slot++;
+      give(name, { slot, disk, mode: "write" });
+    }
+  return { slots, conflicts };
+}
+
+/** MACs under Oracle's prefix. They follow from the deployment's id, so they are the same each time. */
+function macChooser(id: string, machines: readonly MachineAsked[]): (machine: string, nic: number) => string {
+  const used = new Set(machines.flatMap(({ entry }) => (entry.nics ?? []).flatMap(({ mac }) => mac ?? [])));
+  return (machine, nic) => {
+    for (let attempt = 0; ; attempt++) {
+      const hash = createHash("sha256").update(`${id} ${machine} ${nic} ${attempt}`).digest("hex");
+      const mac = `00:21:f6:${hash.slice(0, 2)}:${hash.slice(2, 4)}:${hash.slice(4, 6)}`;
+      if (used.has(mac)) continue;
+      used.add(mac);
+      return mac;
+    }
+  };
+}
