@@ -89,12 +89,6 @@ async function answer(
     send(reply);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    send({
-      status: 400,
-      json: {
-        errorCode: /^(OVMAPI_\w+) /.exec(error.message)?.[1] ?? "OVMAPI_9999E",
-        message: error.message,
-      },
-    });
+    send({ status: 400, json: { errorCode: error.code, message: error.message } });
   }
 }
