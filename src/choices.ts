@@ -17,6 +17,10 @@ export type Firmware = (typeof firmwares)[number];
 export const migrationFormats = ["libvirt", "olvm-ova", "xva", "proxmox"] as const;
 export type MigrationFormat = (typeof migrationFormats)[number];
 
+/** How KVM attaches disks and network cards: by VirtIO, or as real hardware that every guest knows. */
+export const deviceKinds = ["virtio", "emulated"] as const;
+export type DeviceKind = (typeof deviceKinds)[number];
+
 /** What a template is packed as. */
 export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl", ...migrationFormats] as const;
 export type BundleFormat = (typeof bundleFormats)[number];
