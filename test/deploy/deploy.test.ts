@@ -162,7 +162,7 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
       plan(memoryPlace(world), one("machines: [{ name: vm1, nics: [{ network: publik }] }]"), options),
     );
     expect(told.lines).toEqual([
-      'sample.yaml:3:42: machines.0.nics.0.network: there is no network publik; did you mean "public"?',
+      'sample.yaml:3:43: machines.0.nics.0.network: there is no network publik; did you mean "public"?',
     ]);
   });
 
