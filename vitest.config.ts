@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-// Three projects: `check` needs no root, no network and seconds; `contract` starts real tools; `e2e` boots machines.
+// Four projects: `check` needs no root, no network and seconds; `contract` starts real tools; `e2e` boots machines; `xen`
+// boots them on an emulated Xen host, which keeps a core busy for minutes.
 export default defineConfig({
   test: {
     projects: [
@@ -9,7 +10,7 @@ export default defineConfig({
         test: {
           name: "check",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/contract/**", "test/e2e/**"],
+          exclude: ["test/contract/**", "test/e2e/**", "test/xen/**"],
           testTimeout: 20_000,
         },
       },
@@ -27,6 +28,15 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "xen",
+          include: ["test/xen/**/*.test.ts"],
           testTimeout: 900_000,
           hookTimeout: 900_000,
           fileParallelism: false,

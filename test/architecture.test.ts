@@ -74,7 +74,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ["host", "model"],
   model: ["vm-cfg/value.ts"],
   image: ["host"],
-  hypervisor: ["host"],
+  hypervisor: ["firstboot/xenstore-keys.ts", "host", "image/file/holes.ts", "vm-cfg"],
   manager: ["host", "hypervisor"],
   media: ["host"],
   "vm-cfg": [],
@@ -109,7 +109,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/uml.ts",
     "image/ways/guestfish.ts",
   ],
-  "hypervisor/index.ts": ["hypervisor/qemu/qemu.ts"],
+  "hypervisor/index.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
   "bundles/write/index.ts": [
     "bundles/write/tgz.ts",
     "bundles/write/ova.ts",

@@ -15,6 +15,7 @@ export async function testGuest(
   script: string,
   writeFile: (path: string, data: Uint8Array) => Promise<void>,
   moreDrivers: readonly string[] = [],
+  console: "ttyS0" | "hvc0" = "ttyS0",
 ): Promise<DirectBoot> {
   const medium = await testMedium(6);
   const kernel = join(folder, "vmlinuz");
@@ -26,7 +27,7 @@ export async function testGuest(
 /busybox mkdir -p /proc /sys /dev
 /busybox mount -t proc proc /proc; /busybox mount -t sysfs sysfs /sys; /busybox mount -t devtmpfs dev /dev
 for module in ${modules.map((module) => module.name).join(" ")}; do /busybox insmod /$module; done
-exec >/dev/ttyS0 2>&1 </dev/ttyS0
+exec >/dev/${console} 2>&1 </dev/${console}
 ${script}
 /busybox poweroff -f
 `;
@@ -37,7 +38,11 @@ ${script}
   ]);
   const initrd = join(folder, "initrd.img");
   await writeFile(initrd, gzipSync(archive));
-  return { kernel, initrd, append: "console=tty0 console=ttyS0,115200 quiet" };
+  return {
+    kernel,
+    initrd,
+    append: `console=tty0 console=${console === "hvc0" ? console : `${console},115200`} quiet`,
+  };
 }
 
 /** Kernel modules with all that they need, in the order to load them. */

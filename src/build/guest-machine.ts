@@ -12,10 +12,10 @@ import {
   type VmSpec,
 } from "../hypervisor/hypervisor.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
-import type { BuildContext, StepContext } from "./step.ts";
+import type { BuildContext, MachineContext } from "./step.ts";
 
 /** The names of a build's machines. All start with the build's id, so they can be found after a crash. */
-export function machineName(context: BuildContext, purpose: string): string {
+export function machineName(context: Pick<BuildContext, "id">, purpose: string): string {
   return `${context.id}-${purpose}`;
 }
 
@@ -40,7 +40,10 @@ export async function forgetLogin(buildFolder: string, machine: string): Promise
 }
 
 /** Removes a machine of this build and its login data. Absent is fine. */
-export async function discard(context: BuildContext, purpose: string): Promise<void> {
+export async function discard(
+  context: Pick<BuildContext, "id" | "folder" | "hypervisor">,
+  purpose: string,
+): Promise<void> {
   const name = machineName(context, purpose);
   await context.hypervisor.destroy(name);
   await forgetLogin(context.folder, name);
@@ -48,7 +51,7 @@ export async function discard(context: BuildContext, purpose: string): Promise<v
 
 /** A machine for this recipe. `addresses` are the guest's future addresses, if known. */
 export function machineSpec(
-  recipe: Recipe,
+  recipe: Pick<Recipe, "machine" | "nics" | "release">,
   name: string,
   disk: DiskContent,
   options: {
@@ -93,7 +96,7 @@ export interface LiveGuest {
 
 /** Starts a defined machine and waits until ssh answers. The console is logged in the build's folder. */
 export async function bootGuest(
-  context: StepContext,
+  context: MachineContext,
   name: string,
   login: Login,
   options: { readonly timeoutMs?: number } = {},
@@ -104,7 +107,7 @@ export async function bootGuest(
 }
 
 export async function loggedIn(
-  context: StepContext,
+  context: MachineContext,
   name: string,
   login: Login,
   timeoutMs: number,
@@ -125,7 +128,9 @@ export async function loggedIn(
           0o600,
         );
       known = address;
-      if (!last && !(await sshAnswers(target.host, target.port))) return undefined;
+      // A login tells it where the way leads through another machine.
+      if (!last && target.through === undefined && !(await sshAnswers(target.host, target.port)))
+        return undefined;
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
       try {
         await host.run(["true"], { timeoutMs: 20_000, signal: context.signal });
@@ -143,7 +148,7 @@ export async function loggedIn(
  * Works with a running machine, and fails immediately if the machine cannot continue. A host with a full disk stops it
  * silently, and waiting for its console or ssh would take long.
  */
-export async function whileRunning<T>(context: StepContext, name: string, work: Promise<T>): Promise<T> {
+export async function whileRunning<T>(context: MachineContext, name: string, work: Promise<T>): Promise<T> {
   const done = new AbortController();
   const signal = AbortSignal.any([context.signal, done.signal]);
   const unable = context.hypervisor.waitStopped(name, { timeoutMs: 24 * 3_600_000, signal }).then(
@@ -159,7 +164,7 @@ export async function whileRunning<T>(context: StepContext, name: string, work: 
 }
 
 /** Shuts a guest down from the inside, as an operator would, and waits until the machine has stopped. */
-export async function shutDown(context: StepContext, guest: LiveGuest): Promise<void> {
+export async function shutDown(context: MachineContext, guest: LiveGuest): Promise<void> {
   context.progress("shutting down");
   // The command loses its connection. What counts is that the machine stops.
   await guest.host.run(["sh", "-c", "sync; (sleep 1; exec poweroff) >/dev/null 2>&1 </dev/null &"], {
@@ -173,7 +178,7 @@ export async function shutDown(context: StepContext, guest: LiveGuest): Promise<
 }
 
 /** Logs the console in the build's folder while the machine runs. Ends with the machine. */
-export async function* teeConsole(context: StepContext, name: string): AsyncIterable<string> {
+export async function* teeConsole(context: MachineContext, name: string): AsyncIterable<string> {
   for await (const line of context.hypervisor.console(name, context.signal)) {
     context.report({ type: "output", from: name, line });
     yield line;
@@ -182,7 +187,7 @@ export async function* teeConsole(context: StepContext, name: string): AsyncIter
 
 /** A PNG of the screen for the report. A missing picture does not fail a build. */
 export async function takePicture(
-  context: StepContext,
+  context: MachineContext,
   step: string,
   name: string,
   text: string,
@@ -202,7 +207,7 @@ export async function takePicture(
 
 /** Waits until the guest reports `key` with a value that `wanted` accepts. Returns everything that it reported. */
 export async function reported(
-  context: StepContext,
+  context: MachineContext,
   messages: Messages,
   key: string,
   wanted: (value: string) => boolean,
@@ -216,13 +221,17 @@ export async function reported(
   );
 }
 
-export async function consoleTail(context: BuildContext, name: string, count = 20): Promise<string[]> {
+export async function consoleTail(
+  context: Pick<BuildContext, "hypervisor">,
+  name: string,
+  count = 20,
+): Promise<string[]> {
   const lines = (await context.hypervisor.consoleText(name)).split(/[\r\n]+/);
   return lines.filter((line) => line.trim() !== "").slice(-count);
 }
 
 async function unreached(
-  context: StepContext,
+  context: MachineContext,
   name: string,
   why: string,
   cause?: unknown,
@@ -230,7 +239,7 @@ async function unreached(
   return new TbuildError("guest", why, { subject: name, cause, lines: await consoleTail(context, name) });
 }
 
-async function fallen(context: StepContext, name: string): Promise<TbuildError> {
+async function fallen(context: MachineContext, name: string): Promise<TbuildError> {
   await sleep(200);
   return new TbuildError("guest", "the machine stopped unexpectedly", {
     subject: name,

@@ -42,6 +42,12 @@ export interface StepContext extends BuildContext {
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 
+/** What machines need of a build, or of another command that runs some. `folder` holds what is kept for logging in. */
+export type MachineContext = Pick<
+  StepContext,
+  "id" | "folder" | "host" | "hypervisor" | "report" | "signal" | "progress"
+>;
+
 /** The named inputs of a result: digests, or short values. */
 export type Inputs = Readonly<Record<string, string>>;
 

@@ -73,13 +73,17 @@ export function addImageCommands(program: Command): void {
     .action(lazily(() => import("./commands/whois.ts")));
   program
     .command("twins")
-    .description("compare two booted clones: find identities that they share")
-    .argument("<image>", "disk of one clone, after its first boot")
-    .argument("<other>", "disk of another clone")
-    .option("--via <way>", `access method: ${waysIn.join(", ")}`)
+    .description("find identities that clones share: boot and compare two clones, or compare two disks")
+    .argument("<image>", "a sealed image: two clones of it are booted and configured; or the disk of a clone")
+    .argument("[other]", "the disk of another clone; both were configured by their first boot")
+    .option("--recipe <name>", "boot clones with this recipe's machine, nics and trial messages")
+    .option("--via <way>", `access method for two disks: ${waysIn.join(", ")}`)
     .option(...sshConfig)
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  tbuild twins clone1.img clone2.img\n\nExits 1 if it finds any.")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tbuild twins System.img --recipe ol6-grid\n  tbuild twins clone1.img clone2.img\n\nExits 1 if it finds any. The image is not changed.",
+    )
     .action(lazily(() => import("./commands/twins.ts")));
   imageCommand("repair", "arm the first boot of unarmed templates; changes as little as possible")
     .argument("<image...>", "disk images of stopped machines or templates")

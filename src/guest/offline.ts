@@ -205,6 +205,7 @@ async function searched(
       files: 0,
       bytes: 0,
       tooLarge: [],
+      packed: [],
       limits: ["guestfish is too slow to look into all files"],
     };
   const paths = pending.flatMap(({ done }) => done);

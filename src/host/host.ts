@@ -1,3 +1,5 @@
+import type { Duplex } from "node:stream";
+
 /** A machine that can run commands and store files: this one, or one over ssh. */
 export interface Host {
   readonly name: string;
@@ -5,11 +7,14 @@ export interface Host {
   run(argv: readonly string[], options?: RunOptions): Promise<Output>;
   /** Starts `argv` and keeps it running for a dialogue. Ctrl-C at our terminal does not reach it. */
   talk(argv: readonly string[], options: TalkOptions): Promise<Talk>;
+  /**
+   * Starts `argv`, and gives its stdin and stdout as one stream of bytes, which closes when it ends. Destroying the stream
+   * ends it.
+   */
+  join(argv: readonly string[]): Promise<Duplex>;
   /** `undefined` if the file does not exist. */
   readFile(path: string): Promise<Uint8Array | undefined>;
   writeFile(path: string, data: Uint8Array, mode?: number): Promise<void>;
-  copyIn(local: string, remote: string): Promise<void>;
-  copyOut(remote: string, local: string): Promise<void>;
 }
 
 export interface RunOptions {

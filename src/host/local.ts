@@ -1,5 +1,6 @@
-import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { Duplex } from "node:stream";
 import { type ErrorCode, Interrupted, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
@@ -20,6 +21,10 @@ export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
       onCommand?.(argv);
       return talkHere(argv, options);
     },
+    join(argv) {
+      onCommand?.(argv);
+      return joinHere(argv);
+    },
     readFile: (path) => readFile(path).catch(absent),
     async writeFile(path, data, mode = 0o644) {
       await makeFolders(dirname(path));
@@ -27,8 +32,6 @@ export function localHost(onCommand?: (argv: readonly string[]) => void): Host {
       await writeFile(temporary, data, { mode });
       await rename(temporary, path);
     },
-    copyIn: (from, to) => copyFile(from, to),
-    copyOut: (from, to) => copyFile(from, to),
   };
 }
 
@@ -139,6 +142,40 @@ export async function talkHere(
     kill: () => killSession(child.pid),
     ended: child.then(({ exitCode }) => exitCode),
   };
+}
+
+/** Starts `argv` on this machine, in a session of its own, and gives its stdin and stdout. */
+export async function joinHere(
+  argv: readonly string[],
+  env?: Readonly<Record<string, string>>,
+): Promise<Duplex> {
+  const { execa } = await import("execa");
+  const [command = "", ...args] = argv;
+  const child = execa(command, args, {
+    buffer: false,
+    reject: false,
+    stdin: "pipe",
+    stderr: "ignore",
+    detached: true,
+    ...ownEnvironment(command, env),
+  });
+  if (child.pid === undefined) throw notInstalled(command, "local");
+  const { stdin, stdout } = child;
+  // One that is gone does not listen.
+  stdin.on("error", () => {});
+  const line = new Duplex({
+    allowHalfOpen: false,
+    read: () => void stdout.resume(),
+    write: (data, _, done) => void stdin.write(data, () => done()),
+    final: (done) => void stdin.end(() => done()),
+    destroy(error, done) {
+      if (child.exitCode === null) killSession(child.pid);
+      done(error);
+    },
+  });
+  stdout.on("data", (data) => void (line.push(data) || stdout.pause()));
+  stdout.on("end", () => line.push(null));
+  return line;
 }
 
 function ownEnvironment(program: string, env: RunOptions["env"] = {}) {

@@ -1,18 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
 import { makeFolders } from "../io/folders.ts";
 import type { Host, RunOptions } from "./host.ts";
-import { notInstalled, runHere, shellQuoted, shortened, talkHere } from "./local.ts";
+import { joinHere, notInstalled, runHere, shellQuoted, shortened, talkHere } from "./local.ts";
 
 export interface SshTarget {
   readonly host: string;
   readonly port: number;
   readonly user: string;
   readonly login: Login;
+  /** A program that leads to it, as ssh's ProxyCommand, with `%h` and `%p` in it. */
+  readonly through?: readonly string[];
 }
 
 /** The file of a private key, or a program that prints the password, so that neither a process list nor an environment shows it. */
@@ -75,6 +76,10 @@ function hostOver(
       await begin(argv);
       return talkHere([...ssh, remoteCommand(argv, {})], { ...options, env });
     },
+    async join(argv) {
+      await begin(argv);
+      return joinHere([...ssh, remoteCommand(argv, {})], env);
+    },
     async readFile(path) {
       const out = await run(["sh", "-c", 'test -e "$0" || exit 44; exec cat -- "$0"', path], { allow: [44] });
       return out.exitCode === 44 ? undefined : out.bytes;
@@ -83,14 +88,6 @@ function hostOver(
       const script =
         'mkdir -p -- "$(dirname -- "$0")" && umask 077 && cat > "$0.tmp" && chmod "$1" "$0.tmp" && mv -f -- "$0.tmp" "$0"';
       await run(["sh", "-c", script, path, mode.toString(8)], { input: data });
-    },
-    async copyIn(local, remote) {
-      await this.writeFile(remote, await readFile(local));
-    },
-    async copyOut(remote, local) {
-      const data = await this.readFile(remote);
-      if (!data) throw new TbuildError("guest", `no such file on ${name}`, { subject: remote });
-      await writeFile(local, data);
     },
   };
 }
@@ -116,6 +113,7 @@ function sshArgv(target: SshTarget, more: readonly string[] = []): string[] {
     ...how,
     ...trust,
     ...patience,
+    ...(target.through === undefined ? [] : ["-o", `ProxyCommand=${shellQuoted(target.through)}`]),
     ...more,
     "-p",
     String(target.port),

@@ -77,6 +77,8 @@ export type Stopped = "guest-shutdown" | "guest-reset" | "killed";
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** Where it is not reached from here: a program that leads to it, as ssh's ProxyCommand, with `%h` and `%p` in it. */
+  readonly through?: readonly string[];
 }
 
 /** A machine as it is defined, but for the content of its own disks. */

@@ -3,4 +3,5 @@ import type { HypervisorKind } from "./hypervisor.ts";
 /** The hypervisors, by the `kind` that a site gives; the first is the default. Each is loaded when it is used. */
 export const hypervisors: Readonly<Record<string, () => Promise<HypervisorKind>>> = {
   qemu: async () => (await import("./qemu/qemu.ts")).qemuKind,
+  xen: async () => (await import("./xen/xen.ts")).xenKind,
 };

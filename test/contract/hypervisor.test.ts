@@ -9,7 +9,7 @@ import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { chooseAccelerator } from "../../src/hypervisor/qemu/accelerator.ts";
 import { testGuest } from "../test-guest.ts";
-import { hypervisorContract, contractSpec as spec } from "./hypervisor-contract.ts";
+import { hypervisorContract, specOf as spec } from "./hypervisor-contract.ts";
 
 const host = localHost();
 const qemu = (folder: string, sshPort?: number) =>
@@ -22,7 +22,7 @@ const qemu = (folder: string, sshPort?: number) =>
 hypervisorContract("qemu", async (folder) => ({
   hypervisor: await qemu(folder),
   reopened: () => qemu(folder),
-  guest: (script) => testGuest(folder, script, writeFile),
+  guest: (script) => testGuest(folder, script, writeFile, ["virtio_net"]),
   device: (n) => `/dev/vd${"abc"[n]}`,
   async crash(vm) {
     process.kill(Number(await readFile(join(folder, "machines", vm, "pid"), "utf8")), "SIGKILL");

@@ -201,6 +201,20 @@ describe.skipIf(lacking !== undefined)(
       expect((await tbuild("twins", image, image)).exitCode).toBe(1);
     });
 
+    it("boot no twins of a guest that would not configure itself", async () => {
+      const home = ["--home", join(folder, "home")];
+      const unarmed = await tbuild(...home, "twins", await copyOf("unarmed.img"));
+      expect(unarmed.exitCode).toBe(4);
+      expect(unarmed.stderr).toContain("its first boot is not armed");
+      expect(unarmed.stderr).toContain("tbuild seal");
+      const armed = await copyOf("armed.img");
+      await tbuild("repair", "--yes", armed);
+      const oracles = await tbuild(...home, "twins", armed);
+      expect(oracles.exitCode).toBe(3);
+      expect(oracles.stderr).toContain("does not reach Oracle's guest additions");
+      expect((await tbuild(...home, "twins", armed, armed, "--recipe", "ol6-grid")).exitCode).toBe(2);
+    });
+
     it("take only what they are told to, and refuse names that there are not", async () => {
       const image = await copyOf("only.img");
       const { stdout } = await tbuild(

@@ -67,6 +67,18 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
         }
       }, 300_000);
 
+  it.each(["debugfs", "loop"])("with %s is cleaned up by an undo, too", async (way) => {
+    const image = join(images, "disk.raw");
+    const mark = way === "loop" ? "tbuild-mount-" : "tbuild-debugfs-";
+    await interrupted(["seal", "--plan", "--via", way, image], "SIGKILL", mark, 0);
+    await vi.waitFor(async () => expect(await processes()).toEqual([]), { timeout: 60_000, interval: 100 });
+    const { exitCode, stderr } = await tbuild("undo", image);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("nothing to undo");
+    expect(await readdir(temporary)).toEqual([]);
+    expect(await readdir(images)).toEqual(["disk.qcow2", "disk.raw"]);
+  });
+
   it.each([
     ["--plan", "SIGTERM"],
     ["--yes", "SIGTERM"],

@@ -216,6 +216,23 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(xfs, before);
       });
 
+      it.each(["KILL", "TERM"])(
+        "leave nothing there when one that runs there itself gets SIG%s",
+        async (signal) => {
+          const before = await sha256Of(xfs);
+          const command = shellQuoted([process.execPath, main, "seal", "--plan", "--via", "kpartx", xfs]);
+          const pid = (await dom0.run(`${command} > /dev/null 2>&1 < /dev/null & echo $!`)).stdout.trim();
+          await vi.waitFor(async () => expect(await traces(dom0)).toContain("tbuild-mount"), waiting);
+          await dom0.run(`kill -${signal} ${pid}`);
+          await vi.waitFor(async () => expect(await traces(dom0)).toBe(""), waiting);
+          const undo = shellQuoted([process.execPath, main, "undo", xfs]);
+          const { stdout } = await dom0.run(`${undo} 2>&1; ls /tmp | grep '^tbuild-'; :`);
+          expect(stdout).toContain("nothing to undo");
+          expect(stdout).not.toMatch(/^tbuild-(?:mount|kpartx)-/m);
+          await expectWhole(xfs, before);
+        },
+      );
+
       async function expectWhole(image: string, digest: string): Promise<void> {
         await dom0.run("sync");
         expect(await sha256Of(image)).toBe(digest);

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { mountedTree } from "../../src/image/ways/mounted-tree.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { emptyDisk, guestFolder, ol6Guest } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
@@ -58,6 +59,28 @@ describeWith(needs, "files that chattr has locked", () => {
     }
     await tbuild("undo", image);
     expect(await sha256Of(image)).toBe(before);
+  });
+
+  it("are changed in a running guest that is shut down by the same command, and locked as before", async () => {
+    const image = join(folder, "disk.img");
+    await guestOn(image, ["mke2fs", "-q", "-t", "ext4"]);
+    await host.run(["mount", "-o", `loop,offset=${1 << 20}`, image, at]);
+    try {
+      {
+        const farewell = { before: [["true"]], last: ["true"] };
+        await using tree = mountedTree(host, at, { farewell });
+        for (const path of ["/etc/resolv.conf", "/root/.bash_history"]) await tree.write(path, "");
+        await tree.remove("/etc/ssh/ssh_host_rsa_key");
+      }
+      expect(await readFile(join(at, "etc/resolv.conf"), "utf8")).toBe("");
+      expect(await readFile(join(at, "root/.bash_history"), "utf8")).toBe("");
+      expect(await readdir(join(at, "etc/ssh"))).toEqual([]);
+      expect(await flagsOf("etc/resolv.conf")).toBe("i");
+      expect(await flagsOf("etc/ssh")).toBe("i");
+      expect(await flagsOf("root/.bash_history")).toBe("a");
+    } finally {
+      await host.run(["umount", at]);
+    }
   });
 
   /** The guest in the one partition of a disk, with locked files. */

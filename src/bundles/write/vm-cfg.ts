@@ -1,9 +1,9 @@
 import type { StoredDisk } from "../../model/disk.ts";
 import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
-import { withCoding } from "../../vm-cfg/document.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
-import { type Dialect, literal, type Value } from "../../vm-cfg/value.ts";
+import type { Dialect, Value } from "../../vm-cfg/value.ts";
+import { writtenCfg, xlDisk } from "../../vm-cfg/write.ts";
 import { diskName, slotsOf } from "./slots.ts";
 
 /** The configuration of an Oracle VM guest: Python 2 literals, one assignment a line, as the Manager writes them. */
@@ -15,8 +15,7 @@ export function vmCfg(manifest: Manifest): Buffer {
 export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): Buffer {
   return written(manifest, "xl", (disk, slot) => {
     // xl has no mode for disks that several machines write to. Its backends do not prevent it.
-    const access = disk.mode === "r" ? "ro" : "rw";
-    return `format=raw, vdev=${slot}, access=${access}, target=${path(disk)}`;
+    return xlDisk(path(disk), slot, disk.mode === "r" ? "ro" : "rw");
   });
 }
 
@@ -25,13 +24,7 @@ function written(
   dialect: Dialect,
   diskText: (disk: StoredDisk, slot: string) => string,
 ): Buffer {
-  const lines: string[] = headOf(manifest, dialect);
-  for (const [key, value] of linesOf(manifest, dialect, diskText)) {
-    const text = literal(value, dialect);
-    if (text !== undefined) lines.push(`${key} = ${text}`);
-  }
-  const bytes = Buffer.from(`${lines.join("\n")}\n`).toString("latin1");
-  return Buffer.from(withCoding(bytes, dialect), "latin1");
+  return writtenCfg(headOf(manifest, dialect), linesOf(manifest, dialect, diskText), dialect);
 }
 
 function linesOf(
@@ -181,5 +174,5 @@ function headOf(manifest: Manifest, dialect: Dialect): string[] {
     ...(dialect === "xl" && manifest.disks.some(({ mode }) => mode === "w!")
       ? ["Some of its disks are shared; xl has no mode that says so."]
       : []),
-  ].map((line) => `# ${line.replaceAll(/\p{Cc}+/gu, " ")}`);
+  ];
 }

@@ -1,28 +1,71 @@
 import type { Command } from "commander";
+import type { BootedTwins } from "../../build/twins.ts";
+import { TbuildError } from "../../errors.ts";
 import { compareImages, type TwinReport } from "../../guest/twins.ts";
 import { localHost } from "../../host/local.ts";
 import { jsonText, printable, shown as shownName } from "../../io/escape.ts";
 import { interruptible } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
+import { progressLine } from "../progress-line.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor, table } from "../words.ts";
 
 interface TwinFlags extends FarFlags {
   readonly json?: boolean;
   readonly via?: string;
+  readonly recipe?: string;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<TwinFlags>();
-  const [one, other] = args as [string, string];
+  const [one, other] = args as [string, string | undefined];
+  if (other !== undefined && flags.recipe !== undefined)
+    throw new TbuildError("usage", "--recipe is for one image, which is booted; two are only compared", {
+      subject: "twins",
+    });
+  const report = other === undefined ? await booted(one, flags, command) : await two(one, other, flags);
+  const images = other === undefined ? [one] : [one, other];
+  if (report.suspects.length + report.shared.length > 0) process.exitCode ||= 1;
+  process.stdout.write(
+    flags.json ? `${jsonText({ images, ...report })}\n` : `${wordsOf(report).join("\n")}\n`,
+  );
+}
+
+type Report = TwinReport & Pick<BootedTwins, "shared" | "seen">;
+
+async function two(one: string, other: string, flags: TwinFlags): Promise<Report> {
   const report = await interruptible((signal) =>
     withImage(one, flags, (first) =>
       withImage(other, flags, (second) => compared(first, second, flags, signal)),
     ),
   );
-  if (report.suspects.length > 0) process.exitCode ||= 1;
-  process.stdout.write(
-    flags.json ? `${jsonText({ images: [one, other], ...report })}\n` : `${wordsOf(report).join("\n")}\n`,
+  return { ...report, shared: [], seen: [] };
+}
+
+// Booting needs a site and its hypervisor, which a comparison does not load.
+async function booted(image: string, flags: TwinFlags, command: Command): Promise<Report> {
+  if (flags.via !== undefined)
+    throw new TbuildError("usage", "--via is for two images; a clone that is booted needs none", {
+      subject: "twins",
+    });
+  const [{ openSite }, { recipeOf }, { bootTwins }] = await Promise.all([
+    import("../open-site.ts"),
+    import("../../build/build.ts"),
+    import("../../build/twins.ts"),
+  ]);
+  const site = await openSite(command);
+  const recipe = flags.recipe === undefined ? undefined : (await recipeOf(site, flags.recipe)).recipe;
+  const line = progressLine((flags.json ?? false) && !process.stderr.isTTY);
+  return await interruptible((signal) =>
+    bootTwins(
+      site,
+      { image, ...(recipe && { recipe }) },
+      {
+        signal,
+        progress: line.show,
+        note: (text) => process.stderr.write(`${printable(text)}\n`),
+      },
+    ).finally(line.close),
   );
 }
 
@@ -40,13 +83,18 @@ function compared(
   return compareImages(localHost(), first.file, second.file, { signal, ways: [way(first), way(second)] });
 }
 
-function wordsOf({ suspects, madeAnew, common, limits }: TwinReport): string[] {
+function wordsOf({ suspects, madeAnew, common, limits, shared, seen }: Report): string[] {
   const colours = coloursFor(process.stdout);
+  const files = `${suspects.length} ${suspects.length === 1 ? "file" : "files"}`;
   const verdict =
-    suspects.length === 0
-      ? "no shared identities found"
-      : `${suspects.length} ${suspects.length === 1 ? "file" : "files"} shared by both, which should be unique:`;
+    suspects.length > 0
+      ? `${files} shared by both, which should be unique:`
+      : shared.length > 0
+        ? "no file is shared by both that should be unique"
+        : "no shared identities found";
   return [
+    ...seen.map(shownName),
+    ...shared.map((line) => `both clones: ${shownName(line)}`),
     colours.bold(verdict),
     ...(suspects.length > 0 ? [table(suspects.map(({ path, what }) => [`  ${shownName(path)}`, what]))] : []),
     `${common} unpackaged files are the same in both; ${madeAnew.length} are new in each`,

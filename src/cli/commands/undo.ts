@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { localHost } from "../../host/local.ts";
+import { removeAbandoned } from "../../host/temporary.ts";
 import { imagePath, takeImage } from "../../image/change/planned-change.ts";
 import { settle, undoLast, undoRecords } from "../../image/change/undo.ts";
 import { eachImage } from "../change-images.ts";
@@ -32,6 +34,7 @@ async function list({ name, file, shown }: NamedImage, { json }: UndoFlags): Pro
 async function undo({ name, file, far, shown }: NamedImage, { all, json }: UndoFlags): Promise<void> {
   const { image, lock } = await takeImage(file, far);
   await using _lock = lock;
+  await removeAbandoned(localHost());
   const settled = await settle(image);
   if (settled !== undefined) process.stderr.write(`${name}: ${settled}\n`);
   const undone = [];

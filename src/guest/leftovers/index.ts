@@ -1,6 +1,7 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { packageFilesOr } from "../rpm/files.ts";
 import { volumesNamed } from "../volumes-named.ts";
+import { searchInitramfs } from "./initramfs.ts";
 import { accountPasswords, knownLeftovers } from "./known.ts";
 import { type Leftover, type Searched, searchGuest } from "./search.ts";
 import { readTraits, showsTrait, type Trait } from "./traits.ts";
@@ -39,19 +40,25 @@ export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): 
   const { traits, signal } = options;
   const packaged = await packageFilesOr(tree, limits);
   const volumes = new Set(await volumesNamed(tree));
-  const searched = await searchGuest(tree, { traits, packaged, except, volumes, ...(signal && { signal }) });
+  const search = { traits, packaged, except, volumes, ...(signal && { signal }) };
+  const packed = await searchInitramfs(tree, search);
+  limits.push(...packed.limits);
+  const searched = await searchGuest(tree, { ...search, unpacked: new Set(packed.images) });
   const told = new Set(known.map(({ path }) => path));
   if (searched.tooLarge.length > 0)
-    limits.push(
-      `not searched, because larger than 16 MiB: ${searched.tooLarge.slice(0, 3).join(", ")}${searched.tooLarge.length > 3 ? ` and ${searched.tooLarge.length - 3} more` : ""}`,
-    );
+    limits.push(`not searched, because larger than 16 MiB: ${firstOf(searched.tooLarge)}`);
+  if (searched.packed.length > 0) limits.push(`not unpacked: ${firstOf(searched.packed)}`);
   return {
     ...searched,
-    found: [...known, ...searched.found.filter(({ path }) => !told.has(path))].sort((one, other) =>
-      one.path < other.path ? -1 : one.path > other.path ? 1 : 0,
+    found: [...known, ...packed.found, ...searched.found.filter(({ path }) => !told.has(path))].sort(
+      (one, other) => (one.path < other.path ? -1 : one.path > other.path ? 1 : 0),
     ),
     limits,
   };
+}
+
+function firstOf(paths: readonly string[]): string {
+  return `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;
 }
 
 /** Whether a path is one of `paths` or below one; in a time that does not grow with their number. */

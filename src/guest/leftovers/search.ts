@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../../errors.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import type { PackageFile } from "../rpm/files.ts";
+import { packedIn } from "./packed.ts";
 import { readableForms } from "./readable-forms.ts";
 import { secretIn, secretNamed } from "./secret-shapes.ts";
 import { soleIdIn, tellingKeyIn } from "./telling-keys.ts";
@@ -21,6 +22,8 @@ export interface Searched {
   readonly bytes: number;
   /** Files that were too large to be read. */
   readonly tooLarge: readonly string[];
+  /** Archives and compressed files that could not be unpacked here. */
+  readonly packed: readonly string[];
 }
 
 export interface SearchOptions {
@@ -31,6 +34,8 @@ export interface SearchOptions {
   readonly except: readonly string[];
   /** The ids of file systems, which clones share on purpose; in small letters, without hyphens. */
   readonly volumes: ReadonlySet<string>;
+  /** Files whose contents are searched elsewhere. Their names are searched here. */
+  readonly unpacked?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
 }
 
@@ -55,6 +60,7 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
   const inName = (name: string) => (mayHold.test(name) ? traitIn(name, traits) : undefined);
   const found: Leftover[] = [];
   const tooLarge: string[] = [];
+  const packed: string[] = [];
   let [files, bytes] = [0, 0];
   const folders = ["/"];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -75,6 +81,7 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
         }
       }
       if (stat.kind !== "file" || stat.size === 0 || isAsItCame(owner, stat)) continue;
+      if (options.unpacked?.has(path)) continue;
       if (stat.size > mostBytes) {
         if (path !== localeArchive) tooLarge.push(path);
         continue;
@@ -82,9 +89,11 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
       const data = await readSafely(tree, path);
       files++;
       bytes += data.length;
-      const what = whatIn(path, data, options);
-      if (what !== undefined && !(owner && digestOf(data, owner.digest) === owner.digest))
-        found.push({ path, what });
+      const inside = await packedIn(path, data);
+      if (inside === "unknown" && !isAsPackaged(owner, data)) packed.push(path);
+      const content = typeof inside === "object" ? inside.unpacked : data;
+      const what = whatIn(path, content, options);
+      if (what !== undefined && !isAsPackaged(owner, data)) found.push({ path, what });
     }
   }
   return {
@@ -92,10 +101,17 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
     files,
     bytes,
     tooLarge: tooLarge.sort(),
+    packed: packed.sort(),
   };
 }
 
-function whatIn(path: string, data: Buffer, { traits, volumes }: SearchOptions): string | undefined {
+/** Whether a file has the content that its package brought. */
+export function isAsPackaged(owner: PackageFile | undefined, data: Buffer): boolean {
+  return owner !== undefined && owner.bytes === data.length && digestOf(data, owner.digest) === owner.digest;
+}
+
+/** What of the build, its people or its secrets a file shows; `undefined` for most. */
+export function whatIn(path: string, data: Buffer, { traits, volumes }: SearchOptions): string | undefined {
   const text = data.toString("latin1");
   const trait = traitIn(text, traits) ?? traitIn(readableForms(text), traits);
   if (trait !== undefined) return trait.what;

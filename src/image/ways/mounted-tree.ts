@@ -150,7 +150,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
     list: names,
     readFile,
     async apply(changes) {
-      const locked = options.farewell ? [] : await lockedPaths(host, root, changes);
+      const locked = await lockedPaths(host, root, changes);
       const { script, data } = commitScript(root, changes, options.farewell, locked);
       await runScript(host, script, { data, ...(signal && { signal }) });
       forget();

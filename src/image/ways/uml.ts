@@ -177,8 +177,7 @@ async function startMachine(image: string, readOnly: boolean, signal?: AbortSign
     talk: () => Promise.reject(new Error("not a host for talks")),
     readFile: () => Promise.reject(new Error("not a host for files")),
     writeFile: () => Promise.reject(new Error("not a host for files")),
-    copyIn: () => Promise.reject(new Error("not a host for files")),
-    copyOut: () => Promise.reject(new Error("not a host for files")),
+    join: () => Promise.reject(new Error("not a host for programs that are spoken to")),
     end,
   };
 }

@@ -1,0 +1,270 @@
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { initialConfigKey } from "../firstboot/additions.ts";
+import { type Identity, readIdentity } from "../guest/identity.ts";
+import { compareImages, type TwinReport } from "../guest/twins.ts";
+import type { Host } from "../host/host.ts";
+import { shellQuoted } from "../host/local.ts";
+import { waitFor } from "../host/wait-for.ts";
+import type { BuildAddresses, MessageChannel } from "../hypervisor/hypervisor.ts";
+import { liveGuest } from "../image/ways/mounted-tree.ts";
+import type { Recipe } from "../recipe/recipe.ts";
+import {
+  consoleTail,
+  discard,
+  loggedIn,
+  machineFile,
+  machineName,
+  machineSpec,
+  reported,
+  takePicture,
+} from "./guest-machine.ts";
+import type { MachineContext } from "./step.ts";
+
+/** What a trial has to know of the machines that clones run on, and of what they are configured with. */
+export type Trial = Pick<Recipe, "machine" | "nics" | "release" | "trial">;
+
+/** A clone that was configured and rebooted: what was seen, one sentence each, and how it differs from others. */
+export interface TriedClone {
+  readonly seen: readonly string[];
+  readonly identity: Identity;
+}
+
+/**
+ * Boots disposable clones of `images` (the system disk, then further disks) with new MACs, configures them by first-boot
+ * messages with the root password last, checks them, and reboots each. They stand still afterwards; `discardClones`
+ * removes them.
+ */
+export async function tryClones(
+  context: MachineContext,
+  trial: Trial,
+  images: readonly string[],
+  count: number,
+): Promise<TriedClone[]> {
+  const numbers = Array.from({ length: count }, (_, index) => index + 1);
+  const stop = new AbortController();
+  const scoped = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
+  // Side by side: each clone keeps one core busy. If one fails, the others need not go on.
+  const outcomes = await Promise.allSettled(
+    numbers.map((number) =>
+      tryClone(scoped, trial, images, number).catch((error) => {
+        stop.abort();
+        throw error;
+      }),
+    ),
+  );
+  const failed = outcomes.filter((outcome) => outcome.status === "rejected").map((outcome) => outcome.reason);
+  const cause = failed.find((error) => error instanceof TbuildError) ?? failed[0];
+  if (cause) throw cause;
+  return outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
+}
+
+/** Compares the system disks of the first two clones of a trial. The disks pass through the folder `out`. */
+export async function compareClones(context: MachineContext, out: string): Promise<TwinReport> {
+  context.progress("comparing the clones");
+  const files = [1, 2].map((number) => join(out, `trial-${number}.qcow2`));
+  try {
+    for (const [index, file] of files.entries())
+      await context.hypervisor.fetchDisk(machineName(context, `trial-${index + 1}`), 0, file);
+    const [one = "", other = ""] = files;
+    return await compareImages(context.host, one, other, { signal: context.signal });
+  } finally {
+    for (const file of files) await rm(file, { force: true });
+  }
+}
+
+/** Removes the machines of a trial, and what was kept for logging in to them. Absent is fine. */
+export async function discardClones(
+  context: Pick<MachineContext, "id" | "folder" | "hypervisor">,
+  count: number,
+): Promise<void> {
+  for (let number = 1; number <= Math.max(count, 1); number++) await discard(context, `trial-${number}`);
+}
+
+async function tryClone(
+  context: MachineContext,
+  trial: Trial,
+  [image = "", ...furtherDisks]: readonly string[],
+  number: number,
+): Promise<TriedClone> {
+  const name = machineName(context, `trial-${number}`);
+  const wanted = {
+    hostname: `trial${number}.tbuild.example`,
+    address: context.hypervisor.buildAddresses.address(number - 1),
+  };
+  const password = randomBytes(12).toString("base64url");
+  const login = { askpass: await askpass(context, name, password) };
+  const say = (text: string) => context.progress(`${wanted.hostname}: ${text}`);
+  const macs = trial.nics.map(() => randomMac());
+  await context.hypervisor.define(
+    machineSpec(
+      trial,
+      name,
+      { grownFrom: image },
+      { macs, address: wanted.address, further: furtherDisks.map((grownFrom) => ({ grownFrom })) },
+    ),
+  );
+  await context.hypervisor.start(name);
+  await using messages = await channelOf(context).open(name);
+  const state = (is: (value: string) => boolean, timeoutMs: number) =>
+    reported(context, messages, initialConfigKey, is, timeoutMs).catch((error) =>
+      explain(context, name, error),
+    );
+
+  say("waiting for its first boot to ask");
+  await state((value) => value === "waiting", 300_000);
+  for (const [key, value] of firstBootMessages(trial, wanted, context.hypervisor.buildAddresses))
+    await messages.send(key, value);
+  // The last message: its arrival starts the modules.
+  await messages.send("com.oracle.linux.root-password", password);
+  say("configuring itself");
+  const end = await state((value) => value === "done" || value.startsWith("failed"), 300_000);
+  if (end !== "done")
+    throw new TbuildError("guest", `first-boot configuration ${end}`, {
+      subject: name,
+      hint: "Look at /var/log/ovm-template-config.log in the clone, or run the module alone with ovm-template-config --script.",
+      lines: await consoleTail(context, name),
+    });
+  await takePicture(context, "boot-trial", name, "configured");
+
+  say("checking the result");
+  const guest = await loggedIn(context, name, login, 120_000);
+  const identity = await checkClone(context, guest, trial, wanted, macs);
+  const seen = [
+    `${wanted.hostname} took its hostname, its address ${wanted.address} and the root password from messages`,
+    `${wanted.hostname} has host keys and a machine id of its own`,
+    ...trial.trial.checks.map((argv) => `${wanted.hostname}: ${shellQuoted(argv)}`),
+  ];
+
+  say("rebooting");
+  await guest.run(["sh", "-c", "(sleep 1; exec reboot) >/dev/null 2>&1 </dev/null &"]);
+  const how = await context.hypervisor.waitStopped(name, { timeoutMs: 120_000, signal: context.signal });
+  if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
+  await context.hypervisor.start(name);
+  await using later = await channelOf(context).open(name);
+  const after = await identityIn(await loggedIn(context, name, login, 240_000));
+  if (sameOf(identity) !== sameOf(after))
+    throw new TbuildError("guest", "has a different identity after a reboot", {
+      subject: name,
+      lines: [sameOf(identity), sameOf(after)],
+    });
+  // sshd starts after ovmd, so a second configuration would have been reported by now.
+  const more = later.received().find((message) => message.key === initialConfigKey);
+  if (more)
+    throw new TbuildError("guest", `first-boot configuration ran again after a reboot (${more.value})`, {
+      subject: name,
+    });
+  seen.push(`${wanted.hostname} rebooted, and nothing ran again`);
+  await context.hypervisor.stop(name, { force: true });
+  return { seen, identity: after };
+}
+
+/** A trial is planned only if there is a channel. */
+function channelOf({ hypervisor }: Pick<MachineContext, "hypervisor">): MessageChannel {
+  if (!hypervisor.messages) throw new Error(`${hypervisor.name} has no channel for messages`);
+  return hypervisor.messages;
+}
+
+/** The messages of a trial clone in sending order. The root password follows them. */
+export function firstBootMessages(
+  trial: Trial,
+  clone: { readonly hostname: string; readonly address: string },
+  { netmask, gateway, nameServer }: BuildAddresses,
+): [string, string][] {
+  const network = "com.oracle.linux.network";
+  const second: [string, string][] =
+    trial.nics.length > 1
+      ? [
+          [`${network}.device.1`, "eth1"],
+          [`${network}.onboot.1`, "yes"],
+          [`${network}.bootproto.1`, "static"],
+          [`${network}.ipaddr.1`, `192.168.77.${clone.address.split(".")[3]}`],
+          [`${network}.netmask.1`, "255.255.255.0"],
+        ]
+      : [];
+  return [
+    [`${network}.hostname`, clone.hostname],
+    [`${network}.device.0`, "eth0"],
+    [`${network}.onboot.0`, "yes"],
+    [`${network}.bootproto.0`, "static"],
+    [`${network}.ipaddr.0`, clone.address],
+    [`${network}.netmask.0`, netmask],
+    [`${network}.gateway.0`, gateway],
+    [`${network}.dns-servers.0`, nameServer],
+    ...second,
+    ...Object.entries(trial.trial.messages),
+  ];
+}
+
+async function checkClone(
+  context: MachineContext,
+  guest: Host,
+  trial: Trial,
+  wanted: { hostname: string; address: string },
+  macs: readonly string[],
+): Promise<Identity> {
+  const fail = (text: string, lines: readonly string[] = []) =>
+    new TbuildError("guest", text, { subject: wanted.hostname, lines });
+  const hostname = (await guest.run(["hostname"])).stdout.trim();
+  if (hostname !== wanted.hostname) throw fail(`its hostname is "${hostname}"`);
+  const addresses = (await guest.run(["ip", "-o", "addr"])).stdout;
+  if (!addresses.includes(` ${wanted.address}/`))
+    throw fail(`has not the address ${wanted.address}`, addresses.trim().split("\n"));
+  const links = (await guest.run(["ip", "-o", "link"])).stdout;
+  for (const mac of macs)
+    if (!links.includes(mac)) throw fail(`no interface has the MAC ${mac}`, links.trim().split("\n"));
+  for (const argv of trial.trial.checks) {
+    const out = await guest.run(argv, { allow: [...Array(255).keys()] });
+    if (out.exitCode !== 0)
+      throw fail(
+        `${shellQuoted(argv)}: exit code ${out.exitCode}`,
+        `${out.stdout}${out.stderr}`.trim().split("\n"),
+      );
+  }
+  const identity = await identityIn(guest);
+  if (identity.hostKeys.length === 0) throw fail("has no ssh host keys");
+  const missing = await waitFor(
+    "first-boot configuration",
+    async () => ((await armedIn(guest)) ? undefined : true),
+    { timeoutMs: 30_000, signal: context.signal },
+  );
+  if (!missing) throw fail("is still armed");
+  return identity;
+}
+
+// The random seed is a new one at each shutdown.
+function sameOf({ randomSeed: _seed, ...identity }: Identity): string {
+  return JSON.stringify(identity);
+}
+
+async function identityIn(guest: Host): Promise<Identity> {
+  await using tree = liveGuest(guest);
+  return await readIdentity(tree);
+}
+
+// Both files, of EL5/6 and of EL7 on; where first boot is done, neither says yes.
+async function armedIn(guest: Host): Promise<boolean> {
+  const files = ["/etc/sysconfig/ovmd", "/etc/sysconfig/ovm-template-initial-config"];
+  const out = await guest.run(["grep", "-is", "^INITIAL_CONFIG=[\"']*yes", ...files], { allow: [1, 2] });
+  return out.stdout.trim() !== "";
+}
+
+// ssh asks a program for the password: so neither the process list nor an environment ever shows it.
+async function askpass(context: MachineContext, machine: string, password: string): Promise<string> {
+  const secret = machineFile(context.folder, machine, "password");
+  const program = machineFile(context.folder, machine, "askpass");
+  await context.host.writeFile(secret, Buffer.from(`${password}\n`), 0o600);
+  await context.host.writeFile(program, Buffer.from(`#!/bin/sh\nexec cat ${shellQuoted([secret])}\n`), 0o700);
+  return program;
+}
+
+async function explain(context: MachineContext, name: string, error: unknown): Promise<never> {
+  if (context.signal.aborted || !(error instanceof TbuildError)) throw error;
+  throw error.within(name, { fault: "guest", lines: await consoleTail(context, name) });
+}
+
+function randomMac(): string {
+  return ["00", "21", "f6", ...(randomBytes(3).toString("hex").match(/../g) ?? [])].join(":");
+}

@@ -1,0 +1,33 @@
+import { z } from "zod";
+
+const ipv4 = z.string().regex(/^\d{1,3}(\.\d{1,3}){3}$/, "an IPv4 address such as 192.168.77.1");
+
+/** What a site says of a Xen host. */
+export const XenOptions = z.strictObject({
+  host: z
+    .string()
+    .regex(/^[^\s-][^\s]*$/, "an address for ssh, such as root@dom0")
+    .optional()
+    .describe("The Xen host, as ssh takes it (`root@dom0`); without it, this machine."),
+  sshConfig: z.string().optional().describe("Another file than `~/.ssh/config`."),
+  folder: z
+    .string()
+    .startsWith("/")
+    .default("/var/lib/tbuild")
+    .describe("A folder on the Xen host, for the disks of machines."),
+  bridges: z
+    .record(z.string(), z.string().regex(/^[\w.-]{1,15}$/, "the name of a bridge, such as xenbr0"))
+    .refine((bridges) => "build" in bridges, "needs a bridge for the network build")
+    .describe(
+      "Network → bridge on the Xen host. `build` is required; a network that is not named is on its bridge.",
+    ),
+  addresses: z
+    .strictObject({
+      first: ipv4.describe("The first of the addresses that boot trials give to their clones."),
+      netmask: ipv4.default("255.255.255.0").describe("The netmask of that network."),
+      gateway: ipv4.describe("What the clones take for their gateway."),
+      nameServer: ipv4.describe("What the clones take for their name server."),
+    })
+    .describe("Addresses on the network `build`, outside the range of its DHCP server."),
+});
+export type XenOptions = z.infer<typeof XenOptions>;

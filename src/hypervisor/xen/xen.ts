@@ -1,0 +1,257 @@
+import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import { xenstoreNodes } from "../../firstboot/xenstore-keys.ts";
+import type { Host } from "../../host/host.ts";
+import { farHost } from "../../host/ssh.ts";
+import { waitFor } from "../../host/wait-for.ts";
+import type { DirectBoot, Hypervisor, HypervisorKind, Stopped } from "../hypervisor.ts";
+import { addressOf } from "./address.ts";
+import { type FarBoot, xenConfig } from "./config.ts";
+import { lines } from "./console.ts";
+import { farDisks } from "./disks.ts";
+import { type Domain, readDomains, shutdownReasons } from "./domains.ts";
+import { checkXen, describeXen, examineXen } from "./examine.ts";
+import { type Definition, imagesIn, machinesIn, readDefinition, xenPaths } from "./machine.ts";
+import { openMessages } from "./messages.ts";
+import { XenOptions } from "./options.ts";
+import * as scripts from "./scripts.ts";
+
+export const xenKind = {
+  summary: "a Xen host with xl, this machine or one over ssh",
+  options: XenOptions,
+  open: xen,
+} satisfies HypervisorKind<typeof XenOptions>;
+
+/** Machines of xl on a Xen host. They outlive tbuild, and are found again by the folder on the host. */
+function xen(here: Host, options: XenOptions): Hypervisor {
+  const far = options.host === undefined ? undefined : farHost(options.host, options.sshConfig);
+  const host = far ?? here;
+  const place = options.host === undefined ? "" : `${options.host}:`;
+  const { folder, bridges } = options;
+  const disks = farDisks(here, host, folder);
+  const paths = (vm: string) => xenPaths(folder, vm);
+  const definitionOf = (vm: string) => readDefinition(host, paths(vm), vm);
+  const script = (text: string, ...words: string[]) => host.run(["sh", "-c", text, ...words]);
+
+  /** The machine's domain, running or not yet gone. One of its name that is not ours is none. */
+  async function domainOf(vm: string): Promise<Domain | undefined> {
+    const text = await host.readFile(paths(vm).definition);
+    if (text === undefined) return undefined;
+    const { uuid } = await definitionOf(vm);
+    return (await domains(host)).find((one) => one.name === vm && one.uuid === uuid);
+  }
+  async function state(vm: string) {
+    const { exitCode } = await host.run(["test", "-d", paths(vm).folder], { allow: [1] });
+    if (exitCode !== 0) return "absent";
+    const domain = await domainOf(vm);
+    if (domain === undefined) return "stopped";
+    if (domain.reason === undefined) return "running";
+    // Its watcher is about to do this, or was killed.
+    await host.writeFile(paths(vm).reason, Buffer.from(`${domain.reason}\n`));
+    await script(scripts.destroyScript, paths(vm).folder, String(domain.id));
+    return "stopped";
+  }
+  async function make(vm: string, definition: () => Promise<Definition>): Promise<void> {
+    if (!/^[a-z0-9][a-z0-9-]*$/.test(vm)) throw new Error(`bad machine name ${vm}`);
+    const exists = (hint: string) =>
+      new TbuildError("environment", "a machine of this name exists", { subject: vm, hint });
+    if ((await state(vm)) !== "absent") throw exists("Remove it with: tbuild clean");
+    if ((await domains(host)).some(({ name }) => name === vm))
+      throw exists(`It is a domain on ${host.name} that tbuild did not make: xl list ${vm}`);
+    // Its disks hold what the guest keeps to root.
+    await script('umask 077; mkdir -p -- "$1" && mkdir -- "$0"', paths(vm).folder, machinesIn(folder));
+    await host.writeFile(paths(vm).definition, Buffer.from(JSON.stringify(await definition())), 0o600);
+  }
+  async function destroyDomain(vm: string): Promise<void> {
+    const domain = await domainOf(vm);
+    if (domain) await script(scripts.destroyScript, paths(vm).folder, String(domain.id));
+  }
+  async function running(vm: string): Promise<Domain> {
+    const domain = await domainOf(vm);
+    if (domain) return domain;
+    throw new TbuildError("environment", "is not running", { subject: vm });
+  }
+  async function waitStopped(
+    vm: string,
+    { timeoutMs, signal }: Parameters<Hypervisor["waitStopped"]>[1],
+  ): Promise<Stopped> {
+    return waitFor<Stopped>(
+      `${vm}: power-off`,
+      async (last) => {
+        const seconds = last ? 1 : Math.max(1, Math.min(15, Math.ceil(timeoutMs / 1000)));
+        const argv = ["sh", "-c", scripts.waitScript, paths(vm).folder, String(seconds)];
+        const { stdout } = await host.run(argv, signal && { signal });
+        if (Number(stdout.trim().split(/\s+/)[3]) < leastFreeKib) throw hostIsFull(vm, host, folder);
+        if ((await state(vm)) === "running") return undefined;
+        const reason = await host.readFile(paths(vm).reason);
+        return stoppedBy(reason && new TextDecoder().decode(reason));
+      },
+      { timeoutMs, everyMs: 300, ...(signal && { signal }) },
+    );
+  }
+
+  return {
+    name: options.host === undefined ? "xen" : `xen on ${options.host}`,
+    domainTypes: ["pvm", "pvhvm", "hvm"],
+    buildAddresses: {
+      address: (number) => following(options.addresses.first, number),
+      netmask: options.addresses.netmask,
+      gateway: options.addresses.gateway,
+      nameServer: options.addresses.nameServer,
+    },
+    state,
+    waitStopped,
+    check: () => checkXen(host, bridges),
+    describe: () => describeXen(host),
+    examine: () => examineXen(host, bridges),
+
+    define: (spec) =>
+      make(spec.name, async () => {
+        const made = [];
+        for (const disk of spec.disks.toSorted((one, other) => one.slot - other.slot))
+          made.push(await disks.make(disk, paths(spec.name).disk(disk.slot)));
+        const cdroms = [];
+        for (const disc of spec.cdroms) cdroms.push(await disks.disc(disc));
+        const { name, domainType, vcpus, memoryMib, nics, firmware } = spec;
+        return {
+          ...{ name, domainType, vcpus, memoryMib, nics, cdroms },
+          ...{ uuid: randomUUID(), disks: made },
+          ...(firmware && { firmware }),
+        };
+      }),
+
+    async clone(vm, as) {
+      if ((await state(vm)) === "running") throw new Error(`${vm} is running`);
+      const definition = await definitionOf(vm);
+      await make(as.name, async () => {
+        const copies = [];
+        for (const disk of definition.disks)
+          copies.push(await disks.clone(disk, paths(as.name).disk(disk.slot)));
+        return { ...definition, ...as, uuid: randomUUID(), disks: copies };
+      });
+    },
+
+    async start(vm, boot) {
+      const definition = await definitionOf(vm);
+      const given = boot && (await brought(host, boot, paths(vm).folder));
+      await host.writeFile(paths(vm).config, xenConfig(definition, bridges, given), 0o600);
+      const console = definition.domainType === "pvm" ? "console/tty" : "serial/0/tty";
+      await script(scripts.startScript, paths(vm).folder, vm, console, scripts.watcherScript);
+    },
+
+    async stop(vm, how = { force: false }) {
+      if ((await state(vm)) !== "running") return;
+      if (how.force) return destroyDomain(vm);
+      // One without Xen's drivers gets the ACPI event instead.
+      await host.run(["xl", "shutdown", "-F", vm]);
+      await waitStopped(vm, { timeoutMs: 60_000 });
+    },
+
+    async address(vm) {
+      const domain = await domainOf(vm);
+      if (!domain) return undefined;
+      const { nics } = await definitionOf(vm);
+      const [first] = nics;
+      const found = first?.address ?? (await foundAddress(host, domain.id, first?.mac ?? ""));
+      if (found === undefined) return undefined;
+      return {
+        host: found,
+        port: 22,
+        // Bridges of a Xen host are seldom reached from elsewhere.
+        ...(far && { through: ["ssh", ...far.sshOptions, "-W", "%h:%p", "--", far.name] }),
+      };
+    },
+
+    console: (vm, signal) => lines(host, ["sh", "-c", scripts.followScript, paths(vm).folder], signal),
+    async joinConsole(vm) {
+      await running(vm);
+      return host.join(["sh", "-c", scripts.joinScript, paths(vm).folder]);
+    },
+    consoleText: async (vm) =>
+      new TextDecoder().decode((await host.readFile(paths(vm).consoleLog)) ?? new Uint8Array()),
+    consolePlace: (vm) => `${place}${paths(vm).consoleLog}`,
+
+    messages: {
+      // How Oracle's additions use xenstore is not documented.
+      reaches: ["tbuild"],
+      open: async (vm) => openMessages(host, (await running(vm)).id),
+    },
+
+    async fetchDisk(vm, slot, to) {
+      if ((await state(vm)) === "running") throw new Error(`${vm} is running`);
+      const disk = (await definitionOf(vm)).disks.find((one) => one.slot === slot);
+      if (disk === undefined) throw new Error(`${vm} has no disk in slot ${slot}`);
+      await disks.fetch(disk, to);
+    },
+
+    async destroy(vm) {
+      await destroyDomain(vm);
+      await script(removeScript, paths(vm).folder, machinesIn(folder), imagesIn(folder));
+    },
+
+    async list() {
+      const { stdout } = await script('ls -1 -- "$0" 2>/dev/null || true', machinesIn(folder));
+      return stdout
+        .split("\n")
+        .filter((name) => name !== "")
+        .sort();
+    },
+  };
+}
+
+const leastFreeKib = 2048;
+
+async function domains(host: Host): Promise<Domain[]> {
+  const { stdout } = await host.run(["xl", "list", "-v"]);
+  return readDomains(stdout);
+}
+
+function stoppedBy(reason: string | undefined): Stopped {
+  if (reason === undefined || reason.trim() === "") return "killed";
+  if (Number(reason) === shutdownReasons.poweroff) return "guest-shutdown";
+  return Number(reason) === shutdownReasons.reboot ? "guest-reset" : "killed";
+}
+
+async function brought(host: Host, boot: DirectBoot, folder: string): Promise<FarBoot> {
+  const [kernel, ramdisk] = [join(folder, "kernel"), join(folder, "ramdisk")];
+  await host.writeFile(kernel, await readFile(boot.kernel));
+  await host.writeFile(ramdisk, await readFile(boot.initrd));
+  return { kernel, ramdisk, commandLine: boot.append };
+}
+
+async function foundAddress(host: Host, id: number, mac: string): Promise<string | undefined> {
+  const home = `/local/domain/${id}`;
+  const node = `${home}/${xenstoreNodes.out}/org_tbuild_addresses`;
+  const { stdout } = await host.run(["sh", "-c", addressScript, node, `${home}/attr`]);
+  const [neighbours = "", reported = "", attributes = ""] = stdout.split("\0");
+  return addressOf(mac, { neighbours, reported, attributes });
+}
+
+function hostIsFull(vm: string, host: Host, folder: string): TbuildError {
+  return new TbuildError("environment", `the disk of ${host.name} is full: ${folder}`, {
+    subject: vm,
+    code: "disk-full",
+    hint: "Free some space there, and start again; finished steps are cached.",
+  });
+}
+
+/** The n-th address after one. */
+function following(first: string, number: number): string {
+  const value = first.split(".").reduce((sum, part) => sum * 256 + Number(part), 0) + number;
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
+}
+
+const addressScript = `
+ip -4 neigh show 2>/dev/null
+printf '\\0'
+xenstore-read "$0" 2>/dev/null
+printf '\\0'
+xenstore-ls "$1" 2>/dev/null
+true`;
+
+// Images that machines began with go with the last machine.
+const removeScript = `
+rm -rf -- "$0"
+if rmdir -- "$1" 2>/dev/null; then rm -rf -- "$2"; fi`;

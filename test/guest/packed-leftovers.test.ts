@@ -1,0 +1,137 @@
+import { generateKeyPairSync } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { findLeftovers } from "../../src/guest/leftovers/index.ts";
+import { memoryTree } from "../fakes/memory-tree.ts";
+
+const privateKey = generateKeyPairSync("ed25519").privateKey.export({
+  type: "pkcs8",
+  format: "pem",
+}) as string;
+const initramfs = "/boot/initramfs-4.18.0.x86_64.img";
+
+async function leftIn(files: Record<string, string | Uint8Array>) {
+  const tree = memoryTree({ "/etc/oracle-release": "Oracle Linux Server release 8.10\n", ...files });
+  const { found, limits } = await findLeftovers(tree, { traits: [], pending: [], keep: [] });
+  // Neither has a database of packages.
+  return { found, limits: limits.filter((line) => !line.includes("package")) };
+}
+
+/** A cpio archive ("newc") of regular files. */
+function archive(files: Record<string, string>): Buffer {
+  const parts = Object.entries({ ...files, "TRAILER!!!": "" }).flatMap(([name, text]) => {
+    const fields = [1, 0o100644, 0, 0, 1, 0, text.length, 0, 0, 0, 0, name.length + 1, 0];
+    const head = `070701${fields.map((field) => field.toString(16).padStart(8, "0")).join("")}${name}\0`;
+    const filled = (data: Buffer) => Buffer.concat([data, Buffer.alloc((4 - (data.length % 4)) % 4)]);
+    return [filled(Buffer.from(head)), filled(Buffer.from(text))];
+  });
+  return Buffer.concat(parts);
+}
+
+describe("an initramfs", () => {
+  it.each([
+    ["etc/ssh/ssh_host_ed25519_key", "binary\0", "a key of its SSH server"],
+    ["etc/dropbear/dropbear_rsa_host_key", "\0\0\0\u0007ssh-rsa", "a key of its SSH server"],
+    ["root/.ssh/kdump_id_rsa", privateKey, "a private key"],
+    ["etc/machine-id", "0123456789abcdef0123456789abcdef\n", "a machine id"],
+    ["etc/hostname", "build7.example.com\n", "a host name"],
+    ["etc/sysconfig/network", "NETWORKING=yes\nHOSTNAME=build7\n", "a host name"],
+    [
+      "etc/sysconfig/network-scripts/ifcfg-eth0",
+      "DEVICE=eth0\nHWADDR=52:54:00:AA:BB:CC\n",
+      "addresses or ids of a network interface",
+    ],
+    [
+      "etc/NetworkManager/system-connections/a.nmconnection",
+      "[ethernet]\nmac-address=52:54:00:AA:BB:CC\n",
+      "addresses or ids of a network connection",
+    ],
+    [
+      "etc/cmdline.d/40-net.conf",
+      "ip=192.0.2.7::192.0.2.1:24::eth0:none\n",
+      "addresses of a network interface",
+    ],
+    ["etc/mdadm.conf", "ARRAY /dev/md0 UUID=00000000:11111111:22222222:33333333\n", "the ids of RAID arrays"],
+    ["etc/lvm/lvmlocal.conf", 'local {\n system_id = "build7"\n}\n', "a system id of LVM"],
+    ["var/lib/random-seed", "x".repeat(512), "a random seed"],
+    ["cryptroot/keyfiles/root.key", "0123", "the key of an encrypted volume"],
+    ["etc/shadow", `root:$6$abcdefgh$${"a".repeat(86)}:1::::::\n`, "a password hash"],
+  ])("with %s is reported", async (path, text, what) => {
+    for (const name of [path, `./${path}`]) {
+      const { found } = await leftIn({ [initramfs]: gzipSync(archive({ [name]: text })) });
+      expect(found).toEqual([{ path: initramfs, what: `${what} in its file /${path}` }]);
+    }
+  });
+
+  it.each([
+    ["etc/crypttab", "luks-1 UUID=1 /etc/keys/root none\n"],
+    ["etc/cmdline.d/90.conf", "rd.luks.key=/etc/keys/root:UUID=1\n"],
+  ])("with a key file that %s names is reported", async (path, text) => {
+    const image = gzipSync(archive({ [path]: text, "etc/keys/root": "0123456789" }));
+    const { found } = await leftIn({ [initramfs]: image });
+    expect(found).toEqual([
+      { path: initramfs, what: "the key of an encrypted volume in its file /etc/keys/root" },
+    ]);
+  });
+
+  it("that holds nothing of one guest is not reported", async () => {
+    const files = {
+      "etc/hostname": "localhost.localdomain\n",
+      "etc/machine-id": "\n",
+      "etc/sysconfig/network-scripts/ifcfg-lo": "DEVICE=lo\nIPADDR=127.0.0.1\n",
+      "etc/cmdline.d/1.conf": "rd.lvm.lv=system/root ip=dhcp\n",
+      "etc/crypttab": "swap /dev/sda2 /dev/urandom swap\n",
+      "usr/lib/modules/a.ko": privateKey,
+      "usr/bin/program": `\x7fELF${privateKey}`,
+    };
+    for (const image of [gzipSync(archive(files)), archive(files)])
+      expect(await leftIn({ [initramfs]: image })).toEqual({ found: [], limits: [] });
+  });
+
+  it("that cannot be unpacked is named", async () => {
+    const damaged = gzipSync(archive({ "etc/hostname": "build7\n" }));
+    const { limits } = await leftIn({
+      [initramfs]: damaged.subarray(0, damaged.length - 12),
+      "/boot/initrd-2.6.18.img": Buffer.from("no archive at all"),
+    });
+    expect(limits).toEqual([
+      expect.stringMatching(`^${initramfs} was not searched: initramfs: `),
+      expect.stringMatching("^/boot/initrd-2.6.18.img was not searched: initramfs: unknown compression"),
+    ]);
+  });
+});
+
+describe("a file that is compressed", () => {
+  it("by gzip is looked into, also an archive", async () => {
+    const { found, limits } = await leftIn({
+      "/root/a.gz": gzipSync(`key:\n${privateKey}`),
+      "/root/b.tgz": gzipSync(
+        Buffer.concat([Buffer.from("id_rsa\0"), Buffer.alloc(505), Buffer.from(privateKey)]),
+      ),
+    });
+    expect(found.map(({ path }) => path)).toEqual(["/root/a.gz", "/root/b.tgz"]);
+    expect(limits).toEqual([]);
+  });
+
+  it.each([
+    ["bzip2", "BZh91AY"],
+    ["xz", "\xfd7zXZ\0"],
+    ["zstd", "\x28\xb5\x2f\xfd"],
+    ["zip", "PK\x03\x04"],
+    ["7z", "7z\xbc\xaf'\x1c"],
+    ["a damaged gzip", "\x1f\x8b\x08"],
+  ])("by %s is named as not looked into", async (_what, start) => {
+    const { limits } = await leftIn({ "/root/saved": Buffer.from(`${start}and more`, "latin1") });
+    expect(limits).toEqual(["not unpacked: /root/saved"]);
+  });
+
+  it("and unpacks to more than a configuration has is named, and takes no memory", async () => {
+    const { limits } = await leftIn({ "/root/bomb.gz": gzipSync(Buffer.alloc(65 << 20)) });
+    expect(limits).toEqual(["not unpacked: /root/bomb.gz"]);
+  });
+
+  it("but is a module of SELinux's policy is not named", async () => {
+    const path = "/etc/selinux/targeted/active/modules/100/abrt/hll";
+    expect((await leftIn({ [path]: "BZh91AY" })).limits).toEqual([]);
+  });
+});
