@@ -54,6 +54,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   firstboot: [
     "guest/operation.ts",
     "guest/release.ts",
+    "host",
     "image",
     "model",
     "recipe/findings.ts",

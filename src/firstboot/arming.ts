@@ -2,7 +2,9 @@ import { TbuildError } from "../errors.ts";
 import type { Operation } from "../guest/operation.ts";
 import { type Release, readRelease, releases } from "../guest/release.ts";
 import type { GuestTree } from "../image/tree.ts";
-import { doneFolder } from "./wrapper.ts";
+
+/** Files by which modules made from module.yaml remember that they configured this clone. Arming removes them. */
+export const doneFolder = "/var/lib/tbuild/modules";
 
 /** Arms the guest: the next boot configures it. */
 export const firstBoot: Operation = {

@@ -33,6 +33,8 @@ export interface FirstBootModule {
   readonly scriptFor?: (python: string) => Uint8Array;
   /** Packages that it needs in the guest. */
   readonly packages: readonly string[];
+  /** Of its RPM. */
+  readonly version: string;
   /** Of the script and all it brings along, names and modes too. */
   readonly digest: Digest;
 }
@@ -92,6 +94,7 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
   return {
     ...{ name, description, priorities, script, payload },
     packages: yaml?.packages ?? [],
+    version: yaml?.version ?? "1.0",
     ...(yaml && { scriptFor: (python: string) => Buffer.from(wrapperOf(yaml, python)) }),
     digest: digestOf(script, payload),
   };

@@ -1,8 +1,6 @@
+import { doneFolder } from "./arming.ts";
 import { keyOf, type ModuleParameter, type ModuleYaml, variableOf } from "./module-yaml.ts";
 import { type Target, targets } from "./targets.ts";
-
-/** Where a module that was made from module.yaml remembers that it configured this clone. A seal removes these files. */
-export const doneFolder = "/var/lib/tbuild/modules";
 
 /**
  * The program that ovm-template-config runs for a module: one file for Python 2.4 (with simplejson) to 3. `python` is the
@@ -27,13 +25,14 @@ except ImportError:
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 from templateconfig.cli import main
 
 NAME = ${literal(module.name)}
-PROGRAM = ${literal(commandOf(module))}
+PROGRAM = ${commandOf(module)}
 SECONDS = ${module.run.timeout}
 JSON_INPUT = ${literal(module.run.input === "json")}
 LOG = '/var/log/ovm-template-config.log'
@@ -195,18 +194,14 @@ function action(target: Target): string {
 ${forgets ? "    forget()\n" : ""}    return json.dumps(values)`;
 }
 
-function commandOf({ run: { program, interpreter } }: ModuleYaml): string[] {
-  return interpreter === undefined ? [program] : [interpreters[interpreter], program];
+// A Python program runs under the Python of ovm-template-config, which has another path in each release.
+function commandOf({ run: { program, interpreter } }: ModuleYaml): string {
+  if (interpreter === "python") return `[sys.executable, ${literal(program)}]`;
+  return literal(interpreter === undefined ? [program] : [interpreters[interpreter], program]);
 }
 
 // EL5 to EL9 have these paths.
-const interpreters = {
-  sh: "/bin/sh",
-  bash: "/bin/bash",
-  ksh: "/bin/ksh",
-  perl: "/usr/bin/perl",
-  python: "/usr/bin/python",
-} as const;
+const interpreters = { sh: "/bin/sh", bash: "/bin/bash", ksh: "/bin/ksh", perl: "/usr/bin/perl" } as const;
 
 /** A parameter as do_enumerate declares it: only fields that ovm-template-config or `tbuild message` knows. */
 function enumerated(module: ModuleYaml, one: ModuleParameter): Readonly<Record<string, unknown>> {

@@ -1,14 +1,19 @@
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { adoptModule } from "../../src/firstboot/adopt.ts";
 import { checkModules } from "../../src/firstboot/check/index.ts";
 import { injectModule } from "../../src/firstboot/inject.ts";
 import { readModule } from "../../src/firstboot/module.ts";
-import { ModuleYaml } from "../../src/firstboot/module-yaml.ts";
+import { keyOf, ModuleYaml } from "../../src/firstboot/module-yaml.ts";
+import { writeNewModule } from "../../src/firstboot/new-module.ts";
+import { buildModuleRpm } from "../../src/firstboot/package.ts";
 import { wrapperOf } from "../../src/firstboot/wrapper.ts";
 import { releases } from "../../src/guest/release.ts";
+import { localHost } from "../../src/host/local.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { inGuest, pythons, rootNeeds } from "./additions-root.ts";
@@ -216,5 +221,117 @@ ps ax | grep -c '[s]leep 100' || true
     expect(log).toContain("sample: target=cleanup");
     expect(`${said}${log}`).not.toContain("s3cret");
     expect(log.trimEnd().endsWith("\n0")).toBe(true);
+  });
+});
+
+describe("a new module", () => {
+  it.each(["bash", "python", "perl"] as const)("in %s has no findings", async (language) => {
+    const at = await mkdtemp(join(root, "new-"));
+    const parameters = [
+      { name: "size", required: true as const },
+      { name: "token", password: true as const },
+    ];
+    const module = {
+      name: "fresh",
+      description: "Does it.",
+      targets: { configure: 80, cleanup: 20 },
+      parameters,
+    };
+    await writeNewModule(at, { ...module, language });
+    const { findings, reports } = await checkModules([join(at, "fresh")], everywhere);
+    expect(findings).toEqual([]);
+    expect(reports[0]?.keys).toEqual(["org.tbuild.fresh.size", "org.tbuild.fresh.token"]);
+    await expect(writeNewModule(at, { ...module, language })).rejects.toThrow("exists already");
+  });
+
+  it("with an impossible name is refused, and nothing is written", async () => {
+    const at = await mkdtemp(join(root, "new-"));
+    const module = {
+      description: "x",
+      targets: { configure: 80 },
+      parameters: [],
+      language: "bash" as const,
+    };
+    await expect(writeNewModule(at, { ...module, name: "../x" })).rejects.toMatchObject({ fault: "usage" });
+    expect(await readdir(at)).toEqual([]);
+  });
+});
+
+describe("a module that was written by hand", () => {
+  const grid = join(import.meta.dirname, "../../recipes/modules/grid");
+
+  it("becomes a module.yaml with the same targets and keys", async () => {
+    const { yaml, parts } = await adoptModule(grid);
+    expect(yaml.targets).toEqual({ configure: 91 });
+    const { reports } = await checkModules([grid], everywhere, false);
+    expect(yaml.parameters.map((one) => keyOf(yaml, one))).toEqual(reports[0]?.keys);
+    const at = await folder(
+      stringify(yaml),
+      { [yaml.run.program]: Buffer.from(parts.script).toString("utf8") },
+      "grid",
+    );
+    const adopted = await checkModules([at], everywhere);
+    expect(adopted.findings).toEqual([]);
+    expect(adopted.reports[0]?.keys).toEqual(reports[0]?.keys);
+  });
+
+  it("whose parameters are made at run time is refused, with the line", async () => {
+    const at = join(await mkdtemp(join(root, "m-")), "odd");
+    await mkdir(at);
+    await writeFile(
+      join(at, "odd"),
+      `#!/usr/bin/python
+### BEGIN PLUGIN INFO
+# name: odd
+# configure: 80
+# description: Odd.
+### END PLUGIN INFO
+import json, os
+from templateconfig.cli import main
+def do_enumerate(target):
+    return json.dumps([{'key': os.environ['KEY']}])
+def do_configure(param):
+    return param
+main(do_enumerate, {'configure': do_configure})
+`,
+    );
+    await expect(adoptModule(at)).rejects.toMatchObject({
+      fault: "usage",
+      lines: [expect.stringMatching(/odd:\d+: not all parameters are known/)],
+    });
+  });
+});
+
+describeWith(["rpmbuild", "rpm"], "the RPM of a module", () => {
+  it("is noarch, has the files with their modes, and runs ovm-chkconfig; the same module gives the same bytes", async () => {
+    const at = await folder(
+      `${sample}packages: [chrony]\nversion: "2.1"\nfiles: { /opt/sample/key: { mode: "0600", owner: "54321:54322" } }\n`,
+      { "/opt/sample/run.sh": program, "/opt/sample/key": "x" },
+    );
+    const module = await readModule(at);
+    const out = await mkdtemp(join(root, "rpm-"));
+    const file = await buildModuleRpm(localHost(), module, module.version, out);
+    expect(basename(file)).toBe("ovm-template-config-sample-2.1-1.noarch.rpm");
+    const query = async (...args: string[]) =>
+      (await localHost().run(["rpm", "-qp", ...args, file])).stdout.trim().split("\n");
+    expect(await query("--qf", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\\n]")).toEqual([
+      "-rwxr-xr-x root /etc/template.d/scripts/sample",
+      "-rw------- root /opt/sample/key",
+      "-rwxr-xr-x root /opt/sample/run.sh",
+    ]);
+    const requires = await query("--requires");
+    expect(requires).toEqual(expect.arrayContaining(["ovm-template-config", "chrony"]));
+    expect(requires.filter((one) => /FileDigests|PayloadIs(?:Xz|Zstd)/.test(one))).toEqual([]);
+    const scripts = (await query("--scripts")).join("\n");
+    expect(scripts).toContain("chown 54321:54322 /opt/sample/key");
+    expect(scripts).toContain("ovm-chkconfig --add sample");
+    expect(scripts).toContain("ovm-chkconfig --del sample");
+    const again = await buildModuleRpm(
+      localHost(),
+      module,
+      module.version,
+      await mkdtemp(join(root, "rpm-")),
+    );
+    expect((await readFile(again)).equals(await readFile(file))).toBe(true);
   });
 });
