@@ -54,7 +54,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   firstboot: [
     "guest/operation.ts",
     "guest/release.ts",
-    "host",
+    "host/host.ts",
+    "host/temporary.ts",
     "image",
     "model",
     "recipe/findings.ts",
@@ -94,7 +95,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   yauzl: ["bundles/read/zip.ts"],
   ssh2: ["manager/cli/connection.ts", "manager/simulator/ssh-server.ts"],
   saxes: ["io/read-xml.ts"],
-  diff: ["store/compare/compare.ts"],
+  diff: ["io/patch.ts"],
   "web-tree-sitter": ["firstboot/python/script.ts"],
   "@cyclonedx/cyclonedx-library": ["store/compare/sbom.ts"],
   "node:child_process": [],

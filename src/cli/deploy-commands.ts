@@ -31,6 +31,49 @@ Examples:
     .command("schema")
     .description("print the JSON Schema of deployment files")
     .action(lazily(() => import("./commands/deploy-schema.ts")));
+  deploy
+    .command("import")
+    .description("convert deploycluster's netconfig.ini and params.ini to a deployment file; runs nothing")
+    .argument("<netconfig>", "netconfig.ini")
+    .option("--params <file>", "params.ini")
+    .option("--template <ref>", "the template of the machines", "ol6-grid@stable")
+    .option("--netmask <mask>", "netmask of the public network, if the file has no PUBMASK")
+    .option("--private-netmask <mask>", "netmask of the private network, if the file has no PRIVMASK")
+    .option("--json", "print the file and what was not converted as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild deploy import netconfig.ini --params params.ini > rac.yaml")
+    .action(lazily(() => import("./commands/deploy-import.ts")));
+  program
+    .command("clone")
+    .description("create machines of one template, and configure them; shows the plan first")
+    .argument("<template>", "a template: name, name@1.2.3, name@stable, or place:NAME")
+    .requiredOption(
+      "--name <machine>",
+      "the machine's name, such as vm001 or vm[001-010] (repeatable)",
+      gathered,
+    )
+    .option("--vcpus <n>", "number of virtual processors (default: the template's)")
+    .option("--memory <size>", "such as 4G (default: the template's)")
+    .option("--nic <network>", "a vnic: NETWORK, or NETWORK,ADDRESS/BITS,GATEWAY (repeatable)", gathered)
+    .option("--disk <name=size>", "a disk of its own, such as u01=20G (repeatable)", gathered)
+    .option("--values <file>", "first-boot values, as for `tbuild message`")
+    .option("--full", "make full copies of the system disks")
+    .option("--storage <name>", "where disks lie at the place, such as a repository")
+    .option("--plan", "only show what would be done")
+    .option("--destroy", "destroy what an earlier call with this name made, and nothing else")
+    .option("--yes", "do not ask before something is stopped or destroyed")
+    .option("--allow-revoked", "use a template version that was revoked")
+    .option("--at <place>", `${Object.keys(places).join(" or ")} (default: the first that the site has)`)
+    .option("--json", "print the plan and the progress as JSON lines")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tbuild clone ol6-grid@stable --name vm001 --plan
+  tbuild clone ol6-grid@stable --name vm001 --values vm001.yaml
+  tbuild clone ol8-base --name "vm[001-010]" --memory 4G --disk u01=20G
+  tbuild clone ol6-grid@stable --name vm001 --destroy`,
+    )
+    .action(lazily(() => import("./commands/clone.ts")));
 }
 
 export function gathered(text: string, before: string[] | undefined): string[] {

@@ -6,7 +6,7 @@ const forms = messageFormNames.map((name) => `  ${name.padEnd(8)} ${messageForms
 
 /** Commands for first-boot modules and their messages. */
 export function addModuleCommands(program: Command): void {
-  const module = program.command("module").description("make, check and package first-boot modules");
+  const module = program.command("module").description("make, check, rehearse and package first-boot modules");
   module
     .command("check")
     .description("find what is wrong with first-boot modules, without running them")
@@ -28,6 +28,32 @@ Examples:
 Exits 1 if it finds an error.`,
     )
     .action(lazily(() => import("./commands/module-check.ts")));
+  module
+    .command("rehearse")
+    .description("run a first-boot module in a throw-away root, and show what it does")
+    .argument("<module>", "the module's folder, or its name if recipes can use it")
+    .argument("[values...]", "parameters as KEY=VALUE, over those of the file")
+    .option("-f, --values <file>", "YAML file of KEY: VALUE, as for tbuild message")
+    .option("--tree <image>", "run it in the files of this image or folder, which stay as they are")
+    .option("--target <target>", "the target to run (default: the first of its header, such as configure)")
+    .option("--deadline <seconds>", "kill a run that takes longer", "60")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+Runs the module twice, as the guest additions would, and shows what it printed,
+what it changed, how long it took, and what the second run changed: nothing, for
+a module that may run again. It has no network, cannot set the clock or a
+parameter of the kernel, and sees nothing of this machine but its programs in
+/usr. All that it writes is thrown away. Needs root.
+
+Examples:
+  sudo tbuild module rehearse grid org.tbuild.grid.mode=none
+  sudo tbuild module rehearse mine -f values.yaml --tree System.img
+
+Exits 1 if the second run changes something, and 4 if the module fails.`,
+    )
+    .action(lazily(() => import("./commands/module-rehearse.ts")));
   module
     .command("list")
     .description("list the first-boot modules of the recipes folder: targets, parameters, releases")

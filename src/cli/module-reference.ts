@@ -37,13 +37,5 @@ command line, and are replaced by \`***\` in the log. With \`input: json\`, the 
 Its output and exit code go to \`/var/log/ovm-template-config.log\`. If it fails or does not end within \`timeout\`, no further module
 runs. It configures a clone once: \`configure\` does nothing while \`/var/lib/tbuild/modules/NAME\` exists. A seal removes that file.
 
-## Making one
-
-\`\`\`sh
-tbuild module new dns --description "Sets the name servers." --target configure:60 --parameter servers:required
-tbuild module check
-tbuild module rpm recipes/modules/dns --out rpms
-\`\`\`
-
-\`tbuild module adopt FOLDER\` makes a \`module.yaml\` for a module that was written by hand as a Python script.
+[First-boot modules](modules.md) shows how to make, check and package one.
 `;

@@ -42,7 +42,11 @@ export async function loadDeployment(file: string): Promise<LoadedDeployment> {
 }
 
 export function readDeployment(shown: string, text: string): LoadedDeployment {
-  const said = readYaml(shown, text);
+  return deploymentIn(shown, readYaml(shown, text));
+}
+
+/** Checks what a file says. */
+export function deploymentIn(shown: string, said: Located): LoadedDeployment {
   if (said.kind !== "map")
     throw new TbuildError("usage", "not a deployment", {
       subject: shown,

@@ -86,7 +86,7 @@ const Machine = z.strictObject({
 
 /** Machines from templates, at any place. Knows nothing of where that is. */
 export const DeploymentFile = z.strictObject({
-  name: text(/^[a-z0-9][a-z0-9-]{0,29}$/, "lower-case letters, digits and -").describe(
+  name: text(/^[a-z0-9][a-z0-9-]{0,59}$/, "lower-case letters, digits and -").describe(
     "The deployment's name. What it makes carries this name.",
   ),
   template: z

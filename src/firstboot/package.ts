@@ -36,7 +36,7 @@ export async function buildModuleRpm(
   for (const { path, data, mode } of files) {
     await mkdir(dirname(join(tree, path)), { recursive: true });
     await writeFile(join(tree, path), data, { mode });
-      await utimes(join(tree, path), builtAt, builtAt);
+    await utimes(join(tree, path), builtAt, builtAt);
   }
   const spec = join(folder, "module.spec");
   await writeFile(spec, specOf(module, version, files));

@@ -28,7 +28,10 @@ export const packages: readonly Package[] = [
   { ...needed("xorriso", ["xorriso"], "installation discs"), medium: true },
   { ...needed("cpio", ["cpio"], "initrds"), medium: true },
   { ...needed("zstd", ["zstd"], "unpacking Debian packages"), medium: true },
-  { ...needed("kmod", ["depmod"], "kernel modules of the rehearsal medium"), medium: true },
+  {
+    ...needed("kmod", ["depmod"], "kernel modules of the rehearsal medium, and of converted guests"),
+    medium: true,
+  },
   { ...needed("python3", ["python3"], "the tables of the rehearsal medium"), medium: true },
   { ...needed("isolinux", ["/usr/lib/ISOLINUX/isolinux.bin"], "BIOS boot of discs"), medium: true },
   {
@@ -38,6 +41,12 @@ export const packages: readonly Package[] = [
   { name: "bzip2", has: ["bzip2"], for: "kernels, initramfs and archives in bzip2" },
   { name: "lz4", has: ["lz4"], for: "kernels and initramfs in lz4" },
   { name: "lzop", has: ["lzop"], for: "kernels and initramfs in LZO" },
+  { name: "grub-common", has: ["grub-mkimage"], for: "GRUB on disks that have no boot loader" },
+  {
+    name: "grub-pc-bin",
+    has: ["/usr/lib/grub/i386-pc/boot.img"],
+    for: "GRUB on disks that have no boot loader, of guests without GRUB 2",
+  },
   { name: "sshfs", has: ["sshfs"], for: "images on other machines" },
   { name: "user-mode-linux", has: ["linux.uml"], for: "XFS, btrfs and LVM images without root" },
   { name: "xfsprogs", has: ["xfs_repair"], for: "checks of XFS" },

@@ -1,14 +1,19 @@
+import { rm } from "node:fs/promises";
 import type { Command } from "commander";
 import { type FitnessTarget, fitnessTargets, type GuestMode, type OvmdChoice } from "../../choices.ts";
 import { exitCodes, TbuildError } from "../../errors.ts";
+import { copyDisk } from "../../guest/convert/partitioned-copy.ts";
 import { type Conversion, type Converted, planConversion } from "../../guest/convert/plan.ts";
 import { findingText, type Verdict } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessOrWhy, fitnessWords, requireMode } from "../../guest/fitness/fitness.ts";
 import { localHost } from "../../host/local.ts";
+import { undoRecords } from "../../image/change/undo.ts";
 import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
-import type { NamedImage } from "../named-image.ts";
+import { interruptible } from "../interrupt.ts";
+import { type NamedImage, withImage } from "../named-image.ts";
+import { progressLine } from "../progress-line.ts";
 import { viaOption } from "../via.ts";
 import { coloursFor } from "../words.ts";
 
@@ -17,6 +22,7 @@ interface Flags extends ChangeFlags {
   readonly for?: FitnessTarget;
   readonly to?: GuestMode;
   readonly ovmd?: OvmdChoice;
+  readonly out?: string;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
@@ -31,6 +37,50 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const mode = flags.to;
   const target = flags.for ?? targetOf(mode);
   requireMode(target, mode);
+  if (flags.out === undefined) return convertAll(images, mode, target, flags);
+  await withCopy(images, flags.out, flags, () =>
+    convertAll([flags.out as string], mode, target, { ...flags, yes: true }),
+  );
+}
+
+// The copy is ours, and goes if the conversion fails.
+async function withCopy(
+  images: readonly string[],
+  out: string,
+  flags: Flags,
+  work: () => Promise<void>,
+): Promise<void> {
+  const [image] = images;
+  if (image === undefined || images.length > 1 || flags.plan)
+    throw new TbuildError(
+      "usage",
+      flags.plan ? "--plan and --out exclude each other" : "--out takes one image",
+      {
+        subject: "convert",
+        hint: "The image itself is not changed with --out.",
+      },
+    );
+  await interruptible(async (signal) => {
+    const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
+    await withImage(image, flags, ({ file }) =>
+      copyDisk(localHost(), file, out, { signal, progress: line.show }),
+    ).finally(line.close);
+  });
+  try {
+    await work();
+  } catch (error) {
+    for (const { file } of await undoRecords(out)) await rm(file, { force: true });
+    await rm(out, { force: true });
+    throw error;
+  }
+}
+
+async function convertAll(
+  images: readonly string[],
+  mode: GuestMode,
+  target: FitnessTarget,
+  flags: Flags,
+): Promise<void> {
   await changeImages<Converted>(images, flags, {
     verb: "convert",
     plan: (file, options) => planConversion(localHost(), file, conversionOf(mode, flags), options),

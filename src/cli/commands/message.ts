@@ -1,17 +1,12 @@
-import { readFile } from "node:fs/promises";
-import { relative, resolve } from "node:path";
 import type { Command } from "commander";
-import { TbuildError } from "../../errors.ts";
 import { type MessageFormName, messageForms } from "../../firstboot/message-forms.ts";
 import type { Answer } from "../../firstboot/messages.ts";
 import { shippedKey } from "../../firstboot/shipped.ts";
-import { checkValues, parameterOf } from "../../firstboot/values.ts";
+import { checkValues } from "../../firstboot/values.ts";
 import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
-import { refuse } from "../../recipe/findings.ts";
-import { placed, readYaml } from "../../recipe/located.ts";
 import { openFound } from "../open-site.ts";
-import { resolvedValue } from "../resolved-value.ts";
+import { answersOf, readValues } from "../values.ts";
 import { table } from "../words.ts";
 
 interface MessageFlags {
@@ -30,7 +25,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { contract } = entry.manifest;
   if (flags.values !== undefined)
     process.stdout.write(
-      messageForms[flags.as].write(await answersOf(flags.values, entry.manifest), flags.machine),
+      messageForms[flags.as].write(await answersFrom(flags.values, entry.manifest), flags.machine),
     );
   else if (flags.form) process.stdout.write(formOf(contract, `${name}@${version}`));
   else if (flags.json) process.stdout.write(`${JSON.stringify(contract, undefined, 2)}\n`);
@@ -59,35 +54,11 @@ function formOf(contract: readonly Parameter[], template: string): string {
   return `# First-boot values of ${template}, for: tbuild message ${template} --values FILE\n\n${entries.join("\n")}`;
 }
 
-async function answersOf(
+async function answersFrom(
   file: string,
   manifest: Pick<Manifest, "contract" | "recipeText">,
 ): Promise<Answer[]> {
   const { contract } = manifest;
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new TbuildError(
-      error.code === "ENOENT" ? "usage" : "environment",
-      `cannot be read (${error.code})`,
-      {
-        subject: file,
-        cause: error,
-      },
-    );
-  });
-  const shown = relative(process.cwd(), resolve(file)) || file;
-  const { values, errors, warnings } = checkValues(
-    contract,
-    readYaml(shown, text),
-    hasWholeContract(manifest),
-  );
-  refuse(shown, errors);
-  for (const { at, path, text: what } of warnings)
-    process.stderr.write(`warning: ${placed(at)}: ${path}: ${what}\n`);
-  const answers: Answer[] = [];
-  for (const one of values) {
-    // An unknown value may be a secret.
-    const password = parameterOf(contract, one.key)?.password ?? true;
-    answers.push({ key: one.key, value: await resolvedValue(one), password });
-  }
-  return answers;
+  const { shown, values } = await readValues(file);
+  return answersOf(shown, contract, checkValues(contract, values, hasWholeContract(manifest)));
 }

@@ -34,6 +34,10 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
         change: (text: string) =>
           text.replaceAll(/^(\(hd\d+\)\s+)\/dev\/(?:xvd|[hsv]d)([a-z])[ \t]*$/gm, `$1/dev/${prefix}$2`),
       })),
+      ...(volumes.some(({ name }) => name === "p1") ? legacyMenus : []).map((path) => ({
+        path,
+        change: (text: string) => text.replaceAll(/^([ \t]*root[ \t]+)\(hd0\)[ \t]*$/gm, "$1(hd0,0)"),
+      })),
       { path: "/etc/lvm/lvm.conf", change: inFilters(named) },
       { path: "/etc/multipath.conf", change: inDeviceNodes(prefix) },
       ...kernelArguments((line) => line.replaceAll(/\b(?:root|resume)=\/dev\/\S+/g, change)),
@@ -41,6 +45,7 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
   });
 }
 
+const legacyMenus = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
 const diskName = /\/dev\/(?:xvd|[hsv]d)([a-z])(\d+)?(?=\s|$)/g;
 const bareName = /\/dev\/(?:xvd|[hsv]d)(?=[a-z.[(*])/g;
 
@@ -52,7 +57,9 @@ function newName(
   number: string | undefined,
 ): string {
   const own = number === undefined ? "disk" : `p${number}`;
-  const volume = letter === "a" ? volumes.find((one) => one.name === own) : undefined;
+  // A file system that had a disk for itself has become its first partition.
+  const [only] = volumes.length === 1 && number === undefined ? volumes : [];
+  const volume = letter === "a" ? (volumes.find((one) => one.name === own) ?? only) : undefined;
   if (volume?.uuid !== undefined) return `UUID=${volume.uuid}`;
   if (volume?.label !== undefined) return `LABEL=${volume.label}`;
   return volumes.length > 0 && letter === "a" ? name : `/dev/${prefix}${letter}${number ?? ""}`;

@@ -1,6 +1,6 @@
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createGunzip } from "node:zlib";
+import { crc32, createInflateRaw } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
 import { streamHere } from "../../host/local.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
@@ -67,10 +67,7 @@ async function readCompressed(data: Buffer, at: number, found: Found): Promise<n
   const start = data.toString("hex", at, at + 9);
   if (/^1f8b/.test(start)) {
     found.last = { start: at, format: "gzip" };
-    const gunzip = createGunzip();
-    gunzip.end(data.subarray(at));
-    await readArchives(gunzip, found);
-    return at + gunzip.bytesWritten;
+    return readGzip(data, at, found);
   }
   const known = decompressors.find(({ magic }) => start.startsWith(magic));
   if (!known) throw damaged(`unknown compression (${start.slice(0, 12)})`);
@@ -80,6 +77,34 @@ async function readCompressed(data: Buffer, at: number, found: Found): Promise<n
   if (end > data.length) throw damaged("is cut off");
   await readArchives(streamHere(known.argv, data.subarray(at, end)), found);
   return end;
+}
+
+/**
+ * Reads one member of gzip (RFC 1952). Node's gunzip takes what follows for a further member, unless it is zeros; here it may be
+ * anything.
+ */
+async function readGzip(data: Buffer, at: number, found: Found): Promise<number> {
+  const flags = data[at + 3] ?? 0;
+  let start = at + 10;
+  if (flags & 4) start += 2 + (start + 2 <= data.length ? data.readUInt16LE(start) : 0);
+  for (const flag of [8, 16]) if (flags & flag) start = Math.max(data.indexOf(0, start), start) + 1;
+  if (flags & 2) start += 2;
+  const inflate = createInflateRaw();
+  inflate.end(data.subarray(start));
+  let sum = 0;
+  await readArchives(
+    (async function* () {
+      for await (const part of inflate as AsyncIterable<Buffer>) {
+        sum = crc32(part, sum);
+        yield part;
+      }
+    })(),
+    found,
+  );
+  const end = start + inflate.bytesWritten;
+  if (end + 8 > data.length) throw damaged("is cut off");
+  if (data.readUInt32LE(end) !== sum) throw damaged("its compressed part is damaged or cut off");
+  return end + 8;
 }
 
 /**

@@ -6,9 +6,12 @@ import { type PlannedChange, planChange } from "../../image/change/planned-chang
 import { layoutOf } from "../../image/disk/disk.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
 import type { LockedPath } from "../../image/tree.ts";
+import { bootCodeOf } from "../fitness/firmware.ts";
 import { applyAll, auditAll, type Done } from "../operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "../release.ts";
+import { type BootLoader, makeBootLoader } from "./boot-loader.ts";
 import { convertOperations } from "./index.ts";
+import { isBare } from "./partitioned-copy.ts";
 
 /** What a guest is to become. */
 export interface Conversion {
@@ -33,16 +36,28 @@ export async function planConversion(
   { mode, ovmd, as }: Conversion,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Converted>> {
+  let loader: BootLoader | undefined;
+  if (mode !== "pvm" && (await isBare(file)))
+    throw new TbuildError("usage", "is a file system without a partition table, and no firmware boots that", {
+      subject: file,
+      hint: "Convert a copy, which gets one: tbuild convert --out NEW.img.",
+    });
   const work = async (guest: DraftedGuest): Promise<Converted> => {
     const { tree } = guest;
     if (as !== undefined) declareRelease(tree, as);
     const release = await readRelease(tree);
     await using disk = await readImageFile(file);
-    const { volumes } = await layoutOf(disk);
+    const layout = await layoutOf(disk);
+    const { volumes } = layout;
     const operations = convertOperations(mode, release, { volumes, ...(ovmd && { ovmd }) });
     const done = (await applyAll(tree, operations, options.watch?.progress)).filter(
       (one) => one.done.length > 0,
     );
+    // A paravirtual machine is started by pygrub, and needs no boot loader on the disk; GRUB that is there does no harm.
+    if (mode !== "pvm" && (await bootCodeOf(disk, layout)) === "none") {
+      loader = await makeBootLoader(host, { tree, mounts: guest.mounts, layout, release });
+      done.push({ name: "boot-loader", done: loader.done });
+    }
     await tree.commit();
     await checkDone(guest, operations);
     return {
@@ -51,7 +66,7 @@ export async function planConversion(
       ...(tree.overridden.length > 0 && { overridden: tree.overridden }),
     };
   };
-  return planChange(host, file, work, options);
+  return planChange(host, file, work, { ...options, outside: async (disk) => loader?.write(disk) });
 }
 
 // Read again from what was written: that an operation is done is not taken on its word.

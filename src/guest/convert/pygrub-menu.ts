@@ -10,7 +10,7 @@ import { editsAll } from "./edit.ts";
  * the menu that was written for it goes, since no kernel update follows in it.
  */
 export function pygrubMenu(mode: GuestMode, release: Release): Operation {
-  if (releases[release.major].grub === "legacy") return mode === "pvm" ? legacyMenu() : nothing;
+  if (releases[release.major].grub === "legacy") return legacyMenu();
   return mode === "pvm" ? staticMenu() : noStaticMenu;
 }
 
@@ -18,7 +18,6 @@ const described = {
   name: "pygrub-menu",
   summary: "Keep a boot menu that pygrub reads beside that of GRUB",
 } as const;
-const nothing = editsAll({ ...described, changes: [] });
 
 // GRUB 2's parser of old menus refuses tabs at the start of a line, and pygrub does not need them.
 function legacyMenu(): Operation {
@@ -53,7 +52,7 @@ function staticMenu(): Operation {
       const entries = await bootEntries(tree);
       if (entries.length === 0) return [];
       const index = Math.max(0, entries.indexOf((await defaultEntry(tree, entries)) as Entry));
-      return [{ path: staticFile, text: menuText(entries, index) }];
+      return [{ path: staticFile, text: menuText(heading, entries, index) }];
     },
   });
 }
@@ -132,7 +131,8 @@ function menuEntries(file: string, menu: string): Entry[] {
   return entries;
 }
 
-function menuText(entries: readonly Entry[], index: number): string {
+/** A plain menu of GRUB 2, which pygrub reads, too. */
+export function menuText(heading: string, entries: readonly Entry[], index: number): string {
   const bodies = entries.map(({ title, kernel, initramfs }) => {
     const lines = [`menuentry "${title.replaceAll('"', "'")}" {`, `  linux ${kernel}`];
     return [...lines, ...(initramfs === undefined ? [] : [`  initrd ${initramfs}`]), "}"].join("\n");

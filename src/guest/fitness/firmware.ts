@@ -134,26 +134,40 @@ async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Pro
 
 const grubWord = Buffer.from("GRUB");
 
+/** What firmware finds to boot a disk with. */
+export type BootCode = "grub" | "efi" | "other" | "none";
+
 /**
- * Whether firmware finds a boot loader: GRUB's first sector has its name in it, in both generations; on a GPT a BIOS needs
- * GRUB's partition, and UEFI a volume with the EFI partition's type.
+ * GRUB's first sector has its name in it, in both generations; on a GPT a BIOS needs GRUB's partition, and UEFI a volume with
+ * the EFI partition's type.
  */
+export async function bootCodeOf(disk: Reader, { volumes }: Pick<Layout, "volumes">): Promise<BootCode> {
+  const sector = Buffer.from(await disk.read(0, Math.min(512, disk.bytes)));
+  const hasCode =
+    sector.length === 512 && sector.readUInt16LE(510) === 0xaa55 && !isZero(sector.subarray(0, 440));
+  if (hasCode && sector.includes(grubWord)) return "grub";
+  if (volumes.some(({ partType }) => partType === efiType || partType === "ef")) return "efi";
+  return hasCode ? "other" : "none";
+}
+
+/** Whether firmware finds a boot loader. */
 async function bootCodeFindings(
   disk: Reader,
   { table, volumes }: Layout,
   target: FitnessTarget,
 ): Promise<Finding[]> {
-  const sector = Buffer.from(await disk.read(0, Math.min(512, disk.bytes)));
-  const isEfi = volumes.some(({ partType }) => partType === efiType || partType === "ef");
-  const efi: Finding[] = isEfi
-    ? [{ weight: "remark", about: "disk", why: "boots by UEFI only: give the machine UEFI firmware" }]
-    : [];
-  const hasCode =
-    sector.length === 512 && sector.readUInt16LE(510) === 0xaa55 && !isZero(sector.subarray(0, 440));
-  if (hasCode && sector.includes(grubWord)) return [];
+  const code = await bootCodeOf(disk, { volumes });
+  if (code === "grub") return [];
   // Xen's HVM guests of Oracle VM have SeaBIOS or its forerunner, and no UEFI.
-  if (isEfi && !target.startsWith("ovm")) return efi;
-  if (hasCode)
+  if (code === "efi" && !target.startsWith("ovm"))
+    return [
+      {
+        weight: "remark",
+        about: "disk",
+        why: "boots by UEFI only: give the machine UEFI firmware",
+      },
+    ];
+  if (code === "other")
     return [
       {
         weight: "unknown",

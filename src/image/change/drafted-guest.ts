@@ -5,6 +5,7 @@ import type { Unclaimed } from "../disk/unclaimed.ts";
 import type { Layer } from "../file/image-file.ts";
 import type { GuestTree } from "../tree.ts";
 import type { AccessOptions } from "../ways/index.ts";
+import type { Writable } from "./draft.ts";
 import type { FreeBlock } from "./free-space.ts";
 import type { SwapState } from "./swap.ts";
 import type { UnclaimedBlock } from "./unclaimed-space.ts";
@@ -55,6 +56,8 @@ export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"
   readonly scrub?: Scrub;
   /** The swap volumes are to be made new. */
   readonly renewSwap?: boolean;
+  /** Writes what lies in no file system, such as a boot loader, once the files are changed. */
+  readonly outside?: (disk: Writable) => Promise<void>;
   /** Change the rest even if a volume cannot be opened (encrypted, or a RAID member). */
   readonly allowUnmounted?: boolean;
 }

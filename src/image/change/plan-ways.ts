@@ -1,4 +1,4 @@
-import { rm, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
@@ -10,6 +10,7 @@ import { replayInto } from "../ext/journal.ts";
 import { Unfit } from "../ext/volume.ts";
 import { dataRanges } from "../file/holes.ts";
 import { readImageFile } from "../file/image-file.ts";
+import { rawView } from "../file/raw-view.ts";
 import type { ImageFacts, LookedInto } from "../open.ts";
 import { openByBest } from "../open-volumes.ts";
 import { type AccessOptions, chooseAccess } from "../ways/index.ts";
@@ -23,6 +24,7 @@ import { freshSwap, renewSwap, type SwapState } from "./swap.ts";
 import { findSwapFiles } from "./swap-files.ts";
 import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
+import { writeFully } from "./undo-record.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
 export interface Planned<Result> {
@@ -78,7 +80,21 @@ export async function planBest<Result>(
   const clean = options.scrub
     ? await scrubbed(host, facts, mounts, planned, options.scrub, options.watch?.signal)
     : planned;
-  return options.renewSwap && isRaw ? await withFreshSwap(host, facts, mounts, swapFiles, clean) : clean;
+  const swapped =
+    options.renewSwap && isRaw ? await withFreshSwap(host, facts, mounts, swapFiles, clean) : clean;
+  return options.outside && isRaw ? await withOutside(facts, swapped, options.outside, options) : swapped;
+}
+
+async function withOutside<Result, Given extends Planned<Result>>(
+  { file }: ImageFacts,
+  planned: Given,
+  write: NonNullable<ChangeOptions["outside"]>,
+  { watch: { signal } = {} }: ChangeOptions,
+): Promise<Given> {
+  await using image = await readImageFile(file);
+  const draft = await draftWith(image, planned.pieces, signal);
+  await write(draft);
+  return { ...planned, pieces: await draft.pieces(signal) };
 }
 
 // Swap lies in no file system, so it is made new beside whatever was done to those.
@@ -187,6 +203,7 @@ async function planInCopy<Result>(
     options.renewSwap && format !== "raw"
       ? await renewSwap(host, copy, volumes, { mounts, paths: swapFiles })
       : undefined;
+  if (options.outside && format !== "raw") await writeOutside(host, copy, options.outside);
   const { size } = await stat(copy);
   return {
     result,
@@ -196,6 +213,22 @@ async function planInCopy<Result>(
     ...(swap && { swap }),
     close: () => rm(copy, { force: true }),
   };
+}
+
+async function writeOutside(
+  host: Host,
+  copy: string,
+  write: NonNullable<ChangeOptions["outside"]>,
+): Promise<void> {
+  await using view = await rawView(host, copy, false);
+  await using disk = await readImageFile(view.file);
+  await using target = await open(view.file, "r+");
+  await write({
+    bytes: disk.bytes,
+    read: (offset, length) => disk.read(offset, length),
+    write: (offset, data) => writeFully(target, data, offset),
+  });
+  await target.sync();
 }
 
 // Once the change stands in blocks, whatever it was made by, what it freed is seen in them.

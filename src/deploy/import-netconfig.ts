@@ -1,0 +1,184 @@
+import { stringify } from "yaml";
+import { TbuildError } from "../errors.ts";
+import { readSettings, type Setting } from "./shell-settings.ts";
+
+/** A file of deploycluster, with its name for messages. */
+export interface SettingsFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface ImportedDeployment {
+  /** A deployment file. */
+  readonly text: string;
+  /** What was not taken over, with its place; one line each, no secrets. */
+  readonly notes: readonly string[];
+}
+
+interface Node {
+  readonly number: number;
+  readonly name: string;
+  readonly ip: string;
+  readonly privateName: string | undefined;
+  readonly privateIp: string | undefined;
+  readonly vipName: string | undefined;
+  readonly vip: string | undefined;
+}
+
+/**
+ * Converts deploycluster's `netconfig.ini` and `params.ini` to a deployment. Both are shell that the original sources; here
+ * they are read, and nothing is run. The names NODEn, NODEnIP, NODEnPRIV, NODEnPRIVIP, NODEnVIP, NODEnVIPIP, SCANIP and
+ * RACCLUSTERNAME are known from scripts that call deploycluster. PUBMASK, PRIVMASK, PUBGW, DOMAINNAME, DNSIP and SCANNAME are taken
+ * for what they say; no document was found that describes them.
+ */
+export function importNetconfig(
+  netconfig: SettingsFile,
+  params: SettingsFile | undefined,
+  options: { readonly template: string; readonly netmask?: string; readonly privateNetmask?: string },
+): ImportedDeployment {
+  const notes: string[] = [];
+  const values = new Map<string, Setting & { readonly file: string }>();
+  for (const file of [netconfig, ...(params ? [params] : [])]) {
+    const { settings, notRead } = readSettings(file.text);
+    // A line may hold a secret; only where it is and why is said.
+    for (const { line, why } of notRead) notes.push(`${file.name}:${line}: not read: ${why}`);
+    for (const one of settings) values.set(one.name, { ...one, file: file.name });
+  }
+  const used = new Set<string>();
+  const get = (name: string) => {
+    used.add(name);
+    const value = values.get(name)?.value.trim();
+    return value === "" ? undefined : value;
+  };
+  const nodes = nodesOf(values, get, netconfig.name);
+  const problems: string[] = [];
+  const bits = (mask: string | undefined, flag: string) => {
+    const found = mask === undefined ? undefined : bitsOf(mask);
+    if (found === undefined)
+      problems.push(
+        mask === undefined ? `the netmask is not given; use ${flag}` : `${mask} is not a netmask`,
+      );
+    return found ?? 0;
+  };
+  const publicBits = bits(options.netmask ?? get("PUBMASK"), "--netmask 255.255.255.0");
+  const hasPrivate = nodes.some(({ privateIp }) => privateIp !== undefined);
+  const privateBits = hasPrivate
+    ? bits(options.privateNetmask ?? get("PRIVMASK"), "--private-netmask 255.255.255.0")
+    : 0;
+  for (const { number, ip, privateIp, vip } of nodes)
+    for (const address of [ip, privateIp, vip])
+      if (address !== undefined && !/^\d{1,3}(\.\d{1,3}){3}$/.test(address))
+        problems.push(`node ${number}: ${address} is not an IPv4 address`);
+  if (problems.length > 0)
+    throw new TbuildError("usage", "cannot be converted", { subject: netconfig.name, lines: problems });
+
+  const [domain, gateway, dns, scanName, scanIp, cluster] = [
+    get("DOMAINNAME"),
+    get("PUBGW"),
+    get("DNSIP"),
+    get("SCANNAME"),
+    get("SCANIP"),
+    get("RACCLUSTERNAME"),
+  ];
+  const full = (name: string) => (domain === undefined || name.includes(".") ? name : `${name}.${domain}`);
+  const host = (address: string | undefined, name: string | undefined) =>
+    address === undefined || name === undefined
+      ? []
+      : [`${address} ${[...new Set([full(name), name.split(".")[0]])].join(" ")}`];
+  const hosts = [
+    ...nodes.flatMap((node) => [
+      ...host(node.ip, node.name),
+      ...host(node.privateIp, node.privateName),
+      ...host(node.vip, node.vipName),
+    ]),
+    ...(scanName === undefined
+      ? []
+      : (scanIp ?? "").split(/[ ,]+/).flatMap((one) => host(one || undefined, scanName))),
+  ];
+  for (const name of ["PUBADAP", "PRIVADAP"])
+    if (get(name) !== undefined)
+      notes.push(
+        `${at(values, name)}: ${name} is not needed: eth0 is the public network, eth1 the private one`,
+      );
+  for (const [name, { value }] of values) {
+    if (used.has(name) || value === "") continue;
+    const isSecret = /PASSW|PWD|SECRET/i.test(name);
+    notes.push(
+      `${at(values, name)}: ${name} was not taken over${isSecret ? `: it is a secret; refer to it, such as { env: ${name} }` : ""}`,
+    );
+  }
+  const machines = nodes.map((node) => ({
+    name: (node.name.split(".")[0] ?? "").toLowerCase(),
+    nics: [
+      {
+        network: "public",
+        address: `${node.ip}/${publicBits}`,
+        ...(gateway !== undefined && { gateway }),
+        ...(dns !== undefined && { dns: dns.split(/[ ,]+/) }),
+        ...(domain !== undefined && { search: [domain] }),
+      },
+      ...(node.privateIp === undefined
+        ? []
+        : [{ network: "interconnect", address: `${node.privateIp}/${privateBits}` }]),
+    ],
+    shared: [] as string[],
+    values: { "com.oracle.linux.network.hostname": full(node.name) },
+  }));
+  const deployment = {
+    name:
+      (cluster ?? "rac")
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, "-")
+        .replace(/^-+|-+$/g, "") || "rac",
+    template: options.template,
+    machines,
+    ...(machines.length > 1 && { apart: [machines.map(({ name }) => name)] }),
+    values: {
+      ...Object.fromEntries(hosts.map((line, index) => [`com.oracle.linux.network.host.${index}`, line])),
+      "com.oracle.linux.root-password": { env: "ROOT_PASSWORD" },
+    },
+  };
+  notes.push("shared disks are not in these files: add them under `shared`, and to each machine's `shared`");
+  const head = [
+    `# Converted from ${[netconfig, ...(params ? [params] : [])].map(({ name }) => name).join(" and ")}.`,
+    ...notes.map((note) => `# ${note}`),
+  ];
+  return { text: `${head.join("\n")}\n\n${stringify(deployment, { lineWidth: 0 })}`, notes };
+}
+
+function nodesOf(
+  values: ReadonlyMap<string, Setting>,
+  get: (name: string) => string | undefined,
+  file: string,
+): Node[] {
+  const numbers = [...values.keys()]
+    .flatMap((name) => /^NODE(\d{1,3})$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+  const nodes = numbers.flatMap((number): Node[] => {
+    const of = (what: string) => get(`NODE${number}${what}`);
+    const [name, ip] = [of(""), of("IP")];
+    const [privateName, privateIp, vipName, vip] = [of("PRIV"), of("PRIVIP"), of("VIP"), of("VIPIP")];
+    return name === undefined || ip === undefined
+      ? []
+      : [{ number, name, ip, privateName, privateIp, vipName, vip }];
+  });
+  if (nodes.length > 0) return nodes;
+  throw new TbuildError("usage", "has no node", {
+    subject: file,
+    hint: "A node is NODE1=name and NODE1IP=address.",
+  });
+}
+
+function at(values: ReadonlyMap<string, Setting & { readonly file: string }>, name: string): string {
+  const { file = "", line = 0 } = values.get(name) ?? {};
+  return `${file}:${line}`;
+}
+
+function bitsOf(mask: string): number | undefined {
+  const parts = mask.split(".").map(Number);
+  if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255))
+    return undefined;
+  const bits = parts.map((part) => part.toString(2).padStart(8, "0")).join("");
+  return /^1+0*$/.test(bits) ? bits.lastIndexOf("1") + 1 : undefined;
+}

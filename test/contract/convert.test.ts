@@ -1,0 +1,153 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { GuestMode } from "../../src/choices.ts";
+import { fitnessFor } from "../../src/guest/fitness/fitness.ts";
+import { localHost } from "../../src/host/local.ts";
+import {
+  bootableGuest,
+  bootInQemu,
+  cloudKernel,
+  type disks,
+  type Flavour,
+  type Shape,
+} from "../bootable-guest.ts";
+import { missing } from "../fakes/missing.ts";
+import { realPygrub } from "../pygrub.ts";
+
+const host = localHost();
+const main = resolve(import.meta.dirname, "../../dist/main.js");
+const kernel = await cloudKernel();
+const lacking =
+  missing(
+    "mke2fs",
+    "debugfs",
+    "depmod",
+    "busybox",
+    "grub-mkimage",
+    "qemu-system-x86_64",
+    "cpio",
+    "dpkg-deb",
+    "python3",
+  ) ?? (kernel === undefined ? "needs Debian's linux-image-cloud-amd64" : undefined);
+/** Every stage is booted, and not only where it is new. */
+const isSlow = process.env.TBUILD_SLOW !== undefined;
+
+describe.skipIf(lacking)(`converted guests${lacking ? ` (${lacking})` : ""}`, { timeout: 600_000 }, () => {
+  let folder: string;
+  let pygrub: Awaited<ReturnType<typeof realPygrub>>;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-convert-"));
+    pygrub = await realPygrub();
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const tbuild = async (...args: string[]) => {
+    const { stdout, exitCode } = await host.run([process.execPath, main, ...args], { allow: [1, 2, 6] });
+    return { stdout, exitCode };
+  };
+  const convert = async (image: string, mode: GuestMode, ...more: string[]) => {
+    const { stdout, exitCode } = await tbuild("convert", "--to", mode, "--yes", "--json", ...more, image);
+    expect(exitCode, stdout).toBe(0);
+    const said = JSON.parse(stdout);
+    expect(said.fitness).toMatchObject({ verdict: "fit", mode });
+    return said;
+  };
+
+  /** As the real pygrub reads it: the kernel, an initramfs with Xen's drivers in it, and a console that is heard. */
+  const startsAsPv = async (image: string) => {
+    const out = join(folder, "pygrub");
+    await mkdir(out, { recursive: true });
+    const { boots, said } = await pygrub(image, out);
+    expect(boots, said).toBe(true);
+    const [, ramdisk = ""] = /^ramdisk (.*)$/m.exec(said) ?? [];
+    const [, args = ""] = /^args (.*)$/m.exec(said) ?? [];
+    expect(args).toMatch(/root=(?:UUID|LABEL)=\S+ .*console=hvc0$/);
+    // cpio reads one archive after the other only where nothing is packed: ours is the last, and stands as it is.
+    const data = await readFile(ramdisk);
+    const at = data.lastIndexOf("070701", data.lastIndexOf("xen-blkfront.ko"));
+    expect(at).toBeGreaterThan(0);
+    await rm(out, { recursive: true });
+  };
+  const runsIn = async (image: string, disk: keyof typeof disks, root: RegExp) =>
+    expect(await bootInQemu(image, disk)).toMatch(new RegExp(`GUEST-RUNS on ${root.source} `));
+
+  it.each([
+    ["el6", "own /boot", 2],
+    ["el7", "one partition", 1],
+  ] as const)(
+    "boot as HVM, PVM, KVM and HVM again, and go back to the byte (%s, %s)",
+    async (flavour, shape, part) => {
+      const image = join(folder, `${flavour}.img`);
+      await bootableGuest(image, flavour as Flavour, shape as Shape);
+      const before = await digest(image);
+      // What it is made for is not there: no boot loader, no drivers.
+      expect(await verdict(image, "hvm")).toBe("unfit");
+      expect(await verdict(image, "kvm")).toBe("unfit");
+      expect(await verdict(image, "pvm")).toBe("unfit");
+
+      await convert(image, "hvm");
+      if (isSlow || flavour === "el6") await runsIn(image, "ide", new RegExp(`/dev/sda${part}`));
+      await convert(image, "pvm");
+      await startsAsPv(image);
+      if (isSlow) await runsIn(image, "ide", new RegExp(`/dev/sda${part}`));
+      expect(await verdict(image, "kvm")).toBe("unfit");
+      await convert(image, "kvm");
+      await runsIn(image, flavour === "el6" ? "virtio" : "virtio-scsi", new RegExp(`/dev/[vs]da${part}`));
+      await convert(image, "hvm");
+      if (isSlow) await runsIn(image, "ide", new RegExp(`/dev/sda${part}`));
+      await host.run(["e2fsck", "-fn", `${image}?offset=${part === 2 ? 64 << 20 : 1 << 20}`]);
+
+      expect((await tbuild("undo", "--all", image)).exitCode).toBe(0);
+      expect(await digest(image)).toBe(before);
+    },
+  );
+
+  it("boot on KVM from a bare file system, which gets a partition table in a copy", async () => {
+    const image = join(folder, "bare.img");
+    const copy = join(folder, "copy.img");
+    await bootableGuest(image, "el6", "bare");
+    const before = await digest(image);
+    await convert(image, "pvm");
+    await startsAsPv(image);
+    expect((await tbuild("convert", "--to", "kvm", "--yes", image)).exitCode).toBe(2);
+    await convert(image, "kvm", "--out", copy);
+    await runsIn(copy, "virtio", /\/dev\/vda1/);
+    expect((await stat(copy)).size).toBe((await stat(image)).size + (1 << 20));
+    await tbuild("undo", "--all", image);
+    expect(await digest(image)).toBe(before);
+    // A file that is there is not written over.
+    expect((await tbuild("convert", "--to", "kvm", "--out", copy, image)).exitCode).toBe(2);
+  });
+
+  it("are put into qcow2 images as well", async () => {
+    const raw = join(folder, "raw.img");
+    const image = join(folder, "disk.qcow2");
+    await bootableGuest(raw, "el7", "one partition");
+    await host.run(["qemu-img", "convert", "-O", "qcow2", raw, image]);
+    await convert(image, "kvm");
+    await using disk = await open(join(folder, "back.img"), "w+");
+    await host.run(["qemu-img", "convert", "-O", "raw", image, join(folder, "back.img")]);
+    const sector = Buffer.alloc(512);
+    await disk.read(sector, 0, 512, 0);
+    expect(sector.includes("GRUB")).toBe(true);
+    await tbuild("undo", image);
+    await host.run(["qemu-img", "compare", raw, image]);
+  });
+
+  const verdict = async (image: string, mode: GuestMode) => {
+    const { openImageFile } = await import("../../src/image/open.ts");
+    await using guest = await openImageFile(host, image, { readOnly: true });
+    return (await fitnessFor(host, { file: image, guest }, mode === "kvm" ? "kvm" : "xen-4.17", mode))
+      .verdict;
+  };
+});
+
+async function digest(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const part of createReadStream(file)) hash.update(part);
+  return hash.digest("hex");
+}

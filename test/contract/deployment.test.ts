@@ -1,0 +1,76 @@
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Place } from "../../src/deploy/place.ts";
+import { places } from "../../src/deploy/places/index.ts";
+import { localHost } from "../../src/host/local.ts";
+import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import { openHypervisor } from "../../src/hypervisor/open.ts";
+import { Site } from "../../src/recipe/site.ts";
+import { emptyWorld, memoryPlace } from "../fakes/memory-place.ts";
+import { deploymentContract } from "./deployment-contract.ts";
+
+deploymentContract("a place in memory", async () => {
+  const world = emptyWorld();
+  return {
+    open: async () => memoryPlace(world),
+    async foreign(name) {
+      world.machines.set(name, {
+        ...{ mark: undefined, state: "stopped", vcpus: 1, memoryMib: 64, nics: [], disks: [] },
+        ...{ armed: false, configured: [], messages: [], reports: [] },
+      });
+    },
+    isForeignThere: async (name) => world.machines.has(name),
+    leftovers: async () =>
+      [...world.machines.keys(), ...world.disks.keys()].filter((name) => name !== "node3"),
+  };
+});
+
+let machines: Hypervisor | undefined;
+
+// No system lies on the template's disk: its machines stay in their BIOS, which runs, and hears no request to shut down.
+deploymentContract(
+  "qemu",
+  async (folder) => {
+    const host = localHost();
+    const home = join(folder, "place");
+    // qemu's monitor takes one client at a time, and a process that is killed leaves it.
+    const hypervisor = await openHypervisor(
+      host,
+      { kind: "qemu", accelerator: "tcg" },
+      { folder: join(home, "vms"), memory: join(folder, "memory") },
+    );
+    machines = hypervisor;
+    const open = async (): Promise<Place> => {
+      const kind = await places.hypervisor?.();
+      if (!kind) throw new Error("no place for hypervisors");
+      return kind.open({
+        ...{ host, folder: home, site: Site.parse({}), signal: new AbortController().signal },
+        hypervisor,
+        restoreDisk: async ({ bytes }, to) => {
+          await writeFile(to, "");
+          await host.run(["truncate", "-s", String(bytes), to]);
+        },
+        environment: () => undefined,
+        askSecret: () => Promise.reject(new Error("nobody is asked")),
+      });
+    };
+    return {
+      open,
+      stopGraceMs: 200,
+      async foreign(name) {
+        await mkdir(join(home, "vms", name), { recursive: true });
+      },
+      isForeignThere: async (name) => (await readdir(join(home, "vms"))).includes(name),
+      async leftovers() {
+        const found: string[] = [];
+        for (const name of ["machines", "disks", "templates", "reports", "vms"])
+          for (const entry of await readdir(join(home, name)).catch(() => []))
+            if (entry !== "node3") found.push(`${name}/${entry}`);
+        return found;
+      },
+    };
+  },
+  async () => {
+    for (const name of (await machines?.list()) ?? []) if (name !== "node3") await machines?.destroy(name);
+  },
+);
