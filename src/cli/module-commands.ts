@@ -6,7 +6,9 @@ const forms = messageFormNames.map((name) => `  ${name.padEnd(8)} ${messageForms
 
 /** Commands for first-boot modules and their messages. */
 export function addModuleCommands(program: Command): void {
-  const module = program.command("module").description("make, check, rehearse and package first-boot modules");
+  const module = program
+    .command("module")
+    .description("make, check, rehearse and package first-boot modules");
   module
     .command("check")
     .description("find what is wrong with first-boot modules, without running them")
@@ -77,7 +79,7 @@ Exits 1 if the second run changes something, and 4 if the module fails.`,
       "after",
       `
 Example:
-  tbuild module new dns --description "Sets the name servers." --target configure:60 --parameter servers:required`,
+  tbuild module new dns --description "Sets the name servers." --target configure:65 --parameter servers:required`,
     )
     .action(lazily(() => import("./commands/module-new.ts")));
   module

@@ -1,3 +1,4 @@
+import { stringify } from "yaml";
 import { TbuildError } from "../errors.ts";
 import { enumerate } from "./enumerate.ts";
 import { type ModuleParts, readParts } from "./module.ts";
@@ -10,7 +11,7 @@ import { ModuleYaml, parameterTypes } from "./module-yaml.ts";
  */
 export async function adoptModule(
   folder: string,
-): Promise<{ yaml: ModuleYaml; parts: ModuleParts; script: string }> {
+): Promise<{ yaml: ModuleYaml; text: string; parts: ModuleParts; script: string }> {
   const parts = await readParts(folder);
   const { name, file, header } = parts;
   if (parts.yaml !== undefined)
@@ -45,7 +46,7 @@ export async function adoptModule(
       lines: problems,
       hint: "Change these in the script, or keep the module as it is: it works as before.",
     });
-  return { yaml: result.data, parts, script };
+  return { yaml: result.data, text: stringify(yaml), parts, script };
 }
 
 function parameterOf(one: Readonly<Record<string, unknown>>, namespace: string): Record<string, unknown> {

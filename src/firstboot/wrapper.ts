@@ -83,7 +83,7 @@ def own_values(param):
 
 
 def environment(values):
-    env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C'}
+    env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C', 'PYTHONDONTWRITEBYTECODE': '1'}
     if 'PYTHONPATH' in os.environ:
         env['PYTHONPATH'] = os.environ['PYTHONPATH']
     for variable, key, _, numbered, _, _ in VALUES:

@@ -1,15 +1,13 @@
 import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
-import { stringify } from "yaml";
 import { adoptModule } from "../../firstboot/adopt.ts";
 import { moduleYaml } from "../../firstboot/module.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const folder = String(args[0]);
   const { plan = false } = command.opts<{ plan?: boolean }>();
-  const { yaml, parts, script } = await adoptModule(folder);
-  const text = stringify(yaml);
+  const { yaml, text, parts, script } = await adoptModule(folder);
   const into = join(folder, "payload", script);
   if (plan) {
     process.stdout.write(`# ${parts.file} would become ${into}\n${text}`);
