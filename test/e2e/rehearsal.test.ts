@@ -398,6 +398,14 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],
   "tbuild template pull registry.example/templates/ol6-grid-rehearsal:1.0.0": [3, "cannot be reached"],
   "tbuild console MACHINE --ssh": [2, "MACHINE: no such machine"],
+  "tbuild message ol6-grid-rehearsal --values vm001.yaml --as ovf --output ovf.iso": [
+    2,
+    "vm001.yaml: cannot be read",
+  ],
+  "tbuild message ol6-grid-rehearsal --values vm001.yaml --as nocloud --output seed.iso": [
+    2,
+    "vm001.yaml: cannot be read",
+  ],
   "tbuild message ol6-grid-rehearsal --values vm001.yaml --machine vm001": [2, "vm001.yaml: cannot be read"],
   "tbuild twins clone1.img clone2.img": [2, "clone1.img: there is no such file"],
   "tbuild whois orphan.img": [2, "orphan.img: there is no such file"],
