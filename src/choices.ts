@@ -17,6 +17,10 @@ export type Firmware = (typeof firmwares)[number];
 export const migrationFormats = ["libvirt", "olvm-ova", "xva", "proxmox"] as const;
 export type MigrationFormat = (typeof migrationFormats)[number];
 
+/** How KVM attaches disks and network cards: by VirtIO, or as real hardware that every guest knows. */
+export const deviceKinds = ["virtio", "emulated"] as const;
+export type DeviceKind = (typeof deviceKinds)[number];
+
 /** What a template is packed as. */
 export const bundleFormats = ["ovm-tgz", "ova", "qcow2", "raw", "xl", ...migrationFormats] as const;
 export type BundleFormat = (typeof bundleFormats)[number];
@@ -30,6 +34,13 @@ export const fitnessTargets = ["ovm-3.2", "ovm-3.4.5", "ovm-3.4.6", "xen-4.17", 
 export type FitnessTarget = (typeof fitnessTargets)[number];
 export const guestModes = ["pvm", "pvhvm", "hvm", "kvm"] as const;
 export type GuestMode = (typeof guestModes)[number];
+
+/** The mode that a domain type of Oracle VM is. */
+export const modeOf = {
+  XEN_PVM: "pvm",
+  XEN_HVM_PV_DRIVERS: "pvhvm",
+  XEN_HVM: "hvm",
+} as const satisfies Record<DomainType, GuestMode>;
 
 /** What becomes of ovmd, Oracle VM's first-boot configuration, in a conversion: what `tbuild convert --ovmd` takes. */
 export const ovmdChoices = ["keep", "disable", "cloud-init"] as const;

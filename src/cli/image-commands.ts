@@ -1,5 +1,12 @@
 import { type Command, Option } from "commander";
-import { fitnessTargets, guestModes, ovmdChoices, waysIn } from "../choices.ts";
+import {
+  deviceKinds,
+  fitnessTargets,
+  guestModes,
+  migrationFormats,
+  ovmdChoices,
+  waysIn,
+} from "../choices.ts";
 import { formerName } from "./former-name.ts";
 import { lazily } from "./lazily.ts";
 
@@ -31,7 +38,8 @@ export function addImageCommands(program: Command): void {
   program
     .command("scan")
     .description("identify every image in a folder; exits 1 if one is unarmed, dirty or unreadable")
-    .argument("[folder]", "a repository, or any folder", "/OVS/Repositories")
+    .argument("[folder...]", "a repository, or any folder; several with --machines", ["/OVS/Repositories"])
+    .option("--machines", "list machines, their disks and LUNs, and whether they can leave for KVM")
     .addOption(forOption())
     .option("--repair", "arm unarmed templates, as `tbuild repair` does; shows the plan and asks first")
     .option("--plan", "with --repair: show the plan only")
@@ -40,7 +48,7 @@ export function addImageCommands(program: Command): void {
     .option("--json", "print one JSON line for each image")
     .addHelpText(
       "after",
-      "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories",
+      "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories\n  tbuild scan --machines /OVS/Repositories",
     )
     .action(lazily(() => import("./commands/scan.ts")));
   imageCommand(
@@ -62,6 +70,45 @@ export function addImageCommands(program: Command): void {
       `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit, 6 if that is not known.`,
     )
     .action(lazily(() => import("./commands/convert.ts")));
+  program
+    .command("migrate")
+    .description("move a stopped machine to another hypervisor; the original stays as it is")
+    .argument("<source>", "a vm.cfg or its folder, here or on another machine; a .tgz or .ova")
+    .addOption(new Option("--to <format>", "what to write").choices(migrationFormats).makeOptionMandatory())
+    .option("--out <folder>", "output folder", ".")
+    .option("--plan", "show what becomes of the machine and its guest; write nothing")
+    .option("--map <disk=path>", "a LUN or shared disk, and where it is at the target", collected, [])
+    .option("--network <bridge=name>", "a bridge, and its name at the target", collected, [])
+    .option("--convert", "fail if the guest cannot be converted (default: convert it if that is possible)")
+    .option("--no-convert", "leave the guest as it is")
+    .addOption(
+      new Option("--ovmd <choice>", "Oracle VM's first-boot configuration (default: keep)").choices(
+        ovmdChoices,
+      ),
+    )
+    .addOption(
+      new Option("--devices <kind>", "disks and network cards (default: what the guest knows)").choices(
+        deviceKinds,
+      ),
+    )
+    .option("--stopped", "the machine is stopped on all servers of its pool")
+    .option("--disks-in <folder>", "a further folder in which its disks may lie", collected, [])
+    .option("--as <release>", "treat an unknown guest as this release: ol5 to ol9")
+    .option("--max-size <size>", "limit of an archive's unpacked size: 500M, 200G", "200G")
+    .option("--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`)
+    .option(...sshConfig)
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tbuild migrate /OVS/Repositories/R/VirtualMachines/ID/vm.cfg --to libvirt --plan
+  tbuild migrate root@ovs1:/OVS/Repositories/R/VirtualMachines/ID --to olvm-ova --stopped
+  tbuild migrate ol6-grid.tgz --to proxmox --out /srv/moved
+
+Exits 1 if disks were left out or the guest does not boot there, 6 if that is not known.`,
+    )
+    .action(lazily(() => import("./commands/migrate.ts")));
   program
     .command("whois")
     .description("find the version that a disk came from, even after it was used")
@@ -123,6 +170,11 @@ export function addImageCommands(program: Command): void {
     .option("--json", "print one JSON object per image")
     .addHelpText("after", `\nExample:\n  tbuild undo System.img${elsewhere}`)
     .action(lazily(() => import("./commands/undo.ts")));
+
+  // For an option that may be repeated.
+  function collected(value: string, before: readonly string[]): string[] {
+    return [...before, value];
+  }
 
   function forOption(): Option {
     return new Option("--for <target>", "check whether the guest runs there").choices(fitnessTargets);

@@ -1,5 +1,5 @@
-import { readdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { recipeFolders } from "../build/build.ts";
 import type { ForRelease } from "../firstboot/check/index.ts";
@@ -20,6 +20,13 @@ export async function moduleFoldersOf(named: readonly string[], command: Command
       if (entry.isDirectory() && !found.has(entry.name)) found.set(entry.name, join(modules, entry.name));
   }
   return [...found.values()].sort();
+}
+
+/** The folder of one module: a path, or the name of a module that recipes can use. */
+export async function moduleFolderOf(named: string, command: Command): Promise<string> {
+  if (named.includes("/") || (await stat(named).catch(() => undefined))) return named;
+  const folders = await moduleFoldersOf([], command);
+  return folders.find((folder) => basename(folder) === named) ?? named;
 }
 
 /** The releases in `ol6,ol7`, each with its Python. Default: all. */

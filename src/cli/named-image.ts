@@ -17,8 +17,9 @@ export interface FarFlags {
   readonly sshConfig?: string;
 }
 
-// As scp has it.
-function farPath(text: string): FarPath | undefined {
+/** `[user@]host:/path`, as scp has it, unless a local file has that name. */
+export function farPath(text: string): FarPath | undefined {
+  if (existsSync(text)) return undefined;
   const [, address, path] = /^((?:\w[\w.-]*@)?(?:\w[\w.-]*|\[[\da-fA-F:]+\])):(\/.*)$/s.exec(text) ?? [];
   return address === undefined || path === undefined ? undefined : { address, path };
 }
@@ -35,7 +36,7 @@ export async function withImage<Result>(
   { sshConfig }: FarFlags,
   work: (image: NamedImage) => Promise<Result>,
 ): Promise<Result> {
-  const path = existsSync(name) ? undefined : farPath(name);
+  const path = farPath(name);
   if (!path) return work({ name, file: name, shown: (text) => text });
   const { far, seen } = await open(path, sshConfig);
   await using _far = far;

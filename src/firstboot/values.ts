@@ -51,7 +51,7 @@ export function checkValues(contract: readonly Parameter[], file: Located, isWho
       warnings.push({
         at: said.at,
         path: key,
-        text: `is not among the parameters that are known of this import${suggestion(key, keys)}`,
+        text: `is not among the parameters that are known${suggestion(key, keys)}`,
       });
     const value = readValue(said, fail);
     if (value === undefined) continue;

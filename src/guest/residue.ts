@@ -1,3 +1,4 @@
+import { TbuildError } from "../errors.ts";
 import type { DraftedGuest } from "../image/change/drafted-guest.ts";
 import type { Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
@@ -106,7 +107,13 @@ export interface ClassReport {
 export async function findResidue(guest: DraftedGuest): Promise<ReadonlyMap<string, number> | undefined> {
   if (!guest.freeBlocks) return undefined;
   const found = new Map<string, number>();
-  for await (const { data } of guest.freeBlocks()) countBlock(data, found);
+  try {
+    for await (const { data } of guest.freeBlocks()) countBlock(data, found);
+  } catch (error) {
+    // A format that is not known: what is free in it cannot be told.
+    if (error instanceof TbuildError && error.fault === "environment") return undefined;
+    throw error;
+  }
   return found;
 }
 

@@ -3,7 +3,7 @@ import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeAbandoned } from "../host/temporary.ts";
 import type { Mount, Volume } from "./access.ts";
-import { type OtherVolume, otherVolumes, snapshotsOf } from "./disk/account.ts";
+import { type OtherVolume, otherVolumes, snapshotsOf, unmountedSubvolumes } from "./disk/account.ts";
 import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
 import { nextStep } from "./disk/members.ts";
@@ -112,7 +112,11 @@ export async function lookInto(
     return { ...words, missing };
   };
   const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts.volumes, wordsOn);
-  const others = [...(await otherVolumes(image, facts.volumes, mounts, unresolved)), ...snapshotsOf(image)];
+  const others = [
+    ...(await otherVolumes(image, facts.volumes, mounts, unresolved)),
+    ...(await unmountedSubvolumes(image, mounts)),
+    ...snapshotsOf(image),
+  ];
   return { facts, mounts, unresolved, swapFiles, others };
 }
 

@@ -57,8 +57,12 @@ export class GuestTree implements AsyncDisposable {
   readonly #raw: RawTree;
   readonly #pace: () => Promise<void> | undefined;
 
-  constructor(raw: RawTree, { signal, progress }: Watch = {}) {
+  /** The folder of this machine where the tree is mounted, if it is. */
+  readonly mountedAt: string | undefined;
+
+  constructor(raw: RawTree, { signal, progress }: Watch = {}, mountedAt?: string) {
     this.#raw = raw;
+    this.mountedAt = mountedAt;
     this.#pace = pacer(signal, (paths) => progress?.(`${paths} paths looked at`));
   }
 

@@ -36,6 +36,15 @@ export interface TarEntry {
   readonly name: string;
   readonly type: string;
   readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Where a link leads; else empty. */
+  readonly target: string;
+  /** Major and minor number of a device; else zeros. */
+  readonly device: readonly [number, number];
+  /** Further attributes, such as `SCHILY.xattr.…`. */
+  readonly pax: Readonly<Record<string, string>>;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -47,8 +56,19 @@ export async function* tarEntries(archive: AsyncIterable<Uint8Array>): AsyncGene
   source.pipe(reader);
   try {
     for await (const entry of reader) {
-      const { name, type, size } = entry.header;
-      yield { name, type: type ?? "file", size: size ?? 0, body: entry as AsyncIterable<Uint8Array> };
+      const { name, type, size, mode, uid, gid, linkname, devmajor, devminor, pax } = entry.header;
+      yield {
+        name,
+        type: type ?? "file",
+        size: size ?? 0,
+        mode: mode ?? 0,
+        uid: uid ?? 0,
+        gid: gid ?? 0,
+        target: linkname ?? "",
+        device: [devmajor ?? 0, devminor ?? 0],
+        pax: (pax ?? {}) as Readonly<Record<string, string>>,
+        body: entry as AsyncIterable<Uint8Array>,
+      };
       entry.resume();
     }
   } finally {

@@ -1,18 +1,36 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { additions } from "../../src/firstboot/additions.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 
-/** A Python to run the additions under: `python3` is the machine's own. */
+/** The machine's own Python 3, and those of OL7 and OL8 where this machine has them. */
 export const pythons: readonly { readonly name: string; readonly path: string }[] = [
   { name: "Python 3", path: "/usr/bin/python3" },
-  { name: "Python 2.7", path: "/root/.pyenv/versions/2.7.18/bin/python" },
-  { name: "Python 3.6", path: "/root/.pyenv/versions/3.6.15/bin/python" },
-  { name: "Python 3.13", path: "/root/.pyenv/versions/3.13.0/bin/python" },
+  ...["2.7", "3.6"].flatMap((version) => {
+    const path = [`/usr/bin/python${version}`, ...pyenv(version)].find((one) => existsSync(one));
+    return path === undefined ? [] : [{ name: `Python ${version}`, path }];
+  }),
 ];
+
+function pyenv(version: string): string[] {
+  return Array.from(
+    { length: 30 },
+    (_, patch) => `${process.env.HOME}/.pyenv/versions/${version}.${patch}/bin/python${version}`,
+  );
+}
 
 /** What a throw-away root needs. */
 export const rootNeeds = ["root", "unshare", "chroot", "/usr/bin/python3"];
@@ -77,3 +95,13 @@ function write(path: string, text: string, mode: number): void {
   writeFileSync(path, text);
   chmodSync(path, mode);
 }
+
+/** Every Python file of the additions: path and text. */
+export const additionFiles: readonly (readonly [string, string])[] = readdirSync(additions, {
+  recursive: true,
+  withFileTypes: true,
+})
+  .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
+  .map((entry) => join(entry.parentPath, entry.name))
+  .map((path) => [path.slice(additions.length), readFileSync(path, "utf8")] as const)
+  .filter(([path, text]) => path.endsWith(".py") || /^#!.*python/.test(text));

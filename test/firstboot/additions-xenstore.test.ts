@@ -1,6 +1,6 @@
-import { expect } from "vitest";
+import { expect, it } from "vitest";
 import { messageWrites } from "../../src/firstboot/xenstore-keys.ts";
-import { describeWith, itWith } from "../fakes/missing.ts";
+import { describeWith } from "../fakes/missing.ts";
 import { inGuest, pythons, rootNeeds } from "./additions-root.ts";
 
 const long = `${"ü".repeat(4000)}end`;
@@ -46,7 +46,7 @@ print(json.dumps({'params': params, 'many': len(many), 'tree': store.tree('data/
 
 describeWith(rootNeeds, "ovmd over xenstore", () => {
   for (const { name, path } of pythons)
-    itWith([path], `takes messages, long and early ones too, and reports, under ${name}`, () => {
+    it(`takes messages, long and early ones too, and reports, under ${name}`, () => {
       const { code, out, err } = inGuest(path, `exec /usr/bin/python3 /host.py '${JSON.stringify(writes)}'`, {
         "host.py": host,
       });

@@ -17,10 +17,11 @@ beforeAll(() => {
     join(library, "templateconfig/cli.py"),
     "import os\ndef main(enumerator, actions):\n    print(enumerator(os.environ['TARGET']))\n",
   );
-  writeFileSync(
-    join(library, "templateconfig/common.py"),
-    "def run_cmd(*a): pass\nread_text = write_text = set_value = read_values = run_cmd\ndef __getattr__(name): return run_cmd\n",
-  );
+  for (const name of ["common", "accounts"])
+    writeFileSync(
+      join(library, `templateconfig/${name}.py`),
+      "def run_cmd(*a): pass\ndef __getattr__(name): return run_cmd\n",
+    );
 });
 afterAll(() => rmSync(library, { recursive: true }));
 

@@ -186,7 +186,7 @@ describe("values that are broken are told with file, line and key", () => {
     const { errors, warnings, values } = checkValues(contract, file, false);
     expect(errors).toEqual([]);
     expect(warnings.map(({ path, text }) => `${path} ${text}`)).toEqual([
-      "x.y is not among the parameters that are known of this import",
+      "x.y is not among the parameters that are known",
     ]);
     expect(values.map(({ key }) => key)).toContain("x.y");
   });

@@ -8,6 +8,8 @@ import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { surveyGuest } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
+import { freeRunsOfBtrfs } from "../../src/image/btrfs/free-space.ts";
+import { subvolumesOf } from "../../src/image/btrfs/subvolumes.ts";
 import { namesFor, settle, undoLast, undoRecords } from "../../src/image/change/undo.ts";
 import { layoutOf } from "../../src/image/disk/disk.ts";
 import { fileSystemOf } from "../../src/image/disk/filesystem.ts";
@@ -176,6 +178,13 @@ async function lookAtVolume(input: Buffer): Promise<void> {
     await hasXfsLog(reader, input.subarray(0, 512));
     for await (const _ of freeRunsOfXfs(reader, "volume"));
   }
+  if (fs === "btrfs")
+    await allOf(
+      () => subvolumesOf(reader, "volume"),
+      async () => {
+        for await (const _ of freeRunsOfBtrfs(reader, "volume"));
+      },
+    );
 }
 
 /** Image files and what is on disks. */

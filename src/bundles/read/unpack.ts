@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { stat } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
@@ -46,6 +46,14 @@ export async function unpackTemplate(
     const contents = await unpackOvmTgz(host, await membersBeside(config), work, options);
     return { kind: "ovm-tgz", digest: await digestOf(config, options), ...contents };
   }
+  const parts = found.isDirectory() ? await partsIn(file) : [];
+  if (parts.length > 0) {
+    const members: Member[] = [];
+    for (const [number, part] of parts.entries())
+      members.push(...(await membersOfPart(part, number, work, options)));
+    const contents = await unpackOvmTgz(host, members, work, options);
+    return { kind: "ovm-tgz", digest: await digestOf(parts[0] ?? file, options), ...contents };
+  }
   if (found.isDirectory() || /\.ovf$/i.test(file)) {
     const { descriptor, members } = await unpackedOva(file, found.isDirectory());
     const contents = await unpackOva(host, members, work, options);
@@ -68,6 +76,28 @@ export async function unpackTemplate(
     subject: shownFile(file),
     hint: "It is not a template. If it contains an image, unpack it and import the image.",
   });
+}
+
+/** The archives of a template that comes in several (`…-1of2.tar.gz`), if the folder has no descriptor of its own. */
+async function partsIn(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).sort();
+  if (names.some((name) => /\.ovf$/i.test(name))) return [];
+  return names.filter((name) => /\.(?:tgz|tar(?:\.\w+)?)$/i.test(name)).map((name) => join(folder, name));
+}
+
+async function membersOfPart(
+  part: string,
+  number: number,
+  work: string,
+  options: UnpackOptions,
+): Promise<readonly Member[]> {
+  const whole: Member = { name: basename(part), file: part, offset: 0, bytes: await requireFile(part) };
+  const archive = await archiveKind(whole);
+  if (!archive || archive.isZip)
+    throw new TbuildError("integrity", "is not a tar, packed or not", { subject: shownFile(part) });
+  const folder = join(work, `part-${number}`);
+  await mkdir(folder);
+  return membersOf(part, archive.packing, folder, options);
 }
 
 async function unpackImage(host: Host, whole: Member, work: string, options: UnpackOptions) {

@@ -22,7 +22,7 @@ export function domainXml(shipment: Shipment, path: (name: string) => string): s
       node("readonly"),
     ]),
   );
-  const description = [summary, ...shipment.notes].join(" ");
+  const description = [summary, ...shipment.notes, ...sharedNotes(shipment)].filter(Boolean).join(" ");
   const root = node("domain", { type: "kvm" }, [
     leaf("name", id),
     leaf("uuid", uuid),
@@ -59,21 +59,32 @@ function diskLines(
   target: { dev: string; bus: string },
 ): Lines {
   const isDevice = from.kind === "device";
+  const isShared = mode === "w!" && from.kind !== "image";
   return node("disk", { type: isDevice ? "block" : "file", device: "disk" }, [
     // A disk that other machines write to must not be cached by this one.
     node("driver", {
       name: "qemu",
       type: from.kind === "image" ? "qcow2" : "raw",
-      ...(mode === "w!" && { cache: "none" }),
+      ...(isShared && { cache: "none" }),
     }),
     node("source", isDevice ? { dev: from.path } : { file: from.kind === "image" ? path : from.path }),
     node("target", target),
     ...(mode === "r" ? [node("readonly")] : []),
-    ...(mode === "w!" ? [node("shareable")] : []),
+    ...(isShared ? [node("shareable")] : []),
     ...(isBoot ? [node("boot", { order: 1 })] : []),
     // Says in the guest, in /dev/disk/by-id, which disk it was under Xen.
     leaf("serial", slot),
   ]);
+}
+
+/** libvirt shares raw disks only, and what travels is qcow2. */
+function sharedNotes({ disks }: Shipment): string[] {
+  return disks
+    .filter(({ mode, from }) => mode === "w!" && from.kind === "image")
+    .map(
+      ({ name }) =>
+        `Several machines shared the disk ${name}: to share it, convert it to raw, and add <shareable/>.`,
+    );
 }
 
 function nicLines({ network, isBridge, mac }: ShippedNic, isVirtio: boolean): Lines {

@@ -93,7 +93,7 @@ function systemLines(shipment: Shipment): Lines[] {
   const words = [shipment.summary, ...(shipment.title === id ? [] : [shipment.title]), ...shipment.notes];
   const values: Record<string, string | number> = {
     Name: id,
-    Description: words.join(" "),
+    Description: words.filter(Boolean).join(" "),
     Comment: "",
     CreationDate: date,
     ExportDate: date,

@@ -91,7 +91,7 @@ function machine(shipment: Shipment, disks: readonly TravellingDisk[]): Record<s
     current_operations: struct({}),
     power_state: "Halted",
     name_label: shipment.title,
-    name_description: [shipment.summary, ...shipment.notes].join(" "),
+    name_description: [shipment.summary, ...shipment.notes].filter(Boolean).join(" "),
     user_version: 1,
     is_a_template: shipment.isTemplate,
     suspend_VDI: none,

@@ -36,7 +36,7 @@ export function proxmoxConf(shipment: Shipment): string {
     // Proxmox has no mode for disks that several machines write to. It must neither cache nor back them up.
     const options = [
       ...(from.kind === "image" ? [`size=${sizeText(from.bytes)}`] : []),
-      ...(mode === "w!" ? ["backup=0", "cache=none", "shared=1"] : []),
+      ...(mode === "w!" && from.kind !== "image" ? ["backup=0", "cache=none", "shared=1"] : []),
       ...(mode === "r" && bus !== "ide" && bus !== "sata" ? ["ro=1"] : []),
     ];
     return `${bus}${index}: ${[volume, ...options].join(",")}`;
@@ -77,9 +77,9 @@ function busOf({ devices, disks, drives }: Shipment): "virtio" | "ide" | "sata" 
 function notesOf({ title, summary, notes, firmware }: Shipment): string[] {
   const uefi = firmware === "uefi" ? ["Boots by UEFI: add a disk for its variables (efidisk0)."] : [];
   // Notes are kept with % and control characters encoded.
-  return [title, summary, ...notes, ...uefi].map((line) =>
-    line.replaceAll(/[%\p{Cc}]/gu, (one) => encodeURIComponent(one)),
-  );
+  return [title, summary, ...notes, ...uefi]
+    .filter(Boolean)
+    .map((line) => line.replaceAll(/[%\p{Cc}]/gu, (one) => encodeURIComponent(one)));
 }
 
 function sizeText(bytes: number): string {

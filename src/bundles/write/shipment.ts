@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { DomainType, Firmware } from "../../choices.ts";
+import type { DeviceKind, DomainType, Firmware } from "../../choices.ts";
 import type { Run } from "../../model/disk.ts";
 import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
@@ -34,11 +34,8 @@ export interface Shipment {
   readonly disks: readonly ShippedDisk[];
   /** The number of empty drives for discs. */
   readonly drives: number;
-  /** How KVM attaches disks and network cards: by VirtIO, or as real hardware that every guest knows. */
-  readonly devices: GuestDevices;
+  readonly devices: DeviceKind;
 }
-
-export type GuestDevices = "virtio" | "emulated";
 
 export interface ShippedNic {
   readonly network: string;

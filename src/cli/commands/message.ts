@@ -1,23 +1,24 @@
-import { readFile } from "node:fs/promises";
-import { relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { type MessageFormName, messageForms } from "../../firstboot/message-forms.ts";
 import type { Answer } from "../../firstboot/messages.ts";
+import { noCloudSeed, passwordKeys } from "../../firstboot/nocloud.ts";
 import { shippedKey } from "../../firstboot/shipped.ts";
-import { checkValues, parameterOf } from "../../firstboot/values.ts";
+import { checkValues } from "../../firstboot/values.ts";
+import { localHost } from "../../host/local.ts";
+import { writeDisc } from "../../media/small-disc.ts";
 import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
-import { refuse } from "../../recipe/findings.ts";
-import { placed, readYaml } from "../../recipe/located.ts";
+import { interruptible } from "../interrupt.ts";
 import { openFound } from "../open-site.ts";
-import { resolvedValue } from "../resolved-value.ts";
+import { answersOf, readValues } from "../values.ts";
 import { table } from "../words.ts";
 
 interface MessageFlags {
   readonly values?: string;
   readonly as: MessageFormName;
   readonly machine: string;
+  readonly output?: string;
   readonly form?: boolean;
   readonly json?: boolean;
 }
@@ -28,10 +29,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { entry } = await openFound(command, ref);
   const { name, version } = entry.manifest;
   const { contract } = entry.manifest;
-  if (flags.values !== undefined)
-    process.stdout.write(
-      messageForms[flags.as].write(await answersOf(flags.values, entry.manifest), flags.machine),
-    );
+  if (flags.values !== undefined) await writeMessages(await answersFrom(flags.values, entry.manifest), flags);
   else if (flags.form) process.stdout.write(formOf(contract, `${name}@${version}`));
   else if (flags.json) process.stdout.write(`${JSON.stringify(contract, undefined, 2)}\n`);
   else if (contract.length === 0)
@@ -59,35 +57,50 @@ function formOf(contract: readonly Parameter[], template: string): string {
   return `# First-boot values of ${template}, for: tbuild message ${template} --values FILE\n\n${entries.join("\n")}`;
 }
 
-async function answersOf(
+async function answersFrom(
   file: string,
   manifest: Pick<Manifest, "contract" | "recipeText">,
 ): Promise<Answer[]> {
   const { contract } = manifest;
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new TbuildError(
-      error.code === "ENOENT" ? "usage" : "environment",
-      `cannot be read (${error.code})`,
-      {
-        subject: file,
-        cause: error,
-      },
-    );
-  });
-  const shown = relative(process.cwd(), resolve(file)) || file;
-  const { values, errors, warnings } = checkValues(
-    contract,
-    readYaml(shown, text),
-    hasWholeContract(manifest),
-  );
-  refuse(shown, errors);
-  for (const { at, path, text: what } of warnings)
-    process.stderr.write(`warning: ${placed(at)}: ${path}: ${what}\n`);
-  const answers: Answer[] = [];
-  for (const one of values) {
-    // An unknown value may be a secret.
-    const password = parameterOf(contract, one.key)?.password ?? true;
-    answers.push({ key: one.key, value: await resolvedValue(one), password });
+  const { shown, values } = await readValues(file);
+  return answersOf(shown, contract, checkValues(contract, values, hasWholeContract(manifest)));
+}
+
+async function writeMessages(
+  answers: readonly Answer[],
+  { as, machine, output }: MessageFlags,
+): Promise<void> {
+  const { write, disc } = messageForms[as];
+  if (output !== undefined && disc === undefined)
+    throw new TbuildError("usage", `--output is for a disc; the form ${as} is text`, {
+      hint: "Leave --output out, and redirect the text to a file.",
+    });
+  if (output === undefined || disc === undefined) {
+    if (as === "nocloud")
+      throw new TbuildError("usage", "a seed for cloud-init is several files", {
+        hint: "Say where: --output seed.iso, or --output FOLDER.",
+      });
+    process.stdout.write(write(answers, machine));
+    return;
   }
-  return answers;
+  let files: Readonly<Record<string, string>> = { [disc.file]: write(answers, machine) };
+  if (as === "nocloud") {
+    const hashes = new Map<string, string>();
+    for (const key of passwordKeys(answers)) hashes.set(key, await hashOf(answers, key));
+    const seed = noCloudSeed(answers, machine, hashes);
+    files = seed.files;
+    for (const key of seed.left) process.stderr.write(`warning: ${key}: cloud-init has no place for it\n`);
+  }
+  await interruptible((signal) => writeDisc(localHost(), { files, label: disc.label, output, signal }));
+  process.stderr.write(
+    `${output}: written for ${machine}; it holds what the values say, so keep it like a secret\n`,
+  );
+}
+
+async function hashOf(answers: readonly Answer[], key: string): Promise<string> {
+  const value = answers.find((one) => one.key === key)?.value ?? "";
+  // What is a hash already stays one.
+  if (/^\$[1-6]\$[./0-9A-Za-z]+\$[./0-9A-Za-z]+$/.test(value)) return value;
+  const { stdout } = await localHost().run(["openssl", "passwd", "-6", "-stdin"], { input: `${value}\n` });
+  return stdout.trim();
 }

@@ -7,6 +7,7 @@ import { importTemplate as importExport, isExport } from "../../store/exchange/e
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
+import { readSize } from "../sizes.ts";
 import { coloursFor, signatureWords, size } from "../words.ts";
 
 interface Options {
@@ -21,7 +22,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const file = resolve(String(args[0]));
   if (await isExport(file)) return await takeExport(file, command, options);
   const [name, version] = readAs(options.as);
-  const mostBytes = readSize(options.maxSize);
+  const mostBytes = readSize("--max-size", options.maxSize);
   const { home, host, store, records, tbuild } = await openSite(command);
   const line = progressLine(options.json ?? false);
   const imported = await interruptible((signal) =>
@@ -81,11 +82,4 @@ function readAs(as: string | undefined): [name?: string, version?: string] {
       hint: "Names consist of lower-case letters, digits and dashes.",
     });
   return version === undefined ? [name] : [name, version];
-}
-
-function readSize(text: string): number {
-  const [, amount, unit = ""] = /^([1-9]\d{0,5})([MGT])$/.exec(text) ?? [];
-  if (amount === undefined)
-    throw new TbuildError("usage", `--max-size "${text}": not a size such as 500M or 200G`);
-  return Number(amount) * ({ M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }[unit] ?? 1);
 }

@@ -1,6 +1,7 @@
 import { pacer } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
+import { freeRunsOfBtrfs } from "../btrfs/free-space.ts";
 import { insideOf } from "../disk/disk.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 import { ExtVolume, Unfit } from "../ext/volume.ts";
@@ -19,7 +20,7 @@ export interface FreeBlock {
 
 /** Whether tbuild can tell which blocks of it are free: ext's, XFS's and FAT's. While a journal waits, what it tells is old. */
 export function tellsFreeBlocks({ fs }: Volume): boolean {
-  return fs.startsWith("ext") || fs === "xfs" || fs === "vfat";
+  return fs.startsWith("ext") || fs === "xfs" || fs === "vfat" || fs === "btrfs";
 }
 
 /**
@@ -81,6 +82,7 @@ export async function scrubFree(
 
 function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
   if (fs === "vfat") return freeRunsOfFat(inside);
+  if (fs === "btrfs") return freeRunsOfBtrfs(inside, name);
   return fs === "xfs" ? freeRunsOfXfs(inside, name) : freeRunsOfExt(inside);
 }
 

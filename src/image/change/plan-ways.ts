@@ -61,7 +61,7 @@ export function refuseWish(
   if (options.scrub && (closed || format !== "raw"))
     throw new TbuildError("environment", `free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`, {
       subject: file,
-      hint: "Scrubbing works on ext and XFS in raw images only. Omit --scrub.",
+      hint: "Scrubbing works on ext, XFS, btrfs and FAT in raw images only. Omit --scrub.",
     });
 }
 

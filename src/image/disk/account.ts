@@ -1,5 +1,7 @@
+import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
+import { subvolumesOf } from "../btrfs/subvolumes.ts";
 import { openExt } from "../ext/ext.ts";
 import type { ImageFile } from "../file/image-file.ts";
 import { insideOf } from "./disk.ts";
@@ -37,6 +39,43 @@ export async function otherVolumes(
       ...(await stateOf(disk, { name, fs, bytes, ...volume }, unresolved)),
     })),
   );
+}
+
+/**
+ * The subvolumes of each btrfs that the guest does not mount. One below a subvolume that it mounts is seen with that, unless
+ * it is a snapshot: it holds files as they were, at places where nothing resets them.
+ */
+export async function unmountedSubvolumes(disk: Reader, mounts: readonly Mount[]): Promise<OtherVolume[]> {
+  const volumes = new Map(
+    mounts.flatMap(({ volume }) => (volume.fs === "btrfs" ? [[volume.name, volume]] : [])),
+  );
+  const found: OtherVolume[] = [];
+  for (const { name, bytes, ...volume } of volumes.values()) {
+    const other = (what: string, why: string, next?: string): OtherVolume => ({
+      ...{ name: what, fs: "btrfs", bytes, state: "unknown", why },
+      ...(next !== undefined && { next }),
+    });
+    const all = await subvolumesOf(insideOf(disk, { bytes, ...volume }), name).catch((error) => {
+      if (!(error instanceof TbuildError)) throw error;
+      found.push(other(name, `may hold subvolumes that nothing mounts (${error.about(name)})`));
+      return [];
+    });
+    const byDefault = all.find(({ isDefault }) => isDefault)?.path ?? "";
+    const mounted = mounts.flatMap(({ volume }) =>
+      volume.name === name ? [(volume.subvolume ?? byDefault).replace(/^\/+|\/+$/g, "")] : [],
+    );
+    for (const { path, isSnapshot, isEmpty } of all) {
+      if (isEmpty || mounted.includes(path)) continue;
+      const isWithin = mounted.some((one) => one === "" || path.startsWith(`${one}/`));
+      if (isWithin && !isSnapshot) continue;
+      const what = path === "" ? "the top" : `the ${isSnapshot ? "snapshot" : "subvolume"} ${path}`;
+      const why = isSnapshot ? "holds files as they were" : "holds files, and the guest does not mount it";
+      const next =
+        path === "" ? undefined : "Where the guest is mounted: btrfs subvolume delete, if it is not needed.";
+      found.push(other(`${what} of ${name}`, why, next));
+    }
+  }
+  return found;
 }
 
 /** The snapshots inside an image file. Each holds the whole disk as it was, so a change of the disk leaves it behind. */

@@ -42,7 +42,12 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   if (at(65536 + 64, "_BHRfS_M") && head.readBigUInt64LE(65536 + 136) > 1n)
     return { fs: "unknown", refused: `is one of ${head.readBigUInt64LE(65536 + 136)} devices of a btrfs` };
   if (at(65536 + 64, "_BHRfS_M"))
-    return { fs: "btrfs", ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)) };
+    return {
+      fs: "btrfs",
+      ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)),
+      // A log of what was synced waits for a replay.
+      ...(head.readBigUInt64LE(65536 + 96) !== 0n && { isDirty: true }),
+    };
   const swap = at(0, tuxOnIce) ? undefined : swapAreaIn(head.subarray(0, Math.min(65536, volume.bytes)));
   if (swap) {
     const { uuid, label } = swap;

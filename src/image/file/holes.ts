@@ -1,4 +1,5 @@
 import type { Host } from "../../host/host.ts";
+import type { Format } from "./format.ts";
 import type { ImageFile } from "./image-file.ts";
 
 export interface DataRange {
@@ -6,9 +7,9 @@ export interface DataRange {
   readonly length: number;
 }
 
-/** The data ranges of a file, read as a raw image. Node cannot query holes; qemu-img can. */
-export async function dataRanges(host: Host, file: string): Promise<DataRange[]> {
-  const { stdout } = await host.run(["qemu-img", "map", "-f", "raw", "--output=json", file]);
+/** The data ranges of the disk in an image. Node cannot query holes; qemu-img can. */
+export async function dataRanges(host: Host, file: string, format: Format = "raw"): Promise<DataRange[]> {
+  const { stdout } = await host.run(["qemu-img", "map", "-f", format, "--output=json", file]);
   const ranges = JSON.parse(stdout) as (DataRange & { data: boolean; zero: boolean })[];
   return ranges.filter(({ data, zero }) => data && !zero).map(({ start, length }) => ({ start, length }));
 }

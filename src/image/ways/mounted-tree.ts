@@ -35,7 +35,11 @@ export interface Farewell {
  * changes are sent in one command.
  */
 export function mountedTree(host: Host, root: string, options: MountedTreeOptions = {}): GuestTree {
-  return new GuestTree(collectingTree(mountedSource(host, root.replace(/\/+$/, ""), options)), options.watch);
+  return new GuestTree(
+    collectingTree(mountedSource(host, root.replace(/\/+$/, ""), options)),
+    options.watch,
+    root,
+  );
 }
 
 function mountedSource(host: Host, root: string, options: MountedTreeOptions): Source {

@@ -191,11 +191,15 @@ def write_release(tree):
 def stage_addition(package):
     """Oracle's package names, our programs."""
     take = lambda name, place, mode: (os.makedirs(os.path.dirname(package.tree + place), exist_ok=True), shutil.copy(os.path.join(SOURCES, name), package.tree + place), os.chmod(package.tree + place, mode))  # noqa: E731
+
+    def library(folder):
+        for name in sorted(os.listdir(os.path.join(SOURCES, folder))):
+            if name.endswith('.py'):
+                take('%s/%s' % (folder, name), '/usr/lib/python-templateconfig/%s/%s' % (folder, name), 0o644)
+
     if package.name == 'ovmd':
         take('sbin/ovmd', '/usr/sbin/ovmd', 0o755)
-        for name in sorted(os.listdir(os.path.join(SOURCES, 'ovmdaemon'))):
-            if name.endswith('.py'):
-                take('ovmdaemon/' + name, '/usr/lib/python-templateconfig/ovmdaemon/' + name, 0o644)
+        library('ovmdaemon')
         write(package.tree + '/etc/sysconfig/ovmd', '# yes: configure at the next boot, then say no here\nINITIAL_CONFIG=no\n# more options for ovmd\nOVMD_ARGS=\n' if MAJOR == '6'
               else '# more options for ovmd\nOVMD_ARGS=\n')
         if MAJOR == '6':
@@ -205,8 +209,7 @@ def stage_addition(package):
     elif package.name == 'ovm-template-config':
         for name in ('ovm-template-config', 'ovm-chkconfig'):
             take('sbin/' + name, '/usr/sbin/' + name, 0o755)
-        for name in ('__init__.py', 'cli.py', 'common.py', 'modules.py'):
-            take('templateconfig/' + name, '/usr/lib/python-templateconfig/templateconfig/' + name, 0o644)
+        library('templateconfig')
         os.makedirs(package.tree + '/etc/template.d/scripts')
         if MAJOR == '7':
             # `service ovmd enable-initial-config` works as on EL6: service looks for actions of its own here.

@@ -1,4 +1,4 @@
-import { structuredPatch } from "diff";
+import { patchOf } from "../../io/patch.ts";
 import type { FileRecord, Manifest, PackageRecord, Parameter } from "../../model/manifest.ts";
 import { groupedBy } from "../grouped-by.ts";
 import { comparePackages } from "./rpm-version.ts";
@@ -272,12 +272,4 @@ function whatChanged(was: FileRecord, now: FileRecord): string[] {
   else if (now.package !== undefined) what.push(`as ${now.package} brings it again`);
   else what.push("other content");
   return what;
-}
-
-/** The lines that differ, with three lines of context. */
-export function patchOf(from: string, to: string): string[] {
-  return structuredPatch("a", "b", from, to, "", "", { context: 3 }).hunks.flatMap((hunk) => [
-    `@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`,
-    ...hunk.lines,
-  ]);
 }

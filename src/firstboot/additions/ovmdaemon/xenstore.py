@@ -17,7 +17,7 @@ from ovmdaemon.compat import caught, to_bytes, to_text
 # The last one is xenstored's own socket, as in the domain where it runs.
 DEVICES = ('/dev/xen/xenbus', '/proc/xen/xenbus', '/var/run/xenstored/socket')
 
-DIRECTORY, READ, WATCH, WRITE, MKDIR, RM, WATCH_EVENT, ERROR, DIRECTORY_PART = 1, 2, 4, 11, 12, 13, 15, 16, 20
+DIRECTORY, READ, WATCH, WRITE, MKDIR, RM, WATCH_EVENT, ERROR, DIRECTORY_PART = 1, 2, 4, 11, 12, 13, 15, 16, 22
 HEADER = '<IIII'
 MOST = 4096
 

@@ -1,0 +1,42 @@
+import { readFile } from "node:fs/promises";
+import { relative, resolve } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Answer } from "../firstboot/messages.ts";
+import { type CheckedValues, parameterOf } from "../firstboot/values.ts";
+import type { Parameter } from "../model/manifest.ts";
+import { refuse } from "../recipe/findings.ts";
+import { type Located, placed, readYaml } from "../recipe/located.ts";
+import { resolvedValue } from "./resolved-value.ts";
+
+/** Reads a file of values; `shown` is its name in messages. */
+export async function readValues(
+  file: string,
+): Promise<{ readonly shown: string; readonly values: Located }> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new TbuildError(
+      error.code === "ENOENT" ? "usage" : "environment",
+      `cannot be read (${error.code})`,
+      { subject: file, cause: error },
+    );
+  });
+  const shown = relative(process.cwd(), resolve(file)) || file;
+  return { shown, values: readYaml(shown, text) };
+}
+
+/** The answers in checked values, with secrets fetched from where they refer to. Prints warnings, and throws all errors at once. */
+export async function answersOf(
+  shown: string,
+  contract: readonly Parameter[],
+  { values, errors, warnings }: CheckedValues,
+): Promise<Answer[]> {
+  refuse(shown, errors);
+  for (const { at, path, text: what } of warnings)
+    process.stderr.write(`warning: ${placed(at)}: ${path}: ${what}\n`);
+  const answers: Answer[] = [];
+  for (const one of values) {
+    // What nobody knows may be a secret.
+    const password = parameterOf(contract, one.key)?.password ?? true;
+    answers.push({ key: one.key, value: await resolvedValue(one), password });
+  }
+  return answers;
+}

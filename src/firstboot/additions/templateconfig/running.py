@@ -1,0 +1,102 @@
+"""Runs modules, and keeps the log of what they said."""
+import os
+import time
+
+from ovmdaemon.compat import caught, json, run, to_text
+from templateconfig.modules import SCRIPTS
+
+LOG = '/var/log/ovm-template-config.log'
+LIBRARY = '/usr/lib/python-templateconfig'
+# A shorter one would hide ordinary words.
+SHORTEST_SECRET = 4
+
+
+class Failed(Exception):
+    """A module failed: what it said, the reason on the last line."""
+
+
+def call(name, arguments, text=''):
+    environment = dict(os.environ)
+    environment['PYTHONPATH'] = LIBRARY
+    environment['PYTHONDONTWRITEBYTECODE'] = '1'
+    # What a module prints, and what its commands print, is in the log in the order in which it was said.
+    environment['PYTHONUNBUFFERED'] = '1'
+    try:
+        return run([os.path.join(SCRIPTS, name)] + arguments, text, environment)
+    except (OSError, IOError):
+        return 127, '', '%s: %s' % (name, caught())
+
+
+def enumerated(target, names):
+    """[priority, name, parameters] of each module."""
+    found = []
+    for priority, name in names:
+        code, out, errors = call(name, ['--enumerate', target])
+        if code:
+            raise Failed('%s: --enumerate failed with exit code %d\n%s' % (name, code, errors.strip()))
+        try:
+            found.append([priority, name, json.loads(out or '[]')])
+        except ValueError:
+            raise Failed('%s: --enumerate printed no JSON' % name)
+    return found
+
+
+def run_modules(target, names, params):
+    """Runs the modules one after the other. Each gets what the one before gave. The first that fails ends the line."""
+    for _, name in names:
+        log('%s: %s: starts' % (target, name))
+        started = time.time()
+        code, out, errors = call(name, [target], json.dumps(params))
+        took = time.time() - started
+        secret = secrets(params, target, name)
+        lines = [masked(line, secret) for line in errors.splitlines()]
+        for line in lines:
+            log('%s: %s: | %s' % (target, name, line))
+        if code:
+            log('%s: %s: failed with exit code %d after %.1f s' % (target, name, code, took))
+            raise Failed('\n'.join(['%s: %s' % (name, line) for line in lines] + ['%s: %s' % (name, reason(code, lines))]))
+        log('%s: %s: done after %.1f s' % (target, name, took))
+        try:
+            given = json.loads(out or '{}')
+        except ValueError:
+            given = None
+        if isinstance(given, dict):
+            params.update(given)
+        else:
+            log('%s: %s: printed no JSON object; the next module gets what this one got' % (target, name))
+    log('%s: done' % target)
+    return params
+
+
+def reason(code, lines):
+    if code < 0:
+        return 'killed by signal %d' % -code
+    if lines:
+        return lines[-1]
+    return 'exit code %d' % code
+
+
+def secrets(params, target, name):
+    """Values that no log may show: of keys that say so, and of parameters that the module calls passwords."""
+    keys = [key for key in params if 'password' in key or 'private-key' in key or 'secret' in key]
+    try:
+        for _, _, declared in enumerated(target, [(0, name)]):
+            keys += [to_text(one.get('key', '')) for one in declared if one.get('password')]
+    except (Failed, AttributeError, TypeError):
+        pass
+    found = [to_text(params[key]) for key in keys if key in params]
+    return [line for value in found for line in str(value).splitlines() if len(line) >= SHORTEST_SECRET]
+
+
+def masked(line, secret):
+    for one in secret:
+        line = line.replace(one, '********')
+    return line
+
+
+def log(text):
+    descriptor = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 384)  # 0600
+    try:
+        os.write(descriptor, ('%s %s\n' % (time.strftime('%Y-%m-%d %H:%M:%S'), text)).encode('utf-8'))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,236 @@
+import { cp, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
+import { additions } from "../additions.ts";
+import { parseContract } from "../contract.ts";
+import type { FirstBootModule, Target } from "../module.ts";
+import { incompatibleSyntax } from "../python/features.ts";
+import { withPython } from "../python/script.ts";
+import { type Change, changesBetween, changesFrom, heldIn } from "./changes.ts";
+import { enterScript } from "./enter.ts";
+import { makeSkeleton } from "./skeleton.ts";
+
+export interface RehearseOptions {
+  readonly target: Target;
+  readonly values: ReadonlyMap<string, string>;
+  /** Values that no output may show. */
+  readonly secrets: readonly string[];
+  /** The folder of a guest's files. Default: a small root with this machine's /usr. */
+  readonly tree?: string;
+  /** For each run. */
+  readonly deadlineSeconds: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One run of a module's target. */
+export interface RehearsedRun {
+  readonly exitCode: number;
+  readonly seconds: number;
+  /** The deadline ended it. */
+  readonly late: boolean;
+  /** What the module and its commands printed, without secrets. */
+  readonly said: readonly string[];
+  /** Programs that still ran when the module had ended. */
+  readonly left: readonly string[];
+}
+
+export interface Rehearsal {
+  readonly module: string;
+  readonly target: Target;
+  /** The Python that ran the module: its path, in the root. */
+  readonly python: string;
+  readonly runs: readonly RehearsedRun[];
+  /** Why the module failed, in one line. */
+  readonly failed?: string;
+  readonly changes: readonly Change[];
+  /** What the second run changed: nothing, for a module that may run twice. Left out if there was none. */
+  readonly again?: readonly Change[];
+}
+
+/**
+ * Runs a target of a first-boot module twice, in a throw-away root without network. A module that fails, hangs or changes
+ * something the second time is a result, not an error. Throws `environment` where this machine cannot make such a root.
+ */
+export async function rehearseModule(
+  host: Host,
+  module: FirstBootModule,
+  options: RehearseOptions,
+): Promise<Rehearsal> {
+  const { target, values, tree, deadlineSeconds, signal } = options;
+  await checkHost(host);
+  await using folder = await temporaryFolder("rehearse");
+  const python = await pythonFor(module, tree);
+  await layModule(join(folder.path, "module"), module);
+  await layLibrary(join(folder.path, "library"), tree === undefined ? python : undefined);
+  if (tree === undefined) await makeSkeleton(join(folder.path, "skeleton"));
+  await writeFile(join(folder.path, "params"), JSON.stringify(Object.fromEntries(values)), { mode: 0o600 });
+  const args = [folder.path, tree ?? "", String(deadlineSeconds), "2", module.name, target];
+  // If tbuild is killed, so is all of it: unshare itself ignores what asks it to end.
+  const namespaces = ["unshare", "-m", "-p", "-n", "-i", "-f", "--kill-child", "--mount-proc"];
+  await host.run(["setpriv", "--pdeathsig", "KILL", ...namespaces, "sh", "-ec", enterScript, "sh", ...args], {
+    timeoutMs: (3 * deadlineSeconds + 60) * 1000,
+    ...(signal && { signal }),
+  });
+  return await resultOf(join(folder.path, "out"), module.name, python, options);
+}
+
+async function resultOf(
+  out: string,
+  module: string,
+  python: string,
+  { target, secrets, tree }: RehearseOptions,
+): Promise<Rehearsal> {
+  const masked = (text: string) => secrets.reduce((rest, one) => rest.replaceAll(one, "********"), text);
+  const without = (changes: readonly Change[]) =>
+    changes.map((one) => (one.patch ? { ...one, patch: one.patch.map(masked) } : one));
+  const enumerated = await runIn(out, "enumerate", masked);
+  const first = await runIn(out, "1", masked);
+  const second = await runIn(out, "2", masked);
+  if (!enumerated || !first) throw new Error("the rehearsal left no result");
+  const before = await heldIn([
+    [join(out, "before.tar"), ""],
+    ...(tree === undefined ? [[join(out, "before.usr.tar"), "/usr"] as const] : []),
+  ]);
+  const held = (run: string) =>
+    heldIn([
+      [join(out, `${run}.changed.tar`), ""],
+      ...(tree === undefined ? [[join(out, `${run}.usr.tar`), "/usr"] as const] : []),
+    ]);
+  const [one, two] = [await held("1"), await held("2")];
+  const failed =
+    failureOf(enumerated, "--enumerate", await enumerateFault(out)) ??
+    failureOf(first, target, await answerFault(out, "1")) ??
+    (second && failureOf(second, `${target}, the second time,`, await answerFault(out, "2")));
+  return {
+    module,
+    target,
+    python,
+    runs: second ? [first, second] : [first],
+    ...(failed !== undefined && { failed: masked(failed) }),
+    changes: without(changesFrom(before, one)),
+    // Each run adds to the log of the additions; that is no change of the guest.
+    ...(second && {
+      again: without(changesBetween(before, one, two)).filter(({ path }) => path !== logFile),
+    }),
+  };
+}
+
+const logFile = "/var/log/ovm-template-config.log";
+
+async function runIn(
+  out: string,
+  name: string,
+  masked: (text: string) => string,
+): Promise<RehearsedRun | undefined> {
+  const end = await readFile(join(out, `${name}.end`), "utf8").catch(() => undefined);
+  if (end === undefined) return undefined;
+  const [code, began, ended, late] = end.trim().split(" ");
+  const said = linesOf(await readFile(join(out, `${name}.stderr`), "utf8"));
+  return {
+    exitCode: Number(code),
+    seconds: Math.round((Number(ended) - Number(began)) * 100) / 100,
+    late: late === "late",
+    said: said.map(masked),
+    left: linesOf(await readFile(join(out, `${name}.left`), "utf8")).map((line) => masked(line.trim())),
+  };
+}
+
+function failureOf(run: RehearsedRun, what: string, fault: string | undefined): string | undefined {
+  if (run.late) return `${what} did not end in ${Math.round(run.seconds)} seconds, and was killed`;
+  if (run.exitCode > 128 && run.exitCode < 160) return `${what} was killed by signal ${run.exitCode - 128}`;
+  const last = run.said.at(-1);
+  if (run.exitCode !== 0) return `${what} failed with exit code ${run.exitCode}${last ? `: ${last}` : ""}`;
+  return fault && `${what} ${fault}`;
+}
+
+async function enumerateFault(out: string): Promise<string | undefined> {
+  const text = await readFile(join(out, "enumerate.stdout"), "utf8");
+  try {
+    parseContract(JSON.stringify([["00", "module", JSON.parse(text.trim() || "[]")]]));
+    return undefined;
+  } catch {
+    return "printed no JSON list of parameters";
+  }
+}
+
+async function answerFault(out: string, run: string): Promise<string | undefined> {
+  const text = await readFile(join(out, `${run}.stdout`), "utf8");
+  try {
+    const found: unknown = JSON.parse(text.trim() || "{}");
+    if (typeof found === "object" && found !== null && !Array.isArray(found)) return undefined;
+  } catch {
+    // told below
+  }
+  return "returned no JSON object: the next module would not get the parameters";
+}
+
+async function checkHost(host: Host): Promise<void> {
+  const { stdout } = await host.run(["cat", "/proc/self/status"]);
+  // CAP_SYS_ADMIN, bit 21: root in a container often lacks it.
+  const held = BigInt(`0x${/^CapEff:\s*([\da-f]+)$/m.exec(stdout)?.[1] ?? "0"}`);
+  if ((held & (1n << 21n)) === 0n)
+    throw new TbuildError("environment", "only root can make the throw-away root: it takes mounts", {
+      subject: "module rehearse",
+      hint: "Run it with sudo. In a container, give it the capability SYS_ADMIN.",
+    });
+}
+
+/**
+ * The Python that the module's first line asks for. In a guest's files it is the guest's own. Here `python` is Python 2.7, if this
+ * machine has it, and otherwise Python 3, if that reads the program.
+ */
+async function pythonFor(module: FirstBootModule, tree: string | undefined): Promise<string> {
+  const asked = interpreterOf(module);
+  if (tree !== undefined) return asked.path ?? `/usr/bin/${asked.name}`;
+  if (/^python3/.test(asked.name)) return "/usr/bin/python3";
+  if (await isThere("/usr/bin/python2.7")) return "/usr/bin/python2.7";
+  const faults = await withPython(Buffer.from(module.script).toString(), (script) =>
+    incompatibleSyntax(script, [3, 9]),
+  );
+  const [fault] = faults;
+  if (fault)
+    throw new TbuildError("environment", "is written for Python 2, which this machine lacks", {
+      subject: `module ${module.name}`,
+      lines: [`line ${fault.line}: ${fault.text}`],
+      hint: "Rehearse it in the files of a guest: --tree IMAGE or FOLDER.",
+    });
+  return "/usr/bin/python3";
+}
+
+/** The interpreter in the script's first line: its path, unless `env` looks for it, and its name. */
+function interpreterOf(module: FirstBootModule): { readonly path?: string; readonly name: string } {
+  const [line = ""] = Buffer.from(module.script).toString("latin1").split("\n", 1);
+  const [path = "", name = ""] = line.replace(/^#!\s*/, "").split(/\s+/);
+  return path.endsWith("/env") ? { name } : { path, name: path.split("/").at(-1) ?? "" };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+async function layModule(folder: string, { name, script, payload }: FirstBootModule): Promise<void> {
+  await mkdir(join(folder, "usr"), { recursive: true });
+  await lay(join(folder, "etc/template.d/scripts", name), script, 0o755);
+  for (const { path, data, mode } of payload) await lay(join(folder, path), data, mode);
+}
+
+async function layLibrary(folder: string, python: string | undefined): Promise<void> {
+  for (const path of ["dev", "proc", "run", "sys", "usr/bin"])
+    await mkdir(join(folder, path), { recursive: true });
+  for (const name of ["templateconfig", "ovmdaemon"])
+    await cp(join(additions, name), join(folder, "usr/lib/python-templateconfig", name), { recursive: true });
+  if (python !== undefined)
+    for (const name of ["python", "python2", "python2.7", "python2.6", "python2.4"])
+      await symlink(python, join(folder, "usr/bin", name));
+}
+
+async function lay(path: string, data: Uint8Array, mode: number): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, data, { mode });
+}
+
+function linesOf(text: string): string[] {
+  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+}

@@ -1,0 +1,97 @@
+import type { Reader } from "../../io/reader.ts";
+import { stringOf } from "../names.ts";
+import { type Btrfs, damaged, itemTypes, openBtrfs } from "./btrfs.ts";
+
+export interface Subvolume {
+  /** From the top of the file system, without a leading slash; empty for the top itself. */
+  readonly path: string;
+  readonly isSnapshot: boolean;
+  readonly isEmpty: boolean;
+  /** The one that is mounted if a mount names none. */
+  readonly isDefault: boolean;
+}
+
+const top = 5n;
+const firstFree = 256n;
+const mostSubvolumes = 10_000;
+const deepest = 64;
+
+/** The subvolumes of a btrfs, the top among them. `name` is the volume's name, for errors. */
+export async function subvolumesOf(volume: Reader, name: string): Promise<Subvolume[]> {
+  const btrfs = await openBtrfs(volume, name);
+  const refs = new Map<bigint, Reference>();
+  const snapshots = new Set<bigint>();
+  let byDefault = top;
+  for await (const { object, type, offset, data } of btrfs.items(btrfs.roots)) {
+    if (type === itemTypes.root && data.length >= 279 && data.subarray(263, 279).some((byte) => byte !== 0))
+      snapshots.add(object);
+    // The folder of the tree of roots has one entry, `default`, whose key starts with the id.
+    if (type === itemTypes.dirItem && object === 6n && data.length >= 8) byDefault = data.readBigUInt64LE(0);
+    if (type !== itemTypes.rootRef || data.length < 18) continue;
+    const bytes = data.readUInt16LE(16);
+    refs.set(offset, {
+      parent: object,
+      folder: data.readBigUInt64LE(0),
+      name: stringOf(data.subarray(18, 18 + bytes)),
+    });
+    if (refs.size > mostSubvolumes) throw damaged(name, `more than ${mostSubvolumes} subvolumes`);
+  }
+  const found: Subvolume[] = [];
+  for (const id of [top, ...refs.keys()])
+    found.push({
+      path: await pathOf(btrfs, name, refs, id),
+      isSnapshot: snapshots.has(id),
+      isEmpty: await isEmpty(btrfs, id),
+      isDefault: id === byDefault,
+    });
+  return found;
+}
+
+/** Where a subvolume stands: its name in a folder of its parent. */
+interface Reference {
+  readonly parent: bigint;
+  readonly folder: bigint;
+  readonly name: string;
+}
+
+async function pathOf(
+  btrfs: Btrfs,
+  name: string,
+  refs: ReadonlyMap<bigint, Reference>,
+  id: bigint,
+): Promise<string> {
+  const names: string[] = [];
+  for (let ref = refs.get(id); ref; ref = refs.get(ref.parent)) {
+    names.unshift(ref.name);
+    for (let folder = ref.folder; folder !== firstFree; ) {
+      const above = await folderAbove(btrfs, ref.parent, folder);
+      if (!above) throw damaged(name, `the folder of the subvolume ${ref.name}`);
+      names.unshift(above.name);
+      folder = above.folder;
+      if (names.length > deepest) throw damaged(name, "its subvolumes lie within each other");
+    }
+    if (names.length > deepest) throw damaged(name, "its subvolumes lie within each other");
+  }
+  return names.join("/");
+}
+
+async function folderAbove(btrfs: Btrfs, tree: bigint, folder: bigint) {
+  const root = await btrfs.rootOf(tree);
+  if (!root) return undefined;
+  const from = { object: folder, type: itemTypes.inodeRef, offset: 0n };
+  for await (const { object, type, offset, data } of btrfs.items(root, from)) {
+    if (object !== folder || type !== itemTypes.inodeRef || data.length < 10) return undefined;
+    return { folder: offset, name: stringOf(data.subarray(10, 10 + data.readUInt16LE(8))) };
+  }
+  return undefined;
+}
+
+// A subvolume has one inode, its top folder. Subvolumes within it are not inodes of it.
+async function isEmpty(btrfs: Btrfs, id: bigint): Promise<boolean> {
+  const root = await btrfs.rootOf(id);
+  if (!root) return true;
+  const from = { object: firstFree + 1n, type: itemTypes.inode, offset: 0n };
+  for await (const { object, type } of btrfs.items(root, from))
+    if (type === itemTypes.inode && object < 1n << 63n) return false;
+  return true;
+}

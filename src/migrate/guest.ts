@@ -1,0 +1,119 @@
+import { join, resolve } from "node:path";
+import type { DeviceKind, FitnessTarget, GuestMode, OvmdChoice } from "../choices.ts";
+import { checkInterrupted, TbuildError } from "../errors.ts";
+import { planConversion } from "../guest/convert/plan.ts";
+import { type Fitness, fitnessOrWhy } from "../guest/fitness/fitness.ts";
+import type { Done } from "../guest/operation.ts";
+import { type Major, readRelease } from "../guest/release.ts";
+import type { Host } from "../host/host.ts";
+import { readImageFile } from "../image/file/image-file.ts";
+import { openImageFile } from "../image/open.ts";
+import type { AccessOptions } from "../image/ways/index.ts";
+
+export interface GuestOptions {
+  readonly target: FitnessTarget;
+  readonly mode: GuestMode;
+  /** `auto` converts the guest if tbuild can; `yes` fails if it cannot. */
+  readonly convert: "auto" | "yes" | "no";
+  readonly ovmd?: OvmdChoice;
+  readonly as?: Major;
+  readonly via?: AccessOptions["via"];
+  readonly signal?: AbortSignal;
+  readonly note: (text: string) => void;
+  readonly progress: (text: string, done?: number, total?: number) => void;
+}
+
+/** The guest as it leaves. */
+export interface PreparedGuest {
+  /** The image to be read: the original, or a file that holds only what differs from it. */
+  readonly file: string;
+  /** What was changed in it. Left out if nothing was converted. */
+  readonly converted?: readonly Done[];
+  /** Why nothing was converted. */
+  readonly why?: string;
+  /** Of Oracle Linux; 0 if it is not known. */
+  readonly major: number;
+  readonly fitness: Fitness;
+  /** Whether the guest knows VirtIO. One that boots only with real hardware gets that. */
+  readonly devices: DeviceKind;
+}
+
+/**
+ * Converts the guest in an overlay in `folder`, and checks what comes out of it for its target. The image itself is only
+ * read.
+ */
+export async function prepareGuest(
+  host: Host,
+  image: string,
+  folder: string,
+  options: GuestOptions,
+): Promise<PreparedGuest> {
+  const done =
+    options.convert === "no"
+      ? { file: image, why: "not asked for" }
+      : await convert(host, image, folder, options);
+  checkInterrupted(options.signal);
+  options.progress("checking the guest");
+  const { fitness, major, knowsIde } = await judge(host, done.file, options);
+  const isVirtio = options.mode !== "kvm" || fitness.verdict !== "unfit" || !knowsIde;
+  return { ...done, fitness, major, devices: isVirtio ? "virtio" : "emulated" };
+}
+
+async function convert(
+  host: Host,
+  image: string,
+  folder: string,
+  { mode, ovmd, as, via, signal, note, progress, convert: wish }: GuestOptions,
+): Promise<Pick<PreparedGuest, "file" | "converted" | "why">> {
+  const overlay = join(folder, "guest.qcow2");
+  const { format } = await formatOf(image);
+  await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", resolve(image), "-F", format, overlay]);
+  try {
+    await using planned = await planConversion(
+      host,
+      overlay,
+      { mode, ...(ovmd && { ovmd }), ...(as !== undefined && { as }) },
+      { ...(via && { via }), allowUnmounted: true, note, watch: { ...(signal && { signal }), progress } },
+    );
+    if (planned.pieces.length === 0) return { file: image, converted: [] };
+    await planned.apply(`migrate: convert to ${mode}`);
+    return { file: overlay, converted: planned.result.pending };
+  } catch (error) {
+    // What is a fault of this machine or of tbuild is not the guest's: the migration ends.
+    const isGuest =
+      error instanceof TbuildError &&
+      (["guest", "no-guest", "other-guest", "no-access"].includes(error.code) || error.fault === "guest");
+    if (!isGuest || wish === "yes") throw error;
+    return { file: image, why: [error.about(overlay), ...error.lines].join("; ") };
+  }
+}
+
+async function formatOf(image: string) {
+  await using file = await readImageFile(image);
+  return { format: file.format };
+}
+
+async function judge(
+  host: Host,
+  file: string,
+  { target, mode, via, signal, note }: GuestOptions,
+): Promise<{ fitness: Fitness; major: number; knowsIde: boolean }> {
+  const options = { readOnly: true, note, ...(via && { via }), ...(signal && { watch: { signal } }) };
+  try {
+    await using guest = await openImageFile(host, file, options);
+    const fitness = await fitnessOrWhy(host, { file, guest }, target, mode);
+    const release = await readRelease(guest.tree).catch((error) => {
+      if (error instanceof TbuildError) return undefined;
+      throw error;
+    });
+    const hardware =
+      mode === "kvm" && fitness.verdict === "unfit"
+        ? await fitnessOrWhy(host, { file, guest }, "xen-4.17", "hvm")
+        : undefined;
+    return { fitness, major: release?.major ?? 0, knowsIde: hardware?.verdict === "fit" };
+  } catch (error) {
+    if (!(error instanceof TbuildError) || !["guest", "environment"].includes(error.fault)) throw error;
+    const fitness = await fitnessOrWhy(host, { file, why: error.message }, target, mode);
+    return { fitness, major: 0, knowsIde: false };
+  }
+}

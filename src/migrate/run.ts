@@ -1,0 +1,176 @@
+import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Packed } from "../bundles/write/format.ts";
+import { shippings } from "../bundles/write/index.ts";
+import { type Shipment, uuidOf } from "../bundles/write/shipment.ts";
+import { ship } from "../bundles/write/shipping.ts";
+import { TbuildError } from "../errors.ts";
+import { type Fitness, fitnessWords } from "../guest/fitness/fitness.ts";
+import type { Host } from "../host/host.ts";
+import { tryLock } from "../host/lock.ts";
+import { makeFolders } from "../io/folders.ts";
+import type { PreparedGuest } from "./guest.ts";
+import { imageRuns, imageSize } from "./image-runs.ts";
+import { destinations, type MigrationPlan, shippedDisk } from "./plan.ts";
+
+export interface RunOptions {
+  readonly out: string;
+  readonly tbuild: string;
+  /** ISO 8601, UTC. */
+  readonly now: string;
+  readonly signal?: AbortSignal;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+export interface Migrated {
+  /** The folder or the archive. */
+  readonly path: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+}
+
+/** The description and disks of a planned migration, ready to be written. */
+export async function shipmentFor(
+  host: Host,
+  plan: MigrationPlan,
+  guest: PreparedGuest | undefined,
+  { tbuild, now }: Pick<RunOptions, "tbuild" | "now">,
+): Promise<Shipment> {
+  const { machine, format } = plan;
+  const { domainType, title } = destinations[format];
+  const sizes = new Map<string, number>();
+  for (const { disk, at } of plan.disks)
+    if (!at && disk.from.kind === "image")
+      sizes.set(disk.from.file, (await imageSize(host, disk.from.file)).bytes);
+  const bootFile = plan.disks.find(({ disk, at }) => disk.isBoot && !at)?.disk.from;
+  const image = (file: string) => {
+    const isBoot = bootFile?.kind === "image" && bootFile.file === file;
+    const read = isBoot && guest ? guest.file : file;
+    return {
+      kind: "image" as const,
+      bytes: sizes.get(file) ?? 0,
+      read: (signal: AbortSignal | undefined) => imageRuns(host, read, signal),
+    };
+  };
+  const disks = plan.disks.map((one) => shippedDisk(one, image));
+  const converted = guest?.converted && guest.converted.length > 0;
+  return {
+    id: plan.id,
+    title: machine.title,
+    summary: machine.summary,
+    notes: [
+      `Moved from Oracle VM to ${title} by tbuild ${tbuild} on ${now.slice(0, 10)}.`,
+      converted ? "Its guest was converted." : "Its guest was not changed.",
+      ...(guest ? [fitnessSentence(guest.fitness)] : []),
+      ...plan.leftOut.map(({ what, next }) => `Left out: ${what}; ${next}.`),
+    ],
+    uuid: machine.uuid ?? uuidOf(`${machine.title} ${machine.nics.map(({ mac }) => mac).join(" ")}`),
+    ...{ made: now, domainType, firmware: machine.firmware, isTemplate: machine.isTemplate },
+    major: guest?.major ?? 0,
+    vcpus: machine.vcpus,
+    maxVcpus: machine.maxVcpus,
+    memoryMib: machine.memoryMib,
+    maxMemoryMib: machine.maxMemoryMib,
+    ...{ nics: plan.nics, disks, drives: machine.drives, devices: guest?.devices ?? "virtio" },
+  };
+}
+
+function fitnessSentence(fitness: Fitness): string {
+  const why = fitness.findings
+    .filter(({ weight }) => weight === fitness.verdict)
+    .map((one) => `${one.about}: ${one.why}`);
+  return `${[`By its files it is ${fitnessWords(fitness)}`, ...why].join("; ")}.`;
+}
+
+/** Throws if there is something with the name of the result already. */
+export async function requireFree(plan: MigrationPlan, out: string): Promise<string> {
+  const { kind, extension } = shippings[plan.format];
+  const path = join(out, kind === "archive" ? `${plan.id}${extension}` : plan.id);
+  const found = await stat(path).catch(() => undefined);
+  if (found)
+    throw new TbuildError("usage", "is there already; nothing is overwritten", {
+      subject: path,
+      hint: "Remove it, or choose another folder: --out FOLDER",
+    });
+  return path;
+}
+
+/**
+ * Writes the new machine: into a folder beside its name first, which is renamed when all is complete and removed after a
+ * failure. The original is compared with what it was before it was read.
+ */
+export async function writeMachine(
+  plan: MigrationPlan,
+  shipment: Shipment,
+  { out, signal, progress }: RunOptions,
+): Promise<Migrated> {
+  const path = await requireFree(plan, out);
+  const part = join(out, `.${plan.id}.${plan.format}.part`);
+  await makeFolders(out);
+  const lock = await tryLock(`${part}.lock`);
+  if ("heldBy" in lock)
+    throw new TbuildError("environment", `is being written by another tbuild (process ${lock.heldBy})`, {
+      subject: path,
+    });
+  try {
+    // What a killed tbuild left.
+    await rm(part, { recursive: true, force: true });
+    await mkdir(part);
+    const before = await marksOf(plan);
+    const packed = await ship(shippings[plan.format], shipment, part, {
+      ...(signal && { signal }),
+      ...(progress && { progress }),
+    });
+    await requireSame(before, await marksOf(plan));
+    return { path, files: await put(plan, packed, part, path) };
+  } catch (error) {
+    await rm(part, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function put(
+  plan: MigrationPlan,
+  packed: readonly Packed[],
+  part: string,
+  path: string,
+): Promise<Migrated["files"]> {
+  const files = packed.map(({ file, bytes, sha256 }) => ({
+    name: file.slice(part.length + 1),
+    bytes,
+    sha256,
+  }));
+  if (shippings[plan.format].kind === "archive") {
+    const [only] = packed;
+    await rename(only?.file ?? "", path);
+    await rm(part, { recursive: true });
+    return files;
+  }
+  const sums = files.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join("");
+  await writeFile(join(part, "SHA256SUMS"), sums);
+  await rename(part, path);
+  return files;
+}
+
+type Marks = ReadonlyMap<string, string>;
+
+/** Size and time of the last change of each image that is read. */
+async function marksOf(plan: MigrationPlan): Promise<Marks> {
+  const marks = new Map<string, string>();
+  for (const { disk, at } of plan.disks) {
+    if (at || disk.from.kind !== "image") continue;
+    const { size, mtimeMs, ino } = await stat(disk.from.file);
+    marks.set(disk.from.file, `${size} ${mtimeMs} ${ino}`);
+  }
+  return marks;
+}
+
+async function requireSame(before: Marks, after: Marks): Promise<void> {
+  for (const [file, mark] of before)
+    if (after.get(file) !== mark)
+      throw new TbuildError("environment", "changed while it was read: a machine or a program writes to it", {
+        subject: file,
+        hint: "Stop the machine, and run the command again. What was written was removed.",
+      });
+}

@@ -1,0 +1,81 @@
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { shown } from "../io/escape.ts";
+
+/** What is known about whether a machine runs, in words. */
+export interface Stopped {
+  readonly how: string;
+}
+
+const domainsScript = `
+PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C; export PATH LC_ALL
+for tool in xl xm; do
+  if command -v $tool > /dev/null 2>&1 && list=$($tool list 2> /dev/null); then
+    printf '%s\\n%s\\n' "$tool" "$list"
+    exit 0
+  fi
+done
+echo none`;
+
+/** The domains that run on a Xen host; nothing if it is none, or does not say. */
+export async function runningDomains(
+  host: Host,
+): Promise<{ readonly tool: string; readonly names: readonly string[] } | undefined> {
+  const { stdout } = await host.run(["sh", "-c", domainsScript]);
+  const [tool = "none", ...lines] = stdout.split("\n");
+  if (tool === "none") return undefined;
+  // Name, ID, memory, CPUs, state and time; only a name may hold blanks.
+  const names = lines.flatMap(
+    (line) => /^(\S.*?)\s+\d+\s+\d+\s+\d+\s+\S+\s+[\d.]+\s*$/.exec(line)?.[1] ?? [],
+  );
+  return { tool, names };
+}
+
+export interface RunQuestion {
+  /** How people name the machine in messages. */
+  readonly subject: string;
+  /** The names that its domain may have. */
+  readonly names: readonly string[];
+  readonly isTemplate: boolean;
+  /** It lies in a repository, which other servers may have mounted as well. */
+  readonly isShared: boolean;
+  /** Who uses its disks. */
+  readonly users: readonly string[];
+  /** The user says that it is stopped. */
+  readonly isSaidStopped: boolean;
+}
+
+/**
+ * Throws if a machine runs, or if nobody knows. A disk's users and Xen's domains are known on its own server only; other servers
+ * of a pool may run it, so of a machine in a repository its user has to say that it is stopped.
+ */
+export async function requireStopped(host: Host, question: RunQuestion): Promise<Stopped> {
+  const { subject, names, isTemplate, isShared, users, isSaidStopped } = question;
+  const stopIt = "Stop the machine first. A copy of the disks of a running machine is damaged.";
+  const [user] = users;
+  if (user !== undefined)
+    throw new TbuildError("environment", `runs: a disk is in use, by ${user}`, {
+      subject,
+      lines: users.slice(1),
+      hint: stopIt,
+    });
+  if (isTemplate) return { how: "a template does not run" };
+  const domains = await runningDomains(host);
+  const server = host.name === "local" ? "this server" : host.name;
+  const domain = names.find((name) => domains?.names.includes(name));
+  if (domain !== undefined)
+    throw new TbuildError("environment", `runs on ${server} as ${shown(domain)} (${domains?.tool} list)`, {
+      subject,
+      hint: stopIt,
+    });
+  const here = domains
+    ? `not in ${domains.tool} list of ${host.name}`
+    : `no program on ${host.name} uses its disks`;
+  if (!isShared) return { how: here };
+  if (isSaidStopped) return { how: `${here}; stopped elsewhere, as you said` };
+  throw new TbuildError("usage", "it is not known whether it runs on another server of its pool", {
+    subject,
+    lines: [`Known is only: ${here}.`],
+    hint: "If it is stopped, say so: --stopped",
+  });
+}
