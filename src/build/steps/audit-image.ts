@@ -34,7 +34,10 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
     name: "audit-image",
     module: import.meta.url,
     describe: () => "reopen the image, check that nothing is pending, and record its contents",
-    inputs: () => ({ writes: "services, users, modules, files in /etc", allowUnfit: String(recipe.allowUnfit) }),
+    inputs: () => ({
+      writes: "services, users, modules, files in /etc",
+      allowUnfit: String(recipe.allowUnfit),
+    }),
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
       const mounted = opened.mounts.map(({ volume }) => volume);
