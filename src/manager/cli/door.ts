@@ -18,8 +18,8 @@ export interface DoorOptions {
 }
 
 const readMs = 120_000;
-/** A connection without commands is closed after so long; the Manager would do so after 15 or 30 minutes. */
-const idleMs = 60_000;
+/** A connection without commands is closed after so long. It keeps the process alive until then. */
+const idleMs = 3000;
 
 /** The one way to the CLI: every command goes through `order` or `read`. */
 export interface Door extends AsyncDisposable {
