@@ -71,6 +71,7 @@ Exits 1 if the second run changes something, and 4 if the module fails.`,
         .default("ovmcli"),
     )
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
+    .option("-o, --output <path>", "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud)")
     .option("--form", "print a file of values to fill in")
     .option("--json", "print the parameters as JSON")
     .addHelpText(
@@ -85,7 +86,8 @@ given by reference: {env: NAME}, {file: PATH} or {prompt: true}.
 Examples:
   tbuild message ol6-grid
   tbuild message ol6-grid --form > vm001.yaml
-  tbuild message ol6-grid --values vm001.yaml --machine vm001`,
+  tbuild message ol6-grid --values vm001.yaml --machine vm001
+  tbuild message ol8-base --values vm001.yaml --as nocloud --output seed.iso`,
     )
     .action(lazily(() => import("./commands/message.ts")));
 }
