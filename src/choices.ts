@@ -35,6 +35,13 @@ export type FitnessTarget = (typeof fitnessTargets)[number];
 export const guestModes = ["pvm", "pvhvm", "hvm", "kvm"] as const;
 export type GuestMode = (typeof guestModes)[number];
 
+/** The mode that a domain type of Oracle VM is. */
+export const modeOf = {
+  XEN_PVM: "pvm",
+  XEN_HVM_PV_DRIVERS: "pvhvm",
+  XEN_HVM: "hvm",
+} as const satisfies Record<DomainType, GuestMode>;
+
 /** What becomes of ovmd, Oracle VM's first-boot configuration, in a conversion: what `tbuild convert --ovmd` takes. */
 export const ovmdChoices = ["keep", "disable", "cloud-init"] as const;
 export type OvmdChoice = (typeof ovmdChoices)[number];

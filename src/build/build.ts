@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { type GuestMode, modeOf } from "../choices.ts";
 import { Interrupted, TbuildError, together } from "../errors.ts";
 import { checkModules, findingLine } from "../firstboot/check/index.ts";
 import { readModule } from "../firstboot/module.ts";
@@ -108,7 +109,7 @@ async function proveOne(
   names.set(recipe.name, request.name);
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
   const planned = await planOf(
-    planTemplate(made, canBootTrial(workshop, made, request)),
+    planTemplate(made, trialMode(workshop, made, request)),
     context,
     request.fresh,
   );
@@ -133,7 +134,7 @@ export async function build(
   await makeFolders(context.folder);
   await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
-  const pipeline = planTemplate(made, canBootTrial(workshop, made, request));
+  const pipeline = planTemplate(made, trialMode(workshop, made, request));
   const ran: Record<string, number> = {};
   const tell = context.report;
   const watched: BuildContext = {
@@ -151,7 +152,7 @@ export async function build(
     steps,
     expected: await expectedTimes(context.home, context.name),
   });
-  if (!canBootTrial(workshop, made, request))
+  if (trialMode(workshop, made, request) === undefined)
     watched.report({ type: "note", text: noTrial(workshop, made, request) });
   try {
     const state = await runPipeline(pipeline, watched, {
@@ -194,7 +195,7 @@ export async function plan(
 ): Promise<{ id: string; steps: PlannedStep[]; notes: string[] }> {
   const made = await gather(workshop, request);
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
-  const trial = canBootTrial(workshop, made, request);
+  const trial = trialMode(workshop, made, request);
   return {
     id: context.id,
     steps: await planOf(planTemplate(made, trial), context, request.fresh),
@@ -276,8 +277,17 @@ function additionsOf(request: BuildRequest): Additions {
   return request.rehearse ? "tbuild" : "oracle";
 }
 
-function canBootTrial({ hypervisor }: Workshop, { recipe }: Ingredients, request: BuildRequest): boolean {
-  return recipe.trial.clones > 0 && hypervisor.messages?.reaches.includes(additionsOf(request)) === true;
+/** What clones of the template are booted as; `undefined` where there is no boot trial. */
+function trialMode(
+  { hypervisor }: Workshop,
+  { recipe }: Ingredients,
+  request: BuildRequest,
+): GuestMode | undefined {
+  if (recipe.trial.clones === 0 || !hypervisor.messages?.reaches.includes(additionsOf(request)))
+    return undefined;
+  const mode = modeOf[recipe.domainType];
+  // A converted image still boots as HVM.
+  return hypervisor.domainTypes.includes(mode) ? mode : "hvm";
 }
 
 function noTrial({ hypervisor }: Workshop, { recipe }: Ingredients, request: BuildRequest): string {

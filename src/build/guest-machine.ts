@@ -1,5 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { GuestMode } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { type Login, sshAnswers, sshCommand, sshHost } from "../host/ssh.ts";
@@ -58,13 +59,15 @@ export function machineSpec(
     readonly cdroms?: readonly string[];
     readonly macs: readonly string[];
     readonly address?: string;
+    /** `hvm` if left out: a master is installed and provisioned so. */
+    readonly domainType?: GuestMode;
     /** After the system disk. */
     readonly further?: readonly DiskContent[];
   },
 ): VmSpec {
   return {
     name,
-    domainType: "hvm",
+    domainType: options.domainType ?? "hvm",
     vcpus: recipe.machine.vcpus,
     memoryMib: recipe.machine.memory,
     disks: [disk, ...(options.further ?? [])].map((content, slot) => ({ slot, mode: "write", content })),

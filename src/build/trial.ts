@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { GuestMode } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import { initialConfigKey } from "../firstboot/additions.ts";
 import { type Identity, readIdentity } from "../guest/identity.ts";
@@ -24,7 +25,10 @@ import {
 import type { MachineContext } from "./step.ts";
 
 /** What a trial has to know of the machines that clones run on, and of what they are configured with. */
-export type Trial = Pick<Recipe, "machine" | "nics" | "release" | "trial">;
+export type Trial = Pick<Recipe, "machine" | "nics" | "release" | "trial"> & {
+  /** What the clones are booted as; `hvm` if left out. */
+  readonly mode?: GuestMode;
+};
 
 /** A clone that was configured and rebooted: what was seen, one sentence each, and how it differs from others. */
 export interface TriedClone {
@@ -103,7 +107,12 @@ async function tryClone(
       trial,
       name,
       { grownFrom: image },
-      { macs, address: wanted.address, further: furtherDisks.map((grownFrom) => ({ grownFrom })) },
+      {
+        macs,
+        address: wanted.address,
+        further: furtherDisks.map((grownFrom) => ({ grownFrom })),
+        ...(trial.mode && { domainType: trial.mode }),
+      },
     ),
   );
   await context.hypervisor.start(name);

@@ -4,6 +4,7 @@ import { addBuildCommands } from "./build-commands.ts";
 import { addDeployCommands } from "./deploy-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
+import { addManagerCommands } from "./manager-commands.ts";
 import { addModuleCommands } from "./module-commands.ts";
 import { addTemplateCommands } from "./template-commands.ts";
 import { topics } from "./topics.ts";
@@ -51,6 +52,7 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   addTemplateCommands(program);
   addDeployCommands(program);
   addModuleCommands(program);
+  addManagerCommands(program);
   program
     .command("help")
     .description("show the help of a command, or a topic")

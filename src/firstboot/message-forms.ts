@@ -1,13 +1,18 @@
 import { type Answer, managerMessages, stdinMessages } from "./messages.ts";
+import { ovfEnvironment, ovfEnvironmentFile } from "./ovf-environment.ts";
 import { rootPasswordKey } from "./shipped.ts";
+import { mostBytes } from "./values.ts";
+import { messageWrites } from "./xenstore-keys.ts";
 
-export type MessageFormName = "ovmcli" | "stdin" | "ovmd" | "json";
+export type MessageFormName = "ovmcli" | "rest" | "stdin" | "ovmd" | "xenstore" | "ovf" | "nocloud" | "json";
 
 /** A way to hand first-boot messages to a guest. */
 export interface MessageForm {
   readonly summary: string;
   /** The text that does it, for the machine of that name. The root password comes last. */
   readonly write: (answers: readonly Answer[], machine: string) => string;
+  /** The form is a disc, or a folder with the disc's files: its label, and the file that `write` gives. */
+  readonly disc?: { readonly label: string; readonly file: string };
 }
 
 /** One entry per form; `tbuild message --as`, its help and its documents are made of it. */
@@ -15,6 +20,10 @@ export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = {
   ovmcli: {
     summary: "commands for the CLI of Oracle VM Manager",
     write: (answers, machine) => lines(managerMessages(answers, machine)),
+  },
+  rest: {
+    summary: "calls of Oracle VM Manager's REST API, as JSON",
+    write: (answers) => `${JSON.stringify(restCalls(answers), undefined, 2)}\n`,
   },
   stdin: {
     summary: "lines for `ovm-template-config --stdin configure`",
@@ -24,6 +33,22 @@ export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = {
     summary: "commands for a shell in the guest, one ovmd -p each",
     write: (answers) =>
       lines(inOrder(answers).map(({ key, value }) => `ovmd -p ${quoted(`${key}=${value}`)}`)),
+  },
+  xenstore: {
+    summary: "commands for a shell in Xen's Dom0; for tbuild's additions",
+    write: (answers, machine) =>
+      lines([`domain=/local/domain/$(xl domid ${quoted(machine)}) || exit`, ...xenstoreWrites(answers)]),
+  },
+  ovf: {
+    summary: `an OVF environment; with --output, a disc with ${ovfEnvironmentFile}`,
+    write: (answers, machine) => ovfEnvironment(inOrder(answers), machine),
+    disc: { label: "OVF ENV", file: ovfEnvironmentFile },
+  },
+  nocloud: {
+    summary: "a seed for cloud-init (NoCloud); needs --output",
+    // The other files, and hashed passwords, are nocloud.ts's.
+    write: () => "",
+    disc: { label: "cidata", file: "user-data" },
   },
   json: {
     summary: "a JSON object, the root password last",
@@ -39,6 +64,44 @@ function inOrder(answers: readonly Answer[]): Answer[] {
     ...answers.filter(({ key }) => key !== rootPasswordKey),
     ...answers.filter(({ key }) => key === rootPasswordKey),
   ];
+}
+
+/**
+ * The bodies of `sendMessage` (Oracle VM Web Services API Developer's Guide, "Sending messages"). A secret or a message over 1024 bytes is
+ * not logged, so it goes in a call of its own; the root password in the last one.
+ */
+function restCalls(answers: readonly Answer[]) {
+  const said = inOrder(answers).filter(({ value }) => value !== "");
+  const isQuiet = ({ value, password }: Answer) => password || Buffer.byteLength(value) > mostBytes.logged;
+  const groups = [
+    { log: "Yes", messages: said.filter((one) => one.key !== rootPasswordKey && !isQuiet(one)) },
+    { log: "No", messages: said.filter((one) => one.key !== rootPasswordKey && isQuiet(one)) },
+    { log: "No", messages: said.filter(({ key }) => key === rootPasswordKey) },
+  ];
+  return groups
+    .filter(({ messages }) => messages.length > 0)
+    .map(({ log, messages }) => ({
+      method: "PUT",
+      path: `/ovm/core/wsapi/rest/Vm/ID/sendMessage?logFlag=${log}`,
+      body: messages.map(({ key, value }) => ({ key, value })),
+    }));
+}
+
+// xenstore-write reads a backslash as the start of an escape.
+function xenstoreWrites(answers: readonly Answer[]): string[] {
+  return inOrder(answers)
+    .filter(({ value }) => value !== "")
+    .flatMap(({ key, value }) => messageWrites(key, value))
+    .map(({ node, value }) => {
+      const text = [...value]
+        .map((byte) =>
+          byte >= 0x20 && byte < 0x7f && byte !== 0x5c
+            ? String.fromCharCode(byte)
+            : `\\x${byte.toString(16).padStart(2, "0")}`,
+        )
+        .join("");
+      return `xenstore-write "$domain/${node}" ${quoted(text)}`;
+    });
 }
 
 // In single quotes the shell reads nothing; a single quote ends them, stands escaped, and they go on.

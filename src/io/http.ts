@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { SecureContext } from "node:tls";
+import { type SecureContext, TLSSocket } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Interrupted, TbuildError } from "../errors.ts";
 import { isFinal, reasonOf } from "./http-words.ts";
@@ -9,10 +9,12 @@ import { type Limits, usualLimits, Watch } from "./watch.ts";
 
 export interface Question {
   readonly url: URL;
-  readonly method: "GET" | "HEAD" | "POST" | "PUT";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Sent once: not repeated after a lost connection or a busy server, for what must not happen twice. */
+  readonly isOnce?: boolean;
 }
 
 export interface Answer {
@@ -35,6 +37,11 @@ export interface ClientOptions {
   readonly proxyFor?: ProxyFor;
   /** The trusted certificates for a host, and the client certificate to present. Default: Node's. */
   readonly contextOf?: (host: string) => Promise<SecureContext>;
+  /**
+   * The SHA-256 fingerprint (`AB:CD:…`) of the only certificate that is accepted from any server, whoever signed it and whatever
+   * its name. It is compared before a request is sent. Not through a proxy.
+   */
+  readonly certificate?: string;
   readonly signal?: AbortSignal | undefined;
   /** Called every few seconds with what the client is waiting for. */
   readonly onWait?: (words: string) => void;
@@ -68,6 +75,17 @@ export class HttpError extends Error {
     super(message, { cause: details.cause });
     this.host = host;
     this.isFinal = details.isFinal ?? isFinal(details.cause);
+  }
+}
+
+/** The server showed another certificate than the one that is accepted. Nothing was sent to it. */
+export class CertificateError extends HttpError {
+  /** The SHA-256 fingerprint of the certificate that it showed. */
+  readonly shown: string;
+
+  constructor(host: string, shown: string) {
+    super(host, `shows another certificate: ${shown}`, { cause: shown, isFinal: true });
+    this.shown = shown;
   }
 }
 
@@ -211,12 +229,12 @@ export function httpClient(options: ClientOptions = {}): Client {
         answer = await follow(question, watch);
       } catch (error) {
         const wait = waitBefore(attempt);
-        if (!(error instanceof HttpError) || error.isFinal) throw error;
+        if (!(error instanceof HttpError) || error.isFinal || question.isOnce) throw error;
         if (attempt >= mostTries || watch.left() <= wait) throw error;
         await pauseFor(wait, watch);
         continue;
       }
-      if (!passing.includes(answer.status)) {
+      if (!passing.includes(answer.status) || question.isOnce) {
         const isAgain = !answer.ok && times < mostTries && (await askedAgain(answer, times));
         if (!isAgain) return answer;
         answer.drop();
@@ -361,14 +379,19 @@ async function* pieces(body: Uint8Array, watch: Watch): AsyncGenerator<Uint8Arra
 async function makeDispatcher(
   url: URL,
   proxy: URL | undefined,
-  { contextOf }: ClientOptions,
+  { contextOf, certificate }: ClientOptions,
   limits: Limits,
   onAlert: (error: Error) => void,
 ): Promise<Dispatcher> {
   const { Agent, buildConnector, Pool, ProxyAgent } = await import("undici");
   const tls = async (one: URL) =>
     one.protocol === "https:" && contextOf ? { secureContext: await contextOf(one.host) } : {};
-  const connect = { ...(await tls(url)), timeout: limits.silenceMs };
+  const connect = {
+    ...(await tls(url)),
+    timeout: limits.silenceMs,
+    // A resumed session shows no certificate that could be compared.
+    ...(certificate !== undefined && { rejectUnauthorized: false, maxCachedSessions: 0 }),
+  };
   if (!proxy) {
     // undici reports only that a connection ended. Only the socket knows the server's alert; TLS 1.3 sends one for a missing
     // client certificate after the handshake.
@@ -379,7 +402,11 @@ async function makeDispatcher(
           result[1]?.prependListener("error", (error: NodeJS.ErrnoException) => {
             if (error.code?.startsWith("ERR_SSL_")) onAlert(error);
           });
-          done(...result);
+          const refused = certificate === undefined ? undefined : refusedBy(certificate, url, result[1]);
+          if (refused) {
+            result[1]?.destroy();
+            done(refused, null);
+          } else done(...result);
         }),
     });
   }
@@ -406,6 +433,12 @@ async function makeDispatcher(
       return Object.assign(pool, { connect: connectThrough as never });
     },
   });
+}
+
+function refusedBy(certificate: string, { host }: URL, socket: unknown): Error | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined;
+  const shown = socket.getPeerCertificate().fingerprint256 ?? "none";
+  return shown.toUpperCase() === certificate.toUpperCase() ? undefined : new CertificateError(host, shown);
 }
 
 /** undici ignores the signal until it is connected. */

@@ -8,6 +8,8 @@ import { hostKeyOf, type Login } from "./cli/connection.ts";
 import { openDoor } from "./cli/door.ts";
 import { cliManager } from "./cli/manager.ts";
 import type { ManagerOptions } from "./options.ts";
+import { certificateOf, type RestLogin, restClient } from "./rest/client.ts";
+import { restManager } from "./rest/manager.ts";
 import { type Identity, trust, trustedIdentity } from "./trusted.ts";
 
 /** What a Manager is opened with. */
@@ -33,29 +35,33 @@ export function portOf({ port, via }: Pick<ManagerOptions, "port" | "via">): num
 
 /** Opens the Manager of a site. Nothing is sent before its identity is known to be the trusted one. */
 export async function openManager(options: ManagerOptions, context: ManagerContext): Promise<ManagerApi> {
-  const login = await loginOf(options, context);
-  const door = openDoor({
-    login,
-    signal: context.signal,
-    onCommand: context.onCommand,
-    onWait: context.onWait,
-    readsXml: options.output === "xml",
-  });
+  const { signal, onCommand, onWait } = context;
+  const deadlines = { commandMs: options.commandMinutes * 60_000, copyMs: options.copyMinutes * 60_000 };
+  const client =
+    options.via === "rest"
+      ? restClient({ login: await restLoginOf(options, context), signal, onCommand, onWait })
+      : openDoor({
+          login: await loginOf(options, context),
+          signal,
+          onCommand,
+          onWait,
+          readsXml: options.output === "xml",
+        });
   try {
-    return await cliManager(door, {
-      release: options.release,
-      commandMs: options.commandMinutes * 60_000,
-      copyMs: options.copyMinutes * 60_000,
-    });
+    return await ("read" in client
+      ? cliManager(client, { release: options.release, ...deadlines })
+      : restManager(client, deadlines));
   } catch (error) {
-    await door[Symbol.asyncDispose]();
+    await client[Symbol.asyncDispose]();
     throw error;
   }
 }
 
 /** The identity that the Manager shows now; nothing is sent to it. */
 export async function identityOf(options: ManagerOptions, context: ManagerContext): Promise<Identity> {
-  return { hostKey: await hostKeyOf(await loginOf(options, context), context.signal) };
+  return options.via === "rest"
+    ? { certificate: await certificateOf(await restLoginOf(options, context), context.signal) }
+    : { hostKey: await hostKeyOf(await loginOf(options, context), context.signal) };
 }
 
 /** Remembers that a person has accepted this identity. */
@@ -81,6 +87,13 @@ async function loginOf(options: ManagerOptions, context: ManagerContext): Promis
     ...(key !== undefined && { key }),
     ...(password !== undefined && { password: passwordOf(options, context) }),
   };
+}
+
+async function restLoginOf(options: ManagerOptions, context: ManagerContext): Promise<RestLogin> {
+  const { host, user, oldAlgorithms } = options;
+  const port = portOf(options);
+  const certificate = options.certificate ?? (await trustedIdentity(context.memory, host, port)).certificate;
+  return { host, port, user, oldAlgorithms, certificate, password: passwordOf(options, context) };
 }
 
 /** Reads the password once, when it is first needed. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { waysIn } from "../choices.ts";
 import { hypervisors } from "../hypervisor/index.ts";
+import { ManagerOptions } from "../manager/options.ts";
 
 // Each kind has its own options. A site that names none has the first.
 const [first, ...others] = await Promise.all(
@@ -24,6 +25,7 @@ export const Site = z.strictObject({
     .optional()
     .describe("An ssh key that signs manifests; its public half serves when ssh-agent has the private one."),
   hypervisor: Hypervisor,
+  manager: ManagerOptions.optional().describe("Oracle VM Manager, for `tbuild manager` and deployments."),
   images: z
     .strictObject({
       kind: z

@@ -133,7 +133,11 @@ function workshop(settings: readonly string[] = []): Workshop {
   return {
     home: homeAt(join(root, "home")),
     host: localHost(),
-    hypervisor: { name: "test", messages: { reaches: ["tbuild"] } } as unknown as Workshop["hypervisor"],
+    hypervisor: {
+      name: "test",
+      domainTypes: ["hvm"],
+      messages: { reaches: ["tbuild"] },
+    } as unknown as Workshop["hypervisor"],
     store: manifest,
     records: { has: async () => true, versions: async () => [] } as unknown as Workshop["records"],
     site: Site.parse({}),
@@ -151,7 +155,7 @@ async function keepAll(rehearse: boolean): Promise<void> {
   const folder = workshop().home.checkpoints;
   const medium = { file: join(root, "recipes/whole.yaml") };
   let parent: string | undefined;
-  for (const step of planTemplate(made, rehearse).steps) {
+  for (const step of planTemplate(made, rehearse ? "hvm" : undefined).steps) {
     const { id, out } = await beginCheckpoint(folder);
     const gives = {
       medium,

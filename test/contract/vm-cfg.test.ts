@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { vmCfg, xlCfg } from "../../src/bundles/write/vm-cfg.ts";
 import { domainTypes } from "../../src/choices.ts";
 import { localHost } from "../../src/host/local.ts";
+import { xenConfig } from "../../src/hypervisor/xen/config.ts";
 import { editVmCfg, readVmCfg, vmCfgBytes } from "../../src/vm-cfg/document.ts";
 import { machineOf } from "../../src/vm-cfg/machine.ts";
 import { describeWith } from "../fakes/missing.ts";
@@ -77,6 +78,30 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
       all.map((one) => xlCfg(one, () => "/i/System.img")),
     );
     expect(new Set(xl)).toEqual(new Set(["ok, /i/System.img at xvda"]));
+  });
+
+  it("is taken by xl, for every kind of machine at a Xen site", async () => {
+    const machine = {
+      ...{ name: "m-1", uuid: "11111111-2222-3333-4444-555555555555", vcpus: 1, memoryMib: 512 },
+      disks: [
+        { slot: 0, mode: "write", file: "/var/a, b.img", isOwn: true },
+        { slot: 1, mode: "read-only", file: "/var/r.img", isOwn: true },
+        { slot: 3, mode: "shared", file: "/var/s.img", isOwn: false },
+      ],
+      cdroms: ["/var/disc.iso"],
+      nics: [{ network: "build", mac: "00:21:f6:00:00:01" }],
+    } as const;
+    const boot = { kernel: "/k", ramdisk: "/r", commandLine: `console=hvc0 a='b "c'` };
+    const configs = (["pvm", "pvhvm", "hvm"] as const).flatMap((domainType) => [
+      xenConfig({ ...machine, domainType }, { build: "xenbr0" }),
+      xenConfig({ ...machine, domainType }, { build: "xenbr0" }, boot),
+      xenConfig({ ...machine, domainType, firmware: "uefi" }, { build: "xenbr0" }),
+    ]);
+    const said = await judged("xl", configs);
+    expect(said).toHaveLength(configs.length);
+    const disks = ["/var/a, b.img at xvda", "/var/r.img at xvdb", "/var/s.img at xvdd"];
+    for (const [index, line] of said.entries())
+      expect(line).toBe(["ok", ...disks, `/var/disc.iso at ${index < 3 ? "xvde" : "hdd"}`].join(", "));
   });
 
   it.each(Object.entries(found))("is taken after the import of one with %s", async (_what, config) => {

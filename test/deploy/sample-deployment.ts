@@ -77,7 +77,7 @@ export interface Deploying {
   readonly signal?: AbortSignal;
 }
 
-export function plan(place: Place, text: string, options: Deploying): Promise<Prepared> {
+export async function plan(place: Place, text: string, options: Deploying): Promise<Prepared> {
   const {
     stateFile,
     replace = [],

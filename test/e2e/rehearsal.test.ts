@@ -24,6 +24,7 @@ beforeAll(async () => {
   recipes = await mkdtemp(join(tmpdir(), "tbuild-e2e-"));
   await cp(join(repository, "recipes"), join(recipes, "recipes"), { recursive: true });
   await cp(join(repository, "kickstart"), join(recipes, "kickstart"), { recursive: true });
+  await cp(join(repository, "docs/examples"), join(recipes, "docs/examples"), { recursive: true });
   tbuild = await makeTbuild("e2e", join(recipes, "recipes"));
 });
 afterAll(async () => {
@@ -402,9 +403,29 @@ function commandsShown(text: string): string[] {
 
 /** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
+  "tbuild manager": [2, "names no Oracle VM Manager"],
+  "tbuild manager trust": [2, "names no Oracle VM Manager"],
+  "tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [
+    2,
+    "names no Oracle VM Manager",
+  ],
   "tbuild recipe ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
+  "tbuild deploy docs/examples/standalone.yaml --plan": [
+    2,
+    "standalone.yaml:4:11: ol6-grid@stable: no such template",
+  ],
+  "tbuild deploy docs/examples/rac-2node.yaml --plan": [
+    2,
+    "rac-2node.yaml:4:11: ol6-grid@stable: no such template",
+  ],
+  "tbuild deploy import netconfig.ini --params params.ini": [2, "netconfig.ini: no such file"],
   "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
   "tbuild scan root@ovs1:/OVS/Repositories": [3, "root@ovs1: no ssh connection"],
+  "tbuild scan --machines /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
+  "tbuild scan --machines root@ovs1:/OVS/Repositories/R1 root@ovs1:/OVS/Repositories/R2": [
+    3,
+    "root@ovs1: no ssh connection",
+  ],
   "tbuild recipe import anaconda-ks.cfg": [2, "anaconda-ks.cfg: no such file"],
   "tbuild media inspect": [3, "no installation disc found"],
   "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
@@ -413,6 +434,14 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild template push ol6-grid-rehearsal registry.example/templates": [3, "cannot be reached"],
   "tbuild template pull registry.example/templates/ol6-grid-rehearsal:1.0.0": [3, "cannot be reached"],
   "tbuild console MACHINE --ssh": [2, "MACHINE: no such machine"],
+  "tbuild message ol6-grid-rehearsal --values vm001.yaml --as ovf --output ovf.iso": [
+    2,
+    "vm001.yaml: cannot be read",
+  ],
+  "tbuild message ol6-grid-rehearsal --values vm001.yaml --as nocloud --output seed.iso": [
+    2,
+    "vm001.yaml: cannot be read",
+  ],
   "tbuild message ol6-grid-rehearsal --values vm001.yaml --machine vm001": [2, "vm001.yaml: cannot be read"],
   "tbuild twins clone1.img clone2.img": [2, "clone1.img: there is no such file"],
   "tbuild whois orphan.img": [2, "orphan.img: there is no such file"],

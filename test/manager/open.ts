@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
+import { localHost } from "../../src/host/local.ts";
 import type { ManagerApi } from "../../src/manager/api.ts";
 import { openManager } from "../../src/manager/open.ts";
 import { ManagerOptions } from "../../src/manager/options.ts";
@@ -29,7 +30,7 @@ export async function openSimulator(
   more: Partial<ManagerOptions> = {},
   signal?: AbortSignal,
 ): Promise<OpenedSimulator> {
-  const simulator = await startSimulator(starting);
+  const simulator = await startSimulator({ ...(more.via === "rest" && { host: localHost() }), ...starting });
   opened.push(async () => simulator[Symbol.asyncDispose]());
   const options = optionsFor(simulator, more);
   const commands: string[] = [];
@@ -40,7 +41,8 @@ export async function openSimulator(
 export function optionsFor(simulator: Simulator, more: Partial<ManagerOptions> = {}): ManagerOptions {
   return ManagerOptions.parse({
     host: "127.0.0.1",
-    port: simulator.cli.port,
+    port: more.via === "rest" ? simulator.rest?.port : simulator.cli.port,
+    ...(simulator.rest && { certificate: simulator.rest.fingerprint }),
     password: { env: "MANAGER_PASSWORD" },
     hostKey: simulator.hostKey,
     ...more,

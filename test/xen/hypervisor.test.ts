@@ -24,7 +24,7 @@ hypervisorContract("xen", async (folder) => {
     device: (n, slot = n) => `/dev/xvd${"abcd"[slot]}`,
     domainType: "pvm",
     files: { host, folder: "/root/apart" },
-    patience: 3,
+    patience: 10,
     crash: async (vm) => void (await run(`xl destroy ${vm}`)),
     messageScript,
   };

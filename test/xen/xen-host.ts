@@ -160,7 +160,7 @@ async function started(built: string, folder: string, more: readonly string[]) {
       "qemu's monitor",
       async () => openQmp(join(folder, "qmp"), 120_000).catch(() => undefined),
       {
-        timeoutMs: 30_000,
+        timeoutMs: 120_000,
       },
     );
     await waitFor(
@@ -170,9 +170,9 @@ async function started(built: string, folder: string, more: readonly string[]) {
         if (last || /DOM0-FAILED|Kernel panic|Panic on CPU/.test(serial))
           throw new Error(`the Xen host did not start:\n${said.join("\n")}\n${serial.slice(-2000)}`);
         if (more.length === 0 && !serial.includes("DOM0-READY")) return undefined;
-        return host.run(["true"], { timeoutMs: 10_000 }).catch(() => undefined);
+        return host.run(["true"], { timeoutMs: 60_000 }).catch(() => undefined);
       },
-      { timeoutMs: 300_000, everyMs: 500 },
+      { timeoutMs: 900_000, everyMs: 1000 },
     );
   } catch (error) {
     await close();

@@ -1,3 +1,4 @@
+import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { sharedIdentity } from "../../guest/identity.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
@@ -15,7 +16,7 @@ export interface Tried {
  * Boots disposable clones of the sealed image with new MACs, configures them by first-boot messages with the root
  * password last, and checks the results. Then it reboots each clone, and checks that nothing runs again.
  */
-export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, Tried> {
+export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & ProvisionedGuest, Tried> {
   const { clones, messages, checks } = recipe.trial;
   return {
     name: "boot-trial",
@@ -27,10 +28,11 @@ export function bootTrial(recipe: Recipe): Step<SealedImage & ProvisionedGuest, 
       checks: JSON.stringify(checks),
       machine: JSON.stringify(recipe.machine),
       nics: recipe.nics.join(" "),
+      ...(mode !== "hvm" && { mode }),
       ...(recipe.disks.length > 0 && { disks: JSON.stringify(recipe.disks) }),
     }),
     async run(context, { image, furtherDisks }) {
-      const tried = await tryClones(context, recipe, [image, ...furtherDisks], clones);
+      const tried = await tryClones(context, { ...recipe, mode }, [image, ...furtherDisks], clones);
       const identities = tried.map(({ identity }) => identity);
       const shared = identities.flatMap((one, i) =>
         identities.slice(i + 1).flatMap((other) => sharedIdentity(one, other)),

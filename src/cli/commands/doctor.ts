@@ -16,12 +16,24 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   };
   const examined = await interruptible(async (signal) => [
     ...(await examineMachine(workshop, signal)),
+    ...(workshop.site.manager === undefined ? [] : await managerExamined(command, signal)),
     ...(name === undefined ? [] : await examine(workshop, name, { rehearse, signal, progress })),
   ]);
   process.stdout.write(
     json ? `${JSON.stringify(examined, undefined, 2)}\n` : said(examined, coloursFor(process.stdout)),
   );
   if (examined.some(({ ok }) => !ok)) process.exitCode = exitCodes.found;
+}
+
+/** What the site lacks to work with its Oracle VM Manager. */
+async function managerExamined(command: Command, signal: AbortSignal): Promise<Examined[]> {
+  const [{ examineManager }, { openManager }, { siteManager }] = await Promise.all([
+    import("../../manager/examine.ts"),
+    import("../../manager/open.ts"),
+    import("../open-manager.ts"),
+  ]);
+  const { options, context } = await siteManager(command, signal);
+  return examineManager(options, () => openManager(options, context));
 }
 
 function said(examined: readonly Examined[], { green, red, bold }: Colours): string {

@@ -1,4 +1,4 @@
-import type { DomainType, FitnessTarget, GuestMode } from "../../choices.ts";
+import { type DomainType, type FitnessTarget, type GuestMode, modeOf } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { FitnessRecord } from "../../model/manifest.ts";
@@ -32,7 +32,7 @@ export async function domainFitness(
   image: CheckedImage,
   domainType: DomainType,
 ): Promise<FitnessRecord> {
-  const mode = ({ XEN_PVM: "pvm", XEN_HVM_PV_DRIVERS: "pvhvm", XEN_HVM: "hvm" } as const)[domainType];
+  const mode = modeOf[domainType];
   const { boots: _, ...record } = await fitnessOrWhy(host, image, "xen-4.17", mode);
   return { ...record, findings: [...record.findings] };
 }

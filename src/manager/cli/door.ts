@@ -1,5 +1,6 @@
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
+import { saysLocked } from "../locked.ts";
 import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";
 import { type Connection, connect, type Login, nameOf } from "./connection.ts";
@@ -151,14 +152,6 @@ export function openDoor(options: DoorOptions): Door {
       await closed();
     },
   };
-}
-
-/**
- * Whether the Manager says that an object is locked by a job. The words are not documented; the CLI retries by itself while it is synchronous
- * (Command Line Interface User's Guide 3.4, set), so this is for what is left.
- */
-export function saysLocked(said: string): boolean {
-  return /\block(?:ed)?\b/i.test(said);
 }
 
 function refused(name: string, command: Command, { error }: Block): TbuildError {

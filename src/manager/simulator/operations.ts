@@ -1,3 +1,4 @@
+import { type DomainType, domainTypes } from "../../choices.ts";
 import { type Job, Refusal, type Thing, type World } from "./world.ts";
 
 /*
@@ -16,8 +17,6 @@ export interface VmFields {
   readonly osType?: string | undefined;
   readonly bootOrder?: string | undefined;
 }
-
-const domainTypes = ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"];
 
 export function createVm(world: World, pool: Thing, repository: Thing, fields: VmFields): Job {
   return world.begin("create Vm", [], () => {
@@ -69,7 +68,7 @@ function checkVm(world: World, { name, domainType, memoryMib, vcpus }: VmFields,
   const { version } = world.settings;
   if (isNew && !name) throw new Refusal("OVMAPI_9999E A name is required.");
   if (isNew && domainType === undefined) throw new Refusal("OVMAPI_9999E A domain type is required.");
-  if (domainType !== undefined && !domainTypes.includes(domainType))
+  if (domainType !== undefined && !domainTypes.includes(domainType as DomainType))
     throw new Refusal(`OVMAPI_9999E ${domainType} is not a domain type.`);
   // 3.4.6 removed PVM guests (Release Notes 3.4.6).
   if (domainType === "XEN_PVM" && /^3\.4\.[6-9]/.test(version))

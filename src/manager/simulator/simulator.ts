@@ -1,5 +1,9 @@
+import { X509Certificate } from "node:crypto";
+import type { Host } from "../../host/host.ts";
 import { fingerprint } from "../cli/connection.ts";
+import { makeCertificate } from "./certificate.ts";
 import { addTemplate } from "./operations.ts";
+import { type RestServer, restServer } from "./rest-server.ts";
 import { type SimulatorSettings, usualSettings } from "./settings.ts";
 import { type CliServer, type CliServerOptions, cliServer } from "./ssh-server.ts";
 import { type Backing, World } from "./world.ts";
@@ -9,11 +13,16 @@ export interface Simulator extends AsyncDisposable {
   readonly cli: CliServer;
   /** `SHA256:…`. */
   readonly hostKey: string;
+  /** Left out below 3.3, or if there is no host to make a certificate on. */
+  readonly rest?: RestServer & { readonly fingerprint: string };
 }
 
 export interface SimulatorOptions extends CliServerOptions {
   readonly settings?: Partial<SimulatorSettings>;
   readonly backing?: Backing;
+  /** Makes the certificate of the REST API; left out, only the CLI is served. */
+  readonly host?: Host;
+  readonly restPort?: number;
 }
 
 /** A simulated Oracle VM Manager: its CLI on a loopback port, with one pool, two servers, two repositories and two networks. */
@@ -21,14 +30,27 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const world = new World({ ...usualSettings, ...options.settings }, options.backing);
   furnish(world);
   const cli = await cliServer(world, options);
+  const { host } = options;
+  const hasRest = !/^3\.[12]/.test(world.settings.version);
+  const rest = host && hasRest ? await serveRest(world, host, options) : undefined;
   return {
     world,
+    ...(rest && { rest }),
     cli,
     hostKey: fingerprint(cli.hostKey),
     async [Symbol.asyncDispose]() {
-      await cli.close();
+      await Promise.all([cli.close(), rest?.close()]);
     },
   };
+}
+
+async function serveRest(world: World, host: Host, { restPort, onCommand }: SimulatorOptions) {
+  const rest = await restServer(world, {
+    certificate: await makeCertificate(host),
+    ...(restPort !== undefined && { port: restPort }),
+    ...(onCommand && { onRequest: onCommand }),
+  });
+  return { ...rest, fingerprint: new X509Certificate(rest.certificate).fingerprint256 };
 }
 
 function furnish(world: World): void {

@@ -26,11 +26,12 @@ export interface Job {
 /** What the Manager refuses. Its texts carry codes such as `OVMAPI_4010E`; which code means what is not public, but for a few. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
-}
+  readonly code: string;
 
-/** The connection is to be cut. */
-export class Cut extends Error {
-  override readonly name = "Cut";
+  constructor(text: string) {
+    super(text);
+    this.code = /^(OVM\w+_\d+[A-Z]) /.exec(text)?.[1] ?? "OVMAPI_9999E";
+  }
 }
 
 // The digits after 0004fb0000 by type, as they stand in vm.cfg files and logs; only hints.

@@ -1,0 +1,84 @@
+import { type Command, Option } from "commander";
+import { lazily } from "./lazily.ts";
+
+/** Commands for Oracle VM Manager: the one of the site. */
+export function addManagerCommands(program: Command): void {
+  const manager = program
+    .command("manager")
+    .description("show what Oracle VM Manager has: pools, servers, repositories, networks, templates, VMs")
+    .option("--verbose", "print every command that is sent, without secrets")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+The site says how to reach it (tbuild help doctor checks that):
+
+  manager:
+    host: ovmm.example.com
+    password: { env: OVMM_PASSWORD }    # or { file: PATH }, { prompt: true }
+
+Examples:
+  tbuild manager trust        once: accept the Manager's host key
+  tbuild manager
+  tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz
+  tbuild manager simulate     a simulated Manager, to try things out`,
+    )
+    .action(lazily(() => import("./commands/manager.ts")));
+  manager
+    .command("trust")
+    .description("record the Manager's host key, or certificate, as the one to trust")
+    .option("--yes", "do not ask")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+Compare the fingerprint with what the Manager itself shows:
+  ssh-keygen -lf FILE                                 its ssh host key
+  openssl x509 -noout -fingerprint -sha256 -in FILE   its certificate
+
+Example:
+  tbuild manager trust`,
+    )
+    .action(lazily(() => import("./commands/manager-trust.ts")));
+  manager
+    .command("import")
+    .description("have the Manager import a template from URLs, and find it there")
+    .argument(
+      "<url...>",
+      "a .tgz or an .ova, as the Manager's servers reach it; several for one in several files",
+    )
+    .option("--name <name>", "the template's name (default: the one that the import gives it)")
+    .option("--description <text>", "its description, for example the version: ol6-grid@1.0.0")
+    .option("--repository <name>", "the repository (default: the site's)")
+    .option("--verbose", "print every command that is sent, without secrets")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+Example:
+  tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz \\
+    --name ol6-grid-1.0.0 --description ol6-grid@1.0.0`,
+    )
+    .action(lazily(() => import("./commands/manager-import.ts")));
+  manager
+    .command("simulate")
+    .description("run a SIMULATED Oracle VM Manager on this machine, until Ctrl-C; it makes no real VMs")
+    .addOption(
+      new Option("--release <release>", "the release whose CLI and REST API to imitate")
+        .choices(["3.2", "3.3", "3.4"])
+        .default("3.4"),
+    )
+    .option("--port <n>", "port of the CLI (default: any free one)")
+    .option("--rest-port <n>", "port of the REST API (default: any free one)")
+    .option("--json", "print how to reach it, as JSON")
+    .addHelpText(
+      "after",
+      `
+It listens on 127.0.0.1 only, and prints the site that reaches it. The user is
+admin, the password Welcome1. All that it has is lost when it ends.
+
+Example:
+  tbuild manager simulate --release 3.4`,
+    )
+    .action(lazily(() => import("./commands/manager-simulate.ts")));
+}

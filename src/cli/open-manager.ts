@@ -1,0 +1,34 @@
+import { dirname, resolve } from "node:path";
+import type { Command } from "commander";
+import { TbuildError } from "../errors.ts";
+import type { ManagerContext } from "../manager/open.ts";
+import type { ManagerOptions } from "../manager/options.ts";
+import { askSecret } from "./ask-secret.ts";
+import { openSite } from "./open-site.ts";
+
+/** The Manager of the site, and what it is opened with. */
+export async function siteManager(
+  command: Command,
+  signal: AbortSignal,
+): Promise<{ readonly options: ManagerOptions; readonly context: ManagerContext }> {
+  const { site: file, verbose = false } = command.optsWithGlobals<{ site: string; verbose?: boolean }>();
+  const { site, home, environment } = await openSite(command);
+  if (!site.manager)
+    throw new TbuildError("usage", "names no Oracle VM Manager", {
+      subject: file,
+      hint: "Add manager: { host: …, password: { env: … } }; `tbuild manager --help` shows an example.",
+    });
+  const say = (text: string) => void process.stderr.write(`${text}\n`);
+  return {
+    options: site.manager,
+    context: {
+      environment,
+      folder: dirname(resolve(file)),
+      memory: home.memory,
+      askSecret,
+      signal,
+      ...(verbose && { onCommand: (text: string) => say(`OVM> ${text}`) }),
+      onWait: say,
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { stringify } from "yaml";
+import type { Answer } from "./messages.ts";
+import { rootPasswordKey } from "./shipped.ts";
+
+/** The files of a seed for cloud-init's data source NoCloud. The disc's label is `cidata`. */
+export interface NoCloudSeed {
+  readonly files: Readonly<Record<"meta-data" | "user-data" | "network-config", string>>;
+  /** Keys that cloud-init has no place for, or that are not known. */
+  readonly left: readonly string[];
+}
+
+const oracle = "com.oracle.linux.";
+
+/**
+ * The same values for a guest with cloud-init. `hashes` has a crypt(3) hash for the value of each password key: a seed lies on a
+ * disc, so no password is written in it. The network is written in version 1, which every cloud-init reads.
+ */
+export function noCloudSeed(
+  answers: readonly Answer[],
+  machine: string,
+  hashes: ReadonlyMap<string, string>,
+): NoCloudSeed {
+  const taken = new Set<string>();
+  const values = new Map(answers.filter(({ value }) => value !== "").map(({ key, value }) => [key, value]));
+  const take = (name: string): string | undefined => {
+    const key = `${oracle}${name}`;
+    const value = values.get(key);
+    if (value !== undefined) taken.add(key);
+    return value;
+  };
+  const hash = (name: string) => (take(name) === undefined ? undefined : hashes.get(`${oracle}${name}`));
+  const numbers = [...new Set(answers.map(({ key }) => /\.(\d+)$/.exec(key)?.[1] ?? ""))]
+    .filter((text) => text !== "")
+    .map(Number)
+    .sort((one, other) => one - other);
+
+  const hostname = take("network.hostname");
+  const root = hash("root-password");
+  const config: Record<string, unknown> = {
+    ...(hostname !== undefined && {
+      hostname: hostname.split(".")[0],
+      fqdn: hostname,
+      manage_etc_hosts: true,
+    }),
+    ...given("timezone", take("datetime.timezone")),
+  };
+  const ntp = take("datetime.ntp");
+  if (ntp !== undefined) config.ntp = { enabled: /^true$/i.test(ntp) };
+  const hostKeys = ["rsa", "ecdsa", "ed25519", "dsa"].flatMap((kind) => {
+    const key = take(`ssh.host-${kind}-key`);
+    return key === undefined ? [] : [[`${kind}_private`, `${key.replaceAll("\\n", "\n").trim()}\n`]];
+  });
+  if (hostKeys.length > 0) config.ssh_keys = Object.fromEntries(hostKeys);
+
+  const users = new Map<string, Record<string, unknown>>();
+  const user = (name: string) => {
+    const found = users.get(name) ?? { name };
+    users.set(name, found);
+    return found;
+  };
+  for (const number of numbers) {
+    const name = take(`user.name.${number}`);
+    if (name === undefined) continue;
+    const password = hash(`user.password.${number}`);
+    Object.assign(user(name), {
+      ...given("uid", take(`user.uid.${number}`)),
+      ...given("primary_group", take(`user.group.${number}`)),
+      ...(password !== undefined && { passwd: password, lock_passwd: false }),
+    });
+  }
+  for (const number of numbers) {
+    const key = take(`ssh.authorized-keys.${number}`);
+    if (key === undefined) continue;
+    const whose = user(take(`ssh.user.${number}`) ?? "root");
+    whose.ssh_authorized_keys = [...((whose.ssh_authorized_keys as string[] | undefined) ?? []), key];
+  }
+  if (users.size > 0) config.users = [...users.values()];
+  if (users.has("root")) config.disable_root = false;
+  // As a list of lines: a hash is known by its $.
+  if (root !== undefined) config.chpasswd = { expire: false, list: `root:${root}\n` };
+
+  const interfaces = numbers.flatMap((number) => {
+    const name = take(`network.device.${number}`);
+    if (name === undefined) return [];
+    const bootproto = take(`network.bootproto.${number}`) ?? "dhcp";
+    const subnet = {
+      type: bootproto === "dhcp" ? "dhcp4" : "static",
+      ...(/^no$/i.test(take(`network.onboot.${number}`) ?? "") && { control: "manual" }),
+      ...given("address", take(`network.ipaddr.${number}`)),
+      ...given("netmask", take(`network.netmask.${number}`)),
+      ...given("gateway", take(`network.gateway.${number}`)),
+      ...given("dns_nameservers", words(take(`network.dns-servers.${number}`))),
+      ...given("dns_search", words(take(`network.dns-search-domains.${number}`))),
+    };
+    const mac = take(`network.hwaddr.${number}`);
+    return [{ type: "physical", name, ...given("mac_address", mac?.toLowerCase()), subnets: [subnet] }];
+  });
+  return {
+    files: {
+      "meta-data": stringify({ "instance-id": machine, ...given("local-hostname", hostname) }),
+      "user-data": `#cloud-config\n${stringify(config)}`,
+      "network-config": interfaces.length === 0 ? "" : stringify({ version: 1, config: interfaces }),
+    },
+    left: [...values.keys()].filter((key) => !taken.has(key)),
+  };
+}
+
+/** The keys whose values have to be hashed for a seed. */
+export function passwordKeys(answers: readonly Answer[]): string[] {
+  return answers
+    .filter(
+      ({ key, value }) => value !== "" && (key === rootPasswordKey || /\.user\.password\.\d+$/.test(key)),
+    )
+    .map(({ key }) => key);
+}
+
+function given<Key extends string, Value>(key: Key, value: Value | undefined) {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [K in Key]?: Value };
+}
+
+function words(list: string | undefined): string[] | undefined {
+  return list?.split(",").map((word) => word.trim());
+}

@@ -1,0 +1,52 @@
+import { chmod, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Host } from "../host/host.ts";
+import { temporaryFolder } from "../host/temporary.ts";
+import { makeFolders } from "../io/folders.ts";
+
+/** What goes on a small disc with settings for one machine. */
+export interface SmallDisc {
+  /** Name to text; an empty one is left out. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly label: string;
+  /** An ISO image if it ends in `.iso`, otherwise a folder. */
+  readonly output: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Writes the disc, or the folder with its files. They may hold secrets: only their owner can read them. */
+export async function writeDisc(host: Host, { files, label, output, signal }: SmallDisc): Promise<void> {
+  const named = Object.entries(files).filter(([, text]) => text !== "");
+  const write = async (folder: string) => {
+    for (const [name, text] of named) {
+      const path = join(folder, name);
+      await rm(path, { force: true });
+      await writeFile(path, text, { mode: 0o600, flag: "wx" });
+    }
+  };
+  if (!output.endsWith(".iso")) {
+    await makeFolders(output).catch((error: NodeJS.ErrnoException) => {
+      throw new TbuildError("usage", `is no folder, and cannot become one (${error.code})`, {
+        subject: output,
+        cause: error,
+      });
+    });
+    await chmod(output, 0o700);
+    return write(output);
+  }
+  await using folder = await temporaryFolder("disc");
+  await write(folder.path);
+  const part = `${output}.part`;
+  try {
+    await writeFile(part, "", { mode: 0o600 });
+    // -r: owner root, and readable by all: on the disc, not for this file.
+    await host.run(
+      ["xorriso", "-as", "mkisofs", "-quiet", "-V", label, "-J", "-r", "-o", part, folder.path],
+      signal ? { signal } : {},
+    );
+    await rename(part, output);
+  } finally {
+    await rm(part, { force: true });
+  }
+}

@@ -1,0 +1,250 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { prepare } from "../../src/deploy/deploy.ts";
+import { loadDeployment } from "../../src/deploy/load.ts";
+import { isIdle } from "../../src/deploy/plan.ts";
+import type { DeployEvent } from "../../src/deploy/run.ts";
+import { deploymentSchema } from "../../src/deploy/schema.ts";
+import type { TbuildError } from "../../src/errors.ts";
+import type { Manifest, Parameter } from "../../src/model/manifest.ts";
+import { emptyWorld, memoryPlace, type World } from "../fakes/memory-place.ts";
+import { type Deploying, deploy, deployTemplate, plan, rootPassword, twoNodes } from "./sample-deployment.ts";
+
+const repository = resolve(import.meta.dirname, "../..");
+
+let folder: string;
+let options: Deploying;
+let world: World;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "tbuild-deploy-"));
+  options = { stateFile: join(folder, "rac.json") };
+  world = emptyWorld();
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function faultOf(work: Promise<unknown>): Promise<TbuildError> {
+  return work.then(
+    () => {
+      throw new Error("it did not fail");
+    },
+    (error) => error as TbuildError,
+  );
+}
+
+const one = (more: string) => `name: one
+template: ol6-grid
+${more}
+values: { com.oracle.linux.root-password: { env: ROOT_PASSWORD } }
+`;
+
+describe("a deployment", () => {
+  it("sends every value by the rules: secrets unlogged, the root password last", async () => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    const messages = world.machines.get("rac2")?.messages ?? [];
+    expect(
+      messages.map(
+        ({ key, value, isSecret }) => `${key.replace("com.oracle.linux.", "")}=${isSecret ? "?" : value}`,
+      ),
+    ).toEqual([
+      "org.tbuild.grid.mode=cluster",
+      "network.device.0=eth0",
+      "network.onboot.0=yes",
+      "network.bootproto.0=static",
+      "network.ipaddr.0=192.0.2.12",
+      "network.netmask.0=255.255.255.0",
+      "network.gateway.0=192.0.2.1",
+      "network.hostname=rac2",
+      "root-password=?",
+    ]);
+    expect(messages.at(-1)?.value).toBe(rootPassword);
+    expect(world.groups.get("rac-apart-1")).toEqual(["rac1", "rac2"]);
+  });
+
+  it("keeps no secret in its state, and tells none", async () => {
+    const events: DeployEvent[] = [];
+    await deploy(memoryPlace(world), twoNodes, { ...options, report: (event) => events.push(event) });
+    const told = `${await readFile(options.stateFile, "utf8")}${JSON.stringify(events)}`;
+    expect(told).not.toContain(rootPassword);
+    expect(events.map(({ about, text }) => `${about}: ${text}`)).toContain("rac1: configured");
+    expect(await readdir(folder)).toEqual(["rac.json"]);
+  });
+
+  it("starts machines in their order, each group when the one before is configured", async () => {
+    const text = one(`machines: [{ name: "vm[1-4]" }]\nstart: [[vm3], [vm1, vm2]]`);
+    await deploy(memoryPlace(world), text, options);
+    expect(world.started[0]).toBe("vm3");
+    expect(world.started.slice(1, 3).sort()).toEqual(["vm1", "vm2"]);
+    expect(world.started[3]).toBe("vm4");
+  });
+
+  it("does not start what comes after a machine that failed, and says what to do", async () => {
+    const text = one(`machines: [{ name: "vm[1-3]" }]\nstart: [[vm1, vm2], [vm3]]`);
+    world.failing.add("vm1");
+    const fault = await faultOf(deploy(memoryPlace(world), text, options));
+    expect(fault.message).toBe("vm1: its first-boot configuration failed: no such device");
+    expect(fault).toMatchObject({ fault: "guest", hint: expect.stringContaining("--replace vm1") });
+    expect([...world.started].sort()).toEqual(["vm1", "vm2"]);
+    const again = await plan(memoryPlace(world), text, options);
+    expect(again.plan.machines[0]?.notes.join()).toContain("its first boot failed (no such device)");
+    world.failing.clear();
+    await deploy(memoryPlace(world), text, { ...options, replace: ["vm1"] });
+    expect(isIdle((await plan(memoryPlace(world), text, options)).plan)).toBe(true);
+  });
+
+  it("says that nothing is known where a guest reports nothing, only if it is told not to wait", async () => {
+    world.silent.add("vm1");
+    const text = one(`machines: [{ name: vm1 }]\nfirstBoot: { timeout: 10, confirm: none, wait: 0 }`);
+    const { unconfirmed } = await deploy(memoryPlace(world), text, options);
+    expect(unconfirmed).toEqual(["vm1"]);
+    expect(isIdle((await plan(memoryPlace(world), text, options)).plan)).toBe(true);
+  }, 30_000);
+
+  it("refuses a revoked version for new machines, and leaves those that are there", async () => {
+    const revoked = async () => ({
+      manifest: deployTemplate,
+      isHere: true,
+      revoked: "on 2026-11-01: CVE-2026-1",
+    });
+    const fault = await faultOf(deploy(memoryPlace(world), twoNodes, { ...options, version: revoked }));
+    expect(fault.message).toBe("ol6-grid@1.0.0: was revoked on 2026-11-01: CVE-2026-1");
+    await deploy(memoryPlace(world), twoNodes, { ...options, version: revoked, allowRevoked: true });
+    expect(isIdle((await plan(memoryPlace(world), twoNodes, { ...options, version: revoked })).plan)).toBe(
+      true,
+    );
+  });
+
+  it("keeps machines of an older version, and says so", async () => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    const newer = async () => ({ manifest: { ...deployTemplate, version: "1.1.0" }, isHere: true });
+    const { plan: planned } = await plan(memoryPlace(world), twoNodes, { ...options, version: newer });
+    expect(isIdle(planned)).toBe(true);
+    expect(planned.machines[0]?.notes).toEqual([
+      "it was made from ol6-grid@1.0.0; --replace rac1 makes it from ol6-grid@1.1.0",
+    ]);
+  });
+
+  it("names what a place cannot do, before anything is made", async () => {
+    const abilities = { sharedDisks: false, mostNics: 0, messages: [], antiAffinity: false };
+    const fault = await faultOf(deploy(memoryPlace(world, { abilities }), twoNodes, options));
+    expect(fault.lines).toEqual([
+      expect.stringMatching(
+        /^sample.yaml:3:1: shared: this place has no disks that several machines write to/,
+      ),
+      expect.stringMatching(/no messages reach a guest/),
+      expect.stringMatching(/machines.0.nics: rac1 would have 1 vnics; here a machine has 0 at most/),
+      expect.stringMatching(/rac2 would have 1 vnics/),
+    ]);
+    expect([...world.machines.keys(), ...world.disks.keys()]).toEqual([]);
+  });
+
+  it("names every fault of a file with its line", async () => {
+    const text = `name: bad
+template: ol6-grid
+machines:
+  - { name: vm1, nics: [{ network: publik, mac: "01:21:f6:00:00:01" }] }
+  - { name: vm1, shared: [asm1], memory: lots }
+start: [[vm9]]
+values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2 }
+`;
+    expect((await faultOf(plan(memoryPlace(world), text, options))).lines).toEqual([
+      'sample.yaml:5:42: machines.1.memory: "lots" is not a size such as 500M, 12G or 2T',
+    ]);
+    const shaped = text.replace("memory: lots", "memory: 1G");
+    expect((await faultOf(plan(memoryPlace(world), shaped, options))).lines).toEqual([
+      "sample.yaml:4:49: machines.0.nics.0.mac: is a multicast address",
+      "sample.yaml:5:13: machines.1.name: vm1 is also in machines.0",
+      "sample.yaml:5:27: machines.1.shared.0: no shared disk has this name; list it under `shared`",
+      'sample.yaml:6:10: start.0.0: no machine has this name; did you mean "vm1"?',
+    ]);
+    const told = await faultOf(
+      plan(memoryPlace(world), one("machines: [{ name: vm1, nics: [{ network: publik }] }]"), options),
+    );
+    expect(told.lines).toEqual([
+      'sample.yaml:3:42: machines.0.nics.0.network: there is no network publik; did you mean "public"?',
+    ]);
+  });
+
+  it("refuses first-boot values without the root password: the guest would wait for ever", async () => {
+    const text =
+      "name: one\ntemplate: ol6-grid\nmachines: [{ name: vm1, values: { org.tbuild.grid.mode: none } }]\n";
+    expect((await faultOf(plan(memoryPlace(world), text, options))).lines[0]).toContain(
+      "com.oracle.linux.root-password: vm1 has first-boot values and not this one",
+    );
+  });
+
+  it("does not resize disks, and says what to do", async () => {
+    await deploy(memoryPlace(world), twoNodes, options);
+    const fault = await faultOf(
+      plan(memoryPlace(world), twoNodes.replace("asm1, size: 1G", "asm1, size: 3G"), options),
+    );
+    expect(fault.lines).toEqual([
+      expect.stringContaining("disk rac-asm1: has 1 GiB, and the file says 3 GiB"),
+    ]);
+  });
+
+  it("is not worked on twice at once", async () => {
+    const prepared = await plan(memoryPlace(world), twoNodes, options);
+    await deploy(memoryPlace(world), twoNodes, options);
+    const fault = await faultOf(
+      prepared.carryOut({
+        resolve: async () => "x",
+        signal: new AbortController().signal,
+        report: () => {},
+      }),
+    );
+    expect(fault.what).toBe("changed while this run was being planned");
+  });
+
+  it("plans and applies 50 machines", async () => {
+    const text = one(
+      `machines: [{ name: "vm[01-50]", nics: [{ network: public, address: "192.0.2.{number}/24" }] }]`,
+    );
+    const { prepared } = await deploy(memoryPlace(world), text, options);
+    expect(prepared.plan.machines).toHaveLength(50);
+    expect(new Set([...world.machines.values()].map(({ nics }) => nics[0]?.mac)).size).toBe(50);
+    expect(world.machines.get("vm07")?.configured[0]?.["com.oracle.linux.network.ipaddr.0"]).toBe(
+      "192.0.2.7",
+    );
+  });
+});
+
+describe("docs/examples", () => {
+  const grid = ["mode", "cluster-name", "scan-name", "nodes", "asm-disks"];
+  const network = ["host.0", "device.0", "dns-servers.0", "dns-search-domains.0"];
+  const parameter = (key: string, module: string): Parameter => ({
+    ...{ key, module, description: "", required: false, hidden: false, password: false },
+  });
+  const template: Manifest = {
+    ...deployTemplate,
+    contract: [
+      ...deployTemplate.contract.filter(({ key }) => key !== "org.tbuild.grid.mode"),
+      ...grid.map((name) => parameter(`org.tbuild.grid.${name}`, "grid")),
+      ...network.map((name) => parameter(`com.oracle.linux.network.${name}`, "network")),
+    ],
+  };
+
+  it.each(["standalone.yaml", "rac-2node.yaml"])("%s can be planned without a warning", async (name) => {
+    const place = memoryPlace(world);
+    const open = {
+      ...place,
+      surroundings: async () => ({
+        networks: ["public", "interconnect"],
+        storage: undefined,
+        servers: undefined,
+      }),
+    };
+    const prepared = await prepare(await loadDeployment(join(repository, "docs/examples", name)), {
+      ...{ place: open, stateFile: options.stateFile },
+      version: async () => ({ manifest: template, isHere: true }),
+    });
+    expect(prepared.warnings).toEqual([]);
+    expect(prepared.plan.machines.every(({ action }) => action === "create")).toBe(true);
+  });
+
+  it("has the schema that docs/deploy.schema.json shows", async () => {
+    const kept = JSON.parse(await readFile(join(repository, "docs/deploy.schema.json"), "utf8"));
+    expect(kept).toEqual(JSON.parse(JSON.stringify(deploymentSchema())));
+  });
+});

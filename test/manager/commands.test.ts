@@ -1,0 +1,122 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { run } from "../../src/cli/run.ts";
+import { localHost } from "../../src/host/local.ts";
+import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
+
+let out = "";
+let err = "";
+let folder: string;
+let simulator: Simulator;
+beforeEach(async () => {
+  out = "";
+  err = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    out += text;
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    err += text;
+    return true;
+  });
+  folder = await mkdtemp(join(tmpdir(), "tbuild-manager-"));
+  simulator = await startSimulator({ host: localHost(), settings: { version: "3.4.5.1919" } });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  process.exitCode = undefined;
+  await simulator[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+async function tbuild(...args: string[]): Promise<number> {
+  process.exitCode = undefined;
+  return run(["--home", join(folder, "home"), "--site", join(folder, "site.yaml"), ...args]);
+}
+
+async function site(text: string): Promise<void> {
+  await writeFile(join(folder, "site.yaml"), text);
+  await writeFile(join(folder, "password"), "Welcome1\n");
+}
+
+const ssh = () =>
+  `manager: { host: 127.0.0.1, port: ${simulator.cli.port}, password: { file: password }, repository: repo1 }\n`;
+const rest = () =>
+  `manager: { host: 127.0.0.1, via: rest, port: ${simulator.rest?.port}, password: { file: password }, repository: repo1 }\n`;
+
+describe.each([
+  ["ssh", ssh, () => simulator.hostKey],
+  ["rest", rest, () => simulator.rest?.fingerprint],
+] as const)("tbuild manager over %s", (_way, text, identity) => {
+  it("wants the Manager to be trusted first, then shows what it has, and imports a template", async () => {
+    await site(text());
+    expect(await tbuild("manager")).toBe(3);
+    expect(err).toContain("is not known yet");
+    expect(err).toContain(identity() ?? "?");
+    expect(err).toContain("tbuild manager trust");
+    expect(await tbuild("manager", "trust")).toBe(2);
+    expect(err).toContain("--yes");
+    expect(await tbuild("manager", "trust", "--yes")).toBe(0);
+    expect(out).toContain("recorded");
+    out = "";
+    expect(await tbuild("manager", "trust")).toBe(0);
+    expect(out).toContain("this is the");
+    out = "";
+
+    const [command = ""] = await importsShown();
+    expect(await tbuild(...command.split(" ").slice(1)), err).toBe(0);
+    expect(out).toContain("imported ol6-grid-1.0.0");
+    expect(simulator.world.all("Vm").map(({ name, description }) => [name, description])).toContainEqual([
+      "ol6-grid-1.0.0",
+      "ol6-grid@1.0.0",
+    ]);
+
+    out = "";
+    expect(await tbuild("manager")).toBe(0);
+    expect(out).toMatch(/3\.4\.5\.1919 over (ssh|rest) .*SIMULATOR/);
+    expect(out).toMatch(/^ol6-grid-1\.0\.0 +template +XEN_PVM +1 +2048 MiB/m);
+    expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
+    out = "";
+    expect(await tbuild("manager", "--json")).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ pools: [{ name: "pool1" }], about: { isSimulator: true } });
+    expect(`${out}${err}`).not.toContain("Welcome1");
+  });
+});
+
+describe("tbuild manager", () => {
+  it("says how a site names a Manager, if it names none", async () => {
+    await site("{}\n");
+    expect(await tbuild("manager")).toBe(2);
+    expect(err).toContain("names no Oracle VM Manager");
+  });
+
+  it("says that a description is not shown, and is therefore not known", async () => {
+    await site(`${ssh().trim().slice(0, -1)}, hostKey: "${simulator.hostKey}" }\n`);
+    simulator.world.settings = { ...simulator.world.settings, showsDescription: false };
+    expect(await tbuild("manager", "import", "http://192.0.2.1/a.tgz", "--description", "a@1.0.0")).toBe(6);
+    expect(err).toContain("the Manager does not show it");
+  });
+
+  it.each([
+    [["file:///a.tgz"], "not a URL that Oracle VM Manager can fetch", 2],
+    [["http://192.0.2.1/a.tgz", "http://192.0.2.1/b.ova"], "cannot be one template", 2],
+    [["http://192.0.2.1/missing.tgz"], "cannot be fetched", 3],
+    [["http://192.0.2.1/a.tgz", "--name", "OVM_OL6"], "has a virtual machine or template named OVM_OL6", 3],
+    [["http://192.0.2.1/a.tgz", "--repository", "repo9"], "has no repository named repo9", 3],
+  ])("refuses to import %j", async (args, words, code) => {
+    await site(`${ssh().trim().slice(0, -1)}, hostKey: "${simulator.hostKey}" }\n`);
+    const before = simulator.world.inventory();
+    expect(await tbuild("manager", "import", ...args)).toBe(code);
+    expect(err).toContain(words);
+    expect(simulator.world.inventory()).toEqual(before);
+  });
+});
+
+/** The imports that docs/oracle-vm.md shows. */
+async function importsShown(): Promise<string[]> {
+  const text = await readFile(resolve(import.meta.dirname, "../../docs/oracle-vm.md"), "utf8");
+  return text.split("\n").filter((line) => line.startsWith("tbuild manager import "));
+}
