@@ -61,6 +61,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "model",
     "recipe/findings.ts",
     "recipe/located.ts",
+    "recipe/shape.ts",
   ],
   bundles: [
     "host",
