@@ -38,7 +38,8 @@ export function addImageCommands(program: Command): void {
   program
     .command("scan")
     .description("identify every image in a folder; exits 1 if one is unarmed, dirty or unreadable")
-    .argument("[folder]", "a repository, or any folder", "/OVS/Repositories")
+    .argument("[folder...]", "a repository, or any folder; several with --machines", ["/OVS/Repositories"])
+    .option("--machines", "list machines, their disks and LUNs, and whether they can leave for KVM")
     .addOption(forOption())
     .option("--repair", "arm unarmed templates, as `tbuild repair` does; shows the plan and asks first")
     .option("--plan", "with --repair: show the plan only")
@@ -47,7 +48,7 @@ export function addImageCommands(program: Command): void {
     .option("--json", "print one JSON line for each image")
     .addHelpText(
       "after",
-      "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories",
+      "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories\n  tbuild scan --machines /OVS/Repositories",
     )
     .action(lazily(() => import("./commands/scan.ts")));
   imageCommand(

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { FitnessTarget } from "../choices.ts";
 import { checkInterrupted, TbuildError } from "../errors.ts";
@@ -7,12 +7,12 @@ import type { Host } from "../host/host.ts";
 import type { FarFolder } from "../image/far.ts";
 import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
-import { fileFault } from "../io/file-fault.ts";
 import { readVmCfg } from "../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
 import { type Fitness, fitnessOrWhy } from "./fitness/fitness.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { readRelease } from "./release.ts";
+import { findImages, packedName } from "./repository.ts";
 import { releaseInShort } from "./survey.ts";
 
 export type Kind =
@@ -55,7 +55,9 @@ export interface ScanOptions {
 
 /** Every image below `folder`: a repository of Oracle VM, a folder of them, or any other. */
 export async function scanFolder(host: Host, folder: string, options: ScanOptions = {}): Promise<Scanned[]> {
-  const { images, owners } = await findImages(folder);
+  const { images, configs } = await findImages(folder);
+  const owners = new Map<string, Owner>();
+  for (const config of configs) await readConfig(config, owners);
   const users = options.far?.users ?? filesInUse();
   const found: Scanned[] = new Array(images.length);
   let [next, done] = [0, 0];
@@ -149,37 +151,6 @@ function identityLeft({
     "iSCSI initiator": iscsiInitiator !== undefined,
   };
   return Object.entries(found).flatMap(([name, isLeft]) => (isLeft ? [name] : []));
-}
-
-// What a repository keeps beside its disks, and tbuild beside an image: no images of a guest.
-const strangers = /^(?:ISOs|lost\+found|\..*|.*\.tbuild-\w+)$/;
-const packedName = /\.(?:ova|tgz|tar\.gz)$/i;
-const imageName = /\.(?:img|raw|qcow2?|vmdk|vdi|vhdx?|qed)$/i;
-
-async function findImages(folder: string): Promise<{ images: string[]; owners: Map<string, Owner> }> {
-  const images: string[] = [];
-  const owners = new Map<string, Owner>();
-  const look = async (at: string): Promise<void> => {
-    const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOTDIR")
-        throw new TbuildError("usage", "is not a folder", {
-          ...{ subject: at, cause, hint: `To inspect one image: tbuild inspect '${at}'` },
-        });
-      if (cause.code === "ENOENT")
-        throw new TbuildError("usage", "no such folder", {
-          ...{ subject: at, cause, hint: "Name a repository of Oracle VM, or any folder with images." },
-        });
-      throw fileFault(cause, at);
-    });
-    for (const entry of entries.sort((one, other) => (one.name < other.name ? -1 : 1))) {
-      const path = join(at, entry.name);
-      if (entry.isDirectory() && !strangers.test(entry.name)) await look(path);
-      if (entry.isFile() && entry.name === "vm.cfg") await readConfig(path, owners);
-      if (entry.isFile() && (imageName.test(entry.name) || packedName.test(entry.name))) images.push(path);
-    }
-  };
-  await look(folder);
-  return { images, owners };
 }
 
 // A disk that a template and its machines share by name belongs to the template.

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { DeviceKind, FitnessTarget, GuestMode, OvmdChoice } from "../choices.ts";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { planConversion } from "../guest/convert/plan.ts";
@@ -67,7 +67,7 @@ async function convert(
 ): Promise<Pick<PreparedGuest, "file" | "converted" | "why">> {
   const overlay = join(folder, "guest.qcow2");
   const { format } = await formatOf(image);
-  await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image, "-F", format, overlay]);
+  await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", resolve(image), "-F", format, overlay]);
   try {
     await using planned = await planConversion(
       host,

@@ -421,6 +421,11 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild deploy import netconfig.ini --params params.ini": [2, "netconfig.ini: no such file"],
   "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
   "tbuild scan root@ovs1:/OVS/Repositories": [3, "root@ovs1: no ssh connection"],
+  "tbuild scan --machines /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
+  "tbuild scan --machines root@ovs1:/OVS/Repositories/R1 root@ovs1:/OVS/Repositories/R2": [
+    3,
+    "root@ovs1: no ssh connection",
+  ],
   "tbuild recipe import anaconda-ks.cfg": [2, "anaconda-ks.cfg: no such file"],
   "tbuild media inspect": [3, "no installation disc found"],
   "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],

@@ -7,6 +7,7 @@ import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
 import { localHost } from "../../host/local.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { interruptible } from "../interrupt.ts";
+import { showInventory } from "../inventory.ts";
 import { type FarFlags, withImage } from "../named-image.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -15,12 +16,17 @@ interface Flags extends FarFlags {
   readonly plan?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
+  readonly machines?: boolean;
   readonly for?: FitnessTarget;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<Flags>();
-  const folder = String(args[0]);
+  const folders = args[0] as readonly string[];
+  if (flags.machines) return showInventory(folders, flags, progressOn(process.stderr));
+  const [folder = "", other] = folders;
+  if (other !== undefined)
+    throw new TbuildError("usage", "several folders are scanned only with --machines", { subject: other });
   const found = await interruptible((signal) =>
     withImage(folder, flags, async ({ file, far, shown }) => {
       const options = {
