@@ -173,17 +173,25 @@ async function remove(run: Run, seen: SeenMachine): Promise<void> {
     if (known) known.phase = "removing";
   });
   if (seen.state !== "unfinished") {
-    await stop(run, seen.name, seen.id);
+    await stop(run, seen.name, seen.id, mostGraceOfRemovedMs);
     for (const { slot } of seen.disks) await place.unmapDisk(seen.id, slot);
   }
   await place.destroyMachine(seen.id, markOf(keeper.state));
 }
 
-async function stop({ options, say }: Run, name: string, id: string): Promise<void> {
+// A machine that goes has nothing to save; shared disks are left in order if it shuts down by then.
+const mostGraceOfRemovedMs = 15_000;
+
+async function stop(
+  { options, say }: Run,
+  name: string,
+  id: string,
+  mostGraceMs = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const { place, signal, stopGraceMs = 120_000 } = options;
   if (!(await place.isRunning(id))) return;
   say(name, "shutting down");
-  await place.stop(id, { graceMs: stopGraceMs, signal });
+  await place.stop(id, { graceMs: Math.min(stopGraceMs, mostGraceMs), signal });
 }
 
 function appliedOf({ vcpus, memoryMib, nics, mappings }: MachineGoal): NonNullable<MachineState["applied"]> {
