@@ -3,6 +3,8 @@ import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, normalize } from "node:path";
+import { TbuildError } from "../errors.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { BuildContext } from "./step.ts";
 
 /** Serves folders with repodata on the loopback address, by repository id, while a guest is provisioned. */
@@ -33,17 +35,36 @@ export async function serveRepositories(
 export function mirrorsFor(
   mirrors: Readonly<Record<string, string>>,
   standIns: Readonly<Record<string, string>>,
-): { readonly served: Record<string, string>; urls(port: number): Record<string, string> } {
+): { readonly served: Record<string, string>; urls(port: number, host?: string): Record<string, string> } {
   const folders = Object.entries(mirrors).filter(([, where]) => !/^[a-z]+:\/\//.test(where));
   const served = { ...Object.fromEntries(folders), ...standIns };
   return {
     served,
-    // Slirp maps 10.0.2.2 in the guest to the host's loopback address.
-    urls: (port) => ({
+    // Unless it is said where guests see this machine's loopback, as qemu's user network shows it.
+    urls: (port, host = "10.0.2.2") => ({
       ...mirrors,
-      ...Object.fromEntries(Object.keys(served).map((id) => [id, `http://10.0.2.2:${port}/${id}/`])),
+      ...Object.fromEntries(Object.keys(served).map((id) => [id, `http://${host}:${port}/${id}/`])),
     }),
   };
+}
+
+/** Where guests see this machine's loopback. Throws if they do not, and folders are to be served to them. */
+export function loopbackFor(
+  hypervisor: Pick<Hypervisor, "name" | "buildAddresses">,
+  served: Readonly<Record<string, string>>,
+): string | undefined {
+  const { loopback } = hypervisor.buildAddresses;
+  const names = Object.keys(served);
+  if (loopback !== undefined || names.length === 0) return loopback;
+  throw new TbuildError(
+    "environment",
+    "guests there cannot reach folders that tbuild serves as repositories",
+    {
+      subject: hypervisor.name,
+      hint: "Give URLs in the site's mirrors. Build a rehearsal's master with hypervisor.kind qemu first; its boot trial runs anywhere.",
+      lines: names.map((name) => `repository ${name}: ${served[name]}`),
+    },
+  );
 }
 
 async function answer(

@@ -114,6 +114,8 @@ export interface BuildAddresses {
   readonly netmask: string;
   readonly gateway: string;
   readonly nameServer: string;
+  /** Where guests see servers on the loopback of tbuild's machine; left out where they do not. */
+  readonly loopback?: string;
 }
 
 /** Whose additions a guest has: Oracle's `ovmd`, which needs Xen's store, or tbuild's own (the rehearsal's). */

@@ -23,7 +23,7 @@ import {
   teeConsole,
   whileRunning,
 } from "../guest-machine.ts";
-import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
+import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { hashed, passwordHashes } from "../secrets.ts";
 import type { Step, StepContext } from "../step.ts";
 import { watchInstaller } from "../watch/watch.ts";
@@ -67,8 +67,10 @@ export function installGuest(
       context.progress("taking kernel and initrd from the medium");
       await extractBoot(medium, kernel, vendorInitrd);
       const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
-      await using server = await serveRepositories(recipe.provision === "post" ? served : {});
-      const post = await postOf(context, recipe, folder, urls(server.port), standIns);
+      const own = recipe.provision === "post" ? served : {};
+      const host = loopbackFor(context.hypervisor, own);
+      await using server = await serveRepositories(own);
+      const post = await postOf(context, recipe, folder, urls(server.port, host), standIns);
       const text = await kickstart(recipe, template, secrets, post);
       await context.host.writeFile(join(boot, "ks.cfg"), Buffer.from(text), 0o600);
       await appendToInitrd(vendorInitrd, [{ path: "ks.cfg", data: Buffer.from(text) }], initrd);

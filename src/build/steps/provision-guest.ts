@@ -16,7 +16,7 @@ import {
   shutDown,
   whileRunning,
 } from "../guest-machine.ts";
-import { mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
+import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { passwordHashes } from "../secrets.ts";
 import type { Inputs, Step } from "../step.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
@@ -44,15 +44,16 @@ export function provisionGuest(
     inputs: ({ standInsDigest }) => ({ ...inputs, "stand-in repositories": standInsDigest ?? "none" }),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
+      const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
+      const loopback = loopbackFor(context.hypervisor, served);
       const furtherDisks = await makeFurtherDisks(context.host, recipe, context.out, context.signal);
       const further = furtherDisks.map((copyOf) => ({ copyOf }));
       await context.hypervisor.define(
         machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length), further }),
       );
       const guest = await bootGuest(context, name, { key });
-      const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
       await using server = await serveRepositories(served);
-      const mirrors = urls(server.port);
+      const mirrors = urls(server.port, loopback);
       const { progress, signal } = context;
       const work = async () => {
         if (recipe.provision === "post") await proveProvisioned(guest.host, recipe);

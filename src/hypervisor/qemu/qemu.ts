@@ -193,6 +193,7 @@ const buildAddresses: BuildAddresses = {
   address: (number) => `10.0.2.${31 + number}`,
   netmask: "255.255.255.0",
   gateway: "10.0.2.2",
+  loopback: "10.0.2.2",
   nameServer: "10.0.2.3",
 };
 
