@@ -1,6 +1,7 @@
 # make demo   sets this machine up, builds tbuild, and makes a template: the whole line, on a rehearsal medium
 # make test   sets this machine up and runs every test, with a full rehearsal among them
-.PHONY: demo test check contract e2e e2e-xen bench torture release build setup clean
+# make additions   makes the RPMs of tbuild's guest additions, for Enterprise Linux 5 to 9, in .tbuild/additions
+.PHONY: additions demo test check contract e2e e2e-xen bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
 debian_tests := flake8 libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
@@ -47,6 +48,8 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/scan.mjs
 	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
+	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/main.js recipe ol6-grid --rehearse
+	node test/bench/convert.mjs
 
 # as the kill and fuzz tests of `make test`, and longer
 torture: build setup .tbuild/setup-tests
@@ -60,6 +63,9 @@ torture: build setup .tbuild/setup-tests
 	node dist/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
 		virt-v2v -i ova .tbuild/bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.ova -o null
+
+additions:
+	PYTHONDONTWRITEBYTECODE=1 python3 src/firstboot/additions/rpms.py .tbuild/additions
 
 # tests, changelog, package and tag of a version; publishes nothing
 release: build setup

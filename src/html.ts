@@ -1,3 +1,5 @@
+import { printable } from "./io/escape.ts";
+
 /** A page's style: inline rules in addition to `pageStyle`, or a style sheet beside it that starts with `pageStyle`. */
 export type Look = string | { readonly sheet: string };
 
@@ -40,9 +42,9 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return `<div class="scroll"><table><thead>${cells(head, "th")}</thead><tbody>${rows.map((row) => cells(row, "td")).join("\n")}</tbody></table></div>`;
 }
 
-/** Escapes text for HTML content and attributes. */
+/** Escapes text for HTML content and attributes; also what would be invisible, or is a byte of a name that is not UTF-8. */
 export function text(value: string): string {
-  return value.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+  return printable(value).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
 export const pageStyle = `

@@ -46,7 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "vm-cfg",
   ],
   // The place of the manager is reached through the table of places.
-  deploy: ["firstboot", "host", "hypervisor", "manager/place.ts", "model", "recipe", "store"],
+  deploy: ["firstboot", "host", "hypervisor", "manager", "model", "recipe", "store"],
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
@@ -61,6 +61,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "model",
     "recipe/findings.ts",
     "recipe/located.ts",
+    "recipe/shape.ts",
   ],
   bundles: [
     "host",

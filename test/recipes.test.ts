@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { moduleReference, moduleSchema } from "../src/cli/module-reference.ts";
 import { readModule } from "../src/firstboot/module.ts";
 import { partsOf } from "../src/kickstart/check.ts";
 import { kickstartFaults } from "../src/kickstart/check-recipe.ts";
@@ -116,6 +117,13 @@ it("docs/site.md and docs/site.schema.json are what the schema says", async () =
   await expect(siteReference()).toMatchFileSnapshot(join(root, "docs/site.md"));
   await expect(`${JSON.stringify(siteSchema(), undefined, 2)}\n`).toMatchFileSnapshot(
     join(root, "docs/site.schema.json"),
+  );
+});
+
+it("docs/module.md and docs/module.schema.json are what the schema says", async () => {
+  await expect(moduleReference()).toMatchFileSnapshot(join(root, "docs/module.md"));
+  await expect(`${JSON.stringify(moduleSchema(), undefined, 2)}\n`).toMatchFileSnapshot(
+    join(root, "docs/module.schema.json"),
   );
 });
 

@@ -6,7 +6,9 @@ const forms = messageFormNames.map((name) => `  ${name.padEnd(8)} ${messageForms
 
 /** Commands for first-boot modules and their messages. */
 export function addModuleCommands(program: Command): void {
-  const module = program.command("module").description("check and rehearse first-boot modules");
+  const module = program
+    .command("module")
+    .description("make, check, rehearse and package first-boot modules");
   module
     .command("check")
     .description("find what is wrong with first-boot modules, without running them")
@@ -60,6 +62,47 @@ Exits 1 if the second run changes something, and 4 if the module fails.`,
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild module list")
     .action(lazily(() => import("./commands/module-list.ts")));
+  module
+    .command("new")
+    .description("make the folder of a first-boot module")
+    .argument("<name>", "lower-case letters, digits and hyphens")
+    .option("--description <sentence>", "what it does (default: asked)")
+    .option("--target <target:priority...>", "when it runs (default: configure:80)")
+    .option("--parameter <name...>", "a value that it needs: NAME, NAME:required or NAME:password")
+    .addOption(
+      new Option("--language <name>", "language of its program")
+        .choices(["bash", "python", "perl"])
+        .default("bash"),
+    )
+    .option("--into <folder>", "folder of modules (default: modules in the recipe folder)")
+    .addHelpText(
+      "after",
+      `
+Example:
+  tbuild module new dns --description "Sets the name servers." --target configure:65 --parameter servers:required`,
+    )
+    .action(lazily(() => import("./commands/module-new.ts")));
+  module
+    .command("adopt")
+    .description("make a module.yaml for a module that was written by hand")
+    .argument("<folder>", "the folder of a module with a Python script")
+    .option("--plan", "print the module.yaml, and change nothing")
+    .addHelpText("after", "\nExample:\n  tbuild module adopt recipes/modules/grid --plan")
+    .action(lazily(() => import("./commands/module-adopt.ts")));
+  module
+    .command("rpm")
+    .description("package first-boot modules as RPMs, with rpmbuild")
+    .argument("<folders...>", "module folders")
+    .option("--out <folder>", "where the packages go", ".")
+    .option("--json", "print the files as JSON")
+    .addHelpText("after", "\nExample:\n  tbuild module rpm recipes/modules/grid --out rpms")
+    .action(lazily(() => import("./commands/module-rpm.ts")));
+  module
+    .command("schema")
+    .description("print the JSON Schema of module.yaml")
+    .option("--markdown", "print docs/module.md")
+    .addHelpText("after", "\nExample:\n  tbuild module schema > module.schema.json")
+    .action(lazily(() => import("./commands/module-schema.ts")));
   program
     .command("message")
     .description("list the first-boot parameters of a template, or write messages from a file of values")
@@ -73,6 +116,7 @@ Exits 1 if the second run changes something, and 4 if the module fails.`,
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
     .option("-o, --output <path>", "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud)")
     .option("--form", "print a file of values to fill in")
+    .option("--schema", "print the JSON Schema of such a file")
     .option("--json", "print the parameters as JSON")
     .addHelpText(
       "after",

@@ -1,4 +1,3 @@
-import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../errors.ts";
 import type { ManagerContext } from "../manager/open.ts";
@@ -23,7 +22,8 @@ export async function siteManager(
     options: site.manager,
     context: {
       environment,
-      folder: dirname(resolve(file)),
+      // As the other paths of a site.
+      folder: ".",
       memory: home.memory,
       askSecret,
       signal,

@@ -28,6 +28,7 @@ export async function openPlace(
   const folder = join(home.deployments, kind);
   const context: PlaceContext = {
     ...{ host, site, folder, signal, askSecret },
+    memory: home.memory,
     hypervisor: await deploymentHypervisor(workshop),
     restoreDisk: (disk, to, stop) => store.restoreDisk(disk, to, stop),
     environment: (name) => process.env[name],

@@ -94,12 +94,16 @@ export async function prepare(
     warnings.push(...checked.warnings);
     given.set(machine.name, checked.values);
   }
-  if (abilities.messages.length === 0 && [...given.values()].some((values) => values.length > 0))
-    findings.push({
-      at: loaded.place(["machines"]),
-      path: "",
-      text: "the machines have first-boot values, and at this place no messages reach a guest",
-    });
+  for (const machine of machines) {
+    const reports = deployment.firstBoot.confirm === "report" || templateOf(machine).reports;
+    const additions = reports ? "tbuild" : "oracle";
+    if ((given.get(machine.name) ?? []).length > 0 && !abilities.messages.includes(additions))
+      findings.push({
+        at: machine.at,
+        path: "values",
+        text: `first-boot messages of this place do not reach ${reports ? "tbuild's" : "Oracle's"} additions${reports ? "" : "; if the template has tbuild's, say firstBoot: { confirm: report }"}`,
+      });
+  }
   refuse(file, unique(findings));
 
   const digests = new Map(

@@ -219,6 +219,8 @@ export interface PlaceContext {
   readonly site: Site;
   /** A folder for this kind of place on this machine. */
   readonly folder: string;
+  /** Where facts about this machine and its servers are remembered, such as trusted host keys. */
+  readonly memory: string;
   readonly restoreDisk: (disk: Manifest["disks"][number], to: string, signal?: AbortSignal) => Promise<void>;
   readonly environment: (name: string) => string | undefined;
   /** Asks a person at the terminal; throws a `usage` fault where there is none. */

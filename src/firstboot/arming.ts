@@ -3,6 +3,9 @@ import type { Operation } from "../guest/operation.ts";
 import { type Release, readRelease, releases } from "../guest/release.ts";
 import type { GuestTree } from "../image/tree.ts";
 
+/** Files by which modules made from module.yaml remember that they configured this clone. Arming removes them. */
+export const doneFolder = "/var/lib/tbuild/modules";
+
 /** Arms the guest: the next boot configures it. */
 export const firstBoot: Operation = {
   name: "first-boot",
@@ -15,7 +18,11 @@ export const firstBoot: Operation = {
     const files = [];
     for (const flag of await flags(tree, release))
       if (!isSet((await tree.text(flag.file)) ?? "", flag)) files.push(flag.file);
-    return [...files, ...(await startLinks(tree, release)).map(({ path }) => path)];
+    return [
+      ...files,
+      ...(await startLinks(tree, release)).map(({ path }) => path),
+      ...(await tree.glob(`${doneFolder}/*`)),
+    ];
   },
   async apply(tree) {
     const release = await readRelease(tree);
@@ -27,6 +34,7 @@ export const firstBoot: Operation = {
     for (const flag of await flags(tree, release))
       await tree.write(flag.file, withFlag((await tree.text(flag.file)) ?? "", flag));
     for (const { path, target } of await startLinks(tree, release)) await tree.link(path, target);
+    for (const done of await tree.glob(`${doneFolder}/*`)) await tree.remove(done);
   },
 };
 

@@ -1,30 +1,41 @@
 import type { Operation } from "../guest/operation.ts";
+import { readRelease } from "../guest/release.ts";
 import type { GuestTree } from "../image/tree.ts";
 import type { FirstBootModule, ModuleFile, Target } from "./module.ts";
 
 /** Brings a first-boot module into the guest and enables it. */
 export function injectModule(module: FirstBootModule): Operation {
-  const script = { path: `${scripts}/${module.name}`, data: module.script, mode: 0o755 };
-  const files = [script, ...module.payload];
+  const filesFor = async (tree: GuestTree): Promise<Omit<ModuleFile, "from">[]> => [
+    { path: `${scripts}/${module.name}`, data: await scriptIn(tree, module), mode: 0o755 },
+    ...module.payload,
+  ];
   return {
     name: `module-${module.name}`,
     summary: `Bring in the first-boot module ${module.name}: ${module.description}`,
     needs: "files",
     async pending(tree) {
       const found: string[] = [];
-      for (const file of files) if (await differs(tree, file)) found.push(file.path);
+      for (const file of await filesFor(tree)) if (await differs(tree, file)) found.push(file.path);
       for (const [target, priority] of enabled(module))
         if (!(await isEnabled(tree, module.name, target, priority)))
           found.push(`${module.name} is not enabled for ${target}`);
       return found;
     },
     async apply(tree) {
-      for (const { path, data, mode } of files) await tree.write(path, data, { mode });
+      for (const { path, data, mode, owner } of await filesFor(tree))
+        await tree.write(path, data, { mode, ...owner });
       if (tree.runsPrograms && (await tree.stat(chkconfig)))
         await tree.run([chkconfig, "--add", module.name]);
       for (const [target, priority] of enabled(module)) await enable(tree, module.name, target, priority);
     },
   };
+}
+
+/** A program that was made from module.yaml names the Python of the guest's release; EL8 and EL9 have no `python`. */
+async function scriptIn(tree: GuestTree, module: FirstBootModule): Promise<Uint8Array> {
+  if (module.scriptFor === undefined) return module.script;
+  const { major } = await readRelease(tree);
+  return major >= 8 ? module.scriptFor("/usr/libexec/platform-python") : module.script;
 }
 
 const scripts = "/etc/template.d/scripts";
@@ -34,9 +45,13 @@ function enabled({ priorities }: FirstBootModule): [Target, number][] {
   return Object.entries(priorities) as [Target, number][];
 }
 
-async function differs(tree: GuestTree, { path, data, mode }: Omit<ModuleFile, "from">): Promise<boolean> {
+async function differs(
+  tree: GuestTree,
+  { path, data, mode, owner }: Omit<ModuleFile, "from">,
+): Promise<boolean> {
   const found = await tree.stat(path);
   if (found?.kind !== "file" || found.mode !== mode) return true;
+  if (owner && (found.uid !== owner.uid || found.gid !== owner.gid)) return true;
   return Buffer.compare((await tree.read(path)) ?? new Uint8Array(), data) !== 0;
 }
 

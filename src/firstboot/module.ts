@@ -2,20 +2,13 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { textOf } from "../io/durable.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
+import { type ModuleYaml, parseModuleYaml } from "./module-yaml.ts";
+import { type Target, targets } from "./targets.ts";
+import { wrapperOf } from "./wrapper.ts";
 
-/** The moments at which ovm-template-config runs modules. */
-export const targets = [
-  "configure",
-  "unconfigure",
-  "reconfigure",
-  "cleanup",
-  "suspend",
-  "resume",
-  "migrate",
-  "shutdown",
-] as const;
-export type Target = (typeof targets)[number];
+export { type Target, targets } from "./targets.ts";
 
 export interface ModuleFile {
   /** Where it goes in the guest. */
@@ -24,6 +17,8 @@ export interface ModuleFile {
   readonly from: string;
   readonly data: Uint8Array;
   readonly mode: number;
+  /** Numbers of user and group. Default: root. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** A first-boot module: its script, with the header that says when it runs, and what it brings along. */
@@ -34,6 +29,12 @@ export interface FirstBootModule {
   readonly priorities: Readonly<Partial<Record<Target, number>>>;
   readonly script: Uint8Array;
   readonly payload: readonly ModuleFile[];
+  /** The program for another Python, if it was made from module.yaml. */
+  readonly scriptFor?: (python: string) => Uint8Array;
+  /** Packages that it needs in the guest. */
+  readonly packages: readonly string[];
+  /** Of its RPM. */
+  readonly version: string;
   /** Of the script and all it brings along, names and modes too. */
   readonly digest: Digest;
 }
@@ -41,11 +42,14 @@ export interface FirstBootModule {
 /** What lies in a module's folder, right or wrong. */
 export interface ModuleParts {
   readonly name: string;
-  /** The script. */
+  /** The script, or the module.yaml that it is made from. */
   readonly file: string;
+  /** Empty if module.yaml has faults. */
   readonly script: Uint8Array;
-  readonly header: ReturnType<typeof parseHeader>;
+  readonly header: ModuleHeader;
   readonly payload: readonly ModuleFile[];
+  /** The module.yaml, if the script is made from one. */
+  readonly yaml?: ModuleYaml;
 }
 
 /** Reads a module's folder. Throws `usage` where there is no module in it. */
@@ -58,14 +62,16 @@ export async function readParts(folder: string): Promise<ModuleParts> {
       subject: folder,
       hint: "Name the folder of a first-boot module. `tbuild module list` lists the known ones.",
     });
+  const description = await textOf(join(folder, moduleYaml));
+  if (description !== undefined) return describedParts(folder, name, description);
   const script = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" || error.code === "EISDIR" || error.code === "ENOTDIR") return undefined;
     throw error;
   });
   if (!script)
-    throw new TbuildError("usage", `no script "${name}" in it`, {
+    throw new TbuildError("usage", `contains neither module.yaml nor a script "${name}"`, {
       subject: folder,
-      hint: "A module folder must contain a Python script of the same name. It may contain payload/.",
+      hint: "`tbuild module new` makes a module folder.",
     });
   const header = parseHeader(script.toString("utf8"));
   if (header.name !== undefined && header.name !== name)
@@ -78,23 +84,85 @@ export async function readParts(folder: string): Promise<ModuleParts> {
 
 /** Reads a module's folder; everything that is wrong with its header is thrown at once, each with file and line. */
 export async function readModule(folder: string): Promise<FirstBootModule> {
-  const { name, file, script, header, payload } = await readParts(folder);
+  const { name, file, script, header, payload, yaml } = await readParts(folder);
   if (header.problems.length > 0)
     throw new TbuildError("usage", `${header.problems.length} errors in its header`, {
       subject: file,
       lines: header.problems.map(({ line, text }) => `${file}:${line}: ${text}`),
     });
   const { description, priorities } = header;
-  return { name, description, priorities, script, payload, digest: digestOf(script, payload) };
+  return {
+    ...{ name, description, priorities, script, payload },
+    packages: yaml?.packages ?? [],
+    version: yaml?.version ?? "1.0",
+    ...(yaml && { scriptFor: (python: string) => Buffer.from(wrapperOf(yaml, python)) }),
+    digest: digestOf(script, payload),
+  };
 }
+
+/** The parts of a module that module.yaml describes. Its faults become problems of the header, with their lines. */
+async function describedParts(folder: string, name: string, text: string): Promise<ModuleParts> {
+  const file = join(folder, moduleYaml);
+  const { module, findings, lineOf } = parseModuleYaml(file, text);
+  const problems: Problem[] = findings.map(({ at, path, text: what }) => ({
+    line: at.line,
+    text: path === "" ? what : `${path}: ${what}`,
+  }));
+  const given = await readPayload(join(folder, "payload"), "");
+  const header = { name, nameLine: 1, description: "", priorities: {}, lines: {} };
+  if (module === undefined)
+    return { name, file, script: new Uint8Array(), header: { ...header, problems }, payload: given };
+  if (module.name !== name)
+    problems.push({ line: 1, text: `the name "${module.name}" is not that of the folder, "${name}"` });
+  if ((await textOf(join(folder, name))) !== undefined)
+    problems.push({ line: 1, text: `there is also a script "${name}"; one of the two has to go` });
+  const program = given.find(({ path }) => path === module.run.program);
+  if (program === undefined)
+    problems.push({ line: 1, text: `run.program: payload${module.run.program} does not exist` });
+  else if (module.run.interpreter === undefined && !(program.mode & 0o111))
+    problems.push({ line: 1, text: `run.program: payload${module.run.program} is not executable` });
+  for (const path of Object.keys(module.files))
+    if (!given.some((one) => one.path === path))
+      problems.push({ line: 1, text: `files: payload${path} does not exist` });
+  const payload = given.map((one) => ({ ...one, ...attributesOf(module, one.path) }));
+  const lines = Object.fromEntries(targets.map((target) => [target, lineOf(target)]));
+  return {
+    ...{ name, file, payload, yaml: module },
+    script: Buffer.from(wrapperOf(module)),
+    header: { ...header, description: module.description, priorities: module.targets, lines, problems },
+  };
+}
+
+function attributesOf({ files }: ModuleYaml, path: string): Partial<ModuleFile> {
+  const { mode, owner } = files[path] ?? {};
+  const [uid = 0, gid = 0] = owner?.split(":").map(Number) ?? [];
+  return {
+    ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
+    ...(owner !== undefined && { owner: { uid, gid } }),
+  };
+}
+
+/** The name of the file that describes a module. */
+export const moduleYaml = "module.yaml";
 
 interface Problem {
   readonly line: number;
   readonly text: string;
 }
 
+/** What a module says of itself, and what is wrong with it. */
+export interface ModuleHeader {
+  readonly name: string | undefined;
+  readonly nameLine: number;
+  readonly description: string;
+  readonly priorities: Readonly<Partial<Record<Target, number>>>;
+  /** The line of each target. */
+  readonly lines: Readonly<Partial<Record<Target, number>>>;
+  readonly problems: Problem[];
+}
+
 /** The lines between BEGIN and END PLUGIN INFO. */
-export function parseHeader(script: string) {
+export function parseHeader(script: string): ModuleHeader {
   const lines = script.split("\n");
   const problems: Problem[] = [];
   const priorities: Partial<Record<Target, number>> = {};
@@ -153,8 +221,10 @@ async function readPayload(folder: string, at: string): Promise<ModuleFile[]> {
 
 function digestOf(script: Uint8Array, payload: readonly ModuleFile[]): Digest {
   const hash = createHash("sha256").update(`script ${script.length}\n`).update(script);
-  for (const { path, data, mode } of payload)
-    hash.update(`${JSON.stringify(path)} ${mode} ${data.length}\n`).update(data);
+  for (const { path, data, mode, owner } of payload)
+    hash
+      .update(`${JSON.stringify(path)} ${mode} ${data.length}${owner ? ` ${owner.uid}:${owner.gid}` : ""}\n`)
+      .update(data);
   return asDigest(hash.digest("hex"));
 }
 

@@ -116,8 +116,13 @@ function readValue(said: Located, fail: (text: string) => void): string | Refere
   const entries = [...said.entries];
   const [name, where] = entries[0] ?? [];
   if (entries.length === 1 && where?.kind === "scalar") {
-    if (name === "env" && typeof where.value === "string") return { kind: "env", name: where.value };
-    if (name === "file" && typeof where.value === "string") return { kind: "file", path: where.value };
+    if (name === "env" && typeof where.value === "string") {
+      if (/^[A-Za-z_]\w*$/.test(where.value)) return { kind: "env", name: where.value };
+      fail(`"${where.value}" is no name of an environment variable`);
+      return undefined;
+    }
+    if (name === "file" && typeof where.value === "string" && where.value !== "")
+      return { kind: "file", path: where.value };
     if (name === "prompt" && where.value === true) return { kind: "prompt" };
   }
   fail("is neither a value nor {env: NAME}, {file: PATH} or {prompt: true}");
@@ -150,11 +155,25 @@ function faultOf(type: ValueType, value: string): string | undefined {
     device: () => [/^[A-Za-z][\w.:@-]{0,14}$/.test(value), "a network device, such as eth0"],
     mac: () => [/^(?:[\da-f]{2}:){5}[\da-f]{2}$/i.test(value), "a MAC address"],
     timezone: () => [/^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/.test(value), "a time zone, such as Europe/Zurich"],
-    datetime: () => [/^\d{4}(?:-\d{1,2}){5}$/.test(value), "a time, such as 2011-4-7-9-2-42"],
+    datetime: () => [isTime(value), "a time, such as 2011-4-7-9-2-42"],
     selinux: () => [/^(?:enforcing|permissive|disabled)$/.test(value), "enforcing, permissive or disabled"],
   };
   const [good, wanted] = is[type]();
   return good ? undefined : wanted;
+}
+
+function isTime(value: string): boolean {
+  if (!/^\d{4}(?:-\d{1,2}){5}$/.test(value)) return false;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = value.split("-").map(Number);
+  // Date counts on: the 31st of February becomes the 3rd of March.
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  return (
+    date.getUTCMonth() === month - 1 &&
+    date.getUTCDate() === day &&
+    date.getUTCHours() === hour &&
+    date.getUTCMinutes() === minute &&
+    date.getUTCSeconds() === second
+  );
 }
 
 function isHostsLine(value: string): boolean {
@@ -170,6 +189,21 @@ function isNetmask(value: string): boolean {
 
 function toNumber(address: string): number {
   return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+/** Why no interface can have this address. */
+function addressFault(address: string, mask: string | undefined): string | undefined {
+  if (!isIPv4(address)) return undefined;
+  const [first = 0] = address.split(".").map(Number);
+  if (first === 127) return "is an address of the loopback";
+  if (first === 0 || first >= 224) return "is no address of a machine";
+  if (mask === undefined || !isIPv4(mask) || !isNetmask(mask)) return undefined;
+  const hosts = 2 ** 32 - 1 - toNumber(mask);
+  // Networks of two addresses and of one have neither.
+  if (hosts < 3) return undefined;
+  const rest = toNumber(address) % (hosts + 1);
+  if (rest === 0) return `is the network ${address}/${mask} itself`;
+  return rest === hosts ? `is the broadcast address of its network` : undefined;
 }
 
 // What the values of one network interface say together. A reference is known later, and is not judged.
@@ -202,6 +236,8 @@ function interfaceFindings(values: readonly GivenValue[]): Finding[] {
       for (const name of ["ipaddr", "netmask", "gateway"])
         if (own.has(name)) add(name, "is not used: bootproto is dhcp");
     const [address, mask, gateway] = [text("ipaddr"), text("netmask"), text("gateway")];
+    const fault = address === undefined ? undefined : addressFault(address, mask);
+    if (fault !== undefined) add("ipaddr", `${address} ${fault}`);
     if (address && mask && gateway && isIPv4(address) && isIPv4(mask) && isNetmask(mask) && isIPv4(gateway)) {
       const net = (one: string) =>
         one.split(".").map((part, at) => Number(part) & Number(mask.split(".")[at]));
@@ -210,12 +246,15 @@ function interfaceFindings(values: readonly GivenValue[]): Finding[] {
       else if (gateway === address) add("gateway", "is the address of the interface itself");
     }
   }
-  const devices = new Map<string, string>();
-  for (const one of values.filter(({ key }) => key.startsWith(`${prefix}device.`))) {
-    if (typeof one.value !== "string") continue;
-    const other = devices.get(one.value);
-    if (other !== undefined) found.push({ at: one.at, path: one.key, text: `${one.value} is also ${other}` });
-    devices.set(one.value, one.key);
+  for (const name of ["device", "ipaddr"]) {
+    const seen = new Map<string, string>();
+    for (const one of values.filter(({ key }) => key.startsWith(`${prefix}${name}.`))) {
+      if (typeof one.value !== "string") continue;
+      const other = seen.get(one.value);
+      if (other !== undefined)
+        found.push({ at: one.at, path: one.key, text: `${one.value} is also ${other}` });
+      seen.set(one.value, one.key);
+    }
   }
   return found;
 }

@@ -82,5 +82,11 @@ export const ManagerOptions = z.strictObject({
     .max(1440)
     .default(240)
     .describe("The deadline of a job that copies disks: a clone or an import, in minutes."),
+  guestSeconds: z
+    .number()
+    .min(0)
+    .max(3600)
+    .default(30)
+    .describe("How long after its start a machine gets its first message: its additions must run by then."),
 });
 export type ManagerOptions = z.infer<typeof ManagerOptions>;

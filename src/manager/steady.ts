@@ -71,7 +71,7 @@ export interface Creation {
  * Makes an object. After a failure, or if it is not known whether it was made, looks for a new object of the name: one that is as it
  * should be is used when the outcome was not known, any other is removed. What cannot be removed is named.
  */
-export async function createSteadily(api: ManagerApi, creation: Creation): Promise<string> {
+export async function createSteadily(creation: Creation): Promise<string> {
   const { what, name } = creation;
   const before = new Set((await creation.list()).filter((one) => one.name === name).map(({ id }) => id));
   try {

@@ -288,6 +288,10 @@ export const Recipe = z.strictObject({
   domainType: DomainType.describe(
     "XEN_PVM only for OL5 and OL6, on Oracle VM before 3.4.6; otherwise XEN_HVM_PV_DRIVERS.",
   ),
+  allowUnfit: z
+    .boolean()
+    .default(false)
+    .describe("Build the template even if its image is known not to boot as its domain type."),
   seal: z
     .strictObject({
       how: z.enum(["offline", "online"]).default("offline"),

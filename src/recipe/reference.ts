@@ -4,10 +4,15 @@ import { type JsonSchema, recipeSchema, requiredKeys, siteSchema } from "./schem
 export function recipeReference(): string {
   const schema = recipeSchema();
   const required = requiredKeys();
+  return `${head}\n${keyTable(schema, required)}${tail}`;
+}
+
+/** A table of every key of a schema, in Markdown. */
+export function keyTable(schema: JsonSchema, required: readonly string[] = schema.required ?? []): string {
   const rows = Object.entries(schema.properties ?? {}).flatMap(([key, one]) =>
     rowsOf(key, one, required.includes(key)),
   );
-  return `${head}\n| Key | Value | Default | |\n|---|---|---|---|\n${rows.join("\n")}\n${tail}`;
+  return `| Key | Value | Default | |\n|---|---|---|---|\n${rows.join("\n")}\n`;
 }
 
 /** `docs/site.md`: every key of a site file, from the schema. */

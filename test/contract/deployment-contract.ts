@@ -128,9 +128,9 @@ export function deploymentContract(
 
     it("shows what somebody else changed, and brings it back", async () => {
       const place = await bench.open();
-      await place.stop("node1", { graceMs: bench.stopGraceMs ?? 1000 });
       const { state } = await plan(place, nodes(), options);
       const machine = (await seen(state.id)).machines.find((one) => one.name === "node1");
+      await place.stop(machine?.id ?? "", { graceMs: bench.stopGraceMs ?? 1000 });
       await place.resize(machine?.id ?? "", { vcpus: 1, memoryMib: 300 });
       const { plan: planned } = await plan(place, nodes(), options);
       expect(planned.machines.find((one) => one.name === "node1")).toMatchObject({

@@ -44,7 +44,13 @@ deploymentContract(
       const kind = await places.hypervisor?.();
       if (!kind) throw new Error("no place for hypervisors");
       return kind.open({
-        ...{ host, folder: home, site: Site.parse({}), signal: new AbortController().signal },
+        ...{
+          host,
+          folder: home,
+          memory: join(folder, "memory"),
+          site: Site.parse({}),
+          signal: new AbortController().signal,
+        },
         hypervisor,
         restoreDisk: async ({ bytes }, to) => {
           await writeFile(to, "");

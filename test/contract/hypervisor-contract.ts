@@ -224,6 +224,31 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(left.length).toBe(mib);
     });
 
+    it("shows disks in the order of their slots, shared ones behind the system disk", async () => {
+      const image = async (name: string, letter: string) => {
+        const file = join(files.folder, name);
+        await files.host.writeFile(file, Buffer.alloc(mib, letter));
+        return file;
+      };
+      const [own, first, last] = [
+        await image("own.img", "o"),
+        await image("one.img", "p"),
+        await image("two.img", "q"),
+      ];
+      await hypervisor.define(
+        contractSpec({
+          disks: [
+            { slot: 0, mode: "write", content: { existing: own } },
+            { slot: 1, mode: "shared", content: { existing: first } },
+            { slot: 2, mode: "shared", content: { existing: last } },
+          ],
+        }),
+      );
+      await ran(vm, [0, 1, 2].map((n) => gets(bench.device(n))).join("; "));
+      const said = await hypervisor.consoleText(vm);
+      expect([...said.matchAll(/there is (\w)/g)].map(([, letter]) => letter)).toEqual(["o", "p", "q"]);
+    });
+
     it("shows each vnic with its MAC, in order", async () => {
       const nics = [
         { network: buildNetwork, mac: "00:21:f6:00:00:11" },

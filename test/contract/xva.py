@@ -41,7 +41,8 @@ def main(path, folder):
                 out.write(data)
                 sum_entry = next(entries)
                 assert sum_entry.name == pending.name + ".checksum", sum_entry.name
-                assert tar.extractfile(sum_entry).read().decode() == hashlib.sha1(data).hexdigest(), pending.name
+                stored = tar.extractfile(sum_entry).read().decode()
+                assert stored == hashlib.sha1(data).hexdigest(), pending.name
                 offset += skipped + len(data)
                 last = suffix
                 pending = next(entries, None)

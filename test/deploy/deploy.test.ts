@@ -132,7 +132,7 @@ describe("a deployment", () => {
       expect.stringMatching(
         /^sample.yaml:3:1: shared: this place has no disks that several machines write to/,
       ),
-      expect.stringMatching(/no messages reach a guest/),
+      "sample.yaml:8:5: values: first-boot messages of this place do not reach tbuild's additions",
       expect.stringMatching(/machines.0.nics: rac1 would have 1 vnics; here a machine has 0 at most/),
       expect.stringMatching(/rac2 would have 1 vnics/),
     ]);
@@ -162,7 +162,7 @@ values: { org.tbuild.grid.mod: x, com.oracle.linux.root-password: hunter2hunter2
       plan(memoryPlace(world), one("machines: [{ name: vm1, nics: [{ network: publik }] }]"), options),
     );
     expect(told.lines).toEqual([
-      'sample.yaml:3:42: machines.0.nics.0.network: there is no network publik; did you mean "public"?',
+      'sample.yaml:3:43: machines.0.nics.0.network: there is no network publik; did you mean "public"?',
     ]);
   });
 

@@ -104,4 +104,6 @@ export const additionFiles: readonly (readonly [string, string])[] = readdirSync
   .filter((entry) => entry.isFile() && !entry.name.endsWith(".pyc"))
   .map((entry) => join(entry.parentPath, entry.name))
   .map((path) => [path.slice(additions.length), readFileSync(path, "utf8")] as const)
+  // These two run where RPMs are made.
+  .filter(([path]) => !/^(?:layout|rpms)\.py$/.test(path))
   .filter(([path, text]) => path.endsWith(".py") || /^#!.*python/.test(text));

@@ -43,9 +43,9 @@ async function site(text: string): Promise<void> {
 }
 
 const ssh = () =>
-  `manager: { host: 127.0.0.1, port: ${simulator.cli.port}, password: { file: password }, repository: repo1 }\n`;
+  `manager: { host: 127.0.0.1, port: ${simulator.cli.port}, password: { file: ${join(folder, "password")} }, repository: repo1 }\n`;
 const rest = () =>
-  `manager: { host: 127.0.0.1, via: rest, port: ${simulator.rest?.port}, password: { file: password }, repository: repo1 }\n`;
+  `manager: { host: 127.0.0.1, via: rest, port: ${simulator.rest?.port}, password: { file: ${join(folder, "password")} }, repository: repo1 }\n`;
 
 describe.each([
   ["ssh", ssh, () => simulator.hostKey],
@@ -64,6 +64,9 @@ describe.each([
     out = "";
     expect(await tbuild("manager", "trust")).toBe(0);
     expect(out).toContain("this is the");
+    out = "";
+    expect(await tbuild("manager", "trust", "--json")).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ host: "127.0.0.1", isNew: false });
     out = "";
 
     const [command = ""] = await importsShown();

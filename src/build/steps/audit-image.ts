@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import { isArmed } from "../../firstboot/arming.ts";
 import { buildOperations } from "../../guest/convert/index.ts";
+import { findingText } from "../../guest/fitness/finding.ts";
 import { domainFitness } from "../../guest/fitness/fitness.ts";
 import { swapPending } from "../../guest/memory.ts";
 import { auditAll, type Done } from "../../guest/operation.ts";
@@ -33,7 +34,10 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
     name: "audit-image",
     module: import.meta.url,
     describe: () => "reopen the image, check that nothing is pending, and record its contents",
-    inputs: () => ({ writes: "services, users, modules, files in /etc" }),
+    inputs: () => ({
+      writes: "services, users, modules, files in /etc",
+      allowUnfit: String(recipe.allowUnfit),
+    }),
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
       const mounted = opened.mounts.map(({ volume }) => volume);
@@ -61,6 +65,7 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
         });
       context.progress("checking that it boots as its domain type");
       const fitness = await domainFitness(context.host, { file: image, guest: opened }, recipe.domainType);
+      refuseUnfit(recipe, fitness);
       if (fitness.verdict !== "fit")
         context.report({ type: "note", text: bootSentence({ ...recipe, fitness }) });
       context.progress("recording its contents");
@@ -72,6 +77,18 @@ export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, Au
       };
     },
   };
+}
+
+/** Throws if the image is known not to boot as its domain type, unless the recipe allows that. */
+export function refuseUnfit(
+  { domainType, allowUnfit }: Pick<Recipe, "domainType" | "allowUnfit">,
+  { verdict, findings, target }: FitnessRecord,
+): void {
+  if (verdict !== "unfit" || allowUnfit) return;
+  throw new TbuildError("guest", `the image does not boot as ${domainType}, checked for ${target}`, {
+    lines: findings.filter(({ weight }) => weight === "unfit").map(findingText),
+    hint: "Mend the recipe, choose another domainType, or build it nevertheless with `allowUnfit: true`.",
+  });
 }
 
 async function swapLeft(host: Host, image: string, volumes: readonly Volume[]): Promise<Done[]> {

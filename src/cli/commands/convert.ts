@@ -81,13 +81,14 @@ async function convertAll(
   target: FitnessTarget,
   flags: Flags,
 ): Promise<void> {
+  const found: Verdict[] = [];
   await changeImages<Converted>(images, flags, {
     verb: "convert",
     plan: (file, options) => planConversion(localHost(), file, conversionOf(mode, flags), options),
     remarks: () => [],
     async after(image, signal) {
       const fitness = await check(image, { ...flags, for: target, to: mode }, signal);
-      tell(fitness.verdict);
+      found.push(fitness.verdict);
       const [, ...about] = lines(image, fitness);
       return {
         lines: [fitnessWords(fitness), ...about.map((line) => line.trim())],
@@ -95,6 +96,7 @@ async function convertAll(
       };
     },
   });
+  tell(found);
 }
 
 function conversionOf(mode: GuestMode, { ovmd, as }: Flags): Conversion {
@@ -114,22 +116,23 @@ async function checkAll(images: readonly string[], flags: Flags): Promise<void> 
       hint: `Available: ${fitnessTargets.join(", ")}.`,
     });
   requireMode(target, flags.to);
+  const found: Verdict[] = [];
   await eachImage(images, flags, async (image, signal) => {
     const fitness = await check(image, { ...flags, for: target }, signal);
-    tell(fitness.verdict);
+    found.push(fitness.verdict);
     process.stdout.write(
       flags.json
         ? `${jsonText({ image: image.name, ...fitness })}\n`
         : `${lines(image, fitness).join("\n")}\n`,
     );
   });
+  tell(found);
 }
 
-// Of several images, one that is unfit counts more than one of which that is not known.
-function tell(verdict: Verdict): void {
-  const { exitCode = 0 } = process;
-  if (verdict === "unfit" && (exitCode === 0 || exitCode === exitCodes.unknown)) process.exitCode = 1;
-  if (verdict === "unknown") process.exitCode ||= exitCodes.unknown;
+// An image that failed counts more than one that is unfit, and that more than one of which it is not known.
+function tell(found: readonly Verdict[]): void {
+  if (found.includes("unfit")) process.exitCode ||= 1;
+  else if (found.includes("unknown")) process.exitCode ||= exitCodes.unknown;
 }
 
 interface CheckFlags extends Flags {

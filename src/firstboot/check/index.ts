@@ -1,4 +1,4 @@
-import { type ModuleParts, readParts, type Target, targets } from "../module.ts";
+import { type ModuleParts, moduleYaml, readParts, type Target, targets } from "../module.ts";
 import { shippedModules } from "../shipped.ts";
 import type { ModuleFinding } from "./finding.ts";
 import { payloadFindings } from "./payload.ts";
@@ -36,7 +36,8 @@ export async function checkModules(
     const parts = await readParts(folder);
     const text = textFindings(parts.file, parts.script);
     // The lines of a file in another encoding are no lines of a program.
-    const readable = !text.some(({ text: what }) => /UTF-16|zero byte|not UTF-8/.test(what));
+    const readable =
+      parts.script.length > 0 && !text.some(({ text: what }) => /UTF-16|zero byte|not UTF-8/.test(what));
     const program = readable
       ? await programFindings(parts, releases, strict)
       : { findings: [], keys: [], runsOn: [] };
@@ -56,8 +57,10 @@ function headerFindings({ file, header, name }: ModuleParts): ModuleFinding[] {
     level: "error",
     file,
     line,
-    text: `header: ${text}`,
-    remedy: "See the header of a module that works: recipes/modules/grid/grid",
+    text: file.endsWith(moduleYaml) ? text : `header: ${text}`,
+    remedy: file.endsWith(moduleYaml)
+      ? "docs/module.md lists the keys of module.yaml"
+      : "See the header of a module that works: recipes/modules/grid/grid",
   }));
   if (Object.hasOwn(shippedModules, name))
     found.push({

@@ -1,7 +1,8 @@
 import { posix } from "node:path";
+import type { GuestMode } from "../../choices.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { initramfsPaths } from "../convert/initramfs.ts";
-import { type Finding, orReason } from "./finding.ts";
+import { conversion, type Finding, orReason } from "./finding.ts";
 
 export interface Driver {
   readonly name: string;
@@ -128,7 +129,7 @@ export function missingDrivers(
   { kernel, initrd }: Pick<BootedKernel, "kernel" | "initrd">,
   { has, unknown }: KernelDrivers,
   wanted: readonly (readonly Driver[])[],
-  remedy?: string,
+  mode: GuestMode,
 ): Finding[] {
   const lacking = wanted.filter((alternatives) => !alternatives.some(has));
   if (lacking.length === 0) return [];
@@ -139,8 +140,7 @@ export function missingDrivers(
       weight: "unfit",
       about: initrd ?? kernel,
       why: `has no driver ${names.join(", ")}, and the kernel has none built in`,
-      remedy:
-        remedy ?? `in the guest: dracut --force --add-drivers "${names.join(" ").replaceAll(" or ", " ")}"`,
+      remedy: conversion(mode),
     },
   ];
 }

@@ -1,3 +1,4 @@
+import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Mount } from "../../image/access.ts";
 import type { GuestTree } from "../../image/tree.ts";
@@ -42,6 +43,11 @@ export interface CheckedImage {
 export function verdictOf(findings: readonly Finding[]): Verdict {
   const has = (weight: Finding["weight"]) => findings.some((one) => one.weight === weight);
   return has("unfit") ? "unfit" : has("unknown") ? "unknown" : "fit";
+}
+
+/** What brings a guest to run in a mode, where a conversion can. */
+export function conversion(mode: GuestMode): string {
+  return `tbuild convert --to ${mode} IMAGE`;
 }
 
 /** A finding in one line. */

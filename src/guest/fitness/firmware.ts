@@ -5,7 +5,14 @@ import { readImageFile } from "../../image/file/image-file.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
 import { type Driver, drivers, driversOf, missingDrivers } from "./drivers.ts";
-import { type BootCheck, type CheckedImage, type Finding, orReason, verdictOf } from "./finding.ts";
+import {
+  type BootCheck,
+  type CheckedImage,
+  conversion,
+  type Finding,
+  orReason,
+  verdictOf,
+} from "./finding.ts";
 import { type GrubChoice, grubChoice } from "./grub.ts";
 import { boundedView, existsIn } from "./pygrub.ts";
 import { rootFinding } from "./root-device.ts";
@@ -21,7 +28,7 @@ export async function firmwareCheck(
 ): Promise<BootCheck> {
   await using disk = await readImageFile(file);
   const layout = await layoutOf(disk);
-  const findings = await bootCodeFindings(disk, layout, target);
+  const findings = await bootCodeFindings(disk, layout, target, mode);
   if (!guest) {
     findings.push({ weight: "unknown", about: "guest", why: why ?? "its files could not be read" });
     return { verdict: verdictOf(findings), findings };
@@ -64,7 +71,7 @@ async function entryFindings(
             weight: "unfit",
             about,
             why: `its entry "${title}" names the ${what} ${path}, which is missing`,
-            remedy: `make an entry whose ${what} is there the default`,
+            remedy: conversion(mode),
           },
         ];
   const missing = [
@@ -76,7 +83,7 @@ async function entryFindings(
   const booted = { files: tree, kernel, version, ...(initrd !== undefined && { initrd }) };
   const known = await driversOf(booted);
   const { needed, wished } = wantedDrivers(target, mode);
-  const found = missingDrivers(booted, known, needed);
+  const found = missingDrivers(booted, known, needed, mode);
   for (const { driver, why } of wished)
     if (!known.has(driver) && !known.unknown)
       found.push({ weight: "remark", about: initrd ?? kernel, why: `has no ${driver.name}: ${why}` });
@@ -111,7 +118,7 @@ async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Pro
       weight: /root=\/dev\/(?:mapper\/)?[\w-]+[/-]/.test(args) ? "unknown" : "remark",
       about: devices,
       why: "names the disks by which LVM may find its volumes; by other names it may not find them",
-      remedy: "tbuild seal, which removes it (operation disk-ids)",
+      remedy: conversion(mode),
     });
   if (mode !== "kvm") return found;
   const last = args.split(/\s+/).findLast((one) => one.startsWith("console="));
@@ -120,14 +127,14 @@ async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Pro
       weight: "remark",
       about: "kernel line",
       why: `its last console is ${last.slice("console=".length)}, which only Xen has: boot messages are not seen`,
-      remedy: "name console=tty0 or console=ttyS0 last",
+      remedy: conversion(mode),
     });
   if (await tree.stat("/usr/sbin/ovmd"))
     found.push({
       weight: "remark",
       about: "/usr/sbin/ovmd",
       why: "waits for messages that only Oracle VM sends: nothing configures the guest at its first boot",
-      remedy: "use cloud-init there, or set the guest up by hand",
+      remedy: `${conversion(mode)} --ovmd disable (or --ovmd cloud-init, where that is installed)`,
     });
   return found;
 }
@@ -155,6 +162,7 @@ async function bootCodeFindings(
   disk: Reader,
   { table, volumes }: Layout,
   target: FitnessTarget,
+  mode: GuestMode,
 ): Promise<Finding[]> {
   const code = await bootCodeOf(disk, { volumes });
   if (code === "grub") return [];
@@ -180,7 +188,7 @@ async function bootCodeFindings(
       weight: "unfit",
       about: "disk",
       why: `has no boot loader in its first sector${table === "none" ? ", and no partition table" : ""}: a BIOS finds nothing to boot`,
-      remedy: "install GRUB onto the disk in the guest: grub-install or grub2-install",
+      remedy: `${conversion(mode)}${table === "none" ? " --out NEW.img" : ""}`,
     },
   ];
 }

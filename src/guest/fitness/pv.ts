@@ -2,7 +2,7 @@ import type { Host } from "../../host/host.ts";
 import { layoutOf } from "../../image/disk/disk.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
 import { type BootedKernel, configOf, drivers, driversOf, missingDrivers } from "./drivers.ts";
-import { type BootCheck, type Finding, orReason, verdictOf } from "./finding.ts";
+import { type BootCheck, conversion, type Finding, orReason, verdictOf } from "./finding.ts";
 import { type KernelFacts, kernelFacts } from "./kernel-notes.ts";
 import {
   type BootDisk,
@@ -15,8 +15,7 @@ import {
 import { rootFinding } from "./root-device.ts";
 import { type PygrubTraits, targets } from "./targets.ts";
 
-const noMenu =
-  "put the kernel and a menu that pygrub reads on ext3 or ext4: build the template with domainType XEN_PVM";
+const noMenu = `${conversion("pvm")}, which writes a menu for pygrub; the kernel must lie on ext3 or ext4`;
 
 /** Reads the disk as pygrub does. Nothing is started, and no root is needed. */
 export async function pvCheck(
@@ -147,15 +146,14 @@ async function findingsOf(choice: PygrubChoice, boot: BootDisk, traits: PygrubTr
       why: `its entry "${title}" names the initramfs ${initrd}, which is missing`,
       remedy: "in the guest: dracut --force",
     });
-  else found.push(...missingDrivers(booted, await driversOf(booted), [[drivers.xenDisk]], xenRemedy));
+  else found.push(...missingDrivers(booted, await driversOf(booted), [[drivers.xenDisk]], "pvm"));
   const root = rootFinding(args, boot.layout.volumes, "pvm");
   if (root) found.push({ about: where, ...root });
   const silent = consoleRemark(args);
-  if (silent !== undefined) found.push({ weight: "remark", about: where, why: silent });
+  if (silent !== undefined)
+    found.push({ weight: "remark", about: where, why: silent, remedy: conversion("pvm") });
   return found;
 }
-
-const xenRemedy = 'in the guest: dracut --force --add-drivers "xen-blkfront xen-netfront"';
 
 async function goneKernel({ files, kernel, title }: PygrubChoice, about: string): Promise<Finding> {
   const elsewhere = kernel.startsWith("/boot/") ? kernel.slice("/boot".length) : `/boot${kernel}`;
@@ -166,7 +164,7 @@ async function goneKernel({ files, kernel, title }: PygrubChoice, about: string)
     why: `its entry "${title}" names the kernel ${kernel}, which is not on that file system${isSplit ? `; ${elsewhere} is` : ""}`,
     remedy: isSplit
       ? `write ${elsewhere} into the menu: paths start at the file system that holds the kernel`
-      : "make an entry with a kernel that is there the default",
+      : conversion("pvm"),
   };
 }
 

@@ -1,9 +1,7 @@
 import type { GuestMode } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
 import type { GuestTree } from "../../image/tree.ts";
-import type { Finding } from "./finding.ts";
-
-const remedy = "name it by its UUID or LABEL";
+import { conversion, type Finding } from "./finding.ts";
 
 /** The first disk's names: those that the kernel gives it, and those of other modes. */
 const busesOf: Readonly<Record<GuestMode, readonly string[]>> = {
@@ -38,7 +36,7 @@ function deviceFinding(
   const missing = (kind: string): Told => ({
     weight: "unfit",
     why: `${what} is no ${kind} of this disk`,
-    remedy,
+    remedy: "name the root file system of this disk, by its UUID or LABEL",
   });
   const tag = tagOf(word);
   if (tag) return volumes.some((volume) => hasTag(volume, tag)) ? undefined : missing("volume");
@@ -52,7 +50,7 @@ function deviceFinding(
   return {
     weight: "unfit",
     why: `${what} has another name there, ${busesOf[mode].map((one) => `/dev/${one}a${number}`).join(" or ")}`,
-    remedy,
+    remedy: conversion(mode),
   };
 }
 
@@ -88,7 +86,7 @@ export async function fstabFindings(tree: GuestTree, mode: GuestMode): Promise<F
       weight: isNeeded ? "unfit" : "remark",
       about: "/etc/fstab",
       why: `${device} (${fs === "swap" ? "swap" : at}) has another name there`,
-      remedy,
+      remedy: conversion(mode),
     });
   }
   return found;

@@ -69,13 +69,19 @@ export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?
   ];
 }
 
-function diskArgs({ slot, mode, file, format }: QemuDisk): string[] {
-  const drive = `file=${escaped(file)},format=${format},cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=stop,rerror=report`;
-  if (mode === "write") return ["-drive", `${drive},if=virtio`];
-  if (mode === "read-only") return ["-drive", `${drive},if=virtio,readonly=on`];
-  // Two processes on one host see each other's writes through the page cache. `share-rw` disables qemu's lock.
-  const id = `shared${slot}`;
-  return ["-drive", `${drive},if=none,id=${id}`, "-device", `virtio-blk-pci,drive=${id},share-rw=on`];
+function diskArgs(
+  { slot, mode, file, format }: QemuDisk,
+  _index: number,
+  all: readonly QemuDisk[],
+): string[] {
+  const drive = `file=${escaped(file)},format=${format},cache=unsafe,discard=unmap,detect-zeroes=unmap,werror=stop,rerror=report${mode === "read-only" ? ",readonly=on" : ""}`;
+  // qemu gives `if=virtio` drives their places behind all `-device`s. So one shared disk would come before the system disk:
+  // the guest would name it vda, and the BIOS would boot it.
+  if (!all.some((disk) => disk.mode === "shared")) return ["-drive", `${drive},if=virtio`];
+  const id = `disk${slot}`;
+  // Of two processes on one host both see what the other writes, through the page cache. `share-rw` lifts qemu's lock.
+  const sharing = mode === "shared" ? ",share-rw=on" : "";
+  return ["-drive", `${drive},if=none,id=${id}`, "-device", `virtio-blk-pci,drive=${id}${sharing}`];
 }
 
 // Measured under TCG: qemu64 takes 2/3 of the time of `max`, and a second vcpu costs time on a machine of two cores.

@@ -1,4 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
+import { checkInterrupted } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { dataRanges } from "../file/holes.ts";
@@ -11,6 +12,7 @@ export async function differingPieces(
   other: string,
   signal?: AbortSignal,
 ): Promise<Piece[]> {
+  checkInterrupted(signal);
   await using before = await open(one, "r");
   await using after = await open(other, "r");
   const found: { offset: number; bytes: number }[] = [];

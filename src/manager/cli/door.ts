@@ -1,5 +1,6 @@
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
+import { hidden } from "../hidden.ts";
 import { saysLocked } from "../locked.ts";
 import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";
@@ -18,8 +19,8 @@ export interface DoorOptions {
 }
 
 const readMs = 120_000;
-/** A connection without commands is closed after so long; the Manager would do so after 15 or 30 minutes. */
-const idleMs = 60_000;
+/** A connection without commands is closed after so long. It keeps the process alive until then. */
+const idleMs = 3000;
 
 /** The one way to the CLI: every command goes through `order` or `read`. */
 export interface Door extends AsyncDisposable {
@@ -156,9 +157,7 @@ export function openDoor(options: DoorOptions): Door {
 
 function refused(name: string, command: Command, { error }: Block): TbuildError {
   const lines = error.split("\n").filter((line) => line.trim() !== "");
-  // The Manager may repeat the command, and with it a secret, as it was sent or as it was meant.
-  const hidden = command.secrets.flatMap((one) => [one, one.replace(/[/"]/g, "/$&")]).filter(Boolean);
-  const safe = lines.map((line) => hidden.reduce((text, one) => text.replaceAll(one, "***"), line));
+  const safe = hidden(lines, command.secrets);
   return new TbuildError("environment", `refused: ${command.shown}`, {
     subject: name,
     code: saysLocked(error) ? "locked" : "failed",

@@ -2,6 +2,7 @@ import { createSecureContext } from "node:tls";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
 import { type Answer, CertificateError, type Client, HttpError, httpClient } from "../../io/http.ts";
+import { hidden } from "../hidden.ts";
 import { saysLocked } from "../locked.ts";
 
 /** How to reach the REST API of 3.3 and later: `https://HOST:7002/ovm/core/wsapi/rest` (Web Services API Developer's Guide 3.3). */
@@ -30,6 +31,8 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 export interface Asked {
   readonly query?: Query;
   readonly body?: Json;
+  /** What of the body must not be shown: the Manager may repeat it. */
+  readonly secrets?: readonly string[];
 }
 
 /** An id as the API writes it: `{"type": "com.oracle.ovm.mgr.ws.model.Vm", "value": "0004fb…", "name": "vm001"}`. */
@@ -218,7 +221,7 @@ export function restClient(options: RestOptions): RestClient {
           return await waited(await ask(method, path, asked), shown, deadlineMs);
         } catch (error) {
           const isLocked = error instanceof TbuildError && error.code === "locked";
-          if (!isLocked || Date.now() >= until) throw error;
+          if (!isLocked || Date.now() >= until) throw withoutSecrets(error, asked.secrets ?? []);
           onWait?.(`${name}: an object is locked; trying again`);
           await sleep(Math.min(10_000, 500 * 2 ** attempt), signal);
           if (signal?.aborted) throw new Interrupted();
@@ -228,6 +231,12 @@ export function restClient(options: RestOptions): RestClient {
       await client[Symbol.asyncDispose]();
     },
   };
+}
+
+function withoutSecrets(error: unknown, secrets: readonly string[]): unknown {
+  return error instanceof TbuildError && secrets.length > 0
+    ? error.with({ lines: hidden(error.lines, secrets), cause: undefined })
+    : error;
 }
 
 /** The fingerprint of the certificate that a server shows; nothing is sent to it. */

@@ -286,7 +286,11 @@ function managerOf(
     async sendMessages(vm, messages) {
       for (const { key, value, isSecret } of messages) {
         const logFlag = !isSecret && Buffer.byteLength(value) <= mostLogged ? "Yes" : "No";
-        await order("PUT", `/Vm/${at(vm)}/sendMessage`, { query: { logFlag }, body: [{ key, value }] });
+        await order("PUT", `/Vm/${at(vm)}/sendMessage`, {
+          query: { logFlag },
+          body: [{ key, value }],
+          ...(isSecret && { secrets: [value] }),
+        });
       }
     },
     async receivedMessages(vm) {

@@ -19,6 +19,8 @@ from tables import ADDITIONS, DROPPED, EXTRA, FOLDERS, GENERATED, LINKS, MAP, MO
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXTRACTED, WORK, OUT, MAJOR, UPDATE, KERNEL, SOURCES = sys.argv[1:8]
+sys.path.insert(0, SOURCES)
+from layout import stage as stage_files  # noqa: E402
 # Fixed, so that the same input gives the same RPMs.
 EPOCH = '1700000000'
 
@@ -190,36 +192,10 @@ def write_release(tree):
 
 def stage_addition(package):
     """Oracle's package names, our programs."""
-    take = lambda name, place, mode: (os.makedirs(os.path.dirname(package.tree + place), exist_ok=True), shutil.copy(os.path.join(SOURCES, name), package.tree + place), os.chmod(package.tree + place, mode))  # noqa: E731
-
-    def library(folder):
-        for name in sorted(os.listdir(os.path.join(SOURCES, folder))):
-            if name.endswith('.py'):
-                take('%s/%s' % (folder, name), '/usr/lib/python-templateconfig/%s/%s' % (folder, name), 0o644)
-
-    if package.name == 'ovmd':
-        take('sbin/ovmd', '/usr/sbin/ovmd', 0o755)
-        library('ovmdaemon')
-        write(package.tree + '/etc/sysconfig/ovmd', '# yes: configure at the next boot, then say no here\nINITIAL_CONFIG=no\n# more options for ovmd\nOVMD_ARGS=\n' if MAJOR == '6'
-              else '# more options for ovmd\nOVMD_ARGS=\n')
-        if MAJOR == '6':
-            take('el6/ovmd.init', '/etc/rc.d/init.d/ovmd', 0o755)
-        else:
-            take('el7/ovmd.service', '/usr/lib/systemd/system/ovmd.service', 0o644)
-    elif package.name == 'ovm-template-config':
-        for name in ('ovm-template-config', 'ovm-chkconfig'):
-            take('sbin/' + name, '/usr/sbin/' + name, 0o755)
-        library('templateconfig')
-        os.makedirs(package.tree + '/etc/template.d/scripts')
-        if MAJOR == '7':
-            # `service ovmd enable-initial-config` works as on EL6: service looks for actions of its own here.
-            for name in ('ovm-template-initial-config', 'ovmd'):
-                take('el7/ovm-template-initial-config', '/usr/libexec/' + name, 0o755)
-            take('el7/ovm-template-initial-config.service', '/usr/lib/systemd/system/ovm-template-initial-config.service', 0o644)
-            write(package.tree + '/etc/sysconfig/ovm-template-initial-config', '# yes: configure at the next boot, then say no here\nINITIAL_CONFIG=no\n')
-    elif package.name.startswith('ovm-template-config-'):
+    if package.name == 'ovmd' or package.name.startswith('ovm-template-config'):
+        stage_files(package.name, package.tree, int(MAJOR), '/usr/bin/python3')
+    if package.name.startswith('ovm-template-config-'):
         module = package.name[len('ovm-template-config-'):]
-        take('scripts/' + module, '/etc/template.d/scripts/' + module, 0o755)
         package.lines = 'Requires: ovm-template-config\n'
         package.scripts = '%%post\n/usr/sbin/ovm-chkconfig --add %s\n%%preun\nif [ "$1" = 0 ]; then /usr/sbin/ovm-chkconfig --del %s; fi\n' % (module, module)
 

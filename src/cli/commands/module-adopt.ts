@@ -1,0 +1,25 @@
+import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import type { Command } from "commander";
+import { adoptModule } from "../../firstboot/adopt.ts";
+import { moduleYaml } from "../../firstboot/module.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const folder = String(args[0]);
+  const { plan = false } = command.opts<{ plan?: boolean }>();
+  const { yaml, text, parts, script } = await adoptModule(folder);
+  const into = join(folder, "payload", script);
+  if (plan) {
+    process.stdout.write(`# ${parts.file} would become ${into}\n${text}`);
+    return;
+  }
+  await mkdir(dirname(into), { recursive: true });
+  // The description is written first: a kill in between leaves the module as it was, and a file that `check` names.
+  await writeFile(join(folder, `${moduleYaml}.part`), text);
+  await rename(parts.file, into);
+  await chmod(into, 0o755);
+  await rename(join(folder, `${moduleYaml}.part`), join(folder, moduleYaml));
+  process.stdout.write(
+    `${relative(process.cwd(), join(folder, moduleYaml))}: ${yaml.parameters.length} parameters; the script is now ${relative(process.cwd(), into)}\n`,
+  );
+}

@@ -1,0 +1,76 @@
+import { relative, resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import { type languages, type NewModule, writeNewModule } from "../../firstboot/new-module.ts";
+import { type Target, targets } from "../../firstboot/targets.ts";
+
+interface NewFlags {
+  readonly description?: string;
+  readonly target?: readonly string[];
+  readonly parameter?: readonly string[];
+  readonly language: keyof typeof languages;
+  readonly into?: string;
+}
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const flags = command.optsWithGlobals<NewFlags & { recipes: string }>();
+  const description = flags.description ?? (await ask("Description (one sentence): "));
+  const wanted =
+    flags.parameter ?? (await asked("Parameters, such as size:required token:password (none): "));
+  const module: NewModule = {
+    name: String(args[0]),
+    description,
+    targets: Object.fromEntries((flags.target ?? ["configure:80"]).map(targetOf)),
+    parameters: wanted.map(parameterOf),
+    language: flags.language,
+  };
+  const folder = resolve(flags.into ?? `${flags.recipes}/modules`);
+  for (const file of await writeNewModule(folder, module))
+    process.stdout.write(`${relative(process.cwd(), file)}\n`);
+}
+
+async function ask(question: string): Promise<string> {
+  if (!process.stdin.isTTY)
+    throw new TbuildError("usage", "needs a description", {
+      subject: "module new",
+      hint: 'For example: tbuild module new dns --description "Sets the name servers."',
+    });
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await asking.question(question)).trim();
+  } finally {
+    asking.close();
+  }
+}
+
+// Only asked on a terminal: a module needs no parameter.
+async function asked(question: string): Promise<string[]> {
+  if (!process.stdin.isTTY) return [];
+  return (await ask(question)).split(/[\s,]+/).filter((word) => word !== "");
+}
+
+function targetOf(text: string): [Target, number] {
+  const [, name = "", priority = ""] = /^([a-z]+):(\d{1,2})$/.exec(text) ?? [];
+  const target = targets.find((one) => one === name);
+  if (target === undefined)
+    throw new TbuildError("usage", "not TARGET:PRIORITY", {
+      subject: `--target ${text}`,
+      hint: `For example configure:80. Targets: ${targets.join(", ")}.`,
+    });
+  return [target, Number(priority)];
+}
+
+function parameterOf(text: string): NewModule["parameters"][number] {
+  const [name = "", ...flags] = text.split(":");
+  const odd = flags.filter((flag) => flag !== "required" && flag !== "password");
+  if (odd.length > 0)
+    throw new TbuildError("usage", "not NAME, NAME:required or NAME:password", {
+      subject: `--parameter ${text}`,
+    });
+  return {
+    name,
+    ...(flags.includes("required") && { required: true as const }),
+    ...(flags.includes("password") && { password: true as const }),
+  };
+}

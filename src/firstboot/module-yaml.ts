@@ -1,0 +1,194 @@
+import { z } from "zod";
+import type { Finding } from "../recipe/findings.ts";
+import { placeOf, plain, readYaml } from "../recipe/located.ts";
+import { shapeFindings } from "../recipe/shape.ts";
+import { type Target, targets } from "./targets.ts";
+
+const described = <T extends z.ZodType>(schema: T, text: string) => schema.describe(text);
+const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, words);
+
+const guestPath = formed(/^\/(?:[^/\0\n]+\/)*[^/\0\n]+$/, "an absolute path in the guest");
+
+/** What the values of a parameter look like. `tbuild message` checks them by this. */
+export const parameterTypes = [
+  "text",
+  "number",
+  "yes-no",
+  "address",
+  "netmask",
+  "host-name",
+  "device",
+  "path",
+] as const;
+
+const ModuleParameter = z.strictObject({
+  name: described(
+    formed(/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/, "lower-case words joined by hyphens, such as scan-name"),
+    "The last part of the key. The program gets the value in an environment variable: `scan-name` becomes SCAN_NAME.",
+  ),
+  description: described(z.string().min(1), "One sentence for the person who gives the value."),
+  type: described(z.enum(parameterTypes).default("text"), "The form of the value."),
+  required: described(z.boolean().default(false), "The module fails if the value is missing."),
+  hidden: described(z.boolean().default(false), "Not asked on the console."),
+  password: described(z.boolean().default(false), "A secret: never shown or logged."),
+  default: described(z.string().exactOptional(), "The value if none is sent."),
+  choices: described(z.array(z.string()).min(1).exactOptional(), "The only allowed values."),
+  pattern: described(z.string().exactOptional(), "A regular expression that the whole value must match."),
+  index: described(
+    z.boolean().default(false),
+    "The key is numbered: key.0, key.1 and so on. The variables are NAME_0, NAME_1.",
+  ),
+});
+export type ModuleParameter = z.infer<typeof ModuleParameter>;
+
+/** The description of a first-boot module, from which its program for ovm-template-config is made. */
+export const ModuleYaml = z.strictObject({
+  name: described(
+    formed(/^[a-z][a-z0-9-]*$/, "a name of lower-case letters, digits and hyphens, starting with a letter"),
+    "The module's name, which is also the name of its folder.",
+  ),
+  description: described(z.string().min(1), "What the module does, in one sentence."),
+  version: described(
+    formed(/^\d+(?:\.\d+)*$/, "a version such as 1.0").default("1.0"),
+    "The version of its RPM.",
+  ),
+  namespace: described(
+    formed(
+      /^[a-z][a-z0-9-]*(?:\.[a-z0-9][a-z0-9-]*)+$/,
+      "a name space such as org.example.dns",
+    ).exactOptional(),
+    "The first part of each key. Default: org.tbuild.NAME.",
+  ),
+  targets: described(
+    z.partialRecord(z.enum(targets), z.int().min(0).max(99)).refine((one) => Object.keys(one).length > 0, {
+      message: "needs at least one target",
+    }),
+    "The targets at which it runs, each with its priority from 0 to 99. Oracle's module network has 50, authentication 90.",
+  ),
+  parameters: described(
+    z.array(ModuleParameter).default([]),
+    "The values that the module needs at configure.",
+  ),
+  run: described(
+    z.strictObject({
+      program: described(guestPath, "A program of the payload. It gets the target as its argument."),
+      interpreter: described(
+        z.enum(["sh", "bash", "ksh", "perl", "python"]).exactOptional(),
+        "What runs the program. Default: its first line.",
+      ),
+      input: described(
+        z.enum(["environment", "json"]).default("environment"),
+        "`environment`: values in environment variables. `json`: also an object of KEY: VALUE on standard input.",
+      ),
+      timeout: described(
+        z.int().min(1).max(86_400).default(600),
+        "Seconds after which the program is killed.",
+      ),
+    }),
+    "What the module runs.",
+  ),
+  needs: described(
+    z.array(z.enum(["network", "mounts", "services"])).default([]),
+    "What has to be up when it runs. At the first boot, file systems of the network and other services start later.",
+  ),
+  packages: described(z.array(z.string().min(1)).default([]), "Packages that the program needs."),
+  files: described(
+    z
+      .record(
+        guestPath,
+        z.strictObject({
+          mode: described(
+            formed(/^0?[0-7]{3,4}$/, "an octal mode such as 0600").exactOptional(),
+            "The mode.",
+          ),
+          owner: described(
+            formed(/^\d+:\d+$/, "numbers such as 54321:54321").exactOptional(),
+            "User and group, as numbers.",
+          ),
+        }),
+      )
+      .default({}),
+    "Modes and owners of files of the payload that differ from root:root and 0644 or 0755.",
+  ),
+});
+export type ModuleYaml = z.infer<typeof ModuleYaml>;
+
+/** The whole key of a parameter; of a numbered one without its number. */
+export function keyOf(module: ModuleYaml, parameter: ModuleParameter): string {
+  return `${module.namespace ?? `org.tbuild.${module.name}`}.${parameter.name}`;
+}
+
+/** Reads a module.yaml. Throws a `usage` fault if it is not YAML; all other faults are findings. */
+export function parseModuleYaml(
+  file: string,
+  text: string,
+): { readonly module?: ModuleYaml; readonly findings: readonly Finding[]; lineOf(target: Target): number } {
+  const root = readYaml(file, text);
+  const result = ModuleYaml.safeParse(plain(root));
+  const lineOf = (target: Target) => placeOf(root, ["targets", target]).line;
+  if (!result.success) return { findings: shapeFindings(ModuleYaml, result.error, root), lineOf };
+  const module = result.data;
+  const findings: Finding[] = [];
+  const find = (path: readonly (string | number)[], what: string) =>
+    findings.push({ at: placeOf(root, path), path: path.join("."), text: what });
+  const names = new Set<string>();
+  for (const [i, one] of module.parameters.entries()) {
+    if (names.has(one.name)) find(["parameters", i, "name"], `${one.name} is defined twice`);
+    names.add(one.name);
+    if (reserved.has(variableOf(one.name)))
+      find(["parameters", i, "name"], `the variable ${variableOf(one.name)} has a meaning for every program`);
+    if (one.pattern !== undefined && !isPattern(one.pattern))
+      find(["parameters", i, "pattern"], "is not a regular expression");
+    if (one.default !== undefined && one.choices !== undefined && !one.choices.includes(one.default))
+      find(["parameters", i, "default"], `"${one.default}" is none of the choices`);
+    if (one.password && one.default !== undefined)
+      find(["parameters", i, "default"], "a secret must not have a default, which everybody can read");
+    if (one.required && one.default !== undefined)
+      find(["parameters", i, "required"], "a value with a default is never missing");
+  }
+  for (const [target, priority] of Object.entries(module.targets))
+    for (const need of module.needs) {
+      if (need === "network" && target === "configure" && priority <= networkPriority)
+        find(
+          ["targets", target],
+          `${priority} is before the network: Oracle's module network has ${networkPriority}`,
+        );
+      if (need !== "network" && target === "configure")
+        find(
+          ["needs", module.needs.indexOf(need)],
+          `${need} are not up at configure; let the program enable a service that does the work after the boot, as the module grid does`,
+        );
+    }
+  return { module, findings, lineOf };
+}
+
+/** Oracle VM Utilities Guide: the priority of the module network at configure. */
+const networkPriority = 50;
+
+/** The environment variable of a parameter. */
+export function variableOf(name: string): string {
+  return name.toUpperCase().replaceAll("-", "_");
+}
+
+const reserved = new Set([
+  "PATH",
+  "HOME",
+  "IFS",
+  "ENV",
+  "BASH_ENV",
+  "LANG",
+  "SHELL",
+  "PWD",
+  "TERM",
+  "PYTHONPATH",
+  "TARGET",
+]);
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,252 @@
+import { doneFolder } from "./arming.ts";
+import { keyOf, type ModuleParameter, type ModuleYaml, variableOf } from "./module-yaml.ts";
+import { type Target, targets } from "./targets.ts";
+
+/**
+ * The program that ovm-template-config runs for a module: one file for Python 2.4 (with simplejson) to 3. `python` is the
+ * interpreter in its first line.
+ */
+export function wrapperOf(module: ModuleYaml, python = "/usr/bin/env python"): string {
+  const order = targets.filter((target) => module.targets[target] !== undefined);
+  return `#!${python}
+# -*- coding: utf-8 -*-
+### BEGIN PLUGIN INFO
+# name: ${module.name}
+${order.map((target) => `# ${target}: ${module.targets[target]}`).join("\n")}
+# description: ${oneLine(module.description)}
+### END PLUGIN INFO
+
+# Made by tbuild from module.yaml. Change that file, not this one.
+# Python 2.4 (Oracle Linux 5) to 3: no json before 2.6, no "with", no "except ... as".
+try:
+    import json
+except ImportError:
+    import simplejson as json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from templateconfig.cli import main
+
+NAME = ${literal(module.name)}
+PROGRAM = ${commandOf(module)}
+SECONDS = ${module.run.timeout}
+JSON_INPUT = ${literal(module.run.input === "json")}
+LOG = '/var/log/ovm-template-config.log'
+DONE = ${literal(`${doneFolder}/${module.name}`)}
+
+PARAMETERS = ${list(module.parameters.map((one) => literal(enumerated(module, one))))}
+
+# Environment variable, key, default, is it numbered, must it be there, is it a secret
+VALUES = ${list(
+    module.parameters.map((one) =>
+      tuple([
+        variableOf(one.name),
+        keyOf(module, one),
+        one.default ?? "",
+        one.index,
+        one.required,
+        one.password,
+      ]),
+    ),
+  )}
+
+
+def text(value):
+    if isinstance(value, bool):
+        return value and 'true' or 'false'
+    if value is None:
+        return ''
+    if not isinstance(value, str) and hasattr(value, 'encode'):
+        return value.encode('utf-8')
+    return str(value)
+
+
+def own_values(param):
+    """Key to value of this module's parameters, defaults included."""
+    found = {}
+    for _, key, default, numbered, required, _ in VALUES:
+        if numbered:
+            for one in param:
+                if one.startswith(key + '.') and one[len(key) + 1:].isdigit():
+                    found[one] = text(param[one])
+        elif text(param.get(key)) != '':
+            found[key] = text(param[key])
+        elif default != '':
+            found[key] = default
+        if required and not [one for one in found if one == key or (numbered and one.startswith(key + '.'))]:
+            fail('the value of %s is missing' % key)
+    return found
+
+
+def environment(values):
+    env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C', 'PYTHONDONTWRITEBYTECODE': '1'}
+    if 'PYTHONPATH' in os.environ:
+        env['PYTHONPATH'] = os.environ['PYTHONPATH']
+    for variable, key, _, numbered, _, _ in VALUES:
+        if numbered:
+            for one in values:
+                if one.startswith(key + '.'):
+                    env[variable + '_' + one[len(key) + 1:]] = values[one]
+        else:
+            env[variable] = values.get(key, '')
+    return env
+
+
+def log(lines, secrets=()):
+    when = time.strftime('%Y-%m-%d %H:%M:%S')
+    stream = open(LOG, 'a')
+    for line in lines:
+        for secret in secrets:
+            line = line.replace(secret, '***')
+        stream.write('%s %s: %s\\n' % (when, NAME, line))
+    stream.close()
+
+
+def fail(why, secrets=()):
+    for secret in secrets:
+        why = why.replace(secret, '***')
+    log(['failed: ' + why])
+    raise SystemExit('%s: %s' % (NAME, why))
+
+
+def run(target, param):
+    values = own_values(param)
+    secrets = []
+    for _, key, _, numbered, _, secret in VALUES:
+        for one in values:
+            if secret and values[one] != '' and (one == key or (numbered and one.startswith(key + '.'))):
+                secrets.append(values[one])
+    output = tempfile.TemporaryFile()
+    log([target + ': ' + ' '.join(PROGRAM)])
+    try:
+        child = subprocess.Popen(PROGRAM + [target], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
+                                 env=environment(values), close_fds=True, preexec_fn=os.setsid, cwd='/')
+    except OSError:
+        fail('%s cannot be started' % PROGRAM[0])
+    try:
+        if JSON_INPUT:
+            child.stdin.write(json.dumps(values).encode('utf-8'))
+        child.stdin.close()
+    except (IOError, OSError):
+        pass
+    end = time.time() + SECONDS
+    late = False
+    while child.poll() is None and not late:
+        late = time.time() > end
+        time.sleep(0.1)
+    if late and child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+    else:
+        late = False
+    # The last MiB of what it printed.
+    output.seek(0, 2)
+    output.seek(max(0, output.tell() - 1048576))
+    printed = output.read()
+    if not isinstance(printed, str):
+        printed = printed.decode('utf-8', 'replace')
+    lines = [line for line in printed.splitlines() if line.strip() != '']
+    log(lines, secrets)
+    if late:
+        fail('did not end within %d seconds' % SECONDS)
+    if child.returncode != 0:
+        fail('exit code %d: %s' % (child.returncode, (lines or ['it printed nothing'])[-1]), secrets)
+    log([target + ': done'])
+
+
+def forget():
+    if os.path.exists(DONE):
+        os.unlink(DONE)
+${order.map((target) => `\n\n${action(target)}`).join("")}
+
+
+def do_enumerate(target):
+    if target == 'configure':
+        return json.dumps(PARAMETERS)
+    return json.dumps([])
+
+
+if __name__ == '__main__':
+    main(do_enumerate, {${order.map((target) => `'${target}': do_${target}`).join(", ")}})
+`;
+}
+
+function action(target: Target): string {
+  if (target === "configure")
+    return `def do_configure(param):
+    values = json.loads(param)
+    if os.path.exists(DONE):
+        log(['configure: this clone is configured already'])
+        return json.dumps(values)
+    run('configure', values)
+    if not os.path.isdir(os.path.dirname(DONE)):
+        os.makedirs(os.path.dirname(DONE))
+    open(DONE, 'w').close()
+    return json.dumps(values)`;
+  const forgets = target === "unconfigure" || target === "cleanup";
+  return `def do_${target}(param):
+    values = json.loads(param)
+    run('${target}', values)
+${forgets ? "    forget()\n" : ""}    return json.dumps(values)`;
+}
+
+// A Python program runs under the Python of ovm-template-config, which has another path in each release.
+function commandOf({ run: { program, interpreter } }: ModuleYaml): string {
+  if (interpreter === "python") return `[sys.executable, ${literal(program)}]`;
+  return literal(interpreter === undefined ? [program] : [interpreters[interpreter], program]);
+}
+
+// EL5 to EL9 have these paths.
+const interpreters = { sh: "/bin/sh", bash: "/bin/bash", ksh: "/bin/ksh", perl: "/usr/bin/perl" } as const;
+
+/** A parameter as do_enumerate declares it: only fields that ovm-template-config or `tbuild message` knows. */
+function enumerated(module: ModuleYaml, one: ModuleParameter): Readonly<Record<string, unknown>> {
+  return {
+    key: `${keyOf(module, one)}${one.index ? ".0" : ""}`,
+    description: oneLine(one.description),
+    ...(one.required && { required: true }),
+    ...(one.hidden && { hidden: true }),
+    ...(one.password && { password: true }),
+    ...(one.type !== "text" && { type: one.type }),
+    ...(one.default !== undefined && { default: one.default }),
+    ...(one.choices !== undefined && { choices: one.choices }),
+    ...(one.pattern !== undefined && { pattern: one.pattern }),
+  };
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ").trim();
+}
+
+function list(items: readonly string[]): string {
+  return items.length === 0 ? "[]" : `[\n${items.map((item) => `    ${item},`).join("\n")}\n]`;
+}
+
+function tuple(items: readonly unknown[]): string {
+  return `(${items.map(literal).join(", ")})`;
+}
+
+/** A value as a Python literal in ASCII. Text that needs it is written with a `u`, which Python 3.3 and later know again. */
+function literal(value: unknown): string {
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "number") return String(value);
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value === "object" && value !== null)
+    return `{${Object.entries(value)
+      .map(([key, one]) => `${literal(key)}: ${literal(one)}`)
+      .join(", ")}}`;
+  const text = String(value);
+  const escaped = text.replaceAll(/[^\x20-\x7e]|['\\]/gu, (c) => {
+    const code = c.codePointAt(0) ?? 0;
+    if (c === "'" || c === "\\") return `\\${c}`;
+    if (code < 0x80) return `\\x${code.toString(16).padStart(2, "0")}`;
+    return code > 0xffff
+      ? `\\U${code.toString(16).padStart(8, "0")}`
+      : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+  return `${[...text].some((c) => c > "\x7f") ? "u" : ""}'${escaped}'`;
+}

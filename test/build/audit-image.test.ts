@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { refuseUnfit } from "../../src/build/steps/audit-image.ts";
+import type { FitnessRecord } from "../../src/model/manifest.ts";
+
+const fitness = (verdict: FitnessRecord["verdict"]): FitnessRecord => ({
+  target: "xen-4.17",
+  mode: "pvm",
+  verdict,
+  findings: [
+    {
+      weight: "unfit",
+      about: "/boot/initramfs",
+      why: "has no driver xen-blkfront",
+      remedy: "tbuild convert",
+    },
+    { weight: "remark", about: "disk", why: "is seen" },
+  ],
+});
+
+describe("a build whose image does not boot as its domain type", () => {
+  it("fails with each reason, and what to do", () => {
+    const run = () => refuseUnfit({ domainType: "XEN_PVM", allowUnfit: false }, fitness("unfit"));
+    expect(run).toThrow("the image does not boot as XEN_PVM, checked for xen-4.17");
+    expect(run).toThrow(
+      expect.objectContaining({
+        fault: "guest",
+        lines: ["/boot/initramfs: has no driver xen-blkfront; remedy: tbuild convert"],
+      }),
+    );
+  });
+
+  it("goes on where the recipe allows it, and where it is only not known", () => {
+    refuseUnfit({ domainType: "XEN_PVM", allowUnfit: true }, fitness("unfit"));
+    refuseUnfit({ domainType: "XEN_PVM", allowUnfit: false }, fitness("unknown"));
+    refuseUnfit({ domainType: "XEN_PVM", allowUnfit: false }, fitness("fit"));
+  });
+});

@@ -1,0 +1,337 @@
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { adoptModule } from "../../src/firstboot/adopt.ts";
+import { checkModules } from "../../src/firstboot/check/index.ts";
+import { injectModule } from "../../src/firstboot/inject.ts";
+import { readModule } from "../../src/firstboot/module.ts";
+import { keyOf, ModuleYaml } from "../../src/firstboot/module-yaml.ts";
+import { writeNewModule } from "../../src/firstboot/new-module.ts";
+import { buildModuleRpm } from "../../src/firstboot/package.ts";
+import { wrapperOf } from "../../src/firstboot/wrapper.ts";
+import { releases } from "../../src/guest/release.ts";
+import { localHost } from "../../src/host/local.ts";
+import { memoryTree } from "../fakes/memory-tree.ts";
+import { describeWith } from "../fakes/missing.ts";
+import { inGuest, pythons, rootNeeds } from "./additions-root.ts";
+
+let root = "";
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), "tbuild-module-"));
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+const sample = `name: sample
+description: Writes what it was given; for Größe it's fine.
+targets: { configure: 80, reconfigure: 80, cleanup: 20 }
+parameters:
+  - { name: size, description: "How large, e.g. 'big' or \\\\ or ünicode.", required: true, choices: [big, small] }
+  - { name: api-token, description: A token., password: true }
+  - { name: address, description: An address., type: address, index: true }
+  - { name: mode, description: The mode., default: quick }
+run: { program: /opt/sample/run.sh, timeout: 3 }
+`;
+const program = `#!/bin/sh
+echo "target=$1 SIZE=$SIZE MODE=$MODE TOKEN=$API_TOKEN A0=$ADDRESS_0 A3=$ADDRESS_3 args=$#"
+tr '\\0' ' ' < /proc/$$/cmdline
+echo
+case $SIZE in
+  small) echo "cannot do small, token $API_TOKEN" >&2; exit 7 ;;
+  hang) sleep 100 & sleep 100 ;;
+esac
+`;
+
+async function folder(
+  yaml: string,
+  files: Readonly<Record<string, string>> = { "/opt/sample/run.sh": program },
+  name = "sample",
+): Promise<string> {
+  const at = join(await mkdtemp(join(root, "m-")), name);
+  await mkdir(at);
+  await writeFile(join(at, "module.yaml"), yaml);
+  for (const [path, text] of Object.entries(files)) {
+    const file = join(at, path.startsWith("/") ? `payload${path}` : path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+    if (text.startsWith("#!")) await chmod(file, 0o755);
+  }
+  return at;
+}
+
+const everywhere = Object.entries(releases).map(([major, { python }]) => ({ name: `ol${major}`, python }));
+
+describe("a module.yaml", () => {
+  it("makes a program without findings for the Python of every release", async () => {
+    const { reports, findings } = await checkModules([await folder(sample)], everywhere);
+    expect(findings).toEqual([]);
+    expect(reports[0]?.runsOn).toEqual(["ol5", "ol6", "ol7", "ol8", "ol9"]);
+    expect(reports[0]?.keys).toEqual([
+      "org.tbuild.sample.size",
+      "org.tbuild.sample.api-token",
+      "org.tbuild.sample.address.0",
+      "org.tbuild.sample.mode",
+    ]);
+  });
+
+  it("names the Python of the guest's release, and keeps modes and owners", async () => {
+    const module = await readModule(
+      await folder(`${sample}files: { /opt/sample/key: { mode: "0600", owner: "54321:54322" } }\n`, {
+        "/opt/sample/run.sh": program,
+        "/opt/sample/key": "x",
+      }),
+    );
+    for (const [release, python] of [
+      ["Oracle Linux Server release 6.10", "#!/usr/bin/env python\n"],
+      ["Oracle Linux Server release 8.9", "#!/usr/libexec/platform-python\n"],
+    ]) {
+      const tree = memoryTree({ "/etc/oracle-release": `${release}\n` });
+      await injectModule(module).apply(tree);
+      expect(await tree.text("/etc/template.d/scripts/sample")).toContain(python);
+      expect(await tree.stat("/opt/sample/key")).toMatchObject({ mode: 0o600, uid: 54321, gid: 54322 });
+      expect(await injectModule(module).pending(tree)).toEqual([]);
+    }
+  });
+
+  it.each([
+    ["name: other", /1: the name "other" is not that of the folder/],
+    ["name: Sample", /1: name: "Sample" is not a name of lower-case/],
+    ["targets: { configure: 100 }", /3: targets.configure/],
+    ["targets: { configures: 80 }", /3: targets/],
+    ["targets: {}", /3: targets: needs at least one target/],
+    ["run: { program: run.sh }", /run.program: "run.sh" is not an absolute path/],
+    ["run: { program: /opt/sample/nosuch.sh }", /payload\/opt\/sample\/nosuch.sh does not exist/],
+    ["run: { program: /opt/sample/run.sh, timeout: 0 }", /run.timeout/],
+    ["run: { program: /opt/sample/run.sh, interpreter: tcl }", /run.interpreter: "tcl"/],
+    ["needs: [netwrk]", /needs.0: "netwrk" is not an allowed value.*network/],
+    ["needs: [mounts]", /needs.0: mounts are not up at configure/],
+    ["namespace: oracle", /namespace: "oracle" is not a name space/],
+    ["namespace: com.oracle.linux.network", /lies in the name space of Oracle's module network/],
+    ["parameters: [{ name: a b, description: x }]", /parameters.0.name: "a b" is not/],
+    ["parameters: [{ name: a }]", /parameters.0.description: is missing/],
+    [
+      "parameters: [{ name: a, description: x }, { name: a, description: x }]",
+      /parameters.1.name: a is defined twice/,
+    ],
+    ["parameters: [{ name: path, description: x }]", /PATH has a meaning for every program/],
+    ["parameters: [{ name: a, description: x, pattern: '(' }]", /pattern: is not a regular expression/],
+    ["parameters: [{ name: a, description: x, choices: [b], default: c }]", /"c" is none of the choices/],
+    [
+      "parameters: [{ name: a, description: x, password: true, default: c }]",
+      /a secret must not have a default/,
+    ],
+    ["parameters: [{ name: a, description: x, typ: text }]", /no such key; did you mean "type"/],
+    ["files: { /opt/nosuch: { mode: '0600' } }", /payload\/opt\/nosuch does not exist/],
+    ["files: { /opt/sample/run.sh: { mode: rw } }", /mode: "rw" is not an octal mode/],
+    ["nosuch: 1", /nosuch: no such key/],
+  ])("with %s is refused, with its line", async (line, words) => {
+    const key = line.slice(0, line.indexOf(":"));
+    const lines = sample.split("\n");
+    const at = lines.findIndex((one) => one.startsWith(`${key}:`));
+    if (at < 0) lines.push(line);
+    else {
+      let end = at + 1;
+      while (/^ /.test(lines[end] ?? "")) end++;
+      lines.splice(at, end - at, line);
+    }
+    const { findings } = await checkModules([await folder(lines.join("\n"))], everywhere, false);
+    const said = findings.map((one) => `${one.line}: ${one.text}`).join("\n");
+    expect(said).toMatch(words);
+  });
+
+  it("whose program needs the network has to run after the network", async () => {
+    const early = `${sample.replace("configure: 80", "configure: 45")}needs: [network]\n`;
+    const { findings } = await checkModules([await folder(early)], everywhere);
+    expect(findings.map(({ line, text }) => `${line}: ${text}`)).toEqual([
+      "3: targets.configure: 45 is before the network: Oracle's module network has 50",
+    ]);
+  });
+
+  it("beside a script of its own, or with a program that nobody may run, is refused", async () => {
+    const { findings } = await checkModules(
+      [await folder(sample, { sample: "#!/usr/bin/python\n", "/opt/sample/run.sh": "echo\n" })],
+      everywhere,
+      false,
+    );
+    expect(findings.map(({ text }) => text).join("\n")).toMatch(
+      /also a script "sample"[\s\S]*not executable/,
+    );
+  });
+});
+
+describeWith(rootNeeds, "the program made from a module.yaml", () => {
+  const yaml = ModuleYaml.parse({
+    name: "sample",
+    description: "Writes what it was given.",
+    targets: { configure: 80, cleanup: 20 },
+    parameters: [
+      { name: "size", description: "How large.", required: true },
+      { name: "api-token", description: "A token.", password: true },
+      { name: "address", description: "An address.", index: true },
+      { name: "mode", description: "The mode.", default: "quick" },
+    ],
+    run: { program: "/opt/sample/run.sh", timeout: 2 },
+  });
+  const here = pythons.filter(({ path }) => existsSync(path));
+
+  it.each(here)("runs once per clone, with secrets out of sight: $name", ({ path }) => {
+    const files = {
+      "etc/template.d/scripts/sample": wrapperOf(yaml, path),
+      "opt/sample/run.sh": program,
+    };
+    const values = (size: string) =>
+      JSON.stringify({
+        "org.tbuild.sample.size": size,
+        "org.tbuild.sample.api-token": "s3cret-tökén",
+        "org.tbuild.sample.address.0": "10.0.0.1",
+        "org.tbuild.sample.address.3": "10.0.0.4",
+        "com.oracle.linux.root-password": "other",
+      });
+    const script = `
+run() { printf '%s\\n' "$2" | ovm-template-config -s sample --stdin "$1" 2>&1 && echo "rc 0" || echo "rc $?"; }
+ovm-chkconfig --add sample
+ovm-chkconfig --list sample
+ovm-template-config -e -s sample configure
+run configure '{"com.oracle.linux.root-password": "other"}'
+run configure '${values("small")}'
+run configure '${values("hang")}'
+run configure '${values("big")}'
+run configure '${values("big")}'
+run cleanup '${values("big")}'
+ls /var/lib/tbuild/modules
+echo LOG; cat /var/log/ovm-template-config.log
+ps ax | grep -c '[s]leep 100' || true
+`;
+    const { out, err, code } = inGuest(path, script, files);
+    expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
+    const [said = "", log = ""] = out.split("LOG\n");
+    expect(said).toMatch(/sample\s+on:80\s+off\s+off\s+on:20/);
+    expect(said).toContain('"org.tbuild.sample.api-token"');
+    expect(said).toMatch(/the value of org.tbuild.sample.size is missing\s*rc [1-9]/);
+    expect(said).toMatch(/exit code 7: cannot do small, token \*\*\*\s*rc [1-9]/);
+    expect(said).toMatch(/did not end within 2 seconds\s*rc [1-9]/);
+    expect(said.match(/rc 0/g)).toHaveLength(3);
+    expect(log).toContain(
+      "sample: target=configure SIZE=big MODE=quick TOKEN=*** A0=10.0.0.1 A3=10.0.0.4 args=1",
+    );
+    expect(log).toContain("/bin/sh /opt/sample/run.sh configure");
+    expect(log).toContain("sample: configure: this clone is configured already");
+    expect(log).toContain("sample: target=cleanup");
+    expect(`${said}${log}`).not.toContain("s3cret");
+    expect(log.trimEnd().endsWith("\n0")).toBe(true);
+  });
+});
+
+describe("a new module", () => {
+  it.each(["bash", "python", "perl"] as const)("in %s has no findings", async (language) => {
+    const at = await mkdtemp(join(root, "new-"));
+    const parameters = [
+      { name: "size", required: true as const },
+      { name: "token", password: true as const },
+    ];
+    const module = {
+      name: "fresh",
+      description: "Does it.",
+      targets: { configure: 80, cleanup: 20 },
+      parameters,
+    };
+    await writeNewModule(at, { ...module, language });
+    const { findings, reports } = await checkModules([join(at, "fresh")], everywhere);
+    expect(findings).toEqual([]);
+    expect(reports[0]?.keys).toEqual(["org.tbuild.fresh.size", "org.tbuild.fresh.token"]);
+    await expect(writeNewModule(at, { ...module, language })).rejects.toThrow("exists already");
+  });
+
+  it("with an impossible name is refused, and nothing is written", async () => {
+    const at = await mkdtemp(join(root, "new-"));
+    const module = {
+      description: "x",
+      targets: { configure: 80 },
+      parameters: [],
+      language: "bash" as const,
+    };
+    await expect(writeNewModule(at, { ...module, name: "../x" })).rejects.toMatchObject({ fault: "usage" });
+    expect(await readdir(at)).toEqual([]);
+  });
+});
+
+describe("a module that was written by hand", () => {
+  const grid = join(import.meta.dirname, "../../recipes/modules/grid");
+
+  it("becomes a module.yaml with the same targets and keys", async () => {
+    const { yaml, parts } = await adoptModule(grid);
+    expect(yaml.targets).toEqual({ configure: 91 });
+    const { reports } = await checkModules([grid], everywhere, false);
+    expect(yaml.parameters.map((one) => keyOf(yaml, one))).toEqual(reports[0]?.keys);
+    const at = await folder(
+      stringify(yaml),
+      { [yaml.run.program]: Buffer.from(parts.script).toString("utf8") },
+      "grid",
+    );
+    const adopted = await checkModules([at], everywhere);
+    expect(adopted.findings).toEqual([]);
+    expect(adopted.reports[0]?.keys).toEqual(reports[0]?.keys);
+  });
+
+  it("whose parameters are made at run time is refused, with the line", async () => {
+    const at = join(await mkdtemp(join(root, "m-")), "odd");
+    await mkdir(at);
+    await writeFile(
+      join(at, "odd"),
+      `#!/usr/bin/python
+### BEGIN PLUGIN INFO
+# name: odd
+# configure: 80
+# description: Odd.
+### END PLUGIN INFO
+import json, os
+from templateconfig.cli import main
+def do_enumerate(target):
+    return json.dumps([{'key': os.environ['KEY']}])
+def do_configure(param):
+    return param
+main(do_enumerate, {'configure': do_configure})
+`,
+    );
+    await expect(adoptModule(at)).rejects.toMatchObject({
+      fault: "usage",
+      lines: [expect.stringMatching(/odd:\d+: not all parameters are known/)],
+    });
+  });
+});
+
+describeWith(["rpmbuild", "rpm"], "the RPM of a module", () => {
+  it("is noarch, has the files with their modes, and runs ovm-chkconfig; the same module gives the same bytes", async () => {
+    const at = await folder(
+      `${sample}packages: [chrony]\nversion: "2.1"\nfiles: { /opt/sample/key: { mode: "0600", owner: "54321:54322" } }\n`,
+      { "/opt/sample/run.sh": program, "/opt/sample/key": "x" },
+    );
+    const module = await readModule(at);
+    const out = await mkdtemp(join(root, "rpm-"));
+    const file = await buildModuleRpm(localHost(), module, module.version, out);
+    expect(basename(file)).toBe("ovm-template-config-sample-2.1-1.noarch.rpm");
+    const query = async (...args: string[]) =>
+      (await localHost().run(["rpm", "-qp", ...args, file])).stdout.trim().split("\n");
+    expect(await query("--qf", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILENAMES}\\n]")).toEqual([
+      "-rwxr-xr-x root /etc/template.d/scripts/sample",
+      "-rw------- root /opt/sample/key",
+      "-rwxr-xr-x root /opt/sample/run.sh",
+    ]);
+    const requires = await query("--requires");
+    expect(requires).toEqual(expect.arrayContaining(["ovm-template-config", "chrony"]));
+    expect(requires.filter((one) => /FileDigests|PayloadIs(?:Xz|Zstd)/.test(one))).toEqual([]);
+    const scripts = (await query("--scripts")).join("\n");
+    expect(scripts).toContain("chown 54321:54322 /opt/sample/key");
+    expect(scripts).toContain("ovm-chkconfig --add sample");
+    expect(scripts).toContain("ovm-chkconfig --del sample");
+    const again = await buildModuleRpm(
+      localHost(),
+      module,
+      module.version,
+      await mkdtemp(join(root, "rpm-")),
+    );
+    expect((await readFile(again)).equals(await readFile(file))).toBe(true);
+  });
+});
