@@ -116,6 +116,7 @@ Example:
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
     .option("-o, --output <path>", "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud)")
     .option("--form", "print a file of values to fill in")
+    .option("--schema", "print the JSON Schema of such a file")
     .option("--json", "print the parameters as JSON")
     .addHelpText(
       "after",

@@ -1,11 +1,13 @@
 import { join, resolve } from "node:path";
 import type { DeviceKind, FitnessTarget, GuestMode, OvmdChoice } from "../choices.ts";
 import { checkInterrupted, TbuildError } from "../errors.ts";
+import { copyDisk, isBare } from "../guest/convert/partitioned-copy.ts";
 import { planConversion } from "../guest/convert/plan.ts";
 import { type Fitness, fitnessOrWhy } from "../guest/fitness/fitness.ts";
 import type { Done } from "../guest/operation.ts";
 import { type Major, readRelease } from "../guest/release.ts";
 import type { Host } from "../host/host.ts";
+import type { Watch } from "../host/pace.ts";
 import { readImageFile } from "../image/file/image-file.ts";
 import { openImageFile } from "../image/open.ts";
 import type { AccessOptions } from "../image/ways/index.ts";
@@ -65,27 +67,47 @@ async function convert(
   folder: string,
   { mode, ovmd, as, via, signal, note, progress, convert: wish }: GuestOptions,
 ): Promise<Pick<PreparedGuest, "file" | "converted" | "why">> {
-  const overlay = join(folder, "guest.qcow2");
-  const { format } = await formatOf(image);
-  await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", resolve(image), "-F", format, overlay]);
+  const copy = await workingCopy(host, image, folder, mode, { ...(signal && { signal }), progress });
   try {
     await using planned = await planConversion(
       host,
-      overlay,
+      copy,
       { mode, ...(ovmd && { ovmd }), ...(as !== undefined && { as }) },
       { ...(via && { via }), allowUnmounted: true, note, watch: { ...(signal && { signal }), progress } },
     );
     if (planned.pieces.length === 0) return { file: image, converted: [] };
     await planned.apply(`migrate: convert to ${mode}`);
-    return { file: overlay, converted: planned.result.pending };
+    return { file: copy, converted: planned.result.pending };
   } catch (error) {
     // What is a fault of this machine or of tbuild is not the guest's: the migration ends.
     const isGuest =
       error instanceof TbuildError &&
       (["guest", "no-guest", "other-guest", "no-access"].includes(error.code) || error.fault === "guest");
     if (!isGuest || wish === "yes") throw error;
-    return { file: image, why: [error.about(overlay), ...error.lines].join("; ") };
+    return { file: image, why: [error.about(copy), ...error.lines].join("; ") };
   }
+}
+
+/**
+ * What may be changed in place of the image: an overlay, which holds only what differs. A bare file system that is to be started
+ * by firmware has to become a partition of a larger disk, so it is copied.
+ */
+async function workingCopy(
+  host: Host,
+  image: string,
+  folder: string,
+  mode: GuestMode,
+  watch: Watch,
+): Promise<string> {
+  if (mode !== "pvm" && (await isBare(image))) {
+    const copy = join(folder, "guest.img");
+    await copyDisk(host, image, copy, watch);
+    return copy;
+  }
+  const overlay = join(folder, "guest.qcow2");
+  const { format } = await formatOf(image);
+  await host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", resolve(image), "-F", format, overlay]);
+  return overlay;
 }
 
 async function formatOf(image: string) {

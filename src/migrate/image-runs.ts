@@ -27,12 +27,8 @@ export async function* imageRuns(host: Host, file: string, signal?: AbortSignal)
   if (at < image.bytes) yield { start: at, length: image.bytes - at };
 }
 
-/** The disk's size in bytes, and how many of them are not holes. */
-export async function imageSize(
-  host: Host,
-  file: string,
-): Promise<{ readonly bytes: number; readonly dataBytes: number }> {
+/** The size of the disk in an image file. */
+export async function imageBytes(file: string): Promise<number> {
   await using image = await readImageFile(file);
-  const ranges = await dataRanges(host, file, image.format);
-  return { bytes: image.bytes, dataBytes: ranges.reduce((sum, { length }) => sum + length, 0) };
+  return image.bytes;
 }

@@ -10,7 +10,7 @@ import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import { makeFolders } from "../io/folders.ts";
 import type { PreparedGuest } from "./guest.ts";
-import { imageRuns, imageSize } from "./image-runs.ts";
+import { imageBytes, imageRuns } from "./image-runs.ts";
 import { destinations, type MigrationPlan, shippedDisk } from "./plan.ts";
 
 export interface RunOptions {
@@ -37,20 +37,18 @@ export async function shipmentFor(
 ): Promise<Shipment> {
   const { machine, format } = plan;
   const { domainType, title } = destinations[format];
+  const boot = plan.disks.find(({ disk, at }) => disk.isBoot && !at)?.disk.from;
+  const readFrom = (file: string) =>
+    guest && boot?.kind === "image" && boot.file === file ? guest.file : file;
   const sizes = new Map<string, number>();
   for (const { disk, at } of plan.disks)
     if (!at && disk.from.kind === "image")
-      sizes.set(disk.from.file, (await imageSize(host, disk.from.file)).bytes);
-  const bootFile = plan.disks.find(({ disk, at }) => disk.isBoot && !at)?.disk.from;
-  const image = (file: string) => {
-    const isBoot = bootFile?.kind === "image" && bootFile.file === file;
-    const read = isBoot && guest ? guest.file : file;
-    return {
-      kind: "image" as const,
-      bytes: sizes.get(file) ?? 0,
-      read: (signal: AbortSignal | undefined) => imageRuns(host, read, signal),
-    };
-  };
+      sizes.set(disk.from.file, await imageBytes(readFrom(disk.from.file)));
+  const image = (file: string) => ({
+    kind: "image" as const,
+    bytes: sizes.get(file) ?? 0,
+    read: (signal: AbortSignal | undefined) => imageRuns(host, readFrom(file), signal),
+  });
   const disks = plan.disks.map((one) => shippedDisk(one, image));
   const converted = guest?.converted && guest.converted.length > 0;
   return {

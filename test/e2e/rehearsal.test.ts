@@ -419,9 +419,9 @@ const elsewhere: Record<string, [code: number, words: string]> = {
     "rac-2node.yaml:4:11: ol6-grid@stable: no such template",
   ],
   "tbuild deploy import netconfig.ini --params params.ini": [2, "netconfig.ini: no such file"],
-  "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
+  "tbuild scan /OVS/Repositories": [2, "/OVS/Repositories: no such folder"],
   "tbuild scan root@ovs1:/OVS/Repositories": [3, "root@ovs1: no ssh connection"],
-  "tbuild scan --machines /OVS/Repositories": [2, "/OVS/Repositories: cannot be read"],
+  "tbuild scan --machines /OVS/Repositories": [2, "/OVS/Repositories: no such folder"],
   "tbuild scan --machines root@ovs1:/OVS/Repositories/R1 root@ovs1:/OVS/Repositories/R2": [
     3,
     "root@ovs1: no ssh connection",

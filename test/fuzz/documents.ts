@@ -19,6 +19,7 @@ import {
   importKickstart,
   releaseOfKickstart,
 } from "../../src/kickstart/import/import-kickstart.ts";
+import { listed, properties, readAnswers, readXmlAnswer, referenceIn } from "../../src/manager/cli/answer.ts";
 import { described } from "../../src/media/description.ts";
 import { openIso } from "../../src/media/iso.ts";
 import { readMedium } from "../../src/media/medium.ts";
@@ -304,5 +305,22 @@ export const documentEntrances: readonly Entrance[] = [
       'Bearer realm="https://auth/token",service="registry",scope="repository:x:pull", Basic realm=x, Negotiate YII==',
     ],
     enter: async (input) => challengesIn([input.toString("latin1")]),
+  },
+  {
+    name: "an answer of Oracle VM Manager's CLI",
+    tries: 60,
+    inputs: async () => [
+      "OVM> list Vm\nCommand: list Vm\nStatus: Success\nTime: 2020-02-26 08:58:47,940 EST\nData: \n  id:0004fb  name:00:21:f6\nOVM> show Vm id=1\n\rCommand: show Vm id=1\n\rStatus: Failure\n\rJobId: 7\n\rData: \n\r  Vnic 1 = 0004fb  [a [b]]\n\rError Msg: OVMAPI_4010E\n\rOVM> Connection closed.",
+      '<?xml version="1.0"?><ShowCommandResult><Property><PropertyName>Name</PropertyName><PropertyValue>a</PropertyValue></Property></ShowCommandResult>',
+      `Command: x\nStatus: Success\nData:\n  a${" ".repeat(100_000)}b\n  id:${"x".repeat(100_000)}`,
+    ],
+    enter: async (input) => {
+      const text = input.toString("utf8");
+      for (const block of readAnswers(text)) {
+        listed(block);
+        for (const { value } of properties(block)) referenceIn(value);
+      }
+      readXmlAnswer(text);
+    },
   },
 ];

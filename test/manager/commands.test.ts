@@ -65,6 +65,9 @@ describe.each([
     expect(await tbuild("manager", "trust")).toBe(0);
     expect(out).toContain("this is the");
     out = "";
+    expect(await tbuild("manager", "trust", "--json")).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ host: "127.0.0.1", isNew: false });
+    out = "";
 
     const [command = ""] = await importsShown();
     expect(await tbuild(...command.split(" ").slice(1)), err).toBe(0);

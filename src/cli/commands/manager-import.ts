@@ -14,7 +14,7 @@ interface ImportFlags {
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { json = false, ...flags } = command.opts<ImportFlags>();
+  const { json = false, ...flags } = command.optsWithGlobals<ImportFlags>();
   const urls = args[0] as readonly string[];
   const templates = await interruptible(
     async (signal) => {

@@ -13,7 +13,12 @@ const versions: Readonly<Record<string, string>> = {
 };
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
-  const flags = command.opts<{ release: string; port?: string; restPort?: string; json?: boolean }>();
+  const flags = command.optsWithGlobals<{
+    release: string;
+    port?: string;
+    restPort?: string;
+    json?: boolean;
+  }>();
   const port = portIn("--port", flags.port);
   const restPort = portIn("--rest-port", flags.restPort);
   const { bold, yellow } = coloursFor(process.stdout);

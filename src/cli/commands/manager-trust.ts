@@ -7,7 +7,7 @@ import { interruptible } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
-  const { yes = false, json = false } = command.opts<{ yes?: boolean; json?: boolean }>();
+  const { yes = false, json = false } = command.optsWithGlobals<{ yes?: boolean; json?: boolean }>();
   await interruptible(async (signal) => {
     const { options, context } = await siteManager(command, signal);
     const identity = await identityOf(options, context);

@@ -8,7 +8,7 @@ import { siteManager } from "../open-manager.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
-  const { json = false } = command.opts<{ json?: boolean }>();
+  const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
   const { inventory, name } = await interruptible(async (signal) => {
     const { options, context } = await siteManager(command, signal);
     await using api = await openManager(options, context);

@@ -5,6 +5,7 @@ import type { Answer } from "../../firstboot/messages.ts";
 import { noCloudSeed, passwordKeys } from "../../firstboot/nocloud.ts";
 import { shippedKey } from "../../firstboot/shipped.ts";
 import { checkValues } from "../../firstboot/values.ts";
+import { valuesSchema } from "../../firstboot/values-schema.ts";
 import { localHost } from "../../host/local.ts";
 import { writeDisc } from "../../media/small-disc.ts";
 import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
@@ -20,6 +21,7 @@ interface MessageFlags {
   readonly machine: string;
   readonly output?: string;
   readonly form?: boolean;
+  readonly schema?: boolean;
   readonly json?: boolean;
 }
 
@@ -31,6 +33,10 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { contract } = entry.manifest;
   if (flags.values !== undefined) await writeMessages(await answersFrom(flags.values, entry.manifest), flags);
   else if (flags.form) process.stdout.write(formOf(contract, `${name}@${version}`));
+  else if (flags.schema)
+    process.stdout.write(
+      `${JSON.stringify(valuesSchema(contract, `first-boot values of ${name}@${version}`), undefined, 2)}\n`,
+    );
   else if (flags.json) process.stdout.write(`${JSON.stringify(contract, undefined, 2)}\n`);
   else if (contract.length === 0)
     process.stdout.write(`${name}@${version}: ${noParametersSentence(entry.manifest)}\n`);
@@ -43,7 +49,7 @@ function row({ key, module, required, hidden, password, description }: Parameter
     ...(password ? ["password"] : []),
     ...(hidden ? ["hidden"] : []),
   ];
-  return [key, module, marks.join(" ") || "-", description];
+  return [key, module, shippedKey(key)?.type ?? "text", marks.join(" ") || "-", description];
 }
 
 // A file to fill in: every parameter is there, those that are not required as comments.

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
 import type { ManagerApi, Named, VmSeen } from "../../manager/api.ts";
@@ -11,7 +10,6 @@ import {
   markIn,
   markLine,
   type Place,
-  type PlaceContext,
   type PlaceKind,
   type SeenDisk,
   type SeenMachine,

@@ -26,20 +26,23 @@ xl unpause "$id"`;
 /** Runs in the machine's folder; `$1`: the domain's ID, which no other domain gets until the host restarts. */
 export const watcherScript = `
 cat console > console.log &
-xenstore-watch @releaseDomain | while read -r line; do
-  set -- "$1" $(xl list -v "$1" 2>/dev/null | tail -n +2)
-  case $6 in
-    "") break ;;
-    *s*|*c*)
-      echo "$9" > reason.new && mv reason.new reason
-      # The end of what it wrote is still on its way.
-      sleep 0.5
-      xl destroy "$1"
-      break ;;
-  esac
-done
-trap '' TERM
-kill -TERM 0`;
+xenstore-watch @releaseDomain | {
+  while read -r line; do
+    set -- "$1" $(xl list -v "$1" 2>/dev/null | tail -n +2)
+    case $6 in
+      "") break ;;
+      *s*|*c*)
+        echo "$9" > reason.new && mv reason.new reason
+        # The end of what it wrote is still on its way.
+        sleep 0.5
+        xl destroy "$1"
+        break ;;
+    esac
+  done
+  # xenstore-watch would end at its next line only.
+  trap '' TERM
+  kill -TERM 0
+}`;
 
 /** Waits until the watcher has ended, at most `$1` seconds; then says how many KiB are free in `$0`. */
 export const waitScript = `

@@ -106,8 +106,9 @@ export function listed({ data }: Pick<Block, "data">): Listed[] {
 /** A value can hold ` = `, so a row is split at its first one. */
 export function properties({ data }: Pick<Block, "data">): Property[] {
   return data.flatMap((row) => {
-    const [, key, value] = /^\s*(\S(?:.*?\S)?)\s+=(?:\s+(.*?))?\s*$/.exec(row) ?? [];
-    return key === undefined ? [] : [{ key, value: value ?? "" }];
+    const text = row.trim();
+    const at = `${text} `.indexOf(" = ");
+    return at < 0 ? [] : [{ key: text.slice(0, at).trim(), value: text.slice(at + 3).trim() }];
   });
 }
 
