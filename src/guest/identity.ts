@@ -6,11 +6,11 @@ import { keyfileEntries } from "./config/keyfile.ts";
 import { shellAssignments } from "./config/shell.ts";
 import { textIn } from "./operation.ts";
 
-/** All by which one guest is told from another. Two clones share none of the lists' entries. */
+/** Everything that distinguishes guests. Two clones must not share any entry of the lists. */
 export interface Identity {
   readonly hostname: string | undefined;
   readonly addresses: readonly string[];
-  /** As `ssh-keygen -l` writes them. */
+  /** In the form of `ssh-keygen -l`. */
   readonly hostKeys: readonly string[];
   readonly machineId: string | undefined;
   readonly macs: readonly string[];
@@ -43,7 +43,7 @@ export async function readIdentity(tree: GuestTree): Promise<Identity> {
   };
 }
 
-/** What two guests have in common and must not, in words. */
+/** Describes what two guests share but must not. */
 export function sharedIdentity(one: Identity, other: Identity): string[] {
   const shared: string[] = [];
   for (const key of ["hostname", "machineId", "randomSeed", "iscsiInitiator"] as const) {
@@ -58,7 +58,7 @@ export function sharedIdentity(one: Identity, other: Identity): string[] {
 
 async function readHostname(tree: GuestTree): Promise<string | undefined> {
   const file = ((await textIn(tree, "/etc/hostname")) ?? "").split("\n");
-  // hostname(5): lines that start with `#` are passed over.
+  // hostname(5): lines that start with `#` are ignored.
   const named = nonEmpty(file.find((line) => line.trim() !== "" && !line.startsWith("#")));
   if (named !== undefined) return named;
   const network = shellAssignments((await textIn(tree, "/etc/sysconfig/network")) ?? "");
@@ -94,7 +94,7 @@ async function filesAt(
 
 async function idIn(tree: GuestTree, path: string): Promise<string | undefined> {
   const text = nonEmpty(await textIn(tree, path));
-  // machine-id(5): what an image has that was never booted.
+  // machine-id(5): the value in an image that has never booted.
   return text === "uninitialized" ? undefined : text;
 }
 

@@ -6,17 +6,17 @@ import type { Parameter } from "../model/manifest.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
 
-/** What an unknown guest says about itself. None of its programs runs. */
+/** What an unknown guest's files say about it. None of its programs is run. */
 export interface GuestFacts {
   readonly release: Release | undefined;
-  /** Whether the next boot will configure it; `undefined` when that could not be found out. */
+  /** Whether the next boot will configure it; `undefined` if unknown. */
   readonly armed: boolean | undefined;
-  /** Of a guest that tbuild made. */
+  /** The passport, if tbuild made the guest. */
   readonly passport: Passport | undefined;
   /** The kernel that boots. */
   readonly kernel: string | undefined;
   readonly contract: readonly Parameter[];
-  /** What could not be found out, in words. */
+  /** What could not be determined. */
   readonly unknown: readonly string[];
 }
 
@@ -45,7 +45,7 @@ export async function inspectGuest(tree: GuestTree): Promise<GuestFacts> {
   };
 }
 
-/** The kernel of the menu's default entry (GRUB legacy), or the only one there is. */
+/** The kernel of the menu's default entry (GRUB legacy), or the only kernel. */
 async function bootKernel(tree: GuestTree): Promise<string | undefined> {
   const menu = (await tree.text("/boot/grub/grub.conf")) ?? "";
   const chosen = Number(/^default=(\d+)/m.exec(menu)?.[1] ?? 0);
@@ -62,8 +62,8 @@ const scripts = "/etc/template.d/scripts";
 const mostScriptBytes = 256 * 1024;
 
 /**
- * The parameters of the modules that run at `configure`. Modules are programs, and those of an image from elsewhere
- * are read and never run; what a module makes at run time stays unknown.
+ * The parameters of the modules that run at `configure`. Modules are programs; those of a foreign image
+ * are read, never run. Parameters computed at run time stay unknown.
  */
 async function contractOf(tree: GuestTree, unknown: string[]): Promise<Parameter[]> {
   const found: unknown[] = [];

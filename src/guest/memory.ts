@@ -4,7 +4,7 @@ import type { Done } from "./operation.ts";
 import type { ClassReport } from "./residue.ts";
 import { swapRenewal } from "./seal/index.ts";
 
-/** What swap volumes hold, as something that is to be done. */
+/** The contents of swap volumes as pending work. */
 export function swapPending(states: readonly SwapState[]): Done[] {
   const done = states.flatMap(({ name, bytes }) =>
     bytes > 0 ? [`${name}: ${kibibytes(bytes)} of memory`] : [],
@@ -12,18 +12,18 @@ export function swapPending(states: readonly SwapState[]): Done[] {
   return done.length > 0 ? [{ name: swapRenewal.name, done }] : [];
 }
 
-/** What swap holds, as a class of the report. */
+/** The report's class for the contents of swap. */
 export const memoryClass = "swapped memory";
 
-/** Why swapped memory is unknown where the operation that looks into swap was not chosen. */
+/** Why swapped memory is unknown if the operation `swap` was not selected. */
 export const notLookedInto = "the operation that looks into swap was not chosen";
 
-/** Says of swapped memory whether any is left; nothing of a guest that has no swap. */
+/** Reports whether swapped memory is left; nothing for a guest without swap. */
 export function memoryReport({
   states,
   isRenewed = false,
 }: {
-  /** Of its swap volumes and swap files; `undefined` if they were not checked. */
+  /** The state of its swap volumes and swap files; `undefined` if they were not checked. */
   readonly states: readonly SwapState[] | undefined;
   readonly isRenewed?: boolean;
 }): ClassReport[] {
@@ -38,7 +38,7 @@ export function memoryReport({
   return states?.length === 0 ? [] : [{ name, state: "reset", why: [] }];
 }
 
-/** Looks into the swap of a guest; `shown` are its blocks in which something stands, as `findResidue` takes them. */
+/** Inspects a guest's swap. `shown` are its non-empty blocks, in the form for `findResidue`. */
 export async function lookIntoSwap(
   guest: DraftedGuest,
   onEach: (data: Uint8Array) => void = () => {},

@@ -23,23 +23,23 @@ import {
   withUse,
 } from "./unused-space.ts";
 
-/** What is to be done to a guest in an image. */
+/** A job on a guest in an image. */
 export interface Job {
   readonly operations: readonly Operation[];
-  /** Zeros over what is freed, and over free blocks and unused space in which something is left. */
+  /** Write zeros over freed blocks, and over free blocks and unused space with leftovers. */
   readonly scrub?: boolean;
-  /** The swap volumes are to be made new; `undefined` when swap is none of this job's business. */
+  /** Make the swap volumes new; `undefined` if the job does not concern swap. */
   readonly swap?: boolean;
-  /** What the guest is to be treated as, where it is no release that tbuild knows. */
+  /** The release to treat an unknown guest as. */
   readonly as?: Major;
-  /** Look for what is left of the build in every file that is not a package's. */
+  /** Search every file that belongs to no package for leftovers of the build. */
   readonly search?: Search;
 }
 
 export interface Search {
-  /** Paths that are meant to stay. */
+  /** Paths that stay on purpose. */
   readonly keep: readonly string[];
-  /** Paths whose content is meant to be as it is, though operations change them. */
+  /** Paths whose content is intended, although operations change them. */
   readonly meant?: readonly string[];
   readonly signal?: AbortSignal;
 }
@@ -47,29 +47,29 @@ export interface Search {
 export interface Findings {
   readonly release: Release;
   readonly via: string;
-  /** What each operation has to do, those with nothing left out. */
+  /** The pending work of each operation that has any. */
   readonly pending: readonly Done[];
-  /** Of the guest as it is, or as it will be. */
+  /** The residue in the guest, before or after the job. */
   readonly identity: Identity;
   readonly classes: readonly ClassReport[];
-  /** The volumes of the disk that nobody looked into. */
+  /** The volumes that were not inspected. */
   readonly others: readonly OtherVolume[];
-  /** What the guest mounts and is not on this disk, a line each. */
+  /** What the guest mounts from elsewhere, a line each. */
   readonly elsewhere: readonly string[];
   /** The backing files of the image: a change of the image leaves their contents as they were. */
   readonly backing: readonly string[];
-  /** What no operation takes away; `undefined` if it was not checked. */
+  /** What no operation removes; `undefined` if not checked. */
   readonly leftovers?: Leftovers;
 }
 
 export interface Outcome extends Findings {
-  /** What is changed although chattr has locked it, or the folder that it stands in; left out where there is nothing. */
+  /** Paths that are changed although chattr locked them or their folders; absent if there are none. */
   readonly overridden?: readonly LockedPath[];
-  /** Bytes that zeros were written over; `undefined` if not requested. */
+  /** The number of bytes overwritten with zeros; `undefined` if not requested. */
   readonly scrubbed?: number;
 }
 
-/** Looks what is pending; changes nothing. */
+/** Finds what is pending. Changes nothing. */
 export async function checkImage(
   host: Host,
   file: string,
@@ -93,7 +93,7 @@ export async function checkImage(
       const pending = swap ? [...inFiles, ...memory.pending] : inFiles;
       const outside = residue ? await lookOutside(guest) : undefined;
       const seen = outside && { found: await findResidue(guest), inSwap, outside: outside.shown };
-      // Of a guest that was sealed, what told it from others is still in the record that undoes the seal.
+      // For a sealed guest, the undo record still contains what distinguished it.
       const traits = search
         ? [...(await readTraits(guest.tree)), ...((await lookBefore(file, guest.mounts, readTraits)) ?? [])]
         : [];
@@ -116,14 +116,14 @@ export async function checkImage(
   );
 }
 
-/** Works the job out: what the operations do, and every byte that it changes. The image stays as it is. */
+/** Plans the job: what the operations do, and every byte that it changes. The image does not change. */
 export async function planJob(
   host: Host,
   file: string,
   job: Job,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Outcome>> {
-  // By what a seal takes away, the rest is found that it does not, in files and in free blocks.
+  // What a seal removes is searched for in the remaining files and free blocks.
   let traits: readonly Trait[] = [];
   let inUse: NamedVolumes = () => undefined;
   const planned = await planChange(
@@ -168,7 +168,7 @@ async function doJob(
   progress?: Watch["progress"],
 ): Promise<Outcome> {
   const { tree } = guest;
-  // A guest that tbuild does not know is refused before anything is worked out.
+  // An unknown guest is refused before anything is planned.
   const release = await releaseOf(guest, as);
   const done = (await applyAll(tree, operations, progress)).filter((one) => one.done.length > 0);
   await tree.commit();

@@ -194,7 +194,7 @@ async function homesOf(tree: GuestTree): Promise<string[]> {
   return [...new Set(["/home/*", ...others])];
 }
 
-/** Whether a path is one of `kept`, or below one. */
+/** Whether a path is one of `kept` or below one. */
 export function isKept(path: string, kept: readonly string[]): boolean {
   return kept.some((one) => path === one || path.startsWith(`${one}/`));
 }

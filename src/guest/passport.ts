@@ -1,12 +1,12 @@
 import type { GuestTree } from "../image/tree.ts";
 import type { Operation } from "./operation.ts";
 
-/** What a template says of itself, from inside. */
+/** A template's description of itself, inside the image. */
 export interface Passport {
   readonly name: string;
   readonly version: string;
   readonly build: string;
-  /** Of this passport alone; the manifest has it too, so the two find each other whatever was renumbered. */
+  /** Unique to this passport. The manifest contains it too, so the two can be matched even after renumbering. */
   readonly id: string;
   /** Digest of the recipe. */
   readonly recipe: string;
@@ -17,7 +17,7 @@ export interface Passport {
 
 const file = "/etc/tbuild-release";
 
-/** Writes the passport into the guest, where an operator finds it years later. */
+/** Writes the passport into the guest for operators. */
 export function writePassport(passport: Passport): Operation {
   const text = passportText(passport);
   return {
@@ -29,7 +29,7 @@ export function writePassport(passport: Passport): Operation {
   };
 }
 
-/** `undefined` when the guest was not made by tbuild. */
+/** `undefined` if tbuild did not make the guest. */
 export async function readPassport(tree: GuestTree): Promise<Passport | undefined> {
   const text = await tree.text(file);
   if (text === undefined) return undefined;

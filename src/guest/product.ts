@@ -1,11 +1,11 @@
-/** The distributions that tbuild's operations are written for: Oracle Linux, and those built from the same sources. */
+/** The distributions that tbuild supports: Oracle Linux, and others built from the same sources. */
 interface Product {
   readonly name: string;
   /** `ID` in os-release(5). */
   readonly ids: readonly string[];
-  /** How the first line of its release file begins, before "release N". */
+  /** The start of the first line of its release file, before "release N". */
   readonly line: RegExp;
-  /** The package that ships the release file. */
+  /** The package that contains the release file. */
   readonly packages: RegExp;
 }
 
@@ -43,18 +43,18 @@ const products: readonly Product[] = [
   },
 ];
 
-/** What one of a guest's files says of the distribution. */
+/** The distribution according to one of the guest's files. */
 export interface Claim {
   readonly file: string;
-  /** As it stands there, in one line that is safe to show. */
+  /** The text there, as one line that is safe to show. */
   readonly text: string;
-  /** One of those that tbuild knows. */
+  /** The supported distribution, if it is one. */
   readonly product?: string;
   readonly major?: number;
   readonly update?: number;
 }
 
-/** Reads a release file, "Oracle Linux Server release 6.10"; `undefined` where it says nothing. */
+/** Reads a release file, "Oracle Linux Server release 6.10"; `undefined` if it says nothing. */
 export function claimOfReleaseFile(file: string, content: string): Claim | undefined {
   const text = shown(content.split(/\r?\n/).find((line) => line.trim() !== "") ?? "");
   if (text === "") return undefined;
@@ -62,7 +62,7 @@ export function claimOfReleaseFile(file: string, content: string): Claim | undef
   return { file, text, ...claimed((one) => one.line.test(name.trim()), major, update) };
 }
 
-/** Reads os-release(5): shell assignments, of which ID and VERSION_ID count. */
+/** Reads os-release(5): shell assignments, of which only ID and VERSION_ID are used. */
 export function claimOfOsRelease(file: string, content: string): Claim | undefined {
   const values = new Map(
     [
@@ -78,10 +78,10 @@ export function claimOfOsRelease(file: string, content: string): Claim | undefin
   return { file, text, ...claimed((one) => one.ids.includes(id), major, update) };
 }
 
-/** What stands for a file where the packages say it. */
+/** The subject of a statement that comes from the packages. */
 export const packageClaims = "the package database";
 
-/** Reads what the package with the release file is called, such as oraclelinux-release-6Server-10.0.2. */
+/** Reads the name of the package with the release file, such as oraclelinux-release-6Server-10.0.2. */
 export function claimOfPackage({
   name,
   version,
@@ -110,7 +110,7 @@ function claimed(
   };
 }
 
-/** The names of the distributions that tbuild knows, for messages. */
+/** The names of the supported distributions, for messages. */
 export const knownProducts: readonly string[] = products.map(({ name }) => name);
 
 function shown(text: string): string {

@@ -12,13 +12,13 @@ import {
 export type Major = 5 | 6 | 7 | 8 | 9;
 
 export interface Release {
-  /** As the guest calls itself. */
+  /** The guest's own name for its release. */
   readonly name: string;
   readonly major: Major;
   readonly update: number;
 }
 
-/** What differs between OL5 … OL9. */
+/** Differences between OL5 and OL9. */
 export const releases = {
   5: {
     init: "sysv",
@@ -68,9 +68,9 @@ export interface ReleaseTraits {
   /** Where `INITIAL_CONFIG=yes` makes the next boot configure the guest. */
   readonly armingFile: string;
   readonly grub: "legacy" | "grub2" | "bls";
-  /** The console of a paravirtual machine; of kernel-xen on OL5. */
+  /** The console of a paravirtual machine; on OL5, kernel-xen's. */
   readonly console: "xvc0" | "hvc0";
-  /** The system's own Python, which first-boot modules run under. */
+  /** The system's Python, which runs first-boot modules. */
   readonly python: readonly [major: number, minor: number];
 }
 
@@ -107,7 +107,7 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
   return { name: own.text, major: own.major as Major, update: own.update ?? 0 };
 }
 
-/** Says of a guest that it is to be treated as this release of Oracle Linux, whatever its files call it. */
+/** Treats a guest as this release of Oracle Linux, whatever its files say. */
 export function declareRelease(tree: GuestTree, major: Major): void {
   declared.set(tree, major);
 }
@@ -115,7 +115,7 @@ export function declareRelease(tree: GuestTree, major: Major): void {
 // What people said of a guest goes with its tree, so that every operation on the tree hears the same.
 const declared = new WeakMap<GuestTree, Major>();
 
-/** Reads `ol7`, as --as takes it. */
+/** Parses `ol7`, the value of --as. */
 export function parseMajor(word: string): Major {
   const [, major = ""] = /^ol([5-9])$/i.exec(word) ?? [];
   if (major === "")
@@ -145,7 +145,7 @@ async function claimsOf(tree: GuestTree): Promise<Claim[]> {
   }
   const isKnown = found.some(({ product }) => product !== undefined);
   const isStrange = found.some(({ file, product }) => product === undefined && decides(file));
-  // One against the other, or nothing known at all: the packages were installed by nobody's editor.
+  // They contradict each other or say nothing. The package database is harder to edit by accident.
   if (isKnown === isStrange) add(await claimByPackages(tree));
   return inOrder(found);
 }

@@ -3,16 +3,16 @@ import type { DraftedGuest } from "../image/change/drafted-guest.ts";
 import type { Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
 
-/** One kind of thing by which guests are told apart, or that tells of the one who made them. */
+/** A class of data that distinguishes guests or reveals who made them. */
 export interface IdentityClass {
   readonly name: string;
   /** The operations that reset it. */
   readonly operations: readonly string[];
-  /** How a block looks in which it was kept; left out, such a block looks like any other. */
+  /** The pattern of a block that contained it; absent if such blocks cannot be recognised. */
   readonly looks?: Pick<RegExp, "test">;
 }
 
-/** A seed is a file of 512 random bytes: of 256 values they have about 221, and zeros fill the block behind them. */
+/** A seed is a file of 512 random bytes. They contain about 221 of the 256 values, and zeros fill the rest of the block. */
 const randomSeed = {
   test: (block: string) =>
     block.length > 512 && /^\0+$/.test(block.slice(512)) && new Set(block.slice(0, 512)).size > 190,
@@ -74,7 +74,7 @@ export const identityClasses: readonly IdentityClass[] = [
     name: "logs",
     operations: ["logs", "login-records", "mail", "crashes"],
     looks:
-      // The last: the head of a file of the journal.
+      // The last one is the header of a journal file.
       /^(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d \S+ [^\n:]+: |^type=[A-Z_]+ msg=audit\(|LPKSHHRH/m,
   },
   {
@@ -95,15 +95,15 @@ export const identityClasses: readonly IdentityClass[] = [
   },
 ];
 
-/** What a guest shows of one class. */
+/** The traces of one class in a guest. */
 export interface ClassReport {
   readonly name: string;
-  /** `unknown`: nobody looked, or it cannot be seen. */
+  /** `unknown`: not searched, or not visible. */
   readonly state: "reset" | "left" | "unknown";
   readonly why: readonly string[];
 }
 
-/** How many free blocks show something of each class; `undefined` where the way in does not see blocks. */
+/** The number of free blocks with traces of each class; `undefined` if the access method does not see blocks. */
 export async function findResidue(guest: DraftedGuest): Promise<ReadonlyMap<string, number> | undefined> {
   if (!guest.freeBlocks) return undefined;
   const found = new Map<string, number>();
@@ -117,7 +117,7 @@ export async function findResidue(guest: DraftedGuest): Promise<ReadonlyMap<stri
   return found;
 }
 
-/** Counts, by class, the blocks of 4 KiB in a run of bytes that show something. */
+/** Counts the blocks of 4 KiB with traces in a byte range, by class. */
 export function countShown(data: Uint8Array, found: Map<string, number>): void {
   for (let at = 0; at < data.length; at += 4096) countBlock(data.subarray(at, at + 4096), found);
 }
@@ -126,7 +126,7 @@ function countBlock(block: Uint8Array, found: Map<string, number>): void {
   for (const { name } of shownBy(block)) found.set(name, (found.get(name) ?? 0) + 1);
 }
 
-/** Whether a block shows something of any class. */
+/** Whether a block contains traces of any class. */
 export function tellsOfGuest(block: Uint8Array): boolean {
   return shownBy(block).length > 0;
 }
@@ -136,14 +136,14 @@ function shownBy(block: Uint8Array): IdentityClass[] {
   return identityClasses.filter(({ looks }) => looks?.test(text));
 }
 
-/** Says of every class whether it is reset. `applied` names the operations that were looked at or done. */
+/** Says for each class whether it is reset. `applied` names the operations that were checked or applied. */
 export function classReports(
   pending: readonly Done[],
   applied: readonly string[],
   residue?: {
     readonly found: ReadonlyMap<string, number> | undefined;
     readonly inSwap?: ReadonlyMap<string, number>;
-    /** Outside of file systems, by class and then by place. */
+    /** Outside file systems, by class and then by place. */
     readonly outside?: ReadonlyMap<string, ReadonlyMap<string, number>>;
   },
   leftovers?: Leftovers,
@@ -172,7 +172,7 @@ export function classReports(
   return leftovers ? [...reports, leftoverReport(leftovers)] : reports;
 }
 
-/** What the search through all files comes to. */
+/** The result of the search through all files. */
 export const leftoverClass = "all other files";
 
 function leftoverReport({ found, limits }: Leftovers): ClassReport {

@@ -26,16 +26,16 @@ export type Kind =
   | "dirty"
   | "unreadable";
 
-/** What an image is, in one line. */
+/** A description of an image in one line. */
 export interface Scanned {
   readonly file: string;
   readonly kind: Kind;
   readonly release?: string;
-  /** Whose disk it is, by a vm.cfg of the repository. */
+  /** The machine that owns it, from a vm.cfg in the repository. */
   readonly owner?: Owner;
-  /** Whether its guest runs at the target that was asked for. */
+  /** Whether its guest runs at the requested target. */
   readonly fitness?: Fitness;
-  /** Why it is of this kind, and what else is to be known. */
+  /** The reasons, and other remarks. */
   readonly remarks: readonly string[];
 }
 
@@ -45,15 +45,15 @@ export interface Owner {
 }
 
 export interface ScanOptions {
-  /** Check each guest for it. */
+  /** The target to check each guest for. */
   readonly target?: FitnessTarget;
   readonly onEach?: (done: number, all: number) => void;
   readonly signal?: AbortSignal;
-  /** Where the folder really lies, when it is only seen here. */
+  /** The real location of a mounted remote folder. */
   readonly far?: FarFolder;
 }
 
-/** Every image below `folder`: a repository of Oracle VM, a folder of them, or any other. */
+/** Every image below `folder`: an Oracle VM repository, a folder of repositories, or any other folder. */
 export async function scanFolder(host: Host, folder: string, options: ScanOptions = {}): Promise<Scanned[]> {
   const { images, configs } = await findImages(folder);
   const owners = new Map<string, Owner>();
@@ -61,7 +61,7 @@ export async function scanFolder(host: Host, folder: string, options: ScanOption
   const users = options.far?.users ?? filesInUse();
   const found: Scanned[] = new Array(images.length);
   let [next, done] = [0, 0];
-  // Reading waits for the disk more than for us: several at a time keep both busy.
+  // Reading mostly waits for the disk, so several images are read at once.
   const worker = async () => {
     for (let index = next++; index < images.length; index = next++) {
       checkInterrupted(options.signal);

@@ -3,9 +3,9 @@ import { liveGuest } from "../image/ways/mounted-tree.ts";
 import { auditAll, type Done, type Operation } from "./operation.ts";
 
 /**
- * Seals the guest that runs behind `host`, and powers it off: Oracle's own clean-up, then what it misses.
- * All of it goes out in one command, because afterwards the guest has neither host keys nor the key of the
- * build, and takes no new connection. What a guest writes on its way down is dealt with offline afterwards:
+ * Seals the running guest behind `host` and powers it off: Oracle's own clean-up, then what it misses.
+ * Everything is sent in one command, because afterwards the guest has neither host keys nor the build's key,
+ * and accepts no new connection. What the guest writes while it shuts down is removed offline afterwards:
  * open the image and apply the same operations again.
  */
 export async function sealOnline(
@@ -16,7 +16,7 @@ export async function sealOnline(
   await using tree = liveGuest(host, { before: await cleanUps(host), last });
   const done = await auditAll(tree, operations);
   for (const operation of operations) await operation.apply(tree);
-  // A guest that is already sealed needs no change, but must be shut down anyway.
+  // A sealed guest needs no change, but must still be shut down.
   await tree.write("/var/log/wtmp", "");
   return done;
 }

@@ -1,6 +1,6 @@
 const mask = "***";
 
-/** A configuration text with its secrets masked; `undefined` when all of it is one. */
+/** A configuration text with its secrets masked; `undefined` if the whole text is a secret. */
 export function maskSecrets(text: string): string | undefined {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY/.test(text)) return undefined;
   return text

@@ -13,21 +13,21 @@ import { type Release, readRelease } from "./release.ts";
 import { readRpmDatabase } from "./rpm/database.ts";
 import type { Package } from "./rpm/header.ts";
 
-/** All that a guest tells of itself without any program of it being run. */
+/** Everything that a guest's files say about it. None of its programs is run. */
 export interface Survey {
   readonly release?: Release;
   readonly kernels: readonly (Kernel & { readonly hasInitramfs: boolean })[];
   readonly bootLoader?: BootLoader;
-  /** For which domain types it is fit, or what it lacks for them, in one line. */
+  /** The domain types that it is fit for, or what it lacks, in one line. */
   readonly fitness?: string;
   readonly additions: readonly string[];
   readonly modules: readonly string[];
-  /** What lacks for the next boot to configure it; nothing of an armed guest. */
+  /** What is missing for the next boot to configure it; empty for an armed guest. */
   readonly toArm?: readonly string[];
   readonly identity: Identity;
   readonly passport?: Passport;
   readonly packages?: readonly Package[];
-  /** What could not be found out, and why. */
+  /** What could not be determined, and why. */
   readonly unknown: readonly string[];
 }
 
@@ -37,14 +37,14 @@ export interface BootLoader {
   readonly entries: readonly string[];
 }
 
-/** `pv` says whether the disk boots as a paravirtual domain; without it that is not known, and not said. */
+/** `pv` says whether the disk boots as a paravirtual domain. Without it, this is unknown and is not mentioned. */
 export async function surveyGuest(
   tree: GuestTree,
   volumes: readonly Volume[],
   pv?: BootCheck,
 ): Promise<Survey> {
   const unknown: string[] = [];
-  // One part that cannot be read is no reason to be silent about the others.
+  // A part that cannot be read must not hide the others.
   const ask = async <T>(what: string, question: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await question();
@@ -104,14 +104,14 @@ async function fitnessOf(
     (await auditAll(tree, buildOperations(type, release, volumes))).map(({ name }) => name);
   const drivers = await lacks("XEN_HVM_PV_DRIVERS");
   const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers want ${drivers.join(", ")})`;
-  // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 has none for anybody.
+  // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 makes no PVM guests at all.
   if (release.major >= 7) return `${hvm}; no PVM`;
   const paravirtual = (await lacks("XEN_PVM")).filter((name) => !drivers.includes(name));
   if (drivers.length + paravirtual.length === 0) return `${hvm}; ${pvmWords(pv)}`;
   return `${hvm}; PVM wants ${[...drivers, ...paravirtual].join(", ")}`;
 }
 
-/** PVM is said only of what pygrub boots, with a kernel that is known to have PV. */
+/** PVM is claimed only if pygrub boots it and its kernel is known to support PV. */
 function pvmWords(pv: BootCheck | undefined): string {
   if (pv?.verdict === "fit") return "PVM";
   const reasons = (pv?.findings ?? []).filter(({ weight }) => weight === pv?.verdict);
@@ -184,7 +184,7 @@ async function modulesOf(tree: GuestTree): Promise<string[]> {
   return found;
 }
 
-/** "Oracle Linux 6.10": the release in the fewest words. */
+/** The release in short: "Oracle Linux 6.10". */
 export function releaseInShort({ name, major, update }: Release): string {
   const maker = /^(.*?)(?: Server)?(?: Linux)? release/.exec(name)?.[1] ?? "Enterprise";
   return `${maker.replace(/ Linux$/, "")} Linux ${major}.${update}`;

@@ -9,30 +9,30 @@ import { secretIn } from "./leftovers/secret-shapes.ts";
 import { packageFilesOr } from "./rpm/files.ts";
 import { volumesNamed } from "./volumes-named.ts";
 
-/** A file that two clones of one template have in common, and that looks as if each should have one of its own. */
+/** A file that two clones of one template share, although each should probably have its own. */
 export interface TwinSuspect {
   readonly path: string;
-  /** What in it looks random, such as "a UUID (5b6e…)". */
+  /** The random-looking content, such as "a UUID (5b6e…)". */
   readonly what: string;
 }
 
 export interface TwinReport {
   readonly suspects: readonly TwinSuspect[];
-  /** Files that differ, or that only one has: each clone made them anew. */
+  /** Files that differ, or that only one clone has: each clone made its own. */
   readonly madeAnew: readonly string[];
-  /** Files that both have, equal to the byte, and that no package brought as they are. */
+  /** Files that are identical in both, and that no package installed like this. */
   readonly common: number;
-  /** Why the comparison says less than it could, in words. */
+  /** Limits of the comparison. */
   readonly limits: readonly string[];
 }
 
 export interface TwinOptions {
-  /** UUIDs that clones have in common on purpose: those of the template's file systems, and of its passport. */
+  /** UUIDs that clones share on purpose: those of the template's file systems and its passport. */
   readonly shared: readonly string[];
   readonly signal?: AbortSignal;
 }
 
-/** The guests in two image files, compared; neither is changed. */
+/** Compares the guests in two image files. Changes neither. */
 export async function compareImages(
   host: Host,
   one: string,
@@ -61,8 +61,8 @@ const notCompared =
   /^\/(?:proc|sys|dev|run|tmp|lost\+found|usr|lib|lib64|var\/lib\/rpm|var\/cache|var\/tmp|etc\/tbuild-release)$/;
 
 /**
- * Compares two clones of a template that were booted and configured: what is equal in both, differs from what a package
- * brought, and holds something random, is an identity that the seal left. It finds what no list knows.
+ * Compares two booted and configured clones of a template. A file that is equal in both, differs from its package, and
+ * contains something random, is an identity that the seal left. This finds what no list knows.
  */
 export async function compareTwins(
   one: GuestTree,
@@ -92,7 +92,7 @@ export async function compareTwins(
         continue;
       }
       if (here?.kind === "dir") folders.push(path);
-      // A rescue kernel keeps its name, since dracut makes another one for each clone.
+      // A rescue kernel keeps its name, because dracut makes a new one for each clone.
       const named = packaged?.has(path) || name.includes("-rescue-") ? undefined : idIn(name, shared);
       if (named !== undefined) suspects.push({ path, what: `${named} in its name` });
       if (here?.kind !== "file" || !there) continue;
@@ -126,7 +126,7 @@ export async function compareTwins(
   };
 }
 
-/** What looks random in a file, in words; `undefined` when nothing does. */
+/** Describes the random-looking content of a file; `undefined` if there is none. */
 export function randomIn(data: Buffer, shared: ReadonlySet<string> = new Set()): string | undefined {
   const text = data.toString("latin1");
   const secret = secretIn(data, text);

@@ -3,13 +3,13 @@ import type { Unclaimed } from "../image/disk/unclaimed.ts";
 import type { GuestTree } from "../image/tree.ts";
 import { type ClassReport, countShown } from "./residue.ts";
 
-/** What stands outside of all file systems, as a class of the report. */
+/** The report's class for data outside all file systems. */
 export const unusedSpaceClass = "unused space";
 
-/** Blocks that show something of a class, by the name of the class and then by that of the place. */
+/** The number of blocks with traces of a class, by class and then by place. */
 export type ShownOutside = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-/** Searches what of the disk lies in no file system. */
+/** Searches the parts of the disk outside all file systems. */
 export async function lookOutside(
   guest: DraftedGuest,
 ): Promise<{ readonly shown: ShownOutside; readonly classes: readonly ClassReport[] }> {
@@ -29,7 +29,7 @@ export async function lookOutside(
   return { shown, classes: unusedSpaceReport(places) };
 }
 
-/** Says where a scrub left something, and what nobody looked into; nothing where that is nothing. */
+/** Reports where a scrub left something and what was not searched; nothing if there is neither. */
 export function unusedSpaceReport(
   places: readonly Unclaimed[],
   kept: readonly Unclaimed[] = [],
@@ -43,7 +43,7 @@ export function unusedSpaceReport(
   return why.length > 0 ? [{ name, state: "unknown", why }] : [];
 }
 
-/** A volume without a file system may be one that a program uses as it is: a raw device, or a disk with plain encryption. */
+/** A program may use a volume without a file system directly: a raw device, or a disk with plain encryption. */
 export function withUse(place: Unclaimed, inUse: NamedVolumes): Unclaimed {
   const { volume } = place;
   if (volume?.fs !== "unknown" || place.unread !== undefined) return place;
@@ -51,10 +51,10 @@ export function withUse(place: Unclaimed, inUse: NamedVolumes): Unclaimed {
   return unread === undefined ? place : { ...place, unread };
 }
 
-/** Says why a volume is in use, `undefined` where nothing in the guest names it. */
+/** Says why a volume is in use; `undefined` if nothing in the guest names it. */
 export type NamedVolumes = (volume: NonNullable<Unclaimed["volume"]>) => string | undefined;
 
-/** What the files of a guest that name devices say about its volumes. */
+/** The volumes named in a guest's files about devices. */
 export async function namedVolumes({
   tree,
   unresolved,

@@ -1,8 +1,8 @@
 import type { GuestTree } from "../image/tree.ts";
 
 /**
- * The ids by which a guest's fstab names volumes, in small letters and without hyphens. Clones have them in common on
- * purpose. Swap has one too, and a volume that is not mounted.
+ * The volume ids in a guest's fstab, in lower case and without hyphens. Clones share them on purpose. This includes
+ * swap and unmounted volumes.
  */
 export async function volumesNamed(tree: GuestTree): Promise<string[]> {
   const lines = ((await tree.text("/etc/fstab")) ?? "").matchAll(

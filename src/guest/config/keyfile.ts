@@ -1,13 +1,13 @@
 /** One `key=value` line of a keyfile. */
 export interface KeyfileEntry {
-  /** The name of its group, as written between the brackets; empty before the first group. */
+  /** The name of its group; empty before the first group. */
   readonly group: string;
   readonly key: string;
   readonly value: string;
-  /** Of the whole line, its line end included. */
+  /** The range of the whole line, including its end. */
   readonly start: number;
   readonly end: number;
-  /** Of the value alone. */
+  /** The range of the value. */
   readonly valueStart: number;
   readonly valueEnd: number;
 }
@@ -15,7 +15,7 @@ export interface KeyfileEntry {
 /**
  * The entries of a keyfile, as GLib's GKeyFile reads one (docs.gtk.org/glib/struct.KeyFile.html): blanks are allowed
  * before a line and around `=`, `#` starts a comment, and a line may end in CR-LF. systemd's files (systemd.syntax(7))
- * and NetworkManager's are of this kind; a `;` starts a comment in systemd's. What is no entry is passed over.
+ * and NetworkManager's are of this kind; a `;` starts a comment in systemd's. Other lines are skipped.
  */
 export function keyfileEntries(text: string): KeyfileEntry[] {
   const entries: KeyfileEntry[] = [];

@@ -1,18 +1,18 @@
-/** One `NAME=value` of a file that a shell reads. */
+/** One `NAME=value` in a file that a shell reads. */
 export interface Assignment {
   readonly name: string;
-  /** The value without its quotes. What the shell would put in for `$name` or `$(command)` stays as written. */
+  /** The value without its quotes. `$name` and `$(command)` are not expanded. */
   readonly value: string;
-  /** Of the value as written, quotes included. */
+  /** The range of the value as written, including quotes. */
   readonly valueStart: number;
   readonly valueEnd: number;
-  /** The lines that it fills alone, line end included; `undefined` where something else stands there too. */
+  /** The lines that it occupies alone, including the line end; `undefined` if something else is there too. */
   readonly lines?: { readonly start: number; readonly end: number };
 }
 
 /**
- * The assignments of a file that bash reads as `. file`, such as an ifcfg file: quoted in either way, exported,
- * several on a line, continued on the next by a backslash, with comments behind them, and with CR-LF line ends.
+ * The assignments in a file that bash sources, such as an ifcfg file: with either kind of quotes, exported, several on a
+ * line, continued by a backslash, followed by comments, and with CR-LF line ends.
  */
 export function shellAssignments(text: string): Assignment[] {
   const lexer = new ShellLexer(text);
@@ -34,10 +34,10 @@ class ShellLexer {
 
   assignments(): Assignment[] {
     const found: (Assignment & { readonly start: number; readonly wordEnd: number })[] = [];
-    // A line that stands alone inside of an `if` cannot go: nothing but it may be there.
+    // A line inside an `if` must stay, because the block must not become empty.
     let isPlain = true;
     let takesAssignments = true;
-    // Where the words of the current line begin, and how many there are of each kind.
+    // The start of the current line's words, and the number of each kind.
     let lineStart = 0;
     let wordsHere = 0;
     let assignedHere: number[] = [];
@@ -102,7 +102,7 @@ class ShellLexer {
     this.#at = end < 0 ? this.#text.length : end;
   }
 
-  /** Reads a word and gives it without its quotes. */
+  /** Reads a word and returns it without its quotes. */
   #word(): string {
     let value = "";
     while (this.#at < this.#text.length) {
@@ -129,7 +129,7 @@ class ShellLexer {
     return value;
   }
 
-  // Up to the closing quote. One that is never closed ends with its line, so that the rest of the file is still read.
+  // Up to the closing quote. An unclosed quotation ends with its line, so that the rest of the file is still read.
   #until(quote: string, escapes: boolean): string {
     const start = this.#at + 1;
     let value = "";

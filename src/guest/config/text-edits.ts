@@ -1,11 +1,11 @@
-/** A piece of a text and what is to stand there instead. */
+/** A range of a text and its replacement. */
 export interface TextEdit {
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
-/** The text with its edits made; every other character stays as it is. */
+/** Applies the edits. All other characters stay. */
 export function withEdits(text: string, edits: readonly TextEdit[]): string {
   const parts: string[] = [];
   let at = 0;

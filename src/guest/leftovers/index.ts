@@ -8,16 +8,16 @@ import { readTraits, showsTrait, type Trait } from "./traits.ts";
 
 export { type Leftover, readTraits, showsTrait, type Trait };
 
-/** All that is left in a guest, and what could not be looked at. */
+/** Everything left in a guest, and what could not be searched. */
 export interface Leftovers extends Searched {
-  /** Why the search says less than it could, in words. */
+  /** Limits of the search. */
   readonly limits: readonly string[];
 }
 
 export interface LeftoverOptions {
-  /** What tells this guest from others; read before a seal, because a seal takes it away. */
+  /** What distinguishes this guest. Read before a seal, because a seal removes it. */
   readonly traits: readonly Trait[];
-  /** Paths that operations would still deal with: what stands in them is told already. */
+  /** Paths with pending operations, whose contents are already reported. */
   readonly pending: readonly string[];
   /** Paths that are meant to stay. */
   readonly keep: readonly string[];
@@ -26,12 +26,12 @@ export interface LeftoverOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Whatever is left of the build, its people and its secrets, in every file that is not a package's. Reads only. */
+/** Searches every file that belongs to no package for traces of the build, its people and its secrets. Read only. */
 export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): Promise<Leftovers> {
   const limits: string[] = [];
   const except = [...options.keep, ...(options.meant ?? []), ...options.pending];
   const isExcepted = coveredBy(except);
-  // An operation that has the account files pending changes root's password alone.
+  // A pending operation on the account files changes only root's password.
   const isMeant = coveredBy([...options.keep, ...(options.meant ?? [])]);
   const known = [
     ...(await knownLeftovers(tree)).filter(({ path }) => !isExcepted(path)),
@@ -61,7 +61,7 @@ function firstOf(paths: readonly string[]): string {
   return `${paths.slice(0, 3).join(", ")}${paths.length > 3 ? ` and ${paths.length - 3} more` : ""}`;
 }
 
-/** Whether a path is one of `paths` or below one; in a time that does not grow with their number. */
+/** Returns a function that says whether a path is one of `paths` or below one. Its time does not depend on their number. */
 function coveredBy(paths: readonly string[]): (path: string) => boolean {
   const all = new Set(paths);
   return (path) => {

@@ -10,7 +10,7 @@ import { isMadeAgain } from "../seal/services.ts";
 import type { Leftover } from "./search.ts";
 import { withoutXmlComments } from "./telling-keys.ts";
 
-/** What the tables know of and no operation takes away: secrets of agents and people, and unclear keys of the network. */
+/** Known items that no operation removes: secrets of agents and people, and unclear network keys. */
 export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
   return [
     ...(await reported(tree, agents, (path) => [path])),
@@ -22,7 +22,7 @@ export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
   ];
 }
 
-/** The accounts that can log in with a password of the build, root's among them (shadow(5), gshadow(5)). */
+/** The accounts, including root, that can log in with a password of the build (shadow(5), gshadow(5)). */
 export async function accountPasswords(tree: GuestTree): Promise<Leftover[]> {
   const found: Leftover[] = [];
   for (const path of ["/etc/shadow", "/etc/gshadow", "/etc/passwd"]) {
@@ -58,7 +58,7 @@ async function isThere(tree: GuestTree, path: string, looks: RegExp | undefined)
   if (stat?.kind === "dir") return (await tree.list(path)).length > 0;
   const text = await textIn(tree, path);
   if (text === undefined || text.trim() === "") return false;
-  // `^\s*` would look at a run of empty lines once for each of them.
+  // `^\s*` would scan a run of empty lines once for each of its lines.
   const lines = (looks ? text.slice(0, mostLookedAt).split("\n") : []).filter((line) => line.trim() !== "");
   return looks?.test(lines.join("\n")) ?? true;
 }

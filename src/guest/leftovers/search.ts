@@ -9,7 +9,7 @@ import { secretIn, secretNamed } from "./secret-shapes.ts";
 import { soleIdIn, tellingKeyIn } from "./telling-keys.ts";
 import { hasTrait, type Trait } from "./traits.ts";
 
-/** Something in a guest that no operation takes away, and that tells of the build or opens something. */
+/** Something that no operation removes, and that reveals the build or grants access. */
 export interface Leftover {
   readonly path: string;
   /** "this host's name", "a private key". */
@@ -20,7 +20,7 @@ export interface Searched {
   readonly found: readonly Leftover[];
   readonly files: number;
   readonly bytes: number;
-  /** Files that were too large to be read. */
+  /** Files that were too large to read. */
   readonly tooLarge: readonly string[];
   /** Archives and compressed files that could not be unpacked here. */
   readonly packed: readonly string[];
@@ -28,11 +28,11 @@ export interface Searched {
 
 export interface SearchOptions {
   readonly traits: readonly Trait[];
-  /** The files of the guest's packages; `undefined` when it has no database of them. */
+  /** The files of the guest's packages; `undefined` if it has no package database. */
   readonly packaged: ReadonlyMap<string, PackageFile> | undefined;
-  /** Paths that are not looked into, with what is below them. */
+  /** Paths that are not searched, including everything below them. */
   readonly except: readonly string[];
-  /** The ids of file systems, which clones share on purpose; in small letters, without hyphens. */
+  /** File system ids, which clones share on purpose; in lower case, without hyphens. */
   readonly volumes: ReadonlySet<string>;
   /** Files whose contents are searched elsewhere. Their names are searched here. */
   readonly unpacked?: ReadonlySet<string>;

@@ -1,4 +1,4 @@
-/** What of a secret's kind stands in a file, such as "a private key"; `undefined` when nothing does. */
+/** The kind of secret in a file, such as "a private key"; `undefined` if there is none. */
 export function secretIn(data: Buffer, text: string): string | undefined {
   const key = privateKey(text);
   if (key !== undefined) return key;
@@ -16,9 +16,9 @@ export function secretIn(data: Buffer, text: string): string | undefined {
     : undefined;
 }
 
-/** What a file is by its name, and of keys by their text; `undefined` for most. */
+/** The kind of secret by file name, and for keys by content; `undefined` for most files. */
 export function secretNamed(name: string, text = ""): string | undefined {
-  // Oracle's: the password file of an instance, and wallets.
+  // Oracle's password file of an instance, and wallets.
   if (/^orapw\w+$/.test(name)) return "a password file of Oracle Database";
   if (/^(?:cwallet\.sso|ewallet\.p12)$/.test(name)) return "an Oracle wallet";
   if (/\.keytab$/i.test(name)) return "a Kerberos keytab";
@@ -35,7 +35,7 @@ export function secretNamed(name: string, text = ""): string | undefined {
 const secretName =
   /^(?:[\w.-]*[._-])?(?:auth_?keys?|htpasswd|htdigest|secret|secrets|passwords?|passphrase|vault_?pass(?:word)?|[\w]*prvkey\.bin|cookiesecret|erlang\.cookie|node-token|token|private_key\.json|psk\.txt|pin\.txt|unseal-?keys?)$|^(?:[\w.-]+\.(?:PWD|pwd|psk|kdb|jks|jceks|keystore|secret|passwd|kdbx|agekey|keyfile))$|^[\w.-]*[_-](?:password|passwd|secret|token)$|^\.?(?:password|passwd|secret|token)s?\.(?:txt|db)$|^(?:admin|root)\.password$|^key[34]\.db$/;
 
-/** Of crypt(3), of Apache, of LDAP and of GRUB; in a word of its own and with a salt. */
+/** Password hashes of crypt(3), Apache, LDAP and GRUB, as a separate word with a salt. */
 const passwordHash =
   /\$(?:1|apr1)\$[./\w]{1,8}\$[./\w]{20,22}(?![./\w])|\$2[abxy]\$\d\d\$[./\w]{53}|\$(?:5|6)\$(?:rounds=\d+\$)?[./\w]{1,16}\$[./\w]{43,86}|\$(?:y|gy|7)\$[./\w]+\$[./\w]{1,86}\$[./\w]{43}|\{(?:S?SHA(?:256|384|512)?|S?MD5|CRYPT|PBKDF2[\w-]*)\}[\w+/$.=]{8}|grub\.pbkdf2\.sha512\.\d+\.\w/;
 
@@ -101,7 +101,7 @@ function isKeytab(data: Buffer): boolean {
   return bytes > 0 && bytes + 6 <= data.length && components > 0 && components < 8;
 }
 
-/** Tokens that say what they are by their look. */
+/** Tokens with a recognisable form. */
 const tokenShape = new RegExp(
   [
     "\\bAKIA[0-9A-Z]{16}\\b",

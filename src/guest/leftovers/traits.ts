@@ -7,21 +7,21 @@ import { textIn } from "../operation.ts";
 import { ownNames } from "../seal/hosts.ts";
 import { connectionFiles, connectionsNamed, interfaceFiles } from "../seal/network.ts";
 
-/** Something by which one guest is told from all others, and how it looks in a text. */
+/** A value that distinguishes one guest from all others, and its form in a text. */
 export interface Trait {
   /** "this host's name". */
   readonly what: string;
-  /** In small letters. */
+  /** In lower case. */
   readonly text: string;
-  /** Characters that may not stand beside it: there it is part of something else. */
+  /** Characters that must not be adjacent: then it is part of something else. */
   readonly beside: RegExp;
-  /** What may not stand right before it. */
+  /** A pattern that must not precede it. */
   readonly notAfter?: string;
-  /** What may stand right before it although `beside` has its last character. */
+  /** A pattern that may precede it although `beside` contains its last character. */
   readonly alsoAfter?: RegExp;
 }
 
-/** What tells this guest from others, as it is now: read before a seal, it is what a seal may leave nowhere. */
+/** The values that distinguish this guest. Read before a seal; the seal must leave none of them. */
 export async function readTraits(tree: GuestTree): Promise<Trait[]> {
   const { hostname, addresses, machineId, macs, iscsiInitiator } = await readIdentity(tree);
   const traits = [
@@ -40,14 +40,14 @@ export async function readTraits(tree: GuestTree): Promise<Trait[]> {
   return traits.filter(({ text }) => text.length >= 4 && !seen.has(text) && seen.add(text));
 }
 
-/** Whether a block of a disk has any of the traits in it. */
+/** Returns a function that says whether a disk block contains any of the traits. */
 export function showsTrait(block: Uint8Array, traits: readonly Trait[]): boolean {
   if (traits.length === 0) return false;
   const text = Buffer.from(block.buffer, block.byteOffset, block.length).toString("latin1").toLowerCase();
   return traits.some((trait) => hasTrait(text, trait));
 }
 
-/** Whether a text, in small letters, has a trait in it. */
+/** Whether a lower-case text contains a trait. */
 export function hasTrait(text: string, { text: wanted, beside, notAfter, alsoAfter }: Trait): boolean {
   for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
     const [before, after] = [text[at - 1] ?? "", text[at + wanted.length] ?? ""];
@@ -74,7 +74,7 @@ function trait(what: string, text: string, beside: RegExp): Trait {
   return { what, text: text.toLowerCase(), beside };
 }
 
-/** A bare word such as `oracle` stands everywhere; a name with a dot, a digit or a hyphen is somebody's. */
+/** A plain word such as `oracle` occurs everywhere; a name with a dot, a digit or a hyphen is specific. */
 function isTelling(name: string): boolean {
   return name.includes(".") || (name.length >= 4 && /[\d-]/.test(name)) || name.length >= 12;
 }
@@ -99,7 +99,7 @@ function nameTrait(name: string): Trait {
   return trait("this host's name", name, /[\w-]/);
 }
 
-/** A link address as programs write it, and the address of IPv6 that is made of it (RFC 4291, appendix A). */
+/** A link address in its usual notations, and the IPv6 address derived from it (RFC 4291, appendix A). */
 function macTraits(mac: string): Trait[] {
   const digits = mac.replaceAll(":", "");
   const dotted = digits.replaceAll(/(.{4})(?=.)/g, "$1.");
@@ -127,7 +127,7 @@ const identifier =
 function machineIdTraits(id: string): Trait[] {
   if (!/^[\da-f]{32}$/i.test(id) || /^(.)\1*$/.test(id)) return [];
   const uuid = id.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-  // A rescue kernel is named after the id, and dracut makes another for the id of the clone.
+  // A rescue kernel is named after the id, and dracut makes a new one for the clone's id.
   return [id, uuid].map((text) => ({ ...trait("its machine id", text, /[\da-f]/), notAfter: "0-rescue-" }));
 }
 

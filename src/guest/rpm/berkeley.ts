@@ -1,17 +1,17 @@
 import { TbuildError } from "../../errors.ts";
 
-/** The values in a hash file of Berkeley DB, as rpm kept its packages until 4.16: `/var/lib/rpm/Packages`. */
+/** The values in a Berkeley DB hash file, which rpm used until 4.16: `/var/lib/rpm/Packages`. */
 export function berkeleyValues(file: Buffer): Buffer[] {
   if (file.length < 512 || file.readUInt32LE(12) !== 0x061561) throw damaged("no hash file of Berkeley DB");
   const pageBytes = file.readUInt32LE(20);
   if (pageBytes < 512 || pageBytes > 65536) throw damaged(`pages of ${pageBytes} bytes`);
   const values: Buffer[] = [];
-  // Each overflow page belongs to one value. One that comes twice is in a circle, or makes a small file large.
+  // Each overflow page belongs to one value. A repeated page means a cycle, or a small file that expands.
   const taken = new Set<number>();
   for (let start = 0; start + pageBytes <= file.length; start += pageBytes) {
     const page = file.subarray(start, start + pageBytes);
     if (page[25] !== 2 && page[25] !== 13) continue;
-    // Keys and values take turns, each from its offset up to the one before it.
+    // Keys and values alternate, each from its offset up to the previous one.
     const count = page.readUInt16LE(20);
     const offsetOf = (index: number) => page.readUInt16LE(26 + index * 2);
     for (let index = 1; index < count && 28 + index * 2 <= pageBytes; index += 2)

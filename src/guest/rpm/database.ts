@@ -9,13 +9,13 @@ export interface RpmDatabase {
   readonly packages: readonly Package[];
 }
 
-/** The packages that a guest has, by name, without running anything of it; `undefined` when it has no rpm database. */
+/** A guest's packages by name, without running its programs; `undefined` without an rpm database. */
 export async function readRpmDatabase(tree: GuestTree): Promise<RpmDatabase | undefined> {
   const found = await readBlobs(tree);
   return found && { kind: found.kind, packages: packagesIn(found.blobs) };
 }
 
-/** The header of each package, as `parseHeader` reads it; `undefined` when there is no rpm database. */
+/** The header of each package, from `parseHeader`; `undefined` without an rpm database. */
 export async function readHeaders(tree: GuestTree): Promise<Buffer[] | undefined> {
   const found = await readBlobs(tree);
   return found?.blobs.filter((blob) => parseHeader(blob) !== undefined);
@@ -56,12 +56,12 @@ function packagesIn(blobs: readonly Buffer[]): Package[] {
   );
 }
 
-/** What `read` gives; a place outside of the bytes is said to be damage. */
+/** Returns the result of `read`. An offset outside the bytes is reported as damage. */
 export function unlessDamaged<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    // Node's own complaint about a place outside of the bytes.
+    // Node's error for an offset outside the bytes.
     if (error instanceof RangeError)
       throw new TbuildError("guest", "rpm database: is damaged", { cause: error });
     throw error;

@@ -3,12 +3,12 @@ import { stringOf } from "../../image/names.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { readHeaders, unlessDamaged } from "./database.ts";
 
-/** A file as its package brought it. */
+/** A file as its package installed it. */
 export interface PackageFile {
   readonly bytes: number;
-  /** MD5 in hex up to EL5, SHA-256 since; empty for what is no file. */
+  /** MD5 in hex up to EL5, then SHA-256; empty if it is not a regular file. */
   readonly digest: string;
-  /** A configuration file, which is meant to be changed. */
+  /** True for a configuration file, which people change. */
   readonly isConfig: boolean;
 }
 
@@ -25,7 +25,7 @@ const tags = {
 };
 const [config, ghost] = [1, 64];
 
-/** All files that packages brought, without running anything of the guest; `undefined` without an rpm database. */
+/** All files of packages, without running the guest's programs; `undefined` without an rpm database. */
 export async function readPackageFiles(
   tree: GuestTree,
 ): Promise<ReadonlyMap<string, PackageFile> | undefined> {
@@ -39,7 +39,7 @@ export async function readPackageFiles(
   return found;
 }
 
-/** As `readPackageFiles`; of a database that cannot be read `limits` says so, and every file is taken for nobody's. */
+/** Like `readPackageFiles`. If the database cannot be read, `limits` says so, and no file counts as a package's. */
 export async function packageFilesOr(
   tree: GuestTree,
   limits: string[],
@@ -74,7 +74,7 @@ function addFiles(header: Buffer, found: Map<string, PackageFile>, moved: Readon
       : read.strings(tags.oldNames);
   for (const [at, path] of paths.entries()) {
     const flag = flags[at] ?? 0;
-    // Longer ones are no paths (PATH_MAX), and a folder's name stands in those of all its files.
+    // Longer ones are not valid paths (PATH_MAX), and a folder's name is part of all its files' paths.
     if ((flag & ghost) !== 0 || path.length > 4096) continue;
     const folder = path.slice(0, path.indexOf("/", 1) + 1);
     const real = moved.has(folder) ? `${moved.get(folder)}${path.slice(folder.length)}` : path;

@@ -9,7 +9,7 @@ export interface Package {
 
 const tags = { name: 1000, version: 1001, release: 1002, epoch: 1003, arch: 1022 } as const;
 
-/** A package's header as rpm's database keeps it: two counts, an index of 16-byte entries, and their data. */
+/** A package's header in rpm's database: two counts, an index of 16-byte entries, and their data. */
 export function parseHeader(blob: Buffer): Package | undefined {
   if (blob.length < 8) return undefined;
   const [entries, bytes] = [blob.readUInt32BE(0), blob.readUInt32BE(4)];

@@ -17,7 +17,7 @@ export function sqliteBlobs(main: Buffer, log: Buffer | undefined, table: string
     return found;
   };
 
-  // Each page has one place in one tree, and each byte is in one row. Otherwise a small file could be read for ever.
+  // Each page belongs to one tree, and each byte to one row. Otherwise a small file could be read forever.
   const taken = new Set<number>();
   let left = main.length + (log?.length ?? 0);
   const takePage = (number: number): Buffer => {

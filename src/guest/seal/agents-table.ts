@@ -1,6 +1,6 @@
 import { type Agent, agents, peoplesSecrets } from "./agents.ts";
 
-/** docs/sealing.md, which a test holds to the tables. */
+/** docs/sealing.md. A test compares it with the tables. */
 export function sealingReference(
   operations: readonly { readonly name: string; readonly summary: string }[],
 ): string {
@@ -37,7 +37,7 @@ ${peoplesSecrets.map(({ name, reports = [], afterwards }) => `| ${cell(name)} | 
 `;
 }
 
-/** The known agents in lines, for a list on the screen. */
+/** The known agents as lines for the screen. */
 export function agentRows(): {
   readonly name: string;
   readonly resets: readonly string[];

@@ -1,4 +1,4 @@
-/** A program that keeps an identity or a secret of its own in a guest. */
+/** A program that stores its own identity or secret in a guest. */
 export interface Agent {
   readonly name: string;
   /** Files and folders to remove. The program regenerates them, or must be registered again. */
@@ -7,7 +7,7 @@ export interface Agent {
   readonly madeBy?: string;
   /** Files and folders that cannot be regenerated. They are kept, and a check reports them as left. */
   readonly reports?: readonly string[];
-  /** A file of `reports` counts only if its text has this. */
+  /** A file in `reports` counts only if its text matches this. */
   readonly looks?: RegExp;
   /** How the program recovers, or the manual steps. */
   readonly afterwards: string;
@@ -16,7 +16,7 @@ export interface Agent {
 const anew = "generates a new one at start";
 const register = "has to be registered again";
 
-/** All that is known, in the order of the table in docs/sealing.md. Paths as `GuestTree.glob` takes them. */
+/** All known agents, in the order of the table in docs/sealing.md. Paths are patterns for `GuestTree.glob`. */
 export const agents: readonly Agent[] = [
   // Configuration management
   {
@@ -236,7 +236,7 @@ export const agents: readonly Agent[] = [
   },
   {
     name: "net-snmp",
-    // The second on EL5.
+    // The second path is EL5's.
     resets: ["/var/lib/net-snmp/snmpd.conf", "/var/net-snmp/snmpd.conf"],
     afterwards: "generates a new engine ID at start",
   },
@@ -450,7 +450,7 @@ export const agents: readonly Agent[] = [
     name: "MySQL",
     resets: [
       "/var/lib/mysql/auto.cnf",
-      // It makes them only where none of them is there (auto_generate_certs in its manual).
+      // It generates them only if none exists (auto_generate_certs in its manual).
       ...[
         "ca",
         "ca-key",
@@ -796,7 +796,7 @@ export const agents: readonly Agent[] = [
   },
 ];
 
-/** What people leave in their home folders that opens something elsewhere. */
+/** Credentials in home folders that grant access elsewhere. */
 export const peoplesSecrets: readonly Agent[] = [
   {
     name: "AWS",

@@ -1,6 +1,6 @@
 import type { Operation } from "../operation.ts";
 
-/** Only where it is asked for: the labels of what is changed are right, and a relabelling takes minutes of a boot. */
+/** Only on request: changed files already have the right labels, and relabelling takes minutes of a boot. */
 export const autorelabel: Operation = {
   name: "autorelabel",
   summary: "Relabel all files for SELinux at the next boot",

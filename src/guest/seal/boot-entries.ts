@@ -4,8 +4,8 @@ import { withEdits } from "../config/text-edits.ts";
 import { isKept, type PathOperation, textIn } from "../operation.ts";
 
 /**
- * Stands for a machine id in the names of boot entries. osbuild's images of RHEL carry the same (its stage
- * org.osbuild.machine-id); as long as an id, it leaves the block of grubenv in order.
+ * Replaces a machine id in the names of boot entries. osbuild's images of RHEL use the same (its stage
+ * org.osbuild.machine-id). It is as long as an id, so the block of grubenv stays valid.
  */
 const nobodysId = "f".repeat(32);
 
@@ -47,10 +47,10 @@ function bootEntriesExcept(kept: readonly string[]): PathOperation {
 
 interface Step {
   readonly path: string;
-  /** Its name from now on. */
+  /** Its new name. */
   readonly to?: string;
   readonly text: string;
-  /** A folder of that id with nothing in it. */
+  /** An empty folder named after the id. */
   readonly isEmptied?: true;
 }
 
@@ -133,7 +133,7 @@ function followed(text: string, path: string, renames: ReadonlyMap<string, strin
     return (renames.get(bare) ?? bare) + name.slice(bare.length);
   });
   if (!path.endsWith("/grubenv") || now.length === text.length) return now;
-  // GRUB's environment is a block of 1024 bytes, filled up with `#`.
+  // GRUB's environment is a block of 1024 bytes, padded with `#`.
   const values = now.replace(/#+$/, "");
   return values.length > text.length ? text : values.padEnd(text.length, "#");
 }

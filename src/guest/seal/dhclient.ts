@@ -23,7 +23,7 @@ function isIdentity(statement: string): boolean {
   );
 }
 
-/** The statements of a configuration of ISC's, each with the blanks before it and the line end behind it. */
+/** The statements of an ISC configuration, each with its leading blanks and line end. */
 function statements(text: string): { words: string; start: number; end: number }[] {
   const found: { words: string; start: number; end: number }[] = [];
   let words = "";

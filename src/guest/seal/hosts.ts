@@ -1,8 +1,8 @@
 import type { Identity } from "../identity.ts";
 
 /**
- * A hosts file without the guest's own lines (hosts(5): an address, its names, a comment behind `#`). From a line of
- * the loopback only the guest's name goes, because `localhost` has to stay.
+ * A hosts file without the guest's own lines (hosts(5): an address, its names, a comment after `#`). In a loopback
+ * line, only the guest's name is removed, because `localhost` must stay.
  */
 export function withoutOwnNames(
   text: string,
@@ -26,7 +26,7 @@ export function withoutOwnNames(
     .join("");
 }
 
-/** A host name and its first part, in small letters; nothing of `localhost`. */
+/** A host name and its first part in lower case; nothing for `localhost`. */
 export function ownNames(hostname: string | undefined): string[] {
   const name = hostname?.toLowerCase().replace(/\.$/, "");
   if (name === undefined || name === "" || /^localhost(?:\d*\.localdomain\d*)?$/.test(name)) return [];

@@ -46,7 +46,7 @@ async function isOfSystemd(tree: GuestTree): Promise<boolean> {
   }
 }
 
-/** A copy of its own, as OL6 has it, is removed: dbus refuses an empty one. A link to the other stays. */
+/** A separate copy, as on OL6, is removed: dbus refuses an empty one. A link to the other file stays. */
 export const dbusMachineId = removesWhere(
   {
     name: "dbus-machine-id",
@@ -67,13 +67,13 @@ export const hostname = edits({
   ],
   change(text, path) {
     if (path === "/etc/hostname") return "localhost.localdomain\n";
-    // machine-info(5): the host name as people write it, and where the machine stands.
+    // machine-info(5): the pretty host name and the location of the machine.
     const names = path === "/etc/machine-info" ? /^(?:PRETTY_HOSTNAME|LOCATION)$/ : undefined;
     return names ? withoutValues(text, names) : freeNetwork(text);
   },
 });
 
-/** /etc/sysconfig/network, which initscripts read as a shell does: the host name goes back, the gateway goes. */
+/** /etc/sysconfig/network, which initscripts source: the host name is reset, the gateway is removed. */
 function freeNetwork(text: string): string {
   const edits = shellAssignments(text)
     .filter(({ name, value }) => name === "HOSTNAME" && value.trim() !== "localhost.localdomain")
@@ -94,7 +94,7 @@ function withoutValues(text: string, names: RegExp): string {
   return withEdits(text, edits);
 }
 
-/** adjtime(5): how far the build's clock drifts, and when it was set; whether it runs in UTC stays. */
+/** adjtime(5): the drift of the build's clock and when it was set are removed; the UTC setting stays. */
 export const clockDrift = edits({
   name: "clock-drift",
   summary: "Reset the drift of the hardware clock",
@@ -107,7 +107,7 @@ export const clockDrift = edits({
   },
 });
 
-/** One seed for all clones would make their first keys guessable. */
+/** The same seed in all clones would make their first keys predictable. */
 export const randomSeed = removes({
   name: "random-seed",
   summary: "Remove the random seed, which all clones would share",

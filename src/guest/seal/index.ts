@@ -12,7 +12,7 @@ import { cloudInit, serviceKeys, serviceState } from "./services.ts";
 import { buildKey, sshHostKeys, userKeys } from "./ssh.ts";
 import * as traces from "./traces.ts";
 
-/** All that sealing does, in running order: what is armed first is not forgotten when a later one fails. */
+/** The seal operations in execution order. Arming comes first, so that a later failure cannot skip it. */
 export const sealTable: readonly (Operation | PathOperation)[] = [
   firstBoot,
   sshHostKeys,
@@ -55,30 +55,30 @@ export const sealTable: readonly (Operation | PathOperation)[] = [
   identity.randomSeed,
 ];
 
-/** A seal does this to the volumes of a disk, and not to a tree of files: `ChangeOptions.renewSwap`. */
+/** A seal does this to a disk's volumes, not to files: `ChangeOptions.renewSwap`. */
 export const swapRenewal = {
   name: "swap",
   summary:
     "Recreate swap volumes and swap files with the same UUID, label and size, without memory contents of the build",
 } as const;
 
-/** What a seal can be told to leave out. */
+/** What a seal can skip. */
 export const sealParts: readonly { readonly name: string; readonly summary: string }[] = [
   ...sealTable,
   swapRenewal,
 ];
 
-/** Whether a seal with these options makes swap volumes new. */
+/** True if a seal with these options makes swap volumes new. */
 export function sealsSwap({ skip = [], only }: Pick<SealOptions, "skip" | "only">): boolean {
   return !skip.includes(swapRenewal.name) && (only?.includes(swapRenewal.name) ?? true);
 }
 
 export interface SealOptions {
-  /** Names of operations that are left out. */
+  /** Names of operations to skip. */
   readonly skip?: readonly string[];
-  /** Names of the only operations that are wanted. */
+  /** Names of the only operations to run. */
   readonly only?: readonly string[];
-  /** Paths that stay as they are, with what is below them. */
+  /** Paths that stay unchanged, including everything below them. */
   readonly keep?: readonly string[];
   /** Relabel all files for SELinux at the next boot. */
   readonly relabel?: boolean;
@@ -98,7 +98,7 @@ export function sealOperations({ skip = [], only, keep = [], relabel }: SealOpti
   return [...wanted, ...(relabel ? [autorelabel] : [])];
 }
 
-/** The least that makes a forgotten template right. */
+/** The minimum that fixes a forgotten template. */
 export function repairOperations({ relabel }: Pick<SealOptions, "relabel">): Operation[] {
   return [firstBoot, ...(relabel ? [autorelabel] : [])];
 }

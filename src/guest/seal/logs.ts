@@ -11,8 +11,8 @@ export const loginRecords = empties({
 });
 
 /**
- * Emptied rather than removed: a daemon that runs goes on writing to the file, and one that starts may not
- * make it. What was rotated away, the journal and the logs of the installer go; folders stay.
+ * Emptied rather than removed: a running daemon continues to write to the file, and a starting one may not
+ * create it. Rotated logs, the journal and the installer's logs are removed; folders stay.
  */
 export const logs: PathOperation = logsExcept([]);
 

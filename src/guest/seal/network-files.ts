@@ -3,19 +3,19 @@ import { shellAssignments } from "../config/shell.ts";
 import { type TextEdit, withEdits } from "../config/text-edits.ts";
 import { isReference, judgeIfcfgKey, judgeKeyfileKey, type Verdict } from "./network-keys.ts";
 
-/** A key whose class tells of an identity and that no rule knows, or that is a secret. */
+/** A key that looks like an identity but matches no rule, or is a secret. */
 export interface UnclearKey {
   readonly key: string;
   readonly class: string;
 }
 
-/** What becomes of a network configuration: its text as it should be, and the keys that a person has to look at. */
+/** The result for a network configuration: the new text, and the keys that a person must check. */
 export interface Freed {
   readonly text: string;
   readonly unclear: readonly UnclearKey[];
 }
 
-/** A connection of NetworkManager without what ties it to the machine that it was made on. */
+/** A NetworkManager connection without what ties it to the machine on which it was made. */
 export function freeKeyfile(text: string, named: ReadonlySet<string>): Freed {
   const edits: TextEdit[] = [];
   const unclear: UnclearKey[] = [];
@@ -25,7 +25,7 @@ export function freeKeyfile(text: string, named: ReadonlySet<string>): Freed {
         ? { fate: "unclear", class: "secret" }
         : judgeKeyfileKey(key, value.trim(), named);
     if (verdict.fate === "goes") edits.push({ start, end, text: "" });
-    // Without its addresses NetworkManager refuses a connection that is set by hand.
+    // NetworkManager refuses a manual connection without addresses.
     else if (key === "method" && value.trim() === "manual" && /^ipv[46]$/.test(group))
       edits.push({ start: valueStart, end: valueEnd, text: "auto" });
     else if (verdict.fate === "unclear") unclear.push({ key: `${group}.${key}`, class: verdict.class });
@@ -33,7 +33,7 @@ export function freeKeyfile(text: string, named: ReadonlySet<string>): Freed {
   return { text: withEdits(text, edits), unclear };
 }
 
-/** An ifcfg file without what ties it to the machine that it was made on. */
+/** An ifcfg file without what ties it to the machine on which it was made. */
 export function freeIfcfg(text: string, named: ReadonlySet<string>): Freed {
   const assignments = shellAssignments(text);
   const values = new Map(assignments.map(({ name, value }) => [name, value.trim()]));
@@ -52,14 +52,14 @@ export function freeIfcfg(text: string, named: ReadonlySet<string>): Freed {
     else if (verdict.fate === "unclear") unclear.push({ key: name, class: verdict.class });
   }
   const freed = withEdits(text, edits);
-  // An interface without an address of its own, such as that of an interconnect, stays without one.
+  // An interface without an address, such as a cluster interconnect's, stays without one.
   return {
     text: hadAddress && !values.has("BOOTPROTO") ? withLine(freed, "BOOTPROTO=dhcp") : freed,
     unclear,
   };
 }
 
-/** The ids by which the connections in these files name each other. */
+/** The ids by which connections in these files refer to each other. */
 export function namedConnections(
   files: Iterable<{ readonly path: string; readonly text: string }>,
 ): Set<string> {

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-/** What a key of a network configuration tells of the machine that it was written on. */
+/** What a key in a network configuration reveals about its machine. */
 export type KeyClass =
   | "link address"
   | "connection id"
@@ -11,7 +11,7 @@ export type KeyClass =
   | "name server"
   | "secret";
 
-/** Whether a key is kept or removed, or only its owner can decide. */
+/** Whether a key is kept, removed, or left to its owner's decision. */
 export type Verdict =
   | { readonly fate: "stays" }
   | { readonly fate: "goes"; readonly class: KeyClass }
@@ -20,9 +20,9 @@ export type Verdict =
 interface KeyRule {
   readonly class: KeyClass;
   readonly keys: RegExp;
-  /** Values that are a policy and no identity: each clone makes its own of them. */
+  /** Values that are a policy, not an identity: each clone generates its own. */
   readonly policies?: RegExp;
-  /** Reported instead of removed: without it what names it would break, or it was put there on purpose. */
+  /** Reported instead of removed: something that refers to it would break, or it is there on purpose. */
   readonly isReported?: true;
 }
 
@@ -55,7 +55,7 @@ const keyfileRules: readonly KeyRule[] = [
   {
     class: "secret",
     keys: /^(?:psk|wep-key\d|(?:leap-|phase2-)?password(?:-raw)?|(?:phase2-)?private-key-password|pin|preshared-key|mka-cak|private-key)$/,
-    // A path; the file is looked at where it lies.
+    // A path. The file itself is inspected elsewhere.
     policies: /^(?:file:\/\/)?\//,
     isReported: true,
   },
@@ -98,26 +98,26 @@ const ifcfgRules: readonly KeyRule[] = [
 const harmless =
   /^(?:generate-mac-address-mask|group-address|interface-name|id|type|controller|master|port-type|slave-type|parent|secondaries|permissions|stable-id|zone|GENERATE_MAC_ADDRESS_MASK|BRIDGING_OPTS|DEVICE|NAME|PHYSDEV|PARENT|MASTER|BRIDGE|TEAM_MASTER|(?:MASTER|BRIDGE|TEAM_MASTER|VRF|OVS_PORT|SECONDARY)_UUIDS?|.*_FLAGS|.*-flags)$/;
 
-/** What becomes of a key of a keyfile. `named` are the ids by which connections name each other. */
+/** The decision for a key in a keyfile. `named` are the ids by which connections refer to each other. */
 export function judgeKeyfileKey(key: string, value: string, named: ReadonlySet<string>): Verdict {
   if (key === "uuid" && named.has(value.toLowerCase())) return { fate: "stays" };
   return judge(keyfileRules, key, value);
 }
 
-/** What becomes of a key of an ifcfg file. `named` are the ids by which connections name each other. */
+/** The decision for a key in an ifcfg file. `named` are the ids by which connections refer to each other. */
 export function judgeIfcfgKey(key: string, value: string, named: ReadonlySet<string>): Verdict {
   if (key === "UUID" && named.has(value.toLowerCase())) return { fate: "stays" };
   return judge(ifcfgRules, key, value);
 }
 
-/** For a file of another kind, where only the look of a value can tell. */
+/** For other files, in which only the form of a value is known. */
 export function judgeUnknownKey(key: string, value: string): Verdict {
   if (harmless.test(key)) return { fate: "stays" };
   const seen = identityIn(value) ?? (tellingName(key, value) ? "client id" : undefined);
   return seen === undefined ? { fate: "stays" } : { fate: "unclear", class: seen };
 }
 
-/** The id that a connection names another one by. */
+/** The id by which a connection refers to another one. */
 export function isReference(key: string): boolean {
   return /^(?:controller|master|parent|secondaries|PHYSDEV|(?:MASTER|BRIDGE|TEAM_MASTER|VRF|OVS_PORT|SECONDARY)_UUIDS?)$/.test(
     key,
@@ -131,7 +131,7 @@ function judge(rules: readonly KeyRule[], key: string, value: string): Verdict {
   return { fate: rule.isReported ? "unclear" : "goes", class: rule.class };
 }
 
-/** Of what class a text looks that holds a link address, an IP address or a UUID. */
+/** The class of a text that looks like a link address, an IP address or a UUID. */
 function identityIn(value: string): KeyClass | undefined {
   if (/(?<![\da-f:.-])[\da-f]{2}(?:[:-][\da-f]{2}){5,}(?![\da-f:.-])/i.test(value)) return "link address";
   if (/(?<![\da-f])[\da-f]{8}-?(?:[\da-f]{4}-?){3}[\da-f]{12}(?![\da-f])/i.test(value))

@@ -6,7 +6,7 @@ import { freeDhclient } from "./dhclient.ts";
 import { withoutOwnNames } from "./hosts.ts";
 import { freeIfcfg, freeKeyfile, namedConnections } from "./network-files.ts";
 
-/** Before the addresses and the host name are taken out, by which the lines are known. */
+/** Runs before the addresses and host name are removed, because they identify the lines. */
 export const hostsFile = edits({
   name: "hosts-file",
   summary: "Remove the guest's own name and addresses from /etc/hosts",
@@ -16,7 +16,7 @@ export const hostsFile = edits({
   change: (text, _path, identity) => withoutOwnNames(text, identity),
 });
 
-/** Every folder that an interface of initscripts is configured in. */
+/** All folders with interface configurations of initscripts. */
 export const interfaceFiles = [
   "/etc/sysconfig/network-scripts/ifcfg-*",
   // Hard links to the same files on OL5 and OL6, where system-config-network was used.
@@ -37,7 +37,7 @@ export const networkInterfaces = edits({
   change(text, path, named) {
     if (path.endsWith("/ifcfg-lo")) return text;
     const freed = freeIfcfg(text, named).text;
-    // An alias is nothing but an address (ifup-aliases of initscripts); without one it would be an error at boot.
+    // An alias consists only of an address (ifup-aliases of initscripts). Without one, it would be an error at boot.
     return freed !== text && /\/ifcfg-[^/]+(?::[^/]*|-range\d*)$/.test(path) ? undefined : freed;
   },
 });
@@ -50,7 +50,7 @@ export const networkConnections = edits({
   change: (text, _path, named) => freeKeyfile(text, named).text,
 });
 
-/** The ids by which the guest's connections name each other: a bond's ports name the bond by its id. */
+/** The ids by which the guest's connections refer to each other: a bond's ports name the bond by its id. */
 export async function connectionsNamed(tree: GuestTree): Promise<ReadonlySet<string>> {
   const files: { path: string; text: string }[] = [];
   for (const pattern of [...interfaceFiles, ...connectionFiles])
@@ -68,16 +68,16 @@ export const dhcpClient = edits({
   change: (text) => freeDhclient(text),
 });
 
-/** The whole file where nothing else is meant to stand in it; of others the rules that match a hardware address. */
+/** The whole file if it has no other purpose; in other files, the rules that match a hardware address. */
 export const networkRules = edits({
   name: "network-rules",
   summary: "Remove udev rules that bind names to the build's hardware",
   paths: [
     "/etc/udev/rules.d/*.rules",
     "/dev/.udev/rules.d/70-persistent-*.rules",
-    // systemd.link(5); on EL8 and EL9 prefixdevname writes such files.
+    // systemd.link(5). On EL8 and EL9, prefixdevname writes such files.
     "/etc/systemd/network/*.link",
-    // kudzu's list of hardware on EL5: by the address it takes a clone's card for another one.
+    // kudzu's hardware list on EL5. Its address makes kudzu treat a clone's card as a different one.
     "/etc/sysconfig/hwconf",
   ],
   change(text, path) {
@@ -119,7 +119,7 @@ export const networkState = removes({
     "/var/lib/systemd/network/*",
     "/etc/sysconfig/network-scripts/ifcfg-*.bak",
     ...["route", "route6", "rule", "rule6"].map((kind) => `/etc/sysconfig/network-scripts/${kind}-*`),
-    // The second network cards of a cloud instance, by their ids.
+    // Secondary network cards of a cloud instance, by id.
     "/etc/sysconfig/oci-network",
   ],
 });

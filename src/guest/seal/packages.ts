@@ -6,7 +6,7 @@ export const packageCache = emptiesFolders({
   paths: ["/var/cache/yum", "/var/cache/dnf", "/var/cache/PackageKit", "/var/lib/dnf/yumdb/cache"],
 });
 
-/** What a transaction that was cut off left for the next, and what up2date kept to roll back. */
+/** Leftovers of an interrupted transaction, and up2date's rollback packages. */
 export const packageLeftovers = removes({
   name: "package-leftovers",
   summary: "Remove what unfinished package transactions left behind",
@@ -20,7 +20,7 @@ export const packageLeftovers = removes({
   ],
 });
 
-/** Berkeley DB's shared memory: tied to the machine that made it, and made anew. */
+/** Berkeley DB's shared memory: tied to its machine, and recreated automatically. */
 export const rpmDatabase = removes({
   name: "rpm-database",
   summary: "Remove the lock files of the package database",

@@ -1,6 +1,6 @@
 import { edits, removes } from "../operation.ts";
 
-/** Locked as a new account is; the first-boot message `root-password` sets it. */
+/** Locked like a new account. The first-boot message `root-password` sets it. */
 export const rootPassword = edits({
   name: "root-password",
   summary: "Lock root's password, which first-boot configuration sets",

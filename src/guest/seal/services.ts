@@ -2,18 +2,18 @@ import type { GuestTree } from "../../image/tree.ts";
 import { removes, removesWhere } from "../operation.ts";
 import { agents } from "./agents.ts";
 
-/** What the agents of the table make again by themselves. */
+/** Files that the agents in the table regenerate. */
 export const serviceState = removesWhere(
   {
     name: "service-state",
     summary: "Remove ids, keys and databases that tie services and agents to this host",
     paths: agents.flatMap(({ resets = [], madeBy }) => (madeBy === undefined ? resets : [])),
   },
-  // Samba's folders are its package's, each with an owner and a mode of its own.
+  // Samba's folders belong to its package, each with its own owner and mode.
   async (tree, path) => !path.startsWith("/var/lib/samba/") || (await tree.stat(path))?.kind !== "dir",
 );
 
-/** Only where the program is there that makes them again: without it the service would not start. */
+/** Only if the program that regenerates them is present. Otherwise the service would not start. */
 export const serviceKeys = removesWhere(
   {
     name: "service-keys",
@@ -23,7 +23,7 @@ export const serviceKeys = removesWhere(
   (tree, path) => isMadeAgain(tree, path),
 );
 
-/** Whether what makes `path` again is in the guest. */
+/** Whether the guest contains the program that regenerates `path`. */
 export async function isMadeAgain(tree: GuestTree, path: string): Promise<boolean> {
   const maker = agents.find(({ resets, madeBy }) => madeBy !== undefined && resets?.includes(path))?.madeBy;
   return maker !== undefined && (await tree.stat(maker)) !== undefined;

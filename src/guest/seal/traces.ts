@@ -39,7 +39,7 @@ export const histories = removes({
       ".ICEauthority",
       ".xauth*",
       ".xsession-errors*",
-      // The seed of OpenSSL and of GnuPG.
+      // The random seed of OpenSSL and GnuPG.
       ".rnd",
       ".gnupg/random_seed",
       ".putty/randomseed",
@@ -102,7 +102,7 @@ export const mail = emptiesFolders({
   ],
 });
 
-/** It stays, because at refuses to work without it (at.c, `nextjob`). */
+/** It stays, because at does not work without it (at.c, `nextjob`). */
 export const atCounter = edits({
   name: "at-counter",
   summary: "Reset the counter of at jobs",
@@ -110,7 +110,7 @@ export const atCounter = edits({
   change: (text) => (/^0*\s*$/.test(text) ? text : "00000\n"),
 });
 
-/** at counts its jobs in a hidden file beside them and writes into a folder: both stay. */
+/** at counts its jobs in a hidden file beside them and writes to a folder. Both stay. */
 export const cronSpool = removes({
   name: "cron-spool",
   summary: "Remove the users' cron tables and at jobs",
@@ -142,7 +142,7 @@ export const crashes = removes({
   ],
 });
 
-/** Searched for, because Oracle's preinstall packages put them beside whatever they change. */
+/** Searched for, because Oracle's preinstall packages put them beside every file that they change. */
 export const backupFiles: PathOperation = backupsExcept([]);
 
 function backupsExcept(kept: readonly string[]): PathOperation {
