@@ -86,6 +86,7 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
     ["seal.skip=[logs]", "seal-image"],
     ["seal.keep=[/etc/issue]", "seal-image"],
   ],
+  allowUnfit: [["allowUnfit=true", "audit-image"]],
   bundles: [["bundles=[ova]", "pack-bundles"]],
   trial: [
     ["trial.clones=1", "boot-trial"],

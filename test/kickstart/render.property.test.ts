@@ -219,6 +219,7 @@ const recipes = fc
       }),
       modules: fc.array(some(fc.constant("grid")), { maxLength: 1 }),
       target: some(fc.constantFrom("ovm-3.4.6", "kvm")),
+      allowUnfit: fc.boolean(),
       seal: fc.record({
         how: some(fc.constantFrom("offline", "online")),
         skip: fc.array(some(fc.constant("hostname")), { maxLength: 1 }),
@@ -381,6 +382,7 @@ const whole = {
   modules: ["grid"],
   target: "kvm",
   domainType: "XEN_HVM_PV_DRIVERS",
+  allowUnfit: true,
   seal: { how: "offline", skip: ["hostname"], keep: ["/root/kept"] },
   bundles: ["ova"],
   trial: { clones: 1, messages: { key: "value" }, checks: [["true"]] },
