@@ -53,7 +53,7 @@ const elsewhere = new Set([
   ..."bash cat chown chroot cp dpkg-deb find grep hostname ip losetup mkdir mount mv readlink rm sh".split(
     " ",
   ),
-  ..."true truncate umount uname apt-cache apt-get chpasswd yum ovm-template-config guestfish ls test xl".split(
+  ..."setpriv true truncate umount uname apt-cache apt-get chpasswd yum ovm-template-config guestfish ls test xl".split(
     " ",
   ),
 ]);

@@ -1,4 +1,4 @@
-import type { DomainType, GuestMode, OvmdChoice } from "../../choices.ts";
+import { type DomainType, type GuestMode, modeOf, type OvmdChoice } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
@@ -16,13 +16,6 @@ export interface ConvertOptions {
   /** What becomes of Oracle VM's first-boot configuration; left out, it is kept. */
   readonly ovmd?: OvmdChoice;
 }
-
-/** What a guest of Oracle VM runs as, by its domain type. */
-export const modeOf: Readonly<Record<DomainType, GuestMode>> = {
-  XEN_HVM: "hvm",
-  XEN_HVM_PV_DRIVERS: "pvhvm",
-  XEN_PVM: "pvm",
-};
 
 /** The operations that make a guest boot in a mode, from whichever it was in. Its files are changed; nothing of it is run. */
 export function convertOperations(

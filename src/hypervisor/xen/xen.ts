@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { modeOf } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { xenstoreNodes } from "../../firstboot/xenstore-keys.ts";
 import type { Host } from "../../host/host.ts";
@@ -94,7 +95,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
 
   return {
     name: options.host === undefined ? "xen" : `xen on ${options.host}`,
-    domainTypes: ["pvm", "pvhvm", "hvm"],
+    domainTypes: Object.values(modeOf),
     buildAddresses: {
       address: (number) => following(options.addresses.first, number),
       netmask: options.addresses.netmask,
