@@ -7,7 +7,7 @@ import { buildOperations } from "./convert/index.ts";
 import { type Kernel, kernelsOf } from "./convert/kernels.ts";
 import type { BootCheck } from "./fitness/finding.ts";
 import { type Identity, readIdentity } from "./identity.ts";
-import { auditAll } from "./operation.ts";
+import { auditAll, type Operation } from "./operation.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
 import { readRpmDatabase } from "./rpm/database.ts";
@@ -100,8 +100,12 @@ async function fitnessOf(
   volumes: readonly Volume[],
   pv: BootCheck | undefined,
 ): Promise<string> {
-  const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") =>
-    (await auditAll(tree, buildOperations(type, release, volumes))).map(({ name }) => name);
+  const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") => {
+    const names: string[] = [];
+    for (const operation of buildOperations(type, release, volumes))
+      if (await isLacking(tree, operation)) names.push(operation.name);
+    return names;
+  };
   const drivers = await lacks("XEN_HVM_PV_DRIVERS");
   const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers want ${drivers.join(", ")})`;
   // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 makes no PVM guests at all.
@@ -109,6 +113,16 @@ async function fitnessOf(
   const paravirtual = (await lacks("XEN_PVM")).filter((name) => !drivers.includes(name));
   if (drivers.length + paravirtual.length === 0) return `${hvm}; ${pvmWords(pv)}`;
   return `${hvm}; PVM wants ${[...drivers, ...paravirtual].join(", ")}`;
+}
+
+/** An operation that cannot make the guest fit, such as a choice among no kernels, is lacking as well. */
+async function isLacking(tree: GuestTree, operation: Operation): Promise<boolean> {
+  try {
+    return (await auditAll(tree, [operation])).length > 0;
+  } catch (error) {
+    if (error instanceof TbuildError && error.fault === "guest") return true;
+    throw error;
+  }
 }
 
 /** PVM is claimed only if pygrub boots it and its kernel is known to support PV. */
