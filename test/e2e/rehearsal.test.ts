@@ -15,6 +15,7 @@ import { openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
 import { chooseAccess } from "../../src/image/ways/index.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
+import { deploymentOf } from "./deployment.ts";
 import { machinesRunning, makeTbuild, processes, repository, type Tbuild } from "./tbuild.ts";
 
 // One story, told in order: each part goes on from what the one before has left.
@@ -261,6 +262,12 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await tree.text("/etc/tbuild-release")).toMatch(/NAME="ol6-grid-rehearsal"\nVERSION="1.0.0"/);
     expect(await tree.text("/etc/tbuild-release")).toContain("REHEARSAL=yes");
     expect(await tree.text("/boot/grub/grub.conf")).toContain("console=hvc0");
+  });
+
+  it("is deployed on two nodes with shared disks, killed and finished, changed, and destroyed with nothing left", async () => {
+    await deploymentOf(tbuild, "ol6-grid-rehearsal", recipes);
+    const { stdout } = await localHost().run(["find", join(tbuild.home, "deployments"), "-type", "f"]);
+    expect(stdout).toBe("");
   });
 
   it("does nothing when there is nothing to do", async () => {
