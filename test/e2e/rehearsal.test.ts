@@ -389,14 +389,12 @@ describe("a rehearsal of ol6-grid", () => {
       moved: join(tbuild.home, "moved"),
     };
     for (const line of shown) {
-      const args = line
-        .split(" ")
-        .slice(1)
-        .map((word) => standIns[word] ?? word);
+      const words = line.match(/"[^"]*"|\S+/g) ?? [];
+      const args = words.slice(1).map((word) => standIns[word] ?? word.replaceAll('"', ""));
       const { code, stdout, stderr } = await tbuild.run(...args);
-      const [wanted, words] = elsewhere[line] ?? [0, ""];
+      const [wanted, answer] = elsewhere[line] ?? [0, ""];
       expect(code, `${line}\n${stderr}`).toBe(wanted);
-      expect(`${stdout}${stderr}`).toContain(words);
+      expect(`${stdout}${stderr}`, line).toContain(answer);
     }
   });
 });
@@ -437,6 +435,11 @@ const elsewhere: Record<string, [code: number, words: string]> = {
     3,
     "root@ovs1: no ssh connection",
   ],
+  "tbuild migrate root@ovs1:/OVS/Repositories/R/VirtualMachines/ID --to olvm-ova --stopped": [
+    3,
+    "root@ovs1: no ssh connection",
+  ],
+  "tbuild migrate OVM_OL6U10_x86_64_PVM.tgz --to proxmox": [2, "there is no such file"],
   "tbuild recipe import anaconda-ks.cfg": [2, "anaconda-ks.cfg: no such file"],
   "tbuild media inspect": [3, "no installation disc found"],
   "tbuild media make ol6-grid": [3, "OracleLinux-R6-U10-Server-x86_64-dvd.iso"],
