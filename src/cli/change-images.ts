@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import type { Done } from "../guest/operation.ts";
@@ -7,6 +6,7 @@ import { localHost } from "../host/local.ts";
 import type { ChangeOptions } from "../image/change/drafted-guest.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
 import { jsonText, printable, shown as shownName } from "../io/escape.ts";
+import { askYes } from "./ask.ts";
 import { explained } from "./explained.ts";
 import { interruptible } from "./interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
@@ -186,13 +186,5 @@ async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: Abort
       subject: image,
       hint: "Pass --yes to change it, or --plan to see the plan.",
     });
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(?:es)?$/i.test((await asking.question("  change it? [y/N] ", { signal })).trim());
-  } catch (cause) {
-    if (signal.aborted) throw new Interrupted();
-    throw cause;
-  } finally {
-    asking.close();
-  }
+  return askYes("  change it?", signal);
 }

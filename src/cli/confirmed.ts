@@ -1,5 +1,5 @@
-import { createInterface } from "node:readline/promises";
 import { TbuildError } from "../errors.ts";
+import { askYes } from "./ask.ts";
 
 /** Asks a person whether what `losses` names may happen. Throws `usage` where nobody can be asked, or who was says no. */
 export async function confirmed(losses: readonly string[], what: string): Promise<void> {
@@ -9,12 +9,6 @@ export async function confirmed(losses: readonly string[], what: string): Promis
       lines: losses,
       hint: "Use --yes to allow it.",
     });
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await asking.question(`${losses.map((one) => `  ${one}`).join("\n")}\nGo on? [y/N] `);
-    if (/^y(es)?$/i.test(answer.trim())) return;
-  } finally {
-    asking.close();
-  }
+  if (await askYes(`${losses.map((one) => `  ${one}`).join("\n")}\nGo on?`)) return;
   throw new TbuildError("usage", "not confirmed; nothing was changed");
 }

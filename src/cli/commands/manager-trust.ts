@@ -1,8 +1,8 @@
-import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { identityOf, portOf, trustIdentity } from "../../manager/open.ts";
 import { trustedIdentity } from "../../manager/trusted.ts";
+import { askYes } from "../ask.ts";
 import { interruptible } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";
 
@@ -40,10 +40,5 @@ async function agreed(signal: AbortSignal): Promise<boolean> {
       subject: "tbuild manager trust",
       hint: "Use --yes if you have compared the fingerprint.",
     });
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await asking.question("Trust it? [y/N] ", { signal })).trim());
-  } finally {
-    asking.close();
-  }
+  return askYes("Trust it?", signal);
 }

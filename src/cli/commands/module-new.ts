@@ -1,9 +1,9 @@
 import { relative, resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { type languages, type NewModule, writeNewModule } from "../../firstboot/new-module.ts";
 import { type Target, targets } from "../../firstboot/targets.ts";
+import { ask } from "../ask.ts";
 
 interface NewFlags {
   readonly description?: string;
@@ -15,7 +15,7 @@ interface NewFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.optsWithGlobals<NewFlags & { recipes: string }>();
-  const description = flags.description ?? (await ask("Description (one sentence): "));
+  const description = flags.description ?? (await askedDescription());
   const wanted =
     flags.parameter ?? (await asked("Parameters, such as size:required token:password (none): "));
   const module: NewModule = {
@@ -30,18 +30,13 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`${relative(process.cwd(), file)}\n`);
 }
 
-async function ask(question: string): Promise<string> {
+async function askedDescription(): Promise<string> {
   if (!process.stdin.isTTY)
     throw new TbuildError("usage", "needs a description", {
       subject: "module new",
       hint: 'For example: tbuild module new dns --description "Sets the name servers."',
     });
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await asking.question(question)).trim();
-  } finally {
-    asking.close();
-  }
+  return ask("Description (one sentence): ");
 }
 
 // Only asked on a terminal: a module needs no parameter.

@@ -1,0 +1,20 @@
+import { createInterface } from "node:readline/promises";
+import { Interrupted } from "../errors.ts";
+
+/** Asks on the terminal, and returns the trimmed answer. Throws `Interrupted` if `signal` aborts. The caller checks that there is a terminal. */
+export async function ask(question: string, signal?: AbortSignal): Promise<string> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await asking.question(question, { ...(signal && { signal }) })).trim();
+  } catch (cause) {
+    if (signal?.aborted) throw new Interrupted();
+    throw cause;
+  } finally {
+    asking.close();
+  }
+}
+
+/** Asks a question to which only `y` and `yes` agree. */
+export async function askYes(question: string, signal?: AbortSignal): Promise<boolean> {
+  return /^y(?:es)?$/i.test(await ask(`${question} [y/N] `, signal));
+}
