@@ -21,7 +21,7 @@ export async function sealOnline(
   return done;
 }
 
-// As the talk does it; a guest without the additions has neither.
+// Oracle's clean-up. A guest without the additions has neither.
 async function cleanUps(host: Host): Promise<string[][]> {
   const script = 'command -v "$1" > /dev/null 2>&1';
   const has = async (program: string) =>

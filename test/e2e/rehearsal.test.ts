@@ -281,7 +281,7 @@ describe("a rehearsal of ol6-grid", () => {
   it("sealed online gives the same tree as sealed offline, but for what the guest itself writes", async () => {
     await writeFile(
       join(recipes, "recipes/ol6-online.yaml"),
-      "extends: ol6-grid\nname: ol6-online\nversion: 1.0.0\nsummary: sealed as the talk does it\nseal: { how: online }\ntrial: { clones: 0 }\nbundles: [qcow2]\n",
+      "extends: ol6-grid\nname: ol6-online\nversion: 1.0.0\nsummary: sealed online\nseal: { how: online }\ntrial: { clones: 0 }\nbundles: [qcow2]\n",
     );
     const { ran } = await resultOf(tbuild.run("recipe", "ol6-online", "--rehearse", "--json"));
     // A master bears its recipe's name.

@@ -120,7 +120,7 @@ async function leftoversIn(
   return all;
 }
 
-// As the talk does it: Oracle's own clean-up in the running guest first, then what it leaves behind.
+// Oracle's own clean-up in the running guest first, then what it leaves behind.
 async function sealInGuest(
   context: StepContext,
   recipe: Recipe,
