@@ -82,6 +82,12 @@ def own_values(param):
     return found
 
 
+def masked(secret):
+    """What of a secret must not be logged: all of it, and each longer line, since output is logged by lines."""
+    lines = [one.strip() for one in secret.replace('\\\\n', '\\n').split('\\n')]
+    return [one for one in [secret] + [line for line in lines if len(line) > 5] if one != '']
+
+
 def environment(values):
     env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LANG': 'C', 'PYTHONDONTWRITEBYTECODE': '1'}
     if 'PYTHONPATH' in os.environ:
@@ -118,8 +124,11 @@ def run(target, param):
     secrets = []
     for _, key, _, numbered, _, secret in VALUES:
         for one in values:
-            if secret and values[one] != '' and (one == key or (numbered and one.startswith(key + '.'))):
-                secrets.append(values[one])
+            if secret and (one == key or (numbered and one.startswith(key + '.'))):
+                secrets += masked(values[one])
+    # The longest first: one secret may be the start of another.
+    secrets.sort(key=len)
+    secrets.reverse()
     output = tempfile.TemporaryFile()
     log([target + ': ' + ' '.join(PROGRAM)])
     try:

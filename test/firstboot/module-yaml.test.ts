@@ -335,3 +335,44 @@ describeWith(["rpmbuild", "rpm"], "the RPM of a module", () => {
     expect((await readFile(again)).equals(await readFile(file))).toBe(true);
   });
 });
+
+describeWith(rootNeeds, "secrets in the log of a module made from module.yaml", () => {
+  it.each(pythons.filter(({ path }) => existsSync(path)))(
+    "are masked by line, and if one starts another: $name",
+    ({ path }) => {
+      const module = ModuleYaml.parse({
+        name: "sample",
+        description: "Prints its secrets.",
+        targets: { configure: 80 },
+        parameters: ["short", "long", "key", "other-key"].map((name) => ({
+          name,
+          description: "x",
+          password: true,
+        })),
+        run: { program: "/opt/sample/run.sh" },
+      });
+      const { out, code } = inGuest(
+        path,
+        `ovm-chkconfig --add sample
+printf '%s\\n' '${JSON.stringify({
+          "org.tbuild.sample.short": "passw0rd",
+          "org.tbuild.sample.long": "passw0rd-tail",
+          "org.tbuild.sample.key": "-----BEGIN-----\nbodybody1\n-----END-----\n",
+          "org.tbuild.sample.other-key": "-----BEGIN-----\\nbodybody2\\n-----END-----",
+          "com.oracle.linux.root-password": "x",
+        })}' > /v
+ovm-template-config -s sample --stdin configure < /v 2>&1 || echo "rc $?"
+cat /var/log/ovm-template-config.log`,
+        {
+          "etc/template.d/scripts/sample": wrapperOf(module, path),
+          "opt/sample/run.sh":
+            '#!/bin/sh\necho "$SHORT $LONG"; echo "$KEY"; printf "%b\\n" "$OTHER_KEY"; exit 3\n',
+        },
+      );
+      expect(code).toBe(0);
+      expect(out).toContain("sample: *** ***");
+      expect(out).toContain("exit code 3");
+      for (const secret of ["passw0rd", "tail", "bodybody"]) expect(out).not.toContain(secret);
+    },
+  );
+});

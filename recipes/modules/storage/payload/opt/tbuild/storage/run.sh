@@ -48,7 +48,10 @@ done
 
 for one in ${disks[@]+"${disks[@]}"}; do
   IFS=: read -r slot mount fs group <<< "$one"
-  awk -v at="$mount" '$1 !~ /^#/ && $2 == at { found = 1 } END { exit !found }' /etc/fstab && continue
+  if awk -v at="$mount" '$1 !~ /^#/ && $2 == at { found = 1 } END { exit !found }' /etc/fstab; then
+    echo "storage: $mount is in /etc/fstab already; no disk was changed for it"
+    continue
+  fi
   disk=$(device_of "$slot")
   type=83
   [ -z "$group" ] || type=8e
