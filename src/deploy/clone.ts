@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import { TbuildError } from "../errors.ts";
-import { type Located, readYaml } from "../recipe/located.ts";
+import { type Located, readValue } from "../recipe/located.ts";
 import { deploymentIn, type LoadedDeployment } from "./load.ts";
 import { namesOf } from "./ranges.ts";
 
@@ -37,7 +37,7 @@ export function cloneDeployment(asked: CloneAsked): LoadedDeployment {
     ...(asked.storage !== undefined && { storage: asked.storage }),
     machines,
   });
-  const said = readYaml("command line", text);
+  const said = readValue("command line", text);
   if (said.kind !== "map") throw new Error("a clone without keys");
   return deploymentIn("command line", {
     ...said,

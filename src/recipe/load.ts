@@ -63,7 +63,7 @@ export async function loadRecipe(
     findings.push({ at: placeOf(merged, path), path: pathInFile(merged, path), text });
   const standing = (path: readonly PropertyKey[]) => {
     const at = locatedAt(merged, path)?.at;
-    return at === undefined ? "" : ` (${at.file}:${at.line})`;
+    return at === undefined ? "" : ` (${at.line === 0 ? at.file : `${at.file}:${at.line}`})`;
   };
   for (const rule of rules)
     await rule(sections, {

@@ -29,6 +29,22 @@ export type Located =
     }
   | { readonly kind: "scalar"; readonly at: Place; readonly value: unknown };
 
+/** A value that was given on the command line or in the environment: `file` names it, and it has no lines that people could look up. */
+export function readValue(file: string, text: string): Located {
+  return withoutLines(readYaml(file, text));
+}
+
+function withoutLines(one: Located): Located {
+  const at = { ...one.at, line: 0, column: 0 };
+  if (one.kind === "map")
+    return {
+      ...one,
+      at,
+      entries: new Map([...one.entries].map(([key, inner]) => [key, withoutLines(inner)])),
+    };
+  return one.kind === "list" ? { ...one, at, items: one.items.map(withoutLines) } : { ...one, at };
+}
+
 /** Reads YAML. Throws a `usage` fault that names every place that is not well-formed. */
 export function readYaml(file: string, text: string): Located {
   const lines = new LineCounter();
@@ -153,7 +169,7 @@ export function placeOf(root: Located, path: readonly PropertyKey[]): Place {
 }
 
 export function placed(at: Place): string {
-  return `${at.file}:${at.line}:${at.column}`;
+  return at.line === 0 ? at.file : `${at.file}:${at.line}:${at.column}`;
 }
 
 function located(node: Node | null, reading: Reading, above: Place, depth: number): Located {

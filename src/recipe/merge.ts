@@ -1,5 +1,5 @@
 import type { Finding } from "./findings.ts";
-import { type Located, locatedAt, readYaml } from "./located.ts";
+import { type Located, locatedAt, readValue } from "./located.ts";
 
 // A disk layout or a set of NICs is one value; every other list is appended to.
 const replacedLists = new Set(["layout", "nics", "bundles"]);
@@ -76,7 +76,7 @@ export function assigned(key: string, value: Located): Located {
 /** `key=value` or `key+=value`, from a command line or the environment; the value is YAML. */
 export function assignment(text: string, from: string): Located | undefined {
   const [, key, more = "", value = ""] = /^([A-Za-z][\w.-]*)(\+?)=([\s\S]*)$/.exec(text) ?? [];
-  return key === undefined ? undefined : assigned(`${key}${more}`, readYaml(from, value));
+  return key === undefined ? undefined : assigned(`${key}${more}`, readValue(from, value));
 }
 
 function grows(own: Located & { kind: "list" }, path: readonly string[]): boolean {

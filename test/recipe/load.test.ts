@@ -412,8 +412,8 @@ nics: [storage]
       set("update=6.10"),
     ]).catch((error) => error);
     expect(refused.lines).toEqual([
-      '--set machine.memroy:1:1: machine.memroy: no such key; did you mean "memory"?',
-      "--set update:1:1: update: should be a whole number",
+      '--set machine.memroy: machine.memroy: no such key; did you mean "memory"?',
+      "--set update: update: should be a whole number",
     ]);
   });
 

@@ -108,8 +108,8 @@ function withShipped(own: readonly Parameter[], values: Located): Parameter[] {
 function merged(file: Located | undefined, words: readonly string[]): Located {
   if (file !== undefined && file.kind !== "map") return file;
   const entries = new Map(file?.entries ?? []);
-  words.forEach((word, index) => {
-    const at = { file: "command line", line: index + 1, column: 1 };
+  words.forEach((word) => {
+    const at = { file: "command line", line: 0, column: 0 };
     const cut = word.indexOf("=");
     if (cut < 1)
       throw new TbuildError("usage", `"${word}" is not KEY=VALUE`, {
@@ -117,7 +117,7 @@ function merged(file: Located | undefined, words: readonly string[]): Located {
       });
     entries.set(word.slice(0, cut), { kind: "scalar", at, value: word.slice(cut + 1) });
   });
-  return { kind: "map", at: file?.at ?? { file: "command line", line: 1, column: 1 }, entries };
+  return { kind: "map", at: file?.at ?? { file: "command line", line: 0, column: 0 }, entries };
 }
 
 interface OpenTree extends AsyncDisposable {
