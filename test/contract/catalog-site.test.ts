@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { managerMessages, stdinMessages } from "../../src/firstboot/messages.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
@@ -93,6 +93,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     // As root, as in CI, Chromium has no sandbox.
     browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
   });
+  afterEach(() => troubles.splice(0));
   afterAll(async () => {
     await browser?.close();
     server?.close();
@@ -102,7 +103,11 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
   async function open(url: string): Promise<Page> {
     const page = await browser.newPage();
     page.on("pageerror", (error) => troubles.push(error.message));
-    page.on("requestfailed", (request) => troubles.push(request.url()));
+    // A click that leaves a page ends the requests the page still had: that is no trouble.
+    page.on("requestfailed", (request) => {
+      const words = request.failure()?.errorText ?? "";
+      if (words !== "net::ERR_ABORTED") troubles.push(`${request.url()}: ${words}`);
+    });
     page.on("response", (response) => response.status() >= 400 && troubles.push(response.url()));
     await page.goto(url);
     return page;
