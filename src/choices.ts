@@ -9,6 +9,10 @@ export type ReleaseName = (typeof releases)[number];
 export const domainTypes = ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"] as const;
 export type DomainType = (typeof domainTypes)[number];
 
+/** How a clone notices that it is one. */
+export const cloneDetectors = ["flag", "mac"] as const;
+export type CloneDetector = (typeof cloneDetectors)[number];
+
 /** What starts a virtual machine. */
 export const firmwares = ["bios", "uefi"] as const;
 export type Firmware = (typeof firmwares)[number];

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { type GuestMode, modeOf } from "../choices.ts";
 import { Interrupted, TbuildError, together } from "../errors.ts";
 import { checkModules, findingLine } from "../firstboot/check/index.ts";
+import { cloneDetectionDigest } from "../firstboot/clone-detection.ts";
 import { readModule } from "../firstboot/module.ts";
 import { type Major, releases } from "../guest/release.ts";
 import type { Host } from "../host/host.ts";
@@ -283,8 +284,9 @@ function trialMode(
   { recipe }: Ingredients,
   request: BuildRequest,
 ): GuestMode | undefined {
-  if (recipe.trial.clones === 0 || !hypervisor.messages?.reaches.includes(additionsOf(request)))
-    return undefined;
+  const isReached =
+    recipe.firstBoot.detect === "mac" || hypervisor.messages?.reaches.includes(additionsOf(request));
+  if (recipe.trial.clones === 0 || !isReached) return undefined;
   const mode = modeOf[recipe.domainType];
   // A converted image still boots as HVM.
   return hypervisor.domainTypes.includes(mode) ? mode : "hvm";
@@ -359,6 +361,7 @@ export async function gather(
     kickstartDigest,
     provisionInputs: await provisionInputs(recipe, folder),
     modules,
+    ...(recipe.firstBoot.detect === "mac" && { cloneDetection: await cloneDetectionDigest() }),
     frame: {
       recipeText,
       inputs: {

@@ -24,7 +24,7 @@ export function machineName(context: Pick<BuildContext, "id">, purpose: string):
 export function machineFile(
   buildFolder: string,
   machine: string,
-  what: "ssh" | "password" | "askpass",
+  what: "ssh" | "password" | "askpass" | "iso",
 ): string {
   return join(buildFolder, `${machine}.${what}`);
 }

@@ -1,5 +1,6 @@
 import type { FirstBootModule } from "../firstboot/module.ts";
 import type { KickstartTemplate } from "../kickstart/render.ts";
+import type { Digest } from "../model/digest.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { ManifestFrame } from "./manifest.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -21,6 +22,8 @@ export interface Ingredients {
   readonly kickstartDigest: string;
   readonly provisionInputs: Inputs;
   readonly modules: readonly FirstBootModule[];
+  /** Of what the seal brings in to notice clones by their MAC addresses, if the recipe wants that. */
+  readonly cloneDetection?: Digest;
   readonly frame: ManifestFrame;
 }
 

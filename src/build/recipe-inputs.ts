@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { contentOf } from "../provision/provision.ts";
-import type { Recipe } from "../recipe/recipe.ts";
+import { installedAdditions, type Recipe } from "../recipe/recipe.ts";
 import type { Inputs } from "./step.ts";
 
 /** The inputs of provisioning by section, so that a plan can name the section that changed. */
@@ -14,11 +14,10 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
       digestOf(await contentOf(folder, script.run, script.from)),
     ]),
   );
-  const { repositories, additions, packages, groups, users, folders, services, domainType, provision } =
-    recipe;
+  const { repositories, packages, groups, users, folders, services, domainType, provision } = recipe;
   const sections = {
     repositories,
-    additions,
+    additions: installedAdditions(recipe),
     packages: [packages.install, packages.remove],
     groups,
     users,
@@ -31,7 +30,7 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
     disks: recipe.disks,
   };
   return Object.fromEntries(
-    Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value))]),
+    Object.entries(sections).map(([name, value]) => [name, digestOf(JSON.stringify(value ?? "none"))]),
   );
 }
 

@@ -14,7 +14,7 @@ import { sealImage } from "./steps/seal-image.ts";
 export function planTemplate(made: Ingredients, trial: GuestMode | undefined) {
   return planMaster(made)
     .step(convertImage(made.recipe))
-    .step(sealImage(made.recipe, made.frame))
+    .step(sealImage(made.recipe, made.frame, made.cloneDetection))
     .step(auditImage(made.recipe))
     .stepIf(trial !== undefined, bootTrial(made.recipe, trial ?? "hvm"))
     .step(packBundles(made.recipe, made.frame))

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { GuestMode } from "../choices.ts";
+import type { CloneDetector, GuestMode } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import { initialConfigKey } from "../firstboot/additions.ts";
+import { rootPasswordKey } from "../firstboot/shipped.ts";
 import { type Identity, readIdentity } from "../guest/identity.ts";
 import { compareImages, type TwinReport } from "../guest/twins.ts";
 import type { Host } from "../host/host.ts";
@@ -23,11 +24,14 @@ import {
   takePicture,
 } from "./guest-machine.ts";
 import type { MachineContext } from "./step.ts";
+import { configuredByDisc, proveRecorded, valuesDisc } from "./trial-disc.ts";
 
 /** What a trial has to know of the machines that clones run on, and of what they are configured with. */
 export type Trial = Pick<Recipe, "machine" | "nics" | "release" | "trial"> & {
   /** What the clones are booted as; `hvm` if left out. */
   readonly mode?: GuestMode;
+  /** How the clones notice that they are clones; by the flag of the guest additions if left out. */
+  readonly detect?: CloneDetector;
 };
 
 /** A clone that was configured and rebooted: what was seen, one sentence each, and how it differs from others. */
@@ -102,6 +106,9 @@ async function tryClone(
   const login = { askpass: await askpass(context, name, password) };
   const say = (text: string) => context.progress(`${wanted.hostname}: ${text}`);
   const macs = trial.nics.map(() => randomMac());
+  const values = firstBootMessages(trial, wanted, context.hypervisor.buildAddresses);
+  const byDisc = trial.detect === "mac";
+  const cdroms = byDisc ? [await valuesDisc(context, name, [...values, [rootPasswordKey, password]])] : [];
   await context.hypervisor.define(
     machineSpec(
       trial,
@@ -109,6 +116,7 @@ async function tryClone(
       { grownFrom: image },
       {
         macs,
+        cdroms,
         address: wanted.address,
         further: furtherDisks.map((grownFrom) => ({ grownFrom })),
         ...(trial.mode && { domainType: trial.mode }),
@@ -116,33 +124,17 @@ async function tryClone(
     ),
   );
   await context.hypervisor.start(name);
-  await using messages = await channelOf(context).open(name);
-  const state = (is: (value: string) => boolean, timeoutMs: number) =>
-    reported(context, messages, initialConfigKey, is, timeoutMs).catch((error) =>
-      explain(context, name, error),
-    );
-
-  say("waiting for its first boot to ask");
-  await state((value) => value === "waiting", 300_000);
-  for (const [key, value] of firstBootMessages(trial, wanted, context.hypervisor.buildAddresses))
-    await messages.send(key, value);
-  // The last message: its arrival starts the modules.
-  await messages.send("com.oracle.linux.root-password", password);
-  say("configuring itself");
-  const end = await state((value) => value === "done" || value.startsWith("failed"), 300_000);
-  if (end !== "done")
-    throw new TbuildError("guest", `first-boot configuration ${end}`, {
-      subject: name,
-      hint: "Look at /var/log/ovm-template-config.log in the clone, or run the module alone with ovm-template-config --script.",
-      lines: await consoleTail(context, name),
-    });
+  if (byDisc) {
+    say("configuring itself from a disc");
+    await configuredByDisc(context, name, login);
+  } else await configureByMessages(context, name, values, password, say);
   await takePicture(context, "boot-trial", name, "configured");
 
   say("checking the result");
   const guest = await loggedIn(context, name, login, 120_000);
   const identity = await checkClone(context, guest, trial, wanted, macs);
   const seen = [
-    `${wanted.hostname} took its hostname, its address ${wanted.address} and the root password from messages`,
+    `${wanted.hostname} took its hostname, its address ${wanted.address} and the root password from ${byDisc ? "a disc, once it had noticed that it is a clone" : "messages"}`,
     `${wanted.hostname} has host keys and a machine id of its own`,
     ...trial.trial.checks.map((argv) => `${wanted.hostname}: ${shellQuoted(argv)}`),
   ];
@@ -152,15 +144,17 @@ async function tryClone(
   const how = await context.hypervisor.waitStopped(name, { timeoutMs: 120_000, signal: context.signal });
   if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
   await context.hypervisor.start(name);
-  await using later = await channelOf(context).open(name);
-  const after = await identityIn(await loggedIn(context, name, login, 240_000));
+  await using later = byDisc ? undefined : await channelOf(context).open(name);
+  const rebooted = await loggedIn(context, name, login, 240_000);
+  const after = await identityIn(rebooted);
+  if (byDisc) await proveRecorded(rebooted, wanted.hostname);
   if (sameOf(identity) !== sameOf(after))
     throw new TbuildError("guest", "has a different identity after a reboot", {
       subject: name,
       lines: [sameOf(identity), sameOf(after)],
     });
   // sshd starts after ovmd, so a second configuration would have been reported by now.
-  const more = later.received().find((message) => message.key === initialConfigKey);
+  const more = later?.received().find((message) => message.key === initialConfigKey);
   if (more)
     throw new TbuildError("guest", `first-boot configuration ran again after a reboot (${more.value})`, {
       subject: name,
@@ -168,6 +162,33 @@ async function tryClone(
   seen.push(`${wanted.hostname} rebooted, and nothing ran again`);
   await context.hypervisor.stop(name, { force: true });
   return { seen, identity: after };
+}
+
+async function configureByMessages(
+  context: MachineContext,
+  name: string,
+  values: readonly [string, string][],
+  password: string,
+  say: (text: string) => void,
+): Promise<void> {
+  await using messages = await channelOf(context).open(name);
+  const state = (is: (value: string) => boolean, timeoutMs: number) =>
+    reported(context, messages, initialConfigKey, is, timeoutMs).catch((error) =>
+      explain(context, name, error),
+    );
+  say("waiting for its first boot to ask");
+  await state((value) => value === "waiting", 300_000);
+  for (const [key, value] of values) await messages.send(key, value);
+  // The last message: its arrival starts the modules.
+  await messages.send(rootPasswordKey, password);
+  say("configuring itself");
+  const end = await state((value) => value === "done" || value.startsWith("failed"), 300_000);
+  if (end === "done") return;
+  throw new TbuildError("guest", `first-boot configuration ${end}`, {
+    subject: name,
+    hint: "Look at /var/log/ovm-template-config.log in the clone, or run the module alone with ovm-template-config --script.",
+    lines: await consoleTail(context, name),
+  });
 }
 
 /** A trial is planned only if there is a channel. */

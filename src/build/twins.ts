@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { CloneDetector } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import { initialConfigKey } from "../firstboot/additions.ts";
 import { firstBoot } from "../firstboot/arming.ts";
+import { cloneProgram } from "../firstboot/clone-files.ts";
 import { sharedIdentity } from "../guest/identity.ts";
 import { textIn } from "../guest/operation.ts";
 import { readRelease } from "../guest/release.ts";
@@ -81,7 +83,7 @@ async function trialOf(
     watch: { signal },
   });
   const { messages, name } = site.hypervisor;
-  if (!messages?.reaches.includes(guest.additions))
+  if (guest.detect === "flag" && !messages?.reaches.includes(guest.additions))
     throw new TbuildError(
       "environment",
       `${name} cannot configure its clones: it does not reach ${guest.additions === "oracle" ? "Oracle's" : "tbuild's"} guest additions`,
@@ -97,6 +99,7 @@ async function trialOf(
   return {
     release: guest.release,
     nics: recipe?.nics ?? ["public"],
+    detect: guest.detect,
     trial: recipe?.trial ?? { clones: 2, messages: {}, checks: [] },
     machine,
   };
@@ -105,6 +108,7 @@ async function trialOf(
 interface LookedAt {
   readonly release: Recipe["release"];
   readonly additions: Additions;
+  readonly detect: CloneDetector;
   readonly hasEfi: boolean;
 }
 
@@ -125,6 +129,7 @@ async function lookAt({ tree, mounts }: DraftedGuest, image: string): Promise<Lo
   const program = (await textIn(tree, "/usr/sbin/ovmd")) ?? "";
   return {
     release: `ol${major}`,
+    detect: (await tree.stat(cloneProgram)) ? "mac" : "flag",
     additions: program.includes(initialConfigKey) ? "tbuild" : "oracle",
     hasEfi: mounts.some(({ at }) => at === "/boot/efi"),
   };

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import {
+  cloneDetectors,
   deviceKinds,
   fitnessTargets,
   guestModes,
@@ -154,10 +155,16 @@ Exits 1 if disks were left out or the guest does not boot there, 6 if that is no
     .option("--only <operation...>", "run only these operations")
     .option("--keep <path...>", "keep these guest paths unchanged")
     .option(...relabel)
-    .option("--recipe <name>", "apply this recipe's skip and keep lists")
+    .option("--recipe <name>", "apply this recipe's skip and keep lists, and its clone detection")
+    .addOption(
+      new Option(
+        "--detect <choice>",
+        "how a clone notices that it is one: the guest additions' flag (default), or its MAC addresses, for guests without additions",
+      ).choices(cloneDetectors),
+    )
     .addHelpText(
       "after",
-      `\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys${elsewhere}`,
+      `\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys\n  tbuild seal System.img --detect mac${elsewhere}`,
     )
     .action(lazily(() => import("./commands/seal.ts")));
   program

@@ -2,6 +2,7 @@ import { TbuildError } from "../errors.ts";
 import type { Operation } from "../guest/operation.ts";
 import { type Release, readRelease, releases } from "../guest/release.ts";
 import type { GuestTree } from "../image/tree.ts";
+import { clonePending, cloneProgram, cloneRecord, cloneServices, sealedRecord } from "./clone-files.ts";
 
 /** Files by which modules made from module.yaml remember that they configured this clone. Arming removes them. */
 export const doneFolder = "/var/lib/tbuild/modules";
@@ -20,6 +21,7 @@ export const firstBoot: Operation = {
       if (!isSet((await tree.text(flag.file)) ?? "", flag)) files.push(flag.file);
     return [
       ...files,
+      ...(await clonePart(tree)),
       ...(await startLinks(tree, release)).map(({ path }) => path),
       ...(await tree.glob(`${doneFolder}/*`)),
     ];
@@ -29,10 +31,15 @@ export const firstBoot: Operation = {
     const lacking = await missingAdditions(tree, release);
     if (lacking)
       throw new TbuildError("guest", `first-boot: ${lacking}`, {
-        hint: "Install ovmd, libovmapi, xenstoreprovider and ovm-template-config, or skip the operation `first-boot`.",
+        hint: "Install ovmd, libovmapi, xenstoreprovider and ovm-template-config; or bring in clone detection by MAC address with --detect mac (in a recipe: firstBoot.detect: mac); or skip the operation `first-boot`.",
       });
     for (const flag of await flags(tree, release))
       await tree.write(flag.file, withFlag((await tree.text(flag.file)) ?? "", flag));
+    if (await detectsClones(tree)) {
+      if ((await tree.text(cloneRecord)) !== `${sealedRecord}\n`)
+        await tree.write(cloneRecord, `${sealedRecord}\n`);
+      if (await tree.stat(clonePending)) await tree.remove(clonePending);
+    }
     for (const { path, target } of await startLinks(tree, release)) await tree.link(path, target);
     for (const done of await tree.glob(`${doneFolder}/*`)) await tree.remove(done);
   },
@@ -47,6 +54,17 @@ interface Flag {
   readonly file: string;
   readonly key: string;
   readonly value: string;
+}
+
+async function detectsClones(tree: GuestTree): Promise<boolean> {
+  return (await tree.stat(cloneProgram))?.kind === "file";
+}
+
+// The record of a machine that ran would make its clones look like copies of it, and the record of none like that machine itself.
+async function clonePart(tree: GuestTree): Promise<string[]> {
+  if (!(await detectsClones(tree))) return [];
+  const isSealed = (await tree.text(cloneRecord)) === `${sealedRecord}\n`;
+  return [...(isSealed ? [] : [cloneRecord]), ...((await tree.stat(clonePending)) ? [clonePending] : [])];
 }
 
 // Oracle's older templates for OL5 have a mechanism of their own, with or without the additions beside it.
@@ -90,7 +108,11 @@ function withFlag(text: string, flag: Flag): string {
 }
 
 async function missingAdditions(tree: GuestTree, release: Release): Promise<string | undefined> {
-  if ((await hasAdditions(tree, release)) || (await olderKey(tree)) !== undefined) return undefined;
+  const isThere =
+    (await hasAdditions(tree, release)) ||
+    (await olderKey(tree)) !== undefined ||
+    (await detectsClones(tree));
+  if (isThere) return undefined;
   return `the additions are not installed: there is no service ${servicesOf(release).join(" or ")}`;
 }
 
@@ -107,7 +129,7 @@ interface StartLink {
 // The links that make the services start, where they are not there yet.
 async function startLinks(tree: GuestTree, release: Release): Promise<StartLink[]> {
   const links: StartLink[] = [];
-  for (const service of [...servicesOf(release), "oraclevm-template"]) {
+  for (const service of [...servicesOf(release), "oraclevm-template", ...cloneServices]) {
     const file = await serviceFile(tree, service);
     const text = file && (await tree.text(file));
     if (!file || !text) continue;

@@ -1,7 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import { isName, type PostProvisioning } from "../kickstart/render.ts";
 import { shellWord } from "../kickstart/shell-words.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import {
   contentOf,
@@ -11,6 +11,7 @@ import {
   readWhole,
   repositoryFile,
   setService,
+  usedRepositories,
   wantedPackages,
   yumConfig,
   yumConfigFile,
@@ -37,14 +38,16 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
     ...services(recipe),
     "rm -f /root/.tbuild-why",
   ];
-  const { id, url, proxy = options.proxy } = additionsOf(recipe);
   return {
     script: `${script.join("\n")}\n`,
     // One repository is enough for the installer to start the network. The packages are installed by yum.
-    repositories:
-      mediumFolder(url) === undefined
-        ? [{ id, url: options.mirrors[id] ?? url, ...(proxy !== undefined && { proxy }) }]
-        : [],
+    repositories: repositoryFor(recipe)
+      .filter(({ url }) => mediumFolder(url) === undefined)
+      .map(({ id, url, proxy = options.proxy }) => ({
+        id,
+        url: options.mirrors[id] ?? url,
+        ...(proxy !== undefined && { proxy }),
+      })),
   };
 }
 
@@ -62,10 +65,14 @@ export function writing(data: Uint8Array, what: string, to: string): string[] {
   return [`sed 's/^|//' <<'TBUILD'${whole ? "" : " | head -c -1"} ${to}`, ...lines, "TBUILD"];
 }
 
-function additionsOf(recipe: Recipe): Recipe["repositories"][number] {
-  const found = recipe.repositories.find((repository) => repository.id === recipe.additions.repository);
-  if (found) return found;
-  throw new TbuildError("usage", `no repository ${recipe.additions.repository}`, { subject: recipe.name });
+/** The one of the additions; without additions, the first that is used. */
+function repositoryFor(recipe: Recipe): Recipe["repositories"] {
+  const additions = installedAdditions(recipe);
+  if (additions === undefined)
+    return wantedPackages(recipe).length === 0 ? [] : usedRepositories(recipe).slice(0, 1);
+  const found = recipe.repositories.find((repository) => repository.id === additions.repository);
+  if (found) return [found];
+  throw new TbuildError("usage", `no repository ${additions.repository}`, { subject: recipe.name });
 }
 
 function repositories(recipe: Recipe): string[] {
@@ -91,7 +98,12 @@ const mediumRepositories = "/etc/yum.repos.d/tbuild-medium.repo";
 
 function packages(recipe: Recipe, options: PostOptions): string[] {
   const yum = (argv: readonly string[]) => argv.map(shellWord).join(" ");
-  const proved = wantedPackages(recipe).filter(isName);
+  const wanted = wantedPackages(recipe);
+  const proved = wanted.filter(isName);
+  const remove =
+    recipe.packages.remove.length > 0 ? [yum(["yum", "-y", "remove", ...recipe.packages.remove])] : [];
+  const clean = `rm -rf ${yumConfigFile} ${mediumRepositories} ${mediumCopy}`;
+  if (wanted.length === 0) return [because("packages"), ...remove, "yum clean all", clean];
   return [
     because("packages"),
     ...(majorOf(recipe.release) === 5
@@ -100,12 +112,12 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
     `${yum(yumInstall(recipe, options))} > /root/tbuild-yum.log 2>&1 || { tail -n 15 /root/tbuild-yum.log; exit 91; }`,
     // yum ends with 0 although a scriptlet failed; only this line tells.
     `if grep -Ei 'Error in [a-z]+ scriptlet|scriptlet failed' /root/tbuild-yum.log; then exit 92; fi`,
-    ...(recipe.packages.remove.length > 0 ? [yum(["yum", "-y", "remove", ...recipe.packages.remove])] : []),
+    ...remove,
     "missing=",
     `for p in ${proved.map(shellWord).join(" ")}; do rpm -q "$p" >/dev/null || rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
     `[ -z "$missing" ] || { echo "packages: not installed:$missing" > /root/.tbuild-why; exit 90; }`,
     "yum clean all",
-    `rm -rf ${yumConfigFile} ${mediumRepositories} ${mediumCopy}`,
+    clean,
   ];
 }
 

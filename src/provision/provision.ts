@@ -4,7 +4,7 @@ import { TbuildError } from "../errors.ts";
 import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import type { PackageRecord } from "../model/manifest.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder, uekRepository } from "../recipe/repositories.ts";
 import { fstabLine } from "./further-disks.ts";
 
@@ -109,7 +109,9 @@ export function yumInstall(recipe: Recipe, options: YumOptions): string[] {
 /** The packages to install. */
 export function wantedPackages(recipe: Recipe): string[] {
   const kernel = uekRepository(recipe) === undefined ? [] : ["kernel-uek"];
-  return [...new Set([...recipe.additions.packages, ...kernel, ...recipe.packages.install])];
+  return [
+    ...new Set([...(installedAdditions(recipe)?.packages ?? []), ...kernel, ...recipe.packages.install]),
+  ];
 }
 
 export type YumOptions = Pick<ProvisionOptions, "mirrors" | "only" | "proxy">;
@@ -135,7 +137,9 @@ export function usedRepositories(
   const uek = uekRepository(recipe);
   const used = recipe.repositories.filter(
     ({ id, enabled }) =>
-      id === recipe.additions.repository || id === uek || (enabled && !(uek && /_UEKR\d+$/.test(id))),
+      id === installedAdditions(recipe)?.repository ||
+      id === uek ||
+      (enabled && !(uek && /_UEKR\d+$/.test(id))),
   );
   return used.filter(({ id }) => only === undefined || only.includes(id));
 }
@@ -176,6 +180,15 @@ async function writeRepositories(guest: Host, recipe: Recipe): Promise<void> {
 }
 
 async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+  if (wantedPackages(recipe).length > 0) await installWanted(guest, recipe, options);
+  if (recipe.packages.remove.length > 0)
+    await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
+  await proveProvisioned(guest, recipe);
+  await guest.run(["yum", "clean", "all"]);
+  await guest.run(["rm", "-f", yumConfigFile]);
+}
+
+async function installWanted(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   const said: string[] = [];
   options.progress("reading the repositories");
   if (majorOf(recipe.release) === 5)
@@ -194,16 +207,12 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
   const scriptlet = said.find((line) => /Error in \w+ scriptlet|scriptlet failed/i.test(line));
   if (scriptlet !== undefined)
     throw new TbuildError("guest", `${scriptlet.trim()}`, { subject: "packages", lines: said.slice(-15) });
-  if (recipe.packages.remove.length > 0)
-    await asGuest("packages", () => guest.run(["yum", "-y", "remove", ...recipe.packages.remove]));
-  await proveProvisioned(guest, recipe);
-  await guest.run(["yum", "clean", "all"]);
-  await guest.run(["rm", "-f", yumConfigFile]);
 }
 
 // yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.
 async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<void> {
   const names = wanted.filter((name) => !name.startsWith("@") && !name.includes("*"));
+  if (names.length === 0) return;
   const allow = [...Array(256).keys()];
   // A name may include an architecture or a version, which nothing provides, or be a capability of another package.
   const named = await guest.run(["rpm", "-q", ...names], { allow });

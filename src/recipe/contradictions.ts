@@ -1,4 +1,4 @@
-import { majorOf, type Recipe } from "./recipe.ts";
+import { installedAdditions, majorOf, type Recipe } from "./recipe.ts";
 
 /** Two values of a recipe that exclude each other: the path of one, and of the other where the recipe says it. */
 export interface Contradiction {
@@ -8,7 +8,10 @@ export interface Contradiction {
 }
 
 type Lists = Partial<
-  Pick<Recipe, "packages" | "services" | "additions" | "release" | "kernel" | "files" | "folders">
+  Pick<
+    Recipe,
+    "packages" | "services" | "additions" | "firstBoot" | "release" | "kernel" | "files" | "folders"
+  >
 >;
 
 /** What the lists of a recipe say against each other, and against what a build needs. */
@@ -45,10 +48,10 @@ function packagesAgainst({ packages }: Lists): Contradiction[] {
   ];
 }
 
-function neededAgainst({ packages, additions, release, kernel }: Lists): Contradiction[] {
+function neededAgainst({ packages, additions, firstBoot, release, kernel }: Lists): Contradiction[] {
   if (packages === undefined || release === undefined) return [];
   const own = neededPackages(release, kernel ?? "uek");
-  const added = additions?.packages ?? [];
+  const added = installedAdditions({ additions, firstBoot })?.packages ?? [];
   const [inOwn, inAdded] = [finder(own), finder(added)];
   return (["exclude", "remove"] as const).flatMap((list) =>
     packages[list].flatMap((pattern, at): Contradiction[] => {
@@ -100,8 +103,8 @@ function streamsAgainst({ packages }: Lists): Contradiction[] {
 // The additions configure the first boot through these services.
 const firstBootServices = ["ovmd", "ovm-template-initial-config"];
 
-function firstBootAgainst({ services, packages, additions }: Lists): Contradiction[] {
-  const added = additions?.packages ?? [];
+function firstBootAgainst({ services, packages, additions, firstBoot }: Lists): Contradiction[] {
+  const added = installedAdditions({ additions, firstBoot })?.packages ?? [];
   const disabled = (services?.disable ?? []).flatMap((name, at): Contradiction[] => {
     const plain = name.replace(/\.service$/, "");
     const addition = added.indexOf(plain);

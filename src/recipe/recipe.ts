@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bundleFormats, domainTypes, firmwares, releases } from "../choices.ts";
+import { bundleFormats, cloneDetectors, domainTypes, firmwares, releases } from "../choices.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -230,7 +230,19 @@ export const Recipe = z.strictObject({
       repository: z.string().describe("The ID of the repository that contains them."),
       packages: z.array(PackageName).min(1),
     })
-    .describe("Oracle's guest additions."),
+    .optional()
+    .describe("Oracle's guest additions. Required unless `firstBoot.detect` is `mac`, which needs none."),
+  firstBoot: z
+    .strictObject({
+      detect: z
+        .enum(cloneDetectors)
+        .default("flag")
+        .describe(
+          "How a clone notices that it has to configure itself. `flag`: the guest additions do at the next boot, once the seal has set INITIAL_CONFIG. `mac`: a service of tbuild does when none of the recorded MAC addresses is there. It needs no guest additions; `additions` are not installed.",
+        ),
+    })
+    .prefault({})
+    .describe("The first boot of a clone."),
   packages: z
     .strictObject({
       base: z
@@ -329,13 +341,28 @@ export function majorOf(release: Recipe["release"]): number {
   return Number(release.slice(2));
 }
 
+/** The guest additions to install; a clone that is noticed by its MAC address needs none. */
+export function installedAdditions({
+  additions,
+  firstBoot,
+}: {
+  readonly additions?: Recipe["additions"];
+  readonly firstBoot?: Recipe["firstBoot"] | undefined;
+}): Recipe["additions"] {
+  return firstBoot?.detect === "mac" ? undefined : additions;
+}
+
 /**
  * What the seal is told: a file that the recipe puts into the guest belongs to the template, and is no trace of its
  * build. Only root's keys are not the recipe's alone: the build adds its own to them.
  */
-export function sealing({ seal, files }: Pick<Recipe, "seal" | "files">): Recipe["seal"] {
+export function sealing({
+  seal,
+  files,
+  firstBoot,
+}: Pick<Recipe, "seal" | "files" | "firstBoot">): Recipe["seal"] & Recipe["firstBoot"] {
   const own = files.map(({ path }) => path).filter((path) => !path.startsWith("/root/.ssh/"));
-  return { ...seal, keep: [...new Set([...seal.keep, ...own])] };
+  return { ...seal, ...firstBoot, keep: [...new Set([...seal.keep, ...own])] };
 }
 
 /** Paths whose content a recipe asks for, though a seal changes them: the file with its users' passwords. */

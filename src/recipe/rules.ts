@@ -22,8 +22,14 @@ export const rules: readonly Rule[] = [
       if (!known.includes(name))
         problem(["seal", "skip", i], `there is no operation "${name}"${suggestion(name, known)}`);
   },
-  (recipe, { problem }) => {
+  (recipe, { problem, standing }) => {
+    if (recipe.firstBoot?.detect === "mac") return;
     const ids = recipe.repositories?.map((repository) => repository.id);
+    if (recipe.firstBoot && !recipe.additions && standing(["additions"]) === "")
+      problem(
+        ["additions"],
+        "is missing; name the repository and the packages of the guest additions, or set firstBoot.detect to mac, which needs none",
+      );
     if (ids && recipe.additions && !ids.includes(recipe.additions.repository))
       problem(
         ["additions", "repository"],

@@ -56,6 +56,7 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
   kernelArguments: [["kernelArguments=[quiet]", "install-guest"]],
   repositories: [["repositories.0.name=another", "provision-guest"]],
   additions: [["additions.packages+=more", "provision-guest"]],
+  firstBoot: [["firstBoot.detect=mac", "provision-guest"]],
   packages: [
     ["packages.base+=more", "install-guest"],
     ["packages.exclude+=more", "install-guest"],

@@ -17,13 +17,17 @@ import { additions } from "../../src/firstboot/additions.ts";
 const repository = resolve(import.meta.dirname, "../..");
 
 /** The machine's own Python 3, and those of OL7 and OL8 where this machine has them. */
-export const pythons: readonly { readonly name: string; readonly path: string }[] = [
-  { name: "Python 3", path: "/usr/bin/python3" },
-  ...["2.7", "3.6"].flatMap((version) => {
+export const pythons = [{ name: "Python 3", path: "/usr/bin/python3" }, ...pythonsOf("2.7", "3.6")];
+
+/** All that this machine has, from OL7's to the newest. */
+export const everyPython = [...pythons, ...pythonsOf("3.7", "3.8", "3.9", "3.10", "3.12", "3.13")];
+
+function pythonsOf(...versions: readonly string[]): { readonly name: string; readonly path: string }[] {
+  return versions.flatMap((version) => {
     const path = [`/usr/bin/python${version}`, ...pyenv(version)].find((one) => existsSync(one));
     return path === undefined ? [] : [{ name: `Python ${version}`, path }];
-  }),
-];
+  });
+}
 
 function pyenv(version: string): string[] {
   return Array.from(
@@ -79,6 +83,9 @@ exec chroot $1/root sh -e /script
 function install(root: string, python: string): void {
   for (const name of ["ovmd", "ovm-template-config", "ovm-chkconfig"])
     program(join(additions, "sbin", name), join(root, "usr/sbin", name), python);
+  program(join(additions, "sbin/tbuild-clone"), join(root, "usr/libexec/tbuild-clone"), python);
+  for (const name of ["clonedetect", "templateconfig", "ovmdaemon"])
+    cpSync(join(additions, name), join(root, "usr/lib/tbuild-clone", name), { recursive: true });
   const modules = "authentication datetime firewall network selinux ssh system user".split(" ");
   for (const name of modules)
     program(join(additions, "scripts", name), join(root, "etc/template.d/scripts", name), python);

@@ -721,7 +721,7 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
 
 /** Only that of the additions, and only when the installer needs it. */
 function expectedRepositories(recipe: Recipe): string[][] {
-  const found = recipe.repositories.find(({ id }) => id === recipe.additions.repository);
+  const found = recipe.repositories.find(({ id }) => id === recipe.additions?.repository);
   if (recipe.provision !== "post" || found === undefined || mediumFolder(found.url) !== undefined) return [];
   const proxy = found.proxy === undefined ? [] : [`--proxy=${found.proxy}`];
   return [["repo", `--name=${found.id}`, `--baseurl=${found.url}`, ...proxy]];

@@ -84,12 +84,12 @@ scripts: [{ name: one, run: "echo '%post'\\nexit 0\\n" }]
 services: { enable: [ntpd], disable: [cups] }
 `,
     );
-    const mirrors = { [recipe.additions.repository]: "http://10.0.2.2:1/addons/" };
+    const mirrors = { [recipe.additions?.repository ?? ""]: "http://10.0.2.2:1/addons/" };
     const post = await postProvisioning(recipe, { folder, mirrors, passwords: { grid: "$6$a$b" } });
     const text = await kickstart(recipe, await kickstartTemplate(recipe.release), noSecrets, post);
     expect(checkKickstart(text, major)).toEqual([]);
     expect(text).toMatch(
-      new RegExp(`^repo --name=${recipe.additions.repository} --baseurl=http://10.0.2.2:1/addons/$`, "m"),
+      new RegExp(`^repo --name=${recipe.additions?.repository} --baseurl=http://10.0.2.2:1/addons/$`, "m"),
     );
     const parts = partsOf(text, major, () => {});
     const sections = parts.filter((part) => part.kind === "section");
@@ -105,7 +105,7 @@ services: { enable: [ntpd], disable: [cups] }
     for (const wanted of [
       major === 5
         ? "|baseurl=http://10.0.2.2:1/addons/\n|gpgcheck=0"
-        : `'--setopt=${recipe.additions.repository}.baseurl=http://10.0.2.2:1/addons/'`,
+        : `'--setopt=${recipe.additions?.repository}.baseurl=http://10.0.2.2:1/addons/'`,
       "echo 'grid:$6$a$b' | chpasswd -e",
       major >= 7 ? "'systemctl' 'enable' 'ntpd'" : "'chkconfig' 'ntpd' 'on'",
       "for p in 'libovmapi' ",

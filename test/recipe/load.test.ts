@@ -65,7 +65,7 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
 `,
       "grown",
     );
-    expect(recipe.additions.packages).toEqual(["ovmd", "ovm-template-config"]);
+    expect(recipe.additions?.packages).toEqual(["ovmd", "ovm-template-config"]);
     expect(recipe.layout.map((part) => part.size)).toEqual([200, 2048]);
   });
 
@@ -391,7 +391,7 @@ nics: [storage]
     expect(loaded.recipe).toMatchObject({ timezone: "Europe/Zurich", nics: ["public", "storage"] });
     expect(loaded.recipe.machine.memory).toBe(4096);
     expect(loaded.recipe.layout.map((part) => part.size)).toEqual([500, 6144]);
-    expect(loaded.recipe.additions.packages).toEqual(["ovmd", "libovmapi"]);
+    expect(loaded.recipe.additions?.packages).toEqual(["ovmd", "libovmapi"]);
     const from = new Map(
       resolvedValues(loaded).map((one) => [one.path, `${one.value} ${one.from.replace(/.*\//, "")}`]),
     );

@@ -18,21 +18,24 @@ export interface Tried {
  */
 export function bootTrial(recipe: Recipe, mode: GuestMode): Step<SealedImage & ProvisionedGuest, Tried> {
   const { clones, messages, checks } = recipe.trial;
+  const { detect } = recipe.firstBoot;
   return {
     name: "boot-trial",
     module: import.meta.url,
-    describe: () => `boot ${clones} clones, configure them by messages, reboot them`,
+    describe: () =>
+      `boot ${clones} clones, configure them by ${detect === "mac" ? "a disc" : "messages"}, reboot them`,
     inputs: () => ({
       clones: String(clones),
       messages: JSON.stringify(messages),
       checks: JSON.stringify(checks),
       machine: JSON.stringify(recipe.machine),
       nics: recipe.nics.join(" "),
+      ...(detect !== "flag" && { detect }),
       ...(mode !== "hvm" && { mode }),
       ...(recipe.disks.length > 0 && { disks: JSON.stringify(recipe.disks) }),
     }),
     async run(context, { image, furtherDisks }) {
-      const tried = await tryClones(context, { ...recipe, mode }, [image, ...furtherDisks], clones);
+      const tried = await tryClones(context, { ...recipe, mode, detect }, [image, ...furtherDisks], clones);
       const identities = tried.map(({ identity }) => identity);
       const shared = identities.flatMap((one, i) =>
         identities.slice(i + 1).flatMap((other) => sharedIdentity(one, other)),

@@ -9,6 +9,7 @@ import { sealOperations, sealsSwap, swapRenewal } from "../../guest/seal/index.t
 import { sealOnline } from "../../guest/seal-online.ts";
 import { renewSwap } from "../../image/change/swap.ts";
 import { volumesOf } from "../../image/disk/disk.ts";
+import type { Digest } from "../../model/digest.ts";
 import { meantToStay, type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
@@ -38,6 +39,7 @@ export interface PassportFacts {
 export function sealImage(
   recipe: Recipe,
   facts: PassportFacts,
+  cloneDetection?: Digest,
 ): Step<InstalledGuest & ConvertedImage, SealedImage> {
   const seal = sealing(recipe);
   const { how } = seal;
@@ -49,6 +51,7 @@ export function sealImage(
       how,
       skip: seal.skip.join(" "),
       keep: seal.keep.join(" "),
+      ...(cloneDetection && { "clone detection": cloneDetection }),
       meant: meantToStay(recipe).join(" "),
       operations: [...sealOperations(seal), ...(sealsSwap(seal) ? [swapRenewal] : [])]
         .map((o) => o.name)

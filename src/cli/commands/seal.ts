@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { CloneDetector } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Outcome } from "../../guest/offline.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
@@ -11,6 +12,7 @@ import { accountLines, freedHint, leftoverLines, stateLines, unknownOf } from ".
 import { table } from "../words.ts";
 
 interface SealFlags extends ChangeFlags {
+  readonly detect?: CloneDetector;
   readonly check?: boolean;
   readonly residue?: boolean;
   readonly scrub?: boolean;
@@ -90,16 +92,21 @@ async function chosen(
     keep: [...seal.keep, ...(flags.keep ?? []).map(namedBy)],
     ...(flags.only && { only: flags.only }),
     relabel: flags.relabel ?? false,
+    detect: flags.detect ?? seal.detect,
   };
   return { options, meant };
 }
 
 interface Told {
-  readonly seal: { readonly skip: readonly string[]; readonly keep: readonly string[] };
+  readonly seal: {
+    readonly skip: readonly string[];
+    readonly keep: readonly string[];
+    readonly detect: CloneDetector;
+  };
   readonly meant: readonly string[];
 }
 
-const nothingTold: Told = { seal: { skip: [], keep: [] }, meant: [] };
+const nothingTold: Told = { seal: { skip: [], keep: [], detect: "flag" }, meant: [] };
 
 // The schema of recipes takes longer to load than a seal takes.
 async function sealOf(recipes: string, name: string): Promise<Told> {

@@ -1,5 +1,7 @@
+import type { CloneDetector } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { firstBoot } from "../../firstboot/arming.ts";
+import { cloneDetection } from "../../firstboot/clone-detection.ts";
 import type { Operation, PathOperation } from "../operation.ts";
 import { autorelabel } from "./autorelabel.ts";
 import { bootEntries } from "./boot-entries.ts";
@@ -82,10 +84,18 @@ export interface SealOptions {
   readonly keep?: readonly string[];
   /** Relabel all files for SELinux at the next boot. */
   readonly relabel?: boolean;
+  /** `mac` brings in clone detection by MAC address, before anything is armed. */
+  readonly detect?: CloneDetector;
 }
 
 /** The operations that seal a guest. */
-export function sealOperations({ skip = [], only, keep = [], relabel }: SealOptions = {}): Operation[] {
+export function sealOperations({
+  skip = [],
+  only,
+  keep = [],
+  relabel,
+  detect,
+}: SealOptions = {}): Operation[] {
   const unknown = [...skip, ...(only ?? [])].filter((name) => !sealParts.some((one) => one.name === name));
   if (unknown.length > 0)
     throw new TbuildError("usage", `no operation "${unknown.join('", "')}"`, {
@@ -95,7 +105,7 @@ export function sealOperations({ skip = [], only, keep = [], relabel }: SealOpti
   const wanted = sealTable
     .filter(({ name }) => !skip.includes(name) && (only?.includes(name) ?? true))
     .map((operation) => (keep.length > 0 && "except" in operation ? operation.except(keep) : operation));
-  return [...wanted, ...(relabel ? [autorelabel] : [])];
+  return [...(detect === "mac" ? [cloneDetection] : []), ...wanted, ...(relabel ? [autorelabel] : [])];
 }
 
 /** The minimum that fixes a forgotten template. */

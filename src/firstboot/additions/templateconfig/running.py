@@ -6,7 +6,8 @@ from ovmdaemon.compat import caught, json, run, to_text
 from templateconfig.modules import SCRIPTS
 
 LOG = '/var/log/ovm-template-config.log'
-LIBRARY = '/usr/lib/python-templateconfig'
+# Where this library is: the guest additions' and tbuild-clone's own copy are in different places.
+LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # A shorter one would hide ordinary words.
 SHORTEST_SECRET = 4
 

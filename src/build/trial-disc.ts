@@ -1,0 +1,69 @@
+import { TbuildError } from "../errors.ts";
+import { cloneProgram } from "../firstboot/clone-files.ts";
+import { messageForms } from "../firstboot/message-forms.ts";
+import { rootPasswordKey } from "../firstboot/shipped.ts";
+import type { Host } from "../host/host.ts";
+import type { Login } from "../host/ssh.ts";
+import { waitFor } from "../host/wait-for.ts";
+import { writeDisc } from "../media/small-disc.ts";
+import { consoleTail, loggedIn, machineFile } from "./guest-machine.ts";
+import type { MachineContext } from "./step.ts";
+
+/** Writes the disc from which a clone without guest additions takes its values. It goes with the machine's login data. */
+export async function valuesDisc(
+  context: MachineContext,
+  machine: string,
+  values: readonly (readonly [key: string, value: string])[],
+): Promise<string> {
+  const { disc, write } = messageForms.ovf;
+  if (disc === undefined) throw new Error("the form ovf is a disc");
+  const output = machineFile(context.folder, machine, "iso");
+  const answers = values.map(([key, value]) => ({ key, value, password: key === rootPasswordKey }));
+  await writeDisc(context.host, {
+    files: { [disc.file]: write(answers, machine) },
+    label: disc.label,
+    output,
+    signal: context.signal,
+  });
+  return output;
+}
+
+/** Waits until a clone that notices itself has taken its root password from the disc: sshd starts after that. */
+export async function configuredByDisc(context: MachineContext, name: string, login: Login): Promise<Host> {
+  const done = new AbortController();
+  const scoped = { ...context, signal: AbortSignal.any([context.signal, done.signal]) };
+  const failed = waitFor(
+    "the clone to fail",
+    async () =>
+      (await context.hypervisor.consoleText(name)).includes("tbuild-clone: the configuration failed")
+        ? true
+        : undefined,
+    { timeoutMs: 320_000, everyMs: 500, signal: scoped.signal },
+  ).then(
+    async () => {
+      throw new TbuildError("guest", "the clone noticed that it is one, and its configuration failed", {
+        subject: name,
+        hint: "Look at /var/log/ovm-template-config.log in the clone.",
+        lines: await consoleTail(context, name, 40),
+      });
+    },
+    () => new Promise<never>(() => {}),
+  );
+  try {
+    return await Promise.race([loggedIn(scoped, name, login, 300_000), failed]);
+  } finally {
+    done.abort();
+  }
+}
+
+/** Throws if a clone that is configured would be configured again. */
+export async function proveRecorded(guest: Host, name: string): Promise<void> {
+  const { stdout } = await guest.run([cloneProgram, "status"]);
+  const { verdict, why, pending } = JSON.parse(stdout) as {
+    verdict: string;
+    why: string;
+    pending: boolean;
+  };
+  if (verdict !== "same" || pending)
+    throw new TbuildError("guest", `would be configured again: ${why}`, { subject: name });
+}
