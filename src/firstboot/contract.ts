@@ -6,15 +6,43 @@ import type { Parameter } from "../model/manifest.ts";
  * `--human-readable` the same as Python writes it. The root password comes last, because it starts the work.
  */
 export function parseContract(printed: string): Parameter[] {
+  return contractOf(parseEnumerated(printed));
+}
+
+/** A module that runs at `configure`, with its parameters as it enumerates them. */
+export interface EnumeratedModule {
+  readonly priority: number;
+  readonly name: string;
+  readonly parameters: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** The modules in what `ovm-template-config --enumerate configure` prints. */
+export function parseEnumerated(printed: string): EnumeratedModule[] {
   const modules = parsePython(printed);
   if (!Array.isArray(modules)) throw unreadable(printed);
-  const parameters = modules.flatMap((entry): Parameter[] => {
+  return modules.map((entry): EnumeratedModule => {
     if (!Array.isArray(entry)) throw unreadable(printed);
-    const [, module, list] = entry as unknown[];
-    if (!Array.isArray(list)) throw unreadable(printed);
-    return list.map((one) => parameterOf(String(module), one as Record<string, unknown>));
+    const [priority, name, parameters] = entry as unknown[];
+    if (!Array.isArray(parameters)) throw unreadable(printed);
+    return { priority: Number(priority), name: String(name), parameters };
   });
+}
+
+/** The contract of modules, in the order in which they run; the root password last. */
+export function contractOf(modules: readonly EnumeratedModule[]): Parameter[] {
+  const parameters = modules.flatMap(({ name, parameters }) =>
+    parameters.map((one) => parameterOf(name, one)),
+  );
   return [...parameters.filter((one) => !startsTheWork(one)), ...parameters.filter(startsTheWork)];
+}
+
+/** Modules of a guest after more were brought in: one of the same name is replaced. */
+export function withModules(
+  there: readonly EnumeratedModule[],
+  more: readonly EnumeratedModule[],
+): EnumeratedModule[] {
+  const stay = there.filter(({ name }) => !more.some((one) => one.name === name));
+  return [...stay, ...more].sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1));
 }
 
 /** Reads what Python prints for lists, tuples, dicts, strings, numbers and the like; JSON is a part of that. */
