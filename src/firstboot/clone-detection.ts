@@ -8,6 +8,8 @@ import type { GuestTree } from "../image/tree.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
 import { additions } from "./additions.ts";
 import { cloneProgram, cloneServices } from "./clone-files.ts";
+import { type EnumeratedModule, withModules } from "./contract.ts";
+import { enumerate } from "./enumerate.ts";
 import { injectModule } from "./inject.ts";
 import { type FirstBootModule, parseHeader } from "./module.ts";
 import { shippedModules } from "./shipped.ts";
@@ -45,6 +47,15 @@ export async function cloneDetectionDigest(): Promise<Digest> {
     hash.update(`${path} ${mode} ${text.length}\n`).update(text);
   for (const { name, script } of await standardModules("python")) hash.update(`${name}\n`).update(script);
   return asDigest(hash.digest("hex"));
+}
+
+/** The standard modules with their parameters, as a guest has them after the operation. */
+export async function cloneModules(): Promise<EnumeratedModule[]> {
+  const found = (await standardModules("python")).map(async ({ name, priorities, script }) => {
+    const { parameters } = await enumerate(Buffer.from(script).toString("utf8"), "configure");
+    return { priority: priorities.configure ?? 0, name, parameters };
+  });
+  return withModules(await Promise.all(found), []);
 }
 
 interface File {

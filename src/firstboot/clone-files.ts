@@ -5,8 +5,8 @@ export const cloneProgram = "/usr/libexec/tbuild-clone";
 export const cloneServices = ["tbuild-clone-detect", "tbuild-clone"] as const;
 
 /** The MAC addresses of the machine that was configured, one a line; in a sealed template the word below. */
-export const cloneRecord = "/var/lib/tbuild/clone/macs";
+export const cloneRecord = "/var/lib/tbuild-clone/macs";
 export const sealedRecord = "template";
 
 /** There while a clone is to be configured. */
-export const clonePending = "/var/lib/tbuild/clone/pending";
+export const clonePending = "/var/lib/tbuild-clone/pending";

@@ -53,6 +53,8 @@ export function noCloudSeed(
   if (hostKeys.length > 0) config.ssh_keys = Object.fromEntries(hostKeys);
 
   const users = new Map<string, Record<string, unknown>>();
+  // cloud-init does not make a user's first group by itself.
+  const groups = new Set<string>();
   const user = (name: string) => {
     const found = users.get(name) ?? { name };
     users.set(name, found);
@@ -62,9 +64,12 @@ export function noCloudSeed(
     const name = take(`user.name.${number}`);
     if (name === undefined) continue;
     const password = hash(`user.password.${number}`);
+    const group = take(`user.group.${number}`);
+    if (group !== undefined && !/^\d+$/.test(group)) groups.add(group);
     Object.assign(user(name), {
+      // As text: older ones ignore a number.
       ...given("uid", take(`user.uid.${number}`)),
-      ...given("primary_group", take(`user.group.${number}`)),
+      ...given("primary_group", group),
       ...(password !== undefined && { passwd: password, lock_passwd: false }),
     });
   }
@@ -74,10 +79,11 @@ export function noCloudSeed(
     const whose = user(take(`ssh.user.${number}`) ?? "root");
     whose.ssh_authorized_keys = [...((whose.ssh_authorized_keys as string[] | undefined) ?? []), key];
   }
+  if (groups.size > 0) config.groups = [...groups];
   if (users.size > 0) config.users = [...users.values()];
   if (users.has("root")) config.disable_root = false;
-  // As a list of lines: a hash is known by its $.
-  if (root !== undefined) config.chpasswd = { expire: false, list: `root:${root}\n` };
+  // A hash is known by its $. `list` is deprecated since 22.2, and what EL7's and EL8's cloud-init know.
+  if (root !== undefined) config.chpasswd = { expire: false, list: [`root:${root}`] };
 
   const interfaces = numbers.flatMap((number) => {
     const name = take(`network.device.${number}`);
@@ -97,9 +103,9 @@ export function noCloudSeed(
   });
   return {
     files: {
-      "meta-data": stringify({ "instance-id": machine, ...given("local-hostname", hostname) }),
-      "user-data": `#cloud-config\n${stringify(config)}`,
-      "network-config": interfaces.length === 0 ? "" : stringify({ version: 1, config: interfaces }),
+      "meta-data": yaml({ "instance-id": machine, ...given("local-hostname", hostname) }),
+      "user-data": `#cloud-config\n${yaml(config)}`,
+      "network-config": interfaces.length === 0 ? "" : yaml({ version: 1, config: interfaces }),
     },
     left: [...values.keys()].filter((key) => !taken.has(key)),
   };
@@ -112,6 +118,11 @@ export function passwordKeys(answers: readonly Answer[]): string[] {
       ({ key, value }) => value !== "" && (key === rootPasswordKey || /\.user\.password\.\d+$/.test(key)),
     )
     .map(({ key }) => key);
+}
+
+// cloud-init reads YAML 1.1, in which `yes` and `0123` are no texts.
+function yaml(value: unknown): string {
+  return stringify(value, { version: "1.1" });
 }
 
 function given<Key extends string, Value>(key: Key, value: Value | undefined) {

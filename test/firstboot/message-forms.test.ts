@@ -81,7 +81,7 @@ describe("a seed for cloud-init", () => {
         { name: "root", ssh_authorized_keys: ["ssh-ed25519 BBBB root@b"] },
       ],
       disable_root: false,
-      chpasswd: { expire: false, list: "root:$6$salt$30\n" },
+      chpasswd: { expire: false, list: ["root:$6$salt$30"] },
     });
     expect(JSON.stringify(files)).not.toMatch(/hush|other-secret/);
     expect(parse(files["meta-data"])).toEqual({

@@ -175,9 +175,12 @@ $run configure; cat /u01/f; grep -c u01 /etc/fstab; sfdisk -d $d | grep -c start
     "1:/u01:ntfs",
     "1:/u01:ext4:a b",
     "1:/u01:ext4:v:x",
+    "1:/:ext4",
+    "$d:/u02:ext4",
+    "$p:/u01/:ext4",
   ])("refuses %s before any disk changes", (value) => {
     const { out } = loop(
-      `export DISK_0=$d:/u01:ext4 DISK_1='${value}'; sha256sum < $d > /a; $run configure || echo "rc $?"; sha256sum < $d | cmp - /a`,
+      `export DISK_0=$d:/u01:ext4 DISK_1="${value}"; sha256sum < $d > /a; $run configure || echo "rc $?"; sha256sum < $d | cmp - /a`,
     );
     expect(out).toBe("rc 2\n");
   });

@@ -11,7 +11,7 @@ import type { Host } from "../../host/host.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { Parameter } from "../../model/manifest.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
+import { installedAdditions, type Recipe } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
 import type { Step, StepContext } from "../step.ts";
@@ -107,7 +107,7 @@ async function enumerateAll(
 async function injectOnline(
   context: StepContext,
   recipe: Recipe,
-  { disk, key }: Needs,
+  { disk, key, modulesThere }: Needs,
   modules: readonly FirstBootModule[],
   image: string,
 ): Promise<Injected> {
@@ -118,11 +118,35 @@ async function injectOnline(
   const guest = await bootGuest(context, name, { key });
   await injectLive(guest.host, modules, (name) => context.progress(`injecting ${name}`));
   context.progress("reading first-boot parameters");
-  const enumerated = await guest.host.run(["ovm-template-config", "--enumerate", "configure"]);
+  const contract = installedAdditions(recipe)
+    ? await askedContract(guest.host)
+    : await readContract(context, modulesThere, modules);
   const kernel = (await guest.host.run(["uname", "-r"])).stdout.trim();
   await shutDown(context, guest);
   await context.hypervisor.fetchDisk(name, 0, image);
-  return { contract: parseContract(enumerated.stdout), kernel };
+  return { contract, kernel };
+}
+
+async function askedContract(guest: Host): Promise<Parameter[]> {
+  const { stdout } = await guest.run(["ovm-template-config", "--enumerate", "configure"]);
+  return parseContract(stdout);
+}
+
+// Nothing in the guest can be asked before the seal brings it in.
+async function readContract(
+  context: StepContext,
+  modulesThere: readonly EnumeratedModule[],
+  modules: readonly FirstBootModule[],
+): Promise<Parameter[]> {
+  const found: EnumeratedModule[] = [];
+  for (const { name, priorities, script } of modules) {
+    if (priorities.configure === undefined) continue;
+    const { parameters, doubts } = await enumerate(Buffer.from(script).toString("utf8"), "configure");
+    for (const { line, reason } of doubts)
+      context.report({ type: "note", text: `${name}: parameters may be missing: line ${line} ${reason}` });
+    found.push({ priority: priorities.configure, name, parameters });
+  }
+  return contractOf(withModules(modulesThere, found));
 }
 
 // The changes reach the guest when the tree is closed, so it is closed before the guest is asked about them.

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { cloneModules } from "../../firstboot/clone-detection.ts";
 import { type EnumeratedModule, parseEnumerated } from "../../firstboot/contract.ts";
 import { inGuestOperations } from "../../guest/convert/in-guest.ts";
 import { applyAll } from "../../guest/operation.ts";
@@ -15,7 +16,7 @@ import {
   provision,
   repositoriesOf,
 } from "../../provision/provision.ts";
-import type { Recipe } from "../../recipe/recipe.ts";
+import { installedAdditions, type Recipe } from "../../recipe/recipe.ts";
 import {
   bootGuest,
   discard,
@@ -85,7 +86,7 @@ export function provisionGuest(
         progress("making the initramfs fit for Xen");
         await applyPrograms(guest.host, recipe);
         progress("reading packages and first-boot parameters");
-        return ask(guest.host);
+        return ask(guest.host, recipe);
       };
       const answers = await whileRunning(context, name, work());
       await shutDown(context, guest);
@@ -104,18 +105,23 @@ async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
   await applyAll(tree, inGuestOperations(recipe.domainType, await readRelease(tree)));
 }
 
-async function ask(guest: Host): Promise<Answers> {
+async function ask(guest: Host, recipe: Recipe): Promise<Answers> {
   const packages = await installedPackages(guest, await repositoriesOf(guest));
   const files = await packagedFiles(guest);
+  // Without additions, the seal brings the modules in.
+  if (installedAdditions(recipe) === undefined)
+    return { packages, packagedFiles: files, modulesThere: await cloneModules() };
   const { stdout } = await guest.run(["ovm-template-config", "--enumerate", "configure"]);
   return { packages, packagedFiles: files, modulesThere: parseEnumerated(stdout) };
 }
 
-function broughtIn({ packages, users, files, scripts }: Recipe): string {
+function broughtIn(recipe: Recipe): string {
+  const { packages, users, files, scripts } = recipe;
   const counts = { package: packages.install, user: users, file: files, script: scripts };
   const some = Object.entries(counts).filter(([, { length }]) => length > 0);
-  return [
-    "the additions",
+  const listed = [
+    ...(installedAdditions(recipe) ? ["the additions"] : []),
     ...some.map(([what, { length }]) => `${length} ${what}${length === 1 ? "" : "s"}`),
-  ].join(", ");
+  ];
+  return listed.length === 0 ? "nothing" : listed.join(", ");
 }

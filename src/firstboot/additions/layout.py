@@ -94,3 +94,9 @@ class Place:
         with open(self.tree + path, 'w') as file:
             file.write(text)
         os.chmod(self.tree + path, mode)
+
+
+if __name__ == '__main__':
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    stage(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -11,7 +11,7 @@ from templateconfig.inputs import TRIGGER, Refused, object_of
 from templateconfig.modules import enabled
 from templateconfig.running import Failed, log, run_modules
 
-STATE = '/var/lib/tbuild/clone'
+STATE = '/var/lib/tbuild-clone'
 # The MACs of the machine that was configured here, one a line; or the word of a sealed template.
 RECORD = STATE + '/macs'
 TEMPLATE = 'template'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Prepares the disks DISK_0, DISK_1 ...: a partition over the whole disk, with VG a volume group and a logical volume of that disk, a
 # file system, and a line in /etc/fstab. It never changes a disk on which anything is stored, unless fstab shows that it is prepared
-# already. All values are checked before the first disk changes.
+# already. All values are checked before the first disk changes. What is in the folder of a mount point is copied to its disk.
 set -eu
 
 fail() { echo "storage: $*" >&2; exit 2; }
@@ -27,6 +27,13 @@ partition_of() {
 disks=()
 for name in $(compgen -v | grep -E '^DISK_[0-9]+$' | sort -t_ -k2n); do disks+=("${!name}"); done
 
+# Given once each: a disk, a mount point, a volume group.
+given=" "
+once() {
+  case $given in *" $2 "*) fail "\"$one\": $1 $2 is given twice" ;; esac
+  given="$given$2 "
+}
+
 for one in ${disks[@]+"${disks[@]}"}; do
   IFS=: read -r slot mount fs group rest <<< "$one"
   pattern='^([1-9]|1[0-9]|2[0-5]|/dev/[a-z0-9]+)$'
@@ -41,13 +48,20 @@ for one in ${disks[@]+"${disks[@]}"}; do
   [ -z "$group" ] || command -v vgcreate > /dev/null || fail "lvm2 is not installed"
   disk=$(device_of "$slot") || fail "there is no disk in slot $slot"
   [ -b "$disk" ] || fail "$disk is not a disk"
+  while [[ $mount == */ ]]; do mount=${mount%/}; done
+  [ -n "$mount" ] || fail "\"$one\": / cannot be a mount point"
+  once "the disk" "$disk"
+  once "the mount point" "$mount"
+  [ -z "$group" ] || once "the volume group" "$group"
   awk -v at="$mount" '$1 !~ /^#/ && $2 == at { found = 1 } END { exit !found }' /etc/fstab && continue
   ! grep -q "^$disk" /proc/mounts || fail "$disk is mounted"
+  [ -z "$group" ] || ! vgs "$group" > /dev/null 2>&1 || fail "there is a volume group $group already: nothing was changed"
   [ -z "$(blkid -p -o value -s TYPE -s PTTYPE "$disk" 2> /dev/null)" ] || fail "$disk is not empty: nothing was changed"
 done
 
 for one in ${disks[@]+"${disks[@]}"}; do
   IFS=: read -r slot mount fs group <<< "$one"
+  while [[ $mount == */ ]]; do mount=${mount%/}; done
   if awk -v at="$mount" '$1 !~ /^#/ && $2 == at { found = 1 } END { exit !found }' /etc/fstab; then
     echo "storage: $mount is in /etc/fstab already; no disk was changed for it"
     continue
@@ -70,6 +84,14 @@ for one in ${disks[@]+"${disks[@]}"}; do
   case $fs in xfs) mkfs.xfs -q "$volume" ;; *) "mkfs.$fs" -q "$volume" ;; esac
   uuid=$(blkid -p -o value -s UUID "$volume")
   mkdir -p "$mount"
+  if [ -n "$(ls -A "$mount")" ]; then
+    copy=$(mktemp -d)
+    mount -t "$fs" "$volume" "$copy"
+    cp -a "$mount/." "$copy/" || { umount "$copy"; fail "$mount could not be copied to $disk"; }
+    umount "$copy"
+    rmdir "$copy"
+    echo "storage: what was in $mount was copied to $disk"
+  fi
   echo "UUID=$uuid $mount $fs defaults 0 0" >> /etc/fstab
   mount -t "$fs" "$volume" "$mount"
   echo "storage: $disk is $mount ($fs${group:+, volume group $group})"

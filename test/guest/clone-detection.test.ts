@@ -1,0 +1,144 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { additions } from "../../src/firstboot/additions.ts";
+import { firstBoot } from "../../src/firstboot/arming.ts";
+import { cloneDetection, cloneModules } from "../../src/firstboot/clone-detection.ts";
+import { clonePending, cloneRecord } from "../../src/firstboot/clone-files.ts";
+import { applyAll } from "../../src/guest/operation.ts";
+import { sealOperations } from "../../src/guest/seal/index.ts";
+import { memoryTree } from "../fakes/memory-tree.ts";
+import { describeWith } from "../fakes/missing.ts";
+
+const guests = {
+  5: {
+    "/etc/enterprise-release": "Enterprise Linux Enterprise Linux Server release 5.11 (Carthage)\n",
+    "/usr/bin/python": "",
+    "/usr/lib64/python2.4/site-packages/simplejson/__init__.py": "",
+  },
+  6: { "/etc/oracle-release": "Oracle Linux Server release 6.10\n", "/usr/bin/python": "" },
+  7: { "/etc/oracle-release": "Oracle Linux Server release 7.9\n", "/usr/bin/python": "" },
+  8: { "/etc/oracle-release": "Oracle Linux Server release 8.10\n", "/usr/libexec/platform-python": "" },
+  9: { "/etc/oracle-release": "Oracle Linux Server release 9.4\n", "/usr/bin/python3": "" },
+} as const;
+const majors = [5, 6, 7, 8, 9] as const;
+const guestOf = (major: keyof typeof guests, more: Record<string, string> = {}) =>
+  memoryTree({ ...guests[major], "/etc/rc.d/rc.sysinit": "", ...more });
+
+describe("clone detection", () => {
+  it.each(majors)("comes with a seal into a guest of OL%i without additions, and is armed", async (major) => {
+    const tree = guestOf(major);
+    await applyAll(tree, sealOperations({ detect: "mac" }));
+    expect(await tree.text(cloneRecord)).toBe("template\n");
+    const links = [
+      ...(await tree.glob("/etc/rc.d/rc3.d/*")),
+      ...(await tree.glob("/etc/systemd/system/multi-user.target.wants/*")),
+    ];
+    expect(links.map((path) => path.replace(/.*\//, ""))).toEqual(
+      major <= 6
+        ? ["S02tbuild-clone-detect", "S11tbuild-clone"]
+        : ["tbuild-clone-detect.service", "tbuild-clone.service"],
+    );
+    expect(await tree.glob("/etc/template.d/configure/*")).toHaveLength(8);
+    const python = { 5: "/usr/bin/python", 6: "/usr/bin/python", 7: "/usr/bin/python" } as Record<
+      number,
+      string
+    >;
+    const wanted = python[major] ?? (major === 8 ? "/usr/libexec/platform-python" : "/usr/bin/python3");
+    for (const path of ["/usr/libexec/tbuild-clone", "/etc/template.d/scripts/network"])
+      expect((await tree.text(path))?.split("\n")[0], path).toBe(`#!${wanted}`);
+    const once = tree.snapshot();
+    await applyAll(tree, sealOperations({ detect: "mac" }));
+    expect(tree.snapshot()).toEqual(once);
+  });
+
+  it("starts before kudzu and the network, and configures before sshd", async () => {
+    const tree = guestOf(6);
+    await applyAll(tree, [cloneDetection]);
+    const order = async (name: string) =>
+      Number(/chkconfig: 2345 (\d+)/.exec((await tree.text(`/etc/rc.d/init.d/${name}`)) ?? "")?.[1]);
+    expect(await order("tbuild-clone-detect")).toBeLessThan(5);
+    expect(await order("tbuild-clone")).toBeGreaterThan(10);
+    expect(await order("tbuild-clone")).toBeLessThan(55);
+  });
+
+  it("forgets the addresses of a machine that ran, and a configuration that was pending", async () => {
+    const tree = guestOf(6, { [cloneRecord]: "00:21:f6:00:00:01\n", [clonePending]: "00:21:f6:00:00:02\n" });
+    await applyAll(tree, [cloneDetection]);
+    expect(await firstBoot.pending(tree)).toEqual(expect.arrayContaining([cloneRecord, clonePending]));
+    await applyAll(tree, [firstBoot]);
+    expect(await tree.text(cloneRecord)).toBe("template\n");
+    expect(await tree.stat(clonePending)).toBeUndefined();
+  });
+
+  it("leaves a module that the guest has of its own, and keeps its hooks", async () => {
+    const own =
+      "#!/usr/bin/python\n### BEGIN PLUGIN INFO\n# name: network\n# configure: 50\n### END PLUGIN INFO\n";
+    const tree = guestOf(6, {
+      "/etc/template.d/scripts/network": own,
+      "/etc/tbuild/clone.d/10-own": "#!/bin/sh\n",
+    });
+    await applyAll(tree, [cloneDetection]);
+    expect(await tree.text("/etc/template.d/scripts/network")).toBe(own);
+    expect(await tree.glob("/etc/template.d/configure/*network")).toEqual([]);
+    expect(await tree.text("/etc/tbuild/clone.d/10-own")).toBe("#!/bin/sh\n");
+  });
+
+  it("is not put in where the guest has no Python for it", async () => {
+    const bare = memoryTree({ "/etc/oracle-release": "Oracle Linux Server release 9.4\n" });
+    await expect(applyAll(bare, [cloneDetection])).rejects.toThrow("the guest has no Python");
+    const { "/usr/lib64/python2.4/site-packages/simplejson/__init__.py": _, ...old } = guests[5];
+    await expect(applyAll(memoryTree(old), [cloneDetection])).rejects.toThrow("has no simplejson");
+  });
+
+  it("gives a template the parameters of the standard modules", async () => {
+    const names = (await cloneModules()).map(({ name }) => name);
+    expect(names).toEqual([
+      "selinux",
+      "firewall",
+      "datetime",
+      "network",
+      "system",
+      "user",
+      "ssh",
+      "authentication",
+    ]);
+    const keys = (await cloneModules()).flatMap(({ parameters }) => parameters.map(({ key }) => key));
+    expect(keys).toEqual(
+      expect.arrayContaining(["com.oracle.linux.network.ipaddr.0", "com.oracle.linux.root-password"]),
+    );
+  });
+});
+
+describeWith(["python3"], "the files of clone detection", () => {
+  it.each(majors)("are the same in an image of OL%i as in an RPM", async (major) => {
+    const folder = mkdtempSync(join(tmpdir(), "tbuild-layout-"));
+    try {
+      const tree = guestOf(major);
+      await applyAll(tree, [cloneDetection]);
+      const python = (await tree.text("/usr/libexec/tbuild-clone"))?.split("\n")[0]?.slice(2) ?? "";
+      const { status, stderr } = spawnSync(
+        "python3",
+        ["-B", join(additions, "layout.py"), "clone", folder, String(major), python],
+        { encoding: "utf8" },
+      );
+      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+      const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name));
+      for (const file of files) {
+        const path = file.slice(folder.length);
+        expect(await tree.text(path), path).toBe(readFileSync(file, "utf8"));
+        expect((await tree.stat(path))?.mode, path).toBe(statSync(file).mode & 0o777);
+      }
+      const inImage = [...tree.nodes.keys()].filter(
+        (path) => /clone/.test(path) && tree.nodes.get(path)?.data,
+      );
+      expect(inImage.sort()).toEqual(files.map((file) => file.slice(folder.length)).sort());
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
