@@ -452,6 +452,10 @@ const elsewhere: Record<string, [code: number, words: string]> = {
     2,
     "vm001.yaml: cannot be read",
   ],
+  "tbuild message ol6-grid-rehearsal --values vm001.yaml --as ovf --output vm001.iso": [
+    2,
+    "vm001.yaml: cannot be read",
+  ],
   "tbuild message ol6-grid-rehearsal --values vm001.yaml --as nocloud --output seed.iso": [
     2,
     "vm001.yaml: cannot be read",
