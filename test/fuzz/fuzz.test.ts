@@ -7,6 +7,7 @@ import { TbuildError } from "../../src/errors.ts";
 import { systemFault } from "../../src/io/file-fault.ts";
 import { missing } from "../fakes/missing.ts";
 import { documentEntrances } from "./documents.ts";
+import { daemonEntrances } from "./guest-daemon.ts";
 import { guestEntrances } from "./guest-files.ts";
 import { imageEntrances } from "./images.ts";
 import { damaged, damagedText, damageOf, type Random, randomFrom, usedSectors } from "./mutations.ts";
@@ -38,6 +39,7 @@ describe("damaged input is answered or refused in words", () => {
     ...imageEntrances,
     ...guestEntrances,
     ...documentEntrances,
+    ...daemonEntrances,
   ])
     it.skipIf(missing(...needs))(
       name,

@@ -134,7 +134,7 @@ class Daemon(object):
                 request = json.loads(to_text(stream.readline()))
                 stream.write(to_bytes(json.dumps(self.handle(request)) + '\n'))
                 stream.flush()
-            except (ValueError, AttributeError, OSError, IOError, socket.error):
+            except (ValueError, AttributeError, TypeError, OverflowError, OSError, IOError, socket.error):
                 pass
             stream.close()
         finally:

@@ -6,7 +6,6 @@ import os
 import re
 import struct
 import time
-import xml.dom.minidom
 import xml.parsers.expat
 
 from ovmdaemon.compat import caught, to_bytes, to_text
@@ -106,27 +105,38 @@ def names_of(record, wide):
 
 def properties(text):
     """Key to value, of an environment's own PropertySection; those of other virtual systems are not ours."""
-    # An environment needs no entities, and entities can be made to grow without end.
-    if re.search(to_bytes('<!(DOCTYPE|ENTITY)'), text):
+    found, state = {}, {'depth': 0, 'inside': False}
+    parser = xml.parsers.expat.ParserCreate(None, ' ')
+
+    def refuse(*_):
         raise OvfError('%s declares a document type, which an OVF environment has not' % NAME)
+
+    def start(name, attributes):
+        state['depth'] += 1
+        local = name.split(' ')[-1]
+        if state['depth'] == 2:
+            state['inside'] = local == 'PropertySection'
+        elif state['depth'] == 3 and state['inside'] and local == 'Property':
+            key = attribute(attributes, 'key')
+            if key:
+                found[key] = attribute(attributes, 'value')
+
+    def end(_):
+        state['depth'] -= 1
+
+    # An environment needs no entities, and entities can be made to grow without end. Asked of the parser, which knows the encoding.
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
     try:
-        top = xml.dom.minidom.parseString(text).documentElement
-    except xml.parsers.expat.ExpatError:
+        parser.Parse(text, True)
+    except (xml.parsers.expat.ExpatError, LookupError, ValueError):
         raise OvfError('%s is no XML: %s' % (NAME, caught()))
-    found = {}
-    for section in top.childNodes:
-        if getattr(section, 'localName', None) != 'PropertySection':
-            continue
-        for one in section.childNodes:
-            if getattr(one, 'localName', None) == 'Property':
-                key = attribute(one, 'key')
-                if key:
-                    found[key] = attribute(one, 'value')
     return found
 
 
-def attribute(element, name):
-    return to_text(element.getAttributeNS(SPACE, name) or element.getAttribute(name))
+def attribute(attributes, name):
+    return to_text(attributes.get('%s %s' % (SPACE, name)) or attributes.get(name) or '')
 
 
 class OvfTransport(object):
