@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { contentOf } from "../provision/provision.ts";
-import { installedAdditions, type Recipe } from "../recipe/recipe.ts";
+import { enabledServices, installedAdditions, type Recipe } from "../recipe/recipe.ts";
 import type { Inputs } from "./step.ts";
 
 /** The inputs of provisioning by section, so that a plan can name the section that changed. */
@@ -14,7 +14,7 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
       digestOf(await contentOf(folder, script.run, script.from)),
     ]),
   );
-  const { repositories, packages, groups, users, folders, services, domainType, provision } = recipe;
+  const { repositories, packages, groups, users, folders, domainType, provision } = recipe;
   const sections = {
     repositories,
     additions: installedAdditions(recipe),
@@ -22,7 +22,7 @@ export async function provisionInputs(recipe: Recipe, folder: string): Promise<I
     groups,
     users,
     folders,
-    services,
+    services: { ...recipe.services, enable: enabledServices(recipe) },
     files,
     scripts,
     drivers: domainType,

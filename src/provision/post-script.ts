@@ -1,7 +1,7 @@
 import { TbuildError } from "../errors.ts";
 import { isName, type PostProvisioning } from "../kickstart/render.ts";
 import { shellWord } from "../kickstart/shell-words.ts";
-import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
+import { enabledServices, installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import {
   contentOf,
@@ -171,7 +171,7 @@ function services(recipe: Recipe): string[] {
     because(`service ${name}`),
     setService(recipe, name, { on }).map(shellWord).join(" "),
   ];
-  return [...recipe.services.enable.flatMap(set(true)), ...recipe.services.disable.flatMap(set(false))];
+  return [...enabledServices(recipe).flatMap(set(true)), ...recipe.services.disable.flatMap(set(false))];
 }
 
 function owned(one: { path: string; owner: string; group: string; mode: string }): string[] {

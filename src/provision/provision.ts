@@ -4,7 +4,7 @@ import { TbuildError } from "../errors.ts";
 import type { PackagedFiles } from "../guest/portrait.ts";
 import type { Host } from "../host/host.ts";
 import type { PackageRecord } from "../model/manifest.ts";
-import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
+import { enabledServices, installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder, uekRepository } from "../recipe/repositories.ts";
 import { fstabLine } from "./further-disks.ts";
 
@@ -290,7 +290,7 @@ export function readWhole(script: Uint8Array): Uint8Array {
 }
 
 async function setServices(guest: Host, recipe: Recipe): Promise<void> {
-  for (const name of recipe.services.enable)
+  for (const name of enabledServices(recipe))
     await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: true })));
   for (const name of recipe.services.disable)
     await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: false })));

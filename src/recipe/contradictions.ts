@@ -1,4 +1,4 @@
-import { installedAdditions, majorOf, type Recipe } from "./recipe.ts";
+import { additionServices, installedAdditions, majorOf, type Recipe } from "./recipe.ts";
 
 /** Two values of a recipe that exclude each other: the path of one, and of the other where the recipe says it. */
 export interface Contradiction {
@@ -100,15 +100,12 @@ function streamsAgainst({ packages }: Lists): Contradiction[] {
   );
 }
 
-// The additions configure the first boot through these services.
-const firstBootServices = ["ovmd", "ovm-template-initial-config"];
-
 function firstBootAgainst({ services, packages, additions, firstBoot }: Lists): Contradiction[] {
   const added = installedAdditions({ additions, firstBoot })?.packages ?? [];
   const disabled = (services?.disable ?? []).flatMap((name, at): Contradiction[] => {
     const plain = name.replace(/\.service$/, "");
     const addition = added.indexOf(plain);
-    if (addition < 0 || !firstBootServices.includes(plain)) return [];
+    if (addition < 0 || !additionServices.includes(plain)) return [];
     return [
       {
         path: ["services", "disable", at],

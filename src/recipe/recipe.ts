@@ -238,7 +238,7 @@ export const Recipe = z.strictObject({
         .enum(cloneDetectors)
         .default("flag")
         .describe(
-          "How a clone notices that it has to configure itself. `flag`: the guest additions do at the next boot, once the seal has set INITIAL_CONFIG. `mac`: a service of tbuild does when none of the recorded MAC addresses is there. It needs no guest additions; `additions` are not installed.",
+          "How a clone notices that it has to configure itself. `flag`: the guest additions do at the next boot, once the seal has set INITIAL_CONFIG. `mac`: a service of tbuild does when none of the recorded MAC addresses is there. It needs no guest additions: `additions` are not installed, and their services not enabled.",
         ),
     })
     .prefault({})
@@ -350,6 +350,16 @@ export function installedAdditions({
   readonly firstBoot?: Recipe["firstBoot"] | undefined;
 }): Recipe["additions"] {
   return firstBoot?.detect === "mac" ? undefined : additions;
+}
+
+/** The services that the guest additions bring. */
+export const additionServices = ["ovmd", "ovm-template-initial-config"];
+
+/** The services to enable: without additions, not theirs, which a recipe may have inherited. */
+export function enabledServices({ services, firstBoot }: Pick<Recipe, "services" | "firstBoot">): string[] {
+  return firstBoot.detect === "mac"
+    ? services.enable.filter((name) => !additionServices.includes(name.replace(/\.service$/, "")))
+    : services.enable;
 }
 
 /**

@@ -27,8 +27,7 @@ with tempfile.TemporaryDirectory() as place:
         if source.network_config:
             state = network_state.parse_net_config_data(source.network_config)
             said['interfaces'] = [
-                {'name': one['name'], 'mac': one.get('mac_address'), 'subnets': [
-                    {key: subnet.get(key) for key in ('type', 'address', 'prefix', 'netmask', 'gateway', 'dns_nameservers', 'dns_search', 'control')
-                     if subnet.get(key)} for subnet in one['subnets']]}
+                {'name': one['name'], 'mac': one.get('mac_address'),
+                 'subnets': [dict(subnet) for subnet in one['subnets']]}
                 for one in state.iter_interfaces()]
     print(json.dumps(said))

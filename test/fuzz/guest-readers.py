@@ -1,4 +1,6 @@
-"""The readers of the guest additions, for fuzzing: takes lines "READER BASE64", and answers each with "ok" or with what went wrong.
+"""The readers of the guest additions, for fuzzing.
+
+Takes lines "READER BASE64", and answers each with "ok" or with what went wrong.
 
 usage: guest-readers.py ADDITIONS
 """

@@ -1,16 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { additions } from "../../src/firstboot/additions.ts";
 import { firstBoot } from "../../src/firstboot/arming.ts";
 import { cloneDetection, cloneModules } from "../../src/firstboot/clone-detection.ts";
 import { clonePending, cloneRecord } from "../../src/firstboot/clone-files.ts";
 import { applyAll } from "../../src/guest/operation.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
-import { describeWith } from "../fakes/missing.ts";
 
 const guests = {
   5: {
@@ -109,36 +103,5 @@ describe("clone detection", () => {
     expect(keys).toEqual(
       expect.arrayContaining(["com.oracle.linux.network.ipaddr.0", "com.oracle.linux.root-password"]),
     );
-  });
-});
-
-describeWith(["python3"], "the files of clone detection", () => {
-  it.each(majors)("are the same in an image of OL%i as in an RPM", async (major) => {
-    const folder = mkdtempSync(join(tmpdir(), "tbuild-layout-"));
-    try {
-      const tree = guestOf(major);
-      await applyAll(tree, [cloneDetection]);
-      const python = (await tree.text("/usr/libexec/tbuild-clone"))?.split("\n")[0]?.slice(2) ?? "";
-      const { status, stderr } = spawnSync(
-        "python3",
-        ["-B", join(additions, "layout.py"), "clone", folder, String(major), python],
-        { encoding: "utf8" },
-      );
-      expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-      const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name));
-      for (const file of files) {
-        const path = file.slice(folder.length);
-        expect(await tree.text(path), path).toBe(readFileSync(file, "utf8"));
-        expect((await tree.stat(path))?.mode, path).toBe(statSync(file).mode & 0o777);
-      }
-      const inImage = [...tree.nodes.keys()].filter(
-        (path) => /clone/.test(path) && tree.nodes.get(path)?.data,
-      );
-      expect(inImage.sort()).toEqual(files.map((file) => file.slice(folder.length)).sort());
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
   });
 });

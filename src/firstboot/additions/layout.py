@@ -1,19 +1,14 @@
-"""Where the files of the additions are in a guest, for RPMs, for the rehearsal medium, and for a seal.
-
-layout.py NAME TREE MAJOR PYTHON   puts the files of a package in a folder
-"""
+"""Where the files of the additions are in a guest, for the RPMs of `make additions` and for the rehearsal medium."""
 import os
 import shutil
-import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIBRARY = '/usr/lib/python-templateconfig'
-CLONE_LIBRARY = '/usr/lib/tbuild-clone'
 MODULES = ('authentication', 'datetime', 'firewall', 'network', 'selinux', 'ssh', 'system', 'user')
 
 
 def stage(name, tree, major, python):
-    """Puts the files of ovmd, ovm-template-config, ovm-template-config-MODULE or clone in a tree; `python` is what runs them."""
+    """Puts the files of ovmd, ovm-template-config or ovm-template-config-MODULE in a tree; `python` is what runs them."""
     place = Place(tree, python)
     if name == 'ovmd':
         place.program('sbin/ovmd', '/usr/sbin/ovmd')
@@ -30,24 +25,9 @@ def stage(name, tree, major, python):
         os.makedirs(tree + '/etc/template.d/scripts')
         if major >= 7:
             stage_initial_config(place)
-    elif name == 'clone':
-        stage_clone(place, major)
     else:
         module = name[len('ovm-template-config-'):]
         place.program('scripts/' + module, '/etc/template.d/scripts/' + module)
-
-
-def stage_clone(place, major):
-    """tbuild-clone, with a library of its own: it is for guests without additions."""
-    place.program('sbin/tbuild-clone', '/usr/libexec/tbuild-clone')
-    for folder in ('clonedetect', 'ovmdaemon', 'templateconfig'):
-        place.library(folder, CLONE_LIBRARY)
-    os.makedirs(place.tree + '/etc/tbuild/clone.d')
-    for name in ('tbuild-clone-detect', 'tbuild-clone'):
-        if major <= 6:
-            place.program('el6/%s.init' % name, '/etc/rc.d/init.d/' + name)
-        else:
-            place.file('el7/%s.service' % name, '/usr/lib/systemd/system/%s.service' % name)
 
 
 def ovmd_settings(major):
@@ -73,10 +53,10 @@ class Place:
     def __init__(self, tree, python):
         self.tree, self.python = tree, python
 
-    def library(self, folder, library=LIBRARY):
+    def library(self, folder):
         for name in sorted(os.listdir(os.path.join(HERE, folder))):
             if name.endswith('.py'):
-                self.file('%s/%s' % (folder, name), '%s/%s/%s' % (library, folder, name))
+                self.file('%s/%s' % (folder, name), '%s/%s/%s' % (LIBRARY, folder, name))
 
     def program(self, name, path):
         """A program; one in Python gets the guest's own."""
@@ -94,9 +74,3 @@ class Place:
         with open(self.tree + path, 'w') as file:
             file.write(text)
         os.chmod(self.tree + path, mode)
-
-
-if __name__ == '__main__':
-    if len(sys.argv) != 5:
-        sys.exit(__doc__)
-    stage(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
