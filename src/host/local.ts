@@ -117,6 +117,26 @@ export async function* streamHere(
   throw failed("local", argv, ending(exitCode, signal), said);
 }
 
+/** Runs `argv` on this machine with our own terminal, such as an editor. Gives its exit code. */
+export async function runOnTerminal(argv: readonly string[]): Promise<number> {
+  const { execa } = await import("execa");
+  const [command = "", ...args] = argv;
+  const ignore = () => {};
+  // Ctrl-C is for the program.
+  process.on("SIGINT", ignore);
+  try {
+    const result = await execa(command, args, {
+      stdio: "inherit",
+      reject: false,
+      ...ownEnvironment(command),
+    });
+    refuseStart(command, "local", result);
+    return result.exitCode ?? 1;
+  } finally {
+    process.off("SIGINT", ignore);
+  }
+}
+
 /** Starts `argv` on this machine, in a session of its own. */
 export async function talkHere(
   argv: readonly string[],
