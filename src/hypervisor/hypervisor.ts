@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { z } from "zod";
 import type { GuestMode } from "../choices.ts";
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 
 /** A virtual machine as plain data. Boots the disk first, then the CD: a blank disk falls through to the installer. */
 export interface VmSpec {
@@ -210,5 +210,5 @@ export interface HypervisorKind<Options extends z.ZodObject = z.ZodObject> {
   readonly summary: string;
   /** The keys that a site gives beside `kind`, each with a description. */
   readonly options: Options;
-  open(host: Host, options: z.infer<Options>, places: HypervisorPlaces): Hypervisor;
+  open(host: Runner, options: z.infer<Options>, places: HypervisorPlaces): Hypervisor;
 }

@@ -1,4 +1,4 @@
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import type { Hypervisor, HypervisorKind, HypervisorPlaces } from "./hypervisor.ts";
 import { hypervisors } from "./index.ts";
 
@@ -12,7 +12,7 @@ export async function hypervisorKind(kind: string): Promise<HypervisorKind> {
 }
 
 export async function openHypervisor(
-  host: Host,
+  host: Runner,
   { kind, ...options }: HypervisorChoice,
   places: HypervisorPlaces,
 ): Promise<Hypervisor> {
