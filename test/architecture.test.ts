@@ -50,7 +50,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
-  recipe: ["guest/seal/index.ts", "hypervisor/index.ts", "manager/options.ts"],
+  recipe: ["guest/seal/index.ts", "hypervisor/table.ts", "manager/options.ts"],
   guest: ["firstboot", "host", "image", "model", "vm-cfg"],
   firstboot: [
     "guest/operation.ts",
@@ -113,7 +113,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/uml.ts",
     "image/ways/guestfish.ts",
   ],
-  "hypervisor/index.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
+  "hypervisor/table.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
   "bundles/write/index.ts": [
     "bundles/write/tgz.ts",
     "bundles/write/ova.ts",

@@ -204,7 +204,7 @@ export interface HypervisorPlaces {
   readonly memory: string;
 }
 
-/** A kind of hypervisor that a site can name: the line in the table (`index.ts`) leads to one of these. */
+/** A kind of hypervisor that a site can name: the line in the table (`table.ts`) leads to one of these. */
 export interface HypervisorKind<Options extends z.ZodObject = z.ZodObject> {
   /** One line for help and documents. */
   readonly summary: string;

@@ -1,6 +1,6 @@
 import type { Runner } from "../host/host.ts";
 import type { Hypervisor, HypervisorKind, HypervisorPlaces } from "./hypervisor.ts";
-import { hypervisors } from "./index.ts";
+import { hypervisors } from "./table.ts";
 
 /** What a site says of its hypervisor: the kind, and the options of that kind. */
 export type HypervisorChoice = { readonly kind: string } & Readonly<Record<string, unknown>>;
