@@ -105,7 +105,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 
 // Backends are imported by their table, and by nobody else.
 const tables: Readonly<Record<string, readonly string[]>> = {
-  "image/ways/index.ts": [
+  "image/ways/table.ts": [
     "image/ways/direct.ts",
     "image/ways/debugfs.ts",
     "image/ways/loop.ts",
@@ -113,8 +113,9 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/uml.ts",
     "image/ways/guestfish.ts",
   ],
+  "deploy/places/table.ts": ["deploy/places/oracle-vm.ts", "deploy/places/hypervisor.ts"],
   "hypervisor/table.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
-  "bundles/write/index.ts": [
+  "bundles/write/table.ts": [
     "bundles/write/tgz.ts",
     "bundles/write/ova.ts",
     "bundles/write/qcow2.ts",

@@ -62,7 +62,8 @@ async function mountAll(
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
     const what = mounts.map(({ volume }) => `${volume.name} (${volume.fs})`).join(", ");
-    throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}` }));
+    // The command is a script of ours, and of no use to anybody.
+    throw guestsFault(cause.with({ subject: "uml", what: `cannot mount ${what}`, lines: cause.said }));
   });
   return mountedTree(machine, root, {
     watch,
