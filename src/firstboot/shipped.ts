@@ -1,25 +1,5 @@
-import type { Target } from "./module.ts";
-
-/** What a value has to look like. `text` is anything. */
-export const valueTypes = [
-  "text",
-  "boolean",
-  "yes-no",
-  "integer",
-  "ip",
-  "netmask",
-  "ip-list",
-  "hostname",
-  "domain-list",
-  "hosts-line",
-  "bootproto",
-  "device",
-  "mac",
-  "timezone",
-  "datetime",
-  "selinux",
-] as const;
-export type ValueType = (typeof valueTypes)[number];
+import type { Target } from "./targets.ts";
+import type { ValueType } from "./value-types.ts";
 
 /** A module that Oracle ships as `ovm-template-config-NAME`. */
 export interface ShippedModule {
