@@ -1,5 +1,26 @@
 import type { Target } from "./targets.ts";
-import type { ValueType } from "./value-types.ts";
+
+/** What a value has to look like. `text` is anything. */
+export const valueTypes = [
+  "text",
+  "boolean",
+  "yes-no",
+  "integer",
+  "ip",
+  "netmask",
+  "ip-list",
+  "hostname",
+  "domain-list",
+  "hosts-line",
+  "bootproto",
+  "device",
+  "mac",
+  "path",
+  "timezone",
+  "datetime",
+  "selinux",
+] as const;
+export type ValueType = (typeof valueTypes)[number];
 
 /** A module that Oracle ships as `ovm-template-config-NAME`. */
 export interface ShippedModule {

@@ -1,31 +1,9 @@
 import type { ParameterType } from "../choices.ts";
 import type { Parameter } from "../model/manifest.ts";
 import { isIp, isIpv4, isNetmask, netmaskOf } from "./addresses.ts";
-import { shippedKey } from "./shipped.ts";
+import { shippedKey, type ValueType } from "./shipped.ts";
 
 // This file also runs in the browser, in the pages of the catalog.
-
-/** What a value has to look like. */
-export const valueTypes = [
-  "text",
-  "boolean",
-  "yes-no",
-  "integer",
-  "ip",
-  "netmask",
-  "ip-list",
-  "hostname",
-  "domain-list",
-  "hosts-line",
-  "bootproto",
-  "device",
-  "mac",
-  "path",
-  "timezone",
-  "datetime",
-  "selinux",
-] as const;
-export type ValueType = (typeof valueTypes)[number];
 
 // The types that module.yaml knows, as the types of values.
 const declaredTypes = {

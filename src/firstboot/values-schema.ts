@@ -1,5 +1,6 @@
 import type { Parameter } from "../model/manifest.ts";
-import { choicesOf, typeOf, type ValueType } from "./value-types.ts";
+import type { ValueType } from "./shipped.ts";
+import { choicesOf, typeOf } from "./value-types.ts";
 
 /**
  * JSON Schema (draft 2020-12) of a file of values for a contract: for editors, and for forms of other programs. It says what one
