@@ -62,6 +62,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "recipe/findings.ts",
     "recipe/located.ts",
     "recipe/shape.ts",
+    "recipe/suggestion.ts",
   ],
   bundles: [
     "host",

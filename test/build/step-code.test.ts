@@ -45,7 +45,7 @@ describe("the code of a step", () => {
     ["how modules are injected", "firstboot/inject", ["inject-modules"]],
     ["a packer", "bundles/write/ova", ["pack-bundles"]],
     ["what a bundle says", "bundles/write/vm-cfg", ["pack-bundles"]],
-    ["how guests are provisioned", "provision/provision", ["provision-guest", "inject-modules"]],
+    ["how guests are provisioned", "provision/provision", ["provision-guest"]],
     ["the stand-in for Oracle's disc", "rehearsal/iso-tree", ["fetch-medium"]],
     ["what shapes nothing", "errors", []],
     ["how programs are started", "host/local", []],
