@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { hypervisors } from "../hypervisor/index.ts";
+import { hypervisors } from "../hypervisor/table.ts";
 import { addBuildCommands } from "./build-commands.ts";
 import { addDeployCommands } from "./deploy-commands.ts";
 import { addGuestFileCommands } from "./guest-file-commands.ts";
