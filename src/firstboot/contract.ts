@@ -1,5 +1,7 @@
+import { type ParameterType, parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { Parameter } from "../model/manifest.ts";
+import { isPattern } from "./module-yaml.ts";
 
 /**
  * The contract, from what `ovm-template-config --enumerate configure` prints: JSON, or with
@@ -99,7 +101,7 @@ const constants: Readonly<Record<string, unknown>> = {
 };
 
 function parameterOf(module: string, one: Record<string, unknown>): Parameter {
-  const { key, description = "", required, hidden, password } = one;
+  const { key, description = "", required, hidden, password, type, choices, pattern } = one;
   if (typeof key !== "string") throw new TbuildError("guest", `module ${module}: a parameter without a key`);
   return {
     key,
@@ -108,7 +110,21 @@ function parameterOf(module: string, one: Record<string, unknown>): Parameter {
     required: isYes(required),
     hidden: isYes(hidden),
     password: isYes(password),
+    ...(isType(type) && type !== "text" && { type }),
+    ...(isWords(choices) && { choices: choices.map(String) }),
+    ...(typeof pattern === "string" && isPattern(pattern) && { pattern }),
+    ...(typeof one.default === "string" && !isYes(password) && { default: one.default }),
   };
+}
+
+function isType(type: unknown): type is ParameterType {
+  return parameterTypes.some((one) => one === type);
+}
+
+function isWords(list: unknown): list is (string | number)[] {
+  return (
+    Array.isArray(list) && list.length > 0 && list.every((one) => ["string", "number"].includes(typeof one))
+  );
 }
 
 function isYes(value: unknown): boolean {

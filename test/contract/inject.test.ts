@@ -2,6 +2,9 @@ import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { BuildEvent } from "../../src/build/event.ts";
+import type { StepContext } from "../../src/build/step.ts";
+import { injectModules } from "../../src/build/steps/inject-modules.ts";
 import { additions } from "../../src/firstboot/additions.ts";
 import { injectModule } from "../../src/firstboot/inject.ts";
 import { type FirstBootModule, readModule } from "../../src/firstboot/module.ts";
@@ -10,10 +13,17 @@ import { localHost } from "../../src/host/local.ts";
 import { openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
 import { mountedTree } from "../../src/image/ways/mounted-tree.ts";
+import type { Recipe } from "../../src/recipe/recipe.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { extDisk, type GuestFiles, ol6Guest } from "../guest-image.ts";
 
 const host = localHost();
+const unknowable = `#!/usr/bin/python
+import os
+def do_enumerate(target): return [{'key': os.environ['KEY']}]
+from templateconfig.cli import main
+main(do_enumerate, {'configure': None})
+`;
 const shipped = resolve(import.meta.dirname, "../../recipes/modules");
 const etc = "system_u:object_r:etc_t:s0";
 const program = "system_u:object_r:bin_t:s0";
@@ -67,6 +77,55 @@ describeWith(
         expect(Object.fromEntries(offline)).toEqual(Object.fromEntries(live));
       },
     );
+
+    it("start the machine only if the files are not enough, and the build says why", async () => {
+      const disk = join(folder, "provisioned.qcow2");
+      await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", base(), disk]);
+      const [hosts] = modules.filter(({ name }) => name === "hosts");
+      const odd = {
+        ...(hosts as FirstBootModule),
+        name: "odd",
+        scriptFor: () => Buffer.from(unknowable),
+        script: Buffer.from(unknowable),
+      };
+      expect(await injected(disk, [hosts as FirstBootModule])).toEqual({
+        started: [],
+        notes: [],
+        keys: ["org.tbuild.hosts.entry.0", "com.oracle.linux.root-password"],
+      });
+      expect(await injected(disk, [odd])).toEqual({
+        started: ["t-inject"],
+        notes: [
+          "the machine is started to inject modules: only running the module odd shows its parameters (line 3 reads os.environ['KEY'])",
+        ],
+      });
+    });
+
+    /** What the step does with a provisioned disk; where it starts a machine, it ends. */
+    async function injected(disk: string, modules: readonly FirstBootModule[]) {
+      const [started, notes]: [string[], string[]] = [[], []];
+      const out = await mkdtemp(join(folder, "out-"));
+      const context = {
+        ...{ id: "t", out, host, site: { images: { kind: "auto" } }, progress() {} },
+        report: (event: BuildEvent) => event.type === "note" && notes.push(event.text),
+        hypervisor: {
+          async define({ name }: { name: string }) {
+            started.push(name);
+            throw new Error("no machine here");
+          },
+        },
+      };
+      const root = { key: "com.oracle.linux.root-password" };
+      const state = { disk, modulesThere: [{ priority: 90, name: "authentication", parameters: [root] }] };
+      const step = injectModules({ machine: {}, nics: [], release: "ol6" } as unknown as Recipe, modules);
+      try {
+        const { contract } = await step.run(context as unknown as StepContext, state as never);
+        return { started, notes, keys: contract.map(({ key }) => key) };
+      } catch (error) {
+        if (started.length === 0) throw error;
+        return { started, notes };
+      }
+    }
   },
 );
 
@@ -83,7 +142,8 @@ async function guestWithAdditions(): Promise<GuestFiles> {
     for (const name of await readdir(join(additions, library)))
       if (name.endsWith(".py"))
         await add(`${library}/${name}`, `/usr/lib/python-templateconfig/${library}/${name}`, 0o644);
-  return { ...ol6Guest, files: { ...ol6Guest.files, ...files } };
+  const kernel = { "/boot/vmlinuz-2.6.32-754.el6.x86_64": "" };
+  return { ...ol6Guest, files: { ...ol6Guest.files, ...files, ...kernel } };
 }
 
 /** Changes an image as a running guest would: mounted, and with the guest's own programs. */
