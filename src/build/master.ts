@@ -33,6 +33,6 @@ export function planMaster(made: Ingredients) {
     .step(made.medium)
     .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest, made.folder))
     .step(provisionGuest(made.recipe, made.folder, made.provisionInputs))
-    .step(injectModules(made.recipe, made.modules))
+    .step(injectModules(made.recipe, made.modules, made.cloneDetection))
     .step(keepMaster(made.recipe, made.frame));
 }

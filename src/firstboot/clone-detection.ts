@@ -8,11 +8,8 @@ import type { GuestTree } from "../image/tree.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
 import { additions } from "./additions.ts";
 import { cloneProgram, cloneServices } from "./clone-files.ts";
-import { type EnumeratedModule, withModules } from "./contract.ts";
-import { enumerate } from "./enumerate.ts";
 import { injectModule } from "./inject.ts";
-import { type FirstBootModule, parseHeader } from "./module.ts";
-import { shippedModules } from "./shipped.ts";
+import { standardModules, withPython } from "./standard-modules.ts";
 
 const library = "/usr/lib/tbuild-clone";
 const hooks = "/etc/tbuild/clone.d";
@@ -47,15 +44,6 @@ export async function cloneDetectionDigest(): Promise<Digest> {
     hash.update(`${path} ${mode} ${text.length}\n`).update(text);
   for (const { name, script } of await standardModules("python")) hash.update(`${name}\n`).update(script);
   return asDigest(hash.digest("hex"));
-}
-
-/** The standard modules with their parameters, as a guest has them after the operation. */
-export async function cloneModules(): Promise<EnumeratedModule[]> {
-  const found = (await standardModules("python")).map(async ({ name, priorities, script }) => {
-    const { parameters } = await enumerate(Buffer.from(script).toString("utf8"), "configure");
-    return { priority: priorities.configure ?? 0, name, parameters };
-  });
-  return withModules(await Promise.all(found), []);
 }
 
 interface File {
@@ -112,22 +100,6 @@ async function moduleOperations(tree: GuestTree): Promise<Operation[]> {
       wanted.push(injectModule(module));
   }
   return wanted;
-}
-
-async function standardModules(python: string): Promise<FirstBootModule[]> {
-  return Promise.all(
-    Object.keys(shippedModules).map(async (name) => {
-      const text = withPython(await readFile(join(additions, "scripts", name), "utf8"), python);
-      const { description, priorities } = parseHeader(text);
-      const script = Buffer.from(text);
-      const digest = asDigest(createHash("sha256").update(script).digest("hex"));
-      return { name, description, priorities, script, payload: [], packages: [], version: "1.0", digest };
-    }),
-  );
-}
-
-function withPython(text: string, python: string): string {
-  return text.replace(/^#!\/usr\/bin\/python3\n/, `#!${python}\n`);
 }
 
 // The system's own, which its package manager needs.

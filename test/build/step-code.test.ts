@@ -42,7 +42,7 @@ describe("the code of a step", () => {
     ["an operation of the seal", "guest/seal/traces", ["seal-image", "audit-image"]],
     ["the table of the seal", "guest/seal/table", ["seal-image", "audit-image"]],
     ["an operation of the conversion", "guest/convert/consoles", ["convert-image", "audit-image"]],
-    ["how modules are injected", "firstboot/inject", ["inject-modules"]],
+    ["how modules are injected", "firstboot/inject", ["inject-modules", "seal-image", "audit-image"]],
     ["a packer", "bundles/write/ova", ["pack-bundles"]],
     ["what a bundle says", "bundles/write/vm-cfg", ["pack-bundles"]],
     ["how guests are provisioned", "provision/provision", ["provision-guest"]],

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { firstBoot } from "../../src/firstboot/arming.ts";
-import { cloneDetection, cloneModules } from "../../src/firstboot/clone-detection.ts";
+import { cloneDetection } from "../../src/firstboot/clone-detection.ts";
 import { clonePending, cloneRecord } from "../../src/firstboot/clone-files.ts";
+import { standardParameters } from "../../src/firstboot/standard-modules.ts";
 import { applyAll } from "../../src/guest/operation.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
@@ -88,7 +89,7 @@ describe("clone detection", () => {
   });
 
   it("gives a template the parameters of the standard modules", async () => {
-    const names = (await cloneModules()).map(({ name }) => name);
+    const names = (await standardParameters()).map(({ name }) => name);
     expect(names).toEqual([
       "selinux",
       "firewall",
@@ -99,7 +100,7 @@ describe("clone detection", () => {
       "ssh",
       "authentication",
     ]);
-    const keys = (await cloneModules()).flatMap(({ parameters }) => parameters.map(({ key }) => key));
+    const keys = (await standardParameters()).flatMap(({ parameters }) => parameters.map(({ key }) => key));
     expect(keys).toEqual(
       expect.arrayContaining(["com.oracle.linux.network.ipaddr.0", "com.oracle.linux.root-password"]),
     );

@@ -5,11 +5,13 @@ import { contractOf, type EnumeratedModule, parseContract, withModules } from ".
 import { enumerate } from "../../firstboot/enumerate.ts";
 import { injectModule, needsRunningGuest, scriptIn } from "../../firstboot/inject.ts";
 import type { FirstBootModule } from "../../firstboot/module.ts";
+import { standardParameters } from "../../firstboot/standard-modules.ts";
 import { bootKernel } from "../../guest/boot-kernel.ts";
 import { applyAll } from "../../guest/operation.ts";
 import type { Host } from "../../host/host.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
+import type { Digest } from "../../model/digest.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import { installedAdditions, type Recipe } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
@@ -33,6 +35,7 @@ type Needs = InstalledGuest & ProvisionedGuest;
 export function injectModules(
   recipe: Recipe,
   modules: readonly FirstBootModule[],
+  cloneDetection?: Digest,
 ): Step<Needs, InjectedGuest> {
   return {
     name: "inject-modules",
@@ -43,9 +46,12 @@ export function injectModules(
         : `inject ${modules.map((m) => m.name).join(", ")} and enable them`,
     inputs: () => ({
       ...Object.fromEntries(modules.map((module) => [`module ${module.name}`, module.digest])),
+      ...(cloneDetection && { "clone detection": cloneDetection }),
       questions: "parameters, kernel",
     }),
-    async run(context, state) {
+    async run(context, given) {
+      // Without additions, the seal brings the standard modules in.
+      const state = cloneDetection ? { ...given, modulesThere: await standardParameters() } : given;
       const image = join(context.out, "disk.qcow2");
       const offline = await injectOffline(context, state, modules, image);
       if (typeof offline !== "string") return { disk: image, ...offline };

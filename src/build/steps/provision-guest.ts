@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { cloneModules } from "../../firstboot/clone-detection.ts";
 import { type EnumeratedModule, parseEnumerated } from "../../firstboot/contract.ts";
 import { inGuestOperations } from "../../guest/convert/in-guest.ts";
 import { applyAll } from "../../guest/operation.ts";
@@ -108,9 +107,7 @@ async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
 async function ask(guest: Host, recipe: Recipe): Promise<Answers> {
   const packages = await installedPackages(guest, await repositoriesOf(guest));
   const files = await packagedFiles(guest);
-  // Without additions, the seal brings the modules in.
-  if (installedAdditions(recipe) === undefined)
-    return { packages, packagedFiles: files, modulesThere: await cloneModules() };
+  if (installedAdditions(recipe) === undefined) return { packages, packagedFiles: files, modulesThere: [] };
   const { stdout } = await guest.run(["ovm-template-config", "--enumerate", "configure"]);
   return { packages, packagedFiles: files, modulesThere: parseEnumerated(stdout) };
 }
