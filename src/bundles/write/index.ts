@@ -1,7 +1,8 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type BundleFormat, bundleFormats, type MigrationFormat } from "../../choices.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
