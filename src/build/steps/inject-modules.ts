@@ -5,6 +5,7 @@ import { contractOf, type EnumeratedModule, parseContract, withModules } from ".
 import { enumerate } from "../../firstboot/enumerate.ts";
 import { injectModule, needsRunningGuest, scriptIn } from "../../firstboot/inject.ts";
 import type { FirstBootModule } from "../../firstboot/module.ts";
+import { sourceText } from "../../firstboot/python/source.ts";
 import { standardParameters } from "../../firstboot/standard-modules.ts";
 import { bootKernel } from "../../guest/boot-kernel.ts";
 import { applyAll } from "../../guest/operation.ts";
@@ -100,7 +101,7 @@ async function enumerateAll(
   for (const module of modules) {
     const priority = module.priorities.configure;
     if (priority === undefined) continue;
-    const script = Buffer.from(await scriptIn(tree, module)).toString("utf8");
+    const script = sourceText(await scriptIn(tree, module));
     const { parameters, doubts } = await enumerate(script, "configure");
     const [doubt] = doubts;
     if (doubt)
@@ -147,7 +148,7 @@ async function readContract(
   const found: EnumeratedModule[] = [];
   for (const { name, priorities, script } of modules) {
     if (priorities.configure === undefined) continue;
-    const { parameters, doubts } = await enumerate(Buffer.from(script).toString("utf8"), "configure");
+    const { parameters, doubts } = await enumerate(sourceText(script), "configure");
     for (const { line, reason } of doubts)
       context.report({ type: "note", text: `${name}: parameters may be missing: line ${line} ${reason}` });
     found.push({ priority: priorities.configure, name, parameters });
