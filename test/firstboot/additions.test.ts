@@ -298,6 +298,36 @@ print(json.dumps(values))" '${JSON.stringify(values)}' > /values
     });
   });
 
+describeWith(rootNeeds, "the module datetime", () => {
+  const recorder = (name: string) => `#!/bin/sh\necho ${name} "$@" >> /ran\n`;
+  const files = {
+    "usr/sbin/chkconfig": recorder("chkconfig"),
+    "usr/sbin/service": recorder("service"),
+    "usr/bin/systemctl": recorder("systemctl"),
+  };
+  const ntp = (value: string) =>
+    `ovm-chkconfig --add datetime; echo '{"com.oracle.linux.datetime.ntp": "${value}"}' | ovm-template-config --stdin configure || echo "code $?"; cat /ran`;
+
+  it.each([
+    ["True", "chkconfig ntpd on\nservice ntpd start\n"],
+    ["False", "chkconfig ntpd off\nservice ntpd stop\n"],
+  ])("turns NTP on and off under SysV: %s", (value, ran) => {
+    const { out, err } = guest(ntp(value), { ...files, "etc/rc.d/init.d/ntpd": "#!/bin/sh\n" });
+    expect({ out, err }).toEqual({ out: ran, err: "" });
+  });
+
+  it("turns chronyd on under systemd", () => {
+    const { out, err } = guest(`mkdir -p /run/systemd/system; ${ntp("True")}`, {
+      ...files,
+      "etc/systemd/system/chronyd.service": "[Service]\n",
+    });
+    expect({ out, err }).toEqual({
+      out: "systemctl enable chronyd.service\nsystemctl start chronyd.service\n",
+      err: "",
+    });
+  });
+});
+
 describeWith(rootNeeds, "what the programs of the additions refuse", () => {
   const refused: readonly [string, number, RegExp][] = [
     ["ovmd -t abc", 2, /--time takes a number of seconds/],
