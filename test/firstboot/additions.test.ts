@@ -230,6 +230,19 @@ print('echoed' if b'hush' in said else 'quiet', os.waitstatus_to_exitcode(os.wai
       );
     });
 
+    it("ovmd -l prints the root password last, so that its lines can be the input of ovm-template-config", () => {
+      const { files, add } = withModules(["one", 10, "open('/got', 'w').write(param['x.one'])"]);
+      const { code, out, err } = guest(
+        `${add}; ovm-chkconfig --add authentication; ovmd
+         ovmd -p x.one=first -p com.oracle.linux.root-password=hush-hush -p a=1
+         ovmd -l | cut -d: -f1; ovmd -l | ovm-template-config --stdin configure; cat /got`,
+        files,
+        path,
+      );
+      expect({ code, err }).toEqual({ code: 0, err: "" });
+      expect(out).toBe('{"a"\n{"x.one"\n{"com.oracle.linux.root-password"\nfirst');
+    });
+
     it("an OVF environment on a CD is read, by ovmd and by ovm-template-config", () => {
       const { files, add } = withModules([
         "one",
