@@ -199,7 +199,8 @@ function twice(given: ReadonlyMap<string, string | Reference>, prefix: string): 
   return found;
 }
 
-function bytesOf(text: string): number {
+/** The bytes of a text in UTF-8. */
+export function bytesOf(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 
