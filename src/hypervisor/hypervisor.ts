@@ -161,37 +161,37 @@ export interface Hypervisor {
     vm: string,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<Stopped>;
-  /** Where to log in: port 22 of the guest on `build`. `undefined` while nobody knows it: ask again. */
+  /** The address for ssh: port 22 of the guest on `build`. `undefined` while it is unknown: ask again. */
   address(vm: string): Promise<Address | undefined>;
   readonly buildAddresses: BuildAddresses;
-  /** What the guest writes to its serial console, line by line, from the last start on until it stops. */
+  /** The guest's output on its serial console, line by line, from the last start until it stops. */
   console(vm: string, signal?: AbortSignal): AsyncIterable<string>;
   /** The console for a terminal, both ways. It ends with the machine. */
   joinConsole(vm: string): Promise<Duplex>;
-  /** All that the guest wrote to its console since the last start, running or not. */
+  /** Everything that the guest wrote to its console since the last start, running or not. */
   consoleText(vm: string): Promise<string>;
-  /** Where people find that text: a path, or a command. */
+  /** Where people find that text: a path or a command. */
   consolePlace(vm: string): string;
-  /** What the screen shows, as a PNG. Left out where machines have no screen. */
+  /** A picture of the screen, as a PNG. Left out if machines have no screen. */
   picture?(vm: string): Promise<Uint8Array>;
-  /** Left out where no additions can be reached. */
+  /** Left out if no additions can be reached. */
   readonly messages?: MessageChannel;
   /**
-   * Makes a second, stopped machine of a stopped one: its disks copied, but for those that exist apart from it. Left out where
-   * only new machines can be made.
+   * Makes a stopped copy of a stopped machine: its own disks are copied, the others are used by both. Left out if only
+   * new machines can be made.
    */
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
-  /** How a machine is defined now, and how a stopped one is changed. Left out where that cannot be done. */
+  /** Reads a machine's definition, and changes a stopped machine. Left out if the hypervisor cannot. */
   readonly shapes?: {
     of(vm: string): Promise<Shape>;
     change(vm: string, change: ShapeChange): Promise<void>;
   };
   /**
-   * Brings a stopped machine's disk to a local file; one `grownFrom` an image stays grown from it (qcow2), others are raw. The
-   * machine is thrown away next: its disk may be moved.
+   * Moves or copies a stopped machine's disk to a local file. A disk that was `grownFrom` an image stays an overlay of
+   * it (qcow2), others become raw. The machine is removed next, so its disk may be moved.
    */
   fetchDisk(vm: string, slot: number, to: string): Promise<void>;
-  /** Removes the machine and the disks that are its own, running or not. Absent is fine. */
+  /** Removes the machine, running or not, and its own disks. No error if it does not exist. */
   destroy(vm: string): Promise<void>;
   list(): Promise<string[]>;
 }
@@ -200,11 +200,11 @@ export interface Hypervisor {
 export interface HypervisorPlaces {
   /** A folder per machine. */
   readonly folder: string;
-  /** Where it is remembered what was found out about this machine. */
+  /** Where findings about this machine are cached. */
   readonly memory: string;
 }
 
-/** A kind of hypervisor that a site can name: the line in the table (`table.ts`) leads to one of these. */
+/** A kind of hypervisor that a site can name, as the table (`table.ts`) loads it. */
 export interface HypervisorKind<Options extends z.ZodObject = z.ZodObject> {
   /** One line for help and documents. */
   readonly summary: string;

@@ -3,7 +3,7 @@ import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 /** A version of Python: `[2, 6]` is 2.6. */
 export type PythonVersion = readonly [major: number, minor: number];
 
-/** Something in a program that a version of Python refuses, and the line. */
+/** Something in a program that a version of Python rejects, and its line. */
 export interface Incompatible {
   readonly line: number;
   readonly text: string;
@@ -31,8 +31,8 @@ const prefixOf = (node: Node) => /^[a-zA-Z]*/.exec(node.text)?.[0].toLowerCase()
 const kindsOf = (node: Node) => parts(node).map(({ type }) => type);
 
 /**
- * The syntax that not every Python from 2.4 to 3 reads. Source: "What's New in Python" for 2.5 to 3.11, and the grammar
- * in each version's Language Reference. The order of the entries has no meaning.
+ * The syntax that only some Python versions from 2.4 to 3 accept. Source: "What's New in Python" for 2.5 to 3.11, and
+ * the grammar in each version's Language Reference. The order of the entries has no meaning.
  */
 const features: readonly Feature[] = [
   // New in 2.5 to 2.7
@@ -192,7 +192,7 @@ const features: readonly Feature[] = [
   },
   { what: "match", since: [3, 10], types: ["match_statement"], is: always },
   { what: "except*", since: [3, 11], types: ["except_group_clause"], is: always },
-  // Gone in 3
+  // Removed in 3
   { what: "the print statement", until: [2, 7], types: ["print_statement"], is: always },
   {
     what: "the exec statement",
@@ -235,8 +235,8 @@ for (const feature of features)
   for (const type of feature.types) byType.set(type, [...(byType.get(type) ?? []), feature]);
 
 /**
- * What a version of Python refuses of a program's syntax, by line. A parser for all versions read it, so that a fault
- * of its own is a fault under each.
+ * The syntax in a program that a version of Python rejects, by line. The program was read by a parser for all versions,
+ * so an error of that parser is an error in every version.
  */
 export function incompatibleSyntax(script: PythonScript, version: PythonVersion): Incompatible[] {
   const { root, nodes } = script;
@@ -271,7 +271,7 @@ export function isBefore([major, minor]: PythonVersion, [thanMajor, thanMinor]: 
   return major < thanMajor || (major === thanMajor && minor < thanMinor);
 }
 
-// Python 2 refuses letters beyond ASCII without a line that names the encoding (PEP 263).
+// Python 2 rejects non-ASCII characters unless a line names the encoding (PEP 263).
 function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatible[] {
   const { text } = script;
   const found: Incompatible[] = [];
@@ -289,7 +289,7 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
   return found;
 }
 
-// As Python 3's tokenizer does: an indentation has to compare the same whether a tab is eight columns wide or one.
+// As in Python 3's tokenizer: indentations must compare the same with tabs of eight columns and of one.
 function mixedIndentation(lines: readonly string[], script: PythonScript): number | undefined {
   const rows = new Set<number>();
   for (const node of script.nodes)
