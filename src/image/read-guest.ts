@@ -10,10 +10,11 @@ import { swapStates } from "./change/swap.ts";
 import { findSwapFiles } from "./change/swap-files.ts";
 import { filledPlaces, unclaimedBlocks } from "./change/unclaimed-space.ts";
 import { isUnsettled } from "./change/undo.ts";
+import { swapMembers } from "./disk/md-arrays.ts";
 import { type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
 import { Unfit } from "./ext/volume.ts";
 import { rangesOf } from "./file/holes.ts";
-import { type ImageFile, readImageFile } from "./file/image-file.ts";
+import { type ImageFile, readImageFiles } from "./file/image-file.ts";
 import { type ImageFacts, type LookedInto, lookInto } from "./open.ts";
 import { openByBest } from "./open-volumes.ts";
 import { withReachable } from "./reachable.ts";
@@ -36,7 +37,7 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const found = await lookInto(host, path, tell, lookOptions(options));
+  const found = await lookInto(host, path, tell, { ...lookOptions(options), compare: true });
   const reach = { ...lookOptions(options), allowUnmounted: options.allowUnmounted ?? false };
   return withReachable(host, found, reach, (reached) => readReached(host, path, reached, work, options));
 }
@@ -49,14 +50,19 @@ async function readReached<Result>(
   options: ChangeOptions,
 ): Promise<Result> {
   const { note = () => {} } = options;
-  await using image = await readImageFile(path);
+  await using image = await readImageFiles(path, facts.further ?? []);
   const swap = async (onEach: (data: Uint8Array) => void) => {
     const { files, unseen } = await findSwapFiles(image, mounts, swapFiles);
-    const states = await swapStates(host, image, [...facts.volumes, ...files], ({ data }) => onEach(data));
+    const states = await swapStates(
+      host,
+      image,
+      [...facts.volumes, ...swapMembers(facts.arrays), ...files],
+      ({ data }) => onEach(data),
+    );
     return [...states, ...unseen];
   };
   const unclaimed = async () => ({
-    places: await unclaimedPlaces(image, facts.volumes),
+    places: await unclaimedPlaces(image, facts),
     async *blocks(places: readonly Unclaimed[]) {
       yield* unclaimedBlocks(image, places, await rangesOf(host, image), options.watch?.signal);
     },

@@ -2,9 +2,11 @@ import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
 import { overlapWith } from "../file/holes.ts";
-import { insideOf, tableOf } from "./disk.ts";
+import type { DiskPart, Disks } from "../file/image-file.ts";
+import { insideOf, type Layout, placesOf, tablesOf } from "./disk.ts";
 import { fileSystemOf } from "./filesystem.ts";
 import { freeExtents, type Piece } from "./lvm.ts";
+import type { MdArray } from "./md-arrays.ts";
 import { claimOn } from "./members.ts";
 import type { PartitionTable } from "./partitions.ts";
 
@@ -23,16 +25,25 @@ export interface Unclaimed {
 
 /**
  * The parts of a disk outside all file systems: the area before the first partition, gaps, volumes without a signature,
- * LVM's free extents, and the space after a file system that is shorter than its volume. `volumes` are all volumes of the disk.
+ * LVM's free extents, and the space after a file system that is shorter than its volume.
  */
-export async function unclaimedPlaces(disk: Reader, volumes: readonly Volume[]): Promise<Unclaimed[]> {
-  const table = await tableOf(disk);
-  const found = [
-    ...(await gapsOf(disk, table)),
+export async function unclaimedPlaces(
+  disk: Disks,
+  { volumes, arrays }: Pick<Layout, "volumes" | "arrays">,
+): Promise<Unclaimed[]> {
+  const tables = await tablesOf(disk);
+  const found: Unclaimed[] = [];
+  for (const { table, part } of tables) found.push(...(await gapsOf(disk, table, part)));
+  found.push(
     ...(await unusedVolumes(disk, volumes)),
     ...(await behindFileSystems(disk, volumes)),
-    ...(await freeOfLvm(disk, table, volumes)),
-  ];
+    ...arrays.flatMap(besideArray),
+    ...(await freeOfLvm(
+      disk,
+      tables.flatMap(({ table, part }) => placesOf(table, part)),
+      { volumes, arrays },
+    )),
+  );
   return found.map((place) => {
     const touches = touching(place.pieces);
     const other = volumes.find((volume) => volume !== place.volume && placeOf(volume).some(touches));
@@ -40,11 +51,21 @@ export async function unclaimedPlaces(disk: Reader, volumes: readonly Volume[]):
   });
 }
 
-async function gapsOf(disk: Reader, { table, partitions, own }: PartitionTable): Promise<Unclaimed[]> {
+async function gapsOf(
+  disk: Reader,
+  { table, partitions, own }: PartitionTable,
+  part: DiskPart,
+): Promise<Unclaimed[]> {
   if (table === "none") return [];
+  const where = part.name === "" ? "" : ` of ${part.name.replace(":", "")}`;
+  const diskEnd = part.offset + part.bytes;
   if (!own)
     return [
-      { name: "the space outside of partitions", pieces: [], unread: "the partition table is damaged" },
+      {
+        name: `the space outside of partitions${where}`,
+        pieces: [],
+        unread: "the partition table is damaged",
+      },
     ];
   const byPlace = (one: Piece, other: Piece) => one.offset - other.offset;
   const first = [...partitions].sort(byPlace)[0];
@@ -52,8 +73,8 @@ async function gapsOf(disk: Reader, { table, partitions, own }: PartitionTable):
   const taken = [...partitions, ...own].sort(byPlace).filter(({ offset }) => offset >= first.offset);
   const gaps = new Map<string, Piece[]>();
   let end = first.offset;
-  for (const { offset, bytes } of [...taken, { offset: disk.bytes, bytes: 0 }]) {
-    const bytesFree = Math.min(offset, disk.bytes) - end;
+  for (const { offset, bytes } of [...taken, { offset: diskEnd, bytes: 0 }]) {
+    const bytesFree = Math.min(offset, diskEnd) - end;
     if (bytesFree > 0) {
       const name = nameOfGap(partitions, end);
       gaps.set(name, [...(gaps.get(name) ?? []), { offset: end, bytes: bytesFree }]);
@@ -61,8 +82,8 @@ async function gapsOf(disk: Reader, { table, partitions, own }: PartitionTable):
     end = Math.max(end, offset + bytes);
   }
   const before = {
-    name: "the area before the first partition",
-    pieces: [{ offset: 0, bytes: Math.min(first.offset, disk.bytes) }],
+    name: `the area before the first partition${where}`,
+    pieces: [{ offset: part.offset, bytes: Math.min(first.offset, diskEnd) - part.offset }],
     kept: "a boot loader may lie there",
   };
   const behind = [...gaps].map(async ([name, pieces]) => {
@@ -128,17 +149,29 @@ async function behindFileSystems(disk: Reader, volumes: readonly Volume[]): Prom
   return found;
 }
 
-// Every partition is one of the volumes, unless it is a physical volume that can be read.
+// Around the data of a mirror, each member has the RAID's own records.
+function besideArray({ bytes, legs }: MdArray): Unclaimed[] {
+  return legs.flatMap(({ name, offset, whole }) => {
+    const pieces = [
+      { offset: whole.offset, bytes: offset - whole.offset },
+      { offset: offset + bytes, bytes: whole.offset + whole.bytes - offset - bytes },
+    ].filter((piece) => piece.bytes > 0);
+    const why = "the records of the RAID lie there";
+    return pieces.length > 0 ? [{ name: `the space beside the data of ${name}`, pieces, kept: why }] : [];
+  });
+}
+
+// Every partition is one of the volumes, unless it is a physical volume that can be read, or the member of a mirror.
 async function freeOfLvm(
   disk: Reader,
-  { table, partitions }: PartitionTable,
-  volumes: readonly Volume[],
+  places: readonly Pick<Volume, "name" | "offset" | "bytes">[],
+  { volumes, arrays }: Pick<Layout, "volumes" | "arrays">,
 ): Promise<Unclaimed[]> {
-  const places = table === "none" ? [{ name: "disk", offset: 0, bytes: disk.bytes }] : partitions;
-  const physicals = places
+  const legs = new Set(arrays.flatMap((array) => array.legs.map(({ name }) => name)));
+  const physicals = [...places.filter(({ name }) => !legs.has(name)), ...arrays]
     .filter((place) => place.offset + place.bytes <= disk.bytes)
     .filter(({ name }) => !volumes.some((volume) => volume.name === name))
-    .map((place) => ({ ...place, reader: insideOf(disk, place) }));
+    .map(({ name, offset, bytes }) => ({ name, offset, reader: insideOf(disk, { offset, bytes }) }));
   const name = (group: string) => `the free extents of ${group}`;
   try {
     return (await freeExtents(physicals)).map(({ group, pieces, unknown }) => ({

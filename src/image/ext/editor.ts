@@ -134,6 +134,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     const links = inode.readUInt16LE(at.links);
     // 1: it had more subfolders than the field can count, and is no longer counted.
     if (links === 1) return;
+    if (links + by < 2) throw damaged(`folder ${parent} has more subfolders than its inode counts`);
     if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
     inode.writeUInt16LE(links + by, at.links);
     await volume.putInode(parent, inode);

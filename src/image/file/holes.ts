@@ -17,8 +17,15 @@ export async function dataRanges(host: Host, file: string, format: Format = "raw
 /** The ranges of an image that may have data. Holes are known for raw images only; others count as all data. */
 export async function rangesOf(
   host: Host,
-  { file, format, bytes }: Pick<ImageFile, "file" | "format" | "bytes">,
+  { file, format, bytes, parts }: Pick<ImageFile, "file" | "format" | "bytes" | "parts">,
 ): Promise<readonly DataRange[]> {
+  if (parts) {
+    const found: DataRange[] = [];
+    for (const { file, offset } of parts)
+      for (const { start, length } of await dataRanges(host, file))
+        found.push({ start: start + offset, length });
+    return found;
+  }
   return format === "raw" ? await dataRanges(host, file) : [{ start: 0, length: bytes }];
 }
 
@@ -34,4 +41,16 @@ export function overlapWith(ranges: readonly DataRange[]): (offset: number, byte
     }
     return (ranges[low]?.start ?? Number.POSITIVE_INFINITY) < offset + bytes;
   };
+}
+
+/** Ranges in order of place, those that touch or overlap as one. */
+export function joined(ranges: readonly DataRange[]): DataRange[] {
+  const found: { start: number; length: number }[] = [];
+  for (const { start, length } of [...ranges].sort((one, other) => one.start - other.start)) {
+    const last = found.at(-1);
+    if (last && start <= last.start + last.length)
+      last.length = Math.max(last.length, start + length - last.start);
+    else found.push({ start, length });
+  }
+  return found;
 }
