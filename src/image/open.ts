@@ -12,7 +12,7 @@ import { firstDifference } from "./disk/mirrors.ts";
 import { type MountWords, mountsIn, mountWords } from "./disk/mounts.ts";
 import { claimAround } from "./disk/unclaimed.ts";
 import { rangesOf } from "./file/holes.ts";
-import { type ImageFile, type Layer, readImageFile, readImageFiles } from "./file/image-file.ts";
+import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
 import { type OpenedVolumes, openByBest } from "./open-volumes.ts";
 import { withReachable } from "./reachable.ts";
@@ -34,8 +34,6 @@ export interface ImageFacts extends Layout {
   readonly bytes: number;
   /** Describes who uses it now. */
   readonly inUse: readonly string[];
-  /** The image files of the machine's other disks; left out if there are none. */
-  readonly further?: readonly string[];
 }
 
 /** The opened guest in an image file. Closing it writes the changes that are still in memory. */
@@ -72,8 +70,6 @@ export async function imageFacts(file: string, users = filesInUse()): Promise<Im
 }
 
 export type LookOptions = Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> & {
-  /** The image files of the machine's other disks. */
-  readonly further?: readonly string[];
   /** Compare the members of mirrors. Without it they are believed to be equal. */
   readonly compare?: boolean;
 };
@@ -83,10 +79,10 @@ export async function lookInto(
   host: Host,
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
-  { far, users = far?.users ?? filesInUse(), via, watch, further = [], compare = false }: LookOptions = {},
+  { far, users = far?.users ?? filesInUse(), via, watch, compare = false }: LookOptions = {},
 ): Promise<LookedInto> {
   await removeAbandoned(host);
-  await using image = await readImageFiles(file, further);
+  await using image = await readImageFile(file);
   const stranger = far && image.layers.find((layer) => !layer.file.startsWith(`${far.at}/`));
   if (stranger)
     throw new TbuildError(
@@ -163,15 +159,14 @@ function comparing(host: Host, image: ImageFile, signal: AbortSignal | undefined
 }
 
 async function factsOf(image: ImageFile, users: FilesInUse, differs?: Differs): Promise<ImageFacts> {
-  const { file, format, layers, bytes, parts = [] } = image;
+  const { file, format, layers, bytes } = image;
   const { table, tableFault, volumes, arrays, cutOff } = await layoutOf(image, differs);
   // A file in which nothing is recognised is not a truncated image.
   const isDisk =
     table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
   const isOdd = format === "raw" && bytes % 512 !== 0 && isDisk;
   const odd = isOdd ? [`${bytes} bytes are not a whole number of sectors`] : [];
-  const further = parts.slice(1).map((part) => part.file);
-  const inUse = [...layers.map((layer) => layer.file), ...further].flatMap((one) => users.by(one));
+  const inUse = layers.flatMap((layer) => users.by(layer.file));
   return {
     file,
     format,
@@ -181,7 +176,6 @@ async function factsOf(image: ImageFile, users: FilesInUse, differs?: Differs): 
     table,
     volumes,
     arrays,
-    ...(further.length > 0 && { further }),
     cutOff: [...cutOff, ...odd],
     ...(tableFault !== undefined && { tableFault }),
   };

@@ -14,7 +14,7 @@ import { swapMembers } from "./disk/md-arrays.ts";
 import { type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
 import { Unfit } from "./ext/volume.ts";
 import { rangesOf } from "./file/holes.ts";
-import { type ImageFile, readImageFiles } from "./file/image-file.ts";
+import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, type LookedInto, lookInto } from "./open.ts";
 import { openByBest } from "./open-volumes.ts";
 import { withReachable } from "./reachable.ts";
@@ -50,7 +50,7 @@ async function readReached<Result>(
   options: ChangeOptions,
 ): Promise<Result> {
   const { note = () => {} } = options;
-  await using image = await readImageFiles(path, facts.further ?? []);
+  await using image = await readImageFile(path);
   const swap = async (onEach: (data: Uint8Array) => void) => {
     const { files, unseen } = await findSwapFiles(image, mounts, swapFiles);
     const states = await swapStates(

@@ -30,7 +30,7 @@ function tbuild(...args: readonly string[]) {
 const arrays = [
   { device: "md0", name: "boot", version: "0.90", at: [1, 21], size: 20, more: "" },
   { device: "md1", name: "root", version: "1.2", at: [41, 81], size: 40, more: "--bitmap=internal" },
-  { device: "md2", name: "swap", version: "1.0", at: [121, 136], size: 15, more: "" },
+  { device: "md2", name: "2", version: "1.0", at: [121, 136], size: 15, more: "" },
   { device: "md3", name: "data", version: "1.1", at: [151, 171], size: 20, more: "" },
 ] as const;
 const noUdev = "--config 'activation { udev_sync=0 udev_rules=0 }'";
@@ -90,7 +90,7 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
     const before = await sha256Of(image);
     const shown = (await tbuild("inspect", image)).stdout;
     expect(shown).toMatch(/md0 +ext3.*, a mirror \(MD RAID1\) of p1 and p2/);
-    expect(shown).toContain("vg/root on /, md0 on /boot, md3 on /data");
+    expect(shown).toContain("vg/root on /, md0 on /boot, md/data on /data");
     const sealed = await tbuild("seal", "--yes", "--scrub", image);
     expect([sealed.exitCode, sealed.stdout]).toEqual([0, expect.stringContaining("done; undo with")]);
     const checked = await tbuild("seal", "--check", "--residue", image);

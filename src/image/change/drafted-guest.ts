@@ -51,8 +51,6 @@ export interface Scrub {
 
 /** `via: "direct"` is the change in memory, and no other. */
 export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
-  /** The image files of the machine's other disks. */
-  readonly further?: readonly string[];
   /** The whole of each file system is checked by e2fsck, before the change and after it. */
   readonly fsck?: boolean;
   readonly scrub?: Scrub;

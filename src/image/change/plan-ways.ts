@@ -4,13 +4,15 @@ import type { Host } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
+import { isBlank } from "../disk/account.ts";
+import { insideOf } from "../disk/disk.ts";
 import { swapMembers } from "../disk/md-arrays.ts";
 import { type Unclaimed, unclaimedPlaces } from "../disk/unclaimed.ts";
 import { openExt } from "../ext/ext.ts";
 import { replayInto } from "../ext/journal.ts";
 import { Unfit } from "../ext/volume.ts";
 import { type DataRange, joined, rangesOf } from "../file/holes.ts";
-import { type ImageFile, readImageFile, readImageFiles } from "../file/image-file.ts";
+import { type ImageFile, readImageFile } from "../file/image-file.ts";
 import { clearFreeClusters } from "../file/qcow2-free.ts";
 import { rawView } from "../file/raw-view.ts";
 import type { ImageFacts, LookedInto } from "../open.ts";
@@ -46,6 +48,8 @@ export interface Scrubbed {
   readonly unclaimed?: readonly Unclaimed[];
   /** Those of them in which something was found that stays. */
   readonly kept?: readonly Unclaimed[];
+  /** The volumes in which nothing is left. */
+  readonly emptied?: readonly string[];
 }
 
 /** Throws where a change cannot be worked out as it is wanted, before any work is done. */
@@ -95,10 +99,10 @@ async function finishedRaw<Result, Given extends Planned<Result>>(
   planned: Given,
   options: ChangeOptions,
 ): Promise<Given & Finished> {
-  const { file, further = [], arrays } = guest.facts;
+  const { file, arrays } = guest.facts;
   const isWanted = options.scrub || options.renewSwap || options.outside || arrays.length > 0;
   if (!isWanted) return planned;
-  await using before = await readImageFiles(file, further);
+  await using before = await readImageFile(file);
   const after = await draftWith(before, planned.pieces, options.watch?.signal);
   const done = await finish(host, guest, before, after, options);
   return { ...planned, ...done, pieces: await after.pieces(options.watch?.signal) };
@@ -142,14 +146,14 @@ async function withFreshSwap(
 
 async function planInMemory<Result>(
   host: Host,
-  { file, further = [] }: ImageFacts,
+  { file }: ImageFacts,
   mounts: readonly Mount[],
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const { note = () => {}, watch: { signal } = {} } = options;
   if (!mayDraft(options) || !isReadInProcess(mounts)) return undefined;
-  await using reader = await readImageFiles(file, further);
+  await using reader = await readImageFile(file);
   const draft = draftOf(reader);
   try {
     for (const { volume } of mounts) {
@@ -285,7 +289,10 @@ async function scrubbedOf(
   const places = (await unclaimedPlaces(before, facts)).map(withUse);
   const unclaimed = await filledPlaces(before, places, data, signal);
   const { bytes: outside, kept } = await scrubUnclaimed(after, unclaimed, data, tells, signal);
-  return { scrubbed: inside + outside, unclaimed, kept };
+  const emptied: string[] = [];
+  for (const { volume } of unclaimed)
+    if (volume?.fs === "unknown" && (await isBlank(insideOf(after, volume)))) emptied.push(volume.name);
+  return { scrubbed: inside + outside, unclaimed, kept, emptied };
 }
 
 async function draftWith(image: Reader, pieces: readonly Piece[], signal?: AbortSignal): Promise<Draft> {

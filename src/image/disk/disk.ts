@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import { joinedReader, type Reader, windowOf } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
-import { type DiskPart, type Disks, readImageFile } from "../file/image-file.ts";
+import { readImageFile } from "../file/image-file.ts";
 import { fileSystemOf } from "./filesystem.ts";
 import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.ts";
 import { mdMember } from "./md.ts";
@@ -28,13 +28,10 @@ export async function volumesOf(image: string): Promise<readonly Volume[]> {
   return (await layoutOf(reader)).volumes;
 }
 
-/**
- * The layout of a disk, or of several disks that lie one behind the other. With `differs`, the members of a mirror count as
- * such only if they are equal.
- */
-export async function layoutOf(disk: Disks, differs?: Differs): Promise<Layout> {
-  const tables = await tablesOf(disk);
-  const tableFault = tables.map(({ table }) => faultOf(table)).find((fault) => fault !== undefined);
+/** The layout of a disk. With `differs`, the members of a mirror count as such only if they are equal. */
+export async function layoutOf(disk: Reader, differs?: Differs): Promise<Layout> {
+  const table = await tableOf(disk);
+  const tableFault = faultOf(table);
   const isOff = tableFault !== undefined;
   const volumes: Volume[] = [];
   const cutOff: string[] = [];
@@ -49,23 +46,18 @@ export async function layoutOf(disk: Disks, differs?: Differs): Promise<Layout> 
     else volumes.push(volume);
     return volume;
   };
-  for (const { table, part } of tables) {
-    const end = part.offset + part.bytes;
-    for (const { name, offset, bytes } of table.partitions)
-      if (offset + bytes > end)
-        cutOff.push(`${name} ends at byte ${offset + bytes - part.offset}, the disk at ${part.bytes}`);
-    for (const place of placesOf(table, part)) {
-      const volume = await add(place, isOff ? { isOffTable: true } : {});
-      const member = volume.refused === mdClaim ? await mdMember(insideOf(disk, place)) : undefined;
-      if (member) members.push({ place: volume, member });
-    }
-    // A RAID of whole disks contains its partitions. A signature at the end of the last partition belongs to that partition.
-    const whole = table.table === "none" ? undefined : await claimOn(behindPartitions(disk, table, part));
-    if (whole !== undefined) {
-      const { offset, bytes } = part;
-      volumes.push({ name: `${part.name}disk`, offset, bytes, fs: "unknown", refused: whole });
-    }
+  for (const { name, offset, bytes } of table.partitions)
+    if (offset + bytes > disk.bytes)
+      cutOff.push(`${name} ends at byte ${offset + bytes}, the disk at ${disk.bytes}`);
+  for (const place of placesOf(disk, table)) {
+    const volume = await add(place, isOff ? { isOffTable: true } : {});
+    const member = volume.refused === mdClaim ? await mdMember(insideOf(disk, place)) : undefined;
+    if (member) members.push({ place: volume, member });
   }
+  // A RAID of whole disks contains its partitions. A signature at the end of the last partition belongs to that partition.
+  const whole = table.table === "none" ? undefined : await claimOn(behindPartitions(disk, table));
+  if (whole !== undefined)
+    volumes.push({ name: "disk", offset: 0, bytes: disk.bytes, fs: "unknown", refused: whole });
   const isSwap = async (place: Run) => (await fileSystemOf(insideOf(disk, place))).fs === "swap";
   const { arrays, closed } = await mdArrays(members, { isSwap, ...(differs && { differs }) });
   const legs = new Set(arrays.flatMap((array) => array.legs.map(({ name }) => name)));
@@ -79,7 +71,7 @@ export async function layoutOf(disk: Disks, differs?: Differs): Promise<Layout> 
     volumes.push({ ...volume, ...(isOff && { isOffTable: true }) });
   }
   return {
-    table: tables[0]?.table.table ?? "none",
+    table: table.table,
     volumes: volumes
       .filter(({ name }) => !legs.has(name))
       .map((volume) => closed.find(({ name }) => name === volume.name) ?? volume),
@@ -91,26 +83,9 @@ export async function layoutOf(disk: Disks, differs?: Differs): Promise<Layout> 
 
 type Place = Pick<Volume, "name" | "offset" | "bytes" | "pieces">;
 
-/** The partition table of each disk, with places as they are on all disks together. */
-export async function tablesOf(
-  disk: Disks,
-): Promise<{ readonly table: PartitionTable; readonly part: DiskPart }[]> {
-  const tables = [];
-  for (const part of disk.parts ?? [{ name: "", offset: 0, bytes: disk.bytes }]) {
-    const table = await tableOf(windowOf(disk, part.offset, part.bytes));
-    const moved = <Given extends Run>(run: Given) => ({ ...run, offset: run.offset + part.offset });
-    const partitions = table.partitions.map((one) => ({ ...moved(one), name: `${part.name}${one.name}` }));
-    tables.push({ part, table: { ...table, partitions, ...(table.own && { own: table.own.map(moved) }) } });
-  }
-  return tables;
-}
-
 /** The partitions of a disk, or the whole of one that has no partition table. */
-export function placesOf(
-  { table, partitions }: PartitionTable,
-  { name, offset, bytes }: DiskPart,
-): readonly Place[] {
-  return table === "none" ? [{ name: `${name}disk`, offset, bytes }] : partitions;
+export function placesOf(disk: Reader, { table, partitions }: PartitionTable): readonly Place[] {
+  return table === "none" ? [{ name: "disk", offset: 0, bytes: disk.bytes }] : partitions;
 }
 
 function faultOf({ fault, sectorBytes }: PartitionTable): string | undefined {
@@ -118,7 +93,7 @@ function faultOf({ fault, sectorBytes }: PartitionTable): string | undefined {
 }
 
 /** The partition table of a disk. An MBR does not state its sector size; the data at the partitions' offsets show it. */
-async function tableOf(disk: Reader): Promise<PartitionTable> {
+export async function tableOf(disk: Reader): Promise<PartitionTable> {
   const table = await partitionTableOf(disk);
   if (table.table !== "mbr" || (await holdsAnything(disk, table))) return table;
   const large = await mbrOfLargeSectors(disk);
@@ -141,19 +116,17 @@ function closedGroup(error: unknown, physicals: readonly PhysicalVolume[]): Logi
 }
 
 // The disk with zeros where its partitions are.
-function behindPartitions(disk: Reader, { partitions }: PartitionTable, part: DiskPart): Reader {
+function behindPartitions(disk: Reader, { partitions }: PartitionTable): Reader {
   return {
-    bytes: part.bytes,
+    bytes: disk.bytes,
     async read(offset, length) {
-      const data = Buffer.from(await disk.read(part.offset + offset, length));
-      for (const { offset: start, bytes } of partitions) {
-        const from = start - part.offset;
+      const data = Buffer.from(await disk.read(offset, length));
+      for (const { offset: from, bytes } of partitions)
         data.fill(
           0,
           Math.max(0, Math.min(length, from - offset)),
           Math.max(0, Math.min(length, from + bytes - offset)),
         );
-      }
       return data;
     },
   };

@@ -184,17 +184,17 @@ function volumeOf({ device }: FstabEntry, volumes: readonly Volume[]): Volume | 
   if (key === "PARTUUID") return by(`the PARTUUID ${said}`, ({ partUuid }) => same(partUuid, said));
   if (key === "PARTLABEL") return by(`the PARTLABEL ${said}`, ({ partLabel }) => partLabel === said);
   if (key !== undefined && key !== "ID") return `${key}= is not a known tag`;
-  if (key === "ID" || folder !== undefined) return byHardware(key === "ID" ? said : name, by, volumes);
-  return byNode(device, by, volumes);
+  if (key === "ID" || folder !== undefined) return byHardware(key === "ID" ? said : name, by);
+  return byNode(device, by);
 }
 
 type By = (what: string, test: (volume: Volume) => boolean) => Volume | string;
 
 // /dev/disk/by-id and by-path name a disk by what it is connected to, which an image does not tell; its partition they
 // name by number. An image of the only disk is that disk.
-function byHardware(name: string, by: By, volumes: readonly Volume[]): Volume | string {
+function byHardware(name: string, by: By): Volume | string {
   const [, mapped] = /^dm-name-(.+)$/.exec(name) ?? [];
-  if (mapped !== undefined) return byNode(`/dev/mapper/${udevDecoded(mapped)}`, by, volumes);
+  if (mapped !== undefined) return byNode(`/dev/mapper/${udevDecoded(mapped)}`, by);
   if (/^(?:dm-uuid|lvm-pv|md-)/.test(name)) return "is a name that this disk does not tell";
   const [, number] = /-part(\d+)$/.exec(name) ?? [];
   return number === undefined
@@ -202,26 +202,18 @@ function byHardware(name: string, by: By, volumes: readonly Volume[]): Volume | 
     : by(`the number ${number}`, ({ name }) => name === `p${number}`);
 }
 
-// What names of volumes begin with on the disk with this letter or number. Its disks stand in the order in which they were named.
-function prefixOf(disk: string, volumes: readonly Volume[]): string | undefined {
-  const letter = /^\d+$/.test(disk) ? String.fromCharCode(97 + Number(disk)) : disk;
-  if (letter === "a") return "";
-  return volumes.some(({ name }) => name.startsWith(`${letter}:`)) ? `${letter}:` : undefined;
-}
-
 // A disk is called sda, vda, xvda, hda or nvme0n1 by the hypervisor that shows it, so only the letter and the number count.
-function byNode(device: string, by: By, volumes: readonly Volume[]): Volume | string {
+function byNode(device: string, by: By): Volume | string {
   const partition =
     /^\/dev\/(?:[hsv]|xv)d([a-z]+)(\d*)$/.exec(device) ??
     /^\/dev\/(?:nvme|mmcblk)(\d+)(?:n\d+)?(?:p(\d+))?$/.exec(device) ??
     /^\/dev\/(?:cciss|ida|rd)\/c\d+d(\d+)(?:p(\d+))?$/.exec(device);
   if (partition) {
     const [, disk = "", number = ""] = partition;
-    const prefix = prefixOf(disk, volumes);
-    if (prefix === undefined) return "is on another disk";
+    if (!["a", "0"].includes(disk)) return "is on another disk";
     return number === ""
-      ? by("no partition table around it", ({ name }) => name === `${prefix}disk`)
-      : by(`the number ${number}`, ({ name }) => name === `${prefix}p${number}`);
+      ? by("no partition table around it", ({ name }) => name === "disk")
+      : by(`the number ${number}`, ({ name }) => name === `p${number}`);
   }
   const [, array] = /^\/dev\/(md\d+|md\/.+)$/.exec(device) ?? [];
   if (array !== undefined) {

@@ -2,8 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
 import { overlapWith } from "../file/holes.ts";
-import type { DiskPart, Disks } from "../file/image-file.ts";
-import { insideOf, type Layout, placesOf, tablesOf } from "./disk.ts";
+import { insideOf, type Layout, placesOf, tableOf } from "./disk.ts";
 import { fileSystemOf } from "./filesystem.ts";
 import { freeExtents, type Piece } from "./lvm.ts";
 import type { MdArray } from "./md-arrays.ts";
@@ -28,22 +27,17 @@ export interface Unclaimed {
  * LVM's free extents, and the space after a file system that is shorter than its volume.
  */
 export async function unclaimedPlaces(
-  disk: Disks,
+  disk: Reader,
   { volumes, arrays }: Pick<Layout, "volumes" | "arrays">,
 ): Promise<Unclaimed[]> {
-  const tables = await tablesOf(disk);
-  const found: Unclaimed[] = [];
-  for (const { table, part } of tables) found.push(...(await gapsOf(disk, table, part)));
-  found.push(
+  const table = await tableOf(disk);
+  const found = [
+    ...(await gapsOf(disk, table)),
     ...(await unusedVolumes(disk, volumes)),
     ...(await behindFileSystems(disk, volumes)),
     ...arrays.flatMap(besideArray),
-    ...(await freeOfLvm(
-      disk,
-      tables.flatMap(({ table, part }) => placesOf(table, part)),
-      { volumes, arrays },
-    )),
-  );
+    ...(await freeOfLvm(disk, placesOf(disk, table), { volumes, arrays })),
+  ];
   return found.map((place) => {
     const touches = touching(place.pieces);
     const other = volumes.find((volume) => volume !== place.volume && placeOf(volume).some(touches));
@@ -51,21 +45,11 @@ export async function unclaimedPlaces(
   });
 }
 
-async function gapsOf(
-  disk: Reader,
-  { table, partitions, own }: PartitionTable,
-  part: DiskPart,
-): Promise<Unclaimed[]> {
+async function gapsOf(disk: Reader, { table, partitions, own }: PartitionTable): Promise<Unclaimed[]> {
   if (table === "none") return [];
-  const where = part.name === "" ? "" : ` of ${part.name.replace(":", "")}`;
-  const diskEnd = part.offset + part.bytes;
   if (!own)
     return [
-      {
-        name: `the space outside of partitions${where}`,
-        pieces: [],
-        unread: "the partition table is damaged",
-      },
+      { name: "the space outside of partitions", pieces: [], unread: "the partition table is damaged" },
     ];
   const byPlace = (one: Piece, other: Piece) => one.offset - other.offset;
   const first = [...partitions].sort(byPlace)[0];
@@ -73,8 +57,8 @@ async function gapsOf(
   const taken = [...partitions, ...own].sort(byPlace).filter(({ offset }) => offset >= first.offset);
   const gaps = new Map<string, Piece[]>();
   let end = first.offset;
-  for (const { offset, bytes } of [...taken, { offset: diskEnd, bytes: 0 }]) {
-    const bytesFree = Math.min(offset, diskEnd) - end;
+  for (const { offset, bytes } of [...taken, { offset: disk.bytes, bytes: 0 }]) {
+    const bytesFree = Math.min(offset, disk.bytes) - end;
     if (bytesFree > 0) {
       const name = nameOfGap(partitions, end);
       gaps.set(name, [...(gaps.get(name) ?? []), { offset: end, bytes: bytesFree }]);
@@ -82,8 +66,8 @@ async function gapsOf(
     end = Math.max(end, offset + bytes);
   }
   const before = {
-    name: `the area before the first partition${where}`,
-    pieces: [{ offset: part.offset, bytes: Math.min(first.offset, diskEnd) - part.offset }],
+    name: "the area before the first partition",
+    pieces: [{ offset: 0, bytes: Math.min(first.offset, disk.bytes) }],
     kept: "a boot loader may lie there",
   };
   const behind = [...gaps].map(async ([name, pieces]) => {

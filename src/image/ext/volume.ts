@@ -144,6 +144,11 @@ export class ExtVolume {
     await this.#disk.write(await this.#inodeAt(number), inode);
   }
 
+  /** Zeros a free inode, as one that was never used: everything else in it would stay readable. */
+  async clearInode(number: number): Promise<void> {
+    await this.#disk.write(await this.#inodeAt(number), Buffer.alloc(this.inodeBytes));
+  }
+
   /** The seed of the checksums of an inode's blocks. */
   seedOf(number: number, inode: Buffer): number {
     return crc32c(crc32c(this.#seed, le32(number)), inode.subarray(100, 104));

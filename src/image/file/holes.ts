@@ -17,15 +17,8 @@ export async function dataRanges(host: Host, file: string, format: Format = "raw
 /** The ranges of an image that may have data. Holes are known for raw images only; others count as all data. */
 export async function rangesOf(
   host: Host,
-  { file, format, bytes, parts }: Pick<ImageFile, "file" | "format" | "bytes" | "parts">,
+  { file, format, bytes }: Pick<ImageFile, "file" | "format" | "bytes">,
 ): Promise<readonly DataRange[]> {
-  if (parts) {
-    const found: DataRange[] = [];
-    for (const { file, offset } of parts)
-      for (const { start, length } of await dataRanges(host, file))
-        found.push({ start: start + offset, length });
-    return found;
-  }
   return format === "raw" ? await dataRanges(host, file) : [{ start: 0, length: bytes }];
 }
 

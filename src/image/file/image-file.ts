@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import { fileFault } from "../../io/file-fault.ts";
-import { fileReader, joinedReader, type Reader } from "../../io/reader.ts";
+import { fileReader, type Reader } from "../../io/reader.ts";
 import { type Format, formatOf } from "./format.ts";
 import { qcow2Header, qcow2Reader } from "./qcow2.ts";
 import { type DiskSnapshot, qcow2Snapshots } from "./qcow2-snapshots.ts";
@@ -17,22 +17,8 @@ export interface Layer {
   readonly isPacked?: true;
 }
 
-/** One of several disks that lie one behind the other. */
-export interface DiskPart {
-  /** What the names of its volumes start with: nothing for the first disk, `b:` for the second. */
-  readonly name: string;
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-/** The bytes of a disk, or of several disks of one machine, one behind the other. */
-export interface Disks extends Reader {
-  /** Left out for a single disk. */
-  readonly parts?: readonly (DiskPart & { readonly file: string })[];
-}
-
 /** The bytes of the disk in an image file of any format. */
-export interface ImageFile extends Disks, AsyncDisposable {
+export interface ImageFile extends Reader, AsyncDisposable {
   readonly file: string;
   readonly format: Format;
   /** The file itself, then its backing files. */
@@ -42,31 +28,6 @@ export interface ImageFile extends Disks, AsyncDisposable {
 /** Opens an image file for reading, in process. */
 export async function readImageFile(file: string): Promise<ImageFile> {
   return readLayer(file, []);
-}
-
-/** Opens the disks of one machine together. With more than one, all must be raw. */
-export async function readImageFiles(file: string, further: readonly string[]): Promise<ImageFile> {
-  const first = await readImageFile(file);
-  if (further.length === 0) return first;
-  const opened = [first];
-  const close = async () => {
-    for (const one of opened) await one[Symbol.asyncDispose]();
-  };
-  try {
-    for (const one of further) opened.push(await readImageFile(one));
-    let end = 0;
-    const parts = opened.map(({ file, bytes }, index) => {
-      const name = index === 0 ? "" : `${String.fromCharCode(97 + index)}:`;
-      const part = { file, name, offset: end, bytes };
-      end += bytes;
-      return part;
-    });
-    const { format, layers } = first;
-    return { ...joinedReader(opened), file, format, layers, parts, [Symbol.asyncDispose]: close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
 async function readLayer(file: string, above: readonly string[]): Promise<ImageFile> {
