@@ -1,6 +1,6 @@
 import { open, rm, stat } from "node:fs/promises";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Host, Runner } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
@@ -94,7 +94,7 @@ export async function planBest<Result>(
 type Guest = Pick<LookedInto, "facts" | "mounts" | "swapFiles">;
 
 async function finishedRaw<Result, Given extends Planned<Result>>(
-  host: Host,
+  host: Runner,
   guest: Guest,
   planned: Given,
   options: ChangeOptions,
@@ -115,7 +115,7 @@ interface Finished extends Scrubbed {
 
 // What lies in no file, once the files are changed, by whatever way.
 async function finish(
-  host: Host,
+  host: Runner,
   { facts, mounts, swapFiles }: Guest,
   before: ImageFile,
   after: Draft,
@@ -132,7 +132,7 @@ async function finish(
 
 // Swap lies in no file system, so it is made new beside whatever was done to those.
 async function withFreshSwap(
-  host: Host,
+  host: Runner,
   { volumes, arrays }: ImageFacts,
   mounts: readonly Mount[],
   swapFiles: readonly string[],
@@ -145,7 +145,7 @@ async function withFreshSwap(
 }
 
 async function planInMemory<Result>(
-  host: Host,
+  host: Runner,
   { file }: ImageFacts,
   mounts: readonly Mount[],
   work: (guest: ReachedGuest) => Promise<Result>,
