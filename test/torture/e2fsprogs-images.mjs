@@ -42,13 +42,14 @@ const names = readdirSync(pristine).sort();
 const before = new Map(names.map((name) => [name, digest(join(pristine, name))]));
 tried("scan", ["scan", work], names);
 for (const argv of [
+  ["seal", "--yes", "--scrub"],
+  ["repair", "--yes"],
   ["seal", "--check", "--residue"],
   ["seal", "--plan", "--fsck"],
   ["convert", "--check"],
-  ["repair", "--yes"],
-  ["seal", "--yes", "--scrub"],
 ])
   for (let from = 0; from < names.length; from += inOne) {
+    console.error(`${argv.join(" ")}: ${from} of ${names.length}`);
     const some = names.slice(from, from + inOne);
     tried(argv.join(" "), [...argv, ...some.map((name) => join(work, name))], some);
   }
