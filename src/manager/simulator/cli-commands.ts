@@ -1,5 +1,5 @@
 import { attribute, type ParsedCommand } from "./cli-language.ts";
-import * as operate from "./operations.ts";
+import * as operate from "./operations/index.ts";
 import { type Job, Refusal, type Thing, type World } from "./world.ts";
 
 /** What a command gives: rows at once, or a job and what it made. */

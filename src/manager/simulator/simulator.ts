@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import type { Host } from "../../host/host.ts";
 import { fingerprint } from "../cli/connection.ts";
 import { makeCertificate } from "./certificate.ts";
-import { addTemplate } from "./operations.ts";
+import { addTemplate } from "./operations/index.ts";
 import { type RestServer, restServer } from "./rest-server.ts";
 import { type SimulatorSettings, usualSettings } from "./settings.ts";
 import { type CliServer, type CliServerOptions, cliServer } from "./ssh-server.ts";
