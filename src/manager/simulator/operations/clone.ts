@@ -12,7 +12,7 @@ export interface CloneFields {
 }
 
 export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
-  return world.begin("clone Vm", [from.id], () => {
+  return world.begin("clone Vm", [from.id], async () => {
     const { asTemplate, pool, repository, customizer } = fields;
     const { startedOn: _, ...is } = from.is;
     const clone = world.add("Vm", fields.name ?? freeName(world, `${from.name}.`), {
@@ -32,6 +32,7 @@ export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
         disk && disk.is.isShareable !== true
           ? world.add("VirtualDisk", `${disk.name} (${clone.name})`, { ...disk.is, repository: target })
           : disk;
+      if (disk && copy && copy !== disk) await world.backing?.copyDisk(disk, copy);
       world.add("VmDiskMapping", mapping.name, {
         ...rest,
         vm: clone.id,

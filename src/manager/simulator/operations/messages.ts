@@ -8,7 +8,9 @@ export function sendMessage(world: World, vm: Thing, key: string, value: string,
     if (Buffer.byteLength(value) > most)
       throw new Refusal(`OVMAPI_9999E The message is longer than ${most} bytes.`);
     if (Buffer.byteLength(key) > 256) throw new Refusal("OVMAPI_9999E The key is longer than 256 bytes.");
-    const isUp = Date.now() - (world.startedAt.get(vm.id) ?? 0) >= world.settings.guestDelayMs;
+    const isUp = world.backing
+      ? world.backing.isHeard(vm)
+      : Date.now() - (world.startedAt.get(vm.id) ?? 0) >= world.settings.guestDelayMs;
     if (!isUp && world.settings.messageBeforeGuest === "refused")
       throw new Refusal("OVMAPI_9999E The guest does not answer.");
     if (!isUp) return undefined;

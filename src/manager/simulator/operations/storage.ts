@@ -10,13 +10,16 @@ export interface DiskFields {
 }
 
 export function createDisk(world: World, repository: Thing, fields: DiskFields): Job {
-  return world.begin("create VirtualDisk", [repository.id], () => {
+  return world.begin("create VirtualDisk", [repository.id], async () => {
     const { name, bytes, isShareable, isSparse, description = "" } = fields;
     const free = Number(repository.is.freeBytes);
     if (!isSparse && bytes > free)
       throw new Refusal(`OVMAPI_9999E Not enough space in repository ${repository.name}.`);
     if (!isSparse) repository.is.freeBytes = free - bytes;
-    return world.add("VirtualDisk", name, { bytes, isShareable, repository: repository.id }, description).id;
+    const is = { bytes, isShareable, repository: repository.id };
+    const disk = world.add("VirtualDisk", name, is, description);
+    await world.backing?.makeDisk(disk);
+    return disk.id;
   });
 }
 
@@ -54,11 +57,12 @@ export function createMapping(world: World, vm: Thing, fields: MappingFields): J
 
 /** Deletes an object that nothing depends on. */
 export function remove(world: World, thing: Thing): Job {
-  return world.begin(`delete ${thing.type}`, [thing.id], () => {
+  return world.begin(`delete ${thing.type}`, [thing.id], async () => {
     if (thing.type === "VirtualDisk" && of(world, "VmDiskMapping", "virtualDisk", thing.id).length > 0)
       throw new Refusal("OVMAPI_9999E The disk is mapped to a virtual machine.");
     if (thing.type === "VmCloneCustomizer") removeCustomizer(world, thing);
     world.things.delete(thing.id);
+    if (thing.type === "VirtualDisk" || thing.type === "VirtualCdrom") await world.backing?.removeDisk(thing);
     return undefined;
   });
 }

@@ -1,4 +1,5 @@
 import { type DomainType, domainTypes } from "../../../choices.ts";
+import type { BackedMachine } from "../backing/backing.ts";
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
 import { of } from "./of.ts";
 import { removeCustomizer } from "./storage.ts";
@@ -78,16 +79,18 @@ function checkVm(world: World, { name, domainType, memoryMib, vcpus }: VmFields,
 /** Deletes a machine with its mappings and vnics; its virtual disks stay, as scripts that tear down a machine show. */
 export function deleteVm(world: World, vm: Thing): Job {
   return world.begin("delete Vm", [vm.id], async () => {
-    if (vm.is.state === "RUNNING") throw new Refusal("OVMAPI_9999E The virtual machine is running.");
+    if (vm.is.state === "RUNNING" || vm.is.state === "STOPPING")
+      throw new Refusal("OVMAPI_9999E The virtual machine is running.");
     for (const mapping of of(world, "VmDiskMapping", "vm", vm.id)) {
       world.things.delete(mapping.id);
-      if (!world.settings.deleteKeepsDisks && mapping.is.virtualDisk !== undefined)
-        world.things.delete(String(mapping.is.virtualDisk));
+      const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
+      if (world.settings.deleteKeepsDisks || !disk) continue;
+      world.things.delete(disk.id);
+      await world.backing?.removeDisk(disk);
     }
     for (const vnic of of(world, "Vnic", "vm", vm.id)) world.things.delete(vnic.id);
     for (const one of of(world, "VmCloneCustomizer", "vm", vm.id)) removeCustomizer(world, one);
     world.things.delete(vm.id);
-    await world.backing?.remove(vm);
     return undefined;
   });
 }
@@ -102,16 +105,51 @@ export function power(world: World, vm: Thing, what: "start" | "stop" | "kill" |
       const servers = of(world, "Server", "pool", String(vm.is.pool)).filter((one) => one.is.isUp !== false);
       const [server] = servers;
       if (!server) throw new Refusal("OVMAPI_9999E No server of the pool is running.");
-      await world.backing?.start(vm, world);
+      await world.backing?.start(backedMachine(world, vm), () => stopped(world, vm));
       vm.is.state = "RUNNING";
       vm.is.startedOn = server.id;
       world.startedAt.set(vm.id, Date.now());
+    } else if (what === "stop" && world.backing) {
+      if (vm.is.state !== "RUNNING") return undefined;
+      vm.is.state = "STOPPING";
+      const { stopMs, stopWaits } = world.settings;
+      const down = world.backing.shutDown(vm, stopMs).then(() => {
+        // A guest that does not listen goes on.
+        if (vm.is.state !== "STOPPING") return;
+        vm.is.state = "RUNNING";
+        throw new Refusal("OVMAPI_9999E The virtual machine has not shut down.");
+      });
+      if (stopWaits) await down;
+      else down.catch(() => {});
     } else {
-      await world.backing?.stop(vm, what === "stop" ? "shutdown" : "power");
-      vm.is.state = "STOPPED";
-      vm.is.startedOn = undefined;
-      world.startedAt.delete(vm.id);
+      await world.backing?.cutPower(vm);
+      stopped(world, vm);
     }
     return undefined;
   });
+}
+
+function stopped(world: World, vm: Thing): void {
+  vm.is.state = "STOPPED";
+  vm.is.startedOn = undefined;
+  world.startedAt.delete(vm.id);
+}
+
+function backedMachine(world: World, vm: Thing): BackedMachine {
+  const mappings = of(world, "VmDiskMapping", "vm", vm.id).sort(
+    (a, b) => Number(a.is.slot) - Number(b.is.slot),
+  );
+  const named = (id: Thing["is"][string]) => world.things.get(String(id ?? ""));
+  return {
+    vm,
+    disks: mappings.flatMap(({ is }) => {
+      const disk = named(is.virtualDisk);
+      return disk ? [{ slot: Number(is.slot), disk, isShared: disk.is.isShareable === true }] : [];
+    }),
+    discs: mappings.flatMap(({ is }) => named(is.cdrom) ?? []),
+    nics: of(world, "Vnic", "vm", vm.id).map(({ is }) => ({
+      network: named(is.network)?.name ?? "",
+      mac: String(is.mac),
+    })),
+  };
 }
