@@ -1,7 +1,8 @@
 import { Command, Option } from "commander";
-import { hypervisors } from "../hypervisor/index.ts";
+import { hypervisors } from "../hypervisor/table.ts";
 import { addBuildCommands } from "./build-commands.ts";
 import { addDeployCommands } from "./deploy-commands.ts";
+import { addGuestFileCommands } from "./guest-file-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
 import { addManagerCommands } from "./manager-commands.ts";
@@ -49,6 +50,7 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
 
   addBuildCommands(program);
   addImageCommands(program);
+  addGuestFileCommands(program);
   addTemplateCommands(program);
   addDeployCommands(program);
   addModuleCommands(program);

@@ -1,8 +1,9 @@
 import { stringify } from "yaml";
+import { parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import { enumerate } from "./enumerate.ts";
 import { type ModuleParts, readParts } from "./module.ts";
-import { ModuleYaml, parameterTypes } from "./module-yaml.ts";
+import { ModuleYaml } from "./module-yaml.ts";
 
 /**
  * A module.yaml for the module in `folder`, which was written by hand. Its script becomes a program of the payload that gets
