@@ -48,6 +48,7 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/scan.mjs
 	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
+	node test/bench/deploy.mjs 50
 	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/main.js recipe ol6-grid --rehearse
 	node test/bench/convert.mjs
 

@@ -45,22 +45,26 @@ export function clonesOf(
   const pending = recordsIn(join(folder, "clones"), Pending);
   let last: Promise<unknown> = Promise.resolve();
 
-  /** Clones one after the other where they are renamed, so that a new machine without a name of ours is the last one. */
+  /** One after the other: a clone of this process that has no name yet must not be taken for one that was interrupted. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = last.then(work);
+    last = turn.catch(() => {});
+    return turn;
+  }
+
   async function create(wanted: Parameters<ManagerApi["cloneVm"]>[0], mark: Mark): Promise<string> {
     if (!api.renamesClones) return api.cloneVm(wanted);
-    const turn = last.then(async () => {
-      await recover(mark);
+    return inTurn(async () => {
+      await recovered(mark);
       const before = (await api.list("Vm")).map(({ id }) => id);
       await pending.write(wanted.name, { mark, template: wanted.from, before });
       const id = await api.cloneVm(wanted);
       await pending.remove(wanted.name);
       return id;
     });
-    last = turn.catch(() => {});
-    return turn;
   }
 
-  async function recover(mark: Mark): Promise<void> {
+  async function recovered(mark: Mark): Promise<void> {
     for (const [name, record] of await pending.list()) {
       if (record.mark.id !== mark.id) continue;
       await cloned(api, options, signal);
@@ -76,6 +80,8 @@ export function clonesOf(
       await pending.remove(name);
     }
   }
+
+  const recover = (mark: Mark) => (api.renamesClones ? inTurn(() => recovered(mark)) : Promise.resolve());
 
   return {
     recover,

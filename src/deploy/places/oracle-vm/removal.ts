@@ -1,5 +1,5 @@
 import type { ManagerApi, VmSeen } from "../../../manager/api.ts";
-import type { Mark } from "../../place.ts";
+import { type Mark, markIn } from "../../place.ts";
 import { machineDescription, systemDisksIn } from "./marks.ts";
 import { mappingsOf } from "./seen.ts";
 
@@ -12,11 +12,17 @@ export async function removeMachine(api: ManagerApi, vm: VmSeen): Promise<void> 
   await api.deleteVm(vm.id);
 }
 
-/** Removes a clone that is not complete. It has never run, and all of its disks are copies, which its description names first. */
+/**
+ * Removes a clone that is not complete. It has never run. Its disks are copies, which its description names before they go;
+ * a disk that others could use, or that carries a mark, is none of them.
+ */
 export async function removeHalf(api: ManagerApi, vm: VmSeen, mark: Mark): Promise<void> {
   const disks = new Set(systemDisksIn(vm.description ?? ""));
-  for (const { device } of await mappingsOf(api, vm))
-    if (device.kind === "virtual-disk") disks.add(device.id);
+  for (const { device } of await mappingsOf(api, vm)) {
+    if (device.kind !== "virtual-disk") continue;
+    const disk = await api.disk(device.id);
+    if (disk.isShareable !== true && markIn(disk.description ?? "") === undefined) disks.add(device.id);
+  }
   const description = machineDescription([...disks], mark);
   if (vm.description !== description) await api.editVm(vm.id, { description });
   await removeMachine(api, { ...vm, description });
