@@ -1,9 +1,10 @@
-import { chmod, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Runner } from "../host/host.ts";
 import { temporaryFolder } from "../host/temporary.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 
 /** What goes on a small disc with settings for one machine. */
 export interface SmallDisc {

@@ -1,8 +1,9 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Runner } from "../host/host.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 
 export interface Debs {
   /** A folder per package, and `<package>.version`. */

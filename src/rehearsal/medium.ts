@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { additions } from "../firstboot/additions.ts";
@@ -9,6 +9,7 @@ import { missingPackages, packages } from "../host/programs.ts";
 import { codeDigest } from "../io/code-digest.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
+import { writeFile } from "../io/write-file.ts";
 import { asDigest, type Digest, digestOf } from "../model/digest.ts";
 import { fetchDebs } from "./debs.ts";
 import { makeIso } from "./iso-tree.ts";

@@ -1,6 +1,7 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
