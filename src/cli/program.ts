@@ -48,13 +48,11 @@ Topics (tbuild help <topic>):
 ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n")}`,
     );
 
-  addBuildCommands(program);
-  addImageCommands(program);
-  addGuestFileCommands(program);
-  addTemplateCommands(program);
-  addDeployCommands(program);
-  addModuleCommands(program);
-  addManagerCommands(program);
+  for (const [heading, add] of groups) {
+    program.commandsGroup(heading);
+    add(program);
+  }
+  program.commandsGroup("Help:");
   program
     .command("help")
     .description("show the help of a command, or a topic")
@@ -69,6 +67,17 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   pointToOwnHelp(program, "tbuild");
   return program;
 }
+
+// In the order of the help.
+const groups: readonly (readonly [heading: string, add: (program: Command) => void])[] = [
+  ["Build templates:", addBuildCommands],
+  ["Disk images:", addImageCommands],
+  ["Files in an image:", addGuestFileCommands],
+  ["Versions of templates:", addTemplateCommands],
+  ["Machines:", addDeployCommands],
+  ["First boot:", addModuleCommands],
+  ["Oracle VM Manager:", addManagerCommands],
+];
 
 /** After a wrong usage, each command points at its own help. */
 function pointToOwnHelp(command: Command, name: string): void {

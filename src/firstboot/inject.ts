@@ -32,15 +32,17 @@ export function injectModule(module: FirstBootModule): Operation {
   };
 }
 
-/**
- * The module's script as it goes into a guest. One that was made from module.yaml names the Python of the guest's release;
- * EL8 and EL9 have no `python`.
- */
-export async function scriptIn(tree: GuestTree, module: FirstBootModule): Promise<Uint8Array> {
-  if (module.scriptFor === undefined) return module.script;
-  const { major } = await readRelease(tree);
-  return major >= 8 ? module.scriptFor("/usr/libexec/platform-python") : module.script;
+/** The module's script as it goes into a guest: EL8 and EL9 have no `python`, and the first line has to name theirs. */
+export async function scriptIn(tree: GuestTree, { script, scriptFor }: FirstBootModule): Promise<Uint8Array> {
+  const text = Buffer.from(script).toString("latin1");
+  if (!named.test(text) || (await readRelease(tree)).major < 8) return script;
+  if (scriptFor) return scriptFor(platformPython);
+  if (await tree.stat("/usr/bin/python")) return script;
+  return Buffer.from(text.replace(named, `#!${platformPython}`), "latin1");
 }
+
+const named = /^#!\s*(?:\/usr\/bin\/env\s+python|\/usr\/bin\/python)(?=\s)/;
+const platformPython = "/usr/libexec/platform-python";
 
 const scripts = "/etc/template.d/scripts";
 const chkconfig = "/usr/sbin/ovm-chkconfig";

@@ -5,6 +5,7 @@ import { contractOf, type EnumeratedModule, parseContract, withModules } from ".
 import { enumerate } from "../../firstboot/enumerate.ts";
 import { injectModule, needsRunningGuest, scriptIn } from "../../firstboot/inject.ts";
 import type { FirstBootModule } from "../../firstboot/module.ts";
+import { sourceText } from "../../firstboot/python/source.ts";
 import { bootKernel } from "../../guest/boot-kernel.ts";
 import { applyAll } from "../../guest/operation.ts";
 import type { Host } from "../../host/host.ts";
@@ -94,7 +95,7 @@ async function enumerateAll(
   for (const module of modules) {
     const priority = module.priorities.configure;
     if (priority === undefined) continue;
-    const script = Buffer.from(await scriptIn(tree, module)).toString("utf8");
+    const script = sourceText(await scriptIn(tree, module));
     const { parameters, doubts } = await enumerate(script, "configure");
     const [doubt] = doubts;
     if (doubt)
