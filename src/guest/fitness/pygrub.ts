@@ -86,9 +86,7 @@ export interface BootDisk {
 export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<Pygrub> {
   const { disk, layout } = boot;
   const [refused, unknown]: [string[], string[]] = [[], []];
-  const volumes = layout.volumes.filter(
-    ({ name }) => /^(?:disk|p[1-4])$/.test(name) || (layout.table === "gpt" && /^p\d+$/.test(name)),
-  );
+  const volumes = seenBy(layout);
   for (const volume of volumes) {
     if (["swap", "vfat"].includes(volume.fs)) continue;
     const inside = insideOf(disk, volume);
@@ -115,6 +113,23 @@ export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: Menu
     }
   }
   return { refused, unknown, [Symbol.asyncDispose]: async () => {} };
+}
+
+// The first member of a mirror looks like a partition if its superblock stands at its end.
+function seenBy({ volumes, arrays, table }: Layout): Volume[] {
+  const numberOf = ({ name }: Volume) => {
+    const [first] = arrays.find((array) => array.name === name)?.legs ?? [];
+    const partition = first && first.whole.offset === first.offset ? first.name : name;
+    const number = partition === "disk" ? "0" : /^p(\d+)$/.exec(partition)?.[1];
+    return number !== undefined && (table === "gpt" || Number(number) <= 4) ? Number(number) : undefined;
+  };
+  return volumes
+    .flatMap((volume) => {
+      const number = numberOf(volume);
+      return number === undefined ? [] : [{ number, volume }];
+    })
+    .sort((one, other) => one.number - other.number)
+    .map(({ volume }) => volume);
 }
 
 async function refusalOf(volume: Volume, inside: Reader, traits: PygrubTraits): Promise<string | undefined> {

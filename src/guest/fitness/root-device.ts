@@ -46,6 +46,8 @@ function deviceFinding(
   const logical = logicalName(word);
   if (logical !== undefined)
     return volumes.some((one) => one.name === logical) ? undefined : missing("logical volume");
+  const [, array] = /^\/dev\/(md.+)$/.exec(word) ?? [];
+  if (volumes.some(({ name }) => name === array)) return undefined;
   const [, bus, number] = /^\/dev\/(xvd|[hsv]d)a(\d*)$/.exec(word) ?? [];
   if (bus === undefined) return { weight: "unknown", why: `whether ${what} is on this disk is not known` };
   if (!volumes.some((one) => one.name === (number === "" ? "disk" : `p${number}`))) return missing("volume");
