@@ -209,7 +209,7 @@ export interface Place {
   /** Removes a disk that no machine uses. Absent is fine. Both refuse what does not carry the mark. */
   destroyDisk(disk: string, mark: Mark): Promise<void>;
   /** Removes what the place keeps for deployments and none uses any more, such as templates that were brought. */
-  tidy?(): Promise<void>;
+  tidy?(mark: Mark): Promise<void>;
 }
 
 /** What a place is opened with. */
@@ -228,7 +228,7 @@ export interface PlaceContext {
   readonly signal: AbortSignal;
 }
 
-/** A kind of place: the line in the table (`places/index.ts`) leads to one of these. */
+/** A kind of place: the line in the table (`places/table.ts`) leads to one of these. */
 export interface PlaceKind {
   /** One line for help and documents. */
   readonly summary: string;
