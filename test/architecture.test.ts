@@ -75,7 +75,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "vm-cfg",
   ],
   migrate: ["bundles", "guest", "host", "image", "model", "vm-cfg"],
-  pages: ["firstboot/messages.ts", "model", "store"],
+  pages: ["firstboot/judge.ts", "firstboot/messages.ts", "firstboot/value-types.ts", "model", "store"],
   store: ["host", "model"],
   model: ["vm-cfg/value.ts"],
   image: ["host"],
@@ -114,7 +114,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/uml.ts",
     "image/ways/guestfish.ts",
   ],
-  "deploy/places/table.ts": ["deploy/places/oracle-vm.ts", "deploy/places/hypervisor.ts"],
+  "deploy/places/table.ts": ["deploy/places/oracle-vm/oracle-vm.ts", "deploy/places/hypervisor.ts"],
   "hypervisor/table.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
   "bundles/write/table.ts": [
     "bundles/write/tgz.ts",
