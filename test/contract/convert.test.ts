@@ -127,7 +127,7 @@ describe.skipIf(lacking)(`converted guests${lacking ? ` (${lacking})` : ""}`, { 
   it.skipIf(!canDoLvm).each(onLvm)(
     `boot off LVM that named the disks of the old machine (%s)${canDoLvm ? "" : " — skipped: needs root, loop devices and lvm2"}`,
     async (flavour) => {
-      const image = join(folder, "lvm.img");
+      const image = join(folder, `${flavour}-lvm.img`);
       await bootableGuest(image, flavour, "LVM");
       const before = await digest(image);
       await convert(image, "pvm");

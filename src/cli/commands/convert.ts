@@ -1,4 +1,4 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import type { Command } from "commander";
 import { type FitnessTarget, fitnessTargets, type GuestMode, type OvmdChoice } from "../../choices.ts";
 import { exitCodes, TbuildError } from "../../errors.ts";
@@ -6,14 +6,13 @@ import { copyDisk } from "../../guest/convert/partitioned-copy.ts";
 import { type Conversion, type Converted, planConversion } from "../../guest/convert/plan.ts";
 import { findingText, type Verdict, verdictOf } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessOrWhy, fitnessWords, requireMode } from "../../guest/fitness/fitness.ts";
-import { modeOfVmCfg, vmCfgFindings } from "../../guest/fitness/vm-cfg.ts";
+import { modeOfVmCfg, type VmCfg, vmCfgFindings, vmCfgIn } from "../../guest/fitness/vm-cfg.ts";
 import { localHost } from "../../host/local.ts";
 import { undoRecords } from "../../image/change/undo.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
 import { openImageFile } from "../../image/open.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
-import { readVmCfg, type VmCfg } from "../../vm-cfg/document.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
 import { interruptible } from "../interrupt.ts";
 import { type NamedImage, withImage } from "../named-image.ts";
@@ -125,7 +124,7 @@ async function checkAll(images: readonly string[], flags: Flags): Promise<void> 
       subject: "convert --check",
       hint: `Available: ${fitnessTargets.join(", ")}.`,
     });
-  const config = flags.vmCfg === undefined ? undefined : await configIn(flags.vmCfg);
+  const config = flags.vmCfg === undefined ? undefined : await vmCfgIn(flags.vmCfg);
   const mode = flags.to ?? (config && modeOfVmCfg(config));
   requireMode(target, mode);
   const asked = { ...flags, for: target, ...(mode && { to: mode }), ...(config && { config }) };
@@ -140,17 +139,6 @@ async function checkAll(images: readonly string[], flags: Flags): Promise<void> 
     );
   });
   tell(found);
-}
-
-async function configIn(file: string): Promise<VmCfg> {
-  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("usage", `cannot be read (${cause.code})`, {
-      subject: file,
-      hint: "Name a vm.cfg: --vm-cfg FILE.",
-      cause,
-    });
-  });
-  return readVmCfg(bytes, file);
 }
 
 // An image that failed counts more than one that is unfit, and that more than one of which it is not known.

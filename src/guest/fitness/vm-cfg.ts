@@ -1,9 +1,13 @@
+import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { type GuestMode, modeOf } from "../../choices.ts";
+import { TbuildError } from "../../errors.ts";
 import type { DiskEntry } from "../../vm-cfg/devices.ts";
-import type { VmCfg } from "../../vm-cfg/document.ts";
+import { readVmCfg, type VmCfg } from "../../vm-cfg/document.ts";
 import { machineOf } from "../../vm-cfg/machine.ts";
 import type { Finding } from "./finding.ts";
+
+export type { VmCfg } from "../../vm-cfg/document.ts";
 
 /** What of an image a vm.cfg has to suit. */
 export interface CheckedDisk {
@@ -14,6 +18,18 @@ export interface CheckedDisk {
   /** The kernel's arguments, and `/etc/fstab`, where these are known. */
   readonly args?: string;
   readonly fstab?: string;
+}
+
+/** The vm.cfg in a file. */
+export async function vmCfgIn(file: string): Promise<VmCfg> {
+  const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new TbuildError("usage", `cannot be read (${cause.code})`, {
+      subject: file,
+      hint: "Name a vm.cfg: --vm-cfg FILE.",
+      cause,
+    });
+  });
+  return readVmCfg(bytes, file);
 }
 
 /** What a vm.cfg starts its machine as; `undefined` if it does not say. */
