@@ -66,7 +66,7 @@ export async function earlySystem(early: Early): Promise<Buffer> {
   } else {
     const hooks = major === 6 ? "pre-udev" : "usr/lib/dracut/hooks/pre-udev";
     folders.add(hooks);
-    // busybox's modprobe does not unpack zstd.
+    // busybox's modprobe does not unpack zstd, and its shell prefers that one.
     if (flavours[flavour].modules === ".zst") await program("/usr/bin/kmod", "sbin/modprobe");
     for (const [path, data] of await moduleTree(early, modules))
       put(`${links ? "usr/" : ""}lib/modules/${version}/${path}`, data);
@@ -140,6 +140,7 @@ export PATH=/sbin:/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
+${flavours[flavour].modules === ".zst" ? 'modprobe() { /sbin/modprobe "$@"; }' : ":"}
 for hook in /${hooks}/*.sh; do [ -e $hook ] && . $hook; done
 ${load} 2>/dev/null
 for word in $(cat /proc/cmdline); do case $word in root=*) root=\${word#root=} ;; esac; done
