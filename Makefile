@@ -5,7 +5,7 @@
 
 # what the tests need beside the packages that `tbuild setup` installs
 debian_tests := flake8 libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
-	dmsetup lvm2 kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
+	dmsetup lvm2 mdadm kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
 	grub-pc-bin linux-image-cloud-amd64
 # what makes the Xen host of `make e2e-xen`
 debian_xen := mmdebstrap qemu-system-x86 qemu-utils e2fsprogs openssh-client kmod cpio
@@ -48,6 +48,7 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/scan.mjs
 	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
+	node test/bench/deploy.mjs 50
 	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/main.js recipe ol6-grid --rehearse
 	node test/bench/convert.mjs
 
@@ -55,11 +56,14 @@ bench: build setup .tbuild/setup-tests
 torture: build setup .tbuild/setup-tests
 	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	TBUILD_KILLS=100 npx vitest run --project contract test/contract/deployment-kill-manager.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts test/contract/convert.test.ts
 	@sh .ci/debian.sh $(debian_bench)
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/sysprep.test.ts
 	TBUILD_SLOW=1 npx vitest run --project e2e test/e2e/rehearsal.test.ts
+	@# the file systems that e2fsck is tested with
+	node test/torture/e2fsprogs-images.mjs
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.
 	node dist/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \

@@ -9,7 +9,7 @@ import { extlinuxMenu, grub2Menu, legacyMenu, type Menu, MenuFault } from "./men
 import type { ExtFeature, PygrubTraits } from "./targets.ts";
 import { filesOf, kindOf } from "./volume-files.ts";
 
-/** What pygrub would boot, and off which volume. */
+/** What pygrub would boot, and from which volume. */
 export interface PygrubChoice {
   readonly volume: Volume;
   readonly files: GuestTree;
@@ -18,20 +18,20 @@ export interface PygrubChoice {
   readonly kernel: string;
   readonly initrd?: string;
   readonly args: string;
-  /** Menus of the same volume that this one wins over. */
+  /** Menus on the same volume that this one takes precedence over. */
   readonly passedOver: readonly string[];
-  /** Features of that volume that not every pygrub reads. */
+  /** Features of that volume that some versions of pygrub cannot read. */
   readonly features: readonly ExtFeature[];
-  /** Whether it is the first volume that a pygrub could look into. */
+  /** Whether it is the first volume that some pygrub could read. */
   readonly isFirst: boolean;
 }
 
 /** Its files can be read until it is disposed of. */
 export interface Pygrub extends AsyncDisposable {
   readonly choice?: PygrubChoice;
-  /** Why a volume gave nothing, in pygrub's order. */
+  /** Why each volume was passed over, in pygrub's order. */
   readonly refused: readonly string[];
-  /** What pygrub may read, and tbuild did not. */
+  /** Volumes that pygrub may read and tbuild did not. */
   readonly unknown: readonly string[];
 }
 
@@ -56,7 +56,10 @@ const legacyPlaces: readonly Place[] = [
   "/grub/grub.conf",
 ].map((path) => [path, legacyMenu]);
 
-/** Which menu and volume win: `grub2` is the order of Xen 4.17 (read_config of its pygrub), `legacy` that of older ones. */
+/**
+ * Which menu and volume take precedence: `grub2` is the order of Xen 4.17 (read_config of its pygrub), `legacy` that of
+ * older versions.
+ */
 export type MenuOrder = "grub2" | "legacy";
 const orders: Readonly<Record<MenuOrder, readonly Place[]>> = {
   grub2: [...grub2Places, ...extlinuxPlaces, ...legacyPlaces],
@@ -65,7 +68,7 @@ const orders: Readonly<Record<MenuOrder, readonly Place[]>> = {
 
 const mostMenuBytes = 1 << 20;
 
-/** A disk image, with what it is divided into. */
+/** A disk image and its partitions and volumes. */
 export interface BootDisk {
   readonly host: Host;
   readonly file: string;
@@ -81,11 +84,7 @@ export interface BootDisk {
 export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<Pygrub> {
   const { disk, layout } = boot;
   const [refused, unknown]: [string[], string[]] = [[], []];
-  const seen = layout.volumes.filter(
-    ({ name, partType = "" }) =>
-      (/^(?:disk|p[1-4])$/.test(name) && !solarisTypes.includes(partType)) ||
-      (layout.table === "gpt" && /^p\d+$/.test(name)),
-  );
+  const seen = seenBy(layout);
   const active = order === "legacy" && layout.table === "mbr" ? await activeOf(disk) : undefined;
   const volumes = [
     ...seen.filter(({ name }) => name === active),
@@ -127,6 +126,24 @@ async function activeOf(disk: Reader): Promise<string | undefined> {
   const sector = await disk.read(0, 512);
   const index = [446, 462, 478, 494].findLastIndex((at) => sector[at] === 0x80);
   return index < 0 ? undefined : `p${index + 1}`;
+}
+
+// The first member of a mirror looks like a partition if its superblock stands at its end.
+function seenBy({ volumes, arrays, table }: Layout): Volume[] {
+  const numberOf = ({ name }: Volume) => {
+    const [first] = arrays.find((array) => array.name === name)?.legs ?? [];
+    const partition = first && first.whole.offset === first.offset ? first.name : name;
+    const number = partition === "disk" ? "0" : /^p(\d+)$/.exec(partition)?.[1];
+    return number !== undefined && (table === "gpt" || Number(number) <= 4) ? Number(number) : undefined;
+  };
+  return volumes
+    .filter(({ partType = "" }) => !solarisTypes.includes(partType))
+    .flatMap((volume) => {
+      const number = numberOf(volume);
+      return number === undefined ? [] : [{ number, volume }];
+    })
+    .sort((one, other) => one.number - other.number)
+    .map(({ volume }) => volume);
 }
 
 async function refusalOf(volume: Volume, inside: Reader, traits: PygrubTraits): Promise<string | undefined> {

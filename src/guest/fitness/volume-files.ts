@@ -28,7 +28,7 @@ export async function kindOf(files: GuestTree, path: string): Promise<string | u
   return "value" in asked && asked.value !== undefined ? "file" : undefined;
 }
 
-// Kernels and initramfs stay far below; a hole of any size can be called either.
+// Kernels and initramfs are far smaller. A sparse file of any size can have their name.
 const mostBytes = 256 << 20;
 
 /**
@@ -56,7 +56,7 @@ export async function filesOf(
   return boundedView(opened.tree, () => opened[Symbol.asyncDispose]());
 }
 
-/** The same files, of which none is read that is larger than any that a boot needs. */
+/** The same files, but none larger than a boot needs is read. */
 export function boundedView(tree: GuestTree, close: () => PromiseLike<void> = async () => {}): GuestTree {
   return boundedTree({
     ...readOnly,
