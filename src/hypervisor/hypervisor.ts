@@ -141,6 +141,8 @@ export interface MessageChannel {
 export interface Hypervisor {
   readonly name: string;
   readonly domainTypes: readonly GuestMode[];
+  /** How many times as long as usual a guest may take; 1 if left out. */
+  readonly patience?: number;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   /** What runs machines here, with its version and accelerator, for a manifest. */
@@ -172,8 +174,8 @@ export interface Hypervisor {
   consoleText(vm: string): Promise<string>;
   /** Where people find that text: a path, or a command. */
   consolePlace(vm: string): string;
-  /** What the screen shows, as a PNG. Left out where machines have no screen. */
-  picture?(vm: string): Promise<Uint8Array>;
+  /** What the screen shows, as a PNG; `undefined` for a machine without one. Left out where no machine has one. */
+  picture?(vm: string): Promise<Uint8Array | undefined>;
   /** Left out where no additions can be reached. */
   readonly messages?: MessageChannel;
   /**
@@ -181,6 +183,8 @@ export interface Hypervisor {
    * only new machines can be made.
    */
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
+  /** Where disks lie that exist apart from machines; on tbuild's machine, if left out. */
+  readonly apart?: { readonly host: Host; readonly folder: string };
   /** How a machine is defined now, and how a stopped one is changed. Left out where that cannot be done. */
   readonly shapes?: {
     of(vm: string): Promise<Shape>;
