@@ -45,3 +45,16 @@ export const modeOf = {
 /** What becomes of ovmd, Oracle VM's first-boot configuration, in a conversion: what `tbuild convert --ovmd` takes. */
 export const ovmdChoices = ["keep", "disable", "cloud-init"] as const;
 export type OvmdChoice = (typeof ovmdChoices)[number];
+
+/** What the value of a first-boot parameter looks like, as module.yaml declares it. */
+export const parameterTypes = [
+  "text",
+  "number",
+  "yes-no",
+  "address",
+  "netmask",
+  "host-name",
+  "device",
+  "path",
+] as const;
+export type ParameterType = (typeof parameterTypes)[number];

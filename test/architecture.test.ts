@@ -50,7 +50,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
-  recipe: ["guest/seal/index.ts", "hypervisor/index.ts", "manager/options.ts"],
+  recipe: ["guest/seal/index.ts", "hypervisor/table.ts", "manager/options.ts"],
   guest: ["firstboot", "host", "image", "model", "vm-cfg"],
   firstboot: [
     "guest/operation.ts",
@@ -62,6 +62,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "recipe/findings.ts",
     "recipe/located.ts",
     "recipe/shape.ts",
+    "recipe/suggestion.ts",
   ],
   bundles: [
     "host",
@@ -105,7 +106,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 
 // Backends are imported by their table, and by nobody else.
 const tables: Readonly<Record<string, readonly string[]>> = {
-  "image/ways/index.ts": [
+  "image/ways/table.ts": [
     "image/ways/direct.ts",
     "image/ways/debugfs.ts",
     "image/ways/loop.ts",
@@ -113,8 +114,9 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/uml.ts",
     "image/ways/guestfish.ts",
   ],
-  "hypervisor/index.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
-  "bundles/write/index.ts": [
+  "deploy/places/table.ts": ["deploy/places/oracle-vm.ts", "deploy/places/hypervisor.ts"],
+  "hypervisor/table.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
+  "bundles/write/table.ts": [
     "bundles/write/tgz.ts",
     "bundles/write/ova.ts",
     "bundles/write/qcow2.ts",

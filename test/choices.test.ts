@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { formats } from "../src/bundles/write/index.ts";
+import { formats } from "../src/bundles/write/table.ts";
 import * as choices from "../src/choices.ts";
 import { makeProgram } from "../src/cli/program.ts";
-import { accesses } from "../src/image/ways/index.ts";
+import { accesses } from "../src/image/ways/table.ts";
 import { recipeReference } from "../src/recipe/reference.ts";
 import { Site } from "../src/recipe/site.ts";
 

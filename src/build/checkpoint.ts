@@ -122,18 +122,25 @@ export function changedInputs(before: Inputs, now: Inputs): string[] {
   });
 }
 
+/** A folder that no build can use any more, and the reason. */
+export interface Useless {
+  readonly name: string;
+  readonly why: string;
+  /** The link to it, which goes as well. */
+  readonly key?: string;
+}
+
 /**
- * Removes what no build can use any more: partial folders, and checkpoints whose previous step has been made again
- * since. Returns the names of what it removed.
+ * What no build can use any more: partial folders, and checkpoints whose previous step has been made again since. `parts`
+ * is false while a build runs, whose folder is partial, too.
  */
-export async function sweep(folder: string, options: { readonly parts: boolean }): Promise<string[]> {
-  const removed: string[] = [];
-  const drop = async (name: string) => {
-    await rm(join(folder, name), { recursive: true, force: true });
-    removed.push(name);
-  };
+export async function useless(folder: string, options: { readonly parts: boolean }): Promise<Useless[]> {
   const names = await readdir(folder).catch((): string[] => []);
-  if (options.parts) for (const name of names.filter((n) => n.endsWith(".part"))) await drop(name);
+  const found: Useless[] = options.parts
+    ? names
+        .filter((n) => n.endsWith(".part"))
+        .map((name) => ({ name, why: "its build was killed or failed" }))
+    : [];
   const all = new Map((await allCheckpoints(folder)).map((c) => [c.id, c]));
   const linked = new Map<string, string | undefined>();
   for (const { key } of all.values()) linked.set(key, (await findCheckpoint(folder, key))?.id);
@@ -141,11 +148,22 @@ export async function sweep(folder: string, options: { readonly parts: boolean }
     c !== undefined && linked.get(c.key) === c.id && (c.parent === undefined || reachable(all.get(c.parent)));
   for (const checkpoint of all.values()) {
     if (reachable(checkpoint)) continue;
-    if (linked.get(checkpoint.key) === checkpoint.id)
-      await rm(join(folder, "by-key", checkpoint.key), { force: true });
-    await drop(checkpoint.id);
+    const { id, key, recipe, step } = checkpoint;
+    const isLinked = linked.get(key) === id;
+    const why = isLinked ? "what it is based on is gone or was made again" : "it was made again";
+    found.push({ name: id, why: `${recipe} ${step}: ${why}`, ...(isLinked && { key }) });
   }
-  return removed;
+  return found;
+}
+
+/** Removes what no build can use any more. */
+export async function sweep(folder: string, options: { readonly parts: boolean }): Promise<Useless[]> {
+  const found = await useless(folder, options);
+  for (const { name, key } of found) {
+    if (key !== undefined) await rm(join(folder, "by-key", key), { force: true });
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+  return found;
 }
 
 async function readCheckpoint(folder: string, id: string): Promise<Checkpoint | undefined> {

@@ -11,6 +11,7 @@ import type { Mount } from "../image/access.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { installedPackages } from "../provision/provision.ts";
@@ -189,7 +190,6 @@ const mostDatabaseBytes = 512 << 20;
 
 /** The guest's RPMs, read by this machine's rpm from a copy of the guest's database, or the reason why not. */
 async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<PackageRecord[] | string> {
-  const { writeFile } = await import("node:fs/promises");
   let bytes = 0;
   for (const folder of rpmFolders)
     for (const name of await tree.list(folder)) {
@@ -197,8 +197,9 @@ async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<Pa
       if (found?.kind !== "file" || !/^[\w.-]+$/.test(name)) continue;
       bytes += found.size;
       if (bytes > mostDatabaseBytes) return "the database is larger than 512 MiB";
+      const data = (await tree.read(`${folder}/${name}`)) ?? "";
       await makeFolders(copy);
-      await writeFile(join(copy, name), (await tree.read(`${folder}/${name}`)) ?? "");
+      await writeFile(join(copy, name), data);
     }
   if (bytes === 0) return "there is no rpm database";
   const rpm: Host = {

@@ -1,6 +1,6 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { writeFile } from "../io/write-file.ts";
 import { addonsUrl, stageAddons } from "../media/addons.ts";
 import { bootIso } from "../media/boot-iso.ts";
 import { type CommandLineOptions, installCommandLine } from "../media/command-line.ts";

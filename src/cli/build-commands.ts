@@ -23,6 +23,7 @@ export function addBuildCommands(program: Command): void {
     .action(lazily(() => import("./commands/setup.ts")));
   const recipe = program
     .command("recipe")
+    .alias("build")
     .description("build templates; cached steps are not repeated")
     .argument("[name...]", "recipe names or files")
     .option("--rehearse", "use a stand-in for Oracle's disc, made from Debian packages")
@@ -74,6 +75,13 @@ Examples:
     .option("--fresh", "ignore cached steps")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/plan.ts")));
+  program
+    .command("validate")
+    .description("check recipes with their kickstarts and modules, as a build does before its first step")
+    .argument("[name...]", "recipe names or files (default: all recipes)")
+    .option("--json", "print one JSON line for each recipe")
+    .addHelpText("after", "\nExample:\n  tbuild validate ol6-grid")
+    .action(lazily(() => import("./commands/validate.ts")));
   program
     .command("kickstart")
     .description("print the kickstart of a recipe, with placeholders for secrets")
@@ -150,6 +158,12 @@ Examples:
     )
     .action(lazily(() => import("./commands/media-make.ts")));
   program
+    .command("df")
+    .description("show what tbuild's folders take, and how to make them smaller")
+    .option("--json", "print JSON")
+    .addHelpText("after", "\nExample:\n  tbuild df")
+    .action(lazily(() => import("./commands/df.ts")));
+  program
     .command("console")
     .description("attach to the serial console of a machine (Ctrl-] detaches)")
     .argument("[machine]", "machine name (default: list the machines)")
@@ -160,6 +174,8 @@ Examples:
     .description("remove machines and partial checkpoints of failed or killed builds")
     .argument("[build...]", "build IDs (default: all that are not running)")
     .option("--checkpoints", "also remove checkpoints; the next build starts from the disc")
+    .option("--plan", "show what would be removed, how large it is, and why; remove nothing")
     .option("--json", "print JSON")
+    .addHelpText("after", "\nExamples:\n  tbuild clean --plan\n  tbuild clean --checkpoints")
     .action(lazily(() => import("./commands/clean.ts")));
 }

@@ -41,7 +41,10 @@ export interface Changing<Result extends Worked = Outcome> {
 }
 
 /** What every change of a guest tells of itself. */
-export type Worked = Pick<Outcome, "release" | "pending" | "overridden" | "scrubbed">;
+export type Worked = Pick<Outcome, "pending" | "overridden" | "scrubbed"> & {
+  /** Absent for a guest that tbuild does not know. */
+  readonly release?: Outcome["release"];
+};
 
 export interface Afterwards {
   readonly lines: readonly string[];
@@ -148,7 +151,7 @@ function planText<Result extends Worked>(
   isWhole: boolean,
 ): string {
   const colours = coloursFor(process.stdout);
-  const lines = [`${colours.bold(image)}  ${result.release.name}, by ${via}`];
+  const lines = [`${colours.bold(image)}  ${result.release?.name ?? "unknown guest"}, by ${via}`];
   const locks = new Map((result.overridden ?? []).map(({ path, flags }) => [path, lockWord(flags)]));
   for (const { name, done } of result.pending) {
     const first = isWhole || done.length <= 4 ? done : done.slice(0, 3);

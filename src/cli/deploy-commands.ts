@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { places } from "../deploy/places/index.ts";
+import { places } from "../deploy/places/table.ts";
 import { lazily } from "./lazily.ts";
 
 /** Commands that make machines from templates. */

@@ -1,3 +1,5 @@
+import { Interrupted } from "../errors.ts";
+
 interface Work {
   readonly controller: AbortController;
   readonly say: (text: string) => void;
@@ -31,11 +33,32 @@ export async function interruptible<T>(
 
 /** Interrupts the current work, which then cleans up. False if there is none. */
 export function stopWork(): boolean {
-  for (const one of running) if (!one.controller.signal.aborted) stop(one);
+  for (const one of running) if (!one.controller.signal.aborted) stop(one, outputClosed);
   return running.size > 0;
 }
 
-function stop({ controller, say }: Work): void {
-  say("interrupted: cleaning up (again to stop at once)");
-  controller.abort();
+function stop({ controller, say }: Work, reason?: unknown): void {
+  if (!(reason === outputClosed && isQuiet.has(controller.signal)))
+    say("interrupted: cleaning up (again to stop at once)");
+  controller.abort(reason);
+}
+
+const outputClosed = Symbol("the reader of our output exited");
+const isQuiet = new WeakSet<AbortSignal>();
+
+/**
+ * As `interruptible`, for work that only prints: if its reader has enough (`| head`), it ends without a word and without a
+ * failure.
+ */
+export async function printing(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  let own: AbortSignal | undefined;
+  try {
+    await interruptible((signal) => {
+      own = signal;
+      isQuiet.add(signal);
+      return work(signal);
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted) || own?.reason !== outputClosed) throw error;
+  }
 }

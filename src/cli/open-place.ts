@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { VersionFound } from "../deploy/deploy.ts";
 import type { Place, PlaceContext } from "../deploy/place.ts";
-import { places } from "../deploy/places/index.ts";
+import { places } from "../deploy/places/table.ts";
 import { stateFile } from "../deploy/state.ts";
 import { TbuildError } from "../errors.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";

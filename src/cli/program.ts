@@ -1,7 +1,8 @@
 import { Command, Option } from "commander";
-import { hypervisors } from "../hypervisor/index.ts";
+import { hypervisors } from "../hypervisor/table.ts";
 import { addBuildCommands } from "./build-commands.ts";
 import { addDeployCommands } from "./deploy-commands.ts";
+import { addGuestFileCommands } from "./guest-file-commands.ts";
 import { addImageCommands } from "./image-commands.ts";
 import { lazily } from "./lazily.ts";
 import { addManagerCommands } from "./manager-commands.ts";
@@ -47,12 +48,11 @@ Topics (tbuild help <topic>):
 ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n")}`,
     );
 
-  addBuildCommands(program);
-  addImageCommands(program);
-  addTemplateCommands(program);
-  addDeployCommands(program);
-  addModuleCommands(program);
-  addManagerCommands(program);
+  for (const [heading, add] of groups) {
+    program.commandsGroup(heading);
+    add(program);
+  }
+  program.commandsGroup("Help:");
   program
     .command("help")
     .description("show the help of a command, or a topic")
@@ -67,6 +67,17 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
   pointToOwnHelp(program, "tbuild");
   return program;
 }
+
+// In the order of the help.
+const groups: readonly (readonly [heading: string, add: (program: Command) => void])[] = [
+  ["Build templates:", addBuildCommands],
+  ["Disk images:", addImageCommands],
+  ["Files in an image:", addGuestFileCommands],
+  ["Versions of templates:", addTemplateCommands],
+  ["Machines:", addDeployCommands],
+  ["First boot:", addModuleCommands],
+  ["Oracle VM Manager:", addManagerCommands],
+];
 
 /** After a wrong usage, each command points at its own help. */
 function pointToOwnHelp(command: Command, name: string): void {

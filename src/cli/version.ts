@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 
-/** tbuild's version, from package.json. */
+/** tbuild's version, from package.json. An error is reported with it, so it must not fail itself. */
 export function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
+  try {
+    const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+    return (JSON.parse(text) as { version: string }).version;
+  } catch {
+    return "of unknown version";
+  }
 }

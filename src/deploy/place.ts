@@ -228,7 +228,7 @@ export interface PlaceContext {
   readonly signal: AbortSignal;
 }
 
-/** A kind of place: the line in the table (`places/index.ts`) leads to one of these. */
+/** A kind of place: the line in the table (`places/table.ts`) leads to one of these. */
 export interface PlaceKind {
   /** One line for help and documents. */
   readonly summary: string;

@@ -1,8 +1,10 @@
 import { stringify } from "yaml";
+import { parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import { enumerate } from "./enumerate.ts";
 import { type ModuleParts, readParts } from "./module.ts";
-import { ModuleYaml, parameterTypes } from "./module-yaml.ts";
+import { ModuleYaml } from "./module-yaml.ts";
+import { sourceText } from "./python/source.ts";
 
 /**
  * A module.yaml for the module in `folder`, which was written by hand. Its script becomes a program of the payload that gets
@@ -17,7 +19,7 @@ export async function adoptModule(
   if (parts.yaml !== undefined)
     throw new TbuildError("usage", "has a module.yaml already", { subject: folder });
   const problems = header.problems.map(({ line, text }) => `${file}:${line}: ${text}`);
-  const { parameters, doubts } = await enumerate(Buffer.from(parts.script).toString("utf8"), "configure");
+  const { parameters, doubts } = await enumerate(sourceText(parts.script), "configure");
   for (const { reason, line } of doubts)
     problems.push(`${file}:${line}: not all parameters are known without running it: it ${reason}`);
   const keys = parameters.map(({ key }) => String(key));

@@ -1,20 +1,50 @@
+import { type ParameterType, parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { Parameter } from "../model/manifest.ts";
+import { isPattern } from "./module-yaml.ts";
 
 /**
  * The contract, from what `ovm-template-config --enumerate configure` prints: JSON, or with
  * `--human-readable` the same as Python writes it. The root password comes last, because it starts the work.
  */
 export function parseContract(printed: string): Parameter[] {
+  return contractOf(parseEnumerated(printed));
+}
+
+/** A module that runs at `configure`, with its parameters as it enumerates them. */
+export interface EnumeratedModule {
+  readonly priority: number;
+  readonly name: string;
+  readonly parameters: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** The modules in what `ovm-template-config --enumerate configure` prints. */
+export function parseEnumerated(printed: string): EnumeratedModule[] {
   const modules = parsePython(printed);
   if (!Array.isArray(modules)) throw unreadable(printed);
-  const parameters = modules.flatMap((entry): Parameter[] => {
+  return modules.map((entry): EnumeratedModule => {
     if (!Array.isArray(entry)) throw unreadable(printed);
-    const [, module, list] = entry as unknown[];
-    if (!Array.isArray(list)) throw unreadable(printed);
-    return list.map((one) => parameterOf(String(module), one as Record<string, unknown>));
+    const [priority, name, parameters] = entry as unknown[];
+    if (!Array.isArray(parameters)) throw unreadable(printed);
+    return { priority: Number(priority), name: String(name), parameters };
   });
+}
+
+/** The contract of modules, in the order in which they run; the root password last. */
+export function contractOf(modules: readonly EnumeratedModule[]): Parameter[] {
+  const parameters = modules.flatMap(({ name, parameters }) =>
+    parameters.map((one) => parameterOf(name, one)),
+  );
   return [...parameters.filter((one) => !startsTheWork(one)), ...parameters.filter(startsTheWork)];
+}
+
+/** Modules of a guest after more were brought in: one of the same name is replaced. */
+export function withModules(
+  there: readonly EnumeratedModule[],
+  more: readonly EnumeratedModule[],
+): EnumeratedModule[] {
+  const stay = there.filter(({ name }) => !more.some((one) => one.name === name));
+  return [...stay, ...more].sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1));
 }
 
 /** Reads what Python prints for lists, tuples, dicts, strings, numbers and the like; JSON is a part of that. */
@@ -71,7 +101,7 @@ const constants: Readonly<Record<string, unknown>> = {
 };
 
 function parameterOf(module: string, one: Record<string, unknown>): Parameter {
-  const { key, description = "", required, hidden, password } = one;
+  const { key, description = "", required, hidden, password, type, choices, pattern } = one;
   if (typeof key !== "string") throw new TbuildError("guest", `module ${module}: a parameter without a key`);
   return {
     key,
@@ -80,7 +110,21 @@ function parameterOf(module: string, one: Record<string, unknown>): Parameter {
     required: isYes(required),
     hidden: isYes(hidden),
     password: isYes(password),
+    ...(isType(type) && type !== "text" && { type }),
+    ...(isWords(choices) && { choices: choices.map(String) }),
+    ...(typeof pattern === "string" && isPattern(pattern) && { pattern }),
+    ...(typeof one.default === "string" && !isYes(password) && { default: one.default }),
   };
+}
+
+function isType(type: unknown): type is ParameterType {
+  return parameterTypes.some((one) => one === type);
+}
+
+function isWords(list: unknown): list is (string | number)[] {
+  return (
+    Array.isArray(list) && list.length > 0 && list.every((one) => ["string", "number"].includes(typeof one))
+  );
 }
 
 function isYes(value: unknown): boolean {

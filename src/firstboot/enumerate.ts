@@ -43,6 +43,7 @@ export function enumerateOf(followed: Followed, target: string): Enumerated {
   const { value, doubts } = followed.call(enumerator, [target]);
   const list = value instanceof Dumped ? value.value : value;
   const line = enumerator.node.startPosition.row + 1;
+  if (Array.isArray(value)) return { parameters: [], doubts: [{ reason: "returns a list, not JSON", line }] };
   if (!Array.isArray(list))
     return {
       parameters: [],

@@ -1,7 +1,7 @@
 import type { Operation } from "../guest/operation.ts";
 import { readRelease } from "../guest/release.ts";
 import type { GuestTree } from "../image/tree.ts";
-import type { FirstBootModule, ModuleFile, Target } from "./module.ts";
+import { type FirstBootModule, type ModuleFile, type Target, targets } from "./module.ts";
 
 /** Brings a first-boot module into the guest and enables it. */
 export function injectModule(module: FirstBootModule): Operation {
@@ -19,7 +19,7 @@ export function injectModule(module: FirstBootModule): Operation {
       for (const [target, priority] of enabled(module))
         if (!(await isEnabled(tree, module.name, target, priority)))
           found.push(`${module.name} is not enabled for ${target}`);
-      return found;
+      return [...found, ...(await outdated(tree, module))];
     },
     async apply(tree) {
       for (const { path, data, mode, owner } of await filesFor(tree))
@@ -27,16 +27,22 @@ export function injectModule(module: FirstBootModule): Operation {
       if (tree.runsPrograms && (await tree.stat(chkconfig)))
         await tree.run([chkconfig, "--add", module.name]);
       for (const [target, priority] of enabled(module)) await enable(tree, module.name, target, priority);
+      for (const link of await outdated(tree, module)) await tree.remove(link);
     },
   };
 }
 
-/** A program that was made from module.yaml names the Python of the guest's release; EL8 and EL9 have no `python`. */
-async function scriptIn(tree: GuestTree, module: FirstBootModule): Promise<Uint8Array> {
-  if (module.scriptFor === undefined) return module.script;
-  const { major } = await readRelease(tree);
-  return major >= 8 ? module.scriptFor("/usr/libexec/platform-python") : module.script;
+/** The module's script as it goes into a guest: EL8 and EL9 have no `python`, and the first line has to name theirs. */
+export async function scriptIn(tree: GuestTree, { script, scriptFor }: FirstBootModule): Promise<Uint8Array> {
+  const text = Buffer.from(script).toString("latin1");
+  if (!named.test(text) || (await readRelease(tree)).major < 8) return script;
+  if (scriptFor) return scriptFor(platformPython);
+  if (await tree.stat("/usr/bin/python")) return script;
+  return Buffer.from(text.replace(named, `#!${platformPython}`), "latin1");
 }
+
+const named = /^#!\s*(?:\/usr\/bin\/env\s+python|\/usr\/bin\/python)(?=\s)/;
+const platformPython = "/usr/libexec/platform-python";
 
 const scripts = "/etc/template.d/scripts";
 const chkconfig = "/usr/sbin/ovm-chkconfig";
@@ -62,16 +68,38 @@ interface Style {
 }
 
 async function styleOf(tree: GuestTree, target: Target): Promise<Style> {
-  for (const folder of [`/etc/template.d/${target}.d`, `/etc/template.d/${target}`]) {
-    if ((await tree.stat(folder))?.kind !== "dir") continue;
-    const model = (await tree.list(folder)).find((name) => /^S?\d\d/.test(name));
-    const [, start = "", dash = ""] = /^(S?)\d\d(-?)/.exec(model ?? "") ?? [];
-    return { folder, nameOf: (module, priority) => `${start}${twoDigits(priority)}${dash}${module}` };
-  }
+  const suffix = await suffixOf(tree, target);
+  const [, start = "", dash = ""] = linkForm.exec((await modelLink(tree, target)) ?? "") ?? [];
   return {
-    folder: `/etc/template.d/${target}`,
-    nameOf: (module, priority) => `${twoDigits(priority)}${module}`,
+    folder: `${modules}/${target}${suffix}`,
+    nameOf: (module, priority) => `${start}${twoDigits(priority)}${dash}${module}`,
   };
+}
+
+const modules = "/etc/template.d";
+const linkForm = /^(S?)\d\d(-?)(.+)$/;
+
+async function suffixOf(tree: GuestTree, target: Target): Promise<string> {
+  for (const one of [target, ...targets])
+    for (const suffix of [".d", ""])
+      if ((await tree.stat(`${modules}/${one}${suffix}`))?.kind === "dir") return suffix;
+  return "";
+}
+
+/** The name of an enabled module's link: of this target, or else of another. */
+async function modelLink(tree: GuestTree, target: Target = "configure"): Promise<string | undefined> {
+  for (const one of [target, ...targets])
+    for (const suffix of [".d", ""]) {
+      const model = (await tree.list(`${modules}/${one}${suffix}`)).find((name) => linkForm.test(name));
+      if (model !== undefined) return model;
+    }
+  return undefined;
+}
+
+/** Why only the running guest can enable a module; `undefined` if its files are enough. */
+export async function needsRunningGuest(tree: GuestTree): Promise<string | undefined> {
+  if (!(await tree.stat(chkconfig)) || (await modelLink(tree)) !== undefined) return undefined;
+  return "no module is enabled yet, so only its ovm-chkconfig knows how links are named";
 }
 
 async function isEnabled(tree: GuestTree, name: string, target: Target, priority: number): Promise<boolean> {
@@ -83,10 +111,24 @@ async function enable(tree: GuestTree, name: string, target: Target, priority: n
   const { folder, nameOf } = await styleOf(tree, target);
   const wanted = nameOf(name, priority);
   // A link with another priority, from an older version of the module, would run it twice.
-  for (const old of await tree.list(folder))
-    if (old !== wanted && /^S?\d\d-?(.+)$/.exec(old)?.[1] === name) await tree.remove(`${folder}/${old}`);
+  for (const old of await linksOf(tree, name, target))
+    if (old !== `${folder}/${wanted}`) await tree.remove(old);
   if ((await tree.stat(`${folder}/${wanted}`))?.kind !== "link")
     await tree.link(`${folder}/${wanted}`, `../scripts/${name}`);
+}
+
+/** The links of a module at targets at which it does not run, as an older version of it did. */
+async function outdated(tree: GuestTree, { name, priorities }: FirstBootModule): Promise<string[]> {
+  const found: string[] = [];
+  for (const target of targets)
+    if (priorities[target] === undefined) found.push(...(await linksOf(tree, name, target)));
+  return found;
+}
+
+async function linksOf(tree: GuestTree, name: string, target: Target): Promise<string[]> {
+  const { folder } = await styleOf(tree, target);
+  const links = (await tree.list(folder)).filter((link) => linkForm.exec(link)?.[3] === name);
+  return links.map((link) => `${folder}/${link}`);
 }
 
 function twoDigits(priority: number): string {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parameterTypes } from "../choices.ts";
 import type { Finding } from "../recipe/findings.ts";
 import { placeOf, plain, readYaml } from "../recipe/located.ts";
 import { shapeFindings } from "../recipe/shape.ts";
@@ -8,18 +9,6 @@ const described = <T extends z.ZodType>(schema: T, text: string) => schema.descr
 const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, words);
 
 const guestPath = formed(/^\/(?:[^/\0\n]+\/)*[^/\0\n]+$/, "an absolute path in the guest");
-
-/** What the values of a parameter look like. `tbuild message` checks them by this. */
-export const parameterTypes = [
-  "text",
-  "number",
-  "yes-no",
-  "address",
-  "netmask",
-  "host-name",
-  "device",
-  "path",
-] as const;
 
 const ModuleParameter = z.strictObject({
   name: described(
@@ -184,7 +173,8 @@ const reserved = new Set([
   "TARGET",
 ]);
 
-function isPattern(text: string): boolean {
+/** Whether a text is a regular expression. */
+export function isPattern(text: string): boolean {
   try {
     new RegExp(text);
     return true;

@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { textOf } from "../io/durable.ts";
+import { shown } from "../io/escape.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
 import { type ModuleYaml, parseModuleYaml } from "./module-yaml.ts";
+import { sourceText } from "./python/source.ts";
 import { type Target, targets } from "./targets.ts";
 import { wrapperOf } from "./wrapper.ts";
 
@@ -48,8 +50,15 @@ export interface ModuleParts {
   readonly script: Uint8Array;
   readonly header: ModuleHeader;
   readonly payload: readonly ModuleFile[];
+  /** What of the payload cannot be brought in: links and the like. */
+  readonly oddPayload: readonly OddFile[];
   /** The module.yaml, if the script is made from one. */
   readonly yaml?: ModuleYaml;
+}
+
+export interface OddFile {
+  readonly from: string;
+  readonly what: string;
 }
 
 /** Reads a module's folder. Throws `usage` where there is no module in it. */
@@ -73,18 +82,21 @@ export async function readParts(folder: string): Promise<ModuleParts> {
       subject: folder,
       hint: "`tbuild module new` makes a module folder.",
     });
-  const header = parseHeader(script.toString("utf8"));
+  const header = parseHeader(sourceText(script));
   if (header.name !== undefined && header.name !== name)
     header.problems.push({
       line: header.nameLine,
       text: `the name "${header.name}" is not that of the folder, "${name}"`,
     });
-  return { name, file, script, header, payload: await readPayload(join(folder, "payload"), "") };
+  return { name, file, script, header, ...(await readPayload(join(folder, "payload"))) };
 }
 
 /** Reads a module's folder; everything that is wrong with its header is thrown at once, each with file and line. */
 export async function readModule(folder: string): Promise<FirstBootModule> {
-  const { name, file, script, header, payload, yaml } = await readParts(folder);
+  const { name, file, script, header, payload, oddPayload, yaml } = await readParts(folder);
+  const [odd] = oddPayload;
+  if (odd)
+    throw new TbuildError("usage", odd.what, { subject: odd.from, hint: "Put a copy of the file there." });
   if (header.problems.length > 0)
     throw new TbuildError("usage", `${header.problems.length} errors in its header`, {
       subject: file,
@@ -108,10 +120,13 @@ async function describedParts(folder: string, name: string, text: string): Promi
     line: at.line,
     text: path === "" ? what : `${path}: ${what}`,
   }));
-  const given = await readPayload(join(folder, "payload"), "");
-  const header = { name, nameLine: 1, description: "", priorities: {}, lines: {} };
-  if (module === undefined)
-    return { name, file, script: new Uint8Array(), header: { ...header, problems }, payload: given };
+  const { payload: given, oddPayload } = await readPayload(join(folder, "payload"));
+  const header = {
+    ...{ name, nameLine: 1, description: "", priorities: {}, lines: {} },
+    ...{ faulty: [], isComplete: true },
+  };
+  const none = { script: new Uint8Array(), header: { ...header, problems }, payload: given };
+  if (module === undefined) return { name, file, oddPayload, ...none };
   if (module.name !== name)
     problems.push({ line: 1, text: `the name "${module.name}" is not that of the folder, "${name}"` });
   if ((await textOf(join(folder, name))) !== undefined)
@@ -127,7 +142,7 @@ async function describedParts(folder: string, name: string, text: string): Promi
   const payload = given.map((one) => ({ ...one, ...attributesOf(module, one.path) }));
   const lines = Object.fromEntries(targets.map((target) => [target, lineOf(target)]));
   return {
-    ...{ name, file, payload, yaml: module },
+    ...{ name, file, payload, oddPayload, yaml: module },
     script: Buffer.from(wrapperOf(module)),
     header: { ...header, description: module.description, priorities: module.targets, lines, problems },
   };
@@ -158,6 +173,10 @@ export interface ModuleHeader {
   readonly priorities: Readonly<Partial<Record<Target, number>>>;
   /** The line of each target. */
   readonly lines: Readonly<Partial<Record<Target, number>>>;
+  /** Targets that are named with a priority that is none. */
+  readonly faulty: readonly Target[];
+  /** Whether it was found, with its end. */
+  readonly isComplete: boolean;
   readonly problems: Problem[];
 }
 
@@ -167,6 +186,7 @@ export function parseHeader(script: string): ModuleHeader {
   const problems: Problem[] = [];
   const priorities: Partial<Record<Target, number>> = {};
   const targetLines: Partial<Record<Target, number>> = {};
+  const faulty: Target[] = [];
   let [name, nameLine, description]: [string | undefined, number, string] = [undefined, 1, ""];
   if (!/^#!.*python/.test(lines[0] ?? "")) problems.push({ line: 1, text: "the first line names no Python" });
   const begin = lines.findIndex((line) => /^### BEGIN PLUGIN INFO\s*$/.test(line));
@@ -182,11 +202,17 @@ export function parseHeader(script: string): ModuleHeader {
     else if (key === undefined) problems.push({ line: index + 1, text: `not "# key: value": "${line}"` });
     else if (key === "name") [name, nameLine] = [value, index + 1];
     else if (key === "description") description = value;
-    else if (!isTarget(key))
-      problems.push({ line: index + 1, text: `"${key}" is no target; there are ${targets.join(", ")}` });
-    else if (!/^\d{1,2}$/.test(value))
+    else if (!isTarget(key)) {
+      const meant = key.toLowerCase();
+      if (isTarget(meant)) faulty.push(meant);
+      problems.push({
+        line: index + 1,
+        text: `"${key}" is no target; ${isTarget(meant) ? `did you mean ${meant}?` : `there are ${targets.join(", ")}`}`,
+      });
+    } else if (!/^\d{1,2}$/.test(value)) {
+      faulty.push(key);
       problems.push({ line: index + 1, text: `${key}: "${value}" is no number from 0 to 99` });
-    else if (key in priorities) problems.push({ line: index + 1, text: `${key}: given twice` });
+    } else if (key in priorities) problems.push({ line: index + 1, text: `${key}: given twice` });
     else [priorities[key], targetLines[key]] = [Number(value), index + 1];
     last = key ?? last;
   }
@@ -195,28 +221,38 @@ export function parseHeader(script: string): ModuleHeader {
     else if (!/^[a-z][\w-]*$/i.test(name))
       problems.push({ line: nameLine, text: `"${name}" is no name of a module` });
     if (description === "") problems.push({ line: begin + 1, text: "no description" });
-    if (Object.keys(priorities).length === 0)
+    if (Object.keys(priorities).length + faulty.length === 0)
       problems.push({ line: begin + 1, text: "no target: it would never run" });
   }
-  return { name, nameLine, description, priorities, lines: targetLines, problems };
+  const isComplete = begin >= 0 && end > begin;
+  return { name, nameLine, description, priorities, lines: targetLines, faulty, isComplete, problems };
 }
 
-async function readPayload(folder: string, at: string): Promise<ModuleFile[]> {
+interface Payload {
+  readonly payload: readonly ModuleFile[];
+  readonly oddPayload: readonly OddFile[];
+}
+
+async function readPayload(folder: string, at = ""): Promise<Payload> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const files: ModuleFile[] = [];
+  const payload: ModuleFile[] = [];
+  const oddPayload: OddFile[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const [from, path] = [join(folder, entry.name), `${at}/${entry.name}`];
-    if (entry.isDirectory()) files.push(...(await readPayload(from, path)));
-    else if (entry.isFile())
-      files.push({
-        path,
-        from,
-        data: await readFile(from),
+    if (entry.isDirectory()) {
+      const inner = await readPayload(from, path);
+      payload.push(...inner.payload);
+      oddPayload.push(...inner.oddPayload);
+    } else if (entry.isFile())
+      payload.push({
+        ...{ path, from, data: await readFile(from) },
         mode: (await stat(from)).mode & 0o111 ? 0o755 : 0o644,
       });
-    else throw new TbuildError("usage", "neither a file nor a folder", { subject: from });
+    else if (entry.isSymbolicLink())
+      oddPayload.push({ from, what: `is a symbolic link to ${shown(await readlink(from))}` });
+    else oddPayload.push({ from, what: "is neither a file nor a folder" });
   }
-  return files;
+  return { payload, oddPayload };
 }
 
 function digestOf(script: Uint8Array, payload: readonly ModuleFile[]): Digest {

@@ -1,4 +1,4 @@
-import type { Target } from "./module.ts";
+import type { Target } from "./targets.ts";
 
 /** What a value has to look like. `text` is anything. */
 export const valueTypes = [
@@ -15,6 +15,7 @@ export const valueTypes = [
   "bootproto",
   "device",
   "mac",
+  "path",
   "timezone",
   "datetime",
   "selinux",

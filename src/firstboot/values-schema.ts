@@ -1,5 +1,6 @@
 import type { Parameter } from "../model/manifest.ts";
-import { shippedKey, type ValueType } from "./shipped.ts";
+import type { ValueType } from "./shipped.ts";
+import { choicesOf, typeOf } from "./value-types.ts";
 
 /**
  * JSON Schema (draft 2020-12) of a file of values for a contract: for editors, and for forms of other programs. It says what one
@@ -34,10 +35,17 @@ function object(name: string, schema: Record<string, unknown>) {
   return { type: "object", required: [name], properties: { [name]: schema }, additionalProperties: false };
 }
 
-function schemaOf({ key, description, password }: Parameter): Record<string, unknown> {
-  const value = valueSchemas[shippedKey(key)?.type ?? "text"];
+function schemaOf(parameter: Parameter): Record<string, unknown> {
+  const { description, password, pattern } = parameter;
+  const choices = choicesOf(parameter);
+  const form = valueSchemas[typeOf(parameter)];
+  const value = {
+    ...(choices === undefined || form !== text ? form : { enum: choices }),
+    ...(pattern !== undefined && { pattern: `^(?:${pattern})$` }),
+  };
   return {
     ...(description && { description }),
+    ...(parameter.default !== undefined && { default: parameter.default }),
     ...(password && { writeOnly: true }),
     anyOf: [value, { $ref: "#/$defs/reference" }],
   };
@@ -53,12 +61,7 @@ const valueSchemas: Readonly<Record<ValueType, Record<string, unknown>>> = {
   "yes-no": { enum: ["yes", "no"] },
   integer: { anyOf: [{ type: "integer" }, { type: "string", pattern: "^-?[0-9]+$" }] },
   ip,
-  netmask: {
-    anyOf: [
-      { type: "string", format: "ipv4" },
-      { type: "integer", minimum: 0, maximum: 32 },
-    ],
-  },
+  netmask: { type: "string", format: "ipv4" },
   "ip-list": list,
   hostname: { type: "string", format: "hostname" },
   "domain-list": list,
@@ -66,6 +69,7 @@ const valueSchemas: Readonly<Record<ValueType, Record<string, unknown>>> = {
   bootproto: { enum: ["dhcp", "static", "none"] },
   device: { type: "string", pattern: "^[A-Za-z][\\w.:@-]{0,14}$" },
   mac: { type: "string", pattern: "^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$" },
+  path: { type: "string", pattern: "^/" },
   timezone: { type: "string", pattern: "^[A-Za-z][\\w+-]*(/[\\w+-]+)*$" },
   datetime: { type: "string", pattern: "^[0-9]{4}(-[0-9]{1,2}){5}$" },
   selinux: { enum: ["enforcing", "permissive", "disabled"] },

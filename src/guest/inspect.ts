@@ -3,6 +3,7 @@ import { parseContract } from "../firstboot/contract.ts";
 import { enumerate } from "../firstboot/enumerate.ts";
 import type { GuestTree } from "../image/tree.ts";
 import type { Parameter } from "../model/manifest.ts";
+import { bootKernel } from "./boot-kernel.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
 
@@ -43,19 +44,6 @@ export async function inspectGuest(tree: GuestTree): Promise<GuestFacts> {
     contract,
     unknown,
   };
-}
-
-/** The kernel of the menu's default entry (GRUB legacy), or the only kernel. */
-async function bootKernel(tree: GuestTree): Promise<string | undefined> {
-  const menu = (await tree.text("/boot/grub/grub.conf")) ?? "";
-  const chosen = Number(/^default=(\d+)/m.exec(menu)?.[1] ?? 0);
-  const entries = menu.split(/^title\b/m).slice(1);
-  const named = /^\s*kernel\s+\S*vmlinuz-(\S+)/m.exec(entries[chosen] ?? "")?.[1];
-  if (named !== undefined) return named;
-  const kernels = (await tree.list("/boot")).flatMap(
-    (name) => /^vmlinuz-((?!0-rescue).+)$/.exec(name)?.[1] ?? [],
-  );
-  return kernels.length === 1 ? kernels[0] : undefined;
 }
 
 const scripts = "/etc/template.d/scripts";

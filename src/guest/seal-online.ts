@@ -1,4 +1,4 @@
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import { liveGuest } from "../image/ways/mounted-tree.ts";
 import { auditAll, type Done, type Operation } from "./operation.ts";
 
@@ -9,7 +9,7 @@ import { auditAll, type Done, type Operation } from "./operation.ts";
  * open the image and apply the same operations again.
  */
 export async function sealOnline(
-  host: Host,
+  host: Runner,
   operations: readonly Operation[],
   { last = ["poweroff"] }: { readonly last?: readonly string[] } = {},
 ): Promise<Done[]> {
@@ -22,7 +22,7 @@ export async function sealOnline(
 }
 
 // Oracle's clean-up. A guest without the additions has neither.
-async function cleanUps(host: Host): Promise<string[][]> {
+async function cleanUps(host: Runner): Promise<string[][]> {
   const script = 'command -v "$1" > /dev/null 2>&1';
   const has = async (program: string) =>
     (await host.run(["sh", "-c", script, "sh", program], { allow: [1, 127] })).exitCode === 0;

@@ -1,10 +1,21 @@
 import type { Duplex } from "node:stream";
 
-/** A machine that can run commands and store files: this one, or one over ssh. */
-export interface Host {
+/** Runs commands: a machine, or something that only runs commands, such as the kernel that reads an image. */
+export interface Runner {
   readonly name: string;
   /** Runs `argv` without a shell. Throws if it exits non-zero, is killed, or times out. */
   run(argv: readonly string[], options?: RunOptions): Promise<Output>;
+}
+
+/** Holds files. */
+export interface Files {
+  /** `undefined` if the file does not exist. */
+  readFile(path: string): Promise<Uint8Array | undefined>;
+  writeFile(path: string, data: Uint8Array, mode?: number): Promise<void>;
+}
+
+/** A machine: this one, or one over ssh. */
+export interface Host extends Runner, Files {
   /** Starts `argv` and keeps it running for a dialogue. Ctrl-C at our terminal does not reach it. */
   talk(argv: readonly string[], options: TalkOptions): Promise<Talk>;
   /**
@@ -12,9 +23,6 @@ export interface Host {
    * ends it.
    */
   join(argv: readonly string[]): Promise<Duplex>;
-  /** `undefined` if the file does not exist. */
-  readFile(path: string): Promise<Uint8Array | undefined>;
-  writeFile(path: string, data: Uint8Array, mode?: number): Promise<void>;
 }
 
 export interface RunOptions {

@@ -55,6 +55,10 @@ export async function runHere(
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
     ...(options.signal && { cancelSignal: options.signal }),
   });
+  // What it started may hold its output open for long, as a shared ssh connection does.
+  child.once("exit", () => {
+    if (child.killed) for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+  });
   if (options.onLine) {
     forEachLine(child.stdout, options.onLine);
     forEachLine(child.stderr, options.onLine);
@@ -65,21 +69,32 @@ export async function runHere(
   const stdout = new TextDecoder().decode(bytes);
   const stderr = new TextDecoder().decode(result.stderr ?? new Uint8Array());
   refuseStart(command, name, result);
-  const exitCode = result.exitCode;
-  if (exitCode !== undefined && (exitCode === 0 || options.allow?.includes(exitCode)))
-    return { exitCode, stdout, stderr, bytes };
-  throw failed(
-    name,
-    argv,
-    result.timedOut
-      ? { code: "timed-out", what: `no end after ${options.timeoutMs} ms` }
-      : ending(exitCode, result.signal),
-    {
-      stdout,
-      stderr,
-      cause: result,
-    },
-  );
+  const { exitCode } = result;
+  if (exitCode !== undefined && !result.timedOut)
+    return accepted(name, argv, { exitCode, stdout, stderr, bytes }, options);
+  const how = result.timedOut ? deadline(options) : ending(exitCode, result.signal);
+  throw failed(name, argv, how, { stdout, stderr, cause: result });
+}
+
+/** The output of a command that ended by itself. Throws if its exit code is neither 0 nor allowed. */
+export function accepted(
+  host: string,
+  argv: readonly string[],
+  output: Output,
+  { allow = [] }: RunOptions,
+): Output {
+  const { exitCode } = output;
+  if (exitCode === 0 || allow.includes(exitCode)) return output;
+  throw failed(host, argv, ending(exitCode, undefined), output);
+}
+
+/** The fault of a command that did not end before its deadline. */
+export function late(host: string, argv: readonly string[], options: RunOptions): TbuildError {
+  return failed(host, argv, deadline(options), { stdout: "", stderr: "" });
+}
+
+function deadline({ timeoutMs }: RunOptions): Ending {
+  return { code: "timed-out", what: `no end after ${timeoutMs} ms` };
 }
 
 /**
@@ -113,8 +128,28 @@ export async function* streamHere(
   const { exitCode, code, signal, stderr } = await child;
   refuseStart(command, "local", { code, exitCode, signal });
   if (exitCode === 0) return;
-  const said = { stdout: "", stderr: new TextDecoder().decode(stderr ?? new Uint8Array()), cause: undefined };
+  const said = { stdout: "", stderr: new TextDecoder().decode(stderr ?? new Uint8Array()) };
   throw failed("local", argv, ending(exitCode, signal), said);
+}
+
+/** Runs `argv` on this machine with our own terminal, such as an editor. Gives its exit code. */
+export async function runOnTerminal(argv: readonly string[]): Promise<number> {
+  const { execa } = await import("execa");
+  const [command = "", ...args] = argv;
+  const ignore = () => {};
+  // Ctrl-C is for the program.
+  process.on("SIGINT", ignore);
+  try {
+    const result = await execa(command, args, {
+      stdio: "inherit",
+      reject: false,
+      ...ownEnvironment(command),
+    });
+    refuseStart(command, "local", result);
+    return result.exitCode ?? 1;
+  } finally {
+    process.off("SIGINT", ignore);
+  }
 }
 
 /** Starts `argv` on this machine, in a session of its own. */
@@ -198,6 +233,13 @@ export function shellQuoted(argv: readonly string[]): string {
     .join(" ");
 }
 
+/** A command as one shell line, with the variables and the folder that it runs with. */
+export function shellCommand(argv: readonly string[], { env = {}, cwd }: RunOptions = {}): string {
+  const settings = Object.entries(env).map(([key, value]) => `${key}=${value}`);
+  const command = shellQuoted(settings.length > 0 ? ["env", ...settings, ...argv] : argv);
+  return cwd === undefined ? command : `cd ${shellQuoted([cwd])} && ${command}`;
+}
+
 interface Started {
   /** The code of the system's error. */
   readonly code?: string | undefined;
@@ -237,7 +279,7 @@ function failed(
   host: string,
   argv: readonly string[],
   how: Ending,
-  said: { stdout: string; stderr: string; cause: unknown },
+  said: { readonly stdout: string; readonly stderr: string; readonly cause?: unknown },
 ): TbuildError {
   const text = said.stderr.trim() === "" ? said.stdout : said.stderr;
   const lines = text

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { type Fault, TbuildError } from "../errors.ts";
 import { makeFolders } from "../io/folders.ts";
 import type { Host, RunOptions } from "./host.ts";
-import { joinHere, notInstalled, runHere, shellQuoted, shortened, talkHere } from "./local.ts";
+import { joinHere, notInstalled, runHere, shellCommand, shellQuoted, shortened, talkHere } from "./local.ts";
 
 export interface SshTarget {
   readonly host: string;
@@ -64,8 +64,9 @@ function hostOver(
   };
   const run = async (argv: readonly string[], options: RunOptions = {}) => {
     await begin(argv);
+    // The far shell gets one string; `env` and `cd` are part of it, because ssh passes neither.
     const { env: _env, cwd: _cwd, ...rest } = options;
-    return runHere(name, [...ssh, remoteCommand(argv, options)], { ...rest, env }).catch(
+    return runHere(name, [...ssh, shellCommand(argv, options)], { ...rest, env }).catch(
       explained(name, fault, argv),
     );
   };
@@ -74,11 +75,11 @@ function hostOver(
     run,
     async talk(argv, options) {
       await begin(argv);
-      return talkHere([...ssh, remoteCommand(argv, {})], { ...options, env });
+      return talkHere([...ssh, shellCommand(argv)], { ...options, env });
     },
     async join(argv) {
       await begin(argv);
-      return joinHere([...ssh, remoteCommand(argv, {})], env);
+      return joinHere([...ssh, shellCommand(argv)], env);
     },
     async readFile(path) {
       const out = await run(["sh", "-c", 'test -e "$0" || exit 44; exec cat -- "$0"', path], { allow: [44] });
@@ -133,13 +134,6 @@ export function sshCommand(target: SshTarget): string {
 
 function askpassEnv(login: Login): Record<string, string> {
   return "askpass" in login ? { SSH_ASKPASS: login.askpass, SSH_ASKPASS_REQUIRE: "force" } : {};
-}
-
-// The far shell gets one string; `env` and `cd` go into it, because ssh passes neither.
-function remoteCommand(argv: readonly string[], options: RunOptions): string {
-  const env = Object.entries(options.env ?? {}).map(([key, value]) => `${key}=${value}`);
-  const command = shellQuoted(env.length > 0 ? ["env", ...env, ...argv] : argv);
-  return options.cwd === undefined ? command : `cd ${shellQuoted([options.cwd])} && ${command}`;
 }
 
 // ssh exits 255 when the connection failed, and with the code of the command otherwise. How ssh was called is of no use to

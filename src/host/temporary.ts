@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { lstat, mkdtemp, readdir, readFile, realpath, rm, rmdir, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Host } from "./host.ts";
+import type { Runner } from "./host.ts";
 import { bootId, hostId, processWorld, startOf } from "./identity.ts";
 
 /** A folder that only its owner can enter. Closing it removes it with its contents. */
@@ -39,12 +39,12 @@ let swept: Promise<void> | undefined;
  * Removes tbuild's temporary folders whose process has ended; runs once per process. Folders of running processes, and of
  * processes that cannot be seen from here, stay. What cannot be removed now is left to the next command.
  */
-export function removeAbandoned(host: Host): Promise<void> {
+export function removeAbandoned(host: Runner): Promise<void> {
   swept ??= sweep(host);
   return swept;
 }
 
-async function sweep(host: Host): Promise<void> {
+async function sweep(host: Runner): Promise<void> {
   for (const parent of new Set([tmpdir(), "/tmp"]))
     for (const name of await readdir(parent).catch(() => [])) {
       if (!(await isAbandoned(name))) continue;
@@ -76,7 +76,7 @@ async function worldMark(): Promise<string> {
 }
 
 // Who mounted it would have taken it down, and is dead as well. The innermost goes first.
-async function unmountBelow(host: Host, path: string): Promise<void> {
+async function unmountBelow(host: Runner, path: string): Promise<void> {
   const real = await realpath(path);
   const mounts = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");
   const places = mounts

@@ -3,7 +3,7 @@ import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "no
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { checkInterrupted, TbuildError } from "../errors.ts";
-import type { Host } from "./host.ts";
+import type { Runner } from "./host.ts";
 
 /*
  * Disk images to and from a host, in pieces: each is compressed and checked by itself, so an interrupted transfer goes on
@@ -34,7 +34,7 @@ const [compressed, decompressed] = [promisify(gzip), promisify(gunzip)];
  * has left of the same image is used.
  */
 export async function sendImage(
-  host: Host,
+  host: Runner,
   from: string,
   to: string,
   data: readonly Run[],
@@ -59,7 +59,7 @@ export async function sendImage(
 }
 
 async function sendPiece(
-  host: Host,
+  host: Runner,
   file: FileHandle,
   attempt: string,
   number: number,
@@ -88,7 +88,7 @@ async function sendPiece(
  * image are as they were.
  */
 export async function fetchImage(
-  host: Host,
+  host: Runner,
   from: string,
   to: string,
   { signal, progress }: TransferOptions = {},
@@ -123,7 +123,7 @@ export async function fetchImage(
 }
 
 async function fetchPiece(
-  host: Host,
+  host: Runner,
   from: string,
   file: FileHandle,
   { number, size }: { number: number; size: number },

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { z } from "zod";
 import type { GuestMode } from "../choices.ts";
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 
 /** A virtual machine as plain data. Boots the disk first, then the CD: a blank disk falls through to the installer. */
 export interface VmSpec {
@@ -208,11 +208,11 @@ export interface HypervisorPlaces {
   readonly memory: string;
 }
 
-/** A kind of hypervisor that a site can name: the line in the table (`index.ts`) leads to one of these. */
+/** A kind of hypervisor that a site can name: the line in the table (`table.ts`) leads to one of these. */
 export interface HypervisorKind<Options extends z.ZodObject = z.ZodObject> {
   /** One line for help and documents. */
   readonly summary: string;
   /** The keys that a site gives beside `kind`, each with a description. */
   readonly options: Options;
-  open(host: Host, options: z.infer<Options>, places: HypervisorPlaces): Hypervisor;
+  open(host: Runner, options: z.infer<Options>, places: HypervisorPlaces): Hypervisor;
 }

@@ -1,6 +1,6 @@
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import type { Hypervisor, HypervisorKind, HypervisorPlaces } from "./hypervisor.ts";
-import { hypervisors } from "./index.ts";
+import { hypervisors } from "./table.ts";
 
 /** What a site says of its hypervisor: the kind, and the options of that kind. */
 export type HypervisorChoice = { readonly kind: string } & Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export async function hypervisorKind(kind: string): Promise<HypervisorKind> {
 }
 
 export async function openHypervisor(
-  host: Host,
+  host: Runner,
   { kind, ...options }: HypervisorChoice,
   places: HypervisorPlaces,
 ): Promise<Hypervisor> {

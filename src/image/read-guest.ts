@@ -1,4 +1,4 @@
-import type { Host } from "../host/host.ts";
+import type { Host, Runner } from "../host/host.ts";
 import type { Mount } from "./access.ts";
 import { draftOf } from "./change/draft.ts";
 import { draftTree } from "./change/draft-tree.ts";
@@ -104,7 +104,7 @@ async function draftedTree(
 }
 
 function freeBlocksOf(
-  host: Host,
+  host: Runner,
   image: ImageFile,
   mounts: readonly Mount[],
   signal: AbortSignal | undefined,

@@ -40,6 +40,8 @@ export interface RawTree extends AsyncDisposable {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
   readFile(path: string): Promise<Uint8Array>;
+  /** The contents of a file of any size, in parts. Absent if the backend reads whole files only. */
+  parts?(path: string): AsyncIterable<Uint8Array>;
   writeFile(path: string, data: Uint8Array, attributes: Attributes): Promise<void>;
   makeDir(path: string, attributes: Attributes): Promise<void>;
   makeLink(path: string, target: string, label?: string): Promise<void>;
@@ -88,6 +90,18 @@ export class GuestTree implements AsyncDisposable {
     if (found.kind !== "file")
       throw new TbuildError("guest", `not a file but a ${found.kind}`, { subject: shown(path) });
     return this.#raw.readFile(real);
+  }
+
+  /** The contents of a file in parts, also of one too large for memory. Throws if there is no such file. */
+  async *parts(path: string): AsyncGenerator<Uint8Array> {
+    const real = await this.#resolve(path, "follow");
+    const found = await this.#raw.stat(real);
+    if (found?.kind !== "file")
+      throw new TbuildError("guest", found ? `not a file but a ${found.kind}` : "no such file in the guest", {
+        subject: shown(path),
+      });
+    if (this.#raw.parts) yield* this.#raw.parts(real);
+    else yield await this.#raw.readFile(real);
   }
 
   /** As `stringOf` returns it: bytes that are not UTF-8 are preserved when it is written back. */

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Interrupted, TbuildError } from "../errors.ts";
-import { HttpError, httpClient, RefusedError } from "./http.ts";
+import { ChangedError, HttpError, httpClient, RefusedError } from "./http.ts";
 import { reasonOf } from "./http-words.ts";
 import { type ProxyFor, proxyUrl } from "./proxies.ts";
 import { systemContext } from "./system-certificates.ts";
@@ -47,12 +47,21 @@ export async function download(url: string, options: DownloadOptions = {}): Prom
   );
 }
 
-/** The whole content. */
+/** The whole content. If it changes during the download, it is read again from the start. */
 export async function downloadAll(url: string, options: DownloadOptions = {}): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of await download(url, options)) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  for (let tries = 1; ; tries++) {
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of await download(url, options)) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks);
+    } catch (error) {
+      const isChanged = error instanceof TbuildError && error.cause instanceof ChangedError;
+      if (!isChanged || tries >= mostTries) throw error;
+    }
+  }
 }
+
+const mostTries = 3;
 
 async function* bodyOf(url: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
@@ -65,7 +74,7 @@ async function* bodyOf(url: string, body: AsyncIterable<Uint8Array>): AsyncGener
     }
     if (!(error instanceof HttpError)) throw error;
     const { host, message } = error;
-    throw unreachable(url, host === new URL(url).host ? message : `${host}: ${message}`);
+    throw unreachable(url, host === new URL(url).host ? message : `${host}: ${message}`, error);
   }
 }
 
@@ -78,6 +87,6 @@ async function opened(path: string): Promise<Readable> {
   return stream;
 }
 
-function unreachable(url: string, why: string): TbuildError {
-  return new TbuildError("environment", why, { subject: url });
+function unreachable(url: string, why: string, cause?: unknown): TbuildError {
+  return new TbuildError("environment", why, { subject: url, ...(cause !== undefined && { cause }) });
 }

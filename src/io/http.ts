@@ -2,36 +2,21 @@ import { STATUS_CODES } from "node:http";
 import { type SecureContext, TLSSocket } from "node:tls";
 import type { Dispatcher } from "undici";
 import { Interrupted, TbuildError } from "../errors.ts";
-import { isFinal, reasonOf } from "./http-words.ts";
+import { type Answer, CertificateError, HttpError, type Question } from "./http-exchange.ts";
+import { reasonOf } from "./http-words.ts";
 import { type ProxyFor, shownProxy } from "./proxies.ts";
+import { resumedBody } from "./resumed-body.ts";
 import { retryAfterMs, waitBefore } from "./retry.ts";
 import { type Limits, usualLimits, Watch } from "./watch.ts";
 
-export interface Question {
-  readonly url: URL;
-  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
-  /** Names in lower case. */
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
-  /** Sent once: not repeated after a lost connection or a busy server, for what must not happen twice. */
-  readonly isOnce?: boolean;
-}
-
-export interface Answer {
-  readonly status: number;
-  /** `404 Not Found`. */
-  readonly statusLine: string;
-  readonly ok: boolean;
-  /** The final URL, after all redirects. */
-  readonly url: URL;
-  /** The first header with this name. */
-  header(name: string): string | undefined;
-  /** All headers with this name. */
-  headers(name: string): readonly string[];
-  readonly body: AsyncIterable<Uint8Array>;
-  /** Discards the body. */
-  drop(): void;
-}
+export {
+  type Answer,
+  CertificateError,
+  ChangedError,
+  HttpError,
+  type Question,
+  RefusedError,
+} from "./http-exchange.ts";
 
 export interface ClientOptions {
   readonly proxyFor?: ProxyFor;
@@ -57,47 +42,11 @@ export interface Client extends AsyncDisposable {
   /** Sends a request and retries what may succeed later. Returns any response; throws `HttpError` if there is none. */
   ask(question: Question): Promise<Answer>;
   /**
-   * The body of a GET. An interrupted transfer resumes where it stopped. `size` is the expected length in bytes, if
-   * known. Throws `RefusedError` for any status but success.
+   * The body of a GET. An interrupted transfer resumes where it stopped. `size` is the expected length in bytes, given for
+   * content whose digest the caller checks. Throws `RefusedError` for any status but success, and `ChangedError` if the rest may
+   * be of another file.
    */
   read(question: Omit<Question, "method">, size?: number): AsyncGenerator<Uint8Array>;
-}
-
-/** There was no response, or only part of one. The message says why, without the server's name. */
-export class HttpError extends Error {
-  override readonly name = "HttpError";
-  /** The host that did not respond. */
-  readonly host: string;
-  /** A retry would end in the same way. */
-  readonly isFinal: boolean;
-
-  constructor(host: string, message: string, details: { cause?: unknown; isFinal?: boolean } = {}) {
-    super(message, { cause: details.cause });
-    this.host = host;
-    this.isFinal = details.isFinal ?? isFinal(details.cause);
-  }
-}
-
-/** The server showed another certificate than the one that is accepted. Nothing was sent to it. */
-export class CertificateError extends HttpError {
-  /** The SHA-256 fingerprint of the certificate that it showed. */
-  readonly shown: string;
-
-  constructor(host: string, shown: string) {
-    super(host, `shows another certificate: ${shown}`, { cause: shown, isFinal: true });
-    this.shown = shown;
-  }
-}
-
-/** A response without success. Its body is unread. */
-export class RefusedError extends Error {
-  override readonly name = "RefusedError";
-  readonly answer: Answer;
-
-  constructor(answer: Answer) {
-    super(answer.statusLine);
-    this.answer = answer;
-  }
 }
 
 const mostHops = 10;
@@ -156,6 +105,10 @@ export function httpClient(options: ClientOptions = {}): Client {
       url = new URL(location, url);
       if (!/^https?:$/.test(url.protocol))
         throw new HttpError(url.host, `redirects to a ${url.protocol} address`, { isFinal: true });
+      if (question.isSecret && url.origin !== question.url.origin)
+        throw new HttpError(question.url.host, `redirects a login to ${url.host}; nothing was sent there`, {
+          isFinal: true,
+        });
       if (answer.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
       if (seen.has(`${method} ${url.href}`))
         throw new HttpError(question.url.host, "redirects in a circle", { isFinal: true });
@@ -189,7 +142,7 @@ export function httpClient(options: ClientOptions = {}): Client {
       }
       watch.moved(0);
       watch.pause();
-      return answerOf(url, response, watch);
+      return answerOf(url, headers.authorization, response, watch);
     } catch (error) {
       watch.end();
       if (stop.aborted && options.proxyFor?.(url)) await forget(url);
@@ -268,41 +221,14 @@ export function httpClient(options: ClientOptions = {}): Client {
       return asked(question, watchFor(question.url));
     },
 
-    async *read(question, size) {
-      const { url } = question;
-      const watch = watchFor(url);
-      let [at, tag, fruitless]: [number, string | undefined, number] = [0, undefined, 0];
-      for (;;) {
-        const range: Record<string, string> =
-          at === 0 ? {} : { range: `bytes=${at}-`, ...(tag !== undefined && { "if-range": tag }) };
-        const answer = await asked(
-          { ...question, method: "GET", headers: { ...question.headers, ...range } },
-          watch,
-        );
-        if (!answer.ok) throw new RefusedError(answer);
-        const from = at;
-        let skip = beginOf(answer, at, size);
-        // Weak validators do not guarantee equal bytes (RFC 9110, section 13.1.5).
-        const etag = answer.header("etag");
-        if (at === 0) tag = etag?.startsWith('"') ? etag : undefined;
-        try {
-          for await (const piece of answer.body) {
-            const rest = skip >= piece.length ? undefined : piece.subarray(skip);
-            skip = Math.max(0, skip - piece.length);
-            if (rest === undefined) continue;
-            at += rest.length;
-            yield rest;
-          }
-          if (size === undefined || at >= size) return;
-          throw new HttpError(answer.url.host, `the answer ended after ${at} of ${size} bytes`);
-        } catch (error) {
-          if (!(error instanceof HttpError)) throw error;
-          fruitless = at - from >= limits.slowBytes ? 0 : fruitless + 1;
-          const wait = waitBefore(fruitless);
-          if (fruitless >= mostTries || watch.left() <= wait) throw error;
-          await pauseFor(wait, watch);
-        }
-      }
+    read(question, size) {
+      const watch = watchFor(question.url);
+      return resumedBody(question, size, {
+        watch,
+        limits,
+        ask: (one) => asked(one, watch),
+        pauseFor: (ms) => pauseFor(ms, watch),
+      });
     },
 
     async [Symbol.asyncDispose]() {
@@ -311,7 +237,12 @@ export function httpClient(options: ClientOptions = {}): Client {
     },
   };
 
-  function answerOf(url: URL, response: Dispatcher.ResponseData, watch: Watch): Answer {
+  function answerOf(
+    url: URL,
+    authorization: string | undefined,
+    response: Dispatcher.ResponseData,
+    watch: Watch,
+  ): Answer {
     const { statusCode: status, headers, body } = response;
     const all = (name: string) => [headers[name] ?? []].flat();
     const text = STATUS_CODES[status] ?? "";
@@ -320,6 +251,7 @@ export function httpClient(options: ClientOptions = {}): Client {
       statusLine: `${status} ${text}`.trim(),
       ok: status >= 200 && status < 300,
       url,
+      authorization,
       header: (name) => all(name)[0],
       headers: all,
       body: watched(url, body, watch),
@@ -348,23 +280,6 @@ export function httpClient(options: ClientOptions = {}): Client {
       watch.end();
     }
   }
-}
-
-/** The number of bytes at the start of a response that are already known, if the request asked for those after `at`. */
-function beginOf(answer: Answer, at: number, size: number | undefined): number {
-  const { host } = answer.url;
-  const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/i.exec(answer.header("content-range") ?? "") ?? [];
-  const length = answer.header("content-length");
-  const whole = answer.status === 206 ? total : length;
-  const fault = (why: string) => {
-    answer.drop();
-    return new TbuildError("integrity", why, { subject: host });
-  };
-  if (size !== undefined && /^\d+$/.test(whole ?? "") && Number(whole) !== size)
-    throw fault(`gives ${whole} bytes where ${size} belong`);
-  if (answer.status !== 206) return at;
-  if (Number(first ?? 0) !== at) throw fault("gives another part than it was asked for");
-  return 0;
 }
 
 // In pieces, so that what went can be counted: a body at once would be one write.

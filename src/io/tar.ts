@@ -31,6 +31,48 @@ export function tarPadding(size: number): Uint8Array {
 /** The end-of-archive marker. */
 export const tarEnd = new Uint8Array(1024);
 
+/** What is to be in an archive. */
+export interface TarMember {
+  readonly name: string;
+  readonly type: "file" | "directory" | "symlink";
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size?: number;
+  /** Where a link leads. */
+  readonly target?: string;
+  /** The value of `security.selinux`. */
+  readonly label?: string;
+  readonly body?: AsyncIterable<Uint8Array>;
+}
+
+/** An archive of `members`, as it is read. All times are 0, so the same members always give the same bytes. */
+export function tarArchive(members: AsyncIterable<TarMember>): AsyncIterable<Uint8Array> {
+  const archive = pack();
+  const write = ({ body, target, label, size = 0, mode, ...member }: TarMember) =>
+    new Promise<void>((resolve, reject) => {
+      const header = {
+        ...member,
+        // tar-stream takes mode 0, which EL's /etc/shadow has, for a missing one. It cuts higher bits off.
+        ...{ size, mode: 0o100000 | mode, mtime: new Date(0), uname: "", gname: "" },
+        ...(target !== undefined && { linkname: target }),
+        ...(label !== undefined && { pax: { "SCHILY.xattr.security.selinux": label } }),
+      };
+      const done = (error?: Error | null) => (error ? reject(error) : resolve());
+      if (body === undefined || size === 0) return void archive.entry(header, "", done);
+      const sink = archive.entry(header, done);
+      const source = Readable.from(body, { objectMode: false });
+      source.on("error", reject);
+      source.pipe(sink);
+    });
+  const writeAll = async () => {
+    for await (const member of members) await write(member);
+    archive.finalize();
+  };
+  writeAll().catch((error) => archive.destroy(error));
+  return archive as AsyncIterable<Uint8Array>;
+}
+
 /** An entry of an archive. Read or skip its body before asking for the next entry. */
 export interface TarEntry {
   readonly name: string;

@@ -1,5 +1,5 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFile } from "../io/write-file.ts";
 import type { ImageMaking } from "./xorriso.ts";
 
 /** Changes the copy of the menu inside the FAT image that UEFI starts. Returns whether there was one. */

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { copyFile, open } from "node:fs/promises";
 import { posix } from "node:path";
 import { gzipSync } from "node:zlib";
+import { fileFault } from "../io/file-fault.ts";
 
 export interface CpioFile {
   /** Without a leading slash. */
@@ -17,13 +18,16 @@ export interface CpioFile {
  * kernel since OL5's can unpack it, and OL5's knows no other.
  */
 export async function appendToInitrd(initrd: string, files: readonly CpioFile[], to: string): Promise<void> {
-  await copyFile(initrd, to, constants.COPYFILE_FICLONE);
+  await copyFile(initrd, to, constants.COPYFILE_FICLONE).catch((error) => {
+    throw fileFault(error, to);
+  });
   const handle = await open(to, "a");
   try {
     // The kernel looks for the next archive at a multiple of four bytes. After lzma, it finds a gzip archive but no plain one.
     const { size } = await handle.stat();
-    await handle.write(Buffer.alloc((4 - (size % 4)) % 4));
-    await handle.write(gzipSync(newcCpio(files)));
+    await handle.appendFile(Buffer.concat([Buffer.alloc((4 - (size % 4)) % 4), gzipSync(newcCpio(files))]));
+  } catch (error) {
+    throw fileFault(error, to);
   } finally {
     await handle.close();
   }

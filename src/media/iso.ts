@@ -171,7 +171,9 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
         for (const extent of entry.extents) inside(extent, path);
         // A file with overlapping pieces could be larger than its image.
         if (entry.bytes > size) throw new TbuildError("integrity", `${path} is larger than the image`);
-        await pipeline(pieces(handle, entry.extents), createWriteStream(to));
+        await pipeline(pieces(handle, entry.extents), createWriteStream(to)).catch((error) => {
+          throw error.syscall === "write" ? fileFault(error, to) : error;
+        });
       });
     },
     [Symbol.asyncDispose]: () => handle.close(),

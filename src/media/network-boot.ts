@@ -1,6 +1,6 @@
-import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 import { menuTitle } from "./boot-menu.ts";
 import { installCommandLine } from "./command-line.ts";
 import type { Medium } from "./media.ts";

@@ -1,7 +1,7 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 import { type Medium, releaseOf } from "./media.ts";
 import { type ImageMaking, xorriso } from "./xorriso.ts";
 

@@ -1,9 +1,10 @@
-import { chmod, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import { temporaryFolder } from "../host/temporary.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 
 /** What goes on a small disc with settings for one machine. */
 export interface SmallDisc {
@@ -16,7 +17,7 @@ export interface SmallDisc {
 }
 
 /** Writes the disc, or the folder with its files. They may hold secrets: only their owner can read them. */
-export async function writeDisc(host: Host, { files, label, output, signal }: SmallDisc): Promise<void> {
+export async function writeDisc(host: Runner, { files, label, output, signal }: SmallDisc): Promise<void> {
   const named = Object.entries(files).filter(([, text]) => text !== "");
   const write = async (folder: string) => {
     for (const [name, text] of named) {

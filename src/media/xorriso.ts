@@ -1,8 +1,8 @@
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 
 /** Input for the function that adds files to an image. */
 export interface ImageMaking {
-  readonly host: Host;
+  readonly host: Runner;
   /** A scratch folder, removed afterwards. */
   readonly scratch: string;
   readonly signal?: AbortSignal;

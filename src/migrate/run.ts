@@ -1,9 +1,9 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Packed } from "../bundles/write/format.ts";
-import { shippings } from "../bundles/write/index.ts";
 import { type Shipment, uuidOf } from "../bundles/write/shipment.ts";
 import { ship } from "../bundles/write/shipping.ts";
+import { shippings } from "../bundles/write/table.ts";
 import { TbuildError } from "../errors.ts";
 import { type Fitness, fitnessWords } from "../guest/fitness/fitness.ts";
 import type { Host } from "../host/host.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { domainTypes } from "../choices.ts";
+import { domainTypes, parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { Value } from "../vm-cfg/value.ts";
 import { type Digest, DigestText, digestOf } from "./digest.ts";
@@ -39,6 +39,14 @@ const Parameter = z.object({
   required: z.boolean(),
   hidden: z.boolean(),
   password: z.boolean(),
+  /** What its value looks like, as module.yaml declares it. */
+  type: z.enum(parameterTypes).exactOptional(),
+  /** The only values that it may have. */
+  choices: z.array(Text).exactOptional(),
+  /** A regular expression that the whole value has to match. */
+  pattern: Text.exactOptional(),
+  /** The value that the module takes if none is sent. */
+  default: Text.exactOptional(),
 });
 
 /** One entry in the guest's /etc. Files that are not readable by everyone in the guest have no digest and no text here. */

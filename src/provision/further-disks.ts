@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 
 type Disk = Recipe["disks"][number];
@@ -13,7 +13,7 @@ export function furtherDiskName(index: number): string {
 
 /** Makes a recipe's further disks in a folder as sparse files: blank, or with a file system and its label. */
 export async function makeFurtherDisks(
-  host: Host,
+  host: Runner,
   recipe: Pick<Recipe, "name" | "disks">,
   folder: string,
   signal?: AbortSignal,

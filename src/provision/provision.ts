@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { PackagedFiles } from "../guest/portrait.ts";
-import type { Host } from "../host/host.ts";
+import type { Host, Runner } from "../host/host.ts";
 import type { PackageRecord } from "../model/manifest.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder, uekRepository } from "../recipe/repositories.ts";
@@ -36,13 +36,13 @@ export async function provision(guest: Host, recipe: Recipe, options: ProvisionO
 }
 
 /** Verifies that everything is installed, after %post or over ssh. */
-export async function proveProvisioned(guest: Host, recipe: Recipe): Promise<void> {
+export async function proveProvisioned(guest: Runner, recipe: Recipe): Promise<void> {
   await proveInstalled(guest, wantedPackages(recipe));
 }
 
 /** All RPMs of a guest by name, with their repositories from `repositoriesOf` if the guest can be asked. */
 export async function installedPackages(
-  guest: Host,
+  guest: Runner,
   from: ReadonlyMap<string, string> = new Map(),
 ): Promise<PackageRecord[]> {
   // The place of a signature depends on the signer and the time: over the header alone, or over the whole file.
@@ -59,7 +59,7 @@ export async function installedPackages(
 }
 
 /** Files in /etc that belong to packages: path → package and digest, from rpm. */
-export async function packagedFiles(guest: Host): Promise<PackagedFiles> {
+export async function packagedFiles(guest: Runner): Promise<PackagedFiles> {
   // EL5 calls the digests FILEMD5S. Later releases still know that name, and return SHA-256 for it.
   const query = `rpm -qa --qf '[%{=NAME}|%{FILEMD5S}|%{FILENAMES}\n]' | grep '|/etc/' || :`;
   const out = await guest.run(["sh", "-c", query]);
@@ -154,7 +154,7 @@ export function lastingRepositories(recipe: Recipe): Recipe["repositories"] {
 }
 
 // First of all, so that what is put there lies on them.
-async function mountDisks(guest: Host, recipe: Recipe): Promise<void> {
+async function mountDisks(guest: Runner, recipe: Recipe): Promise<void> {
   const script =
     'mkdir -p -- "$0" && echo "$1" >> /etc/fstab && mount "$0" && { [ ! -x /sbin/restorecon ] || /sbin/restorecon "$0"; }';
   for (const [index, disk] of recipe.disks.entries()) {
@@ -202,7 +202,7 @@ async function installPackages(guest: Host, recipe: Recipe, options: ProvisionOp
 }
 
 // yum on EL5 and EL6 goes on when some of the names do not exist, so every one is asked for.
-async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<void> {
+async function proveInstalled(guest: Runner, wanted: readonly string[]): Promise<void> {
   const names = wanted.filter((name) => !name.startsWith("@") && !name.includes("*"));
   const allow = [...Array(256).keys()];
   // A name may include an architecture or a version, which nothing provides, or be a capability of another package.
@@ -218,7 +218,7 @@ async function proveInstalled(guest: Host, wanted: readonly string[]): Promise<v
     });
 }
 
-async function makeAccounts(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+async function makeAccounts(guest: Runner, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   const group = 'getent group "$0" >/dev/null || groupadd -g "$1" "$0"';
   for (const { name, gid } of recipe.groups)
     await asGuest(`group ${name}`, () => guest.run(["sh", "-c", group, name, String(gid)]));
@@ -246,7 +246,7 @@ async function makeAccounts(guest: Host, recipe: Recipe, options: ProvisionOptio
     await asGuest("passwords", () => guest.run(["chpasswd", "-e"], { input: known.join("") }));
 }
 
-async function makeFolders(guest: Host, recipe: Recipe): Promise<void> {
+async function makeFolders(guest: Runner, recipe: Recipe): Promise<void> {
   const script = 'mkdir -p -- "$0" && chown "$1:$2" "$0" && chmod "$3" "$0"';
   for (const folder of recipe.folders)
     await asGuest(`folder ${folder.path}`, () =>
@@ -264,7 +264,7 @@ async function writeFiles(guest: Host, recipe: Recipe, options: ProvisionOptions
   }
 }
 
-async function runScripts(guest: Host, recipe: Recipe, options: ProvisionOptions): Promise<void> {
+async function runScripts(guest: Runner, recipe: Recipe, options: ProvisionOptions): Promise<void> {
   for (const [index, script] of recipe.scripts.entries()) {
     options.progress(`script ${script.name}`, index + 1, recipe.scripts.length);
     const text = await contentOf(options.folder, script.run, script.from);
@@ -280,7 +280,7 @@ export function readWhole(script: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from("{ :\n"), script, Buffer.from("\n}\n")]);
 }
 
-async function setServices(guest: Host, recipe: Recipe): Promise<void> {
+async function setServices(guest: Runner, recipe: Recipe): Promise<void> {
   for (const name of recipe.services.enable)
     await asGuest(`service ${name}`, () => guest.run(setService(recipe, name, { on: true })));
   for (const name of recipe.services.disable)
@@ -321,7 +321,7 @@ async function asGuest(what: string, work: () => Promise<unknown>): Promise<void
 }
 
 /** Package → repository id. EL6's and EL7's yum store it in files, dnf in its history, EL5's yum nowhere. */
-export async function repositoriesOf(guest: Host): Promise<ReadonlyMap<string, string>> {
+export async function repositoriesOf(guest: Runner): Promise<ReadonlyMap<string, string>> {
   const script = `if [ -d /var/lib/yum/yumdb ]; then
   cd /var/lib/yum/yumdb && for f in */*/from_repo; do d=\${f%/from_repo}; d=\${d#*/}; echo "\${d#*-}|$(cat "$f")"; done
 elif command -v dnf >/dev/null; then

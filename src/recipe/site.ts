@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { waysIn } from "../choices.ts";
-import { hypervisors } from "../hypervisor/index.ts";
+import { hypervisors } from "../hypervisor/table.ts";
 import { ManagerOptions } from "../manager/options.ts";
 
 // Each kind has its own options. A site that names none has the first.

@@ -1,8 +1,9 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 
 export interface Debs {
   /** A folder per package, and `<package>.version`. */
@@ -22,7 +23,7 @@ export interface DebOptions {
 }
 
 /** Downloads Debian's packages and unpacks them, without installing anything and without root. */
-export async function fetchDebs(host: Host, options: DebOptions): Promise<Debs> {
+export async function fetchDebs(host: Runner, options: DebOptions): Promise<Debs> {
   const { cache, progress } = options;
   const files = join(cache, "files");
   const extracted = join(cache, "extracted");

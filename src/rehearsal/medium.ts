@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { additions } from "../firstboot/additions.ts";
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import { lock } from "../host/lock.ts";
 import { missingPackages, packages } from "../host/programs.ts";
 import { codeDigest } from "../io/code-digest.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
+import { writeFile } from "../io/write-file.ts";
 import { asDigest, type Digest, digestOf } from "../model/digest.ts";
 import { fetchDebs } from "./debs.ts";
 import { makeIso } from "./iso-tree.ts";
@@ -26,7 +27,7 @@ import {
  * the names and versions of the Debian packages.
  */
 export async function makeRehearsalMedium(
-  host: Host,
+  host: Runner,
   release: RehearsalRelease,
   options: MediumOptions,
 ): Promise<RehearsalMedium> {
@@ -158,7 +159,7 @@ async function kept(index: string, cache: string): Promise<RehearsalMedium | und
     : undefined;
 }
 
-async function checkTools(host: Host): Promise<void> {
+async function checkTools(host: Runner): Promise<void> {
   const path = (await host.run(["sh", "-c", 'echo "$PATH"'])).stdout.trim();
   const missing = await missingPackages(
     packages.filter(({ medium }) => medium),

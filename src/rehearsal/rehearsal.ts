@@ -1,4 +1,4 @@
-import type { Host } from "../host/host.ts";
+import type { Runner } from "../host/host.ts";
 import type { Digest } from "../model/digest.ts";
 
 /** The replacement for Oracle's media: an installation ISO, and the recipe's repositories. */
@@ -26,7 +26,7 @@ export interface MediumOptions {
 
 /** Input for a function that makes one part. */
 export interface Making {
-  readonly host: Host;
+  readonly host: Runner;
   readonly release: RehearsalRelease;
   /** The folder of the unfinished medium. */
   readonly folder: string;

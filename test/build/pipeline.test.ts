@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { sweep } from "../../src/build/checkpoint.ts";
+import { sweep, useless } from "../../src/build/checkpoint.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { Pipeline, planOf, runPipeline } from "../../src/build/pipeline.ts";
@@ -123,8 +123,12 @@ describe("a pipeline", () => {
     log = [];
     await runPipeline(line("a", "b", "c"), context());
     expect(runs()).toEqual([]);
-    const removed = await sweep(context().home.checkpoints, { parts: true });
-    expect(removed).toHaveLength(3);
+    const { checkpoints } = context().home;
+    const planned = await useless(checkpoints, { parts: true });
+    expect(planned).toHaveLength(3);
+    for (const { why } of planned) expect(why).toMatch(/made again$/);
+    expect(await sweep(checkpoints, { parts: true })).toEqual(planned);
+    expect(await useless(checkpoints, { parts: true })).toEqual([]);
   });
 
   it("resumes at the step that failed, cleans up in reverse, and names the step", async () => {

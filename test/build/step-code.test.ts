@@ -40,12 +40,12 @@ async function shapedBy(path: string): Promise<string[]> {
 describe("the code of a step", () => {
   it.each([
     ["an operation of the seal", "guest/seal/traces", ["seal-image", "audit-image"]],
-    ["the table of the seal", "guest/seal/index", ["seal-image", "audit-image"]],
+    ["the table of the seal", "guest/seal/table", ["seal-image", "audit-image"]],
     ["an operation of the conversion", "guest/convert/consoles", ["convert-image", "audit-image"]],
     ["how modules are injected", "firstboot/inject", ["inject-modules"]],
     ["a packer", "bundles/write/ova", ["pack-bundles"]],
     ["what a bundle says", "bundles/write/vm-cfg", ["pack-bundles"]],
-    ["how guests are provisioned", "provision/provision", ["provision-guest", "inject-modules"]],
+    ["how guests are provisioned", "provision/provision", ["provision-guest"]],
     ["the stand-in for Oracle's disc", "rehearsal/iso-tree", ["fetch-medium"]],
     ["what shapes nothing", "errors", []],
     ["how programs are started", "host/local", []],
@@ -58,7 +58,7 @@ describe("the code of a step", () => {
 
   it("holds every operation of a seal and of a conversion", async () => {
     const paths = async (step: string) => [...(await modulesOf(moduleOf(step))).keys()].map(pathOf);
-    const { sealTable } = await import("../../src/guest/seal/index.ts");
+    const { sealTable } = await import("../../src/guest/seal/table.ts");
     expect(sealTable.length).toBeGreaterThan(20);
     expect(await paths("seal-image")).toEqual(expect.arrayContaining(["guest/seal/ssh", "guest/seal/logs"]));
     expect(await paths("convert-image")).toEqual(

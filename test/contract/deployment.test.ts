@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Place } from "../../src/deploy/place.ts";
-import { places } from "../../src/deploy/places/index.ts";
+import { places } from "../../src/deploy/places/table.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";

@@ -3,8 +3,9 @@ import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { formats, packAll } from "../../src/bundles/write/index.ts";
+import { packAll } from "../../src/bundles/write/index.ts";
 import { ovfDescriptor } from "../../src/bundles/write/ovf.ts";
+import { formats } from "../../src/bundles/write/table.ts";
 import { vmCfg } from "../../src/bundles/write/vm-cfg.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { Manifest } from "../../src/model/manifest.ts";

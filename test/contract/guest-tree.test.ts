@@ -9,11 +9,12 @@ import { draftOf } from "../../src/image/change/draft.ts";
 import { draftTree } from "../../src/image/change/draft-tree.ts";
 import { changeImage } from "../../src/image/change/undo.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
-import { accesses } from "../../src/image/ways/index.ts";
 import { mountedTree } from "../../src/image/ways/mounted-tree.ts";
+import { accesses } from "../../src/image/ways/table.ts";
 import { fileReader } from "../../src/io/reader.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 import { itWith, missing } from "../fakes/missing.ts";
+import { throughShell } from "../fakes/through-shell.ts";
 import { fixture, guestTreeContract } from "./guest-tree.ts";
 import { makeFolder, onVolume } from "./guest-volume.ts";
 
@@ -184,17 +185,5 @@ async function onFolder(on: Host) {
   return {
     open: async () => mountedTree(on, root),
     after: () => rm(folder, { recursive: true }),
-  };
-}
-
-// What ssh does: the argv becomes one string, and a shell with a poor environment takes it apart again.
-function throughShell(): Host {
-  return {
-    ...host,
-    name: "far",
-    async run(argv, options) {
-      const { shellQuoted } = await import("../../src/host/local.ts");
-      return host.run(["env", "-i", "PATH=/usr/bin:/bin", "sh", "-c", shellQuoted(argv)], options);
-    },
   };
 }

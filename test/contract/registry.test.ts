@@ -21,6 +21,7 @@ import type { Store } from "../../src/store/store.ts";
 import { flip, noise, sha256, write } from "../disk-sample.ts";
 import { type DockerRegistry, freePort, startRegistry } from "../fakes/docker-registry.ts";
 import { itWith, missing, titled } from "../fakes/missing.ts";
+import { unreliableProxy } from "../fakes/unreliable-proxy.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const lacking = missing("docker-registry", "openssl", "ssh-keygen");
@@ -396,6 +397,43 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     await forged.putManifest("1.0.3", Buffer.from(JSON.stringify(image)));
     await expect(pull("other", "forged/ol6-sample", "1.0.3")).rejects.toThrow(/is not a tbuild template/);
     expect(await folderStore(host, join(folder, "other")).list()).toEqual([]);
+  });
+
+  it.each([1, 2, 3])(
+    "behind a server that fails all the time gets and gives the whole template (seed %i)",
+    async (seed) => {
+      await using proxy = await unreliableProxy(registry.address, seed);
+      const manifest = await publish("1.0.0");
+      const options = { credentials: async () => ({ user: "us", password: "secret", from: "here" }) };
+      const repository = `unreliable/ol6-sample-${seed}`;
+      await push(manifest, repository, options, proxy.address);
+      const pulled = await pull("other", repository, "1.0.0", options, proxy.address);
+      expect(pulled.digest).toBe(manifestDigest(manifest));
+      expect(await folderStore(host, join(folder, "other")).verify()).toEqual([]);
+      expect(Object.keys(proxy.faults).length).toBeGreaterThan(2);
+    },
+  );
+
+  it("takes the packs of a template's ancestor from its repository beside, and sends only the rest", async () => {
+    const base = await publish("1.0.0");
+    await push(base, "family/ol6-sample");
+    await write(image, noise("more", 2 ** 20), 40 * 2 ** 20);
+    const child = sampleManifest(await store.putDisk(image, "System"), {
+      name: "ol6-child",
+      parent: manifestDigest(base),
+    });
+    await store.publish(child);
+    const { moved, spared } = await pushTemplate(
+      storeFolder(join(folder, "store")),
+      child,
+      at("family/ol6-child", child.version),
+      open("family/ol6-child"),
+      { ancestors: [base] },
+    );
+    expect(spared).toBeGreaterThan(12 * 2 ** 20);
+    expect(moved).toBeLessThan(2 * 2 ** 20);
+    const pulled = await pull("other", "family/ol6-child", child.version);
+    expect(pulled.digest).toBe(manifestDigest(child));
   });
 
   it("has whole versions after each of 20 kills, and so has the store; the next push goes on", async () => {

@@ -308,6 +308,13 @@ describe("a rehearsal of ol6-grid", () => {
     const second = await resultOf(tbuild.run(...rehearse("--json")));
     expect(second.manifest.version).toBe("1.0.1");
     expect(Object.keys(second.ran)[0]).toBe("inject-modules");
+    // It costs no more than the trial and the packing: no machine is started to inject.
+    const { "boot-trial": trial = 0, "pack-bundles": packing = 0, ...others } = second.ran;
+    const rest = Object.values(others).reduce((sum, ms) => sum + ms, 0);
+    expect(rest).toBeLessThan(0.4 * (trial + packing));
+    const log = await readFile(join(second.folder, "log.jsonl"), "utf8");
+    expect(log).toContain("-trial-1");
+    expect(log).not.toContain("-inject");
     expect((await tbuild.run("template", "list")).stdout).toMatch(
       /ol6-grid-rehearsal@1\.0\.0[\s\S]*ol6-grid-rehearsal@1\.0\.1/,
     );

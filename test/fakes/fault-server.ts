@@ -15,8 +15,9 @@ export async function faultServer(
   const asked: FaultServer["asked"] = [];
   const server = createServer((request, response) => {
     const before = asked.push({ line: `${request.method} ${request.url}`, headers: request.headers }) - 1;
-    request.resume();
     handler(request, response, before);
+    // A body that the handler does not read must not keep the connection busy.
+    if (request.readableFlowing === null && request.listenerCount("readable") === 0) request.resume();
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return {

@@ -197,7 +197,7 @@ describe("what a module makes at run time is named with its line", () => {
     ["no list", "return json.dumps({'key': 'a'})", /returns no list/, 0],
     ["nothing at all", "pass", /returns no list/, 0],
     ["what never ends", "while True:\n    pass\nreturn json.dumps([])", /does not end/, 0],
-    ["itself again and again", "return do_enumerate(target)", /calls itself|nested too deep/, 0],
+    ["itself again and again", "return do_enumerate(target)", /does not end|nested too deep/, 0],
   ])("%s", async (_name, body, reason, known) => {
     const { parameters, doubts } = await enumerate(module(body), "configure");
     expect(doubts.map((one) => one.reason).join("\n")).toMatch(reason);

@@ -46,7 +46,7 @@ describe("a module", () => {
     const { problems } = parseHeader(
       "print 1\n### BEGIN PLUGIN INFO\n# name: 1x\n# configure: high\n# boot: 3\nx\n### END PLUGIN INFO\n",
     );
-    expect(problems.map(({ line }) => line)).toEqual([1, 4, 5, 6, 3, 2, 2]);
+    expect(problems.map(({ line }) => line)).toEqual([1, 4, 5, 6, 3, 2]);
   });
 
   it.each([
@@ -55,7 +55,7 @@ describe("a module", () => {
   ])("is enabled as the modules are that are there: %s/%s", async (dir, link) => {
     const module = await readModule(join(folder, "grid"));
     const tree = memoryTree(
-      {},
+      { "/etc/oracle-release": "Oracle Linux Server release 6.10\n" },
       { links: { [`/etc/template.d/${dir}/${link}`]: "../scripts/authentication" } },
     );
     const operation = injectModule(module);
@@ -66,6 +66,20 @@ describe("a module", () => {
     );
     expect(await tree.stat("/etc/template.d/scripts/grid")).toMatchObject({ mode: 0o755 });
     expect(await tree.stat("/opt/tbuild/grid/grid.sh")).toMatchObject({ mode: 0o755 });
+  });
+});
+
+describe("a module written by hand, on a release without a program python", () => {
+  const files = { "/etc/oracle-release": "Oracle Linux Server release 8.10\n" };
+  const injected = async (more: Record<string, string>) => {
+    const tree = memoryTree({ ...files, ...more });
+    await applyAll(tree, [injectModule(await readModule(join(folder, "grid")))]);
+    return (await tree.text("/etc/template.d/scripts/grid"))?.split("\n")[0];
+  };
+
+  it("is started by the Python that is there", async () => {
+    expect(await injected({})).toBe("#!/usr/libexec/platform-python");
+    expect(await injected({ "/usr/bin/python": "" })).toBe("#!/usr/bin/env python");
   });
 });
 

@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { readIdentity, sharedIdentity } from "../../src/guest/identity.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
-import { sealOperations, sealTable } from "../../src/guest/seal/index.ts";
+import { sealOperations } from "../../src/guest/seal/index.ts";
+import { sealTable } from "../../src/guest/seal/table.ts";
 import { type MemoryTree, memoryTree } from "../fakes/memory-tree.ts";
 import { cleanGuest, dirt } from "./dirty.ts";
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { challengesIn } from "../../src/io/challenges.ts";
+import { downloadAll } from "../../src/io/download.ts";
 import { type ClientOptions, httpClient } from "../../src/io/http.ts";
 import { proxiesOf } from "../../src/io/proxies.ts";
 import { retryAfterMs } from "../../src/io/retry.ts";
@@ -63,6 +64,48 @@ describe("a body that breaks off", () => {
       response.writeHead(200, { "content-length": 10 }).end("0123456789");
     });
     await expect(read(server, {}, 11)).rejects.toThrow(/gives 10 bytes where 11 belong/);
+  });
+});
+
+describe("a file that changes during its download", () => {
+  const other = randomBytes(300_000);
+  const old = { etag: '"1"', "last-modified": "Sun, 29 Nov 2026 10:00:00 GMT" };
+  const cases: [string, Record<string, string>, Record<string, string>, "whole" | "part"][] = [
+    ["says so by its ETag, in a whole answer", old, { ...old, etag: '"2"' }, "whole"],
+    ["says so by its ETag, in a part", old, { ...old, etag: '"2"' }, "part"],
+    ["says so by its time", { "last-modified": old["last-modified"] }, { "last-modified": "later" }, "part"],
+    ["says so by a weak ETag", { etag: 'W/"1"' }, { etag: 'W/"2"' }, "whole"],
+    ["is longer now", { etag: '"1"' }, { etag: '"1"', "content-range": "bytes 1000-400000/400001" }, "part"],
+    ["says nothing and has other bytes", {}, {}, "whole"],
+  ];
+  it.each(cases)("is not mixed: it %s", async (_, first, second, how) => {
+    await using server = await faultServer((request, response, before) => {
+      for (const [name, value] of Object.entries(before === 0 ? first : second))
+        response.setHeader(name, value);
+      if (before === 0) return cutAfter(response, data, 1000);
+      if (how === "whole") return response.end(other);
+      const range = second["content-range"] ?? "bytes 1000-299999/300000";
+      return response
+        .writeHead(request.headers.range ? 206 : 200, { "content-range": range })
+        .end(other.subarray(1000));
+    });
+    await expect(read(server)).rejects.toThrow("it changed during the download");
+  });
+
+  it("is read again from the start, where it is read as a whole", async () => {
+    await using server = await faultServer((_, response, before) => {
+      response.setHeader("etag", before === 0 ? '"1"' : '"2"');
+      return before === 0 ? cutAfter(response, data, 1000) : response.end(other);
+    });
+    expect((await downloadAll(`http://${server.address}/`)).equals(other)).toBe(true);
+  });
+
+  it("only seems to where a server without ranges sends the same again", async () => {
+    await using server = await faultServer((_, response, before) =>
+      before === 0 ? cutAfter(response, data, 100_000) : response.end(data),
+    );
+    expect((await read(server)).equals(data)).toBe(true);
+    expect(server.asked.at(-1)?.headers.range).toBeUndefined();
   });
 });
 

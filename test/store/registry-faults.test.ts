@@ -193,3 +193,178 @@ it("tags come in pages, and what is no list of them is none", async () => {
     expect(await registryAt(broken).tags()).toEqual({ names: [], ...(lacking && { lacking }) });
   }
 });
+
+describe("a token", () => {
+  /** Gives `token1`, `token2` …, and says which scopes were asked for. */
+  const tokenServer = async (scopes: string[][]) =>
+    await faultServer((request, response, before) => {
+      scopes.push(new URL(request.url ?? "", "http://here").searchParams.getAll("scope"));
+      response.end(JSON.stringify({ token: `token${before + 1}` }));
+    });
+  const challenge = (address: string, more = "") => ({
+    "www-authenticate": `Bearer realm="http://${address}/token",service="s",scope="repository:team/ol6-sample:pull,push"${more}`,
+  });
+
+  it("that expires during a download is replaced, and the download goes on", async () => {
+    await using tokens = await tokenServer([]);
+    await using server = await faultServer((request, response, before) => {
+      const wanted = before < 2 ? "Bearer token1" : "Bearer token2";
+      if (request.headers.authorization !== wanted)
+        return response.writeHead(401, challenge(tokens.address)).end();
+      return before < 3 ? cutAfter(response, blob, 30_000) : serveRange(request, response, blob);
+    });
+    expect((await all(registryAt(server, somebody))).equals(blob)).toBe(true);
+    expect(tokens.asked).toHaveLength(2);
+    expect(server.asked.at(-1)?.headers.range).toBe("bytes=30000-");
+  });
+
+  it("that expires between the two requests of an upload is replaced", async () => {
+    await using tokens = await tokenServer([]);
+    const received: number[] = [];
+    await using server = await faultServer(async (request, response) => {
+      const wanted = request.method === "POST" ? "Bearer token1" : "Bearer token2";
+      const bytes = await sizeOf(request);
+      if (request.headers.authorization !== wanted)
+        return response.writeHead(401, challenge(tokens.address)).end();
+      received.push(bytes);
+      return request.method === "POST"
+        ? response.writeHead(202, { location: "/up" }).end()
+        : response.writeHead(201).end();
+    });
+    await registryAt(server, somebody).putBlob(digest, blob);
+    expect(received).toEqual([0, blob.length]);
+  });
+
+  it("for less than a request needs is replaced by one for both, also after a 403", async () => {
+    for (const status of [401, 403]) {
+      const scopes: string[][] = [];
+      await using tokens = await tokenServer(scopes);
+      await using server = await faultServer((request, response) => {
+        const isWrite = request.method === "POST";
+        const { authorization } = request.headers;
+        if (authorization === "Bearer token2" || (authorization === "Bearer token1" && !isWrite))
+          return response.writeHead(isWrite ? 201 : 200).end();
+        const actions = isWrite ? "push,pull" : "pull";
+        const more = isWrite ? " repository:team/ol6-base:pull" : "";
+        return response
+          .writeHead(isWrite && authorization ? status : 401, {
+            "www-authenticate": `Bearer realm="http://${tokens.address}/",scope="repository:team/ol6-sample:${actions}${more}",error="insufficient_scope"`,
+          })
+          .end();
+      });
+      const registry = registryAt(server, somebody);
+      expect(await registry.hasBlob(digest)).toBe(true);
+      expect(await registry.mountBlob(digest, "team/ol6-base")).toBe(true);
+      expect(scopes).toEqual([
+        ["repository:team/ol6-sample:pull"],
+        ["repository:team/ol6-sample:pull,push", "repository:team/ol6-base:pull"],
+      ]);
+    }
+  });
+
+  it("or a password that another request has just got is used by all", async () => {
+    await using server = await faultServer((request, response) =>
+      request.headers.authorization === right
+        ? response.end()
+        : setTimeout(() => response.writeHead(401, { "www-authenticate": "Basic" }).end(), 50),
+    );
+    const registry = registryAt(server, somebody);
+    expect(await Promise.all([1, 2, 3].map(() => registry.hasBlob(digest)))).toEqual([true, true, true]);
+  });
+
+  it("is not asked for over http when https was asked, and a login goes to no other server", async () => {
+    await using elsewhere = await faultServer((_, response) => response.end('{"token":"abc"}'));
+    await using tokens = await faultServer((_, response) =>
+      response.writeHead(307, { location: `http://${elsewhere.address}/` }).end(),
+    );
+    await using server = await faultServer((_, response) =>
+      response.writeHead(401, challenge(tokens.address)).end(),
+    );
+    const who = { ...somebody, isRefreshToken: true };
+    const said = await refusal(registryAt(server, who).hasBlob(digest));
+    expect(said).toContain(`redirects a login to ${elsewhere.address}; nothing was sent there`);
+    expect(elsewhere.asked).toEqual([]);
+  });
+});
+
+describe("an upload", () => {
+  it.each([
+    ["a path", () => "/v2/up?state=a%2Bb%20c+d~", "/v2/up?state=a%2Bb%20c+d~&digest="],
+    ["relative to the request", () => "17?x", "/v2/team/ol6-sample/blobs/uploads/17?x&digest="],
+    ["an address without a scheme", (address: string) => `//${address}/up`, "/up?digest="],
+    ["an address", (address: string) => `http://${address}/up?a=1`, "/up?a=1&digest="],
+  ])("whose place is %s arrives there, with the query as it was given", async (_, location, wanted) => {
+    await using server = await faultServer((request, response) =>
+      request.method === "POST"
+        ? response.writeHead(202, { location: location(request.headers.host ?? "") }).end()
+        : response.writeHead(201).end(),
+    );
+    await registryAt(server).putBlob(digest, blob);
+    expect(server.asked.at(-1)?.line).toBe(`PUT ${wanted}${encodeURIComponent(digest)}`);
+  });
+
+  it("at another server is made there, without the login", async () => {
+    await using storage = await faultServer((_, response) => response.writeHead(201).end());
+    await using server = await faultServer((request, response) =>
+      request.headers.authorization === right
+        ? response.writeHead(202, { location: `http://${storage.address}/up` }).end()
+        : response.writeHead(401, { "www-authenticate": "Basic" }).end(),
+    );
+    await registryAt(server, somebody).putBlob(digest, blob);
+    expect(storage.asked[0]?.headers.authorization).toBeUndefined();
+  });
+
+  it.each([
+    ["names none", {}, "refused an upload|names no address"],
+    ["names what is no address", { location: "http://[" }, "names no address for an upload"],
+  ])("whose answer %s is refused", async (_, headers, words) => {
+    await using server = await faultServer((_, response) => response.writeHead(202, headers).end());
+    expect(await refusal(registryAt(server).putBlob(digest, blob))).toMatch(new RegExp(words));
+  });
+
+  it("that breaks off or is gone starts again as another one", async () => {
+    const places: string[] = [];
+    await using server = await faultServer((request, response) => {
+      if (request.method === "HEAD") return response.writeHead(404).end();
+      if (request.method === "POST")
+        return response.writeHead(202, { location: `/up${places.push("") - 1}` }).end();
+      if (request.url?.startsWith("/up0")) return request.socket.destroy();
+      return response.writeHead({ 1: 404, 2: 416 }[Number(request.url?.[3])] ?? 201).end();
+    });
+    await registryAt(server).putBlob(digest, blob);
+    expect(places).toHaveLength(4);
+  });
+
+  it("whose answer is lost is not made twice", async () => {
+    let isThere = false;
+    await using server = await faultServer(async (request, response) => {
+      if (request.method === "HEAD") return response.writeHead(isThere ? 200 : 404).end();
+      if (request.method === "POST") return response.writeHead(202, { location: "/up" }).end();
+      isThere = (await sizeOf(request)) === blob.length;
+      return request.socket.destroy();
+    });
+    await registryAt(server).putBlob(digest, blob);
+    expect(server.asked.filter(({ line }) => line.startsWith("PUT"))).toHaveLength(1);
+  });
+
+  it("is not begun where another repository has the blob; where it has not, the upload that began is ended", async () => {
+    for (const isMounted of [true, false]) {
+      await using server = await faultServer((_, response) =>
+        isMounted
+          ? response.writeHead(201).end()
+          : response.writeHead(202, { location: "/up?state=1" }).end(),
+      );
+      expect(await registryAt(server).mountBlob(digest, "team/ol6-base")).toBe(isMounted);
+      expect(server.asked.map(({ line }) => line)).toEqual([
+        `POST /v2/team/ol6-sample/blobs/uploads/?mount=${encodeURIComponent(digest)}&from=team%2Fol6-base`,
+        ...(isMounted ? [] : ["DELETE /up?state=1"]),
+      ]);
+    }
+  });
+});
+
+async function sizeOf(request: AsyncIterable<Buffer>): Promise<number> {
+  let bytes = 0;
+  for await (const piece of request) bytes += piece.length;
+  return bytes;
+}

@@ -25,6 +25,7 @@ beforeEach(async () => {
   registry = {
     hasBlob: async (digest) => blobs.has(digest),
     putBlob: async (digest, data) => void blobs.set(digest, data),
+    mountBlob: async () => false,
     async *readBlob() {},
     putManifest: async (which, data) => void manifests.set(which, data),
     getManifest: async (which) => manifests.get(which),

@@ -13,7 +13,7 @@ import { siteSchema } from "../../src/recipe/schema.ts";
 import { Site } from "../../src/recipe/site.ts";
 
 // The one line that a new hypervisor needs.
-vi.mock(import("../../src/hypervisor/index.ts"), async (original) => {
+vi.mock(import("../../src/hypervisor/table.ts"), async (original) => {
   const { hypervisors } = await original();
   const { cloud } = await import("../fakes/cloud.ts");
   return { hypervisors: { ...hypervisors, cloud: async () => cloud as unknown as HypervisorKind } };

@@ -17,7 +17,7 @@ import type { FitnessRecord, GuestRecord } from "../../model/manifest.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import type { Step } from "../step.ts";
-import type { InjectedGuest } from "./inject-modules.ts";
+import type { ProvisionedGuest } from "./provision-guest.ts";
 import type { SealedImage } from "./seal-image.ts";
 
 export interface AuditedImage {
@@ -29,7 +29,7 @@ export interface AuditedImage {
 }
 
 /** Reopens the finished image, also after an online seal. Nothing may be pending, and the file systems must be clean. */
-export function auditImage(recipe: Recipe): Step<InjectedGuest & SealedImage, AuditedImage> {
+export function auditImage(recipe: Recipe): Step<ProvisionedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
     module: import.meta.url,

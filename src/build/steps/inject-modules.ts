@@ -1,72 +1,133 @@
-import { join } from "node:path";
-import { parseContract } from "../../firstboot/contract.ts";
-import { injectModule } from "../../firstboot/inject.ts";
+import { rm } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import { contractOf, type EnumeratedModule, parseContract, withModules } from "../../firstboot/contract.ts";
+import { enumerate } from "../../firstboot/enumerate.ts";
+import { injectModule, needsRunningGuest, scriptIn } from "../../firstboot/inject.ts";
 import type { FirstBootModule } from "../../firstboot/module.ts";
+import { sourceText } from "../../firstboot/python/source.ts";
+import { bootKernel } from "../../guest/boot-kernel.ts";
 import { applyAll } from "../../guest/operation.ts";
-import type { PackagedFiles } from "../../guest/portrait.ts";
 import type { Host } from "../../host/host.ts";
+import type { GuestTree } from "../../image/tree.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
-import type { PackageRecord, Parameter } from "../../model/manifest.ts";
-import { installedPackages, packagedFiles, repositoriesOf } from "../../provision/provision.ts";
+import type { Parameter } from "../../model/manifest.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
+import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec, shutDown } from "../guest-machine.ts";
-import type { Step } from "../step.ts";
+import type { Step, StepContext } from "../step.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 import type { ProvisionedGuest } from "./provision-guest.ts";
 
 export interface InjectedGuest {
   readonly disk: string;
-  readonly packages: readonly PackageRecord[];
   readonly contract: readonly Parameter[];
   readonly kernel: string;
-  /** What packages put into /etc; what differs from it was made by hand. */
-  readonly packagedFiles: PackagedFiles;
 }
 
-/** Puts the first-boot modules in and enables them, then asks the guest what it is made of. */
+type Needs = InstalledGuest & ProvisionedGuest;
+
+/**
+ * Puts the first-boot modules in and enables them. The files of the image are enough, as a rule; where they are not, the
+ * machine is started, and the build says why.
+ */
 export function injectModules(
   recipe: Recipe,
   modules: readonly FirstBootModule[],
-): Step<InstalledGuest & ProvisionedGuest, InjectedGuest> {
+): Step<Needs, InjectedGuest> {
   return {
     name: "inject-modules",
     module: import.meta.url,
     describe: () =>
       modules.length === 0
-        ? "read packages and first-boot parameters"
-        : `inject ${modules.map((m) => m.name).join(", ")} (ovm-chkconfig --add)`,
+        ? "read first-boot parameters"
+        : `inject ${modules.map((m) => m.name).join(", ")} and enable them`,
     inputs: () => ({
       ...Object.fromEntries(modules.map((module) => [`module ${module.name}`, module.digest])),
-      questions: "packages, their files in /etc, parameters, kernel",
+      questions: "parameters, kernel",
     }),
-    async run(context, { disk, key }) {
-      const name = machineName(context, "inject");
-      await context.hypervisor.define(
-        machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length) }),
-      );
-      const guest = await bootGuest(context, name, { key });
-      await inject(guest.host, modules, (name) => context.progress(`injecting ${name}`));
-      context.progress("reading packages and first-boot parameters");
-      const packages = await installedPackages(guest.host, await repositoriesOf(guest.host));
-      const files = await packagedFiles(guest.host);
-      const enumerated = await guest.host.run(["ovm-template-config", "--enumerate", "configure"]);
-      const kernel = (await guest.host.run(["uname", "-r"])).stdout.trim();
-      await shutDown(context, guest);
-      await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
-      return {
-        disk: join(context.out, "disk.qcow2"),
-        packages,
-        contract: parseContract(enumerated.stdout),
-        kernel,
-        packagedFiles: files,
-      };
+    async run(context, state) {
+      const image = join(context.out, "disk.qcow2");
+      const offline = await injectOffline(context, state, modules, image);
+      if (typeof offline !== "string") return { disk: image, ...offline };
+      context.report({ type: "note", text: `the machine is started to inject modules: ${offline}` });
+      await rm(image, { force: true });
+      return { disk: image, ...(await injectOnline(context, recipe, state, modules, image)) };
     },
     cleanup: (context) => discard(context, "inject"),
   };
 }
 
+type Injected = Omit<InjectedGuest, "disk">;
+
+/** Injects into an overlay of the provisioned disk; or says why that is impossible. */
+async function injectOffline(
+  context: StepContext,
+  { disk, modulesThere }: Needs,
+  modules: readonly FirstBootModule[],
+  image: string,
+): Promise<Injected | string> {
+  const base = relative(dirname(image), disk);
+  await context.host.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", image]);
+  try {
+    await using opened = await openImage(context, image);
+    const { tree } = opened;
+    const obstacle = modules.length === 0 ? undefined : await needsRunningGuest(tree);
+    if (obstacle !== undefined) return obstacle;
+    const kernel = await bootKernel(tree);
+    if (kernel === undefined) return "its boot menu does not say which kernel it boots";
+    const enumerated = await enumerateAll(tree, modules);
+    if (typeof enumerated === "string") return enumerated;
+    await applyAll(tree, modules.map(injectModule), (name) => context.progress(name));
+    return { contract: contractOf(withModules(modulesThere, enumerated)), kernel };
+  } catch (error) {
+    if (!(error instanceof TbuildError) || error.fault !== "environment") throw error;
+    return error.about(basename(image));
+  }
+}
+
+/** The parameters of modules, read without running them; or why they are unknown. */
+async function enumerateAll(
+  tree: GuestTree,
+  modules: readonly FirstBootModule[],
+): Promise<EnumeratedModule[] | string> {
+  const found: EnumeratedModule[] = [];
+  for (const module of modules) {
+    const priority = module.priorities.configure;
+    if (priority === undefined) continue;
+    const script = sourceText(await scriptIn(tree, module));
+    const { parameters, doubts } = await enumerate(script, "configure");
+    const [doubt] = doubts;
+    if (doubt)
+      return `only running the module ${module.name} shows its parameters (line ${doubt.line} ${doubt.reason})`;
+    found.push({ priority, name: module.name, parameters });
+  }
+  return found;
+}
+
+async function injectOnline(
+  context: StepContext,
+  recipe: Recipe,
+  { disk, key }: Needs,
+  modules: readonly FirstBootModule[],
+  image: string,
+): Promise<Injected> {
+  const name = machineName(context, "inject");
+  await context.hypervisor.define(
+    machineSpec(recipe, name, { grownFrom: disk }, { macs: fixedMacs(recipe.nics.length) }),
+  );
+  const guest = await bootGuest(context, name, { key });
+  await injectLive(guest.host, modules, (name) => context.progress(`injecting ${name}`));
+  context.progress("reading first-boot parameters");
+  const enumerated = await guest.host.run(["ovm-template-config", "--enumerate", "configure"]);
+  const kernel = (await guest.host.run(["uname", "-r"])).stdout.trim();
+  await shutDown(context, guest);
+  await context.hypervisor.fetchDisk(name, 0, image);
+  return { contract: parseContract(enumerated.stdout), kernel };
+}
+
 // The changes reach the guest when the tree is closed, so it is closed before the guest is asked about them.
-async function inject(
+async function injectLive(
   host: Host,
   modules: readonly FirstBootModule[],
   say: (name: string) => void,

@@ -9,6 +9,7 @@ import { freeVersion, manifestOf } from "../manifest.ts";
 import type { Step } from "../step.ts";
 import type { FetchedMedium } from "./fetch-medium.ts";
 import type { InjectedGuest } from "./inject-modules.ts";
+import type { ProvisionedGuest } from "./provision-guest.ts";
 
 export interface KeptMaster {
   readonly master: Digest;
@@ -19,7 +20,7 @@ export interface KeptMaster {
 export function keepMaster(
   recipe: Recipe,
   frame: ManifestFrame,
-): Step<FetchedMedium & InjectedGuest, KeptMaster> {
+): Step<FetchedMedium & ProvisionedGuest & InjectedGuest, KeptMaster> {
   return {
     name: "keep-master",
     module: import.meta.url,

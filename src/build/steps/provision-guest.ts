@@ -1,11 +1,20 @@
 import { join } from "node:path";
+import { type EnumeratedModule, parseEnumerated } from "../../firstboot/contract.ts";
 import { inGuestOperations } from "../../guest/convert/in-guest.ts";
 import { applyAll } from "../../guest/operation.ts";
+import type { PackagedFiles } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
 import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
+import type { PackageRecord } from "../../model/manifest.ts";
 import { makeFurtherDisks } from "../../provision/further-disks.ts";
-import { proveProvisioned, provision } from "../../provision/provision.ts";
+import {
+  installedPackages,
+  packagedFiles,
+  proveProvisioned,
+  provision,
+  repositoriesOf,
+} from "../../provision/provision.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
 import {
   bootGuest,
@@ -26,9 +35,16 @@ export interface ProvisionedGuest {
   readonly disk: string;
   /** With what provisioning wrote on them. */
   readonly furtherDisks: readonly string[];
+  readonly packages: readonly PackageRecord[];
+  /** What packages put into /etc; what differs from it was made by hand. */
+  readonly packagedFiles: PackagedFiles;
+  /** The first-boot modules that packages brought, with their parameters. */
+  readonly modulesThere: readonly EnumeratedModule[];
 }
 
-/** Boots the installed guest and configures it as the recipe says: repositories, additions, packages, files, scripts. */
+type Answers = Pick<ProvisionedGuest, "packages" | "packagedFiles" | "modulesThere">;
+
+/** Boots the installed guest, configures it as the recipe says, and asks it what it consists of. */
 export function provisionGuest(
   recipe: Recipe,
   folder: string,
@@ -41,7 +57,11 @@ export function provisionGuest(
       recipe.provision === "post"
         ? "prove what the installer's %post has installed"
         : `bring in over ssh: ${broughtIn(recipe)}`,
-    inputs: ({ standInsDigest }) => ({ ...inputs, "stand-in repositories": standInsDigest ?? "none" }),
+    inputs: ({ standInsDigest }) => ({
+      ...inputs,
+      "stand-in repositories": standInsDigest ?? "none",
+      questions: "packages, their files in /etc, first-boot parameters",
+    }),
     async run(context, { disk, key, standIns }) {
       const name = machineName(context, "provision");
       const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
@@ -64,13 +84,15 @@ export function provisionGuest(
         }
         progress("making the initramfs fit for Xen");
         await applyPrograms(guest.host, recipe);
+        progress("reading packages and first-boot parameters");
+        return ask(guest.host);
       };
-      await whileRunning(context, name, work());
+      const answers = await whileRunning(context, name, work());
       await shutDown(context, guest);
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.qcow2"));
       for (const [index, file] of furtherDisks.entries())
         await context.hypervisor.fetchDisk(name, index + 1, file);
-      return { disk: join(context.out, "disk.qcow2"), furtherDisks };
+      return { disk: join(context.out, "disk.qcow2"), furtherDisks, ...answers };
     },
     cleanup: (context) => discard(context, "provision"),
   };
@@ -80,6 +102,13 @@ export function provisionGuest(
 async function applyPrograms(host: Host, recipe: Recipe): Promise<void> {
   await using tree = liveGuest(host);
   await applyAll(tree, inGuestOperations(recipe.domainType, await readRelease(tree)));
+}
+
+async function ask(guest: Host): Promise<Answers> {
+  const packages = await installedPackages(guest, await repositoriesOf(guest));
+  const files = await packagedFiles(guest);
+  const { stdout } = await guest.run(["ovm-template-config", "--enumerate", "configure"]);
+  return { packages, packagedFiles: files, modulesThere: parseEnumerated(stdout) };
 }
 
 function broughtIn({ packages, users, files, scripts }: Recipe): string {

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { otherFormat } from "../../image/file/format.ts";
 import { qcow2Header, qcow2Reader } from "../../image/file/qcow2.ts";
 import { fileReader, windowOf } from "../../io/reader.ts";
@@ -53,7 +53,7 @@ async function lastSector(member: Member): Promise<Buffer> {
  * description states. A larger disk is refused.
  */
 export async function rawDisk(
-  host: Host,
+  host: Runner,
   member: Member,
   work: string,
   capacity: number | undefined,
@@ -98,7 +98,7 @@ function unique(): number {
 }
 
 /** The virtual size of an image, after checking that its header names no other file. */
-async function virtualBytes(host: Host, member: Member, kind: "qcow2" | "vmdk", options: UnpackOptions) {
+async function virtualBytes(host: Runner, member: Member, kind: "qcow2" | "vmdk", options: UnpackOptions) {
   await (kind === "qcow2" ? refuseQcow2(member) : refuseVmdk(member));
   const info = await host
     .run(["qemu-img", "info", "--output=json", driverOf(member, kind)], signalOf(options))

@@ -1,7 +1,7 @@
 import { stat, truncate, writeFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { xmlText } from "../../io/read-xml.ts";
 import { fileSource } from "./byte-source.ts";
 import { type Checksum, checkSum, readChecksums } from "./checksums.ts";
@@ -23,7 +23,7 @@ const mostDescriptorBytes = 4 << 20;
 
 /** An OVF package: a descriptor, checksums, and disks. */
 export async function unpackOva(
-  host: Host,
+  host: Runner,
   members: readonly Member[],
   work: string,
   options: UnpackOptions,

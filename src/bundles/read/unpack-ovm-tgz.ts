@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import type { DiskEntry } from "../../vm-cfg/devices.ts";
 import { readVmCfg } from "../../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../../vm-cfg/machine.ts";
@@ -14,7 +14,7 @@ const mostConfigBytes = 256 * 1024;
 
 /** An Oracle VM template: a vm.cfg and the images that it names, found by file name. */
 export async function unpackOvmTgz(
-  host: Host,
+  host: Runner,
   members: readonly Member[],
   work: string,
   options: UnpackOptions,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { layoutOf } from "../../image/disk/disk.ts";
 import { readImageFile, requireFile } from "../../image/file/image-file.ts";
 import { asDigest, type Digest } from "../../model/digest.ts";
@@ -33,7 +33,7 @@ export interface Unpacked extends Contents {
  * compared. Files are written only below `work`, which the caller removes.
  */
 export async function unpackTemplate(
-  host: Host,
+  host: Runner,
   file: string,
   work: string,
   options: UnpackOptions,
@@ -100,7 +100,7 @@ async function membersOfPart(
   return membersOf(part, archive.packing, folder, options);
 }
 
-async function unpackImage(host: Host, whole: Member, work: string, options: UnpackOptions) {
+async function unpackImage(host: Runner, whole: Member, work: string, options: UnpackOptions) {
   const kind = await imageKind(whole);
   if (kind === undefined)
     throw new TbuildError("guest", "is neither a template nor a disk image", {

@@ -1,42 +1,11 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type BundleFormat, bundleFormats, type MigrationFormat } from "../../choices.ts";
 import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import type { Store } from "../../store/store.ts";
 import type { Format, Packed, PackOptions } from "./format.ts";
-import { libvirt } from "./libvirt.ts";
-import { olvmOva } from "./olvm-ova.ts";
-import { ova } from "./ova.ts";
-import { proxmox } from "./proxmox.ts";
-import { qcow2 } from "./qcow2.ts";
-import { raw } from "./raw.ts";
-import { bundleOf, type Shipping } from "./shipping.ts";
-import { ovmTgz, xl } from "./tgz.ts";
-import { xva } from "./xva.ts";
-
-/** The formats for other hypervisors, which hold a template of the store or any other machine. */
-export const shippings: Readonly<Record<MigrationFormat, Shipping>> = {
-  libvirt,
-  "olvm-ova": olvmOva,
-  xva,
-  proxmox,
-};
-
-const byName: Readonly<Record<BundleFormat, Format>> = {
-  "ovm-tgz": ovmTgz,
-  ova,
-  qcow2,
-  raw,
-  xl,
-  libvirt: bundleOf(libvirt),
-  "olvm-ova": bundleOf(olvmOva),
-  xva: bundleOf(xva),
-  proxmox: bundleOf(proxmox),
-};
-
-/** The formats, by the name that a recipe gives. */
-export const formats: readonly Format[] = bundleFormats.map((name) => byName[name]);
+import { formats } from "./table.ts";
 
 export interface Bundle extends Packed {
   readonly format: Format["name"];

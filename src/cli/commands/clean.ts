@@ -1,14 +1,20 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { sweep } from "../../build/checkpoint.ts";
+import { allCheckpoints, sweep, useless } from "../../build/checkpoint.ts";
 import { folderOfMachine, forgetLogin } from "../../build/guest-machine.ts";
+import { bytesIn } from "../../build/space.ts";
 import { TbuildError } from "../../errors.ts";
 import { holderOf } from "../../host/lock.ts";
 import { openSite } from "../open-site.ts";
+import { size } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
-  const { checkpoints = false, json = false } = command.opts<{ checkpoints?: boolean; json?: boolean }>();
+  const {
+    checkpoints = false,
+    json = false,
+    plan: planOnly = false,
+  } = command.opts<{ checkpoints?: boolean; json?: boolean; plan?: boolean }>();
   const { home, hypervisor } = await openSite(command);
   const wanted = args[0] as string[];
   const busy = await busyBuilds(home.builds);
@@ -23,21 +29,35 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const machines = (await hypervisor.list()).filter(
     (name) => !isBusy(name) && (wanted.length === 0 || wanted.some((id) => name.startsWith(`${id}-`))),
   );
-  for (const machine of machines) {
-    await hypervisor.destroy(machine);
-    await forgetLogin(folderOfMachine(home.builds, machine), machine);
+  // While a build runs, a partial checkpoint may be its own.
+  const parts = busy.length === 0;
+  const found =
+    parts && checkpoints
+      ? (await allCheckpoints(home.checkpoints)).map(({ id, recipe, step }) => ({
+          name: id,
+          why: `${recipe} ${step}: --checkpoints`,
+        }))
+      : await useless(home.checkpoints, { parts });
+  const sized = await Promise.all(
+    found.map(async ({ name, why }) => ({ name, why, bytes: await bytesIn(join(home.checkpoints, name)) })),
+  );
+  if (!planOnly) {
+    for (const machine of machines) {
+      await hypervisor.destroy(machine);
+      await forgetLogin(folderOfMachine(home.builds, machine), machine);
+    }
+    if (parts && checkpoints) await rm(home.checkpoints, { recursive: true, force: true });
+    else await sweep(home.checkpoints, { parts });
   }
-  const removed: string[] = [];
-  // No build is running, so no partial checkpoint is in use.
-  if (busy.length === 0 && checkpoints) await rm(home.checkpoints, { recursive: true, force: true });
-  else removed.push(...(await sweep(home.checkpoints, { parts: busy.length === 0 })));
   if (json) {
-    process.stdout.write(`${JSON.stringify({ machines, checkpoints: removed })}\n`);
+    process.stdout.write(`${JSON.stringify({ machines, checkpoints: sized, removed: !planOnly })}\n`);
     return;
   }
-  for (const machine of machines) process.stdout.write(`machine ${machine}: removed\n`);
-  for (const id of removed) process.stdout.write(`checkpoint ${id}: removed\n`);
-  if (machines.length + removed.length === 0) process.stdout.write("nothing to clean\n");
+  const what = planOnly ? "would be removed" : "removed";
+  for (const machine of machines) process.stdout.write(`machine ${machine}: ${what}\n`);
+  for (const { name, why, bytes } of sized)
+    process.stdout.write(`checkpoint ${name}, ${size(bytes)}: ${what} (${why})\n`);
+  if (machines.length + sized.length === 0) process.stdout.write("nothing to clean\n");
 }
 
 /** The names of recipes that a running process builds. */

@@ -1,8 +1,11 @@
-import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { chmod, rename, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { adoptModule } from "../../firstboot/adopt.ts";
 import { moduleYaml } from "../../firstboot/module.ts";
+import { fileFault } from "../../io/file-fault.ts";
+import { makeFolders } from "../../io/folders.ts";
+import { writeFile } from "../../io/write-file.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const folder = String(args[0]);
@@ -13,12 +16,18 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     process.stdout.write(`# ${parts.file} would become ${into}\n${text}`);
     return;
   }
-  await mkdir(dirname(into), { recursive: true });
+  await makeFolders(dirname(into));
   // The description is written first: a kill in between leaves the module as it was, and a file that `check` names.
-  await writeFile(join(folder, `${moduleYaml}.part`), text);
-  await rename(parts.file, into);
+  const part = join(folder, `${moduleYaml}.part`);
+  try {
+    await writeFile(part, text);
+    await rename(parts.file, into);
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => {});
+    throw fileFault(error, folder);
+  }
   await chmod(into, 0o755);
-  await rename(join(folder, `${moduleYaml}.part`), join(folder, moduleYaml));
+  await rename(part, join(folder, moduleYaml));
   process.stdout.write(
     `${relative(process.cwd(), join(folder, moduleYaml))}: ${yaml.parameters.length} parameters; the script is now ${relative(process.cwd(), into)}\n`,
   );

@@ -36,7 +36,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       const path = join(out, file);
       now.set(file, key);
       if (before.get(file) === key && (await isFile(path))) continue;
-      await listed.appendFile(`${file}\n`);
+      await listed.appendFile(`${file}\n`).catch((error) => {
+        throw fileFault(error, join(out, listing));
+      });
       await makeFolder(dirname(path));
       await writeWhole(join(out, partial), path, await make(read));
       written++;

@@ -94,3 +94,34 @@ export function shellCommands(file: ModuleFile): Command[] {
   }
   return found;
 }
+
+const builtins = new Set(
+  ": . [ [[ alias cd declare echo export local printf read readonly return set shift source test true typeset unset".split(
+    " ",
+  ),
+);
+
+/** Commands of a shell script that get a secret of its environment as an argument, where every process list shows it. */
+export function secretFindings(file: ModuleFile, variables: readonly string[]): ModuleFinding[] {
+  return shellCommands(file).flatMap(({ words, line }) => {
+    const command = words.slice(words.findIndex((word) => !/^\w+=/.test(word ?? "")));
+    const [name = ""] = command;
+    if (builtins.has(name)) return [];
+    const args = command.filter((_, index) => index > 0 && !/^<<?<?$/.test(command[index - 1] ?? ""));
+    const leaked = variables.find((variable) =>
+      args.some((word = "") =>
+        new RegExp(`\\$(?:\\{${variable}(?:_\\d+)?\\W|${variable}(?!\\w))`).test(word),
+      ),
+    );
+    if (leaked === undefined) return [];
+    return [
+      {
+        level: "error",
+        file: file.from,
+        line,
+        text: `puts $${leaked} on the command line of ${name}, where every process list shows it`,
+        remedy: `Hand it over by standard input, such as printf '%s' "$${leaked}" | ${name}`,
+      },
+    ];
+  });
+}

@@ -1,5 +1,7 @@
 import { type ModuleParts, moduleYaml, readParts, type Target, targets } from "../module.ts";
+import { variableOf } from "../module-yaml.ts";
 import { shippedModules } from "../shipped.ts";
+import { secretFindings } from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
 import { payloadFindings } from "./payload.ts";
 import { type ForRelease, programFindings } from "./program.ts";
@@ -37,11 +39,24 @@ export async function checkModules(
     const text = textFindings(parts.file, parts.script);
     // The lines of a file in another encoding are no lines of a program.
     const readable =
-      parts.script.length > 0 && !text.some(({ text: what }) => /UTF-16|zero byte|not UTF-8/.test(what));
+      parts.script.length > 0 &&
+      !text.some(({ text: what }) => /UTF-16|zero byte|not UTF-8|encoding|CR alone/.test(what));
     const program = readable
       ? await programFindings(parts, releases, strict)
       : { findings: [], keys: [], runsOn: [] };
-    findings.push(...text, ...headerFindings(parts), ...program.findings, ...payloadFindings(parts.payload));
+    const header = text.some(({ text: what }) => /UTF-16|CR alone/.test(what)) ? [] : headerFindings(parts);
+    findings.push(...text, ...header, ...program.findings, ...payloadFindings(parts.payload));
+    const secrets = (parts.yaml?.parameters ?? []).filter(({ password }) => password);
+    const variables = secrets.map(({ name }) => variableOf(name));
+    for (const file of parts.payload) findings.push(...secretFindings(file, variables));
+    for (const { from, what } of parts.oddPayload)
+      findings.push({
+        level: "error",
+        file: from,
+        line: 1,
+        text: what,
+        remedy: "A payload has files and folders only; let the module's program make links when it runs",
+      });
     modules.push({ parts, keys: program.keys });
     const { description, priorities } = parts.header;
     const { keys, runsOn } = program;

@@ -44,19 +44,26 @@ export function keyFindings(
           text: "enumerates a parameter without a key",
           remedy: 'Give each parameter a "key"',
         }
-      : reason === "returns no list"
+      : reason === "returns a list, not JSON"
         ? {
             level: "error",
             line: at,
-            text: "the function that enumerates returns no list",
-            remedy: "End it with return json.dumps(list of parameters)",
+            text: "the function that enumerates returns a list, and ovm-template-config reads JSON",
+            remedy: "End it with return json.dumps(param)",
           }
-        : {
-            level: "warning",
-            line: at,
-            text: `the parameters of ${target} cannot be known before the module runs: it ${reason}`,
-            remedy: "Enumerate constants, so that a template's contract is known",
-          },
+        : reason === "returns no list"
+          ? {
+              level: "error",
+              line: at,
+              text: "the function that enumerates returns no list",
+              remedy: "End it with return json.dumps(list of parameters)",
+            }
+          : {
+              level: "warning",
+              line: at,
+              text: `the parameters of ${target} cannot be known before the module runs: it ${reason}`,
+              remedy: "Enumerate constants, so that a template's contract is known",
+            },
   );
   const keys = new Map<string, { password: boolean }>();
   const add = (level: KeyFinding["level"], text: string, remedy: string) =>

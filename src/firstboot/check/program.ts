@@ -6,6 +6,7 @@ import { type Call, Endless } from "../python/frame.ts";
 import { missingFromLibrary } from "../python/library.ts";
 import { looseNames } from "../python/names.ts";
 import { everyNode, lineOf, type PythonScript, part, parts, withPython } from "../python/script.ts";
+import { sourceText } from "../python/source.ts";
 import {
   Dumped,
   firstUnknown,
@@ -41,7 +42,7 @@ export async function programFindings(
   releases: readonly ForRelease[],
   strict: boolean,
 ): Promise<ProgramFacts> {
-  const text = Buffer.from(module.script).toString("utf8");
+  const text = sourceText(module.script);
   return withPython(text, (script) => {
     const findings: ModuleFinding[] = [];
     const add = (level: ModuleFinding["level"], line: number, what: string, remedy: string) =>
@@ -174,7 +175,7 @@ function shape({ root, nodes }: PythonScript, followed: Followed, { header }: Mo
       );
       continue;
     }
-    if (!(target in header.priorities))
+    if (header.isComplete && !(target in header.priorities) && !header.faulty.some((one) => one === target))
       add(
         "error",
         line,

@@ -1,3 +1,4 @@
+import { isLatin, unknownEncoding } from "../python/source.ts";
 import type { ModuleFinding } from "./finding.ts";
 
 /** What is wrong with the bytes of a program that a guest runs: line ends, encoding, its first line. */
@@ -31,8 +32,31 @@ export function textFindings(file: string, bytes: Uint8Array): ModuleFinding[] {
       "lines end with CR-LF, and the kernel looks for an interpreter whose name ends with CR",
       `Convert the file: sed -i 's/\\r$//' ${file}`,
     );
-  const bad = data.length > 0 ? firstBadLine(data) : undefined;
-  if (bad !== undefined) add(bad, "not UTF-8", "Convert the file to UTF-8, with iconv for example");
+  const cr = end < 0 ? data.indexOf("\r") : -1;
+  if (cr >= 0 && data.indexOf("\n") < 0)
+    return [
+      {
+        level: "error",
+        file,
+        line: 1,
+        text: "lines end with CR alone, so that all of it is one line",
+        remedy: `Convert the file: sed -i 's/\\r/\\n/g' ${file}`,
+      },
+    ];
+  const other = unknownEncoding(data);
+  if (other)
+    add(
+      other.line,
+      `declares the encoding ${other.name}, which cannot be checked here`,
+      "Convert the file to UTF-8, with iconv for example",
+    );
+  const bad = data.length > 0 && !isLatin(data) && !other ? firstBadLine(data) : undefined;
+  if (bad !== undefined)
+    add(
+      bad,
+      "not UTF-8, and no line names another encoding",
+      "Convert the file to UTF-8, with iconv for example, or name its encoding: # -*- coding: latin-1 -*-",
+    );
   return found;
 }
 

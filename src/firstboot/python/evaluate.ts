@@ -72,7 +72,9 @@ export function follow({ root }: PythonScript): Followed {
     },
     call(callee, positional, named) {
       const { node } = callee;
-      if (depth > mostDepth * 10) return new Unknown(`${callee.name} calls itself`, lineOf(node));
+      // A function that explores follows the branch too that would end the recursion.
+      if (depth > mostDepth * 10 && !explores) throw new Endless(lineOf(node));
+      if (depth > mostDepth * 10) return new Unknown(`calls ${callee.name} again and again`, lineOf(node));
       const frame = new Frame(program);
       bind(node, positional, named, frame);
       const body = part(node, "body");

@@ -193,6 +193,12 @@ const features: readonly Feature[] = [
   { what: "match", since: [3, 10], types: ["match_statement"], is: always },
   { what: "except*", since: [3, 11], types: ["except_group_clause"], is: always },
   // Gone in 3
+  {
+    what: "async or await as a name",
+    until: [3, 6],
+    types: ["identifier"],
+    is: (node) => /^(?:async|await)$/.test(node.text),
+  },
   { what: "the print statement", until: [2, 7], types: ["print_statement"], is: always },
   {
     what: "the exec statement",
@@ -252,7 +258,7 @@ export function incompatibleSyntax(script: PythonScript, version: PythonVersion)
       if (since && isBefore(version, since) && is(node, program))
         add(lineOf(node), `${what} needs Python ${since.join(".")}`);
       if (until && isBefore(until, version) && is(node, program))
-        add(lineOf(node), `${what} is gone since Python 3`);
+        add(lineOf(node), `${what} is gone since Python ${until[0] === 2 ? "3" : `3.${until[1] + 1}`}`);
     }
   }
   for (const { line, text: what } of layoutFaults(script, version)) add(line, what);
@@ -276,6 +282,12 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
   const { text } = script;
   const found: Incompatible[] = [];
   const lines = text.split("\n");
+  const named = /^#!.*\bpython([23])/.exec(lines[0] ?? "")?.[1];
+  if (named !== undefined && Number(named) !== major)
+    found.push({
+      line: 1,
+      text: `the first line names Python ${named}, and the additions are for Python ${major}`,
+    });
   const names = lines.slice(0, 2).some((line) => /^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+/.test(line));
   const at = lines.findIndex((line) => /[^\0-\x7f]/.test(line));
   if (major < 3 && !names && !text.startsWith("\ufeff") && at >= 0)
@@ -283,27 +295,36 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
       line: at + 1,
       text: "a letter beyond ASCII needs a line # -*- coding: utf-8 -*- under Python 2",
     });
-  const mixed = major >= 3 && /^ *\t/m.test(text) ? mixedIndentation(lines, script) : undefined;
-  if (mixed !== undefined)
-    found.push({ line: mixed + 1, text: "tabs and blanks are mixed in the indentation" });
+  const wrong = /^ *\t/m.test(text) ? wrongIndentation(lines, script, major) : undefined;
+  if (wrong !== undefined)
+    found.push({ line: wrong + 1, text: "tabs and blanks are mixed in the indentation" });
   return found;
 }
 
-// As Python 3's tokenizer does: an indentation has to compare the same whether a tab is eight columns wide or one.
-function mixedIndentation(lines: readonly string[], script: PythonScript): number | undefined {
-  const rows = new Set<number>();
-  for (const node of script.nodes)
-    if (/^(?:module|block)$|_clause$/.test(script.above(node)?.type ?? "")) rows.add(node.startPosition.row);
+// As Python's tokenizer does, which takes a tab to the next multiple of eight columns. For Python 3 an indentation also has
+// to compare the same if a tab is one column wide. The parser here counts a tab as eight more, wherever it stands.
+function wrongIndentation(lines: readonly string[], script: PythonScript, major: number): number | undefined {
+  const opens = new Map<number, boolean>();
+  for (const node of script.nodes) {
+    const above = script.above(node);
+    const isClause = /_clause$/.test(node.type) && /_statement$/.test(above?.type ?? "");
+    const isStatement = /^(?:module|block)$/.test(above?.type ?? "") && node.type !== "comment";
+    if (!above || !(isClause || isStatement)) continue;
+    const { row } = node.startPosition;
+    const isFirst = above.type === "block" && parts(above)[0]?.id === node.id;
+    // Of several statements in one line, the first counts; so it does for a block behind its colon.
+    if (!opens.has(row)) opens.set(row, isFirst);
+  }
   const open: { wide: number; narrow: number }[] = [{ wide: 0, narrow: 0 }];
-  for (const row of [...rows].sort((a, b) => a - b)) {
+  for (const [row, isFirst] of [...opens].sort(([a], [b]) => a - b)) {
     const indent = /^[ \t]*/.exec(lines[row] ?? "")?.[0] ?? "";
     const narrow = indent.length;
     const wide = [...indent].reduce((at, one) => (one === "\t" ? (Math.floor(at / 8) + 1) * 8 : at + 1), 0);
-    while (open.length > 1 && (open.at(-1)?.wide ?? 0) > wide) open.pop();
-    const top = open.at(-1);
-    if (!top) return undefined;
-    if (wide === top.wide ? narrow !== top.narrow : narrow <= top.narrow) return row;
-    if (wide > top.wide) open.push({ wide, narrow });
+    if (!isFirst) while (open.length > 1 && (open.at(-1)?.wide ?? 0) > wide) open.pop();
+    const top = open.at(-1) ?? { wide: 0, narrow: 0 };
+    if (isFirst ? wide <= top.wide : wide !== top.wide) return row;
+    if (major >= 3 && (isFirst ? narrow <= top.narrow : narrow !== top.narrow)) return row;
+    if (isFirst) open.push({ wide, narrow });
   }
   return undefined;
 }

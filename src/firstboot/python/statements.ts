@@ -71,7 +71,9 @@ export const statements: Readonly<Record<string, Runner>> = {
   },
   for_statement: (node, frame, of) => {
     const [left, right, body] = [part(node, "left"), part(node, "right"), part(node, "body")];
-    const list = right && itemsOf(of.evaluate(right, frame));
+    const value = right && of.evaluate(right, frame);
+    // Not a copy: what is appended to a list while it is looped over is an item of the loop too.
+    const list = Array.isArray(value) ? value : value === undefined ? undefined : itemsOf(value);
     if (!left || !body) return;
     if (!list && of.explores()) {
       assign(left, new Unknown(`an item of ${right?.text.slice(0, 60)}`, lineOf(node)), frame, of);

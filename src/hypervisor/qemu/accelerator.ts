@@ -1,7 +1,7 @@
 import { access, constants, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { makeFolders } from "../../io/folders.ts";
 
 export interface Accelerator {
@@ -16,7 +16,7 @@ export interface Accelerator {
  * only if that kernel gets as far as failing to find its root file system.
  */
 export async function chooseAccelerator(
-  host: Host,
+  host: Runner,
   options: {
     readonly cacheFile: string;
     readonly kernel?: string;
@@ -45,7 +45,7 @@ export async function chooseAccelerator(
 }
 
 // Without an initrd and a root every kernel ends in this panic, within 3 s where KVM works.
-async function boots(host: Host, kernel: string, deadlineMs: number): Promise<boolean> {
+async function boots(host: Runner, kernel: string, deadlineMs: number): Promise<boolean> {
   if (!(await stat(kernel).catch(() => undefined))) return false;
   let panicked = false;
   const argv = [

@@ -1,7 +1,7 @@
 import { open, rename } from "node:fs/promises";
 import { dirname, isAbsolute, relative } from "node:path";
 import { z } from "zod";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import type { VirtualDisk } from "../hypervisor.ts";
 
 /** A machine's disk as qemu opens it. `isOwn`: it is removed with the machine. */
@@ -16,7 +16,7 @@ export type QemuDisk = z.infer<typeof QemuDisk>;
 
 /** Makes a disk as `stem` with the suffix of its format. */
 export async function makeDisk(
-  host: Host,
+  host: Runner,
   { slot, mode, content }: VirtualDisk,
   stem: string,
 ): Promise<QemuDisk> {
@@ -40,26 +40,26 @@ export async function makeDisk(
 }
 
 /** A copy of a disk. A disk that does not belong to the machine is shared instead. */
-export async function cloneDisk(host: Host, disk: QemuDisk, stem: string): Promise<QemuDisk> {
+export async function cloneDisk(host: Runner, disk: QemuDisk, stem: string): Promise<QemuDisk> {
   if (!disk.isOwn) return disk;
   const file = `${stem}.${disk.format === "raw" ? "img" : "qcow2"}`;
   await copyDisk(host, disk.file, file);
   return { ...disk, file };
 }
 
-export async function giveDisk(host: Host, { file, isOwn }: QemuDisk, to: string): Promise<void> {
+export async function giveDisk(host: Runner, { file, isOwn }: QemuDisk, to: string): Promise<void> {
   if (!isOwn) return copyDisk(host, file, to);
   // The machine is removed next, so its disk is moved to save space.
   await rename(file, to).catch(() => copyDisk(host, file, to));
   await keepNear(host, to);
 }
 
-async function copyDisk(host: Host, from: string, to: string): Promise<void> {
+async function copyDisk(host: Runner, from: string, to: string): Promise<void> {
   await host.run(["cp", "--sparse=always", "--reflink=auto", from, to]);
 }
 
 // What a disk has grown out of is named relative to it, so that the two may be moved or copied together.
-async function keepNear(host: Host, file: string): Promise<void> {
+async function keepNear(host: Runner, file: string): Promise<void> {
   const info = await imageInfo(host, file);
   const { "backing-filename": backing, "backing-filename-format": format } = info;
   if (backing === undefined || format === undefined || !isAbsolute(backing)) return;
@@ -72,7 +72,7 @@ const ImageInfo = z.object({
   "backing-filename-format": z.string().optional(),
 });
 
-async function imageInfo(host: Host, file: string) {
+async function imageInfo(host: Runner, file: string) {
   const { stdout } = await host.run(["qemu-img", "info", "--output=json", file]);
   return ImageInfo.parse(JSON.parse(stdout));
 }

@@ -3,7 +3,7 @@ import { readdir, readFile, rm, stat, statfs } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { waitFor } from "../../host/wait-for.ts";
 import type {
   BuildAddresses,
@@ -33,7 +33,7 @@ export const qemuKind = {
 } satisfies HypervisorKind<typeof QemuOptions>;
 
 /** qemu machines on this host. They outlive the process that started them, and are found by name. */
-function qemu(host: Host, options: QemuOptions, { folder, memory }: HypervisorPlaces): Hypervisor {
+function qemu(host: Runner, options: QemuOptions, { folder, memory }: HypervisorPlaces): Hypervisor {
   const sessions = new Map<string, Qmp>();
   const files = (vm: string) => machineFiles(folder, vm);
   const accelerator = (kernel: string | undefined) => accelerated(host, options, memory, kernel);
@@ -199,7 +199,7 @@ const buildAddresses: BuildAddresses = {
 
 /** Starts qemu in the background. ssh uses the site's `fixedPort`, or a free port. */
 async function launch(
-  host: Host,
+  host: Runner,
   files: MachineFiles,
   fixedPort: number | undefined,
   accelerator: "kvm" | "tcg",
@@ -262,7 +262,7 @@ function howItStopped(monitor: Qmp | undefined): Stopped {
 }
 
 async function accelerated(
-  host: Host,
+  host: Runner,
   options: QemuOptions,
   memory: string,
   kernel: string | undefined,

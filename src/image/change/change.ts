@@ -19,6 +19,7 @@ export interface Source {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
   readFile(path: string): Promise<Uint8Array>;
+  parts?(path: string): AsyncIterable<Uint8Array>;
   /**
    * Makes the changes, in their order: removals deepest first, then folders, then what stands in them. A path that chattr
    * has locked is unlocked for that, and locked again; those are returned.
@@ -77,6 +78,12 @@ export function collectingTree(source: Source): RawTree {
     async readFile(path) {
       const data = nodes.get(path)?.now?.data;
       return data ?? source.readFile(path);
+    },
+    async *parts(path) {
+      const data = nodes.get(path)?.now?.data;
+      if (data) yield data;
+      else if (source.parts) yield* source.parts(path);
+      else yield await source.readFile(path);
     },
     async writeFile(path, data, attributes) {
       await put(path, { stat: { kind: "file", size: data.length, ...attributes }, data });

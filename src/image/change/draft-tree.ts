@@ -33,6 +33,7 @@ export async function draftTree(
       stat,
       list: (path) => ((part, inside) => part.files.list(inside))(...partOf(path)),
       readFile: (path) => ((part, inside) => part.files.readFile(inside))(...partOf(path)),
+      parts: (path) => ((part, inside) => partsOf(part.files, inside))(...partOf(path)),
       async apply(changes) {
         // The flags bind the kernel alone: an inode that is written here keeps them.
         const locked = await lockedAmong(changes, stat);
@@ -63,7 +64,13 @@ interface Part {
 }
 
 /** What a file system that is read in process gives. */
-export type Files = Pick<Source, "stat" | "list" | "readFile">;
+export type Files = Pick<Source, "stat" | "list" | "readFile" | "parts">;
+
+/** The contents of a file in parts, or as one where the file system has no parts. */
+export async function* partsOf(files: Files, path: string): AsyncGenerator<Uint8Array> {
+  if (files.parts) yield* files.parts(path);
+  else yield await files.readFile(path);
+}
 
 export function filesOn(disk: Reader, { fs }: Pick<Volume, "fs">): Promise<Files> {
   return fs === "vfat" ? openFat(disk) : openExt(disk);

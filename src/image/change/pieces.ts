@@ -1,13 +1,13 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { checkInterrupted } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { dataRanges } from "../file/holes.ts";
 import { differing, type Piece } from "./draft.ts";
 
 /** Where `other` differs from `one`, page by page; holes that both have are not read. A raised `signal` ends it. */
 export async function differingPieces(
-  host: Host,
+  host: Runner,
   one: string,
   other: string,
   signal?: AbortSignal,
@@ -59,7 +59,7 @@ async function chunkAt(file: FileHandle, offset: number, bytes = chunkBytes): Pr
   return data.subarray(0, done);
 }
 
-async function chunksWithData(host: Host, files: readonly string[]): Promise<number[]> {
+async function chunksWithData(host: Runner, files: readonly string[]): Promise<number[]> {
   const chunks = new Set<number>();
   for (const file of files)
     for (const { start, length } of await dataRanges(host, file))

@@ -1,6 +1,6 @@
 import { open, rm, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Host, Runner } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
@@ -99,7 +99,7 @@ async function withOutside<Result, Given extends Planned<Result>>(
 
 // Swap lies in no file system, so it is made new beside whatever was done to those.
 async function withFreshSwap<Result, Given extends Planned<Result>>(
-  host: Host,
+  host: Runner,
   { file, volumes }: ImageFacts,
   mounts: readonly Mount[],
   swapFiles: readonly string[],
@@ -113,7 +113,7 @@ async function withFreshSwap<Result, Given extends Planned<Result>>(
 }
 
 async function planInMemory<Result>(
-  host: Host,
+  host: Runner,
   image: string,
   mounts: readonly Mount[],
   work: (guest: ReachedGuest) => Promise<Result>,
@@ -233,7 +233,7 @@ async function writeOutside(
 
 // Once the change stands in blocks, whatever it was made by, what it freed is seen in them.
 async function scrubbed<Result>(
-  host: Host,
+  host: Runner,
   { file, volumes }: ImageFacts,
   mounts: readonly Mount[],
   planned: Planned<Result>,

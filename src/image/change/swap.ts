@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import type { Host } from "../../host/host.ts";
+import type { Host, Runner } from "../../host/host.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
@@ -70,7 +70,7 @@ const readBytes = 512 * 1024;
 
 /** How the swap volumes of a disk are; nothing of a disk that has none. */
 export async function swapStates(
-  host: Host,
+  host: Runner,
   image: ImageFile,
   volumes: readonly Volume[],
   onEach: (remains: SwapRemains) => void = () => {},
@@ -92,7 +92,7 @@ export async function swapStates(
 
 /** What makes the swap volumes in a raw image new: zeros where anything stands, and the header that they have. */
 export async function freshSwap(
-  host: Host,
+  host: Runner,
   image: ImageFile,
   volumes: readonly Volume[],
 ): Promise<{ readonly states: SwapState[]; readonly pieces: Piece[] }> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Host, Runner } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { printable } from "../../io/escape.ts";
 import type { Mount, Volume } from "../access.ts";
@@ -62,7 +62,7 @@ function checkerOf({ fs, pieces }: Volume): "e2fsck" | "xfs_repair" | "none" | u
 
 // xfs_repair knows no offset, so it is given a copy.
 async function faultsOfXfs(
-  host: Host,
+  host: Runner,
   image: string,
   { offset, bytes }: Volume,
   signal: AbortSignal | undefined,

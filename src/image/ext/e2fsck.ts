@@ -1,9 +1,9 @@
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { printable } from "../../io/escape.ts";
 
 /** Runs e2fsck with automatic repairs, and throws if errors remain. `device` may end in `?offset=`. */
-export async function checkFileSystem(host: Host, device: string, signal?: AbortSignal): Promise<void> {
+export async function checkFileSystem(host: Runner, device: string, signal?: AbortSignal): Promise<void> {
   // 1: errors corrected, which is the purpose.
   const output = await host.run(["e2fsck", "-fp", device], {
     allow: [1, 4, 8, 12],
@@ -18,7 +18,7 @@ export async function checkFileSystem(host: Host, device: string, signal?: Abort
 }
 
 /** e2fsck's findings about a whole file system; empty if it is correct. Changes nothing. */
-export async function faultsOf(host: Host, device: string, signal?: AbortSignal): Promise<string[]> {
+export async function faultsOf(host: Runner, device: string, signal?: AbortSignal): Promise<string[]> {
   const { exitCode, stdout } = await host.run(["e2fsck", "-fn", device], {
     allow: [4, 8, 12],
     ...(signal && { signal }),

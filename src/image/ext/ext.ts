@@ -21,6 +21,8 @@ export interface Ext {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
   readFile(path: string): Promise<Uint8Array>;
+  /** The contents of a file in parts of at most 4 MiB. */
+  parts(path: string): AsyncGenerator<Uint8Array>;
   /**
    * The locations of a file's blocks in file order, including blocks that were allocated but never written. `undefined`
    * if a block is missing, or the file has no blocks of its own.
@@ -207,6 +209,22 @@ export async function openExt(reader: Reader): Promise<Ext> {
       if (found?.kind !== "file") throw new TbuildError("guest", "no such file", { subject: path });
       return content(found);
     },
+    async *parts(path) {
+      const found = await lookUp(path);
+      if (found?.kind !== "file") throw new TbuildError("guest", "no such file", { subject: path });
+      let at = 0;
+      for await (const { logical, physical, count } of runs(found)) {
+        yield* zeros(Math.min(logical * sb.blockBytes, found.size) - at);
+        at = Math.max(at, Math.min(logical * sb.blockBytes, found.size));
+        const end = Math.min((logical + count) * sb.blockBytes, found.size);
+        for (let from = physical * sb.blockBytes; at < end; ) {
+          const data = await reader.read(from, Math.min(partBytes, end - at));
+          yield data;
+          [at, from] = [at + data.length, from + data.length];
+        }
+      }
+      yield* zeros(found.size - at);
+    },
     async places(path) {
       const found = await lookUp(path);
       if (found?.kind !== "file" || sb.sharesBlocks) return undefined;
@@ -230,6 +248,10 @@ export async function openExt(reader: Reader): Promise<Ext> {
   };
 }
 
+function* zeros(bytes: number): Generator<Uint8Array> {
+  for (let left = bytes; left > 0; left -= partBytes) yield new Uint8Array(Math.min(left, partBytes));
+}
+
 interface Run {
   readonly logical: number;
   readonly physical: number;
@@ -245,6 +267,7 @@ export const lockFlags: Readonly<Record<string, number>> & { readonly i: number;
 };
 const inlineFlag = 0x10000000;
 const largestFile = 1 << 29;
+const partBytes = 1 << 22;
 const longestTarget = 4096;
 
 // filetype, recover, extents, 64bit, mmp, flex_bg, csum_seed, largedir: what this reader knows how to take.

@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import type { Volume } from "../access.ts";
 import { checkFileSystem } from "./e2fsck.ts";
@@ -11,7 +11,7 @@ import { checkFileSystem } from "./e2fsck.ts";
  * replay they reopen the image and forget the offset. So the volume is copied, replayed in the copy, and the
  * changed blocks are written back. The superblock, which marks the journal as pending, is written last.
  */
-export async function replayJournal(host: Host, image: string, volume: Volume): Promise<void> {
+export async function replayJournal(host: Runner, image: string, volume: Volume): Promise<void> {
   await using target = await open(image, "r+");
   await replayInto(host, image, volume, async (at, data) => {
     if (at === 0) await target.sync();
@@ -22,7 +22,7 @@ export async function replayJournal(host: Host, image: string, volume: Volume): 
 
 /** Computes what the replay changes in the volume. The image does not change. `signal` aborts it. */
 export async function replayInto(
-  host: Host,
+  host: Runner,
   image: string,
   { name, offset, bytes }: Volume,
   write: (at: number, data: Uint8Array) => Promise<void>,

@@ -1,4 +1,4 @@
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import type { Format } from "./format.ts";
 import type { ImageFile } from "./image-file.ts";
 
@@ -8,7 +8,7 @@ export interface DataRange {
 }
 
 /** The data ranges of the disk in an image. Node cannot query holes; qemu-img can. */
-export async function dataRanges(host: Host, file: string, format: Format = "raw"): Promise<DataRange[]> {
+export async function dataRanges(host: Runner, file: string, format: Format = "raw"): Promise<DataRange[]> {
   const { stdout } = await host.run(["qemu-img", "map", "-f", format, "--output=json", file]);
   const ranges = JSON.parse(stdout) as (DataRange & { data: boolean; zero: boolean })[];
   return ranges.filter(({ data, zero }) => data && !zero).map(({ start, length }) => ({ start, length }));
@@ -16,7 +16,7 @@ export async function dataRanges(host: Host, file: string, format: Format = "raw
 
 /** The ranges of an image that may have data. Holes are known for raw images only; others count as all data. */
 export async function rangesOf(
-  host: Host,
+  host: Runner,
   { file, format, bytes }: Pick<ImageFile, "file" | "format" | "bytes">,
 ): Promise<readonly DataRange[]> {
   return format === "raw" ? await dataRanges(host, file) : [{ start: 0, length: bytes }];

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host, Output } from "../../host/host.ts";
+import type { Output, Runner } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
 import type { Watch } from "../../host/pace.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
@@ -22,7 +22,7 @@ import { runScript } from "./mounted-tree.ts";
  * ext2, ext3 and ext4 without root. Reading is done in process (ext.ts). All changes of a session go to
  * one debugfs. Rejected: one debugfs per query, which costs a process each.
  */
-export function debugfsAccess(host: Host, note: (text: string) => void = () => {}): ImageAccess {
+export function debugfsAccess(host: Runner, note: (text: string) => void = () => {}): ImageAccess {
   return {
     name: "debugfs",
     runsPrograms: false,
@@ -89,7 +89,7 @@ interface Part {
 }
 
 async function openPart(
-  host: Host,
+  host: Runner,
   image: string,
   mount: Mount,
   readOnly: boolean,
@@ -142,7 +142,7 @@ async function openPart(
   };
 }
 
-function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, watch: Watch): Source {
+function debugfsSource(host: Runner, parts: readonly Part[], readOnly: boolean, watch: Watch): Source {
   const partOf = partFinder(parts);
   const stat: Source["stat"] = (path) => ((part, inside) => part.ext.stat(inside))(...partOf(path));
   return {
@@ -164,7 +164,12 @@ function debugfsSource(host: Host, parts: readonly Part[], readOnly: boolean, wa
   };
 }
 
-async function applyTo(host: Host, part: Part, changes: readonly Change[], { signal }: Watch): Promise<void> {
+async function applyTo(
+  host: Runner,
+  part: Part,
+  changes: readonly Change[],
+  { signal }: Watch,
+): Promise<void> {
   await using folder = await temporaryFolder("debugfs");
   // debugfs makes a new inode, so all attributes of the old one are copied.
   const kept = new Map<string, Map<string, Uint8Array>>();
@@ -269,7 +274,7 @@ function fitsBatch(line: string): boolean {
 }
 
 function request(
-  host: Host,
+  host: Runner,
   device: string,
   lines: readonly string[],
   signal: AbortSignal | undefined,

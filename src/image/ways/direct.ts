@@ -3,7 +3,7 @@ import type { Watch } from "../../host/pace.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { ImageAccess, Mount } from "../access.ts";
 import { collectingTree } from "../change/change.ts";
-import type { Files } from "../change/draft-tree.ts";
+import { type Files, partsOf } from "../change/draft-tree.ts";
 import { partFinder } from "../change/parts.ts";
 import { insideOf } from "../disk/disk.ts";
 import { openExt } from "../ext/ext.ts";
@@ -60,6 +60,7 @@ export async function directTree(
       stat: (path) => (({ files }, inside) => files.stat(inside))(...partOf(path)),
       list: (path) => (({ files }, inside) => files.list(inside))(...partOf(path)),
       readFile: (path) => (({ files }, inside) => files.readFile(inside))(...partOf(path)),
+      parts: (path) => (({ files }, inside) => partsOf(files, inside))(...partOf(path)),
       async apply() {
         throw new TbuildError("usage", "the image was opened read-only");
       },

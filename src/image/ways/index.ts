@@ -3,38 +3,18 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { Watch } from "../../host/pace.ts";
 import type { ImageAccess, Volume } from "../access.ts";
-import type { FarFolder } from "../far.ts";
-import { debugfsAccess } from "./debugfs.ts";
-import { directAccess } from "./direct.ts";
-import { guestfishAccess } from "./guestfish.ts";
-import { kpartxAccess } from "./kpartx.ts";
-import { loopAccess } from "./loop.ts";
-import { umlAccess } from "./uml.ts";
+import { accesses, type WayOptions } from "./table.ts";
 
-export interface AccessOptions {
+export interface AccessOptions extends WayOptions {
   readonly needsPrograms?: boolean;
   /** The image is opened for reading only. */
   readonly readOnly?: boolean;
   /** Changes must not go to the image itself. */
   readonly beside?: boolean;
-  /** The image's real location, if it is mounted from another machine. */
-  readonly far?: FarFolder;
   /** Use only this method. */
   readonly via?: WayIn;
   readonly watch?: Watch;
-  /** Called with notes that are not failures, such as a replayed journal. */
-  readonly note?: (text: string) => void;
 }
-
-/** The access methods, the least demanding first. */
-export const accesses = {
-  direct: (_host: Host, { note }: AccessOptions = {}) => directAccess(note),
-  debugfs: (host: Host, { note }: AccessOptions = {}) => debugfsAccess(host, note),
-  loop: (host: Host) => loopAccess(host),
-  kpartx: (host: Host, { far }: AccessOptions = {}) => kpartxAccess(far?.host ?? host, far?.pathOn),
-  uml: (host: Host) => umlAccess(host),
-  guestfish: (host: Host) => guestfishAccess(host),
-} as const satisfies Record<WayIn, (host: Host, options?: AccessOptions) => ImageAccess>;
 
 /**
  * The first access method that can open all `volumes`, can run programs if needed, and works on this host. `why`

@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Host, Runner } from "../../host/host.ts";
 import type { ImageAccess, Volume } from "../access.ts";
 import { byDepth, heldTree, kernelFileSystems, mountOptions, mountScript } from "./mounting.ts";
 
@@ -35,7 +35,7 @@ ${mountScript}
 guest_mounted "$@"`;
 
 // Root in a container often may not: what counts is CAP_SYS_ADMIN, bit 21.
-async function mayMount(host: Host): Promise<boolean> {
+async function mayMount(host: Runner): Promise<boolean> {
   const { stdout } = await host.run(["cat", "/proc/self/status"]);
   const held = BigInt(`0x${/^CapEff:\s*([\da-f]+)$/m.exec(stdout)?.[1] ?? "0"}`);
   return (held & (1n << 21n)) !== 0n;

@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import type { Host, Output } from "../../host/host.ts";
+import type { Output, Runner } from "../../host/host.ts";
 import { shellQuoted } from "../../host/local.ts";
 import { pacer, type Watch } from "../../host/pace.ts";
 import { printable, shown } from "../../io/escape.ts";
@@ -17,7 +17,7 @@ export interface MountedTreeOptions {
 }
 
 /** The running guest behind `host`: its files from `/` on, and its programs. */
-export function liveGuest(host: Host, farewell?: Farewell): GuestTree {
+export function liveGuest(host: Runner, farewell?: Farewell): GuestTree {
   return mountedTree(host, "/", { run: (argv) => host.run(argv), ...(farewell && { farewell }) });
 }
 
@@ -34,7 +34,7 @@ export interface Farewell {
  * connection. So one `find` covers everything that operations look at, files are read together with their siblings, and
  * changes are sent in one command.
  */
-export function mountedTree(host: Host, root: string, options: MountedTreeOptions = {}): GuestTree {
+export function mountedTree(host: Runner, root: string, options: MountedTreeOptions = {}): GuestTree {
   return new GuestTree(
     collectingTree(mountedSource(host, root.replace(/\/+$/, ""), options)),
     options.watch,
@@ -42,7 +42,7 @@ export function mountedTree(host: Host, root: string, options: MountedTreeOption
   );
 }
 
-function mountedSource(host: Host, root: string, options: MountedTreeOptions): Source {
+function mountedSource(host: Runner, root: string, options: MountedTreeOptions): Source {
   const stats = new Map<string, Stat>();
   const listed = new Map<string, string[]>();
   const contents = new Map<string, Uint8Array>();
@@ -175,7 +175,7 @@ function mountedSource(host: Host, root: string, options: MountedTreeOptions): S
  * reads: such names need not be UTF-8, but Node passes program arguments as UTF-8.
  */
 export function runScript(
-  host: Host,
+  host: Runner,
   script: string,
   { data = Buffer.alloc(0), signal }: { readonly data?: Buffer; readonly signal?: AbortSignal } = {},
 ): Promise<Output> {
@@ -220,7 +220,7 @@ export function commitScript(
 
 // Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,
 // there is nothing to take off.
-async function lockedPaths(host: Host, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
+async function lockedPaths(host: Runner, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
   // Names that are not UTF-8 cannot be arguments, and are not requested.
   const all = changes
     .flatMap(({ path }) => [path, parentOf(path)])

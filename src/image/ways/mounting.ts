@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import { hold } from "../../host/hold.ts";
-import type { Host, Output } from "../../host/host.ts";
+import type { Host, Output, Runner } from "../../host/host.ts";
 import type { Watch } from "../../host/pace.ts";
 import type { Mount, Volume } from "../access.ts";
 import type { GuestTree } from "../tree.ts";
@@ -70,7 +70,7 @@ const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
 };
 
 // The kernel's folders are there only meanwhile. mount(8) would follow a link in the guest out of it.
-async function runInside(host: Host, root: string, argv: readonly string[]): Promise<Output> {
+async function runInside(host: Runner, root: string, argv: readonly string[]): Promise<Output> {
   const bound: string[] = [];
   try {
     for (const folder of ["/dev", "/proc", "/sys"]) {

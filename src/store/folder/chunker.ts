@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { checkInterrupted } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { bytesAt } from "../../io/durable.ts";
 import { dataExtents } from "./extents.ts";
 
@@ -22,7 +22,11 @@ export interface Chunk {
  * Splits the data of an image into chunks whose boundaries depend on the content. Everything outside the chunks is zeros. File
  * systems store files in blocks of 4 KiB, so boundaries are only there: a file that moved to other blocks keeps its chunks.
  */
-export async function* chunksOfImage(host: Host, file: string, signal?: AbortSignal): AsyncGenerator<Chunk> {
+export async function* chunksOfImage(
+  host: Runner,
+  file: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Chunk> {
   const handle = await open(file, "r");
   try {
     for (const { start, end } of merged(await dataExtents(host, file), (await handle.stat()).size))

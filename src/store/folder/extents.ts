@@ -1,4 +1,4 @@
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 
 /** A run of data bytes, not a hole. */
 export interface Extent {
@@ -7,7 +7,7 @@ export interface Extent {
 }
 
 /** The data runs of an image, found without reading it. Node cannot query holes; qemu-img can. */
-export async function dataExtents(host: Host, file: string): Promise<Extent[]> {
+export async function dataExtents(host: Runner, file: string): Promise<Extent[]> {
   const out = await host.run(["qemu-img", "map", "-f", "raw", "--output=json", file]);
   const ranges = JSON.parse(out.stdout) as { start: number; length: number; data: boolean; zero: boolean }[];
   return ranges

@@ -1,6 +1,6 @@
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { explained, textOf, writeAll } from "../../io/durable.ts";
 import { inParallel } from "../../io/parallel.ts";
 import { type Digest, digestOf } from "../../model/digest.ts";
@@ -28,7 +28,7 @@ import { verifyStore } from "./verify.ts";
  * A disk's digest is that of its list, not of its plain bytes. So holes cost nothing, and versions share equal
  * data. Bundles carry plain SHA-256 sums. List lines are cached in the folder `cache`.
  */
-export function folderStore(host: Host, folder: string, cache?: string): Store {
+export function folderStore(host: Runner, folder: string, cache?: string): Store {
   const at = storeFolder(folder);
 
   const read = async (file: string) => {

@@ -2,7 +2,7 @@ import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { namesIn, textOf } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { makeFolders } from "../../io/folders.ts";
@@ -88,7 +88,7 @@ export interface Records {
  * if they contradict each other, git reports a conflict in that file, as it should. List lines are cached in the folder
  * `cache`.
  */
-export function recordsIn(host: Host, folder: string, signingKey?: string, cache?: string): Records {
+export function recordsIn(host: Runner, folder: string, signingKey?: string, cache?: string): Records {
   const fileOf = ({ kind, name, version }: Pick<Manifest, "kind" | "name" | "version">) =>
     join(folder, `${kind}s`, name, `${version}.json`);
   const inTemplate = (name: string, ...rest: string[]) =>

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 
 /** The validity of a manifest's signature. */
@@ -22,7 +22,7 @@ export const statements = "tbuild-statement";
  * and `allowed_signers` is a text file that is reviewed and merged like any other.
  */
 export async function signText(
-  host: Host,
+  host: Runner,
   key: string,
   text: string,
   namespace = manifests,
@@ -41,7 +41,7 @@ export async function signText(
 
 /** Checks a signature of `text` against `allowed_signers`. */
 export async function signatureOf(
-  host: Host,
+  host: Runner,
   text: string,
   signature: string,
   signers: string,
@@ -54,7 +54,7 @@ export async function signatureOf(
 }
 
 async function checked(
-  host: Host,
+  host: Runner,
   text: string,
   file: string,
   signers: string,

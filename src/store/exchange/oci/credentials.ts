@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
-import type { Host } from "../../../host/host.ts";
+import type { Runner } from "../../../host/host.ts";
 import { textOf } from "../../../io/durable.ts";
 import { printable } from "../../../io/escape.ts";
 
@@ -31,7 +31,7 @@ export function apiHost(registry: string): string {
 
 /** The credentials that `docker login` stored for a registry, in a helper or the file; `undefined` if there are none. */
 export async function dockerCredentials(
-  host: Host,
+  host: Runner,
   file: string,
   registry: string,
 ): Promise<Credentials | undefined> {
@@ -80,7 +80,7 @@ function decode(file: string, registry: string, auth: string): Credentials {
 const helperMs = 120_000;
 
 async function askHelper(
-  host: Host,
+  host: Runner,
   file: string,
   helper: string,
   registry: string,

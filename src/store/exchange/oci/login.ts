@@ -8,7 +8,7 @@ import type { Credentials } from "./credentials.ts";
 export interface Login {
   /** What goes with each request to the registry. */
   headers(): Readonly<Record<string, string>>;
-  /** Answers a 401, for the `times`th time in a row; false where there is nothing new to say. */
+  /** Answers a refusal, after `times` earlier answers to the same request; false where there is nothing new to say. */
   answer(answer: Answer, times: number): Promise<boolean>;
   /** What a 401 or 403 means, by what was sent. `lines` are the registry's own. */
   refusal(answer: Answer, what: string, lines: readonly string[], lookedIn?: string): Promise<TbuildError>;
@@ -35,29 +35,17 @@ export function loginTo(
     return credentials;
   };
   let sent: Sent;
-  let scope: string | undefined;
+  let scopes: Scopes = new Map();
   /** What the one who gives tokens answered when it gave none. */
   let noToken: { readonly host: string; readonly line: string; readonly isRefusal: boolean } | undefined;
 
-  /** Ways that have not been tried in this row, the best first. */
-  async function waysIn(answer: Answer): Promise<(() => Promise<boolean>)[]> {
-    const offered = challengesIn(answer.headers("www-authenticate"));
-    const who = await known();
-    const bearer = offered.find(
-      ({ scheme, parameters }) => scheme === "bearer" && realmOf(answer, parameters.realm),
-    );
-    const basic = offered.some(({ scheme }) => scheme === "basic");
-    const ways: (() => Promise<boolean>)[] = [];
-    if (bearer) ways.push(() => byToken(answer, bearer, who));
-    if (basic && who && !who.isRefreshToken)
-      ways.push(async () => {
-        const value = basicOf(who);
-        // The same again would be refused again.
-        if (sent?.value === value) return false;
-        sent = { kind: "password", value };
-        return true;
-      });
-    return ways;
+  /** Gives the password itself, where Basic is offered. */
+  function byPassword(who: Credentials): boolean {
+    const value = basicOf(who);
+    // The same again would be refused again.
+    if (sent?.value === value) return false;
+    sent = { kind: "password", value };
+    return true;
   }
 
   async function byToken(
@@ -68,11 +56,10 @@ export function loginTo(
     const realm = realmOf(answer, parameters.realm);
     if (!realm) return false;
     // A token to read must not take the place of one to write, which another request has asked for.
-    const asked = parameters.scope ?? `repository:${repository}:pull,push`;
-    const wanted: string = scope?.includes("push") ? scope : asked;
-    scope = wanted;
+    const before = scopes;
+    scopes = joined(scopes, scopesIn(parameters.scope ?? `repository:${repository}:pull,push`));
     noToken = undefined;
-    const given = await tokens.ask(tokenQuestion(realm, parameters.service, wanted, who)).catch((error) => {
+    const given = await tokens.ask(tokenQuestion(realm, parameters.service, scopes, who)).catch((error) => {
       throw unreachable(realm.host, error);
     });
     const value = given.ok ? tokenIn(await textOf(given)) : undefined;
@@ -81,6 +68,8 @@ export function loginTo(
       return true;
     }
     given.drop();
+    // What was asked for in addition may be the reason.
+    scopes = before;
     noToken = { host: realm.host, line: given.statusLine, isRefusal: [401, 403].includes(given.status) };
     return false;
   }
@@ -89,9 +78,19 @@ export function loginTo(
     headers: () => (sent === undefined ? {} : { authorization: sent.value }),
 
     async answer(answer, times) {
-      const ways = await waysIn(answer);
-      for (const way of ways.slice(times)) if (await way()) return true;
-      return false;
+      // Another request has logged in while this one was under way.
+      if (sent && answer.authorization !== sent.value) return true;
+      if (times > 0 && sent?.kind === "password") return false;
+      const offered = challengesIn(answer.headers("www-authenticate"));
+      const who = await known();
+      const bearer = offered.find(
+        ({ scheme, parameters }) => scheme === "bearer" && realmOf(answer, parameters.realm),
+      );
+      // A token that is refused at once is refused for ever. One that was good before has expired, or is for less.
+      const isNew = times > 0 && sent?.kind === "token";
+      if (bearer && !isNew && (await byToken(answer, bearer, who))) return true;
+      const isBasic = offered.some(({ scheme }) => scheme === "basic");
+      return isBasic && who !== undefined && !who.isRefreshToken && byPassword(who);
     },
 
     async refusal(answer, what, lines, lookedIn) {
@@ -182,6 +181,17 @@ export function loginTo(
   };
 }
 
+/** True if another login may help: none was sent, it has expired, or its token is for less than this. */
+export function wantsLogin(answer: Answer): boolean {
+  if (answer.status === 401) return true;
+  return (
+    answer.status === 403 &&
+    challengesIn(answer.headers("www-authenticate")).some(
+      ({ scheme, parameters }) => scheme === "bearer" && parameters.error === "insufficient_scope",
+    )
+  );
+}
+
 function realmOf(answer: Answer, realm: string | undefined): URL | undefined {
   const text = realm?.startsWith("/") ? new URL(realm, answer.url).href : (realm ?? "");
   if (!URL.canParse(text)) return undefined;
@@ -199,25 +209,46 @@ function named(scheme: string): string {
   return writtenSo[scheme] ?? printable(scheme).slice(0, 40);
 }
 
+/** `repository:team/ol6-grid`, and what is wanted of it. */
+type Scopes = ReadonlyMap<string, ReadonlySet<string>>;
+
+function scopesIn(text: string): Scopes {
+  const parts = text.split(" ").map((part) => /^(.+):([^:]*)$/.exec(part));
+  return new Map(
+    parts.flatMap((part) => (part ? [[part[1] ?? "", new Set((part[2] ?? "").split(","))]] : [])),
+  );
+}
+
+function joined(one: Scopes, other: Scopes): Scopes {
+  const names = new Set([...one.keys(), ...other.keys()]);
+  return new Map(
+    [...names].map((name) => [name, new Set([...(one.get(name) ?? []), ...(other.get(name) ?? [])])]),
+  );
+}
+
 /** As the registry's specification of tokens has it: with a name and password, or by OAuth 2 with what got us a token before. */
 function tokenQuestion(
   realm: URL,
   service: string | undefined,
-  scope: string,
+  scopes: Scopes,
   who: Credentials | undefined,
 ): Question {
-  const asked = { ...(service !== undefined && { service }), scope };
+  const asked = service === undefined ? {} : { service };
+  const wanted = [...scopes].map(([what, actions]) => `${what}:${[...actions].join(",")}`);
   if (who?.isRefreshToken) {
-    const grant = { grant_type: "refresh_token", client_id: "tbuild", refresh_token: who.password };
+    const scope = wanted.join(" ");
+    const grant = { scope, grant_type: "refresh_token", client_id: "tbuild", refresh_token: who.password };
     return {
       url: realm,
       method: "POST",
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: Buffer.from(new URLSearchParams({ ...asked, ...grant }).toString()),
+      isSecret: true,
     };
   }
   const url = new URL(realm);
   for (const [key, value] of Object.entries(asked)) url.searchParams.set(key, value);
+  for (const scope of wanted) url.searchParams.append("scope", scope);
   return { url, method: "GET", headers: who ? { authorization: basicOf(who) } : {} };
 }
 

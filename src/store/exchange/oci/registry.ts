@@ -13,8 +13,9 @@ import { retryAfterMs } from "../../../io/retry.ts";
 import type { Digest } from "../../../model/digest.ts";
 import { certificateFault, type TrustPlaces, trust } from "./certificates.ts";
 import { apiHost, type Credentials } from "./credentials.ts";
-import { loginTo } from "./login.ts";
+import { loginTo, wantsLogin } from "./login.ts";
 import { isDigest, type Reference, referenceText } from "./reference.ts";
+import { mount, upload } from "./upload.ts";
 
 export const manifestType = "application/vnd.oci.image.manifest.v1+json";
 const largestManifest = 4 * 2 ** 20;
@@ -35,6 +36,8 @@ export interface RegistryOptions extends Pick<ClientOptions, "proxyFor" | "onWai
 export interface Registry {
   hasBlob(digest: Digest): Promise<boolean>;
   putBlob(digest: Digest, data: Uint8Array): Promise<void>;
+  /** Takes over a blob from another repository. False if that was not possible. */
+  mountBlob(digest: Digest, from: string): Promise<boolean>;
   /** Streams a blob. Throws at the end if it is longer than `size` or has another digest. */
   readBlob(digest: Digest, size: number): AsyncIterable<Uint8Array>;
   putManifest(which: string, data: Uint8Array): Promise<void>;
@@ -66,6 +69,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       if (isAllowed(url)) return {};
       throw new TbuildError("environment", `gives its tokens out unencrypted, at ${url.host}`, {
         subject: registry,
+        hint: "Nothing was sent there. Ask who runs the registry for an https address of its tokens.",
       });
     },
   });
@@ -84,7 +88,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       return url.origin === origin.origin ? login.headers() : {};
     },
     again: async (answer, times) =>
-      answer.status === 401 && answer.url.origin === origin.origin && login.answer(answer, times),
+      wantsLogin(answer) && answer.url.origin === origin.origin && login.answer(answer, times),
   });
 
   async function ask(question: Question): Promise<Answer> {
@@ -117,27 +121,29 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
     return new TbuildError("environment", `refused ${what}`, { subject: registry, lines });
   }
 
+  async function hasBlob(digest: Digest): Promise<boolean> {
+    const answer = await ask({ url: api(`blobs/${digest}`), method: "HEAD" });
+    if (!answer.ok && answer.status !== 404) throw await refused(answer, `a look at ${digest}`);
+    answer.drop();
+    return answer.ok;
+  }
+
+  const { signal } = options;
+  const uploads = { registry, signal, api, isAllowed, send: client.ask, hasBlob, refused };
+
   return {
-    async hasBlob(digest) {
-      const answer = await ask({ url: api(`blobs/${digest}`), method: "HEAD" });
-      if (!answer.ok && answer.status !== 404) throw await refused(answer, `a look at ${digest}`);
-      answer.drop();
-      return answer.ok;
-    },
+    hasBlob,
 
     async putBlob(digest, data) {
-      const begun = await ask({ url: api("blobs/uploads/"), method: "POST" });
-      const location = begun.header("location");
-      if (begun.status !== 202 || location === undefined) throw await refused(begun, "an upload");
-      begun.drop();
-      if (!URL.canParse(location, begun.url.href))
-        throw new TbuildError("environment", "names no address for an upload", { subject: registry });
-      const url = new URL(location, begun.url);
-      url.searchParams.set("digest", digest);
-      const headers = { "content-type": "application/octet-stream" };
-      const done = await ask({ url, method: "PUT", headers, body: data });
-      if (done.status !== 201) throw await refused(done, `the upload of ${digest}`);
-      done.drop();
+      await upload(uploads, digest, data).catch((error) => {
+        throw unreachable(registry, registry, places, error);
+      });
+    },
+
+    async mountBlob(digest, from) {
+      return await mount(uploads, digest, from).catch((error) => {
+        throw unreachable(registry, registry, places, error);
+      });
     },
 
     async *readBlob(digest, size) {

@@ -93,9 +93,14 @@ export async function pushTemplate(
   await checkFree();
   const blobs = await blobsOf(store, template, ancestors);
   const total = blobs.reduce((sum, { size }) => sum + size, 0);
+  const relative = repositoryOf(ancestors, template, reference);
   let [moved, spared] = [0, 0];
   const sent = inParallel(blobs, atATime, async ({ digest, size, read }) => {
-    if (await registry.hasBlob(digest)) spared += size;
+    if (
+      (await registry.hasBlob(digest)) ||
+      (relative !== undefined && (await registry.mountBlob(digest, relative)))
+    )
+      spared += size;
     else {
       const data = await read();
       if (data.length !== size || `sha256:${createHash("sha256").update(data).digest("hex")}` !== digest)
@@ -131,6 +136,16 @@ export async function pushTemplate(
   await registry.putManifest(reference.which, Buffer.from(JSON.stringify(artifact)));
   await checkFree();
   return { digest: manifestDigest(template), manifest: template, moved, spared };
+}
+
+/** The repository beside this one of the template that this one grew out of. It may have most of the packs. */
+function repositoryOf(
+  ancestors: readonly Manifest[],
+  template: Manifest,
+  { repository }: Reference,
+): string | undefined {
+  const parent = ancestors.find(({ name }) => name !== template.name);
+  return parent && repository.replace(/[^/]*$/, parent.name);
 }
 
 /** Lists what exists, for a reference that does not. */

@@ -1,0 +1,58 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Command } from "commander";
+import { TbuildError } from "../../errors.ts";
+import type { Arrival } from "../../guest/files/bring-in.ts";
+import { runOnTerminal } from "../../host/local.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
+import type { GuestTree } from "../../image/tree.ts";
+import { shown } from "../../io/escape.ts";
+import { bringing } from "../bringing.ts";
+import { type ChangeFlags, changeImages } from "../change-images.ts";
+import { type GuestPath, requiredGuestPath } from "../guest-path.ts";
+import { type ReadFlags, readImage } from "../read-image.ts";
+
+export async function run(args: readonly unknown[], command: Command): Promise<void> {
+  const flags = command.opts<ChangeFlags & ReadFlags>();
+  const { image, path } = requiredGuestPath(String(args[0]));
+  const before = await readImage(image, flags, (tree) => fileAt(tree, path));
+  const after = await edited({ image, path }, before);
+  if (Buffer.compare(before, after) === 0) {
+    process.stdout.write(`${image}  not changed\n`);
+    return;
+  }
+  const arrivals = async function* (tree: GuestTree): AsyncGenerator<Arrival> {
+    if (Buffer.compare(await fileAt(tree, path), before) !== 0)
+      throw new TbuildError("environment", "was changed by another program in the meantime", {
+        subject: shown(path),
+        hint: "The image was not changed. Edit the file again.",
+      });
+    yield { path, kind: "file", attributes: {}, data: after };
+  };
+  await changeImages([image], flags, bringing("edit", arrivals));
+}
+
+async function fileAt(tree: GuestTree, path: string): Promise<Uint8Array> {
+  const data = await tree.read(path);
+  if (data) return data;
+  throw new TbuildError("guest", "no such file in the guest", {
+    subject: shown(path),
+    hint: "Make a new file with `tbuild cp`.",
+  });
+}
+
+// The file may hold a secret, so it lies in a folder that only its owner can enter.
+async function edited({ path }: GuestPath, before: Uint8Array): Promise<Uint8Array> {
+  const editor = process.env.VISUAL || process.env.EDITOR || "vi";
+  await using folder = await temporaryFolder("edit");
+  const file = join(folder.path, shown(basename(path)));
+  await writeFile(file, before, { mode: 0o600 });
+  const argv = editor.split(/\s+/).filter((word) => word !== "");
+  const exitCode = await runOnTerminal([...argv, file]);
+  if (exitCode !== 0)
+    throw new TbuildError("environment", `the editor ended with exit code ${exitCode}`, {
+      subject: editor,
+      hint: "The image was not changed. VISUAL or EDITOR names the editor.",
+    });
+  return readFile(file);
+}

@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import { waysIn } from "../choices.ts";
+import { lazily } from "./lazily.ts";
+
+const sshConfig = [
+  "--ssh-config <file>",
+  "ssh configuration for remote images (default: ~/.ssh/config)",
+] as const;
+const via = ["--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`] as const;
+const volume = [
+  "--volume <name>",
+  "read this volume, as `inspect` names it, instead of a guest's file systems",
+] as const;
+
+/** Commands for the files inside an image. */
+export function addGuestFileCommands(program: Command): void {
+  reading("ls", "list files in an image: mode, owner, size, name")
+    .argument("<image:path>", "a file or folder in the guest; an image alone means its root")
+    .option("-R, --recursive", "list all folders below, too")
+    .option("--json", "print one JSON line for each file")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tbuild ls System.img:/etc/sysconfig\n  tbuild ls --recursive --json System.img:/boot",
+    )
+    .action(lazily(() => import("./commands/ls.ts")));
+  reading("cat", "print files of an image")
+    .argument("<image:path...>", "files in guests; * and ? match within a name")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tbuild cat System.img:/etc/oracle-release\n  tbuild cat root@ovs1:/OVS/x.img:/etc/fstab",
+    )
+    .action(lazily(() => import("./commands/cat.ts")));
+  changing("cp", "copy files and folders into an image, or out of it")
+    .argument("<source...>", "the sources, then the target; one side is IMAGE:/PATH; `-` is standard input")
+    .option("--owner <user:group>", "owner of what is copied in: names of the guest, or numbers")
+    .option("--mode <octal>", "mode of the files that are copied in")
+    .option(...volume)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tbuild cp System.img:/var/log/messages .\n  tbuild cp --plan hosts System.img:/etc/hosts\n  tbuild cp --owner oracle:oinstall scripts System.img:/home/oracle\n\nA file that the guest has keeps its owner, mode and SELinux label.",
+    )
+    .action(lazily(() => import("./commands/cp.ts")));
+  changing("edit", "edit a file of an image with $VISUAL or $EDITOR")
+    .argument("<image:path>", "a file in the guest")
+    .addHelpText("after", "\nExample:\n  tbuild edit System.img:/etc/fstab")
+    .action(lazily(() => import("./commands/edit.ts")));
+  reading("tar-out", "write a folder of an image as a tar archive, with owners, modes and labels")
+    .argument("<image:path>", "a folder in the guest")
+    .argument("[archive]", "a .tar or .tar.gz file (default: standard output)")
+    .addHelpText("after", "\nExample:\n  tbuild tar-out System.img:/etc etc.tar.gz")
+    .action(lazily(() => import("./commands/tar-out.ts")));
+  changing("tar-in", "unpack a tar archive into an image, with its owners and modes")
+    .argument("<archive>", "a .tar or .tar.gz file; `-` is standard input")
+    .argument("<image:path>", "the folder in the guest")
+    .addHelpText("after", "\nExample:\n  tbuild tar-in --plan files.tar.gz System.img:/")
+    .action(lazily(() => import("./commands/tar-in.ts")));
+
+  function reading(name: string, description: string): Command {
+    return program
+      .command(name)
+      .description(description)
+      .option(...volume)
+      .option(...via)
+      .option(...sshConfig);
+  }
+
+  // Changes are planned and can be undone, as those of `seal`.
+  function changing(name: string, description: string): Command {
+    return program
+      .command(name)
+      .description(description)
+      .option("--plan", "show the files and byte ranges that would change; change nothing")
+      .option("--yes", "do not ask")
+      .option("--fsck", "check each whole file system with e2fsck, before and after the change")
+      .option(...via)
+      .option(...sshConfig)
+      .option("--json", "print one JSON object for a changed image");
+  }
+}

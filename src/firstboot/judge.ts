@@ -1,0 +1,207 @@
+import type { Parameter } from "../model/manifest.ts";
+import { suggestion } from "../recipe/suggestion.ts";
+import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
+import { rootPasswordKey } from "./shipped.ts";
+import { faultOf } from "./value-types.ts";
+
+// This file also runs in the browser, in the pages of the catalog.
+
+/** Where a secret comes from, so that it stands in no file of values. */
+export type Reference =
+  | { readonly kind: "env"; readonly name: string }
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "prompt" };
+
+/**
+ * Most bytes of a message that is not logged, of one that is, and of a key (Oracle VM Concepts Guide, "Virtual Machine
+ * Messaging").
+ */
+export const mostBytes = { unlogged: 8192, logged: 1024, key: 256 } as const;
+
+/** What is wrong with a value, or with its absence. */
+export interface Fault {
+  readonly key: string;
+  /** The key of a value that is there, where the fault is to be shown. */
+  readonly by?: string;
+  readonly text: string;
+  readonly weight: "error" | "warning";
+}
+
+/**
+ * Checks values against a contract: keys, types, what belongs together, what is missing. A reference counts as given, and
+ * what it refers to is not judged. If the contract may lack parameters (`isWhole` is false), an unknown key is a warning.
+ */
+export function judge(
+  contract: readonly Parameter[],
+  given: ReadonlyMap<string, string | Reference>,
+  isWhole = true,
+): Fault[] {
+  const own = [...given].flatMap(([key, value]) => judgeOne(contract, key, value, isWhole));
+  return [...own, ...missing(contract, given), ...judgeInterfaces(given)];
+}
+
+function judgeOne(
+  contract: readonly Parameter[],
+  key: string,
+  value: string | Reference,
+  isWhole: boolean,
+): Fault[] {
+  const parameter = parameterOf(contract, key);
+  const error = (text: string): Fault => ({ key, text, weight: "error" });
+  const keys = contract.map((one) => one.key);
+  if (!parameter && isWhole) return [error(`the template has no such parameter${suggestion(key, keys)}`)];
+  const found: Fault[] = [];
+  if (!parameter)
+    found.push({
+      key,
+      text: `is not among the parameters that are known${suggestion(key, keys)}`,
+      weight: "warning",
+    });
+  const keyBytes = bytesOf(key);
+  if (keyBytes > mostBytes.key)
+    found.push(error(`the key has ${keyBytes} bytes; a key takes ${mostBytes.key}`));
+  if (typeof value !== "string") return found;
+  if (/[\0\r\n]/.test(value))
+    return [...found, error("has several lines or a zero byte, and a message has one line")];
+  if (parameter?.password)
+    found.push({
+      key,
+      text: "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}",
+      weight: "warning",
+    });
+  const fault = faultOf(parameter ?? unknownParameter(key), value);
+  if (fault !== undefined)
+    found.push(error(parameter?.password ? `is not ${fault}` : `"${shortened(value)}" is not ${fault}`));
+  const bytes = bytesOf(value);
+  if (bytes > mostBytes.unlogged)
+    found.push(error(`has ${bytes} bytes; a message takes ${mostBytes.unlogged}`));
+  return found;
+}
+
+function unknownParameter(key: string): Parameter {
+  return { key, description: "", module: "", required: false, hidden: false, password: false };
+}
+
+/** The parameter that a key is of. Keys that end with a number repeat: `…device.1` is as `…device.0`. */
+export function parameterOf(contract: readonly Parameter[], key: string): Parameter | undefined {
+  const exact = contract.find((one) => one.key === key);
+  if (exact || !numbered.test(key)) return exact;
+  const stem = key.replace(numbered, "");
+  return contract.find((one) => numbered.test(one.key) && one.key.replace(numbered, "") === stem);
+}
+
+// The guest counts without leading zeros, and 00 would never be looked for.
+const numbered = /\.(?:0|[1-9]\d*)$/;
+
+function missing(contract: readonly Parameter[], given: ReadonlyMap<string, string | Reference>): Fault[] {
+  const found = contract
+    .filter(({ key, required }) => required && !given.has(key))
+    .map(
+      ({ key, description }): Fault => ({
+        key,
+        text: `is required${description ? `: ${description}` : ""}`,
+        weight: "error",
+      }),
+    );
+  const isAsked = contract.some(({ key }) => key === rootPasswordKey);
+  if (isAsked && !given.has(rootPasswordKey) && !found.some(({ key }) => key === rootPasswordKey))
+    found.push({
+      key: rootPasswordKey,
+      text: "is missing: the guest waits for it, and configures itself only when it comes",
+      weight: "warning",
+    });
+  return found;
+}
+
+const network = "com.oracle.linux.network.";
+
+// What the values of one network interface say together.
+function judgeInterfaces(given: ReadonlyMap<string, string | Reference>): Fault[] {
+  const byIndex = new Map<number, Map<string, string | Reference>>();
+  for (const [key, value] of given) {
+    const [, name, index] = /^com\.oracle\.linux\.network\.([a-z-]+)\.(\d+)$/.exec(key) ?? [];
+    if (name === undefined || name === "host") continue;
+    const own = byIndex.get(Number(index)) ?? new Map<string, string | Reference>();
+    byIndex.set(Number(index), own.set(name, value));
+  }
+  const found = [...byIndex].flatMap(([index, own]) => judgeInterface(index, own));
+  for (const name of ["device", "ipaddr", "hwaddr"]) found.push(...twice(given, `${network}${name}.`));
+  return found;
+}
+
+function judgeInterface(index: number, own: ReadonlyMap<string, string | Reference>): Fault[] {
+  const found: Fault[] = [];
+  const text = (name: string) => {
+    const value = own.get(name);
+    return typeof value === "string" ? value : undefined;
+  };
+  const add = (name: string, what: string) =>
+    found.push({
+      key: `${network}${name}.${index}`,
+      ...(!own.has(name) && { by: `${network}${[...own.keys()][0]}.${index}` }),
+      text: what,
+      weight: "error",
+    });
+  if (!own.has("device"))
+    add("device", `is missing: it says which interface the values with .${index} are for`);
+  const protocol = text("bootproto");
+  if (protocol === "static" || protocol === "none")
+    for (const name of ["ipaddr", "netmask"])
+      if (!own.has(name)) add(name, "is missing: the interface is static");
+  if (protocol === "dhcp")
+    for (const name of ["ipaddr", "netmask", "gateway"])
+      if (own.has(name)) add(name, "is not used: bootproto is dhcp");
+  const [address, mask, gateway] = [text("ipaddr"), text("netmask"), text("gateway")];
+  const fault = address === undefined ? undefined : addressFault(address, mask);
+  if (address !== undefined && fault !== undefined) add("ipaddr", `${address} ${fault}`);
+  if (address === undefined || gateway === undefined) return found;
+  if (gateway === address) add("gateway", "is the address of the interface itself");
+  else if (isIpv6(address) !== isIpv6(gateway) && isIpv4(address) !== isIpv4(gateway))
+    add("gateway", `${gateway} and ${address} are addresses of different kinds: IPv4 and IPv6`);
+  else if (mask !== undefined && isNetmask(mask) && isIpv4(address) && isIpv4(gateway)) {
+    const size = 2 ** 32 - toNumber(mask);
+    if (Math.floor(toNumber(address) / size) !== Math.floor(toNumber(gateway) / size))
+      add("gateway", `${gateway} is not in the network of ${address}/${mask}`);
+    else {
+      const gatewayFault = addressFault(gateway, mask);
+      if (gatewayFault !== undefined) add("gateway", `${gateway} ${gatewayFault}`);
+    }
+  }
+  return found;
+}
+
+/** Why no interface can have this address. */
+function addressFault(address: string, mask: string | undefined): string | undefined {
+  if (isIpv6(address) && mask !== undefined) return "is an IPv6 address, which has no netmask";
+  if (!isIpv4(address)) return undefined;
+  const [first = 0] = address.split(".").map(Number);
+  if (first === 127) return "is an address of the loopback";
+  if (first === 0 || first >= 224) return "is no address of a machine";
+  if (mask === undefined || !isNetmask(mask)) return undefined;
+  const size = 2 ** 32 - toNumber(mask);
+  // Networks of two addresses and of one have neither.
+  if (size < 4) return undefined;
+  const rest = toNumber(address) % size;
+  if (rest === 0) return `is the network ${address}/${mask} itself`;
+  return rest === size - 1 ? `is the broadcast address of its network` : undefined;
+}
+
+function twice(given: ReadonlyMap<string, string | Reference>, prefix: string): Fault[] {
+  const found: Fault[] = [];
+  const seen = new Map<string, string>();
+  for (const [key, value] of given) {
+    if (!key.startsWith(prefix) || typeof value !== "string") continue;
+    const other = seen.get(value.toLowerCase());
+    if (other !== undefined) found.push({ key, text: `${value} is also ${other}`, weight: "error" });
+    seen.set(value.toLowerCase(), key);
+  }
+  return found;
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+function shortened(value: string): string {
+  return value.length <= 100 ? value : `${value.slice(0, 97)}...`;
+}

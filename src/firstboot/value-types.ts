@@ -1,0 +1,114 @@
+import type { ParameterType } from "../choices.ts";
+import type { Parameter } from "../model/manifest.ts";
+import { isIp, isIpv4, isNetmask, netmaskOf } from "./addresses.ts";
+import { shippedKey, type ValueType } from "./shipped.ts";
+
+// This file also runs in the browser, in the pages of the catalog.
+
+// The types that module.yaml knows, as the types of values.
+const declaredTypes = {
+  text: "text",
+  number: "integer",
+  "yes-no": "yes-no",
+  address: "ip",
+  netmask: "netmask",
+  "host-name": "hostname",
+  device: "device",
+  path: "path",
+} as const satisfies Record<ParameterType, ValueType>;
+
+/** The type of a parameter: as Oracle documents its key, or as its module declares it. */
+export function typeOf({ key, type }: Pick<Parameter, "key" | "type">): ValueType {
+  return shippedKey(key)?.type ?? (type === undefined ? "text" : declaredTypes[type]);
+}
+
+/** The only values that a parameter may have, if these can be listed. */
+export function choicesOf(parameter: Parameter): readonly string[] | undefined {
+  return parameter.choices ?? typeChoices[typeOf(parameter)];
+}
+
+const typeChoices: Partial<Record<ValueType, readonly string[]>> = {
+  boolean: ["True", "False"],
+  "yes-no": ["yes", "no"],
+  bootproto: ["dhcp", "static", "none"],
+  selinux: ["enforcing", "permissive", "disabled"],
+};
+
+const label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const hostname = new RegExp(`^${label}(?:\\.${label})*$`);
+
+/** What a value should be, when it is not. */
+export function faultOf(parameter: Parameter, value: string): string | undefined {
+  const type = typeOf(parameter);
+  const [is, what] = checks[type];
+  if (!is(value)) return type === "netmask" ? `${what}${netmaskHint(value)}` : what;
+  const { choices, pattern } = parameter;
+  if (choices !== undefined && !choices.includes(value)) return `one of ${choices.join(", ")}`;
+  if (pattern !== undefined && !new RegExp(`^(?:${pattern})$`).test(value))
+    return `of the form that its module wants: ${pattern}`;
+  return undefined;
+}
+
+type Check = readonly [is: (value: string) => boolean, what: string];
+
+const checks: Readonly<Record<ValueType, Check>> = {
+  text: [() => true, "a text"],
+  boolean: [(value) => /^(?:true|false)$/i.test(value), "True or False"],
+  "yes-no": [(value) => /^(?:yes|no)$/i.test(value), "yes or no"],
+  integer: [(value) => /^-?\d+$/.test(value), "a whole number"],
+  ip: [isIp, "an IP address"],
+  netmask: [isNetmask, "a netmask, such as 255.255.255.0"],
+  "ip-list": [(value) => words(value).every(isIp), "a list of IP addresses, separated by commas"],
+  hostname: [isHostName, "a host name"],
+  "domain-list": [(value) => words(value).every(isName), "a list of domains, separated by commas"],
+  "hosts-line": [isHostsLine, 'a line of /etc/hosts: "IP name alias"'],
+  bootproto: [(value) => /^(?:dhcp|static|none)$/.test(value), "dhcp or static"],
+  // The kernel's limit is 15 characters.
+  device: [(value) => /^[A-Za-z][\w.:@-]{0,14}$/.test(value), "a network device, such as eth0"],
+  mac: [(value) => /^(?:[\da-f]{2}:){5}[\da-f]{2}$/i.test(value), "a MAC address"],
+  path: [(value) => /^\//.test(value), "an absolute path"],
+  timezone: [(value) => /^[A-Za-z][\w+-]*(?:\/[\w+-]+)*$/.test(value), "a time zone, such as Europe/Zurich"],
+  datetime: [isTime, "a time, such as 2011-4-7-9-2-42"],
+  selinux: [
+    (value) => /^(?:enforcing|permissive|disabled)$/.test(value),
+    "enforcing, permissive or disabled",
+  ],
+};
+
+function words(value: string): string[] {
+  return value.split(",").map((word) => word.trim());
+}
+
+function isName(value: string): boolean {
+  return value.length <= 253 && hostname.test(value);
+}
+
+// A resolver takes a name whose last part is a number for an address.
+function isHostName(value: string): boolean {
+  return isName(value) && !/(?:^|\.)\d+$/.test(value);
+}
+
+function isHostsLine(value: string): boolean {
+  const [address = "", ...names] = value.trim().split(/\s+/);
+  return isIp(address) && names.length > 0 && names.every(isName);
+}
+
+function netmaskHint(value: string): string {
+  const bits = /^\/?(\d{1,2})$/.exec(value)?.[1];
+  if (bits !== undefined && Number(bits) <= 32) return `; /${bits} is ${netmaskOf(Number(bits))}`;
+  return isIpv4(value) ? "" : "; the guest's network scripts know no other form";
+}
+
+function isTime(value: string): boolean {
+  if (!/^\d{4}(?:-\d{1,2}){5}$/.test(value)) return false;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = value.split("-").map(Number);
+  // Date counts on: the 31st of February becomes the 3rd of March.
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  return (
+    date.getUTCMonth() === month - 1 &&
+    date.getUTCDate() === day &&
+    date.getUTCHours() === hour &&
+    date.getUTCMinutes() === minute &&
+    date.getUTCSeconds() === second
+  );
+}

@@ -1,0 +1,136 @@
+import { constants } from "node:fs";
+import { lstat, mkdir, open, stat, symlink } from "node:fs/promises";
+import { basename } from "node:path";
+import { TbuildError } from "../../errors.ts";
+import { bytesOf } from "../../image/names.ts";
+import type { GuestTree, Stat } from "../../image/tree.ts";
+import { shown } from "../../io/escape.ts";
+import { fileFault } from "../../io/file-fault.ts";
+import { type TarMember, tarArchive } from "../../io/tar.ts";
+
+/** Called with each path that is left out, and the reason. */
+export type LeftOut = (path: string, why: string) => void;
+
+/**
+ * Copies a file or folder of the guest to this machine, as `cp -r` does: modes are kept, the copies belong to the caller. A
+ * link that the caller named is followed, links below it are copied as links.
+ * @returns the paths that were made
+ */
+export async function copyOut(
+  tree: GuestTree,
+  path: string,
+  target: string,
+  leftOut: LeftOut,
+): Promise<string[]> {
+  const into = await isFolder(target);
+  const name = nameIn(path);
+  const to = into && name !== "" ? join(bytesOf(target), name) : bytesOf(target);
+  const made: string[] = [];
+  await takeOut(tree, path, to, { leftOut, made, isTop: true });
+  return made;
+}
+
+interface Taking {
+  readonly leftOut: LeftOut;
+  readonly made: string[];
+  readonly isTop?: boolean;
+}
+
+async function takeOut(tree: GuestTree, path: string, to: Buffer, taking: Taking): Promise<void> {
+  const found = await resolved(tree, path, taking.isTop ?? false);
+  const place = to.toString();
+  try {
+    if (found?.kind === "dir") {
+      await mkdir(to, { recursive: true, mode: (found.mode & 0o777) | 0o700 });
+      await refuseLink(to);
+      for (const name of await tree.list(path)) {
+        refuseName(path, name);
+        const { leftOut, made } = taking;
+        await takeOut(tree, `${path === "/" ? "" : path}/${name}`, join(to, name), { leftOut, made });
+      }
+    } else if (found?.kind === "link") {
+      await symlink(bytesOf(found.target ?? ""), to);
+    } else if (found?.kind === "file") await writeParts(to, found.mode, tree.parts(path));
+    else return taking.leftOut(path, found ? "a device, socket or pipe" : "a link that leads nowhere");
+  } catch (error) {
+    throw fileFault(error, place);
+  }
+  taking.made.push(place);
+}
+
+/** The folder `path` of the guest as a tar archive: owners, modes, links and SELinux labels are kept. */
+export function archiveOf(tree: GuestTree, path: string, leftOut: LeftOut): AsyncIterable<Uint8Array> {
+  return tarArchive(members(tree, path, leftOut));
+}
+
+async function* members(tree: GuestTree, top: string, leftOut: LeftOut): AsyncGenerator<TarMember> {
+  const base = top === "/" ? "" : top.replace(/\/+$/, "");
+  for await (const { path, stat } of tree.walk(base === "" ? "/" : base)) {
+    const name = `.${path.slice(base.length)}`;
+    if (/\p{Surrogate}/u.test(`${name}${stat.target ?? ""}`)) {
+      leftOut(path, "its name is not UTF-8");
+      continue;
+    }
+    const { mode, uid, gid, label, target, size } = stat;
+    const common = { name, mode, uid, gid, ...(label !== undefined && { label }) };
+    if (stat.kind === "dir") yield { ...common, name: `${name}/`, type: "directory" };
+    else if (stat.kind === "link") yield { ...common, type: "symlink", target: target ?? "" };
+    else if (stat.kind === "file") yield { ...common, type: "file", size, body: tree.parts(path) };
+    else leftOut(path, "a device, socket or pipe");
+  }
+}
+
+// The caller means what a link leads to.
+async function resolved(tree: GuestTree, path: string, isTop: boolean): Promise<Stat | undefined> {
+  const found = await tree.stat(path);
+  if (found?.kind !== "link" || !isTop) return found;
+  const behind = await tree.stat(`${path}/.`);
+  if (behind?.kind === "dir") return behind;
+  const data = await tree.read(path);
+  return data && { ...found, kind: "file", mode: 0o644, size: data.length };
+}
+
+async function writeParts(to: Buffer, mode: number, parts: AsyncIterable<Uint8Array>): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const file = await open(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode & 0o777);
+  try {
+    let at = 0;
+    for await (const part of parts) {
+      // Zeros stay holes, as far as whole parts are concerned.
+      if (part.some((byte) => byte !== 0)) await file.write(part, 0, part.length, at);
+      at += part.length;
+    }
+    await file.truncate(at);
+  } finally {
+    await file.close();
+  }
+}
+
+// A link in the target folder would lead the copy to another place.
+async function refuseLink(to: Buffer): Promise<void> {
+  if ((await lstat(to)).isSymbolicLink())
+    throw new TbuildError("environment", "is a link; a folder is to be copied there", {
+      subject: to.toString(),
+      hint: "Remove the link, or copy to another place.",
+    });
+}
+
+function refuseName(dir: string, name: string): void {
+  if (name.includes("/") || name === "." || name === "..")
+    throw new TbuildError("integrity", `the folder contains the impossible name ${shown(name)}`, {
+      subject: shown(dir),
+      hint: "The file system is damaged, or made to do harm. Nothing with this name was copied.",
+    });
+}
+
+async function isFolder(target: string): Promise<boolean> {
+  return (await stat(target).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+function nameIn(path: string): string {
+  return basename(path);
+}
+
+function join(folder: Buffer, name: string): Buffer {
+  return Buffer.concat([folder, Buffer.from("/"), bytesOf(name)]);
+}

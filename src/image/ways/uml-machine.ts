@@ -1,0 +1,175 @@
+import { chmod, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
+import type { Runner, RunOptions, Talk } from "../../host/host.ts";
+import { accepted, late, shellCommand, shellQuoted, talkHere } from "../../host/local.ts";
+import { temporaryFolder } from "../../host/temporary.ts";
+import { printable } from "../../io/escape.ts";
+
+/** Runs commands under a kernel of its own, as root there, until it ends. */
+export interface UmlMachine extends Runner {
+  end(): Promise<void>;
+}
+
+/** A machine that is controlled through a shared folder with request, input and output. The console signals completion. */
+export async function umlMachine(
+  image: string,
+  readOnly: boolean,
+  signal?: AbortSignal,
+): Promise<UmlMachine> {
+  const temporary = await temporaryFolder("uml");
+  const folder = temporary.path;
+  const agent = join(folder, "agent");
+  await writeFile(agent, agentScript(folder));
+  await chmod(agent, 0o755);
+  const said: string[] = [];
+  const waiting = new Map<string, (code: number) => void>();
+  let ended = false;
+  // A name without commas or blanks, which the kernel's command line cannot express.
+  const disk = join(folder, "disk");
+  await symlink(resolve(image), disk);
+  const talk = await talkHere(
+    ["sh", "-c", holdingScript, "sh", folder, ...kernelArgv(disk, readOnly, folder, agent)],
+    {
+      onLine(line) {
+        const [, what = "", code = "0"] = /^tbuild-agent (\w+) (\d+)$/.exec(line.trim()) ?? [];
+        if (what === "") said.push(line);
+        else waiting.get(what)?.(Number(code));
+      },
+    },
+  );
+  const gone = talk.ended.then(() => {
+    ended = true;
+    checkInterrupted(signal);
+    throw new TbuildError("environment", "the kernel stopped before the work was done", {
+      subject: "uml",
+      lines: said.slice(-8).map(printable),
+    });
+  });
+  gone.catch(() => {});
+  // Its work is discarded with it: it only reads, or changes a copy.
+  const stop = () => talk.kill();
+  signal?.addEventListener("abort", stop);
+  if (signal?.aborted) stop();
+  const answer = (what: string) =>
+    Promise.race([
+      gone,
+      new Promise<number>((resolve) => waiting.set(what, resolve)).finally(() => waiting.delete(what)),
+    ]);
+  const end = async () => {
+    signal?.removeEventListener("abort", stop);
+    if (!ended) await sayGoodbye(talk);
+    await temporary[Symbol.asyncDispose]();
+  };
+  try {
+    await withDeadline(answer("ready"));
+  } catch (error) {
+    talk.kill();
+    await end();
+    throw error;
+  }
+  // There is no other way to stop a command than to stop the machine.
+  const ending = async (done: Promise<number>, argv: readonly string[], options: RunOptions) => {
+    options.signal?.addEventListener("abort", stop);
+    if (options.signal?.aborted) stop();
+    try {
+      return await (options.timeoutMs === undefined
+        ? done
+        : withDeadline(done, options.timeoutMs, late("User-mode Linux", argv, options)));
+    } catch (error) {
+      checkInterrupted(options.signal);
+      talk.kill();
+      throw error;
+    } finally {
+      options.signal?.removeEventListener("abort", stop);
+    }
+  };
+  let count = 0;
+  return {
+    name: "uml",
+    async run(argv, options = {}) {
+      const name = `r${++count}`;
+      const file = (kind: string) => join(folder, `${name}.${kind}`);
+      await writeFile(file("in"), options.input ?? "");
+      await writeFile(file("sh"), `${shellCommand(argv, options)}\n`);
+      const done = answer(name);
+      talk.say(name);
+      const exitCode = await ending(done, argv, options);
+      const [bytes, stderr] = [await readFile(file("out")), await readFile(file("err"), "utf8")];
+      for (const kind of ["in", "sh", "out", "err"]) await rm(file(kind), { force: true });
+      const stdout = bytes.toString("utf8");
+      for (const line of linesOf(stdout + stderr)) options.onLine?.(line);
+      return accepted("User-mode Linux", argv, { exitCode, stdout, stderr, bytes }, options);
+    },
+    end,
+  };
+}
+
+// The kernel ends with us, whatever it is at: it only reads, or changes a copy. It has many processes, and all of them are
+// in the group that it leads; so it takes the place of the shell, and is killed by who brings it our words.
+const holdingScript = `
+folder=$1
+shift
+exec 3<&0
+mkfifo -m 600 "$folder/words" || exit 1
+{
+  cat <&3 > "$folder/words"
+  rm -rf "$folder"
+  kill -KILL 0
+} > /dev/null 2>&1 &
+exec "$@" < "$folder/words" 3<&-`;
+
+function kernelArgv(image: string, readOnly: boolean, folder: string, agent: string): string[] {
+  const root = ["root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", `init=${agent}`];
+  const console = ["con=null", "con0=fd:0,fd:1", "quiet"];
+  // Without a policy, SELinux would hide the labels on the disk.
+  const security = "lsm=yama";
+  return [
+    ...["linux.uml", "mem=256M", `ubd0${readOnly ? "r" : ""}=${image}`, ...root, ...console, security],
+    ...[`uml_dir=${folder}/`, "umid=machine"],
+  ];
+}
+
+function agentScript(folder: string): string {
+  return [
+    "#!/bin/sh",
+    "export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C",
+    "mount -t tmpfs tmpfs /mnt && mkdir /mnt/guest /mnt/io",
+    "mount -t proc proc /proc",
+    "mount -t sysfs sysfs /sys",
+    `mount -t hostfs -o ${shellQuoted([folder])} none /mnt/io`,
+    "cd /mnt/io",
+    "echo; echo tbuild-agent ready 0",
+    "while read -r name && [ $name != end ]; do",
+    "  sh $name.sh < $name.in > $name.out 2> $name.err",
+    "  code=$?; echo; echo tbuild-agent $name $code",
+    "done",
+    // If the other side disconnects in the middle of a message, what was done is written, and nothing more can follow.
+    "umount -R /mnt/guest; sync; echo o > /proc/sysrq-trigger; sleep 60",
+    "",
+  ].join("\n");
+}
+
+async function sayGoodbye(talk: Talk): Promise<void> {
+  talk.say("end");
+  try {
+    await withDeadline(talk.ended);
+  } catch (error) {
+    talk.kill();
+    throw error;
+  }
+}
+
+const noAnswer = new TbuildError("environment", "no answer within 60 s", { subject: "uml" });
+
+async function withDeadline<T>(work: Promise<T>, ms = 60_000, fault = noAnswer): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(fault), ms);
+  });
+  return Promise.race([work, over]).finally(() => clearTimeout(timer));
+}
+
+function linesOf(text: string): string[] {
+  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+}

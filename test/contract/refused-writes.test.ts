@@ -1,0 +1,204 @@
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, statfs, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { localHost } from "../../src/host/local.ts";
+import { folderStore } from "../../src/store/folder/folder-store.ts";
+import { noise, write } from "../disk-sample.ts";
+import { type DockerRegistry, startRegistry } from "../fakes/docker-registry.ts";
+import { describeWith } from "../fakes/missing.ts";
+import { sampleManifest } from "../manifest-sample.ts";
+import { layouts, syntheticDisc } from "../media/synthetic-disc.ts";
+import { kinds, makeDirtyImage } from "./dirty-image.ts";
+
+const host = localHost();
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
+
+/** The commands that write, in the folder that refuses it. `home` and `System.img` are there, and what they take is in `../in`. */
+const commands: Readonly<Record<string, readonly string[]>> = {
+  init: ["init", "new"],
+  "module adopt": ["module", "adopt", "mine"],
+  "media make, a full disc": [
+    "media",
+    "make",
+    "--kickstart",
+    "../in/ks.cfg",
+    "--iso",
+    "../in/disc.iso",
+    "--out",
+    "m",
+  ],
+  "media make, a boot disc": [
+    ...["media", "make", "--kickstart", "../in/ks.cfg", "--iso", "../in/disc.iso", "--out", "m"],
+    ...["--as", "boot"],
+  ],
+  "media make, an initrd": [
+    ...["media", "make", "--kickstart", "../in/ks.cfg", "--iso", "../in/disc.iso", "--out", "m"],
+    ...["--as", "initrd"],
+  ],
+  "template bundle": ["template", "bundle", "ol6-sample", "--out", "out"],
+  "template bundle, of each format": [
+    ...["template", "bundle", "ol6-sample", "--out", "out", "--format", "ova", "qcow2", "raw", "xva"],
+  ],
+  "template export": ["template", "export", "ol6-sample", "-o", "out.tbuild"],
+  "template import, an export": ["template", "import", "../in/other.tbuild"],
+  "template import, an image": [
+    "template",
+    "import",
+    "../in/System.img",
+    "--as",
+    "ol6-image@1.0.0",
+    "--domain-type",
+    "XEN_HVM",
+  ],
+  "template tag": ["template", "tag", "ol6-sample@1.0.0", "mine"],
+  "template promote": ["template", "promote", "ol6-sample@1.0.0", "candidate"],
+  "template revoke": ["template", "revoke", "ol6-sample@1.0.0", "--reason", "a test"],
+  "template site": ["template", "site", "site"],
+  "template pull": ["template", "pull", "REGISTRY/t/ol6-other:1.0.0", "--plain-http"],
+  "template prune": ["template", "prune", "--keep", "1", "--apply"],
+  seal: ["seal", "--yes", "System.img"],
+  migrate: ["migrate", "../in/vm", "--to", "libvirt", "--stopped", "--disks-in", "../in", "--out", "moved"],
+};
+
+const needs = [
+  "mke2fs",
+  "mount",
+  "root",
+  "setpriv",
+  "prlimit",
+  "xorriso",
+  "docker-registry",
+  "rpmbuild",
+  "git",
+];
+describeWith(needs, "a place that refuses", () => {
+  let folder: string;
+  let registry: DockerRegistry;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-refused-"));
+    registry = await startRegistry(join(folder, "registry"));
+    const made = join(folder, "in");
+    const home = join(folder, "prepared/home");
+    for (const one of [made, home, join(made, "vm"), join(folder, "prepared/mine")])
+      await mkdir(one, { recursive: true });
+    await writeFile(
+      join(made, "ks.cfg"),
+      "install\ncdrom\nlang en_US.UTF-8\nkeyboard us\nrootpw x\n%packages\n%end\n",
+    );
+    const layout = layouts.find(({ release }) => release === "6.10");
+    if (layout) await rename(syntheticDisc(made, layout), join(made, "disc.iso"));
+    await makeDirtyImage(join(made, "System.img"), kinds["ext4, as OL6"], { megabytes: 32, files: 50 });
+    await cp(join(made, "System.img"), join(folder, "prepared/System.img"));
+    await writeFile(
+      join(made, "vm/vm.cfg"),
+      `name = 'db1'\nmemory = 384\nvcpus = 1\ndisk = ['file:${made}/System.img,xvda,w']\n`,
+    );
+    await writeFile(
+      join(folder, "prepared/mine/mine"),
+      [
+        ..."#!/usr/bin/env python|### BEGIN PLUGIN INFO|# name: mine|# configure: 90|# description: Mine.".split(
+          "|",
+        ),
+        ..."### END PLUGIN INFO|import json|from templateconfig.cli import main|def do_enumerate(target):|    return json.dumps([])".split(
+          "|",
+        ),
+        ..."def do_configure(param):|    return param|main(do_enumerate, {'configure': do_configure})".split(
+          "|",
+        ),
+      ].join("\n"),
+    );
+    const image = join(folder, "disk.img");
+    await writeFile(image, "");
+    await truncate(image, 2 ** 24);
+    await write(image, noise("system", 2 ** 22), 2 ** 20);
+    const store = folderStore(host, join(home, "store"));
+    await store.publish(sampleManifest(await store.putDisk(image, "System"), { version: "0.9.0" }));
+    await write(image, noise("newer", 2 ** 22), 2 ** 20);
+    await store.publish(sampleManifest(await store.putDisk(image, "System")));
+    const other = folderStore(host, join(folder, "other/store"));
+    await write(image, noise("other", 2 ** 22), 2 ** 20);
+    await other.publish(sampleManifest(await other.putDisk(image, "System"), { name: "ol6-other" }));
+    const there = (...args: string[]) =>
+      host.run([
+        process.execPath,
+        main,
+        "--home",
+        join(folder, "other"),
+        "--recipes",
+        join(folder, "other/recipes"),
+        ...args,
+      ]);
+    await there("template", "export", "ol6-other", "-o", join(made, "other.tbuild"));
+    await there("template", "push", "ol6-other", `${registry.address}/t`, "--plain-http");
+    await there("module", "new", "dns", "--description", "Sets it.", "--into", join(made, "modules"));
+    await host.run(["chmod", "-R", "a+rX", folder]);
+  }, 120_000);
+  afterAll(async () => {
+    await registry?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const refusals: Readonly<Record<string, (place: string) => Promise<readonly string[]>>> = {
+    "is read-only": async (place) => {
+      await host.run(["mount", "-o", "remount,ro", place]);
+      return [];
+    },
+    "is full": async (place) => {
+      const { bavail, bsize } = await statfs(place);
+      await writeFile(join(place, "ballast"), Buffer.alloc(bavail * bsize));
+      return [];
+    },
+    "allows few open files": async () => ["prlimit", "--nofile=48"],
+    "belongs to somebody else": async () => ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+  };
+
+  for (const [refusal, prepare] of Object.entries(refusals))
+    it.concurrent.each(Object.entries(commands))(
+      `that ${refusal} is named by %s`,
+      async (name, args) => {
+        const place = join(folder, `${refusal} ${name}`.replace(/\W+/g, "-"));
+        await mkdir(place);
+        await host.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=755", "tmpfs", place]);
+        try {
+          await host.run(["cp", "-a", "--sparse=always", `${folder}/prepared/.`, place]);
+          const as = await prepare(place);
+          const before = await filesIn(place);
+          const argv = [process.execPath, main, "--home", "home", "--recipes", "recipes", ...args].map(
+            (word) => word.replace("REGISTRY", registry.address),
+          );
+          const run = await host.run(
+            [...as, "env", "-C", place, `TMPDIR=${place}`, `HOME=${place}`, ...argv],
+            {
+              allow: Array.from({ length: 255 }, (_, i) => i + 1),
+            },
+          );
+          // A prune makes room on a full disk, and some commands need few files.
+          const isDone = run.exitCode === 0 && (name === "template prune" || refusal.includes("few"));
+          if (!isDone) {
+            expect({ exitCode: run.exitCode, stderr: run.stderr }).toMatchObject({ exitCode: 3 });
+            expect(run.stderr).toMatch(inWords);
+            expect((await filesIn(place)).filter((file) => !before.includes(file))).toEqual([]);
+          }
+          expect(run.stderr).not.toMatch(/^ +at |\bE[A-Z]{4,}\b|bug in tbuild|a file that is being used/m);
+        } finally {
+          await host.run(["umount", place]);
+        }
+      },
+      60_000,
+    );
+});
+
+const inWords =
+  /the file system is read-only|the disk is full|permission denied|too many files are open|No space left on device|cannot write to its folder/;
+
+/** With their sizes, without what an interrupted site and git may keep for the next run. */
+async function filesIn(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = relative(folder, join(entry.parentPath, entry.name));
+    if (entry.isDirectory() || path === "site/.tbuild-site" || path.includes("/.git/")) continue;
+    found.push(`${path} ${(await stat(join(folder, path))).size}`);
+  }
+  return found;
+}
