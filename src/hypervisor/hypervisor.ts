@@ -184,7 +184,7 @@ export interface Hypervisor {
    */
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
   /** Where disks lie that exist apart from machines; on tbuild's machine, if left out. */
-  readonly apart?: { readonly host: Host; readonly folder: string };
+  readonly apart?: { readonly host: Runner; readonly folder: string };
   /** How a machine is defined now, and how a stopped one is changed. Left out where that cannot be done. */
   readonly shapes?: {
     of(vm: string): Promise<Shape>;

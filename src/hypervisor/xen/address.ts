@@ -1,8 +1,8 @@
 import { xenstoreNodes } from "../../firstboot/xenstore-keys.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 
 /** The IPv4 address of a running domain, by the MAC of its first card. */
-export async function foundAddress(host: Host, id: number, mac: string): Promise<string | undefined> {
+export async function foundAddress(host: Runner, id: number, mac: string): Promise<string | undefined> {
   const home = `/local/domain/${id}`;
   const node = `${home}/${xenstoreNodes.out}/org_tbuild_addresses`;
   const { stdout } = await host.run(["sh", "-c", addressScript, node, `${home}/attr`]);

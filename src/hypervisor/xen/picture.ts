@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import { deflateSync } from "node:zlib";
 import { TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Runner } from "../../host/host.ts";
 
 /** The screen of a domain as a PNG. Its device model writes it: qemu before 7.1 knows PPM only. */
-export async function takePicture(host: Host, domain: number): Promise<Uint8Array> {
+export async function takePicture(host: Runner, domain: number): Promise<Uint8Array> {
   const { bytes } = await host.run(["sh", "-c", pictureScript, String(domain)]);
   const png = pngOfPpm(bytes);
   if (png) return png;

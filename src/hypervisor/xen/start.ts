@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ErrorDetails, TbuildError } from "../../errors.ts";
-import type { Host } from "../../host/host.ts";
+import type { Host, Runner } from "../../host/host.ts";
 import type { DirectBoot } from "../hypervisor.ts";
 import type { FarBoot } from "./config.ts";
 import { logsScript, startScript, watcherScript } from "./scripts.ts";
@@ -11,7 +11,7 @@ import { logsScript, startScript, watcherScript } from "./scripts.ts";
  * guest that reboots goes on by itself.
  */
 export async function startDomain(
-  host: Host,
+  host: Runner,
   folder: string,
   { vm, console, restarts }: { readonly vm: string; readonly console: string; readonly restarts: boolean },
 ): Promise<void> {
