@@ -8,35 +8,14 @@ import { localHost } from "../../src/host/local.ts";
 import { xenConfig } from "../../src/hypervisor/xen/config.ts";
 import { readVmCfg, vmCfgBytes } from "../../src/vm-cfg/document.ts";
 import { editVmCfg } from "../../src/vm-cfg/edit.ts";
-import { machineOf } from "../../src/vm-cfg/machine.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 import { unpackedDebs } from "../pygrub.ts";
+import { imported, sampleDisk } from "../vm-cfg/imported.ts";
 
 const host = localHost();
 const odd = resolve(import.meta.dirname, "../vm-cfg/samples/odd");
 const judges = resolve(import.meta.dirname, "../vm-cfg/judges.py");
-const disk = { name: "System", digest: `sha256:${"b".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;
-
-/** A vm.cfg as people have it; what an import of it is written out as. */
-function written(config: string | Uint8Array) {
-  const { disks, nics, vifs, settings, domainType = "XEN_PVM" } = machineOf(readVmCfg(config));
-  const manifest = sampleManifest(disk, {
-    domainType,
-    summary: "für Zürich — 'one' \"two\" \\ three",
-    disks: disks
-      .filter(({ isCdrom }) => !isCdrom)
-      .map(({ slot = "xvda", mode }, index) => ({
-        ...{ ...disk, name: `d${index}`, slot },
-        ...(mode !== "w" && { mode }),
-      })),
-    machine: {
-      ...{ vcpus: 1, memoryMib: 512, nics: [...nics], vifs: [...vifs], settings },
-      drives: disks.flatMap(({ isCdrom, slot }) => (isCdrom && slot !== undefined ? [slot] : [])),
-    },
-  });
-  return { python2: vmCfg(manifest), xl: xlCfg(manifest, ({ name }) => `/i/${name}.img`), manifest };
-}
 
 const found: Readonly<Record<string, string>> = {
   "gaps between disks": `name = 'gap'\nbootloader = '/usr/bin/pygrub'\nextra = 'console=hvc0'
@@ -73,7 +52,9 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
   }
 
   it("is taken by Python 2's grammar and by xl itself, for every domain type", async () => {
-    const all = domainTypes.map((domainType) => sampleManifest(disk, { domainType, summary: "Zürich" }));
+    const all = domainTypes.map((domainType) =>
+      sampleManifest(sampleDisk, { domainType, summary: "Zürich" }),
+    );
     expect(await judged("python2", all.map(vmCfg))).toEqual(["ok", "ok", "ok"]);
     const xl = await judged(
       "xl",
@@ -107,7 +88,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
   });
 
   it.each(Object.entries(found))("is taken after the import of one with %s", async (_what, config) => {
-    const { python2, xl, manifest } = written(config);
+    const { python2, xl, manifest } = imported(config);
     expect(await judged("python2", [python2])).toEqual(["ok"]);
     const [said = ""] = await judged("xl", [xl]);
     expect(said).toMatch(/^ok, \/i\/d0\.img at /);
@@ -119,7 +100,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     const samples = (await readdir(odd)).filter(
       (name) => name.endsWith(".cfg") && !name.startsWith("refused-"),
     );
-    const all = await Promise.all(samples.map(async (name) => written(await readFile(join(odd, name)))));
+    const all = await Promise.all(samples.map(async (name) => imported(await readFile(join(odd, name)))));
     const [python2, xl] = [
       await judged(
         "python2",
