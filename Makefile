@@ -48,6 +48,7 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/scan.mjs
 	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
+	node test/bench/deploy.mjs 50
 	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/main.js recipe ol6-grid --rehearse
 	node test/bench/convert.mjs
 
@@ -55,6 +56,7 @@ bench: build setup .tbuild/setup-tests
 torture: build setup .tbuild/setup-tests
 	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	TBUILD_KILLS=100 npx vitest run --project contract test/contract/deployment-kill-manager.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts test/contract/convert.test.ts
 	@sh .ci/debian.sh $(debian_bench)
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish

@@ -114,7 +114,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/uml.ts",
     "image/ways/guestfish.ts",
   ],
-  "deploy/places/table.ts": ["deploy/places/oracle-vm.ts", "deploy/places/hypervisor.ts"],
+  "deploy/places/table.ts": ["deploy/places/oracle-vm/oracle-vm.ts", "deploy/places/hypervisor.ts"],
   "hypervisor/table.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
   "bundles/write/table.ts": [
     "bundles/write/tgz.ts",

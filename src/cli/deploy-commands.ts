@@ -11,6 +11,10 @@ export function addDeployCommands(program: Command): void {
     .option("--plan", "only show what would be created, changed, kept and destroyed")
     .option("--destroy", "destroy everything that this deployment made, and nothing else")
     .option("--yes", "do not ask before something is stopped or destroyed")
+    .option(
+      "--grace <seconds>",
+      "how long a guest may take to shut down before its power is cut (default: 120)",
+    )
     .option("--replace <machine>", "destroy this machine and make it anew (repeatable)", gathered)
     .option("--allow-revoked", "use a template version that was revoked")
     .option("--at <place>", `${Object.keys(places).join(" or ")} (default: the first that the site has)`)
@@ -61,6 +65,10 @@ Examples:
     .option("--plan", "only show what would be done")
     .option("--destroy", "destroy what an earlier call with this name made, and nothing else")
     .option("--yes", "do not ask before something is stopped or destroyed")
+    .option(
+      "--grace <seconds>",
+      "how long a guest may take to shut down before its power is cut (default: 120)",
+    )
     .option("--allow-revoked", "use a template version that was revoked")
     .option("--at <place>", `${Object.keys(places).join(" or ")} (default: the first that the site has)`)
     .option("--json", "print the plan and the progress as JSON lines")

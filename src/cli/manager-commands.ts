@@ -62,7 +62,7 @@ Example:
     .action(lazily(() => import("./commands/manager-import.ts")));
   manager
     .command("simulate")
-    .description("run a SIMULATED Oracle VM Manager on this machine, until Ctrl-C; it makes no real VMs")
+    .description("run a SIMULATED Oracle VM Manager on this machine, until Ctrl-C")
     .addOption(
       new Option("--release <release>", "the release whose CLI and REST API to imitate")
         .choices(["3.2", "3.3", "3.4"])
@@ -70,6 +70,12 @@ Example:
     )
     .option("--port <n>", "port of the CLI (default: any free one)")
     .option("--rest-port <n>", "port of the REST API (default: any free one)")
+    .addOption(
+      new Option(
+        "--back-with <hypervisor>",
+        "run its VMs as real machines (default: they are only listed)",
+      ).choices(["qemu"]),
+    )
     .option("--json", "print how to reach it, as JSON")
     .addHelpText(
       "after",
@@ -77,8 +83,13 @@ Example:
 It listens on 127.0.0.1 only, and prints the site that reaches it. The user is
 admin, the password Welcome1. All that it has is lost when it ends.
 
-Example:
-  tbuild manager simulate --release 3.4`,
+With --back-with, imports are fetched, disks have contents, and started VMs are
+machines of this hypervisor, with the options that the site gives it. They get
+the messages, and each line "NAME runs" says how to log in.
+
+Examples:
+  tbuild manager simulate --release 3.4
+  tbuild manager simulate --back-with qemu`,
     )
     .action(lazily(() => import("./commands/manager-simulate.ts")));
 }

@@ -1,7 +1,7 @@
 import type { Prepared } from "../deploy/deploy.ts";
 import type { Place } from "../deploy/place.ts";
 import { isIdle, losses } from "../deploy/plan.ts";
-import { exitCodes } from "../errors.ts";
+import { exitCodes, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { confirmed } from "./confirmed.ts";
 import { planJson, planText } from "./deploy-words.ts";
@@ -12,6 +12,8 @@ export interface RunFlags {
   readonly plan?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
+  /** Seconds. */
+  readonly grace?: string;
 }
 
 /** Shows a plan, and carries it out unless only the plan is wanted. */
@@ -20,6 +22,7 @@ export async function runDeployment(
   { place, name, flags, signal }: { place: Place; name: string; flags: RunFlags; signal: AbortSignal },
 ): Promise<void> {
   const { plan, warnings } = prepared;
+  const grace = graceOf(flags.grace);
   for (const warning of warnings) process.stderr.write(`warning: ${printable(warning)}\n`);
   const isDone = isIdle(plan);
   if (flags.json)
@@ -33,6 +36,7 @@ export async function runDeployment(
   const { unconfirmed } = await prepared.carryOut({
     resolve: resolvedValue,
     signal,
+    ...(grace !== undefined && { stopGraceMs: grace * 1000 }),
     report: ({ about, text }) =>
       flags.json
         ? line({ type: "progress", about, text })
@@ -65,4 +69,13 @@ export async function runDeployment(
 
 function line(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function graceOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw new TbuildError("usage", `${text} is not a number of seconds`, {
+    subject: "--grace",
+    hint: "Such as --grace 30.",
+  });
 }

@@ -1,6 +1,7 @@
 import { checkInterrupted, Interrupted, TbuildError, together } from "../errors.ts";
 import type { Plan } from "./plan.ts";
 import type { ApplyOptions, Run } from "./run.ts";
+import { markOf } from "./state.ts";
 import {
   bringTemplates,
   destroyDisk,
@@ -80,7 +81,7 @@ export async function apply(plan: Plan, options: ApplyOptions): Promise<Applied>
   passed();
   await each(doing(plan.disks, "destroy"), destroyDisk);
   passed();
-  await place.tidy?.();
+  await place.tidy?.(markOf(options.keeper.state));
   return { unconfirmed };
 }
 

@@ -209,7 +209,7 @@ export interface Place {
   /** Removes a disk that no machine uses. Absent is fine. Both refuse what does not carry the mark. */
   destroyDisk(disk: string, mark: Mark): Promise<void>;
   /** Removes what the place keeps for deployments and none uses any more, such as templates that were brought. */
-  tidy?(): Promise<void>;
+  tidy?(mark: Mark): Promise<void>;
 }
 
 /** What a place is opened with. */

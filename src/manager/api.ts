@@ -154,11 +154,13 @@ export interface ManagerApi extends AsyncDisposable {
   /** Each creation gives the id of the new object. */
   createVm(wanted: VmWanted): Promise<string>;
   editVm(id: string, changes: VmChanges): Promise<void>;
+  /** The Manager names the clone itself, and it is renamed afterwards; `false`: it has its name from the first moment. */
+  readonly renamesClones: boolean;
   cloneVm(wanted: CloneWanted): Promise<string>;
   deleteVm(id: string): Promise<void>;
   start(id: string): Promise<void>;
-  /** Asks the guest to shut down. */
-  stop(id: string): Promise<void>;
+  /** Asks the guest to shut down. Whether the job lasts until it has is not documented, so it can have a deadline of its own. */
+  stop(id: string, deadlineMs?: number): Promise<void>;
   /** Cuts the power. */
   kill(id: string): Promise<void>;
 
@@ -184,8 +186,10 @@ export interface ManagerApi extends AsyncDisposable {
     },
   ): Promise<string>;
   deleteCustomizer?(id: string): Promise<void>;
-  /** The customizers of a machine or template. */
-  customizers?(vm: string): Promise<readonly Named[]>;
+  /** All customizers there are. */
+  customizers?(): Promise<readonly Named[]>;
+  /** Jobs in progress. Left out over the CLI, which has no documented list of them. */
+  activeJobs?(): Promise<readonly Named[]>;
 
   importIso(wanted: ImportWanted): Promise<void>;
   importTemplate(wanted: ImportWanted): Promise<void>;

@@ -116,7 +116,7 @@ const measured = (...args) => {
   const begun = performance.now();
   const argv = [
     "-f",
-    "%M",
+    "%M %U %S",
     process.execPath,
     tbuild,
     "--home",
@@ -131,10 +131,11 @@ const measured = (...args) => {
     encoding: "utf8",
     maxBuffer: 2 ** 30,
   });
-  const mib = Math.round(Number(stderr.trim().split("\n").at(-1)) / 1024);
+  const [kib, user, system] = (stderr.trim().split("\n").at(-1) ?? "").split(" ").map(Number);
+  const mib = Math.round(kib / 1024);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(
-    `${`template ${args.join(" ")}`.replace(folder, "").padEnd(52)} ${seconds.padStart(7)} s ${String(mib).padStart(6)} MiB${status === 0 ? "" : `  exit ${status}: ${stderr.slice(0, 300)}`}`,
+    `${`template ${args.join(" ")}`.replace(folder, "").padEnd(52)} ${seconds.padStart(7)} s ${(user + system).toFixed(1).padStart(6)} s of processor ${String(mib).padStart(6)} MiB${status === 0 ? "" : `  exit ${status}: ${stderr.slice(0, 300)}`}`,
   );
 };
 const middle = `${name}@${version(Math.floor(count / 2))}`;
@@ -146,6 +147,7 @@ measured("list");
 measured("list");
 measured("log");
 measured("log");
+measured("prune", "--keep", "50");
 measured("site", join(folder, "site"));
 measured("site", join(folder, "site"));
 console.log(

@@ -252,8 +252,8 @@ describe("a store", () => {
 
   it("leaves a store of an older format alone", async () => {
     await mkdir(join(folder, "store/chunks"), { recursive: true });
-    for (const act of [store.list(), store.verify(), store.putDisk(image, "System")])
-      await expect(act).rejects.toThrow(/this version of tbuild cannot read this store/);
+    for (const act of [() => store.list(), () => store.verify(), () => store.putDisk(image, "System")])
+      await expect(act()).rejects.toThrow(/this version of tbuild cannot read this store/);
     expect(await readdir(join(folder, "store"))).toEqual(["chunks"]);
   });
 

@@ -16,6 +16,7 @@ import type { GuestTree } from "../../src/image/tree.ts";
 import { chooseAccess } from "../../src/image/ways/index.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { deploymentOf } from "./deployment.ts";
+import { managerDeploymentOf } from "./manager-deployment.ts";
 import { machinesRunning, makeTbuild, processes, repository, type Tbuild } from "./tbuild.ts";
 
 const isSlow = process.env.TBUILD_SLOW === "1";
@@ -264,6 +265,11 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await tree.text("/etc/tbuild-release")).toMatch(/NAME="ol6-grid-rehearsal"\nVERSION="1.0.0"/);
     expect(await tree.text("/etc/tbuild-release")).toContain("REHEARSAL=yes");
     expect(await tree.text("/boot/grub/grub.conf")).toContain("console=hvc0");
+  });
+
+  it("is deployed on Oracle VM Manager, whose CLI is simulated and whose machines are real", async () => {
+    const bundle = join(tbuild.home, "bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.tgz");
+    await managerDeploymentOf(tbuild, { template: "ol6-grid-rehearsal", bundle, cwd: recipes });
   });
 
   const deployed =

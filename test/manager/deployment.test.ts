@@ -1,4 +1,4 @@
-import { managerPlace } from "../../src/deploy/places/oracle-vm.ts";
+import { managerPlace } from "../../src/deploy/places/oracle-vm/oracle-vm.ts";
 import { localHost } from "../../src/host/local.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
 import { deploymentContract } from "../contract/deployment-contract.ts";
@@ -14,7 +14,7 @@ for (const { release, version, via } of ways) {
   let simulator: Simulator | undefined;
   deploymentContract(
     `Oracle VM Manager ${release} over ${via}`,
-    async () => {
+    async (folder) => {
       simulator = await startSimulator({ settings: { version }, host: localHost() });
       const { world } = simulator;
       // The template's version stands in its description, as `tbuild manager import --description` writes it.
@@ -23,7 +23,8 @@ for (const { release, version, via } of ways) {
       const before = new Set(world.things.keys());
       const options = optionsFor(simulator, { via, repository: "repo1", guestSeconds: 0 });
       return {
-        open: async () => managerPlace(await openOn(options), options, new AbortController().signal),
+        open: async () =>
+          managerPlace(await openOn(options), options, { signal: new AbortController().signal, folder }),
         async foreign(name) {
           world.add("Vm", name, { state: "STOPPED", domainType: "XEN_HVM", memoryMib: 64, vcpus: 1 });
         },

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { localHost } from "../../host/local.ts";
+import { printable } from "../../io/escape.ts";
 import { startSimulator } from "../../manager/simulator/simulator.ts";
 import { interruptible } from "../interrupt.ts";
+import { simulatorBacking } from "../simulator-backing.ts";
 import { coloursFor } from "../words.ts";
 
 // The last releases whose guides describe the syntax; 3.4.5 is the last with PVM guests.
@@ -17,6 +19,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
     release: string;
     port?: string;
     restPort?: string;
+    backWith?: string;
     json?: boolean;
   }>();
   const port = portIn("--port", flags.port);
@@ -24,13 +27,18 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const { bold, yellow } = coloursFor(process.stdout);
   await interruptible(
     async (signal) => {
+      const say = (text: string) => void process.stderr.write(`${printable(text)}\n`);
+      const real =
+        flags.backWith === undefined ? undefined : await simulatorBacking(command, flags.backWith, say);
+      await using _lock = real?.lock;
       await using simulator = await startSimulator({
         settings: { version: versions[flags.release] ?? "" },
         host: localHost(),
         ...(port !== undefined && { port }),
         ...(restPort !== undefined && { restPort }),
+        ...(real && { backing: real.backing }),
         // Nobody's secret is here, but a message can be one.
-        onCommand: (text) => process.stderr.write(`${text.replace(/(message=)("[^"]*"|\S+)/i, "$1***")}\n`),
+        onCommand: (text) => say(text.replace(/(message=)("[^"]*"|\S+)/i, "$1***")),
       });
       const { user } = simulator.world.settings;
       const { cli, rest, hostKey } = simulator;
@@ -43,7 +51,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
       process.stdout.write(
         flags.json
           ? `${JSON.stringify(reached)}\n`
-          : `${bold(yellow("SIMULATOR"))} of Oracle VM Manager ${simulator.world.settings.version}. Nothing here is real; Ctrl-C ends it.
+          : `${bold(yellow("SIMULATOR"))} of Oracle VM Manager ${simulator.world.settings.version}. ${real ? `Its machines are real, on ${flags.backWith}` : "Nothing here is real"}; Ctrl-C ends it.
 
 Put this into site.yaml, and run: OVMM_PASSWORD=Welcome1 tbuild manager
 

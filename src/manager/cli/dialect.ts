@@ -27,6 +27,8 @@ export interface Dialect {
   readonly readsMessages: boolean;
   /** Whole GiB only: 3.3's reference says "integer 1 to 1000000". 3.2 takes decimals. */
   readonly wholeGib: boolean;
+  /** Lists so many of the last jobs (getLatestNumberOfJobs in 3.2; getJobs later). `abort Job` is the same in all. */
+  readonly lastJobs: string;
   /** The type of the objects that `importAssembly` makes. */
   readonly assemblyType: string;
 }
@@ -39,6 +41,7 @@ const common = {
   customizers: true,
   readsMessages: true,
   wholeGib: true,
+  lastJobs: "getJobs",
 } as const;
 
 const dialects: Readonly<Record<Release, Dialect>> = {
@@ -53,6 +56,7 @@ const dialects: Readonly<Record<Release, Dialect>> = {
     customizers: false,
     readsMessages: false,
     wholeGib: false,
+    lastJobs: "getLatestNumberOfJobs",
     assemblyType: "Assembly",
   },
   "3.3": {

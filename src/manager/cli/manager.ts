@@ -33,9 +33,24 @@ function managerOf(
   dialect: Dialect,
   { commandMs, copyMs }: CliManagerOptions,
 ): ManagerApi {
-  const order = (one: Command, ms = commandMs) => door.order(one, ms);
-  const on = (words: string, type: string, id: string) =>
-    order(command(`${words} ${instance({ type, id })}`));
+  const order = (one: Command, ms = commandMs) =>
+    door.order(one, ms).catch(async (error) => {
+      throw await withJobs(error);
+    });
+
+  /** What was begun goes on: the last jobs are told, and how one is aborted. Which of them it is, nothing says. */
+  async function withJobs(error: unknown): Promise<unknown> {
+    if (!(error instanceof TbuildError) || error.code !== "outcome-unknown") return error;
+    const [block] = await door.read(command(dialect.lastJobs, { amount: 5 })).catch(() => []);
+    const jobs = block ? listed(block) : [];
+    if (jobs.length === 0) return error;
+    return error.with({
+      lines: [...error.lines, "its last jobs:", ...jobs.map(({ id, name }) => `${id}  ${name}`)],
+      hint: `${error.hint ?? ""} If it is still in progress, abort it there: abort Job id=ID`.trim(),
+    });
+  }
+  const on = (words: string, type: string, id: string, ms = commandMs) =>
+    order(command(`${words} ${instance({ type, id })}`), ms);
 
   async function created(type: string, one: Command, ms = commandMs): Promise<string> {
     const block = await order(one, ms);
@@ -50,6 +65,21 @@ function managerOf(
   async function shown<T>(type: string, id: string, read: (row: Named, rows: Rows) => T): Promise<T> {
     const [block] = await door.read(command(`show ${instance({ type, id })}`));
     return read({ id, name: "" }, properties(block as Block));
+  }
+
+  async function list(type: string): Promise<Named[]> {
+    const [block] = await door.read(command(`list ${type}`));
+    return listed(block as Block);
+  }
+
+  /** A vnic of this MAC that no machine has. */
+  async function looseVnic(mac: string): Promise<string | undefined> {
+    for (const { id, name } of await list("Vnic")) {
+      if (name.toLowerCase() !== mac) continue;
+      const [block] = await door.read(command(`show ${instance({ type: "Vnic", id })}`));
+      if (!properties(block as Block).some(({ key }) => /^vm\b/i.test(key))) return id;
+    }
+    return undefined;
   }
 
   const typeOf = (kind: ObjectKind) => (kind === "Assembly" ? dialect.assemblyType : kind);
@@ -97,20 +127,14 @@ function managerOf(
     async deleteCustomizer(id) {
       await on("delete", "VmCloneCustomizer", id);
     },
-    async customizers() {
-      const [block] = await door.read(command("list VmCloneCustomizer"));
-      return listed(block as Block);
-    },
+    customizers: () => list("VmCloneCustomizer"),
   };
 
   return {
     name: door.name,
     about: async () => about,
 
-    async list(kind) {
-      const [block] = await door.read(command(`list ${typeOf(kind)}`));
-      return listed(block as Block);
-    },
+    list: (kind) => list(typeOf(kind)),
     vm: (id) => shown("Vm", id, vmSeen),
     vnic: (id) => shown("Vnic", id, vnicSeen),
     mapping: (id) => shown("VmDiskMapping", id, mappingSeen),
@@ -144,6 +168,7 @@ function managerOf(
       };
       await order(command(`edit ${instance({ type: "Vm", id })}`, attributes));
     },
+    renamesClones: false,
     async cloneVm({ from, name, pool, repository, asTemplate, customizer }) {
       const attributes = {
         destType: asTemplate ? "VmTemplate" : "Vm",
@@ -160,8 +185,8 @@ function managerOf(
     async start(id) {
       await on("start", "Vm", id);
     },
-    async stop(id) {
-      await on("stop", "Vm", id);
+    async stop(id, deadlineMs) {
+      await on("stop", "Vm", id, deadlineMs);
     },
     async kill(id) {
       await on("kill", "Vm", id);
@@ -206,7 +231,9 @@ function managerOf(
         );
       if (mac === undefined)
         throw new TbuildError("usage", "its release wants the MAC of a new vnic", { subject: door.name });
-      const id = await created("Vnic", command("create Vnic", { network, name: mac }));
+      // An interrupted call may have made it, and not added it.
+      const id =
+        (await looseVnic(mac)) ?? (await created("Vnic", command("create Vnic", { network, name: mac })));
       await order(command(`add ${instance({ type: "Vnic", id })} to ${target}`));
       return id;
     },

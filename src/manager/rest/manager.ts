@@ -163,6 +163,7 @@ function managerOf(
     async editVm(id, changes) {
       await order("PUT", `/Vm/${at(id)}`, { body: vmBody(changes) });
     },
+    renamesClones: true,
     async cloneVm({ from, name, pool, repository, asTemplate, customizer }) {
       // Parameters must be in the query; the name is not one of them.
       const query = {
@@ -186,8 +187,8 @@ function managerOf(
     async start(id) {
       await order("PUT", `/Vm/${at(id)}/start`);
     },
-    async stop(id) {
-      await order("PUT", `/Vm/${at(id)}/stop`);
+    async stop(id, deadlineMs) {
+      await order("PUT", `/Vm/${at(id)}/stop`, {}, deadlineMs);
     },
     async kill(id) {
       await order("PUT", `/Vm/${at(id)}/kill`);
@@ -260,6 +261,13 @@ function managerOf(
       await order("DELETE", `/Vm/${at(vm)}/VmCloneDefinition/${at(id)}`);
     },
     customizers: () => ids("VmCloneDefinition"),
+    async activeJobs() {
+      const json = await client.get("/Job/active");
+      return (Array.isArray(json) ? (json as readonly Json[]) : []).flatMap((job) => {
+        const id = named(member(job, "id"));
+        return id ? [{ ...id, name: text(member(job, "name")) ?? id.name }] : [];
+      });
+    },
 
     importIso: (wanted) =>
       imported(

@@ -1,5 +1,5 @@
 import { attribute, type ParsedCommand } from "./cli-language.ts";
-import * as operate from "./operations.ts";
+import * as operate from "./operations/index.ts";
 import { type Job, Refusal, type Thing, type World } from "./world.ts";
 
 /** What a command gives: rows at once, or a job and what it made. */
@@ -19,6 +19,16 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
   const is32 = dialect === "3.2" || dialect === "3.1";
   if (verb === "showversion") return { rows: [`${world.settings.version} (simulator of tbuild)`] };
   if (helpers.includes(verb)) return { rows: [] };
+  if (verb === (is32 ? "getlatestnumberofjobs" : "getjobs")) {
+    const jobs = [...world.jobs.values()].slice(-Number(attribute(one, "amount") ?? 10));
+    return { rows: jobs.map(({ id, name }) => `id:${id}  name:${name}`), kind: "list" };
+  }
+  if (verb === "abort" && type === "job") {
+    const job = world.jobs.get(attribute(one, "id") ?? "");
+    if (!job) throw new Refusal("OVMAPI_9999E No such job.");
+    job.abort();
+    return { rows: [] };
+  }
   if (verb === "list") return { rows: rowsOf(world, knownType(world, type)), kind: "list" };
   if (verb === "show") return { rows: shown(world, target(world, one, 2)), kind: "show" };
   if (verb === "create") return { job: await created(world, one, is32) };
@@ -35,6 +45,8 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
     const [vnic, vm] = [target(world, one, 2), target(world, one, 4)];
     return {
       job: world.begin(`${verb} Vnic`, [vm.id], () => {
+        if (verb === "add" && vnic.is.vm !== undefined)
+          throw new Refusal("OVMAPI_9999E The vnic belongs to a virtual machine already.");
         vnic.is.vm = verb === "add" ? vm.id : undefined;
         return undefined;
       }),

@@ -1,4 +1,4 @@
-import * as operate from "./operations.ts";
+import * as operate from "./operations/index.ts";
 import { type Job, Refusal, type Thing, type World } from "./world.ts";
 
 export interface Asked {

@@ -32,6 +32,10 @@ export interface SimulatorSettings {
   readonly messageBeforeGuest: "refused" | "lost";
   /** Milliseconds after a start until the guest's additions hear messages. */
   readonly guestDelayMs: number;
+  /** Whether `stop Vm` is done when the guest has shut down, or when it was asked to. Only with machines behind the simulator. */
+  readonly stopWaits: boolean;
+  /** Milliseconds after which a guest that was asked to shut down is given up. */
+  readonly stopMs: number;
   /** Milliseconds that a job takes. */
   readonly jobMs: number;
   /** Which imports REST takes: `?url=` (Web Services Guide 3.3), or `{"urls": […]}` (clients of 3.4). */
@@ -55,6 +59,8 @@ export const usualSettings: SimulatorSettings = {
   showsDescription: true,
   messageBeforeGuest: "refused",
   guestDelayMs: 0,
+  stopWaits: false,
+  stopMs: 120_000,
   jobMs: 0,
   restImports: "body",
   deleteKeepsDisks: true,

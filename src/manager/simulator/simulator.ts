@@ -1,12 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import type { Host } from "../../host/host.ts";
 import { fingerprint } from "../cli/connection.ts";
+import type { Backing } from "./backing/backing.ts";
 import { makeCertificate } from "./certificate.ts";
-import { addTemplate } from "./operations.ts";
+import { addTemplate } from "./operations/index.ts";
 import { type RestServer, restServer } from "./rest-server.ts";
 import { type SimulatorSettings, usualSettings } from "./settings.ts";
 import { type CliServer, type CliServerOptions, cliServer } from "./ssh-server.ts";
-import { type Backing, World } from "./world.ts";
+import { World } from "./world.ts";
 
 export interface Simulator extends AsyncDisposable {
   readonly world: World;
@@ -19,6 +20,7 @@ export interface Simulator extends AsyncDisposable {
 
 export interface SimulatorOptions extends CliServerOptions {
   readonly settings?: Partial<SimulatorSettings>;
+  /** What runs the machines. The simulator ends it. */
   readonly backing?: Backing;
   /** Makes the certificate of the REST API; left out, only the CLI is served. */
   readonly host?: Host;
@@ -40,6 +42,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     hostKey: fingerprint(cli.hostKey),
     async [Symbol.asyncDispose]() {
       await Promise.all([cli.close(), rest?.close()]);
+      await options.backing?.[Symbol.asyncDispose]();
     },
   };
 }
@@ -60,5 +63,6 @@ function furnish(world: World): void {
   const repository = world.add("Repository", "repo1", { freeBytes: free });
   world.add("Repository", "repo2", { freeBytes: free });
   for (const name of ["public", "private"]) world.add("Network", name);
-  addTemplate(world, repository, "OVM_OL6");
+  // A template without data could not be started.
+  if (!world.backing) addTemplate(world, repository, "OVM_OL6");
 }

@@ -1,14 +1,11 @@
 import { randomBytes } from "node:crypto";
+import type { Backing } from "./backing/backing.ts";
+import { Refusal } from "./refusal.ts";
 import type { InjectedFault, SimulatorSettings } from "./settings.ts";
+import type { Thing } from "./thing.ts";
 
-/** An object of the simulated Manager. `is` holds what its type has, with ids for references. */
-export interface Thing {
-  readonly id: string;
-  readonly type: string;
-  name: string;
-  description: string;
-  readonly is: Record<string, string | number | boolean | undefined>;
-}
+export { Refusal } from "./refusal.ts";
+export type { Thing } from "./thing.ts";
 
 export type JobState = "RUNNING" | "SUCCESS" | "FAILURE" | "ABORTED";
 
@@ -23,17 +20,6 @@ export interface Job {
   readonly ended: Promise<void>;
 }
 
-/** What the Manager refuses. Its texts carry codes such as `OVMAPI_4010E`; which code means what is not public, but for a few. */
-export class Refusal extends Error {
-  override readonly name = "Refusal";
-  readonly code: string;
-
-  constructor(text: string) {
-    super(text);
-    this.code = /^(OVM\w+_\d+[A-Z]) /.exec(text)?.[1] ?? "OVMAPI_9999E";
-  }
-}
-
 // The digits after 0004fb0000 by type, as they stand in vm.cfg files and logs; only hints.
 const prefixes: Readonly<Record<string, string>> = {
   ServerPool: "02",
@@ -45,15 +31,6 @@ const prefixes: Readonly<Record<string, string>> = {
   VirtualCdrom: "15",
   PhysicalDisk: "18",
 };
-
-/** The machines behind the simulated ones. Left out, a started machine is only marked as running. */
-export interface Backing {
-  start(vm: Thing, world: World): Promise<void>;
-  stop(vm: Thing, how: "shutdown" | "power"): Promise<void>;
-  remove(vm: Thing): Promise<void>;
-  send(vm: Thing, key: string, value: string): Promise<void>;
-  received(vm: Thing): Promise<readonly { readonly key: string; readonly value: string }[]>;
-}
 
 export class World {
   readonly things = new Map<string, Thing>();

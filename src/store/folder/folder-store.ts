@@ -182,7 +182,7 @@ export function folderStore(host: Runner, folder: string, cache?: string): Store
 
     async prune(options) {
       await using _lock = options.apply ? await at.lock(options.signal) : undefined;
-      return await pruneStore(at, await self.list(), options);
+      return await pruneStore(at, await self.lines(), options);
     },
   };
   return self;

@@ -4,9 +4,9 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { openCompression } from "../../io/compression.ts";
 import { bytesAt, explained, removeDurably } from "../../io/durable.ts";
 import type { Digest } from "../../model/digest.ts";
-import type { Manifest } from "../../model/manifest.ts";
-import { manifestDigest } from "../../model/manifest.ts";
+import type { ManifestLine } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
+import { groupedBy } from "../grouped-by.ts";
 import type { Pruned, PruneOptions } from "../store.ts";
 import { type Entry, unpack } from "./pack.ts";
 import { openPackWriter, packFile, readPacks } from "./packs.ts";
@@ -26,7 +26,7 @@ interface Finding {
  */
 export async function pruneStore(
   store: StoreFolder,
-  manifests: readonly Manifest[],
+  manifests: ReadonlyMap<Digest, ManifestLine>,
   options: PruneOptions,
 ): Promise<Pruned> {
   const grace = options.graceMs ?? graceMs;
@@ -56,25 +56,19 @@ export async function pruneStore(
   };
 }
 
-function decideVersions(manifests: readonly Manifest[], { keep, held, yielded }: PruneOptions) {
-  const reasons = new Map<Manifest, string>();
-  const lines = new Map<string, Manifest[]>();
-  for (const manifest of manifests) {
-    const line = `${manifest.kind} ${manifest.name}`;
-    lines.set(line, [...(lines.get(line) ?? []), manifest]);
-  }
+function decideVersions(byDigest: ReadonlyMap<Digest, ManifestLine>, { keep, held, yielded }: PruneOptions) {
+  const reasons = new Map<ManifestLine, string>();
+  const lines = groupedBy([...byDigest], ([, { kind, name }]) => `${kind} ${name}`);
   for (const line of lines.values())
-    line
-      .sort((a, b) => compareVersions(b.version, a.version))
-      .forEach((manifest, i) => {
-        const digest = manifestDigest(manifest);
+    [...line]
+      .sort(([, a], [, b]) => compareVersions(b.version, a.version))
+      .forEach(([digest, manifest], i) => {
         const why = held?.get(digest);
         if (why !== undefined) reasons.set(manifest, why);
         else if (yielded?.has(digest)) return;
         else if (keep === undefined) reasons.set(manifest, "published");
         else if (i < keep) reasons.set(manifest, keep === 1 ? "the newest" : `among the newest ${keep}`);
       });
-  const byDigest = new Map(manifests.map((manifest) => [manifestDigest(manifest), manifest]));
   for (const manifest of [...reasons.keys()])
     for (let child = manifest; ; ) {
       const parent = child.parent && byDigest.get(child.parent);
@@ -82,16 +76,16 @@ function decideVersions(manifests: readonly Manifest[], { keep, held, yielded }:
       reasons.set(parent, `${child.kind} ${child.name}@${child.version} grew out of it`);
       child = parent;
     }
-  const gone = manifests.filter((manifest) => !reasons.has(manifest));
+  const removed = [...byDigest].filter(([, manifest]) => !reasons.has(manifest));
   return {
     kept: [...reasons.keys()],
-    gone,
+    gone: removed.map(([, manifest]) => manifest),
     stay: [...reasons].map(([manifest, reason]): Finding => ({ what: nameOf(manifest), reason })),
-    removed: gone.map(
-      (manifest): Finding => ({
+    removed: removed.map(
+      ([digest, manifest]): Finding => ({
         what: nameOf(manifest),
         reason:
-          yielded?.get(manifestDigest(manifest)) ??
+          yielded?.get(digest) ??
           `older than the newest ${keep}, held by no channel or tag, and nothing kept grew out of it`,
       }),
     ),
@@ -100,10 +94,10 @@ function decideVersions(manifests: readonly Manifest[], { keep, held, yielded }:
 
 async function decideDisks(
   store: StoreFolder,
-  versions: { readonly kept: readonly Manifest[]; readonly gone: readonly Manifest[] },
+  versions: { readonly kept: readonly ManifestLine[]; readonly gone: readonly ManifestLine[] },
   grace: number,
 ) {
-  const named = (manifests: readonly Manifest[]) =>
+  const named = (manifests: readonly ManifestLine[]) =>
     new Map<Digest, number | undefined>(
       manifests.flatMap(({ disks }) => disks.map((disk) => [disk.digest, disk.bytes] as const)),
     );
@@ -247,6 +241,6 @@ function sizeOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, entry) => sum + entry.stored, 0);
 }
 
-function nameOf({ kind, name, version }: Manifest): string {
+function nameOf({ kind, name, version }: ManifestLine): string {
   return `${kind} ${name}@${version}`;
 }

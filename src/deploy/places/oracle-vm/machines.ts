@@ -1,0 +1,43 @@
+import { TbuildError } from "../../../errors.ts";
+import type { ManagerApi } from "../../../manager/api.ts";
+import type { ManagerOptions } from "../../../manager/options.ts";
+import { chosen, findOne } from "../../../manager/steady.ts";
+import { type MachineWanted, type Mark, markIn } from "../../place.ts";
+import type { Clones } from "./clone.ts";
+import { blind, machineDescription, unfinishedName } from "./marks.ts";
+import { removeHalf } from "./removal.ts";
+import { mappingsOf } from "./seen.ts";
+
+/** A stopped clone of a template with its nics. Interrupted ones are removed before. */
+export async function machineMade(
+  api: ManagerApi,
+  options: ManagerOptions,
+  clones: Clones,
+  { name, template, way, vcpus, memoryMib, storage, nics }: MachineWanted,
+  mark: Mark,
+): Promise<string> {
+  await clones.recover(mark);
+  const half = unfinishedName(name, mark);
+  for (const one of await api.list("Vm")) {
+    if (one.name !== name && one.name !== half) continue;
+    const vm = await api.vm(one.id);
+    if (one.name === half) await removeHalf(api, vm, mark);
+    else if (markIn(vm.description ?? "")?.id === mark.id) return vm.id;
+    else
+      throw new TbuildError("environment", `has a virtual machine ${name} that is not ours`, {
+        subject: api.name,
+      });
+  }
+  const target = await chosen(api, "Repository", storage ?? options.repository);
+  const id = await clones.make({ template: template.id, name, way, target }, mark);
+  const vm = await api.vm(id);
+  for (const vnic of vm.vnics) await api.deleteVnic(vnic.id, id);
+  for (const { network, mac } of nics)
+    await api.createVnic(id, { network: (await findOne(api, "Network", network)).id, mac });
+  const copies = (await mappingsOf(api, vm)).flatMap(({ device }) =>
+    device.kind === "virtual-disk" ? [device.id] : [],
+  );
+  await api.editVm(id, { vcpus, memoryMib, name, description: machineDescription(copies, mark) });
+  if (markIn((await api.vm(id)).description ?? "")?.id !== mark.id) throw blind(api, `machine ${name}`);
+  return id;
+}

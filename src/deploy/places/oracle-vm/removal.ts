@@ -1,0 +1,29 @@
+import type { ManagerApi, VmSeen } from "../../../manager/api.ts";
+import { type Mark, markIn } from "../../place.ts";
+import { machineDescription, systemDisksIn } from "./marks.ts";
+import { mappingsOf } from "./seen.ts";
+
+/** Removes a machine with everything that a clone made: first its system disks, so that the last to go is what names them. */
+export async function removeMachine(api: ManagerApi, vm: VmSeen): Promise<void> {
+  const existing = new Set((await api.list("VirtualDisk")).map(({ id }) => id));
+  for (const one of await mappingsOf(api, vm)) await api.deleteMapping(one.id);
+  for (const id of systemDisksIn(vm.description ?? "")) if (existing.has(id)) await api.deleteDisk(id);
+  for (const { id } of vm.vnics) await api.deleteVnic(id, vm.id);
+  await api.deleteVm(vm.id);
+}
+
+/**
+ * Removes a clone that is not complete. It has never run. Its disks are copies, which its description names before they go;
+ * a disk that others could use, or that carries a mark, is none of them.
+ */
+export async function removeHalf(api: ManagerApi, vm: VmSeen, mark: Mark): Promise<void> {
+  const disks = new Set(systemDisksIn(vm.description ?? ""));
+  for (const { device } of await mappingsOf(api, vm)) {
+    if (device.kind !== "virtual-disk") continue;
+    const disk = await api.disk(device.id);
+    if (disk.isShareable !== true && markIn(disk.description ?? "") === undefined) disks.add(device.id);
+  }
+  const description = machineDescription([...disks], mark);
+  if (vm.description !== description) await api.editVm(vm.id, { description });
+  await removeMachine(api, { ...vm, description });
+}

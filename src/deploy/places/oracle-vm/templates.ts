@@ -1,0 +1,57 @@
+import { TbuildError } from "../../../errors.ts";
+import type { ManagerApi, Named } from "../../../manager/api.ts";
+import { findOne } from "../../../manager/steady.ts";
+import { markIn, type PlacedTemplate, type TemplateWanted } from "../../place.ts";
+import { mappingsOf } from "./seen.ts";
+
+/** A template of the Manager: the one with this name, or the one of this version. */
+export async function templateAt(api: ManagerApi, wanted: TemplateWanted): Promise<PlacedTemplate> {
+  const name = "atPlace" in wanted ? wanted.atPlace : undefined;
+  const found =
+    name === undefined && "manifest" in wanted
+      ? await imported(api, `${wanted.manifest.name}@${wanted.manifest.version}`)
+      : await findOne(api, "Vm", name ?? "");
+  const vm = await api.vm(found.id);
+  if (vm.isTemplate === false)
+    throw new TbuildError("usage", `${vm.name} is a virtual machine, not a template`, {
+      subject: api.name,
+    });
+  const mappings = await mappingsOf(api, vm);
+  const networks: string[] = [];
+  for (const { id } of vm.vnics) networks.push((await api.vnic(id)).network?.name ?? "");
+  return {
+    id: vm.id,
+    isThere: true,
+    name: vm.name,
+    systemSlots: mappings.flatMap(({ slot, device }) =>
+      slot === undefined || device.kind === "empty" ? [] : [slot],
+    ),
+    memoryMib: vm.memoryMib ?? 1024,
+    vcpus: vm.vcpus ?? 1,
+    networks: networks.filter(Boolean),
+  };
+}
+
+/** A template whose description names a version of tbuild's store, as `tbuild manager import --description` sets it. */
+async function imported(api: ManagerApi, version: string): Promise<Named> {
+  const found: Named[] = [];
+  for (const one of await api.list("Vm")) {
+    const vm = await api.vm(one.id);
+    const words = (vm.description ?? "").split(/\s+/);
+    if (vm.isTemplate !== false && words.includes(version) && !markIn(vm.description ?? "")) found.push(one);
+  }
+  const [one] = found;
+  if (one && found.length === 1) return one;
+  throw new TbuildError(
+    "usage",
+    `has ${found.length === 0 ? "no template" : "several templates"} of ${version}`,
+    {
+      subject: api.name,
+      lines: found.map(({ id, name }) => `${name} (${id})`),
+      hint:
+        found.length === 0
+          ? `Import its bundle: tbuild manager import URL --description ${version}`
+          : "Remove the others, or name the template as the Manager does.",
+    },
+  );
+}

@@ -1,0 +1,52 @@
+import type { Job, Thing, World } from "../world.ts";
+import { of } from "./of.ts";
+import { freeMac } from "./vnics.ts";
+
+export interface CloneFields {
+  /** REST's clone takes no name (Web Services Guide 3.3). */
+  readonly name?: string;
+  readonly asTemplate: boolean;
+  readonly pool: Thing | undefined;
+  readonly repository: Thing | undefined;
+  readonly customizer: Thing | undefined;
+}
+
+export function cloneVm(world: World, from: Thing, fields: CloneFields): Job {
+  return world.begin("clone Vm", [from.id], async () => {
+    const { asTemplate, pool, repository, customizer } = fields;
+    const { startedOn: _, ...is } = from.is;
+    const clone = world.add("Vm", fields.name ?? freeName(world, `${from.name}.`), {
+      ...is,
+      state: asTemplate ? "TEMPLATE" : "STOPPED",
+      pool: pool?.id ?? from.is.pool,
+      repository: repository?.id ?? from.is.repository,
+    });
+    for (const mapping of of(world, "VmDiskMapping", "vm", from.id)) {
+      const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
+      const { virtualDisk, ...rest } = mapping.is;
+      const wanted = of(world, "VmCloneStorageMapping", "customizer", customizer?.id).find(
+        (one) => one.is.mapping === mapping.id,
+      );
+      const target = wanted?.is.repository ?? repository?.id ?? disk?.is.repository;
+      const copy =
+        disk && disk.is.isShareable !== true
+          ? world.add("VirtualDisk", `${disk.name} (${clone.name})`, { ...disk.is, repository: target })
+          : disk;
+      if (disk && copy && copy !== disk) await world.backing?.copyDisk(disk, copy);
+      world.add("VmDiskMapping", mapping.name, {
+        ...rest,
+        vm: clone.id,
+        ...(copy && { virtualDisk: copy.id }),
+        ...(wanted && { cloneType: wanted.is.cloneType }),
+      });
+    }
+    for (const vnic of of(world, "Vnic", "vm", from.id))
+      world.add("Vnic", freeMac(world), { ...vnic.is, vm: clone.id, mac: freeMac(world) });
+    return clone.id;
+  });
+}
+
+function freeName(world: World, start: string): string {
+  for (let number = 0; ; number++)
+    if (!world.all("Vm").some((one) => one.name === `${start}${number}`)) return `${start}${number}`;
+}
