@@ -27,7 +27,7 @@ export interface VmCfg {
   readonly statements: readonly Statement[];
   /** The final value of each key: a later assignment wins, `+=` adds. */
   readonly values: ReadonlyMap<string, Value>;
-  /** What was accepted although it is not correct. */
+  /** What was accepted although it is incorrect. */
   readonly remarks: readonly Remark[];
 }
 
@@ -36,7 +36,8 @@ const mostProblems = 20;
 const mostRemarks = 100;
 
 /**
- * Reads a vm.cfg. Nothing of it is run. All faults are reported together, each with its line, as one `integrity` fault.
+ * Reads a vm.cfg without running any of it. All faults are reported together, each with its line, as one `integrity`
+ * fault.
  */
 export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
   const bytes = typeof source === "string" ? Buffer.from(source) : source;
@@ -138,7 +139,7 @@ function readStatement(
   remark: (at: number, text: string) => void,
 ): Statement[] {
   const start = cursor.at;
-  // A text by itself is a comment in Python.
+  // A string by itself is a comment in Python.
   if (/['"]/.test(cursor.text[cursor.at] ?? "")) {
     readValue(cursor, values, remark);
     endOfStatement(cursor, "a text");
@@ -188,7 +189,7 @@ function noAssignment(cursor: Cursor): Wrong {
   return new Wrong(cursor.at, `there is no "=" behind ${name}`);
 }
 
-// The end of the value, without the blanks after it.
+// The end of the value, without trailing blanks.
 function endOfValue(cursor: Cursor): number {
   let end = cursor.at;
   while (end > 0 && /[ \t\f\\\n]/.test(cursor.text[end - 1] ?? "")) end--;
@@ -209,8 +210,8 @@ function added(before: Value, more: Value, at: number, name: string): Value {
 }
 
 /**
- * `vif = [mac=00:21:f6:00:00:01,bridge=br0]`, as people write it from memory: the text in the brackets is read
- * as if it were quoted. A repeated key starts the next item.
+ * `vif = [mac=00:21:f6:00:00:01,bridge=br0]`, as people write it from memory, is read as if the text in the brackets
+ * were quoted. A repeated key starts the next item.
  */
 function unquotedList(
   cursor: Cursor,

@@ -14,11 +14,11 @@ export interface VmCfgMachine {
   readonly maxMemoryMib?: number;
   readonly domainType?: DomainType;
   readonly disks: readonly DiskEntry[];
-  /** The bridge of each vnic, `public` where none is named. */
+  /** The bridge of each vnic; `public` if none is named. */
   readonly nics: readonly string[];
-  /** The vnics as they are written, without secrets. */
+  /** The vnics as written, without secrets. */
   readonly vifs: readonly string[];
-  /** Everything else, without secrets, to be written out again as it is. */
+  /** All other keys, without secrets, to be written back unchanged. */
   readonly settings: Readonly<Record<string, Value>>;
   readonly notes: readonly string[];
 }
@@ -101,8 +101,8 @@ function textOf(value: Value | undefined): string | undefined {
 }
 
 /**
- * Taken from OVM_domain_type, else xl's `type`, else `builder`, else what starts the domain. It is not known what
- * the Manager writes for PVHVM, so the type of an HVM domain's network cards decides.
+ * Taken from OVM_domain_type, else from xl's `type`, else from `builder`, else from what starts the domain. What the
+ * Manager writes for PVHVM is unknown, so for an HVM domain the type of its network cards decides.
  */
 function domainTypeOf(
   values: ReadonlyMap<string, Value>,

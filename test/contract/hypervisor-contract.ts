@@ -181,17 +181,6 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(await hypervisor.waitStopped(vm, within(60_000))).toBe("guest-reset");
     });
 
-    it("lets a guest that reboots go on by itself, where it is to", async () => {
-      await hypervisor.define(contractSpec({ restarts: true }));
-      const device = bench.device(0);
-      await ran(
-        vm,
-        `${gets(device)} | /busybox grep -q Z || { ${puts("Z", device)}; /busybox sync; /busybox reboot -f; }; echo again`,
-      );
-      const said = await hypervisor.consoleText(vm);
-      for (const words of ["wrote Z", "again"]) expect(said).toContain(words);
-    });
-
     it("shows disks in the order of their slots, keeps read-only ones, and grows thin ones out of an image", async () => {
       const base = join(folder, "base.img");
       await writeFile(base, Buffer.alloc(8 * mib, "b"));

@@ -11,7 +11,7 @@ export function vmCfg(manifest: Manifest): Buffer {
   return written(manifest, "oracle-vm", (disk, slot) => `file:${disk.name}.img,${slot},${disk.mode ?? "w"}`);
 }
 
-/** The same for xl, which takes none of Oracle's keys. `path` is the path of each disk on the Xen host. */
+/** The same for xl, which accepts none of Oracle's keys. `path` is the path of each disk on the Xen host. */
 export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): Buffer {
   return written(manifest, "xl", (disk, slot) => {
     // xl has no mode for disks that several machines write to. Its backends do not prevent it.
@@ -69,7 +69,7 @@ function linesOf(
 function vifsOf({ machine, domainType }: Manifest, dialect: Dialect): string[] {
   const pvhvm = domainType === "XEN_HVM_PV_DRIVERS" && dialect === "oracle-vm";
   const vifs = machine.vifs ?? machine.nics.map(() => (pvhvm ? "type=netfront" : ""));
-  // xl knows the types ioemu and vif. A front-end needs neither.
+  // xl knows the types ioemu and vif. A front-end needs no type.
   if (dialect === "oracle-vm") return [...vifs];
   return vifs.map((vif) =>
     vif
@@ -154,7 +154,7 @@ function typeLines(domainType: Manifest["domainType"], dialect: Dialect): [strin
   ];
   if (dialect === "xl") return [["type", "hvm"], ...devices];
   return [
-    // It is not known what the Manager writes here for PVHVM, so the key is left out.
+    // What the Manager writes here for PVHVM is unknown, so the key is left out.
     ...(domainType === "XEN_HVM" ? [["OVM_domain_type", "xen_hvm"] as [string, Value]] : []),
     ["builder", "hvm"],
     ["kernel", "/usr/lib/xen/boot/hvmloader"],

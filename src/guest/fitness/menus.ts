@@ -11,7 +11,7 @@ export interface MenuEntry {
 
 export interface Menu {
   readonly entries: readonly MenuEntry[];
-  /** The entry that pygrub boots. It ignores fallback, and a default by title in GRUB's menus. */
+  /** The entry that pygrub boots. It ignores fallback, and a default given by title in GRUB's menus. */
   readonly chosen: number;
 }
 
@@ -116,7 +116,7 @@ function meaningfulLines(text: string): string[] {
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** A default beyond the last entry means the first one. */
+/** A default beyond the last entry selects the first. */
 function chosenOf(entries: readonly Draft[], wanted: number): number {
   return wanted < entries.length ? wanted : 0;
 }

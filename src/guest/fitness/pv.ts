@@ -28,7 +28,7 @@ export async function pvCheck(
   const boot: BootDisk = { host, file, format: disk.format, disk, layout: await layoutOf(disk) };
   const newest = await checkBy(boot, traits, "grub2");
   if (traits.isEmulated) return newest;
-  // An older pygrub may look for GRUB's old menus first. Where that changes nothing, it does not matter.
+  // An older pygrub may look for GRUB's old menus first. This matters only if it changes the result.
   const other = await checkBy(boot, traits, "legacy");
   const [one, two] = [newest, other].map(({ boots, verdict }) => {
     const { volume, kernel, initrd, args } = boots ?? {};
@@ -69,7 +69,7 @@ function orderDoubt({ title }: PygrubTraits, newest: BootCheck, other: BootCheck
 async function checkBy(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<BootCheck> {
   await using found = await pygrubOf(boot, traits, order);
   const { choice, unknown: unread } = found;
-  // A volume that tbuild could not read stands before the one that pygrub takes.
+  // A volume that tbuild could not read precedes the one that pygrub takes.
   const findings: Finding[] = unread.map((text) => ({ weight: "unknown", ...split(text) }));
   if (!choice) return notBooting(found, findings, traits);
   findings.push(...(await findingsOf(choice, boot, traits)));
@@ -168,7 +168,7 @@ async function goneKernel({ files, kernel, title }: PygrubChoice, about: string)
   };
 }
 
-/** Under PV the last console that is named gets the messages of user space (measured on Xen 4.17). */
+/** Under PV, user space writes to the last console on the command line (measured on Xen 4.17). */
 function consoleRemark(args: string): string | undefined {
   const last = args
     .split(/\s+/)
@@ -211,7 +211,7 @@ function isConfigured(config: string | undefined, version: string): boolean | un
   const lines = config.split("\n");
   if (lines.includes("CONFIG_XEN_PV=y")) return true;
   const hasXen = lines.includes("CONFIG_XEN=y");
-  // Before 4.12 there was no option for PV alone.
+  // Before 4.12 no option selected PV alone.
   if (hasXen && !config.includes("CONFIG_XEN_PV") && isBefore(version, 4, 12)) return true;
   return /^# CONFIG_XEN(?:_PV)? is not set$/m.test(config) || !hasXen ? false : undefined;
 }

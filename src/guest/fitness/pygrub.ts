@@ -11,7 +11,7 @@ import type { Reader } from "../../io/reader.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, type Menu, MenuFault } from "./menus.ts";
 import type { ExtFeature, PygrubTraits } from "./targets.ts";
 
-/** What pygrub would boot, and off which volume. */
+/** What pygrub would boot, and from which volume. */
 export interface PygrubChoice {
   readonly volume: Volume;
   readonly files: GuestTree;
@@ -20,20 +20,20 @@ export interface PygrubChoice {
   readonly kernel: string;
   readonly initrd?: string;
   readonly args: string;
-  /** Menus of the same volume that this one wins over. */
+  /** Menus on the same volume that this one takes precedence over. */
   readonly passedOver: readonly string[];
-  /** Features of that volume that not every pygrub reads. */
+  /** Features of that volume that some versions of pygrub cannot read. */
   readonly features: readonly ExtFeature[];
-  /** Whether it is the first volume that a pygrub could look into. */
+  /** Whether it is the first volume that some pygrub could read. */
   readonly isFirst: boolean;
 }
 
 /** Its files can be read until it is disposed of. */
 export interface Pygrub extends AsyncDisposable {
   readonly choice?: PygrubChoice;
-  /** Why a volume gave nothing, in pygrub's order. */
+  /** Why each volume was passed over, in pygrub's order. */
   readonly refused: readonly string[];
-  /** What pygrub may read, and tbuild did not. */
+  /** Volumes that pygrub may read and tbuild did not. */
   readonly unknown: readonly string[];
 }
 
@@ -58,7 +58,10 @@ const legacyPlaces: readonly Place[] = [
   "/grub/grub.conf",
 ].map((path) => [path, legacyMenu]);
 
-/** Which menu wins: `grub2` is the order of Xen 4.17 (read_config of its pygrub), `legacy` that of older ones. */
+/**
+ * Which menu takes precedence: `grub2` is the order of Xen 4.17 (read_config of its pygrub), `legacy` that of older
+ * versions.
+ */
 export type MenuOrder = "grub2" | "legacy";
 const orders: Readonly<Record<MenuOrder, readonly Place[]>> = {
   grub2: [...grub2Places, ...extlinuxPlaces, ...legacyPlaces],
@@ -67,7 +70,7 @@ const orders: Readonly<Record<MenuOrder, readonly Place[]>> = {
 
 const mostMenuBytes = 1 << 20;
 
-/** A disk image, with what it is divided into. */
+/** A disk image and its partitions and volumes. */
 export interface BootDisk {
   readonly host: Host;
   readonly file: string;
@@ -83,9 +86,7 @@ export interface BootDisk {
 export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<Pygrub> {
   const { disk, layout } = boot;
   const [refused, unknown]: [string[], string[]] = [[], []];
-  const volumes = layout.volumes.filter(
-    ({ name }) => /^(?:disk|p[1-4])$/.test(name) || (layout.table === "gpt" && /^p\d+$/.test(name)),
-  );
+  const volumes = seenBy(layout);
   for (const volume of volumes) {
     if (["swap", "vfat"].includes(volume.fs)) continue;
     const inside = insideOf(disk, volume);
@@ -112,6 +113,23 @@ export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: Menu
     }
   }
   return { refused, unknown, [Symbol.asyncDispose]: async () => {} };
+}
+
+// The first member of a mirror looks like a partition if its superblock stands at its end.
+function seenBy({ volumes, arrays, table }: Layout): Volume[] {
+  const numberOf = ({ name }: Volume) => {
+    const [first] = arrays.find((array) => array.name === name)?.legs ?? [];
+    const partition = first && first.whole.offset === first.offset ? first.name : name;
+    const number = partition === "disk" ? "0" : /^p(\d+)$/.exec(partition)?.[1];
+    return number !== undefined && (table === "gpt" || Number(number) <= 4) ? Number(number) : undefined;
+  };
+  return volumes
+    .flatMap((volume) => {
+      const number = numberOf(volume);
+      return number === undefined ? [] : [{ number, volume }];
+    })
+    .sort((one, other) => one.number - other.number)
+    .map(({ volume }) => volume);
 }
 
 async function refusalOf(volume: Volume, inside: Reader, traits: PygrubTraits): Promise<string | undefined> {
@@ -165,12 +183,12 @@ export async function existsIn(files: GuestTree, path: string): Promise<boolean>
   return found?.kind === "link" ? (await files.read(absolute)) !== undefined : found?.kind === "file";
 }
 
-// Kernels and initramfs stay far below; a hole of any size can be called either.
+// Kernels and initramfs are far smaller. A sparse file of any size can have their name.
 const mostBytes = 256 << 20;
 
 /**
- * One file system by itself. What lies below a mount point of the guest is seen, and the guest's other volumes are not. What is
- * not read in process is left to User-mode Linux: this machine's kernel mounts nothing.
+ * One file system by itself: what is mounted on it in the guest is not seen. File systems that are not read in process
+ * are left to User-mode Linux, so this machine's kernel mounts nothing.
  */
 async function filesOf(boot: BootDisk, volume: Volume, inside: Reader): Promise<GuestTree> {
   const read = volume.fs === "xfs" ? undefined : await openExt(inside).catch(onlyOtherWays);
@@ -189,7 +207,7 @@ async function filesOf(boot: BootDisk, volume: Volume, inside: Reader): Promise<
   return boundedView(opened.tree, () => opened[Symbol.asyncDispose]());
 }
 
-/** The same files, of which none is read that is larger than any that a boot needs. */
+/** The same files, but none larger than a boot needs is read. */
 export function boundedView(tree: GuestTree, close: () => PromiseLike<void> = async () => {}): GuestTree {
   return boundedTree({
     ...readOnly,
