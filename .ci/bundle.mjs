@@ -51,6 +51,17 @@ const { metafile } = await build({
   plugins: [ownAddress],
 });
 
+// The script of the catalog's pages with a form. From a file, a browser loads no modules, so it is one plain script.
+await build({
+  entryPoints: [`${dist}pages/browser/form.js`],
+  outfile: `${dist}pages/form.js`,
+  bundle: true,
+  format: "iife",
+  platform: "browser",
+  target: "es2020",
+  minify: true,
+});
+
 // A CommonJS package that is imported at run time has only a default in a bundle: its names would be undefined.
 const nameless = [];
 for (const [file, { imports }] of Object.entries(metafile.inputs))

@@ -75,7 +75,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "vm-cfg",
   ],
   migrate: ["bundles", "guest", "host", "image", "model", "vm-cfg"],
-  pages: ["firstboot/messages.ts", "model", "store"],
+  pages: ["firstboot/judge.ts", "firstboot/messages.ts", "firstboot/value-types.ts", "model", "store"],
   store: ["host", "model"],
   model: ["vm-cfg/value.ts"],
   image: ["host"],

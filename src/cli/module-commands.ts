@@ -115,6 +115,7 @@ Example:
     )
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
     .option("-o, --output <path>", "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud)")
+    .option("--list", "list the parameters (default)")
     .option("--form", "print a file of values to fill in")
     .option("--schema", "print the JSON Schema of such a file")
     .option("--json", "print the parameters as JSON")
@@ -128,7 +129,7 @@ The root password comes last in each: it starts the configuration. Secrets are
 given by reference: {env: NAME}, {file: PATH} or {prompt: true}.
 
 Examples:
-  tbuild message ol6-grid
+  tbuild message ol6-grid --list
   tbuild message ol6-grid --form > vm001.yaml
   tbuild message ol6-grid --values vm001.yaml --machine vm001
   tbuild message ol8-base --values vm001.yaml --as nocloud --output seed.iso`,

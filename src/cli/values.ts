@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Answer } from "../firstboot/messages.ts";
-import { type CheckedValues, parameterOf } from "../firstboot/values.ts";
+import { type CheckedValues, type GivenValue, judgeValues, parameterOf } from "../firstboot/values.ts";
 import type { Parameter } from "../model/manifest.ts";
-import { refuse } from "../recipe/findings.ts";
+import { type Finding, refuse } from "../recipe/findings.ts";
 import { type Located, placed, readYaml } from "../recipe/located.ts";
 import { resolvedValue } from "./resolved-value.ts";
 
@@ -38,5 +38,22 @@ export async function answersOf(
     const password = parameterOf(contract, one.key)?.password ?? true;
     answers.push({ key: one.key, value: await resolvedValue(one), password });
   }
+  refuse(shown, faultsOfResolved(contract, values, answers));
   return answers;
+}
+
+// What a reference led to is known only now. Faults of it are told without the value, which may be a secret.
+function faultsOfResolved(
+  contract: readonly Parameter[],
+  values: readonly GivenValue[],
+  answers: readonly Answer[],
+): Finding[] {
+  const isReference = new Set(values.filter(({ value }) => typeof value !== "string").map(({ key }) => key));
+  const resolved = values.map((one, index) => ({ ...one, value: answers[index]?.value ?? "" }));
+  const asSecrets = contract.map((one) => ({ ...one, password: true }));
+  const at = values[0]?.at;
+  if (isReference.size === 0 || at === undefined) return [];
+  return judgeValues(asSecrets, resolved, { isWhole: false, at }).errors.filter(({ path }) =>
+    isReference.has(path),
+  );
 }

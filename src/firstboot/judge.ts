@@ -1,7 +1,7 @@
 import type { Parameter } from "../model/manifest.ts";
 import { suggestion } from "../recipe/suggestion.ts";
 import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
-import { rootPasswordKey } from "./shipped.ts";
+import { rootPasswordKey, shippedKey } from "./shipped.ts";
 import { faultOf } from "./value-types.ts";
 
 // This file also runs in the browser, in the pages of the catalog.
@@ -61,6 +61,7 @@ function judgeOne(
   if (keyBytes > mostBytes.key)
     found.push(error(`the key has ${keyBytes} bytes; a key takes ${mostBytes.key}`));
   if (typeof value !== "string") return found;
+  if (value === "") return [...found, error("is empty; give a value, or leave the key out")];
   if (/[\0\r\n]/.test(value))
     return [...found, error("has several lines or a zero byte, and a message has one line")];
   if (parameter?.password)
@@ -120,7 +121,7 @@ function judgeInterfaces(given: ReadonlyMap<string, string | Reference>): Fault[
   const byIndex = new Map<number, Map<string, string | Reference>>();
   for (const [key, value] of given) {
     const [, name, index] = /^com\.oracle\.linux\.network\.([a-z-]+)\.(\d+)$/.exec(key) ?? [];
-    if (name === undefined || name === "host") continue;
+    if (name === undefined || name === "host" || shippedKey(key) === undefined) continue;
     const own = byIndex.get(Number(index)) ?? new Map<string, string | Reference>();
     byIndex.set(Number(index), own.set(name, value));
   }
@@ -198,7 +199,8 @@ function twice(given: ReadonlyMap<string, string | Reference>, prefix: string): 
   return found;
 }
 
-function bytesOf(text: string): number {
+/** The bytes of a text in UTF-8. */
+export function bytesOf(text: string): number {
   return new TextEncoder().encode(text).length;
 }
 

@@ -59,15 +59,17 @@ export function judgeValues(
 
 function readValue(said: Located, fail: (text: string) => void): string | Reference | undefined {
   if (said.kind === "scalar") {
-    const { value } = said;
-    if (typeof value === "string") return value;
-    if (typeof value === "number" || typeof value === "boolean") return pythonWord(value);
-    fail("has no value");
-    return undefined;
+    const word = wordOf(said);
+    if (word === undefined) fail("has no value");
+    return word;
   }
   if (said.kind === "list") {
-    const words = said.items.map((item) => (item.kind === "scalar" ? String(item.value) : undefined));
-    if (words.every((word) => word !== undefined)) return words.join(",");
+    const words = said.items.map(wordOf);
+    if (words.length > 0 && words.every((word) => word !== undefined)) return words.join(",");
+    if (words.length === 0) {
+      fail("is an empty list");
+      return undefined;
+    }
     fail("is a list of more than words");
     return undefined;
   }
@@ -87,7 +89,11 @@ function readValue(said: Located, fail: (text: string) => void): string | Refere
   return undefined;
 }
 
-// The additions are Python, and document "True or False".
-function pythonWord(value: number | boolean): string {
-  return typeof value === "number" ? String(value) : value ? "True" : "False";
+// The additions are Python, and document "True or False". A number goes out as it is written: 0755 is not 755.
+function wordOf(said: Located): string | undefined {
+  if (said.kind !== "scalar") return undefined;
+  const { value, source } = said;
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "number") return source ?? String(value);
+  return typeof value === "string" ? value : undefined;
 }

@@ -4,7 +4,7 @@ import type { Watch } from "../host/pace.ts";
 import { lookBefore } from "../image/change/before.ts";
 import type { ChangeOptions, DraftedGuest } from "../image/change/drafted-guest.ts";
 import { type PlannedChange, planChange } from "../image/change/planned-change.ts";
-import { type OtherVolume, said } from "../image/disk/account.ts";
+import { emptied, type OtherVolume, said } from "../image/disk/account.ts";
 import { readGuest } from "../image/read-guest.ts";
 import type { LockedPath } from "../image/tree.ts";
 import { type Identity, readIdentity } from "./identity.ts";
@@ -145,11 +145,12 @@ export async function planJob(
       }),
     },
   );
-  const { scrubbed, unclaimed, kept, swap, result } = planned;
+  const { scrubbed, unclaimed, kept, emptied: left = [], swap, result } = planned;
   return {
     ...planned,
     result: {
       ...result,
+      others: result.others.map((one) => (left.includes(one.name) ? { ...one, ...emptied } : one)),
       pending: [...result.pending, ...swapPending(swap ?? [])],
       classes: [
         ...result.classes,

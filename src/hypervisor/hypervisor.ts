@@ -14,25 +14,25 @@ export interface VmSpec {
   /** Paths of ISO images on the hypervisor's host. */
   readonly cdroms: readonly string[];
   readonly nics: readonly Nic[];
-  /** `uefi` where UEFI starts it; else a BIOS does. */
+  /** `uefi` if UEFI starts it; else a BIOS does. */
   readonly firmware?: "uefi";
-  /** A guest that reboots goes on by itself; else the machine stands still, to be started again. */
+  /** True if a guest that reboots continues by itself; else the machine stops and must be started again. */
   readonly restarts?: true;
-  /** What the guest is: decides which devices its kernel has drivers for. */
+  /** The guest's mode, which decides for which devices its kernel needs drivers. */
   readonly guest: { readonly release: number };
 }
 
-/** A disk in the order of its slot, from 0: the guest names them in this order (vda, xvda, sda; vdb …). */
+/** A disk in the order of its slot, from 0. The guest names disks in this order (vda, xvda, sda; vdb …). */
 export interface VirtualDisk {
   readonly slot: number;
-  /** `shared`: several machines write to it at once, as `w!` in a vm.cfg says. */
+  /** `shared`: several machines write to it at once, like `w!` in a vm.cfg. */
   readonly mode: "write" | "read-only" | "shared";
   readonly content: DiskContent;
 }
 
 /**
- * A new disk of so many bytes; a full copy of an image; a thin one that grows out of an image it never changes; or a raw
- * image as it stands, which outlives the machine. Only this last kind can be shared.
+ * A new disk of so many bytes; a full copy of an image; an overlay of an image, which is never changed; or a raw image
+ * itself, which outlives the machine. Only the last kind can be shared.
  */
 export type DiskContent =
   | { readonly blank: number }
@@ -40,27 +40,27 @@ export type DiskContent =
   | { readonly grownFrom: string }
   | { readonly existing: string };
 
-/** The network that reaches the host. Every other name is a network of its own, by the site's names. */
+/** The network that reaches the host. Every other name is a separate network, by the site's names. */
 export const buildNetwork = "build";
 
 export interface Nic {
-  /** `build`, where the guest may be logged in to, or the name of another network, which the hypervisor maps to its own. */
+  /** `build`, where ssh reaches the guest, or another network, which the hypervisor maps to its own. */
   readonly network: string;
   readonly mac: string;
-  /** The address that the guest will have, where it is known beforehand (a static one); else DHCP gives it one. */
+  /** The guest's address if it is known beforehand (static); else it comes from DHCP. */
   readonly address?: string;
 }
 
-/** One thing that a build needs, and whether it is there. */
+/** One thing that a build needs, and whether it exists. */
 export interface Examined {
   readonly what: string;
   readonly ok: boolean;
   readonly text: string;
-  /** The line that mends it. */
+  /** The command that mends it. */
   readonly mend?: string;
 }
 
-/** A kernel started directly, once, instead of what the disk or the CD would boot. Paths on the hypervisor's host. */
+/** A kernel that is started directly, once, instead of booting from disk or CD. Paths are on the hypervisor's host. */
 export interface DirectBoot {
   readonly kernel: string;
   readonly initrd: string;
@@ -68,20 +68,20 @@ export interface DirectBoot {
 }
 
 /**
- * How a machine came to stand still. `guest-reset`: it wants to reboot, and is to be started again. `killed`: the process is
- * gone without the guest having asked for it.
+ * Why a machine stopped. `guest-reset`: it wants to reboot, and must be started again. `killed`: the process ended
+ * without a request of the guest.
  */
 export type Stopped = "guest-shutdown" | "guest-reset" | "killed";
 
-/** Where to log in by ssh. */
+/** The address for ssh. */
 export interface Address {
   readonly host: string;
   readonly port: number;
-  /** Where it is not reached from here: a program that leads to it, as ssh's ProxyCommand, with `%h` and `%p` in it. */
+  /** If it cannot be reached directly: a program that connects to it, like ssh's ProxyCommand, with `%h` and `%p`. */
   readonly through?: readonly string[];
 }
 
-/** A machine as it is defined, but for the content of its own disks. */
+/** A machine's definition, without the content of its own disks. */
 export interface Shape {
   readonly vcpus: number;
   readonly memoryMib: number;
@@ -94,12 +94,12 @@ export interface Shape {
   }[];
 }
 
-/** What of a stopped machine becomes otherwise; what is left out stays. */
+/** Changes of a stopped machine. Settings that are left out stay. */
 export interface ShapeChange {
   readonly vcpus?: number;
   readonly memoryMib?: number;
   readonly nics?: readonly Nic[];
-  /** All disks that exist apart from it, from then on; its own stay. */
+  /** All disks that exist apart from it, from then on. Its own disks stay. */
   readonly apart?: readonly {
     readonly slot: number;
     readonly mode: VirtualDisk["mode"];
@@ -107,14 +107,14 @@ export interface ShapeChange {
   }[];
 }
 
-/** Addresses that a guest can take by itself on the network `build` (IPv4, dotted). */
+/** Static addresses that guests can use on the network `build` (IPv4, dotted). */
 export interface BuildAddresses {
   /** The address of the guest with this number, from 0. */
   address(number: number): string;
   readonly netmask: string;
   readonly gateway: string;
   readonly nameServer: string;
-  /** Where guests see servers on the loopback of tbuild's machine; left out where they do not. */
+  /** The address at which guests reach servers on the loopback of tbuild's machine; left out if they cannot. */
   readonly loopback?: string;
 }
 
@@ -124,28 +124,30 @@ export type Additions = "oracle" | "tbuild";
 /** Key-value messages between a machine and its manager, the channel that first-boot configuration uses. */
 export interface Messages extends AsyncDisposable {
   send(key: string, value: string): Promise<void>;
-  /** What the guest has reported so far, in order. A key can come several times. */
+  /** What the guest has reported so far, in order. A key can occur several times. */
   received(): readonly { readonly key: string; readonly value: string }[];
 }
 
 export interface MessageChannel {
-  /** The additions that hear it. */
+  /** The additions that receive it. */
   readonly reaches: readonly Additions[];
   open(vm: string): Promise<Messages>;
 }
 
 /**
- * Runs virtual machines, by name. What not every hypervisor can do is optional: ask whether it is there, never which
- * hypervisor it is.
+ * Runs virtual machines by name. Abilities that not every hypervisor has are optional: ask whether one exists, never
+ * which hypervisor it is.
  */
 export interface Hypervisor {
   readonly name: string;
   readonly domainTypes: readonly GuestMode[];
+  /** How many times as long as usual a guest may take; 1 if left out. */
+  readonly patience?: number;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
-  /** What runs machines here, with its version and accelerator, for a manifest. */
+  /** The program that runs machines here, with its version and accelerator, for a manifest. */
   describe(): Promise<string>;
-  /** What of this machine matters to machines that run here, for `doctor`. Never throws for what is missing. */
+  /** Checks of this machine for `doctor`. Reports what is missing; never throws for it. */
   examine(): Promise<readonly Examined[]>;
   /** Makes the machine, stopped, with its disks and CDs. It must not exist. */
   define(spec: VmSpec): Promise<void>;
@@ -161,37 +163,39 @@ export interface Hypervisor {
     vm: string,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
   ): Promise<Stopped>;
-  /** Where to log in: port 22 of the guest on `build`. `undefined` while nobody knows it: ask again. */
+  /** The address for ssh: port 22 of the guest on `build`. `undefined` while it is unknown: ask again. */
   address(vm: string): Promise<Address | undefined>;
   readonly buildAddresses: BuildAddresses;
-  /** What the guest writes to its serial console, line by line, from the last start on until it stops. */
+  /** The guest's output on its serial console, line by line, from the last start until it stops. */
   console(vm: string, signal?: AbortSignal): AsyncIterable<string>;
   /** The console for a terminal, both ways. It ends with the machine. */
   joinConsole(vm: string): Promise<Duplex>;
-  /** All that the guest wrote to its console since the last start, running or not. */
+  /** Everything that the guest wrote to its console since the last start, running or not. */
   consoleText(vm: string): Promise<string>;
-  /** Where people find that text: a path, or a command. */
+  /** Where people find that text: a path or a command. */
   consolePlace(vm: string): string;
-  /** What the screen shows, as a PNG. Left out where machines have no screen. */
-  picture?(vm: string): Promise<Uint8Array>;
-  /** Left out where no additions can be reached. */
+  /** A picture of the screen, as a PNG; `undefined` for a machine without one. Left out if no machine has one. */
+  picture?(vm: string): Promise<Uint8Array | undefined>;
+  /** Left out if no additions can be reached. */
   readonly messages?: MessageChannel;
   /**
-   * Makes a second, stopped machine of a stopped one: its disks copied, but for those that exist apart from it. Left out where
-   * only new machines can be made.
+   * Makes a stopped copy of a stopped machine: its own disks are copied, the others are used by both. Left out if only
+   * new machines can be made.
    */
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
-  /** How a machine is defined now, and how a stopped one is changed. Left out where that cannot be done. */
+  /** Where disks lie that exist apart from machines; on tbuild's machine, if left out. */
+  readonly apart?: { readonly host: Runner; readonly folder: string };
+  /** Reads a machine's definition, and changes a stopped machine. Left out if the hypervisor cannot. */
   readonly shapes?: {
     of(vm: string): Promise<Shape>;
     change(vm: string, change: ShapeChange): Promise<void>;
   };
   /**
-   * Brings a stopped machine's disk to a local file; one `grownFrom` an image stays grown from it (qcow2), others are raw. The
-   * machine is thrown away next: its disk may be moved.
+   * Moves or copies a stopped machine's disk to a local file. A disk that was `grownFrom` an image stays an overlay of
+   * it (qcow2), others become raw. The machine is removed next, so its disk may be moved.
    */
   fetchDisk(vm: string, slot: number, to: string): Promise<void>;
-  /** Removes the machine and the disks that are its own, running or not. Absent is fine. */
+  /** Removes the machine, running or not, and its own disks. No error if it does not exist. */
   destroy(vm: string): Promise<void>;
   list(): Promise<string[]>;
 }
@@ -200,11 +204,11 @@ export interface Hypervisor {
 export interface HypervisorPlaces {
   /** A folder per machine. */
   readonly folder: string;
-  /** Where it is remembered what was found out about this machine. */
+  /** Where findings about this machine are cached. */
   readonly memory: string;
 }
 
-/** A kind of hypervisor that a site can name: the line in the table (`table.ts`) leads to one of these. */
+/** A kind of hypervisor that a site can name, as the table (`table.ts`) loads it. */
 export interface HypervisorKind<Options extends z.ZodObject = z.ZodObject> {
   /** One line for help and documents. */
   readonly summary: string;

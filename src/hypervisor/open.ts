@@ -2,7 +2,7 @@ import type { Runner } from "../host/host.ts";
 import type { Hypervisor, HypervisorKind, HypervisorPlaces } from "./hypervisor.ts";
 import { hypervisors } from "./table.ts";
 
-/** What a site says of its hypervisor: the kind, and the options of that kind. */
+/** The hypervisor in a site file: the kind, and the options of that kind. */
 export type HypervisorChoice = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
 export async function hypervisorKind(kind: string): Promise<HypervisorKind> {

@@ -1,6 +1,6 @@
 import type { HypervisorKind } from "./hypervisor.ts";
 
-/** The hypervisors, by the `kind` that a site gives; the first is the default. Each is loaded when it is used. */
+/** The hypervisors, by the `kind` in a site file; the first is the default. Each is loaded when it is used. */
 export const hypervisors: Readonly<Record<string, () => Promise<HypervisorKind>>> = {
   qemu: async () => (await import("./qemu/qemu.ts")).qemuKind,
   xen: async () => (await import("./xen/xen.ts")).xenKind,

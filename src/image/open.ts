@@ -4,10 +4,14 @@ import type { Host } from "../host/host.ts";
 import { removeAbandoned } from "../host/temporary.ts";
 import type { Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes, snapshotsOf, unmountedSubvolumes } from "./disk/account.ts";
-import { type Layout, layoutOf, type MountWords, mountsIn, mountWords } from "./disk/disk.ts";
+import { type Layout, layoutOf } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
+import type { Differs } from "./disk/md-arrays.ts";
 import { nextStep } from "./disk/members.ts";
+import { firstDifference } from "./disk/mirrors.ts";
+import { type MountWords, mountsIn, mountWords } from "./disk/mounts.ts";
 import { claimAround } from "./disk/unclaimed.ts";
+import { rangesOf } from "./file/holes.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
 import { type OpenedVolumes, openByBest } from "./open-volumes.ts";
@@ -65,17 +69,17 @@ export async function imageFacts(file: string, users = filesInUse()): Promise<Im
   return await factsOf(image, users);
 }
 
+export type LookOptions = Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> & {
+  /** Compare the members of mirrors. Without it they are believed to be equal. */
+  readonly compare?: boolean;
+};
+
 /** The contents of an image file and the guest's mounts. `check` may refuse it before the guest is searched. */
 export async function lookInto(
   host: Host,
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
-  {
-    far,
-    users = far?.users ?? filesInUse(),
-    via,
-    watch,
-  }: Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> = {},
+  { far, users = far?.users ?? filesInUse(), via, watch, compare = false }: LookOptions = {},
 ): Promise<LookedInto> {
   await removeAbandoned(host);
   await using image = await readImageFile(file);
@@ -89,7 +93,7 @@ export async function lookInto(
         hint: "tbuild can only read the folder of a remote image. Run tbuild on that machine.",
       },
     );
-  const facts = await factsOf(image, users);
+  const facts = await factsOf(image, users, compare ? comparing(host, image, watch?.signal) : undefined);
   await check(facts);
   const alone = (volume: Volume) =>
     openByBest(host, facts, [{ at: "/", volume }], {
@@ -150,9 +154,13 @@ function subvolumesIn(entries: MountWords["entries"], volume: Volume): string[] 
   return entries.flatMap(({ options }) => partOf(volume, subvolumeOption(options)).subvolume ?? []);
 }
 
-async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts> {
+function comparing(host: Host, image: ImageFile, signal: AbortSignal | undefined): Differs {
+  return async (one, other) => firstDifference(image, one, other, await rangesOf(host, image), signal);
+}
+
+async function factsOf(image: ImageFile, users: FilesInUse, differs?: Differs): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
-  const { table, tableFault, volumes, cutOff } = await layoutOf(image);
+  const { table, tableFault, volumes, arrays, cutOff } = await layoutOf(image, differs);
   // A file in which nothing is recognised is not a truncated image.
   const isDisk =
     table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);
@@ -167,6 +175,7 @@ async function factsOf(image: ImageFile, users: FilesInUse): Promise<ImageFacts>
     inUse,
     table,
     volumes,
+    arrays,
     cutOff: [...cutOff, ...odd],
     ...(tableFault !== undefined && { tableFault }),
   };

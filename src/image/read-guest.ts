@@ -10,6 +10,7 @@ import { swapStates } from "./change/swap.ts";
 import { findSwapFiles } from "./change/swap-files.ts";
 import { filledPlaces, unclaimedBlocks } from "./change/unclaimed-space.ts";
 import { isUnsettled } from "./change/undo.ts";
+import { swapMembers } from "./disk/md-arrays.ts";
 import { type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
 import { Unfit } from "./ext/volume.ts";
 import { rangesOf } from "./file/holes.ts";
@@ -36,7 +37,7 @@ export async function readGuest<Result>(
     for (const user of inUse) note(`${file}: is in use by ${user}; it is read as it is now`);
     for (const what of cutOff) note(`${file}: is cut off: ${what}`);
   };
-  const found = await lookInto(host, path, tell, lookOptions(options));
+  const found = await lookInto(host, path, tell, { ...lookOptions(options), compare: true });
   const reach = { ...lookOptions(options), allowUnmounted: options.allowUnmounted ?? false };
   return withReachable(host, found, reach, (reached) => readReached(host, path, reached, work, options));
 }
@@ -52,11 +53,16 @@ async function readReached<Result>(
   await using image = await readImageFile(path);
   const swap = async (onEach: (data: Uint8Array) => void) => {
     const { files, unseen } = await findSwapFiles(image, mounts, swapFiles);
-    const states = await swapStates(host, image, [...facts.volumes, ...files], ({ data }) => onEach(data));
+    const states = await swapStates(
+      host,
+      image,
+      [...facts.volumes, ...swapMembers(facts.arrays), ...files],
+      ({ data }) => onEach(data),
+    );
     return [...states, ...unseen];
   };
   const unclaimed = async () => ({
-    places: await unclaimedPlaces(image, facts.volumes),
+    places: await unclaimedPlaces(image, facts),
     async *blocks(places: readonly Unclaimed[]) {
       yield* unclaimedBlocks(image, places, await rangesOf(host, image), options.watch?.signal);
     },

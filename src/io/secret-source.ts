@@ -25,7 +25,8 @@ export async function lookedUp(
       : await readFile(resolve(folder, reference.file)).catch(absent);
   if (data === undefined) return { fault: `there is no ${where}` };
   const text = typeof data === "string" ? data : decoded(data);
-  if (text === undefined) return { fault: `${where} is not UTF-8` };
+  // Node puts this character for bytes of the environment that are not UTF-8.
+  if (text === undefined || text.includes("\ufffd")) return { fault: `${where} is not UTF-8` };
   const line = text.replace(/\r?\n$/, "");
   const fault = faultOf(line);
   return fault === undefined ? { secret: line } : { fault: `${where} ${fault}` };

@@ -33,7 +33,7 @@ export function machineOfConfig(
       file === undefined ? ({ kind: "device", path: target } as const) : ({ kind: "image", file } as const);
     return [{ name, slot, mode, isBoot: false, what: target, from }];
   });
-  // pygrub reads the first disk that vm.cfg names; a BIOS starts the first one in the order of the slots.
+  // pygrub reads the first disk in vm.cfg; a BIOS boots the first disk in the order of the slots.
   const first = said.domainType === "XEN_PVM" ? all[0] : inOrder(all)[0];
   return {
     ...common(said, fallbackName, notes),

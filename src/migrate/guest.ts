@@ -25,24 +25,23 @@ export interface GuestOptions {
   readonly progress: (text: string, done?: number, total?: number) => void;
 }
 
-/** The guest as it leaves. */
+/** The guest of the new machine. */
 export interface PreparedGuest {
-  /** The image to be read: the original, or a file that holds only what differs from it. */
+  /** The image to read: the original, or an overlay with what differs from it. */
   readonly file: string;
-  /** What was changed in it. Left out if nothing was converted. */
+  /** The changes that were made. Left out if nothing was converted. */
   readonly converted?: readonly Done[];
   /** Why nothing was converted. */
   readonly why?: string;
-  /** Of Oracle Linux; 0 if it is not known. */
+  /** Release of Oracle Linux; 0 if unknown. */
   readonly major: number;
   readonly fitness: Fitness;
-  /** Whether the guest knows VirtIO. One that boots only with real hardware gets that. */
+  /** Whether the guest has VirtIO drivers. Without them, it gets emulated hardware. */
   readonly devices: DeviceKind;
 }
 
 /**
- * Converts the guest in an overlay in `folder`, and checks what comes out of it for its target. The image itself is only
- * read.
+ * Converts the guest in an overlay in `folder`, and checks the result for its target. The image itself is only read.
  */
 export async function prepareGuest(
   host: Host,
@@ -79,7 +78,7 @@ async function convert(
     await planned.apply(`migrate: convert to ${mode}`);
     return { file: copy, converted: planned.result.pending };
   } catch (error) {
-    // What is a fault of this machine or of tbuild is not the guest's: the migration ends.
+    // Faults of this machine or of tbuild are not the guest's: the migration ends.
     const isGuest =
       error instanceof TbuildError &&
       (["guest", "no-guest", "other-guest", "no-access"].includes(error.code) || error.fault === "guest");
@@ -89,8 +88,8 @@ async function convert(
 }
 
 /**
- * What may be changed in place of the image: an overlay, which holds only what differs. A bare file system that is to be started
- * by firmware has to become a partition of a larger disk, so it is copied.
+ * The file to change instead of the image: an overlay. A bare file system that firmware is to boot must become a
+ * partition of a larger disk, so it is copied.
  */
 async function workingCopy(
   host: Host,

@@ -5,7 +5,7 @@ import { readImageFile } from "../image/file/image-file.ts";
 import type { Run } from "../model/disk.ts";
 
 const pieceBytes = 1 << 20;
-// Runs start at multiples of 4096; file systems with smaller blocks have holes that end inside one.
+// Runs start at multiples of 4096. File systems with smaller blocks have holes that end within one.
 const alignment = 65536;
 
 /** The bytes of the disk in an image file, raw or qcow2 with its backing files. Holes are not read. */

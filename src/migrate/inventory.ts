@@ -14,7 +14,7 @@ import { prepareGuest } from "./guest.ts";
 import { repositoryOf } from "./locate.ts";
 import type { SourceMachine } from "./source.ts";
 
-/** A folder to be looked through, and who uses its files. */
+/** A folder to search, and the users of its files. */
 export interface InventoryFolder {
   readonly at: string;
   readonly users: FilesInUse;
@@ -22,7 +22,7 @@ export interface InventoryFolder {
 
 /** Whether a machine can go to KVM by `tbuild migrate`. */
 export interface Leaving {
-  /** `converted`: yes, with what `tbuild migrate` changes in the copy of its guest. */
+  /** `converted`: yes, after `tbuild migrate` changes the copy of its guest. */
   readonly verdict: "yes" | "converted" | "no" | "unknown";
   readonly why: readonly string[];
 }
@@ -30,7 +30,7 @@ export interface Leaving {
 export interface InventoryDisk {
   readonly slot: string;
   readonly mode: "w" | "r" | "w!";
-  /** As its vm.cfg has it. */
+  /** As in its vm.cfg. */
   readonly what: string;
   readonly kind: "image" | "lun" | "missing";
   readonly file?: string;
@@ -41,7 +41,7 @@ export interface InventoryMachine {
   readonly name: string;
   readonly config: string;
   readonly kind: "machine" | "template";
-  /** The repository by its alias. */
+  /** The alias of its repository. */
   readonly repository?: string;
   readonly domainType?: SourceMachine["domainType"];
   readonly vcpus?: number;
@@ -55,11 +55,11 @@ export interface InventoryMachine {
 
 export interface Inventory {
   readonly machines: readonly InventoryMachine[];
-  /** Images that no vm.cfg names, of those that could be read. */
+  /** Images that no readable vm.cfg names. */
   readonly orphans: readonly string[];
   /** The number of vm.cfg files that could not be read. */
   readonly unread: number;
-  /** Disks and LUNs of several machines. Those that are not `w!` in all of them are a mistake. */
+  /** Disks and LUNs that several machines use. Without `w!` in all of them, that is a mistake. */
   readonly usedTwice: readonly {
     readonly what: string;
     readonly by: readonly string[];
@@ -185,7 +185,7 @@ async function readMachine(config: string, { images }: Look) {
     const named = byName.get(basename(entry.target)) ?? [];
     const file =
       [entry.target, join(root, inside), beside].find((path) => images.has(path)) ??
-      // A disk in another repository: its name is an id, and names one file.
+      // For a disk in another repository, the name is an id and identifies one file.
       (named.length === 1 ? named[0] : undefined);
     if (file !== undefined) return [{ entry, file }];
     missing.add(entry.target);
@@ -205,7 +205,7 @@ async function bytesOf(file: string): Promise<number> {
   }
 }
 
-/** The UUIDs of the file systems on a disk, which copies share; nothing if there is none. */
+/** The UUIDs of the file systems on a disk, which its copies share; empty if there are none. */
 async function markOf(file: string): Promise<string | undefined> {
   try {
     await using image = await readImageFile(file);

@@ -7,11 +7,11 @@ import type { DiskEntry } from "../vm-cfg/devices.ts";
 /** A disk of a vm.cfg that is a file, and where that file is. */
 export interface Located {
   readonly entry: DiskEntry;
-  /** The real path on the machine that holds it. */
+  /** The real path, on the machine that holds it. */
   readonly file: string;
 }
 
-/** What a path is, on the machine that holds it. */
+/** The kind of a path, on the machine that holds it. */
 export interface RealPath {
   readonly kind: "file" | "folder" | "device" | "other" | "none";
   readonly path: string;
@@ -53,8 +53,9 @@ export function repositoryOf(
 }
 
 /**
- * Finds the files of disks: where vm.cfg says, in its repository if that is mounted elsewhere, or beside vm.cfg. A vm.cfg may be
- * hostile: what lies in none of `folders`, the repositories and its own folder is not read. All problems are reported at once.
+ * Finds the files of disks: at the path in vm.cfg, in its repository if that is mounted elsewhere, or beside vm.cfg. A
+ * vm.cfg may be hostile: files outside `folders`, the repositories and its own folder are not read. All problems are
+ * reported at once.
  */
 export async function locateDisks(
   host: Host,

@@ -15,9 +15,9 @@ import { requireStopped } from "./running.ts";
 import type { Source } from "./source.ts";
 
 export interface SourceOptions {
-  /** The user says that the machine is stopped. */
+  /** The user states that the machine is stopped. */
   readonly stopped: boolean;
-  /** Folders in which its disks may lie, besides its own and the repositories. */
+  /** More folders that may contain its disks, besides its own and the repositories. */
   readonly disksIn: readonly string[];
   /** Devices, files and slots that are not copied, as the user named them. */
   readonly mapped: ReadonlySet<string>;
@@ -31,8 +31,8 @@ export interface SourceOptions {
 const mostConfigBytes = 256 * 1024;
 
 /**
- * Opens a machine: a vm.cfg or its folder, here or on another machine, an archive, or a folder of an unpacked one. Nothing of
- * it is changed.
+ * Opens a machine: a vm.cfg or its folder, here or on another machine, an archive, or the folder of an unpacked one.
+ * Nothing of it is changed.
  */
 export async function openSource(
   host: Host,
@@ -71,7 +71,7 @@ async function openConfig(host: Host, config: string, options: SourceOptions): P
   };
 }
 
-/** Sees each folder with disks on the other machine as a folder here. */
+/** Mounts each folder with disks of the other machine here. */
 async function openFarConfig({ address, path }: FarPath, options: SourceOptions): Promise<Source> {
   const ssh = options.sshConfig === undefined ? {} : { config: options.sshConfig };
   const folders: FarFolder[] = [];
@@ -163,7 +163,7 @@ async function configBytes(file: string, name: string): Promise<Uint8Array> {
   return readFile(file);
 }
 
-/** The disks that are files, and are copied. */
+/** The disks that are files, and will be copied. */
 function filesOf({ said }: DescribedConfig, { mapped }: SourceOptions): DiskEntry[] {
   return said.disks.filter(
     ({ isCdrom, isDevice, target, slot }) =>

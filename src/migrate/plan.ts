@@ -4,16 +4,16 @@ import { TbuildError } from "../errors.ts";
 import { isSecretKey } from "../vm-cfg/secrets.ts";
 import type { Source, SourceDisk, SourceMachine } from "./source.ts";
 
-/** Where a machine goes. */
+/** A target of a migration. */
 export interface Destination {
   readonly title: string;
-  /** What its guest is converted to, and checked for. */
+  /** The mode that its guest is converted to and checked for. */
   readonly mode: GuestMode;
   readonly domainType: DomainType | "KVM";
   readonly fitness: FitnessTarget;
-  /** Whether its description can name disks that are at the target already. */
+  /** Whether its description can name disks that already exist at the target. */
   readonly takesDevices: boolean;
-  /** Whether it connects network cards to bridges of the host. */
+  /** Whether network cards are connected to bridges of the host. */
   readonly hasBridges: boolean;
 }
 
@@ -40,28 +40,28 @@ export const destinations: Readonly<Record<MigrationFormat, Destination>> = {
   },
 };
 
-/** `--map` and `--network`: what something of Oracle VM is at the target. */
+/** `--map` and `--network`: the target's counterparts of LUNs, disks and bridges. */
 export interface Mapping {
   /** By path or slot. */
   readonly disks: ReadonlyMap<string, string>;
   readonly networks: ReadonlyMap<string, string>;
 }
 
-/** Something of the machine that does not travel. */
+/** Something of the machine that is left behind. */
 export interface LeftOut {
   readonly what: string;
   readonly why: string;
   readonly next: string;
 }
 
-/** A disk of the machine, and what becomes of it. */
+/** A disk of the machine, and what happens to it. */
 export interface PlannedDisk {
   readonly disk: SourceDisk;
   /** Left out for a disk that is copied. */
   readonly at?: { readonly kind: "device" | "file"; readonly path: string };
 }
 
-/** What becomes of a machine, apart from its guest. Nothing was written. */
+/** The plan for a machine, apart from its guest. Nothing was written. */
 export interface MigrationPlan {
   readonly id: string;
   readonly format: MigrationFormat;
@@ -74,7 +74,9 @@ export interface MigrationPlan {
   readonly dropped: readonly string[];
 }
 
-/** Works out what becomes of each disk, network card and setting. Throws if the table names something that is not there. */
+/**
+ * Decides what happens to each disk, network card and setting. Throws if the table names something that does not exist.
+ */
 export function planMigration(
   { machine }: Pick<Source, "machine">,
   format: MigrationFormat,
@@ -87,7 +89,7 @@ export function planMigration(
     const mapped = mapping.disks.get(disk.what) ?? mapping.disks.get(disk.slot);
     const isDevice = disk.from.kind === "device";
     if (!isDevice && mapped === undefined && disk.mode !== "w!") return [{ disk }];
-    // Copied, it is this machine's alone.
+    // A copy belongs to this machine alone.
     if (mapped === "copy" && !isDevice) return [{ disk: disk.mode === "w!" ? { ...disk, mode: "w" } : disk }];
     const kind = isDevice ? "a device of the server" : "a disk that several machines share";
     const what = `${disk.slot}, ${disk.what}`;
@@ -158,7 +160,7 @@ function checkMapping({ disks, nics, title }: SourceMachine, mapping: Mapping): 
     throw new TbuildError("usage", problems[0] ?? "", { subject: title, lines: problems.slice(1) });
 }
 
-// What has a counterpart, is a default, or means nothing to another hypervisor.
+// Settings that have a counterpart, are defaults, or mean nothing to another hypervisor.
 const expected: ReadonlySet<string> = new Set(
   [
     "acpi apic pae boot builder type kernel ramdisk bootloader device_model firmware bios uuid serial keymap timer_mode",

@@ -28,7 +28,7 @@ export interface Migrated {
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
 }
 
-/** The description and disks of a planned migration, ready to be written. */
+/** The description and disks of a planned migration, ready to write. */
 export async function shipmentFor(
   host: Host,
   plan: MigrationPlan,
@@ -79,7 +79,7 @@ function fitnessSentence(fitness: Fitness): string {
   return `${[`By its files it is ${fitnessWords(fitness)}`, ...why].join("; ")}.`;
 }
 
-/** Throws if there is something with the name of the result already. */
+/** Throws if the name of the result is taken. */
 export async function requireFree(plan: MigrationPlan, out: string): Promise<string> {
   const { kind, extension } = shippings[plan.format];
   const path = join(out, kind === "archive" ? `${plan.id}${extension}` : plan.id);
@@ -93,8 +93,8 @@ export async function requireFree(plan: MigrationPlan, out: string): Promise<str
 }
 
 /**
- * Writes the new machine: into a folder beside its name first, which is renamed when all is complete and removed after a
- * failure. The original is compared with what it was before it was read.
+ * Writes the new machine into a folder beside its name, which is renamed when complete and removed after a failure. The
+ * original is compared with its state before it was read.
  */
 export async function writeMachine(
   plan: MigrationPlan,
@@ -110,7 +110,7 @@ export async function writeMachine(
       subject: path,
     });
   try {
-    // What a killed tbuild left.
+    // Left over from a killed tbuild.
     await rm(part, { recursive: true, force: true });
     await mkdir(part);
     const before = await marksOf(plan);

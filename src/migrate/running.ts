@@ -17,14 +17,14 @@ for tool in xl xm; do
 done
 echo none`;
 
-/** The domains that run on a Xen host; nothing if it is none, or does not say. */
+/** The domains that run on a Xen host; empty if it is none or does not answer. */
 export async function runningDomains(
   host: Host,
 ): Promise<{ readonly tool: string; readonly names: readonly string[] } | undefined> {
   const { stdout } = await host.run(["sh", "-c", domainsScript]);
   const [tool = "none", ...lines] = stdout.split("\n");
   if (tool === "none") return undefined;
-  // Name, ID, memory, CPUs, state and time; only a name may hold blanks.
+  // Name, ID, memory, CPUs, state and time; only the name may contain blanks.
   const names = lines.flatMap(
     (line) => /^(\S.*?)\s+\d+\s+\d+\s+\d+\s+\S+\s+[\d.]+\s*$/.exec(line)?.[1] ?? [],
   );
@@ -32,22 +32,23 @@ export async function runningDomains(
 }
 
 export interface RunQuestion {
-  /** How people name the machine in messages. */
+  /** The machine's name in messages. */
   readonly subject: string;
-  /** The names that its domain may have. */
+  /** The possible names of its domain. */
   readonly names: readonly string[];
   readonly isTemplate: boolean;
-  /** It lies in a repository, which other servers may have mounted as well. */
+  /** It lies in a repository, which other servers may have mounted, too. */
   readonly isShared: boolean;
-  /** Who uses its disks. */
+  /** The users of its disks. */
   readonly users: readonly string[];
-  /** The user says that it is stopped. */
+  /** The user states that it is stopped. */
   readonly isSaidStopped: boolean;
 }
 
 /**
- * Throws if a machine runs, or if nobody knows. A disk's users and Xen's domains are known on its own server only; other servers
- * of a pool may run it, so of a machine in a repository its user has to say that it is stopped.
+ * Throws if a machine runs or if that is unknown. The users of a disk and Xen's domains are visible on their own server
+ * only, and another server of the pool may run the machine. So for a machine in a repository, its user must state that
+ * it is stopped.
  */
 export async function requireStopped(host: Host, question: RunQuestion): Promise<Stopped> {
   const { subject, names, isTemplate, isShared, users, isSaidStopped } = question;

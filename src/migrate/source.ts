@@ -1,7 +1,7 @@
 import type { DomainType, Firmware } from "../choices.ts";
 import type { Value } from "../vm-cfg/value.ts";
 
-/** A machine that is to leave Oracle VM, as its description states it. */
+/** A machine to be moved away from Oracle VM, as its description states it. */
 export interface SourceMachine {
   readonly title: string;
   readonly summary: string;
@@ -17,13 +17,13 @@ export interface SourceMachine {
   readonly disks: readonly SourceDisk[];
   readonly drives: number;
   readonly isTemplate: boolean;
-  /** What its description says besides; without secrets. */
+  /** The other settings in its description, without secrets. */
   readonly settings: Readonly<Record<string, Value>>;
   readonly notes: readonly string[];
 }
 
 export interface SourceNic {
-  /** The bridge; left out where none is named. */
+  /** The bridge; left out if none is named. */
   readonly bridge?: string;
   readonly mac?: string;
   /** Options that no other hypervisor has: `rate=10Mb/s`. */
@@ -36,7 +36,7 @@ export interface SourceDisk {
   readonly slot: string;
   readonly mode: "w" | "r" | "w!";
   readonly isBoot: boolean;
-  /** What people call it: the file or device in its description. */
+  /** Its name in messages: the file or device in its description. */
   readonly what: string;
   readonly from: SourceImage | SourceLun;
 }
@@ -53,7 +53,7 @@ export interface SourceLun {
   readonly path: string;
 }
 
-/** Where a machine comes from, ready to be read until it is closed. */
+/** An opened machine, which can be read until it is closed. */
 export interface Source extends AsyncDisposable {
   readonly machine: SourceMachine;
   /** Why its disks do not change while they are read. */

@@ -8,7 +8,7 @@ import { proposalFor } from "../store/compare/proposal.ts";
 import { sbomOf } from "../store/compare/sbom.ts";
 import { groupedBy } from "../store/grouped-by.ts";
 import { type CatalogEntry, lineageOf, type ReadManifest, templatesOf } from "../store/records/catalog.ts";
-import { formScript, formScriptFile } from "./contract-form.ts";
+import { formScriptFile } from "./contract-form.ts";
 import { diffPage } from "./diff-page.ts";
 import { diffFile, listPage, packagesFile, packagesScript, versionFile } from "./list-page.ts";
 import { sheet, sheetFile } from "./style.ts";
@@ -29,11 +29,11 @@ export interface CatalogFile {
 /**
  * The files of the static catalog. Each is made on demand, so a catalog of any size needs no more memory than its largest
  * page. Links are relative, so it works from a file and from any web server. `code` is the digest of the code that makes
- * the pages.
+ * the pages, and `form` the script of the pages with a form.
  */
 export function* catalogFiles(
   catalog: readonly CatalogEntry[],
-  { made, code }: { readonly made: string; readonly code: string },
+  { made, code, form }: { readonly made: string; readonly code: string; readonly form: string },
 ): Generator<CatalogFile> {
   const fileOf = (file: string, of: unknown, make: CatalogFile["make"]): CatalogFile => ({
     file,
@@ -51,7 +51,7 @@ export function* catalogFiles(
     async () => packagesScript(templates),
   );
   yield fileOf(sheetFile, undefined, async () => sheet());
-  yield fileOf(formScriptFile, undefined, async () => formScript());
+  yield fileOf(formScriptFile, form, async () => form);
   for (const versions of groupedBy(templates, ({ manifest }) => manifest.name).values()) {
     const ways = waysInto(versions);
     for (const { name, entry } of ways) {

@@ -1,4 +1,4 @@
-import { managerMessages, stdinMessages } from "../firstboot/messages.ts";
+import { choicesOf } from "../firstboot/value-types.ts";
 import { text } from "../html.ts";
 import { noParametersSentence } from "../model/known.ts";
 import type { Manifest, Parameter } from "../model/manifest.ts";
@@ -18,6 +18,7 @@ ${hidden.length === 0 ? "" : `<details><summary>${hidden.length} that are seldom
 <div class="messages"><p class="tabs"><button id="as-manager" aria-pressed="true">Oracle VM CLI</button><button id="as-stdin" aria-pressed="false">ovm-template-config --stdin</button><button id="copy">Copy</button></p>
 <pre id="messages" tabindex="0"></pre><p class="note" id="lacking"></p></div></div>
 <noscript><p class="note">The form writes the messages with JavaScript; without it, send each parameter as a message, com.oracle.linux.root-password last.</p></noscript>
+<script type="application/json" id="parameters">${embedded(contract)}</script>
 <script src="../${formScriptFile}"></script>`;
 }
 
@@ -31,41 +32,26 @@ function byModule(parameters: readonly Parameter[]): string {
     .join("\n");
 }
 
-function field({ key, description, required, password }: Parameter): string {
-  const marks = `${required ? " data-required" : ""}${password ? " data-password" : ""}`;
-  return `<label class="field"><b${required ? ' class="required"' : ""}>${text(key)}</b><span class="note">${text(description)}</span><input name="${text(key)}" type="${password ? "password" : "text"}" autocomplete="${password ? "new-password" : "off"}"${marks}></label>`;
+function field(parameter: Parameter): string {
+  const { key, description, required } = parameter;
+  return `<label class="field"><b${required ? ' class="required"' : ""}>${text(key)}</b><span class="note">${text(description)}</span>${control(parameter)}<em class="fault" role="alert"></em></label>`;
 }
 
-/** What makes the messages, for all pages with a form. */
+function control(parameter: Parameter): string {
+  const name = text(parameter.key);
+  const choices = choicesOf(parameter);
+  if (choices !== undefined && !parameter.password)
+    return `<select name="${name}">${["", ...choices].map((one) => `<option>${text(one)}</option>`).join("")}</select>`;
+  const hint = parameter.default === undefined ? "" : ` placeholder="${text(parameter.default)}"`;
+  return parameter.password
+    ? `<input name="${name}" type="password" autocomplete="new-password">`
+    : `<input name="${name}" type="text" autocomplete="off"${hint}>`;
+}
+
+/** What checks the values and makes the messages, for all pages with a form: browser/form.ts, bundled. */
 export const formScriptFile = "form.js";
-export const formScript = () => `${managerMessages}\n${stdinMessages}\n${script}\n`;
 
-const script = `
-const form = document.getElementById("contract"), out = document.getElementById("messages");
-const lacking = document.getElementById("lacking"), machine = document.getElementById("machine");
-const tabs = { manager: document.getElementById("as-manager"), stdin: document.getElementById("as-stdin") };
-let shown = "manager";
-function write() {
-  const inputs = [...form.querySelectorAll("input[name]")];
-  const answers = inputs.map((one) => ({ key: one.name, value: one.value, password: "password" in one.dataset }));
-  const lines = shown === "manager" ? managerMessages(answers, machine.value) : stdinMessages(answers);
-  out.textContent = lines.join("\\n");
-  const open = inputs.filter((one) => "required" in one.dataset && one.value === "").map((one) => one.name);
-  const root = inputs.find((one) => one.name === "com.oracle.linux.root-password");
-  lacking.textContent = open.length > 0 ? "Still required: " + open.join(", ")
-    : root && root.value === "" ? "Without the root password the clone goes on waiting: it starts the work, and goes last." : "";
+// In a script, no text may look like its end.
+function embedded(contract: readonly Parameter[]): string {
+  return JSON.stringify(contract).replaceAll("<", "\\u003c");
 }
-for (const [name, button] of Object.entries(tabs)) button.addEventListener("click", () => {
-  shown = name;
-  for (const [other, one] of Object.entries(tabs)) one.setAttribute("aria-pressed", String(other === name));
-  write();
-});
-document.getElementById("copy").addEventListener("click", async (event) => {
-  // A page from a file may not write to the clipboard by itself; then what is marked is copied.
-  try { await navigator.clipboard.writeText(out.textContent); }
-  catch { getSelection().selectAllChildren(out); document.execCommand("copy"); }
-  event.target.textContent = "Copied";
-  setTimeout(() => { event.target.textContent = "Copy"; }, 1500);
-});
-form.addEventListener("input", write);
-write();`;

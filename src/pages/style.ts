@@ -28,7 +28,7 @@ input,select{font:inherit;color:inherit;background:var(--wash);border:1px solid 
 input:focus,select:focus{outline:2px solid var(--up);outline-offset:-1px}.search{max-width:24rem}
 .form{display:grid;grid-template-columns:minmax(0,3fr) minmax(0,2fr);gap:1.8rem}.fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:0 1.2rem}.fields+h3{margin-top:.4rem}h3{font-size:.92rem;margin:0 0 .6rem;padding-bottom:.25rem;border-bottom:1px solid var(--line)}details h3{margin-top:.6rem}
 @media (max-width:60rem){.form{grid-template-columns:minmax(0,1fr)}.fields{grid-template-columns:repeat(auto-fill,minmax(min(15rem,100%),1fr))}}
-.field{display:flex;flex-direction:column;margin:0 0 .9rem}.field input{margin-top:auto}.field b{font:600 .83rem ui-monospace,monospace;overflow-wrap:anywhere}.field .note{display:block;margin:.05rem 0 .25rem}
+.field{display:flex;flex-direction:column;margin:0 0 .9rem}.field input{margin-top:auto}.field select{margin-top:auto}.field .fault{color:var(--minus);font-style:normal;font-size:.83rem}.field .fault:empty{display:none}.field b{font:600 .83rem ui-monospace,monospace;overflow-wrap:anywhere}.field .note{display:block;margin:.05rem 0 .25rem}
 .required:after{content:" required";color:var(--minus);font:500 .75rem system-ui,sans-serif}
 @media (min-width:60rem){.messages{position:sticky;top:1rem;align-self:start}}.messages pre{background:var(--wash);border:1px solid var(--line);border-radius:8px;padding:.8rem;min-height:8rem;white-space:pre-wrap;overflow-wrap:anywhere}
 .messages pre:empty:before{content:"What you fill in becomes messages here.";color:var(--soft);font-family:system-ui,sans-serif}.field .note{line-height:1.4}

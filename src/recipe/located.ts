@@ -27,7 +27,13 @@ export type Located =
       /** What it does to the list that it is laid over, where that is said. */
       readonly how?: "append" | "replace";
     }
-  | { readonly kind: "scalar"; readonly at: Place; readonly value: unknown };
+  | {
+      readonly kind: "scalar";
+      readonly at: Place;
+      readonly value: unknown;
+      /** A number as it is written. */
+      readonly source?: string;
+    };
 
 /** A value that was given on the command line or in the environment: `file` names it, and it has no lines that people could look up. */
 export function readValue(file: string, text: string): Located {
@@ -205,5 +211,7 @@ function located(node: Node | null, reading: Reading, above: Place, depth: numbe
       at,
       items: node.items.map((item) => located(item as Node, reading, at, depth + 1)),
     };
-  return { kind: "scalar", at, value: isScalar(node) ? node.value : undefined };
+  if (!isScalar(node)) return { kind: "scalar", at, value: undefined };
+  const { value, source } = node;
+  return { kind: "scalar", at, value, ...(typeof value === "number" && source !== undefined && { source }) };
 }

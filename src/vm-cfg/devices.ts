@@ -8,10 +8,10 @@ export interface DiskEntry {
   readonly target?: string;
   /** What the guest sees: xvda, hda, sda. */
   readonly slot?: string;
-  /** `w!` may be written by several machines at once. */
+  /** `w!` allows several machines to write to it. */
   readonly mode: DiskMode;
   readonly format: "raw" | "qcow" | "qcow2" | "vhd" | "qed" | "unknown";
-  /** A block device of the host (`phy:`), and no file. */
+  /** A block device of the host (`phy:`) instead of a file. */
   readonly isDevice: boolean;
   readonly isCdrom: boolean;
   /** All other options, as they are written: `script=…`, `backendtype=…`. */
@@ -23,7 +23,7 @@ export type DiskMode = "r" | "w" | "w!";
 /** One entry of `vif`: its options in order, `mac`, `bridge`, `type`, `model`, `rate`, `ip`, `script`, `vifname` … */
 export type VifEntry = ReadonlyMap<string, string>;
 
-/** The texts of a list; one text by itself is a list of one (xm takes both). */
+/** The strings of a list. A single string counts as a list of one (xm accepts both). */
 export function textsOf(value: Value | undefined): string[] {
   if (typeof value === "string") return value.trim() === "" ? [] : [value];
   return isList(value) ? value.filter((one): one is string => typeof one === "string") : [];
@@ -50,7 +50,7 @@ export function readDisk(text: string): DiskEntry {
   let isCdrom = false;
   const place = ["target", "format", "vdev", "access"];
   const setSlot = (word: string) => {
-    // Device models of xend wrote `ioemu:hda`.
+    // xend's device model is written `ioemu:hda`.
     const [, slot = "", kind = ""] =
       /^(?:ioemu:)?(\/dev\/)?([^:]*)(?::(cdrom|disk))?$/.exec(word)?.slice(1) ?? [];
     if (slot !== "") found.slot = slot;

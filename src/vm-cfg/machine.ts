@@ -1,7 +1,7 @@
 import type { DomainType } from "../choices.ts";
 import { type DiskEntry, readDisk, readVif, textsOf } from "./devices.ts";
 import type { VmCfg } from "./document.ts";
-import { withoutSecrets } from "./secrets.ts";
+import { masked, withoutSecrets } from "./secrets.ts";
 import type { Value } from "./value.ts";
 
 /** What a vm.cfg says about its machine, unverified. */
@@ -14,11 +14,11 @@ export interface VmCfgMachine {
   readonly maxMemoryMib?: number;
   readonly domainType?: DomainType;
   readonly disks: readonly DiskEntry[];
-  /** The bridge of each vnic, `public` where none is named. */
+  /** The bridge of each vnic; `public` if none is named. */
   readonly nics: readonly string[];
-  /** The vnics as they are written, without secrets. */
+  /** The vnics as written, without secrets. */
   readonly vifs: readonly string[];
-  /** Everything else, without secrets, to be written out again as it is. */
+  /** All other keys, without secrets, to be written back unchanged. */
   readonly settings: Readonly<Record<string, Value>>;
   readonly notes: readonly string[];
 }
@@ -51,7 +51,9 @@ export function machineOf(config: VmCfg): VmCfgMachine {
   const { values } = config;
   const notes = config.remarks.map(({ line, text }) => `vm.cfg:${line}: ${text}`);
   const name = textOf(values.get("OVM_simple_name")) ?? textOf(values.get("name"));
-  const summary = textOf(values.get("OVM_description"));
+  const said = textOf(values.get("OVM_description"));
+  const summary = said && String(masked("", said));
+  if (summary !== said) notes.push("vm.cfg: OVM_description holds a password, which is not kept");
   const number = (key: string): number | undefined => {
     const value = values.get(key);
     if (value === undefined || value === null) return undefined;
@@ -99,8 +101,8 @@ function textOf(value: Value | undefined): string | undefined {
 }
 
 /**
- * Taken from OVM_domain_type, else xl's `type`, else `builder`, else what starts the domain. It is not known what
- * the Manager writes for PVHVM, so the type of an HVM domain's network cards decides.
+ * Taken from OVM_domain_type, else from xl's `type`, else from `builder`, else from what starts the domain. What the
+ * Manager writes for PVHVM is unknown, so for an HVM domain the type of its network cards decides.
  */
 function domainTypeOf(
   values: ReadonlyMap<string, Value>,

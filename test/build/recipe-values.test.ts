@@ -2,6 +2,7 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { gather, plan, prove, type Workshop } from "../../src/build/build.ts";
 import { beginCheckpoint, checkpointKey, keepCheckpoint } from "../../src/build/checkpoint.ts";
 import { homeAt } from "../../src/build/home.ts";
@@ -33,14 +34,23 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
     ["machine.vcpus=3", "keep-master"],
     ["machine.memory=3G", "keep-master"],
     ["machine.disk=23G", "install-guest"],
+    ["machine.firmware=uefi", "install-guest"],
   ],
   layout: [
     ["layout.0.size=600M", "install-guest"],
     ["layout.0.options=nodev", "install-guest"],
     ["layout.2.volume=another", "install-guest"],
+    ["layout.3.mount=/opt", "install-guest"],
+    ["layout.2.fs=ext3", "install-guest"],
+    ["layout.2.grow=true", "install-guest"],
   ],
   volumeGroup: [["volumeGroup=another", "install-guest"]],
-  disks: [["disks.0.size=3G", "provision-guest"]],
+  disks: [
+    ["disks.0.size=3G", "provision-guest"],
+    ["disks.0.fs=ext3", "provision-guest"],
+    ["disks.0.mount=/other", "provision-guest"],
+    ["disks.0.options=nodev", "provision-guest"],
+  ],
   nics: [
     ["nics=[public]", "install-guest"],
     ["nics=[public, storage]", "keep-master"],
@@ -54,8 +64,18 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
   ports: [["ports=['1521:tcp']", "install-guest"]],
   kernel: [["kernel=rhck", "install-guest"]],
   kernelArguments: [["kernelArguments=[quiet]", "install-guest"]],
-  repositories: [["repositories.0.name=another", "provision-guest"]],
-  additions: [["additions.packages+=more", "provision-guest"]],
+  repositories: [
+    ["repositories.0.name=another", "provision-guest"],
+    ["repositories.0.id=another", "provision-guest"],
+    ["repositories.0.url=https://yum.example/", "provision-guest"],
+    ["repositories.0.gpgKey=https://yum.example/key", "provision-guest"],
+    ["repositories.0.enabled=false", "provision-guest"],
+    ["repositories.0.proxy=http://proxy.example:3128", "provision-guest"],
+  ],
+  additions: [
+    ["additions.packages+=more", "provision-guest"],
+    ["additions.repository=ol6_latest", "provision-guest"],
+  ],
   packages: [
     ["packages.base+=more", "install-guest"],
     ["packages.exclude+=more", "install-guest"],
@@ -63,17 +83,38 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
     ["packages.remove+=more", "provision-guest"],
   ],
   provision: [["provision=post; disks=[]", "install-guest"]],
-  groups: [["groups.0.gid=777", "provision-guest"]],
+  groups: [
+    ["groups.0.gid=777", "provision-guest"],
+    ["groups.0.name=another; users.0.group=another", "provision-guest"],
+  ],
   users: [
     ["users.0.uid=777", "provision-guest"],
+    ["users.0.name=another", "provision-guest"],
+    ["users.0.group=users", "provision-guest"],
+    ["users.0.groups=[users]", "provision-guest"],
+    ["users.0.home=/srv/home", "provision-guest"],
     ["users.0.password.env=ANOTHER", "provision-guest"],
+    ["users.1.password.file=other-secret", "provision-guest"],
   ],
-  folders: [["folders.0.mode='0700'", "provision-guest"]],
+  folders: [
+    ["folders.0.mode='0700'", "provision-guest"],
+    ["folders.0.path=/srv/other", "provision-guest"],
+    ["folders.0.owner=shop", "provision-guest"],
+    ["folders.0.group=shop", "provision-guest"],
+  ],
   files: [
     ["files.0.content=another", "provision-guest"],
     ["files.0.mode='0600'", "provision-guest"],
+    ["files.0.path=/etc/other", "provision-guest"],
+    ["files.0.owner=shop", "provision-guest"],
+    ["files.0.group=shop", "provision-guest"],
+    ["files.1.from=other-secret", "provision-guest"],
   ],
-  scripts: [["scripts.0.run=another", "provision-guest"]],
+  scripts: [
+    ["scripts.0.run=another", "provision-guest"],
+    ["scripts.0.name=another", "provision-guest"],
+    ["scripts.1.from=other-secret", "provision-guest"],
+  ],
   services: [
     ["services.enable+=more", "provision-guest"],
     ["services.disable+=more", "provision-guest"],
@@ -104,18 +145,21 @@ layout:
   - { mount: /boot, fs: ext3, size: 500M }
   - { mount: swap, fs: swap, size: 1G }
   - { mount: /, fs: ext4, size: 8G, volume: root }
+  - { mount: /var, fs: ext4, size: 1G, volume: var }
 disks: [{ size: 2G, fs: ext4, mount: /data }]
 nics: [public, interconnect]
 groups: [{ name: shop, gid: 700 }]
-users: [{ name: shop, uid: 700, group: shop, password: { env: SHOP } }]
+users: [{ name: shop, uid: 700, group: shop, password: { env: SHOP } }, { name: till, uid: 701, group: shop, password: { file: secret } }]
 folders: [{ path: /srv/shop }]
-files: [{ path: /etc/shop, content: shop }]
-scripts: [{ name: shop, run: "true" }]
+files: [{ path: /etc/shop, content: shop }, { path: /etc/till, from: secret }]
+scripts: [{ name: shop, run: "true" }, { name: till, from: secret }]
 services: { enable: [shop], disable: [other] }
 modules: [grid]
 domainType: XEN_PVM
 `;
 
+/** Only a guest that is not for Oracle VM may have it. */
+const firmware = "machine.firmware=uefi";
 const paths = Object.values(shaped).flat();
 let root: string;
 beforeAll(async () => {
@@ -125,6 +169,7 @@ beforeAll(async () => {
   await cp(join(root, "kickstart/ol6.ks.hbs"), join(root, "kickstart/other.ks.hbs"));
   await writeFile(join(root, "kickstart/other.ks.hbs"), "\n# another\n", { flag: "a" });
   await writeFile(join(root, "recipes/whole.yaml"), text);
+  for (const file of ["secret", "other-secret"]) await writeFile(join(root, "recipes", file), `${file}\n`);
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
@@ -151,8 +196,8 @@ function workshop(settings: readonly string[] = []): Workshop {
 }
 
 /** Keeps a result of each step of the recipe, as a build leaves them. */
-async function keepAll(rehearse: boolean): Promise<void> {
-  const made = await gather(workshop(), { name: "whole", rehearse });
+async function keepAll(rehearse: boolean, name = "whole"): Promise<void> {
+  const made = await gather(workshop(), { name, rehearse });
   const folder = workshop().home.checkpoints;
   const medium = { file: join(root, "recipes/whole.yaml") };
   let parent: string | undefined;
@@ -167,20 +212,53 @@ async function keepAll(rehearse: boolean): Promise<void> {
     };
     const inputs = await allInputs(step, gives);
     const key = checkpointKey(step.name, inputs, parent);
-    const named = { id, key, recipe: "whole", step: step.name, inputs, parent, maker: "", ms: 1, gives };
+    const named = { id, key, recipe: name, step: step.name, inputs, parent, maker: "", ms: 1, gives };
     await keepCheckpoint(folder, out, { ...named, made: new Date().toISOString() });
     parent = id;
   }
 }
 
-async function firstToRun(setting: readonly string[], rehearse: boolean) {
-  const { steps } = await plan(workshop(setting), { name: "whole", rehearse, fresh: false, keep: false });
+type Schema = z.core.JSONSchema.BaseSchema;
+
+/** The keys that hold a value, such as `machine.vcpus`; `*` stands for a key that the recipe chooses. */
+function leavesOf(schema: Schema, path: readonly string[]): string[] {
+  const choices = [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])];
+  const below =
+    choices.length > 0
+      ? choices.flatMap((one) => leavesOf(one, path))
+      : typeof schema.items === "object" && !Array.isArray(schema.items)
+        ? leavesOf(schema.items as Schema, path)
+        : Object.entries(schema.properties ?? {}).flatMap(([key, one]) =>
+            leavesOf(one as Schema, [...path, key]),
+          );
+  if (typeof schema.additionalProperties === "object")
+    below.push(...leavesOf(schema.additionalProperties, [...path, "*"]));
+  return below.length > 0 ? [...new Set(below)] : [path.join(".")];
+}
+
+async function firstToRun(setting: readonly string[], rehearse: boolean, name = "whole") {
+  const { steps } = await plan(workshop(setting), { name, rehearse, fresh: false, keep: false });
   return steps.find((step) => !step.kept);
 }
 
 describe("every value of a recipe", () => {
   it("is in the table of what it shapes", () => {
     expect(Object.keys(shaped).sort()).toEqual(Object.keys(Recipe.shape).sort());
+  });
+
+  it("is in it with each key that it may have", () => {
+    const keys = paths.flatMap(([setting]) =>
+      setting.split("; ").flatMap((one) => {
+        const [, path = "", value = ""] = /^([^+=]+)\+?=(.*)$/.exec(one) ?? [];
+        const plain = path.replace(/\.\d+/g, "");
+        const inner = [...value.matchAll(/[{,] ?(\w+):/g)].map(([, key]) => `${plain}.${key}`);
+        return [plain, ...inner];
+      }),
+    );
+    const lacking = leavesOf(z.toJSONSchema(Recipe, { unrepresentable: "any", io: "input" }), []).filter(
+      (leaf) => !keys.some((key) => new RegExp(`^${leaf.replace("*", "[^.]+")}$`).test(key)),
+    );
+    expect(lacking).toEqual([]);
   });
 
   it("shapes the step that the table says, and the plan says so", async () => {
@@ -191,7 +269,7 @@ describe("every value of a recipe", () => {
       expect(await firstToRun([], rehearse)).toBeUndefined();
       for (const [setting, step] of paths) {
         // Only a rehearsal has a trial.
-        if (rehearse !== setting.startsWith("trial.")) continue;
+        if (rehearse !== setting.startsWith("trial.") || setting === firmware) continue;
         const found = await firstToRun(setting.split("; "), rehearse).catch((error) => ({
           step: `${error.message} ${error.lines}`,
           why: ["refused"],
@@ -202,6 +280,17 @@ describe("every value of a recipe", () => {
     }
     expect(wrong).toEqual([]);
   }, 120_000);
+
+  it("shapes it for a machine with UEFI, which Oracle VM has not", async () => {
+    await rm(workshop().home.checkpoints, { recursive: true, force: true });
+    await writeFile(
+      join(root, "recipes/modern.yaml"),
+      "extends: ol8-kvm\nname: modern\nversion: 1.0.0\nbundles: [qcow2]\n",
+    );
+    await keepAll(false, "modern");
+    expect(await firstToRun([], false, "modern")).toBeUndefined();
+    expect(await firstToRun([firmware], false, "modern")).toMatchObject({ step: "install-guest" });
+  });
 });
 
 describe("what cannot be built is refused before the first step", () => {

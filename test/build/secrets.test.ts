@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { provePasswords } from "../../src/build/secrets.ts";
 import { TbuildError } from "../../src/errors.ts";
@@ -42,6 +44,18 @@ describe("a password", () => {
       await provePasswords({ users: [user("ann", { env: "S" })] }, folder, () => text);
     },
   );
+
+  it("in the environment cannot be one if it is not UTF-8", async () => {
+    const users = [user("ann", { env: "A" })];
+    const latin1 = `console.log(process.env.A)`;
+    const { stdout } = await promisify(execFile)("sh", [
+      "-c",
+      `A=$(printf 'p\\344ss') exec "${process.execPath}" -e '${latin1}'`,
+    ]);
+    await expect(provePasswords({ users }, folder, () => stdout.trimEnd())).rejects.toThrow(
+      "the password of ann: environment variable A is not UTF-8",
+    );
+  });
 
   it("that cannot be one is told of with all others, and what it is is not said", async () => {
     const users = [user("ann", { env: "A" }), user("bob", { env: "B" }), user("eve", { env: "E" })];

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { judge } from "../../src/firstboot/judge.ts";
 import { managerMessages, stdinMessages } from "../../src/firstboot/messages.ts";
 import { localHost } from "../../src/host/local.ts";
-import type { Manifest } from "../../src/model/manifest.ts";
+import type { Manifest, Parameter } from "../../src/model/manifest.ts";
 import { type CatalogFile, catalogFiles } from "../../src/pages/catalog-pages.ts";
 import { type CatalogEntry, manifestReader, readCatalog } from "../../src/store/records/catalog.ts";
 import { promote } from "../../src/store/records/channels.ts";
@@ -15,6 +16,7 @@ import { finder } from "../../src/store/records/finder.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import { memoryStore } from "../fakes/memory-store.ts";
 import { describeWith } from "../fakes/missing.ts";
+import { formScript } from "../form-script.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const disk = {
@@ -41,8 +43,13 @@ const guest = (text: string) => ({
   files: [file(text)],
   volumes: [],
 });
+const network = (name: string, more: Partial<Parameter> = {}): Parameter => ({
+  ...{ key: `com.oracle.linux.network.${name}`, description: "", module: "network" },
+  ...{ required: false, hidden: false, password: false, ...more },
+});
 const filesOf = (catalog: readonly CatalogEntry[]): Iterable<CatalogFile> =>
-  catalogFiles(catalog, { made: "2026-11-25T10:00:00.000Z", code: "" });
+  catalogFiles(catalog, { made: "2026-11-25T10:00:00.000Z", code: "", form });
+const form = await formScript();
 const typeOf = (url: string) =>
   url.endsWith(".js") ? "text/javascript" : url.endsWith(".css") ? "text/css" : "text/html";
 const hostile = `<img src=x onerror="document.title='broken'"></script>`;
@@ -51,6 +58,14 @@ const versions: Manifest[] = [
   sampleManifest(disk, { version: "1.0.1", guest: guest("server b\n"), summary: hostile }),
   sampleManifest(disk, { version: "1.1.0", guest: guest(`${hostile}\n`), summary: hostile }),
   ...["a", "b", "c"].map((name) => sampleManifest(disk, { name: `ol7-${name}` })),
+  sampleManifest(disk, {
+    name: "ol7-checked",
+    contract: [
+      ...["device.0", "bootproto.0", "ipaddr.0", "netmask.0", "gateway.0"].map((name) => network(name)),
+      { ...network("x"), key: "org.example.db.mode", choices: ["standalone", "</script>"] },
+      { ...network("x"), key: "org.example.db.port", type: "number" },
+    ],
+  }),
   sampleManifest(disk, {
     name: `ol8-${"long-".repeat(9)}name`,
     summary: `imported from ${"OVM_OL8U10_x86_64_PVHVM_".repeat(4)}.ova`,
@@ -121,7 +136,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     "leads from the list to versions and differences, from %s",
     async (_where, base) => {
       const page = await open(`${base()}index.html`);
-      expect(await page.locator("tr[data-words]").count()).toBe(7);
+      expect(await page.locator("tr[data-words]").count()).toBe(8);
       expect(await page.locator("tr.gone .badge.revoked").count()).toBe(1);
       await page.click("a:text-is('since 1.0.0')");
       expect(await page.textContent("h1")).toBe("ol6-sample 1.0.0 → 1.0.1");
@@ -151,6 +166,48 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.fill("#search", "OL6-sample stable bash");
     expect(await page.locator("tr[data-words]:visible").count()).toBe(1);
     expect(await page.locator("section:visible").count()).toBe(1);
+    await page.close();
+  });
+
+  it("refuses by the checks of `tbuild message` what is wrong, at its field, and offers choices", async () => {
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => troubles.push(String(error)));
+    await page.goto(`file://${join(folder, "site")}/ol7-checked/1.0.0.html`);
+    const field = (name: string) => `[name="${name}"]`;
+    const N = "com.oracle.linux.network";
+    expect(await page.locator(`${field(`${N}.bootproto.0`)} option`).allTextContents()).toEqual([
+      ...["", "dhcp", "static", "none"],
+    ]);
+    const options = await page.locator(`${field("org.example.db.mode")} option`).allTextContents();
+    expect(options).toEqual(["", "standalone", "</script>"]);
+    await page.selectOption(field(`${N}.bootproto.0`), "static");
+    await page.fill(field(`${N}.device.0`), "eth0");
+    await page.fill(field(`${N}.ipaddr.0`), "192.0.2.10");
+    await page.fill(field(`${N}.netmask.0`), "24");
+    await page.fill(field(`${N}.gateway.0`), "198.51.100.1");
+    await page.fill(field("org.example.db.port"), "high");
+    const values = {
+      [`${N}.device.0`]: "eth0",
+      [`${N}.bootproto.0`]: "static",
+      [`${N}.ipaddr.0`]: "192.0.2.10",
+      [`${N}.netmask.0`]: "24",
+      [`${N}.gateway.0`]: "198.51.100.1",
+      "org.example.db.port": "high",
+    };
+    const contract = versions.find(({ name }) => name === "ol7-checked")?.contract ?? [];
+    const faults = judge(contract, new Map(Object.entries(values)));
+    expect(faults.map(({ key }) => key)).toEqual(["org.example.db.port", `${N}.netmask.0`].reverse());
+    for (const { key, text } of faults)
+      expect(await page.locator(`label:has(${field(key)}) .fault`).textContent()).toBe(text);
+    expect(await page.textContent("#messages")).toBe("");
+    expect(await page.textContent("#lacking")).toBe("No messages yet: 2 values are wrong.");
+    await page.fill(field(`${N}.netmask.0`), "255.255.255.0");
+    await page.fill(field("org.example.db.port"), "1521");
+    expect(await page.locator(`label:has(${field(`${N}.gateway.0`)}) .fault`).textContent()).toContain(
+      "is not in the network of 192.0.2.10",
+    );
+    await page.fill(field(`${N}.gateway.0`), "192.0.2.1");
+    expect((await page.textContent("#messages"))?.split("\n")).toHaveLength(6);
     await page.close();
   });
 

@@ -65,6 +65,8 @@ const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> =
     ["set_bg 0 free_inodes_count 3", "set_bg 0 checksum calc"],
     /inodes wrong/,
   ],
+  "the superblock's count of free inodes": [["ssv free_inodes_count 4294967295"], /count of free inodes/],
+  "a folder's count of its folders": [["sif /tmp links_count 0"], /more subfolders/],
   "a group's checksum": [["set_bg 0 checksum 0x1234"], /descriptor of group 0/],
   "a later group's checksum": [["set_bg 1 checksum 0x1234"], /descriptor of group 1/],
   "a group's place of its block bitmap": [
@@ -117,6 +119,7 @@ describe.skipIf(lacking !== undefined)(
         ...many,
         "/etc/shadow": "root:$6$a$b:1::::::\n",
         "/etc/ssh/ssh_host_rsa_key": "k",
+        "/tmp/a folder/a file": "x",
       };
       await extDisk(whole, { ...ol6Guest, files }, { options: ["-t", "ext4", "-b", "1024"] });
       await host.run(["e2fsck", "-fyD", `${whole}?offset=${start}`], { allow: [1] });

@@ -18,6 +18,8 @@ interface Kind {
   /** tbuild's own reader and writer take it. */
   readonly direct?: true;
   readonly mebibytes?: number;
+  /** This machine's kernel mounts it and makes its files. */
+  readonly isByKernel?: true;
 }
 
 const ext4 = (features: string, ...more: string[]): Kind => ({
@@ -33,6 +35,7 @@ const few: Readonly<Record<string, Kind>> = {
   "inodes of 1 KiB, no flex_bg": direct(ext4("^flex_bg", "-I", "1024")),
   sparse_super2: direct(ext4("sparse_super2,^resize_inode")),
   "indexed folders with checksums": direct({ ...ext4(""), check: ["-D"] }),
+  "folders that the kernel has indexed": direct({ ...ext4("", "-b", "1024"), isByKernel: true }),
   inline_data: ext4("inline_data"),
   meta_bg: ext4("meta_bg,^resize_inode"),
   bigalloc: ext4("bigalloc"),
@@ -103,6 +106,17 @@ const many: Readonly<Record<string, Kind>> = Object.fromEntries([
   ["no reserved blocks", direct(ext4("", "-m", "0"))],
 ]);
 
+async function copyByKernel(root: string, image: string): Promise<void> {
+  const at = await mkdtemp(join(tmpdir(), "tbuild-kinds-at-"));
+  await host.run(["mount", "-o", "loop", image, at]);
+  try {
+    await host.run(["cp", "-a", `${root}/.`, at]);
+  } finally {
+    await host.run(["umount", at]);
+    await rm(at, { recursive: true });
+  }
+}
+
 const lacking = missing("mke2fs", "e2fsck", "debugfs", "mount", "losetup", "loop", "root");
 
 describe.skipIf(lacking !== undefined)(
@@ -119,12 +133,14 @@ describe.skipIf(lacking !== undefined)(
 
     it.each(Object.entries(process.env.TBUILD_SLOW === "1" ? { ...few, ...many } : few))(
       "%s",
-      async (_name, { options, check = [], direct: isDirect, mebibytes = 64 }) => {
+      async (_name, { options, check = [], direct: isDirect, isByKernel = false, mebibytes = 64 }) => {
         const image = join(folder, "disk.img");
         const inside = join(folder, "inside");
         await emptyDisk(image, mebibytes);
         // Not at an offset: mke2fs and e2fsck forget it where they open the file again, as for MMP and quotas.
-        await host.run(["mke2fs", "-q", "-F", ...options, "-d", root, inside, `${mebibytes - 1}M`]);
+        const files = isByKernel ? [] : ["-d", root];
+        await host.run(["mke2fs", "-q", "-F", ...options, ...files, inside, `${mebibytes - 1}M`]);
+        if (isByKernel) await copyByKernel(root, inside);
         await host.run(["e2fsck", "-fy", ...check, inside], { allow: [1] });
         const copy = ["bs=1M", "conv=notrunc,sparse", "status=none"];
         await host.run(["dd", `if=${inside}`, `of=${image}`, "seek=1", ...copy]);

@@ -111,6 +111,22 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     120_000,
   );
 
+  it("by SIGKILL, a scrub of a qcow2: at whatever moment, it is as before or comes back by an undo", async () => {
+    const image = join(images, "disk.qcow2");
+    const before = await sha256Of(image);
+    for (const later of isSlow ? [100, 400, 700, 1000, 1300, 1600, 1900, 2500, 4000] : [400, 1200, 2500]) {
+      await interrupted(["seal", "--yes", "--scrub", image], "SIGKILL", undefined, later);
+      await vi.waitFor(async () => expect(await processes()).toEqual([]), { timeout: 60_000, interval: 100 });
+      expect(await mounts()).toEqual([]);
+      const { exitCode, stderr } = await tbuild("undo", image);
+      // 2: there was nothing to undo.
+      expect([0, 2], stderr).toContain(exitCode);
+      expect(await sha256Of(image), `after ${later} ms`).toBe(before);
+      expect(await readdir(temporary)).toEqual([]);
+      expect(await readdir(images)).toEqual(["disk.qcow2", "disk.raw"]);
+    }
+  }, 300_000);
+
   it("leaves the folders of one that still works alone", async () => {
     const image = join(images, "disk.raw");
     const working = start(["seal", "--plan", "--via", "uml", image]);

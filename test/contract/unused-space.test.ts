@@ -15,7 +15,7 @@ const secret = "-----BEGIN RSA PRIVATE KEY-----\n";
 // A key does not end where its block ends.
 const key = Buffer.from(secret + "body of a private key\n".repeat(300));
 
-const lacking = missing("mke2fs", "e2fsck", "sfdisk", "qemu-img", "root", "loop", "pvcreate");
+const lacking = missing("mke2fs", "e2fsck", "sfdisk", "qemu-img", "qemu-io", "root", "loop", "pvcreate");
 
 describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking), () => {
   let folder = "";
@@ -92,7 +92,7 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
   async function scrub(image: string) {
     await using planned = await planJob(host, image, { ...job, scrub: true });
     await planned.apply("seal");
-    await host.run(["e2fsck", "-fn", `${image}?offset=${mib}`]);
+    if (image.endsWith(".img")) await host.run(["e2fsck", "-fn", `${image}?offset=${mib}`]);
     return planned.result;
   }
 
@@ -153,6 +153,40 @@ describe.skipIf(lacking !== undefined)(titled("space in no file system", lacking
     const [image, raw] = [join(folder, "disk.qcow2"), await copyOf(mbrDisk, [58 * mib])];
     await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]);
     expect(await foundIn(image)).toEqual(["1 block in the gap behind p1"]);
+  });
+
+  it("is cleared in a qcow2, with the clusters of the file that are free", async () => {
+    const [image, raw] = [join(folder, "scrubbed.qcow2"), await copyOf(mbrDisk, [58 * mib])];
+    await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]);
+    // A discard leaves what was there in the file.
+    await writeFile(`${image}.key`, key.subarray(0, 4096));
+    const io = (...argv: string[]) => host.run(["qemu-io", "-f", "qcow2", ...argv, image]);
+    await io("-c", `write -s ${image}.key ${59 * mib} 4096`);
+    await io("-d", "unmap", "-c", `discard ${59 * mib} 65536`);
+    expect((await readFile(image)).includes(key.subarray(0, 4096))).toBe(true);
+    const digest = await sha256Of(image);
+    await scrub(image);
+    expect(await foundIn(image)).toEqual([]);
+    expect((await readFile(image)).includes(secret)).toBe(false);
+    await host.run(["qemu-img", "check", image]);
+    await undoLast(image);
+    expect(await sha256Of(image)).toBe(digest);
+  });
+
+  it("is not cleared in a qcow2 with compressed clusters, which would keep it", async () => {
+    const [image, raw] = [join(folder, "packed.qcow2"), await copyOf(mbrDisk, [58 * mib])];
+    await host.run(["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, image]);
+    await expect(scrub(image)).rejects.toThrow("has compressed clusters");
+  });
+
+  it("that is a partition with nothing but a key is empty afterwards, and the guest is known to be sealed", async () => {
+    const image = join(folder, "alone.img");
+    await guestDisk(image, 64, ["label: dos", "start=2048, size=56M", `start=${58 * 2048}`]);
+    await writeInto(image, [[59 * mib, key]]);
+    const before = (await checkImage(host, image, job)).others;
+    expect(before).toMatchObject([{ name: "p2", state: "unknown" }]);
+    expect((await scrub(image)).others).toMatchObject([{ name: "p2", state: "nothing", why: "is empty" }]);
+    expect((await checkImage(host, image, job)).others).toMatchObject([{ name: "p2", state: "nothing" }]);
   });
 
   it("before the first partition is searched, and stays as it is", async () => {

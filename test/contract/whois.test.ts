@@ -7,7 +7,7 @@ import { whois } from "../../src/build/whois.ts";
 import { portraitOf } from "../../src/guest/portrait.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
-import { mountsOf } from "../../src/image/disk/disk.ts";
+import { mountsOf } from "../../src/image/disk/mounts.ts";
 import { chooseAccess } from "../../src/image/ways/index.ts";
 import type { GuestRecord } from "../../src/model/manifest.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";

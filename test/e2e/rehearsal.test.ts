@@ -10,7 +10,7 @@ import { lastCheckpoint } from "../../src/build/checkpoint.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
-import { mountsOf } from "../../src/image/disk/disk.ts";
+import { mountsOf } from "../../src/image/disk/mounts.ts";
 import { openImageFile } from "../../src/image/open.ts";
 import type { GuestTree } from "../../src/image/tree.ts";
 import { chooseAccess } from "../../src/image/ways/index.ts";

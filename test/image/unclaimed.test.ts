@@ -13,7 +13,7 @@ async function freeOf(group: string) {
   mbr([{ type: 0x8e, start: 2048, count: 43 * 2048 }]).copy(disk);
   physicalVolume(group).copy(disk, mib);
   const reader = bytesReader(disk);
-  const places = await unclaimedPlaces(reader, (await layoutOf(reader)).volumes);
+  const places = await unclaimedPlaces(reader, await layoutOf(reader));
   const found = places.find(({ name }) => name.startsWith("the free extents"));
   const numbers = found?.pieces.flatMap(({ offset, bytes }) =>
     Array.from({ length: bytes / extent }, (_, index) => (offset - 2 * mib) / extent + index),

@@ -24,7 +24,7 @@ const disk = {
   dataBytes: 2 ** 30,
 } as const;
 const count = 10_000;
-const about = { made: "2026-11-25T10:00:00.000Z", code: "" };
+const about = { made: "2026-11-25T10:00:00.000Z", code: "", form: "" };
 
 const packed = ({ packages: _names, ...rest }: Partial<Manifest>) => rest;
 

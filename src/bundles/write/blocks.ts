@@ -1,8 +1,8 @@
 import type { Run } from "../../model/disk.ts";
 
 /**
- * Blocks of one size, all but a disk's last; without `data` it is a run of blocks of zeros. Where the store keeps
- * data that is zeros all the same, that is found here.
+ * Blocks of one size, except the last one of a disk. Without `data` it is a run of zero blocks. Data in the store that
+ * consists of zeros is recognised here.
  */
 export interface Block {
   readonly start: number;
@@ -30,7 +30,7 @@ export async function* blocksOf(runs: AsyncIterable<Run>, size: number): AsyncIt
   for await (const run of runs) {
     for (let done = 0; done < run.length; ) {
       const piece = run.data?.subarray(done, done + size - filled);
-      // A block lies whole in a run, or is put together of what its runs have of it.
+      // A block is part of one run, or is assembled from the parts of several.
       if (filled === 0 && run.length - done >= size) {
         const length = run.data ? size : Math.floor((run.length - done) / size) * size;
         yield* run.data ? add(at, piece, length) : add(at, undefined, length);

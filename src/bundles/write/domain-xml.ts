@@ -72,12 +72,12 @@ function diskLines(
     ...(mode === "r" ? [node("readonly")] : []),
     ...(isShared ? [node("shareable")] : []),
     ...(isBoot ? [node("boot", { order: 1 })] : []),
-    // Says in the guest, in /dev/disk/by-id, which disk it was under Xen.
+    // Becomes the guest's /dev/disk/by-id name, which tells the disk's slot under Xen.
     leaf("serial", slot),
   ]);
 }
 
-/** libvirt shares raw disks only, and what travels is qcow2. */
+/** libvirt shares raw disks only, but qcow2 files are transferred. */
 function sharedNotes({ disks }: Shipment): string[] {
   return disks
     .filter(({ mode, from }) => mode === "w!" && from.kind === "image")

@@ -15,7 +15,7 @@ export interface Packed {
  */
 export interface Format {
   readonly name: BundleFormat;
-  /** With its dot. */
+  /** With its leading dot. */
   readonly extension: string;
   /**
    * Writes `<folder>/<name>-<version><extension>` (with `-<disk>` where there are several), directly from the
@@ -26,7 +26,7 @@ export interface Format {
 
 export interface PackOptions {
   readonly signal?: AbortSignal;
-  /** Bytes of the disks read so far, and of how many. */
+  /** Bytes of the disks read so far, and their total. */
   readonly progress?: (done: number, total: number) => void;
 }
 
@@ -40,7 +40,7 @@ export function diskProgress(template: Manifest, options: PackOptions): (bytes: 
   };
 }
 
-/** The name of a disk's own bundle. */
+/** The file name for one disk. */
 export function diskFile(template: Manifest, index: number, extension: string): string {
   const stem = `${template.name}-${template.version}`;
   return template.disks.length === 1
@@ -48,7 +48,7 @@ export function diskFile(template: Manifest, index: number, extension: string): 
     : `${stem}-${template.disks[index]?.name ?? index}${extension}`;
 }
 
-/** Reports each piece of a disk after it was taken. */
+/** Reports each piece of a disk after it was read. */
 export async function* counted<T extends { readonly length: number }>(
   pieces: AsyncIterable<T>,
   progress: (bytes: number) => void,

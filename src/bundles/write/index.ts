@@ -13,8 +13,8 @@ export interface Bundle extends Packed {
 }
 
 /**
- * Packs a template in each of the formats, straight from the store, and keeps their sums in SHA256SUMS beside them.
- * One format after the other: each keeps all cores busy.
+ * Packs a template in each of the formats, directly from the store, and writes the sums to SHA256SUMS beside them.
+ * Formats are packed one after the other, because each uses all cores.
  */
 export async function packAll(
   template: Manifest,

@@ -3,10 +3,10 @@ import { text } from "./parcel.ts";
 import { travelling } from "./shipment.ts";
 import { addQcow2, type Shipping } from "./shipping.ts";
 
-/** The folder where libvirt keeps images unless it is told otherwise. */
+/** The default folder of libvirt's images. */
 export const libvirtImages = "/var/lib/libvirt/images";
 
-/** For KVM with libvirt: a description that `virsh define` takes, and the disks. The folder belongs in `libvirtImages`. */
+/** For KVM with libvirt: the disks, and a description for `virsh define`. The folder belongs in `libvirtImages`. */
 export const libvirt: Shipping = {
   name: "libvirt",
   extension: ".libvirt.tar",

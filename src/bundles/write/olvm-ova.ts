@@ -18,7 +18,7 @@ export const olvmOva: Shipping = {
       fileId: idOf(shipment, disk, "file"),
       diskId: idOf(shipment, disk, "disk"),
     });
-    // The descriptor is in front and states the sizes of the disks behind it.
+    // The descriptor comes first and states the sizes of the disks that follow.
     const room = olvmOvf(
       shipment,
       disks.map((disk) => sized(disk, mostBytes, mostBytes)),

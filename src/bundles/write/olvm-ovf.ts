@@ -8,11 +8,11 @@ export interface OlvmDisk {
   readonly diskId: string;
   /** The size of the qcow2 file. */
   readonly fileBytes: number;
-  /** Its size if it were not compressed: what the import allocates. */
+  /** The uncompressed size, which the import allocates. */
   readonly unpackedBytes: number;
 }
 
-/** Numbers of Oracle Linux, 64 bits, in OLVM (oracle-linux-image-tools, cloud/olvm/mk-envelope.py). 0 is "other". */
+/** The numbers of 64-bit Oracle Linux in OLVM (oracle-linux-image-tools, cloud/olvm/mk-envelope.py). 0 is "other". */
 const systems: Readonly<Record<number, number>> = { 5: 5001, 6: 5002, 7: 5003, 8: 5006 };
 
 const nobody = "00000000-0000-0000-0000-000000000000";

@@ -7,9 +7,9 @@ import { type Parcel, tarParcel } from "./parcel.ts";
 import { streamVmdk } from "./stream-vmdk.ts";
 
 /**
- * An OVF package in a tar, in the order that OVF wants and Oracle keeps: descriptor, checksums, disks. Descriptor and
- * checksums know the disks' packed sizes and sums, so space is reserved for them and filled in last. The disks
- * are compressed once, directly into the bundle.
+ * An OVF package in a tar, in the order that OVF requires and Oracle uses: descriptor, checksums, disks. Descriptor and
+ * checksums contain the compressed sizes and sums of the disks, so space is reserved for them and filled in last. The
+ * disks are compressed once, directly into the bundle.
  */
 export const ova: Format = {
   name: "ova",

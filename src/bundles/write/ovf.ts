@@ -65,7 +65,7 @@ ${ownSections(manifest)}  </ovf:VirtualSystem>
 `;
 }
 
-/** The message with the root password starts the work, so it comes last in the list. */
+/** The message with the root password starts the configuration, so it is last in the list. */
 function passwordLast(contract: readonly Parameter[]): Parameter[] {
   const isLast = ({ key }: Parameter) => key === "com.oracle.linux.root-password";
   return [...contract.filter((one) => !isLast(one)), ...contract.filter(isLast)];
@@ -76,7 +76,7 @@ function hardware(manifest: Manifest): string {
   let instance = 0;
   const item = (fields: readonly (readonly [string, string | number])[]) =>
     `      <ovf:Item>\n${[...fields, ["InstanceID", ++instance] as const]
-      // The schema wants the elements of an item in alphabetical order.
+      // The schema requires the elements of an item in alphabetical order.
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]) => `        <rasd:${name}>${text(String(value))}</rasd:${name}>`)
       .join("\n")}\n      </ovf:Item>`;
@@ -122,7 +122,7 @@ function hardware(manifest: Manifest): string {
   ].join("\n");
 }
 
-/** Parameters of modules of our own, each class in a section of its own, as OVF wants it. */
+/** Parameters of our own modules, each class in a section of its own, as OVF requires. */
 function ownSections(manifest: Manifest): string {
   const own = manifest.contract.filter((one) => !one.key.startsWith("com.oracle.linux."));
   const classes = new Map<string, Parameter[]>();

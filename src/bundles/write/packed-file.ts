@@ -11,7 +11,7 @@ export interface PackedFile {
   append(data: Uint8Array): Promise<void>;
   /** Appends zeros as a hole. */
   skip(length: number): Promise<void>;
-  /** Writes over what was skipped. The beginning of a bundle is often known last. */
+  /** Overwrites what was skipped. The beginning of a bundle is often known last. */
   fill(position: number, data: Uint8Array): Promise<void>;
 }
 
@@ -66,8 +66,8 @@ export async function writePacked(
     });
     await flush();
     await handle.truncate(position);
-    // If parts were filled in later, the digest needs the whole file again. It is read from the page cache, which is many
-    // times faster than compressing everything twice.
+    // If parts were filled in later, the digest needs the whole file again. It is read from the page cache, which is
+    // much faster than compressing everything twice.
     const sha256 = isFilled ? await digestOf(handle, options) : hash.digest("hex");
     await handle.sync();
     await handle.close();

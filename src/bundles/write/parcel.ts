@@ -3,9 +3,9 @@ import { tarEnd, tarHeader, tarPadding } from "../../io/tar.ts";
 import type { Packed, PackOptions } from "./format.ts";
 import { type PackedFile, writePacked } from "./packed-file.ts";
 
-/** Where the files of a description and its disks go: into one tar, or into a folder. */
+/** The target of a description and its disks: one tar, or a folder. */
 export interface Parcel {
-  /** Adds a file. Its size need not be known before. */
+  /** Adds a file of unknown size. */
   add<T>(name: string, write: (out: PackedFile) => Promise<T>): Promise<T>;
 }
 
@@ -22,7 +22,7 @@ export async function tarParcel(
 }
 
 export interface TarParcel extends Parcel {
-  /** Reserves a file of `bytes`, whose contents are known later. */
+  /** Reserves a file of `bytes`, whose contents are written later. */
   reserve(name: string, bytes: number): Promise<(data: Uint8Array) => Promise<void>>;
   /** Adds a small file. */
   put(name: string, data: Uint8Array): Promise<void>;
@@ -52,7 +52,7 @@ function tarInto(out: PackedFile): TarParcel {
   };
 }
 
-/** A file inside `out`, which starts at `from`. */
+/** A part of `out` that starts at `from`. */
 function partOf(out: PackedFile, from: number): PackedFile {
   return {
     get position() {
@@ -64,7 +64,7 @@ function partOf(out: PackedFile, from: number): PackedFile {
   };
 }
 
-/** A folder. `packed` lists its files in the order in which they were added. */
+/** A folder. `packed` lists its files in the order of their addition. */
 export function folderParcel(
   folder: string,
   options: PackOptions,

@@ -2,7 +2,7 @@ import { text } from "./parcel.ts";
 import { type Shipment, travelling } from "./shipment.ts";
 import { addQcow2, type Shipping } from "./shipping.ts";
 
-/** The number of the machine. A number must be free in the whole cluster, so whoever installs it may have to change it. */
+/** The machine's number. It must be free in the whole cluster, so it may have to be changed at installation. */
 export const proxmoxId = 9000;
 
 /**
@@ -25,7 +25,7 @@ function imageName(shipment: Shipment, disk: string): string {
   return `vm-${proxmoxId}-disk-${number}.qcow2`;
 }
 
-/** The configuration of a machine, one `key: value` a line (qm.conf(5)). Lines with # at its start are its notes. */
+/** The configuration of a machine, one `key: value` per line (qm.conf(5)). Lines that start with # are its notes. */
 export function proxmoxConf(shipment: Shipment): string {
   const { disks, nics, drives, devices, vcpus, maxVcpus, memoryMib, maxMemoryMib } = shipment;
   const bus = busOf(shipment);
@@ -33,7 +33,7 @@ export function proxmoxConf(shipment: Shipment): string {
   const diskLines = disks.map((disk, index) => {
     const { from, mode } = disk;
     const volume = from.kind === "image" ? `local:${proxmoxId}/${imageName(shipment, disk.name)}` : from.path;
-    // Proxmox has no mode for disks that several machines write to. It must neither cache nor back them up.
+    // Proxmox has no mode for disks that several machines write to. Such a disk must neither be cached nor backed up.
     const options = [
       ...(from.kind === "image" ? [`size=${sizeText(from.bytes)}`] : []),
       ...(mode === "w!" && from.kind !== "image" ? ["backup=0", "cache=none", "shared=1"] : []),
@@ -76,7 +76,7 @@ function busOf({ devices, disks, drives }: Shipment): "virtio" | "ide" | "sata" 
 
 function notesOf({ title, summary, notes, firmware }: Shipment): string[] {
   const uefi = firmware === "uefi" ? ["Boots by UEFI: add a disk for its variables (efidisk0)."] : [];
-  // Notes are kept with % and control characters encoded.
+  // Notes are stored with % and control characters encoded.
   return [title, summary, ...notes, ...uefi]
     .filter(Boolean)
     .map((line) => line.replaceAll(/[%\p{Cc}]/gu, (one) => encodeURIComponent(one)));
@@ -86,7 +86,7 @@ function sizeText(bytes: number): string {
   return bytes % 2 ** 30 === 0 ? `${bytes / 2 ** 30}G` : `${Math.ceil(bytes / 1024)}K`;
 }
 
-/** A name is a DNS name there. */
+/** Names are DNS names there. */
 function hostName(id: string): string {
   const name = id.replaceAll(/[^A-Za-z0-9.-]+/g, "-").replaceAll(/^[-.]+|[-.]+$/g, "");
   return name === "" ? "vm" : name.slice(0, 63).replace(/[-.]+$/, "");

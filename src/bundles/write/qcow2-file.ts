@@ -6,21 +6,21 @@ import type { PackedFile } from "./packed-file.ts";
 
 const clusterBits = 16;
 export const clusterBytes = 1 << clusterBits;
-/** Entries of 8 bytes in a table of one cluster, and counts of 2 bytes in a block of one. */
+/** Table entries per cluster, at 8 bytes each, and counts per cluster, at 2 bytes each. */
 const entriesInTable = clusterBytes / 8;
 const countsInBlock = clusterBytes / 2;
 
 export interface Qcow2Sizes {
   /** The bytes of the file. */
   readonly bytes: number;
-  /** The bytes of the file if it were not compressed. */
+  /** The size of an uncompressed file. */
   readonly unpackedBytes: number;
 }
 
 /**
- * A qcow2 of version 3 (qemu, docs/interop/qcow2.txt), written from front to back: room for header, table of counts
- * and first table; the clusters, one close behind the other, and behind every 8192 of them their table; the counts.
- * Then the front is filled in.
+ * A qcow2 of version 3 (qemu, docs/interop/qcow2.txt), written from front to back: space for the header, the reference
+ * count table and the L1 table; the compressed clusters without gaps, with an L2 table after every 8192 of them; the
+ * reference counts. Then the front is filled in.
  */
 export async function writeQcow2(
   out: PackedFile,
@@ -91,7 +91,7 @@ const compressedFlag = 1n << 62n;
 
 const deflated = promisify(deflateRaw) as (data: Uint8Array, options: object) => Promise<Uint8Array>;
 
-/** A cluster as it is kept. qemu unpacks with a window of 4 KiB. */
+/** A compressed cluster. qemu decompresses with a window of 4 KiB. */
 async function compressed({ start, length, data }: Block) {
   if (!data) return { start, data, isCompressed: false };
   const full = length === clusterBytes ? data : Buffer.concat([data, Buffer.alloc(clusterBytes - length)]);
@@ -101,7 +101,7 @@ async function compressed({ start, length, data }: Block) {
     : { start, data: full, isCompressed: false };
 }
 
-/** How many things lie in each cluster of the file. */
+/** The reference count of each cluster of the file. */
 function clusterCounts() {
   const counts: number[] = [];
   return {
@@ -109,7 +109,7 @@ function clusterCounts() {
       const last = Math.floor((at + length - 1) / clusterBytes);
       for (let i = Math.floor(at / clusterBytes); i <= last; i++) counts[i] = (counts[i] ?? 0) + 1;
     },
-    /** So many blocks of counts hold those of a file of `bytes`, and their own. */
+    /** The number of reference count blocks for a file of `bytes` and for the blocks themselves. */
     blocksFor(bytes: number): number {
       const clusters = bytes / clusterBytes;
       let blocks = 1;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { counted, diskFile, diskProgress, type Format, type Packed } from "./format.ts";
 import { writePacked } from "./packed-file.ts";
 
-/** The disks as they are, with their holes. */
+/** The disks unchanged, with their holes. */
 export const raw: Format = {
   name: "raw",
   extension: ".img",

@@ -7,22 +7,22 @@ import type { Store } from "../../store/store.ts";
 import { readVif } from "../../vm-cfg/devices.ts";
 import { slotIndex, slotsOf } from "./slots.ts";
 
-/** A machine that leaves for another hypervisor: a template of the store, or a machine of Oracle VM. */
+/** A machine that moves to another hypervisor: a template of the store, or a machine of Oracle VM. */
 export interface Shipment {
-  /** For file names and names of machines: letters, digits, dots, dashes and underscores. */
+  /** For names of files and machines: letters, digits, dots, dashes and underscores. */
   readonly id: string;
-  /** The name that people know. */
+  /** The name that people use. */
   readonly title: string;
   readonly summary: string;
-  /** Where it comes from, and what is known about its guest: sentences. */
+  /** Sentences on where it comes from and what is known about its guest. */
   readonly notes: readonly string[];
   readonly uuid: string;
   /** When it was made: ISO 8601, UTC. */
   readonly made: string;
-  /** What its guest is prepared for. */
+  /** The mode that its guest is prepared for. */
   readonly domainType: DomainType | "KVM";
   readonly firmware: Firmware;
-  /** Release of Oracle Linux; 0 if it is not known. */
+  /** Release of Oracle Linux; 0 if unknown. */
   readonly major: number;
   readonly isTemplate: boolean;
   readonly vcpus: number;
@@ -54,14 +54,14 @@ export interface ShippedDisk {
   readonly from: DiskImage | DiskDevice;
 }
 
-/** A disk whose bytes travel. */
+/** A disk whose bytes are transferred. */
 export interface DiskImage {
   readonly kind: "image";
   readonly bytes: number;
   read(signal: AbortSignal | undefined): AsyncIterable<Run>;
 }
 
-/** A disk that is there already: a block device, or an image file, of the target host. */
+/** A disk that already exists on the target host: a block device or an image file. */
 export interface DiskDevice {
   readonly kind: "device" | "file";
   readonly path: string;
@@ -69,7 +69,7 @@ export interface DiskDevice {
 
 export type TravellingDisk = ShippedDisk & { readonly from: DiskImage };
 
-/** The disks whose bytes travel. */
+/** The disks whose bytes are transferred. */
 export function travelling({ disks }: Shipment): TravellingDisk[] {
   return disks.filter((disk): disk is TravellingDisk => disk.from.kind === "image");
 }
@@ -122,7 +122,7 @@ export function isMac(text: string | undefined): text is string {
   return text !== undefined && /^[\da-f]{2}(?::[\da-f]{2}){5}$/i.test(text);
 }
 
-/** An id that is always the same for the same text (RFC 9562, version 8). */
+/** An id derived from a text, always the same (RFC 9562, version 8). */
 export function uuidOf(text: string): string {
   const bytes = createHash("sha256").update(text).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);

@@ -6,7 +6,7 @@ import { folderParcel, type Parcel, type TarParcel, tarParcel } from "./parcel.t
 import { clusterBytes, type Qcow2Sizes, writeQcow2 } from "./qcow2-file.ts";
 import { type Shipment, shipmentOf, type TravellingDisk, travelling } from "./shipment.ts";
 
-/** How disks are read: until `signal` aborts, and with a report of each piece's bytes. */
+/** How disks are read: `signal` stops it, and each piece's bytes are reported. */
 export interface Loading {
   readonly signal: AbortSignal | undefined;
   readonly progress: (bytes: number) => void;
@@ -15,11 +15,11 @@ export interface Loading {
 /** A format that holds the description of a machine and its disks, for a hypervisor that is not Oracle VM. */
 export type Shipping = {
   readonly name: MigrationFormat;
-  /** Of the bundle, with its dot. */
+  /** With its leading dot. */
   readonly extension: string;
 } & (
   | {
-      /** The hypervisor wants plain files. A bundle has them in a tar, below a folder with its name. */
+      /** True if the hypervisor needs plain files. A bundle then is a tar with them in a folder. */
       readonly kind: "files";
       load(shipment: Shipment, parcel: Parcel, loading: Loading): Promise<void>;
     }
@@ -46,7 +46,10 @@ export function bundleOf(shipping: Shipping): Format {
   };
 }
 
-/** Writes a machine as the hypervisor takes it: an archive, or a folder of plain files named after the machine. */
+/**
+ * Writes a machine in the form that the hypervisor reads: an archive, or a folder of plain files named after the
+ * machine.
+ */
 export async function ship(
   shipping: Shipping,
   shipment: Shipment,

@@ -1,6 +1,6 @@
 import type { Manifest } from "../../model/manifest.ts";
 
-/** The slot of each disk: its own if it has one, else the first free one from xvda on. */
+/** The slot of each disk: its own, or the first free one from xvda on. */
 export function slotsOf({ disks, machine }: Pick<Manifest, "disks" | "machine">): string[] {
   const taken = new Set([...disks.flatMap(({ slot }) => slot ?? []), ...(machine.drives ?? [])]);
   let next = 0;

@@ -12,10 +12,10 @@ const headSectors = 128;
 const descriptorSectors = 20;
 
 /**
- * A disk as a stream-optimised VMDK ("Virtual Disk Format 5.0", VMware): a head, then each grain that is not zeros,
- * compressed and with a marker, in the disk's order; behind every 512 of them the table that says where they lie; at
- * the end the directory of the tables and a footer, which is the head again, now knowing where the directory is. So
- * nothing is ever gone back to. `id` becomes the content id, which tools compare to tell disks apart.
+ * A disk as a stream-optimised VMDK ("Virtual Disk Format 5.0", VMware): a header; then each grain that is not zero,
+ * compressed and with a marker, in order; after every 512 grains their table; at the end the directory of the tables
+ * and a footer, which repeats the header with the position of the directory. So the file is written from front to back.
+ * `id` becomes the content id, by which tools tell disks apart.
  */
 export async function* streamVmdk(
   runs: AsyncIterable<Run>,
@@ -63,10 +63,10 @@ export async function* streamVmdk(
 
 const deflated = promisify(deflate) as (data: Uint8Array, options: object) => Promise<Uint8Array>;
 
-/** A grain with its marker (where it belongs, how long it is), filled up to a sector. */
+/** A grain with its marker (its position and length), padded to a sector. */
 async function compressed({ start, length, data }: Block): Promise<{ start: number; grain?: Uint8Array }> {
   if (!data) return { start };
-  // The grain at the end of a disk that ends within it is as long as the others.
+  // A grain at the end of the disk has the full length, even if the disk ends within it.
   const full = length === grainBytes ? data : Buffer.concat([data, Buffer.alloc(grainBytes - length)]);
   const packed = await deflated(full, { level: 6 });
   const grain = Buffer.alloc(padded(12 + packed.length));
@@ -76,14 +76,14 @@ async function compressed({ start, length, data }: Block): Promise<{ start: numb
   return { start, grain };
 }
 
-/** Stands for the position of the directory, and says that it is at the end. */
+/** The position of the directory is given at the end of the file. */
 const endOfFile = 0xffffffffffffffffn;
 
 function head(sectors: number, directoryAt: bigint): Buffer {
   const block = Buffer.alloc(sector);
   block.write("KDMV", 0, "latin1");
   block.writeUInt32LE(3, 4);
-  // Line ends can be tested; grains are compressed; there are markers.
+  // Flags: line ends can be tested, grains are compressed, markers are present.
   block.writeUInt32LE(0x30001, 8);
   block.writeBigUInt64LE(BigInt(sectors), 12);
   block.writeBigUInt64LE(BigInt(grainBytes / sector), 20);

@@ -10,7 +10,7 @@ import { bundleOf, type Shipping } from "./shipping.ts";
 import { ovmTgz, xl } from "./tgz.ts";
 import { xva } from "./xva.ts";
 
-/** The formats for other hypervisors, which hold a template of the store or any other machine. */
+/** The formats for other hypervisors. They pack templates and any other machine. */
 export const shippings: Readonly<Record<MigrationFormat, Shipping>> = {
   libvirt,
   "olvm-ova": olvmOva,
@@ -18,7 +18,7 @@ export const shippings: Readonly<Record<MigrationFormat, Shipping>> = {
   proxmox,
 };
 
-/** The formats that hold templates only. */
+/** The formats for templates only. */
 const templateFormats: Readonly<Record<Exclude<BundleFormat, MigrationFormat>, Format>> = {
   "ovm-tgz": ovmTgz,
   ova,

@@ -12,7 +12,7 @@ import { vmCfg, xlCfg } from "./vm-cfg.ts";
 
 const blockBytes = 1 << 20;
 
-/** A template as the archive that `importTemplate` of Oracle VM takes: vm.cfg and the plain images. */
+/** A template as the archive that `importTemplate` of Oracle VM reads: vm.cfg and the plain images. */
 export const ovmTgz: Format = {
   name: "ovm-tgz",
   extension: ".tgz",
@@ -39,8 +39,8 @@ function idOf({ name, version }: Manifest): string {
 }
 
 /**
- * Writes `<prefix>vm.cfg` and the images. The file consists of gzip members, which any gzip reads as one stream (RFC 1952,
- * 2.2). They are compressed side by side, and one of zeros only once.
+ * Writes `<prefix>vm.cfg` and the images. The file consists of gzip members, which any gzip reads as one stream (RFC
+ * 1952, 2.2). Members are compressed in parallel, and the member of zeros only once.
  */
 async function packTgz(
   template: Manifest,

@@ -3,7 +3,7 @@ import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
 import type { Dialect, Value } from "../../vm-cfg/value.ts";
-import { writtenCfg, xlDisk } from "../../vm-cfg/write.ts";
+import { notFor, writtenCfg, xlDisk } from "../../vm-cfg/write.ts";
 import { diskName, slotsOf } from "./slots.ts";
 
 /** The configuration of an Oracle VM guest: Python 2 literals, one assignment a line, as the Manager writes them. */
@@ -11,7 +11,7 @@ export function vmCfg(manifest: Manifest): Buffer {
   return written(manifest, "oracle-vm", (disk, slot) => `file:${disk.name}.img,${slot},${disk.mode ?? "w"}`);
 }
 
-/** The same for xl, which takes none of Oracle's keys. `path` is the path of each disk on the Xen host. */
+/** The same for xl, which accepts none of Oracle's keys. `path` is the path of each disk on the Xen host. */
 export function xlCfg(manifest: Manifest, path: (disk: StoredDisk) => string): Buffer {
   return written(manifest, "xl", (disk, slot) => {
     // xl has no mode for disks that several machines write to. Its backends do not prevent it.
@@ -24,7 +24,8 @@ function written(
   dialect: Dialect,
   diskText: (disk: StoredDisk, slot: string) => string,
 ): Buffer {
-  return writtenCfg(headOf(manifest, dialect), linesOf(manifest, dialect, diskText), dialect);
+  const comments = [...headOf(manifest, dialect), ...droppedFor(manifest, dialect)];
+  return writtenCfg(comments, linesOf(manifest, dialect, diskText), dialect);
 }
 
 function linesOf(
@@ -68,7 +69,7 @@ function linesOf(
 function vifsOf({ machine, domainType }: Manifest, dialect: Dialect): string[] {
   const pvhvm = domainType === "XEN_HVM_PV_DRIVERS" && dialect === "oracle-vm";
   const vifs = machine.vifs ?? machine.nics.map(() => (pvhvm ? "type=netfront" : ""));
-  // xl knows the types ioemu and vif. A front-end needs neither.
+  // xl knows the types ioemu and vif. A front-end needs no type.
   if (dialect === "oracle-vm") return [...vifs];
   return vifs.map((vif) =>
     vif
@@ -111,6 +112,14 @@ function settingsFor({ machine, domainType }: Manifest, dialect: Dialect): Reado
   return Object.fromEntries([...kept, ...direct, ...(direct.length > 0 ? [["type", "pv"] as const] : [])]);
 }
 
+/** Comments that name what an imported vm.cfg said and xl does not know. */
+function droppedFor(manifest: Manifest, dialect: Dialect): string[] {
+  const kept = settingsFor(manifest, dialect);
+  return Object.entries(manifest.machine.settings ?? {})
+    .filter(([key]) => !(key in kept))
+    .map(([key, value]) => notFor(dialect, key, value));
+}
+
 // xl does not know these keys, or uses other names for them.
 const onlyForXend: ReadonlySet<string> = new Set([
   "guest_os_type",
@@ -145,7 +154,7 @@ function typeLines(domainType: Manifest["domainType"], dialect: Dialect): [strin
   ];
   if (dialect === "xl") return [["type", "hvm"], ...devices];
   return [
-    // It is not known what the Manager writes here for PVHVM, so the key is left out.
+    // What the Manager writes here for PVHVM is unknown, so the key is left out.
     ...(domainType === "XEN_HVM" ? [["OVM_domain_type", "xen_hvm"] as [string, Value]] : []),
     ["builder", "hvm"],
     ["kernel", "/usr/lib/xen/boot/hvmloader"],

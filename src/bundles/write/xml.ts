@@ -21,7 +21,7 @@ export function document(root: Lines, comment?: string): string {
   return `${['<?xml version="1.0" encoding="UTF-8"?>', ...head, ...root].join("\n")}\n`;
 }
 
-/** Text for XML 1.0, which has no control characters but tab and line break. */
+/** Text for XML 1.0, which allows no control characters except tab and line breaks. */
 export function escaped(value: string): string {
   return (
     value

@@ -10,9 +10,9 @@ import type { Loading, Shipping } from "./shipping.ts";
 const blockBytes = 1 << 20;
 
 /**
- * XCP-ng's and XenServer's own archive: `ova.xml`, and each disk in blocks of 1 MiB with a checksum behind each. What its
- * reader wants is in xapi (ocaml/xapi/stream_vdi.ml): the first and the last block of a disk are there even if they
- * are zeros, other blocks of zeros are left out; the names ascend; the last block ends with the disk; disks come in the
+ * The archive format of XCP-ng and XenServer: `ova.xml`, and each disk in blocks of 1 MiB, each followed by its
+ * checksum. The rules are in xapi (ocaml/xapi/stream_vdi.ml): the first and the last block of a disk are present even
+ * if they are zeros, other zero blocks are left out; names ascend; the last block ends with the disk; disks come in the
  * order of their references. `.checksum` is SHA-1, which every release reads; releases since 2020 also read `.xxhash`.
  */
 export const xva: Shipping = {

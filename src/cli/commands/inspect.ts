@@ -105,9 +105,12 @@ function diskRows({
   table,
   tableFault,
   volumes,
+  arrays,
   inUse,
   cutOff,
 }: ImageFacts): string[][] {
+  const membersOf = (name: string) =>
+    arrays.find((array) => array.name === name)?.legs.map((leg) => leg.name) ?? [];
   return [
     ["image", `${file}, ${size(bytes)}`],
     [
@@ -126,6 +129,7 @@ function diskRows({
         ...(label === undefined ? [] : [`label ${label}`]),
         ...(uuid === undefined ? [] : [uuid]),
         ...(pieces ? [`in ${pieces.length} pieces`] : []),
+        ...(membersOf(name).length > 0 ? [`a mirror (MD RAID1) of ${membersOf(name).join(" and ")}`] : []),
         ...(isDirty ? ["not cleanly unmounted"] : []),
       ].join(", "),
     ]),

@@ -3,7 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import { type MessageFormName, messageForms } from "../../firstboot/message-forms.ts";
 import type { Answer } from "../../firstboot/messages.ts";
 import { noCloudSeed, passwordKeys } from "../../firstboot/nocloud.ts";
-import { shippedKey } from "../../firstboot/shipped.ts";
+import { choicesOf, typeOf } from "../../firstboot/value-types.ts";
 import { checkValues } from "../../firstboot/values.ts";
 import { valuesSchema } from "../../firstboot/values-schema.ts";
 import { localHost } from "../../host/local.ts";
@@ -43,21 +43,27 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   else process.stdout.write(`${table(contract.map(row))}\n`);
 }
 
-function row({ key, module, required, hidden, password, description }: Parameter): string[] {
+function row(parameter: Parameter): string[] {
+  const { key, module, required, hidden, password, description } = parameter;
   const marks = [
     ...(required ? ["required"] : []),
     ...(password ? ["password"] : []),
     ...(hidden ? ["hidden"] : []),
   ];
-  return [key, module, shippedKey(key)?.type ?? "text", marks.join(" ") || "-", description];
+  return [key, module, formOfValue(parameter), marks.join(" ") || "-", description];
+}
+
+function formOfValue(parameter: Parameter): string {
+  return choicesOf(parameter)?.join("|") ?? typeOf(parameter);
 }
 
 // A file to fill in: every parameter is there, those that are not required as comments.
 function formOf(contract: readonly Parameter[], template: string): string {
-  const entries = contract.map(({ key, description, required, password }) => {
-    const type = shippedKey(key)?.type;
-    const about = `# ${description.replaceAll("\n", " ")}${type && type !== "text" ? ` (${type})` : ""}`;
-    const value = password ? "{ env: NAME }" : '""';
+  const entries = contract.map((parameter) => {
+    const { key, description, required, password } = parameter;
+    const form = formOfValue(parameter);
+    const about = `# ${description.replaceAll("\n", " ")}${form === "text" ? "" : ` (${form})`}`;
+    const value = password ? "{ env: NAME }" : JSON.stringify(parameter.default ?? "");
     return `${about}\n${required ? "" : "# "}${key}: ${value}\n`;
   });
   return `# First-boot values of ${template}, for: tbuild message ${template} --values FILE\n\n${entries.join("\n")}`;

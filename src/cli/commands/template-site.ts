@@ -31,7 +31,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const line = progressLine(json);
   let written = 0;
   try {
-    const about = { made: new Date().toISOString(), code: await pagesCode() };
+    const form = await readFile(new URL("../../pages/form.js", import.meta.url), "utf8");
+    const about = { made: new Date().toISOString(), code: await pagesCode(), form };
     for (const { file, key, make } of catalogFiles(catalog, about)) {
       const path = join(out, file);
       now.set(file, key);

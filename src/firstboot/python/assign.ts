@@ -3,7 +3,7 @@ import { itemsOf } from "./methods.ts";
 import { lineOf, type Node, part, parts } from "./script.ts";
 import { PythonDict, Unknown, type Value } from "./value.ts";
 
-/** Gives the name, the names, or the place in a list or dict that `target` is, a value. */
+/** Assigns a value to `target`: a name, several names, or an item of a list or dict. */
 export function assign(target: Node, value: Value, frame: Frame, of: Interpreter): void {
   if (target.type === "identifier") frame.set(target.text, value);
   else if (["pattern_list", "tuple_pattern", "list_pattern", "tuple", "list"].includes(target.type)) {

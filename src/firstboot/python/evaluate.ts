@@ -5,23 +5,23 @@ import { lineOf, type Node, type PythonScript, part, parts } from "./script.ts";
 import { statements } from "./statements.ts";
 import { isUnknown, PythonDict, type PythonFunction, Unknown, type Value } from "./value.ts";
 
-/** What keeps a value from being known whole, and the line where. */
+/** The reason why a value is not completely known, and its line. */
 export interface Doubt {
   readonly reason: string;
   readonly line: number;
 }
 
-/** A program whose top level has been followed. */
+/** A program whose top level was followed. */
 export interface Followed {
-  /** Calls to names from modules, in order, such as `templateconfig.cli.main`. */
+  /** Calls to imported names, in order, such as `templateconfig.cli.main`. */
   readonly calls: readonly Call[];
-  /** Names at the top of the program. */
+  /** Names at the top level of the program. */
   name(name: string): Value | undefined;
   /** The calls that a function makes, in all its branches. Throws `Endless` as `call` does. */
   explore(callee: PythonFunction, positional: readonly Value[]): { value: Value; calls: readonly Call[] };
   /**
-   * What a function of the program returns, and what of it could not be known. Throws `Endless` when it does not end
-   * within the steps that a list of parameters can need.
+   * The value that a function of the program returns, and what of it is unknown. Throws `Endless` if it takes more
+   * steps than a list of parameters can need.
    */
   call(callee: PythonFunction, positional: readonly Value[]): { value: Value; doubts: Doubt[] };
 }
@@ -30,8 +30,8 @@ const mostSteps = 200_000;
 const mostDepth = 30;
 
 /**
- * Follows a Python program statement by statement, as far as its values are known, without running it: literals, names,
- * loops and functions are followed; what reads the machine or calls a library is an `Unknown` with its line.
+ * Follows a Python program statement by statement without running it, as far as its values are known: literals, names,
+ * loops and functions. A value that is read from the machine or returned by a library is an `Unknown` with its line.
  */
 export function follow({ root }: PythonScript): Followed {
   const program = new Frame();
@@ -53,7 +53,7 @@ export function follow({ root }: PythonScript): Followed {
         const value =
           expressions[node.type]?.(node, frame, self) ??
           new Unknown(`reads ${node.text.slice(0, 40)}`, lineOf(node));
-        // A value costs by its size, so that lists of lists cannot fill the memory.
+        // A value costs steps by its size, so that lists of lists cannot fill the memory.
         if (Array.isArray(value)) steps += Math.ceil(value.length / 16);
         if (typeof value === "string") steps += Math.ceil(value.length / 256);
         return value;
@@ -121,7 +121,7 @@ export function follow({ root }: PythonScript): Followed {
             ? self.evaluate(fallback, program)
             : new Unknown(`reads ${name.text}`, lineOf(parameter)));
         left.delete(name.text);
-        // A tuple of Python 2 is unpacked.
+        // Python 2 unpacks a tuple parameter.
         assign(parameter.type === "tuple_pattern" ? parameter : name, value, frame, self);
       }
     }
@@ -163,7 +163,7 @@ const harmless = new Set([
   "print_statement",
 ]);
 
-// A program that raises an exception at its top ends there.
+// A program ends where an exception is raised at its top level.
 function ended(run: () => void): void {
   try {
     run();

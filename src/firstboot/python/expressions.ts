@@ -20,7 +20,7 @@ import {
 
 type Reader = (node: Node, frame: Frame, of: Interpreter) => Value;
 
-/** How each kind of expression is read, by its type in the grammar. */
+/** How to read each kind of expression, by its type in the grammar. */
 export const expressions: Readonly<Record<string, Reader>> = {
   string: readText,
   concatenated_string: (node, frame, of) => {
@@ -249,13 +249,13 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
       const unknown = firstUnknown([...positional, ...byName.values()]);
       const value = callMethod(method, owner, positional, byName);
       if (value !== undefined) return value;
-      // It may have changed the list or dict that it belongs to.
+      // The call may have changed the list or dict that the method belongs to.
       becomesUnsure(owner, notModelled(shown, lineOf(node)), of);
       return (typeof owner === "string" ? unknown : undefined) ?? notModelled(shown, lineOf(node));
     }
   }
   const target = callee ? of.evaluate(callee, frame) : null;
-  // A builtin that is not modelled is heard of by its name.
+  // A builtin that is not modelled is reported by its name.
   if (callee?.type === "identifier" && frame.get(callee.text) === undefined && isUnknown(target))
     of.heard({ name: callee.text, positional, named: byName, node });
   if (target instanceof PythonFunction) return of.call(target, positional, byName);
@@ -272,13 +272,13 @@ function call(node: Node, frame: Frame, of: Interpreter): Value {
   const unknown = builtin && firstUnknown(positional);
   const value = builtin?.(positional, byName);
   if (value !== undefined) return value;
-  // A function that is not known may change the lists and dicts that it gets; those of the system's programs do not.
+  // An unknown function may change the lists and dicts that it receives. The system's own functions do not.
   if (builtin === undefined && !/^(?:subprocess|os|templateconfig|sys|print)\b/.test(target.name))
     for (const one of positional) becomesUnsure(one, notModelled(shown, lineOf(node)), of);
   return unknown ?? notModelled(shown, lineOf(node));
 }
 
-/** Notes in a list that more may have happened to it; of a dict it is said. */
+/** Marks a list as possibly changed; for a dict, reports it. */
 export function becomesUnsure(value: Value, why: Unknown, of: Interpreter): void {
   if (Array.isArray(value)) value.push(why);
   else if (value instanceof PythonDict && !(value instanceof Parameters)) of.unsure(why.reason, why.line);

@@ -192,7 +192,7 @@ const features: readonly Feature[] = [
   },
   { what: "match", since: [3, 10], types: ["match_statement"], is: always },
   { what: "except*", since: [3, 11], types: ["except_group_clause"], is: always },
-  // Gone in 3
+  // Removed in 3
   {
     what: "async or await as a name",
     until: [3, 6],

@@ -1,7 +1,7 @@
 import type { Node } from "./script.ts";
 import type { PythonFunction, Value } from "./value.ts";
 
-/** Names and their values: those of a function over those of the program. */
+/** Names and their values: a function's own, in front of the program's. */
 export class Frame {
   readonly #names = new Map<string, Value>();
   readonly #global = new Set<string>();
@@ -20,13 +20,13 @@ export class Frame {
     else this.#names.set(name, value);
   }
 
-  /** From here on the name is that of the program. */
+  /** From here on the name is the program's global. */
   makeGlobal(name: string): void {
     this.#global.add(name);
   }
 }
 
-/** A call to a name that the program has from a module. */
+/** A call to an imported name. */
 export interface Call {
   readonly name: string;
   readonly positional: readonly Value[];
@@ -34,18 +34,18 @@ export interface Call {
   readonly node: Node;
 }
 
-/** What statements and expressions need of each other. */
+/** What the code for statements and expressions needs of each other. */
 export interface Interpreter {
-  /** Counts one step of work; throws `Endless` when the program takes too many. */
+  /** Counts one step of work; throws `Endless` if the program takes too many. */
   step(node: Node): void;
   evaluate(node: Node, frame: Frame): Value;
   run(block: Node, frame: Frame): void;
   call(callee: PythonFunction, positional: readonly Value[], named: ReadonlyMap<string, Value>): Value;
-  /** Whether every branch is followed, those too whose condition cannot be known. */
+  /** Whether every branch is followed, including those whose condition is unknown. */
   readonly explores: () => boolean;
-  /** Hears of calls to names that the program has from a module, such as `templateconfig.cli.main`. */
+  /** Called for each call to an imported name, such as `templateconfig.cli.main`. */
   readonly heard: (call: Call) => void;
-  /** Hears of what changes a value by a condition that cannot be known. */
+  /** Called when a value is changed under an unknown condition. */
   readonly unsure: (reason: string, line: number) => void;
 }
 

@@ -10,7 +10,8 @@ interface Span {
 const two: Span = { until: [2, 7] };
 const three: Span = { since: [3, 0] };
 
-// Source: "What's New in Python" and the versions in the Library Reference; for what is gone in 3, PEP 3108 and PEP 3100.
+// Source: "What's New in Python" and the version notes of the Library Reference; for removals in 3, PEP 3108 and PEP
+// 3100.
 const modules: Readonly<Record<string, Span>> = {
   json: { since: [2, 6] },
   hashlib: { since: [2, 5] },
@@ -99,7 +100,7 @@ const builtins: Readonly<Record<string, Span>> = {
   StandardError: two,
 };
 
-// Methods whose names nothing else has.
+// Methods whose names occur nowhere else.
 const methods: Readonly<Record<string, Span>> = {
   iteritems: two,
   itervalues: two,
@@ -108,8 +109,8 @@ const methods: Readonly<Record<string, Span>> = {
 };
 
 /**
- * What a program uses that a version of Python has not, by line. What stands in a `try`, in its `except`, or in a
- * condition is taken to be looked after.
+ * What a program uses that a version of Python lacks, by line. Uses in a `try`, in its `except`, or under a condition
+ * are taken to be handled.
  */
 export function missingFromLibrary(script: PythonScript, version: PythonVersion): Incompatible[] {
   const { nodes } = script;

@@ -1,4 +1,4 @@
-/** What the text of a string literal says, without its prefix and quotes; `undefined` for a form that Python refuses. */
+/** The value of a string literal, without its prefix and quotes; `undefined` for a form that Python rejects. */
 export function readString(literal: string): string | undefined {
   const [, prefix = "", quotes = "", body = ""] =
     /^([a-zA-Z]{0,2})('''|"""|'|")([\s\S]*)\2$/.exec(literal) ?? [];
@@ -33,7 +33,7 @@ function codePoint(code: number): string {
   return code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
 }
 
-/** The number that a literal of Python 2 or 3 stands for; `undefined` for complex numbers. */
+/** The value of a number in Python 2 or 3; `undefined` for complex numbers. */
 export function readNumber(literal: string): number | undefined {
   const text = literal.replaceAll("_", "").replace(/[lL]$/, "");
   if (/^0[0-7]+$/.test(text)) return Number.parseInt(text, 8);

@@ -9,7 +9,7 @@ type Method = (
 
 const mostItems = 4096;
 
-/** A method of a known value; `undefined` for one that is not modelled. Lists and dicts are changed in place. */
+/** A method of a known value; `undefined` if it is not modelled. Lists and dicts are changed in place. */
 export function callMethod(
   name: string,
   of: Value,
@@ -101,7 +101,7 @@ const dicts: Readonly<Record<string, Method>> = {
 
 type Builtin = (positional: readonly Value[], named: ReadonlyMap<string, Value>) => Value | undefined;
 
-/** The functions that Python has by itself, as far as lists of parameters are made with them. */
+/** Python's built-in functions, as far as lists of parameters need them. */
 export const builtins: Readonly<Record<string, Builtin>> = {
   str: ([value = ""]) => pythonText(value),
   unicode: ([value = ""]) => pythonText(value),
@@ -163,7 +163,7 @@ function pairList(value: Value): [string, Value][] | undefined {
   return pairs?.some((pair) => pair === undefined) ? undefined : (pairs as [string, Value][] | undefined);
 }
 
-/** What a loop over a value meets, in order; `undefined` when that cannot be known. */
+/** The items of a loop over a value, in order; `undefined` if they are unknown. */
 export function itemsOf(value: Value): Value[] | undefined {
   if (Array.isArray(value)) return [...value];
   if (typeof value === "string") return [...value];
@@ -171,7 +171,7 @@ export function itemsOf(value: Value): Value[] | undefined {
   return undefined;
 }
 
-/** `Unknown` for a call that is not modelled. */
+/** `Unknown` if the call is not modelled. */
 export function notModelled(what: string, line: number): Unknown {
   return new Unknown(`calls ${what}`, line);
 }

@@ -7,8 +7,8 @@ export interface LooseName {
 }
 
 /**
- * The names that are read and bound nowhere in the program, in no scope, and are no builtin of any Python. A program
- * with `import *` of a module that is not Oracle's binds what nobody knows, and has none.
+ * The names that are read but bound in no scope of the program, and are no builtin of any Python. A program that
+ * imports `*` from a module that is not Oracle's has none, because that may bind any name.
  */
 export function looseNames(script: PythonScript): LooseName[] {
   const { nodes } = script;
@@ -35,7 +35,7 @@ export function looseNames(script: PythonScript): LooseName[] {
 
 function binds(node: Node, script: PythonScript): boolean {
   let [child, above] = [node, script.above(node)];
-  // Patterns are not nested deeper in programs that people write.
+  // A limit for patterns within patterns, which real programs do not reach.
   for (let depth = 0; above !== undefined && depth < 50; depth++) {
     switch (above.type) {
       case "parameters":
@@ -100,7 +100,7 @@ function reads(node: Node, script: PythonScript): boolean {
   return !["dotted_name", "aliased_import", "import_statement", "import_from_statement"].includes(above.type);
 }
 
-// The builtins of Python 2 and 3. Which of them a version has is another question.
+// The builtins of Python 2 and 3 together. `library.ts` knows which version has which.
 const builtinNames = `
 ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError BrokenPipeError
 BufferError BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError

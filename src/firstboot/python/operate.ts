@@ -3,7 +3,7 @@ import { PythonDict, pythonText, Unknown, type Value } from "./value.ts";
 const mostText = 64 * 1024;
 const mostItems = 4096;
 
-/** A binary operator of two known values; `undefined` for what is not modelled. */
+/** A binary operator on two known values; `undefined` if it is not modelled. */
 export function operate(operator: string, left: Value, right: Value): Value | undefined {
   if (operator === "%" && typeof left === "string") return formatted(left, right);
   if (operator === "+" && typeof left === "string" && typeof right === "string")
@@ -36,7 +36,7 @@ function repeated(value: Value, times: number): Value | undefined {
   return Array.from({ length: count }, () => value).flat();
 }
 
-/** A comparison of two known values; `undefined` for what is not modelled. */
+/** A comparison of two known values; `undefined` if it is not modelled. */
 export function compare(operator: string, left: Value, right: Value): boolean | undefined {
   switch (operator) {
     case "==":
@@ -114,7 +114,7 @@ function formatted(text: string, values: Value): string | undefined {
     if (flags.includes("-")) return word.padEnd(size);
     return word.padStart(size, flags.includes("0") ? "0" : " ");
   });
-  // Python raises an exception for a value that the text does not use.
+  // Python raises an exception for values that the text does not use.
   if (Array.isArray(values) && list.length > 0) return undefined;
   return known && made.length <= mostText ? made : undefined;
 }

@@ -5,13 +5,13 @@ import { Language, type Node, Parser } from "web-tree-sitter";
 /** A node of a syntax tree. Its `type` is a name of tree-sitter-python's grammar, which covers Python 2 and 3. */
 export type { Node };
 
-/** A Python program that was read and not run. */
+/** A Python program that was parsed, not run. */
 export interface PythonScript {
   readonly text: string;
   readonly root: Node;
-  /** Every node of the tree, in the order of the text. Each step in the tree costs, so it is walked once. */
+  /** Every node of the tree, in the order of the text. Each step in the tree is slow, so it is walked once. */
   readonly nodes: readonly Node[];
-  /** The node above another; the parser itself would look for it from the root. */
+  /** The parent of a node. The parser itself would search for it from the root. */
   above(node: Node): Node | undefined;
 }
 
@@ -55,7 +55,7 @@ export function parts(node: Node): Node[] {
   return node.namedChildren.filter((child): child is Node => child !== null && child.type !== "comment");
 }
 
-/** The part of a node that the grammar names `field`. */
+/** The child that the grammar calls `field`. */
 export function part(node: Node, field: string): Node | undefined {
   return node.childForFieldName(field) ?? undefined;
 }
@@ -86,7 +86,7 @@ export function* everyNode(root: Node, met: (child: Node, above: Node) => void =
   const open = [root];
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     yield node;
-    // All children at once: asked for one by one, each costs its number.
+    // All children at once: fetching one by index takes time in proportion to the index.
     for (const child of node.children.toReversed()) {
       if (child === null) continue;
       met(child, node);

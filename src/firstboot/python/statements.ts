@@ -7,7 +7,7 @@ import { isUnknown, PythonDict, PythonFunction, PythonModule, truth, Unknown, ty
 
 type Runner = (node: Node, frame: Frame, of: Interpreter) => void;
 
-/** How each kind of statement is followed, by its type in the grammar. Others change no value that is read here. */
+/** How to follow each kind of statement, by its type in the grammar. Others change no value that is read here. */
 export const statements: Readonly<Record<string, Runner>> = {
   block: (node, frame, of) => of.run(node, frame),
   expression_statement: (node, frame, of) => {
@@ -157,7 +157,7 @@ export const statements: Readonly<Record<string, Runner>> = {
   },
 };
 
-// The `else` of a loop that nothing broke off.
+// The `else` of a loop that ended without `break`.
 function otherwise(node: Node, frame: Frame, of: Interpreter): void {
   const clause = parts(node).find(({ type }) => type === "else_clause");
   const body = clause && part(clause, "body");
@@ -165,8 +165,8 @@ function otherwise(node: Node, frame: Frame, of: Interpreter): void {
 }
 
 /**
- * What may happen and is not followed: the names that it binds are unknown from here on, and the lists that it changes
- * have something unknown in them.
+ * Code that may run and is not followed: the names that it binds become unknown, and the lists that it changes become
+ * incomplete.
  */
 function skipped(block: Node, why: Unknown, frame: Frame, of: Interpreter): void {
   for (const node of everyNode(block)) {
@@ -188,7 +188,7 @@ function skipped(block: Node, why: Unknown, frame: Frame, of: Interpreter): void
   }
 }
 
-// What is followed without being known to happen leaves nothing behind it unfollowed.
+// Code that may not run is followed, too, so that nothing in it is overlooked.
 function explored(body: () => void): void {
   try {
     body();
@@ -197,7 +197,7 @@ function explored(body: () => void): void {
   }
 }
 
-/** Whether the body of a loop left the loop. */
+/** Whether the body ended the loop. */
 function leaves(body: () => void): boolean {
   try {
     body();
@@ -211,7 +211,7 @@ function leaves(body: () => void): boolean {
 
 function assignment(node: Node, frame: Frame, of: Interpreter): Value {
   const [left, right] = [part(node, "left"), part(node, "right")];
-  // `a = b = []` is an assignment on the right of another.
+  // `a = b = []` is parsed as an assignment on the right side of another.
   const value = !right
     ? null
     : right.type === "assignment"
@@ -226,7 +226,7 @@ function augmented(node: Node, frame: Frame, of: Interpreter): void {
   if (!left || !right) return;
   const operator = (part(node, "operator")?.text ?? "").slice(0, -1);
   const [old, more] = [of.evaluate(left, frame), of.evaluate(right, frame)];
-  // In place, as Python does: another name for the list sees it too.
+  // In place, as in Python: other names of the list see the change.
   if (
     operator === "+" &&
     Array.isArray(old) &&

@@ -1,6 +1,6 @@
 import type { Node } from "./script.ts";
 
-/** A value of a Python program, as far as it can be known without running it. */
+/** A value of a Python program, as far as it is known without running it. */
 export type Value =
   | string
   | number
@@ -15,7 +15,7 @@ export type Value =
 
 export class PythonDict extends Map<string, Value> {}
 
-/** A function that the program defines. `self` is known of none: methods are not followed. */
+/** A function that the program defines. `self` is unknown: methods are not followed. */
 export class PythonFunction {
   readonly name: string;
   readonly node: Node;
@@ -25,7 +25,7 @@ export class PythonFunction {
   }
 }
 
-/** A module, or something in it, by its full name such as `templateconfig.cli.main`. */
+/** An imported module, or something in it, by its full name such as `templateconfig.cli.main`. */
 export class PythonModule {
   readonly name: string;
   constructor(name: string) {
@@ -33,7 +33,7 @@ export class PythonModule {
   }
 }
 
-/** What `json.dumps` returns: text that stands for a value. */
+/** What `json.dumps` returns: text that represents a value. */
 export class Dumped {
   readonly value: Value;
   constructor(value: Value) {
@@ -41,7 +41,7 @@ export class Dumped {
   }
 }
 
-/** What cannot be known without running the program, and why. Lines count from 1. */
+/** A value that is unknown without running the program, and why. Lines count from 1. */
 export class Unknown {
   readonly reason: string;
   readonly line: number;
@@ -51,7 +51,7 @@ export class Unknown {
   }
 }
 
-/** The value of a first-boot parameter, which somebody gives later. */
+/** The value of a first-boot parameter, which somebody provides later. */
 export class Given extends Unknown {
   readonly key: string;
   constructor(key: string, line = 0) {
@@ -60,7 +60,7 @@ export class Given extends Unknown {
   }
 }
 
-/** What a module gets for its parameters: a value for each key that it may ask for. */
+/** A module's parameters at run time: a value for each key that it may ask for. */
 export class Parameters extends PythonDict {
   override get size(): number {
     return 1;
@@ -73,7 +73,7 @@ export class Parameters extends PythonDict {
   }
 }
 
-/** The first thing in a value, however deep, that cannot be known. */
+/** The first unknown part of a value, at any depth. */
 export function firstUnknown(value: Value | undefined): Unknown | undefined {
   if (value instanceof Unknown) return value;
   if (Array.isArray(value)) {
@@ -89,7 +89,7 @@ export function isUnknown(value: Value | undefined): value is Unknown {
   return value instanceof Unknown;
 }
 
-/** The truth of a value in Python; `undefined` when it cannot be known. */
+/** The truth of a value in Python; `undefined` if it is unknown. */
 export function truth(value: Value): boolean | undefined {
   if (value instanceof Unknown) return undefined;
   if (Array.isArray(value)) return value.length > 0;
@@ -99,7 +99,7 @@ export function truth(value: Value): boolean | undefined {
   return Boolean(value);
 }
 
-/** What `str()` makes of a value; `undefined` where Python's own form is not modelled. */
+/** The result of `str()` for a value; `undefined` if Python's form is not modelled. */
 export function pythonText(value: Value): string | undefined {
   if (typeof value === "string") return value;
   if (typeof value === "number") return String(value);

@@ -6,11 +6,11 @@ import { conversion, type Finding, orReason } from "./finding.ts";
 
 export interface Driver {
   readonly name: string;
-  /** Its module, by each of the names that it has had. */
+  /** The names that its module has had. */
   readonly module: RegExp;
-  /** Options of the kernel that build it in. */
+  /** Kernel options that build it in. */
   readonly options: readonly string[];
-  /** A symbol that System.map has if it is built in. */
+  /** A symbol in System.map if it is built in. */
   readonly symbol: string;
 }
 
@@ -52,7 +52,8 @@ export const drivers = {
     options: ["CONFIG_VIRTIO_NET"],
     symbol: "virtnet_probe",
   },
-  // Xen's and qemu's IDE controller is a PIIX3. Before libata, in release 5 too, the old IDE drivers can have it.
+  // The IDE controller of Xen and qemu is a PIIX3. Kernels before libata, and release 5 too, may drive it with the old
+  // IDE drivers.
   ide: {
     name: "ata_piix",
     module: /(?:^|\/)(?:ata_piix|ata_generic|piix)\.ko/,
@@ -75,10 +76,10 @@ export interface BootedKernel {
   readonly initrd?: string;
 }
 
-/** What a kernel has from the start, built in or in its initramfs. */
+/** The drivers that a kernel has from the start: built in, or in its initramfs. */
 export interface KernelDrivers {
   has(driver: Driver): boolean;
-  /** Why what it does not have is not known to be missing. */
+  /** Why a driver that was not found may be there nevertheless. */
   readonly unknown?: Pick<Finding, "about" | "why">;
 }
 
@@ -89,7 +90,7 @@ export async function configOf({ files, kernel, version }: BootedKernel): Promis
     : await files.text(posix.join(posix.dirname(absolute(kernel)), `config-${version}`));
 }
 
-/** Reads config, System.map, modules.builtin where the tree has it, and all of the initramfs. */
+/** Reads config, System.map and modules.builtin, where they exist, and the whole initramfs. */
 export async function driversOf(booted: BootedKernel): Promise<KernelDrivers> {
   const { files, kernel, version, initrd } = booted;
   const config = new Set((await configOf(booted))?.split("\n") ?? []);
@@ -124,7 +125,7 @@ export async function driversOf(booted: BootedKernel): Promise<KernelDrivers> {
   return { has: (driver) => inKernel(driver) || read.value.some((one) => driver.module.test(one)) };
 }
 
-/** One finding for each driver of which the kernel has none of the alternatives. */
+/** One finding for each list of alternatives of which the kernel has none. */
 export function missingDrivers(
   { kernel, initrd }: Pick<BootedKernel, "kernel" | "initrd">,
   { has, unknown }: KernelDrivers,

@@ -5,9 +5,9 @@ import type { GuestTree } from "../../image/tree.ts";
 
 export type Verdict = "fit" | "unfit" | "unknown";
 
-/** One thing that speaks against a guest's boot, or is worth knowing. */
+/** A reason why a guest may not boot, or a remark. */
 export interface Finding {
-  /** With only remarks a guest is fit. */
+  /** Remarks alone do not make a guest unfit. */
   readonly weight: "unfit" | "unknown" | "remark";
   /** A file of the guest, or a volume of its disk. */
   readonly about: string;
@@ -15,10 +15,10 @@ export interface Finding {
   readonly remedy?: string;
 }
 
-/** Whether a disk boots; if not or unknown, why. */
+/** Whether a disk boots, and the reasons if it does not or that is unknown. */
 export interface BootCheck {
   readonly verdict: Verdict;
-  /** What is booted, if that is known and there. */
+  /** What is booted, if it is known and exists. */
   readonly boots?: Boots;
   readonly findings: readonly Finding[];
 }
@@ -39,13 +39,13 @@ export interface CheckedImage {
   readonly guest?: { readonly tree: GuestTree; readonly mounts: readonly Mount[] };
 }
 
-/** Unfit as soon as one finding is; unknown if nothing is unfit and one thing is unknown. */
+/** Unfit if any finding is; unknown if none is unfit and any is unknown. */
 export function verdictOf(findings: readonly Finding[]): Verdict {
   const has = (weight: Finding["weight"]) => findings.some((one) => one.weight === weight);
   return has("unfit") ? "unfit" : has("unknown") ? "unknown" : "fit";
 }
 
-/** What brings a guest to run in a mode, where a conversion can. */
+/** The command that converts a guest to run in a mode, if a conversion can. */
 export function conversion(mode: GuestMode): string {
   return `tbuild convert --to ${mode} IMAGE`;
 }
@@ -55,7 +55,7 @@ export function findingText({ about, why, remedy }: Finding): string {
   return `${about}: ${why}${remedy === undefined ? "" : `; remedy: ${remedy}`}`;
 }
 
-/** The value, or the reason why the guest does not give it. */
+/** The value, or the reason why the guest does not provide it. */
 export async function orReason<T>(
   question: Promise<T>,
 ): Promise<{ readonly value: T } | { readonly why: string }> {

@@ -14,12 +14,12 @@ import {
   verdictOf,
 } from "./finding.ts";
 import { type GrubChoice, grubChoice } from "./grub.ts";
-import { boundedView, existsIn } from "./pygrub.ts";
 import { rootFinding } from "./root-device.ts";
+import { boundedView, existsIn } from "./volume-files.ts";
 
 /**
- * Whether a machine with a BIOS or UEFI boots the disk: its boot code, GRUB's menu, the kernel that is the default, its drivers
- * and its root. GRUB itself is not emulated: what its scripts compute is not known and is said to be unknown.
+ * Whether a machine with a BIOS or UEFI boots the disk: its boot code, GRUB's menu, the default kernel, its drivers and
+ * its root. GRUB itself is not emulated: what its scripts compute is reported as unknown.
  */
 export async function firmwareCheck(
   { file, guest, why }: CheckedImage,
@@ -105,11 +105,11 @@ function wantedDrivers(target: FitnessTarget, mode: GuestMode): Wanted {
   const scsi = { driver: virtioScsi, why: "attach its disks as VirtIO and not as VirtIO-SCSI" };
   const blk = { driver: virtioDisk, why: "attach its disks as VirtIO-SCSI" };
   const both = [[virtioPci], [virtioDisk, virtioScsi]];
-  // Oracle Linux Virtualization Manager attaches disks by VirtIO-SCSI unless it is told otherwise.
+  // Oracle Linux Virtualization Manager attaches disks by VirtIO-SCSI by default.
   return target === "olvm" ? { needed: both, wished: [scsi, blk] } : { needed: both, wished: [blk] };
 }
 
-/** What a guest of Oracle VM keeps, and what another place does not have. */
+/** Devices and files of Oracle VM that other places do not have. */
 async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Promise<Finding[]> {
   const found: Finding[] = [];
   const devices = "/etc/lvm/devices/system.devices";
@@ -141,12 +141,12 @@ async function leftFindings(tree: GuestTree, args: string, mode: GuestMode): Pro
 
 const grubWord = Buffer.from("GRUB");
 
-/** What firmware finds to boot a disk with. */
+/** What firmware needs on a disk to boot it. */
 export type BootCode = "grub" | "efi" | "other" | "none";
 
 /**
- * GRUB's first sector has its name in it, in both generations; on a GPT a BIOS needs GRUB's partition, and UEFI a volume with
- * the EFI partition's type.
+ * Both generations of GRUB have their name in the first sector. On a GPT, a BIOS needs GRUB's partition, and UEFI a
+ * volume with the EFI partition's type.
  */
 export async function bootCodeOf(disk: Reader, { volumes }: Pick<Layout, "volumes">): Promise<BootCode> {
   const sector = Buffer.from(await disk.read(0, Math.min(512, disk.bytes)));
@@ -166,7 +166,7 @@ async function bootCodeFindings(
 ): Promise<Finding[]> {
   const code = await bootCodeOf(disk, { volumes });
   if (code === "grub") return [];
-  // Xen's HVM guests of Oracle VM have SeaBIOS or its forerunner, and no UEFI.
+  // HVM guests of Oracle VM have SeaBIOS or its predecessor, and no UEFI.
   if (code === "efi" && !target.startsWith("ovm"))
     return [
       {

@@ -5,17 +5,17 @@ import type { FitnessRecord } from "../../model/manifest.ts";
 import { type BootCheck, type CheckedImage, type Finding, orReason, verdictOf } from "./finding.ts";
 import { firmwareCheck } from "./firmware.ts";
 import { pvCheck } from "./pv.ts";
-import { boundedView } from "./pygrub.ts";
 import { fstabFindings } from "./root-device.ts";
 import { targets } from "./targets.ts";
+import { boundedView } from "./volume-files.ts";
 
-/** Whether a guest runs at a target in one mode. Nothing is started. */
+/** Checks whether a guest runs at a target in one mode. Nothing is started. */
 export interface Fitness extends BootCheck {
   readonly target: FitnessTarget;
   readonly mode: GuestMode;
 }
 
-/** The check, or if the image cannot be read, why nothing is known. */
+/** The check, or the reason why the image could not be read. */
 export async function fitnessOrWhy(...asked: Parameters<typeof fitnessFor>): Promise<Fitness> {
   const [, , target, mode = targets[target].modes[0] ?? "hvm"] = asked;
   const found = await orReason(fitnessFor(...asked));
@@ -26,7 +26,7 @@ export async function fitnessOrWhy(...asked: Parameters<typeof fitnessFor>): Pro
   };
 }
 
-/** Checks a guest for the domain type that it was made for, on the Xen whose pygrub is known best. */
+/** Checks a guest for the domain type that it was made for, on the Xen version whose pygrub is emulated exactly. */
 export async function domainFitness(
   host: Host,
   image: CheckedImage,

@@ -1,9 +1,9 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { bootEntries, defaultEntry } from "../convert/pygrub-menu.ts";
 import { legacyMenu, MenuFault } from "./menus.ts";
-import { existsIn } from "./pygrub.ts";
+import { existsIn } from "./volume-files.ts";
 
-/** The entry that GRUB boots by itself, its paths as the guest sees them; or why it is not known. */
+/** The entry that GRUB boots by default, with paths as the guest sees them, or the reason why it is unknown. */
 export type GrubChoice =
   | {
       readonly config: string;
@@ -14,7 +14,9 @@ export type GrubChoice =
     }
   | { readonly refused: string };
 
-/** Reads the menus of GRUB 2, of its loader entries, or of GRUB legacy, of a guest with all its volumes mounted. */
+/**
+ * Reads the menu of GRUB 2, its loader entries, or the menu of GRUB legacy, from a guest with all its volumes mounted.
+ */
 export async function grubChoice(tree: GuestTree): Promise<GrubChoice> {
   const modern = await bootEntries(tree);
   if (modern.length > 0) {

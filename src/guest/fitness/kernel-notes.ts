@@ -4,15 +4,15 @@ import { streamHere } from "../../host/local.ts";
 import { decompressors } from "../convert/decompressors.ts";
 import { segmentEnd } from "../convert/initramfs-segments.ts";
 
-/** What a kernel's own bytes say. */
+/** What the bytes of a kernel say. */
 export interface KernelFacts {
   /** Its `uname -r`, of a bzImage. */
   readonly version?: string;
   /** Whether it can be the kernel of a paravirtual domain; `undefined` if its ELF could not be read. */
   readonly isParavirtual?: boolean;
-  /** `gzip`, `xz`, …; `none` of a plain ELF; `undefined` if it is not a kernel that is known. */
+  /** `gzip`, `xz`, …; `none` for a plain ELF; `undefined` for an unknown kind of kernel. */
   readonly compression?: string;
-  /** Why something is not known. */
+  /** Why a value is unknown. */
   readonly why?: string;
 }
 
@@ -66,7 +66,7 @@ function versionIn(kernel: Buffer): string | undefined {
   return at === 0 ? undefined : /^[\w.+~-]+/.exec(kernel.toString("latin1", at + 0x200, at + 0x300))?.[0];
 }
 
-/** The ELF, or why there is none. It stays below 256 MiB, whatever the guest's kernel claims to unpack to. */
+/** The ELF, or the reason why there is none. Unpacking stops at 256 MiB, whatever size the guest's kernel claims. */
 async function unpackedElf(payload: Buffer, compression: string): Promise<Buffer | string> {
   if (compression === "none") return payload;
   const pieces: Buffer[] = [];
@@ -82,7 +82,7 @@ async function unpackedElf(payload: Buffer, compression: string): Promise<Buffer
     if (isMissing) return error.message;
     const isDamage = error instanceof TbuildError || (error as NodeJS.ErrnoException).code?.startsWith("Z_");
     if (!isDamage) throw error;
-    // A kernel's own size stands behind what is compressed, and some programs fail on it after they unpacked all.
+    // The size of the kernel follows the compressed data. Some programs fail on it after they have unpacked everything.
   }
   const elf = Buffer.concat(pieces);
   return isElf(elf) ? elf : `its ${compression} data is damaged`;
@@ -117,7 +117,7 @@ function hasXenEntry(elf: Buffer): boolean | undefined {
     if (offset + bytes > elf.length) return undefined;
     if (notesHaveEntry(elf.subarray(offset, offset + bytes))) return true;
   }
-  // Kernels before 2.6.18 have a text instead, __xen_guest.
+  // Kernels before 2.6.18 have the text __xen_guest instead.
   return elf.includes("GUEST_OS=linux") && elf.includes("XEN_VER=xen-3.0");
 }
 

@@ -11,7 +11,7 @@ export interface MenuEntry {
 
 export interface Menu {
   readonly entries: readonly MenuEntry[];
-  /** The entry that pygrub boots. It ignores fallback, and a default by title in GRUB's menus. */
+  /** The entry that pygrub boots. It ignores fallback, and a default given by title in GRUB's menus. */
   readonly chosen: number;
 }
 
@@ -112,11 +112,16 @@ export function extlinuxMenu(text: string): Menu {
 function meaningfulLines(text: string): string[] {
   return text
     .split("\n")
-    .map((line) => line.trim())
+    .map(stripped)
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** A default beyond the last entry means the first one. */
+// Python's strip(): a mark of the encoding is no blank there.
+function stripped(line: string): string {
+  return line.replaceAll(/^(?:(?!\ufeff)\s)+|(?:(?!\ufeff)\s)+$/g, "");
+}
+
+/** A default beyond the last entry selects the first. */
 function chosenOf(entries: readonly Draft[], wanted: number): number {
   return wanted < entries.length ? wanted : 0;
 }

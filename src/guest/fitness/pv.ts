@@ -4,16 +4,10 @@ import { readImageFile } from "../../image/file/image-file.ts";
 import { type BootedKernel, configOf, drivers, driversOf, missingDrivers } from "./drivers.ts";
 import { type BootCheck, conversion, type Finding, orReason, verdictOf } from "./finding.ts";
 import { type KernelFacts, kernelFacts } from "./kernel-notes.ts";
-import {
-  type BootDisk,
-  existsIn,
-  type MenuOrder,
-  type Pygrub,
-  type PygrubChoice,
-  pygrubOf,
-} from "./pygrub.ts";
+import { type BootDisk, type MenuOrder, type Pygrub, type PygrubChoice, pygrubOf } from "./pygrub.ts";
 import { rootFinding } from "./root-device.ts";
 import { type PygrubTraits, targets } from "./targets.ts";
+import { existsIn, isFoundBy } from "./volume-files.ts";
 
 const noMenu = `${conversion("pvm")}, which writes a menu for pygrub; the kernel must lie on ext3 or ext4`;
 
@@ -28,7 +22,7 @@ export async function pvCheck(
   const boot: BootDisk = { host, file, format: disk.format, disk, layout: await layoutOf(disk) };
   const newest = await checkBy(boot, traits, "grub2");
   if (traits.isEmulated) return newest;
-  // An older pygrub may look for GRUB's old menus first. Where that changes nothing, it does not matter.
+  // An older pygrub may look for GRUB's old menus first. This matters only if it changes the result.
   const other = await checkBy(boot, traits, "legacy");
   const [one, two] = [newest, other].map(({ boots, verdict }) => {
     const { volume, kernel, initrd, args } = boots ?? {};
@@ -57,11 +51,11 @@ function unknown(about: string, why: string): Finding {
 
 function orderDoubt({ title }: PygrubTraits, newest: BootCheck, other: BootCheck): Finding {
   const word = ({ boots, verdict }: BootCheck) =>
-    boots ? `${boots.kernel} by ${boots.config} (${verdict})` : verdict;
+    boots ? `${boots.kernel} by ${boots.config} of ${boots.volume} (${verdict})` : verdict;
   return {
     weight: "unknown",
     about: "boot menus",
-    why: `which one ${title} takes is not known; GRUB 2's menus first: ${word(newest)}, old menus first: ${word(other)}`,
+    why: `which one ${title} takes is not known; GRUB 2's menus first: ${word(newest)}; the active partition and old menus first: ${word(other)}`,
     remedy: "remove the menus that are not meant",
   };
 }
@@ -69,15 +63,15 @@ function orderDoubt({ title }: PygrubTraits, newest: BootCheck, other: BootCheck
 async function checkBy(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<BootCheck> {
   await using found = await pygrubOf(boot, traits, order);
   const { choice, unknown: unread } = found;
-  // A volume that tbuild could not read stands before the one that pygrub takes.
+  // A volume that tbuild could not read precedes the one that pygrub takes.
   const findings: Finding[] = unread.map((text) => ({ weight: "unknown", ...split(text) }));
   if (!choice) return notBooting(found, findings, traits);
   findings.push(...(await findingsOf(choice, boot, traits)));
   const { volume, config, kernel, initrd, args } = choice;
   const isThere =
     unread.length === 0 &&
-    (await existsIn(choice.files, kernel)) &&
-    (initrd === undefined || (await existsIn(choice.files, initrd)));
+    (await isFoundBy(choice.files, kernel)) &&
+    (initrd === undefined || (await isFoundBy(choice.files, initrd)));
   return {
     verdict: verdictOf(findings),
     ...(isThere && {
@@ -132,6 +126,14 @@ async function findingsOf(choice: PygrubChoice, boot: BootDisk, traits: PygrubTr
       ...unknown(volume.name, `is ext4 with ${feature}, and whether ${traits.title} reads that is not known`),
       remedy: `make the file system again with mkfs.ext4 -O ^64bit,^metadata_csum`,
     });
+  const twice = [kernel, initrd].find((path) => path?.includes("//"));
+  if (twice !== undefined)
+    found.push({
+      weight: "unfit",
+      about: where,
+      why: `its entry "${title}" names ${twice}, and pygrub does not follow two slashes in a row`,
+      remedy: `write ${twice.replaceAll(/\/+/g, "/")} into the menu`,
+    });
   if (!(await existsIn(files, kernel))) return [...found, await goneKernel(choice, where)];
   const facts = await orReason(files.read(kernel.startsWith("/") ? kernel : `/${kernel}`));
   const read: KernelFacts =
@@ -168,7 +170,7 @@ async function goneKernel({ files, kernel, title }: PygrubChoice, about: string)
   };
 }
 
-/** Under PV the last console that is named gets the messages of user space (measured on Xen 4.17). */
+/** Under PV, user space writes to the last console on the command line (measured on Xen 4.17). */
 function consoleRemark(args: string): string | undefined {
   const last = args
     .split(/\s+/)
@@ -211,7 +213,7 @@ function isConfigured(config: string | undefined, version: string): boolean | un
   const lines = config.split("\n");
   if (lines.includes("CONFIG_XEN_PV=y")) return true;
   const hasXen = lines.includes("CONFIG_XEN=y");
-  // Before 4.12 there was no option for PV alone.
+  // Before 4.12 no option selected PV alone.
   if (hasXen && !config.includes("CONFIG_XEN_PV") && isBefore(version, 4, 12)) return true;
   return /^# CONFIG_XEN(?:_PV)? is not set$/m.test(config) || !hasXen ? false : undefined;
 }

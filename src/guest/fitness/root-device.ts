@@ -3,20 +3,23 @@ import type { Volume } from "../../image/access.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { conversion, type Finding } from "./finding.ts";
 
-/** The first disk's names: those that the kernel gives it, and those of other modes. */
+/** The names of the first disk: those that the kernel uses, and those of other modes. */
 const busesOf: Readonly<Record<GuestMode, readonly string[]>> = {
   pvm: ["xvd"],
-  // Xen's front-end takes the emulated disks away.
+  // Xen's front-end unplugs the emulated disks.
   pvhvm: ["xvd"],
-  // Old IDE drivers, of release 5, call it hda.
+  // The old IDE drivers of release 5 call it hda.
   hvm: ["sd", "hd"],
-  // Behind virtio_blk vda, behind virtio_scsi sda.
+  // vda with virtio_blk, sda with virtio_scsi.
   kvm: ["vd", "sd"],
 };
 
 type Told = Pick<Finding, "weight" | "why" | "remedy">;
 
-/** What `root=` names, against the volumes of the disk. Nothing, if it is there by a name that the mode keeps. */
+/**
+ * Compares `root=` with the volumes of the disk. No finding if it names an existing volume in a way that survives the
+ * change of mode.
+ */
 export function rootFinding(args: string, volumes: readonly Volume[], mode: GuestMode): Told | undefined {
   const word = args
     .split(/\s+/)
@@ -43,6 +46,8 @@ function deviceFinding(
   const logical = logicalName(word);
   if (logical !== undefined)
     return volumes.some((one) => one.name === logical) ? undefined : missing("logical volume");
+  const [, array] = /^\/dev\/(md.+)$/.exec(word) ?? [];
+  if (volumes.some(({ name }) => name === array)) return undefined;
   const [, bus, number] = /^\/dev\/(xvd|[hsv]d)a(\d*)$/.exec(word) ?? [];
   if (bus === undefined) return { weight: "unknown", why: `whether ${what} is on this disk is not known` };
   if (!volumes.some((one) => one.name === (number === "" ? "disk" : `p${number}`))) return missing("volume");
@@ -74,7 +79,10 @@ function hasTag(volume: Volume, { kind, value }: Tag): boolean {
   return value === (kind === "label" ? label : partLabel);
 }
 
-/** Entries of fstab by names that the mode does not keep: the guest waits for them and then asks for a repair. */
+/**
+ * Entries of fstab with names that do not survive the change of mode. The guest waits for such devices, then drops to a
+ * repair shell.
+ */
 export async function fstabFindings(tree: GuestTree, mode: GuestMode): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const line of ((await tree.text("/etc/fstab")) ?? "").split("\n")) {
@@ -92,7 +100,7 @@ export async function fstabFindings(tree: GuestTree, mode: GuestMode): Promise<F
   return found;
 }
 
-/** `/dev/mapper/vg-lv`, where a dash of a name is written twice, and `/dev/vg/lv`. */
+/** `/dev/mapper/vg-lv`, where a dash within a name is doubled, and `/dev/vg/lv`. */
 function logicalName(word: string): string | undefined {
   const mapped = /^\/dev\/mapper\/(.+)$/.exec(word)?.[1];
   if (mapped !== undefined) {

@@ -3,24 +3,24 @@ import { type FitnessTarget, type GuestMode, guestModes } from "../../choices.ts
 /** Where a guest is to run. */
 export interface Target {
   readonly title: string;
-  /** What it runs a guest as. The first is what an image is checked for unless somebody asks for another. */
+  /** The modes in which it runs guests. The first is the default of a check. */
   readonly modes: readonly GuestMode[];
-  /** What must be known about PVM there. */
+  /** What is known about PVM there. */
   readonly pvm: string | undefined;
   readonly pygrub: PygrubTraits | undefined;
 }
 
-/** What a release's pygrub and domain builder read. */
+/** What the pygrub and the domain builder of a release read. */
 export interface PygrubTraits {
   readonly title: string;
-  /** Its order of menus and its parsers are those that the check emulates, and a test compares them with it. */
+  /** True if the check emulates its order of menus and its parsers exactly; a test compares them. */
   readonly isEmulated: boolean;
-  /** Whether it reads XFS of version 4 without ftype. */
+  /** Whether it reads XFS version 4 without ftype. */
   readonly readsOldXfs: boolean;
-  /** Features of ext4 for which its libext2fs is too old, and those for which that is not known. */
+  /** Features of ext4 that its libext2fs is too old for, and those for which this is unknown. */
   readonly refusedFeatures: readonly ExtFeature[];
   readonly doubtfulFeatures: readonly ExtFeature[];
-  /** Compressions of a kernel that its domain builder is known to unpack. */
+  /** Kernel compressions that its domain builder is known to unpack. */
   readonly kernels: readonly string[];
 }
 

@@ -58,7 +58,7 @@ async function copyDisk(host: Runner, from: string, to: string): Promise<void> {
   await host.run(["cp", "--sparse=always", "--reflink=auto", from, to]);
 }
 
-// What a disk has grown out of is named relative to it, so that the two may be moved or copied together.
+// The backing file is named relative to the disk, so that the two can be moved or copied together.
 async function keepNear(host: Runner, file: string): Promise<void> {
   const info = await imageInfo(host, file);
   const { "backing-filename": backing, "backing-filename-format": format } = info;

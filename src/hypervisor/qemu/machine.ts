@@ -74,7 +74,7 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
       await chmod(machines, 0o700);
       await mkdir(folder, { mode: 0o700 });
     },
-    // A machine that is changed is there as before or as after.
+    // A change of a machine is atomic: a kill leaves the old or the new description.
     async write(what) {
       await writeFile(`${definition}.part`, JSON.stringify(what));
       await rename(`${definition}.part`, definition);

@@ -29,7 +29,7 @@ export async function openMessages(socket: string): Promise<Messages> {
   };
 }
 
-// The other end is a guest: what it says may be anything.
+// The guest may send anything.
 function parsedMessage(line: string): { key: string; value: string } | undefined {
   try {
     const { key, value } = JSON.parse(line) as { key?: unknown; value?: unknown };

@@ -34,8 +34,8 @@ async function isEnding(pid: number): Promise<boolean> {
   return name.startsWith("qemu") && (await commandLine(pid)) === "";
 }
 
-// A process that ends loses its command line first and its open files last, and its first thread may be a zombie while
-// others still hold them: only a zombie without other threads has let go of its disks.
+// A process that ends loses its command line first and its open files last. Its first thread may be a zombie while
+// others still hold the files. Only a zombie without other threads has released its disks.
 async function hasEnded(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   if (stat === undefined) return true;

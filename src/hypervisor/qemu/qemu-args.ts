@@ -79,7 +79,7 @@ function diskArgs(
   // the guest would name it vda, and the BIOS would boot it.
   if (!all.some((disk) => disk.mode === "shared")) return ["-drive", `${drive},if=virtio`];
   const id = `disk${slot}`;
-  // Of two processes on one host both see what the other writes, through the page cache. `share-rw` lifts qemu's lock.
+  // Two processes on one host see each other's writes, through the page cache. `share-rw` lifts qemu's lock.
   const sharing = mode === "shared" ? ",share-rw=on" : "";
   return ["-drive", `${drive},if=none,id=${id}`, "-device", `virtio-blk-pci,drive=${id}${sharing}`];
 }

@@ -118,13 +118,11 @@ interface Node {
 }
 
 function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
-  const byDepth = [...nodes]
-    .map(([path, node]) => ({ path, depth: depth(path), ...node }))
-    .sort((a, b) => a.depth - b.depth || (a.path < b.path ? -1 : 1));
   const removals: Change[] = [];
   const dirs: Change[] = [];
   const rest: Change[] = [];
-  for (const { path, was, now } of byDepth) {
+  for (const path of byDepth(nodes.keys())) {
+    const { was, now } = nodes.get(path) ?? {};
     // A file that stays a file is written over, so that what its inode carries can be kept.
     const stays = was && now && was.kind === now.stat.kind && was.kind !== "link";
     if (was && !stays) removals.push({ kind: "remove", path, was });
@@ -139,6 +137,17 @@ function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
     }
   }
   return [...removals.reverse(), ...dirs, ...rest];
+}
+
+// There may be a million of them, so nothing is made for each.
+function* byDepth(paths: Iterable<string>): Generator<string> {
+  const found: string[][] = [];
+  for (const path of paths) {
+    const among = found[depth(path)];
+    if (among) among.push(path);
+    else found[depth(path)] = [path];
+  }
+  for (const among of found) if (among) yield* among.sort();
 }
 
 /** What chattr locked of that which is changed, and of the folders that it stands in, by a cheap `stat`. */

@@ -17,7 +17,7 @@ export interface Piece {
 
 /** A disk that is written in memory only; what was written is told as pieces. */
 export interface Draft extends Writable {
-  /** What differs from the disk beneath, in order of place, neighbours joined. A raised `signal` ends it. */
+  /** What differs from the disk beneath, in order of place, those that are near as one. What is written later changes them. A raised `signal` ends it. */
   pieces(signal?: AbortSignal): Promise<Piece[]>;
 }
 
@@ -30,25 +30,43 @@ export function draftOf(disk: Reader): Draft {
     return pages.get(index) ?? disk.read(start, Math.min(pageBytes, disk.bytes - start));
   }
 
+  // Puts what was written into `data`, which starts at `offset`.
+  function lay(data: Uint8Array, offset: number): void {
+    const [first, last] = [
+      Math.floor(offset / pageBytes),
+      Math.floor((offset + data.length - 1) / pageBytes),
+    ];
+    for (let index = first; index <= last; index++) {
+      const written = pages.get(index);
+      if (!written) continue;
+      const start = index * pageBytes;
+      const from = Math.max(offset, start);
+      const to = Math.min(offset + data.length, start + written.length);
+      data.set(written.subarray(from - start, to - start), from - offset);
+    }
+  }
+
+  // What is in pages that were all written is there even once the disk is closed.
+  async function written(offset: number, length: number): Promise<Uint8Array> {
+    const data = new Uint8Array(length);
+    lay(data, offset);
+    return data;
+  }
+
+  async function read(offset: number, length: number): Promise<Uint8Array> {
+    const [first, last] = [Math.floor(offset / pageBytes), Math.floor((offset + length - 1) / pageBytes)];
+    let isWritten = false;
+    for (let index = first; index <= last && !isWritten; index++) isWritten = pages.has(index);
+    if (!isWritten) return disk.read(offset, length);
+    const data = new Uint8Array(length);
+    data.set(await disk.read(offset, length));
+    lay(data, offset);
+    return data;
+  }
+
   return {
     bytes: disk.bytes,
-    async read(offset, length) {
-      const [first, last] = [Math.floor(offset / pageBytes), Math.floor((offset + length - 1) / pageBytes)];
-      let isWritten = false;
-      for (let index = first; index <= last && !isWritten; index++) isWritten = pages.has(index);
-      if (!isWritten) return disk.read(offset, length);
-      const data = new Uint8Array(length);
-      data.set(await disk.read(offset, length));
-      for (let index = first; index <= last; index++) {
-        const written = pages.get(index);
-        if (!written) continue;
-        const start = index * pageBytes;
-        const from = Math.max(offset, start);
-        const to = Math.min(offset + length, start + written.length);
-        data.set(written.subarray(from - start, to - start), from - offset);
-      }
-      return data;
-    },
+    read,
     async write(offset, data) {
       if (offset < 0 || offset + data.length > disk.bytes)
         throw behindEnd("disk", offset + data.length, disk.bytes);
@@ -62,19 +80,21 @@ export function draftOf(disk: Reader): Draft {
           const own = pages.get(index);
           const changed = own && own !== zeroPage ? own : Uint8Array.from(await page(index));
           changed.set(part, at - start);
-          pages.set(index, changed);
+          pages.set(
+            index,
+            changed.length === pageBytes && isZero(part) && isZero(changed) ? zeroPage : changed,
+          );
         }
         done += part.length;
       }
     },
     async pieces(signal) {
       const found: Piece[] = [];
-      let open: { offset: number; parts: Uint8Array[]; bytes: number } | undefined;
+      let last: { offset: number; end: number } | undefined;
       const close = () => {
-        if (!open) return;
-        const { offset, parts, bytes } = open;
-        found.push({ offset, bytes, after: async () => Buffer.concat(parts) });
-        open = undefined;
+        if (!last) return;
+        const { offset, end } = last;
+        found.push({ offset, bytes: end - offset, after: () => written(offset, end - offset) });
       };
       const pace = pacer(signal);
       for (const [index, now] of [...pages].sort(([a], [b]) => a - b)) {
@@ -82,12 +102,13 @@ export function draftOf(disk: Reader): Draft {
         if (turn) await turn;
         const start = index * pageBytes;
         for (const [from, to] of differing(await disk.read(start, now.length), now)) {
-          if (!open || open.offset + open.bytes !== start + from || open.bytes >= largestPiece) {
+          const isNear =
+            last && start + from - last.end <= nearBytes && start + to - last.offset <= largestPiece;
+          if (last && isNear) last.end = start + to;
+          else {
             close();
-            open = { offset: start + from, parts: [], bytes: 0 };
+            last = { offset: start + from, end: start + to };
           }
-          open.parts.push(now.subarray(from, to));
-          open.bytes += to - from;
         }
       }
       close();
@@ -134,6 +155,7 @@ function behindEnd(what: string, byte: number, bytes: number): TbuildError {
 const pageBytes = 4096;
 const zeroPage = new Uint8Array(pageBytes);
 const largestPiece = 1 << 20;
+const nearBytes = 256;
 const grain = 32;
 
 /** Where two pages differ, to 32 bytes: a flag that is set is told as such, and not as a page. */

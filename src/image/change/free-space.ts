@@ -6,7 +6,7 @@ import { insideOf } from "../disk/disk.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 import { ExtVolume, Unfit } from "../ext/volume.ts";
 import { freeRunsOfFat } from "../fat/fat.ts";
-import { type DataRange, overlapWith } from "../file/holes.ts";
+import { type DataRange, joined, overlapWith } from "../file/holes.ts";
 import { freeRunsOfXfs } from "../xfs/free-space.ts";
 import { type Draft, isZero, readOnly } from "./draft.ts";
 
@@ -70,9 +70,8 @@ export async function scrubFree(
     if (cover) wasFree.set(volume, cover);
   }
   const written = (await after.pieces(signal)).map(({ offset, bytes }) => ({ start: offset, length: bytes }));
-  const ranges = [...data, ...written].sort((one, other) => one.start - other.start);
   let bytes = 0;
-  for await (const block of freeBlocks(after, mounts, joined(ranges), signal)) {
+  for await (const block of freeBlocks(after, mounts, joined([...data, ...written]), signal)) {
     if (wasFree.get(block.volume)?.(block.offset, block.data.length) && !tells(block.data)) continue;
     await writeInside(after, block.volume, block.offset, new Uint8Array(block.data.length));
     bytes += block.data.length;
@@ -108,18 +107,6 @@ async function coverOf(inside: Reader, volume: Volume, signal: AbortSignal | und
     throw error;
   }
   return overlapWith(runs.sort((one, other) => one.start - other.start));
-}
-
-// Ranges in order of place, those that touch or overlap as one.
-function joined(ranges: readonly DataRange[]): DataRange[] {
-  const found: { start: number; length: number }[] = [];
-  for (const { start, length } of ranges) {
-    const last = found.at(-1);
-    if (last && start <= last.start + last.length)
-      last.length = Math.max(last.length, start + length - last.start);
-    else found.push({ start, length });
-  }
-  return found;
 }
 
 async function writeInside(disk: Draft, volume: Volume, offset: number, data: Uint8Array): Promise<void> {

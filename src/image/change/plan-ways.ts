@@ -1,15 +1,19 @@
 import { open, rm, stat } from "node:fs/promises";
-import { TbuildError } from "../../errors.ts";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
+import { isBlank } from "../disk/account.ts";
+import { insideOf } from "../disk/disk.ts";
+import { swapMembers } from "../disk/md-arrays.ts";
 import { type Unclaimed, unclaimedPlaces } from "../disk/unclaimed.ts";
 import { openExt } from "../ext/ext.ts";
 import { replayInto } from "../ext/journal.ts";
 import { Unfit } from "../ext/volume.ts";
-import { dataRanges } from "../file/holes.ts";
-import { readImageFile } from "../file/image-file.ts";
+import { type DataRange, joined, rangesOf } from "../file/holes.ts";
+import { type ImageFile, readImageFile } from "../file/image-file.ts";
+import { clearFreeClusters } from "../file/qcow2-free.ts";
 import { rawView } from "../file/raw-view.ts";
 import type { ImageFacts, LookedInto } from "../open.ts";
 import { openByBest } from "../open-volumes.ts";
@@ -19,8 +23,9 @@ import { type Draft, draftOf, type Piece } from "./draft.ts";
 import { draftTree } from "./draft-tree.ts";
 import type { ChangeOptions, ReachedGuest, Scrub } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
+import { makeMembersEqual } from "./mirror-members.ts";
 import { differingPieces } from "./pieces.ts";
-import { freshSwap, renewSwap, type SwapState } from "./swap.ts";
+import { freshSwap, type SwapState } from "./swap.ts";
 import { findSwapFiles } from "./swap-files.ts";
 import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
@@ -32,7 +37,6 @@ export interface Planned<Result> {
   readonly via: string;
   readonly pieces: readonly Piece[];
   readonly bytes: number;
-  readonly swap?: readonly SwapState[];
   close(): Promise<void>;
 }
 
@@ -44,11 +48,13 @@ export interface Scrubbed {
   readonly unclaimed?: readonly Unclaimed[];
   /** Those of them in which something was found that stays. */
   readonly kept?: readonly Unclaimed[];
+  /** The volumes in which nothing is left. */
+  readonly emptied?: readonly string[];
 }
 
 /** Throws where a change cannot be worked out as it is wanted, before any work is done. */
 export function refuseWish(
-  { file, format }: ImageFacts,
+  { file, format, layers: [layer] }: ImageFacts,
   mounts: readonly Mount[],
   options: ChangeOptions,
 ): void {
@@ -58,77 +64,103 @@ export function refuseWish(
       hint: "Run tbuild on that machine, or copy the image here.",
     });
   const closed = mounts.find(({ volume }) => !tellsFreeBlocks(volume));
-  if (options.scrub && (closed || format !== "raw"))
-    throw new TbuildError("environment", `free blocks of ${closed?.volume.fs ?? format} cannot be scrubbed`, {
+  if (options.scrub && closed)
+    throw new TbuildError("environment", `free blocks of ${closed.volume.fs} cannot be scrubbed`, {
       subject: file,
-      hint: "Scrubbing works on ext, XFS, btrfs and FAT in raw images only. Omit --scrub.",
+      hint: "Scrubbing works on ext, XFS, btrfs and FAT only. Omit --scrub.",
+    });
+  if (options.scrub && layer?.isPacked)
+    throw new TbuildError("environment", "has compressed clusters, which keep what a scrub would remove", {
+      subject: file,
+      hint: `Scrub a copy without them: qemu-img convert -O qcow2 '${file}' '${file}.new'`,
     });
 }
 
 /** Works a change out: in memory, in a snapshot, or in a copy that is compared; the first of them that can do it. */
 export async function planBest<Result>(
   host: Host,
-  { facts, mounts, swapFiles }: Pick<LookedInto, "facts" | "mounts" | "swapFiles">,
+  { facts, mounts, swapFiles }: Guest,
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
-): Promise<Planned<Result> & Scrubbed> {
+): Promise<Planned<Result> & Finished> {
   const isRaw = facts.format === "raw";
   const planned =
-    (isRaw ? await planInMemory(host, facts.file, mounts, work, options) : undefined) ??
+    (isRaw ? await planInMemory(host, facts, mounts, work, options) : undefined) ??
     (isRaw ? await planBeside(host, facts, mounts, work, options) : undefined) ??
     (await planInCopy(host, { facts, mounts, swapFiles }, work, options));
-  const clean = options.scrub
-    ? await scrubbed(host, facts, mounts, planned, options.scrub, options.watch?.signal)
-    : planned;
-  const swapped =
-    options.renewSwap && isRaw ? await withFreshSwap(host, facts, mounts, swapFiles, clean) : clean;
-  return options.outside && isRaw ? await withOutside(facts, swapped, options.outside, options) : swapped;
+  return isRaw ? finishedRaw(host, { facts, mounts, swapFiles }, planned, options) : planned;
 }
 
-async function withOutside<Result, Given extends Planned<Result>>(
-  { file }: ImageFacts,
+type Guest = Pick<LookedInto, "facts" | "mounts" | "swapFiles">;
+
+async function finishedRaw<Result, Given extends Planned<Result>>(
+  host: Runner,
+  guest: Guest,
   planned: Given,
-  write: NonNullable<ChangeOptions["outside"]>,
-  { watch: { signal } = {} }: ChangeOptions,
-): Promise<Given> {
-  await using image = await readImageFile(file);
-  const draft = await draftWith(image, planned.pieces, signal);
-  await write(draft);
-  return { ...planned, pieces: await draft.pieces(signal) };
+  options: ChangeOptions,
+): Promise<Given & Finished> {
+  const { file, arrays } = guest.facts;
+  const isWanted = options.scrub || options.renewSwap || options.outside || arrays.length > 0;
+  if (!isWanted) return planned;
+  await using before = await readImageFile(file);
+  const after = await draftWith(before, planned.pieces, options.watch?.signal);
+  const done = await finish(host, guest, before, after, options);
+  return { ...planned, ...done, pieces: await after.pieces(options.watch?.signal) };
+}
+
+/** What was done outside of files. */
+interface Finished extends Scrubbed {
+  readonly swap?: readonly SwapState[];
+}
+
+// What lies in no file, once the files are changed, by whatever way.
+async function finish(
+  host: Runner,
+  { facts, mounts, swapFiles }: Guest,
+  before: ImageFile,
+  after: Draft,
+  { scrub, renewSwap, outside, watch: { signal } = {} }: ChangeOptions,
+): Promise<Finished> {
+  const data = await rangesOf(host, before);
+  const scrubbed = scrub && (await scrubbedOf(facts, mounts, { before, after, data }, scrub, signal));
+  const swap = renewSwap && (await withFreshSwap(host, facts, mounts, swapFiles, { before, after }));
+  await outside?.(after);
+  const written = (await after.pieces(signal)).map(({ offset, bytes }) => ({ start: offset, length: bytes }));
+  await makeMembersEqual(after, facts.arrays, joined([...data, ...written]), signal);
+  return { ...scrubbed, ...(swap && { swap }) };
 }
 
 // Swap lies in no file system, so it is made new beside whatever was done to those.
-async function withFreshSwap<Result, Given extends Planned<Result>>(
+async function withFreshSwap(
   host: Runner,
-  { file, volumes }: ImageFacts,
+  { volumes, arrays }: ImageFacts,
   mounts: readonly Mount[],
   swapFiles: readonly string[],
-  planned: Given,
-): Promise<Given> {
-  await using image = await readImageFile(file);
-  const { files, unseen } = await findSwapFiles(await draftWith(image, planned.pieces), mounts, swapFiles);
-  const { states, pieces } = await freshSwap(host, image, [...volumes, ...files]);
-  const all = [...planned.pieces, ...pieces].sort((one, other) => one.offset - other.offset);
-  return { ...planned, pieces: all, swap: [...states, ...unseen] };
+  { before, after }: { readonly before: ImageFile; readonly after: Draft },
+): Promise<readonly SwapState[]> {
+  const { files, unseen } = await findSwapFiles(after, mounts, swapFiles);
+  const { states, pieces } = await freshSwap(host, before, [...volumes, ...swapMembers(arrays), ...files]);
+  for (const { offset, after: fresh } of pieces) await after.write(offset, await fresh());
+  return [...states, ...unseen];
 }
 
 async function planInMemory<Result>(
   host: Runner,
-  image: string,
+  { file }: ImageFacts,
   mounts: readonly Mount[],
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Planned<Result> | undefined> {
   const { note = () => {}, watch: { signal } = {} } = options;
   if (!mayDraft(options) || !isReadInProcess(mounts)) return undefined;
-  await using reader = await readImageFile(image);
+  await using reader = await readImageFile(file);
   const draft = draftOf(reader);
   try {
     for (const { volume } of mounts) {
       if (!(await isUnclean(reader, volume))) continue;
       // An edit beside a journal that waits is lost, or damages, when the guest mounts it.
       note(`${volume.name}: not cleanly unmounted; its journal is replayed, with e2fsck`);
-      await replayInto(host, image, volume, (at, data) => draft.write(volume.offset + at, data), signal);
+      await replayInto(host, file, volume, (at, data) => draft.write(volume.offset + at, data), signal);
     }
     const tree = await draftTree(draft, mounts, options.watch);
     const result = await work({ tree, mounts, via: "direct" });
@@ -183,11 +215,11 @@ async function planBeside<Result>(
 
 async function planInCopy<Result>(
   host: Host,
-  { facts, mounts, swapFiles }: Pick<LookedInto, "facts" | "mounts" | "swapFiles">,
+  { facts, mounts, swapFiles }: Guest,
   work: (guest: ReachedGuest) => Promise<Result>,
   options: ChangeOptions,
-): Promise<Planned<Result>> {
-  const { file: image, format, volumes } = facts;
+): Promise<Planned<Result> & Finished> {
+  const { file: image, format } = facts;
   const copy = namesFor(image).work;
   await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
     ...(options.watch?.signal && { signal: options.watch.signal }),
@@ -199,55 +231,68 @@ async function planInCopy<Result>(
     via = opened.access.name;
     result = await work({ tree: opened.tree, mounts, via });
   }
-  const swap =
-    options.renewSwap && format !== "raw"
-      ? await renewSwap(host, copy, volumes, { mounts, paths: swapFiles })
-      : undefined;
-  if (options.outside && format !== "raw") await writeOutside(host, copy, options.outside);
+  const finished =
+    format === "raw" ? {} : await finishedCopy(host, { facts, mounts, swapFiles }, copy, options);
   const { size } = await stat(copy);
   return {
     result,
     via,
     pieces: await differingPieces(host, image, copy, options.watch?.signal),
     bytes: size,
-    ...(swap && { swap }),
+    ...finished,
     close: () => rm(copy, { force: true }),
   };
 }
 
-async function writeOutside(
+// What qcow2 comes to in the file is only known once it is written.
+async function finishedCopy(
   host: Host,
+  guest: Guest,
   copy: string,
-  write: NonNullable<ChangeOptions["outside"]>,
-): Promise<void> {
-  await using view = await rawView(host, copy, false);
-  await using disk = await readImageFile(view.file);
-  await using target = await open(view.file, "r+");
-  await write({
-    bytes: disk.bytes,
-    read: (offset, length) => disk.read(offset, length),
-    write: (offset, data) => writeFully(target, data, offset),
-  });
-  await target.sync();
+  options: ChangeOptions,
+): Promise<Finished> {
+  let finished: Finished;
+  let pieces: readonly Piece[];
+  {
+    await using before = await readImageFile(guest.facts.file);
+    await using changed = await readImageFile(copy);
+    const after = draftOf(changed);
+    finished = await finish(host, guest, before, after, options);
+    pieces = await after.pieces(options.watch?.signal);
+  }
+  if (pieces.length > 0) {
+    await using view = await rawView(host, copy, false);
+    await using target = await open(view.file, "r+");
+    for (const { offset, after } of pieces) {
+      checkInterrupted(options.watch?.signal);
+      await writeFully(target, await after(), offset);
+    }
+    await target.sync();
+  }
+  if (options.scrub) await clearFreeClusters(copy, options.watch?.signal);
+  return finished;
 }
 
 // Once the change stands in blocks, whatever it was made by, what it freed is seen in them.
-async function scrubbed<Result>(
-  host: Runner,
-  { file, volumes }: ImageFacts,
+async function scrubbedOf(
+  facts: ImageFacts,
   mounts: readonly Mount[],
-  planned: Planned<Result>,
+  {
+    before,
+    after,
+    data,
+  }: { readonly before: ImageFile; readonly after: Draft; readonly data: readonly DataRange[] },
   { tells, withUse }: Scrub,
   signal: AbortSignal | undefined,
-): Promise<Planned<Result> & Scrubbed> {
-  await using before = await readImageFile(file);
-  const after = await draftWith(before, planned.pieces, signal);
-  const data = await dataRanges(host, file);
+): Promise<Scrubbed> {
   const inside = await scrubFree(before, after, mounts, data, tells, signal);
-  const places = (await unclaimedPlaces(before, volumes)).map(withUse);
+  const places = (await unclaimedPlaces(before, facts)).map(withUse);
   const unclaimed = await filledPlaces(before, places, data, signal);
   const { bytes: outside, kept } = await scrubUnclaimed(after, unclaimed, data, tells, signal);
-  return { ...planned, pieces: await after.pieces(signal), scrubbed: inside + outside, unclaimed, kept };
+  const emptied: string[] = [];
+  for (const { volume } of unclaimed)
+    if (volume?.fs === "unknown" && (await isBlank(insideOf(after, volume)))) emptied.push(volume.name);
+  return { scrubbed: inside + outside, unclaimed, kept, emptied };
 }
 
 async function draftWith(image: Reader, pieces: readonly Piece[], signal?: AbortSignal): Promise<Draft> {

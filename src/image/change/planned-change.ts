@@ -41,7 +41,11 @@ export async function planChange<Result>(
     const settled = await settle(image);
     if (settled !== undefined) options.note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const found = await lookInto(host, image, refuseChange, { ...lookOptions(options), users });
+    const found = await lookInto(host, image, refuseChange, {
+      ...lookOptions(options),
+      users,
+      compare: true,
+    });
     const { facts } = found;
     const { note, watch: { signal } = {} } = options;
     const interruptible = signal && { signal };

@@ -88,6 +88,9 @@ export function snapshotsOf({ file, bytes, layers: [own] }: ImageFile): OtherVol
   }));
 }
 
+/** What is said of a volume that has nothing but zeros. */
+export const emptied = { state: "nothing", why: "is empty" } as const;
+
 async function stateOf(
   disk: Reader,
   volume: Volume,
@@ -106,8 +109,7 @@ async function stateOf(
       .catch(() => false);
     if (isEmpty) return nothing("is an empty file system");
   }
-  if (fs === "unknown" && holds === undefined && (await isZero(insideOf(disk, volume))))
-    return nothing("is empty");
+  if (fs === "unknown" && holds === undefined && (await isBlank(insideOf(disk, volume)))) return emptied;
   const what = fs === "unknown" ? (holds ?? "something that tbuild does not know") : fs;
   // The reason why the guest's entry was unusable helps more than stating that there is none.
   const word = unresolved.length === 1 && unresolved[0] ? `; ${said(unresolved[0])}` : "";
@@ -126,7 +128,8 @@ const bootLoaderTypes = new Set([
   "41",
 ]);
 
-async function isZero(volume: Reader): Promise<boolean> {
+/** Whether a volume has nothing but zeros. */
+export async function isBlank(volume: Reader): Promise<boolean> {
   const step = 1024 * 1024;
   const zeros = Buffer.alloc(step);
   for (let at = 0; at < volume.bytes; at += step) {

@@ -215,7 +215,11 @@ function byNode(device: string, by: By): Volume | string {
       ? by("no partition table around it", ({ name }) => name === "disk")
       : by(`the number ${number}`, ({ name }) => name === `p${number}`);
   }
-  if (/^\/dev\/md/.test(device)) return "is a software RAID (MD)";
+  const [, array] = /^\/dev\/(md\d+|md\/.+)$/.exec(device) ?? [];
+  if (array !== undefined) {
+    const found = by(`the name ${array}`, ({ name }) => name === array);
+    return typeof found === "string" ? "is a software RAID (MD) that is not complete here" : found;
+  }
   if (/^\/dev\/(?:drbd|bcache|zd|rbd|nbd|loop|mapper\/mpath|mapper\/luks|dm-)/.test(device))
     return "is made of parts that this disk does not describe";
   const logical = logicalName(device);

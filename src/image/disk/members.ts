@@ -1,4 +1,5 @@
 import type { Reader } from "../../io/reader.ts";
+import { isMdMember } from "./md.ts";
 
 /**
  * What else claims a volume, worded to follow its name: it is part of something larger, or encrypted, so its apparent
@@ -15,9 +16,12 @@ export async function claimOn(volume: Reader): Promise<string | undefined> {
   return undefined;
 }
 
+/** The claim of a Linux software RAID. What keeps its array from being opened may follow it. */
+export const mdClaim = "is a member of a Linux software RAID (MD)";
+
 /** What to do with a volume that has this claim: a sentence or two. */
 export function nextStep(claim: string): string {
-  const { next } = claims.find(({ what }) => what === claim) ?? {};
+  const { next } = claims.find(({ what }) => claim.startsWith(what)) ?? {};
   return next ?? "Attach the disk to a machine that can open it, and change the guest there.";
 }
 
@@ -63,7 +67,7 @@ interface Claim {
   test(look: Look): boolean | Promise<boolean>;
 }
 
-// MD 0.90 stands between 64 and 128 KiB before the end, and a DDF header may stand 257 sectors before it.
+// A DDF header may stand 257 sectors before it.
 const tailBytes = 130 * 1024;
 const sector = 512;
 const member = (of: string) => `is a member of ${of}`;
@@ -78,12 +82,12 @@ const claims: readonly Claim[] = [
   { what: "holds the hashes of dm-verity", test: ({ head }) => head.is(0, "verity\0\0") },
   { what: "is protected by dm-integrity", test: ({ head }) => head.is(0, "integrt\0") },
   {
-    what: member("a Linux software RAID (MD)"),
+    what: mdClaim,
     next:
       "Changed alone, it would differ from the other members. Attach all disks of the array to a Linux machine, assemble " +
       "it there (mdadm --assemble --scan), and copy the array's device, for example /dev/md0, to a raw image with dd. " +
       "Change that image and copy it back.",
-    test: isMd,
+    test: ({ volume }) => isMdMember(volume),
   },
   {
     what: member("a volume group of LVM1"),
@@ -187,32 +191,6 @@ async function isLuks({ volume, head }: Look): Promise<boolean> {
 function isFileVault({ head }: Look): boolean {
   const [version, kind] = [head.at(8, 2).readUInt16LE(), head.at(10, 2).readUInt16LE()];
   return head.is(88, "CS\x01\0\0\0") && version === 1 && kind === 0x10;
-}
-
-// 0.90 says its size, so that one of a whole disk is not taken for one of its last partition; 1.x where it stands.
-function isMd({ volume, head, tail }: Look): boolean {
-  const magic = 0xa92b4efc;
-  const isOne = (from: Window, offset: number) => {
-    const block = from.at(offset, 160);
-    return (
-      block.readUInt32LE(0) === magic &&
-      block.readUInt32LE(4) === 1 &&
-      Number(block.readBigUInt64LE(144)) === offset / sector
-    );
-  };
-  if (isOne(head, 0) || isOne(head, 4096)) return true;
-  const reserved = 64 * 1024;
-  if (volume.bytes <= reserved) return false;
-  if (isOne(tail, Math.floor(volume.bytes / 4096) * 4096 - 8192)) return true;
-  const old = Math.floor(volume.bytes / reserved) * reserved - reserved;
-  const block = tail.at(old, 64);
-  const size = (little: boolean) => 1024 * (little ? block.readUInt32LE(32) : block.readUInt32BE(32));
-  return [true, false].some(
-    (little) =>
-      (little ? block.readUInt32LE(0) : block.readUInt32BE(0)) === magic &&
-      volume.bytes >= size(little) + reserved &&
-      old >= size(little),
-  );
 }
 
 // Four labels, two at each end, each with a ring of 128 uberblocks in the byte order of whoever wrote it. Four of them are

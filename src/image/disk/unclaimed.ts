@@ -2,9 +2,10 @@ import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
 import { overlapWith } from "../file/holes.ts";
-import { insideOf, tableOf } from "./disk.ts";
+import { insideOf, type Layout, placesOf, tableOf } from "./disk.ts";
 import { fileSystemOf } from "./filesystem.ts";
 import { freeExtents, type Piece } from "./lvm.ts";
+import type { MdArray } from "./md-arrays.ts";
 import { claimOn } from "./members.ts";
 import type { PartitionTable } from "./partitions.ts";
 
@@ -23,15 +24,19 @@ export interface Unclaimed {
 
 /**
  * The parts of a disk outside all file systems: the area before the first partition, gaps, volumes without a signature,
- * LVM's free extents, and the space after a file system that is shorter than its volume. `volumes` are all volumes of the disk.
+ * LVM's free extents, and the space after a file system that is shorter than its volume.
  */
-export async function unclaimedPlaces(disk: Reader, volumes: readonly Volume[]): Promise<Unclaimed[]> {
+export async function unclaimedPlaces(
+  disk: Reader,
+  { volumes, arrays }: Pick<Layout, "volumes" | "arrays">,
+): Promise<Unclaimed[]> {
   const table = await tableOf(disk);
   const found = [
     ...(await gapsOf(disk, table)),
     ...(await unusedVolumes(disk, volumes)),
     ...(await behindFileSystems(disk, volumes)),
-    ...(await freeOfLvm(disk, table, volumes)),
+    ...arrays.flatMap(besideArray),
+    ...(await freeOfLvm(disk, placesOf(disk, table), { volumes, arrays })),
   ];
   return found.map((place) => {
     const touches = touching(place.pieces);
@@ -128,17 +133,29 @@ async function behindFileSystems(disk: Reader, volumes: readonly Volume[]): Prom
   return found;
 }
 
-// Every partition is one of the volumes, unless it is a physical volume that can be read.
+// Around the data of a mirror, each member has the RAID's own records.
+function besideArray({ bytes, legs }: MdArray): Unclaimed[] {
+  return legs.flatMap(({ name, offset, whole }) => {
+    const pieces = [
+      { offset: whole.offset, bytes: offset - whole.offset },
+      { offset: offset + bytes, bytes: whole.offset + whole.bytes - offset - bytes },
+    ].filter((piece) => piece.bytes > 0);
+    const why = "the records of the RAID lie there";
+    return pieces.length > 0 ? [{ name: `the space beside the data of ${name}`, pieces, kept: why }] : [];
+  });
+}
+
+// Every partition is one of the volumes, unless it is a physical volume that can be read, or the member of a mirror.
 async function freeOfLvm(
   disk: Reader,
-  { table, partitions }: PartitionTable,
-  volumes: readonly Volume[],
+  places: readonly Pick<Volume, "name" | "offset" | "bytes">[],
+  { volumes, arrays }: Pick<Layout, "volumes" | "arrays">,
 ): Promise<Unclaimed[]> {
-  const places = table === "none" ? [{ name: "disk", offset: 0, bytes: disk.bytes }] : partitions;
-  const physicals = places
+  const legs = new Set(arrays.flatMap((array) => array.legs.map(({ name }) => name)));
+  const physicals = [...places.filter(({ name }) => !legs.has(name)), ...arrays]
     .filter((place) => place.offset + place.bytes <= disk.bytes)
     .filter(({ name }) => !volumes.some((volume) => volume.name === name))
-    .map((place) => ({ ...place, reader: insideOf(disk, place) }));
+    .map(({ name, offset, bytes }) => ({ name, offset, reader: insideOf(disk, { offset, bytes }) }));
   const name = (group: string) => `the free extents of ${group}`;
   try {
     return (await freeExtents(physicals)).map(({ group, pieces, unknown }) => ({

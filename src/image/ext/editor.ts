@@ -56,7 +56,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     await release(owned);
     await dropAttributes(volume, inode);
     await volume.freeInode(number, kind === "dir" ? "dir" : "other");
-    await volume.putInode(number, spent(inode));
+    await volume.clearInode(number);
     if (kind === "dir") await countFolder(parent, -1);
   }
 
@@ -134,6 +134,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     const links = inode.readUInt16LE(at.links);
     // 1: it had more subfolders than the field can count, and is no longer counted.
     if (links === 1) return;
+    if (links + by < 2) throw damaged(`folder ${parent} has more subfolders than its inode counts`);
     if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
     inode.writeUInt16LE(links + by, at.links);
     await volume.putInode(parent, inode);
@@ -199,20 +200,6 @@ function touch(inode: Buffer, times: readonly number[]): void {
     const place = finer[time] ?? 0;
     if (inode.length > 128 && place + 4 <= 128 + inode.readUInt16LE(at.extra)) inode.writeUInt32LE(0, place);
   }
-}
-
-// A freed inode: clear its blocks, target and attributes, which would otherwise stay readable.
-function spent(inode: Buffer): Buffer {
-  const left = Buffer.from(inode);
-  left.writeUInt16LE(0, at.links);
-  left.writeUInt32LE(now(), at.dtime);
-  left.fill(0, at.block, at.block + 60);
-  for (const place of [at.size, at.sizeHigh, at.sectors, at.attributes, at.flags])
-    left.writeUInt32LE(0, place);
-  left.writeUInt16LE(0, at.sectorsHigh);
-  left.writeUInt16LE(0, at.attributesHigh);
-  if (left.length > 128) left.fill(0, 128 + left.readUInt16LE(at.extra));
-  return left;
 }
 
 function now(): number {

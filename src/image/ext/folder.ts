@@ -142,14 +142,14 @@ interface Room {
 }
 
 // Leaves have their sum in a last entry, which is unused. The blocks of an index have it behind their room for entries
-// (struct dx_tail of the kernel's fs/ext4/namei.c).
+// (struct dx_tail of the kernel's fs/ext4/namei.c). A root that was a leaf before still has that last entry.
 function checkSum(volume: ExtVolume, number: number, inode: Buffer, block: Buffer): void {
   const wrong = () => damaged(`the checksum of a block of folder inode ${number}`);
-  const isLeaf =
-    block.readUInt16LE(block.length - 8) === 12 && block.readUInt8(block.length - 5) === tailType;
-  const index = isLeaf ? undefined : indexAt(inode, block);
+  const index = indexAt(inode, block);
   if (index === undefined) {
-    if (!isLeaf || block.readUInt32LE(block.length - 4) !== folderSum(volume, number, inode, block))
+    const hasTail =
+      block.readUInt16LE(block.length - 8) === 12 && block.readUInt8(block.length - 5) === tailType;
+    if (!hasTail || block.readUInt32LE(block.length - 4) !== folderSum(volume, number, inode, block))
       throw wrong();
     return;
   }

@@ -144,6 +144,11 @@ export class ExtVolume {
     await this.#disk.write(await this.#inodeAt(number), inode);
   }
 
+  /** Zeros a free inode, as one that was never used: everything else in it would stay readable. */
+  async clearInode(number: number): Promise<void> {
+    await this.#disk.write(await this.#inodeAt(number), Buffer.alloc(this.inodeBytes));
+  }
+
   /** The seed of the checksums of an inode's blocks. */
   seedOf(number: number, inode: Buffer): number {
     return crc32c(crc32c(this.#seed, le32(number)), inode.subarray(100, 104));
@@ -365,9 +370,14 @@ export class ExtVolume {
   #count(group: Group, what: Counted, by: number): void {
     group.add(what, by);
     group.isChanged = true;
-    if (what === "inodes") this.#sb.writeUInt32LE(this.#sb.readUInt32LE(16) + by, 16);
+    if (what === "inodes") {
+      const free = this.#sb.readUInt32LE(16) + by;
+      if (free < 0 || free >= 2 ** 32) throw damaged("the superblock's count of free inodes is wrong");
+      this.#sb.writeUInt32LE(free, 16);
+    }
     if (what !== "blocks") return;
     const free = this.#sb.readUInt32LE(12) + (this.#is64 ? this.#sb.readUInt32LE(344) * 2 ** 32 : 0) + by;
+    if (free < 0 || free >= 2 ** 48) throw damaged("the superblock's count of free blocks is wrong");
     this.#sb.writeUInt32LE(free % 2 ** 32, 12);
     if (this.#is64) this.#sb.writeUInt32LE(Math.floor(free / 2 ** 32), 344);
   }

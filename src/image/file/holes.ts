@@ -35,3 +35,15 @@ export function overlapWith(ranges: readonly DataRange[]): (offset: number, byte
     return (ranges[low]?.start ?? Number.POSITIVE_INFINITY) < offset + bytes;
   };
 }
+
+/** Ranges in order of place, those that touch or overlap as one. */
+export function joined(ranges: readonly DataRange[]): DataRange[] {
+  const found: { start: number; length: number }[] = [];
+  for (const { start, length } of [...ranges].sort((one, other) => one.start - other.start)) {
+    const last = found.at(-1);
+    if (last && start <= last.start + last.length)
+      last.length = Math.max(last.length, start + length - last.start);
+    else found.push({ start, length });
+  }
+  return found;
+}

@@ -13,6 +13,8 @@ export interface Layer {
   readonly format: Format;
   /** The snapshots inside the file; left out if there are none. */
   readonly snapshots?: readonly DiskSnapshot[];
+  /** Some of its clusters are compressed. */
+  readonly isPacked?: true;
 }
 
 /** The bytes of the disk in an image file of any format. */
@@ -41,9 +43,13 @@ async function readLayer(file: string, above: readonly string[]): Promise<ImageF
   try {
     const header = await qcow2Header(file, reader);
     if (header.backing !== undefined) below = await readBelow(file, header.backing, [...above, file]);
-    const disk = await qcow2Reader(file, reader, header, below);
+    const { isPacked, ...disk } = await qcow2Reader(file, reader, header, below);
     const snapshots = await qcow2Snapshots(file, reader, header.snapshots);
-    const layer = { ...own, ...(snapshots.length > 0 && { snapshots }) };
+    const layer = {
+      ...own,
+      ...(snapshots.length > 0 && { snapshots }),
+      ...(isPacked && { isPacked: true as const }),
+    };
     return { ...own, ...disk, layers: [layer, ...(below?.layers ?? [])], [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();

@@ -17,6 +17,14 @@ export interface Qcow2Header {
   /** Where its table of snapshots is in the file, and how many there are. */
   readonly snapshots: { readonly at: number; readonly count: number };
   readonly compression: "zlib" | "zstd";
+  /** Where its counts of used clusters are: the table, its size in clusters, and the bits of a count. */
+  readonly refcounts: {
+    readonly at: number;
+    readonly clusters: number;
+    readonly bits: number;
+    /** They were not written when the file was last closed. */
+    readonly isDirty: boolean;
+  };
   /** Bytes of an L2 entry: 16 with extended L2 entries, which divide a cluster into 32 subclusters. */
   readonly entryBytes: 8 | 16;
 }
@@ -37,6 +45,8 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   const features = version === 3 ? head.readUInt32BE(76) : 0;
   refuseFeatures(file, features);
   if (version === 3 && head.readUInt32BE(72) !== 0) throw unknown(file, "a feature that is not known here");
+  const order = version === 3 ? head.readUInt32BE(96) : 4;
+  if (order > 6) throw unknown(file, `counts of 2^${order} bits`);
   const packing = features & 0x8 ? head.readUInt8(104) : 0;
   if (packing > 1) throw unknown(file, `compression ${packing}`);
   const entryBytes = features & 0x10 ? 16 : 8;
@@ -46,6 +56,10 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
     l1Entries: head.readUInt32BE(36),
     l1At: number64(head, 40),
     snapshots: { count: head.readUInt32BE(60), at: number64(head, 64) },
+    refcounts: {
+      ...{ at: number64(head, 48), clusters: head.readUInt32BE(56), bits: 2 ** order },
+      isDirty: (features & 0x1) !== 0,
+    },
     compression: packing === 1 ? ("zstd" as const) : ("zlib" as const),
     entryBytes: entryBytes as 8 | 16,
   };
@@ -63,19 +77,25 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   return { ...header, backing: backingPath(file, name) };
 }
 
+/** The disk in a qcow2 file. */
+export interface Qcow2Disk extends Reader {
+  /** Some of its clusters are compressed. */
+  readonly isPacked: boolean;
+}
+
 /** The disk in a qcow2 file. Before any read, every cluster that it names is checked to exist. */
 export async function qcow2Reader(
   file: string,
   reader: Reader,
   header: Qcow2Header,
   backing: Reader | undefined,
-): Promise<Reader> {
+): Promise<Qcow2Disk> {
   const { clusterBytes, bytes, entryBytes } = header;
   const perTable = clusterBytes / entryBytes;
   // What is there or not there for itself.
   const partBytes = entryBytes === 16 ? clusterBytes / 32 : clusterBytes;
   const l1 = Buffer.from(await reader.read(header.l1At, header.l1Entries * 8));
-  await checkComplete(file, reader, l1, header);
+  const isPacked = await checkComplete(file, reader, l1, header);
   const unpacked = new Map<number, Uint8Array>();
   let zstd: Compression | undefined;
 
@@ -133,7 +153,7 @@ export async function qcow2Reader(
   }
 
   return {
-    bytes,
+    ...{ bytes, isPacked },
     async read(offset, length) {
       if (offset < 0 || length < 0 || offset + length > bytes)
         throw new TbuildError("integrity", `byte ${offset + length} is past its end, ${bytes}`, {
@@ -175,13 +195,14 @@ function packedPlace(entry: Buffer, clusterBytes: number): { offset: number; pac
   return { offset, packedBytes: (Number(word >> shift) + 1) * 512 - (offset % 512) };
 }
 
+/** Whether any cluster is compressed. Throws if one is missing. */
 async function checkComplete(
   file: string,
   reader: Reader,
   l1: Buffer,
   { clusterBytes, entryBytes }: Qcow2Header,
-): Promise<void> {
-  let end = 0;
+): Promise<boolean> {
+  let [end, isPacked] = [0, false];
   const seen = new Set<number>();
   for (let at = 0; at < l1.length / 8; at++) {
     const table = tableAt(l1, at);
@@ -196,12 +217,16 @@ async function checkComplete(
     const l2 = Buffer.from(await reader.read(table, clusterBytes));
     for (let entry = 0; entry < clusterBytes / entryBytes; entry++) {
       // A compressed cluster may be the last in the file, and shorter than its entry states.
-      if (l2.readUInt32BE(entry * entryBytes) & 0x40000000) continue;
+      if (l2.readUInt32BE(entry * entryBytes) & 0x40000000) {
+        isPacked = true;
+        continue;
+      }
       const offset = tableAt(l2, (entry * entryBytes) / 8);
       if (offset !== 0) end = Math.max(end, offset + 1);
     }
   }
   if (end > reader.bytes) throw cutOff(file, reader.bytes, end);
+  return isPacked;
 }
 
 // Bits 9 to 55 are the place in the file.

@@ -1,0 +1,103 @@
+import type { Volume } from "../access.ts";
+import type { MdMember } from "./md.ts";
+import { mdClaim } from "./members.ts";
+import type { Run } from "./partitions.ts";
+
+/** A mirror (MD RAID1) whose members are all there. What is written to one is to be written to all. */
+export interface MdArray extends Run {
+  /** `md0`; `offset` is where its data lie in the first member. */
+  readonly name: string;
+  readonly legs: readonly MdLeg[];
+  /** It holds swap, so its members need not be equal. */
+  readonly isSwap?: true;
+}
+
+export interface MdLeg {
+  /** The volume that is the member: `p1`. */
+  readonly name: string;
+  /** Where the array's data lie on the disk. */
+  readonly offset: number;
+  /** The whole member, with the RAID's own records. */
+  readonly whole: Run;
+}
+
+/** The other members of mirrors that hold swap, as volumes: each holds the memory that was written to it. */
+export function swapMembers(arrays: readonly MdArray[]): Volume[] {
+  return arrays.flatMap(({ name, offset, bytes, legs, isSwap }) =>
+    (isSwap ? legs : [])
+      .filter((leg) => leg.offset !== offset)
+      .map((leg) => ({ name: `${name} on ${leg.name}`, offset: leg.offset, bytes, fs: "swap" })),
+  );
+}
+
+/** A member of an array of any kind, and its superblock. */
+export interface MdPart {
+  readonly place: Volume;
+  readonly member: MdMember;
+}
+
+/** Gives the first byte, from their starts, at which two ranges of the disk differ. */
+export type Differs = (one: Run, other: Run) => Promise<number | undefined>;
+
+/** The arrays that can be opened, and the members of those that cannot, with the reason. */
+export async function mdArrays(
+  parts: readonly MdPart[],
+  look: { isSwap(place: Run): Promise<boolean>; differs?: Differs },
+): Promise<{ readonly arrays: readonly MdArray[]; readonly closed: readonly Volume[] }> {
+  const arrays: MdArray[] = [];
+  const closed: Volume[] = [];
+  for (const id of new Set(parts.map(({ member }) => member.array))) {
+    const all = parts.filter(({ member }) => member.array === id);
+    const active = all
+      .filter(({ member }) => member.role !== undefined)
+      .sort((one, other) => (one.member.role ?? 0) - (other.member.role ?? 0));
+    const close = (some: readonly MdPart[], why: string) => {
+      for (const { place } of some) closed.push({ ...place, refused: `${mdClaim}${why}` });
+    };
+    const open = await opened(active, look);
+    if (typeof open === "string") {
+      close(all, open);
+      continue;
+    }
+    const isTaken = arrays.some(({ name }) => name === open.name);
+    arrays.push(isTaken ? { ...open, name: `md/${id.slice(0, 8)}` } : open);
+    close(
+      all.filter((part) => !active.includes(part)),
+      ", as a spare or after a failure",
+    );
+  }
+  return { arrays, closed };
+}
+
+/** The array, or why it cannot be opened, worded to follow the claim. */
+async function opened(
+  active: readonly MdPart[],
+  { isSwap, differs }: { isSwap(place: Run): Promise<boolean>; differs?: Differs },
+): Promise<MdArray | string> {
+  const [first, ...others] = active;
+  if (!first) return ", without an active member here";
+  const { level, members, name, events, data } = first.member;
+  if (level !== 1) return ` of level ${level}`;
+  const faulty = active.find(({ member }) => member.fault !== undefined);
+  if (faulty) return `; ${faulty.place.name} ${faulty.member.fault}`;
+  if (active.length < members) return `; ${active.length} of its ${members} members are here`;
+  if (active.length > members || active.some(({ member }, index) => member.role !== index))
+    return `; ${active.map(({ place }) => place.name).join(" and ")} have the same place in it: one is a copy`;
+  const odd = others.find(({ member }) => member.events !== events || member.data.bytes !== data.bytes);
+  if (odd) return `; ${odd.place.name} is older or newer than ${first.place.name}`;
+  const legs = active.map(({ place: { name, offset, bytes }, member }) => ({
+    ...{ name, offset: offset + member.data.offset },
+    whole: { offset, bytes },
+  }));
+  const run = { offset: place(first), bytes: data.bytes };
+  const holdsSwap = await isSwap(run);
+  for (const part of holdsSwap ? [] : others) {
+    const at = await differs?.(run, { offset: place(part), bytes: data.bytes });
+    if (at !== undefined) return `; ${first.place.name} and ${part.place.name} differ from byte ${at} on`;
+  }
+  return { name, ...run, legs, ...(holdsSwap && { isSwap: true }) };
+}
+
+function place({ place: { offset }, member }: MdPart): number {
+  return offset + member.data.offset;
+}

@@ -1,0 +1,97 @@
+import { TbuildError } from "../../errors.ts";
+import type { Reader } from "../../io/reader.ts";
+import type { Mount, Volume } from "../access.ts";
+import { openExt } from "../ext/ext.ts";
+import { readImageFile } from "../file/image-file.ts";
+import { insideOf, layoutOf } from "./disk.ts";
+import {
+  type FstabEntry,
+  fstabEntries,
+  type GuestMounts,
+  mountUnitEntry,
+  partOf,
+  resolveMounts,
+} from "./fstab.ts";
+import { nextStep } from "./members.ts";
+
+/** The guest's mounts, from the `/etc/fstab` of the volume that contains it. */
+export async function mountsOf(image: string): Promise<readonly Mount[]> {
+  await using reader = await readImageFile(image);
+  return (await mountsIn(reader, image, (await layoutOf(reader)).volumes)).mounts;
+}
+
+/** The same for given volumes. `wordsOn` reads volumes that tbuild's own readers cannot open. */
+export async function mountsIn(
+  reader: Reader,
+  image: string,
+  volumes: readonly Volume[],
+  wordsOn: (volume: Volume) => Promise<MountWords | undefined> = async () => undefined,
+): Promise<GuestMounts> {
+  const unread: TbuildError[] = [];
+  const told = async (look: () => Promise<MountWords | undefined>) =>
+    look().catch((error) => {
+      if (!(error instanceof TbuildError)) throw error;
+      unread.push(error);
+      return undefined;
+    });
+  const readable = volumes.filter(({ refused }) => refused === undefined);
+  for (const volume of readable.filter(({ fs }) => fs.startsWith("ext"))) {
+    const failures = unread.length;
+    const own = await told(async () => mountWords(await openExt(insideOf(reader, volume))));
+    const isStrange = unread.length > failures && unread.at(-1)?.fault === "environment";
+    const words = own ?? (isStrange ? await told(() => wordsOn(volume)) : undefined);
+    if (words) return resolveMounts(words.entries, volumes, volume);
+  }
+  for (const volume of readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
+    const words = await told(() => wordsOn(volume));
+    if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume), words.missing);
+  }
+  const closed = volumes.find(({ refused }) => refused !== undefined);
+  if (closed)
+    throw new TbuildError(
+      "environment",
+      `${closed.name} ${closed.refused}, and no other volume contains /etc/fstab`,
+      { subject: image, hint: nextStep(closed.refused ?? "") },
+    );
+  const [first] = unread;
+  if (first)
+    throw first.within(`${image}: no readable volume has an /etc/fstab`, {
+      lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
+    });
+  throw new TbuildError("guest", "contains no guest: no volume has an /etc/fstab", {
+    subject: image,
+    code: "no-guest",
+    lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
+  });
+}
+
+/** A guest's mount entries, and its btrfs subvolume if that is not the default one. */
+export interface MountWords {
+  readonly entries: readonly FstabEntry[];
+  readonly subvolume?: string;
+  /** Subvolumes in the entries that the root's btrfs lacks. */
+  readonly missing?: readonly string[];
+}
+
+/** The file operations needed to find a guest's mounts. */
+export interface MountFiles {
+  stat(path: string): Promise<{ readonly kind: string } | undefined>;
+  list(path: string): Promise<readonly string[]>;
+  readFile(path: string): Promise<Uint8Array>;
+}
+
+/** The entries of a guest's fstab, mount units and swap units; `undefined` if there is no fstab. */
+export async function mountWords(files: MountFiles, top = ""): Promise<MountWords | undefined> {
+  if (!(await files.stat(`${top}/etc/fstab`))) return undefined;
+  const text = async (path: string) => Buffer.from(await files.readFile(path)).toString();
+  const units = `${top}/etc/systemd/system`;
+  const names = (await files.stat(units))?.kind === "dir" ? await files.list(units) : [];
+  const found = fstabEntries(await text(`${top}/etc/fstab`));
+  for (const name of names) {
+    // A link points at a unit that is listed itself, or at /dev/null, which masks it.
+    if (!/\.(?:mount|swap)$/.test(name) || (await files.stat(`${units}/${name}`))?.kind !== "file") continue;
+    const entry = mountUnitEntry(await text(`${units}/${name}`), `/etc/systemd/system/${name}`);
+    if (entry) found.push(entry);
+  }
+  return { entries: found };
+}

@@ -1,0 +1,72 @@
+/// <reference lib="dom" />
+import { judge, parameterOf } from "../../firstboot/judge.ts";
+import { managerMessages, stdinMessages } from "../../firstboot/messages.ts";
+import type { Parameter } from "../../model/manifest.ts";
+
+// What runs in the pages with a form. `npm run build` bundles it with the checks of `tbuild message`, which it shares.
+
+type Field = HTMLInputElement | HTMLSelectElement;
+
+const byId = (id: string) => document.getElementById(id) as HTMLElement;
+const form = byId("contract");
+const [out, lacking, copy] = [byId("messages"), byId("lacking"), byId("copy")];
+const machine = byId("machine") as HTMLInputElement;
+const tabs = { manager: byId("as-manager"), stdin: byId("as-stdin") };
+const contract = JSON.parse(byId("parameters").textContent ?? "[]") as Parameter[];
+const fields = Array.from(form.querySelectorAll<Field>("[name]"));
+const rootPassword = "com.oracle.linux.root-password";
+let shown: keyof typeof tabs = "manager";
+
+function write(): void {
+  const given = new Map(fields.filter(({ value }) => value !== "").map(({ name, value }) => [name, value]));
+  const errors = judge(contract, given).filter(({ weight }) => weight === "error");
+  const wrong = new Map(
+    errors.map(({ key, by, text }) => [by ?? key, by === undefined ? text : `${key}: ${text}`]),
+  );
+  for (const field of fields) {
+    const text = given.has(field.name) ? (wrong.get(field.name) ?? "") : "";
+    field.setAttribute("aria-invalid", String(text !== ""));
+    const place = field.parentElement?.querySelector(".fault");
+    if (place) place.textContent = text;
+  }
+  const faults = errors.filter(({ key, by }) => given.has(by ?? key));
+  const answers = [...given].map(([key, value]) => ({
+    ...{ key, value },
+    password: parameterOf(contract, key)?.password ?? true,
+  }));
+  const lines = shown === "manager" ? managerMessages(answers, machine.value) : stdinMessages(answers);
+  out.textContent = faults.length > 0 ? "" : lines.join("\n");
+  lacking.textContent = remark(faults.length, given);
+}
+
+function remark(faults: number, given: ReadonlyMap<string, string>): string {
+  if (faults > 0) return `No messages yet: ${faults === 1 ? "one value is" : `${faults} values are`} wrong.`;
+  const open = contract.filter(({ key, required }) => required && !given.has(key)).map(({ key }) => key);
+  if (open.length > 0) return `Still required: ${open.join(", ")}`;
+  const waits = contract.some(({ key }) => key === rootPassword) && !given.has(rootPassword);
+  return waits
+    ? "Without the root password the clone goes on waiting: it starts the work, and goes last."
+    : "";
+}
+
+for (const name of ["manager", "stdin"] as const)
+  tabs[name].addEventListener("click", () => {
+    shown = name;
+    for (const [other, tab] of Object.entries(tabs)) tab.setAttribute("aria-pressed", String(other === name));
+    write();
+  });
+copy.addEventListener("click", async () => {
+  // A page from a file may not write to the clipboard by itself; then what is marked is copied.
+  try {
+    await navigator.clipboard.writeText(out.textContent ?? "");
+  } catch {
+    getSelection()?.selectAllChildren(out);
+    document.execCommand("copy");
+  }
+  copy.textContent = "Copied";
+  setTimeout(() => {
+    copy.textContent = "Copy";
+  }, 1500);
+});
+form.addEventListener("input", write);
+write();

@@ -1,0 +1,170 @@
+import { copyFile, mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeWith } from "../fakes/missing.ts";
+import { guestFolder, ol6Guest } from "../guest-image.ts";
+import { host, sha256Of } from "./dirty-image.ts";
+import { inUml } from "./uml-script.ts";
+
+const main = resolve(import.meta.dirname, "../../dist/main.js");
+const mib = 1048576;
+const needs = [
+  "linux.uml",
+  "mdadm",
+  "pvcreate",
+  "lvcreate",
+  "mke2fs",
+  "mkswap",
+  "sfdisk",
+  "qemu-img",
+  "root",
+];
+const dirty = "root:$6$a$bcdefgh:1::::::";
+
+function tbuild(...args: readonly string[]) {
+  return host.run([process.execPath, main, ...args], { allow: [1, 2, 3, 4, 5, 6, 70] });
+}
+
+/** Pairs of members at these numbers of MiB, each with a name, a version of the superblock, and further options of mdadm. */
+const arrays = [
+  { device: "md0", name: "boot", version: "0.90", at: [1, 21], size: 20, more: "" },
+  { device: "md1", name: "root", version: "1.2", at: [41, 81], size: 40, more: "--bitmap=internal" },
+  { device: "md2", name: "2", version: "1.0", at: [121, 136], size: 15, more: "" },
+  { device: "md3", name: "data", version: "1.1", at: [151, 171], size: 20, more: "" },
+] as const;
+const noUdev = "--config 'activation { udev_sync=0 udev_rules=0 }'";
+
+async function bend(file: string, at: number, bytes: Uint8Array) {
+  await using image = await open(file, "r+");
+  await image.write(bytes, 0, bytes.length, at);
+}
+
+describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
+  let folder = "";
+  let pristine = "";
+  let image = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-mirror-"));
+    [pristine, image] = [join(folder, "pristine.img"), join(folder, "disk.img")];
+    const fstab = [
+      "/dev/vg/root / ext4 defaults 1 1",
+      "/dev/md0 /boot ext3 defaults 0 0",
+      "/dev/md2 swap swap defaults 0 0",
+      "LABEL=data /data ext4 defaults 0 0",
+    ];
+    const key = { "/etc/ssh/ssh_host_rsa_key": "a key", "/etc/shadow": `${dirty}\n`, "/data/.keep": "" };
+    const root = await guestFolder({
+      ...ol6Guest,
+      files: { ...ol6Guest.files, ...key, "/etc/fstab": `${fstab.join("\n")}\n` },
+    });
+    await host.run(["truncate", "-s", "192M", pristine]);
+    const rows = arrays.flatMap(({ at, size }) =>
+      at.map((start) => `start=${start}MiB,size=${size}MiB,type=A19D880F-05FC-4D3B-A006-743F0F84911E`),
+    );
+    await host.run(["sfdisk", "-q", pristine], { input: `label: gpt\n${rows.join("\n")}\n` });
+    const made = arrays.map(
+      ({ device, name, version, more }, index) =>
+        `mdadm --create /dev/${device} --run --homehost=any --name=${name} --metadata=${version} --level=1 ` +
+        `--raid-devices=2 ${more} /dev/ubda${index * 2 + 1} /dev/ubda${index * 2 + 2} < /dev/null; mdadm --wait /dev/${device} || true`,
+    );
+    await inUml(
+      [pristine],
+      [
+        ...made,
+        "mke2fs -q -t ext3 /dev/md0; mke2fs -q -t ext4 -L data /dev/md3; mkswap -q /dev/md2",
+        `echo '${dirty}' | dd of=/dev/md2 bs=1M seek=3 conv=notrunc`,
+        `pvcreate -qq ${noUdev} /dev/md1; vgcreate -qq ${noUdev} vg /dev/md1`,
+        `lvcreate -qq ${noUdev} -Zn -Wn -L 28M -n root vg; mke2fs -q -t ext4 -d ${root} /dev/mapper/vg-root`,
+        `vgchange -an ${noUdev} vg; for m in md0 md1 md2 md3; do mdadm --stop /dev/$m; done`,
+      ].join("\n"),
+    );
+    await rm(root, { recursive: true });
+  }, 120_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const reset = () => copyFile(pristine, image);
+
+  it("is sealed on all members in one change, which the kernel finds equal, and undone in one", async () => {
+    await reset();
+    const before = await sha256Of(image);
+    const shown = (await tbuild("inspect", image)).stdout;
+    expect(shown).toMatch(/md0 +ext3.*, a mirror \(MD RAID1\) of p1 and p2/);
+    expect(shown).toContain("vg/root on /, md0 on /boot, md/data on /data");
+    const sealed = await tbuild("seal", "--yes", "--scrub", image);
+    expect([sealed.exitCode, sealed.stdout]).toEqual([0, expect.stringContaining("done; undo with")]);
+    const checked = await tbuild("seal", "--check", "--residue", image);
+    expect([checked.exitCode, checked.stdout]).toEqual([0, expect.stringContaining("nothing is pending")]);
+    // Not even the swap of the member that nobody reads.
+    expect((await host.run(["grep", "-c", "bcdefgh", image], { allow: [1] })).stdout.trim()).toBe("0");
+    const copy = join(folder, "judged.img");
+    await copyFile(image, copy);
+    const judged = await inUml(
+      [copy],
+      [
+        ...arrays.map(
+          ({ device }, index) =>
+            `mdadm --assemble --run /dev/${device} /dev/ubda${index * 2 + 1} /dev/ubda${index * 2 + 2}`,
+        ),
+        "grep -c '\\[UU\\]' /proc/mdstat",
+        "for m in md0 md1 md2 md3; do echo check > /sys/block/$m/md/sync_action; mdadm --wait /dev/$m || true; done",
+        "for m in md0 md1 md2 md3; do echo mismatch $m $(cat /sys/block/$m/md/mismatch_cnt); done",
+        `vgchange -ay ${noUdev} vg; e2fsck -fn /dev/mapper/vg-root; e2fsck -fn /dev/md0; e2fsck -fn /dev/md3`,
+        "mount -o ro /dev/mapper/vg-root /mnt; echo key $(ls /mnt/etc/ssh | wc -l); umount /mnt",
+        `vgchange -an ${noUdev} vg; for m in md0 md1 md2 md3; do mdadm --stop /dev/$m; done`,
+      ].join("\n"),
+    );
+    for (const { device } of arrays) expect(judged).toContain(`\nmismatch ${device} 0\n`);
+    expect(judged).toContain("\nkey 0\n");
+    await tbuild("undo", image);
+    expect(await sha256Of(image)).toBe(before);
+    expect((await readdir(folder)).filter((name) => name.startsWith("disk"))).toEqual(["disk.img"]);
+  }, 120_000);
+
+  it("in a qcow2 is sealed and scrubbed on all members", async () => {
+    await reset();
+    const qcow2 = join(folder, "disk.qcow2");
+    await host.run(["qemu-img", "convert", "-O", "qcow2", image, qcow2]);
+    const before = await sha256Of(qcow2);
+    expect((await tbuild("seal", "--yes", "--scrub", qcow2)).exitCode).toBe(0);
+    await host.run(["qemu-img", "convert", "-O", "raw", qcow2, image]);
+    expect((await host.run(["grep", "-c", "bcdefgh", image, qcow2], { allow: [1] })).stdout).toBe(
+      `${image}:0\n${qcow2}:0\n`,
+    );
+    expect((await tbuild("seal", "--check", "--residue", image)).exitCode).toBe(0);
+    await tbuild("undo", qcow2);
+    expect(await sha256Of(qcow2)).toBe(before);
+  }, 60_000);
+
+  const oldBlock = (start: number, size: number) => (start + size) * mib - 65536;
+  it.each([
+    ["differ", 21 * mib + 5000, [1], "p1 and p2 differ from byte 5000 on"],
+    ["have a wrong checksum", oldBlock(21, 20) + 200, [1], "p2 has a wrong checksum"],
+    ["are not all there", oldBlock(21, 20), [0], "1 of its 2 members are here"],
+  ] as const)("whose members %s is left alone, and the rest is done", async (_what, at, bytes, words) => {
+    await reset();
+    await bend(image, at, Uint8Array.from(bytes));
+    const before = await sha256Of(image);
+    const part = async () => {
+      await using file = await open(image);
+      const { buffer } = await file.read(Buffer.alloc(40 * mib), 0, 40 * mib, mib);
+      return buffer;
+    };
+    const was = await part();
+    const { exitCode, stdout } = await tbuild("seal", "--yes", image);
+    expect([exitCode, stdout]).toEqual([6, expect.stringContaining(words)]);
+    expect((await part()).equals(was)).toBe(true);
+    await tbuild("undo", image);
+    expect(await sha256Of(image)).toBe(before);
+  });
+
+  it("whose root cannot be opened is refused", async () => {
+    await reset();
+    await bend(image, 82 * mib + 70_000, Buffer.from("x"));
+    const before = await sha256Of(image);
+    const { exitCode, stderr } = await tbuild("seal", "--yes", image);
+    expect([exitCode, stderr]).toEqual([3, expect.stringContaining("p3 and p4 differ from byte")]);
+    expect(stderr).toContain("mdadm --assemble --scan");
+    expect(await sha256Of(image)).toBe(before);
+  });
+});
