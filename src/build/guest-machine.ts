@@ -116,6 +116,7 @@ export async function loggedIn(
   timeoutMs: number,
 ): Promise<Host> {
   let known: Address | undefined;
+  const { patience = 1 } = context.hypervisor;
   return waitFor(
     `${name}: ssh`,
     async (last) => {
@@ -136,14 +137,14 @@ export async function loggedIn(
         return undefined;
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
       try {
-        await host.run(["true"], { timeoutMs: 20_000, signal: context.signal });
+        await host.run(["true"], { timeoutMs: 20_000 * patience, signal: context.signal });
         return host;
       } catch (error) {
         if (last) throw await unreached(context, name, "no answer by ssh", error);
         return undefined;
       }
     },
-    { timeoutMs, everyMs: 500, signal: context.signal },
+    { timeoutMs: timeoutMs * patience, everyMs: 500, signal: context.signal },
   );
 }
 
@@ -198,7 +199,9 @@ export async function takePicture(
   const file = join(context.folder, "pictures", `${name}-${text.replaceAll(/\W+/g, "-")}.png`);
   if (!context.hypervisor.picture) return;
   try {
-    await context.host.writeFile(file, await context.hypervisor.picture(name));
+    const picture = await context.hypervisor.picture(name);
+    if (picture === undefined) return;
+    await context.host.writeFile(file, picture);
     context.report({ type: "picture", step, file, text });
   } catch (error) {
     context.report({
@@ -220,7 +223,7 @@ export async function reported(
     `message ${key}`,
     async () =>
       messages.received().findLast((message) => message.key === key && wanted(message.value))?.value,
-    { timeoutMs, everyMs: 200, signal: context.signal },
+    { timeoutMs: timeoutMs * (context.hypervisor.patience ?? 1), everyMs: 200, signal: context.signal },
   );
 }
 

@@ -141,7 +141,9 @@ async function tryClone(
 
   say("rebooting");
   await guest.run(["sh", "-c", "(sleep 1; exec reboot) >/dev/null 2>&1 </dev/null &"]);
-  const how = await context.hypervisor.waitStopped(name, { timeoutMs: 120_000, signal: context.signal });
+  const { patience = 1 } = context.hypervisor;
+  const deadline = { timeoutMs: 120_000 * patience, signal: context.signal };
+  const how = await context.hypervisor.waitStopped(name, deadline);
   if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
   await context.hypervisor.start(name);
   await using later = byDisc ? undefined : await channelOf(context).open(name);
@@ -258,7 +260,7 @@ async function checkClone(
   const missing = await waitFor(
     "first-boot configuration",
     async () => ((await armedIn(guest)) ? undefined : true),
-    { timeoutMs: 30_000, signal: context.signal },
+    { timeoutMs: 30_000 * (context.hypervisor.patience ?? 1), signal: context.signal },
   );
   if (!missing) throw fail("is still armed");
   return identity;

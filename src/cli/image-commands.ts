@@ -65,10 +65,14 @@ export function addImageCommands(program: Command): void {
     )
     .option("--out <file>", "convert a copy; a bare file system gets a partition table in it")
     .option("--check", "only check whether the guest runs at the target; change nothing")
+    .option(
+      "--vm-cfg <file>",
+      "with --check: the vm.cfg that starts the image; says where the two do not fit",
+    )
     .addOption(forOption())
     .addHelpText(
       "after",
-      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit, 6 if that is not known.`,
+      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit, 6 if that is not known.`,
     )
     .action(lazily(() => import("./commands/convert.ts")));
   program

@@ -1,7 +1,6 @@
 import { type ParameterType, parameterTypes } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { Parameter } from "../model/manifest.ts";
-import { isPattern } from "./module-yaml.ts";
 
 /**
  * The contract, from what `ovm-template-config --enumerate configure` prints: JSON, or with
@@ -146,4 +145,14 @@ function unreadable(text: string): TbuildError {
   return new TbuildError("guest", "ovm-template-config: the parameter list cannot be read", {
     lines: text.split("\n").slice(0, 8),
   });
+}
+
+/** Whether a text is a regular expression. */
+export function isPattern(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

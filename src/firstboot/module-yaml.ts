@@ -3,6 +3,7 @@ import { parameterTypes } from "../choices.ts";
 import type { Finding } from "../recipe/findings.ts";
 import { placeOf, plain, readYaml } from "../recipe/located.ts";
 import { shapeFindings } from "../recipe/shape.ts";
+import { isPattern } from "./contract.ts";
 import { type Target, targets } from "./targets.ts";
 
 const described = <T extends z.ZodType>(schema: T, text: string) => schema.describe(text);
@@ -172,13 +173,3 @@ const reserved = new Set([
   "PYTHONPATH",
   "TARGET",
 ]);
-
-/** Whether a text is a regular expression. */
-export function isPattern(text: string): boolean {
-  try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
-  }
-}

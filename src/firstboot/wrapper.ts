@@ -161,7 +161,7 @@ def run(target, param):
     lines = [line for line in printed.splitlines() if line.strip() != '']
     log(lines, secrets)
     if late:
-        fail('did not end within %d seconds' % SECONDS)
+        fail('did not end within %d seconds; its last line: %s' % (SECONDS, (lines or ['it printed nothing'])[-1]), secrets)
     if child.returncode != 0:
         fail('exit code %d: %s' % (child.returncode, (lines or ['it printed nothing'])[-1]), secrets)
     log([target + ': done'])

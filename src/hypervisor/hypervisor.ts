@@ -141,6 +141,8 @@ export interface MessageChannel {
 export interface Hypervisor {
   readonly name: string;
   readonly domainTypes: readonly GuestMode[];
+  /** How many times as long as usual a guest may take; 1 if left out. */
+  readonly patience?: number;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   /** The program that runs machines here, with its version and accelerator, for a manifest. */
@@ -172,8 +174,8 @@ export interface Hypervisor {
   consoleText(vm: string): Promise<string>;
   /** Where people find that text: a path or a command. */
   consolePlace(vm: string): string;
-  /** A picture of the screen, as a PNG. Left out if machines have no screen. */
-  picture?(vm: string): Promise<Uint8Array>;
+  /** A picture of the screen, as a PNG; `undefined` for a machine without one. Left out if no machine has one. */
+  picture?(vm: string): Promise<Uint8Array | undefined>;
   /** Left out if no additions can be reached. */
   readonly messages?: MessageChannel;
   /**
@@ -181,6 +183,8 @@ export interface Hypervisor {
    * new machines can be made.
    */
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
+  /** Where disks lie that exist apart from machines; on tbuild's machine, if left out. */
+  readonly apart?: { readonly host: Runner; readonly folder: string };
   /** Reads a machine's definition, and changes a stopped machine. Left out if the hypervisor cannot. */
   readonly shapes?: {
     of(vm: string): Promise<Shape>;

@@ -1,6 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import { type Cursor, readValue, spend, take, Wrong, weightOf } from "./literals.ts";
-import { type Dialect, isList, literal, type Value } from "./value.ts";
+import { type Dialect, isList, type Value } from "./value.ts";
 
 /** One assignment and its position in bytes of the file. */
 export interface Statement {
@@ -46,14 +46,15 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
       subject: file,
     });
   const text = Buffer.from(bytes).toString("latin1");
-  // Positions must stay valid: a line break of two bytes becomes a blank and a line break.
+  // Python and xl read every kind of line end as one character, also inside of a text.
   const plain = text
     .replace(/^\u00ef\u00bb\u00bf/, "   ")
-    .replaceAll("\r\n", " \n")
+    .replaceAll("\r\n", "\n")
     .replaceAll("\r", "\n");
   const lineAt = lineCounter(plain);
+  const placeOf = placesIn(text);
   const problems: Remark[] = [];
-  const remarks: Remark[] = [];
+  const remarks: Remark[] = [...withoutCoding(text)];
   const statements: Statement[] = [];
   const values = new Map<string, Value>();
   const cursor: Cursor = { text: plain, at: 0, made: 0 };
@@ -65,7 +66,11 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
       const remark = (at: number, said: string) => {
         if (remarks.length < mostRemarks) remarks.push({ line: lineAt(at), text: said });
       };
-      statements.push(...readStatement(cursor, values, lineAt(start), remark));
+      for (const one of readStatement(cursor, values, lineAt(start), remark))
+        statements.push({
+          ...one,
+          ...{ start: placeOf(one.start), valueStart: placeOf(one.valueStart), end: placeOf(one.end) },
+        });
     } catch (error) {
       if (!(error instanceof Wrong)) throw error;
       problems.push({ line: lineAt(error.at), text: error.message });
@@ -76,6 +81,34 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
   }
   if (problems.length > 0) throw problemsOf(file, problems);
   return { text, statements, values, remarks };
+}
+
+/** From a position in the text with line ends of one character to the position in the file. */
+function placesIn(text: string): (at: number) => number {
+  const breaks: number[] = [];
+  for (let at = text.indexOf("\r\n"); at >= 0; at = text.indexOf("\r\n", at + 2))
+    breaks.push(at - breaks.length);
+  return (at) => {
+    let [low, high] = [0, breaks.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((breaks[middle] ?? 0) < at) low = middle + 1;
+      else high = middle;
+    }
+    return at + low;
+  };
+}
+
+/** Python 2 refuses the whole file for its first byte above 127 if nothing names the encoding. xl takes it. */
+function withoutCoding(text: string): Remark[] {
+  if (withCoding(text, "oracle-vm") === text) return [];
+  const line = text.slice(0, text.search(/[\u0080-\uffff]/)).split(/\r\n|\n|\r/).length;
+  return [
+    {
+      line,
+      text: "it has characters other than ASCII, and no line that names the encoding: Oracle VM refuses such a file",
+    },
+  ];
 }
 
 /** Nearly all lines are requested in order, so each byte is read about once. */
@@ -203,51 +236,8 @@ function unquotedList(
     .map((item) => item.replace(/,$/, ""));
 }
 
-/** Changes of a document: a value for a key, or `undefined` to take the key out. */
-export type Edits = Readonly<Record<string, Value | undefined>>;
-
-/** The document with other values; only the lines of those keys change. New keys are appended. */
-export function editVmCfg(document: VmCfg, edits: Edits, dialect: Dialect = "oracle-vm"): VmCfg {
-  let { text } = document;
-  const newline = text.includes("\r\n") ? "\r\n" : "\n";
-  const toAppend: string[] = [];
-  const pieces: { start: number; end: number; text: string }[] = [];
-  for (const [key, value] of Object.entries(edits)) {
-    const written = value === undefined ? undefined : literal(value, dialect);
-    const bytes = written === undefined ? undefined : Buffer.from(written).toString("latin1");
-    const own = document.statements.filter((one) => one.key === key);
-    const last = own.at(-1);
-    if (bytes === undefined) for (const one of own) pieces.push({ ...wholeStatement(text, one), text: "" });
-    else if (!last) toAppend.push(`${key} = ${bytes}`);
-    else if (sameValue(document.values.get(key), value)) continue;
-    else {
-      // A sum (`+=`) is replaced by the value itself.
-      for (const one of own.slice(0, -1)) pieces.push({ ...wholeStatement(text, one), text: "" });
-      const operator = text.slice(last.start, last.valueStart).replace("+=", "=");
-      pieces.push({ start: last.start, end: last.end, text: `${operator}${bytes}` });
-    }
-  }
-  for (const piece of pieces.sort((one, other) => other.start - one.start))
-    text = text.slice(0, piece.start) + piece.text + text.slice(piece.end);
-  if (toAppend.length > 0) {
-    const gap = text === "" || /[\r\n]$/.test(text) ? "" : newline;
-    text = `${text}${gap}${toAppend.join(newline)}${newline}`;
-  }
-  return readVmCfg(Buffer.from(withCoding(text, dialect, newline), "latin1"));
-}
-
 export function vmCfgBytes(document: VmCfg): Buffer {
   return Buffer.from(document.text, "latin1");
-}
-
-function wholeStatement(text: string, { start, end }: Statement): { start: number; end: number } {
-  const before = /[^\n\r]*$/.exec(text.slice(0, start))?.[0] ?? "";
-  const behind = /^[^\n\r]*(?:\r\n|\n|\r)?/.exec(text.slice(end))?.[0] ?? "";
-  // The whole line is removed if nothing else is on it. A comment after the value belongs to the value.
-  if (before.trim() === "" && /^[ \t]*;?[ \t]*(?:#.*)?\r?\n?$/.test(behind))
-    return { start: start - before.length, end: end + behind.length };
-  const separator = /^[ \t]*;[ \t]*/.exec(behind)?.[0] ?? "";
-  return { start, end: end + separator.length };
 }
 
 /** Python 2 refuses bytes above 127 unless a line names the encoding (PEP 263). */
@@ -256,8 +246,4 @@ export function withCoding(text: string, dialect: Dialect, newline = "\n"): stri
   const [first = "", second = ""] = text.split(/\r\n|\n|\r/, 2);
   if ([first, second].some((line) => /^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+/.test(line))) return text;
   return `# -*- coding: utf-8 -*-${newline}${text}`;
-}
-
-function sameValue(one: Value | undefined, other: Value | undefined): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -1,7 +1,7 @@
 import type { DomainType } from "../choices.ts";
 import { type DiskEntry, readDisk, readVif, textsOf } from "./devices.ts";
 import type { VmCfg } from "./document.ts";
-import { withoutSecrets } from "./secrets.ts";
+import { masked, withoutSecrets } from "./secrets.ts";
 import type { Value } from "./value.ts";
 
 /** What a vm.cfg says about its machine, unverified. */
@@ -51,7 +51,9 @@ export function machineOf(config: VmCfg): VmCfgMachine {
   const { values } = config;
   const notes = config.remarks.map(({ line, text }) => `vm.cfg:${line}: ${text}`);
   const name = textOf(values.get("OVM_simple_name")) ?? textOf(values.get("name"));
-  const summary = textOf(values.get("OVM_description"));
+  const said = textOf(values.get("OVM_description"));
+  const summary = said && String(masked("", said));
+  if (summary !== said) notes.push("vm.cfg: OVM_description holds a password, which is not kept");
   const number = (key: string): number | undefined => {
     const value = values.get(key);
     if (value === undefined || value === null) return undefined;

@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GuestMode } from "../../src/choices.ts";
+import { initramfsPaths } from "../../src/guest/convert/initramfs.ts";
 import { fitnessFor } from "../../src/guest/fitness/fitness.ts";
 import { localHost } from "../../src/host/local.ts";
+import { volumesOf } from "../../src/image/disk/disk.ts";
 import {
   bootableGuest,
   bootInQemu,
@@ -14,7 +16,7 @@ import {
   type disks,
   type Flavour,
   type Shape,
-} from "../bootable-guest.ts";
+} from "../bootable/guest.ts";
 import { missing } from "../fakes/missing.ts";
 import { realPygrub } from "../pygrub.ts";
 
@@ -33,118 +35,155 @@ const lacking =
     "dpkg-deb",
     "python3",
   ) ?? (kernel === undefined ? "needs Debian's linux-image-cloud-amd64" : undefined);
-/** Every stage is booted, and not only where it is new. */
+/** Every stage of every guest is booted, and not only where it is new. */
 const isSlow = process.env.TBUILD_SLOW !== undefined;
+const canDoLvm = process.getuid?.() === 0 && missing("pvcreate", "losetup", "loop") === undefined;
 
-describe.skipIf(lacking)(`converted guests${lacking ? ` (${lacking})` : ""}`, { timeout: 600_000 }, () => {
-  let folder: string;
-  let pygrub: Awaited<ReturnType<typeof realPygrub>>;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tbuild-convert-"));
-    pygrub = await realPygrub();
-  });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+type Journey = readonly [flavour: Flavour, shape: Shape, root: string];
+const journeys: readonly Journey[] = [
+  ["el6", "own /boot", "/dev/sda2"],
+  ["el7", "one partition", "/dev/sda1"],
+  ...(isSlow
+    ? ([
+        ["el5", "own /boot", "/dev/sda2"],
+        ["el8", "GPT", "/dev/sda2"],
+        ["el9", "one partition", "/dev/sda1"],
+      ] as const)
+    : []),
+];
+const onLvm: readonly Flavour[] = isSlow ? ["el5", "el6", "el8", "el9"] : ["el8"];
 
-  const tbuild = async (...args: string[]) => {
-    const { stdout, exitCode } = await host.run([process.execPath, main, ...args], { allow: [1, 2, 6] });
-    return { stdout, exitCode };
-  };
-  const convert = async (image: string, mode: GuestMode, ...more: string[]) => {
-    const { stdout, exitCode } = await tbuild("convert", "--to", mode, "--yes", "--json", ...more, image);
-    expect(exitCode, stdout).toBe(0);
-    const said = JSON.parse(stdout);
-    expect(said.fitness).toMatchObject({ verdict: "fit", mode });
-    return said;
-  };
+describe.skipIf(lacking)(
+  `converted guests${lacking ? ` (${lacking})` : ""}`,
+  { timeout: isSlow ? 1_800_000 : 600_000 },
+  () => {
+    let folder: string;
+    let pygrub: Awaited<ReturnType<typeof realPygrub>>;
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), "tbuild-convert-"));
+      pygrub = await realPygrub();
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** As the real pygrub reads it: the kernel, an initramfs with Xen's drivers in it, and a console that is heard. */
-  const startsAsPv = async (image: string) => {
-    const out = join(folder, "pygrub");
-    await mkdir(out, { recursive: true });
-    const { boots, said } = await pygrub(image, out);
-    expect(boots, said).toBe(true);
-    const [, ramdisk = ""] = /^ramdisk (.*)$/m.exec(said) ?? [];
-    const [, args = ""] = /^args (.*)$/m.exec(said) ?? [];
-    expect(args).toMatch(/root=(?:UUID|LABEL)=\S+ .*console=hvc0$/);
-    // cpio reads one archive after the other only where nothing is packed: ours is the last, and stands as it is.
-    const data = await readFile(ramdisk);
-    const at = data.lastIndexOf("070701", data.lastIndexOf("xen-blkfront.ko"));
-    expect(at).toBeGreaterThan(0);
-    await rm(out, { recursive: true });
-  };
-  const runsIn = async (image: string, disk: keyof typeof disks, root: RegExp) =>
-    expect(await bootInQemu(image, disk)).toMatch(new RegExp(`GUEST-RUNS on ${root.source} `));
+    const tbuild = async (...args: string[]) => {
+      const { stdout, exitCode } = await host.run([process.execPath, main, ...args], { allow: [1, 2, 6] });
+      return { stdout, exitCode };
+    };
+    const convert = async (image: string, mode: GuestMode, ...more: string[]) => {
+      const { stdout, exitCode } = await tbuild("convert", "--to", mode, "--yes", "--json", ...more, image);
+      expect(exitCode, stdout).toBe(0);
+      const said = JSON.parse(stdout);
+      expect(said.fitness).toMatchObject({ verdict: "fit", mode });
+      return said;
+    };
 
-  it.each([
-    ["el6", "own /boot", 2],
-    ["el7", "one partition", 1],
-  ] as const)(
-    "boot as HVM, PVM, KVM and HVM again, and go back to the byte (%s, %s)",
-    async (flavour, shape, part) => {
-      const image = join(folder, `${flavour}.img`);
-      await bootableGuest(image, flavour as Flavour, shape as Shape);
+    /** As the real pygrub reads it: the kernel, an initramfs with Xen's drivers in it, and a console that is heard. */
+    const startsAsPv = async (image: string) => {
+      const out = join(folder, "pygrub");
+      await mkdir(out, { recursive: true });
+      const { boots, said } = await pygrub(image, out);
+      expect(boots, said).toBe(true);
+      const [, ramdisk = ""] = /^ramdisk (.*)$/m.exec(said) ?? [];
+      const [, args = ""] = /^args (.*)$/m.exec(said) ?? [];
+      expect(args).toMatch(/root=(?:(?:UUID|LABEL)=|\/dev\/mapper\/)\S+ .*console=hvc0$/);
+      expect(await initramfsPaths(await readFile(ramdisk))).toContainEqual(
+        expect.stringMatching(/(?:^|\/)xen-blkfront\.ko/),
+      );
+      await rm(out, { recursive: true });
+    };
+    const runsIn = async (image: string, disk: keyof typeof disks, root: RegExp) =>
+      expect(await bootInQemu(image, disk)).toMatch(new RegExp(`GUEST-RUNS on ${root.source} `));
+
+    it.each(journeys)(
+      "boot as HVM, PVM, KVM and HVM again, and go back to the byte (%s, %s)",
+      async (flavour, shape, root) => {
+        const image = join(folder, `${flavour}.img`);
+        await bootableGuest(image, flavour, shape);
+        const before = await digest(image);
+        // What it is made for is not there: no boot loader, no drivers.
+        expect(await verdict(image, "hvm")).toBe("unfit");
+        expect(await verdict(image, "kvm")).toBe("unfit");
+        expect(await verdict(image, "pvm")).toBe("unfit");
+
+        await convert(image, "hvm");
+        const on = (disk: string) => new RegExp(root.replace("sda", disk));
+        if (isSlow || flavour === "el6") await runsIn(image, "ide", on("sda"));
+        await convert(image, "pvm");
+        await startsAsPv(image);
+        if (isSlow) await runsIn(image, "ide", on("sda"));
+        expect(await verdict(image, "kvm")).toBe("unfit");
+        await convert(image, "kvm");
+        await runsIn(image, flavour === "el7" ? "virtio-scsi" : "virtio", on("[vs]da"));
+        await convert(image, "hvm");
+        if (isSlow) await runsIn(image, "ide", on("sda"));
+        for (const { name, offset, fs } of await volumesOf(image))
+          if (fs.startsWith("ext"))
+            await host.run(["e2fsck", "-fn", `${image}?offset=${offset}`]).catch((cause) => {
+              throw new Error(`${name} is damaged`, { cause });
+            });
+
+        expect((await tbuild("undo", "--all", image)).exitCode).toBe(0);
+        expect(await digest(image)).toBe(before);
+      },
+    );
+
+    it.skipIf(!canDoLvm).each(onLvm)(
+      `boot off LVM that named the disks of the old machine (%s)${canDoLvm ? "" : " — skipped: needs root, loop devices and lvm2"}`,
+      async (flavour) => {
+        const image = join(folder, `${flavour}-lvm.img`);
+        await bootableGuest(image, flavour, "LVM");
+        const before = await digest(image);
+        await convert(image, "pvm");
+        await startsAsPv(image);
+        await convert(image, "kvm");
+        await runsIn(image, "virtio", /\/dev\/mapper\/vg0-root/);
+        // Kernels of release 5 have no virtio_scsi.
+        if (isSlow && flavour !== "el5") await runsIn(image, "virtio-scsi", /\/dev\/mapper\/vg0-root/);
+        await tbuild("undo", "--all", image);
+        expect(await digest(image)).toBe(before);
+      },
+    );
+
+    it("boot on KVM from a bare file system, which gets a partition table in a copy", async () => {
+      const image = join(folder, "bare.img");
+      const copy = join(folder, "copy.img");
+      await bootableGuest(image, "el6", "bare");
       const before = await digest(image);
-      // What it is made for is not there: no boot loader, no drivers.
-      expect(await verdict(image, "hvm")).toBe("unfit");
-      expect(await verdict(image, "kvm")).toBe("unfit");
-      expect(await verdict(image, "pvm")).toBe("unfit");
-
-      await convert(image, "hvm");
-      if (isSlow || flavour === "el6") await runsIn(image, "ide", new RegExp(`/dev/sda${part}`));
       await convert(image, "pvm");
       await startsAsPv(image);
-      if (isSlow) await runsIn(image, "ide", new RegExp(`/dev/sda${part}`));
-      expect(await verdict(image, "kvm")).toBe("unfit");
-      await convert(image, "kvm");
-      await runsIn(image, flavour === "el6" ? "virtio" : "virtio-scsi", new RegExp(`/dev/[vs]da${part}`));
-      await convert(image, "hvm");
-      if (isSlow) await runsIn(image, "ide", new RegExp(`/dev/sda${part}`));
-      await host.run(["e2fsck", "-fn", `${image}?offset=${part === 2 ? 64 << 20 : 1 << 20}`]);
-
-      expect((await tbuild("undo", "--all", image)).exitCode).toBe(0);
+      expect((await tbuild("convert", "--to", "kvm", "--yes", image)).exitCode).toBe(2);
+      await convert(image, "kvm", "--out", copy);
+      await runsIn(copy, "virtio", /\/dev\/vda1/);
+      expect((await stat(copy)).size).toBe((await stat(image)).size + (1 << 20));
+      await tbuild("undo", "--all", image);
       expect(await digest(image)).toBe(before);
-    },
-  );
+      // A file that is there is not written over.
+      expect((await tbuild("convert", "--to", "kvm", "--out", copy, image)).exitCode).toBe(2);
+    });
 
-  it("boot on KVM from a bare file system, which gets a partition table in a copy", async () => {
-    const image = join(folder, "bare.img");
-    const copy = join(folder, "copy.img");
-    await bootableGuest(image, "el6", "bare");
-    const before = await digest(image);
-    await convert(image, "pvm");
-    await startsAsPv(image);
-    expect((await tbuild("convert", "--to", "kvm", "--yes", image)).exitCode).toBe(2);
-    await convert(image, "kvm", "--out", copy);
-    await runsIn(copy, "virtio", /\/dev\/vda1/);
-    expect((await stat(copy)).size).toBe((await stat(image)).size + (1 << 20));
-    await tbuild("undo", "--all", image);
-    expect(await digest(image)).toBe(before);
-    // A file that is there is not written over.
-    expect((await tbuild("convert", "--to", "kvm", "--out", copy, image)).exitCode).toBe(2);
-  });
+    it("are put into qcow2 images as well", async () => {
+      const raw = join(folder, "raw.img");
+      const image = join(folder, "disk.qcow2");
+      await bootableGuest(raw, "el7", "one partition");
+      await host.run(["qemu-img", "convert", "-O", "qcow2", raw, image]);
+      await convert(image, "kvm");
+      await using disk = await open(join(folder, "back.img"), "w+");
+      await host.run(["qemu-img", "convert", "-O", "raw", image, join(folder, "back.img")]);
+      const sector = Buffer.alloc(512);
+      await disk.read(sector, 0, 512, 0);
+      expect(sector.includes("GRUB")).toBe(true);
+      await tbuild("undo", image);
+      await host.run(["qemu-img", "compare", raw, image]);
+    });
 
-  it("are put into qcow2 images as well", async () => {
-    const raw = join(folder, "raw.img");
-    const image = join(folder, "disk.qcow2");
-    await bootableGuest(raw, "el7", "one partition");
-    await host.run(["qemu-img", "convert", "-O", "qcow2", raw, image]);
-    await convert(image, "kvm");
-    await using disk = await open(join(folder, "back.img"), "w+");
-    await host.run(["qemu-img", "convert", "-O", "raw", image, join(folder, "back.img")]);
-    const sector = Buffer.alloc(512);
-    await disk.read(sector, 0, 512, 0);
-    expect(sector.includes("GRUB")).toBe(true);
-    await tbuild("undo", image);
-    await host.run(["qemu-img", "compare", raw, image]);
-  });
-
-  const verdict = async (image: string, mode: GuestMode) => {
-    const { openImageFile } = await import("../../src/image/open.ts");
-    await using guest = await openImageFile(host, image, { readOnly: true });
-    return (await fitnessFor(host, { file: image, guest }, mode === "kvm" ? "kvm" : "xen-4.17", mode))
-      .verdict;
-  };
-});
+    const verdict = async (image: string, mode: GuestMode) => {
+      const { openImageFile } = await import("../../src/image/open.ts");
+      await using guest = await openImageFile(host, image, { readOnly: true });
+      return (await fitnessFor(host, { file: image, guest }, mode === "kvm" ? "kvm" : "xen-4.17", mode))
+        .verdict;
+    };
+  },
+);
 
 async function digest(file: string): Promise<string> {
   const hash = createHash("sha256");

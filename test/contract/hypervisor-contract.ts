@@ -127,7 +127,16 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       if (picture) {
         // At one moment, as the phases of an installation ask for them.
         const pictures = await Promise.all([1, 2, 3, 4].map(() => picture(vm)));
-        for (const one of pictures) expect(Buffer.from(one).subarray(1, 4).toString()).toBe("PNG");
+        // A paravirtual guest has a console and no screen.
+        if (bench.domainType === "pvm")
+          expect(pictures).toEqual([undefined, undefined, undefined, undefined]);
+        else
+          for (const one of pictures)
+            expect(
+              Buffer.from(one ?? [])
+                .subarray(1, 4)
+                .toString(),
+            ).toBe("PNG");
       }
       const lines: string[] = [];
       for await (const line of hypervisor.console(vm)) lines.push(line);

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import { bootableGuest, bootInQemu, cloudKernel } from "../bootable-guest.ts";
+import { bootableGuest, bootInQemu, cloudKernel } from "../bootable/guest.ts";
 import { missing } from "../fakes/missing.ts";
 
 const host = localHost();

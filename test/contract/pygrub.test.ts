@@ -1,13 +1,13 @@
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { pvCheck } from "../../src/guest/fitness/pv.ts";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { missing } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, type GuestFiles, guestFolder } from "../guest-image.ts";
 import { gpt, mbr } from "../image/disk-tables.ts";
 import { realPygrub } from "../pygrub.ts";
+import { comparePygrub } from "../pygrub-prediction.ts";
 
 const host = localHost();
 const lacking = missing("mke2fs", "dpkg-deb", "apt-get", "python3");
@@ -220,23 +220,7 @@ describe.skipIf(lacking)(`pygrub itself${lacking ? ` (${lacking})` : ""}`, () =>
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  const asPredicted = async (image: string) => {
-    const real = await pygrub(image, folder);
-    const { boots, verdict, findings } = await pvCheck(host, image);
-    expect(boots !== undefined, `${real.said}\n${JSON.stringify(findings)}`).toBe(real.boots);
-    if (!boots) {
-      // What pygrub refuses is unfit, and it is said why.
-      expect([verdict, findings.length > 0]).toEqual(["unfit", true]);
-      return;
-    }
-    const [, kernel = ""] = /^kernel (.*)$/m.exec(real.said) ?? [];
-    const names: Readonly<Record<string, string>> = { "kernel 1": "-1", "kernel 2": "-2", k: "-1" };
-    expect(boots.kernel.endsWith(names[await readFile(kernel, "utf8")] ?? "?")).toBe(true);
-    expect(/^ramdisk /m.test(real.said)).toBe(boots.initrd !== undefined);
-    expect((/^args (.*)$/m.exec(real.said)?.[1] ?? "").trim()).toBe(boots.args.trim());
-    // These kernels are texts: whether they have PV nobody can know.
-    expect(verdict).not.toBe("fit");
-  };
+  const asPredicted = (image: string) => comparePygrub(pygrub, image, folder);
 
   const listed = cases.map(([what, files, links = {}, options]) => ({ what, files, links, options }));
   it.each(listed)(

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -6,35 +6,16 @@ import { vmCfg, xlCfg } from "../../src/bundles/write/vm-cfg.ts";
 import { domainTypes } from "../../src/choices.ts";
 import { localHost } from "../../src/host/local.ts";
 import { xenConfig } from "../../src/hypervisor/xen/config.ts";
-import { editVmCfg, readVmCfg, vmCfgBytes } from "../../src/vm-cfg/document.ts";
-import { machineOf } from "../../src/vm-cfg/machine.ts";
+import { readVmCfg, vmCfgBytes } from "../../src/vm-cfg/document.ts";
+import { editVmCfg } from "../../src/vm-cfg/edit.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 import { unpackedDebs } from "../pygrub.ts";
+import { imported, sampleDisk } from "../vm-cfg/imported.ts";
 
 const host = localHost();
+const odd = resolve(import.meta.dirname, "../vm-cfg/samples/odd");
 const judges = resolve(import.meta.dirname, "../vm-cfg/judges.py");
-const disk = { name: "System", digest: `sha256:${"b".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;
-
-/** A vm.cfg as people have it; what an import of it is written out as. */
-function written(config: string) {
-  const { disks, nics, vifs, settings, domainType = "XEN_PVM" } = machineOf(readVmCfg(config));
-  const manifest = sampleManifest(disk, {
-    domainType,
-    summary: "für Zürich — 'one' \"two\" \\ three",
-    disks: disks
-      .filter(({ isCdrom }) => !isCdrom)
-      .map(({ slot = "xvda", mode }, index) => ({
-        ...{ ...disk, name: `d${index}`, slot },
-        ...(mode !== "w" && { mode }),
-      })),
-    machine: {
-      ...{ vcpus: 1, memoryMib: 512, nics: [...nics], vifs: [...vifs], settings },
-      drives: disks.flatMap(({ isCdrom, slot }) => (isCdrom && slot !== undefined ? [slot] : [])),
-    },
-  });
-  return { python2: vmCfg(manifest), xl: xlCfg(manifest, ({ name }) => `/i/${name}.img`), manifest };
-}
 
 const found: Readonly<Record<string, string>> = {
   "gaps between disks": `name = 'gap'\nbootloader = '/usr/bin/pygrub'\nextra = 'console=hvc0'
@@ -71,7 +52,9 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
   }
 
   it("is taken by Python 2's grammar and by xl itself, for every domain type", async () => {
-    const all = domainTypes.map((domainType) => sampleManifest(disk, { domainType, summary: "Zürich" }));
+    const all = domainTypes.map((domainType) =>
+      sampleManifest(sampleDisk, { domainType, summary: "Zürich" }),
+    );
     expect(await judged("python2", all.map(vmCfg))).toEqual(["ok", "ok", "ok"]);
     const xl = await judged(
       "xl",
@@ -105,12 +88,32 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
   });
 
   it.each(Object.entries(found))("is taken after the import of one with %s", async (_what, config) => {
-    const { python2, xl, manifest } = written(config);
+    const { python2, xl, manifest } = imported(config);
     expect(await judged("python2", [python2])).toEqual(["ok"]);
     const [said = ""] = await judged("xl", [xl]);
     expect(said).toMatch(/^ok, \/i\/d0\.img at /);
     for (const one of manifest.disks) expect(said).toContain(`at ${one.slot}`);
     expect(`${python2}${xl}`).not.toContain("secret");
+  });
+
+  it("is taken after the import of each sample that people could write", async () => {
+    const samples = (await readdir(odd)).filter(
+      (name) => name.endsWith(".cfg") && !name.startsWith("refused-"),
+    );
+    const all = await Promise.all(samples.map(async (name) => imported(await readFile(join(odd, name)))));
+    const [python2, xl] = [
+      await judged(
+        "python2",
+        all.map((one) => one.python2),
+      ),
+      await judged(
+        "xl",
+        all.map((one) => one.xl),
+      ),
+    ];
+    expect(samples.filter((_, index) => python2[index] !== "ok")).toEqual([]);
+    expect(samples.filter((_, index) => !xl[index]?.startsWith("ok"))).toEqual([]);
+    expect(all.map((one) => `${one.python2}${one.xl}`).join()).not.toContain("geheim");
   });
 
   it("is taken after an edit, and only the lines of the edit differ", async () => {

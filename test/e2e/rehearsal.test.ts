@@ -267,7 +267,8 @@ describe("a rehearsal of ol6-grid", () => {
     expect(await tree.text("/boot/grub/grub.conf")).toContain("console=hvc0");
   });
 
-  it("is deployed on Oracle VM Manager, whose CLI is simulated and whose machines are real", async () => {
+  const managed = "is deployed on Oracle VM Manager, whose CLI is simulated and whose machines are real";
+  it.runIf(isSlow)(isSlow ? managed : `${managed} (TBUILD_SLOW=1 runs it)`, async () => {
     const bundle = join(tbuild.home, "bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.tgz");
     await managerDeploymentOf(tbuild, { template: "ol6-grid-rehearsal", bundle, cwd: recipes });
   });

@@ -211,7 +211,7 @@ ps ax | grep -c '[s]leep 100' || true
     expect(said).toContain('"org.tbuild.sample.api-token"');
     expect(said).toMatch(/the value of org.tbuild.sample.size is missing\s*rc [1-9]/);
     expect(said).toMatch(/exit code 7: cannot do small, token \*\*\*\s*rc [1-9]/);
-    expect(said).toMatch(/did not end within 2 seconds\s*rc [1-9]/);
+    expect(said).toMatch(/did not end within 2 seconds; its last line: \S.*\s*rc [1-9]/);
     expect(said.match(/rc 0/g)).toHaveLength(3);
     expect(log).toContain(
       "sample: target=configure SIZE=big MODE=quick TOKEN=*** A0=10.0.0.1 A3=10.0.0.4 args=1",

@@ -68,8 +68,57 @@ describe("a conversion", () => {
     expect(await tree.text("/boot/grub/grub.conf")).toContain("root=UUID=u-3 console=ttyS0 console=hvc0\n");
     expect(await tree.text("/boot/grub/device.map")).toContain("(hd0)     /dev/xvda\n");
     expect(await tree.text("/etc/lvm/lvm.conf")).toContain('# filter = [ "a|/dev/sda|" ]');
-    expect(await tree.text("/etc/lvm/lvm.conf")).toContain('filter = [ "a|^/dev/xvd[a-z]2$|", "r|.*|" ]');
+    expect(await tree.text("/etc/lvm/lvm.conf")).toContain(
+      'filter = [ "a|^/dev/[hsvx]v?d[a-z]2$|", "r|.*|" ]',
+    );
     expect(await tree.text("/etc/multipath.conf")).toContain('devnode "^xvda$"');
+  });
+
+  it("lets LVM find the root in the initramfs, too, and waits there for no disk of the old machine", async () => {
+    const hook = (name: string) => `usr/lib/dracut/hooks/initqueue/finished/devexists-${name}.sh`;
+    const early = [
+      { path: "etc/lvm/lvm.conf", text: 'devices {\n filter = [ "a|^/dev/sda2$|", "r|.*|" ]\n}\n' },
+      { path: "etc/lvm/devices/system.devices", text: "IDTYPE=devname IDNAME=/dev/sda2\n" },
+      { path: hook("sda2"), text: '[ -e "/dev/sda2" ]\n' },
+      { path: hook("id"), text: '[ -e "/dev/disk/by-id/ata-VBOX-part2" ]\n' },
+      { path: hook("uuid"), text: '[ -e "/dev/disk/by-uuid/1-2" ]\n' },
+      { path: hook("root"), text: '[ -e "/dev/mapper/vg-root" ]\n' },
+    ].map(({ path, text }) => ({ path, mode: 0o644, data: Buffer.from(text) }));
+    const guest = guestOf(7);
+    const [path = ""] = await guest.tree.glob("/boot/initramfs-*.img");
+    await guest.tree.write(
+      path,
+      Buffer.concat([(await guest.tree.read(path)) ?? Buffer.alloc(0), cpioArchive(early)]),
+    );
+    await guest.tree.write("/etc/lvm/devices/system.devices", "IDTYPE=devname IDNAME=/dev/sda2\n");
+    await convert(guest, "kvm");
+    const { last } = await initramfsOf(guest.tree, path);
+    expect(last.get("etc/lvm/lvm.conf")).toContain('filter = [ "a|^/dev/[hsvx]v?da2$|", "r|.*|" ]');
+    expect(last.get("etc/lvm/devices/system.devices")).toBe("");
+    expect(last.get(hook("sda2"))?.trim()).toBe("true");
+    expect(last.get(hook("id"))?.trim()).toBe("true");
+    expect(last.get(hook("uuid"))).toContain("by-uuid");
+    expect(last.get(hook("root"))).toContain("vg-root");
+    expect(await guest.tree.glob("/etc/lvm/devices/*")).toEqual([]);
+    // Back again there is nothing left to do in it.
+    const once = await guest.tree.read(path);
+    await convert(guest, "hvm");
+    expect(await guest.tree.read(path)).toEqual(once);
+  });
+
+  it("takes what an entry names from GRUB's environment, and nothing for what is not set", async () => {
+    const guest = guestOf(8);
+    const [entry = ""] = await guest.tree.glob("/boot/loader/entries/b.conf");
+    const text = (await guest.tree.text(entry)) ?? "";
+    await guest.tree.write(
+      entry,
+      text.replace(/^options .*/m, "options $kernelopts $tuned_params $early quiet"),
+    );
+    await convert(guest, "pvm");
+    const menu = (await guest.tree.text("/boot/grub/grub.cfg")) ?? "";
+    expect(menu).not.toContain("$");
+    expect(menu).toMatch(/root=\/dev\/xvda3 ro.* quiet/);
+    expect(menu).toContain("set timeout=1\n");
   });
 
   it("leaves a guest of HVM as it was after PVM and back, but for what serves both", async () => {

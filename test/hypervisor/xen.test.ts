@@ -1,10 +1,14 @@
+import { inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { TbuildError } from "../../src/errors.ts";
 import { addressOf } from "../../src/hypervisor/xen/address.ts";
 import { xenConfig } from "../../src/hypervisor/xen/config.ts";
 import { readDomains } from "../../src/hypervisor/xen/domains.ts";
 import { readInfo } from "../../src/hypervisor/xen/examine.ts";
 import type { Definition } from "../../src/hypervisor/xen/machine.ts";
 import { XenOptions } from "../../src/hypervisor/xen/options.ts";
+import { pngOfPpm } from "../../src/hypervisor/xen/picture.ts";
+import { notStarted } from "../../src/hypervisor/xen/start.ts";
 import { packetOf, readPackets } from "../../src/hypervisor/xen/xenstore.ts";
 import { readVmCfg } from "../../src/vm-cfg/document.ts";
 import { machineOf } from "../../src/vm-cfg/machine.ts";
@@ -42,6 +46,7 @@ describe("the configuration of a machine for xl", () => {
       { slot: 0, mode: "write", file: "/var/a, b.img", isOwn: true },
       { slot: 1, mode: "read-only", file: "/var/r.img", isOwn: true },
       { slot: 3, mode: "shared", file: "/var/s.img", isOwn: false },
+      { slot: 4, mode: "write", file: "/dev/vg/data", isOwn: false },
     ],
     cdroms: ["/var/disc.iso"],
     nics: [
@@ -57,10 +62,12 @@ describe("the configuration of a machine for xl", () => {
   it("has its disks by slot, its cards by bridge, and pygrub", () => {
     const text = written();
     for (const part of [
-      "vdev=xvda, access=rw, target=/var/a, b.img",
+      // qemu serves what is written to; a file that is only read gets a loop device, and a block device needs neither.
+      "vdev=xvda, access=rw, backendtype=qdisk, target=/var/a, b.img",
       "vdev=xvdb, access=ro, target=/var/r.img",
       "vdev=xvdd, access=rw, backendtype=qdisk, target=/var/s.img",
-      "vdev=xvde, access=ro, target=/var/disc.iso",
+      "vdev=xvde, access=rw, target=/dev/vg/data",
+      "vdev=xvdf, access=ro, target=/var/disc.iso",
       "mac=00:21:f6:00:00:02,bridge=xenbr1",
       "mac=00:21:f6:00:00:03,bridge=xenbr0",
       "type = 'pv'",
@@ -87,6 +94,63 @@ describe("the configuration of a machine for xl", () => {
     ])
       expect(text).toContain(part);
   });
+});
+
+describe("a machine that Xen does not start", () => {
+  const fault = (said: readonly string[], logs = "") => {
+    const error = new TbuildError("environment", "exit code 3 on dom0", {
+      lines: said,
+      code: "command-failed",
+    });
+    return notStarted(error, "m-1", "dom0", logs);
+  };
+  it("is told with what Xen's tools said, and the ends of their logs", () => {
+    const { message, lines } = fault(["libxl: error: one"], "/var/log/xen/bootloader.1.log:\n\nno kernel\n");
+    expect(message).toBe("m-1: Xen on dom0 does not start it");
+    expect(lines.slice(0, 3)).toEqual(["libxl: error: one", "/var/log/xen/bootloader.1.log:", "no kernel"]);
+  });
+  // As libxl 4.17 says it.
+  it.each([
+    [
+      "libxl_aoutils.c:539:async_exec_timeout: killing execution of /etc/xen/scripts/block add because of timeout",
+      /too busy/,
+    ],
+    ["libxl_bootloader.c:661:bootloader_finished: Domain 1:bootloader failed - consult logfile", /pygrub/],
+    ["libxl_dom.c:589:libxl__build_dom: xc_dom_parse_image failed", /cannot run the kernel/],
+    ["libxl_mem.c:300: failed to free memory for the domain", /Free memory/],
+    ["something else", /\/var\/log\/xen on dom0/],
+  ])("has a next step for: %s", (said, hint) => {
+    expect(fault([said]).hint).toMatch(hint);
+  });
+});
+
+describe("the picture of a screen", () => {
+  const ppm = (head: string, pixels: readonly number[]) =>
+    Buffer.concat([Buffer.from(head), Buffer.from(pixels)]);
+  it("is a PNG that others can read, pixel by pixel", () => {
+    const png =
+      pngOfPpm(ppm("P6\n2 2\n255\n", [255, 0, 0, 0, 255, 0, 0, 0, 255, 1, 2, 3])) ?? expect.unreachable();
+    expect(png.subarray(0, 8).toString("hex")).toBe("89504e470d0a1a0a");
+    const chunks = new Map<string, Buffer>();
+    for (let at = 8; at < png.length; ) {
+      const length = png.readUInt32BE(at);
+      const body = png.subarray(at + 4, at + 8 + length);
+      chunks.set(body.subarray(0, 4).toString(), body.subarray(4));
+      at += length + 12;
+    }
+    // The sum of an empty IEND is in the PNG specification's every example.
+    expect(png.subarray(-4).toString("hex")).toBe("ae426082");
+    expect([...chunks.keys()]).toEqual(["IHDR", "IDAT", "IEND"]);
+    expect(inflateSync(chunks.get("IDAT") ?? "")).toEqual(
+      Buffer.from([0, 255, 0, 0, 0, 255, 0, 0, 0, 0, 255, 1, 2, 3]),
+    );
+  });
+  it.each(["", "P6\n2 2\n255\n", "P5\n1 1\n255\nabc", "P6\n99999 99999\n255\nabc"])(
+    "is none of %j",
+    (text) => {
+      expect(pngOfPpm(Buffer.from(text))).toBeUndefined();
+    },
+  );
 });
 
 describe("the address of a machine", () => {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { TbuildError } from "../../src/errors.ts";
-import { editVmCfg, readVmCfg, vmCfgBytes } from "../../src/vm-cfg/document.ts";
+import { readVmCfg, vmCfgBytes } from "../../src/vm-cfg/document.ts";
+import { editVmCfg } from "../../src/vm-cfg/edit.ts";
 
 const values = (text: string | Uint8Array) => Object.fromEntries(readVmCfg(text).values);
 

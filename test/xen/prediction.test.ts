@@ -1,10 +1,10 @@
-import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fitnessOrWhy } from "../../src/guest/fitness/fitness.ts";
 import { localHost } from "../../src/host/local.ts";
+import { temporaryFolder } from "../../src/host/temporary.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { openImageFile } from "../../src/image/open.ts";
@@ -82,7 +82,7 @@ describe("the check of a guest for xen-4.17", () => {
   const boots: Record<string, { kernel: Uint8Array; initrd: Uint8Array }> = {};
   const table: string[] = [];
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tbuild-prediction-"));
+    folder = (await temporaryFolder("prediction")).path;
     const script = `/busybox mkdir /mnt; left=50
 until /busybox mount -o ro /dev/xvda1 /mnt 2>/dev/null || /busybox mount -o ro /dev/xvda /mnt 2>/dev/null || [ $left = 0 ]
 do left=$((left - 1)); /busybox usleep 100000; done

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
+import { temporaryFolder } from "../../src/host/temporary.ts";
 import { startXenHost, type XenHost, xenSite } from "./xen-host.ts";
 
 const host = localHost();
@@ -14,9 +14,9 @@ describe("a rehearsal template, installed as HVM in qemu and converted to PVM", 
   let folder: string;
   let xenHost: XenHost;
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tbuild-template-"));
+    folder = (await temporaryFolder("template")).path;
     // Seconds where `make demo` has built it.
-    await tbuild(["recipe", "ol6-grid", "--rehearse", "--set", "machine.memory=512"]);
+    await tbuild(["recipe", "ol6-grid", "--rehearse"]);
     xenHost = await startXenHost();
   }, 3_600_000);
   afterAll(async () => {
@@ -28,8 +28,8 @@ describe("a rehearsal template, installed as HVM in qemu and converted to PVM", 
     const site = join(folder, "site.yaml");
     await writeFile(site, JSON.stringify({ hypervisor: xenSite(xenHost) }));
     const { stdout } = await tbuild([
-      ...["--site", site, "recipe", "ol6-grid", "--rehearse"],
-      ...["--set", "machine.memory=512", "--set", "trial.clones=1"],
+      // Two clones have more memory than the Xen host.
+      ...["--site", site, "recipe", "ol6-grid", "--rehearse", "--set", "trial.clones=1"],
     ]);
     expect(stdout).toContain("boot-trial");
     const shown = await tbuild(["template", "show", "ol6-grid-rehearsal", "--json"]);

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Output, Talk } from "../../src/host/host.ts";
 import { localHost } from "../../src/host/local.ts";
 import { type FarHost, farHost } from "../../src/host/ssh.ts";
+import { temporaryFolder } from "../../src/host/temporary.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
 import { openQmp, type Qmp } from "../../src/hypervisor/qemu/qmp.ts";
 
@@ -15,9 +15,6 @@ export interface XenHost extends AsyncDisposable {
   readonly host: FarHost;
   /** As root there, by a shell. */
   run(script: string): Promise<Output>;
-  /** Shows a raw image as a disk of the Xen host, which never changes the file; gives its device there. */
-  attach(image: string): Promise<string>;
-  detach(): Promise<void>;
 }
 
 /** How a site names it. */
@@ -25,6 +22,8 @@ export const xenSite = (host: Pick<XenHost, "sshConfig">) => ({
   kind: "xen",
   host: "dom0",
   sshConfig: host.sshConfig,
+  // Without KVM, and on runners of CI.
+  patience: 10,
   bridges: { build: "xenbr0", storage: "xenbr1" },
   addresses: {
     first: "192.168.77.31",
@@ -42,35 +41,11 @@ const builder = resolve(import.meta.dirname, "build-host.sh");
 export async function startXenHost(): Promise<XenHost> {
   const built = await builtHost();
   const ready = await readyDisk(built);
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-xen-"));
+  const { path: folder } = await temporaryFolder("xen");
   // A snapshot is in the disk itself, and what is written would be, too.
   await here.run(["cp", "--reflink=auto", "--sparse=always", ready, join(folder, "dom0.qcow2")]);
   const machine = await started(built, folder, ["-loadvm", "ready"]);
-  let disks = 0;
-  return {
-    ...machine,
-    run: (script) => machine.host.run(["sh", "-c", script]),
-    async attach(image) {
-      disks++;
-      const file = resolve(image);
-      await machine.monitor(`drive_add 0 if=none,id=disk${disks},file=${file},format=raw,snapshot=on`);
-      await machine.monitor(`device_add virtio-blk-pci,drive=disk${disks},id=device${disks}`);
-      const device = "/dev/vdb";
-      const seen = async () =>
-        (await machine.host.run(["test", "-b", device], { allow: [1] })).exitCode === 0;
-      await waitFor(device, async () => (await seen()) || undefined, { timeoutMs: 60_000, everyMs: 500 });
-      return device;
-    },
-    async detach() {
-      await machine.monitor(`device_del device${disks}`);
-      const gone = async () =>
-        (await machine.host.run(["test", "-b", "/dev/vdb"], { allow: [1] })).exitCode === 1;
-      await waitFor("no /dev/vdb", async () => (await gone()) || undefined, {
-        timeoutMs: 60_000,
-        everyMs: 500,
-      });
-    },
-  };
+  return { ...machine, run: (script) => machine.host.run(["sh", "-c", script]) };
 }
 
 /** The folder that `build-host.sh` fills, kept for as long as the script stays as it is. */
@@ -89,7 +64,7 @@ async function readyDisk(built: string): Promise<string> {
   const version = (await here.run(["qemu-system-x86_64", "--version"])).stdout;
   const place = join(built, `ready-${digest(`${version} ${qemuArgv("", "", 0).join(" ")}`)}.qcow2`);
   if (await exists(place)) return place;
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-xen-"));
+  const { path: folder } = await temporaryFolder("xen");
   await copyFile(join(built, "dom0.qcow2"), join(folder, "dom0.qcow2"));
   {
     await using machine = await started(built, folder, []);
@@ -146,15 +121,9 @@ async function started(built: string, folder: string, more: readonly string[]) {
     await copyFile(join(built, "id"), join(folder, "id"));
     await writeFile(sshConfig, clientConfig(folder, port));
     const said: string[] = [];
-    // It ends with us, also when we are killed.
-    const argv = [
-      "sh",
-      "-c",
-      '"$@" & pid=$!; cat; kill $pid',
-      "sh",
-      ...qemuArgv(built, folder, port),
-      ...more,
-    ];
+    // It ends with us and takes its folder along, also when we are killed.
+    const script = '"$@" & pid=$!; cat; kill $pid; wait $pid; rm -rf -- "$0"';
+    const argv = ["sh", "-c", script, folder, ...qemuArgv(built, folder, port), ...more];
     talk = await here.talk(argv, { onLine: (line) => said.push(line) });
     monitor = await waitFor(
       "qemu's monitor",

@@ -3,7 +3,7 @@ import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { domainKeys } from "../../vm-cfg/machine.ts";
 import type { Dialect, Value } from "../../vm-cfg/value.ts";
-import { writtenCfg, xlDisk } from "../../vm-cfg/write.ts";
+import { notFor, writtenCfg, xlDisk } from "../../vm-cfg/write.ts";
 import { diskName, slotsOf } from "./slots.ts";
 
 /** The configuration of an Oracle VM guest: Python 2 literals, one assignment a line, as the Manager writes them. */
@@ -24,7 +24,8 @@ function written(
   dialect: Dialect,
   diskText: (disk: StoredDisk, slot: string) => string,
 ): Buffer {
-  return writtenCfg(headOf(manifest, dialect), linesOf(manifest, dialect, diskText), dialect);
+  const comments = [...headOf(manifest, dialect), ...droppedFor(manifest, dialect)];
+  return writtenCfg(comments, linesOf(manifest, dialect, diskText), dialect);
 }
 
 function linesOf(
@@ -109,6 +110,14 @@ function settingsFor({ machine, domainType }: Manifest, dialect: Dialect): Reado
         ]
       : [];
   return Object.fromEntries([...kept, ...direct, ...(direct.length > 0 ? [["type", "pv"] as const] : [])]);
+}
+
+/** Comments that name what an imported vm.cfg said and xl does not know. */
+function droppedFor(manifest: Manifest, dialect: Dialect): string[] {
+  const kept = settingsFor(manifest, dialect);
+  return Object.entries(manifest.machine.settings ?? {})
+    .filter(([key]) => !(key in kept))
+    .map(([key, value]) => notFor(dialect, key, value));
 }
 
 // xl does not know these keys, or uses other names for them.

@@ -4,11 +4,14 @@ import { type FitnessTarget, fitnessTargets, type GuestMode, type OvmdChoice } f
 import { exitCodes, TbuildError } from "../../errors.ts";
 import { copyDisk } from "../../guest/convert/partitioned-copy.ts";
 import { type Conversion, type Converted, planConversion } from "../../guest/convert/plan.ts";
-import { findingText, type Verdict } from "../../guest/fitness/finding.ts";
+import { findingText, type Verdict, verdictOf } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessOrWhy, fitnessWords, requireMode } from "../../guest/fitness/fitness.ts";
+import { modeOfVmCfg, type VmCfg, vmCfgFindings, vmCfgIn } from "../../guest/fitness/vm-cfg.ts";
 import { localHost } from "../../host/local.ts";
 import { undoRecords } from "../../image/change/undo.ts";
+import { readImageFile } from "../../image/file/image-file.ts";
 import { openImageFile } from "../../image/open.ts";
+import type { GuestTree } from "../../image/tree.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
 import { interruptible } from "../interrupt.ts";
@@ -23,11 +26,17 @@ interface Flags extends ChangeFlags {
   readonly to?: GuestMode;
   readonly ovmd?: OvmdChoice;
   readonly out?: string;
+  readonly vmCfg?: string;
 }
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<Flags>();
   const images = args[0] as string[];
+  if (flags.vmCfg !== undefined && (!flags.check || images.length > 1))
+    throw new TbuildError("usage", "takes --check and one image", {
+      subject: "--vm-cfg",
+      hint: "For example: tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img.",
+    });
   if (flags.check) return checkAll(images, flags);
   if (flags.to === undefined)
     throw new TbuildError("usage", "neither --to nor --check is given", {
@@ -115,10 +124,13 @@ async function checkAll(images: readonly string[], flags: Flags): Promise<void> 
       subject: "convert --check",
       hint: `Available: ${fitnessTargets.join(", ")}.`,
     });
-  requireMode(target, flags.to);
+  const config = flags.vmCfg === undefined ? undefined : await vmCfgIn(flags.vmCfg);
+  const mode = flags.to ?? (config && modeOfVmCfg(config));
+  requireMode(target, mode);
+  const asked = { ...flags, for: target, ...(mode && { to: mode }), ...(config && { config }) };
   const found: Verdict[] = [];
   await eachImage(images, flags, async (image, signal) => {
-    const fitness = await check(image, { ...flags, for: target }, signal);
+    const fitness = await check(image, asked, signal);
     found.push(fitness.verdict);
     process.stdout.write(
       flags.json
@@ -137,6 +149,8 @@ function tell(found: readonly Verdict[]): void {
 
 interface CheckFlags extends Flags {
   readonly for: FitnessTarget;
+  /** The vm.cfg that starts the image. */
+  readonly config?: VmCfg;
 }
 
 async function check(named: NamedImage, flags: CheckFlags, signal: AbortSignal): Promise<Fitness> {
@@ -147,13 +161,28 @@ async function check(named: NamedImage, flags: CheckFlags, signal: AbortSignal):
   try {
     await using guest = await openImageFile(localHost(), file, options);
     isOpened = true;
-    return await fitnessOrWhy(localHost(), { file, guest }, flags.for, flags.to);
+    const fitness = await fitnessOrWhy(localHost(), { file, guest }, flags.for, flags.to);
+    return flags.config ? await withVmCfg(fitness, flags.config, file, guest.tree) : fitness;
   } catch (error) {
     // Even if a disk's guest cannot be opened, it may be known not to boot. A file that is not a disk is not checked.
     const isGuest = error instanceof TbuildError && ["guest", "environment"].includes(error.fault);
     if (isOpened || !isGuest || flags.via !== undefined) throw error;
-    return fitnessOrWhy(localHost(), { file, why: error.message }, flags.for, flags.to);
+    const fitness = await fitnessOrWhy(localHost(), { file, why: error.message }, flags.for, flags.to);
+    return flags.config ? await withVmCfg(fitness, flags.config, file) : fitness;
   }
+}
+
+async function withVmCfg(fitness: Fitness, config: VmCfg, file: string, tree?: GuestTree): Promise<Fitness> {
+  const { mode, boots } = fitness;
+  await using disk = await readImageFile(file);
+  const fstab = await tree?.text("/etc/fstab");
+  const own = vmCfgFindings(config, {
+    ...{ file, format: disk.format, mode },
+    ...(boots && { args: boots.args }),
+    ...(fstab !== undefined && { fstab }),
+  });
+  const findings = [...fitness.findings, ...own];
+  return { ...fitness, verdict: verdictOf(findings), findings };
 }
 
 function lines({ name, shown }: NamedImage, fitness: Fitness): string[] {

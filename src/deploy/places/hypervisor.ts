@@ -1,11 +1,8 @@
-import { rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import { lock } from "../../host/lock.ts";
 import { buildNetwork, type Hypervisor, type Nic } from "../../hypervisor/hypervisor.ts";
-
-import { makeFolders } from "../../io/folders.ts";
 import type { Inventory, Mark, NicWanted, Place, PlaceContext, PlaceKind, SeenMachine } from "../place.ts";
 import { recordsIn } from "./place-records.ts";
 import { templatesIn } from "./place-templates.ts";
@@ -43,7 +40,10 @@ function hypervisorsPlace(context: PlaceContext): Place {
   const machines = recordsIn(join(folder, "machines"), MachineRecord);
   const disks = recordsIn(join(folder, "disks"), DiskRecord);
   const templates = templatesIn(context);
-  const diskFile = (name: string) => resolve(folder, "disks", `${name}.img`);
+  const drawer = hypervisor.apart ?? { host: context.host, folder: resolve(folder, "disks") };
+  const diskFile = (name: string) => join(drawer.folder, `${name}.img`);
+  const isThere = async (file: string) =>
+    (await drawer.host.run(["test", "-e", file], { allow: [1] })).exitCode === 0;
   const diskNamed = (file: string) => /([^/]+)\.img$/.exec(file)?.[1] ?? file;
   const shapes = () => shapesOf(hypervisor);
 
@@ -138,11 +138,9 @@ function hypervisorsPlace(context: PlaceContext): Place {
 
     async makeDisk({ name, bytes, isShared }, mark) {
       await disks.claim(name, { mark, bytes, isShared });
-      await makeFolders(join(folder, "disks"), 0o700);
-      const file = diskFile(name);
-      if (!(await isThere(file))) await writeFile(file, "", { flag: "a", mode: 0o600 });
-      // Growing it to its size changes nothing where it has that size.
-      await truncate(file, bytes);
+      // What a guest keeps to root is on them. Growing one to its size changes nothing where it has that size.
+      const script = 'umask 077; mkdir -p -- "$0" && truncate -s "$2" -- "$1"';
+      await drawer.host.run(["sh", "-c", script, drawer.folder, diskFile(name), String(bytes)]);
       return name;
     },
 
@@ -228,7 +226,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
       const record = await disks.read(disk);
       if (!record) return;
       if (record.mark.id !== mark.id) throw foreign("disk", disk);
-      await rm(diskFile(disk), { force: true });
+      await drawer.host.run(["rm", "-f", "--", diskFile(disk)]);
       await disks.remove(disk);
     },
 
@@ -257,10 +255,6 @@ function shapesOf({ name, shapes }: Hypervisor): NonNullable<Hypervisor["shapes"
   throw new TbuildError("environment", "machines cannot be changed here, so nothing can be deployed", {
     subject: name,
   });
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined)) !== undefined;
 }
 
 function gone(machine: string): TbuildError {

@@ -103,8 +103,11 @@ const builtins = new Set(
 
 /** Commands of a shell script that get a secret of its environment as an argument, where every process list shows it. */
 export function secretFindings(file: ModuleFile, variables: readonly string[]): ModuleFinding[] {
-  return shellCommands(file).flatMap(({ words, line }) => {
-    const command = words.slice(words.findIndex((word) => !/^\w+=/.test(word ?? "")));
+  if (variables.length === 0) return [];
+  const data = Buffer.from(withoutQuotedCode(Buffer.from(file.data).toString("utf8")));
+  return shellCommands({ ...file, data }).flatMap(({ words, line }) => {
+    // Before a command there may be the label of a case, and variables for it alone.
+    const command = words.slice(words.findIndex((word) => !/^\w+=|^[^(]*\)$/.test(word ?? "")));
     const [name = ""] = command;
     if (builtins.has(name)) return [];
     const args = command.filter((_, index) => index > 0 && !/^<<?<?$/.test(command[index - 1] ?? ""));
@@ -123,5 +126,16 @@ export function secretFindings(file: ModuleFile, variables: readonly string[]): 
         remedy: `Hand it over by standard input, such as printf '%s' "$${leaked}" | ${name}`,
       },
     ];
+  });
+}
+
+// What looks like code in a quoted text is none. Lines keep their number.
+function withoutQuotedCode(text: string): string {
+  return text.replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/gs, (quoted) => {
+    const [first = "", ...more] = quoted.split("\n");
+    const plain = first
+      .replaceAll(/[\s;|&()<>#]|\{(?=\s)/g, "\u0001")
+      .replaceAll(/\b(?:then|do|else)\b/g, "\u0001");
+    return [plain, ...more.map(() => "")].join("\n");
   });
 }

@@ -8,12 +8,13 @@ import { type CpioFile, cpioArchive, filled } from "./cpio.ts";
 import { decompressors } from "./decompressors.ts";
 import { type InitramfsEntry, initramfsEntries, type LastSegment } from "./initramfs.ts";
 import { loadingFiles } from "./loading.ts";
+import { concernsLvm, lvmFixes } from "./lvm.ts";
 import { moduleName } from "./modules.ts";
 
 /**
- * An initramfs with these kernel modules in it, and with what loads them in this order. The kernel unpacks all archives of an
- * initramfs one after the other, so they stand in a further archive behind the others, and what is there stays.
- * `modules` are paths below `/lib/modules/VERSION`, each after what it needs.
+ * An initramfs with these kernel modules in it, with what loads them in this order, and with what lets LVM find its volumes. The
+ * kernel unpacks all archives of an initramfs one after the other, so they stand in a further archive behind the others, and what
+ * is there stays. `modules` are paths below `/lib/modules/VERSION`, each after what it needs.
  */
 export async function withModules(
   image: Uint8Array,
@@ -23,7 +24,7 @@ export async function withModules(
   const isOfKernel = (path: string) => path.replace(/^usr\//, "").startsWith(`lib/modules/${version}/`);
   const { entries, last } = await initramfsEntries(
     image,
-    (path) => isOfKernel(path) || /^(?:init|etc\/modules|conf\/modules)$/.test(path),
+    (path) => isOfKernel(path) || /^(?:init|etc\/modules|conf\/modules)$/.test(path) || concernsLvm(path),
   );
   const before = new Map(entries.map((entry) => [entry.path, entry]));
   const folder = `${libraryFolder(before, isOfKernel)}/modules/${version}`;
@@ -38,9 +39,12 @@ export async function withModules(
       });
     added.push({ path: `${folder}/${path}`, mode: 0o644, data });
   }
-  const loading = loadingFiles(before, added, modules.map(moduleName).filter(isPlain));
-  const index = loading.usesIndex ? await moduleIndex(tree, version, folder, before, added) : [];
-  const files = [...added, ...index, ...loading.files].filter(({ path }) => !loading.replaced.includes(path));
+  const loading =
+    modules.length === 0 ? undefined : loadingFiles(before, added, modules.map(moduleName).filter(isPlain));
+  const index = loading?.usesIndex ? await moduleIndex(tree, version, folder, before, added) : [];
+  const files = [...added, ...index, ...(loading?.files ?? []), ...lvmFixes(entries)].filter(
+    ({ path }) => !loading?.replaced.includes(path),
+  );
   return joined(image, last, cpioArchive([...missingFolders(before, files), ...files]));
 }
 

@@ -6,8 +6,10 @@ import { installHint } from "../../host/programs.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import type { Mount, Volume } from "../../image/access.ts";
 import type { Writable } from "../../image/change/draft.ts";
+import { biosBoot, type NewPartition, newBiosBoot } from "../../image/disk/bios-boot.ts";
 import type { Layout } from "../../image/disk/disk.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import type { Reader } from "../../io/reader.ts";
 import { type Release, releases } from "../release.ts";
 import { bootEntries, defaultEntry, type Entry, menuText } from "./pygrub-menu.ts";
 
@@ -22,6 +24,7 @@ export interface BootLoader {
 export interface BootDisk {
   readonly tree: GuestTree;
   readonly mounts: readonly Mount[];
+  readonly disk: Reader;
   readonly layout: Layout;
   readonly release: Release;
 }
@@ -34,7 +37,6 @@ export interface BootDisk {
 export async function makeBootLoader(host: Host, disk: BootDisk): Promise<BootLoader> {
   const { tree, layout } = disk;
   const place = placeOf(disk);
-  const room = roomFor(layout);
   await using work = await temporaryFolder("grub");
   const own = await ownModules(tree, work.path);
   const source = own ?? debianModules;
@@ -44,6 +46,7 @@ export async function makeBootLoader(host: Host, disk: BootDisk): Promise<BootLo
   const prefix = `(,${layout.table === "gpt" ? "gpt" : "msdos"}${place.partition})${place.path(folder)}`;
   await host.run([...["grub-mkimage", "-O", "i386-pc", "-d", source, "-p", prefix, "-o", core, ...modules]]);
   const [boot, image] = [await needed(source, "boot.img"), await readFile(core)];
+  const room = await roomFor(disk, Math.ceil(image.length / 512));
   if (image.length > room.sectors * 512)
     throw new TbuildError(
       "guest",
@@ -55,8 +58,15 @@ export async function makeBootLoader(host: Host, disk: BootDisk): Promise<BootLo
     );
   const done = await putModules(tree, source, folder);
   return {
-    done: [...done, `disk: GRUB's first sector, and its core from sector ${room.start} on`],
-    write: (target) => writeLoader(target, boot, image, room.start),
+    done: [
+      ...done,
+      ...(room.made ? [`disk: p${room.made.number}, a BIOS boot partition in a gap`] : []),
+      `disk: GRUB's first sector, and its core from sector ${room.start} on`,
+    ],
+    async write(target) {
+      for (const { offset, data } of room.made?.writes ?? []) await target.write(offset, data);
+      await writeLoader(target, boot, image, room.start);
+    },
   };
 }
 
@@ -94,21 +104,30 @@ const fileSystemModules: Partial<Record<Volume["fs"], string>> = {
   btrfs: "btrfs",
 };
 
-const biosBoot = "21686148-6449-6e6f-744e-656564454649";
+interface Room {
+  readonly start: number;
+  readonly sectors: number;
+  /** A partition that the disk gets for it. */
+  readonly made?: NewPartition;
+}
 
-function roomFor({ table, volumes }: Layout): { readonly start: number; readonly sectors: number } {
+async function roomFor({ disk, layout: { table, volumes } }: BootDisk, sectors: number): Promise<Room> {
   const first = Math.min(...volumes.filter(({ name }) => name !== "disk").map(({ offset }) => offset)) / 512;
   if (table === "mbr") return { start: 1, sectors: Math.floor(first) - 1 };
   const own = volumes.find(({ partType }) => partType === biosBoot);
   if (table === "gpt" && own) return { start: own.offset / 512, sectors: Math.floor(own.bytes / 512) };
+  const made = table === "gpt" ? await newBiosBoot(disk, sectors) : undefined;
+  if (made) return { start: made.start, sectors: made.sectors, made };
   throw new TbuildError(
     "guest",
-    table === "gpt" ? "has a GPT without a BIOS boot partition for GRUB" : "has no partition table for GRUB",
+    table === "gpt"
+      ? `has a GPT without a BIOS boot partition for GRUB, and no gap of ${sectors} sectors for one`
+      : "has no partition table for GRUB",
     {
       subject: "disk",
       hint:
         table === "gpt"
-          ? "Make one in the gap in front: sgdisk --set-alignment=1 --new=0:34:2047 --typecode=0:ef02 IMAGE."
+          ? "Make room for one, or give the machine UEFI firmware and the guest a boot loader for it."
           : "Let tbuild copy it into a disk that has one: tbuild convert --out NEW.img.",
     },
   );

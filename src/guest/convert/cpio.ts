@@ -5,16 +5,19 @@ export interface CpioFile {
   readonly mode: number;
   /** Left out for a folder. */
   readonly data?: Uint8Array;
+  /** Where a symbolic link leads. */
+  readonly target?: string;
 }
 
 /**
- * A cpio archive ("newc") of files and folders of root, folders first. It is filled up to 512 bytes, as cpio does: what stands
+ * A cpio archive ("newc") of files, links and folders of root, folders first. It is filled up to 512 bytes, as cpio does: what stands
  * behind it starts at a multiple of four, without which the kernel does not take it for an archive.
  */
 export function cpioArchive(files: readonly CpioFile[]): Buffer {
-  const parts = files.map(({ path, mode, data }, index) =>
-    entry(path, data ? 0o100000 | mode : 0o040000 | mode, data ?? new Uint8Array(), index + 1),
-  );
+  const parts = files.map(({ path, mode, data, target }, index) => {
+    const kind = target !== undefined ? 0o120000 : data ? 0o100000 : 0o040000;
+    return entry(path, kind | mode, data ?? Buffer.from(target ?? ""), index + 1);
+  });
   return filled(Buffer.concat([...parts, entry("TRAILER!!!", 0, new Uint8Array(), 0)]), 512);
 }
 

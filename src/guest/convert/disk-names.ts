@@ -21,7 +21,6 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
     text.replaceAll(diskName, (name, letter, number) => newName(volumes, prefix, name, letter, number));
   const inLine = (field: RegExp) => (text: string) =>
     text.replaceAll(field, (_all, before, device) => `${before}${change(device)}`);
-  const named = (text: string) => text.replaceAll(bareName, `/dev/${prefix}`);
   return editsAll({
     name: "disk-names",
     summary: "Refer to disks by UUID, label or the device names of the new machine",
@@ -38,7 +37,6 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
         path,
         change: (text: string) => text.replaceAll(/^([ \t]*root[ \t]+)\(hd0\)[ \t]*$/gm, "$1(hd0,0)"),
       })),
-      { path: "/etc/lvm/lvm.conf", change: inFilters(named) },
       { path: "/etc/multipath.conf", change: inDeviceNodes(prefix) },
       ...kernelArguments((line) => line.replaceAll(/\b(?:root|resume)=\/dev\/\S+/g, change)),
     ],
@@ -47,7 +45,6 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
 
 const legacyMenus = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
 const diskName = /\/dev\/(?:xvd|[hsv]d)([a-z])(\d+)?(?=\s|$)/g;
-const bareName = /\/dev\/(?:xvd|[hsv]d)(?=[a-z.[(*])/g;
 
 function newName(
   volumes: readonly Volume[],
@@ -63,15 +60,6 @@ function newName(
   if (volume?.uuid !== undefined) return `UUID=${volume.uuid}`;
   if (volume?.label !== undefined) return `LABEL=${volume.label}`;
   return volumes.length > 0 && letter === "a" ? name : `/dev/${prefix}${letter}${number ?? ""}`;
-}
-
-// lvm.conf(5): what LVM may look at. `a|^/dev/sda2$|` leaves nothing where that disk is called otherwise.
-function inFilters(change: (text: string) => string): (text: string) => string {
-  return (text) =>
-    text.replaceAll(
-      /^([ \t]*(?:global_)?filter[ \t]*=[ \t]*)(\[[^\]]*(?:\[[^\]]*\][^\]]*)*\]|".*")/gm,
-      (_all, key, value) => `${key}${change(value)}`,
-    );
 }
 
 // multipath.conf(5): single disks that are no paths, by their names.

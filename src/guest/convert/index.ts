@@ -7,9 +7,10 @@ import { diskNames } from "./disk-names.ts";
 import { driverConfig } from "./driver-config.ts";
 import { initramfsDrivers } from "./initramfs-drivers.ts";
 import { kernelChoice } from "./kernel.ts";
+import { lvmDevices } from "./lvm.ts";
 import { networkNames } from "./network-names.ts";
 import { pygrubMenu } from "./pygrub-menu.ts";
-import { kudzu, lvmDevices, ovmd } from "./services.ts";
+import { kudzu, ovmd } from "./services.ts";
 
 export interface ConvertOptions {
   readonly volumes?: readonly Volume[];

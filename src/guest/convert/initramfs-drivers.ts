@@ -6,7 +6,9 @@ import { grubChoice } from "../fitness/grub.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
 import { withModules } from "./append.ts";
+import { initramfsEntries } from "./initramfs.ts";
 import { type Kernel, kernelsOf, mayRun } from "./kernels.ts";
+import { concernsLvm, lvmFixes } from "./lvm.ts";
 import { modulesOf } from "./modules.ts";
 import { wantedDrivers } from "./wanted.ts";
 
@@ -14,11 +16,15 @@ import { wantedDrivers } from "./wanted.ts";
 export function initramfsDrivers(mode: GuestMode, release: Release): Operation {
   return {
     name: "initramfs-drivers",
-    summary: "Add the drivers of the new machine to each initramfs, with their modules and what loads them",
+    summary: "Add the drivers of the new machine to each initramfs, and let LVM look at its disks there",
     needs: "files",
     pending: async (tree) =>
       (await lackingOf(tree, mode, release)).map(
-        ({ kernel, drivers }) => `${kernel.initramfs}: lacks ${drivers.map(({ name }) => name).join(", ")}`,
+        ({ kernel: { initramfs }, drivers, fixes }) =>
+          `${initramfs}: ${[
+            ...(drivers.length > 0 ? [`lacks ${drivers.map(({ name }) => name).join(", ")}`] : []),
+            ...(fixes.length > 0 ? [`${fixes.join(", ")}: by the old names of disks`] : []),
+          ].join("; ")}`,
       ),
     async apply(tree) {
       for (const { kernel, drivers } of await lackingOf(tree, mode, release)) {
@@ -35,6 +41,8 @@ export function initramfsDrivers(mode: GuestMode, release: Release): Operation {
 interface Lacking {
   readonly kernel: Kernel;
   readonly drivers: readonly Driver[];
+  /** Files of the initramfs that name disks of the old machine. */
+  readonly fixes: readonly string[];
 }
 
 async function lackingOf(tree: GuestTree, mode: GuestMode, release: Release): Promise<Lacking[]> {
@@ -63,7 +71,9 @@ async function lackingOf(tree: GuestTree, mode: GuestMode, release: Release): Pr
       );
     if (impossible.length > 0) continue;
     const wanted = [...needed.flat(), ...wished].filter((driver) => !has(driver) && isThere(driver));
-    if (wanted.length > 0) found.push({ kernel, drivers: [...new Set(wanted)] });
+    const { entries } = await initramfsEntries((await tree.read(initramfs)) ?? new Uint8Array(), concernsLvm);
+    const fixes = lvmFixes(entries).map(({ path }) => path);
+    if (wanted.length > 0 || fixes.length > 0) found.push({ kernel, drivers: [...new Set(wanted)], fixes });
   }
   return found;
 }

@@ -2,7 +2,7 @@ import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { legacyMenu, MenuFault } from "../fitness/menus.ts";
-import { existsIn } from "../fitness/pygrub.ts";
+import { existsIn } from "../fitness/volume-files.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
 import { mayRun } from "./kernels.ts";

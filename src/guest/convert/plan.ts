@@ -6,7 +6,7 @@ import { type PlannedChange, planChange } from "../../image/change/planned-chang
 import { layoutOf } from "../../image/disk/disk.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
 import type { LockedPath } from "../../image/tree.ts";
-import { bootCodeOf } from "../fitness/firmware.ts";
+import { type BootCode, bootCodeOf } from "../fitness/firmware.ts";
 import { applyAll, auditAll, type Done } from "../operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "../release.ts";
 import { type BootLoader, makeBootLoader } from "./boot-loader.ts";
@@ -53,9 +53,8 @@ export async function planConversion(
     const done = (await applyAll(tree, operations, options.watch?.progress)).filter(
       (one) => one.done.length > 0,
     );
-    // A paravirtual machine is started by pygrub, and needs no boot loader on the disk; GRUB that is there does no harm.
-    if (mode !== "pvm" && (await bootCodeOf(disk, layout)) === "none") {
-      loader = await makeBootLoader(host, { tree, mounts: guest.mounts, layout, release });
+    if (needsLoader(mode, await bootCodeOf(disk, layout))) {
+      loader = await makeBootLoader(host, { tree, mounts: guest.mounts, disk, layout, release });
       done.push({ name: "boot-loader", done: loader.done });
     }
     await tree.commit();
@@ -67,6 +66,12 @@ export async function planConversion(
     };
   };
   return planChange(host, file, work, { ...options, outside: async (disk) => loader?.write(disk) });
+}
+
+// A paravirtual machine is started by pygrub, and needs no boot loader on the disk; GRUB that is there does no harm. A guest that
+// boots by UEFI goes on doing so on KVM. Oracle VM's machines have a BIOS only: there GRUB is put beside the EFI boot loader.
+function needsLoader(mode: GuestMode, code: BootCode): boolean {
+  return mode !== "pvm" && (code === "none" || (code === "efi" && mode !== "kvm"));
 }
 
 // Read again from what was written: that an operation is done is not taken on its word.

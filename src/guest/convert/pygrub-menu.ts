@@ -88,19 +88,26 @@ export interface Entry {
 /** The entries of GRUB 2, without rescue kernels: its loader entries, newest first, or those of its menu. */
 export async function bootEntries(tree: GuestTree): Promise<Entry[]> {
   const entries = await loaderEntries(tree);
-  return entries.length > 0 ? entries : menuEntries(grub2Menu, (await tree.text(grub2Menu)) ?? "");
+  if (entries.length > 0) return entries;
+  // A guest that boots by UEFI may have its menu beside the boot loader only.
+  for (const path of [grub2Menu, ...(await tree.glob("/boot/efi/EFI/*/grub.cfg"))]) {
+    const found = menuEntries(path, (await tree.text(path)) ?? "");
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 async function loaderEntries(tree: GuestTree): Promise<Entry[]> {
-  const environment = (await tree.text("/boot/grub2/grubenv")) ?? "";
-  const options = /^kernelopts=(.*)$/m.exec(environment)?.[1] ?? "";
+  const variable = await grubVariables(tree);
   const entries: Entry[] = [];
   for (const path of (await tree.glob("/boot/loader/entries/*.conf")).reverse()) {
     if (path.includes("rescue")) continue;
     const text = (await tree.text(path)) ?? "";
     const value = (key: string) => new RegExp(`^${key}[ \\t]+(.*)$`, "m").exec(text)?.[1]?.trim();
-    const kernel = `${value("linux") ?? ""} ${value("options") ?? ""}`
-      .replaceAll("$kernelopts", options)
+    const kernel = [value("linux") ?? "", ...(value("options") ?? "").split(/\s+/)]
+      .map((word) => word.replace(/^\$\{?(\w+)\}?$/, (_all, name) => variable(name)))
+      .filter((word) => word !== "")
+      .join(" ")
       .trim();
     const initramfs = value("initrd")?.replaceAll(/\s*\$\w+/g, "");
     if (kernel.startsWith("/"))
@@ -113,6 +120,15 @@ async function loaderEntries(tree: GuestTree): Promise<Entry[]> {
       });
   }
   return entries;
+}
+
+// A variable of GRUB's environment, else what the menu sets it to; GRUB takes one that is not set for nothing.
+async function grubVariables(tree: GuestTree): Promise<(name: string) => string> {
+  const environment = (await tree.text("/boot/grub2/grubenv")) ?? "";
+  const menu = (await tree.text(grub2Menu)) ?? "";
+  const first = (text: string, pattern: string) => new RegExp(pattern, "m").exec(text)?.[1]?.trim();
+  return (name) =>
+    first(environment, `^${name}=(.*)$`) ?? first(menu, `^[ \\t]*set[ \\t]+${name}="([^"$]*)"`) ?? "";
 }
 
 const grub2Menu = "/boot/grub2/grub.cfg";
@@ -131,11 +147,11 @@ function menuEntries(file: string, menu: string): Entry[] {
   return entries;
 }
 
-/** A plain menu of GRUB 2, which pygrub reads, too. */
+/** A plain menu of GRUB 2, which pygrub reads, too. Without a timeout, GRUB waits for a key. */
 export function menuText(heading: string, entries: readonly Entry[], index: number): string {
   const bodies = entries.map(({ title, kernel, initramfs }) => {
     const lines = [`menuentry "${title.replaceAll('"', "'")}" {`, `  linux ${kernel}`];
     return [...lines, ...(initramfs === undefined ? [] : [`  initrd ${initramfs}`]), "}"].join("\n");
   });
-  return `${heading}\nset default=${index}\n${bodies.join("\n")}\n`;
+  return `${heading}\nset default=${index}\nset timeout=1\n${bodies.join("\n")}\n`;
 }

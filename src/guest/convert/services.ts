@@ -12,15 +12,6 @@ export const kudzu: Operation = {
   apply: (tree) => switchOff(tree, ["kudzu"]),
 };
 
-/** LVM's list of disks by their hardware ids (lvmdevices(8)): without it, LVM looks at all disks. */
-export const lvmDevices: Operation = {
-  name: "lvm-devices",
-  summary: "Remove LVM's list of disks, which names those of the old machine",
-  needs: "files",
-  pending: (tree) => tree.glob("/etc/lvm/devices/system.devices"),
-  apply: (tree) => tree.remove("/etc/lvm/devices/system.devices"),
-};
-
 /**
  * What becomes of Oracle VM's first-boot configuration. Where no Oracle VM sends messages, `disable` stops ovmd, and
  * `cloud-init` lets that configure the guest in its place, which must be installed.

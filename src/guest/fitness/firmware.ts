@@ -14,8 +14,8 @@ import {
   verdictOf,
 } from "./finding.ts";
 import { type GrubChoice, grubChoice } from "./grub.ts";
-import { boundedView, existsIn } from "./pygrub.ts";
 import { rootFinding } from "./root-device.ts";
+import { boundedView, existsIn } from "./volume-files.ts";
 
 /**
  * Whether a machine with a BIOS or UEFI boots the disk: its boot code, GRUB's menu, the default kernel, its drivers and

@@ -5,9 +5,9 @@ import type { FitnessRecord } from "../../model/manifest.ts";
 import { type BootCheck, type CheckedImage, type Finding, orReason, verdictOf } from "./finding.ts";
 import { firmwareCheck } from "./firmware.ts";
 import { pvCheck } from "./pv.ts";
-import { boundedView } from "./pygrub.ts";
 import { fstabFindings } from "./root-device.ts";
 import { targets } from "./targets.ts";
+import { boundedView } from "./volume-files.ts";
 
 /** Checks whether a guest runs at a target in one mode. Nothing is started. */
 export interface Fitness extends BootCheck {

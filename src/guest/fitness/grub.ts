@@ -1,7 +1,7 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { bootEntries, defaultEntry } from "../convert/pygrub-menu.ts";
 import { legacyMenu, MenuFault } from "./menus.ts";
-import { existsIn } from "./pygrub.ts";
+import { existsIn } from "./volume-files.ts";
 
 /** The entry that GRUB boots by default, with paths as the guest sees them, or the reason why it is unknown. */
 export type GrubChoice =

@@ -112,8 +112,13 @@ export function extlinuxMenu(text: string): Menu {
 function meaningfulLines(text: string): string[] {
   return text
     .split("\n")
-    .map((line) => line.trim())
+    .map(stripped)
     .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+// Python's strip(): a mark of the encoding is no blank there.
+function stripped(line: string): string {
+  return line.replaceAll(/^(?:(?!\ufeff)\s)+|(?:(?!\ufeff)\s)+$/g, "");
 }
 
 /** A default beyond the last entry selects the first. */

@@ -4,16 +4,10 @@ import { readImageFile } from "../../image/file/image-file.ts";
 import { type BootedKernel, configOf, drivers, driversOf, missingDrivers } from "./drivers.ts";
 import { type BootCheck, conversion, type Finding, orReason, verdictOf } from "./finding.ts";
 import { type KernelFacts, kernelFacts } from "./kernel-notes.ts";
-import {
-  type BootDisk,
-  existsIn,
-  type MenuOrder,
-  type Pygrub,
-  type PygrubChoice,
-  pygrubOf,
-} from "./pygrub.ts";
+import { type BootDisk, type MenuOrder, type Pygrub, type PygrubChoice, pygrubOf } from "./pygrub.ts";
 import { rootFinding } from "./root-device.ts";
 import { type PygrubTraits, targets } from "./targets.ts";
+import { existsIn, isFoundBy } from "./volume-files.ts";
 
 const noMenu = `${conversion("pvm")}, which writes a menu for pygrub; the kernel must lie on ext3 or ext4`;
 
@@ -57,11 +51,11 @@ function unknown(about: string, why: string): Finding {
 
 function orderDoubt({ title }: PygrubTraits, newest: BootCheck, other: BootCheck): Finding {
   const word = ({ boots, verdict }: BootCheck) =>
-    boots ? `${boots.kernel} by ${boots.config} (${verdict})` : verdict;
+    boots ? `${boots.kernel} by ${boots.config} of ${boots.volume} (${verdict})` : verdict;
   return {
     weight: "unknown",
     about: "boot menus",
-    why: `which one ${title} takes is not known; GRUB 2's menus first: ${word(newest)}, old menus first: ${word(other)}`,
+    why: `which one ${title} takes is not known; GRUB 2's menus first: ${word(newest)}; the active partition and old menus first: ${word(other)}`,
     remedy: "remove the menus that are not meant",
   };
 }
@@ -76,8 +70,8 @@ async function checkBy(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): 
   const { volume, config, kernel, initrd, args } = choice;
   const isThere =
     unread.length === 0 &&
-    (await existsIn(choice.files, kernel)) &&
-    (initrd === undefined || (await existsIn(choice.files, initrd)));
+    (await isFoundBy(choice.files, kernel)) &&
+    (initrd === undefined || (await isFoundBy(choice.files, initrd)));
   return {
     verdict: verdictOf(findings),
     ...(isThere && {
@@ -131,6 +125,14 @@ async function findingsOf(choice: PygrubChoice, boot: BootDisk, traits: PygrubTr
     found.push({
       ...unknown(volume.name, `is ext4 with ${feature}, and whether ${traits.title} reads that is not known`),
       remedy: `make the file system again with mkfs.ext4 -O ^64bit,^metadata_csum`,
+    });
+  const twice = [kernel, initrd].find((path) => path?.includes("//"));
+  if (twice !== undefined)
+    found.push({
+      weight: "unfit",
+      about: where,
+      why: `its entry "${title}" names ${twice}, and pygrub does not follow two slashes in a row`,
+      remedy: `write ${twice.replaceAll(/\/+/g, "/")} into the menu`,
     });
   if (!(await existsIn(files, kernel))) return [...found, await goneKernel(choice, where)];
   const facts = await orReason(files.read(kernel.startsWith("/") ? kernel : `/${kernel}`));

@@ -2,14 +2,12 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
 import { insideOf, type Layout } from "../../image/disk/disk.ts";
-import { openExt } from "../../image/ext/ext.ts";
-import { Unfit } from "../../image/ext/volume.ts";
 import type { Format } from "../../image/file/format.ts";
-import { openByBest } from "../../image/open-volumes.ts";
-import { GuestTree } from "../../image/tree.ts";
+import type { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, type Menu, MenuFault } from "./menus.ts";
 import type { ExtFeature, PygrubTraits } from "./targets.ts";
+import { filesOf, kindOf } from "./volume-files.ts";
 
 /** What pygrub would boot, and from which volume. */
 export interface PygrubChoice {
@@ -59,8 +57,8 @@ const legacyPlaces: readonly Place[] = [
 ].map((path) => [path, legacyMenu]);
 
 /**
- * Which menu takes precedence: `grub2` is the order of Xen 4.17 (read_config of its pygrub), `legacy` that of older
- * versions.
+ * Which menu and volume take precedence: `grub2` is the order of Xen 4.17 (read_config of its pygrub), `legacy` that of
+ * older versions.
  */
 export type MenuOrder = "grub2" | "legacy";
 const orders: Readonly<Record<MenuOrder, readonly Place[]>> = {
@@ -86,7 +84,12 @@ export interface BootDisk {
 export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: MenuOrder): Promise<Pygrub> {
   const { disk, layout } = boot;
   const [refused, unknown]: [string[], string[]] = [[], []];
-  const volumes = seenBy(layout);
+  const seen = seenBy(layout);
+  const active = order === "legacy" && layout.table === "mbr" ? await activeOf(disk) : undefined;
+  const volumes = [
+    ...seen.filter(({ name }) => name === active),
+    ...seen.filter(({ name }) => name !== active),
+  ];
   for (const volume of volumes) {
     if (["swap", "vfat"].includes(volume.fs)) continue;
     const inside = insideOf(disk, volume);
@@ -115,6 +118,16 @@ export async function pygrubOf(boot: BootDisk, traits: PygrubTraits, order: Menu
   return { refused, unknown, [Symbol.asyncDispose]: async () => {} };
 }
 
+// Linux' swap has the type that Solaris had: without a table of Solaris in it, pygrub passes it over.
+const solarisTypes = ["82", "bf"];
+
+/** The active partition of an MBR. With Python 2, pygrub looks there first; with Python 3 it never finds out which one it is. */
+async function activeOf(disk: Reader): Promise<string | undefined> {
+  const sector = await disk.read(0, 512);
+  const index = [446, 462, 478, 494].findLastIndex((at) => sector[at] === 0x80);
+  return index < 0 ? undefined : `p${index + 1}`;
+}
+
 // The first member of a mirror looks like a partition if its superblock stands at its end.
 function seenBy({ volumes, arrays, table }: Layout): Volume[] {
   const numberOf = ({ name }: Volume) => {
@@ -124,6 +137,7 @@ function seenBy({ volumes, arrays, table }: Layout): Volume[] {
     return number !== undefined && (table === "gpt" || Number(number) <= 4) ? Number(number) : undefined;
   };
   return volumes
+    .filter(({ partType = "" }) => !solarisTypes.includes(partType))
     .flatMap((volume) => {
       const number = numberOf(volume);
       return number === undefined ? [] : [{ number, volume }];
@@ -147,10 +161,11 @@ async function menuOf(
   places: readonly Place[],
 ): Promise<Omit<PygrubChoice, "features" | "isFirst"> | string> {
   const there: Place[] = [];
-  for (const place of places) if (await existsIn(files, place[0])) there.push(place);
+  for (const place of places) if ((await kindOf(files, place[0])) !== undefined) there.push(place);
   const [first, ...others] = there;
   if (!first) return "holds no boot menu where pygrub looks";
   const [config, parse] = first;
+  if ((await kindOf(files, config)) !== "file") return `${config}: is no file, and pygrub looks no further`;
   const bytes = ((await files.read(config)) ?? new Uint8Array()).subarray(0, mostMenuBytes);
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -166,7 +181,7 @@ async function menuOf(
       config,
       title: entry.title,
       kernel: entry.kernel,
-      ...(entry.initrd !== undefined && { initrd: entry.initrd }),
+      ...(entry.initrd && { initrd: entry.initrd }),
       args: entry.args ?? "",
       passedOver: others.map(([path]) => path),
     };
@@ -175,75 +190,6 @@ async function menuOf(
     if (error instanceof TypeError) return `${config}: is not in UTF-8, and pygrub gives up on it`;
     throw error;
   }
-}
-
-export async function existsIn(files: GuestTree, path: string): Promise<boolean> {
-  const absolute = path.startsWith("/") ? path : `/${path}`;
-  const found = await files.stat(absolute);
-  return found?.kind === "link" ? (await files.read(absolute)) !== undefined : found?.kind === "file";
-}
-
-// Kernels and initramfs are far smaller. A sparse file of any size can have their name.
-const mostBytes = 256 << 20;
-
-/**
- * One file system by itself: what is mounted on it in the guest is not seen. File systems that are not read in process
- * are left to User-mode Linux, so this machine's kernel mounts nothing.
- */
-async function filesOf(boot: BootDisk, volume: Volume, inside: Reader): Promise<GuestTree> {
-  const read = volume.fs === "xfs" ? undefined : await openExt(inside).catch(onlyOtherWays);
-  if (read)
-    return boundedTree({
-      ...readOnly,
-      stat: read.stat.bind(read),
-      list: read.list.bind(read),
-      readFile: read.readFile.bind(read),
-    });
-  const { host, file, format } = boot;
-  const opened = await openByBest(host, { file, format }, [{ at: "/", volume }], {
-    via: "uml",
-    readOnly: true,
-  });
-  return boundedView(opened.tree, () => opened[Symbol.asyncDispose]());
-}
-
-/** The same files, but none larger than a boot needs is read. */
-export function boundedView(tree: GuestTree, close: () => PromiseLike<void> = async () => {}): GuestTree {
-  return boundedTree({
-    ...readOnly,
-    stat: (path) => tree.stat(path),
-    list: (path) => tree.list(path),
-    readFile: async (path) => (await tree.read(path)) ?? new Uint8Array(),
-    [Symbol.asyncDispose]: close,
-  });
-}
-
-function onlyOtherWays(error: unknown): undefined {
-  if (!(error instanceof Unfit)) throw error;
-  return undefined;
-}
-
-const refuse = async () => {
-  throw new Error("a boot menu is read-only");
-};
-const readOnly = {
-  writeFile: refuse,
-  makeDir: refuse,
-  makeLink: refuse,
-  unlink: refuse,
-  [Symbol.asyncDispose]: async () => {},
-};
-
-function boundedTree(raw: ConstructorParameters<typeof GuestTree>[0]): GuestTree {
-  return new GuestTree({
-    ...raw,
-    async readFile(path) {
-      const bytes = (await raw.stat(path))?.size ?? 0;
-      if (bytes > mostBytes)
-        throw new TbuildError("guest", `${bytes} bytes exceed the limit`, { subject: path });
-      return raw.readFile(path);
-    },
-  });
 }
 
 // Xen's libfsimage knows XFS of version 4 whose folders do not name the kinds of their files (fsys_xfs.c and xfs.h of 4.17).

@@ -1,3 +1,15 @@
+import { xenstoreNodes } from "../../firstboot/xenstore-keys.ts";
+import type { Runner } from "../../host/host.ts";
+
+/** The IPv4 address of a running domain, by the MAC of its first card. */
+export async function foundAddress(host: Runner, id: number, mac: string): Promise<string | undefined> {
+  const home = `/local/domain/${id}`;
+  const node = `${home}/${xenstoreNodes.out}/org_tbuild_addresses`;
+  const { stdout } = await host.run(["sh", "-c", addressScript, node, `${home}/attr`]);
+  const [neighbours = "", reported = "", attributes = ""] = stdout.split("\0");
+  return addressOf(mac, { neighbours, reported, attributes });
+}
+
 /** Where a machine can be logged in to, of what the Xen host knows of it. */
 export interface KnownOf {
   /** What the guest reported under `org.tbuild.addresses`: JSON, interface to addresses. */
@@ -47,3 +59,17 @@ function attribute(text: string): string | undefined {
 function isUsable(text: string | undefined): text is string {
   return text !== undefined && /^\d+(\.\d+){3}$/.test(text) && !/^(?:127|169\.254|0)\./.test(text);
 }
+
+/** The n-th address after one. */
+export function following(first: string, number: number): string {
+  const value = first.split(".").reduce((sum, part) => sum * 256 + Number(part), 0) + number;
+  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
+}
+
+const addressScript = `
+ip -4 neigh show 2>/dev/null
+printf '\\0'
+xenstore-read "$0" 2>/dev/null
+printf '\\0'
+xenstore-ls "$1" 2>/dev/null
+true`;

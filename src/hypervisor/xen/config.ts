@@ -59,9 +59,12 @@ function startOf(
   ];
 }
 
+// For a file, xl runs a script that attaches a loop device: one disk at a time on the whole host, at most 40 seconds
+// each, its wait included, so a slow host fails with three disks. It also refuses a file that another domain writes to.
+// qemu serves a file without a script, but 7.2 fails with one that is read-only. A block device needs no loop device.
 function diskOf({ slot, mode, file }: XenDisk): string {
-  // The script that attaches a file by a loop device refuses a file that another domain writes to. qemu does not.
-  const backend = mode === "shared" ? ["backendtype=qdisk"] : [];
+  const byQemu = mode === "shared" || (mode === "write" && !file.startsWith("/dev/"));
+  const backend = byQemu ? ["backendtype=qdisk"] : [];
   return xlDisk(file, `xvd${letter(slot)}`, mode === "read-only" ? "ro" : "rw", backend);
 }
 

@@ -26,6 +26,7 @@ const Definition = z.object({
   disks: z.array(XenDisk).readonly(),
   cdroms: z.array(z.string()).readonly(),
   firmware: z.literal("uefi").exactOptional(),
+  restarts: z.literal(true).exactOptional(),
   nics: z
     .array(z.object({ network: z.string(), mac: z.string(), address: z.string().exactOptional() }))
     .readonly(),

@@ -10,6 +10,12 @@ export const XenOptions = z.strictObject({
     .optional()
     .describe("The Xen host, as ssh takes it (`root@dom0`); without it, this machine."),
   sshConfig: z.string().optional().describe("Another file than `~/.ssh/config`."),
+  patience: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(1)
+    .describe("How many times as long as usual guests may take, on a slow Xen host."),
   folder: z
     .string()
     .startsWith("/")

@@ -1,23 +1,23 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { modeOf } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
-import { xenstoreNodes } from "../../firstboot/xenstore-keys.ts";
 import type { Host } from "../../host/host.ts";
 import { farHost } from "../../host/ssh.ts";
 import { waitFor } from "../../host/wait-for.ts";
-import type { DirectBoot, Hypervisor, HypervisorKind, Stopped } from "../hypervisor.ts";
-import { addressOf } from "./address.ts";
-import { type FarBoot, xenConfig } from "./config.ts";
+import type { Hypervisor, HypervisorKind, Stopped } from "../hypervisor.ts";
+import { following, foundAddress } from "./address.ts";
+import { xenConfig } from "./config.ts";
 import { lines } from "./console.ts";
 import { farDisks } from "./disks.ts";
 import { type Domain, readDomains, shutdownReasons } from "./domains.ts";
 import { checkXen, describeXen, examineXen } from "./examine.ts";
-import { type Definition, imagesIn, machinesIn, readDefinition, xenPaths } from "./machine.ts";
+import { type Definition, imagesIn, machinesIn, readDefinition, type XenDisk, xenPaths } from "./machine.ts";
 import { openMessages } from "./messages.ts";
 import { XenOptions } from "./options.ts";
+import { takePicture } from "./picture.ts";
 import * as scripts from "./scripts.ts";
+import { brought, startDomain } from "./start.ts";
 
 export const xenKind = {
   summary: "a Xen host with xl, this machine or one over ssh",
@@ -35,6 +35,8 @@ function xen(here: Host, options: XenOptions): Hypervisor {
   const paths = (vm: string) => xenPaths(folder, vm);
   const definitionOf = (vm: string) => readDefinition(host, paths(vm), vm);
   const script = (text: string, ...words: string[]) => host.run(["sh", "-c", text, ...words]);
+  const says = async (text: string, vm: string) =>
+    (await host.run(["sh", "-c", text, paths(vm).folder], { allow: [1] })).exitCode === 0;
 
   /** The machine's domain, running or not yet gone. One of its name that is not ours is none. */
   async function domainOf(vm: string): Promise<Domain | undefined> {
@@ -47,8 +49,11 @@ function xen(here: Host, options: XenOptions): Hypervisor {
     const { exitCode } = await host.run(["test", "-d", paths(vm).folder], { allow: [1] });
     if (exitCode !== 0) return "absent";
     const domain = await domainOf(vm);
-    if (domain === undefined) return "stopped";
+    if (domain === undefined) return (await says(scripts.restartingScript, vm)) ? "running" : "stopped";
     if (domain.reason === undefined) return "running";
+    const { restarts } = await definitionOf(vm);
+    if (restarts && domain.reason === shutdownReasons.reboot && (await says(scripts.watchedScript, vm)))
+      return "running";
     // Its watcher is about to do this, or was killed.
     await host.writeFile(paths(vm).reason, Buffer.from(`${domain.reason}\n`));
     await script(scripts.destroyScript, paths(vm).folder, String(domain.id));
@@ -63,11 +68,14 @@ function xen(here: Host, options: XenOptions): Hypervisor {
       throw exists(`It is a domain on ${host.name} that tbuild did not make: xl list ${vm}`);
     // Its disks hold what the guest keeps to root.
     await script('umask 077; mkdir -p -- "$1" && mkdir -- "$0"', paths(vm).folder, machinesIn(folder));
-    await host.writeFile(paths(vm).definition, Buffer.from(JSON.stringify(await definition())), 0o600);
+    await writeDefinition(vm, await definition());
+  }
+  function writeDefinition(vm: string, definition: Definition): Promise<void> {
+    return host.writeFile(paths(vm).definition, Buffer.from(JSON.stringify(definition)), 0o600);
   }
   async function destroyDomain(vm: string): Promise<void> {
     const domain = await domainOf(vm);
-    if (domain) await script(scripts.destroyScript, paths(vm).folder, String(domain.id));
+    await script(scripts.destroyScript, paths(vm).folder, domain ? String(domain.id) : "");
   }
   async function running(vm: string): Promise<Domain> {
     const domain = await domainOf(vm);
@@ -96,6 +104,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
   return {
     name: options.host === undefined ? "xen" : `xen on ${options.host}`,
     domainTypes: Object.values(modeOf),
+    patience: options.patience,
     buildAddresses: {
       address: (number) => following(options.addresses.first, number),
       netmask: options.addresses.netmask,
@@ -115,11 +124,12 @@ function xen(here: Host, options: XenOptions): Hypervisor {
           made.push(await disks.make(disk, paths(spec.name).disk(disk.slot)));
         const cdroms = [];
         for (const disc of spec.cdroms) cdroms.push(await disks.disc(disc));
-        const { name, domainType, vcpus, memoryMib, nics, firmware } = spec;
+        const { name, domainType, vcpus, memoryMib, nics, firmware, restarts } = spec;
         return {
           ...{ name, domainType, vcpus, memoryMib, nics, cdroms },
           ...{ uuid: randomUUID(), disks: made },
           ...(firmware && { firmware }),
+          ...(restarts && { restarts }),
         };
       }),
 
@@ -134,12 +144,32 @@ function xen(here: Host, options: XenOptions): Hypervisor {
       });
     },
 
+    apart: { host, folder: join(folder, "disks") },
+    shapes: {
+      async of(vm) {
+        const { vcpus, memoryMib, nics, disks: all } = await definitionOf(vm);
+        return {
+          ...{ vcpus, memoryMib, nics },
+          disks: all.map(({ slot, mode, file, isOwn }) => ({ slot, mode, ...(!isOwn && { file }) })),
+        };
+      },
+      async change(vm, { apart, ...change }) {
+        if ((await state(vm)) === "running") throw new Error(`${vm} is running`);
+        const known = await definitionOf(vm);
+        const own = known.disks.filter(({ isOwn }) => isOwn);
+        const others = apart?.map((disk): XenDisk => ({ ...disk, isOwn: false }));
+        const all = others ? [...own, ...others].sort((a, b) => a.slot - b.slot) : known.disks;
+        await writeDefinition(vm, { ...known, ...change, disks: all });
+      },
+    },
+
     async start(vm, boot) {
       const definition = await definitionOf(vm);
       const given = boot && (await brought(host, boot, paths(vm).folder));
       await host.writeFile(paths(vm).config, xenConfig(definition, bridges, given), 0o600);
       const console = definition.domainType === "pvm" ? "console/tty" : "serial/0/tty";
-      await script(scripts.startScript, paths(vm).folder, vm, console, scripts.watcherScript);
+      const restarts = definition.restarts === true;
+      await startDomain(host, paths(vm).folder, { vm, console, restarts });
     },
 
     async stop(vm, how = { force: false }) {
@@ -147,7 +177,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
       if (how.force) return destroyDomain(vm);
       // One without Xen's drivers gets the ACPI event instead.
       await host.run(["xl", "shutdown", "-F", vm]);
-      await waitStopped(vm, { timeoutMs: 60_000 });
+      await waitStopped(vm, { timeoutMs: how.graceMs ?? 60_000 });
     },
 
     async address(vm) {
@@ -173,6 +203,13 @@ function xen(here: Host, options: XenOptions): Hypervisor {
     consoleText: async (vm) =>
       new TextDecoder().decode((await host.readFile(paths(vm).consoleLog)) ?? new Uint8Array()),
     consolePlace: (vm) => `${place}${paths(vm).consoleLog}`,
+
+    async picture(vm) {
+      const domain = await running(vm);
+      // A paravirtual guest has a console and no screen.
+      if ((await definitionOf(vm)).domainType === "pvm") return undefined;
+      return takePicture(host, domain.id);
+    },
 
     messages: {
       // How Oracle's additions use xenstore is not documented.
@@ -215,21 +252,6 @@ function stoppedBy(reason: string | undefined): Stopped {
   return Number(reason) === shutdownReasons.reboot ? "guest-reset" : "killed";
 }
 
-async function brought(host: Host, boot: DirectBoot, folder: string): Promise<FarBoot> {
-  const [kernel, ramdisk] = [join(folder, "kernel"), join(folder, "ramdisk")];
-  await host.writeFile(kernel, await readFile(boot.kernel));
-  await host.writeFile(ramdisk, await readFile(boot.initrd));
-  return { kernel, ramdisk, commandLine: boot.append };
-}
-
-async function foundAddress(host: Host, id: number, mac: string): Promise<string | undefined> {
-  const home = `/local/domain/${id}`;
-  const node = `${home}/${xenstoreNodes.out}/org_tbuild_addresses`;
-  const { stdout } = await host.run(["sh", "-c", addressScript, node, `${home}/attr`]);
-  const [neighbours = "", reported = "", attributes = ""] = stdout.split("\0");
-  return addressOf(mac, { neighbours, reported, attributes });
-}
-
 function hostIsFull(vm: string, host: Host, folder: string): TbuildError {
   return new TbuildError("environment", `the disk of ${host.name} is full: ${folder}`, {
     subject: vm,
@@ -237,20 +259,6 @@ function hostIsFull(vm: string, host: Host, folder: string): TbuildError {
     hint: "Free some space there, and start again; finished steps are cached.",
   });
 }
-
-/** The n-th address after one. */
-function following(first: string, number: number): string {
-  const value = first.split(".").reduce((sum, part) => sum * 256 + Number(part), 0) + number;
-  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join(".");
-}
-
-const addressScript = `
-ip -4 neigh show 2>/dev/null
-printf '\\0'
-xenstore-read "$0" 2>/dev/null
-printf '\\0'
-xenstore-ls "$1" 2>/dev/null
-true`;
 
 // Images that machines began with go with the last machine.
 const removeScript = `

@@ -1,0 +1,96 @@
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import type { Volume } from "../../image/access.ts";
+import { openExt } from "../../image/ext/ext.ts";
+import { Unfit } from "../../image/ext/volume.ts";
+import type { Format } from "../../image/file/format.ts";
+import { openByBest } from "../../image/open-volumes.ts";
+import { GuestTree } from "../../image/tree.ts";
+import type { Reader } from "../../io/reader.ts";
+import { orReason } from "./finding.ts";
+
+/** Whether a path leads to a file, through links. */
+export async function existsIn(files: GuestTree, path: string): Promise<boolean> {
+  return (await kindOf(files, path)) === "file";
+}
+
+/** Whether pygrub finds a file: its libext2fs takes two slashes in a row for a folder without a name. */
+export async function isFoundBy(files: GuestTree, path: string): Promise<boolean> {
+  return !path.includes("//") && (await existsIn(files, path));
+}
+
+/** What a path leads to, through links; nothing for a link that leads nowhere or in a circle. */
+export async function kindOf(files: GuestTree, path: string): Promise<string | undefined> {
+  const absolute = path.startsWith("/") ? path : `/${path}`;
+  const found = await files.stat(absolute);
+  if (found?.kind !== "link") return found?.kind;
+  const asked = await orReason(files.read(absolute));
+  return "value" in asked && asked.value !== undefined ? "file" : undefined;
+}
+
+// Kernels and initramfs are far smaller. A sparse file of any size can have their name.
+const mostBytes = 256 << 20;
+
+/**
+ * One file system by itself. What lies below a mount point of the guest is seen, and the guest's other volumes are not. What is
+ * not read in process is left to User-mode Linux: this machine's kernel mounts nothing.
+ */
+export async function filesOf(
+  boot: { readonly host: Host; readonly file: string; readonly format: Format },
+  volume: Volume,
+  inside: Reader,
+): Promise<GuestTree> {
+  const read = volume.fs === "xfs" ? undefined : await openExt(inside).catch(onlyOtherWays);
+  if (read)
+    return boundedTree({
+      ...readOnly,
+      stat: read.stat.bind(read),
+      list: read.list.bind(read),
+      readFile: read.readFile.bind(read),
+    });
+  const { host, file, format } = boot;
+  const opened = await openByBest(host, { file, format }, [{ at: "/", volume }], {
+    via: "uml",
+    readOnly: true,
+  });
+  return boundedView(opened.tree, () => opened[Symbol.asyncDispose]());
+}
+
+/** The same files, but none larger than a boot needs is read. */
+export function boundedView(tree: GuestTree, close: () => PromiseLike<void> = async () => {}): GuestTree {
+  return boundedTree({
+    ...readOnly,
+    stat: (path) => tree.stat(path),
+    list: (path) => tree.list(path),
+    readFile: async (path) => (await tree.read(path)) ?? new Uint8Array(),
+    [Symbol.asyncDispose]: close,
+  });
+}
+
+function onlyOtherWays(error: unknown): undefined {
+  if (!(error instanceof Unfit)) throw error;
+  return undefined;
+}
+
+const refuse = async () => {
+  throw new Error("a boot menu is read-only");
+};
+const readOnly = {
+  writeFile: refuse,
+  makeDir: refuse,
+  makeLink: refuse,
+  unlink: refuse,
+  [Symbol.asyncDispose]: async () => {},
+};
+
+function boundedTree(raw: ConstructorParameters<typeof GuestTree>[0]): GuestTree {
+  return new GuestTree({
+    ...raw,
+    async readFile(path) {
+      const bytes = (await raw.stat(path))?.size ?? 0;
+      if (bytes > mostBytes)
+        throw new TbuildError("guest", `${bytes} bytes exceed the limit`, { subject: path });
+      return raw.readFile(path);
+    },
+  });
+}

@@ -1,0 +1,88 @@
+import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { localHost } from "../../src/host/local.ts";
+import { mbr } from "../image/disk-tables.ts";
+
+/** How a guest lies on its disk. `own /boot` has /boot in p1 and the root in p2; `GPT` is the same, without room for GRUB. */
+export type Shape = "one partition" | "own /boot" | "bare" | "LVM" | "GPT";
+
+export const uuids = {
+  root: "5a1ec0de-0000-4000-8000-000000000001",
+  boot: "5a1ec0de-0000-4000-8000-000000000002",
+};
+
+const host = localHost();
+const mib = 1048576;
+const rootMib = 160;
+const bootMib = 80;
+const plain = ["-q", "-F", "-O", "^64bit,^metadata_csum"];
+
+/** Puts what is in the folder onto a disk, on which no boot loader is. */
+export async function intoDisk(image: string, folder: string, shape: Shape): Promise<void> {
+  await rm(image, { force: true });
+  const ext4 = ["mke2fs", ...plain, "-t", "ext4", "-U", uuids.root];
+  if (shape === "bare") {
+    await host.run([...ext4, "-d", folder, image, `${rootMib}M`]);
+    return;
+  }
+  const split = shape !== "one partition";
+  const at = split ? 1 + bootMib : 1;
+  const starts = [...(split ? [1] : []), at];
+  const counts = [...(split ? [bootMib] : []), rootMib];
+  {
+    await using disk = await open(image, "w");
+    // A backup GPT has its place behind the last partition.
+    await disk.truncate((at + rootMib + 1) * mib);
+    // What a partition table holds is all that there is: no program made the disk bootable.
+    const parts = starts.map((start, index) => ({
+      type: shape === "LVM" && index === 1 ? 0x8e : 0x83,
+      start: start * 2048,
+      count: (counts[index] ?? 0) * 2048,
+    }));
+    if (shape !== "GPT") await disk.write(mbr(parts), 0, 512, 0);
+  }
+  if (shape === "GPT")
+    await host.run([
+      "sgdisk",
+      ...starts.map((start, index) => `--new=${index + 1}:${start}M:+${counts[index]}M`),
+      image,
+    ]);
+  if (split) {
+    const boot = ["mke2fs", ...plain, "-t", "ext3", "-U", uuids.boot, "-E", `offset=${mib}`];
+    await host.run([...boot, "-d", join(folder, "boot"), image, `${bootMib}M`]);
+    await rm(join(folder, "boot"), { recursive: true });
+    await mkdir(join(folder, "boot"));
+  }
+  let offset = at * mib;
+  let size = `${rootMib}M`;
+  if (shape === "LVM") {
+    await volumeGroup(image, offset);
+    offset += mib;
+    size = `${rootMib - 4}M`;
+  }
+  await host.run([...ext4, "-E", `offset=${offset}`, "-d", folder, image, size]);
+}
+
+// LVM's own programs write the volume group; without device-mapper they activate nothing. The volume begins at 1 MiB.
+async function volumeGroup(image: string, offset: number): Promise<void> {
+  const own = await mkdtemp(join(tmpdir(), "tbuild-test-lvm-"));
+  const sizes = ["--offset", String(offset), "--sizelimit", String(rootMib * mib)];
+  const loop = (await host.run(["losetup", "--find", "--show", ...sizes, image])).stdout.trim();
+  try {
+    const only = `devices {\nuse_devicesfile=0\nfilter=["a|^${loop}$|","r|.*|"]\nobtain_device_list_from_udev=0\n}\n`;
+    const nothing = `global {\nactivation=0\nlocking_dir="${own}"\n}\nbackup {\nbackup=0\narchive=0\n}\n`;
+    await writeFile(join(own, "lvm.conf"), `${only}${nothing}`);
+    const env = { LVM_SYSTEM_DIR: own, LVM_SUPPRESS_FD_WARNINGS: "1" };
+    const extents = String(rootMib / 4 - 1);
+    for (const argv of [
+      ["pvcreate", "--yes", loop],
+      ["vgcreate", "vg0", loop],
+      ["lvcreate", "-an", "-Zn", "-Wn", "--name", "root", "--extents", extents, "vg0"],
+    ])
+      await host.run(argv, { env });
+  } finally {
+    await host.run(["losetup", "--detach", loop]);
+    await rm(own, { recursive: true });
+  }
+}

@@ -1,0 +1,35 @@
+import { localHost } from "../../src/host/local.ts";
+
+const host = localHost();
+
+export const disks = {
+  ide: ["-drive", "if=ide,format=raw,cache=unsafe,file="],
+  virtio: ["-drive", "if=virtio,format=raw,cache=unsafe,file="],
+  "virtio-scsi": [
+    ...["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=d"],
+    ...["-drive", "if=none,id=d,format=raw,cache=unsafe,file="],
+  ],
+} as const;
+
+const machine = ["-machine", "pc", "-accel", "tcg", "-cpu", "qemu64", "-smp", "1", "-m", "384"];
+const quiet = [
+  "-display",
+  "none",
+  "-nodefaults",
+  "-no-reboot",
+  "-serial",
+  "stdio",
+  "-snapshot",
+  "-nic",
+  "none",
+];
+
+/** Starts the disk in qemu with SeaBIOS, in which nothing is written, and gives what the guest says on its serial line. */
+export async function bootInQemu(image: string, disk: keyof typeof disks): Promise<string> {
+  const words = disks[disk];
+  const { stdout } = await host.run(
+    ["qemu-system-x86_64", ...machine, ...quiet, ...words.slice(0, -1), `${words.at(-1)}${image}`],
+    { timeoutMs: 240_000, allow: [0, 1] },
+  );
+  return stdout;
+}
