@@ -25,7 +25,8 @@ vi.mock(import("../../src/bundles/write/table.ts"), async (original) => {
       return [{ file, bytes: 7, sha256: "f".repeat(64) }];
     },
   };
-  return { ...table, formats: [...table.formats, format] };
+  // Their order is that of the names.
+  return { ...table, formats: table.formats.map((one) => one ?? format) };
 });
 vi.mock(import("../../src/choices.ts"), async (original) => {
   const choices = await original();
