@@ -11,7 +11,8 @@ describe("tbuild's guest additions", () => {
     expect(additionFiles.length).toBeGreaterThan(15);
     for (const [path, text] of additionFiles)
       expect(
-        await withPython(text, (script) => [
+        // The RPM of each release names the release's own Python in the first line.
+        await withPython(text.replace(/^#!.*/, ""), (script) => [
           ...incompatibleSyntax(script, [2, 4]),
           ...missingFromLibrary(script, [2, 4]),
         ]),
