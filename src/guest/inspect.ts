@@ -1,75 +1,205 @@
-import { isArmed } from "../firstboot/arming.ts";
-import { parseContract } from "../firstboot/contract.ts";
-import { enumerate } from "../firstboot/enumerate.ts";
+import { TbuildError } from "../errors.ts";
+import { firstBoot } from "../firstboot/arming.ts";
+import { parseHeader } from "../firstboot/module.ts";
+import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
-import type { Parameter } from "../model/manifest.ts";
-import { bootKernel } from "./boot-kernel.ts";
+import { buildOperations } from "./convert/index.ts";
+import { type Kernel, kernelsOf } from "./convert/kernels.ts";
+import type { BootCheck } from "./fitness/finding.ts";
+import { type Identity, readIdentity } from "./identity.ts";
+import { auditAll, type Operation } from "./operation.ts";
 import { type Passport, readPassport } from "./passport.ts";
 import { type Release, readRelease } from "./release.ts";
+import { readRpmDatabase } from "./rpm/database.ts";
+import type { Package } from "./rpm/header.ts";
 
-/** What an unknown guest's files say about it. None of its programs is run. */
-export interface GuestFacts {
-  readonly release: Release | undefined;
-  /** Whether the next boot will configure it; `undefined` if unknown. */
-  readonly armed: boolean | undefined;
-  /** The passport, if tbuild made the guest. */
-  readonly passport: Passport | undefined;
-  /** The kernel that boots. */
-  readonly kernel: string | undefined;
-  readonly contract: readonly Parameter[];
-  /** What could not be determined. */
+/** Everything that a guest's files say about it. None of its programs is run. */
+export interface Survey {
+  readonly release?: Release;
+  readonly kernels: readonly (Kernel & { readonly hasInitramfs: boolean })[];
+  readonly bootLoader?: BootLoader;
+  /** The domain types that it is fit for, or what it lacks, in one line. */
+  readonly fitness?: string;
+  readonly additions: readonly string[];
+  readonly modules: readonly string[];
+  /** What is missing for the next boot to configure it; empty for an armed guest. */
+  readonly toArm?: readonly string[];
+  readonly identity: Identity;
+  readonly passport?: Passport;
+  readonly packages?: readonly Package[];
+  /** What could not be determined, and why. */
   readonly unknown: readonly string[];
 }
 
-export async function inspectGuest(tree: GuestTree): Promise<GuestFacts> {
+export interface BootLoader {
+  readonly kind: "GRUB legacy" | "GRUB 2" | "GRUB 2 with BLS";
+  readonly file: string;
+  readonly entries: readonly string[];
+}
+
+/** `pv` says whether the disk boots as a paravirtual domain. Without it, this is unknown and is not mentioned. */
+export async function surveyGuest(
+  tree: GuestTree,
+  volumes: readonly Volume[],
+  pv?: BootCheck,
+): Promise<Survey> {
   const unknown: string[] = [];
-  const ask = async <T>(what: string, question: Promise<T>): Promise<T | undefined> => {
+  // A part that cannot be read must not hide the others.
+  const ask = async <T>(what: string, question: () => Promise<T>): Promise<T | undefined> => {
     try {
-      return await question;
+      return await question();
     } catch (error) {
-      unknown.push(`${what}: ${error instanceof Error ? error.message : error}`);
+      if (!(error instanceof TbuildError)) throw error;
+      unknown.push(`${what}: ${error.message}`);
       return undefined;
     }
   };
-  const release = await ask("release", readRelease(tree));
-  const kernel = await ask("kernel", bootKernel(tree));
-  if (kernel === undefined)
-    unknown.push("kernel: no boot menu names one, and /boot does not have exactly one");
-  const contract = (await ask("parameters", contractOf(tree, unknown))) ?? [];
+  const release = await ask("release", () => readRelease(tree));
+  const packages = (await ask("packages", () => readRpmDatabase(tree)))?.packages;
+  if (packages === undefined && !unknown.some((one) => one.startsWith("packages")))
+    unknown.push("packages: there is no rpm database");
+  const toArm = release && (await ask("first boot", () => firstBoot.pending(tree)));
+  const fitness = release && (await ask("fitness", () => fitnessOf(tree, release, volumes, pv)));
+  const bootLoader = await ask("boot loader", () => readBootLoader(tree));
+  const passport = await ask("passport", () => readPassport(tree));
   return {
-    release,
-    armed: release && (await ask("first boot", isArmed(tree))),
-    passport: await ask("passport", readPassport(tree)),
-    kernel,
-    contract,
+    ...(release && { release }),
+    kernels: (await ask("kernels", () => kernelsWithInitramfs(tree))) ?? [],
+    ...(bootLoader && { bootLoader }),
+    ...(fitness !== undefined && { fitness }),
+    additions: (await ask("additions", () => additionsOf(tree, packages))) ?? [],
+    modules: (await ask("modules", () => modulesOf(tree))) ?? [],
+    ...(toArm && { toArm }),
+    identity: (await ask("identity", () => readIdentity(tree))) ?? nobody,
+    ...(passport && { passport }),
+    ...(packages && { packages }),
     unknown,
   };
 }
 
-const scripts = "/etc/template.d/scripts";
-const mostScriptBytes = 256 * 1024;
+const nobody: Identity = {
+  hostname: undefined,
+  addresses: [],
+  hostKeys: [],
+  machineId: undefined,
+  macs: [],
+  randomSeed: undefined,
+  iscsiInitiator: undefined,
+};
 
-/**
- * The parameters of the modules that run at `configure`. Modules are programs; those of a foreign image
- * are read, never run. Parameters computed at run time stay unknown.
- */
-async function contractOf(tree: GuestTree, unknown: string[]): Promise<Parameter[]> {
-  const found: unknown[] = [];
-  for (const link of await tree.glob("/etc/template.d/configure/*")) {
-    const name = link.slice(link.lastIndexOf("/") + 1).replace(/^S?\d+-?/, "");
-    const script = await tree.stat(`${scripts}/${name}`);
-    if (script?.kind !== "file") continue;
-    if (script.size > mostScriptBytes) {
-      unknown.push(`parameters of the module ${name}: its script has ${script.size} bytes, too many to read`);
-      continue;
-    }
-    const { parameters, doubts } = await enumerate(
-      (await tree.text(`${scripts}/${name}`)) ?? "",
-      "configure",
-    );
-    for (const { reason, line } of doubts)
-      unknown.push(`parameters of the module ${name}: line ${line} ${reason}`);
-    found.push(["", name, parameters]);
+async function kernelsWithInitramfs(tree: GuestTree) {
+  const found: (Kernel & { hasInitramfs: boolean })[] = [];
+  for (const kernel of await kernelsOf(tree))
+    found.push({ ...kernel, hasInitramfs: (await tree.stat(kernel.initramfs)) !== undefined });
+  return found;
+}
+
+async function fitnessOf(
+  tree: GuestTree,
+  release: Release,
+  volumes: readonly Volume[],
+  pv: BootCheck | undefined,
+): Promise<string> {
+  const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") => {
+    const names: string[] = [];
+    for (const operation of buildOperations(type, release, volumes))
+      if (await isLacking(tree, operation)) names.push(operation.name);
+    return names;
+  };
+  const drivers = await lacks("XEN_HVM_PV_DRIVERS");
+  const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers want ${drivers.join(", ")})`;
+  // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 makes no PVM guests at all.
+  if (release.major >= 7) return `${hvm}; no PVM`;
+  const paravirtual = (await lacks("XEN_PVM")).filter((name) => !drivers.includes(name));
+  if (drivers.length + paravirtual.length === 0) return `${hvm}; ${pvmWords(pv)}`;
+  return `${hvm}; PVM wants ${[...drivers, ...paravirtual].join(", ")}`;
+}
+
+/** An operation that cannot make the guest fit, such as a choice among no kernels, is lacking as well. */
+async function isLacking(tree: GuestTree, operation: Operation): Promise<boolean> {
+  try {
+    return (await auditAll(tree, [operation])).length > 0;
+  } catch (error) {
+    if (error instanceof TbuildError && error.fault === "guest") return true;
+    throw error;
   }
-  return found.length === 0 ? [] : parseContract(JSON.stringify(found));
+}
+
+/** PVM is claimed only if pygrub boots it and its kernel is known to support PV. */
+function pvmWords(pv: BootCheck | undefined): string {
+  if (pv?.verdict === "fit") return "PVM";
+  const reasons = (pv?.findings ?? []).filter(({ weight }) => weight === pv?.verdict);
+  const why = reasons.map(({ about, why: said }) => `${about}: ${said}`).join("; ");
+  if (pv?.verdict === "unfit") return `no PVM: ${why}`;
+  return `PVM is not known${why === "" ? "" : `: ${why}`}`;
+}
+
+async function readBootLoader(tree: GuestTree): Promise<BootLoader | undefined> {
+  const entries = await tree.glob("/boot/loader/entries/*.conf");
+  const [modern] = await present(tree, [
+    "/boot/grub2/grub.cfg",
+    ...(await tree.glob("/boot/efi/EFI/*/grub.cfg")),
+  ]);
+  if (entries.length > 0)
+    return {
+      kind: "GRUB 2 with BLS",
+      file: modern ?? "/boot/loader/entries",
+      entries: await Promise.all(
+        entries.map(async (path) => /^title\s+(.*)$/m.exec((await tree.text(path)) ?? "")?.[1] ?? path),
+      ),
+    };
+  if (modern !== undefined)
+    return withTitles(tree, "GRUB 2", modern, /^\s*menuentry\s+(?:'([^']*)'|"([^"]*)")/gm);
+  const [legacy] = await present(tree, ["/boot/grub/grub.conf", "/boot/grub/menu.lst"]);
+  return legacy === undefined ? undefined : withTitles(tree, "GRUB legacy", legacy, /^\s*title\s+(.*)$/gm);
+}
+
+async function withTitles(
+  tree: GuestTree,
+  kind: BootLoader["kind"],
+  file: string,
+  title: RegExp,
+): Promise<BootLoader> {
+  const text = (await tree.text(file)) ?? "";
+  return {
+    kind,
+    file,
+    entries: [...text.matchAll(title)].map(([, one, other]) => (one ?? other ?? "").trim()),
+  };
+}
+
+async function present(tree: GuestTree, paths: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of paths) if ((await tree.stat(path))?.kind === "file") found.push(path);
+  return found;
+}
+
+// By their packages, and where those cannot be read by their programs.
+async function additionsOf(tree: GuestTree, packages: readonly Package[] | undefined): Promise<string[]> {
+  const names =
+    /^(?:ovmd|libovmapi|xenstoreprovider|ovm-template-config(?:-.+)?|python-simplejson|kmod-ovmapi)$/;
+  if (packages)
+    return packages
+      .filter(({ name }) => names.test(name))
+      .map(({ name, version, release }) => `${name}-${version}-${release}`);
+  const programs = await present(tree, [
+    "/usr/sbin/ovmd",
+    "/usr/sbin/ovm-template-config",
+    "/usr/sbin/ovm-chkconfig",
+  ]);
+  return programs.map((path) => path.slice(path.lastIndexOf("/") + 1));
+}
+
+async function modulesOf(tree: GuestTree): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of await tree.glob("/etc/template.d/scripts/*"))
+    if (parseHeader((await tree.text(path)) ?? "").name !== undefined)
+      found.push(path.slice(path.lastIndexOf("/") + 1));
+  return found;
+}
+
+/** The release in short: "Oracle Linux 6.10". */
+export function releaseInShort({ name, major, update }: Release): string {
+  const maker = /^(.*?)(?: Server)?(?: Linux)? release/.exec(name)?.[1] ?? "Enterprise";
+  return `${maker.replace(/ Linux$/, "")} Linux ${major}.${update}`;
 }

@@ -11,9 +11,9 @@ import { readVmCfg } from "../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
 import { type Fitness, fitnessOrWhy } from "./fitness/fitness.ts";
 import { type Identity, readIdentity } from "./identity.ts";
+import { releaseInShort } from "./inspect.ts";
 import { readRelease } from "./release.ts";
 import { findImages, packedName } from "./repository.ts";
-import { releaseInShort } from "./survey.ts";
 
 export type Kind =
   | "armed template"

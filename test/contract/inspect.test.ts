@@ -2,8 +2,8 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { surveyGuest } from "../../src/guest/inspect.ts";
 import { scanFolder } from "../../src/guest/scan.ts";
-import { surveyGuest } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
 import { itWith, missing } from "../fakes/missing.ts";

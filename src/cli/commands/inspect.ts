@@ -4,7 +4,7 @@ import { exitCodes, TbuildError } from "../../errors.ts";
 import { type BootCheck, findingText } from "../../guest/fitness/finding.ts";
 import { fitnessOrWhy } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
-import { type Survey, surveyGuest } from "../../guest/survey.ts";
+import { type Survey, surveyGuest } from "../../guest/inspect.ts";
 import { localHost } from "../../host/local.ts";
 import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";

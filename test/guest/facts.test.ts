@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { inspectGuest } from "../../src/guest/inspect.ts";
+import { inspectGuest } from "../../src/guest/facts.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
 describe("a guest that nobody described", () => {
