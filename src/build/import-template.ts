@@ -2,12 +2,12 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Unpacked, unpackTemplate } from "../bundles/read/unpack.ts";
 import { TbuildError } from "../errors.ts";
-import { type GuestFacts, inspectGuest } from "../guest/facts.ts";
+import { factsOf, type GuestFacts } from "../guest/facts.ts";
 import { domainFitness } from "../guest/fitness/fitness.ts";
 import { portraitOf } from "../guest/portrait.ts";
+import { Survey } from "../guest/survey.ts";
 import type { Host } from "../host/host.ts";
 import { holderOf, tryLock } from "../host/lock.ts";
-import type { Mount } from "../image/access.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import { makeFolders } from "../io/folders.ts";
@@ -106,11 +106,12 @@ async function inspectDisks(
     try {
       const { tree: opened, mounts } = await openUntrusted(host, disk.file);
       await using tree = opened;
-      const bounded = withBounds(tree);
-      const facts = await inspectGuest(bounded);
+      const volumes = mounts.map(({ volume }) => volume);
+      const survey = new Survey(withBounds(tree), volumes);
+      const facts = await factsOf(survey);
       const packages = await packagesOf(host, tree, join(work, "rpm"));
       const unknown = [...facts.unknown, ...(typeof packages === "string" ? [`packages: ${packages}`] : [])];
-      const portrait = await portrayed(bounded, mounts, unknown);
+      const portrait = await portrayed(survey, unknown);
       const fitness = await domainFitness(host, { file: disk.file, guest: { tree, mounts } }, domainType);
       return {
         ...facts,
@@ -136,14 +137,9 @@ async function inspectDisks(
 }
 
 // Without it the version is as good, only `diff` says less of it.
-async function portrayed(
-  tree: GuestTree,
-  mounts: readonly Mount[],
-  unknown: string[],
-): Promise<{ readonly portrait?: GuestRecord }> {
+async function portrayed(survey: Survey, unknown: string[]): Promise<{ readonly portrait?: GuestRecord }> {
   try {
-    const volumes = mounts.map(({ volume }) => volume);
-    return { portrait: await portraitOf(tree, volumes, {}) };
+    return { portrait: await portraitOf(survey, {}) };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     unknown.push(`files and services: ${error.message}`);

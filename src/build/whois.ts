@@ -1,12 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
-import { isArmed } from "../firstboot/arming.ts";
-import { type Passport, readPassport } from "../guest/passport.ts";
+import type { Passport } from "../guest/passport.ts";
 import { portraitOf } from "../guest/portrait.ts";
+import { Survey } from "../guest/survey.ts";
 import type { Host } from "../host/host.ts";
 import { readImageFile, requireFile } from "../image/file/image-file.ts";
-import { type OpenedImage, openImageFile } from "../image/open.ts";
+import { openImageFile } from "../image/open.ts";
 import type { GuestRecord } from "../model/manifest.ts";
 import { type Resemblance, resemblances } from "../store/folder/resemblance.ts";
 import type { StoreFolder } from "../store/folder/store-folder.ts";
@@ -51,13 +51,17 @@ export async function whois(
     readOnly: true,
     ...(options.note && { note: options.note }),
   });
-  const passport = await readPassport(opened.tree);
+  const survey = new Survey(opened.tree, opened.volumes);
+  const passport = await survey.passport();
   const named = passport ? byPassport(catalog, passport) : [];
-  const armed = await isArmed(opened.tree).catch(() => undefined);
+  const armed = await survey.toArm().then(
+    (missing) => missing.length === 0,
+    () => undefined,
+  );
   return {
     ...(passport && { passport }),
     ...(armed !== undefined && { armed }),
-    suspects: named.length > 0 ? named : await byContent(templatesOf(catalog), opened, raw.path, options),
+    suspects: named.length > 0 ? named : await byContent(templatesOf(catalog), survey, raw.path, options),
   };
 }
 
@@ -78,14 +82,14 @@ function byPassport(catalog: readonly CatalogEntry[], passport: Passport): Suspe
 
 async function byContent(
   templates: readonly CatalogEntry[],
-  opened: OpenedImage,
+  survey: Survey,
   file: string,
   { store, read, signal }: WhoisOptions,
 ): Promise<Suspect[]> {
   await using disk = await readImageFile(file);
   const disks = templates.flatMap(({ manifest }) => manifest.disks.slice(0, 1));
   const [likeliest, ...others] = await resemblances(store, disk, disks, signal);
-  if (!likeliest) return byFiles(templates, opened, read);
+  if (!likeliest) return byFiles(templates, survey, read);
   const { own, share } = likeliest;
   const equal = [likeliest, ...others].filter((one) => one.own === own && one.share === share);
   const found = equal.flatMap((one) =>
@@ -95,7 +99,7 @@ async function byContent(
   );
   if (templates.every(({ here }) => here)) return found;
   // A version whose disk is elsewhere may match better than its siblings here.
-  return [...found, ...(await byFiles(templates, opened, read)).filter(({ entry }) => !entry.here)];
+  return [...found, ...(await byFiles(templates, survey, read)).filter(({ entry }) => !entry.here)];
 }
 
 function resemblanceWords({ share, own, decided }: Resemblance, others: number): string {
@@ -107,16 +111,16 @@ function resemblanceWords({ share, own, decided }: Resemblance, others: number):
 // A disk that ran keeps its file systems' ids; which of several versions it was, most of /etc still tells.
 async function byFiles(
   templates: readonly CatalogEntry[],
-  { tree, volumes }: OpenedImage,
+  survey: Survey,
   read: ReadManifest,
 ): Promise<Suspect[]> {
-  const uuids = new Set(volumes.flatMap(({ uuid }) => uuid ?? []));
+  const uuids = new Set(survey.volumes.flatMap(({ uuid }) => uuid ?? []));
   const shares: { readonly entry: CatalogEntry; readonly share: number }[] = [];
   let seen: GuestRecord | undefined;
   for (const entry of templates) {
     const { guest } = await read(entry);
     if (!guest?.volumes.some(({ uuid }) => uuid !== undefined && uuids.has(uuid))) continue;
-    seen ??= await portraitOf(tree, volumes, {});
+    seen ??= await portraitOf(survey, {});
     shares.push({ entry, share: shareOf(guest, seen) });
   }
   const most = Math.max(...shares.map(({ share }) => share));

@@ -1,11 +1,10 @@
-import { isArmed } from "../firstboot/arming.ts";
 import { parseContract } from "../firstboot/contract.ts";
 import { enumerate } from "../firstboot/enumerate.ts";
-import type { GuestTree } from "../image/tree.ts";
 import type { Parameter } from "../model/manifest.ts";
 import { bootKernel } from "./boot-kernel.ts";
-import { type Passport, readPassport } from "./passport.ts";
-import { type Release, readRelease } from "./release.ts";
+import type { Passport } from "./passport.ts";
+import type { Release } from "./release.ts";
+import { Asking, type Survey } from "./survey.ts";
 
 /** What an unknown guest's files say about it. None of its programs is run. */
 export interface GuestFacts {
@@ -21,52 +20,46 @@ export interface GuestFacts {
   readonly unknown: readonly string[];
 }
 
-export async function inspectGuest(tree: GuestTree): Promise<GuestFacts> {
-  const unknown: string[] = [];
-  const ask = async <T>(what: string, question: Promise<T>): Promise<T | undefined> => {
-    try {
-      return await question;
-    } catch (error) {
-      unknown.push(`${what}: ${error instanceof Error ? error.message : error}`);
-      return undefined;
-    }
-  };
-  const release = await ask("release", readRelease(tree));
-  const kernel = await ask("kernel", bootKernel(tree));
+export async function factsOf(survey: Survey): Promise<GuestFacts> {
+  const asking = new Asking();
+  const { unknown } = asking;
+  const ask: Asking["ask"] = (what, question) => asking.ask(what, question);
+  const release = await ask("release", () => survey.release());
+  const kernel = await ask("kernel", () => bootKernel(survey.tree));
   if (kernel === undefined)
     unknown.push("kernel: no boot menu names one, and /boot does not have exactly one");
-  const contract = (await ask("parameters", contractOf(tree, unknown))) ?? [];
+  const contract = (await ask("parameters", () => contractOf(survey, unknown))) ?? [];
+  const toArm = release && (await ask("first boot", () => survey.toArm()));
   return {
     release,
-    armed: release && (await ask("first boot", isArmed(tree))),
-    passport: await ask("passport", readPassport(tree)),
+    armed: toArm && toArm.length === 0,
+    passport: await ask("passport", () => survey.passport()),
     kernel,
     contract,
     unknown,
   };
 }
 
-const scripts = "/etc/template.d/scripts";
 const mostScriptBytes = 256 * 1024;
 
 /**
  * The parameters of the modules that run at `configure`. Modules are programs; those of a foreign image
  * are read, never run. Parameters computed at run time stay unknown.
  */
-async function contractOf(tree: GuestTree, unknown: string[]): Promise<Parameter[]> {
+async function contractOf(survey: Survey, unknown: string[]): Promise<Parameter[]> {
   const found: unknown[] = [];
-  for (const link of await tree.glob("/etc/template.d/configure/*")) {
+  for (const link of await survey.tree.glob("/etc/template.d/configure/*")) {
     const name = link.slice(link.lastIndexOf("/") + 1).replace(/^S?\d+-?/, "");
-    const script = await tree.stat(`${scripts}/${name}`);
-    if (script?.kind !== "file") continue;
-    if (script.size > mostScriptBytes) {
-      unknown.push(`parameters of the module ${name}: its script has ${script.size} bytes, too many to read`);
+    const script = (await survey.scripts()).find((one) => one.name === name);
+    if (!script) continue;
+    if (script.bytes > mostScriptBytes) {
+      unknown.push(
+        `parameters of the module ${name}: its script has ${script.bytes} bytes, too many to read`,
+      );
       continue;
     }
-    const { parameters, doubts } = await enumerate(
-      (await tree.text(`${scripts}/${name}`)) ?? "",
-      "configure",
-    );
+    const text = new TextDecoder().decode(await survey.script(name));
+    const { parameters, doubts } = await enumerate(text, "configure");
     for (const { reason, line } of doubts)
       unknown.push(`parameters of the module ${name}: line ${line} ${reason}`);
     found.push(["", name, parameters]);

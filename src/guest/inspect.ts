@@ -1,5 +1,4 @@
 import { TbuildError } from "../errors.ts";
-import { firstBoot } from "../firstboot/arming.ts";
 import { parseHeader } from "../firstboot/module.ts";
 import type { Volume } from "../image/access.ts";
 import type { GuestTree } from "../image/tree.ts";
@@ -8,13 +7,14 @@ import { type Kernel, kernelsOf } from "./convert/kernels.ts";
 import type { BootCheck } from "./fitness/finding.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { auditAll, type Operation } from "./operation.ts";
-import { type Passport, readPassport } from "./passport.ts";
-import { type Release, readRelease } from "./release.ts";
+import type { Passport } from "./passport.ts";
+import type { Release } from "./release.ts";
 import { readRpmDatabase } from "./rpm/database.ts";
 import type { Package } from "./rpm/header.ts";
+import { Asking, type Survey } from "./survey.ts";
 
 /** Everything that a guest's files say about it. None of its programs is run. */
-export interface Survey {
+export interface Inspection {
   readonly release?: Release;
   readonly kernels: readonly (Kernel & { readonly hasInitramfs: boolean })[];
   readonly bootLoader?: BootLoader;
@@ -38,37 +38,26 @@ export interface BootLoader {
 }
 
 /** `pv` says whether the disk boots as a paravirtual domain. Without it, this is unknown and is not mentioned. */
-export async function surveyGuest(
-  tree: GuestTree,
-  volumes: readonly Volume[],
-  pv?: BootCheck,
-): Promise<Survey> {
-  const unknown: string[] = [];
-  // A part that cannot be read must not hide the others.
-  const ask = async <T>(what: string, question: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await question();
-    } catch (error) {
-      if (!(error instanceof TbuildError)) throw error;
-      unknown.push(`${what}: ${error.message}`);
-      return undefined;
-    }
-  };
-  const release = await ask("release", () => readRelease(tree));
+export async function inspectGuest(survey: Survey, pv?: BootCheck): Promise<Inspection> {
+  const { tree, volumes } = survey;
+  const asking = new Asking();
+  const { unknown } = asking;
+  const ask: Asking["ask"] = (what, question) => asking.ask(what, question);
+  const release = await ask("release", () => survey.release());
   const packages = (await ask("packages", () => readRpmDatabase(tree)))?.packages;
   if (packages === undefined && !unknown.some((one) => one.startsWith("packages")))
     unknown.push("packages: there is no rpm database");
-  const toArm = release && (await ask("first boot", () => firstBoot.pending(tree)));
+  const toArm = release && (await ask("first boot", () => survey.toArm()));
   const fitness = release && (await ask("fitness", () => fitnessOf(tree, release, volumes, pv)));
   const bootLoader = await ask("boot loader", () => readBootLoader(tree));
-  const passport = await ask("passport", () => readPassport(tree));
+  const passport = await ask("passport", () => survey.passport());
   return {
     ...(release && { release }),
     kernels: (await ask("kernels", () => kernelsWithInitramfs(tree))) ?? [],
     ...(bootLoader && { bootLoader }),
     ...(fitness !== undefined && { fitness }),
     additions: (await ask("additions", () => additionsOf(tree, packages))) ?? [],
-    modules: (await ask("modules", () => modulesOf(tree))) ?? [],
+    modules: (await ask("modules", () => modulesOf(survey))) ?? [],
     ...(toArm && { toArm }),
     identity: (await ask("identity", () => readIdentity(tree))) ?? nobody,
     ...(passport && { passport }),
@@ -190,11 +179,12 @@ async function additionsOf(tree: GuestTree, packages: readonly Package[] | undef
   return programs.map((path) => path.slice(path.lastIndexOf("/") + 1));
 }
 
-async function modulesOf(tree: GuestTree): Promise<string[]> {
+async function modulesOf(survey: Survey): Promise<string[]> {
   const found: string[] = [];
-  for (const path of await tree.glob("/etc/template.d/scripts/*"))
-    if (parseHeader((await tree.text(path)) ?? "").name !== undefined)
-      found.push(path.slice(path.lastIndexOf("/") + 1));
+  for (const { name } of await survey.scripts()) {
+    const text = new TextDecoder().decode(await survey.script(name));
+    if (parseHeader(text).name !== undefined) found.push(name);
+  }
   return found;
 }
 

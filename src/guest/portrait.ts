@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
-import type { Volume } from "../image/access.ts";
 import type { GuestTree, Stat } from "../image/tree.ts";
 import { recorded } from "../io/escape.ts";
 import { type Digest, digestOf } from "../model/digest.ts";
 import type { FileRecord, GuestRecord } from "../model/manifest.ts";
 import { maskSecrets } from "./secrets.ts";
+import type { Survey } from "./survey.ts";
 
 /** Path → the package that brought it, and its digest as rpm keeps it: MD5 on EL5, SHA-256 since. */
 export type PackagedFiles = Readonly<Record<string, { readonly package: string; readonly digest: string }>>;
@@ -15,19 +15,14 @@ const mostTextBytes = 64 * 1024;
 const mostTextBytesTogether = 1024 * 1024;
 
 /** What a guest is like inside, for the manifest: what two versions can differ in. Reads only. */
-export async function portraitOf(
-  tree: GuestTree,
-  volumes: readonly Volume[],
-  packaged: PackagedFiles,
-): Promise<GuestRecord> {
+export async function portraitOf(survey: Survey, packaged: PackagedFiles): Promise<GuestRecord> {
+  const { tree, volumes } = survey;
   return {
-    kernels: (await tree.list("/boot"))
-      .flatMap((name) => /^vmlinuz-(.+)$/s.exec(name)?.[1] ?? [])
-      .map(recorded),
+    kernels: (await survey.kernels()).map(recorded),
     services: await servicesOf(tree),
     users: parseUsers((await tree.text("/etc/passwd")) ?? ""),
     groups: parseGroups((await tree.text("/etc/group")) ?? ""),
-    modules: await modulesOf(tree),
+    modules: await modulesOf(survey),
     files: await filesOf(tree, packaged),
     volumes: volumes.map(({ name, fs, uuid }) => ({ name, fs, ...(uuid !== undefined && { uuid }) })),
   };
@@ -66,15 +61,11 @@ function rowsOf(text: string, columns: number): string[][] {
     .filter((row) => row.length === columns);
 }
 
-async function modulesOf(tree: GuestTree): Promise<GuestRecord["modules"]> {
-  const folder = "/etc/template.d/scripts";
+async function modulesOf(survey: Survey): Promise<GuestRecord["modules"]> {
   const found: { name: string; digest: Digest }[] = [];
-  for (const name of await tree.list(folder)) {
-    if ((await tree.stat(`${folder}/${name}`))?.kind !== "file" || /\.py[co]$/.test(name)) continue;
-    found.push({
-      name: recorded(name),
-      digest: digestOf((await tree.read(`${folder}/${name}`)) ?? new Uint8Array()),
-    });
+  for (const { name } of await survey.scripts()) {
+    if (/\.py[co]$/.test(name)) continue;
+    found.push({ name: recorded(name), digest: digestOf(await survey.script(name)) });
   }
   return found;
 }

@@ -2,8 +2,9 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { surveyGuest } from "../../src/guest/inspect.ts";
+import { inspectGuest } from "../../src/guest/inspect.ts";
 import { scanFolder } from "../../src/guest/scan.ts";
+import { Survey } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
 import { itWith, missing } from "../fakes/missing.ts";
@@ -44,7 +45,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
 
   it("tells release, kernels, boot loader, modules, what lacks to be armed, and the identity", async () => {
     await using opened = await openImageFile(host, image, { readOnly: true });
-    const survey = await surveyGuest(opened.tree, opened.volumes);
+    const survey = await inspectGuest(new Survey(opened.tree, opened.volumes));
     expect(survey).toMatchObject({
       release: { name: "Oracle Linux Server release 6.10", major: 6, update: 10 },
       kernels: [
@@ -63,7 +64,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
   it("changes nothing, not even a waiting journal", async () => {
     const before = await readFile(image);
     await using opened = await openImageFile(host, image, { readOnly: true });
-    await surveyGuest(opened.tree, opened.volumes);
+    await inspectGuest(new Survey(opened.tree, opened.volumes));
     expect((await readFile(image)).equals(before)).toBe(true);
   });
 
@@ -122,7 +123,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
       await xfsDisk(disk, armed);
       for (const via of ["loop", "uml"] as const) {
         await using opened = await openImageFile(host, disk, { readOnly: true, via });
-        expect((await surveyGuest(opened.tree, opened.volumes)).toArm).toEqual([]);
+        expect((await inspectGuest(new Survey(opened.tree, opened.volumes))).toArm).toEqual([]);
       }
     },
   );

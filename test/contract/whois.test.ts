@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { textsIn } from "../../src/build/disk-texts.ts";
 import { whois } from "../../src/build/whois.ts";
 import { portraitOf } from "../../src/guest/portrait.ts";
+import { Survey } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { mountsOf } from "../../src/image/disk/mounts.ts";
@@ -67,7 +68,7 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     const mounts = await mountsOf(file);
     const volumes = mounts.map(({ volume }) => volume);
     await using tree = await (await chooseAccess(host, file, volumes)).open(file, mounts, { readOnly: true });
-    return await portraitOf(tree, volumes, {});
+    return await portraitOf(new Survey(tree, volumes), {});
   }
 
   beforeAll(async () => {

@@ -4,13 +4,14 @@ import { gzipSync } from "node:zlib";
 import { initramfsPaths } from "../../src/guest/convert/initramfs.ts";
 import { kernelFacts } from "../../src/guest/fitness/kernel-notes.ts";
 import { extlinuxMenu, grub2Menu, legacyMenu, MenuFault } from "../../src/guest/fitness/menus.ts";
-import { surveyGuest } from "../../src/guest/inspect.ts";
+import { inspectGuest } from "../../src/guest/inspect.ts";
 import { findLeftovers, readTraits } from "../../src/guest/leftovers/index.ts";
 import { applyAll, auditAll } from "../../src/guest/operation.ts";
 import { readRpmDatabase } from "../../src/guest/rpm/database.ts";
 import { readPackageFiles } from "../../src/guest/rpm/files.ts";
 import { sqliteBlobs } from "../../src/guest/rpm/sqlite.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
+import { Survey } from "../../src/guest/survey.ts";
 import { fstabEntries, mountUnitEntry } from "../../src/image/disk/fstab.ts";
 import { newcCpio } from "../../src/media/initrd.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
@@ -191,7 +192,7 @@ export const guestEntrances: readonly Entrance[] = [
       }
       const tree = memoryTree(files);
       const traits = await readTraits(tree);
-      await surveyGuest(tree, [], undefined);
+      await inspectGuest(new Survey(tree));
       await applyAll(tree, sealOperations());
       await auditAll(tree, sealOperations());
       await findLeftovers(tree, { traits, pending: [], keep: [] });

@@ -4,9 +4,10 @@ import { expect } from "vitest";
 import { unpackTemplate } from "../../src/bundles/read/unpack.ts";
 import { TbuildError } from "../../src/errors.ts";
 import { pvCheck } from "../../src/guest/fitness/pv.ts";
-import { surveyGuest } from "../../src/guest/inspect.ts";
+import { inspectGuest } from "../../src/guest/inspect.ts";
 import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
+import { Survey } from "../../src/guest/survey.ts";
 import { localHost } from "../../src/host/local.ts";
 import { freeRunsOfBtrfs } from "../../src/image/btrfs/free-space.ts";
 import { subvolumesOf } from "../../src/image/btrfs/subvolumes.ts";
@@ -70,10 +71,11 @@ async function lookAt(file: string): Promise<void> {
       ),
     async () => {
       await using image = await openImageFile(host, file, { readOnly: true, via: "direct", users: nobody });
-      await surveyGuest(
-        image.tree,
-        image.mounts.map(({ volume }) => volume),
-        undefined,
+      await inspectGuest(
+        new Survey(
+          image.tree,
+          image.mounts.map(({ volume }) => volume),
+        ),
       );
     },
   );

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { portraitOf } from "../../src/guest/portrait.ts";
 import { maskSecrets } from "../../src/guest/secrets.ts";
+import { Survey } from "../../src/guest/survey.ts";
 import { packageRecord } from "../../src/provision/provision.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
@@ -27,7 +28,7 @@ describe("the portrait of a guest", () => {
       },
     );
     expect(
-      await portraitOf(tree, [{ name: "p1", offset: 0, bytes: 1, fs: "ext3", uuid: "u" }], {}),
+      await portraitOf(new Survey(tree, [{ name: "p1", offset: 0, bytes: 1, fs: "ext3", uuid: "u" }]), {}),
     ).toMatchObject({
       kernels: ["4.1.12-124.el6uek.x86_64"],
       services: ["ntpd", "sshd.service"],
@@ -51,7 +52,7 @@ describe("the portrait of a guest", () => {
       "/etc/oraInst.loc": "inst_group=oinstall\n",
       "/etc/ld.so.cache": Buffer.from([0, 1, 2]),
     });
-    const { files } = await portraitOf(tree, [], {
+    const { files } = await portraitOf(new Survey(tree, []), {
       "/etc/ntp.conf": { package: "ntp", digest: sha256("server a\n") },
       // as rpm of EL5 has it, and changed since
       "/etc/hosts": { package: "setup", digest: createHash("md5").update("other").digest("hex") },
@@ -70,7 +71,7 @@ describe("the portrait of a guest", () => {
       "/etc/ldap.conf": { data: "base dc=x ALL=\n", mode: 0o600 },
       "/etc/pki/key.pem": "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n",
     });
-    const { files } = await portraitOf(tree, [], {});
+    const { files } = await portraitOf(new Survey(tree, []), {});
     for (const path of ["/etc/shadow", "/etc/ldap.conf", "/etc/pki/key.pem"]) {
       const file = files.find((one) => one.path === path);
       expect(file).toBeDefined();
@@ -82,7 +83,7 @@ describe("the portrait of a guest", () => {
 
   it("has the text of what is closed by habit only, such as sshd_config", async () => {
     const tree = memoryTree({ "/etc/ssh/sshd_config": { data: "PermitRootLogin no\n", mode: 0o600 } });
-    const { files } = await portraitOf(tree, [], {});
+    const { files } = await portraitOf(new Survey(tree, []), {});
     expect(files.at(-1)).toMatchObject({ mode: "600", text: "PermitRootLogin no\n" });
   });
 
@@ -90,7 +91,7 @@ describe("the portrait of a guest", () => {
     const tree = memoryTree(
       Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`/etc/f${i}`, `${i}${"x".repeat(60_000)}\n`])),
     );
-    const { files } = await portraitOf(tree, [], {});
+    const { files } = await portraitOf(new Survey(tree, []), {});
     expect(JSON.stringify(files).length).toBeLessThan(1.2 * 2 ** 20);
     expect(files.filter((file) => file.kind === "file" && file.digest === undefined)).toEqual([]);
   });

@@ -1,5 +1,4 @@
 import { TbuildError } from "../../errors.ts";
-import { isArmed } from "../../firstboot/arming.ts";
 import { buildOperations } from "../../guest/convert/index.ts";
 import { findingText } from "../../guest/fitness/finding.ts";
 import { domainFitness } from "../../guest/fitness/fitness.ts";
@@ -8,6 +7,7 @@ import { auditAll, type Done } from "../../guest/operation.ts";
 import { portraitOf } from "../../guest/portrait.ts";
 import { readRelease } from "../../guest/release.ts";
 import { sealOperations, sealsSwap } from "../../guest/seal/index.ts";
+import { Survey } from "../../guest/survey.ts";
 import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
 import { swapStates } from "../../image/change/swap.ts";
@@ -69,10 +69,11 @@ export function auditImage(recipe: Recipe): Step<ProvisionedGuest & SealedImage,
       if (fitness.verdict !== "fit")
         context.report({ type: "note", text: bootSentence({ ...recipe, fitness }) });
       context.progress("recording its contents");
+      const survey = new Survey(opened.tree, opened.volumes);
       return {
         audited: operations.map((operation) => operation.name),
-        armed: await isArmed(opened.tree),
-        guest: await portraitOf(opened.tree, opened.volumes, packagedFiles),
+        armed: (await survey.toArm()).length === 0,
+        guest: await portraitOf(survey, packagedFiles),
         fitness,
       };
     },

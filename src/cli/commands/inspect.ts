@@ -4,7 +4,8 @@ import { exitCodes, TbuildError } from "../../errors.ts";
 import { type BootCheck, findingText } from "../../guest/fitness/finding.ts";
 import { fitnessOrWhy } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
-import { type Survey, surveyGuest } from "../../guest/inspect.ts";
+import { type Inspection, inspectGuest } from "../../guest/inspect.ts";
+import { Survey } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
 import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
@@ -57,22 +58,19 @@ async function inspect(
   await using image = opened;
   const pv = await fitnessOrWhy(localHost(), named, "xen-4.17", "pvm");
   const asked = target && (await fitnessOrWhy(localHost(), { file: named.file, guest: image }, target));
-  const survey = await surveyGuest(
-    image.tree,
-    image.mounts.map(({ volume }) => volume),
-    pv,
-  );
+  const volumes = image.mounts.map(({ volume }) => volume);
+  const inspection = await inspectGuest(new Survey(image.tree, volumes), pv);
   const { tree: _tree, raw: _raw, [Symbol.asyncDispose]: _close, ...facts } = image;
   const rows = [
     ...diskRows(image),
     ...wayRows(image),
-    ...guestRows(survey),
+    ...guestRows(inspection),
     ...bootRows("as PV", pv),
     ...(asked ? bootRows(`for ${target}`, asked) : []),
     ...notes.map((text) => ["note", text]),
   ];
-  print({ ...facts, ...survey, pv, ...(asked && { for: asked }), notes }, rows);
-  if (packages && !json) process.stdout.write(`${packageLines(survey).join("\n")}\n`);
+  print({ ...facts, ...inspection, pv, ...(asked && { for: asked }), notes }, rows);
+  if (packages && !json) process.stdout.write(`${packageLines(inspection).join("\n")}\n`);
 }
 
 // A disk without a guest is worth a look, too.
@@ -155,9 +153,9 @@ function bootRows(what: string, { verdict, boots, findings }: BootCheck): string
   return [[what, `${verdict}${taken}`], ...findings.map((finding) => ["", findingText(finding)])];
 }
 
-function guestRows(survey: Survey): string[][] {
+function guestRows(inspection: Inspection): string[][] {
   const { release, kernels, bootLoader, fitness, additions, modules, toArm, identity, passport, packages } =
-    survey;
+    inspection;
   return [
     ["release", release?.name ?? "unknown"],
     ...kernels.map(({ version, initramfs, hasInitramfs }) => [
@@ -173,7 +171,7 @@ function guestRows(survey: Survey): string[][] {
     ...identityRows(identity),
     ...(passport ? [["made by tbuild", `${passport.name} ${passport.version}, ${passport.made}`]] : []),
     ...(packages ? [["packages", `${packages.length} (--packages lists them)`]] : []),
-    ...survey.unknown.map((what) => ["not known", what]),
+    ...inspection.unknown.map((what) => ["not known", what]),
   ];
 }
 
@@ -194,7 +192,7 @@ function identityRows(identity: Identity): string[][] {
   return rows.length === 0 ? [["identity", "none"]] : [["identity", `${rows.length} marks`], ...rows];
 }
 
-function packageLines({ packages = [] }: Survey): string[] {
+function packageLines({ packages = [] }: Inspection): string[] {
   return packages.map(
     ({ name, version, release, arch }) => `${name}-${version}-${release}${arch ? `.${arch}` : ""}`,
   );
