@@ -5,16 +5,15 @@ import { TbuildError } from "../errors.ts";
 import { factsOf, type GuestFacts } from "../guest/facts.ts";
 import { domainFitness } from "../guest/fitness/fitness.ts";
 import { portraitOf } from "../guest/portrait.ts";
+import { readPackageRecords } from "../guest/rpm/records.ts";
 import { Survey } from "../guest/survey.ts";
 import type { Host } from "../host/host.ts";
 import { holderOf, tryLock } from "../host/lock.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import { makeFolders } from "../io/folders.ts";
-import { writeFile } from "../io/write-file.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
-import { installedPackages } from "../provision/provision.ts";
 import { domainKeys } from "../vm-cfg/machine.ts";
 import { freeVersion, sha256 } from "./manifest.ts";
 import type { BuildContext } from "./step.ts";
@@ -52,7 +51,7 @@ export async function importTemplate(
   const unpacked = await unpackTemplate(host, file, work.path, options);
   options.progress?.("looking into the guest");
   const domainType = options.domainType ?? unpacked.said.domainType ?? "XEN_HVM_PV_DRIVERS";
-  const guest = await inspectDisks(host, unpacked, work.path, domainType);
+  const guest = await inspectDisks(host, unpacked, domainType);
   const disks: StoredDisk[] = [];
   for (const disk of unpacked.disks) {
     options.progress?.(`storing ${disk.name} by digest`);
@@ -98,7 +97,6 @@ type Inspected = GuestFacts & {
 async function inspectDisks(
   host: Host,
   unpacked: Unpacked,
-  work: string,
   domainType: Manifest["domainType"],
 ): Promise<Inspected> {
   const reasons: string[] = [];
@@ -109,7 +107,7 @@ async function inspectDisks(
       const volumes = mounts.map(({ volume }) => volume);
       const survey = new Survey(withBounds(tree), volumes);
       const facts = await factsOf(survey);
-      const packages = await packagesOf(host, tree, join(work, "rpm"));
+      const packages = await packagesOf(tree);
       const unknown = [...facts.unknown, ...(typeof packages === "string" ? [`packages: ${packages}`] : [])];
       const portrait = await portrayed(survey, unknown);
       const fitness = await domainFitness(host, { file: disk.file, guest: { tree, mounts } }, domainType);
@@ -181,31 +179,16 @@ function withBounds(tree: GuestTree): GuestTree {
   });
 }
 
-const rpmFolders = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"];
 const mostDatabaseBytes = 512 << 20;
 
-/** The guest's RPMs, read by this machine's rpm from a copy of the guest's database, or the reason why not. */
-async function packagesOf(host: Host, tree: GuestTree, copy: string): Promise<PackageRecord[] | string> {
+/** The guest's packages, or the reason why they are not known. */
+async function packagesOf(tree: GuestTree): Promise<PackageRecord[] | string> {
   let bytes = 0;
-  for (const folder of rpmFolders)
-    for (const name of await tree.list(folder)) {
-      const found = await tree.stat(`${folder}/${name}`);
-      if (found?.kind !== "file" || !/^[\w.-]+$/.test(name)) continue;
-      bytes += found.size;
-      if (bytes > mostDatabaseBytes) return "the database is larger than 512 MiB";
-      const data = (await tree.read(`${folder}/${name}`)) ?? "";
-      await makeFolders(copy);
-      await writeFile(join(copy, name), data);
-    }
-  if (bytes === 0) return "there is no rpm database";
-  const rpm: Host = {
-    ...host,
-    run: ([program = "", ...rest], options) =>
-      host.run([program, "--dbpath", copy, ...rest], { ...options, timeoutMs: 120_000 }),
-  };
+  for (const folder of ["/var/lib/rpm", "/usr/lib/sysimage/rpm"])
+    for (const name of await tree.list(folder)) bytes += (await tree.stat(`${folder}/${name}`))?.size ?? 0;
+  if (bytes > mostDatabaseBytes) return "the database is larger than 512 MiB";
   try {
-    const found = (await installedPackages(rpm)).filter((one) => one.name !== "");
-    return found.length > 0 ? found : "rpm on this machine cannot read the guest's database";
+    return (await readPackageRecords(tree)) ?? "there is no rpm database";
   } catch (error) {
     if (error instanceof TbuildError) return error.message;
     throw error;

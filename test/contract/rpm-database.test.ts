@@ -1,16 +1,18 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readRpmDatabase } from "../../src/guest/rpm/database.ts";
 import { readPackageFiles } from "../../src/guest/rpm/files.ts";
+import { readPackageRecords } from "../../src/guest/rpm/records.ts";
 import { sqliteBlobs } from "../../src/guest/rpm/sqlite.ts";
 import { localHost } from "../../src/host/local.ts";
+import { installedPackages } from "../../src/provision/provision.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 import { missing } from "../fakes/missing.ts";
 
 const host = localHost();
-const lacking = missing("rpm", "rpmbuild", "db5.3_load");
+const lacking = missing("rpm", "rpmbuild", "rpmsign", "gpg", "db5.3_load");
 const count = 40;
 
 let folder: string;
@@ -49,6 +51,26 @@ describe.skipIf(lacking !== undefined)(`rpm's database${lacking ? ` — skipped:
     ).toEqual(stdout.trim().split("\n").sort());
     expect(found?.packages.length).toBe(count);
   });
+
+  it.each(["sqlite", "berkeley"] as const)(
+    "of the kind %s gives license and signer of each package, as a manifest has them",
+    async (kind) => {
+      const path = { sqlite: "rpmdb.sqlite", berkeley: "Packages" }[kind];
+      const tree = memoryTree({ [`/var/lib/rpm/${path}`]: await readFile(database[kind]) });
+      const { run } = host;
+      const asked = {
+        ...host,
+        run: (argv: readonly string[]) => run(["rpm", "--dbpath", join(folder, "sqlite"), ...argv.slice(1)]),
+      };
+      const records = await readPackageRecords(tree);
+      expect(records).toEqual(await installedPackages(asked));
+      expect(records?.find(({ name }) => name === "whole")).toMatchObject({
+        license: "none",
+        signature: expect.stringMatching(/^[0-9a-f]{16}$/),
+      });
+      expect(records?.some(({ signature }) => signature === undefined)).toBe(true);
+    },
+  );
 
   it.each(["sqlite", "berkeley"] as const)(
     "of the kind %s gives the files of each package, but for those that it only names",
@@ -116,7 +138,30 @@ async function buildPackages(): Promise<string[]> {
     `Name: whole\nVersion: 1.2\nRelease: 3.el6\nSummary: whole\nLicense: none\nBuildArch: noarch\n%description\nwhole\n%install\nmkdir -p %{buildroot}/etc %{buildroot}/lib/whole %{buildroot}/var\necho conf >%{buildroot}/etc/whole.conf\necho data >%{buildroot}/lib/whole/data\necho x >%{buildroot}/var/whole.cache\n%files\n%config /etc/whole.conf\n/lib/whole/data\n%ghost /var/whole.cache\n${parts.join("")}`,
   );
   await host.run(["rpmbuild", "-bb", "--define", `_topdir ${folder}/top`, spec]);
-  return (await host.run(["find", join(folder, "top"), "-name", "*.rpm"])).stdout.trim().split("\n");
+  const packages = (await host.run(["find", join(folder, "top"), "-name", "*.rpm"])).stdout
+    .trim()
+    .split("\n");
+  await signOne(packages.find((file) => file.includes("/whole-")) ?? expect.fail("no package"));
+  return packages;
+}
+
+async function signOne(file: string): Promise<void> {
+  const home = join(folder, "gpg");
+  await mkdir(home, { mode: 0o700 });
+  const gpg = ["gpg", "--homedir", home, "--batch", "--passphrase", ""];
+  await host.run([...gpg, "--quick-generate-key", "tbuild test", "rsa2048", "sign", "never"]);
+  await host.run([
+    "rpmsign",
+    "--define",
+    `_gpg_path ${home}`,
+    "--define",
+    "_gpg_name tbuild test",
+    "--define",
+    "__gpg /usr/bin/gpg",
+    "--addsign",
+    file,
+  ]);
+  await host.run(["gpgconf", "--homedir", home, "--kill", "all"]);
 }
 
 function keyOf(number: number): Buffer {
