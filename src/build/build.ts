@@ -18,7 +18,7 @@ import {
   noSecrets,
   renderKickstart,
 } from "../kickstart/render.ts";
-import type { Digest } from "../model/digest.ts";
+import { type Digest, digestOf as sha256 } from "../model/digest.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
 import { contentOf } from "../provision/provision.ts";
@@ -35,7 +35,7 @@ import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import type { Home } from "./home.ts";
-import { gitState, sha256 } from "./manifest.ts";
+import { gitState } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";

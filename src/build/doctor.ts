@@ -8,11 +8,12 @@ import { type ProxyFor, proxiesOf } from "../io/proxies.ts";
 import { usedRepositories, wantedPackages } from "../provision/provision.ts";
 import { discOf } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import type { Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
+import { rehearsalRelease } from "./rehearsal-release.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 import { provePasswords } from "./secrets.ts";
 
@@ -170,13 +171,7 @@ async function rehearsalMedium(
   recipe: Recipe,
   { signal, progress }: Parameters<typeof examine>[2],
 ) {
-  const major = majorOf(recipe.release);
-  if (major !== 6 && major !== 7)
-    throw new TbuildError("usage", `no rehearsal medium for ${recipe.release}`, {
-      subject: recipe.name,
-      hint: "Available: ol6 and ol7.",
-    });
-  const release = { major, update: recipe.update } as const;
+  const release = rehearsalRelease(recipe);
   return makeRehearsalMedium(workshop.host, release, { cache: workshop.home.media, signal, progress });
 }
 

@@ -12,10 +12,12 @@ import { holderOf, tryLock } from "../host/lock.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import { makeFolders } from "../io/folders.ts";
+import { digestOf } from "../model/digest.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
+import { rootPasswordKey } from "../model/root-password.ts";
 import { domainKeys } from "../vm-cfg/machine.ts";
-import { freeVersion, sha256 } from "./manifest.ts";
+import { freeVersion } from "./manifest.ts";
 import type { BuildContext } from "./step.ts";
 
 export interface ImportOptions {
@@ -267,7 +269,7 @@ function manifestOf(
     machine: machineOf(said, options.domainType, notes),
     disks,
     kernel: printable(guest.kernel ?? "unknown"),
-    recipe: sha256(recipeText),
+    recipe: digestOf(recipeText),
     recipeText,
     inputs: { archive: digest },
     packages: guest.packages,
@@ -318,7 +320,7 @@ function contractOf(inside: readonly Parameter[], said: readonly Parameter[]): P
     key: printable(one.key),
     description: printable(one.description),
   }));
-  const isLast = ({ key }: Parameter) => key === "com.oracle.linux.root-password";
+  const isLast = ({ key }: Parameter) => key === rootPasswordKey;
   return [...all.filter((one) => !isLast(one)), ...all.filter(isLast)];
 }
 

@@ -9,10 +9,10 @@ import type { Medium } from "../media/media.ts";
 import { readMedium } from "../media/medium.ts";
 import type { ImageMaking } from "../media/xorriso.ts";
 import { discOf } from "../recipe/discs.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { type FormRequest, type InstallMedia, type MediaForm, mediaForms } from "./media-forms.ts";
+import { rehearsalRelease } from "./rehearsal-release.ts";
 import { missingIso, wantedMedium } from "./steps/fetch-medium.ts";
 import { makeSecrets } from "./steps/install-guest.ts";
 
@@ -117,15 +117,6 @@ async function openMedium(
     progress: (done, total) => progress("reading the ISO for its digest", done, total),
   });
   return medium;
-}
-
-function rehearsalRelease({ name, release, update }: Recipe) {
-  const major = majorOf(release);
-  if (major === 6 || major === 7) return { major, update } as const;
-  throw new TbuildError("usage", `no rehearsal medium for ${release}`, {
-    subject: name,
-    hint: "Available: ol6 and ol7.",
-  });
 }
 
 /** The final kickstart, with disposable secrets if it comes from a recipe. */

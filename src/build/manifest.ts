@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { arch, cpus, hostname, release } from "node:os";
 import type { Host } from "../host/host.ts";
-import type { Digest } from "../model/digest.ts";
+import { type Digest, digestOf } from "../model/digest.ts";
 import type { Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { proposeVersion } from "../model/version.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
@@ -45,7 +44,7 @@ export async function manifestOf(
       ...(recipe.machine.firmware === "uefi" && { firmware: "uefi" as const }),
     },
     kernel: guest.kernel,
-    recipe: sha256(frame.recipeText),
+    recipe: digestOf(frame.recipeText),
     recipeText: frame.recipeText,
     ...(frame.git && { git: frame.git }),
     inputs: { ...frame.inputs, medium: guest.mediumDigest },
@@ -100,8 +99,4 @@ export async function gitState(
   } catch {
     return undefined; // no git on this machine: a build does not need it
   }
-}
-
-export function sha256(data: string | Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
 }

@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { TbuildError } from "../errors.ts";
+import { rootPasswordKey } from "../model/root-password.ts";
 import { readSettings, type Setting } from "./shell-settings.ts";
 
 /** A file of deploycluster, with its name for messages. */
@@ -135,7 +136,7 @@ export function importNetconfig(
     ...(machines.length > 1 && { apart: [machines.map(({ name }) => name)] }),
     values: {
       ...Object.fromEntries(hosts.map((line, index) => [`com.oracle.linux.network.host.${index}`, line])),
-      "com.oracle.linux.root-password": { env: "ROOT_PASSWORD" },
+      [rootPasswordKey]: { env: "ROOT_PASSWORD" },
     },
   };
   notes.push("shared disks are not in these files: add them under `shared`, and to each machine's `shared`");

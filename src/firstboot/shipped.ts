@@ -1,3 +1,4 @@
+import { rootPasswordKey } from "../model/root-password.ts";
 import type { Target } from "./targets.ts";
 
 /** What a value has to look like. `text` is anything. */
@@ -44,7 +45,7 @@ export const shippedModules: Readonly<Record<string, ShippedModule>> = {
 };
 
 /** The key whose message starts the configuration. It goes last. */
-export const rootPasswordKey = "com.oracle.linux.root-password";
+export { rootPasswordKey };
 
 const oracle = "com.oracle.linux.";
 

@@ -7,6 +7,7 @@ import type { Host } from "../host/host.ts";
 import type { FarFolder } from "../image/far.ts";
 import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
+import { eachInParallel } from "../io/parallel.ts";
 import { readVmCfg } from "../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
 import { type Fitness, fitnessOrWhy } from "./fitness/fitness.ts";
@@ -60,17 +61,13 @@ export async function scanFolder(host: Host, folder: string, options: ScanOption
   for (const config of configs) await readConfig(config, owners);
   const users = options.far?.users ?? filesInUse();
   const found: Scanned[] = new Array(images.length);
-  let [next, done] = [0, 0];
+  let done = 0;
   // Reading mostly waits for the disk, so several images are read at once.
-  const worker = async () => {
-    for (let index = next++; index < images.length; index = next++) {
-      checkInterrupted(options.signal);
-      const file = images[index] ?? "";
-      found[index] = await scanImage(host, file, owners.get(basename(file)), users, options);
-      options.onEach?.(++done, images.length);
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, worker));
+  await eachInParallel(images, 8, async (file, index) => {
+    checkInterrupted(options.signal);
+    found[index] = await scanImage(host, file, owners.get(basename(file)), users, options);
+    options.onEach?.(++done, images.length);
+  });
   return found;
 }
 

@@ -50,9 +50,12 @@ export async function bytesAt(handle: FileHandle, start: number, length: number)
   return buffer;
 }
 
-export async function writeAll(handle: FileHandle, data: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < data.length; )
-    done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
+/** Writes all of `data`: at `position`, or where the file is at. */
+export async function writeAll(handle: FileHandle, data: Uint8Array, position?: number): Promise<void> {
+  for (let done = 0; done < data.length; ) {
+    const at = position === undefined ? null : position + done;
+    done += (await handle.write(data, done, data.length - done, at)).bytesWritten;
+  }
 }
 
 /** `undefined` if the file does not exist. Any other error is thrown. */

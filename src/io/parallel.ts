@@ -1,3 +1,16 @@
+/** Does `work` for each item, up to `width` of them at once. */
+export async function eachInParallel<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  const waiting = items.entries();
+  const worker = async () => {
+    for (const [index, item] of waiting) await work(item, index);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+}
+
 /**
  * Yields the result of `work` for each item, in order, and runs up to `width` of them at once. Compression and hashing run
  * in Node's thread pool, so all cores are used and the output bytes are the same each time.

@@ -6,7 +6,7 @@ import { checkMedium, type WantedMedium } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";
 import { type Medium, releaseOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
-import type { Digest } from "../../model/digest.ts";
+import { asDigest, type Digest } from "../../model/digest.ts";
 import { discOf } from "../../recipe/discs.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
@@ -43,7 +43,7 @@ export function fetchIso(recipe: Recipe, isoFolder: string): Step<object, Fetche
         progress,
         signal: context.signal,
       });
-      return { medium, mediumDigest: `sha256:${sha256}`, standIns: {}, standInsDigest: "none" };
+      return { medium, mediumDigest: asDigest(sha256), standIns: {}, standInsDigest: "none" };
     },
   };
 }

@@ -1,10 +1,11 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { packAll } from "../../bundles/write/index.ts";
+import { asDigest, digestOf } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { furtherDiskName } from "../../provision/further-disks.ts";
 import { type Recipe, sealing } from "../../recipe/recipe.ts";
-import { freeVersion, type ManifestFrame, manifestOf, sha256 } from "../manifest.ts";
+import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
 import type { Step } from "../step.ts";
 import type { AuditedImage } from "./audit-image.ts";
 import type { ConvertedImage } from "./convert-image.ts";
@@ -38,7 +39,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
     inputs: () => ({
       bundles: recipe.bundles.join(" "),
       summary: recipe.summary,
-      recipe: sha256(frame.recipeText),
+      recipe: digestOf(frame.recipeText),
     }),
     valid: async (_context, gives) =>
       (
@@ -88,7 +89,7 @@ export function packBundles(recipe: Recipe, frame: ManifestFrame): Step<Needs, P
       const bundles = packed.map((bundle) => ({
         format: bundle.format,
         file: bundle.name,
-        digest: `sha256:${bundle.sha256}` as const,
+        digest: asDigest(bundle.sha256),
         bytes: bundle.bytes,
       }));
       return { draft: { ...template, bundles }, bundleFolder };

@@ -9,11 +9,11 @@ import { sealOperations, sealsSwap, swapRenewal } from "../../guest/seal/index.t
 import { sealOnline } from "../../guest/seal-online.ts";
 import { renewSwap } from "../../image/change/swap.ts";
 import { volumesOf } from "../../image/disk/disk.ts";
-import type { Digest } from "../../model/digest.ts";
+import { type Digest, digestOf } from "../../model/digest.ts";
 import { meantToStay, type Recipe, sealing } from "../../recipe/recipe.ts";
 import { openImage } from "../guest-image.ts";
 import { bootGuest, discard, fixedMacs, machineName, machineSpec } from "../guest-machine.ts";
-import { freeVersion, sha256 } from "../manifest.ts";
+import { freeVersion } from "../manifest.ts";
 import type { Step, StepContext } from "../step.ts";
 import type { ConvertedImage } from "./convert-image.ts";
 import type { InstalledGuest } from "./install-guest.ts";
@@ -151,7 +151,7 @@ function passportOf(context: StepContext, version: string, facts: PassportFacts)
     version,
     build,
     id: randomUUID(),
-    recipe: sha256(facts.recipeText),
+    recipe: digestOf(facts.recipeText),
     made: new Date().toISOString(),
     rehearsal,
   };

@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { writeAll } from "../../io/durable.ts";
 import { type ByteSource, fileSource, type Packing, unpackedSource } from "./byte-source.ts";
 import { mostEntries, shown, type TarEntry, tarEntries } from "./tar-entries.ts";
 
@@ -184,11 +185,6 @@ async function writeData(handle: FileHandle, at: number, data: Uint8Array): Prom
     from = start + blockBytes;
   }
   if (from < data.length) await writeAll(handle, data.subarray(from), at + from);
-}
-
-async function writeAll(handle: FileHandle, data: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < data.length; )
-    done += (await handle.write(data, done, data.length - done, position + done)).bytesWritten;
 }
 
 function endsIn(what: string, name: string): TbuildError {

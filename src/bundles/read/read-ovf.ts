@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import { children, childText, type Element, readXml } from "../../io/read-xml.ts";
 import type { Parameter } from "../../model/manifest.ts";
+import { rootPasswordKey } from "../../model/root-password.ts";
 import type { Described } from "./contents.ts";
 import { shown } from "./tar-entries.ts";
 
@@ -215,7 +216,7 @@ function parametersOf(product: Element): Parameter[] {
         description: childText(one, "Description") ?? childText(one, "Label") ?? "",
         module: prefix.split(".").at(-1) ?? "",
         // OVF has no flag for required values. Only the root password is known to be required.
-        required: `${prefix}.${key}` === "com.oracle.linux.root-password",
+        required: `${prefix}.${key}` === rootPasswordKey,
         hidden: one.attributes.get("userConfigurable") === "false",
         password: one.attributes.get("password") === "true",
       },

@@ -1,5 +1,6 @@
 import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
+import { rootPasswordKey } from "../../model/root-password.ts";
 import { escaped as text } from "./xml.ts";
 
 export interface OvfFile {
@@ -67,7 +68,7 @@ ${ownSections(manifest)}  </ovf:VirtualSystem>
 
 /** The message with the root password starts the configuration, so it is last in the list. */
 function passwordLast(contract: readonly Parameter[]): Parameter[] {
-  const isLast = ({ key }: Parameter) => key === "com.oracle.linux.root-password";
+  const isLast = ({ key }: Parameter) => key === rootPasswordKey;
   return [...contract.filter((one) => !isLast(one)), ...contract.filter(isLast)];
 }
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { writeAll } from "../../io/durable.ts";
 import { makeFolders } from "../../io/folders.ts";
 import type { Packed, PackOptions } from "./format.ts";
 
@@ -26,10 +27,7 @@ export async function writePacked(
   let position = 0;
   let isFilled = false;
   const handle = await open(`${file}.part`, "w+");
-  const writeAt = async (data: Uint8Array, at: number) => {
-    for (let done = 0; done < data.length; )
-      done += (await handle.write(data, done, data.length - done, at + done)).bytesWritten;
-  };
+  const writeAt = (data: Uint8Array, at: number) => writeAll(handle, data, at);
   // Writes wait in the same thread pool as the compression, so there must be few of them.
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;

@@ -9,6 +9,7 @@ import {
   type Workshop,
 } from "../../build/build.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
+import { eachInParallel } from "../../io/parallel.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
@@ -70,12 +71,9 @@ async function buildAll(
   signal: AbortSignal,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  const waiting = [...requests];
-  const worker = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift())
-      outcomes.push(await buildOne(workshop, next, screen, signal));
-  };
-  await Promise.all(Array.from({ length: Math.min(jobs, requests.length) }, worker));
+  await eachInParallel(requests, jobs, async (request) => {
+    outcomes.push(await buildOne(workshop, request, screen, signal));
+  });
   return outcomes;
 }
 

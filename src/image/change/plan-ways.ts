@@ -2,6 +2,7 @@ import { open, rm, stat } from "node:fs/promises";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
+import { writeAll } from "../../io/durable.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
 import { isBlank } from "../disk/account.ts";
@@ -29,7 +30,6 @@ import { freshSwap, type SwapState } from "./swap.ts";
 import { findSwapFiles } from "./swap-files.ts";
 import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
-import { writeFully } from "./undo-record.ts";
 
 /** A change that stands beside its image, as what it comes to in bytes. */
 export interface Planned<Result> {
@@ -265,7 +265,7 @@ async function finishedCopy(
     await using target = await open(view.file, "r+");
     for (const { offset, after } of pieces) {
       checkInterrupted(options.watch?.signal);
-      await writeFully(target, await after(), offset);
+      await writeAll(target, await after(), offset);
     }
     await target.sync();
   }

@@ -3,6 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import { pacer } from "../../host/pace.ts";
+import { writeAll } from "../../io/durable.ts";
 import { isZero, type Piece } from "./draft.ts";
 
 /** The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes. */
@@ -42,7 +43,7 @@ export async function writeRecord(
     if (bytes > 1 << 20) await out();
   };
   const out = async () => {
-    await writeFully(record, Buffer.concat(waiting));
+    await writeAll(record, Buffer.concat(waiting));
     waiting = [];
     bytes = 0;
   };
@@ -59,7 +60,7 @@ export async function writeRecord(
   }
   await write(pieceHead(0, 0, isLast));
   await out();
-  await writeFully(record, hash.digest());
+  await writeAll(record, hash.digest());
   await record.sync();
   return (await record.stat()).size;
 }
@@ -204,15 +205,6 @@ async function readFully(file: FileHandle, offset: number, bytes: number): Promi
     done += bytesRead;
   }
   return data;
-}
-
-/** Writes all of `data`: at `offset`, or where the file is at. */
-export async function writeFully(file: FileHandle, data: Uint8Array, offset?: number): Promise<void> {
-  for (let done = 0; done < data.length; ) {
-    const at = offset === undefined ? null : offset + done;
-    const { bytesWritten } = await file.write(data, done, data.length - done, at);
-    done += bytesWritten;
-  }
 }
 
 /** Opens an image, or what lies beside it. */

@@ -1,6 +1,7 @@
 import { type FileHandle, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { writeAll } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import type { Piece } from "./draft.ts";
 import {
@@ -13,7 +14,6 @@ import {
   openQuietly,
   piecesOf,
   readHead,
-  writeFully,
   writeRecord,
 } from "./undo-record.ts";
 
@@ -186,7 +186,7 @@ const largestWrite = 1 << 15;
 async function writePiece(target: FileHandle, offset: number, data: Uint8Array): Promise<void> {
   for (let done = 0; done < data.length; ) {
     const end = done + largestWrite - ((offset + done) % largestWrite);
-    await writeFully(target, data.subarray(done, end), offset + done);
+    await writeAll(target, data.subarray(done, end), offset + done);
     done = end;
   }
 }

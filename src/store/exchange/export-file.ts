@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { z } from "zod";
 import { checkInterrupted, Interrupted, TbuildError } from "../../errors.ts";
-import { namesIn } from "../../io/durable.ts";
+import { namesIn, writeAll } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { makeFolders } from "../../io/folders.ts";
 import { type TarEntry, tarEnd, tarEntries, tarHeader, tarPadding } from "../../io/tar.ts";
@@ -304,8 +304,7 @@ async function piecesOf(disk: StoredDisk, file: string): Promise<Pieces> {
       if (offset < end || offset + data.length > disk.bytes)
         throw bad(`a piece of disk ${disk.name} at ${offset} is out of place`);
       end = offset + data.length;
-      for (let at = 0; at < data.length; )
-        at += (await handle.write(data, at, data.length - at, offset + at)).bytesWritten;
+      await writeAll(handle, data, offset);
     },
     close: () => handle.close(),
   };
@@ -323,8 +322,7 @@ type Put = (name: string, data: Uint8Array) => Promise<void>;
 function writer(handle: FileHandle): Put {
   return async (name, data) => {
     for (const part of [await tarHeader(name, data.length), data, tarPadding(data.length)])
-      for (let at = 0; at < part.length; )
-        at += (await handle.write(part, at, part.length - at)).bytesWritten;
+      await writeAll(handle, part);
   };
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { type Lock, lock } from "../../host/lock.ts";
 import { explained, namesIn, textOf, writeOnce } from "../../io/durable.ts";
-import type { Digest } from "../../model/digest.ts";
+import { asDigest, type Digest } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
@@ -98,7 +98,7 @@ export function storeFolder(folder: string): StoreFolder {
 
     async disks() {
       const names = await namesIn(join(folder, "disks"));
-      return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map((name): Digest => `sha256:${name}`);
+      return names.filter((name) => /^[0-9a-f]{64}$/.test(name)).map(asDigest);
     },
 
     async partsOf(disk) {

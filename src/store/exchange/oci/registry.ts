@@ -10,7 +10,7 @@ import {
   RefusedError,
 } from "../../../io/http.ts";
 import { retryAfterMs } from "../../../io/retry.ts";
-import type { Digest } from "../../../model/digest.ts";
+import { asDigest, type Digest, digestOf } from "../../../model/digest.ts";
 import { certificateFault, type TrustPlaces, trust } from "./certificates.ts";
 import { apiHost, type Credentials } from "./credentials.ts";
 import { loginTo, wantsLogin } from "./login.ts";
@@ -160,7 +160,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
         if (error instanceof RefusedError) throw await refused(error.answer, `the download of ${digest}`);
         throw unreachable(registry, registry, places, error);
       }
-      if (bytes !== size || `sha256:${hash.digest("hex")}` !== digest)
+      if (bytes !== size || asDigest(hash.digest("hex")) !== digest)
         throw new TbuildError("integrity", `returned different content for ${digest}`, { subject: registry });
     },
 
@@ -181,7 +181,7 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
       }
       if (!answer.ok) throw await refused(answer, `the manifest ${which}`);
       const data = await limited(registry, answer, largestManifest);
-      const digest = `sha256:${createHash("sha256").update(data).digest("hex")}`;
+      const digest = digestOf(data);
       const said = isDigest(which) ? which : (answer.header("docker-content-digest") ?? digest);
       if (said !== digest) throw new TbuildError("integrity", "does not match its digest", { subject: what });
       return data;

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
-import { type Digest, DigestText } from "../../../model/digest.ts";
+import { DigestText, digestOf } from "../../../model/digest.ts";
 import { Name, Version } from "../../../model/manifest.ts";
 import { channelNames, type Records } from "../../records/records.ts";
 import { manifestType, type Registry } from "./registry.ts";
@@ -304,8 +303,4 @@ function tagOf(statement: Statement, text: Uint8Array): string {
 /** `20261129T071210123Z`. */
 function compact(time: string): string {
   return new Date(time).toISOString().replace(/[-:.]/g, "");
-}
-
-function digestOf(data: Uint8Array): Digest {
-  return `sha256:${createHash("sha256").update(data).digest("hex")}`;
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -7,8 +6,7 @@ import { openCompression } from "../../../io/compression.ts";
 import { explained, renameDurably } from "../../../io/durable.ts";
 import { makeFolders } from "../../../io/folders.ts";
 import { inParallel } from "../../../io/parallel.ts";
-import type { Digest } from "../../../model/digest.ts";
-import { DigestText } from "../../../model/digest.ts";
+import { asDigest, type Digest, DigestText, digestOf } from "../../../model/digest.ts";
 import type { Manifest } from "../../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../../model/manifest.ts";
 import { compareVersions } from "../../../model/version.ts";
@@ -103,7 +101,7 @@ export async function pushTemplate(
       spared += size;
     else {
       const data = await read();
-      if (data.length !== size || `sha256:${createHash("sha256").update(data).digest("hex")}` !== digest)
+      if (data.length !== size || digestOf(data) !== digest)
         throw new TbuildError("integrity", "does not match its digest", {
           subject: digest,
           hint: "The store is damaged; `tbuild template verify` lists the versions that corruption affects.",
@@ -193,7 +191,7 @@ async function blobsOf(
     }
     await fromFile(types.disk, disk.digest, store.listFile(disk.digest));
   }
-  for (const pack of packs) await fromFile(types.pack, `sha256:${pack}`, packFile(store.folder, pack));
+  for (const pack of packs) await fromFile(types.pack, asDigest(pack), packFile(store.folder, pack));
   return blobs;
 }
 
