@@ -19,8 +19,8 @@ import { extDisk, type GuestFiles, ol6Guest } from "../guest-image.ts";
 
 const host = localHost();
 const unknowable = `#!/usr/bin/python
-import os
-def do_enumerate(target): return [{'key': os.environ['KEY']}]
+import json, os
+def do_enumerate(target): return json.dumps([{'key': os.environ['KEY']}])
 from templateconfig.cli import main
 main(do_enumerate, {'configure': None})
 `;

@@ -401,10 +401,14 @@ describe("a rehearsal of ol6-grid", () => {
       machine,
       "machine/vm.cfg": join(machine, "vm.cfg"),
       moved: join(tbuild.home, "moved"),
+      copied: join(tbuild.home, "copied"),
+      "etc.tar.gz": join(tbuild.home, "etc.tar.gz"),
     };
+    const standIn = (word: string) =>
+      word.startsWith("System.img:/") ? `${image}${word.slice("System.img".length)}` : standIns[word];
     for (const line of shown) {
       const words = line.match(/"[^"]*"|\S+/g) ?? [];
-      const args = words.slice(1).map((word) => standIns[word] ?? word.replaceAll('"', ""));
+      const args = words.slice(1).map((word) => standIn(word) ?? word.replaceAll('"', ""));
       const { code, stdout, stderr } = await tbuild.run(...args);
       const [wanted, answer] = elsewhere[line] ?? [0, ""];
       expect(code, `${line}\n${stderr}`).toBe(wanted);
@@ -480,6 +484,9 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild template promote ol6-grid@1.0.0 stable": [2, "no such template"],
   "tbuild template rollback ol6-grid stable": [2, "has no channel stable"],
   "tbuild seal --check --residue System.img": [1, "pending"],
+  "tbuild cp --plan hosts System.img:/etc/hosts": [2, "hosts: there is no such file"],
+  "tbuild edit System.img:/etc/fstab": [2, "there is no terminal for an editor"],
+  "tbuild tar-in --plan files.tar.gz System.img:/": [2, "files.tar.gz: there is no such file"],
 };
 
 /** The newest result of a step of a recipe. */

@@ -41,6 +41,8 @@ async function* contentsOf(archive: string): AsyncGenerator<Uint8Array> {
       yield* gunzip as AsyncIterable<Uint8Array>;
     }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      throw new TbuildError("usage", "there is no such file", { subject: archive, cause: error });
     throw fileFault(error, archive);
   }
 }
