@@ -113,7 +113,8 @@ describe.skipIf(lackingLine !== undefined)(
       });
       await expect(changeImage(seen, pieces, note)).rejects.toMatchObject({
         fault: "environment",
-        message: expect.stringContaining(`${namesFor(seen).new}: cannot be written`),
+        // Which error the broken line gives depends on where it breaks.
+        message: expect.stringContaining(`${namesFor(seen).new}: `),
         hint: expect.stringContaining("The image is as it was."),
       });
       expect(await settle(there)).toContain("the image is as it was");
