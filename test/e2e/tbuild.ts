@@ -30,7 +30,7 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
       process.execPath,
       [join(repository, "dist/main.js"), "--home", home, "--recipes", recipes, ...args],
       // In the recipe repo, as a person is.
-      { cwd: join(recipes, ".."), stdio: "pipe" },
+      { cwd: join(recipes, ".."), stdio: "pipe", env: { ...process.env, VISUAL: "", EDITOR: "vi" } },
     );
     const said = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const)

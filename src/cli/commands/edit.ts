@@ -43,17 +43,18 @@ async function fileAt(tree: GuestTree, path: string): Promise<Uint8Array> {
 
 // The file may hold a secret, so it lies in a folder that only its owner can enter.
 async function edited({ path }: GuestPath, before: Uint8Array): Promise<Uint8Array> {
-  const chosen = process.env.VISUAL || process.env.EDITOR;
-  if (!chosen && !(process.stdin.isTTY && process.stdout.isTTY))
+  const editor = process.env.VISUAL || process.env.EDITOR || "vi";
+  const argv = editor.split(/\s+/).filter((word) => word !== "");
+  // Without a terminal, these would wait forever.
+  const needsTerminal = /^(?:vim?|nvim|view|nano|pico|emacs|joe|mcedit)$/.test(basename(argv[0] ?? ""));
+  if (needsTerminal && !(process.stdin.isTTY && process.stdout.isTTY))
     throw new TbuildError("usage", "there is no terminal for an editor", {
       subject: "edit",
       hint: `Set EDITOR to a program that needs none, or: tbuild cat IMAGE:${shown(path)} | sed … | tbuild cp --yes - IMAGE:${shown(path)}`,
     });
-  const editor = chosen || "vi";
   await using folder = await temporaryFolder("edit");
   const file = join(folder.path, shown(basename(path)));
   await writeFile(file, before, { mode: 0o600 });
-  const argv = editor.split(/\s+/).filter((word) => word !== "");
   const exitCode = await runOnTerminal([...argv, file]);
   if (exitCode !== 0)
     throw new TbuildError("environment", `the editor ended with exit code ${exitCode}`, {
