@@ -11,6 +11,9 @@ const reasons: Readonly<Record<string, string>> = {
   EIO: "the disk cannot be read or written (I/O error)",
   ENXIO: "the device is gone",
   ENODEV: "the device is gone",
+  // What sshfs answers once its connection has ended.
+  ENOTCONN: "the connection to the file server is lost",
+  ECONNABORTED: "the connection to the file server is lost",
   ESTALE: "the file server has lost the file (stale handle)",
   EMFILE: "too many files are open in this process (`ulimit -n`)",
   ENFILE: "too many files are open on this machine",

@@ -41,13 +41,11 @@ export async function postProvisioning(recipe: Recipe, options: PostOptions): Pr
   return {
     script: `${script.join("\n")}\n`,
     // One repository is enough for the installer to start the network. The packages are installed by yum.
-    repositories: repositoryFor(recipe)
-      .filter(({ url }) => mediumFolder(url) === undefined)
-      .map(({ id, url, proxy = options.proxy }) => ({
-        id,
-        url: options.mirrors[id] ?? url,
-        ...(proxy !== undefined && { proxy }),
-      })),
+    repositories: onNetwork(repositoryFor(recipe)).map(({ id, url, proxy = options.proxy }) => ({
+      id,
+      url: options.mirrors[id] ?? url,
+      ...(proxy !== undefined && { proxy }),
+    })),
   };
 }
 
@@ -65,14 +63,18 @@ export function writing(data: Uint8Array, what: string, to: string): string[] {
   return [`sed 's/^|//' <<'TBUILD'${whole ? "" : " | head -c -1"} ${to}`, ...lines, "TBUILD"];
 }
 
-/** The one of the additions; without additions, the first that is used. */
+/** The one of the additions; without additions, the first that is used and lies on the network. */
 function repositoryFor(recipe: Recipe): Recipe["repositories"] {
   const additions = installedAdditions(recipe);
   if (additions === undefined)
-    return wantedPackages(recipe).length === 0 ? [] : usedRepositories(recipe).slice(0, 1);
+    return wantedPackages(recipe).length === 0 ? [] : onNetwork(usedRepositories(recipe)).slice(0, 1);
   const found = recipe.repositories.find((repository) => repository.id === additions.repository);
   if (found) return [found];
   throw new TbuildError("usage", `no repository ${additions.repository}`, { subject: recipe.name });
+}
+
+function onNetwork(repositories: Recipe["repositories"]): Recipe["repositories"] {
+  return repositories.filter(({ url }) => mediumFolder(url) === undefined);
 }
 
 function repositories(recipe: Recipe): string[] {

@@ -98,11 +98,13 @@ describe("a change that was cut off", () => {
     const after = await readFile(image);
     await rename(record.file, namesFor(image).redo);
     await writeFile(image, mixed(old, after, written));
+    await writeFile(namesFor(image).work, "the copy in which the change was worked out");
     expect(await isUnsettled(image)).toBe(true);
     expect(await settle(image)).toContain("is now finished, and can be undone");
     expect((await readFile(image)).equals(after)).toBe(true);
     await undoLast(image);
     expect((await readFile(image)).equals(old)).toBe(true);
+    expect(await readdir(folder)).toEqual(["a disk.img"]);
   });
 
   it.each([0, 1, 2, 3])("so is an undo when %i of its pieces had been written", async (written) => {
@@ -110,6 +112,7 @@ describe("a change that was cut off", () => {
     const after = await readFile(image);
     await rename(record.file, namesFor(image).undoing);
     await writeFile(image, mixed(after, old, written));
+    await writeFile(namesFor(image).work, "the copy in which the change was worked out");
     expect(await settle(image)).toContain("an undo of it had been cut off");
     expect((await readFile(image)).equals(old)).toBe(true);
     expect(await readdir(folder)).toEqual(["a disk.img"]);

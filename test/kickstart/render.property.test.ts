@@ -220,6 +220,7 @@ const recipes = fc
       modules: fc.array(some(fc.constant("grid")), { maxLength: 1 }),
       target: some(fc.constantFrom("ovm-3.4.6", "kvm")),
       allowUnfit: fc.boolean(),
+      firstBoot: fc.record({ detect: fc.constantFrom("flag", "mac") }),
       seal: fc.record({
         how: some(fc.constantFrom("offline", "online")),
         skip: fc.array(some(fc.constant("hostname")), { maxLength: 1 }),
@@ -331,9 +332,8 @@ it("of a thousand random recipes each is refused in words, or every value stands
   );
   expect(count.refused).toBeGreaterThan(100);
   expect(count.rendered).toBeGreaterThan(100);
-  // What none of them has: files beside the recipe, which another test has, and a choice of one word, which is not written anywhere.
+  // What none of them has: files beside the recipe, which another test has.
   expect([...schemaPaths()].filter((path) => !reached.has(path))).toEqual([
-    "firstBoot.detect",
     "users.password.file",
     "files.from",
     "scripts.from",
@@ -387,6 +387,7 @@ const whole = {
   seal: { how: "offline", skip: ["hostname"], keep: ["/root/kept"] },
   bundles: ["ova"],
   trial: { clones: 1, messages: { key: "value" }, checks: [["true"]] },
+  firstBoot: { detect: "mac" },
 };
 
 it("whatever hostile value stands at whichever place of a recipe, it is refused, or stands where it belongs", async () => {
@@ -399,8 +400,6 @@ it("whatever hostile value stands at whichever place of a recipe, it is refused,
     "disks.fs",
     "disks.mount",
     "disks.options",
-    // Instead of the additions, which it has.
-    "firstBoot.detect",
   ];
   const there = new Set(pathsOf(whole));
   expect([...schemaPaths()].filter((path) => !there.has(path)).sort()).toEqual(beside.sort());
@@ -418,49 +417,58 @@ it("whatever hostile value stands at whichever place of a recipe, it is refused,
     },
     provision: release === "ol8" ? "ssh" : "post",
   }));
-  for (const good of [whole, ...others]) {
+  const withAdditions = { ...whole, firstBoot: { detect: "flag" } };
+  for (const good of [whole, withAdditions, ...others]) {
     expect(await standsWhereItBelongs(good)).toBe(true);
     for (const place of placesOf(good))
       for (const value of hostiles) await standsWhereItBelongs(withAt(good, place, value));
   }
 }, 60_000);
 
-it("what %post does in a shell is what the recipe says, to the byte", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "tbuild-prop-"));
-  try {
-    for (const [index, value] of hostiles.filter((one) => !/[\r\u2028\ud800]/.test(one)).entries()) {
-      const path = `${folder}/${index}/of it/x`.replace(" ", "+");
-      const recipe = Recipe.parse({
-        ...whole,
-        repositories: [{ ...whole.repositories[0], name: "$releasever 'é' $(id)" }],
-        files: [{ ...whole.files[0], path, content: value }],
-        folders: [{ ...whole.folders[0], path: `${folder}/${index}/d@d` }],
-        scripts: [{ name: "one", run: `cat > ${folder}/${index}/script <<'HELD'\n${value}\nHELD\n` }],
-      });
-      const said = await inShell(recipe, folder);
-      expect(await readFile(path, "utf8")).toBe(value);
-      expect(await readFile(`${folder}/${index}/script`, "utf8")).toBe(`${value}\n`);
-      expect(said).toEqual([
-        ["yum", "-y", "--disablerepo=*", "--enablerepo=a", "install", "ovmd", "strace"],
-        ["yum", "-y", "remove", "mutt"],
-        ["yum", "clean", "all"],
-        ["groupadd", "-g", "500", "dba"],
-        ["useradd", "-m", "-u", "501", "-g", "dba", "-G", "wheel", "-d", "/u01/g", "grid"],
-        ["chown", "grid:dba", `${folder}/${index}/d@d`],
-        ["chown", "root:root", path],
-        ["systemctl", "enable", "ntpd"],
-        ["systemctl", "is-enabled", "cups"],
-        ["systemctl", "disable", "cups"],
-      ]);
-      expect(await readFile(`${folder}/yum.repos.d/tbuild.repo`, "utf8")).toBe(
-        "[a]\nname=$releasever 'é' $(id)\nbaseurl=http://a/\ngpgkey=http://a/k\ngpgcheck=1\nproxy=http://p:1\nenabled=1\n",
-      );
-      await rm(`${folder}/yum.repos.d`, { recursive: true });
+it.each([
+  { detect: "flag", packages: ["ovmd", "strace"] },
+  { detect: "mac", packages: ["strace"] },
+])(
+  "what the post section does in a shell is what the recipe says, to the byte (detect: $detect)",
+  async ({ detect, packages }) => {
+    const folder = await mkdtemp(join(tmpdir(), "tbuild-prop-"));
+    try {
+      for (const [index, value] of hostiles.filter((one) => !/[\r\u2028\ud800]/.test(one)).entries()) {
+        const path = `${folder}/${index}/of it/x`.replace(" ", "+");
+        const recipe = Recipe.parse({
+          ...whole,
+          firstBoot: { detect },
+          repositories: [{ ...whole.repositories[0], name: "$releasever 'é' $(id)" }],
+          files: [{ ...whole.files[0], path, content: value }],
+          folders: [{ ...whole.folders[0], path: `${folder}/${index}/d@d` }],
+          scripts: [{ name: "one", run: `cat > ${folder}/${index}/script <<'HELD'\n${value}\nHELD\n` }],
+        });
+        const said = await inShell(recipe, folder);
+        expect(await readFile(path, "utf8")).toBe(value);
+        expect(await readFile(`${folder}/${index}/script`, "utf8")).toBe(`${value}\n`);
+        expect(said).toEqual([
+          ["yum", "-y", "--disablerepo=*", "--enablerepo=a", "install", ...packages],
+          ["yum", "-y", "remove", "mutt"],
+          ["yum", "clean", "all"],
+          ["groupadd", "-g", "500", "dba"],
+          ["useradd", "-m", "-u", "501", "-g", "dba", "-G", "wheel", "-d", "/u01/g", "grid"],
+          ["chown", "grid:dba", `${folder}/${index}/d@d`],
+          ["chown", "root:root", path],
+          ["systemctl", "enable", "ntpd"],
+          ["systemctl", "is-enabled", "cups"],
+          ["systemctl", "disable", "cups"],
+        ]);
+        expect(await readFile(`${folder}/yum.repos.d/tbuild.repo`, "utf8")).toBe(
+          "[a]\nname=$releasever 'é' $(id)\nbaseurl=http://a/\ngpgkey=http://a/k\ngpgcheck=1\nproxy=http://p:1\nenabled=1\n",
+        );
+        await rm(`${folder}/yum.repos.d`, { recursive: true });
+      }
+    } finally {
+      await rm(folder, { recursive: true });
     }
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}, 60_000);
+  },
+  60_000,
+);
 
 /** Runs the provisioning of %post, with what would change this machine only told: the words that each got. */
 async function inShell(recipe: Recipe, folder: string): Promise<string[][]> {
@@ -722,9 +730,16 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
   ];
 }
 
-/** Only that of the additions, and only when the installer needs it. */
+/** One, and only when the installer needs the network: that of the additions, or where there are none, the first enabled one. */
 function expectedRepositories(recipe: Recipe): string[][] {
-  const found = recipe.repositories.find(({ id }) => id === recipe.additions?.repository);
+  const isOnNetwork = ({ url }: { readonly url: string }) => mediumFolder(url) === undefined;
+  const first = recipe.repositories.find((one) => one.enabled && isOnNetwork(one));
+  const found =
+    recipe.firstBoot.detect === "mac"
+      ? recipe.packages.install.length > 0
+        ? first
+        : undefined
+      : recipe.repositories.find(({ id }) => id === recipe.additions?.repository);
   if (recipe.provision !== "post" || found === undefined || mediumFolder(found.url) !== undefined) return [];
   const proxy = found.proxy === undefined ? [] : [`--proxy=${found.proxy}`];
   return [["repo", `--name=${found.id}`, `--baseurl=${found.url}`, ...proxy]];

@@ -57,6 +57,9 @@ export async function changeImage(
 export async function settle(image: string): Promise<string | undefined> {
   const names = namesFor(image);
   const there = await besides(image);
+  // A kill while the image is written leaves the working copy beside the record.
+  const left = [names.new, names.work].filter((file) => there.includes(basename(file)));
+  for (const file of left) await rm(file, { recursive: true });
   if (there.includes(basename(names.redo))) {
     const number = await nextNumber(image);
     await using target = await openBeside(image, "r+");
@@ -70,8 +73,6 @@ export async function settle(image: string): Promise<string | undefined> {
     await finishUndo(image, target);
     return "an undo of it had been cut off; it is now finished";
   }
-  const left = [names.new, names.work].filter((file) => there.includes(basename(file)));
-  for (const file of left) await rm(file, { recursive: true });
   if (left.length === 0) return undefined;
   return "a change of it had been cut off before it was begun; the image is as it was, what was left is removed";
 }
