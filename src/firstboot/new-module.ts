@@ -1,8 +1,9 @@
-import { chmod, stat, writeFile } from "node:fs/promises";
+import { chmod, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { TbuildError } from "../errors.ts";
 import { makeFolder, makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 import { moduleYaml } from "./module.ts";
 import { ModuleYaml, variableOf } from "./module-yaml.ts";
 
@@ -79,12 +80,17 @@ export async function writeNewModule(folder: string, module: NewModule): Promise
   await makeFolders(folder);
   await makeFolder(at);
   const file = join(at, "payload", program);
-  await makeFolders(dirname(file));
-  await writeFile(file, languages[module.language](module));
-  if (module.language !== "python") await chmod(file, 0o755);
-  await writeFile(
-    join(at, moduleYaml),
-    `# tbuild module check reads this; docs/module.md lists all keys.\n${stringify(yaml)}`,
-  );
+  try {
+    await makeFolders(dirname(file));
+    await writeFile(file, languages[module.language](module));
+    if (module.language !== "python") await chmod(file, 0o755);
+    await writeFile(
+      join(at, moduleYaml),
+      `# tbuild module check reads this; docs/module.md lists all keys.\n${stringify(yaml)}`,
+    );
+  } catch (error) {
+    await rm(at, { recursive: true, force: true });
+    throw error;
+  }
   return [join(at, moduleYaml), file];
 }

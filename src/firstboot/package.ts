@@ -1,9 +1,11 @@
-import { mkdir, readdir, rename, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { temporaryFolder } from "../host/temporary.ts";
+import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
+import { writeFile } from "../io/write-file.ts";
 import type { FirstBootModule, ModuleFile } from "./module.ts";
 
 // The same module gives the same bytes. In seconds; rpm ignores 0.
@@ -49,8 +51,13 @@ export async function buildModuleRpm(
     throw new TbuildError("guest", "rpmbuild made no package", { subject: module.name });
   await makeFolders(out);
   const file = join(out, name);
-  await host.run(["cp", "--", join(made, name), `${file}.part`]);
-  await rename(`${file}.part`, file);
+  try {
+    await host.run(["cp", "--", join(made, name), `${file}.part`]);
+    await rename(`${file}.part`, file);
+  } catch (error) {
+    await rm(`${file}.part`, { force: true });
+    throw fileFault(error, file);
+  }
   return file;
 }
 

@@ -18,6 +18,9 @@ const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const commands: Readonly<Record<string, readonly string[]>> = {
   init: ["init", "new"],
   "module adopt": ["module", "adopt", "mine"],
+  "module new": ["module", "new", "fresh", "--description", "A test.", "--into", "."],
+  "module rpm": ["module", "rpm", "../in/modules/dns", "--out", "out"],
+  "convert --out": ["convert", "--to", "kvm", "--out", "copy.img", "../in/System.img"],
   "media make, a full disc": [
     "media",
     "make",
@@ -190,7 +193,7 @@ describeWith(needs, "a place that refuses", () => {
 });
 
 const inWords =
-  /the file system is read-only|the disk is full|permission denied|too many files are open|No space left on device|cannot write to its folder/;
+  /the file system is read-only|the disk is full|permission denied|too many files are open|No space left on device/;
 
 /** With their sizes, without what an interrupted site and git may keep for the next run. */
 async function filesIn(folder: string): Promise<string[]> {

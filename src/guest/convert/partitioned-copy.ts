@@ -6,6 +6,8 @@ import { isZero } from "../../image/change/draft.ts";
 import { layoutOf } from "../../image/disk/disk.ts";
 import { rangesOf } from "../../image/file/holes.ts";
 import { readImageFile } from "../../image/file/image-file.ts";
+import { writeAll } from "../../io/durable.ts";
+import { fileFault } from "../../io/file-fault.ts";
 
 /** Whether a disk is one file system without a partition table: paravirtual guests have such disks, and no firmware boots one. */
 export async function isBare(file: string): Promise<boolean> {
@@ -27,15 +29,8 @@ export async function copyDisk(
   const start = (await isBare(from)) ? firstPartition : 0;
   await using source = await readImageFile(from);
   const target = await open(to, "wx").catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError(
-      "usage",
-      cause.code === "EEXIST" ? "exists already" : `cannot be made (${cause.code})`,
-      {
-        subject: to,
-        hint: "Name a new file: --out.",
-        cause,
-      },
-    );
+    if (cause.code !== "EEXIST") throw fileFault(cause, to);
+    throw new TbuildError("usage", "exists already", { subject: to, hint: "Name a new file: --out.", cause });
   });
   try {
     await target.truncate(start + filledUp(source.bytes));
@@ -47,15 +42,15 @@ export async function copyDisk(
           at,
           Math.min(chunk, range.start + range.length - at, source.bytes - at),
         );
-        if (!isZero(data)) await target.write(data, 0, data.length, start + at);
+        if (!isZero(data)) await writeAll(target, data, start + at);
         done += data.length;
         progress?.("copying the disk", done, source.bytes);
       }
-    if (start > 0) await target.write(tableFor(filledUp(source.bytes) / sector), 0, sector, 0);
+    if (start > 0) await writeAll(target, tableFor(filledUp(source.bytes) / sector), 0);
     await target.sync();
   } catch (error) {
     await rm(to, { force: true });
-    throw error;
+    throw fileFault(error, to);
   } finally {
     await target.close();
   }

@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { bytesOf } from "../../image/names.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
+import { writeAll } from "../../io/durable.ts";
 import { shown } from "../../io/escape.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { type TarMember, tarArchive } from "../../io/tar.ts";
@@ -97,7 +98,7 @@ async function writeParts(to: Buffer, mode: number, parts: AsyncIterable<Uint8Ar
     let at = 0;
     for await (const part of parts) {
       // Zeros stay holes, as far as whole parts are concerned.
-      if (part.some((byte) => byte !== 0)) await file.write(part, 0, part.length, at);
+      if (part.some((byte) => byte !== 0)) await writeAll(file, part, at);
       at += part.length;
     }
     await file.truncate(at);

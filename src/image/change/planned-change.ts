@@ -1,7 +1,9 @@
 import { realpath, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
+import { fileFault } from "../../io/file-fault.ts";
 import type { FarFolder } from "../far.ts";
 import { notOpened, requireFile } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
@@ -152,11 +154,10 @@ export async function imagePath(file: string): Promise<string> {
 async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
   if (far) return far.lock(image);
   const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {
-    throw new TbuildError("environment", `cannot write to its folder (${cause.code})`, {
-      subject: image,
-      hint: "tbuild stores the undo record there. Make the folder writable, or work on a copy.",
-      cause,
-    });
+    const fault = fileFault(cause, dirname(image));
+    if (!(fault instanceof TbuildError)) throw fault;
+    const hint = "tbuild stores the undo record there. Make the folder writable, or work on a copy.";
+    throw new TbuildError(fault.fault, fault.message, { hint, cause });
   });
   if ("release" in got) return got;
   throw new TbuildError(

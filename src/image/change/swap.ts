@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import type { Host, Runner } from "../../host/host.ts";
+import { writeAll } from "../../io/durable.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { insideOf } from "../disk/disk.ts";
@@ -132,7 +133,7 @@ export async function renewSwap(
     await using target = await open(view?.file ?? file, "r+");
     for (const { offset, after } of fresh.pieces) {
       const data = await after();
-      await target.write(data, 0, data.length, offset);
+      await writeAll(target, data, offset);
     }
     await target.sync();
   } finally {

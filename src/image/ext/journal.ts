@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
+import { writeAll } from "../../io/durable.ts";
 import type { Volume } from "../access.ts";
 import { checkFileSystem } from "./e2fsck.ts";
 
@@ -15,7 +16,7 @@ export async function replayJournal(host: Runner, image: string, volume: Volume)
   await using target = await open(image, "r+");
   await replayInto(host, image, volume, async (at, data) => {
     if (at === 0) await target.sync();
-    await target.write(data, 0, data.length, volume.offset + at);
+    await writeAll(target, data, volume.offset + at);
   });
   await target.sync();
 }

@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import { pacer } from "../../host/pace.ts";
+import { writeAll } from "../../io/durable.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import { qcow2Header } from "./qcow2.ts";
 
@@ -24,7 +25,7 @@ export async function clearFreeClusters(file: string, signal?: AbortSignal): Pro
   }
   if (found.length === 0) return;
   await using target = await open(file, "r+");
-  for (const { at, bytes } of found) await target.write(Buffer.alloc(bytes), 0, bytes, at);
+  for (const { at, bytes } of found) await writeAll(target, Buffer.alloc(bytes), at);
   await target.sync();
 }
 
