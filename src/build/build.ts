@@ -20,8 +20,8 @@ import {
 } from "../kickstart/render.ts";
 import { type Digest, digestOf as sha256 } from "../model/digest.ts";
 import type { Manifest } from "../model/manifest.ts";
+import { contentOf } from "../provision/acts.ts";
 import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
-import { contentOf } from "../provision/provision.ts";
 import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
 import type { Located } from "../recipe/located.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";

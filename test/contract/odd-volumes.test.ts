@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, guestFolder, ol6Guest } from "../guest-image.ts";
 import { mbr } from "../image/disk-tables.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/main.js");
@@ -306,7 +307,7 @@ describeWith([...needs, "mkfs.btrfs", "mount"], "a guest on btrfs", () => {
       await host.run(["btrfs", "subvolume", "create", join(at, "root")]);
       await host.run(["cp", "-a", `${root}/.`, join(at, "root")]);
     } finally {
-      await host.run(["umount", at]);
+      await unmountImage(at);
     }
     await emptyDisk(image, 321);
     const copy = ["bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"];
