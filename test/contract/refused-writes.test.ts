@@ -61,6 +61,13 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   "template pull": ["template", "pull", "REGISTRY/t/ol6-other:1.0.0", "--plain-http"],
   "template prune": ["template", "prune", "--keep", "1", "--apply"],
   seal: ["seal", "--yes", "System.img"],
+  repair: ["repair", "--yes", "System.img"],
+  undo: ["undo", "sealed.img"],
+  "convert in place": ["convert", "--yes", "--to", "kvm", "System.img"],
+  "cp into an image": ["cp", "--yes", "../in/ks.cfg", "System.img:/root/ks.cfg"],
+  "cp out of an image": ["cp", "System.img:/etc", "etc"],
+  "tar-in": ["tar-in", "--yes", "../in/etc.tar", "System.img:/opt"],
+  "tar-out": ["tar-out", "System.img:/etc", "etc.tar"],
   migrate: ["migrate", "../in/vm", "--to", "libvirt", "--stopped", "--disks-in", "../in", "--out", "moved"],
 };
 
@@ -92,7 +99,10 @@ describeWith(needs, "a place that refuses", () => {
     const layout = layouts.find(({ release }) => release === "6.10");
     if (layout) await rename(syntheticDisc(made, layout), join(made, "disc.iso"));
     await makeDirtyImage(join(made, "System.img"), kinds["ext4, as OL6"], { megabytes: 32, files: 50 });
-    await cp(join(made, "System.img"), join(folder, "prepared/System.img"));
+    for (const name of ["System.img", "sealed.img"])
+      await cp(join(made, "System.img"), join(folder, "prepared", name));
+    await host.run([process.execPath, main, "seal", "--yes", join(folder, "prepared/sealed.img")]);
+    await host.run(["tar", "-C", "/etc", "-cf", join(made, "etc.tar"), "hosts"]);
     await writeFile(
       join(made, "vm/vm.cfg"),
       `name = 'db1'\nmemory = 384\nvcpus = 1\ndisk = ['file:${made}/System.img,xvda,w']\n`,
