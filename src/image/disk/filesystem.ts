@@ -3,6 +3,7 @@ import type { Volume } from "../access.ts";
 import { bitsOf } from "../ext/features.ts";
 import { Superblock } from "../ext/superblock.ts";
 import { hasXfsLog } from "../xfs/log.ts";
+import { XfsSuperblock } from "../xfs/superblock.ts";
 import { claimOn } from "./members.ts";
 import { swapAreaIn } from "./swap.ts";
 
@@ -32,14 +33,13 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   if ([0, 512, 1024, 1536].some((offset) => at(offset, "LABELONE"))) return { fs: "unknown", lvm: true };
   const extHead = new Superblock(head.subarray(Superblock.offset, Superblock.offset + Superblock.bytes));
   if (extHead.isExt) return ext(extHead);
-  if (at(0, "XFSB")) {
-    const bytes = Number(head.readBigUInt64BE(8)) * head.readUInt32BE(4);
-    const isDirty = await hasXfsLog(volume, head);
+  const xfs = new XfsSuperblock(head);
+  if (xfs.isXfs) {
+    const isDirty = await hasXfsLog(volume, xfs);
     return {
-      fs: "xfs",
-      bytes,
+      ...{ fs: "xfs", bytes: xfs.bytes },
       ...(isDirty && { isDirty }),
-      ...identity(uuidAt(head, 32), text(head, 108, 12)),
+      ...identity(uuidAt(xfs.uuid, 0), text(xfs.label, 0, 12)),
     };
   }
   if (at(65536 + 64, "_BHRfS_M") && head.readBigUInt64LE(65536 + 136) > 1n)
