@@ -149,9 +149,9 @@ export interface Conversation extends AsyncDisposable {
 /**
  * A place where machines are deployed. Everything that is made carries the deployment's mark from the first moment, or is
  * found by its name and completed. So every call may be repeated: after a kill, the same call ends in the same state, and nothing is
- * made twice. Failures are `environment` faults that name the object.
+ * made twice. Failures are `environment` faults that name the object. At its end, connections are closed.
  */
-export interface Place {
+export interface Place extends AsyncDisposable {
   /** For people: "qemu on this machine", "Oracle VM Manager ovmm.example (3.4.6)". */
   readonly name: string;
   /** Tells this place from others; the state of a deployment is valid at the place with this identity only. */

@@ -234,5 +234,6 @@ export function memoryPlace(
           if (disks.some(({ disk }) => disk === id)) throw new Error(`${user} uses ${name}`);
         world.disks.delete(name);
       }),
+    async [Symbol.asyncDispose]() {},
   };
 }

@@ -235,6 +235,8 @@ function hypervisorsPlace(context: PlaceContext): Place {
       const used = new Set([...(await machines.list()).values()].map(({ template }) => template));
       await templates.removeAllBut(used);
     },
+
+    async [Symbol.asyncDispose]() {},
   };
 }
 

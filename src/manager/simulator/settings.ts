@@ -20,6 +20,10 @@ export interface SimulatorSettings {
   readonly commandsPerConnection: number;
   /** A client library of Oracle's HCL Testkit expects `\n\r`. */
   readonly lineEnd: "\n" | "\r\n" | "\n\r";
+  /** Whether `;` separates the commands of a call: a client of one site relies on it, and no guide says so. */
+  readonly separatesCommands: boolean;
+  /** What a command that fails does to those behind it in its call. Not documented. */
+  readonly afterFailure: "goes-on" | "stops";
   /** 15 and 30 minutes are said by different scripts. */
   readonly idleMs: number;
   /** What the CLI shows as the status of a template: not seen in any public output. */
@@ -53,6 +57,8 @@ export const usualSettings: SimulatorSettings = {
   passwordMethod: "password",
   commandsPerConnection: 1_000_000,
   lineEnd: "\n",
+  separatesCommands: true,
+  afterFailure: "goes-on",
   idleMs: 15 * 60_000,
   templateStatus: "Template",
   unquotedSlash: "plain",

@@ -77,11 +77,12 @@ export async function managerPlace(
     async surroundings() {
       const names = async (kind: "Network" | "Repository" | "Server") =>
         (await api.list(kind)).map(({ name }) => name);
-      return {
-        networks: await names("Network"),
-        storage: await names("Repository"),
-        servers: await names("Server"),
-      };
+      const [networks, storage, servers] = await Promise.all([
+        names("Network"),
+        names("Repository"),
+        names("Server"),
+      ]);
+      return { networks, storage, servers };
     },
 
     findTemplate: (wanted) => templateAt(api, wanted),
@@ -188,5 +189,7 @@ export async function managerPlace(
     },
 
     tidy: (mark) => clones.tidy(mark),
+
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };
 }
