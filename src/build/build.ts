@@ -30,7 +30,7 @@ import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
-import { writeBuildReport, writeFailureReport } from "./build-report.ts";
+import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";

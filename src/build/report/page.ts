@@ -1,10 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { definitions, list, page, section, table, text } from "../html.ts";
-import { writeFile } from "../io/write-file.ts";
-import { bootSentence } from "../model/known.ts";
-import type { Manifest } from "../model/manifest.ts";
-import type { BuildContext } from "./step.ts";
+import { definitions, list, page, section, table, text } from "../../html.ts";
+import { writeFile } from "../../io/write-file.ts";
+import { bootSentence } from "../../model/known.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import type { BuildContext } from "../step.ts";
 
 export interface ReportFacts {
   readonly manifest: Manifest;

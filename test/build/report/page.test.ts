@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { failureReport } from "../../src/build/build-report.ts";
+import { failureReport } from "../../../src/build/report/page.ts";
 
 describe("the report of a build that failed", () => {
   it("says what happened and where, what was done, and escapes what a guest said", () => {
