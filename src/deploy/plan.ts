@@ -1,6 +1,6 @@
 import type { Inventory } from "./place.ts";
 import { type DiskPlan, diskPlan, diskRemoval } from "./plan-disks.ts";
-import { type GroupPlan, groupPlans } from "./plan-groups.ts";
+import { type GroupPlan, groupPlans, removals } from "./plan-groups.ts";
 import { type MachinePlan, machinePlan, removalOf, type ValuesSeen } from "./plan-machines.ts";
 import type { State } from "./state.ts";
 import type { Wanted } from "./wanted.ts";
@@ -48,7 +48,7 @@ export function planOf(
   return {
     machines: [...machines, ...gone],
     disks: [...disks, ...unused],
-    groups: groupPlans(wanted, state),
+    groups: groupPlans(wanted, inventory, state, machines),
     problems,
   };
 }
@@ -58,7 +58,7 @@ export function planOfDestruction(inventory: Inventory, state: State): Plan {
   return {
     machines: inventory.machines.map(removalOf),
     disks: inventory.disks.map(diskRemoval),
-    groups: Object.entries(state.groups).map(([name, machines]) => ({ name, action: "destroy", machines })),
+    groups: removals(inventory, state),
     problems: [],
   };
 }
