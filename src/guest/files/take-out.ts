@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
-import { lstat, mkdir, open, stat, symlink } from "node:fs/promises";
+import { lstat, mkdir, open, rm, stat, symlink } from "node:fs/promises";
 import { basename } from "node:path";
-import { TbuildError } from "../../errors.ts";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { bytesOf } from "../../image/names.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import { writeAll } from "../../io/durable.ts";
@@ -21,19 +21,21 @@ export async function copyOut(
   tree: GuestTree,
   path: string,
   target: string,
-  leftOut: LeftOut,
+  { leftOut, signal }: { readonly leftOut: LeftOut; readonly signal?: AbortSignal },
 ): Promise<string[]> {
   const into = await isFolder(target);
   const name = nameIn(path);
   const to = into && name !== "" ? join(bytesOf(target), name) : bytesOf(target);
   const made: string[] = [];
-  await takeOut(tree, path, to, { leftOut, made, isTop: true });
+  await takeOut(tree, path, to, { leftOut, made, isTop: true, ...(signal && { signal }) });
   return made;
 }
 
 interface Taking {
   readonly leftOut: LeftOut;
   readonly made: string[];
+  /** Aborts the copying; a partial file is removed. */
+  readonly signal?: AbortSignal;
   readonly isTop?: boolean;
 }
 
@@ -46,12 +48,14 @@ async function takeOut(tree: GuestTree, path: string, to: Buffer, taking: Taking
       await refuseLink(to);
       for (const name of await tree.list(path)) {
         refuseName(path, name);
-        const { leftOut, made } = taking;
-        await takeOut(tree, `${path === "/" ? "" : path}/${name}`, join(to, name), { leftOut, made });
+        await takeOut(tree, `${path === "/" ? "" : path}/${name}`, join(to, name), {
+          ...taking,
+          isTop: false,
+        });
       }
     } else if (found?.kind === "link") {
       await symlink(bytesOf(found.target ?? ""), to);
-    } else if (found?.kind === "file") await writeParts(to, found.mode, tree.parts(path));
+    } else if (found?.kind === "file") await writeParts(to, found.mode, tree.parts(path), taking.signal);
     else return taking.leftOut(path, found ? "a device, socket or pipe" : "a link that leads nowhere");
   } catch (error) {
     throw fileFault(error, place);
@@ -91,17 +95,26 @@ async function resolved(tree: GuestTree, path: string, isTop: boolean): Promise<
   return data && { ...found, kind: "file", mode: 0o644, size: data.length };
 }
 
-async function writeParts(to: Buffer, mode: number, parts: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeParts(
+  to: Buffer,
+  mode: number,
+  parts: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
   const file = await open(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode & 0o777);
   try {
     let at = 0;
     for await (const part of parts) {
+      checkInterrupted(signal);
       // Zeros stay holes, as far as whole parts are concerned.
       if (part.some((byte) => byte !== 0)) await writeAll(file, part, at);
       at += part.length;
     }
     await file.truncate(at);
+  } catch (error) {
+    if (signal?.aborted && (await file.stat()).isFile()) await rm(to, { force: true });
+    throw error;
   } finally {
     await file.close();
   }
