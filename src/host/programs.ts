@@ -16,7 +16,7 @@ export interface Package {
 export const packages: readonly Package[] = [
   needed("qemu-system-x86", ["qemu-system-x86_64"], "machines"),
   needed("qemu-utils", ["qemu-img", "qemu-storage-daemon"], "disk images"),
-  needed("e2fsprogs", ["mke2fs", "e2fsck", "debugfs"], "ext file systems"),
+  needed("e2fsprogs", ["mke2fs", "e2fsck", "debugfs", "tune2fs"], "ext file systems"),
   needed("openssh-client", ["ssh", "ssh-keygen"], "provisioning, signatures, remote images"),
   needed("openssl", ["openssl"], "password hashes"),
   needed("git", ["git"], "recipe repos"),
