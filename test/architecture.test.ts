@@ -97,6 +97,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "@toondepauw/node-zstd": ["io/compression.ts"],
   yauzl: ["bundles/read/zip.ts"],
   ssh2: ["manager/cli/connection.ts", "manager/simulator/ssh-server.ts"],
+  re2js: ["firstboot/pattern.ts"],
   saxes: ["io/read-xml.ts"],
   diff: ["io/patch.ts"],
   "web-tree-sitter": ["firstboot/python/script.ts"],
