@@ -183,6 +183,23 @@ describe("architecture", () => {
     expect(loud).toEqual([]);
   });
 
+  // One call may write less than it was given: `writeAll` repeats it.
+  it("writes to open files by io/ only", () => {
+    const short = files
+      .filter((file) => folderOf(file) !== "io")
+      .flatMap((file) => {
+        const text = readFileSync(join(src, file), "utf8");
+        const handles = [
+          ...text.matchAll(/(\w+) = await open\(|(\w+)\??: (?:import\([^)]*\)\.)?FileHandle\b/g),
+        ];
+        const names = new Set(handles.map(([, opened, given]) => opened ?? given));
+        return [...text.matchAll(/(\w+)\.writev?\(/g)]
+          .filter(([, name]) => names.has(name))
+          .map(([call]) => `${file}: ${call}`);
+      });
+    expect(short).toEqual([]);
+  });
+
   it("imports commands lazily, so that --help starts fast", () => {
     const program = imports.filter((i) => /^cli\/[\w-]+\.ts$/.test(i.file) && !i.dynamic && !i.typeOnly);
     expect(program.map((i) => i.target).filter((target) => target.startsWith("cli/commands/"))).toEqual([]);
