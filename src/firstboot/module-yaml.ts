@@ -84,7 +84,10 @@ export const ModuleYaml = z.strictObject({
     z.array(z.enum(["network", "mounts", "services"])).default([]),
     "What has to be up when it runs. At the first boot, file systems of the network and other services start later.",
   ),
-  packages: described(z.array(z.string().min(1)).default([]), "Packages that the program needs. A recipe that has the module has to install them."),
+  packages: described(
+    z.array(z.string().min(1)).default([]),
+    "Packages that the program needs. A recipe that has the module has to install them.",
+  ),
   files: described(
     z
       .record(
