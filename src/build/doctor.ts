@@ -5,7 +5,7 @@ import { TbuildError } from "../errors.ts";
 import type { Examined } from "../hypervisor/hypervisor.ts";
 import { downloadAll } from "../io/download.ts";
 import { type ProxyFor, proxiesOf } from "../io/proxies.ts";
-import { usedRepositories, wantedPackages } from "../provision/provision.ts";
+import { usedRepositories, wantedPackages } from "../provision/yum.ts";
 import { discOf } from "../recipe/discs.ts";
 import { suggestion } from "../recipe/findings.ts";
 import type { Recipe } from "../recipe/recipe.ts";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { contentOf } from "../provision/provision.ts";
+import { contentOf } from "../provision/acts.ts";
 import { enabledServices, installedAdditions, type Recipe } from "../recipe/recipe.ts";
 import type { Inputs } from "./step.ts";
 

@@ -6,6 +6,7 @@ import { buildOperations } from "./convert/index.ts";
 import { type Kernel, kernelsOf } from "./convert/kernels.ts";
 import type { BootCheck } from "./fitness/finding.ts";
 import { type Identity, readIdentity } from "./identity.ts";
+import { loaderEntryFiles } from "./loader-entries.ts";
 import { auditAll, type Operation } from "./operation.ts";
 import type { Passport } from "./passport.ts";
 import type { Release } from "./release.ts";
@@ -124,7 +125,7 @@ function pvmWords(pv: BootCheck | undefined): string {
 }
 
 async function readBootLoader(tree: GuestTree): Promise<BootLoader | undefined> {
-  const entries = await tree.glob("/boot/loader/entries/*.conf");
+  const entries = await loaderEntryFiles(tree);
   const [modern] = await present(tree, [
     "/boot/grub2/grub.cfg",
     ...(await tree.glob("/boot/efi/EFI/*/grub.cfg")),

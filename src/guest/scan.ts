@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
 import type { FitnessTarget } from "../choices.ts";
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { firstBoot } from "../firstboot/arming.ts";
@@ -8,9 +8,11 @@ import type { FarFolder } from "../image/far.ts";
 import { type FilesInUse, filesInUse } from "../image/in-use.ts";
 import { type OpenedImage, openImageFile } from "../image/open.ts";
 import { eachInParallel } from "../io/parallel.ts";
-import { readVmCfg } from "../vm-cfg/document.ts";
-import { machineOf, type VmCfgMachine } from "../vm-cfg/machine.ts";
+import { readVmCfg, type VmCfg } from "../vm-cfg/document.ts";
+import { machineOf } from "../vm-cfg/machine.ts";
 import { type Fitness, fitnessOrWhy } from "./fitness/fitness.ts";
+import { targets } from "./fitness/targets.ts";
+import { modeOfVmCfg, withVmCfg } from "./fitness/vm-cfg.ts";
 import { type Identity, readIdentity } from "./identity.ts";
 import { releaseInShort } from "./inspect.ts";
 import { readRelease } from "./release.ts";
@@ -57,15 +59,15 @@ export interface ScanOptions {
 /** Every image below `folder`: an Oracle VM repository, a folder of repositories, or any other folder. */
 export async function scanFolder(host: Host, folder: string, options: ScanOptions = {}): Promise<Scanned[]> {
   const { images, configs } = await findImages(folder);
-  const owners = new Map<string, Owner>();
-  for (const config of configs) await readConfig(config, owners);
+  const about: Configs = { owners: new Map(), starts: new Map() };
+  for (const config of configs) await readConfig(config, relative(folder, config), about);
   const users = options.far?.users ?? filesInUse();
   const found: Scanned[] = new Array(images.length);
   let done = 0;
   // Reading mostly waits for the disk, so several images are read at once.
   await eachInParallel(images, 8, async (file, index) => {
     checkInterrupted(options.signal);
-    found[index] = await scanImage(host, file, owners.get(basename(file)), users, options);
+    found[index] = await scanImage(host, file, about, users, options);
     options.onEach?.(++done, images.length);
   });
   return found;
@@ -74,10 +76,11 @@ export async function scanFolder(host: Host, folder: string, options: ScanOption
 async function scanImage(
   host: Host,
   file: string,
-  owner: Owner | undefined,
+  { owners, starts }: Configs,
   users: FilesInUse,
   { far, signal, target }: ScanOptions,
 ): Promise<Scanned> {
+  const owner = owners.get(basename(file));
   const base = { file, ...(owner && { owner }) };
   if (packedName.test(file))
     return { ...base, kind: "packed template", remarks: ["not looked into; `tbuild template import` does"] };
@@ -92,13 +95,29 @@ async function scanImage(
       ...(signal && { watch: { signal } }),
     });
     const found = await classify(image, owner);
-    const fitness = target && (await fitnessOrWhy(host, { file, guest: image }, target));
+    const fitness =
+      target && (await fitnessIn(host, { file, guest: image }, target, starts.get(basename(file))));
     return { ...base, ...found, ...(fitness && { fitness }) };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     if (error.code === "no-guest") return { ...base, kind: "data disk", remarks: error.lines };
     return { ...base, kind: "unreadable", remarks: [error.about(file)] };
   }
+}
+
+// Where the target is Xen, an image is checked as what its vm.cfg starts it as. Elsewhere, no vm.cfg is used.
+async function fitnessIn(
+  host: Host,
+  image: { readonly file: string; readonly guest: OpenedImage },
+  target: FitnessTarget,
+  configs: readonly NamedConfig[] = [],
+): Promise<Fitness> {
+  const [first] = targets[target].modes.includes("kvm") ? [] : configs;
+  if (!first) return fitnessOrWhy(host, image, target);
+  let fitness = await fitnessOrWhy(host, image, target, modeOfVmCfg(first.config));
+  for (const { path, config } of configs)
+    fitness = await withVmCfg(fitness, config, { file: image.file, tree: image.guest.tree }, path);
+  return fitness;
 }
 
 async function classify(
@@ -150,22 +169,38 @@ function identityLeft({
   return Object.entries(found).flatMap(([name, isLeft]) => (isLeft ? [name] : []));
 }
 
+/** What the vm.cfg files say, by the names of the files of disks. */
+interface Configs {
+  readonly owners: Map<string, Owner>;
+  /** Those that start a machine off the disk. */
+  readonly starts: Map<string, NamedConfig[]>;
+}
+
+interface NamedConfig {
+  readonly path: string;
+  readonly config: VmCfg;
+}
+
 // A disk that a template and its machines share by name belongs to the template.
-async function readConfig(path: string, owners: Map<string, Owner>): Promise<void> {
-  const machine = await machineIn(path);
-  if (!machine) return;
-  const name = machine.name ?? basename(join(path, ".."));
+async function readConfig(path: string, name: string, { owners, starts }: Configs): Promise<void> {
+  const config = await configIn(path);
+  if (!config) return;
+  const machine = machineOf(config);
   const kind = path.includes("/Templates/") ? "template" : "machine";
-  for (const { target, isCdrom } of machine.disks)
-    if (target !== undefined && !isCdrom && owners.get(basename(target))?.kind !== "template")
-      owners.set(basename(target), { kind, name });
+  const owner: Owner = { kind, name: machine.name ?? basename(join(path, "..")) };
+  const files = machine.disks.flatMap(({ target, isCdrom }) =>
+    target === undefined || isCdrom ? [] : [basename(target)],
+  );
+  for (const file of files) if (owners.get(file)?.kind !== "template") owners.set(file, owner);
+  const [system] = files;
+  if (system !== undefined) starts.set(system, [...(starts.get(system) ?? []), { path: name, config }]);
 }
 
 // Whose disks these are is a remark beside what the images themselves say: one that cannot be read says nothing.
-async function machineIn(path: string): Promise<VmCfgMachine | undefined> {
+async function configIn(path: string): Promise<VmCfg | undefined> {
   try {
     if ((await stat(path)).size > 256 * 1024) return undefined;
-    return machineOf(readVmCfg(await readFile(path), path));
+    return readVmCfg(await readFile(path), path);
   } catch (error) {
     if (error instanceof TbuildError || (error as NodeJS.ErrnoException).code !== undefined) return undefined;
     throw error;

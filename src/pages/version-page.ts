@@ -1,7 +1,7 @@
 import { definitions, page, section, table, text } from "../html.ts";
 import { bootSentence, firstBootSentence } from "../model/known.ts";
 import type { GuestRecord, Manifest } from "../model/manifest.ts";
-import { packageVersion } from "../store/compare/rpm-version.ts";
+import { packageVersion } from "../model/rpm-version.ts";
 import type { CatalogEntry } from "../store/records/catalog.ts";
 import { badges, size } from "./badges.ts";
 import { contractForm } from "./contract-form.ts";

@@ -1,28 +1,23 @@
 import { TbuildError } from "../errors.ts";
 import { isName, type PostProvisioning } from "../kickstart/render.ts";
 import { shellWord } from "../kickstart/shell-words.ts";
-import { enabledServices, installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
+import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
+import { type Act, type ActOptions, configurationActs, repositoryActs } from "./acts.ts";
 import {
-  contentOf,
-  lastingRepositories,
+  failedScriptlet,
   mediumCopy,
-  type ProvisionOptions,
-  readWhole,
   repositoryFile,
-  setService,
   usedRepositories,
   wantedPackages,
+  type YumOptions,
   yumConfig,
   yumConfigFile,
   yumInstall,
-} from "./provision.ts";
+} from "./yum.ts";
 
 /** What the installer's %post needs besides the recipe. */
-export interface PostOptions extends Pick<ProvisionOptions, "folder" | "mirrors" | "only" | "proxy"> {
-  /** User → password hash. */
-  readonly passwords: Readonly<Record<string, string>>;
-}
+export type PostOptions = YumOptions & ActOptions;
 
 /**
  * A recipe's provisioning as shell for the installer's %post: the same actions in the same order as over ssh. It
@@ -30,12 +25,10 @@ export interface PostOptions extends Pick<ProvisionOptions, "folder" | "mirrors"
  */
 export async function postProvisioning(recipe: Recipe, options: PostOptions): Promise<PostProvisioning> {
   const script = [
-    ...repositories(recipe),
+    ...mediumRepositoryFile(recipe),
+    ...repositoryActs(recipe).flatMap(asShell),
     ...packages(recipe, options),
-    ...accounts(recipe, options),
-    ...(await files(recipe, options)),
-    ...(await scripts(recipe, options)),
-    ...services(recipe),
+    ...(await configurationActs(recipe, options)).flatMap(asShell),
     "rm -f /root/.tbuild-why",
   ];
   return {
@@ -77,25 +70,30 @@ function onNetwork(repositories: Recipe["repositories"]): Recipe["repositories"]
   return repositories.filter(({ url }) => mediumFolder(url) === undefined);
 }
 
-function repositories(recipe: Recipe): string[] {
-  const onMedium = recipe.repositories.filter(({ url }) => mediumFolder(url) !== undefined);
-  const passing =
-    onMedium.length > 0
-      ? writing(Buffer.from(repositoryFile(onMedium)), "repositories", `> ${mediumRepositories}`)
-      : [];
-  const lasting = lastingRepositories(recipe).flatMap((repository) => [
-    `if ! grep -qsF ${shellWord(`[${repository.id}]`)} /etc/yum.repos.d/*.repo; then`,
-    ...writing(
-      Buffer.from(repositoryFile([repository])),
-      `repository ${repository.id}`,
-      ">> /etc/yum.repos.d/tbuild.repo",
-    ),
-    "fi",
-  ]);
-  return [...passing, ...lasting];
+function asShell(act: Act): string[] {
+  const { about } = act;
+  if ("write" in act) {
+    const { path, data, mode, owner, group } = act.write;
+    const word = shellWord(path);
+    return [
+      because(about),
+      `mkdir -p "$(dirname ${word})"`,
+      ...writing(data, about, `> ${word}`),
+      `chown ${owner}:${group} ${word}`,
+      `chmod ${mode} ${word}`,
+    ];
+  }
+  const command = act.run.map(shellWord).join(" ");
+  return [because(about), ...(act.input ? writing(act.input, about, `| ${command}`) : [command])];
 }
 
-// Gone when all is installed, as what it speaks of is.
+function mediumRepositoryFile(recipe: Recipe): string[] {
+  const onMedium = recipe.repositories.filter(({ url }) => mediumFolder(url) !== undefined);
+  if (onMedium.length === 0) return [];
+  return writing(Buffer.from(repositoryFile(onMedium)), "repositories", `> ${mediumRepositories}`);
+}
+
+// Removed after the packages are installed, as the copy of the medium is.
 const mediumRepositories = "/etc/yum.repos.d/tbuild-medium.repo";
 
 function packages(recipe: Recipe, options: PostOptions): string[] {
@@ -112,8 +110,7 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
       ? writing(Buffer.from(yumConfig(recipe, options)), "yum", `> ${yumConfigFile}`)
       : []),
     `${yum(yumInstall(recipe, options))} > /root/tbuild-yum.log 2>&1 || { tail -n 15 /root/tbuild-yum.log; exit 91; }`,
-    // yum ends with 0 although a scriptlet failed; only this line tells.
-    `if grep -Ei 'Error in [a-z]+ scriptlet|scriptlet failed' /root/tbuild-yum.log; then exit 92; fi`,
+    `if grep -Ei ${shellWord(failedScriptlet)} /root/tbuild-yum.log; then exit 92; fi`,
     ...remove,
     "missing=",
     `for p in ${proved.map(shellWord).join(" ")}; do rpm -q "$p" >/dev/null || rpm -q --whatprovides "$p" >/dev/null || missing="$missing $p"; done`,
@@ -121,64 +118,6 @@ function packages(recipe: Recipe, options: PostOptions): string[] {
     "yum clean all",
     clean,
   ];
-}
-
-function accounts(recipe: Recipe, options: PostOptions): string[] {
-  return [
-    ...recipe.groups.flatMap(({ name, gid }) => [
-      because(`group ${name}`),
-      `getent group ${name} >/dev/null || groupadd -g ${gid} ${name}`,
-    ]),
-    ...recipe.users.flatMap((user) => {
-      const home = shellWord(user.home ?? `/home/${user.name}`);
-      const groups = shellWord(user.groups.join(","));
-      const hash = options.passwords[user.name];
-      return [
-        because(`user ${user.name}`),
-        `if getent passwd ${user.name} >/dev/null; then usermod -g ${user.group} -G ${groups} ${user.name}`,
-        `else useradd -m -u ${user.uid} -g ${user.group} -G ${groups} -d ${home} ${user.name}; fi`,
-        ...(hash === undefined ? [] : [`echo ${shellWord(`${user.name}:${hash}`)} | chpasswd -e`]),
-      ];
-    }),
-  ];
-}
-
-async function files(recipe: Recipe, options: PostOptions): Promise<string[]> {
-  const folders = recipe.folders.flatMap((folder) => [
-    because(`folder ${folder.path}`),
-    `mkdir -p ${shellWord(folder.path)}`,
-    ...owned(folder),
-  ]);
-  const written: string[] = [];
-  for (const file of recipe.files) {
-    const data = await contentOf(options.folder, file.content, file.from);
-    written.push(because(`file ${file.path}`), `mkdir -p "$(dirname ${shellWord(file.path)})"`);
-    written.push(...writing(data, `file ${file.path}`, `> ${shellWord(file.path)}`), ...owned(file));
-  }
-  return [...folders, ...written];
-}
-
-async function scripts(recipe: Recipe, options: PostOptions): Promise<string[]> {
-  const all: string[] = [];
-  for (const script of recipe.scripts) {
-    const data = await contentOf(options.folder, script.run, script.from);
-    all.push(because(`script ${script.name}`));
-    all.push(...writing(readWhole(data), `script ${script.name}`, "| bash -euo pipefail -s"));
-  }
-  return all;
-}
-
-function services(recipe: Recipe): string[] {
-  const set = (on: boolean) => (name: string) => [
-    because(`service ${name}`),
-    setService(recipe, name, { on }).map(shellWord).join(" "),
-  ];
-  return [...enabledServices(recipe).flatMap(set(true)), ...recipe.services.disable.flatMap(set(false))];
-}
-
-function owned(one: { path: string; owner: string; group: string; mode: string }): string[] {
-  const path = shellWord(one.path);
-  return [`chown ${one.owner}:${one.group} ${path}`, `chmod ${one.mode} ${path}`];
 }
 
 // What the console and the failure say when the next command fails.

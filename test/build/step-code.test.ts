@@ -45,6 +45,7 @@ describe("the code of a step", () => {
     ["how modules are injected", "firstboot/inject", ["inject-modules", "seal-image", "audit-image"]],
     ["a packer", "bundles/write/ova", ["pack-bundles"]],
     ["what a bundle says", "bundles/write/vm-cfg", ["pack-bundles"]],
+    ["what is provisioned", "provision/acts", ["provision-guest"]],
     ["how guests are provisioned", "provision/provision", ["provision-guest"]],
     ["the stand-in for Oracle's disc", "rehearsal/iso-tree", ["fetch-medium"]],
     ["what shapes nothing", "errors", []],

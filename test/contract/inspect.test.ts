@@ -1,7 +1,8 @@
 import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { FitnessTarget } from "../../src/choices.ts";
 import { inspectGuest } from "../../src/guest/inspect.ts";
 import { scanFolder } from "../../src/guest/scan.ts";
 import { Survey } from "../../src/guest/survey.ts";
@@ -9,6 +10,7 @@ import { localHost } from "../../src/host/local.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
 import { itWith, missing } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, type GuestFiles, ol6Guest, xfsDisk } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 
 const host = localHost();
 const lacking = missing("mke2fs", "qemu-img");
@@ -115,6 +117,43 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  it("checks each image of a repository with the vm.cfg that starts it", async () => {
+    const repository = join(folder, "checked");
+    const disk = (name: string) => join(repository, "VirtualDisks", `${name}.img`);
+    await mkdir(join(repository, "VirtualDisks"), { recursive: true });
+    for (const name of ["good", "behind", "alone"]) await copyFile(image, disk(name));
+    const pv = "OVM_domain_type = 'xen_pvm'\nbootloader = '/usr/bin/pygrub'\n";
+    const configs = {
+      good: `${pv}disk = ['file:/OVS/Repositories/r/VirtualDisks/good.img,xvda,w']\n`,
+      // A second disk is not what it starts.
+      other: `${pv}disk = ['phy:/dev/mapper/1,xvda,w', 'file:/OVS/Repositories/r/VirtualDisks/alone.img,xvdb,w']\n`,
+      behind: `${pv}disk = ['file:/OVS/x.iso,xvda:cdrom,r', 'file:/OVS/Repositories/r/VirtualDisks/behind.img,xvdb,w']\n`,
+    };
+    for (const [name, text] of Object.entries(configs)) {
+      await mkdir(join(repository, "VirtualMachines", name), { recursive: true });
+      await writeFile(join(repository, "VirtualMachines", name, "vm.cfg"), text);
+    }
+    const fitnesses = async (target: FitnessTarget) => {
+      const found = await scanFolder(host, repository, { target });
+      return Object.fromEntries(found.map(({ file, fitness }) => [basename(file, ".img"), fitness]));
+    };
+    const onXen = await fitnesses("xen-4.17");
+    const ofConfig = (name: string) => onXen[name]?.findings.filter(({ about }) => about.endsWith("vm.cfg"));
+    expect(ofConfig("good")).toEqual([]);
+    expect(ofConfig("alone")).toEqual([]);
+    expect(ofConfig("behind")).toContainEqual(
+      expect.objectContaining({
+        about: "VirtualMachines/behind/vm.cfg",
+        weight: "unfit",
+        why: "its first disk is /OVS/x.iso, and pygrub looks for the kernel only there",
+      }),
+    );
+    expect([onXen.good?.mode, onXen.behind?.verdict]).toEqual(["pvm", "unfit"]);
+    // As what it is started, where that is possible at all.
+    expect((await fitnesses("ovm-3.4.6")).good).toMatchObject({ mode: "pvm", verdict: "unfit" });
+    expect((await fitnesses("kvm")).behind).toMatchObject({ mode: "kvm" });
+  });
+
   itWith(
     ["mkfs.xfs", "linux.uml", "mount", "losetup", "root", "loop"],
     "finds a guest whose root is XFS, by the way that is named",
@@ -173,7 +212,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
           await host.run(["sync", "-f", at]);
           await copyFile(disk, copy);
         } finally {
-          await host.run(["umount", at]);
+          await unmountImage(at);
         }
         await look(copy);
         await look(disk);

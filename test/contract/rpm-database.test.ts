@@ -7,7 +7,7 @@ import { readPackageFiles } from "../../src/guest/rpm/files.ts";
 import { readPackageRecords } from "../../src/guest/rpm/records.ts";
 import { sqliteBlobs } from "../../src/guest/rpm/sqlite.ts";
 import { localHost } from "../../src/host/local.ts";
-import { installedPackages } from "../../src/provision/provision.ts";
+import { installedPackages } from "../../src/provision/installed.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 import { missing } from "../fakes/missing.ts";
 

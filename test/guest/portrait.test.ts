@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { portraitOf } from "../../src/guest/portrait.ts";
 import { maskSecrets } from "../../src/guest/secrets.ts";
 import { Survey } from "../../src/guest/survey.ts";
-import { packageRecord } from "../../src/provision/provision.ts";
+import { packageRecord } from "../../src/provision/installed.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");

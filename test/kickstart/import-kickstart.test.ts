@@ -14,7 +14,7 @@ import {
 } from "../../src/kickstart/import/import-kickstart.ts";
 import { noSecrets, renderKickstart } from "../../src/kickstart/render.ts";
 import { commands } from "../../src/kickstart/table.ts";
-import { readWhole } from "../../src/provision/provision.ts";
+import { readWhole } from "../../src/provision/acts.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { rules } from "../../src/recipe/rules.ts";
 import { kickstartTemplate } from "../kickstart-template.ts";

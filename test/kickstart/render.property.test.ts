@@ -480,7 +480,8 @@ async function inShell(recipe: Recipe, folder: string): Promise<string[][]> {
     partsOf(text, majorOf(recipe.release), () => {}),
     "%post",
   ).join("\n");
-  const from = body.indexOf("if ! grep -qsF '[a]'");
+  const from = body.indexOf("echo 'repository a failed'");
+  expect(from).toBeGreaterThan(0);
   const script = body
     .slice(from, body.indexOf("\nrm -f /root/.tbuild-why", from))
     .replaceAll("/etc/yum.repos.d", `${folder}/yum.repos.d`)

@@ -106,7 +106,7 @@ services: { enable: [ntpd], disable: [cups] }
       major === 5
         ? "|baseurl=http://10.0.2.2:1/addons/\n|gpgcheck=0"
         : `'--setopt=${recipe.additions?.repository}.baseurl=http://10.0.2.2:1/addons/'`,
-      "echo 'grid:$6$a$b' | chpasswd -e",
+      "| 'chpasswd' '-e'\n|grid:$6$a$b\n",
       major >= 7 ? "'systemctl' 'enable' 'ntpd'" : "'chkconfig' 'ntpd' 'on'",
       "for p in 'libovmapi' ",
     ])

@@ -6,11 +6,11 @@ import type {
   PackageRecord,
   Parameter,
 } from "../../src/model/manifest.ts";
+import { compareRpmVersions } from "../../src/model/rpm-version.ts";
 import { diffPage } from "../../src/pages/diff-page.ts";
 import { compare, isSame, untold, withTexts } from "../../src/store/compare/compare.ts";
 import { sectionsOf } from "../../src/store/compare/difference-words.ts";
 import { proposalFor } from "../../src/store/compare/proposal.ts";
-import { compareRpmVersions } from "../../src/store/compare/rpm-version.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const disk = { name: "System", digest: `sha256:${"d".repeat(64)}`, bytes: 2 ** 30, dataBytes: 1 } as const;

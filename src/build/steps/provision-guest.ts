@@ -8,13 +8,8 @@ import type { Host } from "../../host/host.ts";
 import { liveGuest } from "../../image/ways/mounted-tree.ts";
 import type { PackageRecord } from "../../model/manifest.ts";
 import { makeFurtherDisks } from "../../provision/further-disks.ts";
-import {
-  installedPackages,
-  packagedFiles,
-  proveProvisioned,
-  provision,
-  repositoriesOf,
-} from "../../provision/provision.ts";
+import { installedPackages, packagedFiles, repositoriesOf } from "../../provision/installed.ts";
+import { proveProvisioned, provision } from "../../provision/provision.ts";
 import { installedAdditions, type Recipe } from "../../recipe/recipe.ts";
 import {
   bootGuest,

@@ -4,14 +4,12 @@ import { type FitnessTarget, fitnessTargets, type GuestMode, type OvmdChoice } f
 import { exitCodes, TbuildError } from "../../errors.ts";
 import { copyDisk } from "../../guest/convert/partitioned-copy.ts";
 import { type Conversion, type Converted, planConversion } from "../../guest/convert/plan.ts";
-import { findingText, type Verdict, verdictOf } from "../../guest/fitness/finding.ts";
+import { findingText, type Verdict } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessOrWhy, fitnessWords, requireMode } from "../../guest/fitness/fitness.ts";
-import { modeOfVmCfg, type VmCfg, vmCfgFindings, vmCfgIn } from "../../guest/fitness/vm-cfg.ts";
+import { modeOfVmCfg, type VmCfg, vmCfgIn, withVmCfg } from "../../guest/fitness/vm-cfg.ts";
 import { localHost } from "../../host/local.ts";
 import { undoRecords } from "../../image/change/undo.ts";
-import { readImageFile } from "../../image/file/image-file.ts";
 import { openImageFile } from "../../image/open.ts";
-import type { GuestTree } from "../../image/tree.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
 import { interruptible, stays } from "../interrupt.ts";
@@ -165,27 +163,14 @@ async function check(named: NamedImage, flags: CheckFlags, signal: AbortSignal):
     await using guest = await openImageFile(localHost(), file, options);
     isOpened = true;
     const fitness = await fitnessOrWhy(localHost(), { file, guest }, flags.for, flags.to);
-    return flags.config ? await withVmCfg(fitness, flags.config, file, guest.tree) : fitness;
+    return flags.config ? await withVmCfg(fitness, flags.config, { file, tree: guest.tree }) : fitness;
   } catch (error) {
     // Even if a disk's guest cannot be opened, it may be known not to boot. A file that is not a disk is not checked.
     const isGuest = error instanceof TbuildError && ["guest", "environment"].includes(error.fault);
     if (isOpened || !isGuest || flags.via !== undefined) throw error;
     const fitness = await fitnessOrWhy(localHost(), { file, why: error.message }, flags.for, flags.to);
-    return flags.config ? await withVmCfg(fitness, flags.config, file) : fitness;
+    return flags.config ? await withVmCfg(fitness, flags.config, { file }) : fitness;
   }
-}
-
-async function withVmCfg(fitness: Fitness, config: VmCfg, file: string, tree?: GuestTree): Promise<Fitness> {
-  const { mode, boots } = fitness;
-  await using disk = await readImageFile(file);
-  const fstab = await tree?.text("/etc/fstab");
-  const own = vmCfgFindings(config, {
-    ...{ file, format: disk.format, mode },
-    ...(boots && { args: boots.args }),
-    ...(fstab !== undefined && { fstab }),
-  });
-  const findings = [...fitness.findings, ...own];
-  return { ...fitness, verdict: verdictOf(findings), findings };
 }
 
 function lines({ name, shown }: NamedImage, fitness: Fitness): string[] {

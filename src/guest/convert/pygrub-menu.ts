@@ -1,6 +1,8 @@
 import { posix } from "node:path";
 import type { GuestMode } from "../../choices.ts";
+import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import { loaderEntryFiles } from "../loader-entries.ts";
 import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
 import { editsAll } from "./edit.ts";
@@ -34,6 +36,11 @@ function legacyMenu(): Operation {
       return [...(await base.pending(tree)), ...link];
     },
     async apply(tree) {
+      if (!(await tree.stat("/boot/grub/grub.conf")))
+        throw new TbuildError("guest", "is missing: the guest has no boot menu", {
+          subject: "/boot/grub/grub.conf",
+          hint: "Restore the file in the guest or in the image (`tbuild cp`), and convert again.",
+        });
       await base.apply(tree);
       if (!(await tree.stat(menu))) await tree.link(menu, "./grub.conf");
     },
@@ -64,14 +71,24 @@ const noStaticMenu: Operation = {
   apply: (tree) => tree.remove(staticFile),
 };
 
-/** The entry that GRUB boots: by `saved_entry`. One that is not there is passed over, and the first is booted. */
+/** The entry that GRUB boots. One that is not there is passed over, and the first is booted. */
 export async function defaultEntry(tree: GuestTree, entries: readonly Entry[]): Promise<Entry | undefined> {
-  const saved = /^saved_entry=(.*)$/m.exec((await tree.text("/boot/grub2/grubenv")) ?? "")?.[1]?.trim();
+  const wanted = await defaultName(tree);
   return (
-    entries.find(({ id, title }) => saved === title || saved === id) ??
-    entries[Number(saved) || 0] ??
+    entries.find(({ id, title }) => wanted === title || wanted === id) ??
+    entries.find(({ number }) => number === (Number(wanted) || 0)) ??
     entries[0]
   );
+}
+
+// What the menu sets, else the entry that was saved. A name for one boot only, `next_entry`, does not count.
+async function defaultName(tree: GuestTree): Promise<string | undefined> {
+  const menu = (await tree.text(grub2Menu)) ?? "";
+  const set = [...menu.matchAll(/^[ \t]*set[ \t]+default=(["']?)(.*?)\1[ \t]*$/gm)]
+    .map(([, , name = ""]) => name)
+    .findLast((name) => !name.includes("next_entry"));
+  if (set !== undefined && !set.includes("$")) return set;
+  return /^saved_entry=(.*)$/m.exec((await tree.text("/boot/grub2/grubenv")) ?? "")?.[1]?.trim();
 }
 
 export interface Entry {
@@ -80,12 +97,14 @@ export interface Entry {
   /** What `saved_entry` may call it. */
   readonly id: string;
   readonly title: string;
+  /** Its place in the menu, from 0; rescue kernels have one as well. */
+  readonly number: number;
   /** Its path, and the kernel's arguments. */
   readonly kernel: string;
   readonly initramfs: string | undefined;
 }
 
-/** The entries of GRUB 2, without rescue kernels: its loader entries, newest first, or those of its menu. */
+/** The entries of GRUB 2 in the order of its menu, without rescue kernels: its loader entries, or those of the menu itself. */
 export async function bootEntries(tree: GuestTree): Promise<Entry[]> {
   const entries = await loaderEntries(tree);
   if (entries.length > 0) return entries;
@@ -100,24 +119,22 @@ export async function bootEntries(tree: GuestTree): Promise<Entry[]> {
 async function loaderEntries(tree: GuestTree): Promise<Entry[]> {
   const variable = await grubVariables(tree);
   const entries: Entry[] = [];
-  for (const path of (await tree.glob("/boot/loader/entries/*.conf")).reverse()) {
-    if (path.includes("rescue")) continue;
+  let number = 0;
+  for (const path of await loaderEntryFiles(tree)) {
     const text = (await tree.text(path)) ?? "";
     const value = (key: string) => new RegExp(`^${key}[ \\t]+(.*)$`, "m").exec(text)?.[1]?.trim();
-    const kernel = [value("linux") ?? "", ...(value("options") ?? "").split(/\s+/)]
+    const linux = value("linux");
+    if (linux === undefined) continue;
+    const kernel = [linux, ...(value("options") ?? "").split(/\s+/)]
       .map((word) => word.replace(/^\$\{?(\w+)\}?$/, (_all, name) => variable(name)))
       .filter((word) => word !== "")
       .join(" ")
       .trim();
+    const [id, title] = [posix.basename(path, ".conf"), value("title") ?? linux];
     const initramfs = value("initrd")?.replaceAll(/\s*\$\w+/g, "");
-    if (kernel.startsWith("/"))
-      entries.push({
-        file: path,
-        id: posix.basename(path, ".conf"),
-        title: value("title") ?? path,
-        kernel,
-        initramfs,
-      });
+    if (!path.includes("rescue") && kernel.startsWith("/"))
+      entries.push({ file: path, id, title, number, kernel, initramfs });
+    number++;
   }
   return entries;
 }
@@ -135,14 +152,13 @@ const grub2Menu = "/boot/grub2/grub.cfg";
 
 function menuEntries(file: string, menu: string): Entry[] {
   const entries: Entry[] = [];
-  for (const [, title = "", words = "", body = ""] of menu.matchAll(
-    /^menuentry\s+['"]([^'"]+)['"]([^{]*)\{([\s\S]*?)^\}/gm,
-  )) {
+  const found = menu.matchAll(/^menuentry\s+['"]([^'"]+)['"]([^{]*)\{([\s\S]*?)^\}/gm);
+  for (const [number, [, title = "", words = "", body = ""]] of [...found].entries()) {
     const id = /\$menuentry_id_option\s+['"]([^'"]+)['"]/.exec(words)?.[1] ?? title;
     const kernel = /^\s*linux(?:16|efi)?\s+(\/.*)$/m.exec(body)?.[1];
     const initramfs = /^\s*initrd(?:16|efi)?\s+(\/\S+)/m.exec(body)?.[1];
     if (kernel !== undefined && !title.includes("rescue"))
-      entries.push({ file, id, title, kernel, initramfs });
+      entries.push({ file, id, title, number, kernel, initramfs });
   }
   return entries;
 }

@@ -2,10 +2,13 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { type GuestMode, modeOf } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
+import { readImageFile } from "../../image/file/image-file.ts";
+import type { GuestTree } from "../../image/tree.ts";
 import type { DiskEntry } from "../../vm-cfg/devices.ts";
 import { readVmCfg, type VmCfg } from "../../vm-cfg/document.ts";
 import { machineOf } from "../../vm-cfg/machine.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, verdictOf } from "./finding.ts";
+import type { Fitness } from "./fitness.ts";
 
 export type { VmCfg } from "../../vm-cfg/document.ts";
 
@@ -36,6 +39,25 @@ export async function vmCfgIn(file: string): Promise<VmCfg> {
 export function modeOfVmCfg(config: VmCfg): GuestMode | undefined {
   const { domainType } = machineOf(config);
   return domainType && modeOf[domainType];
+}
+
+/** A check of an image, with what is wrong with the vm.cfg that starts it; `about` names that one. */
+export async function withVmCfg(
+  fitness: Fitness,
+  config: VmCfg,
+  { file, tree }: { readonly file: string; readonly tree?: GuestTree },
+  about = "vm.cfg",
+): Promise<Fitness> {
+  const { mode, boots } = fitness;
+  await using disk = await readImageFile(file);
+  const fstab = await tree?.text("/etc/fstab");
+  const own = vmCfgFindings(config, {
+    ...{ file, format: disk.format, mode },
+    ...(boots && { args: boots.args }),
+    ...(fstab !== undefined && { fstab }),
+  });
+  const findings = [...fitness.findings, ...own.map((finding) => ({ ...finding, about }))];
+  return { ...fitness, verdict: verdictOf(findings), findings };
 }
 
 /** Where a vm.cfg does not suit the image that it starts: its type, what boots it, its disks and their names. */

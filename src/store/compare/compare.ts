@@ -1,7 +1,7 @@
 import { patchOf } from "../../io/patch.ts";
 import type { FileRecord, Manifest, PackageRecord, Parameter } from "../../model/manifest.ts";
+import { comparePackages } from "../../model/rpm-version.ts";
 import { groupedBy } from "../grouped-by.ts";
-import { comparePackages } from "./rpm-version.ts";
 
 /** The items in only one of two lists, and those in both that differ. */
 export interface Changes<T, C = { readonly from: T; readonly to: T }> {

@@ -1,6 +1,6 @@
 import type { PackageRecord, Parameter } from "../../model/manifest.ts";
+import { comparePackages, packageVersion } from "../../model/rpm-version.ts";
 import type { Changes, Difference } from "./compare.ts";
-import { comparePackages, packageVersion } from "./rpm-version.ts";
 
 /** One change: added, removed, replaced, newer or older. */
 export interface Line {

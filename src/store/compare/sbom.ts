@@ -1,7 +1,7 @@
 import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
 import type { Manifest, PackageRecord } from "../../model/manifest.ts";
 import { manifestDigest } from "../../model/manifest.ts";
-import { packageVersion } from "./rpm-version.ts";
+import { packageVersion } from "../../model/rpm-version.ts";
 
 /** A template's bill of materials, CycloneDX 1.6 as JSON. Pure: the same manifest gives the same bytes. */
 export function sbomOf(manifest: Manifest): string {

@@ -1,4 +1,4 @@
-import type { PackageRecord } from "../../model/manifest.ts";
+import type { PackageRecord } from "./manifest.ts";
 
 /** `1:2.3-4.el6`. */
 export function packageVersion({
