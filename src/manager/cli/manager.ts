@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Device, ImportWanted, ManagerAbout, ManagerApi, Named, ObjectKind } from "../api.ts";
 import { listed, properties } from "./answer.ts";
+import { antiAffinityGroups } from "./anti-affinity.ts";
 import { type Command, command, instance, type Value } from "./command.ts";
 import { type Dialect, dialectOf, type Release, releaseOf } from "./dialect.ts";
 import type { Door } from "./door.ts";
@@ -63,8 +64,11 @@ function managerOf(
   }
 
   async function shown<T>(type: string, id: string, read: (row: Named, rows: Rows) => T): Promise<T> {
-    const block = await door.read(command(`show ${instance({ type, id })}`));
-    return read({ id, name: "" }, properties(block));
+    return read({ id, name: "" }, await rows(type, id));
+  }
+
+  async function rows(type: string, id: string): Promise<Rows> {
+    return properties(await door.read(command(`show ${instance({ type, id })}`)));
   }
 
   async function list(type: string): Promise<Named[]> {
@@ -76,8 +80,7 @@ function managerOf(
   async function looseVnic(mac: string): Promise<string | undefined> {
     for (const { id, name } of await list("Vnic")) {
       if (name.toLowerCase() !== mac) continue;
-      const block = await door.read(command(`show ${instance({ type: "Vnic", id })}`));
-      if (!properties(block).some(({ key }) => /^vm\b/i.test(key))) return id;
+      if (!(await rows("Vnic", id)).some(({ key }) => /^vm\b/i.test(key))) return id;
     }
     return undefined;
   }
@@ -246,6 +249,7 @@ function managerOf(
     },
 
     ...(dialect.customizers && customizers),
+    antiAffinity: antiAffinityGroups({ list, rows, created, order }),
 
     importIso: (wanted) => imported(["importVirtualCdrom"], wanted),
     importTemplate: (wanted) => imported(["importTemplate"], wanted),
