@@ -32,6 +32,10 @@ export interface SimulatorSettings {
   readonly unquotedSlash: "plain" | "escape";
   /** Whether objects show their description in the CLI. */
   readonly showsDescription: boolean;
+  /** Whether an anti-affinity group shows its machines. */
+  readonly showsMembers: boolean;
+  /** Whether a group with machines, and a machine in a group, can not be deleted. */
+  readonly refusesMembers: boolean;
   /** What a message to a guest without running additions does: the guides say only that they must run. */
   readonly messageBeforeGuest: "refused" | "lost";
   /** Milliseconds after a start until the guest's additions hear messages. */
@@ -63,6 +67,8 @@ export const usualSettings: SimulatorSettings = {
   templateStatus: "Template",
   unquotedSlash: "plain",
   showsDescription: true,
+  showsMembers: true,
+  refusesMembers: false,
   messageBeforeGuest: "refused",
   guestDelayMs: 0,
   stopWaits: false,
