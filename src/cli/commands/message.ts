@@ -15,14 +15,9 @@ import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown } from "../../io/escape.ts";
 import { writeDisc } from "../../media/small-disc.ts";
 import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
-<<<<<<< HEAD
 import type { Parameter } from "../../model/manifest.ts";
-import { interruptible } from "../interrupt.ts";
-import { farPath, type NamedImage, withImage } from "../named-image.ts";
-=======
-import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { interruptible, stays } from "../interrupt.ts";
->>>>>>> main
+import { farPath, type NamedImage, withImage } from "../named-image.ts";
 import { openFound } from "../open-site.ts";
 import { answersOf, readValues } from "../values.ts";
 import { table } from "../words.ts";
@@ -64,7 +59,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 /** The parameters of a template's version; of an image, if that is a file or on another machine. */
 async function knownOf(command: Command, ref: string): Promise<Known> {
   if (farPath(ref) !== undefined || ref.includes("/") || isFile(ref))
-    return interruptible((signal) => withImage(ref, {}, (image) => knownInside(image, signal)));
+    return interruptible(stays.unchanged, (signal) =>
+      withImage(ref, {}, (image) => knownInside(image, signal)),
+    );
   const { manifest } = (await openFound(command, ref)).entry;
   return {
     name: `${manifest.name}@${manifest.version}`,
