@@ -50,7 +50,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   rehearsal: ["firstboot/additions.ts", "host", "media", "model"],
   provision: ["guest", "host", "kickstart", "model", "recipe"],
   kickstart: ["recipe"],
-  recipe: ["guest/seal/index.ts", "hypervisor/table.ts", "manager/options.ts"],
+  recipe: ["guest/seal/index.ts", "hypervisor/table.ts", "manager/options.ts", "model/uuid.ts"],
   guest: ["firstboot", "host", "image", "model", "vm-cfg"],
   firstboot: [
     "guest/operation.ts",
@@ -97,6 +97,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "@toondepauw/node-zstd": ["io/compression.ts"],
   yauzl: ["bundles/read/zip.ts"],
   ssh2: ["manager/cli/connection.ts", "manager/simulator/ssh-server.ts"],
+  re2js: ["firstboot/pattern.ts"],
   saxes: ["io/read-xml.ts"],
   diff: ["io/patch.ts"],
   "web-tree-sitter": ["firstboot/python/script.ts"],

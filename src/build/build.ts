@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type GuestMode, modeOf } from "../choices.ts";
 import { Interrupted, TbuildError, together } from "../errors.ts";
-import { checkModules, findingLine } from "../firstboot/check/index.ts";
+import { checkModules, findingLine, type RecipePackages } from "../firstboot/check/index.ts";
 import { cloneDetectionDigest } from "../firstboot/clone-detection.ts";
 import { readModule } from "../firstboot/module.ts";
 import { type Major, releases } from "../guest/release.ts";
@@ -24,13 +24,12 @@ import { contentOf } from "../provision/acts.ts";
 import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
 import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
 import type { Located } from "../recipe/located.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 import { rules } from "../recipe/rules.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
-import { writeBuildReport, writeFailureReport } from "./build-report.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
@@ -39,6 +38,7 @@ import { gitState } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
+import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes, provePasswords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
@@ -166,7 +166,6 @@ export async function build(
       manifest,
       bundleFolder: state.bundleFolder,
       timings: state.timings,
-      ran,
     });
     watched.report({ type: "build-finished", build: id, ms: Date.now() - begun });
     return { id, folder: context.folder, bundleFolder: state.bundleFolder, manifest, report: file, ran };
@@ -183,7 +182,6 @@ export async function build(
       error: error instanceof Error ? error.message : String(error),
       lines: error instanceof TbuildError ? error.lines : [],
       step: last?.step,
-      ran,
     }).catch(() => {});
     throw await withAdvice(context, request, error);
   }
@@ -303,7 +301,8 @@ function noTrial({ hypervisor }: Workshop, { recipe }: Ingredients, request: Bui
 // A module that fails at first boot costs a whole build, so it is refused before one begins.
 async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): Promise<void> {
   const major = majorOf(recipe.release) as Major;
-  const { findings } = await checkModules(folders, [{ name: `ol${major}`, python: releases[major].python }]);
+  const forRelease = { name: `ol${major}`, python: releases[major].python };
+  const { findings } = await checkModules(folders, [forRelease], true, packagesOf(recipe));
   const errors = findings.filter(({ level }) => level === "error");
   if (errors.length > 0)
     throw new TbuildError(
@@ -315,6 +314,17 @@ async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): 
         hint: "To see the warnings as well: tbuild module check",
       },
     );
+}
+
+function packagesOf(recipe: Recipe): RecipePackages {
+  const { base, install, exclude, remove } = recipe.packages;
+  const ntp = recipe.ntp.length > 0 && majorOf(recipe.release) <= 6 ? ["ntp"] : [];
+  const named = [...base, ...install, ...ntp, ...(installedAdditions(recipe)?.packages ?? [])];
+  return {
+    installed: new Set(named),
+    leftOut: new Set([...exclude, ...remove]),
+    hasGroups: named.some((name) => name.startsWith("@")),
+  };
 }
 
 /** Reads everything that a recipe refers to. All errors of the recipe are found here, before anything changes. */

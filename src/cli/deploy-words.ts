@@ -31,10 +31,13 @@ export function planText(plan: Plan, colours: Colours): string {
     }),
     ...plan.groups
       .filter(({ action }) => action !== "keep")
-      .map(({ name, action, machines }) => ({
+      .map(({ name, action, machines, drift }) => ({
         sign: signs[action],
         what: `group ${name}`,
-        lines: [`on different servers: ${machines.join(", ")}`],
+        lines: [
+          `on different servers: ${machines.join(", ")}`,
+          ...drift.map((one) => `changed outside tbuild: ${one}`),
+        ],
       })),
   ];
   const blocks = rows.map(({ sign, what, lines }) =>
@@ -49,6 +52,7 @@ export function planText(plan: Plan, colours: Colours): string {
 function sumOf(plan: Plan): string {
   const all = [...plan.machines, ...plan.disks, ...plan.groups].map(({ action }) => action);
   const count = (...actions: string[]) => all.filter((one) => actions.includes(one)).length;
+  if (all.length === 0) return "Nothing of it is there any more; what is known of it is forgotten.";
   if (isIdle(plan)) return `Nothing to do: ${count("keep")} parts are as the file says.`;
   const parts = [
     [count("create"), "to create"],
@@ -71,6 +75,6 @@ export function planJson(plan: Plan) {
       ...{ kind: "machine", name, action, details, drift, notes },
       ...(goal && { template: goal.template.name, nics: goal.nics, disks: goal.mappings }),
     })),
-    ...plan.groups.map(({ name, action, machines }) => ({ kind: "group", name, action, machines })),
+    ...plan.groups.map((group) => ({ kind: "group", ...group })),
   ];
 }

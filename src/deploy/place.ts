@@ -34,8 +34,8 @@ export interface PlaceAbilities {
   /** The first is used where the deployment does not say. */
   readonly clones: readonly CloneWay[];
   readonly sharedDisks: boolean;
-  /** Machines are kept on different servers. Left out of what a place does where it has one server only. */
-  readonly antiAffinity: boolean;
+  /** Machines are kept on different servers; else why they are not. */
+  readonly antiAffinity: true | { readonly why: string };
   /** Machines on one network reach each other. */
   readonly joinsMachines: boolean;
   /** Whose additions get first-boot messages here; empty where messages cannot be sent. */
@@ -101,7 +101,7 @@ export interface MachineWanted {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly storage?: string;
-  /** The first nic leads to the network that people log in by. */
+  /** The first nic is on the network for logins. */
   readonly nics: readonly NicWanted[];
 }
 
@@ -127,6 +127,11 @@ export interface SeenMachine {
 export interface Inventory {
   readonly machines: readonly SeenMachine[];
   readonly disks: readonly SeenDisk[];
+  /** Anti-affinity groups. `machines`: their ids, where the place shows them. */
+  readonly groups: readonly {
+    readonly name: string;
+    readonly machines: readonly string[] | undefined;
+  }[];
   /** Of the names asked for, those that others use: their machines or disks are not ours. `by`: who, if it is known. */
   readonly taken: readonly {
     readonly kind: "machine" | "disk";
@@ -187,7 +192,7 @@ export interface Place extends AsyncDisposable {
     mapping: { readonly slot: number; readonly disk: string; readonly mode: DiskMode },
   ): Promise<void>;
   unmapDisk(machine: string, slot: number): Promise<void>;
-  /** Keeps machines on different servers; left out where `antiAffinity` is false. `group` is unique in the deployment. */
+  /** Keeps machines on different servers; left out where `antiAffinity` is not `true`. `group` is unique in the deployment. */
   keepApart?(group: string, machines: readonly string[], mark: Mark): Promise<void>;
   /** Removes such a group; absent is fine. */
   forgetApart?(group: string, mark: Mark): Promise<void>;
@@ -223,12 +228,12 @@ export interface PlaceContext {
   readonly memory: string;
   readonly restoreDisk: (disk: Manifest["disks"][number], to: string, signal?: AbortSignal) => Promise<void>;
   readonly environment: (name: string) => string | undefined;
-  /** Asks a person at the terminal; throws a `usage` fault where there is none. */
+  /** Asks a person at the terminal; throws a `usage` fault if there is no terminal. */
   readonly askSecret: (question: string) => Promise<string>;
   readonly signal: AbortSignal;
 }
 
-/** A kind of place: the line in the table (`places/table.ts`) leads to one of these. */
+/** A kind of place: each line of the table (`places/table.ts`) loads one. */
 export interface PlaceKind {
   /** One line for help and documents. */
   readonly summary: string;

@@ -42,6 +42,7 @@ export interface VnicSeen extends Named {
   /** Lower case, with colons. */
   readonly mac?: string;
   readonly network?: Named;
+  readonly description?: string;
 }
 
 /** What is in a slot. `empty`: a drive without a disc. */
@@ -127,6 +128,17 @@ export interface ImportWanted {
   readonly urls: readonly string[];
 }
 
+/** Groups of machines that never run on the same server (Concepts Guide 3.3, 6.12). */
+export interface AntiAffinityGroups {
+  list(): Promise<readonly Named[]>;
+  /** The ids of its machines; `undefined`: none is shown. */
+  members(id: string): Promise<readonly string[] | undefined>;
+  create(pool: string, wanted: { readonly name: string; readonly description: string }): Promise<string>;
+  delete(id: string): Promise<void>;
+  add(group: string, vm: string): Promise<void>;
+  remove(group: string, vm: string): Promise<void>;
+}
+
 export interface ManagerAbout {
   /** `3.4.6.2105`. */
   readonly version: string;
@@ -169,8 +181,14 @@ export interface ManagerApi extends AsyncDisposable {
   createMapping(vm: string, slot: number, device: Device, name: string): Promise<string>;
   deleteMapping(id: string): Promise<void>;
   /** `mac` in lower case; without one the Manager takes one of its range. */
-  createVnic(vm: string, wanted: { readonly network: string; readonly mac?: string }): Promise<string>;
-  deleteVnic(id: string, vm: string): Promise<void>;
+  createVnic(
+    vm: string,
+    wanted: { readonly network: string; readonly mac?: string; readonly description?: string },
+  ): Promise<string>;
+  /** Without `vm`: it belongs to none. */
+  deleteVnic(id: string, vm?: string): Promise<void>;
+  /** Vnics of no machine, which an interrupted call may leave. Left out where each is made on a machine (3.3 and later). */
+  looseVnics?(): Promise<readonly VnicSeen[]>;
 
   /** Left out in 3.2, which has none. */
   createCustomizer?(
@@ -190,6 +208,9 @@ export interface ManagerApi extends AsyncDisposable {
   customizers?(): Promise<readonly Named[]>;
   /** Jobs in progress. Left out over the CLI, which has no documented list of them. */
   activeJobs?(): Promise<readonly Named[]>;
+
+  /** Left out over REST, whose resource of them is not known. */
+  readonly antiAffinity?: AntiAffinityGroups;
 
   importIso(wanted: ImportWanted): Promise<void>;
   importTemplate(wanted: ImportWanted): Promise<void>;

@@ -124,6 +124,7 @@ export function memoryPlace(
       return {
         machines,
         disks,
+        groups: [...world.groups].map(([name, machines]) => ({ name, machines })),
         taken: [...strangers("machine", world.machines), ...strangers("disk", world.disks)],
       };
     },

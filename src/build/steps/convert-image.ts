@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { buildOperations } from "../../guest/convert/index.ts";
+import { type NewIds, newVolumeIds, renameVolumes } from "../../guest/convert/volume-names.ts";
 import { applyAll, type Done } from "../../guest/operation.ts";
 import { readRelease } from "../../guest/release.ts";
+import { writeVolumeIds } from "../../image/change/volume-ids.ts";
 import type { Recipe } from "../../recipe/recipe.ts";
+import { canRenameVolumes, volumeId } from "../../recipe/volume-ids.ts";
 import { openImage } from "../guest-image.ts";
-import type { Step } from "../step.ts";
+import type { Step, StepContext } from "../step.ts";
 import type { KeptMaster } from "./keep-master.ts";
 
 export interface ConvertedImage {
@@ -19,18 +22,32 @@ export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
     name: "convert-image",
     module: import.meta.url,
     describe: () => `copy the master and convert it to ${recipe.domainType}`,
-    inputs: () => ({ domainType: recipe.domainType }),
+    inputs: () => ({
+      domainType: recipe.domainType,
+      ...(canRenameVolumes(recipe) && { "volume ids": volumeId(recipe, "") }),
+    }),
     async run(context, { masterDisk }) {
       const image = join(context.out, "System.img");
       context.progress("copying the master");
       await context.store.restoreDisk(masterDisk, image, context.signal);
-      await using opened = await openImage(context, image);
-      const mounted = opened.mounts.map(({ volume }) => volume);
-      const operations = buildOperations(recipe.domainType, await readRelease(opened.tree), mounted);
-      return {
-        image,
-        converted: await applyAll(opened.tree, operations, context.progress),
-      };
+      const { converted, ids } = await convert(context, recipe, image);
+      await writeVolumeIds(context.host, image, ids, context.signal);
+      return { image, converted };
     },
   };
+}
+
+async function convert(
+  context: StepContext,
+  recipe: Recipe,
+  image: string,
+): Promise<{ readonly converted: readonly Done[]; readonly ids: NewIds }> {
+  await using opened = await openImage(context, image);
+  const { tree, mounts, volumes } = opened;
+  const mounted = mounts.map(({ volume }) => volume);
+  const operations = buildOperations(recipe.domainType, await readRelease(tree), mounted);
+  const converted = await applyAll(tree, operations, context.progress);
+  if (!canRenameVolumes(recipe)) return { converted, ids: new Map() };
+  const ids = newVolumeIds(mounts, volumes, (mount) => volumeId(recipe, mount));
+  return { converted: [...converted, await renameVolumes(tree, ids)], ids };
 }

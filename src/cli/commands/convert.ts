@@ -12,7 +12,7 @@ import { undoRecords } from "../../image/change/undo.ts";
 import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { type NamedImage, withImage } from "../named-image.ts";
 import { progressLine } from "../progress-line.ts";
 import { viaOption } from "../via.ts";
@@ -50,6 +50,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
+const copyGoes = "the copy was removed; the image itself was not changed";
+
 // The copy is ours, and goes if the conversion fails.
 async function withCopy(
   images: readonly string[],
@@ -67,7 +69,7 @@ async function withCopy(
         hint: "The image itself is not changed with --out.",
       },
     );
-  await interruptible(async (signal) => {
+  await interruptible(copyGoes, async (signal) => {
     const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
     await withImage(image, flags, ({ file }) =>
       copyDisk(localHost(), file, out, { signal, progress: line.show }),
@@ -91,6 +93,7 @@ async function convertAll(
   const found: Verdict[] = [];
   await changeImages<Converted>(images, flags, {
     verb: "convert",
+    ...(flags.out !== undefined && { stays: copyGoes }),
     plan: (file, options) => planConversion(localHost(), file, conversionOf(mode, flags), options),
     remarks: () => [],
     async after(image, signal) {
@@ -127,7 +130,7 @@ async function checkAll(images: readonly string[], flags: Flags): Promise<void> 
   requireMode(target, mode);
   const asked = { ...flags, for: target, ...(mode && { to: mode }), ...(config && { config }) };
   const found: Verdict[] = [];
-  await eachImage(images, flags, async (image, signal) => {
+  await eachImage(images, flags, stays.unchanged, async (image, signal) => {
     const fitness = await check(image, asked, signal);
     found.push(fitness.verdict);
     process.stdout.write(

@@ -23,7 +23,7 @@ const MachineRecord = z.object({
   isMade: z.boolean(),
   /** The id of its template at this place. */
   template: z.string(),
-  /** The networks of its nics as the deployment names them: on the hypervisor, the first one leads to the host. */
+  /** The networks of its nics as the deployment names them: on the hypervisor, the first one is connected to the host. */
   networks: z.record(z.string(), z.string()),
 });
 type MachineRecord = z.infer<typeof MachineRecord>;
@@ -98,7 +98,8 @@ function hypervisorsPlace(context: PlaceContext): Place {
     abilities: async () => ({
       clones: ["thin", "full"],
       sharedDisks: true,
-      ...{ antiAffinity: false, joinsMachines: hypervisor.name !== "qemu" },
+      antiAffinity: { why: "this place has one server" },
+      ...{ joinsMachines: hypervisor.name !== "qemu" },
       messages: hypervisor.messages?.reaches ?? [],
       ...{ mostSlots: 16, mostNics: 8, parallel: 4 },
     }),
@@ -133,7 +134,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
       // A record without its file is a disk that was not made yet, or that somebody removed.
       for (const [name, { bytes, isShared }] of ours)
         if (await isThere(diskFile(name))) complete.push({ id: name, name, bytes, isShared });
-      return { machines: found, disks: complete, taken };
+      return { machines: found, disks: complete, groups: [], taken };
     },
 
     async makeDisk({ name, bytes, isShared }, mark) {
@@ -240,7 +241,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
   };
 }
 
-// On the hypervisor, the first nic leads to the host, so that the guest can be logged in to.
+// On the hypervisor, the first nic is connected to the host, for logins to the guest.
 function onHypervisor(nics: readonly NicWanted[]): Nic[] {
   return nics.map(({ network, mac, address }, index) => ({
     ...{ network: index === 0 ? buildNetwork : network, mac },

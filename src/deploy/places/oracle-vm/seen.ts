@@ -6,12 +6,12 @@ export async function mappingsOf(api: ManagerApi, vm: VmSeen): Promise<MappingSe
   return Promise.all(vm.mappings.map(({ id }) => api.mapping(id)));
 }
 
-/** What the Manager has of a deployment. All that is independent is asked for at once: the Manager is asked in few calls. */
+/** The machines and disks that the Manager has of a deployment. All that is independent is asked for at once: the Manager is asked in few calls. */
 export async function lookAt(
   api: ManagerApi,
   mark: Mark,
   names: Parameters<Place["look"]>[1],
-): Promise<Inventory> {
+): Promise<Omit<Inventory, "groups">> {
   const [vms, disks] = await Promise.all([allOf(api, "Vm", api.vm), allOf(api, "VirtualDisk", api.disk)]);
   const isShared = new Map(disks.map((disk) => [disk.id, disk.isShareable === true]));
   const all = new Set(vms.map(({ name }) => name));
