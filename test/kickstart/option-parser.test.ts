@@ -91,7 +91,7 @@ function ours(args: readonly string[], major: number) {
 }
 
 describe("the options of a line", () => {
-  it("are what Python's optparse and argparse make of it, whatever stands there", () => {
+  it("are what Python's optparse and argparse make of it, for any line", () => {
     const lines = fc.sample(fc.array(word, { maxLength: 5 }), 1500);
     const python: ([string[], Record<string, unknown>] | null)[][] = JSON.parse(
       execFileSync("python3", ["-c", script], { input: JSON.stringify(lines), encoding: "utf8" }),

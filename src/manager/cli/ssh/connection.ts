@@ -3,7 +3,7 @@ import { type ExecOptions, exec } from "./exec.ts";
 import { type Login, nameOf } from "./login.ts";
 import { openSsh } from "./open.ts";
 
-/** An ssh connection to the CLI. Each command is an exec of its own, as the scripts of the Manager's users do it. */
+/** An ssh connection to the CLI. Each command is a separate exec, as in the scripts of the Manager's users. */
 export interface Connection {
   readonly isOpen: boolean;
   /**
