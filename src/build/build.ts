@@ -30,6 +30,7 @@ import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
+import { baseOf } from "./base.ts";
 import { writeBuildReport, writeFailureReport } from "./build-report.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
@@ -44,6 +45,7 @@ import { passwordHashes, provePasswords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium, proveDisc } from "./steps/fetch-medium.ts";
+import { takeBase } from "./steps/take-base.ts";
 import { planTemplate } from "./template.ts";
 
 /** An opened site, which builds use. */
@@ -354,7 +356,8 @@ export async function gather(
     noSecrets,
     await shownPost(loaded, { mirrors: {} }),
   );
-  refuseFaults(request.name, kickstartFaults(rendered, loaded));
+  const base = await baseOf(recipe, request.rehearse, workshop);
+  if (!base) refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
   // The name and version in the first line affect nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
@@ -362,13 +365,14 @@ export async function gather(
     throw new TbuildError("usage", `${request.name}: the rehearsal medium installs for a BIOS only`, {
       hint: "Rehearse with --set machine.firmware=bios, or build without --rehearse.",
     });
-  const medium = request.rehearse
-    ? makeMedium(recipe, await builderDigest())
-    : fetchIso(recipe, workshop.home.isoFolder);
+  const builder = request.rehearse ? await builderDigest() : undefined;
+  const medium =
+    builder === undefined ? fetchIso(recipe, workshop.home.isoFolder) : makeMedium(recipe, builder);
   return {
     recipe,
     folder,
     medium,
+    ...(base && { base: takeBase(recipe, base, builder) }),
     kickstart: template,
     kickstartDigest,
     provisionInputs: await provisionInputs(recipe, folder),
@@ -377,7 +381,7 @@ export async function gather(
     frame: {
       recipeText,
       inputs: {
-        kickstart: sha256(text),
+        ...(!base && { kickstart: sha256(text) }),
         ...Object.fromEntries(modules.map((module) => [`module:${module.name}`, sha256(module.digest)])),
         ...(await digestsOf(recipe, folder)),
       },

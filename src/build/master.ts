@@ -5,9 +5,9 @@ import type { Recipe } from "../recipe/recipe.ts";
 import type { ManifestFrame } from "./manifest.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Inputs, Step } from "./step.ts";
-import type { FetchedMedium } from "./steps/fetch-medium.ts";
+import type { FetchedMedium, Sources } from "./steps/fetch-medium.ts";
 import { injectModules } from "./steps/inject-modules.ts";
-import { installGuest } from "./steps/install-guest.ts";
+import { type InstalledGuest, installGuest } from "./steps/install-guest.ts";
 import { keepMaster } from "./steps/keep-master.ts";
 import { provisionGuest } from "./steps/provision-guest.ts";
 
@@ -17,6 +17,8 @@ export interface Ingredients {
   /** The recipe's folder. Relative paths in the recipe start there. */
   readonly folder: string;
   readonly medium: Step<object, FetchedMedium>;
+  /** Takes the template that the recipe starts from; then nothing is installed. */
+  readonly base?: Step<object, Sources & InstalledGuest>;
   readonly kickstart: KickstartTemplate;
   /** The digest of the rendered kickstart, without the build's secrets. */
   readonly kickstartDigest: string;
@@ -27,12 +29,17 @@ export interface Ingredients {
   readonly frame: ManifestFrame;
 }
 
-/** From a disc to a stored master: HVM, with its additions and modules, never sealed. */
+/** From a disc, or another template, to a stored master: HVM, with its additions and modules, never sealed. */
 export function planMaster(made: Ingredients) {
-  return Pipeline.start()
-    .step(made.medium)
-    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest, made.folder))
+  return startOf(made)
     .step(provisionGuest(made.recipe, made.folder, made.provisionInputs))
     .step(injectModules(made.recipe, made.modules, made.cloneDetection))
     .step(keepMaster(made.recipe, made.frame));
+}
+
+function startOf(made: Ingredients): Pipeline<Sources & InstalledGuest> {
+  if (made.base) return Pipeline.start().step(made.base);
+  return Pipeline.start()
+    .step(made.medium)
+    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest, made.folder));
 }

@@ -8,7 +8,7 @@ import { publishTemplate } from "./steps/publish-template.ts";
 import { sealImage } from "./steps/seal-image.ts";
 
 /**
- * From a disc to a published template: the master, then a copy of it that is converted, sealed, audited, booted, packed and numbered.
+ * From a disc, or another template, to a published template: the master, then a copy of it that is converted, sealed, audited, booted, packed and numbered.
  * `trial` is what clones are booted as; without it there is no boot trial.
  */
 export function planTemplate(made: Ingredients, trial: GuestMode | undefined) {

@@ -36,6 +36,7 @@ export const rules: readonly Rule[] = [
   packageNames,
   kernelRepository,
   accounts,
+  startsFrom,
 ];
 
 function sealOperations(...[recipe, { problem }]: Parameters<Rule>): void {
@@ -43,6 +44,17 @@ function sealOperations(...[recipe, { problem }]: Parameters<Rule>): void {
   for (const [i, name] of (recipe.seal?.skip ?? []).entries())
     if (!known.includes(name))
       problem(["seal", "skip", i], `there is no operation "${name}"${suggestion(name, known)}`);
+}
+
+function startsFrom(...[{ from, provision, machine }, { problem }]: Parameters<Rule>): void {
+  if (from === undefined) return;
+  if (provision === "post")
+    problem(
+      ["provision"],
+      "post is done by the installer, and a recipe with `from` installs nothing; use ssh",
+    );
+  if (machine?.firmware === "uefi")
+    problem(["from"], "starts from templates that a BIOS boots, and machine.firmware is uefi");
 }
 
 function additionsRepository(...[recipe, { problem, standing }]: Parameters<Rule>): void {

@@ -9,9 +9,12 @@ import { homeAt } from "../../src/build/home.ts";
 import { allInputs } from "../../src/build/pipeline.ts";
 import { planTemplate } from "../../src/build/template.ts";
 import { localHost } from "../../src/host/local.ts";
+import type { StoredDisk } from "../../src/model/disk.ts";
 import { assignment } from "../../src/recipe/merge.ts";
 import { Recipe } from "../../src/recipe/recipe.ts";
 import { Site } from "../../src/recipe/site.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
+import { sampleManifest } from "../manifest-sample.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 
@@ -29,6 +32,7 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
     // Where a disc is found shapes nothing; the manifest still says what the recipe says.
     ["iso.file=another.iso", "pack-bundles"],
   ],
+  from: [["from=ol6-other", "take-base"]],
   kickstart: [["kickstart=other", "install-guest"]],
   machine: [
     ["machine.vcpus=3", "keep-master"],
@@ -176,7 +180,8 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 
 function workshop(settings: readonly string[] = []): Workshop {
   const values = settings.flatMap((setting) => assignment(setting, "--set") ?? []);
-  const manifest = { get: async () => ({}), versions: async () => [] } as unknown as Workshop["store"];
+  const other = sampleManifest({} as StoredDisk, { name: "ol6-other" });
+  const store = { ...memoryStore([other]), get: async () => ({}) } as unknown as Workshop["store"];
   return {
     home: homeAt(join(root, "home")),
     host: localHost(),
@@ -185,8 +190,15 @@ function workshop(settings: readonly string[] = []): Workshop {
       domainTypes: ["hvm"],
       messages: { reaches: ["tbuild"] },
     } as unknown as Workshop["hypervisor"],
-    store: manifest,
-    records: { has: async () => true, versions: async () => [] } as unknown as Workshop["records"],
+    store,
+    records: {
+      has: async () => true,
+      versions: async () => [],
+      find: async () => undefined,
+      channel: async () => undefined,
+      revocations: async () => new Map(),
+      tags: async () => ({}),
+    } as unknown as Workshop["records"],
     site: Site.parse({}),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),
