@@ -31,7 +31,6 @@ import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import { baseOf } from "./base.ts";
-import { writeBuildReport, writeFailureReport } from "./build-report.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
@@ -40,6 +39,7 @@ import { gitState } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline, untilStep } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
+import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes, provePasswords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
@@ -184,7 +184,6 @@ export async function build(
       manifest,
       bundleFolder,
       timings: state.timings,
-      ran,
     });
     finished();
     return { id, folder: context.folder, bundleFolder, manifest, report: file, ran };
@@ -201,7 +200,6 @@ export async function build(
       error: error instanceof Error ? error.message : String(error),
       lines: error instanceof TbuildError ? error.lines : [],
       step: last?.step,
-      ran,
     }).catch(() => {});
     throw await withAdvice(context, request, error);
   }

@@ -320,7 +320,7 @@ const templates = Object.fromEntries(
   await Promise.all(releases.map(async (release) => [release, await kickstartTemplate(release)] as const)),
 );
 
-it("of a thousand random recipes each is refused in words, or every value stands exactly where it belongs", async () => {
+it("each of a thousand random recipes is refused with a reason, or has every value exactly where it belongs", async () => {
   const count = { refused: 0, rendered: 0 };
   const reached = new Set<string>();
   await fc.assert(
@@ -391,7 +391,7 @@ const whole = {
   firstBoot: { detect: "mac" },
 };
 
-it("whatever hostile value stands at whichever place of a recipe, it is refused, or stands where it belongs", async () => {
+it("a hostile value anywhere in a recipe is refused, or is written only where it belongs", async () => {
   expect(await standsWhereItBelongs(whole)).toBe(true);
   // Its disk is blank, as the installer must not see it.
   const beside = [
