@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { localHost } from "../src/host/local.ts";
 import { mbr } from "./image/disk-tables.ts";
+import { unmountImage } from "./unmount-image.ts";
 
 const host = localHost();
 const mib = 1048576;
@@ -54,7 +55,7 @@ export async function xfsDisk(image: string, guest: GuestFiles): Promise<void> {
   await mkdir(at);
   await host.run(["mount", "-o", "loop", inside, at]);
   await host.run(["cp", "-a", `${root}/.`, at]);
-  await host.run(["umount", at]);
+  await unmountImage(at);
   await emptyDisk(image, 321);
   await host.run([
     "dd",

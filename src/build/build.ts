@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type DomainType, type GuestMode, modeOf } from "../choices.ts";
 import { Interrupted, TbuildError, together } from "../errors.ts";
-import { checkModules, findingLine } from "../firstboot/check/index.ts";
+import { checkModules, findingLine, type RecipePackages } from "../firstboot/check/index.ts";
 import { cloneDetectionDigest } from "../firstboot/clone-detection.ts";
 import { readModule } from "../firstboot/module.ts";
 import { type Major, releases } from "../guest/release.ts";
@@ -24,7 +24,7 @@ import { contentOf } from "../provision/acts.ts";
 import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
 import { type LoadedRecipe, loadRecipe, moduleFolders } from "../recipe/load.ts";
 import type { Located } from "../recipe/located.ts";
-import { majorOf, type Recipe } from "../recipe/recipe.ts";
+import { installedAdditions, majorOf, type Recipe } from "../recipe/recipe.ts";
 import { rules } from "../recipe/rules.ts";
 import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
@@ -318,7 +318,8 @@ function noTrial({ hypervisor }: Workshop, { recipe }: Ingredients, request: Bui
 // A module that fails at first boot costs a whole build, so it is refused before one begins.
 async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): Promise<void> {
   const major = majorOf(recipe.release) as Major;
-  const { findings } = await checkModules(folders, [{ name: `ol${major}`, python: releases[major].python }]);
+  const forRelease = { name: `ol${major}`, python: releases[major].python };
+  const { findings } = await checkModules(folders, [forRelease], true, packagesOf(recipe));
   const errors = findings.filter(({ level }) => level === "error");
   if (errors.length > 0)
     throw new TbuildError(
@@ -330,6 +331,17 @@ async function refuseBrokenModules(recipe: Recipe, folders: readonly string[]): 
         hint: "To see the warnings as well: tbuild module check",
       },
     );
+}
+
+function packagesOf(recipe: Recipe): RecipePackages {
+  const { base, install, exclude, remove } = recipe.packages;
+  const ntp = recipe.ntp.length > 0 && majorOf(recipe.release) <= 6 ? ["ntp"] : [];
+  const named = [...base, ...install, ...ntp, ...(installedAdditions(recipe)?.packages ?? [])];
+  return {
+    installed: new Set(named),
+    leftOut: new Set([...exclude, ...remove]),
+    hasGroups: named.some((name) => name.startsWith("@")),
+  };
 }
 
 /** Reads everything that a recipe refers to. All errors of the recipe are found here, before anything changes. */

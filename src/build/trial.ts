@@ -24,6 +24,7 @@ import {
   takePicture,
 } from "./guest-machine.ts";
 import type { MachineContext } from "./step.ts";
+import { configured } from "./trial-configuration.ts";
 import { configuredByDisc, proveRecorded, valuesDisc } from "./trial-disc.ts";
 
 /** What a trial has to know of the machines that clones run on, and of what they are configured with. */
@@ -174,23 +175,15 @@ async function configureByMessages(
   say: (text: string) => void,
 ): Promise<void> {
   await using messages = await channelOf(context).open(name);
-  const state = (is: (value: string) => boolean, timeoutMs: number) =>
-    reported(context, messages, initialConfigKey, is, timeoutMs).catch((error) =>
-      explain(context, name, error),
-    );
   say("waiting for its first boot to ask");
-  await state((value) => value === "waiting", 300_000);
+  await reported(context, messages, initialConfigKey, (value) => value === "waiting", 300_000).catch(
+    (error) => explain(context, name, error),
+  );
   for (const [key, value] of values) await messages.send(key, value);
   // The last message: its arrival starts the modules.
   await messages.send(rootPasswordKey, password);
   say("configuring itself");
-  const end = await state((value) => value === "done" || value.startsWith("failed"), 300_000);
-  if (end === "done") return;
-  throw new TbuildError("guest", `first-boot configuration ${end}`, {
-    subject: name,
-    hint: "Look at /var/log/ovm-template-config.log in the clone, or run the module alone with ovm-template-config --script.",
-    lines: await consoleTail(context, name),
-  });
+  await configured(context, name, messages);
 }
 
 /** A trial is planned only if there is a channel. */

@@ -20,7 +20,8 @@ export async function deployOrDestroy(
 ): Promise<void> {
   const { name } = loaded.deployment;
   await interruptible(async (signal) => {
-    const { place, version, stateOf } = await openPlace(command, signal, flags.at);
+    const { place: opened, version, stateOf } = await openPlace(command, signal, flags.at);
+    await using place = opened;
     if (flags.destroy) {
       const destruction = await prepareDestruction(place, stateOf(name));
       if (destruction) await runDeployment(destruction, { place, name, flags, signal });

@@ -31,10 +31,13 @@ export function planText(plan: Plan, colours: Colours): string {
     }),
     ...plan.groups
       .filter(({ action }) => action !== "keep")
-      .map(({ name, action, machines }) => ({
+      .map(({ name, action, machines, drift }) => ({
         sign: signs[action],
         what: `group ${name}`,
-        lines: [`on different servers: ${machines.join(", ")}`],
+        lines: [
+          `on different servers: ${machines.join(", ")}`,
+          ...drift.map((one) => `changed outside tbuild: ${one}`),
+        ],
       })),
   ];
   const blocks = rows.map(({ sign, what, lines }) =>
@@ -71,6 +74,6 @@ export function planJson(plan: Plan) {
       ...{ kind: "machine", name, action, details, drift, notes },
       ...(goal && { template: goal.template.name, nics: goal.nics, disks: goal.mappings }),
     })),
-    ...plan.groups.map(({ name, action, machines }) => ({ kind: "group", name, action, machines })),
+    ...plan.groups.map((group) => ({ kind: "group", ...group })),
   ];
 }

@@ -1,12 +1,7 @@
 import type { Command } from "commander";
-import { waysIn } from "../choices.ts";
+import { sshConfig, via, withChangeOptions } from "./image-options.ts";
 import { lazily } from "./lazily.ts";
 
-const sshConfig = [
-  "--ssh-config <file>",
-  "ssh configuration for remote images (default: ~/.ssh/config)",
-] as const;
-const via = ["--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`] as const;
 const volume = [
   "--volume <name>",
   "read this volume, as `inspect` names it, instead of a guest's file systems",
@@ -64,16 +59,7 @@ export function addGuestFileCommands(program: Command): void {
       .option(...sshConfig);
   }
 
-  // Changes are planned and can be undone, as those of `seal`.
   function changing(name: string, description: string): Command {
-    return program
-      .command(name)
-      .description(description)
-      .option("--plan", "show the files and byte ranges that would change; change nothing")
-      .option("--yes", "do not ask")
-      .option("--fsck", "check each whole file system with e2fsck, before and after the change")
-      .option(...via)
-      .option(...sshConfig)
-      .option("--json", "print one JSON object for a changed image");
+    return withChangeOptions(program.command(name).description(description));
   }
 }

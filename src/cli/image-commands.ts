@@ -9,12 +9,8 @@ import {
   waysIn,
 } from "../choices.ts";
 import { formerName } from "./former-name.ts";
+import { sshConfig, treatAs, via, withChangeOptions } from "./image-options.ts";
 import { lazily } from "./lazily.ts";
-
-const sshConfig = [
-  "--ssh-config <file>",
-  "ssh configuration for remote images (default: ~/.ssh/config)",
-] as const;
 
 const relabel = ["--relabel", "also relabel all files for SELinux at the next boot"] as const;
 
@@ -98,9 +94,9 @@ export function addImageCommands(program: Command): void {
     )
     .option("--stopped", "the machine is stopped on all servers of its pool")
     .option("--disks-in <folder>", "a further folder in which its disks may lie", collected, [])
-    .option("--as <release>", "treat an unknown guest as this release: ol5 to ol9")
+    .option(...treatAs)
     .option("--max-size <size>", "limit of an archive's unpacked size: 500M, 200G", "200G")
-    .option("--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`)
+    .option(...via)
     .option(...sshConfig)
     .option("--json", "print one JSON object")
     .addHelpText(
@@ -191,17 +187,7 @@ Exits 1 if disks were left out or the guest does not boot there, 6 if that is no
     return new Option("--for <target>", "check whether the guest runs there").choices(fitnessTargets);
   }
 
-  // Options of the commands that change disk images.
   function imageCommand(name: string, description: string): Command {
-    return program
-      .command(name)
-      .description(description)
-      .option("--plan", "show the files and byte ranges that would change; change nothing")
-      .option("--yes", "do not ask")
-      .option("--fsck", "check each whole file system with e2fsck, before and after the change")
-      .option("--as <release>", "treat an unknown guest as this release: ol5 to ol9")
-      .option("--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`)
-      .option(...sshConfig)
-      .option("--json", "print one JSON object per image");
+    return withChangeOptions(program.command(name).description(description), treatAs);
   }
 }

@@ -36,7 +36,12 @@ export async function openPlace(
   const load = places[kind];
   if (load === undefined) throw new Error(`no place ${kind}`);
   const place = await (await load()).open(context);
-  await place.check();
+  try {
+    await place.check();
+  } catch (error) {
+    await place[Symbol.asyncDispose]();
+    throw error;
+  }
   const find = finder(store, records);
   return {
     place,

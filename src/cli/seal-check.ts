@@ -44,7 +44,7 @@ export async function checkSeal(
     const lines = [
       ...findings.pending.map(shownDone).map(({ name, done }) => `${colours.cyan(name)}: ${done.join(", ")}`),
       ...accountLines(findings),
-      ...stateLines(findings.classes),
+      ...stateLines(findings),
       ...leftoverLines(findings.leftovers),
     ];
     const found = `${shown(findings.release.name)}, by ${findings.via}: ${verdict(findings, unread)}`;

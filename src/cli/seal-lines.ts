@@ -42,15 +42,19 @@ export function accountLines({
 }
 
 /** A line for each state that occurs, the worst with its reasons. */
-export function stateLines(classes: readonly ClassReport[]): string[] {
+export function stateLines(
+  findings: Pick<Findings, "classes" | "others" | "elsewhere" | "backing">,
+): string[] {
+  const { classes } = findings;
   const of = (state: ClassReport["state"]) => classes.filter((one) => one.state === state);
   const reset = of("reset").map(({ name }) => name);
   const reasons = (one: ClassReport) => {
     const why = one.why.map(shown);
     return `${one.name} (${why.length > 3 ? `${why.slice(0, 2).join(", ")} and ${why.length - 2} more` : why.join(", ")})`;
   };
+  const where = accountLines(findings).length > 0 ? "reset, in what was inspected" : "reset";
   return [
-    ...(reset.length > 0 ? [`reset: ${reset.join(", ")}`] : []),
+    ...(reset.length > 0 ? [`${where}: ${reset.join(", ")}`] : []),
     ...(of("left").length > 0
       ? [
           `left: ${of("left")

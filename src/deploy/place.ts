@@ -34,8 +34,8 @@ export interface PlaceAbilities {
   /** The first is used where the deployment does not say. */
   readonly clones: readonly CloneWay[];
   readonly sharedDisks: boolean;
-  /** Machines are kept on different servers. Left out of what a place does where it has one server only. */
-  readonly antiAffinity: boolean;
+  /** Machines are kept on different servers; else why they are not. */
+  readonly antiAffinity: true | { readonly why: string };
   /** Machines on one network reach each other. */
   readonly joinsMachines: boolean;
   /** Whose additions get first-boot messages here; empty where messages cannot be sent. */
@@ -127,6 +127,11 @@ export interface SeenMachine {
 export interface Inventory {
   readonly machines: readonly SeenMachine[];
   readonly disks: readonly SeenDisk[];
+  /** Anti-affinity groups. `machines`: their ids, where the place shows them. */
+  readonly groups: readonly {
+    readonly name: string;
+    readonly machines: readonly string[] | undefined;
+  }[];
   /** Of the names asked for, those that others use: their machines or disks are not ours. `by`: who, if it is known. */
   readonly taken: readonly {
     readonly kind: "machine" | "disk";
@@ -149,9 +154,9 @@ export interface Conversation extends AsyncDisposable {
 /**
  * A place where machines are deployed. Everything that is made carries the deployment's mark from the first moment, or is
  * found by its name and completed. So every call may be repeated: after a kill, the same call ends in the same state, and nothing is
- * made twice. Failures are `environment` faults that name the object.
+ * made twice. Failures are `environment` faults that name the object. At its end, connections are closed.
  */
-export interface Place {
+export interface Place extends AsyncDisposable {
   /** For people: "qemu on this machine", "Oracle VM Manager ovmm.example (3.4.6)". */
   readonly name: string;
   /** Tells this place from others; the state of a deployment is valid at the place with this identity only. */
@@ -187,7 +192,7 @@ export interface Place {
     mapping: { readonly slot: number; readonly disk: string; readonly mode: DiskMode },
   ): Promise<void>;
   unmapDisk(machine: string, slot: number): Promise<void>;
-  /** Keeps machines on different servers; left out where `antiAffinity` is false. `group` is unique in the deployment. */
+  /** Keeps machines on different servers; left out where `antiAffinity` is not `true`. `group` is unique in the deployment. */
   keepApart?(group: string, machines: readonly string[], mark: Mark): Promise<void>;
   /** Removes such a group; absent is fine. */
   forgetApart?(group: string, mark: Mark): Promise<void>;

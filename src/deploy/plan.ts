@@ -1,50 +1,9 @@
-import { createHash } from "node:crypto";
-import type { DiskMode, DiskWanted, Inventory, NicWanted, SeenDisk, SeenMachine } from "./place.ts";
-import type { MachineState, State } from "./state.ts";
-import type { MachineGoal, Mapping, Wanted } from "./wanted.ts";
-
-/** One change of a machine that stands still. Disks are named as the place names them. */
-export type Step =
-  | { readonly do: "unmap"; readonly slot: number; readonly disk: string }
-  | { readonly do: "remove-nic"; readonly nic: NicWanted }
-  | { readonly do: "resize"; readonly vcpus: number; readonly memoryMib: number }
-  | { readonly do: "add-nic"; readonly nic: NicWanted }
-  | ({ readonly do: "map" } & Mapping);
-
-export type Action = "create" | "change" | "replace" | "keep" | "destroy";
-
-/** What happens to one machine. */
-export interface MachinePlan {
-  readonly name: string;
-  readonly action: Action;
-  /** Left out: it is to be removed. */
-  readonly goal?: MachineGoal;
-  readonly seen?: SeenMachine;
-  readonly steps: readonly Step[];
-  readonly start: boolean;
-  /** It is configured by messages after its start. */
-  readonly configure: boolean;
-  /** What changes, in words. */
-  readonly details: readonly string[];
-  /** What somebody else changed since tbuild was here. */
-  readonly drift: readonly string[];
-  /** What the file asks for and this run does not do. */
-  readonly notes: readonly string[];
-}
-
-export interface DiskPlan {
-  readonly name: string;
-  readonly action: "create" | "keep" | "destroy";
-  readonly wanted?: DiskWanted;
-  readonly seen?: SeenDisk;
-  readonly details: readonly string[];
-}
-
-export interface GroupPlan {
-  readonly name: string;
-  readonly action: "create" | "change" | "keep" | "destroy";
-  readonly machines: readonly string[];
-}
+import type { Inventory } from "./place.ts";
+import { type DiskPlan, diskPlan, diskRemoval } from "./plan-disks.ts";
+import { type GroupPlan, groupPlans, removals } from "./plan-groups.ts";
+import { type MachinePlan, machinePlan, removalOf, type ValuesSeen } from "./plan-machines.ts";
+import type { State } from "./state.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** What a run would do. */
 export interface Plan {
@@ -53,18 +12,6 @@ export interface Plan {
   readonly groups: readonly GroupPlan[];
   /** What cannot be done; the run is refused. */
   readonly problems: readonly string[];
-}
-
-/** First-boot values of a machine as the plan sees them. */
-export interface ValuesSeen {
-  /** There is something to send. */
-  readonly any: boolean;
-  /** Digest of the values that are no secrets. */
-  readonly digest: string;
-}
-
-export function digestOfValues(values: readonly (readonly [key: string, value: string])[]): string {
-  return createHash("sha256").update(JSON.stringify(values)).digest("hex").slice(0, 16);
 }
 
 /** Compares what is wanted with what there is. Pure. */
@@ -101,7 +48,7 @@ export function planOf(
   return {
     machines: [...machines, ...gone],
     disks: [...disks, ...unused],
-    groups: groupPlans(wanted, state),
+    groups: groupPlans(wanted, inventory, state, machines),
     problems,
   };
 }
@@ -111,7 +58,7 @@ export function planOfDestruction(inventory: Inventory, state: State): Plan {
   return {
     machines: inventory.machines.map(removalOf),
     disks: inventory.disks.map(diskRemoval),
-    groups: Object.entries(state.groups).map(([name, machines]) => ({ name, action: "destroy", machines })),
+    groups: removals(inventory, state),
     problems: [],
   };
 }
@@ -136,215 +83,4 @@ export function losses({ machines, disks }: Plan): string[] {
     }),
     ...disks.filter(({ action }) => action === "destroy").map(({ name }) => `disk ${name} is destroyed`),
   ];
-}
-
-function machinePlan(
-  goal: MachineGoal,
-  seen: SeenMachine | undefined,
-  known: MachineState | undefined,
-  given: { nameOfDisk: ReadonlyMap<string, string>; values: ValuesSeen; replace: boolean },
-): MachinePlan {
-  const { values } = given;
-  const phase = known?.firstBoot?.phase;
-  const settled = phase === "done" || phase === "unconfirmed";
-  const base = { name: goal.name, goal, start: true, configure: values.any };
-  const maps = goal.mappings.map((mapping): Step => ({ do: "map", ...mapping }));
-  if (!seen || seen.state === "unfinished")
-    return {
-      ...base,
-      action: "create",
-      ...(seen && { seen }),
-      steps: maps,
-      details: [...describe(goal), ...(seen ? ["its creation was interrupted"] : [])],
-      drift: known?.phase === "made" && !seen ? ["is gone: somebody else removed it"] : [],
-      notes: [],
-    };
-  // A removal that was interrupted has left no whole machine.
-  if (given.replace || known?.phase === "removing")
-    return { ...base, action: "replace", seen, steps: maps, details: describe(goal), drift: [], notes: [] };
-  const disks = seen.disks.map(({ slot, disk, mode }) => ({
-    ...{ slot, mode },
-    disk: given.nameOfDisk.get(disk) ?? disk,
-  }));
-  const steps = stepsBetween(goal, { ...seen, disks });
-  const isMade = known?.phase === "made";
-  const start = seen.state !== "running";
-  const configure = values.any && !settled && phase !== "failed";
-  const changes = steps.map((step) => inWords(step, seen));
-  const drift = [
-    ...(isMade && known.applied ? driftOf(known.applied, { ...seen, disks }) : []),
-    ...(isMade && settled && start ? ["it does not run: somebody else stopped it"] : []),
-  ];
-  const notes = [
-    ...(known && known.template.name !== goal.template.name
-      ? [
-          `it was made from ${known.template.name}; --replace ${goal.name} makes it from ${goal.template.name}`,
-        ]
-      : []),
-    ...(phase === "failed"
-      ? [
-          `its first boot failed (${known?.firstBoot?.why ?? "unknown"}); --replace ${goal.name} makes it anew`,
-        ]
-      : []),
-    ...(settled && known?.firstBoot?.values !== values.digest
-      ? ["its first-boot values changed; a machine gets them once, at its first boot"]
-      : []),
-  ];
-  const details = [
-    ...changes,
-    ...(start ? ["start"] : []),
-    ...(configure ? [phase === undefined ? "configure by messages" : "go on with its first boot"] : []),
-  ];
-  // Where a run was interrupted, the state still has to be brought up to what there is.
-  const idle = isMade && steps.length === 0 && !start && !configure;
-  return {
-    ...{ name: goal.name, goal, seen, steps, details, drift, notes },
-    action: idle ? "keep" : isMade || known?.phase === "changing" ? "change" : "create",
-    // What is stopped for a change is started again.
-    start: start || steps.length > 0,
-    configure,
-  };
-}
-
-/** The steps from what there is to what is wanted. Their order is that of the run. */
-function stepsBetween(
-  goal: MachineGoal,
-  seen: Omit<SeenMachine, "disks"> & { readonly disks: readonly Mapping[] },
-): Step[] {
-  const sameNic = (a: NicWanted, b: NicWanted) => a.mac === b.mac && a.network === b.network;
-  const sameDisk = (a: Mapping, b: Mapping) => a.slot === b.slot && a.disk === b.disk && a.mode === b.mode;
-  return [
-    ...seen.disks
-      .filter((one) => !goal.mappings.some((other) => sameDisk(one, other)))
-      .map(({ slot, disk }): Step => ({ do: "unmap", slot, disk })),
-    ...seen.nics
-      .filter((one) => !goal.nics.some((other) => sameNic(one, other)))
-      .map((nic): Step => ({ do: "remove-nic", nic })),
-    ...(seen.vcpus === goal.vcpus && seen.memoryMib === goal.memoryMib
-      ? []
-      : [{ do: "resize", vcpus: goal.vcpus, memoryMib: goal.memoryMib } as const]),
-    ...goal.nics
-      .filter((one) => !seen.nics.some((other) => sameNic(one, other)))
-      .map((nic): Step => ({ do: "add-nic", nic })),
-    ...goal.mappings
-      .filter((one) => !seen.disks.some((other) => sameDisk(one, other)))
-      .map((mapping): Step => ({ do: "map", ...mapping })),
-  ];
-}
-
-function inWords(step: Step, seen: Pick<SeenMachine, "vcpus" | "memoryMib">): string {
-  switch (step.do) {
-    case "unmap":
-      return `take disk ${step.disk} out of slot ${step.slot}`;
-    case "remove-nic":
-      return `remove the vnic ${step.nic.mac} on ${step.nic.network}`;
-    case "add-nic":
-      return `add a vnic on ${step.nic.network}`;
-    case "map":
-      return `put disk ${step.disk} into slot ${step.slot}${modeWords(step.mode)}`;
-    case "resize":
-      return [
-        ...(seen.vcpus === step.vcpus ? [] : [`vcpus ${seen.vcpus} → ${step.vcpus}`]),
-        ...(seen.memoryMib === step.memoryMib ? [] : [`memory ${seen.memoryMib} → ${step.memoryMib} MiB`]),
-      ].join(", ");
-  }
-}
-
-function describe(goal: MachineGoal): string[] {
-  return [
-    `from ${goal.template.name}, ${goal.way} clone; ${goal.vcpus} vcpu${goal.vcpus === 1 ? "" : "s"}, ${goal.memoryMib} MiB`,
-    ...(goal.nics.length > 0 ? [`vnics on ${goal.nics.map(({ network }) => network).join(", ")}`] : []),
-    ...goal.mappings.map(({ slot, disk, mode }) => `disk ${disk} in slot ${slot}${modeWords(mode)}`),
-  ];
-}
-
-function modeWords(mode: DiskMode): string {
-  return mode === "write" ? "" : mode === "shared" ? ", shared" : ", read-only";
-}
-
-/** How a machine differs from what tbuild left. */
-function driftOf(
-  applied: NonNullable<MachineState["applied"]>,
-  seen: Omit<SeenMachine, "disks"> & { readonly disks: readonly Mapping[] },
-): string[] {
-  const has = (list: readonly Mapping[], one: Mapping) =>
-    list.some((other) => other.slot === one.slot && other.disk === one.disk);
-  const hasNic = (list: readonly NicWanted[], one: NicWanted) =>
-    list.some((other) => other.mac === one.mac && other.network === one.network);
-  return [
-    ...(seen.vcpus === applied.vcpus ? [] : [`vcpus ${applied.vcpus} → ${seen.vcpus}`]),
-    ...(seen.memoryMib === applied.memoryMib ? [] : [`memory ${applied.memoryMib} → ${seen.memoryMib} MiB`]),
-    ...applied.nics.filter((nic) => !hasNic(seen.nics, nic)).map(({ mac }) => `vnic ${mac} is gone`),
-    ...seen.nics.filter((nic) => !hasNic(applied.nics, nic)).map(({ mac }) => `vnic ${mac} is new`),
-    ...applied.disks
-      .filter((one) => !has(seen.disks, one))
-      .map(({ disk, slot }) => `disk ${disk} is gone from slot ${slot}`),
-    ...seen.disks
-      .filter((one) => !has(applied.disks, one))
-      .map(({ disk, slot }) => `disk ${disk} is new in slot ${slot}`),
-  ];
-}
-
-function removalOf(seen: SeenMachine): MachinePlan {
-  return {
-    ...{ name: seen.name, action: "destroy", seen, steps: [], start: false, configure: false },
-    ...{ details: [], drift: [], notes: [] },
-  };
-}
-
-function diskPlan(
-  wanted: DiskWanted,
-  seen: SeenDisk | undefined,
-  state: State,
-  problems: string[],
-): DiskPlan {
-  const size = sizeWords(wanted.bytes);
-  const details = [`${size}${wanted.isShared ? ", shared" : ""}`];
-  if (!seen)
-    return {
-      ...{ name: wanted.name, action: "create", wanted },
-      details:
-        state.disks[wanted.name]?.phase === "made"
-          ? [...details, "is gone: somebody else removed it"]
-          : details,
-    };
-  // A place may round up.
-  if (seen.bytes < wanted.bytes || seen.bytes >= wanted.bytes + 2 ** 30)
-    problems.push(
-      `disk ${wanted.name}: has ${sizeWords(seen.bytes)}, and the file says ${size}; disks are not resized. Give the disk another name, and move what it holds.`,
-    );
-  if (seen.isShared !== wanted.isShared)
-    problems.push(
-      `disk ${wanted.name}: is ${seen.isShared ? "" : "not "}shared, and the file says otherwise`,
-    );
-  const action = state.disks[wanted.name]?.phase === "made" ? "keep" : "create";
-  return { name: wanted.name, action, wanted, seen, details };
-}
-
-function diskRemoval(seen: SeenDisk): DiskPlan {
-  return {
-    name: seen.name,
-    action: "destroy",
-    seen,
-    details: [`${sizeWords(seen.bytes)}, with what it holds`],
-  };
-}
-
-function groupPlans(wanted: Wanted, state: State): GroupPlan[] {
-  const same = (a: readonly string[], b: readonly string[] | undefined) =>
-    JSON.stringify(a) === JSON.stringify(b);
-  return [
-    ...Object.entries(wanted.groups).map(([name, machines]): GroupPlan => {
-      const before = state.groups[name];
-      return { name, machines, action: same(machines, before) ? "keep" : before ? "change" : "create" };
-    }),
-    ...Object.entries(state.groups)
-      .filter(([name]) => !(name in wanted.groups))
-      .map(([name, machines]): GroupPlan => ({ name, machines, action: "destroy" })),
-  ];
-}
-
-function sizeWords(bytes: number): string {
-  const mib = bytes / 2 ** 20;
-  return mib % 1024 === 0 ? `${mib / 1024} GiB` : `${Math.round(mib)} MiB`;
 }

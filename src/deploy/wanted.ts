@@ -107,8 +107,16 @@ export function wantedOf(
   if (!abilities.clones.includes(way)) problem(["clone"], `this place makes no ${way} clones`);
   if (deployment.shared.length > 0 && !abilities.sharedDisks)
     problem(["shared"], "this place has no disks that several machines write to");
-  if (deployment.apart.length > 0 && !abilities.antiAffinity)
-    warnings.push(finding(["apart"], "this place has one server, so machines are not kept apart"));
+  const { antiAffinity } = abilities;
+  if (deployment.apart.length > 0 && antiAffinity !== true)
+    warnings.push(finding(["apart"], `machines are not kept apart here: ${antiAffinity.why}`));
+  const { servers } = surroundings;
+  for (const [index, group] of loaded.apart.entries())
+    if (antiAffinity === true && servers && group.length > servers.length)
+      problem(
+        ["apart", index],
+        `${group.length} machines cannot be kept apart on ${servers.length === 1 ? "one server" : `${servers.length} servers`}`,
+      );
   if (machines.length > 1 && !abilities.joinsMachines)
     warnings.push(finding(["machines"], "at this place, machines do not reach each other over the network"));
 
@@ -189,11 +197,12 @@ export function wantedOf(
         ...deployment.shared.map((disk) => own(disk)),
         ...machines.flatMap(({ name, entry }) => entry.disks.map((disk) => own(disk, name))),
       ],
-      groups: abilities.antiAffinity
-        ? Object.fromEntries(
-            loaded.apart.map((group, index) => [`${deployment.name}-apart-${index + 1}`, group]),
-          )
-        : {},
+      groups:
+        antiAffinity === true
+          ? Object.fromEntries(
+              loaded.apart.map((group, index) => [`${deployment.name}-apart-${index + 1}`, group]),
+            )
+          : {},
     },
     problems,
     warnings,

@@ -1,7 +1,9 @@
 import { checkInterrupted } from "../errors.ts";
 import { configure } from "./first-boot.ts";
 import type { PlacedTemplate, SeenMachine } from "./place.ts";
-import type { DiskPlan, GroupPlan, MachinePlan, Step } from "./plan.ts";
+import type { DiskPlan } from "./plan-disks.ts";
+import type { GroupPlan } from "./plan-groups.ts";
+import type { MachinePlan, Step } from "./plan-machines.ts";
 import type { Run } from "./run.ts";
 import { type MachineState, markOf } from "./state.ts";
 import type { MachineGoal } from "./wanted.ts";

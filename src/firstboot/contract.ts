@@ -111,7 +111,7 @@ function parameterOf(module: string, one: Record<string, unknown>): Parameter {
     password: isYes(password),
     ...(isType(type) && type !== "text" && { type }),
     ...(isWords(choices) && { choices: choices.map(String) }),
-    ...(typeof pattern === "string" && isPattern(pattern) && { pattern }),
+    ...(typeof pattern === "string" && { pattern }),
     ...(typeof one.default === "string" && !isYes(password) && { default: one.default }),
   };
 }
@@ -145,14 +145,4 @@ function unreadable(text: string): TbuildError {
   return new TbuildError("guest", "ovm-template-config: the parameter list cannot be read", {
     lines: text.split("\n").slice(0, 8),
   });
-}
-
-/** Whether a text is a regular expression. */
-export function isPattern(text: string): boolean {
-  try {
-    new RegExp(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

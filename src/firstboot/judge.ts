@@ -1,6 +1,7 @@
 import type { Parameter } from "../model/manifest.ts";
 import { suggestion } from "../recipe/suggestion.ts";
 import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
+import { isPattern } from "./pattern.ts";
 import { rootPasswordKey, shippedKey } from "./shipped.ts";
 import { faultOf } from "./value-types.ts";
 
@@ -68,6 +69,12 @@ function judgeOne(
     found.push({
       key,
       text: "is a secret in plain text; write {env: NAME}, {file: PATH} or {prompt: true}",
+      weight: "warning",
+    });
+  if (parameter?.pattern !== undefined && !isPattern(parameter.pattern))
+    found.push({
+      key,
+      text: `is not compared with the form that its module wants, which RE2 cannot read: ${shortened(parameter.pattern)}`,
       weight: "warning",
     });
   const fault = faultOf(parameter ?? unknownParameter(key), value);

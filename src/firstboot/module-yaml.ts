@@ -3,8 +3,8 @@ import { parameterTypes } from "../choices.ts";
 import type { Finding } from "../recipe/findings.ts";
 import { placeOf, plain, readYaml } from "../recipe/located.ts";
 import { shapeFindings } from "../recipe/shape.ts";
-import { isPattern } from "./contract.ts";
-import { type Target, targets } from "./targets.ts";
+import { isPattern } from "./pattern.ts";
+import { targets } from "./targets.ts";
 
 const described = <T extends z.ZodType>(schema: T, text: string) => schema.describe(text);
 const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, words);
@@ -23,7 +23,10 @@ const ModuleParameter = z.strictObject({
   password: described(z.boolean().default(false), "A secret: never shown or logged."),
   default: described(z.string().exactOptional(), "The value if none is sent."),
   choices: described(z.array(z.string()).min(1).exactOptional(), "The only allowed values."),
-  pattern: described(z.string().exactOptional(), "A regular expression that the whole value must match."),
+  pattern: described(
+    z.string().exactOptional(),
+    "A regular expression that the whole value must match, in RE2's syntax: without lookaround and references back.",
+  ),
   index: described(
     z.boolean().default(false),
     "The key is numbered: key.0, key.1 and so on. The variables are NAME_0, NAME_1.",
@@ -81,7 +84,10 @@ export const ModuleYaml = z.strictObject({
     z.array(z.enum(["network", "mounts", "services"])).default([]),
     "What has to be up when it runs. At the first boot, file systems of the network and other services start later.",
   ),
-  packages: described(z.array(z.string().min(1)).default([]), "Packages that the program needs."),
+  packages: described(
+    z.array(z.string().min(1)).default([]),
+    "Packages that the program needs. A recipe that has the module has to install them.",
+  ),
   files: described(
     z
       .record(
@@ -108,14 +114,17 @@ export function keyOf(module: ModuleYaml, parameter: ModuleParameter): string {
   return `${module.namespace ?? `org.tbuild.${module.name}`}.${parameter.name}`;
 }
 
+/** The line at which a value of module.yaml stands. */
+export type LineOf = (path: readonly (string | number)[]) => number;
+
 /** Reads a module.yaml. Throws a `usage` fault if it is not YAML; all other faults are findings. */
 export function parseModuleYaml(
   file: string,
   text: string,
-): { readonly module?: ModuleYaml; readonly findings: readonly Finding[]; lineOf(target: Target): number } {
+): { readonly module?: ModuleYaml; readonly findings: readonly Finding[]; lineOf: LineOf } {
   const root = readYaml(file, text);
   const result = ModuleYaml.safeParse(plain(root));
-  const lineOf = (target: Target) => placeOf(root, ["targets", target]).line;
+  const lineOf: LineOf = (path) => placeOf(root, path).line;
   if (!result.success) return { findings: shapeFindings(ModuleYaml, result.error, root), lineOf };
   const module = result.data;
   const findings: Finding[] = [];
@@ -128,7 +137,10 @@ export function parseModuleYaml(
     if (reserved.has(variableOf(one.name)))
       find(["parameters", i, "name"], `the variable ${variableOf(one.name)} has a meaning for every program`);
     if (one.pattern !== undefined && !isPattern(one.pattern))
-      find(["parameters", i, "pattern"], "is not a regular expression");
+      find(
+        ["parameters", i, "pattern"],
+        "is not a regular expression that can be checked: up to 2000 characters of RE2's syntax, which has no lookaround (?=…) and no \\1",
+      );
     if (one.default !== undefined && one.choices !== undefined && !one.choices.includes(one.default))
       find(["parameters", i, "default"], `"${one.default}" is none of the choices`);
     if (one.password && one.default !== undefined)

@@ -5,7 +5,7 @@ import { TbuildError } from "../errors.ts";
 import { textOf } from "../io/durable.ts";
 import { shown } from "../io/escape.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
-import { type ModuleYaml, parseModuleYaml } from "./module-yaml.ts";
+import { type LineOf, type ModuleYaml, parseModuleYaml } from "./module-yaml.ts";
 import { sourceText } from "./python/source.ts";
 import { type Target, targets } from "./targets.ts";
 import { wrapperOf } from "./wrapper.ts";
@@ -54,6 +54,7 @@ export interface ModuleParts {
   readonly oddPayload: readonly OddFile[];
   /** The module.yaml, if the script is made from one. */
   readonly yaml?: ModuleYaml;
+  readonly lineOf?: LineOf;
 }
 
 export interface OddFile {
@@ -140,9 +141,9 @@ async function describedParts(folder: string, name: string, text: string): Promi
     if (!given.some((one) => one.path === path))
       problems.push({ line: 1, text: `files: payload${path} does not exist` });
   const payload = given.map((one) => ({ ...one, ...attributesOf(module, one.path) }));
-  const lines = Object.fromEntries(targets.map((target) => [target, lineOf(target)]));
+  const lines = Object.fromEntries(targets.map((target) => [target, lineOf(["targets", target])]));
   return {
-    ...{ name, file, payload, oddPayload, yaml: module },
+    ...{ name, file, payload, oddPayload, yaml: module, lineOf },
     script: Buffer.from(wrapperOf(module)),
     header: { ...header, description: module.description, priorities: module.targets, lines, problems },
   };

@@ -1,6 +1,7 @@
 import type { ParameterType } from "../choices.ts";
 import type { Parameter } from "../model/manifest.ts";
 import { isIp, isIpv4, isNetmask, netmaskOf } from "./addresses.ts";
+import { matchesWhole } from "./pattern.ts";
 import { shippedKey, type ValueType } from "./shipped.ts";
 
 // This file also runs in the browser, in the pages of the catalog.
@@ -44,7 +45,7 @@ export function faultOf(parameter: Parameter, value: string): string | undefined
   if (!is(value)) return type === "netmask" ? `${what}${netmaskHint(value)}` : what;
   const { choices, pattern } = parameter;
   if (choices !== undefined && !choices.includes(value)) return `one of ${choices.join(", ")}`;
-  if (pattern !== undefined && !new RegExp(`^(?:${pattern})$`).test(value))
+  if (pattern !== undefined && matchesWhole(pattern, value) === false)
     return `of the form that its module wants: ${pattern}`;
   return undefined;
 }

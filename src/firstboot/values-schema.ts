@@ -1,4 +1,5 @@
 import type { Parameter } from "../model/manifest.ts";
+import { isPattern } from "./pattern.ts";
 import type { ValueType } from "./shipped.ts";
 import { choicesOf, typeOf } from "./value-types.ts";
 
@@ -41,7 +42,7 @@ function schemaOf(parameter: Parameter): Record<string, unknown> {
   const form = valueSchemas[typeOf(parameter)];
   const value = {
     ...(choices === undefined || form !== text ? form : { enum: choices }),
-    ...(pattern !== undefined && { pattern: `^(?:${pattern})$` }),
+    ...(pattern !== undefined && isForEditors(pattern) && { pattern: `^(?:${pattern})$` }),
   };
   return {
     ...(description && { description }),
@@ -74,6 +75,16 @@ const valueSchemas: Readonly<Record<ValueType, Record<string, unknown>>> = {
   datetime: { type: "string", pattern: "^[0-9]{4}(-[0-9]{1,2}){5}$" },
   selinux: { enum: ["enforcing", "permissive", "disabled"] },
 };
+
+/** JSON Schema has patterns of JavaScript, which lacks some of RE2's syntax. */
+function isForEditors(pattern: string): boolean {
+  try {
+    new RegExp(pattern, "u");
+    return isPattern(pattern);
+  } catch {
+    return false;
+  }
+}
 
 function escaped(words: string): string {
   return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -36,6 +36,8 @@ PROGRAM = ${commandOf(module)}
 SECONDS = ${module.run.timeout}
 JSON_INPUT = ${literal(module.run.input === "json")}
 LOG = '/var/log/ovm-template-config.log'
+# Guest additions that log what a module says on standard error say so. With others, this program writes the log.
+LOGGED = os.environ.get('TEMPLATECONFIG_LOGS') == 'stderr'
 DONE = ${literal(`${doneFolder}/${module.name}`)}
 
 PARAMETERS = ${list(module.parameters.map((one) => literal(enumerated(module, one))))}
@@ -103,20 +105,64 @@ def environment(values):
 
 
 def log(lines, secrets=()):
+    for secret in secrets:
+        lines = [line.replace(secret, '***') for line in lines]
+    if LOGGED:
+        sys.stderr.write(''.join([line + '\\n' for line in lines]))
+        sys.stderr.flush()
+        return
     when = time.strftime('%Y-%m-%d %H:%M:%S')
     stream = open(LOG, 'a')
     for line in lines:
-        for secret in secrets:
-            line = line.replace(secret, '***')
         stream.write('%s %s: %s\\n' % (when, NAME, line))
     stream.close()
 
 
-def fail(why, secrets=()):
+def fail(why, secrets=(), lines=()):
+    said = list(lines[-20:]) + [why]
     for secret in secrets:
-        why = why.replace(secret, '***')
-    log(['failed: ' + why])
-    raise SystemExit('%s: %s' % (NAME, why))
+        said = [line.replace(secret, '***') for line in said]
+    if LOGGED:
+        raise SystemExit(said[-1])
+    log(['failed: ' + said[-1]])
+    # Nobody else shows what the program printed.
+    raise SystemExit('\\n'.join(['%s: %s' % (NAME, line) for line in said]))
+
+
+class Output(object):
+    """What the program prints. Its lines are logged as they come."""
+
+    def __init__(self, secrets):
+        self.secrets, self.lines, self.rest = secrets, [], ''.encode('ascii')
+        # A file: a service that the program leaves behind keeps no pipe open.
+        self.file = tempfile.TemporaryFile()
+        self.reader = os.open('/proc/self/fd/%d' % self.file.fileno(), os.O_RDONLY)
+
+    def take(self):
+        data = os.read(self.reader, 65536)
+        while data:
+            pieces = (self.rest + data).split('\\n'.encode('ascii'))
+            self.rest = pieces.pop()
+            self.add(pieces)
+            data = os.read(self.reader, 65536)
+
+    def end(self):
+        self.take()
+        self.add([self.rest])
+
+    def add(self, pieces):
+        if str is not bytes_type:
+            pieces = [piece.decode('utf-8', 'replace') for piece in pieces]
+        found = [line for piece in pieces for line in piece.splitlines() if line.strip() != '']
+        if found:
+            log(found, self.secrets)
+            self.lines = (self.lines + found)[-1000:]
+
+    def last(self):
+        return (self.lines or ['it printed nothing'])[-1]
+
+
+bytes_type = type(''.encode('ascii'))
 
 
 def run(target, param):
@@ -129,10 +175,10 @@ def run(target, param):
     # The longest first: one secret may be the start of another.
     secrets.sort(key=len)
     secrets.reverse()
-    output = tempfile.TemporaryFile()
+    output = Output(secrets)
     log([target + ': ' + ' '.join(PROGRAM)])
     try:
-        child = subprocess.Popen(PROGRAM + [target], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
+        child = subprocess.Popen(PROGRAM + [target], stdin=subprocess.PIPE, stdout=output.file, stderr=subprocess.STDOUT,
                                  env=environment(values), close_fds=True, preexec_fn=os.setsid, cwd='/')
     except OSError:
         fail('%s cannot be started' % PROGRAM[0])
@@ -147,23 +193,17 @@ def run(target, param):
     while child.poll() is None and not late:
         late = time.time() > end
         time.sleep(0.1)
+        output.take()
     if late and child.poll() is None:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     else:
         late = False
-    # The last MiB of what it printed.
-    output.seek(0, 2)
-    output.seek(max(0, output.tell() - 1048576))
-    printed = output.read()
-    if not isinstance(printed, str):
-        printed = printed.decode('utf-8', 'replace')
-    lines = [line for line in printed.splitlines() if line.strip() != '']
-    log(lines, secrets)
+    output.end()
     if late:
-        fail('did not end within %d seconds; its last line: %s' % (SECONDS, (lines or ['it printed nothing'])[-1]), secrets)
+        fail('did not end within %d seconds; its last line: %s' % (SECONDS, output.last()), secrets, output.lines)
     if child.returncode != 0:
-        fail('exit code %d: %s' % (child.returncode, (lines or ['it printed nothing'])[-1]), secrets)
+        fail('exit code %d: %s' % (child.returncode, output.last()), secrets, output.lines)
     log([target + ': done'])
 
 

@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile, rename, rm, stat, writeFile } from "no
 import { promisify } from "node:util";
 import { gunzip, gzip } from "node:zlib";
 import { checkInterrupted, TbuildError } from "../errors.ts";
+import { writeAll } from "../io/durable.ts";
 import type { Runner } from "./host.ts";
 
 /*
@@ -140,7 +141,7 @@ async function fetchPiece(
       subject: from,
     });
   for (const { start, length } of runsOf(bytes))
-    await file.write(bytes, start, length, number * piece + start);
+    await writeAll(file, bytes.subarray(start, start + length), number * piece + start);
 }
 
 /** The numbers of the pieces that hold any of the data. */

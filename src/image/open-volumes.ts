@@ -18,7 +18,8 @@ export interface OpenedVolumes extends AsyncDisposable {
 
 /**
  * Uses the best access method, and if that fails on this image, the next one: a kernel may support XFS, but not its format
- * of 2010. The reasons against earlier methods are in `why`.
+ * of 2010. The reasons against earlier methods are in `why`. If no method is left, the best one's error is thrown, with the
+ * reasons against each.
  */
 export async function openByBest(
   host: Host,
@@ -30,9 +31,8 @@ export async function openByBest(
   const failed: { name: string; why: string }[] = [];
   let first: TbuildError | undefined;
   for (;;) {
-    // If no method is left, the best one's error is thrown.
     const access = await chooseAccess(host, facts.file, volumes, options, failed).catch((error) => {
-      throw first ?? error;
+      throw first ? first.with({ lines: error.lines, hint: noWayHint }) : error;
     });
     const { name, runsPrograms, why } = access;
     try {
@@ -43,10 +43,13 @@ export async function openByBest(
         throw error;
       first ??= error;
       // The command is a line too, followed by its output.
-      failed.push({ name, why: error.said[0]?.trim() ?? error.message });
+      failed.push({ name, why: error.said[0]?.trim() ?? error.about(name) });
     }
   }
 }
+
+const noWayHint =
+  "Install what is missing, or run tbuild as root on a machine whose kernel mounts this file system.";
 
 // A way that does not take the format is given a raw view of the disk in it.
 async function openBy(

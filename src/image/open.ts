@@ -6,8 +6,9 @@ import type { Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes, snapshotsOf, unmountedSubvolumes } from "./disk/account.ts";
 import { type Layout, layoutOf } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
-import type { Differs } from "./disk/md-arrays.ts";
+import type { ArrayLook } from "./disk/md-arrays.ts";
 import { nextStep } from "./disk/members.ts";
+import { membersBeside } from "./disk/members-beside.ts";
 import { firstDifference } from "./disk/mirrors.ts";
 import { type MountWords, mountsIn, mountWords } from "./disk/mounts.ts";
 import { claimAround } from "./disk/unclaimed.ts";
@@ -70,7 +71,7 @@ export async function imageFacts(file: string, users = filesInUse()): Promise<Im
 }
 
 export type LookOptions = Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> & {
-  /** Compare the members of mirrors. Without it they are believed to be equal. */
+  /** Compare the members of mirrors, and look for missing ones beside the image. Without it they are believed to be equal. */
   readonly compare?: boolean;
 };
 
@@ -154,13 +155,20 @@ function subvolumesIn(entries: MountWords["entries"], volume: Volume): string[] 
   return entries.flatMap(({ options }) => partOf(volume, subvolumeOption(options)).subvolume ?? []);
 }
 
-function comparing(host: Host, image: ImageFile, signal: AbortSignal | undefined): Differs {
-  return async (one, other) => firstDifference(image, one, other, await rangesOf(host, image), signal);
+function comparing(host: Host, image: ImageFile, signal: AbortSignal | undefined): Omit<ArrayLook, "isSwap"> {
+  return {
+    differs: async (one, other) => firstDifference(image, one, other, await rangesOf(host, image), signal),
+    elsewhere: (array) => membersBeside(image.file, array),
+  };
 }
 
-async function factsOf(image: ImageFile, users: FilesInUse, differs?: Differs): Promise<ImageFacts> {
+async function factsOf(
+  image: ImageFile,
+  users: FilesInUse,
+  look?: Omit<ArrayLook, "isSwap">,
+): Promise<ImageFacts> {
   const { file, format, layers, bytes } = image;
-  const { table, tableFault, volumes, arrays, cutOff } = await layoutOf(image, differs);
+  const { table, tableFault, volumes, arrays, cutOff } = await layoutOf(image, look);
   // A file in which nothing is recognised is not a truncated image.
   const isDisk =
     table !== "none" || volumes.some(({ fs, refused }) => fs !== "unknown" || refused !== undefined);

@@ -12,7 +12,7 @@ import { filledPlaces, unclaimedBlocks } from "./change/unclaimed-space.ts";
 import { isUnsettled } from "./change/undo.ts";
 import { swapMembers } from "./disk/md-arrays.ts";
 import { type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
-import { Unfit } from "./ext/volume.ts";
+import { Unfit } from "./ext/faults.ts";
 import { rangesOf } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
 import { type ImageFacts, type LookedInto, lookInto } from "./open.ts";

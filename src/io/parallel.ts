@@ -34,3 +34,20 @@ export async function* inParallel<T, R>(
     await Promise.allSettled(flying);
   }
 }
+
+/** Gives a function that does work as it comes, and up to `width` at once; what waits is begun in order. */
+export function atMost(width: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running < width) running++;
+    else await new Promise<void>((begin) => waiting.push(begin));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}

@@ -61,6 +61,8 @@ export function tarArchive(members: AsyncIterable<TarMember>): AsyncIterable<Uin
       const done = (error?: Error | null) => (error ? reject(error) : resolve());
       if (body === undefined || size === 0) return void archive.entry(header, "", done);
       const sink = archive.entry(header, done);
+      // When the reader of the archive fails, the entry at work is destroyed, too.
+      sink.on("error", reject);
       const source = Readable.from(body, { objectMode: false });
       source.on("error", reject);
       source.pipe(sink);

@@ -2,7 +2,7 @@ import { type Finding, refuse } from "../recipe/findings.ts";
 import type { LoadedRecipe } from "../recipe/load.ts";
 import { pathInFile } from "../recipe/located.ts";
 import { majorOf } from "../recipe/recipe.ts";
-import { checkAnswers, checkKickstart } from "./check.ts";
+import { checkAnswers, checkKickstart, checkNames } from "./check.ts";
 import type { KickstartFault } from "./part.ts";
 import type { RenderedKickstart } from "./render.ts";
 
@@ -17,6 +17,7 @@ export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecip
   const faults = [
     ...checkKickstart(rendered.text, major, loaded.recipe.update),
     ...checkAnswers(rendered.text, major),
+    ...checkNames(rendered.text, major),
   ];
   return faults.map((fault) => {
     // A line without a value of the recipe comes from the template that the recipe names.
@@ -41,7 +42,7 @@ export function checkFile(
 ): string[] {
   if (major < 5 || major > 9)
     return [`${file}: not checked, as tbuild knows the installers of OL5 to OL9 only`];
-  const faults = checkKickstart(text, major, update);
+  const faults = [...checkKickstart(text, major, update), ...checkNames(text, major)];
   const at = (line: number) => ({ file, line, column: 1 });
   refuse(
     `${file}: OL${major}${update === undefined ? "" : `.${update}`} would not install with it`,

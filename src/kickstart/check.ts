@@ -1,4 +1,5 @@
 import { suggestion } from "../recipe/findings.ts";
+import { faultsOfNames } from "./check-names.ts";
 import { checkSpecial } from "./check-special.ts";
 import { checkWords, type Given, type Installer, type Say } from "./check-words.ts";
 import { parseOptions } from "./option-parser.ts";
@@ -43,6 +44,17 @@ export function checkAnswers(text: string, major: number): KickstartFault[] {
       severity: "error" as const,
       text: `${choice.join(" or ")} is missing: the installer would ask for it and wait forever`,
     }));
+}
+
+/** Warnings of unknown languages, keyboards and time zones: the installer's parser accepts any name. */
+export function checkNames(text: string, major: number): KickstartFault[] {
+  const silent = () => {};
+  return partsOf(text, major, silent).flatMap((part) => {
+    const rule = part.kind === "command" ? commands[part.name] : undefined;
+    const given = rule && checkWords(part, rule, { major }, silent);
+    const faults = given ? faultsOfNames(part.name, given, major) : [];
+    return faults.map((fault) => ({ line: part.line, severity: "warning" as const, text: fault }));
+  });
 }
 
 /** The parts of a kickstart, in order. Reports faults of its structure. */

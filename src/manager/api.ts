@@ -127,6 +127,17 @@ export interface ImportWanted {
   readonly urls: readonly string[];
 }
 
+/** Groups of machines that never run on the same server (Concepts Guide 3.3, 6.12). */
+export interface AntiAffinityGroups {
+  list(): Promise<readonly Named[]>;
+  /** The ids of its machines; `undefined`: none is shown. */
+  members(id: string): Promise<readonly string[] | undefined>;
+  create(pool: string, wanted: { readonly name: string; readonly description: string }): Promise<string>;
+  delete(id: string): Promise<void>;
+  add(group: string, vm: string): Promise<void>;
+  remove(group: string, vm: string): Promise<void>;
+}
+
 export interface ManagerAbout {
   /** `3.4.6.2105`. */
   readonly version: string;
@@ -190,6 +201,9 @@ export interface ManagerApi extends AsyncDisposable {
   customizers?(): Promise<readonly Named[]>;
   /** Jobs in progress. Left out over the CLI, which has no documented list of them. */
   activeJobs?(): Promise<readonly Named[]>;
+
+  /** Left out over REST, whose resource of them is not known. */
+  readonly antiAffinity?: AntiAffinityGroups;
 
   importIso(wanted: ImportWanted): Promise<void>;
   importTemplate(wanted: ImportWanted): Promise<void>;

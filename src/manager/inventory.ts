@@ -12,12 +12,14 @@ export interface ManagerInventory {
 }
 
 export async function inventoryOf(api: ManagerApi): Promise<ManagerInventory> {
-  const about = await api.about();
-  const pools = await api.list("ServerPool");
-  const servers = await api.list("Server");
-  const repositories = await api.list("Repository");
-  const networks = await api.list("Network");
-  const vms: VmSeen[] = [];
-  for (const { id } of await api.list("Vm")) vms.push(await api.vm(id));
-  return { about, pools, servers, repositories, networks, vms };
+  const [about, pools, servers, repositories, networks, vms] = await Promise.all([
+    api.about(),
+    api.list("ServerPool"),
+    api.list("Server"),
+    api.list("Repository"),
+    api.list("Network"),
+    api.list("Vm"),
+  ]);
+  const seen = await Promise.all(vms.map(({ id }) => api.vm(id)));
+  return { about, pools, servers, repositories, networks, vms: seen };
 }

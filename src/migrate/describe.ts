@@ -3,7 +3,6 @@ import { isMac } from "../bundles/write/shipment.ts";
 import { diskName, slotIndex } from "../bundles/write/slots.ts";
 import { readVif } from "../vm-cfg/devices.ts";
 import type { VmCfgMachine } from "../vm-cfg/machine.ts";
-import type { Value } from "../vm-cfg/value.ts";
 import type { Located } from "./locate.ts";
 import type { SourceDisk, SourceMachine, SourceNic } from "./source.ts";
 
@@ -71,16 +70,7 @@ export function machineOfArchive(
   };
 }
 
-interface Said {
-  readonly name?: string;
-  readonly summary?: string;
-  readonly vcpus?: number;
-  readonly maxVcpus?: number;
-  readonly memoryMib?: number;
-  readonly maxMemoryMib?: number;
-  readonly domainType?: SourceMachine["domainType"];
-  readonly settings: Readonly<Record<string, Value>>;
-}
+type Said = Omit<VmCfgMachine, "disks" | "nics" | "vifs" | "notes">;
 
 function common(said: Said, fallbackName: string, notes: string[]) {
   const { vcpus = 1, memoryMib = defaultMemoryMib, settings, domainType } = said;

@@ -27,7 +27,10 @@ function byModule(parameters: readonly Parameter[]): string {
   return modules
     .map((module) => {
       const fields = parameters.filter((one) => one.module === module).map(field);
-      return `<h3>${text(module)}</h3><div class="fields">${fields.join("\n")}</div>`;
+      const isNumbered = parameters.some((one) => one.module === module && /\.\d+$/.test(one.key));
+      // A further interface, user or host: the same keys with the next number.
+      const more = isNumbered ? '<button type="button" class="more">One more</button>' : "";
+      return `<h3>${text(module)}</h3><div class="fields">${fields.join("\n")}</div>${more}`;
     })
     .join("\n");
 }

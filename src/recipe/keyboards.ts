@@ -1,5 +1,3 @@
-import { majorOf, type Recipe } from "./recipe.ts";
-
 // Keymaps of the console: those of kbd and console-data, and those that only system-config-keyboard of EL5 and EL6 has. It is
 // unknown which version of kbd added which, so every release is given all of them.
 const keymaps = new Set(
@@ -44,13 +42,13 @@ no np ph pk pl pt ro rs ru se si sk sn sy tg th tj tm tr tw tz ua us uz vn za
 );
 
 /** The names of keyboards that a release accepts; from EL7 on also variants of layouts, which are not listed. */
-export function keyboardsOf(release: Recipe["release"]): readonly string[] {
-  return majorOf(release) >= 7 ? [...new Set([...keymaps, ...layouts])] : [...keymaps];
+export function keyboardsOf(major: number): readonly string[] {
+  return major >= 7 ? [...new Set([...keymaps, ...layouts])] : [...keymaps];
 }
 
-export function isKeyboard(name: string, release: Recipe["release"]): boolean {
+export function isKeyboard(name: string, major: number): boolean {
   if (keymaps.has(name)) return true;
-  return majorOf(release) >= 7 && layouts.has(name.split("-")[0] ?? "");
+  return major >= 7 && layouts.has(name.split("-")[0] ?? "");
 }
 
 function words(text: string): string[] {

@@ -70,10 +70,10 @@ function timezone(...[{ timezone }, { problem }]: Parameters<Rule>): void {
 function language(...[{ lang, keyboard, release }, { problem }]: Parameters<Rule>): void {
   const fault = lang === undefined ? undefined : faultOfLang(lang);
   if (fault !== undefined) problem(["lang"], fault);
-  if (keyboard !== undefined && release && !isKeyboard(keyboard, release))
+  if (keyboard !== undefined && release && !isKeyboard(keyboard, majorOf(release)))
     problem(
       ["keyboard"],
-      `${release} has no keyboard "${keyboard}"${suggestion(keyboard, keyboardsOf(release))}`,
+      `${release} has no keyboard "${keyboard}"${suggestion(keyboard, keyboardsOf(majorOf(release)))}`,
     );
 }
 

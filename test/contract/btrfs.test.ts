@@ -7,6 +7,7 @@ import { subvolumesOf } from "../../src/image/btrfs/subvolumes.ts";
 import { fileReader } from "../../src/io/reader.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { emptyDisk, guestFolder, ol6Guest } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/main.js");
@@ -36,7 +37,7 @@ describeWith(needs, "a btrfs", () => {
     try {
       await work();
     } finally {
-      await host.run(["umount", at]);
+      await unmountImage(at);
     }
   }
 

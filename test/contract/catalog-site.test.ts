@@ -64,6 +64,7 @@ const versions: Manifest[] = [
       ...["device.0", "bootproto.0", "ipaddr.0", "netmask.0", "gateway.0"].map((name) => network(name)),
       { ...network("x"), key: "org.example.db.mode", choices: ["standalone", "</script>"] },
       { ...network("x"), key: "org.example.db.port", type: "number" },
+      { ...network("x"), key: "org.example.db.word", pattern: "(a+)+$" },
     ],
   }),
   sampleManifest(disk, {
@@ -208,6 +209,46 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     );
     await page.fill(field(`${N}.gateway.0`), "192.0.2.1");
     expect((await page.textContent("#messages"))?.split("\n")).toHaveLength(6);
+    await page.close();
+  });
+
+  it("takes a second interface, and no pattern of a template keeps it busy", async () => {
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => troubles.push(String(error)));
+    await page.goto(`file://${join(folder, "site")}/ol7-checked/1.0.0.html`);
+    const field = (name: string) => `[name="${name}"]`;
+    const N = "com.oracle.linux.network";
+    const values: Record<string, string> = {};
+    const give = async (name: string, value: string) => {
+      values[`${N}.${name}`] = value;
+      await page.fill(field(`${N}.${name}`), value);
+    };
+    await give("device.0", "eth0");
+    await page.click("text=One more");
+    await page.click("text=One more");
+    expect(await page.locator(field(`${N}.device.2`)).inputValue()).toBe("");
+    expect(await page.locator(`label:has(${field(`${N}.ipaddr.1`)}) b`).textContent()).toBe(`${N}.ipaddr.1`);
+    await page.selectOption(field(`${N}.bootproto.1`), "static");
+    values[`${N}.bootproto.1`] = "static";
+    await give("device.1", "eth1");
+    await give("ipaddr.1", "10.0.0.7");
+    expect(await page.textContent("#lacking")).toBe("No messages yet: one value is wrong.");
+    expect(
+      await page
+        .locator(
+          `label:has(${field(`${N}.device.1`)}) .fault, label:has(${field(`${N}.bootproto.1`)}) .fault`,
+        )
+        .allTextContents(),
+    ).toContain(`${N}.netmask.1: is missing: the interface is static`);
+    await give("netmask.1", "255.255.255.0");
+    expect(await page.textContent("#lacking")).toBe("");
+    const said = await page.textContent("#messages");
+    for (const [key, value] of Object.entries(values))
+      expect(said).toContain(`key=${key} message="${value}" log=Yes`);
+    await page.fill(field("org.example.db.word"), `${"a".repeat(60)}!`);
+    expect(await page.locator(`label:has(${field("org.example.db.word")}) .fault`).textContent()).toContain(
+      "is not of the form that its module wants: (a+)+$",
+    );
     await page.close();
   });
 

@@ -30,6 +30,7 @@ machines:
     nics: [{ network: public }, { network: private }]
     disks: [${more.own ?? "{ name: u01, size: 4M }"}]
     shared: [${(more.disks ?? ["asm1", "asm2", "asm3"]).join(", ")}]
+${more.nodes === 1 ? "" : "apart: [[node1, node2]]"}
 `;
 
 const mark = (id: string) => ({ id, deployment: "contract" });

@@ -20,6 +20,7 @@ machines:
     disks: [{ name: u01, size: 2G }]
     shared: [asm1, asm2]
 values: { com.oracle.linux.network.hostname: "{name}", com.oracle.linux.root-password: "none of ours" }
+apart: [[rac1, rac2]]
 firstBoot: { confirm: none, wait: 0 }
 `;
 

@@ -92,7 +92,7 @@ const faults: Readonly<Record<string, readonly [fault: Fault, words: RegExp]>> =
   "the length of an entry in a folder": [blockOf("/etc", 0, 5), /a folder|checksum of a block of folder/],
   "the index of a folder": [blockOf("/tmp", 0, 45), /checksum of a block of folder/],
   "a leaf of an indexed folder": [blockOf("/tmp", 1, blockBytes - 3), /checksum of a block of folder/],
-  "a folder that stands in itself": [["unlink /etc/sysconfig", "ln /etc /etc/sysconfig"], /stands in itself/],
+  "a folder that contains itself": [["unlink /etc/sysconfig", "ln /etc /etc/sysconfig"], /contains itself/],
   "a file with a block of the group descriptors": [
     ["sif /etc/ssh/ssh_host_rsa_key block[5] 2"],
     /file system's own/,

@@ -8,6 +8,7 @@ import { undoLast } from "../../src/image/change/undo.ts";
 import { missing } from "../fakes/missing.ts";
 import { makeDirtyFolder } from "../guest/dirty-folder.ts";
 import { emptyDisk } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
 interface Kind {
@@ -112,7 +113,7 @@ async function copyByKernel(root: string, image: string): Promise<void> {
   try {
     await host.run(["cp", "-a", `${root}/.`, at]);
   } finally {
-    await host.run(["umount", at]);
+    await unmountImage(at);
     await rm(at, { recursive: true });
   }
 }

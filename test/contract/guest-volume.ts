@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { localHost } from "../../src/host/local.ts";
 import type { ImageAccess, Mount } from "../../src/image/access.ts";
 import { emptyDisk } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { fixture } from "./guest-tree.ts";
 
 const host = localHost();
@@ -30,7 +31,7 @@ export async function onVolume(
   await mkdir(join(folder, "at"));
   await host.run(["mount", "-o", "loop", inside, join(folder, "at")]);
   await host.run(["cp", "-a", `${folder}/files/.`, join(folder, "at")]);
-  await host.run(["umount", join(folder, "at")]);
+  await unmountImage(join(folder, "at"));
   const places = halves ? [halves[0] * mib, halves[1] * mib] : [mib];
   const bytes = (320 / places.length) * mib;
   await emptyDisk(image, 400);

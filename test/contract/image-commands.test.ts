@@ -20,6 +20,7 @@ import { repairOperations } from "../../src/guest/seal/index.ts";
 import { missing } from "../fakes/missing.ts";
 import { makeDirtyFolder } from "../guest/dirty-folder.ts";
 import { mbr } from "../image/disk-tables.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, isSound, kinds, makeDirtyImage, sha256Of, start } from "./dirty-image.ts";
 
 const lacking = missing(
@@ -393,7 +394,7 @@ describe.skipIf(lacking !== undefined)(
         expect(await readFile(join(at, "etc/sysconfig/network"), "utf8")).not.toContain("HOSTNAME=master");
         expect(await labelOf(join(at, "etc/sysconfig/network"))).toBe(label);
       } finally {
-        await host.run(["umount", at]);
+        await unmountImage(at);
       }
       await tbuild("undo", image);
       expect(await sha256Of(image)).toBe(before);
@@ -417,7 +418,7 @@ describe.skipIf(lacking !== undefined)(
         expect(await readdir(join(at, "root/etc/ssh"))).not.toContain("ssh_host_rsa_key");
         expect(await readdir(join(at, "home/someone"))).not.toContain(".bash_history");
       } finally {
-        await host.run(["umount", at]);
+        await unmountImage(at);
       }
       await tbuild("undo", image);
       expect(await sha256Of(image)).toBe(before);
@@ -462,7 +463,7 @@ describe.skipIf(lacking !== undefined)(
         else await makeDirtyFolder(at, 100);
         await then(at);
       } finally {
-        await host.run(["umount", at]);
+        await unmountImage(at);
       }
       await host.run(["truncate", "-s", "303M", image]);
       await host.run(["dd", `if=${volume}`, `of=${image}`, "bs=1M", "seek=1", "conv=notrunc,sparse"]);

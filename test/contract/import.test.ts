@@ -25,6 +25,7 @@ import { recordsIn } from "../../src/store/records/records.ts";
 import type { Store } from "../../src/store/store.ts";
 import { itWith, missing } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
+import { unmountImage } from "../unmount-image.ts";
 
 const lacking = missing("qemu-img", "mke2fs", "debugfs", "tar");
 const title = (text: string) => (lacking ? `${text} (${lacking})` : text);
@@ -217,7 +218,7 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
       await writeFile(join(at, "etc/fstab"), "/dev/sda / xfs defaults 0 0\n");
       await writeFile(join(at, "etc/oracle-release"), "Oracle Linux Server release 7.9\n");
       await writeFile(join(at, "etc/motd"), "hello\n");
-      await host.run(["umount", at]);
+      await unmountImage(at);
       const ran: string[] = [];
       const watched = localHost((argv) => ran.push(argv[0] ?? ""));
       const { manifest } = await importTemplate(watched, { store, records: recordsIn(host, folder) }, file, {

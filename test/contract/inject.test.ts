@@ -16,6 +16,7 @@ import { mountedTree } from "../../src/image/ways/mounted-tree.ts";
 import type { Recipe } from "../../src/recipe/recipe.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { extDisk, type GuestFiles, ol6Guest } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 
 const host = localHost();
 const unknowable = `#!/usr/bin/python
@@ -157,7 +158,7 @@ async function online(image: string, work: (tree: GuestTree) => Promise<void>): 
     await using tree = mountedTree(host, at, { run });
     await work(tree);
   } finally {
-    await host.run(["umount", at]);
+    await unmountImage(at);
     await rm(at, { recursive: true });
   }
 }

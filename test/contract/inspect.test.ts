@@ -10,6 +10,7 @@ import { localHost } from "../../src/host/local.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
 import { itWith, missing } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, type GuestFiles, ol6Guest, xfsDisk } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 
 const host = localHost();
 const lacking = missing("mke2fs", "qemu-img");
@@ -211,7 +212,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
           await host.run(["sync", "-f", at]);
           await copyFile(disk, copy);
         } finally {
-          await host.run(["umount", at]);
+          await unmountImage(at);
         }
         await look(copy);
         await look(disk);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { mountedTree } from "../../src/image/ways/mounted-tree.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { emptyDisk, guestFolder, ol6Guest } from "../guest-image.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/main.js");
@@ -55,7 +56,7 @@ describeWith(needs, "files that chattr has locked", () => {
       expect(await flagsOf("etc/ssh")).toBe("i");
       expect(await readdir(join(at, "root"))).toEqual([]);
     } finally {
-      await host.run(["umount", at]);
+      await unmountImage(at);
     }
     await tbuild("undo", image);
     expect(await sha256Of(image)).toBe(before);
@@ -79,7 +80,7 @@ describeWith(needs, "files that chattr has locked", () => {
       expect(await flagsOf("etc/ssh")).toBe("i");
       expect(await flagsOf("root/.bash_history")).toBe("a");
     } finally {
-      await host.run(["umount", at]);
+      await unmountImage(at);
     }
   });
 
@@ -95,7 +96,7 @@ describeWith(needs, "files that chattr has locked", () => {
       await host.run(["chattr", "+i", join(at, "etc/resolv.conf"), join(at, "etc/ssh")]);
       await host.run(["chattr", "+a", join(at, "root/.bash_history")]);
     } finally {
-      await host.run(["umount", at]);
+      await unmountImage(at);
     }
     await emptyDisk(image, 321);
     const copy = ["bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"];

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, open, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -167,4 +167,79 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
     expect(stderr).toContain("mdadm --assemble --scan");
     expect(await sha256Of(image)).toBe(before);
   });
+});
+
+describeWith(needs, "a guest on a mirror with a member in each of two images", () => {
+  let folder = "";
+  const image = (name: string) => join(folder, name);
+  const disks = () => [image("System.img"), image("mirror.img")];
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-mirrors-"));
+    const key = { "/etc/ssh/ssh_host_rsa_key": "a key" };
+    const root = await guestFolder({
+      ...ol6Guest,
+      files: { ...ol6Guest.files, ...key, "/etc/fstab": "/dev/md0 / ext4 defaults 1 1\n" },
+    });
+    for (const disk of disks()) {
+      await host.run(["truncate", "-s", "42M", disk]);
+      await host.run(["sfdisk", "-q", disk], { input: "start=1MiB,size=40MiB,type=fd\n" });
+    }
+    const create = "mdadm --create /dev/md0 --run --homehost=any --name=root --metadata=1.2 --level=1";
+    await inUml(
+      disks(),
+      `${create} --raid-devices=2 /dev/ubda1 /dev/ubdb1 < /dev/null; mdadm --wait /dev/md0 || true
+       mke2fs -q -t ext4 -d ${root} /dev/md0; mdadm --stop /dev/md0`,
+    );
+    await rm(root, { recursive: true });
+  }, 60_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("is refused, with the name of the other member, and neither image is changed", async () => {
+    const before = await Promise.all(disks().map(sha256Of));
+    // A copy of a member is not the other one, and what is no image is no member.
+    await copyFile(image("System.img"), image("copy.img"));
+    await writeFile(image("notes.txt"), "");
+    const refused = await tbuild("seal", "--yes", image("System.img"));
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      3,
+      expect.stringMatching(
+        /1 of its 2 members are here, another is p1 of mirror\.img \(array md\/root, UUID [\da-f]{8}(:[\da-f]{8}){3}\)/,
+      ),
+    ]);
+    expect(refused.stderr).toContain("mdadm --assemble --scan");
+    const other = await tbuild("seal", "--plan", image("mirror.img"));
+    expect(other.stderr).toContain("others are p1 of System.img and p1 of copy.img");
+    for (const name of ["copy.img", "notes.txt"]) await rm(image(name));
+    expect(await Promise.all(disks().map(sha256Of))).toEqual(before);
+    expect((await readdir(folder)).sort()).toEqual(["System.img", "mirror.img"]);
+  });
+
+  it("without the other image beside it is refused, too, and says that none has the member", async () => {
+    const apart = await mkdtemp(join(tmpdir(), "tbuild-apart-"));
+    await copyFile(image("System.img"), join(apart, "System.img"));
+    const { exitCode, stderr } = await tbuild("seal", "--yes", join(apart, "System.img"));
+    await rm(apart, { recursive: true });
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(
+      "1 of its 2 members are here, and no other image in this folder has one (array md/root",
+    );
+  });
+
+  it("is sealed as the refusal says: assembled, copied, sealed, and copied back to both", async () => {
+    const copy = image("md0.raw");
+    const assemble = "mdadm --assemble --run /dev/md0 /dev/ubda1 /dev/ubdb1";
+    const stop = "mdadm --stop /dev/md0";
+    await inUml(disks(), `${assemble}\ndd if=/dev/md0 of=${copy} bs=1M status=none\n${stop}`);
+    const sealed = await tbuild("seal", "--yes", copy);
+    expect(sealed.exitCode, sealed.stderr).toBe(0);
+    const judged = await inUml(
+      disks(),
+      `${assemble}\ndd if=${copy} of=/dev/md0 bs=1M status=none\ne2fsck -fn /dev/md0
+       echo check > /sys/block/md0/md/sync_action; mdadm --wait /dev/md0 || true
+       echo mismatch $(cat /sys/block/md0/md/mismatch_cnt); mount -o ro /dev/md0 /mnt
+       echo key $(ls /mnt/etc/ssh | wc -l); umount /mnt; ${stop}`,
+    );
+    expect(judged).toContain("\nmismatch 0\n");
+    expect(judged).toContain("\nkey 0\n");
+  }, 60_000);
 });

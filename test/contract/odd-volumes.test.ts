@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
 import { emptyDisk, extDisk, guestFolder, ol6Guest } from "../guest-image.ts";
 import { mbr } from "../image/disk-tables.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/main.js");
@@ -34,10 +35,12 @@ async function bend(file: string, at: number, ...bytes: readonly number[]) {
 
 describeWith(needs, "a data volume that cannot be read, beside a good root", () => {
   /** The root in the first partition of a disk, which mounts the second as /data. */
-  async function diskWithData(name: string) {
+  async function diskWithData(name: string, files = {}) {
     const image = join(folder, name);
-    const guest = withFstab("/dev/sda1 / ext4 defaults 1 1\n/dev/sda2 /data ext4 defaults 0 0\n");
-    await extDisk(image, guest, { mebibytes: second });
+    const { files: own, ...guest } = withFstab(
+      "/dev/sda1 / ext4 defaults 1 1\n/dev/sda2 /data ext4 defaults 0 0\n",
+    );
+    await extDisk(image, { ...guest, files: { ...own, ...files } }, { mebibytes: second });
     await host.run(["truncate", "-s", `${second + 20}M`, image]);
     await using disk = await open(image, "r+");
     const table = mbr([
@@ -57,6 +60,12 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     const image = await diskWithData("data.img");
     await bend(image, second * mib + 1024 + at, ...bytes);
     await isSealedBeside(image, "p2 cannot be ", words);
+  });
+
+  it("with a feature that only Lustre's kernels mount is named, with the reason against each access method", async () => {
+    const image = await diskWithData("lustre.img", { "/data/.keep": "" });
+    await bend(image, second * mib + 1024 + 96 + 1, 0x12);
+    await isSealedBeside(image, "p2 cannot be opened (ext: has the feature dirdata", "; loop: mount: ");
   });
 
   it("that holds garbage leaves it unknown whether all is sealed", async () => {
@@ -139,6 +148,30 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     block.writeBigUInt64LE(BigInt(sector), 144);
     return block;
   }
+});
+
+describeWith([...needs, "linux.uml"], "a root with a feature that no access method here opens", () => {
+  it("is refused by the feature's name, with the reason against each method, the kernel's own among them", async () => {
+    const image = join(folder, "dirdata.img");
+    const options = ["-t", "ext4", "-O", "^metadata_csum"];
+    await extDisk(image, withFstab("/dev/sda1 / ext4 defaults 1 1\n"), { options });
+    await bend(image, mib + 1024 + 96 + 1, 0x12);
+    const before = await sha256Of(image);
+    const { exitCode, stderr } = await tbuild("seal", "--yes", image);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("no readable volume has an /etc/fstab: p1: ext: has the feature dirdata");
+    for (const why of [
+      "direct: ext: has the feature dirdata",
+      "debugfs: ext: has the feature dirdata",
+      "loop: mount: ",
+      "kpartx: ",
+      "uml: EXT4-fs (ubda1): Couldn't mount",
+      "guestfish: ",
+    ])
+      expect(stderr.split(`\n  ${why}`), why).toHaveLength(2);
+    expect(stderr).toContain("run tbuild as root on a machine whose kernel mounts this file system");
+    expect(await sha256Of(image)).toBe(before);
+  });
 });
 
 describeWith(needs, "a qcow2 image", () => {
@@ -274,7 +307,7 @@ describeWith([...needs, "mkfs.btrfs", "mount"], "a guest on btrfs", () => {
       await host.run(["btrfs", "subvolume", "create", join(at, "root")]);
       await host.run(["cp", "-a", `${root}/.`, join(at, "root")]);
     } finally {
-      await host.run(["umount", at]);
+      await unmountImage(at);
     }
     await emptyDisk(image, 321);
     const copy = ["bs=1M", "seek=1", "conv=notrunc,sparse", "status=none"];

@@ -9,6 +9,7 @@ import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts"
 import { undoLast } from "../../src/image/change/undo.ts";
 import { readGuest } from "../../src/image/read-guest.ts";
 import { missing } from "../fakes/missing.ts";
+import { unmountImage } from "../unmount-image.ts";
 import { host, isSound, kinds, makeDirtyImage, sha256Of, start } from "./dirty-image.ts";
 
 const lacking = missing("mke2fs", "e2fsck", "debugfs", "python3", "mount", "losetup", "loop", "root");
@@ -128,7 +129,7 @@ for (const [kind, options] of Object.entries(kinds))
           await host.run(["sync", join(at, "etc/early")]);
           await host.run(["cp", "--sparse=always", image, cut]);
         } finally {
-          await host.run(["umount", at]);
+          await unmountImage(at);
         }
         return cut;
       }
@@ -177,7 +178,7 @@ async function pictureOf(image: string): Promise<Picture> {
         .map((line) => JSON.parse(line) as [string, Seen]),
     );
   } finally {
-    await host.run(["umount", at]);
+    await unmountImage(at);
     await rm(at, { recursive: true });
   }
 }

@@ -17,6 +17,7 @@ import { missing } from "../fakes/missing.ts";
 import { dirt } from "../guest/dirty.ts";
 import { makeDirtyFolder } from "../guest/dirty-folder.ts";
 import { mbr } from "../image/disk-tables.ts";
+import { unmountImage } from "../unmount-image.ts";
 
 const commands: string[] = [];
 const host = localHost((argv) => commands.push(argv[0] ?? ""));
@@ -111,7 +112,7 @@ describe.skipIf(lacking !== undefined)(
         await waitFor("the end", async () => (await host.readFile(`${at}/opt/halted`)) && true, {
           timeoutMs: 10_000,
         });
-        await host.run(["umount", at]);
+        await unmountImage(at);
       }
       {
         await using tree = await open("debugfs", live);
@@ -161,7 +162,7 @@ describe.skipIf(lacking !== undefined)(
         await host.run(["sync", join(at, "etc/early")]);
         await host.run(["cp", "--sparse=always", dirty, cut]);
       } finally {
-        await host.run(["umount", at]);
+        await unmountImage(at);
       }
       const notes: string[] = [];
       {

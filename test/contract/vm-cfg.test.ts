@@ -42,7 +42,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  async function judged(judge: "python2" | "xl", files: readonly Uint8Array[]): Promise<string[]> {
+  async function judged(judge: "grammar" | "xl", files: readonly Uint8Array[]): Promise<string[]> {
     const paths = files.map((_, index) => join(folder, `${judge}-${index}.cfg`));
     for (const [index, path] of paths.entries()) await writeFile(path, files[index] ?? "");
     const { stdout } = await host.run(["/usr/bin/python3", judges, judge, ...paths], {
@@ -55,7 +55,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     const all = domainTypes.map((domainType) =>
       sampleManifest(sampleDisk, { domainType, summary: "Zürich" }),
     );
-    expect(await judged("python2", all.map(vmCfg))).toEqual(["ok", "ok", "ok"]);
+    expect(await judged("grammar", all.map(vmCfg))).toEqual(["ok", "ok", "ok"]);
     const xl = await judged(
       "xl",
       all.map((one) => xlCfg(one, () => "/i/System.img")),
@@ -89,7 +89,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
 
   it.each(Object.entries(found))("is taken after the import of one with %s", async (_what, config) => {
     const { python2, xl, manifest } = imported(config);
-    expect(await judged("python2", [python2])).toEqual(["ok"]);
+    expect(await judged("grammar", [python2])).toEqual(["ok"]);
     const [said = ""] = await judged("xl", [xl]);
     expect(said).toMatch(/^ok, \/i\/d0\.img at /);
     for (const one of manifest.disks) expect(said).toContain(`at ${one.slot}`);
@@ -103,7 +103,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     const all = await Promise.all(samples.map(async (name) => imported(await readFile(join(odd, name)))));
     const [python2, xl] = [
       await judged(
-        "python2",
+        "grammar",
         all.map((one) => one.python2),
       ),
       await judged(
@@ -120,7 +120,7 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     for (const config of Object.values(found)) {
       const document = readVmCfg(config);
       const edited = editVmCfg(document, { memory: 4096, OVM_description: "größer" });
-      expect(await judged("python2", [vmCfgBytes(edited)])).toEqual(["ok"]);
+      expect(await judged("grammar", [vmCfgBytes(edited)])).toEqual(["ok"]);
       const [before, after] = [document.text.split("\n"), edited.text.split("\n")];
       const lost = before.filter((line) => line !== "" && !after.includes(line));
       expect(
@@ -130,9 +130,21 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
     }
   });
 
+  it("is read by xl as odd.json says", async () => {
+    const samples = (await readdir(odd)).filter((name) => name.endsWith(".cfg"));
+    const { stdout } = await host.run(
+      ["/usr/bin/python3", judges, "xl-values", ...samples.map((name) => join(odd, name))],
+      { env: { LD_LIBRARY_PATH: libraries, PYTHONDONTWRITEBYTECODE: "1" } },
+    );
+    const recorded = JSON.parse(await readFile(`${odd}.json`, "utf8")) as Record<string, { xl: unknown }>;
+    expect(JSON.parse(stdout)).toEqual(
+      Object.fromEntries(Object.entries(recorded).map(([name, { xl }]) => [name, xl])),
+    );
+  });
+
   it("would be refused by the judges if it were wrong", async () => {
     const wrong = ["a = 'ü'\n", "a = = 1\n"].map((text) => Buffer.from(text));
-    for (const said of await judged("python2", wrong)) expect(said).not.toBe("ok");
+    for (const said of await judged("grammar", wrong)) expect(said).not.toBe("ok");
     const forXl = ["OVM_x = 'a'\n", "disk = ['a,b,c,d,e,f']\n"].map((text) => Buffer.from(text));
     for (const said of await judged("xl", forXl)) expect(said).toContain("refused by xl");
   });

@@ -6,6 +6,7 @@ import { localHost } from "../../src/host/local.ts";
 import { freeRunsOfXfs } from "../../src/image/xfs/free-space.ts";
 import { fileReader } from "../../src/io/reader.ts";
 import { missing } from "../fakes/missing.ts";
+import { unmountImage } from "../unmount-image.ts";
 
 const host = localHost();
 const lacking = missing("mkfs.xfs", "xfs_db", "mount", "losetup", "loop", "root");
@@ -32,7 +33,7 @@ describe.skipIf(lacking !== undefined)(`free blocks of XFS${lacking ? ` — skip
       // Every second one goes, so that what is free lies in many places.
       for (let file = 0; file < 4000; file += 2) await rm(join(at, `${file}`));
     } finally {
-      await host.run(["umount", at]);
+      await unmountImage(at);
     }
     const found = await toldByUs(image);
     expect(found.length).toBeGreaterThan(1000);

@@ -126,7 +126,7 @@ describe("a deployment", () => {
   });
 
   it("names what a place cannot do, before anything is made", async () => {
-    const abilities = { sharedDisks: false, mostNics: 0, messages: [], antiAffinity: false };
+    const abilities = { sharedDisks: false, mostNics: 0, messages: [], antiAffinity: { why: "one server" } };
     const fault = await faultOf(deploy(memoryPlace(world, { abilities }), twoNodes, options));
     expect(fault.lines).toEqual([
       expect.stringMatching(

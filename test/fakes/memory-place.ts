@@ -124,6 +124,7 @@ export function memoryPlace(
       return {
         machines,
         disks,
+        groups: [...world.groups].map(([name, machines]) => ({ name, machines })),
         taken: [...strangers("machine", world.machines), ...strangers("disk", world.disks)],
       };
     },
@@ -234,5 +235,6 @@ export function memoryPlace(
           if (disks.some(({ disk }) => disk === id)) throw new Error(`${user} uses ${name}`);
         world.disks.delete(name);
       }),
+    async [Symbol.asyncDispose]() {},
   };
 }

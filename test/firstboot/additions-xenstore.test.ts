@@ -44,6 +44,77 @@ for key in many: del params[key]
 print(json.dumps({'params': params, 'many': len(many), 'tree': store.tree('data/tbuild')}))
 `;
 
+// A module that speaks, waits for the host, and fails; the secret is in one of its lines.
+const failing = `#!/usr/bin/python3
+### BEGIN PLUGIN INFO
+# name: bad
+# configure: 60
+# description: test
+### END PLUGIN INFO
+import json, os, sys, time
+from templateconfig.cli import main
+def do_enumerate(target):
+    return json.dumps([{'key': 'x.token', 'password': True}])
+def do_configure(param):
+    for number in range(1, 41):
+        print('line %d' % number)
+    print('token ' + json.loads(param)['x.token'])
+    sys.stdout.flush()
+    while not os.path.exists('/go'):
+        time.sleep(0.1)
+    os.write(2, b'a long line ' + b'\\xfc' * 5000 + b'\\n')
+    raise SystemExit('no disks')
+if __name__ == '__main__':
+    main(do_enumerate, {'configure': do_configure})
+`;
+
+const firstBoot = `
+import json, subprocess, sys, time
+sys.path.insert(0, '/usr/lib/fakes')
+from xenstored import Xenstored
+store = Xenstored('/run/xenstored/socket').start()
+store.write('/local/domain/7/data', b'')
+def until(what):
+    for _ in range(200):
+        if what(): return
+        time.sleep(0.1)
+    raise SystemExit('waited in vain')
+state = lambda: store.tree('data/tbuild').get('out/org_tbuild_rehearsal_initial-config', '')
+for words in ('ovm-chkconfig --add bad', 'ovm-chkconfig --add authentication', 'ovmd -t 1'):
+    subprocess.run(words.split(), check=True)
+boot = subprocess.Popen(['ovmd', '-i'], stdout=subprocess.PIPE, encoding='utf-8', errors='replace')
+until(lambda: state() == 'waiting')
+store.write('data/tbuild/in/x_token', b'hush-hush')
+store.write('data/tbuild/in/com_oracle_linux_root-password', b'secret-word')
+until(lambda: 'token' in state())
+running = state()
+open('/go', 'w').close()
+until(lambda: state().startswith('failed'))
+print(json.dumps({'running': running, 'failed': state(), 'console': boot.communicate()[0], 'code': boot.returncode}))
+`;
+
+describeWith(rootNeeds, "the first boot over xenstore", () => {
+  for (const { name, path } of pythons)
+    it(`tells which module runs and what it says, and what one said that failed, under ${name}`, () => {
+      const { code, out, err } = inGuest(path, "exec /usr/bin/python3 /host.py", {
+        "host.py": firstBoot,
+        "etc/template.d/scripts/bad": failing.replace(/^#!.*/, `#!${path}`),
+      });
+      expect({ code, err }).toEqual({ code: 0, err: "" });
+      const told = JSON.parse(out);
+      const lines = (from: number) => Array.from({ length: 41 - from }, (_, i) => `line ${from + i}`);
+      expect(told.running.split("\n")).toEqual(["running: bad", ...lines(22), "token ********"]);
+      const [why, ...said] = told.failed.split("\n");
+      expect(why).toBe("failed: bad: no disks");
+      expect(said.at(-1)).toMatch(/^bad: a long line \ufffd+$/);
+      expect(said.slice(0, -1)).toEqual([...lines(23), "token ********"].map((line) => `bad: ${line}`));
+      expect(Buffer.byteLength(told.failed)).toBeLessThan(3_000);
+      expect(told.console).toContain("ovmd: bad: no disks\n");
+      expect(told.code).toBe(1);
+      expect(out).not.toMatch(/hush-hush|secret-word/);
+    });
+});
+
 describeWith(rootNeeds, "ovmd over xenstore", () => {
   for (const { name, path } of pythons)
     it(`takes messages, long and early ones too, and reports, under ${name}`, () => {

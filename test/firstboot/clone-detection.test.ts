@@ -66,6 +66,7 @@ for (const { name, path } of everyPython)
       expect({ code, err }).toEqual({ code: 0, err: "" });
       const configured = `tbuild-clone: values from /etc/tbuild/clone.json
 tbuild-clone: configuring
+tbuild-clone: running one
 tbuild-clone: configured
 `;
       expect(out).toBe(`new

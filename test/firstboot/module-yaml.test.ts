@@ -214,11 +214,11 @@ ps ax | grep -c '[s]leep 100' || true
     expect(said).toMatch(/did not end within 2 seconds; its last line: \S.*\s*rc [1-9]/);
     expect(said.match(/rc 0/g)).toHaveLength(3);
     expect(log).toContain(
-      "sample: target=configure SIZE=big MODE=quick TOKEN=*** A0=10.0.0.1 A3=10.0.0.4 args=1",
+      "configure: sample: | target=configure SIZE=big MODE=quick TOKEN=*** A0=10.0.0.1 A3=10.0.0.4 args=1",
     );
     expect(log).toContain("/bin/sh /opt/sample/run.sh configure");
-    expect(log).toContain("sample: configure: this clone is configured already");
-    expect(log).toContain("sample: target=cleanup");
+    expect(log).toContain("sample: | configure: this clone is configured already");
+    expect(log).toContain("cleanup: sample: | target=cleanup");
     expect(`${said}${log}`).not.toContain("s3cret");
     expect(log.trimEnd().endsWith("\n0")).toBe(true);
   });

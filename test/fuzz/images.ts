@@ -19,6 +19,7 @@ import { readImageFile } from "../../src/image/file/image-file.ts";
 import { imageFacts, openImageFile } from "../../src/image/open.ts";
 import { freeRunsOfXfs } from "../../src/image/xfs/free-space.ts";
 import { hasXfsLog } from "../../src/image/xfs/log.ts";
+import { XfsSuperblock } from "../../src/image/xfs/superblock.ts";
 import { bytesReader } from "../../src/io/reader.ts";
 import { cleanGuest, dirt } from "../guest/dirty.ts";
 import { extDisk, type GuestFiles } from "../guest-image.ts";
@@ -177,7 +178,7 @@ async function lookAtVolume(input: Buffer): Promise<void> {
   const { fs } = await fileSystemOf(reader);
   await layoutOf(reader);
   if (fs === "xfs") {
-    await hasXfsLog(reader, input.subarray(0, 512));
+    await hasXfsLog(reader, new XfsSuperblock(input.subarray(0, 512)));
     for await (const _ of freeRunsOfXfs(reader, "volume"));
   }
   if (fs === "btrfs")

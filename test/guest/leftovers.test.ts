@@ -1,5 +1,9 @@
 import { generateKeyPairSync } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { injectModule } from "../../src/firstboot/inject.ts";
+import { readModule } from "../../src/firstboot/module.ts";
 import { findLeftovers, readTraits } from "../../src/guest/leftovers/index.ts";
 import { applyAll } from "../../src/guest/operation.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
@@ -138,6 +142,10 @@ describe("what a seal leaves", () => {
 
   it.each([
     ["conf", "db.password=Welcome1", "a secret (db.password)"],
+    ["mine", "VALUES = {'password': Welcome1}\n", "a secret (password)"],
+    ["key.json", '[{"key": "Zm9v.YmFy.MTIzNDU2Nzg5"}]', "a secret (key)"],
+    ["mine.json", '{"x":{"password":"true1"}}', "a secret (password)"],
+    ["agent.json", '{"agentId": {5b6e0b3c-7d1f-4a52-9c3e-2f8a6b1d4e70}}', "an id (agentId)"],
     ["app.yml", "auth:\n  apiKey: 'a1b2c3d4e5f6'\n", "a secret (apiKey)"],
     ["x.xml", '<conn passwd="S3same"/>', "a secret (passwd)"],
     ["x.json", '{"clientSecret": "Zz9-yy8"}', "a secret (clientSecret)"],
@@ -167,8 +175,23 @@ describe("what a seal leaves", () => {
     ["/opt/app/release", "OracleLinuxServer-Release-8-Update-10\n"],
     ["/etc/app.id", "00000000-0000-0000-0000-000000000000\n"],
     ["/etc/login.defs", "PASS_MAX_DAYS 99999\nENCRYPT_METHOD SHA512\n"],
+    ["/etc/template.d/scripts/mine", "PARAMETERS = [{'key': 'x.y', 'password': True}]\n"],
+    ["/opt/app/schema.json", '{"properties":{"a":{"password":true},"b":{"secret":null}}}'],
   ])("has no false alarm of keys: %s", async (path, text) => {
     expect(await leftOf({ [path]: text })).toEqual([]);
+  });
+
+  it("has no false alarm of the first-boot modules that come with tbuild", async () => {
+    const modules = join(import.meta.dirname, "../../recipes/modules");
+    for (const name of await readdir(modules)) {
+      const tree = memoryTree(own);
+      await injectModule(await readModule(join(modules, name))).apply(tree);
+      const { found } = await findLeftovers(tree, { traits: [], pending: Object.keys(own), keep: [] });
+      expect(
+        found.map(({ path, what }) => `${what} in ${path}`),
+        name,
+      ).toEqual([]);
+    }
   });
 
   it.each([

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkAnswers, checkKickstart } from "../../src/kickstart/check.ts";
+import { checkAnswers, checkKickstart, checkNames } from "../../src/kickstart/check.ts";
 import { quotedWord, shellWords } from "../../src/kickstart/shell-words.ts";
 
 /** Lines and sections, each with a verdict for every release. */
@@ -70,6 +70,25 @@ describe("the table of kickstart commands", () => {
     expect(said("%onerror\necho\n%end\n", 7, 0)).toEqual([
       "OL7.0 does not have %onerror; a later update added it",
     ]);
+  });
+
+  it.each([
+    ["lang de_CX.UTF-8", 8, 'there is no language "de_CX"; did you mean "de_CH"?'],
+    ["lang de_CH.UTF8", 8, undefined],
+    ["lang en_US.UTF-8 --addsupport=de_DE,xx_YY", 8, 'there is no language "xx_YY"'],
+    ["keyboard de-latin2", 6, 'OL6 has no keyboard "de-latin2"; did you mean "de-latin1"?'],
+    ["keyboard za", 6, 'OL6 has no keyboard "za"'],
+    ["keyboard za", 7, undefined],
+    ["keyboard --vckeymap=uss --xlayouts='us (dvorak)','ch'", 9, 'OL9 has no keyboard "uss"'],
+    ["keyboard --xlayouts='us (dvorak)','ch (fr)'", 9, undefined],
+    ["timezone --utc Europe/Zurch", 7, 'there is no time zone "Europe/Zurch"; did you mean "Europe/Zurich"?'],
+    ["timezone US/Eastern --utc", 5, undefined],
+  ])("warns of names that no release knows, which the parser accepts: %s on OL%i", (line, major, fault) => {
+    const text = `rootpw x\n${line}\n`;
+    expect(checkKickstart(text, major)).toEqual([]);
+    expect(checkNames(text, major)).toEqual(
+      fault === undefined ? [] : [{ line: 2, severity: "warning", text: expect.stringContaining(fault) }],
+    );
   });
 
   it("says what the installer would ask for", () => {

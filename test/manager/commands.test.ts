@@ -47,6 +47,22 @@ const ssh = () =>
 const rest = () =>
   `manager: { host: 127.0.0.1, via: rest, port: ${simulator.rest?.port}, password: { file: ${join(folder, "password")} }, repository: repo1 }\n`;
 
+describe("a deployment over ssh", () => {
+  it("ends its connection with the command, so that nobody waits until it is idle", async () => {
+    await site(ssh());
+    await tbuild("manager", "trust", "--yes");
+    await writeFile(
+      join(folder, "one.yaml"),
+      "name: one\ntemplate: place:OVM_OL6\nmachines: [{ name: vm001, nics: [{ network: public }] }]\n",
+    );
+    expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan"), err).toBe(0);
+    await vi.waitFor(() => expect(simulator.cli.connections()).toBe(0), { timeout: 1000 });
+    await site(ssh().replace("repo1", "no-such"));
+    expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan")).toBe(3);
+    await vi.waitFor(() => expect(simulator.cli.connections()).toBe(0), { timeout: 1000 });
+  });
+});
+
 describe.each([
   ["ssh", ssh, () => simulator.hostKey],
   ["rest", rest, () => simulator.rest?.fingerprint],

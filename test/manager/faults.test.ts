@@ -128,6 +128,24 @@ describe("a connection", () => {
     },
   );
 
+  it.each([
+    { separatesCommands: true, afterFailure: "goes-on" },
+    { separatesCommands: true, afterFailure: "stops" },
+    { separatesCommands: false, afterFailure: "goes-on" },
+  ] as const)("reads many objects at once, one of them gone, where %o", async (settings) => {
+    const { api, simulator } = await openSimulator({ settings });
+    const ids = await Promise.all(["a", "b;c", "d", "e"].map((name) => makeVm(api, name)));
+    ids.splice(2, 0, "0004fb0000060000gone");
+    const seen = await Promise.allSettled([...ids.map((id) => api.vm(id)), api.list("Server")]);
+    const names = seen.map((one) => (one.status === "fulfilled" ? one.value : String(one.reason)));
+    expect(names).toMatchObject([
+      ...[{ name: "a" }, { name: "b;c" }],
+      expect.stringContaining("refused: show Vm id=0004fb0000060000gone"),
+      ...[{ name: "d" }, { name: "e" }, [{ name: "ovs1" }, { name: "ovs2" }]],
+    ]);
+    expect(simulator.cli.connections()).toBe(1);
+  });
+
   it.each(["plain", "escape"] as const)(
     "sends slashes that are read well where they are %s",
     async (unquotedSlash) => {

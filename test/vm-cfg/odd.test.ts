@@ -12,7 +12,7 @@ import { writtenCfg } from "../../src/vm-cfg/write.ts";
 const folder = resolve(import.meta.dirname, "samples/odd");
 const names = readdirSync(folder).filter((name) => name.endsWith(".cfg"));
 const Values = z.record(z.string(), z.unknown()).nullable();
-/** What Python 2.7 and xl 4.17 read in each sample, null where they refuse it: made by `truth.py`. */
+/** What Python 2.7 and xl 4.17 read in each sample, null where they refuse it: by `judges.py`. */
 const truth = z
   .record(z.string(), z.object({ python2: Values, xl: Values }))
   .parse(JSON.parse(readFileSync(resolve(folder, "../odd.json"), "utf8")));

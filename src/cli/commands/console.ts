@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Duplex } from "node:stream";
 import type { Command } from "commander";
 import { folderOfMachine, machineFile } from "../../build/guest-machine.ts";
@@ -44,10 +44,25 @@ async function sshCommandOf(builds: string, machine: string): Promise<string> {
   const folder = folderOfMachine(builds, machine);
   const text = await readFile(machineFile(folder, machine, "ssh"), "utf8").catch(() => undefined);
   if (text !== undefined) return text;
-  throw new TbuildError("environment", "ssh is not available yet", {
+  throw new TbuildError("environment", "ssh is not available", {
     subject: machine,
-    hint: `It is still being installed. Log in on its console; the root password is in ${join(folder, "root-password")}.`,
+    hint: withoutSsh(folder, machine),
   });
+}
+
+/** Why nobody can log in to a machine by ssh, and what to do instead. The machine's name ends with its purpose. */
+export function withoutSsh(folder: string, machine: string): string {
+  const itsConsole = `\`tbuild console ${machine}\``;
+  const purpose = machine.startsWith(`${basename(folder)}-`)
+    ? machine.slice(basename(folder).length + 1)
+    : "";
+  if (purpose === "")
+    return `It is a machine of a deployment: its users come from its values. Its console: ${itsConsole}.`;
+  if (purpose === "install")
+    return `It is still being installed. Log in on its console; the root password is in ${join(folder, "root-password")}.`;
+  if (purpose.startsWith("trial-"))
+    return `This clone of the template has no login before its first boot has configured it. Watch that on its console: ${itsConsole}.`;
+  return `It is still booting. Its console: ${itsConsole}.`;
 }
 
 // Ctrl-] leaves, as in telnet and virsh.

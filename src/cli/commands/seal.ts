@@ -53,7 +53,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     isUnknown: (outcome) => !flags.allowUnmounted && unknownOf(outcome).length > 0,
     remarks: (outcome: Outcome) => [
       ...accountLines(outcome),
-      ...stateLines(outcome.classes),
+      ...stateLines(outcome),
       ...leftoverLines(outcome.leftovers),
       ...freedHint(outcome),
     ],

@@ -98,7 +98,8 @@ function hypervisorsPlace(context: PlaceContext): Place {
     abilities: async () => ({
       clones: ["thin", "full"],
       sharedDisks: true,
-      ...{ antiAffinity: false, joinsMachines: hypervisor.name !== "qemu" },
+      antiAffinity: { why: "this place has one server" },
+      ...{ joinsMachines: hypervisor.name !== "qemu" },
       messages: hypervisor.messages?.reaches ?? [],
       ...{ mostSlots: 16, mostNics: 8, parallel: 4 },
     }),
@@ -133,7 +134,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
       // A record without its file is a disk that was not made yet, or that somebody removed.
       for (const [name, { bytes, isShared }] of ours)
         if (await isThere(diskFile(name))) complete.push({ id: name, name, bytes, isShared });
-      return { machines: found, disks: complete, taken };
+      return { machines: found, disks: complete, groups: [], taken };
     },
 
     async makeDisk({ name, bytes, isShared }, mark) {
@@ -235,6 +236,8 @@ function hypervisorsPlace(context: PlaceContext): Place {
       const used = new Set([...(await machines.list()).values()].map(({ template }) => template));
       await templates.removeAllBut(used);
     },
+
+    async [Symbol.asyncDispose]() {},
   };
 }
 

@@ -3,11 +3,13 @@ import { variableOf } from "../module-yaml.ts";
 import { shippedModules } from "../shipped.ts";
 import { secretFindings } from "./commands.ts";
 import type { ModuleFinding } from "./finding.ts";
+import { packageFindings, type RecipePackages } from "./packages.ts";
 import { payloadFindings } from "./payload.ts";
 import { type ForRelease, programFindings } from "./program.ts";
 import { textFindings } from "./text.ts";
 
 export { findingLine, type ModuleFinding } from "./finding.ts";
+export type { RecipePackages } from "./packages.ts";
 export type { ForRelease } from "./program.ts";
 
 /** What a check of modules found. */
@@ -24,12 +26,14 @@ export interface ModuleReport {
 /**
  * Everything that is wrong with first-boot modules, found without running anything: their files, header and program,
  * the payload, and how they stand to each other and to Oracle's modules. Sorted by file and line. Throws `usage` for a
- * folder that holds no module. The program has to be good for each of `releases`, or without `strict` for one.
+ * folder that holds no module. The program has to be good for each of `releases`, or without `strict` for one. What the
+ * modules need is compared with `packages`, if a recipe is given.
  */
 export async function checkModules(
   folders: readonly string[],
   releases: readonly ForRelease[],
   strict = true,
+  packages?: RecipePackages,
 ): Promise<{ reports: readonly ModuleReport[]; findings: readonly ModuleFinding[] }> {
   const reports: ModuleReport[] = [];
   const findings: ModuleFinding[] = [];
@@ -46,6 +50,7 @@ export async function checkModules(
       : { findings: [], keys: [], runsOn: [] };
     const header = text.some(({ text: what }) => /UTF-16|CR alone/.test(what)) ? [] : headerFindings(parts);
     findings.push(...text, ...header, ...program.findings, ...payloadFindings(parts.payload));
+    if (packages) findings.push(...packageFindings(parts, packages));
     const secrets = (parts.yaml?.parameters ?? []).filter(({ password }) => password);
     const variables = secrets.map(({ name }) => variableOf(name));
     for (const file of parts.payload) findings.push(...secretFindings(file, variables));

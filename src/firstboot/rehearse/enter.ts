@@ -58,7 +58,7 @@ done
 # In the user namespace, first with no identity, then as its root.
 wait_for_identity='read -r go < "$1/go"; exec env -i HOME=/root LC_ALL=C.UTF-8 TERM=dumb \\
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
-  PYTHONPATH=/usr/lib/python-templateconfig PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 sh -c "$3" sh "$@"'
+  PYTHONPATH=/usr/lib/python-templateconfig PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 TEMPLATECONFIG_LOGS=stderr sh -c "$3" sh "$@"'
 inside='
 set -e
 mkdir -p "$1/own"

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import type { GuestMode } from "../../choices.ts";
+import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { loaderEntryFiles } from "../loader-entries.ts";
 import type { Operation } from "../operation.ts";
@@ -35,6 +36,11 @@ function legacyMenu(): Operation {
       return [...(await base.pending(tree)), ...link];
     },
     async apply(tree) {
+      if (!(await tree.stat("/boot/grub/grub.conf")))
+        throw new TbuildError("guest", "is missing: the guest has no boot menu", {
+          subject: "/boot/grub/grub.conf",
+          hint: "Restore the file in the guest or in the image (`tbuild cp`), and convert again.",
+        });
       await base.apply(tree);
       if (!(await tree.stat(menu))) await tree.link(menu, "./grub.conf");
     },

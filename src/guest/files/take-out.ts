@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { lstat, mkdir, open, stat, symlink } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { bytesOf } from "../../image/names.ts";
@@ -42,7 +42,7 @@ async function takeOut(tree: GuestTree, path: string, to: Buffer, taking: Taking
   const place = to.toString();
   try {
     if (found?.kind === "dir") {
-      await mkdir(to, { recursive: true, mode: (found.mode & 0o777) | 0o700 });
+      await mkdir(to, (found.mode & 0o777) | 0o700).catch(unlessThere);
       await refuseLink(to);
       for (const name of await tree.list(path)) {
         refuseName(path, name);
@@ -51,7 +51,7 @@ async function takeOut(tree: GuestTree, path: string, to: Buffer, taking: Taking
       }
     } else if (found?.kind === "link") {
       await symlink(bytesOf(found.target ?? ""), to);
-    } else if (found?.kind === "file") await writeParts(to, found.mode, tree.parts(path));
+    } else if (found?.kind === "file") await writeFile(to, found.mode, tree.parts(path));
     else return taking.leftOut(path, found ? "a device, socket or pipe" : "a link that leads nowhere");
   } catch (error) {
     throw fileFault(error, place);
@@ -91,20 +91,42 @@ async function resolved(tree: GuestTree, path: string, isTop: boolean): Promise<
   return data && { ...found, kind: "file", mode: 0o644, size: data.length };
 }
 
-async function writeParts(to: Buffer, mode: number, parts: AsyncIterable<Uint8Array>): Promise<void> {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
-  const file = await open(to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode & 0o777);
+/** Writes a file under another name first: after a failure, a file that was there is still there as it was. */
+async function writeFile(to: Buffer, mode: number, parts: AsyncIterable<Uint8Array>): Promise<void> {
+  const there = await lstat(to).catch(() => undefined);
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  // A pipe or a device is written to; a link or a folder is refused.
+  if (there && !there.isFile()) return writeParts(await open(to, O_WRONLY | O_NOFOLLOW), parts);
+  const part = Buffer.concat([to, Buffer.from(".part")]);
+  await rm(part, { force: true });
+  const file = await open(part, O_WRONLY | O_CREAT | O_EXCL, (there?.mode ?? mode) & 0o777);
   try {
+    await writeParts(file, parts);
+    await rename(part, to);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+}
+
+async function writeParts(file: FileHandle, parts: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    const isRegular = (await file.stat()).isFile();
     let at = 0;
     for await (const part of parts) {
+      if (!isRegular) await file.writeFile(part);
       // Zeros stay holes, as far as whole parts are concerned.
-      if (part.some((byte) => byte !== 0)) await writeAll(file, part, at);
+      else if (part.some((byte) => byte !== 0)) await writeAll(file, part, at);
       at += part.length;
     }
-    await file.truncate(at);
+    if (isRegular) await file.truncate(at);
   } finally {
     await file.close();
   }
+}
+
+function unlessThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
 }
 
 // A link in the target folder would lead the copy to another place.

@@ -2,6 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
 import { insideOf, type Layout } from "../../image/disk/disk.ts";
+import { Superblock } from "../../image/ext/superblock.ts";
 import type { Format } from "../../image/file/format.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
@@ -202,14 +203,14 @@ async function xfsRefusal(volume: Reader, { title, readsOldXfs }: PygrubTraits):
 }
 
 async function hasBigalloc(volume: Reader): Promise<boolean> {
-  return (Buffer.from(await volume.read(1024, 104)).readUInt32LE(100) & 0x200) !== 0;
+  return (await Superblock.of(volume)).has("readOnly", "bigalloc");
 }
 
 async function featuresOf(volume: Volume, inside: Reader): Promise<ExtFeature[]> {
   if (!volume.fs.startsWith("ext")) return [];
-  const superblock = Buffer.from(await inside.read(1024, 104));
+  const superblock = await Superblock.of(inside);
   return [
-    ...((superblock.readUInt32LE(96) & 0x80) !== 0 ? (["64bit"] as const) : []),
-    ...((superblock.readUInt32LE(100) & 0x400) !== 0 ? (["metadata_csum"] as const) : []),
+    ...(superblock.has("incompatible", "64bit") ? (["64bit"] as const) : []),
+    ...(superblock.has("readOnly", "metadata_csum") ? (["metadata_csum"] as const) : []),
   ];
 }

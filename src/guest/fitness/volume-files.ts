@@ -2,7 +2,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { Volume } from "../../image/access.ts";
 import { openExt } from "../../image/ext/ext.ts";
-import { Unfit } from "../../image/ext/volume.ts";
+import { Unfit } from "../../image/ext/faults.ts";
 import type { Format } from "../../image/file/format.ts";
 import { openByBest } from "../../image/open-volumes.ts";
 import { GuestTree } from "../../image/tree.ts";

@@ -61,7 +61,7 @@ const anyTelling =
 function* pairsIn(text: string): Generator<readonly [string, string]> {
   // key = value, "key": "value", key: value, key="value", <key>value<, key=>"value"
   for (const [, key = "", quoted, single, bare] of text.matchAll(
-    /(?<![\w.\-/@])["'<]?([A-Za-z_][\w.\-/]{1,80})["']?[ \t]*(?:=>|:=|::?|=|>)[ \t]*(?:"([^"\n]{0,400})"|'([^'\n]{0,400})'|(\{?[^\s"'<>,;(){}[\]&]{1,400}\}?))/g,
+    /(?<![\w.\-/@])["'<]?([A-Za-z_][\w.\-/]{1,80})["']?[ \t]*(?:=>|:=|::?|=|>)[ \t]*(?:"([^"\n]{0,400})"|'([^'\n]{0,400})'|(\{[^\s"'<>,;(){}[\]&]{1,400}\}|[^\s"'<>,;(){}[\]&]{1,400}))/g,
   ))
     yield [key, (quoted ?? single ?? bare ?? "").trim()];
   // key value, key "value";
@@ -100,6 +100,8 @@ function isSecretValue(name: string, value: string): boolean {
     )
   )
     return false;
+  // The key of an entry, such as `{"key": "org.tbuild.hosts.entry.0"}`.
+  if (name === "key" && /^[a-z][a-z\d-]*(?:\.[a-z\d-]+){2,}$/.test(value)) return false;
   if (openTokens.test(name) && !/(?:^|_)rootpw$/.test(name))
     return (
       value.length >= (name === "key" ? 16 : 8) &&

@@ -3,7 +3,7 @@ import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { type ExtEditor, editExt } from "../ext/editor.ts";
 import { openExt } from "../ext/ext.ts";
-import { Unfit } from "../ext/volume.ts";
+import { Unfit } from "../ext/faults.ts";
 import { changeFat } from "../fat/editor.ts";
 import { openFat } from "../fat/fat.ts";
 import { GuestTree } from "../tree.ts";

@@ -6,7 +6,7 @@ import { readImageFile } from "../file/image-file.ts";
 import { fileSystemOf } from "./filesystem.ts";
 import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.ts";
 import { mdMember } from "./md.ts";
-import { type Differs, type MdArray, type MdPart, mdArrays } from "./md-arrays.ts";
+import { type ArrayLook, type MdArray, type MdPart, mdArrays } from "./md-arrays.ts";
 import { claimOn, mdClaim } from "./members.ts";
 import { mbrOfLargeSectors, type PartitionTable, partitionTableOf, type Run } from "./partitions.ts";
 
@@ -29,7 +29,7 @@ export async function volumesOf(image: string): Promise<readonly Volume[]> {
 }
 
 /** The layout of a disk. With `differs`, the members of a mirror count as such only if they are equal. */
-export async function layoutOf(disk: Reader, differs?: Differs): Promise<Layout> {
+export async function layoutOf(disk: Reader, look: Omit<ArrayLook, "isSwap"> = {}): Promise<Layout> {
   const table = await tableOf(disk);
   const tableFault = faultOf(table);
   const isOff = tableFault !== undefined;
@@ -59,7 +59,7 @@ export async function layoutOf(disk: Reader, differs?: Differs): Promise<Layout>
   if (whole !== undefined)
     volumes.push({ name: "disk", offset: 0, bytes: disk.bytes, fs: "unknown", refused: whole });
   const isSwap = async (place: Run) => (await fileSystemOf(insideOf(disk, place))).fs === "swap";
-  const { arrays, closed } = await mdArrays(members, { isSwap, ...(differs && { differs }) });
+  const { arrays, closed } = await mdArrays(members, { isSwap, ...look });
   const legs = new Set(arrays.flatMap((array) => array.legs.map(({ name }) => name)));
   for (const { name, offset, bytes } of arrays) await add({ name, offset, bytes }, { isOffTable: true });
   for (const logical of await logicalVolumes(physicals).catch((error) => closedGroup(error, physicals))) {

@@ -1,6 +1,9 @@
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
+import { bitsOf } from "../ext/features.ts";
+import { Superblock } from "../ext/superblock.ts";
 import { hasXfsLog } from "../xfs/log.ts";
+import { XfsSuperblock } from "../xfs/superblock.ts";
 import { claimOn } from "./members.ts";
 import { swapAreaIn } from "./swap.ts";
 
@@ -28,15 +31,15 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   const claim = await claimOn(volume);
   if (claim !== undefined) return { fs: "unknown", refused: claim };
   if ([0, 512, 1024, 1536].some((offset) => at(offset, "LABELONE"))) return { fs: "unknown", lvm: true };
-  if (head.readUInt16LE(1024 + 56) === 0xef53) return ext(head);
-  if (at(0, "XFSB")) {
-    const bytes = Number(head.readBigUInt64BE(8)) * head.readUInt32BE(4);
-    const isDirty = await hasXfsLog(volume, head);
+  const extHead = new Superblock(head.subarray(Superblock.offset, Superblock.offset + Superblock.bytes));
+  if (extHead.isExt) return ext(extHead);
+  const xfs = new XfsSuperblock(head);
+  if (xfs.isXfs) {
+    const isDirty = await hasXfsLog(volume, xfs);
     return {
-      fs: "xfs",
-      bytes,
+      ...{ fs: "xfs", bytes: xfs.bytes },
       ...(isDirty && { isDirty }),
-      ...identity(uuidAt(head, 32), text(head, 108, 12)),
+      ...identity(uuidAt(xfs.uuid, 0), text(xfs.label, 0, 12)),
     };
   }
   if (at(65536 + 64, "_BHRfS_M") && head.readBigUInt64LE(65536 + 136) > 1n)
@@ -86,22 +89,21 @@ const others: readonly {
   { what: "UDF", places: [32769], text: "BEA01" },
 ];
 
+const ext3Features = {
+  incompatible: bitsOf("incompatible", "filetype", "needs_recovery", "journal_dev", "meta_bg"),
+  readOnly: bitsOf("readOnly", "sparse_super", "large_file", "btree_dir"),
+};
+
 // ext3 has a journal; ext4 has a feature that ext3 does not know.
-function ext(head: Buffer): FileSystem {
-  const [compatible, incompatible, readOnly] = [92, 96, 100].map((at) => head.readUInt32LE(1024 + at));
-  if ((incompatible ?? 0) & 0x8) return { fs: "unknown", holds: "the journal of an ext file system" };
-  const isNewer = ((incompatible ?? 0) & ~0x1e) !== 0 || ((readOnly ?? 0) & ~0x7) !== 0;
-  const fs = isNewer ? "ext4" : (compatible ?? 0) & 0x4 ? "ext3" : "ext2";
-  const is64bit = ((incompatible ?? 0) & 0x80) !== 0;
-  const blocks = head.readUInt32LE(1024 + 4) + (is64bit ? head.readUInt32LE(1024 + 336) * 2 ** 32 : 0);
-  const bytes = blocks * 2 ** (10 + Math.min(head.readUInt32LE(1024 + 24), 6));
-  const isDirty = ((incompatible ?? 0) & 0x4) !== 0 || (head.readUInt16LE(1024 + 58) & 0x2) !== 0;
-  return {
-    fs,
-    bytes,
-    ...(isDirty && { isDirty }),
-    ...identity(uuidAt(head, 1024 + 104), text(head, 1024 + 120, 16)),
-  };
+function ext(sb: Superblock): FileSystem {
+  if (sb.has("incompatible", "journal_dev"))
+    return { fs: "unknown", holds: "the journal of an ext file system" };
+  const isNewer =
+    (sb.incompatible & ~ext3Features.incompatible) !== 0 || (sb.readOnly & ~ext3Features.readOnly) !== 0;
+  const fs = isNewer ? "ext4" : sb.has("compatible", "has_journal") ? "ext3" : "ext2";
+  const bytes = sb.blocks * 1024 * 2 ** Math.min(sb.blockLog, Superblock.mostBlockLog);
+  const isDirty = sb.has("incompatible", "needs_recovery") || sb.hasErrors;
+  return { fs, bytes, ...(isDirty && { isDirty }), ...identity(uuidAt(sb.uuid, 0), text(sb.label, 0, 16)) };
 }
 
 function identity(uuid: string, label: string): Pick<FileSystem, "uuid" | "label"> {

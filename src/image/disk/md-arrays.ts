@@ -39,10 +39,25 @@ export interface MdPart {
 /** Gives the first byte, from their starts, at which two ranges of the disk differ. */
 export type Differs = (one: Run, other: Run) => Promise<number | undefined>;
 
+/** A member of an array in another image. */
+export interface MemberElsewhere {
+  /** `p1 of disk2.img`. */
+  readonly name: string;
+  readonly role: number | undefined;
+}
+
+/** How an array is looked into. */
+export interface ArrayLook {
+  isSwap(place: Run): Promise<boolean>;
+  readonly differs?: Differs;
+  /** Finds the members that other images have. */
+  readonly elsewhere?: (array: string) => Promise<readonly MemberElsewhere[]>;
+}
+
 /** The arrays that can be opened, and the members of those that cannot, with the reason. */
 export async function mdArrays(
   parts: readonly MdPart[],
-  look: { isSwap(place: Run): Promise<boolean>; differs?: Differs },
+  look: ArrayLook,
 ): Promise<{ readonly arrays: readonly MdArray[]; readonly closed: readonly Volume[] }> {
   const arrays: MdArray[] = [];
   const closed: Volume[] = [];
@@ -72,7 +87,7 @@ export async function mdArrays(
 /** The array, or why it cannot be opened, worded to follow the claim. */
 async function opened(
   active: readonly MdPart[],
-  { isSwap, differs }: { isSwap(place: Run): Promise<boolean>; differs?: Differs },
+  { isSwap, differs, elsewhere }: ArrayLook,
 ): Promise<MdArray | string> {
   const [first, ...others] = active;
   if (!first) return ", without an active member here";
@@ -80,7 +95,10 @@ async function opened(
   if (level !== 1) return ` of level ${level}`;
   const faulty = active.find(({ member }) => member.fault !== undefined);
   if (faulty) return `; ${faulty.place.name} ${faulty.member.fault}`;
-  if (active.length < members) return `; ${active.length} of its ${members} members are here`;
+  if (active.length < members) {
+    const beside = elsewhere && othersOf(active, await elsewhere(first.member.array));
+    return `; ${active.length} of its ${members} members are here${beside === undefined ? "" : `, ${beside}`}`;
+  }
   if (active.length > members || active.some(({ member }, index) => member.role !== index))
     return `; ${active.map(({ place }) => place.name).join(" and ")} have the same place in it: one is a copy`;
   const odd = others.find(({ member }) => member.events !== events || member.data.bytes !== data.bytes);
@@ -96,6 +114,20 @@ async function opened(
     if (at !== undefined) return `; ${first.place.name} and ${part.place.name} differ from byte ${at} on`;
   }
   return { name, ...run, legs, ...(holdsSwap && { isSwap: true }) };
+}
+
+// Worded to follow how many members are here. A member with the place of one that is here is a copy of that.
+function othersOf(active: readonly MdPart[], found: readonly MemberElsewhere[]): string {
+  const [{ member } = {}] = active;
+  const wanted = found.filter(
+    ({ role }) => role !== undefined && active.every((part) => part.member.role !== role),
+  );
+  const uuid = member?.array.match(/.{8}/g)?.join(":");
+  const where =
+    wanted.length === 0
+      ? "and no other image in this folder has one"
+      : `${wanted.length === 1 ? "another is" : "others are"} ${wanted.map(({ name }) => name).join(" and ")}`;
+  return `${where} (array ${member?.name}, UUID ${uuid})`;
 }
 
 function place({ place: { offset }, member }: MdPart): number {

@@ -84,9 +84,9 @@ const claims: readonly Claim[] = [
   {
     what: mdClaim,
     next:
-      "Changed alone, it would differ from the other members. Attach all disks of the array to a Linux machine, assemble " +
-      "it there (mdadm --assemble --scan), and copy the array's device, for example /dev/md0, to a raw image with dd. " +
-      "Change that image and copy it back.",
+      "Changed alone, it would differ from the other members. Attach all disks of the array to a Linux machine " +
+      "(losetup --find --partscan IMAGE), assemble it there (mdadm --assemble --scan), and copy the array's device, for " +
+      "example /dev/md0, to a raw image with dd. Change that image and copy it back.",
     test: ({ volume }) => isMdMember(volume),
   },
   {

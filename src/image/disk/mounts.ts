@@ -27,23 +27,23 @@ export async function mountsIn(
   volumes: readonly Volume[],
   wordsOn: (volume: Volume) => Promise<MountWords | undefined> = async () => undefined,
 ): Promise<GuestMounts> {
-  const unread: TbuildError[] = [];
-  const told = async (look: () => Promise<MountWords | undefined>) =>
+  // For each volume the last failure: it has the reasons against all ways that were tried.
+  const unread = new Map<string, TbuildError>();
+  const told = async ({ name }: Volume, look: () => Promise<MountWords | undefined>) =>
     look().catch((error) => {
       if (!(error instanceof TbuildError)) throw error;
-      unread.push(error);
+      unread.set(name, error);
       return undefined;
     });
   const readable = volumes.filter(({ refused }) => refused === undefined);
   for (const volume of readable.filter(({ fs }) => fs.startsWith("ext"))) {
-    const failures = unread.length;
-    const own = await told(async () => mountWords(await openExt(insideOf(reader, volume))));
-    const isStrange = unread.length > failures && unread.at(-1)?.fault === "environment";
-    const words = own ?? (isStrange ? await told(() => wordsOn(volume)) : undefined);
+    const own = await told(volume, async () => mountWords(await openExt(insideOf(reader, volume))));
+    const isStrange = unread.get(volume.name)?.fault === "environment";
+    const words = own ?? (isStrange ? await told(volume, () => wordsOn(volume)) : undefined);
     if (words) return resolveMounts(words.entries, volumes, volume);
   }
   for (const volume of readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
-    const words = await told(() => wordsOn(volume));
+    const words = await told(volume, () => wordsOn(volume));
     if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume), words.missing);
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
@@ -53,10 +53,16 @@ export async function mountsIn(
       `${closed.name} ${closed.refused}, and no other volume contains /etc/fstab`,
       { subject: image, hint: nextStep(closed.refused ?? "") },
     );
-  const [first] = unread;
-  if (first)
-    throw first.within(`${image}: no readable volume has an /etc/fstab`, {
-      lines: unread.flatMap(({ message, lines }) => [message, ...lines]),
+  const [[name, first] = [], ...more] = unread;
+  if (name !== undefined && first)
+    throw first.within(`${image}: no readable volume has an /etc/fstab: ${name}`, {
+      lines: [
+        ...first.lines,
+        ...more.flatMap(([name, { message, lines }]) => [
+          `${name}: ${message}`,
+          ...lines.map((line) => `  ${line}`),
+        ]),
+      ],
     });
   throw new TbuildError("guest", "contains no guest: no volume has an /etc/fstab", {
     subject: image,

@@ -1,5 +1,5 @@
-import { crc32 } from "node:zlib";
 import type { Reader } from "../../io/reader.ts";
+import { type GptCopy, gptCopy, gptPartitions } from "./gpt.ts";
 
 export interface Partition {
   /** `p1`; logical partitions start at `p5`, as in Linux. */
@@ -33,14 +33,14 @@ export interface Run {
 export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
   const none: PartitionTable = { table: "none", partitions: [], sectorBytes: 512 };
   if (disk.bytes < 1024) return none;
-  const mbr = await disk.read(0, 512);
-  if (!hasSignature(mbr)) return none;
-  const entries = mbrEntries(mbr);
-  if (entries.some(({ type }) => type === 0xee)) {
+  const first = await disk.read(0, 512);
+  if (!hasSignature(first)) return none;
+  const entries = mbrEntries(first);
+  if (entries.some(({ type }) => type === protectiveType)) {
     const gpt = await gptOf(disk);
     // A hybrid GPT also lists some of its partitions in the MBR.
     const hybrid = entries
-      .filter(({ type }) => type !== 0xee)
+      .filter(({ type }) => type !== protectiveType)
       .map(({ start, count }) => ({ offset: start * 512, bytes: count * 512 }));
     return { ...gpt, ...(gpt.own && { own: [...gpt.own, ...hybrid] }) };
   }
@@ -79,7 +79,7 @@ async function mbrOf(
         ...{ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes },
         partType: type.toString(16).padStart(2, "0"),
       });
-  const id = Buffer.from(await disk.read(440, 4))
+  const id = Buffer.from(await disk.read(mbr.diskId, 4))
     .readUInt32LE(0)
     .toString(16)
     .padStart(8, "0");
@@ -96,18 +96,30 @@ function numberOf({ name }: Partition): string {
   return Number(name.slice(1)).toString(16).padStart(2, "0");
 }
 
+/** Offsets in a master boot record, and in each of its four entries of 16 bytes. */
+const mbr = {
+  diskId: 440,
+  entries: 446,
+  entryBytes: 16,
+  type: 4,
+  start: 8,
+  count: 12,
+  signature: 510,
+} as const;
 const extendedTypes = [0x05, 0x0f, 0x85];
+/** The one entry beside a GPT. */
+const protectiveType = 0xee;
 
 function mbrEntries(block: Uint8Array) {
   const bytes = new DataView(block.buffer, block.byteOffset);
   return [0, 1, 2, 3]
     .map((index) => {
-      const at = 446 + index * 16;
+      const at = mbr.entries + index * mbr.entryBytes;
       return {
         index,
-        type: bytes.getUint8(at + 4),
-        start: bytes.getUint32(at + 8, true),
-        count: bytes.getUint32(at + 12, true),
+        type: bytes.getUint8(at + mbr.type),
+        start: bytes.getUint32(at + mbr.start, true),
+        count: bytes.getUint32(at + mbr.count, true),
       };
     })
     .filter(({ type, count }) => type !== 0 && count > 0);
@@ -148,16 +160,17 @@ async function logicalPartitions(
   return { found, tables: [...seen], isWhole: false };
 }
 
-// The header stands in the second sector and again in the last one (UEFI specification, 5.3), and only its place
-// tells how long a sector is.
+// The header is in the second sector and again in the last one (UEFI specification, 5.3). Only its place tells how long a
+// sector is.
 async function gptOf(disk: Reader): Promise<PartitionTable> {
   const sizes = [512, 4096];
-  const headers: GptHeader[] = [];
+  const headers: FoundGpt[] = [];
   for (const place of ["primary", "backup"] as const)
     for (const sectorBytes of sizes) {
       const at = place === "primary" ? sectorBytes : disk.bytes - sectorBytes;
-      const header = await gptHeader(disk, at, sectorBytes);
-      if (!header) continue;
+      const copy = await gptCopy(disk, at, sectorBytes);
+      if (!copy) continue;
+      const header = { ...copy, sectorBytes };
       if (header.isWhole)
         return place === "primary"
           ? { ...gptTable(header, undefined), own: ownOfGpt(disk, header) }
@@ -170,39 +183,13 @@ async function gptOf(disk: Reader): Promise<PartitionTable> {
   return { table: "gpt", partitions: [], sectorBytes: 512, fault: "no header of it is left" };
 }
 
-interface GptHeader {
+interface FoundGpt extends GptCopy {
   readonly sectorBytes: number;
-  readonly isWhole: boolean;
-  /** The sector of the other header. */
-  readonly other: number;
-  readonly entries: Buffer;
-  readonly entryBytes: number;
-}
-
-async function gptHeader(disk: Reader, at: number, sectorBytes: number): Promise<GptHeader | undefined> {
-  if (at < 0 || at + 512 > disk.bytes) return undefined;
-  const header = Buffer.from(await disk.read(at, 512));
-  if (header.toString("latin1", 0, 8) !== "EFI PART") return undefined;
-  const headerBytes = header.readUInt32LE(12);
-  const table = Number(header.readBigUInt64LE(72)) * sectorBytes;
-  const [count, entryBytes] = [header.readUInt32LE(80), header.readUInt32LE(84)];
-  const bytes = count * entryBytes;
-  if (entryBytes < 128 || bytes > 1 << 20 || table + bytes > disk.bytes) return undefined;
-  const entries = Buffer.from(await disk.read(table, bytes));
-  const clean = Buffer.from(header);
-  clean.writeUInt32LE(0, 16);
-  const isWhole =
-    headerBytes >= 92 &&
-    headerBytes <= 512 &&
-    header.readUInt32LE(16) === crc32(clean.subarray(0, headerBytes)) &&
-    header.readUInt32LE(88) === crc32(entries);
-  const other = Number(header.readBigUInt64LE(32));
-  return { sectorBytes, isWhole, other, entries, entryBytes };
 }
 
 // The backup of the entries ends where the backup of the header starts. On a disk that was made larger, it does not stand
 // at the end, where the next program that writes the table puts it.
-function ownOfGpt(disk: Reader, { sectorBytes, other, entries }: GptHeader): Run[] {
+function ownOfGpt(disk: Reader, { sectorBytes, other, entries }: FoundGpt): Run[] {
   const entrySectors = Math.max(Math.ceil(entries.length / sectorBytes), Math.ceil(16384 / sectorBytes));
   return [other, Math.floor(disk.bytes / sectorBytes) - 1].map((last) => ({
     offset: (last - entrySectors) * sectorBytes,
@@ -210,35 +197,18 @@ function ownOfGpt(disk: Reader, { sectorBytes, other, entries }: GptHeader): Run
   }));
 }
 
-function gptTable(
-  { entries, entryBytes, sectorBytes }: GptHeader,
-  fault: string | undefined,
-): PartitionTable {
-  const partitions: Partition[] = [];
-  for (let index = 0; (index + 1) * entryBytes <= entries.length; index++) {
-    const entry = entries.subarray(index * entryBytes, (index + 1) * entryBytes);
-    if (entry.subarray(0, 16).every((byte) => byte === 0)) continue;
-    const [first, last] = [Number(entry.readBigUInt64LE(32)), Number(entry.readBigUInt64LE(40))];
-    if (last < first || !Number.isSafeInteger((last + 1) * sectorBytes)) continue;
-    const label = entry.toString("utf16le", 56, 128).replace(/\0.*$/s, "");
-    partitions.push({
+function gptTable(gpt: FoundGpt, fault: string | undefined): PartitionTable {
+  const { sectorBytes } = gpt;
+  const partitions = gptPartitions(gpt)
+    .filter(({ first, last }) => last >= first && Number.isSafeInteger((last + 1) * sectorBytes))
+    .map(({ index, type, id, first, last, name }) => ({
       ...{ name: `p${index + 1}`, offset: first * sectorBytes, bytes: (last - first + 1) * sectorBytes },
-      ...{ partType: guid(entry, 0), partUuid: guid(entry, 16) },
-      ...(label !== "" && { partLabel: label }),
-    });
-  }
+      ...{ partType: type, partUuid: id },
+      ...(name !== "" && { partLabel: name }),
+    }));
   return { table: "gpt", partitions, sectorBytes, ...(fault !== undefined && { fault }) };
 }
 
 function hasSignature(block: Uint8Array): boolean {
-  return block[510] === 0x55 && block[511] === 0xaa;
-}
-
-// The first three fields are little-endian (UEFI specification, appendix A).
-function guid(entry: Uint8Array, at: number): string {
-  const bytes = Buffer.from(entry.subarray(at, at + 16));
-  bytes.subarray(0, 4).reverse();
-  bytes.subarray(4, 6).reverse();
-  bytes.subarray(6, 8).reverse();
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  return block[mbr.signature] === 0x55 && block[mbr.signature + 1] === 0xaa;
 }

@@ -5,9 +5,11 @@ import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
 import { bytesOf } from "../names.ts";
 import { type Attributes, nameOf, parentOf } from "../tree.ts";
+import { damaged, Unfit } from "./faults.ts";
 import { ExtFolder, startFolder } from "./folder.ts";
-import { at, dropAttributes, flag, kindOf, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
-import { damaged, ExtVolume, Unfit } from "./volume.ts";
+import { dropAttributes, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
+import { at, flag, kindOf } from "./inode-fields.ts";
+import { ExtVolume } from "./volume.ts";
 
 /** Changes the files of an ext file system in process. A remaining inode keeps everything except the requested change. */
 export interface ExtEditor {

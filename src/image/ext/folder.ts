@@ -1,8 +1,10 @@
 import { shown } from "../../io/escape.ts";
 import { stringOf } from "../names.ts";
 import { crc32c } from "./crc.ts";
-import { at, flag, folderSum, mapBlocks, ownedBlocks, sizeOf } from "./inode.ts";
-import { damaged, type ExtVolume, Unfit } from "./volume.ts";
+import { damaged, Unfit } from "./faults.ts";
+import { folderSum, mapBlocks, ownedBlocks } from "./inode.ts";
+import { at, flag, sizeOf } from "./inode-fields.ts";
+import type { ExtVolume } from "./volume.ts";
 
 export type EntryKind = "file" | "dir" | "link";
 

@@ -1,53 +1,22 @@
 import { crc32c } from "./crc.ts";
-import { damaged, type ExtVolume, Unfit } from "./volume.ts";
-
-/** The offsets of an inode's fields. */
-export const at = {
-  mode: 0,
-  uid: 2,
-  size: 4,
-  atime: 8,
-  ctime: 12,
-  mtime: 16,
-  dtime: 20,
-  gid: 24,
-  links: 26,
-  sectors: 28,
-  flags: 32,
-  block: 40,
-  generation: 100,
-  attributes: 104,
-  sizeHigh: 108,
-  sectorsHigh: 116,
-  attributesHigh: 118,
-  uidHigh: 120,
-  gidHigh: 122,
-  extra: 128,
-  crtime: 144,
-} as const;
-
-export const flag = {
-  encrypted: 0x800,
-  indexed: 0x1000,
-  huge: 0x40000,
-  extents: 0x80000,
-  verity: 0x100000,
-  pastEnd: 0x400000,
-  inline: 0x10000000,
-} as const;
+import { damaged, Unfit } from "./faults.ts";
+import {
+  at,
+  attributesMagic,
+  extentMagic,
+  flag,
+  kindOf,
+  mapBytes,
+  mostWritten,
+  oldInodeBytes,
+  sizeOf,
+} from "./inode-fields.ts";
+import type { ExtVolume } from "./volume.ts";
 
 /** The blocks of an inode: its content in order, and its mapping blocks. */
 export interface Owned {
   readonly data: readonly number[];
   readonly maps: readonly number[];
-}
-
-export function kindOf(inode: Buffer): "file" | "dir" | "link" | "other" {
-  return ({ 4: "dir", 8: "file", 10: "link" } as const)[inode.readUInt16LE(at.mode) >> 12] ?? "other";
-}
-
-export function sizeOf(inode: Buffer): number {
-  return inode.readUInt32LE(at.size) + inode.readUInt32LE(at.sizeHigh) * 2 ** 32;
 }
 
 export function attributeBlockOf(inode: Buffer): number {
@@ -60,10 +29,11 @@ export async function ownedBlocks(volume: ExtVolume, inode: Buffer): Promise<Own
     throw new Unfit("inline, encrypted or sealed files");
   const kind = kindOf(inode);
   // A short link stores its target in place of the block map, and a device its numbers.
-  const isFast = kind === "link" && sizeOf(inode) < 60 && !(flags & flag.extents);
+  const isFast = kind === "link" && sizeOf(inode) < mapBytes && !(flags & flag.extents);
   if (kind === "other" || isFast) return { data: [], maps: [] };
   const owned = { data: [] as number[], maps: [] as number[] };
-  if (flags & flag.extents) await extentBlocks(volume, inode.subarray(at.block, at.block + 60), 5, owned);
+  if (flags & flag.extents)
+    await extentBlocks(volume, inode.subarray(at.block, at.block + mapBytes), 5, owned);
   else await mappedBlocks(volume, inode, owned);
   return owned;
 }
@@ -75,7 +45,7 @@ export async function mapBlocks(
   inode: Buffer,
   data: readonly number[],
 ): Promise<void> {
-  const map = inode.subarray(at.block, at.block + 60);
+  const map = inode.subarray(at.block, at.block + mapBytes);
   map.fill(0);
   const maps =
     inode.readUInt32LE(at.flags) & flag.extents
@@ -95,7 +65,8 @@ async function extentBlocks(
   into: { data: number[]; maps: number[] },
 ): Promise<void> {
   const [magic, count, depth] = [node.readUInt16LE(0), node.readUInt16LE(2), node.readUInt16LE(6)];
-  if (magic !== 0xf30a || depth > deepest || 12 + count * 12 > node.length) throw damaged("an extent tree");
+  if (magic !== extentMagic || depth > deepest || 12 + count * 12 > node.length)
+    throw damaged("an extent tree");
   for (let entry = 12; entry < 12 + count * 12; entry += 12)
     if (depth > 0) {
       const child = node.readUInt32LE(entry + 4) + node.readUInt16LE(entry + 8) * 2 ** 32;
@@ -105,8 +76,7 @@ async function extentBlocks(
     } else {
       const length = node.readUInt16LE(entry + 4);
       const first = node.readUInt32LE(entry + 8) + node.readUInt16LE(entry + 6) * 2 ** 32;
-      // More than 32768 means allocated but never written.
-      const blocks = length > 32768 ? length - 32768 : length;
+      const blocks = length > mostWritten ? length - mostWritten : length;
       refuseMore(volume, into, blocks);
       for (let step = 0; step < blocks; step++) into.data.push(first + step);
     }
@@ -139,11 +109,11 @@ function mapExtents(map: Buffer, data: readonly number[]): number {
   const runs: { logical: number; first: number; count: number }[] = [];
   for (const [logical, block] of data.entries()) {
     const last = runs.at(-1);
-    if (last && last.first + last.count === block && last.count < 32768) last.count++;
+    if (last && last.first + last.count === block && last.count < mostWritten) last.count++;
     else runs.push({ logical, first: block, count: 1 });
   }
   if (runs.length > 4) throw new Unfit("a file in more than four pieces");
-  map.writeUInt16LE(0xf30a, 0);
+  map.writeUInt16LE(extentMagic, 0);
   map.writeUInt16LE(runs.length, 2);
   map.writeUInt16LE(4, 4);
   for (const [index, { logical, first, count }] of runs.entries()) {
@@ -183,17 +153,17 @@ export async function setLabel(
 ): Promise<void> {
   // The kernel stores a label with a terminating zero byte.
   const value = Buffer.from(`${label}\0`);
-  const start = volume.inodeBytes > 128 ? at.extra + inode.readUInt16LE(at.extra) : inode.length;
+  const start = volume.inodeBytes > oldInodeBytes ? at.extra + inode.readUInt16LE(at.extra) : inode.length;
   const padded = Math.ceil(value.length / 4) * 4;
   if (start + 4 + 24 + 4 + padded <= inode.length) {
-    inode.writeUInt32LE(0xea020000, start);
+    inode.writeUInt32LE(attributesMagic, start);
     const table = inode.subarray(start + 4);
     labelEntry(table, value, table.length - padded, 0);
     return;
   }
   const [block = 0] = await volume.takeBlocks(1, number);
   const data = Buffer.alloc(volume.blockBytes);
-  data.writeUInt32LE(0xea020000, 0);
+  data.writeUInt32LE(attributesMagic, 0);
   data.writeUInt32LE(1, 4);
   data.writeUInt32LE(1, 8);
   const hash = hashOf("selinux", value);
@@ -213,7 +183,7 @@ export async function dropAttributes(volume: ExtVolume, inode: Buffer): Promise<
   const block = attributeBlockOf(inode);
   if (block === 0) return;
   const data = await volume.block(block);
-  if (data.readUInt32LE(0) !== 0xea020000) throw damaged("a block of attributes");
+  if (data.readUInt32LE(0) !== attributesMagic) throw damaged("a block of attributes");
   const users = data.readUInt32LE(4);
   if (users <= 1) return volume.freeBlock(block);
   data.writeUInt32LE(users - 1, 4);

@@ -6,6 +6,7 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import { writeAll } from "../../io/durable.ts";
 import type { Volume } from "../access.ts";
 import { checkFileSystem } from "./e2fsck.ts";
+import { Superblock } from "./superblock.ts";
 
 /**
  * Replays the journal of an ext volume inside a raw image. e2fsck and debugfs 1.47 cannot do it in place: after the
@@ -53,10 +54,10 @@ async function refuseExternal(
   { name, offset }: Pick<Volume, "name" | "offset">,
 ): Promise<void> {
   await using file = await open(image, "r");
-  const superblock = Buffer.alloc(1024);
-  await file.read(superblock, 0, superblock.length, offset + 1024);
-  const hasJournal = (superblock.readUInt32LE(92) & 0x4) !== 0;
-  if (!hasJournal || superblock.readUInt32LE(224) !== 0) return;
+  const data = Buffer.alloc(Superblock.bytes);
+  await file.read(data, 0, data.length, offset + Superblock.offset);
+  const superblock = new Superblock(data);
+  if (!superblock.has("compatible", "has_journal") || superblock.journalInode !== 0) return;
   throw new TbuildError(
     "environment",
     "has an external journal, which holds changes that are not yet in place",

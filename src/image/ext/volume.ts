@@ -1,14 +1,11 @@
 import { TbuildError } from "../../errors.ts";
 import type { Writable } from "../change/draft.ts";
 import { crc16, crc32c } from "./crc.ts";
-import { namedFeatures } from "./features.ts";
-
-/** Thrown for changes that tbuild's ext writer does not support. Another access method may. */
-export class Unfit extends TbuildError {
-  constructor(what: string) {
-    super("environment", `ext: ${what}`, { hint: "Try another access method with --via." });
-  }
-}
+import { damaged, Unfit } from "./faults.ts";
+import { bitsOf, namedFeatures } from "./features.ts";
+import { blocksUninit, type Counted, descriptor, Group, inodesUninit } from "./group.ts";
+import { at } from "./inode-fields.ts";
+import { Superblock } from "./superblock.ts";
 
 /** Changes the superblock, groups, bitmaps and inodes of an ext file system, with all counts and checksums. */
 export class ExtVolume {
@@ -19,59 +16,53 @@ export class ExtVolume {
   /** The used size of a new inode beyond its first 128 bytes. */
   readonly extraBytes: number;
   readonly #disk: Writable;
-  readonly #sb: Buffer;
+  readonly #sb: Superblock;
   readonly #groups = new Map<number, Group>();
   readonly #seed: number;
   readonly #descriptorBytes: number;
   /** The sorted block runs of bitmaps and inode tables. */
   #own: (readonly [start: number, count: number])[] = [];
 
-  private constructor(disk: Writable, sb: Buffer) {
+  private constructor(disk: Writable, sb: Superblock) {
     this.#disk = disk;
     this.#sb = sb;
-    const incompatible = sb.readUInt32LE(96);
-    this.blockBytes = 1024 << sb.readUInt32LE(24);
-    this.inodeBytes = sb.readUInt32LE(76) === 0 ? 128 : sb.readUInt16LE(88);
+    this.blockBytes = sb.blockBytes;
+    this.inodeBytes = sb.inodeBytes;
     this.extraBytes =
-      this.inodeBytes > 128 ? Math.min(Math.max(sb.readUInt16LE(350), 28), this.inodeBytes - 128) : 0;
-    this.hasExtents = (incompatible & 0x40) !== 0;
-    this.hasChecksums = (sb.readUInt32LE(100) & 0x400) !== 0;
-    this.#descriptorBytes = incompatible & 0x80 ? Math.max(32, sb.readUInt16LE(254)) : 32;
-    this.#seed = incompatible & 0x2000 ? sb.readUInt32LE(624) : crc32c(0xffffffff, sb.subarray(104, 120));
+      this.inodeBytes > 128 ? Math.min(Math.max(sb.wantedExtraBytes, 28), this.inodeBytes - 128) : 0;
+    this.hasExtents = sb.has("incompatible", "extent");
+    this.hasChecksums = sb.has("readOnly", "metadata_csum");
+    this.#descriptorBytes = sb.descriptorBytes;
+    this.#seed = sb.checksumSeed;
   }
 
   /** Throws `Unfit` if the file system has unsupported features or is not clean. */
   static async open(disk: Writable): Promise<ExtVolume> {
-    const sb = Buffer.from(await disk.read(1024, 1024));
-    if (sb.readUInt16LE(56) !== 0xef53)
-      throw new TbuildError("integrity", "no ext file system in it", { subject: "volume" });
+    const sb = new Superblock(Buffer.from(await disk.read(Superblock.offset, Superblock.bytes)));
+    if (!sb.isExt) throw new TbuildError("integrity", "no ext file system in it", { subject: "volume" });
     const strange = strangeFeature(sb);
     if (strange !== undefined) throw new Unfit(strange);
     const volume = new ExtVolume(disk, sb);
-    if (volume.hasChecksums && crc32c(0xffffffff, sb.subarray(0, 1020)) !== sb.readUInt32LE(1020))
-      throw damaged("the checksum of its superblock");
+    if (volume.hasChecksums && !sb.hasRightChecksum) throw damaged("the checksum of its superblock");
     if (volume.blocks * volume.blockBytes > disk.bytes) throw damaged("it is larger than its volume");
     await volume.#checkDescriptors();
     return volume;
   }
 
   get firstBlock(): number {
-    return this.#sb.readUInt32LE(20);
+    return this.#sb.firstBlock;
   }
   get blocks(): number {
-    return this.#sb.readUInt32LE(4) + (this.#is64 ? this.#sb.readUInt32LE(336) * 2 ** 32 : 0);
+    return this.#sb.blocks;
   }
   get groups(): number {
     return Math.ceil((this.blocks - this.firstBlock) / this.#blocksPerGroup);
   }
   get #blocksPerGroup(): number {
-    return this.#sb.readUInt32LE(32);
+    return this.#sb.blocksPerGroup;
   }
   get #inodesPerGroup(): number {
-    return this.#sb.readUInt32LE(40);
-  }
-  get #is64(): boolean {
-    return this.#descriptorBytes >= 64;
+    return this.#sb.inodesPerGroup;
   }
 
   async block(number: number): Promise<Buffer> {
@@ -89,8 +80,8 @@ export class ExtVolume {
     if (this.hasChecksums && this.#isUsedInode(inode)) {
       const said = Buffer.from(inode);
       this.#sumInode(number, said);
-      const places = this.#hasHighSum(inode) ? [124, 130] : [124];
-      if (places.some((at) => said.readUInt16LE(at) !== inode.readUInt16LE(at)))
+      const places = this.#hasHighSum(inode) ? [at.sum, at.sumHigh] : [at.sum];
+      if (places.some((place) => said.readUInt16LE(place) !== inode.readUInt16LE(place)))
         throw damaged(`the checksum of inode ${number}`);
     }
     return inode;
@@ -124,19 +115,19 @@ export class ExtVolume {
   }
 
   #isUsedInode(inode: Buffer): boolean {
-    return inode.readUInt16LE(0) !== 0;
+    return inode.readUInt16LE(at.mode) !== 0;
   }
   #hasHighSum(inode: Buffer): boolean {
-    return this.inodeBytes > 128 && inode.readUInt16LE(128) >= 4;
+    return this.inodeBytes > 128 && inode.readUInt16LE(at.extra) >= at.sumHigh + 2 - at.extra;
   }
 
   #sumInode(number: number, inode: Buffer): void {
     const hasHigh = this.#hasHighSum(inode);
-    inode.writeUInt16LE(0, 124);
-    if (hasHigh) inode.writeUInt16LE(0, 130);
+    inode.writeUInt16LE(0, at.sum);
+    if (hasHigh) inode.writeUInt16LE(0, at.sumHigh);
     const sum = crc32c(this.seedOf(number, inode), inode);
-    inode.writeUInt16LE(sum & 0xffff, 124);
-    if (hasHigh) inode.writeUInt16LE(sum >>> 16, 130);
+    inode.writeUInt16LE(sum & 0xffff, at.sum);
+    if (hasHigh) inode.writeUInt16LE(sum >>> 16, at.sumHigh);
   }
 
   async putInode(number: number, inode: Buffer): Promise<void> {
@@ -151,7 +142,7 @@ export class ExtVolume {
 
   /** The seed of the checksums of an inode's blocks. */
   seedOf(number: number, inode: Buffer): number {
-    return crc32c(crc32c(this.#seed, le32(number)), inode.subarray(100, 104));
+    return crc32c(crc32c(this.#seed, le32(number)), inode.subarray(at.generation, at.generation + 4));
   }
 
   /** The checksum of a block of extended attributes, which includes its location. */
@@ -163,9 +154,9 @@ export class ExtVolume {
 
   async freeBlock(number: number): Promise<void> {
     this.#checkBlock(number);
-    const at = number - this.firstBlock;
-    const group = await this.#group(Math.floor(at / this.#blocksPerGroup));
-    const bit = at % this.#blocksPerGroup;
+    const index = number - this.firstBlock;
+    const group = await this.#group(Math.floor(index / this.#blocksPerGroup));
+    const bit = index % this.#blocksPerGroup;
     if (!bitOf(group.blocks, bit)) throw damaged(`block ${number} is used and said to be free`);
     clearBit(group.blocks, bit);
     group.blocksFrom = Math.min(group.blocksFrom, bit);
@@ -173,9 +164,9 @@ export class ExtVolume {
   }
 
   async isFree(number: number): Promise<boolean> {
-    const at = number - this.firstBlock;
-    const group = await this.#group(Math.floor(at / this.#blocksPerGroup));
-    return !bitOf(group.blocks, at % this.#blocksPerGroup);
+    const index = number - this.firstBlock;
+    const group = await this.#group(Math.floor(index / this.#blocksPerGroup));
+    return !bitOf(group.blocks, index % this.#blocksPerGroup);
   }
 
   /** Finds free blocks, starting at the group of `inode`. */
@@ -240,9 +231,8 @@ export class ExtVolume {
       await this.#disk.write(this.#descriptorAt(number), group.data);
       group.isChanged = false;
     }
-    this.#sb.writeUInt32LE(Math.floor(Date.now() / 1000), 48);
-    if (this.hasChecksums) this.#sb.writeUInt32LE(crc32c(0xffffffff, this.#sb.subarray(0, 1020)), 1020);
-    await this.#disk.write(1024, this.#sb);
+    this.#sb.stamp(Math.floor(Date.now() / 1000));
+    await this.#disk.write(Superblock.offset, this.#sb.data);
   }
 
   /** The runs of free blocks in groups that have ever been used. */
@@ -265,7 +255,7 @@ export class ExtVolume {
   }
 
   get #hasGroupSums(): boolean {
-    return (this.#sb.readUInt32LE(100) & 0x410) !== 0;
+    return this.hasChecksums || this.#sb.has("readOnly", "uninit_bg");
   }
 
   #checkBlock(number: number): void {
@@ -297,10 +287,10 @@ export class ExtVolume {
     const tableBlocks = Math.ceil((this.#inodesPerGroup * this.inodeBytes) / this.blockBytes);
     // The superblock and the descriptors after it.
     this.#own.push([this.firstBlock, 1 + Math.ceil(bytes / this.blockBytes)]);
-    const isFlexible = (this.#sb.readUInt32LE(96) & 0x200) !== 0;
+    const isFlexible = this.#sb.has("incompatible", "flex_bg");
     for (let number = 0; number < this.groups; number++) {
-      const at = number * this.#descriptorBytes;
-      const group = new Group(table.subarray(at, at + this.#descriptorBytes), this.#hasGroupSums);
+      const from = number * this.#descriptorBytes;
+      const group = new Group(table.subarray(from, from + this.#descriptorBytes), this.#hasGroupSums);
       const start = isFlexible ? this.firstBlock : this.firstBlock + number * this.#blocksPerGroup;
       const end = isFlexible ? this.blocks : Math.min(start + this.#blocksPerGroup, this.blocks);
       for (const place of [group.blocksAt, group.inodesAt, group.tableAt])
@@ -311,36 +301,34 @@ export class ExtVolume {
     this.#own.sort(([one], [other]) => one - other);
   }
 
-  #checkGroupSum(number: number, { data }: Group): void {
-    const sum = this.#groupSum(number, data);
-    if (sum !== undefined && sum !== data.readUInt16LE(30))
+  #checkGroupSum(number: number, group: Group): void {
+    const sum = this.#groupSum(number, group.data);
+    if (sum !== undefined && sum !== group.sum)
       throw damaged(`the checksum of the descriptor of group ${number}`);
   }
 
   #groupSum(number: number, data: Buffer): number | undefined {
     if (this.hasChecksums) {
       const clean = Buffer.from(data);
-      clean.writeUInt16LE(0, 30);
+      clean.writeUInt16LE(0, descriptor.sumAt);
       return crc32c(crc32c(this.#seed, le32(number)), clean) & 0xffff;
     }
     if (!this.#hasGroupSums) return undefined;
-    const head = Buffer.concat([this.#sb.subarray(104, 120), le32(number), data.subarray(0, 30)]);
-    return crc16(crc16(0xffff, head), data.subarray(32));
+    const head = Buffer.concat([this.#sb.uuid, le32(number), data.subarray(0, descriptor.sumAt)]);
+    return crc16(crc16(0xffff, head), data.subarray(descriptor.highAt));
   }
 
   #bitmapSums({ blocks, inodes }: Group) {
     return [
-      [24, 56, blocksUninit, crc32c(this.#seed, blocks.subarray(0, this.#blocksPerGroup / 8)), "blocks"],
-      [26, 58, inodesUninit, crc32c(this.#seed, inodes.subarray(0, this.#inodesPerGroup / 8)), "inodes"],
+      ["blocks", blocksUninit, crc32c(this.#seed, blocks.subarray(0, this.#blocksPerGroup / 8))],
+      ["inodes", inodesUninit, crc32c(this.#seed, inodes.subarray(0, this.#inodesPerGroup / 8))],
     ] as const;
   }
 
   #checkBitmapSums(number: number, group: Group): void {
-    for (const [low, high, uninit, sum, what] of this.#bitmapSums(group)) {
+    for (const [what, uninit, sum] of this.#bitmapSums(group)) {
       if (group.flags & uninit) continue;
-      const isWide = group.data.length >= 64;
-      const said = group.data.readUInt16LE(low) + (isWide ? group.data.readUInt16LE(high) * 65536 : 0);
-      if (said !== (isWide ? sum : sum & 0xffff))
+      if (group.bitmapSum(what) !== (group.isWide ? sum : sum & 0xffff))
         throw damaged(`the checksum of the bitmap of ${what} of group ${number}`);
     }
   }
@@ -371,128 +359,51 @@ export class ExtVolume {
     group.add(what, by);
     group.isChanged = true;
     if (what === "inodes") {
-      const free = this.#sb.readUInt32LE(16) + by;
+      const free = this.#sb.freeInodes + by;
       if (free < 0 || free >= 2 ** 32) throw damaged("the superblock's count of free inodes is wrong");
-      this.#sb.writeUInt32LE(free, 16);
+      this.#sb.freeInodes = free;
     }
     if (what !== "blocks") return;
-    const free = this.#sb.readUInt32LE(12) + (this.#is64 ? this.#sb.readUInt32LE(344) * 2 ** 32 : 0) + by;
+    const free = this.#sb.freeBlocks + by;
     if (free < 0 || free >= 2 ** 48) throw damaged("the superblock's count of free blocks is wrong");
-    this.#sb.writeUInt32LE(free % 2 ** 32, 12);
-    if (this.#is64) this.#sb.writeUInt32LE(Math.floor(free / 2 ** 32), 344);
+    this.#sb.freeBlocks = free;
   }
 
   #sumGroup(number: number, group: Group): void {
-    const { data } = group;
-    if (this.hasChecksums)
-      for (const [low, high, , sum] of this.#bitmapSums(group)) {
-        data.writeUInt16LE(sum & 0xffff, low);
-        if (data.length >= 64) data.writeUInt16LE(sum >>> 16, high);
-      }
-    const sum = this.#groupSum(number, data);
-    if (sum !== undefined) data.writeUInt16LE(sum, 30);
+    if (this.hasChecksums) for (const [what, , sum] of this.#bitmapSums(group)) group.setBitmapSum(what, sum);
+    const sum = this.#groupSum(number, group.data);
+    if (sum !== undefined) group.sum = sum;
   }
 }
 
-type Counted = "blocks" | "inodes" | "dirs";
+// The features that this writer keeps right.
+const knownIncompatible = bitsOf(
+  "incompatible",
+  ...(["filetype", "extent", "64bit", "flex_bg", "metadata_csum_seed", "large_dir"] as const),
+);
+const knownReadOnly = bitsOf(
+  "readOnly",
+  ...(["sparse_super", "large_file", "btree_dir", "huge_file", "uninit_bg", "dir_nlink"] as const),
+  ...(["extra_isize", "metadata_csum"] as const),
+);
 
-const places: Readonly<Record<Counted | "unused", readonly [low: number, high: number]>> = {
-  blocks: [12, 44],
-  inodes: [14, 46],
-  dirs: [16, 48],
-  unused: [28, 50],
-};
-
-const inodesUninit = 1;
-const blocksUninit = 2;
-
-/** A group descriptor and the two bitmaps of the group. */
-class Group {
-  readonly data: Buffer;
-  readonly #hasFlags: boolean;
-  blocks: Buffer = Buffer.alloc(0);
-  inodes: Buffer = Buffer.alloc(0);
-  isChanged = false;
-  /** No block or inode before these is free, so searches need not start from the beginning. */
-  blocksFrom = 0;
-  inodesFrom = 0;
-
-  constructor(data: Buffer, hasFlags: boolean) {
-    this.data = data;
-    this.#hasFlags = hasFlags;
-  }
-
-  get blocksAt(): number {
-    return this.#place(0, 32);
-  }
-  get inodesAt(): number {
-    return this.#place(4, 36);
-  }
-  get tableAt(): number {
-    return this.#place(8, 40);
-  }
-  get flags(): number {
-    return this.#hasFlags ? this.data.readUInt16LE(18) : 0;
-  }
-  get unused(): number {
-    return this.#get("unused");
-  }
-  set unused(value: number) {
-    this.#set("unused", value);
-  }
-  free(what: Counted): number {
-    return this.#get(what);
-  }
-  add(what: Counted, by: number): void {
-    this.#set(what, this.#get(what) + by);
-  }
-
-  #place(low: number, high: number): number {
-    return (
-      this.data.readUInt32LE(low) + (this.data.length >= 64 ? this.data.readUInt32LE(high) * 2 ** 32 : 0)
-    );
-  }
-  #get(what: keyof typeof places): number {
-    const [low, high] = places[what];
-    return this.data.readUInt16LE(low) + (this.data.length >= 64 ? this.data.readUInt16LE(high) * 65536 : 0);
-  }
-  #set(what: keyof typeof places, value: number): void {
-    const [low, high] = places[what];
-    if (value < 0) throw damaged(`a group has fewer than no ${what}`);
-    this.data.writeUInt16LE(value % 65536, low);
-    if (this.data.length >= 64) this.data.writeUInt16LE(Math.floor(value / 65536), high);
-  }
-}
-
-/** The error for a file system that contradicts itself. */
-export function damaged(what: string): TbuildError {
-  return new TbuildError("integrity", `ext file system: damaged, ${what}`, {
-    hint: "Nothing was changed. Check a copy with e2fsck.",
-  });
-}
-
-// What may be there beside the features that this writer keeps right.
-const knownIncompatible = 0x2 | 0x40 | 0x80 | 0x200 | 0x2000 | 0x4000;
-const knownReadOnly = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x400;
-
-function strangeFeature(sb: Buffer): string | undefined {
-  const incompatible = sb.readUInt32LE(96) & ~knownIncompatible;
-  const readOnly = sb.readUInt32LE(100) & ~knownReadOnly;
-  if (incompatible & 0x4) return "the journal waits to be replayed";
+function strangeFeature(sb: Superblock): string | undefined {
+  const incompatible = sb.incompatible & ~knownIncompatible;
+  const readOnly = sb.readOnly & ~knownReadOnly;
+  if (sb.has("incompatible", "needs_recovery")) return "the journal waits to be replayed";
   if (incompatible !== 0) return notWritten(namedFeatures(incompatible, "incompatible"));
   if (readOnly !== 0) return notWritten(namedFeatures(readOnly, "readOnly"));
-  if ((sb.readUInt16LE(58) & 0x3) !== 1) return "not cleanly unmounted";
-  if (sb.readUInt32LE(232) !== 0) return "files wait to be removed";
-  if (sb.readUInt32LE(24) > 6) return "a strange superblock";
-  const blockBytes = 1024 << sb.readUInt32LE(24);
+  if (!sb.isClean) return "not cleanly unmounted";
+  if (sb.lastOrphan !== 0) return "files wait to be removed";
+  if (sb.blockLog > Superblock.mostBlockLog) return "a strange superblock";
+  const { blockBytes, inodeBytes } = sb;
   const isSane =
-    sb.readUInt32LE(20) === (blockBytes === 1024 ? 1 : 0) &&
-    [32, 40].every((at) => sb.readUInt32LE(at) > 0 && sb.readUInt32LE(at) <= blockBytes * 8) &&
-    (sb.readUInt32LE(32) >= 256 || sb.readUInt32LE(4) < 1 << 20);
-  const inodeBytes = sb.readUInt32LE(76) === 0 ? 128 : sb.readUInt16LE(88);
+    sb.firstBlock === (blockBytes === 1024 ? 1 : 0) &&
+    [sb.blocksPerGroup, sb.inodesPerGroup].every((count) => count > 0 && count <= blockBytes * 8) &&
+    (sb.blocksPerGroup >= 256 || sb.blocks < 1 << 20);
   const isPower = inodeBytes >= 128 && inodeBytes <= blockBytes && (inodeBytes & (inodeBytes - 1)) === 0;
   if (!isSane || !isPower) return "a strange superblock";
-  if (!(incompatible & 0x2) && !(sb.readUInt32LE(96) & 0x2)) return "folders without file types";
+  if (!sb.has("incompatible", "filetype")) return "folders without file types";
   return undefined;
 }
 

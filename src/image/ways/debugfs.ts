@@ -11,9 +11,10 @@ import type { ImageAccess, Mount } from "../access.ts";
 import { type Change, collectingTree, lockedAmong, type Source } from "../change/change.ts";
 import { changesIn, partFinder } from "../change/parts.ts";
 import { checkFileSystem } from "../ext/e2fsck.ts";
-import { type Ext, extentsFlag, lockFlags, openExt } from "../ext/ext.ts";
+import { type Ext, openExt } from "../ext/ext.ts";
+import { Unfit } from "../ext/faults.ts";
+import { flag, lockFlags } from "../ext/inode-fields.ts";
 import { replayJournal } from "../ext/journal.ts";
-import { Unfit } from "../ext/volume.ts";
 import { bytesOf } from "../names.ts";
 import { GuestTree } from "../tree.ts";
 import { runScript } from "./mounted-tree.ts";
@@ -52,7 +53,7 @@ export function debugfsBatch(
   changes: readonly Change[],
   fileOf: (change: Change, attribute?: string) => string,
   kept: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>,
-  flags = extentsFlag,
+  flags: number = flag.extents,
 ): string[] {
   return changes.flatMap((change) => {
     const path = quoted(change.path);
@@ -184,7 +185,7 @@ async function applyTo(
     files.set(key, file);
     return file;
   };
-  const lines = debugfsBatch(changes, fileOf, kept, part.ext.hasExtents ? extentsFlag : 0);
+  const lines = debugfsBatch(changes, fileOf, kept, part.ext.hasExtents ? flag.extents : 0);
   const made = new Map(changes.filter(({ kind }) => kind !== "remove").map((one) => [one.path, one]));
   for (const [key, file] of files) {
     const [path = "", attribute = ""] = key.split("\0");

@@ -46,7 +46,7 @@ async function mountAll(
   readOnly: boolean,
   watch: Watch,
 ): Promise<GuestTree> {
-  const script = ["set -e"];
+  const script = ["set -e", kernelsReason];
   const wants = mounts.some(({ volume }) => deviceOf(volume) === undefined);
   // Debian's kernel has device-mapper as a module only.
   if (wants) script.push('insmod "/usr/lib/uml/modules/$(uname -r)/kernel/drivers/md/dm-mod.ko"');
@@ -57,7 +57,8 @@ async function mountAll(
     // mount(8) would follow a link in the guest out of the guest.
     const word = shellQuoted([place]);
     script.push(`test -d ${word} && test "$(readlink -f ${word})" = ${word} || ${linked(at)}`);
-    script.push(shellQuoted(["mount", "-t", volume.fs, "-o", mountOptions(volume, readOnly), device, place]));
+    const mount = ["mount", "-t", volume.fs, "-o", mountOptions(volume, readOnly), device, place];
+    script.push(`said=$(${shellQuoted(mount)} 2>&1) || failed ${shellQuoted([device])}`);
   }
   await machine.run(["sh", "-c", script.join("\n")]).catch((cause) => {
     if (!(cause instanceof TbuildError)) throw cause;
@@ -72,6 +73,14 @@ async function mountAll(
       machine.run(["sh", "-c", insideScript, ...argv], { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } }),
   });
 }
+
+// Shell: what the kernel said of a device that it did not mount, then what mount(8) said.
+const kernelsReason = `failed() {
+  name=$(basename "$(readlink -f "$1")")
+  dmesg -t | grep -F "($name)" | tail -n 1 >&2
+  echo "$said" >&2
+  exit 1
+}`;
 
 function linked(at: string): string {
   const what = `${at}: the guest mounts a volume there, and it is no folder`;

@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { FreeRun } from "../disk/free-run.ts";
+import { XfsSuperblock } from "./superblock.ts";
 
 /**
  * The free block runs of an XFS, from each allocation group's free-space tree by block number and from the list of blocks
@@ -9,11 +10,9 @@ import type { FreeRun } from "../disk/free-run.ts";
  * `name` is the volume's name, for errors.
  */
 export async function* freeRunsOfXfs(volume: Reader, name: string): AsyncGenerator<FreeRun> {
-  const superblock = Buffer.from(await volume.read(0, 512));
-  const blockBytes = superblock.readUInt32BE(4);
-  const [groupBlocks, groups] = [superblock.readUInt32BE(84), superblock.readUInt32BE(88)];
+  const superblock = new XfsSuperblock(Buffer.from(await volume.read(0, 512)));
+  const { blockBytes, groupBlocks, groups, sectorBytes } = superblock;
   if (blockBytes < 512 || blockBytes > 65536) throw damaged(name, `blocks of ${blockBytes} bytes`);
-  const sectorBytes = superblock.readUInt16BE(102);
   const isSane =
     sectorBytes >= 512 && sectorBytes <= 32768 && groups > 0 && groupBlocks * blockBytes >= 1 << 16;
   if (!isSane || (groups - 1) * groupBlocks * blockBytes >= volume.bytes)
@@ -48,43 +47,57 @@ interface Group {
   block(number: number, level: number): Promise<Buffer>;
 }
 
-async function openGroup(volume: Reader, name: string, superblock: Buffer, start: number): Promise<Group> {
-  const [blockBytes, sectorBytes] = [superblock.readUInt32BE(4), superblock.readUInt16BE(102)];
-  const isFifth = (superblock.readUInt16BE(100) & 15) === 5;
-  const head = Buffer.from(await volume.read(start + sectorBytes, 64));
-  if (head.toString("latin1", 0, 4) !== "XAGF") throw damaged(name, "it does not say what is free");
-  const length = head.readUInt32BE(12);
+/** Offsets in struct xfs_agf, which is the second sector of a group. */
+const agf = {
+  ...{ magic: 0, length: 12, root: 16, levels: 28 },
+  ...{ reserveFirst: 40, reserveLast: 44, reserveCount: 48, free: 52, end: 64 },
+} as const;
+/** The fourth sector of a group is its xfs_agfl, which has a head in version 5 only. */
+const reserveSector = 3;
+const reserveHeadBytes = 36;
+/** Offsets in struct xfs_btree_block; the records follow its head, which is longer in version 5. */
+const node = { magic: 0, level: 4, records: 6, right: 12, headBytes: 16, fifthHeadBytes: 56 } as const;
+const noNode = 0xffffffff;
+/** A record is a block number and a count. An inner node has the numbers of its children after room for all keys. */
+const recordBytes = 8;
+const childBytes = 4;
+
+async function openGroup(
+  volume: Reader,
+  name: string,
+  { blockBytes, sectorBytes, isFifth }: XfsSuperblock,
+  start: number,
+): Promise<Group> {
+  const head = Buffer.from(await volume.read(start + sectorBytes, agf.end));
+  if (head.toString("latin1", agf.magic, agf.magic + 4) !== "XAGF")
+    throw damaged(name, "it does not say what is free");
+  const length = head.readUInt32BE(agf.length);
+  const ring = Buffer.from(await volume.read(start + reserveSector * sectorBytes, sectorBytes));
   return {
-    ...{
-      name,
-      length,
-      root: head.readUInt32BE(16),
-      levels: head.readUInt32BE(28),
-      free: head.readUInt32BE(52),
-    },
-    reserve: reserveOf(head, Buffer.from(await volume.read(start + 3 * sectorBytes, sectorBytes)), isFifth),
-    headBytes: isFifth ? 56 : 16,
+    ...{ name, length },
+    root: head.readUInt32BE(agf.root),
+    levels: head.readUInt32BE(agf.levels),
+    free: head.readUInt32BE(agf.free),
+    reserve: reserveOf(head, ring, isFifth),
+    headBytes: isFifth ? node.fifthHeadBytes : node.headBytes,
     async block(number, level) {
       if (number >= length) throw damaged(name, `block ${number} is outside of it`);
       const block = Buffer.from(await volume.read(start + number * blockBytes, blockBytes));
-      const magic = block.toString("latin1", 0, 4);
-      if (magic !== (isFifth ? "AB3B" : "ABTB") || block.readUInt16BE(4) !== level)
+      const magic = block.toString("latin1", node.magic, node.magic + 4);
+      if (magic !== (isFifth ? "AB3B" : "ABTB") || block.readUInt16BE(node.level) !== level)
         throw damaged(name, `block ${number} is none of its list of free blocks`);
       return block;
     },
   };
 }
 
-// A ring of numbers, in which `head` says where the first and the last are. Kernels before 4.5 made it a number shorter than
-// later ones do: where its length does not fit what is said of it, nothing is taken from it.
+// A ring of block numbers; `head` says where the first and the last are. Kernels before 4.5 make the ring one number shorter
+// than later ones. If the length does not match, nothing is taken from it.
 function reserveOf(head: Buffer, ring: Buffer, isFifth: boolean): number[] {
-  const [length, first, last, count] = [12, 40, 44, 48].map((at) => head.readUInt32BE(at)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const start = isFifth ? 36 : 0;
+  const length = head.readUInt32BE(agf.length);
+  const [first, last] = [head.readUInt32BE(agf.reserveFirst), head.readUInt32BE(agf.reserveLast)];
+  const count = head.readUInt32BE(agf.reserveCount);
+  const start = isFifth ? reserveHeadBytes : 0;
   const places = Math.floor((ring.length - start) / 4);
   if (isFifth && ring.toString("latin1", 0, 4) !== "XAFL") return [];
   if (first >= places || last >= places || count !== ((last - first + places) % places) + 1) return [];
@@ -96,27 +109,29 @@ function reserveOf(head: Buffer, ring: Buffer, isFifth: boolean): number[] {
 
 // Down at the left edge, and then from neighbour to neighbour.
 async function* leavesOf({ name, root, levels, length, headBytes, block }: Group): AsyncGenerator<Buffer> {
-  let node = await block(root, levels - 1);
+  let current = await block(root, levels - 1);
   for (let level = levels - 2; level >= 0; level--) {
-    const most = Math.floor((node.length - headBytes) / 12);
-    node = await block(node.readUInt32BE(headBytes + most * 8), level);
+    const most = Math.floor((current.length - headBytes) / (recordBytes + childBytes));
+    current = await block(current.readUInt32BE(headBytes + most * recordBytes), level);
   }
   for (let seen = 0; seen < length; seen++) {
-    yield node;
-    const next = node.readUInt32BE(12);
-    if (next === 0xffffffff) return;
-    if (node.readUInt16BE(6) === 0) throw damaged(name, "an empty block in its list of free blocks");
-    node = await block(next, 0);
+    yield current;
+    const next = current.readUInt32BE(node.right);
+    if (next === noNode) return;
+    if (current.readUInt16BE(node.records) === 0)
+      throw damaged(name, "an empty block in its list of free blocks");
+    current = await block(next, 0);
   }
   throw damaged(name, "its list of free blocks has no end");
 }
 
 function* recordsOf({ name, length, headBytes }: Group, leaf: Buffer): Generator<[number, number]> {
-  const records = leaf.readUInt16BE(6);
-  if (headBytes + records * 8 > leaf.length) throw damaged(name, `a block with ${records} records`);
-  for (let at = headBytes; at < headBytes + records * 8; at += 8) {
+  const records = leaf.readUInt16BE(node.records);
+  const end = headBytes + records * recordBytes;
+  if (end > leaf.length) throw damaged(name, `a block with ${records} records`);
+  for (let at = headBytes; at < end; at += recordBytes) {
     const [first, count] = [leaf.readUInt32BE(at), leaf.readUInt32BE(at + 4)];
-    if (first + count > length) throw damaged(name, "it has free blocks behind its end");
+    if (first + count > length) throw damaged(name, "it has free blocks past its end");
     yield [first, count];
   }
 }

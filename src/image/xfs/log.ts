@@ -1,37 +1,42 @@
 import type { Reader } from "../../io/reader.ts";
+import type { XfsSuperblock } from "./superblock.ts";
 
 const sector = 512;
 const recordMagic = 0xfeedbabe;
+/** Offsets in struct xlog_rec_header, and of the flags in the xlog_op_header after it. */
+const at = { magic: 0, cycle: 4, bytes: 12, operations: 40, headBytes: 320, operationFlags: 9 } as const;
+/** One header describes so many bytes. */
+const headerBytes = 32768;
 const unmountFlag = 0x20;
 /** A record is at most 256 KiB, and its headers are eight sectors. */
 const longestRecord = 256 * 2 + 8;
 
 /**
  * Whether an XFS log has something to replay: it does unless the record before its head is an unmount record
- * (xfs_log_format.h and xlog_find_tail of Linux). `superblock` is the first sector of the volume. `undefined` for a log on
+ * (xfs_log_format.h and xlog_find_tail of Linux). `undefined` for a log on
  * another device, or one that makes no sense.
  */
-export async function hasXfsLog(volume: Reader, superblock: Buffer): Promise<boolean | undefined> {
+export async function hasXfsLog(volume: Reader, superblock: XfsSuperblock): Promise<boolean | undefined> {
   const log = placeOf(superblock, volume.bytes);
   if (!log) return undefined;
-  const sectorAt = async (at: number) =>
-    Buffer.from(await volume.read(log.offset + (at % log.sectors) * sector, sector));
-  const cycleAt = async (at: number) => {
-    const data = await sectorAt(at);
-    return data.readUInt32BE(data.readUInt32BE(0) === recordMagic ? 4 : 0);
+  const sectorAt = async (number: number) =>
+    Buffer.from(await volume.read(log.offset + (number % log.sectors) * sector, sector));
+  const cycleAt = async (number: number) => {
+    const data = await sectorAt(number);
+    return data.readUInt32BE(data.readUInt32BE(at.magic) === recordMagic ? at.cycle : 0);
   };
 
   const head = await headOf(log.sectors, cycleAt);
   if (head === undefined) return false;
   for (let back = 1; back <= Math.min(longestRecord, log.sectors); back++) {
-    const at = (head - back + log.sectors) % log.sectors;
-    const record = await sectorAt(at);
-    if (record.readUInt32BE(0) !== recordMagic) continue;
-    const headers = Math.max(1, Math.ceil(record.readUInt32BE(320) / 32768));
-    const length = Math.ceil(record.readUInt32BE(12) / sector);
-    const isOneOperation = record.readUInt32BE(40) === 1;
-    const isLast = (at + headers + length) % log.sectors === head % log.sectors;
-    const flags = (await sectorAt(at + headers)).readUInt8(9);
+    const place = (head - back + log.sectors) % log.sectors;
+    const record = await sectorAt(place);
+    if (record.readUInt32BE(at.magic) !== recordMagic) continue;
+    const headers = Math.max(1, Math.ceil(record.readUInt32BE(at.headBytes) / headerBytes));
+    const length = Math.ceil(record.readUInt32BE(at.bytes) / sector);
+    const isOneOperation = record.readUInt32BE(at.operations) === 1;
+    const isLast = (place + headers + length) % log.sectors === head % log.sectors;
+    const flags = (await sectorAt(place + headers)).readUInt8(at.operationFlags);
     return !(isOneOperation && isLast && (flags & unmountFlag) !== 0);
   }
   return undefined;
@@ -55,18 +60,12 @@ async function headOf(
 }
 
 function placeOf(
-  superblock: Buffer,
+  { log, blockBytes }: XfsSuperblock,
   volumeBytes: number,
 ): { readonly offset: number; readonly sectors: number } | undefined {
-  const blockBytes = superblock.readUInt32BE(4);
-  const start = superblock.readBigUInt64BE(48);
-  const [groupBlocks, logBlocks] = [superblock.readUInt32BE(84), superblock.readUInt32BE(96)];
-  const groupShift = BigInt(superblock.readUInt8(124));
-  if (start === 0n) return undefined;
-  const group = Number(start >> groupShift);
-  const inGroup = Number(start & ((1n << groupShift) - 1n));
-  const offset = (group * groupBlocks + inGroup) * blockBytes;
-  const sectors = (logBlocks * blockBytes) / sector;
+  if (!log) return undefined;
+  const offset = log.block * blockBytes;
+  const sectors = (log.blocks * blockBytes) / sector;
   const isSane = Number.isSafeInteger(offset + sectors * sector) && Number.isInteger(sectors) && sectors > 1;
   return isSane && offset + sectors * sector <= volumeBytes ? { offset, sectors } : undefined;
 }

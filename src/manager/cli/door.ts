@@ -1,10 +1,12 @@
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
+import { atMost } from "../../io/parallel.ts";
 import { hidden } from "../hidden.ts";
 import { saysLocked } from "../locked.ts";
 import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";
 import { type Connection, connect, type Login, nameOf } from "./connection.ts";
+import { joinedReads } from "./joined-reads.ts";
 
 export interface DoorOptions {
   readonly login: Login;
@@ -27,8 +29,8 @@ export interface Door extends AsyncDisposable {
   readonly name: string;
   /** Something that changes the Manager. Sent once; repeated only if the Manager refused it because an object is locked. */
   order(command: Command, deadlineMs: number): Promise<Block>;
-  /** Something that changes nothing; a lost connection is opened again. One block for each command. */
-  read(...commands: readonly Command[]): Promise<Block[]>;
+  /** Something that changes nothing; a lost connection is opened again. What is asked for at once is sent in one call. */
+  read(command: Command): Promise<Block>;
 }
 
 export function openDoor(options: DoorOptions): Door {
@@ -38,7 +40,7 @@ export function openDoor(options: DoorOptions): Door {
   let timer: NodeJS.Timeout | undefined;
   let users = 0;
   // One command at a time: nothing documents that the CLI takes several at once on one connection.
-  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = atMost(1);
 
   async function opened(): Promise<Connection> {
     const known = await connection?.catch(() => undefined);
@@ -78,12 +80,6 @@ export function openDoor(options: DoorOptions): Door {
     }
   }
 
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const next = last.then(work, work);
-    last = next.catch(() => {});
-    return next;
-  }
-
   async function ordered(command: Command, deadlineMs: number): Promise<Block> {
     const until = Date.now() + lockMs;
     for (let attempt = 0; ; attempt++) {
@@ -121,32 +117,36 @@ export function openDoor(options: DoorOptions): Door {
     return readAnswers(await sent(texts.join("; "), readMs));
   }
 
+  /** The blocks of one call; a lost connection is opened again. */
+  async function call(commands: readonly Command[]): Promise<Block[]> {
+    for (const { shown } of commands) onCommand?.(shown);
+    for (let attempt = 1; ; attempt++)
+      try {
+        return await readOnce(commands);
+      } catch (error) {
+        const isLost =
+          error instanceof TbuildError && ["outcome-unknown", "no-connection"].includes(error.code);
+        if (!isLost || attempt >= 3) throw within(error, commands[0]);
+        onWait?.(`${name}: the connection was lost; opening it again`);
+        await sleep(250 * 2 ** attempt, signal);
+        if (signal?.aborted) throw new Interrupted();
+      }
+  }
+
+  const block = joinedReads({
+    inTurn,
+    call,
+    unreadable: (command) => unreadable(name, command, "failed"),
+  });
+
   return {
     name,
     order: ordered,
 
-    async read(...commands) {
-      if (commands.length === 0) return [];
-      for (const { shown } of commands) onCommand?.(shown);
-      const [first = { text: "", shown: "", secrets: [] }] = commands;
-      for (let attempt = 1; ; attempt++) {
-        try {
-          const blocks = await inTurn(() => readOnce(commands));
-          if (blocks.length !== commands.length || blocks.some(({ status }) => status === "unknown"))
-            throw unreadable(name, first, "failed");
-          const at = blocks.findIndex(({ status }) => status === "failure");
-          const failed = blocks[at];
-          if (failed) throw refused(name, commands[at] ?? first, failed);
-          return blocks;
-        } catch (error) {
-          const isLost =
-            error instanceof TbuildError && ["outcome-unknown", "no-connection"].includes(error.code);
-          if (!isLost || attempt >= 3) throw within(error, first);
-          onWait?.(`${name}: the connection was lost; opening it again`);
-          await sleep(250 * 2 ** attempt, signal);
-          if (signal?.aborted) throw new Interrupted();
-        }
-      }
+    async read(command) {
+      const answer = await block(command);
+      if (answer.status === "failure") throw refused(name, command, answer);
+      return answer;
     },
 
     async [Symbol.asyncDispose]() {
@@ -166,8 +166,8 @@ function refused(name: string, command: Command, { error }: Block): TbuildError 
   });
 }
 
-function within(error: unknown, command: Command): unknown {
-  if (!(error instanceof TbuildError) || error.code !== "outcome-unknown") return error;
+function within(error: unknown, command: Command | undefined): unknown {
+  if (!command || !(error instanceof TbuildError) || error.code !== "outcome-unknown") return error;
   return error.with({ what: `${error.what}: ${command.shown}` });
 }
 

@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Device, ImportWanted, ManagerAbout, ManagerApi, Named, ObjectKind } from "../api.ts";
-import { type Block, listed, properties } from "./answer.ts";
+import { listed, properties } from "./answer.ts";
+import { antiAffinityGroups } from "./anti-affinity.ts";
 import { type Command, command, instance, type Value } from "./command.ts";
 import { type Dialect, dialectOf, type Release, releaseOf } from "./dialect.ts";
 import type { Door } from "./door.ts";
@@ -21,8 +22,8 @@ export async function cliManager(door: Door, options: CliManagerOptions): Promis
 }
 
 async function aboutOf(door: Door): Promise<ManagerAbout> {
-  const [block] = await door.read(command("showversion"));
-  const text = block?.data.join(" ") ?? "";
+  const block = await door.read(command("showversion"));
+  const text = block.data.join(" ") ?? "";
   const version = /\d+\.\d+(?:\.\d+)*/.exec(text)?.[0] ?? "";
   return { version, isSimulator: /simulator/i.test(text), via: "ssh" };
 }
@@ -41,7 +42,7 @@ function managerOf(
   /** What was begun goes on: the last jobs are told, and how one is aborted. Which of them it is, nothing says. */
   async function withJobs(error: unknown): Promise<unknown> {
     if (!(error instanceof TbuildError) || error.code !== "outcome-unknown") return error;
-    const [block] = await door.read(command(dialect.lastJobs, { amount: 5 })).catch(() => []);
+    const block = await door.read(command(dialect.lastJobs, { amount: 5 })).catch(() => undefined);
     const jobs = block ? listed(block) : [];
     if (jobs.length === 0) return error;
     return error.with({
@@ -63,21 +64,23 @@ function managerOf(
   }
 
   async function shown<T>(type: string, id: string, read: (row: Named, rows: Rows) => T): Promise<T> {
-    const [block] = await door.read(command(`show ${instance({ type, id })}`));
-    return read({ id, name: "" }, properties(block as Block));
+    return read({ id, name: "" }, await rows(type, id));
+  }
+
+  async function rows(type: string, id: string): Promise<Rows> {
+    return properties(await door.read(command(`show ${instance({ type, id })}`)));
   }
 
   async function list(type: string): Promise<Named[]> {
-    const [block] = await door.read(command(`list ${type}`));
-    return listed(block as Block);
+    const block = await door.read(command(`list ${type}`));
+    return listed(block);
   }
 
   /** A vnic of this MAC that no machine has. */
   async function looseVnic(mac: string): Promise<string | undefined> {
     for (const { id, name } of await list("Vnic")) {
       if (name.toLowerCase() !== mac) continue;
-      const [block] = await door.read(command(`show ${instance({ type: "Vnic", id })}`));
-      if (!properties(block as Block).some(({ key }) => /^vm\b/i.test(key))) return id;
+      if (!(await rows("Vnic", id)).some(({ key }) => /^vm\b/i.test(key))) return id;
     }
     return undefined;
   }
@@ -246,6 +249,7 @@ function managerOf(
     },
 
     ...(dialect.customizers && customizers),
+    antiAffinity: antiAffinityGroups({ list, rows, created, order }),
 
     importIso: (wanted) => imported(["importVirtualCdrom"], wanted),
     importTemplate: (wanted) => imported(["importTemplate"], wanted),
@@ -256,10 +260,10 @@ function managerOf(
         return;
       }
       const type = dialect.assemblyType === "VirtualAppliance" ? "VirtualApplianceVm" : "AssemblyVm";
-      const [block] = await door.read(
+      const block = await door.read(
         command(`show ${instance({ type: dialect.assemblyType, id: assembly })}`),
       );
-      const vms = properties(block as Block).flatMap(({ key, value }) =>
+      const vms = properties(block).flatMap(({ key, value }) =>
         /^(?:AssemblyVm|VirtualApplianceVm|Vm) \d+$/i.test(key) ? [value.split(/\s/)[0] ?? ""] : [],
       );
       const words = dialect.templateFromAssembly;
@@ -286,8 +290,8 @@ function managerOf(
     },
     ...(dialect.readsMessages && {
       async receivedMessages(vm: string) {
-        const [block] = await door.read(command(`getVmReceivedMessages ${instance({ type: "Vm", id: vm })}`));
-        return properties(block as Block);
+        const block = await door.read(command(`getVmReceivedMessages ${instance({ type: "Vm", id: vm })}`));
+        return properties(block);
       },
     }),
 

@@ -2,6 +2,7 @@ import { createSecureContext } from "node:tls";
 import { Interrupted, TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
 import { type Answer, CertificateError, type Client, HttpError, httpClient } from "../../io/http.ts";
+import { atMost } from "../../io/parallel.ts";
 import { hidden } from "../hidden.ts";
 import { saysLocked } from "../locked.ts";
 
@@ -53,6 +54,8 @@ export interface RestClient extends AsyncDisposable {
   ): Promise<string | undefined>;
 }
 
+/** So many objects are asked for at once. */
+const mostReads = 8;
 const mostBytes = 64 * 2 ** 20;
 
 export function restClient(options: RestOptions): RestClient {
@@ -70,6 +73,7 @@ export function restClient(options: RestOptions): RestClient {
     ...(onWait && { onWait }),
   });
   let authorization: Promise<string> | undefined;
+  const reading = atMost(mostReads);
 
   async function ask(
     method: "GET" | "POST" | "PUT" | "DELETE",
@@ -212,7 +216,7 @@ export function restClient(options: RestOptions): RestClient {
 
   return {
     name,
-    get: (path) => ask("GET", path, {}),
+    get: (path) => reading(() => ask("GET", path, {})),
     async order(method, path, asked, deadlineMs) {
       const shown = `${method} ${path}`;
       const until = Date.now() + lockMs;

@@ -36,6 +36,10 @@ export async function carryOut(world: World, one: ParsedCommand): Promise<Outcom
     const thing = target(world, one, 2);
     return { job: thing.type === "Vm" ? operate.deleteVm(world, thing) : operate.remove(world, thing) };
   }
+  if ((verb === "add" || verb === "remove") && type === "vm") {
+    const [vm, group] = [target(world, one, 2), target(world, one, 4)];
+    return { job: (verb === "add" ? operate.addToGroup : operate.removeFromGroup)(world, group, vm) };
+  }
   if (verb === "edit" && type === "vm") return { job: edited(world, one) };
   if (verb === "clone" && type === "vm") return { job: cloned(world, one) };
   if (["start", "stop", "kill", "restart"].includes(verb) && type === "vm")
@@ -97,7 +101,7 @@ function knownType(world: World, word: string): string {
     ...(/^3\.[12]/.test(world.settings.version)
       ? []
       : ["VmCloneCustomizer", "VmCloneStorageMapping", "VmCloneNetworkMapping"]),
-    ..."Assembly AssemblyVm".split(" "),
+    ..."Assembly AssemblyVm AntiAffinityGroup".split(" "),
     ...(world.settings.version.startsWith("3.4") ? ["VirtualAppliance", "VirtualApplianceVm"] : []),
   ];
   const found = types.find((one) => one.toLowerCase() === word.toLowerCase());
@@ -190,6 +194,8 @@ async function created(world: World, one: ParsedCommand, is32: boolean): Promise
   };
   if (type === "Vm")
     return operate.createVm(world, on(), required("repository", "Repository"), { ...vmFields(one), name });
+  if (type === "AntiAffinityGroup")
+    return operate.createGroup(world, on(), name, attribute(one, "description"));
   if (type === "VirtualDisk") {
     const size = number(one, "size");
     // 3.3's reference says integer, 1 to 1000000; 3.2 takes decimals.
@@ -307,6 +313,10 @@ function shown(world: World, { id, type, name, description, is }: Thing): string
       ["Mac Address", is.mac],
       ["Network", reference(is.network)],
       ["Vm", reference(is.vm)],
+    ],
+    AntiAffinityGroup: () => [
+      ["Server Pool", reference(is.pool)],
+      ...(world.settings.showsMembers ? numbered("Vm", operate.membersOf(world, id)) : []),
     ],
     Assembly: () => [
       ["Repository", reference(is.repository)],

@@ -20,6 +20,10 @@ export interface SimulatorSettings {
   readonly commandsPerConnection: number;
   /** A client library of Oracle's HCL Testkit expects `\n\r`. */
   readonly lineEnd: "\n" | "\r\n" | "\n\r";
+  /** Whether `;` separates the commands of a call: a client of one site relies on it, and no guide says so. */
+  readonly separatesCommands: boolean;
+  /** What a command that fails does to those behind it in its call. Not documented. */
+  readonly afterFailure: "goes-on" | "stops";
   /** 15 and 30 minutes are said by different scripts. */
   readonly idleMs: number;
   /** What the CLI shows as the status of a template: not seen in any public output. */
@@ -28,6 +32,10 @@ export interface SimulatorSettings {
   readonly unquotedSlash: "plain" | "escape";
   /** Whether objects show their description in the CLI. */
   readonly showsDescription: boolean;
+  /** Whether an anti-affinity group shows its machines. */
+  readonly showsMembers: boolean;
+  /** Whether a group with machines, and a machine in a group, can not be deleted. */
+  readonly refusesMembers: boolean;
   /** What a message to a guest without running additions does: the guides say only that they must run. */
   readonly messageBeforeGuest: "refused" | "lost";
   /** Milliseconds after a start until the guest's additions hear messages. */
@@ -53,10 +61,14 @@ export const usualSettings: SimulatorSettings = {
   passwordMethod: "password",
   commandsPerConnection: 1_000_000,
   lineEnd: "\n",
+  separatesCommands: true,
+  afterFailure: "goes-on",
   idleMs: 15 * 60_000,
   templateStatus: "Template",
   unquotedSlash: "plain",
   showsDescription: true,
+  showsMembers: true,
+  refusesMembers: false,
   messageBeforeGuest: "refused",
   guestDelayMs: 0,
   stopWaits: false,

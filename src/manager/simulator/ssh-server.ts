@@ -10,6 +10,8 @@ export interface CliServer {
   readonly port: number;
   /** As `SHA256:…` is made of: the public host key. */
   readonly hostKey: Buffer;
+  /** How many connections are open. */
+  connections(): number;
   /** As a restart of the Manager: connections end, and passwords are asked for again. */
   restart(): void;
   close(): Promise<void>;
@@ -87,6 +89,7 @@ export async function cliServer(world: World, options: CliServerOptions = {}): P
   return {
     port: (server.address() as AddressInfo).port,
     hostKey: (Array.isArray(key) ? key[0] : key)?.getPublicSSH() as Buffer,
+    connections: () => connections.size,
     restart() {
       remembered.clear();
       endAll();
@@ -171,6 +174,8 @@ async function answer(
   let parsed: ParsedCommand[];
   try {
     parsed = parseCommands(text, world.settings.unquotedSlash);
+    if (parsed.length > 1 && !world.settings.separatesCommands)
+      throw new Refusal("Unexpected input after the command: ;");
   } catch (error) {
     write(
       `OVM> ${text}\nCommand: ${text}\nStatus: Failure\nTime: ${time()}\nError Msg: ${(error as Error).message}\nOVM> `,
@@ -187,6 +192,7 @@ async function answer(
       return entered;
     }
     write(`OVM> ${said}`);
+    if (world.settings.afterFailure === "stops" && /^Status: Failure$/m.test(said)) break;
   }
   write("OVM> Connection closed.\n");
   channel.exit(0);

@@ -13,11 +13,12 @@ const [out, lacking, copy] = [byId("messages"), byId("lacking"), byId("copy")];
 const machine = byId("machine") as HTMLInputElement;
 const tabs = { manager: byId("as-manager"), stdin: byId("as-stdin") };
 const contract = JSON.parse(byId("parameters").textContent ?? "[]") as Parameter[];
-const fields = Array.from(form.querySelectorAll<Field>("[name]"));
+const fieldsOf = (place: ParentNode) => Array.from(place.querySelectorAll<Field>("[name]"));
 const rootPassword = "com.oracle.linux.root-password";
 let shown: keyof typeof tabs = "manager";
 
 function write(): void {
+  const fields = fieldsOf(form);
   const given = new Map(fields.filter(({ value }) => value !== "").map(({ name, value }) => [name, value]));
   const errors = judge(contract, given).filter(({ weight }) => weight === "error");
   const wrong = new Map(
@@ -49,6 +50,28 @@ function remark(faults: number, given: ReadonlyMap<string, string>): string {
     : "";
 }
 
+/** Adds the numbered fields of a module once more, with the next number. */
+function addOne(section: Element): void {
+  const numberOf = ({ name }: Field) => Number(/\.(\d+)$/.exec(name)?.[1] ?? -1);
+  const fields = fieldsOf(section);
+  const last = Math.max(...fields.map(numberOf));
+  for (const field of fields.filter((one) => numberOf(one) === last)) {
+    const label = field.closest("label")?.cloneNode(true) as HTMLElement;
+    const [copied] = fieldsOf(label);
+    const title = label.querySelector("b");
+    if (!copied || !title) continue;
+    copied.name = field.name.replace(/\d+$/, String(last + 1));
+    copied.value = "";
+    title.textContent = copied.name;
+    // No module needs a second one.
+    title.classList.remove("required");
+    section.append(label);
+  }
+  write();
+}
+
+for (const button of Array.from(form.querySelectorAll(".more")))
+  button.addEventListener("click", () => addOne(button.previousElementSibling as Element));
 for (const name of ["manager", "stdin"] as const)
   tabs[name].addEventListener("click", () => {
     shown = name;

@@ -75,7 +75,7 @@ export async function exportTemplate(
       if (signature !== undefined) await put(`manifests/${i}.json.sig`, Buffer.from(signature));
     }
     for (const disk of entry.manifest.disks) await putDisk(store, disk, put, options);
-    await handle.write(tarEnd);
+    await writeAll(handle, tarEnd);
     await handle.sync();
     await handle.close();
     await rename(part, file);

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../../errors.ts";
 import { sleep } from "../../../host/wait-for.ts";
+import { atMost } from "../../../io/parallel.ts";
 import type { ManagerApi, Named, VmSeen } from "../../../manager/api.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
 import { chosen, createSteadily } from "../../../manager/steady.ts";
@@ -43,14 +44,8 @@ export function clonesOf(
   { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
 ): Clones {
   const pending = recordsIn(join(folder, "clones"), Pending);
-  let last: Promise<unknown> = Promise.resolve();
-
-  /** One after the other: a clone of this process that has no name yet must not be taken for one that was interrupted. */
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = last.then(work);
-    last = turn.catch(() => {});
-    return turn;
-  }
+  // A clone of this process that has no name yet must not be taken for one that was interrupted.
+  const inTurn = atMost(1);
 
   async function create(wanted: Parameters<ManagerApi["cloneVm"]>[0], mark: Mark): Promise<string> {
     if (!api.renamesClones) return api.cloneVm(wanted);

@@ -41,6 +41,11 @@ export function customizerName(name: string, mark: Mark): string {
   return `tbuild-${mark.id}-${name}`;
 }
 
+/** An anti-affinity group hangs on the pool. */
+export function groupName(name: string, mark: Mark): string {
+  return `tbuild-${mark.id}-${name}`;
+}
+
 export function blind(api: ManagerApi, what: string): TbuildError {
   return new TbuildError("environment", `does not show the description of the ${what}`, {
     subject: api.name,

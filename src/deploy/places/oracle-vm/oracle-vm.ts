@@ -5,6 +5,7 @@ import { openManager } from "../../../manager/open.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
 import { chosen, createSteadily, findOne } from "../../../manager/steady.ts";
 import { type Mark, markIn, markLine, type Place, type PlaceContext, type PlaceKind } from "../../place.ts";
+import { apartAt } from "./apart.ts";
 import { clonesOf } from "./clone.ts";
 import { machineMade } from "./machines.ts";
 import { blind, finalNameOf } from "./marks.ts";
@@ -39,6 +40,7 @@ export async function managerPlace(
   const { version, isSimulator } = await api.about();
   const repository = (name?: string) => chosen(api, "Repository", name ?? options.repository);
   const clones = clonesOf(api, options, { folder, signal });
+  const apart = api.antiAffinity && apartAt(api, api.antiAffinity, options);
   const startedAt = new Map<string, number>();
 
   async function ours(id: string, mark: Mark, what: string): Promise<VmSeen> {
@@ -66,7 +68,7 @@ export async function managerPlace(
     abilities: async () => ({
       clones: api.createCustomizer ? ["thin", "full"] : ["full"],
       sharedDisks: true,
-      antiAffinity: false,
+      antiAffinity: apart ? true : { why: "only the CLI is known to do it (via: ssh)" },
       joinsMachines: true,
       // Whether tbuild's additions would be heard by a real Manager is not known.
       messages: isSimulator ? ["oracle", "tbuild"] : ["oracle"],
@@ -77,18 +79,20 @@ export async function managerPlace(
     async surroundings() {
       const names = async (kind: "Network" | "Repository" | "Server") =>
         (await api.list(kind)).map(({ name }) => name);
-      return {
-        networks: await names("Network"),
-        storage: await names("Repository"),
-        servers: await names("Server"),
-      };
+      const [networks, storage, servers] = await Promise.all([
+        names("Network"),
+        names("Repository"),
+        names("Server"),
+      ]);
+      return { networks, storage, servers };
     },
 
     findTemplate: (wanted) => templateAt(api, wanted),
 
     async look(mark, names) {
       await clones.recover(mark);
-      return lookAt(api, mark, names);
+      const [seen, groups] = await Promise.all([lookAt(api, mark, names), apart?.seen(mark)]);
+      return { ...seen, groups: groups ?? [] };
     },
 
     async makeDisk({ name, bytes, isShared, storage }, mark) {
@@ -146,6 +150,8 @@ export async function managerPlace(
         if (one.slot === slot) await api.deleteMapping(one.id);
     },
 
+    ...(apart && { keepApart: apart.keepApart, forgetApart: apart.forgetApart }),
+
     async isRunning(machine) {
       return (await api.vm(machine)).state === "running";
     },
@@ -175,7 +181,9 @@ export async function managerPlace(
       if (!(await isThere("Vm", machine))) return;
       const seen = await api.vm(machine);
       if (finalNameOf(seen.name, mark) !== undefined) return removeHalf(api, seen, mark);
-      await removeMachine(api, await ours(machine, mark, "the machine"));
+      const vm = await ours(machine, mark, "the machine");
+      await apart?.leave(machine, mark);
+      await removeMachine(api, vm);
     },
     async destroyDisk(disk, mark) {
       if (!(await isThere("VirtualDisk", disk))) return;
@@ -188,5 +196,7 @@ export async function managerPlace(
     },
 
     tidy: (mark) => clones.tidy(mark),
+
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };
 }

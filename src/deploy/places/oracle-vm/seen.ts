@@ -1,69 +1,83 @@
-import type { ManagerApi, MappingSeen, VmSeen } from "../../../manager/api.ts";
-import {
-  type Inventory,
-  type Mark,
-  markIn,
-  type Place,
-  type SeenDisk,
-  type SeenMachine,
-} from "../../place.ts";
+import type { ManagerApi, MappingSeen, Named, ObjectKind, VmSeen } from "../../../manager/api.ts";
+import { type Inventory, type Mark, markIn, type Place, type SeenMachine } from "../../place.ts";
 import { bytesOf, finalNameOf, systemDisksIn } from "./marks.ts";
 
 export async function mappingsOf(api: ManagerApi, vm: VmSeen): Promise<MappingSeen[]> {
   return Promise.all(vm.mappings.map(({ id }) => api.mapping(id)));
 }
 
-/** What the Manager has of a deployment. */
+/** The machines and disks that the Manager has of a deployment. All that is independent is asked for at once: the Manager is asked in few calls. */
 export async function lookAt(
   api: ManagerApi,
   mark: Mark,
   names: Parameters<Place["look"]>[1],
-): Promise<Inventory> {
-  const machines: SeenMachine[] = [];
-  const taken: Inventory["taken"][number][] = [];
-  const vms = await api.list("Vm");
-  for (const { id } of vms) {
-    const vm = await api.vm(id);
-    const of = markIn(vm.description ?? "");
-    const final = finalNameOf(vm.name, mark);
-    if (final !== undefined)
-      machines.push({
-        ...{ id, state: "unfinished" as const, vcpus: 0, memoryMib: 0, nics: [], disks: [] },
+): Promise<Omit<Inventory, "groups">> {
+  const [vms, disks] = await Promise.all([allOf(api, "Vm", api.vm), allOf(api, "VirtualDisk", api.disk)]);
+  const isShared = new Map(disks.map((disk) => [disk.id, disk.isShareable === true]));
+  const all = new Set(vms.map(({ name }) => name));
+  const machines = await Promise.all(
+    vms.map(async (vm): Promise<SeenMachine | undefined> => {
+      const final = finalNameOf(vm.name, mark);
+      if (final === undefined)
+        return markIn(vm.description ?? "")?.id === mark.id ? seenMachine(api, vm, isShared) : undefined;
+      return {
+        ...{ id: vm.id, state: "unfinished", vcpus: 0, memoryMib: 0, nics: [], disks: [] },
         // Beside the complete machine it is of no use, and goes.
-        name: vms.some(({ name }) => name === final) ? vm.name : final,
-      });
-    else if (of?.id === mark.id) machines.push(await seenMachine(api, vm));
-    else if (names.machines.includes(vm.name))
-      taken.push({ kind: "machine", name: vm.name, ...(of && { by: `deployment ${of.deployment}` }) });
-  }
-  const disks: SeenDisk[] = [];
-  for (const one of await api.list("VirtualDisk")) {
-    const disk = await api.disk(one.id);
-    const of = markIn(disk.description ?? "");
-    const { id, name, bytes = 0, isShareable = false } = disk;
-    if (of?.id === mark.id)
-      disks.push({ id, name, bytes: bytesOf(bytes, disk.description ?? ""), isShared: isShareable });
-    else if (names.disks.includes(name))
-      taken.push({ kind: "disk", name, ...(of && { by: `deployment ${of.deployment}` }) });
-  }
-  return { machines, disks, taken };
+        name: all.has(final) ? vm.name : final,
+      };
+    }),
+  );
+  const ours = disks.filter((disk) => markIn(disk.description ?? "")?.id === mark.id);
+  return {
+    machines: machines.filter((one) => one !== undefined),
+    disks: ours.map(({ id, name, bytes = 0, description = "", isShareable = false }) => ({
+      ...{ id, name, bytes: bytesOf(bytes, description), isShared: isShareable },
+    })),
+    taken: [...takenBy("machine", vms, names.machines, mark), ...takenBy("disk", disks, names.disks, mark)],
+  };
 }
 
-async function seenMachine(api: ManagerApi, vm: VmSeen): Promise<SeenMachine> {
+async function allOf<T>(api: ManagerApi, kind: ObjectKind, read: (id: string) => Promise<T>): Promise<T[]> {
+  return Promise.all((await api.list(kind)).map(({ id }) => read(id)));
+}
+
+function takenBy(
+  kind: "machine" | "disk",
+  things: readonly (Named & { readonly description?: string })[],
+  names: readonly string[],
+  mark: Mark,
+): Inventory["taken"] {
+  return things
+    .filter(({ name }) => names.includes(name))
+    .flatMap(({ name, description = "" }) => {
+      const of = markIn(description);
+      if (of?.id === mark.id) return [];
+      return [{ kind, name, ...(of && { by: `deployment ${of.deployment}` }) }];
+    });
+}
+
+async function seenMachine(
+  api: ManagerApi,
+  vm: VmSeen,
+  isShared: ReadonlyMap<string, boolean>,
+): Promise<SeenMachine> {
   const system = systemDisksIn(vm.description ?? "");
-  const nics = [];
-  for (const { id } of vm.vnics) {
-    const { mac, network } = await api.vnic(id);
-    nics.push({ mac: mac ?? "", network: network?.name ?? "" });
-  }
-  const disks = [];
-  for (const { slot, device } of await mappingsOf(api, vm)) {
-    if (slot === undefined || (device.kind !== "virtual-disk" && device.kind !== "physical-disk")) continue;
-    if (system.includes(device.id)) continue;
-    const isShared = device.kind === "virtual-disk" && (await api.disk(device.id)).isShareable === true;
-    disks.push({ slot, disk: device.id, mode: isShared ? ("shared" as const) : ("write" as const) });
-  }
+  const [vnics, mappings] = await Promise.all([
+    Promise.all(vm.vnics.map(({ id }) => api.vnic(id))),
+    mappingsOf(api, vm),
+  ]);
   const { id, name, vcpus = 0, memoryMib = 0, state } = vm;
   const now = state === "running" || state === "stopped" ? state : "other";
-  return { id, name, state: now, vcpus, memoryMib, nics, disks };
+  return {
+    ...{ id, name, state: now, vcpus, memoryMib },
+    nics: vnics.map(({ mac, network }) => ({ mac: mac ?? "", network: network?.name ?? "" })),
+    disks: mappings.flatMap(({ slot, device }) => {
+      if (slot === undefined || (device.kind !== "virtual-disk" && device.kind !== "physical-disk"))
+        return [];
+      if (system.includes(device.id)) return [];
+      return [
+        { slot, disk: device.id, mode: isShared.get(device.id) === true ? "shared" : "write" } as const,
+      ];
+    }),
+  };
 }

@@ -16,9 +16,10 @@ export async function templateAt(api: ManagerApi, wanted: TemplateWanted): Promi
     throw new TbuildError("usage", `${vm.name} is a virtual machine, not a template`, {
       subject: api.name,
     });
-  const mappings = await mappingsOf(api, vm);
-  const networks: string[] = [];
-  for (const { id } of vm.vnics) networks.push((await api.vnic(id)).network?.name ?? "");
+  const [mappings, vnics] = await Promise.all([
+    mappingsOf(api, vm),
+    Promise.all(vm.vnics.map(({ id }) => api.vnic(id))),
+  ]);
   return {
     id: vm.id,
     isThere: true,
@@ -28,18 +29,17 @@ export async function templateAt(api: ManagerApi, wanted: TemplateWanted): Promi
     ),
     memoryMib: vm.memoryMib ?? 1024,
     vcpus: vm.vcpus ?? 1,
-    networks: networks.filter(Boolean),
+    networks: vnics.flatMap(({ network }) => network?.name || []),
   };
 }
 
 /** A template whose description names a version of tbuild's store, as `tbuild manager import --description` sets it. */
 async function imported(api: ManagerApi, version: string): Promise<Named> {
-  const found: Named[] = [];
-  for (const one of await api.list("Vm")) {
-    const vm = await api.vm(one.id);
-    const words = (vm.description ?? "").split(/\s+/);
-    if (vm.isTemplate !== false && words.includes(version) && !markIn(vm.description ?? "")) found.push(one);
-  }
+  const vms = await Promise.all((await api.list("Vm")).map(({ id }) => api.vm(id)));
+  const found = vms.filter(
+    ({ isTemplate, description = "" }) =>
+      isTemplate !== false && description.split(/\s+/).includes(version) && !markIn(description),
+  );
   const [one] = found;
   if (one && found.length === 1) return one;
   throw new TbuildError(

@@ -86,7 +86,7 @@ def configure(say):
             names = [one for one in names if one[1] != 'authentication']
             log('configure: no %s is given: the root password stays' % TRIGGER)
         say('configuring')
-        values = run_modules('configure', names, values)
+        values = run_modules('configure', names, values, telling(say))
         run_hooks(values, recorded_before(), present, log)
     except (Failed, Refused, ovf.OvfError, OSError, IOError):
         for line in str(caught()).splitlines():
@@ -97,6 +97,14 @@ def configure(say):
     remove(PENDING)
     say('configured')
     return 0
+
+
+def telling(say):
+    def tell(name, lines):
+        # What it says is in the log, and on the console if it fails.
+        if not lines:
+            say('running ' + name)
+    return tell
 
 
 def values_of(say):

@@ -7,7 +7,7 @@ try:
 except ImportError:
     import simplejson as json
 
-__all__ = ['json', 'caught', 'to_bytes', 'to_text', 'run']
+__all__ = ['json', 'caught', 'to_bytes', 'to_text', 'shortened', 'run']
 
 
 def caught():
@@ -29,6 +29,13 @@ def to_text(data):
     if sys.version_info[0] < 3:
         return to_bytes(data)
     return data
+
+
+def shortened(text, most):
+    """At most so many characters of a text, without bytes that are not UTF-8: JSON of Python 2 refuses those."""
+    if not isinstance(text, type(u'')):
+        text = text.decode('utf-8', 'replace')
+    return to_text(text[:most])
 
 
 def run(argv, text='', env=None, merged=False):

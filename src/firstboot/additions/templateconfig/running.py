@@ -2,7 +2,8 @@
 import os
 import time
 
-from ovmdaemon.compat import caught, json, run, to_text
+from ovmdaemon.compat import caught, json, run, to_bytes, to_text
+from templateconfig.following import follow
 from templateconfig.modules import SCRIPTS
 
 LOG = '/var/log/ovm-template-config.log'
@@ -10,20 +11,29 @@ LOG = '/var/log/ovm-template-config.log'
 LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # A shorter one would hide ordinary words.
 SHORTEST_SECRET = 4
+# Of a module that says more, the beginning is only in the log.
+REMEMBERED = 1000
 
 
 class Failed(Exception):
     """A module failed: what it said, the reason on the last line."""
 
 
-def call(name, arguments, text=''):
-    environment = dict(os.environ)
-    environment['PYTHONPATH'] = LIBRARY
-    environment['PYTHONDONTWRITEBYTECODE'] = '1'
+def environment():
+    """What a module is run with. What it says on standard error is in the log, so it need not write there itself."""
+    found = dict(os.environ)
+    found['PYTHONPATH'] = LIBRARY
+    found['PYTHONDONTWRITEBYTECODE'] = '1'
     # What a module prints, and what its commands print, is in the log in the order in which it was said.
-    environment['PYTHONUNBUFFERED'] = '1'
+    found['PYTHONUNBUFFERED'] = '1'
+    found['TEMPLATECONFIG_LOGS'] = 'stderr'
+    found.pop('OVMD_STATUS', None)
+    return found
+
+
+def call(name, arguments):
     try:
-        return run([os.path.join(SCRIPTS, name)] + arguments, text, environment)
+        return run([os.path.join(SCRIPTS, name)] + arguments, '', environment())
     except (OSError, IOError):
         return 127, '', '%s: %s' % (name, caught())
 
@@ -42,20 +52,37 @@ def enumerated(target, names):
     return found
 
 
-def run_modules(target, names, params):
-    """Runs the modules one after the other. Each gets what the one before gave. The first that fails ends the line."""
+def silent(name, lines):
+    """Tells nobody."""
+
+
+def run_modules(target, names, params, tell=silent):
+    """
+    Runs the modules one after the other. Each gets what the one before gave. The first that fails ends the line. `tell` gets
+    the name of a module when it starts, and again with the lines that it has said so far.
+    """
     for _, name in names:
         log('%s: %s: starts' % (target, name))
         started = time.time()
-        code, out, errors = call(name, [target], json.dumps(params))
-        took = time.time() - started
+        tell(name, [])
         secret = secrets(params, target, name)
-        lines = [masked(line, secret) for line in errors.splitlines()]
-        for line in lines:
-            log('%s: %s: | %s' % (target, name, line))
+        said = []
+
+        def heard(lines):
+            for line in [masked(line, secret) for line in lines]:
+                log('%s: %s: | %s' % (target, name, line))
+                said.append(line)
+            del said[:-REMEMBERED]
+            tell(name, said)
+        try:
+            code, out = follow([os.path.join(SCRIPTS, name), target], json.dumps(params), environment(), heard)
+        except (OSError, IOError):
+            code, out = 127, ''
+            heard(['it cannot be started: %s' % caught()])
+        took = time.time() - started
         if code:
             log('%s: %s: failed with exit code %d after %.1f s' % (target, name, code, took))
-            raise Failed('\n'.join(['%s: %s' % (name, line) for line in lines] + ['%s: %s' % (name, reason(code, lines))]))
+            raise Failed('\n'.join(['%s: %s' % (name, line) for line in said] + ['%s: %s' % (name, reason(code, said))]))
         log('%s: %s: done after %.1f s' % (target, name, took))
         try:
             given = json.loads(out or '{}')
@@ -98,6 +125,6 @@ def masked(line, secret):
 def log(text):
     descriptor = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 384)  # 0600
     try:
-        os.write(descriptor, ('%s %s\n' % (time.strftime('%Y-%m-%d %H:%M:%S'), text)).encode('utf-8'))
+        os.write(descriptor, to_bytes('%s %s\n' % (time.strftime('%Y-%m-%d %H:%M:%S'), text)))
     finally:
         os.close(descriptor)

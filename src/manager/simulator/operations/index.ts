@@ -3,6 +3,7 @@
  * 3.4: E64076_01/E64086) and of the Web Services (3.3: E50245_01/E50253), by the command's or the resource's name.
  */
 
+export * from "./anti-affinity.ts";
 export * from "./clone.ts";
 export * from "./imports.ts";
 export * from "./messages.ts";

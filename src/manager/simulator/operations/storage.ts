@@ -1,4 +1,5 @@
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { removeGroup } from "./anti-affinity.ts";
 import { of } from "./of.ts";
 
 export interface DiskFields {
@@ -60,6 +61,7 @@ export function remove(world: World, thing: Thing): Job {
   return world.begin(`delete ${thing.type}`, [thing.id], async () => {
     if (thing.type === "VirtualDisk" && of(world, "VmDiskMapping", "virtualDisk", thing.id).length > 0)
       throw new Refusal("OVMAPI_9999E The disk is mapped to a virtual machine.");
+    if (thing.type === "AntiAffinityGroup") removeGroup(world, thing);
     if (thing.type === "VmCloneCustomizer") removeCustomizer(world, thing);
     world.things.delete(thing.id);
     if (thing.type === "VirtualDisk" || thing.type === "VirtualCdrom") await world.backing?.removeDisk(thing);

@@ -1,6 +1,7 @@
 import { type DomainType, domainTypes } from "../../../choices.ts";
 import type { BackedMachine } from "../backing/backing.ts";
 import { type Job, Refusal, type Thing, type World } from "../world.ts";
+import { isTooNear, leaveGroups } from "./anti-affinity.ts";
 import { of } from "./of.ts";
 import { removeCustomizer } from "./storage.ts";
 
@@ -81,6 +82,7 @@ export function deleteVm(world: World, vm: Thing): Job {
   return world.begin("delete Vm", [vm.id], async () => {
     if (vm.is.state === "RUNNING" || vm.is.state === "STOPPING")
       throw new Refusal("OVMAPI_9999E The virtual machine is running.");
+    leaveGroups(world, vm);
     for (const mapping of of(world, "VmDiskMapping", "vm", vm.id)) {
       world.things.delete(mapping.id);
       const disk = world.things.get(String(mapping.is.virtualDisk ?? ""));
@@ -103,8 +105,9 @@ export function power(world: World, vm: Thing, what: "start" | "stop" | "kill" |
       if (what === "start" && vm.is.state === "RUNNING")
         throw new Refusal("OVMAPI_9999E The virtual machine is running already.");
       const servers = of(world, "Server", "pool", String(vm.is.pool)).filter((one) => one.is.isUp !== false);
-      const [server] = servers;
-      if (!server) throw new Refusal("OVMAPI_9999E No server of the pool is running.");
+      if (servers.length === 0) throw new Refusal("OVMAPI_9999E No server of the pool is running.");
+      const server = servers.find((one) => !isTooNear(world, vm, one));
+      if (!server) throw new Refusal("OVMAPI_9999E Each server runs a machine of its anti-affinity group.");
       await world.backing?.start(backedMachine(world, vm), () => stopped(world, vm));
       vm.is.state = "RUNNING";
       vm.is.startedOn = server.id;

@@ -1,0 +1,89 @@
+"""Runs a program, and hears what it says while it runs."""
+import os
+import select
+import subprocess
+import threading
+
+from ovmdaemon.compat import to_bytes, to_text
+
+# A line that is longer is taken in parts.
+LONGEST = 65536
+
+
+def follow(argv, text, env, heard):
+    """
+    Runs a program with this text as its input. `heard` gets the lines of its standard error, a list at a time. Gives (exit
+    code, output). Input and output are pipes, since a secret in a file would stay on the disk. A service that the program
+    leaves behind may keep them open: only the program itself is waited for.
+    """
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, close_fds=True)
+    out = []
+    started(lambda: feed(child.stdin, to_bytes(text)))
+    reader = started(lambda: take(child.stdout.fileno(), out.append))
+    lines = Lines(heard)
+    while True:
+        ended = child.poll() is not None
+        if select.select([child.stderr], [], [], 0.2)[0]:
+            data = os.read(child.stderr.fileno(), LONGEST)
+            if data:
+                lines.take(data)
+                continue
+            child.wait()
+            break
+        if ended:
+            break
+    lines.end()
+    reader.join(2)
+    return child.returncode, to_text(to_bytes('').join(list(out)))
+
+
+class Lines(object):
+    """Makes lines of pieces."""
+
+    def __init__(self, heard):
+        self.heard, self.rest = heard, to_bytes('')
+
+    def take(self, data):
+        pieces = (self.rest + data).split(to_bytes('\n'))
+        self.rest = pieces.pop()
+        if len(self.rest) > LONGEST:
+            pieces.append(self.rest)
+            self.rest = to_bytes('')
+        self.tell(pieces)
+
+    def end(self):
+        self.tell([self.rest])
+
+    def tell(self, pieces):
+        found = []
+        for piece in pieces:
+            found += to_text(piece).splitlines()
+        if found:
+            self.heard(found)
+
+
+def started(work):
+    thread = threading.Thread(target=work)
+    if hasattr(thread, 'daemon'):
+        thread.daemon = True
+    else:
+        thread.setDaemon(True)
+    thread.start()
+    return thread
+
+
+def feed(stream, data):
+    try:
+        stream.write(data)
+        stream.close()
+    except (OSError, IOError):
+        # It ended without reading all of it.
+        pass
+
+
+def take(descriptor, got):
+    while True:
+        data = os.read(descriptor, LONGEST)
+        if not data:
+            return
+        got(data)
