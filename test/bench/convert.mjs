@@ -33,7 +33,7 @@ const row = (what, seconds, up, left) =>
   [what.padEnd(10), shown(seconds).padStart(9), `  ${shown(up).padEnd(18)}`, left].join("");
 
 // Seconds until the guest's first program has begun its work, off a virtio disk; what it writes is thrown away.
-async function boots(image, mostSeconds = 600) {
+async function boots(image, mostSeconds = 240) {
   const machine = ["-machine", "pc", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-display", "none"];
   const drive = `if=virtio,format=raw,cache=unsafe,file=${image}`;
   const quiet = ["-nodefaults", "-no-reboot", "-serial", "stdio", "-snapshot", "-nic", "none"];
