@@ -48,7 +48,7 @@ export const exitCodeWords: Readonly<
   bug: ["A bug in tbuild.", "Report it, with the text that was printed."],
   interrupted: [
     "Interrupted by a signal or a closed pipe. Everything was cleaned up.",
-    "Run it again; finished steps are cached.",
+    "Read what the message says about the result; then run it again.",
   ],
 };
 
@@ -157,8 +157,9 @@ export class TbuildError extends Error {
 /** Thrown if a signal ended the work. This is not a failure. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
-  constructor() {
-    super("interrupted");
+  /** @param stays what the interrupted command leaves, for people */
+  constructor(stays?: string) {
+    super(stays === undefined ? "interrupted" : `interrupted; ${stays}`);
   }
 }
 

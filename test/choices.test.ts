@@ -14,7 +14,7 @@ const lists = Object.entries<unknown>(choices).filter((one): one is [string, rea
 );
 
 describe("what may be chosen from", () => {
-  it.each(lists)("%s stands in one file only", (_, words) => {
+  it.each(lists)("%s is in one file only", (_, words) => {
     const repeated = readdirSync(src, { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts") && file !== "choices.ts")
       .filter((file) => {
@@ -38,13 +38,13 @@ describe("what may be chosen from", () => {
     expect(formats.map(({ name }) => name)).toEqual([...choices.bundleFormats]);
   });
 
-  it("stand in the reference of recipes", () => {
+  it("are in the reference of recipes", () => {
     const reference = recipeReference();
     for (const list of [choices.releases, choices.domainTypes, choices.bundleFormats])
       expect(reference).toContain(list.map((word) => `\`${word}\``).join(", "));
   });
 
-  it("stand in the help of the commands that take them", () => {
+  it("are in the help of the commands that take them", () => {
     const help = (...names: string[]) => {
       let command = makeProgram();
       for (const name of names) command = command.commands.find((one) => one.name() === name) ?? command;

@@ -30,7 +30,6 @@ import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
-import { writeBuildReport, writeFailureReport } from "./build-report.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
@@ -39,6 +38,7 @@ import { gitState } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
+import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes, provePasswords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
@@ -172,7 +172,6 @@ export async function build(
       manifest,
       bundleFolder: state.bundleFolder,
       timings: state.timings,
-      ran,
     });
     watched.report({ type: "build-finished", build: id, ms: Date.now() - begun });
     const further = made.made.recipe.convert.map(({ to }) => to);
@@ -198,7 +197,6 @@ export async function build(
       error: error instanceof Error ? error.message : String(error),
       lines: error instanceof TbuildError ? error.lines : [],
       step: last?.step,
-      ran,
     }).catch(() => {});
     throw await withAdvice(context, request, error);
   }

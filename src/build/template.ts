@@ -14,7 +14,7 @@ import { sealImage } from "./steps/seal-image.ts";
 export function planTemplate(ingredients: Ingredients, trial: GuestMode | undefined) {
   const { recipe, mode, frame } = ingredients.made;
   return planMaster(ingredients)
-    .step(convertImage(mode))
+    .step(convertImage(recipe, mode))
     .step(sealImage(recipe, frame, ingredients.cloneDetection))
     .step(auditImage(recipe, mode))
     .stepIf(trial !== undefined, bootTrial(recipe, trial ?? "hvm"))

@@ -8,7 +8,7 @@ import type { PlannedChange } from "../image/change/planned-change.ts";
 import { jsonText, printable, shown as shownName } from "../io/escape.ts";
 import { askYes } from "./ask.ts";
 import { explained } from "./explained.ts";
-import { interruptible } from "./interrupt.ts";
+import { interruptible, stays } from "./interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
 import { progressLine } from "./progress-line.ts";
 import { viaOption } from "./via.ts";
@@ -36,6 +36,8 @@ export interface Changing<Result extends Worked = Outcome> {
   readonly needsRootOnly?: boolean;
   /** True if the result is unknown for this outcome. The command then exits with the code for that. */
   readonly isUnknown?: (outcome: Result) => boolean;
+  /** What holds after an interruption, if the images are not the user's own. */
+  readonly stays?: string;
   /** What is to be said of an image once it is as it was to be. */
   readonly after?: (image: NamedImage, signal: AbortSignal) => Promise<Afterwards>;
 }
@@ -64,7 +66,7 @@ export async function changeImages<Result extends Worked>(
   flags: ChangeFlags,
   changing: Changing<Result>,
 ): Promise<void> {
-  await eachImage(images, flags, async (named, signal) => {
+  await eachImage(images, flags, changing.stays ?? stays.image, async (named, signal) => {
     const { name: image, file, far, shown } = named;
     const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
     await using planned = await changing
@@ -105,13 +107,17 @@ export async function changeImages<Result extends Worked>(
   });
 }
 
-/** Runs `work` for each image. Failures are reported immediately; the first determines the exit code. */
+/**
+ * Runs `work` for each image. Failures are reported immediately; the first determines the exit code. `whatStays` is what
+ * holds after an interruption.
+ */
 export async function eachImage(
   images: readonly (string | NamedImage)[],
   { json = false, ...flags }: FarFlags & { readonly json?: boolean },
+  whatStays: string,
   work: (image: NamedImage, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  await interruptible(async (signal) => {
+  await interruptible(whatStays, async (signal) => {
     for (const image of images)
       try {
         if (signal.aborted) throw new Interrupted();

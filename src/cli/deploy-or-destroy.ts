@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { prepare, prepareDestruction } from "../deploy/deploy.ts";
 import type { LoadedDeployment } from "../deploy/load.ts";
-import { interruptible } from "./interrupt.ts";
+import { interruptible, stays } from "./interrupt.ts";
 import { openPlace } from "./open-place.ts";
 import { type RunFlags, runDeployment } from "./run-deployment.ts";
 
@@ -19,7 +19,7 @@ export async function deployOrDestroy(
   command: Command,
 ): Promise<void> {
   const { name } = loaded.deployment;
-  await interruptible(async (signal) => {
+  await interruptible(stays.machines, async (signal) => {
     const { place: opened, version, stateOf } = await openPlace(command, signal, flags.at);
     await using place = opened;
     if (flags.destroy) {

@@ -52,6 +52,7 @@ export function planText(plan: Plan, colours: Colours): string {
 function sumOf(plan: Plan): string {
   const all = [...plan.machines, ...plan.disks, ...plan.groups].map(({ action }) => action);
   const count = (...actions: string[]) => all.filter((one) => actions.includes(one)).length;
+  if (all.length === 0) return "Nothing of it is there any more; what is known of it is forgotten.";
   if (isIdle(plan)) return `Nothing to do: ${count("keep")} parts are as the file says.`;
   const parts = [
     [count("create"), "to create"],

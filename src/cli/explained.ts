@@ -6,7 +6,7 @@ import { coloursFor } from "./words.ts";
 /** Describes a thrown error for people. */
 export function explained(error: unknown): string {
   const colours = coloursFor(process.stderr);
-  if (error instanceof Interrupted) return "interrupted; finished steps are cached";
+  if (error instanceof Interrupted) return error.message;
   if (!(error instanceof TbuildError))
     return [
       colours.red("this is a bug in tbuild"),

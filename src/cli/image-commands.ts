@@ -168,8 +168,27 @@ Exits 1 if disks were left out or the guest does not boot there, 6 if that is no
     )
     .action(lazily(() => import("./commands/seal.ts")));
   program
+    .command("resize")
+    .description("make a disk larger, with its last partition and the file system or logical volume in it")
+    .argument("<image>", "the disk image of a stopped machine, raw or qcow2")
+    .requiredOption("--size <size>", "the new size of the disk: 500M, 20G, 1T")
+    .option("--volume <name>", "the logical volume that takes the new space, such as vg/root")
+    .option("--plan", "show what would grow, and the byte ranges that would change; change nothing")
+    .option("--yes", "do not ask")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      `
+Grows ext and XFS; XFS and LVM need Debian's user-mode-linux package. Never makes a disk smaller.
+
+Examples:
+  tbuild resize System.img --size 20G --plan
+  tbuild resize System.img --size 20G --volume vg/root`,
+    )
+    .action(lazily(() => import("./commands/resize.ts")));
+  program
     .command("undo")
-    .description("undo the last repair, seal or conversion of disk images, byte for byte")
+    .description("undo the last change of disk images (repair, seal, convert, resize …), byte for byte")
     .argument("<image...>", "disk images that were changed")
     .option("--all", "undo all changes, back to the first")
     .option("--list", "list what can be undone")

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { waysIn } from "../choices.ts";
+import { releases, waysIn } from "../choices.ts";
 
 export const sshConfig = [
   "--ssh-config <file>",
@@ -8,7 +8,10 @@ export const sshConfig = [
 
 export const via = ["--via <way>", `access method (no other is tried): ${waysIn.join(", ")}`] as const;
 
-export const treatAs = ["--as <release>", "treat an unknown guest as this release: ol5 to ol9"] as const;
+export const treatAs = [
+  "--as <release>",
+  `treat an unknown guest as this release: ${releases[0]} to ${releases.at(-1)}`,
+] as const;
 
 /** Adds the options of every command that changes disk images, and those of its kind in between. */
 export function withChangeOptions(

@@ -1,4 +1,4 @@
-import { Interrupted } from "../errors.ts";
+import { firstFault, Interrupted } from "../errors.ts";
 
 interface Work {
   readonly controller: AbortController;
@@ -7,11 +7,22 @@ interface Work {
 
 const running = new Set<Work>();
 
+/** What holds after an interruption, for commands of the same kind. */
+export const stays = {
+  unchanged: "nothing was changed",
+  image: "no image is half changed; `tbuild undo` restores one that was finished",
+  noOutput: "nothing was written",
+  sent: "what was sent stays there; the same command sends the rest",
+  machines: "what was made stays; the same command does the rest",
+} as const;
+
 /**
  * Runs `work` with a signal that aborts on Ctrl-C, TERM, HUP, and when the reader of our output exits. `work` cleans up; a
- * second Ctrl-C exits immediately. `say` prints the message if something else draws on the terminal.
+ * second Ctrl-C exits immediately. `whatStays` completes the message after an interruption: what the command leaves. `say`
+ * prints the message if something else draws on the terminal.
  */
 export async function interruptible<T>(
+  whatStays: string,
   work: (signal: AbortSignal) => Promise<T>,
   say: (text: string) => void = (text) => void process.stderr.write(`\n${text}\n`),
 ): Promise<T> {
@@ -25,6 +36,8 @@ export async function interruptible<T>(
   running.add(one);
   try {
     return await work(one.controller.signal);
+  } catch (error) {
+    throw firstFault(error) instanceof Interrupted ? new Interrupted(whatStays) : error;
   } finally {
     running.delete(one);
     for (const signal of signals) process.off(signal, onSignal);
@@ -53,7 +66,7 @@ const isQuiet = new WeakSet<AbortSignal>();
 export async function printing(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   let own: AbortSignal | undefined;
   try {
-    await interruptible((signal) => {
+    await interruptible(stays.unchanged, (signal) => {
       own = signal;
       isQuiet.add(signal);
       return work(signal);

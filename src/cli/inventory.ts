@@ -9,7 +9,7 @@ import {
   type Leaving,
   takeInventory,
 } from "../migrate/inventory.ts";
-import { interruptible } from "./interrupt.ts";
+import { interruptible, stays } from "./interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
 import { coloursFor, size } from "./words.ts";
 
@@ -19,7 +19,7 @@ export async function showInventory(
   flags: FarFlags & { readonly json?: boolean },
   onEach: (done: number, all: number) => void,
 ): Promise<void> {
-  const { inventory, shown } = await interruptible((signal) =>
+  const { inventory, shown } = await interruptible(stays.unchanged, (signal) =>
     withFolders(folders, flags, async (opened) => {
       const found = await takeInventory(
         localHost(),

@@ -4,9 +4,9 @@ import { coloursFor } from "./words.ts";
 
 export type Progress = (text: string, done?: number, total?: number) => void;
 
-/** Runs work as a single step, with progress on stderr, or as events on stdout with `json`. */
+/** Runs work as a single step, with progress on stderr, or as events on stdout with `json`. `stays` is what holds after an interruption. */
 export async function oneStep<T>(
-  what: { readonly name: string; readonly step: string; readonly json: boolean },
+  what: { readonly name: string; readonly step: string; readonly json: boolean; readonly stays: string },
   work: (options: { signal: AbortSignal; progress: Progress }) => Promise<T>,
 ): Promise<T> {
   const { name, step } = what;
@@ -22,7 +22,7 @@ export async function oneStep<T>(
       ...(total !== undefined && { total }),
     });
   try {
-    return await interruptible((signal) => work({ signal, progress }), screen.say);
+    return await interruptible(what.stays, (signal) => work({ signal, progress }), screen.say);
   } finally {
     screen.close();
   }

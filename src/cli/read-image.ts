@@ -18,9 +18,10 @@ export interface ReadFlags extends FarFlags {
 export function readImage<Result>(
   image: string,
   flags: ReadFlags,
+  whatStays: string,
   work: (tree: GuestTree, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  return interruptible((signal) => read(image, flags, signal, work));
+  return interruptible(whatStays, (signal) => read(image, flags, signal, work));
 }
 
 /** As `readImage`, for a command that only prints. */

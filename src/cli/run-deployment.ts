@@ -1,6 +1,6 @@
 import type { Prepared } from "../deploy/deploy.ts";
 import type { Place } from "../deploy/place.ts";
-import { isIdle, losses } from "../deploy/plan.ts";
+import { losses } from "../deploy/plan.ts";
 import { exitCodes, TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { confirmed } from "./confirmed.ts";
@@ -21,10 +21,9 @@ export async function runDeployment(
   prepared: Prepared,
   { place, name, flags, signal }: { place: Place; name: string; flags: RunFlags; signal: AbortSignal },
 ): Promise<void> {
-  const { plan, warnings } = prepared;
+  const { plan, warnings, isDone } = prepared;
   const grace = graceOf(flags.grace);
   for (const warning of warnings) process.stderr.write(`warning: ${printable(warning)}\n`);
-  const isDone = isIdle(plan);
   if (flags.json)
     line({ type: "plan", deployment: name, place: place.name, idle: isDone, parts: planJson(plan) });
   else {

@@ -3,6 +3,7 @@ import { checkImage, type Findings, type Job } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
 import { jsonText, printable, shown } from "../io/escape.ts";
 import { type ChangeFlags, eachImage, interruptedBy, shownDone } from "./change-images.ts";
+import { stays } from "./interrupt.ts";
 import { accountLines, leftoverLines, stateLines, unknownOf } from "./seal-lines.ts";
 import { viaOption } from "./via.ts";
 import { coloursFor } from "./words.ts";
@@ -18,7 +19,7 @@ export async function checkSeal(
   job: Pick<Job, "operations" | "search" | "as" | "swap">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
-  await eachImage(images, flags, async ({ name: image, file, far, shown: here }, signal) => {
+  await eachImage(images, flags, stays.unchanged, async ({ name: image, file, far, shown: here }, signal) => {
     const findings = await checkImage(
       localHost(),
       file,

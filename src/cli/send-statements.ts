@@ -5,7 +5,7 @@ import type { Registry } from "../store/exchange/oci/registry.ts";
 import { judgeBy, pushStatements, statementsIn } from "../store/exchange/oci/statements.ts";
 import { knownPlaces } from "../store/exchange/places.ts";
 import type { Records } from "../store/records/records.ts";
-import { interruptible } from "./interrupt.ts";
+import { interruptible, stays } from "./interrupt.ts";
 import { registryOf } from "./open-registry.ts";
 
 /** A registry, and how many statements were sent to it, or why none were. */
@@ -43,7 +43,7 @@ export async function sendOut(
       `warning: not sent: ${name} was not pushed or pulled here, so no registry is known; to send it: tbuild template push ${name} PLACE --statements`,
     );
   }
-  return await interruptible(async (signal) => {
+  return await interruptible(stays.sent, async (signal) => {
     const sent: Sent[] = [];
     for (const { place, plainHttp } of places)
       try {

@@ -1,21 +1,6 @@
 import type { Signature } from "../store/records/signature.ts";
 
-/** `0:43`, `12:05`, `1:02:03`. */
-export function clock(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  const two = (n: number) => String(n).padStart(2, "0");
-  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}
-
-/** `512 B`, `3.4 MiB`, `12 GiB`. */
-export function size(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  let value = bytes;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return `${value >= 10 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
+export { clock, size } from "../io/units.ts";
 
 /** `2 days`, `5 hours`, `1 min`: since a moment in ISO 8601. */
 export function age(since: string, now = Date.now()): string {

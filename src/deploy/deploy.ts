@@ -9,7 +9,7 @@ import { placed } from "../recipe/located.ts";
 import { type Applied, apply } from "./apply.ts";
 import type { LoadedDeployment, MachineAsked } from "./load.ts";
 import type { Inventory, Place, PlacedTemplate, TemplateWanted } from "./place.ts";
-import { type Plan, planOf, planOfDestruction } from "./plan.ts";
+import { isIdle, type Plan, planOf, planOfDestruction } from "./plan.ts";
 import { digestOfValues } from "./plan-machines.ts";
 import type { DeployEvent } from "./run.ts";
 import { keepState, lockState, markOf, newState, readState, type State } from "./state.ts";
@@ -39,7 +39,8 @@ export interface Prepared {
   readonly plan: Plan;
   readonly warnings: readonly string[];
   readonly state: State;
-  readonly isNew: boolean;
+  /** Nothing is left to do, not even with the state. */
+  readonly isDone: boolean;
   /** `resolve` gets a value from where it is kept; each is asked for once. */
   carryOut(options: {
     readonly resolve: (value: GivenValue) => Promise<string>;
@@ -137,7 +138,7 @@ export async function prepare(
   return {
     plan,
     state,
-    isNew: kept === undefined,
+    isDone: isIdle(plan),
     warnings: [
       ...[...templates.values()].flatMap((template) => template.warnings ?? []),
       ...unique(warnings).map(
@@ -177,7 +178,8 @@ export async function prepareDestruction(place: Place, stateFile: string): Promi
   const inventory: Inventory = await place.look(markOf(state), { machines: [], disks: [] });
   const plan = planOfDestruction(inventory, state);
   return {
-    ...{ plan, state, isNew: false, warnings: [] },
+    // The state goes as well, and what the place keeps for it.
+    ...{ plan, state, isDone: false, warnings: [] },
     async carryOut({ resolve: _, ...run }) {
       await using _lock: Lock = await lockState(stateFile);
       const keeper = await keeperOf(stateFile, state, state);

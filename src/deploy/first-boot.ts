@@ -37,7 +37,7 @@ const looks = 15;
 // The pause before the root password that scripts for Oracle's additions make.
 const beforeRootMs = 5_000;
 
-/** Configures a running machine by messages, the root password last, or goes on where an earlier run was stopped. */
+/** Configures a running machine by messages, the root password last, or continues where an earlier run stopped. */
 export async function configure(job: FirstBootJob): Promise<"done" | "unconfirmed"> {
   if (job.confirm === "none") {
     job.say(`waiting ${Math.round(job.waitMs / 1000)} s for it to boot`);

@@ -41,7 +41,7 @@ export function importNetconfig(
   const values = new Map<string, Setting & { readonly file: string }>();
   for (const file of [netconfig, ...(params ? [params] : [])]) {
     const { settings, notRead } = readSettings(file.text);
-    // A line may hold a secret; only where it is and why is said.
+    // A line may hold a secret, so the message has only its number and the reason.
     for (const { line, why } of notRead) notes.push(`${file.name}:${line}: not read: ${why}`);
     for (const one of settings) values.set(one.name, { ...one, file: file.name });
   }

@@ -101,7 +101,7 @@ export interface MachineWanted {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly storage?: string;
-  /** The first nic leads to the network that people log in by. */
+  /** The first nic is on the network for logins. */
   readonly nics: readonly NicWanted[];
 }
 
@@ -228,12 +228,12 @@ export interface PlaceContext {
   readonly memory: string;
   readonly restoreDisk: (disk: Manifest["disks"][number], to: string, signal?: AbortSignal) => Promise<void>;
   readonly environment: (name: string) => string | undefined;
-  /** Asks a person at the terminal; throws a `usage` fault where there is none. */
+  /** Asks a person at the terminal; throws a `usage` fault if there is no terminal. */
   readonly askSecret: (question: string) => Promise<string>;
   readonly signal: AbortSignal;
 }
 
-/** A kind of place: the line in the table (`places/table.ts`) leads to one of these. */
+/** A kind of place: each line of the table (`places/table.ts`) loads one. */
 export interface PlaceKind {
   /** One line for help and documents. */
   readonly summary: string;

@@ -31,7 +31,7 @@ export function groupPlans(
           ...{ name, machines: members, action: "create" },
           drift: before ? ["is gone: somebody else removed it"] : [],
         };
-      // Where the place does not show who is in a group, the state says it.
+      // If the place does not show the members of a group, the state has them.
       const there = seen.get(name) ?? before ?? [];
       const isWhole = isSame(there, members) && !members.some((one) => fresh.has(one));
       const action = before === undefined ? "create" : isWhole && isSame(before, members) ? "keep" : "change";

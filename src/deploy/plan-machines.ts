@@ -3,7 +3,7 @@ import type { DiskMode, NicWanted, SeenMachine } from "./place.ts";
 import type { MachineState } from "./state.ts";
 import type { MachineGoal, Mapping } from "./wanted.ts";
 
-/** One change of a machine that stands still. Disks are named as the place names them. */
+/** One change of a stopped machine. Disks are named as the place names them. */
 export type Step =
   | { readonly do: "unmap"; readonly slot: number; readonly disk: string }
   | { readonly do: "remove-nic"; readonly nic: NicWanted }

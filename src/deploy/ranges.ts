@@ -2,7 +2,7 @@
 export const mostMachines = 1000;
 
 /**
- * The names that `vm[001-050]` stands for, each with its number as it is written; `number` of a plain name is the digits
+ * The names that `vm[001-050]` expands to, each with its number as written; `number` of a plain name is the digits
  * that it ends with. Empty for a range that runs backwards or has more than `mostMachines`.
  */
 export function namesOf(pattern: string): { readonly name: string; readonly number: string }[] {

@@ -61,7 +61,7 @@ export async function bringTemplates(
   return placed;
 }
 
-/** Makes a machine, or changes it; it stands still afterwards if anything changed. */
+/** Makes or changes a machine. It is stopped afterwards if anything changed. */
 export async function shapeMachine(
   run: Run,
   { name, action, goal, seen, steps }: MachinePlan,

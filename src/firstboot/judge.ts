@@ -7,7 +7,7 @@ import { faultOf } from "./value-types.ts";
 
 // This file also runs in the browser, in the pages of the catalog.
 
-/** Where a secret comes from, so that it stands in no file of values. */
+/** Where a secret comes from, so that it need not be in a file of values. */
 export type Reference =
   | { readonly kind: "env"; readonly name: string }
   | { readonly kind: "file"; readonly path: string }

@@ -104,7 +104,7 @@ function xenstoreWrites(answers: readonly Answer[]): string[] {
     });
 }
 
-// In single quotes the shell reads nothing; a single quote ends them, stands escaped, and they go on.
+// In single quotes the shell interprets nothing. For a single quote, they are closed, the quote is escaped, and they are opened again.
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }

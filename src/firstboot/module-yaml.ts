@@ -114,7 +114,7 @@ export function keyOf(module: ModuleYaml, parameter: ModuleParameter): string {
   return `${module.namespace ?? `org.tbuild.${module.name}`}.${parameter.name}`;
 }
 
-/** The line at which a value of module.yaml stands. */
+/** The line of a value in module.yaml. */
 export type LineOf = (path: readonly (string | number)[]) => number;
 
 /** Reads a module.yaml. Throws a `usage` fault if it is not YAML; all other faults are findings. */

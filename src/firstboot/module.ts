@@ -41,7 +41,7 @@ export interface FirstBootModule {
   readonly digest: Digest;
 }
 
-/** What lies in a module's folder, right or wrong. */
+/** The content of a module's folder, valid or not. */
 export interface ModuleParts {
   readonly name: string;
   /** The script, or the module.yaml that it is made from. */
@@ -174,7 +174,7 @@ export interface ModuleHeader {
   readonly priorities: Readonly<Partial<Record<Target, number>>>;
   /** The line of each target. */
   readonly lines: Readonly<Partial<Record<Target, number>>>;
-  /** Targets that are named with a priority that is none. */
+  /** Targets whose priority is not a number. */
   readonly faulty: readonly Target[];
   /** Whether it was found, with its end. */
   readonly isComplete: boolean;

@@ -85,7 +85,7 @@ export function shippedKey(key: string): ShippedKey | undefined {
   return Object.hasOwn(keys, name) ? keys[name] : undefined;
 }
 
-/** The shipped module in whose key space a key lies, such as `network` of `com.oracle.linux.network.mtu.0`. */
+/** The shipped module that owns a key, such as `network` of `com.oracle.linux.network.mtu.0`. */
 export function shippedOwner(key: string): string | undefined {
   if (key === rootPasswordKey) return "authentication";
   if (!key.startsWith(oracle)) return undefined;

@@ -39,7 +39,7 @@ export function nodeOfKey(key: string): string {
   return [...Buffer.from(key)].map(encodedByte).join("");
 }
 
-/** The key that the name of a node stands for; `undefined` for a name that no key has. */
+/** The key that a node's name encodes; `undefined` if it encodes none. */
 export function keyOfNode(name: string): string | undefined {
   if (!/^(?:[A-Za-z0-9_-]|@[0-9A-F]{2})+$/.test(name)) return undefined;
   const bytes = [...name.matchAll(/@(..)|./g)].map(([one, code]) =>

@@ -1,3 +1,4 @@
+import { releases as releaseNames } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import type { GuestTree } from "../image/tree.ts";
 import {
@@ -9,7 +10,8 @@ import {
   packageClaims,
 } from "./product.ts";
 
-export type Major = 5 | 6 | 7 | 8 | 9;
+type MajorIn<Name> = Name extends `ol${infer Number extends number}` ? Number : never;
+export type Major = MajorIn<(typeof releaseNames)[number]>;
 
 export interface Release {
   /** The guest's own name for its release. */
@@ -18,7 +20,7 @@ export interface Release {
   readonly update: number;
 }
 
-/** Differences between OL5 and OL9. */
+/** What differs between the releases. */
 export const releases = {
   5: {
     init: "sysv",
@@ -101,7 +103,7 @@ export async function readRelease(tree: GuestTree): Promise<Release> {
       code: "other-guest",
       lines: found.map(({ file, text }) => `${file}: ${text}`),
       hint:
-        `tbuild knows ${knownProducts.join(", ")}, releases 5 to 9. ` +
+        `tbuild knows ${knownProducts.join(", ")}, releases ${Object.keys(releases)[0]} to ${Object.keys(releases).at(-1)}. ` +
         "If this guest is compatible with one of them, name it: --as ol7.",
     });
   return { name: own.text, major: own.major as Major, update: own.update ?? 0 };
@@ -117,14 +119,12 @@ const declared = new WeakMap<GuestTree, Major>();
 
 /** Parses `ol7`, the value of --as. */
 export function parseMajor(word: string): Major {
-  const [, major = ""] = /^ol([5-9])$/i.exec(word) ?? [];
-  if (major === "")
+  const name = releaseNames.find((one) => one === word.toLowerCase());
+  if (name === undefined)
     throw new TbuildError("usage", `--as ${word}: no release that tbuild knows`, {
-      hint: `Available: ${Object.keys(releases)
-        .map((one) => `ol${one}`)
-        .join(", ")}.`,
+      hint: `Available: ${releaseNames.join(", ")}.`,
     });
-  return Number(major) as Major;
+  return Number(name.slice(2)) as Major;
 }
 
 // What decides first. The packages are read only when no file does: that costs most.

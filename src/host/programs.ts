@@ -16,7 +16,7 @@ export interface Package {
 export const packages: readonly Package[] = [
   needed("qemu-system-x86", ["qemu-system-x86_64"], "machines"),
   needed("qemu-utils", ["qemu-img", "qemu-storage-daemon"], "disk images"),
-  needed("e2fsprogs", ["mke2fs", "e2fsck", "debugfs"], "ext file systems"),
+  needed("e2fsprogs", ["mke2fs", "e2fsck", "debugfs", "tune2fs", "resize2fs"], "ext file systems"),
   needed("openssh-client", ["ssh", "ssh-keygen"], "provisioning, signatures, remote images"),
   needed("openssl", ["openssl"], "password hashes"),
   needed("git", ["git"], "recipe repos"),
@@ -49,7 +49,9 @@ export const packages: readonly Package[] = [
   },
   { name: "sshfs", has: ["sshfs"], for: "images on other machines" },
   { name: "user-mode-linux", has: ["linux.uml"], for: "XFS, btrfs and LVM images without root" },
-  { name: "xfsprogs", has: ["xfs_repair"], for: "checks of XFS" },
+  { name: "xfsprogs", has: ["xfs_repair", "xfs_growfs"], for: "checks of XFS, larger disks" },
+  { name: "fdisk", has: ["sfdisk"], for: "larger disks" },
+  { name: "lvm2", has: ["lvm"], for: "larger disks with logical volumes" },
   { name: "kpartx", has: ["kpartx"], for: "images through device-mapper, as root" },
 ];
 

@@ -153,10 +153,10 @@ export interface Hypervisor {
   define(spec: VmSpec): Promise<void>;
   state(vm: string): Promise<"absent" | "stopped" | "running">;
   start(vm: string, boot?: DirectBoot): Promise<void>;
-  /** Asks the guest to shut down and waits, a minute if nothing is said; `force` pulls the plug. Already stopped is fine. */
+  /** Asks the guest to shut down and waits (default: one minute); `force` pulls the plug. Already stopped is fine. */
   stop(vm: string, how?: { readonly force: boolean; readonly graceMs?: number }): Promise<void>;
   /**
-   * Waits until the machine stands still by itself. Throws an `environment` fault when it cannot go on
+   * Waits until the machine has stopped by itself. Throws an `environment` fault when it cannot go on
    * (the host's disk is full), and a `guest` fault at the deadline.
    */
   waitStopped(

@@ -2,7 +2,15 @@ import { suggestion } from "../recipe/findings.ts";
 import { isInteger, parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { addedIn, type CommandRule, cameBefore, limited, type OptionRule, optionsOf } from "./table.ts";
+import {
+  addedIn,
+  type CommandRule,
+  cameBefore,
+  isAmong,
+  limited,
+  type OptionRule,
+  optionsOf,
+} from "./table.ts";
 
 export type Say = (line: number, severity: KickstartFault["severity"], what: string) => void;
 
@@ -29,8 +37,7 @@ export function checkWords(
   say: Say,
 ): Given | undefined {
   const { name, line } = part;
-  const release = String(major);
-  if (rule.warn?.includes(release)) say(line, "warning", `${name} is deprecated in OL${major}`);
+  if (isAmong(rule.warn, major)) say(line, "warning", `${name} is deprecated in OL${major}`);
   let all: string[];
   try {
     all = shellWords(part.text, major > 5).slice(1);
@@ -39,8 +46,8 @@ export function checkWords(
     return undefined;
   }
   if (rule.options === "*") return undefined;
-  const verbatim = rule.verbatim?.includes(release) ?? false;
-  const rules = verbatim ? [] : optionsOf(rule).filter((option) => option.in.includes(release));
+  const verbatim = isAmong(rule.verbatim, major);
+  const rules = verbatim ? [] : optionsOf(rule).filter((option) => isAmong(option.in, major));
   const parsed = verbatim
     ? { words: all, options: [], errors: [], unknown: [] }
     : parseOptions(all, rules, major);
@@ -56,14 +63,14 @@ export function checkWords(
     else effective.delete(option.name);
     if (option.since !== undefined && !cameBefore(option.since, major, update))
       say(line, "error", addedIn(`--${option.name} of ${name}`, option.since));
-    if (option.warn.includes(release))
+    if (isAmong(option.warn, major))
       say(line, "warning", `--${option.name} of ${name} is deprecated in OL${major}`);
     const wrong = wrongValue(option, value, major);
     if (wrong !== undefined) say(line, "error", `${name}: --${option.name} ${wrong}`);
   }
   const given = { words: parsed.words, options, effective };
   checkCount(part, rule, major, given, say);
-  checkGroups(part, rule, release, given, say);
+  checkGroups(part, rule, major, given, say);
   return given;
 }
 
@@ -83,9 +90,7 @@ function wrongValue(option: OptionRule, value: string | undefined, major: number
   // pykickstart of OL6 and OL7 takes an option that follows for a forgotten value.
   if ((major === 6 || major === 7) && value.length > 2 && value.startsWith("--"))
     return `needs a value, and ${value} is the next option`;
-  const choices = option.choices
-    .filter((choice) => choice.in.includes(String(major)))
-    .map(({ text }) => text);
+  const choices = option.choices.filter((choice) => isAmong(choice.in, major)).map(({ text }) => text);
   const said = option.anyCase ? value.toLowerCase() : value;
   if (choices.length === 0 || choices.includes(said)) return undefined;
   return `cannot be "${value}"${suggestion(value, choices)}`;
@@ -98,10 +103,9 @@ function checkCount(
   { words, effective }: Given,
   say: Say,
 ): void {
-  const release = String(major);
-  const [least, most] = rule.wordsOf?.[release] ?? rule.words ?? [0, 0];
+  const [least, most] = rule.wordsOf?.[major] ?? rule.words ?? [0, 0];
   const instead = limited(rule.insteadOfWord ?? "");
-  const excused = instead.in.includes(release) && instead.text.split(" ").some((one) => effective.has(one));
+  const excused = isAmong(instead.in, major) && instead.text.split(" ").some((one) => effective.has(one));
   if (words.length < least && !excused)
     say(line, "error", `${name} needs ${least === 1 ? "a word" : `${least} words`} beside its options`);
   if (words.length > most)
@@ -117,7 +121,7 @@ function checkCount(
 function checkGroups(
   { name, line }: KickstartPart,
   rule: CommandRule,
-  release: string,
+  major: number,
   { options, effective }: Given,
   say: Say,
 ): void {
@@ -127,9 +131,9 @@ function checkGroups(
     const names = text.split(" ");
     // A single one is required by the option parser, which does not look at its value.
     const met = names.some((option) => (names.length === 1 ? options : effective).has(option));
-    if (releases.includes(release) && !met) say(line, "error", `${name} needs ${written(names, " or ")}`);
+    if (isAmong(releases, major) && !met) say(line, "error", `${name} needs ${written(names, " or ")}`);
   }
-  for (const { option, others, not } of (rule.wants ?? []).flatMap((want) => wanted(want, release))) {
+  for (const { option, others, not } of (rule.wants ?? []).flatMap((want) => wanted(want, major))) {
     const met = others.filter((other) => effective.has(other));
     if (!effective.has(option) || (not ? met.length === 0 : met.length > 0)) continue;
     const what = not ? `cannot be used with ${written(met, " or ")}` : `needs ${written(others, " or ")}`;
@@ -137,14 +141,14 @@ function checkGroups(
   }
   for (const { text, in: releases } of (rule.either ?? []).map(limited)) {
     const met = text.split(" ").filter((option) => effective.has(option));
-    if (releases.includes(release) && met.length > 1)
+    if (isAmong(releases, major) && met.length > 1)
       say(line, "error", `${name}: ${written(met, " and ")} exclude each other`);
   }
 }
 
-function wanted(want: string, release: string) {
+function wanted(want: string, major: number) {
   const { text, in: releases } = limited(want);
   const [option = "", others = ""] = text.split(">");
-  if (!releases.includes(release)) return [];
+  if (!isAmong(releases, major)) return [];
   return [{ option, others: others.replace("!", "").split(" "), not: others.startsWith("!") }];
 }

@@ -5,7 +5,7 @@ import { checkWords, type Given, type Installer, type Say } from "./check-words.
 import { parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { addedIn, apart, cameBefore, commands, once, optionsOf, sections } from "./table.ts";
+import { addedIn, apart, cameBefore, commands, isAmong, once, optionsOf, sections } from "./table.ts";
 
 /**
  * Checks a kickstart against the table of its release, line by line, as that release's own parser would read it. Where
@@ -76,7 +76,7 @@ export function partsOf(text: string, major: number, say: Say): KickstartPart[] 
       if (endsSection(word, open.part.name, major)) {
         if (major === 5) say(line, "error", "OL5 has no %end: a section ends where the next one begins");
         open = undefined;
-      } else if (word in sections && (sections[word]?.in.includes(String(major)) ?? false)) {
+      } else if (word in sections && isAmong(sections[word]?.in, major)) {
         unclosed();
         begin(word, line, raw);
       } else open.body.push(raw);
@@ -124,8 +124,8 @@ function firstWord(raw: string, major: number): string {
 function checkSection(part: KickstartPart, installer: Installer, say: Say): void {
   const { major } = installer;
   const rule = sections[part.name];
-  if (!rule?.in.includes(String(major))) {
-    const there = Object.keys(sections).filter((name) => sections[name]?.in.includes(String(major)));
+  if (!rule || !isAmong(rule.in, major)) {
+    const there = Object.keys(sections).filter((name) => isAmong(sections[name]?.in, major));
     say(part.line, "error", `OL${major} has no section ${part.name}${suggestion(part.name, there)}`);
     return;
   }
@@ -196,8 +196,8 @@ function checkCommand(part: KickstartPart, installer: Installer, say: Say): Give
     return undefined;
   }
   const rule = commands[part.name];
-  if (!rule?.in.includes(String(major))) {
-    const there = Object.keys(commands).filter((name) => commands[name]?.in.includes(String(major)));
+  if (!rule || !isAmong(rule.in, major)) {
+    const there = Object.keys(commands).filter((name) => isAmong(commands[name]?.in, major));
     say(part.line, "error", `OL${major} has no command ${part.name}${suggestion(part.name, there)}`);
     return undefined;
   }

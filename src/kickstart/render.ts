@@ -3,6 +3,7 @@ import { TbuildError } from "../errors.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import { startMib, startPartition } from "../recipe/start-partition.ts";
+import { mkfsOptions } from "../recipe/volume-ids.ts";
 import { quotedWord, shellWord } from "./shell-words.ts";
 
 /** What a build adds to a kickstart besides the recipe. */
@@ -170,6 +171,7 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
       mountpoint: part.mount,
       inGroup: part.volume !== undefined,
     },
+    mkfs: mkfsOptions(recipe, part),
     btrfs: `btrfs.${String(index + 1).padStart(2, "0")}`,
   }));
   const volumes = recipe.layout.filter((part) => part.volume !== undefined);

@@ -7,7 +7,8 @@
  *
  * An option is written `name` or `name=` (takes a value; `name=#` an integer, `name=(a|b)` one of these words, `name=i(a|b)`
  * one of them in upper or lower case, `name?` an optional value), then `:678` when only those releases have it, then `~9`
- * when those accept it with a warning, then `@7.1` when the first update lacks it.
+ * when those accept it with a warning, then `@7.1` when the first update lacks it. Each release is one character: OL10 would
+ * be `a`, OL11 `b`.
  */
 export interface CommandRule {
   /** The releases that have it. */
@@ -20,7 +21,7 @@ export interface CommandRule {
   readonly verbatim?: string;
   /** How many words may stand beside the options, `[least, most]`; by release where they differ. */
   readonly words?: readonly [number, number];
-  readonly wordsOf?: Readonly<Record<string, readonly [number, number]>>;
+  readonly wordsOf?: Readonly<Record<number, readonly [number, number]>>;
   /** Of each of these groups one option must be given; `a b:56` in those releases only. */
   readonly needs?: readonly string[];
   /** Of each of these groups at most one option may be given; `a b:789` in those releases only. */
@@ -381,7 +382,7 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
     .split(/\s+/)
     .filter((text) => text !== "" && text !== "*")
     .map((text) => {
-      const form = /^([\w-]+)(\?|=(?:(#)|(i?)\(([^)]*)\))?)?(?::(\d+))?(?:~(\d+))?(?:@(\d\.\d+))?$/;
+      const form = /^([\w-]+)(\?|=(?:(#)|(i?)\(([^)]*)\))?)?(?::(\w+))?(?:~(\w+))?(?:@(\d\.\d+))?$/;
       const [, name = "", value = "", number, anyCase, choices = "", releases, warn, since] =
         form.exec(text) ?? [];
       return {
@@ -395,6 +396,11 @@ export function optionsOf(rule: CommandRule): readonly OptionRule[] {
         ...(since !== undefined && { since }),
       };
     });
+}
+
+/** Whether a release is one of `56789`. */
+export function isAmong(releases: string | undefined, major: number): boolean {
+  return releases?.includes(major.toString(36)) ?? false;
 }
 
 /** Reads `words:releases`, or `words` for all releases. */

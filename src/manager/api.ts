@@ -42,6 +42,7 @@ export interface VnicSeen extends Named {
   /** Lower case, with colons. */
   readonly mac?: string;
   readonly network?: Named;
+  readonly description?: string;
 }
 
 /** What is in a slot. `empty`: a drive without a disc. */
@@ -180,8 +181,14 @@ export interface ManagerApi extends AsyncDisposable {
   createMapping(vm: string, slot: number, device: Device, name: string): Promise<string>;
   deleteMapping(id: string): Promise<void>;
   /** `mac` in lower case; without one the Manager takes one of its range. */
-  createVnic(vm: string, wanted: { readonly network: string; readonly mac?: string }): Promise<string>;
-  deleteVnic(id: string, vm: string): Promise<void>;
+  createVnic(
+    vm: string,
+    wanted: { readonly network: string; readonly mac?: string; readonly description?: string },
+  ): Promise<string>;
+  /** Without `vm`: it belongs to none. */
+  deleteVnic(id: string, vm?: string): Promise<void>;
+  /** Vnics of no machine, which an interrupted call may leave. Left out where each is made on a machine (3.3 and later). */
+  looseVnics?(): Promise<readonly VnicSeen[]>;
 
   /** Left out in 3.2, which has none. */
   createCustomizer?(

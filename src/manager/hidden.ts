@@ -1,4 +1,4 @@
-/** Lines without the secrets, which the Manager may repeat: as they are, as its CLI quotes them, and as they stand in JSON. */
+/** Lines without the secrets, which the Manager may repeat: plain, as its CLI quotes them, and as JSON escapes them. */
 export function hidden(lines: readonly string[], secrets: readonly string[]): string[] {
   const forms = secrets
     .filter((one) => one !== "")

@@ -19,7 +19,7 @@ export interface ManagerContext {
   readonly folder: string;
   /** Where the identities of Managers are remembered. */
   readonly memory: string;
-  /** Asks a person; throws a `usage` fault where there is none. */
+  /** Asks a person; throws a `usage` fault if nobody can be asked. */
   readonly askSecret: (question: string) => Promise<string>;
   readonly signal?: AbortSignal | undefined;
   /** Told of each command or request, without secrets. */

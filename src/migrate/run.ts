@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Packed } from "../bundles/write/format.ts";
-import { type Shipment, uuidOf } from "../bundles/write/shipment.ts";
+import type { Shipment } from "../bundles/write/shipment.ts";
 import { ship } from "../bundles/write/shipping.ts";
 import { shippings } from "../bundles/write/table.ts";
 import { TbuildError } from "../errors.ts";
@@ -9,6 +9,7 @@ import { type Fitness, fitnessWords } from "../guest/fitness/fitness.ts";
 import type { Host } from "../host/host.ts";
 import { tryLock } from "../host/lock.ts";
 import { makeFolders } from "../io/folders.ts";
+import { uuidOf } from "../model/uuid.ts";
 import type { PreparedGuest } from "./guest.ts";
 import { imageBytes, imageRuns } from "./image-runs.ts";
 import { destinations, type MigrationPlan, shippedDisk } from "./plan.ts";

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { interruptible, stopWork } from "../../src/cli/interrupt.ts";
+import { checkInterrupted, Interrupted } from "../../src/errors.ts";
 
 describe("work that a reader of our output has left", () => {
   it("is stopped, and people are told once", async () => {
     const said: string[] = [];
     const work = interruptible(
+      "nothing was changed",
       (signal) => new Promise<string>((done) => signal.addEventListener("abort", () => done("cleaned up"))),
       (text) => void said.push(text),
     );
@@ -16,5 +18,37 @@ describe("work that a reader of our output has left", () => {
 
   it("is nothing when nothing is at work", () => {
     expect(stopWork()).toBe(false);
+  });
+});
+
+describe("interrupted work", () => {
+  it("says what its command leaves, not what another would, whatever in it noticed the interruption", async () => {
+    const work = interruptible(
+      "the copy was removed",
+      async (signal) => {
+        await new Promise((done) => signal.addEventListener("abort", done));
+        try {
+          checkInterrupted(signal);
+        } finally {
+          await Promise.resolve("cleaned up");
+        }
+      },
+      () => {},
+    );
+    stopWork();
+    const error = await work.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Interrupted);
+    expect((error as Interrupted).message).toBe("interrupted; the copy was removed");
+  });
+
+  it("fails as itself where another failure came first", async () => {
+    const work = interruptible(
+      "the copy was removed",
+      async () => {
+        throw new Error("the disk is full");
+      },
+      () => {},
+    );
+    await expect(work).rejects.toThrow("the disk is full");
   });
 });

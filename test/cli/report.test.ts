@@ -74,7 +74,7 @@ describe.each([20, 40, 80, 120])("on a terminal of %i columns", (columns) => {
     for (const line of screen.shown) expect(line.length).toBeLessThanOrEqual(columns);
   });
 
-  it("nothing is left of what was drawn when it becomes narrower", () => {
+  it("nothing drawn is left when it becomes narrower", () => {
     const { screen, reporter } = building(columns);
     vi.advanceTimersByTime(1_000);
     screen.columns = Math.floor(columns / 2);
@@ -83,7 +83,7 @@ describe.each([20, 40, 80, 120])("on a terminal of %i columns", (columns) => {
     expect(screen.shown.join("\n")).not.toContain("│ last");
   });
 
-  it("what is told of an interruption stays, and the build is said to clean up", () => {
+  it("the message of an interruption stays, and says that the build cleans up", () => {
     const { screen, reporter } = building(columns);
     reporter.say("interrupted");
     vi.advanceTimersByTime(5_000);
@@ -100,7 +100,7 @@ it("says how long all that is left will take, and when a step takes longer than 
   expect(screen.shown.join("\n")).toContain("1:10, longer than usual");
 });
 
-it("a log has a line for every tenth of what is counted, and no counts of bytes", () => {
+it("a log has a line for every tenth of a count, and no counts of bytes", () => {
   const lines: string[] = [];
   const reporter = lineReporter((line) => lines.push(line), { verbose: true });
   for (const format of ["ova", "qcow2"])

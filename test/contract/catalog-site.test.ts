@@ -170,7 +170,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.close();
   });
 
-  it("refuses by the checks of `tbuild message` what is wrong, at its field, and offers choices", async () => {
+  it("refuses wrong values by the checks of `tbuild message`, at their fields, and offers choices", async () => {
     const page = await browser.newPage();
     page.on("pageerror", (error) => troubles.push(String(error)));
     await page.goto(`file://${join(folder, "site")}/ol7-checked/1.0.0.html`);
@@ -252,7 +252,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.close();
   });
 
-  it("makes the messages of what is typed, the root password last, for both takers", async () => {
+  it("makes messages from the fields, the root password last, for both kinds of taker", async () => {
     const page = await open(`${bases["a file"]()}ol6-sample/1.1.0.html`);
     expect(await page.textContent("#lacking")).toContain("com.oracle.linux.root-password");
     await page.fill("#machine", 'my "clone"');
@@ -278,7 +278,7 @@ describeWith(["chromium"], "the catalog, in a browser", () => {
     await page.close();
   });
 
-  it("shows what a manifest says as text, whatever it is", async () => {
+  it("shows everything in a manifest as text, markup too", async () => {
     for (const path of ["index.html", "ol6-sample/1.0.1.html", "ol6-sample/1.0.1..1.1.0.html"]) {
       const page = await open(bases["a file"]() + path);
       expect(await page.title()).not.toBe("broken");

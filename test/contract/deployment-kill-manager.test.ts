@@ -53,6 +53,10 @@ describe(`tbuild deploy that is killed at ${kills} requests, by random (seed ${s
         });
         await writeSite(simulator, via);
         const { world } = simulator;
+        // A clone gets a vnic of the template, which the deployment replaces.
+        const [template] = world.all("Vm");
+        const [network] = world.all("Network");
+        world.add("Vnic", "template", { vm: template?.id, network: network?.id, mac: "00:21:f6:00:00:01" });
         const before = shapeOf(world.inventory());
         /** Runs; killed by SIGKILL as soon as the n-th request has arrived. */
         const deploy = async (args: readonly string[], killAt = Number.POSITIVE_INFINITY) => {

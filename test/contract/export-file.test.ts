@@ -79,7 +79,7 @@ describeWith(["qemu-img"], "a template in one file", () => {
     expect(await place("there").records.revocation("ol6-sample", "1.0.0")).toMatchObject({ reason: "leaks" });
   });
 
-  it("is refused cut off at any place, and nothing of it is published", async () => {
+  it("is refused if it is cut off anywhere, and nothing of it is published", async () => {
     const whole = await readFile(file);
     for (let i = 0; i < 12; i++) {
       await writeFile(join(folder, "cut"), whole.subarray(0, Math.floor((whole.length * i) / 12) + 700));

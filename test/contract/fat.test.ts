@@ -107,7 +107,7 @@ describe.each(Object.entries(kinds))("%s", (kind, { size, options }) => {
     expect(left).not.toContain("search other");
   });
 
-  it("leaves to others what it cannot do, and changes nothing", async () => {
+  it("refuses what it cannot do, and changes nothing", async () => {
     const draft = draftOf(bytesReader(await readFile(image)));
     const attributes = { mode: 0o600, uid: 0, gid: 0 };
     const grown = Buffer.alloc(size, "x");

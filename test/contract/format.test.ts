@@ -58,7 +58,7 @@ describe.each(formats.map((format) => format.name))("%s", (name) => {
 });
 
 describe("bundles", () => {
-  it("ovm-tgz is what importTemplate wants: vm.cfg and System.img, to the byte", async () => {
+  it("ovm-tgz is what importTemplate wants: vm.cfg and System.img, byte for byte", async () => {
     const [bundle] = await packAll(manifest, store, join(folder, "tgz"), ["ovm-tgz"], {});
     const listed = await host.run(["tar", "-tzf", bundle?.file ?? ""]);
     expect(listed.stdout).toBe("vm.cfg\nSystem.img\n");

@@ -70,7 +70,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect(await tree.text("/var/cache/a/out/init.d/ovmd")).toBe("#!/bin/sh\n");
     });
 
-    it("says undefined for what is not there, and refuses a loop of links", async () => {
+    it("returns undefined for a missing file, and refuses a loop of links", async () => {
       await using tree = await open();
       expect(await tree.read("/etc/none")).toBeUndefined();
       expect(await tree.read("/none/at/all")).toBeUndefined();
@@ -104,7 +104,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect(await tree.glob("/etc/empty")).toEqual(["/etc/empty"]);
     });
 
-    it("keeps owner and mode of a file that it replaces, whatever the size", async () => {
+    it("keeps owner and mode of a file that it replaces, at any size", async () => {
       await using tree = await changed(async (tree) => {
         await tree.write("/etc/absolute", "changed through a link\n");
         await tree.edit("/etc/with space", (text) => `${text}more\n`);
@@ -117,7 +117,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect((await tree.stat("/var/log/big"))?.size).toBe(0);
     });
 
-    it("makes files with their folders, and gives what it was told", async () => {
+    it("makes files with their folders, with the given owner and mode", async () => {
       const bytes = Buffer.from([0, 255, 254, 10]);
       await using tree = await changed(async (tree) => {
         await tree.write("/opt/new/deep/script", bytes, { mode: 0o4755, uid: 12, gid: 34 });
@@ -135,7 +135,7 @@ export function guestTreeContract(name: string, prepare: () => Promise<Prepared>
       expect((await tree.stat("/opt/link"))?.target).toBe("new/deep");
     });
 
-    it("removes whole folders and links, never what a link leads to, and twice is fine", async () => {
+    it("removes whole folders and links, never the target of a link, and may be repeated", async () => {
       await using tree = await changed(async (tree) => {
         await tree.remove("/var/cache/a");
         await tree.remove("/var/cache/a");

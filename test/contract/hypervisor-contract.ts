@@ -233,7 +233,7 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       expect(left.length).toBe(mib);
     });
 
-    it("shows disks in the order of their slots, shared ones behind the system disk", async () => {
+    it("shows disks in the order of their slots, shared ones after the system disk", async () => {
       const image = async (name: string, letter: string) => {
         const file = join(files.folder, name);
         await files.host.writeFile(file, Buffer.alloc(mib, letter));

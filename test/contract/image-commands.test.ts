@@ -246,7 +246,7 @@ describe.skipIf(lacking !== undefined)(
       for (const image of [one, two]) expect(await sha256Of(image)).not.toBe(digest);
     });
 
-    it("refuse what is cut off, and an image that another process writes to or changes", async () => {
+    it("refuse a truncated image, and one that another process writes to", async () => {
       const cut = await copyOf("cut.img");
       await truncate(cut, 20 * 1048576);
       expect((await tbuild("seal", "--yes", cut)).exitCode).toBe(5);
@@ -326,7 +326,7 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
-    it("leave no program behind that showed a qcow2 image, when they are killed", async () => {
+    it("leave no helper program of a qcow2 image behind when they are killed", async () => {
       const image = join(folder, "killed.qcow2");
       await host.run(["qemu-img", "convert", "-O", "qcow2", master, image]);
       const before = await sha256Of(image);

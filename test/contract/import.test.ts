@@ -149,7 +149,7 @@ describe.skipIf(lacking)(title("import of what tbuild packed"), () => {
 });
 
 describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
-  it("says release, kernel and parameters, reads scripts and runs none, and says what it could not know", async () => {
+  it("reports release, kernel and parameters, reads scripts without running any, and lists what it could not determine", async () => {
     const { manifest, notes } = await imported(image, { name: "inspected" });
     expect(manifest.release).toMatchObject({ major: 6, update: 10 });
     expect(manifest.kernel).toBe("4.1.12-124.el6uek.x86_64");
@@ -179,7 +179,7 @@ describe.skipIf(lacking)(title("inspection of an imported guest"), () => {
     await expect(imported(file, { name: "ol6-real" })).rejects.toMatchObject({ fault: "usage" });
   });
 
-  it("does not read what is too large to be what it is called", async () => {
+  it("does not read a file that is too large for what its name says", async () => {
     const file = join(folder, "large.img");
     const root = await mkdtemp(join(folder, "root-"));
     await mkdir(join(root, "etc"));

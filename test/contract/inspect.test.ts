@@ -70,7 +70,7 @@ describe.skipIf(lacking !== undefined)(`looking at images${skipped}`, () => {
     expect((await readFile(image)).equals(before)).toBe(true);
   });
 
-  it("scans a repository: one answer for each image, whatever it is", async () => {
+  it("scans a repository: one answer for each image of any kind", async () => {
     const repository = join(folder, "repo");
     const disks = join(repository, "VirtualDisks");
     await mkdir(disks, { recursive: true });

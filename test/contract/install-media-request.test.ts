@@ -171,7 +171,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     await rm(iso);
   });
 
-  it("names a wrong disc, and what lies where the right one should", async () => {
+  it("names a wrong disc, and the file that is in its place", async () => {
     const { isoFolder } = workshop.home;
     await mkdir(isoFolder, { recursive: true });
     const six9 = layoutOf("6.10", {
@@ -226,7 +226,7 @@ describe.skipIf(lacking !== undefined)(`tbuild media make${lacking ? ` — skipp
     );
   });
 
-  it("leaves nothing behind where xorriso is missing, and says so", async () => {
+  it("leaves nothing behind if xorriso is missing, and says so", async () => {
     const iso = syntheticDisc(folder, layoutOf("5.11"));
     const out = join(folder, "without");
     vi.stubEnv("PATH", "/nowhere");

@@ -360,7 +360,7 @@ describeWith(
       },
     );
 
-    it("packages for a site without network are on the disc as a repository, beside what was there", async () => {
+    it("packages for a site without network are a repository on the disc, beside its own files", async () => {
       const medium = await readMedium(discOf(layoutOf("7.9")));
       const rpms = (await testMedium(6)).repositories.ol6_addons ?? "";
       const how = await making("addons");

@@ -200,7 +200,7 @@ describe.skipIf(lacking !== undefined)(
         expect((await dom0.run(`ls '${small}'; umount '${small}'`)).stdout).toBe("ballast\nxfs.img\n");
       });
 
-      it("say what is not there", async () => {
+      it("name the file that is missing", async () => {
         const none = await tbuild("inspect", "dom0:/OVS/none.img");
         expect(none.code).toBe(2);
         expect(none.stderr).toContain("dom0:/OVS/none.img: no such file");

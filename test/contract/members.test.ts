@@ -281,7 +281,7 @@ describe("what claims a volume", () => {
     else expect([fs, refused]).toEqual(["ext4", undefined]);
   });
 
-  it("is gone once a file system is made over it, whatever it was", async () => {
+  it("is gone once a file system is made over it, for every kind", async () => {
     const makers: [fs: string, argv: string[]][] = [
       ["ext4", ["mke2fs", "-qF", "-t", "ext4"]],
       ["swap", ["mkswap", "-q"]],

@@ -167,7 +167,7 @@ describe.skipIf(lacking)(
       child.kill("SIGINT");
       const [code] = await once(child, "exit");
       expect(code).toBe(130);
-      expect(said).toContain("the partial output was removed");
+      expect(said).toContain("interrupted; the partial output was removed");
       expect(await readdir(out)).toEqual([]);
       await rm(big);
       await describeMachine("sys.img");

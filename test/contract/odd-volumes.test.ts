@@ -101,7 +101,7 @@ describeWith(needs, "a data volume that cannot be read, beside a good root", () 
     await isSealedBeside(image, "p2 was not mounted: the guest has no folder /data", "");
   });
 
-  it("but a disk that is a member of a RAID as a whole is refused, whatever is said", async () => {
+  it("but a disk that is a member of a RAID as a whole is always refused", async () => {
     const image = await diskWithData("whole.img");
     const { size } = await stat(image);
     await host.run(["truncate", "-s", String(size + mib), image]);

@@ -73,7 +73,7 @@ for (const [kind, options] of Object.entries(kinds))
         ).toBe("system_u:object_r:etc_t:s0\0");
       });
 
-      it("finds what was removed in free blocks, and scrubs it", async () => {
+      it("finds removed contents in free blocks, and scrubs them", async () => {
         const image = await copyOf(master, "residue.img");
         const secret = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7 only here\n";
         const seed = await fileWith(randomBytes(512));

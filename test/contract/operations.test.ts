@@ -60,7 +60,7 @@ describe.skipIf(lacking !== undefined)(
     });
     afterAll(() => rm(folder, { recursive: true }));
 
-    it("is one debugfs, changes only what it means to, and leaves a sound file system", async () => {
+    it("is one run of debugfs, changes only what it should, and leaves a sound file system", async () => {
       const sealed = await copyOf("debugfs.img");
       const access = await chooseAccess(host, sealed, await volumesOf(sealed));
       expect(access.name).toBe("debugfs");
@@ -178,7 +178,7 @@ describe.skipIf(lacking !== undefined)(
       expect((await host.run(["e2fsck", "-fn", `${cut}?offset=${start}`])).exitCode).toBe(0);
     });
 
-    it("takes names that have no room in a line of debugfs, and refuses a change of what is opened for reading", async () => {
+    it("accepts names that do not fit into a line of debugfs, and refuses to change an image opened for reading", async () => {
       const refusing = await copyOf("refusing.img");
       const deep = `/etc${`/${"d".repeat(250)}`.repeat(34)}`;
       const files = { "/etc/two\nlines": "x", [`${deep}/${"y\n".repeat(120)}`]: "y", "/etc/after": "z" };

@@ -170,7 +170,7 @@ describe.skipIf(lacking)(`the way into a registry${lacking === undefined ? "" : 
     const guarded = () => start(`auth: { htpasswd: { realm: here, path: ${folder}/htpasswd } }`);
     const plain = { plain: true };
 
-    it("takes the right one, and says of none and of a wrong one where it looked", async () => {
+    it("takes the right one; if it is missing or wrong, says where it looked", async () => {
       const address = await guarded();
       const none = await push(address, plain);
       expect(none.exitCode).toBe(3);

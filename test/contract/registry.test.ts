@@ -235,7 +235,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       expect((await ours("list", "--refresh")).stdout).toContain("revoked: no");
     });
 
-    it("through a mirror; a registry that is gone is named, and the revocation stands here", async () => {
+    it("through a mirror; an unreachable registry is named, and the local revocation remains", async () => {
       const mirror = await startRegistry(
         join(folder, "mirror"),
         `proxy: { remoteurl: "http://${registry.address}" }`,
@@ -436,7 +436,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
     expect(pulled.digest).toBe(manifestDigest(child));
   });
 
-  it("has whole versions after each of 20 kills, and so has the store; the next push goes on", async () => {
+  it("has whole versions after each of 20 kills, and so has the store; the next push continues", async () => {
     const first = await publish("1.0.0");
     await push(first, "killed/ol6-sample");
     const argv = (home: string, ...args: string[]) => [

@@ -121,7 +121,7 @@ describe.each([
     expect(commands).toEqual([]);
   });
 
-  it("takes its kickstart from the initrd, and refuses what it does not know, with the line", async () => {
+  it("takes its kickstart from the initrd, and refuses an unknown command with its line", async () => {
     const said = await installer(medium, installCommandLine(medium), { files: { "ks.cfg": refused } });
     expectRefusal(said);
     expect(

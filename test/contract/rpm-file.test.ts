@@ -28,7 +28,7 @@ async function built(name: string): Promise<Buffer> {
 }
 
 describeWith(["rpmbuild", "rpm", "createrepo_c"], "a package's file", () => {
-  it("is damaged where one bit of its contents differs, where it ends early, and where it goes on", async () => {
+  it("is damaged if one bit differs, if it ends early, or if more follows", async () => {
     const whole = await built("whole");
     const file = join(folder, "one.rpm");
     const fault = async (bytes: Uint8Array) => {

@@ -182,7 +182,7 @@ describe("libvirt", () => {
 });
 
 describe("olvm-ova", () => {
-  it("is read back by tbuild, with each disk to the byte", async () => {
+  it("is read back by tbuild, each disk byte for byte", async () => {
     const work = join(folder, "olvm-work");
     await mkdir(work);
     const found = await unpackTemplate(host, await packed("olvm-ova"), work, { mostBytes: 2 ** 40 });
@@ -220,7 +220,7 @@ describe("olvm-ova", () => {
     expect(ovf).toContain('ovirt:id="5002"');
   });
 
-  it("is well-formed, and read, whatever a name holds", async () => {
+  it("is well-formed and can be read, with any name", async () => {
     for (const [, changes] of variants) {
       const file = join(folder, "vm.ovf");
       await writeFile(file, olvmOvf(shipment(changes), []));
@@ -230,7 +230,7 @@ describe("olvm-ova", () => {
 });
 
 describe("xva", () => {
-  it("is taken by the rules of XenServer's reader, with each disk to the byte", async () => {
+  it("is accepted by the rules of XenServer's reader, each disk byte for byte", async () => {
     const place = join(folder, "xva-disks");
     await mkdir(place);
     const reader = join(import.meta.dirname, "xva.py");

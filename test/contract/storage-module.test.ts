@@ -113,7 +113,7 @@ describeWith(needs, "the module storage on disks with partitions and LVM", () =>
     expect(said.get("reboot")).toBe("kept\nkept\n");
   });
 
-  it("prepares a disk that comes later, with what is in the folder already", () => {
+  it("prepares a further disk, with the files that its folder already has", () => {
     expect(said.get("more")).toMatch(
       /was in \/u03 was copied to \/dev\/ubdd\nstorage: \/dev\/ubdd is \/u03 \(ext3\)\nrc 0\next3\nmade\n2775\n$/,
     );

@@ -55,7 +55,7 @@ async function spaceOf(path: string): Promise<number> {
 }
 
 describe("a store", () => {
-  it("gives a disk back to the byte, sparse", async () => {
+  it("returns a disk byte for byte, sparse", async () => {
     const disk = await store.putDisk(image, "System");
     expect(disk.bytes).toBe(64 * 2 ** 20);
     await store.restoreDisk(disk, join(folder, "back.img"));
@@ -103,7 +103,7 @@ describe("a store", () => {
     expect((await stat(more[0] ?? "")).size).toBeLessThan(300_000);
   });
 
-  it("says how much each version has to itself, at once, however much stands in its manifest", async () => {
+  it("says quickly how much space each version has to itself, with large manifests, too", async () => {
     await write(image, noise("much", 40 * 2 ** 20), 16 * 2 ** 20);
     const packages = Array.from({ length: 3000 }, (_, i) => ({
       ...{ name: `package-${i}`, epoch: 0, version: "1.0", release: "1.el6", arch: "x86_64" },
@@ -197,7 +197,7 @@ describe("a store", () => {
     expect(proposeVersion([], "2.0.0")).toBe("2.0.0");
   });
 
-  it("finds a flipped byte wherever it is, and names what it hits", async () => {
+  it("finds a flipped byte anywhere, and lists the versions that it affects", async () => {
     const disk = await store.putDisk(image, "System");
     await store.publish(sampleManifest(disk));
     expect(await store.verify()).toEqual([]);
@@ -339,7 +339,7 @@ describe("pruning a store", () => {
     expect(await store.list()).toHaveLength(3);
   });
 
-  it("keeps what a channel or a lineage leads to, and gives the space of the rest back", async () => {
+  it("keeps what a channel or a lineage points at, and frees the rest", async () => {
     const [first] = (await publishThree()) as [Digest, Digest, Digest];
     const disk = await store.putDisk(image, "System");
     const master = await store.publish(sampleManifest(disk, { kind: "master" }));
@@ -365,7 +365,7 @@ describe("pruning a store", () => {
     expect(await spaceOf(join(folder, "store/packs"))).toBeLessThanOrEqual(before);
   });
 
-  it("packs anew what is needed of a pack that is mostly not", async () => {
+  it("repacks what is still needed from a pack that is mostly unused", async () => {
     await publishThree();
     await store.prune({ keep: 1, apply: true, graceMs: 0 });
     const whole = await spaceOf(join(folder, "store/packs"));
@@ -385,7 +385,7 @@ describe("pruning a store", () => {
     expect(await sha256(join(folder, "back.img"))).toBe(await sha256(mostlyOther));
   });
 
-  it("takes what is young for somebody's who is about to publish it", async () => {
+  it("keeps recent data: somebody may be about to publish it", async () => {
     const disk = await store.putDisk(image, "System");
     const { removed, kept } = await store.prune({ apply: true });
     expect(removed).toEqual([]);
@@ -419,7 +419,7 @@ describe("pruning a store", () => {
 });
 
 describe("a store whose users are killed", () => {
-  it("is whole after each of 50 kills, has all that was published, and goes on", async () => {
+  it("is whole after each of 50 kills, has everything published, and works on", async () => {
     const script = join(folder, "act.mjs");
     const nothing = { name: "System", digest: `sha256:${"0".repeat(64)}` as const, bytes: 1, dataBytes: 1 };
     const dist = resolve(import.meta.dirname, "../../dist");

@@ -117,7 +117,7 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     });
   });
 
-  it("says of a stranger that it is none, and of one that says a number only that it may be another build", async () => {
+  it("does not claim a stranger's disk; if only the number matches, says that it may be another build", async () => {
     const other = "99999999-2222-3333-4444-555555555555";
     expect((await found(await image("stranger.img", sealed, other))).versions).toEqual([]);
     const text = passport("other", "1.0.0").replace(recipe, `sha256:${"b".repeat(64)}`);
@@ -132,7 +132,7 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     });
   });
 
-  it("finds the texts of a version's files in its disk, and of closed ones none", async () => {
+  it("finds the texts of a version's files in its disk, but not of unreadable files", async () => {
     const store = folderStore(host, join(folder, "store"));
     const stored = await store.putDisk(
       await image("texts.img", { ...sealed, "/etc/app.conf": "token=x\n" }),
@@ -151,7 +151,7 @@ describeWith(["mke2fs", "debugfs", "e2fsck", "qemu-img"], "whois", () => {
     expect((await readdir(folder)).filter((name) => name.startsWith("texts-"))).toEqual([]);
   });
 
-  it("refuses what is no disk", async () => {
+  it("refuses a file that is no disk", async () => {
     await writeFile(join(folder, "garbage"), "garbage".repeat(1000));
     await expect(whois(host, join(folder, "garbage"), catalog, { ...options, read })).rejects.toMatchObject({
       fault: "guest",
@@ -256,7 +256,7 @@ sync; mount -o remount,ro /; echo "the guest is done"; busybox poweroff -f
       expect(exitCode).toBe(0);
     });
 
-    it("says of a disk of nobody's that it is none, and ends with 1", async () => {
+    it("says that a disk is of no version, and exits 1", async () => {
       const stranger = join(folder, "stranger.img");
       await extDisk(stranger, { ...ol6Guest, files: { ...ol6Guest.files, "/etc/motd": "a stranger\n" } });
       const { exitCode, stdout } = await command("whois", stranger);

@@ -102,7 +102,7 @@ describe("seal accounts for every file system of the disk", () => {
     expect((await seal(image, "--check")).exitCode).toBe(0);
   });
 
-  it("and does not call empty what it does not know", async () => {
+  it("and does not report unknown contents as empty", async () => {
     const image = await diskWith("", "noise");
     const { exitCode, stdout } = await seal(image, "--yes");
     expect(exitCode).toBe(6);

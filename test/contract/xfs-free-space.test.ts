@@ -47,7 +47,7 @@ describe.skipIf(lacking !== undefined)(`free blocks of XFS${lacking ? ` — skip
     expect(await toldByUs(image)).toEqual(await toldByXfsDb(image));
   });
 
-  it("of a list that leads elsewhere are refused, and told by their group", async () => {
+  it("whose list leads elsewhere are refused, and named by their group", async () => {
     const image = join(folder, "damaged.xfs");
     await host.run(["truncate", "-s", "320M", image]);
     await host.run(["mkfs.xfs", "-q", image]);

@@ -51,7 +51,7 @@ describe("the import of deploycluster's files", () => {
     ]);
   });
 
-  it("runs nothing, names what it did not take over with its line, and shows no password", () => {
+  it("runs nothing, lists what it did not convert with its line, and shows no password", () => {
     const { text, notes } = importNetconfig(
       { name: "netconfig.ini", text: netconfig },
       { name: "params.ini", text: params },

@@ -112,7 +112,7 @@ describe("a seed for cloud-init", () => {
     });
   });
 
-  it("names what it has no place for", () => {
+  it("lists the values that it has no place for", () => {
     expect(left).toEqual(["com.oracle.linux.selinux.mode"]);
   });
 

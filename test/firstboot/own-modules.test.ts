@@ -80,7 +80,7 @@ export SERVERS=t1.example.com,10.0.0.5; $run configure; $run configure; cat ${fi
     });
   });
 
-  it("says when there is no time service, and refuses what is no list", () => {
+  it("says if there is no time service, and refuses a value that is no list", () => {
     const { out, err } = run(
       "ntp",
       `rm -f /etc/chrony.conf /etc/ntp.conf; SERVERS=t1 $run configure || echo "rc $?"; SERVERS='a b' $run configure || echo "rc $?"; SERVERS= $run configure`,

@@ -113,7 +113,7 @@ describeWith(["root", "unshare", "python3"], "module rehearse", () => {
     expect(again).toBeUndefined();
   });
 
-  it("one that hangs ends at the deadline, and what it started ends with it", async () => {
+  it("one that hangs ends at the deadline, with the processes that it started", async () => {
     const { failed, runs } = await rehearse(
       "os.spawnlp(os.P_NOWAIT, 'sleep', 'sleep', '1234'); time.sleep(600)",
       {},

@@ -52,7 +52,7 @@ describe("the JSON Schema of a file of values", () => {
     expect(validate({ ...least, ...parse(text) })).toBe(false);
   });
 
-  it("wants what is required, and says what a secret is", () => {
+  it("asks for required values, and marks secrets", () => {
     expect(validate({})).toBe(false);
     const { properties } = valuesSchema(contract, "values") as {
       properties: Record<string, { writeOnly?: boolean }>;

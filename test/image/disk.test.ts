@@ -75,7 +75,7 @@ describe("partitions", () => {
     },
   );
 
-  it("are read from a GPT whose checksums are wrong everywhere, and that is said", async () => {
+  it("are read from a GPT whose checksums are all wrong, which is reported", async () => {
     const data = gpt([{ first: 2048, last: 4095 }]);
     data.fill(0, 512 + 16, 512 + 20);
     data.fill(0, data.length - 512);
@@ -95,7 +95,7 @@ describe("partitions", () => {
     expect(tableFault).toContain("4096");
   });
 
-  it("come to an end when logical partitions lead back to themselves", async () => {
+  it("end when the chain of logical partitions is a circle", async () => {
     const extended = mbr([{ type: 0x05, start: 2048, count: 2048 }]);
     const loop = mbr([{ type: 0x05, start: 0, count: 1 }]);
     loop.writeUInt32LE(1, 446 + 12);

@@ -7,7 +7,7 @@ import { namedBy, shown } from "../../src/io/escape.ts";
 const latin1 = (text: string) => stringOf(Buffer.from(text, "latin1"));
 
 describe("names of a guest", () => {
-  it("come back byte for byte, whatever they are", () => {
+  it("come back byte for byte", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         expect(Buffer.compare(bytesOf(stringOf(bytes)), bytes)).toBe(0);
@@ -35,7 +35,7 @@ describe("names of a guest", () => {
     expect(namedBy(text)).toBe(name);
   });
 
-  it("are shown so that no two look the same, and each is found again by what is shown", () => {
+  it("are shown so that no two look alike, and each is found again by its shown form", () => {
     const part = fc.oneof(
       fc.constantFrom(
         "\\",

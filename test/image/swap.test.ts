@@ -115,7 +115,7 @@ describe("a swap area", () => {
     expect(swapAreaIn(Buffer.alloc(bytes))).toBeUndefined();
   });
 
-  it("whose list of bad pages would reach behind the page is read all the same", () => {
+  it("whose list of bad pages would reach past the page is still read", () => {
     const area = swap(4);
     area.writeUInt32LE(0xffffffff, 1032);
     expect(swapAreaIn(area)?.fresh.length).toBe(4096);

@@ -25,7 +25,7 @@ const hidden = (text: string) => `status = ["READ", "WRITE"]\n${text}`;
 const group = (change: (text: string) => string) => change(volumeGroup({ root: segment(1, 0, 2) }));
 
 describe("the free extents of a group", () => {
-  it("are those that no volume has, of whatever kind and hidden or not", async () => {
+  it("are those that no volume has, hidden or not", async () => {
     const pool =
       'segment1 {\nstart_extent = 0\nextent_count = 1\ntype = "thin-pool"\nmetadata = "pool_tmeta"\npool = "pool_tdata"\n}';
     const moved =

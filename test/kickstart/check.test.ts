@@ -102,7 +102,7 @@ describe("the table of kickstart commands", () => {
 });
 
 describe("the words of a line", () => {
-  it("are what Python's shlex gives, whatever the line", () => {
+  it("are what Python's shlex gives, for any line", () => {
     const character = fc.constantFrom(..."ab #'\"\\=-\t\v\u00a0");
     const lines = fc.sample(fc.string({ unit: character, maxLength: 12 }), 400);
     const script =

@@ -40,7 +40,7 @@ async function around(text: string, release: (typeof releases)[number]) {
 }
 
 describe("a kickstart", () => {
-  it("is taken for the release whose installer refuses least of it", () => {
+  it("is taken for the release whose installer refuses the least of it", () => {
     expect(releaseOfKickstart("cdrom\nfirewall --service ssh\nnetwork --onboot yes --ipv6 off\n")).not.toBe(
       "ol5",
     );

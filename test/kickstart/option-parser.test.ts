@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isInteger, parseOptions } from "../../src/kickstart/option-parser.ts";
-import { optionsOf } from "../../src/kickstart/table.ts";
+import { isAmong, optionsOf } from "../../src/kickstart/table.ts";
 
 const rules = optionsOf({
   in: "5789",
@@ -91,7 +91,7 @@ function ours(args: readonly string[], major: number) {
 }
 
 describe("the options of a line", () => {
-  it("are what Python's optparse and argparse make of it, whatever stands there", () => {
+  it("are what Python's optparse and argparse make of it, for any line", () => {
     const lines = fc.sample(fc.array(word, { maxLength: 5 }), 1500);
     const python: ([string[], Record<string, unknown>] | null)[][] = JSON.parse(
       execFileSync("python3", ["-c", script], { input: JSON.stringify(lines), encoding: "utf8" }),
@@ -122,3 +122,19 @@ function sorted(value: unknown): string {
       : one,
   );
 }
+
+describe("the table of kickstart commands", () => {
+  it("has room for releases of two digits", () => {
+    const [option] = optionsOf({ in: "89ab", options: "one=:9a~b" });
+    expect([8, 9, 10, 11, 1, 0].map((major) => isAmong(option?.in, major))).toEqual([
+      false,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(isAmong(option?.warn, 11)).toBe(true);
+    expect(isAmong(undefined, 10)).toBe(false);
+  });
+});

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-it("reads a text, in whatever encoding its comments are", async () => {
+it("reads a text with comments in any encoding", async () => {
   const file = join(folder, "ks.cfg");
   await writeFile(file, Buffer.from("# Z\xfcrich\nlang en_US\n", "latin1"));
   expect(await readKickstartFile(file)).toMatch(/^# Z.rich\nlang en_US\n$/);

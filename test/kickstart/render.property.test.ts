@@ -16,6 +16,7 @@ import { majorOf, Recipe } from "../../src/recipe/recipe.ts";
 import { mediumFolder } from "../../src/recipe/repositories.ts";
 import { rules } from "../../src/recipe/rules.ts";
 import type { JsonSchema } from "../../src/recipe/schema.ts";
+import { mkfsOptions } from "../../src/recipe/volume-ids.ts";
 import { kickstartTemplate } from "../kickstart-template.ts";
 
 // What would end a word, a line, a section or a script, if it were written as it is.
@@ -319,7 +320,7 @@ const templates = Object.fromEntries(
   await Promise.all(releases.map(async (release) => [release, await kickstartTemplate(release)] as const)),
 );
 
-it("of a thousand random recipes each is refused in words, or every value stands exactly where it belongs", async () => {
+it("each of a thousand random recipes is refused with a reason, or has every value exactly where it belongs", async () => {
   const count = { refused: 0, rendered: 0 };
   const reached = new Set<string>();
   await fc.assert(
@@ -390,7 +391,7 @@ const whole = {
   firstBoot: { detect: "mac" },
 };
 
-it("whatever hostile value stands at whichever place of a recipe, it is refused, or stands where it belongs", async () => {
+it("a hostile value anywhere in a recipe is refused, or is written only where it belongs", async () => {
   expect(await standsWhereItBelongs(whole)).toBe(true);
   // Its disk is blank, as the installer must not see it.
   const beside = [
@@ -636,8 +637,13 @@ function expectedCommands(recipe: Recipe, major: number): string[][] {
   const consoles = ["console=tty0", "console=ttyS0,115200"];
   const stable = major >= 7 ? ["net.ifnames=0", "biosdevname=0"] : [];
   const grow = (part: { grow: boolean }) => (part.grow ? ["--grow"] : []);
-  const options = (part: { options?: string | undefined }) =>
-    part.options === undefined ? [] : [`--fsoptions=${part.options}`];
+  const options = (part: Recipe["layout"][number]) => {
+    const mkfs = mkfsOptions(recipe, part);
+    return [
+      ...(part.options === undefined ? [] : [`--fsoptions=${part.options}`]),
+      ...(mkfs === undefined ? [] : [`--mkfsoptions=${mkfs}`]),
+    ];
+  };
   const plain = recipe.layout.filter((part) => part.volume === undefined);
   const volumes = recipe.layout.filter((part) => part.volume !== undefined);
   const ordered = [

@@ -107,7 +107,7 @@ describe("machines that cannot be kept apart", () => {
     expect(world.inventory()).toEqual(before);
   });
 
-  it("run on one server already: it is said what to do, and the next run finishes", async () => {
+  it("run on one server already: the error says what to do, and the next run finishes", async () => {
     const { world, open, deploying } = await start({});
     await deploy(await open(), file(2, false), deploying);
     const error = await deploy(await open(), file(2), deploying).catch((thrown: unknown) => thrown);

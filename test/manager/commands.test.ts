@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -60,6 +60,32 @@ describe("a deployment over ssh", () => {
     await site(ssh().replace("repo1", "no-such"));
     expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan")).toBe(3);
     await vi.waitFor(() => expect(simulator.cli.connections()).toBe(0), { timeout: 1000 });
+  });
+});
+
+describe("a deployment whose destruction was killed at its very end", () => {
+  it("is forgotten by the next --destroy, with what the Manager kept for it", async () => {
+    await site(ssh());
+    await tbuild("manager", "trust", "--yes");
+    const file = join(folder, "one.yaml");
+    await writeFile(
+      file,
+      "name: one\ntemplate: place:OVM_OL6\nmachines: [{ name: vm001, nics: [{ network: public }] }]\n",
+    );
+    const { world } = simulator;
+    const known = new Set(world.things.keys());
+    const before = world.inventory();
+    expect(await tbuild("deploy", file, "--yes"), err).toBe(0);
+    const [template] = world.all("Vm");
+    const states = join(folder, "home/deployments/states");
+    const { id } = JSON.parse(await readFile(join(states, "one.json"), "utf8"));
+    // As a kill between the last machine and the state would leave it.
+    for (const id of world.things.keys()) if (!known.has(id)) world.things.delete(id);
+    world.add("VmCloneCustomizer", `tbuild-${id}-vm001`, { vm: template?.id });
+    expect(await tbuild("deploy", file, "--destroy", "--yes"), err).toBe(0);
+    expect(out).toContain("Nothing of it is there any more");
+    expect(world.inventory()).toEqual(before);
+    expect(await readdir(states)).toEqual([]);
   });
 });
 

@@ -277,7 +277,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     expect(error.lines.join()).toContain(world.all("Vm").find(({ name }) => name === "vm001")?.id);
   });
 
-  it("a connection lost before an order was carried out: nothing was made, and that is said", async () => {
+  it("a connection lost before an order was carried out: nothing was made, and it says so", async () => {
     const { api, world } = await opened({ at: order, kind: "disconnects-before", times: 1 });
     const error = await failure(makeVm(api));
     expect(error.code).toBe("outcome-unknown");
@@ -285,7 +285,7 @@ describe.each(ways)("over $via", ({ via, create, order, read }) => {
     expect(vms(world)).toBe(0);
   });
 
-  it("a connection lost after an order was carried out: what was made is found and used", async () => {
+  it("a connection lost after an order was carried out: the result is found and used", async () => {
     const { api, world } = await opened({ at: order, kind: "disconnects-after", times: 1 });
     const id = await makeVm(api);
     expect(world.things.get(id)?.name).toBe("vm001");
@@ -425,7 +425,7 @@ it("a template that the CLI shows as stopped is not called a machine", async () 
   expect((await api.vm(template?.id ?? "")).isTemplate).toBeUndefined();
 });
 
-it("openManager closes what it opened when the Manager is not understood", async () => {
+it("openManager closes its connection if it does not understand the Manager", async () => {
   const { simulator, options } = await openSimulator();
   simulator.world.faults.push({ at: /^cli showversion/, kind: "garbage", times: 9 });
   const context = { environment: () => "Welcome1", folder: ".", memory: "/nonexistent" };

@@ -35,7 +35,7 @@ describe("reads of the CLI", () => {
     expect(calls.slice(3)).toEqual([1, 1, 1]);
   });
 
-  it("go on behind a failure that ends a call", async () => {
+  it("continue after a failure that ends a call", async () => {
     const { calls, read } = reads((commands) => {
       const at = commands.findIndex(({ text }) => text === "show Vm id=7");
       return commands

@@ -18,7 +18,7 @@ it("writes an archive that cpio reads", () => {
   );
 });
 
-it.each([0, 1, 2, 3])("appends behind an initrd of 4n+%i bytes at a multiple of four", async (more) => {
+it.each([0, 1, 2, 3])("appends to an initrd of 4n+%i bytes at a multiple of four", async (more) => {
   const folder = mkdtempSync(join(tmpdir(), "tbuild-initrd-"));
   writeFileSync(join(folder, "initrd"), Buffer.alloc(400 + more, 1));
   await appendToInitrd(

@@ -87,7 +87,7 @@ OVM_high_availability = True
     expect(machineOf(readVmCfg(text)).domainType).toBe(domainType);
   });
 
-  it("keeps no password, says so, and shows none", () => {
+  it("keeps and shows no password, and says so", () => {
     const config = readVmCfg(
       "vfb = ['type=vnc,vncpasswd=s3cret,vncunused=1']\nvncpasswd = 's3cret'\nspice = {'spicepasswd': 's3cret'}\nmemory = 1\n",
     );

@@ -38,7 +38,7 @@ describe.each([
     if (!/Latin/.test(name)) expect(vmCfgBytes(editVmCfg(readVmCfg(bytes), same)).equals(bytes)).toBe(true);
   });
 
-  it("changes only the lines of what is edited", () => {
+  it("changes only the edited lines", () => {
     const document = readVmCfg(bytes);
     const edited = vmCfgBytes(editVmCfg(document, { memory: 4097 })).toString("latin1");
     const lines = (text: string) => text.split(/\r\n|\n|\r/);

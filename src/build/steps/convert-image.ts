@@ -1,10 +1,14 @@
 import { join } from "node:path";
 import type { GuestMode } from "../../choices.ts";
 import { buildOperations } from "../../guest/convert/index.ts";
+import { type NewIds, newVolumeIds, renameVolumes } from "../../guest/convert/volume-names.ts";
 import { applyAll, type Done } from "../../guest/operation.ts";
 import { readRelease } from "../../guest/release.ts";
+import { writeVolumeIds } from "../../image/change/volume-ids.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import { canRenameVolumes, volumeId } from "../../recipe/volume-ids.ts";
 import { openImage } from "../guest-image.ts";
-import type { Step } from "../step.ts";
+import type { Step, StepContext } from "../step.ts";
 import type { KeptMaster } from "./keep-master.ts";
 
 export interface ConvertedImage {
@@ -14,23 +18,35 @@ export interface ConvertedImage {
 }
 
 /** Copies the master and converts the copy for what it is to run as. It still boots as HVM. */
-export function convertImage(mode: GuestMode): Step<KeptMaster, ConvertedImage> {
+export function convertImage(recipe: Recipe, mode: GuestMode): Step<KeptMaster, ConvertedImage> {
   return {
     name: "convert-image",
     module: import.meta.url,
     describe: () => `copy the master and convert it to ${mode}`,
-    inputs: () => ({ mode }),
+    inputs: () => ({ mode, ...(canRenameVolumes(recipe) && { "volume ids": volumeId(recipe, "") }) }),
     async run(context, { masterDisk }) {
       const image = join(context.out, "System.img");
       context.progress("copying the master");
       await context.store.restoreDisk(masterDisk, image, context.signal);
-      await using opened = await openImage(context, image);
-      const mounted = opened.mounts.map(({ volume }) => volume);
-      const operations = buildOperations(mode, await readRelease(opened.tree), mounted);
-      return {
-        image,
-        converted: await applyAll(opened.tree, operations, context.progress),
-      };
+      const { converted, ids } = await convert(context, recipe, mode, image);
+      await writeVolumeIds(context.host, image, ids, context.signal);
+      return { image, converted };
     },
   };
+}
+
+async function convert(
+  context: StepContext,
+  recipe: Recipe,
+  mode: GuestMode,
+  image: string,
+): Promise<{ readonly converted: readonly Done[]; readonly ids: NewIds }> {
+  await using opened = await openImage(context, image);
+  const { tree, mounts, volumes } = opened;
+  const mounted = mounts.map(({ volume }) => volume);
+  const operations = buildOperations(mode, await readRelease(tree), mounted);
+  const converted = await applyAll(tree, operations, context.progress);
+  if (!canRenameVolumes(recipe)) return { converted, ids: new Map() };
+  const ids = newVolumeIds(mounts, volumes, (mount) => volumeId(recipe, mount));
+  return { converted: [...converted, await renameVolumes(tree, ids)], ids };
 }

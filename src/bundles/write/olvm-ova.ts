@@ -1,5 +1,6 @@
+import { uuidOf } from "../../model/uuid.ts";
 import { type OlvmDisk, olvmOvf } from "./olvm-ovf.ts";
-import { type Shipment, type TravellingDisk, travelling, uuidOf } from "./shipment.ts";
+import { type Shipment, type TravellingDisk, travelling } from "./shipment.ts";
 import { addQcow2, type Shipping } from "./shipping.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { type Shipment, type TravellingDisk, uuidOf } from "./shipment.ts";
+import { uuidOf } from "../../model/uuid.ts";
+import type { Shipment, TravellingDisk } from "./shipment.ts";
 import { document, type Lines, leaf, node } from "./xml.ts";
 
 /** A disk of the package. */

@@ -1,4 +1,5 @@
-import { type Shipment, type TravellingDisk, travelling, uuidOf } from "./shipment.ts";
+import { uuidOf } from "../../model/uuid.ts";
+import { type Shipment, type TravellingDisk, travelling } from "./shipment.ts";
 import { slotIndex } from "./slots.ts";
 import { type Lines, leaf, node } from "./xml.ts";
 

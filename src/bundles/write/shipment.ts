@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { DeviceKind, DomainType, Firmware } from "../../choices.ts";
 import type { Run } from "../../model/disk.ts";
 import { bootSentence, firstBootSentence } from "../../model/known.ts";
 import type { Manifest } from "../../model/manifest.ts";
+import { uuidOf } from "../../model/uuid.ts";
 import type { Store } from "../../store/store.ts";
 import { readVif } from "../../vm-cfg/devices.ts";
 import { slotIndex, slotsOf } from "./slots.ts";
@@ -120,13 +120,4 @@ export function shipmentOf(template: Manifest, store: Store): Shipment {
 
 export function isMac(text: string | undefined): text is string {
   return text !== undefined && /^[\da-f]{2}(?::[\da-f]{2}){5}$/i.test(text);
-}
-
-/** An id derived from a text, always the same (RFC 9562, version 8). */
-export function uuidOf(text: string): string {
-  const bytes = createHash("sha256").update(text).digest().subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString("hex");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

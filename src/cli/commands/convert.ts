@@ -13,7 +13,7 @@ import { nameCopy, namesFor, removeCopy } from "../../image/change/undo.ts";
 import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { type NamedImage, withImage } from "../named-image.ts";
 import { progressLine } from "../progress-line.ts";
 import { viaOption } from "../via.ts";
@@ -51,6 +51,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   );
 }
 
+const copyGoes = "the copy was removed; the image itself was not changed";
+
 // The copy gets its name when it is converted. Until then it is ours, and goes if the conversion fails; the next command removes
 // what a kill has left of it.
 async function withCopy(
@@ -75,7 +77,7 @@ async function withCopy(
     if (existsSync(out))
       throw new TbuildError("usage", "exists already", { subject: out, hint: "Name a new file: --out." });
     await removeCopy(out);
-    await interruptible(async (signal) => {
+    await interruptible(copyGoes, async (signal) => {
       const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
       await withImage(image, flags, ({ file }) =>
         copyDisk(localHost(), file, copy, { signal, progress: line.show }),
@@ -102,6 +104,7 @@ async function convertAll(
   const found: Verdict[] = [];
   await changeImages<Converted>(images, flags, {
     verb: "convert",
+    ...(flags.out !== undefined && { stays: copyGoes }),
     plan: (file, options) => planConversion(localHost(), file, conversionOf(mode, flags), options),
     remarks: () => [],
     async after(image, signal) {
@@ -138,7 +141,7 @@ async function checkAll(images: readonly string[], flags: Flags): Promise<void> 
   requireMode(target, mode);
   const asked = { ...flags, for: target, ...(mode && { to: mode }), ...(config && { config }) };
   const found: Verdict[] = [];
-  await eachImage(images, flags, async (image, signal) => {
+  await eachImage(images, flags, stays.unchanged, async (image, signal) => {
     const fitness = await check(image, asked, signal);
     found.push(fitness.verdict);
     process.stdout.write(

@@ -50,8 +50,9 @@ async function takeOut(from: readonly GuestPath[], target: string, flags: Flags)
       throw new TbuildError("usage", `--${option} is for copies into an image`, { subject: "cp" });
   const notes = leftOutNotes();
   for (const { image, path } of from)
-    await readImage(image, flags, async (tree) => {
-      for (const found of await pathsOf(tree, path)) await copyOut(tree, found, target, notes.leftOut);
+    await readImage(image, flags, "files that were copied whole stay", async (tree, signal) => {
+      for (const found of await pathsOf(tree, path))
+        await copyOut(tree, found, target, { leftOut: notes.leftOut, signal });
     });
   notes.conclude();
 }

@@ -3,7 +3,7 @@ import { examine } from "../../build/doctor.ts";
 import { examineMachine } from "../../build/doctor-machine.ts";
 import { exitCodes } from "../../errors.ts";
 import type { Examined } from "../../hypervisor/hypervisor.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
 
@@ -14,7 +14,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const progress = (text: string) => {
     if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
   };
-  const examined = await interruptible(async (signal) => [
+  const examined = await interruptible(stays.unchanged, async (signal) => [
     ...(await examineMachine(workshop, signal)),
     ...(workshop.site.manager === undefined ? [] : await managerExamined(command, signal)),
     ...(name === undefined ? [] : await examine(workshop, name, { rehearse, signal, progress })),

@@ -10,12 +10,13 @@ import { shown } from "../../io/escape.ts";
 import { bringing } from "../bringing.ts";
 import { type ChangeFlags, changeImages } from "../change-images.ts";
 import { type GuestPath, requiredGuestPath } from "../guest-path.ts";
+import { stays } from "../interrupt.ts";
 import { type ReadFlags, readImage } from "../read-image.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<ChangeFlags & ReadFlags>();
   const { image, path } = requiredGuestPath(String(args[0]));
-  const before = await readImage(image, flags, (tree) => fileAt(tree, path));
+  const before = await readImage(image, flags, stays.unchanged, (tree) => fileAt(tree, path));
   const after = await edited({ image, path }, before);
   if (Buffer.compare(before, after) === 0) {
     process.stdout.write(`${image}  not changed\n`);

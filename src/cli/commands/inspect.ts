@@ -9,7 +9,7 @@ import { Survey } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
 import { type ImageFacts, imageFacts, type OpenedImage, openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { type FarFlags, type NamedImage, withImage } from "../named-image.ts";
 import { viaOption } from "../via.ts";
 import { size, table } from "../words.ts";
@@ -23,7 +23,7 @@ interface Flags extends FarFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<Flags>();
-  await interruptible((signal) =>
+  await interruptible(stays.unchanged, (signal) =>
     withImage(String(args[0]), flags, (image) => inspect(image, flags, signal)),
   );
 }

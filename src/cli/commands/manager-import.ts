@@ -17,6 +17,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { json = false, ...flags } = command.optsWithGlobals<ImportFlags>();
   const urls = args[0] as readonly string[];
   const templates = await interruptible(
+    "the Manager goes on with a job that it has begun; look into its web interface",
     async (signal) => {
       const { options, context } = await siteManager(command, signal);
       await using api = await openManager(options, context);
@@ -29,10 +30,6 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
         onProgress: (text) => void process.stderr.write(`${text}\n`),
       });
     },
-    () =>
-      process.stderr.write(
-        "\ninterrupted: the Manager goes on with a job that it has begun; look into its web interface\n",
-      ),
   );
   if (json) process.stdout.write(`${jsonText(templates, 2)}\n`);
   else

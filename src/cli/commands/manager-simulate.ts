@@ -26,6 +26,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const restPort = portIn("--rest-port", flags.restPort);
   const { bold, yellow } = coloursFor(process.stdout);
   await interruptible(
+    "the simulator ended",
     async (signal) => {
       const say = (text: string) => void process.stderr.write(`${printable(text)}\n`);
       const real =

@@ -8,7 +8,7 @@ import { siteManager } from "../open-manager.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { yes = false, json = false } = command.optsWithGlobals<{ yes?: boolean; json?: boolean }>();
-  await interruptible(async (signal) => {
+  await interruptible("nothing was recorded", async (signal) => {
     const { options, context } = await siteManager(command, signal);
     const identity = await identityOf(options, context);
     const port = portOf(options);

@@ -3,13 +3,13 @@ import { jsonText, printable } from "../../io/escape.ts";
 import type { Named, VmSeen } from "../../manager/api.ts";
 import { inventoryOf, type ManagerInventory } from "../../manager/inventory.ts";
 import { openManager } from "../../manager/open.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
-  const { inventory, name } = await interruptible(async (signal) => {
+  const { inventory, name } = await interruptible(stays.unchanged, async (signal) => {
     const { options, context } = await siteManager(command, signal);
     await using api = await openManager(options, context);
     return { inventory: await inventoryOf(api), name: api.name };

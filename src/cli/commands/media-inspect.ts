@@ -8,7 +8,7 @@ import { discsIn } from "../../media/discs.ts";
 import { type Medium, numberOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
 import { withoutOemdrv } from "../../media/oemdrv.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { coloursFor, size, table } from "../words.ts";
 
@@ -23,7 +23,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const inspected: Inspected[] = [];
   for (const medium of media) {
     const sha256 = digest
-      ? await interruptible((signal) => digestOf(medium.file, { cacheFile, signal }))
+      ? await interruptible(stays.unchanged, (signal) => digestOf(medium.file, { cacheFile, signal }))
       : undefined;
     inspected.push({ ...medium, ...(await bootFiles(medium)), ...(sha256 !== undefined && { sha256 }) });
   }

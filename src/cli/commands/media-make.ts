@@ -4,6 +4,7 @@ import { type InstallMediaRequest, makeInstallMedia } from "../../build/install-
 import type { MediaForm } from "../../build/media-forms.ts";
 import { printable } from "../../io/escape.ts";
 import { releaseOf } from "../../media/media.ts";
+import { stays } from "../interrupt.ts";
 import { oneStep } from "../one-step.ts";
 import { openSite } from "../open-site.ts";
 
@@ -38,8 +39,9 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     ...(options.console !== undefined && { talksOn: options.console }),
     ...(options.url !== undefined && { url: options.url }),
   };
-  const made = await oneStep({ name: title, step: "installation media", json }, (how) =>
-    makeInstallMedia(workshop, request, how),
+  const made = await oneStep(
+    { name: title, step: "installation media", json, stays: stays.noOutput },
+    (how) => makeInstallMedia(workshop, request, how),
   );
   if (json) {
     process.stdout.write(`${JSON.stringify({ type: "result", ...made })}\n`);

@@ -10,7 +10,7 @@ import { localHost } from "../../host/local.ts";
 import { writeDisc } from "../../media/small-disc.ts";
 import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
 import type { Manifest, Parameter } from "../../model/manifest.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { openFound } from "../open-site.ts";
 import { answersOf, readValues } from "../values.ts";
 import { table } from "../words.ts";
@@ -103,7 +103,9 @@ async function writeMessages(
     files = seed.files;
     for (const key of seed.left) process.stderr.write(`warning: ${key}: cloud-init has no place for it\n`);
   }
-  await interruptible((signal) => writeDisc(localHost(), { files, label: disc.label, output, signal }));
+  await interruptible(stays.noOutput, (signal) =>
+    writeDisc(localHost(), { files, label: disc.label, output, signal }),
+  );
   process.stderr.write(
     `${output}: written for ${machine}; it holds what the values say, so keep it like a secret\n`,
   );

@@ -47,7 +47,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const mostBytes = readSize("--max-size", flags.maxSize);
   const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
   const host = localHost();
-  await interruptible(async (signal) => {
+  await interruptible("the partial output was removed; the original was not changed", async (signal) => {
     await using source = await openSource(host, name, farPath(name), {
       ...{ mostBytes, stopped: flags.stopped ?? false, disksIn: flags.disksIn, signal, progress: line.show },
       mapped: new Set([...mapping.disks].flatMap(([key, to]) => (to === "copy" ? [] : key))),
@@ -92,9 +92,6 @@ async function migrate(
     const written = await writeMachine(plan, shipment, {
       ...{ out: flags.out, tbuild: version(), now, signal },
       progress: (done, total) => progress(`writing ${path}`, done, total),
-    }).catch((error) => {
-      if (signal.aborted) process.stderr.write(`${path}: not written; the partial output was removed\n`);
-      throw error;
     });
     const bytes = written.files.reduce((sum, file) => sum + file.bytes, 0);
     if (flags.json)

@@ -33,7 +33,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const target = targetOf(module, flags.target);
   const deadlineSeconds = secondsOf(flags.deadline);
   const answers = await answersFor(module, target, args[1] as string[], flags.values);
-  const rehearsal = await interruptible(async (signal) => {
+  const rehearsal = await interruptible("the throw-away root was removed", async (signal) => {
     await using tree = await openTree(flags.tree);
     return await rehearseModule(localHost(), module, {
       target,

@@ -47,12 +47,14 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     keep: options.keep,
   }));
   try {
-    const outcomes = await interruptible(async (signal) => {
+    const whatStays = "finished steps are cached; the same command continues";
+    const work = async (signal: AbortSignal) => {
       await prove(workshop, requests);
-      return buildAll(workshop, requests, options.jobs, screen, signal);
-    }, screen.say);
-    screen.close();
-    await report(outcomes, options, finder(workshop.store, workshop.records));
+      const outcomes = await buildAll(workshop, requests, options.jobs, screen, signal);
+      screen.close();
+      await report(outcomes, options, finder(workshop.store, workshop.records));
+    };
+    await interruptible(whatStays, work, screen.say);
   } finally {
     screen.close();
   }

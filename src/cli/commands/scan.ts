@@ -6,7 +6,7 @@ import { type Fitness, fitnessWords } from "../../guest/fitness/fitness.ts";
 import { type Kind, type Scanned, scanFolder } from "../../guest/scan.ts";
 import { localHost } from "../../host/local.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { showInventory } from "../inventory.ts";
 import { type FarFlags, withImage } from "../named-image.ts";
 import { coloursFor, table } from "../words.ts";
@@ -27,7 +27,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const [folder = "", other] = folders;
   if (other !== undefined)
     throw new TbuildError("usage", "several folders are scanned only with --machines", { subject: other });
-  const found = await interruptible((signal) =>
+  const found = await interruptible(stays.unchanged, (signal) =>
     withImage(folder, flags, async ({ file, far, shown }) => {
       const options = {
         signal,

@@ -29,11 +29,14 @@ async function install(wanted: readonly Package[]): Promise<void> {
   const apt = [...root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"];
   const host = localHost();
   const onLine = (line: string) => process.stderr.write(`${line}\n`);
-  await interruptible(async (signal) => {
-    await host.run([...apt, "update"], { signal, onLine });
-    const names = wanted.map(({ name }) => name);
-    await host.run([...apt, "-y", "--no-install-recommends", "install", ...names], { signal, onLine });
-  });
+  await interruptible(
+    "apt-get was stopped; run `tbuild setup` to see what is still missing",
+    async (signal) => {
+      await host.run([...apt, "update"], { signal, onLine });
+      const names = wanted.map(({ name }) => name);
+      await host.run([...apt, "-y", "--no-install-recommends", "install", ...names], { signal, onLine });
+    },
+  );
 }
 
 function said(lacking: readonly Package[]): string {

@@ -9,7 +9,7 @@ import { compare, type Difference, untold, withTexts } from "../../store/compare
 import { type Line, sectionsOf } from "../../store/compare/difference-words.ts";
 import { type Proposal, proposalFor } from "../../store/compare/proposal.ts";
 import { finder } from "../../store/records/finder.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor } from "../words.ts";
 
@@ -48,7 +48,7 @@ async function readTexts(
 ): Promise<Difference> {
   const paths = untold(difference);
   if (paths.length === 0) return difference;
-  return await interruptible(async (signal) => {
+  return await interruptible(stays.unchanged, async (signal) => {
     const options = { folder: home.root, signal };
     const before = await textsIn({ host, store }, from, paths, options);
     return withTexts(difference, before, await textsIn({ host, store }, to, paths, options));

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { exportTemplate } from "../../store/exchange/export-file.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
 import { size } from "../words.ts";
@@ -20,7 +20,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     });
   const lineage = await find.lineage(entry);
   const line = progressLine(json);
-  const bytes = await interruptible((signal) =>
+  const bytes = await interruptible(stays.noOutput, (signal) =>
     exportTemplate(store, records, lineage, file, {
       signal,
       progress: (done, total) => line.show("packing", done, total),

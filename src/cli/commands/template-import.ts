@@ -25,7 +25,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const mostBytes = readSize("--max-size", options.maxSize);
   const { home, host, store, records, tbuild } = await openSite(command);
   const line = progressLine(options.json ?? false);
-  const imported = await interruptible((signal) =>
+  const imported = await interruptible("no version was added", (signal) =>
     importTemplate(host, { store, records }, file, {
       ...(name !== undefined && { name }),
       ...(version !== undefined && { version }),
@@ -59,7 +59,7 @@ async function takeExport(file: string, command: Command, options: Options): Pro
     });
   const { store, records, home } = await openSite(command);
   const line = progressLine(options.json ?? false);
-  const { manifest, signature, already } = await interruptible((signal) =>
+  const { manifest, signature, already } = await interruptible("no version was added", (signal) =>
     importExport(store, records, file, home.root, {
       signal,
       progress: (done, total) => line.show("reading", done, total),

@@ -63,7 +63,7 @@ async function refreshAll(command: Command): Promise<void> {
     import("../../store/exchange/oci/reference.ts"),
     import("../refresh-statements.ts"),
   ]);
-  await interruptible(async (signal) => {
+  await interruptible("what the registries said so far is recorded", async (signal) => {
     for (const { place, name, plainHttp } of places)
       try {
         const registry = registryOf(host, parseReference(place), { signal, plainHttp });

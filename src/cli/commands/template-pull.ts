@@ -28,14 +28,18 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       onWait: (words) => line.show(words),
     });
   if (which === undefined) {
-    const tags = await interruptible((signal) => connect(signal).tags());
+    const tags = await interruptible("no version was added; the next pull fetches only the rest", (signal) =>
+      connect(signal).tags(),
+    );
     const newest = versionsAmong(tags.names).at(-1);
     throw new TbuildError("usage", "the version is missing", {
       subject: String(args[0]),
       hint: `For example ${args[0]}:${newest ?? "1.0.0"}. ${versionsHint(tags)}`,
     });
   }
-  const heard = await interruptible((signal) => hear(connect(signal), records));
+  const heard = await interruptible("no version was added; the next pull fetches only the rest", (signal) =>
+    hear(connect(signal), records),
+  );
   const { wanted, digest: pointedAt } = meant(String(args[0]), which, heard);
   // Called before the disks are fetched, so that the user learns now that the version is revoked.
   const accept = async (manifest: Manifest, text: string | undefined) => {
@@ -56,7 +60,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     const revoked = await records.revocation(name, version);
     if (revoked) warnOf(name, version, revoked);
   };
-  const pulled = await interruptible((signal) =>
+  const pulled = await interruptible("no version was added; the next pull fetches only the rest", (signal) =>
     pullTemplate(storeFolder(home.store), { ...place, which: wanted }, connect(signal), {
       accept,
       progress: (moved, total) => line.show("fetching", moved, total),

@@ -4,7 +4,7 @@ import { parseReference, type Reference, referenceText } from "../../store/excha
 import { pushTemplate } from "../../store/exchange/oci/template.ts";
 import { rememberPlace } from "../../store/exchange/places.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
 import { openFound, openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
@@ -36,7 +36,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const signature = await records.signatureText(template);
   const ancestors = (await find.lineage(entry)).slice(1).map(({ manifest }) => manifest);
   const line = progressLine(options.json === true);
-  const pushed = await interruptible(async (signal) => {
+  const pushed = await interruptible(stays.sent, async (signal) => {
     const registry = registryOf(host, reference, {
       ...(options.plainHttp && { plainHttp: true }),
       signal,
@@ -65,7 +65,7 @@ async function pushSaid(ref: string, place: Reference, command: Command, options
   // The reference may end with the template's name, as in `list` and `pull`.
   const isNamed = place.repository.split("/").at(-1) === name;
   const reference = isNamed ? place : { ...place, repository: `${place.repository}/${name}` };
-  const said = await interruptible(async (signal) => {
+  const said = await interruptible(stays.sent, async (signal) => {
     const registry = registryOf(host, reference, { ...(options.plainHttp && { plainHttp: true }), signal });
     return await sendTo(registry, records, name);
   });

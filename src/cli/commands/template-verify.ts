@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { store } = await openSite(command);
-  const wrong = await interruptible((signal) => store.verify(signal));
+  const wrong = await interruptible(stays.unchanged, (signal) => store.verify(signal));
   if (command.opts<{ json?: boolean }>().json) process.stdout.write(`${JSON.stringify({ wrong })}\n`);
   if (wrong.length > 0)
     throw new TbuildError("integrity", `the store is damaged: ${wrong.length} problems`, { lines: wrong });

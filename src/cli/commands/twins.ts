@@ -34,7 +34,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 type Report = TwinReport & Pick<BootedTwins, "shared" | "seen">;
 
 async function two(one: string, other: string, flags: TwinFlags): Promise<Report> {
-  const report = await interruptible((signal) =>
+  const report = await interruptible("the images were not changed", (signal) =>
     withImage(one, flags, (first) =>
       withImage(other, flags, (second) => compared(first, second, flags, signal)),
     ),
@@ -56,7 +56,7 @@ async function booted(image: string, flags: TwinFlags, command: Command): Promis
   const site = await openSite(command);
   const recipe = flags.recipe === undefined ? undefined : (await recipeOf(site, flags.recipe)).recipe;
   const line = progressLine((flags.json ?? false) && !process.stderr.isTTY);
-  return await interruptible((signal) =>
+  return await interruptible("the images were not changed", (signal) =>
     bootTwins(
       site,
       { image, ...(recipe && { recipe }) },

@@ -4,6 +4,7 @@ import { removeAbandoned } from "../../host/temporary.ts";
 import { imagePath, takeImage } from "../../image/change/planned-change.ts";
 import { settle, undoLast, undoRecords } from "../../image/change/undo.ts";
 import { eachImage } from "../change-images.ts";
+import { stays } from "../interrupt.ts";
 import type { FarFlags, NamedImage } from "../named-image.ts";
 import { size } from "../words.ts";
 
@@ -15,7 +16,8 @@ interface UndoFlags extends FarFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<UndoFlags>();
-  await eachImage(args[0] as string[], flags, (image) =>
+  const whatStays = flags.list ? stays.unchanged : "each image is restored whole, or not at all";
+  await eachImage(args[0] as string[], flags, whatStays, (image) =>
     flags.list ? list(image, flags) : undo(image, flags),
   );
 }

@@ -5,7 +5,7 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import { jsonText, printable, shown } from "../../io/escape.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
 import { manifestReader, readCatalog, templatesOf } from "../../store/records/catalog.ts";
-import { interruptible } from "../interrupt.ts";
+import { interruptible, stays } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { type Colours, coloursFor, table } from "../words.ts";
 
@@ -13,7 +13,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { home, host, store, records } = await openSite(command);
   const catalog = await readCatalog(store, records);
   await using folder = await temporaryFolder("whois");
-  const whose = await interruptible((signal) =>
+  const whose = await interruptible(stays.unchanged, (signal) =>
     whois(host, String(args[0]), catalog, {
       store: storeFolder(home.store),
       read: manifestReader(store, records),

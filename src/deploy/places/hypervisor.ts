@@ -23,7 +23,7 @@ const MachineRecord = z.object({
   isMade: z.boolean(),
   /** The id of its template at this place. */
   template: z.string(),
-  /** The networks of its nics as the deployment names them: on the hypervisor, the first one leads to the host. */
+  /** The networks of its nics as the deployment names them: on the hypervisor, the first one is connected to the host. */
   networks: z.record(z.string(), z.string()),
 });
 type MachineRecord = z.infer<typeof MachineRecord>;
@@ -241,7 +241,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
   };
 }
 
-// On the hypervisor, the first nic leads to the host, so that the guest can be logged in to.
+// On the hypervisor, the first nic is connected to the host, for logins to the guest.
 function onHypervisor(nics: readonly NicWanted[]): Nic[] {
   return nics.map(({ network, mac, address }, index) => ({
     ...{ network: index === 0 ? buildNetwork : network, mac },

@@ -129,7 +129,7 @@ export function secretFindings(file: ModuleFile, variables: readonly string[]): 
   });
 }
 
-// What looks like code in a quoted text is none. Lines keep their number.
+// Code in quoted text is not code. Lines keep their numbers.
 function withoutQuotedCode(text: string): string {
   return text.replaceAll(/"(?:[^"\\]|\\.)*"|'[^']*'/gs, (quoted) => {
     const [first = "", ...more] = quoted.split("\n");

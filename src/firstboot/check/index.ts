@@ -6,7 +6,7 @@ import type { ModuleFinding } from "./finding.ts";
 import { packageFindings, type RecipePackages } from "./packages.ts";
 import { payloadFindings } from "./payload.ts";
 import { type ForRelease, programFindings } from "./program.ts";
-import { textFindings } from "./text.ts";
+import { checkText } from "./text.ts";
 
 export { findingLine, type ModuleFinding } from "./finding.ts";
 export type { RecipePackages } from "./packages.ts";
@@ -40,16 +40,12 @@ export async function checkModules(
   const modules: { parts: ModuleParts; keys: readonly string[] }[] = [];
   for (const folder of folders) {
     const parts = await readParts(folder);
-    const text = textFindings(parts.file, parts.script);
-    // The lines of a file in another encoding are no lines of a program.
-    const readable =
-      parts.script.length > 0 &&
-      !text.some(({ text: what }) => /UTF-16|zero byte|not UTF-8|encoding|CR alone/.test(what));
-    const program = readable
+    const text = checkText(parts.file, parts.script);
+    const program = text.isReadable
       ? await programFindings(parts, releases, strict)
       : { findings: [], keys: [], runsOn: [] };
-    const header = text.some(({ text: what }) => /UTF-16|CR alone/.test(what)) ? [] : headerFindings(parts);
-    findings.push(...text, ...header, ...program.findings, ...payloadFindings(parts.payload));
+    const header = text.hasLines ? headerFindings(parts) : [];
+    findings.push(...text.findings, ...header, ...program.findings, ...payloadFindings(parts.payload));
     if (packages) findings.push(...packageFindings(parts, packages));
     const secrets = (parts.yaml?.parameters ?? []).filter(({ password }) => password);
     const variables = secrets.map(({ name }) => variableOf(name));

@@ -1,6 +1,6 @@
 import type { ModuleFile } from "../module.ts";
 import type { ModuleFinding } from "./finding.ts";
-import { textFindings } from "./text.ts";
+import { checkText } from "./text.ts";
 
 // What the system or Oracle's additions own. A payload is a file of its own, or a drop-in beside them.
 const owned: readonly (readonly [RegExp, string])[] = [
@@ -59,7 +59,7 @@ export function payloadFindings(payload: readonly ModuleFile[]): ModuleFinding[]
           "Bring a file of your own, below /opt or as a drop-in, and let the module's program change the system",
       });
     const starts = Buffer.from(file.data.subarray(0, 2)).toString("latin1") === "#!";
-    if (starts) found.push(...textFindings(file.from, file.data), ...interpreterFindings(file));
+    if (starts) found.push(...checkText(file.from, file.data).findings, ...interpreterFindings(file));
     else if (file.mode & 0o111 && isText(file.data) && file.data.length > 0)
       found.push({
         level: "warning",

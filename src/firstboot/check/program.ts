@@ -299,7 +299,7 @@ function callFindings(
   return found;
 }
 
-// That what a module starts is there: what its payload brings is executable, what lies beside it is brought.
+// Checks that everything a module starts exists: files of its payload are executable, and files beside it are in the payload.
 function programFileFindings(
   { words, line, file }: Command,
   { payload, name }: ModuleParts,

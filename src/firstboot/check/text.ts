@@ -1,22 +1,26 @@
 import { isLatin, unknownEncoding } from "../python/source.ts";
 import type { ModuleFinding } from "./finding.ts";
 
+export interface TextCheck {
+  readonly findings: readonly ModuleFinding[];
+  /** It has lines, so its header can be read. */
+  readonly hasLines: boolean;
+  /** Its bytes can be read as Python. */
+  readonly isReadable: boolean;
+}
+
 /** What is wrong with the bytes of a program that a guest runs: line ends, encoding, its first line. */
-export function textFindings(file: string, bytes: Uint8Array): ModuleFinding[] {
-  const found: ModuleFinding[] = [];
+export function checkText(file: string, bytes: Uint8Array): TextCheck {
+  const findings: ModuleFinding[] = [];
   const add = (line: number, text: string, remedy: string) =>
-    found.push({ level: "error", file, line, text, remedy });
+    findings.push({ level: "error", file, line, text, remedy });
+  const withoutLines = (text: string, remedy: string): TextCheck => ({
+    findings: [{ level: "error", file, line: 1, text, remedy }],
+    ...{ hasLines: false, isReadable: false },
+  });
   const data = Buffer.from(bytes);
   if (/^(?:\xff\xfe|\xfe\xff)/.test(data.toString("latin1", 0, 2)))
-    return [
-      {
-        level: "error",
-        file,
-        line: 1,
-        text: "the file is UTF-16",
-        remedy: "Save it as UTF-8 without a byte order mark",
-      },
-    ];
+    return withoutLines("the file is UTF-16", "Save it as UTF-8 without a byte order mark");
   if (data.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf])))
     add(
       1,
@@ -34,15 +38,10 @@ export function textFindings(file: string, bytes: Uint8Array): ModuleFinding[] {
     );
   const cr = end < 0 ? data.indexOf("\r") : -1;
   if (cr >= 0 && data.indexOf("\n") < 0)
-    return [
-      {
-        level: "error",
-        file,
-        line: 1,
-        text: "lines end with CR alone, so that all of it is one line",
-        remedy: `Convert the file: sed -i 's/\\r/\\n/g' ${file}`,
-      },
-    ];
+    return withoutLines(
+      "lines end with CR alone, so that all of it is one line",
+      `Convert the file: sed -i 's/\\r/\\n/g' ${file}`,
+    );
   const other = unknownEncoding(data);
   if (other)
     add(
@@ -57,7 +56,8 @@ export function textFindings(file: string, bytes: Uint8Array): ModuleFinding[] {
       "not UTF-8, and no line names another encoding",
       "Convert the file to UTF-8, with iconv for example, or name its encoding: # -*- coding: latin-1 -*-",
     );
-  return found;
+  const isReadable = data.length > 0 && zero < 0 && other === undefined && bad === undefined;
+  return { findings, hasLines: true, isReadable };
 }
 
 function lineAt(data: Buffer, at: number): number {

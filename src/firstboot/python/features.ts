@@ -302,7 +302,7 @@ function layoutFaults(script: PythonScript, [major]: PythonVersion): Incompatibl
 }
 
 // As Python's tokenizer does, which takes a tab to the next multiple of eight columns. For Python 3 an indentation also has
-// to compare the same if a tab is one column wide. The parser here counts a tab as eight more, wherever it stands.
+// to compare the same if a tab is one column wide. This parser always counts a tab as eight columns more.
 function wrongIndentation(lines: readonly string[], script: PythonScript, major: number): number | undefined {
   const opens = new Map<number, boolean>();
   for (const node of script.nodes) {

@@ -13,7 +13,7 @@ export function isLatin(data: Uint8Array): boolean {
   return latin.test(encodingOf(data)?.name ?? "");
 }
 
-/** The declared encoding, if it is none that is known here. */
+/** The declared encoding, if it is unknown here. */
 export function unknownEncoding(
   data: Uint8Array,
 ): { readonly name: string; readonly line: number } | undefined {

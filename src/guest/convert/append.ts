@@ -48,7 +48,7 @@ export async function withModules(
   return joined(image, last, cpioArchive([...missingFolders(before, files), ...files]));
 }
 
-// The names stand in scripts.
+// The names are used in scripts.
 function isPlain(name: string): boolean {
   return /^\w[\w-]*$/.test(name);
 }

@@ -30,7 +30,7 @@ export interface BootDisk {
 }
 
 /**
- * GRUB 2, made by grub-mkimage of modules that the guest has, else of Debian's. Its core lies between the MBR, or in the BIOS
+ * GRUB 2, made by grub-mkimage of modules that the guest has, else of Debian's. Its core is after the MBR, or in the BIOS
  * boot partition of a GPT; its modules are put into /boot, and it reads the menu that is there, that of GRUB legacy, too.
  * Only the files are changed here; `write` does the rest.
  */
@@ -149,7 +149,7 @@ async function ownModules(tree: GuestTree, work: string): Promise<string | undef
   return to;
 }
 
-/** GRUB's folder: its own one, where the modules belong to it; else one of ours beside it, with a menu that leads to its. */
+/** GRUB's folder: the guest's, if the modules belong to it; else ours beside it, with a menu that loads the guest's. */
 async function grubFolder({ tree, release }: BootDisk, isOwn: boolean): Promise<string> {
   const isLegacy = releases[release.major].grub === "legacy";
   if (!isLegacy && isOwn && (await tree.stat("/boot/grub2/grub.cfg"))) return "/boot/grub2";

@@ -21,7 +21,7 @@ export function cpioArchive(files: readonly CpioFile[]): Buffer {
   return filled(Buffer.concat([...parts, entry("TRAILER!!!", 0, new Uint8Array(), 0)]), 512);
 }
 
-/** `data` with zeros behind it, up to a multiple of `unit` bytes. */
+/** `data`, filled with zeros to a multiple of `unit` bytes. */
 export function filled(data: Uint8Array, unit: number): Buffer {
   return Buffer.concat([data, Buffer.alloc((unit - (data.length % unit)) % unit)]);
 }

@@ -68,7 +68,7 @@ export function kernelArguments(change: (line: string) => string): TextChange[] 
     );
   const inEnvironment = (text: string) =>
     text.replace(/^(kernelopts=)(.*)$/m, (_all, start, line) => start + change(line));
-  // What `$kernelopts` stands for is changed where it is set.
+  // The value of `$kernelopts` is changed where it is set.
   const inEntry = (text: string) =>
     text.replaceAll(/^(options[ \t]+)(.*)$/gm, (all, start, line) =>
       line.includes("$kernelopts") ? all : start + change(line),

@@ -45,7 +45,7 @@ export async function initramfsPaths(image: Uint8Array, mostBytes = 1 << 30): Pr
 async function readInitramfs(image: Uint8Array, found: Found): Promise<void> {
   const data = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
   for (let at = firstNonZero(data, 0); at < data.length; at = firstNonZero(data, at))
-    // An early archive with microcode stands uncompressed in front.
+    // An early archive with microcode comes first, uncompressed.
     if (isCpio(data.subarray(at, at + 6))) {
       found.last = { start: at, format: "none" };
       const plain = new ByteStream(once(data.subarray(at)), { left: Number.POSITIVE_INFINITY });

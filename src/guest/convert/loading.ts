@@ -61,7 +61,7 @@ function hasBelow(before: ReadonlyMap<string, InitramfsEntry>, folder: string): 
 
 /**
  * mkinitrd of release 5: a script for nash, which loads each module by a line `insmod /lib/NAME.ko`, and all modules lie in
- * /lib. The new lines follow the last of those, or stand where devices are made.
+ * /lib. The new lines follow the last of those, or are put where devices are made.
  */
 function byNash(init: string, added: readonly CpioFile[], names: readonly string[]): Loading {
   const lines = init.split("\n");

@@ -62,7 +62,7 @@ async function renamesOf(tree: GuestTree): Promise<ReadonlyMap<string, string>> 
   const names = new Set<string>();
   const taken = new Set<string>();
   for (const { text } of await configured(tree)) {
-    // A card that is named by its address keeps whatever name it is given.
+    // A card that is named by its address keeps any name.
     if (/^\s*(?:HWADDR|mac-address)=\S/m.test(text)) continue;
     for (const [, name = ""] of text.matchAll(/^\s*(?:DEVICE|interface-name)=["']?([^\s"']+?)["']?\s*$/gm))
       if (byPlace.test(name)) names.add(name);

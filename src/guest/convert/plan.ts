@@ -25,7 +25,7 @@ export interface Converted {
   readonly release: Release;
   /** What each operation has to do, those with nothing left out. */
   readonly pending: readonly Done[];
-  /** What is changed although chattr has locked it, or the folder that it stands in. */
+  /** What is changed although chattr has locked it or its folder. */
   readonly overridden?: readonly LockedPath[];
 }
 

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename } from "node:path";
-import { TbuildError } from "../../errors.ts";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { bytesOf } from "../../image/names.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import { writeAll } from "../../io/durable.ts";
@@ -21,19 +21,21 @@ export async function copyOut(
   tree: GuestTree,
   path: string,
   target: string,
-  leftOut: LeftOut,
+  { leftOut, signal }: { readonly leftOut: LeftOut; readonly signal?: AbortSignal },
 ): Promise<string[]> {
   const into = await isFolder(target);
   const name = nameIn(path);
   const to = into && name !== "" ? join(bytesOf(target), name) : bytesOf(target);
   const made: string[] = [];
-  await takeOut(tree, path, to, { leftOut, made, isTop: true });
+  await takeOut(tree, path, to, { leftOut, made, isTop: true, ...(signal && { signal }) });
   return made;
 }
 
 interface Taking {
   readonly leftOut: LeftOut;
   readonly made: string[];
+  /** Aborts the copying; a partial file is removed. */
+  readonly signal?: AbortSignal;
   readonly isTop?: boolean;
 }
 
@@ -46,12 +48,14 @@ async function takeOut(tree: GuestTree, path: string, to: Buffer, taking: Taking
       await refuseLink(to);
       for (const name of await tree.list(path)) {
         refuseName(path, name);
-        const { leftOut, made } = taking;
-        await takeOut(tree, `${path === "/" ? "" : path}/${name}`, join(to, name), { leftOut, made });
+        await takeOut(tree, `${path === "/" ? "" : path}/${name}`, join(to, name), {
+          ...taking,
+          isTop: false,
+        });
       }
     } else if (found?.kind === "link") {
       await symlink(bytesOf(found.target ?? ""), to);
-    } else if (found?.kind === "file") await writeFile(to, found.mode, tree.parts(path));
+    } else if (found?.kind === "file") await writeFile(to, found.mode, tree.parts(path), taking.signal);
     else return taking.leftOut(path, found ? "a device, socket or pipe" : "a link that leads nowhere");
   } catch (error) {
     throw fileFault(error, place);
@@ -92,16 +96,21 @@ async function resolved(tree: GuestTree, path: string, isTop: boolean): Promise<
 }
 
 /** Writes a file under another name first: after a failure, a file that was there is still there as it was. */
-async function writeFile(to: Buffer, mode: number, parts: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeFile(
+  to: Buffer,
+  mode: number,
+  parts: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const there = await lstat(to).catch(() => undefined);
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   // A pipe or a device is written to; a link or a folder is refused.
-  if (there && !there.isFile()) return writeParts(await open(to, O_WRONLY | O_NOFOLLOW), parts);
+  if (there && !there.isFile()) return writeParts(await open(to, O_WRONLY | O_NOFOLLOW), parts, signal);
   const part = Buffer.concat([to, Buffer.from(".part")]);
   await rm(part, { force: true });
   const file = await open(part, O_WRONLY | O_CREAT | O_EXCL, (there?.mode ?? mode) & 0o777);
   try {
-    await writeParts(file, parts);
+    await writeParts(file, parts, signal);
     await rename(part, to);
   } catch (error) {
     await rm(part, { force: true });
@@ -109,11 +118,16 @@ async function writeFile(to: Buffer, mode: number, parts: AsyncIterable<Uint8Arr
   }
 }
 
-async function writeParts(file: FileHandle, parts: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeParts(
+  file: FileHandle,
+  parts: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   try {
     const isRegular = (await file.stat()).isFile();
     let at = 0;
     for await (const part of parts) {
+      checkInterrupted(signal);
       if (!isRegular) await file.writeFile(part);
       // Zeros stay holes, as far as whole parts are concerned.
       else if (part.some((byte) => byte !== 0)) await writeAll(file, part, at);

@@ -90,7 +90,7 @@ function tcgCpu(spec: Kept): string {
   return spec.guest.release >= 9 ? "Nehalem" : "qemu64";
 }
 
-// In an option of qemu a comma ends the value; two stand for one.
+// In an option of qemu a comma ends the value; two mean a literal comma.
 function escaped(path: string): string {
   return path.replaceAll(",", ",,");
 }

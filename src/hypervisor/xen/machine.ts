@@ -40,7 +40,7 @@ export interface XenPaths {
   readonly consoleLog: string;
   /** The device that the console is written to; there while the machine runs. */
   readonly consoleDevice: string;
-  /** Xen's number for the reason of the last stop; there once the machine has stopped by itself. */
+  /** Xen's number for the reason of the last stop; present once the machine has stopped by itself. */
   readonly reason: string;
   disk(slot: number): string;
 }

@@ -26,7 +26,7 @@ export async function openMessages(host: Host, domain: number): Promise<Messages
     if (name !== "") return take(name);
     for (const one of await store.list(out)) await take(one);
   }
-  // What fails here has failed for the store as a whole, and the next word to it says so.
+  // A failure here is one of the whole store, so the next request reports it.
   await store.watch(out, (path) => void changed(path).catch(() => {}));
   return {
     received: () => received,

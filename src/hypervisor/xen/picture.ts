@@ -11,7 +11,7 @@ export async function takePicture(host: Runner, domain: number): Promise<Uint8Ar
   throw new TbuildError("environment", "its device model gave no picture", { subject: `domain ${domain}` });
 }
 
-/** A PPM (P6, 8 bits) as a PNG; `undefined` if it is none. */
+/** Converts a PPM (P6, 8 bits) to PNG; `undefined` if it is no PPM. */
 export function pngOfPpm(bytes: Uint8Array): Buffer | undefined {
   const head = /^P6\s+(\d{1,5})\s+(\d{1,5})\s+255\s/.exec(
     Buffer.from(bytes.subarray(0, 64)).toString("latin1"),

@@ -8,7 +8,7 @@ import { logsScript, startScript, watcherScript } from "./scripts.ts";
 
 /**
  * Starts a domain of the configuration in `folder`. `console`: where xenstore names the device of its console. `restarts`: a
- * guest that reboots goes on by itself.
+ * guest that reboots continues by itself.
  */
 export async function startDomain(
   host: Runner,

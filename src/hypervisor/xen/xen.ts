@@ -38,7 +38,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
   const says = async (text: string, vm: string) =>
     (await host.run(["sh", "-c", text, paths(vm).folder], { allow: [1] })).exitCode === 0;
 
-  /** The machine's domain, running or not yet gone. One of its name that is not ours is none. */
+  /** The machine's domain, running or not yet gone. A foreign domain of the same name does not count. */
   async function domainOf(vm: string): Promise<Domain | undefined> {
     const text = await host.readFile(paths(vm).definition);
     if (text === undefined) return undefined;

@@ -11,7 +11,7 @@ import { type LookedInto, lookInto, refuseChange, refuseUse } from "../open.ts";
 import { withReachable } from "../reachable.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
-import { lookOptions, planBest, refuseWish, type Scrubbed } from "./plan-ways.ts";
+import { lookOptions, type Planned, planBest, refuseWish, type Scrubbed } from "./plan-ways.ts";
 import type { SwapState } from "./swap.ts";
 import { changeImage, namesFor, settle, type UndoRecord, undoLast } from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
@@ -38,56 +38,85 @@ export async function planChange<Result>(
   work: (guest: DraftedGuest) => Promise<Result>,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Result>> {
-  const { image, lock, users } = await takeImage(file, options.far);
+  const { far, note, watch: { signal } = {} } = options;
+  const interruptible = signal && { signal };
+  return planOn(
+    file,
+    { ...(far && { far }), ...(note && { note }), ...interruptible },
+    async (image, users) => {
+      const found = await lookInto(host, image, refuseChange, {
+        ...lookOptions(options),
+        users,
+        compare: true,
+      });
+      const { facts } = found;
+      const plan = async (reached: LookedInto) => {
+        const { mounts, others, unresolved } = reached;
+        refuseWish(facts, mounts, options);
+        if (options.fsck)
+          await refuseFaulty(host, facts, mounts, {
+            when: "before",
+            ...(note && { note }),
+            ...interruptible,
+          });
+        const planned = await planBest(
+          host,
+          reached,
+          (guest) => work({ ...guest, others, unresolved, layers: facts.layers }),
+          options,
+        ).catch(async (error) => {
+          // What went wrong is what counts; what is left beside the image, the next command removes.
+          await rm(namesFor(image).work, { force: true }).catch(() => {});
+          throw error;
+        });
+        const check = () => refuseFaulty(host, facts, mounts, { when: "after", ...interruptible });
+        return { ...planned, ...(options.fsck && { check }) };
+      };
+      const reach = { ...lookOptions(options), allowUnmounted: options.allowUnmounted ?? false };
+      return withReachable(host, found, reach, plan);
+    },
+  );
+}
+
+/** A change as its planner gives it. */
+export type DraftedChange<Result> = Planned<Result> &
+  Scrubbed &
+  Pick<PlannedChange<Result>, "swap"> & {
+    /** Throws if the changed image is not as it should be; the change is then taken back. */
+    check?(): Promise<void>;
+  };
+
+/** Locks an image, lets `plan` work its change out, and gives the change. */
+export async function planOn<Result>(
+  file: string,
+  {
+    far,
+    note,
+    signal,
+  }: { readonly far?: FarFolder; readonly note?: (text: string) => void; readonly signal?: AbortSignal },
+  plan: (image: string, users: FilesInUse) => Promise<DraftedChange<Result>>,
+): Promise<PlannedChange<Result>> {
+  const { image, lock, users } = await takeImage(file, far);
   try {
     const settled = await settle(image);
-    if (settled !== undefined) options.note?.(`${file}: ${settled}`);
+    if (settled !== undefined) note?.(`${file}: ${settled}`);
     const before = await stat(image);
-    const found = await lookInto(host, image, refuseChange, {
-      ...lookOptions(options),
-      users,
-      compare: true,
-    });
-    const { facts } = found;
-    const { note, watch: { signal } = {} } = options;
-    const interruptible = signal && { signal };
-    const plan = async (reached: LookedInto) => {
-      const { mounts, others, unresolved } = reached;
-      refuseWish(facts, mounts, options);
-      if (options.fsck)
-        await refuseFaulty(host, facts, mounts, { when: "before", ...(note && { note }), ...interruptible });
-      const planned = await planBest(
-        host,
-        reached,
-        (guest) => work({ ...guest, others, unresolved, layers: facts.layers }),
-        options,
-      ).catch(async (error) => {
-        // What went wrong is what counts; what is left beside the image, the next command removes.
-        await rm(namesFor(image).work, { force: true }).catch(() => {});
-        throw error;
-      });
-      return { planned, mounts };
-    };
-    const reach = { ...lookOptions(options), allowUnmounted: options.allowUnmounted ?? false };
-    const { planned, mounts } = await withReachable(host, found, reach, plan);
+    const { check, close, ...planned } = await plan(image, users);
     return {
       ...planned,
       async apply(what) {
-        await refuseMeanwhile(file, image, before, lock, options.far);
+        await refuseMeanwhile(file, image, before, lock, far);
         const changeNote = { what, when: new Date().toISOString(), bytes: planned.bytes };
         const record = await changeImage(image, planned.pieces, changeNote, signal);
-        if (options.fsck)
-          await refuseFaulty(host, facts, mounts, { when: "after", ...interruptible }).catch(
-            async (error) => {
-              await undoLast(image);
-              throw error;
-            },
-          );
+        await check?.().catch(async (error) => {
+          await undoLast(image);
+          throw error;
+        });
         return record;
       },
       async [Symbol.asyncDispose]() {
         try {
-          await planned.close();
+          await close();
         } finally {
           await lock.release();
         }

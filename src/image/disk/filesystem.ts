@@ -4,6 +4,7 @@ import { bitsOf } from "../ext/features.ts";
 import { Superblock } from "../ext/superblock.ts";
 import { hasXfsLog } from "../xfs/log.ts";
 import { XfsSuperblock } from "../xfs/superblock.ts";
+import { physicalLabelIn } from "./lvm.ts";
 import { claimOn } from "./members.ts";
 import { swapAreaIn } from "./swap.ts";
 
@@ -30,7 +31,7 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   const at = (offset: number, text: string) => head.toString("latin1", offset, offset + text.length) === text;
   const claim = await claimOn(volume);
   if (claim !== undefined) return { fs: "unknown", refused: claim };
-  if ([0, 512, 1024, 1536].some((offset) => at(offset, "LABELONE"))) return { fs: "unknown", lvm: true };
+  if (physicalLabelIn(head) !== undefined) return { fs: "unknown", lvm: true };
   const extHead = new Superblock(head.subarray(Superblock.offset, Superblock.offset + Superblock.bytes));
   if (extHead.isExt) return ext(extHead);
   const xfs = new XfsSuperblock(head);

@@ -237,30 +237,50 @@ function segmentsOf(volume: Section): Section[] {
     .sort((one, other) => Number(one.start_extent) - Number(other.start_extent));
 }
 
+const physicalLabel = "LABELONE";
+/** Offset in struct label_header (LVM2, lib/label/label.h): where the header of the physical volume is, after the label. */
+const headerOffsetAt = 20;
+/** In struct pv_header (lib/format_text/layout.h): the id, the size of the volume, then two lists of `disk_locn`. */
+const physical = { idBytes: 32, listsAt: 40, locationBytes: 16 } as const;
+/** Offsets in struct mda_header, whose text is in a ring. */
+const areaAt = { magic: 4, size: 32, textOffset: 40, textSize: 48 } as const;
+const areaMagic = " LVM2 x[5A%r0N*>";
+const areaHeaderBytes = 512;
+const mostTextBytes = 64 << 20;
+
+/** Where the label of an LVM2 physical volume is, in one of its first four sectors. */
+export function physicalLabelIn(head: Buffer): number | undefined {
+  return [0, 512, 1024, 1536].find(
+    (at) => head.toString("latin1", at, at + physicalLabel.length) === physicalLabel,
+  );
+}
+
 // Label → header of the physical volume → metadata area → the newest text in its ring.
 async function readPhysical(volume: Reader): Promise<{ id: string; text: string }> {
   const head = Buffer.from(await volume.read(0, 4096));
-  const label = [0, 512, 1024, 1536].find((at) => head.toString("latin1", at, at + 8) === "LABELONE");
+  const label = physicalLabelIn(head);
   if (label === undefined) throw new TbuildError("integrity", "LVM: no label");
-  let at = label + head.readUInt32LE(label + 20);
-  if (at + 40 > 4000) throw new TbuildError("integrity", "LVM: damaged label");
-  const id = head.toString("latin1", at, at + 32);
-  at += 40;
-  while (at < 4000 && head.readBigUInt64LE(at) !== 0n) at += 16;
-  at += 16;
+  let at = label + head.readUInt32LE(label + headerOffsetAt);
+  if (at + physical.listsAt > 4000) throw new TbuildError("integrity", "LVM: damaged label");
+  const id = head.toString("latin1", at, at + physical.idBytes);
+  at += physical.listsAt;
+  // The first list, of the data, ends with an empty location. The second has the metadata.
+  while (at < 4000 && head.readBigUInt64LE(at) !== 0n) at += physical.locationBytes;
+  at += physical.locationBytes;
   const area = Number(head.readBigUInt64LE(at));
   if (area === 0) throw new TbuildError("environment", "LVM: no metadata on this physical volume");
-  const header = Buffer.from(await volume.read(area, 512));
-  if (header.toString("latin1", 4, 20) !== " LVM2 x[5A%r0N*>")
+  const header = Buffer.from(await volume.read(area, areaHeaderBytes));
+  if (header.toString("latin1", areaAt.magic, areaAt.magic + areaMagic.length) !== areaMagic)
     throw new TbuildError("integrity", "LVM: damaged metadata");
-  const ring = Number(header.readBigUInt64LE(32));
-  const [offset, size] = [Number(header.readBigUInt64LE(40)), Number(header.readBigUInt64LE(48))];
+  const ring = Number(header.readBigUInt64LE(areaAt.size));
+  const offset = Number(header.readBigUInt64LE(areaAt.textOffset));
+  const size = Number(header.readBigUInt64LE(areaAt.textSize));
   // The text may wrap at the end of the ring buffer. It continues after the header.
-  if (offset < 512 || offset >= ring || size > ring || size > 64 << 20)
+  if (offset < areaHeaderBytes || offset >= ring || size > ring || size > mostTextBytes)
     throw new TbuildError("integrity", "LVM: damaged metadata");
   const first = Math.min(size, ring - offset);
   const parts = [await volume.read(area + offset, first)];
-  if (first < size) parts.push(await volume.read(area + 512, size - first));
+  if (first < size) parts.push(await volume.read(area + areaHeaderBytes, size - first));
   return { id, text: Buffer.concat(parts).toString("utf8").replace(/\0.*$/s, "") };
 }
 

@@ -26,7 +26,7 @@ export async function mdMember(volume: Reader): Promise<MdMember | undefined> {
   return found.kind === "old" ? oldMember(found) : newMember(volume, found);
 }
 
-/** Whether something stands in `volume` that says it is a member, whatever else it says. */
+/** Whether `volume` has the superblock of a member, sane or not. */
 export async function isMdMember(volume: Reader): Promise<boolean> {
   return (await superblockIn(volume)) !== undefined;
 }
@@ -44,33 +44,60 @@ const sector = 512;
 const oldBytes = 4096;
 const reserved = 64 * 1024;
 
-// 0.90 says its size, so that one of a whole disk is not taken for one of its last partition; 1.x where it stands.
+/** Words of the superblock of version 0.90 (mdp_super_t). The two words of a count of events are in the machine's order. */
+const old = {
+  ...{ magic: 0, minor: 2, level: 7, size: 8, members: 10, number: 11, state: 33, sum: 38 },
+  uuid: [5, 13, 14, 15],
+  events: [39, 40],
+  ...{ selfRole: 992 + 3, selfState: 992 + 4 },
+} as const;
+const oldClean = 1;
+/** Of a member: active and in sync, not faulty. */
+const oldStates = { mask: 0b111, active: 0b110 } as const;
+
+/** Offsets in the superblock of version 1 (struct mdp_superblock_1). */
+const at = {
+  ...{ magic: 0, version: 4, features: 8, array: 16, name: 32, level: 72, size: 80, members: 92 },
+  ...{ dataStart: 128, place: 144, own: 160, badBlocksSize: 186, badBlocksStart: 188 },
+  ...{ events: 200, resync: 208, sum: 216, roles: 220, roleOf: 256 },
+} as const;
+const feature = { bitmap: 0x1, badBlocks: 0x8 } as const;
+/** The largest superblock has so many roles. From `leastSpecialRole` on, a role means a spare, a failed member or a journal. */
+const mostRoles = 1920;
+const leastSpecialRole = 0xff00;
+const noRole = 0xffff;
+/** An offset of a resync that is done; the end of the list of bad blocks. */
+const allOnes = 0xffffffffffffffffn;
+
+// Version 0.90 states its size, so that the superblock of a whole disk is not taken for that of its last partition.
+// Version 1 states its own place.
 async function superblockIn(volume: Reader): Promise<Superblock | undefined> {
   const newPlaces = [0, 4096, Math.floor(volume.bytes / 4096) * 4096 - 8192];
-  for (const at of newPlaces) {
-    const block = await bytesAt(volume, at, 4096);
+  for (const place of newPlaces) {
+    const block = await bytesAt(volume, place, 4096);
     const isOne =
-      block.readUInt32LE(0) === magic &&
-      block.readUInt32LE(4) === 1 &&
-      Number(block.readBigUInt64LE(144)) === at / sector;
-    if (isOne) return { kind: "new", block, at, isLittle: true };
+      block.readUInt32LE(at.magic) === magic &&
+      block.readUInt32LE(at.version) === 1 &&
+      Number(block.readBigUInt64LE(at.place)) === place / sector;
+    if (isOne) return { kind: "new", block, at: place, isLittle: true };
   }
   if (volume.bytes <= reserved) return undefined;
-  const at = Math.floor(volume.bytes / reserved) * reserved - reserved;
-  const block = await bytesAt(volume, at, oldBytes);
+  const place = Math.floor(volume.bytes / reserved) * reserved - reserved;
+  const block = await bytesAt(volume, place, oldBytes);
   for (const isLittle of [true, false]) {
     const word = wordsOf(block, isLittle);
-    const bytes = 1024 * word(8);
-    if (word(0) === magic && volume.bytes >= bytes + reserved && at >= bytes)
-      return { kind: "old", block, at, isLittle };
+    const bytes = 1024 * word(old.size);
+    if (word(old.magic) === magic && volume.bytes >= bytes + reserved && place >= bytes)
+      return { kind: "old", block, at: place, isLittle };
   }
   return undefined;
 }
 
 // Everything outside of the volume reads as zeros.
-async function bytesAt(volume: Reader, at: number, length: number): Promise<Buffer> {
+async function bytesAt(volume: Reader, from: number, length: number): Promise<Buffer> {
   const block = Buffer.alloc(length);
-  if (at >= 0 && at < volume.bytes) block.set(await volume.read(at, Math.min(length, volume.bytes - at)));
+  if (from >= 0 && from < volume.bytes)
+    block.set(await volume.read(from, Math.min(length, volume.bytes - from)));
   return block;
 }
 
@@ -78,25 +105,24 @@ function wordsOf(block: Buffer, isLittle: boolean): (index: number) => number {
   return (index) => (isLittle ? block.readUInt32LE(index * 4) : block.readUInt32BE(index * 4));
 }
 
-function oldMember({ block, at, isLittle }: Superblock): MdMember {
+function oldMember({ block, at: place, isLittle }: Superblock): MdMember {
   const word = wordsOf(block, isLittle);
-  const [eventsLow, eventsHigh] = isLittle ? [39, 40] : [40, 39];
-  const hex = (index: number) => word(index).toString(16).padStart(8, "0");
-  const state = word(992 + 4);
-  const isActive = (state & 0b111) === 0b110;
-  const bytes = word(8) * 1024;
+  const [first, second] = [BigInt(word(old.events[0])), BigInt(word(old.events[1]))];
+  const [low, high] = isLittle ? [first, second] : [second, first];
+  const isActive = (word(old.selfState) & oldStates.mask) === oldStates.active;
+  const bytes = word(old.size) * 1024;
   const fault =
-    (sumOf(block, isLittle, 38, oldBytes) !== word(38) && "has a wrong checksum") ||
-    (word(2) !== 90 && "is being reshaped") ||
-    ((word(33) & 1) === 0 && notClean) ||
-    (bytes > at && "claims more than its volume");
+    (sumOf(block, isLittle, old.sum, oldBytes) !== word(old.sum) && "has a wrong checksum") ||
+    (word(old.minor) !== 90 && "is being reshaped") ||
+    ((word(old.state) & oldClean) === 0 && notClean) ||
+    (bytes > place && "claims more than its volume");
   return {
-    array: `${hex(5)}${hex(13)}${hex(14)}${hex(15)}`,
-    name: `md${word(11)}`,
-    level: word(7) | 0,
-    members: word(10),
-    role: isActive ? word(992 + 3) : undefined,
-    events: (BigInt(word(eventsHigh)) << 32n) | BigInt(word(eventsLow)),
+    array: old.uuid.map((index) => word(index).toString(16).padStart(8, "0")).join(""),
+    name: `md${word(old.number)}`,
+    level: word(old.level) | 0,
+    members: word(old.members),
+    role: isActive ? word(old.selfRole) : undefined,
+    events: (high << 32n) | low,
     data: { offset: 0, bytes },
     ...(fault && { fault }),
   };
@@ -104,50 +130,52 @@ function oldMember({ block, at, isLittle }: Superblock): MdMember {
 
 const notClean = "was not stopped cleanly, or not yet synchronised";
 // A bitmap of what is to be synchronised, and a list of bad blocks. Everything else moves data, or keeps them elsewhere.
-const plainFeatures = 0x1 | 0x8;
+const plainFeatures = feature.bitmap | feature.badBlocks;
 
-async function newMember(volume: Reader, { block, at }: Superblock): Promise<MdMember> {
+async function newMember(volume: Reader, { block, at: place }: Superblock): Promise<MdMember> {
   const number = (offset: number) => Number(block.readBigUInt64LE(offset));
-  const features = block.readUInt32LE(8);
-  const roles = block.readUInt32LE(220);
-  const own = block.readUInt32LE(160);
-  const role = own < roles && own < 1920 ? block.readUInt16LE(256 + own * 2) : 0xffff;
-  const data = { offset: number(128) * sector, bytes: number(80) * sector };
+  const features = block.readUInt32LE(at.features);
+  const roles = block.readUInt32LE(at.roles);
+  const own = block.readUInt32LE(at.own);
+  const role = own < roles && own < mostRoles ? block.readUInt16LE(at.roleOf + own * 2) : noRole;
+  const data = { offset: number(at.dataStart) * sector, bytes: number(at.size) * sector };
   const end = data.offset + data.bytes;
-  const summed = Math.min(4096, 256 + roles * 2);
+  const summed = Math.min(4096, at.roleOf + roles * 2);
   const fault =
-    (sumOf(block, true, 54, summed) !== block.readUInt32LE(216) && "has a wrong checksum") ||
+    (sumOf(block, true, at.sum / 4, summed) !== block.readUInt32LE(at.sum) && "has a wrong checksum") ||
     ((features & ~plainFeatures) !== 0 && "is being reshaped or recovered, or has a journal") ||
-    (block.readBigUInt64LE(208) !== 0xffffffffffffffffn && notClean) ||
-    ((features & 0x8) !== 0 && (await hasBadBlocks(volume, block, at)) && "has bad blocks") ||
+    (block.readBigUInt64LE(at.resync) !== allOnes && notClean) ||
+    ((features & feature.badBlocks) !== 0 &&
+      (await hasBadBlocks(volume, block, place)) &&
+      "has bad blocks") ||
     ((!Number.isSafeInteger(end) || end > volume.bytes || data.bytes === 0) && "claims more than its volume");
   return {
-    array: block.toString("hex", 16, 32),
-    name: nameOf(block.toString("utf8", 32, 64).replace(/\0.*$/s, "")),
-    level: block.readInt32LE(72),
-    members: block.readUInt32LE(92),
-    role: role < 0xff00 ? role : undefined,
-    events: block.readBigUInt64LE(200),
+    array: block.toString("hex", at.array, at.array + 16),
+    name: nameOf(block.toString("utf8", at.name, at.name + 32).replace(/\0.*$/s, "")),
+    level: block.readInt32LE(at.level),
+    members: block.readUInt32LE(at.members),
+    role: role < leastSpecialRole ? role : undefined,
+    events: block.readBigUInt64LE(at.events),
     data,
     ...(fault && { fault }),
   };
 }
 
-// "host:0" or "boot": what stands before the colon is the machine that made it.
+// "host:0" or "boot": before the colon is the machine that made the array.
 function nameOf(said: string): string {
   const name = said.replace(/^[^:]*:/, "");
   if (/^\d{1,4}$/.test(name)) return `md${name}`;
   return /^[\w.-]+$/.test(name) ? `md/${name}` : "md127";
 }
 
-// The log has entries of 8 bytes; what is all ones is the end.
-async function hasBadBlocks(volume: Reader, block: Buffer, at: number): Promise<boolean> {
-  const from = at + block.readInt32LE(188) * sector;
-  const bytes = block.readUInt16LE(186) * sector;
+// The list has entries of 8 bytes, and ends at one of all ones.
+async function hasBadBlocks(volume: Reader, block: Buffer, place: number): Promise<boolean> {
+  const from = place + block.readInt32LE(at.badBlocksStart) * sector;
+  const bytes = block.readUInt16LE(at.badBlocksSize) * sector;
   if (bytes === 0) return false;
   if (from < 0 || from + bytes > volume.bytes) return true;
   const first = Buffer.from(await volume.read(from, 8)).readBigUInt64LE();
-  return first !== 0xffffffffffffffffn && first !== 0n;
+  return first !== allOnes && first !== 0n;
 }
 
 // All words but the sum itself, with the carry added once.

@@ -22,23 +22,22 @@ export async function qcow2Snapshots(
   for (let place = at; snapshots.length < count; ) {
     if (!Number.isSafeInteger(place) || place < 0 || place + headBytes > reader.bytes) throw damaged(file);
     const head = Buffer.from(await reader.read(place, headBytes));
-    const [idBytes, nameBytes, extraBytes] = [
-      head.readUInt16BE(12),
-      head.readUInt16BE(14),
-      head.readUInt32BE(36),
-    ];
+    const [idBytes, nameBytes] = [head.readUInt16BE(entryAt.idBytes), head.readUInt16BE(entryAt.nameBytes)];
+    const extraBytes = head.readUInt32BE(entryAt.extraBytes);
     const [extra, id] = [place + headBytes, place + headBytes + extraBytes];
     const end = id + idBytes + nameBytes;
     if (extraBytes > mostExtra || end > reader.bytes) throw damaged(file);
     const words = Buffer.from(await reader.read(id, idBytes + nameBytes));
     const large = extraBytes >= 8 ? Buffer.from(await reader.read(extra, 8)).readBigUInt64BE(0) : 0n;
     const name = words.toString("utf8", idBytes) || words.toString("utf8", 0, idBytes);
-    snapshots.push({ name, memoryBytes: Math.max(head.readUInt32BE(32), Number(large)) });
+    snapshots.push({ name, memoryBytes: Math.max(head.readUInt32BE(entryAt.memoryBytes), Number(large)) });
     place = Math.ceil(end / 8) * 8;
   }
   return snapshots;
 }
 
+/** Offsets in an entry. The extra data begins with the memory's size in 64 bits. */
+const entryAt = { idBytes: 12, nameBytes: 14, memoryBytes: 32, extraBytes: 36 } as const;
 const headBytes = 40;
 // The limits of qemu (block/qcow2.h: QCOW_MAX_SNAPSHOTS, QCOW_MAX_SNAPSHOT_EXTRA_DATA).
 const mostSnapshots = 65536;

@@ -29,51 +29,69 @@ export interface Qcow2Header {
   readonly entryBytes: 8 | 16;
 }
 
+/** Offsets in the header (docs/interop/qcow2.rst of qemu). Those from `incompatible` on are in version 3 only. */
+const at = {
+  ...{ version: 4, backingName: 8, backingBytes: 16, clusterBits: 20, size: 24, encryption: 32 },
+  ...{ l1Entries: 36, l1: 40, refcounts: 48, refcountClusters: 56, snapshotCount: 60, snapshots: 64 },
+  ...{ incompatible: 72, refcountOrder: 96, end: 104, compression: 104 },
+} as const;
+/** Incompatible features. Those above bit 31 are in the word before. */
+const feature = { dirty: 0x1, corrupt: 0x2, externalData: 0x4, compression: 0x8, extendedL2: 0x10 } as const;
+const knownFeatures = Object.values(feature).reduce((sum, bit) => sum | bit, 0);
+/** The upper word of an L2 entry, and the lower. */
+const packedFlag = 0x40000000;
+const zeroFlag = 0x1;
+const mostL1Entries = 32 * 1024 * 1024;
+const mostNameBytes = 1023;
+
 /** Reads the header. Throws for an image that is encrypted, damaged, or has unknown features. */
 export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2Header> {
   const head = Buffer.from(await reader.read(0, Math.min(reader.bytes, 65536)));
-  if (head.length < 104) throw cutOff(file, reader.bytes, 104);
-  const version = head.readUInt32BE(4);
+  if (head.length < at.end) throw cutOff(file, reader.bytes, at.end);
+  const version = head.readUInt32BE(at.version);
   if (version !== 2 && version !== 3) throw unknown(file, `qcow version ${version}`);
-  const clusterBits = head.readUInt32BE(20);
+  const clusterBits = head.readUInt32BE(at.clusterBits);
   if (clusterBits < 9 || clusterBits > 21) throw unknown(file, `clusters of 2^${clusterBits} bytes`);
-  if (head.readUInt32BE(32) !== 0)
+  if (head.readUInt32BE(at.encryption) !== 0)
     throw new TbuildError("environment", "is encrypted", {
       subject: file,
       hint: "Nothing was changed. Convert it with qemu-img and its key to an unencrypted image.",
     });
-  const features = version === 3 ? head.readUInt32BE(76) : 0;
+  const features = version === 3 ? head.readUInt32BE(at.incompatible + 4) : 0;
   refuseFeatures(file, features);
-  if (version === 3 && head.readUInt32BE(72) !== 0) throw unknown(file, "a feature that is not known here");
-  const order = version === 3 ? head.readUInt32BE(96) : 4;
+  if (version === 3 && head.readUInt32BE(at.incompatible) !== 0)
+    throw unknown(file, "a feature that is not known here");
+  const order = version === 3 ? head.readUInt32BE(at.refcountOrder) : 4;
   if (order > 6) throw unknown(file, `counts of 2^${order} bits`);
-  const packing = features & 0x8 ? head.readUInt8(104) : 0;
+  const packing = features & feature.compression ? head.readUInt8(at.compression) : 0;
   if (packing > 1) throw unknown(file, `compression ${packing}`);
-  const entryBytes = features & 0x10 ? 16 : 8;
+  const entryBytes = features & feature.extendedL2 ? 16 : 8;
   const header = {
     clusterBytes: 2 ** clusterBits,
-    bytes: number64(head, 24),
-    l1Entries: head.readUInt32BE(36),
-    l1At: number64(head, 40),
-    snapshots: { count: head.readUInt32BE(60), at: number64(head, 64) },
+    bytes: number64(head, at.size),
+    l1Entries: head.readUInt32BE(at.l1Entries),
+    l1At: number64(head, at.l1),
+    snapshots: { count: head.readUInt32BE(at.snapshotCount), at: number64(head, at.snapshots) },
     refcounts: {
-      ...{ at: number64(head, 48), clusters: head.readUInt32BE(56), bits: 2 ** order },
-      isDirty: (features & 0x1) !== 0,
+      at: number64(head, at.refcounts),
+      clusters: head.readUInt32BE(at.refcountClusters),
+      bits: 2 ** order,
+      isDirty: (features & feature.dirty) !== 0,
     },
     compression: packing === 1 ? ("zstd" as const) : ("zlib" as const),
     entryBytes: entryBytes as 8 | 16,
   };
   const needed = Math.ceil(header.bytes / (header.clusterBytes * (header.clusterBytes / entryBytes)));
-  if (!Number.isSafeInteger(header.bytes) || header.l1Entries < needed || header.l1Entries > 32 * 1024 * 1024)
+  if (!Number.isSafeInteger(header.bytes) || header.l1Entries < needed || header.l1Entries > mostL1Entries)
     throw new TbuildError("integrity", "its size contradicts its tables", {
       subject: file,
       hint: `See: qemu-img check '${file}'`,
     });
   const l1End = header.l1At + header.l1Entries * 8;
   if (l1End > reader.bytes) throw cutOff(file, reader.bytes, l1End);
-  const [nameAt, nameBytes] = [number64(head, 8), head.readUInt32BE(16)];
+  const [nameAt, nameBytes] = [number64(head, at.backingName), head.readUInt32BE(at.backingBytes)];
   if (nameAt === 0) return header;
-  const name = head.toString("utf8", nameAt, nameAt + Math.min(nameBytes, 1023));
+  const name = head.toString("utf8", nameAt, nameAt + Math.min(nameBytes, mostNameBytes));
   return { ...header, backing: backingPath(file, name) };
 }
 
@@ -92,7 +110,7 @@ export async function qcow2Reader(
 ): Promise<Qcow2Disk> {
   const { clusterBytes, bytes, entryBytes } = header;
   const perTable = clusterBytes / entryBytes;
-  // What is there or not there for itself.
+  // The smallest part that may be allocated or not.
   const partBytes = entryBytes === 16 ? clusterBytes / 32 : clusterBytes;
   const l1 = Buffer.from(await reader.read(header.l1At, header.l1Entries * 8));
   const isPacked = await checkComplete(file, reader, l1, header);
@@ -105,15 +123,15 @@ export async function qcow2Reader(
     const at = table + (cluster % perTable) * entryBytes;
     const entry = Buffer.from(await reader.read(at, entryBytes));
     const high = entry.readUInt32BE(0);
-    if (high & 0x40000000) return { kind: "packed", cluster, ...packedPlace(entry, clusterBytes) };
+    if (high & packedFlag) return { kind: "packed", cluster, ...packedPlace(entry, clusterBytes) };
     const offset = tableAt(entry, 0);
     if (entryBytes === 16) {
-      // docs/interop/qcow2.txt of qemu, "Extended L2 Entries": which subclusters read as zeros, and which are allocated.
+      // docs/interop/qcow2.rst of qemu, "Extended L2 Entries": which subclusters read as zeros, and which are allocated.
       const part = inside / partBytes;
       if ((entry.readUInt32BE(8) >>> part) & 1) return { kind: "zero" };
       return (entry.readUInt32BE(12) >>> part) & 1 ? { kind: "data", offset } : { kind: "below" };
     }
-    if (entry.readUInt32BE(4) & 1) return { kind: "zero" };
+    if (entry.readUInt32BE(4) & zeroFlag) return { kind: "zero" };
     return offset === 0 ? { kind: "below" } : { kind: "data", offset };
   }
 
@@ -217,7 +235,7 @@ async function checkComplete(
     const l2 = Buffer.from(await reader.read(table, clusterBytes));
     for (let entry = 0; entry < clusterBytes / entryBytes; entry++) {
       // A compressed cluster may be the last in the file, and shorter than its entry states.
-      if (l2.readUInt32BE(entry * entryBytes) & 0x40000000) {
+      if (l2.readUInt32BE(entry * entryBytes) & packedFlag) {
         isPacked = true;
         continue;
       }
@@ -235,7 +253,7 @@ function tableAt(table: Buffer, index: number): number {
   return (high & 0x00ffffff) * 2 ** 32 + (low & ~0x1ff) + ((low & ~0x1ff) < 0 ? 2 ** 32 : 0);
 }
 
-// A file may end inside its last cluster; what is behind its end reads as zeros.
+// A file may end inside its last cluster. Past its end, everything reads as zeros.
 async function readPadded(reader: Reader, offset: number, length: number): Promise<Uint8Array> {
   const there = Math.max(0, Math.min(length, reader.bytes - offset));
   const found = await reader.read(offset, there);
@@ -243,16 +261,17 @@ async function readPadded(reader: Reader, offset: number, length: number): Promi
 }
 
 function refuseFeatures(file: string, features: number): void {
-  if (features & 0x2)
+  if (features & feature.corrupt)
     throw new TbuildError("integrity", "is marked as corrupt", {
       subject: file,
       hint: `Nothing was changed. Repair it first: qemu-img check -r all '${file}'`,
     });
-  if (features & 0x4) throw unknown(file, "its data in another file");
-  if (features & ~0x1f) throw unknown(file, `a feature that is not known here (0x${features.toString(16)})`);
+  if (features & feature.externalData) throw unknown(file, "its data in another file");
+  if (features & ~knownFeatures)
+    throw unknown(file, `a feature that is not known here (0x${features.toString(16)})`);
 }
 
-// "json:" and "nbd://" name what is no file.
+// "json:" and "nbd://" are not files.
 function backingPath(file: string, name: string): string {
   const plain = name.replace(/^file:(?:\/\/)?/, "");
   if (/^[a-z][a-z0-9+]+:/.test(plain))

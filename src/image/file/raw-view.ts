@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
+import type { Run } from "../disk/partitions.ts";
+import type { Format } from "./format.ts";
 
 export interface RawView extends AsyncDisposable {
   /** A file with the raw bytes of the disk. Writing to it changes the image. */
@@ -13,8 +15,24 @@ export interface RawView extends AsyncDisposable {
  * and the backing chain stays. Rejected: qemu-nbd, which needs the kernel's nbd and root, and converting to raw and
  * back, which copies the whole image twice and loses chain and snapshots.
  */
-export async function rawView(host: Host, image: string, readOnly: boolean): Promise<RawView> {
-  const held = await hold(host, image, script, daemonArguments(image, readOnly)).catch((cause) => {
+export function rawView(host: Host, image: string, readOnly: boolean): Promise<RawView> {
+  return view(host, image, "qcow2", readOnly);
+}
+
+/** Exports a part of a disk as a file of its own that can be written to, for programs that know no offset. */
+export function partView(host: Host, image: string, format: Format, part: Run): Promise<RawView> {
+  return view(host, image, format, false, part);
+}
+
+async function view(
+  host: Host,
+  image: string,
+  format: Format,
+  readOnly: boolean,
+  part?: Run,
+): Promise<RawView> {
+  const argv = daemonArguments(image, format, readOnly, part);
+  const held = await hold(host, image, script, argv).catch((cause) => {
     throw new TbuildError("environment", "its disk cannot be exported as a raw file", {
       subject: image,
       lines: cause instanceof TbuildError ? cause.lines : [],
@@ -25,15 +43,28 @@ export async function rawView(host: Host, image: string, readOnly: boolean): Pro
   return { file: held.said, [Symbol.asyncDispose]: async () => held[Symbol.asyncDispose]() };
 }
 
-function daemonArguments(image: string, readOnly: boolean): string[] {
+function daemonArguments(image: string, format: Format, readOnly: boolean, part?: Run): string[] {
   const file = { driver: "file", "node-name": "file", filename: resolve(image), "read-only": readOnly };
-  const disk = { driver: "qcow2", "node-name": "disk", file: "file", "read-only": readOnly };
+  const disk = { driver: format, "node-name": "disk", file: "file", "read-only": readOnly };
+  const nodes = [
+    file,
+    disk,
+    ...(part
+      ? [{ driver: "raw", "node-name": "part", file: "disk", offset: part.offset, size: part.bytes }]
+      : []),
+  ];
   const how = { writable: !readOnly, "allow-other": "off" };
   return [
-    ...["--blockdev", JSON.stringify(file), "--blockdev", JSON.stringify(disk)],
+    ...nodes.flatMap((node) => ["--blockdev", JSON.stringify(node)]),
     ...[
       "--export",
-      JSON.stringify({ type: "fuse", id: "view", "node-name": "disk", mountpoint: "disk.img", ...how }),
+      JSON.stringify({
+        type: "fuse",
+        id: "view",
+        "node-name": part ? "part" : "disk",
+        mountpoint: "disk.img",
+        ...how,
+      }),
     ],
   ];
 }

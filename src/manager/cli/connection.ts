@@ -21,7 +21,7 @@ export interface ExecOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An ssh connection to the CLI. Each command is an exec of its own, as the scripts of the Manager's users do it. */
+/** An ssh connection to the CLI. Each command is a separate exec, as in the scripts of the Manager's users. */
 export interface Connection {
   readonly isOpen: boolean;
   /**

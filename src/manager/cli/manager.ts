@@ -1,5 +1,5 @@
 import { TbuildError } from "../../errors.ts";
-import type { Device, ImportWanted, ManagerAbout, ManagerApi, Named, ObjectKind } from "../api.ts";
+import type { Device, ImportWanted, ManagerAbout, ManagerApi, Named, ObjectKind, VnicSeen } from "../api.ts";
 import { listed, properties } from "./answer.ts";
 import { antiAffinityGroups } from "./anti-affinity.ts";
 import { type Command, command, instance, type Value } from "./command.ts";
@@ -76,13 +76,13 @@ function managerOf(
     return listed(block);
   }
 
-  /** A vnic of this MAC that no machine has. */
-  async function looseVnic(mac: string): Promise<string | undefined> {
-    for (const { id, name } of await list("Vnic")) {
-      if (name.toLowerCase() !== mac) continue;
-      if (!(await rows("Vnic", id)).some(({ key }) => /^vm\b/i.test(key))) return id;
-    }
-    return undefined;
+  async function looseVnics(): Promise<VnicSeen[]> {
+    const all = await Promise.all(
+      (await list("Vnic")).map(async (one) => ({ one, rows: await rows("Vnic", one.id) })),
+    );
+    return all
+      .filter((vnic) => !vnic.rows.some(({ key }) => /^vm\b/i.test(key)))
+      .map((vnic) => vnicSeen(vnic.one, vnic.rows));
   }
 
   const typeOf = (kind: ObjectKind) => (kind === "Assembly" ? dialect.assemblyType : kind);
@@ -225,7 +225,7 @@ function managerOf(
     async deleteMapping(id) {
       await on("delete", "VmDiskMapping", id);
     },
-    async createVnic(vm, { network, mac }) {
+    async createVnic(vm, { network, mac, description }) {
       const target = instance({ type: "Vm", id: vm });
       if (dialect.vnics === "on-vm")
         return created(
@@ -235,18 +235,21 @@ function managerOf(
       if (mac === undefined)
         throw new TbuildError("usage", "its release wants the MAC of a new vnic", { subject: door.name });
       // An interrupted call may have made it, and not added it.
+      const loose = (await looseVnics()).find((one) => one.mac === mac);
       const id =
-        (await looseVnic(mac)) ?? (await created("Vnic", command("create Vnic", { network, name: mac })));
+        loose?.id ?? (await created("Vnic", command("create Vnic", { network, name: mac, description })));
       await order(command(`add ${instance({ type: "Vnic", id })} to ${target}`));
       return id;
     },
     async deleteVnic(id, vm) {
-      if (dialect.vnics === "added")
+      if (dialect.vnics === "added" && vm !== undefined)
         await order(
           command(`remove ${instance({ type: "Vnic", id })} from ${instance({ type: "Vm", id: vm })}`),
         );
       await on("delete", "Vnic", id);
     },
+
+    ...(dialect.vnics === "added" && { looseVnics }),
 
     ...(dialect.customizers && customizers),
     antiAffinity: antiAffinityGroups({ list, rows, created, order }),

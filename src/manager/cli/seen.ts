@@ -42,6 +42,7 @@ export function vnicSeen({ id, name }: Listed, rows: readonly Property[]): VnicS
     name: own,
     ...optional("mac", mac?.toLowerCase()),
     ...optional("network", named(get("Network"))),
+    ...optional("description", get("Description")),
   };
 }
 

@@ -232,7 +232,8 @@ function managerOf(
         },
       }),
     async deleteVnic(id, vm) {
-      await order("DELETE", `/Vm/${at(vm)}/VirtualNic/${at(id)}`);
+      const owner = vm ?? (await ownerOf("VirtualNic", id, "vmId"));
+      await order("DELETE", `/Vm/${at(owner)}/VirtualNic/${at(id)}`);
     },
 
     async createCustomizer(vm, { name, storage, networks }) {

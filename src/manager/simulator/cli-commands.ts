@@ -231,8 +231,10 @@ async function created(world: World, one: ParsedCommand, is32: boolean): Promise
   if (type === "Vnic") {
     const network = required("network", "Network");
     // In 3.2 the name is the MAC, and there is no `on Vm`.
-    if (is32) return operate.createVnic(world, { network, mac: name, name });
-    return operate.createVnic(world, { vm: on(), network, mac: attribute(one, "macaddress"), name });
+    const description = attribute(one, "description");
+    if (is32) return operate.createVnic(world, { network, mac: name, name, description });
+    const mac = attribute(one, "macaddress");
+    return operate.createVnic(world, { vm: on(), network, mac, name, description });
   }
   if (type === "VmCloneCustomizer") {
     const vm = on();

@@ -22,9 +22,9 @@ export interface SimulatorSettings {
   readonly lineEnd: "\n" | "\r\n" | "\n\r";
   /** Whether `;` separates the commands of a call: a client of one site relies on it, and no guide says so. */
   readonly separatesCommands: boolean;
-  /** What a command that fails does to those behind it in its call. Not documented. */
+  /** What a failed command does to the commands after it in the same call. Not documented. */
   readonly afterFailure: "goes-on" | "stops";
-  /** 15 and 30 minutes are said by different scripts. */
+  /** Scripts differ: some say 15 minutes, some 30. */
   readonly idleMs: number;
   /** What the CLI shows as the status of a template: not seen in any public output. */
   readonly templateStatus: "Template" | "Stopped";

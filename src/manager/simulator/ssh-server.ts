@@ -223,7 +223,7 @@ async function talk(
       onCommand?.(one.text);
       const said = await block(world, one, session);
       if (said === "cut") return cut();
-      // The terminal shows what was typed, so the block begins behind it.
+      // The terminal echoes what was typed, so the block begins after it.
       write(`\n${said.slice(said.indexOf("\n") + 1)}`);
     }
     write("OVM> ");

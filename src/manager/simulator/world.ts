@@ -20,7 +20,7 @@ export interface Job {
   readonly ended: Promise<void>;
 }
 
-// The digits after 0004fb0000 by type, as they stand in vm.cfg files and logs; only hints.
+// The digits after 0004fb0000 by type, as seen in vm.cfg files and logs; only hints.
 const prefixes: Readonly<Record<string, string>> = {
   ServerPool: "02",
   Repository: "03",

@@ -178,7 +178,7 @@ describe("an OVF", () => {
     expect(() => readOvf("x.ovf", two)).toThrow("OVF 2");
   });
 
-  it("keeps text and attributes as they are, whatever stands in them", () => {
+  it("keeps text and attributes byte for byte", () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom("a", "<", "&", '"', "'", "]]>", "é", " ") }), (value) => {
         const escaped = value.replaceAll(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -38,7 +38,7 @@ describe("a template in several archives", () => {
     await expect(unpack()).rejects.toThrow('"b.img", which is not in the archive');
   });
 
-  it("of which none has a vm.cfg, is refused", async () => {
+  it("is refused if none of them has a vm.cfg", async () => {
     await pack("RAC-2of2.tar.gz", "b.img");
     await expect(unpack()).rejects.toThrow("vm.cfg");
   });

@@ -98,12 +98,12 @@ describe("an archive from elsewhere", () => {
     await expect(membersIn(bent, "gzip")).rejects.toThrow(/gzip|tar/);
   });
 
-  it("is refused when its gzip goes on for long behind the tar", async () => {
+  it("is refused when its gzip continues long after the tar", async () => {
     const bomb = gzipSync(Buffer.concat([tarFile([{ name: "a" }]), Buffer.alloc(20 << 20)]));
     await expect(membersIn(bomb, "gzip")).rejects.toThrow("has data after the end");
   });
 
-  it("is refused when its sparse map reaches behind its size or runs backwards", async () => {
+  it("is refused when its sparse map reaches past its size or runs backwards", async () => {
     const sparse = (map: string, size: number) =>
       tarFile([
         { name: "p", type: "x", data: paxLines({ "GNU.sparse.map": map, "GNU.sparse.size": String(size) }) },
@@ -187,7 +187,7 @@ describe("an archive from elsewhere", () => {
     await expect(membersIn(await tar("-cf", "-", "link.img"))).rejects.toThrow("a symbolic link");
   });
 
-  it("of one entry with rubbish behind it ends where its tar ends", async () => {
+  it("of one entry followed by rubbish ends where its tar ends", async () => {
     expect(await membersIn(Buffer.concat([tarFile([{ name: "a" }]), Buffer.from("rubbish")]))).toHaveLength(
       1,
     );

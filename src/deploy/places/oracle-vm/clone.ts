@@ -93,7 +93,7 @@ export function clonesOf(
             return api.list("Vm");
           },
           create: () => create({ ...wanted, ...(customizer !== undefined && { customizer }) }, mark),
-          // A clone is a job of its own: what has the name is complete, unless its disks are still copied.
+          // A clone is a separate job: a machine with the name is complete, unless its disks are still being copied.
           matches: async (id) => (await api.vm(id)).state === "stopped",
           remove: async (id) => removeHalf(api, await api.vm(id), mark),
         });
@@ -124,7 +124,7 @@ export function clonesOf(
   };
 }
 
-/** Waits until no clone is being made: what an interrupted call began goes on. */
+/** Waits until no clone is being made: the job of an interrupted call continues. */
 async function cloned(api: ManagerApi, { copyMinutes }: ManagerOptions, signal: AbortSignal): Promise<void> {
   const until = Date.now() + copyMinutes * 60_000;
   const isCloning = async () => ((await api.activeJobs?.()) ?? []).some(({ name }) => /clone/i.test(name));

@@ -2,7 +2,7 @@ import { TbuildError } from "../../../errors.ts";
 import type { ManagerApi } from "../../../manager/api.ts";
 import type { ManagerOptions } from "../../../manager/options.ts";
 import { chosen, findOne } from "../../../manager/steady.ts";
-import { type MachineWanted, type Mark, markIn } from "../../place.ts";
+import { type MachineWanted, type Mark, markIn, markLine } from "../../place.ts";
 import type { Clones } from "./clone.ts";
 import { blind, machineDescription, unfinishedName } from "./marks.ts";
 import { removeHalf } from "./removal.ts";
@@ -31,9 +31,16 @@ export async function machineMade(
   const target = await chosen(api, "Repository", storage ?? options.repository);
   const id = await clones.make({ template: template.id, name, way, target }, mark);
   const vm = await api.vm(id);
-  for (const vnic of vm.vnics) await api.deleteVnic(vnic.id, id);
+  const vnics = vm.vnics.map((vnic) => vnic.id);
+  // Between two commands a vnic can be one of no machine; then only the description tells whose it was.
+  if (api.looseVnics && vnics.length > 0)
+    await api.editVm(id, { description: machineDescription([], mark, vnics) });
+  for (const vnic of vnics) await api.deleteVnic(vnic, id);
   for (const { network, mac } of nics)
-    await api.createVnic(id, { network: (await findOne(api, "Network", network)).id, mac });
+    await api.createVnic(id, {
+      ...{ network: (await findOne(api, "Network", network)).id, mac },
+      description: markLine(mark),
+    });
   const copies = (await mappingsOf(api, vm)).flatMap(({ device }) =>
     device.kind === "virtual-disk" ? [device.id] : [],
   );

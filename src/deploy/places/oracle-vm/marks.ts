@@ -17,8 +17,20 @@ export function bytesOf(made: number, text: string): number {
 
 const systemDisks = /tbuild system disks ([\w.,-]*)\. /;
 
-export function machineDescription(disks: readonly string[], mark: Mark): string {
-  return `tbuild system disks ${disks.join(",")}. ${markLine(mark)}`;
+/** `vnics`: those of the template that an incomplete clone has, or had. */
+export function machineDescription(
+  disks: readonly string[],
+  mark: Mark,
+  vnics: readonly string[] = [],
+): string {
+  const clone = vnics.length === 0 ? "" : `tbuild vnics ${vnics.join(",")}. `;
+  return `tbuild system disks ${disks.join(",")}. ${clone}${markLine(mark)}`;
+}
+
+const cloneVnics = /tbuild vnics ([\w,-]+)\. /;
+
+export function vnicsIn(text: string): string[] {
+  return (cloneVnics.exec(text)?.[1] ?? "").split(",").filter(Boolean);
 }
 
 export function systemDisksIn(text: string): string[] {

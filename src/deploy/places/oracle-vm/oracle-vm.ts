@@ -128,7 +128,11 @@ export async function managerPlace(
     async addNic(machine, { network, mac }) {
       const vm = await api.vm(machine);
       for (const { id } of vm.vnics) if ((await api.vnic(id)).mac === mac) return;
-      await api.createVnic(machine, { network: (await findOne(api, "Network", network)).id, mac });
+      const mark = markIn(vm.description ?? "");
+      await api.createVnic(machine, {
+        ...{ network: (await findOne(api, "Network", network)).id, mac },
+        ...(mark && { description: markLine(mark) }),
+      });
     },
     async removeNic(machine, mac) {
       for (const { id } of (await api.vm(machine)).vnics)
@@ -195,7 +199,11 @@ export async function managerPlace(
       await api.deleteDisk(disk);
     },
 
-    tidy: (mark) => clones.tidy(mark),
+    async tidy(mark) {
+      await clones.tidy(mark);
+      for (const { id, description = "" } of (await api.looseVnics?.()) ?? [])
+        if (markIn(description)?.id === mark.id) await api.deleteVnic(id);
+    },
 
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
   };

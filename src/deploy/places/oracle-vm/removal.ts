@@ -1,6 +1,6 @@
 import type { ManagerApi, VmSeen } from "../../../manager/api.ts";
 import { type Mark, markIn } from "../../place.ts";
-import { machineDescription, systemDisksIn } from "./marks.ts";
+import { machineDescription, systemDisksIn, vnicsIn } from "./marks.ts";
 import { mappingsOf } from "./seen.ts";
 
 /** Removes a machine with everything that a clone made: first its system disks, so that the last to go is what names them. */
@@ -9,6 +9,9 @@ export async function removeMachine(api: ManagerApi, vm: VmSeen): Promise<void> 
   for (const one of await mappingsOf(api, vm)) await api.deleteMapping(one.id);
   for (const id of systemDisksIn(vm.description ?? "")) if (existing.has(id)) await api.deleteDisk(id);
   for (const { id } of vm.vnics) await api.deleteVnic(id, vm.id);
+  const cloned = vnicsIn(vm.description ?? "");
+  if (api.looseVnics && cloned.length > 0)
+    for (const { id } of await api.looseVnics()) if (cloned.includes(id)) await api.deleteVnic(id);
   await api.deleteVm(vm.id);
 }
 
@@ -23,7 +26,7 @@ export async function removeHalf(api: ManagerApi, vm: VmSeen, mark: Mark): Promi
     const disk = await api.disk(device.id);
     if (disk.isShareable !== true && markIn(disk.description ?? "") === undefined) disks.add(device.id);
   }
-  const description = machineDescription([...disks], mark);
+  const description = machineDescription([...disks], mark, vnicsIn(vm.description ?? ""));
   if (vm.description !== description) await api.editVm(vm.id, { description });
   await removeMachine(api, { ...vm, description });
 }

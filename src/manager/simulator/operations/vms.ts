@@ -117,7 +117,7 @@ export function power(world: World, vm: Thing, what: "start" | "stop" | "kill" |
       vm.is.state = "STOPPING";
       const { stopMs, stopWaits } = world.settings;
       const down = world.backing.shutDown(vm, stopMs).then(() => {
-        // A guest that does not listen goes on.
+        // A guest that ignores the request keeps running.
         if (vm.is.state !== "STOPPING") return;
         vm.is.state = "RUNNING";
         throw new Refusal("OVMAPI_9999E The virtual machine has not shut down.");

@@ -7,7 +7,14 @@ export function createVnic(
     network,
     mac,
     name,
-  }: { vm?: Thing | undefined; network: Thing; mac?: string | undefined; name: string },
+    description,
+  }: {
+    vm?: Thing | undefined;
+    network: Thing;
+    mac?: string | undefined;
+    name: string;
+    description?: string | undefined;
+  },
 ): Job {
   return world.begin("create Vnic", vm ? [vm.id] : [], () => {
     const own = (mac ?? freeMac(world)).toLowerCase();
@@ -15,7 +22,7 @@ export function createVnic(
       throw new Refusal(`OVMAPI_9999E ${own} is not a MAC address.`);
     if (world.all("Vnic").some((one) => one.is.mac === own))
       throw new Refusal(`OVMAPI_9999E The MAC address ${own} is in use.`);
-    return world.add("Vnic", name, { mac: own, network: network.id, vm: vm?.id }).id;
+    return world.add("Vnic", name, { mac: own, network: network.id, vm: vm?.id }, description).id;
   });
 }
 

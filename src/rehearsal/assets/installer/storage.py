@@ -111,14 +111,15 @@ def make_filesystem(disk, number, mount, command, log):
         time.sleep(0.1)
     fs = 'swap' if mount == 'swap' else command.get('fstype', 'ext4')
     label = ['-L', command.get('label')] if command.get('label') else []
+    options = command.get('mkfsoptions', '').split()
     log('Creating %s on %s' % (fs, device))
     if fs == 'swap':
         run('mkswap', '-f', *label, device, stdout=subprocess.DEVNULL)
     elif fs == 'xfs':
-        run('mkfs.xfs', '-q', '-f', *label, device)
+        run('mkfs.xfs', '-q', '-f', *options, *label, device)
     elif fs in ('ext2', 'ext3', 'ext4'):
         # What EL6's mke2fs makes: pygrub cannot read the newer features.
-        run('mke2fs', '-q', '-F', '-t', fs, '-O', '^64bit,^metadata_csum', *label, device)
+        run('mke2fs', '-q', '-F', '-t', fs, '-O', '^64bit,^metadata_csum', *options, *label, device)
     else:
         raise StorageError('line %d: no file system %s' % (command.line, fs))
     uuid = output('blkid', '-s', 'UUID', '-o', 'value', device)

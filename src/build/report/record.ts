@@ -1,0 +1,149 @@
+import { createReadStream } from "node:fs";
+import { createInterface } from "node:readline";
+import type { BuildEvent } from "../event.ts";
+
+/** What happened in a build, as its `log.jsonl` has it. All times are milliseconds since the build's start. */
+export interface BuildRecord {
+  readonly steps: readonly StepRecord[];
+  readonly end: number;
+}
+
+export interface StepRecord {
+  readonly name: string;
+  /** What the step does. */
+  readonly text: string;
+  readonly begin: number;
+  readonly end: number;
+  readonly state: "done" | "kept" | "failed" | "unfinished";
+  /** In order of their begin. */
+  readonly phases: readonly Phase[];
+  readonly pictures: readonly Picture[];
+  /** The last lines of the consoles of its machines. */
+  readonly console: readonly string[];
+}
+
+export interface Phase {
+  /** The machine, where a step works with several side by side. */
+  readonly lane?: string;
+  /** `passport … random-seed` for things that are counted and have names. */
+  readonly text: string;
+  /** How many things are counted. */
+  readonly total?: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Picture {
+  readonly file: string;
+  readonly text: string;
+  readonly at: number;
+}
+
+const consoleLines = 100;
+
+type Timed = BuildEvent & { readonly time: string };
+
+/** Reads the last build in a log. A missing log, or a line that a kill cut off, tells nothing. */
+export async function readRecord(file: string): Promise<BuildRecord> {
+  const recorder = new Recorder();
+  try {
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      const event = parsed(line);
+      if (event) recorder.add(event);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  return recorder.record();
+}
+
+function parsed(line: string): Timed | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+type Open<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? Open<E>[] : T[K] };
+
+class Recorder {
+  private steps: Open<StepRecord>[] = [];
+  private start = 0;
+  private last = 0;
+
+  add(event: Timed): void {
+    if (event.type === "build-started") {
+      this.steps = [];
+      this.start = Date.parse(event.time);
+    }
+    const at = Date.parse(event.time) - this.start;
+    this.last = at;
+    if (event.type === "step-started" || event.type === "step-kept") this.begin(event, at);
+    else if (event.type === "step-finished") this.finish(event.step, "done", at);
+    else if (event.type === "step-failed") this.finish(event.step, "failed", at);
+    else if (event.type === "progress") this.progress(event, at);
+    else if (event.type === "picture")
+      this.step(event.step)?.pictures.push({ file: event.file, text: event.text, at });
+    else if (event.type === "output") this.output(event.line);
+  }
+
+  record(): BuildRecord {
+    const close = <T extends { end: number }>(one: T) => (one.end < 0 ? { ...one, end: this.last } : one);
+    const steps = this.steps.map((step) => ({ ...close(step), phases: step.phases.map(close) }));
+    return { steps, end: this.last };
+  }
+
+  private begin(event: Extract<Timed, { type: "step-started" | "step-kept" }>, at: number): void {
+    const isKept = event.type === "step-kept";
+    this.steps.push({
+      name: event.step,
+      text: isKept ? "" : event.text,
+      begin: at,
+      end: isKept ? at : -1,
+      state: isKept ? "kept" : "unfinished",
+      ...{ phases: [], pictures: [], console: [] },
+    });
+  }
+
+  private finish(name: string, state: "done" | "failed", at: number): void {
+    const step = this.step(name);
+    if (!step) return;
+    step.state = state;
+    step.end = at;
+    for (const phase of step.phases) if (phase.end < 0) phase.end = at;
+  }
+
+  // A phase lasts until the next one of the same machine begins. Things that are counted are one phase.
+  private progress(
+    { step: name, text: said, total }: Extract<Timed, { type: "progress" }>,
+    at: number,
+  ): void {
+    const step = this.step(name);
+    if (!step) return;
+    const [, lane, of = said] = total === undefined ? (/^(\S+): (.+)$/.exec(said) ?? []) : [];
+    const text = total === undefined ? of : said.replace(/: .*/, "");
+    const before = step.phases.findLast((phase) => phase.lane === lane && phase.end < 0);
+    if (before?.text === text) return;
+    if (before && total !== undefined && before.total === total) {
+      before.text = `${before.text.replace(/ … .*/, "")} … ${text}`;
+      return;
+    }
+    if (before) before.end = at;
+    step.phases.push({
+      ...{ ...(lane !== undefined && { lane }), text, begin: at, end: -1 },
+      ...(total !== undefined && { total }),
+    });
+  }
+
+  // The event does not say which step the machine belongs to: the one that started last.
+  private output(line: string): void {
+    const step = this.steps.findLast(({ state }) => state === "unfinished");
+    step?.console.push(line);
+    if (step && step.console.length > consoleLines) step.console.shift();
+  }
+
+  private step(name: string): Open<StepRecord> | undefined {
+    return this.steps.findLast((step) => step.name === name);
+  }
+}

@@ -1,0 +1,101 @@
+import { rm, stat } from "node:fs/promises";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+import { differingPieces } from "../change/pieces.ts";
+import { type PlannedChange, planOn } from "../change/planned-change.ts";
+import { namesFor } from "../change/undo.ts";
+import { tableOf } from "../disk/disk.ts";
+import type { FarFolder } from "../far.ts";
+import { readImageFile } from "../file/image-file.ts";
+import { imageFacts, refuseChange } from "../open.ts";
+import { grow } from "./grow.ts";
+import { targetOf } from "./target.ts";
+
+export interface ResizeOptions {
+  /** The new size of the disk in bytes. */
+  readonly bytes: number;
+  /** The volume that takes the new space. Default: the only one that can. */
+  readonly volume?: string;
+  readonly far?: FarFolder;
+  readonly note?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A part of a disk that grows, in bytes. */
+export interface Growth {
+  readonly what: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Works out what a larger disk comes to in bytes, in a copy beside the image; the image stays as it is. */
+export async function planResize(
+  host: Host,
+  file: string,
+  { bytes, volume, far, note, signal }: ResizeOptions,
+): Promise<PlannedChange<readonly Growth[]>> {
+  if (far)
+    throw new TbuildError("environment", "cannot be resized over the network", {
+      subject: file,
+      hint: "Run tbuild on that machine.",
+    });
+  return planOn(file, { ...(note && { note }), ...(signal && { signal }) }, async (image, users) => {
+    const facts = await imageFacts(image, users);
+    await refuseChange(facts);
+    const table = await (async () => {
+      await using reader = await readImageFile(image);
+      return await tableOf(reader);
+    })();
+    if (bytes < facts.bytes)
+      throw new TbuildError("usage", `the disk has ${facts.bytes} bytes already, and is not made smaller`, {
+        subject: file,
+        hint: "To make a disk smaller, copy its files to a new one.",
+      });
+    if (table.table === "mbr" && bytes > mbrBytes)
+      throw new TbuildError("usage", "its partition table (MBR) ends at 2 TiB", {
+        subject: file,
+        hint: "Choose 2T or less, or add another disk to the machine.",
+      });
+    const target = targetOf(facts, table.partitions, volume);
+    const copy = namesFor(image).work;
+    try {
+      await host.run(
+        ["cp", "--sparse=always", "--reflink=auto", "--", image, copy],
+        signal ? { signal } : {},
+      );
+      const { format } = facts;
+      const grown = await grow(host, { file: copy, format, bytes }, target, signal ? { signal } : {});
+      const growths = [
+        { what: "disk", from: facts.bytes, to: bytes },
+        ...(target.partition && grown.partition
+          ? [{ what: target.partition.name, from: target.partition.bytes, to: grown.partition.bytes }]
+          : []),
+        ...(target.group === undefined
+          ? []
+          : [{ what: target.volume.name, from: sizeOf(target.volume), to: sizeOf(grown.volume) }]),
+      ].filter(({ from, to }) => from !== to);
+      return {
+        result: growths,
+        via: target.group === undefined && target.volume.fs !== "xfs" ? "resize2fs" : "uml",
+        pieces: await differingPieces(host, image, copy, signal),
+        bytes: (await stat(copy)).size,
+        close: () => rm(copy, { force: true }),
+      };
+    } catch (error) {
+      await rm(copy, { force: true }).catch(() => {});
+      throw error;
+    }
+  });
+}
+
+const mbrBytes = 2 ** 41;
+
+function sizeOf({
+  bytes,
+  pieces,
+}: {
+  readonly bytes: number;
+  readonly pieces?: readonly { bytes: number }[];
+}): number {
+  return pieces?.reduce((sum, piece) => sum + piece.bytes, 0) ?? bytes;
+}

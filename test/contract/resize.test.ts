@@ -1,0 +1,225 @@
+import { copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeWith } from "../fakes/missing.ts";
+import { guestFolder, ol6Guest } from "../guest-image.ts";
+import { host, sha256Of } from "./dirty-image.ts";
+import { inUml } from "./uml-script.ts";
+
+const main = resolve(import.meta.dirname, "../../dist/main.js");
+const mib = 1 << 20;
+const needed = [
+  "mke2fs",
+  "resize2fs",
+  "e2fsck",
+  "sfdisk",
+  "qemu-img",
+  "linux.uml",
+  "lvm",
+  "mkfs.xfs",
+  "xfs_repair",
+];
+
+describeWith(needed, "a disk that is made larger", () => {
+  let folder = "";
+  let root = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tbuild-resize-"));
+    root = await guestFolder(ol6Guest);
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+    await rm(root, { recursive: true });
+  });
+
+  const tbuild = (...args: string[]) =>
+    host.run([process.execPath, main, ...args], { allow: [1, 2, 3, 4, 5, 6] });
+
+  async function disk(name: string, table: readonly string[], mebibytes = 100): Promise<string> {
+    const image = join(folder, name);
+    await rm(image, { force: true });
+    await host.run(["truncate", "-s", `${mebibytes}M`, image]);
+    await host.run(["sfdisk", "-q", image], { input: `${table.join("\n")}\n` });
+    return image;
+  }
+
+  const ext = (image: string, at: number, size: number, kind = "ext4") =>
+    host.run(["mke2fs", "-q", "-F", "-t", kind, "-d", root, "-E", `offset=${at * mib}`, image, `${size}M`]);
+
+  async function judged(image: string, at: number): Promise<{ readonly bytes: number }> {
+    await host.run(["sfdisk", "--verify", image]);
+    await host.run(["e2fsck", "-fn", `${image}?offset=${at * mib}`]);
+    const { stdout } = await host.run(["dumpe2fs", "-h", `${image}?offset=${at * mib}`]);
+    const field = (name: string) => Number(new RegExp(`^${name}: +(\\d+)$`, "m").exec(stdout)?.[1]);
+    return { bytes: field("Block count") * field("Block size") };
+  }
+
+  async function resized(image: string, ...more: string[]) {
+    const before = await sha256Of(image);
+    const planned = await tbuild("resize", "--plan", "--size", "300M", ...more, image);
+    expect(planned.exitCode, planned.stderr).toBe(0);
+    expect(planned.stdout).toContain("disk: 100 MiB → 300 MiB");
+    expect(await sha256Of(image)).toBe(before);
+    const done = await tbuild("resize", "--yes", "--size", "300M", ...more, image);
+    expect([done.exitCode, done.stdout], done.stderr).toEqual([
+      0,
+      expect.stringContaining("done; undo with"),
+    ]);
+    return {
+      planned: planned.stdout,
+      async undone() {
+        const { exitCode, stderr } = await tbuild("undo", image);
+        expect(exitCode, stderr).toBe(0);
+        expect(await sha256Of(image)).toBe(before);
+        expect((await readdir(folder)).filter((name) => name.includes(".tbuild-"))).toEqual([]);
+      },
+    };
+  }
+
+  it.each([
+    [
+      "ext4 on an MBR",
+      ["label: dos", "start=2048,size=40M,type=82", "size=+,type=83,bootable"],
+      41,
+      59,
+      "ext4",
+    ],
+    ["ext3 on a GPT", ["label: gpt", "start=2048,size=40M", "size=58M"], 41, 50, "ext3"],
+    [
+      "ext4 in a logical partition",
+      ["label: dos", "start=2048,size=20M,type=83", "size=+,type=5", "start=45056,size=70M,type=83"],
+      22,
+      60,
+      "ext4",
+    ],
+  ] as const)(
+    "has more room in %s, by real tools, and comes back by an undo",
+    async (_name, table, at, size, kind) => {
+      const image = await disk("one.img", table);
+      await ext(image, at, size, kind);
+      const { undone } = await resized(image);
+      expect((await stat(image)).size).toBe(300 * mib);
+      expect((await judged(image, at)).bytes).toBeGreaterThan((300 - at - 3) * mib);
+      // Holes stay holes: the new room takes none on this machine's disk.
+      expect((await stat(image)).blocks * 512).toBeLessThan(100 * mib);
+      expect((await tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
+      await undone();
+    },
+  );
+
+  it("is a qcow2, too", async () => {
+    const raw = await disk("two.img", ["label: gpt", "start=2048,size=90M"]);
+    await ext(raw, 1, 80);
+    const image = join(folder, "two.qcow2");
+    await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]);
+    const { undone } = await resized(image);
+    await host.run(["qemu-img", "check", "-q", image]);
+    await host.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw]);
+    expect((await judged(raw, 1)).bytes).toBeGreaterThan(295 * mib);
+    await undone();
+  });
+
+  it("has no partition table", async () => {
+    const image = join(folder, "bare.img");
+    await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, image, "100M"]);
+    const { undone } = await resized(image);
+    await host.run(["e2fsck", "-fn", image]);
+    expect((await tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
+    await undone();
+  });
+
+  it("holds a logical volume, which LVM and the kernel agree about afterwards", async () => {
+    const image = await disk("lvm.img", ["label: dos", "start=2048,size=10M,type=83", "size=+,type=8e"]);
+    const noUdev = "--config 'activation { udev_sync=0 udev_rules=0 }'";
+    await inUml(
+      [image],
+      [
+        `pvcreate -qq ${noUdev} /dev/ubda2; vgcreate -qq ${noUdev} vg-a /dev/ubda2`,
+        `lvcreate -qq ${noUdev} -Zn -Wn -L 12M -n swap vg-a; mkswap -q /dev/mapper/vg--a-swap`,
+        `lvcreate -qq ${noUdev} -Zn -Wn -L 40M -n root vg-a; mke2fs -q -t ext4 -d ${root} /dev/mapper/vg--a-root`,
+        `vgchange -an ${noUdev} vg-a`,
+      ].join("\n"),
+    );
+    const { planned, undone } = await resized(image);
+    expect(planned).toMatch(/p2: 89 MiB → 289 MiB/);
+    expect(planned).toMatch(/vg-a\/root: 40 MiB → 2\d\d MiB/);
+    const copy = join(folder, "judged.img");
+    await copyFile(image, copy);
+    const said = await inUml(
+      [copy],
+      [
+        `pvck ${noUdev} /dev/ubda2; vgck ${noUdev} vg-a; vgchange -qq -ay ${noUdev} vg-a`,
+        "e2fsck -fn /dev/mapper/vg--a-root; blockdev --getsize64 /dev/mapper/vg--a-root",
+        `dumpe2fs -h /dev/mapper/vg--a-root | grep 'Block count'; vgchange -an ${noUdev} vg-a`,
+      ].join("\n"),
+    );
+    const bytes = Number(/^(\d{9})$/m.exec(said)?.[1]);
+    expect(bytes, said).toBeGreaterThan(270 * mib);
+    expect(Number(/Block count: +(\d+)/.exec(said)?.[1]) * 1024, said).toBeGreaterThan(bytes - 8 * mib);
+    expect((await tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
+    await undone();
+  });
+
+  it("holds XFS", async () => {
+    const image = await disk("xfs.img", ["label: dos", "size=+,type=83"], 400);
+    const inside = join(folder, "inside");
+    await host.run(["truncate", "-s", "399M", inside]);
+    await host.run(["mkfs.xfs", "-q", inside]);
+    await host.run([
+      "dd",
+      `if=${inside}`,
+      `of=${image}`,
+      "bs=1M",
+      "seek=1",
+      "conv=notrunc,sparse",
+      "status=none",
+    ]);
+    await rm(inside);
+    const before = await sha256Of(image);
+    const done = await tbuild("resize", "--yes", "--size", "600M", image);
+    expect(done.exitCode, done.stderr).toBe(0);
+    await host.run(["dd", `if=${image}`, `of=${inside}`, "bs=1M", "skip=1", "conv=sparse", "status=none"]);
+    await host.run(["xfs_repair", "-n", inside]);
+    const { stdout } = await host.run(["xfs_db", "-r", "-c", "sb 0", "-c", "p dblocks", inside]);
+    expect(Number(/\d+/.exec(stdout)?.[0]) * 4096).toBe(599 * mib);
+    expect((await tbuild("undo", image)).exitCode).toBe(0);
+    expect(await sha256Of(image)).toBe(before);
+  });
+
+  it.each([
+    ["smaller than it is", ["label: dos", "size=+,type=83"], ["--size", "50M"], 2, /not made smaller/],
+    [
+      "swap last",
+      ["label: dos", "start=2048,size=40M,type=83", "size=+,type=82"],
+      [],
+      2,
+      /p2 is swap, and nothing behind it can grow/,
+    ],
+    [
+      "another partition",
+      ["label: dos", "start=2048,size=40M,type=83", "size=+,type=82"],
+      ["--volume", "p1"],
+      2,
+      /p1 cannot grow: p2 lies behind it/,
+    ],
+    ["no such volume", ["label: dos", "size=+,type=83"], ["--volume", "vg/x"], 2, /has no volume vg\/x/],
+    ["more than an MBR has", ["label: dos", "size=+,type=83"], ["--size", "3T"], 2, /ends at 2 TiB/],
+    ["nothing in it", ["label: gpt", "start=2048,size=40M", "size=+"], [], 2, /holds no file system/],
+  ] as const)("is refused, with the reason: %s", async (what, table, args, code, why) => {
+    const image = await disk("refused.img", table);
+    await ext(image, 1, 39);
+    if (what.startsWith("swap") || what.startsWith("another")) {
+      const area = join(folder, "area");
+      await host.run(["truncate", "-s", "59M", area]);
+      await host.run(["mkswap", "-q", area]);
+      await host.run(["dd", `if=${area}`, `of=${image}`, "bs=1M", "seek=41", "conv=notrunc", "status=none"]);
+    }
+    const before = await sha256Of(image);
+    const sized = args[0] === "--size" ? args : ["--size", "300M", ...args];
+    const { exitCode, stderr } = await tbuild("resize", "--yes", ...sized, image);
+    expect([exitCode, stderr]).toEqual([code, expect.stringMatching(why)]);
+    expect(await sha256Of(image)).toBe(before);
+    expect((await readdir(folder)).filter((name) => name.includes(".tbuild-"))).toEqual([]);
+  });
+});
