@@ -62,7 +62,7 @@ torture: build setup .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_bench)
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/guest-tree.test.ts test/contract/interrupted.test.ts -t guestfish
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/sysprep.test.ts
-	TBUILD_SLOW=1 npx vitest run --project e2e test/e2e/rehearsal.test.ts
+	TBUILD_SLOW=1 npx vitest run --project e2e test/e2e/rehearsal.test.ts test/e2e/trial-modules.test.ts
 	@# the file systems that e2fsck is tested with
 	node test/torture/e2fsprogs-images.mjs
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.

@@ -36,7 +36,7 @@ import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import type { Home } from "./home.ts";
 import { gitState } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
-import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { type PlannedStep, planOf, runPipeline, untilStep } from "./pipeline.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
 import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import { mirrorsFor } from "./repository-server.ts";
@@ -72,6 +72,18 @@ export interface BuildRequest {
   readonly keep: boolean;
   /** The further conversion of the recipe that is wanted, in place of the template itself. */
   readonly to?: GuestMode;
+  /** Stop after this step. */
+  readonly until?: string;
+}
+
+/** A build that stopped after the step that its caller named. */
+export interface StoppedBuild {
+  readonly id: string;
+  readonly folder: string;
+  readonly until: string;
+  /** The guest's disk as the step left it, if it has one already. */
+  readonly disk?: string;
+  readonly ran: Readonly<Record<string, number>>;
 }
 
 export interface BuildResult {
@@ -115,11 +127,7 @@ async function proveOne(
     names.set(name, request.name);
   }
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
-  const planned = await planOf(
-    planTemplate(made, trialMode(workshop, made, request)),
-    context,
-    request.fresh,
-  );
+  const planned = await planOf(pipelineOf(workshop, made, request), context, request.fresh);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
   if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
   // A cached guest already has its passwords.
@@ -133,7 +141,7 @@ export async function build(
   request: BuildRequest,
   report: (build: string, event: BuildEvent) => void,
   signal: AbortSignal,
-): Promise<BuildResult> {
+): Promise<BuildResult | StoppedBuild> {
   const made = await gather(workshop, request);
   const context = contextOf(workshop, made, request, (event) => report(id, event), signal);
   const { id } = context;
@@ -141,7 +149,7 @@ export async function build(
   await makeFolders(context.folder);
   await closeCheckpoints(context.home.checkpoints);
   const begun = Date.now();
-  const pipeline = planTemplate(made, trialMode(workshop, made, request));
+  const pipeline = pipelineOf(workshop, made, request);
   const ran: Record<string, number> = {};
   const tell = context.report;
   const watched: BuildContext = {
@@ -166,24 +174,24 @@ export async function build(
       fresh: request.fresh,
       keepOnFailure: (error) => request.keep && isGuestFault(error),
     });
-    const manifest = (await context.store.get(state.template)) ?? state.draft;
     await rememberTimes(context.home, context.name, ran);
+    const finished = () => watched.report({ type: "build-finished", build: id, ms: Date.now() - begun });
+    const { template, draft, bundleFolder } = state;
+    if (template === undefined || draft === undefined || bundleFolder === undefined) {
+      finished();
+      const disk = state.image ?? state.disk;
+      const until = request.until ?? "";
+      return { id, folder: context.folder, until, ...(disk !== undefined && { disk }), ran };
+    }
+    const manifest = (await context.store.get(template)) ?? draft;
     const file = await writeBuildReport(context, {
       manifest,
-      bundleFolder: state.bundleFolder,
+      bundleFolder,
       timings: state.timings,
     });
-    watched.report({ type: "build-finished", build: id, ms: Date.now() - begun });
+    finished();
     const further = made.made.recipe.convert.map(({ to }) => to);
-    return {
-      id,
-      folder: context.folder,
-      bundleFolder: state.bundleFolder,
-      manifest,
-      report: file,
-      ran,
-      further,
-    };
+    return { id, folder: context.folder, bundleFolder, manifest, report: file, ran, further };
   } catch (error) {
     await rememberTimes(context.home, context.name, ran);
     watched.report({
@@ -202,6 +210,10 @@ export async function build(
   }
 }
 
+function pipelineOf(workshop: Workshop, made: Ingredients, request: BuildRequest) {
+  return untilStep(planTemplate(made, trialMode(workshop, made, request)), request.until);
+}
+
 /** What `build` would do, step by step. Changes nothing. */
 export async function plan(
   workshop: Workshop,
@@ -212,7 +224,7 @@ export async function plan(
   const trial = trialMode(workshop, made, request);
   return {
     id: context.id,
-    steps: await planOf(planTemplate(made, trial), context, request.fresh),
+    steps: await planOf(pipelineOf(workshop, made, request), context, request.fresh),
     notes: trial ? [] : [noTrial(workshop, made, request)],
     further: made.made.recipe.convert.map(({ to }) => to),
   };

@@ -33,10 +33,31 @@ export class Pipeline<State extends object> {
     return new Pipeline<State & Gives>([...this.steps, step]);
   }
 
+  upTo(last: string): Pipeline<Partial<State>> {
+    return new Pipeline<Partial<State>>(
+      this.steps.slice(0, this.steps.findIndex(({ name }) => name === last) + 1),
+    );
+  }
+
   /** An optional step provides nothing that a later one needs. */
   stepIf<Gives extends object>(condition: boolean, step: Step<State, Gives>): Pipeline<State> {
     return condition ? new Pipeline<State>([...this.steps, step]) : this;
   }
+}
+
+/** The pipeline up to and with the step `last`. What later steps would give is missing. */
+export function untilStep<State extends object>(
+  pipeline: Pipeline<State>,
+  last: string | undefined,
+): Pipeline<Partial<State>> {
+  if (last === undefined) return pipeline;
+  const names = pipeline.steps.map(({ name }) => name);
+  if (!names.includes(last))
+    throw new TbuildError("usage", `there is no step "${last}"`, {
+      subject: "--until",
+      hint: `Its steps: ${names.join(", ")}.`,
+    });
+  return pipeline.upTo(last);
 }
 
 /** One step in a plan. */

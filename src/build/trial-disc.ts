@@ -28,20 +28,30 @@ export async function valuesDisc(
   return output;
 }
 
+// A module that works may take long; one that hangs says nothing.
+const [quietMs, allMs] = [300_000, 3_600_000];
+
 /** Waits until a clone that notices itself has taken its root password from the disc: sshd starts after that. */
 export async function configuredByDisc(context: MachineContext, name: string, login: Login): Promise<Host> {
   const done = new AbortController();
   const scoped = { ...context, signal: AbortSignal.any([context.signal, done.signal]) };
+  const { patience = 1 } = context.hypervisor;
+  let last = { console: "", since: Date.now() };
   const failed = waitFor(
     "the clone to fail",
-    async () =>
-      (await context.hypervisor.consoleText(name)).includes("tbuild-clone: the configuration failed")
-        ? true
-        : undefined,
-    { timeoutMs: 320_000, everyMs: 500, signal: scoped.signal },
-  ).then(
     async () => {
-      throw new TbuildError("guest", "the clone noticed that it is one, and its configuration failed", {
+      const console = await context.hypervisor.consoleText(name);
+      if (console !== last.console) last = { console, since: Date.now() };
+      if (console.includes("tbuild-clone: the configuration failed"))
+        return "the clone noticed that it is one, and its configuration failed";
+      return Date.now() - last.since > quietMs * patience
+        ? "the clone does not configure itself: its console says nothing new"
+        : undefined;
+    },
+    { timeoutMs: allMs * patience + 20_000, everyMs: 500, signal: scoped.signal },
+  ).then(
+    async (what) => {
+      throw new TbuildError("guest", what, {
         subject: name,
         hint: "Look at /var/log/ovm-template-config.log in the clone.",
         lines: await consoleTail(context, name, 40),
@@ -50,7 +60,7 @@ export async function configuredByDisc(context: MachineContext, name: string, lo
     () => new Promise<never>(() => {}),
   );
   try {
-    return await Promise.race([loggedIn(scoped, name, login, 300_000), failed]);
+    return await Promise.race([loggedIn(scoped, name, login, allMs), failed]);
   } finally {
     done.abort();
   }

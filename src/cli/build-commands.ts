@@ -29,6 +29,7 @@ export function addBuildCommands(program: Command): void {
     .option("--rehearse", "use a stand-in for Oracle's disc, made from Debian packages")
     .option("--fresh", "ignore cached steps")
     .option("--no-keep", "remove the machine of a failed step")
+    .option("--until <step>", "stop after this step (see tbuild plan); the next build goes on from there")
     .option("--jobs <n>", "number of parallel builds", "1")
     .option("--json", "print events as JSON lines")
     .option("--verbose", "print every command and console line")

@@ -106,7 +106,7 @@ Example:
   program
     .command("message")
     .description("list the first-boot parameters of a template, or write messages from a file of values")
-    .argument("<ref>", "a template version: name, name@1.2.3, name@stable")
+    .argument("<ref>", "a template version: name, name@1.2.3, name@stable; or an image: System.img")
     .option("-f, --values <file>", "YAML file of KEY: VALUE; checked first, then written as messages")
     .addOption(
       new Option("--as <form>", "how the messages are handed over")

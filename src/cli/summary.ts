@@ -1,4 +1,4 @@
-import type { BuildResult } from "../build/build.ts";
+import type { BuildResult, StoppedBuild } from "../build/build.ts";
 import type { Manifest } from "../model/manifest.ts";
 import { compareVersions } from "../model/version.ts";
 import { compare } from "../store/compare/compare.ts";
@@ -28,6 +28,12 @@ export function summaryOf(result: BuildResult, before: Manifest | undefined, col
     ...(before ? newsOf(before, manifest, colours) : []),
     `Report: ${result.report}`,
   ].join("\n");
+}
+
+/** The last line of a build that stopped where it was told to. */
+export function stoppedWords({ id, until, disk }: StoppedBuild): string {
+  const where = disk === undefined ? "" : `; its disk: ${disk} (work on a copy)`;
+  return `${id}: stopped after ${until}${where}. The same command without --until goes on from there.`;
 }
 
 /** The changes since the previous version, and whether the version number fits them. */

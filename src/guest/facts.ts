@@ -44,9 +44,9 @@ const mostScriptBytes = 256 * 1024;
 
 /**
  * The parameters of the modules that run at `configure`. Modules are programs; those of a foreign image
- * are read, never run. Parameters computed at run time stay unknown.
+ * are read, never run. Parameters computed at run time stay unknown; `unknown` gets the reasons.
  */
-async function contractOf(survey: Survey, unknown: string[]): Promise<Parameter[]> {
+export async function contractOf(survey: Survey, unknown: string[]): Promise<Parameter[]> {
   const found: unknown[] = [];
   for (const link of await survey.tree.glob("/etc/template.d/configure/*")) {
     const name = link.slice(link.lastIndexOf("/") + 1).replace(/^S?\d+-?/, "");

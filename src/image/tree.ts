@@ -180,7 +180,7 @@ export class GuestTree implements AsyncDisposable {
         if (/[*?]/.test(part)) {
           const matches = nameMatcher(part);
           const names = await this.list(dir === "" ? "/" : dir);
-          for (const name of names) if (matches(name)) deeper.push(`${dir}/${name}`);
+          for (const name of names) if (matches(name)) deeper.push([dir, name].join("/"));
         } else deeper.push(`${dir}/${part}`);
       found = deeper;
     }
@@ -237,7 +237,8 @@ export class GuestTree implements AsyncDisposable {
     const found = await this.#raw.stat(real);
     if (!found) return;
     if (found.kind === "dir")
-      for (const name of await this.#raw.list(real)) await this.#removeReal(`${real}/${name}`);
+      // Not a template: V8 would keep both the parts and the whole of each string.
+      for (const name of await this.#raw.list(real)) await this.#removeReal([real, name].join("/"));
     await this.#raw.unlink(real);
   }
 
@@ -291,7 +292,8 @@ export class GuestTree implements AsyncDisposable {
       if (target.startsWith("/")) at = "";
       left = [...namesOf(target, "relative"), ...left];
     }
-    return at === "" ? "/" : at;
+    // The given string, if it is the same: of a million paths, one copy each is enough.
+    return at === path ? path : at || "/";
   }
 }
 

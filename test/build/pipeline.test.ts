@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sweep, useless } from "../../src/build/checkpoint.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
-import { Pipeline, planOf, runPipeline } from "../../src/build/pipeline.ts";
+import { Pipeline, planOf, runPipeline, untilStep } from "../../src/build/pipeline.ts";
 import type { BuildContext, Step } from "../../src/build/step.ts";
 import { Interrupted, TbuildError } from "../../src/errors.ts";
 
@@ -77,6 +77,21 @@ describe("a pipeline", () => {
     const state = await runPipeline(line("a", "b", "c"), context());
     expect(state.text).toBe("abc");
     expect(await readFile(state.file, "utf8")).toBe("abc");
+  });
+
+  it("stops after the step that it is told, and goes on from there", async () => {
+    const state = await runPipeline(untilStep(line("a", "b", "c"), "two"), context());
+    expect(state.text).toBe("ab");
+    expect(runs()).toEqual(["run one", "run two"]);
+    log = [];
+    expect((await runPipeline(untilStep(line("a", "b", "c"), undefined), context())).text).toBe("abc");
+    expect(runs()).toEqual(["run three"]);
+  });
+
+  it("refuses to stop after a step that it does not have, and names those that it has", () => {
+    expect(() => untilStep(line("a", "b", "c"), "four")).toThrow(
+      expect.objectContaining({ fault: "usage", hint: "Its steps: one, two, three." }),
+    );
   });
 
   it("does nothing twice", async () => {

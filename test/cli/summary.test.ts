@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { summaryOf } from "../../src/cli/summary.ts";
+import { stoppedWords, summaryOf } from "../../src/cli/summary.ts";
 import { age, coloursFor } from "../../src/cli/words.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { sampleManifest } from "../manifest-sample.ts";
@@ -23,6 +23,12 @@ const summary = (changes: Partial<Manifest>, compared: Manifest | undefined = be
   );
 
 describe("the summary of a build", () => {
+  it("that stopped after a step says where its disk is", () => {
+    const stopped = { id: "b", folder: "f", until: "install-guest", ran: {} };
+    expect(stoppedWords(stopped)).toMatch(/^b: stopped after install-guest\. The same command/);
+    expect(stoppedWords({ ...stopped, disk: "/d.img" })).toContain("its disk: /d.img (work on a copy)");
+  });
+
   it("says what is new, and asks for a number that says so", () => {
     const said = summary({ domainType: "XEN_HVM" });
     expect(said).toContain("Since 1.0.0: the template 1; tbuild template diff ol6-sample");

@@ -127,6 +127,43 @@ describe.skipIf(lacking !== undefined)(`a killed command${lacking ? ` — skippe
     }
   }, 300_000);
 
+  for (const [way, few] of [["uml", 4], ...(isSlow ? ([["guestfish", 3]] as const) : [])] as const) {
+    const kills = Number(process.env.TBUILD_KILLS ?? few);
+    const times = kills * (way === "guestfish" ? 180_000 : 30_000) + 120_000;
+    it(
+      `by SIGKILL ${kills} times in the course of a seal by ${way}: an undo is enough, and nothing is left`,
+      async () => {
+        const image = join(images, "disk.raw");
+        const before = await sha256Of(image);
+        const argv = ["seal", "--yes", "--only", "ssh-host-keys", "--via", way, image];
+        const started = performance.now();
+        expect((await tbuild(...argv)).exitCode).toBe(0);
+        const whole = performance.now() - started;
+        expect((await tbuild("undo", image)).exitCode).toBe(0);
+        const undone = { 0: 0, 2: 0 };
+        for (let round = 0; round < kills; round++) {
+          // Somewhere in each part of its time.
+          const later = (whole * (round + Math.random())) / kills;
+          await interrupted(argv, "SIGKILL", undefined, later);
+          const patience = { timeout: 60_000, interval: 100 };
+          await vi.waitFor(async () => expect(await processes()).toEqual([]), patience);
+          const { exitCode, stderr } = await tbuild("undo", image);
+          // 2: there was nothing to undo.
+          expect([0, 2], stderr).toContain(exitCode);
+          undone[exitCode as 0 | 2]++;
+          const when = `after ${Math.round(later)} of ${Math.round(whole)} ms`;
+          expect(await sha256Of(image), when).toBe(before);
+          expect(await mounts(), when).toEqual([]);
+          expect((await host.run(["losetup", "-j", image])).stdout, when).toBe("");
+          expect(await readdir(temporary), when).toEqual([]);
+          expect(await readdir(images), when).toEqual(["disk.qcow2", "disk.raw"]);
+        }
+        console.log(`${kills} kills of ${way} in ${Math.round(whole)} ms: ${undone[0]} changes undone`);
+      },
+      times,
+    );
+  }
+
   it("leaves the folders of one that still works alone", async () => {
     const image = join(images, "disk.raw");
     const working = start(["seal", "--plan", "--via", "uml", image]);

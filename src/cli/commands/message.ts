@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { basename } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { type MessageFormName, messageForms } from "../../firstboot/message-forms.ts";
@@ -6,11 +8,16 @@ import { noCloudSeed, passwordKeys } from "../../firstboot/nocloud.ts";
 import { choicesOf, typeOf } from "../../firstboot/value-types.ts";
 import { checkValues } from "../../firstboot/values.ts";
 import { valuesSchema } from "../../firstboot/values-schema.ts";
+import { contractOf } from "../../guest/facts.ts";
+import { Survey } from "../../guest/survey.ts";
 import { localHost } from "../../host/local.ts";
+import { openImageFile } from "../../image/open.ts";
+import { jsonText, shown } from "../../io/escape.ts";
 import { writeDisc } from "../../media/small-disc.ts";
 import { hasWholeContract, noParametersSentence } from "../../model/known.ts";
-import type { Manifest, Parameter } from "../../model/manifest.ts";
+import type { Parameter } from "../../model/manifest.ts";
 import { interruptible, stays } from "../interrupt.ts";
+import { farPath, type NamedImage, withImage } from "../named-image.ts";
 import { openFound } from "../open-site.ts";
 import { answersOf, readValues } from "../values.ts";
 import { table } from "../words.ts";
@@ -25,22 +32,66 @@ interface MessageFlags {
   readonly json?: boolean;
 }
 
+/** Whose parameters they are, and what is known of them. */
+interface Known {
+  readonly name: string;
+  readonly contract: readonly Parameter[];
+  readonly isWhole: boolean;
+  /** What to say if there are none. */
+  readonly none: string;
+}
+
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const flags = command.opts<MessageFlags>();
-  const ref = String(args[0]);
-  const { entry } = await openFound(command, ref);
-  const { name, version } = entry.manifest;
-  const { contract } = entry.manifest;
-  if (flags.values !== undefined) await writeMessages(await answersFrom(flags.values, entry.manifest), flags);
-  else if (flags.form) process.stdout.write(formOf(contract, `${name}@${version}`));
+  const known = await knownOf(command, String(args[0]));
+  const { name, contract } = known;
+  if (flags.values !== undefined) await writeMessages(await answersFrom(flags.values, known), flags);
+  else if (flags.form) process.stdout.write(formOf(contract, name));
   else if (flags.schema)
     process.stdout.write(
-      `${JSON.stringify(valuesSchema(contract, `first-boot values of ${name}@${version}`), undefined, 2)}\n`,
+      `${JSON.stringify(valuesSchema(contract, `first-boot values of ${name}`), undefined, 2)}\n`,
     );
-  else if (flags.json) process.stdout.write(`${JSON.stringify(contract, undefined, 2)}\n`);
-  else if (contract.length === 0)
-    process.stdout.write(`${name}@${version}: ${noParametersSentence(entry.manifest)}\n`);
-  else process.stdout.write(`${table(contract.map(row))}\n`);
+  else if (flags.json) process.stdout.write(`${jsonText(contract, 2)}\n`);
+  else if (contract.length === 0) process.stdout.write(`${name}: ${known.none}\n`);
+  else process.stdout.write(`${table(contract.map((one) => row(one).map(shown)))}\n`);
+}
+
+/** The parameters of a template's version; of an image, if that is a file or on another machine. */
+async function knownOf(command: Command, ref: string): Promise<Known> {
+  if (farPath(ref) !== undefined || ref.includes("/") || isFile(ref))
+    return interruptible(stays.unchanged, (signal) =>
+      withImage(ref, {}, (image) => knownInside(image, signal)),
+    );
+  const { manifest } = (await openFound(command, ref)).entry;
+  return {
+    name: `${manifest.name}@${manifest.version}`,
+    contract: manifest.contract,
+    isWhole: hasWholeContract(manifest),
+    none: noParametersSentence(manifest),
+  };
+}
+
+/** Its modules are read, and none is run. */
+async function knownInside({ name, file, far }: NamedImage, signal: AbortSignal): Promise<Known> {
+  await using image = await openImageFile(localHost(), file, {
+    readOnly: true,
+    watch: { signal },
+    ...(far && { far }),
+  });
+  const unknown: string[] = [];
+  const contract = await contractOf(new Survey(image.tree), unknown);
+  for (const one of unknown) process.stderr.write(`warning: ${shown(one)}\n`);
+  return {
+    ...{ name: basename(name), contract, isWhole: unknown.length === 0 },
+    none:
+      unknown.length > 0
+        ? "Its first-boot parameters are not known."
+        : "No module that runs at its first boot names a parameter.",
+  };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 function row(parameter: Parameter): string[] {
@@ -69,13 +120,9 @@ function formOf(contract: readonly Parameter[], template: string): string {
   return `# First-boot values of ${template}, for: tbuild message ${template} --values FILE\n\n${entries.join("\n")}`;
 }
 
-async function answersFrom(
-  file: string,
-  manifest: Pick<Manifest, "contract" | "recipeText">,
-): Promise<Answer[]> {
-  const { contract } = manifest;
+async function answersFrom(file: string, { contract, isWhole }: Known): Promise<Answer[]> {
   const { shown, values } = await readValues(file);
-  return answersOf(shown, contract, checkValues(contract, values, hasWholeContract(manifest)));
+  return answersOf(shown, contract, checkValues(contract, values, isWhole));
 }
 
 async function writeMessages(

@@ -6,6 +6,7 @@ import {
   build,
   prove,
   recipeFolders,
+  type StoppedBuild,
   type Workshop,
 } from "../../build/build.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
@@ -15,7 +16,7 @@ import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
 import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
-import { summaryOf } from "../summary.ts";
+import { stoppedWords, summaryOf } from "../summary.ts";
 import { coloursFor } from "../words.ts";
 
 const Options = z.object({
@@ -26,6 +27,7 @@ const Options = z.object({
   json: z.boolean().default(false),
   verbose: z.boolean().default(false),
   list: z.boolean().default(false),
+  until: z.string().optional(),
 });
 type Options = z.infer<typeof Options>;
 
@@ -45,6 +47,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     rehearse: options.rehearse,
     fresh: options.fresh,
     keep: options.keep,
+    ...(options.until !== undefined && { until: options.until }),
   }));
   try {
     const whatStays = "finished steps are cached; the same command continues";
@@ -61,7 +64,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 }
 
 type Outcome =
-  | { readonly name: string; readonly result: BuildResult }
+  | { readonly name: string; readonly result: BuildResult | StoppedBuild }
   | { readonly name: string; readonly error: unknown };
 
 /** Builds all recipes, several in parallel. A failure does not stop the others; Ctrl-C stops all. */
@@ -77,7 +80,7 @@ async function buildAll(
     const outcome = await buildOne(workshop, request, screen, signal);
     outcomes.push(outcome);
     // Of the master that is there now, also after --fresh.
-    for (const to of "result" in outcome ? outcome.result.further : [])
+    for (const to of "result" in outcome && "further" in outcome.result ? outcome.result.further : [])
       outcomes.push(await buildOne(workshop, { ...request, fresh: false, to }, screen, signal));
   });
   return outcomes;
@@ -112,6 +115,12 @@ async function report(outcomes: readonly Outcome[], options: Options, find: Find
   for (const outcome of outcomes) {
     if (!("result" in outcome)) continue;
     const { result } = outcome;
+    if ("until" in result) {
+      process.stdout.write(
+        options.json ? `${JSON.stringify({ type: "result", ...result })}\n` : `${stoppedWords(result)}\n`,
+      );
+      continue;
+    }
     const before = await find.previous(result);
     process.stdout.write(
       options.json

@@ -49,6 +49,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
   const source = { reader, blockBytes };
   const paths = new Paths(reader, geometry);
   const stats = new Map<number, Stat>();
+  const shared = sharedStats();
 
   async function fileAt(path: string): Promise<StoredInode> {
     const found = await paths.lookUp(path);
@@ -138,6 +139,22 @@ export async function openExt(reader: Reader): Promise<Ext> {
 }
 
 const partBytes = 1 << 22;
+
+// Files that are alike, such as a million small ones, share one object.
+function sharedStats(): (found: Stat) => Stat {
+  const kept = new Map<string, Stat>();
+  return (found) => {
+    if (found.kind !== "file") return found;
+    const { mode, uid, gid, size, label, locked } = found;
+    const key = `${mode} ${uid} ${gid} ${size} ${locked} ${label}`;
+    const same = kept.get(key);
+    if (same) return same;
+    if (kept.size >= mostShared) kept.clear();
+    kept.set(key, found);
+    return found;
+  };
+}
+const mostShared = 1000;
 
 function* zeros(bytes: number): Generator<Uint8Array> {
   for (let left = bytes; left > 0; left -= partBytes) yield new Uint8Array(Math.min(left, partBytes));

@@ -17,7 +17,7 @@ export class ExtFolder {
   readonly #number: number;
   readonly #blocks: FolderBlock[];
   // The name's bytes as latin1, because a guest's names need not be UTF-8.
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Map<string, number>();
   // No earlier block has room for a name of usual length.
   #roomFrom = 0;
 
@@ -27,7 +27,7 @@ export class ExtFolder {
     this.#blocks = blocks;
     for (const [index, { data }] of blocks.entries())
       for (const { at, inode, name } of entriesOf(data))
-        if (inode !== 0) this.#places.set(name.toString("latin1"), { index, at });
+        if (inode !== 0) this.#places.set(name.toString("latin1"), placeOf(index, at));
   }
 
   static async open(volume: ExtVolume, number: number): Promise<ExtFolder> {
@@ -42,7 +42,7 @@ export class ExtFolder {
   /** The inode number of `name`. */
   find(name: Buffer): number | undefined {
     const place = this.#places.get(name.toString("latin1"));
-    return place && this.#blocks[place.index]?.data.readUInt32LE(place.at);
+    return place === undefined ? undefined : this.#blocks[indexIn(place)]?.data.readUInt32LE(atIn(place));
   }
 
   get isEmpty(): boolean {
@@ -54,21 +54,22 @@ export class ExtFolder {
   remove(name: Buffer): void {
     const key = name.toString("latin1");
     const place = this.#places.get(key);
-    const block = place && this.#blocks[place.index];
-    if (!block) throw damaged(`no entry ${shown(stringOf(name))}`);
+    const block = place === undefined ? undefined : this.#blocks[indexIn(place)];
+    if (place === undefined || !block) throw damaged(`no entry ${shown(stringOf(name))}`);
     const { data } = block;
-    const length = data.readUInt16LE(place.at + 4);
-    const before = entryBefore(data, place.at);
+    const at = atIn(place);
+    const length = data.readUInt16LE(at + 4);
+    const before = entryBefore(data, at);
     if (before === undefined) {
-      data.writeUInt32LE(0, place.at);
-      data.fill(0, place.at + 6, place.at + 8 + padded(name.length));
+      data.writeUInt32LE(0, at);
+      data.fill(0, at + 6, at + 8 + padded(name.length));
     } else {
       data.writeUInt16LE(data.readUInt16LE(before + 4) + length, before + 4);
-      data.fill(0, place.at, place.at + 8 + padded(name.length));
+      data.fill(0, at, at + 8 + padded(name.length));
     }
     block.isChanged = true;
     this.#places.delete(key);
-    this.#roomFrom = Math.min(this.#roomFrom, place.index);
+    this.#roomFrom = Math.min(this.#roomFrom, indexIn(place));
   }
 
   async add(name: Buffer, inode: number, kind: EntryKind): Promise<void> {
@@ -122,7 +123,7 @@ export class ExtFolder {
     if (room.used > 0) block.data.writeUInt16LE(room.used, room.at + 4);
     putEntry(block.data, room.at + room.used, length - room.used, name, inode, kind);
     block.isChanged = true;
-    this.#places.set(name.toString("latin1"), { index, at: room.at + room.used });
+    this.#places.set(name.toString("latin1"), placeOf(index, room.at + room.used));
   }
 }
 
@@ -132,11 +133,20 @@ interface FolderBlock {
   isChanged: boolean;
 }
 
-interface Place {
-  /** Of the block. */
-  readonly index: number;
-  readonly at: number;
+// The index of a block and a place in it, as one number: a folder may have a million entries.
+function placeOf(index: number, at: number): number {
+  return index * largestBlock + at;
 }
+
+function indexIn(place: number): number {
+  return Math.floor(place / largestBlock);
+}
+
+function atIn(place: number): number {
+  return place % largestBlock;
+}
+
+const largestBlock = 65536;
 
 interface Room {
   readonly at: number;
