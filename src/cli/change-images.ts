@@ -5,7 +5,7 @@ import { parseMajor } from "../guest/release.ts";
 import { localHost } from "../host/local.ts";
 import type { ChangeOptions } from "../image/change/drafted-guest.ts";
 import type { PlannedChange } from "../image/change/planned-change.ts";
-import { jsonText, printable, shown as shownName } from "../io/escape.ts";
+import { fileWord, jsonText, printable, shown as shownName } from "../io/escape.ts";
 import { askYes } from "./ask.ts";
 import { explained } from "./explained.ts";
 import { interruptible, stays } from "./interrupt.ts";
@@ -98,7 +98,7 @@ export async function changeImages<Result extends Worked>(
       );
     } else if (record)
       process.stdout.write(
-        `  done; undo with \`tbuild undo ${image}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
+        `  done; undo with \`tbuild undo ${fileWord(image)}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
     else if (isNeeded && !flags.plan) process.stdout.write("  not changed\n");
     if (!flags.json && afterwards)
