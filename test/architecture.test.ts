@@ -96,7 +96,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   undici: ["io/http.ts"],
   "@toondepauw/node-zstd": ["io/compression.ts"],
   yauzl: ["bundles/read/zip.ts"],
-  ssh2: ["manager/cli/connection.ts", "manager/simulator/ssh-server.ts"],
+  ssh2: ["manager/cli/ssh", "manager/simulator/ssh-server.ts"],
   re2js: ["firstboot/pattern.ts"],
   saxes: ["io/read-xml.ts"],
   diff: ["io/patch.ts"],

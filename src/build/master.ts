@@ -1,3 +1,4 @@
+import type { GuestMode } from "../choices.ts";
 import type { FirstBootModule } from "../firstboot/module.ts";
 import type { KickstartTemplate } from "../kickstart/render.ts";
 import type { Digest } from "../model/digest.ts";
@@ -26,6 +27,14 @@ export interface Ingredients {
   readonly modules: readonly FirstBootModule[];
   /** Of what the seal brings in to notice clones by their MAC addresses, if the recipe wants that. */
   readonly cloneDetection?: Digest;
+  readonly frame: ManifestFrame;
+  /** What the template is made as: as the recipe says, or as one of its further conversions. */
+  readonly made: MadeTemplate;
+}
+
+export interface MadeTemplate {
+  readonly recipe: Recipe;
+  readonly mode: GuestMode;
   readonly frame: ManifestFrame;
 }
 

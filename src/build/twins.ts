@@ -15,6 +15,7 @@ import type { Additions } from "../hypervisor/hypervisor.ts";
 import type { DraftedGuest } from "../image/change/drafted-guest.ts";
 import { imagePath } from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
+import { fileWord } from "../io/escape.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { Workshop } from "./build.ts";
 import type { MachineContext } from "./step.ts";
@@ -122,7 +123,7 @@ async function lookAt({ tree, mounts }: DraftedGuest, image: string): Promise<Lo
       {
         subject: image,
         lines: pending,
-        hint: `Seal it first: tbuild seal '${image}'`,
+        hint: `Seal it first: tbuild seal ${fileWord(image)}`,
       },
     );
   // Both kinds have the same services and files. Only tbuild's program reports under this key.

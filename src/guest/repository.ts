@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { fileWord } from "../io/escape.ts";
 import { fileFault } from "../io/file-fault.ts";
 
 // What a repository keeps beside its disks, and tbuild beside an image: no images of a guest.
@@ -26,7 +27,7 @@ export async function findImages(folder: string): Promise<FoundImages> {
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOTDIR")
         throw new TbuildError("usage", "is not a folder", {
-          ...{ subject: at, cause, hint: `To inspect one image: tbuild inspect '${at}'` },
+          ...{ subject: at, cause, hint: `To inspect one image: tbuild inspect ${fileWord(at)}` },
         });
       if (cause.code === "ENOENT")
         throw new TbuildError("usage", "no such folder", {

@@ -66,3 +66,9 @@ export function recorded(name: string): string {
 function mustBeShown(text: string): boolean {
   return /\p{Cs}/u.test(text) || (text.includes("\\") && namedBy(text) !== text);
 }
+
+/** A file as one word of a shell command that a hint shows, whatever its name. */
+export function fileWord(file: string): string {
+  const path = file.startsWith("-") ? `./${file}` : file;
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

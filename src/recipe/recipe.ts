@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bundleFormats, cloneDetectors, domainTypes, firmwares, releases } from "../choices.ts";
+import { bundleFormats, cloneDetectors, domainTypes, firmwares, guestModes, releases } from "../choices.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -325,6 +325,12 @@ export const Recipe = z.strictObject({
     })
     .prefault({}),
   bundles: z.array(BundleFormat).min(1).default(["ovm-tgz", "ova", "qcow2"]),
+  convert: z
+    .array(z.strictObject({ to: z.enum(guestModes), bundles: z.array(BundleFormat).min(1) }))
+    .default([])
+    .describe(
+      "Further templates of the same master, each converted for another way to run it, and called `<name>-<to>`.",
+    ),
   trial: z
     .strictObject({
       clones: z.int().min(0).max(4).default(2),

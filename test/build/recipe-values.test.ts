@@ -134,6 +134,7 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
   ],
   allowUnfit: [["allowUnfit=true", "audit-image"]],
   bundles: [["bundles=[ova]", "pack-bundles"]],
+  convert: [["convert=[{ to: kvm, bundles: [raw] }]", "pack-bundles"]],
   trial: [
     ["trial.clones=1", "boot-trial"],
     ["trial.messages.x=y", "boot-trial"],
@@ -209,8 +210,8 @@ function workshop(settings: readonly string[] = []): Workshop {
 }
 
 /** Keeps a result of each step of the recipe, as a build leaves them. */
-async function keepAll(rehearse: boolean, name = "whole"): Promise<void> {
-  const made = await gather(workshop(), { name, rehearse });
+async function keepAll(rehearse: boolean, name = "whole", settings: readonly string[] = []): Promise<void> {
+  const made = await gather(workshop(settings), { name, rehearse });
   const folder = workshop().home.checkpoints;
   const medium = { file: join(root, "recipes/whole.yaml") };
   let parent: string | undefined;
@@ -303,6 +304,32 @@ describe("every value of a recipe", () => {
     await keepAll(false, "modern");
     expect(await firstToRun([], false, "modern")).toBeUndefined();
     expect(await firstToRun([firmware], false, "modern")).toMatchObject({ step: "install-guest" });
+  });
+});
+
+describe("a further conversion of a recipe", () => {
+  it("begins with the master of the recipe, and is a template of its own", async () => {
+    await rm(workshop().home.checkpoints, { recursive: true, force: true });
+    const setting = ["convert=[{ to: kvm, bundles: [libvirt] }, { to: hvm, bundles: [ova] }]"];
+    await keepAll(true, "whole", setting);
+    const request = { name: "whole", rehearse: true, fresh: false, keep: false };
+    const own = await plan(workshop(setting), request);
+    expect([own.further, own.steps.every(({ kept }) => kept)]).toEqual([["kvm", "hvm"], true]);
+    const kvm = await plan(workshop(setting), { ...request, to: "kvm" });
+    expect(kvm.id).toMatch(/^whole-kvm-rehearsal-/);
+    expect(kvm.further).toEqual([]);
+    const steps = kvm.steps.map(({ step, kept }) => [step, kept]);
+    expect(steps.slice(3, 7)).toEqual([
+      ["inject-modules", true],
+      ["keep-master", true],
+      ["convert-image", false],
+      ["seal-image", false],
+    ]);
+    const { made } = await gather(workshop(setting), { ...request, to: "kvm" });
+    expect(made).toMatchObject({
+      mode: "kvm",
+      recipe: { name: "whole-kvm", domainType: "XEN_HVM", bundles: ["libvirt"], convert: [] },
+    });
   });
 });
 

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { whois } from "../../src/build/whois.ts";
 import { unpackTemplate } from "../../src/bundles/read/unpack.ts";
@@ -10,6 +10,7 @@ import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { localHost } from "../../src/host/local.ts";
 import { imageFacts } from "../../src/image/open.ts";
+import { fileWord } from "../../src/io/escape.ts";
 import { storeFolder } from "../../src/store/folder/store-folder.ts";
 import { missing } from "../fakes/missing.ts";
 import { extDisk, ol6Guest } from "../guest-image.ts";
@@ -196,7 +197,7 @@ const cases: readonly Case[] = [
 describe.skipIf(lacking)("every door to images gives the same verdict", () => {
   it.each(cases)("of $what", async ({ make, refusal, fault, takenBy = refusal ? [] : all }) => {
     const at = await mkdtemp(join(folder, "case-"));
-    const file = join(at, "disk.img");
+    const file = join(at, "disk's.img");
     await make(file);
     for (const door of all) {
       const error = await doors[door](file).then(
@@ -208,9 +209,15 @@ describe.skipIf(lacking)("every door to images gives the same verdict", () => {
         continue;
       }
       expect(error, `${door} refuses it`).toBeInstanceOf(TbuildError);
-      const { message, fault: whose } = error as TbuildError;
+      const { message, fault: whose, hint = "" } = error as TbuildError;
       expect(message, door).toMatch(refusal ?? /^$/);
       expect(whose, door).toMatch(fault ?? /^$/);
+      const words = [file, basename(file)].map(fileWord);
+      if (hint.includes("disk'"))
+        expect(
+          words.some((word) => hint.includes(word)),
+          hint,
+        ).toBe(true);
     }
   });
 

@@ -37,7 +37,7 @@ export async function imageKind(member: Member): Promise<ImageKind | undefined> 
   if (other)
     throw new TbuildError("usage", `is ${other.name}, which is not imported`, {
       subject: shown(member.name),
-      hint: other.hint(shown(member.name)),
+      hint: other.hint(member.name),
     });
   return diskMarks.some(([offset, text]) => at(offset, text)) ? "raw" : undefined;
 }
@@ -117,7 +117,7 @@ function driverOf(member: Member, kind: "qcow2" | "vmdk"): string {
 /** A qcow2 can name a backing file and a data file anywhere on this machine. Other features that no access method supports are refused too. */
 async function refuseQcow2(member: Member): Promise<void> {
   await using file = await fileReader(member.file);
-  const [name, bytes] = [shown(member.name), windowOf(file, member.offset, member.bytes)];
+  const [name, bytes] = [member.name, windowOf(file, member.offset, member.bytes)];
   const header = await qcow2Header(name, bytes);
   if (header.backing !== undefined) throw refuser(member)("needs another image behind it");
   // Throws if the file ends before its clusters.

@@ -3,6 +3,7 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
 import { writeAll } from "../../io/durable.ts";
+import { fileWord } from "../../io/escape.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
 import { isBlank } from "../disk/account.ts";
@@ -72,7 +73,7 @@ export function refuseWish(
   if (options.scrub && layer?.isPacked)
     throw new TbuildError("environment", "has compressed clusters, which keep what a scrub would remove", {
       subject: file,
-      hint: `Scrub a copy without them: qemu-img convert -O qcow2 '${file}' '${file}.new'`,
+      hint: `Scrub a copy without them: qemu-img convert -O qcow2 ${fileWord(file)} ${fileWord(`${file}.new`)}`,
     });
 }
 

@@ -1,4 +1,5 @@
 import { TbuildError } from "../../errors.ts";
+import { fileWord } from "../../io/escape.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { subvolumesOf } from "../btrfs/subvolumes.ts";
@@ -84,7 +85,7 @@ export function snapshotsOf({ file, bytes, layers: [own] }: ImageFile): OtherVol
     name: `the snapshot ${name}`,
     ...{ fs: "unknown", bytes, state: "unknown" },
     why: `holds the disk as it was${memoryBytes > 0 ? ", and the memory of the machine" : ""}`,
-    next: `Copy the current disk alone: qemu-img convert -O qcow2 '${file}' '${file}.new'`,
+    next: `Copy the current disk alone: qemu-img convert -O qcow2 ${fileWord(file)} ${fileWord(`${file}.new`)}`,
   }));
 }
 

@@ -1,6 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
-import { printable } from "../../io/escape.ts";
+import { fileWord, printable } from "../../io/escape.ts";
 
 /** Runs e2fsck with automatic repairs, and throws if errors remain. `device` may end in `?offset=`. */
 export async function checkFileSystem(host: Runner, device: string, signal?: AbortSignal): Promise<void> {
@@ -13,7 +13,7 @@ export async function checkFileSystem(host: Runner, device: string, signal?: Abo
     throw new TbuildError("integrity", "e2fsck cannot repair it automatically", {
       subject: device,
       lines: output.stdout.trim().split("\n").slice(-8).map(printable),
-      hint: `Check it with: e2fsck -f '${device}'`,
+      hint: `Check it with: e2fsck -f ${fileWord(device)}`,
     });
 }
 

@@ -1,4 +1,5 @@
 import { TbuildError } from "../../errors.ts";
+import { fileWord } from "../../io/escape.ts";
 
 export type Format = "raw" | "qcow2";
 
@@ -28,7 +29,8 @@ export function otherFormat(
     found && {
       name: found.name,
       // The format is stated, because qemu would take a fixed VHD for a raw image by its first bytes.
-      hint: (file) => `Convert it: qemu-img convert -f ${found.driver} -O raw '${file}' '${file}.raw'`,
+      hint: (file) =>
+        `Convert it: qemu-img convert -f ${found.driver} -O raw ${fileWord(file)} ${fileWord(`${file}.raw`)}`,
     }
   );
 }
@@ -70,7 +72,7 @@ const foreigners: readonly (Signature & { readonly driver: string; readonly isLa
 ];
 
 function unpackedWith(command: string) {
-  return (file: string) => `Unpack it first, which keeps the original: ${command} '${file}'`;
+  return (file: string) => `Unpack it first, which keeps the original: ${command} ${fileWord(file)}`;
 }
 
 function starts(bytes: Buffer, magic: string, at = 0): boolean {

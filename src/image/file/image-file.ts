@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
+import { fileWord } from "../../io/escape.ts";
 import { fileFault } from "../../io/file-fault.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import { type Format, formatOf } from "./format.ts";
@@ -127,7 +128,7 @@ function kindOf(found: Stats): string {
 }
 
 function hintFor(found: Stats, file: string): string {
-  if (found.isDirectory()) return `To scan all images in it: tbuild scan '${file}'`;
+  if (found.isDirectory()) return `To scan all images in it: tbuild scan ${fileWord(file)}`;
   if (found.isBlockDevice()) return "Copy the disk into a file first: qemu-img convert -O raw DEVICE FILE";
   return "Name a disk image.";
 }

@@ -2,6 +2,7 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import { pacer } from "../../host/pace.ts";
 import { writeAll } from "../../io/durable.ts";
+import { fileWord } from "../../io/escape.ts";
 import { fileReader, type Reader } from "../../io/reader.ts";
 import { qcow2Header } from "./qcow2.ts";
 
@@ -39,7 +40,7 @@ async function* freeRuns(file: string, reader: Reader): AsyncGenerator<{ from: n
   if (isDirty || at + tableBytes > reader.bytes)
     throw new TbuildError("integrity", "its counts of used clusters cannot be trusted", {
       subject: file,
-      hint: `See: qemu-img check '${file}'`,
+      hint: `See: qemu-img check ${fileWord(file)}`,
     });
   const table = Buffer.from(await reader.read(at, tableBytes));
   const perBlock = (clusterBytes * 8) / bits;

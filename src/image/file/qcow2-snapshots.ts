@@ -1,4 +1,5 @@
 import { TbuildError } from "../../errors.ts";
+import { fileWord } from "../../io/escape.ts";
 import type { Reader } from "../../io/reader.ts";
 
 /** A snapshot inside a qcow2 file: the whole disk as it was, and the memory of the machine if it was running. */
@@ -46,6 +47,6 @@ const mostExtra = 1024;
 function damaged(file: string): TbuildError {
   return new TbuildError("integrity", "its table of snapshots is damaged", {
     subject: file,
-    hint: `See: qemu-img check '${file}'`,
+    hint: `See: qemu-img check ${fileWord(file)}`,
   });
 }

@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { inflateRaw } from "node:zlib";
 import { type ErrorCode, TbuildError } from "../../errors.ts";
 import type { Compression } from "../../io/compression.ts";
+import { fileWord } from "../../io/escape.ts";
 import type { Reader } from "../../io/reader.ts";
 
 /** The header of a qcow2 file. */
@@ -85,7 +86,7 @@ export async function qcow2Header(file: string, reader: Reader): Promise<Qcow2He
   if (!Number.isSafeInteger(header.bytes) || header.l1Entries < needed || header.l1Entries > mostL1Entries)
     throw new TbuildError("integrity", "its size contradicts its tables", {
       subject: file,
-      hint: `See: qemu-img check '${file}'`,
+      hint: `See: qemu-img check ${fileWord(file)}`,
     });
   const l1End = header.l1At + header.l1Entries * 8;
   if (l1End > reader.bytes) throw cutOff(file, reader.bytes, l1End);
@@ -229,7 +230,7 @@ async function checkComplete(
     if (seen.has(table))
       throw new TbuildError("integrity", `two parts of the disk have the same table, at ${table}`, {
         subject: file,
-        hint: `See: qemu-img check '${file}'`,
+        hint: `See: qemu-img check ${fileWord(file)}`,
       });
     seen.add(table);
     const l2 = Buffer.from(await reader.read(table, clusterBytes));
@@ -264,7 +265,7 @@ function refuseFeatures(file: string, features: number): void {
   if (features & feature.corrupt)
     throw new TbuildError("integrity", "is marked as corrupt", {
       subject: file,
-      hint: `Nothing was changed. Repair it first: qemu-img check -r all '${file}'`,
+      hint: `Nothing was changed. Repair it first: qemu-img check -r all ${fileWord(file)}`,
     });
   if (features & feature.externalData) throw unknown(file, "its data in another file");
   if (features & ~knownFeatures)
@@ -283,7 +284,7 @@ function unknown(file: string, what: string, code: ErrorCode = "failed"): Tbuild
   return new TbuildError("environment", `a qcow2 image with ${what}`, {
     subject: file,
     code,
-    hint: `Convert it: qemu-img convert -O raw '${file}' '${file}.raw'`,
+    hint: `Convert it: qemu-img convert -O raw ${fileWord(file)} ${fileWord(`${file}.raw`)}`,
   });
 }
 

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import { hold } from "../../host/hold.ts";
 import type { Host } from "../../host/host.ts";
+import { fileWord } from "../../io/escape.ts";
 import type { Run } from "../disk/partitions.ts";
 import type { Format } from "./format.ts";
 
@@ -36,7 +37,7 @@ async function view(
     throw new TbuildError("environment", "its disk cannot be exported as a raw file", {
       subject: image,
       lines: cause instanceof TbuildError ? cause.lines : [],
-      hint: `This needs qemu-storage-daemon and /dev/fuse. Alternatively: qemu-img convert -O raw '${image}' '${image}.raw'`,
+      hint: `This needs qemu-storage-daemon and /dev/fuse. Alternatively: qemu-img convert -O raw ${fileWord(image)} ${fileWord(`${image}.raw`)}`,
       cause,
     });
   });

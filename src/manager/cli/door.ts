@@ -5,8 +5,9 @@ import { hidden } from "../hidden.ts";
 import { saysLocked } from "../locked.ts";
 import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";
-import { type Connection, connect, type Login, nameOf } from "./connection.ts";
 import { joinedReads } from "./joined-reads.ts";
+import { type Connection, connect } from "./ssh/connection.ts";
+import { type Login, nameOf } from "./ssh/login.ts";
 
 export interface DoorOptions {
   readonly login: Login;
@@ -52,9 +53,10 @@ export function openDoor(options: DoorOptions): Door {
 
   async function closed(): Promise<void> {
     clearTimeout(timer);
-    const known = await connection?.catch(() => undefined);
+    // At once, so that no command takes a connection that is about to end.
+    const known = connection;
     connection = undefined;
-    await known?.close();
+    await (await known?.catch(() => undefined))?.close();
   }
 
   async function sent(text: string, deadlineMs: number): Promise<string> {

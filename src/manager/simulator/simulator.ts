@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type { Host } from "../../host/host.ts";
-import { fingerprint } from "../cli/connection.ts";
+import { fingerprint } from "../cli/ssh/fingerprint.ts";
 import type { Backing } from "./backing/backing.ts";
 import { makeCertificate } from "./certificate.ts";
 import { addTemplate } from "./operations/index.ts";

@@ -1,0 +1,85 @@
+import type { Client, ClientChannel } from "ssh2";
+import { Interrupted, TbuildError } from "../../../errors.ts";
+
+export interface ExecOptions {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const mostBytes = 64 * 2 ** 20;
+/** All that the CLI prints for `text`, as `Connection.exec` says. */
+export function exec(
+  client: Client,
+  name: string,
+  text: string,
+  { deadlineMs, signal }: ExecOptions,
+  password: string | undefined,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    let hasPassword = password !== undefined;
+    let stream: ClientChannel | undefined;
+    const fail = (error: unknown) => {
+      end();
+      stream?.destroy();
+      reject(error);
+    };
+    const unknown = (why: string) =>
+      fail(
+        new TbuildError("environment", why, {
+          subject: name,
+          code: stream ? "outcome-unknown" : "no-connection",
+          ...(stream && { hint: "Whether the command was carried out is not known." }),
+        }),
+      );
+    const onAbort = () => fail(new Interrupted());
+    const timer = setTimeout(
+      () => unknown(`did not finish within ${durationOf(deadlineMs)}`),
+      Math.min(deadlineMs, 2 ** 31 - 1),
+    );
+    const onLost = () => unknown("closed the connection during the command");
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+      client.off("close", onLost);
+    };
+    if (signal?.aborted) return onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    client.once("close", onLost);
+    try {
+      client.exec(text, (error, channel) => {
+        if (error) return unknown(`does not take a command: ${error.message}`);
+        stream = channel;
+        const take = (piece: Buffer) => {
+          bytes += piece.length;
+          if (bytes > mostBytes)
+            return fail(
+              new TbuildError("integrity", `answers with more than ${mostBytes / 2 ** 20} MiB`, {
+                subject: name,
+              }),
+            );
+          pieces.push(piece);
+          // After a key login the CLI itself may ask, once for each address of a client.
+          if (hasPassword && /password: ?$/i.test(piece.toString())) {
+            hasPassword = false;
+            channel.write(`${password}\n`);
+          }
+        };
+        channel.on("data", take);
+        channel.stderr.on("data", take);
+        channel.on("error", () => {});
+        channel.once("close", () => {
+          end();
+          resolve(Buffer.concat(pieces).toString("utf8"));
+        });
+      });
+    } catch {
+      unknown("has closed the connection");
+    }
+  });
+}
+
+function durationOf(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 100) / 10} s` : `${Math.round(ms / 60_000)} min`;
+}
