@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type GuestMode, modeOf } from "../choices.ts";
+import { type DomainType, type GuestMode, modeOf } from "../choices.ts";
 import { Interrupted, TbuildError, together } from "../errors.ts";
 import { checkModules, findingLine, type RecipePackages } from "../firstboot/check/index.ts";
 import { cloneDetectionDigest } from "../firstboot/clone-detection.ts";
@@ -30,6 +30,7 @@ import type { Site } from "../recipe/site.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
+import { baseOf } from "./base.ts";
 import { closeCheckpoints } from "./checkpoint.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
@@ -44,6 +45,7 @@ import { passwordHashes, provePasswords } from "./secrets.ts";
 import { shipped } from "./shipped.ts";
 import type { BuildContext } from "./step.ts";
 import { fetchIso, makeMedium, proveDisc } from "./steps/fetch-medium.ts";
+import { takeBase } from "./steps/take-base.ts";
 import { planTemplate } from "./template.ts";
 
 /** An opened site, which builds use. */
@@ -70,6 +72,8 @@ export interface BuildRequest {
   readonly fresh: boolean;
   /** Keep the machine of a failed step for inspection. */
   readonly keep: boolean;
+  /** The further conversion of the recipe that is wanted, in place of the template itself. */
+  readonly to?: GuestMode;
   /** Stop after this step. */
   readonly until?: string;
 }
@@ -92,6 +96,8 @@ export interface BuildResult {
   readonly report: string;
   /** Milliseconds by step in this run, without cached steps. */
   readonly ran: Readonly<Record<string, number>>;
+  /** What the recipe converts the same master for as well. */
+  readonly further: readonly GuestMode[];
 }
 
 /**
@@ -114,12 +120,14 @@ async function proveOne(
 ): Promise<void> {
   const made = await gather(workshop, request);
   const { recipe, folder } = made;
-  const other = names.get(recipe.name);
-  if (other !== undefined)
-    throw new TbuildError("usage", `${request.name} and ${other} are both named ${recipe.name}`, {
-      hint: "Give one of them another `name`, or build one of them only.",
-    });
-  names.set(recipe.name, request.name);
+  for (const name of [recipe.name, ...recipe.convert.map(({ to }) => furtherName(recipe, to))]) {
+    const other = names.get(name);
+    if (other !== undefined)
+      throw new TbuildError("usage", `${request.name} and ${other} are both named ${name}`, {
+        hint: "Give one of them another `name`, or build one of them only.",
+      });
+    names.set(name, request.name);
+  }
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
   const planned = await planOf(pipelineOf(workshop, made, request), context, request.fresh);
   const steps = planned.filter((step) => !step.kept).map((step) => step.step);
@@ -184,7 +192,8 @@ export async function build(
       timings: state.timings,
     });
     finished();
-    return { id, folder: context.folder, bundleFolder, manifest, report: file, ran };
+    const further = made.made.recipe.convert.map(({ to }) => to);
+    return { id, folder: context.folder, bundleFolder, manifest, report: file, ran, further };
   } catch (error) {
     await rememberTimes(context.home, context.name, ran);
     watched.report({
@@ -211,7 +220,7 @@ function pipelineOf(workshop: Workshop, made: Ingredients, request: BuildRequest
 export async function plan(
   workshop: Workshop,
   request: BuildRequest,
-): Promise<{ id: string; steps: PlannedStep[]; notes: string[] }> {
+): Promise<{ id: string; steps: PlannedStep[]; notes: string[]; further: readonly GuestMode[] }> {
   const made = await gather(workshop, request);
   const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
   const trial = trialMode(workshop, made, request);
@@ -219,6 +228,7 @@ export async function plan(
     id: context.id,
     steps: await planOf(pipelineOf(workshop, made, request), context, request.fresh),
     notes: trial ? [] : [noTrial(workshop, made, request)],
+    further: made.made.recipe.convert.map(({ to }) => to),
   };
 }
 
@@ -299,13 +309,12 @@ function additionsOf(request: BuildRequest): Additions {
 /** What clones of the template are booted as; `undefined` where there is no boot trial. */
 function trialMode(
   { hypervisor }: Workshop,
-  { recipe }: Ingredients,
+  { made: { recipe, mode } }: Ingredients,
   request: BuildRequest,
 ): GuestMode | undefined {
   const isReached =
     recipe.firstBoot.detect === "mac" || hypervisor.messages?.reaches.includes(additionsOf(request));
   if (recipe.trial.clones === 0 || !isReached) return undefined;
-  const mode = modeOf[recipe.domainType];
   // A converted image still boots as HVM.
   return hypervisor.domainTypes.includes(mode) ? mode : "hvm";
 }
@@ -350,7 +359,7 @@ function packagesOf(recipe: Recipe): RecipePackages {
 /** Reads everything that a recipe refers to. All errors of the recipe are found here, before anything changes. */
 export async function gather(
   workshop: Workshop,
-  request: Pick<BuildRequest, "name" | "rehearse">,
+  request: Pick<BuildRequest, "name" | "rehearse" | "to">,
 ): Promise<Ingredients> {
   const loaded = await recipeOf(workshop, request.name);
   const { recipe, file } = loaded;
@@ -364,7 +373,6 @@ export async function gather(
   );
   await refuseBrokenModules(recipe, moduleFolders);
   const modules = await Promise.all(moduleFolders.map((one) => readModule(one)));
-  const recipeText = JSON.stringify(recipe);
   const git = await gitState(workshop.host, ownFolders(workshop, [folder, template.folder]));
   const rendered = await renderKickstart(
     recipe,
@@ -372,7 +380,8 @@ export async function gather(
     noSecrets,
     await shownPost(loaded, { mirrors: {} }),
   );
-  refuseFaults(request.name, kickstartFaults(rendered, loaded));
+  const base = await baseOf(recipe, request.rehearse, workshop);
+  if (!base) refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
   // The name and version in the first line affect nothing.
   const kickstartDigest = digestOf(text.replace(/^#.*\n/, ""));
@@ -380,29 +389,51 @@ export async function gather(
     throw new TbuildError("usage", `${request.name}: the rehearsal medium installs for a BIOS only`, {
       hint: "Rehearse with --set machine.firmware=bios, or build without --rehearse.",
     });
-  const medium = request.rehearse
-    ? makeMedium(recipe, await builderDigest())
-    : fetchIso(recipe, workshop.home.isoFolder);
+  const builder = request.rehearse ? await builderDigest() : undefined;
+  const medium =
+    builder === undefined ? fetchIso(recipe, workshop.home.isoFolder) : makeMedium(recipe, builder);
+  const inputs = {
+    ...(!base && { kickstart: sha256(text) }),
+    ...Object.fromEntries(modules.map((module) => [`module:${module.name}`, sha256(module.digest)])),
+    ...(await digestsOf(recipe, folder)),
+  };
+  const frameOf = (one: Recipe) => ({
+    ...{ recipeText: JSON.stringify(one), inputs, tbuild: workshop.tbuild },
+    ...(git && { git }),
+  });
+  const madeOf = { recipe: converted(recipe, request.to), mode: request.to ?? modeOf[recipe.domainType] };
   return {
     recipe,
     folder,
     medium,
+    ...(base && { base: takeBase(recipe, base, builder) }),
     kickstart: template,
     kickstartDigest,
     provisionInputs: await provisionInputs(recipe, folder),
     modules,
     ...(recipe.firstBoot.detect === "mac" && { cloneDetection: await cloneDetectionDigest() }),
-    frame: {
-      recipeText,
-      inputs: {
-        kickstart: sha256(text),
-        ...Object.fromEntries(modules.map((module) => [`module:${module.name}`, sha256(module.digest)])),
-        ...(await digestsOf(recipe, folder)),
-      },
-      ...(git && { git }),
-      tbuild: workshop.tbuild,
-    },
+    frame: frameOf(recipe),
+    made: { ...madeOf, frame: frameOf(madeOf.recipe) },
   };
+}
+
+// Oracle VM's types have none for KVM, whose guests are started as HVM guests are.
+const typeOf = {
+  pvm: "XEN_PVM",
+  pvhvm: "XEN_HVM_PV_DRIVERS",
+  hvm: "XEN_HVM",
+  kvm: "XEN_HVM",
+} as const satisfies Record<GuestMode, DomainType>;
+
+/** A recipe as that of one of its further conversions. */
+function converted(recipe: Recipe, to: GuestMode | undefined): Recipe {
+  if (to === undefined) return recipe;
+  const bundles = recipe.convert.find((one) => one.to === to)?.bundles ?? recipe.bundles;
+  return { ...recipe, name: furtherName(recipe, to), domainType: typeOf[to], bundles, convert: [] };
+}
+
+function furtherName({ name }: Recipe, to: GuestMode): string {
+  return `${name}-${to}`;
 }
 
 // An installed package is in no git repository, even where one is around its node_modules.
@@ -435,8 +466,9 @@ function contextOf(
   report: (event: BuildEvent) => void,
   signal: AbortSignal,
 ): BuildContext {
-  const name = `${made.recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
-  const id = `${name}-${digestOf(made.frame.recipeText).slice(0, 6)}`;
+  const { recipe, frame } = made.made;
+  const name = `${recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
+  const id = `${name}-${digestOf(frame.recipeText).slice(0, 6)}`;
   const { home, host, hypervisor, site, store, records, environment, tbuild } = workshop;
   return {
     id,

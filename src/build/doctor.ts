@@ -11,6 +11,7 @@ import { suggestion } from "../recipe/findings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
+import { baseOf } from "./base.ts";
 import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
@@ -48,14 +49,27 @@ export async function examine(
     }
   }
   return [
-    await kickstartExamined(workshop, name),
+    ...(recipe.from === undefined
+      ? [await kickstartExamined(workshop, name)]
+      : [await baseExamined(workshop, recipe, options.rehearse)]),
     ...(await passwordsExamined(recipe, dirname(file), workshop.environment)),
-    ...(options.rehearse ? [] : [await discExamined(workshop, recipe)]),
-    ...(await packagesOnDisc(workshop, recipe, options)),
+    ...(options.rehearse || recipe.from !== undefined ? [] : [await discExamined(workshop, recipe)]),
+    ...(recipe.from === undefined ? await packagesOnDisc(workshop, recipe, options) : []),
     ...repositories,
     ...(await keysExamined(recipe, places, proxiesOf(workshop.environment), options.signal)),
     ...packagesExamined(wantedPackages(recipe), contents, usedRepositories(recipe).length - contents.size),
   ];
+}
+
+async function baseExamined(workshop: Workshop, recipe: Recipe, rehearse: boolean): Promise<Examined> {
+  const what = "template to start from";
+  try {
+    const base = await baseOf(recipe, rehearse, workshop);
+    return { what, ok: true, text: `${base?.manifest.name}@${base?.manifest.version} is here` };
+  } catch (error) {
+    if (!(error instanceof TbuildError)) throw error;
+    return { what, ok: false, text: [error.message, error.hint].join("; ") };
+  }
 }
 
 async function passwordsExamined(

@@ -1,9 +1,10 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Unpacked, unpackTemplate } from "../bundles/read/unpack.ts";
+import { modeOf } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
 import { factsOf, type GuestFacts } from "../guest/facts.ts";
-import { domainFitness } from "../guest/fitness/fitness.ts";
+import { madeFitness } from "../guest/fitness/fitness.ts";
 import { portraitOf } from "../guest/portrait.ts";
 import { readPackageRecords } from "../guest/rpm/records.ts";
 import { Survey } from "../guest/survey.ts";
@@ -112,7 +113,11 @@ async function inspectDisks(
       const packages = await packagesOf(tree);
       const unknown = [...facts.unknown, ...(typeof packages === "string" ? [`packages: ${packages}`] : [])];
       const portrait = await portrayed(survey, unknown);
-      const fitness = await domainFitness(host, { file: disk.file, guest: { tree, mounts } }, domainType);
+      const fitness = await madeFitness(
+        host,
+        { file: disk.file, guest: { tree, mounts } },
+        modeOf[domainType],
+      );
       return {
         ...facts,
         packages: typeof packages === "string" ? [] : packages,

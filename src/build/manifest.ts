@@ -23,7 +23,8 @@ export async function manifestOf(
     readonly packages: readonly PackageRecord[];
     readonly contract: readonly Parameter[];
     readonly kernel: string;
-    readonly mediumDigest: Digest;
+    readonly mediumDigest?: Digest;
+    readonly base?: Digest;
   },
 ): Promise<Omit<Manifest, "kind" | "version" | "domainType" | "disks">> {
   return {
@@ -47,7 +48,11 @@ export async function manifestOf(
     recipe: digestOf(frame.recipeText),
     recipeText: frame.recipeText,
     ...(frame.git && { git: frame.git }),
-    inputs: { ...frame.inputs, medium: guest.mediumDigest },
+    inputs: {
+      ...frame.inputs,
+      ...(guest.mediumDigest && { medium: guest.mediumDigest }),
+      ...(guest.base && { base: guest.base }),
+    },
     packages: guest.packages,
     contract: guest.contract,
     operations: [],

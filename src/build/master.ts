@@ -1,3 +1,4 @@
+import type { GuestMode } from "../choices.ts";
 import type { FirstBootModule } from "../firstboot/module.ts";
 import type { KickstartTemplate } from "../kickstart/render.ts";
 import type { Digest } from "../model/digest.ts";
@@ -5,9 +6,9 @@ import type { Recipe } from "../recipe/recipe.ts";
 import type { ManifestFrame } from "./manifest.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Inputs, Step } from "./step.ts";
-import type { FetchedMedium } from "./steps/fetch-medium.ts";
+import type { FetchedMedium, Sources } from "./steps/fetch-medium.ts";
 import { injectModules } from "./steps/inject-modules.ts";
-import { installGuest } from "./steps/install-guest.ts";
+import { type InstalledGuest, installGuest } from "./steps/install-guest.ts";
 import { keepMaster } from "./steps/keep-master.ts";
 import { provisionGuest } from "./steps/provision-guest.ts";
 
@@ -17,6 +18,8 @@ export interface Ingredients {
   /** The recipe's folder. Relative paths in the recipe start there. */
   readonly folder: string;
   readonly medium: Step<object, FetchedMedium>;
+  /** Takes the template that the recipe starts from; then nothing is installed. */
+  readonly base?: Step<object, Sources & InstalledGuest>;
   readonly kickstart: KickstartTemplate;
   /** The digest of the rendered kickstart, without the build's secrets. */
   readonly kickstartDigest: string;
@@ -25,14 +28,27 @@ export interface Ingredients {
   /** Of what the seal brings in to notice clones by their MAC addresses, if the recipe wants that. */
   readonly cloneDetection?: Digest;
   readonly frame: ManifestFrame;
+  /** What the template is made as: as the recipe says, or as one of its further conversions. */
+  readonly made: MadeTemplate;
 }
 
-/** From a disc to a stored master: HVM, with its additions and modules, never sealed. */
+export interface MadeTemplate {
+  readonly recipe: Recipe;
+  readonly mode: GuestMode;
+  readonly frame: ManifestFrame;
+}
+
+/** From a disc, or another template, to a stored master: HVM, with its additions and modules, never sealed. */
 export function planMaster(made: Ingredients) {
-  return Pipeline.start()
-    .step(made.medium)
-    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest, made.folder))
+  return startOf(made)
     .step(provisionGuest(made.recipe, made.folder, made.provisionInputs))
     .step(injectModules(made.recipe, made.modules, made.cloneDetection))
     .step(keepMaster(made.recipe, made.frame));
+}
+
+function startOf(made: Ingredients): Pipeline<Sources & InstalledGuest> {
+  if (made.base) return Pipeline.start().step(made.base);
+  return Pipeline.start()
+    .step(made.medium)
+    .step(installGuest(made.recipe, made.kickstart, made.kickstartDigest, made.folder));
 }

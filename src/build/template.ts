@@ -8,15 +8,16 @@ import { publishTemplate } from "./steps/publish-template.ts";
 import { sealImage } from "./steps/seal-image.ts";
 
 /**
- * From a disc to a published template: the master, then a copy of it that is converted, sealed, audited, booted, packed and numbered.
+ * From a disc, or another template, to a published template: the master, then a copy of it that is converted, sealed, audited, booted, packed and numbered.
  * `trial` is what clones are booted as; without it there is no boot trial.
  */
-export function planTemplate(made: Ingredients, trial: GuestMode | undefined) {
-  return planMaster(made)
-    .step(convertImage(made.recipe))
-    .step(sealImage(made.recipe, made.frame, made.cloneDetection))
-    .step(auditImage(made.recipe))
-    .stepIf(trial !== undefined, bootTrial(made.recipe, trial ?? "hvm"))
-    .step(packBundles(made.recipe, made.frame))
+export function planTemplate(ingredients: Ingredients, trial: GuestMode | undefined) {
+  const { recipe, mode, frame } = ingredients.made;
+  return planMaster(ingredients)
+    .step(convertImage(recipe, mode))
+    .step(sealImage(recipe, frame, ingredients.cloneDetection))
+    .step(auditImage(recipe, mode))
+    .stepIf(trial !== undefined, bootTrial(recipe, trial ?? "hvm"))
+    .step(packBundles(recipe, frame))
     .step(publishTemplate());
 }

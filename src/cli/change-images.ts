@@ -62,7 +62,7 @@ export function jobPlan(job: Job, flags: Pick<ChangeFlags, "as">): Changing["pla
 
 /** Plans the change of each image, shows it, asks, and applies it. A failure does not stop the others. */
 export async function changeImages<Result extends Worked>(
-  images: readonly string[],
+  images: readonly (string | NamedImage)[],
   flags: ChangeFlags,
   changing: Changing<Result>,
 ): Promise<void> {
@@ -112,7 +112,7 @@ export async function changeImages<Result extends Worked>(
  * holds after an interruption.
  */
 export async function eachImage(
-  images: readonly string[],
+  images: readonly (string | NamedImage)[],
   { json = false, ...flags }: FarFlags & { readonly json?: boolean },
   whatStays: string,
   work: (image: NamedImage, signal: AbortSignal) => Promise<void>,
@@ -121,7 +121,8 @@ export async function eachImage(
     for (const image of images)
       try {
         if (signal.aborted) throw new Interrupted();
-        await withImage(image, flags, (named) => work(named, signal));
+        if (typeof image !== "string") await work(image, signal);
+        else await withImage(image, flags, (named) => work(named, signal));
       } catch (thrown) {
         const error = firstFault(thrown);
         if (images.length === 1 || !(error instanceof TbuildError)) throw error;

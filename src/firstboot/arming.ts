@@ -50,6 +50,14 @@ export async function isArmed(tree: GuestTree): Promise<boolean> {
   return (await firstBoot.pending(tree)).length === 0;
 }
 
+/** Takes the flags back: the next boot configures nothing. */
+export async function disarm(tree: GuestTree): Promise<void> {
+  for (const flag of await flags(tree, await readRelease(tree))) {
+    const off = { ...flag, value: flag.value === "YES" ? "NO" : "no" };
+    await tree.write(flag.file, withFlag((await tree.text(flag.file)) ?? "", off));
+  }
+}
+
 interface Flag {
   readonly file: string;
   readonly key: string;

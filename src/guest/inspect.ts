@@ -90,17 +90,17 @@ async function fitnessOf(
   volumes: readonly Volume[],
   pv: BootCheck | undefined,
 ): Promise<string> {
-  const lacks = async (type: "XEN_HVM_PV_DRIVERS" | "XEN_PVM") => {
+  const lacks = async (mode: "pvhvm" | "pvm") => {
     const names: string[] = [];
-    for (const operation of buildOperations(type, release, volumes))
+    for (const operation of buildOperations(mode, release, volumes))
       if (await isLacking(tree, operation)) names.push(operation.name);
     return names;
   };
-  const drivers = await lacks("XEN_HVM_PV_DRIVERS");
+  const drivers = await lacks("pvhvm");
   const hvm = drivers.length === 0 ? "HVM with PV drivers" : `HVM (PV drivers want ${drivers.join(", ")})`;
   // Oracle Linux 7 and later have no PVM, and Oracle VM 3.4.6 makes no PVM guests at all.
   if (release.major >= 7) return `${hvm}; no PVM`;
-  const paravirtual = (await lacks("XEN_PVM")).filter((name) => !drivers.includes(name));
+  const paravirtual = (await lacks("pvm")).filter((name) => !drivers.includes(name));
   if (drivers.length + paravirtual.length === 0) return `${hvm}; ${pvmWords(pv)}`;
   return `${hvm}; PVM wants ${[...drivers, ...paravirtual].join(", ")}`;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bundleFormats, cloneDetectors, domainTypes, firmwares, releases } from "../choices.ts";
+import { bundleFormats, cloneDetectors, domainTypes, firmwares, guestModes, releases } from "../choices.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -160,6 +160,14 @@ export const Recipe = z.strictObject({
   summary: Line.describe("A one-line description for lists and bundles."),
   release: Release.describe("The release of Oracle Linux."),
   update: z.int().min(0).max(20).describe("The update: 10 for OL6.10."),
+  from: text(
+    /^[a-z][a-z0-9-]{0,59}(@[\w.-]{1,64})?$/,
+    "a template: name, name@1.2.3, name@stable or name@tag",
+  )
+    .optional()
+    .describe(
+      "Start from this template instead of an installation. Its disk is kept as it is; what only the installer does (layout, language, `packages.base`, kickstart) has no effect. A rehearsal starts from the template's rehearsal.",
+    ),
   iso: Iso.prefault({}).describe("The disc. Defaults follow from release and update; set only what differs."),
   kickstart: text(/^[\w-]+$/, "a name of letters, digits, - and _")
     .optional()
@@ -317,6 +325,12 @@ export const Recipe = z.strictObject({
     })
     .prefault({}),
   bundles: z.array(BundleFormat).min(1).default(["ovm-tgz", "ova", "qcow2"]),
+  convert: z
+    .array(z.strictObject({ to: z.enum(guestModes), bundles: z.array(BundleFormat).min(1) }))
+    .default([])
+    .describe(
+      "Further templates of the same master, each converted for another way to run it, and called `<name>-<to>`.",
+    ),
   trial: z
     .strictObject({
       clones: z.int().min(0).max(4).default(2),

@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { modeOf } from "../choices.ts";
 import { sealParts } from "../guest/seal/index.ts";
 import { contradictions } from "./contradictions.ts";
 import { lastUpdate } from "./discs.ts";
@@ -25,6 +26,7 @@ export const rules: readonly Rule[] = [
   sourcesExist,
   update,
   paravirtual,
+  conversions,
   firmware,
   layout,
   layoutParts,
@@ -36,6 +38,7 @@ export const rules: readonly Rule[] = [
   packageNames,
   kernelRepository,
   accounts,
+  startsFrom,
 ];
 
 function sealOperations(...[recipe, { problem }]: Parameters<Rule>): void {
@@ -43,6 +46,17 @@ function sealOperations(...[recipe, { problem }]: Parameters<Rule>): void {
   for (const [i, name] of (recipe.seal?.skip ?? []).entries())
     if (!known.includes(name))
       problem(["seal", "skip", i], `there is no operation "${name}"${suggestion(name, known)}`);
+}
+
+function startsFrom(...[{ from, provision, machine }, { problem }]: Parameters<Rule>): void {
+  if (from === undefined) return;
+  if (provision === "post")
+    problem(
+      ["provision"],
+      "post is done by the installer, and a recipe with `from` installs nothing; use ssh",
+    );
+  if (machine?.firmware === "uefi")
+    problem(["from"], "starts from templates that a BIOS boots, and machine.firmware is uefi");
 }
 
 function additionsRepository(...[recipe, { problem, standing }]: Parameters<Rule>): void {
@@ -132,6 +146,27 @@ function paravirtual(...[recipe, { problem }]: Parameters<Rule>): void {
   if (part && part.fs !== "ext3")
     problem(["layout", boot, "fs"], `pygrub may not be able to read /boot on ${part.fs}; use ext3`);
 }
+
+/** Each is a template of its own, and what a domain type must not be, it must not be either. */
+function conversions(...[recipe, context]: Parameters<Rule>): void {
+  const own = recipe.domainType && modeOf[recipe.domainType];
+  for (const [i, { to, bundles }] of (recipe.convert ?? []).entries()) {
+    const problem = (text: string) => context.problem(["convert", i, "to"], text);
+    if (to === own) problem(`is ${to}, as which domainType makes the template already; leave this out`);
+    if (recipe.convert?.findIndex((one) => one.to === to) !== i) problem(`is ${to} a second time`);
+    if (to === "pvm")
+      paravirtual(
+        { ...recipe, domainType: "XEN_PVM" },
+        { ...context, problem: (_path, text) => problem(text) },
+      );
+    if (to === "pvm" && recipe.machine?.firmware === "uefi") problem("is pvm, and that has no firmware");
+    for (const [n, format] of bundles.entries())
+      if (to === "kvm" && forXen.includes(format))
+        context.problem(["convert", i, "bundles", n], `${format} is for Xen; use one for KVM, such as qcow2`);
+  }
+}
+
+const forXen: readonly string[] = ["ovm-tgz", "ova", "xl", "xva"];
 
 function firmware(...[recipe, { problem }]: Parameters<Rule>): void {
   if (recipe.machine?.firmware !== "uefi") return;

@@ -9,9 +9,12 @@ import { homeAt } from "../../src/build/home.ts";
 import { allInputs } from "../../src/build/pipeline.ts";
 import { planTemplate } from "../../src/build/template.ts";
 import { localHost } from "../../src/host/local.ts";
+import type { StoredDisk } from "../../src/model/disk.ts";
 import { assignment } from "../../src/recipe/merge.ts";
 import { Recipe } from "../../src/recipe/recipe.ts";
 import { Site } from "../../src/recipe/site.ts";
+import { memoryStore } from "../fakes/memory-store.ts";
+import { sampleManifest } from "../manifest-sample.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 
@@ -29,6 +32,7 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
     // Where a disc is found shapes nothing; the manifest still says what the recipe says.
     ["iso.file=another.iso", "pack-bundles"],
   ],
+  from: [["from=ol6-other", "take-base"]],
   kickstart: [["kickstart=other", "install-guest"]],
   machine: [
     ["machine.vcpus=3", "keep-master"],
@@ -130,6 +134,7 @@ const shaped: Readonly<Record<string, readonly (readonly [setting: string, step:
   ],
   allowUnfit: [["allowUnfit=true", "audit-image"]],
   bundles: [["bundles=[ova]", "pack-bundles"]],
+  convert: [["convert=[{ to: kvm, bundles: [raw] }]", "pack-bundles"]],
   trial: [
     ["trial.clones=1", "boot-trial"],
     ["trial.messages.x=y", "boot-trial"],
@@ -176,7 +181,8 @@ afterAll(() => rm(root, { recursive: true, force: true }));
 
 function workshop(settings: readonly string[] = []): Workshop {
   const values = settings.flatMap((setting) => assignment(setting, "--set") ?? []);
-  const manifest = { get: async () => ({}), versions: async () => [] } as unknown as Workshop["store"];
+  const other = sampleManifest({} as StoredDisk, { name: "ol6-other" });
+  const store = { ...memoryStore([other]), get: async () => ({}) } as unknown as Workshop["store"];
   return {
     home: homeAt(join(root, "home")),
     host: localHost(),
@@ -185,8 +191,15 @@ function workshop(settings: readonly string[] = []): Workshop {
       domainTypes: ["hvm"],
       messages: { reaches: ["tbuild"] },
     } as unknown as Workshop["hypervisor"],
-    store: manifest,
-    records: { has: async () => true, versions: async () => [] } as unknown as Workshop["records"],
+    store,
+    records: {
+      has: async () => true,
+      versions: async () => [],
+      find: async () => undefined,
+      channel: async () => undefined,
+      revocations: async () => new Map(),
+      tags: async () => ({}),
+    } as unknown as Workshop["records"],
     site: Site.parse({}),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),
@@ -197,8 +210,8 @@ function workshop(settings: readonly string[] = []): Workshop {
 }
 
 /** Keeps a result of each step of the recipe, as a build leaves them. */
-async function keepAll(rehearse: boolean, name = "whole"): Promise<void> {
-  const made = await gather(workshop(), { name, rehearse });
+async function keepAll(rehearse: boolean, name = "whole", settings: readonly string[] = []): Promise<void> {
+  const made = await gather(workshop(settings), { name, rehearse });
   const folder = workshop().home.checkpoints;
   const medium = { file: join(root, "recipes/whole.yaml") };
   let parent: string | undefined;
@@ -291,6 +304,32 @@ describe("every value of a recipe", () => {
     await keepAll(false, "modern");
     expect(await firstToRun([], false, "modern")).toBeUndefined();
     expect(await firstToRun([firmware], false, "modern")).toMatchObject({ step: "install-guest" });
+  });
+});
+
+describe("a further conversion of a recipe", () => {
+  it("begins with the master of the recipe, and is a template of its own", async () => {
+    await rm(workshop().home.checkpoints, { recursive: true, force: true });
+    const setting = ["convert=[{ to: kvm, bundles: [libvirt] }, { to: hvm, bundles: [ova] }]"];
+    await keepAll(true, "whole", setting);
+    const request = { name: "whole", rehearse: true, fresh: false, keep: false };
+    const own = await plan(workshop(setting), request);
+    expect([own.further, own.steps.every(({ kept }) => kept)]).toEqual([["kvm", "hvm"], true]);
+    const kvm = await plan(workshop(setting), { ...request, to: "kvm" });
+    expect(kvm.id).toMatch(/^whole-kvm-rehearsal-/);
+    expect(kvm.further).toEqual([]);
+    const steps = kvm.steps.map(({ step, kept }) => [step, kept]);
+    expect(steps.slice(3, 7)).toEqual([
+      ["inject-modules", true],
+      ["keep-master", true],
+      ["convert-image", false],
+      ["seal-image", false],
+    ]);
+    const { made } = await gather(workshop(setting), { ...request, to: "kvm" });
+    expect(made).toMatchObject({
+      mode: "kvm",
+      recipe: { name: "whole-kvm", domainType: "XEN_HVM", bundles: ["libvirt"], convert: [] },
+    });
   });
 });
 

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { stepCode } from "../../src/build/step-code.ts";
+import { domainTypes, guestModes } from "../../src/choices.ts";
 import { inGuestOperations } from "../../src/guest/convert/in-guest.ts";
 import { buildOperations } from "../../src/guest/convert/index.ts";
 import { codeDigest, modulesOf, pathOf } from "../../src/io/code-digest.ts";
@@ -69,8 +70,9 @@ describe("the code of a step", () => {
 
   it("leaves nothing of a conversion to programs of the guest, which a running guest does before", () => {
     const release = { name: "EL6", major: 6, update: 0 } as const;
-    for (const type of ["XEN_HVM", "XEN_HVM_PV_DRIVERS", "XEN_PVM"] as const) {
-      expect(buildOperations(type, release).filter(({ needs }) => needs === "programs")).toEqual([]);
+    for (const mode of guestModes)
+      expect(buildOperations(mode, release).filter(({ needs }) => needs === "programs")).toEqual([]);
+    for (const type of domainTypes) {
       const names = inGuestOperations(type, release).map(({ name }) => name);
       expect(names).toEqual(type === "XEN_HVM" ? [] : ["xen-drivers"]);
     }

@@ -14,6 +14,7 @@ const summary = (changes: Partial<Manifest>, compared: Manifest | undefined = be
       folder: "f",
       bundleFolder: "bundles",
       report: "r",
+      further: [],
       ran: { "seal-image": 1_000 },
       manifest: { ...before, version: "1.0.1", ...changes },
     },

@@ -1,8 +1,6 @@
-import { spawn } from "node:child_process";
-import { watch } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { auditAll } from "../../src/guest/operation.ts";
 import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts";
@@ -10,10 +8,10 @@ import { settle, undoLast, undoRecords } from "../../src/image/change/undo.ts";
 import { readGuest } from "../../src/image/read-guest.ts";
 import { missing } from "../fakes/missing.ts";
 import { host, isSound, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
+import { killed, main } from "./killed.ts";
 
 const lacking = missing("mke2fs", "e2fsck", "root");
 const kills = Number(process.env.TBUILD_KILLS ?? 54);
-const main = resolve(import.meta.dirname, "../../dist/main.js");
 
 describe.skipIf(lacking !== undefined)(`kill -9${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
   let folder = "";
@@ -38,7 +36,11 @@ describe.skipIf(lacking !== undefined)(`kill -9${lacking ? ` — skipped: ${lack
         const started = performance.now();
         // Every other one not at a random moment, but just when the change begins or ends.
         const at = round % 2 ? Math.random() * durations[command] : undefined;
-        const ended = await killed(command === "undo" ? ["undo", image] : [command, "--yes", image], at);
+        const ended = await killed(
+          command === "undo" ? ["undo", image] : [command, "--yes", image],
+          folder,
+          at,
+        );
         if (ended === "by itself") durations[command] = performance.now() - started;
 
         if ((await settle(image)) !== undefined) seen.settled++;
@@ -61,33 +63,6 @@ describe.skipIf(lacking !== undefined)(`kill -9${lacking ? ` — skipped: ${lack
     },
     kills * 15_000,
   );
-
-  /** Starts tbuild and kills it after `ms`, or as soon as a name beside the image changes. */
-  function killed(args: readonly string[], ms: number | undefined): Promise<"by itself" | "killed"> {
-    return new Promise((done, failed) => {
-      const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "ignore", "pipe"] });
-      const kill = () => child.kill("SIGKILL");
-      const timer = ms === undefined ? undefined : setTimeout(kill, ms);
-      const marks = ["tbuild-redo", "tbuild-undo", "tbuild-new"];
-      const mark = marks[Math.floor(Math.random() * marks.length)] ?? "";
-      const watcher =
-        ms === undefined
-          ? watch(folder, (_event, name) => {
-              if (name?.includes(mark)) setTimeout(kill, Math.random() * 3);
-            })
-          : undefined;
-      let said = "";
-      child.stderr.on("data", (data) => {
-        said += data;
-      });
-      child.on("exit", (code, signal) => {
-        clearTimeout(timer);
-        watcher?.close();
-        if (code !== null && code !== 0) failed(new Error(said));
-        else done(signal === null ? "by itself" : "killed");
-      });
-    });
-  }
 
   function tbuild(args: readonly string[]) {
     return host.run([process.execPath, main, ...args]);

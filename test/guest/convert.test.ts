@@ -289,8 +289,8 @@ describe("drivers in an initramfs", () => {
 describe("a build", () => {
   it("leaves HVM alone, and a guest with PV drivers its consoles", () => {
     const { release } = guestOf(6);
-    expect(buildOperations("XEN_HVM", release)).toEqual([]);
-    const names = buildOperations("XEN_HVM_PV_DRIVERS", release).map(({ name }) => name);
+    expect(buildOperations("hvm", release)).toEqual([]);
+    const names = buildOperations("pvhvm", release).map(({ name }) => name);
     expect(names).toContain("initramfs-drivers");
     expect(names).not.toContain("consoles");
   });

@@ -442,6 +442,21 @@ nics: [storage]
   });
 
   it.each([
+    ["{ to: pvm, bundles: [xl] }", "convert.0.to: is pvm, as which domainType makes the template already"],
+    ["{ to: kvm, bundles: [raw] }, { to: kvm, bundles: [raw] }", "convert.1.to: is kvm a second time"],
+    ["{ to: kvm, bundles: [raw, xva] }", "convert.0.bundles.1: xva is for Xen"],
+  ])("converts its master for other machines only: %s", async (entries, words) => {
+    const lines = async (text: string, domainType = "XEN_PVM") =>
+      (
+        await faults(whole.replace("domainType: XEN_PVM", `convert: [${text}]\ndomainType: ${domainType}`))
+      ).lines.join();
+    expect(await lines(entries)).toContain(words);
+    expect(await lines("{ to: pvm, bundles: [xl] }", "XEN_HVM\ntarget: ovm-3.4.6")).toContain(
+      "convert.0.to: Oracle VM has no XEN_PVM from 3.4.6 on",
+    );
+  });
+
+  it.each([
     ["ol5", "{ mount: /, fs: ext4, size: 3G }", "ol5 cannot be installed on ext4"],
     ["ol6", "{ mount: /, fs: xfs, size: 3G }", "ol6 cannot be installed on xfs"],
     ["ol6", "{ mount: /, fs: ext4, size: 30G }", "needs 31220 MiB, and the disk has 12288 MiB"],

@@ -1,7 +1,8 @@
+import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import { buildOperations } from "../../guest/convert/index.ts";
 import { findingText } from "../../guest/fitness/finding.ts";
-import { domainFitness } from "../../guest/fitness/fitness.ts";
+import { madeFitness } from "../../guest/fitness/fitness.ts";
 import { swapPending } from "../../guest/memory.ts";
 import { auditAll, type Done } from "../../guest/operation.ts";
 import { portraitOf } from "../../guest/portrait.ts";
@@ -29,19 +30,23 @@ export interface AuditedImage {
 }
 
 /** Reopens the finished image, also after an online seal. Nothing may be pending, and the file systems must be clean. */
-export function auditImage(recipe: Recipe): Step<ProvisionedGuest & SealedImage, AuditedImage> {
+export function auditImage(
+  recipe: Recipe,
+  mode: GuestMode,
+): Step<ProvisionedGuest & SealedImage, AuditedImage> {
   return {
     name: "audit-image",
     module: import.meta.url,
     describe: () => "reopen the image, check that nothing is pending, and record its contents",
     inputs: () => ({
+      mode,
       writes: "services, users, modules, files in /etc",
       allowUnfit: String(recipe.allowUnfit),
     }),
     async run(context, { image, packagedFiles }) {
       await using opened = await openImage(context, image, { readOnly: true });
       const mounted = opened.mounts.map(({ volume }) => volume);
-      const convert = buildOperations(recipe.domainType, await readRelease(opened.tree), mounted);
+      const convert = buildOperations(mode, await readRelease(opened.tree), mounted);
       const operations = [...convert, ...sealOperations(sealing(recipe))];
       const found = [
         ...(await auditAll(opened.tree, operations)),
@@ -63,8 +68,8 @@ export function auditImage(recipe: Recipe): Step<ProvisionedGuest & SealedImage,
           lines: unread.map(({ name, why }) => `${name} ${why}`),
           hint: "Mount them in the recipe, so that they are sealed, too.",
         });
-      context.progress("checking that it boots as its domain type");
-      const fitness = await domainFitness(context.host, { file: image, guest: opened }, recipe.domainType);
+      context.progress("checking that it boots as what it is made for");
+      const fitness = await madeFitness(context.host, { file: image, guest: opened }, mode);
       refuseUnfit(recipe, fitness);
       if (fitness.verdict !== "fit")
         context.report({ type: "note", text: bootSentence({ ...recipe, fitness }) });
@@ -80,13 +85,13 @@ export function auditImage(recipe: Recipe): Step<ProvisionedGuest & SealedImage,
   };
 }
 
-/** Throws if the image is known not to boot as its domain type, unless the recipe allows that. */
+/** Throws if the image is known not to boot as what it is made for, unless the recipe allows that. */
 export function refuseUnfit(
-  { domainType, allowUnfit }: Pick<Recipe, "domainType" | "allowUnfit">,
-  { verdict, findings, target }: FitnessRecord,
+  { allowUnfit }: Pick<Recipe, "allowUnfit">,
+  { verdict, findings, target, mode }: FitnessRecord,
 ): void {
   if (verdict !== "unfit" || allowUnfit) return;
-  throw new TbuildError("guest", `the image does not boot as ${domainType}, checked for ${target}`, {
+  throw new TbuildError("guest", `the image does not boot as ${mode}, checked for ${target}`, {
     lines: findings.filter(({ weight }) => weight === "unfit").map(findingText),
     hint: "Mend the recipe, choose another domainType, or build it nevertheless with `allowUnfit: true`.",
   });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { GuestMode } from "../../choices.ts";
 import { buildOperations } from "../../guest/convert/index.ts";
 import { type NewIds, newVolumeIds, renameVolumes } from "../../guest/convert/volume-names.ts";
 import { applyAll, type Done } from "../../guest/operation.ts";
@@ -16,21 +17,18 @@ export interface ConvertedImage {
   readonly converted: readonly Done[];
 }
 
-/** Copies the master and converts the copy to the recipe's domain type. It still boots as HVM. */
-export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
+/** Copies the master and converts the copy for what it is to run as. It still boots as HVM. */
+export function convertImage(recipe: Recipe, mode: GuestMode): Step<KeptMaster, ConvertedImage> {
   return {
     name: "convert-image",
     module: import.meta.url,
-    describe: () => `copy the master and convert it to ${recipe.domainType}`,
-    inputs: () => ({
-      domainType: recipe.domainType,
-      ...(canRenameVolumes(recipe) && { "volume ids": volumeId(recipe, "") }),
-    }),
+    describe: () => `copy the master and convert it to ${mode}`,
+    inputs: () => ({ mode, ...(canRenameVolumes(recipe) && { "volume ids": volumeId(recipe, "") }) }),
     async run(context, { masterDisk }) {
       const image = join(context.out, "System.img");
       context.progress("copying the master");
       await context.store.restoreDisk(masterDisk, image, context.signal);
-      const { converted, ids } = await convert(context, recipe, image);
+      const { converted, ids } = await convert(context, recipe, mode, image);
       await writeVolumeIds(context.host, image, ids, context.signal);
       return { image, converted };
     },
@@ -40,12 +38,13 @@ export function convertImage(recipe: Recipe): Step<KeptMaster, ConvertedImage> {
 async function convert(
   context: StepContext,
   recipe: Recipe,
+  mode: GuestMode,
   image: string,
 ): Promise<{ readonly converted: readonly Done[]; readonly ids: NewIds }> {
   await using opened = await openImage(context, image);
   const { tree, mounts, volumes } = opened;
   const mounted = mounts.map(({ volume }) => volume);
-  const operations = buildOperations(recipe.domainType, await readRelease(tree), mounted);
+  const operations = buildOperations(mode, await readRelease(tree), mounted);
   const converted = await applyAll(tree, operations, context.progress);
   if (!canRenameVolumes(recipe)) return { converted, ids: new Map() };
   const ids = newVolumeIds(mounts, volumes, (mount) => volumeId(recipe, mount));

@@ -12,12 +12,20 @@ import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
 import type { Step } from "../step.ts";
 
-export interface FetchedMedium {
-  readonly medium: Medium;
-  readonly mediumDigest: Digest;
+/** What a guest is made of, besides the recipe. */
+export interface Sources {
+  /** Absent for a guest that was not installed here. */
+  readonly mediumDigest?: Digest;
+  /** The manifest of the template that it started from. */
+  readonly base?: Digest;
   /** Folders with repodata that replace repositories, by id. Empty for a medium from Oracle. */
   readonly standIns: Readonly<Record<string, string>>;
   readonly standInsDigest: string;
+}
+
+export interface FetchedMedium extends Sources {
+  readonly medium: Medium;
+  readonly mediumDigest: Digest;
 }
 
 /** Finds the recipe's ISO, and verifies it. */

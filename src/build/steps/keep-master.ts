@@ -7,7 +7,7 @@ import type { Recipe } from "../../recipe/recipe.ts";
 import type { ManifestFrame } from "../manifest.ts";
 import { freeVersion, manifestOf } from "../manifest.ts";
 import type { Step } from "../step.ts";
-import type { FetchedMedium } from "./fetch-medium.ts";
+import type { Sources } from "./fetch-medium.ts";
 import type { InjectedGuest } from "./inject-modules.ts";
 import type { ProvisionedGuest } from "./provision-guest.ts";
 
@@ -20,7 +20,7 @@ export interface KeptMaster {
 export function keepMaster(
   recipe: Recipe,
   frame: ManifestFrame,
-): Step<FetchedMedium & ProvisionedGuest & InjectedGuest, KeptMaster> {
+): Step<Sources & ProvisionedGuest & InjectedGuest, KeptMaster> {
   return {
     name: "keep-master",
     module: import.meta.url,
@@ -49,6 +49,7 @@ export function keepMaster(
         // A master is the installed disk. It boots as an HVM guest, whatever its templates become.
         domainType: "XEN_HVM",
         disks: [masterDisk],
+        ...(state.base && { parent: state.base }),
         timings: context.timings,
         makers: context.makers,
       };

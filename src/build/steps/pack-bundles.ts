@@ -9,7 +9,7 @@ import { freeVersion, type ManifestFrame, manifestOf } from "../manifest.ts";
 import type { Step } from "../step.ts";
 import type { AuditedImage } from "./audit-image.ts";
 import type { ConvertedImage } from "./convert-image.ts";
-import type { FetchedMedium } from "./fetch-medium.ts";
+import type { Sources } from "./fetch-medium.ts";
 import type { InjectedGuest } from "./inject-modules.ts";
 import type { KeptMaster } from "./keep-master.ts";
 import type { ProvisionedGuest } from "./provision-guest.ts";
@@ -21,7 +21,7 @@ export interface PackedBundles {
   readonly bundleFolder: string;
 }
 
-type Needs = FetchedMedium &
+type Needs = Sources &
   ProvisionedGuest &
   InjectedGuest &
   KeptMaster &

@@ -23,7 +23,7 @@ import {
 import { loopbackFor, mirrorsFor, onlyStandIns, proxyOf, serveRepositories } from "../repository-server.ts";
 import { passwordHashes } from "../secrets.ts";
 import type { Inputs, Step } from "../step.ts";
-import type { FetchedMedium } from "./fetch-medium.ts";
+import type { Sources } from "./fetch-medium.ts";
 import type { InstalledGuest } from "./install-guest.ts";
 
 export interface ProvisionedGuest {
@@ -44,7 +44,7 @@ export function provisionGuest(
   recipe: Recipe,
   folder: string,
   inputs: Inputs,
-): Step<FetchedMedium & InstalledGuest, ProvisionedGuest> {
+): Step<Sources & InstalledGuest, ProvisionedGuest> {
   return {
     name: "provision-guest",
     module: import.meta.url,

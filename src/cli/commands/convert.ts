@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { type FitnessTarget, fitnessTargets, type GuestMode, type OvmdChoice } from "../../choices.ts";
 import { exitCodes, TbuildError } from "../../errors.ts";
@@ -8,7 +8,8 @@ import { findingText, type Verdict } from "../../guest/fitness/finding.ts";
 import { type Fitness, fitnessOrWhy, fitnessWords, requireMode } from "../../guest/fitness/fitness.ts";
 import { modeOfVmCfg, type VmCfg, vmCfgIn, withVmCfg } from "../../guest/fitness/vm-cfg.ts";
 import { localHost } from "../../host/local.ts";
-import { undoRecords } from "../../image/change/undo.ts";
+import { lockImage } from "../../image/change/planned-change.ts";
+import { nameCopy, namesFor, removeCopy } from "../../image/change/undo.ts";
 import { openImageFile } from "../../image/open.ts";
 import { jsonText, shown as shownName } from "../../io/escape.ts";
 import { asFlag, type ChangeFlags, changeImages, eachImage } from "../change-images.ts";
@@ -45,19 +46,20 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const target = flags.for ?? targetOf(mode);
   requireMode(target, mode);
   if (flags.out === undefined) return convertAll(images, mode, target, flags);
-  await withCopy(images, flags.out, flags, () =>
-    convertAll([flags.out as string], mode, target, { ...flags, yes: true }),
+  await withCopy(images, flags.out, flags, (copy) =>
+    convertAll([copy], mode, target, { ...flags, yes: true }),
   );
 }
 
 const copyGoes = "the copy was removed; the image itself was not changed";
 
-// The copy is ours, and goes if the conversion fails.
+// The copy gets its name when it is converted. Until then it is ours, and goes if the conversion fails; the next command removes
+// what a kill has left of it.
 async function withCopy(
   images: readonly string[],
   out: string,
   flags: Flags,
-  work: () => Promise<void>,
+  work: (copy: NamedImage) => Promise<void>,
 ): Promise<void> {
   const [image] = images;
   if (image === undefined || images.length > 1 || flags.plan)
@@ -69,23 +71,32 @@ async function withCopy(
         hint: "The image itself is not changed with --out.",
       },
     );
-  await interruptible(copyGoes, async (signal) => {
-    const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
-    await withImage(image, flags, ({ file }) =>
-      copyDisk(localHost(), file, out, { signal, progress: line.show }),
-    ).finally(line.close);
-  });
+  const lock = await lockImage(out);
+  const { copy } = namesFor(out);
   try {
-    await work();
-  } catch (error) {
-    for (const { file } of await undoRecords(out)) await rm(file, { force: true });
-    await rm(out, { force: true });
-    throw error;
+    if (existsSync(out))
+      throw new TbuildError("usage", "exists already", { subject: out, hint: "Name a new file: --out." });
+    await removeCopy(out);
+    await interruptible(copyGoes, async (signal) => {
+      const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
+      await withImage(image, flags, ({ file }) =>
+        copyDisk(localHost(), file, copy, { signal, progress: line.show }),
+      ).finally(line.close);
+    });
+    try {
+      await work({ name: out, file: copy, shown: (text) => text.replaceAll(copy, () => out) });
+      await nameCopy(out);
+    } catch (error) {
+      await removeCopy(out);
+      throw error;
+    }
+  } finally {
+    await lock.release();
   }
 }
 
 async function convertAll(
-  images: readonly string[],
+  images: readonly (string | NamedImage)[],
   mode: GuestMode,
   target: FitnessTarget,
   flags: Flags,

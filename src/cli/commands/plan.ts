@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { plan } from "../../build/build.ts";
+import type { PlannedStep } from "../../build/pipeline.ts";
 import { openSite } from "../open-site.ts";
 import { coloursFor, table } from "../words.ts";
 
@@ -10,11 +11,28 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     json = false,
   } = command.opts<{ rehearse?: boolean; fresh?: boolean; json?: boolean }>();
   const workshop = await openSite(command);
-  const planned = await plan(workshop, { name: String(args[0]), rehearse, fresh, keep: true });
+  const request = { name: String(args[0]), rehearse, fresh, keep: true };
+  const { further, ...planned } = await plan(workshop, request);
+  const others: Planned[] = [];
+  for (const to of further) {
+    const { steps, ...rest } = await plan(workshop, { ...request, fresh: false, to });
+    // Up to the master, they are the same.
+    others.push({ ...rest, steps: steps.slice(steps.findIndex(({ step }) => step === "keep-master") + 1) });
+  }
   if (json) {
-    process.stdout.write(`${JSON.stringify(planned, undefined, 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ ...planned, further: others }, undefined, 2)}\n`);
     return;
   }
+  process.stdout.write([planned, ...others].map(words).join("\n"));
+}
+
+interface Planned {
+  readonly id: string;
+  readonly steps: readonly PlannedStep[];
+  readonly notes: readonly string[];
+}
+
+function words(planned: Planned): string {
   const colours = coloursFor(process.stdout);
   const rows = planned.steps.map((step, i) => [
     `${i + 1}`,
@@ -22,7 +40,5 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     step.step,
     step.kept ? step.text : `${step.text} (${step.why.join(", ")})`,
   ]);
-  process.stdout.write(
-    `${colours.bold(planned.id)}\n${table(rows)}\n${planned.notes.map((note) => `${note}\n`).join("")}`,
-  );
+  return `${colours.bold(planned.id)}\n${table(rows)}\n${planned.notes.map((note) => `${note}\n`).join("")}`;
 }

@@ -77,7 +77,11 @@ async function buildAll(
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   await eachInParallel(requests, jobs, async (request) => {
-    outcomes.push(await buildOne(workshop, request, screen, signal));
+    const outcome = await buildOne(workshop, request, screen, signal);
+    outcomes.push(outcome);
+    // Of the master that is there now, also after --fresh.
+    for (const to of "result" in outcome && "further" in outcome.result ? outcome.result.further : [])
+      outcomes.push(await buildOne(workshop, { ...request, fresh: false, to }, screen, signal));
   });
   return outcomes;
 }

@@ -1,4 +1,4 @@
-import { type DomainType, type GuestMode, modeOf, type OvmdChoice } from "../../choices.ts";
+import type { GuestMode, OvmdChoice } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
@@ -44,13 +44,13 @@ export function convertOperations(
  * A guest that stays HVM is left as its installer made it.
  */
 export function buildOperations(
-  domainType: DomainType,
+  mode: GuestMode,
   release: Release,
   volumes: readonly Volume[] = [],
 ): Operation[] {
-  if (domainType === "XEN_HVM") return [];
-  const all = convertOperations(modeOf[domainType], release, { volumes });
+  if (mode === "hvm") return [];
+  const all = convertOperations(mode, release, { volumes });
   const isForBoth = ({ name }: Operation) =>
-    domainType === "XEN_PVM" || !["consoles", "kernel-choice", "pygrub-menu"].includes(name);
+    mode !== "pvhvm" || !["consoles", "kernel-choice", "pygrub-menu"].includes(name);
   return all.filter((one) => isForBoth(one) && !["lvm-devices", "network-names"].includes(one.name));
 }

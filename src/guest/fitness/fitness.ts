@@ -1,4 +1,4 @@
-import { type DomainType, type FitnessTarget, type GuestMode, modeOf } from "../../choices.ts";
+import type { FitnessTarget, GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import type { FitnessRecord } from "../../model/manifest.ts";
@@ -26,14 +26,9 @@ export async function fitnessOrWhy(...asked: Parameters<typeof fitnessFor>): Pro
   };
 }
 
-/** Checks a guest for the domain type that it was made for, on the Xen version whose pygrub is emulated exactly. */
-export async function domainFitness(
-  host: Host,
-  image: CheckedImage,
-  domainType: DomainType,
-): Promise<FitnessRecord> {
-  const mode = modeOf[domainType];
-  const { boots: _, ...record } = await fitnessOrWhy(host, image, "xen-4.17", mode);
+/** Checks a guest for what it was made for: KVM, or Xen in the version whose pygrub is emulated exactly. */
+export async function madeFitness(host: Host, image: CheckedImage, mode: GuestMode): Promise<FitnessRecord> {
+  const { boots: _, ...record } = await fitnessOrWhy(host, image, mode === "kvm" ? "kvm" : "xen-4.17", mode);
   return { ...record, findings: [...record.findings] };
 }
 

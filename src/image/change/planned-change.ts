@@ -180,7 +180,8 @@ export async function imagePath(file: string): Promise<string> {
   return image;
 }
 
-async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
+/** Locks an image, or the name of one that is to be made. */
+export async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
   if (far) return far.lock(image);
   const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {
     const fault = fileFault(cause, dirname(image));

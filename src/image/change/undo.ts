@@ -73,6 +73,8 @@ export async function settle(image: string): Promise<string | undefined> {
     await finishUndo(image, target);
     return "an undo of it had been cut off; it is now finished";
   }
+  if (!there.includes(basename(names.copy)) && (await adoptRecords(image)) > 0)
+    return "the command that made it had been cut off at its end; it is complete, and its change can be undone";
   if (left.length === 0) return undefined;
   return "a change of it had been cut off before it was begun; the image is as it was, what was left is removed";
 }
@@ -113,6 +115,25 @@ export async function undoLast(image: string): Promise<UndoRecord> {
   return last;
 }
 
+/** Gives a finished copy its name. Its undo records follow; after a kill, `settle` sees to that. */
+export async function nameCopy(image: string): Promise<void> {
+  await renameSafely(namesFor(image).copy, image);
+  await adoptRecords(image);
+}
+
+/** Removes what there is of a copy that is to become the image. */
+export async function removeCopy(image: string): Promise<void> {
+  const { copy } = namesFor(image);
+  for (const name of await besides(copy)) await rm(join(dirname(image), name), { recursive: true });
+  await rm(copy, { force: true });
+}
+
+async function adoptRecords(image: string): Promise<number> {
+  const records = await undoRecords(namesFor(image).copy);
+  for (const { file } of records) await renameSafely(file, namesFor(image).undo(await nextNumber(image)));
+  return records.length;
+}
+
 /** Where things lie beside an image while it is changed, and after. */
 export function namesFor(image: string) {
   return {
@@ -122,6 +143,8 @@ export function namesFor(image: string) {
     undo: (number: number) => `${image}.tbuild-undo-${number}`,
     lock: `${image}.tbuild-lock`,
     work: `${image}.tbuild-work`,
+    /** A copy that is being made, until it may be called as the image. */
+    copy: `${image}.tbuild-copy`,
   };
 }
 

@@ -1,0 +1,56 @@
+import { join } from "node:path";
+import { openForBuild } from "../../firstboot/open-for-build.ts";
+import { majorOf, type Recipe } from "../../recipe/recipe.ts";
+import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
+import type { Base } from "../base.ts";
+import { openImage } from "../guest-image.ts";
+import type { Step, StepContext } from "../step.ts";
+import type { Sources } from "./fetch-medium.ts";
+import { type InstalledGuest, makeSecrets } from "./install-guest.ts";
+
+/** Copies the disk of a template, and opens it for the build: the key of the build, no first boot, an address by DHCP. */
+export function takeBase(
+  recipe: Recipe,
+  { digest, manifest }: Base,
+  /** Of what makes the rehearsal medium, for a rehearsal: its repositories stand in for the recipe's. */
+  standInsBy?: string,
+): Step<object, Sources & InstalledGuest> {
+  return {
+    name: "take-base",
+    module: import.meta.url,
+    describe: () => `start from ${manifest.name}@${manifest.version}`,
+    inputs: () => ({
+      base: digest,
+      ...(standInsBy !== undefined && { "rehearsal medium": standInsBy }),
+    }),
+    async run(context) {
+      const disk = join(context.out, "disk.img");
+      const sources = await sourcesOf(context, recipe, standInsBy !== undefined);
+      const [system] = manifest.disks;
+      if (!system) throw new Error(`${manifest.name} has no disk`);
+      context.progress("copying the template's disk");
+      await context.store.restoreDisk(system, disk, context.signal);
+      const secrets = await makeSecrets(context, recipe);
+      context.progress("opening it for the build");
+      await using opened = await openImage(context, disk);
+      await openForBuild(opened.tree, secrets);
+      return { ...sources, base: digest, disk, key: join(context.out, "build-key") };
+    },
+  };
+}
+
+async function sourcesOf(context: StepContext, recipe: Recipe, rehearse: boolean): Promise<Sources> {
+  if (!rehearse) return { standIns: {}, standInsDigest: "none" };
+  const { progress, signal } = context;
+  const major = majorOf(recipe.release) === 7 ? 7 : 6;
+  const made = await makeRehearsalMedium(
+    context.host,
+    { major, update: recipe.update },
+    { cache: context.home.media, signal, progress },
+  );
+  return {
+    mediumDigest: made.digest,
+    standIns: made.repositories,
+    standInsDigest: made.repositoriesDigest,
+  };
+}
