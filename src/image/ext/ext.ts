@@ -91,7 +91,7 @@ export async function openExt(reader: Reader): Promise<Ext> {
       if (number === undefined) return undefined;
       const kept = stats.get(number);
       if (kept) return kept;
-      const found = await statOf(await paths.inode(number));
+      const found = shared(await statOf(await paths.inode(number)));
       stats.set(number, found);
       return found;
     },
