@@ -54,7 +54,7 @@ export function noImage(word: string): TbuildError {
 }
 
 function absolute(path: string): string {
-  const named = namedBy(path);
+  const named = namedBy(path).replace(/\/+/g, "/");
   return named.startsWith("/") ? named : `/${named}`;
 }
 

@@ -35,6 +35,8 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     const listed = await tbuild(["ls", `${image}:/etc/sysconfig`]);
     expect(listed.exitCode, listed.stderr).toBe(0);
     expect(listed.stdout).toMatch(/^-rw-r--r-- +root +\S+ +\d+ +\/etc\/sysconfig\/network$/m);
+    for (const path of ["/etc/sysconfig/", "//etc//sysconfig//"])
+      expect((await tbuild(["ls", `${image}:${path}`])).stdout).toBe(listed.stdout);
     const one = await tbuild(["ls", "--json", `${image}:/etc/pass*d`]);
     expect(JSON.parse(one.stdout)).toMatchObject({
       path: "/etc/passwd",

@@ -49,8 +49,9 @@ export async function pathsOf(tree: GuestTree, pattern: string): Promise<string[
   return found;
 }
 
-// The path if it is a folder, or a link to one.
-async function behindLinks(tree: GuestTree, path: string): Promise<string | undefined> {
+// The path, without slashes at its end, if it is a folder or a link to one.
+async function behindLinks(tree: GuestTree, given: string): Promise<string | undefined> {
+  const path = given.replace(/(?<=.)\/+$/, "");
   const kind = (await tree.stat(path))?.kind;
   if (kind === "dir") return path;
   if (kind !== "link") return undefined;
