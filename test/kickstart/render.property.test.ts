@@ -228,6 +228,13 @@ const recipes = fc
         keep: fc.array(some(fc.constant("/root/kept")), { maxLength: 1 }),
       }),
       bundles: fc.array(some(fc.constantFrom("ova", "raw")), { minLength: 1, maxLength: 1 }),
+      convert: fc.array(
+        fc.record({
+          to: some(fc.constantFrom("kvm", "hvm")),
+          bundles: fc.array(some(fc.constant("qcow2")), { minLength: 1, maxLength: 1 }),
+        }),
+        { maxLength: 1 },
+      ),
       trial: fc.record({
         clones: some(fc.constant(1)),
         messages: fc.dictionary(hostile, hostile, { maxKeys: 1 }),
@@ -333,8 +340,9 @@ it("each of a thousand random recipes is refused with a reason, or has every val
   );
   expect(count.refused).toBeGreaterThan(100);
   expect(count.rendered).toBeGreaterThan(100);
-  // What none of them has: files beside the recipe, which another test has.
+  // What none of them has: a base, whose recipes have no kickstart, and files beside the recipe; other tests have them.
   expect([...schemaPaths()].filter((path) => !reached.has(path))).toEqual([
+    "from",
     "users.password.file",
     "files.from",
     "scripts.from",
@@ -387,14 +395,16 @@ const whole = {
   allowUnfit: true,
   seal: { how: "offline", skip: ["hostname"], keep: ["/root/kept"] },
   bundles: ["ova"],
+  convert: [{ to: "hvm", bundles: ["qcow2"] }],
   trial: { clones: 1, messages: { key: "value" }, checks: [["true"]] },
   firstBoot: { detect: "mac" },
 };
 
 it("a hostile value anywhere in a recipe is refused, or is written only where it belongs", async () => {
   expect(await standsWhereItBelongs(whole)).toBe(true);
-  // Its disk is blank, as the installer must not see it.
+  // Its disk is blank, as the installer must not see it. A recipe with a base has no kickstart.
   const beside = [
+    "from",
     "users.password.file",
     "files.from",
     "scripts.from",
