@@ -315,7 +315,11 @@ const cases: readonly Case[] = [
     ext(
       guest(
         {
-          [grub2Cfg]: `${grub2(" linux /boot/gone ro root=LABEL=root")}${modern.replace("one", "two")}`,
+          [grub2Cfg]:
+            `${grub2(" linux /boot/gone ro root=LABEL=root")}${modern.replace("one", "two")}`.replaceAll(
+              "set default=0",
+              "set default=$saved_entry",
+            ),
           "/boot/grub2/grubenv": "saved_entry=two\n",
         },
         all,
