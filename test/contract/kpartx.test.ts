@@ -10,6 +10,7 @@ import type { ImageAccess } from "../../src/image/access.ts";
 import { openFar } from "../../src/image/far.ts";
 import { kpartxAccess } from "../../src/image/ways/kpartx.ts";
 import { snapshotPieces } from "../../src/image/ways/snapshot.ts";
+import { fileWord } from "../../src/io/escape.ts";
 import { type Dom0, dom0Needs, startDom0 } from "../dom0.ts";
 import { missing } from "../fakes/missing.ts";
 import { extDisk, ol6Guest, xfsDisk } from "../guest-image.ts";
@@ -89,7 +90,7 @@ describe.skipIf(lacking !== undefined)(
         await expectWhole(xfs, before);
         const done = await tbuild("seal", "--yes", `dom0:${xfs}`);
         expect(done.stdout).toContain(
-          `done; undo with \`tbuild undo dom0:${xfs}\` (dom0:${xfs}.tbuild-undo-1`,
+          `done; undo with \`tbuild undo ${fileWord(`dom0:${xfs}`)}\` (dom0:${xfs}.tbuild-undo-1`,
         );
         await dom0.run("sync");
         expect(await sha256Of(xfs)).not.toBe(before);
