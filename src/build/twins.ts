@@ -3,7 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { CloneDetector } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
-import { initialConfigKey } from "../firstboot/additions.ts";
+import { isOwnOvmd } from "../firstboot/additions.ts";
 import { firstBoot } from "../firstboot/arming.ts";
 import { cloneProgram } from "../firstboot/clone-files.ts";
 import { sharedIdentity } from "../guest/identity.ts";
@@ -126,12 +126,12 @@ async function lookAt({ tree, mounts }: DraftedGuest, image: string): Promise<Lo
         hint: `Seal it first: tbuild seal ${fileWord(image)}`,
       },
     );
-  // Both kinds have the same services and files. Only tbuild's program reports under this key.
+  // Both kinds have the same services and files.
   const program = (await textIn(tree, "/usr/sbin/ovmd")) ?? "";
   return {
     release: `ol${major}`,
     detect: (await tree.stat(cloneProgram)) ? "mac" : "flag",
-    additions: program.includes(initialConfigKey) ? "tbuild" : "oracle",
+    additions: isOwnOvmd(program) ? "tbuild" : "oracle",
     hasEfi: mounts.some(({ at }) => at === "/boot/efi"),
   };
 }

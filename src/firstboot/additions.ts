@@ -6,3 +6,8 @@ export const additions = new URL("../../src/firstboot/additions/", import.meta.u
  * lines of what the module said may follow.
  */
 export const initialConfigKey = "org.tbuild.rehearsal.initial-config";
+
+/** Whether a guest's `/usr/sbin/ovmd` is that of tbuild's guest additions, by its first lines. */
+export function isOwnOvmd(program: string): boolean {
+  return program.slice(0, 1000).includes("tbuild's guest additions");
+}

@@ -113,7 +113,9 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       await hypervisor.stop(vm);
       await hypervisor.start(
         vm,
-        await bench.guest(`echo hello from the guest; /busybox sleep ${2 * (bench.patience ?? 1)}; ${puts("x", bench.device(0))}`),
+        await bench.guest(
+          `echo hello from the guest; /busybox sleep ${2 * (bench.patience ?? 1)}; ${puts("x", bench.device(0))}`,
+        ),
       );
       expect(await hypervisor.state(vm)).toBe("running");
       // Another process finds it by its name.

@@ -514,8 +514,13 @@ async function listed(recipe: string): Promise<Map<string, string>> {
   async function walk(path: string): Promise<void> {
     const at = await tree.stat(path);
     if (!at) return;
+    // The volumes of a template have their UUIDs by the name of its recipe.
+    const text = (data: Uint8Array) =>
+      Buffer.from(data)
+        .toString("latin1")
+        .replaceAll(/UUID=[\da-f-]{36}/g, "UUID=of a volume");
     const content =
-      at.kind === "file" ? Buffer.from((await tree.read(path)) ?? "").toString("base64") : (at.target ?? "");
+      at.kind === "file" ? text((await tree.read(path)) ?? new Uint8Array()) : (at.target ?? "");
     found.set(path, `${at.kind} ${at.mode.toString(8)} ${at.uid}:${at.gid} ${content}`);
     if (at.kind === "dir") for (const name of await tree.list(path)) await walk(`${path}/${name}`);
   }
