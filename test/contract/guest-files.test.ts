@@ -81,9 +81,27 @@ describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () =>
     await mkdir(join(target, "sysconfig"), { recursive: true });
     await writeFile(elsewhere, "mine");
     await symlink(elsewhere, join(target, "sysconfig/network"));
-    const { exitCode } = await tbuild(["cp", `${image}:/etc/sysconfig`, target]);
+    const { exitCode, stderr } = await tbuild(["cp", `${image}:/etc/sysconfig`, target]);
     expect(exitCode).toBe(3);
+    expect(stderr).toContain("sysconfig/network: is a link; a file is to be copied there");
     expect(await readFile(elsewhere, "utf8")).toBe("mine");
+  });
+
+  it("do not take the place of something of another kind", async () => {
+    const target = join(folder, "kinds");
+    await mkdir(join(target, "passwd"), { recursive: true });
+    await writeFile(join(target, "sysconfig"), "mine");
+    const file = await tbuild(["cp", `${image}:/etc/passwd`, target]);
+    expect(file).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining("passwd: is a folder; a file"),
+    });
+    const dir = await tbuild(["cp", `${image}:/etc/sysconfig`, target]);
+    expect(dir).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining("sysconfig: is not a folder; a folder is to be copied there"),
+    });
+    expect(await readFile(join(target, "sysconfig"), "utf8")).toBe("mine");
   });
 
   it("are put in by a plan, keep what they had, and go by undo", async () => {

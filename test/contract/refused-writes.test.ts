@@ -1,6 +1,6 @@
 import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, statfs, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { folderStore } from "../../src/store/folder/folder-store.ts";
@@ -201,6 +201,29 @@ describeWith(needs, "a place that refuses", () => {
       },
       60_000,
     );
+});
+
+it.each([
+  ["--help"],
+  ["help", "exit-codes"],
+  ["module", "list"],
+  ["ls", "-R", "IMAGE"],
+  ["tar-out", "IMAGE:/etc", "-"],
+  ["inspect", "IMAGE"],
+])("a full disk behind standard output is named by %s %s", async (...args) => {
+  const image = join(await mkdtemp(join(tmpdir(), "tbuild-full-")), "System.img");
+  try {
+    await makeDirtyImage(image, kinds["ext4, as OL6"], { megabytes: 32, files: 5 });
+    const argv = [process.execPath, main, ...args.map((word) => word.replace("IMAGE", image))];
+    const { exitCode, stderr } = await host.run(["sh", "-c", '"$0" "$@" > /dev/full', ...argv], {
+      allow: [1, 3],
+    });
+    expect(stderr).toMatch(/^tbuild: standard output: the disk is full$/m);
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(exitCode).toBe(3);
+  } finally {
+    await rm(dirname(image), { recursive: true });
+  }
 });
 
 const inWords =

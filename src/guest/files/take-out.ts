@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
@@ -45,7 +45,7 @@ async function takeOut(tree: GuestTree, path: string, to: Buffer, taking: Taking
   try {
     if (found?.kind === "dir") {
       await mkdir(to, (found.mode & 0o777) | 0o700).catch(unlessThere);
-      await refuseLink(to);
+      await requireOwnFolder(to);
       for (const name of await tree.list(path)) {
         refuseName(path, name);
         await takeOut(tree, `${path === "/" ? "" : path}/${name}`, join(to, name), {
@@ -104,7 +104,8 @@ async function writeFile(
 ): Promise<void> {
   const there = await lstat(to).catch(() => undefined);
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-  // A pipe or a device is written to; a link or a folder is refused.
+  if (there?.isSymbolicLink() || there?.isDirectory()) throw inTheWay(to, there, "a file");
+  // A pipe or a device is written to.
   if (there && !there.isFile()) return writeParts(await open(to, O_WRONLY | O_NOFOLLOW), parts, signal);
   const part = Buffer.concat([to, Buffer.from(".part")]);
   await rm(part, { force: true });
@@ -144,12 +145,17 @@ function unlessThere(error: NodeJS.ErrnoException): void {
 }
 
 // A link in the target folder would lead the copy to another place.
-async function refuseLink(to: Buffer): Promise<void> {
-  if ((await lstat(to)).isSymbolicLink())
-    throw new TbuildError("environment", "is a link; a folder is to be copied there", {
-      subject: to.toString(),
-      hint: "Remove the link, or copy to another place.",
-    });
+async function requireOwnFolder(to: Buffer): Promise<void> {
+  const there = await lstat(to);
+  if (!there.isDirectory()) throw inTheWay(to, there, "a folder");
+}
+
+function inTheWay(to: Buffer, there: Stats, what: string): TbuildError {
+  const is = there.isSymbolicLink() ? "a link" : there.isDirectory() ? "a folder" : "not a folder";
+  return new TbuildError("environment", `is ${is}; ${what} is to be copied there`, {
+    subject: to.toString(),
+    hint: "Remove it, or copy to another place.",
+  });
 }
 
 function refuseName(dir: string, name: string): void {
