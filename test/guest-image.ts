@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, mkdtemp, open, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { localHost } from "../src/host/local.ts";
@@ -57,16 +57,40 @@ export async function xfsDisk(image: string, guest: GuestFiles): Promise<void> {
   await host.run(["cp", "-a", `${root}/.`, at]);
   await unmountImage(at);
   await emptyDisk(image, 321);
+  await putIntoPartition(image, inside);
+  for (const path of [root, inside, at]) await rm(path, { recursive: true });
+}
+
+/** Writes a volume to where the first partition of a disk begins, at 1 MiB. */
+export async function putIntoPartition(image: string, volume: string): Promise<void> {
   await host.run([
     "dd",
-    `if=${inside}`,
+    `if=${volume}`,
     `of=${image}`,
     "bs=1M",
     "seek=1",
     "conv=notrunc,sparse",
     "status=none",
   ]);
-  for (const path of [root, inside, at]) await rm(path, { recursive: true });
+}
+
+/** Adds a second partition with a swap area to an `extDisk`, from byte `at` on, which is where the first one ends. */
+export async function addSwap(
+  image: string,
+  { at, bytes, options = [] }: { at: number; bytes: number; options?: readonly string[] },
+): Promise<void> {
+  const area = `${image}.area`;
+  await host.run(["truncate", "-s", String(bytes), area]);
+  await host.run(["mkswap", "-q", ...options, area]);
+  await using disk = await open(image, "r+");
+  await disk.truncate(at + bytes);
+  const entries = [
+    { type: 0x83, start: 2048, count: at / 512 - 2048 },
+    { type: 0x82, start: at / 512, count: bytes / 512 },
+  ];
+  await disk.write(mbr(entries), 0);
+  await disk.write(await readFile(area), 0, bytes, at);
+  await rm(area);
 }
 
 /** A raw disk with an MBR and one partition from 1 MiB on. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
-import { guestFolder, ol6Guest } from "../guest-image.ts";
+import { guestFolder, ol6Guest, putIntoPartition } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 import { inUml } from "./uml-script.ts";
 
@@ -166,15 +166,7 @@ describeWith(needed, "a disk that is made larger", () => {
     const inside = join(folder, "inside");
     await host.run(["truncate", "-s", "399M", inside]);
     await host.run(["mkfs.xfs", "-q", inside]);
-    await host.run([
-      "dd",
-      `if=${inside}`,
-      `of=${image}`,
-      "bs=1M",
-      "seek=1",
-      "conv=notrunc,sparse",
-      "status=none",
-    ]);
+    await putIntoPartition(image, inside);
     await rm(inside);
     const before = await sha256Of(image);
     const done = await tbuild("resize", "--yes", "--size", "600M", image);

@@ -6,8 +6,7 @@ import { checkImage, planJob } from "../../src/guest/offline.ts";
 import { repairOperations, sealOperations } from "../../src/guest/seal/index.ts";
 import { undoLast } from "../../src/image/change/undo.ts";
 import { missing } from "../fakes/missing.ts";
-import { extDisk, ol6Guest } from "../guest-image.ts";
-import { mbr } from "../image/disk-tables.ts";
+import { addSwap, extDisk, ol6Guest } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
 const lacking = missing("mke2fs", "mkswap", "blkid", "debugfs", "qemu-img");
@@ -22,17 +21,7 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
     folder = await mkdtemp(join(tmpdir(), "tbuild-swap-"));
     [made, used] = [join(folder, "made.img"), join(folder, "used.img")];
     await extDisk(made, ol6Guest, { mebibytes: 40 });
-    const area = join(folder, "area");
-    await host.run(["truncate", "-s", String(swapBytes), area]);
-    await host.run(["mkswap", "-q", "-L", "SWAP-sda2", area]);
-    await using disk = await open(made, "r+");
-    await disk.truncate(swapAt + swapBytes);
-    const entries = [
-      { type: 0x83, start: 2048, count: 39 * 2048 },
-      { type: 0x82, start: swapAt / 512, count: swapBytes / 512 },
-    ];
-    await disk.write(mbr(entries), 0);
-    await disk.write(await readFile(area), 0, swapBytes, swapAt);
+    await addSwap(made, { at: swapAt, bytes: swapBytes, options: ["-L", "SWAP-sda2"] });
     await copyFile(made, used);
     await using second = await open(used, "r+");
     await second.write(Buffer.from("-----BEGIN RSA PRIVATE KEY-----\n"), 0, 32, swapAt + 9 * mib + 77);

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,8 +7,7 @@ import { writeVolumeIds } from "../../src/image/change/volume-ids.ts";
 import { openImageFile } from "../../src/image/open.ts";
 import { uuidOf } from "../../src/model/uuid.ts";
 import { missing } from "../fakes/missing.ts";
-import { extDisk, ol6Guest } from "../guest-image.ts";
-import { mbr } from "../image/disk-tables.ts";
+import { addSwap, extDisk, ol6Guest } from "../guest-image.ts";
 import { host } from "./dirty-image.ts";
 
 const lacking = missing("mke2fs", "mkswap", "blkid", "e2fsck", "tune2fs", "qemu-img");
@@ -31,17 +30,7 @@ describe.skipIf(lacking !== undefined)(`ids of volumes${lacking ? ` — skipped:
       "/boot/grub/grub.conf": `title x\n kernel /vmlinuz ro root=UUID=${root} quiet\n`,
     };
     await extDisk(image, { ...ol6Guest, files }, { mebibytes: 40, options: [...options, "-U", root] });
-    const area = join(folder, "area");
-    await host.run(["truncate", "-s", String(swapBytes), area]);
-    await host.run(["mkswap", "-q", "-U", swap, area]);
-    await using target = await open(image, "r+");
-    await target.truncate(swapAt + swapBytes);
-    const entries = [
-      { type: 0x83, start: 2048, count: 39 * 2048 },
-      { type: 0x82, start: swapAt / 512, count: swapBytes / 512 },
-    ];
-    await target.write(mbr(entries), 0);
-    await target.write(await readFile(area), 0, swapBytes, swapAt);
+    await addSwap(image, { at: swapAt, bytes: swapBytes, options: ["-U", swap] });
     return image;
   }
 

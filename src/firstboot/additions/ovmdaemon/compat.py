@@ -1,13 +1,14 @@
 """What differs between the Pythons of EL5 (2.4) and of today: JSON, bytes, and running programs."""
 import subprocess
 import sys
+import threading
 
 try:
     import json
 except ImportError:
     import simplejson as json
 
-__all__ = ['json', 'caught', 'to_bytes', 'to_text', 'shortened', 'run']
+__all__ = ['json', 'caught', 'to_bytes', 'to_text', 'shortened', 'in_background', 'run']
 
 
 def caught():
@@ -29,6 +30,17 @@ def to_text(data):
     if sys.version_info[0] < 3:
         return to_bytes(data)
     return data
+
+
+def in_background(work):
+    """Runs `work` in a thread that does not keep the program alive."""
+    thread = threading.Thread(target=work)
+    if hasattr(thread, 'daemon'):
+        thread.daemon = True
+    else:
+        thread.setDaemon(True)
+    thread.start()
+    return thread
 
 
 def shortened(text, most):

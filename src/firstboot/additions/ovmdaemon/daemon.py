@@ -10,7 +10,7 @@ import time
 
 from ovmdaemon import ovf, virtio, xenstore
 from ovmdaemon.addresses import report
-from ovmdaemon.compat import caught, json, to_bytes, to_text
+from ovmdaemon.compat import caught, in_background, json, to_bytes, to_text
 
 CONTROL = '/var/run/ovmd.sock'
 PIDFILE = '/var/run/ovmd.pid'
@@ -46,18 +46,10 @@ class Daemon(object):
         self.addresses = None
 
     def serve(self, control):
-        self.start(self.talk_to_manager)
+        in_background(self.talk_to_manager)
         while True:
             client, _ = control.accept()
-            self.start(lambda client=client: self.answer(client))
-
-    def start(self, work):
-        thread = threading.Thread(target=work)
-        if hasattr(thread, 'daemon'):
-            thread.daemon = True
-        else:
-            thread.setDaemon(True)
-        thread.start()
+            in_background(lambda client=client: self.answer(client))
 
     def talk_to_manager(self):
         started = time.time()

@@ -2,9 +2,8 @@
 import os
 import select
 import subprocess
-import threading
 
-from ovmdaemon.compat import to_bytes, to_text
+from ovmdaemon.compat import in_background, to_bytes, to_text
 
 # A line that is longer is taken in parts.
 LONGEST = 65536
@@ -18,8 +17,8 @@ def follow(argv, text, env, heard):
     """
     child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, close_fds=True)
     out = []
-    started(lambda: feed(child.stdin, to_bytes(text)))
-    reader = started(lambda: take(child.stdout.fileno(), out.append))
+    in_background(lambda: feed(child.stdin, to_bytes(text)))
+    reader = in_background(lambda: take(child.stdout.fileno(), out.append))
     lines = Lines(heard)
     while True:
         ended = child.poll() is not None
@@ -60,16 +59,6 @@ class Lines(object):
             found += to_text(piece).splitlines()
         if found:
             self.heard(found)
-
-
-def started(work):
-    thread = threading.Thread(target=work)
-    if hasattr(thread, 'daemon'):
-        thread.daemon = True
-    else:
-        thread.setDaemon(True)
-    thread.start()
-    return thread
 
 
 def feed(stream, data):
