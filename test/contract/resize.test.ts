@@ -98,12 +98,21 @@ describeWith(needed, "a disk that is made larger", () => {
     async (_name, table, at, size, kind) => {
       const image = await disk("one.img", table);
       await ext(image, at, size, kind);
-      const { undone } = await resized(image);
+      const { planned, undone } = await resized(image);
       expect((await stat(image)).size).toBe(300 * mib);
+      expect(planned).toContain(
+        `file system: ${size} MiB → ${Math.round((await judged(image, at)).bytes / mib)} MiB`,
+      );
       expect((await judged(image, at)).bytes).toBeGreaterThan((300 - at - 3) * mib);
       // Holes stay holes: the new room takes none on this machine's disk.
       expect((await stat(image)).blocks * 512).toBeLessThan(100 * mib);
       expect((await tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
+      // A second time nothing grows, and nothing is written.
+      const grown = await sha256Of(image);
+      expect((await tbuild("resize", "--yes", "--size", "300M", image)).stdout).toContain(
+        "nothing to resize",
+      );
+      expect(await sha256Of(image)).toBe(grown);
       await undone();
     },
   );

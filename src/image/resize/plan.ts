@@ -1,10 +1,12 @@
 import { rm, stat } from "node:fs/promises";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import type { Volume } from "../access.ts";
 import { differingPieces } from "../change/pieces.ts";
 import { type PlannedChange, planOn } from "../change/planned-change.ts";
 import { namesFor } from "../change/undo.ts";
-import { tableOf } from "../disk/disk.ts";
+import { insideOf, tableOf } from "../disk/disk.ts";
+import { fileSystemOf } from "../disk/filesystem.ts";
 import type { FarFolder } from "../far.ts";
 import { readImageFile } from "../file/image-file.ts";
 import { imageFacts, refuseChange } from "../open.ts";
@@ -73,11 +75,17 @@ export async function planResize(
         ...(target.group === undefined
           ? []
           : [{ what: target.volume.name, from: sizeOf(target.volume), to: sizeOf(grown.volume) }]),
+        {
+          what: "file system",
+          from: await fileSystemBytes(image, target.volume),
+          to: await fileSystemBytes(copy, grown.volume),
+        },
       ].filter(({ from, to }) => from !== to);
       return {
         result: growths,
         via: target.group === undefined && target.volume.fs !== "xfs" ? "resize2fs" : "uml",
-        pieces: await differingPieces(host, image, copy, signal),
+        // Where nothing grew, the checks have changed times in the superblock.
+        pieces: growths.length > 0 ? await differingPieces(host, image, copy, signal) : [],
         bytes: (await stat(copy)).size,
         close: () => rm(copy, { force: true }),
       };
@@ -89,6 +97,13 @@ export async function planResize(
 }
 
 const mbrBytes = 2 ** 41;
+
+async function fileSystemBytes(file: string, volume: Volume): Promise<number> {
+  await using disk = await readImageFile(file);
+  const { bytes } = await fileSystemOf(insideOf(disk, volume));
+  if (bytes === undefined) throw new Error(`the file system of ${volume.name} has no size`);
+  return bytes;
+}
 
 function sizeOf({
   bytes,
