@@ -2,7 +2,7 @@ import type { Leftovers } from "../guest/leftovers/index.ts";
 import { memoryClass, notLookedInto } from "../guest/memory.ts";
 import type { Findings, Outcome } from "../guest/offline.ts";
 import { type ClassReport, leftoverClass } from "../guest/residue.ts";
-import { backingClass, unusedSpaceClass } from "../guest/unused-space.ts";
+import { unusedSpaceClass } from "../guest/unused-space.ts";
 import type { OtherVolume } from "../image/disk/account.ts";
 import { shown } from "../io/escape.ts";
 
@@ -10,16 +10,24 @@ function unreadOf(others: readonly OtherVolume[]): OtherVolume[] {
   return others.filter(({ state }) => state === "unknown");
 }
 
-/** The names of what could not be inspected: volumes, swap, and unused space. */
-export function unknownOf({ others, classes }: Pick<Findings, "others" | "classes">): string[] {
+/** The names of what could not be inspected: volumes, swap, unused space, and backing files. */
+export function unknownOf({
+  others,
+  classes,
+  backing,
+}: Pick<Findings, "others" | "classes" | "backing">): string[] {
   // What the user left out on purpose is reported, but does not count.
   const unseen = classes.filter(
     ({ name, state, why }) =>
-      [memoryClass, unusedSpaceClass, backingClass].includes(name) &&
+      [memoryClass, unusedSpaceClass].includes(name) &&
       state === "unknown" &&
       !why.every((one) => one === notLookedInto),
   );
-  return [...unreadOf(others), ...unseen].map(({ name }) => name);
+  return [...[...unreadOf(others), ...unseen].map(({ name }) => name), ...backing.map(backingName)];
+}
+
+function backingName(file: string): string {
+  return `the backing file ${file}`;
 }
 
 /** What a seal does not cover, a line each. */
@@ -35,9 +43,7 @@ export function accountLines({
       ...(next ? [`  ${next}`] : []),
     ]),
     ...elsewhere.map((line) => `not on this disk: ${line}`),
-    ...backing.map(
-      (file) => `not inspected: the backing file ${file}, which holds the disk as it was before`,
-    ),
+    ...backing.map((file) => `not inspected: ${backingName(file)}, which holds the disk as it was before`),
   ].map(shown);
 }
 

@@ -14,14 +14,7 @@ import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
 import { type ClassReport, classReports, countShown, findResidue, tellsOfGuest } from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
-import {
-  backingReport,
-  lookOutside,
-  type NamedVolumes,
-  namedVolumes,
-  unusedSpaceReport,
-  withUse,
-} from "./unused-space.ts";
+import { lookOutside, type NamedVolumes, namedVolumes, unusedSpaceReport, withUse } from "./unused-space.ts";
 
 /** A job on a guest in an image. */
 export interface Job {
@@ -107,7 +100,6 @@ export async function checkImage(
           ...classReports(pending, names(operations), seen, leftovers),
           ...memory.classes,
           ...(outside?.classes ?? []),
-          ...(residue ? backingReport(guest.layers) : []),
         ],
         ...(leftovers && { leftovers }),
       };

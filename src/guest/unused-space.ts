@@ -72,15 +72,6 @@ export async function namedVolumes({
   };
 }
 
-/** The backing files of an image, as a class of the report. */
-export const backingClass = "backing files";
-
-/** States which files below an image were not searched for what may be left of the guest. */
-export function backingReport(layers: DraftedGuest["layers"]): ClassReport[] {
-  const why = layers.slice(1).map(({ file }) => `${file} was not searched`);
-  return why.length > 0 ? [{ name: backingClass, state: "unknown", why }] : [];
-}
-
 const unitFolder = "/etc/systemd/system";
 const ruleFolder = "/etc/udev/rules.d";
 
