@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { exitCodes, firstFault, Interrupted, TbuildError } from "../errors.ts";
 import { type Job, type Outcome, planJob } from "../guest/offline.ts";
 import type { Done } from "../guest/operation.ts";
@@ -9,7 +10,7 @@ import { fileWord, jsonText, printable, shown as shownName } from "../io/escape.
 import { askYes } from "./ask.ts";
 import { explained } from "./explained.ts";
 import { interruptible, stays } from "./interrupt.ts";
-import { type FarFlags, type NamedImage, withImage } from "./named-image.ts";
+import { type FarFlags, farPath, type NamedImage, withImage } from "./named-image.ts";
 import { progressLine } from "./progress-line.ts";
 import { viaOption } from "./via.ts";
 import { coloursFor, size } from "./words.ts";
@@ -66,8 +67,10 @@ export async function changeImages<Result extends Worked>(
   flags: ChangeFlags,
   changing: Changing<Result>,
 ): Promise<void> {
+  const { together, isDone, done } = inOneMachine(images);
   await eachImage(images, flags, changing.stays ?? stays.image, async (named, signal) => {
     const { name: image, file, far, shown } = named;
+    if (!far && (await isDone(file))) return;
     const line = progressLine((flags.json ?? false) || !process.stderr.isTTY);
     await using planned = await changing
       .plan(file, {
@@ -75,12 +78,14 @@ export async function changeImages<Result extends Worked>(
         ...(flags.fsck && { fsck: true }),
         ...(far && { far }),
         ...((flags.allowUnmounted || changing.needsRootOnly) && { allowUnmounted: true }),
+        ...(!far && { together }),
         note: (text) => process.stderr.write(`${printable(shown(text))}\n`),
         watch: { signal, progress: line.show },
       })
       .finally(line.close);
-    const { result } = planned;
-    const isNeeded = planned.pieces.length > 0;
+    const { result, alongside = [] } = planned;
+    for (const one of alongside) done(one.image);
+    const isNeeded = [planned, ...alongside].some(({ pieces }) => pieces.length > 0);
     if (!flags.json) process.stdout.write(planText(image, planned, changing, flags.plan ?? false));
     if (signal.aborted) throw new Interrupted();
     const record =
@@ -90,7 +95,7 @@ export async function changeImages<Result extends Worked>(
     const afterwards = record || !isNeeded ? await changing.after?.(named, signal) : undefined;
     if (flags.json) {
       const { pending, ...rest } = result;
-      const ranges = planned.pieces.map(({ offset, bytes }) => ({ offset, bytes }));
+      const ranges = placesIn(planned);
       const changed = record !== undefined;
       const undo = record && { file: shown(record.file), bytes: record.bytes };
       process.stdout.write(
@@ -98,7 +103,7 @@ export async function changeImages<Result extends Worked>(
       );
     } else if (record)
       process.stdout.write(
-        `  done; undo with \`tbuild undo ${fileWord(image)}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
+        `  done${alongside.length > 0 ? " in all of them" : ""}; undo with \`tbuild undo ${fileWord(image)}\` (${shown(record.file)}, ${size(record.bytes)})\n`,
       );
     else if (isNeeded && !flags.plan) process.stdout.write("  not changed\n");
     if (!flags.json && afterwards)
@@ -153,12 +158,16 @@ export function interruptedBy<Given extends Pick<Job, "search">>(
 
 function planText<Result extends Worked>(
   image: string,
-  { result, pieces, via }: PlannedChange<Result>,
+  planned: PlannedChange<Result>,
   { verb, remarks }: Changing<Result>,
   isWhole: boolean,
 ): string {
+  const { result, via } = planned;
+  const places = placesIn(planned);
   const colours = coloursFor(process.stdout);
-  const lines = [`${colours.bold(image)}  ${result.release?.name ?? "unknown guest"}, by ${via}`];
+  const { alongside = [] } = planned;
+  const names = [image, ...alongside.map((one) => one.image)].map((one) => colours.bold(one)).join(" and ");
+  const lines = [`${names}  ${result.release?.name ?? "unknown guest"}, by ${via}`];
   const locks = new Map((result.overridden ?? []).map(({ path, flags }) => [path, lockWord(flags)]));
   for (const { name, done } of result.pending) {
     const first = isWhole || done.length <= 4 ? done : done.slice(0, 3);
@@ -172,15 +181,41 @@ function planText<Result extends Worked>(
   }
   for (const [path, lock] of locks)
     lines.push(`  ${shownName(path)} is ${lock} (chattr); the flag does not stop the change`);
-  const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
-  if (pieces.length === 0) lines.push(`  nothing to ${verb}`);
+  const bytes = places.reduce((sum, piece) => sum + piece.bytes, 0);
+  const where = alongside.length > 0 ? "images" : "image";
+  if (places.length === 0) lines.push(`  nothing to ${verb}`);
   else
-    lines.push(`  ${pieces.length} ${pieces.length === 1 ? "place" : "places"} of the image, ${size(bytes)}`);
+    lines.push(
+      `  ${places.length} ${places.length === 1 ? "place" : "places"} of the ${where}, ${size(bytes)}`,
+    );
   if (isWhole)
-    for (const { offset, bytes } of pieces) lines.push(`    bytes ${offset} to ${offset + bytes - 1}`);
+    for (const { image: other, offset, bytes } of places)
+      lines.push(
+        `    bytes ${offset} to ${offset + bytes - 1}${other === undefined ? "" : ` of ${printable(other)}`}`,
+      );
   if (result.scrubbed) lines.push(`  ${size(result.scrubbed)} of free blocks are zeroed`);
   lines.push(...remarks(result).map((line) => `  ${line}`));
   return `${lines.join("\n")}\n`;
+}
+
+// Those of the image first; the others name theirs.
+function placesIn({ pieces, alongside = [] }: Pick<PlannedChange<unknown>, "pieces" | "alongside">) {
+  const places: { readonly image?: string; readonly offset: number; readonly bytes: number }[] = pieces.map(
+    ({ offset, bytes }) => ({ offset, bytes }),
+  );
+  for (const { image, pieces: more } of alongside)
+    for (const { offset, bytes } of more) places.push({ image, offset, bytes });
+  return places;
+}
+
+/** The local images among those of a command: the disks of one machine are changed with the first of them. */
+export function inOneMachine(images: readonly (string | NamedImage)[]) {
+  const taken = new Set<string>();
+  return {
+    together: images.flatMap((image) => (typeof image === "string" && !farPath(image) ? [image] : [])),
+    done: (file: string) => taken.add(file),
+    isDone: async (file: string) => taken.size > 0 && taken.has(await realpath(file).catch(() => file)),
+  };
 }
 
 function lockWord(flags: string): string {

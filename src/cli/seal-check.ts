@@ -2,7 +2,7 @@ import { exitCodes } from "../errors.ts";
 import { checkImage, type Findings, type Job } from "../guest/offline.ts";
 import { localHost } from "../host/local.ts";
 import { jsonText, printable, shown } from "../io/escape.ts";
-import { type ChangeFlags, eachImage, interruptedBy, shownDone } from "./change-images.ts";
+import { type ChangeFlags, eachImage, inOneMachine, interruptedBy, shownDone } from "./change-images.ts";
 import { stays } from "./interrupt.ts";
 import { accountLines, leftoverLines, stateLines, unknownOf } from "./seal-lines.ts";
 import { viaOption } from "./via.ts";
@@ -19,19 +19,22 @@ export async function checkSeal(
   job: Pick<Job, "operations" | "search" | "as" | "swap">,
 ): Promise<void> {
   const colours = coloursFor(process.stdout);
+  const { together, isDone, done } = inOneMachine(images);
   await eachImage(images, flags, stays.unchanged, async ({ name: image, file, far, shown: here }, signal) => {
+    if (!far && (await isDone(file))) return;
     const findings = await checkImage(
       localHost(),
       file,
       { ...interruptedBy(signal, job), residue: flags.residue ?? false },
       {
         ...viaOption(flags.via),
-        ...(far && { far }),
+        ...(far ? { far } : { together }),
         ...(flags.allowUnmounted && { allowUnmounted: true }),
         note: (text) => process.stderr.write(`${printable(here(text))}\n`),
         watch: { signal },
       },
     );
+    for (const one of findings.with ?? []) done(one);
     const isClean = findings.classes.every(({ state }) => state !== "left") && findings.pending.length === 0;
     // Whoever accepts that part of a disk is unknown gets another exit code, and no other answer.
     const unread = unknownOf(findings);
@@ -50,7 +53,7 @@ export async function checkSeal(
     ];
     const found = `${shown(findings.release.name)}, by ${findings.via}: ${verdict(findings, unread)}`;
     process.stdout.write(
-      `${[`${colours.bold(image)}  ${found}`, ...lines.map((line) => `  ${line}`)].join("\n")}\n`,
+      `${[`${[image, ...(findings.with ?? [])].map((one) => colours.bold(one)).join(" and ")}  ${found}`, ...lines.map((line) => `  ${line}`)].join("\n")}\n`,
     );
   });
 }

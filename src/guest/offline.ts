@@ -47,6 +47,8 @@ export interface Findings {
   readonly classes: readonly ClassReport[];
   /** The volumes that were not inspected. */
   readonly others: readonly OtherVolume[];
+  /** The other images in which members of its mirrors lie; absent if there are none. */
+  readonly with?: readonly string[];
   /** What the guest mounts from elsewhere, a line each. */
   readonly elsewhere: readonly string[];
   /** The backing files of the image: a change of the image leaves their contents as they were. */
@@ -221,9 +223,11 @@ function accountOf({
   others,
   unresolved,
   layers,
-}: DraftedGuest): Pick<Findings, "via" | "others" | "elsewhere" | "backing"> {
+  companions,
+}: DraftedGuest): Pick<Findings, "via" | "others" | "with" | "elsewhere" | "backing"> {
   const backing = layers.slice(1).map(({ file }) => file);
-  return { via, others, elsewhere: unresolved.map(said), backing };
+  const together = companions.length > 0 && { with: companions };
+  return { via, others, ...together, elsewhere: unresolved.map(said), backing };
 }
 
 function names(operations: readonly Operation[]): string[] {

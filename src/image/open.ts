@@ -2,16 +2,17 @@ import { open } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
 import type { Host } from "../host/host.ts";
 import { removeAbandoned } from "../host/temporary.ts";
+import { joinedReader } from "../io/reader.ts";
 import type { Mount, Volume } from "./access.ts";
 import { type OtherVolume, otherVolumes, snapshotsOf, unmountedSubvolumes } from "./disk/account.ts";
 import { type Layout, layoutOf } from "./disk/disk.ts";
 import { partOf, subvolumeOption, type Unresolved } from "./disk/fstab.ts";
-import type { ArrayLook } from "./disk/md-arrays.ts";
+import type { ArrayLook, MdPart } from "./disk/md-arrays.ts";
 import { nextStep } from "./disk/members.ts";
-import { membersBeside } from "./disk/members-beside.ts";
+import { imagesOfArrays, membersBeside, membersIn } from "./disk/members-beside.ts";
 import { firstDifference } from "./disk/mirrors.ts";
 import { type MountWords, mountsIn, mountWords } from "./disk/mounts.ts";
-import { claimAround } from "./disk/unclaimed.ts";
+import { claimAround, inImage } from "./disk/unclaimed.ts";
 import { rangesOf } from "./file/holes.ts";
 import { type ImageFile, type Layer, readImageFile } from "./file/image-file.ts";
 import { type FilesInUse, filesInUse } from "./in-use.ts";
@@ -73,6 +74,8 @@ export async function imageFacts(file: string, users = filesInUse()): Promise<Im
 export type LookOptions = Pick<OpenImageOptions, "users" | "via" | "far" | "watch"> & {
   /** Compare the members of mirrors, and look for missing ones beside the image. Without it they are believed to be equal. */
   readonly compare?: boolean;
+  /** Other images in which members of its mirrors may lie. */
+  readonly together?: readonly string[];
 };
 
 /** The contents of an image file and the guest's mounts. `check` may refuse it before the guest is searched. */
@@ -80,7 +83,7 @@ export async function lookInto(
   host: Host,
   file: string,
   check: (facts: ImageFacts) => Promise<void>,
-  { far, users = far?.users ?? filesInUse(), via, watch, compare = false }: LookOptions = {},
+  { far, users = far?.users ?? filesInUse(), via, watch, compare = false, together = [] }: LookOptions = {},
 ): Promise<LookedInto> {
   await removeAbandoned(host);
   await using image = await readImageFile(file);
@@ -94,7 +97,10 @@ export async function lookInto(
         hint: "tbuild can only read the folder of a remote image. Run tbuild on that machine.",
       },
     );
-  const facts = await factsOf(image, users, compare ? comparing(host, image, watch?.signal) : undefined);
+  const images = compare ? await imagesOfArrays(file, together) : [];
+  const further = (await Promise.all(images.map(membersIn))).flat();
+  const look = compare ? comparing(host, image, further, watch?.signal) : undefined;
+  const facts = await factsOf(image, users, look);
   await check(facts);
   const alone = (volume: Volume) =>
     openByBest(host, facts, [{ at: "/", volume }], {
@@ -116,13 +122,50 @@ export async function lookInto(
     for (const name of named) if ((await top.tree.stat(`/${name}`))?.kind !== "dir") missing.push(name);
     return { ...words, missing };
   };
-  const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts.volumes, wordsOn);
+  const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts, wordsOn);
   const others = [
     ...(await otherVolumes(image, facts.volumes, mounts, unresolved)),
     ...(await unmountedSubvolumes(image, mounts)),
     ...snapshotsOf(image),
   ];
-  return { facts, mounts, unresolved, swapFiles, others };
+  const companions: Companion[] = [];
+  const parts = [...(images.length > 0 ? await membersIn(file) : []), ...further];
+  for (const one of new Set(facts.arrays.flatMap(({ elsewhere }) => elsewhere.map((leg) => leg.image)))) {
+    const found = await companionOf(one, facts, parts, users);
+    await check(found.facts);
+    companions.push(found.companion);
+    others.push(...found.others);
+  }
+  return { facts, mounts, unresolved, swapFiles, others, companions };
+}
+
+/** Another image of the same machine: its mirrors have members there, too. */
+export interface Companion {
+  readonly file: string;
+  /** What lies in it beside the members of those mirrors. Swap on them is among it: its members are not equal. */
+  readonly facts: ImageFacts;
+}
+
+// The members were compared already, from the other side.
+async function companionOf(
+  file: string,
+  { arrays }: ImageFacts,
+  parts: readonly MdPart[],
+  users: FilesInUse,
+): Promise<{ readonly facts: ImageFacts; readonly companion: Companion; readonly others: OtherVolume[] }> {
+  await using image = await readImageFile(file);
+  const facts = await factsOf(image, users, { further: parts.filter((part) => part.image !== file) });
+  const shared = facts.arrays.filter(({ id }) => arrays.some((array) => array.id === id));
+  const names = shared.map(({ name }) => name);
+  const own = facts.volumes.filter(({ name }) => !names.includes(name));
+  const swap = facts.volumes.filter(({ name, fs }) => names.includes(name) && fs === "swap");
+  const others = [...(await otherVolumes(image, own, [], [])), ...snapshotsOf(image)];
+  const followed = shared.filter(({ isSwap }) => !isSwap);
+  return {
+    facts,
+    companion: { file, facts: { ...facts, volumes: [...own, ...swap], followed } },
+    others: others.map((one) => ({ ...one, name: inImage(one.name, file) })),
+  };
 }
 
 /** An image with its whole disk accounted for: what the guest mounts, what it does not, and what it mounts from elsewhere. */
@@ -133,6 +176,8 @@ export interface LookedInto {
   /** The guest's swap files, as paths in the guest. */
   readonly swapFiles: readonly string[];
   readonly others: readonly OtherVolume[];
+  /** The other images in which members of its mirrors lie. */
+  readonly companions: readonly Companion[];
 }
 
 // Installers put the root of a guest on btrfs into a subvolume: a folder, seen from the top.
@@ -155,9 +200,32 @@ function subvolumesIn(entries: MountWords["entries"], volume: Volume): string[] 
   return entries.flatMap(({ options }) => partOf(volume, subvolumeOption(options)).subvolume ?? []);
 }
 
-function comparing(host: Host, image: ImageFile, signal: AbortSignal | undefined): Omit<ArrayLook, "isSwap"> {
+function comparing(
+  host: Host,
+  image: ImageFile,
+  further: readonly MdPart[],
+  signal: AbortSignal | undefined,
+): Omit<ArrayLook, "isSwap"> {
   return {
-    differs: async (one, other) => firstDifference(image, one, other, await rangesOf(host, image), signal),
+    further,
+    async differs(one, { image: file, ...other }) {
+      const data = await rangesOf(host, image);
+      if (file === undefined) return firstDifference(image, one, other, data, signal);
+      await using second = await readImageFile(file);
+      const behind = (place: number) => image.bytes + place;
+      const more = (await rangesOf(host, second)).map(({ start, length }) => ({
+        start: behind(start),
+        length,
+      }));
+      const both = joinedReader([image, second]);
+      return await firstDifference(
+        both,
+        one,
+        { ...other, offset: behind(other.offset) },
+        [...data, ...more],
+        signal,
+      );
+    },
     elsewhere: (array) => membersBeside(image.file, array),
   };
 }

@@ -1,10 +1,12 @@
-import { copyFile, mkdtemp, open, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, open, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { basename, join, resolve } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { settle, undoLast, undoRecords } from "../../src/image/change/undo.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { guestFolder, ol6Guest } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
+import { killed } from "./killed.ts";
 import { inUml } from "./uml-script.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/main.js");
@@ -169,33 +171,170 @@ describeWith(needs, "a guest on mirrors (MD RAID1)", () => {
   });
 });
 
-describeWith(needs, "a guest on a mirror with a member in each of two images", () => {
+describeWith(needs, "a guest on mirrors with a member in each of two images", () => {
   let folder = "";
+  let pristine = "";
+  let before: readonly string[] = [];
   const image = (name: string) => join(folder, name);
   const disks = () => [image("System.img"), image("mirror.img")];
+  const stop = "for m in md0 md1 md2; do mdadm --stop /dev/$m; done";
+  const assemble = [0, 1, 2]
+    .map((n) => `mdadm --assemble --run /dev/md${n} /dev/ubda${n + 1} /dev/ubdb${n + 1}`)
+    .join("\n");
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tbuild-mirrors-"));
-    const key = { "/etc/ssh/ssh_host_rsa_key": "a key" };
+    pristine = await mkdtemp(join(tmpdir(), "tbuild-mirrors-pristine-"));
+    const fstab = [
+      "/dev/md0 / ext4 defaults 1 1",
+      "/dev/md1 /boot ext3 defaults 1 2",
+      "/dev/md2 swap swap defaults 0 0",
+    ];
+    const key = { "/etc/ssh/ssh_host_rsa_key": "a key", "/etc/shadow": `${dirty}\n` };
     const root = await guestFolder({
       ...ol6Guest,
-      files: { ...ol6Guest.files, ...key, "/etc/fstab": "/dev/md0 / ext4 defaults 1 1\n" },
+      files: { ...ol6Guest.files, ...key, "/etc/fstab": `${fstab.join("\n")}\n` },
     });
-    for (const disk of disks()) {
-      await host.run(["truncate", "-s", "42M", disk]);
-      await host.run(["sfdisk", "-q", disk], { input: "start=1MiB,size=40MiB,type=fd\n" });
+    const rows = [40, 20, 15].map((size) => `size=${size}MiB,type=fd`);
+    for (const [disk, more] of [
+      [disks()[0] ?? "", []],
+      [disks()[1] ?? "", ["size=4MiB,type=83"]],
+    ] as const) {
+      await host.run(["truncate", "-s", "90M", disk]);
+      await host.run(["sfdisk", "-q", disk], { input: `${[...rows, ...more].join("\n")}\n` });
     }
-    const create = "mdadm --create /dev/md0 --run --homehost=any --name=root --metadata=1.2 --level=1";
+    const create = (n: number, name: string, version: string) =>
+      `mdadm --create /dev/md${n} --run --homehost=any --name=${name} --metadata=${version} --level=1 ` +
+      `--raid-devices=2 /dev/ubda${n + 1} /dev/ubdb${n + 1} < /dev/null; mdadm --wait /dev/md${n} || true`;
     await inUml(
       disks(),
-      `${create} --raid-devices=2 /dev/ubda1 /dev/ubdb1 < /dev/null; mdadm --wait /dev/md0 || true
-       mke2fs -q -t ext4 -d ${root} /dev/md0; mdadm --stop /dev/md0`,
+      `${create(0, "root", "1.2")}\n${create(1, "boot", "0.90")}\n${create(2, "swap", "1.0")}
+       mke2fs -q -t ext4 -d ${root} /dev/md0; mke2fs -q -t ext3 /dev/md1; mkswap -q /dev/md2
+       echo '${dirty}' | dd of=/dev/md2 bs=1M seek=3 conv=notrunc
+       echo '${dirty}' | dd of=/dev/ubdb4 bs=1M seek=1 conv=notrunc\n${stop}`,
     );
     await rm(root, { recursive: true });
-  }, 60_000);
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+    for (const disk of disks()) await copyFile(disk, join(pristine, basename(disk)));
+    before = await Promise.all(disks().map(sha256Of));
+  }, 90_000);
+  beforeEach(async () => {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder);
+    for (const disk of disks()) await copyFile(join(pristine, basename(disk)), disk);
+  });
+  afterAll(async () => {
+    for (const one of [folder, pristine]) await rm(one, { recursive: true, force: true });
+  });
 
-  it("is refused, with the name of the other member, and neither image is changed", async () => {
-    const before = await Promise.all(disks().map(sha256Of));
+  const isAsBefore = async () => {
+    expect(await Promise.all(disks().map(sha256Of))).toEqual(before);
+    expect((await readdir(folder)).sort()).toEqual(["System.img", "mirror.img"]);
+  };
+
+  it("is sealed in both by one change, which the kernel finds equal, and undone in both by the name of either", async () => {
+    const planned = await tbuild("seal", "--plan", ...disks());
+    expect([planned.exitCode, planned.stdout]).toEqual([
+      0,
+      expect.stringMatching(
+        /System\.img and \S*mirror\.img {2}Oracle.*\n.*bytes \d+ to \d+ of \S*mirror\.img\n/s,
+      ),
+    ]);
+    expect(planned.stdout.match(/ssh-host-keys/g)).toHaveLength(1);
+    await isAsBefore();
+    for (const [first, second] of [disks(), disks().reverse()] as [string, string][]) {
+      const sealed = await tbuild("seal", "--yes", "--scrub", first, second);
+      expect([sealed.exitCode, sealed.stdout], sealed.stderr).toEqual([
+        0,
+        expect.stringContaining("done in all of them"),
+      ]);
+      const checked = await tbuild("seal", "--check", "--residue", second, first);
+      expect([checked.exitCode, checked.stdout]).toEqual([0, expect.stringContaining("nothing is pending")]);
+      for (const disk of disks())
+        expect((await host.run(["grep", "-c", "bcdefgh", disk], { allow: [1] })).stdout.trim()).toBe("0");
+      expect((await readdir(folder)).sort()).toEqual(
+        [
+          "System.img",
+          "mirror.img",
+          `${basename(first)}.tbuild-undo-1`,
+          `${basename(second)}.tbuild-with`,
+        ].sort(),
+      );
+      const copies = disks().map((disk) => `${disk}.judged`);
+      for (const [index, copy] of copies.entries()) await copyFile(disks()[index] ?? "", copy);
+      const judged = await inUml(
+        copies,
+        `${assemble}\ngrep -c '\\[UU\\]' /proc/mdstat; e2fsck -fn /dev/md0; e2fsck -fn /dev/md1
+         for m in md0 md1 md2; do echo check > /sys/block/$m/md/sync_action; mdadm --wait /dev/$m || true; done
+         for m in md0 md1 md2; do echo mismatch $m $(cat /sys/block/$m/md/mismatch_cnt); done
+         mount -o ro /dev/md0 /mnt; echo key $(ls /mnt/etc/ssh | wc -l); umount /mnt\n${stop}`,
+      );
+      for (const name of ["md0", "md1", "md2"]) expect(judged).toContain(`\nmismatch ${name} 0\n`);
+      expect(judged).toContain("\nkey 0\n");
+      for (const copy of copies) await rm(copy);
+      const shown = await tbuild("undo", "--list", second);
+      expect(shown.stdout).toMatch(/seal: first-boot .*swap/);
+      const undone = await tbuild("undo", second);
+      expect(undone.stdout).toContain(`undone, in ${first} too: seal`);
+      await isAsBefore();
+    }
+  }, 120_000);
+
+  it("is left alone where the members differ, one is a copy, one is in use, or an image is not raw", async () => {
+    await bend(image("mirror.img"), 20 * mib, Buffer.from("x"));
+    const different = await tbuild("seal", "--yes", ...disks());
+    expect([different.exitCode, different.stderr]).toEqual([
+      3,
+      expect.stringMatching(/p1 and p1 of mirror\.img differ from byte \d+ on/),
+    ]);
+    await copyFile(join(pristine, "mirror.img"), image("mirror.img"));
+    await copyFile(image("mirror.img"), image("copy.img"));
+    const twice = await tbuild("seal", "--yes", ...disks(), image("copy.img"));
+    expect(twice.stderr).toContain(
+      "p1 of mirror.img and p1 of copy.img have the same place in it: one is a copy",
+    );
+    await rm(image("copy.img"));
+    await host.run(["qemu-img", "convert", "-O", "qcow2", image("mirror.img"), image("mirror.qcow2")]);
+    const packed = await tbuild("seal", "--yes", image("System.img"), image("mirror.qcow2"));
+    expect([packed.exitCode, packed.stderr]).toEqual([3, expect.stringContaining("mirror.qcow2 is qcow2")]);
+    await rm(image("mirror.qcow2"));
+    await using _held = await open(image("mirror.img"), "r+");
+    const used = await tbuild("seal", "--yes", ...disks());
+    expect(used.stderr).toMatch(/mirror\.img: is in use/);
+    await isAsBefore();
+  }, 60_000);
+
+  it(
+    "is whole in both after a kill at any moment of a seal or an undo",
+    async () => {
+      const seen = { before: 0, after: 0 };
+      const kills = Number(process.env.TBUILD_KILLS ?? 18);
+      for (let round = 0; round < kills; round++) {
+        const isUndo = round % 3 === 2;
+        if (isUndo) await tbuild("seal", "--yes", ...disks());
+        const at = round % 2 ? Math.random() * 2500 : undefined;
+        await killed(isUndo ? ["undo", image("mirror.img")] : ["seal", "--yes", ...disks()], folder, at);
+        // By whichever of them it is looked at first.
+        for (const disk of round % 2 ? disks() : disks().reverse()) await settle(disk);
+        const [records, others] = [
+          await undoRecords(image("System.img")),
+          await undoRecords(image("mirror.img")),
+        ];
+        expect(others).toEqual(records);
+        seen[records.length === 0 ? "before" : "after"]++;
+        if (records.length > 0) {
+          expect((await tbuild("seal", "--check", ...disks())).exitCode).toBe(0);
+          await undoLast(image("mirror.img"));
+        }
+        for (const disk of disks()) await rm(`${disk}.tbuild-lock`, { force: true });
+        await isAsBefore();
+      }
+      console.log(`${kills} kills of a change of two images: ${JSON.stringify(seen)}`);
+      expect(seen.before).toBeGreaterThan(0);
+      expect(seen.after).toBeGreaterThan(0);
+    },
+    Number(process.env.TBUILD_KILLS ?? 18) * 20_000,
+  );
+
+  it("named alone is refused, with the name of the other member, and neither image is changed", async () => {
     // A copy of a member is not the other one, and what is no image is no member.
     await copyFile(image("System.img"), image("copy.img"));
     await writeFile(image("notes.txt"), "");
@@ -206,12 +345,11 @@ describeWith(needs, "a guest on a mirror with a member in each of two images", (
         /1 of its 2 members are here, another is p1 of mirror\.img \(array md\/root, UUID [\da-f]{8}(:[\da-f]{8}){3}\)/,
       ),
     ]);
-    expect(refused.stderr).toContain("mdadm --assemble --scan");
+    expect(refused.stderr).toContain("name all of these images in one command");
     const other = await tbuild("seal", "--plan", image("mirror.img"));
     expect(other.stderr).toContain("others are p1 of System.img and p1 of copy.img");
     for (const name of ["copy.img", "notes.txt"]) await rm(image(name));
-    expect(await Promise.all(disks().map(sha256Of))).toEqual(before);
-    expect((await readdir(folder)).sort()).toEqual(["System.img", "mirror.img"]);
+    await isAsBefore();
   });
 
   it("without the other image beside it is refused, too, and says that none has the member", async () => {
@@ -224,22 +362,4 @@ describeWith(needs, "a guest on a mirror with a member in each of two images", (
       "1 of its 2 members are here, and no other image in this folder has one (array md/root",
     );
   });
-
-  it("is sealed as the refusal says: assembled, copied, sealed, and copied back to both", async () => {
-    const copy = image("md0.raw");
-    const assemble = "mdadm --assemble --run /dev/md0 /dev/ubda1 /dev/ubdb1";
-    const stop = "mdadm --stop /dev/md0";
-    await inUml(disks(), `${assemble}\ndd if=/dev/md0 of=${copy} bs=1M status=none\n${stop}`);
-    const sealed = await tbuild("seal", "--yes", copy);
-    expect(sealed.exitCode, sealed.stderr).toBe(0);
-    const judged = await inUml(
-      disks(),
-      `${assemble}\ndd if=${copy} of=/dev/md0 bs=1M status=none\ne2fsck -fn /dev/md0
-       echo check > /sys/block/md0/md/sync_action; mdadm --wait /dev/md0 || true
-       echo mismatch $(cat /sys/block/md0/md/mismatch_cnt); mount -o ro /dev/md0 /mnt
-       echo key $(ls /mnt/etc/ssh | wc -l); umount /mnt; ${stop}`,
-    );
-    expect(judged).toContain("\nmismatch 0\n");
-    expect(judged).toContain("\nkey 0\n");
-  }, 60_000);
 });

@@ -7,6 +7,7 @@ import { planJob } from "../../src/guest/offline.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import type { Host } from "../../src/host/host.ts";
 import { undoRecords } from "../../src/image/change/undo.ts";
+import { faultsOf } from "../../src/image/ext/e2fsck.ts";
 import { missing } from "../fakes/missing.ts";
 import { extDisk, ol6Guest, xfsDisk } from "../guest-image.ts";
 import { host, sha256Of, start } from "./dirty-image.ts";
@@ -48,6 +49,17 @@ describe.skipIf(lacking !== undefined)(`--fsck${lacking ? ` — skipped: ${lacki
       expect(await undoRecords(image)).toHaveLength(1);
       await rm(`${image}.tbuild-undo-1`);
     }
+  });
+
+  it("ends where e2fsck would begin again for ever", async () => {
+    const image = join(folder, "restarting.img");
+    // Without a copy, the lost place of an inode table can only be repaired by a write.
+    const options = ["-O", "sparse_super2,^resize_inode", "-E", "num_backup_sb=0"];
+    await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", ...options, image, "20M"]);
+    await host.run(["debugfs", "-w", "-R", "set_block_group 1 inode_table 0", image]);
+    const found = await faultsOf(host, image);
+    expect(found).toContain("Inode table for group 1 is not in group.  (block 0)");
+    expect(found.at(-1)).toBe("e2fsck was stopped there");
   });
 
   it("names what is wrong with a damaged one, and leaves it as it is", async () => {

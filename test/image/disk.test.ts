@@ -84,6 +84,30 @@ describe("partitions", () => {
     expect(fault).toContain("checksums");
   });
 
+  it.each([512, 4096])(
+    "are named where the MBR that protects a GPT is gone (sectors of %i bytes)",
+    async (size) => {
+      const data = gpt([{ first: mib / size, last: (2 * mib) / size - 1 }], 4 * mib, size);
+      data.fill(0, 0, 512);
+      const { volumes, tableFault } = await layoutOf(disk(4 * mib, [0, data]));
+      expect(volumes).toMatchObject([{ name: "disk", fs: "unknown" }]);
+      expect(tableFault).toContain("not the MBR that protects it");
+    },
+  );
+
+  it("of a hybrid MBR beside a GPT count in sectors of the GPT's size", async () => {
+    const data = gpt([{ first: 256, last: 511 }], 4 * mib, 4096);
+    data.set(
+      mbr([
+        { type: 0xee, start: 1, count: 255 },
+        { type: 0x83, start: 256, count: 256 },
+      ]).subarray(0, 512),
+    );
+    const { own, partitions } = await partitionTableOf(disk(4 * mib, [0, data]));
+    expect(partitions).toMatchObject([{ name: "p1", offset: mib }]);
+    expect(own).toContainEqual({ offset: mib, bytes: mib });
+  });
+
   it("are read from an MBR that counts in sectors of 4096 bytes, where they hold something then", async () => {
     const image = disk(
       8 * mib,

@@ -63,7 +63,7 @@ describe("a change of an image", () => {
     };
     const pieces = [0, 1, 2, 3].map((index) => ({ offset: index * 4096, bytes: 4, after }));
     const note = { what: "a test", when: "now", bytes: old.length };
-    await expect(changeImage(image, pieces, note, stop.signal)).rejects.toThrow(Interrupted);
+    await expect(changeImage(image, pieces, note, { signal: stop.signal })).rejects.toThrow(Interrupted);
     expect(written).toBe(1);
     expect((await readFile(image)).equals(old)).toBe(true);
     expect(await readdir(folder)).toEqual(["a disk.img"]);
@@ -76,7 +76,7 @@ describe("a change of an image", () => {
       return Buffer.from("new ");
     };
     const note = { what: "a test", when: "now", bytes: old.length };
-    const change = changeImage(image, [{ offset: 0, bytes: 4, after }], note, stop.signal);
+    const change = changeImage(image, [{ offset: 0, bytes: 4, after }], note, { signal: stop.signal });
     await expect(change).rejects.toThrow(Interrupted);
     expect((await readFile(image)).equals(old)).toBe(true);
     expect(await readdir(folder)).toEqual(["a disk.img"]);

@@ -46,5 +46,10 @@ async function undo({ name, file, far, shown }: NamedImage, { all, json }: UndoF
     process.stdout.write(
       `${JSON.stringify({ image: name, settled, undone: undone.map((one) => ({ ...one, file: shown(one.file) })) })}\n`,
     );
-  else for (const { what } of undone) process.stdout.write(`${name}: undone: ${what}\n`);
+  else
+    for (const { what, image: first, others } of undone) {
+      const also = [first, ...others].filter((one) => one !== image);
+      const where = also.length > 0 ? `, in ${also.map(shown).join(" and ")} too` : "";
+      process.stdout.write(`${name}: undone${where}: ${what}\n`);
+    }
 }

@@ -32,8 +32,10 @@ export async function lookBefore<Result>(
   try {
     for (const record of records.reverse()) {
       await using opened = await openBeside(record.file, "r");
-      if ((await readHead(opened, record.file)).sizeAfter !== image.bytes) return undefined;
-      for await (const piece of piecesOf(opened, record.file)) await before.write(piece.offset, piece.before);
+      const { sizeAfter } = await readHead(opened, record.file);
+      if (record.image === path && sizeAfter !== image.bytes) return undefined;
+      for await (const { index, offset, before: old } of piecesOf(opened, record.file))
+        if ([record.image, ...record.others][index] === path) await before.write(offset, old);
     }
     return await work(await draftTree(before, mounts));
   } catch (error) {

@@ -16,6 +16,8 @@ export interface DraftedGuest extends ReachedGuest {
   readonly unresolved: readonly Unresolved[];
   /** The image file, followed by its backing files. */
   readonly layers: readonly Layer[];
+  /** The other images in which members of its mirrors lie. */
+  readonly companions: readonly string[];
 }
 
 /** The parts of a disk that lie in no file system, and what stands in them. */
@@ -58,6 +60,8 @@ export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"
   readonly renewSwap?: boolean;
   /** Writes what lies in no file system, such as a boot loader, once the files are changed. */
   readonly outside?: (disk: Writable) => Promise<void>;
+  /** Other images in which members of its mirrors may lie. They are changed with it. */
+  readonly together?: readonly string[];
   /** Change the rest even if a volume cannot be opened (encrypted, or a RAID member). */
   readonly allowUnmounted?: boolean;
 }

@@ -55,10 +55,23 @@ export interface Scrubbed {
 
 /** Throws where a change cannot be worked out as it is wanted, before any work is done. */
 export function refuseWish(
-  { file, format, layers: [layer] }: ImageFacts,
-  mounts: readonly Mount[],
+  {
+    facts: {
+      file,
+      format,
+      layers: [layer],
+    },
+    mounts,
+    companions,
+  }: LookedInto,
   options: ChangeOptions,
 ): void {
+  const odd = [{ file, format }, ...companions.map(({ facts }) => facts)].find((one) => one.format !== "raw");
+  if (companions.length > 0 && odd)
+    throw new TbuildError("environment", `a mirror in several images, and ${odd.file} is ${odd.format}`, {
+      subject: file,
+      hint: `Such mirrors are changed in raw images only: qemu-img convert -O raw ${fileWord(odd.file)} ${fileWord(`${odd.file}.raw`)}`,
+    });
   if (options.far && format !== "raw")
     throw new TbuildError("environment", `a ${format} images cannot be changed over the network`, {
       subject: file,
@@ -110,12 +123,12 @@ async function finishedRaw<Result, Given extends Planned<Result>>(
 }
 
 /** What was done outside of files. */
-interface Finished extends Scrubbed {
+export interface Finished extends Scrubbed {
   readonly swap?: readonly SwapState[];
 }
 
 // What lies in no file, once the files are changed, by whatever way.
-async function finish(
+export async function finish(
   host: Runner,
   { facts, mounts, swapFiles }: Guest,
   before: ImageFile,

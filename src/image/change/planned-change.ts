@@ -4,6 +4,7 @@ import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
 import { type Lock, tryLock } from "../../host/lock.ts";
 import { fileFault } from "../../io/file-fault.ts";
+import { imagesOfArrays } from "../disk/members-beside.ts";
 import type { FarFolder } from "../far.ts";
 import { notOpened, requireFile } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
@@ -11,9 +12,18 @@ import { type LookedInto, lookInto, refuseChange, refuseUse } from "../open.ts";
 import { withReachable } from "../reachable.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
+import { planCompanions, withOthers } from "./other-images.ts";
 import { lookOptions, type Planned, planBest, refuseWish, type Scrubbed } from "./plan-ways.ts";
 import type { SwapState } from "./swap.ts";
-import { changeImage, namesFor, settle, type UndoRecord, undoLast } from "./undo.ts";
+import {
+  type ChangedWith,
+  changeImage,
+  imagesWith,
+  namesFor,
+  settle,
+  type UndoRecord,
+  undoLast,
+} from "./undo.ts";
 import { refuseFaulty } from "./whole-check.ts";
 
 /** A change, computed to the byte but not yet made. The image is locked until it is closed. */
@@ -21,6 +31,8 @@ export interface PlannedChange<Result> extends AsyncDisposable, Scrubbed {
   readonly result: Result;
   readonly via: string;
   readonly pieces: readonly Piece[];
+  /** The changes of the other images in which members of its mirrors lie. */
+  readonly alongside?: readonly ChangedWith[];
   /** What the swap volumes held that are made new; `undefined` if not requested. */
   readonly swap?: readonly SwapState[];
   /** Makes it; `what` is said in the record that undoes it. */
@@ -38,21 +50,22 @@ export async function planChange<Result>(
   work: (guest: DraftedGuest) => Promise<Result>,
   options: ChangeOptions = {},
 ): Promise<PlannedChange<Result>> {
-  const { far, note, watch: { signal } = {} } = options;
+  const { far, note, watch: { signal } = {}, together } = options;
   const interruptible = signal && { signal };
   return planOn(
     file,
-    { ...(far && { far }), ...(note && { note }), ...interruptible },
-    async (image, users) => {
+    { ...(far && { far }), ...(note && { note }), ...(together && { together }), ...interruptible },
+    async (image, users, companions) => {
       const found = await lookInto(host, image, refuseChange, {
         ...lookOptions(options),
         users,
         compare: true,
+        together: companions,
       });
       const { facts } = found;
       const plan = async (reached: LookedInto) => {
         const { mounts, others, unresolved } = reached;
-        refuseWish(facts, mounts, options);
+        refuseWish(reached, options);
         if (options.fsck)
           await refuseFaulty(host, facts, mounts, {
             when: "before",
@@ -62,7 +75,14 @@ export async function planChange<Result>(
         const planned = await planBest(
           host,
           reached,
-          (guest) => work({ ...guest, others, unresolved, layers: facts.layers }),
+          (guest) =>
+            work({
+              ...guest,
+              others,
+              unresolved,
+              layers: facts.layers,
+              companions: reached.companions.map((one) => one.file),
+            }),
           options,
         ).catch(async (error) => {
           // What went wrong is what counts; what is left beside the image, the next command removes.
@@ -70,7 +90,11 @@ export async function planChange<Result>(
           throw error;
         });
         const check = () => refuseFaulty(host, facts, mounts, { when: "after", ...interruptible });
-        return { ...planned, ...(options.fsck && { check }) };
+        const changes = await planCompanions(host, reached, planned.pieces, options).catch(async (error) => {
+          await planned.close();
+          throw error;
+        });
+        return { ...withOthers(planned, changes), ...(options.fsck && { check }) };
       };
       const reach = { ...lookOptions(options), allowUnmounted: options.allowUnmounted ?? false };
       return withReachable(host, found, reach, plan);
@@ -81,7 +105,7 @@ export async function planChange<Result>(
 /** A change as its planner gives it. */
 export type DraftedChange<Result> = Planned<Result> &
   Scrubbed &
-  Pick<PlannedChange<Result>, "swap"> & {
+  Pick<PlannedChange<Result>, "swap" | "alongside"> & {
     /** Throws if the changed image is not as it should be; the change is then taken back. */
     check?(): Promise<void>;
   };
@@ -93,21 +117,34 @@ export async function planOn<Result>(
     far,
     note,
     signal,
-  }: { readonly far?: FarFolder; readonly note?: (text: string) => void; readonly signal?: AbortSignal },
-  plan: (image: string, users: FilesInUse) => Promise<DraftedChange<Result>>,
+    together = [],
+  }: {
+    readonly far?: FarFolder;
+    readonly note?: (text: string) => void;
+    readonly signal?: AbortSignal;
+    /** Other images that may have to be changed with it. */
+    readonly together?: readonly string[];
+  },
+  plan: (image: string, users: FilesInUse, companions: readonly string[]) => Promise<DraftedChange<Result>>,
 ): Promise<PlannedChange<Result>> {
-  const { image, lock, users } = await takeImage(file, far);
+  const companions = await imagesOfArrays(await imagePath(file), await pathsOf(together));
+  const { image, lock, users } = await takeImage(file, far, companions);
   try {
-    const settled = await settle(image);
-    if (settled !== undefined) note?.(`${file}: ${settled}`);
-    const before = await stat(image);
-    const { check, close, ...planned } = await plan(image, users);
+    for (const one of [image, ...companions]) {
+      const settled = await settle(one);
+      if (settled !== undefined) note?.(`${one === image ? file : one}: ${settled}`);
+    }
+    const before = await statsOf([image, ...companions]);
+    const { check, close, ...planned } = await plan(image, users, companions);
     return {
       ...planned,
       async apply(what) {
-        await refuseMeanwhile(file, image, before, lock, far);
+        await refuseMeanwhile(before, lock, far);
         const changeNote = { what, when: new Date().toISOString(), bytes: planned.bytes };
-        const record = await changeImage(image, planned.pieces, changeNote, signal);
+        const record = await changeImage(image, planned.pieces, changeNote, {
+          ...(signal && { signal }),
+          ...(planned.alongside && { others: planned.alongside }),
+        });
         await check?.().catch(async (error) => {
           await undoLast(image);
           throw error;
@@ -128,47 +165,73 @@ export async function planOn<Result>(
   }
 }
 
-/** Takes an image that is to be changed: where it really lies, and locked for us. One in use is refused. */
+/** Where images really lie. One that is not there is left out: it is told of where it is opened itself. */
+export async function pathsOf(files: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(files.map((file) => imagePath(file).catch(() => undefined)));
+  return found.filter((file) => file !== undefined);
+}
+
+/**
+ * Takes an image that is to be changed: where it really lies, and locked for us. One in use is refused. With it are taken
+ * `companions`, and the images that its undo records concern.
+ */
 export async function takeImage(
   file: string,
   far?: FarFolder,
+  companions: readonly string[] = [],
 ): Promise<{ readonly image: string; readonly lock: Lock; readonly users: FilesInUse }> {
   const image = await imagePath(file);
   const lock = await lockImage(image, far);
+  const locks = [lock];
+  const release = async () => {
+    for (const one of locks) await one.release();
+  };
   try {
+    const others = new Set([...(await imagesWith(image)), ...companions]);
+    for (const other of others) if (await isThere(other)) locks.push(await lockImage(other, far));
     const users = await usersNow(far);
-    refuseUse(image, users);
-    return { image, lock, users };
+    for (const one of [image, ...others]) refuseUse(one, users);
+    return { image, lock: { ...lock, release, [Symbol.asyncDispose]: release }, users };
   } catch (error) {
-    await lock.release();
+    await release();
     throw error;
   }
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function usersNow(far: FarFolder | undefined): Promise<FilesInUse> {
   return far ? await far.look() : filesInUse();
 }
 
+type Stats = ReadonlyMap<string, Awaited<ReturnType<typeof stat>>>;
+
+async function statsOf(images: readonly string[]): Promise<Stats> {
+  return new Map(await Promise.all(images.map(async (image) => [image, await stat(image)] as const)));
+}
+
 // Between a plan and its yes there may be a coffee break, and somebody who starts the machine.
-async function refuseMeanwhile(
-  file: string,
-  image: string,
-  before: Awaited<ReturnType<typeof stat>>,
-  lock: Lock,
-  far: FarFolder | undefined,
-): Promise<void> {
+async function refuseMeanwhile(before: Stats, lock: Lock, far: FarFolder | undefined): Promise<void> {
   if (lock.isLost?.())
     throw new TbuildError("environment", `the connection to ${far?.host.name} was lost, and the lock`, {
-      subject: file,
       hint: "Nothing was changed. Run the command again.",
     });
-  refuseUse(image, await usersNow(far));
-  const now = await stat(image);
-  if (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino)
+  const users = await usersNow(far);
+  const images = [...before.keys()];
+  for (const image of images) refuseUse(image, users);
+  for (const [image, now] of await statsOf(images)) {
+    const was = before.get(image);
+    if (now.mtimeMs === was?.mtimeMs && now.size === was.size && now.ino === was.ino) continue;
     throw new TbuildError("environment", "was changed by another program in the meantime", {
-      subject: file,
+      subject: image,
       hint: "Nothing was changed. Find out who uses the image, then run the command again.",
     });
+  }
 }
 
 /** Where an image really lies: what belongs to it lies there too. */

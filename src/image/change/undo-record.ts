@@ -6,29 +6,49 @@ import { pacer } from "../../host/pace.ts";
 import { writeAll } from "../../io/durable.ts";
 import { isZero, type Piece } from "./draft.ts";
 
-/** The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes. */
+/**
+ * The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes.
+ * `others` are the images that were changed with it, as paths from its folder; none of them changes its size.
+ */
 const Head = z.object({
   what: z.string(),
   when: z.string(),
   size: z.int().nonnegative(),
   sizeAfter: z.int().nonnegative(),
+  others: z
+    .array(z.object({ file: z.string().min(1), size: z.int().nonnegative() }))
+    .max(31)
+    .optional(),
 });
 export type Head = Readonly<z.infer<typeof Head>>;
 export type ChangeNote = Pick<Head, "what" | "when">;
 
-const magic = "tbuild-undo 1 ";
-const headBytes = 13;
-const [beforeIsZero, afterIsZero, isLast] = [1, 2, 4] as const;
+/** An image that is open. */
+export interface Target {
+  readonly image: string;
+  readonly handle: FileHandle;
+}
 
-/** Writes the record of a change of `image` that is yet to be made; gives its size. A raised `signal` ends it. */
+/** The image that a record is beside, and then the others that it concerns. */
+export type Targets = readonly [Target, ...Target[]];
+
+// A version that knows of one image only must not take the pieces of others for its own.
+const [magicOfOne, magicOfMany] = ["tbuild-undo 1 ", "tbuild-undo 2 "] as const;
+const headBytes = 13;
+const longestStart = 1 << 14;
+// Above these, a piece's flags have the number of its image.
+const [beforeIsZero, afterIsZero, isLast] = [1, 2, 4] as const;
+const imageShift = 3;
+
+/** Writes the record of a change that is yet to be made: the pieces of each image. Gives its size. A raised `signal` ends it. */
 export async function writeRecord(
   file: string,
-  image: FileHandle,
-  pieces: readonly Piece[],
+  targets: Targets,
+  pieces: readonly (readonly Piece[])[],
   head: Head,
   signal?: AbortSignal,
 ): Promise<number> {
-  const { uid, gid } = await image.stat();
+  const { uid, gid } = await targets[0].handle.stat();
   await using record = await openQuietly(file, "w");
   await record.chown(uid, gid).catch(() => {});
   const hash = createHash("sha256");
@@ -47,17 +67,26 @@ export async function writeRecord(
     waiting = [];
     bytes = 0;
   };
-  await write(Buffer.from(`${magic}${JSON.stringify(head)}\n`));
+  const start = Buffer.from(`${head.others ? magicOfMany : magicOfOne}${JSON.stringify(head)}\n`);
+  if (start.length > longestStart)
+    throw new TbuildError("usage", "the names of the images that are changed together are too long", {
+      subject: targets[0].image,
+    });
+  await write(start);
   const pace = pacer(signal);
-  for (const piece of pieces) {
-    const turn = pace();
-    if (turn) await turn;
-    const [before, after] = [await readOrZeros(image, piece, head.size), await piece.after()];
-    const flags = (isZero(before) ? beforeIsZero : 0) | (isZero(after) ? afterIsZero : 0);
-    await write(pieceHead(piece.offset, piece.bytes, flags));
-    if (!(flags & beforeIsZero)) await write(before);
-    if (!(flags & afterIsZero)) await write(after);
-  }
+  for (const [index, { handle }] of targets.entries())
+    for (const piece of pieces[index] ?? []) {
+      const turn = pace();
+      if (turn) await turn;
+      const [before, after] = [
+        await readOrZeros(handle, piece, sizesIn(head)[index] ?? 0),
+        await piece.after(),
+      ];
+      const zeros = (isZero(before) ? beforeIsZero : 0) | (isZero(after) ? afterIsZero : 0);
+      await write(pieceHead(piece.offset, piece.bytes, zeros | (index << imageShift)));
+      if (!(zeros & beforeIsZero)) await write(before);
+      if (!(zeros & afterIsZero)) await write(after);
+    }
   await write(pieceHead(0, 0, isLast));
   await out();
   await writeAll(record, hash.digest());
@@ -65,8 +94,12 @@ export async function writeRecord(
   return (await record.stat()).size;
 }
 
-/** Refuses a record that is damaged, or of an image that has another size. */
-export async function checkRecord(record: FileHandle, file: string, target: FileHandle): Promise<Head> {
+function sizesIn({ size, others = [] }: Head): number[] {
+  return [size, ...others.map((other) => other.size)];
+}
+
+/** Refuses a record that is damaged, or of images that have another size. */
+export async function checkRecord(record: FileHandle, file: string, targets: Targets): Promise<Head> {
   const hash = createHash("sha256");
   const { size } = await record.stat();
   for (let at = 0; at < size - 32; at += 1 << 20)
@@ -77,34 +110,47 @@ export async function checkRecord(record: FileHandle, file: string, target: File
       hint: "Nothing was changed. Restore the image from a copy.",
     });
   const head = await readHead(record, file);
-  const now = (await target.stat()).size;
-  if (now < Math.min(head.size, head.sizeAfter) || now > Math.max(head.size, head.sizeAfter))
-    throw new TbuildError("integrity", `belongs to an image of ${head.size} bytes, not of ${now}`, {
-      subject: file,
-      hint: "The image was replaced or resized since. The undo record is useless; remove it.",
-    });
+  for (const [index, size] of sizesIn(head).entries()) {
+    const after = index === 0 ? head.sizeAfter : size;
+    const now = (await targetAt(targets, index, file).handle.stat()).size;
+    if (now < Math.min(size, after) || now > Math.max(size, after))
+      throw new TbuildError("integrity", `belongs to an image of ${size} bytes, not of ${now}`, {
+        subject: file,
+        hint: "The image was replaced or resized since. The undo record is useless; remove it.",
+      });
+  }
   return head;
 }
 
-/** Refuses an image that is no longer as the change in `file` left it. */
-export async function checkUntouched(image: string, target: FileHandle, file: string): Promise<void> {
-  await using record = await openBeside(file, "r");
-  await checkRecord(record, file, target);
-  for await (const { offset, after } of piecesOf(record, file))
-    if (!(await readFully(target, offset, after.length)).equals(after))
-      throw new TbuildError("integrity", `cannot be undone: byte ${offset} was changed since`, {
-        subject: image,
-        hint: `Nothing was changed. The old bytes are in ${file}.`,
-      });
+/** The image that a piece of a record belongs to. */
+export function targetAt(targets: Targets, index: number, file: string): Target {
+  const target = targets[index];
+  if (!target) throw damaged(file);
+  return target;
 }
 
-/** Refuses an image in which something stands that is of neither side of the change in `file`, which was cut off. */
-export async function checkUntouchedByOthers(image: string, target: FileHandle, file: string): Promise<void> {
+/** Refuses images that are no longer as the change in `file` left them. */
+export async function checkUntouched(targets: Targets, file: string): Promise<void> {
   await using record = await openBeside(file, "r");
-  await checkRecord(record, file, target);
-  const { size } = await target.stat();
+  await checkRecord(record, file, targets);
+  for await (const { index, offset, after } of piecesOf(record, file)) {
+    const { image, handle } = targetAt(targets, index, file);
+    if ((await readFully(handle, offset, after.length)).equals(after)) continue;
+    throw new TbuildError("integrity", `cannot be undone: byte ${offset} was changed since`, {
+      subject: image,
+      hint: `Nothing was changed. The old bytes are in ${file}.`,
+    });
+  }
+}
+
+/** Refuses images in which something stands that is of neither side of the change in `file`, which was cut off. */
+export async function checkUntouchedByOthers(targets: Targets, file: string): Promise<void> {
+  await using record = await openBeside(file, "r");
+  await checkRecord(record, file, targets);
   for await (const piece of piecesOf(record, file)) {
-    const now = await readOrZeros(target, { offset: piece.offset, bytes: piece.after.length }, size);
+    const { image, handle } = targetAt(targets, piece.index, file);
+    const { size } = await handle.stat();
+    const now = await readOrZeros(handle, { offset: piece.offset, bytes: piece.after.length }, size);
     const strange = strangeSector(piece, now);
     if (!strange) continue;
     const [from, to] = strange;
@@ -140,10 +186,11 @@ function strangeSector(
 /** What a record of a change begins with, unchecked: enough to list it. */
 export async function readHead(record: FileHandle, file: string): Promise<Head> {
   const { size } = await record.stat();
-  const text = (await readFully(record, 0, Math.min(size, 4096))).toString("utf8");
+  const text = (await readFully(record, 0, Math.min(size, longestStart))).toString("utf8");
   const end = text.indexOf("\n");
   try {
-    if (!text.startsWith(magic) || end < 0) throw new Error("no record");
+    const magic = [magicOfOne, magicOfMany].find((one) => text.startsWith(one));
+    if (magic === undefined || end < 0) throw new Error("no record");
     return Head.parse(JSON.parse(text.slice(magic.length, end)));
   } catch (cause) {
     throw new TbuildError("integrity", "is not an undo record", { subject: file, cause });
@@ -151,6 +198,8 @@ export async function readHead(record: FileHandle, file: string): Promise<Head> 
 }
 
 interface RecordedPiece {
+  /** Of the image among those of the record. */
+  readonly index: number;
   readonly offset: number;
   readonly before: Buffer;
   readonly after: Buffer;
@@ -158,7 +207,7 @@ interface RecordedPiece {
 
 /** What is changed, in the order of the record. */
 export async function* piecesOf(record: FileHandle, file: string): AsyncGenerator<RecordedPiece> {
-  const start = await readFully(record, 0, Math.min(4096, (await record.stat()).size));
+  const start = await readFully(record, 0, Math.min(longestStart, (await record.stat()).size));
   let at = start.indexOf(10) + 1;
   for (;;) {
     const head = await readFully(record, at, headBytes);
@@ -169,14 +218,23 @@ export async function* piecesOf(record: FileHandle, file: string): AsyncGenerato
     ];
     at += headBytes;
     if (flags & isLast) return;
-    if (bytes > 1 << 26) throw new TbuildError("integrity", "the undo record is damaged", { subject: file });
+    if (bytes > 1 << 26) throw damaged(file);
     const side = async (zero: number) => {
       if (flags & zero) return Buffer.alloc(bytes);
       at += bytes;
       return readFully(record, at - bytes, bytes);
     };
-    yield { offset, before: await side(beforeIsZero), after: await side(afterIsZero) };
+    yield {
+      index: flags >> imageShift,
+      offset,
+      before: await side(beforeIsZero),
+      after: await side(afterIsZero),
+    };
   }
+}
+
+function damaged(file: string): TbuildError {
+  return new TbuildError("integrity", "the undo record is damaged", { subject: file });
 }
 
 function pieceHead(offset: number, bytes: number, flags = 0): Buffer {

@@ -1,5 +1,5 @@
-import { type FileHandle, readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, readdir, readFile, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { writeAll } from "../../io/durable.ts";
 import { fileFault } from "../../io/file-fault.ts";
@@ -14,6 +14,9 @@ import {
   openQuietly,
   piecesOf,
   readHead,
+  type Target,
+  type Targets,
+  targetAt,
   writeRecord,
 } from "./undo-record.ts";
 
@@ -24,30 +27,50 @@ import {
  *
  *   .tbuild-new ─► .tbuild-redo ─► .tbuild-undo-1 ─► .tbuild-undoing ─► gone
  *   image: before   being changed    after             being restored     before
+ *
+ * Images that are changed together have one record, beside the first of them. Beside each of the others stands
+ * `.tbuild-with`, which names the first.
  */
 export interface UndoRecord extends ChangeNote {
   readonly file: string;
+  /** The image that it is beside. */
+  readonly image: string;
+  /** The others that were changed with it. */
+  readonly others: readonly string[];
   readonly number: number;
   /** Of the record itself. */
   readonly bytes: number;
 }
 
+/** Another image that is changed together with one. */
+export interface ChangedWith {
+  readonly image: string;
+  readonly pieces: readonly Piece[];
+}
+
 /**
- * Makes the change and gives the record that takes it back. The image is changed whole or not at all. A raised `signal`
- * ends it while the record is being written, with `Interrupted` and nothing changed; after that, the change is finished.
+ * Makes the change and gives the record that takes it back. The image is changed whole or not at all, and `others` with it.
+ * A raised `signal` ends it while the record is being written, with `Interrupted` and nothing changed; after that, the
+ * change is finished.
  */
 export async function changeImage(
   image: string,
   pieces: readonly Piece[],
   { bytes: sizeAfter, ...note }: ChangeNote & { readonly bytes: number },
-  signal?: AbortSignal,
+  { signal, others = [] }: { readonly signal?: AbortSignal; readonly others?: readonly ChangedWith[] } = {},
 ): Promise<UndoRecord> {
   const number = await nextNumber(image);
-  await using target = await openBeside(image, "r+");
-  const { size } = await target.stat();
-  const bytes = await prepare(image, target, pieces, { ...note, size, sizeAfter }, signal);
-  await finishChange(image, target, number);
-  return { ...note, number, bytes, file: namesFor(image).undo(number) };
+  const files = others.map((other) => other.image);
+  await using targets = await openAll(image, files);
+  const { size } = await targets.all[0].handle.stat();
+  const head: Head = {
+    ...{ ...note, size, sizeAfter },
+    ...(others.length > 0 && { others: await othersOf(image, targets.all) }),
+  };
+  const all = [pieces, ...others.map((other) => other.pieces)];
+  const bytes = await prepare(image, targets.all, all, head, signal);
+  await finishChange(image, targets.all, number);
+  return { ...note, image, others: files, number, bytes, file: namesFor(image).undo(number) };
 }
 
 /**
@@ -55,6 +78,21 @@ export async function changeImage(
  * Refused when somebody else has changed the image since, where it was to be changed.
  */
 export async function settle(image: string): Promise<string | undefined> {
+  const first = await firstOf(image);
+  const settled = first === undefined ? undefined : await settleOwn(first);
+  const own = await settleOwn(image);
+  const { with: pointer } = namesFor(image);
+  if (first === undefined && (await besides(image)).includes(basename(pointer))) {
+    await rm(pointer);
+    return own ?? settled ?? notBegun;
+  }
+  return own ?? settled;
+}
+
+const notBegun =
+  "a change of it had been cut off before it was begun; the image is as it was, what was left is removed";
+
+async function settleOwn(image: string): Promise<string | undefined> {
   const names = namesFor(image);
   const there = await besides(image);
   // A kill while the image is written leaves the working copy beside the record.
@@ -62,25 +100,29 @@ export async function settle(image: string): Promise<string | undefined> {
   for (const file of left) await rm(file, { recursive: true });
   if (there.includes(basename(names.redo))) {
     const number = await nextNumber(image);
-    await using target = await openBeside(image, "r+");
-    await checkUntouchedByOthers(image, target, names.redo);
-    await finishChange(image, target, number);
+    await using targets = await openAll(image, await namedIn(image, names.redo));
+    await checkUntouchedByOthers(targets.all, names.redo);
+    await finishChange(image, targets.all, number);
     return "a change of it had been cut off while it was written; it is now finished, and can be undone";
   }
   if (there.includes(basename(names.undoing))) {
-    await using target = await openBeside(image, "r+");
-    await checkUntouchedByOthers(image, target, names.undoing);
-    await finishUndo(image, target);
+    await using targets = await openAll(image, await namedIn(image, names.undoing));
+    await checkUntouchedByOthers(targets.all, names.undoing);
+    await finishUndo(image, targets.all);
     return "an undo of it had been cut off; it is now finished";
   }
   if (!there.includes(basename(names.copy)) && (await adoptRecords(image)) > 0)
     return "the command that made it had been cut off at its end; it is complete, and its change can be undone";
-  if (left.length === 0) return undefined;
-  return "a change of it had been cut off before it was begun; the image is as it was, what was left is removed";
+  return left.length === 0 ? undefined : notBegun;
 }
 
 /** What `settle` would have to do, for those who only read. */
 export async function isUnsettled(image: string): Promise<boolean> {
+  const first = await firstOf(image);
+  return first !== undefined && (await isCutOff(first)) ? true : isCutOff(image);
+}
+
+async function isCutOff(image: string): Promise<boolean> {
   const names = namesFor(image);
   const there = await besides(image);
   return [names.redo, names.undoing].some((file) => there.includes(basename(file)));
@@ -88,19 +130,31 @@ export async function isUnsettled(image: string): Promise<boolean> {
 
 /** The changes that can be taken back, oldest first. */
 export async function undoRecords(image: string): Promise<UndoRecord[]> {
+  const own = await ownRecords(image);
+  const first = await firstOf(image);
+  if (first === undefined) return own;
+  const shared = (await ownRecords(first)).filter(({ others }) => others.includes(image));
+  return [...shared, ...own].sort((one, other) => Date.parse(one.when) - Date.parse(other.when));
+}
+
+async function ownRecords(image: string): Promise<UndoRecord[]> {
   const found: UndoRecord[] = [];
   for (const name of await besides(image)) {
     const number = Number(/\.tbuild-undo-(\d+)$/.exec(name)?.[1] ?? Number.NaN);
     if (Number.isNaN(number) || name !== basename(namesFor(image).undo(number))) continue;
     const file = join(dirname(image), name);
     await using record = await openBeside(file, "r");
-    const { what, when } = await readHead(record, file);
-    found.push({ file, number, what, when, bytes: (await record.stat()).size });
+    const { what, when, others = [] } = await readHead(record, file);
+    const bytes = (await record.stat()).size;
+    found.push({
+      ...{ file, image, number, what, when, bytes },
+      others: others.map((other) => resolve(dirname(image), other.file)),
+    });
   }
   return found.sort((a, b) => a.number - b.number);
 }
 
-/** Takes the newest change back, byte for byte. Refused when the image has been changed since by somebody else. */
+/** Takes the newest change back, byte for byte. Refused when an image has been changed since by somebody else. */
 export async function undoLast(image: string): Promise<UndoRecord> {
   const last = (await undoRecords(image)).at(-1);
   if (!last)
@@ -108,11 +162,50 @@ export async function undoLast(image: string): Promise<UndoRecord> {
       subject: image,
       hint: `Undo records are stored beside the image, as ${basename(namesFor(image).undo(1))}.`,
     });
-  await using target = await openBeside(image, "r+");
-  await checkUntouched(image, target, last.file);
-  await renameSafely(last.file, namesFor(image).undoing);
-  await finishUndo(image, target);
+  await using targets = await openAll(last.image, last.others);
+  await checkUntouched(targets.all, last.file);
+  await renameSafely(last.file, namesFor(last.image).undoing);
+  await finishUndo(last.image, targets.all);
   return last;
+}
+
+/** The other images that what lies beside an image concerns. */
+export async function imagesWith(image: string): Promise<string[]> {
+  const first = await firstOf(image);
+  const named = await Promise.all([image, ...(first === undefined ? [] : [first])].map(namedBeside));
+  return [...new Set([...(first === undefined ? [] : [first]), ...named.flat()])].filter(
+    (one) => one !== image,
+  );
+}
+
+// All that the records beside an image name, at whatever stage they are.
+async function namedBeside(image: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await besides(image))
+    if (/\.tbuild-(?:redo|undoing|undo-\d+)$/.test(name))
+      found.push(...(await namedIn(image, join(dirname(image), name))));
+  return found;
+}
+
+async function namedIn(image: string, file: string): Promise<string[]> {
+  await using record = await openBeside(file, "r");
+  const { others = [] } = await readHead(record, file);
+  return others.map((other) => resolve(dirname(image), other.file));
+}
+
+/** The image beside which the record of a common change is; `undefined` if there is none, or no longer. */
+async function firstOf(image: string): Promise<string | undefined> {
+  const text = await readFile(namesFor(image).with, "utf8").catch(() => "");
+  if (!text.endsWith("\n")) return undefined;
+  const first = resolve(dirname(image), text.slice(0, -1));
+  return (await namedBeside(first)).includes(image) ? first : undefined;
+}
+
+async function othersOf(image: string, [, ...others]: Targets): Promise<NonNullable<Head["others"]>> {
+  const found: { file: string; size: number }[] = [];
+  for (const { image: other, handle } of others)
+    found.push({ file: relative(dirname(image), other), size: (await handle.stat()).size });
+  return found;
 }
 
 /** Gives a finished copy its name. Its undo records follow; after a kill, `settle` sees to that. */
@@ -129,7 +222,7 @@ export async function removeCopy(image: string): Promise<void> {
 }
 
 async function adoptRecords(image: string): Promise<number> {
-  const records = await undoRecords(namesFor(image).copy);
+  const records = await ownRecords(namesFor(image).copy);
   for (const { file } of records) await renameSafely(file, namesFor(image).undo(await nextNumber(image)));
   return records.length;
 }
@@ -141,6 +234,8 @@ export function namesFor(image: string) {
     redo: `${image}.tbuild-redo`,
     undoing: `${image}.tbuild-undoing`,
     undo: (number: number) => `${image}.tbuild-undo-${number}`,
+    /** Names the image beside which the record of a common change is. */
+    with: `${image}.tbuild-with`,
     lock: `${image}.tbuild-lock`,
     work: `${image}.tbuild-work`,
     /** A copy that is being made, until it may be called as the image. */
@@ -149,21 +244,42 @@ export function namesFor(image: string) {
 }
 
 async function nextNumber(image: string): Promise<number> {
-  return ((await undoRecords(image)).at(-1)?.number ?? 0) + 1;
+  return ((await ownRecords(image)).at(-1)?.number ?? 0) + 1;
+}
+
+/** Opens an image, and those that are changed with it. */
+async function openAll(
+  image: string,
+  others: readonly string[],
+): Promise<AsyncDisposable & { readonly all: Targets }> {
+  const first = await openBeside(image, "r+");
+  const all: [Target, ...Target[]] = [{ image, handle: first }];
+  const close = async () => {
+    for (const { handle } of all) await handle[Symbol.asyncDispose]();
+  };
+  try {
+    for (const other of others) all.push({ image: other, handle: await openBeside(other, "r+") });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { all, [Symbol.asyncDispose]: close };
 }
 
 // Puts the record beside the image, which stays as it is; gives the record's size.
 async function prepare(
   image: string,
-  target: FileHandle,
-  pieces: readonly Piece[],
+  targets: Targets,
+  pieces: readonly (readonly Piece[])[],
   head: Head,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const names = namesFor(image);
+  const [, ...others] = targets;
   try {
-    const bytes = await writeRecord(names.new, target, pieces, head, signal);
+    const bytes = await writeRecord(names.new, targets, pieces, head, signal);
     checkInterrupted(signal);
+    for (const other of others) await point(other.image, image);
     await renameSafely(names.new, names.redo);
     return bytes;
   } catch (error) {
@@ -175,33 +291,47 @@ async function prepare(
   }
 }
 
-async function finishChange(image: string, target: FileHandle, number: number): Promise<void> {
+// Where it names nothing that names this image in turn, it is what a kill left.
+async function point(image: string, first: string): Promise<void> {
+  const { with: pointer } = namesFor(image);
+  await using file = await openQuietly(pointer, "w");
+  await writeAll(file, Buffer.from(`${relative(dirname(image), first)}\n`));
+  await file.sync();
+  await using folder = await openQuietly(dirname(image), "r");
+  await folder.sync();
+}
+
+async function finishChange(image: string, targets: Targets, number: number): Promise<void> {
   const { redo, undo } = namesFor(image);
   try {
-    await writeSide("after", target, redo);
+    await writeSide("after", targets, redo);
     await renameSafely(redo, undo(number));
   } catch (error) {
     throw unwritten(error, image, begun("change", redo));
   }
 }
 
-async function finishUndo(image: string, target: FileHandle): Promise<void> {
+async function finishUndo(image: string, targets: Targets): Promise<void> {
   const { undoing } = namesFor(image);
   try {
-    await writeSide("before", target, undoing);
+    await writeSide("before", targets, undoing);
     await rm(undoing);
+    const named = await namedBeside(image);
+    for (const other of targets.slice(1))
+      if (!named.includes(other.image)) await rm(namesFor(other.image).with, { force: true });
   } catch (error) {
     throw unwritten(error, image, begun("undo", undoing));
   }
 }
 
 // Doing it again does no harm.
-async function writeSide(side: "before" | "after", target: FileHandle, file: string): Promise<void> {
+async function writeSide(side: "before" | "after", targets: Targets, file: string): Promise<void> {
   await using record = await openQuietly(file, "r");
-  const { size, sizeAfter } = await checkRecord(record, file, target);
-  for await (const piece of piecesOf(record, file)) await writePiece(target, piece.offset, piece[side]);
-  if (size !== sizeAfter) await target.truncate(side === "after" ? sizeAfter : size);
-  await target.datasync();
+  const { size, sizeAfter } = await checkRecord(record, file, targets);
+  for await (const piece of piecesOf(record, file))
+    await writePiece(targetAt(targets, piece.index, file).handle, piece.offset, piece[side]);
+  if (size !== sizeAfter) await targets[0].handle.truncate(side === "after" ? sizeAfter : size);
+  for (const { handle } of targets) await handle.datasync();
 }
 
 // sshfs sends what is longer in parts, counted from its start: one that is lost would end within a sector.

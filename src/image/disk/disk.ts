@@ -8,7 +8,13 @@ import { type LogicalVolume, logicalVolumes, type PhysicalVolume } from "./lvm.t
 import { mdMember } from "./md.ts";
 import { type ArrayLook, type MdArray, type MdPart, mdArrays } from "./md-arrays.ts";
 import { claimOn, mdClaim } from "./members.ts";
-import { mbrOfLargeSectors, type PartitionTable, partitionTableOf, type Run } from "./partitions.ts";
+import {
+  mbrOfLargeSectors,
+  type PartitionTable,
+  partitionTableOf,
+  type Run,
+  unprotectedGpt,
+} from "./partitions.ts";
 
 /** The layout of a disk. */
 export interface Layout {
@@ -16,6 +22,8 @@ export interface Layout {
   readonly volumes: readonly Volume[];
   /** The mirrors (MD RAID1) that are complete. Each is one of the volumes; its members are not. */
   readonly arrays: readonly MdArray[];
+  /** The ranges whose contents are those of a mirror's first member, in another image. */
+  readonly followed?: readonly Run[];
   /** What exceeds its container: the image was truncated. */
   readonly cutOff: readonly string[];
   /** What is wrong with the partition table, and how it was read nevertheless. */
@@ -31,8 +39,8 @@ export async function volumesOf(image: string): Promise<readonly Volume[]> {
 /** The layout of a disk. With `differs`, the members of a mirror count as such only if they are equal. */
 export async function layoutOf(disk: Reader, look: Omit<ArrayLook, "isSwap"> = {}): Promise<Layout> {
   const table = await tableOf(disk);
-  const tableFault = faultOf(table);
-  const isOff = tableFault !== undefined;
+  const ownFault = faultOf(table);
+  const isOff = ownFault !== undefined;
   const volumes: Volume[] = [];
   const cutOff: string[] = [];
   const physicals: PhysicalVolume[] = [];
@@ -58,6 +66,10 @@ export async function layoutOf(disk: Reader, look: Omit<ArrayLook, "isSwap"> = {
   const whole = table.table === "none" ? undefined : await claimOn(behindPartitions(disk, table));
   if (whole !== undefined)
     volumes.push({ name: "disk", offset: 0, bytes: disk.bytes, fs: "unknown", refused: whole });
+  const isUnknown =
+    table.table === "none" && volumes.every(({ fs, refused }) => fs === "unknown" && refused === undefined);
+  const tableFault =
+    ownFault ?? (isUnknown && physicals.length === 0 ? await unprotectedGpt(disk) : undefined);
   const isSwap = async (place: Run) => (await fileSystemOf(insideOf(disk, place))).fs === "swap";
   const { arrays, closed } = await mdArrays(members, { isSwap, ...look });
   const legs = new Set(arrays.flatMap((array) => array.legs.map(({ name }) => name)));

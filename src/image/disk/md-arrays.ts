@@ -7,7 +7,12 @@ import type { Run } from "./partitions.ts";
 export interface MdArray extends Run {
   /** `md0`; `offset` is where its data lie in the first member. */
   readonly name: string;
+  /** The members in this image. */
   readonly legs: readonly MdLeg[];
+  /** The members in other images. */
+  readonly elsewhere: readonly MdLegElsewhere[];
+  /** The UUID of the array, as hexadecimal digits. */
+  readonly id: string;
   /** It holds swap, so its members need not be equal. */
   readonly isSwap?: true;
 }
@@ -19,6 +24,14 @@ export interface MdLeg {
   readonly offset: number;
   /** The whole member, with the RAID's own records. */
   readonly whole: Run;
+}
+
+export interface MdLegElsewhere {
+  readonly image: string;
+  /** `p1 of disk2.img`. */
+  readonly name: string;
+  /** Where the array's data lie in that image. */
+  readonly offset: number;
 }
 
 /** The other members of mirrors that hold swap, as volumes: each holds the memory that was written to it. */
@@ -34,10 +47,12 @@ export function swapMembers(arrays: readonly MdArray[]): Volume[] {
 export interface MdPart {
   readonly place: Volume;
   readonly member: MdMember;
+  /** The image that it lies in, if that is another one. */
+  readonly image?: string;
 }
 
-/** Gives the first byte, from their starts, at which two ranges of the disk differ. */
-export type Differs = (one: Run, other: Run) => Promise<number | undefined>;
+/** Gives the first byte, from their starts, at which a range of the disk and one of the disk or of another image differ. */
+export type Differs = (one: Run, other: Run & Pick<MdPart, "image">) => Promise<number | undefined>;
 
 /** A member of an array in another image. */
 export interface MemberElsewhere {
@@ -50,6 +65,8 @@ export interface MemberElsewhere {
 export interface ArrayLook {
   isSwap(place: Run): Promise<boolean>;
   readonly differs?: Differs;
+  /** The members in other images that may be used. */
+  readonly further?: readonly MdPart[];
   /** Finds the members that other images have. */
   readonly elsewhere?: (array: string) => Promise<readonly MemberElsewhere[]>;
 }
@@ -62,7 +79,8 @@ export async function mdArrays(
   const arrays: MdArray[] = [];
   const closed: Volume[] = [];
   for (const id of new Set(parts.map(({ member }) => member.array))) {
-    const all = parts.filter(({ member }) => member.array === id);
+    const here = parts.filter(({ member }) => member.array === id);
+    const all = [...here, ...(look.further ?? []).filter(({ member }) => member.array === id)];
     const active = all
       .filter(({ member }) => member.role !== undefined)
       .sort((one, other) => (one.member.role ?? 0) - (other.member.role ?? 0));
@@ -71,13 +89,13 @@ export async function mdArrays(
     };
     const open = await opened(active, look);
     if (typeof open === "string") {
-      close(all, open);
+      close(here, open);
       continue;
     }
     const isTaken = arrays.some(({ name }) => name === open.name);
     arrays.push(isTaken ? { ...open, name: `md/${id.slice(0, 8)}` } : open);
     close(
-      all.filter((part) => !active.includes(part)),
+      here.filter((part) => !active.includes(part)),
       ", as a spare or after a failure",
     );
   }
@@ -89,9 +107,10 @@ async function opened(
   active: readonly MdPart[],
   { isSwap, differs, elsewhere }: ArrayLook,
 ): Promise<MdArray | string> {
-  const [first, ...others] = active;
+  const first = active.find(({ image }) => image === undefined);
   if (!first) return ", without an active member here";
-  const { level, members, name, events, data } = first.member;
+  const others = active.filter((part) => part !== first);
+  const { level, members, name, events, data, array: id } = first.member;
   if (level !== 1) return ` of level ${level}`;
   const faulty = active.find(({ member }) => member.fault !== undefined);
   if (faulty) return `; ${faulty.place.name} ${faulty.member.fault}`;
@@ -103,17 +122,22 @@ async function opened(
     return `; ${active.map(({ place }) => place.name).join(" and ")} have the same place in it: one is a copy`;
   const odd = others.find(({ member }) => member.events !== events || member.data.bytes !== data.bytes);
   if (odd) return `; ${odd.place.name} is older or newer than ${first.place.name}`;
-  const legs = active.map(({ place: { name, offset, bytes }, member }) => ({
-    ...{ name, offset: offset + member.data.offset },
-    whole: { offset, bytes },
-  }));
+  const legs = active.flatMap(({ place: { name, offset, bytes }, member, image }) =>
+    image === undefined ? [{ name, offset: offset + member.data.offset, whole: { offset, bytes } }] : [],
+  );
+  const further = active.flatMap(({ image, ...part }) =>
+    image === undefined ? [] : [{ image, name: part.place.name, offset: place(part) }],
+  );
   const run = { offset: place(first), bytes: data.bytes };
   const holdsSwap = await isSwap(run);
   for (const part of holdsSwap ? [] : others) {
-    const at = await differs?.(run, { offset: place(part), bytes: data.bytes });
+    const at = await differs?.(run, {
+      ...{ offset: place(part), bytes: data.bytes },
+      ...(part.image !== undefined && { image: part.image }),
+    });
     if (at !== undefined) return `; ${first.place.name} and ${part.place.name} differ from byte ${at} on`;
   }
-  return { name, ...run, legs, ...(holdsSwap && { isSwap: true }) };
+  return { name, id, ...run, legs, elsewhere: further, ...(holdsSwap && { isSwap: true }) };
 }
 
 // Worded to follow how many members are here. A member with the place of one that is here is a copy of that.

@@ -84,7 +84,8 @@ const claims: readonly Claim[] = [
   {
     what: mdClaim,
     next:
-      "Changed alone, it would differ from the other members. Attach all disks of the array to a Linux machine " +
+      "Changed alone, it would differ from the other members. If the other members of a mirror (level 1) are in other images, " +
+      "name all of these images in one command. Otherwise attach all disks of the array to a Linux machine " +
       "(losetup --find --partscan IMAGE), assemble it there (mdadm --assemble --scan), and copy the array's device, for " +
       "example /dev/md0, to a raw image with dd. Change that image and copy it back.",
     test: ({ volume }) => isMdMember(volume),

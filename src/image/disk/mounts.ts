@@ -3,7 +3,7 @@ import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
 import { readImageFile } from "../file/image-file.ts";
-import { insideOf, layoutOf } from "./disk.ts";
+import { insideOf, type Layout, layoutOf } from "./disk.ts";
 import {
   type FstabEntry,
   fstabEntries,
@@ -17,14 +17,14 @@ import { nextStep } from "./members.ts";
 /** The guest's mounts, from the `/etc/fstab` of the volume that contains it. */
 export async function mountsOf(image: string): Promise<readonly Mount[]> {
   await using reader = await readImageFile(image);
-  return (await mountsIn(reader, image, (await layoutOf(reader)).volumes)).mounts;
+  return (await mountsIn(reader, image, await layoutOf(reader))).mounts;
 }
 
-/** The same for given volumes. `wordsOn` reads volumes that tbuild's own readers cannot open. */
+/** The same for a given layout. `wordsOn` reads volumes that tbuild's own readers cannot open. */
 export async function mountsIn(
   reader: Reader,
   image: string,
-  volumes: readonly Volume[],
+  { volumes, tableFault }: Pick<Layout, "volumes" | "tableFault">,
   wordsOn: (volume: Volume) => Promise<MountWords | undefined> = async () => undefined,
 ): Promise<GuestMounts> {
   // For each volume the last failure: it has the reasons against all ways that were tried.
@@ -67,7 +67,10 @@ export async function mountsIn(
   throw new TbuildError("guest", "contains no guest: no volume has an /etc/fstab", {
     subject: image,
     code: "no-guest",
-    lines: volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
+    lines: [
+      ...(tableFault === undefined ? [] : [`its partition table: ${tableFault}`]),
+      ...volumes.map(({ name, fs, bytes }) => `${name}: ${fs}, ${bytes} bytes`),
+    ],
   });
 }
 

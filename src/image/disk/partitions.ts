@@ -41,13 +41,21 @@ export async function partitionTableOf(disk: Reader): Promise<PartitionTable> {
     // A hybrid GPT also lists some of its partitions in the MBR.
     const hybrid = entries
       .filter(({ type }) => type !== protectiveType)
-      .map(({ start, count }) => ({ offset: start * 512, bytes: count * 512 }));
+      .map(({ start, count }) => ({ offset: start * gpt.sectorBytes, bytes: count * gpt.sectorBytes }));
     return { ...gpt, ...(gpt.own && { own: [...gpt.own, ...hybrid] }) };
   }
   // A file system's boot sector has the signature too, but no valid entries.
   if (entries.length === 0 || entries.some(({ start }) => start === 0 || start >= disk.bytes / 512))
     return none;
   return mbrOf(disk, entries, 512);
+}
+
+/** What is wrong with a disk that has a GPT but no MBR before it: Linux does not look for a GPT then. `undefined` without one. */
+export async function unprotectedGpt(disk: Reader): Promise<string | undefined> {
+  const { partitions } = await gptOf(disk);
+  return partitions.length > 0
+    ? "there is a GPT, but not the MBR that protects it; Linux ignores it"
+    : undefined;
 }
 
 /**
@@ -180,7 +188,12 @@ async function gptOf(disk: Reader): Promise<PartitionTable> {
   const [first] = headers;
   // A few tools write no checksums. Their disks are read.
   if (first) return gptTable(first, "its checksums are wrong, and no backup of it is whole");
-  return { table: "gpt", partitions: [], sectorBytes: 512, fault: "no header of it is left" };
+  return {
+    table: "gpt",
+    partitions: [],
+    sectorBytes: 512,
+    fault: "no header of it is left at the start or at the end of the disk",
+  };
 }
 
 interface FoundGpt extends GptCopy {

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
@@ -16,6 +17,8 @@ export interface Unclaimed {
   readonly pieces: readonly Piece[];
   /** The partition or logical volume, if it is one. */
   readonly volume?: Volume;
+  /** The image that it lies in, if that is another one. */
+  readonly image?: string;
   /** Why it is searched but never cleared. */
   readonly kept?: string;
   /** Why it is neither searched nor cleared. */
@@ -28,7 +31,7 @@ export interface Unclaimed {
  */
 export async function unclaimedPlaces(
   disk: Reader,
-  { volumes, arrays }: Pick<Layout, "volumes" | "arrays">,
+  { volumes, arrays, followed = [] }: Pick<Layout, "volumes" | "arrays" | "followed">,
 ): Promise<Unclaimed[]> {
   const table = await tableOf(disk);
   const found = [
@@ -38,7 +41,11 @@ export async function unclaimedPlaces(
     ...arrays.flatMap(besideArray),
     ...(await freeOfLvm(disk, placesOf(disk, table), { volumes, arrays })),
   ];
-  return found.map((place) => {
+  const isFollowed = ({ pieces: [piece] }: Unclaimed) =>
+    piece !== undefined &&
+    followed.some(({ offset, bytes }) => piece.offset >= offset && piece.offset < offset + bytes);
+  return found.flatMap((place) => {
+    if (isFollowed(place)) return [];
     const touches = touching(place.pieces);
     const other = volumes.find((volume) => volume !== place.volume && placeOf(volume).some(touches));
     return other && place.unread === undefined ? { ...place, unread: `it overlaps ${other.name}` } : place;
@@ -167,6 +174,11 @@ async function freeOfLvm(
     if (!(error instanceof TbuildError)) throw error;
     return [{ name: name("LVM"), pieces: [], unread: error.message }];
   }
+}
+
+/** The name of a part of another image than the one that was named first. */
+export function inImage(name: string, file: string): string {
+  return `${name} of ${basename(file)}`;
 }
 
 /** A volume that cannot be opened, in which others lie that could. */

@@ -1,4 +1,4 @@
-import { TbuildError } from "../../errors.ts";
+import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { fileWord, printable } from "../../io/escape.ts";
 
@@ -17,16 +17,32 @@ export async function checkFileSystem(host: Runner, device: string, signal?: Abo
     });
 }
 
-/** e2fsck's findings about a whole file system; empty if it is correct. Changes nothing. */
+/**
+ * e2fsck's findings about a whole file system; empty if it is correct. Changes nothing. It is stopped after many of them: on
+ * group descriptors that it may not repair, it begins again for ever.
+ */
 export async function faultsOf(host: Runner, device: string, signal?: AbortSignal): Promise<string[]> {
-  const { exitCode, stdout } = await host.run(["e2fsck", "-fn", device], {
-    allow: [4, 8, 12],
-    ...(signal && { signal }),
-  });
-  if (exitCode === 0) return [];
-  return stdout
-    .trim()
-    .split("\n")
-    .filter((line) => line !== "" && !/^(?:e2fsck |Pass \d)|: \*{10} WARNING|: \d+\/\d+ files \(/.test(line))
-    .map(printable);
+  const stop = new AbortController();
+  const first: string[] = [];
+  const onLine = (line: string) => {
+    if (first.push(line) === mostLines) stop.abort();
+  };
+  try {
+    const { exitCode, stdout } = await host.run(["e2fsck", "-fn", device], {
+      allow: [4, 8, 12],
+      signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
+      onLine,
+    });
+    return exitCode === 0 ? [] : stdout.trim().split("\n").filter(isFault).map(printable);
+  } catch (error) {
+    checkInterrupted(signal);
+    if (!stop.signal.aborted) throw error;
+    return [...first.slice(0, mostLines).filter(isFault).map(printable), "e2fsck was stopped there"];
+  }
+}
+
+const mostLines = 10_000;
+
+function isFault(line: string): boolean {
+  return line !== "" && !/^(?:e2fsck |Pass \d)|: \*{10} WARNING|: \d+\/\d+ files \(/.test(line);
 }
