@@ -12,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
 const folder = resolve(".tbuild/e2fsprogs-images");
 const main = resolve("dist/main.js");
@@ -57,7 +57,8 @@ for (const name of names) tried("inspect", ["inspect", join(work, name)], [name]
 rmSync(work, { recursive: true });
 rmSync(pristine, { recursive: true });
 console.log(`${JSON.stringify(seen)}, ${faults.length} faults`);
-process.exit(faults.length === 0 && seen.images > 0 ? 0 : 1);
+if (seen.undone === 0) fault("no guest was sealed");
+process.exit(faults.length === 0 ? 0 : 1);
 
 // One command for many images, of which one that fails stops no other. Which of them a crash is about, each alone tells.
 function tried(what, argv, some) {
@@ -106,19 +107,21 @@ function fault(what) {
 function withGuest(image) {
   const file = join(folder, "guest-file");
   const files = {
-    "oracle-release": "Oracle Linux Server release 6.10\n",
-    fstab: "/dev/sda / ext4 defaults 1 1\n",
-    shadow: "root:$6$a$b:1::::::\n",
+    "/etc/oracle-release": "Oracle Linux Server release 6.10\n",
+    "/etc/fstab": "/dev/sda / ext4 defaults 1 1\n",
+    "/etc/shadow": "root:$6$a$b:1::::::\n",
+    "/etc/rc.d/init.d/ovmd": "#!/bin/sh\n# chkconfig: 3 08 92\n",
   };
-  const lines = ["mkdir /etc", "cd /etc"];
-  for (const [name, text] of Object.entries(files)) {
+  const lines = ["/etc", "/etc/rc.d", "/etc/rc.d/init.d", "/etc/rc.d/rc3.d"].map((path) => `mkdir ${path}`);
+  for (const [path, text] of Object.entries(files)) {
+    const name = basename(path);
     writeFileSync(`${file}-${name}`, text);
-    lines.push(`write ${file}-${name} ${name}`);
+    lines.push(`cd ${dirname(path)}`, `write ${file}-${name} ${name}`);
   }
   writeFileSync(`${file}s`, `${lines.join("\n")}\n`);
   spawnSync("debugfs", ["-w", "-f", `${file}s`, image], { timeout: 20_000 });
   const { stdout } = spawnSync("debugfs", ["-R", "cat /etc/shadow", image], { timeout: 20_000 });
-  return stdout?.toString() === files.shadow;
+  return stdout?.toString() === files["/etc/shadow"];
 }
 
 function digest(file) {

@@ -29,7 +29,7 @@ export async function writeVolumeIds(
       else {
         const device = `${file}?offset=${offset}`;
         // Checksums contain the UUID, and tune2fs calculates them again only for a file system that was just checked.
-        await checkFileSystem(host, device, signal);
+        await checkFileSystem(host, device, signal && { signal });
         await host.run(["tune2fs", "-U", id, device], signal ? { signal } : {});
       }
     }

@@ -2,8 +2,15 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { fileWord, printable } from "../../io/escape.ts";
 
-/** Runs e2fsck with automatic repairs, and throws if errors remain. `device` may end in `?offset=`. */
-export async function checkFileSystem(host: Runner, device: string, signal?: AbortSignal): Promise<void> {
+/**
+ * Runs e2fsck with automatic repairs, and throws if errors remain. `device` may end in `?offset=`; for a copy, `shown` is what
+ * it was copied from.
+ */
+export async function checkFileSystem(
+  host: Runner,
+  device: string,
+  { shown = device, signal }: { readonly shown?: string; readonly signal?: AbortSignal } = {},
+): Promise<void> {
   // 1: errors corrected, which is the purpose.
   const output = await host.run(["e2fsck", "-fp", device], {
     allow: [1, 4, 8, 12],
@@ -11,9 +18,14 @@ export async function checkFileSystem(host: Runner, device: string, signal?: Abo
   });
   if (output.exitCode > 1)
     throw new TbuildError("integrity", "e2fsck cannot repair it automatically", {
-      subject: device,
-      lines: output.stdout.trim().split("\n").slice(-8).map(printable),
-      hint: `Check it with: e2fsck -f ${fileWord(device)}`,
+      subject: shown,
+      lines: output.stdout
+        .replaceAll(device, () => shown)
+        .trim()
+        .split("\n")
+        .slice(-8)
+        .map(printable),
+      hint: `Check it with: e2fsck -f ${fileWord(shown)}`,
     });
 }
 

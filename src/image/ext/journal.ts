@@ -44,7 +44,8 @@ export async function replayInto(
   );
   await host.run(["truncate", "-s", String(bytes), before]);
   await host.run(["cp", "--sparse=always", before, after], { ...interruptible });
-  await checkFileSystem(host, after, signal);
+  const shown = offset === 0 ? image : `${image}?offset=${offset}`;
+  await checkFileSystem(host, after, { shown, ...interruptible });
   await writeDifferences(before, after, write);
 }
 

@@ -96,7 +96,7 @@ async function extendedIn(host: Host, disk: string): Promise<string | undefined>
 
 async function growExt(host: Host, device: string, options: RunOptions): Promise<void> {
   // resize2fs refuses a file system that was not just checked.
-  await checkFileSystem(host, device, options.signal);
+  await checkFileSystem(host, device, options.signal && { signal: options.signal });
   await host.run(["resize2fs", device], options);
   const faults = await faultsOf(host, device, options.signal);
   if (faults.length > 0)
