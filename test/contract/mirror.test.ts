@@ -312,9 +312,10 @@ describeWith(needs, "a guest on mirrors with a member in each of two images", ()
       const kills = Number(process.env.TBUILD_KILLS ?? 18);
       for (let round = 0; round < kills; round++) {
         const isUndo = round % 3 === 2;
-        if (isUndo) await tbuild("seal", "--yes", ...disks());
+        const seal = ["seal", "--yes", "--allow-unmounted", ...disks()];
+        if (isUndo) await tbuild(...seal);
         const at = round % 2 ? Math.random() * 2500 : undefined;
-        await killed(isUndo ? ["undo", image("mirror.img")] : ["seal", "--yes", ...disks()], folder, at);
+        await killed(isUndo ? ["undo", image("mirror.img")] : seal, folder, at);
         // By whichever of them it is looked at first.
         for (const disk of round % 2 ? disks() : disks().reverse()) await settle(disk);
         const [records, others] = [

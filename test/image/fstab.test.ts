@@ -83,7 +83,7 @@ describe("an fstab", () => {
     ["/dev/nvme1n1p2 /u01 ext4", "is on another disk"],
     ["UUID=ffff /u01 ext4", "is not here: no volume of this disk has the UUID ffff"],
     ["LABEL=nobody /u01 ext4", "is not here: no volume of this disk has the label nobody"],
-    ["/dev/md0 /u01 ext4", "is a software RAID (MD) that is not complete here"],
+    ["/dev/md0 /u01 ext4", "is a software RAID (MD), and none of that name is complete here"],
     ["/dev/mapper/luks-1 /u01 ext4", "is made of parts that this disk does not describe"],
     ["/dev/sda4 /u01 ext4", "is p4, which is encrypted with LUKS"],
     ["SERIAL=x /u01 ext4", "SERIAL= is not a known tag"],

@@ -218,7 +218,9 @@ function byNode(device: string, by: By): Volume | string {
   const [, array] = /^\/dev\/(md\d+|md\/.+)$/.exec(device) ?? [];
   if (array !== undefined) {
     const found = by(`the name ${array}`, ({ name }) => name === array);
-    return typeof found === "string" ? "is a software RAID (MD) that is not complete here" : found;
+    return typeof found === "string"
+      ? "is a software RAID (MD), and none of that name is complete here"
+      : found;
   }
   if (/^\/dev\/(?:drbd|bcache|zd|rbd|nbd|loop|mapper\/mpath|mapper\/luks|dm-)/.test(device))
     return "is made of parts that this disk does not describe";

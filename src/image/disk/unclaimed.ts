@@ -34,18 +34,15 @@ export async function unclaimedPlaces(
   { volumes, arrays, followed = [] }: Pick<Layout, "volumes" | "arrays" | "followed">,
 ): Promise<Unclaimed[]> {
   const table = await tableOf(disk);
+  const own = arrays.filter((array) => !followed.some(({ offset }) => offset === array.offset));
   const found = [
     ...(await gapsOf(disk, table)),
     ...(await unusedVolumes(disk, volumes)),
     ...(await behindFileSystems(disk, volumes)),
     ...arrays.flatMap(besideArray),
-    ...(await freeOfLvm(disk, placesOf(disk, table), { volumes, arrays })),
+    ...(await freeOfLvm(disk, placesOf(disk, table), { volumes, arrays, own })),
   ];
-  const isFollowed = ({ pieces: [piece] }: Unclaimed) =>
-    piece !== undefined &&
-    followed.some(({ offset, bytes }) => piece.offset >= offset && piece.offset < offset + bytes);
-  return found.flatMap((place) => {
-    if (isFollowed(place)) return [];
+  return found.map((place) => {
     const touches = touching(place.pieces);
     const other = volumes.find((volume) => volume !== place.volume && placeOf(volume).some(touches));
     return other && place.unread === undefined ? { ...place, unread: `it overlaps ${other.name}` } : place;
@@ -156,10 +153,10 @@ function besideArray({ bytes, legs }: MdArray): Unclaimed[] {
 async function freeOfLvm(
   disk: Reader,
   places: readonly Pick<Volume, "name" | "offset" | "bytes">[],
-  { volumes, arrays }: Pick<Layout, "volumes" | "arrays">,
+  { volumes, arrays, own }: Pick<Layout, "volumes" | "arrays"> & { readonly own: readonly MdArray[] },
 ): Promise<Unclaimed[]> {
   const legs = new Set(arrays.flatMap((array) => array.legs.map(({ name }) => name)));
-  const physicals = [...places.filter(({ name }) => !legs.has(name)), ...arrays]
+  const physicals = [...places.filter(({ name }) => !legs.has(name)), ...own]
     .filter((place) => place.offset + place.bytes <= disk.bytes)
     .filter(({ name }) => !volumes.some((volume) => volume.name === name))
     .map(({ name, offset, bytes }) => ({ name, offset, reader: insideOf(disk, { offset, bytes }) }));
