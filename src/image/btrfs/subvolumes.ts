@@ -21,7 +21,7 @@ export async function subvolumesOf(volume: Reader, name: string): Promise<Subvol
   const btrfs = await openBtrfs(volume, name);
   const refs = new Map<bigint, Reference>();
   const snapshots = new Set<bigint>();
-  let byDefault = top;
+  let byDefault: bigint = top;
   for await (const { object, type, offset, data } of btrfs.items(btrfs.roots)) {
     if (type === itemTypes.root && hasParent(data)) snapshots.add(object);
     // The folder of the tree of roots has one entry, `default`, whose key starts with the id.
