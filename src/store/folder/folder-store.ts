@@ -9,6 +9,7 @@ import type { Store } from "../store.ts";
 import { ownBytesOf } from "./own-bytes.ts";
 import { pruneStore } from "./prune.ts";
 import { hex, storeFolder, sumFile } from "./store-folder.ts";
+import { storedDisks } from "./stored-disks.ts";
 import { verifyStore } from "./verify.ts";
 
 /**
