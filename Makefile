@@ -13,8 +13,8 @@ debian_xen := mmdebstrap qemu-system-x86 qemu-utils e2fsprogs openssh-client kmo
 debian_bench := casync borgbackup guestfish guestfs-tools nbdkit libnbd-bin
 
 demo: build setup
-	node dist/main.js recipe ol6-grid --rehearse
-	@echo "Ran: tbuild recipe ol6-grid --rehearse    (node dist/main.js is tbuild; 'npm link' puts it on the PATH)"
+	node dist/bin/main.js recipe ol6-grid --rehearse
+	@echo "Ran: tbuild recipe ol6-grid --rehearse    (node dist/bin/main.js is tbuild; 'npm link' puts it on the PATH)"
 
 test: build setup .tbuild/setup-tests
 	npx biome check .
@@ -49,7 +49,7 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
 	node test/bench/deploy.mjs 50
-	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/main.js recipe ol6-grid --rehearse
+	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/bin/main.js recipe ol6-grid --rehearse
 	node test/bench/convert.mjs
 
 # as the kill and fuzz tests of `make test`, and longer
@@ -66,7 +66,7 @@ torture: build setup .tbuild/setup-tests
 	@# the file systems that e2fsck is tested with
 	node test/torture/e2fsprogs-images.mjs
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.
-	node dist/main.js recipe ol6-grid --rehearse
+	node dist/bin/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
 		virt-v2v -i ova .tbuild/bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.ova -o null
 
@@ -88,7 +88,7 @@ node_modules/.done: package.json package-lock.json
 	@touch $@
 
 .tbuild/setup: src/host/programs.ts | build
-	node dist/main.js setup --yes
+	node dist/bin/main.js setup --yes
 	@mkdir -p .tbuild && touch $@
 
 .tbuild/setup-tests: Makefile
