@@ -56,6 +56,7 @@ bench: build setup .tbuild/setup-tests
 torture: build setup .tbuild/setup-tests
 	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	TBUILD_KILLS=40 npx vitest run --project contract test/contract/convert-kill.test.ts
 	TBUILD_KILLS=100 npx vitest run --project contract test/contract/deployment-kill-manager.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deployment-faults.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts test/contract/convert.test.ts
