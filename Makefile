@@ -4,7 +4,7 @@
 .PHONY: additions demo test check contract e2e e2e-xen bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
-debian_tests := flake8 gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
+debian_tests := flake8 man-db mandoc gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup lvm2 mdadm kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
 	grub-pc-bin linux-image-cloud-amd64 cloud-init
 # what makes the Xen host of `make e2e-xen`
