@@ -1,5 +1,6 @@
 import type { GuestMode } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
+import { legacyMenuPlaces } from "../legacy-menus.ts";
 import type { Operation } from "../operation.ts";
 import { editsAll, kernelArguments } from "./edit.ts";
 
@@ -33,7 +34,7 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
         change: (text: string) =>
           text.replaceAll(/^(\(hd\d+\)\s+)\/dev\/(?:xvd|[hsv]d)([a-z])[ \t]*$/gm, `$1/dev/${prefix}$2`),
       })),
-      ...(volumes.some(({ name }) => name === "p1") ? legacyMenus : []).map((path) => ({
+      ...(volumes.some(({ name }) => name === "p1") ? legacyMenuPlaces : []).map((path) => ({
         path,
         change: (text: string) => text.replaceAll(/^([ \t]*root[ \t]+)\(hd0\)[ \t]*$/gm, "$1(hd0,0)"),
       })),
@@ -43,7 +44,6 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
   });
 }
 
-const legacyMenus = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
 const diskName = /\/dev\/(?:xvd|[hsv]d)([a-z])(\d+)?(?=\s|$)/g;
 
 function newName(

@@ -3,6 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { legacyMenu, MenuFault } from "../fitness/menus.ts";
 import { existsIn } from "../fitness/volume-files.ts";
+import { legacyMenuFiles } from "../legacy-menus.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
 import { mayRun } from "./kernels.ts";
@@ -33,14 +34,15 @@ interface Edit {
 }
 
 async function menuEdits(tree: GuestTree, mode: GuestMode, release: Release): Promise<Edit[]> {
-  for (const path of ["/boot/grub/grub.conf", "/boot/grub/menu.lst"]) {
+  const edits: Edit[] = [];
+  for (const path of await legacyMenuFiles(tree)) {
     const text = await tree.text(path);
     if (text === undefined) continue;
     const { entries, chosen } = menuOf(text);
     const fits: boolean[] = [];
     for (const { kernel } of entries)
       fits.push(kernel !== undefined && (await isFit(tree, kernel, mode, release)));
-    if (entries.length === 0 || fits[chosen]) return [];
+    if (entries.length === 0 || fits[chosen]) continue;
     const wanted = fits.indexOf(true);
     if (wanted < 0)
       throw new TbuildError("guest", `no entry has a kernel that is there and runs as ${mode}`, {
@@ -51,9 +53,9 @@ async function menuEdits(tree: GuestTree, mode: GuestMode, release: Release): Pr
             ? "Install kernel-xen or kernel-uek in the guest; the plain kernel of release 5 has no PV."
             : "Install a kernel in the guest, or mend the menu.",
       });
-    return [{ path, text: withDefault(text, wanted) }];
+    edits.push({ path, text: withDefault(text, wanted) });
   }
-  return [];
+  return edits;
 }
 
 function menuOf(text: string): ReturnType<typeof legacyMenu> {

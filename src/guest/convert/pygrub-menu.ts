@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import { legacyMenuFiles } from "../legacy-menus.ts";
 import { loaderEntryFiles } from "../loader-entries.ts";
 import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
@@ -12,7 +13,7 @@ import { editsAll } from "./edit.ts";
  * the menu that was written for it goes, since no kernel update follows in it.
  */
 export function pygrubMenu(mode: GuestMode, release: Release): Operation {
-  if (releases[release.major].grub === "legacy") return legacyMenu();
+  if (releases[release.major].grub === "legacy") return legacyMenu(mode);
   return mode === "pvm" ? staticMenu() : noStaticMenu;
 }
 
@@ -22,30 +23,44 @@ const described = {
 } as const;
 
 // GRUB 2's parser of old menus refuses tabs at the start of a line, and pygrub does not need them.
-function legacyMenu(): Operation {
+function legacyMenu(mode: GuestMode): Operation {
+  const [config, menu] = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
   const base = editsAll({
     ...described,
-    changes: [{ path: "/boot/grub/grub.conf", change: (text) => text.replaceAll(/^\t+/gm, "    ") }],
+    changes: [{ path: config, change: (text) => text.replaceAll(/^\t+/gm, "    ") }],
+    // A guest that was installed for UEFI has its menu beside that boot loader only.
+    async files(tree) {
+      const [first = config] = await legacyMenuFiles(tree);
+      const text = first.startsWith("/boot/efi/") ? await tree.text(first) : undefined;
+      return text === undefined || mode === "kvm" ? [] : [{ path: config, text: forBios(text) }];
+    },
   });
-  const menu = "/boot/grub/menu.lst";
+  const isUefi = async (tree: GuestTree) =>
+    !(await tree.stat(config)) && (await legacyMenuFiles(tree)).length > 0 && mode === "kvm";
   return {
     ...base,
     async pending(tree) {
-      if (!(await tree.stat("/boot/grub/grub.conf"))) return ["/boot/grub/grub.conf: is not there"];
-      const link = (await tree.stat(menu)) ? [] : [menu];
-      return [...(await base.pending(tree)), ...link];
+      if (await isUefi(tree)) return [];
+      const found = await base.pending(tree);
+      if (!(await tree.stat(config)) && found.length === 0) return [`${config}: is not there`];
+      return [...found, ...((await tree.stat(menu)) ? [] : [menu])];
     },
     async apply(tree) {
-      if (!(await tree.stat("/boot/grub/grub.conf")))
+      if (await isUefi(tree)) return;
+      await base.apply(tree);
+      if (!(await tree.stat(config)))
         throw new TbuildError("guest", "is missing: the guest has no boot menu", {
-          subject: "/boot/grub/grub.conf",
+          subject: config,
           hint: "Restore the file in the guest or in the image (`tbuild cp`), and convert again.",
         });
-      await base.apply(tree);
       if (!(await tree.stat(menu))) await tree.link(menu, "./grub.conf");
     },
   };
 }
+
+// `device` names the disk by its path in UEFI.
+const forBios = (text: string) =>
+  text.replaceAll(/^[ \t]*device[ \t].*\n/gm, "").replaceAll(/^\t+/gm, "    ");
 
 // pygrub looks for /grub/grub.cfg before /grub2/grub.cfg, so this file is for pygrub and the other one for GRUB.
 const staticFile = "/boot/grub/grub.cfg";
