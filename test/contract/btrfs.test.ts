@@ -10,7 +10,7 @@ import { emptyDisk, guestFolder, ol6Guest } from "../guest-image.ts";
 import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const needs = ["mkfs.btrfs", "btrfs", "mount", "losetup", "loop", "root"];
 const secret = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA0123456789abcdefghijklmnopqrstuvwxyz\n";
 

@@ -22,7 +22,7 @@ import { missing } from "../fakes/missing.ts";
 import { realPygrub } from "../pygrub.ts";
 
 const host = localHost();
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const kernel = await cloudKernel();
 const lacking =
   missing(

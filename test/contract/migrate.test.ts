@@ -11,7 +11,7 @@ import { bootableGuest, bootInQemu, cloudKernel } from "../bootable/guest.ts";
 import { itWith, missing } from "../fakes/missing.ts";
 
 const host = localHost();
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const lacking =
   missing(
     ...["mke2fs", "debugfs", "depmod", "busybox", "grub-mkimage", "qemu-system-x86_64", "qemu-img"],
