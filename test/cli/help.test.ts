@@ -1,12 +1,33 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
+import { makeProgram } from "../../src/cli/program.ts";
 import { run } from "../../src/cli/run.ts";
 import { exitCodesMarkdown, topics, topicText } from "../../src/cli/topics.ts";
 import { exitCodes, exitCodeWords, TbuildError } from "../../src/errors.ts";
 import { captured } from "../fakes/captured.ts";
 
 const said = captured();
+
+describe("the help of every command", () => {
+  const every = (command: Command): Command[] => [command, ...command.commands.flatMap(every)];
+
+  it("fits on 80 columns, but for commands to copy", () => {
+    const long = every(makeProgram()).flatMap((command) => {
+      let printed = "";
+      const writeOut = (text: string) => {
+        printed += text;
+      };
+      command.configureOutput({ writeOut, getOutHelpWidth: () => 80 }).outputHelp();
+      return printed
+        .split("\n")
+        .filter((line) => line.length > 80 && !/^ {2}tbuild (?!.* {3})/.test(line))
+        .map((line) => `${command.name()}: ${line}`);
+    });
+    expect(long).toEqual([]);
+  });
+});
 
 describe("exit codes", () => {
   it("are documented in docs/exit-codes.md as the table has them", async () => {
