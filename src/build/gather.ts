@@ -17,7 +17,7 @@ import { converted } from "./further.ts";
 import { gitState } from "./manifest.ts";
 import type { Ingredients } from "./master.ts";
 import { digestOf, provisionInputs } from "./recipe-inputs.ts";
-import { readTemplate, shownPost } from "./recipe-kickstart.ts";
+import { kickstartTemplate, shownPost } from "./recipe-kickstart.ts";
 import type { BuildRequest } from "./request.ts";
 import { shipped } from "./shipped.ts";
 import { fetchIso, makeMedium } from "./steps/fetch-medium.ts";
@@ -32,10 +32,7 @@ export async function gather(
   const loaded = await recipeOf(workshop, request.name);
   const { recipe, file } = loaded;
   const folder = dirname(file);
-  const template = await readTemplate(
-    [workshop.kickstarts, shipped.kickstarts],
-    recipe.kickstart ?? recipe.release,
-  );
+  const template = await kickstartTemplate(workshop, recipe);
   const moduleFolders = await Promise.all(
     recipe.modules.map((name) => moduleFolder(name, file, recipeFolders(workshop))),
   );

@@ -10,7 +10,7 @@ import {
 } from "../kickstart/render.ts";
 import { type PostOptions, postProvisioning } from "../provision/post-script.ts";
 import type { LoadedRecipe } from "../recipe/load.ts";
-import { majorOf } from "../recipe/recipe.ts";
+import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { Site } from "../recipe/site.ts";
 import { mirrorsFor } from "./repository-server.ts";
 import { passwordHashes } from "./secrets.ts";
@@ -25,10 +25,7 @@ export async function kickstartOf(
 ): Promise<{ text: string; faults: PlacedFault[]; release: string }> {
   const loaded = await recipeOf(workshop, name);
   const { recipe } = loaded;
-  const template = await readTemplate(
-    [workshop.kickstarts, shipped.kickstarts],
-    recipe.kickstart ?? recipe.release,
-  );
+  const template = await kickstartTemplate(workshop, recipe);
   const rendered = await renderKickstart(
     recipe,
     template,
@@ -76,11 +73,13 @@ function wayOut(mirrors: Readonly<Record<string, string>>, proxy: string | undef
   return proxy === undefined ? { mirrors } : { mirrors, proxy };
 }
 
-/** The kickstart from the first folder that has it. Partials come from all folders, nearest first. */
-export async function readTemplate(
-  folders: readonly string[],
-  name: string,
+/** A recipe's template from the first folder that has it. Partials come from all folders, nearest first. */
+export async function kickstartTemplate(
+  { kickstarts }: Workshop,
+  { kickstart, release }: Recipe,
 ): Promise<KickstartTemplate & { readonly folder: string }> {
+  const folders = [kickstarts, shipped.kickstarts];
+  const name = kickstart ?? release;
   const listed = await Promise.all(folders.map((folder) => readdir(folder).catch((): string[] => [])));
   const at = listed.findIndex((entries) => entries.includes(`${name}.ks.hbs`));
   const folder = folders[at];

@@ -81,6 +81,19 @@ describe("a recipe that starts from a template", () => {
     expect((await firstOf(all, [], "1.1.0"))[0]).toContain("@1.0.0");
   });
 
+  it("makes further templates of what it takes: each of them from the same master", async () => {
+    const place = workshop([base()], ["convert=[{ to: kvm, bundles: [qcow2] }]"]);
+    const own = await plan(place, request);
+    expect(own.further).toEqual(["kvm"]);
+    const kvm = await plan(place, { ...request, to: "kvm" });
+    expect(kvm.id).toMatch(/^app-kvm-rehearsal-/);
+    const shared = own.steps.findIndex(({ step }) => step === "convert-image");
+    expect(kvm.steps.slice(0, shared)).toEqual(own.steps.slice(0, shared));
+    expect(kvm.steps[0]?.text).toBe("start from ol6-base-rehearsal@1.0.0");
+    expect(kvm.steps[shared]?.text).toContain("to kvm");
+    expect(kvm.steps.find(({ step }) => step === "pack-bundles")?.text).toContain("qcow2");
+  });
+
   it("runs again when the base has a new version, and for nothing that only an installer does", async () => {
     const inputs = async (...given: Parameters<typeof workshop>) =>
       (await gather(workshop(...given), request)).base?.inputs({});

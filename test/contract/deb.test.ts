@@ -23,7 +23,7 @@ describeWith(["npm", "dpkg-shlibdeps", "lintian"], "the Debian package", () => {
       encoding: "utf8",
     });
     expect(stdout.split("\n").filter((line) => line.startsWith("E:"))).toEqual([]);
-  });
+  }, 600_000);
 
   it("depends on node and on each package that a build needs, and suggests the others", () => {
     const names = (field: string) =>
