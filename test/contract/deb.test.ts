@@ -19,10 +19,11 @@ describeWith(["npm", "dpkg-shlibdeps", "lintian"], "the Debian package", () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("has no error that lintian knows", () => {
-    const { stdout } = spawnSync("lintian", ["--fail-on", "error", "--allow-root", file], {
+    const { status, stdout } = spawnSync("lintian", ["--fail-on", "error", "--allow-root", file], {
       encoding: "utf8",
     });
     expect(stdout.split("\n").filter((line) => line.startsWith("E:"))).toEqual([]);
+    expect(status).toBe(0);
   }, 600_000);
 
   it("depends on node and on each package that a build needs, and suggests the others", () => {
