@@ -209,8 +209,9 @@ Examples:
     .addHelpText(
       "after",
       `
-A raw image gets holes, a qcow2 image frees clusters. This cannot be undone, and files do not change. Knows the
-free blocks of ext, XFS, btrfs and FAT. To overwrite removed data first, use tbuild seal --scrub.
+A raw image gets holes, a qcow2 image frees clusters. Files do not change. It
+cannot be undone. Knows the free blocks of ext, XFS, btrfs and FAT. To
+overwrite removed data first, use tbuild seal --scrub.
 
 Example:
   tbuild discard System.img --plan`,
