@@ -176,7 +176,7 @@ export interface ModuleHeader {
   readonly lines: Readonly<Partial<Record<Target, number>>>;
   /** Targets whose priority is not a number. */
   readonly faulty: readonly Target[];
-  /** Whether it was found, with its end. */
+  /** True if its start and its end were found. */
   readonly isComplete: boolean;
   readonly problems: Problem[];
 }

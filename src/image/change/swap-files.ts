@@ -17,7 +17,7 @@ export interface SwapState {
   readonly refused?: string;
 }
 
-/** The swap files of a guest, as volumes that lie where their blocks do; and those whose blocks cannot be seen, with the reason. */
+/** The swap files of a guest as volumes at the offsets of their blocks. Also those whose blocks cannot be found, with the reason. */
 export async function findSwapFiles(
   disk: Reader,
   mounts: readonly Mount[],
@@ -41,7 +41,7 @@ export function isSwapFile({ name }: Volume): boolean {
   return name.startsWith("/");
 }
 
-// Nothing where there is no such file; words where its blocks are not known for sure.
+// `undefined` if there is no such file; the reason if its blocks are not certain.
 async function swapFileAt(
   disk: Reader,
   volume: Volume,
