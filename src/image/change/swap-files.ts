@@ -54,7 +54,7 @@ async function swapFileAt(
     const files = await openExt(inside);
     const found = await kindAt(files, path);
     if (found === undefined) return undefined;
-    if (found !== "file") return "is reached through a link, or is no file";
+    if (found !== "file") return "is reached through a link, or is not a file";
     const places = await files.places(path);
     if (!places || places.length === 0) return "is a swap file with holes";
     await checkOwn(inside, places);

@@ -110,7 +110,7 @@ mounted() {
   fi
   open_device "$1" $# || return 1
   if [ "$(readlink -f "$root$4")" != "$root$4" ] || [ ! -d "$root$4" ]; then
-    echo "$4: the guest mounts a volume there, and it is no folder"
+    echo "$4: the guest mounts a volume there, and it is not a folder"
     code=${noFolder}
   elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
     (shift 4; mounted "$@")
