@@ -170,7 +170,11 @@ describe("values that are broken are told with file, line and key", () => {
       /is the broadcast address/,
     ],
     ["the loopback", `${N}.device.0: eth0\n${N}.ipaddr.0: 127.0.0.1`, /is an address of the loopback/],
-    ["a multicast address", `${N}.device.0: eth0\n${N}.ipaddr.0: 224.0.0.1`, /is not the address of a machine/],
+    [
+      "a multicast address",
+      `${N}.device.0: eth0\n${N}.ipaddr.0: 224.0.0.1`,
+      /is not the address of a machine/,
+    ],
     ["a month that is not", "com.oracle.linux.datetime.datetime: 2011-13-1-0-0-0", /is not a time/],
     ["a day that is not", "com.oracle.linux.datetime.datetime: 2011-2-30-0-0-0", /is not a time/],
     [
