@@ -90,3 +90,9 @@ export const ManagerOptions = z.strictObject({
     .describe("How long after its start a machine gets its first message: its additions must run by then."),
 });
 export type ManagerOptions = z.infer<typeof ManagerOptions>;
+
+const ports = { ssh: 10_000, rest: 7002 } as const;
+
+export function portOf({ port, via }: Pick<ManagerOptions, "port" | "via">): number {
+  return port ?? ports[via];
+}

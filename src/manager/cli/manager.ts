@@ -255,6 +255,9 @@ function managerOf(
     antiAffinity: antiAffinityGroups({ list, rows, created, order }),
 
     importIso: (wanted) => imported(["importVirtualCdrom"], wanted),
+    async deleteDisc(id) {
+      await on("delete", "VirtualCdrom", id);
+    },
     importTemplate: (wanted) => imported(["importTemplate"], wanted),
     importAssembly: (wanted) => imported(dialect.importAssembly, wanted),
     async templatesFromAssembly(assembly) {

@@ -76,6 +76,11 @@ function managerOf(
     });
   }
 
+  async function removeDisk(id: string): Promise<void> {
+    const repository = await ownerOf("VirtualDisk", id, "repositoryId");
+    await order("DELETE", `/Repository/${at(repository)}/VirtualDisk/${at(id)}`);
+  }
+
   /** The guide of 3.3 has `?url=`, clients of later releases send `{"urls": […]}`: what is refused is tried the other way. */
   async function imported(
     { repository, urls }: ImportWanted,
@@ -206,10 +211,9 @@ function managerOf(
           ...(description !== undefined && { description }),
         },
       }),
-    async deleteDisk(id) {
-      const repository = await ownerOf("VirtualDisk", id, "repositoryId");
-      await order("DELETE", `/Repository/${at(repository)}/VirtualDisk/${at(id)}`);
-    },
+    deleteDisk: removeDisk,
+    // Discs are virtual disks here.
+    deleteDisc: removeDisk,
     createMapping: (vm, slot, device, name) =>
       created(`/Vm/${at(vm)}/VmDiskMapping`, {
         body: {
