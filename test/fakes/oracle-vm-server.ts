@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+const pythonPrograms = ["forward", "xenstore-read", "xenstore-list", "ip"];
 const program = join(import.meta.dirname, "oracle-vm-server.py");
 
 /**
@@ -10,8 +11,9 @@ const program = join(import.meta.dirname, "oracle-vm-server.py");
 export async function fakeServer(folder: string, machines: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const text = (await readFile(program, "utf8")).replace("@MACHINES@", machines);
-  for (const name of ["ssh", "xenstore-read", "xenstore-list", "ip"]) {
-    await writeFile(join(folder, name), text);
+  const programs = { ssh, ...Object.fromEntries(pythonPrograms.map((name) => [name, text])) };
+  for (const [name, content] of Object.entries(programs)) {
+    await writeFile(join(folder, name), content);
     await chmod(join(folder, name), 0o755);
   }
   return folder;
@@ -24,3 +26,13 @@ export async function mountRepositories(to: string, disks: string, ids: readonly
     await symlink(disks, join(to, id, "VirtualDisks"));
   }
 }
+
+const ssh = `#!/bin/sh
+case "$* " in *" -- root@ovs1 "*|*" -- root@ovs2 "*) ;; *) exec /usr/bin/ssh "$@" ;; esac
+while [ "$1" != -- ]; do
+  [ "$1" != -W ] || exec "$(dirname -- "$0")/forward"
+  shift
+done
+shift 2
+exec sh -c "$*"
+`;

@@ -3,7 +3,7 @@
  * name alone is enough where the Manager does not show descriptions.
  */
 
-export const markOf = (vm: string): string => `Made by tbuild for its machine ${vm}. `;
+export const markOf = (vm: string): string => `Made by tbuild for its machine ${vm}.`;
 
 export const diskName = (vm: string, slot: number): string => `${vm} disk ${slot}`;
 

@@ -119,11 +119,12 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     await keep({});
     const id = await createSteadily({
       ...{ what: `machine ${vm}`, name: vm, list: () => api.list("Vm") },
-      create: () =>
+      create: async () =>
         api.createVm({
           ...{ name: vm, description: markOf(vm), pool, repository },
           ...{ memoryMib: spec.memoryMib, vcpus: spec.vcpus, domainType: domainTypeOf(spec) },
           bootOrder: ["DISK", "CDROM"],
+          ...osTypeOf(spec, (await api.about()).version),
         }),
       matches: async (one) => mayBeOf(vm, (await api.vm(one)).description),
       remove: (half) => api.deleteVm(half),
@@ -354,6 +355,11 @@ function domainTypeOf({ domainType }: VmSpec): DomainType {
   const found = domainTypes.find((one) => modeOf[one] === domainType);
   if (found) return found;
   throw new TbuildError("usage", `runs no ${domainType} machines`, { subject: "Oracle VM" });
+}
+
+// Names of 3.3 and later (python-ovmclient), which end with Oracle Linux 7; how 3.2 spells them is not known.
+function osTypeOf({ guest: { release } }: VmSpec, version: string): { readonly osType?: string } {
+  return release > 7 || version.startsWith("3.2") ? {} : { osType: `Oracle Linux ${release}` };
 }
 
 // Images that machines began with go with the last machine.
