@@ -1,14 +1,17 @@
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
-import type { Hypervisor, VmSpec } from "../../src/hypervisor/hypervisor.ts";
+import { waitFor } from "../../src/host/wait-for.ts";
+import type { DirectBoot, Hypervisor, VmSpec } from "../../src/hypervisor/hypervisor.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import type { Backing } from "../../src/manager/simulator/backing/backing.ts";
 import { fetched } from "../../src/manager/simulator/backing/fetch.ts";
 import type { InjectedFault } from "../../src/manager/simulator/settings.ts";
+import { openIso } from "../../src/media/iso.ts";
 import { fakeServer } from "../fakes/oracle-vm-server.ts";
 import { type OpenedSimulator, openSimulator } from "../manager/open.ts";
 
@@ -34,7 +37,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Disks are files, and machines only run by name. */
+const running = new Map<string, () => Promise<void>>();
+afterEach(async () => {
+  for (const end of running.values()) await end();
+  running.clear();
+});
+
+/** Disks are files, and a machine is a process that sleeps, with a line on its console. */
 function files(): Backing {
   const fileOf = (id: string) => join(folder, "disks", id);
   return {
@@ -46,14 +55,35 @@ function files(): Backing {
     removeDisk: ({ id }) => rm(fileOf(id), { force: true }),
     fetchTemplate: () => Promise.reject(new Error("no templates here")),
     fetchDisc: (url, { id }) => fetched(url, fileOf(id)),
-    start: async () => {},
-    shutDown: async () => {},
-    cutPower: async () => {},
+    async start({ vm, nics }, stopped) {
+      const own = join(folder, "machines", vm.id);
+      await mkdir(own, { recursive: true });
+      await writeFile(join(own, "console.log"), "hello from the guest\n");
+      const macs = nics.map(({ mac }) => `mac=${mac}`).join(" ");
+      const program = `exec -a qemu-system-x86_64 tail -f /dev/null ${macs}`;
+      const child = spawn("bash", ["-c", program], { stdio: "ignore" });
+      await writeFile(join(own, "pid"), String(child.pid));
+      const ended = new Promise((done) => child.once("exit", done));
+      running.set(vm.id, async () => {
+        child.kill();
+        await ended;
+      });
+      void ended.then(() => stopped());
+    },
+    shutDown: async ({ id }) => running.get(id)?.(),
+    cutPower: async ({ id }) => running.get(id)?.(),
     isHeard: () => true,
     send: async () => {},
     received: () => [],
     [Symbol.asyncDispose]: async () => {},
   };
+}
+
+async function boot(): Promise<DirectBoot> {
+  for (const name of ["kernel", "initrd", "isolinux.bin"])
+    await writeFile(join(folder, name), Buffer.alloc(4096, name));
+  const [kernel, initrd] = [join(folder, "kernel"), join(folder, "initrd")];
+  return { kernel, initrd, append: "ks=file:/ks.cfg console=ttyS0", loader: folder };
 }
 
 async function opened(version: string, via: "ssh" | "rest") {
@@ -146,6 +176,46 @@ describe.each(ways)("a machine on Oracle VM %s over %s", (version, via) => {
     expect(existsSync(join(folder, "repositories", world.all("Repository")[0]?.id ?? "", "tbuild"))).toBe(
       false,
     );
+  });
+
+  it("starts from a boot disc, is watched, ejects the disc, and is stopped", async () => {
+    const { hypervisor, world } = await opened(version, via);
+    const vm = "ol6-abc123-install";
+    const before = world.inventory();
+    await hypervisor.define(await spec());
+    await hypervisor.start(vm, await boot());
+    expect(await hypervisor.state(vm)).toBe("running");
+    const inventory = () => world.inventory().join("\n");
+    expect(inventory()).toMatch(/^Vm \| .*bootOrder=CDROM,DISK/m);
+    expect(inventory()).toMatch(/^VmDiskMapping .*slot=2 .*cdrom=ol6-abc123-install-boot\.iso/m);
+    const disc = world.get("VirtualCdrom", { name: `${vm}-boot.iso` });
+    await using iso = await openIso(join(folder, "disks", disc.id));
+    const menu = new TextDecoder().decode(await iso.read("isolinux/isolinux.cfg"));
+    expect(menu).toContain("append initrd=/isolinux/initrd.img ks=file:/ks.cfg console=ttyS0");
+    expect(await hypervisor.address(vm)).toMatchObject({ host: "10.0.2.15", port: 22 });
+
+    const lines: string[] = [];
+    const watched = (async () => {
+      for await (const line of hypervisor.console(vm)) lines.push(line);
+    })();
+    const stopped = hypervisor.waitStopped(vm, { timeoutMs: 60_000 });
+    await waitFor("the console", async () => lines[0], { timeoutMs: 60_000 });
+    // As a guest that powers off.
+    await running.get(world.get("Vm", { name: vm }).id)?.();
+    expect(await stopped).toBe("guest-shutdown");
+    await watched;
+    expect(lines).toEqual(["hello from the guest"]);
+    expect(await hypervisor.consoleText(vm)).toBe("hello from the guest\n");
+
+    await hypervisor.start(vm);
+    expect(inventory()).toMatch(/^Vm \| .*bootOrder=DISK,CDROM/m);
+    expect(inventory()).not.toContain("-boot.iso");
+    await hypervisor.stop(vm);
+    expect(await hypervisor.state(vm)).toBe("stopped");
+    await hypervisor.start(vm, await boot());
+    // It runs, and a disc is in its drive.
+    await hypervisor.destroy(vm);
+    expect(world.inventory()).toEqual(before);
   });
 });
 

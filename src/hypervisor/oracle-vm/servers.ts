@@ -47,10 +47,9 @@ true`;
 export const watchScript = `
 mkdir -p -- "$0" && cd "$0" || exit
 rm -f console; : > console.log
-left=100
+until=$(($(date +%s) + 60))
 until device=$(sh -c "$3" "$1" "$2") && [ -n "$device" ]; do
-  left=$((left - 1))
-  [ $left -gt 0 ] || { echo "no console of the domain $1 appeared in xenstore" >&2; exit 1; }
+  [ "$(date +%s)" -lt $until ] || { echo "no console of the domain $1 appeared in xenstore" >&2; exit 1; }
   sleep 0.1
 done
 ln -sfn "$device" console
@@ -67,10 +66,9 @@ xenstore-read "/local/domain/$id/serial/0/tty" 2>/dev/null || xenstore-read "/lo
 export const followingScript = `
 while :; do
   cat console >> console.log
-  left=30
+  until=$(($(date +%s) + 4))
   until device=$(sh -c "$2" "$0" "$1") && [ -n "$device" ]; do
-    left=$((left - 1))
-    [ $left -gt 0 ] || exit 0
+    [ "$(date +%s)" -lt $until ] || exit 0
     sleep 0.1
   done
   ln -sfn "$device" console
