@@ -70,6 +70,19 @@ export const ManagerOptions = z.strictObject({
     .string()
     .optional()
     .describe("The Oracle VM Server that fetches imports; 3.2 wants one. Default: the first of the pool."),
+  here: z
+    .strictObject({
+      address: z
+        .string()
+        .regex(/^[\w.-]+$/, "a host name or an IPv4 address")
+        .optional()
+        .describe("Default: the address from which tbuild reaches the Manager."),
+      port: Port.optional().describe("Default: any free port."),
+    })
+    .prefault({})
+    .describe(
+      "Where the Manager's servers fetch files from tbuild by http, while discs and local bundles are imported.",
+    ),
   commandMinutes: z
     .number()
     .min(0.01)

@@ -4,14 +4,7 @@ import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { TbuildError } from "../errors.ts";
-
-/** Where the Manager's servers reach this machine. */
-export interface Here {
-  /** Left out: the address from which this machine reaches the Manager. */
-  readonly address?: string | undefined;
-  /** Left out: any free port. */
-  readonly port?: number | undefined;
-}
+import { type ManagerOptions, portOf } from "./options.ts";
 
 /** A local file at a URL that nobody guesses. */
 export interface Served extends AsyncDisposable {
@@ -20,13 +13,13 @@ export interface Served extends AsyncDisposable {
   wasAsked(): boolean;
 }
 
-/** Serves files by http, each under a name of its own, until it is closed. `manager` is the host and port that says which of our addresses is meant. */
+/** Serves files by http to the Manager's servers, each under a name of its own, until it is closed. */
 export async function serveFiles(
   files: Readonly<Record<string, string>>,
-  here: Here,
-  manager: { readonly host: string; readonly port: number },
+  options: Pick<ManagerOptions, "host" | "port" | "via" | "here">,
 ): Promise<Served> {
-  const address = here.address ?? (await ownAddress(manager));
+  const { here } = options;
+  const address = here.address ?? (await ownAddress({ host: options.host, port: portOf(options) }));
   const secret = randomBytes(12).toString("hex");
   let asked = false;
   const server = createServer((request, response) => {
@@ -40,7 +33,7 @@ export async function serveFiles(
       failed(
         new TbuildError("environment", `cannot be served on (${cause.code})`, {
           subject: `port ${here.port ?? "any"}`,
-          hint: "Choose another port in hypervisor.here of the site.",
+          hint: "Choose another port in manager.here of the site.",
           cause,
         }),
       ),
@@ -121,4 +114,9 @@ function ownAddress({ host, port }: { readonly host: string; readonly port: numb
     line.once("error", end);
     line.once("timeout", () => end());
   });
+}
+
+/** What to try if an import fails before any server has asked for a file. */
+export function notAsked({ urls }: Served): string {
+  return `No server asked for ${new URL(urls[0] ?? "").origin}. Can the servers reach this machine there? Set manager.here in the site.`;
 }

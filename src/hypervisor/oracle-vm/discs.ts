@@ -1,7 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import type { ManagerOptions } from "../../manager/options.ts";
-import { type Here, serveFiles } from "../../manager/serving.ts";
+import { notAsked, serveFiles } from "../../manager/serving.ts";
 
 export interface DiscWanted {
   /** On tbuild's machine. */
@@ -16,18 +16,15 @@ export interface DiscWanted {
 /** Has a server fetch a disc from this machine into the repository, and gives its id. One of this name that an interrupted call left is removed. */
 export async function importedDisc(
   api: ManagerApi,
-  options: Pick<ManagerOptions, "host"> & { readonly port: number },
-  here: Here,
+  options: ManagerOptions,
   { file, name, repository, server }: DiscWanted,
 ): Promise<string> {
   for (const old of await api.list("VirtualCdrom")) if (old.name === name) await api.deleteDisc(old.id);
   const before = new Set((await api.list("VirtualCdrom")).map(({ id }) => id));
-  await using served = await serveFiles({ [name]: file }, here, options);
+  await using served = await serveFiles({ [name]: file }, options);
   await api.importIso({ repository, server, urls: served.urls }).catch((error) => {
     if (!(error instanceof TbuildError) || served.wasAsked()) throw error;
-    throw error.with({
-      hint: `No server asked for ${new URL(served.urls[0] ?? "").origin}. Can the servers reach this machine there? Set hypervisor.here in the site.`,
-    });
+    throw error.with({ hint: notAsked(served) });
   });
   const made = (await api.list("VirtualCdrom")).filter(({ id }) => !before.has(id));
   const found = made.find((one) => one.name === name) ?? made.find((one) => one.name.includes(name));

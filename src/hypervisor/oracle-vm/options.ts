@@ -34,17 +34,6 @@ export const OracleVmOptions = z.strictObject({
         ),
     })
     .describe("Addresses on the network `build`, outside the range of its DHCP server."),
-  here: z
-    .strictObject({
-      address: z
-        .string()
-        .regex(/^[\w.-]+$/, "a host name or an IPv4 address")
-        .optional()
-        .describe("Default: the address from which tbuild reaches the Manager."),
-      port: z.int().min(1).max(65535).optional().describe("Default: any free port."),
-    })
-    .prefault({})
-    .describe("Where the servers fetch discs from tbuild, by http, while they are imported."),
   additions: z
     .array(z.enum(["oracle", "tbuild"]))
     .default(["oracle"])

@@ -5,7 +5,6 @@ import type { Host } from "../../host/host.ts";
 import { temporaryFolder } from "../../host/temporary.ts";
 import { waitFor } from "../../host/wait-for.ts";
 import type { ManagerApi } from "../../manager/api.ts";
-import { portOf } from "../../manager/options.ts";
 import { chosen, createSteadily, findOne } from "../../manager/steady.ts";
 import {
   buildNetwork,
@@ -54,7 +53,6 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
   const heard = new Map<string, number>();
 
   const access = { options: manager.options, open: () => (opened ??= manager.open()) };
-  const managerPort = { host: manager.options.host, port: portOf(manager.options) };
 
   async function look(api: ManagerApi) {
     const pool = await chosen(api, "ServerPool", manager?.options.pool);
@@ -161,7 +159,7 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
   ): Promise<void> {
     const { api, repository } = await there();
     const wanted = { file, name, repository, server: access.options.server ?? servers.firstName };
-    const virtualCdrom = await importedDisc(api, managerPort, options.here, wanted);
+    const virtualCdrom = await importedDisc(api, access.options, wanted);
     await api.createMapping(id, slot, { virtualCdrom }, `${vm} slot ${slot}`);
   }
 
