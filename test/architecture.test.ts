@@ -93,7 +93,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   execa: ["host/local.ts"],
   handlebars: ["kickstart/render.ts"],
   "tar-stream": ["io/tar.ts"],
-  undici: ["io/http.ts"],
+  undici: ["io/http-dispatchers.ts"],
   "@toondepauw/node-zstd": ["io/compression.ts"],
   yauzl: ["bundles/read/zip.ts"],
   ssh2: ["manager/cli/ssh", "manager/simulator/ssh-server.ts"],

@@ -37,7 +37,7 @@ const lacking = missing(
   "loop",
   "root",
 );
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 describe.skipIf(lacking !== undefined)(
   `repair, seal and undo${lacking ? ` — skipped: ${lacking}` : ""}`,

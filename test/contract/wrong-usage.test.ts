@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-const main = join(import.meta.dirname, "../../dist/main.js");
+const main = join(import.meta.dirname, "../../dist/bin/main.js");
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tbuild-wrong-"));

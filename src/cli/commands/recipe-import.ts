@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { recipeOf } from "../../build/build.ts";
+import { recipeOf } from "../../build/workshop.ts";
 import { TbuildError } from "../../errors.ts";
 import {
   importedText,
