@@ -74,11 +74,19 @@ export function addImageCommands(program: Command): void {
   program
     .command("migrate")
     .description("move a stopped machine to another hypervisor; the original stays as it is")
-    .argument("<source>", "a vm.cfg or its folder, here or on another machine; a .tgz or .ova")
+    .argument(
+      "<source>",
+      "a vm.cfg or its folder, here or on another machine; a .tgz, a .ova, or the folder with its parts",
+    )
     .addOption(new Option("--to <format>", "what to write").choices(migrationFormats).makeOptionMandatory())
     .option("--out <folder>", "output folder", ".")
     .option("--plan", "show what becomes of the machine and its guest; write nothing")
-    .option("--map <disk=path>", "a LUN or shared disk, and where it is at the target", collected, [])
+    .option(
+      "--map <disk=path>",
+      "a LUN or shared disk, and where it is at the target, or `copy`",
+      collected,
+      [],
+    )
     .option("--network <bridge=name>", "a bridge, and its name at the target", collected, [])
     .option("--convert", "fail if the guest cannot be converted (default: convert it if that is possible)")
     .option("--no-convert", "leave the guest as it is")
