@@ -100,13 +100,23 @@ describe.each([
     expect(JSON.parse(said.out)).toMatchObject({ host: "127.0.0.1", isNew: false });
     said.out = "";
 
-    const [command = ""] = await importsShown();
-    expect(await tbuild(...command.split(" ").slice(1)), said.err).toBe(0);
-    expect(said.out).toContain("imported ol6-grid-1.0.0");
-    expect(simulator.world.all("Vm").map(({ name, description }) => [name, description])).toContainEqual([
-      "ol6-grid-1.0.0",
-      "ol6-grid@1.0.0",
-    ]);
+    const bundle = join(folder, "ol6-grid-1.0.0.tgz");
+    await writeFile(bundle, "a bundle");
+    const shown = await importsShown();
+    expect(shown).toHaveLength(2);
+    for (const command of shown) {
+      const words = command.replace("import ol6-grid-1.0.0.tgz", `import ${bundle}`).split(" ");
+      said.out = "";
+      expect(await tbuild(...words.slice(1)), said.err).toBe(0);
+      expect(said.out).toContain("imported ol6-grid-1.0.0");
+      const made = simulator.world.all("Vm").filter(({ name }) => name === "ol6-grid-1.0.0");
+      expect(made.map(({ description }) => description)).toEqual(["ol6-grid@1.0.0"]);
+      if (command !== shown.at(-1)) for (const { id } of made) simulator.world.things.delete(id);
+    }
+    expect(await tbuild("manager", "import", bundle, "http://web.example.com/2.tgz")).toBe(2);
+    expect(said.err).toContain("files of this machine and URLs cannot be one template");
+    expect(await tbuild("manager", "import", join(folder, "none.tgz"))).toBe(2);
+    expect(said.err).toContain("no such file");
 
     said.out = "";
     expect(await tbuild("manager")).toBe(0);
