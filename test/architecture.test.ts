@@ -79,8 +79,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ["host", "model"],
   model: ["vm-cfg/value.ts"],
   image: ["host"],
-  hypervisor: ["firstboot/xenstore-keys.ts", "host", "image/file/holes.ts", "vm-cfg"],
-  manager: ["host", "hypervisor"],
+  hypervisor: ["firstboot/xenstore-keys.ts", "host", "image/file/holes.ts", "manager", "media", "vm-cfg"],
+  manager: ["host", "hypervisor/hypervisor.ts"],
   media: ["host"],
   "vm-cfg": [],
   host: [],
@@ -116,7 +116,11 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/guestfish.ts",
   ],
   "deploy/places/table.ts": ["deploy/places/oracle-vm/oracle-vm.ts", "deploy/places/hypervisor.ts"],
-  "hypervisor/table.ts": ["hypervisor/qemu/qemu.ts", "hypervisor/xen/xen.ts"],
+  "hypervisor/table.ts": [
+    "hypervisor/qemu/qemu.ts",
+    "hypervisor/xen/xen.ts",
+    "hypervisor/oracle-vm/oracle-vm.ts",
+  ],
   "bundles/write/table.ts": [
     "bundles/write/tgz.ts",
     "bundles/write/ova.ts",

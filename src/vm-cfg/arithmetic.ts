@@ -3,7 +3,7 @@ import { isList, type Value } from "./value.ts";
 
 /** A sum, product or `%` of two values, as Python 2 calculates it. */
 export function calculated(cursor: Cursor, operator: string, left: Value, right: Value, at: number): Value {
-  const unable = () => new Wrong(at, `"${operator}" joins values that it cannot join`);
+  const unable = () => new Wrong(at, `"${operator}" cannot combine these values`);
   if (typeof left === "number" && typeof right === "number") return arithmetic(operator, left, right, unable);
   const joined = (bytes: number) => spend(cursor, bytes, at);
   if (operator === "+" && typeof left === "string" && typeof right === "string") {

@@ -23,7 +23,7 @@ const mostMade = 1 << 20;
 /** Counts calculated bytes, so that a few lines cannot produce gigabytes. */
 export function spend(cursor: Cursor, bytes: number, at: number): void {
   cursor.made += bytes;
-  if (cursor.made > mostMade) throw new Wrong(at, "its values grow beyond what a vm.cfg has");
+  if (cursor.made > mostMade) throw new Wrong(at, "its values are larger than those of any vm.cfg");
 }
 
 /** About how many bytes a value takes. */

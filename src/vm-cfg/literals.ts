@@ -57,7 +57,7 @@ function signed(reading: Reading, depth: number): Value {
   const signs = take(cursor, /[+-](?:[ \t]*[+-])*/y);
   const value = atom(reading, depth);
   if (signs === undefined) return value;
-  if (typeof value !== "number") throw new Wrong(at, "a sign stands before what is no number");
+  if (typeof value !== "number") throw new Wrong(at, "a sign is followed by something that is not a number");
   return signs.replace(/[^-]/g, "").length % 2 === 1 ? -value : value;
 }
 
@@ -80,12 +80,12 @@ function named({ cursor, names }: Reading): Value {
   const at = cursor.at;
   const word = take(cursor, /[A-Za-z_][\w.]*/y);
   if (word === undefined)
-    throw new Wrong(at, at < cursor.text.length ? "there is no value" : "it ends where a value is expected");
+    throw new Wrong(at, at < cursor.text.length ? "expected a value" : "it ends where a value is expected");
   if (word in constants) return constants[word] ?? null;
   if (/^[ \t]*\(/.test(cursor.text.slice(cursor.at, cursor.at + 20)))
-    throw new Wrong(at, `${word}(…) is a call, and nothing of a vm.cfg is run`);
+    throw new Wrong(at, `${word}(…) is a call, and tbuild runs no code of a vm.cfg`);
   const known = names.get(word);
-  if (known === undefined) throw new Wrong(at, `${word} is no value: a text stands in quotes`);
+  if (known === undefined) throw new Wrong(at, `${word} is not a value; text needs quotes`);
   spend(cursor, weightOf(known), at);
   return known;
 }
@@ -111,7 +111,7 @@ function items(reading: Reading, end: "]" | ")", depth: number, first: Value[] =
     found.push(sum(reading, depth + 1));
     blanks(cursor, depth + 1);
     if (take(cursor, closes)) return found;
-    if (!take(cursor, /,/y)) throw new Wrong(cursor.at, `there is neither "," nor "${end}" in a list`);
+    if (!take(cursor, /,/y)) throw new Wrong(cursor.at, `expected "," or "${end}" in a list`);
   }
 }
 
@@ -123,8 +123,7 @@ function parenthesised(reading: Reading, depth: number): Value {
   const first = sum(reading, depth + 1);
   blanks(cursor, depth + 1);
   if (take(cursor, /\)/y)) return first;
-  if (!take(cursor, /,/y))
-    throw new Wrong(cursor.at, 'there is neither "," nor ")" behind a value in brackets');
+  if (!take(cursor, /,/y)) throw new Wrong(cursor.at, 'expected "," or ")" after a value in parentheses');
   return items(reading, ")", depth, [first]);
 }
 
@@ -137,14 +136,14 @@ function pairs(reading: Reading, depth: number): Value {
     const at = cursor.at;
     const key = sum(reading, depth + 1);
     if (typeof key !== "string" && typeof key !== "number")
-      throw new Wrong(at, "a key of a dict is neither a text nor a number");
-    if (typeof key === "number") remark(at, `the key ${key} of a dict is taken as the text '${key}'`);
+      throw new Wrong(at, "a key of a dict must be a text or a number");
+    if (typeof key === "number") remark(at, `the key ${key} of a dict is read as the text '${key}'`);
     blanks(cursor, depth + 1);
-    if (!take(cursor, /:/y)) throw new Wrong(cursor.at, 'there is no ":" behind the key of a dict');
+    if (!take(cursor, /:/y)) throw new Wrong(cursor.at, 'expected ":" after the key of a dict');
     found.push([String(key), sum(reading, depth + 1)]);
     blanks(cursor, depth + 1);
     if (take(cursor, /\}/y)) return Object.fromEntries(found);
-    if (!take(cursor, /,/y)) throw new Wrong(cursor.at, 'there is neither "," nor "}" in a dict');
+    if (!take(cursor, /,/y)) throw new Wrong(cursor.at, 'expected "," or "}" in a dict');
   }
 }
 
@@ -152,12 +151,12 @@ function numberOf({ remark }: Reading, word: string, at: number): number {
   const plain = word.replace(/[lL]$/, "");
   const isWhole = /^(?:0[xX][\da-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*|[1-9]\d*)$/.test(plain);
   if (!isWhole && !/^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(word))
-    throw new Wrong(at, `${word} is no number`);
+    throw new Wrong(at, `${word} is not a number`);
   if (!isWhole && /^0\d+$/.test(word))
-    throw new Wrong(at, `${word} is no number: with a 0 in front it is octal, and has no digit above 7`);
+    throw new Wrong(at, `${word} is not a number: a leading 0 means octal, which has only the digits 0 to 7`);
   const value = isWhole && /^0[0-7]+$/.test(plain) ? Number.parseInt(plain, 8) : Number(plain);
-  if (!Number.isFinite(value)) throw new Wrong(at, `${word} is too large a number`);
-  if (isWhole && !Number.isSafeInteger(value)) remark(at, `${word} is larger than what is kept exactly`);
+  if (!Number.isFinite(value)) throw new Wrong(at, `${word} is too large`);
+  if (isWhole && !Number.isSafeInteger(value)) remark(at, `${word} is too large to be kept exactly`);
   return value;
 }
 

@@ -8,7 +8,7 @@ export function readString(cursor: Cursor): Buffer | undefined {
   const quote = opening.replace(/^[a-z]+/i, "");
   const prefix = opening.slice(0, opening.length - quote.length).toLowerCase();
   const body = take(cursor, bodies[quote] ?? /(?!)/y);
-  if (body === undefined) throw new Wrong(start, "a text that begins here does not end");
+  if (body === undefined) throw new Wrong(start, "the text that begins here has no closing quote");
   const inner = body.slice(0, -quote.length);
   if (prefix === "ur")
     return unescaped(inner.replaceAll(/\\(?!u[\da-fA-F]{4}|U[\da-fA-F]{8})/g, "\\\\"), true);

@@ -6,7 +6,7 @@ import { freeRunsOfBtrfs } from "../../src/image/btrfs/free-space.ts";
 import { subvolumesOf } from "../../src/image/btrfs/subvolumes.ts";
 import { fileReader } from "../../src/io/reader.ts";
 import { describeWith } from "../fakes/missing.ts";
-import { emptyDisk, guestFolder, ol6Guest } from "../guest-image.ts";
+import { emptyDisk, guestFolder, ol6Guest, putIntoPartition } from "../guest-image.ts";
 import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
@@ -120,15 +120,7 @@ describeWith(needs, "a btrfs", () => {
     await rm(root, { recursive: true });
     const onDisk = async () => {
       await emptyDisk(image, 321);
-      await host.run([
-        "dd",
-        `if=${volume}`,
-        `of=${image}`,
-        "bs=1M",
-        "seek=1",
-        "conv=notrunc,sparse",
-        "status=none",
-      ]);
+      await putIntoPartition(image, volume);
     };
     const holdsSecret = async () =>
       (await host.run(["grep", "-ac", "PRIVATE KEY", image], { allow: [1] })).stdout.trim();

@@ -4,7 +4,7 @@ import { legacyMenuPlaces } from "../legacy-menus.ts";
 import type { Operation } from "../operation.ts";
 import { editsAll, kernelArguments } from "./edit.ts";
 
-/** What the disks of a machine are called, by what it runs as. */
+/** The names of a machine's disks in each mode. */
 export const diskPrefix: Readonly<Record<GuestMode, string>> = {
   pvm: "xvd",
   pvhvm: "xvd",
@@ -13,8 +13,8 @@ export const diskPrefix: Readonly<Record<GuestMode, string>> = {
 };
 
 /**
- * Replaces disk names, since they change with the machine. With `volumes` a name becomes a UUID or a label, which boots
- * everywhere; where that is not known, as of another disk, it becomes the name that the new machine uses.
+ * Replaces disk names, since they change with the machine. If `volumes` has the volume, its name becomes a UUID or a label,
+ * which boots everywhere. Otherwise, as for another disk, it becomes the name on the new machine.
  */
 export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Operation {
   const prefix = diskPrefix[mode];
@@ -28,7 +28,7 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
     changes: [
       { path: "/etc/fstab", change: inLine(/^(\s*)(\/dev\/\S+)/gm) },
       { path: "/etc/crypttab", change: inLine(/^(\s*[^#\s]\S*[ \t]+)(\/dev\/\S+)/gm) },
-      // These can hold names only.
+      // These files cannot contain a UUID or a label.
       ...["/boot/grub/device.map", "/boot/grub2/device.map"].map((path) => ({
         path,
         change: (text: string) =>
@@ -54,7 +54,7 @@ function newName(
   number: string | undefined,
 ): string {
   const own = number === undefined ? "disk" : `p${number}`;
-  // A file system that had a disk for itself has become its first partition.
+  // A file system on a whole disk has become that disk's first partition.
   const [only] = volumes.length === 1 && number === undefined ? volumes : [];
   const volume = letter === "a" ? (volumes.find((one) => one.name === own) ?? only) : undefined;
   if (volume?.uuid !== undefined) return `UUID=${volume.uuid}`;
@@ -62,7 +62,7 @@ function newName(
   return volumes.length > 0 && letter === "a" ? name : `/dev/${prefix}${letter}${number ?? ""}`;
 }
 
-// multipath.conf(5): single disks that are no paths, by their names.
+// multipath.conf(5): names of local disks, which are not paths of a multipath device.
 function inDeviceNodes(prefix: string): (text: string) => string {
   return (text) =>
     text.replaceAll(

@@ -85,7 +85,7 @@ export function kernelArguments(change: (line: string) => string): TextChange[] 
   ];
 }
 
-// GRUB's environment is a block of 1024 bytes, padded with "#". One that is full is left as it is.
+// GRUB's environment is a block of 1024 bytes, padded with "#". If the result does not fit, the block stays unchanged.
 function ofSameLength(before: string, after: string): string {
   const values = after.replace(/#+$/, "");
   if (before === after || values.length > 1024) return before;

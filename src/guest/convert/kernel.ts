@@ -9,8 +9,8 @@ import type { Release } from "../release.ts";
 import { mayRun } from "./kernels.ts";
 
 /**
- * Makes an entry the default whose kernel is there and runs in the mode, and lets kernel updates keep that kind of kernel:
- * release 5 has kernels for paravirtual machines only, and others for all but those.
+ * Makes the default an entry whose kernel exists and runs in the mode, and makes kernel updates keep that kind of kernel:
+ * release 5 has kernels that run only in paravirtual machines, and others that run only elsewhere.
  */
 export function kernelChoice(mode: GuestMode, release: Release): Operation {
   const steps = async (tree: GuestTree) => [

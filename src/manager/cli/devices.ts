@@ -7,7 +7,14 @@ import { vnicSeen } from "./seen.ts";
 
 type Devices = Pick<
   ManagerApi,
-  "createDisk" | "deleteDisk" | "createMapping" | "deleteMapping" | "createVnic" | "deleteVnic" | "looseVnics"
+  | "createDisk"
+  | "deleteDisk"
+  | "deleteDisc"
+  | "createMapping"
+  | "deleteMapping"
+  | "createVnic"
+  | "deleteVnic"
+  | "looseVnics"
 >;
 
 export function devices({ door, dialect, order, on, created, list, rows }: Orders): Devices {
@@ -38,6 +45,9 @@ export function devices({ door, dialect, order, on, created, list, rows }: Order
       ),
     async deleteDisk(id) {
       await on("delete", "VirtualDisk", id);
+    },
+    async deleteDisc(id) {
+      await on("delete", "VirtualCdrom", id);
     },
     createMapping: (vm, slot, device, name) =>
       created(

@@ -5,10 +5,15 @@ import type { Orders } from "./orders.ts";
 
 type Devices = Pick<
   ManagerApi,
-  "createDisk" | "deleteDisk" | "createMapping" | "deleteMapping" | "createVnic" | "deleteVnic"
+  "createDisk" | "deleteDisk" | "deleteDisc" | "createMapping" | "deleteMapping" | "createVnic" | "deleteVnic"
 >;
 
 export function devices({ order, created, ownerOf }: Orders): Devices {
+  async function removeDisk(id: string): Promise<void> {
+    const repository = await ownerOf("VirtualDisk", id, "repositoryId");
+    await order("DELETE", `/Repository/${at(repository)}/VirtualDisk/${at(id)}`);
+  }
+
   return {
     createDisk: ({ name, description, bytes, isShareable, isSparse, repository }) =>
       created(`/Repository/${at(repository)}/VirtualDisk`, {
@@ -22,10 +27,9 @@ export function devices({ order, created, ownerOf }: Orders): Devices {
           ...(description !== undefined && { description }),
         },
       }),
-    async deleteDisk(id) {
-      const repository = await ownerOf("VirtualDisk", id, "repositoryId");
-      await order("DELETE", `/Repository/${at(repository)}/VirtualDisk/${at(id)}`);
-    },
+    deleteDisk: removeDisk,
+    // Discs are virtual disks here.
+    deleteDisc: removeDisk,
     createMapping: (vm, slot, device, name) =>
       created(`/Vm/${at(vm)}/VmDiskMapping`, {
         body: {
