@@ -35,7 +35,7 @@ contract: build setup .tbuild/setup-tests
 e2e: build setup .tbuild/setup-tests
 	npx vitest run --project e2e
 
-# on a Xen host in qemu, without KVM: keeps a core busy for a quarter of an hour
+# on a Xen host in qemu, without KVM: keeps a core busy for an hour
 e2e-xen: build setup .tbuild/setup-tests
 	@sh .ci/debian.sh $(debian_xen)
 	TBUILD_REQUIRE=1 npx vitest run --project xen
