@@ -188,21 +188,21 @@ function planText<Result extends Worked>(
     lines.push(
       `  ${places.length} ${places.length === 1 ? "place" : "places"} of the ${where}, ${size(bytes)}`,
     );
-  if (isWhole)
-    for (const { image: other, offset, bytes } of places)
-      lines.push(
-        `    bytes ${offset} to ${offset + bytes - 1}${other === undefined ? "" : ` of ${printable(other)}`}`,
-      );
+  if (isWhole) lines.push(...rangeLines(places));
   if (result.scrubbed) lines.push(`  ${size(result.scrubbed)} of free blocks are zeroed`);
   lines.push(...remarks(result).map((line) => `  ${line}`));
   return `${lines.join("\n")}\n`;
 }
 
-// Those of the image first; the others name theirs.
+interface Place {
+  /** If it is not the first one. */
+  readonly image?: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 function placesIn({ pieces, alongside = [] }: Pick<PlannedChange<unknown>, "pieces" | "alongside">) {
-  const places: { readonly image?: string; readonly offset: number; readonly bytes: number }[] = pieces.map(
-    ({ offset, bytes }) => ({ offset, bytes }),
-  );
+  const places: Place[] = pieces.map(({ offset, bytes }) => ({ offset, bytes }));
   for (const { image, pieces: more } of alongside)
     for (const { offset, bytes } of more) places.push({ image, offset, bytes });
   return places;
@@ -218,13 +218,31 @@ export function inOneMachine(images: readonly (string | NamedImage)[]) {
   };
 }
 
+// A change of an inode's time is a place of its own, and there may be thousands.
+const mostRanges = 20;
+
+function rangeLines(places: readonly Place[]): string[] {
+  const first = places.length > mostRanges ? places.slice(0, mostRanges - 1) : places;
+  const lines = first.map(
+    ({ image, offset, bytes }) =>
+      `    bytes ${offset} to ${offset + bytes - 1}${image === undefined ? "" : ` of ${printable(image)}`}`,
+  );
+  const rest = places.length - first.length;
+  return rest === 0 ? lines : [...lines, `    and ${rest} more places (--json lists them all)`];
+}
+
 function lockWord(flags: string): string {
   return [flags.includes("i") && "immutable", flags.includes("a") && "append-only"]
     .filter((word) => word !== false)
     .join(" and ");
 }
 
-async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: AbortSignal): Promise<boolean> {
+/** Asks whether an image is to be changed, unless the flags say so. */
+export async function isAgreed(
+  image: string,
+  { yes, json }: ChangeFlags,
+  signal: AbortSignal,
+): Promise<boolean> {
   if (yes) return true;
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
     throw new TbuildError("usage", "not changed; there is no terminal to ask for confirmation", {

@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import stringWidth from "string-width";
 import type { BuildEvent } from "../build/event.ts";
 import { shellQuoted } from "../host/local.ts";
 import { printable } from "../io/escape.ts";
@@ -10,6 +11,8 @@ export interface Reporter {
   event(build: string, event: BuildEvent): void;
   /** Reports an interruption in a place that is not redrawn. */
   say(text: string): void;
+  /** Runs `work` while nothing is drawn, for a question. */
+  pausing<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Ends the drawing. */
   close(): void;
 }
@@ -19,6 +22,7 @@ export function jsonReporter(write: (line: string) => void): Reporter {
   return {
     event: (build, event) => write(JSON.stringify({ time: new Date().toISOString(), build, ...event })),
     say: (text) => void process.stderr.write(`${text}\n`),
+    pausing: (work) => work(),
     close() {},
   };
 }
@@ -43,6 +47,7 @@ export function lineReporter(
       if (line !== undefined) write(`${new Date().toISOString().slice(11, 19)} ${build}: ${line}`);
     },
     say: write,
+    pausing: (work) => work(),
     close() {},
   };
 }
@@ -60,6 +65,7 @@ export function folderReporter(folder: string): Reporter {
       json.event(build, event);
     },
     say() {},
+    pausing: (work) => work(),
     close() {},
   };
 }
@@ -90,17 +96,19 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
   let drawn: string[] = [];
   let frame = 0;
   let interrupted = false;
+  let paused = 0;
   const timer = setInterval(redraw, 120);
   timer.unref();
   const columns = () => Math.max(10, terminal.columns ?? 80);
 
   // A terminal that became narrower has wrapped the drawn lines.
   function erase(): string {
-    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns())), 0);
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / columns())), 0);
     drawn = [];
     return rows === 0 ? "" : `\u001b[${rows}A\r\u001b[J`;
   }
   function redraw(): void {
+    if (paused > 0) return;
     frame++;
     const before = erase();
     const room = Math.max(2, (terminal.rows ?? 24) - 1);
@@ -147,6 +155,15 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
       interrupted = true;
       above(colours.yellow(text));
     },
+    async pausing(work) {
+      terminal.write(erase());
+      paused++;
+      try {
+        return await work();
+      } finally {
+        paused--;
+      }
+    },
     close() {
       clearInterval(timer);
       terminal.write(erase());
@@ -172,9 +189,9 @@ function liveLines(build: string, running: Running, { frame, width, interrupted 
   const share = running.total ? Math.min(1, (running.done ?? 0) / running.total) : undefined;
   const counted =
     share === undefined ? "" : `  ${String(Math.round(share * 100)).padStart(3)} % ${progressBar(share, 10)}`;
-  const text = fitting(oneLine(running.text), Math.max(8, width - 2 - widthOf(counted)));
+  const text = fitting(oneLine(running.text), Math.max(8, width - 2 - stringWidth(counted)));
   return [
-    fitting(widthOf(named) <= width ? named : head, width),
+    fitting(stringWidth(named) <= width ? named : head, width),
     fitting(`  ${text}${counted}`, width),
     ...running.console.map((line) => fitting(`  │ ${oneLine(line)}`, width)),
   ];
@@ -200,21 +217,12 @@ function oneLine(text: string): string {
   return printable(text.replaceAll(control, "")).replaceAll(/\s/g, " ");
 }
 
-const wide =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
-
-function widthOf(text: string): number {
-  let width = 0;
-  for (const char of text) width += /\p{Mn}|\p{Cf}/u.test(char) ? 0 : wide.test(char) ? 2 : 1;
-  return width;
-}
-
 /** Cuts a text to a number of columns, and marks the cut. */
 function fitting(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
+  if (stringWidth(text) <= width) return text;
   let cut = "";
   for (const char of text) {
-    if (widthOf(cut + char) > width - 1) break;
+    if (stringWidth(cut + char) > width - 1) break;
     cut += char;
   }
   return `${cut}…`;

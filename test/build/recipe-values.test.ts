@@ -3,11 +3,14 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { gather, plan, prove, type Workshop } from "../../src/build/build.ts";
+import { plan } from "../../src/build/build.ts";
 import { beginCheckpoint, checkpointKey, keepCheckpoint } from "../../src/build/checkpoint.ts";
+import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { allInputs } from "../../src/build/pipeline.ts";
+import { prove } from "../../src/build/prove.ts";
 import { planTemplate } from "../../src/build/template.ts";
+import type { Workshop } from "../../src/build/workshop.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { StoredDisk } from "../../src/model/disk.ts";
 import { assignment } from "../../src/recipe/merge.ts";
@@ -251,7 +254,7 @@ function leavesOf(schema: Schema, path: readonly string[]): string[] {
 }
 
 async function firstToRun(setting: readonly string[], rehearse: boolean, name = "whole") {
-  const { steps } = await plan(workshop(setting), { name, rehearse, fresh: false, keep: false });
+  const { steps } = await plan(workshop(setting), { name, rehearse, fresh: false });
   return steps.find((step) => !step.kept);
 }
 
@@ -312,7 +315,7 @@ describe("a further conversion of a recipe", () => {
     await rm(workshop().home.checkpoints, { recursive: true, force: true });
     const setting = ["convert=[{ to: kvm, bundles: [libvirt] }, { to: hvm, bundles: [ova] }]"];
     await keepAll(true, "whole", setting);
-    const request = { name: "whole", rehearse: true, fresh: false, keep: false };
+    const request = { name: "whole", rehearse: true, fresh: false };
     const own = await plan(workshop(setting), request);
     expect([own.further, own.steps.every(({ kept }) => kept)]).toEqual([["kvm", "hvm"], true]);
     const kvm = await plan(workshop(setting), { ...request, to: "kvm" });
@@ -334,7 +337,7 @@ describe("a further conversion of a recipe", () => {
 });
 
 describe("what cannot be built is refused before the first step", () => {
-  const request = (name: string, rehearse: boolean) => ({ name, rehearse, fresh: false, keep: false });
+  const request = (name: string, rehearse: boolean) => ({ name, rehearse, fresh: false });
   const fault = async (...requests: ReturnType<typeof request>[]) =>
     prove(workshop(), requests).then(
       () => undefined,

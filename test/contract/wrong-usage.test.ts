@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-const main = join(import.meta.dirname, "../../dist/main.js");
+const main = join(import.meta.dirname, "../../dist/bin/main.js");
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tbuild-wrong-"));
@@ -57,6 +57,11 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["recipe ol6-base --set nosuch=1", 2, /--set nosuch.*: no such key/],
   ["recipe ol6-base --set =1", 2, /not key=value\nFor example/],
   ["recipe ol6-base --set machine.memory", 2, /not key=value\nFor example/],
+  ["recipe ol6-base --var-file nosuch.yaml", 2, /nosuch\.yaml: cannot be read/],
+  ["recipe ol6-base --debug", 2, /--debug: it asks on a terminal, and standard input is none/],
+  ["recipe ol6-base --on-error ask --json", 2, /--on-error ask: it asks, and --json is for programs/],
+  ["recipe ol6-base --on-error ask --jobs 2", 2, /--on-error ask: it asks about one build at a time/],
+  ["recipe ol6-base --on-error stop", 2, /Allowed choices are ask, keep, clean, retry/],
   ["recipe ../etc/passwd", 2, /\.\.\/etc\/passwd: no such recipe/],
   ["recipe folder", 2, /folder: no such recipe/],
   ["recipe --jobs 0 ol6-base", 2, /not a number from 1 to 64/],
@@ -66,7 +71,7 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["recipe import junk.img", 2, /junk\.img: is not a kickstart/],
   ["recipe import empty.img", 2, /is not a kickstart|has 10485760 bytes/],
   ["recipe import folder", 2, /folder: is not a file/],
-  ["recipe import bad.yaml --name Big_Name", 2, /--name: "Big_Name" is not .*\nSuch as/],
+  ["recipe import bad.yaml --name Big_Name", 2, /--name: "Big_Name" is not .*\nFor example/],
   ["recipe import", 2, /missing required argument 'kickstart'\n.*tbuild recipe import --help/],
   ["plan", 2, /missing required argument 'name'\n.*tbuild plan --help/],
   ["plan nosuch", 2, /nosuch: no such recipe/],
