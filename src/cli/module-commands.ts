@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { messageFormNames, messageForms } from "../firstboot/message-forms.ts";
 import { lazily } from "./lazily.ts";
 
-const forms = messageFormNames.map((name) => `  ${name.padEnd(8)} ${messageForms[name].summary}`).join("\n");
+const forms = messageFormNames.map((name) => `  ${name.padEnd(10)} ${messageForms[name].summary}`).join("\n");
 
 /** Commands for first-boot modules and their messages. */
 export function addModuleCommands(program: Command): void {
@@ -116,7 +116,10 @@ Example:
         .default("ovmcli"),
     )
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
-    .option("-o, --output <path>", "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud)")
+    .option(
+      "-o, --output <path>",
+      "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud, nocloud-v2)",
+    )
     .option("--list", "list the parameters (default)")
     .option("--form", "print a file of values to fill in")
     .option("--schema", "print the JSON Schema of such a file")

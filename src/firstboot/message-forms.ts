@@ -4,7 +4,16 @@ import { rootPasswordKey } from "./shipped.ts";
 import { mostBytes } from "./values.ts";
 import { messageWrites } from "./xenstore-keys.ts";
 
-export type MessageFormName = "ovmcli" | "rest" | "stdin" | "ovmd" | "xenstore" | "ovf" | "nocloud" | "json";
+export type MessageFormName =
+  | "ovmcli"
+  | "rest"
+  | "stdin"
+  | "ovmd"
+  | "xenstore"
+  | "ovf"
+  | "nocloud"
+  | "nocloud-v2"
+  | "json";
 
 /** A way to hand first-boot messages to a guest. */
 export interface MessageForm {
@@ -13,6 +22,8 @@ export interface MessageForm {
   readonly write: (answers: readonly Answer[], machine: string) => string;
   /** The form is a disc, or a folder with the disc's files: its label, and the file that `write` gives. */
   readonly disc?: { readonly label: string; readonly file: string };
+  /** A seed for cloud-init, with this version of its network configuration: several files, and hashes of passwords (nocloud.ts). */
+  readonly seed?: 1 | 2;
 }
 
 /** One entry per form; `tbuild message --as`, its help and its documents are made of it. */
@@ -46,9 +57,15 @@ export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = {
   },
   nocloud: {
     summary: "a seed for cloud-init (NoCloud); needs --output",
-    // The other files, and hashed passwords, are nocloud.ts's.
     write: () => "",
     disc: { label: "cidata", file: "user-data" },
+    seed: 1,
+  },
+  "nocloud-v2": {
+    summary: "the same with version 2 of the network configuration, which is netplan's",
+    write: () => "",
+    disc: { label: "cidata", file: "user-data" },
+    seed: 2,
   },
   json: {
     summary: "a JSON object, the root password last",
