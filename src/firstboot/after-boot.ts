@@ -8,6 +8,11 @@ export function afterBootService(module: string): string {
   return `tbuild-after-${module}`;
 }
 
+/** Its file for SysV init. */
+export function sysvService(module: string): string {
+  return `/etc/rc.d/init.d/${afterBootService(module)}`;
+}
+
 interface ServiceFile {
   readonly path: string;
   readonly text: string;
@@ -22,7 +27,7 @@ export function afterBootFiles({ name, afterBoot }: ModuleYaml): readonly Servic
   const waiting = `${afterBootFolder}/${name}`;
   return [
     {
-      path: `/etc/rc.d/init.d/${service}`,
+      path: sysvService(name),
       mode: 0o755,
       text: `#!/bin/sh
 # ${service}  runs ${afterBoot.program} once

@@ -419,6 +419,31 @@ main(do_enumerate, {'configure': do_configure})
 });
 
 describeWith(["rpmbuild", "rpm"], "the RPM of a module", () => {
+  it("turns the service of a program for after the boot off when it is removed, and only then", async () => {
+    const at = await folder(`${sample}afterBoot: { program: /opt/sample/run.sh }\n`);
+    const module = await readModule(at);
+    const out = await mkdtemp(join(root, "rpm-"));
+    const file = await buildModuleRpm(localHost(), module, module.version, out);
+    const { stdout } = await localHost().run(["rpm", "-qp", "--scripts", file]);
+    const [, last = ""] = stdout.split("preuninstall");
+    expect(stdout.match(/tbuild-after-sample/g)).toHaveLength(2);
+    await writeFile(
+      join(out, "preun"),
+      last.replace(/^.*\n/, "").replaceAll("/sbin/chkconfig", "echo chkconfig"),
+    );
+    const preun = async (left: string) =>
+      (
+        await localHost().run([
+          "sh",
+          "-c",
+          `sed -i 's,/usr/sbin/ovm-chkconfig,echo ovm,' "$0"; sh "$0" ${left}`,
+          join(out, "preun"),
+        ])
+      ).stdout;
+    expect(await preun("1")).toBe("");
+    expect(await preun("0")).toMatch(/^ovm --del sample\n(?:chkconfig --del tbuild-after-sample\n)?/);
+  });
+
   it("is noarch, has the files with their modes, and runs ovm-chkconfig; the same module gives the same bytes", async () => {
     const at = await folder(
       `${sample}packages: [chrony]\nversion: "2.1"\nfiles: { /opt/sample/key: { mode: "0600", owner: "54321:54322" } }\n`,
