@@ -69,14 +69,15 @@ fi
 [ -n "$ASM_PASSWORD" ] || fail "asm-password is not given, so nothing was installed"
 [ -n "$ASM_DISKS" ] || fail "asm-disks is not given, so nothing was installed"
 
-# The response file with passwords, and that of the configuration assistants: for grid alone, and not longer than needed.
-secret=$state/grid.rsp assistants=$state/cfgrsp.properties
-trap 'rm -f "$secret" "$assistants"' EXIT
+# The response file with passwords, and that of the configuration assistants: for grid alone, in memory, and not longer than needed.
+private=$(mktemp -d /dev/shm/grid.XXXXXX)
+trap 'rm -rf "$private"' EXIT
+secret=$private/grid.rsp assistants=$private/cfgrsp.properties
 (
   umask 077
   { cat "$response"; printf 'oracle.install.asm.%s=%s\n' SYSASMPassword "$ASM_PASSWORD" monitorPassword "$ASM_PASSWORD"; } > "$secret"
   printf 'oracle.assistants.asm|%s=%s\n' S_ASMPASSWORD "$ASM_PASSWORD" S_ASMMONITORPASSWORD "$ASM_PASSWORD" > "$assistants"
-  chown grid:oinstall "$secret" "$assistants"
+  chown -R grid:oinstall "$private"
 )
 
 ignore=
