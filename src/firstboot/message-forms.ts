@@ -62,7 +62,7 @@ export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = {
     seed: 1,
   },
   "nocloud-v2": {
-    summary: "the same with version 2 of the network configuration, which is netplan's",
+    summary: "the same, with version 2 of the network configuration",
     write: () => "",
     disc: { label: "cidata", file: "user-data" },
     seed: 2,
