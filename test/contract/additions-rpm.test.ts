@@ -60,7 +60,8 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
       const packed = run(["sh", "-c", "find . ! -type d | sed 's,^[.],,' | sort"], root).trim().split("\n");
       const brought: string[] = [];
       for (const path of packed) {
-        const found = await tree.stat(path);
+        // A link of ovm-chkconfig is named 50-network, and an injected one in a guest without such links 50network.
+        const found = (await tree.stat(path)) ?? (await tree.stat(path.replace(/\/(\d\d)-/, "/$1")));
         if (found) brought.push(path);
         if (found?.kind === "file")
           expect(`${path}\n${readFileSync(join(root, path), "utf8").replace(/^#!.*/, "")}`).toBe(

@@ -297,12 +297,13 @@ cat /var/log/ovm-template-config.log`,
       `printf '#!/bin/sh\necho systemctl "$@" >> /calls\n' > /usr/local/bin/systemctl; chmod 755 /usr/local/bin/systemctl
 ln -sf /usr/local/bin/systemctl /usr/bin/systemctl; ovm-chkconfig --add sample; touch /ready
 mkdir -p /run/systemd/system; ${configure("work")} > /dev/null; rmdir /run/systemd/system; cat /calls
-printf '#!/bin/sh\nsleep 3\ntouch /booted\n' > /usr/local/bin/rc; chmod 755 /usr/local/bin/rc
-/usr/local/bin/rc & sleep 0.5
-start=$(date +%s); sed -i 's,/dev/console,/console,' /etc/rc.d/init.d/tbuild-after-sample
+printf '#!/bin/sh\nwhile [ ! -e /go ]; do sleep 0.1; done\ntouch /booted\n' > /usr/local/bin/rc; chmod 755 /usr/local/bin/rc
+/usr/local/bin/rc & until [ "$(cat /proc/$!/comm)" = rc ]; do sleep 0.1; done
+sed -i 's,/dev/console,/console,' /etc/rc.d/init.d/tbuild-after-sample
 /etc/rc.d/init.d/tbuild-after-sample start; /etc/rc.d/init.d/tbuild-after-sample status
-/etc/template.d/scripts/sample --after-boot; ls /worked 2> /dev/null || echo not before
-while [ ! -e /worked ]; do sleep 0.2; done; ls /booted; sleep 0.5; /etc/rc.d/init.d/tbuild-after-sample status`,
+while flock -n $waiting true; do sleep 0.1; done
+/etc/template.d/scripts/sample --after-boot; ls /worked 2> /dev/null || echo not before; touch /go
+while [ ! -e /worked ]; do sleep 0.2; done; ls /booted; while [ -e $waiting ]; do sleep 0.1; done; /etc/rc.d/init.d/tbuild-after-sample status`,
       files("/usr/bin/python3"),
     );
     expect(out.split("\n")).toEqual([
