@@ -4,7 +4,7 @@
 .PHONY: additions demo test check contract e2e e2e-xen bench torture release build setup clean
 
 # what the tests need beside the packages that `tbuild setup` installs
-debian_tests := flake8 gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
+debian_tests := flake8 man-db mandoc gnupg libxml2-utils libvirt-clients pigz bzip2 lz4 lzop busybox-static xfsprogs fdisk dosfstools db5.3-util user-mode-linux btrfs-progs \
 	dmsetup lvm2 mdadm kpartx sshfs openssh-server iproute2 fuse3 docker-registry virt-v2v chromium ovmf pxelinux grub-efi-amd64-bin grub-common \
 	grub-pc-bin linux-image-cloud-amd64 cloud-init
 # what makes the Xen host of `make e2e-xen`
@@ -13,8 +13,8 @@ debian_xen := mmdebstrap qemu-system-x86 qemu-utils e2fsprogs openssh-client kmo
 debian_bench := casync borgbackup guestfish guestfs-tools nbdkit libnbd-bin
 
 demo: build setup
-	node dist/main.js recipe ol6-grid --rehearse
-	@echo "Ran: tbuild recipe ol6-grid --rehearse    (node dist/main.js is tbuild; 'npm link' puts it on the PATH)"
+	node dist/bin/main.js recipe ol6-grid --rehearse
+	@echo "Ran: tbuild recipe ol6-grid --rehearse    (node dist/bin/main.js is tbuild; 'npm link' puts it on the PATH)"
 
 test: build setup .tbuild/setup-tests
 	npx biome check .
@@ -49,13 +49,14 @@ bench: build setup .tbuild/setup-tests
 	node test/bench/catalog.mjs 1000
 	node test/bench/many-files.mjs
 	node test/bench/deploy.mjs 50
-	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/main.js recipe ol6-grid --rehearse
+	@test -e .tbuild/bundles/ol6-grid-rehearsal-1.0.0 || node dist/bin/main.js recipe ol6-grid --rehearse
 	node test/bench/convert.mjs
 
 # as the kill and fuzz tests of `make test`, and longer
 torture: build setup .tbuild/setup-tests
 	TBUILD_FUZZ_TRIES=2000 TBUILD_FUZZ_SEED=$$(date +%s) npx vitest run --project check test/fuzz
 	TBUILD_KILLS=200 npx vitest run --project contract test/contract/kill.test.ts
+	TBUILD_KILLS=40 npx vitest run --project contract test/contract/convert-kill.test.ts
 	TBUILD_KILLS=100 npx vitest run --project contract test/contract/deployment-kill-manager.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/deployment-faults.test.ts
 	TBUILD_SLOW=1 npx vitest run --project contract test/contract/ext-kinds.test.ts test/contract/convert.test.ts
@@ -66,7 +67,7 @@ torture: build setup .tbuild/setup-tests
 	@# the file systems that e2fsck is tested with
 	node test/torture/e2fsprogs-images.mjs
 	@# What tbuild packs, converted to KVM by virt-v2v from end to end: two minutes under TCG.
-	node dist/main.js recipe ol6-grid --rehearse
+	node dist/bin/main.js recipe ol6-grid --rehearse
 	LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
 		virt-v2v -i ova .tbuild/bundles/ol6-grid-rehearsal-1.0.0/ol6-grid-rehearsal-1.0.0.ova -o null
 
@@ -88,7 +89,7 @@ node_modules/.done: package.json package-lock.json
 	@touch $@
 
 .tbuild/setup: src/host/programs.ts | build
-	node dist/main.js setup --yes
+	node dist/bin/main.js setup --yes
 	@mkdir -p .tbuild && touch $@
 
 .tbuild/setup-tests: Makefile

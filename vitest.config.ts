@@ -11,6 +11,8 @@ export default defineConfig({
           name: "check",
           include: ["test/**/*.test.ts"],
           exclude: ["test/contract/**", "test/e2e/**", "test/xen/**"],
+          // Vitest would leave one core to itself.
+          maxWorkers: availableParallelism(),
           testTimeout: 20_000,
         },
       },
@@ -18,7 +20,6 @@ export default defineConfig({
         test: {
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
-          // Vitest would leave one core to itself.
           maxWorkers: availableParallelism(),
           testTimeout: 180_000,
           hookTimeout: 180_000,

@@ -11,6 +11,7 @@ PATH=$folder/prefix/bin:$PATH
 mkdir "$folder/work"
 cd "$folder/work"
 tbuild --version
+test -e "$folder/prefix/share/man/man1/tbuild-recipe.1"
 tbuild recipe --list
 tbuild kickstart ol6-base --check
 tbuild plan ol6-grid --rehearse >/dev/null

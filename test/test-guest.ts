@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { DirectBoot } from "../src/hypervisor/hypervisor.ts";
 import { newcCpio } from "../src/media/initrd.ts";
-import { extractBoot, readMedium } from "../src/media/medium.ts";
+import { extractBoot, extractLoader, readMedium } from "../src/media/medium.ts";
 import { mediaCache, testMedium } from "./test-medium.ts";
 
 /** There once the medium is. */
@@ -19,7 +19,9 @@ export async function testGuest(
 ): Promise<DirectBoot> {
   const medium = await testMedium(6);
   const kernel = join(folder, "vmlinuz");
-  await extractBoot(await readMedium(medium.iso), kernel, join(folder, "unused"));
+  const read = await readMedium(medium.iso);
+  await extractBoot(read, kernel, join(folder, "unused"));
+  await extractLoader(read, folder);
   const extracted = join(mediaCache, "debs/extracted");
   const busybox = await readFile(testBusybox);
   const modules = await drivers(extracted, ["virtio_pci", "virtio_blk", "virtio_console", ...moreDrivers]);
@@ -41,6 +43,7 @@ ${script}
   return {
     kernel,
     initrd,
+    loader: folder,
     append: `console=tty0 console=${console === "hvc0" ? console : `${console},115200`} quiet`,
   };
 }

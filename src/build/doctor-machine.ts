@@ -7,7 +7,7 @@ import { downloadAll } from "../io/download.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import { proxiesOf } from "../io/proxies.ts";
-import type { Workshop } from "./build.ts";
+import type { Workshop } from "./workshop.ts";
 
 const gib = 2 ** 30;
 

@@ -12,11 +12,12 @@ import type { Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
 import { baseOf } from "./base.ts";
-import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
+import { kickstartOf } from "./recipe-kickstart.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
 import { type RepositoryContents, readRepository } from "./repository-metadata.ts";
 import { provePasswords } from "./secrets.ts";
+import { recipeOf, type Workshop } from "./workshop.ts";
 
 /** Checks the external inputs of a build before it starts: kickstart, disc, repositories, packages. */
 export async function examine(

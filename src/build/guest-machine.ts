@@ -109,11 +109,13 @@ export async function bootGuest(
   return { name, host: await loggedIn(context, name, login, options.timeoutMs ?? 300_000) };
 }
 
+/** Waits until ssh answers, and `isIt` holds of who answers. */
 export async function loggedIn(
   context: MachineContext,
   name: string,
   login: Login,
   timeoutMs: number,
+  isIt: (guest: Host) => Promise<boolean> = async () => true,
 ): Promise<Host> {
   let known: Address | undefined;
   const { patience = 1 } = context.hypervisor;
@@ -138,7 +140,7 @@ export async function loggedIn(
       const host = sshHost(target, (argv) => context.report({ type: "command", host: name, argv }));
       try {
         await host.run(["true"], { timeoutMs: 20_000 * patience, signal: context.signal });
-        return host;
+        return (await isIt(host)) ? host : undefined;
       } catch (error) {
         if (last) throw await unreached(context, name, "no answer by ssh", error);
         return undefined;

@@ -10,11 +10,12 @@ import { readMedium } from "../media/medium.ts";
 import type { ImageMaking } from "../media/xorriso.ts";
 import { discOf } from "../recipe/discs.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
-import { kickstartOf, recipeOf, type Workshop } from "./build.ts";
 import { type FormRequest, type InstallMedia, type MediaForm, mediaForms } from "./media-forms.ts";
+import { kickstartOf } from "./recipe-kickstart.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
 import { missingIso, wantedMedium } from "./steps/fetch-medium.ts";
 import { makeSecrets } from "./steps/install-guest.ts";
+import { recipeOf, type Workshop } from "./workshop.ts";
 
 export interface InstallMediaRequest extends FormRequest {
   readonly form: MediaForm;

@@ -141,14 +141,17 @@ async function tryClone(
   ];
 
   say("rebooting");
+  const before = await bootOf(guest);
   await guest.run(["sh", "-c", "(sleep 1; exec reboot) >/dev/null 2>&1 </dev/null &"]);
-  const { patience = 1 } = context.hypervisor;
-  const deadline = { timeoutMs: 120_000 * patience, signal: context.signal };
-  const how = await context.hypervisor.waitStopped(name, deadline);
-  if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
-  await context.hypervisor.start(name);
+  if (!context.hypervisor.continuesReboots) await startedAgain(context, name);
   await using later = byDisc ? undefined : await channelOf(context).open(name);
-  const rebooted = await loggedIn(context, name, login, 240_000);
+  const rebooted = await loggedIn(
+    context,
+    name,
+    login,
+    240_000,
+    async (host) => (await bootOf(host)) !== before,
+  );
   const after = await identityIn(rebooted);
   if (byDisc) await proveRecorded(rebooted, wanted.hostname);
   if (sameOf(identity) !== sameOf(after))
@@ -165,6 +168,18 @@ async function tryClone(
   seen.push(`${wanted.hostname} rebooted, and nothing ran again`);
   await context.hypervisor.stop(name, { force: true });
   return { seen, identity: after };
+}
+
+async function startedAgain({ hypervisor, signal }: MachineContext, name: string): Promise<void> {
+  const deadline = { timeoutMs: 120_000 * (hypervisor.patience ?? 1), signal };
+  const how = await hypervisor.waitStopped(name, deadline);
+  if (how !== "guest-reset") throw new TbuildError("guest", `did not reboot (${how})`, { subject: name });
+  await hypervisor.start(name);
+}
+
+/** Tells one boot of a guest from another. */
+async function bootOf(guest: Host): Promise<string> {
+  return (await guest.run(["cat", "/proc/sys/kernel/random/boot_id"])).stdout.trim();
 }
 
 async function configureByMessages(

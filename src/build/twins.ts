@@ -17,9 +17,9 @@ import { imagePath } from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
 import { fileWord } from "../io/escape.ts";
 import type { Recipe } from "../recipe/recipe.ts";
-import type { Workshop } from "./build.ts";
 import type { MachineContext } from "./step.ts";
 import { compareClones, discardClones, type Trial, tryClones } from "./trial.ts";
+import type { Workshop } from "./workshop.ts";
 
 export interface TwinRequest {
   readonly image: string;

@@ -152,9 +152,9 @@ Examples:
       "after",
       `
 Examples:
-  tbuild media make ol6-grid                          an unattended DVD
-  tbuild media make ol6-grid --as boot                a small boot disc for the original DVD
-  tbuild media make ol6-grid --addons rpms            with packages, for offline networks
+  tbuild media make ol6-grid                  an unattended DVD
+  tbuild media make ol6-grid --as boot        a boot disc for the original DVD
+  tbuild media make ol6-grid --addons rpms    with packages, to install offline
   tbuild media make --kickstart ks.cfg --iso DVD.iso --as initrd`,
     )
     .action(lazily(() => import("./commands/media-make.ts")));

@@ -68,17 +68,25 @@ export function addImageCommands(program: Command): void {
     .addOption(forOption())
     .addHelpText(
       "after",
-      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit, 6 if that is not known.`,
+      `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit,\n6 if that is not known.`,
     )
     .action(lazily(() => import("./commands/convert.ts")));
   program
     .command("migrate")
     .description("move a stopped machine to another hypervisor; the original stays as it is")
-    .argument("<source>", "a vm.cfg or its folder, here or on another machine; a .tgz or .ova")
+    .argument(
+      "<source>",
+      "a vm.cfg or its folder, here or on another machine; a .tgz, a .ova, or the folder with its parts",
+    )
     .addOption(new Option("--to <format>", "what to write").choices(migrationFormats).makeOptionMandatory())
     .option("--out <folder>", "output folder", ".")
     .option("--plan", "show what becomes of the machine and its guest; write nothing")
-    .option("--map <disk=path>", "a LUN or shared disk, and where it is at the target", collected, [])
+    .option(
+      "--map <disk=path>",
+      "a LUN or shared disk, and where it is at the target, or `copy`",
+      collected,
+      [],
+    )
     .option("--network <bridge=name>", "a bridge, and its name at the target", collected, [])
     .option("--convert", "fail if the guest cannot be converted (default: convert it if that is possible)")
     .option("--no-convert", "leave the guest as it is")
@@ -107,7 +115,8 @@ Examples:
   tbuild migrate root@ovs1:/OVS/Repositories/R/VirtualMachines/ID --to olvm-ova --stopped
   tbuild migrate ol6-grid.tgz --to proxmox --out /srv/moved
 
-Exits 1 if disks were left out or the guest does not boot there, 6 if that is not known.`,
+Exits 1 if disks were left out or the guest does not boot there, 6 if that is
+not known.`,
     )
     .action(lazily(() => import("./commands/migrate.ts")));
   program
@@ -179,7 +188,8 @@ Exits 1 if disks were left out or the guest does not boot there, 6 if that is no
     .addHelpText(
       "after",
       `
-Grows ext and XFS; XFS and LVM need Debian's user-mode-linux package. Never makes a disk smaller.
+Grows ext and XFS; XFS and LVM need Debian's user-mode-linux package.
+Never makes a disk smaller.
 
 Examples:
   tbuild resize System.img --size 20G --plan

@@ -42,10 +42,10 @@ Example:
     .action(lazily(() => import("./commands/manager-trust.ts")));
   manager
     .command("import")
-    .description("have the Manager import a template from URLs, and find it there")
+    .description("have the Manager import a template from files or URLs, and find it there")
     .argument(
-      "<url...>",
-      "a .tgz or an .ova, as the Manager's servers reach it; several for one in several files",
+      "<file|url...>",
+      "a .tgz or an .ova; several for one in several files. tbuild serves files by http meanwhile",
     )
     .option("--name <name>", "the template's name (default: the one that the import gives it)")
     .option("--description <text>", "its description, for example the version: ol6-grid@1.0.0")
@@ -55,7 +55,11 @@ Example:
     .addHelpText(
       "after",
       `
-Example:
+A URL is one that the Manager's servers can reach. They fetch files from the address by which this machine reaches the
+Manager; manager.here in the site sets another.
+
+Examples:
+  tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0
   tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz \\
     --name ol6-grid-1.0.0 --description ol6-grid@1.0.0`,
     )

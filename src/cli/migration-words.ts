@@ -6,7 +6,7 @@ import type { PreparedGuest } from "../migrate/guest.ts";
 import { destinations, type MigrationPlan } from "../migrate/plan.ts";
 import type { Source } from "../migrate/source.ts";
 import { shownDone } from "./change-images.ts";
-import { coloursFor, size, table } from "./words.ts";
+import { coloursFor, size, tableRows } from "./words.ts";
 
 export interface Found {
   readonly source: Source;
@@ -44,7 +44,7 @@ export function migrationLines({ source, plan, guest, shipment, path }: Found): 
     `  stopped: ${say(source.stopped)}`,
     `  ${shipment.vcpus} CPUs of ${shipment.maxVcpus}, ${shipment.memoryMib} MiB of ${shipment.maxMemoryMib}, ${shipment.firmware}`,
     "  disks:",
-    ...table(disks).split("\n"),
+    ...tableRows(disks),
     ...(nics.length > 0 ? ["  network cards:", ...nics] : []),
     ...(plan.dropped.length > 0 ? [`  not known to the target: ${plan.dropped.map(shown).join(", ")}`] : []),
     ...machine.notes.map((note) => `  note: ${say(note)}`),

@@ -10,7 +10,7 @@ import { openHypervisor } from "../hypervisor/open.ts";
 import { warningsOf } from "../store/records/catalog.ts";
 import { finder } from "../store/records/finder.ts";
 import { askSecret } from "./ask-secret.ts";
-import { openSite } from "./open-site.ts";
+import { managerAccess, openSite } from "./open-site.ts";
 
 /** The place of the site, and what a deployment needs beside it. `at`: a kind of place, else the first that the site has. */
 export async function openPlace(
@@ -67,6 +67,7 @@ export async function deploymentHypervisor({
   return await openHypervisor(host, site.hypervisor, {
     folder: join(home.deployments, "hypervisor", "vms"),
     memory: home.memory,
+    ...managerAccess(site, home.memory),
   });
 }
 

@@ -2,10 +2,11 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import type { Workshop } from "../build/build.ts";
 import { homeAt } from "../build/home.ts";
+import type { Workshop } from "../build/workshop.ts";
 import { TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
+import type { ManagerAccess } from "../hypervisor/hypervisor.ts";
 import { openHypervisor } from "../hypervisor/open.ts";
 import { refuse } from "../recipe/findings.ts";
 import { type Located, plain, readYaml } from "../recipe/located.ts";
@@ -16,6 +17,7 @@ import { folderStore } from "../store/folder/folder-store.ts";
 import { readCatalog, warningsOf } from "../store/records/catalog.ts";
 import { finder } from "../store/records/finder.ts";
 import { recordsIn } from "../store/records/records.ts";
+import { askSecret } from "./ask-secret.ts";
 import { version } from "./version.ts";
 
 /** Opens the site: host, hypervisor and store, as configured in the site file, or this machine's defaults. */
@@ -32,6 +34,7 @@ export async function openSite(command: Command): Promise<Workshop> {
   const hypervisor = await openHypervisor(host, site.hypervisor, {
     folder: home.machines,
     memory: home.memory,
+    ...managerAccess(site, home.memory),
   });
   return {
     home,
@@ -50,6 +53,24 @@ export async function openSite(command: Command): Promise<Workshop> {
     values: [...siteValues(located), ...environmentValues(), ...givenValues(options.set ?? [])],
     environment: (name) => process.env[name],
     tbuild: version(),
+  };
+}
+
+/** The Manager for a hypervisor that works through it. */
+export function managerAccess(
+  { manager }: Pick<Site, "manager">,
+  memory: string,
+): { readonly manager?: ManagerAccess } {
+  if (!manager) return {};
+  return {
+    manager: {
+      options: manager,
+      async open() {
+        const { openManager } = await import("../manager/open.ts");
+        const environment = (name: string) => process.env[name];
+        return openManager(manager, { environment, folder: ".", memory, askSecret });
+      },
+    },
   };
 }
 

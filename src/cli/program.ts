@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { type Argument, Command, Option } from "commander";
 import { hypervisors } from "../hypervisor/table.ts";
 import { addBuildCommands } from "./build-commands.ts";
 import { addDeployCommands } from "./deploy-commands.ts";
@@ -18,6 +18,8 @@ export function makeProgram(): Command {
     .version(version())
     .exitOverride()
     .helpCommand(false)
+    // Commands inherit it. Terms are short, so that descriptions are wrapped beside them on 80 columns.
+    .configureHelp({ subcommandTerm, minWidthToWrap: 20 })
     .showSuggestionAfterError()
     .addOption(
       new Option("--home <folder>", "folder for everything that tbuild writes")
@@ -39,10 +41,10 @@ export function makeProgram(): Command {
       "after",
       `
 Examples:
-  tbuild plan ol6-grid --rehearse       what would run, and why
-  tbuild recipe ol6-grid --rehearse     a complete build, on a stand-in for Oracle's disc
+  tbuild plan ol6-grid --rehearse      what would run, and why
+  tbuild recipe ol6-grid --rehearse    a whole build, on a stand-in for the disc
   tbuild recipe ol6-base ol6-grid --jobs 2
-  tbuild template list                  the versions built so far
+  tbuild template list                 the versions built so far
 
 Topics (tbuild help <topic>):
 ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n")}`,
@@ -66,6 +68,16 @@ ${topics.map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n"
     .action(lazily(() => import("./commands/completion.ts")));
   pointToOwnHelp(program, "tbuild");
   return program;
+}
+
+function subcommandTerm(command: Command): string {
+  const names = [command.name(), ...command.aliases()].join("|");
+  return [names, ...command.registeredArguments.map(argumentTerm)].join(" ");
+}
+
+function argumentTerm(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? "..." : ""}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 // In the order of the help.

@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import stringWidth from "string-width";
 import type { BuildEvent } from "../build/event.ts";
 import { shellQuoted } from "../host/local.ts";
 import { printable } from "../io/escape.ts";
@@ -96,7 +97,7 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
 
   // A terminal that became narrower has wrapped the drawn lines.
   function erase(): string {
-    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(widthOf(line) / columns())), 0);
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / columns())), 0);
     drawn = [];
     return rows === 0 ? "" : `\u001b[${rows}A\r\u001b[J`;
   }
@@ -172,9 +173,9 @@ function liveLines(build: string, running: Running, { frame, width, interrupted 
   const share = running.total ? Math.min(1, (running.done ?? 0) / running.total) : undefined;
   const counted =
     share === undefined ? "" : `  ${String(Math.round(share * 100)).padStart(3)} % ${progressBar(share, 10)}`;
-  const text = fitting(oneLine(running.text), Math.max(8, width - 2 - widthOf(counted)));
+  const text = fitting(oneLine(running.text), Math.max(8, width - 2 - stringWidth(counted)));
   return [
-    fitting(widthOf(named) <= width ? named : head, width),
+    fitting(stringWidth(named) <= width ? named : head, width),
     fitting(`  ${text}${counted}`, width),
     ...running.console.map((line) => fitting(`  │ ${oneLine(line)}`, width)),
   ];
@@ -200,21 +201,12 @@ function oneLine(text: string): string {
   return printable(text.replaceAll(control, "")).replaceAll(/\s/g, " ");
 }
 
-const wide =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
-
-function widthOf(text: string): number {
-  let width = 0;
-  for (const char of text) width += /\p{Mn}|\p{Cf}/u.test(char) ? 0 : wide.test(char) ? 2 : 1;
-  return width;
-}
-
 /** Cuts a text to a number of columns, and marks the cut. */
 function fitting(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
+  if (stringWidth(text) <= width) return text;
   let cut = "";
   for (const char of text) {
-    if (widthOf(cut + char) > width - 1) break;
+    if (stringWidth(cut + char) > width - 1) break;
     cut += char;
   }
   return `${cut}…`;

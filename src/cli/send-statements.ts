@@ -1,4 +1,4 @@
-import type { Workshop } from "../build/build.ts";
+import type { Workshop } from "../build/workshop.ts";
 import { exitCodes, TbuildError } from "../errors.ts";
 import { parseReference } from "../store/exchange/oci/reference.ts";
 import type { Registry } from "../store/exchange/oci/registry.ts";

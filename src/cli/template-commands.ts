@@ -14,6 +14,13 @@ const pushHelp = "send it to the registries that the template was pushed to or p
 /** Commands for published versions. */
 export function addTemplateCommands(program: Command): void {
   const template = program.command("template").description("manage template versions");
+  addLooks(template);
+  addNames(template);
+  addExchange(template);
+}
+
+// What shows versions.
+function addLooks(template: Command): void {
   template
     .command("list")
     .description(
@@ -55,6 +62,10 @@ export function addTemplateCommands(program: Command): void {
     .argument("<ref>", ref)
     .addHelpText("after", "\nExample:\n  tbuild template sbom ol6-grid@stable > ol6-grid.cdx.json")
     .action(lazily(() => import("./commands/template-sbom.ts")));
+}
+
+// Tags and channels, and what withdraws a version.
+function addNames(template: Command): void {
   template
     .command("tag")
     .description("give a version a permanent name")
@@ -95,6 +106,10 @@ export function addTemplateCommands(program: Command): void {
     .option("--push", pushHelp)
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/template-revoke.ts")));
+}
+
+// The store itself, and the ways out of it and into it.
+function addExchange(template: Command): void {
   template
     .command("export")
     .description("write a version to one file, for offline transfer")

@@ -32,7 +32,7 @@ export const firstBoot: Operation = {
     const lacking = await missingAdditions(tree, release);
     if (lacking)
       throw new TbuildError("guest", `first-boot: ${lacking}`, {
-        hint: "Install ovmd, libovmapi, xenstoreprovider and ovm-template-config; or bring in clone detection by MAC address with --detect mac (in a recipe: firstBoot.detect: mac); or skip the operation `first-boot`.",
+        hint: "Install ovmd, libovmapi, xenstoreprovider and ovm-template-config; or add clone detection by MAC address with --detect mac (in a recipe: firstBoot.detect: mac); or skip the operation `first-boot`.",
       });
     for (const flag of await flags(tree, release))
       await tree.write(flag.file, withFlag((await tree.text(flag.file)) ?? "", flag));

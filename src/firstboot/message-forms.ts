@@ -4,17 +4,6 @@ import { rootPasswordKey } from "./shipped.ts";
 import { mostBytes } from "./values.ts";
 import { messageWrites } from "./xenstore-keys.ts";
 
-export type MessageFormName =
-  | "ovmcli"
-  | "rest"
-  | "stdin"
-  | "ovmd"
-  | "xenstore"
-  | "ovf"
-  | "nocloud"
-  | "nocloud-v2"
-  | "json";
-
 /** A way to hand first-boot messages to a guest. */
 export interface MessageForm {
   readonly summary: string;
@@ -26,8 +15,7 @@ export interface MessageForm {
   readonly seed?: 1 | 2;
 }
 
-/** One entry per form; `tbuild message --as`, its help and its documents are made of it. */
-export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = {
+const forms = {
   ovmcli: {
     summary: "commands for the CLI of Oracle VM Manager",
     write: (answers, machine) => lines(managerMessages(answers, machine)),
@@ -72,7 +60,12 @@ export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = {
     write: (answers) =>
       `${JSON.stringify(Object.fromEntries(inOrder(answers).map(({ key, value }) => [key, value])), undefined, 2)}\n`,
   },
-};
+} satisfies Record<string, MessageForm>;
+
+export type MessageFormName = keyof typeof forms;
+
+/** One entry per form. `tbuild message --as` and its help are made from them. */
+export const messageForms: Readonly<Record<MessageFormName, MessageForm>> = forms;
 
 export const messageFormNames = Object.keys(messageForms) as MessageFormName[];
 

@@ -188,7 +188,7 @@ export interface ModuleHeader {
   readonly lines: Readonly<Partial<Record<Target, number>>>;
   /** Targets whose priority is not a number. */
   readonly faulty: readonly Target[];
-  /** Whether it was found, with its end. */
+  /** True if its start and its end were found. */
   readonly isComplete: boolean;
   readonly problems: Problem[];
 }
@@ -224,7 +224,7 @@ export function parseHeader(script: string): ModuleHeader {
       });
     } else if (!/^\d{1,2}$/.test(value)) {
       faulty.push(key);
-      problems.push({ line: index + 1, text: `${key}: "${value}" is no number from 0 to 99` });
+      problems.push({ line: index + 1, text: `${key}: "${value}" is not a number from 0 to 99` });
     } else if (key in priorities) problems.push({ line: index + 1, text: `${key}: given twice` });
     else [priorities[key], targetLines[key]] = [Number(value), index + 1];
     last = key ?? last;
@@ -232,7 +232,7 @@ export function parseHeader(script: string): ModuleHeader {
   if (begin >= 0 && end > begin) {
     if (name === undefined) problems.push({ line: begin + 1, text: "no name" });
     else if (!/^[a-z][\w-]*$/i.test(name))
-      problems.push({ line: nameLine, text: `"${name}" is no name of a module` });
+      problems.push({ line: nameLine, text: `"${name}" is not a name of a module` });
     if (description === "") problems.push({ line: begin + 1, text: "no description" });
     if (Object.keys(priorities).length + faulty.length === 0)
       problems.push({ line: begin + 1, text: "no target: it would never run" });

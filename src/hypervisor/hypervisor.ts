@@ -2,8 +2,13 @@ import type { Duplex } from "node:stream";
 import type { z } from "zod";
 import type { GuestMode } from "../choices.ts";
 import type { Runner } from "../host/host.ts";
+import type { ManagerApi } from "../manager/api.ts";
+import type { ManagerOptions } from "../manager/options.ts";
 
-/** A virtual machine as plain data. Boots the disk first, then the CD: a blank disk falls through to the installer. */
+/**
+ * A virtual machine as plain data. Boots the disk first, then the CD, unless `discFirst`: a blank disk falls through to the
+ * installer.
+ */
 export interface VmSpec {
   /** `[a-z0-9-]+` */
   readonly name: string;
@@ -18,6 +23,7 @@ export interface VmSpec {
   readonly firmware?: "uefi";
   /** True if a guest that reboots continues by itself; else the machine stops and must be started again. */
   readonly restarts?: true;
+  readonly discFirst?: true;
   /** The guest's mode, which decides for which devices its kernel needs drivers. */
   readonly guest: { readonly release: number };
 }
@@ -65,6 +71,11 @@ export interface DirectBoot {
   readonly kernel: string;
   readonly initrd: string;
   readonly append: string;
+  /**
+   * A folder with isolinux, for a hypervisor that starts kernels from discs only: `isolinux.bin`, and `ldlinux.c32` if it has
+   * two parts.
+   */
+  readonly loader?: string;
 }
 
 /**
@@ -143,6 +154,13 @@ export interface Hypervisor {
   readonly domainTypes: readonly GuestMode[];
   /** How many times as long as usual a guest may take; 1 if left out. */
   readonly patience?: number;
+  /**
+   * True if every guest that reboots continues by itself, and nothing tells why a machine stopped: then each stop counts as
+   * `guest-shutdown`.
+   */
+  readonly continuesReboots?: true;
+  /** False if no disk can be `read-only`. */
+  readonly readOnlyDisks?: false;
   /** Throws an `environment` fault that names what is missing. */
   check(): Promise<void>;
   /** The program that runs machines here, with its version and accelerator, for a manifest. */
@@ -206,6 +224,13 @@ export interface HypervisorPlaces {
   readonly folder: string;
   /** Where findings about this machine are cached. */
   readonly memory: string;
+  /** The site's Oracle VM Manager, if it names one. */
+  readonly manager?: ManagerAccess;
+}
+
+export interface ManagerAccess {
+  readonly options: ManagerOptions;
+  open(): Promise<ManagerApi>;
 }
 
 /** A kind of hypervisor that a site can name, as the table (`table.ts`) loads it. */

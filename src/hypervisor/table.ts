@@ -4,4 +4,5 @@ import type { HypervisorKind } from "./hypervisor.ts";
 export const hypervisors: Readonly<Record<string, () => Promise<HypervisorKind>>> = {
   qemu: async () => (await import("./qemu/qemu.ts")).qemuKind,
   xen: async () => (await import("./xen/xen.ts")).xenKind,
+  "oracle-vm": async () => (await import("./oracle-vm/oracle-vm.ts")).oracleVmKind,
 };

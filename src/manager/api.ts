@@ -213,6 +213,8 @@ export interface ManagerApi extends AsyncDisposable {
   readonly antiAffinity?: AntiAffinityGroups;
 
   importIso(wanted: ImportWanted): Promise<void>;
+  /** Deletes a disc of a repository. */
+  deleteDisc(id: string): Promise<void>;
   importTemplate(wanted: ImportWanted): Promise<void>;
   importAssembly(wanted: ImportWanted): Promise<void>;
   /** Makes a template of each VM of an assembly. */

@@ -8,7 +8,7 @@ import { openDoor } from "./cli/door.ts";
 import { cliManager } from "./cli/manager.ts";
 import { hostKeyOf } from "./cli/ssh/connection.ts";
 import type { Login } from "./cli/ssh/login.ts";
-import type { ManagerOptions } from "./options.ts";
+import { type ManagerOptions, portOf } from "./options.ts";
 import { certificateOf, type RestLogin, restClient } from "./rest/client.ts";
 import { restManager } from "./rest/manager.ts";
 import { type Identity, trust, trustedIdentity } from "./trusted.ts";
@@ -26,12 +26,6 @@ export interface ManagerContext {
   /** Told of each command or request, without secrets. */
   readonly onCommand?: ((shown: string) => void) | undefined;
   readonly onWait?: ((words: string) => void) | undefined;
-}
-
-const ports = { ssh: 10_000, rest: 7002 } as const;
-
-export function portOf({ port, via }: Pick<ManagerOptions, "port" | "via">): number {
-  return port ?? ports[via];
 }
 
 /** Opens the Manager of a site. Nothing is sent before its identity is known to be the trusted one. */
@@ -114,7 +108,7 @@ export function passwordOf(
     if (secret !== undefined) return secret;
     throw new TbuildError("environment", `the password of ${user}: ${fault}`, {
       subject: `Oracle VM Manager ${host}`,
-      hint: "The key manager.password of the site names where it stands.",
+      hint: "The key manager.password of the site names its source.",
     });
   }
 }

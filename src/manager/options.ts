@@ -70,6 +70,19 @@ export const ManagerOptions = z.strictObject({
     .string()
     .optional()
     .describe("The Oracle VM Server that fetches imports; 3.2 wants one. Default: the first of the pool."),
+  here: z
+    .strictObject({
+      address: z
+        .string()
+        .regex(/^[\w.-]+$/, "a host name or an IPv4 address")
+        .optional()
+        .describe("Default: the address from which tbuild reaches the Manager."),
+      port: Port.optional().describe("Default: any free port."),
+    })
+    .prefault({})
+    .describe(
+      "Where the Manager's servers fetch files from tbuild by http, while discs and local bundles are imported.",
+    ),
   commandMinutes: z
     .number()
     .min(0.01)
@@ -90,3 +103,9 @@ export const ManagerOptions = z.strictObject({
     .describe("How long after its start a machine gets its first message: its additions must run by then."),
 });
 export type ManagerOptions = z.infer<typeof ManagerOptions>;
+
+const ports = { ssh: 10_000, rest: 7002 } as const;
+
+export function portOf({ port, via }: Pick<ManagerOptions, "port" | "via">): number {
+  return port ?? ports[via];
+}

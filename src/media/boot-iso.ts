@@ -8,6 +8,7 @@ import { changeFatMenus } from "./fat-menus.ts";
 import { appendToInitrd } from "./initrd.ts";
 import { type Iso, openIso } from "./iso.ts";
 import type { Medium } from "./media.ts";
+import { extractLoader } from "./medium.ts";
 import { type ImageMaking, xorriso } from "./xorriso.ts";
 
 // No release's disc bears it, so nothing takes this disc for the medium.
@@ -28,10 +29,7 @@ export async function bootIso(
   const isolinux = join(tree, "isolinux");
   await makeFolders(isolinux);
   await using iso = await openIso(medium.file);
-  await iso.extract("isolinux/isolinux.bin", join(isolinux, "isolinux.bin"));
-  // From OL8 on, isolinux has two parts.
-  if (await iso.find("isolinux/ldlinux.c32"))
-    await iso.extract("isolinux/ldlinux.c32", join(isolinux, "ldlinux.c32"));
+  await extractLoader(medium, isolinux);
   await iso.extract(medium.kernel, join(isolinux, "vmlinuz"));
   const vendor = join(making.scratch, "initrd.vendor");
   await iso.extract(medium.initrd, vendor);
@@ -47,13 +45,18 @@ export async function bootIso(
   const uefi = await putEfi(making, iso, medium, entry, tree);
   await xorriso(making, "writing the boot ISO", [
     ...["-as", "mkisofs", "-o", to, "-V", label, "-R", "-J"],
-    ...["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"],
-    ...["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"],
+    ...isolinuxStarts,
     ...(uefi ? ["-eltorito-alt-boot", "-e", efiImage, "-no-emul-boot"] : []),
     tree,
   ]);
   return { uefi };
 }
+
+/** What makes a disc with isolinux on it start under a BIOS. */
+export const isolinuxStarts = [
+  ...["-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat"],
+  ...["-no-emul-boot", "-boot-load-size", "4", "-boot-info-table"],
+] as const;
 
 const efiImage = "images/efiboot.img";
 

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
 import { described } from "./description.ts";
@@ -48,6 +49,19 @@ export async function extractBoot(medium: Medium, kernel: string, initrd: string
   await iso.extract(medium.kernel, kernel);
   await iso.extract(medium.initrd, initrd);
 }
+
+/** Extracts isolinux, if the medium has it, into a folder that exists. */
+export async function extractLoader(medium: Medium, folder: string): Promise<boolean> {
+  await using iso = await openIso(medium.file);
+  if (!(await iso.find("isolinux/isolinux.bin"))) return false;
+  // From OL8 on, isolinux has two parts.
+  for (const name of loaderParts)
+    if (await iso.find(`isolinux/${name}`)) await iso.extract(`isolinux/${name}`, join(folder, name));
+  return true;
+}
+
+/** The files of isolinux, the second only where it has two parts. */
+export const loaderParts = ["isolinux.bin", "ldlinux.c32"] as const;
 
 async function describedBy(iso: Iso, name: string) {
   const text = async (path: string) => new TextDecoder().decode((await iso.read(path)) ?? new Uint8Array());

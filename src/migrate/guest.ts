@@ -3,11 +3,13 @@ import type { DeviceKind, FitnessTarget, GuestMode, OvmdChoice } from "../choice
 import { checkInterrupted, TbuildError } from "../errors.ts";
 import { copyDisk, isBare } from "../guest/convert/partitioned-copy.ts";
 import { planConversion } from "../guest/convert/plan.ts";
+import { bootCodeOf } from "../guest/fitness/firmware.ts";
 import { type Fitness, fitnessOrWhy } from "../guest/fitness/fitness.ts";
 import type { Done } from "../guest/operation.ts";
 import { type Major, readRelease } from "../guest/release.ts";
 import type { Host } from "../host/host.ts";
 import type { Watch } from "../host/pace.ts";
+import { layoutOf } from "../image/disk/disk.ts";
 import { readImageFile } from "../image/file/image-file.ts";
 import { openImageFile } from "../image/open.ts";
 import type { AccessOptions } from "../image/ways/index.ts";
@@ -38,6 +40,8 @@ export interface PreparedGuest {
   readonly fitness: Fitness;
   /** Whether the guest has VirtIO drivers. Without them, it gets emulated hardware. */
   readonly devices: DeviceKind;
+  /** Its disk boots by UEFI only, whatever its description says. */
+  readonly firmware?: "uefi";
 }
 
 /**
@@ -57,7 +61,14 @@ export async function prepareGuest(
   options.progress("checking the guest");
   const { fitness, major, knowsIde } = await judge(host, done.file, options);
   const isVirtio = options.mode !== "kvm" || fitness.verdict !== "unfit" || !knowsIde;
-  return { ...done, fitness, major, devices: isVirtio ? "virtio" : "emulated" };
+  const firmware = await firmwareOf(done.file);
+  return {
+    ...done,
+    fitness,
+    major,
+    devices: isVirtio ? "virtio" : "emulated",
+    ...(firmware && { firmware }),
+  };
 }
 
 async function convert(
@@ -89,7 +100,7 @@ async function convert(
 
 /**
  * The file to change instead of the image: an overlay. A bare file system that firmware is to boot must become a
- * partition of a larger disk, so it is copied.
+ * partition of a larger disk, so it is copied; so is a disk that boots by UEFI.
  */
 async function workingCopy(
   host: Host,
@@ -98,7 +109,8 @@ async function workingCopy(
   mode: GuestMode,
   watch: Watch,
 ): Promise<string> {
-  if (mode !== "pvm" && (await isBare(image))) {
+  // The EFI partition is FAT, which can be changed without a kernel in a raw image only.
+  if (mode !== "pvm" && ((await isBare(image)) || (await firmwareOf(image)) === "uefi")) {
     const copy = join(folder, "guest.img");
     await copyDisk(host, image, copy, watch);
     return copy;
@@ -112,6 +124,11 @@ async function workingCopy(
 async function formatOf(image: string) {
   await using file = await readImageFile(image);
   return { format: file.format };
+}
+
+async function firmwareOf(image: string): Promise<"uefi" | undefined> {
+  await using disk = await readImageFile(image);
+  return (await bootCodeOf(disk, await layoutOf(disk))) === "efi" ? "uefi" : undefined;
 }
 
 async function judge(

@@ -63,7 +63,12 @@ export async function shipmentFor(
       ...plan.leftOut.map(({ what, next }) => `Left out: ${what}; ${next}.`),
     ],
     uuid: machine.uuid ?? uuidOf(`${machine.title} ${machine.nics.map(({ mac }) => mac).join(" ")}`),
-    ...{ made: now, domainType, firmware: machine.firmware, isTemplate: machine.isTemplate },
+    ...{
+      made: now,
+      domainType,
+      firmware: guest?.firmware ?? machine.firmware,
+      isTemplate: machine.isTemplate,
+    },
     major: guest?.major ?? 0,
     vcpus: machine.vcpus,
     maxVcpus: machine.maxVcpus,

@@ -1,5 +1,6 @@
 import { TbuildError } from "../errors.ts";
-import { type Cursor, readValue, spend, take, Wrong, weightOf } from "./literals.ts";
+import { type Cursor, spend, take, Wrong, weightOf } from "./cursor.ts";
+import { readValue } from "./literals.ts";
 import { type Dialect, isList, type Value } from "./value.ts";
 
 /** One assignment and its position in bytes of the file. */

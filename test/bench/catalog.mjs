@@ -11,7 +11,7 @@ const count = Number(process.argv[2] ?? 10_000);
 const keep = process.argv[3];
 const folder = keep ?? mkdtempSync(join(tmpdir(), "tbuild-bench-"));
 if (!keep) process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
+const tbuild = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 const sum = (text) => `sha256:${hash(text)}`;
 

@@ -24,7 +24,7 @@ const timed = (work) => {
 };
 
 const tbuild = (...args) =>
-  execFileSync(process.execPath, [join(root, "dist/main.js"), ...args], {
+  execFileSync(process.execPath, [join(root, "dist/bin/main.js"), ...args], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
   });

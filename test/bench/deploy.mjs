@@ -7,7 +7,7 @@ import { performance } from "node:perf_hooks";
 import { localHost } from "../../dist/host/local.js";
 import { startSimulator } from "../../dist/manager/simulator/simulator.js";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const machines = Number(process.argv[2] ?? 50);
 const folder = mkdtempSync(join(tmpdir(), "tbuild-bench-"));
 const run = (...args) =>

@@ -54,7 +54,7 @@ function measured(argv) {
   const memory =
     'data:text/javascript,process.on("exit",()=>process.stderr.write("\\nmaxrss "+process.resourceUsage().maxRSS))';
   const begun = performance.now();
-  const { status, stderr } = spawnSync("node", ["--import", memory, "dist/main.js", ...argv], {
+  const { status, stderr } = spawnSync("node", ["--import", memory, "dist/bin/main.js", ...argv], {
     encoding: "utf8",
     stdio: ["ignore", openSync("/dev/null", "w"), "pipe"],
     timeout: 1_800_000,

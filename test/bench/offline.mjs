@@ -98,5 +98,7 @@ for (const [name, seconds, than] of rows)
     `${name.padEnd(38)} ${seconds.toFixed(3).padStart(8)} s   ${(seconds / than).toFixed(1).padStart(7)} × ours`,
   );
 console.log("\nleft after virt-sysprep's defaults:");
-const left = spawnSync("node", ["dist/main.js", "seal", "--check", "--residue", image], { encoding: "utf8" });
+const left = spawnSync("node", ["dist/bin/main.js", "seal", "--check", "--residue", image], {
+  encoding: "utf8",
+});
 console.log(left.stdout);

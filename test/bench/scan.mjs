@@ -31,8 +31,8 @@ for (const disk of disks.slice(1)) copyFileSync(first, disk);
 
 const file = "/etc/sysconfig/ovmd";
 const rows = [
-  ["scan of 100 images", best(3, ["node", "dist/main.js", "scan", `${folder}/VirtualDisks`], [0, 1])],
-  ["inspect one image", best(3, ["node", "dist/main.js", "inspect", master])],
+  ["scan of 100 images", best(3, ["node", "dist/bin/main.js", "scan", `${folder}/VirtualDisks`], [0, 1])],
+  ["inspect one image", best(3, ["node", "dist/bin/main.js", "inspect", master])],
   ["read one file, in process", best(3, ["node", "-e", reading()])],
   ["debugfs cat", best(3, ["debugfs", "-R", `cat ${file}`, `${master}?offset=1048576`])],
 ];

@@ -1,11 +1,14 @@
-import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { localHost } from "../../src/host/local.ts";
 import { mbr } from "../image/disk-tables.ts";
 
-/** How a guest lies on its disk. `own /boot` has /boot in p1 and the root in p2; `GPT` is the same, without room for GRUB. */
-export type Shape = "one partition" | "own /boot" | "bare" | "LVM" | "GPT";
+/**
+ * How a guest lies on its disk. `own /boot` has /boot in p1 and the root in p2; `GPT` is the same, without room for GRUB. `UEFI` is
+ * a GPT with the EFI partition in p1, /boot in p2 and the root in p3.
+ */
+export type Shape = "one partition" | "own /boot" | "bare" | "LVM" | "GPT" | "UEFI";
 
 export const uuids = {
   root: "5a1ec0de-0000-4000-8000-000000000001",
@@ -16,6 +19,7 @@ const host = localHost();
 const mib = 1048576;
 const rootMib = 160;
 const bootMib = 80;
+const efiMib = 16;
 const plain = ["-q", "-F", "-O", "^64bit,^metadata_csum"];
 
 /** Puts what is in the folder onto a disk, on which no boot loader is. */
@@ -27,9 +31,9 @@ export async function intoDisk(image: string, folder: string, shape: Shape): Pro
     return;
   }
   const split = shape !== "one partition";
-  const at = split ? 1 + bootMib : 1;
-  const starts = [...(split ? [1] : []), at];
-  const counts = [...(split ? [bootMib] : []), rootMib];
+  const sizes = [...(shape === "UEFI" ? [efiMib] : []), ...(split ? [bootMib] : []), rootMib];
+  const starts = sizes.map((_, index) => sizes.slice(0, index).reduce((sum, one) => sum + one, 1));
+  const at = starts.at(-1) ?? 1;
   {
     await using disk = await open(image, "w");
     // A backup GPT has its place behind the last partition.
@@ -38,18 +42,21 @@ export async function intoDisk(image: string, folder: string, shape: Shape): Pro
     const parts = starts.map((start, index) => ({
       type: shape === "LVM" && index === 1 ? 0x8e : 0x83,
       start: start * 2048,
-      count: (counts[index] ?? 0) * 2048,
+      count: (sizes[index] ?? 0) * 2048,
     }));
-    if (shape !== "GPT") await disk.write(mbr(parts), 0, 512, 0);
+    if (!hasGpt(shape)) await disk.write(mbr(parts), 0, 512, 0);
   }
-  if (shape === "GPT")
+  if (hasGpt(shape))
     await host.run([
       "sgdisk",
-      ...starts.map((start, index) => `--new=${index + 1}:${start}M:+${counts[index]}M`),
+      ...starts.map((start, index) => `--new=${index + 1}:${start}M:+${sizes[index]}M`),
+      ...(shape === "UEFI" ? ["--typecode=1:ef00"] : []),
       image,
     ]);
+  if (shape === "UEFI") await efiPartition(image, join(folder, "boot/efi"), mib);
   if (split) {
-    const boot = ["mke2fs", ...plain, "-t", "ext3", "-U", uuids.boot, "-E", `offset=${mib}`];
+    const offset = (at - bootMib) * mib;
+    const boot = ["mke2fs", ...plain, "-t", bootFs(shape), "-U", uuids.boot, "-E", `offset=${offset}`];
     await host.run([...boot, "-d", join(folder, "boot"), image, `${bootMib}M`]);
     await rm(join(folder, "boot"), { recursive: true });
     await mkdir(join(folder, "boot"));
@@ -62,6 +69,29 @@ export async function intoDisk(image: string, folder: string, shape: Shape): Pro
     size = `${rootMib - 4}M`;
   }
   await host.run([...ext4, "-E", `offset=${offset}`, "-d", folder, image, size]);
+}
+
+/** What a release that starts by UEFI puts /boot on is newer than ext3. */
+export const bootFs = (shape: Shape) => (shape === "UEFI" ? "ext4" : "ext3");
+const hasGpt = (shape: Shape) => shape === "GPT" || shape === "UEFI";
+
+/** Moves what is in the folder to a FAT file system. */
+async function efiPartition(image: string, folder: string, offset: number): Promise<void> {
+  const part = `${image}.efi`;
+  await host.run(["mkfs.fat", "-C", "-i", "5A1EC0DE", part, String(efiMib * 1024)]);
+  for (const name of await readdir(folder))
+    await host.run(["mcopy", "-s", "-i", part, join(folder, name), "::/"]);
+  await host.run([
+    "dd",
+    "status=none",
+    "conv=notrunc",
+    "bs=1M",
+    `seek=${offset / mib}`,
+    `if=${part}`,
+    `of=${image}`,
+  ]);
+  await rm(part);
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true });
 }
 
 // LVM's own programs write the volume group; without device-mapper they activate nothing. The volume begins at 1 MiB.

@@ -63,35 +63,45 @@ export interface FlavourTraits {
   readonly lvmWord: string;
 }
 
+/** Where the boot loader of UEFI is. */
+export const efiFolder = "boot/efi/EFI/redhat";
+
 export interface Menu {
   /** Where the kernel is, as the loader sees it. */
   readonly below: string;
   readonly version: string;
   readonly words: string;
   readonly bootUuid: string;
+  /** The menu is where installers put it for UEFI. */
+  readonly isUefi: boolean;
 }
 
 /** The files of the boot menu, and links. */
 export function menuFiles(
   flavour: Flavour,
-  { below, version, words, bootUuid }: Menu,
+  { below, version, words, bootUuid, isUefi }: Menu,
 ): { readonly files: Readonly<Record<string, string>>; readonly links: Readonly<Record<string, string>> } {
   const { initramfs, major } = flavours[flavour];
   const [kernel, initrd] = [`${below}/vmlinuz-${version}`, `${below}/${initramfs(version)}`];
   if (major < 7)
     return {
       files: {
-        "boot/grub/grub.conf": `default=0\ntimeout=0\ntitle one\n\troot (hd0,0)\n\tkernel ${kernel} ${words}\n\tinitrd ${initrd}\n`,
+        [isUefi ? `${efiFolder}/grub.conf` : "boot/grub/grub.conf"]:
+          `default=0\ntimeout=0\ntitle one\n\troot (hd0,${isUefi ? 1 : 0})\n\tkernel ${kernel} ${words}\n\tinitrd ${initrd}\n`,
         "boot/grub/device.map": "(hd0) /dev/sda\n",
       },
-      links: { "boot/grub/menu.lst": "./grub.conf" },
+      links: isUefi
+        ? { "etc/grub.conf": `../${efiFolder}/grub.conf` }
+        : { "boot/grub/menu.lst": "./grub.conf" },
     };
   const defaults = { "etc/default/grub": 'GRUB_CMDLINE_LINUX="console=ttyS0"\n' };
+  const end = isUefi ? "efi" : "16";
   if (major === 7)
     return {
       files: {
         ...defaults,
-        "boot/grub2/grub.cfg": `set timeout=0\nmenuentry 'one' --class os {\n\tsearch --no-floppy --fs-uuid --set=root ${bootUuid}\n\tlinux16 ${kernel} ${words}\n\tinitrd16 ${initrd}\n}\n`,
+        [isUefi ? `${efiFolder}/grub.cfg` : "boot/grub2/grub.cfg"]:
+          `set timeout=0\nmenuentry 'one' --class os {\n\tsearch --no-floppy --fs-uuid --set=root ${bootUuid}\n\tlinux${end} ${kernel} ${words}\n\tinitrd${end} ${initrd}\n}\n`,
       },
       links: {},
     };
@@ -103,6 +113,9 @@ export function menuFiles(
   return {
     files: {
       ...defaults,
+      ...(isUefi && {
+        [`${efiFolder}/grub.cfg`]: `search --no-floppy --fs-uuid --set=dev ${bootUuid}\nset prefix=($dev)/grub2\nexport $prefix\nconfigfile $prefix/grub.cfg\n`,
+      }),
       "boot/grub2/grub.cfg": "set timeout=0\nload_env\ninsmod blscfg\nblscfg\n",
       "boot/grub2/grubenv": environment.padEnd(1024, "#"),
       [`boot/loader/entries/${id}-${version}.conf`]: entry(major === 8 ? "$kernelopts $tuned_params" : words),

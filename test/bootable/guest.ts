@@ -1,21 +1,23 @@
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { intoDisk, type Shape, uuids } from "./disk.ts";
-import { type Flavour, flavours, menuFiles } from "./flavours.ts";
+import { localHost } from "../../src/host/local.ts";
+import { bootFs, intoDisk, type Shape, uuids } from "./disk.ts";
+import { efiFolder, type Flavour, flavours, menuFiles } from "./flavours.ts";
 import { earlySystem, moduleTree } from "./initramfs.ts";
 import { cloudKernel, modulesInOrder } from "./machine.ts";
 
 export type { Shape } from "./disk.ts";
 export type { Flavour } from "./flavours.ts";
 export { cloudKernel } from "./machine.ts";
-export { bootInQemu, disks } from "./qemu.ts";
+export { bootInQemu, disks, ovmf } from "./qemu.ts";
 
 /**
  * The smallest guests that boot: Debian's cloud kernel, which has PV, and busybox. What is special of a release is as there: where
  * the menu is, how its initramfs finds drivers. The first program says that it runs, and powers off.
  */
 
+const host = localHost();
 const grubModules = "/usr/lib/grub/i386-pc";
 /** What the initramfs has: the drivers of emulated disks, and no others. */
 const emulated = ["ata_piix", "ata_generic", "sd_mod"];
@@ -37,18 +39,21 @@ export async function bootableGuest(image: string, flavour: Flavour, shape: Shap
   };
   for (const dir of ["proc", "sys", "dev", "run", "tmp"]) await mkdir(join(folder, dir), { recursive: true });
   const split = shape !== "bare" && shape !== "one partition";
-  const onLvm = shape === "LVM";
+  const [onLvm, isUefi] = [shape === "LVM", shape === "UEFI"];
+  const boot = isUefi ? "/dev/sda2" : "/dev/sda1";
   const root = onLvm
     ? "/dev/mapper/vg0-root"
     : shape === "bare"
       ? "/dev/xvda"
-      : split
-        ? "/dev/sda2"
-        : "/dev/sda1";
+      : isUefi
+        ? "/dev/sda3"
+        : split
+          ? "/dev/sda2"
+          : "/dev/sda1";
   await put(major === 5 ? "etc/enterprise-release" : "etc/oracle-release", `${release}\n`);
   await put(
     "etc/fstab",
-    `${root} / ext4 defaults 1 1\n${split ? "/dev/sda1 /boot ext3 defaults 1 2\n" : ""}`,
+    `${root} / ext4 defaults 1 1\n${split ? `${boot} /boot ${bootFs(shape)} defaults 1 2\n` : ""}${isUefi ? "/dev/sda1 /boot/efi vfat defaults 0 0\n" : ""}`,
   );
   await put("etc/securetty", "tty1\n");
   await put("etc/inittab", "1:2345:respawn:/sbin/mingetty tty1\n");
@@ -71,12 +76,33 @@ export async function bootableGuest(image: string, flavour: Flavour, shape: Shap
     version,
     words: `root=${root} ro${onLvm ? lvmWord : ""} console=ttyS0`,
     bootUuid: split ? uuids.boot : uuids.root,
+    isUefi,
   });
+  if (isUefi) {
+    const menu = `/${efiFolder.replace("boot/efi/", "")}`;
+    await put("boot/efi/EFI/BOOT/BOOTX64.EFI", await efiLoader(major < 7 ? "/stand-in" : menu));
+    // GRUB 2 stands in for GRUB legacy, of which Debian has none for UEFI.
+    if (major < 7) await put("boot/efi/stand-in/grub.cfg", `legacy_source ${menu}/grub.conf\n`);
+  }
   for (const [path, text] of Object.entries(files)) await put(path, text);
   for (const [path, target] of Object.entries(links)) await link(path, target);
   if (major === 7) await cp(grubModules, join(folder, "usr/lib/grub/i386-pc"), { recursive: true });
   await intoDisk(image, folder, shape);
   await rm(folder, { recursive: true });
+}
+
+/** GRUB for UEFI, of Debian's modules, with its own folder on the EFI partition. */
+async function efiLoader(folder: string): Promise<Buffer> {
+  const work = await mkdtemp(join(tmpdir(), "tbuild-test-grub-"));
+  const modules =
+    "part_gpt fat ext2 normal linux linuxefi configfile search search_fs_uuid legacycfg serial test echo";
+  await host.run([
+    ...["grub-mkimage", "-O", "x86_64-efi", "-p", folder, "-o", join(work, "grub.efi")],
+    ...modules.split(" "),
+  ]);
+  const loader = await readFile(join(work, "grub.efi"));
+  await rm(work, { recursive: true });
+  return loader;
 }
 
 /** What LVM may look at: the disk of the old machine by its name, as installers and administrators write it. */

@@ -2,8 +2,10 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { gather, plan, type Workshop } from "../../src/build/build.ts";
+import { plan } from "../../src/build/build.ts";
+import { gather } from "../../src/build/gather.ts";
 import { homeAt } from "../../src/build/home.ts";
+import type { Workshop } from "../../src/build/workshop.ts";
 import { localHost } from "../../src/host/local.ts";
 import type { StoredDisk } from "../../src/model/disk.ts";
 import { type Manifest, manifestDigest } from "../../src/model/manifest.ts";
@@ -77,6 +79,19 @@ describe("a recipe that starts from a template", () => {
     expect((await firstOf(all, ["from=ol6-base@1.0.0"]))[0]).toContain("@1.0.0");
     expect((await firstOf(all, ["from=ol6-base@stable"]))[0]).toContain("@1.0.0");
     expect((await firstOf(all, [], "1.1.0"))[0]).toContain("@1.0.0");
+  });
+
+  it("makes further templates of what it takes: each of them from the same master", async () => {
+    const place = workshop([base()], ["convert=[{ to: kvm, bundles: [qcow2] }]"]);
+    const own = await plan(place, request);
+    expect(own.further).toEqual(["kvm"]);
+    const kvm = await plan(place, { ...request, to: "kvm" });
+    expect(kvm.id).toMatch(/^app-kvm-rehearsal-/);
+    const shared = own.steps.findIndex(({ step }) => step === "convert-image");
+    expect(kvm.steps.slice(0, shared)).toEqual(own.steps.slice(0, shared));
+    expect(kvm.steps[0]?.text).toBe("start from ol6-base-rehearsal@1.0.0");
+    expect(kvm.steps[shared]?.text).toContain("to kvm");
+    expect(kvm.steps.find(({ step }) => step === "pack-bundles")?.text).toContain("qcow2");
   });
 
   it("runs again when the base has a new version, and for nothing that only an installer does", async () => {

@@ -1,22 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { makeProgram } from "../../src/cli/program.ts";
 import { run } from "../../src/cli/run.ts";
+import { captured } from "../fakes/captured.ts";
 
-let out = "";
-beforeEach(() => {
-  out = "";
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-});
-afterEach(() => vi.restoreAllMocks());
+const said = captured();
 
 async function script(shell: string): Promise<string> {
-  out = "";
+  said.out = "";
   expect(await run(["completion", shell])).toBe(0);
-  return out;
+  return said.out;
 }
 
 /** What bash offers for the last of `words`. */

@@ -6,11 +6,11 @@ import { freeRunsOfBtrfs } from "../../src/image/btrfs/free-space.ts";
 import { subvolumesOf } from "../../src/image/btrfs/subvolumes.ts";
 import { fileReader } from "../../src/io/reader.ts";
 import { describeWith } from "../fakes/missing.ts";
-import { emptyDisk, guestFolder, ol6Guest } from "../guest-image.ts";
+import { emptyDisk, guestFolder, ol6Guest, putIntoPartition } from "../guest-image.ts";
 import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const needs = ["mkfs.btrfs", "btrfs", "mount", "losetup", "loop", "root"];
 const secret = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA0123456789abcdefghijklmnopqrstuvwxyz\n";
 
@@ -120,15 +120,7 @@ describeWith(needs, "a btrfs", () => {
     await rm(root, { recursive: true });
     const onDisk = async () => {
       await emptyDisk(image, 321);
-      await host.run([
-        "dd",
-        `if=${volume}`,
-        `of=${image}`,
-        "bs=1M",
-        "seek=1",
-        "conv=notrunc,sparse",
-        "status=none",
-      ]);
+      await putIntoPartition(image, volume);
     };
     const holdsSecret = async () =>
       (await host.run(["grep", "-ac", "PRIVATE KEY", image], { allow: [1] })).stdout.trim();

@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
-const kills = Number(process.env.TBUILD_KILLS ?? 5);
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
+const kills = Number(process.env.TBUILD_KILLS ?? 3);
 const seed = Number(process.env.TBUILD_KILL_SEED ?? 20261129);
 
 const deployment = `name: rac

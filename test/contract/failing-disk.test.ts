@@ -9,7 +9,7 @@ import { missing } from "../fakes/missing.ts";
 import { host, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
 
 const lacking = missing("mount", "mke2fs", "root");
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 describe.skipIf(lacking !== undefined)(`a full disk${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
   let folder = "";

@@ -11,7 +11,7 @@ import { bytesReader, fileReader } from "../../src/io/reader.ts";
 
 // What mkfs.fat and mtools make is read, and what we change fsck.fat finds nothing wrong with.
 const host = localHost();
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1024 * 1024;
 const cannot = (what: string) => new Error(what);
 

@@ -16,7 +16,7 @@ import { realPygrub } from "../pygrub.ts";
 
 const host = localHost();
 const mib = 1048576;
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 const kernel = { data: bzImage(gzipSync(pvElf)) };
 const onlyPvh = { data: bzImage(gzipSync(pvhElf)) };

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
 import { host, isSound, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 describeWith(["mke2fs", "e2fsck", "python3"], "the files inside an image", () => {
   let folder = "";

@@ -14,7 +14,7 @@ import { extDisk, ol6Guest } from "../guest-image.ts";
 import { sha256Of } from "./dirty-image.ts";
 
 const lacking = missing("mke2fs");
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 // A title for the window, a new line with a false result, text that runs from right to left, and CSI in one character.
 const names = [

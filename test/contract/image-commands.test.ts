@@ -37,7 +37,7 @@ const lacking = missing(
   "loop",
   "root",
 );
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 describe.skipIf(lacking !== undefined)(
   `repair, seal and undo${lacking ? ` — skipped: ${lacking}` : ""}`,
@@ -61,6 +61,16 @@ describe.skipIf(lacking !== undefined)(
       expect(stdout).toMatch(/bytes \d+ to \d+/);
       expect(await sha256Of(image)).toBe(digest);
       expect(await readdir(folder)).not.toContain("planned.img.tbuild-undo-1");
+    });
+
+    it("show the first of many byte ranges, and where the rest is", async () => {
+      const image = await copyOf("many.img");
+      const { stdout } = await tbuild("seal", "--plan", image);
+      const [, places] = /(\d+) places of the image/.exec(stdout) ?? expect.fail(stdout);
+      expect(stdout.match(/^ {4}bytes \d+ to \d+$/gm)).toHaveLength(19);
+      expect(stdout).toContain(`    and ${Number(places) - 19} more places (--json lists them all)`);
+      const { ranges } = JSON.parse((await tbuild("seal", "--plan", "--json", image)).stdout);
+      expect(ranges).toHaveLength(Number(places));
     });
 
     it("change exactly the bytes that the plan names", async () => {

@@ -13,10 +13,10 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { Workshop } from "../../src/build/build.ts";
 import { examine } from "../../src/build/doctor.ts";
 import { homeAt } from "../../src/build/home.ts";
 import { type InstallMediaRequest, makeInstallMedia } from "../../src/build/install-media.ts";
+import type { Workshop } from "../../src/build/workshop.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import { discsIn } from "../../src/media/discs.ts";

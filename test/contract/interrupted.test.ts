@@ -9,7 +9,7 @@ import { missing } from "../fakes/missing.ts";
 import { extDisk, ol6Guest } from "../guest-image.ts";
 import { host, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const needs = ["mke2fs", "e2fsck", "debugfs", "qemu-img", "qemu-storage-daemon", "linux.uml", "losetup"];
 const isSlow = process.env.TBUILD_SLOW === "1";
 const lacking = missing(...needs, ...(isSlow ? ["guestfish"] : []), "mount", "loop", "root");

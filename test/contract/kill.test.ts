@@ -11,7 +11,7 @@ import { host, isSound, kinds, makeDirtyImage, sha256Of } from "./dirty-image.ts
 import { killed, main } from "./killed.ts";
 
 const lacking = missing("mke2fs", "e2fsck", "root");
-const kills = Number(process.env.TBUILD_KILLS ?? 54);
+const kills = Number(process.env.TBUILD_KILLS ?? 30);
 
 describe.skipIf(lacking !== undefined)(`kill -9${lacking ? ` — skipped: ${lacking}` : ""}`, () => {
   let folder = "";

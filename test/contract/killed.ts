@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { watch } from "node:fs";
 import { resolve } from "node:path";
 
-export const main = resolve(import.meta.dirname, "../../dist/main.js");
+export const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 /** Starts tbuild and kills it after `ms`, or as soon as a name beside the images in `folder` changes. */
 export function killed(

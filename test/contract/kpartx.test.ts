@@ -19,7 +19,7 @@ import { guestTreeContract } from "./guest-tree.ts";
 import { onVolume } from "./guest-volume.ts";
 
 const lacking = missing(...dom0Needs, "mke2fs", "e2fsck", "mkfs.xfs", "xfs_repair", "mount", "loop");
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const call = promisify(execFile);
 
 describe.skipIf(lacking !== undefined)(

@@ -8,7 +8,7 @@ import { emptyDisk, guestFolder, ol6Guest } from "../guest-image.ts";
 import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const needs = ["mke2fs", "mkfs.xfs", "mkfs.btrfs", "chattr", "losetup", "mount", "loop", "root"];
 const guest = {
   ...ol6Guest,

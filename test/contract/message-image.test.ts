@@ -6,7 +6,7 @@ import { localHost } from "../../src/host/local.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { extDisk, ol6Guest } from "../guest-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 let folder = "";
 let image = "";
 

@@ -5,7 +5,7 @@ import { localHost } from "../../src/host/local.ts";
 import { type Dom0, dom0Needs, startDom0 } from "../dom0.ts";
 import { missing } from "../fakes/missing.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const lacking = missing(...dom0Needs, "qemu-img");
 
 describe.skipIf(lacking)(

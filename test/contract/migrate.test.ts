@@ -8,10 +8,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { localHost } from "../../src/host/local.ts";
 import { bootableGuest, bootInQemu, cloudKernel } from "../bootable/guest.ts";
-import { missing } from "../fakes/missing.ts";
+import { itWith, missing } from "../fakes/missing.ts";
 
 const host = localHost();
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const lacking =
   missing(
     ...["mke2fs", "debugfs", "depmod", "busybox", "grub-mkimage", "qemu-system-x86_64", "qemu-img"],
@@ -118,6 +118,24 @@ describe.skipIf(lacking)(
       const again = await tbuild("--to", format, "--stopped", "--out", out);
       expect([again.exitCode, again.stderr]).toEqual([2, expect.stringContaining("nothing is overwritten")]);
     });
+
+    itWith(
+      ["sgdisk", "mcopy", "mkfs.fat", "/usr/lib/grub/x86_64-efi/moddep.lst"],
+      "gets UEFI where its disk boots by nothing else",
+      async () => {
+        const [image, out] = [join(folder, "uefi.img"), join(folder, "out-uefi")];
+        await bootableGuest(image, "el7", "UEFI");
+        const argv = [process.execPath, main, "migrate", image, "--to", "libvirt", "--out", out, "--json"];
+        const { stdout } = await host.run(argv);
+        expect(JSON.parse(stdout)).toMatchObject({
+          firmware: "uefi",
+          guest: { fitness: { verdict: "fit" } },
+        });
+        const xml = join(out, "uefi/uefi.xml");
+        await host.run(["virt-xml-validate", xml, "domain"]);
+        expect(await readFile(xml, "utf8")).toContain('<os firmware="efi">');
+      },
+    );
 
     it("is refused if it runs, or if nobody knows", async () => {
       const unknown = await tbuild("--to", "libvirt", "--plan");

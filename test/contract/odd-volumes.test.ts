@@ -8,7 +8,7 @@ import { mbr } from "../image/disk-tables.ts";
 import { unmountImage } from "../unmount-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1048576;
 const second = 41;
 const needs = ["mke2fs", "e2fsck", "qemu-img", "qemu-storage-daemon", "debugfs", "losetup", "loop", "root"];

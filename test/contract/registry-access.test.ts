@@ -15,7 +15,7 @@ import { sampleManifest } from "../manifest-sample.ts";
 
 const lacking = missing("docker-registry", "openssl");
 const host = localHost();
-const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
+const tbuild = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const password = "open sesame";
 const htpasswd = "somebody:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
 

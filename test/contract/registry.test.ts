@@ -26,7 +26,7 @@ import { sampleManifest } from "../manifest-sample.ts";
 
 const lacking = missing("docker-registry", "openssl", "ssh-keygen");
 const host = localHost();
-const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
+const tbuild = resolve(import.meta.dirname, "../../dist/bin/main.js");
 let shared: string;
 let registry: DockerRegistry;
 beforeAll(async () => {

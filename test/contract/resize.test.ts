@@ -7,7 +7,7 @@ import { guestFolder, ol6Guest, putIntoPartition } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 import { inUml } from "./uml-script.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1 << 20;
 const needed = [
   "mke2fs",

@@ -11,6 +11,8 @@ import { localHost } from "../../src/host/local.ts";
 import { waitFor } from "../../src/host/wait-for.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
 import type { ManagerApi } from "../../src/manager/api.ts";
+import { importTemplate } from "../../src/manager/import.ts";
+import { serveFiles } from "../../src/manager/serving.ts";
 import type { Backing } from "../../src/manager/simulator/backing/backing.ts";
 import { machinesBehind } from "../../src/manager/simulator/backing/machines.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
@@ -126,6 +128,15 @@ describe("the machines behind the simulated Manager", () => {
     for (const name of names) ids.push(await api.cloneVm({ from, name, pool, asTemplate: false }));
     return ids;
   }
+
+  it("fetches a template that this machine serves meanwhile", async () => {
+    const options = optionsFor(simulator);
+    await using files = await serveFiles({ "bare 1.0.tgz": join(served, "bare.tgz") }, options);
+    const wanted = { repository: "repo1", name: "bare@1", onProgress: () => {} };
+    const [made] = await importTemplate(api, { ...wanted, urls: files.urls });
+    expect(made).toMatchObject({ name: "bare@1", lacking: [] });
+    expect(files.wasAsked()).toBe(true);
+  });
 
   it("have the data of the imported template, each clone a copy of its own", async () => {
     const [vm = ""] = await clonesOf("vm001");

@@ -11,7 +11,7 @@ import { host } from "./dirty-image.ts";
 // It starts a machine, half a minute under TCG: `make torture` has the time.
 const isSlow = process.env.TBUILD_SLOW === "1";
 const lacking = isSlow ? missing("mke2fs", "virt-sysprep") : "TBUILD_SLOW=1 runs it";
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 it.skipIf(lacking !== undefined)(
   `whatever is planted, and whatever virt-sysprep resets with all its operations, a seal resets or names${lacking ? ` — skipped: ${lacking}` : ""}`,

@@ -10,7 +10,7 @@ import { describeWith } from "../fakes/missing.ts";
 import { sampleManifest } from "../manifest-sample.ts";
 
 const host = localHost();
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 let folder: string;
 let repo: string;
 

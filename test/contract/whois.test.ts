@@ -167,7 +167,7 @@ const lacking = missing("qemu-system-x86_64", "mke2fs", "debugfs", "qemu-img");
 describe.skipIf(lacking !== undefined)(
   `whois of a disk that ran${lacking ? ` — skipped: ${lacking}` : ""}`,
   () => {
-    const tbuild = resolve(import.meta.dirname, "../../dist/main.js");
+    const tbuild = resolve(import.meta.dirname, "../../dist/bin/main.js");
     let folder: string;
     let ran: string;
 

@@ -6,7 +6,7 @@ import { localHost } from "../../src/host/local.ts";
 
 // A disk of three partitions, of which the guest is the first; what the others are and what fstab calls them differs.
 const host = localHost();
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1024 * 1024;
 
 describe("seal accounts for every file system of the disk", () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-const main = join(import.meta.dirname, "../../dist/main.js");
+const main = join(import.meta.dirname, "../../dist/bin/main.js");
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tbuild-wrong-"));
@@ -66,7 +66,7 @@ const lines: readonly (readonly [string, number, RegExp])[] = [
   ["recipe import junk.img", 2, /junk\.img: is not a kickstart/],
   ["recipe import empty.img", 2, /is not a kickstart|has 10485760 bytes/],
   ["recipe import folder", 2, /folder: is not a file/],
-  ["recipe import bad.yaml --name Big_Name", 2, /--name: "Big_Name" is not .*\nSuch as/],
+  ["recipe import bad.yaml --name Big_Name", 2, /--name: "Big_Name" is not .*\nFor example/],
   ["recipe import", 2, /missing required argument 'kickstart'\n.*tbuild recipe import --help/],
   ["plan", 2, /missing required argument 'name'\n.*tbuild plan --help/],
   ["plan nosuch", 2, /nosuch: no such recipe/],

@@ -407,14 +407,19 @@ describe("a rehearsal of ol6-grid", () => {
     };
     const standIn = (word: string) =>
       word.startsWith("System.img:/") ? `${image}${word.slice("System.img".length)}` : standIns[word];
+    const slow: string[] = [];
     for (const line of shown) {
+      const started = performance.now();
       const words = line.match(/"[^"]*"|\S+/g) ?? [];
       const args = words.slice(1).map((word) => standIn(word) ?? word.replaceAll('"', ""));
       const { code, stdout, stderr } = await tbuild.run(...args);
       const [wanted, answer] = elsewhere[line] ?? [0, ""];
       expect(code, `${line}\n${stderr}`).toBe(wanted);
       expect(`${stdout}${stderr}`, line).toContain(answer);
+      const seconds = Math.round((performance.now() - started) / 1000);
+      if (seconds >= 5) slow.push(`${seconds} s: ${line}`);
     }
+    console.log(`${shown.size} commands; of 5 s or more:\n${slow.join("\n")}`);
   });
 });
 

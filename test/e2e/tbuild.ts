@@ -28,7 +28,7 @@ export async function makeTbuild(name: string, recipes = join(repository, "recip
   const start: Tbuild["start"] = (...args) => {
     const child = spawn(
       process.execPath,
-      [join(repository, "dist/main.js"), "--home", home, "--recipes", recipes, ...args],
+      [join(repository, "dist/bin/main.js"), "--home", home, "--recipes", recipes, ...args],
       // In the recipe repo, as a person is.
       { cwd: join(recipes, ".."), stdio: "pipe", env: { ...process.env, VISUAL: "", EDITOR: "vi" } },
     );

@@ -188,6 +188,28 @@ describe("a conversion", () => {
     expect(await eight.tree.text("/boot/loader/entries/b.conf")).not.toContain("hvc0");
   });
 
+  it("gives a guest of release 6 that was installed for UEFI a menu for a BIOS, and none where UEFI goes on", async () => {
+    const [bios, uefi] = ["/boot/grub/grub.conf", "/boot/efi/EFI/redhat/grub.conf"];
+    const installed = async () => {
+      const guest = guestOf(6);
+      const menu = (await guest.tree.text(bios)) ?? "";
+      await guest.tree.write(uefi, `device (hd0) HD(1,800,64000,5a1ec0de-0000)\n${menu}`);
+      for (const path of [bios, "/boot/grub/menu.lst"]) await guest.tree.remove(path);
+      return guest;
+    };
+    const kvm = await installed();
+    await convert(kvm, "kvm");
+    expect(await kvm.tree.text(bios)).toBeUndefined();
+    expect(await kvm.tree.text(uefi)).toMatch(/^device [\s\S]*root=\/dev\/vda3/);
+    const pvm = await installed();
+    await convert(pvm, "pvm");
+    expect(await pvm.tree.text(bios)).toMatch(/^(?!device)[\s\S]*root=\/dev\/xvda3.* console=hvc0$/m);
+    expect(await pvm.tree.text("/boot/grub/menu.lst")).toBe(await pvm.tree.text(bios));
+    await convert(pvm, "kvm");
+    expect(await pvm.tree.text(uefi)).not.toContain("hvc0");
+    expect(await pvm.tree.text(bios)).not.toContain("hvc0");
+  });
+
   it("counts network cards that were named by their place", async () => {
     const { tree, release } = guestOf(7);
     await convert({ tree, release }, "kvm");

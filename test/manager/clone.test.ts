@@ -1,26 +1,20 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, expect, it } from "vitest";
 import { run } from "../../src/cli/run.ts";
 import { localHost } from "../../src/host/local.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
+import { captured } from "../fakes/captured.ts";
 
-let said = "";
+const said = captured();
 let folder: string;
 let simulator: Simulator;
 beforeEach(async () => {
-  said = "";
-  for (const stream of [process.stdout, process.stderr])
-    vi.spyOn(stream, "write").mockImplementation((text) => {
-      said += text;
-      return true;
-    });
   folder = await mkdtemp(join(tmpdir(), "tbuild-clone-"));
   simulator = await startSimulator({ host: localHost(), settings: { version: "3.4.5.1919" } });
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   process.exitCode = undefined;
   await simulator[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
@@ -51,21 +45,21 @@ it.each(["ssh", "rest"] as const)(
     );
     const before = world.inventory();
     const clone = ["clone", "place:OVM_OL6", "--name", "vm[001-002]", "--nic", "public", "--disk", "u01=2G"];
-    expect(await tbuild(...clone, "--plan"), said).toBe(0);
+    expect(await tbuild(...clone, "--plan"), said.all).toBe(0);
     expect(world.inventory()).toEqual(before);
-    expect(await tbuild(...clone, "--yes"), said).toBe(0);
+    expect(await tbuild(...clone, "--yes"), said.all).toBe(0);
     const machines = world.all("Vm").filter(({ name }) => name.startsWith("vm00"));
     expect(machines.map(({ name, is }) => [name, is.state])).toEqual([
       ["vm001", "RUNNING"],
       ["vm002", "RUNNING"],
     ]);
     const after = world.inventory();
-    said = "";
-    expect(await tbuild(...clone, "--yes"), said).toBe(0);
+    said.all = "";
+    expect(await tbuild(...clone, "--yes"), said.all).toBe(0);
     expect(world.inventory()).toEqual(after);
-    expect(await tbuild(...clone, "--destroy", "--yes"), said).toBe(0);
+    expect(await tbuild(...clone, "--destroy", "--yes"), said.all).toBe(0);
     expect(world.inventory()).toEqual(before);
-    expect(said).not.toContain("Welcome1");
+    expect(said.all).not.toContain("Welcome1");
   },
   60_000,
 );

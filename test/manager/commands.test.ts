@@ -5,27 +5,16 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { run } from "../../src/cli/run.ts";
 import { localHost } from "../../src/host/local.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
+import { captured } from "../fakes/captured.ts";
 
-let out = "";
-let err = "";
+const said = captured();
 let folder: string;
 let simulator: Simulator;
 beforeEach(async () => {
-  out = "";
-  err = "";
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    err += text;
-    return true;
-  });
   folder = await mkdtemp(join(tmpdir(), "tbuild-manager-"));
   simulator = await startSimulator({ host: localHost(), settings: { version: "3.4.5.1919" } });
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   vi.unstubAllEnvs();
   process.exitCode = undefined;
   await simulator[Symbol.asyncDispose]();
@@ -55,7 +44,7 @@ describe("a deployment over ssh", () => {
       join(folder, "one.yaml"),
       "name: one\ntemplate: place:OVM_OL6\nmachines: [{ name: vm001, nics: [{ network: public }] }]\n",
     );
-    expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan"), err).toBe(0);
+    expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan"), said.err).toBe(0);
     await vi.waitFor(() => expect(simulator.cli.connections()).toBe(0), { timeout: 1000 });
     await site(ssh().replace("repo1", "no-such"));
     expect(await tbuild("deploy", join(folder, "one.yaml"), "--plan")).toBe(3);
@@ -75,15 +64,15 @@ describe("a deployment whose destruction was killed at its very end", () => {
     const { world } = simulator;
     const known = new Set(world.things.keys());
     const before = world.inventory();
-    expect(await tbuild("deploy", file, "--yes"), err).toBe(0);
+    expect(await tbuild("deploy", file, "--yes"), said.err).toBe(0);
     const [template] = world.all("Vm");
     const states = join(folder, "home/deployments/states");
     const { id } = JSON.parse(await readFile(join(states, "one.json"), "utf8"));
     // As a kill between the last machine and the state would leave it.
     for (const id of world.things.keys()) if (!known.has(id)) world.things.delete(id);
     world.add("VmCloneCustomizer", `tbuild-${id}-vm001`, { vm: template?.id });
-    expect(await tbuild("deploy", file, "--destroy", "--yes"), err).toBe(0);
-    expect(out).toContain("Nothing of it is there any more");
+    expect(await tbuild("deploy", file, "--destroy", "--yes"), said.err).toBe(0);
+    expect(said.out).toContain("Nothing of it is there any more");
     expect(world.inventory()).toEqual(before);
     expect(await readdir(states)).toEqual([]);
   });
@@ -96,38 +85,48 @@ describe.each([
   it("wants the Manager to be trusted first, then shows what it has, and imports a template", async () => {
     await site(text());
     expect(await tbuild("manager")).toBe(3);
-    expect(err).toContain("is not known yet");
-    expect(err).toContain(identity() ?? "?");
-    expect(err).toContain("tbuild manager trust");
+    expect(said.err).toContain("is not known yet");
+    expect(said.err).toContain(identity() ?? "?");
+    expect(said.err).toContain("tbuild manager trust");
     expect(await tbuild("manager", "trust")).toBe(2);
-    expect(err).toContain("--yes");
+    expect(said.err).toContain("--yes");
     expect(await tbuild("manager", "trust", "--yes")).toBe(0);
-    expect(out).toContain("recorded");
-    out = "";
+    expect(said.out).toContain("recorded");
+    said.out = "";
     expect(await tbuild("manager", "trust")).toBe(0);
-    expect(out).toContain("this is the");
-    out = "";
+    expect(said.out).toContain("this is the");
+    said.out = "";
     expect(await tbuild("manager", "trust", "--json")).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ host: "127.0.0.1", isNew: false });
-    out = "";
+    expect(JSON.parse(said.out)).toMatchObject({ host: "127.0.0.1", isNew: false });
+    said.out = "";
 
-    const [command = ""] = await importsShown();
-    expect(await tbuild(...command.split(" ").slice(1)), err).toBe(0);
-    expect(out).toContain("imported ol6-grid-1.0.0");
-    expect(simulator.world.all("Vm").map(({ name, description }) => [name, description])).toContainEqual([
-      "ol6-grid-1.0.0",
-      "ol6-grid@1.0.0",
-    ]);
+    const bundle = join(folder, "ol6-grid-1.0.0.tgz");
+    await writeFile(bundle, "a bundle");
+    const shown = await importsShown();
+    expect(shown).toHaveLength(2);
+    for (const command of shown) {
+      const words = command.replace("import ol6-grid-1.0.0.tgz", `import ${bundle}`).split(" ");
+      said.out = "";
+      expect(await tbuild(...words.slice(1)), said.err).toBe(0);
+      expect(said.out).toContain("imported ol6-grid-1.0.0");
+      const made = simulator.world.all("Vm").filter(({ name }) => name === "ol6-grid-1.0.0");
+      expect(made.map(({ description }) => description)).toEqual(["ol6-grid@1.0.0"]);
+      if (command !== shown.at(-1)) for (const { id } of made) simulator.world.things.delete(id);
+    }
+    expect(await tbuild("manager", "import", bundle, "http://web.example.com/2.tgz")).toBe(2);
+    expect(said.err).toContain("files of this machine and URLs cannot be one template");
+    expect(await tbuild("manager", "import", join(folder, "none.tgz"))).toBe(2);
+    expect(said.err).toContain("no such file");
 
-    out = "";
+    said.out = "";
     expect(await tbuild("manager")).toBe(0);
-    expect(out).toMatch(/3\.4\.5\.1919 over (ssh|rest) .*SIMULATOR/);
-    expect(out).toMatch(/^ol6-grid-1\.0\.0 +template +XEN_PVM +1 +2048 MiB/m);
-    expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
-    out = "";
+    expect(said.out).toMatch(/3\.4\.5\.1919 over (ssh|rest) .*SIMULATOR/);
+    expect(said.out).toMatch(/^ol6-grid-1\.0\.0 +template +XEN_PVM +1 +2048 MiB/m);
+    expect(Math.max(...said.out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
+    said.out = "";
     expect(await tbuild("manager", "--json")).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ pools: [{ name: "pool1" }], about: { isSimulator: true } });
-    expect(`${out}${err}`).not.toContain("Welcome1");
+    expect(JSON.parse(said.out)).toMatchObject({ pools: [{ name: "pool1" }], about: { isSimulator: true } });
+    expect(`${said.out}${said.err}`).not.toContain("Welcome1");
   });
 });
 
@@ -135,14 +134,14 @@ describe("tbuild manager", () => {
   it("says how a site names a Manager, if it names none", async () => {
     await site("{}\n");
     expect(await tbuild("manager")).toBe(2);
-    expect(err).toContain("names no Oracle VM Manager");
+    expect(said.err).toContain("names no Oracle VM Manager");
   });
 
   it("says that a description is not shown, and is therefore not known", async () => {
     await site(`${ssh().trim().slice(0, -1)}, hostKey: "${simulator.hostKey}" }\n`);
     simulator.world.settings = { ...simulator.world.settings, showsDescription: false };
     expect(await tbuild("manager", "import", "http://192.0.2.1/a.tgz", "--description", "a@1.0.0")).toBe(6);
-    expect(err).toContain("the Manager does not show it");
+    expect(said.err).toContain("the Manager does not show it");
   });
 
   it.each([
@@ -155,7 +154,7 @@ describe("tbuild manager", () => {
     await site(`${ssh().trim().slice(0, -1)}, hostKey: "${simulator.hostKey}" }\n`);
     const before = simulator.world.inventory();
     expect(await tbuild("manager", "import", ...args)).toBe(code);
-    expect(err).toContain(words);
+    expect(said.err).toContain(words);
     expect(simulator.world.inventory()).toEqual(before);
   });
 });

@@ -15,7 +15,7 @@ import {
 import { join, resolve } from "node:path";
 
 const folder = resolve(".tbuild/e2fsprogs-images");
-const main = resolve("dist/main.js");
+const main = resolve("dist/bin/main.js");
 const [pristine, work] = [join(folder, "pristine"), join(folder, "work")];
 const [secondsAtMost, inOne] = [60, 40];
 

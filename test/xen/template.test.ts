@@ -8,7 +8,7 @@ import { startXenHost, type XenHost, xenSite } from "./xen-host.ts";
 const host = localHost();
 const root = resolve(import.meta.dirname, "../..");
 const tbuild = (args: readonly string[]) =>
-  host.run([process.execPath, join(root, "dist/main.js"), ...args], { cwd: root });
+  host.run([process.execPath, join(root, "dist/bin/main.js"), ...args], { cwd: root });
 
 describe("a rehearsal template, installed as HVM in qemu and converted to PVM", () => {
   let folder: string;

@@ -10,7 +10,7 @@ import {
 } from "../../kickstart/render.ts";
 import { installCommandLine } from "../../media/command-line.ts";
 import { appendToInitrd } from "../../media/initrd.ts";
-import { extractBoot } from "../../media/medium.ts";
+import { extractBoot, extractLoader } from "../../media/medium.ts";
 import { postProvisioning } from "../../provision/post-script.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import {
@@ -66,6 +66,7 @@ export function installGuest(
       ];
       context.progress("taking kernel and initrd from the medium");
       await extractBoot(medium, kernel, vendorInitrd);
+      const hasLoader = await extractLoader(medium, boot);
       const { served, urls } = mirrorsFor(context.site.mirrors, standIns);
       const own = recipe.provision === "post" ? served : {};
       const host = loopbackFor(context.hypervisor, own);
@@ -79,7 +80,10 @@ export function installGuest(
       await context.hypervisor.define(
         machineSpec(recipe, name, disk, { cdroms: [medium.file], macs: fixedMacs(recipe.nics.length) }),
       );
-      await context.hypervisor.start(name, { kernel, initrd, append: installCommandLine(medium) });
+      await context.hypervisor.start(name, {
+        ...{ kernel, initrd, append: installCommandLine(medium) },
+        ...(hasLoader && { loader: boot }),
+      });
       await watched(context, name, secrets.nonce);
       await context.hypervisor.fetchDisk(name, 0, join(context.out, "disk.img"));
       return { disk: join(context.out, "disk.img"), key: join(context.out, "build-key") };

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { suggestion } from "../../recipe/findings.ts";
-import { exitCodesMarkdown, topics } from "../topics.ts";
+import { exitCodesMarkdown, topics, topicText } from "../topics.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const words = args[0] as string[];
@@ -9,7 +9,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const topic = topics.find(({ name }) => name === words[0]);
   if (topic) {
     const { markdown = false } = command.opts<{ markdown?: boolean }>();
-    process.stdout.write(markdown && topic.name === "exit-codes" ? exitCodesMarkdown() : topic.text());
+    process.stdout.write(markdown && topic.name === "exit-codes" ? exitCodesMarkdown() : topicText(topic));
     return;
   }
   let found = program;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { kickstartOf } from "../../build/build.ts";
+import { kickstartOf } from "../../build/recipe-kickstart.ts";
 import { exitCodes } from "../../errors.ts";
 import { placed } from "../../recipe/located.ts";
 import { openSite } from "../open-site.ts";

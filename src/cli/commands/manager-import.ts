@@ -1,8 +1,11 @@
+import { access, constants } from "node:fs/promises";
+import { basename, resolve } from "node:path";
 import type { Command } from "commander";
-import { exitCodes } from "../../errors.ts";
+import { exitCodes, TbuildError } from "../../errors.ts";
 import { jsonText, printable } from "../../io/escape.ts";
 import { importTemplate } from "../../manager/import.ts";
 import { openManager } from "../../manager/open.ts";
+import { notAsked, serveFiles } from "../../manager/serving.ts";
 import { interruptible } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";
 
@@ -15,19 +18,25 @@ interface ImportFlags {
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const { json = false, ...flags } = command.optsWithGlobals<ImportFlags>();
-  const urls = args[0] as readonly string[];
+  const from = args[0] as readonly string[];
   const templates = await interruptible(
     "the Manager goes on with a job that it has begun; look into its web interface",
     async (signal) => {
       const { options, context } = await siteManager(command, signal);
+      const files = await localFiles(from);
       await using api = await openManager(options, context);
+      await using served = files && (await serveFiles(files, options));
       return await importTemplate(api, {
-        urls,
+        urls: served?.urls ?? from,
         name: flags.name,
         description: flags.description,
         repository: flags.repository ?? options.repository,
         server: options.server,
         onProgress: (text) => void process.stderr.write(`${text}\n`),
+      }).catch((error) => {
+        if (!(error instanceof TbuildError) || !served || served.wasAsked() || error.code !== "failed")
+          throw error;
+        throw error.with({ hint: notAsked(served) });
       });
     },
   );
@@ -38,4 +47,27 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       for (const one of lacking) process.stderr.write(`warning: not set: ${one}\n`);
     }
   if (templates.some(({ lacking }) => lacking.length > 0)) process.exitCode = exitCodes.unknown;
+}
+
+/** The files by name, if what is imported are files of this machine; `undefined` for URLs. */
+async function localFiles(from: readonly string[]): Promise<Record<string, string> | undefined> {
+  const isUrl = from.map((one) => /^[a-z][a-z0-9+.-]+:\/\//i.test(one));
+  if (isUrl.every(Boolean)) return undefined;
+  if (isUrl.some(Boolean))
+    throw new TbuildError("usage", "files of this machine and URLs cannot be one template");
+  for (const file of from)
+    await access(file, constants.R_OK).catch((cause: NodeJS.ErrnoException) => {
+      throw new TbuildError(
+        "usage",
+        cause.code === "ENOENT" ? "no such file" : `cannot be read (${cause.code})`,
+        {
+          subject: file,
+          hint: "Give a file, or a URL that the Manager's servers can reach.",
+          cause,
+        },
+      );
+    });
+  const files = Object.fromEntries(from.map((file) => [basename(file), resolve(file)]));
+  if (Object.keys(files).length === from.length) return files;
+  throw new TbuildError("usage", "two of the files have one name", { subject: from.join(", ") });
 }

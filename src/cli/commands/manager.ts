@@ -5,7 +5,7 @@ import { inventoryOf, type ManagerInventory } from "../../manager/inventory.ts";
 import { openManager } from "../../manager/open.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { siteManager } from "../open-manager.ts";
-import { type Colours, coloursFor, table } from "../words.ts";
+import { type Colours, coloursFor, table, tableRows } from "../words.ts";
 
 export async function run(_args: readonly unknown[], command: Command): Promise<void> {
   const { json = false } = command.optsWithGlobals<{ json?: boolean }>();
@@ -41,7 +41,7 @@ function said(name: string, inventory: ManagerInventory, { bold, dim, yellow }: 
     printable(vm.server?.name ?? vm.repository?.name ?? ""),
   ]);
   const columns = ["NAME", "STATE", "DOMAIN TYPE", "VCPUS", "MEMORY", "DISKS", "VNICS", "WHERE"];
-  const [first = "", ...rest] = table([columns, ...rows]).split("\n");
+  const [first = "", ...rest] = tableRows([columns, ...rows]);
   return `${head}\n${lists}\n\n${[dim(first), ...rest].join("\n")}\n`;
 }
 

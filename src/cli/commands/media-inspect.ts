@@ -67,7 +67,7 @@ function described(medium: Inspected): string {
     ["OEMDRV", oemdrv ?? "yes"],
   ];
   const title = coloursFor(process.stdout).bold(medium.file);
-  return `${title}\n${printable(table(rows)).replaceAll(/^/gm, "  ")}\n`;
+  return `${title}\n${table(rows.map(([name, value = ""]) => [`  ${name}`, printable(value)]))}\n`;
 }
 
 function startedBy({ isolinux, biosOtherwise, efi, efiOutside }: Medium["starts"]): string {

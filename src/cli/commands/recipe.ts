@@ -1,14 +1,9 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import {
-  type BuildRequest,
-  type BuildResult,
-  build,
-  prove,
-  recipeFolders,
-  type StoppedBuild,
-  type Workshop,
-} from "../../build/build.ts";
+import { type BuildResult, build, type StoppedBuild } from "../../build/build.ts";
+import { prove } from "../../build/prove.ts";
+import type { BuildRequest } from "../../build/request.ts";
+import { recipeFolders, type Workshop } from "../../build/workshop.ts";
 import { Interrupted, TbuildError, together } from "../../errors.ts";
 import { eachInParallel } from "../../io/parallel.ts";
 import { recipeNames } from "../../recipe/load.ts";

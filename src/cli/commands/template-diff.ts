@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { Workshop } from "../../build/build.ts";
 import { textsIn } from "../../build/disk-texts.ts";
+import type { Workshop } from "../../build/workshop.ts";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
 import type { Manifest } from "../../model/manifest.ts";

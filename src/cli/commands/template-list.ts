@@ -6,7 +6,7 @@ import { knownPlaces } from "../../store/exchange/places.ts";
 import { type CatalogEntry, manifestReader, templatesOf, yieldedIn } from "../../store/records/catalog.ts";
 import { interruptible } from "../interrupt.ts";
 import { openCatalog, openSite } from "../open-site.ts";
-import { age, coloursFor, size, table } from "../words.ts";
+import { age, coloursFor, size, tableRows } from "../words.ts";
 
 /** Shared data can be found only from the chunk lists of all disks. This limit takes a few seconds to read. */
 const mostListBytes = 256 * 2 ** 20;
@@ -47,7 +47,7 @@ export async function run(_args: readonly unknown[], command: Command): Promise<
   const yielded = new Set(yieldedIn(catalog));
   const rows = entries.map((entry) => rowOf(entry, own?.get(entry.digest), yielded.has(entry)));
   const colours = coloursFor(process.stdout);
-  const [first = "", ...rest] = table([head, ...rows]).split("\n");
+  const [first = "", ...rest] = tableRows([head, ...rows]);
   const lines = rest.map((line, i) => (entries[i]?.revoked ? colours.red(line) : line));
   process.stdout.write(`${[colours.dim(first), ...lines].join("\n")}\n`);
 }

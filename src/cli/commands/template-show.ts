@@ -6,7 +6,7 @@ import type { Manifest, Parameter } from "../../model/manifest.ts";
 import { manifestText } from "../../model/manifest.ts";
 import { warningsOf } from "../../store/records/catalog.ts";
 import { openFound } from "../open-site.ts";
-import { clock, coloursFor, signatureWords, size, table } from "../words.ts";
+import { clock, coloursFor, signatureWords, size, table, tableRows } from "../words.ts";
 
 export async function run(args: readonly unknown[], command: Command): Promise<void> {
   const ref = String(args[0]);
@@ -113,8 +113,10 @@ function madeOf({
       "recipe",
       `${recipe}${git ? `, commit ${git.commit}${git.dirty ? " with changes that are not in it" : ""}` : ", not in a git repository"}`,
     ],
-    ...listed("made of", table(Object.entries(inputs)).split("\n")),
-    ...(makers ? listed("steps made by tbuild", table(Object.entries(makers)).split("\n")) : []),
+    ...listed("made of", tableRows(Object.entries(inputs), Number.POSITIVE_INFINITY)),
+    ...(makers
+      ? listed("steps made by tbuild", tableRows(Object.entries(makers), Number.POSITIVE_INFINITY))
+      : []),
     ...Object.entries(hosts ?? {}).map(([host, said]): [string, string] => [host, said]),
   ];
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { gather, recipeFolders, type Workshop } from "../../build/build.ts";
+import { gather } from "../../build/gather.ts";
+import { recipeFolders, type Workshop } from "../../build/workshop.ts";
 import { exitCodes, firstFault, TbuildError } from "../../errors.ts";
 import { recipeNames } from "../../recipe/load.ts";
 import { explained } from "../explained.ts";

@@ -12,9 +12,9 @@ import { concernsLvm, lvmFixes } from "./lvm.ts";
 import { moduleName } from "./modules.ts";
 
 /**
- * An initramfs with these kernel modules in it, with what loads them in this order, and with what lets LVM find its volumes. The
- * kernel unpacks all archives of an initramfs one after the other, so they stand in a further archive behind the others, and what
- * is there stays. `modules` are paths below `/lib/modules/VERSION`, each after what it needs.
+ * Adds kernel modules to an initramfs, with what loads them in this order and lets LVM find its volumes. The kernel unpacks the
+ * archives of an initramfs one after the other. So another archive is appended, and the existing ones stay as they are.
+ * `modules` are paths below `/lib/modules/VERSION`; each follows its dependencies.
  */
 export async function withModules(
   image: Uint8Array,
@@ -53,7 +53,7 @@ function isPlain(name: string): boolean {
   return /^\w[\w-]*$/.test(name);
 }
 
-// Where /lib is a link into /usr, a folder of that name would take its place.
+// If /lib is a link into /usr, a folder `lib` in the archive would replace the link.
 function libraryFolder(
   before: ReadonlyMap<string, InitramfsEntry>,
   isOfKernel: (path: string) => boolean,
@@ -80,7 +80,7 @@ function missingFolders(
     .map((path) => ({ path, mode: 0o755 }));
 }
 
-/** What modprobe finds modules by, made by depmod for those that are there and those that are added. */
+/** The index in which modprobe looks up modules. depmod makes it for the existing and the added ones. */
 async function moduleIndex(
   tree: GuestTree,
   version: string,
@@ -119,8 +119,8 @@ async function moduleIndex(
 }
 
 /**
- * The archive stands uncompressed behind the others, which every kernel reads. Kernels before 5.12 take what follows lz4's old
- * format for a damaged part of it (lib/decompress_unlz4.c): there the last segment is unpacked, and packed with it.
+ * The archive is appended without compression, which every kernel reads. But kernels before 5.12 take anything behind lz4's
+ * old format for a damaged part of it (lib/decompress_unlz4.c). There, the last segment is unpacked and packed again with it.
  */
 async function joined(image: Uint8Array, last: LastSegment, archive: Buffer): Promise<Uint8Array> {
   const data = Buffer.from(image.buffer, image.byteOffset, image.byteLength);

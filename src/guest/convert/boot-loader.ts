@@ -13,7 +13,7 @@ import type { Reader } from "../../io/reader.ts";
 import { type Release, releases } from "../release.ts";
 import { bootEntries, defaultEntry, type Entry, menuText } from "./pygrub-menu.ts";
 
-/** GRUB for a disk that a BIOS is to start, ready to be written in front of its partitions. */
+/** GRUB for a disk that a BIOS will start, ready to be written before the first partition. */
 export interface BootLoader {
   /** What was done, in words. */
   readonly done: readonly string[];
@@ -30,9 +30,9 @@ export interface BootDisk {
 }
 
 /**
- * GRUB 2, made by grub-mkimage of modules that the guest has, else of Debian's. Its core is after the MBR, or in the BIOS
- * boot partition of a GPT; its modules are put into /boot, and it reads the menu that is there, that of GRUB legacy, too.
- * Only the files are changed here; `write` does the rest.
+ * GRUB 2. grub-mkimage makes it from the guest's modules, or from Debian's if the guest has none. Its core goes behind the MBR,
+ * or into the BIOS boot partition of a GPT. Its modules go into /boot. It reads the existing menu, including GRUB legacy's.
+ * Only files are changed here; `write` does the rest.
  */
 export async function makeBootLoader(host: Host, disk: BootDisk): Promise<BootLoader> {
   const { tree, layout } = disk;
@@ -149,7 +149,7 @@ async function ownModules(tree: GuestTree, work: string): Promise<string | undef
   return to;
 }
 
-/** GRUB's folder: the guest's, if the modules belong to it; else ours beside it, with a menu that loads the guest's. */
+/** GRUB's folder: the guest's own if the modules belong to it. Otherwise ours beside it, with a menu that loads the guest's. */
 async function grubFolder({ tree, release }: BootDisk, isOwn: boolean): Promise<string> {
   const isLegacy = releases[release.major].grub === "legacy";
   if (!isLegacy && isOwn && (await tree.stat("/boot/grub2/grub.cfg"))) return "/boot/grub2";
@@ -159,7 +159,7 @@ async function grubFolder({ tree, release }: BootDisk, isOwn: boolean): Promise<
   return folder;
 }
 
-// GRUB 2 reads the menu of GRUB legacy: what updates write there counts.
+// GRUB 2 reads GRUB legacy's menu, so entries that kernel updates write there take effect.
 const legacyMenu = `# Made by tbuild: GRUB 2 starts this disk, and boots what the menu of GRUB legacy says.
 for place in /boot/grub /grub; do
   if [ -f ($root)$place/grub.conf ]; then
@@ -184,7 +184,7 @@ async function needed(source: string, name: string): Promise<Buffer> {
   });
 }
 
-// What menus use; blscfg is not in every GRUB.
+// The modules that menus use. Not every GRUB has blscfg.
 const wantedModules = [
   ...["normal", "linux", "linux16", "legacycfg", "configfile", "blscfg", "chain", "gzio", "loadenv"],
   ...[
@@ -236,7 +236,7 @@ async function writeLoader(disk: Writable, boot: Buffer, core: Buffer, start: nu
   const sector = Buffer.from(await disk.read(0, 512));
   boot.copy(sector, 0, 0, 440);
   sector.writeBigUInt64LE(BigInt(start), 0x5c);
-  // Some BIOSes name the wrong drive: as grub-install does it for a hard disk, that is mended.
+  // Some BIOSes pass the wrong drive number. grub-install works around it on hard disks, and so does this.
   sector.writeUInt16LE(0x9090, 0x66);
   sector.writeUInt16LE(0xaa55, 510);
   const image = Buffer.from(core);

@@ -6,8 +6,8 @@ import { editsAll, kernelArguments } from "./edit.ts";
 import { xenConsoleOf } from "./kernels.ts";
 
 /**
- * The console of the machine: for the kernel, for logins, and for root's logins (securetty). To a paravirtual machine its console
- * is added; elsewhere it is taken away, since it does not exist there.
+ * The console of the machine: for the kernel, for logins, and for root's logins (securetty). The console of paravirtual
+ * machines is added for them, and removed elsewhere, where it does not exist.
  */
 export function consoles(mode: GuestMode, release: Release): Operation {
   return mode === "pvm" ? xenConsole(release) : serialConsole();
@@ -55,8 +55,8 @@ const isXen = /\b[hx]vc0\b/;
 const upstartFile = "/etc/init/tbuild-console.conf";
 
 /**
- * Under PV, the messages of user space go to the last console that is named (measured on Xen 4.17). Elsewhere the device does
- * not exist, and they go to the first of the others that does.
+ * Under PV, messages of user space go to the last console on the command line (measured on Xen 4.17). Elsewhere that device
+ * does not exist, and they go to the first other one that does.
  */
 function withXenConsole(line: string, release: Release): string {
   const version = /vmlinu[xz]-(\S+)/.exec(line)?.[1];
@@ -83,7 +83,7 @@ function withLine(text: string, line: string): string {
     : `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${line}\n`;
 }
 
-// Under HVM the device does not exist. Then the entry sleeps, since init would restart a failing getty again and again.
+// Under HVM the device does not exist. The entry then sleeps; otherwise init would restart a failing getty again and again.
 function withGetty(text: string, device: string): string {
   const active = text.split("\n").filter((line) => !line.startsWith("#"));
   if (
@@ -95,7 +95,7 @@ function withGetty(text: string, device: string): string {
   return withLine(text, `${device === "xvc0" ? "xx" : "xc"}:2345:respawn:/bin/sh -c '${shell}'`);
 }
 
-// Ours goes. Another one becomes a login on the first serial line, unless there is one.
+// Our own entry is removed. Any other becomes a login on the first serial line, if that has none yet.
 function withoutXenGetty(text: string): string {
   const isGetty = (line: string) => /^\w+:[^:]*:respawn:/.test(line);
   const lines = text.split("\n");

@@ -10,8 +10,8 @@ export interface CpioFile {
 }
 
 /**
- * A cpio archive ("newc") of files, links and folders of root, folders first. It is filled up to 512 bytes, as cpio does: what stands
- * behind it starts at a multiple of four, without which the kernel does not take it for an archive.
+ * A cpio archive ("newc") of files, links and folders that root owns, folders first. As cpio does, it is padded to 512 bytes: the
+ * kernel recognises an archive behind it only at a multiple of four.
  */
 export function cpioArchive(files: readonly CpioFile[]): Buffer {
   const parts = files.map(({ path, mode, data, target }, index) => {

@@ -1,6 +1,6 @@
 /**
- * What compresses kernels and initramfs, by the bytes that they start with, in the order of lib/decompress.c of Linux; and the
- * programs that unpack it, each with a limit of memory where it has one. gzip is unpacked in process.
+ * The compression formats of kernels and initramfs by their first bytes, in the order of Linux's lib/decompress.c, and the
+ * programs that unpack them, with a memory limit if the program has one. gzip is unpacked in process.
  */
 export const decompressors: readonly {
   readonly name: string;

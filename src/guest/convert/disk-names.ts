@@ -1,9 +1,10 @@
 import type { GuestMode } from "../../choices.ts";
 import type { Volume } from "../../image/access.ts";
+import { legacyMenuPlaces } from "../legacy-menus.ts";
 import type { Operation } from "../operation.ts";
 import { editsAll, kernelArguments } from "./edit.ts";
 
-/** What the disks of a machine are called, by what it runs as. */
+/** The names of a machine's disks in each mode. */
 export const diskPrefix: Readonly<Record<GuestMode, string>> = {
   pvm: "xvd",
   pvhvm: "xvd",
@@ -12,8 +13,8 @@ export const diskPrefix: Readonly<Record<GuestMode, string>> = {
 };
 
 /**
- * Replaces disk names, since they change with the machine. With `volumes` a name becomes a UUID or a label, which boots
- * everywhere; where that is not known, as of another disk, it becomes the name that the new machine uses.
+ * Replaces disk names, since they change with the machine. If `volumes` has the volume, its name becomes a UUID or a label,
+ * which boots everywhere. Otherwise, as for another disk, it becomes the name on the new machine.
  */
 export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Operation {
   const prefix = diskPrefix[mode];
@@ -27,13 +28,13 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
     changes: [
       { path: "/etc/fstab", change: inLine(/^(\s*)(\/dev\/\S+)/gm) },
       { path: "/etc/crypttab", change: inLine(/^(\s*[^#\s]\S*[ \t]+)(\/dev\/\S+)/gm) },
-      // These can hold names only.
+      // These files cannot contain a UUID or a label.
       ...["/boot/grub/device.map", "/boot/grub2/device.map"].map((path) => ({
         path,
         change: (text: string) =>
           text.replaceAll(/^(\(hd\d+\)\s+)\/dev\/(?:xvd|[hsv]d)([a-z])[ \t]*$/gm, `$1/dev/${prefix}$2`),
       })),
-      ...(volumes.some(({ name }) => name === "p1") ? legacyMenus : []).map((path) => ({
+      ...(volumes.some(({ name }) => name === "p1") ? legacyMenuPlaces : []).map((path) => ({
         path,
         change: (text: string) => text.replaceAll(/^([ \t]*root[ \t]+)\(hd0\)[ \t]*$/gm, "$1(hd0,0)"),
       })),
@@ -43,7 +44,6 @@ export function diskNames(mode: GuestMode, volumes: readonly Volume[] = []): Ope
   });
 }
 
-const legacyMenus = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
 const diskName = /\/dev\/(?:xvd|[hsv]d)([a-z])(\d+)?(?=\s|$)/g;
 
 function newName(
@@ -54,7 +54,7 @@ function newName(
   number: string | undefined,
 ): string {
   const own = number === undefined ? "disk" : `p${number}`;
-  // A file system that had a disk for itself has become its first partition.
+  // A file system on a whole disk has become that disk's first partition.
   const [only] = volumes.length === 1 && number === undefined ? volumes : [];
   const volume = letter === "a" ? (volumes.find((one) => one.name === own) ?? only) : undefined;
   if (volume?.uuid !== undefined) return `UUID=${volume.uuid}`;
@@ -62,7 +62,7 @@ function newName(
   return volumes.length > 0 && letter === "a" ? name : `/dev/${prefix}${letter}${number ?? ""}`;
 }
 
-// multipath.conf(5): single disks that are no paths, by their names.
+// multipath.conf(5): names of local disks, which are not paths of a multipath device.
 function inDeviceNodes(prefix: string): (text: string) => string {
   return (text) =>
     text.replaceAll(

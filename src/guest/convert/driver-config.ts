@@ -3,7 +3,7 @@ import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
 import { editsAll } from "./edit.ts";
 
-/** Makes the next kernel update put the drivers into its initramfs, too: for dracut, or for mkinitrd of release 5. */
+/** Makes kernel updates put the drivers into their initramfs too. For dracut, and for release 5's mkinitrd. */
 export function driverConfig(mode: GuestMode, release: Release): Operation {
   if (releases[release.major].initrd === "dracut")
     return editsAll({
@@ -20,7 +20,7 @@ export function driverConfig(mode: GuestMode, release: Release): Operation {
 }
 
 export const dracutFile = "/etc/dracut.conf.d/tbuild-xen.conf";
-// Those of every machine: the image must still boot where it was made.
+// The drivers for every machine: the image must still boot where it was made.
 export const dracutText =
   'add_drivers+=" xen-blkfront xen-netfront virtio_blk virtio_net virtio_pci virtio_scsi sd_mod ata_piix "\n';
 
@@ -40,7 +40,7 @@ const xenOnly =
 function withAliases(text: string, { disk, net }: (typeof aliasesOf)[GuestMode]): string {
   const isKept = (line: string) =>
     !xenOnly.test(line) || [...disk, net].some((name) => name !== undefined && line.trim().endsWith(name));
-  // The network card of another machine is found by udev, where no alias says otherwise.
+  // udev finds another machine's network card, unless an alias names a driver.
   const lines = text
     .split("\n")
     .filter((line) => isKept(line) || (net !== undefined && line.startsWith("alias eth")))

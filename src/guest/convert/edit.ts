@@ -1,4 +1,5 @@
 import type { GuestTree } from "../../image/tree.ts";
+import { legacyMenuPlaces } from "../legacy-menus.ts";
 import type { Operation } from "../operation.ts";
 
 export interface TextChange {
@@ -45,8 +46,7 @@ export function editsAll({ name, summary, changes, files = async () => [] }: Edi
 
 /** The menus of every boot loader that tbuild knows. */
 export const bootMenus = [
-  "/boot/grub/grub.conf",
-  "/boot/grub/menu.lst",
+  ...legacyMenuPlaces,
   "/boot/grub2/grub.cfg",
   "/boot/grub/grub.cfg",
   "/boot/efi/EFI/*/grub.cfg",
@@ -85,7 +85,7 @@ export function kernelArguments(change: (line: string) => string): TextChange[] 
   ];
 }
 
-// GRUB's environment is a block of 1024 bytes, padded with "#". One that is full is left as it is.
+// GRUB's environment is a block of 1024 bytes, padded with "#". If the result does not fit, the block stays unchanged.
 function ofSameLength(before: string, after: string): string {
   const values = after.replace(/#+$/, "");
   if (before === after || values.length > 1024) return before;

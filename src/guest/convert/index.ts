@@ -14,11 +14,11 @@ import { kudzu, ovmd } from "./services.ts";
 
 export interface ConvertOptions {
   readonly volumes?: readonly Volume[];
-  /** What becomes of Oracle VM's first-boot configuration; left out, it is kept. */
+  /** What happens to Oracle VM's first-boot configuration. Default: `keep`. */
   readonly ovmd?: OvmdChoice;
 }
 
-/** The operations that make a guest boot in a mode, from whichever it was in. Its files are changed; nothing of it is run. */
+/** The operations that make a guest boot in a mode, whatever its mode was. They change its files and run none of its programs. */
 export function convertOperations(
   mode: GuestMode,
   release: Release,
@@ -34,14 +34,14 @@ export function convertOperations(
     consoles(mode, release),
     ...(release.major === 5 ? [kudzu] : []),
     ...ovmd(choice),
-    // Last, since it copies what the others have made of the boot entries.
+    // Last, since it copies the boot entries that the others have changed.
     pygrubMenu(mode, release),
   ];
 }
 
 /**
- * The operations of a build, whose image was installed under HVM and has to go on booting there: it is proved by booting it.
- * A guest that stays HVM is left as its installer made it.
+ * The operations of a build. Its image was installed under HVM and must still boot there, for the boot trial. A guest that
+ * stays HVM is left as its installer made it.
  */
 export function buildOperations(
   mode: GuestMode,

@@ -12,7 +12,7 @@ import { concernsLvm, lvmFixes } from "./lvm.ts";
 import { modulesOf } from "./modules.ts";
 import { wantedDrivers } from "./wanted.ts";
 
-/** Puts the drivers that a mode needs into the initramfs of each kernel that runs in it. No program of the guest is run. */
+/** Adds the drivers that a mode needs to the initramfs of each kernel that can run in it, without running the guest's programs. */
 export function initramfsDrivers(mode: GuestMode, release: Release): Operation {
   return {
     name: "initramfs-drivers",
@@ -78,7 +78,7 @@ async function lackingOf(tree: GuestTree, mode: GuestMode, release: Release): Pr
   return found;
 }
 
-// A kernel that the menu does not boot may lack what it likes.
+// A kernel that the menu does not boot may lack drivers.
 async function bootedVersion(tree: GuestTree): Promise<string | undefined> {
   const choice = await grubChoice(tree);
   return "refused" in choice ? undefined : /vmlinu[xz]-(.+)$/.exec(choice.kernel)?.[1];

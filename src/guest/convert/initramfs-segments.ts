@@ -1,8 +1,8 @@
 import { crc32 } from "node:zlib";
 
 /**
- * Where the compressed segment of an initramfs that starts at `at` ends, so that what follows it is read, too. It is beyond
- * the end of `data` if the segment is cut off, and `undefined` for a format that only tells while it is unpacked (lzma).
+ * The end of the compressed segment of an initramfs that starts at `at`; the next segment may follow there. Beyond the end of
+ * `data` if the segment is cut off. `undefined` for lzma, whose end is found only by unpacking.
  */
 export function segmentEnd(data: Buffer, at: number): number | undefined {
   const end = {
@@ -12,7 +12,7 @@ export function segmentEnd(data: Buffer, at: number): number | undefined {
     "04224d18": lz4FrameEnd,
     "894c5a4f": lzopEnd,
   }[data.toString("hex", at, at + 4)];
-  // If a length would be behind the end of the data, the segment is cut off.
+  // If a length field would lie beyond the data, the segment is cut off.
   const word = (place: number) =>
     place + 4 <= data.length ? data.readUInt32LE(place) : Number.POSITIVE_INFINITY;
   if (data.toString("latin1", at, at + 3) === "BZh") return bzip2End(data, at);
@@ -34,8 +34,8 @@ function xzEnd(data: Buffer, at: number): number {
   return Number.POSITIVE_INFINITY;
 }
 
-// A bzip2 stream ends in 48 bits (the square root of pi), a checksum of 32, and what fills up the last byte; none of them
-// starts at a byte. The five whole bytes within the 48 bits are searched for, once for each of the eight shifts.
+// A bzip2 stream ends with 48 bits (the square root of pi), a checksum of 32 bits, and padding to a full byte. None of them
+// starts at a byte boundary. So the five whole bytes within the 48 bits are searched for at each of the eight shifts.
 function bzip2End(data: Buffer, at: number): number {
   const ends = Array.from({ length: 8 }, (_, shift) => {
     const bits = Buffer.alloc(8);

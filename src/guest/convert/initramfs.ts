@@ -7,16 +7,16 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import { decompressors } from "./decompressors.ts";
 import { segmentEnd } from "./initramfs-segments.ts";
 
-/** One thing in an initramfs. Of two with one path, the kernel keeps the later. */
+/** An entry of an initramfs. Of two with the same path, the kernel keeps the later one. */
 export interface InitramfsEntry {
   /** Without a leading `./` or `/`. */
   readonly path: string;
   readonly mode: number;
-  /** Of a file that was wanted. */
+  /** The content, if the file was requested. */
   readonly data?: Uint8Array;
 }
 
-/** What an initramfs holds, with the contents of the files that are wanted; up to `mostBytes` are unpacked. */
+/** The entries of an initramfs, with the contents of the requested files. Up to `mostBytes` are unpacked. */
 export async function initramfsEntries(
   image: Uint8Array,
   wants: (path: string) => boolean = () => false,
@@ -27,7 +27,7 @@ export async function initramfsEntries(
   return found;
 }
 
-/** Where the last archive starts, and what compresses it: gzip, one of `decompressors`, or `none`. */
+/** Where the last archive starts, and its compression: gzip, one of `decompressors`, or `none`. */
 export interface LastSegment {
   readonly start: number;
   readonly format: string;
@@ -80,8 +80,8 @@ async function readCompressed(data: Buffer, at: number, found: Found): Promise<n
 }
 
 /**
- * Reads one member of gzip (RFC 1952). Node's gunzip takes what follows for a further member, unless it is zeros; here it may be
- * anything.
+ * Reads one gzip member (RFC 1952). Node's gunzip takes anything but zeros behind it for another member; here, anything may
+ * follow.
  */
 async function readGzip(data: Buffer, at: number, found: Found): Promise<number> {
   const flags = data[at + 3] ?? 0;
@@ -108,8 +108,8 @@ async function readGzip(data: Buffer, at: number, found: Found): Promise<number>
 }
 
 /**
- * Reads a segment of unknown length and gives that length. `xz --single-stream` leaves its input, if that is a file,
- * right behind the stream that it unpacked, and a file's position is shared with the process that opened it.
+ * Reads a segment of unknown length, and returns its length. After `xz --single-stream`, the position in its input file is
+ * just behind the stream that it unpacked. The process that opened the file shares that position.
  */
 async function readFromFile(argv: readonly string[], data: Buffer, found: Found): Promise<number> {
   await using folder = await temporaryFolder("initramfs");
@@ -133,7 +133,7 @@ async function readArchives(unpacked: AsyncIterable<Uint8Array>, found: Found): 
       await readCpio(bytes, found);
     }
   } catch (error) {
-    // zlib and the programs fail on damaged data. A program that is missing or cannot be started is no damage.
+    // zlib and the programs fail on damaged data. A program that is missing or cannot be started is a different fault.
     const isDamage =
       (error as NodeJS.ErrnoException).code?.startsWith("Z_") ||
       (error instanceof TbuildError && error.code === "command-failed");
@@ -169,7 +169,7 @@ async function readCpio(bytes: ByteStream, { entries, wants }: Found): Promise<v
     const isWanted = isFile(mode) && size <= mostWantedBytes && wants(path);
     const data = isWanted ? Buffer.from(await bytes.peek(size)) : undefined;
     await bytes.skip(size);
-    // What fills the last one up may be left out.
+    // The padding of the last one may be missing.
     if (path === "TRAILER!!!") return bytes.skipZeros();
     await fill();
     entries.push({ path, mode, ...(data && { data }) });
@@ -187,7 +187,7 @@ function numberAt(header: Buffer, field: number): number {
   return Number.parseInt(digits, 16);
 }
 
-/** Bytes that arrive in parts. They are counted; more than `budget` has left are a fault. */
+/** Bytes that arrive in parts. They are counted against `budget`; exceeding it is a fault. */
 class ByteStream {
   position = 0;
   readonly #parts: AsyncIterator<Uint8Array>;

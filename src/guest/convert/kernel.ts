@@ -3,13 +3,14 @@ import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { legacyMenu, MenuFault } from "../fitness/menus.ts";
 import { existsIn } from "../fitness/volume-files.ts";
+import { legacyMenuFiles } from "../legacy-menus.ts";
 import type { Operation } from "../operation.ts";
 import type { Release } from "../release.ts";
 import { mayRun } from "./kernels.ts";
 
 /**
- * Makes an entry the default whose kernel is there and runs in the mode, and lets kernel updates keep that kind of kernel:
- * release 5 has kernels for paravirtual machines only, and others for all but those.
+ * Makes the default an entry whose kernel exists and runs in the mode, and makes kernel updates keep that kind of kernel:
+ * release 5 has kernels that run only in paravirtual machines, and others that run only elsewhere.
  */
 export function kernelChoice(mode: GuestMode, release: Release): Operation {
   const steps = async (tree: GuestTree) => [
@@ -33,14 +34,15 @@ interface Edit {
 }
 
 async function menuEdits(tree: GuestTree, mode: GuestMode, release: Release): Promise<Edit[]> {
-  for (const path of ["/boot/grub/grub.conf", "/boot/grub/menu.lst"]) {
+  const edits: Edit[] = [];
+  for (const path of await legacyMenuFiles(tree)) {
     const text = await tree.text(path);
     if (text === undefined) continue;
     const { entries, chosen } = menuOf(text);
     const fits: boolean[] = [];
     for (const { kernel } of entries)
       fits.push(kernel !== undefined && (await isFit(tree, kernel, mode, release)));
-    if (entries.length === 0 || fits[chosen]) return [];
+    if (entries.length === 0 || fits[chosen]) continue;
     const wanted = fits.indexOf(true);
     if (wanted < 0)
       throw new TbuildError("guest", `no entry has a kernel that is there and runs as ${mode}`, {
@@ -51,9 +53,9 @@ async function menuEdits(tree: GuestTree, mode: GuestMode, release: Release): Pr
             ? "Install kernel-xen or kernel-uek in the guest; the plain kernel of release 5 has no PV."
             : "Install a kernel in the guest, or mend the menu.",
       });
-    return [{ path, text: withDefault(text, wanted) }];
+    edits.push({ path, text: withDefault(text, wanted) });
   }
-  return [];
+  return edits;
 }
 
 function menuOf(text: string): ReturnType<typeof legacyMenu> {

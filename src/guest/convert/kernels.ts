@@ -26,15 +26,15 @@ export async function kernelsOf(tree: GuestTree): Promise<Kernel[]> {
 }
 
 /**
- * Whether a kernel of this release may run in a mode, by its name. Release 5 has three kinds: kernel-xen runs only as a
- * paravirtual guest, the plain kernel only under a firmware, and Oracle's UEK as both, as do all kernels since release 6.
+ * Whether a kernel of this release can run in a mode, by its name. Release 5 has three kinds: kernel-xen runs only as a
+ * paravirtual guest, the plain kernel only under a firmware, and Oracle's UEK as both. Since release 6, all kernels run as both.
  */
 export function mayRun(version: string, release: Release, mode: GuestMode): boolean {
   if (/xen$/i.test(version)) return mode === "pvm";
   return mode !== "pvm" || release.major > 5 || /uek/i.test(version);
 }
 
-/** The console of a paravirtual machine, as this kernel calls it. */
+/** This kernel's name for the console of a paravirtual machine. */
 export function xenConsoleOf(version: string): "xvc0" | "hvc0" {
   return /xen$/i.test(version) ? "xvc0" : "hvc0";
 }

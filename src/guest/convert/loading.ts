@@ -3,16 +3,16 @@ import type { CpioFile } from "./cpio.ts";
 import type { InitramfsEntry } from "./initramfs.ts";
 import { moduleName } from "./modules.ts";
 
-/** What makes an initramfs load modules. */
+/** Files that make an initramfs load modules. */
 export interface Loading {
   readonly files: readonly CpioFile[];
-  /** Files that were to be added and have another place in `files`. */
+  /** Files to add that `files` has under another path. */
   readonly replaced: readonly string[];
-  /** Whether it finds modules by the index that depmod makes. */
+  /** True if it finds modules in the index that depmod makes. */
   readonly usesIndex: boolean;
 }
 
-/** Finds out which program made an initramfs, and gives what makes that one load `names` in their order. */
+/** Detects which program made an initramfs, and returns the files that make it load `names` in this order. */
 export function loadingFiles(
   before: ReadonlyMap<string, InitramfsEntry>,
   added: readonly CpioFile[],
@@ -60,8 +60,8 @@ function hasBelow(before: ReadonlyMap<string, InitramfsEntry>, folder: string): 
 }
 
 /**
- * mkinitrd of release 5: a script for nash, which loads each module by a line `insmod /lib/NAME.ko`, and all modules lie in
- * /lib. The new lines follow the last of those, or are put where devices are made.
+ * mkinitrd of release 5: a script for nash loads each module with a line `insmod /lib/NAME.ko`; all modules are in /lib.
+ * The new lines follow the last such line, or stand where devices are made if there is none.
  */
 function byNash(init: string, added: readonly CpioFile[], names: readonly string[]): Loading {
   const lines = init.split("\n");

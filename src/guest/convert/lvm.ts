@@ -13,8 +13,8 @@ const filters = editsAll({
 });
 
 /**
- * Lets LVM find its volumes by whatever name the disk has: its filters accept the names of every machine, and its list of disks by
- * their hardware ids (lvmdevices(8)) goes, without which LVM looks at all disks. The initramfs has copies of both.
+ * Lets LVM find its volumes whatever the disk's name is. Its filters accept the disk names of every machine. Its list of disks
+ * by hardware id (lvmdevices(8)) is removed; without it, LVM looks at all disks. The initramfs has copies of both.
  */
 export const lvmDevices: Operation = {
   ...filters,
@@ -25,14 +25,14 @@ export const lvmDevices: Operation = {
   },
 };
 
-/** Whether `lvmFixes` has to see this file of an initramfs. */
+/** True if `lvmFixes` needs this file of an initramfs. */
 export function concernsLvm(path: string): boolean {
   return path === list || configurations.includes(path) || waits.test(path);
 }
 
 /**
- * What has to stand in an initramfs behind its own files, so that it finds a root on LVM, and waits for no disk of the old machine.
- * Kernels do not shorten a file that an archive replaces before 2.6.19: what replaces one here is never shorter.
+ * Files that override those of an initramfs, so that it finds a root on LVM and waits for no disk of the old machine. Before
+ * 2.6.19, kernels do not truncate a file that a later archive replaces, so a replacement here is never shorter.
  */
 export function lvmFixes(entries: readonly InitramfsEntry[]): CpioFile[] {
   const last = new Map(entries.map((entry) => [entry.path, entry]));
@@ -41,7 +41,7 @@ export function lvmFixes(entries: readonly InitramfsEntry[]): CpioFile[] {
     const text = Buffer.from(data ?? []).toString("latin1");
     if (configurations.includes(path) && withEveryName(text) !== text)
       files.push({ path, mode: mode & 0o777, data: Buffer.from(withEveryName(text), "latin1") });
-    // An archive cannot remove a file. LVM takes a link that leads nowhere for no list.
+    // An archive cannot remove a file. A dangling link works: LVM treats it as if there were no list.
     if (path === list && data) files.push({ path, mode: 0o777, target: "removed-by-tbuild" });
     if (waits.test(path) && oldName.test(text))
       files.push({ path, mode: mode & 0o777, data: Buffer.from("true".padEnd(text.length, "\n")) });
@@ -49,12 +49,12 @@ export function lvmFixes(entries: readonly InitramfsEntry[]): CpioFile[] {
   return files;
 }
 
-// dracut's wait_for_dev: the root is looked for only when all of these are true.
+// dracut's wait_for_dev: it looks for the root only when all of these succeed.
 const waits = /^(?:usr\/)?(?:(?:var\/)?lib\/dracut\/hooks\/)?initqueue\/finished\/devexists-.*\.sh$/;
 const oldName =
   /\/dev\/(?:(?:xvd|[hsv]d)[a-z]+\d*|disk\/by-(?:id\/(?!dm-|lvm-|md-)|path\/)\S+)(?=["'\s\]]|$)/;
 
-// lvm.conf(5): what LVM may look at. `a|^/dev/sda2$|` leaves nothing where that disk is called otherwise. This pattern stands for
+// lvm.conf(5): the devices that LVM may use. `a|^/dev/sda2$|` accepts none if the disk has another name. This pattern matches
 // hd, sd, vd and xvd.
 const everyName = "/dev/[hsvx]v?d";
 const oneName = /\/dev\/(?:xvd|[hsv]d)(?=[a-z.[(*])/g;

@@ -5,7 +5,7 @@ import type { Driver } from "../fitness/drivers.ts";
 export interface ModuleList {
   /** The modules that `driver` may be, as paths below `/lib/modules/VERSION`. */
   of(driver: Driver): string[];
-  /** These modules and what they need, each after what it needs. */
+  /** These modules and their dependencies; each follows its dependencies. */
   inOrder(modules: readonly string[]): string[];
 }
 
@@ -34,8 +34,8 @@ export function moduleName(path: string): string {
   return path.replace(/^.*\//, "").replace(/\.ko(?:\.\w+)?$/, "");
 }
 
-// modules.dep(5): a path, a colon, and what it needs. Before release 6 the paths are absolute, later they start at the folder of
-// the kernel.
+// modules.dep(5): a path, a colon, and the dependencies. Before release 6 the paths are absolute; later they are relative to the
+// kernel's folder.
 function parseDependencies(text: string, version: string): ReadonlyMap<string, readonly string[]> {
   const below = `/lib/modules/${version}/`;
   const inside = (path: string) => (path.startsWith(below) ? path.slice(below.length) : path);

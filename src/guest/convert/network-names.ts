@@ -3,8 +3,8 @@ import type { Operation } from "../operation.ts";
 import { editsAll, kernelArguments } from "./edit.ts";
 
 /**
- * Network cards are named by their place in the machine (ens3, enp0s4), and every hypervisor has them elsewhere: under Xen they
- * are eth0, on KVM ens3. A guest whose configuration names such a card is made to count them, which is the same everywhere.
+ * Network cards are named by their slot in the machine (ens3, enp0s4), which differs between hypervisors: a card is eth0 under
+ * Xen and ens3 on KVM. A guest whose configuration names such a card gets numbered names (eth0), which are the same everywhere.
  */
 export const networkNames: Operation = {
   name: "network-names",
@@ -62,7 +62,7 @@ async function renamesOf(tree: GuestTree): Promise<ReadonlyMap<string, string>> 
   const names = new Set<string>();
   const taken = new Set<string>();
   for (const { text } of await configured(tree)) {
-    // A card that is named by its address keeps any name.
+    // A card that is identified by its MAC address keeps its name.
     if (/^\s*(?:HWADDR|mac-address)=\S/m.test(text)) continue;
     for (const [, name = ""] of text.matchAll(/^\s*(?:DEVICE|interface-name)=["']?([^\s"']+?)["']?\s*$/gm))
       if (byPlace.test(name)) names.add(name);
@@ -74,7 +74,7 @@ async function renamesOf(tree: GuestTree): Promise<ReadonlyMap<string, string>> 
   return new Map([...names].sort(byNumbers).map((name, index) => [name, free[index] ?? name]));
 }
 
-// enp0s3 before enp0s10: the kernel counts cards by their place, too.
+// enp0s3 before enp0s10: the kernel numbers cards by slot, too.
 function byNumbers(one: string, other: string): number {
   return one.localeCompare(other, "en", { numeric: true });
 }

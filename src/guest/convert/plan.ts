@@ -13,23 +13,23 @@ import { type BootLoader, makeBootLoader } from "./boot-loader.ts";
 import { convertOperations } from "./index.ts";
 import { isBare } from "./partitioned-copy.ts";
 
-/** What a guest is to become. */
+/** The conversion that is requested. */
 export interface Conversion {
   readonly mode: GuestMode;
   readonly ovmd?: OvmdChoice;
-  /** What the guest is to be treated as, where it is no release that tbuild knows. */
+  /** The release to treat the guest as, if tbuild does not know its own. */
   readonly as?: Major;
 }
 
 export interface Converted {
   readonly release: Release;
-  /** What each operation has to do, those with nothing left out. */
+  /** What each operation has to do. Operations without work are left out. */
   readonly pending: readonly Done[];
-  /** What is changed although chattr has locked it or its folder. */
+  /** Files that are changed although they or their folder are locked by chattr. */
   readonly overridden?: readonly LockedPath[];
 }
 
-/** Works a conversion out, to every byte that it changes. The image stays as it is. */
+/** Plans a conversion down to every byte that it changes. The image is not changed. */
 export async function planConversion(
   host: Host,
   file: string,
@@ -68,13 +68,13 @@ export async function planConversion(
   return planChange(host, file, work, { ...options, outside: async (disk) => loader?.write(disk) });
 }
 
-// A paravirtual machine is started by pygrub, and needs no boot loader on the disk; GRUB that is there does no harm. A guest that
-// boots by UEFI goes on doing so on KVM. Oracle VM's machines have a BIOS only: there GRUB is put beside the EFI boot loader.
+// A paravirtual machine is started by pygrub and needs no boot loader on the disk; an existing GRUB does no harm. A guest
+// that boots by UEFI still does so on KVM. Oracle VM's machines have only a BIOS: there, GRUB is added beside the EFI boot loader.
 function needsLoader(mode: GuestMode, code: BootCode): boolean {
   return mode !== "pvm" && (code === "none" || (code === "efi" && mode !== "kvm"));
 }
 
-// Read again from what was written: that an operation is done is not taken on its word.
+// Read again from what was written, rather than trusting that an operation did its work.
 async function checkDone(
   { tree, via }: DraftedGuest,
   operations: ReturnType<typeof convertOperations>,

@@ -2,17 +2,18 @@ import { posix } from "node:path";
 import type { GuestMode } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import { legacyMenuFiles } from "../legacy-menus.ts";
 import { loaderEntryFiles } from "../loader-entries.ts";
 import type { Operation } from "../operation.ts";
 import { type Release, releases } from "../release.ts";
 import { editsAll } from "./edit.ts";
 
 /**
- * A menu that pygrub can read: it knows neither the loader entries of OL8 nor the scripts of GRUB 2. Where there is no pygrub,
- * the menu that was written for it goes, since no kernel update follows in it.
+ * A menu that pygrub can read: it knows neither the loader entries of OL8 nor the scripts of GRUB 2. For other modes, the menu
+ * that was written for pygrub is removed, since kernel updates do not maintain it.
  */
 export function pygrubMenu(mode: GuestMode, release: Release): Operation {
-  if (releases[release.major].grub === "legacy") return legacyMenu();
+  if (releases[release.major].grub === "legacy") return legacyMenu(mode);
   return mode === "pvm" ? staticMenu() : noStaticMenu;
 }
 
@@ -22,30 +23,44 @@ const described = {
 } as const;
 
 // GRUB 2's parser of old menus refuses tabs at the start of a line, and pygrub does not need them.
-function legacyMenu(): Operation {
+function legacyMenu(mode: GuestMode): Operation {
+  const [config, menu] = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
   const base = editsAll({
     ...described,
-    changes: [{ path: "/boot/grub/grub.conf", change: (text) => text.replaceAll(/^\t+/gm, "    ") }],
+    changes: [{ path: config, change: (text) => text.replaceAll(/^\t+/gm, "    ") }],
+    // A guest that was installed for UEFI has its menu only beside the EFI boot loader.
+    async files(tree) {
+      const [first = config] = await legacyMenuFiles(tree);
+      const text = first.startsWith("/boot/efi/") ? await tree.text(first) : undefined;
+      return text === undefined || mode === "kvm" ? [] : [{ path: config, text: forBios(text) }];
+    },
   });
-  const menu = "/boot/grub/menu.lst";
+  const isUefi = async (tree: GuestTree) =>
+    !(await tree.stat(config)) && (await legacyMenuFiles(tree)).length > 0 && mode === "kvm";
   return {
     ...base,
     async pending(tree) {
-      if (!(await tree.stat("/boot/grub/grub.conf"))) return ["/boot/grub/grub.conf: is not there"];
-      const link = (await tree.stat(menu)) ? [] : [menu];
-      return [...(await base.pending(tree)), ...link];
+      if (await isUefi(tree)) return [];
+      const found = await base.pending(tree);
+      if (!(await tree.stat(config)) && found.length === 0) return [`${config}: is not there`];
+      return [...found, ...((await tree.stat(menu)) ? [] : [menu])];
     },
     async apply(tree) {
-      if (!(await tree.stat("/boot/grub/grub.conf")))
+      if (await isUefi(tree)) return;
+      await base.apply(tree);
+      if (!(await tree.stat(config)))
         throw new TbuildError("guest", "is missing: the guest has no boot menu", {
-          subject: "/boot/grub/grub.conf",
+          subject: config,
           hint: "Restore the file in the guest or in the image (`tbuild cp`), and convert again.",
         });
-      await base.apply(tree);
       if (!(await tree.stat(menu))) await tree.link(menu, "./grub.conf");
     },
   };
 }
+
+// `device` names the disk by its path in UEFI.
+const forBios = (text: string) =>
+  text.replaceAll(/^[ \t]*device[ \t].*\n/gm, "").replaceAll(/^\t+/gm, "    ");
 
 // pygrub looks for /grub/grub.cfg before /grub2/grub.cfg, so this file is for pygrub and the other one for GRUB.
 const staticFile = "/boot/grub/grub.cfg";
@@ -71,7 +86,7 @@ const noStaticMenu: Operation = {
   apply: (tree) => tree.remove(staticFile),
 };
 
-/** The entry that GRUB boots. One that is not there is passed over, and the first is booted. */
+/** The entry that GRUB boots. If the selected one does not exist, it is the first. */
 export async function defaultEntry(tree: GuestTree, entries: readonly Entry[]): Promise<Entry | undefined> {
   const wanted = await defaultName(tree);
   return (
@@ -81,7 +96,7 @@ export async function defaultEntry(tree: GuestTree, entries: readonly Entry[]): 
   );
 }
 
-// What the menu sets, else the entry that was saved. A name for one boot only, `next_entry`, does not count.
+// The entry that the menu sets, or else the saved one. `next_entry`, which is for one boot only, does not count.
 async function defaultName(tree: GuestTree): Promise<string | undefined> {
   const menu = (await tree.text(grub2Menu)) ?? "";
   const set = [...menu.matchAll(/^[ \t]*set[ \t]+default=(["']?)(.*?)\1[ \t]*$/gm)]
@@ -94,10 +109,10 @@ async function defaultName(tree: GuestTree): Promise<string | undefined> {
 export interface Entry {
   /** The file that contains it. */
   readonly file: string;
-  /** What `saved_entry` may call it. */
+  /** Its possible names in `saved_entry`. */
   readonly id: string;
   readonly title: string;
-  /** Its place in the menu, from 0; rescue kernels have one as well. */
+  /** Its index in the menu, from 0. Rescue kernels count as well. */
   readonly number: number;
   /** Its path, and the kernel's arguments. */
   readonly kernel: string;
@@ -108,7 +123,7 @@ export interface Entry {
 export async function bootEntries(tree: GuestTree): Promise<Entry[]> {
   const entries = await loaderEntries(tree);
   if (entries.length > 0) return entries;
-  // A guest that boots by UEFI may have its menu beside the boot loader only.
+  // A guest that boots by UEFI may have its menu only beside the EFI boot loader.
   for (const path of [grub2Menu, ...(await tree.glob("/boot/efi/EFI/*/grub.cfg"))]) {
     const found = menuEntries(path, (await tree.text(path)) ?? "");
     if (found.length > 0) return found;
@@ -139,7 +154,7 @@ async function loaderEntries(tree: GuestTree): Promise<Entry[]> {
   return entries;
 }
 
-// A variable of GRUB's environment, else what the menu sets it to; GRUB takes one that is not set for nothing.
+// A variable of GRUB's environment, or else its value in the menu. To GRUB, an unset variable is empty.
 async function grubVariables(tree: GuestTree): Promise<(name: string) => string> {
   const environment = (await tree.text("/boot/grub2/grubenv")) ?? "";
   const menu = (await tree.text(grub2Menu)) ?? "";
@@ -163,7 +178,7 @@ function menuEntries(file: string, menu: string): Entry[] {
   return entries;
 }
 
-/** A plain menu of GRUB 2, which pygrub reads, too. Without a timeout, GRUB waits for a key. */
+/** A plain menu of GRUB 2, which pygrub can read as well. Without a timeout, GRUB waits for a key. */
 export function menuText(heading: string, entries: readonly Entry[], index: number): string {
   const bodies = entries.map(({ title, kernel, initramfs }) => {
     const lines = [`menuentry "${title.replaceAll('"', "'")}" {`, `  linux ${kernel}`];

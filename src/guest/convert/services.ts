@@ -3,7 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Operation } from "../operation.ts";
 
-/** Switches kudzu of release 5 off, which asks at the console about every device that has gone, and waits for an answer. */
+/** Switches off release 5's kudzu, which asks on the console about every removed device and waits for an answer. */
 export const kudzu: Operation = {
   name: "kudzu",
   summary: "Switch kudzu off, which stops the boot to ask about changed hardware",
@@ -13,8 +13,8 @@ export const kudzu: Operation = {
 };
 
 /**
- * What becomes of Oracle VM's first-boot configuration. Where no Oracle VM sends messages, `disable` stops ovmd, and
- * `cloud-init` lets that configure the guest in its place, which must be installed.
+ * What happens to Oracle VM's first-boot configuration. For a place without Oracle VM's messages, `disable` switches ovmd
+ * off, and `cloud-init` lets cloud-init configure the guest instead; it must be installed.
  */
 export function ovmd(choice: OvmdChoice): Operation[] {
   if (choice === ovmdChoices[0]) return [];
@@ -61,7 +61,7 @@ async function cloudLinks(tree: GuestTree): Promise<Link[]> {
     for (const folder of unitFolders.slice(0, 2)) {
       const unit = `${folder}/${name}.service`;
       if (!(await tree.stat(unit))) continue;
-      // The generator of cloud-init has its target, where there is one; else they are the machine's own.
+      // cloud-init's generator starts its target, if there is one. Otherwise the services belong to the machine's own target.
       const wants = (await tree.stat(`${folder}/cloud-init.target`))
         ? "cloud-init.target"
         : "multi-user.target";
@@ -100,7 +100,7 @@ async function wantsOf(tree: GuestTree, names: readonly string[]): Promise<strin
   return found;
 }
 
-// As chkconfig does it: a start link becomes a stop link, so that the service counts as switched off and not as new.
+// As chkconfig does: a start link becomes a stop link, so the service counts as switched off, not as new.
 async function switchOff(tree: GuestTree, names: readonly string[]): Promise<void> {
   for (const path of await startLinks(tree, names)) {
     const [, folder = "", name = ""] = /^(.*)\/S\d\d(.+)$/.exec(path) ?? [];

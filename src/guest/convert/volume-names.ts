@@ -1,6 +1,7 @@
 import type { Mount, Volume } from "../../image/access.ts";
 import { takesId } from "../../image/change/volume-ids.ts";
 import type { GuestTree } from "../../image/tree.ts";
+import { legacyMenuFiles } from "../legacy-menus.ts";
 import type { Done } from "../operation.ts";
 
 /** A volume, and the UUID that it is to have. */
@@ -21,12 +22,10 @@ export function newVolumeIds(
   return new Map(wanted.map(({ at, volume }) => [volume, idOf(at)]));
 }
 
-const namingFiles = ["/etc/fstab", "/boot/grub/grub.conf", "/boot/grub/menu.lst"];
-
-/** Names volumes by their new UUIDs in fstab and in the boot menu of EL5 and EL6. */
+/** Names volumes by their new UUIDs in fstab and in the boot menus of EL5 and EL6. */
 export async function renameVolumes(tree: GuestTree, ids: NewIds): Promise<Done> {
   const done: string[] = [];
-  for (const path of namingFiles) {
+  for (const path of ["/etc/fstab", ...(await legacyMenuFiles(tree))]) {
     const text = await tree.text(path);
     if (text === undefined) continue;
     const renamed = [...ids].reduce(

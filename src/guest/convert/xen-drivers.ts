@@ -6,7 +6,7 @@ import { dracutFile, dracutText } from "./driver-config.ts";
 import { initramfsPaths } from "./initramfs.ts";
 import { type Kernel, kernelsOf } from "./kernels.ts";
 
-/** Adds the drivers of the Xen disk and network to the initramfs of every kernel, by the running guest's own program. */
+/** Adds the drivers for Xen's disks and network cards to the initramfs of every kernel, with the running guest's own program. */
 export function xenDrivers(release: Release): Operation {
   const { initrd } = releases[release.major];
   return {
@@ -72,7 +72,7 @@ function dracutArgv({ version, initramfs }: Kernel): string[] {
   return ["dracut", "--force", "--add-drivers", "xen-blkfront xen-netfront", initramfs, version];
 }
 
-// --allow-missing: the names differ between the kernels of OL5, and one image may hold several of them.
+// --allow-missing: the names differ between OL5's kernels, and an image may have several kernels.
 function mkinitrdArgv({ version, initramfs }: Kernel): string[] {
   const names = version.endsWith("xen")
     ? ["xenblk", "xennet"]

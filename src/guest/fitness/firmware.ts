@@ -5,6 +5,7 @@ import { readImageFile } from "../../image/file/image-file.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import type { Reader } from "../../io/reader.ts";
 import { type Driver, drivers, driversOf, missingDrivers } from "./drivers.ts";
+import { efiFinding, efiVolumes } from "./efi.ts";
 import {
   type BootCheck,
   type CheckedImage,
@@ -153,7 +154,7 @@ export async function bootCodeOf(disk: Reader, { volumes }: Pick<Layout, "volume
   const hasCode =
     sector.length === 512 && sector.readUInt16LE(510) === 0xaa55 && !isZero(sector.subarray(0, 440));
   if (hasCode && sector.includes(grubWord)) return "grub";
-  if (volumes.some(({ partType }) => partType === efiType || partType === "ef")) return "efi";
+  if (efiVolumes(volumes).length > 0) return "efi";
   return hasCode ? "other" : "none";
 }
 
@@ -167,14 +168,7 @@ async function bootCodeFindings(
   const code = await bootCodeOf(disk, { volumes });
   if (code === "grub") return [];
   // HVM guests of Oracle VM have SeaBIOS or its predecessor, and no UEFI.
-  if (code === "efi" && !target.startsWith("ovm"))
-    return [
-      {
-        weight: "remark",
-        about: "disk",
-        why: "boots by UEFI only: give the machine UEFI firmware",
-      },
-    ];
+  if (code === "efi" && !target.startsWith("ovm")) return [await efiFinding(disk, volumes)];
   if (code === "other")
     return [
       {
@@ -192,8 +186,6 @@ async function bootCodeFindings(
     },
   ];
 }
-
-const efiType = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
 
 function isZero(data: Uint8Array): boolean {
   return data.every((byte) => byte === 0);

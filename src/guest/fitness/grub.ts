@@ -1,5 +1,6 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { bootEntries, defaultEntry } from "../convert/pygrub-menu.ts";
+import { legacyMenuFiles } from "../legacy-menus.ts";
 import { legacyMenu, MenuFault } from "./menus.ts";
 import { existsIn } from "./volume-files.ts";
 
@@ -33,7 +34,7 @@ export async function grubChoice(tree: GuestTree): Promise<GrubChoice> {
       args: args.join(" "),
     };
   }
-  for (const config of ["/boot/grub/grub.conf", "/boot/grub/menu.lst"]) {
+  for (const config of await legacyMenuFiles(tree)) {
     const text = await tree.text(config);
     if (text === undefined) continue;
     try {

@@ -20,6 +20,7 @@ const Kept = z.object({
   guest: z.object({ release: z.number() }),
   firmware: z.literal("uefi").exactOptional(),
   restarts: z.literal(true).exactOptional(),
+  discFirst: z.literal(true).exactOptional(),
 });
 export type Kept = z.infer<typeof Kept>;
 
@@ -110,11 +111,13 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
 }
 
 /** The stored part of a machine's description. */
-export function keptOf({ name, vcpus, memoryMib, cdroms, nics, guest, firmware, restarts }: VmSpec): Kept {
+export function keptOf(spec: VmSpec): Kept {
+  const { name, vcpus, memoryMib, cdroms, nics, guest, firmware, restarts, discFirst } = spec;
   return {
     ...{ name, vcpus, memoryMib, cdroms, nics, guest },
     ...(firmware && { firmware }),
     ...(restarts && { restarts }),
+    ...(discFirst && { discFirst }),
   };
 }
 

@@ -65,7 +65,7 @@ export function qemuArgs(spec: Kept, paths: QemuPaths, choice: QemuChoice, boot?
     ...(spec.restarts ? [] : ["-no-reboot"]),
     ...(boot
       ? ["-kernel", boot.kernel, "-initrd", boot.initrd, "-append", boot.append]
-      : ["-boot", "order=cd"]),
+      : ["-boot", spec.discFirst ? "order=dc" : "order=cd"]),
   ];
 }
 

@@ -1,12 +1,9 @@
 import { z } from "zod";
-
-const ipv4 = z.string().regex(/^\d{1,3}(\.\d{1,3}){3}$/, "an IPv4 address such as 192.168.77.1");
+import { ipv4, sshAddress } from "../addresses.ts";
 
 /** What a site says of a Xen host. */
 export const XenOptions = z.strictObject({
-  host: z
-    .string()
-    .regex(/^[^\s-][^\s]*$/, "an address for ssh, such as root@dom0")
+  host: sshAddress
     .optional()
     .describe("The Xen host, as ssh takes it (`root@dom0`); without it, this machine."),
   sshConfig: z.string().optional().describe("Another file than `~/.ssh/config`."),

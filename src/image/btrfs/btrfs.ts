@@ -1,5 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
+import { chunk, head, itemTypes, key, leafItem, pointer, rootItem, stripe } from "./layout.ts";
+import { BtrfsSuperblock, type TreeRoot } from "./superblock.ts";
 
 /** The key of an item: in each tree, items are sorted by these three numbers. */
 export interface Key {
@@ -10,12 +12,6 @@ export interface Key {
 
 export interface Item extends Key {
   readonly data: Buffer;
-}
-
-/** Where a tree starts: a logical address, and the level of its topmost node. */
-export interface TreeRoot {
-  readonly at: bigint;
-  readonly level: number;
 }
 
 /** A run of logical addresses, and where its copies are on the device, in bytes. */
@@ -40,139 +36,148 @@ export interface Btrfs {
   items(root: TreeRoot, from?: Key): AsyncGenerator<Item>;
 }
 
-export const itemTypes = {
-  inode: 1,
-  inodeRef: 12,
-  dirItem: 84,
-  root: 132,
-  rootRef: 156,
-  extent: 168,
-  metadata: 169,
-  chunk: 228,
-} as const;
-
-const superblockAt = 65536;
-const headerBytes = 101;
 const deepest = 8;
 // DUP; every other profile than this and a single copy needs several devices or computes places.
 const dup = 32n;
 const profiles = 0x7f8n;
+// Bits 0 to 11, up to RAID1C34. Zoned devices and later formats are not read here.
+const knownFeatures = 12n;
+
+/** What is needed to read its nodes. */
+interface Nodes {
+  readonly volume: Reader;
+  readonly name: string;
+  readonly superblock: BtrfsSuperblock;
+  readonly chunks: readonly Chunk[];
+}
 
 /**
- * Opens a btrfs (the kernel's btrfs_tree.h; all numbers are little-endian). Throws an `environment` fault for what is not
- * known here: several devices, a log that waits, or a format of later kernels; `integrity` for damage. `name` is the
- * volume's, for errors.
+ * Opens a btrfs. Throws an `environment` fault for what is not known here: several devices, a log that waits, or a
+ * format of later kernels; `integrity` for damage. `name` is the volume's, for errors.
  */
 export async function openBtrfs(volume: Reader, name: string): Promise<Btrfs> {
-  if (volume.bytes < superblockAt + 4096) throw damaged(name, "its superblock");
-  const superblock = Buffer.from(await volume.read(superblockAt, 4096));
-  if (superblock.toString("latin1", 64, 72) !== "_BHRfS_M") throw damaged(name, "its superblock");
-  const [sectorBytes, nodeBytes] = [superblock.readUInt32LE(0x90), superblock.readUInt32LE(0x94)];
-  const isPower = (size: number) => size >= 4096 && size <= 65536 && (size & (size - 1)) === 0;
-  if (!isPower(sectorBytes) || !isPower(nodeBytes)) throw damaged(name, `nodes of ${nodeBytes} bytes`);
-  if (superblock.readBigUInt64LE(0x88) !== 1n) throw unfit(name, "has several devices");
-  if (superblock.readBigUInt64LE(0x60) !== 0n) throw unfit(name, "has a log that waits for a replay");
-  const features = superblock.readBigUInt64LE(0xbc);
-  if (features >> 12n !== 0n)
-    throw unfit(name, `has features that are not known here (0x${features.toString(16)})`);
-  const fsid = superblock.subarray(0x20, 0x30);
-
-  let chunks: Chunk[] = systemChunks(superblock, name);
-  const physical = (logical: bigint): number => {
-    const chunk = chunks.find((one) => logical >= one.logical && logical < one.logical + BigInt(one.bytes));
-    const [first] = chunk?.copies ?? [];
-    if (!chunk || first === undefined) throw damaged(name, `no chunk has the address ${logical}`);
-    return first + Number(logical - chunk.logical);
-  };
-  const node = async (at: bigint, level: number): Promise<Buffer> => {
-    const place = physical(at);
-    if (place + nodeBytes > volume.bytes) throw damaged(name, `a node at ${place} is behind its end`);
-    const data = Buffer.from(await volume.read(place, nodeBytes));
-    const count = data.readUInt32LE(96);
-    const isRight = data.readBigUInt64LE(48) === at && data[100] === level;
-    const size = level === 0 ? 25 : 33;
-    if (!isRight || !isOwn(data, superblock, fsid) || headerBytes + count * size > nodeBytes)
-      throw damaged(name, `the node at ${place}`);
-    return data;
-  };
-  const mostNodes = volume.bytes / nodeBytes;
-  async function* items(root: TreeRoot, from?: Key, seen = { nodes: 0 }): AsyncGenerator<Item> {
-    if (root.level > deepest) throw damaged(name, `a tree of ${root.level} levels`);
-    // Nodes that lead to one node again and again would take for ever.
-    if (++seen.nodes > mostNodes) throw damaged(name, "a tree with more nodes than there is room for");
-    const data = await node(root.at, root.level);
-    const count = data.readUInt32LE(96);
-    for (let index = 0; index < count; index++) {
-      if (root.level === 0) {
-        const at = headerBytes + index * 25;
-        const key = keyAt(data, at);
-        if (from && compare(key, from) < 0) continue;
-        const [start, bytes] = [headerBytes + data.readUInt32LE(at + 17), data.readUInt32LE(at + 21)];
-        if (start + bytes > nodeBytes) throw damaged(name, "an item is behind the end of its node");
-        yield { ...key, data: data.subarray(start, start + bytes) };
-        continue;
-      }
-      const at = headerBytes + index * 33;
-      const isLast = index + 1 === count;
-      // What lies before the next key cannot hold what is wanted.
-      if (from && !isLast && compare(keyAt(data, at + 33), from) <= 0) continue;
-      yield* items({ at: data.readBigUInt64LE(at + 17), level: root.level - 1 }, from, seen);
-    }
-  }
-  const chunkRoot = { at: superblock.readBigUInt64LE(0x58), level: superblock[0xc7] ?? 0 };
-  const all: Chunk[] = [];
-  for await (const { type, offset, data } of items(chunkRoot))
-    if (type === itemTypes.chunk) all.push(chunkOf(offset, data, name));
-  chunks = all;
-  const roots = { at: superblock.readBigUInt64LE(0x50), level: superblock[0xc6] ?? 0 };
+  const superblock = await superblockOf(volume, name);
+  const { sectorBytes, nodeBytes, roots, bytes } = superblock;
+  const first: Nodes = { volume, name, superblock, chunks: systemChunks(superblock, name) };
+  const chunks: Chunk[] = [];
+  for await (const { type, offset, data } of itemsOf(first, superblock.chunkRoot))
+    if (type === itemTypes.chunk) chunks.push(chunkOf(offset, data, name));
+  const nodes: Nodes = { ...first, chunks };
   return {
-    ...{ sectorBytes, nodeBytes, chunks, roots, items },
-    bytes: Number(superblock.readBigUInt64LE(0xd1)),
+    ...{ sectorBytes, nodeBytes, chunks, roots, bytes },
+    items: (root, from) => itemsOf(nodes, root, from),
     async rootOf(tree) {
-      for await (const { object, type, data } of items(roots, {
-        object: tree,
-        type: itemTypes.root,
-        offset: 0n,
-      })) {
+      const from = { object: tree, type: itemTypes.root, offset: 0n };
+      for await (const { object, type, data } of itemsOf(nodes, roots, from)) {
         if (object !== tree || type !== itemTypes.root) return undefined;
-        if (data.length < 239) throw damaged(name, `the root of tree ${tree}`);
-        return { at: data.readBigUInt64LE(176), level: data[238] ?? 0 };
+        if (data.length <= rootItem.level) throw damaged(name, `the root of tree ${tree}`);
+        return { at: data.readBigUInt64LE(rootItem.address), level: data.readUInt8(rootItem.level) };
       }
       return undefined;
     },
   };
 }
 
-function systemChunks(superblock: Buffer, name: string): Chunk[] {
-  const array = superblock.subarray(0x32b, 0x32b + Math.min(2048, superblock.readUInt32LE(0xa0)));
+async function superblockOf(volume: Reader, name: string): Promise<BtrfsSuperblock> {
+  if (volume.bytes < BtrfsSuperblock.offset + BtrfsSuperblock.bytes) throw damaged(name, "its superblock");
+  const data = Buffer.from(await volume.read(BtrfsSuperblock.offset, BtrfsSuperblock.bytes));
+  const superblock = new BtrfsSuperblock(data);
+  if (!superblock.isBtrfs) throw damaged(name, "its superblock");
+  const { sectorBytes, nodeBytes, incompatible } = superblock;
+  const isPower = (size: number) => size >= 4096 && size <= 65536 && (size & (size - 1)) === 0;
+  if (!isPower(sectorBytes) || !isPower(nodeBytes)) throw damaged(name, `nodes of ${nodeBytes} bytes`);
+  if (superblock.devices !== 1n) throw unfit(name, "has several devices");
+  if (superblock.hasLog) throw unfit(name, "has a log that waits for a replay");
+  if (incompatible >> knownFeatures !== 0n)
+    throw unfit(name, `has features that are not known here (0x${incompatible.toString(16)})`);
+  return superblock;
+}
+
+/** The items of a tree in order, from the first whose key is not below `from`. */
+async function* itemsOf(nodes: Nodes, root: TreeRoot, from?: Key, seen = { nodes: 0 }): AsyncGenerator<Item> {
+  const { volume, name, superblock } = nodes;
+  if (root.level > deepest) throw damaged(name, `a tree of ${root.level} levels`);
+  // Nodes that point at the same node again and again would never end.
+  if (++seen.nodes > volume.bytes / superblock.nodeBytes)
+    throw damaged(name, "a tree with more nodes than there is room for");
+  const data = await nodeAt(nodes, root);
+  if (root.level === 0) {
+    yield* itemsIn(data, name, from);
+    return;
+  }
+  const count = data.readUInt32LE(head.items);
+  for (let index = 0; index < count; index++) {
+    const at = head.bytes + index * pointer.bytes;
+    const isLast = index + 1 === count;
+    // Everything below this pointer is before `from`.
+    if (from && !isLast && compare(keyAt(data, at + pointer.bytes), from) <= 0) continue;
+    const below = { at: data.readBigUInt64LE(at + pointer.address), level: root.level - 1 };
+    yield* itemsOf(nodes, below, from, seen);
+  }
+}
+
+function* itemsIn(leaf: Buffer, name: string, from: Key | undefined): Generator<Item> {
+  const count = leaf.readUInt32LE(head.items);
+  for (let index = 0; index < count; index++) {
+    const at = head.bytes + index * leafItem.bytes;
+    const key = keyAt(leaf, at);
+    if (from && compare(key, from) < 0) continue;
+    const start = head.bytes + leaf.readUInt32LE(at + leafItem.start);
+    const end = start + leaf.readUInt32LE(at + leafItem.size);
+    if (end > leaf.length) throw damaged(name, "an item is behind the end of its node");
+    yield { ...key, data: leaf.subarray(start, end) };
+  }
+}
+
+async function nodeAt(nodes: Nodes, { at, level }: TreeRoot): Promise<Buffer> {
+  const { volume, name, superblock } = nodes;
+  const { nodeBytes } = superblock;
+  const place = physical(nodes, at);
+  if (place + nodeBytes > volume.bytes) throw damaged(name, `a node at ${place} is behind its end`);
+  const data = Buffer.from(await volume.read(place, nodeBytes));
+  const size = level === 0 ? leafItem.bytes : pointer.bytes;
+  const isWhole = head.bytes + data.readUInt32LE(head.items) * size <= nodeBytes;
+  const isRight = data.readBigUInt64LE(head.address) === at && data.readUInt8(head.level) === level;
+  if (!isRight || !isWhole || !isOwn(data, superblock)) throw damaged(name, `the node at ${place}`);
+  return data;
+}
+
+function physical({ chunks, name }: Nodes, logical: bigint): number {
+  const chunk = chunks.find((one) => logical >= one.logical && logical < one.logical + BigInt(one.bytes));
+  const [first] = chunk?.copies ?? [];
+  if (!chunk || first === undefined) throw damaged(name, `no chunk has the address ${logical}`);
+  return first + Number(logical - chunk.logical);
+}
+
+function systemChunks({ systemChunks: array }: BtrfsSuperblock, name: string): Chunk[] {
   const chunks: Chunk[] = [];
-  for (let at = 0; at + 17 + 48 <= array.length; ) {
+  for (let at = 0; at + key.bytes + chunk.bytes <= array.length; ) {
     const { offset } = keyAt(array, at);
-    const stripes = array.readUInt16LE(at + 17 + 44);
-    const end = at + 17 + 48 + stripes * 32;
+    const start = at + key.bytes;
+    const end = start + chunk.bytes + array.readUInt16LE(start + chunk.stripes) * stripe.bytes;
     if (end > array.length) throw damaged(name, "its list of system chunks");
-    chunks.push(chunkOf(offset, array.subarray(at + 17, end), name));
+    chunks.push(chunkOf(offset, array.subarray(start, end), name));
     at = end;
   }
   return chunks;
 }
 
 function chunkOf(logical: bigint, data: Buffer, name: string): Chunk {
-  if (data.length < 48) throw damaged(name, "a chunk");
-  const [type, stripes] = [data.readBigUInt64LE(24), data.readUInt16LE(44)];
-  if (data.length < 48 + stripes * 32 || stripes === 0) throw damaged(name, "a chunk");
+  if (data.length < chunk.bytes) throw damaged(name, "a chunk");
+  const [type, stripes] = [data.readBigUInt64LE(chunk.type), data.readUInt16LE(chunk.stripes)];
+  if (data.length < chunk.bytes + stripes * stripe.bytes || stripes === 0) throw damaged(name, "a chunk");
   if ((type & profiles & ~dup) !== 0n) throw unfit(name, "spreads its data by a RAID profile");
   const copies = Array.from({ length: stripes }, (_, index) =>
-    Number(data.readBigUInt64LE(48 + index * 32 + 8)),
+    Number(data.readBigUInt64LE(chunk.bytes + index * stripe.bytes + stripe.offset)),
   );
-  return { logical, bytes: Number(data.readBigUInt64LE(0)), copies };
+  return { logical, bytes: Number(data.readBigUInt64LE(chunk.length)), copies };
 }
 
 function keyAt(data: Buffer, at: number): Key {
   return {
-    object: data.readBigUInt64LE(at),
-    type: data[at + 8] ?? 0,
-    offset: data.readBigUInt64LE(at + 9),
+    object: data.readBigUInt64LE(at + key.object),
+    type: data.readUInt8(at + key.type),
+    offset: data.readBigUInt64LE(at + key.offset),
   };
 }
 
@@ -182,10 +187,10 @@ function compare(one: Key, other: Key): number {
   return one.offset === other.offset ? 0 : one.offset < other.offset ? -1 : 1;
 }
 
-// A node bears the id of its file system, or the one that it was made with (the feature metadata_uuid).
-function isOwn(node: Buffer, superblock: Buffer, fsid: Buffer): boolean {
-  const own = node.subarray(32, 48);
-  return own.equals(fsid) || own.equals(superblock.subarray(0x23b, 0x24b));
+// A node has the id of its file system, or the one that it was made with (the feature metadata_uuid).
+function isOwn(node: Buffer, { uuid, metadataUuid }: BtrfsSuperblock): boolean {
+  const own = node.subarray(head.fsid, head.fsid + 16);
+  return own.equals(uuid) || own.equals(metadataUuid);
 }
 
 export function damaged(name: string, what: string): TbuildError {

@@ -1,6 +1,7 @@
 import type { Reader } from "../../io/reader.ts";
 import type { FreeRun } from "../disk/free-run.ts";
-import { type Btrfs, damaged, itemTypes, openBtrfs } from "./btrfs.ts";
+import { type Btrfs, damaged, openBtrfs } from "./btrfs.ts";
+import { itemTypes, objects } from "./layout.ts";
 
 interface Run {
   readonly from: number;
@@ -63,7 +64,7 @@ const superblocks: readonly Run[] = [1 << 16, 1 << 26, 2 ** 38].map((from) => ({
 
 /** The extents of data and of trees, in order of their logical addresses. */
 async function* extentsOf(btrfs: Btrfs): AsyncGenerator<{ readonly start: bigint; readonly bytes: bigint }> {
-  const root = await btrfs.rootOf(2n);
+  const root = await btrfs.rootOf(objects.extentTree);
   if (!root) return;
   for await (const { object, type, offset } of btrfs.items(root)) {
     if (type === itemTypes.extent) yield { start: object, bytes: offset };

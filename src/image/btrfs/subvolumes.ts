@@ -1,6 +1,7 @@
 import type { Reader } from "../../io/reader.ts";
 import { stringOf } from "../names.ts";
-import { type Btrfs, damaged, itemTypes, openBtrfs } from "./btrfs.ts";
+import { type Btrfs, damaged, openBtrfs } from "./btrfs.ts";
+import { inodeRef, itemTypes, key, objects, rootItem, rootRef } from "./layout.ts";
 
 export interface Subvolume {
   /** From the top of the file system, without a leading slash; empty for the top itself. */
@@ -11,8 +12,7 @@ export interface Subvolume {
   readonly isDefault: boolean;
 }
 
-const top = 5n;
-const firstFree = 256n;
+const { top, firstFree } = objects;
 const mostSubvolumes = 10_000;
 const deepest = 64;
 
@@ -21,18 +21,17 @@ export async function subvolumesOf(volume: Reader, name: string): Promise<Subvol
   const btrfs = await openBtrfs(volume, name);
   const refs = new Map<bigint, Reference>();
   const snapshots = new Set<bigint>();
-  let byDefault = top;
+  let byDefault: bigint = top;
   for await (const { object, type, offset, data } of btrfs.items(btrfs.roots)) {
-    if (type === itemTypes.root && data.length >= 279 && data.subarray(263, 279).some((byte) => byte !== 0))
-      snapshots.add(object);
+    if (type === itemTypes.root && hasParent(data)) snapshots.add(object);
     // The folder of the tree of roots has one entry, `default`, whose key starts with the id.
-    if (type === itemTypes.dirItem && object === 6n && data.length >= 8) byDefault = data.readBigUInt64LE(0);
-    if (type !== itemTypes.rootRef || data.length < 18) continue;
-    const bytes = data.readUInt16LE(16);
+    if (type === itemTypes.dirItem && object === objects.rootsFolder && data.length >= key.bytes)
+      byDefault = data.readBigUInt64LE(key.object);
+    if (type !== itemTypes.rootRef || data.length < rootRef.name) continue;
     refs.set(offset, {
       parent: object,
-      folder: data.readBigUInt64LE(0),
-      name: stringOf(data.subarray(18, 18 + bytes)),
+      folder: data.readBigUInt64LE(rootRef.folder),
+      name: nameIn(data, rootRef),
     });
     if (refs.size > mostSubvolumes) throw damaged(name, `more than ${mostSubvolumes} subvolumes`);
   }
@@ -47,7 +46,17 @@ export async function subvolumesOf(volume: Reader, name: string): Promise<Subvol
   return found;
 }
 
-/** Where a subvolume stands: its name in a folder of its parent. */
+// A snapshot has the UUID of its origin; a root of older kernels is too short for one.
+function hasParent(root: Buffer): boolean {
+  const parent = root.subarray(rootItem.parentUuid, rootItem.parentUuid + 16);
+  return parent.length === 16 && parent.some((byte) => byte !== 0);
+}
+
+function nameIn(data: Buffer, at: { readonly nameBytes: number; readonly name: number }): string {
+  return stringOf(data.subarray(at.name, at.name + data.readUInt16LE(at.nameBytes)));
+}
+
+/** The place of a subvolume: its name in a folder of its parent. */
 interface Reference {
   readonly parent: bigint;
   readonly folder: bigint;
@@ -80,8 +89,8 @@ async function folderAbove(btrfs: Btrfs, tree: bigint, folder: bigint) {
   if (!root) return undefined;
   const from = { object: folder, type: itemTypes.inodeRef, offset: 0n };
   for await (const { object, type, offset, data } of btrfs.items(root, from)) {
-    if (object !== folder || type !== itemTypes.inodeRef || data.length < 10) return undefined;
-    return { folder: offset, name: stringOf(data.subarray(10, 10 + data.readUInt16LE(8))) };
+    if (object !== folder || type !== itemTypes.inodeRef || data.length < inodeRef.name) return undefined;
+    return { folder: offset, name: nameIn(data, inodeRef) };
   }
   return undefined;
 }

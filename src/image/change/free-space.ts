@@ -11,7 +11,7 @@ import { type DataRange, joined, overlapWith } from "../file/holes.ts";
 import { freeRunsOfXfs } from "../xfs/free-space.ts";
 import { type Draft, isZero, readOnly } from "./draft.ts";
 
-/** A block that no file has, and in which something stands. */
+/** A block with content that belongs to no file. */
 export interface FreeBlock {
   readonly volume: Volume;
   /** In the volume, in bytes. */

@@ -1,7 +1,9 @@
 import type { Reader } from "../../io/reader.ts";
 import type { Volume } from "../access.ts";
+import { BtrfsSuperblock } from "../btrfs/superblock.ts";
 import { bitsOf } from "../ext/features.ts";
 import { Superblock } from "../ext/superblock.ts";
+import { fatIdentityIn } from "../fat/boot-sector.ts";
 import { hasXfsLog } from "../xfs/log.ts";
 import { XfsSuperblock } from "../xfs/superblock.ts";
 import { physicalLabelIn } from "./lvm.ts";
@@ -40,25 +42,25 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
     return {
       ...{ fs: "xfs", bytes: xfs.bytes },
       ...(isDirty && { isDirty }),
-      ...identity(uuidAt(xfs.uuid, 0), text(xfs.label, 0, 12)),
+      ...identity(uuidOf(xfs.uuid), text(xfs.label)),
     };
   }
-  if (at(65536 + 64, "_BHRfS_M") && head.readBigUInt64LE(65536 + 136) > 1n)
-    return { fs: "unknown", refused: `is one of ${head.readBigUInt64LE(65536 + 136)} devices of a btrfs` };
-  if (at(65536 + 64, "_BHRfS_M"))
+  const btrfs = new BtrfsSuperblock(head.subarray(BtrfsSuperblock.offset));
+  if (btrfs.isBtrfs && btrfs.devices > 1n)
+    return { fs: "unknown", refused: `is one of ${btrfs.devices} devices of a btrfs` };
+  if (btrfs.isBtrfs)
     return {
       fs: "btrfs",
-      ...identity(uuidAt(head, 65536 + 32), text(head, 65536 + 299, 256)),
-      // A log of what was synced waits for a replay.
-      ...(head.readBigUInt64LE(65536 + 96) !== 0n && { isDirty: true }),
+      ...identity(uuidOf(btrfs.uuid), text(btrfs.label)),
+      ...(btrfs.hasLog && { isDirty: true }),
     };
   const swap = at(0, tuxOnIce) ? undefined : swapAreaIn(head.subarray(0, Math.min(65536, volume.bytes)));
   if (swap) {
     const { uuid, label } = swap;
     return { fs: "swap", ...(uuid !== undefined && { uuid }), ...(label !== undefined && { label }) };
   }
-  if (at(82, "FAT32")) return { fs: "vfat", ...identity(fatId(head, 67), text(head, 71, 11)) };
-  if (at(54, "FAT1")) return { fs: "vfat", ...identity(fatId(head, 39), text(head, 43, 11)) };
+  const fat = fatIdentityIn(head);
+  if (fat) return { fs: "vfat", ...identity(fat.id, text(fat.label)) };
   const other = others.find(({ places, text }) => places.some((place) => at(place, text)));
   return { fs: "unknown", ...(other && { holds: other.what }) };
 }
@@ -66,7 +68,7 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
 // It leaves the signature of the swap area in place.
 const tuxOnIce = "\xed\xc3\x02\xe9\x98\x56\xe5\x0c";
 
-// So that people are told what it is; the offsets are libblkid's.
+// Only to name them in messages. The offsets are libblkid's.
 const others: readonly {
   readonly what: string;
   readonly places: readonly number[];
@@ -104,25 +106,17 @@ function ext(sb: Superblock): FileSystem {
   const fs = isNewer ? "ext4" : sb.has("compatible", "has_journal") ? "ext3" : "ext2";
   const bytes = sb.blocks * 1024 * 2 ** Math.min(sb.blockLog, Superblock.mostBlockLog);
   const isDirty = sb.has("incompatible", "needs_recovery") || sb.hasErrors;
-  return { fs, bytes, ...(isDirty && { isDirty }), ...identity(uuidAt(sb.uuid, 0), text(sb.label, 0, 16)) };
+  return { fs, bytes, ...(isDirty && { isDirty }), ...identity(uuidOf(sb.uuid), text(sb.label)) };
 }
 
 function identity(uuid: string, label: string): Pick<FileSystem, "uuid" | "label"> {
   return { uuid, ...(label !== "" && { label }) };
 }
 
-function uuidAt(head: Buffer, at: number): string {
-  return head.toString("hex", at, at + 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+function uuidOf(data: Buffer): string {
+  return data.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-function fatId(head: Buffer, at: number): string {
-  const id = head.readUInt32LE(at).toString(16).toUpperCase().padStart(8, "0");
-  return `${id.slice(0, 4)}-${id.slice(4)}`;
-}
-
-function text(head: Buffer, at: number, length: number): string {
-  return head
-    .toString("utf8", at, at + length)
-    .replace(/\0.*$/s, "")
-    .trimEnd();
+function text(data: Buffer): string {
+  return data.toString("utf8").replace(/\0.*$/s, "").trimEnd();
 }

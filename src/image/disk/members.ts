@@ -67,7 +67,7 @@ interface Claim {
   test(look: Look): boolean | Promise<boolean>;
 }
 
-// A DDF header may stand 257 sectors before it.
+// A DDF header may be 257 sectors before the end.
 const tailBytes = 130 * 1024;
 const sector = 512;
 const member = (of: string) => `is a member of ${of}`;
@@ -96,13 +96,13 @@ const claims: readonly Claim[] = [
   { what: "is the store of a device-mapper snapshot", test: ({ head }) => head.is(0, "SnAp") },
   {
     what: member("a bcache or bcachefs"),
-    test: ({ head }) => isBcache(head) || head.at(4096 + 24, 16).equals(bcachefs),
+    test: ({ head }) => isBcache(head) || head.at(bcacheAt.superblock + bcacheAt.magic, 16).equals(bcachefs),
   },
   {
     what: member("a DRBD device"),
     test: ({ volume, tail }) =>
       volume.bytes >= 64 * 1024 &&
-      [0x8374026b, 0x8374026c, 0x8374026d].includes(tail.at(volume.bytes - 4096 + 60, 4).readUInt32BE()),
+      drbdMagics.includes(tail.at(volume.bytes - drbdAt.fromEnd + drbdAt.magic, 4).readUInt32BE()),
   },
   { what: "is the log of a DRBD proxy", test: ({ head }) => head.is(0, "DRBDdlh*") },
   { what: "is the control volume of drbdmanage", test: ({ head }) => head.is(0, "$DRBDmgr=q") },
@@ -139,16 +139,23 @@ const claims: readonly Claim[] = [
     what: member("an Adaptec firmware RAID"),
     test: ({ volume, tail }) => {
       const last = tail.at(lastSector(volume), sector);
-      return last.readUInt32BE(0) === 0x37fc4d1e && last.toString("latin1", 256, 260) === "DPTM";
+      return (
+        last.readUInt32BE(adaptecAt.id) === 0x37fc4d1e &&
+        last.toString("latin1", adaptecAt.magic, adaptecAt.magic + 4) === "DPTM"
+      );
     },
   },
   { what: member("a Silicon Image firmware RAID"), test: isSilicon },
   {
     what: member("a VIA firmware RAID"),
     test: ({ volume, tail }) => {
-      const last = tail.at(lastSector(volume), 51);
-      const sum = last.subarray(0, 50).reduce((total, byte) => (total + byte) & 0xff, 0);
-      return last.readUInt16LE(0) === 0xaa55 && (last[2] ?? 255) <= 2 && sum === last[50];
+      const last = tail.at(lastSector(volume), sector);
+      const sum = last.subarray(0, viaAt.sum).reduce((total, byte) => (total + byte) & 0xff, 0);
+      return (
+        last.readUInt16LE(viaAt.signature) === 0xaa55 &&
+        last.readUInt8(viaAt.version) <= 2 &&
+        sum === last.readUInt8(viaAt.sum)
+      );
     },
   },
   {
@@ -158,11 +165,22 @@ const claims: readonly Claim[] = [
   {
     what: member("a HighPoint firmware RAID"),
     test: ({ volume, head, tail }) =>
-      [0x5a7816f0, 0x5a7816fd].includes(head.at(9 * sector + 32, 4).readUInt32LE()) ||
-      [0x5a7816f3, 0x5a7816fd].includes(tail.at(lastSector(volume) - 10 * sector, 4).readUInt32LE()),
+      [0x5a7816f0, 0x5a7816fd].includes(head.at(highPointAt.v37, 4).readUInt32LE()) ||
+      [0x5a7816f3, 0x5a7816fd].includes(tail.at(lastSector(volume) - highPointAt.v45, 4).readUInt32LE()),
   },
   { what: member("a Promise firmware RAID"), test: isPromise },
 ];
+
+/** libblkid's struct via_metadata and struct adaptec_metadata, in the last sector. */
+const viaAt = { signature: 0, version: 2, sum: 50 } as const;
+const adaptecAt = { id: 0, magic: 256 } as const;
+
+/** HighPoint's 37x has its magic in the tenth sector, the 45x ten sectors before the last one. */
+const highPointAt = { v37: 9 * sector + 32, v45: 10 * sector } as const;
+
+/** libblkid's struct md_on_disk_08, in the last 4 KiB; the magics are those of DRBD 8.0, 8.4 and 9. */
+const drbdAt = { fromEnd: 4096, magic: 60 } as const;
+const drbdMagics = [0x8374026b, 0x8374026c, 0x8374026d];
 
 const bitLockerToGo = Buffer.from("3bd66749292ed84a8399f6a339e3d001", "hex");
 const bcache = Buffer.from("c68573f64e1a45ca8265f57f48ba6d81", "hex");
@@ -187,10 +205,15 @@ async function isLuks({ volume, head }: Look): Promise<boolean> {
   return false;
 }
 
-// The physical volume header of Apple's CoreStorage, of the kind that is encrypted.
+/** The physical volume header of Apple's CoreStorage (libblkid's struct cs_fvault2_sb). */
+const fileVault = { version: 8, kind: 10, magic: 88 } as const;
+
+// Of the kind that is encrypted.
 function isFileVault({ head }: Look): boolean {
-  const [version, kind] = [head.at(8, 2).readUInt16LE(), head.at(10, 2).readUInt16LE()];
-  return head.is(88, "CS\x01\0\0\0") && version === 1 && kind === 0x10;
+  const word = (at: number) => head.at(at, 2).readUInt16LE();
+  return (
+    head.is(fileVault.magic, "CS\x01\0\0\0") && word(fileVault.version) === 1 && word(fileVault.kind) === 0x10
+  );
 }
 
 // Four labels, two at each end, each with a ring of 128 uberblocks in the byte order of whoever wrote it. Four of them are
@@ -211,12 +234,17 @@ async function isZfs({ volume }: Look): Promise<boolean> {
   return false;
 }
 
-// The sum has to be right: mkswap and others leave this place as it is, and with it what a former bcache left there.
+/** struct cache_sb_disk (Linux, include/uapi/linux/bcache.h); the place is in sectors. bcachefs has its magic in the same place. */
+const bcacheAt = { superblock: 4096, sum: 0, place: 8, magic: 24, keyCount: 206, keys: 208 } as const;
+
+// The sum must match: mkswap and others do not overwrite this place, so it may contain the remains of an old bcache.
 function isBcache(head: Window): boolean {
-  const block = head.at(4096, 4096);
-  if (!block.subarray(24, 40).equals(bcache) || block.readBigUInt64LE(8) !== 8n) return false;
-  const keys = block.readUInt16LE(206);
-  return keys <= 256 && crc64(block.subarray(8, 208 + keys * 8)) === block.readBigUInt64LE(0);
+  const block = head.at(bcacheAt.superblock, 4096);
+  const { sum, place, magic, keyCount, keys } = bcacheAt;
+  if (!block.subarray(magic, magic + 16).equals(bcache)) return false;
+  if (block.readBigUInt64LE(place) !== BigInt(bcacheAt.superblock / sector)) return false;
+  const count = block.readUInt16LE(keyCount);
+  return count <= 256 && crc64(block.subarray(place, keys + count * 8)) === block.readBigUInt64LE(sum);
 }
 
 // CRC-64/WE: ECMA-182's polynomial, all bits inverted at both ends.
@@ -231,13 +259,17 @@ function crc64(data: Buffer): bigint {
   return sum ^ all;
 }
 
+/** libblkid's struct silicon_metadata. The sum is of the words before it. */
+const siliconAt = { magic: 0x60, diskNumber: 0x116, sum: 0x13e } as const;
+const siliconMagic = 0x2f000000;
+
 function isSilicon({ volume, tail }: Look): boolean {
   const last = tail.at(lastSector(volume), sector);
-  if (volume.bytes < 64 * 1024 || last.readUInt32LE(0x60) !== 0x2f000000 || (last[0x116] ?? 8) >= 8)
-    return false;
+  if (volume.bytes < 64 * 1024 || last.readUInt32LE(siliconAt.magic) !== siliconMagic) return false;
+  if (last.readUInt8(siliconAt.diskNumber) >= 8) return false;
   let sum = 0;
-  for (let at = 0; at < 0x13e; at += 2) sum += last.readUInt16LE(at);
-  return (-sum & 0xffff) === last.readUInt16LE(0x13e);
+  for (let at = 0; at < siliconAt.sum; at += 2) sum += last.readUInt16LE(at);
+  return (-sum & 0xffff) === last.readUInt16LE(siliconAt.sum);
 }
 
 // The sum of the 64 words is 0, or 1: the firmware itself writes both. blkid before 2.39 takes the two letters alone, which

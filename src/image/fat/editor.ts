@@ -1,5 +1,6 @@
 import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
+import { attribute, entryAt, entryBytes, firstDay, longAt, longTextBytes, marks } from "./entry.ts";
 import { blocksOf, entriesOf, type FatEntry, lookUp, shortSum } from "./fat.ts";
 import { damaged, FatVolume } from "./volume.ts";
 
@@ -24,7 +25,7 @@ export async function changeFat(
 async function remove(disk: Writable, volume: FatVolume, entry: FatEntry): Promise<void> {
   if (entry.isDir && (await entriesOf(volume, entry)).length > 0)
     throw damaged(`the folder ${entry.name} is not empty`);
-  for (const place of entry.places ?? []) await disk.write(place, Buffer.from([0xe5]));
+  for (const place of entry.places ?? []) await disk.write(place, Buffer.from([marks.free]));
   await free(disk, volume, entry.first);
 }
 
@@ -60,10 +61,10 @@ async function free(disk: Writable, volume: FatVolume, first: number): Promise<v
 
 // Bits 16 to 31 of the cluster are FAT32's; there the others keep something else.
 async function point(disk: Writable, volume: FatVolume, place: number, first: number, size: number) {
-  const entry = Buffer.from(await disk.read(place, 32));
-  if (volume.bits === 32) entry.writeUInt16LE(first >>> 16, 20);
-  entry.writeUInt16LE(first & 0xffff, 26);
-  entry.writeUInt32LE(size, 28);
+  const entry = Buffer.from(await disk.read(place, entryBytes));
+  if (volume.bits === 32) entry.writeUInt16LE(first >>> 16, entryAt.firstHigh);
+  entry.writeUInt16LE(first & 0xffff, entryAt.first);
+  entry.writeUInt32LE(size, entryAt.size);
   await disk.write(place, entry);
 }
 
@@ -80,17 +81,18 @@ async function newPlaces(
     (letter) => letter > "\x1f" && !'"*:<>?|\\'.includes(letter) && !/^[\ud800-\udfff]$/.test(letter),
   );
   if (!isPlain || name.length > 255 || /[ .]$/.test(name))
-    throw cannot(`FAT: ${name} is no name that FAT can have`);
+    throw cannot(`FAT: ${name} is not a valid name on FAT`);
   const short = shortName(name, new Set((await entriesOf(volume, parent)).map((entry) => entry.short)));
   if (short === undefined) throw cannot(`FAT: ${name}: its folder has too many names that are alike`);
   const entries = [...longParts(name, shortSum(short)), short];
   const places = await freeSlots(disk, volume, parent, entries.length);
   if (places === undefined) throw cannot(`FAT: ${name}: its folder is full`);
-  for (const [index, place] of places.entries()) await disk.write(place, entries[index] ?? Buffer.alloc(32));
+  for (const [index, place] of places.entries())
+    await disk.write(place, entries[index] ?? Buffer.alloc(entryBytes));
   return places;
 }
 
-// NAME~1.EXT, with attribute 0x20 and the first day that FAT knows: the same name gives the same bytes.
+// NAME~1.EXT, always with the same date: the same name gives the same bytes.
 function shortName(name: string, taken: ReadonlySet<string>): Buffer | undefined {
   const plain = (text: string) => text.toUpperCase().replaceAll(/[^A-Z0-9_-]/g, "");
   const dot = name.lastIndexOf(".");
@@ -100,10 +102,10 @@ function shortName(name: string, taken: ReadonlySet<string>): Buffer | undefined
     const short =
       `${plain(base).slice(0, 8 - tail.length)}${tail}`.padEnd(8) + plain(extension).slice(0, 3).padEnd(3);
     if (taken.has(short)) continue;
-    const entry = Buffer.alloc(32);
-    entry.write(short, 0, "latin1");
-    entry[11] = 0x20;
-    for (const at of [16, 18, 24]) entry.writeUInt16LE(0x0021, at);
+    const entry = Buffer.alloc(entryBytes);
+    entry.write(short, entryAt.name, "latin1");
+    entry[entryAt.attributes] = attribute.archive;
+    for (const at of [entryAt.created, entryAt.accessed, entryAt.modified]) entry.writeUInt16LE(firstDay, at);
     return entry;
   }
   return undefined;
@@ -111,21 +113,23 @@ function shortName(name: string, taken: ReadonlySet<string>): Buffer | undefined
 
 function longParts(name: string, sum: number): Buffer[] {
   const units = Buffer.from(name, "utf16le");
-  const count = Math.ceil(units.length / 26);
+  const count = Math.ceil(units.length / longTextBytes);
   return Array.from({ length: count }, (_, index) => {
     const part = count - index;
     // A zero after the name if there is room, then ones.
-    const text = Buffer.alloc(26, 0xff);
-    const own = units.subarray((part - 1) * 26, part * 26);
+    const text = Buffer.alloc(longTextBytes, 0xff);
+    const own = units.subarray((part - 1) * longTextBytes, part * longTextBytes);
     text.set(own);
-    if (own.length < 26) text.writeUInt16LE(0, own.length);
-    const entry = Buffer.alloc(32);
-    entry[0] = part | (index === 0 ? 0x40 : 0);
-    entry[11] = 0x0f;
-    entry[13] = sum;
-    entry.set(text.subarray(0, 10), 1);
-    entry.set(text.subarray(10, 22), 14);
-    entry.set(text.subarray(22, 26), 28);
+    if (own.length < longTextBytes) text.writeUInt16LE(0, own.length);
+    const entry = Buffer.alloc(entryBytes);
+    entry[longAt.order] = part | (index === 0 ? marks.lastPart : 0);
+    entry[entryAt.attributes] = attribute.long;
+    entry[longAt.checksum] = sum;
+    let done = 0;
+    for (const [from, to] of longAt.text) {
+      entry.set(text.subarray(done, done + to - from), from);
+      done += to - from;
+    }
     return entry;
   });
 }
@@ -140,15 +144,15 @@ async function freeSlots(
   let run: number[] = [];
   let isEnd = false;
   for (const { offset, data } of await blocksOf(volume, parent))
-    for (let at = 0; at < data.length; at += 32) {
+    for (let at = 0; at < data.length; at += entryBytes) {
       // Data after the end marker of a folder is not an entry, whatever it looks like.
-      isEnd ||= data[at] === 0;
+      isEnd ||= data[at] === marks.end;
       const place = offset + at;
       if (run.length === count) {
-        if (isEnd) await disk.write(place, Buffer.from([0]));
+        if (isEnd) await disk.write(place, Buffer.from([marks.end]));
         return run;
       }
-      if (isEnd || data[at] === 0xe5) run.push(place);
+      if (isEnd || data[at] === marks.free) run.push(place);
       else run = [];
     }
   if (run.length === count) return run;

@@ -3,6 +3,7 @@ import { type Reader, windowOf } from "../../io/reader.ts";
 import type { FreeRun } from "../disk/free-run.ts";
 import { stringOf } from "../names.ts";
 import type { Stat } from "../tree.ts";
+import { attribute, entryAt, entryBytes, longAt, lowerCase, marks, shortNameBytes } from "./entry.ts";
 import { damaged, FatVolume } from "./volume.ts";
 
 /** The files of a FAT file system, from which a UEFI guest boots. Names are case-insensitive, as in Linux's vfat. */
@@ -33,7 +34,8 @@ export async function openFat(reader: Reader): Promise<Fat> {
     },
     async readFile(path) {
       const found = await find(path);
-      if (found === undefined || found.isDir) throw new TbuildError("guest", "is no file", { subject: path });
+      if (found === undefined || found.isDir)
+        throw new TbuildError("guest", "is not a file", { subject: path });
       return contentOf(volume, found);
     },
   };
@@ -87,16 +89,16 @@ export async function entriesOf(volume: FatVolume, dir: FatEntry): Promise<FatEn
   const found: FatEntry[] = [];
   let long: { readonly text: string; readonly sum: number; readonly place: number }[] = [];
   for (const { offset, data } of await blocksOf(volume, dir))
-    for (let at = 0; at < data.length; at += 32) {
-      const entry = data.subarray(at, at + 32);
-      const [head, attributes] = [entry[0] ?? 0, entry[11] ?? 0];
-      if (head === 0) return found;
+    for (let at = 0; at < data.length; at += entryBytes) {
+      const entry = data.subarray(at, at + entryBytes);
+      const [mark, attributes] = [entry[0], entry[entryAt.attributes] ?? 0];
+      if (mark === undefined || mark === marks.end) return found;
       const place = offset + at;
-      if (head === 0xe5) long = [];
-      else if ((attributes & 0x3f) === 0x0f) {
+      if (mark === marks.free) long = [];
+      else if ((attributes & attribute.all) === attribute.long) {
         // The last part of a long name comes first, and is marked as the last.
-        if (head & 0x40) long = [];
-        long.push({ text: longPart(entry), sum: entry[13] ?? 0, place });
+        if (mark & marks.lastPart) long = [];
+        long.push({ text: longPart(entry), sum: entry[longAt.checksum] ?? 0, place });
       } else {
         const isNamed = long.length > 0 && long.every(({ sum }) => sum === shortSum(entry));
         const name = isNamed
@@ -107,19 +109,20 @@ export async function entriesOf(volume: FatVolume, dir: FatEntry): Promise<FatEn
           : shortName(entry);
         const places = [...(isNamed ? long.map((part) => part.place) : []), place];
         long = [];
-        // 8: the volume label.
-        if (attributes & 0x08 || name === "." || name === ".." || name.includes("/")) continue;
-        const high = volume.bits === 32 ? entry.readUInt16LE(20) : 0;
-        const isDir = (attributes & 0x10) !== 0;
-        const first = high * 2 ** 16 + entry.readUInt16LE(26);
-        const short = entry.toString("latin1", 0, 11);
-        found.push({ name, isDir, size: isDir ? 0 : entry.readUInt32LE(28), first, short, places });
+        if (attributes & attribute.label || name === "." || name === ".." || name.includes("/")) continue;
+        const high = volume.bits === 32 ? entry.readUInt16LE(entryAt.firstHigh) : 0;
+        const isDir = (attributes & attribute.folder) !== 0;
+        const first = high * 2 ** 16 + entry.readUInt16LE(entryAt.first);
+        const short = entry.toString("latin1", entryAt.name, shortNameBytes);
+        found.push({ name, isDir, size: isDir ? 0 : entry.readUInt32LE(entryAt.size), first, short, places });
       }
     }
   return found;
 }
 
-// A folder has 65536 entries at most (fatgen103, section 6.2), and a chain that is longer is none.
+// Of a folder (fatgen103, section 6.2). A longer chain is damage.
+const mostEntries = 65536;
+
 export async function blocksOf(
   volume: FatVolume,
   dir: FatEntry,
@@ -130,7 +133,7 @@ export async function blocksOf(
   });
   if (dir.first === 0) return [await read(volume.rootPlace.offset, volume.rootPlace.bytes)];
   const chain = volume.chain(dir.first);
-  if (chain.length * volume.clusterBytes > 65536 * 32 + volume.clusterBytes)
+  if (chain.length * volume.clusterBytes > mostEntries * entryBytes + volume.clusterBytes)
     throw damaged("a folder is too long");
   return Promise.all(chain.map((cluster) => read(volume.placeOf(cluster), volume.clusterBytes)));
 }
@@ -158,31 +161,31 @@ async function contentOf(volume: FatVolume, { size, first, name }: FatEntry): Pr
 
 const largestFile = 512 * 1024 * 1024;
 
-// Thirteen units of UTF-16 in three places; a zero ends the name.
+// A zero ends the name.
 function longPart(entry: Buffer): string {
-  const text = Buffer.concat([
-    entry.subarray(1, 11),
-    entry.subarray(14, 26),
-    entry.subarray(28, 32),
-  ]).toString("utf16le");
+  const parts = longAt.text.map(([from, to]) => entry.subarray(from, to));
+  const text = Buffer.concat(parts).toString("utf16le");
   return text.replace(/\0.*$/s, "").replaceAll("\uffff", "");
 }
 
 export function shortSum(entry: Buffer): number {
   let sum = 0;
-  for (const byte of entry.subarray(0, 11)) sum = (((sum & 1) << 7) + (sum >> 1) + byte) & 0xff;
+  for (const byte of entry.subarray(0, shortNameBytes)) sum = (((sum & 1) << 7) + (sum >> 1) + byte) & 0xff;
   return sum;
 }
 
-// Bits 3 and 4 of byte 12 say that base and extension are in lower case. 5 stands for 0xe5.
+// A name that starts with the byte of a free entry has 5 in its place.
 function shortName(entry: Buffer): string {
-  const bytes = Buffer.from(entry.subarray(0, 11));
-  if (bytes[0] === 5) bytes[0] = 0xe5;
-  const flags = entry[12] ?? 0;
+  const bytes = Buffer.from(entry.subarray(0, shortNameBytes));
+  if (bytes[0] === 5) bytes[0] = marks.free;
+  const flags = entry[entryAt.lowerCase] ?? 0;
   const part = (from: number, to: number, isLower: boolean) => {
     const text = stringOf(bytes.subarray(from, to)).trimEnd();
     return isLower ? text.toLowerCase() : text;
   };
-  const [base, extension] = [part(0, 8, (flags & 8) !== 0), part(8, 11, (flags & 16) !== 0)];
+  const [base, extension] = [
+    part(0, 8, (flags & lowerCase.base) !== 0),
+    part(8, shortNameBytes, (flags & lowerCase.extension) !== 0),
+  ];
   return extension === "" ? base : `${base}.${extension}`;
 }

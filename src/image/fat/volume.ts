@@ -1,6 +1,8 @@
 import { TbuildError } from "../../errors.ts";
 import type { Reader } from "../../io/reader.ts";
 import type { Writable } from "../change/draft.ts";
+import { BootSector } from "./boot-sector.ts";
+import { entryBytes } from "./entry.ts";
 
 /**
  * The allocation table and clusters of a FAT12, FAT16 or FAT32 file system. From Microsoft's "FAT File System
@@ -24,37 +26,32 @@ export class FatVolume {
   readonly #table: Buffer;
 
   static async open(reader: Reader): Promise<FatVolume> {
-    const boot = Buffer.from(await reader.read(0, 512));
-    const sector = boot.readUInt16LE(11);
-    const perCluster = boot[13] ?? 0;
+    const boot = new BootSector(Buffer.from(await reader.read(0, BootSector.bytes)));
+    const { sectorBytes: sector, sectorsPerCluster: perCluster, reserved, tables: copies } = boot;
+    const { rootEntries, tableSectors, sectors: total } = boot;
     const isPower = (value: number) => value > 0 && (value & (value - 1)) === 0;
     if (![512, 1024, 2048, 4096].includes(sector) || !isPower(perCluster))
       throw damaged("its boot sector makes no sense");
-    const [reserved, copies, rootEntries] = [boot.readUInt16LE(14), boot[16] ?? 0, boot.readUInt16LE(17)];
-    const tableSectors = boot.readUInt16LE(22) || boot.readUInt32LE(36);
-    const total = boot.readUInt16LE(19) || boot.readUInt32LE(32);
-    const rootSectors = Math.ceil((rootEntries * 32) / sector);
+    const rootSectors = Math.ceil((rootEntries * entryBytes) / sector);
     const data = reserved + copies * tableSectors + rootSectors;
     const clusters = Math.floor((total - data) / perCluster);
     if (reserved === 0 || copies === 0 || tableSectors === 0 || clusters < 1)
       throw damaged("its boot sector makes no sense");
     if (total * sector > reader.bytes) throw damaged(`it ends at byte ${total * sector} of ${reader.bytes}`);
-    const bits = boot.readUInt16LE(22) === 0 ? 32 : clusters < 4085 ? 12 : 16;
+    const bits = boot.isFat32 ? 32 : clusters < 4085 ? 12 : 16;
     if (Math.ceil(((clusters + 2) * bits) / 8) > tableSectors * sector)
       throw damaged("its table is smaller than its clusters need");
     if (tableSectors * sector > largestTable) throw damaged("its table is larger than that of any disk");
-    // If bit 7 is set, only one table is in use. This is obsolete and left to a kernel.
-    if (bits === 32 && (boot.readUInt16LE(40) & 0x80) !== 0)
-      throw damaged("it keeps one copy of its table only");
+    // Obsolete, and left to a kernel.
+    if (bits === 32 && boot.usesOneTable) throw damaged("it keeps one copy of its table only");
     const table = Buffer.from(await reader.read(reserved * sector, tableSectors * sector));
-    const info = bits === 32 ? boot.readUInt16LE(48) : 0;
     return new FatVolume(reader, {
       ...{ bits, clusters, table },
       clusterBytes: perCluster * sector,
       tables: Array.from({ length: copies }, (_, index) => (reserved + index * tableSectors) * sector),
-      rootCluster: bits === 32 ? boot.readUInt32LE(44) : undefined,
-      rootPlace: { offset: (reserved + copies * tableSectors) * sector, bytes: rootEntries * 32 },
-      freeCountAt: info > 0 && info < reserved ? info * sector + 488 : undefined,
+      rootCluster: bits === 32 ? boot.rootCluster : undefined,
+      rootPlace: { offset: (reserved + copies * tableSectors) * sector, bytes: rootEntries * entryBytes },
+      freeCountAt: bits === 32 ? boot.freeCountAt : undefined,
       dataAt: data * sector,
     });
   }

@@ -6,19 +6,25 @@ import type { Piece } from "../change/draft.ts";
 /** Of a chunk, in 512-byte sectors: what `dmsetup create` is told. 4 KiB, as file systems' blocks. */
 export const snapshotSectors = 8;
 
+/** Offsets in struct disk_header (Linux, drivers/md/dm-snap-persistent.c). All numbers are little-endian. */
+const headAt = { magic: 0, valid: 4, version: 8, chunkSectors: 12, bytes: 16 } as const;
+/** `SnAp` */
+const snapshotMagic = 0x70416e53;
+/** struct disk_exception: chunk of the disk, chunk of the snapshot's file */
+const pairBytes = 16;
+
 /** Room that a snapshot of `bytes` takes when every chunk of it changes: the chunks, their index, and the head. */
 export function snapshotBytes(bytes: number): number {
   const chunk = snapshotSectors * 512;
   const chunks = Math.ceil(bytes / chunk);
-  return (chunks + Math.ceil(chunks / (chunk / 16)) + 8) * chunk;
+  return (chunks + Math.ceil(chunks / (chunk / pairBytes)) + 8) * chunk;
 }
 
 /**
  * What was changed, read out of the file that a snapshot of device-mapper wrote the changed chunks to. Chunks that
- * were written and are as before are left out. Layout: the kernel's drivers/md/dm-snap-persistent.c; all numbers are
- * little-endian: a head chunk (magic, valid, version, sectors in a chunk), then an index chunk of pairs (chunk of the
- * disk, chunk of this file), as many chunks of data as it has room for pairs, and so on; a pair with 0 is the end.
- * A raised `signal` ends it.
+ * were written and are as before are left out. The file has a head chunk, an index chunk of pairs, as many chunks of
+ * data as the index has room for pairs, another index chunk, and so on; a pair with 0 is the end. A raised `signal`
+ * ends it.
  */
 export async function snapshotPieces(image: string, file: string, signal?: AbortSignal): Promise<Piece[]> {
   await using snapshot = await fileReader(file);
@@ -62,23 +68,22 @@ function inRuns(places: readonly Place[]): Place[][] {
 }
 
 async function chunkBytes(file: string, snapshot: Reader): Promise<number> {
-  const head = Buffer.from(await snapshot.read(0, 16));
-  const [magic, valid, version] = [head.readUInt32LE(0), head.readUInt32LE(4), head.readUInt32LE(8)];
-  if (magic !== 0x70416e53 || version !== 1)
+  const head = Buffer.from(await snapshot.read(0, headAt.bytes));
+  if (head.readUInt32LE(headAt.magic) !== snapshotMagic || head.readUInt32LE(headAt.version) !== 1)
     throw new TbuildError("integrity", "is not a device-mapper snapshot", { subject: file });
-  if (valid !== 1)
+  if (head.readUInt32LE(headAt.valid) !== 1)
     throw new TbuildError("environment", "the snapshot failed while the guest was being changed", {
       subject: file,
       hint: "The image was not changed. Check whether its disk is full.",
     });
-  return head.readUInt32LE(12) * 512;
+  return head.readUInt32LE(headAt.chunkSectors) * 512;
 }
 
 async function* changedChunks(snapshot: Reader, chunk: number): AsyncGenerator<[number, number]> {
-  const pairs = chunk / 16;
+  const pairs = chunk / pairBytes;
   for (let area = 1; (area + 1) * chunk <= snapshot.bytes; area += pairs + 1) {
     const index = Buffer.from(await snapshot.read(area * chunk, chunk));
-    for (let at = 0; at < chunk; at += 16) {
+    for (let at = 0; at < chunk; at += pairBytes) {
       const [old, now] = [Number(index.readBigUInt64LE(at)), Number(index.readBigUInt64LE(at + 8))];
       if (now === 0) return;
       yield [old, now];

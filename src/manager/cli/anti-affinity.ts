@@ -1,6 +1,7 @@
-import type { AntiAffinityGroups, Named } from "../api.ts";
-import { type Property, referenceIn } from "./answer.ts";
-import { type Command, command, instance } from "./command.ts";
+import type { AntiAffinityGroups } from "../api.ts";
+import { referenceIn } from "./answer.ts";
+import { command, instance } from "./command.ts";
+import type { Orders } from "./orders.ts";
 
 const type = "AntiAffinityGroup";
 
@@ -8,12 +9,9 @@ const type = "AntiAffinityGroup";
  * `create AntiAffinityGroup name= description= on ServerPool`, `add Vm … to`, `remove Vm … from` (CLI User's Guide 3.3, A.33 and A.60). What
  * `show` says of the members is in no public output: `Vm 1 = ID  [NAME]` is likely, as other objects have it.
  */
-export function antiAffinityGroups(use: {
-  readonly list: (type: string) => Promise<Named[]>;
-  readonly rows: (type: string, id: string) => Promise<readonly Property[]>;
-  readonly created: (type: string, command: Command) => Promise<string>;
-  readonly order: (command: Command) => Promise<unknown>;
-}): AntiAffinityGroups {
+export function antiAffinityGroups(
+  use: Pick<Orders, "list" | "rows" | "created" | "order">,
+): AntiAffinityGroups {
   const member = (words: string, group: string, vm: string, between: string) =>
     use.order(
       command(`${words} ${instance({ type: "Vm", id: vm })} ${between} ${instance({ type, id: group })}`),

@@ -1,3 +1,4 @@
+import { optional } from "../answers.ts";
 import type { DiskSeen, MappingSeen, Named, VmSeen, VmState, VnicSeen } from "../api.ts";
 import { type Listed, type Property, type Reference, referenceIn } from "./answer.ts";
 
@@ -124,8 +125,4 @@ function named(value: string | undefined): Named | undefined {
 function numberIn(value: string | undefined): number | undefined {
   const [number] = /^\d+(?:\.\d+)?/.exec(value?.trim() ?? "") ?? [];
   return number === undefined ? undefined : Number(number);
-}
-
-function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
-  return (value === undefined || value === "" ? {} : { [key]: value }) as { [P in K]?: V };
 }

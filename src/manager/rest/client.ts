@@ -186,7 +186,7 @@ export function restClient(options: RestOptions): RestClient {
     const id = idIn(member(first, "id"))?.value;
     if (id === undefined) return undefined;
     const until = Date.now() + deadlineMs;
-    for (let job = first, pause = 50; ; pause = Math.min(5000, pause * 1.5)) {
+    for (let job = first, pause = 20; ; pause = Math.min(5000, pause * 1.5)) {
       if (member(job, "summaryDone") === true) {
         const state = member(job, "jobRunState");
         if (state === "SUCCESS") return idIn(member(job, "resultId"))?.value;

@@ -299,6 +299,8 @@ function shown(world: World, { id, type, name, description, is }: Thing) {
       shareable: is.isShareable,
       repositoryId: idJson(world, is.repository),
     }),
+    // A disc is a virtual disk here.
+    VirtualCdrom: () => ({ repositoryId: idJson(world, is.repository) }),
     VmCloneCustomizer: () => ({ vmId: idJson(world, is.vm) }),
     Assembly: () => ({
       repositoryId: idJson(world, is.repository),

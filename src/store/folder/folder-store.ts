@@ -1,19 +1,15 @@
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
-import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { readFile } from "node:fs/promises";
 import type { Runner } from "../../host/host.ts";
-import { explained, textOf, writeAll } from "../../io/durable.ts";
-import { inParallel } from "../../io/parallel.ts";
+import { textOf } from "../../io/durable.ts";
 import { type Digest, digestOf } from "../../model/digest.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { lineOf, manifestDigest, readManifest, readManifestLine } from "../../model/manifest.ts";
 import { linesIn } from "../manifest-lines.ts";
 import type { Store } from "../store.ts";
-import { chunksOfImage } from "./chunker.ts";
-import { diskListText, type Part } from "./disk-list.ts";
 import { ownBytesOf } from "./own-bytes.ts";
-import { chunksAtATime, openChunks, openPackWriter, readPacks } from "./packs.ts";
 import { pruneStore } from "./prune.ts";
 import { hex, storeFolder, sumFile } from "./store-folder.ts";
+import { storedDisks } from "./stored-disks.ts";
 import { verifyStore } from "./verify.ts";
 
 /**
@@ -36,73 +32,9 @@ export function folderStore(host: Runner, folder: string, cache?: string): Store
     return text === undefined ? undefined : readManifest(file, text);
   };
 
+  const disks = storedDisks(host, at);
   const self: Store = {
-    async putDisk(file, name, signal) {
-      await using _lock = await at.lock(signal);
-      const { size } = await stat(file);
-      const writer = await openPackWriter(folder, (await readPacks(folder)).chunks.keys());
-      const prepared = inParallel(
-        chunksOfImage(host, file, signal),
-        chunksAtATime,
-        async ({ start, data }) => ({
-          start,
-          length: data.length,
-          chunk: await writer.prepare(data),
-        }),
-      );
-      const parts: Part[] = [];
-      let [end, dataBytes] = [0, 0];
-      for await (const { start, length, chunk } of prepared) {
-        if (start > end) parts.push({ chunk: undefined, length: start - end });
-        parts.push({ chunk: chunk.digest, length });
-        end = start + length;
-        dataBytes += length;
-        await writer.add(chunk);
-      }
-      if (end < size) parts.push({ chunk: undefined, length: size - end });
-      await writer.close();
-      const digest = await at.addList(diskListText(size, parts));
-      const chunks = parts.filter(({ chunk }) => chunk !== undefined).length;
-      return { name, digest, bytes: size, dataBytes, chunks };
-    },
-
-    async restoreDisk(disk, to, signal) {
-      const partial = `${to}.part`;
-      try {
-        const handle = await open(partial, "w");
-        try {
-          await handle.truncate(disk.bytes);
-          for await (const { start, data } of self.readDisk(disk, signal))
-            if (data) await writeAll(handle, data, start);
-        } finally {
-          await handle.close();
-        }
-        await rename(partial, to);
-      } catch (error) {
-        await rm(partial, { force: true });
-        throw explained(error, to);
-      }
-    },
-
-    async *readDisk(disk, signal) {
-      const parts = await at.partsOf(disk);
-      await using chunks = await openChunks(folder);
-      let start = 0;
-      const read = inParallel(parts, chunksAtATime, async ({ chunk, length }) => ({
-        length,
-        data: chunk === undefined ? undefined : await chunks.read(chunk),
-      }));
-      for await (const { length, data } of read) {
-        checkInterrupted(signal);
-        if (data && data.length !== length)
-          throw new TbuildError(
-            "integrity",
-            `disk ${disk.digest}: a chunk does not have the length in its list`,
-          );
-        yield { start, length, ...(data && { data }) };
-        start += length;
-      }
-    },
+    ...disks,
 
     async publish(manifest) {
       await using _lock = await at.lock();

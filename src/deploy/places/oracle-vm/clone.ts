@@ -46,6 +46,8 @@ export function clonesOf(
   const pending = recordsIn(join(folder, "clones"), Pending);
   // A clone of this process that has no name yet must not be taken for one that was interrupted.
   const inTurn = atMost(1);
+  // Each of its operations locks the template: those of several clones at once would be refused, and wait to be tried again.
+  const onTemplate = atMost(1);
 
   async function create(wanted: Parameters<ManagerApi["cloneVm"]>[0], mark: Mark): Promise<string> {
     if (!api.renamesClones) return api.cloneVm(wanted);
@@ -80,48 +82,50 @@ export function clonesOf(
 
   return {
     recover,
-    async make({ template, name, way, target }, mark) {
-      const half = unfinishedName(name, mark);
-      const pool = await chosen(api, "ServerPool", options.pool);
-      const wanted = { from: template, name: half, pool: pool.id, asTemplate: false, repository: target.id };
-      const cloneBy = (customizer?: string) =>
-        createSteadily({
-          what: `machine ${half}`,
-          name: half,
-          list: async () => {
-            await recover(mark);
-            return api.list("Vm");
-          },
-          create: () => create({ ...wanted, ...(customizer !== undefined && { customizer }) }, mark),
-          // A clone is a separate job: a machine with the name is complete, unless its disks are still being copied.
-          matches: async (id) => (await api.vm(id)).state === "stopped",
-          remove: async (id) => removeHalf(api, await api.vm(id), mark),
-        });
-      if (!api.createCustomizer || !api.customizers || !api.deleteCustomizer) return cloneBy();
-      const customizer = customizerName(name, mark);
-      for (const one of await api.customizers())
-        if (one.name === customizer) await api.deleteCustomizer(one.id);
-      const mappings = await mappingsOf(api, await api.vm(template));
-      const type = way === "thin" ? "THIN_CLONE" : "SPARSE_COPY";
-      const id = await api.createCustomizer(template, {
-        name: customizer,
-        storage: mappings
-          .filter(({ device }) => device.kind === "virtual-disk")
-          .map(({ id: mapping }) => ({ mapping, repository: target.id, type })),
-        networks: [],
-      });
-      const machine = await cloneBy(id).catch(async (error) => {
-        await api.deleteCustomizer?.(id).catch(() => {});
-        throw error;
-      });
-      await api.deleteCustomizer(id);
-      return machine;
-    },
+    make: (cloning, mark) => onTemplate(() => made(cloning, mark)),
     async tidy(mark) {
       for (const one of (await api.customizers?.()) ?? [])
         if (one.name.startsWith(customizerName("", mark))) await api.deleteCustomizer?.(one.id);
     },
   };
+
+  async function made({ template, name, way, target }: Cloning, mark: Mark): Promise<string> {
+    const half = unfinishedName(name, mark);
+    const pool = await chosen(api, "ServerPool", options.pool);
+    const wanted = { from: template, name: half, pool: pool.id, asTemplate: false, repository: target.id };
+    const cloneBy = (customizer?: string) =>
+      createSteadily({
+        what: `machine ${half}`,
+        name: half,
+        list: async () => {
+          await recover(mark);
+          return api.list("Vm");
+        },
+        create: () => create({ ...wanted, ...(customizer !== undefined && { customizer }) }, mark),
+        // A clone is a separate job: a machine with the name is complete, unless its disks are still being copied.
+        matches: async (id) => (await api.vm(id)).state === "stopped",
+        remove: async (id) => removeHalf(api, await api.vm(id), mark),
+      });
+    if (!api.createCustomizer || !api.customizers || !api.deleteCustomizer) return cloneBy();
+    const customizer = customizerName(name, mark);
+    for (const one of await api.customizers())
+      if (one.name === customizer) await api.deleteCustomizer(one.id);
+    const mappings = await mappingsOf(api, await api.vm(template));
+    const type = way === "thin" ? "THIN_CLONE" : "SPARSE_COPY";
+    const id = await api.createCustomizer(template, {
+      name: customizer,
+      storage: mappings
+        .filter(({ device }) => device.kind === "virtual-disk")
+        .map(({ id: mapping }) => ({ mapping, repository: target.id, type })),
+      networks: [],
+    });
+    const machine = await cloneBy(id).catch(async (error) => {
+      await api.deleteCustomizer?.(id).catch(() => {});
+      throw error;
+    });
+    await api.deleteCustomizer(id);
+    return machine;
+  }
 }
 
 /** Waits until no clone is being made: the job of an interrupted call continues. */

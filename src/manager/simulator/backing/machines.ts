@@ -53,7 +53,8 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
   }
   const running = new Map<string, Running>();
   const fileOf = (disk: Thing) => join(folder, "disks", disk.id);
-  const nameOf = (vm: Thing) => `ovm-${vm.id.replace(/[^a-z0-9]/g, "").slice(-16)}`;
+  // As the domains of Oracle VM are named.
+  const nameOf = (vm: Thing) => vm.id.replace(/[^a-z0-9]/g, "");
 
   async function listen(one: Running, name: string): Promise<void> {
     one.earlier.push(...(one.messages?.received() ?? []));
@@ -184,6 +185,7 @@ function specOf({ vm, disks, discs, nics }: BackedMachine, name: string, fileOf:
     cdroms: discs.map(fileOf),
     // The first one leads to this machine, so that the guest can be logged in to.
     nics: nics.map(({ network, mac }, at) => ({ mac, network: at === 0 ? buildNetwork : network })),
+    ...(String(vm.is.bootOrder).startsWith("CDROM") && { discFirst: true as const }),
     guest: { release: release === undefined ? 6 : Number(release) },
   };
 }

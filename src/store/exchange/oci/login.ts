@@ -1,24 +1,18 @@
-import { Interrupted, TbuildError } from "../../../errors.ts";
+import { Interrupted, type TbuildError } from "../../../errors.ts";
 import { type Challenge, challengesIn } from "../../../io/challenges.ts";
-import { printable } from "../../../io/escape.ts";
 import type { Answer, Client, Question } from "../../../io/http.ts";
 import type { Credentials } from "./credentials.ts";
+import { loginRefused, type NoToken, type Sent } from "./login-refused.ts";
 
 /** Says who we are, in the ways that a registry offers. */
 export interface Login {
   /** What goes with each request to the registry. */
   headers(): Readonly<Record<string, string>>;
-  /** Answers a refusal, after `times` earlier answers to the same request; false where there is nothing new to say. */
+  /** Answers a refusal, after `times` earlier answers to the same request; false if there is nothing new to try. */
   answer(answer: Answer, times: number): Promise<boolean>;
   /** What a 401 or 403 means, by what was sent. `lines` are the registry's own. */
   refusal(answer: Answer, what: string, lines: readonly string[], lookedIn?: string): Promise<TbuildError>;
 }
-
-/** What went with the last request: nothing, a password, or a token that `host` gave. */
-type Sent =
-  | undefined
-  | { readonly kind: "password"; readonly value: string }
-  | { readonly kind: "token"; readonly value: string; readonly host: string };
 
 const largestToken = 2 ** 20;
 
@@ -36,8 +30,7 @@ export function loginTo(
   };
   let sent: Sent;
   let scopes: Scopes = new Map();
-  /** What the one who gives tokens answered when it gave none. */
-  let noToken: { readonly host: string; readonly line: string; readonly isRefusal: boolean } | undefined;
+  let noToken: NoToken | undefined;
 
   /** Gives the password itself, where Basic is offered. */
   function byPassword(who: Credentials): boolean {
@@ -86,7 +79,7 @@ export function loginTo(
       const bearer = offered.find(
         ({ scheme, parameters }) => scheme === "bearer" && realmOf(answer, parameters.realm),
       );
-      // A token that is refused at once is refused for ever. One that was good before has expired, or is for less.
+      // A new token that is refused will always be refused. One that worked before has expired, or covers less than this.
       const isNew = times > 0 && sent?.kind === "token";
       if (bearer && !isNew && (await byToken(answer, bearer, who))) return true;
       const isBasic = offered.some(({ scheme }) => scheme === "basic");
@@ -98,85 +91,7 @@ export function loginTo(
         if (error instanceof Interrupted) throw error;
         return undefined;
       });
-      const offered = challengesIn(answer.headers("www-authenticate"));
-      const schemes = [...new Set(offered.map(({ scheme }) => scheme))];
-      const loginHint = `Log in with \`docker login ${registry}\` or \`podman login --authfile ~/.docker/config.json ${registry}\`.`;
-      const asked = who && `asked as ${printable(who.user)}, whose password came from ${who.from}`;
-      const none = lookedIn === undefined ? [] : [`no password for ${registry} in ${lookedIn}`];
-      const fault = (why: string, hint: string, more: readonly string[]) =>
-        new TbuildError("environment", `denies access for ${what}: ${why}`, {
-          subject: registry,
-          lines: [...lines, ...more],
-          hint,
-        });
-      const asWho = asked === undefined ? none : [asked];
-
-      if (answer.status === 403) {
-        if (sent === undefined)
-          return fault("it forbids it, without asking for a login", `You are not logged in. ${loginHint}`, [
-            "no user name and no password were sent",
-          ]);
-        return fault(
-          who ? `${printable(who.user)} may not do that` : "login required",
-          who
-            ? `Ask who runs it for the right, or use another login: \`docker login ${registry}\`.`
-            : loginHint,
-          asWho,
-        );
-      }
-      if (schemes.length > 0 && !schemes.some((scheme) => scheme === "basic" || scheme === "bearer"))
-        return fault(
-          `it asks for ${schemes.map(named).join(" or ")}, which tbuild does not support`,
-          "tbuild logs in by Basic and Bearer. Ask who runs the registry for one of them.",
-          [],
-        );
-      if (noToken)
-        return fault(
-          noToken.isRefusal
-            ? who
-              ? `${noToken.host}, which gives its tokens, does not accept the login of ${printable(who.user)}`
-              : `${noToken.host}, which gives its tokens, wants a login`
-            : `${noToken.host}, which is to give its tokens, gave none`,
-          who && noToken.isRefusal
-            ? `Log in again: \`docker login ${registry}\`.`
-            : noToken.isRefusal
-              ? loginHint
-              : `Ask who runs ${noToken.host}.`,
-          [`${noToken.host}: ${noToken.line}`, ...asWho],
-        );
-      if (sent?.kind === "token")
-        return fault(
-          `it does not accept the token that ${sent.host} gave`,
-          who
-            ? `The login itself was accepted. ${printable(who.user)} may lack the right, or the registry does not trust ${sent.host}.`
-            : loginHint,
-          asWho,
-        );
-      if (sent?.kind === "password")
-        return fault(
-          "it does not accept the user name and password",
-          `They are wrong or have expired. Log in again: \`docker login ${registry}\`.`,
-          asWho,
-        );
-      if (schemes.length === 0)
-        return fault(
-          "it wants a login and does not say which",
-          "Its answer has no readable WWW-Authenticate header. Ask who runs it.",
-          ["no user name and no password were sent"],
-        );
-      if (who?.isRefreshToken)
-        return fault(
-          "it wants a password, and there is only a token",
-          `Log in again: \`docker login ${registry}\`.`,
-          [`the token came from ${who.from}`],
-        );
-      if (who)
-        return fault(
-          "it offers no login that can be used",
-          "Its WWW-Authenticate header names no usable address for tokens. Ask who runs it.",
-          [],
-        );
-      return fault("it wants a login", loginHint, none);
+      return loginRefused(answer, { registry, what, lines, lookedIn, who, sent, noToken });
     },
   };
 }
@@ -197,16 +112,6 @@ function realmOf(answer: Answer, realm: string | undefined): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   return /^https?:$/.test(url.protocol) ? url : undefined;
-}
-
-const writtenSo: Readonly<Record<string, string>> = {
-  negotiate: "Negotiate",
-  ntlm: "NTLM",
-  digest: "Digest",
-};
-
-function named(scheme: string): string {
-  return writtenSo[scheme] ?? printable(scheme).slice(0, 40);
 }
 
 /** `repository:team/ol6-grid`, and what is wanted of it. */

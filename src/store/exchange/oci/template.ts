@@ -15,7 +15,8 @@ import { checkPack, largestPack } from "../../folder/pack.ts";
 import { packFile, readPacks } from "../../folder/packs.ts";
 import { hex, type StoreFolder } from "../../folder/store-folder.ts";
 import { type Reference, referenceText } from "./reference.ts";
-import { manifestType, type Registry, type Tags } from "./registry.ts";
+import { manifestType, type Registry } from "./registry.ts";
+import type { Tags } from "./tags.ts";
 
 const artifactType = "application/vnd.tbuild.template.v1";
 const types = {

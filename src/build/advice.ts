@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { Interrupted, TbuildError } from "../errors.ts";
+import type { BuildRequest } from "./request.ts";
+import type { BuildContext } from "./step.ts";
+
+/** Suggests the next commands for this build. */
+export async function withAdvice(
+  context: BuildContext,
+  request: BuildRequest,
+  error: unknown,
+): Promise<unknown> {
+  if (!(error instanceof TbuildError) || error instanceof Interrupted) return error;
+  const again = `tbuild recipe ${request.name}${request.rehearse ? " --rehearse" : ""}`;
+  const machines = (await context.hypervisor.list()).filter((name) => name.startsWith(`${context.id}-`));
+  const running = [];
+  for (const machine of machines)
+    if ((await context.hypervisor.state(machine)) === "running") running.push(machine);
+  const look = running.flatMap((machine) => [
+    `look at it:     tbuild console ${machine}`,
+    `log in:         tbuild console ${machine} --ssh`,
+  ]);
+  const lines = [
+    ...error.lines,
+    "",
+    `log:            ${join(context.folder, "log.txt")}`,
+    `report:         ${join(context.folder, "report.html")}`,
+    ...look,
+    ...(machines.length > 0 ? [`throw it away:  tbuild clean ${context.id}`] : []),
+    `go on:          ${again}   (what is done is kept)`,
+  ];
+  return error.within(context.name, { lines });
+}

@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { TbuildError } from "../errors.ts";
+import { tryLock } from "../host/lock.ts";
+import type { BuildEvent } from "./event.ts";
+import type { Ingredients } from "./master.ts";
+import { untilStep } from "./pipeline.ts";
+import { digestOf } from "./recipe-inputs.ts";
+import type { BuildRequest } from "./request.ts";
+import type { BuildContext } from "./step.ts";
+import { planTemplate } from "./template.ts";
+import { trialMode } from "./trial-mode.ts";
+import type { Workshop } from "./workshop.ts";
+
+export function pipelineOf(workshop: Workshop, made: Ingredients, request: BuildRequest) {
+  return untilStep(planTemplate(made, trialMode(workshop, made, request)), request.until);
+}
+
+export function contextOf(
+  workshop: Workshop,
+  made: Ingredients,
+  request: BuildRequest,
+  report: (event: BuildEvent) => void,
+  signal: AbortSignal,
+): BuildContext {
+  const { recipe, frame } = made.made;
+  const name = `${recipe.name}${request.rehearse ? "-rehearsal" : ""}`;
+  const id = `${name}-${digestOf(frame.recipeText).slice(0, 6)}`;
+  const { home, host, hypervisor, site, store, records, environment, tbuild } = workshop;
+  return {
+    id,
+    name,
+    rehearsal: request.rehearse,
+    folder: join(home.builds, id),
+    home,
+    host,
+    hypervisor,
+    site,
+    store,
+    environment,
+    records,
+    report,
+    signal,
+    tbuild,
+  };
+}
+
+export async function buildLock(context: BuildContext) {
+  const got = await tryLock(join(context.home.builds, `${context.name}.lock`));
+  if ("release" in got) return got;
+  throw new TbuildError(
+    "environment",
+    `is being built already, by process ${got.heldBy}${got.on === undefined ? "" : ` on ${got.on}`}`,
+    { subject: context.name, hint: "Wait until it ends, or stop it (Ctrl-C in its terminal)." },
+  );
+}

@@ -1,0 +1,55 @@
+import { TbuildError, together } from "../errors.ts";
+import { contextOf, pipelineOf } from "./context.ts";
+import { furtherName } from "./further.ts";
+import { gather } from "./gather.ts";
+import { planOf } from "./pipeline.ts";
+import type { BuildRequest } from "./request.ts";
+import { provePasswords } from "./secrets.ts";
+import type { BuildContext } from "./step.ts";
+import { proveDisc } from "./steps/fetch-medium.ts";
+import type { Workshop } from "./workshop.ts";
+
+/**
+ * Resolves all recipes, and checks what their builds need before the first step: disc, passwords, programs. Throws one
+ * error that lists everything missing.
+ */
+export async function prove(workshop: Workshop, requests: readonly BuildRequest[]): Promise<void> {
+  const faults: unknown[] = [];
+  const names = new Map<string, string>();
+  for (const request of requests)
+    await proveOne(workshop, request, names).catch((error: unknown) => faults.push(error));
+  if (faults.length > 0)
+    throw together(faults, `${faults.length} of ${requests.length} recipes cannot be built`);
+}
+
+async function proveOne(
+  workshop: Workshop,
+  request: BuildRequest,
+  names: Map<string, string>,
+): Promise<void> {
+  const made = await gather(workshop, request);
+  const { recipe, folder } = made;
+  for (const name of [recipe.name, ...recipe.convert.map(({ to }) => furtherName(recipe, to))]) {
+    const other = names.get(name);
+    if (other !== undefined)
+      throw new TbuildError("usage", `${request.name} and ${other} are both named ${name}`, {
+        hint: "Give one of them another `name`, or build one of them only.",
+      });
+    names.set(name, request.name);
+  }
+  const context = contextOf(workshop, made, request, () => {}, new AbortController().signal);
+  const planned = await planOf(pipelineOf(workshop, made, request), context, request.fresh);
+  const steps = planned.filter((step) => !step.kept).map((step) => step.step);
+  if (steps.includes("fetch-medium") && !request.rehearse) await proveDisc(recipe, workshop.home.isoFolder);
+  // A cached guest already has its passwords.
+  if (steps.includes("provision-guest")) await provePasswords(recipe, folder, workshop.environment);
+  await checkSite(context, steps);
+}
+
+// Nothing that boots a machine is started before the tools for it are known to be there.
+async function checkSite(context: BuildContext, steps: readonly string[]): Promise<void> {
+  if (
+    steps.some((step) => ["install-guest", "provision-guest", "inject-modules", "boot-trial"].includes(step))
+  )
+    await context.hypervisor.check();
+}

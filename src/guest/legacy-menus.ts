@@ -1,0 +1,13 @@
+import type { GuestTree } from "../image/tree.ts";
+
+const biosMenus = ["/boot/grub/grub.conf", "/boot/grub/menu.lst"];
+const uefiMenus = "/boot/efi/EFI/*/grub.conf";
+
+/** Where the menus of GRUB legacy may be; a path or a pattern. */
+export const legacyMenuPlaces = [...biosMenus, uefiMenus];
+
+/** The menus of GRUB legacy that exist: that of a BIOS, then those beside the boot loaders of UEFI. */
+export async function legacyMenuFiles(tree: GuestTree): Promise<string[]> {
+  for (const path of biosMenus) if (await tree.stat(path)) return [path, ...(await tree.glob(uefiMenus))];
+  return tree.glob(uefiMenus);
+}

@@ -1,0 +1,67 @@
+import { TbuildError } from "../../errors.ts";
+import { examineManager } from "../../manager/examine.ts";
+import { chosen, findOne } from "../../manager/steady.ts";
+import type { Examined, ManagerAccess } from "../hypervisor.ts";
+import type { OracleVmOptions } from "./options.ts";
+import type { Servers } from "./servers.ts";
+
+/** Throws for what is missing: an object of the Manager, a server, a repository on it, a program there. */
+export async function checkOracleVm(
+  { options: manager, open }: ManagerAccess,
+  options: OracleVmOptions,
+  servers: Servers,
+): Promise<void> {
+  const api = await open();
+  await chosen(api, "ServerPool", manager.pool);
+  const repository = await chosen(api, "Repository", manager.repository);
+  for (const network of new Set(Object.values(options.networks))) await findOne(api, "Network", network);
+  for (const name of servers.all.keys()) await checkServer(servers, name, options, repository.id);
+}
+
+async function checkServer(
+  servers: Servers,
+  name: string,
+  { repositories }: OracleVmOptions,
+  repository: string,
+): Promise<string> {
+  const host = servers.named(name);
+  const { stdout } = await host.run(["sh", "-c", askScript, `${repositories}/${repository}`]);
+  const [missing = ""] = stdout.split("\n");
+  if (missing === "") return `${host.name} has the repository and the tools`;
+  throw new TbuildError("environment", missing, {
+    subject: host.name,
+    hint: "hypervisor.servers of the site names servers of the pool, with root's login; hypervisor.repositories is where they mount repositories.",
+  });
+}
+
+/** The same for `doctor`, thing by thing. */
+export async function examineOracleVm(
+  access: ManagerAccess,
+  options: OracleVmOptions,
+  servers: Servers,
+): Promise<Examined[]> {
+  const found = await examineManager(access.options, access.open);
+  if (found.some(({ ok }) => !ok)) return found;
+  const api = await access.open();
+  const repository = await chosen(api, "Repository", access.options.repository);
+  const look = async (what: string, work: () => Promise<string>) => {
+    try {
+      found.push({ what, ok: true, text: await work() });
+    } catch (error) {
+      if (!(error instanceof TbuildError)) throw error;
+      const { message, hint } = error;
+      found.push({ what, ok: false, text: message, ...(hint !== undefined && { mend: hint }) });
+    }
+  };
+  for (const [name, network] of Object.entries(options.networks))
+    await look(`network ${name}`, async () => (await findOne(api, "Network", network)).name);
+  for (const name of servers.all.keys())
+    await look(`server ${name}`, () => checkServer(servers, name, options, repository.id));
+  return found;
+}
+
+const askScript = `
+[ -d "$0/VirtualDisks" ] || { echo "has no folder $0/VirtualDisks"; exit; }
+for program in xenstore-read xenstore-list setsid; do
+  command -v "$program" >/dev/null 2>&1 || { echo "has no program $program"; exit; }
+done`;

@@ -1,0 +1,24 @@
+/*
+ * What belongs to a machine is named after it, and says so in its description. A build's machines have names of their own, so a
+ * name alone is enough where the Manager does not show descriptions.
+ */
+
+export const markOf = (vm: string): string => `Made by tbuild for its machine ${vm}.`;
+
+export const diskName = (vm: string, slot: number): string => `${vm} disk ${slot}`;
+
+/** Also the file name, from which the Manager takes the name of a disc. */
+export const discName = (vm: string, purpose: string): string => `${vm}-${purpose}.iso`;
+
+export function isDiskOf(vm: string, name: string): boolean {
+  return name.startsWith(`${vm} disk `) && /^\d+$/.test(name.slice(`${vm} disk `.length));
+}
+
+export function isDiscOf(vm: string, name: string): boolean {
+  return name.startsWith(`${vm}-`) && /^(?:cd\d+|boot)\.iso$/.test(name.slice(vm.length + 1));
+}
+
+/** Whether a description leaves it open that tbuild made the object for this machine. */
+export function mayBeOf(vm: string, description: string | undefined): boolean {
+  return description === undefined || description.includes(markOf(vm));
+}

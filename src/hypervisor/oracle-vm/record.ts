@@ -1,0 +1,66 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { TbuildError } from "../../errors.ts";
+import type { Host } from "../../host/host.ts";
+
+const Disk = z.object({
+  slot: z.number(),
+  /** The Manager's ids of the disk and its repository. */
+  id: z.string(),
+  repository: z.string(),
+  /** It goes with the machine. */
+  isOwn: z.boolean(),
+  /** The image on tbuild's machine that it was made of as a thin disk. */
+  grownFrom: z.string().exactOptional(),
+});
+
+/** A machine on Oracle VM, as its tbuild knows it. It is written before anything is made there, so that nothing is lost. */
+const MachineRecord = z.object({
+  name: z.string(),
+  /** The Manager's id; left out while it may not exist yet. */
+  id: z.string().exactOptional(),
+  nics: z
+    .array(z.object({ network: z.string(), mac: z.string(), address: z.string().exactOptional() }))
+    .readonly(),
+  disks: z.array(Disk).readonly(),
+  /** The slot of the drive for boot discs. */
+  bootSlot: z.number(),
+  /** The server of its last start, by the Manager's name. */
+  server: z.string().exactOptional(),
+});
+export type MachineRecord = z.infer<typeof MachineRecord>;
+
+/** The machines that this tbuild has made, by name. */
+export interface Records {
+  read(vm: string): Promise<MachineRecord | undefined>;
+  write(record: MachineRecord): Promise<void>;
+  remove(vm: string): Promise<void>;
+  list(): Promise<string[]>;
+}
+
+export function recordsIn(host: Host, folder: string): Records {
+  const fileOf = (vm: string) => join(folder, `${vm}.json`);
+  return {
+    async read(vm) {
+      const bytes = await host.readFile(fileOf(vm));
+      if (bytes === undefined) return undefined;
+      try {
+        return MachineRecord.parse(JSON.parse(new TextDecoder().decode(bytes)));
+      } catch (cause) {
+        throw new TbuildError("environment", "is damaged, or from an older tbuild", {
+          subject: fileOf(vm),
+          hint: `Remove the machine ${vm} in the Manager, then this file.`,
+          cause,
+        });
+      }
+    },
+    write: (record) => host.writeFile(fileOf(record.name), Buffer.from(JSON.stringify(record)), 0o600),
+    remove: (vm) => rm(fileOf(vm), { force: true }),
+    list: async () =>
+      (await readdir(folder).catch(() => []))
+        .filter((name) => name.endsWith(".json"))
+        .map((name) => name.slice(0, -".json".length))
+        .sort(),
+  };
+}

@@ -1,0 +1,41 @@
+// Sizes and offsets of the structures in btrfs's trees (Linux, include/uapi/linux/btrfs_tree.h). All numbers are little-endian.
+
+/** struct btrfs_disk_key */
+export const key = { object: 0, type: 8, offset: 9, bytes: 17 } as const;
+
+/** struct btrfs_header, at the start of each node */
+export const head = { fsid: 32, address: 48, items: 96, level: 100, bytes: 101 } as const;
+
+/** struct btrfs_item, in leaves: a key, and where the data is behind the head */
+export const leafItem = { start: key.bytes, size: key.bytes + 4, bytes: 25 } as const;
+
+/** struct btrfs_key_ptr, in other nodes */
+export const pointer = { address: key.bytes, bytes: 33 } as const;
+
+/** struct btrfs_chunk, up to its stripes; each stripe is a struct btrfs_stripe */
+export const chunk = { length: 0, type: 24, stripes: 44, bytes: 48 } as const;
+export const stripe = { offset: 8, bytes: 32 } as const;
+
+/** struct btrfs_root_item; older kernels write it up to `level`, newer ones with the UUIDs */
+export const rootItem = { address: 176, level: 238, parentUuid: 263 } as const;
+
+/** struct btrfs_root_ref, and the name behind it */
+export const rootRef = { folder: 0, nameBytes: 16, name: 18 } as const;
+
+/** struct btrfs_inode_ref, and the name behind it */
+export const inodeRef = { nameBytes: 8, name: 10 } as const;
+
+/** Types of items. */
+export const itemTypes = {
+  inode: 1,
+  inodeRef: 12,
+  dirItem: 84,
+  root: 132,
+  rootRef: 156,
+  extent: 168,
+  metadata: 169,
+  chunk: 228,
+} as const;
+
+/** Numbers of trees and inodes that are the same everywhere. */
+export const objects = { extentTree: 2n, top: 5n, rootsFolder: 6n, firstFree: 256n } as const;

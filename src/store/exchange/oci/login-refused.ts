@@ -1,0 +1,123 @@
+import { TbuildError } from "../../../errors.ts";
+import { challengesIn } from "../../../io/challenges.ts";
+import { printable } from "../../../io/escape.ts";
+import type { Answer } from "../../../io/http.ts";
+import type { Credentials } from "./credentials.ts";
+
+/** What went with the last request: nothing, a password, or a token that `host` gave. */
+export type Sent =
+  | undefined
+  | { readonly kind: "password"; readonly value: string }
+  | { readonly kind: "token"; readonly value: string; readonly host: string };
+
+/** What the server that gives tokens answered when it gave none. */
+export interface NoToken {
+  readonly host: string;
+  readonly line: string;
+  readonly isRefusal: boolean;
+}
+
+/** A request that was refused. `lines` are the registry's own. */
+export interface Attempt {
+  readonly registry: string;
+  readonly what: string;
+  readonly lines: readonly string[];
+  readonly lookedIn: string | undefined;
+  readonly who: Credentials | undefined;
+  readonly sent: Sent;
+  readonly noToken: NoToken | undefined;
+}
+
+/** What a 401 or 403 means, by what was sent. */
+export function loginRefused(
+  answer: Answer,
+  { registry, what, lines, lookedIn, who, sent, noToken }: Attempt,
+): TbuildError {
+  const offered = challengesIn(answer.headers("www-authenticate"));
+  const schemes = [...new Set(offered.map(({ scheme }) => scheme))];
+  const loginHint = `Log in with \`docker login ${registry}\` or \`podman login --authfile ~/.docker/config.json ${registry}\`.`;
+  const asked = who && `asked as ${printable(who.user)}, whose password came from ${who.from}`;
+  const none = lookedIn === undefined ? [] : [`no password for ${registry} in ${lookedIn}`];
+  const fault = (why: string, hint: string, more: readonly string[]) =>
+    new TbuildError("environment", `denies access for ${what}: ${why}`, {
+      subject: registry,
+      lines: [...lines, ...more],
+      hint,
+    });
+  const asWho = asked === undefined ? none : [asked];
+
+  if (answer.status === 403) {
+    if (sent === undefined)
+      return fault("it forbids it, without asking for a login", `You are not logged in. ${loginHint}`, [
+        "no user name and no password were sent",
+      ]);
+    return fault(
+      who ? `${printable(who.user)} may not do that` : "login required",
+      who ? `Ask who runs it for the right, or use another login: \`docker login ${registry}\`.` : loginHint,
+      asWho,
+    );
+  }
+  if (schemes.length > 0 && !schemes.some((scheme) => scheme === "basic" || scheme === "bearer"))
+    return fault(
+      `it asks for ${schemes.map(named).join(" or ")}, which tbuild does not support`,
+      "tbuild logs in by Basic and Bearer. Ask who runs the registry for one of them.",
+      [],
+    );
+  if (noToken)
+    return fault(
+      noToken.isRefusal
+        ? who
+          ? `${noToken.host}, which gives its tokens, does not accept the login of ${printable(who.user)}`
+          : `${noToken.host}, which gives its tokens, wants a login`
+        : `${noToken.host}, which is to give its tokens, gave none`,
+      who && noToken.isRefusal
+        ? `Log in again: \`docker login ${registry}\`.`
+        : noToken.isRefusal
+          ? loginHint
+          : `Ask who runs ${noToken.host}.`,
+      [`${noToken.host}: ${noToken.line}`, ...asWho],
+    );
+  if (sent?.kind === "token")
+    return fault(
+      `it does not accept the token that ${sent.host} gave`,
+      who
+        ? `The login itself was accepted. ${printable(who.user)} may lack the right, or the registry does not trust ${sent.host}.`
+        : loginHint,
+      asWho,
+    );
+  if (sent?.kind === "password")
+    return fault(
+      "it does not accept the user name and password",
+      `They are wrong or have expired. Log in again: \`docker login ${registry}\`.`,
+      asWho,
+    );
+  if (schemes.length === 0)
+    return fault(
+      "it wants a login and does not say which",
+      "Its answer has no readable WWW-Authenticate header. Ask who runs it.",
+      ["no user name and no password were sent"],
+    );
+  if (who?.isRefreshToken)
+    return fault(
+      "it wants a password, and there is only a token",
+      `Log in again: \`docker login ${registry}\`.`,
+      [`the token came from ${who.from}`],
+    );
+  if (who)
+    return fault(
+      "it offers no login that can be used",
+      "Its WWW-Authenticate header names no usable address for tokens. Ask who runs it.",
+      [],
+    );
+  return fault("it wants a login", loginHint, none);
+}
+
+const writtenSo: Readonly<Record<string, string>> = {
+  negotiate: "Negotiate",
+  ntlm: "NTLM",
+  digest: "Digest",
+};
+
+function named(scheme: string): string {
+  return writtenSo[scheme] ?? printable(scheme).slice(0, 40);
+}
