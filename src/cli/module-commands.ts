@@ -47,9 +47,9 @@ Exits 1 if it finds an error.`,
 Runs the module twice, as the guest additions would, and shows what it printed,
 what it changed, how long it took, and what the second run changed: nothing, for
 a module that may run again. The program of afterBoot runs after each, as it
-does when the boot has ended. The module has no network, cannot set the clock or a
-parameter of the kernel, and sees nothing of this machine but its programs in
-/usr. All that it writes is thrown away. Needs root.
+does when the boot has ended. The module has no network, cannot set the clock
+or a parameter of the kernel, and sees nothing of this machine but its programs
+in /usr. All that it writes is thrown away. Needs root.
 
 Examples:
   sudo tbuild module rehearse grid org.tbuild.grid.mode=none
