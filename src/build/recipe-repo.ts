@@ -11,7 +11,7 @@ export async function makeRecipeRepo(host: Host, folder: string): Promise<string
   if (await exists(join(folder, "recipes")))
     throw new TbuildError("usage", "already contains recipes", {
       subject: folder,
-      hint: "`tbuild init` starts a repo; go on in the one that you have.",
+      hint: "Use this repository as it is, or name an empty folder.",
     });
   await makeFolder(folder);
   const any = { cwd: folder, allow: [...Array(256).keys()] };

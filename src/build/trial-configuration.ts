@@ -35,7 +35,7 @@ export async function configured(
         throw new TbuildError("guest", `first-boot configuration ${state}`, {
           subject: name,
           lines: await lines(),
-          hint: `Run the module alone, in seconds: tbuild module rehearse. In the clone, ${logFile} has all that it said.`,
+          hint: `Run the module alone, in seconds: tbuild module rehearse. In the clone, ${logFile} has its whole output.`,
         });
       const quiet = Date.now() - last.since >= quietMs * patience;
       if (!late && !quiet) return undefined;

@@ -176,11 +176,20 @@ function planText<Result extends Worked>(
   if (pieces.length === 0) lines.push(`  nothing to ${verb}`);
   else
     lines.push(`  ${pieces.length} ${pieces.length === 1 ? "place" : "places"} of the image, ${size(bytes)}`);
-  if (isWhole)
-    for (const { offset, bytes } of pieces) lines.push(`    bytes ${offset} to ${offset + bytes - 1}`);
+  if (isWhole) lines.push(...rangeLines(pieces));
   if (result.scrubbed) lines.push(`  ${size(result.scrubbed)} of free blocks are zeroed`);
   lines.push(...remarks(result).map((line) => `  ${line}`));
   return `${lines.join("\n")}\n`;
+}
+
+// A change of an inode's time is a place of its own, and there may be thousands.
+const mostRanges = 20;
+
+function rangeLines(pieces: readonly { readonly offset: number; readonly bytes: number }[]): string[] {
+  const first = pieces.length > mostRanges ? pieces.slice(0, mostRanges - 1) : pieces;
+  const lines = first.map(({ offset, bytes }) => `    bytes ${offset} to ${offset + bytes - 1}`);
+  const rest = pieces.length - first.length;
+  return rest === 0 ? lines : [...lines, `    and ${rest} more places (--json lists them all)`];
 }
 
 function lockWord(flags: string): string {
@@ -189,7 +198,12 @@ function lockWord(flags: string): string {
     .join(" and ");
 }
 
-async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: AbortSignal): Promise<boolean> {
+/** Asks whether an image is to be changed, unless the flags say so. */
+export async function isAgreed(
+  image: string,
+  { yes, json }: ChangeFlags,
+  signal: AbortSignal,
+): Promise<boolean> {
   if (yes) return true;
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
     throw new TbuildError("usage", "not changed; there is no terminal to ask for confirmation", {

@@ -75,6 +75,6 @@ function graceOf(text: string | undefined): number | undefined {
   if (/^\d{1,5}$/.test(text)) return Number(text);
   throw new TbuildError("usage", `${text} is not a number of seconds`, {
     subject: "--grace",
-    hint: "Such as --grace 30.",
+    hint: "For example --grace 30.",
   });
 }

@@ -53,6 +53,6 @@ function nicOf(text: string): object {
 function diskOf(text: string): object {
   const [, name, size] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined)
-    throw new TbuildError("usage", `--disk ${text}: not NAME=SIZE`, { hint: "Such as --disk u01=20G." });
+    throw new TbuildError("usage", `--disk ${text}: not NAME=SIZE`, { hint: "For example --disk u01=20G." });
   return { name, size };
 }

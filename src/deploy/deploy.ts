@@ -211,7 +211,7 @@ async function keeperOf(file: string, state: State, planned: State | undefined) 
   if (JSON.stringify(now) !== JSON.stringify(planned))
     throw new TbuildError("environment", "changed while this run was being planned", {
       subject: file,
-      hint: "Run it again; it plans anew.",
+      hint: "Run it again; it then makes a new plan.",
     });
   const keeper = keepState(file, state);
   await keeper.change(() => {});

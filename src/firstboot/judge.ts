@@ -184,7 +184,7 @@ function addressFault(address: string, mask: string | undefined): string | undef
   if (!isIpv4(address)) return undefined;
   const [first = 0] = address.split(".").map(Number);
   if (first === 127) return "is an address of the loopback";
-  if (first === 0 || first >= 224) return "is no address of a machine";
+  if (first === 0 || first >= 224) return "is not the address of a machine";
   if (mask === undefined || !isNetmask(mask)) return undefined;
   const size = 2 ** 32 - toNumber(mask);
   // Networks of two addresses and of one have neither.

@@ -27,7 +27,7 @@ export function checkValues(contract: readonly Parameter[], file: Located, isWho
     return {
       values: [],
       warnings: [],
-      errors: [{ at: file.at, path: "", text: "is no list of KEY: VALUE" }],
+      errors: [{ at: file.at, path: "", text: "is not a list of KEY: VALUE" }],
     };
   const unread: Finding[] = [];
   const values: GivenValue[] = [];
@@ -78,7 +78,7 @@ function readValue(said: Located, fail: (text: string) => void): string | Refere
   if (entries.length === 1 && where?.kind === "scalar") {
     if (name === "env" && typeof where.value === "string") {
       if (/^[A-Za-z_]\w*$/.test(where.value)) return { kind: "env", name: where.value };
-      fail(`"${where.value}" is no name of an environment variable`);
+      fail(`"${where.value}" is not a name of an environment variable`);
       return undefined;
     }
     if (name === "file" && typeof where.value === "string" && where.value !== "")

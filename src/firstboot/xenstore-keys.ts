@@ -46,7 +46,7 @@ export function keyOfNode(name: string): string | undefined {
     code === undefined ? (one === "_" ? "." : one).charCodeAt(0) : Number.parseInt(code, 16),
   );
   const key = Buffer.from(bytes).toString();
-  // Each key has one name only: `@41` is no name of `A`.
+  // Each key has one name only: `@41` is not a name of `A`.
   return nodeOfKey(key) === name ? key : undefined;
 }
 

@@ -22,7 +22,7 @@ export async function followed(
     if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
     answer.drop();
     if (!URL.canParse(location, url.href))
-      throw new HttpError(url.host, "redirects to what is no address", { isFinal: true });
+      throw new HttpError(url.host, "redirects to an invalid address", { isFinal: true });
     seen.add(`${method} ${url.href}`);
     url = new URL(location, url);
     if (!/^https?:$/.test(url.protocol))

@@ -52,7 +52,7 @@ export function isFinal(error: unknown): boolean {
   );
 }
 
-// Where several addresses of a host were tried, each has its own failure; the first says enough.
+// If several addresses of a host were tried, each has its own failure; the first one is enough.
 function codeOf(error: unknown): string {
   const { code, errors, cause } = (error ?? {}) as {
     code?: unknown;

@@ -36,7 +36,7 @@ export function proxyUrl(text: string, name: string): URL {
   if (!URL.canParse(full))
     throw new TbuildError("usage", "is not the address of a proxy", {
       subject: name,
-      hint: "Such as http://proxy.example.com:3128.",
+      hint: "For example http://proxy.example.com:3128.",
     });
   const url = new URL(full);
   if (url.protocol !== "http:" && url.protocol !== "https:")

@@ -53,7 +53,7 @@ export async function importTemplate(api: ManagerApi, wanted: TemplateImport): P
   if (made.length === 0)
     throw new TbuildError("environment", "reports success, but lists no new template", {
       subject: api.name,
-      hint: "Look into its web interface; the import may still be going on.",
+      hint: "Look into its web interface; the import may still be in progress.",
     });
   const isOnly = made.length === 1;
   const result: ImportedTemplate[] = [];

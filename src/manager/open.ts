@@ -108,7 +108,7 @@ export function passwordOf(
     if (secret !== undefined) return secret;
     throw new TbuildError("environment", `the password of ${user}: ${fault}`, {
       subject: `Oracle VM Manager ${host}`,
-      hint: "The key manager.password of the site names where it stands.",
+      hint: "The key manager.password of the site names its source.",
     });
   }
 }

@@ -36,7 +36,7 @@ async function refuseDamaged(from: string, rpms: readonly string[]): Promise<voi
   const faults: string[] = [];
   for (const rpm of rpms) {
     const file = join(from, rpm);
-    const fault = (await stat(file)).isFile() ? await faultOfRpm(file) : "is no file";
+    const fault = (await stat(file)).isFile() ? await faultOfRpm(file) : "is not a file";
     if (fault !== undefined) faults.push(`${file}: ${fault}`);
   }
   if (faults.length > 0)

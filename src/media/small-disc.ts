@@ -28,7 +28,7 @@ export async function writeDisc(host: Runner, { files, label, output, signal }: 
   };
   if (!output.endsWith(".iso")) {
     await makeFolders(output).catch((error: NodeJS.ErrnoException) => {
-      throw new TbuildError("usage", `is no folder, and cannot become one (${error.code})`, {
+      throw new TbuildError("usage", `is not a folder, and cannot become one (${error.code})`, {
         subject: output,
         cause: error,
       });

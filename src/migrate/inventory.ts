@@ -227,7 +227,8 @@ async function leavingOf(
   if (inUse[0] !== undefined) return { verdict: "no", why: [`it runs: a disk is in use, by ${inUse[0]}`] };
   const gone = disks.filter(({ kind }) => kind === "missing");
   if (gone.length > 0) return { verdict: "no", why: gone.map(({ what }) => `its disk ${what} is missing`) };
-  if (boot === undefined) return { verdict: "unknown", why: ["its boot disk is no image in these folders"] };
+  if (boot === undefined)
+    return { verdict: "unknown", why: ["its boot disk is not an image in these folders"] };
   const toMap = disks.flatMap(({ kind, mode, slot }) => {
     if (kind === "lun") return [`${slot} is a LUN: attach it there`];
     return mode === "w!" ? [`${slot} is shared: copy it once`] : [];

@@ -91,7 +91,7 @@ export async function locateDisks(
     else if (there.some(({ kind }) => kind === "file")) {
       problems.push(`its disk ${name} lies outside of its folder and its repository`);
       outside.push(posix.dirname(there[0]?.path ?? ""));
-    } else problems.push(`its disk ${name} is no file`);
+    } else problems.push(`its disk ${name} is not a file`);
   }
   for (const [index, one] of found.entries()) {
     const twin = found.slice(0, index).find(({ file }) => file === one.file);

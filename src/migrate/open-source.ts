@@ -92,7 +92,7 @@ async function openFarConfig({ address, path }: FarPath, options: SourceOptions)
     if (!/\.cfg$/i.test(config) || !(await stat(file).catch(() => undefined))?.isFile())
       throw new TbuildError("usage", "is neither a vm.cfg nor a folder with one", {
         subject: `${address}:${path}`,
-        hint: "Of another machine, name a vm.cfg or its folder. Copy archives first.",
+        hint: "For another machine, name a vm.cfg or its folder. Copy archives first.",
       });
     const { host } = own.far;
     const described = describedBy(

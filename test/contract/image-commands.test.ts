@@ -63,6 +63,16 @@ describe.skipIf(lacking !== undefined)(
       expect(await readdir(folder)).not.toContain("planned.img.tbuild-undo-1");
     });
 
+    it("show the first of many byte ranges, and where the rest is", async () => {
+      const image = await copyOf("many.img");
+      const { stdout } = await tbuild("seal", "--plan", image);
+      const [, places] = /(\d+) places of the image/.exec(stdout) ?? expect.fail(stdout);
+      expect(stdout.match(/^ {4}bytes \d+ to \d+$/gm)).toHaveLength(19);
+      expect(stdout).toContain(`    and ${Number(places) - 19} more places (--json lists them all)`);
+      const { ranges } = JSON.parse((await tbuild("seal", "--plan", "--json", image)).stdout);
+      expect(ranges).toHaveLength(Number(places));
+    });
+
     it("change exactly the bytes that the plan names", async () => {
       const image = await copyOf("bytes.img");
       const { stdout } = await tbuild("repair", "--yes", "--json", image);

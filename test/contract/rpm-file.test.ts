@@ -70,7 +70,7 @@ describeWith(["rpmbuild", "rpm", "createrepo_c"], "a package's file", () => {
       lines: expect.arrayContaining([
         expect.stringMatching(/short\.rpm: is damaged: it has \d+ bytes/),
         expect.stringMatching(/page\.rpm: is no RPM package/),
-        expect.stringMatching(/folder\.rpm: is no file/),
+        expect.stringMatching(/folder\.rpm: is not a file/),
       ]),
     });
     for (const bad of ["short.rpm", "page.rpm", "folder.rpm"]) await rm(join(from, bad), { recursive: true });

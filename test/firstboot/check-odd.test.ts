@@ -68,7 +68,7 @@ describe("a module has one finding, with file, line and remedy,", () => {
     ...["eighty", "-5", "100", "80.5", "080"].map((priority): [string, Odd, RegExp] => [
       `for the priority ${priority}`,
       { text: (text) => text.replace("80", priority) },
-      /^mine:4: error: header: configure: "\S+" is no number from 0 to 99/,
+      /^mine:4: error: header: configure: "\S+" is not a number from 0 to 99/,
     ]),
     [
       "for a target with a capital",

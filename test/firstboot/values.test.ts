@@ -170,13 +170,17 @@ describe("values that are broken are told with file, line and key", () => {
       /is the broadcast address/,
     ],
     ["the loopback", `${N}.device.0: eth0\n${N}.ipaddr.0: 127.0.0.1`, /is an address of the loopback/],
-    ["a multicast address", `${N}.device.0: eth0\n${N}.ipaddr.0: 224.0.0.1`, /is no address of a machine/],
+    [
+      "a multicast address",
+      `${N}.device.0: eth0\n${N}.ipaddr.0: 224.0.0.1`,
+      /is not the address of a machine/,
+    ],
     ["a month that is not", "com.oracle.linux.datetime.datetime: 2011-13-1-0-0-0", /is not a time/],
     ["a day that is not", "com.oracle.linux.datetime.datetime: 2011-2-30-0-0-0", /is not a time/],
     [
       "a variable that cannot be",
       `${N}.hostname: { env: "A B" }`,
-      /"A B" is no name of an environment variable/,
+      /"A B" is not a name of an environment variable/,
     ],
     ["a file without a name", `${N}.hostname: { file: "" }`, /is neither a value nor/],
     ["a prompt that is none", `${N}.hostname: { prompt: false }`, /is neither a value nor/],
@@ -201,7 +205,7 @@ describe("values that are broken are told with file, line and key", () => {
       "v.yaml:1: org.tbuild.grid.mode: is required",
       "v.yaml:1: com.oracle.linux.root-password: is required",
     ]);
-    expect(check("- a\n").errors).toEqual(["v.yaml:1: : is no list of KEY: VALUE"]);
+    expect(check("- a\n").errors).toEqual(["v.yaml:1: : is not a list of KEY: VALUE"]);
   });
 
   it("a key that an import is not known to have is a warning, and goes out", () => {

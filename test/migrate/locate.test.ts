@@ -59,7 +59,7 @@ describe("the disks of a vm.cfg", () => {
       `file:${root}/repo/VirtualDisks/./a.img,xvdd,w`,
     ]).catch((thrown) => thrown);
     expect([error.message, ...error.lines].join("\n")).toMatch(
-      /no.img is missing[\s\S]*is no file[\s\S]*same file/,
+      /no.img is missing[\s\S]*is not a file[\s\S]*same file/,
     );
   });
 

@@ -169,7 +169,7 @@ describe("a blob", () => {
   });
 });
 
-it("tags come in pages, and what is no list of them is none", async () => {
+it("tags come in pages, and what is not a list of them is none", async () => {
   await using server = await faultServer((request, response) =>
     request.url?.includes("last=")
       ? response.end('{"tags":["1.1.0","stable"]}')
@@ -179,13 +179,13 @@ it("tags come in pages, and what is no list of them is none", async () => {
   );
   expect(await registryAt(server).tags()).toEqual({ names: ["1.0.0", "1.1.0", "stable"] });
   for (const [status, body, link, lacking] of [
-    [200, '{"tags":["1.0', "", "its answer is no list of tags"],
-    [200, "<html>", "", "its answer is no list of tags"],
+    [200, '{"tags":["1.0', "", "its answer is not a list of tags"],
+    [200, "<html>", "", "its answer is not a list of tags"],
     [200, '{"tags":null}', "", undefined],
     [403, "denied", "", "403 Forbidden"],
     [404, "", "", "404 Not Found"],
     [405, "", "", "405 Method Not Allowed"],
-    [200, '{"tags":[]}', '<http://other.invalid/more>; rel="next"', "its list goes on at other.invalid"],
+    [200, '{"tags":[]}', '<http://other.invalid/more>; rel="next"', "its list continues at other.invalid"],
   ] as const) {
     await using broken = await faultServer((_, response) =>
       response.writeHead(status, link ? { link } : {}).end(body),

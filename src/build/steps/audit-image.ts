@@ -93,7 +93,7 @@ export function refuseUnfit(
   if (verdict !== "unfit" || allowUnfit) return;
   throw new TbuildError("guest", `the image does not boot as ${mode}, checked for ${target}`, {
     lines: findings.filter(({ weight }) => weight === "unfit").map(findingText),
-    hint: "Mend the recipe, choose another domainType, or build it nevertheless with `allowUnfit: true`.",
+    hint: "Correct the recipe, choose another domainType, or build it anyway with `allowUnfit: true`.",
   });
 }
 

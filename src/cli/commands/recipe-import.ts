@@ -21,7 +21,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const given = name === undefined ? undefined : Recipe.shape.name.safeParse(name);
   if (given?.success === false)
     throw new TbuildError("usage", `--name: "${name}" is not ${given.error.issues[0]?.message}`, {
-      hint: `Such as ${nameOf(name ?? "")}.`,
+      hint: `For example ${nameOf(name ?? "")}.`,
     });
   const text = await readKickstartFile(file);
   if (!mayBeKickstart(text))

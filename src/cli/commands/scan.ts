@@ -79,13 +79,13 @@ function lines(found: readonly Scanned[]): string[] {
   ]);
   const counts = new Map<Kind, number>();
   for (const { kind } of found) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  const summary = [...counts].map(([kind, count]) => `${count} ${kind}`).join(", ");
+  const summary = [...counts].map(([kind, count]) => `${kind}: ${count}`).join(", ");
   const text = tableRows(rows).map((line, i) => {
     const kind = found[i]?.kind ?? "data disk";
     if (kind === "armed template") return colours.green(line);
     return wanting.includes(kind) ? colours.yellow(line) : line;
   });
-  return [...text, "", `${found.length} images: ${summary}`];
+  return [...text, "", `${found.length} ${found.length === 1 ? "image" : "images"} (${summary})`];
 }
 
 /** The verdict, and its target. */

@@ -48,7 +48,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     if (pointedAt !== undefined && pointedAt !== manifestDigest(manifest))
       throw new TbuildError("integrity", `${which} points at another ${name}@${version}`, {
         subject: String(args[0]),
-        hint: "Nothing was fetched. Ask who runs the registry: one of the two was exchanged.",
+        hint: "Nothing was fetched. Ask who runs the registry: one of the two was replaced.",
       });
     const signature = await records.signature(manifest, text);
     if (signature.state === "bad")

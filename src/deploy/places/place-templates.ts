@@ -82,7 +82,7 @@ export function templatesIn({
       if (text === undefined)
         throw new TbuildError("environment", "its template is gone from this place", {
           subject: id,
-          hint: "Run it again; it brings the template anew.",
+          hint: "Run it again; it then transfers the template again.",
         });
       return TemplateFolder.parse(JSON.parse(text));
     },

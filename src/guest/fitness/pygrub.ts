@@ -166,7 +166,8 @@ async function menuOf(
   const [first, ...others] = there;
   if (!first) return "holds no boot menu where pygrub looks";
   const [config, parse] = first;
-  if ((await kindOf(files, config)) !== "file") return `${config}: is no file, and pygrub looks no further`;
+  if ((await kindOf(files, config)) !== "file")
+    return `${config}: is not a file, and pygrub looks no further`;
   const bytes = ((await files.read(config)) ?? new Uint8Array()).subarray(0, mostMenuBytes);
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -31,7 +31,7 @@ export function secretNamed(name: string, text = ""): string | undefined {
     : undefined;
 }
 
-// Files that programs keep one key or password in: authkey, .htpasswd, TSM.PWD, x.kdb, x.keystore, master.key, x.secret.
+// Files in which programs keep a single key or password: authkey, .htpasswd, TSM.PWD, x.kdb, x.keystore, master.key, x.secret.
 const secretName =
   /^(?:[\w.-]*[._-])?(?:auth_?keys?|htpasswd|htdigest|secret|secrets|passwords?|passphrase|vault_?pass(?:word)?|[\w]*prvkey\.bin|cookiesecret|erlang\.cookie|node-token|token|private_key\.json|psk\.txt|pin\.txt|unseal-?keys?)$|^(?:[\w.-]+\.(?:PWD|pwd|psk|kdb|jks|jceks|keystore|secret|passwd|kdbx|agekey|keyfile))$|^[\w.-]*[_-](?:password|passwd|secret|token)$|^\.?(?:password|passwd|secret|token)s?\.(?:txt|db)$|^(?:admin|root)\.password$|^key[34]\.db$/;
 

@@ -97,7 +97,7 @@ async function superblockOf(volume: Reader, name: string): Promise<BtrfsSuperblo
 async function* itemsOf(nodes: Nodes, root: TreeRoot, from?: Key, seen = { nodes: 0 }): AsyncGenerator<Item> {
   const { volume, name, superblock } = nodes;
   if (root.level > deepest) throw damaged(name, `a tree of ${root.level} levels`);
-  // Nodes that lead to one node again and again would take for ever.
+  // Nodes that point at the same node again and again would never end.
   if (++seen.nodes > volume.bytes / superblock.nodeBytes)
     throw damaged(name, "a tree with more nodes than there is room for");
   const data = await nodeAt(nodes, root);
@@ -109,7 +109,7 @@ async function* itemsOf(nodes: Nodes, root: TreeRoot, from?: Key, seen = { nodes
   for (let index = 0; index < count; index++) {
     const at = head.bytes + index * pointer.bytes;
     const isLast = index + 1 === count;
-    // What lies before the next key cannot hold what is wanted.
+    // Everything below this pointer is before `from`.
     if (from && !isLast && compare(keyAt(data, at + pointer.bytes), from) <= 0) continue;
     const below = { at: data.readBigUInt64LE(at + pointer.address), level: root.level - 1 };
     yield* itemsOf(nodes, below, from, seen);

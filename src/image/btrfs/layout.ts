@@ -1,4 +1,4 @@
-// Sizes and offsets of what btrfs's trees are made of (Linux, include/uapi/linux/btrfs_tree.h). All numbers are little-endian.
+// Sizes and offsets of the structures in btrfs's trees (Linux, include/uapi/linux/btrfs_tree.h). All numbers are little-endian.
 
 /** struct btrfs_disk_key */
 export const key = { object: 0, type: 8, offset: 9, bytes: 17 } as const;

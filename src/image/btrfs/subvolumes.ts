@@ -56,7 +56,7 @@ function nameIn(data: Buffer, at: { readonly nameBytes: number; readonly name: n
   return stringOf(data.subarray(at.name, at.name + data.readUInt16LE(at.nameBytes)));
 }
 
-/** Where a subvolume stands: its name in a folder of its parent. */
+/** The place of a subvolume: its name in a folder of its parent. */
 interface Reference {
   readonly parent: bigint;
   readonly folder: bigint;

@@ -1,7 +1,7 @@
 import type { Output } from "../../host/host.ts";
 import { type Attributes, type LockedPath, nameOf, parentOf, type RawTree, type Stat } from "../tree.ts";
 
-/** What is to become of one path. `was` is what stands there now. */
+/** The change of one path. `was` is its present content. */
 export type Change =
   | { readonly kind: "remove"; readonly path: string; readonly was: Stat }
   | {
@@ -21,8 +21,8 @@ export interface Source {
   readFile(path: string): Promise<Uint8Array>;
   parts?(path: string): AsyncIterable<Uint8Array>;
   /**
-   * Makes the changes, in their order: removals deepest first, then folders, then what stands in them. A path that chattr
-   * has locked is unlocked for that, and locked again; those are returned.
+   * Makes the changes, in their order: removals deepest first, then folders, then their contents. Paths that chattr
+   * has locked are unlocked for it and locked again. Returns those paths.
    */
   apply(changes: readonly Change[]): Promise<readonly LockedPath[]>;
   run?(argv: readonly string[]): Promise<Output>;
@@ -150,7 +150,7 @@ function* byDepth(paths: Iterable<string>): Generator<string> {
   for (const among of found) if (among) yield* among.sort();
 }
 
-/** What chattr locked of that which is changed, and of the folders that it stands in, by a cheap `stat`. */
+/** Which of the changed paths and their folders chattr has locked, found by a cheap `stat`. */
 export async function lockedAmong(
   changes: readonly Change[],
   stat: Source["stat"],

@@ -13,8 +13,8 @@ import { type Draft, type Writable, writableWindow } from "./draft.ts";
 import { changesIn, partFinder } from "./parts.ts";
 
 /**
- * The files of a disk of which a draft is made: on ext2, ext3, ext4 and FAT, without root and without another program.
- * Left: debugfs, which changes the image at once, replaces inodes, and counts 128-byte inodes wrong.
+ * The files of a draft of a disk, on ext2, ext3, ext4 and FAT, without root and without other programs. Rejected: debugfs,
+ * which changes the image immediately, replaces inodes, and miscounts 128-byte inodes.
  */
 export async function draftTree(
   draft: Draft,

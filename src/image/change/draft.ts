@@ -7,17 +7,17 @@ export interface Writable extends Reader {
   write(offset: number, data: Uint8Array): Promise<void>;
 }
 
-/** A run of bytes that are to read otherwise. */
+/** A run of bytes that will change. */
 export interface Piece {
   readonly offset: number;
   readonly bytes: number;
-  /** What is to stand there. */
+  /** The new bytes. */
   after(): Promise<Uint8Array>;
 }
 
-/** A disk that is written in memory only; what was written is told as pieces. */
+/** A disk whose writes stay in memory. The writes are available as pieces. */
 export interface Draft extends Writable {
-  /** What differs from the disk beneath, in order of place, those that are near as one. What is written later changes them. A raised `signal` ends it. */
+  /** The differences to the disk beneath, ordered by offset; close ones are merged. Later writes change them. A raised `signal` ends it. */
   pieces(signal?: AbortSignal): Promise<Piece[]>;
 }
 
@@ -144,7 +144,7 @@ export function readOnly(disk: Reader): Writable {
   };
 }
 
-// What a file system says of its own places may be wrong.
+// A file system's own offsets may be wrong.
 function behindEnd(what: string, byte: number, bytes: number): TbuildError {
   return new TbuildError("integrity", `byte ${byte} is past its end, ${bytes}`, {
     subject: what,
@@ -158,7 +158,7 @@ const largestPiece = 1 << 20;
 const nearBytes = 256;
 const grain = 32;
 
-/** Where two pages differ, to 32 bytes: a flag that is set is told as such, and not as a page. */
+/** Where two pages differ, in units of 32 bytes: a changed flag counts as that, not as a page. */
 export function differing(one: Uint8Array, other: Uint8Array): [from: number, to: number][] {
   const [a, b] = [asBuffer(one), asBuffer(other)];
   if (a.equals(b)) return [];

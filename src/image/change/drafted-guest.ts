@@ -18,30 +18,30 @@ export interface DraftedGuest extends ReachedGuest {
   readonly layers: readonly Layer[];
 }
 
-/** The parts of a disk that lie in no file system, and what stands in them. */
+/** The parts of a disk outside of file systems, and their contents. */
 export interface UnclaimedSpace {
   readonly places: readonly Unclaimed[];
   blocks(places: readonly Unclaimed[]): AsyncGenerator<UnclaimedBlock>;
-  /** The places without those that are not to be read, and in which nothing stands. */
+  /** The places, without those that must not be read and those that are empty. */
   filled(places: readonly Unclaimed[]): Promise<readonly Unclaimed[]>;
 }
 
-/** The part of a guest that a way in reaches. */
+/** The part of a guest that an access method reaches. */
 export interface ReachedGuest {
   readonly tree: GuestTree;
   readonly mounts: readonly Mount[];
   readonly via: string;
-  /** Blocks that no file has, and in which something stands; left out where they cannot be seen. */
+  /** Blocks with content that belong to no file. Left out if they cannot be seen. */
   freeBlocks?(): AsyncGenerator<FreeBlock>;
-  /** What of the disk lies in no file system. Left out where a change is worked out: `scrub` deals with it. */
+  /** The space of the disk outside of file systems. Left out while a change is planned: `scrub` handles it. */
   unclaimed?(): Promise<UnclaimedSpace>;
-  /** What the swap volumes hold; `onEach` is shown it. Left out where a change is worked out: `renewSwap` deals with it. */
+  /** Passes the contents of the swap volumes to `onEach`. Left out while a change is planned: `renewSwap` handles them. */
   swap?(onEach: (data: Uint8Array) => void): Promise<SwapState[]>;
 }
 
 /**
- * Zeros are to be written over blocks that the change frees, over free blocks that `tells` says yes to, and over such blocks
- * outside of file systems. It is asked once the change is worked out.
+ * Requests zeros over blocks that the change frees, over free blocks for which `tells` returns true, and over such blocks outside
+ * of file systems. `tells` is called after the change has been planned.
  */
 export interface Scrub {
   tells(block: Uint8Array): boolean;
@@ -49,14 +49,14 @@ export interface Scrub {
   withUse(place: Unclaimed): Unclaimed;
 }
 
-/** `via: "direct"` is the change in memory, and no other. */
+/** With `via: "direct"`, a change is made in memory or not at all. */
 export interface ChangeOptions extends Omit<AccessOptions, "readOnly" | "beside"> {
-  /** The whole of each file system is checked by e2fsck, before the change and after it. */
+  /** Check each whole file system with e2fsck, before and after the change. */
   readonly fsck?: boolean;
   readonly scrub?: Scrub;
-  /** The swap volumes are to be made new. */
+  /** Renew the swap volumes. */
   readonly renewSwap?: boolean;
-  /** Writes what lies in no file system, such as a boot loader, once the files are changed. */
+  /** Writes outside of file systems, such as a boot loader, after the files have been changed. */
   readonly outside?: (disk: Writable) => Promise<void>;
   /** Change the rest even if a volume cannot be opened (encrypted, or a RAID member). */
   readonly allowUnmounted?: boolean;

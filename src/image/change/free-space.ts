@@ -11,7 +11,7 @@ import { type DataRange, joined, overlapWith } from "../file/holes.ts";
 import { freeRunsOfXfs } from "../xfs/free-space.ts";
 import { type Draft, isZero, readOnly } from "./draft.ts";
 
-/** A block that no file has, and in which something stands. */
+/** A block with content that belongs to no file. */
 export interface FreeBlock {
   readonly volume: Volume;
   /** In the volume, in bytes. */
@@ -80,7 +80,8 @@ export async function scrubFree(
   return bytes;
 }
 
-function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
+/** The free space of a file system whose `tellsFreeBlocks` holds, in order of place in ext and FAT only. */
+export function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
   if (fs === "vfat") return freeRunsOfFat(inside);
   if (fs === "btrfs") return freeRunsOfBtrfs(inside, name);
   return fs === "xfs" ? freeRunsOfXfs(inside, name) : freeRunsOfExt(inside);

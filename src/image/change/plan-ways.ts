@@ -32,7 +32,7 @@ import { findSwapFiles } from "./swap-files.ts";
 import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
 
-/** A change that stands beside its image, as what it comes to in bytes. */
+/** A change that was made beside its image, as the bytes that differ. */
 export interface Planned<Result> {
   readonly result: Result;
   readonly via: string;
@@ -114,7 +114,7 @@ interface Finished extends Scrubbed {
   readonly swap?: readonly SwapState[];
 }
 
-// What lies in no file, once the files are changed, by whatever way.
+// The space outside of files, after the files have been changed, whatever the access method was.
 async function finish(
   host: Runner,
   { facts, mounts, swapFiles }: Guest,
@@ -131,7 +131,7 @@ async function finish(
   return { ...scrubbed, ...(swap && { swap }) };
 }
 
-// Swap lies in no file system, so it is made new beside whatever was done to those.
+// Swap is in no file system, so it is renewed in addition to the changes of file systems.
 async function withFreshSwap(
   host: Runner,
   { volumes, arrays }: ImageFacts,
@@ -192,7 +192,7 @@ async function planBeside<Result>(
       beside: true,
     },
   ).catch((error) => {
-    // Copying a disk over a network and back is no way.
+    // A disk is never copied over a network and back.
     if (options.far || !(error instanceof TbuildError)) throw error;
     return undefined;
   });
@@ -274,7 +274,7 @@ async function finishedCopy(
   return finished;
 }
 
-// Once the change stands in blocks, whatever it was made by, what it freed is seen in them.
+// Once a change exists as blocks, they show what it freed, whatever made it.
 async function scrubbedOf(
   facts: ImageFacts,
   mounts: readonly Mount[],
@@ -340,7 +340,7 @@ export function isReadInProcess(mounts: readonly Mount[]): boolean {
 }
 
 export async function isUnclean(reader: Reader, { fs, offset, bytes }: Mount["volume"]): Promise<boolean> {
-  // FAT has no journal: what stands there is what there is.
+  // FAT has no journal: what is on the disk is current.
   if (fs === "vfat") return false;
   const ext = await openExt(windowOf(reader, offset, Math.min(bytes, reader.bytes - offset)));
   return ext.isDirty || ext.hasErrors;

@@ -28,9 +28,9 @@ export interface PlannedChange<Result> extends AsyncDisposable, Scrubbed {
 }
 
 /**
- * Lets `work` change the guest in `file`, and gives what that comes to in bytes; the image stays as it is. An ext
- * guest is changed in memory. Any other is changed beside the image: in a snapshot where a way in has one, else in a
- * copy that is then compared; slower, and as safe.
+ * Lets `work` change the guest in `file`, and returns the bytes that differ; the image itself is not changed. An ext guest
+ * is changed in memory. Any other is changed beside the image: in a snapshot if the access method has one, otherwise in a
+ * copy that is then compared, which is slower and just as safe.
  */
 export async function planChange<Result>(
   host: Host,
@@ -128,7 +128,7 @@ export async function planOn<Result>(
   }
 }
 
-/** Takes an image that is to be changed: where it really lies, and locked for us. One in use is refused. */
+/** Resolves and locks an image that will be changed. Refuses one that is in use. */
 export async function takeImage(
   file: string,
   far?: FarFolder,
@@ -171,7 +171,7 @@ async function refuseMeanwhile(
     });
 }
 
-/** Where an image really lies: what belongs to it lies there too. */
+/** The real path of an image, beside which its records are. */
 export async function imagePath(file: string): Promise<string> {
   const image = await realpath(file).catch((cause) => {
     throw notOpened(file, cause);
@@ -180,7 +180,7 @@ export async function imagePath(file: string): Promise<string> {
   return image;
 }
 
-/** Locks an image, or the name of one that is to be made. */
+/** Locks an image, or the name of one that will be made. */
 export async function lockImage(image: string, far?: FarFolder): Promise<Lock> {
   if (far) return far.lock(image);
   const got = await tryLock(namesFor(image).lock).catch((cause: NodeJS.ErrnoException) => {

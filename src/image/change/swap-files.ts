@@ -17,7 +17,7 @@ export interface SwapState {
   readonly refused?: string;
 }
 
-/** The swap files of a guest, as volumes that lie where their blocks do; and those whose blocks cannot be seen, with the reason. */
+/** The swap files of a guest as volumes at the offsets of their blocks. Also those whose blocks cannot be found, with the reason. */
 export async function findSwapFiles(
   disk: Reader,
   mounts: readonly Mount[],
@@ -41,7 +41,7 @@ export function isSwapFile({ name }: Volume): boolean {
   return name.startsWith("/");
 }
 
-// Nothing where there is no such file; words where its blocks are not known for sure.
+// `undefined` if there is no such file; the reason if its blocks are not certain.
 async function swapFileAt(
   disk: Reader,
   volume: Volume,
@@ -54,7 +54,7 @@ async function swapFileAt(
     const files = await openExt(inside);
     const found = await kindAt(files, path);
     if (found === undefined) return undefined;
-    if (found !== "file") return "is reached through a link, or is no file";
+    if (found !== "file") return "is reached through a link, or is not a file";
     const places = await files.places(path);
     if (!places || places.length === 0) return "is a swap file with holes";
     await checkOwn(inside, places);

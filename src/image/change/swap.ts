@@ -17,7 +17,7 @@ export interface SwapRemains {
   /** On the disk, in bytes. */
   readonly offset: number;
   readonly data: Uint8Array;
-  /** What stands there in a new one. */
+  /** Its content in a new swap area. */
   readonly fresh: Uint8Array;
 }
 
@@ -52,7 +52,7 @@ export async function* swapRemains(
   }
 }
 
-// Pages of 4 KiB that are not as they are to be, neighbours as one.
+// Pages of 4 KiB that have to change; neighbours are merged.
 function strangeRuns(found: Uint8Array, fresh: Uint8Array): [from: number, to: number][] {
   const runs: [number, number][] = [];
   for (let from = 0; from < found.length; from += 4096) {
@@ -91,7 +91,7 @@ export async function swapStates(
   ];
 }
 
-/** What makes the swap volumes in a raw image new: zeros where anything stands, and the header that they have. */
+/** The writes that renew the swap volumes in a raw image: zeros over all old content, and their header. */
 export async function freshSwap(
   host: Runner,
   image: ImageFile,
@@ -151,7 +151,7 @@ function isSwap({ fs, refused }: Volume): boolean {
   return fs === "swap" && refused === undefined;
 }
 
-// A swap file lies in a volume, of which it has its blocks for itself.
+// A swap file is in a volume, and no other file has its blocks.
 function overlapped(one: Volume, volumes: readonly Volume[]): Volume | undefined {
   if (isSwapFile(one)) return undefined;
   const placesOf = ({ offset, bytes, pieces, refused }: Volume) =>

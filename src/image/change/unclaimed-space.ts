@@ -4,7 +4,7 @@ import type { Unclaimed } from "../disk/unclaimed.ts";
 import { type DataRange, overlapWith } from "../file/holes.ts";
 import { type Draft, isZero } from "./draft.ts";
 
-/** A block of at most 4 KiB that lies in no file system, and in which something stands. */
+/** A block of at most 4 KiB with content, outside of file systems. */
 export interface UnclaimedBlock {
   readonly place: Unclaimed;
   /** On the disk, in bytes. */
@@ -12,7 +12,7 @@ export interface UnclaimedBlock {
   readonly data: Uint8Array;
 }
 
-/** The blocks of `places` in which something stands; where `data` has none, and what is not to be read, is not read. A raised `signal` ends it. */
+/** The blocks of `places` with content. Holes, according to `data`, and places that must not be read are not read. A raised `signal` ends it. */
 export async function* unclaimedBlocks(
   disk: Reader,
   places: readonly Unclaimed[],
@@ -36,7 +36,7 @@ export async function* unclaimedBlocks(
       }
 }
 
-/** The places without those that are not to be read, and in which nothing stands. */
+/** The places, without those that must not be read and those that are empty. */
 export async function filledPlaces(
   disk: Reader,
   places: readonly Unclaimed[],
@@ -48,7 +48,7 @@ export async function filledPlaces(
   return filled;
 }
 
-// Where it is not known where a place lies, something may stand there.
+// If the offset of a place is unknown, it may have content.
 async function isFilled(
   disk: Reader,
   place: Unclaimed,
@@ -70,8 +70,8 @@ export interface UnclaimedScrub {
 }
 
 /**
- * Zeros over blocks that tell of the guest, and over those that stand around them without a gap: a file does not end where
- * its block ends. `after` is written to.
+ * Writes zeros over blocks that identify the guest, and over the blocks with content next to them: a file does not end with one
+ * of its blocks. Writes to `after`.
  */
 export async function scrubUnclaimed(
   after: Draft,

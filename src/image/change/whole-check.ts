@@ -15,8 +15,8 @@ export interface WholeCheck {
 }
 
 /**
- * Throws when e2fsck or xfs_repair finds anything wrong with a file system of the guest, `before` a change of it or `after`.
- * The change replays a journal that waits, so such a file system is judged only after it. FAT is not checked, which is noted.
+ * Throws if e2fsck or xfs_repair finds a fault in a file system of the guest, `before` a change or `after` it. A change replays a
+ * pending journal, so a file system that has one is checked only afterwards. FAT is not checked, which is noted.
  */
 export async function refuseFaulty(
   host: Host,

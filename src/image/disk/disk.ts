@@ -170,7 +170,7 @@ async function volumeAt(
   };
 }
 
-// What another way in may know is no damage.
+// Another access method may support it, so it is not damage.
 async function damageOf(volume: Reader): Promise<string | undefined> {
   try {
     await (await openExt(volume)).stat("/");

@@ -68,7 +68,7 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
 // It leaves the signature of the swap area in place.
 const tuxOnIce = "\xed\xc3\x02\xe9\x98\x56\xe5\x0c";
 
-// So that people are told what it is; the offsets are libblkid's.
+// Only to name them in messages. The offsets are libblkid's.
 const others: readonly {
   readonly what: string;
   readonly places: readonly number[];

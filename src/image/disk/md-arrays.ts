@@ -3,9 +3,9 @@ import type { MdMember } from "./md.ts";
 import { mdClaim } from "./members.ts";
 import type { Run } from "./partitions.ts";
 
-/** A mirror (MD RAID1) whose members are all there. What is written to one is to be written to all. */
+/** A mirror (MD RAID1) with all of its members. Every write must go to all of them. */
 export interface MdArray extends Run {
-  /** `md0`; `offset` is where its data lie in the first member. */
+  /** `md0`; `offset` is that of its data in the first member. */
   readonly name: string;
   readonly legs: readonly MdLeg[];
   /** It holds swap, so its members need not be equal. */
@@ -15,7 +15,7 @@ export interface MdArray extends Run {
 export interface MdLeg {
   /** The volume that is the member: `p1`. */
   readonly name: string;
-  /** Where the array's data lie on the disk. */
+  /** The place of the array's data on the disk. */
   readonly offset: number;
   /** The whole member, with the RAID's own records. */
   readonly whole: Run;

@@ -13,13 +13,13 @@ export interface MdMember {
   readonly role: number | undefined;
   /** Counts the changes of the superblocks. A member that was left behind has fewer. */
   readonly events: bigint;
-  /** Where the data of the array lie in the member, in bytes. */
+  /** The offset of the array's data in the member, in bytes. */
   readonly data: { readonly offset: number; readonly bytes: number };
-  /** Why the member alone does not tell what the array holds, worded to follow "which". */
+  /** Why the member alone does not show the array's content, worded to follow "which". */
   readonly fault?: string;
 }
 
-/** The superblock of a member in `volume`; `undefined` if it is no member. Layouts: the kernel's include/uapi/linux/raid/md_p.h. */
+/** The superblock of a member in `volume`; `undefined` if it is not a member. Layouts: the kernel's include/uapi/linux/raid/md_p.h. */
 export async function mdMember(volume: Reader): Promise<MdMember | undefined> {
   const found = await superblockIn(volume);
   if (!found) return undefined;

@@ -14,7 +14,7 @@ export async function membersBeside(image: string, array: string): Promise<Membe
     const file = join(folder, entry.name);
     if (!entry.isFile() || file === image) continue;
     const members = await membersIn(file, entry.name).catch((error) => {
-      // What is no disk image has no members.
+      // A file that is not a disk image has no members.
       if (error instanceof TbuildError) return [];
       throw error;
     });

@@ -67,7 +67,7 @@ interface Claim {
   test(look: Look): boolean | Promise<boolean>;
 }
 
-// A DDF header may stand 257 sectors before it.
+// A DDF header may be 257 sectors before the end.
 const tailBytes = 130 * 1024;
 const sector = 512;
 const member = (of: string) => `is a member of ${of}`;
@@ -237,7 +237,7 @@ async function isZfs({ volume }: Look): Promise<boolean> {
 /** struct cache_sb_disk (Linux, include/uapi/linux/bcache.h); the place is in sectors. bcachefs has its magic in the same place. */
 const bcacheAt = { superblock: 4096, sum: 0, place: 8, magic: 24, keyCount: 206, keys: 208 } as const;
 
-// The sum has to be right: mkswap and others leave this place as it is, and with it what a former bcache left there.
+// The sum must match: mkswap and others do not overwrite this place, so it may contain the remains of an old bcache.
 function isBcache(head: Window): boolean {
   const block = head.at(bcacheAt.superblock, 4096);
   const { sum, place, magic, keyCount, keys } = bcacheAt;

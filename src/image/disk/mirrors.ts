@@ -11,7 +11,7 @@ export interface Difference {
   readonly other: Uint8Array;
 }
 
-/** Where two ranges differ, in blocks of 4 KiB; what lies outside of `data` is zeros, and is not read. A raised `signal` ends it. */
+/** Where two ranges differ, in blocks of 4 KiB. Everything outside of `data` is zeros and is not read. A raised `signal` ends it. */
 export async function* differences(
   disk: Reader,
   one: Run,

@@ -125,7 +125,7 @@ function mbrEntries(block: Uint8Array) {
     .filter(({ type, count }) => type !== 0 && count > 0);
 }
 
-// Each logical partition has a table of its own: it, counted from that table, and the next, counted from the first.
+// Each logical partition has its own table with two entries: itself, relative to that table, and the next table, relative to the first.
 async function logicalPartitions(
   disk: Reader,
   first: number,
@@ -160,8 +160,8 @@ async function logicalPartitions(
   return { found, tables: [...seen], isWhole: false };
 }
 
-// The header is in the second sector and again in the last one (UEFI specification, 5.3). Only its place tells how long a
-// sector is.
+// The header is in the second sector and again in the last one (UEFI specification, 5.3). Only its
+// position shows the sector size.
 async function gptOf(disk: Reader): Promise<PartitionTable> {
   const sizes = [512, 4096];
   const headers: FoundGpt[] = [];
@@ -187,8 +187,8 @@ interface FoundGpt extends GptCopy {
   readonly sectorBytes: number;
 }
 
-// The backup of the entries ends where the backup of the header starts. On a disk that was made larger, it does not stand
-// at the end, where the next program that writes the table puts it.
+// The backup of the entries ends where the backup of the header starts. On an enlarged disk it is not at
+// the end yet; the next program that writes the table moves it there.
 function ownOfGpt(disk: Reader, { sectorBytes, other, entries }: FoundGpt): Run[] {
   const entrySectors = Math.max(Math.ceil(entries.length / sectorBytes), Math.ceil(16384 / sectorBytes));
   return [other, Math.floor(disk.bytes / sectorBytes) - 1].map((last) => ({

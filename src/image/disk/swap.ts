@@ -1,4 +1,4 @@
-/** Offsets in union swap_header (Linux, include/linux/swap.h); numbers in the byte order of whoever made it. */
+/** Offsets in union swap_header (Linux, include/linux/swap.h); numbers are in the byte order of the machine that made it. */
 const at = {
   version: 1024,
   lastPage: 1028,
@@ -24,8 +24,8 @@ export interface SwapArea {
 }
 
 /**
- * Reads the first 64 KiB of a volume as a swap area. In that of a suspended machine, the replaced signature stands
- * before the other (struct swsusp_header in kernel/power/swap.c).
+ * Reads the first 64 KiB of a volume as a swap area. In that of a suspended machine, the replaced signature
+ * is before the other (struct swsusp_header in kernel/power/swap.c).
  */
 export function swapAreaIn(head: Buffer): SwapArea | undefined {
   for (const pageBytes of [4096, 8192, 16384, 32768, 65536]) {
@@ -51,7 +51,7 @@ export function swapAreaIn(head: Buffer): SwapArea | undefined {
 // The kernel's (two of them), the one of kernels 2.6.37 to 3.0, and that of uswsusp.
 const suspended = ["S1SUSPEND\0", "S2SUSPEND\0", "LINHIB0001", "ULSUSPEND\0"];
 
-// As swapon(2) wants it: version 1, in the byte order of whoever made it, and a last page.
+// What swapon(2) requires: version 1, in either byte order, and a last page.
 function hasHeader(head: Buffer): boolean {
   const isVersion = head.readUInt32LE(at.version) === 1 || head.readUInt32BE(at.version) === 1;
   return isVersion && head.readUInt32LE(at.lastPage) !== 0;

@@ -169,14 +169,14 @@ async function freeOfLvm(
   }
 }
 
-/** A volume that cannot be opened, in which others lie that could. */
+/** A volume that cannot be opened, but contains volumes that could be. */
 export function claimAround(volumes: readonly Volume[]): Volume | undefined {
   const open = volumes.filter(({ refused }) => refused === undefined).flatMap(placeOf);
   const touches = touching(open);
   return volumes.find((volume) => volume.refused !== undefined && placeOf(volume).some(touches));
 }
 
-// Of a volume from byte `from` on, where it lies on the disk.
+// The part of a volume from byte `from` on, as a place on the disk.
 function piecesOf({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, from = 0): Piece[] {
   let start = 0;
   return pieces.flatMap((piece) => {

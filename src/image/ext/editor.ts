@@ -134,7 +134,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   async function countFolder(parent: number, by: number): Promise<void> {
     const inode = await volume.inode(parent);
     const links = inode.readUInt16LE(at.links);
-    // 1: it had more subfolders than the field can count, and is no longer counted.
+    // 1: it once had more subfolders than the field can count; since then they are not counted.
     if (links === 1) return;
     if (links + by < 2) throw damaged(`folder ${parent} has more subfolders than its inode counts`);
     if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
@@ -193,7 +193,7 @@ function own(inode: Buffer, { mode, uid, gid }: Attributes): void {
   inode.writeUInt16LE(gid >>> 16, at.gidHigh);
 }
 
-// The finer part of a time lies behind the first 128 bytes, where the inode has that much.
+// The nanoseconds of a time are behind the first 128 bytes, if the inode is that large.
 const finer: Readonly<Record<number, number>> = { [at.ctime]: 132, [at.mtime]: 136, [at.atime]: 140 };
 
 function touch(inode: Buffer, times: readonly number[]): void {

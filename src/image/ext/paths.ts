@@ -54,7 +54,7 @@ export class Paths {
     return number === undefined ? undefined : this.inode(number);
   }
 
-  /** The names in a folder and their inodes; `undefined` if it is no folder. */
+  /** The names in a folder and their inodes; `undefined` if it is not a folder. */
   async namesIn(number: number): Promise<Map<string, number> | undefined> {
     const kept = this.#names.get(number);
     if (kept) return kept;

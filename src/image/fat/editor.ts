@@ -81,7 +81,7 @@ async function newPlaces(
     (letter) => letter > "\x1f" && !'"*:<>?|\\'.includes(letter) && !/^[\ud800-\udfff]$/.test(letter),
   );
   if (!isPlain || name.length > 255 || /[ .]$/.test(name))
-    throw cannot(`FAT: ${name} is no name that FAT can have`);
+    throw cannot(`FAT: ${name} is not a valid name on FAT`);
   const short = shortName(name, new Set((await entriesOf(volume, parent)).map((entry) => entry.short)));
   if (short === undefined) throw cannot(`FAT: ${name}: its folder has too many names that are alike`);
   const entries = [...longParts(name, shortSum(short)), short];

@@ -34,7 +34,8 @@ export async function openFat(reader: Reader): Promise<Fat> {
     },
     async readFile(path) {
       const found = await find(path);
-      if (found === undefined || found.isDir) throw new TbuildError("guest", "is no file", { subject: path });
+      if (found === undefined || found.isDir)
+        throw new TbuildError("guest", "is not a file", { subject: path });
       return contentOf(volume, found);
     },
   };

@@ -18,7 +18,7 @@ export interface Grown {
   readonly volume: Volume;
 }
 
-/** Makes a disk larger, then its last partition, then what lies in it, by the system's own tools. `file` is a copy of ours. */
+/** Enlarges a disk, its last partition, and the contents of that, with the system's own tools. `file` is our own copy. */
 export async function grow(
   host: Host,
   { file, format, bytes }: { readonly file: string; readonly format: Format; readonly bytes: number },
@@ -106,7 +106,7 @@ async function growExt(host: Host, device: string, options: RunOptions): Promise
     });
 }
 
-// LVM and XFS grow in a kernel only. It is one of its own, which has no other disk, and this machine's tools.
+// Only a kernel can grow LVM and XFS. A separate kernel does it, with this machine's tools and no other disk.
 async function growInKernel(
   disk: string,
   { partition, volume, group }: Target,

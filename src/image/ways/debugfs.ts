@@ -46,8 +46,8 @@ export function debugfsAccess(host: Runner, note: (text: string) => void = () =>
 }
 
 /**
- * The lines that make debugfs do `changes`; `fileOf` says where the content of a change lies on the host, and `flags` what
- * a new file's inode has.
+ * The debugfs commands for `changes`. `fileOf` returns the file on the host with the content of a change, and `flags` the flags
+ * of a new file's inode.
  */
 export function debugfsBatch(
   changes: readonly Change[],
@@ -252,8 +252,8 @@ async function differences(ext: Ext, changes: readonly Change[]): Promise<string
   return wrong;
 }
 
-// A batch has a request on each line, and debugfs reads at most 8 KiB of one. What does not fit there, such as a name with
-// a newline in it, is a request of its own.
+// A batch has a request on each line, and debugfs reads at most 8 KiB of one. What does not fit, such as a name with a
+// newline, becomes a separate request.
 function runsOf(lines: readonly string[]): string[][] {
   const runs: string[][] = [];
   let open: string[] | undefined;

@@ -45,10 +45,10 @@ function deviceOf({ name }: Volume): string {
   return name.includes("/") ? `/dev/${name}` : `/dev/sda${name.slice(1)}`;
 }
 
-// The machine takes long to start, so the end of stdin is seen meanwhile, too: then nothing was changed yet, and all of it
-// is killed. Later the folder is unmounted, upon which guestfish brings what was changed to the image, and ends. Its choice
-// of accelerator, KVM where the device opens, may hang for good; TCG is slow and comes to an end. All its files lie in our
-// folder; the path of a socket has at most 107 bytes.
+// The machine takes long to start. If stdin ends meanwhile, nothing has been changed yet, and everything is killed. Later, the
+// folder is unmounted; guestfish then writes the changes to the image and exits. By default it uses KVM if the device opens,
+// which may hang for ever; TCG is slow, but does end. All of its files are in our folder: the path of a socket has at most
+// 107 bytes.
 const script = `
 folder=$(own_folder guestfish) && mkdir "$folder/guest" && at=$(readlink -f "$folder/guest") || exit 1
 LIBGUESTFS_BACKEND=direct LIBGUESTFS_BACKEND_SETTINGS=force_tcg LIBGUESTFS_TMPDIR=$folder

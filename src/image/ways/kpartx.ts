@@ -59,7 +59,7 @@ async function openByKpartx(
   return heldTree(host, `${image}: kpartx`, script, [name, how, image, ...room, ...places], watch);
 }
 
-// A partition by kpartx, the whole disk, or a table for dmsetup, in which `@` stands for the disk.
+// A partition made by kpartx, the whole disk, or a table for dmsetup, in which `@` means the disk.
 function deviceOf(volume: Volume): string {
   return volume.name === "disk" || /^p\d+$/.test(volume.name) ? volume.name : linearTable(volume, "@");
 }
@@ -78,8 +78,8 @@ command -v dmsetup > /dev/null || exit 44
 command -v kpartx > /dev/null || exit 43
 dmsetup targets 2> /dev/null | grep -q '^linear ' || exit 42`;
 
-// Each function sets something up, lets the next go on, and takes it down, however that went. No more than what an
-// Oracle VM Server has, whose losetup may be of 2005. Of partitions that kpartx cannot map, the mount tells.
+// Each function sets something up, runs the next one, and takes it down again, whatever the outcome. It uses only what an
+// Oracle VM Server has, whose losetup may be from 2005. If kpartx cannot map a partition, mounting it reports that.
 const script = `
 umask 077
 name=$1 how=$2 image=$3 work=$4 room=$5

@@ -218,8 +218,8 @@ export function commitScript(
   return { script, data: Buffer.concat(data) };
 }
 
-// Of what is changed, and of the folders that it stands in. Where lsattr is not there, or knows nothing of a file system,
-// there is nothing to take off.
+// The attributes of the changed files and their folders. Without lsattr, or on a file system that it does not know, there are
+// none to remove.
 async function lockedPaths(host: Runner, root: string, changes: readonly Change[]): Promise<LockedPath[]> {
   // Names that are not UTF-8 cannot be arguments, and are not requested.
   const all = changes
@@ -239,7 +239,7 @@ async function lockedPaths(host: Runner, root: string, changes: readonly Change[
   return found;
 }
 
-// Taken off before the changes, and put back on what is there after them, however they end.
+// They are removed before the changes, and restored on what exists afterwards, whatever the outcome.
 function lockLines(root: string, locked: readonly LockedPath[]): { unlock: string[]; lock: string[] } {
   if (locked.length === 0) return { unlock: [], lock: [] };
   const quoted = (path: string) => shellQuoted([`${root}${path}`]);
@@ -290,7 +290,7 @@ const surveyDepth = 7;
 // What is not on a disk of the guest, or not its own, is seen as an empty folder.
 const strangers = "nfs nfs4 cifs proc sysfs autofs".split(" ").map((fs) => `-fstype ${fs}`);
 const format = "'%y %m %U %G %s %d %Z\\0%P\\0%l\\0'";
-// One find for each start, with the start in front, so that paths come back whatever they are called.
+// One find for each starting point, which it prints before each path: so any file name can be read back.
 const surveyScript = [
   "for p; do",
   `  printf '%s\\0' "=$p"`,

@@ -14,7 +14,7 @@ export function byDepth(mounts: readonly Mount[]): Mount[] {
   return [...mounts].sort((one, other) => one.at.length - other.at.length);
 }
 
-/** The table that makes device-mapper show a volume of `disk`, wherever it lies there. In sectors of 512 bytes. */
+/** The table with which device-mapper maps a volume of `disk`, whatever its place. In sectors of 512 bytes. */
 export function linearTable({ offset, bytes, pieces = [{ offset, bytes }] }: Volume, disk: string): string {
   let start = 0;
   const lines = pieces.map((piece) => {
@@ -46,7 +46,7 @@ export async function heldTree(
 /** The exit code of a script that mounts a guest, if the guest has no folder where it mounts a volume: no way in has one. */
 export const noFolder = 66;
 
-/** An error of such a script, as the guest's own fault if it is that. */
+/** An error of such a script, as a `guest` fault if the guest caused it. */
 export function guestsFault(error: unknown): unknown {
   const isGuests = error instanceof TbuildError && error.exitCode === noFolder;
   return isGuests ? error.with({ fault: "guest" }) : error;
@@ -89,10 +89,9 @@ async function runInside(host: Runner, root: string, argv: readonly string[]): P
 }
 
 /**
- * Shell: `mounted` mounts what its arguments say, four for each (device, type, options, place), each within the one
- * before, below a folder that only its owner enters; says where, waits, and takes all down again. A place has to be what
- * it is called: a link in the guest would lead mount(8) out of it. Whoever uses it has `open_device`, which sets `device`,
- * and `close_device`.
+ * Shell: `mounted` takes four arguments for each mount (device, type, options, place), each within the one before. It mounts
+ * them below a folder that only its owner can enter, prints where, waits, and unmounts them. A place must not be a link, which
+ * would lead mount(8) out of the guest. The caller defines `open_device`, which sets `device`, and `close_device`.
  */
 export const mountScript = `
 guest_mounted() {
@@ -111,7 +110,7 @@ mounted() {
   fi
   open_device "$1" $# || return 1
   if [ "$(readlink -f "$root$4")" != "$root$4" ] || [ ! -d "$root$4" ]; then
-    echo "$4: the guest mounts a volume there, and it is no folder"
+    echo "$4: the guest mounts a volume there, and it is not a folder"
     code=${noFolder}
   elif mount -t "$2" -o "$3" "$device" "$root$4" || mount_of_old "$@"; then
     (shift 4; mounted "$@")

@@ -83,7 +83,7 @@ const kernelsReason = `failed() {
 }`;
 
 function linked(at: string): string {
-  const what = `${at}: the guest mounts a volume there, and it is no folder`;
+  const what = `${at}: the guest mounts a volume there, and it is not a folder`;
   return `{ ${shellQuoted(["echo", what])} >&2; exit ${noFolder}; }`;
 }
 

@@ -164,7 +164,7 @@ function refused(name: string, command: Command, { error }: Block): TbuildError 
     subject: name,
     code: saysLocked(error) ? "locked" : "failed",
     lines: safe.length === 0 ? ["It gave no reason."] : safe,
-    hint: "The job in the Manager's web interface tells more.",
+    hint: "The Manager's web interface shows the details of the job.",
   });
 }
 

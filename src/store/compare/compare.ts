@@ -152,7 +152,7 @@ function listed(items: readonly string[]): string {
   return items.length === 0 ? "nothing" : items.join(", ");
 }
 
-// Kernels stand side by side under one name; what is there once on both sides was replaced.
+// Several kernels can be installed under one name. A package that each side has once was replaced.
 function packageChanges(
   from: readonly PackageRecord[],
   to: readonly PackageRecord[],

@@ -254,7 +254,7 @@ async function isHere(store: Store, manifest: Manifest): Promise<boolean> {
   return there !== undefined && manifestDigest(there) === manifestDigest(manifest);
 }
 
-// What a template says that it grew out of has to be just that: a digest proves it.
+// The parent that a template names must be exactly that one, which its digest proves.
 function checkLineage(lineage: readonly Manifest[], bad: (what: string) => TbuildError): void {
   for (const [i, ancestor] of lineage.slice(1).entries())
     if (lineage[i]?.parent !== manifestDigest(ancestor))

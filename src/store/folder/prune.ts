@@ -12,7 +12,7 @@ import { type Entry, unpack } from "./pack.ts";
 import { openPackWriter, packFile, readPacks } from "./packs.ts";
 import { type StoreFolder, sumFile } from "./store-folder.ts";
 
-// What no manifest names may be a build's that is about to publish it, or a pull's that will go on.
+// A disk that no manifest names may belong to a build that is about to publish it, or to a pull that will resume.
 const graceMs = 24 * 60 * 60 * 1000;
 
 interface Finding {

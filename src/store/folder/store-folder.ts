@@ -111,7 +111,7 @@ export function storeFolder(folder: string): StoreFolder {
       } catch (cause) {
         throw new TbuildError("integrity", (cause as Error).message, {
           cause,
-          hint: "`tbuild template verify` says which versions have it; pull or import one of them again, and it is whole.",
+          hint: "`tbuild template verify` says which versions have it; pull or import one of them again to repair it.",
         });
       }
     },

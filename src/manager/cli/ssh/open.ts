@@ -146,6 +146,6 @@ function connectFault(login: Login, error: Error & { level?: string; code?: stri
   const why = words[error.code ?? ""] ?? `no connection to ${place}: ${error.message}`;
   return fault(why, {
     code: "no-connection",
-    hint: "Is the Manager running, with its service ovmcli? `service ovmcli status` there tells.",
+    hint: "Is the Manager running, with its service ovmcli? Check there with: service ovmcli status",
   });
 }

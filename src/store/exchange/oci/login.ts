@@ -8,7 +8,7 @@ import { loginRefused, type NoToken, type Sent } from "./login-refused.ts";
 export interface Login {
   /** What goes with each request to the registry. */
   headers(): Readonly<Record<string, string>>;
-  /** Answers a refusal, after `times` earlier answers to the same request; false where there is nothing new to say. */
+  /** Answers a refusal, after `times` earlier answers to the same request; false if there is nothing new to try. */
   answer(answer: Answer, times: number): Promise<boolean>;
   /** What a 401 or 403 means, by what was sent. `lines` are the registry's own. */
   refusal(answer: Answer, what: string, lines: readonly string[], lookedIn?: string): Promise<TbuildError>;
@@ -79,7 +79,7 @@ export function loginTo(
       const bearer = offered.find(
         ({ scheme, parameters }) => scheme === "bearer" && realmOf(answer, parameters.realm),
       );
-      // A token that is refused at once is refused for ever. One that was good before has expired, or is for less.
+      // A new token that is refused will always be refused. One that worked before has expired, or covers less than this.
       const isNew = times > 0 && sent?.kind === "token";
       if (bearer && !isNew && (await byToken(answer, bearer, who))) return true;
       const isBasic = offered.some(({ scheme }) => scheme === "basic");

@@ -26,13 +26,13 @@ export async function allTags(
       return { names, lacking: answer.statusLine };
     }
     const page = tagsIn(await limitedText(registry, answer, largestPage));
-    if (!page) return { names, lacking: "its answer is no list of tags" };
+    if (!page) return { names, lacking: "its answer is not a list of tags" };
     names.push(...page);
     const next = /<([^>]*)>\s*;[^,]*\brel="?next\b/i.exec(answer.header("link") ?? "")?.[1];
     if (next === undefined) return { names };
-    if (!URL.canParse(next, url.href)) return { names, lacking: "its list goes on at what is no address" };
+    if (!URL.canParse(next, url.href)) return { names, lacking: "its list continues at an invalid address" };
     url = new URL(next, url);
-    if (url.origin !== first.origin) return { names, lacking: `its list goes on at ${url.host}` };
+    if (url.origin !== first.origin) return { names, lacking: `its list continues at ${url.host}` };
   }
   return { names, lacking: `its list has more than ${mostPages} pages` };
 }
