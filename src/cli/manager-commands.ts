@@ -55,8 +55,9 @@ Example:
     .addHelpText(
       "after",
       `
-A URL is one that the Manager's servers can reach. They fetch files from the address by which this machine reaches the
-Manager; manager.here in the site sets another.
+A URL must be one that the Manager's servers can reach. They fetch files from
+the address by which this machine reaches the Manager; manager.here in the site
+sets another.
 
 Examples:
   tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0
