@@ -8,7 +8,7 @@ import { buildLock, contextOf, pipelineOf } from "./context.ts";
 import type { BuildEvent } from "./event.ts";
 import { expectedTimes, rememberTimes } from "./expected-times.ts";
 import { gather } from "./gather.ts";
-import { type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
+import { type OnFailure, type PlannedStep, planOf, runPipeline } from "./pipeline.ts";
 import { writeBuildReport, writeFailureReport } from "./report/page.ts";
 import type { BuildRequest } from "./request.ts";
 import type { BuildContext } from "./step.ts";
@@ -74,7 +74,8 @@ export async function build(
   try {
     const state = await runPipeline(pipeline, watched, {
       fresh: request.fresh,
-      keepOnFailure: (error) => request.keep && isGuestFault(error),
+      onFailure: request.onFailure ?? keepGuestFault,
+      beforeStep: request.beforeStep,
     });
     await rememberTimes(context.home, context.name, ran);
     const finished = () => watched.report({ type: "build-finished", build: id, ms: Date.now() - begun });
@@ -128,6 +129,6 @@ export async function plan(
   };
 }
 
-function isGuestFault(error: unknown): boolean {
-  return error instanceof TbuildError && error.fault === "guest";
-}
+/** The machine of a guest's fault can be looked into; any other failure is not its machine's. */
+export const keepGuestFault: OnFailure = async ({ error }) =>
+  error instanceof TbuildError && error.fault === "guest" ? "keep" : "clean";

@@ -69,6 +69,25 @@ export interface PlannedStep {
   readonly why: readonly string[];
 }
 
+/** What becomes of a step that failed, and of its machine: keep it, clean up, or clean up and run the step again. */
+export type AfterFailure = "keep" | "clean" | "retry";
+export type OnFailure = (failed: FailedStep) => Promise<AfterFailure>;
+
+export interface FailedStep {
+  readonly build: string;
+  readonly step: string;
+  readonly error: unknown;
+}
+
+export interface NextStep {
+  readonly build: string;
+  readonly step: string;
+  readonly text: string;
+  /** What the steps before it gave. */
+  readonly state: object;
+}
+export type BeforeStep = (next: NextStep) => Promise<void>;
+
 /** Says for each step whether it will run, and why. Changes nothing. */
 export async function planOf<State extends object>(
   pipeline: Pipeline<State>,
@@ -96,7 +115,11 @@ export async function planOf<State extends object>(
 export async function runPipeline<State extends object>(
   pipeline: Pipeline<State>,
   context: BuildContext,
-  options: { readonly fresh?: boolean; readonly keepOnFailure?: (error: unknown) => boolean } = {},
+  options: {
+    readonly fresh?: boolean;
+    readonly onFailure?: OnFailure | undefined;
+    readonly beforeStep?: BeforeStep | undefined;
+  } = {},
 ): Promise<State & Pick<StepContext, "timings" | "makers">> {
   const started: AnyStep[] = [];
   const timings: Record<string, number> = {};
@@ -104,6 +127,24 @@ export async function runPipeline<State extends object>(
   let state: object = {};
   let before: Checkpoint | undefined;
   let ran = options.fresh ?? false;
+  let keep = false;
+  const isInterrupted = (error: unknown) => error instanceof Interrupted || context.signal.aborted;
+  /** Runs a step until it succeeds, or is not to be tried again. */
+  const run = async (step: AnyStep, once: () => Promise<Checkpoint>): Promise<Checkpoint> => {
+    for (;;) {
+      try {
+        return await once();
+      } catch (error) {
+        if (isInterrupted(error)) throw error;
+        const words = error instanceof Error ? error.message : String(error);
+        context.report({ type: "step-failed", step: step.name, error: words });
+        const next = (await options.onFailure?.({ build: context.id, step: step.name, error })) ?? "clean";
+        keep = next === "keep";
+        if (next !== "retry") throw error;
+        context.report({ type: "note", text: `${step.name}: again` });
+      }
+    }
+  };
   try {
     for (const [index, step] of pipeline.steps.entries()) {
       checkInterrupted(context.signal);
@@ -125,14 +166,13 @@ export async function runPipeline<State extends object>(
         before = found;
       } else {
         ran = true;
+        await options.beforeStep?.({ build: context.id, step: step.name, text: step.describe(), state });
         started.push(step);
-        context.report({ type: "step-started", ...place, text: step.describe() });
-        before = await runStep(context, step, state, {
-          key,
-          inputs,
-          parent: before?.id,
-          timings: { ...timings },
-          makers: { ...makers },
+        const parent = before?.id;
+        before = await run(step, () => {
+          context.report({ type: "step-started", ...place, text: step.describe() });
+          const made = { key, inputs, parent, timings: { ...timings }, makers: { ...makers } };
+          return runStep(context, step, state, made);
         });
         context.report({ type: "step-finished", step: step.name, ms: before.ms });
       }
@@ -142,16 +182,9 @@ export async function runPipeline<State extends object>(
     }
   } catch (error) {
     const last = started.at(-1);
-    const interrupted = error instanceof Interrupted || context.signal.aborted;
-    if (last && !interrupted)
-      context.report({
-        type: "step-failed",
-        step: last.name,
-        error: error instanceof Error ? error.message : String(error),
-      });
-    const keep = !interrupted && (options.keepOnFailure?.(error) ?? false);
+    const interrupted = isInterrupted(error);
     // The failed step's machine may be inspected. Leftovers of earlier steps are of no use.
-    await cleanUp(context, keep ? started.slice(0, -1) : started);
+    await cleanUp(context, keep && !interrupted ? started.slice(0, -1) : started);
     throw interrupted ? new Interrupted() : named(error, last?.name);
   }
   await cleanUp(context, started);

@@ -28,7 +28,14 @@ export function addBuildCommands(program: Command): void {
     .argument("[name...]", "recipe names or files")
     .option("--rehearse", "use a stand-in for Oracle's disc, made from Debian packages")
     .option("--fresh", "ignore cached steps")
-    .option("--no-keep", "remove the machine of a failed step")
+    .addOption(
+      new Option(
+        "--on-error <what>",
+        "what to do when a step fails: ask; keep its machine; clean up; or retry it once (default: keep the machine if the guest failed)",
+      ).choices(["ask", "keep", "clean", "retry"]),
+    )
+    .addOption(new Option("--no-keep").hideHelp())
+    .option("--debug", "stop before each step, and say how to look into the guest")
     .option("--until <step>", "stop after this step (see tbuild plan); the next build goes on from there")
     .option("--jobs <n>", "number of parallel builds", "1")
     .option("--json", "print events as JSON lines")

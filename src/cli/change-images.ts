@@ -198,7 +198,12 @@ function lockWord(flags: string): string {
     .join(" and ");
 }
 
-async function isAgreed(image: string, { yes, json }: ChangeFlags, signal: AbortSignal): Promise<boolean> {
+/** Asks whether an image is to be changed, unless the flags say so. */
+export async function isAgreed(
+  image: string,
+  { yes, json }: ChangeFlags,
+  signal: AbortSignal,
+): Promise<boolean> {
   if (yes) return true;
   if (json || !process.stdin.isTTY || !process.stderr.isTTY)
     throw new TbuildError("usage", "not changed; there is no terminal to ask for confirmation", {

@@ -197,6 +197,27 @@ Examples:
     )
     .action(lazily(() => import("./commands/resize.ts")));
   program
+    .command("discard")
+    .description(
+      "free the space that an image takes for free blocks of its file systems; the image stays bootable",
+    )
+    .argument("<image...>", "disk images of stopped machines, raw or qcow2")
+    .option("--plan", "show how much each volume would free; change nothing")
+    .option("--yes", "do not ask")
+    .option("--drop-undo", "delete the undo records of the image first; they would be of no use")
+    .option("--json", "print one JSON object per image")
+    .addHelpText(
+      "after",
+      `
+A raw image gets holes, a qcow2 image frees clusters. Files do not change. It
+cannot be undone. Knows the free blocks of ext, XFS, btrfs and FAT. To
+overwrite removed data first, use tbuild seal --scrub.
+
+Example:
+  tbuild discard System.img --plan`,
+    )
+    .action(lazily(() => import("./commands/discard.ts")));
+  program
     .command("undo")
     .description("undo the last change of disk images (repair, seal, convert, resize …), byte for byte")
     .argument("<image...>", "disk images that were changed")

@@ -18,11 +18,20 @@ import { readCatalog, warningsOf } from "../store/records/catalog.ts";
 import { finder } from "../store/records/finder.ts";
 import { recordsIn } from "../store/records/records.ts";
 import { askSecret } from "./ask-secret.ts";
+import { readValues } from "./values.ts";
 import { version } from "./version.ts";
+
+interface SiteFlags {
+  readonly home: string;
+  readonly site: string;
+  readonly recipes: string;
+  readonly set?: readonly string[];
+  readonly varFile?: readonly string[];
+}
 
 /** Opens the site: host, hypervisor and store, as configured in the site file, or this machine's defaults. */
 export async function openSite(command: Command): Promise<Workshop> {
-  const options = command.optsWithGlobals<{ home: string; site: string; recipes: string; set?: string[] }>();
+  const options = command.optsWithGlobals<SiteFlags>();
   const given = command.getOptionValueSourceWithGlobals("site") !== "default";
   const { site, located } = await readSite(options.site, given);
   const home = homeAt(resolve(options.home), {
@@ -50,7 +59,12 @@ export async function openSite(command: Command): Promise<Workshop> {
     site,
     recipes,
     kickstarts: join(recipes, "..", "kickstart"),
-    values: [...siteValues(located), ...environmentValues(), ...givenValues(options.set ?? [])],
+    values: [
+      ...siteValues(located),
+      ...environmentValues(),
+      ...(await Promise.all((options.varFile ?? []).map(fileValues))).flat(),
+      ...givenValues(options.set ?? []),
+    ],
     environment: (name) => process.env[name],
     tbuild: version(),
   };
@@ -120,7 +134,21 @@ async function readSite(file: string, given: boolean): Promise<{ site: Site; loc
 
 function siteValues(site: Located | undefined): Located[] {
   const set = site?.kind === "map" ? site.entries.get("set") : undefined;
-  return set?.kind === "map" ? [...set.entries].map(([key, value]) => assigned(key, value)) : [];
+  return set?.kind === "map" ? assignedValues(set) : [];
+}
+
+/** The values of a file for `--var-file`: keys as of `set` in a site, or nested as in a recipe. */
+async function fileValues(file: string): Promise<Located[]> {
+  const { shown, values } = await readValues(file);
+  if (values.kind === "map") return assignedValues(values);
+  throw new TbuildError("usage", "not a file of recipe values", {
+    subject: shown,
+    hint: "Write a YAML file of keys and values, for example machine.memory: 4G",
+  });
+}
+
+function assignedValues({ entries }: Located & { readonly kind: "map" }): Located[] {
+  return [...entries].map(([key, value]) => assigned(key, value));
 }
 
 /** `TBUILD_SET_machine__memory=4G`: two underscores replace the dot, which is not allowed in names of variables. */

@@ -32,10 +32,12 @@ export function makeProgram(): Command {
       "site.yaml",
     )
     .option("--recipes <folder>", "the recipe folder", "recipes")
+    .addOption(new Option("--set <key=value>", "override a recipe value (repeatable)").argParser(repeated))
     .addOption(
-      new Option("--set <key=value>", "override a recipe value (repeatable)").argParser(
-        (text, before: string[] | undefined) => [...(before ?? []), text],
-      ),
+      new Option(
+        "--var-file <file>",
+        "override recipe values by those of a YAML file (repeatable); --set overrides it",
+      ).argParser(repeated),
     )
     .addHelpText(
       "after",
@@ -90,6 +92,10 @@ const groups: readonly (readonly [heading: string, add: (program: Command) => vo
   ["First boot:", addModuleCommands],
   ["Oracle VM Manager:", addManagerCommands],
 ];
+
+function repeated(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
+}
 
 /** After a wrong usage, each command points at its own help. */
 function pointToOwnHelp(command: Command, name: string): void {

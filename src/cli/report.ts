@@ -11,6 +11,8 @@ export interface Reporter {
   event(build: string, event: BuildEvent): void;
   /** Reports an interruption in a place that is not redrawn. */
   say(text: string): void;
+  /** Runs `work` while nothing is drawn, for a question. */
+  pausing<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Ends the drawing. */
   close(): void;
 }
@@ -20,6 +22,7 @@ export function jsonReporter(write: (line: string) => void): Reporter {
   return {
     event: (build, event) => write(JSON.stringify({ time: new Date().toISOString(), build, ...event })),
     say: (text) => void process.stderr.write(`${text}\n`),
+    pausing: (work) => work(),
     close() {},
   };
 }
@@ -44,6 +47,7 @@ export function lineReporter(
       if (line !== undefined) write(`${new Date().toISOString().slice(11, 19)} ${build}: ${line}`);
     },
     say: write,
+    pausing: (work) => work(),
     close() {},
   };
 }
@@ -61,6 +65,7 @@ export function folderReporter(folder: string): Reporter {
       json.event(build, event);
     },
     say() {},
+    pausing: (work) => work(),
     close() {},
   };
 }
@@ -91,6 +96,7 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
   let drawn: string[] = [];
   let frame = 0;
   let interrupted = false;
+  let paused = 0;
   const timer = setInterval(redraw, 120);
   timer.unref();
   const columns = () => Math.max(10, terminal.columns ?? 80);
@@ -102,6 +108,7 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
     return rows === 0 ? "" : `\u001b[${rows}A\r\u001b[J`;
   }
   function redraw(): void {
+    if (paused > 0) return;
     frame++;
     const before = erase();
     const room = Math.max(2, (terminal.rows ?? 24) - 1);
@@ -147,6 +154,15 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
     say(text) {
       interrupted = true;
       above(colours.yellow(text));
+    },
+    async pausing(work) {
+      terminal.write(erase());
+      paused++;
+      try {
+        return await work();
+      } finally {
+        paused--;
+      }
     },
     close() {
       clearInterval(timer);

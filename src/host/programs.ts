@@ -15,7 +15,7 @@ export interface Package {
 /** All packages, with their Debian 12 names. */
 export const packages: readonly Package[] = [
   needed("qemu-system-x86", ["qemu-system-x86_64"], "machines"),
-  needed("qemu-utils", ["qemu-img", "qemu-storage-daemon"], "disk images"),
+  needed("qemu-utils", ["qemu-img", "qemu-io", "qemu-storage-daemon"], "disk images"),
   needed("e2fsprogs", ["mke2fs", "e2fsck", "debugfs", "tune2fs", "resize2fs"], "ext file systems"),
   needed("openssh-client", ["ssh", "ssh-keygen"], "provisioning, signatures, remote images"),
   needed("openssl", ["openssl"], "password hashes"),

@@ -65,7 +65,7 @@ describe("a recipe that starts from a template", () => {
     } as unknown as Workshop;
   }
 
-  const request = { name: "app", rehearse: true, fresh: false, keep: false };
+  const request = { name: "app", rehearse: true, fresh: false };
   const firstOf = async (...given: Parameters<typeof workshop>) => {
     const { steps } = await plan(workshop(...given), request);
     return steps.map(({ step, text }) => `${step}: ${text}`);

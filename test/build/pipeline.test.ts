@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sweep, useless } from "../../src/build/checkpoint.ts";
 import type { BuildEvent } from "../../src/build/event.ts";
 import { homeAt } from "../../src/build/home.ts";
-import { Pipeline, planOf, runPipeline, untilStep } from "../../src/build/pipeline.ts";
+import { type NextStep, Pipeline, planOf, runPipeline, untilStep } from "../../src/build/pipeline.ts";
 import type { BuildContext, Step } from "../../src/build/step.ts";
 import { Interrupted, TbuildError } from "../../src/errors.ts";
 
@@ -162,9 +162,68 @@ describe("a pipeline", () => {
   it("leaves the failed step's things where they are when told so", async () => {
     const before = () => log.slice(log.indexOf("run three") + 1);
     await expect(
-      runPipeline(line("a", "b", "c", new Error("x")), context(), { keepOnFailure: () => true }),
+      runPipeline(line("a", "b", "c", new Error("x")), context(), { onFailure: async () => "keep" }),
     ).rejects.toThrow();
     expect(before()).toEqual(["clean two", "clean one"]);
+  });
+
+  it("runs a failed step again as often as it is told, and each time on a clean ground", async () => {
+    const flaky = letter("three", "c");
+    let left = 2;
+    const pipeline = Pipeline.start()
+      .step(letter("one", "a"))
+      .step({
+        ...flaky,
+        async run(context, state) {
+          if (left-- > 0) {
+            log.push("fail three");
+            throw new TbuildError("guest", `it broke ${left}`);
+          }
+          return await flaky.run(context, state);
+        },
+      });
+    const asked: unknown[] = [];
+    const state = await runPipeline(pipeline, context(), {
+      onFailure: async ({ build, step, error }) => {
+        asked.push([build, step, String(error)]);
+        return "retry";
+      },
+    });
+    expect(state.text).toBe("ac");
+    expect(asked).toEqual([
+      ["b-1", "three", "TbuildError: it broke 1"],
+      ["b-1", "three", "TbuildError: it broke 0"],
+    ]);
+    expect(log.slice(log.indexOf("fail three"))).toEqual([
+      ...["fail three", "clean three", "fail three", "clean three", "run three"],
+      ...["clean three", "clean one"],
+    ]);
+    expect(events.filter(({ type }) => type === "step-failed").length).toBe(2);
+    log = [];
+    await runPipeline(pipeline, context());
+    expect(runs()).toEqual([]);
+  });
+
+  it("asks before each step that runs, says what there is, and ends where the answer is an interruption", async () => {
+    const asked: unknown[] = [];
+    const beforeStep = async ({ step, text, state }: NextStep) => {
+      asked.push([step, text, (state as { text?: string }).text]);
+      if (step === "three") throw new Interrupted();
+    };
+    await expect(runPipeline(line("a", "b", "c"), context(), { beforeStep })).rejects.toBeInstanceOf(
+      Interrupted,
+    );
+    expect(asked).toEqual([
+      ["one", "write one", undefined],
+      ["two", "write two", "a"],
+      ["three", "write three", "ab"],
+    ]);
+    expect(runs()).toEqual(["run one", "run two"]);
+    asked.splice(0);
+    await runPipeline(line("a", "b", "c"), context(), {
+      beforeStep: async ({ step }) => void asked.push(step),
+    });
+    expect(asked).toEqual(["three"]);
   });
 
   it("stops at a signal, cleans up, and keeps what was done", async () => {

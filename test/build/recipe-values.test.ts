@@ -254,7 +254,7 @@ function leavesOf(schema: Schema, path: readonly string[]): string[] {
 }
 
 async function firstToRun(setting: readonly string[], rehearse: boolean, name = "whole") {
-  const { steps } = await plan(workshop(setting), { name, rehearse, fresh: false, keep: false });
+  const { steps } = await plan(workshop(setting), { name, rehearse, fresh: false });
   return steps.find((step) => !step.kept);
 }
 
@@ -315,7 +315,7 @@ describe("a further conversion of a recipe", () => {
     await rm(workshop().home.checkpoints, { recursive: true, force: true });
     const setting = ["convert=[{ to: kvm, bundles: [libvirt] }, { to: hvm, bundles: [ova] }]"];
     await keepAll(true, "whole", setting);
-    const request = { name: "whole", rehearse: true, fresh: false, keep: false };
+    const request = { name: "whole", rehearse: true, fresh: false };
     const own = await plan(workshop(setting), request);
     expect([own.further, own.steps.every(({ kept }) => kept)]).toEqual([["kvm", "hvm"], true]);
     const kvm = await plan(workshop(setting), { ...request, to: "kvm" });
@@ -337,7 +337,7 @@ describe("a further conversion of a recipe", () => {
 });
 
 describe("what cannot be built is refused before the first step", () => {
-  const request = (name: string, rehearse: boolean) => ({ name, rehearse, fresh: false, keep: false });
+  const request = (name: string, rehearse: boolean) => ({ name, rehearse, fresh: false });
   const fault = async (...requests: ReturnType<typeof request>[]) =>
     prove(workshop(), requests).then(
       () => undefined,

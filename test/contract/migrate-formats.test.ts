@@ -8,7 +8,7 @@ import { localHost } from "../../src/host/local.ts";
 import { describeWith, itWith } from "../fakes/missing.ts";
 
 const host = localHost();
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const names = ["sys", "data", "asm"] as const;
 
 // No guest lies on its disks, so each command exits 1 or 6, and what is left out is in its words.

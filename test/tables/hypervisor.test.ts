@@ -85,7 +85,7 @@ describe("a hypervisor with a line in the table", () => {
   it("decides by its channel whether a plan has a boot trial", async () => {
     const steps = async (site: string, rehearse: boolean) => {
       const workshop = await siteOf(site);
-      const planned = await plan(workshop, { name: "ol6-base", rehearse, fresh: false, keep: false });
+      const planned = await plan(workshop, { name: "ol6-base", rehearse, fresh: false });
       return { has: planned.steps.some(({ step }) => step === "boot-trial"), notes: planned.notes };
     };
     const ofCloud = "hypervisor: { kind: cloud, bridge: br0 }\n";

@@ -11,7 +11,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     json = false,
   } = command.opts<{ rehearse?: boolean; fresh?: boolean; json?: boolean }>();
   const workshop = await openSite(command);
-  const request = { name: String(args[0]), rehearse, fresh, keep: true };
+  const request = { name: String(args[0]), rehearse, fresh };
   const { further, ...planned } = await plan(workshop, request);
   const others: Planned[] = [];
   for (const to of further) {

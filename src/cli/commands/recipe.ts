@@ -10,6 +10,7 @@ import { recipeNames } from "../../recipe/load.ts";
 import { type Finder, finder } from "../../store/records/finder.ts";
 import { interruptible } from "../interrupt.ts";
 import { openSite } from "../open-site.ts";
+import { onFailureOf, requireSomebody, stopBefore } from "../questions.ts";
 import { folderReporter, jsonReporter, lineReporter, type Reporter, terminalReporter } from "../report.ts";
 import { stoppedWords, summaryOf } from "../summary.ts";
 import { coloursFor } from "../words.ts";
@@ -18,6 +19,8 @@ const Options = z.object({
   rehearse: z.boolean().default(false),
   fresh: z.boolean().default(false),
   keep: z.boolean().default(true),
+  onError: z.enum(["ask", "keep", "clean", "retry"]).optional(),
+  debug: z.boolean().default(false),
   jobs: z.coerce.number().int().min(1).max(64),
   json: z.boolean().default(false),
   verbose: z.boolean().default(false),
@@ -36,17 +39,23 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const workshop = await openSite(command);
   const names = await wantedNames(args[0] as string[], options, workshop);
   if (names === undefined) return;
+  const onError = options.onError ?? (options.keep ? undefined : "clean");
+  if (options.debug) requireSomebody("--debug", options);
+  if (onError === "ask") requireSomebody("--on-error ask", options);
   const screen = screenFor(options);
-  const requests = names.map((name) => ({
-    name,
-    rehearse: options.rehearse,
-    fresh: options.fresh,
-    keep: options.keep,
-    ...(options.until !== undefined && { until: options.until }),
-  }));
   try {
     const whatStays = "finished steps are cached; the same command continues";
     const work = async (signal: AbortSignal) => {
+      const asking = { workshop, screen, signal };
+      const onFailure = onFailureOf(onError, asking);
+      const requests = names.map((name) => ({
+        name,
+        rehearse: options.rehearse,
+        fresh: options.fresh,
+        ...(onFailure && { onFailure }),
+        ...(options.debug && { beforeStep: stopBefore(asking) }),
+        ...(options.until !== undefined && { until: options.until }),
+      }));
       await prove(workshop, requests);
       const outcomes = await buildAll(workshop, requests, options.jobs, screen, signal);
       screen.close();

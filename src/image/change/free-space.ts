@@ -80,7 +80,8 @@ export async function scrubFree(
   return bytes;
 }
 
-function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
+/** The free space of a file system whose `tellsFreeBlocks` holds, in order of place in ext and FAT only. */
+export function freeRuns(inside: Reader, { name, fs }: Volume): AsyncGenerator<FreeRun> {
   if (fs === "vfat") return freeRunsOfFat(inside);
   if (fs === "btrfs") return freeRunsOfBtrfs(inside, name);
   return fs === "xfs" ? freeRunsOfXfs(inside, name) : freeRunsOfExt(inside);

@@ -22,6 +22,7 @@ const at = {
   readOnly: 0x64,
   uuid: 0x68,
   label: 0x78,
+  reservedDescriptorBlocks: 0xce,
   journalInode: 0xe0,
   lastOrphan: 0xe8,
   descriptorSize: 0xfe,
@@ -76,6 +77,10 @@ export class Superblock {
   }
   get firstBlock(): number {
     return this.#word(at.firstBlock);
+  }
+  /** Blocks after the descriptors that are kept for more of them. */
+  get reservedDescriptorBlocks(): number {
+    return this.data.readUInt16LE(at.reservedDescriptorBlocks);
   }
   /** A block has 1024 bytes times two to this. */
   get blockLog(): number {

@@ -104,6 +104,11 @@ export class ExtVolume {
   }
 
   #isOwn(number: number): boolean {
+    return (this.#own[this.#ownFrom(number)]?.[0] ?? Number.POSITIVE_INFINITY) <= number;
+  }
+
+  /** The index of the first of the file system's own ranges that ends behind a block. */
+  #ownFrom(number: number): number {
     let [low, high] = [0, this.#own.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -111,7 +116,7 @@ export class ExtVolume {
       if (start + count <= number) low = middle + 1;
       else high = middle;
     }
-    return (this.#own[low]?.[0] ?? Number.POSITIVE_INFINITY) <= number;
+    return low;
   }
 
   #isUsedInode(inode: Buffer): boolean {
@@ -239,9 +244,12 @@ export class ExtVolume {
   async *freeRuns(): AsyncGenerator<{ readonly block: number; readonly count: number }> {
     for (let number = 0; number < this.groups; number++) {
       const group = await this.#group(number);
-      if (group.flags & blocksUninit) continue;
       const start = this.firstBlock + number * this.#blocksPerGroup;
       const length = Math.min(this.#blocksPerGroup, this.blocks - start);
+      if (group.flags & blocksUninit) {
+        yield* this.#unusedGroup(group, start, start + length);
+        continue;
+      }
       for (let bit = 0; bit < length; ) {
         if (bitOf(group.blocks, bit)) {
           bit++;
@@ -252,6 +260,28 @@ export class ExtVolume {
         yield { block: start + first, count: bit - first };
       }
     }
+  }
+
+  /**
+   * The free blocks of a group whose bitmap does not count. e2fsck makes it so when no file is in it any more, and what
+   * removed files left is still there. Where copies of the superblock and the descriptors are is not computed: the count of
+   * free blocks tells whether the group has them. Nothing is free if it fits no layout.
+   */
+  #unusedGroup(group: Group, start: number, end: number): readonly { block: number; count: number }[] {
+    const table = Math.ceil((this.groups * this.#descriptorBytes) / this.blockBytes);
+    for (const copies of [0, 1 + table + this.#sb.reservedDescriptorBlocks]) {
+      const runs: { block: number; count: number }[] = [];
+      let block = start + copies;
+      for (let index = this.#ownFrom(start); block < end; index++) {
+        const [own, count] = this.#own[index] ?? [end, 0];
+        const before = Math.min(own, end);
+        if (block < before) runs.push({ block, count: before - block });
+        block = Math.max(block, own + count);
+        if (own >= end) break;
+      }
+      if (runs.reduce((sum, { count }) => sum + count, 0) === group.free("blocks")) return runs;
+    }
+    return [];
   }
 
   get #hasGroupSums(): boolean {

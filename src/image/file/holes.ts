@@ -9,9 +9,27 @@ export interface DataRange {
 
 /** The data ranges of the disk in an image. Node cannot query holes; qemu-img can. */
 export async function dataRanges(host: Runner, file: string, format: Format = "raw"): Promise<DataRange[]> {
+  return (await mapped(host, file, format)).filter(({ data, zero }) => data && !zero).map(rangeOf);
+}
+
+/** The ranges of the disk in an image that take space in the image itself, not in a backing file. */
+export async function storedRanges(host: Runner, file: string, format: Format): Promise<DataRange[]> {
+  return (await mapped(host, file, format)).filter(({ data, depth }) => data && depth === 0).map(rangeOf);
+}
+
+interface Mapped extends DataRange {
+  readonly data: boolean;
+  readonly zero: boolean;
+  readonly depth: number;
+}
+
+async function mapped(host: Runner, file: string, format: Format): Promise<Mapped[]> {
   const { stdout } = await host.run(["qemu-img", "map", "-f", format, "--output=json", file]);
-  const ranges = JSON.parse(stdout) as (DataRange & { data: boolean; zero: boolean })[];
-  return ranges.filter(({ data, zero }) => data && !zero).map(({ start, length }) => ({ start, length }));
+  return JSON.parse(stdout) as Mapped[];
+}
+
+function rangeOf({ start, length }: DataRange): DataRange {
+  return { start, length };
 }
 
 /** The ranges of an image that may have data. Holes are known for raw images only; others count as all data. */

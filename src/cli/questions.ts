@@ -1,0 +1,97 @@
+import { keepGuestFault } from "../build/build.ts";
+import type { AfterFailure, BeforeStep, OnFailure } from "../build/pipeline.ts";
+import type { Workshop } from "../build/workshop.ts";
+import { firstFault, Interrupted, TbuildError } from "../errors.ts";
+import { fileWord } from "../io/escape.ts";
+import { systemFault } from "../io/file-fault.ts";
+import { ask } from "./ask.ts";
+import { explained } from "./explained.ts";
+import type { Reporter } from "./report.ts";
+
+/** What `--on-error` says. */
+export type OnError = "ask" | AfterFailure;
+
+interface Asking {
+  readonly workshop: Workshop;
+  readonly screen: Reporter;
+  readonly signal: AbortSignal;
+}
+
+/** Throws `usage` if `option` has nobody to ask. */
+export function requireSomebody(option: string, { jobs, json }: { jobs: number; json: boolean }): void {
+  const why = json
+    ? "it asks, and --json is for programs"
+    : jobs > 1
+      ? "it asks about one build at a time, and --jobs runs several"
+      : process.stdin.isTTY
+        ? undefined
+        : "it asks on a terminal, and standard input is none";
+  if (why !== undefined) throw new TbuildError("usage", why, { subject: option });
+}
+
+/** `undefined` for what a build does by itself. */
+export function onFailureOf(choice: OnError | undefined, asking: Asking): OnFailure | undefined {
+  if (choice === undefined) return undefined;
+  if (choice === "retry") return onceMore();
+  if (choice !== "ask") return async () => choice;
+  return ({ build, step, error }) =>
+    asking.screen.pausing(async () => {
+      const machines = await machinesOf(asking.workshop, build);
+      tell([
+        "",
+        explained(systemFault(firstFault(error)) ?? error),
+        "",
+        `${build}: ${step} failed. Look into it from another terminal:`,
+        ...machines.map((machine) => `  tbuild console ${machine}`),
+        ...(machines.length === 0 ? ["  no machine of this build is there"] : []),
+        `  less ${fileWord(`${asking.workshop.home.builds}/${build}/log.txt`)}`,
+      ]);
+      return answerTo("[r]etry the step, [k]eep its machine and end, or [c]lean up and end? ", asking.signal);
+    });
+}
+
+/** Stops before each step. */
+export function stopBefore({ screen, signal }: Omit<Asking, "workshop">): BeforeStep {
+  return ({ build, step, text, state }) =>
+    screen.pausing(async () => {
+      const { image, disk } = state as { readonly image?: string; readonly disk?: string };
+      const file = image ?? disk;
+      tell([
+        "",
+        `${build}: next is ${step}: ${text}`,
+        ...(file === undefined
+          ? ["  the guest has no disk yet"]
+          : [`  look at its disk:        tbuild ls ${fileWord(`${file}:/`)}`]),
+        "  log in while it runs:    tbuild console, from another terminal",
+      ]);
+      const answer = await ask("Enter runs it, q ends the build: ", signal);
+      if (/^q/i.test(answer)) throw new Interrupted();
+    });
+}
+
+/** Runs each step again once; after that, as a build does by itself. */
+function onceMore(): OnFailure {
+  const tried = new Set<string>();
+  return async (failed) => {
+    const name = `${failed.build} ${failed.step}`;
+    if (tried.has(name)) return keepGuestFault(failed);
+    tried.add(name);
+    return "retry";
+  };
+}
+
+async function answerTo(question: string, signal: AbortSignal): Promise<AfterFailure> {
+  const answers = { r: "retry", k: "keep", c: "clean" } as const;
+  for (;;) {
+    const answer = (await ask(question, signal)).toLowerCase()[0] ?? "";
+    if (answer in answers) return answers[answer as keyof typeof answers];
+  }
+}
+
+async function machinesOf({ hypervisor }: Workshop, build: string): Promise<string[]> {
+  return (await hypervisor.list()).filter((name) => name.startsWith(`${build}-`));
+}
+
+function tell(lines: readonly string[]): void {
+  process.stderr.write(`${lines.join("\n")}\n`);
+}
