@@ -14,6 +14,11 @@ const ownAddress = {
     onLoad({ filter: /\.js$/ }, async ({ path }) => {
       if (!path.startsWith(dist)) return undefined;
       const text = await readFile(path, "utf8");
+      // esbuild lets a missing module pass in a `try`, into which tsc puts what follows `await using`.
+      if (/\bimport\("[^"]+\.ts"\)/.test(text))
+        throw new Error(
+          `${path}: tsc did not rewrite an import() behind \`await using\`: import it at the top`,
+        );
       const own = `new URL(${JSON.stringify(relative(out, path))}, import.meta.url).href`;
       return { contents: text.replaceAll("import.meta.url", `(${own})`), loader: "js" };
     });

@@ -44,7 +44,7 @@ describe("the npm package", () => {
   });
 
   it("holds what the program reads, and neither tests nor what a build wrote", () => {
-    for (const path of ["recipes/ol6-base.yaml", "recipes/modules/grid/grid", "kickstart/ol6.ks.hbs"])
+    for (const path of ["recipes/ol6-base.yaml", "recipes/modules/grid/module.yaml", "kickstart/ol6.ks.hbs"])
       expect(packed).toContain(path);
     expect(packed).toContain("src/rehearsal/assets/tables.py");
     expect(

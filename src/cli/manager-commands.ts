@@ -55,8 +55,8 @@ Example:
     .addHelpText(
       "after",
       `
-A URL is one that the Manager's servers can reach. They fetch files from the
-address by which this machine reaches the Manager; manager.here in the site
+A URL must be one that the Manager's servers can reach. They fetch files from
+the address by which this machine reaches the Manager; manager.here in the site
 sets another.
 
 Examples:

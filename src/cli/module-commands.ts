@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { messageFormNames, messageForms } from "../firstboot/message-forms.ts";
 import { lazily } from "./lazily.ts";
 
-const forms = messageFormNames.map((name) => `  ${name.padEnd(8)} ${messageForms[name].summary}`).join("\n");
+const forms = messageFormNames.map((name) => `  ${name.padEnd(10)} ${messageForms[name].summary}`).join("\n");
 
 /** Commands for first-boot modules and their messages. */
 export function addModuleCommands(program: Command): void {
@@ -37,6 +37,7 @@ Exits 1 if it finds an error.`,
     .argument("[values...]", "parameters as KEY=VALUE, over those of the file")
     .option("-f, --values <file>", "YAML file of KEY: VALUE, as for tbuild message")
     .option("--tree <image>", "run it in the files of this image or folder, which stay as they are")
+    .option("--files <folder>", "lay these files over the root, such as the software that it installs")
     .option("--target <target>", "the target to run (default: the first of its header, such as configure)")
     .option("--deadline <seconds>", "kill a run that takes longer", "60")
     .option("--json", "print JSON")
@@ -45,9 +46,10 @@ Exits 1 if it finds an error.`,
       `
 Runs the module twice, as the guest additions would, and shows what it printed,
 what it changed, how long it took, and what the second run changed: nothing, for
-a module that may run again. It has no network, cannot set the clock or a
-parameter of the kernel, and sees nothing of this machine but its programs in
-/usr. All that it writes is thrown away. Needs root.
+a module that may run again. The program of afterBoot runs after each, as it
+does when the boot has ended. The module has no network, cannot set the clock
+or a parameter of the kernel, and sees nothing of this machine but its programs
+in /usr. All that it writes is thrown away. Needs root.
 
 Examples:
   sudo tbuild module rehearse grid org.tbuild.grid.mode=none
@@ -87,7 +89,7 @@ Example:
     .description("make a module.yaml for a module that was written by hand")
     .argument("<folder>", "the folder of a module with a Python script")
     .option("--plan", "print the module.yaml, and change nothing")
-    .addHelpText("after", "\nExample:\n  tbuild module adopt recipes/modules/grid --plan")
+    .addHelpText("after", "\nExample:\n  tbuild module adopt modules/answer --plan")
     .action(lazily(() => import("./commands/module-adopt.ts")));
   module
     .command("rpm")
@@ -114,7 +116,10 @@ Example:
         .default("ovmcli"),
     )
     .option("--machine <name>", "name of the VM in Oracle VM Manager", "vm001")
-    .option("-o, --output <path>", "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud)")
+    .option(
+      "-o, --output <path>",
+      "write it there: a disc if it ends in .iso, or a folder (ovf, nocloud, nocloud-v2)",
+    )
     .option("--list", "list the parameters (default)")
     .option("--form", "print a file of values to fill in")
     .option("--schema", "print the JSON Schema of such a file")

@@ -37,5 +37,17 @@ command line, and are replaced by \`***\` in the log. With \`input: json\`, the 
 Its output and exit code go to \`/var/log/ovm-template-config.log\`. If it fails or does not end within \`timeout\`, no further module
 runs. It configures a clone once: \`configure\` does nothing while \`/var/lib/tbuild/modules/NAME\` exists. A seal removes that file.
 
+## Work after the boot
+
+File systems of the network and other services are not up at \`configure\`. A program in \`afterBoot\` runs when they are: tbuild makes a
+service \`tbuild-after-NAME\` for SysV init and for systemd, which starts it in the background after the first boot, and again at each
+boot until it has ended with 0. It gets the argument \`after-boot\` and the same values, which wait in a file that only root can read.
+
+| Exit code | Meaning |
+|---|---|
+| 0 | done; it does not run again |
+| 75 | what it needs is not there yet: no failure. The next boot tries again, or \`service tbuild-after-NAME start\` |
+| other | failed; the log has its output, and the next boot tries again |
+
 [First-boot modules](modules.md) shows how to make, check and package one.
 `;

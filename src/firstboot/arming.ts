@@ -2,6 +2,7 @@ import { TbuildError } from "../errors.ts";
 import type { Operation } from "../guest/operation.ts";
 import { type Release, readRelease, releases } from "../guest/release.ts";
 import type { GuestTree } from "../image/tree.ts";
+import { afterBootFolder } from "./after-boot.ts";
 import { clonePending, cloneProgram, cloneRecord, cloneServices, sealedRecord } from "./clone-files.ts";
 
 /** Files by which modules made from module.yaml remember that they configured this clone. Arming removes them. */
@@ -23,7 +24,7 @@ export const firstBoot: Operation = {
       ...files,
       ...(await clonePart(tree)),
       ...(await startLinks(tree, release)).map(({ path }) => path),
-      ...(await tree.glob(`${doneFolder}/*`)),
+      ...(await modulesState(tree)),
     ];
   },
   async apply(tree) {
@@ -41,9 +42,14 @@ export const firstBoot: Operation = {
       if (await tree.stat(clonePending)) await tree.remove(clonePending);
     }
     for (const { path, target } of await startLinks(tree, release)) await tree.link(path, target);
-    for (const done of await tree.glob(`${doneFolder}/*`)) await tree.remove(done);
+    for (const path of await modulesState(tree)) await tree.remove(path);
   },
 };
+
+/** What modules know of the clone that this machine was: that they configured it, and values that still wait. */
+async function modulesState(tree: GuestTree): Promise<string[]> {
+  return [...(await tree.glob(`${doneFolder}/*`)), ...(await tree.glob(`${afterBootFolder}/*`))];
+}
 
 /** Whether the next boot will configure the guest. */
 export async function isArmed(tree: GuestTree): Promise<boolean> {

@@ -11,6 +11,8 @@ export interface MessageForm {
   readonly write: (answers: readonly Answer[], machine: string) => string;
   /** The form is a disc, or a folder with the disc's files: its label, and the file that `write` gives. */
   readonly disc?: { readonly label: string; readonly file: string };
+  /** A seed for cloud-init, with this version of its network configuration: several files, and hashes of passwords (nocloud.ts). */
+  readonly seed?: 1 | 2;
 }
 
 const forms = {
@@ -43,9 +45,15 @@ const forms = {
   },
   nocloud: {
     summary: "a seed for cloud-init (NoCloud); needs --output",
-    // The other files, and hashed passwords, are nocloud.ts's.
     write: () => "",
     disc: { label: "cidata", file: "user-data" },
+    seed: 1,
+  },
+  "nocloud-v2": {
+    summary: "the same, with version 2 of the network configuration",
+    write: () => "",
+    disc: { label: "cidata", file: "user-data" },
+    seed: 2,
   },
   json: {
     summary: "a JSON object, the root password last",

@@ -9,6 +9,11 @@ import { targets } from "./targets.ts";
 const described = <T extends z.ZodType>(schema: T, text: string) => schema.describe(text);
 const formed = (pattern: RegExp, words: string) => z.string().regex(pattern, words);
 
+const interpreter = described(
+  z.enum(["sh", "bash", "ksh", "perl", "python"]).exactOptional(),
+  "What runs the program. Default: its first line.",
+);
+
 const guestPath = formed(/^\/(?:[^/\0\n]+\/)*[^/\0\n]+$/, "an absolute path in the guest");
 
 const ModuleParameter = z.strictObject({
@@ -65,10 +70,7 @@ export const ModuleYaml = z.strictObject({
   run: described(
     z.strictObject({
       program: described(guestPath, "A program of the payload. It gets the target as its argument."),
-      interpreter: described(
-        z.enum(["sh", "bash", "ksh", "perl", "python"]).exactOptional(),
-        "What runs the program. Default: its first line.",
-      ),
+      interpreter,
       input: described(
         z.enum(["environment", "json"]).default("environment"),
         "`environment`: values in environment variables. `json`: also an object of KEY: VALUE on standard input.",
@@ -79,6 +81,22 @@ export const ModuleYaml = z.strictObject({
       ),
     }),
     "What the module runs.",
+  ),
+  afterBoot: described(
+    z
+      .strictObject({
+        program: described(
+          guestPath,
+          "A program of the payload. It gets the same values. Exit code 75 means: not yet, try again at the next boot.",
+        ),
+        interpreter,
+        timeout: described(
+          z.int().min(1).max(86_400).default(3600),
+          "Seconds after which the program is killed.",
+        ),
+      })
+      .exactOptional(),
+    "What the module runs once after the boot, when network file systems and services are up. Only with the target configure.",
   ),
   needs: described(
     z.array(z.enum(["network", "mounts", "services"])).default([]),
@@ -148,6 +166,8 @@ export function parseModuleYaml(
     if (one.required && one.default !== undefined)
       find(["parameters", i, "required"], "a value with a default is never missing");
   }
+  if (module.afterBoot && module.targets.configure === undefined)
+    find(["afterBoot"], "the module does not run at configure, so nothing would start this program");
   for (const [target, priority] of Object.entries(module.targets))
     for (const need of module.needs) {
       if (need === "network" && target === "configure" && priority <= networkPriority)
@@ -158,7 +178,7 @@ export function parseModuleYaml(
       if (need !== "network" && target === "configure")
         find(
           ["needs", module.needs.indexOf(need)],
-          `${need} are not up at configure; let the program enable a service that does the work after the boot, as the module grid does`,
+          `${need} are not up at configure; move that work to a program of afterBoot, as the module grid does`,
         );
     }
   return { module, findings, lineOf };

@@ -5,6 +5,7 @@ import { TbuildError } from "../errors.ts";
 import { textOf } from "../io/durable.ts";
 import { shown } from "../io/escape.ts";
 import { asDigest, type Digest } from "../model/digest.ts";
+import { afterBootFiles } from "./after-boot.ts";
 import { type LineOf, type ModuleYaml, parseModuleYaml } from "./module-yaml.ts";
 import { sourceText } from "./python/source.ts";
 import { type Target, targets } from "./targets.ts";
@@ -132,15 +133,26 @@ async function describedParts(folder: string, name: string, text: string): Promi
     problems.push({ line: 1, text: `the name "${module.name}" is not that of the folder, "${name}"` });
   if ((await textOf(join(folder, name))) !== undefined)
     problems.push({ line: 1, text: `there is also a script "${name}"; one of the two has to go` });
-  const program = given.find(({ path }) => path === module.run.program);
-  if (program === undefined)
-    problems.push({ line: 1, text: `run.program: payload${module.run.program} does not exist` });
-  else if (module.run.interpreter === undefined && !(program.mode & 0o111))
-    problems.push({ line: 1, text: `run.program: payload${module.run.program} is not executable` });
+  for (const key of ["run", "afterBoot"] as const) {
+    const { program: path, interpreter } = module[key] ?? {};
+    if (path === undefined) continue;
+    const line = lineOf([key, "program"]);
+    const program = given.find((one) => one.path === path);
+    if (program === undefined) problems.push({ line, text: `${key}.program: payload${path} does not exist` });
+    else if (interpreter === undefined && !(program.mode & 0o111))
+      problems.push({ line, text: `${key}.program: payload${path} is not executable` });
+  }
   for (const path of Object.keys(module.files))
     if (!given.some((one) => one.path === path))
       problems.push({ line: 1, text: `files: payload${path} does not exist` });
-  const payload = given.map((one) => ({ ...one, ...attributesOf(module, one.path) }));
+  const payload = [
+    ...given.map((one) => ({ ...one, ...attributesOf(module, one.path) })),
+    ...afterBootFiles(module).map(({ text: made, ...one }) => ({
+      ...one,
+      from: file,
+      data: Buffer.from(made),
+    })),
+  ];
   const lines = Object.fromEntries(targets.map((target) => [target, lineOf(["targets", target])]));
   return {
     ...{ name, file, payload, oddPayload, yaml: module, lineOf },

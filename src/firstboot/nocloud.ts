@@ -13,12 +13,14 @@ const oracle = "com.oracle.linux.";
 
 /**
  * The same values for a guest with cloud-init. `hashes` has a crypt(3) hash for the value of each password key: a seed lies on a
- * disc, so no password is written in it. The network is written in version 1, which every cloud-init reads.
+ * disc, so no password is written in it. The network is written in the version that is asked for: every cloud-init reads 1; those that
+ * read 2, which is netplan's, have NETWORK_CONFIG_V2 among their features (`cloud-init features`).
  */
 export function noCloudSeed(
   answers: readonly Answer[],
   machine: string,
   hashes: ReadonlyMap<string, string>,
+  networkVersion: 1 | 2 = 1,
 ): NoCloudSeed {
   const taken = new Set<string>();
   const values = new Map(answers.filter(({ value }) => value !== "").map(({ key, value }) => [key, value]));
@@ -88,27 +90,85 @@ export function noCloudSeed(
   const interfaces = numbers.flatMap((number) => {
     const name = take(`network.device.${number}`);
     if (name === undefined) return [];
-    const bootproto = take(`network.bootproto.${number}`) ?? "dhcp";
-    const subnet = {
-      type: bootproto === "dhcp" ? "dhcp4" : "static",
-      ...(/^no$/i.test(take(`network.onboot.${number}`) ?? "") && { control: "manual" }),
-      ...given("address", take(`network.ipaddr.${number}`)),
-      ...given("netmask", take(`network.netmask.${number}`)),
-      ...given("gateway", take(`network.gateway.${number}`)),
-      ...given("dns_nameservers", words(take(`network.dns-servers.${number}`))),
-      ...given("dns_search", words(take(`network.dns-search-domains.${number}`))),
-    };
-    const mac = take(`network.hwaddr.${number}`);
-    return [{ type: "physical", name, ...given("mac_address", mac?.toLowerCase()), subnets: [subnet] }];
+    const stays = /^no$/i.test(values.get(`${oracle}network.onboot.${number}`) ?? "");
+    // An interface that stays down has no words in cloud-init's version 2, so the key is left there.
+    if (networkVersion === 1 || !stays) take(`network.onboot.${number}`);
+    return [
+      {
+        name,
+        mac: take(`network.hwaddr.${number}`)?.toLowerCase(),
+        dhcp: (take(`network.bootproto.${number}`) ?? "dhcp") === "dhcp",
+        stays,
+        address: take(`network.ipaddr.${number}`),
+        netmask: take(`network.netmask.${number}`),
+        gateway: take(`network.gateway.${number}`),
+        servers: words(take(`network.dns-servers.${number}`)),
+        search: words(take(`network.dns-search-domains.${number}`)),
+      },
+    ];
   });
+  const network = networkVersion === 1 ? versionOne(interfaces) : versionTwo(interfaces);
   return {
     files: {
       "meta-data": yaml({ "instance-id": machine, ...given("local-hostname", hostname) }),
       "user-data": `#cloud-config\n${yaml(config)}`,
-      "network-config": interfaces.length === 0 ? "" : yaml({ version: 1, config: interfaces }),
+      "network-config": interfaces.length === 0 ? "" : yaml(network),
     },
     left: [...values.keys()].filter((key) => !taken.has(key)),
   };
+}
+
+interface Interface {
+  readonly name: string;
+  readonly mac: string | undefined;
+  readonly dhcp: boolean;
+  /** It is not started at boot. */
+  readonly stays: boolean;
+  readonly address: string | undefined;
+  readonly netmask: string | undefined;
+  readonly gateway: string | undefined;
+  readonly servers: readonly string[] | undefined;
+  readonly search: readonly string[] | undefined;
+}
+
+function versionOne(interfaces: readonly Interface[]) {
+  const config = interfaces.map(({ name, mac, dhcp, stays, address, netmask, gateway, servers, search }) => {
+    const subnet = {
+      type: dhcp ? "dhcp4" : "static",
+      ...(stays && { control: "manual" }),
+      ...given("address", address),
+      ...given("netmask", netmask),
+      ...given("gateway", gateway),
+      ...given("dns_nameservers", servers),
+      ...given("dns_search", search),
+    };
+    return { type: "physical", name, ...given("mac_address", mac), subnets: [subnet] };
+  });
+  return { version: 1, config };
+}
+
+function versionTwo(interfaces: readonly Interface[]) {
+  const ethernets = interfaces.map(({ name, mac, dhcp, address, netmask, gateway, servers, search }) => {
+    const nameservers = { ...given("addresses", servers), ...given("search", search) };
+    const settings = {
+      ...(mac !== undefined && { match: { macaddress: mac }, "set-name": name }),
+      dhcp4: dhcp,
+      ...(address !== undefined && { addresses: [`${address}${prefixOf(netmask)}`] }),
+      // What replaces these two in netplan is not known to older ones.
+      ...(gateway !== undefined && { [gateway.includes(":") ? "gateway6" : "gateway4"]: gateway }),
+      ...(Object.keys(nameservers).length > 0 && { nameservers }),
+    };
+    return [name, settings];
+  });
+  return { version: 2, ethernets: Object.fromEntries(ethernets) };
+}
+
+/** `/25`, of a prefix or of a netmask such as 255.255.255.128. */
+function prefixOf(netmask: string | undefined): string {
+  if (netmask === undefined) return "";
+  if (/^\d+$/.test(netmask)) return `/${netmask}`;
+  const bits = netmask.split(".").map((byte) => Number(byte).toString(2).replaceAll("0", "").length);
+  return `/${bits.reduce((sum, one) => sum + one, 0)}`;
 }
 
 /** The keys whose values have to be hashed for a seed. */

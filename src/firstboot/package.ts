@@ -6,6 +6,7 @@ import { temporaryFolder } from "../host/temporary.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
+import { afterBootService, sysvService } from "./after-boot.ts";
 import type { FirstBootModule, ModuleFile } from "./module.ts";
 
 // The same module gives the same bytes. In seconds; rpm ignores 0.
@@ -61,6 +62,12 @@ export async function buildModuleRpm(
   return file;
 }
 
+function serviceOff(service: string): string {
+  return `if [ "$1" = 0 ] && [ -d /run/systemd/system ]; then systemctl --no-reload disable ${service}.service
+elif [ "$1" = 0 ]; then /sbin/chkconfig --del ${service}; fi
+`;
+}
+
 function defines(folder: string): string[] {
   const macros = {
     _topdir: folder,
@@ -86,6 +93,8 @@ function specOf(
   const owned = files.flatMap(({ path, owner }) =>
     owner ? [`chown ${owner.uid}:${owner.gid} ${path}`] : [],
   );
+  // The module turns it on when it configures a clone.
+  const service = files.some(({ path }) => path === sysvService(name)) ? afterBootService(name) : undefined;
   return `Name: ovm-template-config-${name}
 Version: ${version}
 Release: 1
@@ -104,7 +113,7 @@ ${owned.map((line) => `${line}\n`).join("")}if [ "$1" = 1 ]; then /usr/sbin/ovm-
 
 %preun
 if [ "$1" = 0 ]; then /usr/sbin/ovm-chkconfig --del ${name}; fi
-
+${service === undefined ? "" : serviceOff(service)}
 %files
 ${files.map(({ path, mode }) => `%attr(${mode.toString(8).padStart(4, "0")}, root, root) ${path}`).join("\n")}
 `;

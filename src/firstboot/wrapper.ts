@@ -1,3 +1,4 @@
+import { afterBootFolder, afterBootService } from "./after-boot.ts";
 import { doneFolder } from "./arming.ts";
 import { keyOf, type ModuleParameter, type ModuleYaml, variableOf } from "./module-yaml.ts";
 import { type Target, targets } from "./targets.ts";
@@ -17,29 +18,29 @@ ${order.map((target) => `# ${target}: ${module.targets[target]}`).join("\n")}
 ### END PLUGIN INFO
 
 # Made by tbuild from module.yaml. Change that file, not this one.
+# The program below ends by itself after ${module.run.timeout} seconds. tbuild's guest additions would end it after:
+# tbuild-timeout: ${module.run.timeout + 60}
 # Python 2.4 (Oracle Linux 5) to 3: no json before 2.6, no "with", no "except ... as".
 try:
     import json
 except ImportError:
     import simplejson as json
-import os
+${module.afterBoot ? "import fcntl\nimport glob\n" : ""}import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-from templateconfig.cli import main
-
 NAME = ${literal(module.name)}
-PROGRAM = ${commandOf(module)}
+PROGRAM = ${commandOf(module.run)}
 SECONDS = ${module.run.timeout}
 JSON_INPUT = ${literal(module.run.input === "json")}
 LOG = '/var/log/ovm-template-config.log'
 # Guest additions that log what a module says on standard error say so. With others, this program writes the log.
 LOGGED = os.environ.get('TEMPLATECONFIG_LOGS') == 'stderr'
 DONE = ${literal(`${doneFolder}/${module.name}`)}
-
+${afterBootConstants(module)}
 PARAMETERS = ${list(module.parameters.map((one) => literal(enumerated(module, one))))}
 
 # Environment variable, key, default, is it numbered, must it be there, is it a secret
@@ -165,8 +166,8 @@ class Output(object):
 bytes_type = type(''.encode('ascii'))
 
 
-def run(target, param):
-    values = own_values(param)
+def run(target, values, program, seconds, allowed=()):
+    """Runs a program, and gives its exit code: 0, or one that is allowed. All others end this program."""
     secrets = []
     for _, key, _, numbered, _, secret in VALUES:
         for one in values:
@@ -176,19 +177,19 @@ def run(target, param):
     secrets.sort(key=len)
     secrets.reverse()
     output = Output(secrets)
-    log([target + ': ' + ' '.join(PROGRAM)])
+    log([target + ': ' + ' '.join(program)])
     try:
-        child = subprocess.Popen(PROGRAM + [target], stdin=subprocess.PIPE, stdout=output.file, stderr=subprocess.STDOUT,
+        child = subprocess.Popen(program + [target], stdin=subprocess.PIPE, stdout=output.file, stderr=subprocess.STDOUT,
                                  env=environment(values), close_fds=True, preexec_fn=os.setsid, cwd='/')
     except OSError:
-        fail('%s cannot be started' % PROGRAM[0])
+        fail('%s cannot be started' % program[0])
     try:
         if JSON_INPUT:
             child.stdin.write(json.dumps(values).encode('utf-8'))
         child.stdin.close()
     except (IOError, OSError):
         pass
-    end = time.time() + SECONDS
+    end = time.time() + seconds
     late = False
     while child.poll() is None and not late:
         late = time.time() > end
@@ -201,16 +202,19 @@ def run(target, param):
         late = False
     output.end()
     if late:
-        fail('did not end within %d seconds; its last line: %s' % (SECONDS, output.last()), secrets, output.lines)
-    if child.returncode != 0:
+        fail('did not end within %d seconds; its last line: %s' % (seconds, output.last()), secrets, output.lines)
+    if child.returncode != 0 and child.returncode not in allowed:
         fail('exit code %d: %s' % (child.returncode, output.last()), secrets, output.lines)
-    log([target + ': done'])
+    if child.returncode == 0:
+        log([target + ': done'])
+    return child.returncode
 
 
 def forget():
-    if os.path.exists(DONE):
-        os.unlink(DONE)
-${order.map((target) => `\n\n${action(target)}`).join("")}
+    for path in [DONE${module.afterBoot ? ", WAITING" : ""}]:
+        if os.path.exists(path):
+            os.unlink(path)
+${module.afterBoot ? afterBoot : ""}${order.map((target) => `\n\n${action(module, target)}`).join("")}
 
 
 def do_enumerate(target):
@@ -220,31 +224,109 @@ def do_enumerate(target):
 
 
 if __name__ == '__main__':
+${module.afterBoot ? "    if sys.argv[1:] == ['--after-boot']:\n        sys.exit(after_boot())\n" : ""}    from templateconfig.cli import main
     main(do_enumerate, {${order.map((target) => `'${target}': do_${target}`).join(", ")}})
 `;
 }
 
-function action(target: Target): string {
+function afterBootConstants({ name, afterBoot }: ModuleYaml): string {
+  if (afterBoot === undefined) return "";
+  return `# What runs after the boot. Its values wait in this file.
+AFTER = ${commandOf(afterBoot)}
+AFTER_SECONDS = ${afterBoot.timeout}
+WAITING = ${literal(`${afterBootFolder}/${name}`)}
+SERVICE = ${literal(afterBootService(name))}
+# EX_TEMPFAIL: what it needs is not there yet.
+NOT_YET = 75
+`;
+}
+
+const afterBoot = `
+
+def wait_for_boot(values):
+    """Leaves the values for after_boot, and lets the service run it when the boot has ended."""
+    folder = os.path.dirname(WAITING)
+    if not os.path.isdir(folder):
+        os.makedirs(folder, 448)  # 0700
+    if os.path.exists(WAITING):
+        os.unlink(WAITING)
+    descriptor = os.open(WAITING, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 384)  # 0600
+    stream = os.fdopen(descriptor, 'w')
+    stream.write(json.dumps(values))
+    stream.close()
+    if os.path.isdir('/run/systemd/system'):
+        start([['systemctl', '--quiet', 'enable', SERVICE + '.service'],
+               ['systemctl', '--no-block', 'start', SERVICE + '.service']])
+    elif process_name('/proc/1') == 'init':
+        start([['/sbin/chkconfig', '--add', SERVICE], ['/etc/rc.d/init.d/' + SERVICE, 'start']])
+    else:
+        log(['no init runs here that could start ' + SERVICE])
+
+
+def start(commands):
+    nothing = open('/dev/null', 'r+')
+    for command in commands:
+        try:
+            code = subprocess.call(command, stdin=nothing, stdout=nothing, stderr=nothing)
+        except OSError:
+            code = 127
+        if code != 0:
+            fail('%s: exit code %d' % (' '.join(command), code))
+
+
+def process_name(folder):
+    try:
+        stream = open(folder + '/stat')
+        words = stream.read()
+        stream.close()
+    except (IOError, OSError):
+        return ''
+    return words[words.find('(') + 1:words.rfind(')')]
+
+
+def after_boot():
+    try:
+        stream = open(WAITING, 'r+')
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (IOError, OSError):
+        # It has run, or runs now.
+        return 0
+    # SysV init starts what is in /etc/rc.d by a program rc, network file systems among it.
+    while 'rc' in [process_name(one) for one in glob.glob('/proc/[0-9]*')]:
+        time.sleep(2)
+    values = json.loads(stream.read())
+    if run('after-boot', values, AFTER, AFTER_SECONDS, [NOT_YET]) == NOT_YET:
+        log(['after-boot: not yet; the next boot tries again, or: service %s start' % SERVICE])
+    elif os.path.exists(WAITING):
+        os.unlink(WAITING)
+    return 0
+`;
+
+function action({ afterBoot }: ModuleYaml, target: Target): string {
   if (target === "configure")
     return `def do_configure(param):
     values = json.loads(param)
     if os.path.exists(DONE):
         log(['configure: this clone is configured already'])
         return json.dumps(values)
-    run('configure', values)
-    if not os.path.isdir(os.path.dirname(DONE)):
+    own = own_values(values)
+    run('configure', own, PROGRAM, SECONDS)
+${afterBoot ? "    wait_for_boot(own)\n" : ""}    if not os.path.isdir(os.path.dirname(DONE)):
         os.makedirs(os.path.dirname(DONE))
     open(DONE, 'w').close()
     return json.dumps(values)`;
   const forgets = target === "unconfigure" || target === "cleanup";
   return `def do_${target}(param):
     values = json.loads(param)
-    run('${target}', values)
+    run('${target}', own_values(values), PROGRAM, SECONDS)
 ${forgets ? "    forget()\n" : ""}    return json.dumps(values)`;
 }
 
 // A Python program runs under the Python of ovm-template-config, which has another path in each release.
-function commandOf({ run: { program, interpreter } }: ModuleYaml): string {
+function commandOf({
+  program,
+  interpreter,
+}: ModuleYaml["run"] | NonNullable<ModuleYaml["afterBoot"]>): string {
   if (interpreter === "python") return `[sys.executable, ${literal(program)}]`;
   return literal(interpreter === undefined ? [program] : [interpreters[interpreter], program]);
 }

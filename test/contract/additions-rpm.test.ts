@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { additions } from "../../src/firstboot/additions.ts";
+import { cloneDetection } from "../../src/firstboot/clone-detection.ts";
+import { memoryTree } from "../fakes/memory-tree.ts";
 import { describeWith } from "../fakes/missing.ts";
 
 const run = (argv: readonly [string, ...string[]], cwd?: string) => {
@@ -24,7 +26,7 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it("are ours by name, and take the place of Oracle's", () => {
-    expect(readdirSync(join(folder, "el9"))).toHaveLength(10);
+    expect(readdirSync(join(folder, "el9"))).toHaveLength(11);
     const said = run(["rpm", "-qpi", "--provides", "--conflicts", rpm(9, "ovmd")]);
     expect(said).toMatch(/^Architecture: noarch$/m);
     expect(said).toContain("It is not the package ovmd that Oracle ships.");
@@ -39,6 +41,41 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
       "rpmlib(CompressedFileNames)",
       "rpmlib(PayloadFilesHavePrefix)",
     ]);
+  });
+
+  it("of clone detection has what a seal brings in, and turns its services on and off", async () => {
+    for (const [major, release] of [
+      [5, "Oracle Linux Server release 5.11"],
+      [9, "Oracle Linux Server release 9.4"],
+    ] as const) {
+      const root = join(folder, `clone${major}`);
+      mkdirSync(root);
+      run(["sh", "-c", `rpm2cpio "$0" | cpio -idm --quiet`, rpm(major, "clone")], root);
+      const python = major === 5 ? "/usr/bin/python" : "/usr/libexec/platform-python";
+      const tree = memoryTree({
+        ...{ "/etc/oracle-release": `${release}\n`, [python]: "" },
+        ...{ "/usr/lib/python2.4/site-packages/simplejson/__init__.py": "" },
+      });
+      await cloneDetection.apply(tree);
+      const packed = run(["sh", "-c", "find . ! -type d | sed 's,^[.],,' | sort"], root).trim().split("\n");
+      const brought: string[] = [];
+      for (const path of packed) {
+        // A link of ovm-chkconfig is named 50-network, and an injected one in a guest without such links 50network.
+        const found = (await tree.stat(path)) ?? (await tree.stat(path.replace(/\/(\d\d)-/, "/$1")));
+        if (found) brought.push(path);
+        if (found?.kind === "file")
+          expect(`${path}\n${readFileSync(join(root, path), "utf8").replace(/^#!.*/, "")}`).toBe(
+            `${path}\n${(await tree.text(path))?.replace(/^#!.*/, "")}`,
+          );
+      }
+      expect(brought).toEqual(packed);
+      expect(packed.length).toBeGreaterThan(40);
+      expect(readdirSync(join(root, "etc/tbuild/clone.d"))).toEqual([]);
+      expect(run(["rpm", "-qp", "--conflicts", rpm(major, "clone")])).toBe("ovm-template-config\novmd\n");
+      const scripts = run(["rpm", "-qp", "--scripts", rpm(major, "clone")]);
+      expect(scripts).toContain("/sbin/chkconfig --add $one");
+      expect(scripts).toContain("systemctl --no-reload disable tbuild-clone-detect tbuild-clone");
+    }
   });
 
   it("hold programs that run, with the guest's Python and init system", () => {

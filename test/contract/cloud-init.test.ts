@@ -66,27 +66,29 @@ const sets: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 const host = localHost();
-const seedOf = (values: Readonly<Record<string, string>>, machine = "vm001") =>
+const seedOf = (values: Readonly<Record<string, string>>, version: 1 | 2 = 1) =>
   noCloudSeed(
     Object.entries(values).map(([name, value]) => ({ key: `${oracle}${name}`, value, password: false })),
-    machine,
+    "vm001",
     new Map(
       Object.keys(values)
         .filter((name) => name.includes("password"))
         .map((name) => [`${oracle}${name}`, "$6$salt$abc./XYZ"]),
     ),
+    version,
   );
 
 describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, read by cloud-init", () => {
   let folder: string;
   beforeAll(async () => {
     folder = join(tmpdir(), `tbuild-cloud-init-${process.pid}`);
-    for (const [name, values] of Object.entries(sets)) {
-      const place = join(folder, name);
-      await mkdir(place, { recursive: true });
-      for (const [file, text] of Object.entries(seedOf(values).files))
-        if (text !== "") await writeFile(join(place, file), text);
-    }
+    for (const [name, values] of Object.entries(sets))
+      for (const version of [1, 2] as const) {
+        const place = join(folder, version === 1 ? name : `${name} v2`);
+        await mkdir(place, { recursive: true });
+        for (const [file, text] of Object.entries(seedOf(values, version).files))
+          if (text !== "") await writeFile(join(place, file), text);
+      }
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -153,32 +155,63 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
     ]);
   });
 
-  it("becomes the network of EL7 (ifcfg), of EL9 (NetworkManager) and of others (netplan, version 2)", async () => {
-    const converted = async (kind: string, path: string) => {
-      const out = join(folder, `out-${kind}`);
-      await host.run([
-        ...["cloud-init", "devel", "net-convert", "--kind", "yaml", "--output-kind", kind],
-        ...["--network-data", join(folder, "everything/network-config"), "--directory", out],
-        ...["-D", kind === "netplan" ? "ubuntu" : "rhel", "--mac", "eth1,00:21:f6:aa:bb:cc"],
-      ]);
-      return readFile(join(out, path), "utf8");
+  it("means the same in version 2 of the network configuration as in version 1", async () => {
+    const meaning = async (name: string) => {
+      const { interfaces = [], ...others } = await read(name);
+      const subnets = interfaces.flatMap(
+        (one: { name: string; mac: string | null; subnets: Record<string, unknown>[] }) =>
+          one.subnets.map((subnet) => ({
+            ...{ name: one.name, mac: one.mac, type: String(subnet.type).replace(/^static6?$/, "static") },
+            ...{ address: subnet.address, prefix: subnet.prefix, gateway: subnet.gateway },
+            ...{ dns: subnet.dns_nameservers, search: subnet.dns_search },
+          })),
+      );
+      return { ...others, network: others.network?.version, subnets };
     };
-    const ifcfg = await converted("sysconfig", "etc/sysconfig/network-scripts/ifcfg-eth0");
-    expect(ifcfg).toMatch(/^BOOTPROTO=none$/m);
-    expect(ifcfg).toMatch(/^IPADDR=192\.0\.2\.9$/m);
-    expect(ifcfg).toMatch(/^NETMASK=255\.255\.255\.128$/m);
-    expect(ifcfg).toMatch(/^GATEWAY=192\.0\.2\.1$/m);
-    expect(ifcfg).toMatch(/^DNS2=192\.0\.2\.3$/m);
-    const connection = await converted(
-      "network-manager",
-      "etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection",
-    );
-    expect(connection).toMatch(/^address1=192\.0\.2\.9\/25$/m);
-    expect(connection).toMatch(/^method=manual$/m);
-    const netplan = await converted("netplan", "etc/netplan/50-cloud-init.yaml");
-    expect(netplan).toContain("version: 2");
-    expect(netplan).toContain("192.0.2.9/25");
-  }, 60_000);
+    for (const name of Object.keys(sets)) {
+      const [one, two] = [await meaning(name), await meaning(`${name} v2`)];
+      expect({ name, ...two, network: undefined }).toEqual({ name, ...one, network: undefined });
+      if (one.network !== undefined) expect([one.network, two.network]).toEqual([1, 2]);
+    }
+    // An interface that stays down has no words in version 2.
+    const everything = sets.everything ?? {};
+    expect(seedOf(everything, 2).left).toEqual(["com.oracle.linux.network.onboot.1"]);
+    expect(seedOf(everything, 1).left).toEqual([]);
+  }, 120_000);
+
+  it.each([
+    ["version 1", "everything"],
+    ["version 2", "everything v2"],
+  ])(
+    "in %s becomes the network of EL7 (ifcfg), of EL9 (NetworkManager) and of others (netplan)",
+    async (_version, name) => {
+      const converted = async (kind: string, path: string) => {
+        const out = join(folder, `out-${name}-${kind}`);
+        await host.run([
+          ...["cloud-init", "devel", "net-convert", "--kind", "yaml", "--output-kind", kind],
+          ...["--network-data", join(folder, name, "network-config"), "--directory", out],
+          ...["-D", kind === "netplan" ? "ubuntu" : "rhel", "--mac", "eth1,00:21:f6:aa:bb:cc"],
+        ]);
+        return readFile(join(out, path), "utf8");
+      };
+      const ifcfg = await converted("sysconfig", "etc/sysconfig/network-scripts/ifcfg-eth0");
+      expect(ifcfg).toMatch(/^BOOTPROTO=none$/m);
+      expect(ifcfg).toMatch(/^IPADDR=192\.0\.2\.9$/m);
+      expect(ifcfg).toMatch(/^NETMASK=255\.255\.255\.128$/m);
+      expect(ifcfg).toMatch(/^GATEWAY=192\.0\.2\.1$/m);
+      expect(ifcfg).toMatch(/^DNS2=192\.0\.2\.3$/m);
+      const connection = await converted(
+        "network-manager",
+        "etc/NetworkManager/system-connections/cloud-init-eth0.nmconnection",
+      );
+      expect(connection).toMatch(/^address1=192\.0\.2\.9\/25$/m);
+      expect(connection).toMatch(/^method=manual$/m);
+      const netplan = await converted("netplan", "etc/netplan/50-cloud-init.yaml");
+      expect(netplan).toContain("version: 2");
+      expect(netplan).toContain("192.0.2.9/25");
+    },
+    60_000,
+  );
 
   it("is found on its disc, by its label", async () => {
     await using place = await temporaryFolder("seed");

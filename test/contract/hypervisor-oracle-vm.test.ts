@@ -4,11 +4,12 @@ import { afterAll } from "vitest";
 import { unpackTemplate } from "../../src/bundles/read/unpack.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openHypervisor } from "../../src/hypervisor/open.ts";
+import { openManager } from "../../src/manager/open.ts";
 import type { ManagerOptions } from "../../src/manager/options.ts";
 import { machinesBehind } from "../../src/manager/simulator/backing/machines.ts";
 import { startSimulator } from "../../src/manager/simulator/simulator.ts";
 import { fakeServer, mountRepositories } from "../fakes/oracle-vm-server.ts";
-import { openOn, optionsFor } from "../manager/open.ts";
+import { optionsFor } from "../manager/open.ts";
 import { testGuest } from "../test-guest.ts";
 import { hypervisorContract } from "./hypervisor-contract.ts";
 
@@ -63,12 +64,19 @@ for (const [version, via] of isSlow ? all : all.slice(0, 1))
       // 3.2 cannot be asked what a guest has reported.
       additions: version.startsWith("3.2") ? [] : ["tbuild"],
     };
+    // For all tests of the contract.
+    const openedManager = () =>
+      openManager(manager, {
+        ...{ folder: ".", memory: join(folder, "memory") },
+        environment: () => "Welcome1",
+        askSecret: async () => "Welcome1",
+      });
     const open = () =>
       openHypervisor(host, site, {
         ...{ folder: join(folder, "records"), memory: join(folder, "memory") },
-        manager: { options: manager, open: () => openOn(manager) },
+        manager: { options: manager, open: openedManager },
       });
-    const api = await openOn(manager);
+    const api = await openedManager();
     const hypervisor = await open();
     return {
       hypervisor,

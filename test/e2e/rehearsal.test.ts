@@ -402,6 +402,7 @@ describe("a rehearsal of ol6-grid", () => {
       "machine/vm.cfg": join(machine, "vm.cfg"),
       moved: join(tbuild.home, "moved"),
       copied: join(tbuild.home, "copied"),
+      "modules/answer": join(repository, "test/firstboot/by-hand/answer"),
       "etc.tar.gz": join(tbuild.home, "etc.tar.gz"),
     };
     const standIn = (word: string) =>

@@ -53,6 +53,66 @@ const withModules = (...modules: readonly [string, number, string][]) => ({
 
 for (const { name, path } of pythons)
   describeWith(rootNeeds, `under ${name}`, () => {
+    it("the console asks for passwords without echo, and for hidden values if one module is named", () => {
+      // Python 3's pty is the terminal, whatever Python the additions have.
+      const typed = `import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp('ovm-template-config', ['ovm-template-config', '-s', 'asks', '--console-input', 'configure'])
+for line in ['shown', 'hush-hush', 'hush-hush']:
+    time.sleep(1.5)
+    os.write(terminal, (line + '\\n').encode())
+said = b''
+try:
+    while True:
+        said += os.read(terminal, 1000)
+except OSError:
+    pass
+sys.stdout.write(said.decode().replace('\\r', ''))
+`;
+      const { files, add } = withModules([
+        "asks",
+        60,
+        'sys.stderr.write("got %s %s\\n" % (param.get("x.asks"), len(param.get("x.pin", ""))))',
+      ]);
+      const { out } = guest(
+        `${add}\n/usr/bin/python3 /typed; cut -d' ' -f3- /var/log/ovm-template-config.log`,
+        { ...files, typed },
+        path,
+      );
+      expect(out).toContain("of asks [x.asks]: shown");
+      expect(out).toContain("[x.pin]: ");
+      expect(out).not.toContain("hush");
+      expect(out).toContain("got shown 9");
+    });
+
+    it("a module that hangs is ended at its own deadline, with what it started; the line stops", () => {
+      const hangs =
+        'sys.stderr.write("waits for the share, pin 4711-secret\\n"); sys.stderr.flush(); run_cmd(["sleep", "1000"])';
+      const { files, add } = withModules(["hangs", 60, hangs], ["after", 70, 'open("/after", "w")']);
+      const late = Object.entries(files).map(([at, text]) => [
+        at,
+        at.endsWith("/hangs") ? text.replace("import json", "# tbuild-timeout: 1\nimport json") : text,
+      ]);
+      const { out } = guest(
+        `${add}; echo '{"x.pin": "4711-secret"}' | ovm-template-config --stdin configure 2>&1 || echo "rc $?"
+ls /after 2> /dev/null || echo "not run"; ps ax | grep -c '[s]leep 1000' || :; cut -d' ' -f3- /var/log/ovm-template-config.log`,
+        Object.fromEntries(late),
+        path,
+      );
+      const why =
+        "did not end within 1 seconds, and was killed; its last line: waits for the share, pin ********";
+      expect(out.split("\n")).toEqual([
+        "ovm-template-config: hangs: waits for the share, pin ********",
+        `hangs: ${why}`,
+        ...["rc 1", "not run", "0"],
+        "configure: hangs: starts",
+        "configure: hangs: | waits for the share, pin ********",
+        `configure: hangs: ${why}`,
+        "",
+      ]);
+    });
+
     it("ovm-chkconfig adds, lists, switches and deletes modules", () => {
       const { code, out, err } = guest(
         "ovm-chkconfig --add network; ovm-chkconfig --add early; ovm-chkconfig --list; ovm-chkconfig --target=configure network off\novm-chkconfig --list network; ovm-chkconfig --del early; ls -d /etc/template.d/*/*-*",

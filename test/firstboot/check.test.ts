@@ -155,8 +155,8 @@ describe("a module that is good has no finding", () => {
     expect(await findings(pieces)).toEqual([]);
   });
 
-  it("grid, which comes with tbuild", async () => {
-    const folder = resolve(import.meta.dirname, "../../recipes/modules/grid");
+  it.each(["../../recipes/modules/grid", "by-hand/answer"])("%s", async (path) => {
+    const folder = resolve(import.meta.dirname, path);
     expect((await checkModules([folder], of(5, 6, 7, 8, 9))).findings).toEqual([]);
   });
 });

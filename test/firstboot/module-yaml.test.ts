@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { adoptModule } from "../../src/firstboot/adopt.ts";
+import { afterBootFiles } from "../../src/firstboot/after-boot.ts";
 import { checkModules } from "../../src/firstboot/check/index.ts";
 import { injectModule } from "../../src/firstboot/inject.ts";
 import { readModule } from "../../src/firstboot/module.ts";
@@ -224,6 +225,122 @@ ps ax | grep -c '[s]leep 100' || true
   });
 });
 
+describeWith(rootNeeds, "the program of a module for after the boot", () => {
+  const yaml = ModuleYaml.parse({
+    name: "sample",
+    description: "Works after the boot.",
+    targets: { configure: 80, cleanup: 20 },
+    parameters: [
+      { name: "how", description: "How." },
+      { name: "api-token", description: "A token.", password: true },
+    ],
+    run: { program: "/opt/sample/run.sh" },
+    afterBoot: { program: "/opt/sample/after.sh", timeout: 2 },
+  });
+  const after = `#!/bin/sh
+echo "$1 HOW=$HOW with $API_TOKEN"
+[ -e /ready ] || { echo "the share is not there"; exit 75; }
+[ "$HOW" != hang ] || sleep 100
+[ "$HOW" != fail ] || { echo "broken" >&2; exit 3; }
+touch /worked
+`;
+  const files = (path: string) => ({
+    "etc/template.d/scripts/sample": wrapperOf(yaml, path),
+    "opt/sample/run.sh": "#!/bin/sh\n",
+    "opt/sample/after.sh": after,
+    ...Object.fromEntries(afterBootFiles(yaml).map(({ path: at, text }) => [at.slice(1), text])),
+  });
+  const configure = (how: string) =>
+    `rm -rf /var/lib/tbuild; printf '%s\\n' '{"org.tbuild.sample.how": "${how}", "org.tbuild.sample.api-token": "s3cret-token"}' | ovm-template-config -s sample --stdin configure 2>&1
+waiting=/var/lib/tbuild/after-boot/sample; stat -c '%a %U' $waiting`;
+  const run = "/etc/template.d/scripts/sample --after-boot 2>&1 && echo rc 0 || echo rc $?";
+  const here = pythons.filter(({ path }) => existsSync(path));
+
+  it.each(here)("waits, runs once, and keeps its values for the next boot if it fails: $name", ({ path }) => {
+    const { out, err, code } = inGuest(
+      path,
+      `ovm-chkconfig --add sample; : > /var/log/ovm-template-config.log
+${configure("work")}; ${run}; ls $waiting; touch /ready; ${run}; ls /worked; ls $waiting 2> /dev/null || echo none; rm /worked; ${run}; ls /worked 2> /dev/null || echo not again
+${configure("fail")}; ${run}; ls $waiting
+${configure("hang")}; ${run}; ls $waiting; ps ax | grep -c '[s]leep 100' || :
+printf '{}\\n' | ovm-template-config -s sample --stdin cleanup > /dev/null 2>&1; ls $waiting 2> /dev/null || echo gone
+cat /var/log/ovm-template-config.log`,
+      files(path),
+    );
+    expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
+    const [said = "", log = ""] = out.split("gone\n");
+    const waiting = "/var/lib/tbuild/after-boot/sample";
+    expect(said.replaceAll(/^.*no init runs here.*\n/gm, "").split("\n")).toEqual([
+      ...["600 root", "rc 0", waiting, "rc 0", "/worked", "none", "rc 0", "not again"],
+      ...[
+        "600 root",
+        "sample: after-boot HOW=fail with ***",
+        "sample: broken",
+        "sample: exit code 3: broken",
+        "rc 1",
+        waiting,
+      ],
+      ...["600 root", "sample: after-boot HOW=hang with ***"],
+      "sample: did not end within 2 seconds; its last line: after-boot HOW=hang with ***",
+      ...["rc 1", waiting, "0", ""],
+    ]);
+    expect(log).toContain("sample: the share is not there\n");
+    expect(log).toContain(
+      "sample: after-boot: not yet; the next boot tries again, or: service tbuild-after-sample start",
+    );
+    expect(out).not.toContain("s3cret");
+  });
+
+  it("is started by systemd without waiting, or by SysV init when no program rc runs any more", () => {
+    const { out } = inGuest(
+      "/usr/bin/python3",
+      `printf '#!/bin/sh\necho systemctl "$@" >> /calls\n' > /usr/local/bin/systemctl; chmod 755 /usr/local/bin/systemctl
+ln -sf /usr/local/bin/systemctl /usr/bin/systemctl; ovm-chkconfig --add sample; touch /ready
+mkdir -p /run/systemd/system; ${configure("work")} > /dev/null; rmdir /run/systemd/system; cat /calls
+printf '#!/bin/sh\nwhile [ ! -e /go ]; do sleep 0.1; done\ntouch /booted\n' > /usr/local/bin/rc; chmod 755 /usr/local/bin/rc
+/usr/local/bin/rc & until [ "$(cat /proc/$!/comm)" = rc ]; do sleep 0.1; done
+sed -i 's,/dev/console,/console,' /etc/rc.d/init.d/tbuild-after-sample
+/etc/rc.d/init.d/tbuild-after-sample start; /etc/rc.d/init.d/tbuild-after-sample status
+while flock -n $waiting true; do sleep 0.1; done
+/etc/template.d/scripts/sample --after-boot; ls /worked 2> /dev/null || echo not before; touch /go
+while [ ! -e /worked ]; do sleep 0.2; done; ls /booted; while [ -e $waiting ]; do sleep 0.1; done; /etc/rc.d/init.d/tbuild-after-sample status`,
+      files("/usr/bin/python3"),
+    );
+    expect(out.split("\n")).toEqual([
+      "systemctl --quiet enable tbuild-after-sample.service",
+      "systemctl --no-block start tbuild-after-sample.service",
+      "sample still has to run after the boot",
+      "not before",
+      "/booted",
+      "sample has nothing to do",
+      "",
+    ]);
+  });
+
+  it("brings its service along, needs the target configure, and is there", async () => {
+    const lines = `${sample}afterBoot: { program: /opt/sample/after.sh }\n`;
+    const whole = { "/opt/sample/run.sh": program, "/opt/sample/after.sh": after };
+    const { payload } = await readModule(await folder(lines, whole));
+    expect(payload.map(({ path }) => path)).toEqual([
+      "/opt/sample/after.sh",
+      "/opt/sample/run.sh",
+      "/etc/rc.d/init.d/tbuild-after-sample",
+      "/usr/lib/systemd/system/tbuild-after-sample.service",
+    ]);
+    expect((await checkModules([await folder(lines, whole)], everywhere)).findings).toEqual([]);
+    const said = async (text: string, files?: Record<string, string>) =>
+      (await checkModules([await folder(text, files)], everywhere, false)).findings
+        .map((one) => `${one.line}: ${one.text}`)
+        .join("\n");
+    expect(await said(lines)).toMatch(
+      /^10: afterBoot.program: payload\/opt\/sample\/after.sh does not exist/m,
+    );
+    expect(await said(lines.replace("configure: 80, ", ""), whole)).toMatch(
+      /^10: afterBoot: the module does not run at configure, so nothing would start this program/m,
+    );
+  });
+});
+
 describe("a new module", () => {
   it.each(["bash", "python", "perl"] as const)("in %s has no findings", async (language) => {
     const at = await mkdtemp(join(root, "new-"));
@@ -258,17 +375,17 @@ describe("a new module", () => {
 });
 
 describe("a module that was written by hand", () => {
-  const grid = join(import.meta.dirname, "../../recipes/modules/grid");
+  const answer = join(import.meta.dirname, "by-hand/answer");
 
   it("becomes a module.yaml with the same targets and keys", async () => {
-    const { yaml, parts } = await adoptModule(grid);
+    const { yaml, parts } = await adoptModule(answer);
     expect(yaml.targets).toEqual({ configure: 91 });
-    const { reports } = await checkModules([grid], everywhere, false);
+    const { reports } = await checkModules([answer], everywhere, false);
     expect(yaml.parameters.map((one) => keyOf(yaml, one))).toEqual(reports[0]?.keys);
     const at = await folder(
       stringify(yaml),
       { [yaml.run.program]: Buffer.from(parts.script).toString("utf8") },
-      "grid",
+      "answer",
     );
     const adopted = await checkModules([at], everywhere);
     expect(adopted.findings).toEqual([]);
@@ -303,6 +420,31 @@ main(do_enumerate, {'configure': do_configure})
 });
 
 describeWith(["rpmbuild", "rpm"], "the RPM of a module", () => {
+  it("turns the service of a program for after the boot off when it is removed, and only then", async () => {
+    const at = await folder(`${sample}afterBoot: { program: /opt/sample/run.sh }\n`);
+    const module = await readModule(at);
+    const out = await mkdtemp(join(root, "rpm-"));
+    const file = await buildModuleRpm(localHost(), module, module.version, out);
+    const { stdout } = await localHost().run(["rpm", "-qp", "--scripts", file]);
+    const [, last = ""] = stdout.split("preuninstall");
+    expect(stdout.match(/tbuild-after-sample/g)).toHaveLength(2);
+    await writeFile(
+      join(out, "preun"),
+      last.replace(/^.*\n/, "").replaceAll("/sbin/chkconfig", "echo chkconfig"),
+    );
+    const preun = async (left: string) =>
+      (
+        await localHost().run([
+          "sh",
+          "-c",
+          `sed -i 's,/usr/sbin/ovm-chkconfig,echo ovm,' "$0"; sh "$0" ${left}`,
+          join(out, "preun"),
+        ])
+      ).stdout;
+    expect(await preun("1")).toBe("");
+    expect(await preun("0")).toMatch(/^ovm --del sample\n(?:chkconfig --del tbuild-after-sample\n)?/);
+  });
+
   it("is noarch, has the files with their modes, and runs ovm-chkconfig; the same module gives the same bytes", async () => {
     const at = await folder(
       `${sample}packages: [chrony]\nversion: "2.1"\nfiles: { /opt/sample/key: { mode: "0600", owner: "54321:54322" } }\n`,

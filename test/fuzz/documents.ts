@@ -104,7 +104,7 @@ async function samples(folder: string): Promise<string[]> {
   return Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
 }
 
-const module = () => readFile(join(recipes, "modules/grid/grid"), "utf8");
+const module = () => readFile(join(import.meta.dirname, "../firstboot/by-hand/answer/answer"), "utf8");
 
 /** Descriptions, archives and media that people are given. */
 export const documentEntrances: readonly Entrance[] = [

@@ -8,6 +8,7 @@ import { openSite } from "../../src/cli/open-site.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import type { TbuildError } from "../../src/errors.ts";
 import type { HypervisorKind } from "../../src/hypervisor/hypervisor.ts";
+import { hypervisors } from "../../src/hypervisor/table.ts";
 import { siteReference } from "../../src/recipe/reference.ts";
 import { siteSchema } from "../../src/recipe/schema.ts";
 import { Site } from "../../src/recipe/site.ts";
@@ -38,7 +39,8 @@ describe("a hypervisor with a line in the table", () => {
 
   it("is in the schema and the documents, with its own keys", () => {
     const kinds = siteSchema().properties?.hypervisor?.oneOf ?? [];
-    expect(kinds.map(({ properties }) => properties?.kind?.const)).toEqual(["qemu", "xen", "cloud"]);
+    expect(kinds.at(-1)?.properties?.kind?.const).toBe("cloud");
+    expect(kinds).toHaveLength(Object.keys(hypervisors).length);
     expect(kinds.at(-1)?.required).toContain("bridge");
     expect(siteReference()).toContain(
       "| hypervisor.kind | `cloud` |  | machines in a cloud, for this test |",
@@ -49,7 +51,9 @@ describe("a hypervisor with a line in the table", () => {
   });
 
   it("is in the help", () => {
-    expect(makeProgram().helpInformation().replace(/\s+/g, " ")).toContain("one of: qemu, xen, cloud");
+    expect(makeProgram().helpInformation().replace(/\s+/g, " ")).toContain(
+      `one of: ${Object.keys(hypervisors).join(", ")} `,
+    );
   });
 
   it("is what a site opens, and only with its own keys", async () => {

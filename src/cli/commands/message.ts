@@ -129,13 +129,13 @@ async function writeMessages(
   answers: readonly Answer[],
   { as, machine, output }: MessageFlags,
 ): Promise<void> {
-  const { write, disc } = messageForms[as];
+  const { write, disc, seed: version } = messageForms[as];
   if (output !== undefined && disc === undefined)
     throw new TbuildError("usage", `--output is for a disc; the form ${as} is text`, {
       hint: "Leave --output out, and redirect the text to a file.",
     });
   if (output === undefined || disc === undefined) {
-    if (as === "nocloud")
+    if (version !== undefined)
       throw new TbuildError("usage", "a seed for cloud-init is several files", {
         hint: "Say where: --output seed.iso, or --output FOLDER.",
       });
@@ -143,10 +143,10 @@ async function writeMessages(
     return;
   }
   let files: Readonly<Record<string, string>> = { [disc.file]: write(answers, machine) };
-  if (as === "nocloud") {
+  if (version !== undefined) {
     const hashes = new Map<string, string>();
     for (const key of passwordKeys(answers)) hashes.set(key, await hashOf(answers, key));
-    const seed = noCloudSeed(answers, machine, hashes);
+    const seed = noCloudSeed(answers, machine, hashes, version);
     files = seed.files;
     for (const key of seed.left) process.stderr.write(`warning: ${key}: cloud-init has no place for it\n`);
   }

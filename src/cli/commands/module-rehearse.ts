@@ -22,6 +22,7 @@ import { coloursFor } from "../words.ts";
 interface Flags {
   readonly values?: string;
   readonly tree?: string;
+  readonly files?: string;
   readonly target?: string;
   readonly deadline: string;
   readonly json?: boolean;
@@ -33,6 +34,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const target = targetOf(module, flags.target);
   const deadlineSeconds = secondsOf(flags.deadline);
   const answers = await answersFor(module, target, args[1] as string[], flags.values);
+  const files = await folderOf(flags.files);
   const rehearsal = await interruptible("the throw-away root was removed", async (signal) => {
     await using tree = await openTree(flags.tree);
     return await rehearseModule(localHost(), module, {
@@ -40,6 +42,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       values: new Map(answers.map(({ key, value }) => [key, value])),
       secrets: answers.filter(({ password, value }) => password && value !== "").map(({ value }) => value),
       ...(tree && { tree: tree.folder }),
+      ...(files !== undefined && { files }),
       deadlineSeconds,
       signal,
     });
@@ -120,6 +123,17 @@ function merged(file: Located | undefined, words: readonly string[]): Located {
   return { kind: "map", at: file?.at ?? { file: "command line", line: 0, column: 0 }, entries };
 }
 
+async function folderOf(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isDirectory())
+    throw new TbuildError("usage", found ? "is not a folder" : "no such folder", {
+      subject: path,
+      hint: "--files takes a folder whose files go to the same paths in the root.",
+    });
+  return resolve(path);
+}
+
 interface OpenTree extends AsyncDisposable {
   readonly folder: string;
 }
@@ -136,7 +150,7 @@ async function openTree(path: string | undefined): Promise<OpenTree | undefined>
   return { folder, [Symbol.asyncDispose]: () => image[Symbol.asyncDispose]() };
 }
 
-function lines({ module, target, python, runs, failed, changes, again }: Rehearsal): string[] {
+function lines({ module, target, python, runs, afterBoot, failed, changes, again }: Rehearsal): string[] {
   const colours = coloursFor(process.stdout);
   const [first] = runs;
   const seconds = runs.map((one) => `${one.seconds} s`).join(", then ");
@@ -150,6 +164,9 @@ function lines({ module, target, python, runs, failed, changes, again }: Rehears
   return [
     `${module}, ${target}, by ${python}: ${seconds}`,
     ...section("It said:", first?.said.map(shown) ?? []),
+    ...(afterBoot
+      ? section(`After the boot (${afterBoot.seconds} s), it said:`, afterBoot.said.map(shown))
+      : []),
     ...section(
       changes.length === 0 ? "It changed nothing." : `It changed ${count(changes.length, "thing")}:`,
       changeLines(changes),

@@ -1,14 +1,17 @@
 """Where the files of the additions are in a guest, for the RPMs of `make additions` and for the rehearsal medium."""
 import os
+import re
 import shutil
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIBRARY = '/usr/lib/python-templateconfig'
+CLONE_LIBRARY = '/usr/lib/tbuild-clone'
+CLONE_SERVICES = ('tbuild-clone-detect', 'tbuild-clone')
 MODULES = ('authentication', 'datetime', 'firewall', 'network', 'selinux', 'ssh', 'system', 'user')
 
 
 def stage(name, tree, major, python):
-    """Puts the files of ovmd, ovm-template-config or ovm-template-config-MODULE in a tree; `python` is what runs them."""
+    """Puts the files of ovmd, ovm-template-config, ovm-template-config-MODULE or clone in a tree; `python` is what runs them."""
     place = Place(tree, python)
     if name == 'ovmd':
         place.program('sbin/ovmd', '/usr/sbin/ovmd')
@@ -25,6 +28,8 @@ def stage(name, tree, major, python):
         os.makedirs(tree + '/etc/template.d/scripts')
         if major >= 7:
             stage_initial_config(place)
+    elif name == 'clone':
+        stage_clone(place, major)
     else:
         module = name[len('ovm-template-config-'):]
         place.program('scripts/' + module, '/etc/template.d/scripts/' + module)
@@ -49,20 +54,41 @@ def stage_initial_config(place):
                '# yes: configure at the next boot, then say no here\nINITIAL_CONFIG=no\n')
 
 
+def stage_clone(place, major):
+    """Clone detection brings along the modules, and its own copy of their library: the guest has no other additions."""
+    place.program('sbin/tbuild-clone', '/usr/libexec/tbuild-clone')
+    for folder in ('clonedetect', 'ovmdaemon', 'templateconfig'):
+        place.library(folder, CLONE_LIBRARY)
+    for service in CLONE_SERVICES:
+        if major <= 6:
+            place.program('el6/%s.init' % service, '/etc/rc.d/init.d/' + service)
+        else:
+            place.file('el7/%s.service' % service, '/usr/lib/systemd/system/%s.service' % service)
+    os.makedirs(place.tree + '/etc/tbuild/clone.d')
+    for module in MODULES:
+        place.program('scripts/' + module, '/etc/template.d/scripts/' + module)
+        for target, priority in re.findall(r'^# (\w+): (\d+)$', place.read('scripts/' + module), re.M):
+            folder = '%s/etc/template.d/%s' % (place.tree, target)
+            os.makedirs(folder, exist_ok=True)
+            os.symlink('../scripts/' + module, '%s/%02d-%s' % (folder, int(priority), module))
+
+
 class Place:
     def __init__(self, tree, python):
         self.tree, self.python = tree, python
 
-    def library(self, folder):
+    def read(self, name):
+        with open(os.path.join(HERE, name)) as file:
+            return file.read()
+
+    def library(self, folder, library=LIBRARY):
         for name in sorted(os.listdir(os.path.join(HERE, folder))):
             if name.endswith('.py'):
-                self.file('%s/%s' % (folder, name), '%s/%s/%s' % (LIBRARY, folder, name))
+                self.file('%s/%s' % (folder, name), '%s/%s/%s' % (library, folder, name))
 
     def program(self, name, path):
         """A program; one in Python gets the guest's own."""
-        with open(os.path.join(HERE, name)) as file:
-            text = file.read()
-        self.text(path, text.replace('#!/usr/bin/python3\n', '#!%s\n' % self.python, 1), 0o755)
+        self.text(path, self.read(name).replace('#!/usr/bin/python3\n', '#!%s\n' % self.python, 1), 0o755)
 
     def file(self, name, path, mode=0o644):
         os.makedirs(os.path.dirname(self.tree + path), exist_ok=True)

@@ -1,7 +1,7 @@
 """Makes the RPMs of tbuild's guest additions: rpms.py OUT [MAJOR...]
 
-OUT/elMAJOR gets tbuild-ovmd, tbuild-ovm-template-config, and one RPM per module. They are noarch, and each provides the package of
-Oracle's whose place it takes. Needs rpmbuild.
+OUT/elMAJOR gets tbuild-ovmd, tbuild-ovm-template-config, and one RPM per module; each provides the package of Oracle's whose place
+it takes. It also gets tbuild-clone, for guests without those. All are noarch. Needs rpmbuild.
 """
 import os
 import subprocess
@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from layout import HERE, MODULES, stage  # noqa: E402
+from layout import CLONE_SERVICES, HERE, MODULES, stage  # noqa: E402
 
 sys.path.insert(0, HERE)
 from ovmdaemon.version import VERSION  # noqa: E402
@@ -25,6 +25,16 @@ if [ "$1" = 0 ] && [ -f /etc/rc.d/init.d/ovmd ]; then /sbin/service ovmd stop; /
 if [ "$1" = 0 ] && [ -d /run/systemd/system ]; then systemctl --no-reload disable --now ovmd.service; fi
 :
 """
+# It starts at the next boot. Enabled on installation, as nothing is recorded yet: that boot records the addresses.
+CLONE = """%%post
+if [ "$1" = 1 ] && [ -f /etc/rc.d/init.d/tbuild-clone ]; then for one in %(services)s; do /sbin/chkconfig --add $one; done; fi
+if [ "$1" = 1 ] && [ -f /usr/lib/systemd/system/tbuild-clone.service ]; then systemctl --no-reload enable %(services)s; fi
+:
+%%preun
+if [ "$1" = 0 ] && [ -f /etc/rc.d/init.d/tbuild-clone ]; then for one in %(services)s; do /sbin/chkconfig --del $one; done; fi
+if [ "$1" = 0 ] && [ -f /usr/lib/systemd/system/tbuild-clone.service ]; then systemctl --no-reload disable %(services)s; fi
+:
+""" % {'services': ' '.join(CLONE_SERVICES)}
 MODULE = """%%post
 /usr/sbin/ovm-chkconfig --add %(module)s
 %%preun
@@ -40,19 +50,28 @@ def spec_of(name, tree, major):
     else:
         head += ['%global _binary_payload w7.xzdio' if major < 8 else '%global _binary_payload w3.zstdio']
     head += ['Name: tbuild-' + name, 'Version: ' + VERSION, 'Release: 1.el%d' % major, 'License: Apache-2.0', 'Vendor: tbuild', 'BuildArch: noarch',
-             'Summary: ' + summary_of(name), 'AutoReqProv: no', 'Provides: %s = %s' % (name, VERSION), 'Conflicts: ' + name]
+             'Summary: ' + summary_of(name), 'AutoReqProv: no']
+    if name != 'clone':
+        head += ['Provides: %s = %s' % (name, VERSION), 'Conflicts: ' + name]
     scripts = ''
     if name == 'ovmd':
         head += ['Provides: libovmapi, xenstoreprovider', 'Requires: ' + PYTHONS[major]]
         head += ['Requires: python-simplejson'] if major == 5 else []
         head += ['Requires(post): chkconfig'] if major <= 6 else []
         scripts = SERVICE
+    elif name == 'clone':
+        head += ['Conflicts: ovmd, ovm-template-config', 'Requires: ' + PYTHONS[major]]
+        head += ['Requires: python-simplejson'] if major == 5 else []
+        head += ['Requires(post): chkconfig', 'Requires(preun): chkconfig'] if major <= 6 else ['Requires(post): systemd', 'Requires(preun): systemd']
+        scripts = CLONE
     elif name == 'ovm-template-config':
         head += ['Requires: tbuild-ovmd = ' + VERSION]
     else:
         head += ['Requires: tbuild-ovm-template-config = ' + VERSION, 'Requires(post): tbuild-ovm-template-config', 'Requires(preun): tbuild-ovm-template-config']
         scripts = MODULE % {'module': name[len('ovm-template-config-'):]}
     about = 'Made by tbuild, for guests of hosts that are not Oracle VM. It is not the package %s that Oracle ships.' % name
+    if name == 'clone':
+        about = 'Made by tbuild, for guests without guest additions: a clone is noticed by the addresses of its network cards.'
     return '\n'.join(head) + '\n%description\n' + about + '\n' + scripts + '\n%files\n%defattr(-,root,root)\n' + '\n'.join(files_of(tree)) + '\n'
 
 
@@ -61,6 +80,8 @@ def summary_of(name):
         return "tbuild's guest daemon: parameters between a guest and its manager"
     if name == 'ovm-template-config':
         return "tbuild's first-boot configuration of a clone"
+    if name == 'clone':
+        return "tbuild's clone detection by MAC address"
     return "tbuild's first-boot module " + name[len('ovm-template-config-'):]
 
 
@@ -91,7 +112,7 @@ def main(out, majors):
     for major in majors:
         folder = os.path.join(os.path.abspath(out), 'el%d' % major)
         os.makedirs(folder, exist_ok=True)
-        for name in ['ovmd', 'ovm-template-config'] + ['ovm-template-config-' + module for module in MODULES]:
+        for name in ['ovmd', 'ovm-template-config', 'clone'] + ['ovm-template-config-' + module for module in MODULES]:
             with tempfile.TemporaryDirectory() as work:
                 build(name, major, folder, work)
         print(folder)

@@ -76,7 +76,7 @@ function headerFindings({ file, header, name }: ModuleParts): ModuleFinding[] {
     text: file.endsWith(moduleYaml) ? text : `header: ${text}`,
     remedy: file.endsWith(moduleYaml)
       ? "docs/module.md lists the keys of module.yaml"
-      : "See the header of a module that works: recipes/modules/grid/grid",
+      : "docs/modules.md shows the header of a module",
   }));
   if (Object.hasOwn(shippedModules, name))
     found.push({

@@ -19,6 +19,8 @@ export interface RehearseOptions {
   readonly secrets: readonly string[];
   /** The folder of a guest's files. Default: a small root with this machine's /usr. */
   readonly tree?: string;
+  /** A folder of more files that the guest has, such as the software that the module installs. */
+  readonly files?: string;
   /** For each run. */
   readonly deadlineSeconds: number;
   readonly signal?: AbortSignal;
@@ -42,6 +44,8 @@ export interface Rehearsal {
   /** The Python that ran the module: its path, in the root. */
   readonly python: string;
   readonly runs: readonly RehearsedRun[];
+  /** The module's program for after the boot, after the first run. */
+  readonly afterBoot?: RehearsedRun;
   /** Why the module failed, in one line. */
   readonly failed?: string;
   readonly changes: readonly Change[];
@@ -58,7 +62,7 @@ export async function rehearseModule(
   module: FirstBootModule,
   options: RehearseOptions,
 ): Promise<Rehearsal> {
-  const { target, values, tree, deadlineSeconds, signal } = options;
+  const { target, values, tree, files, deadlineSeconds, signal } = options;
   await checkHost(host);
   await using folder = await temporaryFolder("rehearse");
   const python = await pythonFor(module, tree);
@@ -66,11 +70,11 @@ export async function rehearseModule(
   await layLibrary(join(folder.path, "library"), tree === undefined ? python : undefined);
   if (tree === undefined) await makeSkeleton(join(folder.path, "skeleton"));
   await writeFile(join(folder.path, "params"), JSON.stringify(Object.fromEntries(values)), { mode: 0o600 });
-  const args = [folder.path, tree ?? "", String(deadlineSeconds), "2", module.name, target];
+  const args = [folder.path, tree ?? "", String(deadlineSeconds), "2", module.name, target, files ?? ""];
   // If tbuild is killed, so is all of it: unshare itself ignores what asks it to end.
   const namespaces = ["unshare", "-m", "-p", "-n", "-i", "-f", "--kill-child", "--mount-proc"];
   await host.run(["setpriv", "--pdeathsig", "KILL", ...namespaces, "sh", "-ec", enterScript, "sh", ...args], {
-    timeoutMs: (3 * deadlineSeconds + 60) * 1000,
+    timeoutMs: (5 * deadlineSeconds + 60) * 1000,
     ...(signal && { signal }),
   });
   return await resultOf(join(folder.path, "out"), module.name, python, options);
@@ -88,6 +92,7 @@ async function resultOf(
   const enumerated = await runIn(out, "enumerate", masked);
   const first = await runIn(out, "1", masked);
   const second = await runIn(out, "2", masked);
+  const [after, afterSecond] = [await runIn(out, "1.after", masked), await runIn(out, "2.after", masked)];
   if (!enumerated || !first) throw new Error("the rehearsal left no result");
   const before = await heldIn([
     [join(out, "before.tar"), ""],
@@ -102,12 +107,15 @@ async function resultOf(
   const failed =
     failureOf(enumerated, "--enumerate", await enumerateFault(out)) ??
     failureOf(first, target, await answerFault(out, "1")) ??
-    (second && failureOf(second, `${target}, the second time,`, await answerFault(out, "2")));
+    (after && failureOf(after, afterWords, undefined)) ??
+    (second && failureOf(second, `${target}, the second time,`, await answerFault(out, "2"))) ??
+    (afterSecond && failureOf(afterSecond, `${afterWords} the second time,`, undefined));
   return {
     module,
     target,
     python,
     runs: second ? [first, second] : [first],
+    ...(after && { afterBoot: after }),
     ...(failed !== undefined && { failed: masked(failed) }),
     changes: without(changesFrom(before, one)),
     // Each run adds to the log of the additions; that is no change of the guest.
@@ -116,6 +124,8 @@ async function resultOf(
     }),
   };
 }
+
+const afterWords = "the program for after the boot";
 
 const logFile = "/var/log/ovm-template-config.log";
 

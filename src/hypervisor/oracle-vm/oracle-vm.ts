@@ -6,6 +6,7 @@ import { temporaryFolder } from "../../host/temporary.ts";
 import { waitFor } from "../../host/wait-for.ts";
 import type { ManagerApi } from "../../manager/api.ts";
 import { chosen, createSteadily, findOne } from "../../manager/steady.ts";
+import { kernelDisc } from "../../media/kernel-disc.ts";
 import {
   buildNetwork,
   type DirectBoot,
@@ -191,7 +192,6 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     await using scratch = await temporaryFolder("boot");
     const name = discName(vm, "boot");
     const file = join(scratch.path, name);
-    const { kernelDisc } = await import("../../media/kernel-disc.ts");
     await kernelDisc({ host: here, scratch: scratch.path }, { ...kernel, loader }, file);
     await insert(vm, id, { file, name, slot });
   }

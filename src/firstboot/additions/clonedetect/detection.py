@@ -17,8 +17,8 @@ RECORD = STATE + '/macs'
 TEMPLATE = 'template'
 # A clone that is to be configured: its MACs.
 PENDING = STATE + '/pending'
-# By these, modules made from module.yaml remember that they configured a machine.
-DONE = '/var/lib/tbuild/modules/*'
+# By these, modules made from module.yaml remember that they configured a machine, and what still has to run.
+STATES = ('/var/lib/tbuild/modules/*', '/var/lib/tbuild/after-boot/*')
 # Values of every clone of this template.
 VALUES = '/etc/tbuild/clone.json'
 
@@ -57,7 +57,7 @@ def detect(say):
             say(line)
         if verdict == 'clone':
             free(say)
-        for mark in glob.glob(DONE):
+        for mark in [path for pattern in STATES for path in glob.glob(pattern)]:
             os.unlink(mark)
         write_lines(PENDING, present)
     return 0

@@ -1,7 +1,9 @@
 """Runs a program, and hears what it says while it runs."""
 import os
 import select
+import signal
 import subprocess
+import time
 
 from ovmdaemon.compat import in_background, to_bytes, to_text
 
@@ -9,31 +11,48 @@ from ovmdaemon.compat import in_background, to_bytes, to_text
 LONGEST = 65536
 
 
-def follow(argv, text, env, heard):
+def follow(argv, text, env, heard, seconds):
     """
     Runs a program with this text as its input. `heard` gets the lines of its standard error, a list at a time. Gives (exit
-    code, output). Input and output are pipes, since a secret in a file would stay on the disk. A service that the program
+    code, output); the code is None if it ran longer than that, and was killed with all that it started. Input and output are pipes, since a secret in a file would stay on the disk. A service that the program
     leaves behind may keep them open: only the program itself is waited for.
     """
-    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, close_fds=True)
-    out = []
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, close_fds=True,
+                             preexec_fn=os.setsid)
+    out, end, late = [], time.time() + seconds, False
     in_background(lambda: feed(child.stdin, to_bytes(text)))
     reader = in_background(lambda: take(child.stdout.fileno(), out.append))
     lines = Lines(heard)
     while True:
         ended = child.poll() is not None
+        if not ended and time.time() > end:
+            late = ended = kill(child)
         if select.select([child.stderr], [], [], 0.2)[0]:
             data = os.read(child.stderr.fileno(), LONGEST)
             if data:
                 lines.take(data)
                 continue
-            child.wait()
+            # It closed its standard error, and may still run.
+            while child.poll() is None and not late:
+                if time.time() > end:
+                    late = kill(child)
+                time.sleep(0.1)
             break
         if ended:
             break
     lines.end()
     reader.join(2)
-    return child.returncode, to_text(to_bytes('').join(list(out)))
+    code = child.returncode
+    if late:
+        code = None
+    return code, to_text(to_bytes('').join(list(out)))
+
+
+def kill(child):
+    """Ends a program and its group."""
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    return True
 
 
 class Lines(object):

@@ -1,8 +1,10 @@
 """Runs modules, and keeps the log of what they said."""
 import os
+import re
 import time
 
 from ovmdaemon.compat import caught, json, run, to_bytes, to_text
+from templateconfig.common import read_text
 from templateconfig.following import follow
 from templateconfig.modules import SCRIPTS
 
@@ -11,6 +13,10 @@ LOG = '/var/log/ovm-template-config.log'
 LIBRARY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # A shorter one would hide ordinary words.
 SHORTEST_SECRET = 4
+# A module that runs longer is killed, so that the machine does not wait for it for ever. A module that needs longer says so in a
+# comment of its program: "# tbuild-timeout: SECONDS".
+SECONDS = 1800
+TIMEOUT = re.compile('^#[ \t]*tbuild-timeout:[ \t]*([0-9]+)[ \t]*$', re.M)
 # Of a module that says more, the beginning is only in the log.
 REMEMBERED = 1000
 
@@ -66,6 +72,7 @@ def run_modules(target, names, params, tell=silent):
         started = time.time()
         tell(name, [])
         secret = secrets(params, target, name)
+        seconds = deadline(name)
         said = []
 
         def heard(lines):
@@ -75,11 +82,16 @@ def run_modules(target, names, params, tell=silent):
             del said[:-REMEMBERED]
             tell(name, said)
         try:
-            code, out = follow([os.path.join(SCRIPTS, name), target], json.dumps(params), environment(), heard)
+            code, out = follow([os.path.join(SCRIPTS, name), target], json.dumps(params), environment(), heard, seconds)
         except (OSError, IOError):
             code, out = 127, ''
             heard(['it cannot be started: %s' % caught()])
         took = time.time() - started
+        if code is None:
+            last = (said or ['it said nothing'])[-1]
+            why = 'did not end within %d seconds, and was killed; its last line: %s' % (seconds, last)
+            log('%s: %s: %s' % (target, name, why))
+            raise Failed('\n'.join(['%s: %s' % (name, line) for line in said + [why]]))
         if code:
             log('%s: %s: failed with exit code %d after %.1f s' % (target, name, code, took))
             raise Failed('\n'.join(['%s: %s' % (name, line) for line in said] + ['%s: %s' % (name, reason(code, said))]))
@@ -94,6 +106,14 @@ def run_modules(target, names, params, tell=silent):
             log('%s: %s: printed no JSON object; the next module gets what this one got' % (target, name))
     log('%s: done' % target)
     return params
+
+
+def deadline(name):
+    """The seconds that a module may run."""
+    found = TIMEOUT.search(read_text(os.path.join(SCRIPTS, name)))
+    if found:
+        return int(found.group(1))
+    return SECONDS
 
 
 def reason(code, lines):
