@@ -204,6 +204,11 @@ describe("architecture", () => {
     expect(short).toEqual([]);
   });
 
+  it("spreads values, not literal objects, whose properties can stand by themselves", () => {
+    const spread = files.filter((file) => /^\s*\.\.\.\{ \w/m.test(readFileSync(join(src, file), "utf8")));
+    expect(spread).toEqual([]);
+  });
+
   it("imports commands lazily, so that --help starts fast", () => {
     const program = imports.filter((i) => /^cli\/[\w-]+\.ts$/.test(i.file) && !i.dynamic && !i.typeOnly);
     expect(program.map((i) => i.target).filter((target) => target.startsWith("cli/commands/"))).toEqual([]);

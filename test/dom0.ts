@@ -55,7 +55,9 @@ export async function startDom0(): Promise<Dom0> {
     throw error;
   }
   return {
-    ...{ host, sshConfig, folder },
+    host,
+    sshConfig,
+    folder,
     run: (script) => host.run(["sh", "-c", `PATH=/usr/sbin:/usr/bin:/sbin:/bin\n${script}`]),
     [Symbol.asyncDispose]: close,
   };

@@ -63,7 +63,9 @@ export async function gather(
     ...(await digestsOf(recipe, folder)),
   };
   const frameOf = (one: Recipe) => ({
-    ...{ recipeText: JSON.stringify(one), inputs, tbuild: workshop.tbuild },
+    recipeText: JSON.stringify(one),
+    inputs,
+    tbuild: workshop.tbuild,
     ...(git && { git }),
   });
   const madeOf = { recipe: converted(recipe, request.to), mode: request.to ?? modeOf[recipe.domainType] };

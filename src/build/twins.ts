@@ -94,7 +94,9 @@ async function trialOf(
       },
     );
   const machine = recipe?.machine ?? {
-    ...{ vcpus: 1, memory: 1024, disk: 0 },
+    vcpus: 1,
+    memory: 1024,
+    disk: 0,
     firmware: guest.hasEfi ? ("uefi" as const) : ("bios" as const),
   };
   return {

@@ -72,7 +72,12 @@ export function planJson(plan: Plan) {
   return [
     ...plan.disks.map(({ name, action, details }) => ({ kind: "disk", name, action, details })),
     ...plan.machines.map(({ name, action, details, drift, notes, goal }) => ({
-      ...{ kind: "machine", name, action, details, drift, notes },
+      kind: "machine",
+      name,
+      action,
+      details,
+      drift,
+      notes,
       ...(goal && { template: goal.template.name, nics: goal.nics, disks: goal.mappings }),
     })),
     ...plan.groups.map((group) => ({ kind: "group", ...group })),

@@ -27,7 +27,11 @@ export async function openPlace(
   const kind = await kindFor(site, at);
   const folder = join(home.deployments, kind);
   const context: PlaceContext = {
-    ...{ host, site, folder, signal, askSecret },
+    host,
+    site,
+    folder,
+    signal,
+    askSecret,
     memory: home.memory,
     hypervisor: await deploymentHypervisor(workshop),
     restoreDisk: (disk, to, stop) => store.restoreDisk(disk, to, stop),
@@ -50,7 +54,8 @@ export async function openPlace(
       const entry = await find.find(ref);
       const { manifest, here, revoked } = entry;
       return {
-        ...{ manifest, isHere: here },
+        manifest,
+        isHere: here,
         ...(revoked && { revoked: `on ${revoked.since.slice(0, 10)}: ${revoked.reason}` }),
         warnings: [...(await find.passedOver(ref, entry)), ...(revoked ? [] : warningsOf(entry))],
       };

@@ -41,7 +41,8 @@ function read<Result>(
 ): Promise<Result> {
   return withImage(image, flags, async ({ file, far, shown }) => {
     const options = {
-      ...{ readOnly: true, watch: { signal } },
+      readOnly: true,
+      watch: { signal },
       note: (text: string) => void process.stderr.write(`${printable(shown(text))}\n`),
       ...viaOption(flags.via),
       ...(far && { far }),

@@ -133,7 +133,13 @@ export function terminalReporter(terminal: NodeJS.WriteStream, colours: Colours)
       const started = { done: undefined, total: undefined, since: Date.now() };
       if (event.type === "build-started") {
         builds.set(build, {
-          ...{ step: "", index: 0, of: 0, text: "", began: Date.now(), console: [], ...started },
+          step: "",
+          index: 0,
+          of: 0,
+          text: "",
+          began: Date.now(),
+          console: [],
+          ...started,
           expected: event.expected,
           left: [...event.steps],
         });

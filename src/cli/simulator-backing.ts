@@ -33,7 +33,9 @@ export async function simulatorBacking(
   );
   await hypervisor.check();
   const backing = await machinesBehind({
-    ...{ host, hypervisor, onChange },
+    host,
+    hypervisor,
+    onChange,
     folder: join(folder, "data"),
     async unpack(file, work) {
       const { said, disks } = await unpackTemplate(host, file, work, { mostBytes });

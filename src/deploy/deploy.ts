@@ -150,7 +150,9 @@ export async function prepare(
       await using _lock: Lock = await lockState(stateFile);
       const keeper = await keeperOf(stateFile, state, kept);
       return await apply(plan, {
-        ...{ place, keeper, ...run },
+        place,
+        keeper,
+        ...run,
         answers: (name) => answers.get(name) ?? [],
         valuesDigest: digest,
         firstBoot: {
@@ -179,12 +181,17 @@ export async function prepareDestruction(place: Place, stateFile: string): Promi
   const plan = planOfDestruction(inventory, state);
   return {
     // The state goes as well, and what the place keeps for it.
-    ...{ plan, state, isDone: false, warnings: [] },
+    plan,
+    state,
+    isDone: false,
+    warnings: [],
     async carryOut({ resolve: _, ...run }) {
       await using _lock: Lock = await lockState(stateFile);
       const keeper = await keeperOf(stateFile, state, state);
       const applied = await apply(plan, {
-        ...{ place, keeper, ...run },
+        place,
+        keeper,
+        ...run,
         answers: () => [],
         valuesDigest: () => "",
         firstBoot: { confirm: () => "none", waitMs: 0, timeoutMs: 0 },
@@ -243,7 +250,11 @@ async function templateOf(ref: string, place: Place, version: Workplace["version
     const wanted = { atPlace: ref.slice(atPlacePrefix.length) };
     const there: PlacedTemplate = await place.findTemplate(wanted);
     return {
-      ...{ ref, wanted, name: there.name, placed: there, reports: false },
+      ref,
+      wanted,
+      name: there.name,
+      placed: there,
+      reports: false,
       contract: { parameters: [], isWhole: undefined },
     };
   }
@@ -252,7 +263,9 @@ async function templateOf(ref: string, place: Place, version: Workplace["version
   const wanted = { manifest };
   return {
     ...found,
-    ...{ ref, wanted, name: `${manifest.name}@${manifest.version}` },
+    ref,
+    wanted,
+    name: `${manifest.name}@${manifest.version}`,
     placed: await place.findTemplate(wanted),
     contract: { parameters: manifest.contract, isWhole: hasWholeContract(manifest) },
     // tbuild's additions tell how far the first boot is. What Oracle's report is not documented.

@@ -109,7 +109,9 @@ function machinesOf(deployment: DeploymentFile, said: Located, problem: Problem)
       seen.set(name, index);
       const filled = filling(name, number);
       found.push({
-        ...{ name, number, at: placeOf(said, path) },
+        name,
+        number,
+        at: placeOf(said, path),
         entry: {
           ...entry,
           ...(entry.nics && {

@@ -19,7 +19,9 @@ export function diskPlan(
   const details = [`${size}${wanted.isShared ? ", shared" : ""}`];
   if (!seen)
     return {
-      ...{ name: wanted.name, action: "create", wanted },
+      name: wanted.name,
+      action: "create",
+      wanted,
       details:
         state.disks[wanted.name]?.phase === "made"
           ? [...details, "is gone: somebody else removed it"]

@@ -28,7 +28,9 @@ export function groupPlans(
       const before = state.groups[name];
       if (!seen.has(name))
         return {
-          ...{ name, machines: members, action: "create" },
+          name,
+          machines: members,
+          action: "create",
           drift: before ? ["is gone: somebody else removed it"] : [],
         };
       // If the place does not show the members of a group, the state has them.
@@ -45,7 +47,9 @@ export function groupPlans(
 export function removals(inventory: Inventory, state: State): GroupPlan[] {
   const seen = membersSeen(inventory);
   return [...new Set([...seen.keys(), ...Object.keys(state.groups)])].map((name) => ({
-    ...{ name, action: "destroy", drift: [] },
+    name,
+    action: "destroy",
+    drift: [],
     machines: seen.get(name) ?? state.groups[name] ?? [],
   }));
 }

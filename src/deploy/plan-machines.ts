@@ -69,7 +69,8 @@ export function machinePlan(
   if (given.replace || known?.phase === "removing")
     return { ...base, action: "replace", seen, steps: maps, details: describe(goal), drift: [], notes: [] };
   const disks = seen.disks.map(({ slot, disk, mode }) => ({
-    ...{ slot, mode },
+    slot,
+    mode,
     disk: given.nameOfDisk.get(disk) ?? disk,
   }));
   const steps = stepsBetween(goal, { ...seen, disks });
@@ -104,7 +105,13 @@ export function machinePlan(
   // Where a run was interrupted, the state still has to be brought up to what there is.
   const idle = isMade && steps.length === 0 && !start && !configure;
   return {
-    ...{ name: goal.name, goal, seen, steps, details, drift, notes },
+    name: goal.name,
+    goal,
+    seen,
+    steps,
+    details,
+    drift,
+    notes,
     action: idle ? "keep" : isMade || known?.phase === "changing" ? "change" : "create",
     // What is stopped for a change is started again.
     start: start || steps.length > 0,
@@ -193,7 +200,14 @@ function driftOf(
 
 export function removalOf(seen: SeenMachine): MachinePlan {
   return {
-    ...{ name: seen.name, action: "destroy", seen, steps: [], start: false, configure: false },
-    ...{ details: [], drift: [], notes: [] },
+    name: seen.name,
+    action: "destroy",
+    seen,
+    steps: [],
+    start: false,
+    configure: false,
+    details: [],
+    drift: [],
+    notes: [],
   };
 }

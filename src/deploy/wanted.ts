@@ -157,7 +157,10 @@ export function wantedOf(
     const stage = loaded.start.findIndex((group) => group.includes(machine.name));
     const storage = entry.storage ?? deployment.storage;
     return {
-      ...{ name: machine.name, template, way, nics },
+      name: machine.name,
+      template,
+      way,
+      nics,
       vcpus: entry.vcpus ?? template.placed.vcpus,
       memoryMib: entry.memory ?? template.placed.memoryMib,
       ...(storage !== undefined && { storage }),

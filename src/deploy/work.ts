@@ -124,7 +124,10 @@ export async function launchMachine(
   const values = options.valuesDigest(name);
   await using conversation = await place.talk(id);
   return await configure({
-    ...{ name, conversation, signal, pollMs },
+    name,
+    conversation,
+    signal,
+    pollMs,
     answers: options.answers(name),
     phase: keeper.state.machines[name]?.firstBoot?.phase,
     confirm: firstBoot.confirm(name),
@@ -198,7 +201,8 @@ async function stop(
 
 function appliedOf({ vcpus, memoryMib, nics, mappings }: MachineGoal): NonNullable<MachineState["applied"]> {
   return {
-    ...{ vcpus, memoryMib },
+    vcpus,
+    memoryMib,
     nics: nics.map((nic) => ({ ...nic })),
     disks: mappings.map((mapping) => ({ ...mapping })),
   };

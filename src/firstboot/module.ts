@@ -106,7 +106,11 @@ export async function readModule(folder: string): Promise<FirstBootModule> {
     });
   const { description, priorities } = header;
   return {
-    ...{ name, description, priorities, script, payload },
+    name,
+    description,
+    priorities,
+    script,
+    payload,
     packages: yaml?.packages ?? [],
     version: yaml?.version ?? "1.0",
     ...(yaml && { scriptFor: (python: string) => Buffer.from(wrapperOf(yaml, python)) }),
@@ -124,8 +128,13 @@ async function describedParts(folder: string, name: string, text: string): Promi
   }));
   const { payload: given, oddPayload } = await readPayload(join(folder, "payload"));
   const header = {
-    ...{ name, nameLine: 1, description: "", priorities: {}, lines: {} },
-    ...{ faulty: [], isComplete: true },
+    name,
+    nameLine: 1,
+    description: "",
+    priorities: {},
+    lines: {},
+    faulty: [],
+    isComplete: true,
   };
   const none = { script: new Uint8Array(), header: { ...header, problems }, payload: given };
   if (module === undefined) return { name, file, oddPayload, ...none };
@@ -155,7 +164,12 @@ async function describedParts(folder: string, name: string, text: string): Promi
   ];
   const lines = Object.fromEntries(targets.map((target) => [target, lineOf(["targets", target])]));
   return {
-    ...{ name, file, payload, oddPayload, yaml: module, lineOf },
+    name,
+    file,
+    payload,
+    oddPayload,
+    yaml: module,
+    lineOf,
     script: Buffer.from(wrapperOf(module)),
     header: { ...header, description: module.description, priorities: module.targets, lines, problems },
   };
@@ -258,7 +272,9 @@ async function readPayload(folder: string, at = ""): Promise<Payload> {
       oddPayload.push(...inner.oddPayload);
     } else if (entry.isFile())
       payload.push({
-        ...{ path, from, data: await readFile(from) },
+        path,
+        from,
+        data: await readFile(from),
         mode: (await stat(from)).mode & 0o111 ? 0o755 : 0o644,
       });
     else if (entry.isSymbolicLink())

@@ -63,7 +63,8 @@ export async function writeNewModule(folder: string, module: NewModule): Promise
     description: module.description,
     targets: module.targets,
     parameters: module.parameters.map(({ name, ...flags }) => ({
-      ...{ name, description: `Describe ${name} here.` },
+      name,
+      description: `Describe ${name} here.`,
       ...flags,
     })),
     run: { program, ...(module.language === "python" && { interpreter: "python" as const }) },

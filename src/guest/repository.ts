@@ -27,11 +27,15 @@ export async function findImages(folder: string): Promise<FoundImages> {
     const entries = await readdir(at, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
       if (cause.code === "ENOTDIR")
         throw new TbuildError("usage", "is not a folder", {
-          ...{ subject: at, cause, hint: `To inspect one image: tbuild inspect ${fileWord(at)}` },
+          subject: at,
+          cause,
+          hint: `To inspect one image: tbuild inspect ${fileWord(at)}`,
         });
       if (cause.code === "ENOENT")
         throw new TbuildError("usage", "no such folder", {
-          ...{ subject: at, cause, hint: "Name a repository of Oracle VM, or any folder with images." },
+          subject: at,
+          cause,
+          hint: "Name a repository of Oracle VM, or any folder with images.",
         });
       throw fileFault(cause, at);
     });

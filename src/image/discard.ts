@@ -76,7 +76,10 @@ export async function planDiscard(
     const before = await stat(image);
     const records = await undoRecords(image);
     return {
-      ...{ found, left, stored: before.blocks * 512, undoRecords: records.length },
+      found,
+      left,
+      stored: before.blocks * 512,
+      undoRecords: records.length,
       async apply(raised) {
         const now = await stat(image);
         if (now.mtimeMs !== before.mtimeMs || now.size !== before.size)

@@ -55,7 +55,11 @@ export async function openFar(
   const seenFolder = await seeFolder(host, folder);
   pathOn = (seen) => join(folder, seen.slice(seenFolder.at.length));
   const far: FarFolder = {
-    ...{ host, at: seenFolder.at, users, look, pathOn },
+    host,
+    at: seenFolder.at,
+    users,
+    look,
+    pathOn,
     lock: (seen) => lockOn(host, pathOn(seen), own),
     [Symbol.asyncDispose]: () => seenFolder[Symbol.asyncDispose](),
   };

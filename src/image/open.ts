@@ -59,7 +59,8 @@ export async function openImageFile(
   const found = await lookInto(host, file, check, { users, ...options });
   const open = async ({ facts, mounts, others }: LookedInto) => ({
     ...facts,
-    ...{ mounts, others },
+    mounts,
+    others,
     ...(await openByBest(host, facts, mounts, options)),
   });
   return readOnly ? withReachable(host, found, { ...options, allowUnmounted: true }, open) : open(found);

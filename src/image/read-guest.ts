@@ -73,13 +73,23 @@ async function readReached<Result>(
       if (await isUnclean(image, volume))
         note(`${volume.name}: not cleanly unmounted; what waits in its journal is not seen`);
     return await work({
-      ...{ tree, mounts, via: "direct", swap, unclaimed, ...rest },
+      tree,
+      mounts,
+      via: "direct",
+      swap,
+      unclaimed,
+      ...rest,
       ...freeBlocksOf(host, image, mounts, options.watch?.signal),
     });
   }
   await using opened = await openByBest(host, facts, mounts, { ...accessOptions(options), readOnly: true });
   return await work({
-    ...{ tree: opened.tree, mounts, via: opened.access.name, swap, unclaimed, ...rest },
+    tree: opened.tree,
+    mounts,
+    via: opened.access.name,
+    swap,
+    unclaimed,
+    ...rest,
     ...freeBlocksOf(host, image, mounts, options.watch?.signal),
   });
 }

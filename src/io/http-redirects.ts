@@ -15,7 +15,9 @@ export async function followed(
     const own = url.origin === question.url.origin && authorization !== undefined ? { authorization } : {};
     const admitted = admit?.(url) ?? {};
     const answer = await send({
-      ...{ url, method, headers: { ...headers, ...own, ...admitted } },
+      url,
+      method,
+      headers: { ...headers, ...own, ...admitted },
       ...(body && { body }),
     });
     const location = answer.header("location");

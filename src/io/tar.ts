@@ -54,7 +54,11 @@ export function tarArchive(members: AsyncIterable<TarMember>): AsyncIterable<Uin
       const header = {
         ...member,
         // tar-stream takes mode 0, which EL's /etc/shadow has, for a missing one. It cuts higher bits off.
-        ...{ size, mode: 0o100000 | mode, mtime: new Date(0), uname: "", gname: "" },
+        size,
+        mode: 0o100000 | mode,
+        mtime: new Date(0),
+        uname: "",
+        gname: "",
         ...(target !== undefined && { linkname: target }),
         ...(label !== undefined && { pax: { "SCHILY.xattr.security.selinux": label } }),
       };

@@ -165,12 +165,10 @@ function derived(recipe: Recipe, values: Traced, post: PostProvisioning | undefi
   const major = majorOf(recipe.release);
   const layout = recipe.layout.map((part, index) => ({
     ...(values.layout as Record<string, unknown>[])[index],
-    ...{
-      isBtrfs: part.fs === "btrfs",
-      grow: part.grow,
-      mountpoint: part.mount,
-      inGroup: part.volume !== undefined,
-    },
+    isBtrfs: part.fs === "btrfs",
+    grow: part.grow,
+    mountpoint: part.mount,
+    inGroup: part.volume !== undefined,
     mkfs: mkfsOptions(recipe, part),
     btrfs: `btrfs.${String(index + 1).padStart(2, "0")}`,
   }));

@@ -53,7 +53,9 @@ export function machineOfArchive(
   const slots = freeSlots(disks.map(({ slot }) => slot));
   const all = disks.map(
     ({ name, file, mode }, index): SourceDisk => ({
-      ...{ name, isBoot: index === 0, what: name },
+      name,
+      isBoot: index === 0,
+      what: name,
       mode: mode ?? "w",
       slot: slots[index] ?? diskName(index),
       from: { kind: "image", file },
@@ -84,7 +86,9 @@ function common(said: Said, fallbackName: string, notes: string[]) {
     ...(domainType && { domainType }),
     firmware:
       settings.firmware === "uefi" || settings.bios === "ovmf" ? ("uefi" as const) : ("bios" as const),
-    ...{ vcpus, memoryMib, settings },
+    vcpus,
+    memoryMib,
+    settings,
     maxVcpus: Math.max(vcpus, said.maxVcpus ?? vcpus),
     maxMemoryMib: Math.max(memoryMib, said.maxMemoryMib ?? memoryMib),
   };

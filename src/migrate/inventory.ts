@@ -161,7 +161,8 @@ async function lookAt(config: string, look: Look): Promise<{ machine: InventoryM
       ...base,
       name: machine.title,
       ...(machine.domainType && { domainType: machine.domainType }),
-      ...{ vcpus: machine.vcpus, memoryMib: machine.memoryMib },
+      vcpus: machine.vcpus,
+      memoryMib: machine.memoryMib,
       macs: machine.nics.flatMap(({ mac }) => mac ?? []),
       disks,
       leaves: await leavingOf(file, disks, look),
@@ -236,7 +237,11 @@ async function leavingOf(
   try {
     await using work = await temporaryFolder("inventory");
     const guest = await prepareGuest(host, boot, work.path, {
-      ...{ target: "kvm", mode: "kvm", convert: "auto", note: () => {}, progress: () => {} },
+      target: "kvm",
+      mode: "kvm",
+      convert: "auto",
+      note: () => {},
+      progress: () => {},
       ...(signal && { signal }),
     });
     const { verdict, findings } = guest.fitness;

@@ -67,7 +67,9 @@ async function openConfig(host: Host, config: string, options: SourceOptions): P
   });
   return {
     machine: machineOfConfig(described.said, located, nameFor(described), isTemplate(described)),
-    ...{ stopped: how, shown: (text) => text, [Symbol.asyncDispose]: async () => {} },
+    stopped: how,
+    shown: (text) => text,
+    [Symbol.asyncDispose]: async () => {},
   };
 }
 

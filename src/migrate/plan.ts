@@ -20,11 +20,19 @@ export interface Destination {
 export const destinations: Readonly<Record<MigrationFormat, Destination>> = {
   libvirt: {
     title: "KVM with libvirt",
-    ...{ mode: "kvm", domainType: "KVM", fitness: "kvm", takesDevices: true, hasBridges: true },
+    mode: "kvm",
+    domainType: "KVM",
+    fitness: "kvm",
+    takesDevices: true,
+    hasBridges: true,
   },
   "olvm-ova": {
     title: "Oracle Linux Virtualization Manager",
-    ...{ mode: "kvm", domainType: "KVM", fitness: "olvm", takesDevices: false, hasBridges: false },
+    mode: "kvm",
+    domainType: "KVM",
+    fitness: "olvm",
+    takesDevices: false,
+    hasBridges: false,
   },
   xva: {
     title: "XCP-ng",
@@ -36,7 +44,11 @@ export const destinations: Readonly<Record<MigrationFormat, Destination>> = {
   },
   proxmox: {
     title: "Proxmox VE",
-    ...{ mode: "kvm", domainType: "KVM", fitness: "kvm", takesDevices: true, hasBridges: true },
+    mode: "kvm",
+    domainType: "KVM",
+    fitness: "kvm",
+    takesDevices: true,
+    hasBridges: true,
   },
 };
 

@@ -63,18 +63,19 @@ export async function shipmentFor(
       ...plan.leftOut.map(({ what, next }) => `Left out: ${what}; ${next}.`),
     ],
     uuid: machine.uuid ?? uuidOf(`${machine.title} ${machine.nics.map(({ mac }) => mac).join(" ")}`),
-    ...{
-      made: now,
-      domainType,
-      firmware: guest?.firmware ?? machine.firmware,
-      isTemplate: machine.isTemplate,
-    },
+    made: now,
+    domainType,
+    firmware: guest?.firmware ?? machine.firmware,
+    isTemplate: machine.isTemplate,
     major: guest?.major ?? 0,
     vcpus: machine.vcpus,
     maxVcpus: machine.maxVcpus,
     memoryMib: machine.memoryMib,
     maxMemoryMib: machine.maxMemoryMib,
-    ...{ nics: plan.nics, disks, drives: machine.drives, devices: guest?.devices ?? "virtio" },
+    nics: plan.nics,
+    disks,
+    drives: machine.drives,
+    devices: guest?.devices ?? "virtio",
   };
 }
 

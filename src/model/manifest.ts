@@ -187,8 +187,20 @@ const Manifest = z.object({
 /** The part of a manifest that lists show: small enough for tens of thousands of versions in memory. */
 export type ManifestLine = Deep<typeof ManifestLine>;
 const ManifestLine = Manifest.pick({
-  ...{ kind: true, name: true, version: true, made: true, summary: true, rehearsal: true, release: true },
-  ...{ domainType: true, disks: true, parent: true, git: true, seal: true, recipe: true, build: true },
+  kind: true,
+  name: true,
+  version: true,
+  made: true,
+  summary: true,
+  rehearsal: true,
+  release: true,
+  domainType: true,
+  disks: true,
+  parent: true,
+  git: true,
+  seal: true,
+  recipe: true,
+  build: true,
   passport: true,
 }).extend({ packages: z.array(z.object({ name: Text })) });
 

@@ -70,7 +70,9 @@ export function readVmCfg(source: Uint8Array | string, file = "vm.cfg"): VmCfg {
       for (const one of readStatement(cursor, values, lineAt(start), remark))
         statements.push({
           ...one,
-          ...{ start: placeOf(one.start), valueStart: placeOf(one.valueStart), end: placeOf(one.end) },
+          start: placeOf(one.start),
+          valueStart: placeOf(one.valueStart),
+          end: placeOf(one.end),
         });
     } catch (error) {
       if (!(error instanceof Wrong)) throw error;

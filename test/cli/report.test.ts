@@ -107,7 +107,8 @@ it("a log has a line for every tenth of a count, and no counts of bytes", () => 
     for (let done = 0; done <= 12_884_901_888; done += 8_388_608)
       reporter.event("b", {
         ...({ type: "progress", step: "pack-bundles", text: `packing ${format}` } as const),
-        ...{ done, total: 12_884_901_888 },
+        done,
+        total: 12_884_901_888,
       });
   expect(lines).toHaveLength(22);
   expect(lines[5]).toMatch(/packing ova \(50 %\)$/);

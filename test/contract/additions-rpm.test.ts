@@ -53,8 +53,9 @@ describeWith(["rpmbuild", "rpm", "rpm2cpio", "cpio", "python3"], "the RPMs of th
       run(["sh", "-c", `rpm2cpio "$0" | cpio -idm --quiet`, rpm(major, "clone")], root);
       const python = major === 5 ? "/usr/bin/python" : "/usr/libexec/platform-python";
       const tree = memoryTree({
-        ...{ "/etc/oracle-release": `${release}\n`, [python]: "" },
-        ...{ "/usr/lib/python2.4/site-packages/simplejson/__init__.py": "" },
+        "/etc/oracle-release": `${release}\n`,
+        [python]: "",
+        "/usr/lib/python2.4/site-packages/simplejson/__init__.py": "",
       });
       await cloneDetection.apply(tree);
       const packed = run(["sh", "-c", "find . ! -type d | sed 's,^[.],,' | sort"], root).trim().split("\n");

@@ -44,8 +44,13 @@ const guest = (text: string) => ({
   volumes: [],
 });
 const network = (name: string, more: Partial<Parameter> = {}): Parameter => ({
-  ...{ key: `com.oracle.linux.network.${name}`, description: "", module: "network" },
-  ...{ required: false, hidden: false, password: false, ...more },
+  key: `com.oracle.linux.network.${name}`,
+  description: "",
+  module: "network",
+  required: false,
+  hidden: false,
+  password: false,
+  ...more,
 });
 const filesOf = (catalog: readonly CatalogEntry[]): Iterable<CatalogFile> =>
   catalogFiles(catalog, { made: "2026-11-25T10:00:00.000Z", code: "", form });
@@ -75,8 +80,12 @@ const versions: Manifest[] = [
     bundles: [{ format: "ova", file: `${"f".repeat(80)}.ova`, digest: disk.digest, bytes: 1 }],
     contract: [
       {
-        ...{ key: `org.example.${"deep.".repeat(12)}key`, description: "d".repeat(90), module: "m" },
-        ...{ required: true, hidden: false, password: false },
+        key: `org.example.${"deep.".repeat(12)}key`,
+        description: "d".repeat(90),
+        module: "m",
+        required: true,
+        hidden: false,
+        password: false,
       },
     ],
   }),

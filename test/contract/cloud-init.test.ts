@@ -161,9 +161,14 @@ describeWith(["cloud-init", "python3", "xorriso", "blkid"], "a NoCloud seed, rea
       const subnets = interfaces.flatMap(
         (one: { name: string; mac: string | null; subnets: Record<string, unknown>[] }) =>
           one.subnets.map((subnet) => ({
-            ...{ name: one.name, mac: one.mac, type: String(subnet.type).replace(/^static6?$/, "static") },
-            ...{ address: subnet.address, prefix: subnet.prefix, gateway: subnet.gateway },
-            ...{ dns: subnet.dns_nameservers, search: subnet.dns_search },
+            name: one.name,
+            mac: one.mac,
+            type: String(subnet.type).replace(/^static6?$/, "static"),
+            address: subnet.address,
+            prefix: subnet.prefix,
+            gateway: subnet.gateway,
+            dns: subnet.dns_nameservers,
+            search: subnet.dns_search,
           })),
       );
       return { ...others, network: others.network?.version, subnets };

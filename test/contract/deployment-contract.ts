@@ -76,9 +76,13 @@ export function deploymentContract(
 
     it("plans everything, and makes nothing", async () => {
       expect(await actions(nodes())).toEqual({
-        ...{ node1: "create", node2: "create" },
-        ...{ "contract-asm1": "create", "contract-asm2": "create", "contract-asm3": "create" },
-        ...{ "node1-u01": "create", "node2-u01": "create" },
+        node1: "create",
+        node2: "create",
+        "contract-asm1": "create",
+        "contract-asm2": "create",
+        "contract-asm3": "create",
+        "node1-u01": "create",
+        "node2-u01": "create",
       });
       expect(await bench.leftovers()).toEqual([]);
     });
@@ -115,7 +119,9 @@ export function deploymentContract(
         ),
       );
       expect(slots[0]).toEqual({
-        ...{ "1 shared": "contract-asm1", "2 shared": "contract-asm2", "3 shared": "contract-asm3" },
+        "1 shared": "contract-asm1",
+        "2 shared": "contract-asm2",
+        "3 shared": "contract-asm3",
         "4 write": "own-u01",
       });
       expect(slots[1]).toEqual(slots[0]);

@@ -15,8 +15,16 @@ deploymentContract("a place in memory", async () => {
     open: async () => memoryPlace(world),
     async foreign(name) {
       world.machines.set(name, {
-        ...{ mark: undefined, state: "stopped", vcpus: 1, memoryMib: 64, nics: [], disks: [] },
-        ...{ armed: false, configured: [], messages: [], reports: [] },
+        mark: undefined,
+        state: "stopped",
+        vcpus: 1,
+        memoryMib: 64,
+        nics: [],
+        disks: [],
+        armed: false,
+        configured: [],
+        messages: [],
+        reports: [],
       });
     },
     isForeignThere: async (name) => world.machines.has(name),
@@ -44,13 +52,11 @@ deploymentContract(
       const kind = await places.hypervisor?.();
       if (!kind) throw new Error("no place for hypervisors");
       return kind.open({
-        ...{
-          host,
-          folder: home,
-          memory: join(folder, "memory"),
-          site: Site.parse({}),
-          signal: new AbortController().signal,
-        },
+        host,
+        folder: home,
+        memory: join(folder, "memory"),
+        site: Site.parse({}),
+        signal: new AbortController().signal,
         hypervisor,
         restoreDisk: async ({ bytes }, to) => {
           await writeFile(to, "");

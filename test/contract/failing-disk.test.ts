@@ -142,7 +142,8 @@ describe.skipIf(lackingLine !== undefined)(
     // They begin and end within sectors.
     function newPieces(before: (at: number) => Promise<void> = async () => {}) {
       return Array.from({ length: 20 }, (_, at) => ({
-        ...{ offset: (at << 20) + 100, bytes: 1_000_000 },
+        offset: (at << 20) + 100,
+        bytes: 1_000_000,
         async after() {
           await before(at);
           return Buffer.alloc(1_000_000, "new ");

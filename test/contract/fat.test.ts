@@ -72,11 +72,9 @@ describe.each(Object.entries(kinds))("%s", (kind, { size, options }) => {
         { kind: "write", path: "/EFI/redhat/grub.cfg", data, attributes: was, was },
         { kind: "write", path: "/lower.txt", data: Buffer.alloc(9000, "grown"), attributes: was, was },
         ...Array.from({ length: 12 }, (_, index) => ({
-          ...{
-            kind: "write" as const,
-            path: `/loader/entries/a long name that is alike-${index}.conf`,
-            attributes: was,
-          },
+          kind: "write" as const,
+          path: `/loader/entries/a long name that is alike-${index}.conf`,
+          attributes: was,
           data: Buffer.from(`title ${index}\n`),
         })),
       ],

@@ -377,7 +377,12 @@ describeWith(["mke2fs", "dpkg-deb", "apt-get", "python3"], "the check of a disk 
   };
 
   const listed = cases.map(([what, make, target, mode, verdict, why = /(?:)/]) => ({
-    ...{ what, make, target, mode, verdict, why },
+    what,
+    make,
+    target,
+    mode,
+    verdict,
+    why,
   }));
   it.each(listed)(
     "says $verdict of $what as $mode on $target",

@@ -45,7 +45,8 @@ export async function onVolume(
   const pieces = places.map((offset) => ({ offset, bytes }));
   const mounts: Mount[] = [{ at: "/", volume: { ...volume, ...(halves && { pieces }) } }];
   return {
-    ...{ image, mounts },
+    image,
+    mounts,
     open: () => access.open(image, mounts),
     async after() {
       await settle();

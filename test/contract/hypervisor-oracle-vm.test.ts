@@ -39,7 +39,9 @@ for (const [version, via] of isSlow ? all : all.slice(0, 1))
     const simulator = await startSimulator({
       settings: { version, ...(via === "rest" && { restImports: version < "3.4" ? "query" : "body" }) },
       backing: await machinesBehind({
-        ...{ host, hypervisor: qemu, folder: data },
+        host,
+        hypervisor: qemu,
+        folder: data,
         async unpack(file, work) {
           const { said, disks } = await unpackTemplate(host, file, work, { mostBytes: 2 ** 30 });
           return { ...said, disks };
@@ -67,13 +69,15 @@ for (const [version, via] of isSlow ? all : all.slice(0, 1))
     // For all tests of the contract.
     const openedManager = () =>
       openManager(manager, {
-        ...{ folder: ".", memory: join(folder, "memory") },
+        folder: ".",
+        memory: join(folder, "memory"),
         environment: () => "Welcome1",
         askSecret: async () => "Welcome1",
       });
     const open = () =>
       openHypervisor(host, site, {
-        ...{ folder: join(folder, "records"), memory: join(folder, "memory") },
+        folder: join(folder, "records"),
+        memory: join(folder, "memory"),
         manager: { options: manager, open: openedManager },
       });
     const api = await openedManager();

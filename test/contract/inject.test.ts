@@ -107,7 +107,11 @@ describeWith(
       const [started, notes]: [string[], string[]] = [[], []];
       const out = await mkdtemp(join(folder, "out-"));
       const context = {
-        ...{ id: "t", out, host, site: { images: { kind: "auto" } }, progress() {} },
+        id: "t",
+        out,
+        host,
+        site: { images: { kind: "auto" } },
+        progress() {},
         report: (event: BuildEvent) => event.type === "note" && notes.push(event.text),
         hypervisor: {
           async define({ name }: { name: string }) {

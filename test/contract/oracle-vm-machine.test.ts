@@ -111,7 +111,8 @@ const open = ({ options, api }: OpenedSimulator): Promise<Hypervisor> =>
       addresses: { first: "10.0.2.15", gateway: "10.0.2.2", nameServer: "10.0.2.3" },
     },
     {
-      ...{ folder: join(folder, "records"), memory: join(folder, "memory") },
+      folder: join(folder, "records"),
+      memory: join(folder, "memory"),
       manager: { options, open: async () => api },
     },
   );
@@ -121,7 +122,10 @@ async function spec(): Promise<VmSpec> {
   await writeFile(image(), Buffer.alloc(1024 * 1024, "i"));
   await writeFile(join(folder, "medium.iso"), "a medium");
   return {
-    ...{ name: "ol6-abc123-install", domainType: "hvm", vcpus: 2, memoryMib: 512 },
+    name: "ol6-abc123-install",
+    domainType: "hvm",
+    vcpus: 2,
+    memoryMib: 512,
     disks: [
       { slot: 0, mode: "write", content: { blank: 3 * 1024 * 1024 } },
       { slot: 1, mode: "write", content: { copyOf: image() } },

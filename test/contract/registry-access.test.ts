@@ -339,7 +339,13 @@ async function tokenServer(port: number, tls: Tls, asked: (string | null)[][]): 
     const [type, name, actions = ""] = (query.get("scope") ?? "").split(":");
     const now = Math.floor(Date.now() / 1000);
     const claims = {
-      ...{ iss: "us", sub: "somebody", aud: "ours", iat: now, nbf: now - 9, exp: now + 99, jti: "1" },
+      iss: "us",
+      sub: "somebody",
+      aud: "ours",
+      iat: now,
+      nbf: now - 9,
+      exp: now + 99,
+      jti: "1",
       access: [{ type, name, actions: actions.split(",") }],
     };
     const x5c = [cert.replace(/-----.*?-----|\s/g, "")];

@@ -38,7 +38,11 @@ beforeAll(async () => {
   );
   if (!system || !asm1 || !small || !blank) throw new Error("four disks were stored");
   const machine = {
-    ...{ vcpus: 2, maxVcpus: 8, memoryMib: 1024, maxMemoryMib: 4096, nics: ["public", "private"] },
+    vcpus: 2,
+    maxVcpus: 8,
+    memoryMib: 1024,
+    maxMemoryMib: 4096,
+    nics: ["public", "private"],
     vifs: ["mac=00:21:F6:00:00:01,bridge=public", "bridge=private"],
     drives: ["xvdc"],
   };

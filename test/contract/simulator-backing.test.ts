@@ -58,7 +58,10 @@ async function backed(folder: string, onChange?: (text: string) => void): Promis
     { folder: join(folder, "machines"), memory: join(folder, "memory") },
   );
   return machinesBehind({
-    ...{ host, hypervisor, folder: join(folder, "data"), ...(onChange && { onChange }) },
+    host,
+    hypervisor,
+    folder: join(folder, "data"),
+    ...(onChange && { onChange }),
     async unpack(file, work) {
       const { said, disks } = await unpackTemplate(host, file, work, { mostBytes: 2 ** 30 });
       return { ...said, disks };
@@ -164,7 +167,11 @@ describe("the machines behind the simulated Manager", () => {
     for (const name of ["asm2", "asm1"])
       made.push(
         await api.createDisk({
-          ...{ name, bytes: 2 ** 30, isShareable: true, isSparse: true, repository: await repository() },
+          name,
+          bytes: 2 ** 30,
+          isShareable: true,
+          isSparse: true,
+          repository: await repository(),
         }),
       );
     const [asm2 = "", asm1 = ""] = made;

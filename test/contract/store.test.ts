@@ -106,7 +106,11 @@ describe("a store", () => {
   it("says quickly how much space each version has to itself, with large manifests, too", async () => {
     await write(image, noise("much", 40 * 2 ** 20), 16 * 2 ** 20);
     const packages = Array.from({ length: 3000 }, (_, i) => ({
-      ...{ name: `package-${i}`, epoch: 0, version: "1.0", release: "1.el6", arch: "x86_64" },
+      name: `package-${i}`,
+      epoch: 0,
+      version: "1.0",
+      release: "1.el6",
+      arch: "x86_64",
     }));
     const publish = async (version: string) =>
       store.publish(sampleManifest(await store.putDisk(image, "System"), { version, packages }));

@@ -65,7 +65,10 @@ describeWith(["python3", "apt-get", "dpkg-deb"], "a vm.cfg that tbuild writes", 
 
   it("is taken by xl, for every kind of machine at a Xen site", async () => {
     const machine = {
-      ...{ name: "m-1", uuid: "11111111-2222-3333-4444-555555555555", vcpus: 1, memoryMib: 512 },
+      name: "m-1",
+      uuid: "11111111-2222-3333-4444-555555555555",
+      vcpus: 1,
+      memoryMib: 512,
       disks: [
         { slot: 0, mode: "write", file: "/var/a, b.img", isOwn: true },
         { slot: 1, mode: "read-only", file: "/var/r.img", isOwn: true },

@@ -224,8 +224,14 @@ sync; mount -o remount,ro /; echo "the guest is done"; busybox poweroff -f
       const machines = { folder: join(folder, "machines"), memory: join(folder, "memory") };
       const hypervisor = await openHypervisor(host, { kind: "qemu", accelerator: "tcg" }, machines);
       await hypervisor.define({
-        ...{ name: "ran", domainType: "hvm", vcpus: 1, memoryMib: 256, guest: { release: 6 } },
-        ...{ disks: [{ slot: 0, mode: "write", content: { grownFrom: first } }], cdroms: [], nics: [] },
+        name: "ran",
+        domainType: "hvm",
+        vcpus: 1,
+        memoryMib: 256,
+        guest: { release: 6 },
+        disks: [{ slot: 0, mode: "write", content: { grownFrom: first } }],
+        cdroms: [],
+        nics: [],
       });
       try {
         await hypervisor.start("ran", boot);

@@ -214,7 +214,12 @@ describe("docs/examples", () => {
   const grid = ["mode", "cluster-name", "scan-name", "nodes", "asm-disks"];
   const network = ["host.0", "device.0", "dns-servers.0", "dns-search-domains.0"];
   const parameter = (key: string, module: string): Parameter => ({
-    ...{ key, module, description: "", required: false, hidden: false, password: false },
+    key,
+    module,
+    description: "",
+    required: false,
+    hidden: false,
+    password: false,
   });
   const template: Manifest = {
     ...deployTemplate,
@@ -236,7 +241,8 @@ describe("docs/examples", () => {
       }),
     };
     const prepared = await prepare(await loadDeployment(join(repository, "docs/examples", name)), {
-      ...{ place: open, stateFile: options.stateFile },
+      place: open,
+      stateFile: options.stateFile,
       version: async () => ({ manifest: template, isHere: true }),
     });
     expect(prepared.warnings).toEqual([]);

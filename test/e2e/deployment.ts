@@ -105,7 +105,11 @@ export async function deploymentOf(tbuild: Tbuild, template: string, cwd: string
   const changed = await deploy();
   const parts = changed[0].parts as { name: string; action: string }[];
   expect(Object.fromEntries(parts.map(({ name, action }) => [name, action]))).toMatchObject({
-    ...{ rac1: "change", rac2: "change", rac3: "create", "rac-asm4": "create", "rac-asm1": "keep" },
+    rac1: "change",
+    rac2: "change",
+    rac3: "create",
+    "rac-asm4": "create",
+    "rac-asm1": "keep",
   });
   const three = await guests();
   expect(three).toHaveLength(3);

@@ -138,7 +138,11 @@ export async function managerDeploymentOf(
     const changed = await deploy();
     const parts = changed[0].parts as { name: string; action: string }[];
     expect(Object.fromEntries(parts.map(({ name, action }) => [name, action]))).toMatchObject({
-      ...{ rac1: "change", rac2: "change", rac3: "create", "rac-asm4": "create", "rac-asm1": "keep" },
+      rac1: "change",
+      rac2: "change",
+      rac3: "create",
+      "rac-asm4": "create",
+      "rac-asm1": "keep",
     });
     expectDone(changed);
     for (const name of ["rac1", "rac2", "rac3"]) {

@@ -44,8 +44,14 @@ export interface World {
 
 export function emptyWorld(): World {
   return {
-    ...{ machines: new Map(), disks: new Map(), groups: new Map(), templates: new Set() },
-    ...{ made: [], started: [], failing: new Set(), silent: new Set() },
+    machines: new Map(),
+    disks: new Map(),
+    groups: new Map(),
+    templates: new Set(),
+    made: [],
+    started: [],
+    failing: new Set(),
+    silent: new Set(),
   };
 }
 
@@ -88,8 +94,14 @@ export function memoryPlace(
     identity: "memory",
     async check() {},
     abilities: async () => ({
-      ...{ clones: ["thin", "full"], sharedDisks: true, antiAffinity: true, joinsMachines: true },
-      ...{ messages: ["tbuild"], mostSlots: 16, mostNics: 8, parallel: 3 },
+      clones: ["thin", "full"],
+      sharedDisks: true,
+      antiAffinity: true,
+      joinsMachines: true,
+      messages: ["tbuild"],
+      mostSlots: 16,
+      mostNics: 8,
+      parallel: 3,
       ...options.abilities,
     }),
     surroundings: async () => ({ networks: ["public", "private"], storage: ["repo"], servers: undefined }),
@@ -99,8 +111,13 @@ export function memoryPlace(
       const { name, version, machine: size } = wanted.manifest;
       const id = `${name}-${version}`;
       return {
-        ...{ id, isThere: world.templates.has(id), name: `${name}@${version}`, systemSlots: [0] },
-        ...{ vcpus: size.vcpus, memoryMib: size.memoryMib, networks: ["public"] },
+        id,
+        isThere: world.templates.has(id),
+        name: `${name}@${version}`,
+        systemSlots: [0],
+        vcpus: size.vcpus,
+        memoryMib: size.memoryMib,
+        networks: ["public"],
       };
     },
     async bringTemplate(wanted) {
@@ -145,8 +162,16 @@ export function memoryPlace(
       if (known && known.state !== "unfinished") return name;
       await effect(() =>
         world.machines.set(name, {
-          ...{ mark, state: "unfinished", vcpus, memoryMib, nics: [...nics], disks: [] },
-          ...{ armed: true, configured: [], messages: [], reports: [] },
+          mark,
+          state: "unfinished",
+          vcpus,
+          memoryMib,
+          nics: [...nics],
+          disks: [],
+          armed: true,
+          configured: [],
+          messages: [],
+          reports: [],
         }),
       );
       await effect(() => {

@@ -5,8 +5,13 @@ import { valuesSchema } from "../../src/firstboot/values-schema.ts";
 import type { Parameter } from "../../src/model/manifest.ts";
 
 const parameter = (pattern: string): Parameter => ({
-  ...{ key: "org.example.x", description: "", module: "x", required: false, hidden: false },
-  ...{ password: false, pattern },
+  key: "org.example.x",
+  description: "",
+  module: "x",
+  required: false,
+  hidden: false,
+  password: false,
+  pattern,
 });
 const faultsOf = (pattern: string, value: string) =>
   judge([parameter(pattern)], new Map([["org.example.x", value]])).map(

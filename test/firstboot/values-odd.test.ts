@@ -5,7 +5,12 @@ import type { Parameter } from "../../src/model/manifest.ts";
 import { readYaml } from "../../src/recipe/located.ts";
 
 const parameter = (key: string, more: Partial<Parameter> = {}): Parameter => ({
-  ...{ key, description: "", module: "x", required: false, hidden: false, password: false },
+  key,
+  description: "",
+  module: "x",
+  required: false,
+  hidden: false,
+  password: false,
   ...more,
 });
 const N = "com.oracle.linux.network";

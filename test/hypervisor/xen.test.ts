@@ -40,7 +40,10 @@ broken                                       6   128     1     ----c-       2.1 
 
 describe("the configuration of a machine for xl", () => {
   const machine: Definition = {
-    ...{ name: "m-1", uuid: "11111111-2222-3333-4444-555555555555", domainType: "pvm", vcpus: 2 },
+    name: "m-1",
+    uuid: "11111111-2222-3333-4444-555555555555",
+    domainType: "pvm",
+    vcpus: 2,
     memoryMib: 512,
     disks: [
       { slot: 0, mode: "write", file: "/var/a, b.img", isOwn: true },

@@ -223,7 +223,11 @@ const mountsFromFstab = (fstab: string, volumes: readonly Volume[], root: Volume
 
 describe("mounts", () => {
   const volume = (name: string, fs: "ext4" | "swap", uuid: string, label?: string) => ({
-    ...{ name, fs, uuid, offset: 0, bytes: 1 },
+    name,
+    fs,
+    uuid,
+    offset: 0,
+    bytes: 1,
     ...(label !== undefined && { label }),
   });
   const volumes = [

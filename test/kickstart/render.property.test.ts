@@ -419,13 +419,11 @@ it("a hostile value anywhere in a recipe is refused, or is written only where it
   const repositories = whole.repositories.map(({ proxy: _, ...one }) => one);
   const others = releases.map((release) => ({
     ...whole,
-    ...{
-      release,
-      layout,
-      repositories,
-      update: 0,
-      packages: { ...whole.packages, base: ["@Dialup Networking"] },
-    },
+    release,
+    layout,
+    repositories,
+    update: 0,
+    packages: { ...whole.packages, base: ["@Dialup Networking"] },
     provision: release === "ol8" ? "ssh" : "post",
   }));
   const withAdditions = { ...whole, firstBoot: { detect: "flag" } };

@@ -6,7 +6,11 @@ import { joinedReads } from "../../src/manager/cli/joined-reads.ts";
 
 const show = (id: number | string) => command(`show Vm id=${id}`);
 const blockOf = ({ text }: Command, status: Block["status"] = "success"): Block => ({
-  ...{ command: text, status, time: "", data: [`Id = ${text.slice("show Vm id=".length)}`], error: "" },
+  command: text,
+  status,
+  time: "",
+  data: [`Id = ${text.slice("show Vm id=".length)}`],
+  error: "",
 });
 
 function reads(answer: (commands: readonly Command[]) => readonly Block[]) {

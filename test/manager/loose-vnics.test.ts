@@ -24,7 +24,9 @@ it.each([
   const [template] = world.all("Vm");
   const [network] = world.all("Network");
   world.add("Vnic", "00:21:f6:00:00:01", {
-    ...{ vm: template?.id, network: network?.id, mac: "00:21:f6:00:00:01" },
+    vm: template?.id,
+    network: network?.id,
+    mac: "00:21:f6:00:00:01",
   });
   const before = world.inventory();
   const options = optionsFor(simulator, { repository: "repo1", guestSeconds: 0 });

@@ -77,14 +77,12 @@ describe("the disks of a vm.cfg", () => {
 
 describe("a machine", () => {
   const question = {
-    ...{
-      subject: "vm.cfg",
-      names: ["0004fb"],
-      isTemplate: false,
-      isShared: false,
-      users: [],
-      isSaidStopped: false,
-    },
+    subject: "vm.cfg",
+    names: ["0004fb"],
+    isTemplate: false,
+    isShared: false,
+    users: [],
+    isSaidStopped: false,
   };
   const withDomains = (text: string) => ({
     ...host,

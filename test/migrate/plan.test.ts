@@ -44,8 +44,14 @@ describe("a migration", () => {
     const { id, machine, disks, nics } = planOf();
     expect(id).toBe("Prod-DB-1");
     expect(machine).toMatchObject({
-      ...{ title: "Prod DB / 1", uuid: "0004fb00-0006-0000-aaaa-bbbbccccdddd", domainType: "XEN_PVM" },
-      ...{ memoryMib: 2048, maxMemoryMib: 4096, vcpus: 2, maxVcpus: 8, drives: 2 },
+      title: "Prod DB / 1",
+      uuid: "0004fb00-0006-0000-aaaa-bbbbccccdddd",
+      domainType: "XEN_PVM",
+      memoryMib: 2048,
+      maxMemoryMib: 4096,
+      vcpus: 2,
+      maxVcpus: 8,
+      drives: 2,
     });
     expect(disks.map(({ disk }) => disk.slot)).toEqual(["xvda", "xvdd", "xvdf"]);
     expect(nics.map(({ mac, network }) => [mac, network])).toEqual([

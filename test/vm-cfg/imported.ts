@@ -19,11 +19,17 @@ export function imported(config: string | Uint8Array) {
     disks: disks
       .filter(({ isCdrom }) => !isCdrom)
       .map(({ slot = "xvda", mode }, index) => ({
-        ...{ ...sampleDisk, name: `d${index}`, slot },
+        ...sampleDisk,
+        name: `d${index}`,
+        slot,
         ...(mode !== "w" && { mode }),
       })),
     machine: {
-      ...{ vcpus: 1, memoryMib: 512, nics: [...nics], vifs: [...vifs], settings },
+      vcpus: 1,
+      memoryMib: 512,
+      nics: [...nics],
+      vifs: [...vifs],
+      settings,
       drives: disks.flatMap(({ isCdrom, slot }) => (isCdrom && slot !== undefined ? [slot] : [])),
     },
   });

@@ -46,7 +46,13 @@ describe("a guest that was converted to PVM, coming from HVM and from KVM", () =
       await host.run([process.execPath, main, "convert", "--to", mode, "--yes", image]);
     const name = "converted";
     await xen.define({
-      ...{ name, domainType: "pvm", vcpus: 1, memoryMib: 384, cdroms: [], nics: [], guest: { release: 6 } },
+      name,
+      domainType: "pvm",
+      vcpus: 1,
+      memoryMib: 384,
+      cdroms: [],
+      nics: [],
+      guest: { release: 6 },
       disks: [{ slot: 0, mode: "write", content: { copyOf: image } }],
     });
     try {

@@ -86,8 +86,12 @@ describe("a deployment on a Xen host", () => {
   const open = async (): Promise<Place> => {
     const kind = (await places.hypervisor?.()) ?? expect.unreachable();
     return kind.open({
-      ...{ host, folder: join(folder, "place"), memory: join(folder, "memory"), hypervisor: xen },
-      ...{ site: Site.parse({}), signal: new AbortController().signal },
+      host,
+      folder: join(folder, "place"),
+      memory: join(folder, "memory"),
+      hypervisor: xen,
+      site: Site.parse({}),
+      signal: new AbortController().signal,
       restoreDisk: (_disk, to) => copyFile(image, to),
       environment: () => undefined,
       askSecret: () => Promise.reject(new Error("nobody is asked")),

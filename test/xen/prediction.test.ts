@@ -136,9 +136,14 @@ do left=$((left - 1)); /busybox usleep 100000; done
   async function worksOnXen(image: string): Promise<boolean> {
     const name = "prediction";
     await xen.define({
-      ...{ name, domainType: "pvm", vcpus: 1, memoryMib: 256 },
+      name,
+      domainType: "pvm",
+      vcpus: 1,
+      memoryMib: 256,
       disks: [{ slot: 0, mode: "write", content: { copyOf: image } }],
-      ...{ cdroms: [], nics: [], guest: { release: 6 } },
+      cdroms: [],
+      nics: [],
+      guest: { release: 6 },
     });
     try {
       await xen.start(name).catch((error) => {

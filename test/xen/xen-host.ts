@@ -153,7 +153,9 @@ async function started(built: string, folder: string, more: readonly string[]) {
       throw new Error(`${command}: ${said}`);
   };
   return {
-    ...{ sshConfig, host, monitor: line },
+    sshConfig,
+    host,
+    monitor: line,
     async quit() {
       await monitor?.run("quit").catch(() => {});
       await monitor?.closed;

@@ -102,7 +102,9 @@ class Recorder {
       begin: at,
       end: isKept ? at : -1,
       state: isKept ? "kept" : "unfinished",
-      ...{ phases: [], pictures: [], console: [] },
+      phases: [],
+      pictures: [],
+      console: [],
     });
   }
 
@@ -131,7 +133,10 @@ class Recorder {
     }
     if (before) before.end = at;
     step.phases.push({
-      ...{ ...(lane !== undefined && { lane }), text, begin: at, end: -1 },
+      ...(lane !== undefined && { lane }),
+      text,
+      begin: at,
+      end: -1,
       ...(total !== undefined && { total }),
     });
   }

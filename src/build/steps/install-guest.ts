@@ -81,7 +81,9 @@ export function installGuest(
         machineSpec(recipe, name, disk, { cdroms: [medium.file], macs: fixedMacs(recipe.nics.length) }),
       );
       await context.hypervisor.start(name, {
-        ...{ kernel, initrd, append: installCommandLine(medium) },
+        kernel,
+        initrd,
+        append: installCommandLine(medium),
         ...(hasLoader && { loader: boot }),
       });
       await watched(context, name, secrets.nonce);

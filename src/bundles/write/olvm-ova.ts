@@ -15,7 +15,9 @@ export const olvmOva: Shipping = {
   async load(shipment, parcel, loading) {
     const disks = travelling(shipment);
     const sized = (disk: TravellingDisk, fileBytes: number, unpackedBytes: number): OlvmDisk => ({
-      ...{ disk, fileBytes, unpackedBytes },
+      disk,
+      fileBytes,
+      unpackedBytes,
       fileId: idOf(shipment, disk, "file"),
       diskId: idOf(shipment, disk, "disk"),
     });

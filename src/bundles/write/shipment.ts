@@ -93,7 +93,11 @@ export function shipmentOf(template: Manifest, store: Store): Shipment {
     ? ["A REHEARSAL, made of Debian's binaries; it is not Oracle Linux."]
     : [];
   return {
-    ...{ id, title: id, summary: template.summary, made: template.made, isTemplate: true },
+    id,
+    title: id,
+    summary: template.summary,
+    made: template.made,
+    isTemplate: true,
     notes: [
       ...rehearsal,
       `Made ${template.made} by tbuild ${template.tbuild} from ${template.recipe}.`,

@@ -21,7 +21,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const flags = command.opts<CloneFlags>();
   const { name: names, nic: nics, disk: disks, vcpus, memory, storage } = flags;
   const loaded = cloneDeployment({
-    ...{ template: String(args[0]), names },
+    template: String(args[0]),
+    names,
     ...(vcpus !== undefined && { vcpus }),
     ...(memory !== undefined && { memory }),
     ...(storage !== undefined && { storage }),

@@ -82,7 +82,9 @@ async function knownInside({ name, file, far }: NamedImage, signal: AbortSignal)
   const contract = await contractOf(new Survey(image.tree), unknown);
   for (const one of unknown) process.stderr.write(`warning: ${shown(one)}\n`);
   return {
-    ...{ name: basename(name), contract, isWhole: unknown.length === 0 },
+    name: basename(name),
+    contract,
+    isWhole: unknown.length === 0,
     none:
       unknown.length > 0
         ? "Its first-boot parameters are not known."

@@ -49,7 +49,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const host = localHost();
   await interruptible("the partial output was removed; the original was not changed", async (signal) => {
     await using source = await openSource(host, name, farPath(name), {
-      ...{ mostBytes, stopped: flags.stopped ?? false, disksIn: flags.disksIn, signal, progress: line.show },
+      mostBytes,
+      stopped: flags.stopped ?? false,
+      disksIn: flags.disksIn,
+      signal,
+      progress: line.show,
       mapped: new Set([...mapping.disks].flatMap(([key, to]) => (to === "copy" ? [] : key))),
       ...(flags.sshConfig !== undefined && { sshConfig: flags.sshConfig }),
     });
@@ -73,7 +77,10 @@ async function migrate(
   const prepared =
     boot?.kind === "image"
       ? await prepareGuest(host, boot.file, work.path, {
-          ...{ mode, target, signal, progress },
+          mode,
+          target,
+          signal,
+          progress,
           convert: flags.convert === undefined ? "auto" : flags.convert ? "yes" : "no",
           note: (text) => void process.stderr.write(`${source.shown(text)}\n`),
           ...viaOption(flags.via),
@@ -90,7 +97,10 @@ async function migrate(
     if (flags.json) process.stdout.write(`${jsonText({ written: false, ...migrationRecord(found) })}\n`);
   } else {
     const written = await writeMachine(plan, shipment, {
-      ...{ out: flags.out, tbuild: version(), now, signal },
+      out: flags.out,
+      tbuild: version(),
+      now,
+      signal,
       progress: (done, total) => progress(`writing ${path}`, done, total),
     });
     const bytes = written.files.reduce((sum, file) => sum + file.bytes, 0);

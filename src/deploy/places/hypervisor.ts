@@ -50,14 +50,19 @@ function hypervisorsPlace(context: PlaceContext): Place {
   async function seen(name: string, record: MachineRecord): Promise<SeenMachine | undefined> {
     const state = await hypervisor.state(name);
     if (!record.isMade)
-      return { ...{ id: name, name, state: "unfinished", vcpus: 0, memoryMib: 0 }, nics: [], disks: [] };
+      return { id: name, name, state: "unfinished", vcpus: 0, memoryMib: 0, nics: [], disks: [] };
     if (state === "absent") return undefined;
     const shape = await shapes().of(name);
     return {
-      ...{ id: name, name, state, vcpus: shape.vcpus, memoryMib: shape.memoryMib },
+      id: name,
+      name,
+      state,
+      vcpus: shape.vcpus,
+      memoryMib: shape.memoryMib,
       nics: shape.nics.map(
         ({ mac, network, address }): NicWanted => ({
-          ...{ mac, network: record.networks[mac] ?? network },
+          mac,
+          network: record.networks[mac] ?? network,
           ...(address !== undefined && { address }),
         }),
       ),
@@ -99,9 +104,11 @@ function hypervisorsPlace(context: PlaceContext): Place {
       clones: ["thin", "full"],
       sharedDisks: true,
       antiAffinity: { why: "this place has one server" },
-      ...{ joinsMachines: hypervisor.name !== "qemu" },
+      joinsMachines: hypervisor.name !== "qemu",
       messages: hypervisor.messages?.reaches ?? [],
-      ...{ mostSlots: 16, mostNics: 8, parallel: 4 },
+      mostSlots: 16,
+      mostNics: 8,
+      parallel: 4,
     }),
 
     surroundings: async () => ({ networks: undefined, storage: undefined, servers: undefined }),
@@ -157,10 +164,16 @@ function hypervisorsPlace(context: PlaceContext): Place {
       await hypervisor.destroy(name);
       const from = await templates.read(template.id);
       await hypervisor.define({
-        ...{ name, vcpus, memoryMib, cdroms: [], nics: onHypervisor(nics), restarts: true },
+        name,
+        vcpus,
+        memoryMib,
+        cdroms: [],
+        nics: onHypervisor(nics),
+        restarts: true,
         domainType: hypervisor.domainTypes.includes(from.mode) ? from.mode : "hvm",
         disks: from.disks.map((file, index) => ({
-          ...{ slot: template.systemSlots[index] ?? index, mode: "write" },
+          slot: template.systemSlots[index] ?? index,
+          mode: "write",
           content: way === "thin" ? { grownFrom: file } : { copyOf: file },
         })),
         ...(from.firmware && { firmware: from.firmware }),
@@ -244,7 +257,8 @@ function hypervisorsPlace(context: PlaceContext): Place {
 // On the hypervisor, the first nic is connected to the host, for logins to the guest.
 function onHypervisor(nics: readonly NicWanted[]): Nic[] {
   return nics.map(({ network, mac, address }, index) => ({
-    ...{ network: index === 0 ? buildNetwork : network, mac },
+    network: index === 0 ? buildNetwork : network,
+    mac,
     ...(address !== undefined && { address }),
   }));
 }

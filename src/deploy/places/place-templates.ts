@@ -35,9 +35,13 @@ export function templatesIn({
   const described = (manifest: Manifest, isThere: boolean): PlacedTemplate => {
     const { name, version, machine, disks } = manifest;
     return {
-      ...{ id: idOf(manifest), isThere, name: `${name}@${version}`, networks: machine.nics },
+      id: idOf(manifest),
+      isThere,
+      name: `${name}@${version}`,
+      networks: machine.nics,
       systemSlots: disks.map((_, slot) => slot),
-      ...{ vcpus: machine.vcpus, memoryMib: machine.memoryMib },
+      vcpus: machine.vcpus,
+      memoryMib: machine.memoryMib,
     };
   };
   const textFile = (id: string) => join(root, id, "template.json");

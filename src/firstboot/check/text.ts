@@ -16,7 +16,8 @@ export function checkText(file: string, bytes: Uint8Array): TextCheck {
     findings.push({ level: "error", file, line, text, remedy });
   const withoutLines = (text: string, remedy: string): TextCheck => ({
     findings: [{ level: "error", file, line: 1, text, remedy }],
-    ...{ hasLines: false, isReadable: false },
+    hasLines: false,
+    isReadable: false,
   });
   const data = Buffer.from(bytes);
   if (/^(?:\xff\xfe|\xfe\xff)/.test(data.toString("latin1", 0, 2)))

@@ -21,7 +21,9 @@ export async function fitnessOrWhy(...asked: Parameters<typeof fitnessFor>): Pro
   const found = await orReason(fitnessFor(...asked));
   if (!("why" in found)) return found.value;
   return {
-    ...{ target, mode, verdict: "unknown" },
+    target,
+    mode,
+    verdict: "unknown",
     findings: [{ weight: "unknown", about: "image", why: found.why }],
   };
 }

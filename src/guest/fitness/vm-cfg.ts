@@ -52,7 +52,9 @@ export async function withVmCfg(
   await using disk = await readImageFile(file);
   const fstab = await tree?.text("/etc/fstab");
   const own = vmCfgFindings(config, {
-    ...{ file, format: disk.format, mode },
+    file,
+    format: disk.format,
+    mode,
     ...(boots && { args: boots.args }),
     ...(fstab !== undefined && { fstab }),
   });

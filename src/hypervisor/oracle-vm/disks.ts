@@ -35,7 +35,9 @@ export async function diskMade(
   const description = markOf(vm);
   const bytes = await bytesOf(here, content);
   const id = await createSteadily({
-    ...{ what: `disk ${name}`, name, list: () => api.list("VirtualDisk") },
+    what: `disk ${name}`,
+    name,
+    list: () => api.list("VirtualDisk"),
     create: () =>
       api.createDisk({ name, description, bytes, isShareable: false, isSparse: true, repository }),
     matches: async (found) => mayBeOf(vm, (await api.disk(found)).description),
@@ -44,7 +46,7 @@ export async function diskMade(
   const file = fileOf({ id, repository });
   await appeared(server, file);
   const { grownFrom } = await files.make(disk, file);
-  return { ...{ slot, id, repository, isOwn: true }, ...(grownFrom !== undefined && { grownFrom }) };
+  return { slot, id, repository, isOwn: true, ...(grownFrom !== undefined && { grownFrom }) };
 }
 
 async function existing(api: ManagerApi, path: string, fileOf: DiskMaking["fileOf"]) {

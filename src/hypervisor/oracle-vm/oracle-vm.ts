@@ -109,7 +109,10 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     const lastSlot = Math.max(-1, ...spec.disks.map(({ slot }) => slot));
     const isBlank = spec.disks.some(({ slot, content }) => slot === 0 && "blank" in content);
     let record: MachineRecord = {
-      ...{ name: vm, nics: spec.nics, disks: [], bootSlot: lastSlot + 1 },
+      name: vm,
+      nics: spec.nics,
+      disks: [],
+      bootSlot: lastSlot + 1,
     };
     const keep = async (more: Partial<MachineRecord>) => {
       record = { ...record, ...more };
@@ -117,11 +120,18 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     };
     await keep({});
     const id = await createSteadily({
-      ...{ what: `machine ${vm}`, name: vm, list: () => api.list("Vm") },
+      what: `machine ${vm}`,
+      name: vm,
+      list: () => api.list("Vm"),
       create: async () =>
         api.createVm({
-          ...{ name: vm, description: markOf(vm), pool, repository },
-          ...{ memoryMib: spec.memoryMib, vcpus: spec.vcpus, domainType: domainTypeOf(spec) },
+          name: vm,
+          description: markOf(vm),
+          pool,
+          repository,
+          memoryMib: spec.memoryMib,
+          vcpus: spec.vcpus,
+          domainType: domainTypeOf(spec),
           bootOrder: ["DISK", "CDROM"],
           ...osTypeOf(spec, (await api.about()).version),
         }),
@@ -148,7 +158,8 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     // The BIOS starts the first drive, which is kept for a boot disc where a machine is to be installed.
     for (const [index, file] of spec.cdroms.entries())
       await insert(vm, id, {
-        ...{ file, name: discName(vm, `cd${index}`) },
+        file,
+        name: discName(vm, `cd${index}`),
         slot: record.bootSlot + (isBlank ? 1 : 0) + index,
       });
   }

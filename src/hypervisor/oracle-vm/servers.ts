@@ -20,7 +20,9 @@ export function serversOf({ servers, sshConfig }: OracleVmOptions): Servers {
   const [[firstName, first] = []] = all;
   if (first === undefined || firstName === undefined) throw new Error("a site names at least one server");
   return {
-    ...{ first, firstName, all },
+    first,
+    firstName,
+    all,
     named(name) {
       const found = all.get(name);
       if (found) return found;

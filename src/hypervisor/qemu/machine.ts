@@ -114,7 +114,12 @@ export function machineFiles(machines: string, vm: string): MachineFiles {
 export function keptOf(spec: VmSpec): Kept {
   const { name, vcpus, memoryMib, cdroms, nics, guest, firmware, restarts, discFirst } = spec;
   return {
-    ...{ name, vcpus, memoryMib, cdroms, nics, guest },
+    name,
+    vcpus,
+    memoryMib,
+    cdroms,
+    nics,
+    guest,
     ...(firmware && { firmware }),
     ...(restarts && { restarts }),
     ...(discFirst && { discFirst }),

@@ -51,7 +51,9 @@ export function shaping(
       async of(vm) {
         const { spec, disks } = await files(vm).read();
         return {
-          ...{ vcpus: spec.vcpus, memoryMib: spec.memoryMib, nics: spec.nics },
+          vcpus: spec.vcpus,
+          memoryMib: spec.memoryMib,
+          nics: spec.nics,
           disks: disks.map(({ slot, mode, file, isOwn }) => ({ slot, mode, ...(!isOwn && { file }) })),
         };
       },

@@ -26,7 +26,9 @@ export function readDomains(text: string): Domain[] {
     const code = /^\d+$/.test(reason) ? Number(reason) : undefined;
     return [
       {
-        ...{ name, id: Number(id), uuid },
+        name,
+        id: Number(id),
+        uuid,
         ...(hasStopped && { reason: code ?? shutdownReasons.crash }),
       },
     ];

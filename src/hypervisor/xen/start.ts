@@ -38,7 +38,11 @@ export function notStarted(error: TbuildError, vm: string, host: string, logs: s
   const lines = [...error.said, ...logs.split("\n").filter((line) => line.trim() !== "")];
   const hint = hints.find(({ said }) => lines.some((line) => said.test(line)))?.hint;
   const details: ErrorDetails = {
-    ...{ subject: vm, code: error.code, exitCode: error.exitCode, lines, cause: error },
+    subject: vm,
+    code: error.code,
+    exitCode: error.exitCode,
+    lines,
+    cause: error,
     command: `xl create -e -p vm.cfg`,
     hint: hint ?? `The logs of Xen are in /var/log/xen on ${host}.`,
   };

@@ -126,8 +126,14 @@ function xen(here: Host, options: XenOptions): Hypervisor {
         for (const disc of spec.cdroms) cdroms.push(await disks.disc(disc));
         const { name, domainType, vcpus, memoryMib, nics, firmware, restarts } = spec;
         return {
-          ...{ name, domainType, vcpus, memoryMib, nics, cdroms },
-          ...{ uuid: randomUUID(), disks: made },
+          name,
+          domainType,
+          vcpus,
+          memoryMib,
+          nics,
+          cdroms,
+          uuid: randomUUID(),
+          disks: made,
           ...(firmware && { firmware }),
           ...(restarts && { restarts }),
         };
@@ -149,7 +155,9 @@ function xen(here: Host, options: XenOptions): Hypervisor {
       async of(vm) {
         const { vcpus, memoryMib, nics, disks: all } = await definitionOf(vm);
         return {
-          ...{ vcpus, memoryMib, nics },
+          vcpus,
+          memoryMib,
+          nics,
           disks: all.map(({ slot, mode, file, isOwn }) => ({ slot, mode, ...(!isOwn && { file }) })),
         };
       },

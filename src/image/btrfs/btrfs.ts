@@ -64,7 +64,11 @@ export async function openBtrfs(volume: Reader, name: string): Promise<Btrfs> {
     if (type === itemTypes.chunk) chunks.push(chunkOf(offset, data, name));
   const nodes: Nodes = { ...first, chunks };
   return {
-    ...{ sectorBytes, nodeBytes, chunks, roots, bytes },
+    sectorBytes,
+    nodeBytes,
+    chunks,
+    roots,
+    bytes,
     items: (root, from) => itemsOf(nodes, root, from),
     async rootOf(tree) {
       const from = { object: tree, type: itemTypes.root, offset: 0n };

@@ -64,7 +64,9 @@ export async function changeImage(
   await using targets = await openAll(image, files);
   const { size } = await targets.all[0].handle.stat();
   const head: Head = {
-    ...{ ...note, size, sizeAfter },
+    ...note,
+    size,
+    sizeAfter,
     ...(others.length > 0 && { others: await othersOf(image, targets.all) }),
   };
   const all = [pieces, ...others.map((other) => other.pieces)];
@@ -147,7 +149,12 @@ async function ownRecords(image: string): Promise<UndoRecord[]> {
     const { what, when, others = [] } = await readHead(record, file);
     const bytes = (await record.stat()).size;
     found.push({
-      ...{ file, image, number, what, when, bytes },
+      file,
+      image,
+      number,
+      what,
+      when,
+      bytes,
       others: others.map((other) => resolve(dirname(image), other.file)),
     });
   }

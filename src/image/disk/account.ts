@@ -36,7 +36,9 @@ export async function otherVolumes(
   const others = volumes.filter(({ name }) => !mounted.has(name));
   return Promise.all(
     others.map(async ({ name, fs, bytes, ...volume }) => ({
-      ...{ name, fs, bytes },
+      name,
+      fs,
+      bytes,
       ...(await stateOf(disk, { name, fs, bytes, ...volume }, unresolved)),
     })),
   );
@@ -53,7 +55,11 @@ export async function unmountedSubvolumes(disk: Reader, mounts: readonly Mount[]
   const found: OtherVolume[] = [];
   for (const { name, bytes, ...volume } of volumes.values()) {
     const other = (what: string, why: string, next?: string): OtherVolume => ({
-      ...{ name: what, fs: "btrfs", bytes, state: "unknown", why },
+      name: what,
+      fs: "btrfs",
+      bytes,
+      state: "unknown",
+      why,
       ...(next !== undefined && { next }),
     });
     const all = await subvolumesOf(insideOf(disk, { bytes, ...volume }), name).catch((error) => {
@@ -83,7 +89,9 @@ export async function unmountedSubvolumes(disk: Reader, mounts: readonly Mount[]
 export function snapshotsOf({ file, bytes, layers: [own] }: ImageFile): OtherVolume[] {
   return (own?.snapshots ?? []).map(({ name, memoryBytes }) => ({
     name: `the snapshot ${name}`,
-    ...{ fs: "unknown", bytes, state: "unknown" },
+    fs: "unknown",
+    bytes,
+    state: "unknown",
     why: `holds the disk as it was${memoryBytes > 0 ? ", and the memory of the machine" : ""}`,
     next: `Copy the current disk alone: qemu-img convert -O qcow2 ${fileWord(file)} ${fileWord(`${file}.new`)}`,
   }));

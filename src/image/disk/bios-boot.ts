@@ -36,8 +36,12 @@ export async function newBiosBoot(disk: Reader, sectors: number): Promise<NewPar
   // The same disk gets the same id, so that a plan and what is done agree.
   const id = createHash("sha256").update(diskId).update("bios-boot").digest();
   const changed = withPartition(first.copy, {
-    ...{ index, id, type: biosBoot, name: "BIOS boot partition" },
-    ...{ first: gap.start, last: gap.start + gap.sectors - 1 },
+    index,
+    id,
+    type: biosBoot,
+    name: "BIOS boot partition",
+    first: gap.start,
+    last: gap.start + gap.sectors - 1,
   });
   const writes = [first, second].flatMap(({ at, copy }) => [
     { offset: copy.entriesAt * sector, data: changed },

@@ -40,7 +40,8 @@ export async function fileSystemOf(volume: Reader): Promise<FileSystem> {
   if (xfs.isXfs) {
     const isDirty = await hasXfsLog(volume, xfs);
     return {
-      ...{ fs: "xfs", bytes: xfs.bytes },
+      fs: "xfs",
+      bytes: xfs.bytes,
       ...(isDirty && { isDirty }),
       ...identity(uuidOf(xfs.uuid), text(xfs.label)),
     };

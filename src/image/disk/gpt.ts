@@ -50,7 +50,10 @@ export async function gptCopy(disk: Reader, at: number, sectorBytes: number): Pr
   const headerBytes = header.readUInt32LE(headerAt.size);
   const hasSaneSize = headerBytes >= leastHeaderBytes && headerBytes <= readBytes;
   return {
-    ...{ header, entriesAt, entries, entryBytes },
+    header,
+    entriesAt,
+    entries,
+    entryBytes,
     isWhole: hasSaneSize && withSums(header, entries).equals(header),
     other: sectorAt(header, headerAt.other),
     usable: { first: sectorAt(header, headerAt.firstUsable), last: sectorAt(header, headerAt.lastUsable) },

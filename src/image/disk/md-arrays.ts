@@ -132,7 +132,8 @@ async function opened(
   const holdsSwap = await isSwap(run);
   for (const part of holdsSwap ? [] : others) {
     const at = await differs?.(run, {
-      ...{ offset: place(part), bytes: data.bytes },
+      offset: place(part),
+      bytes: data.bytes,
       ...(part.image !== undefined && { image: part.image }),
     });
     if (at !== undefined) return `; ${first.place.name} and ${part.place.name} differ from byte ${at} on`;

@@ -46,10 +46,18 @@ const reserved = 64 * 1024;
 
 /** Words of the superblock of version 0.90 (mdp_super_t). The two words of a count of events are in the machine's order. */
 const old = {
-  ...{ magic: 0, minor: 2, level: 7, size: 8, members: 10, number: 11, state: 33, sum: 38 },
+  magic: 0,
+  minor: 2,
+  level: 7,
+  size: 8,
+  members: 10,
+  number: 11,
+  state: 33,
+  sum: 38,
   uuid: [5, 13, 14, 15],
   events: [39, 40],
-  ...{ selfRole: 992 + 3, selfState: 992 + 4 },
+  selfRole: 992 + 3,
+  selfState: 992 + 4,
 } as const;
 const oldClean = 1;
 /** Of a member: active and in sync, not faulty. */
@@ -57,9 +65,24 @@ const oldStates = { mask: 0b111, active: 0b110 } as const;
 
 /** Offsets in the superblock of version 1 (struct mdp_superblock_1). */
 const at = {
-  ...{ magic: 0, version: 4, features: 8, array: 16, name: 32, level: 72, size: 80, members: 92 },
-  ...{ dataStart: 128, place: 144, own: 160, badBlocksSize: 186, badBlocksStart: 188 },
-  ...{ events: 200, resync: 208, sum: 216, roles: 220, roleOf: 256 },
+  magic: 0,
+  version: 4,
+  features: 8,
+  array: 16,
+  name: 32,
+  level: 72,
+  size: 80,
+  members: 92,
+  dataStart: 128,
+  place: 144,
+  own: 160,
+  badBlocksSize: 186,
+  badBlocksStart: 188,
+  events: 200,
+  resync: 208,
+  sum: 216,
+  roles: 220,
+  roleOf: 256,
 } as const;
 const feature = { bitmap: 0x1, badBlocks: 0x8 } as const;
 /** The largest superblock has so many roles. From `leastSpecialRole` on, a role means a spare, a failed member or a journal. */

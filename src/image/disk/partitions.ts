@@ -84,7 +84,9 @@ async function mbrOf(
       own.push(...places.map(([at, size]) => ({ offset: at * sectorBytes, bytes: size * sectorBytes })));
     } else
       partitions.push({
-        ...{ name: `p${index + 1}`, offset: start * sectorBytes, bytes: count * sectorBytes },
+        name: `p${index + 1}`,
+        offset: start * sectorBytes,
+        bytes: count * sectorBytes,
         partType: type.toString(16).padStart(2, "0"),
       });
   const id = Buffer.from(await disk.read(mbr.diskId, 4))
@@ -215,8 +217,11 @@ function gptTable(gpt: FoundGpt, fault: string | undefined): PartitionTable {
   const partitions = gptPartitions(gpt)
     .filter(({ first, last }) => last >= first && Number.isSafeInteger((last + 1) * sectorBytes))
     .map(({ index, type, id, first, last, name }) => ({
-      ...{ name: `p${index + 1}`, offset: first * sectorBytes, bytes: (last - first + 1) * sectorBytes },
-      ...{ partType: type, partUuid: id },
+      name: `p${index + 1}`,
+      offset: first * sectorBytes,
+      bytes: (last - first + 1) * sectorBytes,
+      partType: type,
+      partUuid: id,
       ...(name !== "" && { partLabel: name }),
     }));
   return { table: "gpt", partitions, sectorBytes, ...(fault !== undefined && { fault }) };

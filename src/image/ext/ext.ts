@@ -72,7 +72,11 @@ export async function openExt(reader: Reader): Promise<Ext> {
     const label = (await attributesOf(found)).get("security.selinux");
     const { kind, mode, uid, gid, size, locked } = found;
     return {
-      ...{ kind, mode, uid, gid, size },
+      kind,
+      mode,
+      uid,
+      gid,
+      size,
       ...(kind === "link" && { target: stringOf(found.fastTarget() ?? (await paths.content(found))) }),
       ...(label && { label: stringOf(label).replace(/\0$/, "") }),
       ...(locked !== "" && { locked }),

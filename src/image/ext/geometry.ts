@@ -43,7 +43,11 @@ export function geometryOf(sb: Superblock): Geometry {
   if (inodeBytes < 128 || inodeBytes > blockBytes || (inodeBytes & (inodeBytes - 1)) !== 0)
     throw unreadable(`inodes of ${inodeBytes} bytes`);
   return {
-    ...{ blockBytes, inodes, inodesPerGroup, inodeBytes, descriptorBytes },
+    blockBytes,
+    inodes,
+    inodesPerGroup,
+    inodeBytes,
+    descriptorBytes,
     // After the superblock's block. Not from s_first_data_block, which is 0 with bigalloc even for blocks of 1 KiB.
     descriptorsAt: Math.max(blockBytes, 2048),
   };

@@ -46,7 +46,9 @@ export class FatVolume {
     if (bits === 32 && boot.usesOneTable) throw damaged("it keeps one copy of its table only");
     const table = Buffer.from(await reader.read(reserved * sector, tableSectors * sector));
     return new FatVolume(reader, {
-      ...{ bits, clusters, table },
+      bits,
+      clusters,
+      table,
       clusterBytes: perCluster * sector,
       tables: Array.from({ length: copies }, (_, index) => (reserved + index * tableSectors) * sector),
       rootCluster: bits === 32 ? boot.rootCluster : undefined,

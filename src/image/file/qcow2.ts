@@ -32,9 +32,22 @@ export interface Qcow2Header {
 
 /** Offsets in the header (docs/interop/qcow2.rst of qemu). Those from `incompatible` on are in version 3 only. */
 const at = {
-  ...{ version: 4, backingName: 8, backingBytes: 16, clusterBits: 20, size: 24, encryption: 32 },
-  ...{ l1Entries: 36, l1: 40, refcounts: 48, refcountClusters: 56, snapshotCount: 60, snapshots: 64 },
-  ...{ incompatible: 72, refcountOrder: 96, end: 104, compression: 104 },
+  version: 4,
+  backingName: 8,
+  backingBytes: 16,
+  clusterBits: 20,
+  size: 24,
+  encryption: 32,
+  l1Entries: 36,
+  l1: 40,
+  refcounts: 48,
+  refcountClusters: 56,
+  snapshotCount: 60,
+  snapshots: 64,
+  incompatible: 72,
+  refcountOrder: 96,
+  end: 104,
+  compression: 104,
 } as const;
 /** Incompatible features. Those above bit 31 are in the word before. */
 const feature = { dirty: 0x1, corrupt: 0x2, externalData: 0x4, compression: 0x8, extendedL2: 0x10 } as const;
@@ -172,7 +185,8 @@ export async function qcow2Reader(
   }
 
   return {
-    ...{ bytes, isPacked },
+    bytes,
+    isPacked,
     async read(offset, length) {
       if (offset < 0 || length < 0 || offset + length > bytes)
         throw new TbuildError("integrity", `byte ${offset + length} is past its end, ${bytes}`, {

@@ -324,7 +324,11 @@ function* parseSurvey(
     const [name, target] = [field(), field()];
     const kind = kinds[type] ?? "other";
     const stat: Stat = {
-      ...{ kind, mode: Number.parseInt(mode, 8), uid: Number(uid), gid: Number(gid), size: Number(size) },
+      kind,
+      mode: Number.parseInt(mode, 8),
+      uid: Number(uid),
+      gid: Number(gid),
+      size: Number(size),
       ...(kind === "link" && { target }),
       ...(label.includes(":") && { label }),
     };

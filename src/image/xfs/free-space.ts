@@ -49,8 +49,15 @@ interface Group {
 
 /** Offsets in struct xfs_agf, which is the second sector of a group. */
 const agf = {
-  ...{ magic: 0, length: 12, root: 16, levels: 28 },
-  ...{ reserveFirst: 40, reserveLast: 44, reserveCount: 48, free: 52, end: 64 },
+  magic: 0,
+  length: 12,
+  root: 16,
+  levels: 28,
+  reserveFirst: 40,
+  reserveLast: 44,
+  reserveCount: 48,
+  free: 52,
+  end: 64,
 } as const;
 /** The fourth sector of a group is its xfs_agfl, which has a head in version 5 only. */
 const reserveSector = 3;
@@ -74,7 +81,8 @@ async function openGroup(
   const length = head.readUInt32BE(agf.length);
   const ring = Buffer.from(await volume.read(start + reserveSector * sectorBytes, sectorBytes));
   return {
-    ...{ name, length },
+    name,
+    length,
     root: head.readUInt32BE(agf.root),
     levels: head.readUInt32BE(agf.levels),
     free: head.readUInt32BE(agf.free),

@@ -32,7 +32,8 @@ function write(): void {
   }
   const faults = errors.filter(({ key, by }) => given.has(by ?? key));
   const answers = [...given].map(([key, value]) => ({
-    ...{ key, value },
+    key,
+    value,
     password: parameterOf(contract, key)?.password ?? true,
   }));
   const lines = shown === "manager" ? managerMessages(answers, machine.value) : stdinMessages(answers);

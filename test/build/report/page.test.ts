@@ -3,7 +3,14 @@ import { failureReport } from "../../../src/build/report/page.ts";
 import type { StepRecord } from "../../../src/build/report/record.ts";
 
 const step = (name: string, more: Partial<StepRecord>): StepRecord => ({
-  ...{ name, text: "", begin: 0, end: 0, state: "done", phases: [], pictures: [], console: [] },
+  name,
+  text: "",
+  begin: 0,
+  end: 0,
+  state: "done",
+  phases: [],
+  pictures: [],
+  console: [],
   ...more,
 });
 const picture = (file: string, text: string, at: number) => ({
@@ -30,7 +37,9 @@ describe("the report of a build that failed", () => {
             pictures: [picture("b.png", "configuring", 50_000), picture("a.png", "powering off", 60_000)],
           }),
           step("provision-guest", {
-            ...{ begin: 61_000, end: 80_000, state: "failed" },
+            begin: 61_000,
+            end: 80_000,
+            state: "failed",
             phases: [{ lane: "clone1", text: "booting", begin: 61_000, end: 80_000 }],
             console: ["login: <script>"],
           }),

@@ -62,7 +62,8 @@ describe("the record of a build", () => {
   it("has one phase of things that are counted, whether each has its name or not", async () => {
     const counted = (text: string, done: number, total: number): BuildEvent => ({
       ...progress("seal", text),
-      ...{ done, total },
+      done,
+      total,
     });
     const { steps } = await recordOf(
       at(0, started),

@@ -51,7 +51,10 @@ describe("vm.cfg of a template", () => {
       "file:ro.img,xvdf,r",
     ]);
     expect(machineOf(config)).toMatchObject({
-      ...{ vcpus: 2, maxVcpus: 8, memoryMib: 512, maxMemoryMib: 4096 },
+      vcpus: 2,
+      maxVcpus: 8,
+      memoryMib: 512,
+      maxMemoryMib: 4096,
       vifs: ["mac=00:21:f6:00:00:01,bridge=br0", "bridge=br1"],
       settings: imported.machine.settings,
     });

@@ -19,7 +19,9 @@ export function apartAt(api: ManagerApi, groups: AntiAffinityGroups, options: Ma
   async function made(name: string, mark: Mark): Promise<string> {
     const pool = await chosen(api, "ServerPool", options.pool);
     return createSteadily({
-      ...{ what: `group ${name}`, name, list: () => groups.list() },
+      what: `group ${name}`,
+      name,
+      list: () => groups.list(),
       create: () => groups.create(pool.id, { name, description: markLine(mark) }),
       matches: async () => true,
       remove: (id) => groups.delete(id),

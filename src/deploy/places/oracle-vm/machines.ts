@@ -38,7 +38,8 @@ export async function machineMade(
   for (const vnic of vnics) await api.deleteVnic(vnic, id);
   for (const { network, mac } of nics)
     await api.createVnic(id, {
-      ...{ network: (await findOne(api, "Network", network)).id, mac },
+      network: (await findOne(api, "Network", network)).id,
+      mac,
       description: markLine(mark),
     });
   const copies = (await mappingsOf(api, vm)).flatMap(({ device }) =>

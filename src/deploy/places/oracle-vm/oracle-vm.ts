@@ -73,7 +73,9 @@ export async function managerPlace(
       // Whether tbuild's additions would be heard by a real Manager is not known.
       messages: isSimulator ? ["oracle", "tbuild"] : ["oracle"],
       // At most 7 vifs stand in Apache CloudStack's code for Oracle VM 3; slots are xvda to xvdz.
-      ...{ mostSlots: 26, mostNics: 7, parallel: 4 },
+      mostSlots: 26,
+      mostNics: 7,
+      parallel: 4,
     }),
 
     async surroundings() {
@@ -130,7 +132,8 @@ export async function managerPlace(
       for (const { id } of vm.vnics) if ((await api.vnic(id)).mac === mac) return;
       const mark = markIn(vm.description ?? "");
       await api.createVnic(machine, {
-        ...{ network: (await findOne(api, "Network", network)).id, mac },
+        network: (await findOne(api, "Network", network)).id,
+        mac,
         ...(mark && { description: markLine(mark) }),
       });
     },

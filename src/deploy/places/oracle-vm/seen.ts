@@ -21,7 +21,12 @@ export async function lookAt(
       if (final === undefined)
         return markIn(vm.description ?? "")?.id === mark.id ? seenMachine(api, vm, isShared) : undefined;
       return {
-        ...{ id: vm.id, state: "unfinished", vcpus: 0, memoryMib: 0, nics: [], disks: [] },
+        id: vm.id,
+        state: "unfinished",
+        vcpus: 0,
+        memoryMib: 0,
+        nics: [],
+        disks: [],
         // Beside the complete machine it is of no use, and goes.
         name: all.has(final) ? vm.name : final,
       };
@@ -31,7 +36,10 @@ export async function lookAt(
   return {
     machines: machines.filter((one) => one !== undefined),
     disks: ours.map(({ id, name, bytes = 0, description = "", isShareable = false }) => ({
-      ...{ id, name, bytes: bytesOf(bytes, description), isShared: isShareable },
+      id,
+      name,
+      bytes: bytesOf(bytes, description),
+      isShared: isShareable,
     })),
     taken: [...takenBy("machine", vms, names.machines, mark), ...takenBy("disk", disks, names.disks, mark)],
   };
@@ -69,7 +77,11 @@ async function seenMachine(
   const { id, name, vcpus = 0, memoryMib = 0, state } = vm;
   const now = state === "running" || state === "stopped" ? state : "other";
   return {
-    ...{ id, name, state: now, vcpus, memoryMib },
+    id,
+    name,
+    state: now,
+    vcpus,
+    memoryMib,
     nics: vnics.map(({ mac, network }) => ({ mac: mac ?? "", network: network?.name ?? "" })),
     disks: mappings.flatMap(({ slot, device }) => {
       if (slot === undefined || (device.kind !== "virtual-disk" && device.kind !== "physical-disk"))

@@ -177,9 +177,13 @@ function receivedBy(one: Running | undefined) {
 function specOf({ vm, disks, discs, nics }: BackedMachine, name: string, fileOf: (disk: Thing) => string) {
   const [, release] = /Linux (\d)/.exec(String(vm.is.osType ?? "")) ?? [];
   return {
-    ...{ name, domainType: "hvm" as const, vcpus: Number(vm.is.vcpus), memoryMib: Number(vm.is.memoryMib) },
+    name,
+    domainType: "hvm" as const,
+    vcpus: Number(vm.is.vcpus),
+    memoryMib: Number(vm.is.memoryMib),
     disks: disks.map(({ slot, disk, isShared }) => ({
-      ...{ slot, mode: isShared ? ("shared" as const) : ("write" as const) },
+      slot,
+      mode: isShared ? ("shared" as const) : ("write" as const),
       content: { existing: fileOf(disk) },
     })),
     cdroms: discs.map(fileOf),
