@@ -290,6 +290,15 @@ describe("drivers in an initramfs", () => {
     },
   );
 
+  it.each([6, 7] as const)("of release %i are loaded after each of several conversions", async (major) => {
+    const guest = guestOf(major);
+    for (const mode of ["kvm", "pvm", "kvm"] as const) await convert(guest, mode);
+    const { last } = await initramfsOf(guest.tree, "/boot/initramfs-*.img");
+    const hook = [...last].find(([path]) => path.endsWith("/00-tbuild-drivers.sh"))?.[1] ?? expect.fail();
+    for (const name of ["virtio_pci", "virtio_blk", "virtio_net", "xen-blkfront", "xen-netfront"])
+      expect(hook.match(new RegExp(`^modprobe -q ${name}$`, "gm"))).toHaveLength(1);
+  });
+
   it("are known to be missing where the kernel that boots has no such module", async () => {
     const guest = guestOf(6);
     const [dep = ""] = await guest.tree.glob("/lib/modules/*/modules.dep");

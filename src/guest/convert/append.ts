@@ -7,7 +7,7 @@ import type { GuestTree } from "../../image/tree.ts";
 import { type CpioFile, cpioArchive, filled } from "./cpio.ts";
 import { decompressors } from "./decompressors.ts";
 import { type InitramfsEntry, initramfsEntries, type LastSegment } from "./initramfs.ts";
-import { loadingFiles } from "./loading.ts";
+import { concernsLoading, loadingFiles } from "./loading.ts";
 import { concernsLvm, lvmFixes } from "./lvm.ts";
 import { moduleName } from "./modules.ts";
 
@@ -24,7 +24,7 @@ export async function withModules(
   const isOfKernel = (path: string) => path.replace(/^usr\//, "").startsWith(`lib/modules/${version}/`);
   const { entries, last } = await initramfsEntries(
     image,
-    (path) => isOfKernel(path) || /^(?:init|etc\/modules|conf\/modules)$/.test(path) || concernsLvm(path),
+    (path) => isOfKernel(path) || concernsLoading(path) || concernsLvm(path),
   );
   const before = new Map(entries.map((entry) => [entry.path, entry]));
   const folder = `${libraryFolder(before, isOfKernel)}/modules/${version}`;

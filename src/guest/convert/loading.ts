@@ -22,12 +22,17 @@ export function loadingFiles(
   if (/^#!\/bin\/nash/.test(init)) return byNash(init, added, names);
   const hooks = hookFolders.find((folder) => hasBelow(before, folder));
   if (hooks !== undefined) {
-    const lines = names.map((name) => `modprobe -q ${name}`);
+    const path = `${hooks}/${hookName}`;
+    // An earlier conversion, to another hypervisor, has left a hook whose drivers are needed again on the way back.
+    const earlier = [...textOf(before.get(path)).matchAll(/^modprobe -q ([\w-]+)$/gm)].map(
+      ([, name = ""]) => name,
+    );
+    const lines = [...new Set([...earlier, ...names])].map((name) => `modprobe -q ${name}`);
     const data = Buffer.from(
       `# Added by tbuild: drivers that this initramfs lacked.\n${lines.join("\n")}\n:\n`,
     );
     return {
-      files: [{ path: `${hooks}/00-tbuild-drivers.sh`, mode: 0o755, data }],
+      files: [{ path, mode: 0o755, data }],
       replaced: [],
       usesIndex: true,
     };
@@ -50,6 +55,13 @@ export function loadingFiles(
       hint: "Make it again in the guest, with the drivers that are missing.",
     },
   );
+}
+
+const hookName = "00-tbuild-drivers.sh";
+
+/** True for the files of an initramfs that say what it loads: `loadingFiles` needs their contents. */
+export function concernsLoading(path: string): boolean {
+  return /^(?:init|etc\/modules|conf\/modules)$/.test(path) || path.endsWith(`/${hookName}`);
 }
 
 // dracut 004 of release 6 has its hooks in the root (source_all in its dracut-lib.sh), later ones in a folder.
