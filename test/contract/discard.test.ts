@@ -6,7 +6,7 @@ import { describeWith } from "../fakes/missing.ts";
 import { guestFolder, ol6Guest } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/main.js");
+const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1 << 20;
 
 describeWith(["mke2fs", "e2fsck", "debugfs", "sfdisk", "qemu-img", "qemu-io"], "tbuild discard", () => {

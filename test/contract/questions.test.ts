@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
 
-const main = join(import.meta.dirname, "../../dist/main.js");
+const main = join(import.meta.dirname, "../../dist/bin/main.js");
 
 // The first step of a rehearsal makes the medium. It fails at once where a file is in the place of its folder.
 describeWith(["script", "qemu-system-x86_64"], "a build asks on the terminal", () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ipv4, sshAddress } from "../addresses.ts";
+import { ipv4, sshAddress, trialAddresses, trialAddressesMeaning } from "../addresses.ts";
 
 /** What a site says of building on Oracle VM, beside its key `manager`. */
 export const OracleVmOptions = z.strictObject({
@@ -21,19 +21,15 @@ export const OracleVmOptions = z.strictObject({
     .describe(
       "Network of a recipe → network of the Manager. `build` is required; a network that is not named is on its network.",
     ),
-  addresses: z
-    .strictObject({
-      first: ipv4.describe("The first of the addresses that boot trials give to their clones."),
-      netmask: ipv4.default("255.255.255.0").describe("The netmask of that network."),
-      gateway: ipv4.describe("What the clones take for their gateway."),
-      nameServer: ipv4.describe("What the clones take for their name server."),
+  addresses: trialAddresses
+    .extend({
       loopback: ipv4
         .optional()
         .describe(
           "Where guests reach the loopback of tbuild's machine. Only a simulated Manager with machines on this host has it.",
         ),
     })
-    .describe("Addresses on the network `build`, outside the range of its DHCP server."),
+    .describe(trialAddressesMeaning),
   additions: z
     .array(z.enum(["oracle", "tbuild"]))
     .default(["oracle"])

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ipv4, sshAddress } from "../addresses.ts";
+import { sshAddress, trialAddresses } from "../addresses.ts";
 
 /** What a site says of a Xen host. */
 export const XenOptions = z.strictObject({
@@ -24,13 +24,6 @@ export const XenOptions = z.strictObject({
     .describe(
       "Network → bridge on the Xen host. `build` is required; a network that is not named is on its bridge.",
     ),
-  addresses: z
-    .strictObject({
-      first: ipv4.describe("The first of the addresses that boot trials give to their clones."),
-      netmask: ipv4.default("255.255.255.0").describe("The netmask of that network."),
-      gateway: ipv4.describe("What the clones take for their gateway."),
-      nameServer: ipv4.describe("What the clones take for their name server."),
-    })
-    .describe("Addresses on the network `build`, outside the range of its DHCP server."),
+  addresses: trialAddresses,
 });
 export type XenOptions = z.infer<typeof XenOptions>;
