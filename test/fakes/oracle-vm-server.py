@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""What a dom0 shows of the machines behind the simulator: `xenstore-read`, `xenstore-list`, `ip neigh`, and the way to a guest.
+"""Shows what a dom0 shows of the machines behind the simulator.
 
-It is installed under these names; `forward` is the way. The machines are qemu's, in MACHINES; a domain's number is the process id.
+It is installed as `xenstore-read`, `xenstore-list` and `ip neigh`, and as `forward`, the way to a guest.
+The machines are qemu's, in MACHINES; a domain's number is the process id.
 """
 import os
 import pty
