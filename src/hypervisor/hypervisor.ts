@@ -154,6 +154,8 @@ export interface Hypervisor {
   readonly domainTypes: readonly GuestMode[];
   /** How many times as long as usual a guest may take; 1 if left out. */
   readonly patience?: number;
+  /** Left out where machines on one network do not reach each other. */
+  readonly joinsMachines?: true;
   /**
    * True if every guest that reboots continues by itself, and nothing tells why a machine stopped: then each stop counts as
    * `guest-shutdown`.

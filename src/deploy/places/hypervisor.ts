@@ -104,7 +104,7 @@ function hypervisorsPlace(context: PlaceContext): Place {
       clones: ["thin", "full"],
       sharedDisks: true,
       antiAffinity: { why: "this place has one server" },
-      joinsMachines: hypervisor.name !== "qemu",
+      joinsMachines: hypervisor.joinsMachines ?? false,
       messages: hypervisor.messages?.reaches ?? [],
       mostSlots: 16,
       mostNics: 8,

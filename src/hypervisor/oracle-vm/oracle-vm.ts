@@ -222,6 +222,7 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     name: `Oracle VM Manager ${manager.options.host}`,
     domainTypes: Object.values(modeOf),
     patience: options.patience,
+    joinsMachines: true,
     continuesReboots: true,
     readOnlyDisks: false,
     buildAddresses: {

@@ -104,6 +104,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
   return {
     name: options.host === undefined ? "xen" : `xen on ${options.host}`,
     domainTypes: Object.values(modeOf),
+    joinsMachines: true,
     patience: options.patience,
     buildAddresses: {
       address: (number) => following(options.addresses.first, number),
