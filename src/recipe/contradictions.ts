@@ -1,28 +1,42 @@
+import type { Contradiction } from "./findings.ts";
+import { neededFromInstaller, neededPackages, packageOfService } from "./needed-packages.ts";
+import { pathsAgainst } from "./path-contradictions.ts";
 import { additionServices, installedAdditions, majorOf, type Recipe } from "./recipe.ts";
-
-/** Two values of a recipe that exclude each other: the path of one, and of the other where the recipe says it. */
-export interface Contradiction {
-  readonly path: readonly PropertyKey[];
-  readonly text: string;
-  readonly against?: readonly PropertyKey[];
-}
 
 type Lists = Partial<
   Pick<
     Recipe,
-    "packages" | "services" | "additions" | "firstBoot" | "release" | "kernel" | "files" | "folders"
+    | "packages"
+    | "services"
+    | "additions"
+    | "firstBoot"
+    | "release"
+    | "kernel"
+    | "machine"
+    | "layout"
+    | "disks"
+    | "ntp"
+    | "files"
+    | "folders"
   >
 >;
 
-/** What the lists of a recipe say against each other, and against what a build needs. */
-export function contradictions(recipe: Lists): Contradiction[] {
+/**
+ * What the lists of a recipe say against each other, and against what a build needs. `fileOf` names the file in which a
+ * value is written.
+ */
+export function contradictions(
+  recipe: Lists,
+  fileOf: (path: readonly PropertyKey[]) => string | undefined,
+): Contradiction[] {
   return [
     ...packagesAgainst(recipe),
     ...streamsAgainst(recipe),
     ...neededAgainst(recipe),
     ...servicesAgainst(recipe),
     ...firstBootAgainst(recipe),
-    ...pathsAgainst(recipe),
+    ...servicePackagesAgainst(recipe),
+    ...pathsAgainst(recipe, fileOf),
   ];
 }
 
@@ -48,13 +62,14 @@ function packagesAgainst({ packages }: Lists): Contradiction[] {
   ];
 }
 
-function neededAgainst({ packages, additions, firstBoot, release, kernel }: Lists): Contradiction[] {
+function neededAgainst({ packages, additions, firstBoot, release, ...others }: Lists): Contradiction[] {
   if (packages === undefined || release === undefined) return [];
-  const own = neededPackages(release, kernel ?? "uek");
   const added = installedAdditions({ additions, firstBoot })?.packages ?? [];
-  const [inOwn, inAdded] = [finder(own), finder(added)];
-  return (["exclude", "remove"] as const).flatMap((list) =>
-    packages[list].flatMap((pattern, at): Contradiction[] => {
+  const inAdded = finder(added);
+  return (["exclude", "remove"] as const).flatMap((list) => {
+    const own = (list === "exclude" ? neededFromInstaller : neededPackages)({ ...others, release });
+    const inOwn = finder(own);
+    return packages[list].flatMap((pattern, at): Contradiction[] => {
       const path = ["packages", list, at];
       const [mine] = inOwn(pattern);
       const [addition] = inAdded(pattern);
@@ -62,8 +77,8 @@ function neededAgainst({ packages, additions, firstBoot, release, kernel }: List
       if (addition === undefined) return [];
       const against = ["additions", "packages", addition];
       return [{ path, text: `removes ${added[addition]}, one of the guest additions`, against }];
-    }),
-  );
+    });
+  });
 }
 
 function servicesAgainst({ services }: Lists): Contradiction[] {
@@ -100,9 +115,9 @@ function streamsAgainst({ packages }: Lists): Contradiction[] {
   );
 }
 
-function firstBootAgainst({ services, packages, additions, firstBoot }: Lists): Contradiction[] {
+function firstBootAgainst({ services, additions, firstBoot }: Lists): Contradiction[] {
   const added = installedAdditions({ additions, firstBoot })?.packages ?? [];
-  const disabled = (services?.disable ?? []).flatMap((name, at): Contradiction[] => {
+  return (services?.disable ?? []).flatMap((name, at): Contradiction[] => {
     const plain = name.replace(/\.service$/, "");
     const addition = added.indexOf(plain);
     if (addition < 0 || !additionServices.includes(plain)) return [];
@@ -114,42 +129,35 @@ function firstBootAgainst({ services, packages, additions, firstBoot }: Lists): 
       },
     ];
   });
-  const inRemove = finder(services?.enable.map((name) => name.replace(/\.service$/, "")) ?? []);
-  const removed = (packages?.remove ?? []).flatMap((name, at) =>
-    inRemove(name).map((index) => ({
-      path: ["packages", "remove", at],
-      text: `removes the package of ${services?.enable[index]}, which services.enable enables`,
+}
+
+/** A service, or time servers, without the package. What the installer leaves out, `packages.install` may bring. */
+function servicePackagesAgainst({ services, packages, release, ntp = [] }: Lists): Contradiction[] {
+  if (packages === undefined) return [];
+  const enable = services?.enable ?? [];
+  const clock = release !== undefined && majorOf(release) <= 6 ? "ntp" : "chrony";
+  const users = [
+    ...enable.map((name, index) => ({
+      name: packageOfService(name, release),
+      text: `the package of ${name}, which services.enable enables`,
       against: ["services", "enable", index],
     })),
-  );
-  return [...disabled, ...removed];
-}
-
-function pathsAgainst({ files, folders }: Lists): Contradiction[] {
-  return (files ?? []).flatMap(({ path }, at) => {
-    const folder = (folders ?? []).findIndex((one) => one.path.replace(/\/+$/, "") === path);
-    if (folder < 0) return [];
-    return [
-      {
-        path: ["files", at, "path"],
-        text: `${path} is one of the folders as well`,
-        against: ["folders", folder, "path"],
-      },
-    ];
-  });
-}
-
-/** What a build logs in through, boots, and installs packages with. */
-export function neededPackages(release: Recipe["release"], kernel: Recipe["kernel"]): readonly string[] {
-  const major = majorOf(release);
-  const kernels = kernel === "rhck" ? ["kernel", "kernel-core"] : ["kernel-uek", "kernel-uek-core"];
-  const network = major <= 6 ? ["initscripts"] : major >= 8 ? ["NetworkManager"] : [];
-  return [
-    "openssh-server",
-    ...["openssh", "bash", "coreutils", "glibc", "rpm", major >= 8 ? "dnf" : "yum"],
-    ...kernels,
-    ...network,
+    ...(ntp.length > 0
+      ? [{ name: clock, text: `${clock}, which the servers of ntp need`, against: ["ntp"] }]
+      : []),
   ];
+  const inUsers = finder(users.map(({ name }) => name));
+  const inInstall = finder(packages.install);
+  return (["exclude", "remove"] as const).flatMap((list) =>
+    packages[list].flatMap((pattern, at) =>
+      inUsers(pattern).flatMap((index): Contradiction[] => {
+        const user = users[index];
+        if (user === undefined || (list === "exclude" && inInstall(user.name).length > 0)) return [];
+        const text = `${list === "exclude" ? "excludes" : "removes"} ${user.text}`;
+        return [{ path: ["packages", list, at], text, against: user.against }];
+      }),
+    ),
+  );
 }
 
 /**

@@ -25,3 +25,10 @@ export function refuse(subject: string, findings: readonly Finding[]): void {
     ),
   });
 }
+
+/** Two values of a recipe that exclude each other: the path of one, and of the other where the recipe says it. */
+export interface Contradiction {
+  readonly path: readonly PropertyKey[];
+  readonly text: string;
+  readonly against?: readonly PropertyKey[];
+}

@@ -38,6 +38,8 @@ export interface RuleContext {
   readonly problem: (path: readonly PropertyKey[], text: string) => void;
   /** Where a value is written, such as ` (my.yaml:7)`; empty for a default. */
   readonly standing: (path: readonly PropertyKey[]) => string;
+  /** The file that holds a value; `undefined` for a default. */
+  readonly fileOf: (path: readonly PropertyKey[]) => string | undefined;
 }
 
 /**
@@ -71,6 +73,7 @@ export async function loadRecipe(
       moduleFolders: moduleFolders(file, searched),
       problem,
       standing,
+      fileOf: (path) => locatedAt(merged, path)?.at.file,
     });
   refuse(relative(process.cwd(), file) || file, findings);
   return {

@@ -89,8 +89,8 @@ function language(...[{ lang, keyboard, release }, { problem }]: Parameters<Rule
     );
 }
 
-function listsAgree(...[recipe, { problem, standing }]: Parameters<Rule>): void {
-  for (const { path, text, against } of contradictions(recipe))
+function listsAgree(...[recipe, { problem, standing, fileOf }]: Parameters<Rule>): void {
+  for (const { path, text, against } of contradictions(recipe, fileOf))
     problem(path, against === undefined ? text : `${text}${standing(against)}`);
 }
 

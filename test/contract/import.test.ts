@@ -249,6 +249,22 @@ describe.skipIf(lacking)(title("import of an image"), () => {
     await expectDisks(await imported(`${file}.gz`, { name: "image" }), image);
   });
 
+  it("a qcow2 that ends within a sector gives its disk, plain, gzipped, and in a tar", async () => {
+    const file = join(folder, "snapshot.qcow2");
+    await host.run(["qemu-img", "convert", "-O", "qcow2", image, file]);
+    await host.run(["qemu-img", "snapshot", "-c", "s1", file]);
+    expect((await readFile(file)).length % 512).not.toBe(0);
+    await expectDisks(await imported(file, { name: "image" }), image);
+    await writeFile(`${file}.gz`, gzipSync(await readFile(file), { level: 1 }));
+    await expectDisks(await imported(`${file}.gz`, { name: "image" }), image);
+    // The archive goes on after the image: with its padding, and the next file.
+    const there = await mkdtemp(join(folder, "xm-"));
+    await copyFile(file, join(there, "System.img"));
+    await writeFile(join(there, "vm.cfg"), "name = 'a'\ndisk = ['file:System.img,xvda,w']\n");
+    await host.run(["tar", "-cf", `${there}.tar`, "-C", there, "System.img", "vm.cfg"]);
+    await expectDisks(await imported(`${there}.tar`, { name: "image" }), image);
+  });
+
   it.each<[string, (file: string) => Promise<unknown>, string]>([
     [
       "a qcow2 with a file of this machine behind it",
@@ -579,6 +595,25 @@ describe.skipIf(lacking)(title("import of an OVA"), () => {
     expect(there.manifest.disks.map((disk) => disk.name)).toEqual(["disk", "second"]);
     expect(there.manifest.release.major).toBe(6);
     expect(there.notes.join("\n")).toContain("it has no manifest");
+  });
+
+  it("with another capacity than its disk, and a section that nothing reads, says both", async () => {
+    const text = descriptor({ href: "disk.vmdk", disk: 'ovf:capacity="107374182400"' }).toString();
+    const foo = '<x:FooSection xmlns:x="x" ovf:required="true"/></Envelope>';
+    const file = await archive({
+      "a.ovf": Buffer.from(text.replace("</Envelope>", foo)),
+      "disk.vmdk": vmdk,
+    });
+    const there = await imported(file, { name: "required" });
+    await expectDisks(there, image);
+    expect(there.notes).toEqual(
+      expect.arrayContaining([
+        '"disk.vmdk": the disk has 8388608 bytes, and the OVF says 107374182400',
+        'the OVF requires "FooSection", which tbuild does not read',
+      ]),
+    );
+    const right = await imported(await archive(plain()), { name: "not-required" });
+    expect(right.notes.join("\n")).not.toMatch(/the OVF (?:says|requires)/);
   });
 
   const bad: [string, () => Promise<string>, string][] = [

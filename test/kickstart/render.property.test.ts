@@ -626,6 +626,7 @@ async function problemsOf(recipe: Recipe): Promise<string[]> {
       folder: "/none",
       moduleFolders,
       standing: () => "",
+      fileOf: () => undefined,
       problem: (_path, text) => found.push(text),
     });
   return found;

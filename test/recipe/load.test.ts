@@ -268,6 +268,36 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "files: [{ path: /etc/x, content: a }]\nfolders: [{ path: /etc/x }]",
       "files.0.path: /etc/x is one of the folders as well (",
     ],
+    [
+      "a file below a file",
+      "files: [{ path: /u01/x, content: a }, { path: /u01/x/y, content: b }]",
+      "1:47: files.1.path: /u01/x/y is below /u01/x, which is a file (",
+    ],
+    [
+      "a folder below a file",
+      "files: [{ path: /u01//x, content: a }]\nfolders: [{ path: /u01/x/z/ }]",
+      "2:19: folders.0.path: /u01/x/z is below /u01/x, which is a file (",
+    ],
+    [
+      "two contents of a file",
+      "files: [{ path: /etc/x, content: a }, { path: /etc//x, content: b }]",
+      "files.1.path: /etc/x is given twice, with another content (",
+    ],
+    [
+      "two modes of a folder",
+      'folders: [{ path: /u02, mode: "0755" }, { path: /u02/, mode: "0700" }]',
+      "folders.1.path: /u02 is given twice, with another mode (",
+    ],
+    [
+      "a service of a package of another name that is excluded",
+      "services: { enable: [ntpd.service] }\npackages: { exclude: [ntp] }",
+      "packages.exclude.0: excludes the package of ntpd.service, which services.enable enables (",
+    ],
+    [
+      "time servers and no package for them",
+      "ntp: [a.example]\npackages: { exclude: [ntp] }",
+      "packages.exclude.0: excludes ntp, which the servers of ntp need (",
+    ],
     ["a tab", "packages:\n\tbase: [ksh]", "2:1: Tabs are not allowed as indentation"],
   ])("with %s is told of it with its place", async (_what, line, told) => {
     await load(whole);
@@ -277,6 +307,49 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
     expect(lines[0]?.replace(/^.*?(?=wrong\.yaml)/, "")).toContain(
       /^\d/.test(told) ? `wrong.yaml:${told}` : told,
     );
+  });
+
+  it.each([
+    [
+      "ol5",
+      ["SysVinit", "mkinitrd", "util-linux", "grub", "initscripts", "e2fsprogs"],
+      ["dracut", "xfsprogs"],
+    ],
+    ["ol6", ["upstart", "dracut", "util-linux-ng", "grub", "passwd"], ["systemd", "xfsprogs"]],
+    ["ol7", ["systemd", "dracut", "util-linux", "grub2-pc", "dbus"], ["grub2-efi-x64", "initscripts"]],
+    ["ol8", ["systemd", "shadow-utils", "grub2-tools", "filesystem", "setup", "glibc-common"], ["yum"]],
+    ["ol9", ["systemd", "passwd", "grub2-common", "e2fsprogs"], ["btrfs-progs"]],
+  ])("of %s keeps what the system starts with and is logged in to", async (release, needed, free) => {
+    const base = whole
+      .replace("ol6\n", `${release}\n`)
+      .replace("update: 10", "update: 3")
+      .replace("ext4", "ext3")
+      .replace("XEN_PVM", "XEN_HVM_PV_DRIVERS");
+    const { lines } = await faults(`${base}packages: { remove: [${[...needed, ...free]}] }\n`);
+    expect(lines.map((line) => /removes (\S+), which every build needs/.exec(line)?.[1])).toEqual(needed);
+  });
+
+  it("may exclude, up to OL7, what the installer brings back, and from OL8 on it may not", async () => {
+    const excludes = (release: string) =>
+      `${whole.replace("ol6\n", `${release}\n`).replace("update: 10", "update: 3").replace("XEN_PVM", "XEN_HVM_PV_DRIVERS")}packages: { exclude: [systemd, e2fsprogs, grub2-pc] }\n`;
+    await load(excludes("ol7"));
+    expect((await faults(excludes("ol8"))).lines).toHaveLength(3);
+  });
+
+  it("under UEFI keeps the loader of UEFI, and not the one of a BIOS", async () => {
+    const { lines } = await faults(
+      `${whole.replace("ol6\n", "ol8\n").replace("XEN_PVM", "XEN_HVM_PV_DRIVERS")}machine: { firmware: uefi }\nbundles: [qcow2]\npackages: { remove: [grub2-pc, shim-x64] }\n`,
+    );
+    expect(lines).toEqual([expect.stringContaining("removes shim-x64, which every build needs")]);
+  });
+
+  it("may give an inherited path again, the same file twice, and a package in place of an excluded one", async () => {
+    await load(`${whole}files: [{ path: /etc/x, content: a }]\nfolders: [{ path: /u02 }]\n`);
+    const { recipe } = await load(
+      'extends: small\nname: again\nfiles: [{ path: /etc/x, content: b }, { path: /etc/y, content: c, mode: "644" }, { path: /etc/y, content: c }]\nfolders: [{ path: /u02, mode: "0700" }, { path: /u02/x }]\nservices: { enable: [ntpd] }\npackages: { exclude: [ntp], install: [ntp] }\n',
+      "again",
+    );
+    expect(recipe.files.map(({ content }) => content)).toEqual(["a", "b", "c", "c"]);
   });
 
   it("takes one stream of a module", async () => {

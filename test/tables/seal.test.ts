@@ -45,7 +45,7 @@ describe("a seal operation with a line in the table", () => {
   it("is known to recipes", async () => {
     const problems = async (name: string) => {
       const found: string[] = [];
-      const context = { folder: "/", moduleFolders: [], standing: () => "" };
+      const context = { folder: "/", moduleFolders: [], standing: () => "", fileOf: () => undefined };
       for (const rule of rules)
         await rule(
           { seal: { how: "offline", skip: [name], keep: [] } },

@@ -110,7 +110,8 @@ async function virtualBytes(host: Runner, member: Member, kind: "qcow2" | "vmdk"
 // nothing else whatever the image says.
 function driverOf(member: Member, kind: "qcow2" | "vmdk"): string {
   const file = { driver: "file", filename: member.file, "read-only": true };
-  const range = { driver: "raw", offset: member.offset, size: member.bytes, file };
+  // qemu counts in sectors, and an image may end within one: the rest of that sector is the archive's padding.
+  const range = { driver: "raw", offset: member.offset, size: Math.ceil(member.bytes / 512) * 512, file };
   return `json:${JSON.stringify({ driver: kind, backing: null, file: range })}`;
 }
 
@@ -130,6 +131,8 @@ async function refuseVmdk(member: Member): Promise<void> {
   const head = Buffer.alloc(512);
   head.set(await source.read(head.length));
   const refuse = refuser(member);
+  // All of a VMDK is in whole sectors.
+  if (member.bytes % 512 !== 0) throw refuse("is damaged: it ends within a sector");
   const [at, length] = [Number(head.readBigUInt64LE(28)) * 512, Number(head.readBigUInt64LE(36)) * 512];
   // With a capacity of 0, qemu reads all extents from the descriptor.
   if (head.readBigUInt64LE(12) === 0n) throw refuse("holds no disk");

@@ -3,6 +3,7 @@ import { children, childText, type Element, readXml } from "../../io/read-xml.ts
 import type { Parameter } from "../../model/manifest.ts";
 import { rootPasswordKey } from "../../model/root-password.ts";
 import type { Described } from "./contents.ts";
+import { unreadParts } from "./ovf-required.ts";
 import { shown } from "./tar-entries.ts";
 
 export interface OvfDisk {
@@ -19,6 +20,8 @@ export interface OvfDisk {
 
 export interface Ovf extends Described {
   readonly disks: readonly OvfDisk[];
+  /** What the descriptor requires and the template will lack. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -64,6 +67,7 @@ export function readOvf(what: string, text: string): Ovf {
   const domainType = domainTypes[childText(children(hardware, "System")[0], "VirtualSystemType") ?? ""];
   return {
     disks: disksOf(envelope, items, refuse),
+    notes: unreadParts(envelope, items),
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),
     ...(summary !== undefined && { summary }),

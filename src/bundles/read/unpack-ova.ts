@@ -57,10 +57,13 @@ export async function unpackOva(
       throw new TbuildError("integrity", "is listed as two disks of the OVF", { subject: shown(href) });
     taken.add(member.name);
     const file = await rawDisk(host, member, work, disk.capacity, { ...options, mostBytes });
-    mostBytes -= (await stat(file)).size;
+    const { size } = await stat(file);
+    if (disk.capacity !== undefined && disk.capacity !== size)
+      notes.push(`${shown(href)}: the disk has ${size} bytes, and the OVF says ${disk.capacity}`);
+    mostBytes -= size;
     disks.push({ name: diskName(member.name, disks), file });
   }
-  return { said: ovf, disks, notes: [...notes, ...package_.notes] };
+  return { said: ovf, disks, notes: [...ovf.notes, ...notes, ...package_.notes] };
 }
 
 /** The whole disk is a hole. */

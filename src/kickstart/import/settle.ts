@@ -85,7 +85,7 @@ async function problemsOf(recipe: Record<string, unknown>, base: Recipe) {
   }
   const found: { path: readonly PropertyKey[]; text: string }[] = [];
   const problem = (path: readonly PropertyKey[], text: string) => found.push({ path, text });
-  for (const rule of rules)
-    await rule(whole as Partial<Recipe>, { folder: "", moduleFolders: [], problem, standing: () => "" });
+  const context = { folder: "", moduleFolders: [], problem, standing: () => "", fileOf: () => undefined };
+  for (const rule of rules) await rule(whole as Partial<Recipe>, context);
   return found;
 }

@@ -25,6 +25,7 @@ describe("an OVF", () => {
       memoryMib: 2048,
       nics: ["public", "interconnect"],
       domainType: "XEN_PVM",
+      notes: [],
       disks: [{ href: "System.vmdk", fileBytes: 12345, gzip: false, capacity: 2 ** 30 }],
     });
     expect(new Map(read.contract?.map((one) => [one.key, one.password]))).toEqual(
@@ -146,6 +147,39 @@ describe("an OVF", () => {
     ).toMatchObject({ vcpus: 1, memoryMib: 512 });
   });
 
+  it.each<[string, string, string[]]>([
+    [
+      "",
+      '<x:FooSection xmlns:x="x" ovf:required="true"/>',
+      ['the OVF requires "FooSection", which tbuild does not read'],
+    ],
+    ["", '<x:FooSection xmlns:x="x"/>', ['the OVF requires "FooSection", which tbuild does not read']],
+    ["", '<x:FooSection xmlns:x="x" ovf:required="false"/>', []],
+    [
+      "",
+      '<x:Machine xmlns:x="x" ovf:required="1"/>',
+      ['the OVF requires "Machine", which tbuild does not read'],
+    ],
+    ["", '<x:Machine xmlns:x="x"/><EulaSection/><NetworkSection ovf:required="true"/>', []],
+    [
+      item("ResourceType=9999;ElementName=a thing;", 'ovf:required="true"'),
+      "",
+      ['the OVF requires "a thing" (ResourceType "9999"), which the template will not have'],
+    ],
+    [item("ResourceType=9999;ElementName=a thing;") + item("ResourceType=6;", 'ovf:required="true"'), "", []],
+    [
+      '<x:Config xmlns:x="x" ovf:required="true"/>',
+      "",
+      ['the OVF requires "Config", which tbuild does not read'],
+    ],
+  ])("notes what it requires and nothing reads: %s%s", (hardware, section, notes) => {
+    const disk = '<DiskSection><Disk ovf:diskId="d" ovf:fileRef="f"/></DiskSection>';
+    const disks = item("ResourceType=17;HostResource=ovf:/disk/d;");
+    const inside = virtual(disks + hardware).replace("</VirtualSystem>", `${section}</VirtualSystem>`);
+    for (const text of [files + disk + inside, files + disk + section + virtual(disks + hardware)])
+      expect(readOvf("x.ovf", ovf(text)).notes).toEqual(notes);
+  });
+
   it("of version 0.9, and of oVirt, is read", () => {
     const text = `<ovf:Envelope xmlns:ovf="http://www.vmware.com/schema/ovf/1/envelope" xmlns:rasd="r" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
       <References><File ovf:href="group/volume" ovf:id="volume" ovf:size="7"/></References>
@@ -156,6 +190,7 @@ describe("an OVF", () => {
       name: "vm",
       memoryMib: 1024,
       nics: ["ovirtmgmt"],
+      notes: [],
       disks: [{ href: "group/volume", fileBytes: 7 }],
     });
   });
