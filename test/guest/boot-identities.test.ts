@@ -7,7 +7,7 @@ import { memoryTree } from "../fakes/memory-tree.ts";
 
 const release = { "/etc/oracle-release": "Oracle Linux Server release 8.10\n" };
 const search = { traits: [], pending: [], keep: [] };
-const byAddress = "ip=10.3.3.3::10.3.3.1:255.255.255.0:vm17:eth0:none";
+const byAddress = "ip=10.3.3.3::10.3.3.1:255.255.255.0::eth0:none";
 
 /** The classes that are left in a guest with these files, and why. */
 async function leftIn(
@@ -31,10 +31,9 @@ const inMenu = (words: string) =>
 
 describe("a kernel command line", () => {
   it.each([
-    [byAddress, "network", "an address (ip=)"],
     ["ip=10.3.3.3", "network", "an address (ip=)"],
     ["ip=10.3.3.3/24::10.3.3.1:::eth0:off", "network", "an address (ip=)"],
-    ["ip=[2001:db8::17]::[2001:db8::1]:64:vm17:eth0:none", "network", "an address (ip=)"],
+    ["ip=[2001:db8::17]::[2001:db8::1]:64::eth0:none", "network", "an address (ip=)"],
     ["ip=2001:db8::17", "network", "an address (ip=)"],
     ["ip=eth0:dhcp:1500:52:54:00:11:22:33", "network", "a link address (ip=)"],
     ["ip=::::vm17:eth0:dhcp", "host name", "a host name (ip=)"],
@@ -50,6 +49,18 @@ describe("a kernel command line", () => {
     ],
   ])("with %s is left in the class %s", async (words, name, what) => {
     expect(await inMenu(words)).toEqual({ [name]: [`${what} in /etc/default/grub`] });
+  });
+
+  it("with an address and a host name is left in both classes", async () => {
+    const words = "ip=[2001:db8::17]::[2001:db8::1]:64:vm17:eth0:none:1500:52:54:00:11:22:33";
+    expect(await inMenu(words)).toEqual({
+      network: ["an address (ip=) in /etc/default/grub", "a link address (ip=) in /etc/default/grub"],
+      "host name": ["a host name (ip=) in /etc/default/grub"],
+    });
+    expect(await inMenu("ip=10.3.3.3::10.3.3.1:255.255.255.0:vm17:eth0:none")).toEqual({
+      network: ["an address (ip=) in /etc/default/grub"],
+      "host name": ["a host name (ip=) in /etc/default/grub"],
+    });
   });
 
   it.each([

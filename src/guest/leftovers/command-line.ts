@@ -58,31 +58,31 @@ const keys =
 export function commandLineIdentities(text: string): BootIdentity[] {
   const found: BootIdentity[] = [];
   for (const [, key = "", value = ""] of text.replaceAll(/^[ \t]*#.*$/gm, "").matchAll(keys)) {
-    const [kind, of] = identityOf(key, value) ?? [];
-    if (kind !== undefined && of !== undefined) found.push({ what: `${kind} (${key}=)`, of });
+    for (const { what, of } of identitiesOf(key, value)) found.push({ what: `${what} (${key}=)`, of });
   }
   return found;
 }
 
-function identityOf(key: string, value: string): readonly [string, string] | undefined {
+function identitiesOf(key: string, value: string): BootIdentity[] {
+  const one = (is: boolean, what: string, of: string) => (is ? [{ what, of }] : []);
   switch (key) {
     case "ip":
       return inAddress(value);
     case "ifname":
     case "BOOTIF":
-      return mac.test(value) && !nobodysMac.test(value) ? ["a link address", "network"] : undefined;
+      return one(mac.test(value) && !nobodysMac.test(value), "a link address", "network");
     case "rd.iscsi.initiator":
     case "iscsi_initiator":
-      return /^iqn\.|^eui\.|^naa\./i.test(value) ? ["an iSCSI name", "storage ids"] : undefined;
+      return one(/^iqn\.|^eui\.|^naa\./i.test(value), "an iSCSI name", "storage ids");
     case "rd.nvmf.hostnqn":
     case "rd.nvmf.hostid":
-      return /[\da-f]{8}-/i.test(value) ? ["an NVMe host id", "storage ids"] : undefined;
+      return one(/[\da-f]{8}-/i.test(value), "an NVMe host id", "storage ids");
     case "systemd.hostname":
-      return isHostName(value) ? ["a host name", "host name"] : undefined;
+      return one(isHostName(value), "a host name", "host name");
     case "systemd.machine_id":
-      return /^[\da-f]{32}$/i.test(value) ? ["a machine id", "machine id"] : undefined;
+      return one(/^[\da-f]{32}$/i.test(value), "a machine id", "machine id");
     default:
-      return undefined;
+      return [];
   }
 }
 
@@ -90,12 +90,18 @@ function identityOf(key: string, value: string): readonly [string, string] | und
  * `ip=CLIENT:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:METHOD…` or `ip=INTERFACE:METHOD:MTU:MAC`; an IPv6 address stands in
  * square brackets. A gateway alone, or a method alone, is the same for all clones.
  */
-function inAddress(value: string): readonly [string, string] | undefined {
-  const fields = value.split(/:(?![^[\]]*\])/);
-  const [client = "", , , , name = "", ...rest] = fields;
-  if (isAddress(client) || isAddress(value)) return ["an address", "network"];
-  if (mac.test(value) && !nobodysMac.test(value)) return ["a link address", "network"];
-  return rest.length > 0 && isHostName(name) ? ["a host name", "host name"] : undefined;
+function inAddress(value: string): BootIdentity[] {
+  const [client = "", , , , name = "", ...rest] = value.split(/:(?![^[\]]*\])/);
+  const found: BootIdentity[] = [];
+  const isBare = isAddress(value);
+  if (isBare || isAddress(client)) found.push({ what: "an address", of: "network" });
+  if (isBare) return found;
+  const endsInMac = mac.test(value) && !nobodysMac.test(value);
+  if (endsInMac) found.push({ what: "a link address", of: "network" });
+  const isNamed = rest.length > 0 && isHostName(name);
+  // The fifth field of `ip=INTERFACE:METHOD:MTU:MAC` is part of a link address.
+  if (isNamed && !/^[\da-f]{2}$/i.test(name)) found.push({ what: "a host name", of: "host name" });
+  return found;
 }
 
 const mac = /(?:^|[:-])[\da-f]{2}(?:[:-][\da-f]{2}){5}$/i;
