@@ -48,6 +48,9 @@ true`;
  */
 export const watchScript = `
 mkdir -p -- "$0" && cd "$0" || exit
+# Of two that follow one console, each would get a part of it.
+old=$(cat watcher 2>/dev/null)
+[ -n "$old" ] && [ "$(readlink "/proc/$old/cwd")" = "$(pwd -P)" ] && kill -- "-$old"
 rm -f console drained; : > console.log
 until=$(($(date +%s) + 60))
 until device=$(sh -c "$3" "$1" "$2") && [ -n "$device" ]; do
