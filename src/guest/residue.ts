@@ -1,6 +1,6 @@
 import { TbuildError } from "../errors.ts";
 import type { DraftedGuest } from "../image/change/drafted-guest.ts";
-import type { Leftovers } from "./leftovers/index.ts";
+import type { Leftover, Leftovers } from "./leftovers/index.ts";
 import type { Done } from "./operation.ts";
 
 /** A class of data that distinguishes guests or reveals who made them. */
@@ -149,7 +149,10 @@ export function classReports(
   leftovers?: Leftovers,
 ): ClassReport[] {
   const reports = identityClasses.map(({ name, operations, looks }): ClassReport => {
-    const left = pending.filter((one) => operations.includes(one.name)).flatMap(({ done }) => done);
+    const left = [
+      ...pending.filter((one) => operations.includes(one.name)).flatMap(({ done }) => done),
+      ...(leftovers?.found ?? []).filter(({ of }) => of === name).map(shownLeftover),
+    ];
     const blocks = residue?.found?.get(name) ?? 0;
     const swapped = residue?.inSwap?.get(name) ?? 0;
     const hidden = [
@@ -177,7 +180,11 @@ export const leftoverClass = "all other files";
 
 function leftoverReport({ found, limits }: Leftovers): ClassReport {
   const name = leftoverClass;
-  if (found.length > 0)
-    return { name, state: "left", why: found.map(({ path, what }) => `${what} in ${path}`) };
+  const others = found.filter(({ of }) => of === undefined);
+  if (others.length > 0) return { name, state: "left", why: others.map(shownLeftover) };
   return limits.length > 0 ? { name, state: "unknown", why: limits } : { name, state: "reset", why: [] };
+}
+
+function shownLeftover({ path, what }: Leftover): string {
+  return `${what} in ${path}`;
 }

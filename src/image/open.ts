@@ -123,11 +123,12 @@ export async function lookInto(
     for (const name of named) if ((await top.tree.stat(`/${name}`))?.kind !== "dir") missing.push(name);
     return { ...words, missing };
   };
-  const { mounts, unresolved, swapFiles } = await mountsIn(image, file, facts, wordsOn);
+  const { mounts, unresolved, swapFiles, covered } = await mountsIn(image, file, facts, wordsOn);
   const others = [
     ...(await otherVolumes(image, facts.volumes, mounts, unresolved)),
     ...(await unmountedSubvolumes(image, mounts)),
     ...snapshotsOf(image),
+    ...covered,
   ];
   const companions: Companion[] = [];
   const parts = [...(images.length > 0 ? await membersIn(file) : []), ...further];

@@ -3,6 +3,7 @@ import type { LoadedRecipe } from "../recipe/load.ts";
 import { pathInFile } from "../recipe/located.ts";
 import { majorOf } from "../recipe/recipe.ts";
 import { checkAnswers, checkKickstart, checkNames } from "./check.ts";
+import { checkDevices, includesMore } from "./check-devices.ts";
 import type { KickstartFault } from "./part.ts";
 import type { RenderedKickstart } from "./render.ts";
 
@@ -18,6 +19,7 @@ export function kickstartFaults(rendered: RenderedKickstart, loaded: LoadedRecip
     ...checkKickstart(rendered.text, major, loaded.recipe.update),
     ...checkAnswers(rendered.text, major),
     ...checkNames(rendered.text, major),
+    ...checkDevices(rendered.text, major),
   ];
   return faults.map((fault) => {
     // A line without a value of the recipe comes from the template that the recipe names.
@@ -42,7 +44,11 @@ export function checkFile(
 ): string[] {
   if (major < 5 || major > 9)
     return [`${file}: not checked, as tbuild knows the installers of OL5 to OL9 only`];
-  const faults = [...checkKickstart(text, major, update), ...checkNames(text, major)];
+  const faults = [
+    ...checkKickstart(text, major, update),
+    ...checkNames(text, major),
+    ...checkDevices(text, major),
+  ];
   const at = (line: number) => ({ file, line, column: 1 });
   refuse(
     `${file}: OL${major}${update === undefined ? "" : `.${update}`} would not install with it`,
@@ -51,7 +57,7 @@ export function checkFile(
       .map((fault) => ({ at: at(fault.line), path: "", text: fault.text })),
   );
   // What is missing may be in an included file.
-  const asked = /^\s*%(include|ksappend)\b/m.test(text) ? [] : checkAnswers(text, major);
+  const asked = includesMore(text) ? [] : checkAnswers(text, major);
   return [
     ...faults.map((fault) => `${file}:${fault.line}: ${fault.text}`),
     ...asked.map((fault) => `${file}: ${fault.text}`),

@@ -99,6 +99,23 @@ const checks: readonly Check[] = [
     name === "vnc" && major === 7 && effective.has("password") && (options.get("password")?.length ?? 0) < 6
       ? "vnc of OL7 needs a password of 6 characters or more"
       : undefined,
+  ({ name }, { words }) =>
+    name === "snapshot" && words.length === 1 && !/^[^/]+\/[^/]+$/.test(words[0] ?? "")
+      ? `snapshot takes GROUP/VOLUME, not "${words[0]}"`
+      : undefined,
+  ({ name }, { words, effective }) => {
+    if (name !== "nvdimm" || words.length !== 1) return undefined;
+    const [action = ""] = words;
+    if (effective.has("namespace") && effective.has("blockdevs"))
+      return "nvdimm takes --namespace or --blockdevs, not both";
+    if (action === "use")
+      return effective.has("namespace") || effective.has("blockdevs")
+        ? undefined
+        : "nvdimm use needs --namespace or --blockdevs";
+    if (action !== "reconfigure") return `nvdimm has reconfigure and use, not "${action}"`;
+    const missing = ["namespace", "sectorsize"].find((option) => !effective.has(option));
+    return missing === undefined ? undefined : `nvdimm reconfigure needs --${missing}`;
+  },
 ];
 
 /** Whether a number is not given, or lies in a range. What is no number has its own fault. */

@@ -5,7 +5,17 @@ import { checkWords, type Given, type Installer, type Say } from "./check-words.
 import { parseOptions } from "./option-parser.ts";
 import type { KickstartFault, KickstartPart } from "./part.ts";
 import { shellWords } from "./shell-words.ts";
-import { addedIn, apart, cameBefore, commands, isAmong, once, optionsOf, sections } from "./table.ts";
+import {
+  addedIn,
+  apart,
+  cameBefore,
+  commands,
+  isAmong,
+  neverTwice,
+  once,
+  optionsOf,
+  sections,
+} from "./table.ts";
 
 /**
  * Checks a kickstart against the table of its release, line by line, as that release's own parser would read it. Where
@@ -232,13 +242,15 @@ class Together {
   }
 
   private addName(name: string, line: number, given: Given): void {
-    const by = once[name];
+    const by = once[name] ?? neverTwice[name];
     if (by === undefined) return;
     const words = by.length === 0 ? given.words.slice(0, 1) : by.map((option) => given.options.get(option));
     const key = words.join(" ");
     if (key === "" || key === "swap") return;
     const command = name === "partition" ? "part" : name;
-    if (this.named.has(`${command} ${key}`))
+    if (this.named.has(`${command} ${key}`) && name in neverTwice)
+      this.say(line, "error", `OL${this.major} refuses a second ${command} called ${key}`);
+    else if (this.named.has(`${command} ${key}`))
       this.say(line, "warning", `OL${this.major} warns about a second ${command} for ${key}`);
     this.named.add(`${command} ${key}`);
   }

@@ -192,7 +192,7 @@ export const commands: Readonly<Record<string, CommandRule>> = {
     options: `bootproto=(dhcp|bootp|static|query|ibft:6789) device= onboot=${yesNo} ip= netmask= gateway= nameserver= hostname= nodns noipv4 noipv6 mtu= ethtool= dhcpclass= essid= wepkey= notksdevice ipv6=:6789 activate:6789@6.1 nodefroute:6789 bondslaves=:6789 bondopts=:6789 vlanid=:6789 ipv6gateway=:789 no-activate:789@7.1 bridgeslaves=:789 bridgeopts=:789 teamslaves=:789 teamconfig=:789 interfacename=:789 bindto=(mac):789 wpakey=:789`,
   },
   nfs: { in: all, wordsOf: unread, needs: ["server", "dir"], options: "server= dir= opts=" },
-  nvdimm: { in: "789", words: [1, 1], options: "namespace= mode= sectorsize=# blockdevs=" },
+  nvdimm: { in: "789", words: [1, 1], options: "namespace= mode=(sector) sectorsize=# blockdevs=" },
   ostreecontainer: {
     in: "9",
     needs: ["url"],
@@ -330,6 +330,9 @@ export const once: Readonly<Record<string, readonly string[]>> = {
   sshpw: ["username"],
   sshkey: ["username"],
 };
+
+/** Of these a second one of the same name is an error; the installer stops. */
+export const neverTwice: Readonly<Record<string, readonly string[]>> = { snapshot: ["name"] };
 
 /** Commands that exclude each other: the releases, one command, and those that it cannot be used with. */
 export const apart: readonly (readonly [releases: string, one: string, others: readonly string[]])[] = [

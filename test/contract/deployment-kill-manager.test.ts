@@ -7,7 +7,7 @@ import { localHost } from "../../src/host/local.ts";
 import { type Simulator, startSimulator } from "../../src/manager/simulator/simulator.ts";
 
 const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
-const kills = Number(process.env.TBUILD_KILLS ?? 3);
+const kills = Number(process.env.TBUILD_KILLS ?? 2);
 const seed = Number(process.env.TBUILD_KILL_SEED ?? 20261129);
 
 const deployment = `name: rac

@@ -276,7 +276,9 @@ export function hypervisorContract(name: string, make: (folder: string) => Promi
       await hypervisor.define(contractSpec({ nics }));
       await ran(
         vm,
-        "for n in /sys/class/net/eth*; do echo $(/busybox basename $n) $(/busybox cat $n/address); done",
+        // A driver finds its cards one by one.
+        "i=0; while [ ! -e /sys/class/net/eth1 ] && [ $i -lt 100 ]; do /busybox usleep 100000; i=$((i+1)); done; " +
+          "for n in /sys/class/net/eth*; do echo $(/busybox basename $n) $(/busybox cat $n/address); done",
       );
       const said = await hypervisor.consoleText(vm);
       expect([...said.matchAll(/eth\d ([0-9a-f:]{17})/g)].map(([, mac]) => mac)).toEqual(

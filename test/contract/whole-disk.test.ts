@@ -24,6 +24,7 @@ describe("seal accounts for every file system of the disk", () => {
       "etc/os-release": 'ID="ol"\nVERSION_ID="8.10"\n',
       "etc/fstab": `LABEL=r / ext4 defaults 1 1\n${fstab}\n`,
       "var/.keep": "",
+      "data/.keep": "",
     };
     const image = join(here, "i.img");
     await mkdir(here, { recursive: true });
@@ -114,5 +115,19 @@ describe("seal accounts for every file system of the disk", () => {
     const { exitCode, stdout } = await seal(image, "--yes");
     expect(exitCode).toBe(0);
     expect(stdout).toContain("not on this disk: /etc/fstab:2: /u01 is /dev/sdb1, which is on another disk");
+  });
+
+  it("and names a folder that a bind mount covers", async () => {
+    const fstab = "LABEL=v /data ext4 defaults 1 2\n/data/var /var none bind 0 0";
+    const image = await diskWith(fstab, { "var/log/messages": "a leak\n" });
+    const { exitCode, stdout } = await seal(image, "--yes");
+    expect(exitCode).toBe(6);
+    expect(stdout).toContain(
+      "not inspected: /var is a bind mount of /data/var in the running guest (/etc/fstab:3)",
+    );
+    const checked = await seal(image, "--check", "--json");
+    expect(checked.exitCode).toBe(6);
+    expect(JSON.parse(checked.stdout)).toMatchObject({ sealed: "unknown" });
+    expect((await seal(image, "--check", "--allow-unmounted")).exitCode).toBe(0);
   });
 });

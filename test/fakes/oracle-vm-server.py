@@ -4,12 +4,15 @@
 It is installed as `xenstore-read`, `xenstore-list` and `ip neigh`, and as `forward`, the way to a guest.
 The machines are qemu's, in MACHINES; a domain's number is the process id.
 """
+import fcntl
 import os
 import pty
 import re
 import select
 import socket
+import struct
 import sys
+import termios
 import time
 import tty
 
@@ -51,8 +54,17 @@ def device(number, name, command):
         for number_of in (0, 1, 2):
             os.dup2(null, number_of)
         pump(number, os.path.join(MACHINES, name, "console.log"), command, master)
+        drain(slave)
         os._exit(0)
     return path
+
+
+def drain(slave):
+    """What nobody has read from a pty is lost when its other end is closed."""
+    for _ in range(100):
+        if struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, b"\0" * 4))[0] == 0:
+            return
+        time.sleep(0.05)
 
 
 def pump(number, log, command, master):
@@ -66,7 +78,6 @@ def pump(number, log, command, master):
             at += len(data[:4096])
             continue
         if not alive:
-            time.sleep(0.3)
             return
         ready, _, _ = select.select([master], [], [], 0.05)
         if ready:

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Volume } from "../../src/image/access.ts";
+import { coveredPlaces } from "../../src/image/disk/covered.ts";
 import { fstabEntries, mountUnitEntry, resolveMounts } from "../../src/image/disk/fstab.ts";
 
 const volume = (name: string, more: Partial<Volume>): Volume => ({
@@ -128,4 +129,57 @@ it("a mount unit of systemd says what it mounts in its section [Mount]", () => {
   expect(
     resolveMounts([entry], volumes, root).mounts.map(({ at, volume }) => `${volume.name} ${at}`),
   ).toEqual(["p1 /", "p2 /var"]);
+});
+
+describe("a folder that another one covers is named", () => {
+  const covered = (fstab: string, homes: readonly string[] = []) =>
+    coveredPlaces(fstabEntries(fstab), homes).map(({ name, why }) => `${name} ${why}`);
+
+  it.each([
+    ["/data/var /var none bind 0 0", "/var is a bind mount of /data/var"],
+    ["/data/var/ /var/ none rw,rbind 0 0", "/var is a bind mount of /data/var/"],
+    ["/data/etcssh /etc/ssh none defaults,bind 0 0", "/etc/ssh is a bind mount of /data/etcssh"],
+    ["/data/x /data/../etc/ssh none bind 0 0", "/etc/ssh is a bind mount of /data/x"],
+    ["/log /var/log none bind 0 0", "/var/log is a bind mount of /log"],
+    ["/data/tmp /tmp none bind 0 0", "/tmp is a bind mount of /data/tmp"],
+    ["/data / none bind 0 0", "/ is a bind mount of /data"],
+    ["/data/o /u01 none bind 0 0", "/u01 is a bind mount of /data/o"],
+    [
+      "overlay /var overlay lowerdir=/usr,upperdir=/data/up,workdir=/data/w 0 0",
+      "/var is a mount of type overlay",
+    ],
+    ["bindfs#/data/opt /opt fuse defaults 0 0", "/opt is a mount of type bindfs"],
+    ["/data/a:/data/b /srv fuse.mergerfs defaults 0 0", "/srv is a mount of type mergerfs"],
+    ["/images/var.img /var ext4 loop 0 0", "/var is a mount of /images/var.img"],
+  ])("%s", (line, words) => {
+    expect(covered(`LABEL=root / ext4\n${line}`, ["/u01/home/oracle", "/"])).toEqual([
+      `${words} in the running guest (/etc/fstab:2), and what it shows there was not looked into`,
+    ]);
+  });
+
+  it.each([
+    ["it is not where a seal looks", "/srv/a /data/b none bind 0 0"],
+    ["it covers itself", "/home /home none bind,nosuid 0 0"],
+    ["a chroot shows what is sealed outside", "/etc/named /var/named/chroot/etc/named none bind 0 0"],
+    ["a chroot shows the kernel's files", "/proc /srv/chroot/proc none rbind 0 0"],
+    ["an export shows what is sealed outside", "/home /srv/nfs4/home none bind 0 0"],
+    ["both are emptied", "/tmp /var/tmp none rw,noexec,nosuid,nodev,bind 0 0"],
+    ["nothing of it lasts", "/data/run /run/data none bind 0 0"],
+    ["its files are on another machine", "nas:/x /nfs nfs\n/nfs/home /home none bind 0 0"],
+    ["it is another machine's", "//nas/home /home cifs credentials=/etc/c 0 0"],
+    ["it is a medium", "/images/x.iso /var/www/iso iso9660 loop 0 0"],
+    ["it is swap", "/var/swapfile none swap sw 0 0"],
+    ["it is in memory", "tmpfs /var/log tmpfs defaults 0 0"],
+    ["it is a volume", "LABEL=var /var ext4 defaults 0 0"],
+  ])("but not if %s", (_why, line) => {
+    expect(covered(line)).toEqual([]);
+  });
+
+  it("by a mount unit", () => {
+    const text = "[Mount]\nWhat=/data/v\nWhere=/var\nType=none\nOptions=bind\n";
+    const entry = mountUnitEntry(text, "/etc/systemd/system/var.mount") ?? expect.fail();
+    expect(coveredPlaces([entry])).toMatchObject([
+      { name: "/var", state: "unknown", why: expect.stringContaining("/etc/systemd/system/var.mount") },
+    ]);
+  });
 });

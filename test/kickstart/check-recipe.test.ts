@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { TbuildError } from "../../src/errors.ts";
-import { kickstartFaults, refuseFaults } from "../../src/kickstart/check-recipe.ts";
+import { checkDevices } from "../../src/kickstart/check-devices.ts";
+import { checkFile, kickstartFaults, refuseFaults } from "../../src/kickstart/check-recipe.ts";
 import { noSecrets, renderKickstart } from "../../src/kickstart/render.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { rules } from "../../src/recipe/rules.ts";
@@ -20,6 +21,58 @@ async function load(text: string) {
   await writeFile(file, `extends: ol9-base\nname: own\n${text}`);
   return loadRecipe(resolve(import.meta.dirname, "../../recipes"), file, rules);
 }
+
+describe("storage", () => {
+  const whole =
+    "part /boot --size=500\nlogvol / --vgname=v --name=r --size=1\nvolgroup v pv.1 pv.2\npart pv.1 --size=1\nraid pv.2 --device=md0 --level=1 raid.1 raid.2\npart raid.1 --size=1\npartition raid.2 --onpart=sdb1\n";
+  const found = (text: string, major = 8) =>
+    checkDevices(text, major).map(({ line, severity, text }) => `${line} ${severity}: ${text}`);
+
+  it.each([
+    [
+      "volgroup v pv.1 pv.3\npart pv.1 --size=1\n",
+      ["1 error: volgroup uses pv.3, which no line makes: OL8 stops there"],
+    ],
+    [
+      "part raid.1 --size=1\nraid / --device=md0 --level=1 raid.1 raid.9\n",
+      ["2 error: raid uses raid.9, which no line makes: OL8 stops there"],
+    ],
+    [
+      "clearpart --all\nlogvol / --vgname=w --name=r --size=1\n",
+      ["2 error: no volgroup makes w: OL8 stops there"],
+    ],
+    [
+      "clearpart --all --drives=sda\nlogvol / --vgname=w --name=r --size=1\n",
+      ["2 warning: no volgroup makes w: OL8 stops there, unless the disk has this group already"],
+    ],
+  ])("that names what no line makes stops the installer: %j", (text, faults) => {
+    expect(found(text)).toEqual(faults);
+    expect(found(`${text}%include /tmp/more\n`)).toEqual([]);
+    expect(found(`${text}%ksappend http://h/more\n`)).toEqual([]);
+    expect(found(text, 6)).toEqual([]);
+  });
+
+  it.each([
+    whole,
+    "volgroup v --useexisting\nlogvol / --vgname=v --name=r --size=1\n",
+    "volgroup v --noformat\nlogvol /home --vgname=v --name=h --noformat\n",
+    "clearpart --all\nlogvol /home --vgname=old --name=h --useexisting\n",
+    "raid /srv --device=md0 --useexisting\n",
+    "volgroup v sda2\nlogvol / --vgname=v --name=r --size=1\n",
+    "part btrfs.1 --size=1\nbtrfs none --label=a btrfs.1\nbtrfs / --subvol --name=r LABEL=a\n",
+    "autopart\n",
+  ])("is in order in any order of the lines, and with devices that exist: %j", (text) => {
+    expect([7, 8, 9].flatMap((major) => found(text, major))).toEqual([]);
+  });
+
+  it("that is missing refuses a file", () => {
+    const target = { major: 9 };
+    expect(() => checkFile("x.ks", whole.replace("pv.1 pv.2", "pv.1 pv.7"), target)).toThrow(
+      /OL9 would not install/,
+    );
+    expect(() => checkFile("x.ks", whole, target)).not.toThrow();
+  });
+});
 
 describe("a fault of a kickstart", () => {
   it("is put to the value of the recipe that stands on its line", async () => {

@@ -223,6 +223,44 @@ part swap --size=900 --ondisk=sdb
     expect(left.map(({ line }) => line)).toEqual([3, 4, 5]);
   });
 
+  it("keeps an account whose groups have numbers, and takes the number of a group line further down", async () => {
+    const { recipe, left } = await around(
+      "user --name=oracle --homedir=/home/oracle/ --groups=dba(54322),oper(54333)\ngroup --name=dba --gid=54323\n",
+      "ol8",
+    );
+    expect(recipe.users).toMatchObject([{ name: "oracle", groups: ["dba", "oper"], home: "/home/oracle" }]);
+    expect(recipe.groups).toEqual([
+      { name: "dba", gid: 54323 },
+      { name: "oracle", gid: 1000 },
+      { name: "oper", gid: 54333 },
+    ]);
+    expect(left).toMatchObject([
+      { line: 1, why: "no number is given; it gets 1000; the group dba has the number 54323, not 54322" },
+    ]);
+  });
+
+  it("says of an account that it leaves out only why, and keeps one without a group that it cannot hold", async () => {
+    const { recipe, left } = await around(
+      "user --name=svc$\nuser --name=ann --uid=1500 --groups=dba(54322),oper\n",
+      "ol6",
+    );
+    expect(recipe.users).toMatchObject([{ name: "ann", groups: ["oper"] }]);
+    expect(left).toMatchObject([
+      { line: 1, why: "a recipe cannot hold it under groups" },
+      { line: 2, why: "a recipe cannot hold the group dba(54322)" },
+    ]);
+  });
+
+  it("says that the percentage of a volume with a size is left out", async () => {
+    const { left } = await around(
+      "part /boot --fstype=ext4 --size=500\npart pv.1 --size=1 --grow\nvolgroup v pv.1\nlogvol / --vgname=v --name=r --size=1 --grow --percent=50 --fstype=ext4\n",
+      "ol6",
+    );
+    expect(left).toMatchObject([
+      { line: 4, why: "a recipe has sizes in MiB, no percentages; --size counts" },
+    ]);
+  });
+
   it("takes a btrfs of Fedora for what the release can have", async () => {
     const text = `part btrfs.1 --fstype=btrfs --size=6000 --grow
 part /boot --fstype=ext4 --size=600

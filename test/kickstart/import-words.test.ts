@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { importedText, importKickstart } from "../../src/kickstart/import/import-kickstart.ts";
+import { commands, isAmong, optionsOf } from "../../src/kickstart/table.ts";
 import { loadRecipe } from "../../src/recipe/load.ts";
 import { rules } from "../../src/recipe/rules.ts";
 
@@ -73,6 +74,34 @@ describe("an import", () => {
     }
     expect(lost).toEqual([]);
   });
+
+  it.each(releases)(
+    "of volumes that %s takes, beside a plain /boot, keeps or names each option",
+    async (release) => {
+      const imported = await importer(release);
+      const major = Number(release.slice(2));
+      const fs = major <= 5 ? "ext3" : "ext4";
+      const lost: string[] = [];
+      for (const name of ["part", "logvol"])
+        for (const option of optionsOf(commands[name] ?? { in: "", options: "" })) {
+          if (!isAmong(option.in, major)) continue;
+          const value = option.number ? "50" : (option.choices[0]?.text ?? "x");
+          const more = `--${option.name}${option.value === true ? `=${value}` : ""}`;
+          const text = (extra: Readonly<Record<string, string>>) => `part /boot --fstype=${fs} --size=500
+part swap --size=500
+part pv.1 --size=1 --grow
+part /srv --fstype=${fs} --size=600 ${extra.part ?? ""}
+volgroup v pv.1
+logvol / --vgname=v --name=root --size=5000 --fstype=${fs}
+logvol /home --vgname=v --name=home --size=700 --fstype=${fs} ${extra.logvol ?? ""}
+`;
+          if (text({}).includes(` --${option.name}=`)) continue;
+          if ((await imported(text({ [name]: more }))) === (await imported(text({}))))
+            lost.push(`${name} ${more}`);
+        }
+      expect(lost).toEqual([]);
+    },
+  );
 
   it("says the kickstart's own letters in its header, and no control characters", async () => {
     const text = await (await importer("ol8"))(

@@ -19,6 +19,21 @@ export function shellAssignments(text: string): Assignment[] {
   return lexer.assignments();
 }
 
+/** A file that a shell reads with `.` or `source`. */
+export interface SourcedFile {
+  /** Its name, without quotes. */
+  readonly file: string;
+  /** Whether the name is as written, without variables, commands and patterns. */
+  readonly isPlain: boolean;
+}
+
+/** The files that a file for a shell reads with `.` or `source`. */
+export function shellSources(text: string): SourcedFile[] {
+  const lexer = new ShellLexer(text);
+  lexer.assignments();
+  return lexer.sources;
+}
+
 const declaring = new Set(["export", "declare", "typeset", "readonly", "local"]);
 const compound = new Set(
   "if then elif else fi case esac for while until do done select function { } !".split(" "),
@@ -27,6 +42,8 @@ const compound = new Set(
 class ShellLexer {
   readonly #text: string;
   #at = 0;
+  /** Filled by `assignments`. */
+  readonly sources: SourcedFile[] = [];
 
   constructor(text: string) {
     this.#text = text;
@@ -37,6 +54,7 @@ class ShellLexer {
     // A line inside an `if` must stay, because the block must not become empty.
     let isPlain = true;
     let takesAssignments = true;
+    let isSourcing = false;
     // The start of the current line's words, and the number of each kind.
     let lineStart = 0;
     let wordsHere = 0;
@@ -53,6 +71,7 @@ class ShellLexer {
       if (character === "\n") {
         endLine(++this.#at);
         takesAssignments = true;
+        isSourcing = false;
       } else if (/\s/.test(character)) this.#at++;
       else if (character === "\\" && /^\\\r?\n/.test(this.#text.slice(this.#at, this.#at + 3)))
         this.#at += this.#text[this.#at + 1] === "\r" ? 3 : 2;
@@ -63,10 +82,13 @@ class ShellLexer {
         if (/[&|<>]/.test(character)) wordsHere++;
         this.#at++;
         takesAssignments = true;
+        isSourcing = false;
       } else {
         const start = this.#at;
         const value = this.#word();
         const written = this.#text.slice(start, this.#at);
+        if (isSourcing) this.sources.push({ file: value, isPlain: !/^~|[$`*?[]/.test(written) });
+        isSourcing = takesAssignments && (written === "." || written === "source");
         const equals = /^([A-Za-z_]\w*)\+?=/.exec(written);
         if (takesAssignments && equals) {
           const valueStart = start + equals[0].length;

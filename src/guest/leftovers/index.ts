@@ -1,9 +1,11 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { packageFilesOr } from "../rpm/files.ts";
 import { volumesNamed } from "../volumes-named.ts";
+import { bootIdentities } from "./command-line.ts";
 import { searchInitramfs } from "./initramfs.ts";
 import { accountPasswords, knownLeftovers } from "./known.ts";
 import { type Leftover, type Searched, searchGuest } from "./search.ts";
+import { sourcedIdentities } from "./sourced.ts";
 import { readTraits, showsTrait, type Trait } from "./traits.ts";
 
 export { type Leftover, readTraits, showsTrait, type Trait };
@@ -31,11 +33,14 @@ export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): 
   const limits: string[] = [];
   const except = [...options.keep, ...(options.meant ?? []), ...options.pending];
   const isExcepted = coveredBy(except);
-  // A pending operation on the account files changes only root's password.
+  // A pending operation on the account files changes only root's password, and one on boot entries only their names.
   const isMeant = coveredBy([...options.keep, ...(options.meant ?? [])]);
   const known = [
     ...(await knownLeftovers(tree)).filter(({ path }) => !isExcepted(path)),
-    ...(await accountPasswords(tree)).filter(({ path }) => !isMeant(path)),
+    ...(await sourcedIdentities(tree)).filter(({ path }) => !isExcepted(path)),
+    ...[...(await bootIdentities(tree)), ...(await accountPasswords(tree))].filter(
+      ({ path }) => !isMeant(path),
+    ),
   ];
   const { traits, signal } = options;
   const packaged = await packageFilesOr(tree, limits);

@@ -3,6 +3,7 @@ import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { GuestTree } from "../../image/tree.ts";
 import { initramfsEntries } from "../convert/initramfs.ts";
 import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
+import { commandLineIdentities } from "./command-line.ts";
 import { isAsPackaged, type Leftover, type SearchOptions, whatIn } from "./search.ts";
 
 export interface SearchedInitramfs {
@@ -75,8 +76,11 @@ function copied(path: string, text: string): string | undefined {
     return "addresses or ids of a network interface";
   if (name.endsWith(".nmconnection") && freeKeyfile(text, none).text !== text)
     return "addresses or ids of a network connection";
-  if (/^etc\/cmdline/.test(path) && /\bip=[\da-f]+[.:]|\bifname=\w+:(?:[\da-f]{2}:){5}/i.test(text))
-    return "addresses of a network interface";
+  if (/^etc\/cmdline/.test(path)) {
+    const inLine = commandLineIdentities(text);
+    if (inLine.length > 0)
+      return inLine.some(({ of }) => of === "network") ? "addresses of a network interface" : inLine[0]?.what;
+  }
   if (/^etc\/mdadm(?:\/mdadm)?\.conf$/.test(path) && /^\s*ARRAY\b.*\bUUID=/im.test(text))
     return "the ids of RAID arrays";
   if (path === "etc/lvm/lvmlocal.conf" && /^\s*system_id\s*=\s*"[^"]/m.test(text))

@@ -14,6 +14,8 @@ export interface Leftover {
   readonly path: string;
   /** "this host's name", "a private key". */
   readonly what: string;
+  /** The class of the report that it belongs to; most belong to all other files. */
+  readonly of?: string;
 }
 
 export interface Searched {

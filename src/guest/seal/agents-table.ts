@@ -17,6 +17,11 @@ this guest's host name, IP and MAC addresses, machine ID, SSH host keys and othe
 also looks for private keys, key stores, keytabs and tokens. After a seal, tbuild still knows the guest's identity from the
 undo record, as long as that file is beside the image. \`--no-search\` skips the search.
 
+The search also reports an address, a link address, a host name, an iSCSI name or a machine ID in a kernel command line
+(\`ip=\`, \`ifname=\`, \`BOOTIF=\`, \`rd.iscsi.initiator=\`, \`systemd.hostname=\`) and in the files that it is made from, such as
+\`/etc/default/grub\`. A seal does not change these, because a guest may need them to boot. \`ip=dhcp\` is not reported. It
+follows an interface configuration that reads another file with \`.\` or \`source\`, and reports the addresses there.
+
 ## Operations, in execution order
 
 | Operation | What it does |

@@ -24,6 +24,11 @@ export const interfaceFiles = [
   "/etc/sysconfig/networking/profiles/*/ifcfg-*",
 ];
 
+/** Routes and rules of initscripts. */
+export const routeFiles = ["route", "route6", "rule", "rule6"].map(
+  (kind) => `/etc/sysconfig/network-scripts/${kind}-*`,
+);
+
 export const connectionFiles = [
   "/etc/NetworkManager/system-connections/*",
   "/usr/lib/NetworkManager/system-connections/*",
@@ -79,9 +84,13 @@ export const networkRules = edits({
     "/etc/systemd/network/*.link",
     // kudzu's hardware list on EL5. Its address makes kudzu treat a clone's card as a different one.
     "/etc/sysconfig/hwconf",
+    // nameif(8) of net-tools: a name and an address in each line.
+    "/etc/mactab",
   ],
   change(text, path) {
     if (path === "/etc/sysconfig/hwconf") return text.replaceAll(/^network\.hwaddr:.*\n?/gm, "");
+    if (path === "/etc/mactab")
+      return text.replaceAll(/^[ \t]*[^#\s].*\n?/gm, (line) => (mac.test(line) ? "" : line));
     if (/\/70-persistent-[^/]*$/.test(path)) return undefined;
     if (!path.endsWith(".link")) return withoutHardware(text);
     const isTied = keyfileEntries(text).some(
@@ -118,7 +127,10 @@ export const networkState = removes({
     "/var/lib/dhclient6/*",
     "/var/lib/systemd/network/*",
     "/etc/sysconfig/network-scripts/ifcfg-*.bak",
-    ...["route", "route6", "rule", "rule6"].map((kind) => `/etc/sysconfig/network-scripts/${kind}-*`),
+    ...routeFiles,
+    // Routes beside those of an interface, in init.d/network of initscripts.
+    "/etc/sysconfig/static-routes",
+    "/etc/sysconfig/static-routes-ipv6",
     // Secondary network cards of a cloud instance, by id.
     "/etc/sysconfig/oci-network",
   ],

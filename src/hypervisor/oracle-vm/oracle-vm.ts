@@ -29,7 +29,14 @@ import { messagesOf } from "./messages.ts";
 import { OracleVmOptions } from "./options.ts";
 import { type MachineRecord, recordsIn } from "./record.ts";
 import { removeMachine } from "./removal.ts";
-import { deviceScript, domainScript, followingScript, serversOf, watchScript } from "./servers.ts";
+import {
+  deviceScript,
+  domainScript,
+  drainedScript,
+  followingScript,
+  serversOf,
+  watchScript,
+} from "./servers.ts";
 
 export const oracleVmKind = {
   summary: "Oracle VM, through the Manager that the site's `manager` names, and its servers over ssh",
@@ -211,11 +218,14 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
     vm: string,
     { timeoutMs, signal }: Parameters<Hypervisor["waitStopped"]>[1],
   ): Promise<Stopped> {
-    return waitFor<Stopped>(
+    const stopped = await waitFor<Stopped>(
       `${vm}: power-off`,
       async () => ((await state(vm)) === "running" ? undefined : "guest-shutdown"),
       { timeoutMs, everyMs: 2000, ...(signal && { signal }) },
     );
+    const { on, paths } = await place(vm);
+    await on.run(["sh", "-c", drainedScript, paths.folder], signal && { signal });
+    return stopped;
   }
 
   return {

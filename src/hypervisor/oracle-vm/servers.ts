@@ -48,7 +48,10 @@ true`;
  */
 export const watchScript = `
 mkdir -p -- "$0" && cd "$0" || exit
-rm -f console; : > console.log
+# Of two that follow one console, each would get a part of it.
+old=$(cat watcher 2>/dev/null)
+[ -n "$old" ] && [ "$(readlink "/proc/$old/cwd")" = "$(pwd -P)" ] && kill -- "-$old"
+rm -f console drained; : > console.log
 until=$(($(date +%s) + 60))
 until device=$(sh -c "$3" "$1" "$2") && [ -n "$device" ]; do
   [ "$(date +%s)" -lt $until ] || { echo "no console of the domain $1 appeared in xenstore" >&2; exit 1; }
@@ -64,10 +67,15 @@ id=$(sh -c "$1" "$0" | tail -n 1)
 [ -n "$id" ] || exit 0
 xenstore-read "/local/domain/$id/serial/0/tty" 2>/dev/null || xenstore-read "/local/domain/$id/console/tty" 2>/dev/null`;
 
-/** Appends what the console says to the log. `$0`: the machine's id; `$1`: `domainScript`; `$2`: `deviceScript`. */
+/**
+ * Appends what the console says to the log; `drained` is there while all of a machine that is gone has been read.
+ * `$0`: the machine's id; `$1`: `domainScript`; `$2`: `deviceScript`.
+ */
 export const followingScript = `
 while :; do
+  rm -f drained
   cat console >> console.log
+  : > drained
   until=$(($(date +%s) + 4))
   until device=$(sh -c "$2" "$0" "$1") && [ -n "$device" ]; do
     [ "$(date +%s)" -lt $until ] || exit 0
@@ -76,3 +84,9 @@ while :; do
   ln -sfn "$device" console
   sleep 0.1
 done`;
+
+/** Waits, for up to five seconds, until the last words of a machine that has stopped are in its log. `$0`: a folder. */
+export const drainedScript = `
+cd -- "$0" || exit 0
+n=0
+until [ -e drained ] || [ $n -ge 50 ]; do sleep 0.1; n=$((n + 1)); done`;

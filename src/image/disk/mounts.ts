@@ -3,6 +3,8 @@ import type { Reader } from "../../io/reader.ts";
 import type { Mount, Volume } from "../access.ts";
 import { openExt } from "../ext/ext.ts";
 import { readImageFile } from "../file/image-file.ts";
+import type { OtherVolume } from "./account.ts";
+import { coveredPlaces, isCover } from "./covered.ts";
 import { insideOf, type Layout, layoutOf } from "./disk.ts";
 import {
   type FstabEntry,
@@ -26,7 +28,7 @@ export async function mountsIn(
   image: string,
   { volumes, tableFault }: Pick<Layout, "volumes" | "tableFault">,
   wordsOn: (volume: Volume) => Promise<MountWords | undefined> = async () => undefined,
-): Promise<GuestMounts> {
+): Promise<GuestMounts & { readonly covered: readonly OtherVolume[] }> {
   // For each volume the last failure: it has the reasons against all ways that were tried.
   const unread = new Map<string, TbuildError>();
   const told = async ({ name }: Volume, look: () => Promise<MountWords | undefined>) =>
@@ -40,11 +42,13 @@ export async function mountsIn(
     const own = await told(volume, async () => mountWords(await openExt(insideOf(reader, volume))));
     const isStrange = unread.get(volume.name)?.fault === "environment";
     const words = own ?? (isStrange ? await told(volume, () => wordsOn(volume)) : undefined);
-    if (words) return resolveMounts(words.entries, volumes, volume);
+    if (words) return { ...resolveMounts(words.entries, volumes, volume), covered: coveredIn(words) };
   }
   for (const volume of readable.filter(({ fs }) => fs === "xfs" || fs === "btrfs")) {
     const words = await told(volume, () => wordsOn(volume));
-    if (words) return resolveMounts(words.entries, volumes, partOf(volume, words.subvolume), words.missing);
+    if (!words) continue;
+    const root = partOf(volume, words.subvolume);
+    return { ...resolveMounts(words.entries, volumes, root, words.missing), covered: coveredIn(words) };
   }
   const closed = volumes.find(({ refused }) => refused !== undefined);
   if (closed)
@@ -77,6 +81,8 @@ export async function mountsIn(
 /** A guest's mount entries, and its btrfs subvolume if that is not the default one. */
 export interface MountWords {
   readonly entries: readonly FstabEntry[];
+  /** The home folders in its /etc/passwd, if an entry may cover one. */
+  readonly homes: readonly string[];
   readonly subvolume?: string;
   /** Subvolumes in the entries that the root's btrfs lacks. */
   readonly missing?: readonly string[];
@@ -102,5 +108,13 @@ export async function mountWords(files: MountFiles, top = ""): Promise<MountWord
     const entry = mountUnitEntry(await text(`${units}/${name}`), `/etc/systemd/system/${name}`);
     if (entry) found.push(entry);
   }
-  return { entries: found };
+  const passwd = `${top}/etc/passwd`;
+  const isAsked = found.some(isCover) && (await files.stat(passwd))?.kind === "file";
+  const users = isAsked ? (await text(passwd)).split("\n") : [];
+  const homes = users.map((line) => line.split(":")[5] ?? "").filter((home) => home.startsWith("/"));
+  return { entries: found, homes };
+}
+
+function coveredIn({ entries, homes }: MountWords): readonly OtherVolume[] {
+  return coveredPlaces(entries, homes);
 }

@@ -1,4 +1,4 @@
-import { Recipe } from "../../recipe/recipe.ts";
+import { majorOf, Recipe } from "../../recipe/recipe.ts";
 import type { Findings, Standing } from "./findings.ts";
 import type { ReadLine } from "./read-line.ts";
 
@@ -26,44 +26,60 @@ export function takeUser(read: ReadLine, found: Findings): void {
   }
   const said = read.option("uid");
   const uid = Number(said ?? 1000 + (found.lists.users?.length ?? 0));
-  if (said === undefined) found.leave(read, `no number is given; it gets ${uid}`);
-  const listed = read.list("groups");
-  const groups = [...new Set(listed)].filter((group) => group !== name);
-  if (groups.length < listed.length) found.leave(read, "a group is given twice, or is the account's own");
+  const groups = furtherGroups(name, read, found);
   read.has("password", "iscrypted", "plaintext");
   const locked = read.has("lock");
   const secret = read.has("password") && !locked;
-  if (locked) found.leave(read, "is locked: it gets no password");
   const home = read.option("homedir");
   const ownGid = read.option("gid");
-  const made = [{ name, gid: Number(ownGid ?? uid) }];
+  const own = { name, gid: Number(ownGid ?? uid) };
+  const user = {
+    name,
+    uid,
+    group: name,
+    ...(groups.length > 0 && { groups: groups.map((group) => group.name) }),
+    ...(home !== undefined && { home: home.replace(/(?<=.)\/+$/, "") }),
+    ...(secret && { password: { env: `${name.toUpperCase().replace(/\W/g, "_")}_PASSWORD` } }),
+  };
+  for (const [key, value] of [["groups", own] as const, ["users", user] as const])
+    if (!Recipe.shape[key].safeParse([value]).success) {
+      found.leave(read, `a recipe cannot hold it under ${key}`);
+      return;
+    }
+  if (said === undefined) found.leave(read, `no number is given; it gets ${uid}`);
+  if (locked) found.leave(read, "is locked: it gets no password");
   if (ownGid !== undefined && groupsOf(found).some((other) => other.name === name))
     found.leave(read, "there already is a group of its name, with another gid");
-  for (const group of groups) if (!groupsOfRelease.has(group)) made.push({ name: group, gid: -1 });
-  const valid = Recipe.shape.groups.safeParse(
-    made.map((one) => ({ ...one, gid: Math.max(1, one.gid) })),
-  ).success;
-  if (!valid || !(made[0]?.gid ?? 0)) {
-    found.leave(read, "a recipe cannot hold it under groups");
-    return;
+  addGroup(own, found, read);
+  for (const group of groups) {
+    if (groupsOfRelease.has(group.name)) continue;
+    const gid = group.gid ?? freeId(found);
+    const there = groupsOf(found).find((other) => other.name === group.name);
+    if (there === undefined) addGroup({ name: group.name, gid }, found, read);
+    else if (group.gid !== undefined && group.gid !== there.gid)
+      found.leave(read, `the group ${group.name} has the number ${there.gid}, not ${group.gid}`);
   }
-  for (const { name: group, gid } of made)
-    addGroup({ name: group, gid: gid < 0 ? freeId(found) : gid }, found, read);
-  found.add(
-    "users",
-    {
-      name,
-      uid,
-      group: name,
-      ...(groups.length > 0 && { groups }),
-      ...(home !== undefined && { home }),
-      ...(secret && { password: { env: `${name.toUpperCase().replace(/\W/g, "_")}_PASSWORD` } }),
-    },
-    read,
-  );
+  found.add("users", user, read);
   if (secret) found.leave(read, "a recipe holds no secrets; the password is read from the environment");
   else if (!locked && read.has("iscrypted")) found.leave(read, "it has no password");
   else if (!locked && read.has("plaintext")) found.leave(read, "it has no password");
+}
+
+/** The groups of a `user` line beside its own; from OL7 on a number may follow in brackets, as in `dba(54322)`. */
+function furtherGroups(name: string, read: ReadLine, found: Findings): { name: string; gid?: number }[] {
+  const listed = read.list("groups").map((said) => {
+    const [, group, gid] = /^([^()]+)\((\d+)\)$/.exec(majorOf(found.release) >= 7 ? said : "") ?? [];
+    return group === undefined ? { name: said } : { name: group, gid: Number(gid) };
+  });
+  const groups = listed.filter(
+    (group, at) => group.name !== name && listed.findIndex((other) => other.name === group.name) === at,
+  );
+  if (groups.length < listed.length) found.leave(read, "a group is given twice, or is the account's own");
+  return groups.filter((group) => {
+    const possible = Recipe.shape.groups.safeParse([{ gid: 1, ...group }]).success;
+    if (!possible) found.leave(read, `a recipe cannot hold the group ${group.name}`);
+    return possible;
+  });
 }
 
 // Of EL5 to EL9: the groups of the package setup, and those that packages of @core make.

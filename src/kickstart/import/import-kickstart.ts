@@ -31,7 +31,10 @@ export async function importKickstart(text: string, name: string, base: Recipe):
   const found = new Findings(release);
   // Kickstarts for OL5 often end their sections with %end, which its installer takes for a line of the script.
   const reader = Math.max(6, majorOf(release));
-  for (const part of partsOf(withoutTemplates(text, found), reader, () => {})) take(part, found);
+  const parts = partsOf(withoutTemplates(text, found), reader, () => {});
+  // The installer makes the groups before the accounts, in whatever order the lines stand.
+  for (const part of parts.filter(isGroup)) take(part, found);
+  for (const part of parts.filter((one) => !isGroup(one))) take(part, found);
   finishStorage(found);
   finishServices(found);
   const recipe: Record<string, unknown> = {
@@ -93,6 +96,10 @@ function withoutTemplates(text: string, found: Findings): string {
       return line;
     })
     .join("\n");
+}
+
+function isGroup({ kind, name }: KickstartPart): boolean {
+  return kind === "command" && name === "group";
 }
 
 function take(part: KickstartPart, found: Findings): void {

@@ -155,13 +155,16 @@ const usual: Readonly<Record<string, number>> = { "/boot": 500, swap: 2048, "/":
 function sizeOf(read: ReadLine, found: Findings): { mib: number; grow: boolean } {
   const mount = read.words[0] ?? "";
   const said = Number(read.option("size"));
-  const percent = Number(read.option("percent"));
+  const percent = read.option("percent");
   const grows = read.has("grow");
   if (read.has("maxsize")) found.leave(read, "a recipe has a minimum size, and whether it grows");
   if (said > 9_999_999) found.leave(read, "the largest size of a recipe is 9999999 MiB");
-  if (Number.isInteger(said) && said >= 1) return { mib: Math.min(said, 9_999_999), grow: grows };
+  if (Number.isInteger(said) && said >= 1) {
+    if (percent !== undefined) found.leave(read, "a recipe has sizes in MiB, no percentages; --size counts");
+    return { mib: Math.min(said, 9_999_999), grow: grows };
+  }
   const mib = usual[mount] ?? 1024;
-  const grow = grows || mount === "/" || percent >= 100;
+  const grow = grows || mount === "/" || Number(percent) >= 100;
   read.has("recommended", "hibernation");
   if (!read.has("thinpool"))
     found.leave(read, `no size in MiB is given; it gets ${mib} MiB${grow ? " and grows" : ""}`);
@@ -234,6 +237,7 @@ function asName(text: string): string {
 
 function fileSystemOf(read: ReadLine, mount: string, found: Findings): string {
   const said = read.option("fstype", "type");
+  if (read.has("fstype") && read.has("type")) found.leave(read, "--type means --fstype, which counts");
   if (said !== undefined && said !== "") return known(said, mount, read, found);
   found.leave(read, `no file system is given; it gets ${own(found.release)}`);
   return own(found.release);
