@@ -436,6 +436,9 @@ function commandsShown(text: string): string[] {
 
 /** What answers otherwise here than where a README is read: no disc of Oracle's, no registry, and no machine was kept. */
 const elsewhere: Record<string, [code: number, words: string]> = {
+  // They ask on a terminal; questions.test.ts answers.
+  "tbuild recipe ol6-grid --rehearse --debug": [2, "it asks on a terminal"],
+  "tbuild recipe ol6-grid --rehearse --on-error ask": [2, "it asks on a terminal"],
   "tbuild manager": [2, "names no Oracle VM Manager"],
   "tbuild manager trust": [2, "names no Oracle VM Manager"],
   "tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [
