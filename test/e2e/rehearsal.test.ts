@@ -398,6 +398,8 @@ describe("a rehearsal of ol6-grid", () => {
     );
     const standIns: Record<string, string> = {
       "System.img": image,
+      "disk1.img": image,
+      "disk2.img": join(machine, "System.img"),
       machine,
       "machine/vm.cfg": join(machine, "vm.cfg"),
       moved: join(tbuild.home, "moved"),
