@@ -443,6 +443,7 @@ const elsewhere: Record<string, [code: number, words: string]> = {
   "tbuild recipe ol6-grid --rehearse --on-error ask": [2, "it asks on a terminal"],
   "tbuild manager": [2, "names no Oracle VM Manager"],
   "tbuild manager trust": [2, "names no Oracle VM Manager"],
+  "tbuild manager import ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [2, "names no Oracle VM Manager"],
   "tbuild manager import http://web.example.com/ol6-grid-1.0.0.tgz --description ol6-grid@1.0.0": [
     2,
     "names no Oracle VM Manager",
