@@ -1,5 +1,5 @@
 import type { StoredDisk } from "../src/model/disk.ts";
-import type { Manifest } from "../src/model/manifest.ts";
+import type { Manifest, Parameter } from "../src/model/manifest.ts";
 
 /** A template as a build publishes it, around a disk. */
 export function sampleManifest(disk: StoredDisk, changes: Partial<Manifest> = {}): Manifest {
@@ -45,5 +45,18 @@ export function sampleManifest(disk: StoredDisk, changes: Partial<Manifest> = {}
     timings: {},
     tbuild: "0.1.0",
     ...changes,
+  };
+}
+
+/** A first-boot parameter that nothing is said of. */
+export function sampleParameter(key: string, more: Partial<Parameter> = {}): Parameter {
+  return {
+    key,
+    description: "",
+    module: "network",
+    required: false,
+    hidden: false,
+    password: false,
+    ...more,
   };
 }

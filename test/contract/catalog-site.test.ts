@@ -17,7 +17,7 @@ import { recordsIn } from "../../src/store/records/records.ts";
 import { memoryStore } from "../fakes/memory-store.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { formScript } from "../form-script.ts";
-import { sampleManifest } from "../manifest-sample.ts";
+import { sampleManifest, sampleParameter } from "../manifest-sample.ts";
 
 const disk = {
   name: "System",
@@ -43,15 +43,8 @@ const guest = (text: string) => ({
   files: [file(text)],
   volumes: [],
 });
-const network = (name: string, more: Partial<Parameter> = {}): Parameter => ({
-  key: `com.oracle.linux.network.${name}`,
-  description: "",
-  module: "network",
-  required: false,
-  hidden: false,
-  password: false,
-  ...more,
-});
+const network = (name: string, more: Partial<Parameter> = {}) =>
+  sampleParameter(`com.oracle.linux.network.${name}`, more);
 const filesOf = (catalog: readonly CatalogEntry[]): Iterable<CatalogFile> =>
   catalogFiles(catalog, { made: "2026-11-25T10:00:00.000Z", code: "", form });
 const form = await formScript();

@@ -1,13 +1,12 @@
-import { copyFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { copyFile, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
 import { describeWith } from "../fakes/missing.ts";
-import { guestFolder, ol6Guest, putIntoPartition } from "../guest-image.ts";
+import { putIntoPartition } from "../guest-image.ts";
 import { host, sha256Of } from "./dirty-image.ts";
+import { guestWorkshop } from "./guest-workshop.ts";
 import { inUml } from "./uml-script.ts";
 
-const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 const mib = 1 << 20;
 const needed = [
   "mke2fs",
@@ -22,22 +21,10 @@ const needed = [
 ];
 
 describeWith(needed, "a disk that is made larger", () => {
-  let folder = "";
-  let root = "";
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "tbuild-resize-"));
-    root = await guestFolder(ol6Guest);
-  });
-  afterAll(async () => {
-    await rm(folder, { recursive: true });
-    await rm(root, { recursive: true });
-  });
-
-  const tbuild = (...args: string[]) =>
-    host.run([process.execPath, main, ...args], { allow: [1, 2, 3, 4, 5, 6] });
+  const shop = guestWorkshop("resize");
 
   async function disk(name: string, table: readonly string[], mebibytes = 100): Promise<string> {
-    const image = join(folder, name);
+    const image = join(shop.folder, name);
     await rm(image, { force: true });
     await host.run(["truncate", "-s", `${mebibytes}M`, image]);
     await host.run(["sfdisk", "-q", image], { input: `${table.join("\n")}\n` });
@@ -45,7 +32,19 @@ describeWith(needed, "a disk that is made larger", () => {
   }
 
   const ext = (image: string, at: number, size: number, kind = "ext4") =>
-    host.run(["mke2fs", "-q", "-F", "-t", kind, "-d", root, "-E", `offset=${at * mib}`, image, `${size}M`]);
+    host.run([
+      "mke2fs",
+      "-q",
+      "-F",
+      "-t",
+      kind,
+      "-d",
+      shop.root,
+      "-E",
+      `offset=${at * mib}`,
+      image,
+      `${size}M`,
+    ]);
 
   async function judged(image: string, at: number): Promise<{ readonly bytes: number }> {
     await host.run(["sfdisk", "--verify", image]);
@@ -57,11 +56,11 @@ describeWith(needed, "a disk that is made larger", () => {
 
   async function resized(image: string, ...more: string[]) {
     const before = await sha256Of(image);
-    const planned = await tbuild("resize", "--plan", "--size", "300M", ...more, image);
+    const planned = await shop.tbuild("resize", "--plan", "--size", "300M", ...more, image);
     expect(planned.exitCode, planned.stderr).toBe(0);
     expect(planned.stdout).toContain("disk: 100 MiB → 300 MiB");
     expect(await sha256Of(image)).toBe(before);
-    const done = await tbuild("resize", "--yes", "--size", "300M", ...more, image);
+    const done = await shop.tbuild("resize", "--yes", "--size", "300M", ...more, image);
     expect([done.exitCode, done.stdout], done.stderr).toEqual([
       0,
       expect.stringContaining("done; undo with"),
@@ -69,10 +68,10 @@ describeWith(needed, "a disk that is made larger", () => {
     return {
       planned: planned.stdout,
       async undone() {
-        const { exitCode, stderr } = await tbuild("undo", image);
+        const { exitCode, stderr } = await shop.tbuild("undo", image);
         expect(exitCode, stderr).toBe(0);
         expect(await sha256Of(image)).toBe(before);
-        expect((await readdir(folder)).filter((name) => name.includes(".tbuild-"))).toEqual([]);
+        expect((await readdir(shop.folder)).filter((name) => name.includes(".tbuild-"))).toEqual([]);
       },
     };
   }
@@ -106,10 +105,10 @@ describeWith(needed, "a disk that is made larger", () => {
       expect((await judged(image, at)).bytes).toBeGreaterThan((300 - at - 3) * mib);
       // Holes stay holes: the new room takes none on this machine's disk.
       expect((await stat(image)).blocks * 512).toBeLessThan(100 * mib);
-      expect((await tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
+      expect((await shop.tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
       // A second time nothing grows, and nothing is written.
       const grown = await sha256Of(image);
-      expect((await tbuild("resize", "--yes", "--size", "300M", image)).stdout).toContain(
+      expect((await shop.tbuild("resize", "--yes", "--size", "300M", image)).stdout).toContain(
         "nothing to resize",
       );
       expect(await sha256Of(image)).toBe(grown);
@@ -120,7 +119,7 @@ describeWith(needed, "a disk that is made larger", () => {
   it("is a qcow2, too", async () => {
     const raw = await disk("two.img", ["label: gpt", "start=2048,size=90M"]);
     await ext(raw, 1, 80);
-    const image = join(folder, "two.qcow2");
+    const image = join(shop.folder, "two.qcow2");
     await host.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, image]);
     const { undone } = await resized(image);
     await host.run(["qemu-img", "check", "-q", image]);
@@ -130,11 +129,11 @@ describeWith(needed, "a disk that is made larger", () => {
   });
 
   it("has no partition table", async () => {
-    const image = join(folder, "bare.img");
-    await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, image, "100M"]);
+    const image = join(shop.folder, "bare.img");
+    await host.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", shop.root, image, "100M"]);
     const { undone } = await resized(image);
     await host.run(["e2fsck", "-fn", image]);
-    expect((await tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
+    expect((await shop.tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
     await undone();
   });
 
@@ -146,14 +145,14 @@ describeWith(needed, "a disk that is made larger", () => {
       [
         `pvcreate -qq ${noUdev} /dev/ubda2; vgcreate -qq ${noUdev} vg-a /dev/ubda2`,
         `lvcreate -qq ${noUdev} -Zn -Wn -L 12M -n swap vg-a; mkswap -q /dev/mapper/vg--a-swap`,
-        `lvcreate -qq ${noUdev} -Zn -Wn -L 40M -n root vg-a; mke2fs -q -t ext4 -d ${root} /dev/mapper/vg--a-root`,
+        `lvcreate -qq ${noUdev} -Zn -Wn -L 40M -n root vg-a; mke2fs -q -t ext4 -d ${shop.root} /dev/mapper/vg--a-root`,
         `vgchange -an ${noUdev} vg-a`,
       ].join("\n"),
     );
     const { planned, undone } = await resized(image);
     expect(planned).toMatch(/p2: 89 MiB → 289 MiB/);
     expect(planned).toMatch(/vg-a\/root: 40 MiB → 2\d\d MiB/);
-    const copy = join(folder, "judged.img");
+    const copy = join(shop.folder, "judged.img");
     await copyFile(image, copy);
     const said = await inUml(
       [copy],
@@ -166,25 +165,25 @@ describeWith(needed, "a disk that is made larger", () => {
     const bytes = Number(/^(\d{9})$/m.exec(said)?.[1]);
     expect(bytes, said).toBeGreaterThan(270 * mib);
     expect(Number(/Block count: +(\d+)/.exec(said)?.[1]) * 1024, said).toBeGreaterThan(bytes - 8 * mib);
-    expect((await tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
+    expect((await shop.tbuild("cat", `${image}:/etc/oracle-release`)).stdout).toContain("6.10");
     await undone();
   });
 
   it("holds XFS", async () => {
     const image = await disk("xfs.img", ["label: dos", "size=+,type=83"], 400);
-    const inside = join(folder, "inside");
+    const inside = join(shop.folder, "inside");
     await host.run(["truncate", "-s", "399M", inside]);
     await host.run(["mkfs.xfs", "-q", inside]);
     await putIntoPartition(image, inside);
     await rm(inside);
     const before = await sha256Of(image);
-    const done = await tbuild("resize", "--yes", "--size", "600M", image);
+    const done = await shop.tbuild("resize", "--yes", "--size", "600M", image);
     expect(done.exitCode, done.stderr).toBe(0);
     await host.run(["dd", `if=${image}`, `of=${inside}`, "bs=1M", "skip=1", "conv=sparse", "status=none"]);
     await host.run(["xfs_repair", "-n", inside]);
     const { stdout } = await host.run(["xfs_db", "-r", "-c", "sb 0", "-c", "p dblocks", inside]);
     expect(Number(/\d+/.exec(stdout)?.[0]) * 4096).toBe(599 * mib);
-    expect((await tbuild("undo", image)).exitCode).toBe(0);
+    expect((await shop.tbuild("undo", image)).exitCode).toBe(0);
     expect(await sha256Of(image)).toBe(before);
   });
 
@@ -211,16 +210,16 @@ describeWith(needed, "a disk that is made larger", () => {
     const image = await disk("refused.img", table);
     await ext(image, 1, 39);
     if (what.startsWith("swap") || what.startsWith("another")) {
-      const area = join(folder, "area");
+      const area = join(shop.folder, "area");
       await host.run(["truncate", "-s", "59M", area]);
       await host.run(["mkswap", "-q", area]);
       await host.run(["dd", `if=${area}`, `of=${image}`, "bs=1M", "seek=41", "conv=notrunc", "status=none"]);
     }
     const before = await sha256Of(image);
     const sized = args[0] === "--size" ? args : ["--size", "300M", ...args];
-    const { exitCode, stderr } = await tbuild("resize", "--yes", ...sized, image);
+    const { exitCode, stderr } = await shop.tbuild("resize", "--yes", ...sized, image);
     expect([exitCode, stderr]).toEqual([code, expect.stringMatching(why)]);
     expect(await sha256Of(image)).toBe(before);
-    expect((await readdir(folder)).filter((name) => name.includes(".tbuild-"))).toEqual([]);
+    expect((await readdir(shop.folder)).filter((name) => name.includes(".tbuild-"))).toEqual([]);
   });
 });

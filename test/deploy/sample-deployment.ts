@@ -3,20 +3,8 @@ import { readDeployment } from "../../src/deploy/load.ts";
 import type { Place } from "../../src/deploy/place.ts";
 import type { DeployEvent } from "../../src/deploy/run.ts";
 import type { GivenValue } from "../../src/firstboot/values.ts";
-import type { Manifest, Parameter } from "../../src/model/manifest.ts";
-import { sampleManifest } from "../manifest-sample.ts";
-
-function parameter(key: string, more: Partial<Parameter> = {}): Parameter {
-  return {
-    key,
-    description: "",
-    module: "network",
-    required: false,
-    hidden: false,
-    password: false,
-    ...more,
-  };
-}
+import type { Manifest } from "../../src/model/manifest.ts";
+import { sampleParameter as parameter, sampleManifest } from "../manifest-sample.ts";
 
 const network = "com.oracle.linux.network";
 

@@ -3,16 +3,8 @@ import { TbuildError } from "../../src/errors.ts";
 import { checkValues } from "../../src/firstboot/values.ts";
 import type { Parameter } from "../../src/model/manifest.ts";
 import { readYaml } from "../../src/recipe/located.ts";
+import { sampleParameter as parameter } from "../manifest-sample.ts";
 
-const parameter = (key: string, more: Partial<Parameter> = {}): Parameter => ({
-  key,
-  description: "",
-  module: "x",
-  required: false,
-  hidden: false,
-  password: false,
-  ...more,
-});
 const N = "com.oracle.linux.network";
 const names = "device onboot bootproto ipaddr netmask gateway hwaddr dns-servers dns-search-domains".split(
   " ",

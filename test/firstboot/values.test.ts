@@ -4,16 +4,8 @@ import { messageForms } from "../../src/firstboot/message-forms.ts";
 import { checkValues } from "../../src/firstboot/values.ts";
 import type { Parameter } from "../../src/model/manifest.ts";
 import { readYaml } from "../../src/recipe/located.ts";
+import { sampleParameter as parameter } from "../manifest-sample.ts";
 
-const parameter = (key: string, more: Partial<Parameter> = {}): Parameter => ({
-  key,
-  description: "",
-  module: "x",
-  required: false,
-  hidden: false,
-  password: false,
-  ...more,
-});
 const network = [
   "device",
   "onboot",

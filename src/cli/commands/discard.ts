@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { TbuildError } from "../../errors.ts";
+import { exitCodes, TbuildError } from "../../errors.ts";
 import { localHost } from "../../host/local.ts";
 import { type PlannedDiscard, planDiscard } from "../../image/discard.ts";
 import { fileWord, jsonText, printable } from "../../io/escape.ts";
@@ -23,6 +23,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
     await using planned = await planDiscard(localHost(), file, note, signal);
     const bytes = planned.found.reduce((sum, one) => sum + one.bytes, 0);
     if (!flags.json) process.stdout.write(planText(name, planned, bytes));
+    if (bytes === 0 && planned.left.length > 0) process.exitCode ||= exitCodes.unknown;
     const isWanted = bytes > 0 && !flags.plan;
     if (isWanted && planned.undoRecords > 0 && !flags.dropUndo) throw recordsRefused(name);
     const after = isWanted && (await isAgreed(name, flags, signal)) ? await planned.apply(signal) : undefined;
@@ -59,7 +60,7 @@ function planText(
     ...found.map((one) => `  ${colours.cyan(one.volume)}: ${size(one.bytes)} of free blocks`),
     ...left.map(({ volume, why }) => `  ${colours.yellow(volume)}: left as it is: ${why}`),
     ...(bytes === 0
-      ? ["  nothing to discard"]
+      ? [`  nothing to discard${left.length > 0 ? " in what was looked into" : ""}`]
       : [
           `  ${size(bytes)} are discarded; this cannot be undone: a record would take the space that is freed`,
           ...(undoRecords > 0
