@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -192,6 +192,44 @@ describe("a change that was cut off", () => {
     expect(await readdir(folder)).toEqual(["a disk.img", basename(record)]);
     await rm(record);
     expect(await settle(image)).toBeUndefined();
+  });
+
+  describe("of two images in different folders", () => {
+    const changed = async () => {
+      const apart = join(folder, "apart");
+      await mkdir(apart);
+      const other = join(apart, "b.img");
+      await writeFile(other, old);
+      const piece = { offset: 700, bytes: 9, after: async () => Buffer.from("identical") };
+      const note = { what: "seal", when: "2026-11-30T00:00:00Z", bytes: old.length };
+      const record = await changeImage(image, [piece], note, { others: [{ image: other, pieces: [piece] }] });
+      return { other, file: record.file, after: await readFile(image) };
+    };
+
+    it.each(["a change", "an undo"])("is finished in both after %s was cut off", async (which) => {
+      const { other, file, after } = await changed();
+      await rename(file, which === "a change" ? namesFor(image).redo : namesFor(image).undoing);
+      await writeFile(image, old);
+      await writeFile(other, after);
+      expect(await settle(other)).toContain("is now finished");
+      const wanted = which === "a change" ? after : old;
+      expect([await readFile(image), await readFile(other)]).toEqual([wanted, wanted]);
+    });
+
+    it.each(["undo", "redo", "undoing"] as const)(
+      "writes to none where the other does not name the first in turn (%s)",
+      async (stage) => {
+        const { other, file, after } = await changed();
+        // As a record that came with an image, and names a file of this machine.
+        await rm(namesFor(other).with);
+        if (stage !== "undo") await rename(file, namesFor(image)[stage]);
+        await expect(stage === "undo" ? undoLast(image) : settle(image)).rejects.toMatchObject({
+          fault: "integrity",
+          message: expect.stringContaining(`names ${other}, which does not name ${image} in turn`),
+        });
+        expect([await readFile(image), await readFile(other)]).toEqual([after, after]);
+      },
+    );
   });
 
   it("is forgotten when the image had not been touched yet", async () => {

@@ -102,13 +102,13 @@ async function settleOwn(image: string): Promise<string | undefined> {
   for (const file of left) await rm(file, { recursive: true });
   if (there.includes(basename(names.redo))) {
     const number = await nextNumber(image);
-    await using targets = await openAll(image, await namedIn(image, names.redo));
+    await using targets = await openAll(image, await trustedIn(image, names.redo));
     await checkUntouchedByOthers(targets.all, names.redo);
     await finishChange(image, targets.all, number);
     return "a change of it had been cut off while it was written; it is now finished, and can be undone";
   }
   if (there.includes(basename(names.undoing))) {
-    await using targets = await openAll(image, await namedIn(image, names.undoing));
+    await using targets = await openAll(image, await trustedIn(image, names.undoing));
     await checkUntouchedByOthers(targets.all, names.undoing);
     await finishUndo(image, targets.all);
     return "an undo of it had been cut off; it is now finished";
@@ -169,7 +169,7 @@ export async function undoLast(image: string): Promise<UndoRecord> {
       subject: image,
       hint: `Undo records are stored beside the image, as ${basename(namesFor(image).undo(1))}.`,
     });
-  await using targets = await openAll(last.image, last.others);
+  await using targets = await openAll(last.image, await trustedIn(last.image, last.file));
   await checkUntouched(targets.all, last.file);
   await renameSafely(last.file, namesFor(last.image).undoing);
   await finishUndo(last.image, targets.all);
@@ -200,12 +200,30 @@ async function namedIn(image: string, file: string): Promise<string[]> {
   return others.map((other) => resolve(dirname(image), other.file));
 }
 
+/**
+ * The other images that a record names, where they may be written to. A record can come with an image from elsewhere: outside
+ * their folder, it reaches only images that name the first one in turn.
+ */
+async function trustedIn(image: string, record: string): Promise<string[]> {
+  const others = await namedIn(image, record);
+  for (const other of others)
+    if (dirname(other) !== dirname(image) && (await pointedAt(other)) !== image)
+      throw new TbuildError("integrity", `names ${other}, which does not name ${image} in turn`, {
+        subject: record,
+        hint: `If they were changed together, ${namesFor(other).with} is missing: bring it along with the image.`,
+      });
+  return others;
+}
+
 /** The image beside which the record of a common change is; `undefined` if there is none, or no longer. */
 async function firstOf(image: string): Promise<string | undefined> {
+  const first = await pointedAt(image);
+  return first !== undefined && (await namedBeside(first)).includes(image) ? first : undefined;
+}
+
+async function pointedAt(image: string): Promise<string | undefined> {
   const text = await readFile(namesFor(image).with, "utf8").catch(() => "");
-  if (!text.endsWith("\n")) return undefined;
-  const first = resolve(dirname(image), text.slice(0, -1));
-  return (await namedBeside(first)).includes(image) ? first : undefined;
+  return text.endsWith("\n") ? resolve(dirname(image), text.slice(0, -1)) : undefined;
 }
 
 async function othersOf(image: string, [, ...others]: Targets): Promise<NonNullable<Head["others"]>> {
