@@ -13,7 +13,7 @@ import { holderOf, tryLock } from "../host/lock.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import { makeFolders } from "../io/folders.ts";
-import { digestOf } from "../model/digest.ts";
+import { type Digest, digestOf } from "../model/digest.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { rootPasswordKey } from "../model/root-password.ts";
@@ -31,6 +31,8 @@ export interface ImportOptions {
   /** The folder for unpacking. Nothing is left there. */
   readonly workFolder: string;
   readonly tbuild: string;
+  /** What the file was when it was looked at. Another file is an `integrity` fault. */
+  readonly digest?: Digest;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string, done?: number, total?: number) => void;
 }
@@ -52,6 +54,11 @@ export async function importTemplate(
 ): Promise<Imported> {
   await using work = await workFolder(options.workFolder);
   const unpacked = await unpackTemplate(host, file, work.path, options);
+  if (options.digest !== undefined && options.digest !== unpacked.digest)
+    throw new TbuildError("integrity", "was changed meanwhile", {
+      subject: file,
+      hint: "Wait until nothing writes to it, and start again.",
+    });
   options.progress?.("looking into the guest");
   const domainType = options.domainType ?? unpacked.said.domainType ?? "XEN_HVM_PV_DRIVERS";
   const guest = await inspectDisks(host, unpacked, domainType);
