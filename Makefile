@@ -21,8 +21,7 @@ test: build setup .tbuild/setup-tests
 	npx biome check .
 	npx tsc -p . --noEmit
 	TBUILD_REQUIRE=1 npx vitest run --project check
-	TBUILD_REQUIRE=1 npx vitest run --project contract
-	TBUILD_REQUIRE=1 npx vitest run --project e2e
+	TBUILD_REQUIRE=1 npx vitest run --project contract --project e2e
 
 check: node_modules/.done
 	npx biome check .
