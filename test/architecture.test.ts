@@ -115,7 +115,10 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "image/ways/uml.ts",
     "image/ways/guestfish.ts",
   ],
-  "deploy/places/table.ts": ["deploy/places/oracle-vm/oracle-vm.ts", "deploy/places/hypervisor.ts"],
+  "deploy/places/table.ts": [
+    "deploy/places/oracle-vm/oracle-vm.ts",
+    "deploy/places/hypervisor/hypervisor.ts",
+  ],
   "hypervisor/table.ts": [
     "hypervisor/qemu/qemu.ts",
     "hypervisor/xen/xen.ts",

@@ -1,12 +1,12 @@
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { TbuildError } from "../../errors.ts";
-import { lock } from "../../host/lock.ts";
-import { buildNetwork, type Hypervisor, type Nic } from "../../hypervisor/hypervisor.ts";
-import type { Inventory, Mark, NicWanted, Place, PlaceContext, PlaceKind, SeenMachine } from "../place.ts";
-import { recordsIn } from "./place-records.ts";
-import { templatesIn } from "./place-templates.ts";
+import { TbuildError } from "../../../errors.ts";
+import { lock } from "../../../host/lock.ts";
+import { buildNetwork, type Hypervisor, type Nic } from "../../../hypervisor/hypervisor.ts";
+import type { Inventory, Mark, NicWanted, Place, PlaceContext, PlaceKind, SeenMachine } from "../../place.ts";
+import { recordsIn } from "../place-records.ts";
 import { conversationWith, forgetReports } from "./reports.ts";
+import { templatesIn } from "./templates.ts";
 
 export const hypervisorPlace: PlaceKind = {
   summary: "the site's hypervisor",
