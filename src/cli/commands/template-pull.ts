@@ -8,7 +8,7 @@ import type { Heard } from "../../store/exchange/oci/statements.ts";
 import { pullTemplate, versionsAmong, versionsHint } from "../../store/exchange/oci/template.ts";
 import { rememberPlace } from "../../store/exchange/places.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
-import type { Revocation } from "../../store/records/records.ts";
+import type { Revocation } from "../../store/records/revocations.ts";
 import { interruptible } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
 import { openSite } from "../open-site.ts";

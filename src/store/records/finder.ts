@@ -4,7 +4,8 @@ import { type Manifest, manifestDigest } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
 import type { Store } from "../store.ts";
 import { type CatalogEntry, entryOf, type Said, saidOf } from "./catalog.ts";
-import type { Pointer, Records } from "./records.ts";
+import type { Pointer } from "./pointers.ts";
+import type { Records } from "./records.ts";
 
 /** A version that the user named, with its complete manifest. */
 export interface Found extends CatalogEntry {
