@@ -1,14 +1,15 @@
-import { randomBytes } from "node:crypto";
 import { pacer, type Watch } from "../../host/pace.ts";
 import { shown } from "../../io/escape.ts";
 import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
 import { bytesOf } from "../names.ts";
 import { type Attributes, nameOf, parentOf } from "../tree.ts";
+import { release, setContent, setTarget } from "./content.ts";
 import { damaged, Unfit } from "./faults.ts";
 import { ExtFolder, startFolder } from "./folder.ts";
-import { dropAttributes, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
-import { at, flag, kindOf } from "./inode-fields.ts";
+import { dropAttributes, mapBlocks, ownedBlocks, setLabel } from "./inode.ts";
+import { fresh, own, touch } from "./inode-attributes.ts";
+import { at, kindOf } from "./inode-fields.ts";
 import { ExtVolume } from "./volume.ts";
 
 /** Changes the files of an ext file system in process. A remaining inode keeps everything except the requested change. */
@@ -55,11 +56,11 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     }
     const owned = await ownedBlocks(volume, inode);
     await volume.checkBlocks([...owned.data, ...owned.maps]);
-    await release(owned);
+    await release(volume, owned);
     await dropAttributes(volume, inode);
     await volume.freeInode(number, kind === "dir" ? "dir" : "other");
     await volume.clearInode(number);
-    if (kind === "dir") await countFolder(parent, -1);
+    if (kind === "dir") await countFolder(volume, parent, -1);
   }
 
   // Its blocks are written again without the names, because free blocks stay readable.
@@ -74,7 +75,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     const number = await numberOf(path);
     await volume.checkInode(number);
     const inode = await volume.inode(number);
-    await setContent(number, inode, data);
+    await setContent(volume, number, inode, data);
     own(inode, attributes);
     touch(inode, [at.mtime, at.ctime]);
     await volume.putInode(number, inode);
@@ -86,8 +87,8 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     const number = await volume.takeInode(parent, kind === "dir" ? "dir" : "other");
     const attributes = change.kind === "link" ? linkAttributes(change.label) : change.attributes;
     const inode = fresh(volume, kind, attributes);
-    if (change.kind === "write") await setContent(number, inode, change.data);
-    if (change.kind === "link") await setTarget(number, inode, bytesOf(change.target));
+    if (change.kind === "write") await setContent(volume, number, inode, change.data);
+    if (change.kind === "link") await setTarget(volume, number, inode, bytesOf(change.target));
     if (kind === "dir") {
       const [block = 0] = await volume.takeBlocks(1, number);
       await mapBlocks(volume, number, inode, [block]);
@@ -97,49 +98,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     if (attributes.label !== undefined) await setLabel(volume, number, inode, attributes.label);
     await volume.putInode(number, inode);
     await (await folderAt(parent)).add(name, number, kind);
-    if (kind === "dir") await countFolder(parent, 1);
-  }
-
-  // Reuses the existing blocks as far as they are needed.
-  async function setContent(number: number, inode: Buffer, data: Uint8Array): Promise<void> {
-    const { blockBytes } = volume;
-    const old = await ownedBlocks(volume, inode);
-    await volume.checkBlocks([...old.data, ...old.maps]);
-    const count = Math.ceil(data.length / blockBytes);
-    const blocks = old.data.slice(0, count);
-    if (blocks.length < count) blocks.push(...(await volume.takeBlocks(count - blocks.length, number)));
-    for (const [index, block] of blocks.entries()) {
-      const content = Buffer.alloc(blockBytes);
-      content.set(data.subarray(index * blockBytes, (index + 1) * blockBytes));
-      await volume.putBlock(block, content);
-    }
-    await release({ data: old.data.slice(count), maps: old.maps });
-    await mapBlocks(volume, number, inode, blocks);
-    inode.writeUInt32LE(data.length, at.size);
-    inode.writeUInt32LE(0, at.sizeHigh);
-  }
-
-  async function setTarget(number: number, inode: Buffer, target: Buffer): Promise<void> {
-    if (target.length >= 60) return setContent(number, inode, target);
-    inode.writeUInt32LE(0, at.flags);
-    inode.fill(0, at.block, at.block + 60);
-    target.copy(inode, at.block);
-    inode.writeUInt32LE(target.length, at.size);
-  }
-
-  async function release({ data, maps }: Owned): Promise<void> {
-    for (const block of [...data, ...maps]) await volume.freeBlock(block);
-  }
-
-  async function countFolder(parent: number, by: number): Promise<void> {
-    const inode = await volume.inode(parent);
-    const links = inode.readUInt16LE(at.links);
-    // 1: it once had more subfolders than the field can count; since then they are not counted.
-    if (links === 1) return;
-    if (links + by < 2) throw damaged(`folder ${parent} has more subfolders than its inode counts`);
-    if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
-    inode.writeUInt16LE(links + by, at.links);
-    await volume.putInode(parent, inode);
+    if (kind === "dir") await countFolder(volume, parent, 1);
   }
 
   async function numberOf(path: string): Promise<number> {
@@ -163,47 +122,17 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
   return { apply };
 }
 
+async function countFolder(volume: ExtVolume, parent: number, by: number): Promise<void> {
+  const inode = await volume.inode(parent);
+  const links = inode.readUInt16LE(at.links);
+  // 1: it once had more subfolders than the field can count; since then they are not counted.
+  if (links === 1) return;
+  if (links + by < 2) throw damaged(`folder ${parent} has more subfolders than its inode counts`);
+  if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
+  inode.writeUInt16LE(links + by, at.links);
+  await volume.putInode(parent, inode);
+}
+
 function linkAttributes(label: string | undefined): Attributes {
   return { mode: 0o777, uid: 0, gid: 0, ...(label !== undefined && { label }) };
-}
-
-function fresh(volume: ExtVolume, kind: "file" | "dir" | "link", attributes: Attributes): Buffer {
-  const inode = Buffer.alloc(volume.inodeBytes);
-  const types = { file: 0o100000, dir: 0o040000, link: 0o120000 };
-  inode.writeUInt16LE(types[kind], at.mode);
-  own(inode, attributes);
-  inode.writeUInt16LE(kind === "dir" ? 2 : 1, at.links);
-  if (volume.hasExtents) {
-    inode.writeUInt32LE(flag.extents, at.flags);
-    inode.writeUInt16LE(0xf30a, at.block);
-    inode.writeUInt16LE(4, at.block + 4);
-  }
-  randomBytes(4).copy(inode, at.generation);
-  if (volume.inodeBytes > 128) inode.writeUInt16LE(volume.extraBytes, at.extra);
-  touch(inode, [at.atime, at.mtime, at.ctime]);
-  if (volume.extraBytes >= 20) inode.writeUInt32LE(now(), at.crtime);
-  return inode;
-}
-
-function own(inode: Buffer, { mode, uid, gid }: Attributes): void {
-  inode.writeUInt16LE((inode.readUInt16LE(at.mode) & 0o170000) | (mode & 0o7777), at.mode);
-  inode.writeUInt16LE(uid & 0xffff, at.uid);
-  inode.writeUInt16LE(uid >>> 16, at.uidHigh);
-  inode.writeUInt16LE(gid & 0xffff, at.gid);
-  inode.writeUInt16LE(gid >>> 16, at.gidHigh);
-}
-
-// The nanoseconds of a time are behind the first 128 bytes, if the inode is that large.
-const finer: Readonly<Record<number, number>> = { [at.ctime]: 132, [at.mtime]: 136, [at.atime]: 140 };
-
-function touch(inode: Buffer, times: readonly number[]): void {
-  for (const time of times) {
-    inode.writeUInt32LE(now(), time);
-    const place = finer[time] ?? 0;
-    if (inode.length > 128 && place + 4 <= 128 + inode.readUInt16LE(at.extra)) inode.writeUInt32LE(0, place);
-  }
-}
-
-function now(): number {
-  return Math.floor(Date.now() / 1000);
 }

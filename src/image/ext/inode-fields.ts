@@ -23,6 +23,10 @@ export const at = {
   /** How many bytes of fields begin here. */
   extra: 128,
   sumHigh: 130,
+  /** Nanoseconds, and two more bits of the seconds. */
+  ctimeExtra: 132,
+  mtimeExtra: 136,
+  atimeExtra: 140,
   crtime: 144,
 } as const;
 
