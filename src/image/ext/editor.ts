@@ -6,10 +6,11 @@ import { bytesOf } from "../names.ts";
 import { type Attributes, nameOf, parentOf } from "../tree.ts";
 import { release, setContent, setTarget } from "./content.ts";
 import { damaged, Unfit } from "./faults.ts";
-import { ExtFolder, startFolder } from "./folder.ts";
+import { startFolder } from "./folder.ts";
 import { dropAttributes, mapBlocks, ownedBlocks, setLabel } from "./inode.ts";
 import { fresh, own, touch } from "./inode-attributes.ts";
 import { at, kindOf } from "./inode-fields.ts";
+import { OpenFolders } from "./open-folders.ts";
 import { ExtVolume } from "./volume.ts";
 
 /** Changes the files of an ext file system in process. A remaining inode keeps everything except the requested change. */
@@ -21,8 +22,7 @@ export interface ExtEditor {
 export async function editExt(disk: Writable): Promise<ExtEditor> {
   const volume = await ExtVolume.open(disk);
 
-  // The folders in which changes are made, and their parents.
-  const folders = new Map<number, ExtFolder>();
+  const folders = new OpenFolders(volume);
 
   async function apply(changes: readonly Change[], { signal, progress }: Watch = {}): Promise<void> {
     const pace = pacer(signal, (steps) => progress?.("changes made", steps, changes.length));
@@ -34,14 +34,13 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
         await rewrite(change.path, change.data, change.attributes);
       else await make(change);
     }
-    for (const folder of folders.values()) await folder.flush();
-    folders.clear();
+    await folders.flush();
     await volume.flush();
   }
 
   async function remove(path: string): Promise<void> {
-    const [parent, name] = [await numberOf(parentOf(path)), bytesOf(nameOf(path))];
-    const folder = await folderAt(parent);
+    const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
+    const folder = await folders.at(parent);
     const number = folder.find(name);
     if (number === undefined) throw damaged(`${shown(path)} is not there`);
     const inode = await volume.inode(number);
@@ -65,14 +64,14 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
 
   // Its blocks are written again without the names, because free blocks stay readable.
   async function dropFolder(path: string, number: number): Promise<void> {
-    const folder = await folderAt(number);
+    const folder = await folders.at(number);
     if (!folder.isEmpty) throw damaged(`${shown(path)} is not empty`);
     await folder.flush();
-    folders.delete(number);
+    folders.forget(number);
   }
 
   async function rewrite(path: string, data: Uint8Array, attributes: Attributes): Promise<void> {
-    const number = await numberOf(path);
+    const number = await folders.numberOf(path);
     await volume.checkInode(number);
     const inode = await volume.inode(number);
     await setContent(volume, number, inode, data);
@@ -83,7 +82,7 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
 
   async function make(change: Exclude<Change, { kind: "remove" }>): Promise<void> {
     const kind = change.kind === "write" ? "file" : change.kind;
-    const [parent, name] = [await numberOf(parentOf(change.path)), bytesOf(nameOf(change.path))];
+    const [parent, name] = [await folders.numberOf(parentOf(change.path)), bytesOf(nameOf(change.path))];
     const number = await volume.takeInode(parent, kind === "dir" ? "dir" : "other");
     const attributes = change.kind === "link" ? linkAttributes(change.label) : change.attributes;
     const inode = fresh(volume, kind, attributes);
@@ -97,26 +96,8 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     }
     if (attributes.label !== undefined) await setLabel(volume, number, inode, attributes.label);
     await volume.putInode(number, inode);
-    await (await folderAt(parent)).add(name, number, kind);
+    await (await folders.at(parent)).add(name, number, kind);
     if (kind === "dir") await countFolder(volume, parent, 1);
-  }
-
-  async function numberOf(path: string): Promise<number> {
-    let number = 2;
-    for (const name of path.split("/").filter((part) => part !== "")) {
-      const next = (await folderAt(number)).find(bytesOf(name));
-      if (next === undefined) throw damaged(`${shown(path)} is not there`);
-      number = next;
-    }
-    return number;
-  }
-
-  async function folderAt(number: number): Promise<ExtFolder> {
-    const kept = folders.get(number);
-    if (kept) return kept;
-    const opened = await ExtFolder.open(volume, number);
-    folders.set(number, opened);
-    return opened;
   }
 
   return { apply };

@@ -45,6 +45,9 @@ export const flag = {
 /** The flags by which chattr locks a file, by their letters: immutable and append-only. */
 export const lockFlags: Readonly<Record<string, number>> = { i: flag.immutable, a: flag.append };
 
+/** The inode of the root folder. */
+export const rootInode = 2;
+
 /** The bytes of the block map, or of a short link's target. */
 export const mapBytes = 60;
 /** The bytes of an inode before its `extra` fields. */

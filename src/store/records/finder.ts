@@ -60,16 +60,7 @@ export function finder(store: Store, records: Records): Finder {
           hint: "`tbuild template list` lists all templates.",
         });
       const said = await saidOf(records, name);
-      const pointer = [...said.channels, ...said.tags].find(([one]) => one === which)?.[1];
-      const number =
-        which === undefined
-          ? numbers.findLast((one) => !said.revocations.has(one))
-          : (pointer?.version ?? numbers.find((one) => one === which));
-      if (number === undefined && which === undefined)
-        throw new TbuildError("usage", "all of its versions are revoked", {
-          subject: name,
-          hint: `To use one anyway, name its version: ${newestOf(numbers, (version) => `${name}@${version}`)}.`,
-        });
+      const { number, pointer } = chosenOf(name, which, numbers, said);
       const fitting =
         number === undefined
           ? []
@@ -131,6 +122,21 @@ export function finder(store: Store, records: Records): Finder {
       return found.some((one) => one.digest === digest && !one.revoked);
     },
   };
+}
+
+/** The number that the user means, and the channel or tag that says so. */
+function chosenOf(name: string, which: string | undefined, numbers: readonly string[], said: Said) {
+  const pointer = [...said.channels, ...said.tags].find(([one]) => one === which)?.[1];
+  const number =
+    which === undefined
+      ? numbers.findLast((one) => !said.revocations.has(one))
+      : (pointer?.version ?? numbers.find((one) => one === which));
+  if (number === undefined && which === undefined)
+    throw new TbuildError("usage", "all of its versions are revoked", {
+      subject: name,
+      hint: `To use one anyway, name its version: ${newestOf(numbers, (version) => `${name}@${version}`)}.`,
+    });
+  return { number, pointer };
 }
 
 /** The newest few versions, and how many more there are. */
