@@ -189,7 +189,7 @@ async function releaseOf({ tree }: DraftedGuest, as: Major | undefined): Promise
 
 // guestfish takes a round trip for each file: hours for a guest.
 async function searched(
-  { tree, via }: DraftedGuest,
+  { tree, via, swapFiles }: DraftedGuest,
   traits: readonly Trait[],
   pending: readonly Done[],
   { keep, meant = [], signal }: Search,
@@ -204,7 +204,7 @@ async function searched(
       limits: ["guestfish is too slow to look into all files"],
     };
   const paths = pending.flatMap(({ done }) => done);
-  return findLeftovers(tree, { traits, pending: paths, keep, meant, ...(signal && { signal }) });
+  return findLeftovers(tree, { traits, pending: paths, keep, meant, swapFiles, ...(signal && { signal }) });
 }
 
 // Read again from what was written: that an operation is done is not taken on its word.

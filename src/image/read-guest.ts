@@ -65,7 +65,7 @@ async function readReached<Result>(
   };
   const unclaimed = () => unclaimedSpace(host, image, facts, companions, options.watch?.signal);
   const layers = [...facts.layers, ...companions.flatMap((one) => one.facts.layers.slice(1))];
-  const rest = { others, unresolved, layers, companions: companions.map(({ file }) => file) };
+  const rest = { others, unresolved, swapFiles, layers, companions: companions.map(({ file }) => file) };
   const tree =
     mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {

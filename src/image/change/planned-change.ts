@@ -64,7 +64,7 @@ export async function planChange<Result>(
       });
       const { facts } = found;
       const plan = async (reached: LookedInto) => {
-        const { mounts, others, unresolved } = reached;
+        const { mounts, others, unresolved, swapFiles } = reached;
         refuseWish(reached, options);
         if (options.fsck)
           await refuseFaulty(host, facts, mounts, {
@@ -80,6 +80,7 @@ export async function planChange<Result>(
               ...guest,
               others,
               unresolved,
+              swapFiles,
               layers: facts.layers,
               companions: reached.companions.map((one) => one.file),
             }),
