@@ -8,7 +8,7 @@ import { imagesOfArrays } from "../disk/members-beside.ts";
 import type { FarFolder } from "../far.ts";
 import { notOpened, requireFile } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
-import { type LookedInto, lookInto, refuseChange, refuseUse } from "../open.ts";
+import { allLayers, type LookedInto, lookInto, refuseChange, refuseUse } from "../open.ts";
 import { withReachable } from "../reachable.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
@@ -81,7 +81,7 @@ export async function planChange<Result>(
               others,
               unresolved,
               swapFiles,
-              layers: facts.layers,
+              layers: allLayers(reached),
               companions: reached.companions.map((one) => one.file),
             }),
           options,
@@ -91,7 +91,8 @@ export async function planChange<Result>(
           throw error;
         });
         const check = () => refuseFaulty(host, facts, mounts, { when: "after", ...interruptible });
-        const changes = await planCompanions(host, reached, planned.pieces, options).catch(async (error) => {
+        const mirrored = planned.inMirrors ?? planned.pieces;
+        const changes = await planCompanions(host, reached, mirrored, options).catch(async (error) => {
           await planned.close();
           throw error;
         });
