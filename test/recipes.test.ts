@@ -105,7 +105,7 @@ describe.each(names.filter((name) => /^ol[67]/.test(name)))("recipe %s", (name) 
   });
 });
 
-// After a change of the schema: npx vitest run --project check -u test/recipes.test.ts
+// After a change of the schema: npx vitest run --project check test/recipes.test.ts -u
 it("docs/recipe.md and docs/recipe.schema.json are what the schema says", async () => {
   await expect(recipeReference()).toMatchFileSnapshot(join(root, "docs/recipe.md"));
   await expect(`${JSON.stringify(recipeSchema(), undefined, 2)}\n`).toMatchFileSnapshot(

@@ -11,7 +11,7 @@ import { suggestion } from "../recipe/findings.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { mediumFolder } from "../recipe/repositories.ts";
 import { makeRehearsalMedium } from "../rehearsal/medium.ts";
-import { baseOf } from "./base.ts";
+import { baseOf } from "./base/base-of.ts";
 import { discContents, packagesFromDisc } from "./disc-contents.ts";
 import { kickstartOf } from "./recipe-kickstart.ts";
 import { rehearsalRelease } from "./rehearsal-release.ts";
@@ -52,7 +52,7 @@ export async function examine(
   return [
     ...(recipe.from === undefined
       ? [await kickstartExamined(workshop, name)]
-      : [await baseExamined(workshop, recipe, options.rehearse)]),
+      : [await baseExamined(workshop, recipe, dirname(file), options.rehearse)]),
     ...(await passwordsExamined(recipe, dirname(file), workshop.environment)),
     ...(options.rehearse || recipe.from !== undefined ? [] : [await discExamined(workshop, recipe)]),
     ...(recipe.from === undefined ? await packagesOnDisc(workshop, recipe, options) : []),
@@ -62,11 +62,16 @@ export async function examine(
   ];
 }
 
-async function baseExamined(workshop: Workshop, recipe: Recipe, rehearse: boolean): Promise<Examined> {
+async function baseExamined(
+  workshop: Workshop,
+  recipe: Recipe,
+  folder: string,
+  rehearse: boolean,
+): Promise<Examined> {
   const what = "template to start from";
   try {
-    const base = await baseOf(recipe, rehearse, workshop);
-    return { what, ok: true, text: `${base?.manifest.name}@${base?.manifest.version} is here` };
+    const base = await baseOf(workshop, recipe, folder, rehearse);
+    return { what, ok: true, text: `${base?.words} is there` };
   } catch (error) {
     if (!(error instanceof TbuildError)) throw error;
     return { what, ok: false, text: [error.message, error.hint].join("; ") };

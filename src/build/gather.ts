@@ -11,7 +11,7 @@ import { contentOf } from "../provision/acts.ts";
 import { moduleFolders } from "../recipe/load.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import { builderDigest } from "../rehearsal/medium.ts";
-import { baseOf } from "./base.ts";
+import { baseOf } from "./base/base-of.ts";
 import { refuseBrokenModules } from "./broken-modules.ts";
 import { converted } from "./further.ts";
 import { gitState } from "./manifest.ts";
@@ -45,7 +45,7 @@ export async function gather(
     noSecrets,
     await shownPost(loaded, { mirrors: {} }),
   );
-  const base = await baseOf(recipe, request.rehearse, workshop);
+  const base = await baseOf(workshop, recipe, folder, request.rehearse);
   if (!base) refuseFaults(request.name, kickstartFaults(rendered, loaded));
   const { text } = rendered;
   // The name and version in the first line affect nothing.

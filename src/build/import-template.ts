@@ -13,7 +13,7 @@ import { holderOf, tryLock } from "../host/lock.ts";
 import { GuestTree } from "../image/tree.ts";
 import { openUntrusted } from "../image/untrusted.ts";
 import { makeFolders } from "../io/folders.ts";
-import { digestOf } from "../model/digest.ts";
+import { type Digest, digestOf } from "../model/digest.ts";
 import type { StoredDisk } from "../model/disk.ts";
 import type { FitnessRecord, GuestRecord, Manifest, PackageRecord, Parameter } from "../model/manifest.ts";
 import { rootPasswordKey } from "../model/root-password.ts";
@@ -31,6 +31,8 @@ export interface ImportOptions {
   /** The folder for unpacking. Nothing is left there. */
   readonly workFolder: string;
   readonly tbuild: string;
+  /** What the file was when it was looked at. Another file is an `integrity` fault. */
+  readonly digest?: Digest;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string, done?: number, total?: number) => void;
 }
@@ -52,6 +54,11 @@ export async function importTemplate(
 ): Promise<Imported> {
   await using work = await workFolder(options.workFolder);
   const unpacked = await unpackTemplate(host, file, work.path, options);
+  if (options.digest !== undefined && options.digest !== unpacked.digest)
+    throw new TbuildError("integrity", "was changed meanwhile", {
+      subject: file,
+      hint: "Wait until nothing writes to it, and start again.",
+    });
   options.progress?.("looking into the guest");
   const domainType = options.domainType ?? unpacked.said.domainType ?? "XEN_HVM_PV_DRIVERS";
   const guest = await inspectDisks(host, unpacked, domainType);
@@ -254,8 +261,11 @@ function manifestOf(
 ): Manifest {
   if ((options.domainType ?? said.domainType) === undefined)
     notes.push("domain type: not specified; assumed XEN_HVM_PV_DRIVERS (--domain-type overrides)");
-  if (said.vcpus === undefined || said.memoryMib === undefined)
-    notes.push("machine: size not specified; assumed 1 CPU and 1024 MiB where missing");
+  const assumed = [
+    ...(said.vcpus === undefined ? ["1 CPU"] : []),
+    ...(said.memoryMib === undefined ? ["1024 MiB of memory"] : []),
+  ];
+  if (assumed.length > 0) notes.push(`machine: its size is not known; assumed ${assumed.join(" and ")}`);
   if (guest.armed === false) notes.push("first boot: it is not armed; a clone will not configure itself");
   const recipeText = JSON.stringify({ imported: { from: printable(basename(file)), kind } });
   return {
@@ -311,6 +321,7 @@ function machineOf(
     nics: nics.map(printable),
     ...(maxVcpus !== undefined && { maxVcpus }),
     ...(maxMemoryMib !== undefined && { maxMemoryMib }),
+    ...(said.firmware && { firmware: said.firmware }),
     ...(vifs && { vifs }),
     ...(drives && { drives }),
     ...(settings.length > 0 && { settings: Object.fromEntries(settings) }),

@@ -5,6 +5,7 @@ import { type LoadedRecipe, loadRecipe } from "../recipe/load.ts";
 import type { Located } from "../recipe/located.ts";
 import { rules } from "../recipe/rules.ts";
 import type { Site } from "../recipe/site.ts";
+import type { RegistryOpener } from "../store/exchange/oci/registry.ts";
 import type { Records } from "../store/records/records.ts";
 import type { Store } from "../store/store.ts";
 import type { Home } from "./home.ts";
@@ -17,6 +18,7 @@ export interface Workshop {
   readonly hypervisor: Hypervisor;
   readonly store: Store;
   readonly records: Records;
+  readonly openRegistry: RegistryOpener;
   readonly site: Site;
   readonly recipes: string;
   readonly kickstarts: string;

@@ -4,6 +4,21 @@ import { lazily } from "./lazily.ts";
 
 /** Commands that build templates, and their inputs: recipes, media, machines. */
 export function addBuildCommands(program: Command): void {
+  addInit(program);
+  addSetup(program);
+  addRecipe(program);
+  addPlan(program);
+  addValidate(program);
+  addKickstart(program);
+  addDoctor(program);
+  addRehearse(program);
+  addMedia(program);
+  addDf(program);
+  addConsole(program);
+  addClean(program);
+}
+
+function addInit(program: Command): void {
   program
     .command("init")
     .description("create a recipe repo: a git repository for recipes, kickstarts and records")
@@ -11,6 +26,9 @@ export function addBuildCommands(program: Command): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild init templates")
     .action(lazily(() => import("./commands/init.ts")));
+}
+
+function addSetup(program: Command): void {
   program
     .command("setup")
     .description(
@@ -21,6 +39,9 @@ export function addBuildCommands(program: Command): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild setup --yes")
     .action(lazily(() => import("./commands/setup.ts")));
+}
+
+function addRecipe(program: Command): void {
   const recipe = program
     .command("recipe")
     .alias("build")
@@ -75,6 +96,9 @@ Examples:
     .option("--json", "print the recipe and what was not converted as JSON")
     .addHelpText("after", "\nExample:\n  tbuild recipe import anaconda-ks.cfg > recipes/mine.yaml")
     .action(lazily(() => import("./commands/recipe-import.ts")));
+}
+
+function addPlan(program: Command): void {
   program
     .command("plan")
     .description("show which steps would run, and why; changes nothing")
@@ -83,6 +107,9 @@ Examples:
     .option("--fresh", "ignore cached steps")
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/plan.ts")));
+}
+
+function addValidate(program: Command): void {
   program
     .command("validate")
     .description("check recipes with their kickstarts and modules, as a build does before its first step")
@@ -90,6 +117,9 @@ Examples:
     .option("--json", "print one JSON line for each recipe")
     .addHelpText("after", "\nExample:\n  tbuild validate ol6-grid")
     .action(lazily(() => import("./commands/validate.ts")));
+}
+
+function addKickstart(program: Command): void {
   program
     .command("kickstart")
     .description("print the kickstart of a recipe, with placeholders for secrets")
@@ -98,6 +128,9 @@ Examples:
     .option("--json", "print the text and errors as JSON")
     .addHelpText("after", "\nExample:\n  tbuild kickstart ol8-kvm --check")
     .action(lazily(() => import("./commands/kickstart.ts")));
+}
+
+function addDoctor(program: Command): void {
   program
     .command("doctor")
     .description(
@@ -108,6 +141,9 @@ Examples:
     .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  tbuild doctor\n  tbuild doctor ol6-grid")
     .action(lazily(() => import("./commands/doctor.ts")));
+}
+
+function addRehearse(program: Command): void {
   program
     .command("rehearse")
     .description("make the stand-in for Oracle's disc")
@@ -118,6 +154,9 @@ Examples:
     )
     .option("--json", "print JSON")
     .action(lazily(() => import("./commands/rehearse-medium.ts")));
+}
+
+function addMedia(program: Command): void {
   const media = program.command("media").description("inspect installation discs, and make unattended ones");
   media
     .command("inspect")
@@ -165,18 +204,27 @@ Examples:
   tbuild media make --kickstart ks.cfg --iso DVD.iso --as initrd`,
     )
     .action(lazily(() => import("./commands/media-make.ts")));
+}
+
+function addDf(program: Command): void {
   program
     .command("df")
     .description("show what tbuild's folders take, and how to make them smaller")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild df")
     .action(lazily(() => import("./commands/df.ts")));
+}
+
+function addConsole(program: Command): void {
   program
     .command("console")
     .description("attach to the serial console of a machine (Ctrl-] detaches)")
     .argument("[machine]", "machine name (default: list the machines)")
     .option("--ssh", "print the ssh command instead")
     .action(lazily(() => import("./commands/console.ts")));
+}
+
+function addClean(program: Command): void {
   program
     .command("clean")
     .description("remove machines and partial checkpoints of failed or killed builds")

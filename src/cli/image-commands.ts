@@ -21,6 +21,20 @@ Remote images are named as in scp, and accessed by ssh:
 
 /** Commands for disk images of guests, of any origin. */
 export function addImageCommands(program: Command): void {
+  addInspect(program);
+  addScan(program);
+  addConvert(program);
+  addMigrate(program);
+  addWhois(program);
+  addTwins(program);
+  addRepair(program);
+  addSeal(program);
+  addResize(program);
+  addDiscard(program);
+  addUndo(program);
+}
+
+function addInspect(program: Command): void {
   program
     .command("inspect")
     .description("show what is in an image: disk, guest, kernels, first boot, identity; read-only")
@@ -32,6 +46,9 @@ export function addImageCommands(program: Command): void {
     .option("--json", "print JSON, with all packages")
     .addHelpText("after", `\nExample:\n  tbuild inspect System.img${elsewhere}`)
     .action(lazily(() => import("./commands/inspect.ts")));
+}
+
+function addScan(program: Command): void {
   program
     .command("scan")
     .description("identify every image in a folder; exits 1 if one is unarmed, dirty or unreadable")
@@ -48,7 +65,11 @@ export function addImageCommands(program: Command): void {
       "\nExamples:\n  tbuild scan /OVS/Repositories\n  tbuild scan root@ovs1:/OVS/Repositories\n  tbuild scan --machines /OVS/Repositories",
     )
     .action(lazily(() => import("./commands/scan.ts")));
+}
+
+function addConvert(program: Command): void {
   imageCommand(
+    program,
     "convert",
     "make the guest in an image run elsewhere, without starting it; or check whether it does",
   )
@@ -71,6 +92,9 @@ export function addImageCommands(program: Command): void {
       `\nExamples:\n  tbuild convert --to kvm --plan System.img\n  tbuild convert --to kvm --out New.img System.img\n  tbuild convert --check --for ovm-3.4.6 System.img\n  tbuild convert --check --for ovm-3.4.5 --vm-cfg vm.cfg System.img${elsewhere}\n\nAfter a conversion the guest is checked, as by --check. Exits 1 if it is unfit,\n6 if that is not known.`,
     )
     .action(lazily(() => import("./commands/convert.ts")));
+}
+
+function addMigrate(program: Command): void {
   program
     .command("migrate")
     .description("move a stopped machine to another hypervisor; the original stays as it is")
@@ -119,6 +143,9 @@ Exits 1 if disks were left out or the guest does not boot there, 6 if that is
 not known.`,
     )
     .action(lazily(() => import("./commands/migrate.ts")));
+}
+
+function addWhois(program: Command): void {
   program
     .command("whois")
     .description("find the version that a disk came from, even after it was used")
@@ -129,6 +156,9 @@ not known.`,
       "\nExample:\n  tbuild whois /OVS/Repositories/0004fb/VirtualDisks/0004fb.img\n\nExits 1 if no version matches.",
     )
     .action(lazily(() => import("./commands/whois.ts")));
+}
+
+function addTwins(program: Command): void {
   program
     .command("twins")
     .description("find identities that clones share: boot and compare two clones, or compare two disks")
@@ -143,12 +173,22 @@ not known.`,
       "\nExamples:\n  tbuild twins System.img --recipe ol6-grid\n  tbuild twins clone1.img clone2.img\n\nExits 1 if it finds any. The image is not changed.",
     )
     .action(lazily(() => import("./commands/twins.ts")));
-  imageCommand("repair", "arm the first boot of unarmed templates; changes as little as possible")
+}
+
+function addRepair(program: Command): void {
+  imageCommand(program, "repair", "arm the first boot of unarmed templates; changes as little as possible")
     .argument("<image...>", "disk images of stopped machines or templates")
     .option(...relabel)
     .addHelpText("after", `\nExample:\n  tbuild repair --plan System.img${elsewhere}`)
     .action(lazily(() => import("./commands/repair.ts")));
-  imageCommand("seal", "remove every identity from the guests in disk images, and arm their first boot")
+}
+
+function addSeal(program: Command): void {
+  imageCommand(
+    program,
+    "seal",
+    "remove every identity from the guests in disk images, and arm their first boot",
+  )
     .argument("[image...]", "disk images of stopped machines or templates")
     .option("--check", "show what is pending, change nothing; exits 1 if anything is")
     .option("--residue", "with --check: search free blocks and unused space, too")
@@ -176,6 +216,9 @@ not known.`,
       `\nExample:\n  tbuild seal --check System.img\n  tbuild seal System.img --keep /root/.ssh/authorized_keys\n  tbuild seal System.img --detect mac${elsewhere}`,
     )
     .action(lazily(() => import("./commands/seal.ts")));
+}
+
+function addResize(program: Command): void {
   program
     .command("resize")
     .description("make a disk larger, with its last partition and the file system or logical volume in it")
@@ -196,6 +239,9 @@ Examples:
   tbuild resize System.img --size 20G --volume vg/root`,
     )
     .action(lazily(() => import("./commands/resize.ts")));
+}
+
+function addDiscard(program: Command): void {
   program
     .command("discard")
     .description(
@@ -217,6 +263,9 @@ Example:
   tbuild discard System.img --plan`,
     )
     .action(lazily(() => import("./commands/discard.ts")));
+}
+
+function addUndo(program: Command): void {
   program
     .command("undo")
     .description("undo the last change of disk images (repair, seal, convert, resize …), byte for byte")
@@ -227,17 +276,17 @@ Example:
     .option("--json", "print one JSON object per image")
     .addHelpText("after", `\nExample:\n  tbuild undo System.img${elsewhere}`)
     .action(lazily(() => import("./commands/undo.ts")));
+}
 
-  // For an option that may be repeated.
-  function collected(value: string, before: readonly string[]): string[] {
-    return [...before, value];
-  }
+// For an option that may be repeated.
+function collected(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
 
-  function forOption(): Option {
-    return new Option("--for <target>", "check whether the guest runs there").choices(fitnessTargets);
-  }
+function forOption(): Option {
+  return new Option("--for <target>", "check whether the guest runs there").choices(fitnessTargets);
+}
 
-  function imageCommand(name: string, description: string): Command {
-    return withChangeOptions(program.command(name).description(description), treatAs);
-  }
+function imageCommand(program: Command, name: string, description: string): Command {
+  return withChangeOptions(program.command(name).description(description), treatAs);
 }

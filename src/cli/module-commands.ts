@@ -6,9 +6,24 @@ const forms = messageFormNames.map((name) => `  ${name.padEnd(10)} ${messageForm
 
 /** Commands for first-boot modules and their messages. */
 export function addModuleCommands(program: Command): void {
+  addModule(program);
+  addMessage(program);
+}
+
+function addModule(program: Command): void {
   const module = program
     .command("module")
     .description("make, check, rehearse and package first-boot modules");
+  addModuleCheck(module);
+  addModuleRehearse(module);
+  addModuleList(module);
+  addModuleNew(module);
+  addModuleAdopt(module);
+  addModuleRpm(module);
+  addModuleSchema(module);
+}
+
+function addModuleCheck(module: Command): void {
   module
     .command("check")
     .description("find what is wrong with first-boot modules, without running them")
@@ -30,6 +45,9 @@ Examples:
 Exits 1 if it finds an error.`,
     )
     .action(lazily(() => import("./commands/module-check.ts")));
+}
+
+function addModuleRehearse(module: Command): void {
   module
     .command("rehearse")
     .description("run a first-boot module in a throw-away root, and show what it does")
@@ -58,12 +76,18 @@ Examples:
 Exits 1 if the second run changes something, and 4 if the module fails.`,
     )
     .action(lazily(() => import("./commands/module-rehearse.ts")));
+}
+
+function addModuleList(module: Command): void {
   module
     .command("list")
     .description("list the first-boot modules of the recipes folder: targets, parameters, releases")
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  tbuild module list")
     .action(lazily(() => import("./commands/module-list.ts")));
+}
+
+function addModuleNew(module: Command): void {
   module
     .command("new")
     .description("make the folder of a first-boot module")
@@ -84,6 +108,9 @@ Example:
   tbuild module new dns --description "Sets the name servers." --target configure:65 --parameter servers:required`,
     )
     .action(lazily(() => import("./commands/module-new.ts")));
+}
+
+function addModuleAdopt(module: Command): void {
   module
     .command("adopt")
     .description("make a module.yaml for a module that was written by hand")
@@ -91,6 +118,9 @@ Example:
     .option("--plan", "print the module.yaml, and change nothing")
     .addHelpText("after", "\nExample:\n  tbuild module adopt modules/answer --plan")
     .action(lazily(() => import("./commands/module-adopt.ts")));
+}
+
+function addModuleRpm(module: Command): void {
   module
     .command("rpm")
     .description("package first-boot modules as RPMs, with rpmbuild")
@@ -99,12 +129,18 @@ Example:
     .option("--json", "print the files as JSON")
     .addHelpText("after", "\nExample:\n  tbuild module rpm recipes/modules/grid --out rpms")
     .action(lazily(() => import("./commands/module-rpm.ts")));
+}
+
+function addModuleSchema(module: Command): void {
   module
     .command("schema")
     .description("print the JSON Schema of module.yaml")
     .option("--markdown", "print docs/module.md")
     .addHelpText("after", "\nExample:\n  tbuild module schema > module.schema.json")
     .action(lazily(() => import("./commands/module-schema.ts")));
+}
+
+function addMessage(program: Command): void {
   program
     .command("message")
     .description("list the first-boot parameters of a template, or write messages from a file of values")

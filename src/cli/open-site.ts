@@ -56,6 +56,10 @@ export async function openSite(command: Command): Promise<Workshop> {
       site.signingKey && resolve(site.signingKey.replace(/^~(?=\/)/, homedir())),
       home.index,
     ),
+    async openRegistry(reference, given) {
+      const { registryOf } = await import("./open-registry.ts");
+      return registryOf(host, reference, given);
+    },
     site,
     recipes,
     kickstarts: join(recipes, "..", "kickstart"),

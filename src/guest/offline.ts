@@ -12,7 +12,14 @@ import { findLeftovers, type Leftovers, readTraits, showsTrait, type Trait } fro
 import { lookIntoSwap, memoryReport, swapPending } from "./memory.ts";
 import { applyAll, auditAll, type Done, type Operation } from "./operation.ts";
 import { declareRelease, type Major, type Release, readRelease } from "./release.ts";
-import { type ClassReport, classReports, countShown, findResidue, tellsOfGuest } from "./residue.ts";
+import {
+  type ClassReport,
+  classReports,
+  concerning,
+  countShown,
+  findResidue,
+  tellsOfGuest,
+} from "./residue.ts";
 import { sealOperations } from "./seal/index.ts";
 import { lookOutside, type NamedVolumes, namedVolumes, unusedSpaceReport, withUse } from "./unused-space.ts";
 
@@ -25,7 +32,7 @@ export interface Job {
   readonly swap?: boolean;
   /** The release to treat an unknown guest as. */
   readonly as?: Major;
-  /** Search every file that belongs to no package for leftovers of the build. */
+  /** Look for leftovers of the build. */
   readonly search?: Search;
 }
 
@@ -34,7 +41,17 @@ export interface Search {
   readonly keep: readonly string[];
   /** Paths whose content is intended, although operations change them. */
   readonly meant?: readonly string[];
+  /** Absent if all files are searched. */
+  readonly known?: KnownPlaces;
   readonly signal?: AbortSignal;
+}
+
+/** A look at the known places only. */
+export interface KnownPlaces {
+  /** Why not all files are searched. */
+  readonly why: string;
+  /** Report only what is of the same class as one of these operations; absent for everything. */
+  readonly of?: readonly string[];
 }
 
 export interface Findings {
@@ -192,7 +209,7 @@ async function searched(
   { tree, via, swapFiles }: DraftedGuest,
   traits: readonly Trait[],
   pending: readonly Done[],
-  { keep, meant = [], signal }: Search,
+  { keep, meant = [], known, signal }: Search,
 ): Promise<Leftovers> {
   if (via === "guestfish")
     return {
@@ -204,7 +221,16 @@ async function searched(
       limits: ["guestfish is too slow to look into all files"],
     };
   const paths = pending.flatMap(({ done }) => done);
-  return findLeftovers(tree, { traits, pending: paths, keep, meant, swapFiles, ...(signal && { signal }) });
+  const left = await findLeftovers(tree, {
+    traits,
+    pending: paths,
+    keep,
+    meant,
+    swapFiles,
+    ...(known && { only: known.why }),
+    ...(signal && { signal }),
+  });
+  return known?.of ? concerning(left, known.of) : left;
 }
 
 // Read again from what was written: that an operation is done is not taken on its word.

@@ -175,6 +175,13 @@ export function classReports(
   return leftovers ? [...reports, leftoverReport(leftovers)] : reports;
 }
 
+/** What of `leftovers` belongs to a class that one of the operations resets. */
+export function concerning(leftovers: Leftovers, operations: readonly string[]): Leftovers {
+  const classes = identityClasses.filter((one) => one.operations.some((name) => operations.includes(name)));
+  const names = new Set(classes.map(({ name }) => name));
+  return { ...leftovers, found: leftovers.found.filter(({ of }) => of !== undefined && names.has(of)) };
+}
+
 /** The result of the search through all files. */
 export const leftoverClass = "all other files";
 

@@ -1,12 +1,6 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { dirname } from "node:path";
-import { z } from "zod";
-import { Interrupted, TbuildError } from "../errors.ts";
+import { TbuildError } from "../errors.ts";
 import { printable } from "../io/escape.ts";
-import { makeFolders } from "../io/folders.ts";
-import { writeFile } from "../io/write-file.ts";
+import { type FileDigestOptions, fileDigest } from "../io/file-digest.ts";
 import { type Medium, releaseOf } from "./media.ts";
 
 /** The disc that a recipe needs. */
@@ -20,18 +14,11 @@ export interface WantedMedium {
   readonly sha256?: string;
 }
 
-export interface CheckOptions {
-  /** The cache of digests, valid while the file's size, time and inode stay the same. */
-  readonly cacheFile: string;
-  readonly progress?: (done: number, total: number) => void;
-  readonly signal?: AbortSignal;
-}
-
 /** Verifies that a medium is the expected one (its description, its size, every byte). Returns its digest. */
 export async function checkMedium(
   medium: Medium,
   wanted: WantedMedium,
-  options: CheckOptions,
+  options: FileDigestOptions,
 ): Promise<string> {
   const is = printable(releaseOf(medium));
   const want = `OL${wanted.major}.${wanted.update}`;
@@ -54,7 +41,7 @@ export async function checkMedium(
       lines: [`its volume has   ${medium.bytes} bytes`, `the recipe wants ${wanted.bytes} bytes`],
       hint: "Download it again, or correct iso.bytes if this is the right disc.",
     });
-  const digest = await digestOf(medium.file, options);
+  const digest = await fileDigest(medium.file, options);
   if (wanted.sha256 === undefined)
     throw new TbuildError("usage", "the recipe has no digest for this disc", {
       subject: medium.file,
@@ -68,36 +55,4 @@ export async function checkMedium(
       hint: "Download it again, or correct iso.sha256 if this is the right disc.",
     });
   return digest;
-}
-
-/** The SHA-256 of a file, as hex digits. */
-export async function digestOf(file: string, options: CheckOptions): Promise<string> {
-  const { size, mtimeMs, ino } = await stat(file);
-  const mark = `${file} ${size} ${mtimeMs} ${ino}`;
-  const known = await knownDigests(options.cacheFile);
-  if (known[mark] !== undefined) return known[mark];
-  const hash = createHash("sha256");
-  let done = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 4 << 20 })) {
-    if (options.signal?.aborted) throw new Interrupted();
-    hash.update(chunk as Buffer);
-    done += (chunk as Buffer).length;
-    options.progress?.(done, size);
-  }
-  const digest = hash.digest("hex");
-  await makeFolders(dirname(options.cacheFile));
-  await writeFile(options.cacheFile, JSON.stringify({ ...known, [mark]: digest }));
-  return digest;
-}
-
-/** Size, time and inode of a file → its digest. A damaged cache counts as empty. */
-const Digests = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
-
-async function knownDigests(file: string): Promise<Readonly<Record<string, string>>> {
-  const text = await readFile(file, "utf8").catch(() => "{}");
-  try {
-    return Digests.parse(JSON.parse(text));
-  } catch {
-    return {};
-  }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { bundleFormats, cloneDetectors, domainTypes, firmwares, guestModes, releases } from "../choices.ts";
+import { fromForm, fromWords } from "./from.ts";
 
 /** Text of a form, and the form in words: for errors, for editors, and for docs/recipe.md. */
 function text(form: RegExp, words: string) {
@@ -160,13 +161,10 @@ export const Recipe = z.strictObject({
   summary: Line.describe("A one-line description for lists and bundles."),
   release: Release.describe("The release of Oracle Linux."),
   update: z.int().min(0).max(20).describe("The update: 10 for OL6.10."),
-  from: text(
-    /^[a-z][a-z0-9-]{0,59}(@[\w.-]{1,64})?$/,
-    "a template: name, name@1.2.3, name@stable or name@tag",
-  )
+  from: text(fromForm, fromWords)
     .optional()
     .describe(
-      "Start from this template instead of an installation. Its disk is kept as it is; what only the installer does (layout, language, `packages.base`, kickstart) has no effect. A rehearsal starts from the template's rehearsal.",
+      "Start from this template instead of an installation. Its disk is kept as it is; what only the installer does (layout, language, `packages.base`, kickstart) has no effect. A file's path starts at the recipe's folder. A rehearsal starts from the template's rehearsal.",
     ),
   iso: Iso.prefault({}).describe("The disc. Defaults follow from release and update; set only what differs."),
   kickstart: text(/^[\w-]+$/, "a name of letters, digits, - and _")

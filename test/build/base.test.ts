@@ -112,6 +112,13 @@ describe("a recipe that starts from a template", () => {
       "is Oracle Linux 7.9",
       "one of the two",
     ],
+    [
+      "no known release",
+      [base({ release: { name: "unknown", major: 0, update: 0 } })],
+      [],
+      "its release was not",
+      "template show",
+    ],
     ["several disks", [base({ disks: [disk, disk] })], [], "has 2 disks", "one disk"],
     ["a revoked version", [base()], ["from=ol6-base@1.0.0"], "is revoked: it leaks", "another version"],
   ] as const)("is refused before the first step: %s", async (what, manifests, settings, message, hint) => {
@@ -128,6 +135,8 @@ describe("a recipe that starts from a template", () => {
     await expect(plan(workshop([base()], from), { ...request, rehearse: false })).rejects.toThrow(
       "is a rehearsal",
     );
+    const real = workshop([base({ rehearsal: false })]);
+    await expect(plan(real, request)).rejects.toThrow("is no rehearsal");
     const post = plan(workshop([base()], ["provision=post"]), request);
     await expect(post).rejects.toMatchObject({
       lines: [expect.stringContaining("installs nothing; use ssh")],

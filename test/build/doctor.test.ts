@@ -79,6 +79,7 @@ function workshop(mirrors: Record<string, string>, sets: string[] = []): Worksho
     hypervisor: undefined as never,
     store: undefined as never,
     records: undefined as never,
+    openRegistry: undefined as never,
     site: Site.parse({ mirrors }),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),

@@ -203,6 +203,7 @@ function workshop(settings: readonly string[] = []): Workshop {
       revocations: async () => new Map(),
       tags: async () => ({}),
     } as unknown as Workshop["records"],
+    openRegistry: () => expect.fail("no recipe names a registry"),
     site: Site.parse({}),
     recipes: join(root, "recipes"),
     kickstarts: join(root, "kickstart"),

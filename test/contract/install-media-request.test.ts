@@ -47,6 +47,7 @@ beforeAll(async () => {
     recipes: join(repository, "recipes"),
     kickstarts: join(repository, "kickstart"),
     records: recordsIn(host, join(folder, "repo")),
+    openRegistry: () => expect.fail("no recipe names a registry"),
     tbuild: "test",
     values: [],
     environment: () => undefined,

@@ -152,6 +152,13 @@ describe("an interface's configuration that reads another file", () => {
     });
   });
 
+  it("that reads a file which is not there is said to be unknown, unless it tests for the file", async () => {
+    expect(await leftIn({ [ifcfg]: `${stock}. /mnt/ident\n` })).toEqual({
+      network: [`maybe its address, as it reads /mnt/ident, which is not there in ${ifcfg}`],
+    });
+    expect(await leftIn({ [ifcfg]: `${stock}[ -f /mnt/ident ] && . /mnt/ident\n` })).toEqual({});
+  });
+
   it("has no other file in the usual case", async () => {
     const lines = `${stock}# . /etc/a\nNAME="a . /etc/a"\nOPTS="-x source /etc/a"\n`;
     const files = { [ifcfg]: lines, "/etc/a": "IPADDR=192.0.2.17\n" };

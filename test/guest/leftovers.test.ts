@@ -276,7 +276,7 @@ describe("what a seal leaves", () => {
       "/etc/shadow": `root:!!:1::::::\nanna:${hash}:1::::::\nbob:!${hash}:1::::::\n`,
     });
     const options = { traits: [], pending: ["/etc/shadow"], keep: [] };
-    const named = [{ path: "/etc/shadow", what: "the password of anna" }];
+    const named = [{ path: "/etc/shadow", of: "passwords", what: "the password of anna" }];
     expect((await findLeftovers(tree, options)).found).toEqual(named);
     expect((await findLeftovers(tree, { ...options, meant: ["/etc/shadow"] })).found).toEqual([]);
   });

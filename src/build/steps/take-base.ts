@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { openForBuild } from "../../firstboot/open-for-build.ts";
+import { manifestDigest } from "../../model/manifest.ts";
 import { majorOf, type Recipe } from "../../recipe/recipe.ts";
 import { makeRehearsalMedium } from "../../rehearsal/medium.ts";
-import type { Base } from "../base.ts";
+import type { Base } from "../base/base.ts";
 import { openImage } from "../guest-image.ts";
 import type { Step, StepContext } from "../step.ts";
 import type { Sources } from "./fetch-medium.ts";
@@ -11,21 +12,22 @@ import { type InstalledGuest, makeSecrets } from "./install-guest.ts";
 /** Copies the disk of a template, and opens it for the build: the key of the build, no first boot, an address by DHCP. */
 export function takeBase(
   recipe: Recipe,
-  { digest, manifest }: Base,
+  base: Base,
   /** Of what makes the rehearsal medium, for a rehearsal: its repositories stand in for the recipe's. */
   standInsBy?: string,
 ): Step<object, Sources & InstalledGuest> {
   return {
     name: "take-base",
     module: import.meta.url,
-    describe: () => `start from ${manifest.name}@${manifest.version}`,
+    describe: () => `start from ${base.words}`,
     inputs: () => ({
-      base: digest,
+      base: base.digest,
       ...(standInsBy !== undefined && { "rehearsal medium": standInsBy }),
     }),
     async run(context) {
       const disk = join(context.out, "disk.img");
       const sources = await sourcesOf(context, recipe, standInsBy !== undefined);
+      const manifest = await base.bring(context);
       const [system] = manifest.disks;
       if (!system) throw new Error(`${manifest.name} has no disk`);
       context.progress("copying the template's disk");
@@ -34,7 +36,7 @@ export function takeBase(
       context.progress("opening it for the build");
       await using opened = await openImage(context, disk);
       await openForBuild(opened.tree, secrets);
-      return { ...sources, base: digest, disk, key: join(context.out, "build-key") };
+      return { ...sources, base: manifestDigest(manifest), disk, key: join(context.out, "build-key") };
     },
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
@@ -17,13 +17,14 @@ import {
   type UnpackOptions,
   withoutLeftovers,
 } from "./members.ts";
+import { digestOfParts, partsIn, partsOf } from "./parts.ts";
 import { unpackOva } from "./unpack-ova.ts";
 import { unpackOvmTgz } from "./unpack-ovm-tgz.ts";
 import { isZip, zipMembers } from "./zip.ts";
 
 export interface Unpacked extends Contents {
   readonly kind: "ovm-tgz" | "ova" | "image";
-  /** The digest of the imported file; for a folder, of its descriptor or vm.cfg. */
+  /** The digest of the imported file, or of the list of its parts'; for an unpacked folder, of its descriptor or vm.cfg. */
   readonly digest: Digest;
 }
 
@@ -46,13 +47,15 @@ export async function unpackTemplate(
     const contents = await unpackOvmTgz(host, await membersBeside(config), work, options);
     return { kind: "ovm-tgz", digest: await digestOf(config, options), ...contents };
   }
-  const parts = found.isDirectory() ? await partsIn(file) : [];
-  if (parts.length > 0) {
+  const parts = found.isDirectory() ? await partsIn(file) : await partsOf(file);
+  if (found.isDirectory() ? parts.length > 0 : parts.length > 1) {
     const members: Member[] = [];
     for (const [number, part] of parts.entries())
       members.push(...(await membersOfPart(part, number, work, options)));
     const contents = await unpackOvmTgz(host, members, work, options);
-    return { kind: "ovm-tgz", digest: await digestOf(parts[0] ?? file, options), ...contents };
+    const digests: Digest[] = [];
+    for (const part of parts) digests.push(await digestOf(part, options));
+    return { kind: "ovm-tgz", digest: digestOfParts(digests), ...contents };
   }
   if (found.isDirectory() || /\.ovf$/i.test(file)) {
     const { descriptor, members } = await unpackedOva(file, found.isDirectory());
@@ -78,13 +81,6 @@ export async function unpackTemplate(
   });
 }
 
-/** The archives of a template that comes in several (`…-1of2.tar.gz`), if the folder has no descriptor of its own. */
-async function partsIn(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).sort();
-  if (names.some((name) => /\.ovf$/i.test(name))) return [];
-  return names.filter((name) => /\.(?:tgz|tar(?:\.\w+)?)$/i.test(name)).map((name) => join(folder, name));
-}
-
 async function membersOfPart(
   part: string,
   number: number,
@@ -100,13 +96,22 @@ async function membersOfPart(
   return membersOf(part, archive.packing, folder, options);
 }
 
+/** Throws if a file is, by its first bytes, neither an archive nor a disk image. */
+export async function proveTemplateFile(file: string): Promise<void> {
+  const whole: Member = { name: basename(file), file, offset: 0, bytes: await requireFile(file) };
+  if (!(await archiveKind(whole)) && (await imageKind(whole)) === undefined) throw noTemplate(whole);
+}
+
+function noTemplate({ file }: Member): TbuildError {
+  return new TbuildError("guest", "is neither a template nor a disk image", {
+    subject: shownFile(file),
+    hint: "Supported: .tgz, .ova and .zip of a template, tars compressed with xz, bzip2 or zstd, and raw, qcow2 and vmdk images, gzipped or not.",
+  });
+}
+
 async function unpackImage(host: Runner, whole: Member, work: string, options: UnpackOptions) {
   const kind = await imageKind(whole);
-  if (kind === undefined)
-    throw new TbuildError("guest", "is neither a template nor a disk image", {
-      subject: shownFile(whole.file),
-      hint: "Supported: .tgz, .ova and .zip of a template, tars compressed with xz, bzip2 or zstd, and raw, qcow2 and vmdk images, gzipped or not.",
-    });
+  if (kind === undefined) throw noTemplate(whole);
   const file = await rawDisk(host, whole, work, undefined, options);
   if (kind === "gzip" && !(await imageKind({ ...whole, file, bytes: (await stat(file)).size })))
     throw new TbuildError("guest", "its gzip data is not a disk image", { subject: shownFile(whole.file) });

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { TbuildError } from "../../errors.ts";
 import { printable } from "../../io/escape.ts";
+import { fileDigest } from "../../io/file-digest.ts";
 import { type BootFiles, bootFiles } from "../../media/boot-files.ts";
-import { digestOf } from "../../media/check.ts";
 import { discsIn } from "../../media/discs.ts";
 import { type Medium, numberOf } from "../../media/media.ts";
 import { readMedium } from "../../media/medium.ts";
@@ -23,7 +23,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const inspected: Inspected[] = [];
   for (const medium of media) {
     const sha256 = digest
-      ? await interruptible(stays.unchanged, (signal) => digestOf(medium.file, { cacheFile, signal }))
+      ? await interruptible(stays.unchanged, (signal) => fileDigest(medium.file, { cacheFile, signal }))
       : undefined;
     inspected.push({ ...medium, ...(await bootFiles(medium)), ...(sha256 !== undefined && { sha256 }) });
   }

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { CloneDetector } from "../../choices.ts";
 import { TbuildError } from "../../errors.ts";
-import type { Outcome } from "../../guest/offline.ts";
+import type { Outcome, Search } from "../../guest/offline.ts";
 import { agentRows } from "../../guest/seal/agents-table.ts";
 import { type SealOptions, sealOperations, sealParts, sealsSwap } from "../../guest/seal/index.ts";
 import { namedBy } from "../../io/escape.ts";
@@ -41,15 +41,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
   const { options, meant } = await chosen(flags, command);
   const operations = sealOperations(options);
   const swap = sealsSwap(options);
-  const search = flags.search === false || flags.only ? undefined : { keep: options.keep ?? [], meant };
-  if (flags.check)
-    return checkSeal(images, flags, { operations, swap, ...(search && { search }), ...asFlag(flags) });
+  const search = { keep: options.keep ?? [], meant, ...knownPlaces(flags) };
+  if (flags.check) return checkSeal(images, flags, { operations, swap, search, ...asFlag(flags) });
   await changeImages(images, flags, {
     verb: "seal",
-    plan: jobPlan(
-      { operations, swap, ...(flags.scrub && { scrub: true }), ...(search && { search }) },
-      flags,
-    ),
+    plan: jobPlan({ operations, swap, ...(flags.scrub && { scrub: true }), search }, flags),
     isUnknown: (outcome) => !flags.allowUnmounted && unknownOf(outcome).length > 0,
     remarks: (outcome: Outcome) => [
       ...accountLines(outcome),
@@ -58,6 +54,11 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
       ...freedHint(outcome),
     ],
   });
+}
+
+function knownPlaces({ search, only }: SealFlags): Pick<Search, "known"> {
+  if (only) return { known: { why: "not searched, as --only was given", of: only } };
+  return search === false ? { known: { why: "not searched, as --no-search was given" } } : {};
 }
 
 function list(json: boolean): void {

@@ -61,14 +61,14 @@ async function refreshAll(command: Command): Promise<void> {
   const [{ registryOf }, { parseReference }, { hear, take }] = await Promise.all([
     import("../open-registry.ts"),
     import("../../store/exchange/oci/reference.ts"),
-    import("../refresh-statements.ts"),
+    import("../../store/exchange/oci/pull.ts"),
   ]);
   await interruptible("what the registries said so far is recorded", async (signal) => {
     for (const { place, name, plainHttp } of places)
       try {
         const registry = registryOf(host, parseReference(place), { signal, plainHttp });
         const heard = await hear(registry, records);
-        await take(heard, records, name, place);
+        await take(heard, records, name, place, (words) => process.stderr.write(`${printable(words)}\n`));
         if (heard.lacking !== undefined) process.exitCode = exitCodes.environment;
       } catch (error) {
         if (!(error instanceof TbuildError)) throw error;

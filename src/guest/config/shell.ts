@@ -34,6 +34,23 @@ export function shellSources(text: string): SourcedFile[] {
   return lexer.sources;
 }
 
+/**
+ * The commands in a text for a shell, each as its words without quotes: `a "b c" > d` is `a`, `b c`, `>`, `d`. Words such as
+ * `then` are part of the command that follows them.
+ */
+export function shellCommands(text: string): string[][] {
+  const lexer = new ShellLexer(text);
+  lexer.assignments();
+  return lexer.commands;
+}
+
+/** The words that a command tests: of `[ -f a ]`, `a`. */
+export function testedBy(words: readonly string[]): string[] {
+  return words.filter(
+    (_, at) => /^-[a-z]$/.test(words[at - 1] ?? "") && /^(?:\[\[?|test)$/.test(words[at - 2] ?? ""),
+  );
+}
+
 const declaring = new Set(["export", "declare", "typeset", "readonly", "local"]);
 const compound = new Set(
   "if then elif else fi case esac for while until do done select function { } !".split(" "),
@@ -44,6 +61,7 @@ class ShellLexer {
   #at = 0;
   /** Filled by `assignments`. */
   readonly sources: SourcedFile[] = [];
+  readonly commands: string[][] = [];
 
   constructor(text: string) {
     this.#text = text;
@@ -55,6 +73,11 @@ class ShellLexer {
     let isPlain = true;
     let takesAssignments = true;
     let isSourcing = false;
+    let command: string[] = [];
+    const endCommand = () => {
+      if (command.length > 0) this.commands.push(command);
+      command = [];
+    };
     // The start of the current line's words, and the number of each kind.
     let lineStart = 0;
     let wordsHere = 0;
@@ -70,6 +93,7 @@ class ShellLexer {
       const character = this.#text[this.#at] ?? "";
       if (character === "\n") {
         endLine(++this.#at);
+        endCommand();
         takesAssignments = true;
         isSourcing = false;
       } else if (/\s/.test(character)) this.#at++;
@@ -77,6 +101,8 @@ class ShellLexer {
         this.#at += this.#text[this.#at + 1] === "\r" ? 3 : 2;
       else if (character === "#") this.#skipComment();
       else if (/[;&|()<>]/.test(character)) {
+        if (/[<>]/.test(character)) command.push(character);
+        else endCommand();
         if (/[()]/.test(character)) isPlain = false;
         // `a && b`: without a, b would run always.
         if (/[&|<>]/.test(character)) wordsHere++;
@@ -87,6 +113,7 @@ class ShellLexer {
         const start = this.#at;
         const value = this.#word();
         const written = this.#text.slice(start, this.#at);
+        command.push(value);
         if (isSourcing) this.sources.push({ file: value, isPlain: !/^~|[$`*?[]/.test(written) });
         isSourcing = takesAssignments && (written === "." || written === "source");
         const equals = /^([A-Za-z_]\w*)\+?=/.exec(written);
@@ -110,6 +137,7 @@ class ShellLexer {
       }
     }
     endLine(this.#text.length);
+    endCommand();
     return found.map(({ name, value, valueStart, valueEnd, lines }) => ({
       name,
       value,

@@ -1,7 +1,9 @@
 import type { GuestTree } from "../../image/tree.ts";
 import { packageFilesOr } from "../rpm/files.ts";
 import { volumesNamed } from "../volumes-named.ts";
+import { bootScriptIdentities } from "./boot-scripts.ts";
 import { bootIdentities } from "./command-line.ts";
+import { otherHostKeys } from "./host-keys.ts";
 import { searchInitramfs } from "./initramfs.ts";
 import { accountPasswords, knownLeftovers } from "./known.ts";
 import { type Leftover, type Searched, searchGuest } from "./search.ts";
@@ -27,25 +29,43 @@ export interface LeftoverOptions {
   readonly meant?: readonly string[];
   /** The paths of swap files, which are looked into as swap. */
   readonly swapFiles?: readonly string[];
+  /** Why only the known places are looked at; absent if all files are searched. */
+  readonly only?: string;
   readonly signal?: AbortSignal;
 }
 
-/** Searches every file that belongs to no package for traces of the build, its people and its secrets. Read only. */
+/**
+ * Looks at the known places, and searches every file that belongs to no package, for traces of the build, its people and
+ * its secrets. Read only.
+ */
 export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): Promise<Leftovers> {
   const limits: string[] = [];
   const except = [...options.keep, ...(options.meant ?? []), ...options.pending];
   const isExcepted = coveredBy(except);
   // A pending operation on the account files changes only root's password, and one on boot entries only their names.
   const isMeant = coveredBy([...options.keep, ...(options.meant ?? [])]);
+  const packaged = await packageFilesOr(tree, limits);
   const known = [
     ...(await knownLeftovers(tree)).filter(({ path }) => !isExcepted(path)),
-    ...(await sourcedIdentities(tree)).filter(({ path }) => !isExcepted(path)),
+    ...[
+      ...(await otherHostKeys(tree)),
+      ...(await sourcedIdentities(tree)),
+      ...(await bootScriptIdentities(tree, packaged)),
+    ].filter(({ path }) => !isExcepted(path)),
     ...[...(await bootIdentities(tree)), ...(await accountPasswords(tree))].filter(
       ({ path }) => !isMeant(path),
     ),
   ];
+  if (options.only !== undefined)
+    return {
+      found: [...known].sort(byPath),
+      limits: [options.only],
+      files: 0,
+      bytes: 0,
+      tooLarge: [],
+      packed: [],
+    };
   const { traits, swapFiles = [], signal } = options;
-  const packaged = await packageFilesOr(tree, limits);
   const volumes = new Set(await volumesNamed(tree));
   const search = { traits, packaged, except, volumes, ...(signal && { signal }) };
   const packed = await searchInitramfs(tree, search);
@@ -60,11 +80,13 @@ export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): 
   if (searched.packed.length > 0) limits.push(`not unpacked: ${firstOf(searched.packed)}`);
   return {
     ...searched,
-    found: [...known, ...packed.found, ...searched.found.filter(({ path }) => !told.has(path))].sort(
-      (one, other) => (one.path < other.path ? -1 : one.path > other.path ? 1 : 0),
-    ),
+    found: [...known, ...packed.found, ...searched.found.filter(({ path }) => !told.has(path))].sort(byPath),
     limits,
   };
+}
+
+function byPath(one: Leftover, other: Leftover): number {
+  return one.path < other.path ? -1 : one.path > other.path ? 1 : 0;
 }
 
 function firstOf(paths: readonly string[]): string {

@@ -28,7 +28,7 @@ export async function accountPasswords(tree: GuestTree): Promise<Leftover[]> {
   for (const path of ["/etc/shadow", "/etc/gshadow", "/etc/passwd"]) {
     const rows = ((await textIn(tree, path)) ?? "").split("\n").map((line) => line.split(":"));
     const names = rows.flatMap(([name = "", word = ""]) => (isPassword(word) ? [name] : []));
-    if (names.length > 0) found.push({ path, what: `the password of ${names.join(", ")}` });
+    if (names.length > 0) found.push({ path, what: `the password of ${names.join(", ")}`, of: "passwords" });
   }
   return found;
 }
@@ -92,7 +92,7 @@ async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
       for (const path of await tree.glob(pattern)) {
         const text = path.endsWith("/ifcfg-lo") ? undefined : await textIn(tree, path);
         for (const { key, class: kind } of text === undefined ? [] : free(text, named).unclear)
-          found.push({ path, what: `${kind === "secret" ? "a secret" : `maybe its ${kind}`} (${key})` });
+          found.push(kind === "secret" ? { path, what: `a secret (${key})` } : ofNetwork(path, kind, key));
       }
   for (const pattern of [
     "/etc/NetworkManager/*.conf",
@@ -103,7 +103,7 @@ async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
       for (const { group, key, value } of keyfileEntries((await textIn(tree, path)) ?? "")) {
         const verdict = judgeUnknownKey(key, value);
         if (verdict.fate === "unclear" && (verdict.class !== "address" || path.startsWith("/etc/systemd/")))
-          found.push({ path, what: `maybe its ${verdict.class} (${group}.${key})` });
+          found.push(ofNetwork(path, verdict.class, `${group}.${key}`));
       }
   return [...found, ...(await unclearWords(tree, named))];
 }
@@ -115,7 +115,7 @@ async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promis
   for (const { name, value } of shellAssignments((await textIn(tree, global)) ?? "")) {
     const verdict = judgeIfcfgKey(name, value.trim(), named);
     if (verdict.fate !== "stays" && !/^localhost(?:\.|$)/.test(value.trim()))
-      found.push({ path: global, what: `maybe its ${verdict.class} (${name})` });
+      found.push(ofNetwork(global, verdict.class, name));
   }
   for (const pattern of otherNetworkFiles)
     for (const path of await tree.glob(pattern)) {
@@ -127,13 +127,17 @@ async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promis
         const verdict = judgeUnknownKey(key, value);
         if (verdict.fate !== "unclear" || seen.has(verdict.class)) continue;
         seen.add(verdict.class);
-        found.push({ path, what: `maybe its ${verdict.class} (${key})` });
+        found.push(ofNetwork(path, verdict.class, key));
       }
     }
   return found;
 }
 
-// ifupdown, netplan, wicked and dhcpcd.
+function ofNetwork(path: string, kind: string, key: string): Leftover {
+  return { path, what: `maybe its ${kind} (${key})`, of: kind === "host name" ? kind : "network" };
+}
+
+// ifupdown, netplan, wicked, dhcpcd, nmstate and os-net-config.
 const otherNetworkFiles = [
   "/etc/network/interfaces",
   "/etc/network/interfaces.d/*",
@@ -141,6 +145,9 @@ const otherNetworkFiles = [
   "/etc/wicked/*.xml",
   "/etc/wicked/ifconfig/*.xml",
   "/etc/dhcpcd.conf",
+  "/etc/nmstate/*.yml",
+  "/etc/nmstate/*.yaml",
+  "/etc/os-net-config/*",
 ];
 
 // Those that have to keep their names, because something that cannot be changed here names them.
@@ -148,7 +155,7 @@ async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {
   const entries = await tree.glob("/boot/loader/entries/*.conf");
   return entries
     .filter((path) => /\/(?!f{32})[\da-f]{32}-[^/]+$/.test(path))
-    .map((path) => ({ path, what: "a machine id in a name" }));
+    .map((path) => ({ path, what: "a machine id in a name", of: "machine id" }));
 }
 
 // Files with passwords that crypttab(5) and fstab(5) name.

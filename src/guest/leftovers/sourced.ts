@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { GuestTree } from "../../image/tree.ts";
-import { shellAssignments, shellSources } from "../config/shell.ts";
+import { shellAssignments, shellCommands, shellSources, testedBy } from "../config/shell.ts";
 import { textIn } from "../operation.ts";
 import { connectionsNamed, interfaceFiles, routeFiles } from "../seal/network.ts";
 import { judgeIfcfgKey } from "../seal/network-keys.ts";
@@ -19,6 +19,7 @@ export async function sourcedIdentities(tree: GuestTree): Promise<Leftover[]> {
   const found: Leftover[] = [];
   const seen = new Set<string>();
   // /etc/sysconfig/network is looked into by itself.
+  const add = (path: string, what: string) => found.push({ path, what, of: "network" });
   const isKnown = (path: string) => path === "/etc/sysconfig/network" || /\/(?:ifcfg|keys)-[^/]*$/.test(path);
   const follow = async (path: string, depth: number) => {
     if (seen.has(path)) return;
@@ -31,9 +32,13 @@ export async function sourcedIdentities(tree: GuestTree): Promise<Leftover[]> {
         if (verdict.fate !== "stays" && !/[$`]/.test(value))
           found.push({ path, what: `its ${verdict.class} (${name})`, of: "network" });
       }
-    for (const { file, isPlain } of shellSources(text))
-      if (isPlain && depth < deepest) await follow(posix.resolve(home, file), depth + 1);
-      else found.push({ path, what: `maybe its address, as it reads another file (${file})`, of: "network" });
+    const tested = new Set(shellCommands(text).flatMap((words) => testedBy(words)));
+    for (const { file, isPlain } of shellSources(text)) {
+      const where = posix.resolve(home, file);
+      if (!isPlain || depth === deepest) add(path, `maybe its address, as it reads another file (${file})`);
+      else if ((await textIn(tree, where)) !== undefined) await follow(where, depth + 1);
+      else if (!tested.has(file)) add(path, `maybe its address, as it reads ${file}, which is not there`);
+    }
   };
   for (const pattern of [...interfaceFiles, ...routeFiles])
     for (const path of await tree.glob(pattern)) await follow(path, 0);

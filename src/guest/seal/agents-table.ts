@@ -15,12 +15,18 @@ ID) stays. \`tbuild seal --check\` reports it as left, and exits 1. To keep such
 In addition, tbuild searches every file that differs from its package, and every file that no package owns. It looks for
 this guest's host name, IP and MAC addresses, machine ID, SSH host keys and other IDs, in file contents and file names. It
 also looks for private keys, key stores, keytabs and tokens. After a seal, tbuild still knows the guest's identity from the
-undo record, as long as that file is beside the image. \`--no-search\` skips the search.
+undo record, as long as that file is beside the image. \`--no-search\` skips this search; only the known places are looked
+at, and the report says so. SSH host keys that \`sshd_config\` names in other places than \`/etc/ssh/ssh_host_*\` are reported,
+not removed: sshd would not start without them.
 
 The search also reports an address, a link address, a host name, an iSCSI name or a machine ID in a kernel command line
 (\`ip=\`, \`ifname=\`, \`BOOTIF=\`, \`rd.iscsi.initiator=\`, \`systemd.hostname=\`) and in the files that it is made from, such as
 \`/etc/default/grub\`. A seal does not change these, because a guest may need them to boot. \`ip=dhcp\` is not reported. It
 follows an interface configuration that reads another file with \`.\` or \`source\`, and reports the addresses there.
+
+It also reports the addresses, link addresses and host names that commands set at boot, such as \`hostname vm17\` or
+\`ip addr add 10.3.3.3/24 dev eth0\`: in \`rc.local\` and other start scripts, units, \`ifup-local\`, dispatcher scripts, cron tables and
+udev rules, and in the scripts that these run. What a shell computes is not reported.
 
 ## Operations, in execution order
 

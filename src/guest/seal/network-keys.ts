@@ -132,7 +132,7 @@ function judge(rules: readonly KeyRule[], key: string, value: string): Verdict {
 }
 
 /** The class of a text that looks like a link address, an IP address or a UUID. */
-function identityIn(value: string): KeyClass | undefined {
+export function identityIn(value: string): KeyClass | undefined {
   if (/(?<![\da-f:.-])[\da-f]{2}(?:[:-][\da-f]{2}){5,}(?![\da-f:.-])/i.test(value)) return "link address";
   if (/(?<![\da-f])[\da-f]{8}-?(?:[\da-f]{4}-?){3}[\da-f]{12}(?![\da-f])/i.test(value))
     return "connection id";

@@ -1,11 +1,42 @@
+import { TbuildError } from "../../errors.ts";
 import { sleep } from "../../host/wait-for.ts";
 import type { ManagerApi } from "../../manager/api.ts";
-import type { Messages } from "../hypervisor.ts";
+import type { MessageChannel, Messages } from "../hypervisor.ts";
+import type { OracleVmSite } from "./site.ts";
 
 const everyMs = 1000;
 
+/** Messages of machines through the Manager, and how many of a machine's are from before its last start, or have been read. */
+export function messaging({ options, known, there }: OracleVmSite) {
+  const heard = new Map<string, number>();
+  const channel: MessageChannel = {
+    reaches: options.additions,
+    async open(vm) {
+      const { id } = await known(vm);
+      const { api } = await there();
+      const { receivedMessages } = api;
+      if (receivedMessages)
+        return messagesOf({ ...api, receivedMessages }, id, heard.get(vm) ?? 0, (seen) => {
+          heard.set(vm, seen);
+        });
+      throw new TbuildError("environment", "its release cannot be asked what a guest has reported", {
+        subject: api.name,
+        hint: "Set hypervisor.additions: [] in the site: then no template is tried.",
+      });
+    },
+  };
+  return {
+    channel: options.additions.length > 0 ? channel : undefined,
+    async onStart(vm: string, id: string): Promise<void> {
+      const { api } = await there();
+      heard.set(vm, (await api.receivedMessages?.(id))?.length ?? 0);
+    },
+    forget: (vm: string) => heard.delete(vm),
+  };
+}
+
 /** Messages through the Manager, which is asked again and again for what the guest has reported. The first `known` are old. */
-export async function messagesOf(
+async function messagesOf(
   api: ManagerApi & Required<Pick<ManagerApi, "receivedMessages">>,
   id: string,
   known: number,

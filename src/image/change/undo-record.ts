@@ -213,10 +213,11 @@ interface RecordedPiece {
 
 /** What is changed, in the order of the record. */
 export async function* piecesOf(record: FileHandle, file: string): AsyncGenerator<RecordedPiece> {
-  const start = await readFully(record, 0, Math.min(longestStart, (await record.stat()).size));
-  let at = start.indexOf(10) + 1;
+  const { size } = await record.stat();
+  const read = aheadReader(record, size);
+  let at = (await read(0, Math.min(longestStart, size))).indexOf(10) + 1;
   for (;;) {
-    const head = await readFully(record, at, headBytes);
+    const head = await read(at, headBytes);
     const [offset, bytes, flags] = [
       Number(head.readBigUInt64BE(0)),
       head.readUInt32BE(8),
@@ -228,7 +229,7 @@ export async function* piecesOf(record: FileHandle, file: string): AsyncGenerato
     const side = async (zero: number) => {
       if (flags & zero) return Buffer.alloc(bytes);
       at += bytes;
-      return readFully(record, at - bytes, bytes);
+      return read(at - bytes, bytes);
     };
     yield {
       index: flags >> imageShift,
@@ -259,6 +260,23 @@ async function readOrZeros(
 ): Promise<Buffer> {
   const there = Math.max(0, Math.min(bytes, size - offset));
   return Buffer.concat([await readFully(file, offset, there), Buffer.alloc(bytes - there)]);
+}
+
+// Pieces are small, and each read of a record on another machine is a round trip.
+const aheadBytes = 1 << 16;
+
+/** For a file of `size` bytes that is read from start to end. */
+function aheadReader(file: FileHandle, size: number): (offset: number, bytes: number) => Promise<Buffer> {
+  let start = 0;
+  let ahead: Buffer = Buffer.alloc(0);
+  return async (offset, bytes) => {
+    if (offset < start || offset + bytes > start + ahead.length) {
+      const whole = Math.min(Math.max(bytes, aheadBytes), size - offset);
+      ahead = await readFully(file, offset, Math.max(bytes, whole));
+      start = offset;
+    }
+    return ahead.subarray(offset - start, offset - start + bytes);
+  };
 }
 
 async function readFully(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {

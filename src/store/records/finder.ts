@@ -15,6 +15,8 @@ export interface Found extends CatalogEntry {
 export interface Finder {
   /** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exact. */
   find(ref: string): Promise<Found>;
+  /** The template that `ref` names, also if all its versions are revoked. */
+  nameOf(ref: string): Promise<string>;
   /** Describes the versions that `ref` skipped because they are revoked. */
   passedOver(ref: string, found: CatalogEntry): Promise<string[]>;
   /** The version before it, by number. */
@@ -49,15 +51,22 @@ export function finder(store: Store, records: Records): Finder {
     return [...both].map(([digest, { manifest, ...where }]) => entryOf(manifest, digest, where, said));
   }
 
+  async function named(ref: string) {
+    const [name = "", which] = ref.split("@");
+    const numbers = await numbersOf(name);
+    if (numbers.length > 0) return { name, which, numbers };
+    throw new TbuildError("usage", "no such template", {
+      subject: ref,
+      hint: "`tbuild template list` lists all templates.",
+    });
+  }
+
   return {
+    async nameOf(ref) {
+      return (await named(ref)).name;
+    },
     async find(ref) {
-      const [name = "", which] = ref.split("@");
-      const numbers = await numbersOf(name);
-      if (numbers.length === 0)
-        throw new TbuildError("usage", "no such template", {
-          subject: ref,
-          hint: "`tbuild template list` lists all templates.",
-        });
+      const { name, which, numbers } = await named(ref);
       const said = await saidOf(records, name);
       const pointer = [...said.channels, ...said.tags].find(([one]) => one === which)?.[1];
       const number =

@@ -46,6 +46,12 @@ export interface Registry {
   tags(): Promise<Tags>;
 }
 
+/** Opens the registry of a reference, with the credentials of this user. */
+export type RegistryOpener = (
+  reference: Reference,
+  options: Pick<RegistryOptions, "plainHttp" | "signal" | "onWait">,
+) => Promise<Registry>;
+
 export function openRegistry(reference: Reference, options: RegistryOptions = {}): Registry {
   const { registry, repository } = reference;
   const origin = new URL(`${options.plainHttp ? "http" : "https"}://${apiHost(registry)}`);

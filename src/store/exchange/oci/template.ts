@@ -207,14 +207,11 @@ export interface PullOptions {
   readonly progress?: Progress;
 }
 
-/** Pulls a template from a registry into the store. Every byte is verified before it counts. */
-export async function pullTemplate(
-  store: StoreFolder,
+/** A template in a registry, without its disks. */
+export async function templateIn(
   reference: Reference & { readonly which: string },
   registry: Registry,
-  { accept, progress }: PullOptions = {},
-): Promise<Moved & { readonly signature?: string; readonly ancestors: readonly Manifest[] }> {
-  await store.checkFormat();
+): Promise<TemplateThere> {
   const artifact = await registry.getManifest(reference.which);
   if (!artifact)
     throw new TbuildError("usage", "no such version in the registry", {
@@ -229,6 +226,25 @@ export async function pullTemplate(
     throw new TbuildError("integrity", "its manifest is not a template manifest", {
       subject: referenceText(reference),
     });
+  return { manifest, config, layers, ...(signature !== undefined && { signature }) };
+}
+
+interface TemplateThere {
+  readonly manifest: Manifest;
+  readonly signature?: string;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+}
+
+/** Pulls a template from a registry into the store. Every byte is verified before it counts. */
+export async function pullTemplate(
+  store: StoreFolder,
+  reference: Reference & { readonly which: string },
+  registry: Registry,
+  { accept, progress }: PullOptions = {},
+): Promise<Moved & { readonly signature?: string; readonly ancestors: readonly Manifest[] }> {
+  await store.checkFormat();
+  const { manifest, signature, config, layers } = await templateIn(reference, registry);
   await store.checkFree(manifest);
   await accept?.(manifest, signature);
   const ancestors = await ancestorsOf(registry, manifest, layers);

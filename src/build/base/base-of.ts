@@ -1,0 +1,36 @@
+import { type Origin, originOf } from "../../recipe/from.ts";
+import type { Recipe } from "../../recipe/recipe.ts";
+import type { Workshop } from "../workshop.ts";
+import type { Base, Refusal, Wanted } from "./base.ts";
+import { fileBase } from "./file.ts";
+import { refusalOf, refuseUnfit, revokedError } from "./refusals.ts";
+import { registryBase } from "./registry.ts";
+import { storeBase } from "./store.ts";
+
+const kinds: Readonly<
+  Record<Origin, (workshop: Workshop, wanted: Wanted, refusal: Refusal) => Promise<Base>>
+> = { version: storeBase, registry: registryBase, file: fileBase };
+
+/** Finds what `from` names. Changes nothing. What is known of it already is checked. */
+export async function baseOf(
+  workshop: Workshop,
+  recipe: Recipe,
+  folder: string,
+  rehearse: boolean,
+): Promise<Base | undefined> {
+  const { from } = recipe;
+  if (from === undefined) return undefined;
+  const refusal = refusalOf(recipe, from);
+  const found = await kinds[originOf(from)](workshop, { from, folder, rehearse }, refusal);
+  if (found.manifest) refuseUnfit(found.manifest, recipe, rehearse, refusal);
+  return {
+    ...found,
+    async bring(context) {
+      const manifest = await found.bring(context);
+      const revoked = await context.records.revocation(manifest.name, manifest.version);
+      if (revoked && revoked.lifted === undefined) throw revokedError(refusal, revoked.reason);
+      refuseUnfit(manifest, recipe, rehearse, refusal);
+      return manifest;
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { basename, join, resolve } from "node:path";
+import { digestOfParts, partsOf } from "../../bundles/read/parts.ts";
+import { proveTemplateFile } from "../../bundles/read/unpack.ts";
+import { fileDigest } from "../../io/file-digest.ts";
+import { asDigest } from "../../model/digest.ts";
+import { importTemplate } from "../import-template.ts";
+import type { Workshop } from "../workshop.ts";
+import type { Base, Wanted } from "./base.ts";
+
+const mostBytes = 256 * 2 ** 30;
+
+/** A template or image in a file, or in the parts of one. It is imported when the build needs it. */
+export async function fileBase({ home }: Workshop, { from, folder }: Wanted): Promise<Base> {
+  const file = resolve(folder, from);
+  const parts = await partsOf(file);
+  for (const part of parts) await proveTemplateFile(part);
+  const cacheFile = join(home.memory, "file-digests.json");
+  const digests: string[] = [];
+  for (const part of parts) digests.push(await fileDigest(part, { cacheFile }));
+  const digest = digestOfParts(digests.map(asDigest));
+  return {
+    words: basename(file),
+    digest,
+    async bring({ host, store, records, tbuild, signal, progress, report }) {
+      const workFolder = join(home.root, "import");
+      const options = { mostBytes, workFolder, tbuild, signal, progress, digest };
+      const { manifest, notes } = await importTemplate(host, { store, records }, file, options);
+      for (const text of notes) report({ type: "note", text: `${basename(file)}: ${text}` });
+      return manifest;
+    },
+  };
+}

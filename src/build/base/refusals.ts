@@ -1,0 +1,39 @@
+import { TbuildError } from "../../errors.ts";
+import type { Manifest } from "../../model/manifest.ts";
+import { majorOf, type Recipe } from "../../recipe/recipe.ts";
+import type { Refusal } from "./base.ts";
+
+export function refusalOf({ name }: Recipe, from: string): Refusal {
+  return (why, hint) => new TbuildError("usage", why, { subject: `${name}: from: ${from}`, hint });
+}
+
+export function revokedError(refusal: Refusal, reason: string): TbuildError {
+  return refusal(`is revoked: ${reason}`, "Name another version.");
+}
+
+/** Throws if a recipe cannot start from a template. */
+export function refuseUnfit(manifest: Manifest, recipe: Recipe, rehearse: boolean, refusal: Refusal): void {
+  const { name, version, release, disks } = manifest;
+  if (manifest.rehearsal && !rehearse)
+    throw refusal("is a rehearsal", "Only a rehearsal can start from a rehearsal: add --rehearse.");
+  if (!manifest.rehearsal && rehearse)
+    throw refusal(
+      "is no rehearsal",
+      "A rehearsal starts from a rehearsal: name one with --set from=…, or leave out --rehearse.",
+    );
+  if (release.major === 0)
+    throw refusal(
+      "its release was not found in the image",
+      `A recipe starts from Oracle Linux. To look into it: tbuild template show ${name}@${version}`,
+    );
+  if (release.major !== majorOf(recipe.release))
+    throw refusal(
+      `is ${release.name}, and the recipe's release is ${recipe.release}`,
+      "Correct one of the two.",
+    );
+  if (disks.length !== 1)
+    throw refusal(
+      `has ${disks.length} disks`,
+      "A recipe starts from a template with one disk; it may have `disks` of its own.",
+    );
+}
