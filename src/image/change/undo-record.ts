@@ -8,7 +8,7 @@ import { isZero, type Piece } from "./draft.ts";
 
 /**
  * The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes.
- * `others` are the images that were changed with it, as paths from its folder; none of them changes its size.
+ * `others` are the images that were changed with it, as paths from its folder.
  */
 const Head = z.object({
   what: z.string(),
@@ -16,7 +16,13 @@ const Head = z.object({
   size: z.int().nonnegative(),
   sizeAfter: z.int().nonnegative(),
   others: z
-    .array(z.object({ file: z.string().min(1), size: z.int().nonnegative() }))
+    .array(
+      z.object({
+        file: z.string().min(1),
+        size: z.int().nonnegative(),
+        sizeAfter: z.int().nonnegative(),
+      }),
+    )
     .max(31)
     .optional(),
 });
@@ -79,7 +85,7 @@ export async function writeRecord(
       const turn = pace();
       if (turn) await turn;
       const [before, after] = [
-        await readOrZeros(handle, piece, sizesIn(head)[index] ?? 0),
+        await readOrZeros(handle, piece, sizesIn(head)[index]?.size ?? 0),
         await piece.after(),
       ];
       const zeros = (isZero(before) ? beforeIsZero : 0) | (isZero(after) ? afterIsZero : 0);
@@ -94,8 +100,9 @@ export async function writeRecord(
   return (await record.stat()).size;
 }
 
-function sizesIn({ size, others = [] }: Head): number[] {
-  return [size, ...others.map((other) => other.size)];
+/** The sizes of each image of a record, before the change and after it. */
+export function sizesIn({ size, sizeAfter, others = [] }: Head): Pick<Head, "size" | "sizeAfter">[] {
+  return [{ size, sizeAfter }, ...others];
 }
 
 /** Refuses a record that is damaged, or of images that have another size. */
@@ -110,8 +117,7 @@ export async function checkRecord(record: FileHandle, file: string, targets: Tar
       hint: "Nothing was changed. Restore the image from a copy.",
     });
   const head = await readHead(record, file);
-  for (const [index, size] of sizesIn(head).entries()) {
-    const after = index === 0 ? head.sizeAfter : size;
+  for (const [index, { size, sizeAfter: after }] of sizesIn(head).entries()) {
     const now = (await targetAt(targets, index, file).handle.stat()).size;
     if (now < Math.min(size, after) || now > Math.max(size, after))
       throw new TbuildError("integrity", `belongs to an image of ${size} bytes, not of ${now}`, {
