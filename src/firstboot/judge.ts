@@ -98,7 +98,7 @@ export function parameterOf(contract: readonly Parameter[], key: string): Parame
   return contract.find((one) => numbered.test(one.key) && one.key.replace(numbered, "") === stem);
 }
 
-// The guest counts without leading zeros, and 00 would never be looked for.
+// The guest counts without leading zeros, so it never looks for 00.
 const numbered = /\.(?:0|[1-9]\d*)$/;
 
 function missing(contract: readonly Parameter[], given: ReadonlyMap<string, string | Reference>): Fault[] {

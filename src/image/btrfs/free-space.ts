@@ -9,7 +9,7 @@ interface Run {
 }
 
 /**
- * The free runs of a btrfs: what of its chunks no extent has, on each copy, and what of the device no chunk has. The first
+ * The free runs of a btrfs: the space of its chunks that no extent uses, on each copy, and the space of the device that no chunk uses. The first
  * MiB, in which a boot loader may lie, and the copies of the superblock are never among them (the kernel's
  * `btrfs_exclude_super_stripes`). `name` is the volume's name, for errors.
  */
