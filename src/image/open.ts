@@ -296,7 +296,8 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
     });
 }
 
-// If the whole disk is a member of a RAID, for example, its partitions are inside the RAID, and what looks like a partition is none.
+// If the whole disk is a member of a RAID, for example, its partitions are inside the RAID, and what looks like a partition
+// is none.
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
   return new TbuildError("environment", `${name} ${refused}, and other volumes lie in it`, {
     subject: file,

@@ -146,7 +146,7 @@ describe("tbuild manager", () => {
 
   it.each([
     [["file:///a.tgz"], "not a URL that Oracle VM Manager can fetch", 2],
-    [["http://192.0.2.1/a.tgz", "http://192.0.2.1/b.ova"], "cannot be parts of one template", 2],
+    [["http://192.0.2.1/a.tgz", "http://192.0.2.1/b.ova"], "cannot be one template", 2],
     [["http://192.0.2.1/missing.tgz"], "cannot be fetched", 3],
     [["http://192.0.2.1/a.tgz", "--name", "OVM_OL6"], "has a virtual machine or template named OVM_OL6", 3],
     [["http://192.0.2.1/a.tgz", "--repository", "repo9"], "has no repository named repo9", 3],
