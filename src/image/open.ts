@@ -182,6 +182,11 @@ export interface LookedInto {
   readonly companions: readonly Companion[];
 }
 
+/** The image file, followed by all backing files. */
+export function allLayers({ facts, companions }: LookedInto): Layer[] {
+  return [...facts.layers, ...companions.flatMap((one) => one.facts.layers.slice(1))];
+}
+
 // Installers put the root of a guest on btrfs into a subvolume: a folder, seen from the top.
 async function wordsIn(tree: GuestTree, { fs }: Volume): Promise<MountWords | undefined> {
   const files = {

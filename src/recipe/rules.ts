@@ -1,7 +1,8 @@
-import { readdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { modeOf } from "../choices.ts";
 import { sealParts } from "../guest/seal/index.ts";
+import { namesIn } from "../io/durable.ts";
 import { contradictions } from "./contradictions.ts";
 import { lastUpdate } from "./discs.ts";
 import { fileSystems } from "./file-systems.ts";
@@ -95,7 +96,7 @@ function listsAgree(...[recipe, { problem, standing, fileOf }]: Parameters<Rule>
 }
 
 async function modulesExist(...[recipe, { problem, moduleFolders }]: Parameters<Rule>): Promise<void> {
-  const listed = moduleFolders.map((folder) => readdir(folder).catch((): string[] => []));
+  const listed = moduleFolders.map((folder) => namesIn(folder));
   const names = (await Promise.all(listed)).flat();
   for (const [i, name] of (recipe.modules ?? []).entries())
     if (!names.includes(name)) problem(["modules", i], `no folder modules/${name}${suggestion(name, names)}`);

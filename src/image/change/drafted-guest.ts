@@ -14,6 +14,8 @@ import type { UnclaimedBlock } from "./unclaimed-space.ts";
 export interface DraftedGuest extends ReachedGuest {
   readonly others: readonly OtherVolume[];
   readonly unresolved: readonly Unresolved[];
+  /** The paths of its swap files. What they hold is handled as the contents of swap. */
+  readonly swapFiles: readonly string[];
   /** The image file, followed by its backing files. */
   readonly layers: readonly Layer[];
   /** The other images in which members of its mirrors lie. */

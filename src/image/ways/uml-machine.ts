@@ -124,8 +124,10 @@ function kernelArgv(image: string, readOnly: boolean, folder: string, agent: str
   const console = ["con=null", "con0=fd:0,fd:1", "quiet"];
   // Without a policy, SELinux would hide the labels on the disk.
   const security = "lsm=yama";
+  // Read only, and without User-mode Linux's lock of the file, which would keep our own qemu-img from reading it.
+  const mode = readOnly ? "rc" : "";
   return [
-    ...["linux.uml", "mem=256M", `ubd0${readOnly ? "r" : ""}=${image}`, ...root, ...console, security],
+    ...["linux.uml", "mem=256M", `ubd0${mode}=${image}`, ...root, ...console, security],
     ...[`uml_dir=${folder}/`, "umid=machine"],
   ];
 }
