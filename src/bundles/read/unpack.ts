@@ -4,9 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { layoutOf } from "../../image/disk/disk.ts";
-import { fileSystemOf } from "../../image/disk/filesystem.ts";
 import { readImageFile, requireFile } from "../../image/file/image-file.ts";
-import { fileReader } from "../../io/reader.ts";
 import { asDigest, type Digest } from "../../model/digest.ts";
 import { fileSource, type Packing, packingOf, unpackedSource } from "./byte-source.ts";
 import type { Contents } from "./contents.ts";
@@ -119,11 +117,12 @@ async function noTemplate({ file }: Member): Promise<TbuildError> {
 
 /** What a disk without a partition table is, if it is recognised; words that follow its name. */
 async function heldBy(file: string): Promise<string | undefined> {
-  await using disk = await fileReader(file);
-  const { fs, refused, holds } = await fileSystemOf(disk);
+  await using disk = await readImageFile(file);
+  const [whole] = (await layoutOf(disk)).volumes;
+  if (whole === undefined) return undefined;
+  const { fs, refused, holds } = whole;
   if (refused !== undefined) return refused;
-  if (holds !== undefined) return `holds ${holds}`;
-  return fs === "unknown" ? undefined : `holds ${fs}`;
+  return holds === undefined && fs === "unknown" ? undefined : `holds ${holds ?? fs}`;
 }
 
 async function unpackImage(host: Runner, whole: Member, work: string, options: UnpackOptions) {
