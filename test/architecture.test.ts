@@ -96,7 +96,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "tar-stream": ["io/tar.ts"],
   undici: ["io/http-dispatchers.ts"],
   "@toondepauw/node-zstd": ["io/compression.ts"],
-  yauzl: ["bundles/read/zip.ts"],
+  yauzl: ["bundles/read/zip.ts", "guest/leftovers/zip-members.ts"],
   ssh2: ["manager/cli/ssh", "manager/simulator/ssh-server.ts"],
   re2js: ["firstboot/pattern.ts"],
   saxes: ["io/read-xml.ts"],

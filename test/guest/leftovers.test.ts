@@ -1,10 +1,11 @@
-import { generateKeyPairSync } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { injectModule } from "../../src/firstboot/inject.ts";
 import { readModule } from "../../src/firstboot/module.ts";
 import { findLeftovers, readTraits } from "../../src/guest/leftovers/index.ts";
+import { searchGuest } from "../../src/guest/leftovers/search.ts";
 import { applyAll } from "../../src/guest/operation.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
@@ -41,6 +42,27 @@ async function leftOf(
 }
 
 describe("what a seal leaves", () => {
+  it("is also found below /usr, where no package owns it", async () => {
+    const files = [
+      "/usr/local/tomcat/conf/k.pem",
+      "/usr/share/app/k.pem",
+      "/lib/app/k.pem",
+      "/lost+found/#12",
+    ];
+    const owned = "/usr/share/tests/k.pem";
+    const tree = memoryTree(Object.fromEntries([...files, owned].map((path) => [path, privateKey])));
+    const sum = createHash("sha256").update(privateKey).digest("hex");
+    const packaged = new Map([[owned, { bytes: privateKey.length, digest: sum, isConfig: true }]]);
+    const asked = { traits: [], except: [], volumes: new Set<string>() };
+    const { found } = await searchGuest(tree, { ...asked, packaged });
+    expect(found.map(({ path }) => path)).toEqual([...files].sort());
+    const without = await searchGuest(tree, { ...asked, packaged: undefined });
+    expect(without.found.map(({ path }) => path)).toEqual([
+      "/lost+found/#12",
+      "/usr/local/tomcat/conf/k.pem",
+    ]);
+  });
+
   it("is nothing of a guest that has nothing but what the operations know", async () => {
     expect(await leftOf({})).toEqual([]);
   });
@@ -302,6 +324,7 @@ describe("what a seal leaves", () => {
 
   it("has no keys for tests told that come with libraries", async () => {
     expect(await leftOf({ "/usr/lib/python3.6/site-packages/x/test.pem": privateKey })).toEqual([]);
+    expect(await leftOf({ "/usr/lib/tests/key.pem": privateKey })).toEqual([]);
   });
 
   it("has the id told that boot entries had to keep, after the seal too", async () => {
