@@ -16,7 +16,7 @@ const machine = (resource: string) =>
   `<VirtualSystem ovf:id="a"><VirtualHardwareSection><Item><rasd:HostResource>${resource}</rasd:HostResource><rasd:ResourceType>17</rasd:ResourceType></Item></VirtualHardwareSection></VirtualSystem>`;
 
 describe("an OVF", () => {
-  it("of our own is read back: machine, disks, and the contract with what is a password", () => {
+  it("of our own is read back: machine, disks, and the contract with its password parameters", () => {
     const manifest = sampleManifest(disk);
     const read = readOvf("x.ovf", ovfDescriptor(manifest, [{ href: "System.vmdk", bytes: 12345 }]));
     expect(read).toMatchObject({
@@ -204,7 +204,7 @@ describe("an OVF", () => {
     expect([read.memoryMib, read.notes]).toEqual([memoryMib, notes]);
   });
 
-  it("says which number of CPUs it does not understand", () => {
+  it("names the number of CPUs that it does not understand", () => {
     const read = readOvf("x.ovf", simple(item("ResourceType=3;VirtualQuantity=0;")));
     expect([read.vcpus, read.notes]).toEqual([undefined, ['its number of CPUs is not understood: "0"']]);
   });
