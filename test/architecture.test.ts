@@ -225,8 +225,26 @@ describe("architecture", () => {
   it("imports commands lazily, so that --help starts fast", () => {
     const program = imports.filter((i) => /^cli\/[\w-]+\.ts$/.test(i.file) && !i.dynamic && !i.typeOnly);
     expect(program.map((i) => i.target).filter((target) => target.startsWith("cli/commands/"))).toEqual([]);
+    expect(packagesBehind("main.ts")).toEqual(["commander", "string-width", "wrap-ansi"]);
   });
 });
+
+/** The packages that a file loads as soon as it is imported, through whatever files of ours. */
+function packagesBehind(start: string): string[] {
+  const known = new Set<string>();
+  const packages = new Set<string>();
+  const walk = (file: string) => {
+    if (known.has(file)) return;
+    known.add(file);
+    for (const { target, ours, dynamic, typeOnly } of imports.filter((one) => one.file === file)) {
+      if (dynamic || typeOnly) continue;
+      if (ours) walk(target);
+      else if (!target.startsWith("node:")) packages.add(target);
+    }
+  };
+  walk(start);
+  return [...packages].sort();
+}
 
 function importsOf(file: string) {
   const text = readFileSync(join(src, file), "utf8");

@@ -260,7 +260,7 @@ function withoutVersion(name: string): string {
   return name.replace(/-\d+\.[\w.+~^]*(?:-\d[\w.]*)?$/, "");
 }
 
-// Goes back to the last star only, so that a pattern of many costs no more than the product of the lengths.
+// Backtracks to the last star only, so that a pattern with many stars takes no longer than the product of both lengths.
 function stands(pattern: string, name: string): boolean {
   let [p, n, star, from] = [0, 0, -1, 0];
   while (n < name.length)

@@ -331,8 +331,8 @@ describe("an upload", () => {
   });
 
   it.each([
-    ["names none", {}, "refused an upload|names no address"],
-    ["names what is no address", { location: "http://[" }, "names no address for an upload"],
+    ["names none", {}, "refused an upload|gave no address"],
+    ["names what is no address", { location: "http://[" }, "gave no address for the upload"],
   ])("whose answer %s is refused", async (_, headers, words) => {
     await using server = await faultServer((_, response) => response.writeHead(202, headers).end());
     expect(await refusal(registryAt(server).putBlob(digest, blob))).toMatch(new RegExp(words));

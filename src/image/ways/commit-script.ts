@@ -75,7 +75,7 @@ function attributeLines(change: Change, path: string): string[] {
   return lines;
 }
 
-// Files before folders, which are in their order; a few hundred paths to a command.
+// Files first, then folders in the given order; a few hundred paths in each command.
 function removals(gone: { readonly rm: readonly string[]; readonly rmdir: readonly string[] }): string[] {
   const lines: string[] = [];
   for (const [command, paths] of [

@@ -100,7 +100,7 @@ async function openPart(
   if (!volume.fs.startsWith("ext"))
     throw new TbuildError("environment", `debugfs cannot open ${volume.fs}`, {
       subject: volume.name,
-      hint: "Open the image with the access `loop`.",
+      hint: "Use another access method: --via loop",
     });
   if (image.includes("?"))
     throw new TbuildError("usage", `e2fsprogs does not accept "?" in a file name`, { subject: image });

@@ -1,7 +1,7 @@
 import type { Output } from "../../host/host.ts";
 import { parentOf, type Stat } from "../tree.ts";
 
-/** What files are read by: a command with guest paths as arguments, and what is known of them. */
+/** The means to read files: runs a script with guest paths as arguments, and says what is known about a path. */
 export interface FilesOn {
   run(script: string, paths: readonly string[]): Promise<Output>;
   names(dir: string): Promise<string[]>;

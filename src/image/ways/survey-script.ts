@@ -5,7 +5,7 @@ import type { Stat } from "../tree.ts";
 export const surveyed = ["/boot", "/etc", "/home", "/root", "/tmp", "/var"];
 export const surveyDepth = 7;
 
-// What is not on a disk of the guest, or not its own, is seen as an empty folder.
+// File systems that are not on the guest's disks, such as NFS and /proc, look like empty folders.
 const strangers = "nfs nfs4 cifs proc sysfs autofs".split(" ").map((fs) => `-fstype ${fs}`);
 const format = "'%y %m %U %G %s %d %Z\\0%P\\0%l\\0'";
 /** One find for each starting point, which it prints before each path: so any file name can be read back. */

@@ -52,7 +52,7 @@ export function faultsOf(name: string, login: RestLogin): RestFaults {
         subject: name,
         code: lines.some(saysLocked) ? "locked" : "failed",
         lines,
-        hint: "The job in the Manager's web interface tells more.",
+        hint: "The Manager's web interface shows the details of the job.",
       }),
   };
 }

@@ -68,7 +68,7 @@ export function keptAt(context: PlaceContext): Kept {
 }
 
 export function foreign(kind: "machine" | "disk", name: string): TbuildError {
-  return new TbuildError("environment", "is there, and was not made by this deployment", {
+  return new TbuildError("environment", "already exists, and was not made by this deployment", {
     subject: `${kind} ${name}`,
   });
 }

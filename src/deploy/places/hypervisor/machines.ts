@@ -90,6 +90,6 @@ function networksOf(nics: readonly NicWanted[]): Record<string, string> {
 function gone(machine: string): TbuildError {
   return new TbuildError("environment", "is gone: somebody else removed it", {
     subject: machine,
-    hint: "Run it again; it plans anew.",
+    hint: "Run the command again; it makes a new plan.",
   });
 }

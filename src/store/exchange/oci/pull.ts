@@ -164,7 +164,7 @@ function newestIfLatest(asked: string, which: string, { names, statements, lacki
   if (revoked.size > 0)
     throw new TbuildError("usage", "all of its versions are revoked", {
       subject: asked,
-      hint: "To pull one anyway, name its version.",
+      hint: "To pull one anyway, name its version: NAME@1.2.3.",
     });
   return which;
 }

@@ -158,9 +158,9 @@ function clientsOf(
     ...common,
     admit(url) {
       if (isAllowed(url)) return {};
-      throw new TbuildError("environment", `gives its tokens out unencrypted, at ${url.host}`, {
+      throw new TbuildError("environment", `sends its tokens unencrypted, from ${url.host}`, {
         subject: registry,
-        hint: "Nothing was sent there. Ask who runs the registry for an https address of its tokens.",
+        hint: "Nothing was sent there. Ask the operator of the registry for an https address of its token server.",
       });
     },
   });
