@@ -28,6 +28,8 @@ export const rules: readonly Rule[] = [
   update,
   paravirtual,
   conversions,
+  bundlesFit,
+  kernelArgumentsFit,
   firmware,
   layout,
   layoutParts,
@@ -168,6 +170,24 @@ function conversions(...[recipe, context]: Parameters<Rule>): void {
 }
 
 const forXen: readonly string[] = ["ovm-tgz", "ova", "xl", "xva"];
+
+function bundlesFit(...[{ target, bundles }, { problem, standing }]: Parameters<Rule>): void {
+  for (const [i, format] of (bundles ?? []).entries())
+    if (target === "kvm" && forXen.includes(format))
+      problem(
+        ["bundles", i],
+        `${format} is for Xen, and the target is kvm; use one for KVM, such as qcow2${standing(["target"])}`,
+      );
+}
+
+/** tbuild finds the root by the layout; another one, or another init, would not boot. */
+function kernelArgumentsFit(...[{ kernelArguments }, { problem }]: Parameters<Rule>): void {
+  for (const [i, word] of (kernelArguments ?? []).entries()) {
+    const key = word.split("=")[0] ?? "";
+    if (["root", "init", "rdinit"].includes(key) && word.includes("="))
+      problem(["kernelArguments", i], `${word} would start another system than the one that is installed`);
+  }
+}
 
 function firmware(...[recipe, { problem }]: Parameters<Rule>): void {
   if (recipe.machine?.firmware !== "uefi") return;

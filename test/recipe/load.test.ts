@@ -424,6 +424,9 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       "kernelArguments: [selinux=0]\nselinux: enforcing",
       "selinux=0 switches off what selinux: enforcing asks for (",
     ],
+    ["target: kvm\nbundles: [ova]\ndomainType: XEN_HVM", "ova is for Xen, and the target is kvm"],
+    ["kernelArguments: [root=/dev/sda9]", "root=/dev/sda9 would start another system"],
+    ["services: { disable: [ntpd] }\nntp: [a.example]", "disables ntpd, which asks the servers of ntp ("],
     ["users: [{ name: root, uid: 1001, group: users, home: /home/a }]", "root exists in every guest"],
     ["disks: [{ size: 5G, fs: ext4, mount: /var }]", "/var is filled by the installer"],
   ])("says what is wrong with %s", async (line, told) => {

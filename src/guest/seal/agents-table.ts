@@ -1,4 +1,5 @@
 import { type Agent, agents, peoplesSecrets } from "./agents.ts";
+import { otherNetworks } from "./other-networks.ts";
 
 /** docs/sealing.md. A test compares it with the tables. */
 export function sealingReference(
@@ -28,6 +29,9 @@ follows an interface configuration that reads another file with \`.\` or \`sourc
 It also reports the addresses, link addresses and host names that commands set at boot, such as \`hostname vm17\` or
 \`ip addr add 10.3.3.3/24 dev eth0\`: in \`rc.local\` and other start scripts, units, \`ifup-local\`, dispatcher scripts, cron tables and
 udev rules, and in the scripts that these run. What a shell computes is not reported.
+
+Of other network managers, a seal resets nothing. It reads these files, and reports addresses, link addresses, client IDs and
+host names in them: ${otherNetworks.map(({ name, paths }) => `${name} (${paths.map((path) => `\`${path}\``).join(" ")})`).join(", ")}.
 
 ## What the search does not look into
 

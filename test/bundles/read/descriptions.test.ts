@@ -16,7 +16,7 @@ const machine = (resource: string) =>
   `<VirtualSystem ovf:id="a"><VirtualHardwareSection><Item><rasd:HostResource>${resource}</rasd:HostResource><rasd:ResourceType>17</rasd:ResourceType></Item></VirtualHardwareSection></VirtualSystem>`;
 
 describe("an OVF", () => {
-  it("of our own is read back: machine, disks, and the contract with its password parameters", () => {
+  it("of our own is read back: machine, disks, and the contract with what is a password", () => {
     const manifest = sampleManifest(disk);
     const read = readOvf("x.ovf", ovfDescriptor(manifest, [{ href: "System.vmdk", bytes: 12345 }]));
     expect(read).toMatchObject({
@@ -204,7 +204,19 @@ describe("an OVF", () => {
     expect([read.memoryMib, read.notes]).toEqual([memoryMib, notes]);
   });
 
-  it("names the number of CPUs that it does not understand", () => {
+  it("names sizes of disks, hardware and Secure Boot that are left out", () => {
+    const config =
+      '<v:Config xmlns:v="v" ovf:required="false" v:key="bootOptions.efiSecureBootEnabled" v:value="true"/>';
+    const text = simple(config).replace('ovf:diskId="d"', 'ovf:diskId="d" ovf:capacity="-5"');
+    const two = text.replace("</VirtualSystem>", "<VirtualHardwareSection/></VirtualSystem>");
+    expect(readOvf("x.ovf", two).notes).toEqual([
+      "it has several hardware sections; the first was taken",
+      'the capacity of a disk is not understood: "-5"',
+      "its Secure Boot is left out",
+    ]);
+  });
+
+  it("says which number of CPUs it does not understand", () => {
     const read = readOvf("x.ovf", simple(item("ResourceType=3;VirtualQuantity=0;")));
     expect([read.vcpus, read.notes]).toEqual([undefined, ['its number of CPUs is not understood: "0"']]);
   });
