@@ -1,6 +1,7 @@
 import type { Parameter } from "../model/manifest.ts";
 import { suggestion } from "../recipe/suggestion.ts";
 import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
+import { bytesOf, mostBytes } from "./message-limits.ts";
 import { isPattern } from "./pattern.ts";
 import { rootPasswordKey, shippedKey } from "./shipped.ts";
 import { faultOf } from "./value-types.ts";
@@ -12,12 +13,6 @@ export type Reference =
   | { readonly kind: "env"; readonly name: string }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "prompt" };
-
-/**
- * Most bytes of a message that is not logged, of one that is, and of a key (Oracle VM Concepts Guide, "Virtual Machine
- * Messaging").
- */
-export const mostBytes = { unlogged: 8192, logged: 1024, key: 256 } as const;
 
 /** What is wrong with a value, or with its absence. */
 export interface Fault {
@@ -98,7 +93,7 @@ export function parameterOf(contract: readonly Parameter[], key: string): Parame
   return contract.find((one) => numbered.test(one.key) && one.key.replace(numbered, "") === stem);
 }
 
-// The guest counts without leading zeros, and 00 would never be looked for.
+// The guest counts without leading zeros, so it never looks for 00.
 const numbered = /\.(?:0|[1-9]\d*)$/;
 
 function missing(contract: readonly Parameter[], given: ReadonlyMap<string, string | Reference>): Fault[] {
@@ -207,10 +202,6 @@ function twice(given: ReadonlyMap<string, string | Reference>, prefix: string): 
 }
 
 /** The bytes of a text in UTF-8. */
-export function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).length;
-}
-
 function shortened(value: string): string {
   return value.length <= 100 ? value : `${value.slice(0, 97)}...`;
 }

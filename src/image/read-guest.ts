@@ -154,7 +154,7 @@ async function unclaimedSpace(
   };
 }
 
-// Nothing where a volume has what is not read in process: another way may do it.
+// `undefined` if a volume cannot be read in process; another access method may read it.
 async function draftedTree(
   image: ImageFile,
   mounts: readonly Mount[],

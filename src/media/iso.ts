@@ -38,6 +38,9 @@ const mostOfFolder = 16 << 20;
 const mostOfText = 1 << 20;
 const mostLinks = 16;
 
+/** Offsets in a volume descriptor (ECMA-119, 8.4 and 8.5). Numbers are there in both byte orders, the little one first. */
+const field = { volumeId: 40, sectors: 80, escapes: 88, sectorBytes: 128, root: 156 } as const;
+
 /** Opens an image. Throws an `integrity` fault if it is not ISO 9660, or shorter than it states. */
 export async function openIso(file: string): Promise<Iso> {
   const unreadable = (error: NodeJS.ErrnoException) => {
@@ -61,8 +64,8 @@ export async function openIso(file: string): Promise<Iso> {
 async function opened(file: string, handle: FileHandle): Promise<Iso> {
   const read = (offset: number, bytes: number) => bytesAt(handle, offset, bytes);
   const { primary, second, bootRecord } = await descriptors(file, read);
-  const volumeId = primary.toString("latin1", 40, 72).replace(/[\0 ]+$/, "");
-  const bytes = primary.readUInt32LE(80) * sector;
+  const volumeId = primary.toString("latin1", field.volumeId, field.volumeId + 32).replace(/[\0 ]+$/, "");
+  const bytes = primary.readUInt32LE(field.sectors) * sector;
   const size = await sizeOf(handle);
   if (size < bytes)
     throw new TbuildError(
@@ -82,9 +85,9 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     return read(extent.offset, extent.bytes);
   };
 
-  const rockRidge = rockRidgeOf(await folderData(extentOf(primary.subarray(156)), "the root"));
+  const rockRidge = rockRidgeOf(await folderData(extentOf(primary.subarray(field.root)), "the root"));
   const naming: Naming = { joliet: !rockRidge && second !== undefined, skip: rockRidge?.skip ?? 0 };
-  const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(156));
+  const rootExtent = extentOf((naming.joliet && second ? second : primary).subarray(field.root));
   const root: IsoEntry = { name: "", kind: "folder", extents: [rootExtent], bytes: rootExtent.bytes };
   // By location, because every path starts with a search of the root.
   const known = new Map<number, Promise<IsoEntry[]>>();
@@ -99,32 +102,6 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     known.set(extent.offset, entries);
     return entries;
   };
-  /** Walks from the root. ".." in a link's target goes up, but never above the root. */
-  const walk = async (path: string, links: number): Promise<IsoEntry | undefined> => {
-    let trail: IsoEntry[] = [root];
-    const parts = partsOf(path);
-    for (const [i, name] of parts.entries()) {
-      if (name === "..") {
-        trail = trail.length > 1 ? trail.slice(0, -1) : trail;
-        continue;
-      }
-      const entries = await children(trail.at(-1) ?? root);
-      const found =
-        entries.find((entry) => entry.name === name) ??
-        entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
-      if (found?.kind !== "link") {
-        if (!found) return undefined;
-        trail.push(found);
-        continue;
-      }
-      if (links >= mostLinks)
-        throw new TbuildError("integrity", "too many links", { subject: printable(path) });
-      const target = found.target ?? "";
-      const from = target.startsWith("/") ? [] : trail.slice(1).map((entry) => entry.name);
-      return walk([...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
-    }
-    return trail.at(-1);
-  };
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -132,7 +109,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
       throw explained(file, error);
     }
   };
-  const find = (path: string) => guarded(() => walk(path, 0));
+  const find = (path: string) => guarded(() => walk(root, children, path));
 
   return {
     volumeId,
@@ -180,6 +157,38 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
   };
 }
 
+/** Walks from the root. ".." in a link's target goes up, but never above the root. */
+async function walk(
+  root: IsoEntry,
+  children: (folder: IsoEntry) => Promise<IsoEntry[]>,
+  path: string,
+  links = 0,
+): Promise<IsoEntry | undefined> {
+  let trail: IsoEntry[] = [root];
+  const parts = partsOf(path);
+  for (const [i, name] of parts.entries()) {
+    if (name === "..") {
+      trail = trail.length > 1 ? trail.slice(0, -1) : trail;
+      continue;
+    }
+    const entries = await children(trail.at(-1) ?? root);
+    const found =
+      entries.find((entry) => entry.name === name) ??
+      entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
+    if (found?.kind !== "link") {
+      if (!found) return undefined;
+      trail.push(found);
+      continue;
+    }
+    if (links >= mostLinks)
+      throw new TbuildError("integrity", "too many links", { subject: printable(path) });
+    const target = found.target ?? "";
+    const from = target.startsWith("/") ? [] : trail.slice(1).map((entry) => entry.name);
+    return walk(root, children, [...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
+  }
+  return trail.at(-1);
+}
+
 interface Descriptors {
   readonly primary: Buffer;
   /** The Joliet descriptor, if there is one. */
@@ -197,11 +206,12 @@ async function descriptors(
     const one = await read(number * sector, sector);
     if (one.length < sector || one.toString("latin1", 1, 6) !== "CD001" || one[0] === 255) break;
     if (one[0] === 1) found.primary ??= one;
-    if (one[0] === 2 && /^%\/[@CE]/.test(one.toString("latin1", 88, 91))) found.second ??= one;
+    if (one[0] === 2 && /^%\/[@CE]/.test(one.toString("latin1", field.escapes, field.escapes + 3)))
+      found.second ??= one;
     if (one[0] === 0) found.bootRecord ??= one;
   }
   const { primary } = found;
-  if (!primary || primary.readUInt16LE(128) !== sector)
+  if (!primary || primary.readUInt16LE(field.sectorBytes) !== sector)
     throw new TbuildError("integrity", "is not an ISO 9660 image", {
       subject: file,
       hint: whatItIs(await read(0, 512)),

@@ -313,7 +313,7 @@ describe("drivers in an initramfs", () => {
       path,
       gzipSync(cpioArchive([{ path: "init", mode: 0o755, data: Buffer.from("ELF") }])),
     );
-    await expect(convert(guest, "pvm")).rejects.toThrow("neither dracut nor mkinitrd made it");
+    await expect(convert(guest, "pvm")).rejects.toThrow("was made by neither dracut nor mkinitrd");
   });
 });
 

@@ -15,14 +15,8 @@ import {
 } from "../../src/store/records/catalog.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import { memoryStore } from "../fakes/memory-store.ts";
-import { sampleManifest } from "../manifest-sample.ts";
+import { sampleDisk as disk, sampleManifest } from "../manifest-sample.ts";
 
-const disk = {
-  name: "System",
-  digest: `sha256:${"d".repeat(64)}`,
-  bytes: 2 ** 34,
-  dataBytes: 2 ** 30,
-} as const;
 const count = 10_000;
 const about = { made: "2026-11-25T10:00:00.000Z", code: "", form: "" };
 
@@ -104,7 +98,7 @@ describe("a catalog of 10 000 versions of one template", () => {
     expect(list.length + data.length).toBeLessThan(count * 1000);
   });
 
-  it("that each grew out of the one before is drawn, however long the line is", () => {
+  it("are drawn as one lineage, however long", () => {
     const line: CatalogEntry[] = [];
     for (let i = 0; i < count; i++) {
       const parent = line.at(-1)?.digest;

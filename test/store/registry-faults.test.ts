@@ -124,7 +124,7 @@ describe("a registry that wants a login", () => {
     expect(server.asked.every(({ headers }) => headers.authorization === undefined)).toBe(true);
   });
 
-  it("that forbids something to who is logged in names them", async () => {
+  it("that forbids something to a logged-in user names the user", async () => {
     await using server = await faultServer((request, response) =>
       request.headers.authorization
         ? response.writeHead(403).end()
@@ -331,8 +331,8 @@ describe("an upload", () => {
   });
 
   it.each([
-    ["names none", {}, "refused an upload|names no address"],
-    ["names what is no address", { location: "http://[" }, "names no address for an upload"],
+    ["names none", {}, "refused an upload|gave no address"],
+    ["names what is no address", { location: "http://[" }, "gave no address for the upload"],
   ])("whose answer %s is refused", async (_, headers, words) => {
     await using server = await faultServer((_, response) => response.writeHead(202, headers).end());
     expect(await refusal(registryAt(server).putBlob(digest, blob))).toMatch(new RegExp(words));

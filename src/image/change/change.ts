@@ -14,7 +14,7 @@ export type Change =
   | { readonly kind: "dir"; readonly path: string; readonly attributes: Attributes }
   | { readonly kind: "link"; readonly path: string; readonly target: string; readonly label?: string };
 
-/** A guest that is dear to ask and dear to change: read piece by piece, changed in one go. */
+/** A guest for which each command is expensive. It is read piece by piece, and changed in one command. */
 export interface Source {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
@@ -31,7 +31,7 @@ export interface Source {
 
 /** Keeps changes in memory, in front of `source`, until they are committed: one process instead of hundreds. */
 export function collectingTree(source: Source): RawTree {
-  // By folder and path, so that listing one folder costs no look at all the others.
+  // By folder and path, so that listing one folder need not look at the changes in others.
   const nodes = new Map<string, Map<string, Node>>();
   const overridden: LockedPath[] = [];
 
@@ -56,7 +56,7 @@ export function collectingTree(source: Source): RawTree {
   async function commit(): Promise<void> {
     const changes = changesOf(nodes);
     if (changes.length === 0) return;
-    // Before they are made: of a million, each copy counts.
+    // Forgotten before they are made: there may be a million.
     nodes.clear();
     overridden.push(...(await source.apply(changes)));
   }
@@ -134,7 +134,7 @@ function changesOf(nodes: ReadonlyMap<string, ReadonlyMap<string, Node>>): Chang
   const rest: Change[] = [];
   for (const path of byDepth(pathsIn(nodes))) {
     const { was, now } = nodes.get(parentOf(path))?.get(path) ?? {};
-    // A file that stays a file is written over, so that what its inode carries can be kept.
+    // A file that stays a file is overwritten, so that its inode keeps its other attributes.
     const stays = was && now && was.kind === now.stat.kind && was.kind !== "link";
     if (was && !stays) removals.push({ kind: "remove", path, was });
     if (!now) continue;

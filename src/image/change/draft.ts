@@ -46,7 +46,7 @@ export function draftOf(disk: Reader): Draft {
     }
   }
 
-  // What is in pages that were all written is there even once the disk is closed.
+  // Pages that were written completely can be read even after the disk is closed.
   async function written(offset: number, length: number): Promise<Uint8Array> {
     const data = new Uint8Array(length);
     lay(data, offset);

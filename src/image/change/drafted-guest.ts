@@ -10,7 +10,7 @@ import type { FreeBlock } from "./free-space.ts";
 import type { SwapState } from "./swap.ts";
 import type { UnclaimedBlock } from "./unclaimed-space.ts";
 
-/** A guest that is read, or changed beside its image; with it, the rest of its disk, which nobody looks into. */
+/** A guest that is read, or changed in a draft beside its image, and the parts of its disk outside of its files. */
 export interface DraftedGuest extends ReachedGuest {
   readonly others: readonly OtherVolume[];
   readonly unresolved: readonly Unresolved[];

@@ -105,8 +105,8 @@ export async function umlMachine(
   };
 }
 
-// The kernel ends with us, whatever it is at: it only reads, or changes a copy. It has many processes, and all of them are
-// in the group that it leads; so it takes the place of the shell, and is killed by who brings it our words.
+// The kernel ends when tbuild ends, at any moment: it only reads, or changes a copy. It consists of many processes, all in the
+// group that it leads. So it replaces the shell, and the process that passes it our commands kills the group.
 const holdingScript = `
 folder=$1
 shift
