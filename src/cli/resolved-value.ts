@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
-import { type GivenValue, mostBytes } from "../firstboot/values.ts";
+import { mostBytes } from "../firstboot/message-bytes.ts";
+import type { GivenValue } from "../firstboot/values.ts";
 import { placed } from "../recipe/located.ts";
 import { askSecret } from "./ask-secret.ts";
 

@@ -1,6 +1,7 @@
 import type { Parameter } from "../model/manifest.ts";
 import { suggestion } from "../recipe/suggestion.ts";
 import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
+import { bytesOf, mostBytes } from "./message-bytes.ts";
 import { isPattern } from "./pattern.ts";
 import { rootPasswordKey, shippedKey } from "./shipped.ts";
 import { faultOf } from "./value-types.ts";
@@ -12,12 +13,6 @@ export type Reference =
   | { readonly kind: "env"; readonly name: string }
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "prompt" };
-
-/**
- * Most bytes of a message that is not logged, of one that is, and of a key (Oracle VM Concepts Guide, "Virtual Machine
- * Messaging").
- */
-export const mostBytes = { unlogged: 8192, logged: 1024, key: 256 } as const;
 
 /** What is wrong with a value, or with its absence. */
 export interface Fault {
@@ -204,11 +199,6 @@ function twice(given: ReadonlyMap<string, string | Reference>, prefix: string): 
     seen.set(value.toLowerCase(), key);
   }
   return found;
-}
-
-/** The bytes of a text in UTF-8. */
-export function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).length;
 }
 
 function shortened(value: string): string {

@@ -1,7 +1,7 @@
+import { mostBytes } from "./message-bytes.ts";
 import { type Answer, managerMessages, stdinMessages } from "./messages.ts";
 import { ovfEnvironment, ovfEnvironmentFile } from "./ovf-environment.ts";
 import { rootPasswordKey } from "./shipped.ts";
-import { mostBytes } from "./values.ts";
 import { messageWrites } from "./xenstore-keys.ts";
 
 /** A way to hand first-boot messages to a guest. */
