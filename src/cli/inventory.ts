@@ -2,6 +2,7 @@ import { exitCodes, TbuildError } from "../errors.ts";
 import { localHost } from "../host/local.ts";
 import { filesInUse } from "../image/in-use.ts";
 import { jsonText, shown as shownName } from "../io/escape.ts";
+import { amount } from "../io/units.ts";
 import {
   type Inventory,
   type InventoryDisk,
@@ -96,7 +97,7 @@ export function inventoryLines({ machines, orphans, usedTwice, twins, unread }: 
       orphans.map(shownName),
     ),
     "",
-    `${machines.length} machines and templates; to KVM: ${summary.join(", ") || "none"}`,
+    `${amount(machines.length, "machine or template", "machines and templates")}; to KVM: ${summary.join(", ") || "none"}`,
   ];
 }
 
