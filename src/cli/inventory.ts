@@ -118,7 +118,7 @@ function machineLines(machine: InventoryMachine, colours: ReturnType<typeof colo
     ...(kind === "template" ? ["template"] : []),
     ...(repository === undefined ? [] : [`in ${shownName(repository)}`]),
     ...(domainType ? [domainType] : []),
-    ...(vcpus === undefined ? [] : [`${vcpus} CPUs, ${memoryMib} MiB`]),
+    ...(vcpus === undefined ? [] : [`${amount(vcpus, "CPU")}, ${memoryMib} MiB`]),
   ];
   return [
     `${colours.bold(shownName(name))}  ${facts.join(", ")}`,

@@ -69,7 +69,10 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["Release", `${release.name}, kernel ${kernel}`],
     ["Domain type", domainType],
     ["Boot", bootSentence(manifest)],
-    ["Machine", `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics: ${machine.nics.join(", ")}`],
+    [
+      "Machine",
+      `${amount(machine.vcpus, "vcpu")}, ${machine.memoryMib} MiB, vnics: ${machine.nics.join(", ")}`,
+    ],
     [
       "Disks",
       disks.map((disk) => `${disk.name}: ${size(disk.bytes)}, ${size(disk.dataBytes)} of data`).join("; "),

@@ -14,7 +14,7 @@ describe("an amount", () => {
 
   // Bytes are never one; of the others, a number whose name tells a count would once be shown as "1 marks".
   const bare =
-    /\$\{[^{}`]*\b(?:length|size|count|clones|failures)\b(?:\([^()]*\))?\} (?:more |free )?(?!bytes|as|is|was|has|units|times)[a-z]{3,}s\b/;
+    /\$\{[^{}`]*\b(?:length|size|count|clones|failures|[vV]?cpus)\b(?:\([^()]*\))?\} (?:more |free )?(?!bytes|as|is|was|has|units|times)[A-Za-z]{3,}s\b/;
   it("is written by one function wherever a count stands before a plural", () => {
     expect(["`", "{rows.length} marks`"].join("$")).toMatch(bare);
     const found = readdirSync(src, { recursive: true, encoding: "utf8" })

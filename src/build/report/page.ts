@@ -101,7 +101,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["Boot", bootSentence(manifest)],
     [
       "Machine",
-      `${manifest.machine.vcpus} vcpus, ${manifest.machine.memoryMib} MiB, vnics: ${manifest.machine.nics.join(", ")}`,
+      `${amount(manifest.machine.vcpus, "vcpu")}, ${manifest.machine.memoryMib} MiB, vnics: ${manifest.machine.nics.join(", ")}`,
     ],
     ["Disks", disks.join("; ")],
     ["Made", `${manifest.made.slice(0, 16).replace("T", " ")} UTC by tbuild ${manifest.tbuild}`],

@@ -67,7 +67,7 @@ function factsOf(manifest: Manifest): [string, string][] {
     ["boot", bootSentence(manifest)],
     [
       "machine",
-      `${machine.vcpus} vcpus, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
+      `${amount(machine.vcpus, "vcpu")}, ${machine.memoryMib} MiB, vnics ${machine.nics.join(", ")}${machine.firmware === "uefi" ? ", started by UEFI" : ""}`,
     ],
     ["packages", String(packages.length)],
     ...listed("parameters", contract.map(parameterWords)),
