@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { cpioArchive } from "../src/guest/convert/cpio.ts";
 
 /** Kernels and initramfs that say what real ones say, as small as they may be. */
 
@@ -39,13 +40,33 @@ export function bzImage(payload: Buffer): Buffer {
 export const pvElf = elf(Buffer.concat([note("GNU", 3), note("Xen", 6), note("Xen", 1)]));
 export const pvhElf = elf(Buffer.concat([note("Xen", 18), note("GNU", 1)]));
 
-/** A gzip'd cpio archive ("newc") with empty files of these names. */
-export function initramfs(...names: readonly string[]): Buffer {
-  return gzipSync(Buffer.concat([...names, "TRAILER!!!"].map(cpioEntry)));
+/** A module of a kernel, as much of it as says so: a relocatable ELF with the text of modinfo(8). */
+export function kernelModule(release = "1", more = "SMP mod_unload "): Buffer {
+  const head = Buffer.alloc(64);
+  head.write("\x7fELF\x02\x01\x01", 0, "latin1");
+  head.writeUInt16LE(1, 16);
+  return Buffer.concat([head, Buffer.from(`license=GPL\0vermagic=${release} ${more}\0`)]);
 }
 
-function cpioEntry(name: string): Buffer {
-  const numbers = [1, 0o100644, 0, 0, 1, 0, 0, 0, 0, 0, 0, name.length + 1, 0];
-  const head = `070701${numbers.map((one) => one.toString(16).padStart(8, "0")).join("")}${name}\0`;
-  return Buffer.from(head.padEnd(Math.ceil(head.length / 4) * 4, "\0"));
+/** A gzip'd cpio archive ("newc") with a script to start and these modules of a kernel. */
+export function initramfs(release: string, ...names: readonly string[]): Buffer {
+  return archive({
+    ...runs,
+    ...Object.fromEntries(names.map((name) => [name, kernelModule(release)])),
+  });
+}
+
+/** What an initramfs has to have to run at all. */
+export const runs = { init: "#!/bin/sh\n", "bin/sh": "\x7fELF" };
+
+export function archive(files: Readonly<Record<string, string | Buffer>>): Buffer {
+  return gzipSync(
+    cpioArchive(
+      Object.entries(files).map(([path, data]) => ({
+        path,
+        mode: /^(?:init|bin\/)/.test(path) ? 0o755 : 0o644,
+        data: Buffer.from(data as string),
+      })),
+    ),
+  );
 }

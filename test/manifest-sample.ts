@@ -60,3 +60,11 @@ export function sampleParameter(key: string, more: Partial<Parameter> = {}): Par
     ...more,
   };
 }
+
+/** A disk in a manifest. */
+export const sampleDisk = {
+  name: "System",
+  digest: `sha256:${"d".repeat(64)}`,
+  bytes: 2 ** 34,
+  dataBytes: 2 ** 30,
+} as const;

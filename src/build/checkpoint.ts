@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
+import { namesIn } from "../io/durable.ts";
 import { makeFolders } from "../io/folders.ts";
 import { fromPortable, type Places, toPortable } from "../io/portable.ts";
 import type { Inputs } from "./step.ts";
@@ -107,7 +108,7 @@ export async function lastCheckpoint(
 }
 
 export async function allCheckpoints(folder: string): Promise<Checkpoint[]> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => /^[0-9a-f]{16}$/.test(name));
+  const names = (await namesIn(folder)).filter((name) => /^[0-9a-f]{16}$/.test(name));
   const read = await Promise.all(names.map((name) => readCheckpoint(folder, name)));
   return read.filter((c) => c !== undefined);
 }
@@ -135,7 +136,7 @@ export interface Useless {
  * is false while a build runs, whose folder is partial, too.
  */
 export async function useless(folder: string, options: { readonly parts: boolean }): Promise<Useless[]> {
-  const names = await readdir(folder).catch((): string[] => []);
+  const names = await namesIn(folder);
   const found: Useless[] = options.parts
     ? names
         .filter((n) => n.endsWith(".part"))

@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { GuestMode } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
@@ -12,6 +12,7 @@ import {
   type Messages,
   type VmSpec,
 } from "../hypervisor/hypervisor.ts";
+import { namesIn } from "../io/durable.ts";
 import { majorOf, type Recipe } from "../recipe/recipe.ts";
 import type { BuildContext, MachineContext } from "./step.ts";
 
@@ -36,7 +37,7 @@ export function folderOfMachine(builds: string, machine: string): string {
 
 /** Removes the login data of a machine that is gone or never needed it. */
 export async function forgetLogin(buildFolder: string, machine: string): Promise<void> {
-  for (const file of await readdir(buildFolder).catch(() => []))
+  for (const file of await namesIn(buildFolder))
     if (file.startsWith(`${machine}.`)) await rm(join(buildFolder, file), { force: true });
 }
 

@@ -261,8 +261,11 @@ function manifestOf(
 ): Manifest {
   if ((options.domainType ?? said.domainType) === undefined)
     notes.push("domain type: not specified; assumed XEN_HVM_PV_DRIVERS (--domain-type overrides)");
-  if (said.vcpus === undefined || said.memoryMib === undefined)
-    notes.push("machine: size not specified; assumed 1 CPU and 1024 MiB where missing");
+  const assumed = [
+    ...(said.vcpus === undefined ? ["1 CPU"] : []),
+    ...(said.memoryMib === undefined ? ["1024 MiB of memory"] : []),
+  ];
+  if (assumed.length > 0) notes.push(`machine: its size is not known; assumed ${assumed.join(" and ")}`);
   if (guest.armed === false) notes.push("first boot: it is not armed; a clone will not configure itself");
   const recipeText = JSON.stringify({ imported: { from: printable(basename(file)), kind } });
   return {
@@ -318,6 +321,7 @@ function machineOf(
     nics: nics.map(printable),
     ...(maxVcpus !== undefined && { maxVcpus }),
     ...(maxMemoryMib !== undefined && { maxMemoryMib }),
+    ...(said.firmware && { firmware: said.firmware }),
     ...(vifs && { vifs }),
     ...(drives && { drives }),
     ...(settings.length > 0 && { settings: Object.fromEntries(settings) }),

@@ -1,6 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { namesIn } from "../io/durable.ts";
 import { kickstartFaults, type PlacedFault } from "../kickstart/check-recipe.ts";
 import {
   type BuildSecrets,
@@ -80,7 +81,7 @@ export async function kickstartTemplate(
 ): Promise<KickstartTemplate & { readonly folder: string }> {
   const folders = [kickstarts, shipped.kickstarts];
   const name = kickstart ?? release;
-  const listed = await Promise.all(folders.map((folder) => readdir(folder).catch((): string[] => [])));
+  const listed = await Promise.all(folders.map((folder) => namesIn(folder)));
   const at = listed.findIndex((entries) => entries.includes(`${name}.ks.hbs`));
   const folder = folders[at];
   if (folder === undefined) {
@@ -95,7 +96,7 @@ export async function kickstartTemplate(
   const text = await readFile(join(folder, `${name}.ks.hbs`), "utf8");
   const partials: Record<string, string> = {};
   for (const one of [...folders].reverse())
-    for (const entry of await readdir(join(one, "partials")).catch(() => []))
+    for (const entry of await namesIn(join(one, "partials")))
       if (entry.endsWith(".hbs"))
         partials[entry.slice(0, -".hbs".length)] = await readFile(join(one, "partials", entry), "utf8");
   return { name, text, partials, folder };

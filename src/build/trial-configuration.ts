@@ -47,7 +47,7 @@ export async function configured(
         {
           subject: name,
           lines: await lines(),
-          hint: "Run the module alone, in seconds: tbuild module rehearse. Give it a `timeout` in its module.yaml.",
+          hint: "`tbuild module rehearse` runs the module alone, in seconds. `timeout` in its module.yaml limits how long it may take.",
         },
       );
     },

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { CloneDetector } from "../choices.ts";
 import { TbuildError } from "../errors.ts";
@@ -15,6 +15,7 @@ import type { Additions } from "../hypervisor/hypervisor.ts";
 import type { DraftedGuest } from "../image/change/drafted-guest.ts";
 import { imagePath } from "../image/change/planned-change.ts";
 import { readGuest } from "../image/read-guest.ts";
+import { namesIn } from "../io/durable.ts";
 import { fileWord } from "../io/escape.ts";
 import type { Recipe } from "../recipe/recipe.ts";
 import type { MachineContext } from "./step.ts";
@@ -144,7 +145,7 @@ function lockOf({ home }: Site, id: string): string {
 
 async function removeAbandonedTwins(site: Site): Promise<void> {
   const { home, hypervisor } = site;
-  for (const id of await readdir(home.builds).catch(() => [])) {
+  for (const id of await namesIn(home.builds)) {
     if (!/^twins-[0-9a-f]{6}$/.test(id) || (await holderOf(lockOf(site, id))) !== undefined) continue;
     const folder = join(home.builds, id);
     await discardClones({ id, folder, hypervisor }, 2);

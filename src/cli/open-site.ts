@@ -119,7 +119,7 @@ export async function openTemplate(command: Command, ref: string) {
   return { ...site, template: entry.manifest };
 }
 
-// Without one, this machine is taken as it is; one that was asked for has to be there.
+// Without a site file, the defaults for this machine apply. A file that was named must exist.
 async function readSite(file: string, given: boolean): Promise<{ site: Site; located?: Located }> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" && !given) return undefined;

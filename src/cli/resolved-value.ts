@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { TbuildError } from "../errors.ts";
-import { mostBytes } from "../firstboot/message-bytes.ts";
+import { mostBytes } from "../firstboot/message-limits.ts";
 import type { GivenValue } from "../firstboot/values.ts";
 import { placed } from "../recipe/located.ts";
 import { askSecret } from "./ask-secret.ts";

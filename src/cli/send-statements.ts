@@ -31,9 +31,11 @@ export async function sendOut(
   const places = (await knownPlaces(home.store)).filter((one) => one.name === name);
   const tell = (words: string) => process.stderr.write(`${words}\n`);
   if (!isWanted) {
-    if (places.length > 0)
+    const [first] = places;
+    if (first)
       tell(
-        `not sent to ${places.map(({ place }) => place).join(", ")}: --push, or the next push of ${name}, sends it`,
+        `not sent to ${places.map(({ place }) => place).join(", ")}; to send it, add --push, or run: ` +
+          `tbuild template push ${name} ${first.place} --statements${first.plainHttp ? " --plain-http" : ""}`,
       );
     return [];
   }

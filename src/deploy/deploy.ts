@@ -89,43 +89,22 @@ export async function prepare(
   const judged = wantedOf(loaded, { id: state.id, template: templateOf, abilities, surroundings, inventory });
   const findings: Finding[] = [...judged.problems];
   const warnings: Finding[] = [...judged.warnings];
+  const unheard: Finding[] = [];
   const given = new Map<string, readonly GivenValue[]>();
   for (const machine of machines) {
-    const checked = valuesOf(machine, templateOf(machine).contract);
+    const template = templateOf(machine);
+    const checked = valuesOf(machine, template.contract);
     findings.push(...checked.errors);
     warnings.push(...checked.warnings);
     given.set(machine.name, checked.values);
+    const reports = deployment.firstBoot.confirm === "report" || template.reports;
+    if (checked.values.length > 0 && !abilities.messages.includes(reports ? "tbuild" : "oracle"))
+      unheard.push(unheardBy(machine, reports));
   }
-  for (const machine of machines) {
-    const reports = deployment.firstBoot.confirm === "report" || templateOf(machine).reports;
-    const additions = reports ? "tbuild" : "oracle";
-    if ((given.get(machine.name) ?? []).length > 0 && !abilities.messages.includes(additions))
-      findings.push({
-        at: machine.at,
-        path: "values",
-        text: `first-boot messages of this place do not reach ${reports ? "tbuild's" : "Oracle's"} additions${reports ? "" : "; if the template has tbuild's, say firstBoot: { confirm: report }"}`,
-      });
-  }
+  findings.push(...unheard);
   refuse(file, unique(findings));
 
-  const digests = new Map(
-    [...given].map(([name, values]) => [
-      name,
-      // A secret is named by where it comes from.
-      digestOfValues(
-        values.map((one): [string, string] => [
-          one.key,
-          typeof one.value === "string" ? (secretOf(one) ? "" : one.value) : JSON.stringify(one.value),
-        ]),
-      ),
-    ]),
-  );
-  function secretOf(value: GivenValue): boolean {
-    return isSecret(value, {
-      parameters: [...templates.values()].flatMap(({ contract }) => contract.parameters),
-      isWhole: true,
-    });
-  }
+  const digests = digestsOf(given, [...templates.values()]);
   const digest = (name: string) => digests.get(name) ?? "";
   const plan = planOf(judged.wanted, inventory, state, {
     values: (name) => ({ any: (given.get(name) ?? []).length > 0, digest: digest(name) }),
@@ -171,6 +150,32 @@ export async function prepare(
       });
     },
   };
+}
+
+function unheardBy({ at }: MachineAsked, reports: boolean): Finding {
+  return {
+    at,
+    path: "values",
+    text: `first-boot messages of this place do not reach ${reports ? "tbuild's" : "Oracle's"} additions${reports ? "" : "; if the template has tbuild's, say firstBoot: { confirm: report }"}`,
+  };
+}
+
+/** A digest of each machine's values. A secret is named by where it comes from. */
+function digestsOf(
+  given: ReadonlyMap<string, readonly GivenValue[]>,
+  templates: readonly { readonly contract: ContractKnown }[],
+): ReadonlyMap<string, string> {
+  const parameters = templates.flatMap(({ contract }) => contract.parameters);
+  const textOf = (one: GivenValue) => {
+    if (typeof one.value !== "string") return JSON.stringify(one.value);
+    return isSecret(one, { parameters, isWhole: true }) ? "" : one.value;
+  };
+  return new Map(
+    [...given].map(([name, values]) => [
+      name,
+      digestOfValues(values.map((one): [string, string] => [one.key, textOf(one)])),
+    ]),
+  );
 }
 
 /** Plans that everything goes which the deployment made. `undefined`: there is no state, so nothing is known to be ours. */

@@ -52,50 +52,16 @@ export function importNetconfig(
     return value === "" ? undefined : value;
   };
   const nodes = nodesOf(values, get, netconfig.name);
-  const problems: string[] = [];
-  const bits = (mask: string | undefined, flag: string) => {
-    const found = mask === undefined ? undefined : bitsOf(mask);
-    if (found === undefined)
-      problems.push(
-        mask === undefined ? `the netmask is not given; use ${flag}` : `${mask} is not a netmask`,
-      );
-    return found ?? 0;
-  };
-  const publicBits = bits(options.netmask ?? get("PUBMASK"), "--netmask 255.255.255.0");
-  const hasPrivate = nodes.some(({ privateIp }) => privateIp !== undefined);
-  const privateBits = hasPrivate
-    ? bits(options.privateNetmask ?? get("PRIVMASK"), "--private-netmask 255.255.255.0")
-    : 0;
-  for (const { number, ip, privateIp, vip } of nodes)
-    for (const address of [ip, privateIp, vip])
-      if (address !== undefined && !/^\d{1,3}(\.\d{1,3}){3}$/.test(address))
-        problems.push(`node ${number}: ${address} is not an IPv4 address`);
-  if (problems.length > 0)
-    throw new TbuildError("usage", "cannot be converted", { subject: netconfig.name, lines: problems });
+  const masks = masksOf(nodes, get, options, netconfig.name);
 
-  const [domain, gateway, dns, scanName, scanIp, cluster] = [
+  const [domain, gateway, dns, cluster] = [
     get("DOMAINNAME"),
     get("PUBGW"),
     get("DNSIP"),
-    get("SCANNAME"),
-    get("SCANIP"),
     get("RACCLUSTERNAME"),
   ];
   const full = (name: string) => (domain === undefined || name.includes(".") ? name : `${name}.${domain}`);
-  const host = (address: string | undefined, name: string | undefined) =>
-    address === undefined || name === undefined
-      ? []
-      : [`${address} ${[...new Set([full(name), name.split(".")[0]])].join(" ")}`];
-  const hosts = [
-    ...nodes.flatMap((node) => [
-      ...host(node.ip, node.name),
-      ...host(node.privateIp, node.privateName),
-      ...host(node.vip, node.vipName),
-    ]),
-    ...(scanName === undefined
-      ? []
-      : (scanIp ?? "").split(/[ ,]+/).flatMap((one) => host(one || undefined, scanName))),
-  ];
+  const hosts = hostsOf(nodes, full, get("SCANNAME"), get("SCANIP"));
   for (const name of ["PUBADAP", "PRIVADAP"])
     if (get(name) !== undefined)
       notes.push(
@@ -113,14 +79,14 @@ export function importNetconfig(
     nics: [
       {
         network: "public",
-        address: `${node.ip}/${publicBits}`,
+        address: `${node.ip}/${masks.public}`,
         ...(gateway !== undefined && { gateway }),
         ...(dns !== undefined && { dns: dns.split(/[ ,]+/) }),
         ...(domain !== undefined && { search: [domain] }),
       },
       ...(node.privateIp === undefined
         ? []
-        : [{ network: "interconnect", address: `${node.privateIp}/${privateBits}` }]),
+        : [{ network: "interconnect", address: `${node.privateIp}/${masks.private}` }]),
     ],
     shared: [] as string[],
     values: { "com.oracle.linux.network.hostname": full(node.name) },
@@ -169,6 +135,59 @@ function nodesOf(
     subject: file,
     hint: "A node is NODE1=name and NODE1IP=address.",
   });
+}
+
+/** The bits of both netmasks. Throws with everything that is wrong with them and the addresses. */
+function masksOf(
+  nodes: readonly Node[],
+  get: (name: string) => string | undefined,
+  options: { readonly netmask?: string; readonly privateNetmask?: string },
+  subject: string,
+): { readonly public: number; readonly private: number } {
+  const problems: string[] = [];
+  const bits = (mask: string | undefined, flag: string) => {
+    const found = mask === undefined ? undefined : bitsOf(mask);
+    if (found === undefined)
+      problems.push(
+        mask === undefined ? `the netmask is not given; use ${flag}` : `${mask} is not a netmask`,
+      );
+    return found ?? 0;
+  };
+  const ofPublic = bits(options.netmask ?? get("PUBMASK"), "--netmask 255.255.255.0");
+  const hasPrivate = nodes.some(({ privateIp }) => privateIp !== undefined);
+  const ofPrivate = hasPrivate
+    ? bits(options.privateNetmask ?? get("PRIVMASK"), "--private-netmask 255.255.255.0")
+    : 0;
+  for (const { number, ip, privateIp, vip } of nodes)
+    for (const address of [ip, privateIp, vip])
+      if (address !== undefined && !/^\d{1,3}(\.\d{1,3}){3}$/.test(address))
+        problems.push(`node ${number}: ${address} is not an IPv4 address`);
+  if (problems.length > 0)
+    throw new TbuildError("usage", "cannot be converted", { subject, lines: problems });
+  return { public: ofPublic, private: ofPrivate };
+}
+
+/** Lines of /etc/hosts. */
+function hostsOf(
+  nodes: readonly Node[],
+  full: (name: string) => string,
+  scanName: string | undefined,
+  scanIp: string | undefined,
+): string[] {
+  const host = (address: string | undefined, name: string | undefined) =>
+    address === undefined || name === undefined
+      ? []
+      : [`${address} ${[...new Set([full(name), name.split(".")[0]])].join(" ")}`];
+  return [
+    ...nodes.flatMap((node) => [
+      ...host(node.ip, node.name),
+      ...host(node.privateIp, node.privateName),
+      ...host(node.vip, node.vipName),
+    ]),
+    ...(scanName === undefined
+      ? []
+      : (scanIp ?? "").split(/[ ,]+/).flatMap((one) => host(one || undefined, scanName))),
+  ];
 }
 
 function at(values: ReadonlyMap<string, Setting & { readonly file: string }>, name: string): string {

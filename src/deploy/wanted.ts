@@ -78,40 +78,100 @@ export function namesWanted({ deployment, machines }: Pick<LoadedDeployment, "de
   };
 }
 
+/** What a deployment is judged by. */
+interface At {
+  /** The id of the state: MACs follow from it. */
+  readonly id: string;
+  readonly template: (machine: MachineAsked) => TemplateChosen;
+  readonly abilities: PlaceAbilities;
+  readonly surroundings: Surroundings;
+  readonly inventory: Inventory;
+}
+
 /** Works out what a deployment shall be at a place, and what speaks against it. Pure. */
-export function wantedOf(
-  loaded: LoadedDeployment,
-  at: {
-    /** The id of the state: MACs follow from it. */
-    readonly id: string;
-    readonly template: (machine: MachineAsked) => TemplateChosen;
-    readonly abilities: PlaceAbilities;
-    readonly surroundings: Surroundings;
-    readonly inventory: Inventory;
-  },
-): Judged {
+export function wantedOf(loaded: LoadedDeployment, at: At): Judged {
   const { deployment, machines } = loaded;
-  const { abilities, surroundings, inventory } = at;
+  const { abilities } = at;
+  const doubts = doubtsOf(loaded);
+  checkAbilities(loaded, at, doubts);
+  checkStorage(loaded, at.surroundings, doubts);
+
+  const macs = macChooser(at.id, machines);
+  const goals = machines.map((machine) => goalOf(loaded, at, machine, macs, doubts));
+  const { slots, conflicts } = slotsOf(loaded, goals, at.inventory);
+  for (const text of conflicts) doubts.problem(["shared"], text);
+  const complete = goals.map((goal, index): MachineGoal => {
+    const mappings = slots.get(goal.name) ?? [];
+    const most = Math.max(0, ...mappings.map(({ slot }) => slot + 1));
+    const machine = machines[index];
+    if (most > abilities.mostSlots && machine)
+      doubts.problem(
+        pathOf(loaded, machine),
+        `${goal.name} would need ${most} slots for disks; here a machine has ${abilities.mostSlots}`,
+      );
+    return { ...goal, mappings };
+  });
+  return {
+    wanted: {
+      machines: complete,
+      disks: disksOf(loaded),
+      groups:
+        abilities.antiAffinity === true
+          ? Object.fromEntries(
+              loaded.apart.map((group, index) => [`${deployment.name}-apart-${index + 1}`, group]),
+            )
+          : {},
+    },
+    problems: doubts.problems,
+    warnings: doubts.warnings,
+  };
+}
+
+/** What speaks against a deployment, collected with its line in the file. */
+interface Doubts {
+  readonly problems: readonly Finding[];
+  readonly warnings: readonly Finding[];
+  problem(path: readonly PropertyKey[], text: string): void;
+  warning(path: readonly PropertyKey[], text: string): void;
+}
+
+function doubtsOf(loaded: LoadedDeployment): Doubts {
   const problems: Finding[] = [];
   const warnings: Finding[] = [];
-  const indexOf = (machine: MachineAsked) =>
-    deployment.machines.findIndex((one) => one.name === machine.entry.name);
   const finding = (path: readonly PropertyKey[], text: string): Finding => ({
     at: loaded.place(path),
     path: path.map(String).join("."),
     text,
   });
-  const problem = (path: readonly PropertyKey[], text: string) => problems.push(finding(path, text));
+  return {
+    problems,
+    warnings,
+    problem: (path, text) => problems.push(finding(path, text)),
+    warning: (path, text) => warnings.push(finding(path, text)),
+  };
+}
 
-  const [first] = abilities.clones;
-  const way = deployment.clone ?? first ?? "full";
+function pathOf({ deployment }: LoadedDeployment, machine: MachineAsked): PropertyKey[] {
+  return ["machines", deployment.machines.findIndex((one) => one.name === machine.entry.name)];
+}
+
+function wayOf({ deployment }: LoadedDeployment, { clones: [first] }: PlaceAbilities): CloneWay {
+  return deployment.clone ?? first ?? "full";
+}
+
+function checkAbilities(
+  loaded: LoadedDeployment,
+  { abilities, surroundings: { servers } }: At,
+  { problem, warning }: Doubts,
+): void {
+  const { deployment, machines } = loaded;
+  const { antiAffinity } = abilities;
+  const way = wayOf(loaded, abilities);
   if (!abilities.clones.includes(way)) problem(["clone"], `this place makes no ${way} clones`);
   if (deployment.shared.length > 0 && !abilities.sharedDisks)
     problem(["shared"], "this place has no disks that several machines write to");
-  const { antiAffinity } = abilities;
   if (deployment.apart.length > 0 && antiAffinity !== true)
-    warnings.push(finding(["apart"], `machines are not kept apart here: ${antiAffinity.why}`));
-  const { servers } = surroundings;
+    warning(["apart"], `machines are not kept apart here: ${antiAffinity.why}`);
   for (const [index, group] of loaded.apart.entries())
     if (antiAffinity === true && servers && group.length > servers.length)
       problem(
@@ -119,70 +179,69 @@ export function wantedOf(
         `${amount(group.length, "machine")} cannot be kept apart on ${amount(servers.length, "server")}`,
       );
   if (machines.length > 1 && !abilities.joinsMachines)
-    warnings.push(finding(["machines"], "at this place, machines do not reach each other over the network"));
+    warning(["machines"], "at this place, machines do not reach each other over the network");
+}
 
-  const inStorage = (path: readonly PropertyKey[], storage: string | undefined) => {
-    if (storage !== undefined && surroundings.storage && !surroundings.storage.includes(storage))
-      problem(path, `there is no storage ${storage}${suggestion(storage, surroundings.storage)}`);
+function checkStorage(loaded: LoadedDeployment, { storage: known }: Surroundings, { problem }: Doubts): void {
+  const { deployment, machines } = loaded;
+  const check = (path: readonly PropertyKey[], storage: string | undefined) => {
+    if (storage !== undefined && known && !known.includes(storage))
+      problem(path, `there is no storage ${storage}${suggestion(storage, known)}`);
   };
-  inStorage(["storage"], deployment.storage);
-  for (const [index, disk] of deployment.shared.entries())
-    inStorage(["shared", index, "storage"], disk.storage);
+  check(["storage"], deployment.storage);
+  for (const [index, disk] of deployment.shared.entries()) check(["shared", index, "storage"], disk.storage);
+  for (const machine of machines) check([...pathOf(loaded, machine), "storage"], machine.entry.storage);
+}
 
-  const macs = macChooser(at.id, machines);
-  const goals = machines.map((machine): Omit<MachineGoal, "mappings"> => {
-    const path = ["machines", indexOf(machine)];
-    const { entry } = machine;
-    const template = at.template(machine);
-    const nics = (entry.nics ?? template.placed.networks.map((network) => ({ network }))).map(
-      (nic: NonNullable<typeof entry.nics>[number], index): NicWanted => {
-        const network = deployment.networks[nic.network] ?? nic.network;
-        if (surroundings.networks && !surroundings.networks.includes(network))
-          problem(
-            entry.nics ? [...path, "nics", index, "network"] : path,
-            `there is no network ${network}${suggestion(network, surroundings.networks)}`,
-          );
-        return {
-          network,
-          mac: nic.mac ?? macs(machine.name, index),
-          ...(nic.address !== undefined && { address: nic.address.replace(/\/.*/, "") }),
-        };
-      },
+/** A machine as it shall be, without its further disks. */
+function goalOf(
+  loaded: LoadedDeployment,
+  at: At,
+  machine: MachineAsked,
+  macs: ReturnType<typeof macChooser>,
+  { problem }: Doubts,
+): Omit<MachineGoal, "mappings"> {
+  const { deployment } = loaded;
+  const { abilities, surroundings } = at;
+  const path = pathOf(loaded, machine);
+  const { entry } = machine;
+  const template = at.template(machine);
+  const nics = (entry.nics ?? template.placed.networks.map((network) => ({ network }))).map(
+    (nic: NonNullable<typeof entry.nics>[number], index): NicWanted => {
+      const network = deployment.networks[nic.network] ?? nic.network;
+      if (surroundings.networks && !surroundings.networks.includes(network))
+        problem(
+          entry.nics ? [...path, "nics", index, "network"] : path,
+          `there is no network ${network}${suggestion(network, surroundings.networks)}`,
+        );
+      return {
+        network,
+        mac: nic.mac ?? macs(machine.name, index),
+        ...(nic.address !== undefined && { address: nic.address.replace(/\/.*/, "") }),
+      };
+    },
+  );
+  if (nics.length > abilities.mostNics)
+    problem(
+      [...path, "nics"],
+      `${machine.name} would have ${amount(nics.length, "vnic")}; here a machine has ${abilities.mostNics} at most`,
     );
-    if (nics.length > abilities.mostNics)
-      problem(
-        [...path, "nics"],
-        `${machine.name} would have ${amount(nics.length, "vnic")}; here a machine has ${abilities.mostNics} at most`,
-      );
-    inStorage([...path, "storage"], entry.storage);
-    const stage = loaded.start.findIndex((group) => group.includes(machine.name));
-    const storage = entry.storage ?? deployment.storage;
-    return {
-      name: machine.name,
-      template,
-      way,
-      nics,
-      vcpus: entry.vcpus ?? template.placed.vcpus,
-      memoryMib: entry.memory ?? template.placed.memoryMib,
-      ...(storage !== undefined && { storage }),
-      stage: stage === -1 ? loaded.start.length : stage,
-    };
-  });
+  const stage = loaded.start.findIndex((group) => group.includes(machine.name));
+  const storage = entry.storage ?? deployment.storage;
+  return {
+    name: machine.name,
+    template,
+    way: wayOf(loaded, abilities),
+    nics,
+    vcpus: entry.vcpus ?? template.placed.vcpus,
+    memoryMib: entry.memory ?? template.placed.memoryMib,
+    ...(storage !== undefined && { storage }),
+    stage: stage === -1 ? loaded.start.length : stage,
+  };
+}
 
-  const { slots, conflicts } = slotsOf(loaded, goals, inventory);
-  for (const text of conflicts) problem(["shared"], text);
-  const complete = goals.map((goal, index): MachineGoal => {
-    const mappings = slots.get(goal.name) ?? [];
-    const most = Math.max(0, ...mappings.map(({ slot }) => slot + 1));
-    const machine = machines[index];
-    if (most > abilities.mostSlots && machine)
-      problem(
-        ["machines", indexOf(machine)],
-        `${goal.name} would need ${most} slots for disks; here a machine has ${abilities.mostSlots}`,
-      );
-    return { ...goal, mappings };
-  });
-  const own = (
+function disksOf({ deployment, machines }: LoadedDeployment): DiskWanted[] {
+  const wanted = (
     disk: { name: string; size: number; storage?: string | undefined },
     machine?: string,
   ): DiskWanted => {
@@ -194,23 +253,10 @@ export function wantedOf(
       ...(storage !== undefined && { storage }),
     };
   };
-  return {
-    wanted: {
-      machines: complete,
-      disks: [
-        ...deployment.shared.map((disk) => own(disk)),
-        ...machines.flatMap(({ name, entry }) => entry.disks.map((disk) => own(disk, name))),
-      ],
-      groups:
-        antiAffinity === true
-          ? Object.fromEntries(
-              loaded.apart.map((group, index) => [`${deployment.name}-apart-${index + 1}`, group]),
-            )
-          : {},
-    },
-    problems,
-    warnings,
-  };
+  return [
+    ...deployment.shared.map((disk) => wanted(disk)),
+    ...machines.flatMap(({ name, entry }) => entry.disks.map((disk) => wanted(disk, name))),
+  ];
 }
 
 /**

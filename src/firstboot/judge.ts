@@ -1,7 +1,7 @@
 import type { Parameter } from "../model/manifest.ts";
 import { suggestion } from "../recipe/suggestion.ts";
 import { isIpv4, isIpv6, isNetmask, toNumber } from "./addresses.ts";
-import { bytesOf, mostBytes } from "./message-bytes.ts";
+import { bytesOf, mostBytes } from "./message-limits.ts";
 import { isPattern } from "./pattern.ts";
 import { rootPasswordKey, shippedKey } from "./shipped.ts";
 import { faultOf } from "./value-types.ts";
@@ -93,7 +93,7 @@ export function parameterOf(contract: readonly Parameter[], key: string): Parame
   return contract.find((one) => numbered.test(one.key) && one.key.replace(numbered, "") === stem);
 }
 
-// The guest counts without leading zeros, and 00 would never be looked for.
+// The guest counts without leading zeros, so it never looks for 00.
 const numbered = /\.(?:0|[1-9]\d*)$/;
 
 function missing(contract: readonly Parameter[], given: ReadonlyMap<string, string | Reference>): Fault[] {

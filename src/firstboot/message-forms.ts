@@ -1,4 +1,4 @@
-import { mostBytes } from "./message-bytes.ts";
+import { mostBytes } from "./message-limits.ts";
 import { type Answer, managerMessages, stdinMessages } from "./messages.ts";
 import { ovfEnvironment, ovfEnvironmentFile } from "./ovf-environment.ts";
 import { rootPasswordKey } from "./shipped.ts";

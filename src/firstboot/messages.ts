@@ -1,4 +1,4 @@
-import { bytesOf, mostBytes } from "./message-bytes.ts";
+import { bytesOf, mostBytes } from "./message-limits.ts";
 import { rootPasswordKey } from "./shipped.ts";
 
 /** One first-boot parameter and what somebody has answered. */

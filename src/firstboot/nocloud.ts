@@ -54,33 +54,7 @@ export function noCloudSeed(
   });
   if (hostKeys.length > 0) config.ssh_keys = Object.fromEntries(hostKeys);
 
-  const users = new Map<string, Record<string, unknown>>();
-  // cloud-init does not make a user's first group by itself.
-  const groups = new Set<string>();
-  const user = (name: string) => {
-    const found = users.get(name) ?? { name };
-    users.set(name, found);
-    return found;
-  };
-  for (const number of numbers) {
-    const name = take(`user.name.${number}`);
-    if (name === undefined) continue;
-    const password = hash(`user.password.${number}`);
-    const group = take(`user.group.${number}`);
-    if (group !== undefined && !/^\d+$/.test(group)) groups.add(group);
-    Object.assign(user(name), {
-      // As text: older ones ignore a number.
-      ...given("uid", take(`user.uid.${number}`)),
-      ...given("primary_group", group),
-      ...(password !== undefined && { passwd: password, lock_passwd: false }),
-    });
-  }
-  for (const number of numbers) {
-    const key = take(`ssh.authorized-keys.${number}`);
-    if (key === undefined) continue;
-    const whose = user(take(`ssh.user.${number}`) ?? "root");
-    whose.ssh_authorized_keys = [...((whose.ssh_authorized_keys as string[] | undefined) ?? []), key];
-  }
+  const { users, groups } = usersOf(numbers, take, hash);
   if (groups.size > 0) config.groups = [...groups];
   if (users.size > 0) config.users = [...users.values()];
   if (users.has("root")) config.disable_root = false;
@@ -116,6 +90,41 @@ export function noCloudSeed(
     },
     left: [...values.keys()].filter((key) => !taken.has(key)),
   };
+}
+
+/** The users of a seed, and the groups that they need: cloud-init does not make a user's first group by itself. */
+function usersOf(
+  numbers: readonly number[],
+  take: (name: string) => string | undefined,
+  hash: (name: string) => string | undefined,
+) {
+  const users = new Map<string, Record<string, unknown>>();
+  const groups = new Set<string>();
+  const user = (name: string) => {
+    const found = users.get(name) ?? { name };
+    users.set(name, found);
+    return found;
+  };
+  for (const number of numbers) {
+    const name = take(`user.name.${number}`);
+    if (name === undefined) continue;
+    const password = hash(`user.password.${number}`);
+    const group = take(`user.group.${number}`);
+    if (group !== undefined && !/^\d+$/.test(group)) groups.add(group);
+    Object.assign(user(name), {
+      // As text: older ones ignore a number.
+      ...given("uid", take(`user.uid.${number}`)),
+      ...given("primary_group", group),
+      ...(password !== undefined && { passwd: password, lock_passwd: false }),
+    });
+  }
+  for (const number of numbers) {
+    const key = take(`ssh.authorized-keys.${number}`);
+    if (key === undefined) continue;
+    const whose = user(take(`ssh.user.${number}`) ?? "root");
+    whose.ssh_authorized_keys = [...((whose.ssh_authorized_keys as string[] | undefined) ?? []), key];
+  }
+  return { users, groups };
 }
 
 interface Interface {

@@ -206,7 +206,7 @@ async function releaseOf({ tree }: DraftedGuest, as: Major | undefined): Promise
 
 // guestfish takes a round trip for each file: hours for a guest.
 async function searched(
-  { tree, via }: DraftedGuest,
+  { tree, via, swapFiles }: DraftedGuest,
   traits: readonly Trait[],
   pending: readonly Done[],
   { keep, meant = [], known, signal }: Search,
@@ -226,6 +226,7 @@ async function searched(
     pending: paths,
     keep,
     meant,
+    swapFiles,
     ...(known && { only: known.why }),
     ...(signal && { signal }),
   });

@@ -203,7 +203,7 @@ export interface Hypervisor {
    * new machines can be made.
    */
   clone?(vm: string, as: Pick<VmSpec, "name" | "nics">): Promise<void>;
-  /** Where disks lie that exist apart from machines; on tbuild's machine, if left out. */
+  /** Where disks are kept that do not belong to one machine. Left out: on tbuild's machine. */
   readonly apart?: { readonly host: Runner; readonly folder: string };
   /** Reads a machine's definition, and changes a stopped machine. Left out if the hypervisor cannot. */
   readonly shapes?: {

@@ -71,8 +71,8 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 real=$(readlink -f -- "$1") && test -e "$real" || exit 44
 if test -d "$real"; then printf 'dir\\0%s\\0' "$real"; else printf 'file\\0%s\\0' "$real"; fi`;
 
-// A file has many names; device and inode are its own. losetup of 2005 has only 64 bytes for a name, so of a loop device
-// its inode has to do. Kernels before 2.6.22 do not say how a file is open: then it counts as open for writing.
+// A file has many names; device and inode are its own. losetup of 2005 has only 64 bytes for a name, so a loop device is
+// identified by the inode. Kernels before 2.6.22 do not say how a file is open: then it counts as open for writing.
 const usersScript = `
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C; export PATH LC_ALL
 losetup -a 2> /dev/null | sed -n 's/^\\([^:]*\\): \\[[^]]*\\]:\\([0-9]*\\) .*/loop \\1 \\2/p'
@@ -129,8 +129,8 @@ async function lockOn(host: Host, image: string, own: Set<string>): Promise<Lock
 }
 
 // The lock of host/lock.ts, held by this shell. The kernel's lock on the image keeps two shells from both removing one
-// that a dead process left; over NFS it wants a file that is open for writing. What is removed is renamed first, and is
-// put back when it was another's after all.
+// that a dead process left; over NFS it wants a file that is open for writing. A lock is renamed before it is removed, and
+// put back if it turns out to belong to a live process.
 const lockScript = `
 image=$1 lock=$2
 exec 9<> "$image" || exit 1

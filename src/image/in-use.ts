@@ -88,7 +88,7 @@ function namesIn(folder: string): string[] {
   return quietly(() => readdirSync(folder)) ?? [];
 }
 
-// What goes away while it is looked at is not in use, and what may not be seen cannot be said.
+// A process that ends meanwhile does not use the image. For one that may not be inspected, it is not known.
 function quietly<T>(look: () => T): T | undefined {
   try {
     return look();

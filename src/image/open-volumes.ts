@@ -51,7 +51,7 @@ export async function openByBest(
 const noWayHint =
   "Install what is missing, or run tbuild as root on a machine whose kernel mounts this file system.";
 
-// A way that does not take the format is given a raw view of the disk in it.
+// An access method that cannot read the format gets a raw view of the disk.
 async function openBy(
   host: Host,
   access: ImageAccess,

@@ -144,7 +144,7 @@ export async function lookInto(
 /** Another image of the same machine: its mirrors have members there, too. */
 export interface Companion {
   readonly file: string;
-  /** What lies in it beside the members of those mirrors. Swap on them is among it: its members are not equal. */
+  /** The other volumes of the disk. Swap on a mirror is one of them, because its members are not equal. */
   readonly facts: ImageFacts;
 }
 
@@ -180,6 +180,11 @@ export interface LookedInto {
   readonly others: readonly OtherVolume[];
   /** The other images in which members of its mirrors lie. */
   readonly companions: readonly Companion[];
+}
+
+/** The image file, followed by all backing files. */
+export function allLayers({ facts, companions }: LookedInto): Layer[] {
+  return [...facts.layers, ...companions.flatMap((one) => one.facts.layers.slice(1))];
 }
 
 // Installers put the root of a guest on btrfs into a subvolume: a folder, seen from the top.
@@ -291,7 +296,8 @@ function refuseUsers(file: string, inUse: readonly string[]): void {
     });
 }
 
-// A disk that is a member of a RAID as a whole, say, has its partitions inside: none of them is what it looks like.
+// If the whole disk is a member of a RAID, for example, its partitions are inside the RAID, and what looks like a partition
+// is none.
 function refusedVolume(file: string, { name, refused }: Volume): TbuildError {
   return new TbuildError("environment", `${name} ${refused}, and other volumes lie in it`, {
     subject: file,

@@ -6,7 +6,7 @@ import type { ImageFile } from "./file/image-file.ts";
 import { openByBest } from "./open-volumes.ts";
 import type { AccessOptions } from "./ways/index.ts";
 
-/** A guest as it was found: what it mounts, and the volumes of its disk that nobody looks into. */
+/** A guest as it was found: what it mounts, and the volumes of its disk that are not opened. */
 export interface Found {
   readonly facts: Pick<ImageFile, "file" | "format">;
   readonly mounts: readonly Mount[];
@@ -19,8 +19,8 @@ export type ReachOptions = Pick<AccessOptions, "via" | "far" | "watch"> & {
 };
 
 /**
- * Does `work` with a guest. Where that fails since a data volume cannot be opened, it is done with the rest of the guest, and
- * that volume is one of the `others`. A volume that another machine could open is not left out unless that is allowed.
+ * Does `work` with a guest. If a data volume cannot be opened, it does it again without that volume, which then is one of
+ * the `others`. A volume that another machine could open is not left out unless that is allowed.
  */
 export async function withReachable<Given extends Found, Result>(
   host: Host,
@@ -51,7 +51,7 @@ interface Closed {
   readonly code?: TbuildError["code"];
 }
 
-// Each volume is opened alone. Nothing is left of a guest whose root cannot be opened, so then none is closed.
+// Each volume is opened by itself. If the root cannot be opened, no volume is left out: without it there is no guest.
 async function closedAmong(
   host: Host,
   { facts, mounts }: Found,

@@ -15,7 +15,7 @@ import { inImage, type Unclaimed, unclaimedPlaces } from "./disk/unclaimed.ts";
 import { Unfit } from "./ext/faults.ts";
 import { rangesOf } from "./file/holes.ts";
 import { type ImageFile, readImageFile } from "./file/image-file.ts";
-import { type Companion, type ImageFacts, type LookedInto, lookInto } from "./open.ts";
+import { allLayers, type Companion, type ImageFacts, type LookedInto, lookInto } from "./open.ts";
 import { openByBest } from "./open-volumes.ts";
 import { withReachable } from "./reachable.ts";
 import type { GuestTree } from "./tree.ts";
@@ -46,10 +46,11 @@ export async function readGuest<Result>(
 async function readReached<Result>(
   host: Host,
   path: string,
-  { facts, mounts, others, unresolved, swapFiles, companions }: LookedInto,
+  looked: LookedInto,
   work: (guest: DraftedGuest) => Promise<Result>,
   options: ChangeOptions,
 ): Promise<Result> {
+  const { facts, mounts, others, unresolved, swapFiles, companions } = looked;
   const { note = () => {} } = options;
   await using image = await readImageFile(path);
   const swap = async (onEach: (data: Uint8Array) => void) => {
@@ -64,8 +65,13 @@ async function readReached<Result>(
     return [...states, ...unseen, ...inOthers];
   };
   const unclaimed = () => unclaimedSpace(host, image, facts, companions, options.watch?.signal);
-  const layers = [...facts.layers, ...companions.flatMap((one) => one.facts.layers.slice(1))];
-  const rest = { others, unresolved, layers, companions: companions.map(({ file }) => file) };
+  const rest = {
+    others,
+    unresolved,
+    swapFiles,
+    layers: allLayers(looked),
+    companions: companions.map(({ file }) => file),
+  };
   const tree =
     mayDraft(options) && isReadInProcess(mounts) ? await draftedTree(image, mounts, options) : undefined;
   if (tree) {
@@ -148,7 +154,7 @@ async function unclaimedSpace(
   };
 }
 
-// Nothing where a volume has what is not read in process: another way may do it.
+// `undefined` if a volume cannot be read in process; another access method may read it.
 async function draftedTree(
   image: ImageFile,
   mounts: readonly Mount[],

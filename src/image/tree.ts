@@ -217,7 +217,7 @@ export class GuestTree implements AsyncDisposable {
   async run(argv: readonly string[]): Promise<Output> {
     if (!this.#raw.run)
       throw new TbuildError("usage", `${argv[0]}: this access method cannot run programs`, {
-        hint: "Use the access `loop`, or change the guest online.",
+        hint: "Use --via loop, or change the guest while it runs.",
       });
     return this.#raw.run(argv);
   }
@@ -292,12 +292,12 @@ export class GuestTree implements AsyncDisposable {
       if (target.startsWith("/")) at = "";
       left = [...namesOf(target, "relative"), ...left];
     }
-    // The given string, if it is the same: of a million paths, one copy each is enough.
+    // Returns the given string if the result is equal, so that a million paths do not exist twice in memory.
     return at === path ? path : at || "/";
   }
 }
 
-// Enough to know a folder's habit; all of a large one would be asked again for each newcomer.
+// Enough to know the usual label. In a large folder, looking at all files for each new one would take long.
 const neighboursAsked = 256;
 
 /** The parent folder of a resolved path. */

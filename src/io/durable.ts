@@ -61,7 +61,7 @@ export async function writeAll(handle: FileHandle, data: Uint8Array, position?: 
 /** `undefined` if the file does not exist. Any other error is thrown. */
 export async function textOf(file: string): Promise<string | undefined> {
   return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+    if (error.code === "ENOENT") return undefined;
     throw fileFault(error, file);
   });
 }
@@ -80,7 +80,7 @@ export function explained(error: unknown, place: string): unknown {
 /** The sorted names in a folder; empty if the folder does not exist. */
 export async function namesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    if (error.code === "ENOENT") return [];
     throw fileFault(error, folder);
   });
   return names.sort();

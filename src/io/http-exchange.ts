@@ -37,10 +37,17 @@ export class HttpError extends Error {
   readonly host: string;
   /** A retry would end in the same way. */
   readonly isFinal: boolean;
+  /** The host was reached and answered, but not to the end, or nothing that can be used. */
+  readonly isAnswered: boolean;
 
-  constructor(host: string, message: string, details: { cause?: unknown; isFinal?: boolean } = {}) {
+  constructor(
+    host: string,
+    message: string,
+    details: { cause?: unknown; isFinal?: boolean; isAnswered?: boolean } = {},
+  ) {
     super(message, { cause: details.cause });
     this.host = host;
+    this.isAnswered = details.isAnswered ?? false;
     this.isFinal = details.isFinal ?? isFinal(details.cause);
   }
 }
@@ -59,7 +66,7 @@ export class CertificateError extends HttpError {
 /** A download broke off, and what the server has now is something else. */
 export class ChangedError extends HttpError {
   constructor(host: string) {
-    super(host, "it changed during the download", { isFinal: true });
+    super(host, "it changed during the download", { isFinal: true, isAnswered: true });
   }
 }
 

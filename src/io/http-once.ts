@@ -52,7 +52,7 @@ export async function sendOnce(sending: Sending, question: Question, watch: Watc
 }
 
 /** Names the proxy if there was one: its faults are not the server's. */
-function through({ dispatchers, proxyFor }: Sending, error: unknown, url: URL): unknown {
+function through({ dispatchers, proxyFor }: Sending, error: unknown, url: URL, isAnswered = false): unknown {
   if (error instanceof TbuildError || error instanceof Interrupted) return error;
   if (error instanceof HttpError && error.cause !== undefined) return error;
   const alert = dispatchers.alertOf(url);
@@ -61,6 +61,7 @@ function through({ dispatchers, proxyFor }: Sending, error: unknown, url: URL): 
   const why = error instanceof HttpError ? error.message : reasonOf(error);
   return new HttpError(url.host, proxy ? `${why} (through the proxy ${shownProxy(proxy)})` : why, {
     cause: error,
+    isAnswered,
     ...(error instanceof HttpError && { isFinal: error.isFinal }),
   });
 }
@@ -104,7 +105,7 @@ async function* watched(sending: Sending, url: URL, body: AsyncIterable<Uint8Arr
     }
   } catch (error) {
     if (sending.signal?.aborted) throw new Interrupted();
-    throw through(sending, error, url);
+    throw through(sending, error, url, true);
   } finally {
     watch.end();
   }

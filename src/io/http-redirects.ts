@@ -24,19 +24,27 @@ export async function followed(
     if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
     answer.drop();
     if (!URL.canParse(location, url.href))
-      throw new HttpError(url.host, "redirects to an invalid address", { isFinal: true });
+      throw new HttpError(url.host, "redirects to an invalid address", { isFinal: true, isAnswered: true });
     seen.add(`${method} ${url.href}`);
+    const { host } = url;
     url = new URL(location, url);
     if (!/^https?:$/.test(url.protocol))
-      throw new HttpError(url.host, `redirects to a ${url.protocol} address`, { isFinal: true });
+      throw new HttpError(host, `redirects to a ${url.protocol} address`, {
+        isFinal: true,
+        isAnswered: true,
+      });
     if (question.isSecret && url.origin !== question.url.origin)
       throw new HttpError(question.url.host, `redirects a login to ${url.host}; nothing was sent there`, {
         isFinal: true,
+        isAnswered: true,
       });
     if (answer.status === 303 && method !== "HEAD") [method, body] = ["GET", undefined];
     if (seen.has(`${method} ${url.href}`))
-      throw new HttpError(question.url.host, "redirects in a circle", { isFinal: true });
+      throw new HttpError(question.url.host, "redirects in a circle", { isFinal: true, isAnswered: true });
     if (seen.size > mostHops)
-      throw new HttpError(question.url.host, `redirects more than ${mostHops} times`, { isFinal: true });
+      throw new HttpError(question.url.host, `redirects more than ${mostHops} times`, {
+        isFinal: true,
+        isAnswered: true,
+      });
   }
 }

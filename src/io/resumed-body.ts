@@ -51,7 +51,9 @@ export async function* resumedBody(
       }
       if (again && read && from === at && (skip > 0 || !isEqual(again, read))) throw changed(answer);
       if (size === undefined || at >= size) return;
-      throw new HttpError(answer.url.host, `the answer ended after ${at} of ${size} bytes`);
+      throw new HttpError(answer.url.host, `the answer ended after ${at} of ${size} bytes`, {
+        isAnswered: true,
+      });
     } catch (error) {
       if (!(error instanceof HttpError) || error instanceof ChangedError) throw error;
       // A slow server takes a minute for each try.

@@ -15,11 +15,10 @@ export function faultsOfNames(command: string, given: Given, major: number): str
 
 const namesOf: Readonly<Record<string, (given: Given) => string[]>> = {
   lang: ({ words, options }) => [...words, ...listed(options.get("addsupport"))],
-  // A layout with its variant is written `us (dvorak)`.
   keyboard: ({ words, options }) => [
     ...words,
     ...listed(options.get("vckeymap")),
-    ...listed(options.get("xlayouts")).map((layout) => layout.replace(/\s*\(.*\)$/, "")),
+    ...listed(options.get("xlayouts")),
   ],
   timezone: ({ words }) => [...words],
 };

@@ -9,7 +9,8 @@ import { cliManager } from "./cli/manager.ts";
 import { hostKeyOf } from "./cli/ssh/connection.ts";
 import type { Login } from "./cli/ssh/login.ts";
 import { type ManagerOptions, portOf } from "./options.ts";
-import { certificateOf, type RestLogin, restClient } from "./rest/client.ts";
+import { certificateOf, restClient } from "./rest/client.ts";
+import type { RestLogin } from "./rest/login.ts";
 import { restManager } from "./rest/manager.ts";
 import { type Identity, trust, trustedIdentity } from "./trusted.ts";
 

@@ -1,6 +1,6 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { namesIn } from "../io/durable.ts";
 import type { Medium } from "./media.ts";
 import { readMedium } from "./medium.ts";
 
@@ -12,7 +12,7 @@ export type FoundDisc = { readonly file: string } & (
 
 /** Reads every .iso file of a folder. An unreadable file does not hide others. */
 export async function discsIn(folder: string): Promise<FoundDisc[]> {
-  const names = await readdir(folder).catch((): string[] => []);
+  const names = await namesIn(folder);
   const files = names.filter((name) => /\.iso$/i.test(name)).sort();
   return Promise.all(files.map((name) => discAt(join(folder, name))));
 }

@@ -99,32 +99,6 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     known.set(extent.offset, entries);
     return entries;
   };
-  /** Walks from the root. ".." in a link's target goes up, but never above the root. */
-  const walk = async (path: string, links: number): Promise<IsoEntry | undefined> => {
-    let trail: IsoEntry[] = [root];
-    const parts = partsOf(path);
-    for (const [i, name] of parts.entries()) {
-      if (name === "..") {
-        trail = trail.length > 1 ? trail.slice(0, -1) : trail;
-        continue;
-      }
-      const entries = await children(trail.at(-1) ?? root);
-      const found =
-        entries.find((entry) => entry.name === name) ??
-        entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
-      if (found?.kind !== "link") {
-        if (!found) return undefined;
-        trail.push(found);
-        continue;
-      }
-      if (links >= mostLinks)
-        throw new TbuildError("integrity", "too many links", { subject: printable(path) });
-      const target = found.target ?? "";
-      const from = target.startsWith("/") ? [] : trail.slice(1).map((entry) => entry.name);
-      return walk([...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
-    }
-    return trail.at(-1);
-  };
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -132,7 +106,7 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
       throw explained(file, error);
     }
   };
-  const find = (path: string) => guarded(() => walk(path, 0));
+  const find = (path: string) => guarded(() => walk(root, children, path));
 
   return {
     volumeId,
@@ -178,6 +152,38 @@ async function opened(file: string, handle: FileHandle): Promise<Iso> {
     },
     [Symbol.asyncDispose]: () => handle.close(),
   };
+}
+
+/** Walks from the root. ".." in a link's target goes up, but never above the root. */
+async function walk(
+  root: IsoEntry,
+  children: (folder: IsoEntry) => Promise<IsoEntry[]>,
+  path: string,
+  links = 0,
+): Promise<IsoEntry | undefined> {
+  let trail: IsoEntry[] = [root];
+  const parts = partsOf(path);
+  for (const [i, name] of parts.entries()) {
+    if (name === "..") {
+      trail = trail.length > 1 ? trail.slice(0, -1) : trail;
+      continue;
+    }
+    const entries = await children(trail.at(-1) ?? root);
+    const found =
+      entries.find((entry) => entry.name === name) ??
+      entries.find((entry) => entry.name.toLowerCase() === name.toLowerCase());
+    if (found?.kind !== "link") {
+      if (!found) return undefined;
+      trail.push(found);
+      continue;
+    }
+    if (links >= mostLinks)
+      throw new TbuildError("integrity", "too many links", { subject: printable(path) });
+    const target = found.target ?? "";
+    const from = target.startsWith("/") ? [] : trail.slice(1).map((entry) => entry.name);
+    return walk(root, children, [...from, target, ...parts.slice(i + 1)].join("/"), links + 1);
+  }
+  return trail.at(-1);
 }
 
 interface Descriptors {

@@ -1,7 +1,7 @@
 import type { Contents } from "../bundles/read/contents.ts";
 import { isMac } from "../bundles/write/shipment.ts";
 import { diskName, slotIndex } from "../bundles/write/slots.ts";
-import { readVif } from "../vm-cfg/devices.ts";
+import { type DiskEntry, lostOptions, readVif } from "../vm-cfg/devices.ts";
 import type { VmCfgMachine } from "../vm-cfg/machine.ts";
 import type { Located } from "./locate.ts";
 import type { SourceDisk, SourceMachine, SourceNic } from "./source.ts";
@@ -18,7 +18,13 @@ export function machineOfConfig(
   const disks = said.disks.filter(({ isCdrom }) => !isCdrom);
   const slots = freeSlots(disks.map(({ slot }) => slot));
   const taken = new Set<string>();
-  const notes = [...said.notes];
+  const notes = [
+    ...said.notes,
+    ...disks.flatMap(lostOptions),
+    ...said.disks.flatMap(discNote),
+    ...twice(slots, "disks"),
+    ...nicNotes(said.vifs),
+  ];
   const all = disks.flatMap((entry, index): SourceDisk[] => {
     const file = located.find((one) => one.entry === entry)?.file;
     const slot = slots[index] ?? diskName(index);
@@ -49,7 +55,7 @@ export function machineOfArchive(
   { said, disks, notes: found }: Contents,
   fallbackName: string,
 ): SourceMachine {
-  const notes = [...found];
+  const notes = [...found, ...nicNotes(said.vifs ?? [])];
   const slots = freeSlots(disks.map(({ slot }) => slot));
   const all = disks.map(
     ({ name, file, mode }, index): SourceDisk => ({
@@ -92,6 +98,34 @@ function common(said: Said, fallbackName: string, notes: string[]) {
     maxVcpus: Math.max(vcpus, said.maxVcpus ?? vcpus),
     maxMemoryMib: Math.max(memoryMib, said.maxMemoryMib ?? memoryMib),
   };
+}
+
+function discNote({ isCdrom, target, slot }: DiskEntry): string[] {
+  if (!isCdrom || target === undefined) return [];
+  return [
+    `vm.cfg: the disc ${JSON.stringify(target)} in ${slot ?? "its drive"} is left out; the drive is empty`,
+  ];
+}
+
+function nicNotes(vifs: readonly string[]): string[] {
+  const macs = vifs.map((vif) => readVif(vif).get("mac"));
+  const wrong = macs.flatMap((mac, index) =>
+    mac === undefined || mac === "" || isMac(mac)
+      ? []
+      : [`vm.cfg: ${JSON.stringify(mac)} of vif ${index} is no MAC address; it gets a new one`],
+  );
+  return [
+    ...wrong,
+    ...twice(
+      macs.map((mac) => mac?.toLowerCase()),
+      "network cards",
+    ),
+  ];
+}
+
+function twice(values: readonly (string | undefined)[], what: string): string[] {
+  const doubled = values.filter((one, at) => one !== undefined && values.indexOf(one) < at);
+  return [...new Set(doubled)].map((one) => `vm.cfg: two ${what} have ${JSON.stringify(one)}`);
 }
 
 const ownOptions: ReadonlySet<string> = new Set(["mac", "bridge", "type", "model"]);

@@ -172,20 +172,40 @@ function checkMapping({ disks, nics, title }: SourceMachine, mapping: Mapping): 
     throw new TbuildError("usage", problems[0] ?? "", { subject: title, lines: problems.slice(1) });
 }
 
-// Settings that have a counterpart, are defaults, or mean nothing to another hypervisor.
+// Settings that have a counterpart, or mean nothing to another hypervisor.
 const expected: ReadonlySet<string> = new Set(
   [
-    "acpi apic pae boot builder type kernel ramdisk bootloader device_model firmware bios uuid serial keymap timer_mode",
-    "vnc vnclisten vncunused vncconsole vfb usb usbdevice on_poweroff on_reboot on_crash sdl stdvga localtime",
-    "guest_os_type OVM_os_type OVM_domain_type OVM_cpu_compat_group server",
+    "builder type device_model firmware bios uuid serial timer_mode sdl stdvga server",
+    "vnc vnclisten vncunused vncconsole vfb usb usbdevice",
+    "guest_os_type OVM_os_type OVM_domain_type OVM_cpu_compat_group",
   ]
     .join(" ")
     .split(" "),
 );
 
+/** Settings that the new machine has in one way only. */
+const fixed: ReadonlyMap<string, (value: string) => boolean> = new Map([
+  ...["acpi", "apic", "pae"].map((key) => [key, (value: string) => value === "1"] as const),
+  ["localtime", (value) => value === "0"],
+  ["on_poweroff", (value) => value === "destroy"],
+  ["on_reboot", (value) => value === "restart"],
+  ["on_crash", (value) => value === "restart"],
+  // English: what a screen over VNC has without another setting.
+  ["keymap", (value) => value === "en-us"],
+  ["boot", (value) => value === "" || value.startsWith("c")],
+  ["bootloader", (value) => /(?:^|\/)(?:pygrub|oracle-pygrub)$/.test(value)],
+  ["kernel", (value) => /(?:^|\/)hvmloader$/.test(value)],
+]);
+
 function droppedOf({ settings, nics }: SourceMachine): string[] {
   return [
-    ...Object.keys(settings).filter((key) => !expected.has(key) && !isSecretKey(key)),
+    ...Object.entries(settings).flatMap(([key, value]) => {
+      if (isSecretKey(key) || expected.has(key) || value === null) return [];
+      const isSame = fixed.get(key);
+      if (isSame === undefined) return [key];
+      const text = typeof value === "boolean" ? String(Number(value)) : String(value).trim();
+      return isSame(text) ? [] : [`${key}=${text}`];
+    }),
     ...nics.flatMap(({ options }, index) => options.map((option) => `${option} of vif ${index}`)),
   ];
 }

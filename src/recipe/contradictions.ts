@@ -16,6 +16,10 @@ type Lists = Partial<
     | "layout"
     | "disks"
     | "ntp"
+    | "firewall"
+    | "ports"
+    | "selinux"
+    | "kernelArguments"
     | "files"
     | "folders"
   >
@@ -32,8 +36,9 @@ export function contradictions(
   return [
     ...packagesAgainst(recipe),
     ...streamsAgainst(recipe),
-    ...neededAgainst(recipe),
+    ...neededAgainst(recipe, fileOf),
     ...servicesAgainst(recipe),
+    ...switchesAgainst(recipe),
     ...firstBootAgainst(recipe),
     ...servicePackagesAgainst(recipe),
     ...pathsAgainst(recipe, fileOf),
@@ -62,7 +67,10 @@ function packagesAgainst({ packages }: Lists): Contradiction[] {
   ];
 }
 
-function neededAgainst({ packages, additions, firstBoot, release, ...others }: Lists): Contradiction[] {
+function neededAgainst(
+  { packages, additions, firstBoot, release, ...others }: Lists,
+  fileOf: (path: readonly PropertyKey[]) => string | undefined,
+): Contradiction[] {
   if (packages === undefined || release === undefined) return [];
   const added = installedAdditions({ additions, firstBoot })?.packages ?? [];
   const inAdded = finder(added);
@@ -73,12 +81,84 @@ function neededAgainst({ packages, additions, firstBoot, release, ...others }: L
       const path = ["packages", list, at];
       const [mine] = inOwn(pattern);
       const [addition] = inAdded(pattern);
-      if (mine !== undefined) return [{ path, text: `removes ${own[mine]}, which every build needs` }];
+      const reason = reasonFor(own[mine ?? -1] ?? "", others);
+      if (mine !== undefined)
+        return [
+          {
+            path,
+            text: `removes ${own[mine]}, which every build needs`,
+            against: fileOf(reason) === undefined ? ["release"] : reason,
+          },
+        ];
       if (addition === undefined) return [];
       const against = ["additions", "packages", addition];
       return [{ path, text: `removes ${added[addition]}, one of the guest additions`, against }];
     });
   });
+}
+
+// The key of the recipe that makes a package needed.
+function reasonFor(name: string, { layout, machine }: Lists): readonly PropertyKey[] {
+  const kind = fileSystemOf.get(name);
+  const at = layout?.findIndex(({ fs }) => kind?.includes(fs)) ?? -1;
+  if (at >= 0) return ["layout", at, "fs"];
+  if (/^kernel/.test(name)) return ["kernel"];
+  if (/^(?:grub|shim)/.test(name) && machine?.firmware !== undefined) return ["machine", "firmware"];
+  return ["release"];
+}
+
+const fileSystemOf: ReadonlyMap<string, readonly string[]> = new Map([
+  ["e2fsprogs", ["ext3", "ext4"]],
+  ["xfsprogs", ["xfs"]],
+  ["btrfs-progs", ["btrfs"]],
+]);
+
+/** A firewall or SELinux that one line sets up and another switches off. */
+function switchesAgainst({
+  services,
+  firewall,
+  ports = [],
+  selinux,
+  kernelArguments = [],
+  ntp = [],
+  release,
+}: Lists) {
+  const found: Contradiction[] = [];
+  const wall = release !== undefined && majorOf(release) <= 6 ? ["iptables", "ip6tables"] : ["firewalld"];
+  const clock = release !== undefined && majorOf(release) <= 6 ? "ntpd" : "chronyd";
+  const plain = (name: string) => name.replace(/\.service$/, "");
+  for (const [at, name] of (services?.enable ?? []).entries())
+    if (firewall === false && wall.includes(plain(name)))
+      found.push({
+        path: ["services", "enable", at],
+        text: `enables ${plain(name)}, and firewall is off`,
+        against: ["firewall"],
+      });
+  for (const [at, name] of (services?.disable ?? []).entries())
+    if (firewall !== false && ports.length > 0 && plain(name) === wall[0])
+      found.push({
+        path: ["services", "disable", at],
+        text: `disables ${plain(name)}, which opens the ports`,
+        against: ["ports", 0],
+      });
+  for (const [at, name] of (services?.disable ?? []).entries())
+    if (ntp.length > 0 && plain(name) === clock)
+      found.push({
+        path: ["services", "disable", at],
+        text: `disables ${plain(name)}, which asks the servers of ntp`,
+        against: ["ntp", 0],
+      });
+  for (const [at, word] of kernelArguments.entries())
+    if (
+      (word === "selinux=0" && selinux !== undefined && selinux !== "disabled") ||
+      (word === "enforcing=0" && selinux === "enforcing")
+    )
+      found.push({
+        path: ["kernelArguments", at],
+        text: `${word} switches off what selinux: ${selinux} asks for`,
+        against: ["selinux"],
+      });
+  return found;
 }
 
 function servicesAgainst({ services }: Lists): Contradiction[] {
@@ -165,7 +245,7 @@ function servicePackagesAgainst({ services, packages, release, ntp = [] }: Lists
  * in a name; `.i686` is another package.
  */
 function finder(names: readonly string[]): (pattern: string) => number[] {
-  const plain = (name: string) => name.replace(/\.(x86_64|noarch)$/, "");
+  const plain = (name: string) => withoutVersion(name.replace(/\.(x86_64|noarch)$/, ""));
   const places = new Map(names.map((name, index) => [plain(name), index]));
   return (said) => {
     const pattern = plain(said);
@@ -175,7 +255,12 @@ function finder(names: readonly string[]): (pattern: string) => number[] {
   };
 }
 
-// Goes back to the last star only, so that a pattern of many costs no more than the product of the lengths.
+// `gcc-8.5.0-4.el8` is gcc; `java-1.8.0-openjdk` and `kernel-uek` are whole names.
+function withoutVersion(name: string): string {
+  return name.replace(/-\d+\.[\w.+~^]*(?:-\d[\w.]*)?$/, "");
+}
+
+// Backtracks to the last star only, so that a pattern with many stars takes no longer than the product of both lengths.
 function stands(pattern: string, name: string): boolean {
   let [p, n, star, from] = [0, 0, -1, 0];
   while (n < name.length)

@@ -1,6 +1,7 @@
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { TbuildError } from "../errors.ts";
+import { namesIn } from "../io/durable.ts";
 import { fileFault } from "../io/file-fault.ts";
 import { type Finding, refuse, suggestion } from "./findings.ts";
 import {
@@ -92,7 +93,7 @@ export function moduleFolders(file: string, folders: readonly string[]): string[
 
 /** The names of the recipes in folders. */
 export async function recipeNames(folders: string | readonly string[]): Promise<string[]> {
-  const listed = await Promise.all([folders].flat().map((folder) => readdir(folder).catch(() => [])));
+  const listed = await Promise.all([folders].flat().map((folder) => namesIn(folder)));
   const names = listed
     .flat()
     .filter((entry) => entry.endsWith(".yaml"))

@@ -140,7 +140,7 @@ export function locatedAt(root: Located | undefined, path: readonly PropertyKey[
 }
 
 /**
- * A path as the file at its end would count it: items that a list has from other files are no items of this one.
+ * A path as its own file counts: items that a merged list has from other files do not count.
  * `packages.base.7` of a merged list is `packages.base.0` where the recipe itself says it.
  */
 export function pathInFile(root: Located, path: readonly PropertyKey[]): string {

@@ -19,16 +19,48 @@ export function neededFromInstaller(recipe: Machine): readonly string[] {
 function namedByKickstart({ release, kernel }: Machine): string[] {
   const major = majorOf(release);
   const kernels = kernel === "rhck" ? ["kernel", "kernel-core"] : ["kernel-uek", "kernel-uek-core"];
-  const network = major <= 6 ? ["initscripts"] : major >= 8 ? ["NetworkManager"] : [];
-  const manager = major >= 8 ? "dnf" : "yum";
-  return ["openssh-server", "openssh", "bash", "coreutils", "glibc", "rpm", manager, ...kernels, ...network];
+  // The start scripts of Oracle's additions read initscripts' functions. tbuild calls yum in every release.
+  const network = major <= 7 ? ["initscripts"] : ["NetworkManager"];
+  const managers = major >= 8 ? ["dnf", "yum"] : ["yum"];
+  return [
+    "openssh-server",
+    "openssh",
+    "bash",
+    "coreutils",
+    "glibc",
+    "rpm",
+    ...managers,
+    ...kernels,
+    ...network,
+  ];
 }
 
 function systemOf(major: number): string[] {
   const init = major >= 7 ? ["systemd", "dbus"] : [major === 6 ? "upstart" : "SysVinit"];
   const initramfs = major === 5 ? "mkinitrd" : "dracut";
   const utilities = major === 6 ? "util-linux-ng" : "util-linux";
-  return [...init, initramfs, utilities, "shadow-utils", "passwd", "filesystem", "setup", "glibc-common"];
+  const modules = major <= 6 ? "module-init-tools" : "kmod";
+  const python = major <= 7 ? "python" : major === 8 ? "platform-python" : "python3";
+  return [
+    ...releaseOf(major),
+    ...init,
+    initramfs,
+    utilities,
+    modules,
+    ...(major >= 7 ? [] : ["udev"]),
+    ...(major === 5 ? [] : ["grubby"]),
+    python,
+    ...["shadow-utils", "passwd", "pam", "filesystem", "setup", "basesystem", "glibc-common", "rpm-libs"],
+    ...["sed", "grep", "gawk", "findutils", "tar", "gzip", "cpio", "procps", "iproute", "chkconfig"]
+      .map((name) => (name === "procps" && major >= 7 ? "procps-ng" : name))
+      .filter((name) => name !== "chkconfig" || major <= 7),
+  ];
+}
+
+/** Its files say which release a guest is. */
+function releaseOf(major: number): string[] {
+  if (major === 5) return ["enterprise-release", "oraclelinux-release", "redhat-release"];
+  return ["oraclelinux-release", major <= 7 ? "redhat-release-server" : "redhat-release"];
 }
 
 function loaderOf(major: number, { machine }: Machine): string[] {

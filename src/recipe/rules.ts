@@ -1,7 +1,8 @@
-import { readdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { modeOf } from "../choices.ts";
 import { sealParts } from "../guest/seal/index.ts";
+import { namesIn } from "../io/durable.ts";
 import { amount } from "../io/units.ts";
 import { contradictions } from "./contradictions.ts";
 import { lastUpdate } from "./discs.ts";
@@ -28,6 +29,8 @@ export const rules: readonly Rule[] = [
   update,
   paravirtual,
   conversions,
+  bundlesFit,
+  kernelArgumentsFit,
   firmware,
   layout,
   layoutParts,
@@ -96,7 +99,7 @@ function listsAgree(...[recipe, { problem, standing, fileOf }]: Parameters<Rule>
 }
 
 async function modulesExist(...[recipe, { problem, moduleFolders }]: Parameters<Rule>): Promise<void> {
-  const listed = moduleFolders.map((folder) => readdir(folder).catch((): string[] => []));
+  const listed = moduleFolders.map((folder) => namesIn(folder));
   const names = (await Promise.all(listed)).flat();
   for (const [i, name] of (recipe.modules ?? []).entries())
     if (!names.includes(name)) problem(["modules", i], `no folder modules/${name}${suggestion(name, names)}`);
@@ -169,6 +172,24 @@ function conversions(...[recipe, context]: Parameters<Rule>): void {
 
 const forXen: readonly string[] = ["ovm-tgz", "ova", "xl", "xva"];
 
+function bundlesFit(...[{ target, bundles }, { problem, standing }]: Parameters<Rule>): void {
+  for (const [i, format] of (bundles ?? []).entries())
+    if (target === "kvm" && forXen.includes(format))
+      problem(
+        ["bundles", i],
+        `${format} is for Xen, and the target is kvm; use one for KVM, such as qcow2${standing(["target"])}`,
+      );
+}
+
+/** tbuild finds the root by the layout; another one, or another init, would not boot. */
+function kernelArgumentsFit(...[{ kernelArguments }, { problem }]: Parameters<Rule>): void {
+  for (const [i, word] of (kernelArguments ?? []).entries()) {
+    const key = word.split("=")[0] ?? "";
+    if (["root", "init", "rdinit"].includes(key) && word.includes("="))
+      problem(["kernelArguments", i], `${word} would start another system than the one that is installed`);
+  }
+}
+
 function firmware(...[recipe, { problem }]: Parameters<Rule>): void {
   if (recipe.machine?.firmware !== "uefi") return;
   const path = ["machine", "firmware"];
@@ -223,6 +244,8 @@ function layoutParts(...[{ layout = [] }, { problem }]: Parameters<Rule>): void 
       problem(["layout", i, "fs"], `${part.mount} on ${part.fs}`);
     if (part.mount !== "swap" && layout.slice(0, i).some((other) => other.mount === part.mount))
       problem(["layout", i, "mount"], `${part.mount} is given twice`);
+    if (inRoot.test(part.mount))
+      problem(["layout", i, "mount"], `${part.mount} must be on the file system of /; leave this out`);
     if (part.options !== undefined && ["swap", "btrfs"].includes(part.fs))
       problem(["layout", i, "options"], `installers accept no mount options for ${part.fs}`);
     if (part.volume === undefined) continue;
@@ -233,6 +256,10 @@ function layoutParts(...[{ layout = [] }, { problem }]: Parameters<Rule>): void 
       problem(["layout", i, "fs"], "btrfs cannot be on a logical volume; remove `volume`");
   }
 }
+
+// What init needs before it mounts anything, links of /, and what the kernel makes.
+// Anaconda refuses most of these.
+const inRoot = /^\/(?:(?:bin|sbin|lib|lib64|etc|root|mnt)$|(?:dev|proc|sys|run)(?:\/|$))/;
 
 function layoutFileSystems(...[recipe, { problem }]: Parameters<Rule>): void {
   if (!recipe.release) return;
@@ -282,12 +309,19 @@ function furtherDisks(...[recipe, { problem }]: Parameters<Rule>): void {
     if (disk.fs === undefined || disk.mount === undefined) continue;
     if (recipe.release && !fileSystems[recipe.release].includes(disk.fs))
       problem(["disks", i, "fs"], `${recipe.release} cannot mount ${disk.fs}`);
+    if (inRoot.test(disk.mount) || installed.test(disk.mount))
+      problem(
+        ["disks", i, "mount"],
+        `${disk.mount} is filled by the installer, and further disks are attached after it; put it in layout`,
+      );
     if (taken.has(disk.mount)) problem(["disks", i, "mount"], `${disk.mount} is given twice`);
     taken.add(disk.mount);
     if (recipe.provision === "post")
       problem(["disks", i, "mount"], "the installer does not see further disks; use provision: ssh");
   }
 }
+
+const installed = /^\/(?:usr|boot|var|var\/lib|var\/lib\/rpm)$/;
 
 function packageNames(...[recipe, { problem }]: Parameters<Rule>): void {
   const { release, packages } = recipe;
@@ -320,6 +354,8 @@ function accounts(...[recipe, { problem }]: Parameters<Rule>): void {
       const earlier = (recipe[list] ?? []).slice(0, i) as readonly { name: string }[];
       if (earlier.some((other) => other.name === one.name))
         problem([list, i, "name"], `"${one.name}" is given twice`);
+      if (list === "users" && one.name === "root")
+        problem([list, i, "name"], "root exists in every guest; leave it out");
       const id = (one as unknown as Record<string, number>)[key];
       if (
         (recipe[list] ?? [])

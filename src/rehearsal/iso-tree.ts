@@ -3,6 +3,7 @@ import { chmod, copyFile, link, mkdir, readdir, readFile, rm, symlink } from "no
 import { join } from "node:path";
 import { makeFolders } from "../io/folders.ts";
 import { writeFile } from "../io/write-file.ts";
+import { createRepository } from "./create-repository.ts";
 import { assets, type Making, type MediumOptions, type RehearsalRelease } from "./rehearsal.ts";
 
 /** Assembles the medium: packages with repodata, second stage, initrd, boot loader, and description files. */
@@ -18,17 +19,7 @@ export async function makeIso(
   for (const rpm of await readdir(join(making.folder, "rpms", "base")))
     await link(join(making.folder, "rpms", "base", rpm), join(tree, "Packages", rpm));
   await writeFile(join(making.folder, "comps.xml"), await comps(making.release));
-  await making.run([
-    "createrepo_c",
-    "-q",
-    "--no-database",
-    "--revision",
-    "1700000000",
-    "--set-timestamp-to-revision",
-    "-g",
-    join(making.folder, "comps.xml"),
-    tree,
-  ]);
+  await making.run([...createRepository, "-g", join(making.folder, "comps.xml"), tree]);
   progress("making the installer");
   const stage2 = await makeStage2(making, tree);
   await makeInitrd(making, join(tree, "isolinux", "initrd.img"));

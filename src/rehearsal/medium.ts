@@ -11,6 +11,7 @@ import { makeFolders } from "../io/folders.ts";
 import { fromPortable, toPortable } from "../io/portable.ts";
 import { writeFile } from "../io/write-file.ts";
 import { asDigest, type Digest, digestOf } from "../model/digest.ts";
+import { createRepository } from "./create-repository.ts";
 import { fetchDebs } from "./debs.ts";
 import { makeIso } from "./iso-tree.ts";
 import {
@@ -136,15 +137,7 @@ async function makePackages(
   };
   await run(argv, counted, { PYTHONDONTWRITEBYTECODE: "1" });
   for (const repository of ["addons", "latest"])
-    await run([
-      "createrepo_c",
-      "-q",
-      "--no-database",
-      "--revision",
-      "1700000000",
-      "--set-timestamp-to-revision",
-      join(folder, "rpms", repository),
-    ]);
+    await run([...createRepository, join(folder, "rpms", repository)]);
 }
 
 async function kept(index: string, cache: string): Promise<RehearsalMedium | undefined> {

@@ -40,6 +40,15 @@ const formats: Readonly<Record<string, DiskEntry["format"]>> = {
   qed: "qed",
 };
 
+// Keywords without a value, in any place.
+const diskFlags: ReadonlySet<string> = new Set([
+  "discard",
+  "no-discard",
+  "direct-io-safe",
+  "colo",
+  "no-colo",
+]);
+
 /**
  * Reads xm's `uname,dev,mode` and xl's `[target],[format],[vdev],[access]` with its keywords in any order
  * (xl-disk-configuration(5)). People mix both, so each word is recognised by itself.
@@ -67,6 +76,11 @@ export function readDisk(text: string): DiskEntry {
     const comma = rest.indexOf(",");
     const word = (comma < 0 ? rest : rest.slice(0, comma)).trim();
     rest = comma < 0 ? "" : rest.slice(comma + 1);
+    if (diskFlags.has(word)) {
+      index--;
+      options.push(word);
+      continue;
+    }
     if (key !== "" && !word.startsWith("/")) {
       index--;
       if (key === "vdev") setSlot(value.trim());
@@ -103,6 +117,15 @@ export function readDisk(text: string): DiskEntry {
     isCdrom: isCdrom || isIso,
     options,
   };
+}
+
+/** A note on the options of a disk that no other configuration will have. */
+export function lostOptions({ options, slot, text }: DiskEntry): string[] {
+  if (options.length === 0) return [];
+  const lost = options.map((one) => JSON.stringify(one)).join(", ");
+  return [
+    `vm.cfg: ${lost} of the disk ${slot ?? JSON.stringify(text)} ${options.length === 1 ? "is" : "are"} left out`,
+  ];
 }
 
 function modeOf(word: string): DiskMode | undefined {

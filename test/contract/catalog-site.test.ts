@@ -17,14 +17,8 @@ import { recordsIn } from "../../src/store/records/records.ts";
 import { memoryStore } from "../fakes/memory-store.ts";
 import { describeWith } from "../fakes/missing.ts";
 import { formScript } from "../form-script.ts";
-import { sampleManifest, sampleParameter } from "../manifest-sample.ts";
+import { sampleDisk as disk, sampleManifest, sampleParameter } from "../manifest-sample.ts";
 
-const disk = {
-  name: "System",
-  digest: `sha256:${"d".repeat(64)}`,
-  bytes: 2 ** 34,
-  dataBytes: 2 ** 30,
-} as const;
 const file = (text: string) =>
   ({
     path: "/etc/ntp.conf",

@@ -8,7 +8,7 @@ import type { FitnessTarget, GuestMode } from "../../src/choices.ts";
 import { fitnessFor } from "../../src/guest/fitness/fitness.ts";
 import { localHost } from "../../src/host/local.ts";
 import { openImageFile } from "../../src/image/open.ts";
-import { bzImage, initramfs, pvElf, pvhElf } from "../boot-sample.ts";
+import { archive, bzImage, initramfs, kernelModule, pvElf, pvhElf, runs } from "../boot-sample.ts";
 import { describeWith, itWith } from "../fakes/missing.ts";
 import { extDisk, type GuestFiles, guestFolder, xfsDisk } from "../guest-image.ts";
 import { gpt, mbr, physicalVolume, segment, volumeGroup } from "../image/disk-tables.ts";
@@ -20,11 +20,11 @@ const main = resolve(import.meta.dirname, "../../dist/bin/main.js");
 
 const kernel = { data: bzImage(gzipSync(pvElf)) };
 const onlyPvh = { data: bzImage(gzipSync(pvhElf)) };
-const xen = { data: initramfs("lib/xen-blkfront.ko", "lib/xen-netfront.ko") };
+const xen = { data: initramfs("1", "lib/xen-blkfront.ko", "lib/xen-netfront.ko") };
 const all = {
-  data: initramfs("xen-blkfront.ko", "virtio_blk.ko", "virtio_pci.ko.xz", "ata_piix.ko", "sd_mod.ko"),
+  data: initramfs("1", "xen-blkfront.ko", "virtio_blk.ko", "virtio_pci.ko.xz", "ata_piix.ko", "sd_mod.ko"),
 };
-const virtioScsi = { data: initramfs("virtio_scsi.ko.xz", "virtio_pci.ko", "virtio_blk.ko") };
+const virtioScsi = { data: initramfs("1", "virtio_scsi.ko.xz", "virtio_pci.ko", "virtio_blk.ko") };
 const legacy = (root = "LABEL=root", words = "") =>
   `default=0\ntitle one\n root (hd0,0)\n kernel /boot/vmlinuz-1 ro root=${root}${words}\n initrd /boot/initrd-1\n`;
 const grub2 = (body: string) => `set default=0\nmenuentry 'one' --class x {\n${body}\n}\n`;
@@ -192,6 +192,113 @@ const cases: readonly Case[] = [
     "pvm",
     "unfit",
     /xen-blkfront/,
+  ],
+  ...(
+    [
+      [
+        "an initramfs with nothing to start",
+        archive({ "lib/xen-blkfront.ko": kernelModule() }),
+        "unfit",
+        /has no \/init/,
+      ],
+      [
+        "an init without its shell",
+        archive({ init: runs.init, "lib/xen-blkfront.ko": kernelModule() }),
+        "unfit",
+        /has no \/bin\/sh, which its \/init needs/,
+      ],
+      [
+        "an empty init",
+        archive({ init: "", "lib/xen-blkfront.ko": kernelModule() }),
+        "unfit",
+        /\/init that is no program/,
+      ],
+      [
+        "modules of another kernel",
+        initramfs("2", "lib/modules/2/xen-blkfront.ko", "lib/modules/2/modules.dep"),
+        "unfit",
+        /for the kernel 2, and this one is 1/,
+      ],
+      [
+        "a module that was built for another kernel",
+        initramfs("2", "lib/xen-blkfront.ko"),
+        "unfit",
+        /was built for the kernel 2/,
+      ],
+      [
+        "a module of another kernel that may fit by its symbols",
+        archive({ ...runs, "lib/xen-blkfront.ko": kernelModule("2", "SMP modversions ") }),
+        "unknown",
+        /was built for the kernel 2/,
+      ],
+      [
+        "a module that is no ELF",
+        archive({ ...runs, "lib/xen-blkfront.ko": "abcd" }),
+        "unfit",
+        /xen-blkfront.ko is no kernel module/,
+      ],
+      [
+        "a compressed module that is none",
+        archive({ ...runs, "lib/xen-blkfront.ko.gz": gzipSync("abcd") }),
+        "unfit",
+        /is no kernel module/,
+      ],
+      [
+        "a compressed module that is damaged",
+        archive({ ...runs, "lib/xen-blkfront.ko.gz": gzipSync(kernelModule()).subarray(0, 40) }),
+        "unknown",
+        /could not be unpacked/,
+      ],
+      [
+        "modules without an index",
+        initramfs("1", "lib/modules/1/xen-blkfront.ko"),
+        "unknown",
+        /no lib\/modules\/1\/modules.dep/,
+      ],
+      [
+        "compressed modules with an index",
+        archive({
+          ...runs,
+          "lib/modules/1/xen-blkfront.ko.gz": gzipSync(kernelModule()),
+          "lib/modules/1/modules.dep": "",
+        }),
+        "fit",
+      ],
+    ] as const
+  ).map(
+    ([what, data, verdict, why]): Case => [
+      what,
+      ext(guest({ [menuLst]: legacy() }, { data })),
+      "xen-4.17",
+      "pvm",
+      verdict,
+      ...(why === undefined ? ([] as const) : ([why] as const)),
+    ],
+  ),
+  [
+    "a root by LABEL that nothing looks for",
+    ext(
+      guest(
+        { [menuLst]: legacy(), "/boot/config-1": "CONFIG_XEN_BLKDEV_FRONTEND=y\n" },
+        { data: archive({ "kernel/x86/microcode": "x" }) },
+      ),
+    ),
+    "xen-4.17",
+    "pvm",
+    "unfit",
+    /does not find its root by LABEL=root/,
+  ],
+  [
+    "a root by its device, which a kernel finds by itself",
+    ext(
+      guest(
+        { [menuLst]: legacy("/dev/xvda1"), "/boot/config-1": "CONFIG_XEN_BLKDEV_FRONTEND=y\n" },
+        { data: archive({ "kernel/x86/microcode": "x" }) },
+      ),
+    ),
+    "xen-4.17",
+    "pvm",
+    "fit",
   ],
   [
     "a Xen driver that is built in",

@@ -368,6 +368,14 @@ describe.skipIf(lacking !== undefined)(
       expect(await sha256Of(image)).toBe(before);
     });
 
+    it("look into free blocks by User-mode Linux, too", async () => {
+      const image = await copyOf("by-uml.img");
+      const check = ["seal", "--check", "--residue", "--json"];
+      const [direct, uml] = [await tbuild(...check, image), await tbuild(...check, "--via", "uml", image)];
+      expect(uml.exitCode, uml.stderr).toBe(1);
+      expect(JSON.parse(uml.stdout).classes).toEqual(JSON.parse(direct.stdout).classes);
+    });
+
     it("scrub a guest on XFS: nothing that went is in a free block, and undone it is the same file", async () => {
       const { image, volume, takeOut } = await diskWith("xfs", "scrubbed.img");
       const before = await sha256Of(image);

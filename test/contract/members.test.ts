@@ -207,6 +207,7 @@ const others: Readonly<Record<string, Made>> = {
   "FAT 12": made("mkfs.vfat", "-F", "12", "-s", "64"),
   "FAT 16": made("mkfs.vfat", "-F", "16"),
   "FAT 32": made("mkfs.vfat", "-F", "32"),
+  "FAT 16 with a label": made("mkfs.vfat", "-F", "16", "-n", "EFI"),
   swap: made("mkswap", "-q"),
   "swap with pages of 64 KiB": page("SWAPSPACE2", 65536),
   "swap of the first version": [[4086, "SWAP-SPACE"]],
@@ -258,6 +259,7 @@ describe("what claims a volume", () => {
     const { stdout } = await host.run(["blkid", "-p", "-o", "export", file], { allow: [2, 8] });
     return {
       type: /^TYPE=(.*)$/m.exec(stdout)?.[1],
+      label: /^LABEL=(.*)$/m.exec(stdout)?.[1],
       isClaimed: /^USAGE=(?:raid|crypto)$/m.test(stdout) || /^TYPE=DM_/m.test(stdout),
     };
   }
@@ -301,9 +303,10 @@ describe("what claims a volume", () => {
     await blank();
     if (typeof make === "function") await make(file);
     else await put(make);
-    const { type } = await wordOfBlkid();
+    const { type, label } = await wordOfBlkid();
     expect(type).toBeDefined();
-    const { fs } = await ours();
+    const { fs, label: ourLabel } = await ours();
+    if (fs !== "unknown") expect(ourLabel).toBe(label);
     if (fs !== "unknown") expect(plain).toContain(type);
     expect(fs).toBe(plain.includes(type ?? "") ? type : "unknown");
   });

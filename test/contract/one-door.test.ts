@@ -185,6 +185,27 @@ const cases: readonly Case[] = [
   },
   { what: "nothing", make: async () => {}, refusal: /there is no such file/, fault: /usage/ },
   {
+    what: "a disk encrypted with LUKS",
+    make: (file) => writeFile(file, "LUKS\xba\xbe\0\x02".padEnd(1 << 20, "\0"), "latin1"),
+    refusal: /is encrypted with LUKS/,
+    fault: /environment|guest/,
+    takenBy: ["inspect"],
+  },
+  {
+    what: "a disk of Oracle ASM",
+    make: (file) =>
+      writeFile(
+        file,
+        "\0"
+          .repeat(32)
+          .concat("ORCLDISKDATA")
+          .padEnd(1 << 20, "\0"),
+      ),
+    refusal: /contains no guest|holds an Oracle ASM disk/,
+    fault: /guest/,
+    takenBy: ["inspect"],
+  },
+  {
     what: "garbage",
     make: (file) => writeFile(file, "garbage".repeat(9999)),
     refusal: /contains no guest: no volume has an \/etc\/fstab|is neither a template nor a disk image/,

@@ -189,7 +189,7 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
 
     it("at once, or says that it did not: who pulls by number, digest or `latest` is warned, until it is taken back", async () => {
       const revoked = await ours("revoke", "ol6-sample@1.1.0", "--reason", "it hangs");
-      expect(revoked.stderr).toContain(`not sent to ${place}/ol6-sample: --push, or the next push`);
+      expect(revoked.stderr).toContain(`not sent to ${place}/ol6-sample; to send it, add --push, or run: `);
       expect((await theirs("pull", `${place}/ol6-sample:1.1.0`, plain)).stderr).not.toContain("revoked");
       const sent = await ours("revoke", "ol6-sample@1.1.0", "--reason", "it leaks", "--push", "--json");
       expect(JSON.parse(sent.stdout).sent).toEqual([{ place: `${place}/ol6-sample`, statements: 1 }]);
@@ -218,6 +218,20 @@ describe.skipIf(lacking)(`a registry${lacking === undefined ? "" : ` (${lacking}
       const again = await theirs("pull", `${place}/ol6-sample:latest`, plain);
       expect(again.stdout).toContain("ol6-sample@1.1.0: ");
       expect(again.stderr).toContain("ol6-sample@1.1.0 is not revoked any more");
+    });
+
+    it("by the command that it names, also when it was the last version that was not revoked", async () => {
+      await ours("revoke", "ol6-sample@1.0.0", "--reason", "it hangs");
+      const { stderr } = await ours("revoke", "ol6-sample@1.1.0", "--reason", "it leaks");
+      const [, command = ""] = /run: tbuild template (.+)/.exec(stderr) ?? expect.fail(stderr);
+      expect(await ours(...command.split(" "))).toMatchObject({ exitCode: 0 });
+      for (const [version, reason] of [
+        ["1.0.0", "it hangs"],
+        ["1.1.0", "it leaks"],
+      ])
+        expect((await theirs("pull", `${place}/ol6-sample:${version}`, plain)).stderr).toContain(
+          `was revoked on ${new Date().toISOString().slice(0, 10)}: ${reason}`,
+        );
     });
 
     it("and channels and tags; another builder without the disk may send what it says, too", async () => {

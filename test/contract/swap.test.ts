@@ -115,6 +115,22 @@ describe.skipIf(lacking !== undefined)(`swap${lacking ? ` — skipped: ${lacking
       expect(await sha256Of(image)).toBe(digest);
     });
 
+    it("is no file that is too large to search", async () => {
+      const image = join(folder, "large.img");
+      const area = join(folder, "area");
+      await host.run(["truncate", "-s", "17M", area]);
+      await host.run(["mkswap", "-q", area]);
+      const data = Buffer.alloc(17 * mib, 7);
+      const header = await readFile(area);
+      header.copy(data, 1024, 1024, 1068);
+      header.copy(data, 4086, 4086, 4096);
+      const files = { ...ol6Guest.files, "/etc/fstab": fstab, "/var/swap file": { data } };
+      await extDisk(image, { ...ol6Guest, files });
+      const { leftovers, classes } = await checkImage(host, image, { ...job, search: { keep: [] } });
+      expect([leftovers?.tooLarge, leftovers?.limits.filter((one) => /large/.test(one))]).toEqual([[], []]);
+      expect(classes).toContainEqual(expect.objectContaining({ name: "swapped memory", state: "left" }));
+    });
+
     it("in a qcow2 is made new, too", async () => {
       const [image, raw] = [join(folder, "file.qcow2"), join(folder, "file.img")];
       const fresh = await diskWithFile(raw);

@@ -1,11 +1,18 @@
 import { gzipSync } from "node:zlib";
 import { cpioArchive } from "../../src/guest/convert/cpio.ts";
 import type { Release } from "../../src/guest/release.ts";
+import { kernelModule } from "../boot-sample.ts";
 import { type MemoryTree, memoryTree } from "../fakes/memory-tree.ts";
 
 /** Guests as the releases make them, installed on a disk that is called sda, without drivers of Xen and virtio. */
 
-const file = (path: string, text = "x") => ({ path, mode: 0o644, data: Buffer.from(text) });
+const file = (path: string, data: string | Buffer = "x") => ({
+  path,
+  mode: /^(?:init$|bin\/)/.test(path) ? 0o755 : 0o644,
+  data: Buffer.from(data as string),
+});
+const module = (version: string, name: string) =>
+  Buffer.concat([kernelModule(version), Buffer.from(`module ${name}`)]);
 const folder = (path: string) => ({ path, mode: 0o755 });
 const paths = {
   xenblk: "kernel/drivers/xenblk/xenblk.ko",
@@ -49,7 +56,7 @@ function modules(version: string, names: readonly Name[], { absolute = false, en
   const lines = names.map((name) => `${at(name)}: ${(needs[name] ?? []).map(at).join(" ")}`.trimEnd());
   return Object.fromEntries([
     [`/lib/modules/${version}/modules.dep`, `${lines.join("\n")}\n`],
-    ...names.map((name) => [`/lib/modules/${version}/${paths[name]}${end}`, `module ${name}`]),
+    ...names.map((name) => [`/lib/modules/${version}/${paths[name]}${end}`, module(version, name)]),
   ]);
 }
 
@@ -77,7 +84,14 @@ resume LABEL=SWAP-sda2
 mount /sysroot
 `;
 const nash = gzipSync(
-  cpioArchive([file("init", nashInit), folder("lib"), file("lib/scsi_mod.ko"), file("lib/sd_mod.ko")]),
+  cpioArchive([
+    file("init", nashInit),
+    folder("bin"),
+    file("bin/nash", "\x7fELF"),
+    folder("lib"),
+    file("lib/scsi_mod.ko", module(old, "scsi_mod")),
+    file("lib/sd_mod.ko", module(old, "sd_mod")),
+  ]),
 );
 const dracut = (version: string, hooks: string, lib: "lib" | "usr/lib", end = "") =>
   cpioArchive([
@@ -85,7 +99,9 @@ const dracut = (version: string, hooks: string, lib: "lib" | "usr/lib", end = ""
     ...(lib === "lib" ? [folder("lib")] : [folder("usr"), folder("usr/lib")]),
     folder(hooks),
     file("init", "#!/bin/sh\n"),
-    ...emulated.map((name) => file(`${lib}/modules/${version}/${paths[name]}${end}`, `module ${name}`)),
+    file("bin/sh", "\x7fELF"),
+    file(`${lib}/modules/${version}/modules.dep`, ""),
+    ...emulated.map((name) => file(`${lib}/modules/${version}/${paths[name]}${end}`, module(version, name))),
   ]);
 
 const guests = {

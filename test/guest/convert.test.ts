@@ -263,7 +263,7 @@ describe("drivers in an initramfs", () => {
         "mkblkdevs",
       ],
     );
-    expect(last.get("lib/virtio_pci.ko")).toBe("module virtio_pci");
+    expect(last.get("lib/virtio_pci.ko")).toMatch(/module virtio_pci$/);
     expect((await initramfsOf(guest.tree, "/boot/initrd-*el5xen.img")).paths).not.toContain(
       "lib/virtio_pci.ko",
     );
@@ -280,7 +280,7 @@ describe("drivers in an initramfs", () => {
       const { paths, last } = await initramfsOf(guest.tree, "/boot/initramfs-*.img");
       const front = paths.find((path) => path.endsWith(`/xen-blkfront.ko${end}`)) ?? "";
       expect(front).toMatch(new RegExp(`^${lib}/modules/`));
-      expect(last.get(front)).toBe("module xen-blkfront");
+      expect(last.get(front)).toMatch(/module xen-blkfront$/);
       expect(last.get(`${hooks}/00-tbuild-drivers.sh`)).toContain(
         "modprobe -q xen-blkfront\nmodprobe -q xen-netfront\n",
       );
@@ -313,7 +313,7 @@ describe("drivers in an initramfs", () => {
       path,
       gzipSync(cpioArchive([{ path: "init", mode: 0o755, data: Buffer.from("ELF") }])),
     );
-    await expect(convert(guest, "pvm")).rejects.toThrow("neither dracut nor mkinitrd made it");
+    await expect(convert(guest, "pvm")).rejects.toThrow("was made by neither dracut nor mkinitrd");
   });
 });
 

@@ -1,10 +1,11 @@
-import { generateKeyPairSync } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { injectModule } from "../../src/firstboot/inject.ts";
 import { readModule } from "../../src/firstboot/module.ts";
 import { findLeftovers, readTraits } from "../../src/guest/leftovers/index.ts";
+import { searchGuest } from "../../src/guest/leftovers/search.ts";
 import { applyAll } from "../../src/guest/operation.ts";
 import { sealOperations } from "../../src/guest/seal/index.ts";
 import { memoryTree } from "../fakes/memory-tree.ts";
@@ -41,6 +42,27 @@ async function leftOf(
 }
 
 describe("what a seal leaves", () => {
+  it("is also found below /usr, where no package owns it", async () => {
+    const files = [
+      "/usr/local/tomcat/conf/k.pem",
+      "/usr/share/app/k.pem",
+      "/lib/app/k.pem",
+      "/lost+found/#12",
+    ];
+    const owned = "/usr/share/tests/k.pem";
+    const tree = memoryTree(Object.fromEntries([...files, owned].map((path) => [path, privateKey])));
+    const sum = createHash("sha256").update(privateKey).digest("hex");
+    const packaged = new Map([[owned, { bytes: privateKey.length, digest: sum, isConfig: true }]]);
+    const asked = { traits: [], except: [], volumes: new Set<string>() };
+    const { found } = await searchGuest(tree, { ...asked, packaged });
+    expect(found.map(({ path }) => path)).toEqual([...files].sort());
+    const without = await searchGuest(tree, { ...asked, packaged: undefined });
+    expect(without.found.map(({ path }) => path)).toEqual([
+      "/lost+found/#12",
+      "/usr/local/tomcat/conf/k.pem",
+    ]);
+  });
+
   it("is nothing of a guest that has nothing but what the operations know", async () => {
     expect(await leftOf({})).toEqual([]);
   });
@@ -216,6 +238,42 @@ describe("what a seal leaves", () => {
       "link address (macaddress)",
     ],
     ["/etc/netplan/50-x.yaml", "      addresses: [10.9.8.7/24]\n", "address (addresses)"],
+    [
+      "/etc/netplan/50-x.yaml",
+      "network:\n  ethernets:\n    eth0:\n      addresses:\n        - 10.9.8.7/24\n",
+      "address (addresses)",
+    ],
+    ["/etc/netplan/x.yaml", 'addresses:\n  - "10.9.8.7/24": {label: x}\n', "address (addresses)"],
+    ["/etc/netplan/x.yml", "a: &one [10.9.8.7]\naddresses: *one\n", "address (a)"],
+    ["/etc/nmstate/x.yml", "interfaces:\n- ipv4:\n    address:\n    - ip: 10.9.8.7\n", "address (ip)"],
+    ["/etc/nmstate/x.yml", "---\na: 1\n---\ndns:\n  server: ['2001:db8::5']\n", "address (server)"],
+    [
+      "/etc/os-net-config/config.json",
+      '{"addresses": [{"ip_netmask": "10.9.8.7/24"}]}',
+      "address (ip_netmask)",
+    ],
+    [
+      "/etc/cloud/cloud.cfg.d/99-net.cfg",
+      "network:\n  config:\n  - subnets:\n    - address: 10.9.8.7\n",
+      "address (address)",
+    ],
+    [
+      "/etc/systemd/networkd.conf",
+      "[DHCP]\nDUIDType=vendor\nDUIDRawData=00:00:ab:11:f9:2a:c2:77\n",
+      "link address (DHCP.DUIDRawData)",
+    ],
+    [
+      "/etc/systemd/network/eth0.network.d/a.conf",
+      "[Network]\nGateway=10.9.8.1\n",
+      "address (Network.Gateway)",
+    ],
+    [
+      "/var/lib/connman/wired.config",
+      "[service_x]\nType=ethernet\nIPv4=10.9.8.7/255.255.255.0/10.9.8.1\n",
+      "address (service_x.IPv4)",
+    ],
+    ["/etc/netctl/eth0", "Address=('10.9.8.7/24')\n", "address (Address)"],
+    ["/etc/sysconfig/network/ifcfg-eth0", "IPADDR='10.9.8.7/24'\n", "address (IPADDR)"],
     ["/etc/network/interfaces", "iface eth0 inet static\n  address 10.9.8.7\n", "address (address)"],
     ["/etc/wicked/eth0.xml", "<interface><ipv4:static><address>10.9.8.7/24</address>\n", "address (address)"],
     ["/etc/dhcpcd.conf", "duid 00:01:00:01:aa\n", "client id (duid)"],
@@ -227,6 +285,13 @@ describe("what a seal leaves", () => {
   it.each([
     ["/etc/systemd/network/eth0.network", "[Match]\nName=eth0\n[Network]\nDHCP=yes\n"],
     ["/etc/netplan/01-x.yaml", "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"],
+    [
+      "/etc/nmstate/x.yml",
+      "interfaces:\n- name: eth0\n  ipv4: {dhcp: true, dhcp-client-id: ll, prefix-length: 24}\n",
+    ],
+    ["/etc/netplan/x.yaml", "# 10.9.8.7\nnetwork: {renderer: networkd}\n"],
+    ["/etc/cloud/cloud.cfg.d/a.cfg", "manage_etc_hosts: true\ndatasource: {url: 'http://10.9.8.7'}\n"],
+    ["/etc/systemd/networkd.conf", "[DHCP]\nDUIDType=link-layer\n#DUIDRawData=\n"],
     ["/etc/network/interfaces", "auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet dhcp\n"],
     ["/etc/dhcpcd.conf", "hostname\nduid\npersistent\n# slaac hwaddr\n"],
     [
@@ -302,6 +367,7 @@ describe("what a seal leaves", () => {
 
   it("has no keys for tests told that come with libraries", async () => {
     expect(await leftOf({ "/usr/lib/python3.6/site-packages/x/test.pem": privateKey })).toEqual([]);
+    expect(await leftOf({ "/usr/lib/tests/key.pem": privateKey })).toEqual([]);
   });
 
   it("has the id told that boot entries had to keep, after the seal too", async () => {

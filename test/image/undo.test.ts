@@ -202,7 +202,9 @@ describe("a change that was cut off", () => {
       await writeFile(other, old);
       const piece = { offset: 700, bytes: 9, after: async () => Buffer.from("identical") };
       const note = { what: "seal", when: "2026-11-30T00:00:00Z", bytes: old.length };
-      const record = await changeImage(image, [piece], note, { others: [{ image: other, pieces: [piece] }] });
+      const record = await changeImage(image, [piece], note, {
+        others: [{ image: other, pieces: [piece], bytes: old.length }],
+      });
       return { other, file: record.file, after: await readFile(image) };
     };
 
@@ -214,6 +216,26 @@ describe("a change that was cut off", () => {
       expect(await settle(other)).toContain("is now finished");
       const wanted = which === "a change" ? after : old;
       expect([await readFile(image), await readFile(other)]).toEqual([wanted, wanted]);
+    });
+
+    it("gives each the size that it is to have, at whatever moment it was cut off", async () => {
+      const other = join(folder, "b.img");
+      await writeFile(other, old);
+      const longer = { offset: old.length, bytes: 512, after: async () => Buffer.alloc(512, 1) };
+      const { file } = await changeImage(
+        image,
+        [],
+        { what: "seal", when: "2026-11-30T00:00:00Z", bytes: old.length },
+        { others: [{ image: other, pieces: [longer], bytes: old.length + 512 }] },
+      );
+      const after = await readFile(other);
+      expect(after).toEqual(Buffer.concat([old, Buffer.alloc(512, 1)]));
+      await rename(file, namesFor(image).redo);
+      await truncate(other, old.length);
+      await settle(other);
+      expect(await readFile(other)).toEqual(after);
+      await undoLast(other);
+      expect([await readFile(image), await readFile(other)]).toEqual([old, old]);
     });
 
     it.each(["undo", "redo", "undoing"] as const)(

@@ -394,7 +394,7 @@ const whole = {
   domainType: "XEN_HVM_PV_DRIVERS",
   allowUnfit: true,
   seal: { how: "offline", skip: ["hostname"], keep: ["/root/kept"] },
-  bundles: ["ova"],
+  bundles: ["qcow2"],
   convert: [{ to: "hvm", bundles: ["qcow2"] }],
   trial: { clones: 1, messages: { key: "value" }, checks: [["true"]] },
   firstBoot: { detect: "mac" },

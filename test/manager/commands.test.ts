@@ -114,7 +114,7 @@ describe.each([
       if (command !== shown.at(-1)) for (const { id } of made) simulator.world.things.delete(id);
     }
     expect(await tbuild("manager", "import", bundle, "http://web.example.com/2.tgz")).toBe(2);
-    expect(said.err).toContain("files of this machine and URLs cannot be one template");
+    expect(said.err).toContain("local files and URLs cannot be parts of one template");
     expect(await tbuild("manager", "import", join(folder, "none.tgz"))).toBe(2);
     expect(said.err).toContain("no such file");
 

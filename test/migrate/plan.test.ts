@@ -27,8 +27,9 @@ vif = ['mac=00:21:F6:00:00:01,bridge=10a2', 'bridge=10a2,rate=10Mb/s', 'type=net
 function planOf(
   mapping: Partial<Record<keyof Mapping, Record<string, string>>> = {},
   format: MigrationFormat = "libvirt",
+  config = text,
 ) {
-  const said = machineOf(readVmCfg(text));
+  const said = machineOf(readVmCfg(config));
   const located = said.disks
     .filter(({ isCdrom, isDevice }) => !isCdrom && !isDevice)
     .map((entry): Located => ({ entry, file: entry.target ?? "" }));
@@ -95,6 +96,40 @@ describe("a migration", () => {
     expect(plan.dropped).toEqual(["cpu_weight", "rate=10Mb/s of vif 1"]);
     expect(JSON.stringify(plan)).not.toContain("geheim");
     expect(plan.machine.notes.join("\n")).toContain("vncpasswd holds a password, which is not kept");
+  });
+
+  const simple = "name='a'\ndisk=['file:/r/System.img,xvda,w']\n";
+  it.each([
+    ["acpi=0", "acpi=1"],
+    ["apic=False", "apic=True"],
+    ["pae=0", "pae=1"],
+    ["localtime=1", "localtime=0"],
+    ["on_reboot='destroy'", "on_reboot='restart'"],
+    ["on_crash='preserve'", "on_crash='restart'"],
+    ["on_poweroff='preserve'", "on_poweroff='destroy'"],
+    ["keymap='de'", "keymap='en-us'"],
+    ["boot='nc'", "boot='cd'"],
+    ["kernel='/boot/vmlinuz'", "kernel='/usr/lib/xen/boot/hvmloader'"],
+    ["bootloader='/opt/mine'", "bootloader='/usr/bin/pygrub'"],
+    ["ramdisk='/boot/initrd'", ""],
+  ])("names %s, which the new machine will not have, and not %s", (other, same) => {
+    expect(planOf({}, "libvirt", simple + other).dropped).toHaveLength(1);
+    expect(planOf({}, "libvirt", simple + same).dropped).toEqual([]);
+  });
+
+  it("names options of disks, discs, doubled slots and addresses, and wrong addresses", () => {
+    const config = `name='a'
+memory=512
+disk=['file:/r/System.img,xvda,w', '/r/b.img,raw,xvda,rw,script=block-drbd', 'file:/r/x.iso,hdc:cdrom,r']
+vif=['mac=00:21:f6:00:00:01', 'mac=00:21:F6:00:00:01', 'mac=00:21:f6']
+`;
+    expect(planOf({}, "libvirt", config).machine.notes).toEqual([
+      'vm.cfg: "script=block-drbd" of the disk xvda is left out',
+      'vm.cfg: the disc "/r/x.iso" in hdc is left out; the drive is empty',
+      'vm.cfg: two disks have "xvda"',
+      'vm.cfg: "00:21:f6" of vif 2 is no MAC address; it gets a new one',
+      'vm.cfg: two network cards have "00:21:f6:00:00:01"',
+    ]);
   });
 
   it("renames bridges", () => {

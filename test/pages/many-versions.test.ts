@@ -15,14 +15,8 @@ import {
 } from "../../src/store/records/catalog.ts";
 import { recordsIn } from "../../src/store/records/records.ts";
 import { memoryStore } from "../fakes/memory-store.ts";
-import { sampleManifest } from "../manifest-sample.ts";
+import { sampleDisk as disk, sampleManifest } from "../manifest-sample.ts";
 
-const disk = {
-  name: "System",
-  digest: `sha256:${"d".repeat(64)}`,
-  bytes: 2 ** 34,
-  dataBytes: 2 ** 30,
-} as const;
 const count = 10_000;
 const about = { made: "2026-11-25T10:00:00.000Z", code: "", form: "" };
 

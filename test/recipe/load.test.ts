@@ -312,13 +312,80 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
   it.each([
     [
       "ol5",
-      ["SysVinit", "mkinitrd", "util-linux", "grub", "initscripts", "e2fsprogs"],
+      [
+        "SysVinit",
+        "mkinitrd",
+        "util-linux",
+        "grub",
+        "initscripts",
+        "e2fsprogs",
+        "oraclelinux-release",
+        "enterprise-release",
+        "redhat-release",
+        "yum",
+        "kernel-uek",
+        "python",
+        "udev",
+      ],
       ["dracut", "xfsprogs"],
     ],
-    ["ol6", ["upstart", "dracut", "util-linux-ng", "grub", "passwd"], ["systemd", "xfsprogs"]],
-    ["ol7", ["systemd", "dracut", "util-linux", "grub2-pc", "dbus"], ["grub2-efi-x64", "initscripts"]],
-    ["ol8", ["systemd", "shadow-utils", "grub2-tools", "filesystem", "setup", "glibc-common"], ["yum"]],
-    ["ol9", ["systemd", "passwd", "grub2-common", "e2fsprogs"], ["btrfs-progs"]],
+    [
+      "ol6",
+      [
+        "upstart",
+        "dracut",
+        "util-linux-ng",
+        "grub",
+        "passwd",
+        "oraclelinux-release",
+        "redhat-release-server",
+        "yum",
+        "grubby",
+        "kernel-uek",
+      ],
+      ["systemd", "xfsprogs", "kernel", "dnf"],
+    ],
+    [
+      "ol7",
+      [
+        "systemd",
+        "dracut",
+        "util-linux",
+        "grub2-pc",
+        "dbus",
+        "initscripts",
+        "oraclelinux-release",
+        "redhat-release-server",
+        "yum",
+        "grub2-tools",
+        "kmod",
+      ],
+      ["grub2-efi-x64", "kernel", "oraclelinux-release-el7"],
+    ],
+    [
+      "ol8",
+      [
+        "systemd",
+        "shadow-utils",
+        "grub2-tools",
+        "filesystem",
+        "setup",
+        "glibc-common",
+        "yum",
+        "dnf",
+        "oraclelinux-release",
+        "redhat-release",
+        "platform-python",
+        "procps-ng",
+        "kernel-uek-core",
+      ],
+      ["initscripts", "kernel-core", "oraclelinux-release-el8"],
+    ],
+    [
+      "ol9",
+      ["systemd", "passwd", "grub2-common", "e2fsprogs", "oraclelinux-release", "python3", "grubby"],
+      ["btrfs-progs"],
+    ],
   ])("of %s keeps what the system starts with and is logged in to", async (release, needed, free) => {
     const base = whole
       .replace("ol6\n", `${release}\n`)
@@ -327,6 +394,58 @@ layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G 
       .replace("XEN_PVM", "XEN_HVM_PV_DRIVERS");
     const { lines } = await faults(`${base}packages: { remove: [${[...needed, ...free]}] }\n`);
     expect(lines.map((line) => /removes (\S+), which every build needs/.exec(line)?.[1])).toEqual(needed);
+  });
+
+  it.each([
+    ["ol5", "oraclelinux-release*"],
+    ["ol6", "redhat-release*"],
+    ["ol7", "grub2*"],
+    ["ol7", "kernel*"],
+    ["ol8", "dnf*"],
+    ["ol9", "dracut*"],
+  ])("of %s keeps what %s stands for", async (release, pattern) => {
+    const base = whole
+      .replace("ol6\n", `${release}\n`)
+      .replace("update: 10", "update: 3")
+      .replace("ext4", "ext3")
+      .replace("XEN_PVM", "XEN_HVM_PV_DRIVERS");
+    const { lines } = await faults(`${base}packages: { remove: ["${pattern}"] }\n`);
+    expect(lines).toEqual([expect.stringMatching(/removes \S+, which every build needs \(.*:\d+\)$/)]);
+  });
+
+  it.each([
+    [
+      "packages: { install: [gcc-8.5.0-4.el8], remove: [gcc] }",
+      "removes gcc-8.5.0-4.el8, which packages.install installs (",
+    ],
+    ["services: { enable: [iptables] }\nfirewall: false", "enables iptables, and firewall is off ("],
+    ["services: { disable: [iptables] }\nports: ['80:tcp']", "disables iptables, which opens the ports ("],
+    [
+      "kernelArguments: [selinux=0]\nselinux: enforcing",
+      "selinux=0 switches off what selinux: enforcing asks for (",
+    ],
+    ["target: kvm\nbundles: [ova]\ndomainType: XEN_HVM", "ova is for Xen, and the target is kvm"],
+    ["kernelArguments: [root=/dev/sda9]", "root=/dev/sda9 would start another system"],
+    ["services: { disable: [ntpd] }\nntp: [a.example]", "disables ntpd, which asks the servers of ntp ("],
+    ["users: [{ name: root, uid: 1001, group: users, home: /home/a }]", "root exists in every guest"],
+    ["disks: [{ size: 5G, fs: ext4, mount: /var }]", "/var is filled by the installer"],
+  ])("says what is wrong with %s", async (line, told) => {
+    await load(whole);
+    const { lines } = await faultsOf(`${line}\nextends: small\nname: wrong\n`, "wrong");
+    expect(lines).toEqual([expect.stringContaining(told)]);
+  });
+
+  it("takes what only looks like a contradiction", async () => {
+    await load(
+      `${whole}packages: { install: [java-1.8.0-openjdk, compat-libstdc++-33], remove: [java, compat-libstdc++] }\ndisks: [{ size: 5G, fs: ext4, mount: /usr/local }, { size: 5G, fs: ext4, mount: /var/www }]\n`,
+    );
+  });
+
+  it.each(["/etc", "/bin", "/root", "/proc/x"])("has no file system of its own for %s", async (mount) => {
+    const layout = `layout: [{ mount: /boot, fs: ext3, size: 200M }, { mount: /, fs: ext4, size: 2G }, { mount: ${mount}, fs: ext4, size: 1G }]`;
+    await load(whole);
+    const { lines } = await faultsOf(`${layout}\nextends: small\nname: wrong\n`, "wrong");
+    expect(lines).toEqual([expect.stringContaining(`${mount} must be on the file system of /`)]);
   });
 
   it("may exclude, up to OL7, what the installer brings back, and from OL8 on it may not", async () => {

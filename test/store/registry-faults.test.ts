@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { ServerResponse } from "node:http";
 import { describe, expect, it } from "vitest";
 import type { Credentials } from "../../src/store/exchange/oci/credentials.ts";
 import { parseReference } from "../../src/store/exchange/oci/reference.ts";
@@ -9,7 +10,8 @@ const somebody: Credentials = { user: "somebody", password: "open sesame", from:
 const right = `Basic ${Buffer.from("somebody:open sesame").toString("base64")}`;
 const blob = Buffer.from("a blob ".repeat(10_000));
 const digest = `sha256:${createHash("sha256").update(blob).digest("hex")}` as const;
-const limits = { silenceMs: 300, patienceMs: 900, slowMs: 600, slowBytes: 1000 };
+// A busy machine takes its time, too.
+const limits = { silenceMs: 1_000, patienceMs: 3_000, slowMs: 2_000, slowBytes: 1000 };
 
 function registryAt({ address }: FaultServer, who?: Credentials): Registry {
   return openRegistry(parseReference(`${address}/team/ol6-sample`), {
@@ -159,8 +161,22 @@ describe("a blob", () => {
 
   it("of a registry that is silent is not waited for", async () => {
     await using server = await faultServer(() => {});
-    expect(await refusal(all(registryAt(server)))).toMatch(/cannot be reached[\s\S]*nothing came for/);
+    expect(await refusal(all(registryAt(server)))).toMatch(/does not answer[\s\S]*nothing came for/);
   });
+
+  it.each([
+    ["ends before its end", (response) => (response.write("half"), response.end())],
+    ["leads in a circle", (response, url) => response.writeHead(307, { location: url }).end()],
+    ["leads to a file", (response) => response.writeHead(307, { location: "file:///etc/passwd" }).end()],
+  ] satisfies [string, (response: ServerResponse, url: string) => void][])(
+    "that %s is not called one that cannot be reached",
+    async (_what, answer) => {
+      await using server = await faultServer((request, response) => answer(response, request.url ?? "/"));
+      const said = await refusal(all(registryAt(server)));
+      expect(said).toContain("gave no usable answer");
+      expect(said).not.toMatch(/the port|: redirects/);
+    },
+  );
 
   it("is not fetched over http by a redirect, when https was asked", async () => {
     await using server = await faultServer((_, response) => response.end());
@@ -315,8 +331,8 @@ describe("an upload", () => {
   });
 
   it.each([
-    ["names none", {}, "refused an upload|names no address"],
-    ["names what is no address", { location: "http://[" }, "names no address for an upload"],
+    ["names none", {}, "refused an upload|gave no address"],
+    ["names what is no address", { location: "http://[" }, "gave no address for the upload"],
   ])("whose answer %s is refused", async (_, headers, words) => {
     await using server = await faultServer((_, response) => response.writeHead(202, headers).end());
     expect(await refusal(registryAt(server).putBlob(digest, blob))).toMatch(new RegExp(words));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readDisk } from "../../src/vm-cfg/devices.ts";
+import { lostOptions, readDisk } from "../../src/vm-cfg/devices.ts";
 import { readVmCfg } from "../../src/vm-cfg/document.ts";
 import { machineOf } from "../../src/vm-cfg/machine.ts";
 import { masked } from "../../src/vm-cfg/secrets.ts";
@@ -29,9 +29,46 @@ describe("an entry of disk", () => {
     ["file:/a,ioemu:hda,w", { target: "/a", slot: "hda" }],
     ["drbd:res,xvdi,w", { target: "res", slot: "xvdi", isDevice: true }],
     ["script=block-foo,vdev=xvdj,target=t", { target: "t", slot: "xvdj", options: ["script=block-foo"] }],
+    [
+      "vdev=xvda,discard,backend=dom1,direct-io-safe,access=ro,target=/x",
+      { target: "/x", slot: "xvda", mode: "r", options: ["discard", "backend=dom1", "direct-io-safe"] },
+    ],
+    ["/x,raw,xvda,rw,no-discard", { target: "/x", slot: "xvda", options: ["no-discard"] }],
+    [
+      "discard,/x,,xvda,rw,specification=virtio,transport=mmio",
+      { target: "/x", slot: "xvda", options: ["discard", "specification=virtio", "transport=mmio"] },
+    ],
     ["file:/OVS/a=b.img,/dev/xvda,w", { target: "/OVS/a=b.img", slot: "xvda" }],
   ])("%s is understood", (text, expected) => {
     expect(readDisk(text)).toMatchObject(expected);
+  });
+
+  // xl-disk-configuration(5): everything beside target, format, vdev, access and devtype.
+  it.each([
+    "backend=dom1",
+    "backendtype=qdisk",
+    "script=block-drbd",
+    "discard",
+    "no-discard",
+    "direct-io-safe",
+    "specification=virtio",
+    "transport=mmio",
+    "grant-usage=enabled",
+    "colo",
+    "no-colo",
+    "colo-host=h",
+    "colo-port=1",
+    "colo-export=e",
+    "active-disk=/a",
+    "hidden-disk=/h",
+  ])("names %s as left out", (option) => {
+    const note = `vm.cfg: "${option}" of the disk xvda is left out`;
+    for (const text of [
+      `/x,raw,xvda,rw,${option}`,
+      `${option},vdev=xvda,format=raw,target=/x`,
+      `file:/x,xvda,w,${option}`,
+    ])
+      expect(lostOptions(readDisk(text)), text).toEqual([note]);
   });
 });
 

@@ -17,7 +17,7 @@ export interface ConvertedImage {
   readonly converted: readonly Done[];
 }
 
-/** Copies the master and converts the copy for what it is to run as. It still boots as HVM. */
+/** Copies the master, and converts the copy for its domain type. The copy still boots as HVM. */
 export function convertImage(recipe: Recipe, mode: GuestMode): Step<KeptMaster, ConvertedImage> {
   return {
     name: "convert-image",

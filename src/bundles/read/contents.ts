@@ -8,6 +8,7 @@ export interface Described {
   readonly summary?: string;
   readonly vcpus?: number;
   readonly memoryMib?: number;
+  readonly firmware?: "uefi";
   readonly nics?: readonly string[];
   readonly maxVcpus?: number;
   readonly maxMemoryMib?: number;

@@ -4,7 +4,9 @@ import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import { rootPasswordKey } from "../../model/root-password.ts";
 import type { Described } from "./contents.ts";
+import { disksInOrder, firmwareOf, nicNotes, sectionNotes, secureBootNote } from "./ovf-devices.ts";
 import { unreadParts } from "./ovf-required.ts";
+import { memoryOf, unitBytes, vcpusOf, wholeNumber } from "./ovf-units.ts";
 import { shown } from "./tar-entries.ts";
 
 export interface OvfDisk {
@@ -53,15 +55,11 @@ export function readOvf(what: string, text: string): Ovf {
     );
   const hardware = sections(machine, "VirtualHardwareSection")[0];
   const products = sections(machine, "ProductSection");
-  const items = itemsOf(children(hardware, "Item"), defaultConfiguration(envelope));
-  const memory = items.find((item) => childText(item, "ResourceType") === "4");
-  const memoryMib = quantity(memory, childText(memory, "AllocationUnits") ?? "byte * 2^20");
-  const vcpus = Number(
-    childText(
-      items.find((item) => childText(item, "ResourceType") === "3"),
-      "VirtualQuantity",
-    ),
-  );
+  const configurations = configurationsOf(envelope);
+  const chosen = defaultOf(configurations);
+  const items = itemsOf(children(hardware, "Item"), chosen);
+  const memory = memoryOf(items.find((item) => childText(item, "ResourceType") === "4"));
+  const vcpus = vcpusOf(items.find((item) => childText(item, "ResourceType") === "3"));
   const nics = items
     .filter((item) => childText(item, "ResourceType") === "10")
     .map((item) => childText(item, "Connection") ?? "public");
@@ -70,14 +68,30 @@ export function readOvf(what: string, text: string): Ovf {
   const version = childText(product, "Version");
   const summary = childText(product, "Product");
   const domainType = domainTypes[childText(children(hardware, "System")[0], "VirtualSystemType") ?? ""];
+  const firmware = firmwareOf(machine, hardware);
   return {
     disks: disksOf(envelope, items, refuse),
-    notes: unreadParts(envelope, items),
+    notes: [
+      ...unreadParts(envelope, items),
+      ...[vcpus.note, memory.note].filter((note) => note !== undefined),
+      ...(sections(machine, "VirtualHardwareSection").length > 1
+        ? ["it has several hardware sections; the first was taken"]
+        : []),
+      ...capacityNotes(envelope),
+      ...secureBootNote(hardware),
+      ...nicNotes(items),
+      ...sectionNotes(
+        [envelope, machine].flatMap((one) => sections(one, "EulaSection")),
+        configurations,
+        chosen,
+      ),
+    ],
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),
     ...(summary !== undefined && { summary }),
-    ...(Number.isInteger(vcpus) && vcpus > 0 && { vcpus }),
-    ...(memoryMib !== undefined && { memoryMib: Math.round(memoryMib / 2 ** 20) }),
+    ...(vcpus.value !== undefined && { vcpus: vcpus.value }),
+    ...(memory.value !== undefined && { memoryMib: memory.value }),
+    ...(firmware && { firmware }),
     nics,
     ...(domainType && { domainType }),
     contract: products.flatMap(parametersOf),
@@ -114,9 +128,12 @@ function typed(element: Element | undefined, tag: string, name: string): Element
   );
 }
 
+function configurationsOf(envelope: Element): Element[] {
+  return sections(envelope, "DeploymentOptionSection").flatMap((one) => children(one, "Configuration"));
+}
+
 /** The default deployment configuration: the one marked as default, otherwise the first (DSP0243, 9.8). */
-function defaultConfiguration(envelope: Element): string | undefined {
-  const all = sections(envelope, "DeploymentOptionSection").flatMap((one) => children(one, "Configuration"));
+function defaultOf(all: readonly Element[]): string | undefined {
   const chosen = all.find((one) => /^(?:true|1)$/.test(one.attributes.get("default") ?? "")) ?? all[0];
   return chosen?.attributes.get("id");
 }
@@ -151,9 +168,9 @@ function disksOf(
   const files = new Map([...byId(references, "href"), ...byId(references, "id")]);
   const described = sections(envelope, "DiskSection").flatMap((one) => children(one, "Disk"));
   const disks = new Map([...byId(described, "fileRef"), ...byId(described, "diskId")]);
-  const used = items
-    .filter((item) => ["17", "31"].includes(childText(item, "ResourceType") ?? ""))
-    .flatMap((item) => children(item, "HostResource").map((one) => one.text.trim()));
+  const used = disksInOrder(items).flatMap((item) =>
+    children(item, "HostResource").map((one) => one.text.trim()),
+  );
   if (used.length === 0) throw refuse("its machine has no disk");
   return used.map((resource) => {
     // `ovf:/disk/<id>` in the standard, `/disk/<id>` and `disk/<id>` in older ones, `ovf:disk/<id>` from Oracle Linux
@@ -192,26 +209,23 @@ function disksOf(
   });
 }
 
+/** Notes on sizes that are not understood. */
+function capacityNotes(envelope: Element): string[] {
+  const described = sections(envelope, "DiskSection").flatMap((one) => children(one, "Disk"));
+  return described.flatMap((disk) => {
+    const said = disk.attributes.get("capacity");
+    if (said === undefined || said === "" || capacityOf(disk) !== undefined) return [];
+    const unit = disk.attributes.get("capacityAllocationUnits");
+    return [
+      `the capacity of a disk is not understood: ${shown(said)}${unit === undefined ? "" : ` in units of ${shown(unit)}`}`,
+    ];
+  });
+}
+
 function capacityOf(disk: Element | undefined): number | undefined {
   const capacity = wholeNumber(disk?.attributes.get("capacity"));
   const factor = unitBytes(disk?.attributes.get("capacityAllocationUnits") ?? "byte");
   return capacity === undefined || factor === undefined ? undefined : capacity * factor;
-}
-
-function quantity(item: Element | undefined, unit: string): number | undefined {
-  const amount = wholeNumber(childText(item, "VirtualQuantity"));
-  const factor = unitBytes(unit);
-  return amount === undefined || factor === undefined ? undefined : amount * factor;
-}
-
-/** `byte`, `byte * 2^30`, and the notations used before programmatic units. */
-function unitBytes(unit: string): number | undefined {
-  const [, base, power] = /^bytes?\s*\*\s*(2|10)\s*\^\s*(\d\d?)$/i.exec(unit.trim()) ?? [];
-  if (base !== undefined) return Number(base) ** Number(power);
-  const word = unit.trim().toLowerCase();
-  if (["", "b", "byte", "bytes"].includes(word)) return 1;
-  const [, prefix = ""] = /^(k|m|g|t)(?:i?b|(?:ilo|ega|iga|era|ibi|ebi)bytes?)$/.exec(word) ?? [];
-  return { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 }[prefix];
 }
 
 function parametersOf(product: Element): Parameter[] {
@@ -235,8 +249,4 @@ function parametersOf(product: Element): Parameter[] {
 
 function byId(elements: readonly Element[], attribute: string): Map<string, Element> {
   return new Map(elements.map((one) => [one.attributes.get(attribute) ?? "", one]));
-}
-
-function wholeNumber(text: string | undefined): number | undefined {
-  return text !== undefined && /^\s*\d{1,15}\s*$/.test(text) ? Number(text) : undefined;
 }

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { posix } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
-import type { DiskEntry } from "../../vm-cfg/devices.ts";
+import { type DiskEntry, lostOptions } from "../../vm-cfg/devices.ts";
 import { readVmCfg } from "../../vm-cfg/document.ts";
 import { machineOf, type VmCfgMachine } from "../../vm-cfg/machine.ts";
 import { type Contents, type Described, diskName, type UnpackedDisk } from "./contents.ts";
@@ -35,7 +35,8 @@ export async function unpackOvmTgz(
       ...(entry.mode !== "w" && { mode: entry.mode }),
     });
   }
-  return { said: describe(machine), disks, notes: [...machine.notes, ...notes] };
+  const lost = found.flatMap(({ entry }) => lostOptions(entry));
+  return { said: describe(machine), disks, notes: [...machine.notes, ...lost, ...notes] };
 }
 
 interface Found {

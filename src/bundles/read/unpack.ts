@@ -99,19 +99,35 @@ async function membersOfPart(
 /** Throws if a file is, by its first bytes, neither an archive nor a disk image. */
 export async function proveTemplateFile(file: string): Promise<void> {
   const whole: Member = { name: basename(file), file, offset: 0, bytes: await requireFile(file) };
-  if (!(await archiveKind(whole)) && (await imageKind(whole)) === undefined) throw noTemplate(whole);
+  if (!(await archiveKind(whole)) && (await imageKind(whole)) === undefined) throw await noTemplate(whole);
 }
 
-function noTemplate({ file }: Member): TbuildError {
+async function noTemplate({ file }: Member): Promise<TbuildError> {
+  const held = await heldBy(file);
+  if (held !== undefined)
+    return new TbuildError("guest", `contains no guest that tbuild can open: the disk ${held}`, {
+      subject: shownFile(file),
+      hint: "A template has an Oracle Linux guest whose root is not encrypted. Import the disk that has it.",
+    });
   return new TbuildError("guest", "is neither a template nor a disk image", {
     subject: shownFile(file),
     hint: "Supported: .tgz, .ova and .zip of a template, tars compressed with xz, bzip2 or zstd, and raw, qcow2 and vmdk images, gzipped or not.",
   });
 }
 
+/** What a disk without a partition table is, if it is recognised; words that follow its name. */
+async function heldBy(file: string): Promise<string | undefined> {
+  await using disk = await readImageFile(file);
+  const [whole] = (await layoutOf(disk)).volumes;
+  if (whole === undefined) return undefined;
+  const { fs, refused, holds } = whole;
+  if (refused !== undefined) return refused;
+  return holds === undefined && fs === "unknown" ? undefined : `holds ${holds ?? fs}`;
+}
+
 async function unpackImage(host: Runner, whole: Member, work: string, options: UnpackOptions) {
   const kind = await imageKind(whole);
-  if (kind === undefined) throw noTemplate(whole);
+  if (kind === undefined) throw await noTemplate(whole);
   const file = await rawDisk(host, whole, work, undefined, options);
   if (kind === "gzip" && !(await imageKind({ ...whole, file, bytes: (await stat(file)).size })))
     throw new TbuildError("guest", "its gzip data is not a disk image", { subject: shownFile(whole.file) });

@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { allCheckpoints, sweep, useless } from "../../build/checkpoint.ts";
@@ -6,6 +6,7 @@ import { folderOfMachine, forgetLogin } from "../../build/guest-machine.ts";
 import { bytesIn } from "../../build/space.ts";
 import { TbuildError } from "../../errors.ts";
 import { holderOf } from "../../host/lock.ts";
+import { namesIn } from "../../io/durable.ts";
 import { openSite } from "../open-site.ts";
 import { size } from "../words.ts";
 
@@ -62,7 +63,7 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 /** The names of recipes that a running process builds. */
 async function busyBuilds(folder: string): Promise<string[]> {
-  const locks = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".lock"));
+  const locks = (await namesIn(folder)).filter((name) => name.endsWith(".lock"));
   const held = await Promise.all(
     locks.map(async (name) =>
       (await holderOf(join(folder, name))) === undefined ? [] : [name.slice(0, -".lock".length)],

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { FitnessTarget } from "../../choices.ts";
-import { exitCodes, TbuildError } from "../../errors.ts";
+import { exitCodes, type Fault, TbuildError } from "../../errors.ts";
 import { type BootCheck, findingText } from "../../guest/fitness/finding.ts";
 import { fitnessOrWhy } from "../../guest/fitness/fitness.ts";
 import type { Identity } from "../../guest/identity.ts";
@@ -47,13 +47,8 @@ async function inspect(
       ...diskRows(opened.facts),
       ["guest", opened.why],
     ]);
-    // If nothing is recognised, the file may be anything. The other commands refuse it too.
-    const { table: division, volumes } = opened.facts;
-    if (
-      division === "none" &&
-      volumes.every(({ fs, refused, holds }) => fs === "unknown" && !refused && !holds)
-    )
-      process.exitCode = exitCodes.guest;
+    // As the commands that need a guest.
+    process.exitCode = exitCodes[opened.fault];
     return;
   }
   await using image = opened;
@@ -80,7 +75,7 @@ async function openGuest(
   via: string | undefined,
   note: (text: string) => void,
   signal: AbortSignal,
-): Promise<OpenedImage | { facts: ImageFacts; why: string }> {
+): Promise<OpenedImage | { facts: ImageFacts; why: string; fault: Fault }> {
   try {
     return await openImageFile(localHost(), file, {
       readOnly: true,
@@ -93,7 +88,7 @@ async function openGuest(
     if (!(error instanceof TbuildError) || via !== undefined) throw error;
     const facts = await imageFacts(file, far?.users).catch(() => undefined);
     if (!facts) throw error;
-    return { facts, why: [error.about(file), ...error.lines].join("; ") };
+    return { facts, fault: error.fault, why: [error.about(file), ...error.lines].join("; ") };
   }
 }
 

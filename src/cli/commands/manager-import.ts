@@ -54,7 +54,7 @@ async function localFiles(from: readonly string[]): Promise<Record<string, strin
   const isUrl = from.map((one) => /^[a-z][a-z0-9+.-]+:\/\//i.test(one));
   if (isUrl.every(Boolean)) return undefined;
   if (isUrl.some(Boolean))
-    throw new TbuildError("usage", "files of this machine and URLs cannot be one template");
+    throw new TbuildError("usage", "local files and URLs cannot be parts of one template");
   for (const file of from)
     await access(file, constants.R_OK).catch((cause: NodeJS.ErrnoException) => {
       throw new TbuildError(

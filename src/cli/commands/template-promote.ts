@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { promote } from "../../store/records/channels.ts";
-import type { ChannelName } from "../../store/records/records.ts";
+import type { ChannelName } from "../../store/records/pointers.ts";
 import { openFound } from "../open-site.ts";
 import { sendOut } from "../send-statements.ts";
 import { commitIt } from "../words.ts";

@@ -4,9 +4,10 @@ import { parseReference, type Reference, referenceText } from "../../store/excha
 import { pushTemplate } from "../../store/exchange/oci/template.ts";
 import { rememberPlace } from "../../store/exchange/places.ts";
 import { storeFolder } from "../../store/folder/store-folder.ts";
+import { finder } from "../../store/records/finder.ts";
 import { interruptible, stays } from "../interrupt.ts";
 import { registryOf } from "../open-registry.ts";
-import { openFound, openTemplate } from "../open-site.ts";
+import { openSite, openTemplate } from "../open-site.ts";
 import { progressLine } from "../progress-line.ts";
 import { sendTo } from "../send-statements.ts";
 import { size } from "../words.ts";
@@ -60,8 +61,8 @@ export async function run(args: readonly unknown[], command: Command): Promise<v
 
 /** Only statements about versions. The disks need not be here. */
 async function pushSaid(ref: string, place: Reference, command: Command, options: Options): Promise<void> {
-  const { home, host, records, entry } = await openFound(command, ref);
-  const { name } = entry.manifest;
+  const { home, host, store, records } = await openSite(command);
+  const name = await finder(store, records).nameOf(ref);
   // The reference may end with the template's name, as in `list` and `pull`.
   const isNamed = place.repository.split("/").at(-1) === name;
   const reference = isNamed ? place : { ...place, repository: `${place.repository}/${name}` };

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { rollback } from "../../store/records/channels.ts";
 import { finder } from "../../store/records/finder.ts";
-import type { ChannelName } from "../../store/records/records.ts";
+import type { ChannelName } from "../../store/records/pointers.ts";
 import { openSite } from "../open-site.ts";
 import { sendOut } from "../send-statements.ts";
 import { commitIt } from "../words.ts";

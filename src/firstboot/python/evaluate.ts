@@ -76,7 +76,7 @@ export function follow({ root }: PythonScript): Followed {
       if (depth > mostDepth * 10 && !explores) throw new Endless(lineOf(node));
       if (depth > mostDepth * 10) return new Unknown(`calls ${callee.name} again and again`, lineOf(node));
       const frame = new Frame(program);
-      bind(node, positional, named, frame);
+      bind(self, program, node, positional, named, frame);
       const body = part(node, "body");
       if (!body) return null;
       if (node.type === "lambda") return self.evaluate(body, frame);
@@ -94,37 +94,6 @@ export function follow({ root }: PythonScript): Followed {
     explores: () => explores,
     heard: (call) => calls.push(call),
     unsure: (reason, line) => doubts.push({ reason, line }),
-  };
-  const bind = (
-    node: Node,
-    positional: readonly Value[],
-    named: ReadonlyMap<string, Value>,
-    frame: Frame,
-  ) => {
-    const list = part(node, "parameters");
-    const left = new Map(named);
-    let next = 0;
-    for (const parameter of list ? parts(list) : []) {
-      const name =
-        part(parameter, "name") ?? (parameter.type === "identifier" ? parameter : parts(parameter)[0]);
-      if (!name) continue;
-      if (parameter.type === "list_splat_pattern") {
-        frame.set(name.text, positional.slice(next));
-        next = positional.length;
-      } else if (parameter.type === "dictionary_splat_pattern") frame.set(name.text, new PythonDict(left));
-      else {
-        const fallback = part(parameter, "value");
-        const value =
-          positional[next++] ??
-          left.get(name.text) ??
-          (fallback
-            ? self.evaluate(fallback, program)
-            : new Unknown(`reads ${name.text}`, lineOf(parameter)));
-        left.delete(name.text);
-        // Python 2 unpacks a tuple parameter.
-        assign(parameter.type === "tuple_pattern" ? parameter : name, value, frame, self);
-      }
-    }
   };
   ended(() => self.run(root, program));
   const atTop = calls;
@@ -153,6 +122,39 @@ export function follow({ root }: PythonScript): Followed {
       return { value, doubts };
     },
   };
+}
+
+/** Gives the parameters of a function their values, in its frame. */
+function bind(
+  self: Interpreter,
+  program: Frame,
+  node: Node,
+  positional: readonly Value[],
+  named: ReadonlyMap<string, Value>,
+  frame: Frame,
+): void {
+  const list = part(node, "parameters");
+  const left = new Map(named);
+  let next = 0;
+  for (const parameter of list ? parts(list) : []) {
+    const name =
+      part(parameter, "name") ?? (parameter.type === "identifier" ? parameter : parts(parameter)[0]);
+    if (!name) continue;
+    if (parameter.type === "list_splat_pattern") {
+      frame.set(name.text, positional.slice(next));
+      next = positional.length;
+    } else if (parameter.type === "dictionary_splat_pattern") frame.set(name.text, new PythonDict(left));
+    else {
+      const fallback = part(parameter, "value");
+      const value =
+        positional[next++] ??
+        left.get(name.text) ??
+        (fallback ? self.evaluate(fallback, program) : new Unknown(`reads ${name.text}`, lineOf(parameter)));
+      left.delete(name.text);
+      // Python 2 unpacks a tuple parameter.
+      assign(parameter.type === "tuple_pattern" ? parameter : name, value, frame, self);
+    }
+  }
 }
 
 // Statements that change no value.

@@ -33,7 +33,7 @@ export async function withModules(
     if (before.has(`${folder}/${path}`)) continue;
     const data = await tree.read(`/lib/modules/${version}/${path}`);
     if (data === undefined)
-      throw new TbuildError("guest", "is named by modules.dep and missing", {
+      throw new TbuildError("guest", "is listed in modules.dep, but missing", {
         subject: `/lib/modules/${version}/${path}`,
         hint: "Install the kernel's package in the guest again.",
       });

@@ -12,9 +12,17 @@ export interface InitramfsEntry {
   /** Without a leading `./` or `/`. */
   readonly path: string;
   readonly mode: number;
+  readonly size: number;
+  /** The first bytes of a file. */
+  readonly start: Uint8Array;
+  /** Where a symbolic link leads. */
+  readonly target?: string;
   /** The content, if the file was requested. */
   readonly data?: Uint8Array;
 }
+
+/** Enough to tell a program, a script with its interpreter and an empty file apart. */
+const startBytes = 256;
 
 /** The entries of an initramfs, with the contents of the requested files. Up to `mostBytes` are unpacked. */
 export async function initramfsEntries(
@@ -152,6 +160,7 @@ const mostWantedBytes = 32 << 20;
 // "newc": a header of 110 bytes, the name and the data, each filled up to four bytes.
 async function readCpio(bytes: ByteStream, { entries, wants }: Found): Promise<void> {
   const start = bytes.position;
+  const twins = new Map<number, InitramfsEntry[]>();
   const fill = async () => bytes.skip((4 - ((bytes.position - start) % 4)) % 4);
   for (;;) {
     const header = await bytes.peek(headerBytes);
@@ -159,6 +168,7 @@ async function readCpio(bytes: ByteStream, { entries, wants }: Found): Promise<v
     if (header.length < headerBytes) throw damaged("is cut off");
     if (!isCpio(header)) throw damaged("a damaged cpio archive");
     const [mode, size, nameBytes] = [numberAt(header, 1), numberAt(header, 6), numberAt(header, 11)];
+    const [inode, links] = [numberAt(header, 0), numberAt(header, 4)];
     if (nameBytes === 0 || nameBytes > longestName) throw damaged(`a name of ${nameBytes} bytes`);
     await bytes.skip(headerBytes);
     const name = await bytes.peek(nameBytes);
@@ -168,13 +178,29 @@ async function readCpio(bytes: ByteStream, { entries, wants }: Found): Promise<v
     const path = name.toString("utf8", 0, nameBytes - 1).replace(/^(?:\.?\/)+/, "");
     const isWanted = isFile(mode) && size <= mostWantedBytes && wants(path);
     const data = isWanted ? Buffer.from(await bytes.peek(size)) : undefined;
+    const first = Buffer.from(await bytes.peek(Math.min(size, isLink(mode) ? longestName : startBytes)));
     await bytes.skip(size);
     // The padding of the last one may be missing.
     if (path === "TRAILER!!!") return bytes.skipZeros();
     await fill();
-    entries.push({ path, mode, ...(data && { data }) });
+    const content = { size, start: first.subarray(0, startBytes), ...(data && { data }) };
+    const entry = { path, mode, ...content, ...(isLink(mode) && { target: first.toString("utf8") }) };
+    entries.push(entry);
+    if (isFile(mode) && links > 1) shareContent(twins, inode, entry);
     if (entries.length > mostPaths) throw damaged(`holds more than ${mostPaths} files`);
   }
+}
+
+/** Of several names of one file, only the last has the content. */
+function shareContent(twins: Map<number, InitramfsEntry[]>, inode: number, entry: InitramfsEntry): void {
+  const names = twins.get(inode) ?? [];
+  twins.set(inode, [...names, entry]);
+  const { size, start, data } = entry;
+  if (size > 0) for (const name of names) Object.assign(name, { size, start, ...(data && { data }) });
+}
+
+function isLink(mode: number): boolean {
+  return (mode & 0o170000) === 0o120000;
 }
 
 function isFile(mode: number): boolean {

@@ -49,10 +49,10 @@ export function loadingFiles(
   }
   throw new TbuildError(
     "guest",
-    "neither dracut nor mkinitrd made it, so how it loads modules is not known",
+    "was made by neither dracut nor mkinitrd, so it is not known how it loads modules",
     {
       subject: "initramfs",
-      hint: "Make it again in the guest, with the drivers that are missing.",
+      hint: "Rebuild it in the guest, with the missing drivers.",
     },
   );
 }

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import type { GuestMode } from "../../choices.ts";
 import type { GuestTree } from "../../image/tree.ts";
-import { initramfsPaths } from "../convert/initramfs.ts";
+import { type Early, lookInto } from "./early.ts";
 import { conversion, type Finding, orReason } from "./finding.ts";
 
 export interface Driver {
@@ -74,11 +74,17 @@ export interface BootedKernel {
   readonly kernel: string;
   readonly version: string;
   readonly initrd?: string;
+  /** The kernel line. */
+  readonly args?: string;
 }
 
 /** The drivers that a kernel has from the start: built in, or in its initramfs. */
 export interface KernelDrivers {
   has(driver: Driver): boolean;
+  /** Why a module of this driver in the initramfs is of no use. */
+  fault?(driver: Driver): Pick<Finding, "weight" | "why"> | undefined;
+  /** Why the kernel mounts its root without the help of an initramfs. */
+  readonly alone?: string;
   /** Why a driver that was not found may be there nevertheless. */
   readonly unknown?: Pick<Finding, "about" | "why">;
 }
@@ -110,6 +116,7 @@ export async function driversOf(booted: BootedKernel): Promise<KernelDrivers> {
   if (initrd === undefined)
     return {
       has: inKernel,
+      alone: "there is no initramfs",
       ...(!knows && {
         unknown: {
           about: kernel,
@@ -117,18 +124,40 @@ export async function driversOf(booted: BootedKernel): Promise<KernelDrivers> {
         },
       }),
     };
-  const path = absolute(initrd);
-  const read = await orReason(initramfsPaths((await files.read(path)) ?? new Uint8Array()));
+  const image = (await files.read(absolute(initrd))) ?? new Uint8Array();
+  const isModule = (path: string) => Object.values(drivers).some((driver) => driver.module.test(path));
+  const named = /vmlinu[xz]-(.+)$/.exec(kernel)?.[1] ?? "";
+  const releases = new Set([version, named].filter((one) => one !== ""));
+  const read = await orReason(lookInto(image, { releases, args: booted.args ?? "", isModule }));
   if ("why" in read) return { has: inKernel, unknown: { about: initrd, why: read.why } };
-  if (read.value.length === 0)
+  const early = read.value;
+  if (early.isEmpty)
     return { has: inKernel, unknown: { about: initrd, why: "contains no archive that tbuild reads" } };
-  return { has: (driver) => inKernel(driver) || read.value.some((one) => driver.module.test(one)) };
+  return {
+    has: (driver) => inKernel(driver) || isLoaded(early, driver),
+    fault: (driver) => faultOf(early, driver),
+    ...(early.noInit !== undefined && { alone: `the initramfs ${early.noInit}` }),
+  };
+}
+
+function isLoaded({ noInit, modules }: Early, driver: Driver): boolean {
+  return (
+    noInit === undefined && modules.some(({ path, fault }) => fault === undefined && driver.module.test(path))
+  );
+}
+
+function faultOf({ noInit, modules }: Early, driver: Driver): Pick<Finding, "weight" | "why"> | undefined {
+  const there = modules.filter(({ path }) => driver.module.test(path));
+  if (there.length === 0) return undefined;
+  if (noInit !== undefined) return { weight: "unfit", why: `it ${noInit}, and so nothing loads its modules` };
+  const faults = there.flatMap(({ fault }) => fault ?? []);
+  return faults.find(({ weight }) => weight === "unknown") ?? faults[0];
 }
 
 /** One finding for each list of alternatives of which the kernel has none. */
 export function missingDrivers(
   { kernel, initrd }: Pick<BootedKernel, "kernel" | "initrd">,
-  { has, unknown }: KernelDrivers,
+  { has, fault, unknown }: KernelDrivers,
   wanted: readonly (readonly Driver[])[],
   mode: GuestMode,
 ): Finding[] {
@@ -136,11 +165,14 @@ export function missingDrivers(
   if (lacking.length === 0) return [];
   if (unknown) return [{ weight: "unknown", ...unknown }];
   const names = lacking.map((alternatives) => alternatives.map(({ name }) => name).join(" or "));
+  const faults = lacking.map((alternatives) => alternatives.flatMap((driver) => fault?.(driver) ?? []));
+  const isUnfit = faults.some((some) => some.every(({ weight }) => weight === "unfit"));
+  const reasons = [...new Set(faults.flat().map(({ why }) => why))];
   return [
     {
-      weight: "unfit",
+      weight: isUnfit ? "unfit" : "unknown",
       about: initrd ?? kernel,
-      why: `has no driver ${names.join(", ")}, and the kernel has none built in`,
+      why: `has no driver ${names.join(", ")}${reasons.length > 0 ? " that this kernel is known to load" : ""}, and the kernel has none built in${reasons.map((why) => `; ${why}`).join("")}`,
       remedy: conversion(mode),
     },
   ];

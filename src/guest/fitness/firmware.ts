@@ -15,7 +15,8 @@ import {
   verdictOf,
 } from "./finding.ts";
 import { type GrubChoice, grubChoice } from "./grub.ts";
-import { rootFinding } from "./root-device.ts";
+import { kernelRelease } from "./kernel-notes.ts";
+import { rootAlone, rootFinding } from "./root-device.ts";
 import { boundedView, existsIn } from "./volume-files.ts";
 
 /**
@@ -80,15 +81,16 @@ async function entryFindings(
     ...(initrd === undefined ? [] : await gone("initramfs", initrd)),
   ];
   if (missing.length > 0) return missing;
-  const version = /vmlinu[xz]-(.+)$/.exec(kernel)?.[1] ?? "";
-  const booted = { files: tree, kernel, version, ...(initrd !== undefined && { initrd }) };
+  const release = kernelRelease((await tree.read(kernel)) ?? new Uint8Array());
+  const version = release ?? /vmlinu[xz]-(.+)$/.exec(kernel)?.[1] ?? "";
+  const booted = { files: tree, kernel, version, args, ...(initrd !== undefined && { initrd }) };
   const known = await driversOf(booted);
   const { needed, wished } = wantedDrivers(target, mode);
   const found = missingDrivers(booted, known, needed, mode);
   for (const { driver, why } of wished)
     if (!known.has(driver) && !known.unknown)
       found.push({ weight: "remark", about: initrd ?? kernel, why: `has no ${driver.name}: ${why}` });
-  const root = rootFinding(args, volumes, mode);
+  const root = rootFinding(args, volumes, mode) ?? rootAlone(args, known.alone);
   if (root) found.push({ about, ...root });
   return found;
 }

@@ -3,6 +3,7 @@ import { TbuildError } from "../../errors.ts";
 import { streamHere } from "../../host/local.ts";
 import { decompressors } from "../convert/decompressors.ts";
 import { segmentEnd } from "../convert/initramfs-segments.ts";
+import { compressionOf } from "../unpack.ts";
 
 /** What the bytes of a kernel say. */
 export interface KernelFacts {
@@ -37,13 +38,13 @@ export async function kernelFacts(kernel: Uint8Array): Promise<KernelFacts> {
   return { ...found, isParavirtual };
 }
 
-function isElf(data: Buffer): boolean {
-  return data.toString("latin1", 0, 4) === "\x7fELF";
+/** The `uname -r` of a bzImage, without unpacking it; `undefined` for other kernels. */
+export function kernelRelease(kernel: Uint8Array): string | undefined {
+  return versionIn(Buffer.from(kernel.buffer, kernel.byteOffset, kernel.byteLength));
 }
 
-function compressionOf(data: Buffer): string | undefined {
-  const start = data.toString("hex", 0, 9);
-  return start.startsWith("1f8b") ? "gzip" : decompressors.find(({ magic }) => start.startsWith(magic))?.name;
+function isElf(data: Buffer): boolean {
+  return data.toString("latin1", 0, 4) === "\x7fELF";
 }
 
 /** The part of a bzImage that its setup code unpacks (Documentation/arch/x86/boot.rst of Linux, protocol 2.08). */

@@ -5,7 +5,7 @@ import { type BootedKernel, configOf, drivers, driversOf, missingDrivers } from 
 import { type BootCheck, conversion, type Finding, orReason, verdictOf } from "./finding.ts";
 import { type KernelFacts, kernelFacts } from "./kernel-notes.ts";
 import { type BootDisk, type MenuOrder, type Pygrub, type PygrubChoice, pygrubOf } from "./pygrub.ts";
-import { rootFinding } from "./root-device.ts";
+import { rootAlone, rootFinding } from "./root-device.ts";
 import { type PygrubTraits, targets } from "./targets.ts";
 import { existsIn, isFoundBy } from "./volume-files.ts";
 
@@ -139,8 +139,9 @@ async function findingsOf(choice: PygrubChoice, boot: BootDisk, traits: PygrubTr
   const read: KernelFacts =
     "why" in facts ? { why: facts.why } : await kernelFacts(facts.value ?? new Uint8Array());
   const version = read.version ?? /vmlinu[xz]-(.+)$/.exec(kernel)?.[1] ?? "";
-  const booted: BootedKernel = { files, kernel, version, ...(initrd !== undefined && { initrd }) };
+  const booted: BootedKernel = { files, kernel, version, args, ...(initrd !== undefined && { initrd }) };
   found.push(...kernelFindings(kernel, version, read, await configOf(booted), traits));
+  let alone: string | undefined;
   if (initrd !== undefined && !(await existsIn(files, initrd)))
     found.push({
       weight: "unfit",
@@ -148,8 +149,12 @@ async function findingsOf(choice: PygrubChoice, boot: BootDisk, traits: PygrubTr
       why: `its entry "${title}" names the initramfs ${initrd}, which is missing`,
       remedy: "in the guest: dracut --force",
     });
-  else found.push(...missingDrivers(booted, await driversOf(booted), [[drivers.xenDisk]], "pvm"));
-  const root = rootFinding(args, boot.layout.volumes, "pvm");
+  else {
+    const known = await driversOf(booted);
+    found.push(...missingDrivers(booted, known, [[drivers.xenDisk]], "pvm"));
+    alone = known.alone;
+  }
+  const root = rootFinding(args, boot.layout.volumes, "pvm") ?? rootAlone(args, alone);
   if (root) found.push({ about: where, ...root });
   const silent = consoleRemark(args);
   if (silent !== undefined)

@@ -21,13 +21,32 @@ type Told = Pick<Finding, "weight" | "why" | "remedy">;
  * change of mode.
  */
 export function rootFinding(args: string, volumes: readonly Volume[], mode: GuestMode): Told | undefined {
-  const word = args
-    .split(/\s+/)
-    .findLast((one) => one.startsWith("root="))
-    ?.slice("root=".length);
+  const word = rootWord(args);
   if (word === undefined)
     return { weight: "unknown", why: "its kernel line has no root=, so the root file system is unknown" };
   return deviceFinding(`its root ${word}`, word, volumes, mode);
+}
+
+/**
+ * A kernel without an initramfs, or with one that runs nothing, finds its root by a device's name or a PARTUUID
+ * (init/do_mounts.c of Linux). LABEL, UUID and logical volumes are found by programs.
+ */
+export function rootAlone(args: string, alone: string | undefined): Told | undefined {
+  const word = rootWord(args) ?? "";
+  if (alone === undefined || /^(?:\/dev\/[\w!]+$|PARTUUID=|PARTLABEL=|[\da-f]+(?::\d+)?$)/i.test(word))
+    return undefined;
+  return {
+    weight: "unfit",
+    why: `${alone}, and the kernel alone does not find its root by ${word}`,
+    remedy: "in the guest: dracut --force",
+  };
+}
+
+function rootWord(args: string): string | undefined {
+  return args
+    .split(/\s+/)
+    .findLast((one) => one.startsWith("root="))
+    ?.slice("root=".length);
 }
 
 function deviceFinding(

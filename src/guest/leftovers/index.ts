@@ -27,6 +27,8 @@ export interface LeftoverOptions {
   readonly keep: readonly string[];
   /** Paths whose content is meant to be as it is, though operations change them. */
   readonly meant?: readonly string[];
+  /** The paths of swap files, which are looked into as swap. */
+  readonly swapFiles?: readonly string[];
   /** Why only the known places are looked at; absent if all files are searched. */
   readonly only?: string;
   readonly signal?: AbortSignal;
@@ -63,12 +65,15 @@ export async function findLeftovers(tree: GuestTree, options: LeftoverOptions): 
       tooLarge: [],
       packed: [],
     };
-  const { traits, signal } = options;
+  const { traits, swapFiles = [], signal } = options;
   const volumes = new Set(await volumesNamed(tree));
   const search = { traits, packaged, except, volumes, ...(signal && { signal }) };
   const packed = await searchInitramfs(tree, search);
   limits.push(...packed.limits);
-  const searched = await searchGuest(tree, { ...search, unpacked: new Set(packed.images) });
+  const searched = await searchGuest(tree, {
+    ...search,
+    unpacked: new Set([...packed.images, ...swapFiles]),
+  });
   const told = new Set(known.map(({ path }) => path));
   if (searched.tooLarge.length > 0)
     limits.push(`not searched, because larger than 16 MiB: ${firstOf(searched.tooLarge)}`);

@@ -7,8 +7,8 @@ import { connectionFiles, connectionsNamed, interfaceFiles } from "../seal/netwo
 import { freeIfcfg, freeKeyfile } from "../seal/network-files.ts";
 import { judgeIfcfgKey, judgeUnknownKey } from "../seal/network-keys.ts";
 import { isMadeAgain } from "../seal/services.ts";
+import { ofNetwork, otherNetworkIdentities } from "./other-networks.ts";
 import type { Leftover } from "./search.ts";
-import { withoutXmlComments } from "./telling-keys.ts";
 
 /** Known items that no operation removes: secrets of agents and people, and unclear network keys. */
 export async function knownLeftovers(tree: GuestTree): Promise<Leftover[]> {
@@ -94,21 +94,17 @@ async function unclearKeys(tree: GuestTree): Promise<Leftover[]> {
         for (const { key, class: kind } of text === undefined ? [] : free(text, named).unclear)
           found.push(kind === "secret" ? { path, what: `a secret (${key})` } : ofNetwork(path, kind, key));
       }
-  for (const pattern of [
-    "/etc/NetworkManager/*.conf",
-    "/etc/NetworkManager/conf.d/*.conf",
-    "/etc/systemd/network/*",
-  ])
+  for (const pattern of ["/etc/NetworkManager/*.conf", "/etc/NetworkManager/conf.d/*.conf"])
     for (const path of await tree.glob(pattern))
       for (const { group, key, value } of keyfileEntries((await textIn(tree, path)) ?? "")) {
         const verdict = judgeUnknownKey(key, value);
-        if (verdict.fate === "unclear" && (verdict.class !== "address" || path.startsWith("/etc/systemd/")))
+        if (verdict.fate === "unclear" && verdict.class !== "address")
           found.push(ofNetwork(path, verdict.class, `${group}.${key}`));
       }
-  return [...found, ...(await unclearWords(tree, named))];
+  return [...found, ...(await unclearWords(tree, named)), ...(await otherNetworkIdentities(tree))];
 }
 
-// /etc/sysconfig/network beside what a seal resets in it, and the files of what else configures a network.
+// /etc/sysconfig/network beside what a seal resets in it.
 async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promise<Leftover[]> {
   const found: Leftover[] = [];
   const global = "/etc/sysconfig/network";
@@ -117,38 +113,8 @@ async function unclearWords(tree: GuestTree, named: ReadonlySet<string>): Promis
     if (verdict.fate !== "stays" && !/^localhost(?:\.|$)/.test(value.trim()))
       found.push(ofNetwork(global, verdict.class, name));
   }
-  for (const pattern of otherNetworkFiles)
-    for (const path of await tree.glob(pattern)) {
-      const text = withoutXmlComments(((await textIn(tree, path)) ?? "").replaceAll(/^[ \t]*[#!].*$/gm, ""));
-      const seen = new Set<string>();
-      for (const [, key = "", value = ""] of text.matchAll(
-        /(?<![\w-])([A-Za-z][\w-]{0,80})["']?[ \t]*(?:[:=>]|[ \t])[ \t]*([^\n<]*)/g,
-      )) {
-        const verdict = judgeUnknownKey(key, value);
-        if (verdict.fate !== "unclear" || seen.has(verdict.class)) continue;
-        seen.add(verdict.class);
-        found.push(ofNetwork(path, verdict.class, key));
-      }
-    }
   return found;
 }
-
-function ofNetwork(path: string, kind: string, key: string): Leftover {
-  return { path, what: `maybe its ${kind} (${key})`, of: kind === "host name" ? kind : "network" };
-}
-
-// ifupdown, netplan, wicked, dhcpcd, nmstate and os-net-config.
-const otherNetworkFiles = [
-  "/etc/network/interfaces",
-  "/etc/network/interfaces.d/*",
-  "/etc/netplan/*.yaml",
-  "/etc/wicked/*.xml",
-  "/etc/wicked/ifconfig/*.xml",
-  "/etc/dhcpcd.conf",
-  "/etc/nmstate/*.yml",
-  "/etc/nmstate/*.yaml",
-  "/etc/os-net-config/*",
-];
 
 // Those that have to keep their names, because something that cannot be changed here names them.
 async function idsOfBootEntries(tree: GuestTree): Promise<Leftover[]> {

@@ -1,43 +1,39 @@
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { compressionOf, unpack } from "../unpack.ts";
+import { zipMembers } from "./zip-members.ts";
 
-/** What a file holds in compressed form: the bytes, where they can be had here, or `unknown` where they cannot. */
-export type Packed = { readonly unpacked: Buffer } | "unknown" | undefined;
+/** What a file holds in packed form, or `unknown` if that cannot be had here. */
+export type Packed = { readonly members: readonly PackedMember[] } | "unknown" | undefined;
 
-// Of gzip; a file that unpacks to more is no configuration.
+export interface PackedMember {
+  /** Its name in an archive; absent if the whole file is one compressed file. */
+  readonly name?: string;
+  readonly data: Buffer;
+}
+
+// A file that unpacks to more is no configuration.
 const mostBytes = 64 << 20;
 
-const unzipped = promisify(gunzip);
-
 /**
- * Unpacks gzip. Of any other archive or compressed file it is only said that it is one. `undefined` for all else, and for
+ * Unpacks a compressed file or a zip. Of any other archive it is only said that it is one. `undefined` for all else, and for
  * a tar archive, whose files stand in it as they are.
  */
 export async function packedIn(path: string, data: Buffer): Promise<Packed> {
-  if (
-    isPolicy.test(path) ||
-    !magics.some((magic) => data.subarray(0, 6).toString("latin1").startsWith(magic))
-  )
-    return undefined;
-  if (data[0] !== 0x1f) return "unknown";
-  return unzipped(data, { maxOutputLength: mostBytes }).then(
-    (unpacked) => ({ unpacked }),
-    () => "unknown",
-  );
+  if (isPolicy.test(path)) return undefined;
+  const start = data.subarray(0, 9).toString("latin1");
+  if (start.startsWith("PK\x03\x04")) {
+    const members = await zipMembers(data, mostBytes);
+    return members ? { members } : "unknown";
+  }
+  if (others.some((magic) => start.startsWith(magic))) return "unknown";
+  // The magic of lzma is that of many other files, too.
+  const kind = compressionOf(data);
+  if (kind === undefined || kind === "lzma") return undefined;
+  const unpacked = await unpack(data, mostBytes);
+  return "why" in unpacked ? "unknown" : { members: [unpacked] };
 }
 
 // semodule packs the modules of a policy with bzip2.
 const isPolicy = /^\/(?:etc|var\/lib)\/selinux\//;
 
-// gzip, bzip2, xz, zstd, zip, 7z, RAR, RPM, lzop.
-const magics = [
-  "\x1f\x8b",
-  "BZh",
-  "\xfd7zXZ\0",
-  "\x28\xb5\x2f\xfd",
-  "PK\x03\x04",
-  "7z\xbc\xaf",
-  "Rar!\x1a\x07",
-  "\xed\xab\xee\xdb",
-  "\x89LZO\0\r",
-];
+// 7z, RAR, RPM.
+const others = ["7z\xbc\xaf", "Rar!\x1a\x07", "\xed\xab\xee\xdb"];

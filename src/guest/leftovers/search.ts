@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { checkInterrupted } from "../../errors.ts";
 import type { GuestTree, Stat } from "../../image/tree.ts";
 import type { PackageFile } from "../rpm/files.ts";
-import { packedIn } from "./packed.ts";
+import { type PackedMember, packedIn } from "./packed.ts";
 import { readableForms } from "./readable-forms.ts";
 import { secretIn, secretNamed } from "./secret-shapes.ts";
 import { soleIdIn, tellingKeyIn } from "./telling-keys.ts";
@@ -70,7 +70,7 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
     await setImmediate();
     for (const name of await tree.list(folder)) {
       const path = folder === "/" ? `/${name}` : `${folder}/${name}`;
-      if (except.has(path) || (folder === "/" && name === "lost+found")) continue;
+      if (except.has(path)) continue;
       const stat = await tree.stat(path);
       if (!stat) continue;
       if (stat.kind === "dir") folders.push(path);
@@ -93,8 +93,8 @@ export async function searchGuest(tree: GuestTree, options: SearchOptions): Prom
       bytes += data.length;
       const inside = await packedIn(path, data);
       if (inside === "unknown" && !isAsPackaged(owner, data)) packed.push(path);
-      const content = typeof inside === "object" ? inside.unpacked : data;
-      const what = whatIn(path, content, options);
+      const what =
+        typeof inside === "object" ? whatInside(path, inside.members, options) : whatIn(path, data, options);
       if (what !== undefined && !isAsPackaged(owner, data)) found.push({ path, what });
     }
   }
@@ -113,13 +113,18 @@ export function isAsPackaged(owner: PackageFile | undefined, data: Buffer): bool
 }
 
 /** What of the build, its people or its secrets a file shows; `undefined` for most. */
-export function whatIn(path: string, data: Buffer, { traits, volumes }: SearchOptions): string | undefined {
+export function whatIn(
+  path: string,
+  data: Buffer,
+  { traits, volumes, packaged }: SearchOptions,
+): string | undefined {
   const text = data.toString("latin1");
-  const trait = traitIn(text, traits) ?? traitIn(readableForms(text), traits);
+  const forms = readableForms(text);
+  const trait = traitIn(text, traits) ?? traitIn(forms, traits);
   if (trait !== undefined) return trait.what;
-  if (isProgramsOwn(path)) return undefined;
+  if (isProgramsOwn(path, packaged !== undefined)) return undefined;
   return (
-    secretIn(data, text) ??
+    secretIn(data, text, forms) ??
     (/^\/etc\/(?:pam\.d|kernel)\//.test(path)
       ? undefined
       : secretNamed(path.slice(path.lastIndexOf("/") + 1), text)) ??
@@ -139,11 +144,24 @@ function traitFilter(traits: readonly Trait[]): RegExp {
   return texts.length === 0 ? /(?!)/ : new RegExp(texts.join("|"), "i");
 }
 
-// Libraries come with keys for their own tests, also where pip, gem or npm brought them.
-function isProgramsOwn(path: string): boolean {
+function whatInside(
+  path: string,
+  members: readonly PackedMember[],
+  options: SearchOptions,
+): string | undefined {
+  for (const { name, data } of members) {
+    const what = whatIn(name === undefined ? path : `${path}/${name}`, data, options);
+    if (what !== undefined) return name === undefined ? what : `${what} in its member ${name}`;
+  }
+  return undefined;
+}
+
+// Libraries come with keys for their own tests, also where pip, gem, npm or Maven brought them. Without a package database
+// the system's own libraries cannot be told from other files.
+function isProgramsOwn(path: string, hasPackages: boolean): boolean {
   return (
-    /^\/(?:usr|lib|lib64)\/(?!local\/etc\/)/.test(path) ||
-    /\/(?:site-packages|node_modules|gems)\//.test(path)
+    (!hasPackages && /^\/(?:usr|lib|lib64)\/(?!local\/)/.test(path)) ||
+    /\/(?:site-packages|dist-packages|node_modules|gems)\/|\.(?:jar|whl|egg)(?:\/|$)/.test(path)
   );
 }
 

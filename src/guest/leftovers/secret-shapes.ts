@@ -1,6 +1,9 @@
+import { privateKeyIn } from "./private-keys.ts";
+import { readableForms } from "./readable-forms.ts";
+
 /** The kind of secret in a file, such as "a private key"; `undefined` if there is none. */
-export function secretIn(data: Buffer, text: string): string | undefined {
-  const key = privateKey(text);
+export function secretIn(data: Buffer, text: string, forms = readableForms(text)): string | undefined {
+  const key = privateKeyIn(data, text, forms);
   if (key !== undefined) return key;
   if (isKeyStore(data)) return "a key store with a private key";
   if (isKeytab(data)) return "a Kerberos keytab";
@@ -51,29 +54,6 @@ function hasLogin(text: string): boolean {
     )
       return true;
   return false;
-}
-
-// RFC 7468 and its kin: a line that names it, and base64 below. A program that only knows the line has none below.
-function privateKey(text: string): string | undefined {
-  if (
-    !text.includes("-----BEGIN ") &&
-    !text.includes("PuTTY-User-Key") &&
-    !text.includes('"kty"') &&
-    !text.includes("Private-key-format")
-  )
-    return undefined;
-  const [, kind = ""] =
-    /-----BEGIN ([A-Z0-9 ]{0,40})PRIVATE KEY(?: BLOCK)?-----[\r\n]+(?:[A-Za-z-]+: [^\r\n]{0,200}[\r\n]+){0,6}[\r\n]*[A-Za-z0-9+/=]{30,}/.exec(
-      text,
-    ) ?? [];
-  if (kind !== "" || /-----BEGIN PRIVATE KEY-----[\r\n]+[A-Za-z0-9+/=]{30,}/.test(text))
-    return kind.includes("ENCRYPTED") ? "an encrypted private key" : "a private key";
-  if (/-----BEGIN OpenVPN Static key V\d-----[\r\n]+[\da-f]{30,}/.test(text))
-    return "a static key of OpenVPN";
-  if (/^PuTTY-User-Key-File-\d: /m.test(text)) return "a private key of PuTTY";
-  if (/"kty"\s*:/.test(text) && /"d"\s*:\s*"[\w-]{8}/.test(text)) return "a private key";
-  if (/^Private-key-format: v\d/m.test(text)) return "a private key of DNSSEC";
-  return undefined;
 }
 
 /** A Java key store whose first entry is a private key, or a PKCS#12 with a shrouded key bag (RFC 7292, 4.2.2). */

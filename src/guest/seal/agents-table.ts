@@ -1,4 +1,5 @@
 import { type Agent, agents, peoplesSecrets } from "./agents.ts";
+import { otherNetworks } from "./other-networks.ts";
 
 /** docs/sealing.md. A test compares it with the tables. */
 export function sealingReference(
@@ -14,7 +15,8 @@ ID) stays. \`tbuild seal --check\` reports it as left, and exits 1. To keep such
 
 In addition, tbuild searches every file that differs from its package, and every file that no package owns. It looks for
 this guest's host name, IP and MAC addresses, machine ID, SSH host keys and other IDs, in file contents and file names. It
-also looks for private keys, key stores, keytabs and tokens. After a seal, tbuild still knows the guest's identity from the
+also looks for private keys (PEM in any quoting, DER, base64, UTF-16, OpenPGP), key stores, keytabs and tokens. It unpacks
+gzip, bzip2, xz, zstd, lzop, lz4 and zip, up to 64 MiB. After a seal, tbuild still knows the guest's identity from the
 undo record, as long as that file is beside the image. \`--no-search\` skips this search; only the known places are looked
 at, and the report says so. SSH host keys that \`sshd_config\` names in other places than \`/etc/ssh/ssh_host_*\` are reported,
 not removed: sshd would not start without them.
@@ -27,6 +29,22 @@ follows an interface configuration that reads another file with \`.\` or \`sourc
 It also reports the addresses, link addresses and host names that commands set at boot, such as \`hostname vm17\` or
 \`ip addr add 10.3.3.3/24 dev eth0\`: in \`rc.local\` and other start scripts, units, \`ifup-local\`, dispatcher scripts, cron tables and
 udev rules, and in the scripts that these run. What a shell computes is not reported.
+
+Of other network managers, a seal resets nothing. It reads these files, and reports addresses, link addresses, client IDs and
+host names in them: ${otherNetworks.map(({ name, paths }) => `${name} (${paths.map((path) => `\`${path}\``).join(" ")})`).join(", ")}.
+
+## What the search does not look into
+
+- Files as their package brought them: a file of the same size, unless the package calls it configuration.
+- \`/proc\`, \`/sys\`, \`/dev\` and \`/run\` of the root file system, and the package database.
+- Files above 16 MiB, files that unpack to more than 64 MiB, 7z, RAR and RPM files, zips with a password, and packed files that
+  are damaged or whose program is missing. The report names them.
+- Files of the old lzma format, and packed files inside archives. A tar archive is searched as one text, so keys in DER and
+  OpenPGP's packets inside it are not found.
+- Secrets, but not names and IDs, in libraries that bring keys for their own tests: below \`site-packages\`, \`dist-packages\`,
+  \`node_modules\` and \`gems\`, and in jar, whl and egg files. In a guest without a package database, this also applies to
+  \`/usr\`, \`/lib\` and \`/lib64\` except \`/usr/local\`.
+- Keys that are split, encrypted as a whole, or written in other ways, such as in hexadecimal.
 
 ## Operations, in execution order
 

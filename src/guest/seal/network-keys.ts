@@ -96,7 +96,7 @@ const ifcfgRules: readonly KeyRule[] = [
 
 // Keys whose values look like an identity and are none.
 const harmless =
-  /^(?:generate-mac-address-mask|group-address|interface-name|id|type|controller|master|port-type|slave-type|parent|secondaries|permissions|stable-id|zone|GENERATE_MAC_ADDRESS_MASK|BRIDGING_OPTS|DEVICE|NAME|PHYSDEV|PARENT|MASTER|BRIDGE|TEAM_MASTER|(?:MASTER|BRIDGE|TEAM_MASTER|VRF|OVS_PORT|SECONDARY)_UUIDS?|.*_FLAGS|.*-flags)$/;
+  /^(?:generate-mac-address-mask|group-address|interface-name|id|type|controller|master|port-type|slave-type|parent|secondaries|permissions|stable-id|zone|DUIDType|GENERATE_MAC_ADDRESS_MASK|BRIDGING_OPTS|DEVICE|NAME|PHYSDEV|PARENT|MASTER|BRIDGE|TEAM_MASTER|(?:MASTER|BRIDGE|TEAM_MASTER|VRF|OVS_PORT|SECONDARY)_UUIDS?|.*_FLAGS|.*-flags)$/;
 
 /** The decision for a key in a keyfile. `named` are the ids by which connections refer to each other. */
 export function judgeKeyfileKey(key: string, value: string, named: ReadonlySet<string>): Verdict {
@@ -154,6 +154,9 @@ function tellingName(key: string, value: string): boolean {
   return (
     /(?:^|[-_])(?:mac|macaddr|hwaddr|duid|iaid|client[-_]?id(?:entifier)?|hostname|fqdn|hostid|uuid|serial)(?:$|[-_\d])/i.test(
       key.replaceAll(/([a-z\d])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])/g, "$1$2-"),
-    ) && !/^\s*(?:|-?\d+|yes|no|true|false|on|off|default|auto|none)\s*$/i.test(value)
+    ) &&
+    !/^\s*(?:|-?\d+|yes|no|true|false|on|off|default|auto|none|mac|perm-mac|permanent|preserve|random|stable(?:-\w+)?|lease|llt?|iaid\+duid|link-layer(?:-time)?)\s*$/i.test(
+      value,
+    )
   );
 }

@@ -55,7 +55,7 @@ function oracleVm(here: Host, options: OracleVmOptions, places: HypervisorPlaces
       const [nic] = nics;
       const address = nic?.address ?? (await leased(on, id, nic?.mac ?? ""));
       if (address === undefined) return undefined;
-      // Networks of machines are seldom reached from elsewhere.
+      // The networks of machines can seldom be reached from elsewhere, but the server can.
       return {
         host: address,
         port: 22,

@@ -1,8 +1,9 @@
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { TbuildError } from "../../errors.ts";
 import type { Host } from "../../host/host.ts";
+import { namesIn } from "../../io/durable.ts";
 
 const Disk = z.object({
   slot: z.number(),
@@ -58,7 +59,7 @@ export function recordsIn(host: Host, folder: string): Records {
     write: (record) => host.writeFile(fileOf(record.name), Buffer.from(JSON.stringify(record)), 0o600),
     remove: (vm) => rm(fileOf(vm), { force: true }),
     list: async () =>
-      (await readdir(folder).catch(() => []))
+      (await namesIn(folder))
         .filter((name) => name.endsWith(".json"))
         .map((name) => name.slice(0, -".json".length))
         .sort(),

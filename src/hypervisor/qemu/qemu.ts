@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
+import { namesIn } from "../../io/durable.ts";
 import type { BuildAddresses, Hypervisor, HypervisorKind, HypervisorPlaces } from "../hypervisor.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { tail } from "./console.ts";
@@ -113,7 +114,7 @@ function qemu(host: Runner, options: QemuOptions, { folder, memory }: Hypervisor
       await files(vm).remove();
     },
 
-    list: async () => (await readdir(folder).catch((): string[] => [])).sort(),
+    list: async () => await namesIn(folder),
   };
 }
 

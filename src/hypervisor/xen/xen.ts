@@ -62,7 +62,7 @@ function xen(here: Host, options: XenOptions): Hypervisor {
       return {
         host: found,
         port: 22,
-        // Bridges of a Xen host are seldom reached from elsewhere.
+        // The bridges of a Xen host can seldom be reached from elsewhere, but the host can.
         ...(far && { through: ["ssh", ...far.sshOptions, "-W", "%h:%p", "--", far.name] }),
       };
     },

@@ -9,9 +9,9 @@ interface Run {
 }
 
 /**
- * The free runs of a btrfs: what of its chunks no extent has, on each copy, and what of the device no chunk has. The first
- * MiB, in which a boot loader may lie, and the copies of the superblock are never among them (the kernel's
- * `btrfs_exclude_super_stripes`). `name` is the volume's name, for errors.
+ * The free runs of a btrfs: the space of its chunks that no extent uses, on each copy, and the space of the device that no
+ * chunk uses. They never include the first MiB, which may contain a boot loader, and the copies of the superblock (the
+ * kernel's `btrfs_exclude_super_stripes`). `name` is the volume's name, for errors.
  */
 export async function* freeRunsOfBtrfs(volume: Reader, name: string): AsyncGenerator<FreeRun> {
   const btrfs = await openBtrfs(volume, name);

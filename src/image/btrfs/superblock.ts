@@ -45,7 +45,7 @@ export class BtrfsSuperblock {
   get uuid(): Buffer {
     return this.#data.subarray(at.fsid, at.fsid + 16);
   }
-  /** The id in the heads of its nodes, if the feature metadata_uuid has changed the other. */
+  /** The id in the headers of its nodes. It differs from the file system's id if the feature metadata_uuid changed that. */
   get metadataUuid(): Buffer {
     return this.#data.subarray(at.metadataUuid, at.metadataUuid + 16);
   }

@@ -14,7 +14,7 @@ export type Change =
   | { readonly kind: "dir"; readonly path: string; readonly attributes: Attributes }
   | { readonly kind: "link"; readonly path: string; readonly target: string; readonly label?: string };
 
-/** A guest that is dear to ask and dear to change: read piece by piece, changed in one go. */
+/** A guest for which each command is expensive. It is read piece by piece, and changed in one command. */
 export interface Source {
   stat(path: string): Promise<Stat | undefined>;
   list(dir: string): Promise<string[]>;
@@ -32,7 +32,7 @@ export interface Source {
 /** Keeps changes in memory, in front of `source`, until they are committed: one process instead of hundreds. */
 export function collectingTree(source: Source): RawTree {
   const nodes = new Map<string, Node>();
-  // What was changed in each folder, so that listing one costs no look at all the others.
+  // The changes in each folder, so that listing one folder need not look at the changes in others.
   const changedIn = new Map<string, Set<string>>();
   const overridden: LockedPath[] = [];
 
@@ -123,7 +123,7 @@ function changesOf(nodes: ReadonlyMap<string, Node>): Change[] {
   const rest: Change[] = [];
   for (const path of byDepth(nodes.keys())) {
     const { was, now } = nodes.get(path) ?? {};
-    // A file that stays a file is written over, so that what its inode carries can be kept.
+    // A file that stays a file is overwritten, so that its inode keeps its other attributes.
     const stays = was && now && was.kind === now.stat.kind && was.kind !== "link";
     if (was && !stays) removals.push({ kind: "remove", path, was });
     if (!now) continue;

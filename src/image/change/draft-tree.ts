@@ -35,7 +35,7 @@ export async function draftTree(
       readFile: (path) => ((part, inside) => part.files.readFile(inside))(...partOf(path)),
       parts: (path) => ((part, inside) => partsOf(part.files, inside))(...partOf(path)),
       async apply(changes) {
-        // The flags bind the kernel alone: an inode that is written here keeps them.
+        // Only the kernel obeys these flags. An inode that is written here keeps them.
         const locked = await lockedAmong(changes, stat);
         for (const part of parts) {
           const own = changesIn(part, changes, partOf);

@@ -46,7 +46,7 @@ export function draftOf(disk: Reader): Draft {
     }
   }
 
-  // What is in pages that were all written is there even once the disk is closed.
+  // Pages that were written completely can be read even after the disk is closed.
   async function written(offset: number, length: number): Promise<Uint8Array> {
     const data = new Uint8Array(length);
     lay(data, offset);
@@ -155,7 +155,8 @@ function behindEnd(what: string, byte: number, bytes: number): TbuildError {
 const pageBytes = 4096;
 const zeroPage = new Uint8Array(pageBytes);
 const largestPiece = 1 << 20;
-const nearBytes = 256;
+/** Disks write whole sectors: pieces in neighbouring ones are one. XFS stamps every sector of its log when it is mounted. */
+const nearBytes = 512;
 const grain = 32;
 
 /** Where two pages differ, in units of 32 bytes: a changed flag counts as that, not as a page. */

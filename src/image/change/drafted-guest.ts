@@ -10,10 +10,12 @@ import type { FreeBlock } from "./free-space.ts";
 import type { SwapState } from "./swap.ts";
 import type { UnclaimedBlock } from "./unclaimed-space.ts";
 
-/** A guest that is read, or changed beside its image; with it, the rest of its disk, which nobody looks into. */
+/** A guest that is read, or changed in a draft beside its image, and the parts of its disk outside of its files. */
 export interface DraftedGuest extends ReachedGuest {
   readonly others: readonly OtherVolume[];
   readonly unresolved: readonly Unresolved[];
+  /** The paths of its swap files. What they hold is handled as the contents of swap. */
+  readonly swapFiles: readonly string[];
   /** The image file, followed by its backing files. */
   readonly layers: readonly Layer[];
   /** The other images in which members of its mirrors lie. */

@@ -1,32 +1,42 @@
-import type { Runner } from "../../host/host.ts";
+import { rm } from "node:fs/promises";
+import type { Host } from "../../host/host.ts";
 import type { MdArray } from "../disk/md-arrays.ts";
 import { inImage } from "../disk/unclaimed.ts";
 import { readImageFile } from "../file/image-file.ts";
+import { clearFreeClusters } from "../file/qcow2-free.ts";
 import type { Companion, LookedInto } from "../open.ts";
 import { draftOf, type Piece } from "./draft.ts";
 import type { ChangeOptions } from "./drafted-guest.ts";
 import { type Finished, finish } from "./plan-ways.ts";
-import type { ChangedWith } from "./undo.ts";
+import { type ChangedWith, namesFor } from "./undo.ts";
+import { copiedChange, workingCopy, writeToDisk } from "./working-copy.ts";
 
-type CompanionChange = Finished & ChangedWith;
+interface CompanionChange extends Finished, ChangedWith {
+  close(): Promise<void>;
+}
 
 /**
  * Works out the changes of the other images of the machine: their members of mirrors become equal to the changed ones, and
  * what lies beside them is done as in the first image.
  */
 export async function planCompanions(
-  host: Runner,
+  host: Host,
   { facts: { arrays }, companions }: LookedInto,
   pieces: readonly Piece[],
   options: ChangeOptions,
 ): Promise<readonly CompanionChange[]> {
   const found: CompanionChange[] = [];
-  for (const one of companions) found.push(await planCompanion(host, one, { arrays, pieces }, options));
+  try {
+    for (const one of companions) found.push(await planCompanion(host, one, { arrays, pieces }, options));
+  } catch (error) {
+    for (const { file } of companions) await rm(namesFor(file).work, { force: true }).catch(() => {});
+    throw error;
+  }
   return found;
 }
 
 /** The change of the first image, with what was done in the others. */
-export function withOthers<Change extends Finished>(
+export function withOthers<Change extends Finished & { close(): Promise<void> }>(
   change: Change,
   others: readonly CompanionChange[],
 ): Change & { readonly alongside?: readonly ChangedWith[] } {
@@ -40,12 +50,15 @@ export function withOthers<Change extends Finished>(
     ...(change.kept && { kept: all.flatMap(({ kept = [] }) => kept) }),
     ...(change.emptied && { emptied: all.flatMap(({ emptied = [] }) => emptied) }),
     ...(change.swap && { swap: all.flatMap(({ swap = [] }) => swap) }),
-    alongside: others.map(({ image, pieces }) => ({ image, pieces })),
+    alongside: others.map(({ image, pieces, bytes }) => ({ image, pieces, bytes })),
+    close: async () => {
+      for (const one of all) await one.close();
+    },
   };
 }
 
 async function planCompanion(
-  host: Runner,
+  host: Host,
   { file, facts }: Companion,
   change: { readonly arrays: readonly MdArray[]; readonly pieces: readonly Piece[] },
   { scrub, renewSwap, watch }: ChangeOptions,
@@ -59,19 +72,35 @@ async function planCompanion(
     ...(watch && { watch }),
   };
   const done = await finish(host, { facts, mounts: [], swapFiles: [] }, before, after, options);
+  const written = await after.pieces(watch?.signal);
   const named = <Part extends { readonly name: string }>(part: Part): Part => ({
     ...part,
     name: inImage(part.name, file),
   });
   return {
     image: file,
-    pieces: await after.pieces(watch?.signal),
+    ...(facts.format === "raw"
+      ? { pieces: written, bytes: before.bytes, close: async () => {} }
+      : await changeOfCopy(host, file, written, options)),
     ...(done.scrubbed !== undefined && { scrubbed: done.scrubbed }),
     ...(done.unclaimed && { unclaimed: done.unclaimed.map(named) }),
     ...(done.kept && { kept: done.kept.map(named) }),
     ...(done.emptied && { emptied: done.emptied.map((name) => inImage(name, file)) }),
     ...(done.swap && { swap: done.swap.map(named) }),
   };
+}
+
+// What bytes of the disk come to in the file is only known once they are written.
+async function changeOfCopy(
+  host: Host,
+  file: string,
+  written: readonly Piece[],
+  { scrub, watch: { signal } = {} }: Pick<ChangeOptions, "scrub" | "watch">,
+): Promise<Pick<CompanionChange, "pieces" | "bytes" | "close">> {
+  const copy = await workingCopy(host, file, signal);
+  await writeToDisk(host, copy, written, signal);
+  if (scrub) await clearFreeClusters(copy, signal);
+  return { ...(await copiedChange(host, file, signal)), close: () => rm(copy, { force: true }) };
 }
 
 interface Mirrored {

@@ -1,8 +1,7 @@
-import { open, rm, stat } from "node:fs/promises";
-import { checkInterrupted, TbuildError } from "../../errors.ts";
+import { rm } from "node:fs/promises";
+import { TbuildError } from "../../errors.ts";
 import type { Host, Runner } from "../../host/host.ts";
 import { pacer } from "../../host/pace.ts";
-import { writeAll } from "../../io/durable.ts";
 import { fileWord } from "../../io/escape.ts";
 import { type Reader, windowOf } from "../../io/reader.ts";
 import type { Mount } from "../access.ts";
@@ -16,7 +15,6 @@ import { replayInto } from "../ext/journal.ts";
 import { type DataRange, joined, rangesOf } from "../file/holes.ts";
 import { type ImageFile, readImageFile } from "../file/image-file.ts";
 import { clearFreeClusters } from "../file/qcow2-free.ts";
-import { rawView } from "../file/raw-view.ts";
 import type { ImageFacts, LookedInto } from "../open.ts";
 import { openByBest } from "../open-volumes.ts";
 import { type AccessOptions, chooseAccess } from "../ways/index.ts";
@@ -26,17 +24,20 @@ import { draftTree } from "./draft-tree.ts";
 import type { ChangeOptions, ReachedGuest, Scrub } from "./drafted-guest.ts";
 import { scrubFree, tellsFreeBlocks } from "./free-space.ts";
 import { makeMembersEqual } from "./mirror-members.ts";
-import { differingPieces } from "./pieces.ts";
 import { freshSwap, type SwapState } from "./swap.ts";
 import { findSwapFiles } from "./swap-files.ts";
 import { filledPlaces, scrubUnclaimed } from "./unclaimed-space.ts";
 import { namesFor } from "./undo.ts";
+import { changedInMirrors, copiedChange, workingCopy, writeToDisk } from "./working-copy.ts";
 
 /** A change that was made beside its image, as the bytes that differ. */
 export interface Planned<Result> {
   readonly result: Result;
   readonly via: string;
+  /** Of the image file. */
   readonly pieces: readonly Piece[];
+  /** Of the disk, in mirrors with members in other images; absent if the file is the disk itself. */
+  readonly inMirrors?: readonly Piece[];
   readonly bytes: number;
   close(): Promise<void>;
 }
@@ -54,39 +55,25 @@ export interface Scrubbed {
 }
 
 /** Throws where a change cannot be worked out as it is wanted, before any work is done. */
-export function refuseWish(
-  {
-    facts: {
-      file,
-      format,
-      layers: [layer],
-    },
-    mounts,
-    companions,
-  }: LookedInto,
-  options: ChangeOptions,
-): void {
-  const odd = [{ file, format }, ...companions.map(({ facts }) => facts)].find((one) => one.format !== "raw");
-  if (companions.length > 0 && odd)
-    throw new TbuildError("environment", `a mirror in several images, and ${odd.file} is ${odd.format}`, {
-      subject: file,
-      hint: `Such mirrors are changed in raw images only: qemu-img convert -O raw ${fileWord(odd.file)} ${fileWord(`${odd.file}.raw`)}`,
-    });
-  if (options.far && format !== "raw")
-    throw new TbuildError("environment", `a ${format} images cannot be changed over the network`, {
-      subject: file,
+export function refuseWish({ facts, mounts, companions }: LookedInto, options: ChangeOptions): void {
+  const all = [facts, ...companions.map((one) => one.facts)];
+  const odd = all.find(({ format }) => format !== "raw");
+  if (options.far && odd)
+    throw new TbuildError("environment", `a ${odd.format} image cannot be changed over the network`, {
+      subject: odd.file,
       hint: "Run tbuild on that machine, or copy the image here.",
     });
   const closed = mounts.find(({ volume }) => !tellsFreeBlocks(volume));
   if (options.scrub && closed)
     throw new TbuildError("environment", `free blocks of ${closed.volume.fs} cannot be scrubbed`, {
-      subject: file,
+      subject: facts.file,
       hint: "Scrubbing works on ext, XFS, btrfs and FAT only. Omit --scrub.",
     });
-  if (options.scrub && layer?.isPacked)
+  const packed = all.find(({ layers: [layer] }) => layer?.isPacked);
+  if (options.scrub && packed)
     throw new TbuildError("environment", "has compressed clusters, which keep what a scrub would remove", {
-      subject: file,
-      hint: `Scrub a copy without them: qemu-img convert -O qcow2 ${fileWord(file)} ${fileWord(`${file}.new`)}`,
+      subject: packed.file,
+      hint: `Scrub a copy without them: qemu-img convert -O qcow2 ${fileWord(packed.file)} ${fileWord(`${packed.file}.new`)}`,
     });
 }
 
@@ -234,10 +221,8 @@ async function planInCopy<Result>(
   options: ChangeOptions,
 ): Promise<Planned<Result> & Finished> {
   const { file: image, format } = facts;
-  const copy = namesFor(image).work;
-  await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
-    ...(options.watch?.signal && { signal: options.watch.signal }),
-  });
+  const signal = options.watch?.signal;
+  const copy = await workingCopy(host, image, signal);
   let result: Result;
   let via: string;
   {
@@ -247,12 +232,12 @@ async function planInCopy<Result>(
   }
   const finished =
     format === "raw" ? {} : await finishedCopy(host, { facts, mounts, swapFiles }, copy, options);
-  const { size } = await stat(copy);
+  const inMirrors = format === "raw" ? undefined : await changedInMirrors(image, copy, facts.arrays, signal);
   return {
     result,
     via,
-    pieces: await differingPieces(host, image, copy, options.watch?.signal),
-    bytes: size,
+    ...(await copiedChange(host, image, signal)),
+    ...(inMirrors && { inMirrors }),
     ...finished,
     close: () => rm(copy, { force: true }),
   };
@@ -274,15 +259,7 @@ async function finishedCopy(
     finished = await finish(host, guest, before, after, options);
     pieces = await after.pieces(options.watch?.signal);
   }
-  if (pieces.length > 0) {
-    await using view = await rawView(host, copy, false);
-    await using target = await open(view.file, "r+");
-    for (const { offset, after } of pieces) {
-      checkInterrupted(options.watch?.signal);
-      await writeAll(target, await after(), offset);
-    }
-    await target.sync();
-  }
+  await writeToDisk(host, copy, pieces, options.watch?.signal);
   if (options.scrub) await clearFreeClusters(copy, options.watch?.signal);
   return finished;
 }

@@ -8,7 +8,7 @@ import { imagesOfArrays } from "../disk/members-beside.ts";
 import type { FarFolder } from "../far.ts";
 import { notOpened, requireFile } from "../file/image-file.ts";
 import { type FilesInUse, filesInUse } from "../in-use.ts";
-import { type LookedInto, lookInto, refuseChange, refuseUse } from "../open.ts";
+import { allLayers, type LookedInto, lookInto, refuseChange, refuseUse } from "../open.ts";
 import { withReachable } from "../reachable.ts";
 import type { Piece } from "./draft.ts";
 import type { ChangeOptions, DraftedGuest } from "./drafted-guest.ts";
@@ -64,7 +64,7 @@ export async function planChange<Result>(
       });
       const { facts } = found;
       const plan = async (reached: LookedInto) => {
-        const { mounts, others, unresolved } = reached;
+        const { mounts, others, unresolved, swapFiles } = reached;
         refuseWish(reached, options);
         if (options.fsck)
           await refuseFaulty(host, facts, mounts, {
@@ -80,7 +80,8 @@ export async function planChange<Result>(
               ...guest,
               others,
               unresolved,
-              layers: facts.layers,
+              swapFiles,
+              layers: allLayers(reached),
               companions: reached.companions.map((one) => one.file),
             }),
           options,
@@ -90,7 +91,8 @@ export async function planChange<Result>(
           throw error;
         });
         const check = () => refuseFaulty(host, facts, mounts, { when: "after", ...interruptible });
-        const changes = await planCompanions(host, reached, planned.pieces, options).catch(async (error) => {
+        const mirrored = planned.inMirrors ?? planned.pieces;
+        const changes = await planCompanions(host, reached, mirrored, options).catch(async (error) => {
           await planned.close();
           throw error;
         });

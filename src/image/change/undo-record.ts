@@ -8,7 +8,7 @@ import { isZero, type Piece } from "./draft.ts";
 
 /**
  * The start of an undo record: a description of the change, its time (ISO 8601, UTC), and the sizes of the image in bytes.
- * `others` are the images that were changed with it, as paths from its folder; none of them changes its size.
+ * `others` are the images that were changed with it, as paths from its folder.
  */
 const Head = z.object({
   what: z.string(),
@@ -16,7 +16,13 @@ const Head = z.object({
   size: z.int().nonnegative(),
   sizeAfter: z.int().nonnegative(),
   others: z
-    .array(z.object({ file: z.string().min(1), size: z.int().nonnegative() }))
+    .array(
+      z.object({
+        file: z.string().min(1),
+        size: z.int().nonnegative(),
+        sizeAfter: z.int().nonnegative(),
+      }),
+    )
     .max(31)
     .optional(),
 });
@@ -79,7 +85,7 @@ export async function writeRecord(
       const turn = pace();
       if (turn) await turn;
       const [before, after] = [
-        await readOrZeros(handle, piece, sizesIn(head)[index] ?? 0),
+        await readOrZeros(handle, piece, sizesIn(head)[index]?.size ?? 0),
         await piece.after(),
       ];
       const zeros = (isZero(before) ? beforeIsZero : 0) | (isZero(after) ? afterIsZero : 0);
@@ -94,8 +100,9 @@ export async function writeRecord(
   return (await record.stat()).size;
 }
 
-function sizesIn({ size, others = [] }: Head): number[] {
-  return [size, ...others.map((other) => other.size)];
+/** The sizes of each image of a record, before the change and after it. */
+export function sizesIn({ size, sizeAfter, others = [] }: Head): Pick<Head, "size" | "sizeAfter">[] {
+  return [{ size, sizeAfter }, ...others];
 }
 
 /** Refuses a record that is damaged, or of images that have another size. */
@@ -110,8 +117,7 @@ export async function checkRecord(record: FileHandle, file: string, targets: Tar
       hint: "Nothing was changed. Restore the image from a copy.",
     });
   const head = await readHead(record, file);
-  for (const [index, size] of sizesIn(head).entries()) {
-    const after = index === 0 ? head.sizeAfter : size;
+  for (const [index, { size, sizeAfter: after }] of sizesIn(head).entries()) {
     const now = (await targetAt(targets, index, file).handle.stat()).size;
     if (now < Math.min(size, after) || now > Math.max(size, after))
       throw new TbuildError("integrity", `belongs to an image of ${size} bytes, not of ${now}`, {
@@ -207,10 +213,11 @@ interface RecordedPiece {
 
 /** What is changed, in the order of the record. */
 export async function* piecesOf(record: FileHandle, file: string): AsyncGenerator<RecordedPiece> {
-  const start = await readFully(record, 0, Math.min(longestStart, (await record.stat()).size));
-  let at = start.indexOf(10) + 1;
+  const { size } = await record.stat();
+  const read = aheadReader(record, size);
+  let at = (await read(0, Math.min(longestStart, size))).indexOf(10) + 1;
   for (;;) {
-    const head = await readFully(record, at, headBytes);
+    const head = await read(at, headBytes);
     const [offset, bytes, flags] = [
       Number(head.readBigUInt64BE(0)),
       head.readUInt32BE(8),
@@ -222,7 +229,7 @@ export async function* piecesOf(record: FileHandle, file: string): AsyncGenerato
     const side = async (zero: number) => {
       if (flags & zero) return Buffer.alloc(bytes);
       at += bytes;
-      return readFully(record, at - bytes, bytes);
+      return read(at - bytes, bytes);
     };
     yield {
       index: flags >> imageShift,
@@ -253,6 +260,23 @@ async function readOrZeros(
 ): Promise<Buffer> {
   const there = Math.max(0, Math.min(bytes, size - offset));
   return Buffer.concat([await readFully(file, offset, there), Buffer.alloc(bytes - there)]);
+}
+
+// Pieces are small, and each read of a record on another machine is a round trip.
+const aheadBytes = 1 << 16;
+
+/** For a file of `size` bytes that is read from start to end. */
+function aheadReader(file: FileHandle, size: number): (offset: number, bytes: number) => Promise<Buffer> {
+  let start = 0;
+  let ahead: Buffer = Buffer.alloc(0);
+  return async (offset, bytes) => {
+    if (offset < start || offset + bytes > start + ahead.length) {
+      const whole = Math.min(Math.max(bytes, aheadBytes), size - offset);
+      ahead = await readFully(file, offset, Math.max(bytes, whole));
+      start = offset;
+    }
+    return ahead.subarray(offset - start, offset - start + bytes);
+  };
 }
 
 async function readFully(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {

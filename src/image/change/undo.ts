@@ -14,6 +14,7 @@ import {
   openQuietly,
   piecesOf,
   readHead,
+  sizesIn,
   type Target,
   type Targets,
   targetAt,
@@ -46,6 +47,8 @@ export interface UndoRecord extends ChangeNote {
 export interface ChangedWith {
   readonly image: string;
   readonly pieces: readonly Piece[];
+  /** The size of its file after the change. */
+  readonly bytes: number;
 }
 
 /**
@@ -67,7 +70,7 @@ export async function changeImage(
     ...note,
     size,
     sizeAfter,
-    ...(others.length > 0 && { others: await othersOf(image, targets.all) }),
+    ...(others.length > 0 && { others: await othersOf(image, targets.all, others) }),
   };
   const all = [pieces, ...others.map((other) => other.pieces)];
   const bytes = await prepare(image, targets.all, all, head, signal);
@@ -226,11 +229,17 @@ async function pointedAt(image: string): Promise<string | undefined> {
   return text.endsWith("\n") ? resolve(dirname(image), text.slice(0, -1)) : undefined;
 }
 
-async function othersOf(image: string, [, ...others]: Targets): Promise<NonNullable<Head["others"]>> {
-  const found: { file: string; size: number }[] = [];
-  for (const { image: other, handle } of others)
-    found.push({ file: relative(dirname(image), other), size: (await handle.stat()).size });
-  return found;
+async function othersOf(
+  image: string,
+  [, ...targets]: Targets,
+  others: readonly ChangedWith[],
+): Promise<NonNullable<Head["others"]>> {
+  return Promise.all(
+    targets.map(async ({ image: other, handle }, index) => {
+      const { size } = await handle.stat();
+      return { file: relative(dirname(image), other), size, sizeAfter: others[index]?.bytes ?? size };
+    }),
+  );
 }
 
 /** Gives a finished copy its name. Its undo records follow; after a kill, `settle` sees to that. */
@@ -352,10 +361,12 @@ async function finishUndo(image: string, targets: Targets): Promise<void> {
 // Doing it again does no harm.
 async function writeSide(side: "before" | "after", targets: Targets, file: string): Promise<void> {
   await using record = await openQuietly(file, "r");
-  const { size, sizeAfter } = await checkRecord(record, file, targets);
+  const head = await checkRecord(record, file, targets);
   for await (const piece of piecesOf(record, file))
     await writePiece(targetAt(targets, piece.index, file).handle, piece.offset, piece[side]);
-  if (size !== sizeAfter) await targets[0].handle.truncate(side === "after" ? sizeAfter : size);
+  for (const [index, { size, sizeAfter }] of sizesIn(head).entries())
+    if (size !== sizeAfter)
+      await targetAt(targets, index, file).handle.truncate(side === "after" ? sizeAfter : size);
   for (const { handle } of targets) await handle.datasync();
 }
 

@@ -111,7 +111,7 @@ async function opened(
   if (!first) return ", without an active member here";
   const others = active.filter((part) => part !== first);
   const { level, members, name, events, data, array: id } = first.member;
-  if (level !== 1) return ` of level ${level}`;
+  if (level !== 1) return ` of level ${level === linear ? "linear" : level}`;
   const faulty = active.find(({ member }) => member.fault !== undefined);
   if (faulty) return `; ${faulty.place.name} ${faulty.member.fault}`;
   if (active.length < members) {
@@ -154,6 +154,9 @@ function othersOf(active: readonly MdPart[], found: readonly MemberElsewhere[]):
       : `${wanted.length === 1 ? "another is" : "others are"} ${wanted.map(({ name }) => name).join(" and ")}`;
   return `${where} (array ${member?.name}, UUID ${uuid})`;
 }
+
+/** LEVEL_LINEAR in include/uapi/linux/raid/md_u.h. */
+const linear = -1;
 
 function place({ place: { offset }, member }: MdPart): number {
   return offset + member.data.offset;

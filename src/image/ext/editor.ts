@@ -1,14 +1,16 @@
-import { randomBytes } from "node:crypto";
 import { pacer, type Watch } from "../../host/pace.ts";
 import { shown } from "../../io/escape.ts";
 import type { Change } from "../change/change.ts";
 import type { Writable } from "../change/draft.ts";
 import { bytesOf } from "../names.ts";
 import { type Attributes, nameOf, parentOf } from "../tree.ts";
+import { release, setContent, setTarget } from "./content.ts";
 import { damaged, Unfit } from "./faults.ts";
-import { ExtFolder, startFolder } from "./folder.ts";
-import { dropAttributes, mapBlocks, type Owned, ownedBlocks, setLabel } from "./inode.ts";
-import { at, flag, kindOf } from "./inode-fields.ts";
+import { startFolder } from "./folder.ts";
+import { dropAttributes, mapBlocks, ownedBlocks, setLabel } from "./inode.ts";
+import { fresh, own, touch } from "./inode-attributes.ts";
+import { at, kindOf } from "./inode-fields.ts";
+import { OpenFolders } from "./open-folders.ts";
 import { ExtVolume } from "./volume.ts";
 
 /** Changes the files of an ext file system in process. A remaining inode keeps everything except the requested change. */
@@ -20,8 +22,7 @@ export interface ExtEditor {
 export async function editExt(disk: Writable): Promise<ExtEditor> {
   const volume = await ExtVolume.open(disk);
 
-  // The folders in which changes are made, and their parents.
-  const folders = new Map<number, ExtFolder>();
+  const folders = new OpenFolders(volume);
 
   async function apply(changes: readonly Change[], { signal, progress }: Watch = {}): Promise<void> {
     const pace = pacer(signal, (steps) => progress?.("changes made", steps, changes.length));
@@ -33,14 +34,13 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
         await rewrite(change.path, change.data, change.attributes);
       else await make(change);
     }
-    for (const folder of folders.values()) await folder.flush();
-    folders.clear();
+    await folders.flush();
     await volume.flush();
   }
 
   async function remove(path: string): Promise<void> {
-    const [parent, name] = [await numberOf(parentOf(path)), bytesOf(nameOf(path))];
-    const folder = await folderAt(parent);
+    const [parent, name] = [await folders.numberOf(parentOf(path)), bytesOf(nameOf(path))];
+    const folder = await folders.at(parent);
     const number = folder.find(name);
     if (number === undefined) throw damaged(`${shown(path)} is not there`);
     const inode = await volume.inode(number);
@@ -55,26 +55,26 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     }
     const owned = await ownedBlocks(volume, inode);
     await volume.checkBlocks([...owned.data, ...owned.maps]);
-    await release(owned);
+    await release(volume, owned);
     await dropAttributes(volume, inode);
     await volume.freeInode(number, kind === "dir" ? "dir" : "other");
     await volume.clearInode(number);
-    if (kind === "dir") await countFolder(parent, -1);
+    if (kind === "dir") await countFolder(volume, parent, -1);
   }
 
   // Its blocks are written again without the names, because free blocks stay readable.
   async function dropFolder(path: string, number: number): Promise<void> {
-    const folder = await folderAt(number);
+    const folder = await folders.at(number);
     if (!folder.isEmpty) throw damaged(`${shown(path)} is not empty`);
     await folder.flush();
-    folders.delete(number);
+    folders.forget(number);
   }
 
   async function rewrite(path: string, data: Uint8Array, attributes: Attributes): Promise<void> {
-    const number = await numberOf(path);
+    const number = await folders.numberOf(path);
     await volume.checkInode(number);
     const inode = await volume.inode(number);
-    await setContent(number, inode, data);
+    await setContent(volume, number, inode, data);
     own(inode, attributes);
     touch(inode, [at.mtime, at.ctime]);
     await volume.putInode(number, inode);
@@ -82,12 +82,12 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
 
   async function make(change: Exclude<Change, { kind: "remove" }>): Promise<void> {
     const kind = change.kind === "write" ? "file" : change.kind;
-    const [parent, name] = [await numberOf(parentOf(change.path)), bytesOf(nameOf(change.path))];
+    const [parent, name] = [await folders.numberOf(parentOf(change.path)), bytesOf(nameOf(change.path))];
     const number = await volume.takeInode(parent, kind === "dir" ? "dir" : "other");
     const attributes = change.kind === "link" ? linkAttributes(change.label) : change.attributes;
     const inode = fresh(volume, kind, attributes);
-    if (change.kind === "write") await setContent(number, inode, change.data);
-    if (change.kind === "link") await setTarget(number, inode, bytesOf(change.target));
+    if (change.kind === "write") await setContent(volume, number, inode, change.data);
+    if (change.kind === "link") await setTarget(volume, number, inode, bytesOf(change.target));
     if (kind === "dir") {
       const [block = 0] = await volume.takeBlocks(1, number);
       await mapBlocks(volume, number, inode, [block]);
@@ -96,114 +96,24 @@ export async function editExt(disk: Writable): Promise<ExtEditor> {
     }
     if (attributes.label !== undefined) await setLabel(volume, number, inode, attributes.label);
     await volume.putInode(number, inode);
-    await (await folderAt(parent)).add(name, number, kind);
-    if (kind === "dir") await countFolder(parent, 1);
-  }
-
-  // Reuses the existing blocks as far as they are needed.
-  async function setContent(number: number, inode: Buffer, data: Uint8Array): Promise<void> {
-    const { blockBytes } = volume;
-    const old = await ownedBlocks(volume, inode);
-    await volume.checkBlocks([...old.data, ...old.maps]);
-    const count = Math.ceil(data.length / blockBytes);
-    const blocks = old.data.slice(0, count);
-    if (blocks.length < count) blocks.push(...(await volume.takeBlocks(count - blocks.length, number)));
-    for (const [index, block] of blocks.entries()) {
-      const content = Buffer.alloc(blockBytes);
-      content.set(data.subarray(index * blockBytes, (index + 1) * blockBytes));
-      await volume.putBlock(block, content);
-    }
-    await release({ data: old.data.slice(count), maps: old.maps });
-    await mapBlocks(volume, number, inode, blocks);
-    inode.writeUInt32LE(data.length, at.size);
-    inode.writeUInt32LE(0, at.sizeHigh);
-  }
-
-  async function setTarget(number: number, inode: Buffer, target: Buffer): Promise<void> {
-    if (target.length >= 60) return setContent(number, inode, target);
-    inode.writeUInt32LE(0, at.flags);
-    inode.fill(0, at.block, at.block + 60);
-    target.copy(inode, at.block);
-    inode.writeUInt32LE(target.length, at.size);
-  }
-
-  async function release({ data, maps }: Owned): Promise<void> {
-    for (const block of [...data, ...maps]) await volume.freeBlock(block);
-  }
-
-  async function countFolder(parent: number, by: number): Promise<void> {
-    const inode = await volume.inode(parent);
-    const links = inode.readUInt16LE(at.links);
-    // 1: it once had more subfolders than the field can count; since then they are not counted.
-    if (links === 1) return;
-    if (links + by < 2) throw damaged(`folder ${parent} has more subfolders than its inode counts`);
-    if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
-    inode.writeUInt16LE(links + by, at.links);
-    await volume.putInode(parent, inode);
-  }
-
-  async function numberOf(path: string): Promise<number> {
-    let number = 2;
-    for (const name of path.split("/").filter((part) => part !== "")) {
-      const next = (await folderAt(number)).find(bytesOf(name));
-      if (next === undefined) throw damaged(`${shown(path)} is not there`);
-      number = next;
-    }
-    return number;
-  }
-
-  async function folderAt(number: number): Promise<ExtFolder> {
-    const kept = folders.get(number);
-    if (kept) return kept;
-    const opened = await ExtFolder.open(volume, number);
-    folders.set(number, opened);
-    return opened;
+    await (await folders.at(parent)).add(name, number, kind);
+    if (kind === "dir") await countFolder(volume, parent, 1);
   }
 
   return { apply };
 }
 
+async function countFolder(volume: ExtVolume, parent: number, by: number): Promise<void> {
+  const inode = await volume.inode(parent);
+  const links = inode.readUInt16LE(at.links);
+  // 1: it once had more subfolders than the field can count; since then they are not counted.
+  if (links === 1) return;
+  if (links + by < 2) throw damaged(`folder ${parent} has more subfolders than its inode counts`);
+  if (links + by >= 65000) throw new Unfit("a folder with very many folders in it");
+  inode.writeUInt16LE(links + by, at.links);
+  await volume.putInode(parent, inode);
+}
+
 function linkAttributes(label: string | undefined): Attributes {
   return { mode: 0o777, uid: 0, gid: 0, ...(label !== undefined && { label }) };
-}
-
-function fresh(volume: ExtVolume, kind: "file" | "dir" | "link", attributes: Attributes): Buffer {
-  const inode = Buffer.alloc(volume.inodeBytes);
-  const types = { file: 0o100000, dir: 0o040000, link: 0o120000 };
-  inode.writeUInt16LE(types[kind], at.mode);
-  own(inode, attributes);
-  inode.writeUInt16LE(kind === "dir" ? 2 : 1, at.links);
-  if (volume.hasExtents) {
-    inode.writeUInt32LE(flag.extents, at.flags);
-    inode.writeUInt16LE(0xf30a, at.block);
-    inode.writeUInt16LE(4, at.block + 4);
-  }
-  randomBytes(4).copy(inode, at.generation);
-  if (volume.inodeBytes > 128) inode.writeUInt16LE(volume.extraBytes, at.extra);
-  touch(inode, [at.atime, at.mtime, at.ctime]);
-  if (volume.extraBytes >= 20) inode.writeUInt32LE(now(), at.crtime);
-  return inode;
-}
-
-function own(inode: Buffer, { mode, uid, gid }: Attributes): void {
-  inode.writeUInt16LE((inode.readUInt16LE(at.mode) & 0o170000) | (mode & 0o7777), at.mode);
-  inode.writeUInt16LE(uid & 0xffff, at.uid);
-  inode.writeUInt16LE(uid >>> 16, at.uidHigh);
-  inode.writeUInt16LE(gid & 0xffff, at.gid);
-  inode.writeUInt16LE(gid >>> 16, at.gidHigh);
-}
-
-// The nanoseconds of a time are behind the first 128 bytes, if the inode is that large.
-const finer: Readonly<Record<number, number>> = { [at.ctime]: 132, [at.mtime]: 136, [at.atime]: 140 };
-
-function touch(inode: Buffer, times: readonly number[]): void {
-  for (const time of times) {
-    inode.writeUInt32LE(now(), time);
-    const place = finer[time] ?? 0;
-    if (inode.length > 128 && place + 4 <= 128 + inode.readUInt16LE(at.extra)) inode.writeUInt32LE(0, place);
-  }
-}
-
-function now(): number {
-  return Math.floor(Date.now() / 1000);
 }

@@ -23,6 +23,10 @@ export const at = {
   /** How many bytes of fields begin here. */
   extra: 128,
   sumHigh: 130,
+  /** Nanoseconds, and two more bits of the seconds. */
+  ctimeExtra: 132,
+  mtimeExtra: 136,
+  atimeExtra: 140,
   crtime: 144,
 } as const;
 
@@ -40,6 +44,9 @@ export const flag = {
 
 /** The flags by which chattr locks a file, by their letters: immutable and append-only. */
 export const lockFlags: Readonly<Record<string, number>> = { i: flag.immutable, a: flag.append };
+
+/** The inode of the root folder. */
+export const rootInode = 2;
 
 /** The bytes of the block map, or of a short link's target. */
 export const mapBytes = 60;

@@ -4,10 +4,10 @@ import { stringOf } from "../names.ts";
 import { unreadable } from "./faults.ts";
 import type { Geometry } from "./geometry.ts";
 import { Group } from "./group.ts";
+import { rootInode } from "./inode-fields.ts";
 import { runsOf } from "./runs.ts";
 import { StoredInode } from "./stored-inode.ts";
 
-const rootInode = 2;
 const largestFile = 1 << 29;
 const longestTarget = 4096;
 

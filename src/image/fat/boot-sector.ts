@@ -25,6 +25,8 @@ const at = {
 
 /** FAT32: only one of the tables is in use. */
 const oneTable = 0x80;
+/** Stands where a volume has no label. */
+const noLabel = "NO NAME    ";
 /** Of the number of free clusters in FAT32's FSInfo sector (section 5). */
 const freeCountAt = 488;
 
@@ -83,8 +85,9 @@ export function fatIdentityIn(head: Buffer): { readonly id: string; readonly lab
   const fields = is(at.fat32.type, "FAT32") ? at.fat32 : is(at.fat16.type, "FAT1") ? at.fat16 : undefined;
   if (!fields) return undefined;
   const id = head.readUInt32LE(fields.id).toString(16).toUpperCase().padStart(8, "0");
+  const label = head.subarray(fields.label, fields.label + 11);
   return {
     id: `${id.slice(0, 4)}-${id.slice(4)}`,
-    label: head.subarray(fields.label, fields.label + 11),
+    label: label.toString("latin1") === noLabel ? label.subarray(0, 0) : label,
   };
 }

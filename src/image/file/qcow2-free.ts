@@ -7,7 +7,7 @@ import { fileReader, type Reader } from "../../io/reader.ts";
 import { qcow2Header } from "./qcow2.ts";
 
 /**
- * Writes zeros over the clusters of a qcow2 file that nothing uses: they still hold what stood in them when they were freed.
+ * Writes zeros over the clusters of a qcow2 file that nothing uses. They still contain the data that they had when they were freed.
  * A raised `signal` ends it.
  */
 export async function clearFreeClusters(file: string, signal?: AbortSignal): Promise<void> {

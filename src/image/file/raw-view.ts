@@ -70,7 +70,7 @@ function daemonArguments(image: string, format: Format, readOnly: boolean, part?
   ];
 }
 
-// The daemon's last act is to write what it still holds and to take the view away; then its folder goes.
+// Before the daemon ends, it writes its cached data and unmounts the view. Then the folder is removed.
 const script = `
 folder=$(own_folder view) && cd "$folder" && : > disk.img || exit 1
 qemu-storage-daemon "$@" < /dev/null &

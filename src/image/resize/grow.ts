@@ -100,7 +100,7 @@ async function growExt(host: Host, device: string, options: RunOptions): Promise
   await host.run(["resize2fs", device], options);
   const faults = await faultsOf(host, device, options.signal);
   if (faults.length > 0)
-    throw new TbuildError("integrity", "e2fsck finds faults after resize2fs", {
+    throw new TbuildError("integrity", "e2fsck found errors after resize2fs", {
       subject: device,
       lines: faults,
     });
@@ -151,7 +151,7 @@ async function growInKernel(
   }
 }
 
-// No udev makes devices there, no daemon listens, and nothing is kept outside of the disk.
+// There is no udev and no LVM daemon, and nothing may be stored outside of the disk.
 const lvmOptions = `--config '${[
   'devices { filter=["a|^/dev/ubd|", "r|.*|"] use_devicesfile=0 }',
   "activation { udev_sync=0 udev_rules=0 monitoring=0 }",

@@ -30,7 +30,7 @@ export interface Growth {
   readonly to: number;
 }
 
-/** Works out what a larger disk comes to in bytes, in a copy beside the image; the image stays as it is. */
+/** Works out which bytes a larger disk changes, in a copy beside the image. The image is not changed. */
 export async function planResize(
   host: Host,
   file: string,

@@ -17,7 +17,7 @@ import { flag, lockFlags } from "../ext/inode-fields.ts";
 import { replayJournal } from "../ext/journal.ts";
 import { bytesOf } from "../names.ts";
 import { GuestTree } from "../tree.ts";
-import { runScript } from "./mounted-tree.ts";
+import { runScript } from "./run-script.ts";
 
 /**
  * ext2, ext3 and ext4 without root. Reading is done in process (ext.ts). All changes of a session go to
@@ -100,7 +100,7 @@ async function openPart(
   if (!volume.fs.startsWith("ext"))
     throw new TbuildError("environment", `debugfs cannot open ${volume.fs}`, {
       subject: volume.name,
-      hint: "Open the image with the access `loop`.",
+      hint: "Use another access method: --via loop",
     });
   if (image.includes("?"))
     throw new TbuildError("usage", `e2fsprogs does not accept "?" in a file name`, { subject: image });

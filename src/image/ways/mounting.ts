@@ -43,7 +43,7 @@ export async function heldTree(
   });
 }
 
-/** The exit code of a script that mounts a guest, if the guest has no folder where it mounts a volume: no way in has one. */
+/** The exit code of a script that mounts a guest, if a mount point is missing in the guest. No access method can help then. */
 export const noFolder = 66;
 
 /** An error of such a script, as a `guest` fault if the guest caused it. */
@@ -54,7 +54,7 @@ export function guestsFault(error: unknown): unknown {
 
 /** How a volume of a guest is mounted by a kernel that is not the guest's. */
 export function mountOptions({ fs, subvolume }: Volume, readOnly: boolean): string {
-  // nouuid: XFS refuses a second file system with the same id, and copies of one image are our daily bread.
+  // nouuid: the kernel refuses to mount two XFS with the same id, and tbuild often opens copies of one image.
   const own = fs === "xfs" ? ",nouuid" : "";
   const part = subvolume === undefined ? "" : `,subvol=${subvolume}`;
   const quiet = readOnly ? `,ro${withoutReplay[fs] ?? ""}` : "";
@@ -69,7 +69,7 @@ const withoutReplay: Readonly<Partial<Record<Volume["fs"], string>>> = {
   btrfs: ",rescue=nologreplay",
 };
 
-// The kernel's folders are there only meanwhile. mount(8) would follow a link in the guest out of it.
+// The kernel's file systems are mounted only meanwhile. mount(8) would follow a link in the guest out of it.
 async function runInside(host: Runner, root: string, argv: readonly string[]): Promise<Output> {
   const bound: string[] = [];
   try {

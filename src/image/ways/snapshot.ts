@@ -21,8 +21,8 @@ export function snapshotBytes(bytes: number): number {
 }
 
 /**
- * What was changed, read out of the file that a snapshot of device-mapper wrote the changed chunks to. Chunks that
- * were written and are as before are left out. The file has a head chunk, an index chunk of pairs, as many chunks of
+ * What was changed, read out of the file that a snapshot of device-mapper wrote the changed chunks to. Chunks that were
+ * written with the same contents are left out. The file has a head chunk, an index chunk of pairs, as many chunks of
  * data as the index has room for pairs, another index chunk, and so on; a pair with 0 is the end. A raised `signal`
  * ends it.
  */

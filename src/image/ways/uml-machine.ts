@@ -105,8 +105,8 @@ export async function umlMachine(
   };
 }
 
-// The kernel ends with us, whatever it is at: it only reads, or changes a copy. It has many processes, and all of them are
-// in the group that it leads; so it takes the place of the shell, and is killed by who brings it our words.
+// The kernel ends when tbuild ends, at any moment: it only reads, or changes a copy. It consists of many processes, all in the
+// group that it leads. So it replaces the shell, and the process that passes it our commands kills the group.
 const holdingScript = `
 folder=$1
 shift
@@ -124,8 +124,10 @@ function kernelArgv(image: string, readOnly: boolean, folder: string, agent: str
   const console = ["con=null", "con0=fd:0,fd:1", "quiet"];
   // Without a policy, SELinux would hide the labels on the disk.
   const security = "lsm=yama";
+  // Read only, and without User-mode Linux's lock of the file, which would keep our own qemu-img from reading it.
+  const mode = readOnly ? "rc" : "";
   return [
-    ...["linux.uml", "mem=256M", `ubd0${readOnly ? "r" : ""}=${image}`, ...root, ...console, security],
+    ...["linux.uml", "mem=256M", `ubd0${mode}=${image}`, ...root, ...console, security],
     ...[`uml_dir=${folder}/`, "umid=machine"],
   ];
 }

@@ -87,7 +87,7 @@ function linked(at: string): string {
   return `{ ${shellQuoted(["echo", what])} >&2; exit ${noFolder}; }`;
 }
 
-// The kernel's folders are there while a program runs, and not while files are looked at.
+// The kernel's file systems are mounted while a program runs, and not while files are read.
 const insideScript = [
   `for f in dev proc sys; do mount --bind /$f ${root}/$f || exit 125; done`,
   `chroot ${root} "$0" "$@" < /dev/null; code=$?`,

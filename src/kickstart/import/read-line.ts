@@ -70,7 +70,7 @@ export function leaveRest(read: ReadLine, found: Findings): void {
   if (spare.length > 0) found.leave(read, `is not used here: ${spare.join(" ")}`);
 }
 
-// Repeated, these add up; of the others the last one counts.
+// When these are repeated, their values add up. Of all others, the last one counts.
 const gathered = new Set(["port", "service", "trust"]);
 
 // Up to OL7, repeated options of one `services` line add up.

@@ -32,7 +32,7 @@ function oneOf(major: string | undefined): Recipe["release"] | undefined {
   return releases.find((release) => release === `ol${major}`);
 }
 
-/** The release that refuses the fewest lines; of several the one nearest to the guess. */
+/** The release that refuses the fewest lines; among equals, the one nearest to the guess. */
 function leastRefused(text: string, guess: Recipe["release"]): Recipe["release"] {
   const far = (release: Recipe["release"]) => Math.abs(majorOf(release) - majorOf(guess));
   const [best] = releases

@@ -66,7 +66,7 @@ function quoted(name: string, value: string): string {
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))
     throw new TbuildError(
       "usage",
-      "holds a line end or another control character, which the CLI of Oracle VM Manager cannot take",
+      "contains a line break or another control character, which the CLI of Oracle VM Manager cannot take",
       {
         subject: name,
         hint: "Send it over the REST API (via: rest), or encode it as the module expects it.",

@@ -6,7 +6,7 @@ import { saysLocked } from "../locked.ts";
 import { type Block, readAnswers, readXmlAnswer } from "./answer.ts";
 import type { Command } from "./command.ts";
 import { joinedReads } from "./joined-reads.ts";
-import { type Connection, connect } from "./ssh/connection.ts";
+import { connectionTo } from "./ssh/kept-connection.ts";
 import { type Login, nameOf } from "./ssh/login.ts";
 
 export interface DoorOptions {
@@ -22,8 +22,6 @@ export interface DoorOptions {
 }
 
 const readMs = 120_000;
-/** A connection without commands is closed after so long. It keeps the process alive until then. */
-const idleMs = 3000;
 
 /** The one way to the CLI: every command goes through `order` or `read`. */
 export interface Door extends AsyncDisposable {
@@ -37,50 +35,9 @@ export interface Door extends AsyncDisposable {
 export function openDoor(options: DoorOptions): Door {
   const { login, signal, onCommand, onWait, lockMs = 300_000 } = options;
   const name = nameOf(login);
-  let connection: Promise<Connection> | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let users = 0;
+  const { sent, closed } = connectionTo(login, signal);
   // One command at a time: nothing documents that the CLI takes several at once on one connection.
   const inTurn = atMost(1);
-
-  async function opened(): Promise<Connection> {
-    const known = await connection?.catch(() => undefined);
-    if (known?.isOpen) return known;
-    connection = connect(login, signal);
-    connection.catch(() => {});
-    return connection;
-  }
-
-  async function closed(): Promise<void> {
-    clearTimeout(timer);
-    // At once, so that no command takes a connection that is about to end.
-    const known = connection;
-    connection = undefined;
-    await (await known?.catch(() => undefined))?.close();
-  }
-
-  async function sent(text: string, deadlineMs: number): Promise<string> {
-    clearTimeout(timer);
-    users++;
-    try {
-      const one = await opened();
-      try {
-        return await one.exec(text, { deadlineMs, signal });
-      } catch (error) {
-        // The channel of a command that is not finished must not be used again.
-        await closed();
-        // It was certainly not sent: the connection had ended meanwhile.
-        if (!(error instanceof TbuildError) || error.code !== "no-connection") throw error;
-        return await (await opened()).exec(text, { deadlineMs, signal });
-      }
-    } finally {
-      users--;
-      if (users === 0) {
-        timer = setTimeout(() => void closed(), idleMs);
-        timer.unref();
-      }
-    }
-  }
 
   async function ordered(command: Command, deadlineMs: number): Promise<Block> {
     const until = Date.now() + lockMs;

@@ -1,6 +1,6 @@
 import type { Device, ManagerApi } from "../api.ts";
-import type { Json } from "./client.ts";
 import { at, reference } from "./fields.ts";
+import type { Json } from "./json.ts";
 import type { Orders } from "./orders.ts";
 
 type Devices = Pick<

@@ -1,5 +1,5 @@
 import type { Named } from "../api.ts";
-import { idIn, type Json, member } from "./client.ts";
+import { idIn, type Json, member } from "./json.ts";
 
 /** An id as a part of an address: ids of disks have a dot, and what a server says is not trusted. */
 export function at(id: string): string {

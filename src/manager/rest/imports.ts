@@ -1,7 +1,8 @@
 import { isRefusal } from "../answers.ts";
 import type { ImportWanted, ManagerApi } from "../api.ts";
-import { type Asked, idIn, member } from "./client.ts";
+import type { Asked } from "./client.ts";
 import { at, elements } from "./fields.ts";
+import { idIn, member } from "./json.ts";
 import type { Orders } from "./orders.ts";
 
 type Imports = Pick<ManagerApi, "importIso" | "importTemplate" | "importAssembly" | "templatesFromAssembly">;

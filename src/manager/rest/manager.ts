@@ -1,10 +1,11 @@
 import { TbuildError } from "../../errors.ts";
 import type { ManagerAbout, ManagerApi, ObjectKind } from "../api.ts";
-import { member, type RestClient } from "./client.ts";
+import type { RestClient } from "./client.ts";
 import { customizers } from "./customizers.ts";
 import { devices } from "./devices.ts";
 import { at, elements, named, text } from "./fields.ts";
 import { imports } from "./imports.ts";
+import { member } from "./json.ts";
 import { machines } from "./machines.ts";
 import { messages } from "./messages.ts";
 import { type Orders, ordersOf, type RestManagerOptions } from "./orders.ts";

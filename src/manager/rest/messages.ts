@@ -1,7 +1,7 @@
 import { isLogged } from "../answers.ts";
 import type { ManagerApi } from "../api.ts";
-import { member } from "./client.ts";
 import { at, elements, text } from "./fields.ts";
+import { member } from "./json.ts";
 import type { Orders } from "./orders.ts";
 
 export function messages({ client, order }: Orders): Pick<ManagerApi, "sendMessages" | "receivedMessages"> {

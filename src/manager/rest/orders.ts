@@ -1,7 +1,8 @@
 import { TbuildError } from "../../errors.ts";
 import type { Named } from "../api.ts";
-import { type Asked, idIn, type Json, member, type RestClient } from "./client.ts";
+import type { Asked, RestClient } from "./client.ts";
 import { at, named } from "./fields.ts";
+import { idIn, type Json, member } from "./json.ts";
 
 export interface RestManagerOptions {
   readonly commandMs: number;

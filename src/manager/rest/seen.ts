@@ -1,7 +1,7 @@
 import { optional } from "../answers.ts";
 import type { DiskSeen, MappingSeen, VmSeen, VmState, VnicSeen } from "../api.ts";
-import { type Json, member } from "./client.ts";
 import { elements, named, nameIn, number, text } from "./fields.ts";
+import { type Json, member } from "./json.ts";
 
 const states: Readonly<Record<string, VmState>> = {
   TEMPLATE: "template",

@@ -14,7 +14,8 @@ import type { StoredDisk } from "../../model/disk.ts";
 import type { Manifest } from "../../model/manifest.ts";
 import { manifestDigest, manifestText, readManifest } from "../../model/manifest.ts";
 import type { Found } from "../records/finder.ts";
-import type { Records, Revocation } from "../records/records.ts";
+import type { Records } from "../records/records.ts";
+import type { Revocation } from "../records/revocations.ts";
 import type { Signature } from "../records/signature.ts";
 import type { Store } from "../store.ts";
 

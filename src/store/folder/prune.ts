@@ -2,7 +2,7 @@ import { open, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { checkInterrupted, TbuildError } from "../../errors.ts";
 import { openCompression } from "../../io/compression.ts";
-import { bytesAt, explained, removeDurably } from "../../io/durable.ts";
+import { bytesAt, explained, namesIn, removeDurably } from "../../io/durable.ts";
 import type { Digest } from "../../model/digest.ts";
 import type { ManifestLine } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
@@ -228,7 +228,7 @@ async function looseFiles(store: StoreFolder, grace: number): Promise<string[]> 
     for (const name of await readdir(folder))
       if (name.endsWith(".sha256") && !sums.has(join(folder, name))) found.push(join(folder, name));
   const incoming = join(store.folder, "incoming");
-  for (const name of await readdir(incoming).catch((): string[] => []))
+  for (const name of await namesIn(incoming))
     if (!(await isYoung(join(incoming, name), grace))) found.push(join(incoming, name));
   return found;
 }

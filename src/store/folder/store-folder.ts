@@ -78,14 +78,7 @@ export function storeFolder(folder: string): StoreFolder {
       return held;
     },
 
-    async manifestFiles() {
-      const found: string[] = [];
-      for (const kind of ["masters", "templates"])
-        for (const name of await namesIn(join(folder, kind)))
-          for (const file of await namesIn(join(folder, kind, name)))
-            if (file.endsWith(".json")) found.push(join(folder, kind, name, file));
-      return found;
-    },
+    manifestFiles: () => manifestFilesIn(folder),
 
     async versions(kind, name) {
       if (!/^[a-z][a-z0-9-]*$/.test(name)) return [];
@@ -103,17 +96,7 @@ export function storeFolder(folder: string): StoreFolder {
 
     async partsOf(disk) {
       await checkFormat();
-      const text = await textOf(listFile(disk.digest));
-      try {
-        if (text === undefined)
-          throw new TbuildError("integrity", `disk ${disk.digest}: is not in the store`);
-        return readDiskList(disk, text);
-      } catch (cause) {
-        throw new TbuildError("integrity", (cause as Error).message, {
-          cause,
-          hint: "`tbuild template verify` says which versions have it; pull or import one of them again to repair it.",
-        });
-      }
+      return readParts(listFile(disk.digest), disk);
     },
 
     async addList(text) {
@@ -125,29 +108,10 @@ export function storeFolder(folder: string): StoreFolder {
       return digest;
     },
 
-    async checkFree(manifest) {
-      const text = manifestText(manifest);
-      const { kind, name, version } = readManifest(`${manifest.name}@${manifest.version}`, text);
-      // A tool that goes by the name alone must not mistake a rehearsal for the real template.
-      if (manifest.rehearsal !== name.endsWith("-rehearsal"))
-        throw new TbuildError(
-          "integrity",
-          `${name}@${version}: only rehearsals may use this name, and all must`,
-        );
-      const there = await textOf(manifestFile({ kind, name, version }));
-      if (there !== undefined && there !== text)
-        throw new TbuildError(
-          "integrity",
-          `${name}@${version}: is already published with different content`,
-          {
-            hint: "Raise the version. A published version never changes.",
-          },
-        );
-      return there === undefined ? "new" : "there";
-    },
+    checkFree: (manifest) => checkFree(manifestFile, manifest),
 
     async addManifest(manifest) {
-      const free = await self.checkFree(manifest);
+      const free = await checkFree(manifestFile, manifest);
       const { chunks } = await readPacks(folder);
       for (const disk of manifest.disks)
         for (const { chunk } of await self.partsOf(disk))
@@ -166,6 +130,45 @@ export function storeFolder(folder: string): StoreFolder {
     },
   };
   return self;
+}
+
+async function manifestFilesIn(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const kind of ["masters", "templates"])
+    for (const name of await namesIn(join(folder, kind)))
+      for (const file of await namesIn(join(folder, kind, name)))
+        if (file.endsWith(".json")) found.push(join(folder, kind, name, file));
+  return found;
+}
+
+async function readParts(file: string, disk: DiskKey): Promise<readonly Part[]> {
+  const text = await textOf(file);
+  try {
+    if (text === undefined) throw new TbuildError("integrity", `disk ${disk.digest}: is not in the store`);
+    return readDiskList(disk, text);
+  } catch (cause) {
+    throw new TbuildError("integrity", (cause as Error).message, {
+      cause,
+      hint: "`tbuild template verify` says which versions have it; pull or import one of them again to repair it.",
+    });
+  }
+}
+
+async function checkFree(
+  manifestFile: StoreFolder["manifestFile"],
+  manifest: Manifest,
+): Promise<"new" | "there"> {
+  const text = manifestText(manifest);
+  const { kind, name, version } = readManifest(`${manifest.name}@${manifest.version}`, text);
+  // A tool that goes by the name alone must not mistake a rehearsal for the real template.
+  if (manifest.rehearsal !== name.endsWith("-rehearsal"))
+    throw new TbuildError("integrity", `${name}@${version}: only rehearsals may use this name, and all must`);
+  const there = await textOf(manifestFile({ kind, name, version }));
+  if (there !== undefined && there !== text)
+    throw new TbuildError("integrity", `${name}@${version}: is already published with different content`, {
+      hint: "Raise the version. A published version never changes.",
+    });
+  return there === undefined ? "new" : "there";
 }
 
 /** The format of `sha256sum -c`. A manifest with a flipped bit can still be valid JSON, so it needs a checksum. */

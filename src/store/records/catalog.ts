@@ -4,7 +4,9 @@ import type { Manifest, ManifestLine } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
 import { groupedBy } from "../grouped-by.ts";
 import type { Store } from "../store.ts";
-import { type ChannelName, channelNames, type Pointer, type Records, type Revocation } from "./records.ts";
+import { type ChannelName, channelNames, type Pointer } from "./pointers.ts";
+import type { Records } from "./records.ts";
+import type { Revocation } from "./revocations.ts";
 
 /** One master or template, with every statement about it, local and in the recipe repo. */
 export interface CatalogEntry {

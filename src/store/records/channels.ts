@@ -1,6 +1,7 @@
 import { TbuildError } from "../../errors.ts";
 import type { Finder, Found } from "./finder.ts";
-import { type ChannelName, channelNames, type Pointer, pointerTo, type Records } from "./records.ts";
+import { type ChannelName, channelNames, type Pointer, pointerTo } from "./pointers.ts";
+import type { Records } from "./records.ts";
 
 export interface Moved {
   readonly channel: ChannelName;

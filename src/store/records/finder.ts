@@ -4,7 +4,8 @@ import { type Manifest, manifestDigest } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
 import type { Store } from "../store.ts";
 import { type CatalogEntry, entryOf, type Said, saidOf } from "./catalog.ts";
-import type { Pointer, Records } from "./records.ts";
+import type { Pointer } from "./pointers.ts";
+import type { Records } from "./records.ts";
 
 /** A version that the user named, with its complete manifest. */
 export interface Found extends CatalogEntry {
@@ -15,6 +16,8 @@ export interface Found extends CatalogEntry {
 export interface Finder {
   /** `name` is its newest version that is not revoked; `name@1.2.3`, `name@stable` and `name@<tag>` are exact. */
   find(ref: string): Promise<Found>;
+  /** The template that `ref` names, also if all its versions are revoked. */
+  nameOf(ref: string): Promise<string>;
   /** Describes the versions that `ref` skipped because they are revoked. */
   passedOver(ref: string, found: CatalogEntry): Promise<string[]>;
   /** The version before it, by number. */
@@ -49,45 +52,31 @@ export function finder(store: Store, records: Records): Finder {
     return [...both].map(([digest, { manifest, ...where }]) => entryOf(manifest, digest, where, said));
   }
 
+  async function named(ref: string) {
+    const [name = "", which] = ref.split("@");
+    const numbers = await numbersOf(name);
+    if (numbers.length > 0) return { name, which, numbers };
+    throw new TbuildError("usage", "no such template", {
+      subject: ref,
+      hint: "`tbuild template list` lists all templates.",
+    });
+  }
+
   return {
+    async nameOf(ref) {
+      return (await named(ref)).name;
+    },
     async find(ref) {
-      const [name = "", which] = ref.split("@");
-      const numbers = await numbersOf(name);
-      if (numbers.length === 0)
-        throw new TbuildError("usage", "no such template", {
-          subject: ref,
-          hint: "`tbuild template list` lists all templates.",
-        });
+      const { name, which, numbers } = await named(ref);
       const said = await saidOf(records, name);
-      const pointer = [...said.channels, ...said.tags].find(([one]) => one === which)?.[1];
-      const number =
-        which === undefined
-          ? numbers.findLast((one) => !said.revocations.has(one))
-          : (pointer?.version ?? numbers.find((one) => one === which));
-      if (number === undefined && which === undefined)
-        throw new TbuildError("usage", "all of its versions are revoked", {
-          subject: name,
-          hint: `To use one anyway, name its version: ${newestOf(numbers, (version) => `${name}@${version}`)}.`,
-        });
+      const { number, pointer } = chosenOf(name, which, numbers, said);
       const fitting =
         number === undefined
           ? []
           : (await withNumber({ kind: "template", name, version: number }, new Map([[name, said]]))).filter(
               ({ digest }) => pointer === undefined || pointer.digest === digest,
             );
-      const [found, other] = fitting;
-      if (!found)
-        throw new TbuildError("usage", `${name} has no such version, channel or tag`, {
-          subject: ref,
-          hint: `Available: ${newestOf(numbers, (version) => version)}.`,
-        });
-      if (other)
-        throw new TbuildError("integrity", "two different versions have this number", {
-          subject: `${name}@${number}`,
-          lines: fitting.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
-          hint: "Two people published the same version. The recorded one is valid. Build the other again with a new number, and remove it from the store with `tbuild template prune --apply`.",
-        });
-      return found;
+      return oneOf(fitting, { ref, name, number, numbers });
     },
 
     async passedOver(ref, { manifest: { name, version } }) {
@@ -130,6 +119,51 @@ export function finder(store: Store, records: Records): Finder {
       return found.some((one) => one.digest === digest && !one.revoked);
     },
   };
+}
+
+/** The number that the user means, and the channel or tag that says so. */
+function chosenOf(name: string, which: string | undefined, numbers: readonly string[], said: Said) {
+  const pointer = [...said.channels, ...said.tags].find(([one]) => one === which)?.[1];
+  const number =
+    which === undefined
+      ? numbers.findLast((one) => !said.revocations.has(one))
+      : (pointer?.version ?? numbers.find((one) => one === which));
+  if (number === undefined && which === undefined)
+    throw new TbuildError("usage", "all of its versions are revoked", {
+      subject: name,
+      hint: `To use one anyway, name its version: ${newestOf(numbers, (version) => `${name}@${version}`)}.`,
+    });
+  return { number, pointer };
+}
+
+/** The version that fits; throws if none does, or two. */
+function oneOf(
+  fitting: readonly Found[],
+  {
+    ref,
+    name,
+    number,
+    numbers,
+  }: {
+    readonly ref: string;
+    readonly name: string;
+    readonly number: string | undefined;
+    readonly numbers: readonly string[];
+  },
+): Found {
+  const [found, other] = fitting;
+  if (!found)
+    throw new TbuildError("usage", `${name} has no such version, channel or tag`, {
+      subject: ref,
+      hint: `Available: ${newestOf(numbers, (version) => version)}.`,
+    });
+  if (other)
+    throw new TbuildError("integrity", "two different versions have this number", {
+      subject: `${name}@${number}`,
+      lines: fitting.map((one) => `${one.digest} ${one.here ? "in the store" : "in the recipe repo"}`),
+      hint: "Two people published the same version. The recorded one is valid. Build the other again with a new number, and remove it from the store with `tbuild template prune --apply`.",
+    });
+  return found;
 }
 
 /** The newest few versions, and how many more there are. */

@@ -1,42 +1,18 @@
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { z } from "zod";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { TbuildError } from "../../errors.ts";
 import type { Runner } from "../../host/host.ts";
 import { namesIn, textOf } from "../../io/durable.ts";
-import { fileFault } from "../../io/file-fault.ts";
-import { makeFolders } from "../../io/folders.ts";
-import { type Digest, DigestText, digestOf } from "../../model/digest.ts";
+import { type Digest, digestOf } from "../../model/digest.ts";
 import type { Manifest, ManifestLine } from "../../model/manifest.ts";
-import { lineOf, manifestDigest, manifestText, Name, readManifest, Version } from "../../model/manifest.ts";
+import { lineOf, manifestDigest, manifestText, Name, readManifest } from "../../model/manifest.ts";
 import { compareVersions } from "../../model/version.ts";
 import { linesIn, type Which } from "../manifest-lines.ts";
-import { type Signature, signatureOf, signText, statements } from "./signature.ts";
-
-/** A name that points at a version: a channel moves, a tag does not. */
-export interface Pointer {
-  readonly version: string;
-  readonly digest: Digest;
-  /** ISO 8601, UTC. */
-  readonly since: string;
-  readonly why?: string;
-}
-
-export interface Channel extends Pointer {
-  /** Its earlier targets, newest last. A rollback goes back through them. */
-  readonly before: readonly Pointer[];
-}
-
-export interface Revocation {
-  readonly reason: string;
-  readonly since: string;
-  /** When the revocation was withdrawn. The record stays, so that an older copy elsewhere does not bring it back. */
-  readonly lifted?: string;
-}
-
-/** `candidate` is for testing, `stable` for use. */
-export const channelNames = ["candidate", "stable"] as const;
-export type ChannelName = (typeof channelNames)[number];
+import { type Channel, type ChannelName, type Pointer, pointersIn } from "./pointers.ts";
+import { isConflict, recordFiles, unreadable, writeWhole } from "./record-files.ts";
+import { type Revocation, revocationsIn } from "./revocations.ts";
+import { type Signature, signText } from "./signature.ts";
+import { signaturesIn } from "./signatures.ts";
 
 /** A recipe repo's records of its templates. People commit them, so they are made to be merged. */
 export interface Records {
@@ -89,16 +65,14 @@ export interface Records {
  * `cache`.
  */
 export function recordsIn(host: Runner, folder: string, signingKey?: string, cache?: string): Records {
-  const fileOf = ({ kind, name, version }: Pick<Manifest, "kind" | "name" | "version">) =>
-    join(folder, `${kind}s`, name, `${version}.json`);
-  const inTemplate = (name: string, ...rest: string[]) =>
-    join(folder, "templates", checked(Name, name, "template"), ...rest);
-  const channelFile = (name: string, channel: ChannelName) => inTemplate(name, "channels", `${channel}.json`);
-  const revokedFile = (name: string, version: string) =>
-    inTemplate(name, `${checked(Version, version, "version")}.revoked.json`);
+  const files = recordFiles(folder);
+  const { fileOf } = files;
 
   return {
     folder,
+    ...pointersIn(files),
+    ...revocationsIn(files),
+    ...signaturesIn(host, files, signingKey),
 
     async check(manifest) {
       const text = manifestText(manifest);
@@ -169,119 +143,7 @@ export function recordsIn(host: Runner, folder: string, signingKey?: string, cac
       const text = await textOf(file);
       return text === undefined ? undefined : readRecord(file, text);
     },
-
-    async signature(manifest, given) {
-      const signature = given ?? (await this.signatureText(manifest));
-      if (signature === undefined) return { state: "unsigned" };
-      return signatureOf(host, manifestText(manifest), signature, join(folder, "allowed_signers"));
-    },
-
-    signatureText: (manifest) => textOf(`${fileOf(manifest)}.sig`),
-
-    channel: (name, channel) => readJson(channelFile(name, channel), ChannelFile),
-
-    async setChannel(name, channel, to) {
-      if (to) await writeWhole(channelFile(name, channel), json(to));
-      else await rm(channelFile(name, channel), { force: true });
-    },
-
-    async tags(name) {
-      const tags: Record<string, Pointer> = {};
-      for (const file of await namesIn(inTemplate(name, "tags"))) {
-        const pointer = await readJson(inTemplate(name, "tags", file), PointerFile);
-        if (pointer) tags[file.replace(/\.json$/, "")] = pointer;
-      }
-      return tags;
-    },
-
-    async setTag(name, tag, to) {
-      const file = inTemplate(name, "tags", `${tag}.json`);
-      const there = await readJson(file, PointerFile);
-      if (there && there.digest !== to.digest)
-        throw new TbuildError(
-          "usage",
-          `the tag ${tag} belongs to ${there.version}, and tags cannot be moved`,
-          {
-            subject: name,
-            hint: "Choose another name, or use a channel, which can be moved: `tbuild template promote`.",
-          },
-        );
-      if (!there) await writeWhole(file, json(to));
-    },
-
-    async revocation(name, version) {
-      const found = await readJson(revokedFile(name, version), RevocationFile);
-      return found?.lifted === undefined ? found : undefined;
-    },
-
-    async revocations(name) {
-      const found = new Map<string, Revocation>();
-      for (const file of await namesIn(inTemplate(name))) {
-        const version = /^(\d+\.\d+\.\d+)\.revoked\.json$/.exec(file)?.[1];
-        const one = version && (await readJson(revokedFile(name, version), RevocationFile));
-        if (version && one) found.set(version, one);
-      }
-      return found;
-    },
-
-    async revoke(name, version, revocation) {
-      const file = revokedFile(name, version);
-      if (revocation) return writeWhole(file, json(revocation));
-      const there = await readJson(file, RevocationFile);
-      if (there && there.lifted === undefined)
-        await writeWhole(file, json({ ...there, lifted: new Date().toISOString() }));
-    },
-
-    async signStatement(text) {
-      return signingKey === undefined ? undefined : signText(host, signingKey, text, statements);
-    },
-
-    async statementSignature(text, signature) {
-      if (signature === undefined) return { state: "unsigned" };
-      return signatureOf(host, text, signature, join(folder, "allowed_signers"), statements);
-    },
-
-    hasSigners: async () => (await textOf(join(folder, "allowed_signers"))) !== undefined,
   };
-}
-
-/** A channel or tag that now points at this manifest. */
-export function pointerTo(manifest: Manifest, why?: string): Pointer {
-  return {
-    version: manifest.version,
-    digest: manifestDigest(manifest),
-    since: new Date().toISOString(),
-    ...(why !== undefined && { why }),
-  };
-}
-
-const PointerFile = z.object({
-  version: Version,
-  digest: DigestText,
-  since: z.iso.datetime(),
-  why: z.string().exactOptional(),
-});
-const ChannelFile = PointerFile.extend({ before: z.array(PointerFile) });
-const RevocationFile = z.object({
-  reason: z.string(),
-  since: z.iso.datetime(),
-  lifted: z.iso.datetime().exactOptional(),
-});
-
-async function readJson<T>(file: string, shape: z.ZodType<T>): Promise<T | undefined> {
-  const text = await textOf(file);
-  if (text === undefined) return undefined;
-  try {
-    return shape.parse(JSON.parse(text));
-  } catch (cause) {
-    throw unreadable(file, text, cause);
-  }
-}
-
-// Whatever becomes part of a path is restricted.
-function checked(shape: z.ZodType<string>, value: string, what: string): string {
-  if (shape.safeParse(value).success) return value;
-  throw new TbuildError("usage", `is not a valid ${what} name`, { subject: value });
 }
 
 const isRecord = /^\d+\.\d+\.\d+\.json$/;
@@ -289,42 +151,4 @@ const isRecord = /^\d+\.\d+\.\d+\.json$/;
 function readRecord(file: string, text: string): Manifest {
   if (isConflict(text)) throw unreadable(file, text);
   return readManifest(file, text);
-}
-
-function isConflict(text: string): boolean {
-  return /^<{7} /m.test(text);
-}
-
-function unreadable(file: string, text: string, cause?: unknown): TbuildError {
-  return new TbuildError("integrity", "has invalid content", {
-    subject: file,
-    cause,
-    hint: isConflict(text)
-      ? "It contains a git merge conflict. Keep one of the two sides."
-      : "`git log -p` on this file shows what happened to it.",
-  });
-}
-
-function json(value: object): string {
-  return `${JSON.stringify(value, undefined, 1)}\n`;
-}
-
-/** Writes a file atomically. */
-async function writeWhole(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.part`;
-  const fault = (error: unknown) => {
-    throw fileFault(error, file);
-  };
-  await makeFolders(dirname(file)).catch(fault);
-  const handle = await open(temporary, "w").catch(fault);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-    await handle.close();
-    await rename(temporary, file);
-  } catch (error) {
-    await handle.close().catch(() => {});
-    await rm(temporary, { force: true });
-    throw fileFault(error, file);
-  }
 }

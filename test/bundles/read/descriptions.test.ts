@@ -180,6 +180,94 @@ describe("an OVF", () => {
       expect(readOvf("x.ovf", ovf(text)).notes).toEqual(notes);
   });
 
+  const simple = (items: string, sections = "") =>
+    ovf(
+      `${files}${sections}<DiskSection><Disk ovf:diskId="d" ovf:fileRef="f"/></DiskSection>${virtual(`${item("ResourceType=17;HostResource=ovf:/disk/d;")}${items}`)}`,
+    );
+
+  it.each<[string, number | undefined, string[]]>([
+    ["AllocationUnits=byte * 2^20;VirtualQuantity=1024;", 1024, []],
+    ["AllocationUnits=byte * 1024 * 1024;VirtualQuantity=1024;", 1024, []],
+    ["AllocationUnits=KiloBytes;VirtualQuantity=1048576;", 1024, []],
+    ["VirtualQuantity=1024;", 1024, []],
+    ["VirtualQuantity=1073741824;", 1024, ["its memory has no unit; 1073741824 was taken as bytes"]],
+    ["VirtualQuantity=lots;", undefined, ['its memory is not understood: "lots"']],
+    ["VirtualQuantity=0;", undefined, ['its memory is not understood: "0"']],
+    [
+      "AllocationUnits=pages;VirtualQuantity=1024;",
+      undefined,
+      ['its memory is not understood: "1024" in units of "pages"'],
+    ],
+    ["", undefined, []],
+  ])("has the memory %s", (inner, memoryMib, notes) => {
+    const read = readOvf("x.ovf", simple(item(`ResourceType=4;${inner}`)));
+    expect([read.memoryMib, read.notes]).toEqual([memoryMib, notes]);
+  });
+
+  it("names sizes of disks, hardware and Secure Boot that are left out", () => {
+    const config =
+      '<v:Config xmlns:v="v" ovf:required="false" v:key="bootOptions.efiSecureBootEnabled" v:value="true"/>';
+    const text = simple(config).replace('ovf:diskId="d"', 'ovf:diskId="d" ovf:capacity="-5"');
+    const two = text.replace("</VirtualSystem>", "<VirtualHardwareSection/></VirtualSystem>");
+    expect(readOvf("x.ovf", two).notes).toEqual([
+      "it has several hardware sections; the first was taken",
+      'the capacity of a disk is not understood: "-5"',
+      "its Secure Boot is left out",
+    ]);
+  });
+
+  it("says which number of CPUs it does not understand", () => {
+    const read = readOvf("x.ovf", simple(item("ResourceType=3;VirtualQuantity=0;")));
+    expect([read.vcpus, read.notes]).toEqual([undefined, ['its number of CPUs is not understood: "0"']]);
+  });
+
+  it("names the MAC address and the model of a network card, a licence and other configurations", () => {
+    const cards = [
+      item("ResourceType=10;Connection=a;Address=00:21:f6:01:02:03;ResourceSubType=VmxNet3;"),
+      item("ResourceType=10;Connection=b;Address=7;ResourceSubType=xennet;"),
+      item("ResourceType=10;Connection=c;MACAddress=00:21:f6:01:02:04;"),
+    ].join("");
+    const sections =
+      '<EulaSection><License>Pay.</License></EulaSection><DeploymentOptionSection><Configuration ovf:id="small"/><Configuration ovf:id="large"/></DeploymentOptionSection>';
+    expect(readOvf("x.ovf", simple(cards, sections)).notes).toEqual([
+      'network card 1: its MAC address 00:21:f6:01:02:03 and its model "VmxNet3" are left out',
+      "network card 3: its MAC address 00:21:f6:01:02:04 is left out",
+      "its licence (EULA) is left out",
+      'configuration "small" was taken; "large" is left out',
+    ]);
+  });
+
+  it.each([
+    ['<v:Config xmlns:v="v" ovf:required="false" v:key="firmware" v:value="efi"/>', "uefi"],
+    ['<v:Config xmlns:v="v" ovf:required="false" v:key="firmware" v:value="bios"/>', undefined],
+    ['<v:Hardware xmlns:v="v"><v:Firmware type="EFI"/></v:Hardware>', "uefi"],
+    ["", undefined],
+  ])("says the firmware by %s", (inner, firmware) => {
+    expect(readOvf("x.ovf", simple(inner)).firmware).toBe(firmware);
+  });
+
+  it("has its disks in the order of their addresses on each controller", () => {
+    const disks = ["a", "b", "c", "d"]
+      .map((id, at) => `<Disk ovf:diskId="${id}" ovf:capacity="${512 * (at + 1)}"/>`)
+      .join("");
+    const of = (places: readonly string[]) =>
+      places.map((place, at) => item(`ResourceType=17;HostResource=ovf:/disk/${"abcd"[at]};${place}`));
+    const orderOf = (places: readonly string[]) =>
+      readOvf("x.ovf", ovf(`<DiskSection>${disks}</DiskSection>${virtual(of(places).join(""))}`)).disks.map(
+        ({ capacity = 0 }) => "abcd"[capacity / 512 - 1],
+      );
+    expect(orderOf([1, 0, 15, 2].map((at) => `Parent=3;AddressOnParent=${at};`)).join("")).toBe("badc");
+    expect(
+      orderOf([
+        "Parent=4;AddressOnParent=1;",
+        "Parent=3;AddressOnParent=0;",
+        "Parent=4;AddressOnParent=0;",
+        "Parent=3;AddressOnParent=2;",
+      ]).join(""),
+    ).toBe("cabd");
+    expect(orderOf(["Parent=3;AddressOnParent=1;", "Parent=3;", "", ""]).join("")).toBe("abcd");
+  });
+
   it("of version 0.9, and of oVirt, is read", () => {
     const text = `<ovf:Envelope xmlns:ovf="http://www.vmware.com/schema/ovf/1/envelope" xmlns:rasd="r" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
       <References><File ovf:href="group/volume" ovf:id="volume" ovf:size="7"/></References>

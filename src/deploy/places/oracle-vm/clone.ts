@@ -22,7 +22,7 @@ export interface Cloning {
 export interface Clones {
   /** A clone with its unfinished name. */
   make(cloning: Cloning, mark: Mark): Promise<string>;
-  /** Gives what an interrupted call cloned the name by which it is found. */
+  /** Renames a clone that an interrupted call left, so that it is found by its name. */
   recover(mark: Mark): Promise<void>;
   /** Removes the customizers that interrupted calls left. */
   tidy(mark: Mark): Promise<void>;

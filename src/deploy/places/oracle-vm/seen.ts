@@ -93,3 +93,7 @@ async function seenMachine(
     }),
   };
 }
+
+export async function isThere(api: ManagerApi, kind: "Vm" | "VirtualDisk", id: string): Promise<boolean> {
+  return (await api.list(kind)).some((one) => one.id === id);
+}

@@ -44,13 +44,7 @@ const neverMs = 2 ** 31 - 1;
 /** Backs the simulated machines with real ones. Their disks are raw images in `folder`; machines are defined at each start. */
 export async function machinesBehind(options: MachinesOptions): Promise<Backing> {
   const { host, hypervisor, folder, onChange = () => {} } = options;
-  await makeFolders(folder, 0o700);
-  // What a simulator that was killed has left.
-  for (const name of await hypervisor.list()) await hypervisor.destroy(name);
-  for (const name of ["disks", "work"]) {
-    await rm(join(folder, name), { recursive: true, force: true });
-    await mkdir(join(folder, name), { mode: 0o700 });
-  }
+  await clear(options);
   const running = new Map<string, Running>();
   const fileOf = (disk: Thing) => join(folder, "disks", disk.id);
   // As the domains of Oracle VM are named.
@@ -94,31 +88,7 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
     copyDisk: (from, to) => copied(host, fileOf(from), fileOf(to)),
     removeDisk: (disk) => rm(fileOf(disk), { force: true }),
 
-    async fetchTemplate(urls): Promise<FetchedTemplate> {
-      const work = await temporaryFolder("simulator");
-      try {
-        const parts = join(work.path, "parts");
-        await mkdir(parts);
-        for (const [number, url] of urls.entries())
-          await fetched(url, join(parts, `${number + 1}of${urls.length}.tgz`));
-        const unpacked = await options
-          .unpack(urls.length === 1 ? join(parts, "1of1.tgz") : parts, work.path)
-          .catch((error) => {
-            throw new Refusal(`OVMAPI_9999E ${urls[0]}: ${(error as Error).message}`);
-          });
-        const disks = await Promise.all(
-          unpacked.disks.map(async ({ name, file }) => ({
-            name,
-            bytes: (await stat(file)).size,
-            keepAs: (disk: Thing) => moved(host, file, fileOf(disk)),
-          })),
-        );
-        return { ...unpacked, disks, [Symbol.asyncDispose]: () => work[Symbol.asyncDispose]() };
-      } catch (error) {
-        await work[Symbol.asyncDispose]();
-        throw error;
-      }
-    },
+    fetchTemplate: (urls) => fetchedTemplate(options, fileOf, urls),
     fetchDisc: (url, disc) => fetched(url, fileOf(disc)),
 
     async start(machine, stopped) {
@@ -168,6 +138,46 @@ export async function machinesBehind(options: MachinesOptions): Promise<Backing>
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+// What a simulator that was killed has left.
+async function clear({ hypervisor, folder }: MachinesOptions): Promise<void> {
+  await makeFolders(folder, 0o700);
+  for (const name of await hypervisor.list()) await hypervisor.destroy(name);
+  for (const name of ["disks", "work"]) {
+    await rm(join(folder, name), { recursive: true, force: true });
+    await mkdir(join(folder, name), { mode: 0o700 });
+  }
+}
+
+async function fetchedTemplate(
+  { host, unpack }: MachinesOptions,
+  fileOf: (disk: Thing) => string,
+  urls: readonly string[],
+): Promise<FetchedTemplate> {
+  const work = await temporaryFolder("simulator");
+  try {
+    const parts = join(work.path, "parts");
+    await mkdir(parts);
+    for (const [number, url] of urls.entries())
+      await fetched(url, join(parts, `${number + 1}of${urls.length}.tgz`));
+    const unpacked = await unpack(urls.length === 1 ? join(parts, "1of1.tgz") : parts, work.path).catch(
+      (error) => {
+        throw new Refusal(`OVMAPI_9999E ${urls[0]}: ${(error as Error).message}`);
+      },
+    );
+    const disks = await Promise.all(
+      unpacked.disks.map(async ({ name, file }) => ({
+        name,
+        bytes: (await stat(file)).size,
+        keepAs: (disk: Thing) => moved(host, file, fileOf(disk)),
+      })),
+    );
+    return { ...unpacked, disks, [Symbol.asyncDispose]: () => work[Symbol.asyncDispose]() };
+  } catch (error) {
+    await work[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 function receivedBy(one: Running | undefined) {

@@ -2,6 +2,7 @@ import { TbuildError } from "../../../errors.ts";
 import { printable } from "../../../io/escape.ts";
 import { type Answer, HttpError } from "../../../io/http.ts";
 import { retryAfterMs } from "../../../io/retry.ts";
+import { Stalled } from "../../../io/watch.ts";
 import { certificateFault, type TrustPlaces } from "./certificates.ts";
 import { limitedText } from "./limited.ts";
 import type { Login } from "./login.ts";
@@ -56,10 +57,16 @@ export function unreachable(what: string, host: string, places: TrustPlaces, err
   const certificate = certificateFault(error.host, places, cause);
   if (certificate) return certificate;
   const elsewhere = error.host === host || what !== host ? "" : `${error.host}: `;
-  return new TbuildError("environment", "cannot be reached", {
-    subject: what,
-    lines: [`${elsewhere}${error.message}`],
-    cause: error,
+  const [lines, more] = [[`${elsewhere}${error.message}`], { subject: what, cause: error }] as const;
+  if (error.isAnswered)
+    return new TbuildError("environment", "gave no usable answer", {
+      ...more,
+      lines,
+      hint: "The server was reached. Try again later. If it fails in the same way, the fault is in the registry or in a proxy before it.",
+    });
+  return new TbuildError("environment", cause instanceof Stalled ? "does not answer" : "cannot be reached", {
+    ...more,
+    lines,
     hint: "Check the name and the port. For a registry without TLS, pass --plain-http.",
   });
 }

@@ -2,7 +2,8 @@ import { TbuildError } from "../../../errors.ts";
 import type { Digest } from "../../../model/digest.ts";
 import { type Manifest, manifestDigest } from "../../../model/manifest.ts";
 import type { StoreFolder } from "../../folder/store-folder.ts";
-import type { Records, Revocation } from "../../records/records.ts";
+import type { Records } from "../../records/records.ts";
+import type { Revocation } from "../../records/revocations.ts";
 import { rememberPlace } from "../places.ts";
 import { type Reference, referenceText } from "./reference.ts";
 import type { Registry } from "./registry.ts";
@@ -163,7 +164,7 @@ function newestIfLatest(asked: string, which: string, { names, statements, lacki
   if (revoked.size > 0)
     throw new TbuildError("usage", "all of its versions are revoked", {
       subject: asked,
-      hint: "To pull one anyway, name its version.",
+      hint: "To pull one anyway, name its version: NAME@1.2.3.",
     });
   return which;
 }

@@ -58,38 +58,8 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
   const api = (path: string) => new URL(`/v2/${repository}/${path}`, origin);
   const { folders = [], bundles = [] } = options.trust ?? {};
   const places = { folders, bundles };
-  const contextOf = trust(places, origin.host);
-  const common = { contextOf, signal: options.signal, ...pick(options, ["proxyFor", "onWait", "limits"]) };
-  const isAllowed = ({ protocol }: URL) => protocol === "https:" || options.plainHttp === true;
-
-  // A separate client: headers for the registry must never reach its token server.
-  const tokens = httpClient({
-    ...common,
-    admit(url) {
-      if (isAllowed(url)) return {};
-      throw new TbuildError("environment", `gives its tokens out unencrypted, at ${url.host}`, {
-        subject: registry,
-        hint: "Nothing was sent there. Ask who runs the registry for an https address of its tokens.",
-      });
-    },
-  });
-  const login = loginTo(registry, repository, tokens, options.credentials, (host, error) =>
-    unreachable(`${host}, which gives the tokens of ${registry}`, host, places, error),
-  );
-  const client = httpClient({
-    ...common,
-    admit(url) {
-      checkInterrupted(options.signal);
-      if (!isAllowed(url))
-        throw new TbuildError("environment", `redirects to ${url.protocol}//${url.host}`, {
-          subject: registry,
-          hint: "tbuild uses only https, unless you pass --plain-http.",
-        });
-      return url.origin === origin.origin ? login.headers() : {};
-    },
-    again: async (answer, times) =>
-      wantsLogin(answer) && answer.url.origin === origin.origin && login.answer(answer, times),
-  });
+  const { client, login } = clientsOf(registry, repository, origin, places, options);
+  const isAllowed = allowedBy(options);
 
   const unreached = (error: unknown): never => {
     throw unreachable(registry, registry, places, error);
@@ -165,6 +135,53 @@ export function openRegistry(reference: Reference, options: RegistryOptions = {}
 
     tags: () => allTags(registry, api("tags/list"), (url) => ask({ url, method: "GET" })),
   };
+}
+
+function allowedBy({ plainHttp }: RegistryOptions) {
+  return ({ protocol }: URL) => protocol === "https:" || plainHttp === true;
+}
+
+/** The client of a registry, and the login that it uses. */
+function clientsOf(
+  registry: string,
+  repository: string,
+  origin: URL,
+  places: Required<TrustPlaces>,
+  options: RegistryOptions,
+) {
+  const contextOf = trust(places, origin.host);
+  const common = { contextOf, signal: options.signal, ...pick(options, ["proxyFor", "onWait", "limits"]) };
+  const isAllowed = allowedBy(options);
+
+  // A separate client: headers for the registry must never reach its token server.
+  const tokens = httpClient({
+    ...common,
+    admit(url) {
+      if (isAllowed(url)) return {};
+      throw new TbuildError("environment", `sends its tokens unencrypted, from ${url.host}`, {
+        subject: registry,
+        hint: "Nothing was sent there. Ask the operator of the registry for an https address of its token server.",
+      });
+    },
+  });
+  const login = loginTo(registry, repository, tokens, options.credentials, (host, error) =>
+    unreachable(`${host}, which gives the tokens of ${registry}`, host, places, error),
+  );
+  const client = httpClient({
+    ...common,
+    admit(url) {
+      checkInterrupted(options.signal);
+      if (!isAllowed(url))
+        throw new TbuildError("environment", `redirects to ${url.protocol}//${url.host}`, {
+          subject: registry,
+          hint: "tbuild uses only https, unless you pass --plain-http.",
+        });
+      return url.origin === origin.origin ? login.headers() : {};
+    },
+    again: async (answer, times) =>
+      wantsLogin(answer) && answer.url.origin === origin.origin && login.answer(answer, times),
+  });
+  return { client, login };
 }
 
 /** Only the options that are set, because optional settings are never `undefined`. */

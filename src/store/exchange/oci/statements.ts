@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { DigestText, digestOf } from "../../../model/digest.ts";
 import { Name, Version } from "../../../model/manifest.ts";
-import { channelNames, type Records } from "../../records/records.ts";
+import { channelNames } from "../../records/pointers.ts";
+import type { Records } from "../../records/records.ts";
 import { manifestType, type Registry } from "./registry.ts";
 
 /*

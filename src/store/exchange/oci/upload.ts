@@ -79,7 +79,7 @@ async function begin(uploads: Uploads): Promise<URL> {
 function located({ registry, isAllowed }: Uploads, answer: Answer): URL {
   const location = answer.header("location");
   if (location === undefined || !URL.canParse(location, answer.url.href))
-    throw new TbuildError("environment", "names no address for an upload", { subject: registry });
+    throw new TbuildError("environment", "gave no address for the upload", { subject: registry });
   const url = new URL(location, answer.url);
   if (isAllowed(url)) return url;
   throw new TbuildError("environment", `wants the upload at ${url.protocol}//${url.host}`, {

@@ -1,13 +1,13 @@
 import { rename, rm, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
-import { guestModes } from "../../choices.ts";
-import { TbuildError } from "../../errors.ts";
-import { lock } from "../../host/lock.ts";
-import { namesIn, textOf, writeOnce } from "../../io/durable.ts";
-import { makeFolders } from "../../io/folders.ts";
-import { type Manifest, manifestDigest } from "../../model/manifest.ts";
-import type { Place, PlaceContext, PlacedTemplate, TemplateWanted } from "../place.ts";
+import { guestModes } from "../../../choices.ts";
+import { TbuildError } from "../../../errors.ts";
+import { lock } from "../../../host/lock.ts";
+import { namesIn, textOf, writeOnce } from "../../../io/durable.ts";
+import { makeFolders } from "../../../io/folders.ts";
+import { type Manifest, manifestDigest } from "../../../model/manifest.ts";
+import type { Place, PlaceContext, PlacedTemplate, TemplateWanted } from "../../place.ts";
 
 /** A template whose disks lie in a folder, for clones to grow from. */
 const TemplateFolder = z.object({

@@ -1,10 +1,10 @@
 import { appendFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Messages } from "../../hypervisor/hypervisor.ts";
-import { textOf } from "../../io/durable.ts";
-import { makeFolders } from "../../io/folders.ts";
-import type { Conversation } from "../place.ts";
+import type { Messages } from "../../../hypervisor/hypervisor.ts";
+import { textOf } from "../../../io/durable.ts";
+import { makeFolders } from "../../../io/folders.ts";
+import type { Conversation } from "../../place.ts";
 
 type Report = { readonly key: string; readonly value: string };
 

@@ -6,7 +6,6 @@
  */
 export const mostBytes = { unlogged: 8192, logged: 1024, key: 256 } as const;
 
-/** The bytes of a text in UTF-8. */
 export function bytesOf(text: string): number {
   return new TextEncoder().encode(text).length;
 }

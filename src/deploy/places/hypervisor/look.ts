@@ -1,0 +1,67 @@
+import type { Inventory, Mark, NicWanted, Place, SeenMachine } from "../../place.ts";
+import type { Kept, MachineRecord } from "./kept.ts";
+
+/** What the place has of a deployment, and which of the wanted names others use. */
+export async function lookAt(
+  kept: Kept,
+  mark: Mark,
+  names: Parameters<Place["look"]>[1],
+): Promise<Inventory> {
+  const [made, own] = [await kept.machines.list(), await kept.disks.list()];
+  const machines: SeenMachine[] = [];
+  for (const [name, record] of made) {
+    const machine = record.mark.id === mark.id ? await seen(kept, name, record) : undefined;
+    if (machine) machines.push(machine);
+  }
+  const taken: Inventory["taken"][number][] = [];
+  const owner = (kind: "machine" | "disk", name: string, of: Mark | undefined) => {
+    if (of && of.id !== mark.id) taken.push({ kind, name, by: `deployment ${of.deployment}` });
+  };
+  for (const name of names.machines) {
+    const record = made.get(name);
+    owner("machine", name, record?.mark);
+    if (!record && (await kept.hypervisor.state(name)) !== "absent") taken.push({ kind: "machine", name });
+  }
+  for (const name of names.disks) {
+    owner("disk", name, own.get(name)?.mark);
+    if (!own.has(name) && (await kept.hasFile(name))) taken.push({ kind: "disk", name });
+  }
+  const disks = [];
+  // A record without its file is a disk that was not made yet, or that somebody removed.
+  for (const [name, { mark: of, bytes, isShared }] of own)
+    if (of.id === mark.id && (await kept.hasFile(name))) disks.push({ id: name, name, bytes, isShared });
+  return { machines, disks, groups: [], taken };
+}
+
+async function seen(
+  { hypervisor, shapes }: Kept,
+  name: string,
+  record: MachineRecord,
+): Promise<SeenMachine | undefined> {
+  const state = await hypervisor.state(name);
+  if (!record.isMade)
+    return { id: name, name, state: "unfinished", vcpus: 0, memoryMib: 0, nics: [], disks: [] };
+  if (state === "absent") return undefined;
+  const shape = await shapes().of(name);
+  return {
+    id: name,
+    name,
+    state,
+    vcpus: shape.vcpus,
+    memoryMib: shape.memoryMib,
+    nics: shape.nics.map(
+      ({ mac, network, address }): NicWanted => ({
+        mac,
+        network: record.networks[mac] ?? network,
+        ...(address !== undefined && { address }),
+      }),
+    ),
+    disks: shape.disks.flatMap(({ slot, mode, file }) =>
+      file === undefined ? [] : [{ slot, mode, disk: diskNamed(file) }],
+    ),
+  };
+}
+
+function diskNamed(file: string): string {
+  return /([^/]+)\.img$/.exec(file)?.[1] ?? file;
+}

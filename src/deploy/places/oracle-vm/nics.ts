@@ -1,0 +1,23 @@
+import type { ManagerApi } from "../../../manager/api.ts";
+import { findOne } from "../../../manager/steady.ts";
+import { markIn, markLine, type Place } from "../../place.ts";
+
+/** Gives machines network cards, and takes them away. */
+export function nicsAt(api: ManagerApi): Pick<Place, "addNic" | "removeNic"> {
+  return {
+    async addNic(machine, { network, mac }) {
+      const vm = await api.vm(machine);
+      for (const { id } of vm.vnics) if ((await api.vnic(id)).mac === mac) return;
+      const mark = markIn(vm.description ?? "");
+      await api.createVnic(machine, {
+        network: (await findOne(api, "Network", network)).id,
+        mac,
+        ...(mark && { description: markLine(mark) }),
+      });
+    },
+    async removeNic(machine, mac) {
+      for (const { id } of (await api.vm(machine)).vnics)
+        if ((await api.vnic(id)).mac === mac) await api.deleteVnic(id, machine);
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { open, stat } from "node:fs/promises";
+import { checkInterrupted } from "../../errors.ts";
+import type { Host, Runner } from "../../host/host.ts";
+import { writeAll } from "../../io/durable.ts";
+import { joinedReader } from "../../io/reader.ts";
+import type { MdArray } from "../disk/md-arrays.ts";
+import { differences } from "../disk/mirrors.ts";
+import { readImageFile } from "../file/image-file.ts";
+import { rawView } from "../file/raw-view.ts";
+import type { Piece } from "./draft.ts";
+import { differingPieces } from "./pieces.ts";
+import { namesFor } from "./undo.ts";
+
+/** Copies an image to the place beside it where a change is worked out, and gives the copy's name. */
+export async function workingCopy(host: Runner, image: string, signal?: AbortSignal): Promise<string> {
+  const copy = namesFor(image).work;
+  await host.run(["cp", "--sparse=always", "--reflink=auto", "--", image, copy], {
+    ...(signal && { signal }),
+  });
+  return copy;
+}
+
+/** What the working copy of an image has that the image has not: bytes of the file, and its size. */
+export async function copiedChange(
+  host: Runner,
+  image: string,
+  signal?: AbortSignal,
+): Promise<{ readonly pieces: readonly Piece[]; readonly bytes: number }> {
+  const copy = namesFor(image).work;
+  return { pieces: await differingPieces(host, image, copy, signal), bytes: (await stat(copy)).size };
+}
+
+/** Writes to the disk in an image of any format. */
+export async function writeToDisk(
+  host: Host,
+  image: string,
+  pieces: readonly Piece[],
+  signal?: AbortSignal,
+): Promise<void> {
+  if (pieces.length === 0) return;
+  await using view = await rawView(host, image, false);
+  await using target = await open(view.file, "r+");
+  for (const { offset, after } of pieces) {
+    checkInterrupted(signal);
+    await writeAll(target, await after(), offset);
+  }
+  await target.sync();
+}
+
+/** How the disks in two images differ in the mirrors that have members in other images; `undefined` if there are none. */
+export async function changedInMirrors(
+  image: string,
+  changed: string,
+  arrays: readonly MdArray[],
+  signal?: AbortSignal,
+): Promise<readonly Piece[] | undefined> {
+  const shared = arrays.filter(({ elsewhere, isSwap }) => elsewhere.length > 0 && !isSwap);
+  if (shared.length === 0) return undefined;
+  await using before = await readImageFile(image);
+  await using after = await readImageFile(changed);
+  const both = joinedReader([before, after]);
+  const all = [{ start: 0, length: both.bytes }];
+  const pieces: Piece[] = [];
+  for (const { offset, bytes } of shared) {
+    const now = { offset: before.bytes + offset, bytes };
+    for await (const { at, other } of differences(both, { offset, bytes }, now, all, signal))
+      pieces.push({ offset: offset + at, bytes: other.length, after: async () => other });
+  }
+  return pieces;
+}
