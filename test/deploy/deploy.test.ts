@@ -79,7 +79,7 @@ describe("a deployment", () => {
     expect(world.started[3]).toBe("vm4");
   });
 
-  it("does not start what comes after a machine that failed, and says what to do", async () => {
+  it("does not start machines after one that failed, and says what to do", async () => {
     const text = one(`machines: [{ name: "vm[1-3]" }]\nstart: [[vm1, vm2], [vm3]]`);
     world.failing.add("vm1");
     const fault = await faultOf(deploy(memoryPlace(world), text, options));
