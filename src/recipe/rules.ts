@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { modeOf } from "../choices.ts";
 import { sealParts } from "../guest/seal/index.ts";
 import { namesIn } from "../io/durable.ts";
+import { amount } from "../io/units.ts";
 import { contradictions } from "./contradictions.ts";
 import { lastUpdate } from "./discs.ts";
 import { fileSystems } from "./file-systems.ts";
@@ -225,7 +226,7 @@ function layout(...[recipe, { problem }]: Parameters<Rule>): void {
       `is larger than 2 TiB, but ${recipe.release} starts from an MBR disk only, which ends there; put the rest on \`disks\``,
     );
   if (count > 14 && start === undefined)
-    problem(["layout"], `has ${count} partitions; an MBR disk has room for 14`);
+    problem(["layout"], `has ${amount(count, "partition")}; an MBR disk has room for 14`);
   const need = layout.reduce((sum, part) => sum + part.size, start === undefined ? 0 : startMib[start]);
   if (need >= machine.disk) problem(["layout"], `needs ${need} MiB, and the disk has ${machine.disk} MiB`);
   // Boot loaders read plain partitions only.

@@ -1,5 +1,6 @@
 import { TbuildError } from "../../errors.ts";
 import { children, childText, type Element, readXml } from "../../io/read-xml.ts";
+import { amount } from "../../io/units.ts";
 import type { Parameter } from "../../model/manifest.ts";
 import { rootPasswordKey } from "../../model/root-password.ts";
 import type { Described } from "./contents.ts";
@@ -44,10 +45,14 @@ export function readOvf(what: string, text: string): Ovf {
   const [machine] = machines;
   if (!machine) throw refuse("describes no machine");
   if (machines.length > 1)
-    throw new TbuildError("usage", `describes ${machines.length} machines; a template is one machine`, {
-      subject: what,
-      lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
-    });
+    throw new TbuildError(
+      "usage",
+      `describes ${amount(machines.length, "machine")}; a template is one machine`,
+      {
+        subject: what,
+        lines: machines.map((one) => shown(one.attributes.get("id") ?? "")),
+      },
+    );
   const hardware = sections(machine, "VirtualHardwareSection")[0];
   const products = sections(machine, "ProductSection");
   const configurations = configurationsOf(envelope);
