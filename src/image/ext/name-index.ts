@@ -25,11 +25,11 @@ export class NameIndex {
   set(name: Buffer, place: number): void {
     const found = this.#find(name);
     if (found !== undefined) {
-      this.#slots[found] = valueOf(place);
+      this.#slots[found] = slotValue(place);
       return;
     }
     if ((this.#used + 1) * 2 > this.#slots.length) this.#rebuild();
-    this.#insert(name, valueOf(place));
+    this.#insert(name, slotValue(place));
     this.#size++;
   }
 
@@ -77,7 +77,7 @@ export class NameIndex {
 const [empty, removed] = [0, 1];
 const marks = 2;
 
-function valueOf(place: number): number {
+function slotValue(place: number): number {
   return place / 4 + marks;
 }
 
